@@ -1,0 +1,38 @@
+# Everything runs in .venv, which the first target that needs it makes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check format bench docs clean
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "promptctl needs Python 3.11 or newer; set PYTHON=… to one" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing promptctl and its tools into $(VENV) (once) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.ready  ## the main job, with no key and no network
+	@PROMPTCTL=$(BIN)/promptctl sh scripts/demo.sh
+
+test: $(VENV)/.ready  ## the whole suite
+	@$(BIN)/python -m pytest -n 2
+
+check: $(VENV)/.ready  ## format, lint, types, import rules
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.ready  ## rewrite the source in the house's format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.ready  ## speed and memory, beside the peers that are installed
+	@$(BIN)/python benchmarks/run.py
+
+docs: $(VENV)/.ready  ## write the generated pages of docs/
+	@$(BIN)/python -m promptctl.cli.reference docs/cli.md
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,257 @@
+"""What can go wrong, as one small tree of exceptions, and the exit codes they end a command with.
+
+    PromptctlError                      70  a bug when nothing more exact is raised
+    ├── UsageError                       2  a wrong argument or option
+    │   └── InputError                   2  inputs missing, extra, or not of their schema
+    ├── CheckFailed                      1  something was checked and is not good
+    │   └── InvalidOutput                1  the reply does not fit the prompt's output schema
+    ├── WorkspaceError                   3  the user's files, workspace or repository
+    │   ├── WorkspaceNotFound            3  no promptctl.yaml here or above
+    │   ├── InvalidFiles                 3  one or more problems in files; `.problems` has all of them
+    │   ├── PromptNotFound               3  no prompt of that id in that tree
+    │   ├── PromptInactive               3  `status: inactive` refuses to run
+    │   ├── RenderError                  3  a template failed
+    │   │   └── RenderLimitExceeded      3  a template took too long or grew too large
+    │   ├── GitError                     3  Git refused or is missing
+    │   │   ├── RevisionNotFound         3  no such revision, version or label
+    │   │   ├── HistoryIncomplete        3  this clone cannot know; `.hint` is the command that would tell
+    │   │   └── LabelRefused             3  a rule, a race or a broken chain stopped a label's move
+    │   └── LogError                     3  the log cannot be read or written
+    ├── ModelError                       4  the model or its provider
+    │   ├── ModelConfigurationError      4  unknown model, no key, endpoint not set up: no request was sent
+    │   ├── AuthenticationFailed         4  401, 403
+    │   ├── RequestRejected              4  400, 404, 413, 422: asking again would not help
+    │   │   └── ReplyNotRecorded         4  `replay/…` has no reply for this request
+    │   ├── RateLimited                  4  429; `.retry_after_s` where the provider said
+    │   ├── ProviderFailed               4  5xx, or a reply that is not the protocol's
+    │   ├── ProviderUnreachable          4  connection refused, reset or closed early
+    │   └── ModelTimeout                 4  our own deadline passed
+    ├── Incomplete                       5  stopped before the end; can be resumed
+    └── Cancelled                      130  the user pressed Ctrl-C
+
+An error says what happened, where (`place`) and what to do next (`hint`). It is raised where the cause is known,
+translated at the seam of the library that raised it, and printed in one place (`promptctl.cli.boundary`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+OK = 0
+CHECK_FAILED = 1
+USAGE = 2
+WORKSPACE = 3
+MODEL = 4
+INCOMPLETE = 5
+BUG = 70
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the user's files: a path relative to the workspace, with line and column counted from 1."""
+
+    path: str
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        return ":".join(str(part) for part in (self.path, self.line, self.column) if part is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a file: what, where, what to do next.
+
+    `code` is a stable kebab-case name (`unknown-key`, `missing-partial`) for `--json` and for tests.
+    """
+
+    message: str
+    place: Place | None = None
+    hint: str | None = None
+    code: str = "invalid"
+    severity: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        where = f"{self.place}: " if self.place else ""
+        return f"{where}{self.message}"
+
+
+class PromptctlError(Exception):
+    """Base of every error this package raises on purpose."""
+
+    exit_code: ClassVar[int] = BUG
+
+    def __init__(self, message: str, *, place: Place | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.place = place
+        self.hint = hint
+
+    def __str__(self) -> str:
+        where = f"{self.place}: " if self.place else ""
+        return f"{where}{self.message}"
+
+
+class UsageError(PromptctlError):
+    """A wrong argument or option."""
+
+    exit_code = USAGE
+
+
+class InputError(UsageError):
+    """Inputs that are missing, not declared, or not of their schema; nothing was rendered or sent."""
+
+    def __init__(
+        self, message: str, *, place: Place | None = None, hint: str | None = None, names: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message, place=place, hint=hint)
+        self.names = tuple(names)
+
+
+class CheckFailed(PromptctlError):
+    """Something was checked and is not good."""
+
+    exit_code = CHECK_FAILED
+
+
+class InvalidOutput(CheckFailed):
+    """The model's reply does not fit the prompt's output schema, after every retry."""
+
+
+class WorkspaceError(PromptctlError):
+    """The user's files, workspace or repository."""
+
+    exit_code = WORKSPACE
+
+
+class WorkspaceNotFound(WorkspaceError):
+    """There is no promptctl.yaml here or in any folder above."""
+
+
+class InvalidFiles(WorkspaceError):
+    """One or more problems in the user's files; `problems` holds all of them, in reading order."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        first = next((p for p in problems if p.severity == "error"), problems[0])
+        more = sum(p.severity == "error" for p in problems) - 1
+        message = first.message + (f" (and {more} more problem{'s' if more > 1 else ''})" if more > 0 else "")
+        super().__init__(message, place=first.place, hint=first.hint)
+        self.problems = tuple(problems)
+
+
+class PromptNotFound(WorkspaceError):
+    """No prompt of that id in that tree; `hint` names the nearest ids."""
+
+
+class PromptInactive(WorkspaceError):
+    """The prompt's file says `status: inactive`."""
+
+
+class RenderError(WorkspaceError):
+    """A template failed; `place` is the template's line."""
+
+
+class RenderLimitExceeded(RenderError):
+    """A template took longer, looped more, or grew larger than allowed."""
+
+
+class GitError(WorkspaceError):
+    """Git refused, or is not installed; the message carries Git's own words and remedy."""
+
+
+class RevisionNotFound(GitError):
+    """No such revision, version or label; `hint` names the nearest."""
+
+
+class HistoryIncomplete(GitError):
+    """This clone does not hold what the answer needs; `hint` is the exact command that would fetch it."""
+
+
+class LabelRefused(GitError):
+    """A label was not moved: a rule, a lost race or a broken chain. Nothing changed here."""
+
+
+class LogError(WorkspaceError):
+    """The execution log cannot be read or written."""
+
+
+class ModelError(PromptctlError):
+    """The model or its provider failed.
+
+    `is_retryable` says whether asking again can help; `status` is the HTTP status where there was one;
+    `retry_after_s` is what the provider asked for, in seconds; `partial` is the `Reply` that had arrived when a
+    stream broke off.
+    """
+
+    exit_code = MODEL
+    is_retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        place: Place | None = None,
+        hint: str | None = None,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, place=place, hint=hint)
+        self.status = status
+        self.retry_after_s = retry_after_s
+        self.partial: Any = None
+
+
+class ModelConfigurationError(ModelError):
+    """Unknown model, missing key or endpoint: no request was sent."""
+
+
+class AuthenticationFailed(ModelError):
+    """The provider refused the key (401 or 403)."""
+
+
+class RequestRejected(ModelError):
+    """The provider refused the request itself (400, 404, 413, 422): asking again would not help."""
+
+
+class ReplyNotRecorded(RequestRejected):
+    """`replay/…` holds no reply for this request; `hint` is the command that records one."""
+
+
+class RateLimited(ModelError):
+    """429: too many requests, or out of quota."""
+
+    is_retryable = True
+
+
+class ProviderFailed(ModelError):
+    """5xx, or an answer that is not the protocol's (HTML, malformed JSON, no choices)."""
+
+    is_retryable = True
+
+
+class ProviderUnreachable(ModelError):
+    """Connection refused, reset, or closed before the reply was whole."""
+
+    is_retryable = True
+
+
+class ModelTimeout(ModelError):
+    """Our own deadline passed before the reply was whole."""
+
+    is_retryable = True
+
+
+class Incomplete(PromptctlError):
+    """Stopped before the end by errors, a budget or the user; what was done is kept and can be resumed."""
+
+    exit_code = INCOMPLETE
+
+
+class Cancelled(PromptctlError):
+    """The user pressed Ctrl-C."""
+
+    exit_code = INTERRUPTED

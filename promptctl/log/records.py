@@ -1,0 +1,67 @@
+"""The rows of the log as plain records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Status = Literal["ok", "error", "invalid_output", "blocked", "cancelled"]
+Source = Literal["run", "api", "eval"]
+Content = Literal["full", "metadata", "off"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """One attempt of one call: a row of `executions`, with its payloads beside it.
+
+    `id` and `call_id` are UUIDv7 strings; the attempts of one call share `call_id` and count `attempt` from 1.
+    `started_at` is UTC, ISO 8601 with milliseconds and `Z`. Costs are integer nano-USD, None where unknown.
+    `reply_source` says where the reply came from; `cache` and `recorded` cost 0 and never touch `latest_calls`.
+    `inputs`, `messages`, `reply` and `tool_calls` are the payloads; a log read back without content has None there.
+    `output` is the parsed reply where the prompt has an output schema and the reply fits it; it is not stored.
+    """
+
+    id: str
+    call_id: str
+    started_at: str
+    source: Source
+    prompt: str
+    prompt_name: str
+    digest: str
+    model: str
+    status: Status
+    attempt: int = 1
+    version: int | None = None
+    version_display: str | None = None
+    commit: str | None = None
+    is_dirty: bool = False
+    label: str | None = None
+    content_type: str | None = None
+    provider: str | None = None
+    model_resolved: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost_nano_usd: int | None = None
+    price_source: str | None = None
+    latency_ms: float | None = None
+    first_token_ms: float | None = None
+    finish_reason: str | None = None
+    reply_source: str = "model"
+    error_type: str | None = None
+    error_message: str | None = None
+    user: str | None = None
+    session: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    evaluation_id: str | None = None
+    case_id: str | None = None
+    repeat: int | None = None
+    tool_version: str = ""
+    inputs: Mapping[str, Any] | None = None
+    messages: Sequence[Mapping[str, Any]] | None = None
+    reply: str | None = None
+    tool_calls: Sequence[Mapping[str, Any]] = ()
+    output: Any = None

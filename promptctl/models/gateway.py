@@ -1,0 +1,115 @@
+"""The one seam to a model: a request, a reply, and the protocol that every lane keeps."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+ReplySource = Literal["model", "echo", "replay", "cache", "recorded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a request goes beyond what its model id says. The key never shows in a repr, a log or an error."""
+
+    api_base: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request to a model, exactly as it will be sent.
+
+    `model` is the LiteLLM id (`openai/gpt-4o-mini`). `messages`, `tools`, `response_format` and `parameters` have
+    the chat-completions protocol's shapes. `repeat` tells equal requests of one evaluation apart and is not sent.
+    """
+
+    model: str
+    messages: Sequence[Mapping[str, Any]]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    tools: Sequence[Mapping[str, Any]] = ()
+    response_format: Mapping[str, Any] | None = None
+    timeout_s: float = 60.0
+    endpoint: Endpoint = field(default_factory=Endpoint)
+    repeat: int = 0
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of what decides the reply: model, messages, parameters, tools, response format, repeat."""
+        decided = {
+            "model": self.model,
+            "messages": list(self.messages),
+            "parameters": dict(self.parameters),
+            "tools": list(self.tools),
+            "response_format": self.response_format,
+            "repeat": self.repeat,
+        }
+        text = json.dumps(decided, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider counted them; None where it did not say. `input_tokens` includes the cached ones."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole reply. `cost_nano_usd` is None where the price is unknown, never 0 for that reason."""
+
+    text: str
+    model: str
+    provider: str
+    tool_calls: tuple[Mapping[str, Any], ...] = ()
+    finish_reason: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    cost_nano_usd: int | None = None
+    price_source: str | None = None
+    latency_ms: float = 0.0
+    first_token_ms: float | None = None
+    source: ReplySource = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of a streamed reply's text, as it arrives."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """One vector for each text asked for, in that order."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    model: str
+    usage: Usage = field(default_factory=Usage)
+    cost_nano_usd: int | None = None
+
+
+class Gateway(Protocol):
+    """A lane to models. Failures are `promptctl.errors.ModelError`s; a lane never retries and never prints.
+
+    An error raised in the middle of a stream carries what had arrived in its `partial` attribute (a `Reply`).
+    """
+
+    async def complete(self, request: Request) -> Reply:
+        """Ask and wait for the whole reply, at most `request.timeout_s` seconds."""
+
+    def stream(self, request: Request) -> AsyncIterator[Delta | Reply]:
+        """Ask and yield each `Delta` as it arrives, then the whole `Reply`, last."""
+
+    async def embed(self, model: str, texts: Sequence[str], *, timeout_s: float, endpoint: Endpoint) -> Embeddings:
+        """One embedding vector for each text."""
+
+    async def close(self) -> None:
+        """Close connections; the gateway may be used again afterwards."""

@@ -1,0 +1,119 @@
+"""What a prompt is: the record that one `*.prompt.yaml` file and its closure are read into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Literal
+
+from promptctl.errors import Place, Problem
+
+Status = Literal["active", "deprecated", "inactive"]
+Engine = Literal["jinja2", "simple", "none"]
+Dialect = Literal["native", "github"]
+
+
+class Missing(Enum):
+    """Stands where no value is; `None` is a value."""
+
+    MISSING = "missing"
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING = Missing.MISSING
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One declared variable. `schema` is its JSON Schema (2020-12) without our own keys `default` and `required`."""
+
+    name: str
+    schema: Mapping[str, Any]
+    default: Any = MISSING
+    is_required: bool = True
+    place: Place | None = None
+
+    @property
+    def description(self) -> str:
+        """The schema's description, or an empty string."""
+        return str(self.schema.get("description", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message before rendering.
+
+    `content` is a template's text, or OpenAI content parts (`{type: text, text: …}`, `{type: image_url, …}`) whose
+    strings are templates. `place` is where the content's text begins in the file, so that a template's error can
+    be given as a line of the file. `extra` holds further protocol keys (`name`, `tool_call_id`, `tool_calls`).
+    """
+
+    role: str
+    content: str | tuple[Mapping[str, Any], ...]
+    place: Place | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """Stands for the list of messages given as the input of that name; never rendered as a template."""
+
+    input: str
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What the reply must be. `schema` is a JSON Schema with every `$ref` to a file already bundled in."""
+
+    schema: Mapping[str, Any] | None = None
+    schema_path: str | None = None
+    name: str = "output"
+    is_strict: bool = False
+    retries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt with its whole closure, all read from one tree.
+
+    `partials` maps each included path (relative to `prompts/`) to its text. `closure` lists every file that was
+    read, relative to the workspace. `digest` names the version exactly (see `promptctl.prompts.digest`).
+    `model` is None where the file names none: the workspace's default then runs, and is not part of the digest.
+    `problems` holds warnings only; errors have been raised.
+    """
+
+    id: str
+    path: str
+    digest: str
+    name: str
+    messages: tuple[Message | Placeholder, ...]
+    description: str = ""
+    status: Status = "active"
+    formerly: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    model: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Input] = field(default_factory=dict)
+    engine: Engine = "jinja2"
+    output: Output = field(default_factory=Output)
+    response_format: Mapping[str, Any] | None = None
+    tools: tuple[Mapping[str, Any], ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    partials: Mapping[str, str] = field(default_factory=dict)
+    closure: tuple[str, ...] = ()
+    dialect: Dialect = "native"
+    inline_dataset: Mapping[str, Any] | None = None
+    problems: tuple[Problem, ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The messages as they are sent, and the inputs with declared defaults filled in."""
+
+    messages: tuple[dict[str, Any], ...]
+    inputs: Mapping[str, Any]
