@@ -81,7 +81,10 @@ class Problem:
 
 
 class PromptctlError(Exception):
-    """Base of every error this package raises on purpose."""
+    """Base of every error this package raises on purpose.
+
+    `execution` is the log's record of the call that failed, where a call was made or refused.
+    """
 
     exit_code: ClassVar[int] = BUG
 
@@ -90,6 +93,7 @@ class PromptctlError(Exception):
         self.message = message
         self.place = place
         self.hint = hint
+        self.execution: Any = None
 
     def __str__(self) -> str:
         where = f"{self.place}: " if self.place else ""

@@ -19,6 +19,7 @@ class Execution:
     `started_at` is UTC, ISO 8601 with milliseconds and `Z`. Costs are integer nano-USD, None where unknown.
     `reply_source` says where the reply came from; `cache` and `recorded` cost 0 and never touch `latest_calls`.
     `inputs`, `messages`, `reply` and `tool_calls` are the payloads; a log read back without content has None there.
+    `call_metadata` is the prompt's own metadata with the call's added: the column `metadata` of the table.
     `output` is the parsed reply where the prompt has an output schema and the reply fits it; it is not stored.
     """
 
@@ -55,7 +56,7 @@ class Execution:
     error_message: str | None = None
     user: str | None = None
     session: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    call_metadata: Mapping[str, Any] = field(default_factory=dict)
     evaluation_id: str | None = None
     case_id: str | None = None
     repeat: int | None = None
@@ -65,3 +66,25 @@ class Execution:
     reply: str | None = None
     tool_calls: Sequence[Mapping[str, Any]] = ()
     output: Any = None
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What a chat message carries to say which prompt made it; JSON-able, with exactly these keys.
+
+        `prompt_id` is the digest (it names the version exactly); `prompt_version` is the number or None;
+        `model` is the model's name without its provider, which stands in `provider`.
+        """
+        provider = self.provider or self.model.partition("/")[0]
+        return {
+            "prompt_id": self.digest,
+            "prompt_version": self.version,
+            "prompt_name": self.prompt_name,
+            "prompt_label": self.label,
+            "content_type": self.content_type,
+            "model": self.model.removeprefix(f"{provider}/"),
+            "provider": provider,
+            "prompt": self.prompt,
+            "commit": self.commit,
+            "parameters": dict(self.parameters),
+            "execution_id": self.id,
+        }
