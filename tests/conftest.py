@@ -1,0 +1,66 @@
+"""What every test gets: an own home, no keys, no Git configuration but ours, and no way to a foreign host."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
+SECRET_NAMES = ("_API_KEY", "_TOKEN", "_SECRET", "_BASE_URL", "_API_BASE")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _isolated_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """HOME, Git identity and Git configuration are the suite's own; no key of the machine's is seen."""
+    home = tmp_path_factory.mktemp("home")
+    (home / ".gitconfig").write_text(
+        "[user]\n\tname = Test Author\n\temail = author@example.com\n"
+        "[init]\n\tdefaultBranch = main\n[protocol \"file\"]\n\tallow = always\n[gc]\n\tauto = 0\n"
+    )
+    patch = pytest.MonkeyPatch()
+    for name in list(os.environ):
+        if name.startswith(("GIT_", "XDG_", "LITELLM", "PROMPTCTL_")) and name != "PROMPTCTL_WILD":
+            patch.delenv(name)
+        elif name.endswith(SECRET_NAMES):
+            patch.delenv(name)
+    patch.setenv("HOME", str(home))
+    patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    patch.setenv("GIT_TERMINAL_PROMPT", "0")
+    patch.setenv("NO_COLOR", "1")
+    patch.setenv("LC_ALL", "C.UTF-8")
+    patch.delenv("COLUMNS", raising=False)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(autouse=True)
+def _no_foreign_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that connects anywhere but to this machine fails."""
+    connect = socket.socket.connect
+    connect_ex = socket.socket.connect_ex
+
+    def refuse_foreign(address: Any) -> None:
+        if isinstance(address, tuple) and not str(address[0]).startswith(LOOPBACK):
+            raise AssertionError(f"a test tried to connect to {address[0]!r}")
+
+    def guarded_connect(self: socket.socket, address: Any) -> None:
+        refuse_foreign(address)
+        connect(self, address)
+
+    def guarded_connect_ex(self: socket.socket, address: Any) -> int:
+        refuse_foreign(address)
+        return connect_ex(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded_connect)
+    monkeypatch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests run in an empty folder of their own, so that none can lean on the checkout."""
+    monkeypatch.chdir(tmp_path)
