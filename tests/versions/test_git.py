@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from promptctl.errors import GitError, RevisionNotFound
+from promptctl.versions.git import Git
+from tests.versions.conftest import Repo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def open_git(folder: Path) -> Git:
+    git = Git.open(folder)
+    assert git is not None
+    return git
+
+
+def test_outside_a_work_tree_there_is_no_repository(tmp_path: Path, remote: Repo) -> None:
+    assert Git.open(tmp_path / "home") is None
+    assert Git.open(remote.path) is None
+
+
+def test_a_folder_below_the_root_knows_its_prefix(repo: Repo) -> None:
+    git = open_git(repo.path / "prompts" / "support")
+    assert (git.root, git.prefix, git.head) == (repo.path, "prompts/support/", repo.head)
+
+
+def test_a_repository_without_a_commit_has_no_head(empty_repo: Repo) -> None:
+    git = open_git(empty_repo.path)
+    assert git.head is None
+    assert git.refs("refs/heads") == []
+
+
+def test_variables_of_an_outer_git_process_choose_nothing(
+    repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    Repo(other).git("init", "--quiet")
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(other))
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "core.worktree")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", str(other))
+    assert open_git(repo.path).root == repo.path
+
+
+def test_a_replacement_never_stands_in_for_the_object_asked_for(repo: Repo) -> None:
+    forged = repo.git("hash-object", "-w", "--stdin", stdin="forged")
+    blob = repo.git("rev-parse", "HEAD:promptctl.yaml")
+    repo.git("replace", blob, forged)
+    found = open_git(repo.path).objects.read(blob)
+    assert found is not None
+    assert found.data == b"{}\n"
+
+
+@pytest.mark.parametrize("name", ["--all", "-n", "--git-dir", "nope", "HEAD:promptctl.yaml", ""])
+def test_a_name_that_is_no_commit_is_not_found_and_never_an_option(repo: Repo, name: str) -> None:
+    with pytest.raises(RevisionNotFound):
+        open_git(repo.path).commit_of(name)
+
+
+def test_a_revision_in_each_of_gits_notations_names_a_commit(repo: Repo) -> None:
+    first = repo.head
+    second = repo.commit("Second")
+    repo.git("tag", "-a", "-m", "A tag", "release")
+    git = open_git(repo.path)
+    assert git.commit_of("HEAD~1") == first
+    assert git.commit_of(second[:8]) == git.commit_of("release") == git.commit_of(":/Second") == second
+
+
+def test_no_hook_and_no_monitor_of_the_repository_runs(repo: Repo, tmp_path: Path) -> None:
+    witness = tmp_path / "ran"
+    script = repo.write(".git/hooks/reference-transaction", f"#!/bin/sh\ntouch {witness}\n")
+    script.chmod(0o755)
+    repo.git("config", "core.fsmonitor", str(script))
+    git = open_git(repo.path)
+    git.run(["update-ref", "refs/tags/t", repo.head])
+    git.run(["status", "--porcelain"])
+    assert not witness.exists()
+
+
+def test_gits_own_remedy_is_the_hint(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(GitError) as refused:
+        Git.open(repo.path)
+    assert "dubious ownership" in refused.value.message
+    assert refused.value.hint is not None
+    assert f"git config --global --add safe.directory {repo.path}" in refused.value.hint
+
+
+def test_a_failing_command_is_an_error_unless_asked_otherwise(repo: Repo) -> None:
+    git = open_git(repo.path)
+    with pytest.raises(GitError, match="Git refused"):
+        git.run(["cat-file", "-p", "nope"])
+    assert git.run(["cat-file", "-p", "nope"], check=False).status == 128
+
+
+def test_refs_are_listed_below_a_prefix_with_the_objects_they_name(repo: Repo) -> None:
+    repo.git("tag", "-a", "-m", "One", "prompt/a@x/1")
+    repo.git("tag", "prompt/b@x/1")
+    git = open_git(repo.path)
+    below = git.refs("refs/tags/prompt/a@x")
+    assert [(ref.name, ref.object) for ref in below] == [
+        ("refs/tags/prompt/a@x/1", repo.git("rev-parse", "prompt/a@x/1"))
+    ]
+    assert len(git.refs("refs/tags/prompt")) == 2
+
+
+def test_git_missing_from_the_path_is_said(repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git = open_git(repo.path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(GitError, match="not installed"):
+        git.run(["version"])
