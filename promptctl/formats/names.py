@@ -1,0 +1,141 @@
+"""The names of things in a workspace: prompt ids, the paths that files name, and the nearest name to a typo."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+PROMPTS = "prompts"
+DATASETS = "datasets"
+RECORDINGS = "datasets/recordings"
+SETTINGS = "promptctl.yaml"
+
+PROMPT_SUFFIXES = (".prompt.yaml", ".prompt.yml")
+SCHEMA_SUFFIXES = (".schema.yaml", ".schema.yml", ".schema.json")
+PARTIAL_SUFFIX = ".j2"
+DATASET_SUFFIXES = (".yaml", ".yml")
+
+# A label of a prompt is a Git ref of at most 200 bytes; this leaves room for `refs/tags/prompt/`, label and number.
+MAX_ID_LENGTH = 140
+
+ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*(?:/[A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*)*"
+_ID = re.compile(ID_PATTERN)
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+
+
+def id_problem(prompt_id: str) -> str | None:
+    """Why this cannot be a prompt's id, as the end of a sentence; None where it can."""
+    if not _ID.fullmatch(prompt_id):
+        return "an id is made of letters, digits, `_`, `-` and `.` between them, in segments parted by `/`"
+    if any(segment.endswith(".lock") for segment in prompt_id.split("/")):
+        return "no segment of an id may end in `.lock`, which Git keeps for itself"
+    if len(prompt_id) > MAX_ID_LENGTH:
+        return f"an id has at most {MAX_ID_LENGTH} characters, so that its labels fit Git's names"
+    return None
+
+
+def prompt_stem(path: str) -> str | None:
+    """The path below `prompts/` without its suffix, for a file named as a prompt; None for any other file.
+
+    >>> prompt_stem("prompts/support/My triage.prompt.yml")
+    'support/My triage'
+    """
+    if not path.startswith(PROMPTS + "/"):
+        return None
+    for suffix in PROMPT_SUFFIXES:
+        if path.endswith(suffix):
+            return path[len(PROMPTS) + 1 : -len(suffix)]
+    return None
+
+
+def prompt_id(path: str) -> str | None:
+    """The id of the prompt at this path of a workspace; None where it is no prompt, or its name can be no id.
+
+    >>> prompt_id("prompts/support/triage.prompt.yaml")
+    'support/triage'
+    """
+    stem = prompt_stem(path)
+    return stem if stem is not None and id_problem(stem) is None else None
+
+
+def is_schema(path: str) -> bool:
+    """Whether the path is that of a JSON Schema below `prompts/`."""
+    return path.startswith(PROMPTS + "/") and path.endswith(SCHEMA_SUFFIXES)
+
+
+def is_partial(path: str) -> bool:
+    """Whether the path is that of a partial below `prompts/`."""
+    return path.startswith(PROMPTS + "/") and path.endswith(PARTIAL_SUFFIX)
+
+
+def is_dataset(path: str) -> bool:
+    """Whether the path is that of a dataset; recordings below `datasets/recordings/` never are."""
+    return path.startswith(DATASETS + "/") and path.endswith(DATASET_SUFFIXES) and not is_recording(path)
+
+
+def is_recording(path: str) -> bool:
+    """Whether the path is that of recorded replies."""
+    return path.startswith(RECORDINGS + "/")
+
+
+def nearest(name: str, names: Iterable[str], limit: int = 3) -> list[str]:
+    """The names that a typo of `name` may have meant, best first; empty where none is near.
+
+    >>> nearest("prompst", ["prompts", "cases"])
+    ['prompts']
+    """
+    import difflib
+
+    known = list(dict.fromkeys(names))
+    folded = {candidate.casefold(): candidate for candidate in known}
+    found = [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=limit, cutoff=0.6)]
+    if not found and "/" not in name:
+        found = [candidate for candidate in known if candidate.rpartition("/")[2].casefold() == name.casefold()][:limit]
+    return found
+
+
+class PathRefused(ValueError):
+    """A path in a file that leads, or could lead, out of its folder; `hint` says what to write instead."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+def resolve_path(reference: str, relative_to: str, base: str) -> str:
+    """The path, relative to the workspace, that `reference` names in the file `relative_to`.
+
+    A reference is relative to `base` (`prompts` or `datasets`), or with a leading `./` to the folder of the file that
+    holds it. It never leaves `base`. Raises `PathRefused`. Links are the tree's matter.
+
+    >>> resolve_path("support/tone.j2", "prompts/support/triage.prompt.yaml", "prompts")
+    'prompts/support/tone.j2'
+    >>> resolve_path("./tone.j2", "prompts/support/triage.prompt.yaml", "prompts")
+    'prompts/support/tone.j2'
+    """
+    hint = f"name the file relative to {base}/, or with a leading ./ relative to the file that names it"
+    if not reference.strip():
+        raise PathRefused("the path is empty", hint)
+    if _URL.match(reference):
+        raise PathRefused(
+            f"{reference!r} is an address; nothing is ever fetched", f"save the file below {base}/ and name it there"
+        )
+    if reference.startswith(("/", "~", "\\")):
+        raise PathRefused(f"{reference!r} is an absolute path", hint)
+    if "\\" in reference:
+        raise PathRefused(f"{reference!r} holds a backslash", "write paths with /")
+    if not reference.isprintable():
+        raise PathRefused(f"{reference!r} holds characters that no path of ours has", hint)
+    below = reference[2:] if reference.startswith("./") else reference
+    segments = below.split("/")
+    if ".." in segments:
+        raise PathRefused(f"{reference!r} climbs with `..`", hint)
+    if any(segment in ("", ".") for segment in segments):
+        raise PathRefused(f"{reference!r} is not a plain path to a file", hint)
+    folder = PurePosixPath(relative_to).parent if reference.startswith("./") else PurePosixPath(base)
+    path = str(folder / below)
+    if not path.startswith(base + "/"):
+        raise PathRefused(f"{reference!r} leads out of {base}/", hint)
+    return path
