@@ -110,6 +110,21 @@ class Prompt:
     problems: tuple[Problem, ...] = ()
     text: str = ""
 
+    @property
+    def declared_response_format(self) -> dict[str, Any] | None:
+        """The chat-completions protocol's `response_format` that the prompt declares, or None.
+
+        A lane leaves it out where the model is known not to take it; the reply is validated all the same.
+        """
+        if self.output.schema is not None:
+            json_schema = {
+                "name": self.output.name,
+                "schema": dict(self.output.schema),
+                "strict": self.output.is_strict,
+            }
+            return {"type": "json_schema", "json_schema": json_schema}
+        return dict(self.response_format) if self.response_format is not None else None
+
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
