@@ -23,6 +23,7 @@
     │   ├── RequestRejected              4  400, 404, 413, 422: asking again would not help
     │   │   └── ReplyNotRecorded         4  `replay/…` has no reply for this request
     │   ├── RateLimited                  4  429; `.retry_after_s` where the provider said
+    │   │   └── OutOfQuota               4  402, or 429 of a spent account: asking again would not help
     │   ├── ProviderFailed               4  5xx, or a reply that is not the protocol's
     │   ├── ProviderUnreachable          4  connection refused, reset or closed early
     │   └── ModelTimeout                 4  our own deadline passed
@@ -188,7 +189,7 @@ class ModelError(PromptctlError):
 
     `is_retryable` says whether asking again can help; `status` is the HTTP status where there was one;
     `retry_after_s` is what the provider asked for, in seconds; `partial` is the `Reply` that had arrived when a
-    stream broke off.
+    stream broke off. `detail` is the part of the message that is the provider's own words, which may quote the request.
     """
 
     exit_code = MODEL
@@ -207,6 +208,7 @@ class ModelError(PromptctlError):
         self.status = status
         self.retry_after_s = retry_after_s
         self.partial: Any = None
+        self.detail: str | None = None
 
 
 class ModelConfigurationError(ModelError):
@@ -229,6 +231,12 @@ class RateLimited(ModelError):
     """429: too many requests, or out of quota."""
 
     is_retryable = True
+
+
+class OutOfQuota(RateLimited):
+    """402, or 429 with the words of a spent account: asking again would not help."""
+
+    is_retryable = False
 
 
 class ProviderFailed(ModelError):
