@@ -1,0 +1,76 @@
+"""What a user types to name a prompt at a version: `support/triage`, `support/triage@production`, `@v7`, `@main~2`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from promptctl.errors import UsageError
+from promptctl.formats.names import PROMPTS, id_problem, prompt_stem
+
+_NUMBER = re.compile(r"v([1-9][0-9]{0,8})")
+_NUMBER_SHOWN = re.compile(r"v([0-9]+\+.*|\?.*|0)")
+_LABEL = re.compile(r"[a-z][a-z0-9-]*")
+_HEX = re.compile(r"[0-9a-f]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A prompt's id and, behind `@`, the version meant; `at` is None for the work tree."""
+
+    prompt: str
+    at: str | None = None
+
+    def __str__(self) -> str:
+        return self.prompt if self.at is None else f"{self.prompt}@{self.at}"
+
+    @property
+    def number(self) -> int | None:
+        """The version number asked for (`@v7`); None where it is a label or a revision."""
+        match = _NUMBER.fullmatch(self.at or "")
+        return int(match[1]) if match else None
+
+    @property
+    def label(self) -> str | None:
+        """What `at` could be the label of; None where it can be none (`main~2`, `refs/heads/x`, `3f2a9c1`)."""
+        return self.at if self.at is not None and is_label(self.at) else None
+
+
+def is_label(text: str) -> bool:
+    """Whether `text` can be a label's name: `[a-z][a-z0-9-]*`, neither a version number nor all hexadecimal."""
+    return bool(_LABEL.fullmatch(text)) and not _NUMBER.fullmatch(text) and not _HEX.fullmatch(text)
+
+
+def parse_ref(text: str) -> Ref:
+    """Read a ref as it was typed. Raises `UsageError`, which says what to type instead.
+
+    >>> parse_ref("support/triage@production")
+    Ref(prompt='support/triage', at='production')
+    >>> parse_ref("support/triage@main@{1}").at
+    'main@{1}'
+    """
+    prompt, sign, at = text.partition("@")
+    stem = prompt_stem(prompt.removeprefix("./"))
+    if stem is not None:
+        raise UsageError(f"{prompt!r} is a file; a prompt is named by its id", hint=f"its id is {stem}{sign}{at}")
+    problem = id_problem(prompt)
+    if not prompt:
+        raise UsageError("the ref names no prompt", hint="write <prompt> or <prompt>@<label, version or revision>")
+    if problem:
+        raise UsageError(
+            f"{prompt!r} cannot be a prompt: {problem}", hint=f"a prompt's id is its path below {PROMPTS}/"
+        )
+    if not sign:
+        return Ref(prompt)
+    if not at or at != at.strip() or not at.isprintable():
+        wrong = f"{at!r} cannot name a version" if at.strip() else f"nothing that names a version follows @ in {text!r}"
+        raise UsageError(
+            wrong,
+            hint=f"write {prompt} for the work tree, or {prompt}@ with a label, a version (v7) or a revision",
+        )
+    if _NUMBER_SHOWN.fullmatch(at):
+        raise UsageError(
+            f"{at} is shown for what has no number of its own, and names nothing",
+            hint=f"name the commit: {prompt}@<commit>",
+        )
+    return Ref(prompt, at)

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from promptctl.errors import WorkspaceError
+from promptctl.versions.git import Git
+from promptctl.versions.trees import MAX_TEXT_BYTES, CommitTree, WorkTree, blob_id
+from tests.versions.conftest import Repo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from promptctl.prompts.tree import Tree
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+
+
+def commit_tree(repo: Repo, folder: str = "") -> CommitTree:
+    git = Git.open(repo.path / folder)
+    assert git is not None
+    assert git.head is not None
+    return CommitTree(git, git.head, git.prefix)
+
+
+@pytest.fixture(params=["work tree", "commit", "work tree below the root", "commit below the root"])
+def tree(request: pytest.FixtureRequest, repo: Repo) -> Tree:
+    folder = "apps/bot/" if "below" in request.param else ""
+    files = {
+        "prompts/a.prompt.yaml": "name: A\n",
+        "prompts/sub/b.prompt.yaml": "name: B\n",
+        "prompts/sub/tone.j2": "kind\r\n",
+        "prompts/ünï -x.j2": "odd name\n",
+        "prompts-old/c.prompt.yaml": "name: C\n",
+        "prompts/large.txt": "x" * (MAX_TEXT_BYTES + 1),
+        "prompts/pointer.j2": POINTER,
+    }
+    repo.git("rm", "--quiet", "-r", "prompts")
+    repo.commit("Files", {folder + path: text for path, text in files.items()})
+    (repo.path / folder / "prompts" / "link.prompt.yaml").symlink_to("a.prompt.yaml")
+    (repo.path / folder / "prompts" / "linked").symlink_to("sub")
+    repo.commit("Links")
+    repo.write("prompts/outside.j2", "of the repository, not of the workspace below it\n")
+    return commit_tree(repo, folder) if "commit" in request.param else WorkTree(repo.path / folder)
+
+
+def test_files_are_read_as_stored(tree: Tree) -> None:
+    assert tree.read("prompts/sub/tone.j2") == b"kind\r\n"
+    assert tree.read("prompts/ünï -x.j2") == b"odd name\n"
+
+
+def test_paths_are_those_below_a_folder_sorted(tree: Tree) -> None:
+    assert list(tree.paths("prompts/sub")) == ["prompts/sub/b.prompt.yaml", "prompts/sub/tone.j2"]
+    assert list(tree.paths("prompts-old/")) == ["prompts-old/c.prompt.yaml"]
+    assert list(tree.paths("nowhere")) == []
+    assert {"prompts/a.prompt.yaml", "prompts-old/c.prompt.yaml"} <= set(tree.paths(""))
+
+
+@pytest.mark.parametrize("path", ["prompts/none.j2", "prompts/sub", "none", "prompts/a.prompt.yaml/x", "x" * 300])
+def test_what_is_not_there_is_not_found(tree: Tree, path: str) -> None:
+    with pytest.raises(FileNotFoundError):
+        tree.read(path)
+
+
+@pytest.mark.parametrize(
+    "path", ["../secret", "prompts/../../secret", "/etc/passwd", "", "prompts//a", "./prompts/a", "prompts/a\0b"]
+)
+def test_no_path_leaves_the_workspace(tree: Tree, path: str) -> None:
+    with pytest.raises(WorkspaceError, match="does not lie in the workspace"):
+        tree.read(path)
+
+
+@pytest.mark.parametrize("path", ["prompts/link.prompt.yaml", "prompts/linked/tone.j2"])
+def test_links_are_not_followed(tree: Tree, path: str) -> None:
+    with pytest.raises(WorkspaceError, match="symbolic link") as error:
+        tree.read(path)
+    assert error.value.place is not None
+    assert error.value.place.path == path
+
+
+def test_a_large_file_is_read_only_where_it_is_allowed_to_be(tree: WorkTree | CommitTree) -> None:
+    with pytest.raises(WorkspaceError, match="1,048,577 bytes"):
+        tree.read("prompts/large.txt")
+    assert len(tree.read("prompts/large.txt", max_bytes=MAX_TEXT_BYTES + 1)) == MAX_TEXT_BYTES + 1
+
+
+def test_a_pointer_to_large_file_storage_is_no_content(tree: Tree) -> None:
+    with pytest.raises(WorkspaceError, match="Git LFS pointer"):
+        tree.read("prompts/pointer.j2")
+
+
+def test_a_link_out_of_the_workspace_reads_nothing(repo: Repo, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.prompt.yaml"
+    secret.write_text("key\n")
+    (repo.path / "prompts" / "secret.prompt.yaml").symlink_to(secret)
+    (repo.path / "elsewhere").symlink_to(tmp_path)
+    for path in ("prompts/secret.prompt.yaml", "elsewhere/secret.prompt.yaml"):
+        with pytest.raises(WorkspaceError, match="symbolic link"):
+            WorkTree(repo.path).read(path)
+    with pytest.raises(WorkspaceError, match="symbolic link"):
+        WorkTree(repo.path).paths("elsewhere")
+
+
+def test_a_named_pipe_is_refused_without_waiting_for_a_writer(repo: Repo) -> None:
+    os.mkfifo(repo.path / "prompts" / "pipe.j2")
+    with pytest.raises(WorkspaceError, match="not a regular file"):
+        WorkTree(repo.path).read("prompts/pipe.j2")
+
+
+def test_a_workspace_reached_through_a_link_reads_its_own_files(repo: Repo, tmp_path: Path) -> None:
+    (tmp_path / "shortcut").symlink_to(repo.path)
+    assert WorkTree(tmp_path / "shortcut").read("promptctl.yaml") == b"{}\n"
+
+
+def test_a_submodule_inside_the_prompts_is_named_as_such(repo: Repo, tmp_path: Path) -> None:
+    other = Repo(tmp_path / "other")
+    other.path.mkdir()
+    other.git("init", "--quiet")
+    other.commit("Other", {"tone.j2": "kind\n"})
+    repo.git("submodule", "--quiet", "add", str(other.path), "prompts/shared")
+    repo.commit("Add a submodule")
+    tree = commit_tree(repo)
+    with pytest.raises(WorkspaceError, match="submodule"):
+        tree.read("prompts/shared/tone.j2")
+    with pytest.raises(WorkspaceError, match="submodule"):
+        tree.paths("prompts/shared")
+    assert list(tree.paths("prompts")) == ["prompts/shared", "prompts/support/triage.prompt.yaml"]
+
+
+def test_a_workspace_that_is_a_submodule_reads_its_own_commits(repo: Repo, tmp_path: Path) -> None:
+    outer = Repo(tmp_path / "outer")
+    outer.path.mkdir()
+    outer.git("init", "--quiet")
+    outer.git("submodule", "--quiet", "add", str(repo.path), "bot")
+    outer.commit("Add the workspace")
+    tree = commit_tree(outer, "bot")
+    assert tree.commit == repo.head
+    assert tree.read("promptctl.yaml") == b"{}\n"
+
+
+def test_a_commit_is_read_as_it_was_whatever_the_work_tree_holds(repo: Repo) -> None:
+    tree = commit_tree(repo)
+    repo.commit("Change", {"promptctl.yaml": "branch: main\n"})
+    assert tree.read("promptctl.yaml") == b"{}\n"
+    assert commit_tree(repo).read("promptctl.yaml") == b"branch: main\n"
+
+
+def test_the_id_of_a_file_is_the_one_git_gives_it(repo: Repo) -> None:
+    blobs = commit_tree(repo).blobs("prompts")
+    data = (repo.path / "prompts/support/triage.prompt.yaml").read_bytes()
+    assert list(blobs.values()) == [blob_id(data, like=repo.head)]
