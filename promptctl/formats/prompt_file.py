@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from promptctl.errors import Problem
-from promptctl.formats.yaml_reader import Document
+from promptctl.errors import InvalidFiles, Problem
+from promptctl.formats import github_dialect
+from promptctl.formats.foreign import foreign_shape
+from promptctl.formats.structure import structure_of
+from promptctl.formats.yaml_reader import Document, read_yaml
 
 Dialect = Literal["native", "github"]
+
+# Keys that only a native file has. `tags` and `metadata` are often added to GitHub's files as well.
+_NATIVE_KEYS = frozenset(
+    ("parameters", "inputs", "template", "output", "response_format", "tools", "status", "formerly")
+)
+_LOOSE_NATIVE_KEYS = frozenset(("tags", "metadata"))
+_NATIVE_FOR = {
+    "modelParameters": "`parameters`",
+    "responseFormat": "`output` or `response_format`",
+    "jsonSchema": "`output`",
+    "testData": "a dataset below datasets/",
+    "evaluators": "a dataset below datasets/",
+}
+# What GitHub's `{{name}}` never is: blocks, comments, spaces, filters.
+_JINJA = re.compile(r"\{[%#]|\{\{-?\s|\{\{[\w.]+\s*[|(\[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,4 +49,68 @@ class PromptFile:
 
 def read_prompt_file(data: bytes, path: str) -> PromptFile:
     """Read a prompt file of either dialect. Raises `InvalidFiles` with every problem of its shape."""
-    raise NotImplementedError
+    document = read_yaml(data, path)
+    foreign = foreign_shape(document)
+    if foreign is not None:
+        raise InvalidFiles([foreign])
+    if _dialect(document) == "github":
+        prompt = github_dialect.read_github_prompt(document)
+        return PromptFile(path, "github", prompt.data, document, prompt.inline_dataset, prompt.problems)
+    problems = structure_of("prompt").check(document) + _contradictions(document)
+    if problems:
+        raise InvalidFiles(problems)
+    return PromptFile(path, "native", document.data, document)
+
+
+def _dialect(document: Document) -> Dialect:
+    """Told by the keys; by the templates where the keys could be either's. Raises `InvalidFiles` for a mixture."""
+    data = document.data
+    native = [key for key in data if key in _NATIVE_KEYS]
+    github = [key for key in data if key in github_dialect.KEYS]
+    if native and github:
+        raise InvalidFiles(
+            [
+                Problem(
+                    f"`{key}` is GitHub's and `{native[0]}` is promptctl's: one file cannot mix the two",
+                    document.key_place(key),
+                    f"use {_NATIVE_FOR[key]} in its place",
+                    "mixed-dialects",
+                )
+                for key in github
+            ]
+        )
+    if native or github:
+        return "native" if native else "github"
+    if not _LOOSE_NATIVE_KEYS.isdisjoint(data):
+        return "native"
+    return "github" if _has_only_plain_placeholders(data["messages"]) else "native"
+
+
+def _has_only_plain_placeholders(messages: Any) -> bool:
+    """Whether the messages are all text, with GitHub's `{{name}}` in it and nothing that only Jinja has."""
+    if not isinstance(messages, list):
+        return False
+    texts: list[str] = []
+    for message in messages:
+        content = message.get("content") if isinstance(message, dict) else None
+        if not isinstance(content, str):
+            return False
+        texts.append(content)
+    return any(map(github_dialect.PLACEHOLDER.search, texts)) and not any(map(_JINJA.search, texts))
+
+
+def _contradictions(document: Document) -> list[Problem]:
+    """Keys that are each sound and cannot stand together."""
+    data = document.data
+    problems: list[Problem] = []
+    if "response_format" in data and "output" in data:
+        place = document.key_place("response_format")
+        hint = "remove it: `output.schema` says the form of the reply"
+        problems.append(Problem("`response_format` cannot stand beside `output`", place, hint, "contradiction"))
+    inputs = data.get("inputs")
+    for name, schema in inputs.items() if isinstance(inputs, dict) else ():
+        if isinstance(schema, dict) and "default" in schema and schema.get("required") is True:
+            place = document.key_place("inputs", name, "required")
+            message = f"`{name}` has a default, so it cannot be required"
+            problems.append(Problem(message, place, "remove one of the two", "contradiction"))
+    return problems

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, Literal
+
+from promptctl.errors import InvalidFiles, Problem
+from promptctl.formats.names import DATASETS, SETTINGS, PathRefused, resolve_path
+from promptctl.formats.structure import structure_of
+from promptctl.formats.yaml_reader import Document, read_yaml
 
 Lane = Literal["direct", "litellm"]
 Content = Literal["full", "metadata"]
@@ -65,14 +71,73 @@ class Settings:
     prices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def model_rule(self, model: str) -> ModelRule:
-        """All rules whose glob matches the model's id, merged: key by key the last one wins."""
-        raise NotImplementedError
+        """All rules whose glob matches the model's id, merged: key by key the last one wins.
+
+        `headers` and `parameters` are merged key by key as well.
+        """
+        merged: dict[str, Any] = {}
+        for rule in self.models:
+            if fnmatchcase(model, rule.pattern):
+                merged.update((name, value) for name in _MERGED if (value := getattr(rule, name)) is not None)
+                for name in ("headers", "parameters"):
+                    merged[name] = {**merged.get(name, {}), **getattr(rule, name)}
+        return ModelRule(model, **merged)
 
     def log_rule(self, prompt_id: str) -> LogRule:
         """The last rule whose glob matches the prompt's id; the built-in default where none does."""
-        raise NotImplementedError
+        return next((rule for rule in reversed(self.log) if fnmatchcase(prompt_id, rule.prompts)), LogRule())
 
 
-def read_settings(data: bytes, path: str = "promptctl.yaml") -> Settings:
-    """Read `promptctl.yaml`. Raises `InvalidFiles` with every problem."""
-    raise NotImplementedError
+_MERGED = ("api_base", "api_key_env", "timeout_s", "max_attempts", "lane", "supports_schema")
+
+
+def read_settings(data: bytes, path: str = SETTINGS) -> Settings:
+    """Read `promptctl.yaml`; an empty file sets nothing. Raises `InvalidFiles` with every problem."""
+    document = read_yaml(data, path)
+    if document.data is None:
+        return Settings()
+    problems = structure_of("promptctl").check(document)
+    if not problems:
+        problems = _label_problems(document)
+    if problems:
+        raise InvalidFiles(problems)
+    given = document.data
+    return Settings(
+        model=given.get("model"),
+        models=tuple(ModelRule(pattern, **(rule or {})) for pattern, rule in given.get("models", {}).items()),
+        branch=given.get("branch"),
+        labels=_labels(given.get("labels", {})),
+        log=tuple(_log_rule(rule) for rule in given.get("log", ())),
+        budgets=tuple(given.get("budgets", ())),
+        prices=given.get("prices", {}),
+    )
+
+
+def _labels(given: Mapping[str, Any]) -> LabelSettings:
+    rules = {name: LabelRule(**(rule or {})) for name, rule in given.items() if name != "remote"}
+    return LabelSettings(given.get("remote"), rules)
+
+
+def _log_rule(given: Mapping[str, Any]) -> LogRule:
+    return LogRule(given["prompts"], given.get("content", "metadata"), given.get("active", True))
+
+
+def _label_problems(document: Document) -> list[Problem]:
+    """Rules that no version could ever meet: after a label that is not allowed, or after itself; a wrong path."""
+    labels = document.data.get("labels", {})
+    rules = {name: rule or {} for name, rule in labels.items() if name != "remote"}
+    problems: list[Problem] = []
+    for name, rule in rules.items():
+        after = rule.get("after")
+        if after is not None and (after == name or after not in rules):
+            place = document.place("labels", name, "after")
+            what = "itself" if after == name else f"`{after}`, which is no label here"
+            hint = f"name `{after}:` under `labels:` as well" if after != name else "name another label"
+            problems.append(Problem(f"`{name}` comes after {what}", place, hint, "unknown-label"))
+        if "dataset" in rule:
+            try:
+                resolve_path(rule["dataset"], document.path, DATASETS)
+            except PathRefused as refused:
+                place = document.place("labels", name, "dataset")
+                problems.append(Problem(refused.message, place, refused.hint, "path-refused"))
+    return problems

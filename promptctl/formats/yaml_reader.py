@@ -53,6 +53,13 @@ class Document:
         self._text = text
         self._lines: list[str] | None = None
 
+    def part(self, *keys: Key) -> Document:
+        """The value at `keys` as a document of its own, with the same places; its data is the same objects."""
+        data = self.data
+        for key in keys:
+            data = data[key]
+        return Document(data, self.path, self._find(keys)[0], self._text)
+
     def place(self, *keys: Key) -> Place:
         """Where the value at `keys` begins, or its nearest ancestor that is there."""
         node, _ = self._find(keys)

@@ -48,13 +48,26 @@ class Message:
 
     `content` is a template's text, or OpenAI content parts (`{type: text, text: …}`, `{type: image_url, …}`) whose
     strings are templates. `place` is where the content's text begins in the file, so that a template's error can
-    be given as a line of the file. `extra` holds further protocol keys (`name`, `tool_call_id`, `tool_calls`).
+    be given as a line of the file: `place_of` does that. `part_places` say the same for each part; `lines` gives the
+    file's line of each line of the text where they do not simply follow one another (folded or quoted text). `extra`
+    holds further protocol keys (`name`, `tool_call_id`, `tool_calls`).
     """
 
     role: str
     content: str | tuple[Mapping[str, Any], ...]
     place: Place | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    part_places: tuple[Place, ...] = ()
+    lines: tuple[int, ...] = ()
+
+    def place_of(self, line: int, part: int | None = None) -> Place | None:
+        """Where in the file a line of the content stands, or of one of its parts; lines count from 1."""
+        start = self.place if part is None else self.part_places[part]
+        if start is None or start.line is None:
+            return start
+        if part is None and self.lines:
+            return Place(start.path, self.lines[min(line, len(self.lines)) - 1])
+        return start if line == 1 else Place(start.path, start.line + line - 1)
 
 
 @dataclass(frozen=True, slots=True)

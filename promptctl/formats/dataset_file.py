@@ -1,0 +1,93 @@
+"""A dataset file as plain data: its header, its cases or the file that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from promptctl.errors import InvalidFiles, Place, Problem
+from promptctl.formats.names import DATASETS, PathRefused, resolve_path
+from promptctl.formats.structure import structure_of
+from promptctl.formats.yaml_reader import Document, Key, read_yaml
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFile:
+    """A dataset file of sound shape.
+
+    `header` is the file without its cases. `cases` are those written in it; None where they are in another file,
+    whose path, relative to the workspace, is then `cases_path`.
+    """
+
+    path: str
+    document: Document
+    header: Mapping[str, Any]
+    cases: tuple[Mapping[str, Any], ...] | None
+    cases_path: str | None = None
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """The ids of the prompts that the dataset tests."""
+        return tuple(self.header.get("prompts", ()))
+
+    @property
+    def defaults(self) -> Mapping[str, Any]:
+        """What holds for every case."""
+        defaults: Mapping[str, Any] = self.header.get("defaults", {})
+        return defaults
+
+    def case_place(self, index: int) -> Place:
+        """Where the case begins in the file."""
+        return self.document.place("cases", index)
+
+    def as_written(self, keys: tuple[Key, ...], names: Collection[str]) -> dict[str, Any]:
+        """The mapping at `keys`, with the numbers under `names` as the text they are written as.
+
+        For inputs that are text: `1.10` stays `1.10` where the prompt asks for a string.
+        """
+        found = dict(self.document.part(*keys).data)
+        for name in found.keys() & set(names):
+            written = self.document.written(*keys, name)
+            if written is not None and isinstance(found[name], int | float) and not isinstance(found[name], bool):
+                found[name] = written
+        return found
+
+
+def read_dataset_file(data: bytes, path: str) -> DatasetFile:
+    """Read a dataset file. Raises `InvalidFiles` with every problem of its shape, and of ids given twice."""
+    document = read_yaml(data, path)
+    if document.data is None:
+        hint = "write at least `prompts:` and `cases:`"
+        raise InvalidFiles([Problem("the file is empty", document.place(), hint, "empty-file")])
+    problems = structure_of("dataset").check(document)
+    given = document.data.get("cases") if isinstance(document.data, dict) else None
+    cases_path = None
+    if isinstance(given, list):
+        problems += _repeated_ids(document, given)
+    elif isinstance(given, str) and not problems:
+        try:
+            cases_path = resolve_path(given, path, DATASETS)
+        except PathRefused as refused:
+            problems.append(Problem(refused.message, document.place("cases"), refused.hint, "path-refused"))
+    if problems:
+        raise InvalidFiles(problems)
+    header = {key: value for key, value in document.data.items() if key != "cases"}
+    cases = tuple(given) if isinstance(given, list) else None
+    return DatasetFile(path, document, header, cases, cases_path)
+
+
+def _repeated_ids(document: Document, cases: list[Any]) -> list[Problem]:
+    first: dict[str, int] = {}
+    problems: list[Problem] = []
+    for index, case in enumerate(cases):
+        case_id = case.get("id") if isinstance(case, dict) else None
+        if not isinstance(case_id, str):
+            continue
+        if case_id in first:
+            line = document.place("cases", first[case_id], "id").line
+            message = f"the case id `{case_id}` is given twice; the first is on line {line}"
+            hint = "give each case an id of its own: results are compared by it"
+            problems.append(Problem(message, document.place("cases", index, "id"), hint, "duplicate-id"))
+        first.setdefault(case_id, index)
+    return problems
