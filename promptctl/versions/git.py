@@ -156,10 +156,10 @@ class Git:
         if not _is_below_repository(folder):
             return None
         git = cls(folder, is_interactive=is_interactive)
-        return git if git._look_around() else None
+        return git if git.look_again() else None
 
-    def _look_around(self) -> bool:
-        """Read what every command needs in one call; False where the folder is not in a work tree."""
+    def look_again(self) -> bool:
+        """Read in one call what every command needs and others may have changed; False outside a work tree."""
         questions = ("--is-inside-work-tree", "--is-shallow-repository", "--show-toplevel", "--show-prefix", "HEAD")
         output = self.run(["rev-parse", *questions], check=False)
         answers = output.lines()
@@ -202,12 +202,20 @@ class Git:
             name = self.run([*ask, revision], check=False).text
         output = self.run([*ask, f"{name}^{{commit}}"], check=False)
         if output.status != 0 or not is_object_id(output.text):
-            raise RevisionNotFound(f"no commit is named {revision!r} in this repository")
+            words = " ".join(line.strip() for line in output.stderr.splitlines())
+            raise RevisionNotFound(f"no commit is named {revision!r} in this repository", hint=words or None)
         return output.text
 
     def close(self) -> None:
         """End the process that reads objects; the next read starts another."""
         self.objects.close()
+
+
+def init_repository(folder: Path) -> None:
+    """Make a Git repository in `folder`, whose first branch is what the user's configuration says, else main."""
+    commands = Commands(folder)
+    name = commands.run(["config", "init.defaultBranch"], check=False).text
+    commands.run(["init", "--quiet", *([] if name else ["--initial-branch=main"])])
 
 
 def refusal(output: Output) -> GitError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,7 @@ class Objects:
     def __init__(self, commands: Commands) -> None:
         self._commands = commands
         self._process: Any = None
+        self._end: weakref.finalize[..., Objects] | None = None
         self._lock = threading.Lock()
 
     def read(self, name: str, *, max_bytes: int | None = None, ahead: Sequence[str] = ()) -> GitObject | None:
@@ -95,6 +97,8 @@ class Objects:
             raise GitError("a line break cannot be part of a Git name")
         if self._process is None or self._process.poll() is not None:
             self._process = self._commands.start(["cat-file", "--batch"], has_input=True)
+            # Holding the process apart from this object, it ends in order also where a reference cycle is collected.
+            self._end = weakref.finalize(self, _end, self._process)
         is_whole = False
         try:
             waiting = iter(names)
@@ -155,15 +159,18 @@ class Objects:
             )
 
     def _stop(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        for stream in (process.stdin, process.stdout, process.stderr):
-            try:
-                stream.close()
-            except OSError:  # it has ended already, with requests unread
-                continue
-        process.proc.wait()
+        self._process = None
+        if self._end is not None:
+            self._end()
+
+
+def _end(process: Any) -> None:
+    for stream in (process.stdin, process.stdout, process.stderr):
+        try:
+            stream.close()
+        except OSError:  # it has ended already, with requests unread
+            continue
+    process.proc.wait()
 
 
 def _batch(names: Iterator[str]) -> Iterator[str]:

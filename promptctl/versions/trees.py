@@ -62,7 +62,7 @@ class WorkTree:
             os.close(descriptor)
         if len(data) > max_bytes:  # it grew while it was read
             raise _too_large(path, len(data), max_bytes)
-        return _content(path, data)
+        return check_content(path, data)
 
     def paths(self, prefix: str) -> list[str]:
         """Every file below `prefix`, sorted; the insides of `.git` and of linked folders are left out."""
@@ -104,7 +104,7 @@ class CommitTree:
             raise _refused(path, f"is damaged: object {id_} is not in the repository", "run git fsck")
         if found.data is None:
             raise _too_large(path, found.size, max_bytes)
-        return _content(path, found.data)
+        return check_content(path, found.data)
 
     def paths(self, prefix: str) -> list[str]:
         """Every file below `prefix`, sorted."""
@@ -115,6 +115,11 @@ class CommitTree:
         if below in listing and listing[below][0] not in _REGULAR:
             raise _refused(below, f"is {_kind(listing[below][0])} in commit {self.commit[:7]}")
         return sorted(path for path in listing if path.startswith(below + "/"))
+
+    def blob(self, path: str) -> str | None:
+        """The blob id of one regular file; None where there is none."""
+        mode, id_ = self._listing(_segments(path)[0]).get(path, ("", ""))
+        return id_ if mode in _REGULAR else None
 
     def blobs(self, folder: str) -> dict[str, str]:
         """The blob id of each regular file below a top-level folder, by path."""
@@ -162,7 +167,8 @@ def _segments(path: str) -> list[str]:
     return segments
 
 
-def _content(path: str, data: bytes) -> bytes:
+def check_content(path: str, data: bytes) -> bytes:
+    """The file's bytes; a Git LFS pointer in its place is refused."""
     if len(data) < _LFS_POINTER_BYTES and data.startswith(_LFS_POINTER):
         raise _refused(path, "is a Git LFS pointer, not the file", "keep it in Git itself, or run git lfs pull")
     return data

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from promptctl.errors import GitError, RevisionNotFound
-from promptctl.versions.git import Git
+from promptctl.versions.git import Git, init_repository
 from tests.versions.conftest import Repo
 
 if TYPE_CHECKING:
@@ -115,3 +115,18 @@ def test_git_missing_from_the_path_is_said(repo: Repo, tmp_path: Path, monkeypat
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(GitError, match="not installed"):
         git.run(["version"])
+
+
+def test_a_new_repository_begins_on_main_or_on_what_the_user_configured(tmp_path: Path, isolated_git: Path) -> None:
+    for name, configured in (("one", None), ("two", "trunk")):
+        isolated_git.write_text(f"[init]\n defaultBranch = {configured}\n" if configured else "")
+        (tmp_path / name).mkdir()
+        init_repository(tmp_path / name)
+        assert Repo(tmp_path / name).git("symbolic-ref", "HEAD") == f"refs/heads/{configured or 'main'}"
+
+
+def test_what_others_changed_is_seen_on_looking_again(repo: Repo) -> None:
+    git = open_git(repo.path)
+    assert git.head != repo.commit("Later")
+    git.look_again()
+    assert git.head == repo.head

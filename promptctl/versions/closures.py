@@ -1,0 +1,110 @@
+"""The digests of prompts at many moments of history, with as little reading and loading as can be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from promptctl.errors import WorkspaceError
+from promptctl.formats.names import PROMPT_SUFFIXES, PROMPTS
+from promptctl.versions.trees import MAX_TEXT_BYTES, check_content
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from promptctl.versions.objects import Objects
+
+_TEXT_SUFFIXES = (".yaml", ".yml", ".json", ".j2")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What loading one prompt gave.
+
+    `digest` is None where the file is unsound or names something that is not there. `asked` holds every path that
+    loading asked for, there or not: as long as none of them changes, neither does the outcome.
+    """
+
+    digest: str | None
+    asked: frozenset[str]
+    formerly: tuple[str, ...] = ()
+
+
+class Closures:
+    """Loads prompts from sets of files given as path to blob id, and remembers what it loaded."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+        self._contents: dict[str, bytes | None] = {}
+        self._known: dict[tuple[str, ...], list[tuple[dict[str, str | None], Outcome]]] = {}
+
+    def outcome(self, prompt_id: str, files: Mapping[str, str]) -> Outcome:
+        """The outcome of loading this prompt from these files; one of its paths is among them."""
+        paths = [path for path in candidate_paths(prompt_id) if path in files]
+        known = self._known.setdefault((prompt_id, *(files[path] for path in paths)), [])
+        for blobs, outcome in known:
+            if all(files.get(path) == blob for path, blob in blobs.items()):
+                return outcome
+        outcome = self._load(prompt_id, _Files(files, paths, self))
+        known.append(({path: files.get(path) for path in outcome.asked}, outcome))
+        return outcome
+
+    def read_ahead(self, blobs: Iterable[tuple[str, str]]) -> None:
+        """Read the contents of these files, given as path and blob id, in one go."""
+        wanted = {blob for path, blob in blobs if path.endswith(_TEXT_SUFFIXES) and blob not in self._contents}
+        found = self._objects.read_all(wanted, max_bytes=MAX_TEXT_BYTES)
+        self._contents.update((blob, item.data if item else None) for blob, item in zip(wanted, found, strict=True))
+
+    def forget_contents(self, *, but: Iterable[str]) -> None:
+        """Let go of every file's content except those of these blobs."""
+        kept = set(but)
+        self._contents = {blob: data for blob, data in self._contents.items() if blob in kept}
+
+    def content(self, blob: str, files: Mapping[str, str]) -> bytes | None:
+        """A blob's bytes; None where it is larger than a text of ours may be.
+
+        `files` are those it stands among: a partial clone that has to fetch it fetches them all.
+        """
+        if blob not in self._contents:
+            ahead = [other for path, other in files.items() if path.endswith(_TEXT_SUFFIXES)]
+            found = self._objects.read(blob, max_bytes=MAX_TEXT_BYTES, ahead=ahead)
+            self._contents[blob] = found.data if found else None
+        return self._contents[blob]
+
+    def _load(self, prompt_id: str, tree: _Files) -> Outcome:
+        from promptctl.prompts.loading import load_prompt
+
+        try:
+            prompt = load_prompt(tree, prompt_id)
+        except WorkspaceError:
+            return Outcome(None, frozenset(tree.asked))
+        return Outcome(prompt.digest, frozenset(tree.asked), prompt.formerly)
+
+
+class _Files:
+    """A `Tree` for loading one prompt: it sees no other prompt, and notes what it is asked for."""
+
+    commit = None
+
+    def __init__(self, files: Mapping[str, str], prompt_paths: list[str], closures: Closures) -> None:
+        self._files = files
+        self._prompt_paths = prompt_paths
+        self._closures = closures
+        self.asked: set[str] = set(prompt_paths)
+
+    def read(self, path: str) -> bytes:
+        self.asked.add(path)
+        if path not in self._files:
+            raise FileNotFoundError(path)
+        data = self._closures.content(self._files[path], self._files)
+        if data is None:
+            raise WorkspaceError(f"{path} is too large")
+        return check_content(path, data)
+
+    def paths(self, prefix: str) -> list[str]:
+        return [path for path in self._prompt_paths if path.startswith(prefix.rstrip("/") + "/")]
+
+
+def candidate_paths(prompt_id: str) -> list[str]:
+    """The paths at which the prompt of this id can stand."""
+    return [f"{PROMPTS}/{prompt_id}{suffix}" for suffix in PROMPT_SUFFIXES]

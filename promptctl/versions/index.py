@@ -1,0 +1,200 @@
+"""The index of versions: brought up to the tip of the line when it is asked for, and kept on disk between commands."""
+
+from __future__ import annotations
+
+import sqlite3
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from promptctl._version import __version__
+from promptctl.errors import GitError, HistoryIncomplete
+from promptctl.formats.names import PROMPTS
+from promptctl.versions.closures import Closures
+from promptctl.versions.index_store import IndexStore
+from promptctl.versions.line import cut_at, first_parents, unshallow_hint, walk
+from promptctl.versions.lineage import Lineages
+from promptctl.versions.objects import is_object_id
+from promptctl.versions.trees import CommitTree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from promptctl.versions.git import Git
+    from promptctl.versions.line import Line
+    from promptctl.versions.lineage import VersionRow
+
+# Another version of promptctl may read more files, or fewer, than the one that built the index.
+_FORMAT = f"1 {__version__}"
+_COMMITS_AT_ONCE = 1000
+
+# What stands between us and a file that may be perfectly sound: the rest means that it is not.
+_UNUSABLE = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+    }
+)
+
+
+class Index:
+    """Gives the store of one repository's versions, current for a line.
+
+    `file` is where it is kept, None for nowhere. A file that is damaged is built anew; one that cannot be written is
+    left alone, and what it lacks is built in memory. `notices` tells when numbers changed under the user.
+    """
+
+    def __init__(self, git: Git, file: Path | None) -> None:
+        self.notices: list[str] = []
+        self._git = git
+        self._file = file
+        self._store: IndexStore | None = None
+
+    def current(self, line: Line) -> IndexStore:
+        """The index up to the tip of `line`.
+
+        Raises `HistoryIncomplete` where this clone does not hold the whole line.
+        """
+        if self._store is not None:
+            try:
+                self._bring_up(self._store, line)
+            except sqlite3.Error:
+                self.close()
+            else:
+                return self._store
+        self._store = self._on_disk(line) or self._in_memory(line)
+        return self._store
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def _on_disk(self, line: Line) -> IndexStore | None:
+        if self._file is None:
+            return None
+        for _ in range(2):
+            store = None
+            try:
+                store = IndexStore.open(self._file)
+                self._bring_up(store, line)
+            except OSError:
+                return None
+            except sqlite3.Error as error:
+                if store is not None:
+                    store.close()
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNUSABLE or not self._discard():
+                    return None
+            except BaseException:
+                if store is not None:
+                    store.close()
+                raise
+            else:
+                return store
+        return None
+
+    def _in_memory(self, line: Line) -> IndexStore:
+        store = IndexStore.in_memory(self._file)
+        try:
+            self._bring_up(store, line)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def _discard(self) -> bool:
+        """Remove a damaged file, so that the next try begins with none."""
+        assert self._file is not None
+        try:
+            self._file.with_name(self._file.name + "-journal").unlink(missing_ok=True)
+            self._file.unlink(missing_ok=True)
+        except OSError:
+            return False
+        return True
+
+    def _bring_up(self, store: IndexStore, line: Line) -> None:
+        if self._is_current(store.meta(), line):
+            return
+        with store.writing():
+            meta = store.meta()  # another process may have built it while we waited
+            if self._is_current(meta, line):
+                return
+            if not self._grow(store, line, meta):
+                self._build(store, line, meta)
+            store.write_meta({"format": _FORMAT, "prefix": self._git.prefix, "tip": line.tip, "ref": line.ref})
+
+    def _is_current(self, meta: dict[str, str], line: Line) -> bool:
+        return self._is_ours(meta) and meta.get("tip") == line.tip
+
+    def _is_ours(self, meta: dict[str, str]) -> bool:
+        return meta.get("format") == _FORMAT and meta.get("prefix") == self._git.prefix
+
+    def _grow(self, store: IndexStore, line: Line, meta: dict[str, str]) -> bool:
+        """Add the commits since the indexed tip; False where it is not on the line any more, or nothing is indexed."""
+        tip = meta.get("tip", "")
+        if not self._is_ours(meta) or not is_object_id(tip):
+            return False
+        try:
+            commits = first_parents(self._git, line.tip, after=tip)
+        except GitError:  # the old tip is not even in the repository any more
+            return False
+        if not commits or commits[0][1] != tip:
+            return False
+        files = CommitTree(self._git, tip, self._git.prefix).blobs(PROMPTS)
+        lineages = Lineages(files, store.states(), store.versions)
+        self._walk(store, lineages, commits, after=(store.position_of(tip) or 0))
+        return True
+
+    def _build(self, store: IndexStore, line: Line, meta: dict[str, str]) -> None:
+        commits = first_parents(self._git, line.tip)
+        cut = cut_at(self._git, commits)
+        if cut is not None:
+            raise HistoryIncomplete(
+                f"this clone is shallow: its history of {line.name} begins at {cut[:7]}, so versions cannot be counted",
+                hint=unshallow_hint(line),
+            )
+        before = store.all_versions() if self._is_ours(meta) else []
+        fork = store.highest_of([commit for commit, _ in commits]) if before else None
+        last_common = store.commits_at([fork]).get(fork) if fork else None
+        store.clear()
+        self._walk(store, Lineages({}, [], lambda _: []), commits, after=0)
+        self._tell_changes(line, last_common, before, store.all_versions() if before else [])
+
+    def _walk(
+        self, store: IndexStore, lineages: Lineages, commits: list[tuple[str, str | None]], *, after: int
+    ) -> None:
+        positions = {commit: after + place for place, (commit, _) in enumerate(commits, start=1)}
+        closures = Closures(self._git.objects)
+        steps = iter(walk(self._git, commits, PROMPTS))
+        while some := list(islice(steps, _COMMITS_AT_ONCE)):
+            closures.read_ahead((change.path, change.blob) for step in some for change in step.changes if change.blob)
+            for step in some:
+                lineages.advance(positions[step.commit], step, closures)
+            closures.forget_contents(but=lineages.files.values())
+        store.write_line((position, commit) for commit, position in positions.items())
+        store.write_versions(lineages.rows)
+        store.write_states(lineages.states[id_] for id_ in sorted(lineages.touched))
+
+    def _tell_changes(
+        self, line: Line, last_common: str | None, before: Iterable[VersionRow], now: Iterable[VersionRow]
+    ) -> None:
+        known = {(row.prompt, row.number): row.digest for row in now}
+        changed = [row for row in before if known.get((row.prompt, row.number)) != row.digest]
+        if not changed:
+            return
+        first: dict[str, int] = {}
+        for row in changed:
+            first.setdefault(row.prompt, row.number)
+        shown = ", ".join(f"{prompt} from v{number}" for prompt, number in islice(first.items(), 3))
+        more = f" and {len(first) - 3} more" if len(first) > 3 else ""
+        since = f"after {last_common[:7]}" if last_common else "from its first commit"
+        self.notices.append(
+            f"the line of {line.name} was rewritten {since}: version numbers changed ({shown}{more}); "
+            "commits and digests still name what they named"
+        )

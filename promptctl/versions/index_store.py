@@ -1,0 +1,196 @@
+"""The index of versions on disk: one SQLite file, a cache that anyone may delete at any time."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+from promptctl.versions.lineage import PromptState, VersionRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+# Another process may be building the whole index of a large repository while we wait for it.
+_WAIT_S = 120.0
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE line (position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE versions (
+    prompt TEXT NOT NULL, number INTEGER NOT NULL, position INTEGER NOT NULL,
+    digest TEXT NOT NULL, path TEXT NOT NULL, same_as INTEGER,
+    PRIMARY KEY (prompt, number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE prompts (
+    id TEXT PRIMARY KEY, path TEXT, digest TEXT, number INTEGER NOT NULL, is_sound INTEGER NOT NULL,
+    asked TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+_TABLES = ("meta", "line", "versions", "prompts")
+
+
+class IndexStore:
+    """One open index. Reads and writes go through the methods; a block of `writing()` is one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    def open(cls, file: Path) -> IndexStore:
+        """The index in this file, which is made where it is missing. Raises `sqlite3.Error` or `OSError`."""
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            ignored = file.parent / ".gitignore"
+            if not ignored.exists():
+                ignored.write_text("*\n")
+        return cls._connect(str(file))
+
+    @classmethod
+    def in_memory(cls, file: Path | None = None) -> IndexStore:
+        """An index that leaves no trace, beginning as a copy of `file` where that can be read."""
+        store = cls._connect(":memory:")
+        if file is not None and file.exists():
+            try:
+                with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as source:
+                    source.backup(store._connection)
+                store.meta()
+            except sqlite3.Error:
+                store.close()
+                return cls._connect(":memory:")
+        return store
+
+    @classmethod
+    def _connect(cls, name: str) -> IndexStore:
+        connection = sqlite3.connect(name, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
+        # The file may come from elsewhere: nothing in its schema may run.
+        connection.execute("PRAGMA trusted_schema = OFF")
+        return cls(connection)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One transaction; other writers wait for its end. What it raises undoes it."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Everything read inside is of one moment."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("COMMIT")
+
+    def meta(self) -> dict[str, str]:
+        """What the index was built from; empty for a new file."""
+        known = self._connection.execute("SELECT name FROM sqlite_schema WHERE name = 'meta'").fetchone()
+        return dict(self._connection.execute("SELECT key, value FROM meta").fetchall()) if known else {}
+
+    def clear(self) -> None:
+        """Empty the index, whatever it held, and make its tables anew; inside `writing()`."""
+        for name in _TABLES:
+            self._connection.execute(f"DROP TABLE IF EXISTS {name}")
+        for statement in _SCHEMA.split(";"):
+            self._connection.execute(statement)
+
+    def write_meta(self, meta: dict[str, str]) -> None:
+        """Set these keys."""
+        self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", meta.items())
+
+    def write_line(self, commits: Iterable[tuple[int, str]]) -> None:
+        """Add commits with their positions."""
+        self._connection.executemany("INSERT INTO line VALUES (?, ?)", commits)
+
+    def write_versions(self, rows: Iterable[VersionRow]) -> None:
+        """Add versions."""
+        self._connection.executemany(
+            "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?)",
+            ((row.prompt, row.number, row.position, row.digest, row.path, row.same_as) for row in rows),
+        )
+
+    def write_states(self, states: Iterable[PromptState]) -> None:
+        """Set the states of these prompts."""
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO prompts VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                (state.id, state.path, state.digest, state.number, state.is_sound, json.dumps(sorted(state.asked)))
+                for state in states
+            ),
+        )
+
+    def states(self) -> list[PromptState]:
+        """Every id that the line ever had, as it stands at the tip."""
+        rows = self._connection.execute("SELECT id, path, digest, number, is_sound, asked FROM prompts ORDER BY id")
+        return [
+            PromptState(id_, path, digest, number, bool(is_sound), frozenset(json.loads(asked)))
+            for id_, path, digest, number, is_sound, asked in rows
+        ]
+
+    def ids(self) -> list[str]:
+        """Every id that the line ever had, sorted."""
+        return [id_ for (id_,) in self._connection.execute("SELECT id FROM prompts ORDER BY id")]
+
+    def versions(self, prompt: str) -> list[VersionRow]:
+        """A prompt's versions in order."""
+        return self._versions("WHERE prompt = ? ORDER BY number", (prompt,))
+
+    def all_versions(self) -> list[VersionRow]:
+        """Every prompt's versions."""
+        return self._versions("ORDER BY prompt, number", ())
+
+    def version_at(self, prompt: str, position: int) -> VersionRow | None:
+        """The prompt's last version at a place of the line."""
+        rows = self._versions("WHERE prompt = ? AND position <= ? ORDER BY number DESC LIMIT 1", (prompt, position))
+        return rows[0] if rows else None
+
+    def versions_at(self, position: int) -> dict[str, VersionRow]:
+        """Each prompt's last version at a place of the line, by id."""
+        # SQLite takes the other columns of a group from the row that holds the maximum.
+        columns = "prompt, MAX(number), position, digest, path, same_as"
+        rows = self._connection.execute(
+            f"SELECT {columns} FROM versions WHERE position <= ? GROUP BY prompt",  # noqa: S608 - our own text
+            (position,),
+        )
+        return {row[0]: VersionRow(*row) for row in rows}
+
+    def version(self, prompt: str, number: int) -> VersionRow | None:
+        """One version by its number."""
+        rows = self._versions("WHERE prompt = ? AND number = ?", (prompt, number))
+        return rows[0] if rows else None
+
+    def position_of(self, commit: str) -> int | None:
+        """A commit's place on the line, counted from 1; None for a commit beside it."""
+        row = self._connection.execute("SELECT position FROM line WHERE id = ?", (commit,)).fetchone()
+        return row[0] if row else None
+
+    def highest_of(self, commits: Sequence[str]) -> int | None:
+        """The last place of the line that one of these commits has; None where all lie beside it."""
+        found = self._connection.execute(
+            "SELECT MAX(position) FROM line WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(commits),)
+        )
+        return found.fetchone()[0]  # type: ignore[no-any-return]
+
+    def commits_at(self, positions: Sequence[int]) -> dict[int, str]:
+        """The commits at these places, by place."""
+        marks = json.dumps(list(positions))
+        rows = self._connection.execute(
+            "SELECT position, id FROM line WHERE position IN (SELECT value FROM json_each(?))", (marks,)
+        )
+        return dict(rows.fetchall())
+
+    def _versions(self, clause: str, values: tuple[str | int, ...]) -> list[VersionRow]:
+        columns = "prompt, number, position, digest, path, same_as"
+        rows = self._connection.execute(f"SELECT {columns} FROM versions {clause}", values)  # noqa: S608 - our own text
+        return [VersionRow(*row) for row in rows]

@@ -1,0 +1,170 @@
+"""The line that versions are numbered on: the first parents of the default branch, as the remote has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from promptctl.errors import HistoryIncomplete
+from promptctl.versions.objects import is_object_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from promptctl.versions.git import Git
+
+_USUAL_NAMES = ("main", "master")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The default branch: its full reference (`refs/remotes/origin/main`) and the commit it names.
+
+    The line itself is `tip` and its first parents down to the first commit.
+    """
+
+    ref: str
+    tip: str
+
+    @property
+    def name(self) -> str:
+        """What people call it: `origin/main`, `main`."""
+        return self.ref.removeprefix("refs/remotes/").removeprefix("refs/heads/")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One file that a commit changed: its path in the workspace, its blob now, None where it is gone or no file."""
+
+    path: str
+    blob: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One commit of a line and what it changed against its first parent, below the prompts' folder."""
+
+    commit: str
+    changes: tuple[Change, ...]
+
+
+def find_line(git: Git, branch: str | None = None, remote: str | None = None) -> Line:
+    """The default branch of the repository: `branch` of the settings, else what the remote calls its HEAD, else main.
+
+    `remote` is the settings' remote, by default `origin`, or the only one there is. The local branch counts only
+    where no remote has been fetched. Raises `HistoryIncomplete` where this clone does not have the branch; the hint
+    is the command that would bring it.
+    """
+    names = (branch,) if branch else _USUAL_NAMES
+    wanted = [f"refs/remotes/*/{name}" for name in (("HEAD", *names) if not branch else names)]
+    found = _refs(git, [*wanted, *(f"refs/heads/{name}" for name in names)])
+    remotes = list(dict.fromkeys(ref.split("/", 3)[2] for ref in found if ref.startswith("refs/remotes/")))
+    chosen = remote or ("origin" if "origin" in remotes or len(remotes) != 1 else remotes[0])
+    line = _first(found, [f"refs/remotes/{chosen}/{name}" for name in ("HEAD", *names)])
+    if line is not None:
+        return line
+    fetched = git.run(["for-each-ref", "--count=1", "--format=%(refname)", f"refs/remotes/{remote or ''}"]).lines()
+    if fetched:
+        raise _no_such_branch(
+            names[0], chosen if remote or remotes else fetched[0].split("/")[2], is_named=bool(branch)
+        )
+    line = _first(found, [f"refs/heads/{name}" for name in names])
+    return line or _only_branch(git, names[0])
+
+
+def _refs(git: Git, patterns: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Object and, for a symbolic reference, what it points to, by name."""
+    output = git.run(["for-each-ref", "--format=%(refname) %(objectname) %(symref)", *dict.fromkeys(patterns)])
+    fields = [line.split(" ") for line in output.lines()]
+    return {name: (id_, target) for name, id_, target in fields}
+
+
+def _first(found: dict[str, tuple[str, str]], names: Iterable[str]) -> Line | None:
+    for name in names:
+        if name in found:
+            tip, target = found[name]
+            return Line(target or name, tip)
+    return None
+
+
+def _only_branch(git: Git, wanted: str) -> Line:
+    """A repository that never knew a remote and has one branch: whatever its name, that is the default."""
+    found = _refs(git, ["refs/heads"])
+    if len(found) == 1:
+        name, (tip, _) = next(iter(found.items()))
+        return Line(name, tip)
+    if not found:
+        raise HistoryIncomplete("the repository has no commit yet", hint="git add . && git commit")
+    raise HistoryIncomplete(
+        f"which branch versions are numbered on is not known: there is no branch {wanted}",
+        hint="name it in promptctl.yaml, for example: branch: " + next(iter(found)).removeprefix("refs/heads/"),
+    )
+
+
+def _no_such_branch(name: str, remote: str, *, is_named: bool) -> HistoryIncomplete:
+    fetch = f"git fetch {remote} +refs/heads/{name}:refs/remotes/{remote}/{name}"
+    other = "" if is_named else "   (or name the default branch in promptctl.yaml, for example: branch: trunk)"
+    return HistoryIncomplete(f"this clone does not have the branch {name} of {remote}", hint=fetch + other)
+
+
+def first_parents(git: Git, tip: str, *, after: str | None = None) -> list[tuple[str, str | None]]:
+    """The commits from (without) `after` up to `tip` along first parents, oldest first, each with its first parent.
+
+    Where `after` is not on that line the list begins elsewhere: its first parent tells.
+    """
+    limits = [tip, *([f"^{after}"] if after else [])]
+    output = git.run(["rev-list", "--first-parent", "--parents", "--reverse", *limits, "--"])
+    fields = [line.split(" ") for line in output.lines()]
+    return [(ids[0], ids[1] if len(ids) > 1 else None) for ids in fields]
+
+
+def cut_at(git: Git, commits: list[tuple[str, str | None]]) -> str | None:
+    """The commit at which a shallow clone's line ends too early; None where it reaches the first commit of all."""
+    if not git.is_shallow or not commits:
+        return None
+    oldest, parent = commits[0]
+    if parent is not None:
+        return None
+    found = git.objects.read(oldest)
+    # Git shows no parents at the cut; the commit itself still names them.
+    header = found.data.partition(b"\n\n")[0] if found is not None and found.data is not None else b""
+    return oldest if b"\nparent " in header else None
+
+
+def unshallow_hint(line: Line) -> str:
+    """The command that brings the missing history of a shallow clone."""
+    remote = line.ref.split("/")[2] if line.ref.startswith("refs/remotes/") else "origin"
+    return f"git fetch --unshallow {remote}"
+
+
+def walk(git: Git, commits: Iterable[tuple[str, str | None]], folder: str) -> Iterator[Step]:
+    """What each commit, given with its first parent, changed against that below `folder` of Git's own folder.
+
+    Only commits that changed something are given. Raises `HistoryIncomplete` where a partial clone lacks the trees.
+    """
+    lines = "".join(f"{commit} {parent}\n" if parent else f"{commit}\n" for commit, parent in commits)
+    args = ("diff-tree", "--stdin", "-r", "--raw", "-z", "--no-renames", "--root", "--no-abbrev", "--", folder)
+    output = git.run(args, input=lines.encode(), check=False)
+    if output.status != 0:
+        words = output.stderr.strip().splitlines()
+        raise HistoryIncomplete(
+            f"the history cannot be walked: {words[-1] if words else 'Git gave no reason'}",
+            hint="in a clone without trees: git fetch --refetch --filter=blob:none",
+        )
+    return _steps(output.stdout, len(git.prefix))
+
+
+def _steps(raw: bytes, prefix_length: int) -> Iterator[Step]:
+    fields = iter(raw.decode("utf-8", "surrogateescape").split("\0"))
+    commit, changes = "", []
+    for field in fields:
+        if field.startswith(":"):
+            _, mode, _, blob, _ = field.split(" ")
+            is_file = mode.startswith("100")
+            changes.append(Change(next(fields)[prefix_length:], blob if is_file else None))
+        elif is_object_id(field):
+            if changes:
+                yield Step(commit, tuple(changes))
+            commit, changes = field, []
+    if changes:
+        yield Step(commit, tuple(changes))
