@@ -117,13 +117,13 @@ def last_state(git: Git, prompt_id: str, label: str, formerly: Sequence[str] = (
     """As `current`, but a removed label is a state too."""
     ids = _ids(prompt_id, formerly) if CAN_BE_LABEL.match(label) else []
     prefixes = [chain_prefix(name, label) for name in ids]
-    refs = git.refs(*prefixes, *(_marker(prefix) for prefix in prefixes)) if ids else []
+    refs = git.refs(*prefixes, *(marker(prefix) for prefix in prefixes)) if ids else []
     unpushed = {ref.name for ref in refs if ref.name.startswith(UNPUSHED)}
     for prefix in prefixes:
         chain = _numbered(ref for ref in refs if ref.name.startswith(f"{prefix}/"))
         if chain:
             event = _last_event(git, chain)
-            return LabelState(prompt_id, label, event, is_unpushed=_marker(event.name.ref) in unpushed)
+            return LabelState(prompt_id, label, event, is_unpushed=marker(event.name.ref) in unpushed)
     return None
 
 
@@ -180,7 +180,7 @@ def listing(git: Git, formerly: Mapping[str, Sequence[str]] | None = None) -> Li
         if problem is not None:
             problems.append(problem)
         elif isinstance(event, LabelEvent):
-            states[key] = LabelState(*key, event, is_unpushed=_marker(event.name.ref) in unpushed)
+            states[key] = LabelState(*key, event, is_unpushed=marker(event.name.ref) in unpushed)
     return Listing(_renamed(states, formerly or {}), tuple(problems))
 
 
@@ -220,11 +220,24 @@ def odd_name(ref: GitRef) -> Problem:
     return bad_tag(ref.name, "label-name", "its name is not <prompt>@<label>/<number>")
 
 
+def recorded_otherwise(git: Git, prompt_id: str, number: int, digest: str) -> LabelEvent | None:
+    """An event of any label of a prompt that recorded this version number for another digest.
+
+    Numbers change where the default branch's first-parent line was rewritten; then the number alone names nothing.
+    """
+    if id_problem(prompt_id) is not None:
+        return None
+    refs = [ref for ref in git.refs(f"{PREFIX}{prompt_id}@*/*") if parse_name(ref.name) is not None]
+    events = (event for event in read_events(git, refs) if isinstance(event, LabelEvent))
+    return next((event for event in events if event.version == f"v{number}" and event.digest != digest), None)
+
+
 def _ids(prompt_id: str, formerly: Sequence[str]) -> list[str]:
     return [name for name in dict.fromkeys((prompt_id, *formerly)) if id_problem(name) is None]
 
 
-def _marker(ref: str) -> str:
+def marker(ref: str) -> str:
+    """The reference that marks a tag which no remote has accepted yet."""
     return ref.replace(PREFIX, UNPUSHED, 1)
 
 

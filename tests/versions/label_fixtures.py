@@ -1,0 +1,143 @@
+"""People at their desks: clones of one remote, each with a workspace whose labels can be moved."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from promptctl.formats.settings_file import LabelSettings
+from promptctl.versions.git import Git
+from promptctl.versions.labels import Labels
+from promptctl.versions.moves import Mover, MoveRequest, MoveResult
+from promptctl.versions.rules import Candidate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.versions.conftest import Repo
+
+PROMPT = "support/triage"
+PATH = "prompts/support/triage.prompt.yaml"
+
+
+_OPENED: list[Git] = []
+
+
+def open_git(folder: Path) -> Git:
+    """The repository of a folder, to be closed when the test ends."""
+    git = Git.open(folder)
+    assert git is not None
+    _OPENED.append(git)
+    return git
+
+
+@pytest.fixture(autouse=True)
+def close_repositories() -> Iterator[None]:
+    """End the processes that read objects."""
+    yield
+    while _OPENED:
+        _OPENED.pop().close()
+
+
+@pytest.fixture(name="ada")
+def first_clone(repo: Repo, remote: Repo) -> Desk:
+    """The first clone, with four versions on the remote's main branch."""
+    add_versions(repo)
+    repo.git("push", "--quiet", "origin", "main", "--tags")
+    return Desk(repo)
+
+
+@pytest.fixture(name="ben")
+def second_clone(ada: Desk, remote: Repo, clone: Callable[..., Repo]) -> Desk:
+    """Another clone of the same remote."""
+    repo = clone(remote, "ben")
+    repo.git("config", "user.name", "Ben Example")
+    repo.git("config", "user.email", "ben@example.org")
+    return Desk(repo)
+
+
+@pytest.fixture(name="alone")
+def repository_without_remote(empty_repo: Repo) -> Desk:
+    """A repository without a remote."""
+    add_versions(empty_repo)
+    return Desk(empty_repo, remote=None)
+
+
+@dataclass
+class Desk:
+    """One clone and what a person does in it; `remote` is None where moves stay local."""
+
+    repo: Repo
+    remote: str | None = "origin"
+    rules: dict[str, Any] = field(default_factory=dict)
+    find_evaluation: Callable[[str, str, str | None], str | None] | None = None
+
+    @property
+    def git(self) -> Git:
+        return open_git(self.repo.path)
+
+    @property
+    def mover(self) -> Mover:
+        return Mover(self.git, LabelSettings(self.remote, self.rules), self.find_evaluation)
+
+    @property
+    def labels(self) -> Labels:
+        return Labels(self.git, self.remote)
+
+    def set(self, version: str, label: str = "production", *, reason: str = "", **more: Any) -> MoveResult:
+        return self.mover.set(MoveRequest(label, self.candidate(version), reason, **more))
+
+    def candidate(self, version: str, prompt: str = PROMPT) -> Candidate:
+        """The version whose commit is tagged with its number: `v2`."""
+        path = f"prompts/{prompt}.prompt.yaml"
+        text = self.repo.git("show", f"{version}:{path}")
+        digest = "1:" + hashlib.sha256(text.encode()).hexdigest()
+        return Candidate(prompt, self.repo.git("rev-parse", f"{version}^{{commit}}"), version, digest, path)
+
+    def live(self, label: str = "production", prompt: str = PROMPT, formerly: tuple[str, ...] = ()) -> str | None:
+        """The version that the label names as far as this clone knows."""
+        from promptctl.versions.labels import current
+
+        state = current(self.git, prompt, label, formerly)
+        return state.version if state else None
+
+    def tags(self) -> dict[str, str]:
+        """The label tags of this clone, with their objects."""
+        listed = self.repo.git(
+            "for-each-ref", "--format=%(refname) %(objectname)", "refs/tags/prompt", "refs/promptctl"
+        )
+        return dict(line.split(" ") for line in listed.splitlines())
+
+    def everything(self) -> str:
+        """Every reference, HEAD and the configuration: what a refused move must leave as it was."""
+        refs = self.repo.git("for-each-ref", "--format=%(refname) %(objectname)")
+        return "\n".join([refs, self.repo.head, self.repo.git("config", "--list", "--local")])
+
+
+def add_versions(repo: Repo, count: int = 4) -> list[str]:
+    """Commit versions v1 … of the prompt, each tagged with its number for the tests' convenience."""
+    commits = []
+    for number in range(1, count + 1):
+        commits.append(repo.commit(f"Version {number}", {PATH: f"messages: [{{role: user, content: say {number}}}]\n"}))
+        repo.git("tag", f"v{number}")
+    return commits
+
+
+def write_hook(remote: Repo, name: str, script: str) -> None:
+    """Install a hook at the bare remote."""
+    path = Path(remote.path, "hooks", name)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def hand_tag(repo: Repo, name: str, commit: str, message: str, *, header: str | None = None) -> str:
+    """Make a tag object with `git mktag`, as a hand or another tool could, and return its id."""
+    head = f"object {commit}\ntype commit\ntag {header or name}\ntagger Eve <eve@example.org> 1700000000 +0000"
+    oid = repo.git("mktag", stdin=f"{head}\n\n{message}")
+    repo.git("update-ref", f"refs/tags/{name}", oid)
+    return oid
