@@ -64,7 +64,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole reply. `cost_nano_usd` is None where the price is unknown, never 0 for that reason."""
+    """A whole reply. `cost_nano_usd` is None where the price is unknown, never 0 for that reason.
+
+    `full_cost_nano_usd` is what a reused reply cost when it was paid for; None otherwise.
+    """
 
     text: str
     model: str
@@ -77,6 +80,7 @@ class Reply:
     latency_ms: float = 0.0
     first_token_ms: float | None = None
     source: ReplySource = "model"
+    full_cost_nano_usd: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
