@@ -73,9 +73,7 @@ class _Reader:
     def prompt(self) -> dict[str, Any]:
         """The prompt in native shape; what is missing in it has been told as an error."""
         data = {key: value for key, value in self.data.items() if key not in _TESTS}
-        part = self.document.part()
-        part.data = data
-        self.problems += structure_of("github-prompt").check(part)
+        self.problems += structure_of("github-prompt").check(self.document.over(data))
         self._warn_of_unknown_keys()
         if self.problems and any(problem.severity == "error" for problem in self.problems):
             return {"messages": []}

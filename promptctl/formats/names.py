@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 
 PROMPTS = "prompts"
 DATASETS = "datasets"
@@ -134,8 +133,8 @@ def resolve_path(reference: str, relative_to: str, base: str) -> str:
         raise PathRefused(f"{reference!r} climbs with `..`", hint)
     if any(segment in ("", ".") for segment in segments):
         raise PathRefused(f"{reference!r} is not a plain path to a file", hint)
-    folder = PurePosixPath(relative_to).parent if reference.startswith("./") else PurePosixPath(base)
-    path = str(folder / below)
+    folder = relative_to.rpartition("/")[0] if reference.startswith("./") else base
+    path = f"{folder}/{below}" if folder else below
     if not path.startswith(base + "/"):
         raise PathRefused(f"{reference!r} leads out of {base}/", hint)
     return path

@@ -24,6 +24,10 @@ Schema = Mapping[str, Any]
 _ANNOTATIONS = frozenset(("$schema", "$defs", "title", "description", "default", "x-instead"))
 
 
+# A fault that may never be told, since another alternative fits, is not put into words before it must be.
+_Found = tuple[Callable[..., Fault], tuple[Any, ...]]
+
+
 class _Run:
     """One check under way: the faults so far, and the numbers to be taken as the text that they were written as."""
 
@@ -31,10 +35,14 @@ class _Run:
 
     def __init__(self, document: Document | None) -> None:
         self.document = document
-        self.faults: list[Fault] = []
+        self.faults: list[_Found] = []
         self.texts: list[tuple[Keys, str]] = []
 
-    def tries(self, check: Check, value: Any, keys: Keys) -> list[Fault]:
+    def tell(self, fault: Callable[..., Fault], *about: Any) -> None:
+        """Keep a fault, as the function that words it and what that needs."""
+        self.faults.append((fault, about))
+
+    def tries(self, check: Check, value: Any, keys: Keys) -> list[_Found]:
         """The faults that `check` finds, without keeping them."""
         kept, self.faults = self.faults, []
         check(value, keys, self)
@@ -65,7 +73,7 @@ class Structure:
             for key in keys[:-1]:
                 holder = holder[key]
             holder[keys[-1]] = text
-        problems = [_problem(fault, document) for fault in faults.distinct(run.faults)]
+        problems = [_problem(fault, document) for fault in faults.distinct(_worded(run.faults))]
         return sorted(problems, key=_in_reading_order)
 
     def check_data(self, data: Any, place: Place) -> list[Problem]:
@@ -75,7 +83,7 @@ class Structure:
             self._check(data, (), run)
         except RecursionError:
             return [Problem("values are nested too deep", place, "flatten the data", "too-deep")]
-        return [Problem(fault.message, place, fault.hint, fault.code) for fault in faults.distinct(run.faults)]
+        return [Problem(fault.message, place, fault.hint, fault.code) for fault in faults.distinct(_worded(run.faults))]
 
 
 @cache
@@ -92,6 +100,14 @@ def check(document: Document, schema: Schema) -> list[Problem]:
 def _problem(fault: Fault, document: Document) -> Problem:
     place = document.key_place(*fault.keys) if fault.is_of_key else document.place(*fault.keys)
     return Problem(fault.message, place, fault.hint, fault.code)
+
+
+def _worded(found: Iterable[_Found]) -> list[Fault]:
+    return [fault(*about) for fault, about in found]
+
+
+def _as_it_is(fault: Fault) -> Fault:
+    return fault
 
 
 def _in_reading_order(problem: Problem) -> tuple[int, int]:
@@ -147,7 +163,7 @@ def _all_of(checks: Iterable[Check]) -> Check:
 
 
 def _refuse(_: Any, keys: Keys, run: _Run) -> None:
-    run.faults.append(Fault(keys, "unknown-key", f"`{faults.label(keys)}` cannot be set here", None, is_of_key=True))
+    run.tell(faults.refused, keys)
 
 
 def _make_type(_: _Compiler, schema: Schema) -> Check:
@@ -158,7 +174,7 @@ def _make_type(_: _Compiler, schema: Schema) -> Check:
     def check_type(value: Any, keys: Keys, run: _Run) -> None:
         if value.__class__ in classes or (takes_whole_floats and value.__class__ is float and value.is_integer()):
             return
-        run.faults.append(faults.wrong_type(keys, value, names, schema))
+        run.tell(faults.wrong_type, keys, value, names, schema)
 
     return check_type
 
@@ -169,7 +185,7 @@ def _make_enum(_: _Compiler, schema: Schema) -> Check:
 
     def check_enum(value: Any, keys: Keys, run: _Run) -> None:
         if value.__class__ in (list, dict) or (value.__class__, value) not in wanted:
-            run.faults.append(faults.unknown_value(keys, value, allowed, schema))
+            run.tell(faults.unknown_value, keys, value, allowed, schema)
 
     return check_enum
 
@@ -182,11 +198,11 @@ def _make_text(_: _Compiler, schema: Schema) -> Check:
         if value.__class__ is not str:
             return
         if len(value) < least:
-            run.faults.append(faults.empty(keys, schema))
+            run.tell(faults.empty, keys, schema)
         elif most is not None and len(value) > most:
-            run.faults.append(faults.too_long(keys, most))
+            run.tell(faults.too_long, keys, most)
         elif matches is not None and matches(value) is None:
-            run.faults.append(faults.wrong_form(keys, value, schema))
+            run.tell(faults.wrong_form, keys, value, schema)
 
     return check_text
 
@@ -198,11 +214,11 @@ def _make_range(_: _Compiler, schema: Schema) -> Check:
         if value.__class__ is not int and value.__class__ is not float:
             return
         if least is not None and value < least:
-            run.faults.append(faults.out_of_range(keys, value, f"at least {least}"))
+            run.tell(faults.out_of_range, keys, value, f"at least {least}")
         elif above is not None and value <= above:
-            run.faults.append(faults.out_of_range(keys, value, f"more than {above}"))
+            run.tell(faults.out_of_range, keys, value, f"more than {above}")
         elif most is not None and value > most:
-            run.faults.append(faults.out_of_range(keys, value, f"at most {most}"))
+            run.tell(faults.out_of_range, keys, value, f"at most {most}")
 
     return check_range
 
@@ -220,15 +236,15 @@ def _make_object(compiler: _Compiler, schema: Schema) -> Check:
         for name, item in value.items():
             at = (*keys, name)
             if names is not None and run.tries(names, name, at):
-                run.faults.append(faults.wrong_name(at, name, schema["propertyNames"]))
+                run.tell(faults.wrong_name, at, name, schema["propertyNames"])
                 continue
             check = properties.get(name, rest)
             if check is not None:
                 _check_item(check, item, at, run)
             elif rest_schema is False:
-                run.faults.append(faults.unknown_key(at, name, schema))
+                run.tell(faults.unknown_key, at, name, schema)
         if len(value) < least:
-            run.faults.append(faults.empty(keys, schema))
+            run.tell(faults.empty, keys, schema)
 
     return check_object
 
@@ -242,10 +258,12 @@ def _make_required(_: _Compiler, schema: Schema) -> Check:
             return
         for name in required:
             if name not in value:
-                run.faults.append(faults.missing_key(keys, name, schema))
+                run.tell(faults.missing_key, keys, name, schema)
         for name, others in dependent.items():
             if name in value:
-                run.faults += [faults.needs_key(keys, name, other) for other in others if other not in value]
+                for other in others:
+                    if other not in value:
+                        run.tell(faults.needs_key, keys, name, other)
 
     return check_required
 
@@ -259,11 +277,12 @@ def _make_list(compiler: _Compiler, schema: Schema) -> Check:
         if value.__class__ is not list:
             return
         if len(value) < least:
-            run.faults.append(faults.empty(keys, schema))
+            run.tell(faults.empty, keys, schema)
         for index, item in enumerate(value):
             _check_item(check, item, (*keys, index), run)
         if is_unique:
-            run.faults += [faults.duplicate_item((*keys, index), value[index]) for index in _repeats(value)]
+            for index in _repeats(value):
+                run.tell(faults.duplicate_item, (*keys, index), value[index])
 
     return check_list
 
@@ -272,7 +291,7 @@ def _make_any_of(compiler: _Compiler, schema: Schema) -> Check:
     branches = compiler.compile_all(schema["anyOf"])
 
     def check_any(value: Any, keys: Keys, run: _Run) -> None:
-        tried: list[list[Fault]] = []
+        tried: list[list[_Found]] = []
         for branch in branches:
             texts = len(run.texts)
             found = run.tries(branch, value, keys)
@@ -280,7 +299,8 @@ def _make_any_of(compiler: _Compiler, schema: Schema) -> Check:
                 return
             del run.texts[texts:]
             tried.append(found)
-        run.faults += faults.most_telling(tried, keys, value, schema)
+        for fault in faults.most_telling([_worded(found) for found in tried], keys, value, schema):
+            run.tell(_as_it_is, fault)
 
     return check_any
 
@@ -294,7 +314,7 @@ def _make_not(compiler: _Compiler, schema: Schema) -> Check:
 
     def check_not(value: Any, keys: Keys, run: _Run) -> None:
         if not run.tries(refused, value, keys):
-            run.faults.append(faults.wrong_form(keys, value, schema))
+            run.tell(faults.wrong_form, keys, value, schema)
 
     return check_not
 

@@ -95,6 +95,11 @@ def unknown_key(keys: Keys, name: str, schema: Schema) -> Fault:
     )
 
 
+def refused(keys: Keys) -> Fault:
+    """A key that must not be there."""
+    return Fault(keys, "unknown-key", f"`{label(keys)}` cannot be set here", "remove it", is_of_key=True)
+
+
 def wrong_name(keys: Keys, name: str, schema: Schema) -> Fault:
     """A key that cannot be the name of anything here."""
     where = f" in `{label(keys[:-1])}`" if len(keys) > 1 else ""

@@ -53,6 +53,10 @@ class Document:
         self._text = text
         self._lines: list[str] | None = None
 
+    def over(self, data: Any) -> Document:
+        """Other data with the places of this document: for the file in another shape."""
+        return Document(data, self.path, self._root, self._text)
+
     def part(self, *keys: Key) -> Document:
         """The value at `keys` as a document of its own, with the same places; its data is the same objects."""
         data = self.data
@@ -94,6 +98,14 @@ class Document:
             return ()
         first = node.start_mark.line + (1 if style == ">" else 0)
         return _align(node.value, self._source(first, node.end_mark.line), first + 1)
+
+    def line_place(self, line: int, *keys: Key) -> Place:
+        """Where a line of the scalar's text stands in the file; `line` counts from 1."""
+        start = self.text_place(*keys)
+        lines = self.text_lines(*keys)
+        if lines:
+            return Place(self.path, lines[min(line, len(lines)) - 1])
+        return start if line == 1 or start.line is None else Place(self.path, start.line + line - 1)
 
     def written(self, *keys: Key) -> str | None:
         """What stands in the file for a plain scalar that is not text (`1.10` for the number 1.1); else None."""

@@ -2,13 +2,49 @@
 
 from __future__ import annotations
 
-from promptctl.prompts.prompt import Prompt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from promptctl.errors import InvalidFiles, Place, Problem, PromptNotFound
+from promptctl.formats.names import PROMPT_SUFFIXES, PROMPTS, id_problem, nearest, prompt_id, prompt_stem
+from promptctl.formats.yaml_reader import Document
+from promptctl.prompts.closure import Resolved, part_texts, resolve
+from promptctl.prompts.digest import digest
+from promptctl.prompts.prompt import Message, Placeholder, Prompt
+from promptctl.prompts.sources import Cache, Sources
 from promptctl.prompts.tree import Tree
+
+_MESSAGE_KEYS = ("role", "content")
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """What the index of versions needs of a prompt: its digest, and the files that decide it.
+
+    `digest` is None where the prompt cannot be loaded; `problems` then say why. `paths` are all files read or looked
+    for, the prompt's own first: the digest can change only when one of them does.
+    """
+
+    path: str
+    digest: str | None
+    paths: tuple[str, ...]
+    name: str | None = None
+    formerly: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 def prompt_paths(tree: Tree) -> dict[str, str]:
-    """Prompt id to path, for each prompt file of the tree whose name can be an id, sorted by id."""
-    raise NotImplementedError
+    """Prompt id to path, for each prompt file of the tree whose name can be an id, sorted by id.
+
+    Where two files have one id, `.prompt.yaml` is the one listed; loading it tells of the other.
+    """
+    found: dict[str, str] = {}
+    for path in tree.paths(PROMPTS):
+        id_ = prompt_id(path)
+        if id_ is not None:
+            found.setdefault(id_, path)
+    return dict(sorted(found.items()))
 
 
 def load_prompt(tree: Tree, prompt_id: str) -> Prompt:
@@ -17,4 +53,133 @@ def load_prompt(tree: Tree, prompt_id: str) -> Prompt:
     Raises `PromptNotFound` with the nearest ids, and `InvalidFiles` with every problem of the prompt and the files it
     names. Warnings are in `Prompt.problems`.
     """
-    raise NotImplementedError
+    return load_prompt_file(tree, _path_of(tree, prompt_id))
+
+
+def load_prompt_file(tree: Tree, path: str) -> Prompt:
+    """The prompt at that path of the tree. Raises `InvalidFiles`, as `load_prompt` does."""
+    prompt, problems = try_prompt_file(tree, path)
+    if prompt is None:
+        raise InvalidFiles(problems)
+    return prompt
+
+
+def try_prompt_file(tree: Tree, path: str) -> tuple[Prompt | None, list[Problem]]:
+    """The prompt at that path, or None where it cannot be loaded; and all problems, warnings too."""
+    sources = Sources(tree)
+    resolved = resolve(path, sources)
+    problems = sources.problems
+    if resolved is None or any(problem.severity == "error" for problem in problems):
+        return None, problems
+    id_ = prompt_id(path) or prompt_stem(path) or path
+    return _prompt(id_, resolved, tuple(sources.paths), tuple(problems)), problems
+
+
+def closure_of(tree: Tree, path: str, *, cache: Cache | None = None) -> Closure:
+    """The digest of the prompt at `path` and the files it comes from; nothing is raised for what is wrong in them.
+
+    For many: hand in one dict as `cache` for all calls, in whatever order of commits. Files that have not changed
+    since are then not parsed again; places in `problems` are left out.
+    """
+    sources = Sources(tree, cache)
+    resolved = resolve(path, sources)
+    problems = tuple(sources.problems)
+    paths = tuple(sources.paths)
+    if resolved is None or any(problem.severity == "error" for problem in problems):
+        return Closure(path, None, paths, problems=problems)
+    data = resolved.file.data
+    return Closure(
+        path, digest(resolved.declaration), paths, data.get("name"), tuple(data.get("formerly", ())), problems
+    )
+
+
+def _path_of(tree: Tree, id_: str) -> str:
+    """The path of the prompt's file. Raises `PromptNotFound`."""
+    if id_problem(id_) is None:
+        found = [path for suffix in PROMPT_SUFFIXES if _is_there(tree, path := f"{PROMPTS}/{id_}{suffix}")]
+        if len(found) > 1:
+            raise InvalidFiles([two_files(found[0], found[1], id_)])
+        if found:
+            return found[0]
+    raise PromptNotFound(f"there is no prompt `{id_}`", hint=_not_found_hint(id_, prompt_paths(tree)))
+
+
+def two_files(first: str, second: str, id_: str) -> Problem:
+    """Two files of one id."""
+    return Problem(f"{first} and {second} are both the prompt `{id_}`", Place(second), "remove one", "duplicate-id")
+
+
+def _is_there(tree: Tree, path: str) -> bool:
+    try:
+        tree.read(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _not_found_hint(id_: str, known: Iterable[str]) -> str:
+    ids = list(known)
+    stem = prompt_stem(id_ if id_.startswith(PROMPTS + "/") else f"{PROMPTS}/{id_}")
+    if stem in ids:
+        return f"a prompt is named by its id: {stem}"
+    near = nearest(id_, ids)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return "promptctl list shows all prompts" if ids else f"write one to {PROMPTS}/<id>.prompt.yaml"
+
+
+def _prompt(id_: str, resolved: Resolved, closure: tuple[str, ...], problems: tuple[Problem, ...]) -> Prompt:
+    file, data = resolved.file, resolved.file.data
+    return Prompt(
+        id=id_,
+        path=file.path,
+        digest=digest(resolved.declaration),
+        name=data.get("name", id_),
+        messages=_messages(data["messages"], file.document),
+        description=data.get("description", ""),
+        status=data.get("status", "active"),
+        formerly=tuple(data.get("formerly", ())),
+        tags=tuple(data.get("tags", ())),
+        model=data.get("model"),
+        parameters=data.get("parameters", {}),
+        inputs=resolved.inputs,
+        engine=data.get("template", "jinja2"),
+        output=resolved.output,
+        response_format=data.get("response_format"),
+        tools=resolved.tools,
+        metadata=data.get("metadata", {}),
+        partials=resolved.partials,
+        closure=closure,
+        dialect=file.dialect,
+        inline_dataset=file.inline_dataset,
+        problems=problems,
+        text=resolved.source.decode("utf-8", "replace"),
+    )
+
+
+def _messages(given: Sequence[Mapping[str, Any]], document: Document) -> tuple[Message | Placeholder, ...]:
+    messages: list[Message | Placeholder] = []
+    for index, message in enumerate(given):
+        keys = ("messages", index)
+        if "placeholder" in message:
+            messages.append(Placeholder(message["placeholder"], document.place(*keys, "placeholder")))
+            continue
+        content = message.get("content", "")
+        parts = content if isinstance(content, list) else []
+        messages.append(
+            Message(
+                role=message["role"],
+                content=content if isinstance(content, str) else tuple(content),
+                place=document.text_place(*keys, "content"),
+                extra={key: value for key, value in message.items() if key not in _MESSAGE_KEYS},
+                part_places=tuple(_part_place(part, document, (*keys, "content", n)) for n, part in enumerate(parts)),
+                lines=document.text_lines(*keys, "content") if isinstance(content, str) else (),
+            )
+        )
+    return tuple(messages)
+
+
+def _part_place(part: Mapping[str, Any], document: Document, keys: tuple[str | int, ...]) -> Place:
+    """Where the part's text begins; of several texts, the first."""
+    text = next(part_texts(part), None)
+    return document.place(*keys) if text is None else document.text_place(*keys, *text[1])

@@ -1,0 +1,215 @@
+"""What one prompt file declares, together with everything that it names: partials, schemas, tools."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from promptctl.errors import InvalidFiles, Place, Problem
+from promptctl.formats.names import PROMPTS, PathRefused, resolve_path
+from promptctl.formats.prompt_file import PromptFile, read_prompt_file
+from promptctl.formats.structure import structure_of
+from promptctl.formats.yaml_reader import Document, Key
+from promptctl.prompts.digest import Declaration
+from promptctl.prompts.partials import Partials
+from promptctl.prompts.prompt import MISSING, Input, Output
+from promptctl.prompts.references import SchemaSource, bundle, follow
+from promptctl.prompts.sources import Sources
+
+_JINJA_WORDS = frozenset(
+    ("False", "None", "True", "and", "else", "false", "if", "in", "is", "loop", "none", "not", "or", "range", "self",
+     "true")
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A prompt file with what it names read and bundled in. `source` is the file as it was read."""
+
+    source: bytes
+    file: PromptFile
+    inputs: Mapping[str, Input]
+    output: Output
+    tools: tuple[Mapping[str, Any], ...]
+    partials: Mapping[str, str]
+
+    @property
+    def declaration(self) -> Declaration:
+        """What the digest covers."""
+        data = self.file.data
+        return Declaration(
+            engine=data.get("template", "jinja2"),
+            messages=data["messages"],
+            model=data.get("model"),
+            parameters=data.get("parameters", {}),
+            # A GitHub file declares none: they are read off its messages, and off its tests, which no digest covers.
+            inputs=self.inputs if self.file.dialect == "native" else {},
+            output=self.output,
+            response_format=data.get("response_format"),
+            tools=self.tools,
+            partials=self.partials,
+        )
+
+
+def resolve(path: str, sources: Sources) -> Resolved | None:
+    """The prompt at `path` with all that it names; None where the file itself cannot be read.
+
+    Problems are added to `sources`, whose `paths` are then the closure.
+    """
+    data = sources.bytes_of(path, Place(path), "prompt")
+    if data is None:
+        return None
+    found = sources.made("prompt", path, data, lambda: _read(data, path, with_places=sources.is_for_people))
+    if not isinstance(found, PromptFile):
+        sources.problems += found
+        return None
+    sources.problems += found.problems
+    return _Resolver(data, found, sources).resolved()
+
+
+def message_texts(messages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, tuple[Key, ...]]]:
+    """Each text of the messages that is a template, with the keys that it stands under in the file."""
+    for index, message in enumerate(messages):
+        content = message.get("content")
+        if isinstance(content, str):
+            yield content, ("messages", index, "content")
+        for number, part in enumerate(content if isinstance(content, list) else ()):
+            for text, keys in part_texts(part):
+                yield text, ("messages", index, "content", number, *keys)
+
+
+def part_texts(part: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each text of a content part that is a template, with its keys; `type` and `when` are none."""
+    for key, value in part.items():
+        if isinstance(value, dict):
+            yield from ((text, (key, name)) for name, text in value.items() if isinstance(text, str))
+        elif isinstance(value, str) and key not in ("type", "when"):
+            yield value, (key,)
+
+
+def _read(data: bytes, path: str, *, with_places: bool) -> PromptFile | tuple[Problem, ...]:
+    try:
+        file = read_prompt_file(data, path)
+    except InvalidFiles as error:
+        return error.problems
+    # A cache holds many: without the places, which take most of the memory.
+    return file if with_places else replace(file, document=Document(file.data, path))
+
+
+class _Resolver:
+    def __init__(self, source: bytes, file: PromptFile, sources: Sources) -> None:
+        self._source = source
+        self._file = file
+        self._data = file.data
+        self._document = file.document.over(file.data)
+        self._sources = sources
+
+    def resolved(self) -> Resolved:
+        inputs = self._inputs()
+        is_jinja = self._data.get("template", "jinja2") == "jinja2"
+        if is_jinja:
+            self._check_names(inputs)
+        self._check_uses(inputs)
+        partials = Partials(self._sources)
+        if is_jinja:
+            for text, keys in message_texts(self._data["messages"]):
+                place_of = partial(_line_place, self._document, keys)
+                partials.include_all(text, self._file.path, place_of)
+        texts = dict(sorted(partials.texts.items()))
+        return Resolved(self._source, self._file, inputs, self._output(), self._tools(), texts)
+
+    def _inputs(self) -> dict[str, Input]:
+        inputs: dict[str, Input] = {}
+        for name, given in self._data.get("inputs", {}).items():
+            # A list is JSON Schema's own `required`, for the keys of an object; ours is true or false.
+            ours = {"default", "required"} if isinstance(given.get("required"), bool) else {"default"}
+            inputs[name] = Input(
+                name=name,
+                schema=bundle(SchemaSource(self._document, ("inputs", name)), self._sources, ours),
+                default=given.get("default", MISSING),
+                is_required="default" not in given and given.get("required") is not False,
+                place=self._document.key_place("inputs", name),
+            )
+        return inputs
+
+    def _check_names(self, inputs: Mapping[str, Input]) -> None:
+        for name, declared in inputs.items():
+            if not name.isidentifier() or name in _JINJA_WORDS:
+                hint = "use letters, digits and `_`, and no word of Jinja's own"
+                self._tell(f"`{name}` cannot be the name of a Jinja variable", declared.place, hint, "wrong-name")
+
+    def _check_uses(self, inputs: Mapping[str, Input]) -> None:
+        """Names of inputs outside the templates: placeholders, and parts that depend on one."""
+        for index, message in enumerate(self._data["messages"]):
+            if message.get("placeholder", "") not in ("", *inputs):
+                self._tell_undeclared(message["placeholder"], ("messages", index, "placeholder"), "array")
+            content = message.get("content")
+            for number, part in enumerate(content if isinstance(content, list) else ()):
+                if part.get("when", "") not in ("", *inputs):
+                    self._tell_undeclared(part["when"], ("messages", index, "content", number, "when"), "string")
+
+    def _tell_undeclared(self, name: str, keys: tuple[Key, ...], of_type: str) -> None:
+        hint = f"declare it: `inputs: {{{name}: {{type: {of_type}}}}}`"
+        self._tell(f"`{name}` is not declared under `inputs`", self._document.place(*keys), hint, "undeclared")
+
+    def _output(self) -> Output:
+        given = self._data.get("output")
+        if given is None:
+            return Output()
+        return Output(
+            schema=bundle(SchemaSource(self._document, ("output", "schema")), self._sources),
+            schema_path=self._path_of(given["schema"]),
+            name=given.get("name", "output"),
+            is_strict=given.get("strict", False),
+            retries=given.get("retries", 0),
+        )
+
+    def _path_of(self, schema: Mapping[str, Any]) -> str | None:
+        """The file that the schema is nothing but a reference to."""
+        path = str(schema.get("$ref", "")).partition("#")[0] if len(schema) == 1 else ""
+        try:
+            return resolve_path(path, self._file.path, PROMPTS)
+        except PathRefused:
+            return None
+
+    def _tools(self) -> tuple[Mapping[str, Any], ...]:
+        tools: list[Mapping[str, Any]] = []
+        for index, given in enumerate(self._data.get("tools", ())):
+            source = SchemaSource(self._document, (), ("tools", index))
+            if "$ref" not in given:
+                tools.append(self._tool(source))
+                continue
+            target = follow(given["$ref"], source, self._sources, "tool")
+            found = None if target is None else target.data
+            if target is not None and isinstance(found, list):
+                tools += [self._tool(target.below(number)) for number in range(len(found))]
+            elif target is not None:
+                tools.append(self._tool(target))
+        sound = tuple(tool for tool in tools if tool)
+        self._check_distinct(sound)
+        return sound
+
+    def _tool(self, source: SchemaSource) -> Mapping[str, Any]:
+        """The tool with the schema of its arguments bundled; empty where it is none."""
+        keys = (*source.base, *source.keys)
+        problems = structure_of("prompt", "tool").check(source.document.part(*keys))
+        self._sources.problems += problems
+        tool: Mapping[str, Any] = {} if problems else source.data
+        if tool.get("type") != "function" or "parameters" not in tool["function"]:
+            return tool
+        arguments = bundle(SchemaSource(source.document, (*keys, "function", "parameters")), self._sources)
+        return {**tool, "function": {**tool["function"], "parameters": arguments}}
+
+    def _check_distinct(self, tools: Sequence[Mapping[str, Any]]) -> None:
+        names = [tool["function"]["name"] for tool in tools if tool["type"] == "function"]
+        for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+            self._tell(f"two tools are named `{name}`", self._document.place("tools"), "rename one", "duplicate-tool")
+
+    def _tell(self, message: str, place: Place | None, hint: str, code: str) -> None:
+        self._sources.problems.append(Problem(message, place, hint, code))
+
+
+def _line_place(document: Document, keys: tuple[Key, ...], line: int) -> Place:
+    return document.line_place(line, *keys)
