@@ -9,6 +9,7 @@ from typing import Any, Literal
 Status = Literal["ok", "error", "invalid_output", "blocked", "cancelled"]
 Source = Literal["run", "api", "eval"]
 Content = Literal["full", "metadata", "off"]
+KeptContent = Literal["full", "metadata", "pruned"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,10 @@ class Execution:
     `reply_source` says where the reply came from; `cache` and `recorded` cost 0 and never touch `latest_calls`.
     `inputs`, `messages`, `reply` and `tool_calls` are the payloads; a log read back without content has None there.
     `call_metadata` is the prompt's own metadata with the call's added: the column `metadata` of the table.
-    `output` is the parsed reply where the prompt has an output schema and the reply fits it; it is not stored.
+    `output` is the parsed reply where the prompt has an output schema and the reply fits it, `full_cost_nano_usd` what
+    a reused reply cost when it was paid for; neither is stored.
+    `kept_content` says, of a record read back, whether its row kept the payloads, never had them, or lost them to
+    pruning; it is None before the record is stored.
     """
 
     id: str
@@ -66,6 +70,8 @@ class Execution:
     reply: str | None = None
     tool_calls: Sequence[Mapping[str, Any]] = ()
     output: Any = None
+    full_cost_nano_usd: int | None = None
+    kept_content: KeptContent | None = None
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -88,3 +94,11 @@ class Execution:
             "parameters": dict(self.parameters),
             "execution_id": self.id,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An execution and how much of it its log rule (or the call itself) wants kept."""
+
+    execution: Execution
+    content: Content = "metadata"

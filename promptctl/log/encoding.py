@@ -1,0 +1,166 @@
+"""Executions as the database and the unsaved files hold them: columns, JSON texts, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import partial
+from math import isfinite
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from promptctl.log.records import Execution
+from promptctl.log.redaction import Redactor
+from promptctl.log.times import as_stored
+
+PLAIN_FIELDS = (
+    "id", "call_id", "attempt", "started_at", "source", "prompt", "prompt_name", "version", "version_display", "digest",
+    "commit", "is_dirty", "label", "content_type", "provider", "model", "model_resolved", "input_tokens",
+    "output_tokens", "cached_tokens", "reasoning_tokens", "cost_nano_usd", "price_source", "latency_ms",
+    "first_token_ms", "finish_reason", "reply_source", "status", "error_type", "error_message", "user", "session",
+    "evaluation_id", "case_id", "repeat", "tool_version",
+)  # fmt: skip
+JSON_FIELDS = ("parameters", "call_metadata")
+CONTENT_FIELDS = ("inputs", "messages", "reply", "tool_calls")
+COLUMN_OF = {"commit": "commit_id", "call_metadata": "metadata"}  # COMMIT is a word of SQL
+
+# Texts that come from outside. The others are names by which rows are found and joined; they are stored as they are.
+_FREE_TEXT = ("prompt_name", "content_type", "finish_reason", "error_message", "user", "session")
+_FREE_TEXT_AT = tuple(PLAIN_FIELDS.index(name) for name in _FREE_TEXT)
+_STARTED_AT = PLAIN_FIELDS.index("started_at")
+_DEEPEST = 64
+
+_plain_values = attrgetter(*PLAIN_FIELDS)
+
+
+class Encoded(NamedTuple):
+    """An execution ready to be written: redacted, every text of it valid UTF-8.
+
+    `plain` has the values of PLAIN_FIELDS, `jsons` the JSON texts of JSON_FIELDS, `contents` the texts of
+    CONTENT_FIELDS (JSON, except the reply's own text), None where there is none or it was not asked for.
+    """
+
+    execution: Execution
+    plain: tuple[Any, ...]
+    jsons: tuple[str, ...]
+    contents: tuple[str | None, ...]
+
+    def document(self) -> str:
+        """The whole record as one JSON object, read back by `from_document`."""
+        parts = [to_json(dict(zip(PLAIN_FIELDS, self.plain, strict=True)))[:-1]]
+        parts += [f'"{name}":{text}' for name, text in zip(JSON_FIELDS, self.jsons, strict=True)]
+        for name, text in zip(CONTENT_FIELDS, self.contents, strict=True):
+            if text is not None:
+                parts.append(f'"{name}":{to_json(text) if name == "reply" else text}')
+        return ",".join(parts) + "}"
+
+
+def encode(execution: Execution, redactor: Redactor, *, is_whole: bool) -> Encoded:
+    """Make an execution ready to be written; its contents are left out unless `is_whole`."""
+    plain = _redacted_plain(execution, redactor)
+    jsons = (
+        redactor.redact_json(to_json(execution.parameters)) if execution.parameters else "{}",
+        redactor.redact_json(to_json(execution.call_metadata)) if execution.call_metadata else "{}",
+    )
+    contents: tuple[str | None, ...] = (None, None, None, None)
+    if is_whole:
+        contents = (
+            _content(execution.inputs, redactor),
+            _content(execution.messages, redactor),
+            None if execution.reply is None else redactor.redact(well_formed(execution.reply)),
+            _content(execution.tool_calls or None, redactor),
+        )
+    return Encoded(execution, plain, jsons, contents)
+
+
+def from_document(document: Mapping[str, Any]) -> Execution:
+    """The execution of a document that `Encoded.document` wrote."""
+    known = {*PLAIN_FIELDS, *JSON_FIELDS, *CONTENT_FIELDS}
+    fields = {name: value for name, value in document.items() if name in known}
+    return Execution(**{**fields, "is_dirty": bool(fields.get("is_dirty"))})
+
+
+def as_dict(execution: Execution) -> dict[str, Any]:
+    """An execution as a JSON object with stable keys: its fields, and `metadata`, what a chat message carries."""
+    plain = dict(zip(PLAIN_FIELDS, _plain_values(execution), strict=True))
+    return {
+        **plain,
+        "parameters": dict(execution.parameters),
+        "call_metadata": dict(execution.call_metadata),
+        "metadata": execution.metadata,
+        "content": execution.kept_content,
+        "inputs": execution.inputs,
+        "messages": execution.messages,
+        "reply": execution.reply,
+        "tool_calls": list(execution.tool_calls),
+        "output": execution.output,
+    }
+
+
+def to_json(value: Any) -> str:
+    """Compact JSON of anything at all: what JSON has no word for becomes text, and the result is valid UTF-8."""
+    try:
+        text = _encoder.encode(value)
+    except (TypeError, ValueError, RecursionError):  # odd keys, NaN, a circle
+        value = _plain(value)
+        text = _encoder.encode(value)
+    return text if text.isascii() or _is_utf8(text) else _ascii_encoder.encode(value)
+
+
+def well_formed(text: str) -> str:
+    """The text with lone surrogates, which no database takes, replaced."""
+    return text if text.isascii() or _is_utf8(text) else text.encode("utf-8", "replace").decode()
+
+
+def _redacted_plain(execution: Execution, redactor: Redactor) -> tuple[Any, ...]:
+    values = list(_plain_values(execution))
+    values[_STARTED_AT] = as_stored(values[_STARTED_AT])
+    free = "\n".join([values[at] for at in _FREE_TEXT_AT if values[at] is not None])
+    if redactor.redact(free) is not free:
+        for at in _FREE_TEXT_AT:
+            if values[at] is not None:
+                values[at] = redactor.redact(values[at])
+    texts = "".join([value for value in values if type(value) is str])
+    if not (texts.isascii() or _is_utf8(texts)):
+        values = [well_formed(value) if isinstance(value, str) else value for value in values]
+    return tuple(values)
+
+
+def _content(value: Any, redactor: Redactor) -> str | None:
+    return None if value is None else redactor.redact_json(to_json(value))
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _as_json(value: Any) -> Any:
+    """What the encoder calls for a type it does not know."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence | set | frozenset) and not isinstance(value, bytes | bytearray | memoryview):
+        return list(value)
+    return str(value)
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    """The value as plain data, whatever it is; what is nested beyond reason becomes text."""
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, float):
+        return value if isfinite(value) else str(value)
+    plain = _as_json(value)
+    if depth > _DEEPEST or isinstance(plain, str):
+        return f"({type(value).__name__})" if depth > _DEEPEST else plain
+    if isinstance(plain, dict):
+        return {str(key): _plain(item, depth + 1) for key, item in plain.items()}
+    return [_plain(item, depth + 1) for item in plain]
+
+
+_make_encoder = partial(json.JSONEncoder, separators=(",", ":"), allow_nan=False, default=_as_json)
+_encoder = _make_encoder(ensure_ascii=False)
+_ascii_encoder = _make_encoder(ensure_ascii=True)

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from promptctl.log.encoding import as_dict, encode, from_document, to_json
+from promptctl.log.redaction import Redactor
+from tests.log.conftest import make
+
+
+def test_a_record_survives_being_written_as_a_document_and_read_back() -> None:
+    execution = make(tool_calls=[{"id": "1", "type": "function"}], is_dirty=True, reply='zwei\n"Zeilen" \x00 ünd 🎉')
+
+    document = json.loads(encode(execution, Redactor(), is_whole=True).document())
+
+    assert from_document(document) == replace(execution, tool_calls=[{"id": "1", "type": "function"}])
+
+
+def test_without_its_contents_a_record_has_everything_else() -> None:
+    execution = make()
+
+    document = json.loads(encode(execution, Redactor(), is_whole=False).document())
+
+    assert from_document(document) == replace(execution, inputs=None, messages=None, reply=None)
+
+
+def test_as_a_dict_it_has_stable_keys_and_is_json() -> None:
+    execution = make(output={"label": "billing"})
+    keys = list(as_dict(execution))
+
+    assert json.loads(json.dumps(as_dict(execution)))["metadata"]["prompt_id"] == execution.digest
+    assert keys[:4] == ["id", "call_id", "attempt", "started_at"]
+    assert keys[-8:] == ["call_metadata", "metadata", "content", "inputs", "messages", "reply", "tool_calls", "output"]
+
+
+def test_free_text_is_redacted_and_names_are_not() -> None:
+    execution = make(
+        error_message="401 for correct-horse",
+        user="correct-horse",
+        call_metadata={"key": ["correct-horse"]},
+        reply="say correct-horse",
+        label="correct-horse",
+    )
+
+    encoded = encode(execution, Redactor(["correct-horse"]), is_whole=True)
+    document = json.loads(encoded.document())
+
+    assert document["error_message"] == "401 for [redacted]"
+    assert document["user"] == "[redacted]"
+    assert document["call_metadata"] == {"key": ["[redacted]"]}
+    assert document["reply"] == "say [redacted]"
+    assert document["label"] == "correct-horse"
+
+
+def test_text_that_is_not_valid_unicode_is_written_all_the_same() -> None:
+    execution = make(reply="half \ud83d", error_message="half \ud83d", inputs={"ticket": "half \ud83d"})
+
+    encoded = encode(execution, Redactor(), is_whole=True)
+    read_back = from_document(json.loads(encoded.document().encode()))
+
+    assert (read_back.reply, read_back.error_message) == ("half ?", "half ?")
+    assert read_back.inputs == {"ticket": "half \ud83d"}
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        ({"day": date(2026, 5, 3)}, {"day": "2026-05-03"}),
+        ({"x": float("nan"), "y": float("-inf"), "z": 1.5}, {"x": "nan", "y": "-inf", "z": 1.5}),
+        ({("a", 1): {1}}, {"('a', 1)": [1]}),
+        (MappingProxyType({"a": (1, 2)}), {"a": [1, 2]}),
+        ({"raw": b"ab"}, {"raw": "b'ab'"}),
+        ([{"a": object}], [{"a": "<class 'object'>"}]),
+    ],
+)
+def test_anything_at_all_becomes_json(value: Any, plain: Any) -> None:
+    assert json.loads(to_json(value)) == plain
+
+
+def test_a_circle_ends_somewhere() -> None:
+    circle: dict[str, Any] = {}
+    circle["self"] = circle
+
+    assert json.loads(to_json(circle))

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptctl.log.redaction import Redactor, secrets_of
+
+SHAPES = [
+    "sk-proj-abcdefghij0123456789",
+    "sk-ant-api03-AAAAbbbbCCCC_dddd-EEEE1",
+    "sk_live_0123456789abcdefABCD",
+    "ghp_0123456789abcdefghijABCDEFGHIJ012345",
+    "github_pat_11ABCDEFG0abcdefghijkl_mnop",
+    "glpat-abcdefghij0123456789",
+    "AKIAIOSFODNN7EXAMPLE",
+    "AIzaSyA0123456789abcdefghijklmnopqrstuv",
+    "xoxb-123456789012-abcdefghijkl",
+    "hf_abcdefghijklmnopqrstuvwxyz012345",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJlMTIz",
+]
+
+
+@pytest.mark.parametrize("key", SHAPES)
+@pytest.mark.parametrize("around", ["{}", "key={},", "first line\n{}\nlast line", '"{}"', "\t{}", "\x1b{}"])
+def test_texts_with_the_shape_of_a_key_are_hidden_in_text_and_in_json(key: str, around: str) -> None:
+    redactor = Redactor()
+    text = around.format(key)
+
+    assert redactor.redact(text) == around.format("[redacted]")
+    assert key not in redactor.redact_json(json.dumps({"content": text}))
+    assert redactor.redact_data({"content": [text]}) == {"content": [around.format("[redacted]")]}
+
+
+def test_headers_urls_and_private_keys_lose_only_their_secret() -> None:
+    redact = Redactor().redact
+
+    assert redact("Authorization: Bearer abc.def-0123456789") == "Authorization: Bearer [redacted]"
+    assert redact("https://ada:hunter22@proxy.example:8080/x") == "https://[redacted]@proxy.example:8080/x"
+    pem = "-----BEGIN RSA PRIVATE KEY-----\n" + "MIIEpAIBAAKCAQEA\n" * 3 + "-----END RSA PRIVATE KEY-----"
+    assert redact(f"a {pem} b") == "a [redacted] b"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "task-0123456789abcdef0123456789",
+        "a risk-averse-and-long-winded-sentence-2",
+        "sk-a-long-name-without-any-digit-in-it",
+        "the bearer of-very-good-news-today",
+        "https://example.com/a:b@c",
+        "commit 3f2a9c1d8e7b6a5f4e3d2c1b0a9f8e7d6c5b4a39",
+    ],
+)
+def test_ordinary_text_is_left_alone(text: str) -> None:
+    assert Redactor().redact(text) is text
+
+
+def test_known_values_are_hidden_wherever_they_stand_also_escaped() -> None:
+    redactor = Redactor(['pa"ss\\word', "schlüssel-wort"])
+    data = {"a": 'it is pa"ss\\word.', "schlüssel-wort": ["x schlüssel-wort y"]}
+
+    assert redactor.redact_data(data) == {"a": "it is [redacted].", "[redacted]": ["x [redacted] y"]}
+    assert redactor.redact_json(json.dumps(data)) == json.dumps(redactor.redact_data(data))
+
+
+def test_the_longest_known_value_wins() -> None:
+    assert Redactor(["abcdefgh", "abcdefgh-ijkl"]).redact("abcdefgh-ijkl") == "[redacted]"
+
+
+def test_a_secret_of_digits_that_stands_as_a_number_becomes_text_so_that_the_json_stays_json() -> None:
+    redactor = Redactor(["12345678"])
+
+    assert redactor.redact_data({"pin": 12345678, "n": 5, "t": "12345678!"}) == {
+        "pin": "[redacted]",
+        "n": 5,
+        "t": "[redacted]!",
+    }
+
+
+def test_short_values_are_not_taken_for_secrets() -> None:
+    assert Redactor(["true", "", "prod"]).redact("true prod") == "true prod"
+
+
+def test_secrets_are_known_by_the_names_of_their_variables() -> None:
+    environ = {
+        "OPENAI_API_KEY": "one",
+        "GITHUB_TOKEN": "two",
+        "SLACK_SECRET": "three",
+        "LOCAL_KEY": "four",
+        "DB_PASSWORD": "five",
+        "PATH": "six",
+        "KEYBOARD": "seven",
+        "TOKENIZERS_PARALLELISM": "eight",
+    }
+
+    assert secrets_of(environ) == ("one", "two", "three", "four", "five")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+SECRET = st.text(min_size=8, max_size=12).filter(lambda text: text == text.strip() and text not in "[redacted]")
+
+
+@given(data=JSON, secret=SECRET)
+def test_whatever_the_data_no_secret_survives_and_the_result_is_json(data: Any, secret: str) -> None:
+    redactor = Redactor([secret])
+    hidden = redactor.redact_data({"data": data, "text": f"<{secret}>", secret: 1})
+
+    assert all(secret not in text for text in _texts(json.loads(json.dumps(hidden))))
+
+
+def _texts(data: Any) -> list[str]:
+    if isinstance(data, dict):
+        return [text for key, value in data.items() for text in (key, *_texts(value))]
+    if isinstance(data, list):
+        return [text for value in data for text in _texts(value)]
+    return [data] if isinstance(data, str) else []
