@@ -9,19 +9,31 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from jinja2 import nodes
+    from promptctl.prompts.sandbox.environment import PromptEnvironment
 
 # Tags that name another template. Text without any of them has no includes, and needs no parser to know it.
 _NAMES_A_TEMPLATE = re.compile(r"\{%[-+]?\s*(?:include|extends|import|from|block)\b")
 
+# What to do where braces were meant as text.
+BRACES_HINT = (
+    "braces that are text go between {% raw %} and {% endraw %}; "
+    "`template: simple` fills in {{name}} alone, `template: none` nothing"
+)
+
 
 class BadTemplate(ValueError):
-    """A template that cannot be used. `line` counts from 1 in the template's own text."""
+    """A template that cannot be used. `line` counts from 1 in the text of the template of that name."""
 
-    def __init__(self, message: str, line: int) -> None:
+    def __init__(self, message: str, line: int = 1, name: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.line = line
+        self.name = name
+
+
+def has_markup(text: str) -> bool:
+    """Whether there is anything in the text for a template engine to do."""
+    return "{{" in text or "{%" in text or "{#" in text
 
 
 def includes(text: str) -> list[tuple[str, int]]:
@@ -29,47 +41,63 @@ def includes(text: str) -> list[tuple[str, int]]:
 
     Raises `BadTemplate` where the text does not parse, and where a template is named by anything but a literal
     (or by `extends`, `import`, `from`, `block`): what a prompt consists of must be known without running it.
+
+    >>> includes('Be kind.' + chr(10) + '{% include "support/tone.j2" %}')
+    [('support/tone.j2', 2)]
     """
     if not _NAMES_A_TEMPLATE.search(text):
         return []
     from jinja2 import nodes
 
-    return [(str(node.template.value), node.lineno) for node in _parse(text).find_all(nodes.Include)]  # type: ignore[attr-defined]
+    found = [
+        (str(node.template.value), node.lineno)
+        for node in _environment().parse_text(text).find_all(nodes.Include)
+        if isinstance(node.template, nodes.Const)
+    ]
+    return sorted(found, key=lambda include: include[1])
 
 
 def variables(text: str) -> set[str]:
     """The variables this template reads and does not set itself: roots only (`user.name` gives `user`).
 
     Includes are not followed. Raises `BadTemplate`.
-    """
-    if "{{" not in text and "{%" not in text:
-        return set()
-    from jinja2 import meta
 
-    return set(meta.find_undeclared_variables(_parse(text)))
+    >>> sorted(variables("{% set who = user.name %}{{ who }} asks about {{ topic }}"))
+    ['topic', 'user']
+    """
+    if not has_markup(text):
+        return set()
+    from jinja2.meta import find_undeclared_variables
+
+    return find_undeclared_variables(_environment().guarded(text))
+
+
+def assigned(text: str) -> set[str]:
+    """The variables this template sets for what follows in it, its includes among them: `set`, `for`, `with`, `macro`.
+
+    Raises `BadTemplate`.
+    """
+    if "{%" not in text:
+        return set()
+    from jinja2 import nodes
+
+    tree = _environment().parse_text(text)
+    names = {node.name for node in tree.find_all(nodes.Name) if node.ctx in ("store", "param")}
+    return names | {node.name for node in tree.find_all(nodes.Macro)}
 
 
 def check_syntax(text: str) -> tuple[str, int] | None:
-    """What is wrong with this template and in which of its lines; None where it can be compiled."""
+    """What is wrong with this template and in which of its lines; None where it can be rendered."""
+    if not has_markup(text):
+        return None
     try:
-        _parse(text)
+        _environment().compile_text(text)
     except BadTemplate as error:
         return error.message, error.line
     return None
 
 
-def _parse(text: str) -> nodes.Template:
-    from jinja2 import TemplateSyntaxError, nodes
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+def _environment() -> PromptEnvironment:
+    from promptctl.prompts.sandbox.environment import PromptEnvironment
 
-    try:
-        tree = ImmutableSandboxedEnvironment(optimized=False).parse(text)
-    except TemplateSyntaxError as error:
-        raise BadTemplate(error.message or "the template does not parse", error.lineno) from None
-    except RecursionError:
-        raise BadTemplate("the template is nested too deeply", 1) from None
-    for node in tree.find_all((nodes.Extends, nodes.Import, nodes.FromImport, nodes.Block, nodes.Include)):
-        literal = isinstance(node, nodes.Include) and isinstance(node.template, nodes.Const)
-        if not literal or not isinstance(node.template.value, str):  # type: ignore[attr-defined]
-            raise BadTemplate("only {% include %} of a literal name can name another template", node.lineno)
-    return tree
+    return PromptEnvironment()

@@ -1,0 +1,88 @@
+"""Plain data: what JSON can hold, and nothing else of Python. Inputs are made of it, and so is the log."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+MAX_DEPTH = 100
+
+
+class NotPlain(ValueError):
+    """A value that JSON cannot hold. The message says what it is, and never shows it."""
+
+
+class Measure:
+    """How much text has been seen: its characters, and whether all were ASCII."""
+
+    __slots__ = ("chars", "is_ascii")
+
+    def __init__(self) -> None:
+        self.chars = 0
+        self.is_ascii = True
+
+    def add(self, text: str) -> None:
+        """See one more text."""
+        self.chars += len(text)
+        if self.is_ascii and not text.isascii():
+            self.is_ascii = False
+
+
+def plain(value: Any, measure: Measure, depth: int = 0) -> Any:
+    """A copy of the value in plain types; tuples become lists. Raises `NotPlain`.
+
+    >>> plain({"tags": ("a", "b")}, Measure())
+    {'tags': ['a', 'b']}
+    """
+    if isinstance(value, str):
+        text = value if type(value) is str else str.__str__(value)
+        measure.add(text)
+        return text
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise NotPlain("a number is infinite or not a number")
+        return float(value)
+    if depth > MAX_DEPTH:
+        raise NotPlain(f"lists and mappings are nested more than {MAX_DEPTH} levels deep")
+    if isinstance(value, (list, tuple)):
+        measure.chars += len(value)
+        return [plain(item, measure, depth + 1) for item in value]
+    if isinstance(value, Mapping):
+        return _plain_mapping(value, measure, depth)
+    raise NotPlain(f"{type(value).__name__} is not text, a number, true, false, null, a list or a mapping")
+
+
+def _plain_mapping(value: Mapping[Any, Any], measure: Measure, depth: int) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for key, item in value.items():
+        if not isinstance(key, str):
+            raise NotPlain(f"a mapping has a key that is not text but {type(key).__name__}")
+        name = key if type(key) is str else str.__str__(key)
+        measure.add(name)
+        made[name] = plain(item, measure, depth + 1)
+    return made
+
+
+def canonical(value: Any) -> str:
+    """A text that is the same for equal plain values and for no others: `1` and `1.0` are equal, `1` and true are not.
+
+    >>> canonical({"b": 1.0, "a": True}) == canonical({"a": True, "b": 1})
+    True
+    """
+    return json.dumps(_whole_numbers(value), sort_keys=True, separators=(",", ":"))
+
+
+def _whole_numbers(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, (list, tuple)):
+        return [_whole_numbers(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _whole_numbers(item) for key, item in value.items()}
+    return value
