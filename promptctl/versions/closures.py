@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from promptctl.errors import WorkspaceError
 from promptctl.formats.names import PROMPT_SUFFIXES, PROMPTS
-from promptctl.versions.trees import MAX_TEXT_BYTES, check_content
+from promptctl.prompts.tree import MAX_BYTES
+from promptctl.versions.trees import check_content
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from promptctl.prompts.sources import Cache
     from promptctl.versions.objects import Objects
 
 _TEXT_SUFFIXES = (".yaml", ".yml", ".json", ".j2")
@@ -36,6 +38,7 @@ class Closures:
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
         self._contents: dict[str, bytes | None] = {}
+        self._parsed: Cache = {}
         self._known: dict[tuple[str, ...], list[tuple[dict[str, str | None], Outcome]]] = {}
 
     def outcome(self, prompt_id: str, files: Mapping[str, str]) -> Outcome:
@@ -45,14 +48,14 @@ class Closures:
         for blobs, outcome in known:
             if all(files.get(path) == blob for path, blob in blobs.items()):
                 return outcome
-        outcome = self._load(prompt_id, _Files(files, paths, self))
+        outcome = self._load(_Files(files, paths, self), paths)
         known.append(({path: files.get(path) for path in outcome.asked}, outcome))
         return outcome
 
     def read_ahead(self, blobs: Iterable[tuple[str, str]]) -> None:
         """Read the contents of these files, given as path and blob id, in one go."""
         wanted = {blob for path, blob in blobs if path.endswith(_TEXT_SUFFIXES) and blob not in self._contents}
-        found = self._objects.read_all(wanted, max_bytes=MAX_TEXT_BYTES)
+        found = self._objects.read_all(wanted, max_bytes=MAX_BYTES)
         self._contents.update((blob, item.data if item else None) for blob, item in zip(wanted, found, strict=True))
 
     def forget_contents(self, *, but: Iterable[str]) -> None:
@@ -67,18 +70,17 @@ class Closures:
         """
         if blob not in self._contents:
             ahead = [other for path, other in files.items() if path.endswith(_TEXT_SUFFIXES)]
-            found = self._objects.read(blob, max_bytes=MAX_TEXT_BYTES, ahead=ahead)
+            found = self._objects.read(blob, max_bytes=MAX_BYTES, ahead=ahead)
             self._contents[blob] = found.data if found else None
         return self._contents[blob]
 
-    def _load(self, prompt_id: str, tree: _Files) -> Outcome:
-        from promptctl.prompts.loading import load_prompt
+    def _load(self, tree: _Files, paths: list[str]) -> Outcome:
+        from promptctl.prompts.loading import closure_of
 
-        try:
-            prompt = load_prompt(tree, prompt_id)
-        except WorkspaceError:
+        if len(paths) > 1:  # two files of one id are an error
             return Outcome(None, frozenset(tree.asked))
-        return Outcome(prompt.digest, frozenset(tree.asked), prompt.formerly)
+        found = closure_of(tree, paths[0], cache=self._parsed)
+        return Outcome(found.digest, frozenset(tree.asked), found.formerly)
 
 
 class _Files:
@@ -92,12 +94,12 @@ class _Files:
         self._closures = closures
         self.asked: set[str] = set(prompt_paths)
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
         self.asked.add(path)
         if path not in self._files:
             raise FileNotFoundError(path)
         data = self._closures.content(self._files[path], self._files)
-        if data is None:
+        if data is None or len(data) > max_bytes:
             raise WorkspaceError(f"{path} is too large")
         return check_content(path, data)
 

@@ -202,9 +202,16 @@ class Git:
             name = self.run([*ask, revision], check=False).text
         output = self.run([*ask, f"{name}^{{commit}}"], check=False)
         if output.status != 0 or not is_object_id(output.text):
-            words = " ".join(line.strip() for line in output.stderr.splitlines())
-            raise RevisionNotFound(f"no commit is named {revision!r} in this repository", hint=words or None)
+            raise RevisionNotFound(f"no commit is named {revision!r} in this repository", hint=self._why_not(name))
         return output.text
+
+    def _why_not(self, name: str) -> str | None:
+        """What Git says of a name that is none: the commits that an ambiguous one may mean."""
+        said = self.run(["rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}"], check=False).stderr
+        words = [
+            line.partition(": ")[2].strip() for line in said.splitlines() if line.startswith(("error: ", "hint: "))
+        ]
+        return "Git says: " + "; ".join(words) if words else None
 
     def close(self) -> None:
         """End the process that reads objects; the next read starts another."""

@@ -349,14 +349,16 @@ class Repository:
             labels = list(dict.fromkeys(name.name.split("@")[1].split("/")[0] for name in refs if "@" in name.name))
             branches = [name.name.split("/", 2)[2] for name in refs if name.name.startswith(("refs/heads", "refs/rem"))]
             near = nearest(ref.at, [*labels, *branches])
-            hints = [f"did you mean {' or '.join(f'{ref.prompt}@{name}' for name in near)}?"] if near else []
-            if labels and not near:
-                hints.append(f"its labels here: {', '.join(labels)}")
-            if not near:
-                hints.append("labels set elsewhere come with: promptctl label fetch")
+            if error.hint:
+                hint = error.hint
+            elif near:
+                hint = f"did you mean {' or '.join(f'{ref.prompt}@{name}' for name in near)}?"
+            else:
+                here = f"its labels here: {', '.join(labels)}; " if labels else ""
+                hint = f"{here}labels set elsewhere come with: promptctl label fetch"
             raise RevisionNotFound(
                 f"{ref.at!r} is no label of {ref.prompt} and no revision of this repository",
-                hint="; ".join([*hints, *([error.hint] if error.hint else [])]),
+                hint=hint,
             ) from error
 
     def _refuse_unknown(self, prompt: str, ids: list[str]) -> None:

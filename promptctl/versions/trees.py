@@ -7,14 +7,15 @@ import hashlib
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from promptctl.errors import Place, WorkspaceError
+from promptctl.prompts.tree import MAX_BYTES
 
 if TYPE_CHECKING:
-    from promptctl.versions.git import Git
+    import io
 
-MAX_TEXT_BYTES = 1 << 20
+    from promptctl.versions.git import Git
 
 _REGULAR = ("100644", "100755", "100664")
 _LINK = "120000"
@@ -34,35 +35,41 @@ class WorkTree:
     def __init__(self, root: Path) -> None:
         self.root = Path(os.path.realpath(root))
 
-    def read(self, path: str, *, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
+    def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
         """The file's bytes; see `promptctl.prompts.tree.Tree.read`."""
+        with self._opened(path) as opened:
+            size = os.fstat(opened.fileno()).st_size
+            data = b"" if size > max_bytes else opened.read(max_bytes + 1)
+        if max(size, len(data)) > max_bytes:  # it may have grown while it was read
+            raise _too_large(path, max(size, len(data)), max_bytes)
+        return check_content(path, data)
+
+    def open(self, path: str) -> BinaryIO:
+        """The file as a stream; see `promptctl.prompts.tree.StreamedTree.open`."""
+        opened = self._opened(path)
+        try:
+            check_content(path, opened.peek(_LFS_POINTER_BYTES))
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    def _opened(self, path: str) -> io.BufferedReader:
         file = self.root.joinpath(*_segments(path))
         if os.path.realpath(file) != str(file):
             raise _refused(path, "is reached through a symbolic link", "put the file itself there")
         try:
             # Without O_NONBLOCK, opening a named pipe would wait for its other end.
             descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except (FileNotFoundError, NotADirectoryError):
-            raise FileNotFoundError(path) from None
         except OSError as error:
-            if error.errno == errno.ENAMETOOLONG:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
                 raise FileNotFoundError(path) from None
             raise _refused(path, f"cannot be read ({error.strerror})") from error
-        try:
-            status = os.fstat(descriptor)
-            if stat.S_ISDIR(status.st_mode):
-                raise FileNotFoundError(path)
-            if not stat.S_ISREG(status.st_mode):
-                raise _refused(path, "is not a regular file")
-            if status.st_size > max_bytes:
-                raise _too_large(path, status.st_size, max_bytes)
-            with os.fdopen(descriptor, "rb", closefd=False) as opened:
-                data = opened.read(max_bytes + 1)
-        finally:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
             os.close(descriptor)
-        if len(data) > max_bytes:  # it grew while it was read
-            raise _too_large(path, len(data), max_bytes)
-        return check_content(path, data)
+            raise FileNotFoundError(path) if stat.S_ISDIR(mode) else _refused(path, "is not a regular file")
+        return os.fdopen(descriptor, "rb")
 
     def paths(self, prefix: str) -> list[str]:
         """Every file below `prefix`, sorted; the insides of `.git` and of linked folders are left out."""
@@ -91,12 +98,10 @@ class CommitTree:
         self._prefix = prefix
         self._listings: dict[str, dict[str, tuple[str, str]]] = {}
 
-    def read(self, path: str, *, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
+    def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
         """The file's bytes; see `promptctl.prompts.tree.Tree.read`."""
         listing = self._listing(_segments(path)[0])
-        mode, id_ = self._entry(path, listing)
-        if mode not in _REGULAR:
-            raise _refused(path, f"is {_kind(mode)} in commit {self.commit[:7]}", "commit the file itself")
+        id_ = self._file(path, listing)
         # The rest of the prompts goes along when a partial clone has to fetch: what is named next lies there.
         ahead = [other for other_mode, other in listing.values() if other_mode in _REGULAR] if _is_text(path) else []
         found = self._git.objects.read(id_, max_bytes=max_bytes, ahead=ahead)
@@ -105,6 +110,18 @@ class CommitTree:
         if found.data is None:
             raise _too_large(path, found.size, max_bytes)
         return check_content(path, found.data)
+
+    def open(self, path: str) -> BinaryIO:
+        """The file as a stream; see `promptctl.prompts.tree.StreamedTree.open`."""
+        from promptctl.versions.blob_stream import open_blob
+
+        opened = open_blob(self._git, self._file(path, self._listing(_segments(path)[0])))
+        try:
+            check_content(path, opened.peek(_LFS_POINTER_BYTES))
+        except BaseException:
+            opened.close()
+            raise
+        return opened
 
     def paths(self, prefix: str) -> list[str]:
         """Every file below `prefix`, sorted."""
@@ -125,14 +142,16 @@ class CommitTree:
         """The blob id of each regular file below a top-level folder, by path."""
         return {path: id_ for path, (mode, id_) in self._listing(folder).items() if mode in _REGULAR}
 
-    def _entry(self, path: str, listing: dict[str, tuple[str, str]]) -> tuple[str, str]:
-        entry = listing.get(path)
-        if entry is not None:
-            return entry
-        parent = path.rpartition("/")[0]
+    def _file(self, path: str, listing: dict[str, tuple[str, str]]) -> str:
+        """The blob id of a file that can be read."""
+        mode, id_ = listing.get(path, ("", ""))
+        if mode in _REGULAR:
+            return id_
+        parent = path
         while parent:
             if parent in listing and listing[parent][0] not in _REGULAR:
-                raise _refused(path, f"lies in {_kind(listing[parent][0])}, {parent}, in commit {self.commit[:7]}")
+                kind, where = _kind(listing[parent][0]), f"in commit {self.commit[:7]}"
+                raise _refused(path, f"is {kind} {where}" if parent == path else f"lies in {parent}, {kind} {where}")
             parent = parent.rpartition("/")[0]
         raise FileNotFoundError(path)
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from promptctl.errors import WorkspaceError
+from promptctl.prompts.tree import MAX_BYTES, StreamedTree
 from promptctl.versions.git import Git
-from promptctl.versions.trees import MAX_TEXT_BYTES, CommitTree, WorkTree, blob_id
+from promptctl.versions.trees import CommitTree, WorkTree, blob_id
 from tests.versions.conftest import Repo
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def tree(request: pytest.FixtureRequest, repo: Repo) -> Tree:
         "prompts/sub/tone.j2": "kind\r\n",
         "prompts/ünï -x.j2": "odd name\n",
         "prompts-old/c.prompt.yaml": "name: C\n",
-        "prompts/large.txt": "x" * (MAX_TEXT_BYTES + 1),
+        "prompts/large.txt": "x" * (MAX_BYTES + 1),
         "prompts/pointer.j2": POINTER,
     }
     repo.git("rm", "--quiet", "-r", "prompts")
@@ -83,7 +84,24 @@ def test_links_are_not_followed(tree: Tree, path: str) -> None:
 def test_a_large_file_is_read_only_where_it_is_allowed_to_be(tree: WorkTree | CommitTree) -> None:
     with pytest.raises(WorkspaceError, match="1,048,577 bytes"):
         tree.read("prompts/large.txt")
-    assert len(tree.read("prompts/large.txt", max_bytes=MAX_TEXT_BYTES + 1)) == MAX_TEXT_BYTES + 1
+    assert len(tree.read("prompts/large.txt", max_bytes=MAX_BYTES + 1)) == MAX_BYTES + 1
+
+
+def test_a_large_file_is_given_as_a_stream(tree: WorkTree | CommitTree) -> None:
+    assert isinstance(tree, StreamedTree)
+    with tree.open("prompts/large.txt") as opened:
+        assert opened.read(3) == b"xxx"
+        assert len(opened.read()) == MAX_BYTES - 2
+    with tree.open("prompts/sub/tone.j2") as opened:
+        assert list(opened) == [b"kind\r\n"]
+
+
+@pytest.mark.parametrize("path", ["prompts/link.prompt.yaml", "prompts/pointer.j2", "../secret"])
+def test_what_is_not_read_is_not_streamed_either(tree: WorkTree | CommitTree, path: str) -> None:
+    with pytest.raises(WorkspaceError):
+        tree.open(path)
+    with pytest.raises(FileNotFoundError):
+        tree.open("prompts/none.txt")
 
 
 def test_a_pointer_to_large_file_storage_is_no_content(tree: Tree) -> None:
