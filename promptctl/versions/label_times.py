@@ -7,9 +7,10 @@ their neighbours in that set.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from promptctl.versions.ordering import longest_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,25 +37,7 @@ class LiveAt:
 
 def live_at(events: Sequence[LabelEvent], moment: datetime) -> LiveAt:
     """The event in force at `moment` (with a time zone), of events in their order."""
-    believed = _believed([event.date.timestamp() for event in events])
+    believed = longest_in_order([event.date.timestamp() for event in events])
     last = max((index for index in believed if events[index].date <= moment), default=-1)
     following = next((index for index in believed if index > last), len(events))
     return LiveAt(events[last] if last >= 0 else None, tuple(events[last + 1 : following]))
-
-
-def _believed(dates: Sequence[float]) -> list[int]:
-    """The indexes of a longest run of dates, gaps allowed, that never goes back."""
-    ends: list[int] = []
-    last: list[float] = []
-    before: list[int] = []
-    for index, date in enumerate(dates):
-        at = bisect_right(last, date)
-        before.append(ends[at - 1] if at else -1)
-        ends[at : at + 1] = [index]
-        last[at : at + 1] = [date]
-    chosen: list[int] = []
-    index = ends[-1] if ends else -1
-    while index >= 0:
-        chosen.append(index)
-        index = before[index]
-    return chosen[::-1]

@@ -1,0 +1,73 @@
+"""Two texts compared line by line, as hunks of plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_CONTEXT_LINES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Hunk:
+    """Neighbouring lines that differ, with a few equal ones around them.
+
+    Lines count from 1. Each of `lines` begins with a blank, `-` or `+`, as in a unified diff. A line end at the end of
+    a text counts: it shows as an empty last line.
+    """
+
+    before_start: int
+    before_count: int
+    after_start: int
+    after_count: int
+    lines: tuple[str, ...]
+
+
+def compare_texts(before: str, after: str) -> tuple[Hunk, ...]:
+    """The hunks in which two texts differ; none where they are equal but for the kind of line end."""
+    return compare_lines(lines_of(before), lines_of(after))
+
+
+def compare_lines(before: Sequence[str], after: Sequence[str]) -> tuple[Hunk, ...]:
+    """The hunks in which two lists of lines differ."""
+    hunks = []
+    for group in SequenceMatcher(None, before, after).get_grouped_opcodes(_CONTEXT_LINES):
+        lines: list[str] = []
+        for kind, i1, i2, j1, j2 in group:
+            if kind == "equal":
+                lines += [f" {line}" for line in before[i1:i2]]
+            else:
+                lines += [f"-{line}" for line in before[i1:i2]]
+                lines += [f"+{line}" for line in after[j1:j2]]
+        (_, i1, _, j1, _), (_, _, i2, _, j2) = group[0], group[-1]
+        hunks.append(Hunk(i1 + 1, i2 - i1, j1 + 1, j2 - j1, tuple(lines)))
+    return tuple(hunks)
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text; the empty text has none, and one that ends with a line end has an empty last line."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.split("\n") if text else []
+
+
+def unified(hunks: Iterable[Hunk], before: str, after: str) -> str:
+    """Hunks as the text of a unified diff between two names; empty where there is none."""
+    hunks = list(hunks)
+    lines = [f"--- {before}", f"+++ {after}"] if hunks else []
+    for hunk in hunks:
+        lines.append(
+            f"@@ -{_range(hunk.before_start, hunk.before_count)} +{_range(hunk.after_start, hunk.after_count)} @@"
+        )
+        lines += hunk.lines
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _range(start: int, count: int) -> str:
+    """A range of lines as unified diffs write it: an empty one is named by the line before it."""
+    if count == 1:
+        return str(start)
+    return f"{start - 1 if count == 0 else start},{count}"
