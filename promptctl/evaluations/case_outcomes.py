@@ -1,0 +1,104 @@
+"""What one case came to: one outcome for each case and side, its repeats reduced."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+from promptctl.evaluations.statistics import is_passed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+CaseStatus = Literal["passed", "failed", "error"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseOutcome:
+    """What one case came to on one side, its repeats already reduced (see `reduce_repeats`).
+
+    `status` is `error` where there is no graded reply: the model failed, the judge's reply was off the menu, or the
+    case was never run. `passes` of `repeats` graded repeats passed. `score` and `scores` (by metric) are means over
+    the repeats, higher is better. `cost_nano_usd` is what the replies cost when they were paid for, also where they
+    come from a cache: otherwise a cached side would look free. `tokens` counts input and output. None is unknown.
+    `cluster` names the group of cases that stand or fall together (a document, a user).
+    """
+
+    case_id: str
+    content_hash: str
+    status: CaseStatus
+    score: float | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
+    passes: int = 0
+    repeats: int = 1
+    is_flaky: bool = False
+    cost_nano_usd: int | None = None
+    latency_ms: float | None = None
+    tokens: int | None = None
+    output: str | None = None
+    cluster: str | None = None
+
+    @property
+    def pass_share(self) -> float:
+        """The share of graded repeats that passed; with one repeat 0 or 1, by the status."""
+        return self.passes / self.repeats if self.repeats > 1 else float(self.status == "passed")
+
+
+@dataclass(frozen=True, slots=True)
+class CasePair:
+    """The same case, with the same content, on both sides."""
+
+    base: CaseOutcome
+    head: CaseOutcome
+
+    @property
+    def case_id(self) -> str:
+        """The case's id, the same on both sides."""
+        return self.head.case_id
+
+    @property
+    def is_graded(self) -> bool:
+        """Whether both sides have a passed or a failed, so that the pair counts in the tests."""
+        return "error" not in (self.base.status, self.head.status)
+
+
+def reduce_repeats(repeats: Sequence[CaseOutcome], at_least: int | None = None) -> CaseOutcome:
+    """One outcome of one case's repeats: passed when at least `at_least` of them passed (all, where not given).
+
+    Errors are no failures: where they could still decide the case either way it is an `error`. Scores and latency are
+    means over the repeats that have them, cost and tokens sums (None where one is unknown). The output is that of
+    the first repeat whose status is the case's.
+    """
+    if not repeats:
+        raise ValueError("no repeats to reduce")
+    passes = sum(repeat.status == "passed" for repeat in repeats)
+    missing = sum(repeat.status == "error" for repeat in repeats)
+    verdict = is_passed(passes, missing, len(repeats) if at_least is None else at_least)
+    status: CaseStatus = "error" if verdict is None else "passed" if verdict else "failed"
+    graded = [repeat for repeat in repeats if repeat.status != "error"]
+    names = sorted({name for repeat in graded for name in repeat.scores})
+    return replace(
+        next((repeat for repeat in repeats if repeat.status == status), repeats[0]),
+        status=status,
+        score=_mean([repeat.score for repeat in graded]),
+        scores={
+            name: mean for name in names if (mean := _mean([repeat.scores.get(name) for repeat in graded])) is not None
+        },
+        passes=passes,
+        repeats=len(graded),
+        is_flaky=0 < passes < len(graded),
+        cost_nano_usd=_sum([repeat.cost_nano_usd for repeat in repeats]),
+        latency_ms=_mean([repeat.latency_ms for repeat in repeats]),
+        tokens=_sum([repeat.tokens for repeat in repeats]),
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return math.fsum(known) / len(known) if known else None
+
+
+def _sum(values: Sequence[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None

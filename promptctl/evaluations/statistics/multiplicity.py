@@ -1,0 +1,23 @@
+"""Correction for asking several questions at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjustment, in the order given: the chance of any false alarm over all metrics stays below α.
+
+    Formula: p₍ᵢ₎·(m−i+1) over the sorted p-values, as a running maximum, at most 1.
+    Source: Holm 1979, Scandinavian Journal of Statistics 6:65.
+    """
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    adjusted = [1.0] * len(p_values)
+    highest = 0.0
+    for rank, position in enumerate(order):
+        highest = max(highest, min(1.0, p_values[position] * (len(p_values) - rank)))
+        adjusted[position] = highest
+    return adjusted

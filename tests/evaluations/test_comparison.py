@@ -1,0 +1,177 @@
+"""Two runs side by side: which cases are the same, which moved, and what repeats, clusters and gaps do to n."""
+
+from __future__ import annotations
+
+import math
+import re
+import subprocess
+import sys
+from dataclasses import asdict, replace
+
+import pytest
+
+from promptctl.errors import UsageError
+from promptctl.evaluations.case_outcomes import CaseOutcome, CaseStatus, reduce_repeats
+from promptctl.evaluations.comparison import Comparison, compare
+from promptctl.evaluations.statistics import Plan
+
+
+def outcome(case_id: str, status: CaseStatus = "passed", **known: object) -> CaseOutcome:
+    return replace(CaseOutcome(case_id=case_id, content_hash="same", status=status), **known)
+
+
+def run(statuses: str, **known: object) -> list[CaseOutcome]:
+    """`PFE`: a passed, a failed and an error, with ids 0, 1, 2."""
+    names: dict[str, CaseStatus] = {"P": "passed", "F": "failed", "E": "error"}
+    return [outcome(str(position), names[letter], **known) for position, letter in enumerate(statuses)]
+
+
+def ids(pairs: object) -> list[str]:
+    return [pair.case_id for pair in pairs]  # type: ignore[attr-defined]
+
+
+def test_cases_are_parted_by_what_became_of_them() -> None:
+    comparison = compare(run("PPFFE"), run("PFPFP"))
+    assert ids(comparison.unchanged) == ["0", "3"]
+    assert ids(comparison.regressed) == ["1"]
+    assert ids(comparison.improved) == ["2"]
+    assert ids(comparison.errors) == ["4"]
+    assert (comparison.n, comparison.comparable) == (4, 5)
+
+
+def test_an_error_is_never_a_failure_nor_left_out_silently() -> None:
+    comparison = compare(run("PPPP"), run("PPEE"))
+    assert comparison.regressed == ()
+    assert len(comparison.errors) == 2
+    passed = comparison.metric("passed")
+    assert passed is not None
+    assert passed.n == 2
+
+
+def test_changed_added_and_removed_cases_are_not_compared() -> None:
+    base = [outcome("kept"), outcome("edited"), outcome("gone", "failed")]
+    head = [outcome("new"), outcome("edited", "failed", content_hash="other"), outcome("kept")]
+    comparison = compare(base, head)
+    assert (ids(comparison.changed), ids(comparison.added), ids(comparison.removed)) == (["edited"], ["new"], ["gone"])
+    assert (comparison.n, comparison.regressed) == (1, ())
+
+
+def test_a_planned_case_that_never_ran_is_an_error_not_a_removed_case() -> None:
+    comparison = compare(run("PPP"), run("PP"), planned=["0", "1", "2", "3"])
+    assert ids(comparison.errors) == ["2", "3"]
+    assert comparison.removed == ()
+    assert comparison.errors[0].base.status == "passed"
+    assert comparison.errors[0].head.status == "error"
+
+
+def test_two_results_of_one_case_are_refused() -> None:
+    with pytest.raises(UsageError, match="head has two results of the case '0'"):
+        compare(run("P"), run("P") + run("F"))
+
+
+def test_repeats_do_not_add_cases() -> None:
+    repeats = [run("PPF"), run("PFF"), run("PPF")]
+    head = [reduce_repeats([side[position] for side in repeats]) for position in range(3)]
+    comparison = compare(run("PPF"), head)
+    passed = comparison.metric("passed")
+    assert passed is not None
+    assert (comparison.n, passed.n) == (3, 3)
+    assert passed.head_mean == pytest.approx((1 + 2 / 3 + 0) / 3)
+    assert ids(comparison.flaky) == ["1"]
+    assert ids(comparison.regressed) == ["1"]
+    assert (comparison.base_repeats, comparison.head_repeats) == (1, 3)
+
+
+def test_reducing_repeats_sums_costs_and_means_scores() -> None:
+    repeats = [
+        outcome("a", "passed", score=1.0, scores={"tone": 0.5}, cost_nano_usd=5, tokens=7, latency_ms=10, output="yes"),
+        outcome("a", "failed", score=0.0, scores={"tone": 0.7}, cost_nano_usd=6, tokens=8, latency_ms=30, output="no"),
+    ]
+    reduced = reduce_repeats(repeats, at_least=1)
+    assert (reduced.status, reduced.passes, reduced.repeats, reduced.is_flaky) == ("passed", 1, 2, True)
+    assert (reduced.score, reduced.scores) == (0.5, {"tone": pytest.approx(0.6)})
+    assert (reduced.cost_nano_usd, reduced.tokens, reduced.latency_ms, reduced.output) == (11, 15, 20, "yes")
+    assert reduce_repeats(repeats).status == "failed"
+    assert reduce_repeats([repeats[0], replace(repeats[1], cost_nano_usd=None)]).cost_nano_usd is None
+
+
+@pytest.mark.parametrize(
+    ("statuses", "at_least", "expected"),
+    [("PPE", 2, "passed"), ("PFE", 2, "error"), ("FFE", 2, "failed"), ("PPE", 3, "error"), ("EEE", 1, "error")],
+)
+def test_an_error_among_repeats_counts_only_where_it_could_decide(statuses: str, at_least: int, expected: str) -> None:
+    repeats = [replace(repeat, case_id="a") for repeat in run(statuses)]
+    assert reduce_repeats(repeats, at_least).status == expected
+
+
+def test_metrics_are_paired_by_case_and_their_gaps_counted() -> None:
+    base = [outcome("a", scores={"tone": 0.5}), outcome("b", scores={"tone": 0.9}), outcome("c", scores={"tone": 0.2})]
+    head = [outcome("a", scores={"tone": 0.7}), outcome("b", scores={"tone": math.nan}), outcome("c")]
+    tone = compare(base, head).metric("tone")
+    assert tone is not None
+    assert (tone.n, tone.missing, tone.improved) == (1, 2, 1)
+    assert tone.difference == pytest.approx(0.2)
+
+
+def test_a_score_that_only_repeats_the_passes_is_one_question() -> None:
+    base = [replace(case, score=float(case.status == "passed")) for case in run("PPFP")]
+    head = [replace(case, score=float(case.status == "passed")) for case in run("PFFP")]
+    assert [(metric.name, metric.same_as) for metric in compare(base, head).metrics] == [
+        ("passed", None),
+        ("score", "passed"),
+    ]
+
+
+def test_cases_of_one_cluster_are_one_unit_of_evidence() -> None:
+    base, head = run("PPPPPP", cluster="manual"), run("FFFFFF", cluster="manual")
+    comparison = compare(base, head)
+    passed = comparison.metric("passed")
+    assert passed is not None
+    assert (passed.n, passed.units, passed.moved, passed.test.p_worse) == (6, 1, 1, 0.5)
+    assert comparison.is_clustered
+
+
+def test_costs_tokens_and_latency_over_the_pairs_that_know_them() -> None:
+    base = [outcome("a", cost_nano_usd=100, latency_ms=10.0), outcome("b", cost_nano_usd=300, latency_ms=30.0)]
+    head = [outcome("a", cost_nano_usd=150, latency_ms=20.0), outcome("b", latency_ms=60.0)]
+    cost, tokens, latency = compare(base, head).usage
+    assert (cost.known, cost.unknown, cost.base_total, cost.head_total) == (1, 1, 100, 150)
+    assert (cost.difference, cost.change) == (50, 0.5)
+    assert (tokens.known, tokens.unknown, tokens.difference, tokens.change) == (0, 2, None, None)
+    assert (latency.base_p50, latency.head_p50, latency.head_p95) == (20.0, 40.0, pytest.approx(58.0))
+
+
+def test_a_free_base_has_no_relative_change() -> None:
+    cost = compare([outcome("a", cost_nano_usd=0)], [outcome("a", cost_nano_usd=5)]).usage[0]
+    assert (cost.difference, cost.change) == (5, None)
+
+
+def test_nothing_to_compare_is_an_empty_comparison() -> None:
+    comparison = compare([], [])
+    assert (comparison.n, comparison.comparable, comparison.metrics) == (0, 0, ())
+    assert compare(run("EE"), run("EE")).n == 0
+
+
+def test_the_same_runs_and_seed_give_the_same_bytes() -> None:
+    def once() -> Comparison:
+        base = [outcome(str(i), scores={"tone": (i * 37 % 101) / 101}) for i in range(60)]
+        head = [outcome(str(i), scores={"tone": (i * 53 % 97) / 97}) for i in range(60)]
+        return compare(base, head, plan=Plan(resamples=500, seed="run-a:run-b"))
+
+    assert repr(asdict(once())) == repr(asdict(once()))
+
+
+def test_no_number_is_ever_undefined() -> None:
+    for base, head in ((run("P"), run("F")), (run("FF"), run("FF")), (run("PPP"), run("PPP"))):
+        comparison = compare([replace(case, score=0.3) for case in base], [replace(case, score=0.3) for case in head])
+        assert not re.search(r"\b(nan|inf)\b", repr(comparison))
+
+
+def test_comparing_loads_no_heavy_library() -> None:
+    heavy = ("numpy", "scipy", "statsmodels", "litellm", "aiohttp", "git", "jsonschema", "asyncio", "sqlite3", "jinja2")
+    program = (
+        "import sys, promptctl.evaluations.gates, promptctl.evaluations.verdicts; "
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

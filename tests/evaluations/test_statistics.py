@@ -1,0 +1,473 @@
+"""The formulas against published worked examples, against SciPy and statsmodels where present, and by property."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from promptctl.evaluations.statistics import (
+    Plan,
+    bootstrap_means,
+    cases_for_difference,
+    cases_for_drop,
+    compare_metric,
+    detectable_difference,
+    detectable_drop,
+    difference_deviation,
+    drop_power,
+    holm,
+    is_passed,
+    mcnemar,
+    mcnemar_mid_p,
+    mean_interval,
+    pass_at_k,
+    pass_hat_k,
+    percentile_interval,
+    quantile,
+    sign_flip,
+    standard_error,
+    t_cdf,
+    t_quantile,
+    tango,
+    unvaried_interval,
+    wilson,
+)
+
+steady = settings(derandomize=True, deadline=None, database=None, max_examples=60)
+tables = st.tuples(*[st.integers(0, 60)] * 4).filter(lambda table: sum(table) > 0)
+scores = st.lists(st.integers(-10, 10).map(lambda tenths: tenths / 10), min_size=1, max_size=9)
+
+
+def near(value: float, digits: float) -> object:
+    return pytest.approx(value, abs=digits)
+
+
+# Published worked examples
+
+
+def test_cavo_2012_as_in_fagerland_chapter_8() -> None:
+    # Complete response before and after consolidation therapy, table (59, 6; 16, 80).
+    test = mcnemar(6, 16)
+    assert test.p_two_sided == near(0.052479, 5e-7)
+    assert mcnemar_mid_p(6, 16) == near(0.034690, 5e-7)
+    interval = tango(6, 16, 161)
+    assert (interval.low, interval.high) == (near(-0.1240, 5e-5), near(-0.0054, 5e-5))
+
+
+@pytest.mark.parametrize(
+    ("improved", "regressed", "p"),
+    [
+        (121, 59, 4.434449e-6),
+        (70, 59, 0.378688),
+        (80, 59, 0.089452),
+        (30, 60, 0.00206),
+        (10, 30, 0.002221),
+        (10, 10, 1.0),
+        (15, 19, 0.60759136127308),
+    ],
+)
+def test_mcnemar_two_sided_as_published(improved: int, regressed: int, p: float) -> None:
+    assert mcnemar(improved, regressed).p_two_sided == pytest.approx(p, rel=5e-4 if p == 0.00206 else 1e-5, abs=5e-7)
+
+
+def test_mcnemar_to_the_last_published_digit() -> None:
+    assert mcnemar(15, 19).p_two_sided == near(0.60759136127308, 1e-14)
+
+
+@pytest.mark.parametrize(
+    ("passed", "n", "low", "high"),
+    [
+        (18, 20, 0.6989663547715, 0.9721335187862),
+        (4, 20, 0.0806576625798, 0.4160174322519),
+        (0, 30, 0.0, 0.1135133932),
+        (10, 10, 0.7224672, 1.0),
+    ],
+)
+def test_wilson_as_published(passed: int, n: int, low: float, high: float) -> None:
+    interval = wilson(passed, n)
+    assert (interval.low, interval.high) == (near(low, 5e-8), near(high, 5e-8))
+
+
+def test_holm_as_in_multtest() -> None:
+    adjusted = holm([0.002, 0.004, 0.006, 0.008, 0.01, 0.012])
+    assert adjusted == pytest.approx([0.012, 0.02, 0.024, 0.024, 0.024, 0.024])
+
+
+@pytest.mark.parametrize(
+    ("probability", "degrees", "quantile"),
+    [(0.975, 1, 12.7062), (0.975, 2, 4.30265), (0.95, 4, 2.13185), (0.975, 9, 2.26216), (0.995, 30, 2.75000)],
+)
+def test_student_t_table(probability: float, degrees: int, quantile: float) -> None:
+    assert t_quantile(probability, degrees) == near(quantile, 6e-5)
+    assert t_quantile(1 - probability, degrees) == near(-quantile, 6e-5)
+
+
+def test_pass_at_k_and_pass_hat_k_in_closed_form() -> None:
+    assert pass_at_k(10, 3, 5) == near(0.916667, 5e-7)
+    assert pass_hat_k(8, 6, 3) == near(0.357143, 5e-7)
+    assert pass_at_k(4, 0, 4) == 0.0
+    assert pass_hat_k(4, 4, 4) == 1.0
+    with pytest.raises(ValueError, match="3 passes in 2 repeats"):
+        pass_at_k(2, 3, 1)
+
+
+def test_sign_flips_of_darwins_maize() -> None:
+    # Fisher 1935, section 21: 15 pairs of plants; of 32,768 flips 835 sum to 314 or more, and 28 of them to just 314.
+    eighths = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
+    test = sign_flip([value / 8 for value in eighths])
+    assert test.p_better == near(863 / 32768, 1e-15)
+    assert test.p_two_sided == near(2 * 863 / 32768, 1e-15)
+
+
+def test_the_planning_formula_of_miller_2024() -> None:
+    # ω² = 1/9, no noise within a case, a difference of 3 points, 80 % power, 5 % two-sided.
+    assert cases_for_difference(difference_deviation(1 / 3), 0.03, is_two_sided=True) == 969
+    assert difference_deviation(0.3, base=0.4, head=0.2, base_repeats=4, head_repeats=1) == pytest.approx(
+        math.sqrt(0.09 + 0.04 + 0.04)
+    )
+    assert detectable_difference(1.0) == near(2.4865, 5e-5)
+    assert detectable_difference(1.0, is_two_sided=True) == near(2.8016, 5e-5)
+
+
+@pytest.mark.parametrize(("n", "drop"), [(50, 0.175), (100, 0.10), (200, 0.065), (500, 0.035)])
+def test_detectable_drop_agrees_with_simulation(n: int, drop: float) -> None:
+    # Simulated on a grid of half a point, with 2.5 % of cases flipping each way by chance.
+    found = detectable_drop(n, 0.025)
+    assert found is not None
+    assert drop - 0.005 < found <= drop
+
+
+# SciPy and statsmodels as oracles
+
+
+def test_wilson_mcnemar_and_holm_agree_with_statsmodels() -> None:
+    proportion = pytest.importorskip("statsmodels.stats.proportion")
+    tables_module = pytest.importorskip("statsmodels.stats.contingency_tables")
+    multitest = pytest.importorskip("statsmodels.stats.multitest")
+    rng = random.Random(1)
+    for _ in range(200):
+        n = rng.randint(1, 400)
+        passed = rng.randint(0, n)
+        confidence = rng.choice([0.8, 0.9, 0.95, 0.99])
+        low, high = proportion.proportion_confint(passed, n, alpha=1 - confidence, method="wilson")
+        interval = wilson(passed, n, confidence)
+        assert (interval.low, interval.high) == (near(low, 1e-12), near(high, 1e-12))
+        b, c = rng.randint(0, 80), rng.randint(0, 80)
+        expected = tables_module.mcnemar([[10, b], [c, 10]], exact=True).pvalue
+        assert mcnemar(b, c).p_two_sided == pytest.approx(min(1.0, expected), rel=1e-10)
+        p_values = [rng.random() ** 3 for _ in range(rng.randint(1, 8))]
+        assert holm(p_values) == pytest.approx(multitest.multipletests(p_values, method="holm")[1].tolist())
+
+
+def test_student_t_agrees_with_scipy() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    for degrees in (1, 2, 3, 4.5, 9, 29, 99, 999, 100_000):
+        for t in (-40.0, -3.1, -0.2, 0.0, 0.01, 1.0, 2.5, 8.0):
+            assert t_cdf(t, degrees) == pytest.approx(float(stats.t.cdf(t, degrees)), rel=1e-9, abs=1e-15)
+        for probability in (0.001, 0.3, 0.5, 0.9, 0.95, 0.975, 0.995, 0.9999):
+            expected = float(stats.t.ppf(probability, degrees))
+            assert t_quantile(probability, degrees) == pytest.approx(expected, rel=1e-9, abs=1e-11)
+
+
+def test_one_sided_and_mid_p_agree_with_scipy() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    for b, c in itertools.product(range(12), repeat=2):
+        m = b + c
+        test = mcnemar(b, c)
+        assert test.p_worse == pytest.approx(float(stats.binom.sf(c - 1, m, 0.5)))
+        assert test.p_better == pytest.approx(float(stats.binom.sf(b - 1, m, 0.5)))
+        if b != c:
+            lower = 2 * float(stats.binom.cdf(min(b, c) - 1, m, 0.5))
+            assert mcnemar_mid_p(b, c) == pytest.approx(lower + float(stats.binom.pmf(b, m, 0.5)))
+
+
+def test_sign_flips_agree_with_scipy() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    numpy = pytest.importorskip("numpy")
+    rng = random.Random(2)
+    for _ in range(20):
+        differences = [rng.randint(-6, 6) / 8 for _ in range(rng.randint(2, 10))]
+        for alternative, name in (("less", "p_worse"), ("greater", "p_better")):
+            expected = stats.permutation_test(
+                (numpy.array(differences),), numpy.sum, permutation_type="samples", alternative=alternative
+            ).pvalue
+            assert getattr(sign_flip(differences), name) == pytest.approx(float(expected))
+
+
+def test_intervals_of_means_agree_with_scipy_and_statsmodels() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    linear = pytest.importorskip("statsmodels.regression.linear_model")
+    numpy = pytest.importorskip("numpy")
+    rng = random.Random(3)
+    differences = [rng.gauss(0.1, 0.4) for _ in range(60)]
+    mean, error = sum(differences) / 60, float(stats.sem(differences))
+    low, high = stats.t.interval(0.9, 59, mean, error)
+    interval = mean_interval(differences, confidence=0.9)
+    assert interval is not None
+    assert (interval.low, interval.high) == (near(low, 1e-12), near(high, 1e-12))
+    clusters = [rng.randint(0, 11) for _ in differences]
+    fit = linear.OLS(numpy.array(differences), numpy.ones(60)).fit(
+        cov_type="cluster", cov_kwds={"groups": numpy.array(clusters)}
+    )
+    assert standard_error(differences, clusters) == near(float(fit.bse[0]), 1e-12)
+
+
+def test_quantile_is_numpys_default() -> None:
+    numpy = pytest.importorskip("numpy")
+    values = sorted(random.Random(4).random() for _ in range(37))
+    for probability in (0.0, 0.025, 0.5, 0.731, 1.0):
+        assert quantile(values, probability) == near(float(numpy.quantile(values, probability)), 1e-14)
+
+
+# Properties
+
+
+@steady
+@given(tables)
+def test_tango_solves_its_score_equation(table: tuple[int, int, int, int]) -> None:
+    """At each limit the score statistic, with the likelihood maximised by search, is the normal quantile."""
+    _, b, c, _ = table
+    n = sum(table)
+    interval = tango(b, c, n)
+    assert -1 <= interval.low <= (b - c) / n <= interval.high <= 1
+    assert interval.low < interval.high
+    for limit in (interval.low, interval.high):
+        if abs(limit) < 0.999:
+            assert abs(score_statistic(b, c, n, limit)) == near(1.959964, 2e-4)
+
+
+def score_statistic(b: int, c: int, n: int, delta: float) -> float:
+    def log_likelihood(q: float) -> float:
+        cells = ((b, q + delta), (c, q), (n - b - c, 1 - 2 * q - delta))
+        return sum(count * math.log(max(share, 1e-300)) for count, share in cells if count)
+
+    low, high = max(0.0, -delta), (1 - delta) / 2
+    for _ in range(200):
+        third = (high - low) / 3
+        if log_likelihood(low + third) < log_likelihood(high - third):
+            low += third
+        else:
+            high -= third
+    q = (low + high) / 2
+    return (b - c - n * delta) / math.sqrt(n * (2 * q + delta - delta * delta))
+
+
+@steady
+@given(tables)
+def test_improved_and_regressed_are_mirror_images(table: tuple[int, int, int, int]) -> None:
+    _, b, c, _ = table
+    n = sum(table)
+    there, back = tango(b, c, n), tango(c, b, n)
+    assert (there.low, there.high) == (near(-back.high, 1e-12), near(-back.low, 1e-12))
+    assert mcnemar(b, c).p_worse == mcnemar(c, b).p_better
+    assert 0 < mcnemar_mid_p(b, c) <= mcnemar(b, c).p_two_sided <= 1
+
+
+@steady
+@given(scores)
+def test_sign_flips_count_every_flip_and_every_tie(differences: list[float]) -> None:
+    tenths = [round(value * 10) for value in differences if value]
+    sums = [sum(sign * value for sign, value in zip(signs, tenths, strict=True)) for signs in flips(len(tenths))]
+    observed = sum(tenths)
+    test = sign_flip(differences)
+    assert test.p_worse == sum(value <= observed for value in sums) / len(sums)
+    assert test.p_better == sum(value >= observed for value in sums) / len(sums)
+    assert test.p_two_sided == sum(abs(value) >= abs(observed) for value in sums) / len(sums)
+
+
+def flips(count: int) -> list[tuple[int, ...]]:
+    return list(itertools.product((1, -1), repeat=count))
+
+
+@steady
+@given(st.integers(0, 10), st.integers(0, 10), st.integers(0, 5))
+def test_sign_flips_of_passes_are_mcnemar(improved: int, regressed: int, same: int) -> None:
+    exact, flipped = mcnemar(improved, regressed), sign_flip([1.0] * improved + [-1.0] * regressed + [0.0] * same)
+    assert (flipped.p_worse, flipped.p_better) == (exact.p_worse, exact.p_better)
+    assert flipped.p_two_sided == exact.p_two_sided
+
+
+@steady
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_never_lowers_keeps_order_and_stays_below_bonferroni(p_values: list[float]) -> None:
+    adjusted = holm(p_values)
+    for (p, after), (q, beside) in itertools.product(zip(p_values, adjusted, strict=True), repeat=2):
+        assert p <= after <= min(1.0, p * len(p_values)) + 1e-15
+        assert not (p < q and after > beside)
+
+
+@steady
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=40), st.integers(1, 5))
+def test_intervals_of_means_hold_the_mean(differences: list[float], size: int) -> None:
+    clusters = [position // size for position in range(len(differences))]
+    interval = mean_interval(differences, clusters)
+    mean = math.fsum(differences) / len(differences)
+    if interval is None:
+        assert len(set(clusters)) < 2
+    else:
+        assert interval.low <= mean <= interval.high
+
+
+# Sign flips and bootstrap beyond exact counting
+
+
+def test_random_flips_agree_with_the_exact_test() -> None:
+    for improved, regressed in ((12, 18), (10, 25), (40, 41), (3, 19)):
+        differences = [0.25] * improved + [-0.25] * regressed + [0.0] * 7
+        exact, drawn = mcnemar(improved, regressed), sign_flip(differences, seed="a")
+        assert drawn.method == "sign-flip-random"
+        spread = 4 * math.sqrt(exact.p_worse * (1 - exact.p_worse) / 10_000) + 2e-4
+        assert drawn.p_worse == near(exact.p_worse, spread)
+        assert drawn.p_two_sided == near(exact.p_two_sided, 2 * spread)
+
+
+def test_random_flips_repeat_by_seed_and_are_never_zero() -> None:
+    differences = [-0.5 - position / 100 for position in range(30)]
+    test = sign_flip(differences, seed="a")
+    assert test == sign_flip(differences, seed="a")
+    assert test.p_worse == 1 / 10_001
+    mixed = [(-1) ** position * 0.1 * position for position in range(30)]
+    assert sign_flip(mixed, seed="a") != sign_flip(mixed, seed="b")
+
+
+def test_clusters_flip_whole() -> None:
+    # Ten cases in two documents are two coins, however alike the ten are.
+    assert sign_flip([-1.0] * 10, ["a"] * 5 + ["b"] * 5).p_worse == 0.25
+
+
+def test_bootstrap_draws_each_case_alike() -> None:
+    # Two cases, 0 and 1: of samples of two, a quarter have mean 0, half ½, a quarter 1.
+    counts = Counter(bootstrap_means([0.0, 1.0], resamples=20_000, seed="s"))
+    assert set(counts) == {0.0, 0.5, 1.0}
+    assert counts[0.5] / 20_000 == near(0.5, 0.015)
+    assert counts[1.0] / 20_000 == near(0.25, 0.013)
+
+
+def test_bootstrap_has_the_spread_that_theory_gives() -> None:
+    rng = random.Random(5)
+    for zeros in (0, 150):
+        differences = [rng.gauss(0.2, 0.5) for _ in range(300)] + [0.0] * zeros
+        n = len(differences)
+        mean = sum(differences) / n
+        spread = math.sqrt(sum((d - mean) ** 2 for d in differences)) / n
+        means = bootstrap_means(differences, seed="s")
+        assert means == sorted(means)
+        assert sum(means) / len(means) == near(mean, 5 * spread / 100)
+        assert math.sqrt(sum((m - mean) ** 2 for m in means) / len(means)) == pytest.approx(spread, rel=0.04)
+
+
+def test_bootstrap_resamples_clusters_whole() -> None:
+    # Clusters of 1 and 3 cases: a sample is the first twice, the second twice, or both.
+    counts = Counter(round(mean, 9) for mean in bootstrap_means([1.0, 0.0, 0.0, -1.0], ["a", "b", "b", "b"], seed="s"))
+    assert set(counts) == {1.0, 0.0, round(-1 / 3, 9)}
+    assert counts[0.0] / 10_000 == near(0.5, 0.02)
+
+
+def test_bootstrap_repeats_by_seed() -> None:
+    differences = [0.1, -0.3, 0.25, 0.7]
+    assert bootstrap_means(differences, seed="a") == bootstrap_means(differences, seed="a")
+    assert bootstrap_means(differences, seed="a") != bootstrap_means(differences, seed="b")
+
+
+def test_percentile_interval_interpolates() -> None:
+    interval = percentile_interval([float(value) for value in range(101)], 0.9)
+    assert (interval.low, interval.high) == (near(5.0, 1e-12), near(95.0, 1e-12))
+
+
+# Degenerate inputs
+
+
+def test_no_case_and_one_case_have_wide_intervals_and_no_evidence() -> None:
+    assert (wilson(0, 0).low, wilson(0, 0).high) == (0.0, 1.0)
+    assert (tango(0, 0, 0).low, tango(0, 0, 0).high) == (-1.0, 1.0)
+    assert tango(0, 1, 1).low == -1.0
+    assert mean_interval([0.3]) is None
+    assert standard_error([0.3, 0.1], ["a", "a"]) is None
+    for test in (mcnemar(0, 0), sign_flip([]), sign_flip([0.0, 0.0])):
+        assert (test.p_worse, test.p_better, test.p_two_sided) == (1.0, 1.0, 1.0)
+    assert mcnemar_mid_p(0, 0) == 1.0
+    assert holm([]) == []
+
+
+def test_nothing_flipped_in_a_hundred_cases_is_no_proof_of_equality() -> None:
+    interval = tango(0, 0, 100)
+    assert (interval.low, interval.high) == (near(-0.0370, 5e-5), near(0.0370, 5e-5))
+    same = unvaried_interval(0.0, 100)
+    assert (same.low, same.high) == (near(interval.low, 1e-12), near(interval.high, 1e-12))
+
+
+def test_rates_and_tables_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ValueError, match="3 passed of 2 cases"):
+        wilson(3, 2)
+    with pytest.raises(ValueError, match="2 improved and 2 regressed of 3"):
+        tango(2, 2, 3)
+    with pytest.raises(ValueError, match="cannot resample 0 cases"):
+        bootstrap_means([])
+
+
+def test_equal_scores_do_not_give_an_interval_of_no_width() -> None:
+    for n in (1, 2, 5, 40):
+        metric = compare_metric("tone", [0.8] * n, [0.8] * n, plan=Plan())
+        assert metric.interval.low <= -1.9 / (n + 3.9)
+        assert metric.test.p_worse == metric.test.p_better == 1.0
+
+
+def test_a_metric_of_passes_is_tested_exactly_and_one_of_clusters_is_not() -> None:
+    base, head = [1.0] * 12, [0.0] * 5 + [1.0] * 7
+    alone = compare_metric("passed", base, head, plan=Plan())
+    assert (alone.test.method, alone.interval.method, alone.test.p_worse) == ("mcnemar-exact", "tango", 1 / 32)
+    together = compare_metric("passed", base, head, ["a"] * 6 + ["b"] * 6, plan=Plan())
+    assert (together.units, together.moved, together.test.p_worse) == (2, 1, 0.5)
+
+
+def test_decimal_scores_tie_as_people_read_them() -> None:
+    # 0.9 − 0.8 and 0.4 − 0.3 differ in binary; as differences of one size they must tie.
+    metric = compare_metric("tone", [0.9, 0.4, 0.1], [0.8, 0.3, 0.2], plan=Plan())
+    assert metric.test.p_worse == 0.5
+
+
+# Repeats and planning
+
+
+@pytest.mark.parametrize(
+    ("passes", "missing", "at_least", "expected"),
+    [(2, 0, 2, True), (1, 0, 2, False), (1, 1, 2, None), (0, 1, 2, False)],
+)
+def test_m_of_k(passes: int, missing: int, at_least: int, expected: bool | None) -> None:
+    assert is_passed(passes, missing, at_least) is expected
+
+
+def test_power_agrees_with_simulation() -> None:
+    rng = random.Random(6)
+    n, noise, drop = 60, 0.03, 0.12
+    seen = 0
+    for _ in range(3_000):
+        draws = [rng.random() for _ in range(n)]
+        regressed = sum(draw < noise + drop for draw in draws)
+        improved = sum(noise + drop <= draw < 2 * noise + drop for draw in draws)
+        seen += mcnemar(improved, regressed).p_worse < 0.05
+    assert drop_power(n, noise, drop) == near(seen / 3_000, 0.03)
+
+
+def test_cases_needed_reach_the_power_and_grow_with_noise() -> None:
+    few, more = cases_for_drop(0.05, 0.01), cases_for_drop(0.05, 0.05)
+    assert few is not None
+    assert more is not None
+    assert few < more
+    assert drop_power(few, 0.01, 0.05) >= 0.8
+
+
+def test_the_formula_for_many_cases_continues_the_exact_power() -> None:
+    assert drop_power(2_001, 0.025, 0.014) == near(drop_power(2_000, 0.025, 0.014), 0.02)
+
+
+def test_four_cases_can_show_nothing() -> None:
+    assert detectable_drop(4, 0.0) is None
+    assert detectable_drop(0, 0.0) is None
+    assert detectable_drop(5, 0.0) is not None

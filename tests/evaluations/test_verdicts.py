@@ -1,0 +1,295 @@
+"""What a comparison means: each verdict where it belongs, with a sentence, and never a winner by default."""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import asdict, replace
+
+import pytest
+
+from promptctl.errors import UsageError
+from promptctl.evaluations.case_outcomes import CaseOutcome, CaseStatus
+from promptctl.evaluations.comparison import Comparison, compare
+from promptctl.evaluations.confirmation import Confirmed, Rerun, confirm
+from promptctl.evaluations.statistics import Plan
+from promptctl.evaluations.verdicts import GateRule, Verdict, judge
+
+PASSED3: tuple[CaseStatus, ...] = ("passed", "passed", "passed")
+FAILED3: tuple[CaseStatus, ...] = ("failed", "failed", "failed")
+
+
+def runs(
+    steady: int = 0, *, improved: int = 0, regressed: int = 0, base_errors: int = 0, head_errors: int = 0
+) -> tuple[list[CaseOutcome], list[CaseOutcome]]:
+    kinds: list[tuple[str, CaseStatus, CaseStatus]] = [("steady", "passed", "passed")] * steady
+    kinds += [("improved", "failed", "passed")] * improved + [("regressed", "passed", "failed")] * regressed
+    kinds += [("base-error", "error", "passed")] * base_errors + [("head-error", "passed", "error")] * head_errors
+    base, head = [], []
+    for position, (name, before, after) in enumerate(kinds):
+        base.append(CaseOutcome(case_id=f"{name}-{position}", content_hash="h", status=before))
+        head.append(CaseOutcome(case_id=f"{name}-{position}", content_hash="h", status=after))
+    return base, head
+
+
+def compared(steady: int = 0, **flipped: int) -> Comparison:
+    return compare(*runs(steady, **flipped))
+
+
+def scored(base: list[float], head: list[float], name: str = "tone") -> Comparison:
+    sides = [
+        [
+            CaseOutcome(case_id=str(i), content_hash="h", status="passed", scores={name: score})
+            for i, score in enumerate(side)
+        ]
+        for side in (base, head)
+    ]
+    return compare(sides[0], sides[1])
+
+
+# By the test alone
+
+
+def test_five_regressions_and_no_improvement_are_worse() -> None:
+    verdict = judge(compared(15, regressed=5))
+    assert (verdict.kind, verdict.p) == ("worse", 0.03125)
+    assert verdict.reason == (
+        "Worse: 5 cases regressed and 0 improved of 20 (-25.0 points, 95% interval -46.9 to -4.9), p = 0.0312."
+    )
+    assert not verdict.is_noninferior
+
+
+def test_four_regressions_and_no_improvement_are_powerless() -> None:
+    verdict = judge(compared(16, regressed=4))
+    assert (verdict.kind, verdict.p) == ("powerless", 0.0625)
+    assert verdict.reason == (
+        "Powerless: 4 cases regressed and 0 improved of 20 (-20.0 points, 95% interval -41.6 to -0.7); too few cases "
+        "differ for any test to tell, and only a loss of 45.8 points or more was likely to be seen (80% power), while "
+        "about 67 cases would settle it."
+    )
+
+
+def test_better_needs_evidence_too() -> None:
+    assert judge(compared(5, improved=4)).kind == "powerless"
+    verdict = judge(compared(15, improved=5))
+    assert (verdict.kind, verdict.p) == ("better", 0.03125)
+    assert verdict.reason.startswith("Better: 0 cases regressed and 5 improved of 20 (+25.0 points")
+
+
+def test_not_worse_rules_out_a_loss_of_the_margin() -> None:
+    verdict = judge(compared(230, improved=10, regressed=12))
+    assert (verdict.kind, verdict.is_noninferior) == ("not-worse", True)
+    assert verdict.reason == (
+        "Not worse: 12 cases regressed and 10 improved of 252 (-0.8 points, 95% interval -4.7 to +3.1); with 95% "
+        "confidence any loss is below 4.0 points (margin 5.0 points)."
+    )
+    assert judge(compared(230, improved=10, regressed=12), GateRule(margin=0.03)).kind == "inconclusive"
+
+
+def test_inconclusive_says_what_could_be_seen_and_what_would_settle_it() -> None:
+    verdict = judge(compared(44, improved=2, regressed=4))
+    assert verdict.kind == "inconclusive"
+    assert verdict.detectable == pytest.approx(0.207)
+    assert verdict.cases_needed is not None
+    assert verdict.cases_needed > 50
+    assert verdict.reason == (
+        "Inconclusive: 4 cases regressed and 2 improved of 50 (-4.0 points, 95% interval -15.7 to +7.0), p = 0.34; "
+        "only a loss of 20.7 points or more was likely to be seen (80% power), while about "
+        f"{verdict.cases_needed} cases would settle it."
+    )
+
+
+def test_a_loss_below_the_smallest_effect_of_interest_is_not_worse() -> None:
+    comparison = compared(990, improved=1, regressed=9)
+    assert judge(comparison).kind == "worse"
+    assert judge(comparison, GateRule(min_effect=0.02)).kind == "not-worse"
+
+
+def test_scores_are_tested_by_sign_flips() -> None:
+    rng = random.Random(7)
+    base = [rng.uniform(0.5, 0.9) for _ in range(40)]
+    verdict = judge(scored(base, [score - rng.uniform(0.0, 0.2) for score in base]))
+    assert (verdict.kind, verdict.metric) == ("worse", "tone")
+    assert "tone went from 0." in verdict.reason
+
+
+# Several metrics
+
+
+def test_two_metrics_share_the_error_rate() -> None:
+    base, head = runs(15, regressed=5)
+    alone = [0.5, 0.9] * 10
+    other = [0.6, 0.8] * 10
+    base = [replace(case, scores={"tone": score}) for case, score in zip(base, alone, strict=True)]
+    head = [replace(case, scores={"tone": score}) for case, score in zip(head, other, strict=True)]
+    verdict = judge(compare(base, head))
+    assert verdict.kind == "inconclusive"
+    assert (verdict.metrics[0].name, verdict.metrics[0].p_worse) == ("passed", 0.0625)
+    assert judge(compare(base, head), GateRule(metrics=("passed",))).p == 0.03125
+
+
+def test_a_metric_in_which_nothing_differs_costs_no_power() -> None:
+    base, head = ([replace(case, scores={"format": 1.0}) for case in side] for side in runs(15, regressed=5))
+    assert judge(compare(base, head)).p == 0.03125
+
+
+def test_the_correction_is_named() -> None:
+    base, head = runs(10, regressed=10)
+    base = [replace(case, scores={"tone": position / 20}) for position, case in enumerate(base)]
+    head = [replace(case, scores={"tone": (position + 7) % 20 / 20}) for position, case in enumerate(head)]
+    assert "p = 0.0020 after Holm's correction over 2 metrics." in judge(compare(base, head)).reason
+
+
+def test_a_metric_nobody_has_is_a_mistake() -> None:
+    with pytest.raises(UsageError, match="no case has the metric 'tine' on both sides") as caught:
+        judge(scored([0.5], [0.5]), GateRule(metrics=("tine",)))
+    assert caught.value.hint == "There are: passed, tone."
+
+
+# Fresh runs of flipped cases
+
+
+def test_a_flip_is_confirmed_only_by_all_of_three_runs_on_each_side() -> None:
+    comparison = compared(10, regressed=3, improved=1)
+    reruns = [
+        Rerun("regressed-11", PASSED3, FAILED3),
+        Rerun("regressed-12", PASSED3, ("failed", "passed", "failed")),
+        Rerun("regressed-13", PASSED3, ("failed", "failed", "error")),
+        Rerun("improved-10", FAILED3, PASSED3),
+        Rerun("steady-0", PASSED3, FAILED3),
+    ]
+    assert confirm(comparison, reruns) == Confirmed(("regressed-11",), ("improved-10",))
+    assert confirm(comparison, [Rerun("regressed-11", PASSED3[:2], FAILED3[:2])]) == Confirmed()
+
+
+def test_a_confirmed_regression_is_worse_where_no_test_has_power() -> None:
+    comparison = compared(19, regressed=1)
+    assert judge(comparison).kind == "powerless"
+    verdict = judge(comparison, confirmed=Confirmed(("regressed-19",)))
+    assert verdict.kind == "worse"
+    assert verdict.reason == (
+        "Worse: run again, 1 regression (regressed-19) and 0 improvements held every time; too few of the 20 cases "
+        "differ for a test."
+    )
+
+
+def test_confirmed_improvements_outweigh_as_many_regressions() -> None:
+    comparison = compared(18, regressed=1, improved=1)
+    assert judge(comparison, confirmed=Confirmed(("regressed-19",), ("improved-18",))).kind == "powerless"
+    assert judge(compared(19, improved=1), confirmed=Confirmed((), ("improved-19",))).kind == "powerless"
+
+
+def test_where_flaky_cases_drown_the_test_confirmed_flips_are_tested_alone() -> None:
+    comparison = compared(35, regressed=9, improved=6)
+    assert judge(comparison).kind == "inconclusive"
+    held = tuple(pair.case_id for pair in comparison.regressed)
+    assert judge(comparison, confirmed=Confirmed(held[:4])).kind == "inconclusive"
+    verdict = judge(comparison, confirmed=Confirmed(held[:5]))
+    assert verdict.kind == "worse"
+    assert verdict.reason.endswith("and 2 more) and 0 improvements held every time; p = 0.0312.")
+
+
+# Missing results
+
+
+def test_errors_make_a_comparison_incomplete() -> None:
+    verdict = judge(compared(40, regressed=1, base_errors=1, head_errors=2))
+    assert verdict.kind == "incomplete"
+    assert verdict.reason == (
+        "Incomplete: 3 of 44 cases have no result on both sides (base lacks 1, head lacks 2); of the others 1 "
+        "regressed and 0 improved."
+    )
+    assert verdict.worst_case == (
+        "Were every error held against head, 3 cases would have regressed and 0 improved of 44, p = 0.12."
+    )
+
+
+def test_errors_within_the_limit_are_told_and_the_rest_is_judged() -> None:
+    verdict = judge(compared(195, head_errors=5), GateRule(max_errors=0.05))
+    assert verdict.kind == "not-worse"
+    assert verdict.worst_case is not None
+    assert "5 cases would have regressed and 0 improved of 200, p = 0.0312" in verdict.worst_case
+
+
+def test_worse_stands_where_no_error_could_undo_it() -> None:
+    verdict = judge(compared(40, regressed=30, base_errors=1, head_errors=2))
+    assert verdict.kind == "worse"
+    assert "even if every one of the 3 cases without a result went head's way" in verdict.reason
+    assert judge(compared(40, regressed=6, base_errors=4)).kind == "incomplete"
+
+
+def test_a_metric_graded_on_one_side_only_is_incomplete() -> None:
+    base, head = runs(10)
+    base = [replace(case, scores={"tone": 0.5}) for case in base]
+    head = [replace(case, scores={"tone": 0.5}) for case in head[:9]] + head[9:]
+    verdict = judge(compare(base, head))
+    assert verdict.kind == "incomplete"
+    assert verdict.reason == "Incomplete: 1 case of 10 has the metric 'tone' on one side only."
+    assert judge(compare(base, head), GateRule(metrics=("passed",))).kind != "incomplete"
+
+
+# Degenerate inputs
+
+
+def test_nothing_to_compare_is_incomplete_with_the_reason() -> None:
+    assert judge(compare([], [])).reason == "Incomplete: there are no cases to compare."
+    base, _ = runs(2)
+    edited = [replace(case, content_hash="other") for case in base]
+    assert judge(compare(base, edited)).reason == (
+        "Incomplete: no case is the same in both runs (2 changed, 0 added, 0 removed)."
+    )
+    assert judge(compared(base_errors=10)).reason == (
+        "Incomplete: 10 of 10 cases have no result on both sides (base lacks 10)."
+    )
+
+
+@pytest.mark.parametrize(
+    "comparison",
+    [
+        compared(1),
+        compared(regressed=1),
+        compared(improved=1),
+        compared(30),
+        scored([0.5], [0.9]),
+        scored([0.5] * 5, [0.5] * 5),
+        scored([0.2] * 4, [0.9] * 4),
+        compared(0, improved=2, regressed=2),
+        compared(improved=3),
+    ],
+)
+def test_little_data_never_wins_and_never_loses(comparison: Comparison) -> None:
+    verdict = judge(comparison)
+    assert verdict.kind == "powerless"
+    assert not verdict.is_noninferior
+    assert_plain(verdict)
+
+
+def test_every_small_comparison_has_a_plain_verdict() -> None:
+    for steady in (0, 1, 7):
+        for improved in range(7):
+            for regressed in range(7):
+                for errors in (0, 1):
+                    assert_plain(
+                        judge(compared(steady, improved=improved, regressed=regressed, head_errors=errors)),
+                    )
+
+
+def assert_plain(verdict: Verdict) -> None:
+    text = repr(asdict(verdict))
+    assert not re.search(r"\b(nan|inf)\b", text)
+    assert verdict.reason.endswith(".")
+    assert "\n" not in verdict.reason
+    assert not re.search(r"-0\.0+\b", verdict.reason)
+
+
+def test_the_same_comparison_gives_the_same_bytes() -> None:
+    rng = random.Random(8)
+    base = [rng.random() for _ in range(35)]
+    head = [rng.random() for _ in range(35)]
+    once, again = (repr(judge(scored(base, head))) for _ in range(2))
+    assert once == again
+
+
+def test_a_stricter_level_asks_for_more() -> None:
+    base, head = runs(15, regressed=5)
+    assert judge(compare(base, head, plan=Plan(alpha=0.01))).kind == "powerless"
