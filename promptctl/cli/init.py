@@ -1,0 +1,37 @@
+"""`promptctl init`: a new workspace, in a new or an existing Git repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from promptctl.cli.output import say, tell
+from promptctl.scaffold import scaffold
+from promptctl.versions.git import Git, init_repository
+
+
+def init(
+    context: typer.Context,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="Where; the current folder by default.")
+    ] = None,
+) -> None:
+    """Make a workspace. No file that exists is touched."""
+    target = (context.obj or Path()) / (folder or Path())
+    made = scaffold(target)
+    if Git.open(target) is None:
+        init_repository(target)
+        tell(f"made a Git repository in {target}")
+    for path in made.kept:
+        tell(f"kept     {path}")
+    for path in made.written:
+        say(f"written  {path}")
+    place = "" if target == Path() else f"cd {target} && "
+    tell("\nnext:")
+    tell(f"  {place}promptctl validate")
+    if "prompts/welcome.prompt.yaml" in made.written:
+        tell("  promptctl render welcome -i name=Ada")
+        tell("  promptctl run welcome -i name=Ada")
+    tell("  git add . && git commit -m 'Add prompts'      # from now on every version has a name")

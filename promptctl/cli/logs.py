@@ -1,0 +1,190 @@
+"""`promptctl log`: what ran, what it answered, what it cost."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any, Literal
+
+import typer
+
+from promptctl.cli import options
+from promptctl.cli.output import (
+    format_cost,
+    format_count,
+    format_latency,
+    is_terminal,
+    say,
+    say_json,
+    say_table,
+    styled,
+    tell,
+)
+from promptctl.log.ids import short_id
+from promptctl.log.queries import Filter, StatsRow, as_dict, execution, executions, stats
+from promptctl.log.records import Execution
+from promptctl.log.times import parse_moment
+
+app = typer.Typer(help="What ran, what it answered, what it cost.", no_args_is_help=True)
+
+Prompt = Annotated[str | None, typer.Option("--prompt", help="Only this prompt's; * and ? match any text.")]
+VersionNumber = Annotated[int | None, typer.Option("--version", metavar="N", help="Only this version's.")]
+Label = Annotated[str | None, typer.Option("--label", help="Only calls that asked for this label.")]
+StatusName = Annotated[
+    Literal["ok", "error", "invalid_output", "blocked", "cancelled"] | None,
+    typer.Option("--status", help="Only executions that ended so."),
+]
+Since = Annotated[
+    str | None, typer.Option("--since", metavar="WHEN", help="Only from then on: 90m, 24h, 7d, or 2026-01-31[T12:00].")
+]
+User = Annotated[str | None, typer.Option("--user", help="Only calls for this user.")]
+Session = Annotated[str | None, typer.Option("--session", help="Only calls of this session.")]
+SourceName = Annotated[
+    Literal["run", "api", "eval"] | None, typer.Option("--source", help="Only calls made from there.")
+]
+
+
+@app.command("list")
+def list_executions(
+    context: typer.Context,
+    prompt: Prompt = None,
+    version: VersionNumber = None,
+    label: Label = None,
+    status: StatusName = None,
+    since: Since = None,
+    user: User = None,
+    session: Session = None,
+    source: SourceName = None,
+    limit: Annotated[int, typer.Option("-n", "--limit", min=1, help="At most so many, the newest.")] = 20,
+    as_json: options.Json = False,
+) -> None:
+    """List executions, newest first: one line for each attempt of a call."""
+    workspace = options.workspace_of(context)
+    found = executions(
+        workspace.log,
+        Filter(
+            prompt=prompt,
+            version=version,
+            label=label,
+            status=status,
+            since=since and parse_moment(since),
+            user=user,
+            session=session,
+            source=source,
+            limit=limit,
+        ),
+    )
+    if as_json:
+        say_json([as_dict(each) for each in found])
+        return
+    rows = [_row(each) for each in found]
+    if not rows:
+        tell("no executions yet" if workspace.log.is_new else "no execution matches")
+        return
+    numbers = ["Tokens", "Cost", "Latency"]
+    say_table(["Time", "Prompt", "Version", "Model", "Status", *numbers, "Id"], rows, right=numbers)
+
+
+@app.command("show")
+def show_execution(
+    context: typer.Context,
+    wanted: Annotated[str, typer.Argument(metavar="ID", help="An execution's id, its beginning or its end.")],
+    as_json: options.Json = False,
+) -> None:
+    """Show one execution whole: what was sent, what came back, what it cost."""
+    found = execution(options.workspace_of(context).log, wanted)
+    if as_json:
+        say_json(as_dict(found))
+        return
+    for key, value in as_dict(found).items():
+        if key not in ("inputs", "messages", "reply", "tool_calls") and value not in (None, {}, []):
+            say(f"{styled(key.ljust(18), sys.stdout, dim=True)} {_value(value)}")
+    _show_content(found)
+
+
+@app.command("stats")
+def show_stats(
+    context: typer.Context,
+    prompt: Prompt = None,
+    version: VersionNumber = None,
+    label: Label = None,
+    since: Since = None,
+    user: User = None,
+    session: Session = None,
+    source: SourceName = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show calls, cost, tokens and latency by prompt and version."""
+    workspace = options.workspace_of(context)
+    wanted = Filter(
+        prompt=prompt,
+        version=version,
+        label=label,
+        since=since and parse_moment(since),
+        user=user,
+        session=session,
+        source=source,
+    )
+    rows = stats(workspace.log, wanted)
+    if as_json:
+        say_json([row.as_dict() for row in rows])
+        return
+    if not rows:
+        tell("no calls yet" if workspace.log.is_new else "no call matches")
+        return
+    numbers = ["Calls", "Failed", "Tokens", "Cost", "Average", "p50", "p95"]
+    say_table(["Prompt", "Version", *numbers, "Last call"], [_stats_row(row) for row in rows], right=numbers)
+
+
+def _row(found: Execution) -> tuple[Any, ...]:
+    return (
+        found.started_at.replace("T", " ")[:19] if is_terminal() else found.started_at,
+        found.prompt + (f"@{found.label}" if found.label else ""),
+        found.version_display or "unversioned",
+        found.model,
+        found.status,
+        f"{format_count(found.input_tokens)}+{format_count(found.output_tokens)}",
+        format_cost(found.cost_nano_usd),
+        format_latency(found.latency_ms),
+        short_id(found.id) if is_terminal() else found.id,
+    )
+
+
+def _stats_row(row: StatsRow) -> tuple[Any, ...]:
+    totals = row.totals
+    failed = totals.errors + totals.invalid_outputs + totals.blocked + totals.cancelled
+    average = row.avg_cost_nano_usd
+    return (
+        row.group["prompt"],
+        row.group.get("version_display") or "-",
+        format_count(row.calls),
+        format_count(failed),
+        f"{format_count(totals.input_tokens)}+{format_count(totals.output_tokens)}",
+        format_cost(row.cost_nano_usd) + (f" + {totals.unpriced} unpriced" if totals.unpriced else ""),
+        format_cost(round(average) if average is not None else None),
+        format_latency(row.p50_latency_ms),
+        format_latency(row.p95_latency_ms),
+        totals.last_at.replace("T", " ")[:19],
+    )
+
+
+def _show_content(found: Execution) -> None:
+    if found.messages is None:
+        tell("\nonly the numbers of this call are kept; `log:` in promptctl.yaml says so")
+        return
+    for message in found.messages:
+        _show_part(f"{message.get('role')}", _value(message.get("content")))
+    if found.reply is not None:
+        _show_part("reply", found.reply)
+    for call in found.tool_calls:
+        _show_part("tool call", json.dumps(call, ensure_ascii=False))
+
+
+def _show_part(title: str, text: str) -> None:
+    say()
+    say(styled(f"── {title} ──", sys.stdout, bold=True))
+    say(text.rstrip("\n"))
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,44 @@
+"""Writes `docs/cli.md`, the reference of every command, from the commands themselves."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+INTRODUCTION = """\
+# Commands
+
+Every command with its arguments and options, as `--help` prints them. Written by `make docs`; a test holds it
+to the commands.
+
+Exit codes: 0 ok · 1 checks failed · 2 wrong usage · 3 the files or the workspace · 4 the model or its provider ·
+5 incomplete, can be resumed · 70 a bug · 130 interrupted · 141 the reader of our output went away.
+"""
+_WIDTH = 100
+
+
+def reference() -> str:
+    """The whole page as Markdown."""
+    from promptctl.cli.main import app
+
+    root: Any = typer.main.get_command(app)
+    sections = [f"## {path}\n\n```text\n{text}\n```\n" for path, text in _commands(root, "promptctl", None)]
+    return INTRODUCTION + "\n" + "\n".join(sections)
+
+
+def _commands(command: Any, path: str, parent: Any) -> Iterator[tuple[str, str]]:
+    context = command.make_context(path.rpartition(" ")[2], ["--help"], parent=parent, resilient_parsing=True)
+    context.info_name = path if parent is None else path.rpartition(" ")[2]
+    context.terminal_width = context.max_content_width = _WIDTH
+    yield path, "\n".join(line.rstrip() for line in command.get_help(context).strip().splitlines())
+    for name, child in getattr(command, "commands", {}).items():
+        if not child.hidden:
+            yield from _commands(child, f"{path} {name}", context)
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(reference(), encoding="utf-8")

@@ -1,0 +1,62 @@
+"""`promptctl render`: the messages exactly as `run` would send them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from promptctl.cli import options
+from promptctl.cli.inputs import read_inputs
+from promptctl.cli.output import say, say_json, styled, tell
+from promptctl.workspace import RenderedPrompt
+
+_ROLE_COLOURS = {"system": "magenta", "developer": "magenta", "user": "cyan", "assistant": "green", "tool": "yellow"}
+
+
+def render(
+    context: typer.Context,
+    ref: options.Ref,
+    inputs: options.Inputs = None,
+    input_files: options.InputFiles = None,
+    inputs_file: options.InputsFile = None,
+    as_json: options.Json = False,
+) -> None:
+    """Render a prompt: print the messages exactly as run would send them."""
+    workspace = options.workspace_of(context)
+    at_version = workspace.prompt(ref)
+    given = read_inputs(at_version.prompt, inputs or (), input_files or (), inputs_file)
+    rendered = at_version.render(given)
+    if as_json:
+        say_json(rendered.as_dict())
+    else:
+        _show(rendered)
+
+
+def _show(rendered: RenderedPrompt) -> None:
+    for message in rendered.messages:
+        role = str(message["role"])
+        say(styled(f"── {role} ──", sys.stdout, fg=_ROLE_COLOURS.get(role), bold=True))
+        say(_text(message).rstrip("\n"))
+        say()
+    prompt = rendered.prompt
+    about = [prompt.id, rendered.version.display, rendered.model or "no model"]
+    about += [f"{key}={json.dumps(value)}" for key, value in prompt.parameters.items()]
+    tell(styled(" · ".join(about), sys.stderr, dim=True))
+
+
+def _text(message: Mapping[str, Any]) -> str:
+    content = message.get("content")
+    parts = [content] if isinstance(content, str) else [_part(part) for part in content or ()]
+    parts += [f"[calls {json.dumps(call, ensure_ascii=False)}]" for call in message.get("tool_calls") or ()]
+    return "\n".join(parts)
+
+
+def _part(part: Mapping[str, Any]) -> str:
+    if part.get("type") == "text":
+        return str(part.get("text", ""))
+    text = json.dumps(part, ensure_ascii=False)
+    return f"[{text if len(text) <= 200 else text[:200] + '…'}]"

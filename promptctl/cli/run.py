@@ -1,0 +1,141 @@
+"""`promptctl run`: render a prompt, ask its model, and record every attempt."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+import typer
+
+from promptctl.cli import options
+from promptctl.cli.inputs import read_inputs, read_pairs
+from promptctl.cli.output import format_cost, format_count, format_latency, say, say_json, styled, tell
+from promptctl.errors import InvalidOutput, PromptctlError, UsageError
+from promptctl.log.queries import as_dict
+from promptctl.log.records import Execution
+from promptctl.workspace import RunOptions, Workspace
+
+LogOption = Annotated[
+    Literal["full", "metadata", "off"] | None,
+    typer.Option("--log", help="What the log keeps of this call; wins over the workspace's rules."),
+]
+
+
+def run(
+    context: typer.Context,
+    ref: options.Ref,
+    inputs: options.Inputs = None,
+    input_files: options.InputFiles = None,
+    inputs_file: options.InputsFile = None,
+    model: Annotated[str | None, typer.Option("-m", "--model", help="Ask this model instead of the prompt's.")] = None,
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-p", "--param", metavar="NAME=VALUE", help="A parameter of the model, as JSON or text. Repeatable."
+        ),
+    ] = None,
+    stream: Annotated[bool, typer.Option("--stream", help="Print the reply as it arrives.")] = False,
+    record: Annotated[
+        bool, typer.Option("--record", help="Also write the reply to datasets/recordings/, for replay/MODEL.")
+    ] = False,
+    as_json: options.Json = False,
+    user: Annotated[str | None, typer.Option("--user", help="Who the call is for; recorded only.")] = None,
+    session: Annotated[
+        str | None, typer.Option("--session", help="The conversation it is part of; recorded only.")
+    ] = None,
+    content_type: Annotated[
+        str | None, typer.Option("--content-type", help="What kind of content it is about; recorded only.")
+    ] = None,
+    meta: Annotated[
+        list[str] | None, typer.Option("--meta", metavar="NAME=VALUE", help="Free metadata; recorded only. Repeatable.")
+    ] = None,
+    log: LogOption = None,
+) -> None:
+    """Run a prompt: render it, ask the model, validate the reply, and record every attempt."""
+    if stream and as_json:
+        raise UsageError(
+            "--stream and --json cannot be given together", hint="--json prints the whole reply at its end"
+        )
+    workspace = options.workspace_of(context)
+    at_version = workspace.prompt(ref)
+    given = read_inputs(at_version.prompt, inputs or (), input_files or (), inputs_file)
+    wanted = RunOptions(
+        model=model,
+        parameters=read_pairs(parameters or (), "--param"),
+        user=user,
+        session=session,
+        content_type=content_type,
+        metadata=read_pairs(meta or (), "--meta"),
+        log=log,
+        record=record,
+        source="run",
+    )
+    if stream:
+        execution = _stream(workspace, ref, given, wanted)
+    else:
+        execution = _complete(workspace, ref, given, wanted, as_json=as_json)
+    _summarise(execution)
+
+
+def _complete(
+    workspace: Workspace, ref: str, given: Mapping[str, Any], wanted: RunOptions, *, as_json: bool
+) -> Execution:
+    try:
+        execution = workspace.run(ref, given, **wanted)
+    except PromptctlError as error:
+        if isinstance(error.execution, Execution):
+            if as_json:
+                say_json(as_dict(error.execution))
+            elif isinstance(error, InvalidOutput):
+                say(error.execution.reply or "")
+        raise
+    if as_json:
+        say_json(as_dict(execution))
+    else:
+        _say_reply(execution)
+    return execution
+
+
+def _stream(workspace: Workspace, ref: str, given: Mapping[str, Any], wanted: RunOptions) -> Execution:
+    execution: Execution | None = None
+    text = ""
+    pieces: Iterator[dict[str, Any] | str | Execution] = workspace.stream(ref, given, **wanted)
+    try:
+        for piece in pieces:
+            if isinstance(piece, str):
+                text = piece
+                sys.stdout.write(piece)
+                sys.stdout.flush()
+            elif isinstance(piece, Execution):
+                execution = piece
+    finally:
+        if text and not text.endswith("\n"):
+            say()
+    assert execution is not None, "a stream ends with its execution"
+    if not text:
+        _say_reply(execution)
+    return execution
+
+
+def _say_reply(execution: Execution) -> None:
+    if execution.reply:
+        say(execution.reply.removesuffix("\n"))
+    for call in execution.tool_calls:
+        function = call.get("function", {})
+        say(f"{function.get('name')}({function.get('arguments')})")
+
+
+def _summarise(execution: Execution) -> None:
+    parts = [
+        execution.prompt,
+        execution.version_display or "unversioned",
+        execution.model,
+        f"{format_count(execution.input_tokens)}+{format_count(execution.output_tokens)} tokens",
+        format_cost(execution.cost_nano_usd) if execution.cost_nano_usd is not None else "cost unknown",
+        format_latency(execution.latency_ms),
+        execution.id,
+    ]
+    if execution.attempt > 1:
+        parts.insert(3, f"attempt {execution.attempt}")
+    tell(styled(" · ".join(parts), sys.stderr, dim=True))

@@ -1,0 +1,61 @@
+"""`promptctl validate`: every problem of every file, in one go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from promptctl import errors
+from promptctl.cli import options
+from promptctl.cli.output import say, say_json, tell_problem
+from promptctl.errors import Problem
+
+
+def validate(
+    context: typer.Context,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PATHS]...", help="Files or folders; the whole workspace by default."),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Check the workspace's files: settings, prompts, schemas, partials and datasets. Exit code 1 on any error."""
+    workspace = options.workspace_of(context)
+    report = workspace.validate(paths or ())
+    failed = [problem for problem in report.problems if problem.severity == "error"]
+    warnings = len(report.problems) - len(failed)
+    if as_json:
+        say_json(
+            {
+                "files": report.files,
+                "errors": len(failed),
+                "warnings": warnings,
+                "problems": [problem_as_dict(problem) for problem in report.problems],
+            }
+        )
+    else:
+        for problem in report.problems:
+            tell_problem(problem)
+        say(f"{_count(report.files, 'file')} checked: {_count(len(failed), 'error')}, {_count(warnings, 'warning')}")
+    if failed:
+        raise typer.Exit(errors.CHECK_FAILED)
+
+
+def problem_as_dict(problem: Problem) -> dict[str, Any]:
+    """JSON-able, with stable keys; `path`, `line` and `column` are null where there is no place."""
+    place = problem.place
+    return {
+        "severity": problem.severity,
+        "code": problem.code,
+        "path": place.path if place else None,
+        "line": place.line if place else None,
+        "column": place.column if place else None,
+        "message": problem.message,
+        "hint": problem.hint,
+    }
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

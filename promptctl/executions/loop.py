@@ -1,0 +1,79 @@
+"""One background event loop, so that synchronous code can make calls again and again on the same connections."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Iterator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+_GRACE_S = 10.0
+
+
+class LoopThread:
+    """Runs coroutines on an event loop of its own thread; started on first use."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def run(self, coroutine: Awaitable[T]) -> T:
+        """The coroutine's result. Ctrl-C cancels it and waits until it has recorded that, then goes on."""
+        loop = self._started()
+        ended = threading.Event()
+        outcome: dict[str, Any] = {}
+
+        async def guarded() -> None:
+            try:
+                outcome["result"] = await coroutine
+            except BaseException as error:
+                outcome["error"] = error
+            finally:
+                ended.set()
+
+        task: list[asyncio.Task[None]] = []
+        loop.call_soon_threadsafe(lambda: task.append(loop.create_task(guarded())))
+        try:
+            ended.wait()
+        except BaseException:
+            loop.call_soon_threadsafe(lambda: task[0].cancel())
+            ended.wait(_GRACE_S)
+            raise
+        if "error" in outcome:
+            raise outcome["error"]
+        result: T = outcome["result"]
+        return result
+
+    def iterate(self, generator: AsyncGenerator[T, None]) -> Iterator[T]:
+        """The items of an asynchronous generator; closing the iterator early closes the generator."""
+        try:
+            while True:
+                try:
+                    item = self.run(anext(generator))
+                except StopAsyncIteration:
+                    return
+                yield item
+        finally:
+            self.run(generator.aclose())
+
+    def close(self) -> None:
+        """Stop the loop and its thread; the next use starts new ones."""
+        with self._lock:
+            loop, thread = self._loop, self._thread
+            self._loop = self._thread = None
+        if loop is None or thread is None:
+            return
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(_GRACE_S)
+        if not thread.is_alive():
+            loop.close()
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="promptctl", daemon=True)
+                self._thread.start()
+            return self._loop

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from promptctl.errors import InvalidOutput, ProviderFailed, RateLimited, RequestRejected
+from promptctl.log.records import Execution
+from promptctl.models.gateway import Reply
+from tests.executions.conftest import SCHEMA, KeptRecords, QueuedGateway, make_call
+
+
+def test_a_call_is_recorded_once_with_everything_that_made_it(make_runner: Any, records: KeptRecords) -> None:
+    call = make_call(user="u1", session="s1", metadata={"ticket": 7})
+    execution = asyncio.run(make_runner(QueuedGateway("Hello")).run(call))
+
+    assert records.executions == [execution]
+    assert (execution.reply, execution.status, execution.attempt) == ("Hello", "ok", 1)
+    assert (execution.prompt, execution.digest, execution.commit) == ("support/triage", "1:abc", "c" * 40)
+    assert (execution.input_tokens, execution.output_tokens, execution.cost_nano_usd) == (10, 5, 100)
+    assert (execution.model, execution.model_resolved) == ("openai/gpt-4o-mini", "gpt-4o-mini-2024")
+    assert execution.call_metadata == {"content_type": "text", "owner": "support", "ticket": 7}
+    assert (execution.user, execution.session, execution.content_type) == ("u1", "s1", "text")
+
+
+def test_a_retry_is_a_second_row_of_the_same_call(make_runner: Any, records: KeptRecords, naps: list[float]) -> None:
+    gateway = QueuedGateway(RateLimited("slow down", status=429, retry_after_s=2.0), "Hello")
+    execution = asyncio.run(make_runner(gateway).run(make_call()))
+
+    first, second = records.executions
+    assert first.call_id == second.call_id
+    assert (first.status, first.error_type, first.attempt) == ("error", "RateLimited", 1)
+    assert (second.status, second.attempt) == ("ok", 2)
+    assert first.id != second.id
+    assert execution.id == second.id
+    assert naps[0] >= 2.0
+
+
+def test_retries_are_bounded(make_runner: Any, records: KeptRecords) -> None:
+    gateway = QueuedGateway(*[ProviderFailed("down", status=500)] * 9)
+    with pytest.raises(ProviderFailed) as caught:
+        asyncio.run(make_runner(gateway).run(make_call()))
+
+    assert len(records.executions) == len(gateway.requests) == 3
+    assert caught.value.execution.id == records.executions[-1].id
+
+
+def test_a_rejected_request_is_not_sent_again(make_runner: Any, records: KeptRecords) -> None:
+    gateway = QueuedGateway(RequestRejected("no such model", status=404), "never")
+    with pytest.raises(RequestRejected):
+        asyncio.run(make_runner(gateway).run(make_call()))
+    assert [each.status for each in records.executions] == ["error"]
+
+
+def test_an_invalid_reply_is_asked_for_again_with_its_problems(make_runner: Any, records: KeptRecords) -> None:
+    gateway = QueuedGateway('{"label": "other"}', '{"label": "bug"}')
+    execution = asyncio.run(make_runner(gateway).run(make_call(schema=SCHEMA, retries=2)))
+
+    assert execution.output == {"label": "bug"}
+    assert [each.status for each in records.executions] == ["invalid_output", "ok"]
+    asked_again = gateway.requests[1].messages
+    assert asked_again[-2] == {"role": "assistant", "content": '{"label": "other"}'}
+    assert "label" in asked_again[-1]["content"]
+    assert execution.cost_nano_usd == 200, "the call's cost is that of both attempts"
+    assert records.executions[-1].cost_nano_usd == 100, "the row's cost is its own"
+
+
+def test_a_reply_that_never_fits_is_kept_and_raised(make_runner: Any, records: KeptRecords) -> None:
+    gateway = QueuedGateway("no json", "still none")
+    with pytest.raises(InvalidOutput) as caught:
+        asyncio.run(make_runner(gateway).run(make_call(schema=SCHEMA, retries=1)))
+
+    assert [each.status for each in records.executions] == ["invalid_output"] * 2
+    assert caught.value.execution.reply == "still none"
+    assert caught.value.exit_code == 1
+
+
+def test_a_tool_call_needs_no_output(make_runner: Any) -> None:
+    calls = ({"id": "1", "type": "function", "function": {"name": "lookup", "arguments": "{}"}},)
+    execution = asyncio.run(
+        make_runner(QueuedGateway(Reply("", "m", "openai", tool_calls=calls))).run(make_call(schema=SCHEMA))
+    )
+    assert execution.status == "ok"
+    assert execution.tool_calls == calls
+
+
+def test_an_unknown_cost_stays_unknown(make_runner: Any) -> None:
+    execution = asyncio.run(make_runner(QueuedGateway(Reply("Hi", "m", "openai"))).run(make_call()))
+    assert execution.cost_nano_usd is None
+
+
+def test_a_cancelled_call_is_recorded(make_runner: Any, records: KeptRecords) -> None:
+    class Hanging(QueuedGateway):
+        async def complete(self, request: Any) -> Reply:
+            await asyncio.sleep(60)
+            raise AssertionError
+
+    async def cancel_soon() -> None:
+        task = asyncio.create_task(make_runner(Hanging()).run(make_call()))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+
+    asyncio.run(cancel_soon())
+    assert [each.status for each in records.executions] == ["cancelled"]
+
+
+async def _collect(stream: Any) -> list[Any]:
+    return [piece async for piece in stream]
+
+
+def test_a_stream_gives_metadata_then_text_then_the_execution(make_runner: Any, records: KeptRecords) -> None:
+    gateway = QueuedGateway(["Hel", "lo"])
+    pieces = asyncio.run(_collect(make_runner(gateway).stream(make_call())))
+
+    metadata, *text, execution = pieces
+    assert metadata["execution_id"] == execution.id
+    assert metadata == execution.metadata
+    assert text == ["Hel", "lo"]
+    assert execution.reply == "Hello"
+    assert records.executions == [execution]
+
+
+def test_a_stream_is_asked_again_only_before_its_first_word(make_runner: Any, records: KeptRecords) -> None:
+    gateway = QueuedGateway([ProviderFailed("down")], ["Hello"])
+    pieces = asyncio.run(_collect(make_runner(gateway).stream(make_call())))
+    assert pieces[1:-1] == ["Hello"]
+    assert pieces[0]["execution_id"] == pieces[-1].id == records.executions[1].id
+
+    broken = QueuedGateway(["Hel", ProviderFailed("cut off")], ["never"])
+    with pytest.raises(ProviderFailed):
+        asyncio.run(_collect(make_runner(broken).stream(make_call())))
+    assert len(broken.requests) == 1
+
+
+def test_a_stream_that_breaks_keeps_what_had_arrived(make_runner: Any, records: KeptRecords) -> None:
+    cut = ProviderFailed("cut off")
+    cut.partial = Reply("Hel", "gpt-4o-mini", "openai")
+    with pytest.raises(ProviderFailed):
+        asyncio.run(_collect(make_runner(QueuedGateway(["Hel", cut])).stream(make_call())))
+    assert records.executions[0].reply == "Hel"
+    assert records.executions[0].status == "error"
+
+
+def test_a_stream_closed_early_is_recorded_as_cancelled(make_runner: Any, records: KeptRecords) -> None:
+    async def read_one_piece() -> None:
+        stream = make_runner(QueuedGateway(["Hel", "lo"])).stream(make_call())
+        await anext(stream)
+        await anext(stream)
+        await stream.aclose()
+
+    asyncio.run(read_one_piece())
+    assert [(each.status, each.reply) for each in records.executions] == [("cancelled", "Hel")]
+
+
+def test_the_chat_metadata_has_exactly_the_documented_keys(make_runner: Any) -> None:
+    execution: Execution = asyncio.run(make_runner(QueuedGateway("Hi")).run(make_call()))
+    assert execution.metadata == {
+        "prompt_id": "1:abc",
+        "prompt_version": None,
+        "prompt_name": "Support triage",
+        "prompt_label": None,
+        "content_type": "text",
+        "model": "gpt-4o-mini",
+        "provider": "openai",
+        "prompt": "support/triage",
+        "commit": "c" * 40,
+        "parameters": {"temperature": 0},
+        "execution_id": execution.id,
+    }
