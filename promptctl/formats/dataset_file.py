@@ -9,6 +9,7 @@ from typing import Any
 from promptctl.errors import InvalidFiles, Place, Problem
 from promptctl.formats.names import DATASETS, PathRefused, resolve_path
 from promptctl.formats.structure import structure_of
+from promptctl.formats.yaml_problems import in_reading_order
 from promptctl.formats.yaml_reader import Document, Key, read_yaml
 
 
@@ -42,16 +43,23 @@ class DatasetFile:
         return self.document.place("cases", index)
 
     def as_written(self, keys: tuple[Key, ...], names: Collection[str]) -> dict[str, Any]:
-        """The mapping at `keys`, with the numbers under `names` as the text they are written as.
+        """The `inputs` or `matrix` at `keys`, with the numbers under `names` as the text they are written as.
 
         For inputs that are text: `1.10` stays `1.10` where the prompt asks for a string.
         """
         found = dict(self.document.part(*keys).data)
         for name in found.keys() & set(names):
-            written = self.document.written(*keys, name)
-            if written is not None and isinstance(found[name], int | float) and not isinstance(found[name], bool):
-                found[name] = written
+            value = found[name]
+            if keys[-1] == "matrix" and isinstance(value, list):
+                found[name] = [self._as_text(item, (*keys, name, index)) for index, item in enumerate(value)]
+            else:
+                found[name] = self._as_text(value, (*keys, name))
         return found
+
+    def _as_text(self, value: Any, keys: tuple[Key, ...]) -> Any:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return value
+        return self.document.written(*keys) or value
 
 
 def read_dataset_file(data: bytes, path: str) -> DatasetFile:
@@ -71,7 +79,7 @@ def read_dataset_file(data: bytes, path: str) -> DatasetFile:
         except PathRefused as refused:
             problems.append(Problem(refused.message, document.place("cases"), refused.hint, "path-refused"))
     if problems:
-        raise InvalidFiles(problems)
+        raise InvalidFiles(in_reading_order(problems))
     header = {key: value for key, value in document.data.items() if key != "cases"}
     cases = tuple(given) if isinstance(given, list) else None
     return DatasetFile(path, document, header, cases, cases_path)

@@ -43,7 +43,10 @@ class LabelRule:
 
 @dataclass(frozen=True, slots=True)
 class LabelSettings:
-    """Where labels are pushed, and the rules of each; where any label is named, no other may be set."""
+    """Where labels are pushed, and the rules of each; where any label is named, no other may be set.
+
+    A label that another comes `after` is named by that, with no rule of its own unless it has one.
+    """
 
     remote: str | None = None
     rules: Mapping[str, LabelRule] = field(default_factory=dict)
@@ -115,6 +118,9 @@ def read_settings(data: bytes, path: str = SETTINGS) -> Settings:
 
 def _labels(given: Mapping[str, Any]) -> LabelSettings:
     rules = {name: LabelRule(**(rule or {})) for name, rule in given.items() if name != "remote"}
+    for rule in tuple(rules.values()):
+        if rule.after is not None:
+            rules.setdefault(rule.after, LabelRule())
     return LabelSettings(given.get("remote"), rules)
 
 
@@ -123,17 +129,17 @@ def _log_rule(given: Mapping[str, Any]) -> LogRule:
 
 
 def _label_problems(document: Document) -> list[Problem]:
-    """Rules that no version could ever meet: after a label that is not allowed, or after itself; a wrong path."""
+    """Rules that no version could ever meet: labels that come after each other; and paths that lead elsewhere."""
     labels = document.data.get("labels", {})
     rules = {name: rule or {} for name, rule in labels.items() if name != "remote"}
     problems: list[Problem] = []
     for name, rule in rules.items():
-        after = rule.get("after")
-        if after is not None and (after == name or after not in rules):
-            place = document.place("labels", name, "after")
-            what = "itself" if after == name else f"`{after}`, which is no label here"
-            hint = f"name `{after}:` under `labels:` as well" if after != name else "name another label"
-            problems.append(Problem(f"`{name}` comes after {what}", place, hint, "unknown-label"))
+        chain = [name]
+        while (after := rules.get(chain[-1], {}).get("after")) is not None and after not in chain:
+            chain.append(after)
+        if after == name:
+            message = f"`{' after '.join([*chain, name])}`: no version could ever get there"
+            problems.append(Problem(message, document.place("labels", name, "after"), "break the circle", "circle"))
         if "dataset" in rule:
             try:
                 resolve_path(rule["dataset"], document.path, DATASETS)

@@ -17,6 +17,7 @@ from promptctl.errors import Place, Problem
 from promptctl.formats import structure_problems as faults
 from promptctl.formats.schemas import Kind, load_schema
 from promptctl.formats.structure_problems import Fault, Keys
+from promptctl.formats.yaml_problems import in_reading_order
 from promptctl.formats.yaml_reader import Document
 
 Schema = Mapping[str, Any]
@@ -74,7 +75,7 @@ class Structure:
                 holder = holder[key]
             holder[keys[-1]] = text
         problems = [_problem(fault, document) for fault in faults.distinct(_worded(run.faults))]
-        return sorted(problems, key=_in_reading_order)
+        return in_reading_order(problems)
 
     def check_data(self, data: Any, place: Place) -> list[Problem]:
         """Every problem of data that has one place for all, such as a line of a .jsonl file."""
@@ -108,11 +109,6 @@ def _worded(found: Iterable[_Found]) -> list[Fault]:
 
 def _as_it_is(fault: Fault) -> Fault:
     return fault
-
-
-def _in_reading_order(problem: Problem) -> tuple[int, int]:
-    place = problem.place
-    return (place.line or 0, place.column or 0) if place else (0, 0)
 
 
 class _Compiler:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from promptctl.errors import Place, Problem
@@ -16,6 +17,16 @@ _TEMPLATE_VALUE = re.compile(r"(?:^|[:,\[]|-)\s*(\{\{|\{%|\{#)")
 _NO_SPACE_AFTER_COLON = re.compile(r"^\s*(?:- +)?([A-Za-z_][\w-]*):[^\s/]")
 _UNPRINTABLE = re.compile("[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+def in_reading_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Problems as one meets them in the files; those of one place stay as they are."""
+    return sorted(problems, key=_reading_position)
+
+
+def _reading_position(problem: Problem) -> tuple[str, int, int]:
+    place = problem.place
+    return (place.path, place.line or 0, place.column or 0) if place else ("", 0, 0)
 
 
 def too_large(path: str, size_bytes: int, limit_bytes: int) -> Problem:

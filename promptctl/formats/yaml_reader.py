@@ -169,18 +169,13 @@ def _read_text(text: str, path: str) -> Document:
     builder = _Builder(text, path)
     data, root = builder.document()
     if builder.problems:
-        raise InvalidFiles(sorted(builder.problems, key=_in_reading_order))
+        raise InvalidFiles(yaml_problems.in_reading_order(builder.problems))
     return Document(data, path, root, text)
 
 
 def _join_surrogates(match: re.Match[str]) -> str:
     code = 0x10000 + ((int(match[2], 16) - 0xD800) << 10) + (int(match[3], 16) - 0xDC00)
     return f"{match[1]}\\U{code:08x}"
-
-
-def _in_reading_order(problem: Problem) -> tuple[int, int]:
-    place = problem.place
-    return (place.line or 0, place.column or 0) if place else (0, 0)
 
 
 def _scalar(written: str) -> str | int | float | bool | None:

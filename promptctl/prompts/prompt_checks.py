@@ -1,0 +1,129 @@
+"""What can be wrong with one prompt whose files could all be read: templates, variables, schemas, defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from promptctl.errors import Place, Problem
+from promptctl.formats.github_dialect import placeholders
+from promptctl.formats.names import PROMPTS, nearest
+from promptctl.prompts.closure import Resolved, message_texts
+from promptctl.prompts.json_schema import Validator, types_of
+from promptctl.prompts.prompt import MISSING
+from promptctl.prompts.references import SchemaSource
+from promptctl.prompts.schema_checks import schema_problems
+from promptctl.prompts.templates import BRACES_HINT, check_syntax
+from promptctl.prompts.variable_use import used_variables
+
+
+def problems_of_prompt(resolved: Resolved, prompt_id: str) -> Iterator[Problem]:
+    """Every problem of the prompt that does not keep its files from being read."""
+    if resolved.file.dialect == "github":
+        yield from _problems_of_test_rows(resolved)
+        return
+    if resolved.file.data.get("template", "jinja2") == "jinja2":
+        yield from _problems_of_templates(resolved)
+    yield from _problems_of_variables(resolved)
+    yield from _problems_of_schemas(resolved)
+    if prompt_id in resolved.file.data.get("formerly", ()):
+        place = resolved.file.document.place("formerly")
+        yield Problem(f"`{prompt_id}` is what the prompt is named now", place, "remove it", "formerly-itself")
+
+
+def problems_of_partial(text: str, path: str) -> Iterator[Problem]:
+    """What is wrong with a partial as a template."""
+    fault = check_syntax(text)
+    if fault is not None:
+        yield Problem(fault[0], Place(path, fault[1]), BRACES_HINT, "bad-template")
+
+
+def _problems_of_templates(resolved: Resolved) -> Iterator[Problem]:
+    for text, keys in message_texts(resolved.file.data["messages"]):
+        fault = check_syntax(text)
+        if fault is not None:
+            place = resolved.file.document.line_place(fault[1], *keys)
+            yield Problem(fault[0], place, BRACES_HINT, "bad-template")
+    for path, text in resolved.partials.items():
+        yield from problems_of_partial(text, f"{PROMPTS}/{path}")
+
+
+def _problems_of_variables(resolved: Resolved) -> Iterator[Problem]:
+    data, inputs = resolved.file.data, resolved.inputs
+    used = used_variables(resolved)
+    is_simple = data.get("template") == "simple"
+    for name, place in used.items():
+        if name not in inputs:
+            near = nearest(name, inputs, 1)
+            hint = f"did you mean `{near[0]}`?" if near else f"declare it: `inputs: {{{name}: {{type: string}}}}`"
+            if is_simple:
+                message = f"`{name}` is not declared under `inputs`, so `{{{{{name}}}}}` is sent as it stands"
+                yield Problem(message, place, hint, "undeclared", "warning")
+            else:
+                yield Problem(f"`{name}` is not declared under `inputs`", place, hint, "undeclared")
+    for name in inputs.keys() - used.keys() - _named_outside_templates(data):
+        hint = "remove it, or use it in a message"
+        yield Problem(f"the input `{name}` is used nowhere", inputs[name].place, hint, "unused", "warning")
+
+
+def _named_outside_templates(data: Mapping[str, Any]) -> set[str]:
+    names = {message["placeholder"] for message in data["messages"] if "placeholder" in message}
+    for message in data["messages"]:
+        content = message.get("content")
+        names.update(part["when"] for part in (content if isinstance(content, list) else ()) if "when" in part)
+    return names
+
+
+def _problems_of_schemas(resolved: Resolved) -> Iterator[Problem]:
+    document = resolved.file.document
+    for name, declared in resolved.inputs.items():
+        problems = schema_problems(declared.schema, SchemaSource(document, ("inputs", name)))
+        yield from problems
+        if not problems and declared.default is not MISSING:
+            place = document.place("inputs", name, "default")
+            for path, text in Validator(declared.schema).faults(declared.default):
+                message = f"the default of `{name}` does not fit its schema: `{name}{path}` {text}"
+                yield Problem(message, place, "change the default, or the schema", "wrong-default")
+    yield from _problems_of_placeholders(resolved)
+    output = resolved.output
+    if output.schema is not None:
+        yield from schema_problems(output.schema, SchemaSource(document, ("output", "schema")))
+    for index, tool in enumerate(resolved.file.data.get("tools", ())):
+        if tool.get("type") == "function" and "parameters" in tool["function"]:
+            source = SchemaSource(document, (), ("tools", index, "function", "parameters"))
+            yield from schema_problems(_arguments_of(tool["function"]["name"], resolved), source)
+
+
+def _arguments_of(name: str, resolved: Resolved) -> Mapping[str, Any]:
+    """The bundled schema of a tool's arguments."""
+    tool = next(tool for tool in resolved.tools if tool.get("function", {}).get("name") == name)
+    schema: Mapping[str, Any] = tool["function"]["parameters"]
+    return schema
+
+
+def _problems_of_placeholders(resolved: Resolved) -> Iterator[Problem]:
+    """A placeholder stands for a list of messages, so its input must be able to be one."""
+    for index, message in enumerate(resolved.file.data["messages"]):
+        declared = resolved.inputs.get(message.get("placeholder", ""))
+        types = types_of(declared.schema) if declared is not None else []
+        if declared is not None and types and "array" not in types:
+            place = resolved.file.document.place("messages", index, "placeholder")
+            hint = f"declare it as a list of messages: `{declared.name}: {{type: array}}`"
+            message_text = f"the placeholder `{declared.name}` is declared as {' or '.join(types)}"
+            yield Problem(message_text, place, hint, "wrong-placeholder")
+
+
+def _problems_of_test_rows(resolved: Resolved) -> Iterator[Problem]:
+    """Where the test rows of a GitHub file and its variables do not meet: what stays `{{name}}`, what goes nowhere."""
+    rows = (resolved.file.inline_dataset or {}).get("testData") or ()
+    document = resolved.file.document
+    named = {name for message in resolved.file.data["messages"] for name in placeholders(message["content"])}
+    for index, row in enumerate(rows):
+        place = document.place("testData", index)
+        for name in sorted(named - row.keys()):
+            message = f"test row {index + 1} gives no `{name}`, so `{{{{{name}}}}}` is sent as it stands"
+            yield Problem(message, place, f"add `{name}` to the row", "missing-input", "warning")
+    unused = {name for row in rows for name in row} - named - {"expected"}
+    for name in sorted(unused) if rows and named else ():
+        message = f"the test rows give `{name}`, which no message uses"
+        yield Problem(message, document.place("testData"), "remove it, or use it", "unused", "warning")
