@@ -13,9 +13,9 @@ ReplySource = Literal["model", "echo", "replay", "cache", "recorded"]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a request goes beyond what its model id says. The key never shows in a repr, a log or an error."""
+    """Where a request goes beyond what its model id says. Nothing of it shows in a repr, a log or an error."""
 
-    api_base: str | None = None
+    api_base: str | None = field(default=None, repr=False)
     api_key: str | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 

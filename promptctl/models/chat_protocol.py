@@ -1,0 +1,203 @@
+"""The chat-completions protocol: a request as the body to send, and an answer as the parts of a reply.
+
+An answer is plain JSON data here; how it travelled is the lane's affair.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from promptctl.errors import ModelConfigurationError
+from promptctl.models.gateway import Embeddings, Reply, Request, Usage
+from promptctl.models.prices import Prices
+from promptctl.models.provider_errors import broken, refusal_in_answer
+
+# A parameter of one of these names would replace what the prompt declares elsewhere.
+_RESERVED = frozenset({"model", "messages", "tools", "response_format", "stream", "stream_options"})
+
+
+@dataclass(slots=True)
+class Parsed:
+    """What a reply says, before it is priced and timed. `model` is the name that the provider answered with."""
+
+    text: str = ""
+    tool_calls: tuple[Mapping[str, Any], ...] = ()
+    finish_reason: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    model: str = ""
+
+
+@dataclass(slots=True)
+class Timing:
+    """How long a reply took, in milliseconds."""
+
+    latency_ms: float
+    first_token_ms: float | None = None
+
+
+def model_name(model: str) -> str:
+    """A model's id without its provider: what the provider itself calls it.
+
+    >>> model_name("openai/gpt-4o-mini")
+    'gpt-4o-mini'
+    """
+    return model.partition("/")[2] or model
+
+
+def provider_name(model: str) -> str:
+    """What stands before the model's name in its id."""
+    return model.partition("/")[0]
+
+
+def sent_parameters(request: Request) -> dict[str, Any]:
+    """The request's parameters that are sent: those that are set.
+
+    Raises `ModelConfigurationError` for one that would replace the messages, the model or how the reply is sent.
+    """
+    parameters = {name: value for name, value in request.parameters.items() if value is not None}
+    reserved = _RESERVED.intersection(parameters)
+    if reserved:
+        raise ModelConfigurationError(
+            f"`{min(reserved)}` cannot be set as a parameter of {request.model}",
+            hint="parameters are settings such as temperature and max_tokens; the prompt file has keys for the rest",
+        )
+    return parameters
+
+
+def chat_body(request: Request, *, is_streamed: bool) -> dict[str, Any]:
+    """The JSON body that asks for a completion."""
+    body: dict[str, Any] = {"model": model_name(request.model), "messages": list(request.messages)}
+    if request.parameters:
+        body.update(sent_parameters(request))
+    if request.tools:
+        body["tools"] = list(request.tools)
+    if request.response_format is not None:
+        body["response_format"] = request.response_format
+    if is_streamed:
+        body["stream"] = True
+        body["stream_options"] = {"include_usage": True}
+    return body
+
+
+def parse_completion(request: Request, data: Any) -> Parsed:
+    """The first choice of a whole completion. Raises `ProviderFailed` where the data is not one, or is an error."""
+    if not isinstance(data, dict):
+        raise broken(request, "answered with JSON that is not a completion")
+    if data.get("error"):
+        raise refusal_in_answer(request, data["error"])
+    choices = data.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        raise broken(request, "answered without any choice")
+    choice = choices[0]
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        raise broken(request, "answered with a choice that has no message")
+    return Parsed(
+        text=text_of(message.get("content")) or str(message.get("refusal") or ""),
+        tool_calls=tuple(tool_call_of(call) for call in dicts_of(message.get("tool_calls"))),
+        finish_reason=word_of(choice.get("finish_reason")),
+        usage=usage_of(data.get("usage")),
+        model=word_of(data.get("model")) or "",
+    )
+
+
+def text_of(content: Any) -> str:
+    """A message's content as text; of content parts, those that are text."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return ""
+
+
+def tool_call_of(call: Mapping[str, Any]) -> dict[str, Any]:
+    """A tool call with the protocol's keys only; its arguments stay the text that the model wrote."""
+    function = dict_of(call.get("function"))
+    arguments = function.get("arguments")
+    return {
+        "id": call.get("id"),
+        "type": "function",
+        "function": {
+            "name": function.get("name"),
+            "arguments": arguments if isinstance(arguments, str) else json.dumps(arguments or {}, ensure_ascii=False),
+        },
+    }
+
+
+def usage_of(data: Any) -> Usage:
+    """The tokens that a usage object counts; None for what it does not say."""
+    if not isinstance(data, dict):
+        return Usage()
+    prompt = dict_of(data.get("prompt_tokens_details"))
+    completion = dict_of(data.get("completion_tokens_details"))
+    return Usage(
+        input_tokens=_count(data.get("prompt_tokens")),
+        output_tokens=_count(data.get("completion_tokens")),
+        cached_tokens=_count(prompt.get("cached_tokens"), data.get("prompt_cache_hit_tokens")),
+        cache_write_tokens=_count(data.get("cache_creation_input_tokens"), prompt.get("cache_creation_tokens")),
+        reasoning_tokens=_count(completion.get("reasoning_tokens")),
+    )
+
+
+def build_reply(request: Request, parsed: Parsed, timing: Timing, prices: Prices) -> Reply:
+    """The whole reply of a real model, priced by the id that was asked for."""
+    cost, source = prices.cost_nano_usd(
+        request.model, parsed.usage, service_tier=request.parameters.get("service_tier")
+    )
+    return Reply(
+        text=parsed.text,
+        model=parsed.model or model_name(request.model),
+        provider=provider_name(request.model),
+        tool_calls=parsed.tool_calls,
+        finish_reason=parsed.finish_reason,
+        usage=parsed.usage,
+        cost_nano_usd=cost,
+        price_source=source,
+        latency_ms=timing.latency_ms,
+        first_token_ms=timing.first_token_ms,
+    )
+
+
+def embeddings_body(model: str, texts: Sequence[str]) -> dict[str, Any]:
+    """The JSON body that asks for embeddings."""
+    return {"model": model_name(model), "input": list(texts), "encoding_format": "float"}
+
+
+def build_embeddings(request: Request, data: Any, count: int, prices: Prices) -> Embeddings:
+    """The embeddings of an answer, in the order of the texts, with what they cost.
+
+    Raises `ProviderFailed` where the answer has not one vector for each text.
+    """
+    data = dict_of(data)
+    try:
+        ordered = sorted(dicts_of(data.get("data")), key=lambda row: int(row["index"]))
+        vectors = tuple(tuple(float(number) for number in row["embedding"]) for row in ordered)
+    except (KeyError, TypeError, ValueError):
+        vectors = ()
+    if len(vectors) != count:
+        raise broken(request, f"answered with {len(vectors)} embeddings for {count} texts")
+    usage = replace(usage_of(data.get("usage")), output_tokens=0)
+    cost, _ = prices.cost_nano_usd(request.model, usage)
+    return Embeddings(vectors, word_of(data.get("model")) or model_name(request.model), usage, cost)
+
+
+def dict_of(value: Any) -> Mapping[str, Any]:
+    """The value where it is an object, else an empty one: a server may send anything."""
+    return value if isinstance(value, dict) else {}
+
+
+def dicts_of(value: Any) -> list[Mapping[str, Any]]:
+    """The objects of a list; empty where the value is no list."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def word_of(value: Any) -> str | None:
+    """The value where it is text with something in it."""
+    return value if isinstance(value, str) and value else None
+
+
+def _count(*values: Any) -> int | None:
+    return next((value for value in values if isinstance(value, int) and not isinstance(value, bool)), None)

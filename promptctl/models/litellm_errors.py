@@ -1,0 +1,80 @@
+"""LiteLLM's exceptions as our errors: by the HTTP answer that caused them, where there was one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from promptctl.errors import ModelConfigurationError, ModelError, ProviderFailed, RequestRejected
+from promptctl.models.gateway import Request
+from promptctl.models.provider_errors import broken, causes, interrupted, redact, refusal, was_interrupted, words_of
+
+# LiteLLM's own refusals, made before anything was sent.
+_UNSENT = {
+    "UnsupportedParamsError": "this model does not take one of the parameters",
+    "ImageFetchError": "images must be given as data: URLs for this provider; nothing is fetched from here",
+}
+# The statuses that LiteLLM gives to failures of its own, when no provider answered with one.
+_MADE_UP = frozenset({400, 500})
+_PREFIX = re.compile(r"(?:(?:litellm\.)?\w*(?:Error|Exception|Timeout)(?:: | - ))+")
+
+
+def translated(request: Request, error: BaseException) -> ModelError:
+    """The error that an exception of LiteLLM, or of a library beneath it, means."""
+    if isinstance(error, ModelError):
+        return error
+    answer = _http_answer(error)
+    if answer is not None:
+        return refusal(request, *answer)
+    names = {type(cause).__name__ for cause in causes(error)}
+    for name, hint in _UNSENT.items():
+        if name in names:
+            return RequestRejected(f"{request.model}: {_words(error, request)}", hint=hint)
+    if was_interrupted(error):
+        return interrupted(request, error)
+    if "JSONDecodeError" in names:
+        return broken(request, "answered with something that is not JSON")
+    status = getattr(error, "status_code", None)
+    if status == 401 or (status is None and isinstance(error, ImportError | ValueError)):
+        return _not_set_up(request, error)
+    if isinstance(status, int) and status >= 400 and status not in _MADE_UP:
+        return refusal(request, status, _text(error), {})
+    kind = RequestRejected if status == 400 else ProviderFailed
+    failure = kind(f"{request.model} failed: {_words(error, request)}")
+    failure.detail = _words(error, request)
+    return failure
+
+
+def _http_answer(error: BaseException) -> tuple[int, str, Mapping[str, str]] | None:
+    """Status, body and headers of the provider's answer, found in the chain of causes."""
+    for cause in causes(error):
+        response = getattr(cause, "response", None)
+        # LiteLLM makes up responses for errors that had none; only the HTTP libraries' own carry a real one.
+        is_real = type(cause).__module__.partition(".")[0] in {"httpx", "openai"}
+        if is_real and response is not None and getattr(response, "status_code", 0) >= 300:
+            return response.status_code, _body_of(response), response.headers
+    return None
+
+
+def _body_of(response: Any) -> str:
+    try:
+        return str(response.text)
+    except Exception:
+        return ""
+
+
+def _not_set_up(request: Request, error: BaseException) -> ModelConfigurationError:
+    return ModelConfigurationError(
+        f"{request.model} is not set up: {_words(error, request)}",
+        hint="see the provider's page at https://docs.litellm.ai/docs/providers for what it needs",
+    )
+
+
+def _words(error: BaseException, request: Request) -> str:
+    return redact(words_of(_text(error)), request)
+
+
+def _text(error: BaseException) -> str:
+    """The message without the names that LiteLLM puts before it: `litellm.BadRequestError: OpenAIException - …`."""
+    return _PREFIX.sub("", str(getattr(error, "message", "") or error), count=1)

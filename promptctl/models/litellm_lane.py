@@ -1,0 +1,215 @@
+"""The LiteLLM lane: every provider that does not speak the chat-completions protocol itself, and any that is forced."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any
+
+from promptctl.errors import ModelConfigurationError, ModelError
+from promptctl.models.chat_protocol import (
+    Timing,
+    build_embeddings,
+    build_reply,
+    embeddings_body,
+    model_name,
+    parse_completion,
+    provider_name,
+    sent_parameters,
+)
+from promptctl.models.chat_stream import ReplyAssembler
+from promptctl.models.endpoints import checked_base
+from promptctl.models.gateway import Delta, Embeddings, Endpoint, Reply, Request
+from promptctl.models.litellm_answers import chunk_data, completion_data, embeddings_data
+from promptctl.models.litellm_errors import translated
+from promptctl.models.litellm_library import close_clients, is_loaded, load_litellm, our_call, preload, tool_arguments
+from promptctl.models.prices import Prices
+from promptctl.models.provider_errors import broken, interrupted, timed_out
+from promptctl.models.providers import first_set, known_provider
+
+# LiteLLM takes its own settings (addresses, keys, files to read, callbacks) as arguments beside the model's parameters:
+# only what is known to be a parameter may come from a prompt.
+PARAMETERS = frozenset(
+    {"temperature", "top_p", "top_k", "top_a", "min_p", "n", "stop", "seed", "user", "max_tokens", "min_tokens"}
+    | {"max_completion_tokens", "presence_penalty", "frequency_penalty", "repetition_penalty", "length_penalty"}
+    | {"logit_bias", "logprobs", "top_logprobs", "parallel_tool_calls", "tool_choice", "functions", "function_call"}
+    | {"reasoning_effort", "thinking", "verbosity", "modalities", "prediction", "audio", "web_search_options"}
+    | {"service_tier", "store", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "safety_settings"}
+    | {"safe_prompt", "prompt_mode", "best_of", "ignore_eos", "skip_special_tokens", "use_beam_search"}
+    | {
+        "guided_json",
+        "guided_regex",
+        "guided_choice",
+        "guided_grammar",
+        "num_ctx",
+        "num_predict",
+        "mirostat",
+        "keep_alive",
+    }
+)
+_NO_KEY = "none"
+
+
+class LiteLLM:
+    """Asks any provider through LiteLLM, which is imported on first use (2 s); `preload` begins that early.
+
+    LiteLLM's own retries, fallbacks, callbacks and downloads are off. Keys and addresses come with each request;
+    `environ` is where the further connection settings of some providers are read from.
+    """
+
+    preload = staticmethod(preload)
+
+    def __init__(self, prices: Prices, environ: Mapping[str, str] | None = None) -> None:
+        self._prices = prices
+        self._environ = environ or {}
+
+    async def complete(self, request: Request) -> Reply:
+        """The whole reply."""
+        litellm = await _library()
+        arguments = self._chat_arguments(litellm, request)
+        started = time.perf_counter()
+        answer = await _answer_to(request, litellm.acompletion, arguments)
+        parsed = parse_completion(request, completion_data(answer))
+        return build_reply(request, parsed, Timing(_since(started)), self._prices)
+
+    async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
+        """The reply's text as it arrives, then the whole reply. A broken one raises, with what had arrived."""
+        litellm = await _library()
+        arguments = self._chat_arguments(litellm, request)
+        arguments |= {"stream": True, "stream_options": {"include_usage": True}}
+        assembler = ReplyAssembler()
+        started = time.perf_counter()
+        first_token_ms: float | None = None
+        chunks = await _answer_to(request, litellm.acompletion, arguments)
+        failure: ModelError | None = None
+        try:
+            while (text := await _next_text(request, chunks, assembler, _left(request, started))) is not None:
+                if text:
+                    if first_token_ms is None:
+                        first_token_ms = _since(started)
+                    yield Delta(text)
+            failure = _what_is_missing(request, chunks, assembler)
+        except ModelError as error:
+            failure = error
+        finally:
+            await chunks.aclose()
+        reply = build_reply(request, assembler.parsed(), Timing(_since(started), first_token_ms), self._prices)
+        if failure is None:
+            yield reply
+            return
+        failure.partial = reply if reply.text or reply.tool_calls else None
+        raise failure
+
+    async def embed(self, model: str, texts: Sequence[str], *, timeout_s: float, endpoint: Endpoint) -> Embeddings:
+        """One vector for each text."""
+        litellm = await _library()
+        request = Request(model=model, messages=(), timeout_s=timeout_s, endpoint=endpoint)
+        body = embeddings_body(model, texts)
+        arguments = self._arguments(litellm, request) | {
+            "input": body["input"],
+            "encoding_format": body["encoding_format"],
+        }
+        answer = await _answer_to(request, litellm.aembedding, arguments)
+        return build_embeddings(request, embeddings_data(answer), len(texts), self._prices)
+
+    async def close(self) -> None:
+        """Close the running event loop's connections."""
+        if is_loaded():
+            await close_clients()
+
+    def _chat_arguments(self, litellm: Any, request: Request) -> dict[str, Any]:
+        parameters = sent_parameters(request)
+        unknown = [name for name in parameters if name not in PARAMETERS]
+        if unknown:
+            raise ModelConfigurationError(
+                f"`{unknown[0]}` is not a parameter that is passed to {request.model} through LiteLLM",
+                hint="leave it out; where the provider speaks the chat-completions protocol, `lane: direct` passes any",
+            )
+        arguments = self._arguments(litellm, request) | parameters
+        arguments["messages"] = [dict(message) for message in request.messages]
+        if request.tools:
+            arguments |= {"tools": [dict(tool) for tool in request.tools], **tool_arguments()}
+        if request.response_format is not None:
+            arguments["response_format"] = dict(request.response_format)
+        return arguments
+
+    def _arguments(self, litellm: Any, request: Request) -> dict[str, Any]:
+        """What every call is given: model, endpoint, deadline, and no retries but ours."""
+        endpoint = request.endpoint
+        provider = provider_name(request.model)
+        arguments: dict[str, Any] = {
+            "model": request.model,
+            "timeout": request.timeout_s,
+            "num_retries": 0,
+            "max_retries": 0,
+        }
+        for name, variables in known_provider(provider).settings.items():
+            if value := first_set(self._environ, variables):
+                arguments[name] = value
+        if endpoint.api_base is not None:
+            checked_base(request.model, endpoint.api_base)
+            arguments["api_base"] = endpoint.api_base
+            if provider not in litellm.provider_list:
+                arguments["model"] = f"openai/{model_name(request.model)}"
+        if endpoint.api_key is not None or endpoint.api_base is not None:
+            # Given no key, LiteLLM would send the one it finds in the environment to this address.
+            arguments["api_key"] = endpoint.api_key or _NO_KEY
+        if endpoint.headers:
+            arguments["extra_headers"] = dict(endpoint.headers)
+        return arguments
+
+
+async def _library() -> Any:
+    return load_litellm() if is_loaded() else await asyncio.to_thread(load_litellm)
+
+
+async def _answer_to(request: Request, call: Any, arguments: Mapping[str, Any]) -> Any:
+    """What LiteLLM answers to one call. Raises what its exception means."""
+    failure: ModelError
+    try:
+        with our_call():
+            async with asyncio.timeout(request.timeout_s):
+                return await call(**arguments)
+    except TimeoutError:
+        failure = timed_out(request)
+    except Exception as error:
+        failure = translated(request, error)
+    # Raised here and not above, so that no traceback leads to the library's error, which holds address and key.
+    raise failure
+
+
+async def _next_text(request: Request, chunks: Any, assembler: ReplyAssembler, left_s: float) -> str | None:
+    """The text of the next chunk, None at the stream's end. Steps may be awaited in different tasks."""
+    failure: ModelError
+    try:
+        with our_call():
+            async with asyncio.timeout(left_s):
+                chunk = await anext(chunks)
+        return assembler.add(chunk_data(chunk, getattr(chunks, "_provider_response_model", None)))
+    except StopAsyncIteration:
+        return None
+    except TimeoutError:
+        failure = timed_out(request)
+    except Exception as error:
+        failure = translated(request, error)
+    raise failure
+
+
+def _what_is_missing(request: Request, chunks: Any, assembler: ReplyAssembler) -> ModelError | None:
+    """What is wrong with a stream that ended by itself, if anything: LiteLLM makes up an end where none came."""
+    if getattr(chunks, "received_finish_reason", assembler.finish_reason) is not None:
+        return None
+    assembler.forget_end()
+    parsed = assembler.parsed()
+    if not parsed.text and not parsed.tool_calls:
+        return broken(request, "answered without any choice")
+    return interrupted(request)
+
+
+def _left(request: Request, started: float) -> float:
+    return request.timeout_s - (time.perf_counter() - started)
+
+
+def _since(started: float) -> float:
+    return (time.perf_counter() - started) * 1000

@@ -1,0 +1,148 @@
+"""LiteLLM itself: imported once, on first use or early on another thread, and kept from doing more than it is asked.
+
+Left to itself its import fetches a price map from the internet and reads a `.env` file; later it fetches header
+lists and the images that messages link to, prints advice to stdout, and runs the callbacks of whoever configured it.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import logging
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from importlib.util import find_spec
+from typing import Any
+
+# LiteLLM reads these from the process's environment while it is imported; there is no other way to tell it.
+_WHILE_IMPORTING = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
+    # Any mode but DEV leaves `.env` files alone.
+    "LITELLM_MODE": "PRODUCTION",
+    # Images are sent as links or as data; fetching them from here would be a call to a host that nobody named.
+    "MAX_IMAGE_URL_DOWNLOAD_SIZE_MB": "0",
+}
+# Their messages quote requests, addresses and headers; what matters of them is in the exceptions.
+_LOGGERS = {
+    **dict.fromkeys(("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"), logging.CRITICAL + 1),
+    **dict.fromkeys(("openai", "httpx", "httpcore"), logging.WARNING),
+}
+_import_lock = threading.Lock()
+_is_ours: ContextVar[bool] = ContextVar("is_promptctl_call", default=False)
+
+
+def load_litellm() -> Any:
+    """The module `litellm`, imported if need be: 2 s, 165 MB, no network. Safe to call from several threads."""
+    with _import_lock:
+        if "litellm" not in sys.modules:
+            for name, level in _LOGGERS.items():
+                logging.getLogger(name).setLevel(level)
+            with _environment(_WHILE_IMPORTING):
+                _configure(importlib.import_module("litellm"))
+        _refuse_redirects()
+    return sys.modules["litellm"]
+
+
+def is_loaded() -> bool:
+    """True once the import is over."""
+    return "litellm" in sys.modules and not _import_lock.locked()
+
+
+def preload() -> None:
+    """Begin the import on a thread of its own, so that it overlaps with other work."""
+    if not is_loaded():
+        threading.Thread(target=load_litellm, name="import-litellm", daemon=True).start()
+
+
+@contextmanager
+def our_call() -> Iterator[None]:
+    """Make one call without LiteLLM's own logging and pricing, which cost time and may call others, or redirects."""
+    is_internal = _is_internal_call()
+    token = is_internal.set(True) if is_internal is not None else None
+    ours = _is_ours.set(True)
+    try:
+        yield
+    finally:
+        _is_ours.reset(ours)
+        if is_internal is not None and token is not None:
+            is_internal.reset(token)
+
+
+@functools.cache
+def tool_arguments() -> dict[str, Any]:
+    """What must be said beside tools, so that LiteLLM does not look among them for MCP servers to call.
+
+    Its code for that needs a package that it does not depend on, and it imports it for any request with tools.
+    """
+    has_handler = find_spec("litellm.responses.mcp.chat_completions_handler") is not None
+    return {"_skip_mcp_handler": True} if has_handler else {}
+
+
+async def close_clients() -> None:
+    """Close the connections that LiteLLM has opened in the running event loop, and let it open new ones."""
+    litellm = sys.modules.get("litellm")
+    if litellm is None:
+        return
+    cleanup = importlib.import_module("litellm.llms.custom_httpx.async_client_cleanup")
+    await cleanup.close_litellm_async_clients()
+    litellm.in_memory_llm_clients_cache.flush_cache()
+
+
+def _configure(litellm: Any) -> None:
+    litellm.suppress_debug_info = True
+    litellm.telemetry = False
+    # Tokens that the provider did not count stay unknown, rather than being guessed.
+    litellm.disable_token_counter = True
+    # Where it takes `max_retries=0` for not given, it falls back on this.
+    litellm.DEFAULT_MAX_RETRIES = 0
+    # What LiteLLM imports on its first call is imported now, so that it counts as start-up and not as a reply's time.
+    with suppress(Exception), our_call():
+        words = [{"role": "user", "content": "hello"}]
+        litellm.completion(model="openai/mock", messages=words, mock_response="hello", api_key="none")
+    with suppress(ImportError, AttributeError):
+        # Read and kept now, while the environment says that the bundled list is to be used.
+        importlib.import_module("litellm.anthropic_beta_headers_manager").get_provider_name("anthropic")
+
+
+def _refuse_redirects() -> None:
+    """Keep our calls from following a redirect: httpx takes off `Authorization` alone, and other key headers go along.
+
+    LiteLLM has no setting for it, so its transport is wrapped; calls that are not ours are left as they are.
+    """
+    transport = importlib.import_module("litellm.llms.custom_httpx.aiohttp_transport").LiteLLMAiohttpTransport
+    handle = transport.handle_async_request
+    if hasattr(handle, "__wrapped__"):
+        return
+
+    @functools.wraps(handle)
+    async def handle_without_redirect(self: Any, request: Any) -> Any:
+        response = await handle(self, request)
+        if _is_ours.get() and response.is_redirect:
+            response.headers.pop("location", None)
+        return response
+
+    transport.handle_async_request = handle_without_redirect
+
+
+def _is_internal_call() -> ContextVar[bool] | None:
+    found = getattr(sys.modules.get("litellm._internal_context"), "is_internal_call", None)
+    return found if isinstance(found, ContextVar) else None
+
+
+@contextmanager
+def _environment(settings: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,264 @@
+"""The direct lane: the chat-completions protocol over aiohttp, for OpenAI and every endpoint that speaks like it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from promptctl._version import __version__
+from promptctl.errors import ModelConfigurationError, ModelError, ProviderFailed
+from promptctl.models.chat_protocol import (
+    Timing,
+    build_embeddings,
+    build_reply,
+    chat_body,
+    embeddings_body,
+    parse_completion,
+)
+from promptctl.models.chat_stream import DONE, EventDecoder, ReplyAssembler
+from promptctl.models.endpoints import Target, target_of
+from promptctl.models.gateway import Delta, Embeddings, Endpoint, Reply, Request
+from promptctl.models.prices import Prices
+from promptctl.models.provider_errors import broken, interrupted, refusal, refusal_in_answer
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
+    from yarl import URL
+
+DEFAULT_BASE = "https://api.openai.com/v1"
+CONNECTIONS = 100
+_LARGEST_REPLY = 64 * 1024 * 1024
+_LARGEST_EVENT = 16 * 1024 * 1024
+_LARGEST_ERROR = 64 * 1024
+_MOST_TARGETS = 1000
+_ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+class OpenAILane:
+    """Asks for completions with as little work as can be for each call.
+
+    One connection pool for each event loop, of at most `connections` at once. A key goes to the one address that the
+    endpoint names: redirects are not followed, cookies are not kept, and a proxy is used only where `environ` names
+    one. `request.timeout_s` bounds the whole reply, streamed or not.
+    """
+
+    def __init__(
+        self, prices: Prices, environ: Mapping[str, str] | None = None, *, connections: int = CONNECTIONS
+    ) -> None:
+        self._prices = prices
+        self._environ = environ or {}
+        self._connections = connections
+        self._sessions: dict[asyncio.AbstractEventLoop, ClientSession] = {}
+        self._targets: dict[int, Target] = {}
+
+    async def complete(self, request: Request) -> Reply:
+        """The whole reply."""
+        body = _encode(request, chat_body(request, is_streamed=False))
+        target = self._target(request)
+        session = self._session()
+        started = time.perf_counter()
+        answer = await _answer_to(request, session, target, target.chat, body)
+        parsed = parse_completion(request, _decode(request, answer))
+        return build_reply(request, parsed, Timing(_since(started)), self._prices)
+
+    async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
+        """The reply's text as it arrives, then the whole reply. A broken one raises, with what had arrived."""
+        body = _encode(request, chat_body(request, is_streamed=True))
+        target = self._target(request)
+        session = self._session()
+        import aiohttp
+
+        assembler = ReplyAssembler()
+        started = time.perf_counter()
+        first_token_ms: float | None = None
+        try:
+            async with aclosing(_pieces(request, session, target, body, assembler)) as pieces:
+                async for text in pieces:
+                    if first_token_ms is None:
+                        first_token_ms = _since(started)
+                    yield Delta(text)
+            failure = _what_is_missing(request, assembler)
+        except ModelError as error:
+            failure = error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            failure = interrupted(request, error)
+        reply = build_reply(request, assembler.parsed(), Timing(_since(started), first_token_ms), self._prices)
+        if failure is None:
+            yield reply
+            return
+        failure.partial = reply if assembler.has_choice else None
+        raise failure
+
+    async def embed(self, model: str, texts: Sequence[str], *, timeout_s: float, endpoint: Endpoint) -> Embeddings:
+        """One vector for each text."""
+        request = Request(model=model, messages=(), timeout_s=timeout_s, endpoint=endpoint)
+        target = self._target(request)
+        body = _encode(request, embeddings_body(model, texts))
+        answer = await _answer_to(request, self._session(), target, target.embeddings, body)
+        return build_embeddings(request, _decode(request, answer), len(texts), self._prices)
+
+    async def close(self) -> None:
+        """Close the running event loop's connections; those of loops that have ended are gone already."""
+        session = self._sessions.pop(asyncio.get_running_loop(), None)
+        if session is not None:
+            await session.close()
+        for loop in [loop for loop in self._sessions if loop.is_closed()]:
+            del self._sessions[loop]
+
+    def _session(self) -> ClientSession:
+        loop = asyncio.get_running_loop()
+        session = self._sessions.get(loop)
+        if session is None or session.closed:
+            import aiohttp
+
+            session = self._sessions[loop] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._connections, ttl_dns_cache=300),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                headers={"User-Agent": f"promptctl/{__version__}", "Accept": "application/json, text/event-stream"},
+            )
+        return session
+
+    def _target(self, request: Request) -> Target:
+        endpoint = request.endpoint
+        target = self._targets.get(id(endpoint))
+        # A target holds its endpoint, so that an id is not given to another one while the target is kept.
+        if target is None or target.endpoint is not endpoint:
+            if len(self._targets) >= _MOST_TARGETS:
+                self._targets.clear()
+            target = target_of(request.model, endpoint, DEFAULT_BASE, self._environ)
+            self._targets[id(endpoint)] = target
+        return target
+
+
+def preload() -> None:
+    """Import what the lane needs (0.1 s); call it on another thread to do so beside other work."""
+    import aiohttp  # noqa: F401
+
+
+async def _answer_to(request: Request, session: ClientSession, target: Target, url: URL, body: bytes) -> bytes:
+    """The body of the answer to one POST. Raises what its status, or the lack of an answer, means."""
+    import aiohttp
+
+    failure: ModelError
+    try:
+        async with session.post(
+            url,
+            data=body,
+            headers=target.headers,
+            timeout=aiohttp.ClientTimeout(total=request.timeout_s),
+            allow_redirects=False,
+            proxy=target.proxy,
+        ) as response:
+            return await _checked_answer(request, response)
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        failure = interrupted(request, error)
+    # Raised here and not above, so that no traceback leads to the library's error, which holds address and key.
+    raise failure
+
+
+async def _pieces(
+    request: Request, session: ClientSession, target: Target, body: bytes, assembler: ReplyAssembler
+) -> AsyncGenerator[str, None]:
+    """The text of a streamed reply piece by piece, while the assembler takes in all of it."""
+    import aiohttp
+
+    async with session.post(
+        target.chat,
+        data=body,
+        headers=target.headers,
+        timeout=aiohttp.ClientTimeout(total=request.timeout_s),
+        allow_redirects=False,
+        proxy=target.proxy,
+    ) as response:
+        if not response.ok or response.content_type in {"application/json", "text/html"}:
+            # A server that does not stream answers whole.
+            answer = await _checked_answer(request, response)
+            if text := assembler.add_whole(parse_completion(request, _decode(request, answer))):
+                yield text
+            return
+        decoder = EventDecoder()
+        received = 0
+        async for part in response.content.iter_any():
+            for event in decoder.feed(part):
+                if text := _take(request, event, assembler):
+                    yield text
+            received += len(part)
+            if received > _LARGEST_REPLY or decoder.pending_bytes > _LARGEST_EVENT:
+                raise _too_large(request)
+            if assembler.is_done:
+                return
+        for event in decoder.finish():
+            # An event that was cut is not malformed: the stream is, and says so by not being finished.
+            if event.rstrip().endswith((b"}", DONE)) and (text := _take(request, event, assembler)):
+                yield text
+
+
+def _take(request: Request, event: bytes, assembler: ReplyAssembler) -> str:
+    """Give one event to the assembler; the text that it brings."""
+    if event == DONE:
+        assembler.is_done = True
+        return ""
+    chunk = _decode(request, event)
+    if not isinstance(chunk, dict):
+        raise broken(request, "streamed an event that is not of the protocol")
+    if chunk.get("error"):
+        raise refusal_in_answer(request, chunk["error"])
+    return assembler.add(chunk)
+
+
+def _what_is_missing(request: Request, assembler: ReplyAssembler) -> ModelError | None:
+    """What is wrong with a stream that ended by itself, if anything."""
+    if not assembler.has_choice:
+        return broken(request, "answered without any choice")
+    return None if assembler.is_done or assembler.finish_reason else interrupted(request)
+
+
+async def _checked_answer(request: Request, response: ClientResponse) -> bytes:
+    """The whole body of a good answer."""
+    limit = _LARGEST_REPLY if response.ok else _LARGEST_ERROR
+    parts = []
+    size = 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > limit:
+            break
+    answer = b"".join(parts)
+    if response.status >= 300:
+        raise refusal(request, response.status, answer.decode(errors="replace"), response.headers)
+    if size > limit:
+        raise _too_large(request)
+    return answer
+
+
+def _encode(request: Request, body: Mapping[str, Any]) -> bytes:
+    try:
+        return _ENCODE(body).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        problem = str(error)
+    raise ModelConfigurationError(
+        f"the request to {request.model} cannot be written as JSON: {problem}",
+        hint="parameters, tools and messages are made of text, numbers, true, false, null, lists and mappings",
+    )
+
+
+def _decode(request: Request, answer: bytes) -> Any:
+    try:
+        return json.loads(answer)
+    except (ValueError, RecursionError):
+        pass
+    what = "HTML" if answer.lstrip()[:1] == b"<" else "something that is not JSON" if answer else "nothing"
+    raise broken(request, f"answered with {what}")
+
+
+def _too_large(request: Request) -> ProviderFailed:
+    return broken(request, f"answered with more than {_LARGEST_REPLY // (1024 * 1024)} MiB")
+
+
+def _since(started: float) -> float:
+    return (time.perf_counter() - started) * 1000

@@ -1,0 +1,168 @@
+"""What a reply cost: integer nano-USD from the workspace's prices or LiteLLM's bundled ones, None where unknown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from typing import Any
+
+from promptctl.errors import InvalidFiles, Place, Problem
+from promptctl.formats.names import SETTINGS, nearest
+from promptctl.models.gateway import Usage
+from promptctl.models.model_map import ModelMap
+
+# Prices are kept as integers of 1e-18 USD for one token, so that no rounding happens before the last step.
+_ATTO = 10**18
+_ATTO_PER_NANO = 10**9
+_PER_MILLION = 1_000_000
+_PRICE_KEYS = ("input", "output", "cached_input", "cache_write", "reasoning")
+_MAP_KEYS = {
+    "input": "input_cost_per_token",
+    "output": "output_cost_per_token",
+    "cached_input": "cache_read_input_token_cost",
+    "cache_write": "cache_creation_input_token_cost",
+    "reasoning": "output_cost_per_reasoning_token",
+}
+_THRESHOLD = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """The price of one token in 1e-18 USD; a kind of token without a price of its own costs what its kin costs."""
+
+    input: int
+    output: int
+    cached_input: int | None = None
+    cache_write: int | None = None
+    reasoning: int | None = None
+
+    def cost_nano_usd(self, usage: Usage) -> int | None:
+        """The cost of these tokens, each counted once; None where their number is not known."""
+        if usage.input_tokens is None or usage.output_tokens is None:
+            return None
+        cached = min(usage.cached_tokens or 0, usage.input_tokens)
+        written = min(usage.cache_write_tokens or 0, usage.input_tokens - cached)
+        reasoned = min(usage.reasoning_tokens or 0, usage.output_tokens)
+        atto = (
+            (usage.input_tokens - cached - written) * self.input
+            + cached * _first(self.cached_input, self.input)
+            + written * _first(self.cache_write, self.input)
+            + (usage.output_tokens - reasoned) * self.output
+            + reasoned * _first(self.reasoning, self.output)
+        )
+        return (atto + _ATTO_PER_NANO // 2) // _ATTO_PER_NANO
+
+
+@dataclass(frozen=True, slots=True)
+class _PriceList:
+    """A model's price, and the prices of requests with more than so many input tokens, largest first."""
+
+    source: str
+    base: Price
+    above: tuple[tuple[int, Price], ...] = ()
+
+    def price_for(self, usage: Usage) -> Price:
+        tokens = usage.input_tokens or 0
+        return next((price for threshold, price in self.above if tokens > threshold), self.base)
+
+
+class Prices:
+    """Prices of models: the workspace's `prices` by glob (the last match wins), then LiteLLM's bundled map.
+
+    `overrides` are in USD for a million tokens, with the keys `input` and `output` and, where they differ from these,
+    `cached_input`, `cache_write` and `reasoning`. Raises `InvalidFiles` where they are something else.
+    """
+
+    def __init__(
+        self, overrides: Mapping[str, Mapping[str, Any]] | None = None, models: ModelMap | None = None
+    ) -> None:
+        self._overrides = [(pattern, _override(pattern, given)) for pattern, given in (overrides or {}).items()]
+        self._models = models or ModelMap()
+        self._lists: dict[tuple[str, str | None], _PriceList | None] = {}
+
+    def cost_nano_usd(
+        self, model: str, usage: Usage, *, service_tier: str | None = None
+    ) -> tuple[int | None, str | None]:
+        """The cost and where its price comes from; (None, None) where price or number of tokens is unknown."""
+        key = (model, service_tier)
+        if key not in self._lists:
+            self._lists[key] = self._price_list(model, service_tier)
+        prices = self._lists[key]
+        cost = prices.price_for(usage).cost_nano_usd(usage) if prices is not None else None
+        return (None, None) if cost is None or prices is None else (cost, prices.source)
+
+    def _price_list(self, model: str, service_tier: str | None) -> _PriceList | None:
+        for pattern, price in reversed(self._overrides):
+            if fnmatchcase(model, pattern):
+                return _PriceList(SETTINGS, price)
+        entry = self._models.entry(model)
+        return None if entry is None else _bundled(entry, self._models.source, service_tier)
+
+
+def cost_nano_usd(model: str, usage: Usage, prices: Mapping[str, Mapping[str, Any]]) -> tuple[int | None, str | None]:
+    """The cost of one reply with the workspace's `prices`; for many, keep a `Prices`."""
+    return Prices(prices).cost_nano_usd(model, usage)
+
+
+def _bundled(entry: Mapping[str, Any], source: str, service_tier: str | None) -> _PriceList | None:
+    base = _price(entry, "", None)
+    if base is None:
+        return None
+    tier = service_tier if service_tier in {"flex", "priority"} else None
+    if tier is not None:
+        base = _price(entry, f"_{tier}", base) or base
+    thresholds = sorted((int(found[1]) for key in entry if (found := _THRESHOLD.fullmatch(key))), reverse=True)
+    above = []
+    for thousands in thresholds:
+        suffix = f"_above_{thousands}k_tokens"
+        price = _price(entry, suffix, base) or base
+        if tier is not None:
+            price = _price(entry, f"{suffix}_{tier}", price) or price
+        above.append((thousands * 1000, price))
+    return _PriceList(source, base, tuple(above))
+
+
+def _price(entry: Mapping[str, Any], suffix: str, base: Price | None) -> Price | None:
+    """The entry's price under its keys with this suffix; kinds that it lacks are the base's."""
+    found = {kind: _per_token(entry.get(key + suffix)) for kind, key in _MAP_KEYS.items()}
+    known = {kind: price for kind, price in found.items() if price is not None}
+    if base is not None:
+        return replace(base, **known)
+    if entry.get("mode") == "embedding":
+        known.setdefault("output", 0)
+    return Price(**known) if "input" in known and "output" in known else None
+
+
+def _per_token(usd: Any) -> int | None:
+    if isinstance(usd, bool) or not isinstance(usd, int | float):
+        return None
+    return int(Decimal(repr(usd)) * _ATTO)
+
+
+def _override(pattern: str, given: Mapping[str, Any]) -> Price:
+    problems = [problem for key in given if (problem := _key_problem(pattern, key, given[key]))]
+    problems += [
+        Problem(f"the price of {pattern!r} has no `{key}`", Place(SETTINGS), "give USD for a million tokens")
+        for key in ("input", "output")
+        if key not in given
+    ]
+    if problems:
+        raise InvalidFiles(problems)
+    return Price(**{key: int(Decimal(str(usd)) * _ATTO) // _PER_MILLION for key, usd in given.items()})
+
+
+def _key_problem(pattern: str, key: str, usd: Any) -> Problem | None:
+    if key not in _PRICE_KEYS:
+        meant = nearest(key, _PRICE_KEYS)
+        hint = f"did you mean `{meant[0]}`?" if meant else f"the keys are {', '.join(_PRICE_KEYS)}"
+        return Problem(f"unknown key `{key}` in the price of {pattern!r}", Place(SETTINGS), hint, code="unknown-key")
+    if isinstance(usd, bool) or not isinstance(usd, int | float) or not 0 <= usd < float("inf"):
+        return Problem(f"`{key}` of {pattern!r} is not a price", Place(SETTINGS), "give USD for a million tokens")
+    return None
+
+
+def _first(price: int | None, otherwise: int) -> int:
+    return otherwise if price is None else price

@@ -1,0 +1,220 @@
+"""What a provider's refusal means, as one of our errors, with every key, header and address taken out of its words.
+
+Both lanes to real models speak through this module, so that the same failure reads the same whichever lane met it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from promptctl.errors import (
+    AuthenticationFailed,
+    ModelError,
+    ModelTimeout,
+    OutOfQuota,
+    ProviderFailed,
+    ProviderUnreachable,
+    RateLimited,
+    RequestRejected,
+)
+from promptctl.models.gateway import Endpoint, Request
+
+_REDACTED = "[redacted]"
+_SHOWN_CHARS = 500
+# A provider that echoes a key usually shows its first and last few characters.
+_KEY_ENDS = 6
+_SHORTEST_SECRET = 4
+_MASKED = re.compile(r"[\w.\-]*\*{3,}[\w.\-*]*")
+_KEY_LIKE = re.compile(
+    r"(?i)\bbearer\s+[^\s\"',;]+|\b(?:sk|pk|rk|gsk|hf|xai|r8|AIza)[-_]?[A-Za-z0-9_\-]{12,}|\bAKIA[0-9A-Z]{12,}"
+)
+_QUOTA = re.compile(r"insufficient_quota|insufficient[ _](?:balance|credits?|funds)|exceeded your current quota", re.I)
+_CONTEXT = re.compile(r"context_length_exceeded|maximum context length|context window|prompt is too long", re.I)
+_HTML = re.compile(r"\s*(?:<!doctype html|<html)", re.I)
+_TIMEOUTS = frozenset({"Timeout", "ReadTimeout", "ConnectTimeout", "PoolTimeout"})
+_BREAKS = frozenset(
+    {"ConnectionRefusedError", "ConnectionResetError", "BrokenPipeError", "ConnectionAbortedError", "gaierror"}
+    | {"ClientConnectionError", "ServerDisconnectedError", "ClientPayloadError", "ClientOSError"}
+    | {"ClientConnectorError", "ClientConnectorDNSError", "ClientConnectorCertificateError", "SSLCertVerificationError"}
+    | {"ConnectError", "ReadError", "WriteError", "RemoteProtocolError", "IncompleteReadError", "APIConnectionError"}
+)
+
+
+def refusal(request: Request, status: int, words: str, headers: Mapping[str, str]) -> ModelError:
+    """The error that an HTTP status of 300 and above means. `words` is the answer's body or the message in it."""
+    said = redact(words_of(words), request)
+    detail = f": {said}" if said else ""
+    kind, hint, did = _meaning(status, words)
+    error = kind(f"{request.model} {did} ({status}){detail}", hint=hint, status=status)
+    error.detail = said or None
+    if issubclass(kind, RateLimited | ProviderFailed):
+        error.retry_after_s = retry_after_s(headers)
+    return error
+
+
+def refusal_in_answer(request: Request, error: Any) -> ModelError:
+    """The error of an error object that came with status 200, as some gateways send it."""
+    code = error.get("code") if isinstance(error, dict) else None
+    status = code if isinstance(code, int) and 400 <= code < 600 else 500
+    return refusal(request, status, json.dumps({"error": error}), {})
+
+
+def broken(request: Request, what: str) -> ProviderFailed:
+    """The error of an answer that is not the protocol's; `what` ends the sentence that begins with the model."""
+    return ProviderFailed(f"{request.model} {what}", hint=_HINT_ENDPOINT)
+
+
+def interrupted(request: Request, cause: BaseException | None = None) -> ModelError:
+    """The error of a request that got no whole answer, by what is found in the chain of causes."""
+    errors = list(causes(cause))
+    names = {type(error).__name__ for error in errors}
+    if "ConnectionRefusedError" in names:
+        return _unreachable(request, "nothing listens at its endpoint (connection refused)")
+    if names & {"gaierror", "ClientConnectorDNSError"}:
+        return _unreachable(request, "the host name of its endpoint is not known")
+    certificate = next((e for e in errors if type(e).__name__ == "SSLCertVerificationError"), None)
+    if certificate is not None:
+        reason = getattr(certificate, "verify_message", "") or "not accepted"
+        return _unreachable(request, f"the certificate of its endpoint was refused ({reason})", _HINT_CERTIFICATE)
+    if any(map(_is_timeout, names)):
+        return timed_out(request)
+    return ProviderUnreachable(f"{request.model}: the connection closed before the reply was whole")
+
+
+def was_interrupted(error: BaseException) -> bool:
+    """True where an error, or what caused it, is of the connection or of its deadline: `interrupted` says which."""
+    # LiteLLM calls whatever it does not know a connection error.
+    names = {type(cause).__name__ for cause in causes(error) if not type(cause).__module__.startswith("litellm")}
+    return bool(names & _BREAKS) or any(map(_is_timeout, names))
+
+
+def timed_out(request: Request) -> ModelTimeout:
+    """The error of a reply that was not whole in time."""
+    return ModelTimeout(
+        f"{request.model} gave no whole reply within {request.timeout_s:g} s",
+        hint="raise `timeout_s` under `models:` in promptctl.yaml, or ask for a shorter reply",
+    )
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, what caused it, what caused that, and so on."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def words_of(body: str) -> str:
+    """What an error's body says in words, on one line of bounded length."""
+    if _HTML.match(body):
+        return "an HTML page"
+    try:
+        said = _message_in(json.loads(body))
+    except (ValueError, RecursionError):
+        said = body
+    line = " ".join(said.split())
+    return line if len(line) <= _SHOWN_CHARS else line[:_SHOWN_CHARS] + " …"
+
+
+def redact(text: str, request: Request) -> str:
+    """The text without the request's key, headers and address, and without anything that looks like a key."""
+    for secret in sorted(_secrets(request.endpoint), key=len, reverse=True):
+        text = text.replace(secret, _REDACTED)
+    key = request.endpoint.api_key or ""
+    if len(key) >= 2 * _KEY_ENDS:
+        for end in (key[:_KEY_ENDS], key[-_KEY_ENDS:]):
+            text = re.sub(rf"[^\s\"',;:]*{re.escape(end)}[^\s\"',;:]*", _REDACTED, text)
+    return _KEY_LIKE.sub(_REDACTED, _MASKED.sub(_REDACTED, text))
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """How long the provider asks to wait, in seconds from now: Retry-After as a number or a date; None if it does not.
+
+    >>> retry_after_s({"retry-after": "1.5"})
+    1.5
+    """
+    milliseconds = _seconds(headers.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    value = headers.get("retry-after", "")
+    seconds = _seconds(value)
+    return seconds if seconds is not None or not value else _seconds_until(value)
+
+
+_HINT_ENDPOINT = "check `api_base` under `models:` in promptctl.yaml, or the provider's *_BASE_URL variable"
+_HINT_CERTIFICATE = "name the certificates to trust in the variable SSL_CERT_FILE"
+_HINT_KEY = "check the provider's key in the environment; `api_key_env` under `models:` names another variable"
+
+
+def _meaning(status: int, words: str) -> tuple[type[ModelError], str | None, str]:
+    if status in {401, 403}:
+        return AuthenticationFailed, _HINT_KEY, "refused the key"
+    if status == 402 or (status == 429 and _QUOTA.search(words)):
+        return OutOfQuota, "add credit to the account with the provider", "is out of quota"
+    if status == 429:
+        return RateLimited, None, "takes no more requests for now"
+    if status in {408, 409, 425} or status >= 500:
+        return ProviderFailed, None, "failed"
+    if status < 400:
+        hint = "set `api_base` to the address it leads to; a redirect is not followed, so that no key goes with it"
+        return RequestRejected, hint, "answered with a redirect"
+    if _CONTEXT.search(words):
+        return RequestRejected, "shorten the inputs, or choose a model with a longer context", "refused the request"
+    hint_404 = "check the model's name, and `api_base` where one is set" if status == 404 else None
+    return RequestRejected, hint_404, "refused the request"
+
+
+def _is_timeout(name: str) -> bool:
+    return name in _TIMEOUTS or name.endswith("TimeoutError")
+
+
+def _unreachable(request: Request, why: str, hint: str = _HINT_ENDPOINT) -> ProviderUnreachable:
+    return ProviderUnreachable(f"{request.model} was not reached: {why}", hint=hint)
+
+
+def _secrets(endpoint: Endpoint) -> set[str]:
+    found = {endpoint.api_key or "", *endpoint.headers.values()}
+    if endpoint.api_base:
+        parts = urlsplit(endpoint.api_base)
+        found |= {endpoint.api_base, endpoint.api_base.rstrip("/"), parts.netloc, parts.hostname or ""}
+    return {secret for secret in found if len(secret) >= _SHORTEST_SECRET}
+
+
+def _message_in(body: Any) -> str:
+    """The message of an error object, in the shapes that providers give it."""
+    if isinstance(body, str):
+        return body
+    if isinstance(body, list):
+        return "; ".join(_message_in(item) for item in body)
+    if isinstance(body, dict):
+        for key in ("error", "message", "detail", "msg", "error_message", "title"):
+            if body.get(key):
+                return _message_in(body[key])
+    return json.dumps(body, ensure_ascii=False)
+
+
+def _seconds(value: str) -> float | None:
+    try:
+        seconds = float(value)
+    except ValueError:
+        return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _seconds_until(date: str) -> float | None:
+    from datetime import UTC, datetime
+    from email.utils import parsedate_to_datetime
+
+    try:
+        moment = parsedate_to_datetime(date)
+    except (ValueError, TypeError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

@@ -1,0 +1,116 @@
+"""`replay/<model>`: answers from replies that were recorded, offline and for free; and the recording of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from promptctl.errors import ModelConfigurationError, Problem, ReplyNotRecorded
+from promptctl.formats.names import RECORDINGS
+from promptctl.models.gateway import Delta, Embeddings, Endpoint, Reply, Request
+from promptctl.models.recorded_reply import entry_of, reply_of
+from promptctl.models.recordings import RecordedReplies, RecordingFile
+
+PREFIX = "replay/"
+
+
+def recorded_model(model: str) -> str:
+    """The model whose replies a model id stands for.
+
+    >>> recorded_model("replay/openai/gpt-4o-mini")
+    'openai/gpt-4o-mini'
+    """
+    return model.removeprefix(PREFIX)
+
+
+def digest_for(request: Request) -> str:
+    """The digest under which the reply to a request is recorded: of the whole request to the recorded model."""
+    return replace(request, model=recorded_model(request.model)).digest()
+
+
+class Replay:
+    """Gives the recorded reply to a request that is equal in everything that is sent, or `ReplyNotRecorded`.
+
+    `folder` is the workspace's `datasets/recordings`. Files that cannot be read raise `InvalidFiles`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._replies = RecordedReplies(folder)
+
+    async def complete(self, request: Request) -> Reply:
+        """The recorded reply."""
+        return self._find(request)
+
+    async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
+        """The recorded reply's text in one piece, then the reply."""
+        reply = self._find(request)
+        if reply.text:
+            yield Delta(reply.text)
+        yield reply
+
+    async def embed(
+        self,
+        model: str,
+        texts: Sequence[str],  # noqa: ARG002
+        *,
+        timeout_s: float,  # noqa: ARG002
+        endpoint: Endpoint,  # noqa: ARG002
+    ) -> Embeddings:
+        """Embeddings are not recorded: raises `ModelConfigurationError`."""
+        raise ModelConfigurationError(
+            f"{model} has no embeddings: only chat replies are recorded",
+            hint=f"use {recorded_model(model)} for embeddings, or echo/echo offline",
+        )
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def problems(self) -> list[Problem]:
+        """Everything that is wrong in the files of recordings, each with file and line."""
+        return self._replies.problems()
+
+    def _find(self, request: Request) -> Reply:
+        started = time.perf_counter()
+        model = recorded_model(request.model)
+        if not model:
+            raise ModelConfigurationError(
+                f"{request.model!r} names no model to replay", hint="write replay/<model>: replay/openai/gpt-4o-mini"
+            )
+        digest = digest_for(request)
+        entry = self._replies.find(digest)
+        if entry is None:
+            count = len(self._replies)
+            among = f"none of the {count} in {RECORDINGS} is of this request" if count else f"{RECORDINGS} has none"
+            raise ReplyNotRecorded(
+                f"no reply of {model} was recorded for this request: {among}",
+                hint=f"record it with: promptctl run PROMPT --model {model} --record; its digest is {digest}",
+            )
+        return replace(reply_of(entry), latency_ms=(time.perf_counter() - started) * 1000)
+
+
+class Recording:
+    """Adds the replies of one prompt to a JSONL file, from which `replay/<model>` gives them again."""
+
+    def __init__(self, path: Path, prompt: str | None = None, *, now: Callable[[], datetime] | None = None) -> None:
+        self._file = RecordingFile(path)
+        self._prompt = prompt
+        self._now = now or (lambda: datetime.now(UTC))
+
+    def add(self, request: Request, reply: Reply, note: str | None = None) -> bool:
+        """Record the reply; False where it is recorded already, as every replayed one is.
+
+        Raises `WorkspaceError` where the file cannot be written.
+        """
+        if reply.source == "replay":
+            return False
+        moment = self._now().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        model = recorded_model(request.model)
+        return self._file.add(entry_of(digest_for(request), model, reply, moment, self._prompt, note))
+
+
+def record(path: Path, request: Request, reply: Reply, *, prompt: str | None = None, note: str | None = None) -> bool:
+    """Record one reply in a JSONL file; for many, keep a `Recording`."""
+    return Recording(path, prompt).add(request, reply, note)

@@ -1,0 +1,74 @@
+"""When to ask a model again after a failure, how long to wait first, and why to give up: a pure, bounded policy."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from promptctl.errors import ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """The bounds of asking again.
+
+    A wait doubles from `base_s` up to `cap_s`, of which a random half is taken off, so that calls that failed together
+    do not come back together. What the provider asks for in Retry-After is waited in full, up to `retry_after_cap_s`;
+    asked for more, a call gives up. All waits of a call together last at most `budget_s`.
+    """
+
+    max_attempts: int = 3
+    base_s: float = 0.5
+    cap_s: float = 20.0
+    budget_s: float = 120.0
+    retry_after_cap_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do after a failed attempt: wait `delay_s` seconds and ask again, or give up (None); `reason` says why."""
+
+    delay_s: float | None
+    reason: str
+
+
+def decide(
+    error: ModelError,
+    attempt: int,
+    policy: RetryPolicy,
+    *,
+    waited_s: float = 0.0,
+    jitter: Callable[[], float] = random.random,
+) -> Decision:
+    """Decide after the failed attempt number `attempt`, counted from 1.
+
+    `waited_s` is what the call has waited between its attempts so far; `jitter` gives a number from 0 up to 1.
+    """
+    if not error.is_retryable:
+        return Decision(None, "asking again would not help")
+    if attempt >= policy.max_attempts:
+        return Decision(None, f"{attempt} of {policy.max_attempts} attempts were made")
+    asked_s = error.retry_after_s
+    if asked_s is not None and asked_s > policy.retry_after_cap_s:
+        return Decision(
+            None, f"the provider asks to wait {asked_s:.0f} s, which is more than {policy.retry_after_cap_s:.0f} s"
+        )
+    doublings = min(attempt - 1, 30)
+    delay_s = min(policy.cap_s, policy.base_s * 2**doublings) * (1 - jitter() / 2)
+    delay_s = max(delay_s, asked_s or 0.0)
+    if waited_s + delay_s > policy.budget_s:
+        return Decision(None, f"waiting again would pass {policy.budget_s:.0f} s in all")
+    return Decision(delay_s, f"attempt {attempt + 1} of {policy.max_attempts} in {delay_s:.1f} s")
+
+
+def delay_s(
+    error: ModelError,
+    attempt: int,
+    policy: RetryPolicy,
+    *,
+    waited_s: float = 0.0,
+    jitter: Callable[[], float] = random.random,
+) -> float | None:
+    """Seconds to wait before the next attempt, or None to give up; `decide` says why as well."""
+    return decide(error, attempt, policy, waited_s=waited_s, jitter=jitter).delay_s

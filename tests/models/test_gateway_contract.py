@@ -1,0 +1,490 @@
+"""Every case runs on each lane to real models: the same request on the wire, reply, usage, cost, error and stream."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from promptctl.errors import (
+    AuthenticationFailed,
+    ModelConfigurationError,
+    ModelError,
+    ModelTimeout,
+    OutOfQuota,
+    ProviderFailed,
+    ProviderUnreachable,
+    RateLimited,
+    RequestRejected,
+)
+from promptctl.models.gateway import Delta, Embeddings, Endpoint, Gateway, Reply, Request, Usage
+from promptctl.models.litellm_lane import LiteLLM
+from promptctl.models.openai_lane import OpenAILane
+from promptctl.models.prices import Prices
+from tests import openai_server as say
+from tests.models.conftest import KEY
+from tests.openai_server import OpenAIServer
+
+# LiteLLM silences these when it is imported, which pytest takes back for each test.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Accessing the .* attribute on the instance is deprecated"),
+    pytest.mark.filterwarnings("ignore:.*`ReadOnly` qualifier"),
+    pytest.mark.filterwarnings("ignore:.*conflict with protected namespace"),
+]
+
+Ask = Callable[..., Request]
+LANES = {"direct": OpenAILane, "litellm": LiteLLM}
+TOOL = {"type": "function", "function": {"name": "lookup", "parameters": {"type": "object", "properties": {}}}}
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "label", "schema": {"type": "object"}, "strict": True}}
+
+
+@pytest.fixture(params=sorted(LANES))
+def lane(request: pytest.FixtureRequest) -> Gateway:
+    gateway: Gateway = LANES[request.param](Prices())
+    return gateway
+
+
+def run(lane: Gateway, work: Awaitable[Any]) -> Any:
+    """The result of the work, with the lane's connections closed in the same event loop."""
+
+    async def whole() -> Any:
+        try:
+            return await work
+        finally:
+            await lane.close()
+
+    return asyncio.run(whole())
+
+
+def complete(lane: Gateway, request: Request) -> Reply:
+    reply: Reply = run(lane, lane.complete(request))
+    return reply
+
+
+def stream(lane: Gateway, request: Request) -> list[Delta | Reply]:
+    async def collect() -> list[Delta | Reply]:
+        return [piece async for piece in lane.stream(request)]
+
+    pieces: list[Delta | Reply] = run(lane, collect())
+    return pieces
+
+
+def ask_either_way(lane: Gateway, request: Request, *, is_streamed: bool) -> Any:
+    return stream(lane, request) if is_streamed else complete(lane, request)
+
+
+BODIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "parameters": (
+        {"parameters": {"temperature": 0, "max_tokens": 40, "top_p": 0.5, "seed": 7, "stop": ["END"], "user": "u1"}},
+        {"temperature": 0, "max_tokens": 40, "top_p": 0.5, "seed": 7, "stop": ["END"], "user": "u1"},
+    ),
+    "unset parameters": ({"parameters": {"temperature": None}}, {}),
+    "tools": (
+        {"tools": (TOOL,), "parameters": {"tool_choice": "auto"}},
+        {"tools": [TOOL], "tool_choice": "auto"},
+    ),
+    "json object": ({"response_format": {"type": "json_object"}}, {"response_format": {"type": "json_object"}}),
+    "json schema": ({"response_format": SCHEMA}, {"response_format": SCHEMA}),
+}
+
+
+@pytest.mark.parametrize("case", BODIES)
+def test_the_same_request_goes_over_the_wire(lane: Gateway, server: OpenAIServer, ask: Ask, case: str) -> None:
+    given, expected = BODIES[case]
+    complete(lane, ask("hi", **given))
+    [received] = server.requests
+    assert (received.method, received.path) == ("POST", "/v1/chat/completions")
+    assert received.headers["authorization"] == f"Bearer {KEY}"
+    assert received.headers["content-type"] == "application/json"
+    assert received.body == {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}], **expected}
+
+
+def test_messages_of_every_kind_arrive_as_they_are(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "lookup", "arguments": '{"q": "ü"}'}}
+    messages: list[dict[str, Any]] = [
+        {"role": "system", "content": "Be brief.\n\n"},
+        {"role": "user", "content": [{"type": "text", "text": "What is it? 😀"}, _image()]},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "42"},
+        {"role": "user", "name": "ann", "content": ""},
+    ]
+    complete(lane, ask(messages=messages))
+    sent = [{key: value for key, value in message.items() if value is not None} for message in messages]
+    received = server.requests[0].body["messages"]
+    assert [{key: value for key, value in message.items() if value is not None} for message in received] == sent
+
+
+def test_a_stream_asks_for_its_usage(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:
+    stream(lane, ask("hi"))
+    body = server.requests[0].body
+    assert body["stream"] is True
+    assert body["stream_options"] == {"include_usage": True}
+
+
+def test_headers_of_the_endpoint_are_sent(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:
+    complete(lane, ask(endpoint=Endpoint(server.url, KEY, {"X-Team": "support"})))
+    assert server.requests[0].headers["x-team"] == "support"
+
+
+def test_a_server_without_a_key_gets_none(
+    lane: Gateway, server: OpenAIServer, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    complete(lane, ask(endpoint=Endpoint(server.url)))
+    assert KEY not in str(server.requests[0].headers)
+
+
+def test_a_local_models_name_is_sent_without_its_provider(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:
+    reply = complete(lane, ask(model="local/meta/llama-3.1"))
+    assert server.requests[0].body["model"] == "meta/llama-3.1"
+    assert reply.provider == "local"
+    assert (reply.cost_nano_usd, reply.price_source) == (None, None)
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_the_same_reply_comes_back(lane: Gateway, server: OpenAIServer, ask: Ask, is_streamed: bool) -> None:
+    server.script(say.reply("It is 42.", tokens=say.usage(1000, 100, cached=400, reasoning=60), finish_reason="length"))
+    answer = ask_either_way(lane, ask(), is_streamed=is_streamed)
+    reply = answer[-1] if is_streamed else answer
+    assert reply.text == "It is 42."
+    assert (reply.model, reply.provider) == ("gpt-4o-mini-2024-07-18", "openai")
+    assert reply.finish_reason == "length"
+    assert reply.tool_calls == ()
+    assert reply.usage == Usage(1000, 100, cached_tokens=400, reasoning_tokens=60)
+    # 600 new and 400 cached tokens at 0.15 and 0.075, 100 put out at 0.60 USD for a million.
+    assert reply.cost_nano_usd == 600 * 150 + 400 * 75 + 100 * 600
+    assert reply.price_source.startswith("litellm ")
+    assert reply.source == "model"
+    assert 0 < reply.latency_ms < 10_000
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_tool_calls_come_back_whole(lane: Gateway, server: OpenAIServer, ask: Ask, is_streamed: bool) -> None:
+    server.script(say.tool_call("lookup", {"q": "weather in Zürich"}, call_id="call_9"))
+    answer = ask_either_way(lane, ask(tools=(TOOL,)), is_streamed=is_streamed)
+    reply = answer[-1] if is_streamed else answer
+    arguments = json.dumps({"q": "weather in Zürich"})
+    expected = {"id": "call_9", "type": "function", "function": {"name": "lookup", "arguments": arguments}}
+    assert reply.tool_calls == (expected,)
+    assert (reply.text, reply.finish_reason) == ("", "tool_calls")
+
+
+def test_a_refusal_is_the_replys_text(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:
+    message = {"role": "assistant", "content": None, "refusal": "I cannot help with that."}
+    body = {"model": "m", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    server.script(say.raw(json.dumps(body).encode()))
+    assert complete(lane, ask()).text == "I cannot help with that."
+
+
+def test_usage_that_the_server_does_not_give_is_unknown(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:
+    message = {"role": "assistant", "content": "hello"}
+    body = {"model": "m", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    server.script(say.raw(json.dumps(body).encode()))
+    reply = complete(lane, ask())
+    assert reply.usage == Usage()
+    assert (reply.cost_nano_usd, reply.price_source) == (None, None)
+
+
+def test_a_stream_gives_its_pieces_in_order_and_then_the_whole(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:
+    server.script(say.reply("one two three", pieces=["one ", "two ", "three"], pause_s=0.02))
+    *deltas, reply = stream(lane, ask())
+    assert [delta.text for delta in deltas if isinstance(delta, Delta)] == ["one ", "two ", "three"]
+    assert isinstance(reply, Reply)
+    assert reply.text == "one two three"
+    assert reply.first_token_ms is not None
+    assert reply.first_token_ms < reply.latency_ms
+
+
+def test_a_stream_may_be_read_step_by_step_in_different_tasks(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:
+    server.script(say.reply("one two three"))
+
+    async def steps() -> list[Delta | Reply]:
+        pieces: AsyncIterator[Delta | Reply] = lane.stream(ask())
+        found = []
+        while (piece := await asyncio.create_task(_next_or_none(pieces))) is not None:
+            found.append(piece)
+        return found
+
+    assert run(lane, steps())[-1].text == "one two three"
+
+
+def test_a_stream_that_is_left_early_is_closed(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:
+    server.script(say.reply("abcdef", pieces=list("abcdef"), pause_s=0.01))
+
+    async def first_piece() -> Delta | Reply:
+        pieces = lane.stream(ask())
+        piece = await anext(pieces)
+        await pieces.aclose()
+        return piece
+
+    assert run(lane, first_piece()) == Delta("a")
+
+
+ERRORS: dict[str, tuple[say.Answer, type[ModelError], int | None]] = {
+    "400": (say.failure(400, "messages: too odd"), RequestRejected, 400),
+    "401": (say.failure(401, f"Incorrect API key provided: {KEY}"), AuthenticationFailed, 401),
+    "403": (say.failure(403, "not for you"), AuthenticationFailed, 403),
+    "404": (say.failure(404, "The model `x` does not exist", code="model_not_found"), RequestRejected, 404),
+    "413": (say.failure(413, "too large"), RequestRejected, 413),
+    "422": (say.failure(422, "unprocessable"), RequestRejected, 422),
+    "402": (say.failure(402, "Insufficient Balance"), OutOfQuota, 402),
+    "429": (say.failure(429, "slow down", retry_after=7), RateLimited, 429),
+    "429 quota": (say.failure(429, "You exceeded your current quota", code="insufficient_quota"), OutOfQuota, 429),
+    "500": (say.failure(500, "oops"), ProviderFailed, 500),
+    "503": (say.failure(503, "overloaded", retry_after=3), ProviderFailed, 503),
+    "redirect": (say.raw(b"", status=307, headers={"location": "http://127.0.0.1:1/v1"}), RequestRejected, 307),
+    "malformed JSON": (say.malformed(), ProviderFailed, None),
+    "HTML": (say.html(), ProviderFailed, None),
+    "HTML with status 502": (say.html(502), ProviderFailed, 502),
+    "no choices": (say.empty_choices(), ProviderFailed, None),
+    "closed early": (say.close_early(), ProviderUnreachable, None),
+    "half a body": (say.half_body(), ProviderUnreachable, None),
+}
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("case", ERRORS)
+def test_every_failure_has_its_error(
+    lane: Gateway, server: OpenAIServer, ask: Ask, case: str, is_streamed: bool
+) -> None:
+    answer, expected, status = ERRORS[case]
+    server.script(answer)
+    with pytest.raises(ModelError) as caught:
+        ask_either_way(lane, ask(), is_streamed=is_streamed)
+    assert type(caught.value) is expected
+    assert caught.value.status == status
+    assert caught.value.message.startswith("openai/gpt-4o-mini")
+    assert len(server.requests) == 1, "a lane never asks again by itself"
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_hanging_server_is_left_at_the_deadline(
+    lane: Gateway, server: OpenAIServer, ask: Ask, is_streamed: bool
+) -> None:
+    server.script(say.hang(5))
+    with pytest.raises(ModelTimeout, match=r"no whole reply within 0\.2 s"):
+        ask_either_way(lane, ask(timeout_s=0.2), is_streamed=is_streamed)
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_refused_connection_says_that_nothing_listens(lane: Gateway, ask: Ask, is_streamed: bool) -> None:
+    with say.refused_url() as url, pytest.raises(ProviderUnreachable, match="nothing listens"):
+        ask_either_way(lane, ask(endpoint=Endpoint(url, KEY)), is_streamed=is_streamed)
+
+
+def test_a_slow_stream_is_cut_at_the_deadline_and_keeps_what_came(
+    lane: Gateway, server: OpenAIServer, ask: Ask
+) -> None:
+    server.script(say.reply("one two", pieces=["one ", "two"], pause_s=1.0))
+    with pytest.raises(ModelTimeout) as caught:
+        stream(lane, ask(timeout_s=0.5))
+    assert caught.value.partial.text == "one "
+
+
+@pytest.mark.parametrize("is_clean", [False, True])
+def test_a_stream_cut_half_way_keeps_what_came(lane: Gateway, server: OpenAIServer, ask: Ask, is_clean: bool) -> None:
+    server.script(say.cut_stream("one ", "two ", is_clean=is_clean))
+    with pytest.raises(ProviderUnreachable) as caught:
+        stream(lane, ask())
+    partial = caught.value.partial
+    assert (partial.text, partial.finish_reason) == ("one two ", None)
+    assert (partial.usage, partial.cost_nano_usd) == (Usage(), None)
+
+
+def test_an_error_inside_a_stream_keeps_what_came(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:
+    server.script(say.error_in_stream("one ", message="overloaded"))
+    with pytest.raises(ProviderFailed, match="overloaded") as caught:
+        stream(lane, ask())
+    assert caught.value.partial.text == "one "
+
+
+RETRY_AFTER: dict[str, tuple[float | str | None, float, float]] = {
+    "seconds": (7, 7, 7),
+    "a fraction": ("1.5", 1.5, 1.5),
+    "a date": ("Wed, 21 Oct 2099 07:28:00 GMT", 1e9, 1e10),
+    "a date gone by": ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
+}
+
+
+@pytest.mark.parametrize("case", RETRY_AFTER)
+def test_retry_after_is_read(lane: Gateway, server: OpenAIServer, ask: Ask, case: str) -> None:
+    value, least, most = RETRY_AFTER[case]
+    server.script(say.failure(429, "slow down", retry_after=value))
+    with pytest.raises(RateLimited) as caught:
+        complete(lane, ask())
+    assert caught.value.retry_after_s is not None
+    assert least <= caught.value.retry_after_s <= most
+
+
+@pytest.mark.parametrize("value", [None, "soon", "nan", ""])
+def test_a_retry_after_that_says_nothing_is_none(
+    lane: Gateway, server: OpenAIServer, ask: Ask, value: str | None
+) -> None:
+    server.script(say.failure(429, "slow down", retry_after=value))
+    with pytest.raises(RateLimited) as caught:
+        complete(lane, ask())
+    assert caught.value.retry_after_s is None
+
+
+def test_the_providers_words_are_in_the_error_and_marked(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:
+    server.script(say.failure(400, "'max_tokens' is too large: 99999"))
+    with pytest.raises(RequestRejected) as caught:
+        complete(lane, ask())
+    assert caught.value.detail == "'max_tokens' is too large: 99999"
+    assert caught.value.detail in caught.value.message
+
+
+def test_too_long_a_context_says_what_to_do(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:
+    words = "This model's maximum context length is 4097 tokens"
+    server.script(say.failure(400, words, code="context_length_exceeded"))
+    with pytest.raises(RequestRejected) as caught:
+        complete(lane, ask())
+    assert caught.value.hint is not None
+    assert "longer context" in caught.value.hint
+
+
+SECRET_ANSWERS: dict[str, say.Answer] = {
+    "the key": say.failure(401, f"Incorrect API key provided: {KEY}."),
+    "the key masked": say.failure(401, f"Incorrect API key provided: {KEY[:9]}******{KEY[-4:]}."),
+    "the key's ends": say.failure(400, f"key {KEY[:12]}...{KEY[-8:]} is not active"),
+    "a header": say.failure(403, "team canary-header may not"),
+    "everything in HTML": say.html(500),
+    "nothing": say.close_early(),
+    "no JSON": say.raw(f"{KEY} canary-header".encode()),
+    "an error in a stream": say.error_in_stream("x", message=f"bad key {KEY} canary-header"),
+}
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("case", SECRET_ANSWERS)
+def test_no_error_shows_a_key_a_header_or_an_address(
+    lane: Gateway,
+    server: OpenAIServer,
+    ask: Ask,
+    case: str,
+    is_streamed: bool,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    endpoint = Endpoint(server.url, KEY, {"X-Team": "canary-header"})
+    server.script(SECRET_ANSWERS[case])
+    with pytest.raises(ModelError) as caught:
+        ask_either_way(lane, ask(endpoint=endpoint), is_streamed=is_streamed)
+    _assert_nothing_shows(caught.value, server, caplog.text, capfd.readouterr())
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_no_secret_shows_where_nothing_answers(
+    lane: Gateway, server: OpenAIServer, ask: Ask, is_streamed: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server.script(say.hang(5))
+    with pytest.raises(ModelTimeout) as caught:
+        ask_either_way(lane, ask(timeout_s=0.2), is_streamed=is_streamed)
+    _assert_nothing_shows(caught.value, server, capfd.readouterr())
+    with say.refused_url() as url, pytest.raises(ProviderUnreachable) as refused:
+        ask_either_way(lane, ask(endpoint=Endpoint(url, KEY)), is_streamed=is_streamed)
+    assert KEY not in str(vars(refused.value))
+    assert url.split("/")[2] not in str(vars(refused.value))
+
+
+def test_an_address_that_cannot_be_one_is_refused_before_anything_is_sent(lane: Gateway, ask: Ask) -> None:
+    for address in (
+        "ftp://127.0.0.1/v1",
+        "127.0.0.1:8000/v1",
+        "http:///v1",
+        "http://user:canary@127.0.0.1/v1",
+        "http://h:x/",
+    ):
+        with pytest.raises(ModelConfigurationError) as caught:
+            complete(lane, ask(endpoint=Endpoint(address, KEY)))
+        assert address not in str(vars(caught.value))
+        assert "canary" not in str(vars(caught.value))
+
+
+@pytest.mark.parametrize("name", ["model", "messages", "stream", "response_format"])
+def test_a_parameter_cannot_take_the_place_of_the_prompt(
+    lane: Gateway, server: OpenAIServer, ask: Ask, name: str
+) -> None:
+    with pytest.raises(ModelConfigurationError, match=f"`{name}` cannot be set"):
+        complete(lane, ask(parameters={name: "x"}))
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("name", ["api_base", "base_url", "api_key", "extra_headers", "mock_response", "num_retries"])
+def test_a_parameter_never_moves_the_request_or_its_key(
+    lane: Gateway, server: OpenAIServer, ask: Ask, name: str
+) -> None:
+    with say.refused_url() as elsewhere:
+        try:
+            complete(lane, ask(parameters={name: elsewhere}))
+        except ModelConfigurationError:
+            assert server.requests == []
+        else:
+            # The direct lane sends it as what it is: a key of the body, to the same address.
+            assert server.requests[0].body[name] == elsewhere
+            assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+def test_embeddings_come_back_in_the_order_of_the_texts(lane: Gateway, server: OpenAIServer) -> None:
+    work = lane.embed("openai/text-embedding-3-small", ["one", "two"], timeout_s=10, endpoint=Endpoint(server.url, KEY))
+    found: Embeddings = run(lane, work)
+    [received] = server.requests
+    assert received.path == "/v1/embeddings"
+    assert received.body == {"model": "text-embedding-3-small", "input": ["one", "two"], "encoding_format": "float"}
+    assert [len(vector) for vector in found.vectors] == [8, 8]
+    assert found.vectors[0] != found.vectors[1]
+    assert found.usage.input_tokens == 2
+    assert found.cost_nano_usd == 40
+
+
+def test_embeddings_fail_as_replies_do(lane: Gateway, server: OpenAIServer) -> None:
+    server.script(say.failure(429, "slow down", retry_after=2))
+    work = lane.embed("openai/text-embedding-3-small", ["one"], timeout_s=10, endpoint=Endpoint(server.url, KEY))
+    with pytest.raises(RateLimited) as caught:
+        run(lane, work)
+    assert caught.value.retry_after_s == 2
+
+
+def test_many_requests_at_once_get_their_own_replies(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:
+    async def all_at_once() -> list[Reply]:
+        return list(await asyncio.gather(*(lane.complete(ask(f"number {n}")) for n in range(40))))
+
+    assert [reply.text for reply in run(lane, all_at_once())] == [f"number {n}" for n in range(40)]
+
+
+def test_a_closed_lane_can_be_used_again(lane: Gateway, ask: Ask) -> None:
+    assert complete(lane, ask("one")).text == "one"
+    assert complete(lane, ask("two")).text == "two"
+
+
+def test_a_cancelled_request_is_cancelled(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:
+    server.script(say.hang(5))
+
+    async def cancel() -> None:
+        task = asyncio.ensure_future(lane.complete(ask()))
+        while not server.requests:  # noqa: ASYNC110 - the server is on a thread of its own
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(lane, cancel())
+
+
+def _assert_nothing_shows(error: ModelError, server: OpenAIServer, *written: Any) -> None:
+    shown = " ".join(map(str, [error, repr(error), vars(error), error.__cause__, error.__context__, *written]))
+    for secret in (KEY, KEY[:9], KEY[-6:], "canary-header", str(server.port), "127.0.0.1"):
+        assert secret not in shown
+
+
+def _image() -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+
+
+async def _next_or_none(pieces: AsyncIterator[Delta | Reply]) -> Delta | Reply | None:
+    return await anext(pieces, None)
