@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from promptctl.log import payloads, rollups
 from promptctl.log.encoding import (
@@ -35,6 +37,7 @@ RESULT_COLUMNS = (
     "output_hash", "reply_source", "cost_nano_usd", "latency_ms", "execution_id", "error_type", "error_message",
 )  # fmt: skip
 _RESULT_FIELDS = tuple("output" if name == "output_hash" else name for name in RESULT_COLUMNS)
+_result_values = attrgetter(*_RESULT_FIELDS)
 
 _INSERT = f"""
 INSERT INTO executions ({", ".join(COLUMNS)}) VALUES ({", ".join("?" * len(COLUMNS))}) ON CONFLICT (id) DO NOTHING
@@ -65,13 +68,18 @@ class _Row(NamedTuple):
         return str(self.encoded.plain[_STARTED_AT])
 
 
+class _Result(NamedTuple):
+    document: dict[str, Any]
+    values: tuple[object, ...]
+    output: Payload | None
+
+
 class Batch:
     """Entries and results made ready before the write lock is taken; `write` may be called again, on another file."""
 
     def __init__(self, entries: Iterable[Entry], results: Iterable[ResultRow], redactor: Redactor) -> None:
-        self._redactor = redactor
         self._rows = [_make_row(entry, redactor) for entry in entries]
-        self._results = [_redacted(result, redactor) for result in results]
+        self._results = [_make_result(result, redactor) for result in results]
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Add everything within the caller's transaction; what is there already is left as it is and counted once."""
@@ -79,20 +87,18 @@ class Batch:
         payloads.store(connection, [payload for row in fresh for payload in row.payloads])
         rollups.add_to_stats(connection, ((row.encoded.execution, row.started_at) for row in fresh))
         _keep_latest(connection, fresh)
+        payloads.store(connection, [result.output for result in self._results if result.output])
         for result in self._results:
             _write_result(connection, result)
 
     def lines(self) -> list[str]:
         """The same as JSON lines, for a file that `read_lines` reads back."""
         kept = [f'{{"content":"{row.content}","execution":{row.encoded.document()}}}' for row in self._rows]
-        kept += [to_json({"result": {name: getattr(each, name) for name in _RESULT_FIELDS}}) for each in self._results]
-        return kept
+        return kept + [to_json({"result": result.document}) for result in self._results]
 
 
 def read_lines(lines: Iterable[str]) -> tuple[list[Entry], list[ResultRow]]:
     """What `Batch.lines` wrote. Raises `ValueError`, `KeyError` or `TypeError` for anything else."""
-    import json
-
     from promptctl.log.encoding import from_document
     from promptctl.log.results import ResultRow
 
@@ -143,31 +149,24 @@ def _keep_latest(connection: sqlite3.Connection, rows: Iterable[_Row]) -> None:
         connection.execute(_REPLACE_LATEST, values)
 
 
-def _redacted(result: ResultRow, redactor: Redactor) -> ResultRow:
-    from dataclasses import replace
+def _make_result(result: ResultRow, redactor: Redactor) -> _Result:
+    document = dict(zip(_RESULT_FIELDS, _result_values(result), strict=True))
+    for name in ("output", "error_message"):
+        if document[name] is not None:
+            document[name] = redactor.redact(well_formed(document[name]))
+    document["finished_at"] = as_stored(result.finished_at) if result.finished_at else utc_now()
+    scores = None
+    if result.scores is not None:
+        plain = to_json(result.scores)
+        scores = redactor.redact_json(plain)
+        document["scores"] = result.scores if scores is plain else json.loads(scores)
+    output = None if document["output"] is None else payloads.payload(document["output"])
+    values = {**document, "scores": scores, "output": output[0] if output else None}
+    return _Result(document, tuple(values.values()), output)
 
-    def clean(text: str | None) -> str | None:
-        return None if text is None else redactor.redact(well_formed(text))
 
-    return replace(
-        result,
-        output=clean(result.output),
-        error_message=clean(result.error_message),
-        scores=None if result.scores is None else redactor.redact_data(result.scores),
-        finished_at=as_stored(result.finished_at) if result.finished_at else utc_now(),
-    )
-
-
-def _write_result(connection: sqlite3.Connection, result: ResultRow) -> None:
+def _write_result(connection: sqlite3.Connection, result: _Result) -> None:
     """Add a result, once; a result that had ended in an error gives way to the later one."""
-    output = None if result.output is None else payloads.payload(result.output)
-    values = {name: getattr(result, name, None) for name in RESULT_COLUMNS}
-    values["scores"] = None if result.scores is None else to_json(result.scores)
-    values["output_hash"] = output[0] if output else None
-    row = tuple(values.values())
-    if connection.execute(_INSERT_RESULT, row).rowcount != 1:
-        key = (result.evaluation_id, result.case_id, result.repeat)
-        connection.execute(_FORGET_ERRORED, key)
-        connection.execute(_INSERT_RESULT, row)
-    if output:
-        payloads.store(connection, [output])
+    if connection.execute(_INSERT_RESULT, result.values).rowcount != 1:
+        connection.execute(_FORGET_ERRORED, result.values[:3])
+        connection.execute(_INSERT_RESULT, result.values)

@@ -50,13 +50,22 @@ Group = tuple[Any, ...]
 class StatsRow:
     """The totals of one group. `group` names it: dimension to value; a version has `version_display` beside it.
 
-    Tokens and costs are sums over every attempt, so over everything that was paid. `cost_nano_usd` is None where not
-    one price is known; `unpriced` counts the attempts whose cost is missing in it. Latencies are those of whole replies
-    from the model itself, in milliseconds; the percentiles are at most 5 % off.
+    Tokens and costs are sums over every attempt, so over everything that was paid. Latencies are those of whole
+    replies from the model itself, in milliseconds; the percentiles are at most 5 % off.
     """
 
     group: Mapping[str, Any]
     totals: Totals
+
+    @property
+    def prompt(self) -> str | None:
+        """The prompt's id, where it is grouped by prompt."""
+        return self.group.get("prompt")
+
+    @property
+    def version_display(self) -> str | None:
+        """The version as people read it, where it is grouped by version."""
+        return self.group.get("version_display")
 
     @property
     def calls(self) -> int:
@@ -64,20 +73,40 @@ class StatsRow:
         return self.totals.calls
 
     @property
+    def failed(self) -> int:
+        """Calls of which no attempt came out well."""
+        return max(0, self.totals.calls - self.totals.ok)
+
+    @property
+    def input_tokens(self) -> int:
+        """As the providers counted them."""
+        return self.totals.input_tokens
+
+    @property
+    def output_tokens(self) -> int:
+        """As the providers counted them."""
+        return self.totals.output_tokens
+
+    @property
+    def unpriced(self) -> int:
+        """Attempts that brought a reply and whose cost is unknown, so missing in `cost_nano_usd`."""
+        return self.totals.unpriced
+
+    @property
     def cost_nano_usd(self) -> int | None:
-        """What all attempts cost together, as far as prices are known."""
+        """What all attempts cost together, as far as prices are known; None where not one is."""
         return None if self.totals.unpriced and not self.totals.priced else self.totals.cost_nano_usd
 
     @property
-    def avg_cost_nano_usd(self) -> float | None:
+    def average_cost_nano_usd(self) -> float | None:
         """Cost per call whose price is known; None where there is none."""
         priced_calls = self.totals.calls - self.totals.unpriced
-        return self.totals.cost_nano_usd / priced_calls if priced_calls > 0 else None
+        return round(self.totals.cost_nano_usd / priced_calls, 1) if priced_calls > 0 else None
 
     @property
-    def avg_latency_ms(self) -> float | None:
-        """Mean latency of a whole reply."""
-        return self.totals.latency_sum_ms / self.totals.timed if self.totals.timed else None
+    def average_latency_ms(self) -> float | None:
+        """Mean latency of a reply."""
+        return round(self.totals.latency_sum_ms / self.totals.timed, 1) if self.totals.timed else None
 
     @property
     def p50_latency_ms(self) -> float | None:
@@ -89,22 +118,29 @@ class StatsRow:
         """Nineteen of twenty replies took no longer."""
         return percentile(self.totals.histogram, 0.95)
 
+    @property
+    def last_call_at(self) -> str:
+        """When the last attempt began: UTC, ISO 8601."""
+        return self.totals.last_at
+
     def as_dict(self) -> dict[str, Any]:
         """A JSON object with stable keys: the group's, then the numbers."""
         totals = self.totals
-        counts = ("calls", "attempts", "ok", "errors", "invalid_outputs", "blocked", "cancelled", "reused")
+        attempts = ("attempts", "ok", "errors", "invalid_outputs", "blocked", "cancelled", "reused")
         tokens = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
         return {
             **self.group,
-            **{name: getattr(totals, name) for name in (*counts, *tokens)},
+            "calls": self.calls,
+            "failed": self.failed,
+            **{name: getattr(totals, name) for name in (*attempts, *tokens)},
             "cost_nano_usd": self.cost_nano_usd,
-            "avg_cost_nano_usd": _rounded(self.avg_cost_nano_usd),
-            "unpriced": totals.unpriced,
-            "avg_latency_ms": _rounded(self.avg_latency_ms),
+            "average_cost_nano_usd": self.average_cost_nano_usd,
+            "unpriced": self.unpriced,
+            "average_latency_ms": self.average_latency_ms,
             "p50_latency_ms": self.p50_latency_ms,
             "p95_latency_ms": self.p95_latency_ms,
-            "first_at": totals.first_at,
-            "last_at": totals.last_at,
+            "first_call_at": totals.first_at,
+            "last_call_at": self.last_call_at,
         }
 
 
@@ -204,7 +240,3 @@ def _position(wanted: Dimension, by: Sequence[Dimension]) -> int | None:
 def _sort_key(value: Any) -> tuple[bool, bool, Any]:
     """Numbers before texts, and what has no value last."""
     return value is None, isinstance(value, str), 0 if value is None else value
-
-
-def _rounded(number: float | None) -> float | None:
-    return None if number is None else round(number, 1)

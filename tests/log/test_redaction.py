@@ -81,6 +81,21 @@ def test_a_secret_of_digits_that_stands_as_a_number_becomes_text_so_that_the_jso
     }
 
 
+def test_a_known_value_that_looks_like_a_long_name_is_hidden_too() -> None:
+    redact = Redactor(["sk-our-own-proxy-without-digits", "without-digits-and-more"]).redact
+
+    assert redact("x sk-our-own-proxy-without-digits y") == "x [redacted] y"
+    assert redact("bearer is-without-digits-and-more") == "bearer is-[redacted]"
+
+
+def test_long_texts_and_texts_that_are_not_valid_unicode_are_redacted_too() -> None:
+    redactor = Redactor(["correct-horse"])
+
+    assert redactor.redact("ü" * 9_000 + "correct-horse") == "ü" * 9_000 + "[redacted]"
+    assert redactor.redact("\ud83d correct-horse") == "? [redacted]"
+    assert redactor.redact("long " * 1_000) == "long " * 1_000
+
+
 def test_short_values_are_not_taken_for_secrets() -> None:
     assert Redactor(["true", "", "prod"]).redact("true prod") == "true prod"
 

@@ -85,6 +85,7 @@ def test_a_call_is_counted_once_and_every_attempt_is_paid_for(log: Log) -> None:
         "version": 7,
         "version_display": "v7 (3f2a9c1)",
         "calls": 1,
+        "failed": 0,
         "attempts": 3,
         "ok": 1,
         "errors": 1,
@@ -97,13 +98,13 @@ def test_a_call_is_counted_once_and_every_attempt_is_paid_for(log: Log) -> None:
         "cached_tokens": 0,
         "reasoning_tokens": 0,
         "cost_nano_usd": 11,
-        "avg_cost_nano_usd": 11.0,
+        "average_cost_nano_usd": 11.0,
         "unpriced": 0,
-        "avg_latency_ms": 80.0,
+        "average_latency_ms": 80.0,
         "p50_latency_ms": row.p50_latency_ms,
         "p95_latency_ms": row.p95_latency_ms,
-        "first_at": first.started_at,
-        "last_at": third.started_at,
+        "first_call_at": first.started_at,
+        "last_call_at": third.started_at,
     }
     assert row.p50_latency_ms == pytest.approx(60, rel=0.05)
     assert row.p95_latency_ms == pytest.approx(100, rel=0.05)
@@ -115,7 +116,9 @@ def test_an_unknown_price_is_said_and_never_counted_as_nothing(log: Log) -> None
     log.append([Entry(make(prompt="free", cost_nano_usd=0))])
     log.append([Entry(make(prompt="refused", cost_nano_usd=None, status="blocked", output_tokens=None))])
 
-    rows = {row.group["prompt"]: (row.cost_nano_usd, row.avg_cost_nano_usd, row.totals.unpriced) for row in stats(log)}
+    rows = {
+        row.group["prompt"]: (row.cost_nano_usd, row.average_cost_nano_usd, row.totals.unpriced) for row in stats(log)
+    }
 
     assert rows == {
         "all unknown": (None, None, 1),
@@ -130,7 +133,7 @@ def test_reused_replies_are_counted_and_leave_the_latency_alone(log: Log) -> Non
 
     [row] = stats(log)
 
-    assert (row.totals.calls, row.totals.reused, row.avg_latency_ms) == (2, 1, 500.0)
+    assert (row.totals.calls, row.totals.reused, row.average_latency_ms) == (2, 1, 500.0)
 
 
 def test_percentiles_are_within_five_percent(log: Log) -> None:
@@ -243,7 +246,7 @@ def test_what_the_configuration_of_a_prompt_must_tell_it_tells_with_logging_off(
     [row] = stats(log, by=("prompt",))
     last = latest_call(log, "support/triage")
 
-    assert (row.calls, row.cost_nano_usd, row.avg_cost_nano_usd) == (8, 16_000, 2_000)
+    assert (row.calls, row.cost_nano_usd, row.average_cost_nano_usd) == (8, 16_000, 2_000)
     assert last
     assert last.started_at == row.totals.last_at
     told = (last.messages, last.reply, last.input_tokens, last.output_tokens, last.cost_nano_usd, last.user)

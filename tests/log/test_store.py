@@ -68,7 +68,7 @@ def test_what_is_kept_of_a_call_is_what_its_rule_says_and_its_totals_and_latest_
     with log.reading() as connection:
         counts = [connection.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in ("executions", "payloads")]
     assert counts == [rows, payloads]
-    assert [(row.calls, row.cost_nano_usd, row.avg_cost_nano_usd) for row in stats(log)] == [(1, 27_000, 27_000)]
+    assert [(row.calls, row.cost_nano_usd, row.average_cost_nano_usd) for row in stats(log)] == [(1, 27_000, 27_000)]
     latest = latest_call(log, "support/triage")
     assert latest
     assert (latest.messages, latest.reply) == (written.messages, written.reply)

@@ -1,0 +1,322 @@
+"""How fast the log is, and what it loses: nothing, by many writers at once and by kill -9.
+
+    python benchmarks/log.py [--only writers kills million batch cold] [--records 1000000] [--rounds 40]
+
+Prints one line for each measurement and exits 1 where a target is missed. Everything happens in a temporary folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from promptctl.log.ids import new_id
+from promptctl.log.maintenance import check
+from promptctl.log.queries import executions, stats
+from promptctl.log.records import Content, Execution
+from promptctl.log.redaction import Redactor
+from promptctl.log.results import ResultRow
+from promptctl.log.store import Entry, Log
+from promptctl.log.times import utc_text
+
+PROMPTS, VERSIONS = 20, 20
+SYSTEM = "You triage tickets for Acme. " * 40
+
+
+def an_execution(number: int, chance: random.Random) -> Execution:
+    """One of 400 prompts and versions, begun over the last three months."""
+    from datetime import UTC, datetime, timedelta
+
+    identifier = new_id()
+    started = datetime(2026, 8, 1, tzinfo=UTC) + timedelta(seconds=number * 7.7)
+    version = 1 + number // PROMPTS % VERSIONS
+    ticket = f"I was charged twice on day {number}."
+    return Execution(
+        id=identifier,
+        call_id=identifier,
+        started_at=utc_text(started),
+        source="eval" if number % 3 else "run",
+        prompt=f"support/prompt-{number % PROMPTS}",
+        prompt_name="Support triage",
+        digest=f"1:{version:064x}",
+        model="openai/gpt-4o-mini",
+        status="error" if number % 50 == 0 else "ok",
+        version=version,
+        version_display=f"v{version} (3f2a9c1)",
+        commit="3f2a9c1" + "0" * 33,
+        label="production",
+        provider="openai",
+        model_resolved="gpt-4o-mini-2024-07-18",
+        parameters={"temperature": 0, "max_tokens": 400},
+        input_tokens=100,
+        output_tokens=20,
+        cost_nano_usd=27_000,
+        price_source="bundled",
+        latency_ms=round(chance.lognormvariate(6, 1), 3),
+        finish_reason="stop",
+        user=f"user-{number % 100}",
+        tool_version="0.1.0",
+        inputs={"ticket": ticket},
+        messages=[{"role": "system", "content": SYSTEM}, {"role": "user", "content": ticket}],
+        reply='{"label": "billing", "reply": "We are sorry."}',
+    )
+
+
+def entries(count: int, content: Content) -> Iterator[Entry]:
+    chance = random.Random(1)
+    return (Entry(an_execution(number, chance), content) for number in range(count))
+
+
+def one_evaluation(entry: Entry) -> Entry:
+    fixed = replace(
+        entry.execution, source="eval", prompt="support/triage", version=7, digest="1:ab", evaluation_id="e"
+    )
+    return Entry(fixed, entry.content)
+
+
+class Report:
+    def __init__(self) -> None:
+        self.has_failed = False
+
+    def tell(self, what: str, measured: str, *, is_good: bool | None = None) -> None:
+        verdict = "" if is_good is None else "  ok" if is_good else "  MISSED"
+        self.has_failed |= is_good is False
+        print(f"{what:<58} {measured}{verdict}", flush=True)
+
+
+def run_writer(path: Path, count: int) -> None:
+    """A process of its own: appends, says each id when it is in the log, and last its longest wait."""
+    longest = 0.0
+    with Log(path) as log:
+        for entry in entries(count, "full"):
+            start = time.perf_counter()
+            log.append([entry])
+            longest = max(longest, time.perf_counter() - start)
+            sys.stdout.write(entry.execution.id + "\n")
+            sys.stdout.flush()
+    sys.stderr.write(f"{longest:.3f}")
+
+
+def start_writer(path: Path, count: int, output: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, __file__, "--writer", str(path), str(count)]
+    with output.open("w") as file:
+        return subprocess.Popen(command, stdout=file, stderr=subprocess.PIPE, text=True)
+
+
+def measure_writers(folder: Path, report: Report, _options: argparse.Namespace) -> None:
+    path = folder / "log.db"
+    start = time.perf_counter()
+    outputs = [folder / f"writer-{number}" for number in range(8)]
+    writers = [start_writer(path, 2_000, output) for output in outputs]
+    waits = [writer.communicate()[1] for writer in writers]
+    wall = time.perf_counter() - start
+    failed = [wait for writer, wait in zip(writers, waits, strict=True) if writer.returncode]
+    log = Log(path)
+    acknowledged = {line for output in outputs for line in output.read_text().split()}
+    lost = acknowledged - {each.id for each in executions(log)}
+    counted = sum(row.calls for row in stats(log))
+    report.tell(
+        "8 processes x 2,000 records, full content",
+        f"{len(acknowledged)} written, {len(lost)} lost, {counted} counted, {len(failed)} errors; "
+        f"{16_000 / wall:,.0f}/s, longest wait {max(map(float, waits)) if not failed else 0:.2f} s",
+        is_good=len(acknowledged) == counted == 16_000 and not lost and not failed,
+    )
+
+
+def measure_kills(folder: Path, report: Report, options: argparse.Namespace) -> None:
+    path = folder / "log.db"
+    chance = random.Random(5)
+    acknowledged: set[str] = set()
+    for number in range(options.rounds):
+        outputs = [folder / f"{number}-{writer}" for writer in range(4)]
+        writers = [start_writer(path, 1_000_000, output) for output in outputs]
+        while not all(output.stat().st_size for output in outputs):
+            time.sleep(0.005)
+        time.sleep(chance.uniform(0.0, 0.2))
+        for writer in writers:
+            writer.kill()
+        for writer, output in zip(writers, outputs, strict=True):
+            writer.communicate()
+            lines = output.read_text().splitlines(keepends=True)
+            acknowledged.update(line.strip() for line in lines if line.endswith("\n"))
+    log = Log(path)
+    stored = {each.id for each in executions(log)}
+    drift = sum(row.calls for row in stats(log)) - len(stored)
+    problems = check(log)
+    report.tell(
+        f"{options.rounds} rounds of kill -9 on 4 writers",
+        f"{len(acknowledged):,} acknowledged, {len(acknowledged - stored)} lost, totals off by {drift}, "
+        f"{len(problems)} problems in the file",
+        is_good=acknowledged <= stored and not drift and not problems,
+    )
+
+
+def measure_batch(folder: Path, report: Report, _options: argparse.Namespace) -> None:
+    kinds: list[tuple[Content, int]] = [("metadata", 100), ("metadata", 1_000), ("full", 100), ("full", 1_000)]
+    for content, size in kinds:
+        made = [one_evaluation(entry) for entry in entries(20_000, content)]
+        graded = [
+            ResultRow(
+                evaluation_id="e",
+                case_id=f"{content}-{size}-{number}",
+                status="passed",
+                position=number,
+                score=1.0,
+                scores=[{"type": "equals", "passed": True}],
+                output=entry.execution.reply,
+                execution_id=entry.execution.id,
+            )
+            for number, entry in enumerate(made)
+        ]
+        with Log(folder / f"{content}-{size}.db") as log:
+            start = time.perf_counter()
+            for at in range(0, len(made), size):
+                log.append(made[at : at + size], graded[at : at + size])
+            wall = time.perf_counter() - start
+        rate = 2 * len(made) / wall
+        report.tell(
+            f"executions ({content}) with their results, {size} a batch",
+            f"{rate:,.0f} rows/s, {wall / len(made) * 1e6:.0f} us a case",
+            is_good=rate >= 20_000,
+        )
+
+
+def measure_million(folder: Path, report: Report, options: argparse.Namespace) -> None:
+    path = folder / "log.db"
+    start = time.perf_counter()
+    with Log(path) as log:
+        batch: list[Entry] = []
+        for entry in entries(options.records, "metadata"):
+            batch.append(entry)
+            if len(batch) == 5_000:
+                log.append(batch)
+                batch.clear()
+        log.append(batch)
+    wall = time.perf_counter() - start
+    report.tell(
+        f"a log of {options.records:,} records, metadata",
+        f"{options.records / wall:,.0f}/s, {path.stat().st_size / 1e6:,.0f} MB",
+    )
+    head = "import sys, json; from pathlib import Path; from promptctl.log.queries import *; "
+    head += "from promptctl.log.store import Log; log = Log(Path(sys.argv[1])); "
+    shown = "print(json.dumps([row.as_dict() for row in rows]))"
+    day, week = since(options, 1), since(options, 7)
+    questions = [
+        ("stats by prompt and version, whole process", f"rows = stats(log); {shown}", 0.4),
+        ("stats of one prompt", f"rows = stats(log, Filter(prompt='support/prompt-1')); {shown}", 0.4),
+        (
+            "stats of the last day, from the rows",
+            f"rows = stats(log, Filter(since={day!r})); {shown}",
+            None,
+        ),
+        (
+            "stats of the last week, from the rows",
+            f"rows = stats(log, Filter(since={week!r})); {shown}",
+            None,
+        ),
+        ("stats by model over everything, from the rows", f"rows = stats(log, by=('model',)); {shown}", None),
+        ("list, the newest 20", "print(json.dumps([as_dict(e) for e in executions(log, Filter(limit=20))]))", 0.4),
+        ("list, the newest 20 errors", "print(len(list(executions(log, Filter(status='error', limit=20)))))", 0.4),
+        ("show, by the end of an id", "e = next(executions(log)); print(execution(log, e.id[-8:]).id)", 0.4),
+    ]
+    for what, code, limit in questions:
+        seconds, peak = whole_process([sys.executable, "-c", head + code, str(path)])
+        is_good = None if limit is None else seconds <= limit
+        report.tell(f"  {what}", f"{seconds:.3f} s, {peak:.0f} MiB", is_good=is_good)
+
+
+def since(options: argparse.Namespace, days: int) -> str:
+    from datetime import UTC, datetime, timedelta
+
+    last = datetime(2026, 8, 1, tzinfo=UTC) + timedelta(seconds=options.records * 7.7)
+    return utc_text(last - timedelta(days=days))
+
+
+def measure_cold(folder: Path, report: Report, _options: argparse.Namespace) -> None:
+    path = folder / "log.db"
+    basics = "import dataclasses, json, hashlib, tempfile, threading; from pathlib import Path; "
+    seam = basics + "from promptctl.log.records import Execution"
+    use = seam + (
+        "; import sys; from promptctl.log.ids import new_id, utc_now; from promptctl.log.recovery import append_or_keep; "
+        "from promptctl.log.store import Entry, Log; i = new_id(); e = Execution(id=i, call_id=i, started_at=utc_now(), "
+        "source='run', prompt='a', prompt_name='A', digest='1:x', model='m', status='ok', inputs={'a': 'b'}, "
+        "messages=[{'role': 'user', 'content': 'hi'}], reply='ho'); log = Log(Path(sys.argv[1])); "
+        "warning = append_or_keep(log, [Entry(e, 'full')]); log.close(); sys.exit(str(warning) if warning else 0)"
+    )
+    bare = whole_process([sys.executable, "-c", "pass"])[0]
+    before = whole_process([sys.executable, "-c", seam])[0]
+    whole = whole_process([sys.executable, "-c", use, str(path)])[0]
+    more = (whole - before) * 1000
+    report.tell(
+        "cold: import the log, open it, append one record, close",
+        f"{whole * 1000:.0f} ms whole process; python alone {bare * 1000:.0f}, with what every command imports "
+        f"{before * 1000:.0f}: the log {more:.0f} ms",
+        is_good=more <= 30,
+    )
+    redactor = Redactor([f"secret-value-{number}" for number in range(10)])
+    text = json.dumps([{"role": "user", "content": SYSTEM * 100}])
+    start = time.perf_counter()
+    for _ in range(100):
+        redactor.redact(text)
+    rate = 100 * len(text) / (time.perf_counter() - start) / 1e6
+    report.tell("redaction of texts that hold no secret", f"{rate:,.0f} MB/s")
+    text = text.replace("Acme", "https://acme.example")
+    start = time.perf_counter()
+    for _ in range(20):
+        redactor.redact(text)
+    rate = 20 * len(text) / (time.perf_counter() - start) / 1e6
+    report.tell("redaction of texts that look as if they did", f"{rate:,.0f} MB/s")
+
+
+def whole_process(command: list[str], runs: int = 7) -> tuple[float, float]:
+    """Median wall time in seconds of the whole process, and its peak memory in MiB."""
+    walls, peaks = [], []
+    for _ in range(runs):
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        walls.append(time.perf_counter() - start)
+        peaks.append(usage.ru_maxrss / 1024)
+        if process.returncode:
+            sys.exit(f"failed: {command}")
+    return statistics.median(walls), max(peaks)
+
+
+MEASUREMENTS: dict[str, Callable[[Path, Report, argparse.Namespace], None]] = {
+    "cold": measure_cold,
+    "batch": measure_batch,
+    "writers": measure_writers,
+    "kills": measure_kills,
+    "million": measure_million,
+}
+
+
+def main() -> int:
+    if sys.argv[1:2] == ["--writer"]:
+        run_writer(Path(sys.argv[2]), int(sys.argv[3]))
+        return 0
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=list(MEASUREMENTS))
+    parser.add_argument("--records", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=40)
+    options = parser.parse_args()
+    report = Report()
+    for name in options.only:
+        with tempfile.TemporaryDirectory(prefix="promptctl-log-") as folder:
+            MEASUREMENTS[name](Path(folder), report, options)
+    return int(report.has_failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
