@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
-from typing import Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
+
+MAX_BYTES = 1 << 20
 
 
 class Tree(Protocol):
@@ -16,8 +19,8 @@ class Tree(Protocol):
     def commit(self) -> str | None:
         """The full commit id read from; None for the work tree."""
 
-    def read(self, path: str) -> bytes:
-        """The file's bytes, as stored.
+    def read(self, path: str, *, max_bytes: int = ...) -> bytes:
+        """The file's bytes, as stored; at most `max_bytes`, 1 MiB where nothing else is asked for.
 
         Raises `FileNotFoundError` where there is no such file, and `WorkspaceError` where the path leaves the
         workspace (`..`, absolute, through a link), is not a regular file, or is too large to be one of ours.
@@ -27,6 +30,14 @@ class Tree(Protocol):
         """Every file below `prefix` (a folder such as `prompts`), sorted. Empty where there is no such folder."""
 
 
+@runtime_checkable
+class StreamedTree(Tree, Protocol):
+    """A tree that can also give a file piece by piece, for those that are larger than memory should hold."""
+
+    def open(self, path: str) -> BinaryIO:
+        """The file's bytes as a stream, to be closed by whoever asked. Raises what `read` does, but for the size."""
+
+
 class MemoryTree:
     """A tree held in memory: path to text."""
 
@@ -34,12 +45,16 @@ class MemoryTree:
         self._files = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}
         self.commit = commit
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:  # noqa: ARG002 (what is held was read whole)
         """The file's bytes; `FileNotFoundError` where there is none."""
         try:
             return self._files[path]
         except KeyError:
             raise FileNotFoundError(path) from None
+
+    def open(self, path: str) -> BinaryIO:
+        """The file's bytes as a stream."""
+        return io.BytesIO(self.read(path))
 
     def paths(self, prefix: str) -> list[str]:
         """Every file below `prefix`, sorted."""

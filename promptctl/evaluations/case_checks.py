@@ -1,0 +1,75 @@
+"""What can be wrong with a case before it is run: no assertion, inputs that do not fit, unknown names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from promptctl.errors import InputError, Problem
+from promptctl.evaluations.assertions.assertion import Assertion
+from promptctl.evaluations.assertions.kinds import NOT
+from promptctl.evaluations.cases import Case
+from promptctl.evaluations.rows import Row
+from promptctl.formats.names import nearest
+from promptctl.prompts.inputs import InputCheck
+from promptctl.prompts.prompt import MISSING, Prompt
+
+
+class CaseChecks:
+    """Checks the cases of one dataset, against a prompt where one is given."""
+
+    def __init__(self, prompt: Prompt | None) -> None:
+        self._prompt = prompt
+        self._inputs = InputCheck(prompt) if prompt is not None else None
+        declared = prompt.inputs.values() if prompt is not None else ()
+        self._with_default = frozenset(each.name for each in declared if each.default is not MISSING)
+        self._has_schema = prompt is not None and prompt.output.schema is not None
+
+    def problems_of(self, case: Case, row: Row) -> Iterator[Problem]:
+        """Everything wrong with the case."""
+        yield from self._problems_of_inputs(case, row)
+        if not any(assertion.weight for assertion in case.assertions):
+            what = "all its assertions have weight 0" if case.assertions else "it has neither `expected` nor `assert`"
+            hint = "give it an expected reply or an assertion; a case that asserts nothing would always pass"
+            yield Problem(f"nothing decides whether {case.id} passes: {what}", row.place, hint, "no-assertion")
+        for assertion in case.assertions:
+            if assertion.reads_expected and case.expected is MISSING:
+                message = f"{case.id} has no `expected`, which its assertion {assertion.type} reads"
+                yield Problem(message, row.place, "add `expected`, or give the assertion a `value`", "missing-expected")
+            if self._prompt is not None and (assertion.names or _asks_output_schema(assertion)):
+                yield from self._problems_of_assertion(assertion, case, row)
+
+    def _problems_of_inputs(self, case: Case, row: Row) -> Iterator[Problem]:
+        if self._inputs is None:
+            return
+        try:
+            self._inputs.fill(case.inputs)
+        except InputError as error:
+            given = next((name for name in error.names if name in (row.data.get("inputs") or {})), None)
+            place = row.place if given is None else row.locate("inputs", given)
+            message = f"{case.id}: {error.message.partition(': ')[2]}"
+            hint = "set them right under the case's `inputs`, or under `defaults`"
+            yield Problem(message, place, hint, "bad-inputs")
+
+    def _problems_of_assertion(self, assertion: Assertion, case: Case, row: Row) -> Iterator[Problem]:
+        assert self._prompt is not None
+        known = {*case.variables, *case.inputs, *self._with_default}
+        for name in sorted(assertion.names - known):
+            near = nearest(name, [*known, "expected", "output"], limit=1)
+            hint = f"did you mean {near[0]}?" if near else "an assertion can name the inputs, expected and output"
+            if name in self._prompt.inputs:
+                hint = f"give the case the input {name}, or write {{{{ {name} | default('…') }}}}"
+            message = f"the assertion {assertion.type} of {case.id} names {name}, which the case does not have"
+            yield Problem(message, row.place, hint, "unknown-variable")
+        if _asks_output_schema(assertion) and not self._has_schema:
+            message = (
+                f"the assertion {assertion.type} of {case.id} has no schema: {self._prompt.id} has no output schema"
+            )
+            hint = "give the assertion a schema as its `value`, or the prompt an `output`"
+            yield Problem(message, row.place, hint, "missing-schema")
+
+
+def _asks_output_schema(assertion: Assertion) -> bool:
+    """Whether the assertion, or one of its set, uses the prompt's own output schema."""
+    if assertion.type.removeprefix(NOT) == "json-schema" and assertion.ready is None:
+        return True
+    return any(_asks_output_schema(own) for own in assertion.assertions)

@@ -1,0 +1,56 @@
+"""The prompts that model-graded assertions ask: ordinary prompt files, which a workspace can put its own in place of.
+
+`judges/llm-rubric` is `llm-rubric.prompt.yaml` in this folder, unless the workspace has
+`prompts/judges/llm-rubric.prompt.yaml`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+from promptctl.formats.names import PROMPT_SUFFIXES, PROMPTS
+from promptctl.prompts.loading import load_prompt, prompt_paths
+from promptctl.prompts.prompt import Prompt
+from promptctl.prompts.tree import Tree
+
+FOLDER = f"{PROMPTS}/judges/"
+
+
+class ShippedJudges:
+    """The judges' prompts of this package, as a tree with the paths that they would have in a workspace."""
+
+    commit: str | None = None
+
+    def read(self, path: str, *, max_bytes: int = 1 << 20) -> bytes:
+        """The file's bytes; `FileNotFoundError` where there is none."""
+        name = path.removeprefix(FOLDER)
+        if not path.startswith(FOLDER) or "/" in name or not name.endswith(PROMPT_SUFFIXES):
+            raise FileNotFoundError(path)
+        return (resources.files(__name__) / name).read_bytes()[:max_bytes]
+
+    def paths(self, prefix: str) -> list[str]:
+        """Every judge's prompt, sorted, where `prefix` is a folder that holds them."""
+        if not FOLDER.startswith(prefix.rstrip("/") + "/"):
+            return []
+        names = (file.name for file in resources.files(__name__).iterdir())
+        return sorted(FOLDER + name for name in names if name.endswith(PROMPT_SUFFIXES))
+
+
+def load_judge(tree: Tree, prompt_id: str) -> Prompt:
+    """The judge's prompt of that id: the workspace's own where it has one, else the one that ships.
+
+    Raises what `load_prompt` does.
+    """
+    is_own = prompt_id in prompt_paths(tree) or f"{PROMPTS}/{prompt_id}{PROMPT_SUFFIXES[0]}" not in _shipped_paths()
+    return load_prompt(tree if is_own else ShippedJudges(), prompt_id)
+
+
+def inputs_for(prompt: Prompt, offered: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the offered values that the judge's prompt declares as inputs."""
+    return {name: value for name, value in offered.items() if name in prompt.inputs}
+
+
+def _shipped_paths() -> list[str]:
+    return ShippedJudges().paths(PROMPTS)

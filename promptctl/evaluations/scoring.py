@@ -1,0 +1,114 @@
+"""One reply graded by all of a case's assertions: passed, failed or error, with a score, metrics and reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptctl.evaluations.assertions.assertion import grade, grade_judged
+from promptctl.evaluations.assertions.judge import Judge
+from promptctl.evaluations.assertions.outcome import Graded
+from promptctl.evaluations.assertions.subject import Subject
+from promptctl.evaluations.assertions.weighing import Status, mean_score, total_cost, weigh
+from promptctl.evaluations.cases import Case
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a reply to a case came to.
+
+    `score` is the weighted mean of its assertions' scores from 0 to 1, None where none could be graded. `metrics` are
+    the mean scores of the assertions that name one. `reason` says why it failed or could not be graded.
+    `cost_nano_usd` is what judging cost, None where a price is unknown.
+    """
+
+    status: Status
+    score: float | None
+    reason: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    graded: tuple[Graded, ...] = ()
+    cost_nano_usd: int | None = 0
+
+    @property
+    def execution_ids(self) -> tuple[str, ...]:
+        """The log's records of the judges' calls."""
+        return tuple(id_ for part in self.graded for id_ in part.outcome.execution_ids)
+
+    def as_data(self) -> dict[str, Any]:
+        """JSON-able, as results keep it."""
+        return {
+            "status": self.status,
+            "score": self.score,
+            "reason": self.reason,
+            "metrics": dict(self.metrics),
+            "assertions": [part.as_data() for part in self.graded],
+            "judge_cost_nano_usd": self.cost_nano_usd,
+        }
+
+
+def subject_of(
+    case: Case,
+    text: str,
+    *,
+    inputs: Mapping[str, Any] | None = None,
+    tool_calls: Sequence[Mapping[str, Any]] = (),
+    latency_ms: float | None = None,
+    cost_nano_usd: int | None = None,
+    finish_reason: str | None = None,
+    output_schema: Mapping[str, Any] | None = None,
+) -> Subject:
+    """A reply to a case, ready to be graded. `inputs` are those it was rendered with, the case's where left out."""
+    return Subject(
+        text,
+        inputs=case.inputs if inputs is None else inputs,
+        expected=case.expected,
+        tool_calls=tool_calls,
+        latency_ms=latency_ms,
+        cost_nano_usd=cost_nano_usd,
+        finish_reason=finish_reason,
+        output_schema=output_schema,
+        variables=case.variables,
+    )
+
+
+def score_case(case: Case, subject: Subject) -> Score:
+    """Grade a reply with a case's assertions, none of which needs a judge (`Case.needs_judge`)."""
+    return _score(case, tuple([grade(assertion, subject) for assertion in case.assertions]))
+
+
+async def score_case_judged(case: Case, subject: Subject, judge: Judge) -> Score:
+    """Grade a reply with a case's assertions; judges are asked one after another.
+
+    A judge's call that fails is that assertion's error. What must stop the evaluation passes through.
+    """
+    return _score(case, tuple([await grade_judged(assertion, subject, judge) for assertion in case.assertions]))
+
+
+def failed_score(reason: str) -> Score:
+    """The score of a reply that failed before it could be graded, as one that does not fit the output schema has."""
+    return Score("failed", 0.0, reason)
+
+
+def error_score(reason: str) -> Score:
+    """The score of a case that has no reply to grade."""
+    return Score("error", None, reason)
+
+
+def _score(case: Case, graded: tuple[Graded, ...]) -> Score:
+    weighed = weigh(graded, case.threshold)
+    return Score(weighed.status, weighed.score, weighed.reason, _metrics(graded), graded, total_cost(graded))
+
+
+def _metrics(graded: tuple[Graded, ...]) -> dict[str, float]:
+    by_name: dict[str, list[Graded]] = {}
+    for part in _all_parts(graded):
+        if part.metric is not None:
+            by_name.setdefault(part.metric, []).append(part)
+    means = {name: mean_score(parts) for name, parts in by_name.items()}
+    return {name: mean for name, mean in means.items() if mean is not None}
+
+
+def _all_parts(graded: Sequence[Graded]) -> list[Graded]:
+    """Every assertion, those of sets included."""
+    return [each for part in graded for each in (part, *_all_parts(part.outcome.parts))]

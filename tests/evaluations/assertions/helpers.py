@@ -1,0 +1,92 @@
+"""How the tests of assertions write an assertion, a reply and a judge."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from promptctl.errors import Place, Problem
+from promptctl.evaluations.assertions.assertion import Assertion, grade, grade_judged
+from promptctl.evaluations.assertions.judge import JudgeEmbeddings, JudgeReply
+from promptctl.evaluations.assertions.outcome import Outcome
+from promptctl.evaluations.assertions.preparing import Preparer
+from promptctl.evaluations.assertions.subject import Subject
+from promptctl.prompts.tree import MemoryTree
+
+DATASET = "datasets/cases.yaml"
+
+
+def locate(*keys: str | int) -> Place:
+    return Place("/".join(map(str, keys)))
+
+
+def faults(spec: Mapping[str, Any], *, files: dict[str, str] | None = None, allow_code: bool = False) -> list[Problem]:
+    """What is wrong with one assertion; places are the keys that lead there."""
+    problems: list[Problem] = []
+    Preparer(MemoryTree(files or {}), DATASET, allow_code=allow_code).prepare([spec], locate, problems)
+    return problems
+
+
+def prepared(spec: Mapping[str, Any], *, files: dict[str, str] | None = None, allow_code: bool = False) -> Assertion:
+    problems: list[Problem] = []
+    made = Preparer(MemoryTree(files or {}), DATASET, allow_code=allow_code).prepare([spec], locate, problems)
+    assert problems == []
+    return made[0]
+
+
+def graded(
+    type_: str, reply: Any, value: Any = None, *, subject: Mapping[str, Any] | None = None, **keys: Any
+) -> Outcome:
+    """The outcome of one assertion on one reply; a reply that is not text is given as JSON."""
+    spec = {"type": type_, **keys} if value is None else {"type": type_, "value": value, **keys}
+    text = reply if isinstance(reply, str) else json.dumps(reply)
+    return grade(prepared(spec), Subject(text, **(subject or {}))).outcome
+
+
+def passes(type_: str, reply: Any, value: Any = None, **keys: Any) -> bool | None:
+    return graded(type_, reply, value, **keys).passed
+
+
+class FakeJudge:
+    """A judge that says what it was told to, and remembers what it was asked."""
+
+    def __init__(
+        self,
+        *replies: str | Exception,
+        vectors: Sequence[Sequence[float]] = (),
+        cost_nano_usd: int | None = 1_000,
+    ) -> None:
+        self.replies = list(replies)
+        self.vectors = vectors
+        self.cost_nano_usd = cost_nano_usd
+        self.asked: list[tuple[str, dict[str, Any], str | None]] = []
+        self.embedded: list[str] = []
+
+    async def ask(self, prompt_id: str, inputs: Mapping[str, Any], *, model: str | None = None) -> JudgeReply:
+        self.asked.append((prompt_id, dict(inputs), model))
+        reply = self.replies.pop(0)
+        if isinstance(reply, Exception):
+            raise reply
+        return JudgeReply(reply, self.cost_nano_usd, f"execution-{len(self.asked)}")
+
+    async def embed(self, texts: Sequence[str], *, model: str | None = None) -> JudgeEmbeddings:
+        self.embedded += texts
+        return JudgeEmbeddings(self.vectors, self.cost_nano_usd, "execution-embed")
+
+
+def judged(
+    spec: Mapping[str, Any],
+    reply: str,
+    judge: FakeJudge,
+    *,
+    subject: Mapping[str, Any] | None = None,
+    files: dict[str, str] | None = None,
+) -> Outcome:
+    """The outcome of one model-graded assertion."""
+    return asyncio.run(grade_judged(prepared(spec, files=files), Subject(reply, **(subject or {})), judge)).outcome
+
+
+def verdict(**keys: Any) -> str:
+    return json.dumps(keys)

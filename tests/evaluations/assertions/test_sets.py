@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.evaluations.assertions.helpers import FakeJudge, graded, judged, verdict
+
+HAS_A = {"type": "contains", "value": "a"}
+HAS_B = {"type": "contains", "value": "b"}
+UNPRICED = {"type": "cost", "threshold": 1}
+
+
+def test_a_set_passes_when_all_of_it_does() -> None:
+    assert graded("assert-set", "ab", **{"assert": [HAS_A, HAS_B]}).passed
+    outcome = graded("assert-set", "a", **{"assert": [HAS_A, HAS_B]})
+    assert (outcome.passed, outcome.score) == (False, 0.5)
+    assert outcome.reason == 'contains: does not contain "b"'
+    assert [part.outcome.passed for part in outcome.parts] == [True, False]
+
+
+def test_a_threshold_asks_for_a_share_by_weight() -> None:
+    heavy = {**HAS_A, "weight": 3}
+    assert graded("assert-set", "a", threshold=0.75, **{"assert": [heavy, HAS_B]}).passed
+    assert not graded("assert-set", "b", threshold=0.75, **{"assert": [heavy, HAS_B]}).passed
+
+
+def test_ten_tenths_are_one_whatever_the_rounding() -> None:
+    parts = [{**HAS_A, "weight": 0.1} for _ in range(10)]
+    assert graded("assert-set", "a", threshold=1, **{"assert": parts}).passed
+
+
+@pytest.mark.parametrize(
+    ("parts", "threshold", "passed"),
+    [
+        ([HAS_A, UNPRICED], None, None),
+        ([HAS_B, UNPRICED], None, False),
+        ([HAS_A, UNPRICED], 0.5, None),
+        ([HAS_B, HAS_B, UNPRICED], 0.5, False),
+        ([HAS_A, {**UNPRICED, "weight": 0}], None, True),
+    ],
+)
+def test_an_error_within_makes_an_error_unless_the_set_fails_anyway(
+    parts: list[dict[str, object]], threshold: float | None, passed: bool | None
+) -> None:
+    keys = {"assert": parts} | ({} if threshold is None else {"threshold": threshold})
+    assert graded("assert-set", "a", **keys).passed is passed
+
+
+def test_a_set_may_hold_a_judge_s_assertion() -> None:
+    spec = {"type": "assert-set", "assert": [HAS_A, {"type": "llm-rubric", "value": "polite"}]}
+    judge = FakeJudge(verdict(**{"reason": "it is", "pass": True, "score": 0.5}))
+    outcome = judged(spec, "a", judge)
+    assert (outcome.passed, outcome.score, outcome.cost_nano_usd) == (True, 0.75, 1_000)
+    assert outcome.execution_ids == ("execution-1",)

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import json
+
+from promptctl.evaluations.assertions.assertion import grade
+from promptctl.evaluations.assertions.subject import Subject
+from tests.evaluations.assertions.helpers import faults, graded, passes, prepared
+
+SCHEMA = {"type": "object", "required": ["label"], "properties": {"label": {"enum": ["bug", "billing"]}}}
+
+
+def test_is_json_takes_the_whole_reply_and_a_schema_if_there_is_one() -> None:
+    assert passes("is-json", "[1, 2]")
+    assert not passes("is-json", "```json\n[1]\n```")
+    assert passes("is-json", {"label": "bug"}, SCHEMA)
+    assert not passes("is-json", {"label": "other"}, SCHEMA)
+    assert passes("not-is-json", {"label": "other"}, SCHEMA)
+
+
+def test_is_json_reads_the_text_at_a_path() -> None:
+    assert passes("is-json", {"arguments": '{"a": 1}'}, path="$.arguments")
+    assert not passes("is-json", {"arguments": "{a: 1}"}, path="$.arguments")
+
+
+def test_json_schema_is_the_value_or_else_the_prompt_s_own() -> None:
+    assert passes("json-schema", {"label": "bug"}, SCHEMA)
+    outcome = graded("json-schema", {"label": "other"}, subject={"output_schema": SCHEMA})
+    assert outcome.passed is False
+    assert "label" in outcome.reason
+    assert graded("json-schema", {"label": "bug"}, subject={"output_schema": SCHEMA}).passed
+
+
+def test_without_any_schema_a_reply_is_ungraded_never_passed() -> None:
+    assert graded("json-schema", {"label": "bug"}).passed is None
+    assert graded("json-schema", {"label": "bug"}, subject={"expected": {"type": "object"}}).passed is None
+
+
+def test_a_schema_can_stand_in_a_file_below_datasets() -> None:
+    files = {"datasets/label.schema.yaml": json.dumps(SCHEMA)}
+    assertion = prepared({"type": "json-schema", "value": {"$ref": "./label.schema.yaml"}}, files=files)
+    assert grade(assertion, Subject('{"label": "bug"}')).outcome.passed
+    other = prepared(
+        {"type": "json-schema", "value": {"$ref": "./label.schema.yaml"}},
+        files={"datasets/label.schema.yaml": '{"type": "object"}'},
+    )
+    assert assertion.digest != other.digest
+
+
+def test_a_schema_that_is_missing_or_leads_out_is_told_at_its_place() -> None:
+    missing = faults({"type": "is-json", "value": {"$ref": "x.schema.yaml"}})[0]
+    assert (missing.code, str(missing.place)) == ("missing-schema", "assert/0/value/$ref")
+    assert faults({"type": "is-json", "value": {"$ref": "../prompts/x.yaml"}})[0].code == "bad-reference"
+
+
+def test_a_schema_that_is_none_is_refused() -> None:
+    assert faults({"type": "is-json", "value": {"type": "objekt"}})[0].code == "bad-value"
+    assert faults({"type": "is-json", "value": "object"})[0].code == "bad-value"
+
+
+def test_contains_json_finds_the_first_that_fits() -> None:
+    reply = 'Here: {"label": "x"} and [oops] then ```{"label": "bug", "n": {"a": []}}``` done'
+    assert graded("contains-json", reply, SCHEMA).got == {"label": "bug", "n": {"a": []}}
+    assert passes("contains-json", "so: [1]")
+    assert not passes("contains-json", "no { json [ here")
+
+
+def test_contains_json_gives_up_on_endless_brackets() -> None:
+    assert not passes("contains-json", "[" * 200_000)

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import pytest
+
+from promptctl.errors import InvalidFiles, Problem
+from promptctl.evaluations.csv_rows import read_csv
+from promptctl.evaluations.lines import MAX_LINE_BYTES
+from promptctl.evaluations.rows import Row
+from promptctl.prompts.tree import MemoryTree
+
+PATH = "datasets/x.csv"
+
+
+def read(text: str | bytes) -> list[Row | Problem]:
+    return list(read_csv(MemoryTree({PATH: text}), PATH))
+
+
+def rows(text: str | bytes) -> list[Row]:
+    given = read(text)
+    assert not [each for each in given if isinstance(each, Problem)]
+    return [each for each in given if isinstance(each, Row)]
+
+
+def refused(text: str | bytes) -> list[Problem]:
+    with pytest.raises(InvalidFiles) as caught:
+        read(text)
+    return list(caught.value.problems)
+
+
+def test_columns_are_inputs_and_reserved_ones_are_not() -> None:
+    (row,) = rows(
+        'id,ticket,expected,tags,must_pass,output,inputs.tags\na,"charged, twice",billing,"smoke, vip",yes,a reply,x\n'
+    )
+    assert row.is_text
+    assert row.data == {
+        "id": "a",
+        "inputs": {"ticket": "charged, twice", "tags": "x"},
+        "expected": "billing",
+        "tags": ["smoke", "vip"],
+        "must_pass": True,
+        "output": "a reply",
+    }
+
+
+def test_an_empty_reserved_cell_says_nothing_and_an_empty_input_is_kept() -> None:
+    (row,) = rows("id,ticket,expected,must_pass\n,,,\n")
+    assert row.data == {"inputs": {"ticket": ""}, "must_pass": False} or row.data == {"inputs": {"ticket": ""}}
+
+
+def test_expected_is_json_where_it_is_an_object_or_list_and_text_otherwise() -> None:
+    given = rows('expected\n"{""label"": ""bug""}"\n[1]\n10\ntrue\n[draft] text\n')
+    assert [row.data["expected"] for row in given] == [{"label": "bug"}, [1], "10", "true", "[draft] text"]
+
+
+def test_lines_are_those_on_which_a_record_begins() -> None:
+    text = '\ufeffq,expected\r\n"two\r\nlines",1\r\n\r\nshort,2\r\n"a ""quoted""\nthree\nline",3\r\nlast,4'
+    given = rows(text)
+    assert [row.place.line for row in given] == [2, 5, 6, 9]
+    assert given[0].data["inputs"]["q"] == "two\r\nlines"
+    assert given[2].data["inputs"]["q"] == 'a "quoted"\nthree\nline'
+
+
+def test_promptfoo_s_columns_are_understood() -> None:
+    (row,) = rows(
+        "q,__expected,__expected2,__metric,__threshold,__metadata:team,__metadata:areas[],__cluster,__description\n"
+        'x,contains:a,y,tone,0.5,ops,"a, b",doc-1,about x\n'
+    )
+    assert row.data["assert"] == [
+        {"type": "contains", "value": "a", "metric": "tone"},
+        {"type": "equals", "value": "y", "metric": "tone"},
+    ]
+    assert (row.data["threshold"], row.data["cluster"]) == (0.5, "doc-1")
+    assert row.data["metadata"] == {"description": "about x", "team": "ops", "areas": ["a", "b"]}
+
+
+def test_a_ragged_record_is_told_and_the_next_is_read() -> None:
+    given = read("a,b\n1,2\n3\n4,5,6\n7,8\n")
+    problems = [each for each in given if isinstance(each, Problem)]
+    assert [(str(problem.place), problem.message) for problem in problems] == [
+        (f"{PATH}:3", "the record has 1 cell and the header 2"),
+        (f"{PATH}:4", "the record has 3 cells and the header 2"),
+    ]
+    assert len(given) == 4
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("a,,b", "column 2 of the header has no name"),
+        ("a,b,a", "the column 'a' stands twice"),
+        ("a,__expectd", "__expectd is no column"),
+        ("a;b;c", "not parted by commas"),
+        ("a,inputs.a", "the input 'a' stands twice"),
+    ],
+)
+def test_a_bad_header_stops_the_file(header: str, said: str) -> None:
+    problems = refused(f"{header}\n1,2,3\n")
+    assert [str(problem.place) for problem in problems] == [f"{PATH}:1"]
+    assert said in problems[0].message
+
+
+def test_a_quote_that_is_never_closed_is_told_where_it_opens() -> None:
+    (problem,) = refused('a,b\n1,2\n"3,4\n5,6\n7,8\n')
+    assert (str(problem.place), problem.code) == (f"{PATH}:3", "open-quote")
+
+
+def test_a_record_without_end_is_left_at_the_cap() -> None:
+    line = "x" * 1_000_000 + "\n"
+    (problem,) = refused('a\n1\n"' + line * (MAX_LINE_BYTES // 1_000_000 + 2))
+    assert (str(problem.place), problem.code) == (f"{PATH}:3", "line-too-long")
+
+
+def test_a_cell_may_be_longer_than_the_library_s_own_limit() -> None:
+    (row,) = rows("a\n" + "x" * 200_000 + "\n")
+    assert len(row.data["inputs"]["a"]) == 200_000
+
+
+@pytest.mark.parametrize(("text", "code"), [('a\n"x"y\n', "not-csv"), ("a\rb\rc\n", "bad-line-end")])
+def test_what_is_no_csv_is_told(text: str, code: str) -> None:
+    assert [problem.code for problem in refused(text)] == [code]
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "said"),
+    [
+        ("must_pass", "perhaps", "write true or false"),
+        ("__threshold", "half", "number from 0 to 1"),
+        ("__threshold", "7", "threshold"),
+        ("__expected", "javascript:output > 1", "code and files"),
+        ("__expected", "levenshtein(x):y", "needs a number"),
+        ("__expected", "is-json:{", "needs JSON"),
+    ],
+)
+def test_a_bad_cell_is_told_with_its_line(column: str, cell: str, said: str) -> None:
+    (problem,) = read(f"q,{column}\nx,{cell}\n")
+    assert isinstance(problem, Problem)
+    assert str(problem.place) == f"{PATH}:2"
+    assert said in problem.message
