@@ -1,13 +1,13 @@
 """Git, spoken to through GitPython's command interface alone: the one module that knows GitPython.
 
 Each call is a process of about 2 ms, so callers ask for much at once. Only plumbing is called: it runs no hook, no
-filter and no file-system monitor, and reads neither aliases nor display settings. Why each precaution is here:
-`docs/decisions.md`.
+filter and no file-system monitor, and reads neither aliases nor display settings.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -194,24 +194,28 @@ class Git:
     def commit_of(self, revision: str) -> str:
         """The full id of the commit that `revision` (anything `git rev-parse` takes) names.
 
-        Raises `RevisionNotFound` where nothing of that name is here, or where it is no commit.
+        Raises `RevisionNotFound` where nothing of that name is here, or where it is no commit, and `GitError` where
+        a branch and a tag have that name.
         """
-        ask = ("rev-parse", "--verify", "--quiet", "--end-of-options")
+        ask = ("rev-parse", "--verify", "--end-of-options")
         name = revision
         if revision.startswith(":"):  # `:/words` would take the ending for words to search for
             name = self.run([*ask, revision], check=False).text
         output = self.run([*ask, f"{name}^{{commit}}"], check=False)
         if output.status != 0 or not is_object_id(output.text):
-            raise RevisionNotFound(f"no commit is named {revision!r} in this repository", hint=self._why_not(name))
+            raise RevisionNotFound(
+                f"no commit is named {revision!r} in this repository", hint=_candidates(output.stderr)
+            )
+        if output.stderr:  # Git warns where it had to choose
+            self._refuse_ambiguous(revision)
         return output.text
 
-    def _why_not(self, name: str) -> str | None:
-        """What Git says of a name that is none: the commits that an ambiguous one may mean."""
-        said = self.run(["rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}"], check=False).stderr
-        words = [
-            line.partition(": ")[2].strip() for line in said.splitlines() if line.startswith(("error: ", "hint: "))
-        ]
-        return "Git says: " + "; ".join(words) if words else None
+    def _refuse_ambiguous(self, revision: str) -> None:
+        short = re.split(r"[~^:@]", revision, maxsplit=1)[0]
+        places = [f"refs/{short}", f"refs/tags/{short}", f"refs/heads/{short}", f"refs/remotes/{short}"]
+        names = [ref.name for ref in self.refs(*places) if ref.name in places]
+        if len(names) > 1:
+            raise GitError(f"{short!r} is the name of several things", hint=f"write it in full: {' or '.join(names)}")
 
     def close(self) -> None:
         """End the process that reads objects; the next read starts another."""
@@ -232,6 +236,12 @@ def refusal(output: Output) -> GitError:
     first = words[fatal].split(": ", 1)[-1] if words else f"it ended with status {output.status} and no word"
     rest = words[fatal + 1 :]
     return GitError(f"Git refused: {first}", hint="\n".join(line.strip() for line in rest) or None)
+
+
+def _candidates(words: str) -> str | None:
+    """What Git says of a name that could be several commits; it says nothing of one that is none."""
+    said = [line.partition(": ")[2].strip() for line in words.splitlines() if line.startswith(("error: ", "hint: "))]
+    return "Git says: " + "; ".join(said) if said else None
 
 
 def _command(folder: Path) -> Any:

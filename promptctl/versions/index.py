@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from promptctl._version import __version__
 from promptctl.errors import GitError, HistoryIncomplete
@@ -17,7 +17,7 @@ from promptctl.versions.objects import is_object_id
 from promptctl.versions.trees import CommitTree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from promptctl.versions.git import Git
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # Another version of promptctl may read more files, or fewer, than the one that built the index.
 _FORMAT = f"1 {__version__}"
 _COMMITS_AT_ONCE = 1000
+_TRIES = 3
 
 # What stands between us and a file that may be perfectly sound: the rest means that it is not.
 _UNUSABLE = frozenset(
@@ -42,8 +43,11 @@ _UNUSABLE = frozenset(
 )
 
 
+_Answer = TypeVar("_Answer")
+
+
 class Index:
-    """Gives the store of one repository's versions, current for a line.
+    """Answers questions about one repository's versions, on an index that is current for a line.
 
     `file` is where it is kept, None for nowhere. A file that is damaged is built anew; one that cannot be written is
     left alone, and what it lacks is built in memory. `notices` tells when numbers changed under the user.
@@ -55,20 +59,31 @@ class Index:
         self._file = file
         self._store: IndexStore | None = None
 
-    def current(self, line: Line) -> IndexStore:
-        """The index up to the tip of `line`.
+    def ask(self, line: Line, question: Callable[[IndexStore], _Answer]) -> _Answer:
+        """What `question` reads from the index up to the tip of `line`, all of one moment.
 
-        Raises `HistoryIncomplete` where this clone does not hold the whole line.
+        The question may be asked again where the file turns out to be damaged. Raises `HistoryIncomplete` where this
+        clone does not hold the whole line.
         """
-        if self._store is not None:
+        for _ in range(_TRIES):
             try:
-                self._bring_up(self._store, line)
-            except sqlite3.Error:
+                store = self._open(line)
+                with store.reading():
+                    # Another process may have built the index for another line meanwhile.
+                    if self._is_current(store.meta(), line):
+                        return question(store)
+            except OSError:
+                break
+            except sqlite3.Error as error:
                 self.close()
-            else:
-                return self._store
-        self._store = self._on_disk(line) or self._in_memory(line)
-        return self._store
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNUSABLE or not self._discard():
+                    break
+        if self._file is not None:
+            self.close()
+            self._file, unusable = None, self._file
+            self._store = IndexStore.in_memory(unusable)
+            return self.ask(line, question)
+        raise GitError("the index of versions cannot be built in memory", hint="report this as a bug")
 
     def close(self) -> None:
         """Close the file."""
@@ -76,41 +91,16 @@ class Index:
             self._store.close()
             self._store = None
 
-    def _on_disk(self, line: Line) -> IndexStore | None:
-        if self._file is None:
-            return None
-        for _ in range(2):
-            store = None
-            try:
-                store = IndexStore.open(self._file)
-                self._bring_up(store, line)
-            except OSError:
-                return None
-            except sqlite3.Error as error:
-                if store is not None:
-                    store.close()
-                if getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNUSABLE or not self._discard():
-                    return None
-            except BaseException:
-                if store is not None:
-                    store.close()
-                raise
-            else:
-                return store
-        return None
-
-    def _in_memory(self, line: Line) -> IndexStore:
-        store = IndexStore.in_memory(self._file)
-        try:
-            self._bring_up(store, line)
-        except BaseException:
-            store.close()
-            raise
-        return store
+    def _open(self, line: Line) -> IndexStore:
+        if self._store is None:
+            self._store = IndexStore.open(self._file) if self._file is not None else IndexStore.in_memory()
+        self._bring_up(self._store, line)
+        return self._store
 
     def _discard(self) -> bool:
-        """Remove a damaged file, so that the next try begins with none."""
-        assert self._file is not None
+        """Remove a damaged file, so that the next try begins with none; False where that cannot be."""
+        if self._file is None:
+            return True
         try:
             self._file.with_name(self._file.name + "-journal").unlink(missing_ok=True)
             self._file.unlink(missing_ok=True)

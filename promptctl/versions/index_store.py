@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import weakref
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,7 @@ class IndexStore:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        weakref.finalize(self, connection.close)
 
     @classmethod
     def open(cls, file: Path) -> IndexStore:

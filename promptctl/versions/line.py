@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,10 +57,10 @@ def find_line(git: Git, branch: str | None = None, remote: str | None = None) ->
     is the command that would bring it.
     """
     names = (branch,) if branch else _USUAL_NAMES
-    wanted = [f"refs/remotes/*/{name}" for name in (("HEAD", *names) if not branch else names)]
+    wanted = [f"refs/remotes/{remote or '*'}/{name}" for name in (names if branch else ("HEAD", *names))]
     found = _refs(git, [*wanted, *(f"refs/heads/{name}" for name in names)])
-    remotes = list(dict.fromkeys(ref.split("/", 3)[2] for ref in found if ref.startswith("refs/remotes/")))
-    chosen = remote or ("origin" if "origin" in remotes or len(remotes) != 1 else remotes[0])
+    remotes = [ref.split("/", 3)[2] for ref in found if ref.startswith("refs/remotes/")]
+    chosen = remote or ("origin" if "origin" in remotes or len(set(remotes)) != 1 else remotes[0])
     line = _first(found, [f"refs/remotes/{chosen}/{name}" for name in ("HEAD", *names)])
     if line is not None:
         return line
@@ -102,7 +103,8 @@ def _only_branch(git: Git, wanted: str) -> Line:
 
 
 def _no_such_branch(name: str, remote: str, *, is_named: bool) -> HistoryIncomplete:
-    fetch = f"git fetch {remote} +refs/heads/{name}:refs/remotes/{remote}/{name}"
+    what = f"+refs/heads/{name}:refs/remotes/{remote}/{name}"
+    fetch = f"git fetch {shlex.quote(remote)} {shlex.quote(what)}"
     other = "" if is_named else "   (or name the default branch in promptctl.yaml, for example: branch: trunk)"
     return HistoryIncomplete(f"this clone does not have the branch {name} of {remote}", hint=fetch + other)
 
@@ -134,7 +136,7 @@ def cut_at(git: Git, commits: list[tuple[str, str | None]]) -> str | None:
 def unshallow_hint(line: Line) -> str:
     """The command that brings the missing history of a shallow clone."""
     remote = line.ref.split("/")[2] if line.ref.startswith("refs/remotes/") else "origin"
-    return f"git fetch --unshallow {remote}"
+    return f"git fetch --unshallow {shlex.quote(remote)}"
 
 
 def walk(git: Git, commits: Iterable[tuple[str, str | None]], folder: str) -> Iterator[Step]:

@@ -72,6 +72,18 @@ def test_a_revision_in_each_of_gits_notations_names_a_commit(repo: Repo) -> None
     assert git.commit_of(second[:8]) == git.commit_of("release") == git.commit_of(":/Second") == second
 
 
+def test_a_name_of_both_a_branch_and_a_tag_has_to_be_written_in_full(repo: Repo) -> None:
+    repo.git("tag", "release")
+    later = repo.commit("Later")
+    repo.git("branch", "release")
+    git = open_git(repo.path)
+    for name in ("release", "release^0"):
+        with pytest.raises(GitError, match="several things") as error:
+            git.commit_of(name)
+        assert error.value.hint == "write it in full: refs/heads/release or refs/tags/release"
+    assert git.commit_of("refs/heads/release") == later
+
+
 def test_no_hook_and_no_monitor_of_the_repository_runs(repo: Repo, tmp_path: Path) -> None:
     witness = tmp_path / "ran"
     script = repo.write(".git/hooks/reference-transaction", f"#!/bin/sh\ntouch {witness}\n")

@@ -283,3 +283,20 @@ def test_a_hostile_index_runs_nothing(line: Repo, tmp_path: Path) -> None:
     connection.execute("CREATE VIEW meta AS SELECT load_extension('/nowhere') AS key, 1 AS value")
     connection.close()
     assert numbers_of(line) == [1, 2, 3]
+
+
+def test_damage_that_shows_only_in_the_versions_themselves_is_mended(line: Repo, no_walk: list[int]) -> None:
+    for n in range(200):
+        line.write(f"prompts/many/p{n}.prompt.yaml", prompt_text(f"many {n}"))
+    line.commit("many")
+    assert numbers_of(line) == [1, 2, 3]
+    file = line.path / INDEX
+    connection = sqlite3.connect(file)
+    size = connection.execute("PRAGMA page_size").fetchone()[0]
+    root = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'versions'").fetchone()[0]
+    connection.close()
+    data = bytearray(file.read_bytes())
+    data[(root - 1) * size : root * size] = b"\xff" * size
+    file.write_bytes(data)
+    assert numbers_of(line) == [1, 2, 3]
+    assert no_walk == [5, 5]
