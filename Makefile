@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format bench docs clean
+.PHONY: demo test check format bench samples docs clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "promptctl needs Python 3.11 or newer; set PYTHON=… to one" >&2; exit 1; }
@@ -30,6 +30,9 @@ format: $(VENV)/.ready  ## rewrite the source in the house's format
 
 bench: $(VENV)/.ready  ## speed and memory, beside the peers that are installed
 	@$(BIN)/python benchmarks/run.py
+
+samples: $(VENV)/.ready  ## write the recordings of the hand-written sample replies
+	@$(BIN)/python scripts/record_samples.py
 
 docs: $(VENV)/.ready  ## write the generated pages of docs/
 	@$(BIN)/python -m promptctl.cli.reference docs/cli.md

@@ -58,7 +58,7 @@ cases:
       - {type: icontains, value: compiler}
 """
 
-IGNORE = "*\n!.gitignore\n!schemas/\n!schemas/*.schema.json\n"
+STATE_IGNORE = "*\n!.gitignore\n!schemas/\n!schemas/*.schema.json\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def scaffold(folder: Path) -> Scaffold:
     files = {"promptctl.yaml": SETTINGS}
     if not any((folder / "prompts").rglob("*.prompt.y*ml")):
         files |= {"prompts/welcome.prompt.yaml": PROMPT, "datasets/welcome.yaml": DATASET}
-    files |= {".promptctl/.gitignore": IGNORE}
+    files |= {".promptctl/.gitignore": STATE_IGNORE}
     files |= {f".promptctl/schemas/{kind}.schema.json": schema_text(kind) for kind in KINDS}
     written: list[str] = []
     kept: list[str] = []

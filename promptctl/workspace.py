@@ -4,30 +4,43 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from promptctl.errors import InputError, ModelConfigurationError, PromptInactive, RenderError, WorkspaceNotFound
+from promptctl.errors import (
+    InputError,
+    InvalidFiles,
+    ModelConfigurationError,
+    PromptInactive,
+    RenderError,
+    UsageError,
+    WorkspaceNotFound,
+)
 from promptctl.formats.settings_file import Settings, read_settings
 from promptctl.log.records import Content, Source
-from promptctl.prompts.prompt import Prompt, Rendered
-from promptctl.prompts.tree import Tree
-from promptctl.versions.refs import Ref, parse_ref
-from promptctl.versions.version import Version
+from promptctl.prompt_at_version import PromptAtVersion
+from promptctl.prompts.prompt import Prompt
+from promptctl.scaffold import STATE_IGNORE
+from promptctl.versions.refs import parse_ref
 
 if TYPE_CHECKING:
+    from promptctl.evaluating import EvaluationRequest
+    from promptctl.evaluations.evaluation import Evaluation, Plan
+    from promptctl.evaluations.evaluator import Progress
+    from promptctl.evaluations.validation import ValidationReport
     from promptctl.executions.call import Call, CallOptions
     from promptctl.executions.loop import LoopThread
     from promptctl.executions.recorder import LogRecorder
     from promptctl.executions.runner import Runner
     from promptctl.log.records import Execution
+    from promptctl.log.results import EvaluationRow
     from promptctl.log.store import Log
     from promptctl.models.router import Router
-    from promptctl.prompts.rendering import Renderer
     from promptctl.versions.repository import Repository
 
 SETTINGS_FILE = "promptctl.yaml"
@@ -88,64 +101,12 @@ class RunOptions(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class RenderedPrompt:
-    """A prompt rendered with its inputs: exactly what `run` would send. `as_dict()` is what `render --json` prints."""
+class PromptSummary:
+    """A prompt of the work tree, or what is wrong with its file."""
 
-    prompt: Prompt
-    version: Version
-    rendered: Rendered
-    model: str | None
-
-    @property
-    def messages(self) -> tuple[dict[str, Any], ...]:
-        """The messages as they are sent, in the chat-completions protocol's shape."""
-        return self.rendered.messages
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-able, with stable keys."""
-        return {
-            "prompt": self.prompt.id,
-            "version": self.version.number,
-            "commit": self.version.commit,
-            "dirty": self.version.is_dirty,
-            "digest": self.version.digest,
-            "label": self.version.label,
-            "model": self.model,
-            "parameters": dict(self.prompt.parameters),
-            "messages": list(self.messages),
-            "tools": [dict(tool) for tool in self.prompt.tools],
-            "response_format": self.prompt.declared_response_format,
-        }
-
-
-class PromptAtVersion:
-    """One prompt as it was at one version, or as it is in the work tree. Rendering it again and again is cheap."""
-
-    def __init__(self, workspace: Workspace, ref: Ref, prompt: Prompt, version: Version, tree: Tree) -> None:
-        self.ref = ref
-        self.prompt = prompt
-        self.version = version
-        self.tree = tree
-        self._workspace = workspace
-
-    @cached_property
-    def model(self) -> str | None:
-        """The model that would run: the prompt's own, or the workspace's default; None where neither names one."""
-        return self.prompt.model or self._workspace.settings.model
-
-    @cached_property
-    def _renderer(self) -> Renderer:
-        from promptctl.prompts.rendering import Renderer
-
-        return Renderer(self.prompt)
-
-    def render(self, inputs: Mapping[str, Any] | None = None) -> RenderedPrompt:
-        """The messages for these inputs.
-
-        Raises `InputError` for inputs that are missing, not declared or not of their schema, and `RenderError`
-        where the template fails.
-        """
-        return RenderedPrompt(self.prompt, self.version, self._renderer.render(inputs or {}), self.model)
+    id: str
+    prompt: Prompt | None
+    error: InvalidFiles | None
 
 
 class Workspace:
@@ -158,12 +119,31 @@ class Workspace:
     def __init__(self, root: Path, environ: Mapping[str, str], on_warning: Callable[[str], None]) -> None:
         self.root = root
         self.environ = environ
-        self._on_warning = on_warning
+        self.warn = on_warning
 
     @cached_property
     def settings(self) -> Settings:
         """What `promptctl.yaml` says."""
         return read_settings((self.root / SETTINGS_FILE).read_bytes(), SETTINGS_FILE)
+
+    @cached_property
+    def state_folder(self) -> Path:
+        """`.promptctl/`, with the log, the caches and its own .gitignore; made here where it can be made."""
+        folder = self.root / STATE_FOLDER
+        with suppress(OSError):
+            folder.mkdir(exist_ok=True)
+            with (folder / ".gitignore").open("x", encoding="utf-8") as file:
+                file.write(STATE_IGNORE)
+        return folder
+
+    @property
+    def recordings_folder(self) -> Path:
+        """Where recorded replies are: `replay/<model>` and `eval --replay` answer from it."""
+        return self.root / RECORDINGS_FOLDER
+
+    def recording_file(self, prompt_id: str) -> Path:
+        """The file that a prompt's replies are recorded in."""
+        return self.recordings_folder / (prompt_id.replace("/", "--") + ".jsonl")
 
     @cached_property
     def repository(self) -> Repository:
@@ -174,7 +154,7 @@ class Workspace:
             self.root,
             settings_branch=self.settings.branch,
             remote=self.settings.labels.remote,
-            cache_dir=self.root / STATE_FOLDER,
+            cache_dir=self.state_folder,
         )
 
     @cached_property
@@ -183,21 +163,21 @@ class Workspace:
         from promptctl.log.redaction import Redactor, secrets_of
         from promptctl.log.store import Log
 
-        return Log(self.root / STATE_FOLDER / "log.db", redactor=Redactor(secrets_of(self.environ)))
+        return Log(self.state_folder / "log.db", redactor=Redactor(secrets_of(self.environ)))
 
     @cached_property
     def gateway(self) -> Router:
         """The way to every model."""
         from promptctl.models.router import Router
 
-        return Router(self.settings, self.environ, recordings=self.root / RECORDINGS_FOLDER)
+        return Router(self.settings, self.environ, recordings=self.recordings_folder)
 
     @cached_property
     def recorder(self) -> LogRecorder:
         """Writes each attempt to the log by the workspace's rules."""
         from promptctl.executions.recorder import LogRecorder
 
-        return LogRecorder(self.log, self.settings, self._on_warning)
+        return LogRecorder(self.log, self.settings, self.warn)
 
     @cached_property
     def _runner(self) -> Runner:
@@ -230,11 +210,15 @@ class Workspace:
                 summaries.append(PromptSummary(prompt_id, None, error))
         return summaries
 
-    def validate(self, paths: Sequence[Path] = ()) -> Report:
-        """Every problem of every file, or of the files at or below `paths` (relative to the current folder)."""
-        from promptctl.prompts.checking import check_workspace
+    def validate(self, paths: Sequence[str | os.PathLike[str]] = ()) -> ValidationReport:
+        """Every problem of every file, or of the files at or below `paths` (relative to the current folder).
 
-        return check_workspace(self.repository.work_tree, [self._relative(path) for path in paths])
+        Raises `UsageError` for a path that names no file of the workspace.
+        """
+        from promptctl.evaluations.validation import validate_workspace
+
+        wanted = [self.inside(path) for path in paths]
+        return validate_workspace(self.repository.work_tree, wanted)
 
     def prompt(self, ref: str) -> PromptAtVersion:
         """The prompt that a ref names: `support/triage`, or with `@label`, `@v7` or `@<revision>` behind it.
@@ -243,7 +227,7 @@ class Workspace:
         """
         parsed = parse_ref(ref)
         resolved = self.repository.resolve(parsed)
-        return PromptAtVersion(self, parsed, resolved.prompt, resolved.version, resolved.tree)
+        return PromptAtVersion(parsed, resolved.prompt, resolved.version, resolved.tree, self.settings.model)
 
     def run(self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]) -> Execution:
         """Render the prompt, ask its model, validate the reply, record every attempt; give the last one.
@@ -278,6 +262,50 @@ class Workspace:
                 yield item
         finally:
             await stream.aclose()
+
+    def tested_prompts(self) -> list[str]:
+        """The ids of the prompts that have a dataset, sorted."""
+        from promptctl.evaluations.finding import tested_prompts
+
+        return list(tested_prompts(self.repository.work_tree))
+
+    def evaluate(
+        self,
+        request: EvaluationRequest,
+        on_progress: Callable[[Plan, Progress], None] | None = None,
+    ) -> list[Evaluation]:
+        """Evaluate prompts over their datasets; every result is in the log before the next case is taken.
+
+        Everything is read and checked before anything is sent. Ctrl-C finishes what is under way and saves it; a
+        second one stops at once. Raises what `Evaluating.plans` raises.
+        """
+        from promptctl.evaluating import Evaluating
+
+        evaluating = Evaluating(self, request)
+        plans = [(plan, None) for plan in evaluating.plans()]
+        return self._loop.run(evaluating.run(plans, on_progress), on_interrupt=evaluating.stop)
+
+    def resume(
+        self,
+        rows: Sequence[EvaluationRow],
+        request: EvaluationRequest,
+        on_progress: Callable[[Plan, Progress], None] | None = None,
+    ) -> list[Evaluation]:
+        """Take evaluations of the log up again: what has a result is not asked again, errors are."""
+        from promptctl.evaluating import Evaluating
+
+        evaluating = Evaluating(self, request)
+        plans = [(evaluating.resumed(row), row) for row in rows]
+        return self._loop.run(evaluating.run(plans, on_progress), on_interrupt=evaluating.stop)
+
+    def inside(self, path: str | os.PathLike[str]) -> str:
+        """The path relative to the workspace, with `/`; the root itself is empty."""
+        absolute = Path(os.path.normpath(Path.cwd() / path))
+        root = Path(os.path.normpath(self.root))
+        if not absolute.is_relative_to(root):
+            raise UsageError(f"{path} is not in the workspace {self.root}")
+        inside = absolute.relative_to(root).as_posix()
+        return "" if inside == "." else inside
 
     def close(self) -> None:
         """Close connections and the log. The workspace can be used again afterwards."""
@@ -347,7 +375,7 @@ class Workspace:
                 hint=f"set `status: active` in {prompt.path}, or run an older version: {prompt.id}@<revision>",
             )
         if prompt.status == "deprecated":
-            self._on_warning(f"{prompt.id} is deprecated")
+            self.warn(f"{prompt.id} is deprecated")
 
     def _runner_for(self, call: Call, *, is_recording: bool) -> Runner:
         if not is_recording:
@@ -355,8 +383,8 @@ class Workspace:
         from promptctl.executions.runner import Runner
         from promptctl.models.replay import Recording
 
-        file = self.root / RECORDINGS_FOLDER / (call.prompt.id.replace("/", "--") + ".jsonl")
-        return Runner(self.gateway, self.recorder, on_reply=Recording(file, call.prompt.id).add)
+        recording = Recording(self.recording_file(call.prompt.id), call.prompt.id)
+        return Runner(self.gateway, self.recorder, on_reply=recording.add)
 
 
 def _call_options(options: RunOptions) -> CallOptions:

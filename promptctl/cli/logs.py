@@ -151,20 +151,18 @@ def _row(found: Execution) -> tuple[Any, ...]:
 
 
 def _stats_row(row: StatsRow) -> tuple[Any, ...]:
-    totals = row.totals
-    failed = totals.errors + totals.invalid_outputs + totals.blocked + totals.cancelled
-    average = row.avg_cost_nano_usd
+    average = row.average_cost_nano_usd
     return (
-        row.group["prompt"],
-        row.group.get("version_display") or "-",
+        row.prompt,
+        row.version_display or "-",
         format_count(row.calls),
-        format_count(failed),
-        f"{format_count(totals.input_tokens)}+{format_count(totals.output_tokens)}",
-        format_cost(row.cost_nano_usd) + (f" + {totals.unpriced} unpriced" if totals.unpriced else ""),
+        format_count(row.failed),
+        f"{format_count(row.input_tokens)}+{format_count(row.output_tokens)}",
+        format_cost(row.cost_nano_usd) + (f" + {row.unpriced} unpriced" if row.unpriced else ""),
         format_cost(round(average) if average is not None else None),
         format_latency(row.p50_latency_ms),
         format_latency(row.p95_latency_ms),
-        totals.last_at.replace("T", " ")[:19],
+        row.last_call_at.replace("T", " ")[:19],
     )
 
 

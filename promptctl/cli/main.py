@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from promptctl._version import __version__
-from promptctl.cli import init, listing, logs, render, run, validate
+from promptctl.cli import evaluate, init, listing, logs, render, run, validate
 from promptctl.cli.boundary import run_guarded
 from promptctl.cli.options import WorkspaceFolder
 from promptctl.cli.output import say
@@ -33,7 +33,7 @@ def _print_version(wanted: bool) -> None:
 def options(
     context: typer.Context,
     workspace: WorkspaceFolder = None,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback acts
         bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
@@ -45,6 +45,7 @@ app.command("init")(init.init)
 app.command("list")(listing.list_prompts)
 app.command("render")(render.render)
 app.command("run")(run.run)
+app.command("eval")(evaluate.evaluate)
 app.command("validate")(validate.validate)
 app.add_typer(logs.app, name="log")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -19,8 +19,11 @@ class LoopThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
-    def run(self, coroutine: Awaitable[T]) -> T:
-        """The coroutine's result. Ctrl-C cancels it and waits until it has recorded that, then goes on."""
+    def run(self, coroutine: Awaitable[T], *, on_interrupt: Callable[[], None] | None = None) -> T:
+        """The coroutine's result. Ctrl-C cancels it and waits until it has recorded that, then goes on.
+
+        With `on_interrupt` the first Ctrl-C calls that instead, and the coroutine goes on to its own end.
+        """
         loop = self._started()
         ended = threading.Event()
         outcome: dict[str, Any] = {}
@@ -35,12 +38,17 @@ class LoopThread:
 
         task: list[asyncio.Task[None]] = []
         loop.call_soon_threadsafe(lambda: task.append(loop.create_task(guarded())))
-        try:
-            ended.wait()
-        except BaseException:
-            loop.call_soon_threadsafe(lambda: task[0].cancel())
-            ended.wait(_GRACE_S)
-            raise
+        while not ended.is_set():
+            try:
+                ended.wait()
+            except BaseException as interruption:
+                if on_interrupt is not None and isinstance(interruption, KeyboardInterrupt):
+                    on_interrupt()
+                    on_interrupt = None
+                    continue
+                loop.call_soon_threadsafe(lambda: task[0].cancel())
+                ended.wait(_GRACE_S)
+                raise
         if "error" in outcome:
             raise outcome["error"]
         result: T = outcome["result"]

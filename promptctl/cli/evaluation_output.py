@@ -1,0 +1,202 @@
+"""Shows an evaluation: its progress while it runs, then its totals, and why each failing case failed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any
+
+from promptctl.cli.output import (
+    format_cost,
+    format_count,
+    format_latency,
+    is_terminal,
+    say,
+    say_json,
+    say_table,
+    styled,
+    tell,
+)
+from promptctl.evaluations.evaluation import Evaluation, Plan
+from promptctl.evaluations.evaluator import Progress
+from promptctl.evaluations.outcomes import CaseResults, case_results, failed_assertions
+from promptctl.evaluations.summary import Counts
+from promptctl.log.evaluations import results
+from promptctl.reports.rows import evaluation_head
+from promptctl.workspace import Workspace
+
+MOST_SHOWN = 10
+_COLOURS = {"passed": "green", "failed": "red", "incomplete": "yellow", "error": "yellow"}
+
+
+class EvaluationProgress:
+    """A progress bar on a terminal; nothing in a pipe."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._task: Any = None
+        self._plan: Plan | None = None
+
+    def __enter__(self) -> EvaluationProgress:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[counts]}"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+                refresh_per_second=8,
+            )
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, plan: Plan, progress: Progress) -> None:
+        """Show how far it is; called after each result."""
+        if self._bar is None:
+            return
+        if plan is not self._plan:
+            self._plan = plan
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            self._task = self._bar.add_task(plan.target.prompt.id, total=progress.total, counts="")
+        counts = f"[green]{progress.passed} passed[/] [red]{progress.failed} failed[/]"
+        if progress.errors:
+            counts += f" [yellow]{progress.errors} errors[/]"
+        counts += f" {format_cost(progress.cost_nano_usd)}"
+        self._bar.update(self._task, completed=progress.carried + progress.done, counts=counts)
+
+
+def say_evaluations(workspace: Workspace, found: Sequence[Evaluation], *, as_json: bool) -> None:
+    """Print evaluations: totals on stdout; the failing cases and the verdict as words."""
+    if as_json:
+        say_json([evaluation_head(each) for each in found])
+        return
+    numbers = ["Cases", "Passed", "Failed", "Errors", "Rate", "95 %", "Cost", "p50"]
+    say_table(
+        ["Prompt", "Version", "Model", "Dataset", *numbers, "Id"], [_total_row(each) for each in found], right=numbers
+    )
+    for each in found:
+        _say_groups(each)
+        _tell_failures(workspace, each)
+        _tell_verdict(each)
+
+
+def _total_row(found: Evaluation) -> tuple[Any, ...]:
+    row, summary, counts = found.row, found.summary, found.summary.counts
+    data = counts.as_dict()
+    reused = sum(
+        number for source, number in summary.reply_sources.items() if source in ("cache", "recorded", "replay")
+    )
+    cost = format_cost(summary.cost_nano_usd) + (f" ({reused} reused)" if reused else "")
+    if summary.unpriced:
+        cost += f" + {summary.unpriced} unpriced"
+    latency = summary.as_dict()["p50_latency_ms"]
+    return (
+        row.prompt,
+        row.version_display or "unversioned",
+        row.model,
+        str(row.spec.get("dataset", "")).removeprefix("datasets/"),
+        format_count(counts.cases),
+        counts.passed,
+        counts.failed,
+        counts.errors,
+        "-" if counts.rate is None else f"{counts.rate:.1%}",
+        "-" if data["low"] is None else f"{data['low']:.0%}–{data['high']:.0%}",
+        cost,
+        format_latency(latency),
+        row.id[-8:] if is_terminal() else row.id,
+    )
+
+
+def _say_groups(found: Evaluation) -> None:
+    """By tag, by assertion and by metric, where a terminal shows it."""
+    summary = found.summary
+    if not is_terminal():
+        return
+    rows = [("tag", name, *_counts(counts)) for name, counts in sorted(summary.by_tag.items())]
+    rows += [("assertion", name, *_counts(counts)) for name, counts in sorted(summary.by_assertion.items())]
+    if rows:
+        say()
+        say_table(["", "", "Passed", "Failed", "Errors"], rows, right=["Passed", "Failed", "Errors"])
+    metrics = summary.as_dict()["metrics"]
+    if metrics:
+        say_table(["Metric", "Mean"], list(metrics.items()), right=["Mean"])
+    if summary.repeats > 1:
+        data = summary.as_dict()
+        flaky = ", ".join(summary.flaky) or "none"
+        say(f"pass@{summary.repeats} {data.get('pass_at_k')} · pass^{summary.repeats} {data.get('pass_hat_k')}")
+        say(f"flaky: {flaky}")
+
+
+def _counts(counts: Counts) -> tuple[int, int, int]:
+    return counts.passed, counts.failed, counts.errors
+
+
+def _tell_failures(workspace: Workspace, found: Evaluation) -> None:
+    wrong = len(found.summary.failing) + len(found.summary.errored)
+    if not wrong:
+        return
+    rows = results(workspace.log, found.row.id)
+    shown = 0
+    for case in case_results(rows, found.row.spec.get("at_least")):
+        if case.outcome.status == "passed":
+            continue
+        if shown == MOST_SHOWN:
+            tell(f"… and {wrong - shown} more: promptctl results show {found.row.id[-8:]}")
+            break
+        shown += 1
+        for line in failure_lines(case):
+            tell(line)
+
+
+def failure_lines(case: CaseResults) -> Iterator[str]:
+    """Why a case did not pass: what was expected, what came, and the difference."""
+    row = case.decisive
+    mark = styled("✗ failed" if row.status == "failed" else "! error", sys.stderr, fg=_COLOURS[row.status], bold=True)
+    yield f"\n{mark}  {styled(row.case_id, sys.stderr, bold=True)}"
+    assertions = failed_assertions(row)
+    if row.error_message and not assertions:
+        yield f"    {row.error_message}"
+    if row.status == "failed" and not assertions:
+        yield f"    {(row.scores or {}).get('reason', '')}"
+    for graded in assertions:
+        yield f"    {graded['type']}: {graded['reason']}"
+        if graded.get("expected") is not None:
+            yield f"      expected  {_short(graded['expected'])}"
+            yield f"      got       {_short(graded.get('got'))}"
+    if row.output is not None and not any(graded.get("got") is not None for graded in assertions):
+        yield f"      reply     {_short(row.output)}"
+
+
+def _tell_verdict(found: Evaluation) -> None:
+    word = styled(found.verdict, sys.stderr, fg=_COLOURS[found.verdict], bold=True)
+    tell(f"\n{found.row.prompt}: {word}: {found.reason}")
+    if found.stopped:
+        reasons = {
+            "interrupted": "interrupted",
+            "fail-fast": "stopped at the first case that did not pass",
+            "max-cost": "stopped before more than --max-cost was spent",
+        }
+        tell(f"  {reasons[found.stopped]}; go on with: promptctl eval --resume --id {found.row.id[-8:]}")
+    elif found.summary.counts.errors:
+        kinds = ", ".join(f"{number} {name}" for name, number in sorted(found.summary.error_types.items()))
+        tell(f"  {kinds}; ask again with: promptctl eval --retry-errors --id {found.row.id[-8:]}")
+
+
+def _short(value: Any, width: int = 300) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = text.replace("\n", "⏎")
+    return text if len(text) <= width else text[: width - 1] + "…"

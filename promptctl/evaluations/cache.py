@@ -1,0 +1,144 @@
+"""Replies kept by the digest of their request, so that an unchanged case is not paid for twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from promptctl.models.gateway import Delta, Embeddings, Endpoint, Gateway, Reply, Request, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Sequence
+    from pathlib import Path
+
+_SCHEMA = "CREATE TABLE IF NOT EXISTS replies (request TEXT NOT NULL PRIMARY KEY, reply TEXT NOT NULL) STRICT"
+_BATCH = 200
+T = TypeVar("T")
+
+
+class ReplyCache:
+    """A local store of replies, `.promptctl/cache.db`. Losing it costs money, never an answer.
+
+    A cache that cannot be read or written is told to `on_warning` once and then left alone.
+    """
+
+    def __init__(self, path: Path, on_warning: Callable[[str], None]) -> None:
+        self._path = path
+        self._on_warning = on_warning
+        self._lock = threading.Lock()
+        self._unwritten: dict[str, str] = {}
+        self._is_broken = False
+        self._connection: sqlite3.Connection | None = None
+
+    def get(self, request: str) -> Reply | None:
+        """The reply kept for the request of this digest, as it came from the model."""
+        with self._lock:
+            text = self._unwritten.get(request)
+            if text is None:
+                row = self._do(
+                    lambda db: db.execute("SELECT reply FROM replies WHERE request = ?", (request,)).fetchone()
+                )
+                text = row[0] if row else None
+        return _decode(text) if text is not None else None
+
+    def put(self, request: str, reply: Reply) -> None:
+        """Keep a reply; written in batches and on `flush`."""
+        with self._lock:
+            self._unwritten[request] = _encode(reply)
+            is_full = len(self._unwritten) >= _BATCH
+        if is_full:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is not written yet."""
+        with self._lock:
+            rows = list(self._unwritten.items())
+            self._unwritten.clear()
+            if rows:
+                self._do(lambda db: _write(db, rows))
+
+    def close(self) -> None:
+        """Write and close."""
+        self.flush()
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _do(self, action: Callable[[sqlite3.Connection], T]) -> T | None:
+        if self._is_broken:
+            return None
+        try:
+            if self._connection is None:
+                self._connection = _open(self._path)
+            return action(self._connection)
+        except (sqlite3.Error, OSError) as error:
+            self._is_broken = True
+            self._on_warning(f"the reply cache {self._path.name} is not used: {error}")
+            return None
+
+
+class CachedGateway:
+    """A gateway that answers from the cache where it can. A reused reply costs 0 and says so in its `source`."""
+
+    def __init__(self, gateway: Gateway, cache: ReplyCache) -> None:
+        self._gateway = gateway
+        self._cache = cache
+
+    async def complete(self, request: Request) -> Reply:
+        """The kept reply, or else the model's, which is then kept."""
+        digest = request.digest()
+        kept = self._cache.get(digest)
+        if kept is not None:
+            return replace(
+                kept, source="cache", cost_nano_usd=0, full_cost_nano_usd=kept.cost_nano_usd, price_source="cache"
+            )
+        reply = await self._gateway.complete(request)
+        if reply.source == "model":
+            self._cache.put(digest, reply)
+        return reply
+
+    async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
+        """Evaluations never stream; passed through."""
+        async for piece in self._gateway.stream(request):
+            yield piece
+
+    async def embed(self, model: str, texts: Sequence[str], *, timeout_s: float, endpoint: Endpoint) -> Embeddings:
+        """Passed through."""
+        return await self._gateway.embed(model, texts, timeout_s=timeout_s, endpoint=endpoint)
+
+    async def close(self) -> None:
+        """Write the cache and close the gateway behind."""
+        self._cache.close()
+        await self._gateway.close()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(_SCHEMA)
+    return connection
+
+
+def _write(connection: sqlite3.Connection, rows: Sequence[tuple[str, str]]) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    connection.executemany("INSERT OR REPLACE INTO replies (request, reply) VALUES (?, ?)", rows)
+    connection.execute("COMMIT")
+
+
+def _encode(reply: Reply) -> str:
+    return json.dumps(asdict(reply), ensure_ascii=False, separators=(",", ":"))
+
+
+def _decode(text: str) -> Reply:
+    data = json.loads(text)
+    data["usage"] = Usage(**data["usage"])
+    data["tool_calls"] = tuple(data["tool_calls"])
+    return Reply(**data)

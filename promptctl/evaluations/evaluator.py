@@ -1,0 +1,228 @@
+"""Evaluates one prompt version over the cases of a dataset, many at a time, each result on disk before the next case.
+
+One bad case never ends an evaluation. It ends early when it is asked to stop, when `--fail-fast` meets a failure or
+when its money is spent; what was done is kept, and it can be resumed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from promptctl.errors import InputError, InvalidOutput, ModelError, ModelTimeout, PromptctlError, RenderError
+from promptctl.evaluations.assertions.judge import Judge
+from promptctl.evaluations.cases import Case
+from promptctl.evaluations.recording import BatchRecorder
+from promptctl.evaluations.scoring import Score, error_score, failed_score, score_case, score_case_judged, subject_of
+from promptctl.evaluations.target import Target
+from promptctl.executions.call import Call, CallOptions, build_request
+from promptctl.executions.runner import Runner
+from promptctl.log.records import Execution
+from promptctl.log.results import ResultRow
+from promptctl.prompts.rendering import Renderer
+
+StopReason = Literal["interrupted", "fail-fast", "max-cost"]
+Work = Iterator[tuple[int, Case, int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The bounds of an evaluation. `case_timeout_s` covers a case with its retries and its judges, in seconds."""
+
+    concurrency: int = 16
+    case_timeout_s: float = 300.0
+    max_cost_nano_usd: int | None = None
+    fails_fast: bool = False
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far an evaluation has come; counts of (case, repeat). `carried` were done before it was taken up again."""
+
+    total: int
+    carried: int = 0
+    passed: int = 0
+    failed: int = 0
+    errors: int = 0
+    cost_nano_usd: int = 0
+    unpriced: int = 0
+    under_way: int = 0
+
+    @property
+    def done(self) -> int:
+        """Results so far, in this run of it."""
+        return self.passed + self.failed + self.errors
+
+    def add(self, result: ResultRow) -> None:
+        """Count a result."""
+        if result.status == "passed":
+            self.passed += 1
+        elif result.status == "failed":
+            self.failed += 1
+        else:
+            self.errors += 1
+        if result.cost_nano_usd is None:
+            self.unpriced += 1
+        else:
+            self.cost_nano_usd += result.cost_nano_usd
+
+
+class Evaluator:
+    """Runs the cases of one evaluation through one runner. `stop` may be called from any thread of the event loop."""
+
+    def __init__(
+        self,
+        evaluation_id: str,
+        target: Target,
+        runner: Runner,
+        recorder: BatchRecorder,
+        judge: Judge,
+        limits: Limits,
+        *,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self.stopped: StopReason | None = None
+        self._evaluation_id = evaluation_id
+        self._target = target
+        self._renderer = Renderer(target.prompt)
+        self._runner = runner
+        self._recorder = recorder
+        self._judge = judge
+        self._limits = limits
+        self._on_progress = on_progress or (lambda _: None)
+
+    def stop(self, reason: StopReason = "interrupted") -> None:
+        """Take no further case; what is under way is finished and saved."""
+        self.stopped = self.stopped or reason
+
+    async def run(self, work: Work, progress: Progress) -> None:
+        """Do all the work, or as much as is allowed. Cancelling ends at once, and keeps what is finished."""
+        workers = min(self._limits.concurrency, max(1, progress.total - progress.carried))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(workers):
+                    group.create_task(self._work(work, progress))
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+
+    async def _work(self, work: Work, progress: Progress) -> None:
+        while self.stopped is None:
+            if self._is_spent(progress):
+                self.stop("max-cost")
+                return
+            item = next(work, None)
+            if item is None:
+                return
+            progress.under_way += 1
+            result = await self._evaluate(*item)
+            await self._recorder.finish(result)
+            progress.under_way -= 1
+            progress.add(result)
+            self._on_progress(progress)
+            if self._limits.fails_fast and result.status != "passed":
+                self.stop("fail-fast")
+
+    def _is_spent(self, progress: Progress) -> bool:
+        """Whether one more case, at the average cost so far, would pass the limit together with those under way."""
+        cap = self._limits.max_cost_nano_usd
+        if cap is None:
+            return False
+        average = progress.cost_nano_usd / progress.done if progress.done else 0.0
+        return progress.cost_nano_usd >= cap or progress.cost_nano_usd + average * (progress.under_way + 1) > cap
+
+    async def _evaluate(self, position: int, case: Case, repeat: int) -> ResultRow:
+        execution: Execution | None = None
+        error: PromptctlError | None = None
+        try:
+            async with asyncio.timeout(self._limits.case_timeout_s):
+                if case.output is None:
+                    execution = await self._runner.run(self._call(case, repeat))
+                score = await self._score(case, execution)
+        except TimeoutError:
+            error = ModelTimeout(f"the case took longer than {self._limits.case_timeout_s:g} s")
+            score = error_score(error.message)
+        except InvalidOutput as invalid:
+            execution, error = invalid.execution, invalid
+            score = failed_score(invalid.message)
+        except (ModelError, InputError, RenderError) as failed:
+            execution, error = failed.execution, failed
+            score = error_score(failed.message)
+        return self._result(position, case, repeat, execution, score, error)
+
+    async def _score(self, case: Case, execution: Execution | None) -> Score:
+        schema = self._target.prompt.output.schema
+        if execution is None:
+            subject = subject_of(case, case.output or "", output_schema=schema)
+        else:
+            subject = subject_of(
+                case,
+                execution.reply or "",
+                inputs=execution.inputs,
+                tool_calls=execution.tool_calls,
+                latency_ms=execution.latency_ms,
+                cost_nano_usd=_full_cost(execution),
+                finish_reason=execution.finish_reason,
+                output_schema=schema,
+            )
+        if case.needs_judge:
+            return await score_case_judged(case, subject, self._judge)
+        return score_case(case, subject)
+
+    def _call(self, case: Case, repeat: int) -> Call:
+        target = self._target
+        rendered = self._renderer.render(case.inputs)
+        request = build_request(
+            target.prompt, rendered, target.model, target.parameters, timeout_s=target.timeout_s, repeat=repeat - 1
+        )
+        options = CallOptions(source="eval", evaluation_id=self._evaluation_id, case_id=case.id, repeat=repeat)
+        return Call(target.prompt, target.version, rendered, request, target.provider, target.retry, options)
+
+    def _result(
+        self,
+        position: int,
+        case: Case,
+        repeat: int,
+        execution: Execution | None,
+        score: Score,
+        error: PromptctlError | None,
+    ) -> ResultRow:
+        detail = score.as_data() | {"tags": list(case.tags), "must_pass": case.must_pass, "cluster": case.cluster}
+        spent: int | None = 0
+        if execution is not None:
+            spent = execution.cost_nano_usd
+            detail["tokens"] = [execution.input_tokens, execution.output_tokens]
+            detail["full_cost_nano_usd"] = _full_cost(execution)
+        if spent is not None:
+            spent = None if score.cost_nano_usd is None else spent + score.cost_nano_usd
+        return ResultRow(
+            evaluation_id=self._evaluation_id,
+            case_id=case.id,
+            repeat=repeat,
+            position=position,
+            case_digest=case.content_hash,
+            status=score.status,
+            score=score.score,
+            scores=detail,
+            output=execution.reply if execution else case.output,
+            reply_source=execution.reply_source if execution else "dataset",
+            cost_nano_usd=spent,
+            latency_ms=execution.latency_ms if execution else None,
+            execution_id=execution.id if execution else None,
+            error_type=type(error).__name__ if error else ("Ungraded" if score.status == "error" else None),
+            error_message=(error.message if error else score.reason) if score.status == "error" else None,
+        )
+
+
+def pending(cases: Iterator[Case], repeats: int, done: Collection[tuple[str, int]]) -> Work:
+    """The work of an evaluation in the order of its dataset: position, case, repeat from 1; without what is done."""
+    for position, case in enumerate(cases):
+        for repeat in range(1, repeats + 1):
+            if (case.id, repeat) not in done:
+                yield position, case, repeat
+
+
+def _full_cost(execution: Execution) -> int | None:
+    full = execution.full_cost_nano_usd
+    return execution.cost_nano_usd if full is None else full

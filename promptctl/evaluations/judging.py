@@ -1,0 +1,77 @@
+"""Runs the judges of model-graded assertions through the evaluation's own runner: logged and costed like any call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from promptctl.errors import ModelConfigurationError
+from promptctl.evaluations.assertions.judge import JudgeEmbeddings, JudgeReply
+from promptctl.evaluations.judges import inputs_for, load_judge
+from promptctl.evaluations.target import Target
+from promptctl.executions.call import Call, CallOptions, build_request
+from promptctl.executions.runner import Runner
+from promptctl.models.gateway import Endpoint, Gateway
+from promptctl.prompts.prompt import Prompt
+from promptctl.prompts.rendering import Renderer
+from promptctl.prompts.tree import Tree
+from promptctl.versions.version import Version
+
+# Asks for what a model needs beyond its id: (prompt, version, model) to a target.
+MakeTarget = Callable[[Prompt, Version, str], Target]
+
+
+class RunnerJudge:
+    """Asks judges' prompts, each loaded and compiled once.
+
+    `model` is asked where neither the assertion nor the judge's prompt names one.
+    """
+
+    def __init__(
+        self,
+        tree: Tree,
+        runner: Runner,
+        gateway: Gateway,
+        make_target: MakeTarget,
+        *,
+        model: str | None,
+        evaluation_id: str,
+    ) -> None:
+        self._tree = tree
+        self._runner = runner
+        self._gateway = gateway
+        self._make_target = make_target
+        self._model = model
+        self._evaluation_id = evaluation_id
+        self._loaded: dict[str, tuple[Prompt, Renderer]] = {}
+
+    async def ask(self, prompt_id: str, inputs: Mapping[str, Any], *, model: str | None = None) -> JudgeReply:
+        """Run a judge's prompt; see `Judge.ask`."""
+        prompt, renderer = self._load(prompt_id)
+        target = self._make_target(prompt, Version(prompt.digest), self._chosen(model or prompt.model, prompt_id))
+        rendered = renderer.render(inputs_for(prompt, inputs))
+        request = build_request(prompt, rendered, target.model, target.parameters, timeout_s=target.timeout_s)
+        options = CallOptions(source="eval", evaluation_id=self._evaluation_id)
+        call = Call(prompt, target.version, rendered, request, target.provider, target.retry, options)
+        execution = await self._runner.run(call)
+        return JudgeReply(execution.reply or "", execution.cost_nano_usd, execution.id)
+
+    async def embed(self, texts: Sequence[str], *, model: str | None = None) -> JudgeEmbeddings:
+        """One vector for each text; see `Judge.embed`."""
+        chosen = self._chosen(model, "similar")
+        found = await self._gateway.embed(chosen, texts, timeout_s=60.0, endpoint=Endpoint())
+        return JudgeEmbeddings(found.vectors, found.cost_nano_usd)
+
+    def _load(self, prompt_id: str) -> tuple[Prompt, Renderer]:
+        if prompt_id not in self._loaded:
+            prompt = load_judge(self._tree, prompt_id)
+            self._loaded[prompt_id] = prompt, Renderer(prompt)
+        return self._loaded[prompt_id]
+
+    def _chosen(self, model: str | None, what: str) -> str:
+        chosen = model or self._model
+        if chosen is None:
+            raise ModelConfigurationError(
+                f"no model is named to judge with ({what})", hint="give --judge MODEL, or `model` in the assertion"
+            )
+        return chosen

@@ -1,0 +1,67 @@
+"""From an evaluation's results in the log to one outcome for each case, its repeats reduced; streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+from promptctl.evaluations.case_outcomes import CaseOutcome, reduce_repeats
+from promptctl.log.results import ResultRow
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResults:
+    """Everything that is known of one case of an evaluation: its reduced outcome, and each repeat's row."""
+
+    outcome: CaseOutcome
+    rows: tuple[ResultRow, ...]
+    tags: tuple[str, ...] = ()
+    must_pass: bool = False
+
+    @property
+    def decisive(self) -> ResultRow:
+        """The first repeat that came to what the case came to: the one to show."""
+        return next((row for row in self.rows if row.status == self.outcome.status), self.rows[0])
+
+
+def case_results(rows: Iterable[ResultRow], at_least: int | None = None) -> Iterator[CaseResults]:
+    """One for each case, in the order of the rows, which must keep the repeats of a case together.
+
+    A case passes when `at_least` of its repeats passed; all, where that is not given.
+    """
+    for _, group in groupby(rows, key=attrgetter("position", "case_id")):
+        repeats = tuple(group)
+        detail = repeats[0].scores or {}
+        outcome = reduce_repeats([outcome_of(row) for row in repeats], at_least if len(repeats) > 1 else None)
+        yield CaseResults(outcome, repeats, tuple(detail.get("tags", ())), bool(detail.get("must_pass")))
+
+
+def outcome_of(row: ResultRow) -> CaseOutcome:
+    """What one repeat of one case came to."""
+    detail = row.scores or {}
+    return CaseOutcome(
+        case_id=row.case_id,
+        content_hash=row.case_digest or "",
+        status=row.status,
+        score=row.score,
+        scores=detail.get("metrics", {}),
+        passes=int(row.status == "passed"),
+        cost_nano_usd=detail.get("full_cost_nano_usd", row.cost_nano_usd),
+        latency_ms=row.latency_ms,
+        tokens=_total(detail.get("tokens", ())),
+        output=row.output,
+        cluster=detail.get("cluster"),
+    )
+
+
+def failed_assertions(row: ResultRow) -> list[dict[str, Any]]:
+    """The assertions of a result that did not pass, as they were graded."""
+    return [graded for graded in (row.scores or {}).get("assertions", ()) if graded.get("passed") is not True]
+
+
+def _total(tokens: Sequence[int | None]) -> int | None:
+    known = [count for count in tokens if count is not None]
+    return sum(known) if known and len(known) == len(tokens) else None

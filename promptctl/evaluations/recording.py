@@ -1,0 +1,85 @@
+"""Writes an evaluation's executions and results to the log in batches, without ever running ahead of the disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+
+from promptctl.log.records import Content, Entry, Execution
+from promptctl.log.recovery import append_or_keep
+from promptctl.log.results import ResultRow
+from promptctl.log.store import Log
+
+
+class BatchRecorder:
+    """A recorder for one evaluation: whatever gathers while one transaction is written goes into the next.
+
+    `finish` returns only once a case's result is durable, and a worker takes its next case only then. So a killed
+    evaluation has at most as many replies to ask for again as requests were under way.
+    """
+
+    def __init__(self, log: Log, content: Content, on_warning: Callable[[str], None]) -> None:
+        self._log = log
+        self._content = content
+        self._on_warning = on_warning
+        self._entries: list[Entry] = []
+        self._results: list[ResultRow] = []
+        self._written: asyncio.Future[None] | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="promptctl-log")
+
+    async def save(self, execution: Execution, content: Content | None) -> None:
+        """Hand over one attempt; it is written with the next batch."""
+        self._entries.append(Entry(execution, content or self._content))
+        self._start()
+
+    def save_now(self, execution: Execution, content: Content | None) -> None:
+        """The same, for a call that is being cancelled; `close` writes it at the latest."""
+        self._entries.append(Entry(execution, content or self._content))
+
+    async def finish(self, result: ResultRow) -> None:
+        """Record a case's result, and return once it is on disk with every attempt handed over before."""
+        self._results.append(result)
+        await asyncio.shield(self._start())
+
+    async def close(self) -> None:
+        """Write what is left."""
+        if self._writer is not None:
+            await asyncio.wait([self._writer])
+        self._write(self._entries, self._results)
+        self._entries, self._results = [], []
+        self._thread.shutdown()
+
+    async def __aenter__(self) -> BatchRecorder:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _start(self) -> asyncio.Future[None]:
+        """The moment when everything handed over so far is written; starts a writer where none is at work."""
+        loop = asyncio.get_running_loop()
+        if self._written is None:
+            self._written = loop.create_future()
+        if self._writer is None or self._writer.done():
+            self._writer = loop.create_task(self._write_batches())
+        return self._written
+
+    async def _write_batches(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._written is not None:
+            entries, self._entries = self._entries, []
+            results, self._results = self._results, []
+            written, self._written = self._written, None
+            await loop.run_in_executor(self._thread, self._write, entries, results)
+            written.set_result(None)
+
+    def _write(self, entries: list[Entry], results: list[ResultRow]) -> None:
+        if entries or results:
+            warning = append_or_keep(self._log, entries, results)
+            if warning is not None:
+                self._on_warning(str(warning))

@@ -1,0 +1,244 @@
+"""An evaluation in numbers, counted from its results: passed, failed and errors are three things."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from promptctl.evaluations.outcomes import CaseResults
+from promptctl.evaluations.statistics import pass_at_k, pass_hat_k, quantile, wilson
+
+Verdict = Literal["passed", "failed", "incomplete"]
+MOST_LISTED = 1000
+
+
+@dataclass(slots=True)
+class Counts:
+    """How many cases passed, failed, or could not be graded."""
+
+    passed: int = 0
+    failed: int = 0
+    errors: int = 0
+
+    @property
+    def cases(self) -> int:
+        """All of them."""
+        return self.passed + self.failed + self.errors
+
+    @property
+    def rate(self) -> float | None:
+        """Passed of all cases: an error is not left out of the share."""
+        return self.passed / self.cases if self.cases else None
+
+    def add(self, status: str) -> None:
+        """Count one case."""
+        if status == "passed":
+            self.passed += 1
+        elif status == "failed":
+            self.failed += 1
+        else:
+            self.errors += 1
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able, with the rate and its 95 % Wilson interval."""
+        low, high = _interval(self.passed, self.cases)
+        return {
+            "cases": self.cases,
+            "passed": self.passed,
+            "failed": self.failed,
+            "errors": self.errors,
+            "pass_rate": _rounded(self.rate),
+            "low": low,
+            "high": high,
+        }
+
+
+@dataclass(slots=True)
+class Summary:
+    """The totals of one evaluation, over cases; repeats are reduced first.
+
+    `expected_cases` is how many were to be evaluated. Costs are nano-USD: `cost` what was spent, `full_cost` what the
+    replies cost when they were paid for. Lists of case ids are cut after 1,000; the counts never are.
+    """
+
+    expected_cases: int
+    repeats: int = 1
+    at_least: int | None = None
+    counts: Counts = field(default_factory=Counts)
+    by_tag: dict[str, Counts] = field(default_factory=dict)
+    by_assertion: dict[str, Counts] = field(default_factory=dict)
+    metrics: dict[str, list[float]] = field(default_factory=dict)
+    scores: list[float] = field(default_factory=list)
+    latencies_ms: list[float] = field(default_factory=list)
+    failing: list[str] = field(default_factory=list)
+    errored: list[str] = field(default_factory=list)
+    flaky: list[str] = field(default_factory=list)
+    must_pass_failed: list[str] = field(default_factory=list)
+    error_types: dict[str, int] = field(default_factory=dict)
+    reply_sources: dict[str, int] = field(default_factory=dict)
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_nano_usd: int = 0
+    full_cost_nano_usd: int = 0
+    unpriced: int = 0
+    pass_at_k: float = 0.0
+    pass_hat_k: float = 0.0
+    incomplete: int = 0
+
+    def add(self, case: CaseResults) -> None:
+        """Count one case."""
+        outcome = case.outcome
+        missing = self.repeats - len(case.rows)
+        status = "error" if missing > 0 else outcome.status
+        self.incomplete += missing > 0
+        self.counts.add(status)
+        for tag in case.tags:
+            self.by_tag.setdefault(tag, Counts()).add(status)
+        for name, value in outcome.scores.items():
+            self.metrics.setdefault(name, []).append(value)
+        if outcome.score is not None:
+            self.scores.append(outcome.score)
+        if status == "failed":
+            _list(self.failing, outcome.case_id)
+        elif status == "error":
+            _list(self.errored, outcome.case_id)
+        if outcome.is_flaky:
+            _list(self.flaky, outcome.case_id)
+        if case.must_pass and status == "failed":
+            self.must_pass_failed.append(outcome.case_id)
+        if outcome.repeats > 0 and self.repeats > 1:
+            self.pass_at_k += pass_at_k(outcome.repeats, outcome.passes, outcome.repeats)
+            self.pass_hat_k += pass_hat_k(outcome.repeats, outcome.passes, outcome.repeats)
+        for row in case.rows:
+            self._add_row(row)
+
+    def _add_row(self, row: Any) -> None:
+        detail = row.scores or {}
+        tokens = detail.get("tokens") or (0, 0)
+        self.input_tokens += tokens[0] or 0
+        self.output_tokens += tokens[1] or 0
+        if row.cost_nano_usd is None:
+            self.unpriced += 1
+        else:
+            self.cost_nano_usd += row.cost_nano_usd
+        self.full_cost_nano_usd += detail.get("full_cost_nano_usd") or 0
+        if row.latency_ms is not None:
+            self.latencies_ms.append(row.latency_ms)
+        if row.status == "error":
+            name = row.error_type or "error"
+            self.error_types[name] = self.error_types.get(name, 0) + 1
+        source = row.reply_source or "none"
+        self.reply_sources[source] = self.reply_sources.get(source, 0) + 1
+        for graded in detail.get("assertions", ()):
+            passed = graded.get("passed")
+            status = "error" if passed is None else ("passed" if passed else "failed")
+            self.by_assertion.setdefault(graded["type"], Counts()).add(status)
+
+    @property
+    def never_run(self) -> int:
+        """Cases that have no result at all."""
+        return max(0, self.expected_cases - self.counts.cases)
+
+    def verdict(self, min_pass: float) -> tuple[Verdict, str]:
+        """What it came to, and why in a sentence.
+
+        Failed below `min_pass` of all cases, or where a `must_pass` case failed. Errors and cases never run count as
+        not passed only once they cannot change that; else they leave it incomplete.
+        """
+        total = self.counts.cases + self.never_run
+        unknown = self.counts.errors + self.never_run
+        if total == 0:
+            return "incomplete", "no case was evaluated"
+        if self.must_pass_failed:
+            return (
+                "failed",
+                f"{_cases(len(self.must_pass_failed))} that must pass failed: {_first(self.must_pass_failed)}",
+            )
+        best = (self.counts.passed + unknown) / total
+        if self.counts.failed and best < min_pass:
+            return "failed", f"{_share(self.counts.passed, total)} passed, below the {min_pass:.0%} asked for"
+        if unknown:
+            parts = []
+            if self.counts.errors:
+                parts.append(f"{self.counts.errors} could not be graded")
+            if self.never_run:
+                parts.append(f"{self.never_run} were not run")
+            return "incomplete", f"of {_cases(total)} {' and '.join(parts)}"
+        return "passed", f"{_share(self.counts.passed, total)} passed"
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able, with stable keys."""
+        n = self.counts.cases
+        data = self.counts.as_dict() | {
+            "expected_cases": self.expected_cases,
+            "never_run": self.never_run,
+            "repeats": self.repeats,
+            "score": _mean(self.scores),
+            "metrics": {name: _mean(values) for name, values in sorted(self.metrics.items())},
+            "by_tag": {name: counts.as_dict() for name, counts in sorted(self.by_tag.items())},
+            "by_assertion": {name: counts.as_dict() for name, counts in sorted(self.by_assertion.items())},
+            "cost_nano_usd": self.cost_nano_usd,
+            "full_cost_nano_usd": self.full_cost_nano_usd,
+            "unpriced": self.unpriced,
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "p50_latency_ms": _quantile(self.latencies_ms, 0.5),
+            "p95_latency_ms": _quantile(self.latencies_ms, 0.95),
+            "reply_sources": dict(sorted(self.reply_sources.items())),
+            "error_types": dict(sorted(self.error_types.items())),
+            "failing": self.failing,
+            "errored": self.errored,
+            "flaky": self.flaky,
+            "must_pass_failed": self.must_pass_failed,
+        }
+        if self.repeats > 1 and n:
+            data |= {"at_least": self.at_least or self.repeats, "pass_at_k": _rounded(self.pass_at_k / n)}
+            data |= {"pass_hat_k": _rounded(self.pass_hat_k / n)}
+        return data
+
+
+def summarise(
+    cases: Iterable[CaseResults], *, expected_cases: int, repeats: int = 1, at_least: int | None = None
+) -> Summary:
+    """Count an evaluation's cases."""
+    summary = Summary(expected_cases, repeats, at_least)
+    for case in cases:
+        summary.add(case)
+    return summary
+
+
+def _list(ids: list[str], case_id: str) -> None:
+    if len(ids) < MOST_LISTED:
+        ids.append(case_id)
+
+
+def _first(ids: list[str]) -> str:
+    return ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
+
+
+def _cases(number: int) -> str:
+    return "1 case" if number == 1 else f"{number} cases"
+
+
+def _share(passed: int, total: int) -> str:
+    return f"{passed} of {_cases(total)} ({passed / total:.1%})"
+
+
+def _interval(passed: int, n: int) -> tuple[float | None, float | None]:
+    if n == 0:
+        return None, None
+    interval = wilson(passed, n)
+    return _rounded(interval.low), _rounded(interval.high)
+
+
+def _mean(values: list[float]) -> float | None:
+    return _rounded(sum(values) / len(values)) if values else None
+
+
+def _quantile(values: list[float], probability: float) -> float | None:
+    return round(quantile(sorted(values), probability), 3) if values else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)

@@ -1,0 +1,100 @@
+"""Evaluations as JUnit XML, which every CI shows: a suite for each, a test for each case."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+from promptctl.evaluations.evaluation import Evaluation
+from promptctl.evaluations.outcomes import CaseResults, case_results, failed_assertions
+from promptctl.log.evaluations import results
+from promptctl.log.store import Log
+
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def junit(log: Log, evaluations: Sequence[Evaluation]) -> Iterator[str]:
+    """The report; what was expected and what came stand inside each failure."""
+    yield '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n'
+    for evaluation in evaluations:
+        yield from _suite(log, evaluation)
+    yield "</testsuites>\n"
+
+
+def _suite(log: Log, evaluation: Evaluation) -> Iterator[str]:
+    row, counts = evaluation.row, evaluation.summary.counts
+    name = f"{row.prompt} {row.version_display or ''} {row.model}".replace("  ", " ")
+    seconds = sum(evaluation.summary.latencies_ms) / 1000
+    yield (
+        f"  <testsuite name={_attribute(name)} tests={_attribute(counts.cases)} failures={_attribute(counts.failed)}"
+        f" errors={_attribute(counts.errors)} skipped={_attribute(0)} time={_attribute(f'{seconds:.3f}')}"
+        f" timestamp={_attribute(row.started_at)}>\n"
+    )
+    yield "    <properties>\n"
+    properties = {
+        "evaluation": row.id,
+        "prompt": row.prompt,
+        "version": row.version_display,
+        "digest": row.digest,
+        "commit": row.commit,
+        "model": row.model,
+        "dataset": row.spec.get("dataset"),
+        "verdict": f"{evaluation.verdict}: {evaluation.reason}",
+        "cost_usd": f"{evaluation.summary.cost_nano_usd / 1e9:.9f}",
+    }
+    for key, value in properties.items():
+        if value is not None:
+            yield f"      <property name={_attribute(key)} value={_attribute(value)}/>\n"
+    yield "    </properties>\n"
+    classname = f"{row.prompt}.{row.spec.get('dataset', '')}"
+    for case in case_results(results(log, row.id), row.spec.get("at_least")):
+        yield from _test(case, classname)
+    yield "  </testsuite>\n"
+
+
+def _test(case: CaseResults, classname: str) -> Iterator[str]:
+    row = case.decisive
+    seconds = (case.outcome.latency_ms or 0.0) / 1000
+    start = (
+        f"    <testcase classname={_attribute(classname)} name={_attribute(row.case_id)} "
+        f"time={_attribute(f'{seconds:.3f}')}"
+    )
+    if case.outcome.status == "passed":
+        yield start + "/>\n"
+        return
+    detail = row.scores or {}
+    reason = detail.get("reason") or row.error_message or row.status
+    element = "failure" if case.outcome.status == "failed" else "error"
+    kind = f" type={_attribute(row.error_type or 'assertion')}"
+    yield start + ">\n"
+    yield f"      <{element} message={_attribute(reason)}{kind}>{_text(_explanation(case))}</{element}>\n"
+    yield "    </testcase>\n"
+
+
+def _explanation(case: CaseResults) -> str:
+    row = case.decisive
+    lines = []
+    for graded in failed_assertions(row):
+        lines.append(f"{graded['type']}: {graded['reason']}")
+        if graded.get("expected") is not None:
+            lines += [f"  expected: {_plain(graded['expected'])}", f"  got: {_plain(graded.get('got'))}"]
+    if row.error_message:
+        lines.append(row.error_message)
+    if row.output is not None:
+        lines += ["reply:", row.output]
+    return "\n".join(lines)
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _attribute(value: Any) -> str:
+    return quoteattr(_NOT_XML.sub("\ufffd", str(value)), {"\n": "&#10;", "\t": "&#9;", "\r": "&#13;"})
+
+
+def _text(value: str) -> str:
+    return escape(_NOT_XML.sub("\ufffd", value))

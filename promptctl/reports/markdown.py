@@ -1,0 +1,94 @@
+"""Evaluations as Markdown, for a pull request's comment or a job's summary."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from promptctl.evaluations.evaluation import Evaluation
+from promptctl.evaluations.outcomes import CaseResults, case_results, failed_assertions
+from promptctl.log.evaluations import results
+from promptctl.log.store import Log
+
+MOST_CASES = 50
+_WIDTH = 400
+_MARKS = {"passed": "✅", "failed": "❌", "incomplete": "⚠️"}
+
+
+def markdown(log: Log, evaluations: Sequence[Evaluation]) -> Iterator[str]:
+    """The report: a table of evaluations, then each one's cases that did not pass."""
+    yield "| | Prompt | Version | Model | Dataset | Passed | Failed | Errors | Rate [95 %] | Cost |\n"
+    yield "|---|---|---|---|---|--:|--:|--:|--:|--:|\n"
+    for each in evaluations:
+        counts = each.summary.counts.as_dict()
+        rate = "-" if counts["pass_rate"] is None else f"{counts['pass_rate']:.1%}"
+        interval = "" if counts["low"] is None else f" [{counts['low']:.0%}, {counts['high']:.0%}]"
+        cost = f"${each.summary.cost_nano_usd / 1e9:.4f}"
+        cost += f" + {each.summary.unpriced} unpriced" if each.summary.unpriced else ""
+        row = each.row
+        cells = [
+            _MARKS[each.verdict], code(row.prompt), inline(row.version_display or "unversioned"), code(row.model),
+            inline(str(row.spec.get("dataset", ""))), counts["passed"], counts["failed"], counts["errors"],
+            rate + interval, cost,
+        ]  # fmt: skip
+        yield f"| {' | '.join(str(cell) for cell in cells)} |\n"
+    for each in evaluations:
+        yield f"\n**{inline(each.row.prompt)}**: {each.verdict}: {inline(each.reason)}\n"
+        yield from _cases(log, each)
+
+
+def _cases(log: Log, evaluation: Evaluation) -> Iterator[str]:
+    wrong = evaluation.summary.counts.failed + evaluation.summary.counts.errors
+    shown = 0
+    for case in case_results(results(log, evaluation.row.id), evaluation.row.spec.get("at_least")):
+        if case.outcome.status == "passed":
+            continue
+        if shown == MOST_CASES:
+            yield f"\n… and {wrong - shown} more.\n"
+            break
+        shown += 1
+        yield from case_details(case)
+
+
+def case_details(case: CaseResults) -> Iterator[str]:
+    """One case that did not pass, folded."""
+    row = case.decisive
+    detail = row.scores or {}
+    reason = detail.get("reason") or row.error_message or ""
+    yield f"\n<details><summary>{inline(row.case_id)}: {row.status}: {inline(reason)}</summary>\n\n"
+    for graded in failed_assertions(row):
+        yield f"- {code(graded['type'])}: {inline(graded['reason'])}\n"
+        if graded.get("expected") is not None:
+            yield f"  - expected {code(_plain(graded['expected']))}\n  - got {code(_plain(graded.get('got')))}\n"
+    if row.output is not None:
+        yield f"\n{fenced(row.output)}\n"
+    yield "\n</details>\n"
+
+
+def inline(text: str) -> str:
+    """Foreign text within a line: none of it is read as Markdown, HTML or a mention."""
+    short = text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+    flat = " ".join(short.split())
+    escaped = re.sub(r"([\\`*_{}\[\]()#+!|~])", r"\\\1", flat).replace("&", "&amp;")
+    return escaped.replace("<", "&lt;").replace(">", "&gt;").replace("@", "@\u200b")
+
+
+def code(text: str) -> str:
+    """Foreign text as code within a line or a table's cell."""
+    short = text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+    flat = " ".join(short.split()).replace("|", "\\|")
+    ticks = "`" * (max((len(run) for run in re.findall(r"`+", flat)), default=0) + 1)
+    pad = " " if flat.startswith("`") or flat.endswith("`") or not flat else ""
+    return f"{ticks}{pad}{flat}{pad}{ticks}"
+
+
+def fenced(text: str, language: str = "") -> str:
+    """Foreign text as a block of code that it cannot close."""
+    ticks = "`" * max(3, max((len(run) for run in re.findall(r"`+", text)), default=0) + 1)
+    return f"{ticks}{language}\n{text.rstrip()}\n{ticks}"
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

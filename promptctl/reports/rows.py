@@ -1,0 +1,134 @@
+"""Evaluations as data: JSON, JSON lines, CSV; one row for each result, streamed from the log."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from promptctl.evaluations.evaluation import Evaluation
+from promptctl.log.evaluations import results
+from promptctl.log.results import ResultRow
+from promptctl.log.store import Log
+
+_COLUMNS = (
+    "evaluation", "prompt", "version", "model", "dataset", "case", "repeat", "status", "score", "reason", "output",
+    "cost_usd", "latency_ms", "input_tokens", "output_tokens", "tags", "error",
+)  # fmt: skip
+
+
+def json_document(log: Log, evaluations: Sequence[Evaluation]) -> Iterator[str]:
+    """One JSON document: each evaluation with its totals and all its results."""
+    yield '{"evaluations": ['
+    for number, evaluation in enumerate(evaluations):
+        yield ("," if number else "") + "\n " + _dump(evaluation_head(evaluation))[:-1] + ',\n  "results": ['
+        separator = "\n   "
+        for row in results(log, evaluation.row.id):
+            yield separator + _dump(result_as_dict(row))
+            separator = ",\n   "
+        yield "]}"
+    yield "]}\n"
+
+
+def json_lines(log: Log, evaluations: Sequence[Evaluation]) -> Iterator[str]:
+    """One JSON object on each line: a result with its evaluation's id."""
+    for evaluation in evaluations:
+        for row in results(log, evaluation.row.id):
+            yield _dump({"evaluation": evaluation.row.id, "prompt": evaluation.row.prompt} | result_as_dict(row)) + "\n"
+
+
+def csv_table(log: Log, evaluations: Sequence[Evaluation]) -> Iterator[str]:
+    """A table with a header line; one row for each result."""
+    yield _csv_line(_COLUMNS)
+    for evaluation in evaluations:
+        about = evaluation.row
+        for row in results(log, about.id):
+            detail = row.scores or {}
+            tokens = detail.get("tokens") or (None, None)
+            yield _csv_line(
+                (
+                    about.id,
+                    about.prompt,
+                    about.version_display,
+                    about.model,
+                    about.spec.get("dataset"),
+                    row.case_id,
+                    row.repeat,
+                    row.status,
+                    row.score,
+                    detail.get("reason"),
+                    row.output,
+                    None if row.cost_nano_usd is None else f"{row.cost_nano_usd / 1e9:.9f}",
+                    row.latency_ms,
+                    *tokens,
+                    " ".join(detail.get("tags", ())),
+                    row.error_message,
+                )
+            )
+
+
+def evaluation_head(evaluation: Evaluation) -> dict[str, Any]:
+    """What was evaluated, with its totals and its verdict; JSON-able, with stable keys."""
+    row = evaluation.row
+    return {
+        "evaluation": row.id,
+        "prompt": row.prompt,
+        "version": row.version,
+        "version_display": row.version_display,
+        "digest": row.digest,
+        "commit": row.commit,
+        "dirty": row.is_dirty,
+        "label": row.label,
+        "model": row.model,
+        "dataset": row.spec.get("dataset"),
+        "parameters": row.spec.get("parameters"),
+        "started_at": row.started_at,
+        "tool_version": row.tool_version,
+        "verdict": evaluation.verdict,
+        "reason": evaluation.reason,
+        "stopped": evaluation.stopped,
+        "min_pass": evaluation.min_pass,
+        **evaluation.summary.as_dict(),
+    }
+
+
+def result_as_dict(row: ResultRow) -> dict[str, Any]:
+    """One result; JSON-able, with stable keys."""
+    detail = row.scores or {}
+    tokens = detail.get("tokens") or (None, None)
+    return {
+        "case": row.case_id,
+        "repeat": row.repeat,
+        "status": row.status,
+        "score": row.score,
+        "reason": detail.get("reason") or row.error_message,
+        "output": row.output,
+        "assertions": detail.get("assertions", []),
+        "metrics": detail.get("metrics", {}),
+        "tags": detail.get("tags", []),
+        "must_pass": detail.get("must_pass", False),
+        "case_digest": row.case_digest,
+        "reply_source": row.reply_source,
+        "cost_nano_usd": row.cost_nano_usd,
+        "full_cost_nano_usd": detail.get("full_cost_nano_usd"),
+        "latency_ms": row.latency_ms,
+        "input_tokens": tokens[0],
+        "output_tokens": tokens[1],
+        "execution": row.execution_id,
+        "error_type": row.error_type,
+        "error": row.error_message,
+    }
+
+
+def _dump(data: Any) -> str:
+    return json.dumps(data, ensure_ascii=False)
+
+
+def _csv_line(values: Sequence[Any]) -> str:
+    """One line. A cell that a spreadsheet would run as a formula is kept from it by a leading apostrophe."""
+    buffer = io.StringIO()
+    safe = [f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value for value in values]
+    csv.writer(buffer, lineterminator="\n").writerow(safe)
+    return buffer.getvalue()

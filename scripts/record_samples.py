@@ -1,0 +1,58 @@
+"""Writes datasets/recordings/samples.jsonl from the replies in sample_replies.yaml, which people wrote.
+
+Run it with `make samples` after a prompt, a dataset or a sample reply has changed.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from promptctl import open_workspace
+from promptctl.evaluations.datasets import Dataset
+from promptctl.executions.call import build_request
+from promptctl.formats.yaml_reader import read_yaml
+from promptctl.models.gateway import Request, Usage
+from promptctl.models.replay import digest_for
+
+HERE = Path(__file__).parent
+MODEL = "replay/sample"
+
+
+def line(request: Request, prompt: str, reply: Any) -> str:
+    text = reply if isinstance(reply, str) else json.dumps(reply, ensure_ascii=False)
+    entry = {
+        "request": digest_for(request),
+        "model": "sample",
+        "reply": text,
+        "finish_reason": "stop",
+        "usage": {},
+        "recorded_at": "2026-11-01T00:00:00Z",
+        "prompt": prompt,
+        "note": "written by hand, not by a model",
+    }
+    return json.dumps(entry, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    replies: dict[str, dict[str, Any]] = read_yaml((HERE / "sample_replies.yaml").read_bytes(), "sample_replies.yaml").data
+    lines = []
+    with open_workspace(HERE) as workspace:
+        tree = workspace.repository.work_tree
+        for path, by_case in replies.items():
+            dataset = Dataset.open(tree, path)
+            for prompt_id in dataset.header.prompts:
+                at_version = workspace.prompt(prompt_id)
+                for case in dataset.cases(at_version.prompt):
+                    rendered = at_version.render(case.inputs).rendered
+                    request = build_request(at_version.prompt, rendered, MODEL, at_version.prompt.parameters)
+                    lines.append(line(request, prompt_id, by_case[case.id]))
+        file = workspace.recordings_folder / "samples.jsonl"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("".join(lines), encoding="utf-8")
+    print(f"{len(lines)} replies in {file.name}")
+
+
+if __name__ == "__main__":
+    main()
