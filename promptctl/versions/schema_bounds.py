@@ -39,6 +39,14 @@ def compare_bounds(old: Schema, new: Schema, kinds: frozenset[str]) -> list[Find
     return findings
 
 
+def compare_counts(old: Schema, new: Schema) -> list[Finding]:
+    """The differences in how many items of an array must fit `contains`."""
+    return [
+        *_least("minContains", old.get("minContains", 1), new.get("minContains", 1), "fitting items"),
+        *_most("maxContains", old.get("maxContains"), new.get("maxContains"), "fitting items"),
+    ]
+
+
 def _least(keyword: str, before: Any, after: Any, noun: str) -> list[Finding]:
     if before == after:
         return []

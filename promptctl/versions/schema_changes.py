@@ -7,13 +7,13 @@ was widened, and where a property that it read is gone. What cannot be decided c
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
 
-from promptctl.versions.schema_bounds import compare_bounds
+from promptctl.versions.schema_bounds import compare_bounds, compare_counts
+from promptctl.versions.schema_effects import SchemaChange, below, change, effect_of, narrows, opaque, widens
+from promptctl.versions.schema_objects import compare_objects
 from promptctl.versions.schema_unions import (
     SAID_ONLY,
     UNIONS,
@@ -24,7 +24,7 @@ from promptctl.versions.schema_unions import (
     plain_union,
     without_equals,
 )
-from promptctl.versions.schema_values import Effect, Finding, canonical, compare_values, kinds_of, show
+from promptctl.versions.schema_values import Finding, canonical, compare_values, kinds_of
 
 Schema = Mapping[str, Any] | bool
 
@@ -32,29 +32,10 @@ Schema = Mapping[str, Any] | bool
 _MOST_CHANGES = 300
 # Files nest less than this; a long chain of references would exhaust Python's stack.
 _DEEPEST = 100
-_IDENTIFIER = re.compile(r"[A-Za-z_]\w*\Z")
 # Keywords whose changes are not looked into.
-_OPAQUE = ("contains", "minContains", "maxContains", "not", "dependentSchemas", "dependencies", "unevaluatedProperties",
-           "unevaluatedItems", "$dynamicRef", "$ref")  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class SchemaChange:
-    """One difference at one place of a schema.
-
-    `path` is where in the described value: `$` is the value itself, `$.items[*].name` a part of it, `.*` a property
-    that is not named. `effect` says what became of the set of values let through; `none` is for words only.
-    `before` and `after` are plain JSON, None where there was nothing.
-    """
-
-    path: str
-    keyword: str
-    effect: Effect
-    text: str
-    before: Any = None
-    after: Any = None
-    breaks_writers: bool = False
-    breaks_readers: bool = False
+_OPAQUE = ("not", "dependentSchemas", "dependencies", "$dynamicRef", "$ref")
+# What these let through depends on every other keyword.
+_UNEVALUATED = ("unevaluatedProperties", "unevaluatedItems")
 
 
 def compare_schemas(old: Schema, new: Schema) -> tuple[SchemaChange, ...]:
@@ -62,7 +43,7 @@ def compare_schemas(old: Schema, new: Schema) -> tuple[SchemaChange, ...]:
     if canonical(old) == canonical(new):
         return ()
     changes = _Comparison(old, new).compare(old, new)
-    return changes or (_change("schema", "none", "written differently; accepts the same values"),)
+    return changes or (change("schema", "none", "written differently; accepts the same values"),)
 
 
 class _Comparison:
@@ -98,9 +79,9 @@ class _Comparison:
             if old is new:
                 return []
             text = "nothing is accepted here any more" if new is False else "was not accepted here at all"
-            return [_change("schema", "narrowed" if new is False else "widened", text, old, new)]
+            return [change("schema", "narrowed" if new is False else "widened", text, old, new)]
         if self._depth > _DEEPEST:
-            return [] if old == new else [_change("schema", "changed", "differs too far down to be compared", old, new)]
+            return [] if old == new else [change("schema", "changed", "differs too far down to be compared", old, new)]
         before: Mapping[str, Any] = {} if old is True else old
         after: Mapping[str, Any] = {} if new is True else new
         changes = _said(before, after)
@@ -114,54 +95,10 @@ class _Comparison:
         changes += _found(compare_values(before, after))
         changes += _found(compare_bounds(before, after, shared))
         if "object" in shared:
-            changes += self._objects(before, after)
+            changes += compare_objects(self.compare, before, after)
         if "array" in shared:
             changes += self._arrays(before, after)
         return changes + self._combined(before, after) if shared else changes
-
-    def _objects(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[SchemaChange]:
-        before: Mapping[str, Schema] = old.get("properties", {})
-        after: Mapping[str, Schema] = new.get("properties", {})
-        changes: list[SchemaChange] = []
-        for name, schema in before.items():
-            if name in after:
-                changes += _below(_step(name), self.compare(schema, after[name]))
-            else:
-                changes += _below(_step(name), [self._property_removed(schema, new)])
-        for name, schema in after.items():
-            if name not in before:
-                changes += _below(_step(name), [_property_added(schema, old)])
-        changes += _required(old, new)
-        return changes + self._unnamed(old, new)
-
-    def _property_removed(self, schema: Schema, new: Mapping[str, Any]) -> SchemaChange:
-        rest = _schema_of_unnamed(new)
-        effect: Effect = "narrowed" if _narrows(self.compare(schema, rest)) else "widened"
-        text = "property removed; it is refused now" if rest is False else "property removed"
-        return replace(_change("properties", effect, text, schema), breaks_readers=True)
-
-    def _unnamed(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[SchemaChange]:
-        changes: list[SchemaChange] = []
-        before, after = old.get("patternProperties", {}), new.get("patternProperties", {})
-        for pattern in _union(before, after):
-            if pattern in before and pattern in after:
-                found = list(self.compare(before[pattern], after[pattern]))
-            else:
-                found = [_opaque("patternProperties", before.get(pattern), after.get(pattern))]
-            changes += _below(f"[{show(pattern)}]", found)
-        open_before, open_after = old.get("additionalProperties", True), new.get("additionalProperties", True)
-        if (open_before is False) != (open_after is False):
-            text = "properties that are not named are " + ("refused now" if open_after is False else "accepted now")
-            effect: Effect = "narrowed" if open_after is False else "widened"
-            changes.append(_change("additionalProperties", effect, text, open_before, open_after))
-        else:
-            changes += _below(".*", self.compare(open_before, open_after))
-        names = self.compare(old.get("propertyNames", True), new.get("propertyNames", True))
-        changes += [replace(change, text=f"names of properties: {change.text}") for change in names]
-        before, after = old.get("dependentRequired", {}), new.get("dependentRequired", {})
-        for name in _union(before, after):
-            changes += _names_required(before.get(name, ()), after.get(name, ()), f" where {name} is given")
-        return changes
 
     def _arrays(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[SchemaChange]:
         (old_first, old_rest), (new_first, new_rest) = _items(old), _items(new)
@@ -169,8 +106,11 @@ class _Comparison:
         for index in range(max(len(old_first), len(new_first))):
             before = old_first[index] if index < len(old_first) else old_rest
             after = new_first[index] if index < len(new_first) else new_rest
-            changes += _below(f"[{index}]", self.compare(before, after))
-        return changes + _below("[*]", self.compare(old_rest, new_rest))
+            changes += below(f"[{index}]", self.compare(before, after))
+        changes += below("[*]", self.compare(old_rest, new_rest))
+        if "contains" in old and "contains" in new:
+            return changes + _found(compare_counts(old, new)) + _opaques(("contains",), old, new)
+        return changes + _opaques(("contains",), old, new)
 
     def _combined(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[SchemaChange]:
         changes: list[SchemaChange] = []
@@ -178,89 +118,66 @@ class _Comparison:
             if keyword in old and keyword in new:
                 changes += self._unions(keyword, old[keyword], new[keyword])
             elif keyword in old or keyword in new:
-                changes.append(_opaque(keyword, old.get(keyword), new.get(keyword)))
+                changes.append(opaque(keyword, old.get(keyword), new.get(keyword)))
         left, right = without_equals(old.get("allOf", ()), new.get("allOf", ()))
         for before, after in zip(left, right, strict=False):
             changes += self.compare(before, after)
-        changes += [_change("allOf", "widened", "a condition was removed", part) for part in left[len(right) :]]
-        changes += [_change("allOf", "narrowed", "a condition was added", None, part) for part in right[len(left) :]]
+        changes += [change("allOf", "widened", "a condition was removed", part) for part in left[len(right) :]]
+        changes += [change("allOf", "narrowed", "a condition was added", None, part) for part in right[len(left) :]]
         conditions = [{key: side[key] for key in ("if", "then", "else") if key in side} or None for side in (old, new)]
         if conditions[0] != conditions[1]:
-            changes.append(_opaque("if", *conditions))
-        return changes + [
-            _opaque(keyword, old.get(keyword), new.get(keyword))
-            for keyword in _OPAQUE
-            if canonical(old.get(keyword)) != canonical(new.get(keyword))
-        ]
+            changes.append(opaque("if", *conditions))
+        changes += _opaques(_OPAQUE, old, new)
+        if any(keyword in side for keyword in _UNEVALUATED for side in (old, new)) and canonical(old) != canonical(new):
+            changes.append(change("unevaluatedProperties", "changed", "what is not evaluated elsewhere may differ"))
+        return changes
 
     def _unions(self, keyword: str, old: Sequence[Schema], new: Sequence[Schema]) -> list[SchemaChange]:
         left, right = without_equals(old, new)
-        if keyword == "oneOf" and len(left) != len(right) and not (are_apart(old) and are_apart(new)):
-            # A value that fits two alternatives is refused by oneOf: one more alternative can also take values away.
-            return [_change(keyword, "changed", "other alternatives", list(old), list(new))]
         changes: list[SchemaChange] = []
         for before, after in pairs(left, right):
             changes += self.compare(before, after)
             left = [schema for schema in left if schema is not before]
             right = [schema for schema in right if schema is not after]
+        # A value that fits two alternatives is refused by oneOf: a wider or further one can also take values away.
+        is_doubtful = keyword == "oneOf" and (left or right or effect_of(changes) != "none")
+        if is_doubtful and not (self._are_apart(0, old) and self._are_apart(1, new)):
+            changes.append(change(keyword, "changed", "alternatives that may overlap changed"))
         for before in left:
-            if all(_narrows(self.compare(before, after)) for after in new):
-                changes.append(_change(keyword, "narrowed", f"no longer accepts {describe(before)}", before))
+            if all(narrows(self.compare(before, after)) for after in new):
+                changes.append(change(keyword, "narrowed", f"no longer accepts {describe(before)}", before))
         for after in right:
-            if all(_widens(self.compare(before, after)) for before in old):
-                changes.append(_change(keyword, "widened", f"now also accepts {describe(after)}", None, after))
+            if all(widens(self.compare(before, after)) for before in old):
+                changes.append(change(keyword, "widened", f"now also accepts {describe(after)}", None, after))
         return changes
 
-
-def _change(keyword: str, effect: Effect, text: str, before: Any = None, after: Any = None) -> SchemaChange:
-    breaks_writers, breaks_readers = effect in ("narrowed", "changed"), effect in ("widened", "changed")
-    return SchemaChange("$", keyword, effect, text, before, after, breaks_writers, breaks_readers)
+    def _are_apart(self, side: int, schemas: Sequence[Schema]) -> bool:
+        return are_apart([_resolve(schema, self._roots[side]) for schema in schemas])
 
 
 def _first(changes: list[SchemaChange]) -> tuple[SchemaChange, ...]:
     if len(changes) <= _MOST_CHANGES:
         return tuple(changes)
     rest = len(changes) - _MOST_CHANGES
-    return (*changes[:_MOST_CHANGES], _change("schema", "changed", f"and {rest} more differences"))
+    return (*changes[:_MOST_CHANGES], change("schema", "changed", f"and {rest} more differences"))
 
 
 def _found(findings: Iterable[Finding]) -> list[SchemaChange]:
-    return [_change(*finding) for finding in findings]
+    return [change(*finding) for finding in findings]
 
 
-def _below(step: str, changes: Iterable[SchemaChange]) -> list[SchemaChange]:
-    return [replace(change, path="$" + step + change.path[1:]) for change in changes]
-
-
-def _step(name: str) -> str:
-    return f".{name}" if _IDENTIFIER.match(name) else f"[{show(name)}]"
-
-
-def _union(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    return [*old, *(name for name in new if name not in old)]
-
-
-def _narrows(changes: Iterable[SchemaChange]) -> bool:
-    return any(change.effect in ("narrowed", "changed") for change in changes)
-
-
-def _widens(changes: Iterable[SchemaChange]) -> bool:
-    return any(change.effect in ("widened", "changed") for change in changes)
-
-
-def _opaque(keyword: str, before: Any, after: Any) -> SchemaChange:
-    """A keyword that is not looked into: adding a condition narrows, removing one widens."""
-    if before is None:
-        return _change(keyword, "narrowed", f"{keyword} added", before, after)
-    if after is None:
-        return _change(keyword, "widened", f"{keyword} removed", before, after)
-    return _change(keyword, "changed", f"{keyword} changed", before, after)
+def _opaques(keywords: Sequence[str], old: Mapping[str, Any], new: Mapping[str, Any]) -> list[SchemaChange]:
+    return [
+        opaque(keyword, old.get(keyword), new.get(keyword))
+        for keyword in keywords
+        if canonical(old.get(keyword)) != canonical(new.get(keyword))
+    ]
 
 
 def _said(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[SchemaChange]:
     """Changes of words: no value is let through or refused by them, but a model reads them."""
     return [
-        _change(
+        change(
             keyword,
             "none",
             f"{keyword} {'added' if keyword not in old else 'removed' if keyword not in new else 'changed'}",
@@ -270,40 +187,6 @@ def _said(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[SchemaChange]:
         for keyword in SAID_ONLY
         if canonical(old.get(keyword)) != canonical(new.get(keyword))
     ]
-
-
-def _property_added(schema: Schema, old: Mapping[str, Any]) -> SchemaChange:
-    """A named property where there was none.
-
-    An object that accepts further properties took any value under this name before, so strictly it was narrowed. That
-    breaks writers only where the object had no named properties at all and was filled freely.
-    """
-    was_open = _schema_of_unnamed(old) is not False
-    change = _change("properties", "narrowed" if was_open else "widened", "property added", None, schema)
-    return replace(change, breaks_writers=was_open and not old.get("properties"), breaks_readers=False)
-
-
-def _schema_of_unnamed(schema: Mapping[str, Any]) -> Schema:
-    """What a schema says of a property that it does not name; names given by pattern are not matched."""
-    return schema.get("additionalProperties", True)  # type: ignore[no-any-return]
-
-
-def _required(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[SchemaChange]:
-    named = new.get("properties", {})
-    gone = [name for name in old.get("properties", {}) if name not in named]
-    # A property that is gone was already said to be removed.
-    before = [name for name in old.get("required", ()) if name not in gone]
-    return _names_required(before, new.get("required", ()), "")
-
-
-def _names_required(before: Sequence[str], after: Sequence[str], where: str) -> list[SchemaChange]:
-    added = [name for name in after if name not in before]
-    removed = [name for name in before if name not in after]
-    now = [_below(_step(name), [_change("required", "narrowed", f"is required now{where}")]) for name in added]
-    not_now = [
-        _below(_step(name), [_change("required", "widened", f"need not be there now{where}")]) for name in removed
-    ]
-    return [change for found in [*now, *not_now] for change in found]
 
 
 def _items(schema: Mapping[str, Any]) -> tuple[Sequence[Schema], Schema]:

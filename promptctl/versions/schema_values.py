@@ -79,14 +79,13 @@ def type_names(kinds: Iterable[str]) -> str:
 
 def values_of(schema: Mapping[str, Any]) -> dict[str, Any] | None:
     """The values that `enum` or `const` list and `type` lets through, by canonical text; None where neither is."""
-    if "const" in schema:
-        listed = [schema["const"]]
-    elif "enum" in schema:
-        listed = list(schema["enum"])
-    else:
+    if "const" not in schema and "enum" not in schema:
         return None
+    listed = [schema["const"]] if "const" in schema else list(schema["enum"])
+    allowed = {canonical(value) for value in schema.get("enum", listed)}
     types = types_of(schema)
-    return {canonical(value): value for value in listed if kind_of(value) in types}
+    values = {canonical(value): value for value in listed if kind_of(value) in types}
+    return {key: value for key, value in values.items() if key in allowed}
 
 
 def kinds_of(schema: Mapping[str, Any]) -> frozenset[str]:

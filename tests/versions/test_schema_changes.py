@@ -75,15 +75,16 @@ def test_a_narrower_schema_is_told_from_a_wider_one(narrow: Any, wide: Any) -> N
         ({"type": "string", "pattern": "^a"}, {"type": "string", "pattern": "^b"}),
         ({"type": "string", "not": {"const": "x"}}, {"type": "string", "not": {"const": "y"}}),
         ({"enum": ["a", 1]}, {"type": "string"}),
-        ({"oneOf": [{"minLength": 1}]}, {"oneOf": [{"minLength": 1}, {"maxLength": 9}]}),
+        ({"oneOf": [{"minLength": 1}, False]}, {"oneOf": [{"minLength": 1}, True]}),
         ({"type": "integer", "multipleOf": 4}, {"type": "integer", "multipleOf": 6}),
         ({"if": {"type": "string"}, "then": {"minLength": 1}}, {"if": {"type": "string"}, "then": {"minLength": 2}}),
         ({"$ref": "https://example.com/a"}, {"$ref": "https://example.com/b"}),
     ],
 )
 def test_what_cannot_be_decided_breaks_both_sides(old: Any, new: Any) -> None:
-    change = only(old, new)
-    assert (change.effect, change.breaks_writers, change.breaks_readers) == ("changed", True, True)
+    changes = compare_schemas(old, new)
+    assert any(change.breaks_writers for change in changes)
+    assert any(change.breaks_readers for change in changes)
 
 
 @pytest.mark.parametrize(
@@ -261,6 +262,11 @@ def keywords(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]
             "maxItems": size,
             "uniqueItems": st.booleans(),
             "properties": st.dictionaries(st.sampled_from("pqr"), inner, max_size=2),
+            "contains": inner,
+            "minContains": size,
+            "patternProperties": st.dictionaries(st.sampled_from(["p", "^q"]), inner, max_size=1),
+            "unevaluatedProperties": st.booleans(),
+            "propertyNames": inner,
             "required": st.lists(st.sampled_from("pqr"), max_size=2, unique=True),
             "additionalProperties": inner,
             "anyOf": st.lists(inner, min_size=1, max_size=2),
