@@ -18,7 +18,7 @@ class Filter:
     `prompt` and `model` may be globs (`support/*`; `*` also matches `/`). `renames` maps earlier prompt ids to the
     current ones: rows of an earlier id count as the current prompt's. `version` is a number and never matches
     uncommitted changes. `since` and `until` are UTC, ISO 8601 (see `promptctl.log.times.parse_moment`), `until`
-    excluded. `limit` keeps the newest.
+    excluded. `limit` keeps the newest executions; totals know no limit.
     """
 
     prompt: str | None = None

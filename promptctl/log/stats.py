@@ -160,7 +160,7 @@ def stats(log: Log, filter: Filter | None = None, by: Sequence[Dimension] = DEFA
             groups = _merged(_from_rows(connection, wanted, by), wanted, by)
     rows = [StatsRow(_named(group, totals, by), totals) for group, totals in groups.items()]
     rows.sort(key=lambda row: [_sort_key(value) for value in row.group.values()])
-    return rows[: wanted.limit]
+    return rows
 
 
 def select_rows(wanted: Filter, by: Sequence[Dimension]) -> tuple[str, list[Any]]:

@@ -28,6 +28,7 @@ __all__ = ["Entry", "Log"]
 T = TypeVar("T")
 _MOST_REOPENINGS = 5
 _IMPATIENT_S = 1.0
+_POLL_S = 0.01
 
 
 class Log:
@@ -84,18 +85,15 @@ class Log:
             deadline = time.monotonic() + self.patience_s
             for _ in range(_MOST_REOPENINGS):
                 try:
-                    result = self._write_once(work)
-                except sqlite3.Error as error:
-                    if self._opened is not None and not self._opened.is_current():
-                        self.close()
-                        continue
-                    if reason_of(error) == "locked" and time.monotonic() < deadline:
-                        continue
-                    raise
-                if self._opened is None or self._opened.is_current():
-                    self.patience_s = self.busy_timeout_s
-                    self._take_in_once()
-                    return result
+                    result = self._write_once_free(work, deadline)
+                except sqlite3.Error:
+                    if not self._is_elsewhere():
+                        raise
+                else:
+                    if not self._is_elsewhere():
+                        self.patience_s = self.busy_timeout_s
+                        self._take_in_once()
+                        return result
                 self.close()
         raise LogFailure(f"the log {self.path} was moved away again and again", reason="unusable")
 
@@ -138,6 +136,20 @@ class Log:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _write_once_free(self, work: Callable[[sqlite3.Connection], T], deadline: float) -> T:
+        """Write once, asking again for a lock where SQLite gave up on it before its busy timeout."""
+        while True:
+            try:
+                return self._write_once(work)
+            except sqlite3.Error as error:
+                if reason_of(error) != "locked" or time.monotonic() >= deadline:
+                    raise
+                time.sleep(_POLL_S)
+
+    def _is_elsewhere(self) -> bool:
+        """Whether the file that was written is no longer the one at the path."""
+        return self._opened is not None and not self._opened.is_current()
 
     def _write_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
         connection = self._connection()

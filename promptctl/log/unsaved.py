@@ -55,12 +55,11 @@ def _default_spare(log_path: Path) -> Path:
     import tempfile
 
     name = hashlib.sha256(os.fsencode(log_path.absolute())).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"promptctl-{os.getuid()}" / name
+    return Path(tempfile.gettempdir()) / f"promptctl-{os.getuid()}-{name}"
 
 
 def _write(folder: Path, text: str) -> Path:
-    for level in (folder.parent, folder):
-        level.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     if not _is_own_folder(folder):
         raise PermissionError(f"{folder} belongs to somebody else")
     path = folder / f"{new_id()}{_SUFFIX}"
