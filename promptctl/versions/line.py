@@ -66,9 +66,8 @@ def find_line(git: Git, branch: str | None = None, remote: str | None = None) ->
         return line
     fetched = git.run(["for-each-ref", "--count=1", "--format=%(refname)", f"refs/remotes/{remote or ''}"]).lines()
     if fetched:
-        raise _no_such_branch(
-            names[0], chosen if remote or remotes else fetched[0].split("/")[2], is_named=bool(branch)
-        )
+        where = chosen if remote or remotes else fetched[0].split("/")[2]
+        raise _no_such_branch(git, names[0], where, is_named=bool(branch))
     line = _first(found, [f"refs/heads/{name}" for name in names])
     return line or _only_branch(git, names[0])
 
@@ -102,9 +101,9 @@ def _only_branch(git: Git, wanted: str) -> Line:
     )
 
 
-def _no_such_branch(name: str, remote: str, *, is_named: bool) -> HistoryIncomplete:
+def _no_such_branch(git: Git, name: str, remote: str, *, is_named: bool) -> HistoryIncomplete:
     what = f"+refs/heads/{name}:refs/remotes/{remote}/{name}"
-    fetch = f"git fetch {shlex.quote(remote)} {shlex.quote(what)}"
+    fetch = f"git fetch {'--unshallow ' if git.is_shallow else ''}{shlex.quote(remote)} {shlex.quote(what)}"
     other = "" if is_named else "   (or name the default branch in promptctl.yaml, for example: branch: trunk)"
     return HistoryIncomplete(f"this clone does not have the branch {name} of {remote}", hint=fetch + other)
 

@@ -133,6 +133,17 @@ def test_a_clone_of_another_branch_alone_says_which_fetch_it_lacks(pushed: Repo,
     assert opened(single).resolve("a").version.number == 3
 
 
+def test_a_shallow_clone_of_another_branch_needs_one_command_as_well(pushed: Repo, remote: Repo, clone: Clone) -> None:
+    pushed.git("push", "--quiet", "origin", "main:refs/heads/topic")
+    checkout = clone(remote, "checkout", "--depth=1", "--branch=topic")
+    version = opened(checkout).resolve("a").version
+    assert version.display == "v?"
+    with pytest.raises(HistoryIncomplete) as error:
+        numbers_of(checkout)
+    run_hint(checkout, error.value.hint)
+    assert numbers_of(checkout) == numbers_of(pushed)
+
+
 def test_a_clone_of_the_default_branch_alone_or_without_tags_knows_all(
     pushed: Repo, remote: Repo, clone: Clone
 ) -> None:
