@@ -28,9 +28,7 @@ class CaseChecks:
         """Everything wrong with the case."""
         yield from self._problems_of_inputs(case, row)
         if not any(assertion.weight for assertion in case.assertions):
-            what = "all its assertions have weight 0" if case.assertions else "it has neither `expected` nor `assert`"
-            hint = "give it an expected reply or an assertion; a case that asserts nothing would always pass"
-            yield Problem(f"nothing decides whether {case.id} passes: {what}", row.place, hint, "no-assertion")
+            yield _undecided(case, row)
         for assertion in case.assertions:
             if assertion.reads_expected and case.expected is MISSING:
                 message = f"{case.id} has no `expected`, which its assertion {assertion.type} reads"
@@ -66,6 +64,17 @@ class CaseChecks:
             )
             hint = "give the assertion a schema as its `value`, or the prompt an `output`"
             yield Problem(message, row.place, hint, "missing-schema")
+
+
+def _undecided(case: Case, row: Row) -> Problem:
+    """The problem of a case that would pass whatever the reply."""
+    what = "it has neither `expected` nor `assert`"
+    hint = "give it an expected reply or an assertion; a case that asserts nothing would always pass"
+    if case.assertions:
+        what = "all its assertions have weight 0"
+    elif case.variables:  # a row of GitHub's
+        what, hint = "the file has no evaluator that can be used", "add one to `evaluators`, with a name and `string`"
+    return Problem(f"nothing decides whether {case.id} passes: {what}", row.place, hint, "no-assertion")
 
 
 def _asks_output_schema(assertion: Assertion) -> bool:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_LINE_BYTES = 8 << 20
-# For trees that only give whole files (a commit's): what one file may take in memory.
+# For trees that only give whole files: what one of them may take in memory.
 MAX_WHOLE_BYTES = 256 << 20
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

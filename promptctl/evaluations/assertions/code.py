@@ -68,12 +68,12 @@ def _is_share(value: Any) -> bool:
     return not isinstance(value, bool) and isinstance(value, (int, float)) and math.isfinite(value) and 0 <= value <= 1
 
 
-def load_function(reference: str, tree: Tree, dataset_path: str) -> tuple[Function, str]:
+def load_function(reference: Any, tree: Tree, dataset_path: str) -> tuple[Function, str]:
     """The function that `file.py:function` names, and its file's SHA-256; it is below `datasets/`. This runs the file.
 
     Raises `ValueError`, ending a sentence that begins with the name of the key.
     """
-    file, separator, name = reference.rpartition(":")
+    file, separator, name = reference.rpartition(":") if isinstance(reference, str) else ("", "", "")
     if not separator or not file.endswith(".py") or not name.isidentifier():
         raise ValueError(f"must name a function as file.py:function, not {shown(reference)}")
     try:

@@ -127,7 +127,9 @@ def failed_call(error: PromptctlError) -> Ungraded:
     execution = error.execution
     ids = (execution.id,) if execution is not None else ()
     paid = execution.cost_nano_usd if execution is not None else 0
-    return Ungraded(f"ungraded: the judge's call failed: {error.message}", cost_nano_usd=paid, execution_ids=ids)
+    said = execution.reply if execution is not None else None
+    reason = f"ungraded: the judge's call failed: {error.message}"
+    return Ungraded(reason, got=said, cost_nano_usd=paid, execution_ids=ids)
 
 
 def judged(reply: JudgeReply, is_met: bool, score: float, reason: str, *, expected: Any, got: Any) -> Outcome:

@@ -109,11 +109,11 @@ class Preparer:
         shape = kind.value
         if shape is None:
             return _Given(None)
+        if kind.takes_code:
+            return self._code(spec["type"], spec.get("value"))
         if "value" not in spec:
             return _Given(None) if not shape.is_required else _Given(MISSING, reads_expected=True)
         written = spec["value"]
-        if kind.takes_code:
-            return self._code(spec["type"], written)
         if shape is SCHEMA and isinstance(written, Mapping) and isinstance(written.get("$ref"), str):
             written = self._file(written["$ref"])
         value = _compiled(written) if shape.is_templated else Value(written)
@@ -127,7 +127,7 @@ class Preparer:
             hint = f"pass {code.FLAG} where you trust the workspace, or use another assertion"
             raise _Faulty(Fault(("type",), message, "code-not-allowed", hint))
         try:
-            function, digest = code.load_function(str(reference), self._tree, self._path)
+            function, digest = code.load_function(reference, self._tree, self._path)
         except (ValueError, PathRefused) as error:
             raise _Faulty(Fault(("value",), f"`value` {error}", "bad-code")) from error
         return _Given(function, resolved=[reference, digest])

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from promptctl.formats.names import PROMPT_SUFFIXES, PROMPTS
@@ -16,6 +16,7 @@ from promptctl.prompts.prompt import Prompt
 from promptctl.prompts.tree import Tree
 
 FOLDER = f"{PROMPTS}/judges/"
+_HERE = Path(__file__).parent
 
 
 class ShippedJudges:
@@ -28,14 +29,13 @@ class ShippedJudges:
         name = path.removeprefix(FOLDER)
         if not path.startswith(FOLDER) or "/" in name or not name.endswith(PROMPT_SUFFIXES):
             raise FileNotFoundError(path)
-        return (resources.files(__name__) / name).read_bytes()[:max_bytes]
+        return (_HERE / name).read_bytes()[:max_bytes]
 
     def paths(self, prefix: str) -> list[str]:
         """Every judge's prompt, sorted, where `prefix` is a folder that holds them."""
         if not FOLDER.startswith(prefix.rstrip("/") + "/"):
             return []
-        names = (file.name for file in resources.files(__name__).iterdir())
-        return sorted(FOLDER + name for name in names if name.endswith(PROMPT_SUFFIXES))
+        return sorted(FOLDER + file.name for file in _HERE.iterdir() if file.name.endswith(PROMPT_SUFFIXES))
 
 
 def load_judge(tree: Tree, prompt_id: str) -> Prompt:

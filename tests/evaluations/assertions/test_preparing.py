@@ -83,10 +83,12 @@ class TestCode:
         assert problem.code == "code-not-allowed"
         assert "--allow-code" in (problem.hint or "")
         assert not mark.exists()
+        assert faults({"type": "not-python"})[0].code == "code-not-allowed"
 
     @pytest.mark.parametrize(
         ("value", "said"),
         [
+            (None, "file.py:function"),
             ("checks.py", "file.py:function"),
             ("missing.py:short", "does not exist"),
             ("checks.py:long", "does not define"),
@@ -94,9 +96,10 @@ class TestCode:
             ("broken.py:short", "SyntaxError"),
         ],
     )
-    def test_what_cannot_be_loaded_is_told(self, value: str, said: str) -> None:
+    def test_what_cannot_be_loaded_is_told(self, value: str | None, said: str) -> None:
         files = {**FILES, "datasets/broken.py": "def ("}
-        problem = faults({"type": "python", "value": value}, files=files, allow_code=True)[0]
+        spec = {"type": "python"} if value is None else {"type": "python", "value": value}
+        problem = faults(spec, files=files, allow_code=True)[0]
         assert problem.code == "bad-code"
         assert said in problem.message
 
