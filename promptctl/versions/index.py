@@ -46,6 +46,10 @@ _UNUSABLE = frozenset(
 _Answer = TypeVar("_Answer")
 
 
+class _NoFolder(Exception):
+    """The folder of the file cannot be made."""
+
+
 class Index:
     """Answers questions about one repository's versions, on an index that is current for a line.
 
@@ -67,12 +71,13 @@ class Index:
         """
         for _ in range(_TRIES):
             try:
-                store = self._open(line)
+                store = self._open()
+                self._bring_up(store, line)
                 with store.reading():
                     # Another process may have built the index for another line meanwhile.
                     if self._is_current(store.meta(), line):
                         return question(store)
-            except OSError:
+            except _NoFolder:
                 break
             except sqlite3.Error as error:
                 self.close()
@@ -91,10 +96,15 @@ class Index:
             self._store.close()
             self._store = None
 
-    def _open(self, line: Line) -> IndexStore:
-        if self._store is None:
-            self._store = IndexStore.open(self._file) if self._file is not None else IndexStore.in_memory()
-        self._bring_up(self._store, line)
+    def _open(self) -> IndexStore:
+        if self._store is None and self._file is None:
+            self._store = IndexStore.in_memory()
+        elif self._store is None and self._file is not None:
+            try:
+                self._store = IndexStore.open(self._file)
+            except OSError as error:
+                raise _NoFolder from error
+        assert self._store is not None
         return self._store
 
     def _discard(self) -> bool:

@@ -190,7 +190,10 @@ class IndexStore:
         rows = self._connection.execute(
             "SELECT position, id FROM line WHERE position IN (SELECT value FROM json_each(?))", (marks,)
         )
-        return dict(rows.fetchall())
+        commits = dict(rows.fetchall())
+        if len(commits) != len(set(positions)):
+            raise sqlite3.DatabaseError("versions without their commits")
+        return commits
 
     def _versions(self, clause: str, values: tuple[str | int, ...]) -> list[VersionRow]:
         columns = "prompt, number, position, digest, path, same_as"
