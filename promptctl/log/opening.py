@@ -25,6 +25,7 @@ FOLDER_MODE = 0o700
 SIDE_FILES = ("-wal", "-shm")
 
 _WAL_KEPT_BYTES = 16 * 1024 * 1024
+_DRAFT = ".new"
 _POLL_S = 0.01
 _MOST_TRIES = 5
 
@@ -153,7 +154,9 @@ def _create(path: Path, timeout_s: float) -> None:
             return
         for suffix in SIDE_FILES:  # left by a log that was deleted alone; they belong to no file to come
             Path(f"{path}{suffix}").unlink(missing_ok=True)
-        draft = path.with_name(f"{path.name}.{new_id()}.new")
+        for draft in path.parent.glob(f"{path.name}.*{_DRAFT}*"):  # of a process that was killed right here
+            draft.unlink(missing_ok=True)
+        draft = path.with_name(f"{path.name}.{new_id()}{_DRAFT}")
         try:
             _build(draft)
             _put_in_place(draft, path)

@@ -122,9 +122,10 @@ class Log:
                 opened.connection.close()
 
     def grow_impatient(self) -> None:
-        """Wait no more than a second for a lock that has not come free in all of the timeout, until it does.
+        """Wait no more than a second for the write lock, until it is had again.
 
-        Or a process with many answers to record would be held up for half a minute by each of them.
+        For when it has not come free in all of the timeout: or a process with many answers to record would be held
+        up for half a minute by each of them.
         """
         self.patience_s = min(self.busy_timeout_s, _IMPATIENT_S)
         self.close()
@@ -182,9 +183,14 @@ class Log:
 
     def _take_in_before_reading(self) -> None:
         unsaved = Unsaved(self.path, self.spare_folder)
-        if unsaved.is_there() and any(unsaved.files()):
+        if not (unsaved.is_there() and any(unsaved.files())):
+            return
+        self.grow_impatient()  # who only reads need not wait long for the right to write
+        try:
             with suppress(LogFailure):  # a log that can only be read is read without them
                 self.append([])
+        finally:
+            self.patience_s = self.busy_timeout_s
 
 
 def _close_before_forks(log: Log) -> None:

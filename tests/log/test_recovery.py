@@ -89,6 +89,17 @@ def test_what_is_kept_is_seen_by_whoever_reads_the_log_next(
     assert len(list(executions(Log(path)))) == 1
 
 
+def test_a_reader_does_not_wait_for_the_lock_that_what_is_kept_waits_for(
+    path: Path, holder: sqlite3.Connection
+) -> None:
+    with Log(path, busy_timeout_s=0.05) as log:
+        append_or_keep(log, [Entry(make())])
+    with Log(path, busy_timeout_s=600.0) as log:
+        assert list(executions(log)) == []
+        assert log.patience_s == 600.0
+    assert len(unsaved(path)) == 1
+
+
 def test_a_lock_that_has_held_out_the_whole_timeout_is_waited_for_only_briefly_after_that(
     path: Path, holder: sqlite3.Connection
 ) -> None:

@@ -51,6 +51,18 @@ def test_sixteen_first_writers_at_once_make_one_log_and_lose_nothing(path: Path)
     assert sorted(each.name for each in path.parent.iterdir()) == ["log.db", "log.lock"]
 
 
+def test_what_a_killed_first_writer_left_is_cleared_away(path: Path) -> None:
+    path.parent.mkdir()
+    for name in ("log.db.0197e5c2.new", "log.db.0197e5c2.new-journal", "log.db-wal", "log.db-shm"):
+        (path.parent / name).write_bytes(b"left behind" * 1000)
+
+    with Log(path) as log:
+        log.append([Entry(make())])
+
+    assert sorted(each.name for each in path.parent.iterdir()) == ["log.db", "log.lock"]
+    assert len(list(executions(Log(path)))) == 1
+
+
 def test_the_log_and_its_side_files_are_for_its_owner_alone(path: Path) -> None:
     before = os.umask(0)
     try:
