@@ -15,6 +15,7 @@ from typing import Any
 from promptctl.errors import InvalidFiles, Place, Problem
 from promptctl.formats.names import nearest
 from promptctl.formats.structure import structure_of
+from promptctl.formats.yaml_problems import in_reading_order
 from promptctl.formats.yaml_reader import Document
 
 KEYS = frozenset(("modelParameters", "testData", "evaluators", "responseFormat", "jsonSchema"))
@@ -58,16 +59,17 @@ def read_github_prompt(document: Document) -> GitHubPrompt:
     rows, evaluators = reader.rows(), reader.evaluators()
     errors = [problem for problem in reader.problems if problem.severity == "error"]
     if errors:
-        raise InvalidFiles(errors)
+        raise InvalidFiles(in_reading_order(errors))
     data["inputs"] = _inputs(data["messages"], rows)
     dataset = {"testData": rows, "evaluators": evaluators} if rows or evaluators else None
-    return GitHubPrompt(data, dataset, tuple(reader.problems))
+    return GitHubPrompt(data, dataset, tuple(in_reading_order(reader.problems)))
 
 
 class _Reader:
     def __init__(self, document: Document) -> None:
         self.document = document
-        self.data = {key: value for key, value in document.data.items() if value is not None}
+        # An optional key with nothing after it is one that is not there.
+        self.data = {key: value for key, value in document.data.items() if value is not None or key == "messages"}
         self.problems: list[Problem] = []
 
     def prompt(self) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def _dialect(document: Document) -> Dialect:
         return "native" if native else "github"
     if not _LOOSE_NATIVE_KEYS.isdisjoint(data):
         return "native"
-    return "github" if _has_only_plain_placeholders(data["messages"]) else "native"
+    return "github" if _has_only_plain_placeholders(data.get("messages")) else "native"
 
 
 def _has_only_plain_placeholders(messages: Any) -> bool:

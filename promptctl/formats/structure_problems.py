@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from promptctl.formats.names import nearest
@@ -160,7 +160,9 @@ def most_telling(tried: Sequence[Sequence[Fault]], keys: Keys, value: Any, schem
         if names:
             return [wrong_type(keys, value, list(dict.fromkeys(names)), schema)]
     distances = [_distance(found, keys) for found in tried]
-    return list(tried[distances.index(min(distances))])
+    hint = _as_hint(schema.get("description"))
+    nearest_faults = tried[distances.index(min(distances))]
+    return [replace(fault, hint=hint) if fault.keys == keys and not fault.hint else fault for fault in nearest_faults]
 
 
 def _is_other_type(found: Sequence[Fault], keys: Keys) -> bool:

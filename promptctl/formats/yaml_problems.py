@@ -179,10 +179,21 @@ def _tab(site: _Site) -> Problem | None:
 
 
 def _template(site: _Site) -> Problem | None:
-    match = _TEMPLATE_VALUE.search(site.here())
-    if match is None or match.start(1) > site.column:
+    spots = [(site.line, site.column), (site.context_line, site.context_column)]
+    if "flow" in site.context:
+        # `{#` begins a comment to YAML, and the parser only misses the `}` lines below.
+        spots += [(line, len(_line(site.text, line))) for line in range(site.line - 1, max(-1, site.line - 4), -1)]
+    for line, column in spots:
+        match = _TEMPLATE_VALUE.search(_line(site.text, line))
+        if match is not None and match.start(1) <= column:
+            return _template_in_value(Place(site.path, line + 1, match.start(1) + 1), match[1])
+    return None
+
+
+def _no_key_at_all(site: _Site) -> Problem | None:
+    if not site.here().lstrip().startswith(":"):
         return None
-    return _template_in_value(Place(site.path, site.line + 1, match.start(1) + 1), match[1])
+    return odd_key(site.place(), "")
 
 
 def _second_colon(site: _Site) -> Problem | None:
@@ -291,6 +302,7 @@ def _indentation(site: _Site) -> Problem | None:
 _EXPLANATIONS = (
     _tab,
     _template,
+    _no_key_at_all,
     _second_colon,
     _bad_start,
     _open_quote,

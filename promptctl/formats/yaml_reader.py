@@ -97,7 +97,10 @@ class Document:
         if style == "|" or node.start_mark.line == node.end_mark.line:
             return ()
         first = node.start_mark.line + (1 if style == ">" else 0)
-        return _align(node.value, self._source(first, node.end_mark.line), first + 1)
+        sources = self._source(first, node.end_mark.line)
+        if style != ">":
+            sources[0] = sources[0][node.start_mark.column :]
+        return _align(node.value, sources, first + 1)
 
     def line_place(self, line: int, *keys: Key) -> Place:
         """Where a line of the scalar's text stands in the file; `line` counts from 1."""

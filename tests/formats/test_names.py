@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import pytest
+
+from promptctl.formats.names import (
+    PathRefused,
+    id_problem,
+    is_dataset,
+    is_partial,
+    is_schema,
+    nearest,
+    prompt_id,
+    resolve_path,
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "id_"),
+    [
+        ("prompts/triage.prompt.yaml", "triage"),
+        ("prompts/support/triage.prompt.yml", "support/triage"),
+        ("prompts/simple.web.page.prompt.yaml", "simple.web.page"),
+        ("prompts/triage.yaml", None),
+        ("prompts/my triage.prompt.yaml", None),
+        ("prompts/-x.prompt.yaml", None),
+        ("prompts/.prompt.yaml", None),
+        ("prompts/a..b.prompt.yaml", None),
+        ("datasets/triage.prompt.yaml", None),
+        ("other/prompts/triage.prompt.yaml", None),
+    ],
+)
+def test_id_is_the_path_below_prompts(path: str, id_: str | None) -> None:
+    assert prompt_id(path) == id_
+
+
+@pytest.mark.parametrize("id_", ["a/b.lock", "a.lock/b", "ä", "a//b", "/a", "a/", "a\n", "x" * 141, "a/.b", ""])
+def test_ids_that_git_or_a_file_system_would_not_bear_are_refused(id_: str) -> None:
+    assert id_problem(id_)
+
+
+@pytest.mark.parametrize("id_", ["a", "A-1_b", "v1.2/x", "x" * 140])
+def test_plain_ids_are_fine(id_: str) -> None:
+    assert id_problem(id_) is None
+
+
+def test_recordings_are_never_datasets() -> None:
+    assert is_dataset("datasets/smoke.yaml")
+    assert is_dataset("datasets/support/smoke.yml")
+    assert not is_dataset("datasets/recordings/replies.yaml")
+    assert not is_dataset("datasets/cases.jsonl")
+
+
+def test_schemas_and_partials_are_told_by_their_suffix() -> None:
+    assert is_schema("prompts/a/b.schema.yaml")
+    assert is_schema("prompts/b.schema.json")
+    assert not is_schema("prompts/b.prompt.yaml")
+    assert is_partial("prompts/tone.j2")
+    assert not is_partial("datasets/tone.j2")
+
+
+@pytest.mark.parametrize(
+    ("reference", "path"),
+    [
+        ("tone.j2", "prompts/tone.j2"),
+        ("support/tone.j2", "prompts/support/tone.j2"),
+        ("./tone.j2", "prompts/support/tone.j2"),
+        ("./deep/tone.j2", "prompts/support/deep/tone.j2"),
+        ("..tone.j2", "prompts/..tone.j2"),
+    ],
+)
+def test_paths_are_below_the_base_or_beside_the_file(reference: str, path: str) -> None:
+    assert resolve_path(reference, "prompts/support/triage.prompt.yaml", "prompts") == path
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "../secret", "./../secret", "a/../../secret", "a/..", "..", "/etc/passwd", "~/x", "\\\\host\\x", "a\\b", "",
+        "  ", ".", "./", "\u202ea", "a//b", "a/./b", "a/", "http://host/x", "file:///etc/passwd", "C:\\x",
+        "a\0b", "a\nb",
+    ],
+)  # fmt: skip
+def test_paths_never_leave_their_folder(reference: str) -> None:
+    with pytest.raises(PathRefused) as refused:
+        resolve_path(reference, "prompts/support/triage.prompt.yaml", "prompts")
+    assert refused.value.hint
+
+
+def test_nothing_is_fetched_and_the_refusal_says_what_to_do() -> None:
+    with pytest.raises(PathRefused, match="nothing is ever fetched") as refused:
+        resolve_path("https://example.com/x.json", "prompts/a.prompt.yaml", "prompts")
+    assert "save the file below prompts/" in refused.value.hint
+
+
+def test_a_typo_finds_the_nearest_names() -> None:
+    assert nearest("support/triag", ["support/triage", "support/reply", "x"])[0] == "support/triage"
+    assert nearest("Temperature", ["temperature"]) == ["temperature"]
+    assert nearest("triage", ["support/triage", "other"]) == ["support/triage"]
+    assert nearest("zzz", ["support/triage"]) == []

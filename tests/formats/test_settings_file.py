@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptctl.formats.settings_file import LabelRule, LogRule, ModelRule, Settings, read_settings
+from tests.formats.conftest import ProblemsOf, attempt
+
+
+def read(text: str) -> Settings:
+    return read_settings(text.encode())
+
+
+def test_an_empty_file_sets_nothing() -> None:
+    assert read("") == Settings() == read("# nothing yet\n")
+    assert Settings().model_rule("openai/x") == ModelRule("openai/x")
+    assert Settings().log_rule("a") == LogRule("*", "metadata", is_active=True)
+
+
+def test_everything_that_can_be_set() -> None:
+    settings = read(
+        "model: openai/gpt-4o-mini\nbranch: trunk\n"
+        "models: {'openai/*': {timeout_s: 60}, 'local/*':}\n"
+        "labels:\n  remote: origin\n  staging:\n"
+        "  production: {after: staging, evaluation: passed, dataset: a.yaml, reason: required}\n"
+        "log: [{prompts: '*', content: full}, {prompts: 'x/*', active: false}]\n"
+        "budgets: [{daily_usd: 5}]\nprices: {'local/*': {input: 0, output: 1.5}}\n"
+    )
+    assert settings.model == "openai/gpt-4o-mini"
+    assert settings.branch == "trunk"
+    assert settings.models == (ModelRule("openai/*", timeout_s=60), ModelRule("local/*"))
+    assert settings.labels.remote == "origin"
+    assert settings.labels.rules == {
+        "staging": LabelRule(),
+        "production": LabelRule(after="staging", evaluation="passed", reason="required", dataset="a.yaml"),
+    }
+    assert settings.log == (LogRule("*", "full"), LogRule("x/*", "metadata", is_active=False))
+    assert settings.budgets == ({"daily_usd": 5},)
+    assert settings.prices == {"local/*": {"input": 0, "output": 1.5}}
+
+
+def test_rules_of_models_are_merged_and_the_last_wins_key_by_key() -> None:
+    settings = read(
+        "models:\n"
+        "  '*': {timeout_s: 10, max_attempts: 2, headers: {A: '1', B: '1'}, parameters: {temperature: 1, seed: 1}}\n"
+        "  'openai/*': {timeout_s: 20, lane: litellm, supports_schema: false}\n"
+        "  'openai/gpt-4o': {headers: {B: '2'}, parameters: {seed: 2}, api_base: 'http://127.0.0.1:1/v1'}\n"
+    )
+    assert settings.model_rule("openai/gpt-4o") == ModelRule(
+        "openai/gpt-4o",
+        api_base="http://127.0.0.1:1/v1",
+        headers={"A": "1", "B": "2"},
+        timeout_s=20,
+        max_attempts=2,
+        lane="litellm",
+        supports_schema=False,
+        parameters={"temperature": 1, "seed": 2},
+    )
+    assert settings.model_rule("anthropic/x").timeout_s == 10
+    assert settings.model_rule("anthropic/x").supports_schema is None
+
+
+def test_the_last_log_rule_that_matches_wins() -> None:
+    settings = read(
+        "log:\n- {prompts: '*', content: full}\n- {prompts: 'hr/*'}\n- {prompts: hr/public, content: full}\n"
+    )
+    assert settings.log_rule("support/triage").content == "full"
+    assert settings.log_rule("hr/pay").content == "metadata"
+    assert settings.log_rule("hr/public").content == "full"
+
+
+def test_a_label_that_another_comes_after_is_a_label_as_well() -> None:
+    assert read("labels: {production: {after: staging}}").labels.rules["staging"] == LabelRule()
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "said", "hint"),
+    [
+        ("- a\n", "1:1", "expected a mapping, got a list", ""),
+        ("modle: x\n", "1:1", "unknown key `modle`", "did you mean `model`"),
+        ("models: {'a/*': {timeout: 5}}\n", "1:18", "unknown key `timeout`", "use `timeout_s`"),
+        ("models: {'a/*': {api_key: sk-1}}\n", "1:18", "unknown key `api_key`", "a key never stands in a file"),
+        ("models: {'a/*': {api_base: ftp://x}}\n", "1:28", "does not have the form", "http://127.0.0.1"),
+        ("models: {'a/*': {api_base: 'http://me:pw@host/v1'}}\n", "1:28", "does not have the form", ""),
+        (
+            "models: {'a/*': {headers: {Authorization: x}}}\n",
+            "1:28",
+            "cannot be a key",
+            "name the variable in `api_key_env`",
+        ),
+        ("models: {'a/*': {headers: {X-A: \"a\\nb\"}}}\n", "1:33", "does not have the form", "one line of text"),
+        ("models: {'a/*': {max_attempts: 0}}\n", "1:32", "must be at least 1", ""),
+        ("models: {'a/*': {parameters: {temprature: 0}}}\n", "1:31", "unknown key `temprature`", "`temperature`"),
+        ("labels: {Prod: {}}\n", "1:10", "`Prod` cannot be a key", "small letters"),
+        ("labels: {remote: --upload-pack=x}\n", "1:18", "does not have the form", "the Git remote"),
+        ("labels: {a: {dataset: x.yaml}}\n", "1:14", "`labels.a.dataset` needs `evaluation`", "add `evaluation`"),
+        ("labels: {a: {evaluation: passed, dataset: ../x}}\n", "1:43", "climbs", "datasets/"),
+        ("labels: {a: {after: a}}\n", "1:21", "`a after a`: no version could ever get there", "break the circle"),
+        ("branch: -x\n", "1:9", "does not have the form", "the branch"),
+        ("log: [{content: full}]\n", "1:7", "has no `prompts`", "add `prompts`"),
+        ("log: [{prompts: '*', content: all}]\n", "1:31", "expected `full` or `metadata`, got `all`", ""),
+        ("log: [{prompts: '*', active: no}]\n", "1:30", "expected true or false, got text", "`true` or `false`"),
+        ("prices: {x: {input: 1}}\n", "1:13", "has no `output`", "add `output`"),
+    ],
+)
+def test_a_mistake_is_told_where_it_is(text: str, at: str, said: str, hint: str, problems_of: ProblemsOf) -> None:
+    (problem,) = problems_of(read_settings, text)
+    assert str(problem.place) == f"file.yaml:{at}"
+    assert said in problem.message
+    assert hint in (problem.hint or "")
+
+
+def test_labels_that_come_after_each_other_can_never_be_set(problems_of: ProblemsOf) -> None:
+    found = problems_of(read_settings, "labels: {a: {after: b}, b: {after: c}, c: {after: a}, d: {after: a}}\n")
+    assert [problem.message.partition(":")[0] for problem in found] == [
+        "`a after b after c after a`",
+        "`b after c after a after b`",
+        "`c after a after b after c`",
+    ]
+
+
+_keys = st.sampled_from(
+    ["model", "models", "labels", "log", "prices", "remote", "a", "after", "headers", "prompts", "*"]
+)
+_values = st.recursive(
+    st.sampled_from([None, True, 0, 1.5, "", "a", "*", "passed"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(_keys, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(st.binary(max_size=60) | _values.map(lambda data: json.dumps(data).encode()))
+def test_any_bytes_are_settings_or_refused(data: bytes) -> None:
+    settings, problems = attempt(read_settings, data, "promptctl.yaml")
+    assert all(problem.place for problem in problems)
+    assert problems or (settings.model_rule("openai/x") and settings.log_rule("a"))

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptctl.errors import InvalidFiles, Place
+from promptctl.formats import yaml_reader
+from promptctl.formats.yaml_reader import MAX_BYTES, MAX_DEPTH, Document, read_yaml
+from tests.formats.conftest import attempt
+
+
+def read(text: str) -> Document:
+    return read_yaml(text.encode(), "f.yaml")
+
+
+@pytest.fixture(params=["c", "python"])
+def _either_parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same reader on the C parser and on the pure-Python one that stands in for it."""
+    if request.param == "python":
+        fallback = (yaml.SafeLoader, yaml.events, (yaml.YAMLError, ValueError, IndexError))
+        monkeypatch.setattr(yaml_reader, "_PARSER", [fallback])
+
+
+either_parser = pytest.mark.usefixtures("_either_parser")
+
+
+@either_parser
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("no", "no"), ("yes", "yes"), ("on", "on"), ("Off", "Off"), ("y", "y"), ("nO", "nO"),
+        ("true", True), ("True", True), ("TRUE", True), ("false", False), ("tRue", "tRue"),
+        ("null", None), ("~", None), ("Null", None), ("nULL", "nULL"),
+        ("0", 0), ("12", 12), ("-3", -3), ("+7", 7), ("-0", 0), ("012", "012"), ("00", "00"), ("0o17", 15),
+        ("0x1F", 31),
+        ("1_000", "1_000"), ("0b11", "0b11"), ("12:30:45", "12:30:45"), ("2024-01-02", "2024-01-02"),
+        ("1.2.3", "1.2.3"),
+        ("1.10", 1.1), ("1e3", 1000.0), ("1.", 1.0), (".5", 0.5), ("-.5E-1", -0.05), ("01.5", "01.5"), ("1e", "1e"),
+        (".inf", ".inf"), ("-.INF", "-.INF"), (".nan", ".nan"), ("1e999", "1e999"), ("12e45678", "12e45678"),
+        ("9" * 30, int("9" * 30)), ("9" * 5000, "9" * 5000), ("=", "="), (".", "."), ("-x", "-x"), ("+", "+"),
+        ("<<", "<<"),
+        ('"12"', "12"), ("'true'", "true"), ('""', ""), ('"\\u00e9\\t"', "é\t"), ('"\\U0001F600"', "😀"),
+    ],
+)  # fmt: skip
+def test_scalars_are_those_of_yaml_1_2(written: str, value: Any) -> None:
+    (found,) = read(f"- {written}\n").data
+    assert found == value
+    assert type(found) is type(value)
+
+
+@either_parser
+def test_an_empty_value_is_null_and_keys_are_text_as_written() -> None:
+    assert read("a:\n1: x\ntrue: y\n1.10: z\n'': e\n").data == {"a": None, "1": "x", "true": "y", "1.10": "z", "": "e"}
+
+
+@either_parser
+def test_a_file_without_a_document_holds_nothing() -> None:
+    assert read("").data is None
+    assert read("# only a comment\n").data is None
+
+
+@either_parser
+def test_line_ends_and_a_leading_byte_order_mark_make_no_difference() -> None:
+    text = "a: |\n  one\n\n  two\nb: >\n  x\n  y\n"
+    wanted = {"a": "one\n\ntwo\n", "b": "x y\n"}
+    assert read(text).data == wanted
+    assert read(text.replace("\n", "\r\n")).data == wanted
+    assert read(text.replace("\n", "\r")).data == wanted
+    assert read("\ufeff" + text).data == wanted
+
+
+@either_parser
+@pytest.mark.parametrize("character", ["\x85", "\u2028", "\u2029"])
+def test_what_only_yaml_1_1_took_for_a_line_break_is_a_character(character: str) -> None:
+    text = (
+        f"{character.join('ab')}: {character.join('xy')}\nb: |\n  x{character}y\nc: 'x{character}y'\n# {character}d: 1"
+    )
+    assert read(text).data == {
+        character.join("ab"): character.join("xy"),
+        "b": f"x{character}y\n",
+        "c": f"x{character}y",
+    }
+
+
+def test_json_files_are_read_with_their_own_escapes() -> None:
+    data = {"smile": "😀", "path": "\\ud83d", "tab": "a\tb", "slash": "/", "n": [1, 1.5, None, True]}
+    text = json.dumps(data).replace("/", "\\/")
+    assert "\\ud83d\\ude00" in text
+    assert read_yaml(text.encode(), "x.schema.json").data == data
+    assert read_yaml(json.dumps(data, indent="\t", ensure_ascii=False).encode(), "x.json").data == data
+
+
+def test_both_parsers_read_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (Path(__file__).parent / "files" / "everything.yaml").read_text()
+    with_c = read(text).data
+    fallback = (yaml.SafeLoader, yaml.events, (yaml.YAMLError, ValueError, IndexError))
+    monkeypatch.setattr(yaml_reader, "_PARSER", [fallback])
+    assert read(text).data == with_c
+
+
+class TestPlaces:
+    text = (
+        "name: x\n"
+        "messages:\n"
+        "  - role: system\n"
+        "    content: |\n"
+        "      First line\n"
+        "      second\n"
+        "  - {role: user, content: 'quoted'}\n"
+        "empty:\n"
+    )
+
+    def place(self, *keys: str | int) -> str:
+        return str(read(self.text).place(*keys))
+
+    def test_a_value_is_where_it_begins(self) -> None:
+        assert self.place() == "f.yaml:1:1"
+        assert self.place("name") == "f.yaml:1:7"
+        assert self.place("messages") == "f.yaml:3:3"
+        assert self.place("messages", 0) == "f.yaml:3:5"
+        assert self.place("messages", 1, "content") == "f.yaml:7:27"
+
+    def test_what_is_not_there_is_where_its_nearest_ancestor_is(self) -> None:
+        assert self.place("messages", 1, "nothing", "at", "all") == self.place("messages", 1)
+        assert self.place("messages", 7) == self.place("messages")
+        assert str(Document(None, "f.yaml").place("x")) == "f.yaml:1:1"
+
+    def test_a_key_is_where_it_stands(self) -> None:
+        document = read(self.text)
+        assert str(document.key_place("messages", 0, "content")) == "f.yaml:4:5"
+        assert str(document.key_place("empty")) == "f.yaml:8:1"
+        assert document.key_place("messages", 1) == document.place("messages", 1)
+
+    def test_a_text_begins_inside_its_quote_or_below_its_indicator(self) -> None:
+        document = read(self.text)
+        assert str(document.text_place("messages", 0, "content")) == "f.yaml:5:7"
+        assert str(document.text_place("messages", 1, "content")) == "f.yaml:7:28"
+        assert str(document.text_place("name")) == "f.yaml:1:7"
+
+    def test_columns_count_characters(self) -> None:
+        assert str(read("{ä: 😀, b: x}").place("b")) == "f.yaml:1:11"
+
+    def test_a_part_of_a_document_keeps_its_places(self) -> None:
+        part = read(self.text).part("messages", 1)
+        assert part.data == {"role": "user", "content": "quoted"}
+        assert str(part.place("content")) == "f.yaml:7:27"
+
+
+class TestLinesOfATextInItsFile:
+    def lines(self, text: str) -> list[int | None]:
+        """The file's line of each line of the text under `a`."""
+        document = read(text)
+        return [document.line_place(n + 1, "a").line for n in range(document.data["a"].count("\n") + 1)]
+
+    def test_of_a_literal_block_they_follow_one_another(self) -> None:
+        assert self.lines("x: 1\na: |-\n\n  one\n\n  two") == [3, 4, 5, 6]
+
+    def test_of_a_folded_block_each_is_where_its_first_word_stands(self) -> None:
+        assert read("a: >-\n  one\n  more\n\n  two\n  more\n").data["a"] == "one more\ntwo more"
+        assert self.lines("a: >-\n  one\n  more\n\n  two\n  more\n") == [2, 5]
+
+    def test_of_quoted_text_over_several_lines_too(self) -> None:
+        assert self.lines('a: "one\n  more\n\n  two"\n') == [1, 4]
+        assert self.lines("a: one\n  more\n\n  two\n") == [1, 4]
+
+    def test_a_line_beyond_the_text_is_its_last(self) -> None:
+        assert read("a: >-\n  one\n  more\n").line_place(9, "a") == Place("f.yaml", 2)
+
+
+def test_a_number_is_remembered_as_it_was_written() -> None:
+    document = read("a: 1.10\nb: [0x1F, 1.10, '1.10', x, true, ~]\n")
+    assert document.written("a") == "1.10"
+    assert [document.written("b", n) for n in range(7)] == ["0x1F", "1.10", None, None, "true", "~", None]
+    assert document.written("nothing") is None
+    assert document.written() is None
+
+
+def test_files_are_read_up_to_a_limit() -> None:
+    assert read("a: " + "x" * (MAX_BYTES - 3)).data
+    with pytest.raises(InvalidFiles, match="at most 1,048,576 are read"):
+        read("a: " + "x" * MAX_BYTES)
+
+
+@either_parser
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}"), ("- ", "")])
+def test_values_are_nested_up_to_a_limit(opening: str, closing: str) -> None:
+    assert read(opening * MAX_DEPTH + "1" + closing * MAX_DEPTH).data
+    with pytest.raises(InvalidFiles, match="nested more than 64 deep"):
+        read(opening * (MAX_DEPTH + 1) + "1" + closing * (MAX_DEPTH + 1))
+    with pytest.raises(InvalidFiles):
+        read(opening * 100_000)
+
+
+@pytest.mark.parametrize("piece", ["{{x}}: 1\n", "a: 1\n", "a: *b\n", "- &a b\n", "- - - -\n"])
+def test_a_file_of_nothing_but_mistakes_is_given_up_early(piece: str) -> None:
+    with pytest.raises(InvalidFiles) as refused:
+        read(piece * (MAX_BYTES // len(piece)))
+    assert len(refused.value.problems) <= 101
+
+
+_json = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abc<-é 1", min_size=1), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(_json)
+def test_json_is_read_as_json_reads_it(data: Any) -> None:
+    text = json.dumps(data)
+    found = read_yaml(text.encode(), "x.json").data
+    assert found == data
+    assert json.dumps(found) == text
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")))
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    document, problems = attempt(read_yaml, data, "f.yaml")
+    assert all(problem.place and problem.hint for problem in problems)
+    assert problems or json.dumps(document.data, allow_nan=False)
