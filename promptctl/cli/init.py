@@ -19,7 +19,7 @@ def init(
     ] = None,
 ) -> None:
     """Make a workspace. No file that exists is touched."""
-    target = (context.obj or Path()) / (folder or Path())
+    target = Path(context.obj or ".") / (folder or Path())
     made = scaffold(target)
     if Git.open(target) is None:
         init_repository(target)

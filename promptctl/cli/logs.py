@@ -25,7 +25,7 @@ from promptctl.log.queries import Filter, StatsRow, as_dict, execution, executio
 from promptctl.log.records import Execution
 from promptctl.log.times import parse_moment
 
-app = typer.Typer(help="What ran, what it answered, what it cost.", no_args_is_help=True)
+app = typer.Typer(help="What ran, what it answered, what it cost.", no_args_is_help=True, rich_markup_mode=None)
 
 Prompt = Annotated[str | None, typer.Option("--prompt", help="Only this prompt's; * and ? match any text.")]
 VersionNumber = Annotated[int | None, typer.Option("--version", metavar="N", help="Only this version's.")]

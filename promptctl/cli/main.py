@@ -1,4 +1,4 @@
-"""The command line: which commands there are. Each one lives in a file of its own."""
+"""The command line: which commands there are. Each one lives in a file of its own, imported when it is called."""
 
 from __future__ import annotations
 
@@ -8,14 +8,31 @@ from typing import Annotated
 import typer
 
 from promptctl._version import __version__
-from promptctl.cli import evaluate, init, listing, logs, render, run, validate
 from promptctl.cli.boundary import run_guarded
-from promptctl.cli.options import WorkspaceFolder
+from promptctl.cli.lazy import Command, LazyGroup
 from promptctl.cli.output import say
+
+ABOUT = "Prompts in Git: rendered, run, evaluated and compared, with every model call on record."
+
+COMMANDS = (
+    Command("init", "init:init", "Make a workspace."),
+    Command("validate", "validate:validate", "Check every file of the workspace."),
+    Command("list", "listing:list_prompts", "List the prompts of the workspace."),
+    Command("render", "render:render", "Print the messages exactly as run would send them."),
+    Command("run", "run:run", "Ask the model, validate the reply, record every attempt."),
+    Command("eval", "evaluate:evaluate", "Evaluate prompts over their datasets."),
+    Command("log", "logs:app", "What ran, what it answered, what it cost."),
+)
+
+
+class _Commands(LazyGroup):
+    table = COMMANDS
+
 
 app = typer.Typer(
     name="promptctl",
-    help="Prompts in Git: rendered, run, evaluated and compared, with every model call on record.",
+    help=ABOUT,
+    cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -30,24 +47,17 @@ def _print_version(wanted: bool) -> None:
 
 
 @app.callback()
-def options(
+def start(
     context: typer.Context,
-    workspace: WorkspaceFolder = None,
+    workspace: Annotated[
+        str | None, typer.Option("-C", "--workspace", metavar="DIR", help="Work as if started in this folder.")
+    ] = None,
     version: Annotated[  # noqa: ARG001 - its callback acts
         bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     """Prompts in Git: rendered, run, evaluated and compared, with every model call on record."""
     context.obj = workspace
-
-
-app.command("init")(init.init)
-app.command("list")(listing.list_prompts)
-app.command("render")(render.render)
-app.command("run")(run.run)
-app.command("eval")(evaluate.evaluate)
-app.command("validate")(validate.validate)
-app.add_typer(logs.app, name="log")
 
 
 def main() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -42,10 +40,6 @@ InputsFile = Annotated[
     str | None, typer.Option("--inputs", metavar="FILE", help="Many inputs: a YAML or JSON mapping; - reads stdin.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document with stable keys.")]
-WorkspaceFolder = Annotated[
-    Path | None,
-    typer.Option("-C", "--workspace", metavar="DIR", help="Work as if started in this folder."),
-]
 
 
 def workspace_of(context: typer.Context) -> Workspace:
@@ -53,8 +47,3 @@ def workspace_of(context: typer.Context) -> Workspace:
     workspace = open_workspace(context.obj, on_warning=warn)
     context.call_on_close(workspace.close)
     return workspace
-
-
-def each_line(text: str) -> Iterator[str]:
-    """The lines of a text without their ends; an empty text has none."""
-    yield from text.split("\n") if text else ()

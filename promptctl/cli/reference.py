@@ -35,9 +35,8 @@ def _commands(command: Any, path: str, parent: Any) -> Iterator[tuple[str, str]]
     context.info_name = path if parent is None else path.rpartition(" ")[2]
     context.terminal_width = context.max_content_width = _WIDTH
     yield path, "\n".join(line.rstrip() for line in command.get_help(context).strip().splitlines())
-    for name, child in getattr(command, "commands", {}).items():
-        if not child.hidden:
-            yield from _commands(child, f"{path} {name}", context)
+    for name in command.list_commands(context) if hasattr(command, "list_commands") else ():
+        yield from _commands(command.get_command(context, name), f"{path} {name}", context)
 
 
 if __name__ == "__main__":
