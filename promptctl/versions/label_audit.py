@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from promptctl.errors import Problem
@@ -123,15 +124,17 @@ def _remote(
             problems.append(Problem(f"{tag} is not pushed yet", hint="promptctl label push", code="label-unpushed",
                                     severity="warning"))  # fmt: skip
             continue
+        elif marker(ref) in unpushed:
+            words, hint, code = f"{tag} came too late: {remote} has another", "promptctl label push", "label-lost-race"
         elif ref not in there:
             words, code = f"{tag} is here, but {remote} does not have it", "label-lost"
-            hint = f"to restore it: git push {remote} {ref}"
+            hint = f"to restore it: git push {remote} {quote(ref)}"
         else:
             words = f"{tag} is {there[ref][:12]} at {remote}, but {here[ref][:12]} here: one of them was replaced"
             code = "label-differs"
-            hint = f"to restore it: git push --force {remote} {ref}"
+            hint = f"to restore it: git push --force {remote} {quote(ref)}"
             if here[ref] not in followed:
-                hint += f"\nto take theirs: git fetch {remote} +{ref}:{ref}"
+                hint += f"\nto take theirs: git fetch {remote} {quote(f'+{ref}:{ref}')}"
         problems.append(Problem(words, hint=hint, code=code))
     return problems
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, Problem, RevisionNotFound
@@ -22,7 +23,7 @@ from promptctl.versions.label_tags import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence, Set
 
     from promptctl.versions.git import Git, GitRef
 
@@ -122,7 +123,7 @@ def last_state(git: Git, prompt_id: str, label: str, formerly: Sequence[str] = (
     for prefix in prefixes:
         chain = _numbered(ref for ref in refs if ref.name.startswith(f"{prefix}/"))
         if chain:
-            event = _last_event(git, chain)
+            event = _last_event(git, chain, unpushed)
             return LabelState(prompt_id, label, event, is_unpushed=marker(event.name.ref) in unpushed)
     return None
 
@@ -176,7 +177,7 @@ def listing(git: Git, formerly: Mapping[str, Sequence[str]] | None = None) -> Li
     states: dict[tuple[str, str], LabelState] = {}
     last = read_events(git, [chain[max(chain)] for chain in chains.values()])
     for (key, chain), event in zip(chains.items(), last, strict=True):
-        problem = event if isinstance(event, Problem) else _break_before(event, chain)
+        problem = event if isinstance(event, Problem) else _break_before(event, chain, unpushed)
         if problem is not None:
             problems.append(problem)
         elif isinstance(event, LabelEvent):
@@ -211,7 +212,8 @@ def read_events(git: Git, refs: Sequence[GitRef]) -> list[LabelEvent | Problem]:
 def bad_tag(ref: str, code: str, words: str) -> Problem:
     """A tag below `prompt/` that promptctl did not write, with the command that takes it away."""
     tag = ref.removeprefix(TAGS)
-    remedy = f"git tag -d {tag}   (and where a remote has it: git push REMOTE --delete {ref})"
+    # A stranger may have chosen the name, and the command is there to be pasted into a shell.
+    remedy = f"git tag -d {quote(tag)}   (and where a remote has it: git push REMOTE --delete {quote(ref)})"
     return Problem(f"the tag {tag} is no event of a label: {words}", hint=remedy, code=code)
 
 
@@ -247,19 +249,26 @@ def _numbered(refs: Iterable[GitRef]) -> dict[int, GitRef]:
     return {name.n: ref for name, ref in names if name is not None}
 
 
-def _last_event(git: Git, chain: Mapping[int, GitRef]) -> LabelEvent:
+def _last_event(git: Git, chain: Mapping[int, GitRef], unpushed: Set[str]) -> LabelEvent:
     event = read_events(git, [chain[max(chain)]])[0]
-    problem = event if isinstance(event, Problem) else _break_before(event, chain)
+    problem = event if isinstance(event, Problem) else _break_before(event, chain, unpushed)
     if problem is not None:
         raise GitError(problem.message, hint=problem.hint)
     assert isinstance(event, LabelEvent)
     return event
 
 
-def _break_before(event: LabelEvent, chain: Mapping[int, GitRef]) -> Problem | None:
+def _break_before(event: LabelEvent, chain: Mapping[int, GitRef], unpushed: Set[str]) -> Problem | None:
     """What is wrong with an event's link to the one before, as far as this clone holds that one."""
     before = chain.get(event.n - 1)
     if before is None or before.object == event.previous:
         return None
+    if event.previous is not None and marker(before.name) in unpushed:
+        words = (
+            f"{event.prompt}@{event.label} was moved here and elsewhere: event {event.n - 1} is not pushed, "
+            f"and event {event.n} follows another one"
+        )
+        hint = "promptctl label push   (takes back what was moved here, and shows what came first)"
+        return Problem(words, hint=hint, code="label-lost-race")
     words = f"it says that it follows {event.previous or 'nothing'}, but event {event.n - 1} is {before.object}"
     return bad_tag(event.name.ref, "label-chain", words)

@@ -150,12 +150,15 @@ def parse_event(ref: str, found: GitObject | None) -> LabelEvent:
     head, _, message = found.data.decode("utf-8", "replace").partition("\n\n")
     headers = dict(line.partition(" ")[::2] for line in reversed(head.split("\n")))
     if headers.get("type") != "commit" or not is_object_id(headers.get("object", "")):
-        raise MalformedTag("label-nested", f"it points to a {headers.get('type', 'nothing')}, not to a commit")
+        kind = one_line(headers.get("type", "nothing"))
+        raise MalformedTag("label-nested", f"it points to a {kind}, not to a commit")
     if headers.get("tag") != ref.removeprefix(TAGS):
-        raise MalformedTag("label-copied", f"its object is that of the tag {headers.get('tag', '(no name)')}")
+        raise MalformedTag("label-copied", f"its object is that of the tag {one_line(headers.get('tag', '(no name)'))}")
     trailers = _trailers(message)
     if (trailers["Prompt"], trailers["Label"]) != (name.prompt, name.label):
         raise MalformedTag("label-trailers", f"it says that it is of {trailers['Prompt']}@{trailers['Label']}")
+    if not trailers["Path"].isprintable():
+        raise MalformedTag("label-trailers", f"its path {trailers['Path']!r} can be no file of a prompt")
     previous = trailers["Previous"]
     return LabelEvent(
         prompt=name.prompt,
@@ -211,7 +214,8 @@ def _trailers(message: str) -> dict[str, str]:
             continue
         if not colon or not key.isalpha() or key in trailers:
             raise MalformedTag("label-trailers", f"its message has a line that is no trailer, or one twice: {line!r}")
-        trailers[key] = value
+        # Whoever wrote it, it will be shown on terminals.
+        trailers[key] = value if key == "Path" else one_line(value)
     missing = [key for key in _REQUIRED if not trailers.get(key)]
     if missing:
         raise MalformedTag("label-trailers", f"its message lacks {', '.join(missing)}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, LabelRefused, RevisionNotFound, UsageError
 from promptctl.versions import rules
-from promptctl.versions.label_chains import LabelState, history, last_state
+from promptctl.versions.label_chains import LabelState, history, last_state, marker, recorded_otherwise
 from promptctl.versions.label_remote import Remote, RemoteUnreachable, short
 from promptctl.versions.label_tags import MAX_REF_BYTES, PREFIX, EventName, LabelEvent, chain_prefix, one_line
 from promptctl.versions.label_writing import Draft, append
@@ -22,17 +22,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from promptctl.formats.settings_file import LabelSettings
+    from promptctl.prompts.prompt import Prompt
     from promptctl.versions.git import Git
+    from promptctl.versions.version import Version
 
 
 @dataclass(frozen=True, slots=True)
 class MoveRequest:
-    """A wish to move one label to one version, of a prompt that may have had earlier ids."""
+    """A wish to move one label to one version, of a prompt that may have had earlier ids.
+
+    `is_by_number` says that the person named the version by its number, and so could mean what once had that number.
+    """
 
     label: str
     target: Candidate
     reason: str = ""
     formerly: Sequence[str] = ()
+    is_by_number: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,17 @@ class MoveResult:
     is_moved: bool
     is_pushed: bool
     note: str | None = None
+
+
+def candidate_of(prompt: Prompt, version: Version) -> Candidate:
+    """The version of a prompt as labels take it. Raises `LabelRefused` where it is not committed."""
+    if version.commit is None or version.is_dirty:
+        raise LabelRefused(
+            f"{prompt.id} as it is in the work tree is in no commit: a label names committed versions",
+            hint=f"commit {prompt.path}, or name a version",
+        )
+    # People read `v7 (3f2a9c1)` and `v9 (= v7)`; the event holds commit and digest anyway.
+    return Candidate(prompt.id, version.commit, version.display.split(" ")[0], prompt.digest, prompt.path)
 
 
 class Mover:
@@ -73,6 +90,8 @@ class Mover:
             self._check_new_name(EventName(target.prompt, label, 1))
         elif before.is_live and (before.digest, before.version) == (target.digest, target.version):
             return MoveResult(before.event, before.event, is_moved=False, is_pushed=not before.is_unpushed)
+        if request.is_by_number:
+            self._check_number(target, label)
         path = self._git.prefix + target.path
         reason = one_line(request.reason)
         evaluation = self._check_rules(label, target, reason, request.formerly)
@@ -131,10 +150,7 @@ class Mover:
         except GitError as error:
             raise LabelRefused(f"{prompt}@{label} was not moved: {error.message}", hint=error.hint) from error
         if remote is not None and before is not None and before.is_unpushed:
-            raise LabelRefused(
-                f"{prompt}@{label} has moves that {remote.name} does not have yet",
-                hint="promptctl label push",
-            )
+            raise _not_pushed(f"{prompt}@{label}", remote)
         return before
 
     def _existing(self, remote: Remote | None, prompt: str, label: str, formerly: Sequence[str]) -> LabelState:
@@ -150,6 +166,8 @@ class Mover:
             raise LabelRefused(f"no label was moved: {error.message}", hint=error.hint) from error
         for conflict in fetched.conflicts:
             if conflict.ref.rpartition("/")[0] in chains:
+                if self._git.refs(marker(conflict.ref)):
+                    raise _not_pushed(short(conflict.ref.rpartition("/")[0]).removeprefix("prompt/"), remote)
                 raise LabelRefused(
                     f"no label was moved: the tag {short(conflict.ref)} is {conflict.there[:12]} at {remote.name}, "
                     f"but {conflict.here[:12]} here",
@@ -187,6 +205,18 @@ class Mover:
         if problems:
             raise rules.refuse(label, prompt, problems)
 
+    def _check_number(self, target: Candidate, label: str) -> None:
+        number = target.version.removeprefix("v")
+        earlier = (
+            recorded_otherwise(self._git, target.prompt, int(number), target.digest) if number.isdecimal() else None
+        )
+        if earlier is not None:
+            raise LabelRefused(
+                f"{target.version} of {target.prompt} is {target.commit[:12]} today, but {earlier.name} recorded "
+                f"{earlier.commit[:12]} as {earlier.version}: the default branch was rewritten, and numbers changed",
+                hint=f"name the commit: promptctl label set {target.prompt}@{label} {target.commit[:12]}",
+            )
+
     def _check_target(self, target: Candidate, path: str, before: LabelState | None) -> None:
         commit = self._git.objects.read(target.commit, max_bytes=0)
         if commit is None or commit.kind != "commit":
@@ -218,6 +248,10 @@ class Mover:
         return MoveResult(
             event, before.event if before else None, is_moved=True, is_pushed=remote is not None, note=note
         )
+
+
+def _not_pushed(chain: str, remote: Remote) -> LabelRefused:
+    return LabelRefused(f"{chain} has moves that {remote.name} does not have", hint="promptctl label push")
 
 
 def _event_number(events: Sequence[LabelEvent], prompt: str, label: str, n: int) -> LabelEvent:

@@ -127,6 +127,16 @@ def test_a_tag_written_by_hand_as_promptctl_writes_it_is_an_event(alone: Desk) -
     assert alone.labels.log(PROMPT, "production").events[0].reason == "by hand"
 
 
+def test_what_a_stranger_wrote_cannot_reach_the_terminal_or_the_shell(alone: Desk) -> None:
+    hand_tag(alone.repo, f"{NAME}/1", alone.repo.head, message(Reason="\x1b[2Jgone", Actor="E\x07ve <e@x>"))
+    event = alone.labels.log(PROMPT, "production").events[0]
+    assert (event.reason, event.actor) == ("[2Jgone", "E ve <e@x>")
+    alone.repo.git("tag", "prompt/$(touch${IFS}evil);x")
+    (problem,) = alone.labels.all().problems
+    assert problem.hint is not None
+    assert problem.hint.startswith("git tag -d 'prompt/$(touch${IFS}evil);x' ")
+
+
 def test_lightweight_nested_and_copied_tags_are_refused(alone: Desk) -> None:
     event = alone.set("v1").event
     repo = alone.repo

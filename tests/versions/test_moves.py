@@ -10,14 +10,17 @@ import pytest
 
 from promptctl.errors import GitError, HistoryIncomplete, LabelRefused, RevisionNotFound, UsageError
 from promptctl.formats.settings_file import LabelSettings
+from promptctl.prompts.prompt import Prompt
 from promptctl.versions.label_push import push_labels
-from promptctl.versions.moves import Mover, MoveRequest
+from promptctl.versions.moves import Mover, MoveRequest, candidate_of
 from promptctl.versions.rules import Candidate
+from promptctl.versions.version import Version
 from tests.versions.conftest import Repo
 from tests.versions.label_fixtures import (  # noqa: F401
     PATH,
     PROMPT,
     Desk,
+    add_versions,
     close_repositories,
     first_clone,
     open_git,
@@ -230,6 +233,45 @@ def test_a_label_follows_a_rename_and_its_new_chain_goes_on_from_the_old(alone: 
     back = alone.mover.rollback("support/route", "production", formerly=formerly).event
     assert (back.version, back.path, back.n) == ("v2", PATH, 2)
     assert alone.labels.verify() == []
+
+
+def test_a_number_that_once_named_another_text_is_refused_but_its_commit_is_not(alone: Desk) -> None:
+    alone.set("v2", "staging")
+    alone.repo.git("tag", "--force", "v2", "v3")
+    target = alone.candidate("v2")
+    with pytest.raises(LabelRefused, match=rf"v2 of .* is {target.commit[:12]} today, but .*@staging/1 recorded"):
+        alone.mover.set(MoveRequest("production", target, is_by_number=True))
+    assert alone.mover.set(MoveRequest("production", target)).is_moved
+
+
+def test_only_committed_versions_can_be_labelled() -> None:
+    prompt = Prompt(PROMPT, PATH, "1:" + "0" * 64, "Triage", ())
+    for version in (Version("", None), Version("", "a" * 40, is_dirty=True)):
+        with pytest.raises(LabelRefused, match="is in no commit"):
+            candidate_of(prompt, version)
+    found = candidate_of(prompt, Version("", "a" * 40, display="v9 (= v7)"))
+    assert found == Candidate(PROMPT, "a" * 40, "v9", prompt.digest, PATH)
+
+
+def test_worktrees_share_labels(alone: Desk, tmp_path: Path) -> None:
+    alone.set("v1")
+    alone.repo.git("worktree", "add", "--quiet", "--detach", str(tmp_path / "linked"))
+    linked = Desk(Repo(tmp_path / "linked"), remote=None)
+    linked.set("v2")
+    assert (alone.live(), linked.live()) == ("v2", "v2")
+
+
+def test_labels_work_where_objects_have_longer_names(tmp_path: Path) -> None:
+    (tmp_path / "sha256").mkdir()
+    repo = Repo(tmp_path / "sha256")
+    repo.git("init", "--quiet", "--object-format=sha256")
+    add_versions(repo, 2)
+    desk = Desk(repo, remote=None)
+    desk.set("v1")
+    desk.set("v2")
+    desk.mover.rollback(PROMPT, "production")
+    assert desk.live() == "v1"
+    assert desk.labels.verify() == []
 
 
 # --- two people, one remote ------------------------------------------------------------------------------------------
@@ -540,6 +582,25 @@ def test_a_chain_that_comes_too_late_is_undone_with_what_won(ada: Desk, ben: Des
     assert ada.live() == "v4"
     ben.labels.fetch()
     assert ada.tags() == ben.tags()
+
+
+def test_local_moves_that_lost_are_not_mixed_with_what_won(ada: Desk, ben: Desk) -> None:
+    ada.remote = None
+    ada.set("v2")
+    ben.set("v3")
+    ben.set("v4")
+    assert len(ada.labels.fetch("origin").conflicts) == 1
+    with pytest.raises(GitError, match="was moved here and elsewhere") as caught:
+        ada.live()
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith("promptctl label push")
+    assert [problem.code for problem in ada.labels.all().problems] == ["label-lost-race"]
+    ada.remote = "origin"
+    assert "label-lost-race" in [problem.code for problem in ada.labels.verify()]
+    with pytest.raises(LabelRefused, match="support/triage@production has moves that origin does not have"):
+        ada.set("v1")
+    push_labels(ada.git, "origin")
+    assert ada.live() == "v4"
 
 
 def test_moves_are_not_made_at_the_remote_over_local_ones(ada: Desk) -> None:
