@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.prompts.plain import Measure, NotPlain, plain
 from promptctl.prompts.schema.keywords import CHECKS, BadPattern, found
 from promptctl.prompts.schema.messages import Failure, message, path_text, rank, shown_value
-from promptctl.prompts.schema.simple import MAX_FAILURES, compile_simple, listed_names
+from promptctl.prompts.schema.simple import MAX_FAILURES, Check, compile_simple, listed_names
 from promptctl.prompts.schema.walk import schema_problems, types_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ __all__ = ["Validator", "check_schema", "types_of"]
 
 MAX_PROBLEMS = 20
 MAX_STEPS = 1_000_000
-MAX_TIME_S = 3.0
+MAX_TIME_S = 2.0
 
 # How many failures of each alternative of an anyOf are kept to choose the most telling from.
 _KEPT = 4
@@ -51,12 +51,11 @@ class Validator:
     def faults(self, value: Any) -> list[tuple[str, str]]:
         """What is wrong with the value, most useful first: pairs of path below the root and message."""
         if self._simple is not None:
-            failures: list[Failure] = []
-            self._simple(value, (), failures)
+            failures = _simple_failures(self._simple, value)
         else:
             if self._full is None:
                 self._full = _Full(self._schema)
-            failures = self._full.failures(value)
+            failures = self._full.failures(value, shows_values=self._shows_values)
         if not failures:
             return []
         failures.sort(key=rank)
@@ -74,6 +73,21 @@ class Validator:
         ["$.label: 'billin' is not one of 'billing', 'bug'"]
         """
         return [f"${path}: {text}" for path, text in self.faults(value)]
+
+
+def _simple_failures(check: Check, value: Any) -> list[Failure]:
+    failures: list[Failure] = []
+    try:
+        check(value, (), failures)
+    except BadPattern as error:
+        failures.insert(0, _stopped(f"at a pattern: {error}"))
+    except RecursionError:
+        failures.insert(0, _stopped("the value is nested too deeply"))
+    return failures
+
+
+def _stopped(reason: str) -> Failure:
+    return Failure((), "schema", None, None, f"the check was stopped: {reason}")
 
 
 def check_schema(schema: Any) -> list[str]:
@@ -121,7 +135,8 @@ class _TooLong(Exception):
 class _Steps:
     """The account of one check. It travels as the validator's format checker, which is handed down everywhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, shows_values: bool) -> None:
+        self.shows_values = shows_values
         self.left = MAX_STEPS
         self.deadline = time.monotonic() + MAX_TIME_S
 
@@ -144,21 +159,20 @@ class _Full:
         self._kind = _bounded(validators.validator_for(schema, default=Draft202012Validator))
         self._schema = _undialected(schema)
 
-    def failures(self, value: Any) -> list[Failure]:
+    def failures(self, value: Any, *, shows_values: bool) -> list[Failure]:
         if self._problems:
             return [Failure((), "schema", None, None, self._problems[0])]
         from referencing import Registry
 
-        validator = self._kind(self._schema, registry=Registry(), format_checker=_Steps())
+        validator = self._kind(self._schema, registry=Registry(), format_checker=_Steps(shows_values=shows_values))
         try:
             return [_failure(error) for error in islice(validator.iter_errors(value), MAX_FAILURES)]
         except _TooLong:
-            reason = "the check was stopped: it takes too long for this schema and value"
+            return [_stopped("it takes too long for this schema and value")]
         except RecursionError:
-            reason = "the check was stopped: schema or value are nested too deeply, or the schema refers to itself"
+            return [_stopped("schema or value are nested too deeply, or the schema refers to itself")]
         except BadPattern as error:
-            reason = f"the check was stopped at a pattern: {error}"
-        return [Failure((), "schema", None, None, reason)]
+            return [_stopped(f"at a pattern: {error}")]
 
 
 def _undialected(value: Any) -> Any:
@@ -202,10 +216,10 @@ def _counted(keyword: Callable[..., Any]) -> Callable[..., Any]:
     return count
 
 
-def _error(detail: str = "", context: Any = ()) -> Any:
+def _error(detail: str = "") -> Any:
     from jsonschema import ValidationError
 
-    return ValidationError(detail, context=context)
+    return ValidationError(detail)
 
 
 def _leaf(name: str) -> Callable[..., Iterator[Any]]:
@@ -250,27 +264,27 @@ def _pattern_properties(validator: Any, patterns: Any, instance: Any, _schema: A
 
 
 def _any_of(validator: Any, alternatives: Any, instance: Any, _schema: Any) -> Iterator[Any]:
-    context = []
-    for index, subschema in enumerate(alternatives):
-        errors = list(islice(validator.descend(instance, subschema, schema_path=index), _KEPT))
+    branches = []
+    for subschema in alternatives:
+        errors = list(islice(validator.descend(instance, subschema), _KEPT))
         if not errors:
             return
-        context.extend(errors)
-    yield _error(context=context)
+        branches.append(errors)
+    yield _error(_nearest(branches, shows_values=validator.format_checker.shows_values))
 
 
 def _one_of(validator: Any, alternatives: Any, instance: Any, _schema: Any) -> Iterator[Any]:
-    context = []
+    branches = []
     fitting = 0
-    for index, subschema in enumerate(alternatives):
-        errors = list(islice(validator.descend(instance, subschema, schema_path=index), _KEPT))
-        context.extend(errors)
+    for subschema in alternatives:
+        errors = list(islice(validator.descend(instance, subschema), _KEPT))
+        branches.append(errors)
         fitting += not errors
         if fitting > 1:
-            yield _error("several")
+            yield _error(_SEVERAL)
             return
     if not fitting:
-        yield _error(context=context)
+        yield _error(_nearest(branches, shows_values=validator.format_checker.shows_values))
 
 
 def _not(validator: Any, forbidden: Any, instance: Any, _schema: Any) -> Iterator[Any]:
@@ -282,23 +296,23 @@ def _failure(error: Any) -> Failure:
     """The library's error as a failure of ours."""
     keyword = error.validator or "false"
     detail = error.message if keyword in _DETAILED else ""
-    if keyword in ("anyOf", "oneOf") and error.context:
-        detail = _nearest(error.context)
-    is_whole = not (keyword == "oneOf" and error.message == "several")
-    return Failure(tuple(error.absolute_path), keyword, error.validator_value, error.instance, detail, is_whole)
+    return Failure(tuple(error.absolute_path), keyword, error.validator_value, error.instance, detail)
 
 
-_DETAILED = frozenset({"required", "additionalProperties", "dependentRequired", "dependencies"})
+# What `oneOf` says where more than one alternative fits.
+_SEVERAL = "several"
+
+_DETAILED = frozenset({"required", "additionalProperties", "dependentRequired", "dependencies", "anyOf", "oneOf"})
 
 
-def _nearest(context: Any) -> str:
-    """The first failure of the alternative that came nearest: not failing at the root, and failing least."""
-    branches: dict[Any, list[Any]] = {}
-    for error in context:
-        branches.setdefault(error.schema_path[0] if error.schema_path else 0, []).append(error)
-    ranked = sorted(
-        branches.values(), key=lambda errors: (any(e.validator == "type" and not e.path for e in errors), len(errors))
-    )
-    nearest = min(ranked[0], key=lambda error: rank(_failure(error)))
+def _nearest(branches: list[list[Any]], *, shows_values: bool) -> str:
+    """The first failure of the alternative that came nearest: not failing at the root, and failing least.
+
+    Told at once, as text: kept errors would keep those of the alternatives within them, and so on.
+    """
+    if not branches:
+        return ""
+    errors = min(branches, key=lambda each: (any(e.validator == "type" and not e.path for e in each), len(each)))
+    nearest = min(errors, key=lambda error: rank(_failure(error)))
     path = path_text(tuple(nearest.path))
-    return f"{path} {message(_failure(nearest))}".strip()[:200]
+    return f"{path} {message(_failure(nearest), shows_values=shows_values)}".strip()[:200]

@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, cast
 
-from jinja2 import BaseLoader, StrictUndefined, Template, TemplateNotFound, TemplateSyntaxError, Undefined, nodes
+from jinja2 import BaseLoader, Template, TemplateNotFound, TemplateSyntaxError, Undefined, nodes
 from jinja2.ext import Extension
 from jinja2.runtime import Context, LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from jinja2.utils import Namespace, missing, pass_context
+from jinja2.utils import Namespace, pass_context
 
-from promptctl.formats.names import PROMPTS, PathRefused, nearest, resolve_path
+from promptctl.formats.names import PROMPTS, PathRefused, resolve_path
 from promptctl.prompts.sandbox import guard
+from promptctl.prompts.sandbox.filters import FILTERS
 from promptctl.prompts.sandbox.limits import SLOT, TEXT, Budget
-from promptctl.prompts.sandbox.list_filters import FILTERS, Group
+from promptctl.prompts.sandbox.list_filters import Group
 from promptctl.prompts.sandbox.methods import FUNCTIONS, LOOP_ATTRIBUTES, METHODS
 from promptctl.prompts.sandbox.operators import BINARY, join_text, take_slice
 from promptctl.prompts.sandbox.tests import TESTS
+from promptctl.prompts.sandbox.undefined import undefined_of
 from promptctl.prompts.sandbox.values import (
     BUDGET,
     Bound,
@@ -31,14 +33,17 @@ from promptctl.prompts.sandbox.values import (
 from promptctl.prompts.templates import BadTemplate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from jinja2.lexer import Token, TokenStream
 
 # Enough for a prompt that uses thousands of variables; compiling so many takes about a second.
-MAX_TOKENS = 20_000
+MAX_TOKENS = 10_000
 MAX_NAME = 120
 MAX_SOURCE = 8 << 20
+
+# The lexer takes hundreds of bytes for each digit of a number.
+_DIGITS = re.compile(r"[0-9A-Fa-f_]{20000}")
 
 
 def _printed(context: RenderContext, value: Any, label: str) -> str:
@@ -148,6 +153,8 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
 
     def parse_text(self, text: str, name: str | None = None) -> nodes.Template:
         """The checked syntax tree of a template, before the account's calls are put in. Raises `BadTemplate`."""
+        if _DIGITS.search(text):
+            raise BadTemplate("the template holds a number that is too long", 1, name)
         try:
             tree = self.parse(text, name)
         except TemplateSyntaxError as error:
@@ -179,7 +186,9 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
             code = compile(source, "<template>", "exec", dont_inherit=True)
         except TemplateSyntaxError as error:
             raise BadTemplate(_tidy(error.message or "it does not compile"), error.lineno, name) from None
-        except (SyntaxError, RecursionError, MemoryError):
+        except SyntaxError as error:  # Python's limits on nesting, and names given twice
+            raise BadTemplate(f"the template cannot be compiled: {error.msg}", 1, name) from None
+        except (RecursionError, MemoryError):
             raise BadTemplate("the template is nested too deeply", 1, name) from None
         return self.template_class.from_code(self, code, self.globals)
 
@@ -259,57 +268,6 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
 
 
 _FILTERS: dict[str, Any] = {name: pass_context(function) for name, function in {**FILTERS, **_INTERNAL}.items()}
-
-
-class _PromptUndefined(StrictUndefined):
-    """A variable or item that is not there; says which, and what there is instead."""
-
-    __slots__ = ()
-    inputs: Mapping[str, bool] = {}
-
-    @property
-    def _undefined_message(self) -> str:
-        name: Any = self._undefined_name
-        if self._undefined_hint:
-            is_conditional = self._undefined_hint.startswith("the inline if-expression")
-            return "the inline `if` was false and has no `else`" if is_conditional else self._undefined_hint
-        if self._undefined_obj is missing:
-            return self._message_of_variable(str(name))
-        if isinstance(self._undefined_obj, dict):
-            keys = [key for key in self._undefined_obj if isinstance(key, str)]
-            return f"the mapping has no `{_cut(name)}`; it has {_listed(keys)}{_meant(_cut(name), keys)}"
-        if isinstance(name, int) and isinstance(self._undefined_obj, (list, tuple, str)):
-            return f"there is no item {name}: it has {len(self._undefined_obj)}"
-        return f"{kind(self._undefined_obj)} has no `{_cut(name)}` that a template can use"
-
-    def _message_of_variable(self, name: str) -> str:
-        is_required = self.inputs.get(name)
-        if is_required is not None:
-            return (
-                f"`{name}` was not given; as it is optional, write `{name} | default('…')` or test `{name} is defined`"
-            )
-        return f"`{name}` is not defined; the inputs are {_listed(list(self.inputs))}{_meant(name, self.inputs)}"
-
-
-def undefined_of(inputs: Mapping[str, bool]) -> type[Undefined]:
-    """The class of undefined values for a prompt with these inputs."""
-    return type("PromptUndefined", (_PromptUndefined,), {"__slots__": (), "inputs": dict(inputs)})
-
-
-def _cut(name: Any) -> str:
-    # Only text and numbers: what else there is may take forever to print.
-    text = str(name) if isinstance(name, (str, int)) else kind(name)
-    return text if len(text) <= 40 else text[:39] + "…"
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(f"`{_cut(name)}`" for name in names[:12])
-    return (shown + (f" and {len(names) - 12} more" if len(names) > 12 else "")) or "none"
-
-
-def _meant(name: str, names: Iterable[str]) -> str:
-    near = nearest(name, [known for known in names if len(known) <= MAX_NAME][:200], limit=1)
-    return f"; did you mean `{_cut(near[0])}`?" if near else ""
 
 
 def _tidy(message: str) -> str:

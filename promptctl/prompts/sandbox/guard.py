@@ -6,20 +6,21 @@ printed, compared, sliced, joined or looped over goes through a function of the 
 
 from __future__ import annotations
 
+import math
 from typing import Any, cast
 
 from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 
 from promptctl.formats.names import nearest
+from promptctl.prompts.sandbox.filters import FILTERS, REFUSED
 from promptctl.prompts.sandbox.limits import MAX_INTEGER_BITS
-from promptctl.prompts.sandbox.list_filters import FILTERS, REFUSED
 from promptctl.prompts.sandbox.tests import SLOW, TESTS
 from promptctl.prompts.templates import BadTemplate
 
 MAX_DEPTH = 80
 MAX_LOOPS = 12
-MAX_INCLUDES = 64
+MAX_INCLUDES = 32
 
 # Filters of our own; a template cannot write their names.
 PRINT, JOIN, SLICE, MADE, TIMED, ITERATE, CHARGE, ENTER, LEAVE = (
@@ -69,6 +70,8 @@ def _check_node(node: nodes.Node) -> None:
     elif isinstance(node, nodes.Const):
         if isinstance(node.value, int) and node.value.bit_length() > MAX_INTEGER_BITS:
             raise BadTemplate("a whole number has more than a thousand digits", node.lineno)
+        if isinstance(node.value, float) and not math.isfinite(node.value):
+            raise BadTemplate("a number is too large", node.lineno)
     elif isinstance(node, _INHERITANCE):
         raise BadTemplate(
             "a prompt's template has no extends, block or import: {% include %} brings in another file", node.lineno

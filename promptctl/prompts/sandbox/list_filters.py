@@ -1,27 +1,16 @@
-"""The filters that take or make lists, numbers and mappings; each makes a list at once, never a generator."""
+"""The filters that make lists of lists and mappings; each makes its list at once, never a generator."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jinja2 import Undefined
 
 from promptctl.prompts.sandbox import methods
+from promptctl.prompts.sandbox.items import MAX_PATH, attribute_of, folded, relisted
 from promptctl.prompts.sandbox.limits import NUMBER, SLOT, TEXT
 from promptctl.prompts.sandbox.tests import TESTS
-from promptctl.prompts.sandbox.text_filters import TEXT_FILTERS
-from promptctl.prompts.sandbox.values import (
-    RenderContext,
-    checked_integer,
-    fail_undefined,
-    fault,
-    items_of,
-    kind,
-    to_json,
-    to_text,
-    whole,
-)
+from promptctl.prompts.sandbox.values import RenderContext, fail_undefined, fault, items_of, kind, to_json, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -34,55 +23,16 @@ class Group(NamedTuple):
     list: Any
 
 
-def default(_: RenderContext, value: Any, /, default_value: Any = "", boolean: bool = False) -> Any:
-    """Another value where this one is undefined; with `boolean`, also where it is null, false or empty."""
-    if isinstance(value, Undefined) or (boolean and not value):
-        return default_value
-    return value
-
-
-def attr(context: RenderContext, value: Any, /, name: str) -> Any:
-    """The item or method of that name."""
-    return context.environment.getattr(value, name)
-
-
-def length(_: RenderContext, value: Any, /) -> int:
-    """How many items, entries or characters."""
-    if isinstance(value, dict):
-        return len(value)
-    return len(items_of(value))
-
-
-def first(context: RenderContext, value: Any, /) -> Any:
-    """The first item."""
-    items = items_of(value)
-    return items[0] if len(items) else context.environment.undefined("the list is empty, so it has no first item")
-
-
-def last(context: RenderContext, value: Any, /) -> Any:
-    """The last item."""
-    items = items_of(value)
-    return items[-1] if len(items) else context.environment.undefined("the list is empty, so it has no last item")
-
-
 def as_list(context: RenderContext, value: Any, /) -> list[Any]:
     """A list of the items, keys or characters."""
-    return _kept(context, items_of(value))
+    return relisted(context, items_of(value))
 
 
 def reverse(context: RenderContext, value: Any, /) -> Any:
     """Back to front."""
     if isinstance(value, str):
         return context.budget.charge_text(value[::-1])
-    return _kept(context, items_of(value)[::-1])
-
-
-def join(context: RenderContext, value: Any, /, d: Any = "", attribute: Any = None) -> str:
-    """The items as text, with `d` between them."""
-    values = items_of(value)
-    if attribute is not None:
-        values = [_attribute(context, item, attribute) for item in values]
-    return str(methods.join(context.budget, to_text(context.budget, d), values))
+    return relisted(context, items_of(value)[::-1])
 
 
 def items(context: RenderContext, value: Any, /) -> list[tuple[Any, Any]]:
@@ -103,7 +53,7 @@ def dictsort(
         raise fault("`by` of dictsort is 'key' or 'value'")
     place = 0 if by == "key" else 1
     pairs = items(context, value)
-    return _sorted(context, pairs, lambda pair: _folded(pair[place], case_sensitive), reverse)
+    return _sorted(context, pairs, lambda pair: folded(pair[place], case_sensitive), reverse)
 
 
 def sort(
@@ -115,10 +65,10 @@ def sort(
     attribute: Any = None,
 ) -> list[Any]:
     """Sorted; `attribute` may name several, parted by commas."""
-    names = attribute.split(",") if isinstance(attribute, str) else [attribute]
+    names = attribute[: MAX_PATH + 1].split(",") if isinstance(attribute, str) else [attribute]
 
     def key(item: Any) -> Any:
-        return [_folded(_attribute(context, item, name), case_sensitive) for name in names]
+        return [folded(attribute_of(context, item, name), case_sensitive) for name in names]
 
     return _sorted(context, items_of(value), key, reverse)
 
@@ -134,12 +84,12 @@ def groupby(
     """The items in groups that share an attribute, as pairs `(grouper, list)`, sorted by it."""
 
     def key(item: Any) -> Any:
-        return _folded(_attribute(context, item, attribute, default), case_sensitive)
+        return folded(attribute_of(context, item, attribute, default), case_sensitive)
 
     groups: list[Group] = []
     for item in _sorted(context, items_of(value), key, reverse=False):
         if not groups or key(groups[-1].list[0]) != key(item):
-            groups.append(Group(_attribute(context, item, attribute, default), []))
+            groups.append(Group(attribute_of(context, item, attribute, default), []))
         groups[-1].list.append(item)
         context.budget.charge(4 * SLOT)
     context.budget.weigh(groups)
@@ -151,35 +101,14 @@ def unique(context: RenderContext, value: Any, /, case_sensitive: bool = False, 
     seen: set[str] = set()
     kept: list[Any] = []
     for item in items_of(value):
-        mark = _folded(_attribute(context, item, attribute), case_sensitive)
+        mark = folded(attribute_of(context, item, attribute), case_sensitive)
         # Texts only: hashes of numbers can be chosen to collide.
         key = mark if isinstance(mark, str) else "\0" + to_json(context.budget, _plain_number(mark))
         context.budget.charge(4 * SLOT)
         if key not in seen:
             seen.add(key)
             kept.append(item)
-    return _kept(context, kept)
-
-
-def minimum(context: RenderContext, value: Any, /, case_sensitive: bool = False, attribute: Any = None) -> Any:
-    """The smallest item."""
-    return _extreme(context, min, value, case_sensitive, attribute)
-
-
-def maximum(context: RenderContext, value: Any, /, case_sensitive: bool = False, attribute: Any = None) -> Any:
-    """The largest item."""
-    return _extreme(context, max, value, case_sensitive, attribute)
-
-
-def total(context: RenderContext, value: Any, /, attribute: Any = None, start: float = 0) -> Any:
-    """The sum of numbers."""
-    result = _number(start)
-    for item in items_of(value):
-        result += _number(_attribute(context, item, attribute))
-        context.budget.charge(NUMBER)
-        if isinstance(result, int):
-            checked_integer(result)
-    return result
+    return relisted(context, kept)
 
 
 def batch(context: RenderContext, value: Any, /, linecount: int, fill_with: Any = None) -> list[list[Any]]:
@@ -220,10 +149,10 @@ def map_items(context: RenderContext, value: Any, /, *args: Any, **kwargs: Any) 
         name, fallback = kwargs.pop("attribute", None), kwargs.pop("default", None)
         if name is None or kwargs:
             raise fault("`map` takes a filter's name, or `attribute=` and `default=`")
-        step: Callable[[Any], Any] = lambda item: _attribute(context, item, name, fallback)  # noqa: E731
+        step: Callable[[Any], Any] = lambda item: attribute_of(context, item, name, fallback)  # noqa: E731
     else:
-        chosen = FILTERS.get(args[0]) if isinstance(args[0], str) else None
-        if chosen is None:
+        chosen = context.environment.filters.get(args[0]) if isinstance(args[0], str) else None
+        if chosen is None or args[0].startswith(" "):
             raise fault("`map` takes the name of a filter")
         step = lambda item: chosen(context, item, *args[1:], **kwargs)  # noqa: E731
     for item in items_of(value):
@@ -253,55 +182,6 @@ def rejectattr(context: RenderContext, value: Any, /, attribute: Any, *test: Any
     return _filtered(context, value, test, wanted=False, attribute=attribute)
 
 
-def absolute(_: RenderContext, value: Any, /) -> Any:
-    """The number without its sign."""
-    return abs(_number(value))
-
-
-def rounded(_: RenderContext, value: Any, /, precision: int = 0, method: str = "common") -> Any:
-    """The number rounded: `common`, `ceil` or `floor`."""
-    places, number = whole(precision, "precision", -300, 300), _number(value)
-    if method == "common":
-        return round(float(number), places)
-    if method not in ("ceil", "floor"):
-        raise fault("`method` of round is 'common', 'ceil' or 'floor'")
-    scale = 10.0**places
-    return (math.ceil if method == "ceil" else math.floor)(number * scale) / scale
-
-
-def to_integer(_: RenderContext, value: Any, /, default: Any = 0, base: int = 10) -> Any:
-    """A whole number, or `default` where the value is none."""
-    if isinstance(value, Undefined):
-        fail_undefined(value, "this")
-    try:
-        if isinstance(value, str) and len(value) <= NUMBER * NUMBER:
-            try:
-                return checked_integer(int(value, whole(base, "base", 2, 36)))
-            except ValueError:
-                return checked_integer(int(float(value)))
-        return checked_integer(int(value)) if isinstance(value, (int, float)) else default
-    except (ValueError, OverflowError):
-        return default
-
-
-def to_float(_: RenderContext, value: Any, /, default: Any = 0.0) -> Any:
-    """A number, or `default` where the value is none."""
-    if isinstance(value, Undefined):
-        fail_undefined(value, "this")
-    try:
-        return float(value) if isinstance(value, (str, int, float)) else default
-    except (ValueError, OverflowError):
-        return default
-
-
-def _kept(context: RenderContext, values: Iterable[Any]) -> list[Any]:
-    """A list of values that were there before: only the list itself is new."""
-    size = len(values)  # type: ignore[arg-type]
-    context.budget.reserve(TEXT + size * (SLOT + (TEXT if isinstance(values, (str, range)) else 0)), "the list")
-    context.budget.tick()
-    return list(values)
-
-
 def _mapping(value: Any, name: str) -> dict[Any, Any]:
     if isinstance(value, Undefined):
         fail_undefined(value, "this")
@@ -310,34 +190,11 @@ def _mapping(value: Any, name: str) -> dict[Any, Any]:
     return value
 
 
-def _number(value: Any) -> Any:
-    if isinstance(value, Undefined):
-        fail_undefined(value, "this")
-    if not isinstance(value, (int, float)):
-        raise fault(f"a number is needed, and this is {kind(value)}")
-    return value
-
-
 def _plain_number(value: Any) -> Any:
     """1.0 and true as 1, which they equal."""
     if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
         return int(value)
     return value
-
-
-def _folded(value: Any, case_sensitive: bool) -> Any:
-    return value.lower() if isinstance(value, str) and not case_sensitive else value
-
-
-def _attribute(context: RenderContext, item: Any, path: Any, fallback: Any = None) -> Any:
-    """The item at a path such as `user.name` or `0.id`; the item itself where there is no path."""
-    if path is None:
-        return item
-    for part in path.split(".") if isinstance(path, str) else [path]:
-        item = context.environment.getitem(item, int(part) if isinstance(part, str) and part.isdecimal() else part)
-        if fallback is not None and isinstance(item, Undefined):
-            return fallback
-    return item
 
 
 def _sorted(context: RenderContext, values: Iterable[Any], key: Callable[[Any], Any], reverse: Any) -> list[Any]:
@@ -356,20 +213,6 @@ def _sorted(context: RenderContext, values: Iterable[Any], key: Callable[[Any], 
     return [item for _, item in keyed]
 
 
-def _extreme(context: RenderContext, choose: Any, value: Any, case_sensitive: Any, attribute: Any) -> Any:
-    values = items_of(value)
-    if not len(values):
-        return context.environment.undefined("the list is empty, so it has no smallest or largest item")
-
-    def key(item: Any) -> Any:
-        context.budget.charge(SLOT)
-        return _folded(_attribute(context, item, attribute), case_sensitive)
-
-    chosen = choose(values, key=key)
-    context.budget.tick()
-    return chosen
-
-
 def _filtered(
     context: RenderContext, value: Any, test: tuple[Any, ...], *, wanted: bool, attribute: Any = None
 ) -> list[Any]:
@@ -381,53 +224,26 @@ def _filtered(
         check = found
     kept = []
     for item in items_of(value):
-        if bool(check(_attribute(context, item, attribute), *test[1:])) is wanted:
+        if bool(check(attribute_of(context, item, attribute), *test[1:])) is wanted:
             kept.append(item)
         context.budget.charge(NUMBER)
         context.budget.tick()
-    return _kept(context, kept)
+    return relisted(context, kept)
 
 
-FILTERS: dict[str, Callable[..., Any]] = {
-    **TEXT_FILTERS,
-    "abs": absolute,
-    "attr": attr,
+LIST_FILTERS: dict[str, Callable[..., Any]] = {
     "batch": batch,
-    "count": length,
-    "d": default,
-    "default": default,
     "dictsort": dictsort,
-    "first": first,
-    "float": to_float,
     "groupby": groupby,
-    "int": to_integer,
     "items": items,
-    "join": join,
-    "last": last,
-    "length": length,
     "list": as_list,
     "map": map_items,
-    "max": maximum,
-    "min": minimum,
     "reject": reject,
     "rejectattr": rejectattr,
     "reverse": reverse,
-    "round": rounded,
     "select": select,
     "selectattr": selectattr,
     "slice": slices,
     "sort": sort,
-    "sum": total,
     "unique": unique,
-}
-
-# Jinja's own filters that have no place in a prompt, and why.
-REFUSED = {
-    "random": "a prompt must be the same each time it is rendered",
-    "filesizeformat": "write the size as it should read",
-    "forceescape": "use `escape`",
-    "pprint": "use `tojson(indent=2)`",
-    "striptags": "strip the tags before the value is given",
-    "urlize": "prompts hold no links",
-    "xmlattr": "use `escape` on each value",
 }

@@ -77,7 +77,9 @@ def strip(budget: Budget, text: str, chars: str | None = None, method: Method = 
     """`text` without the characters of `chars` (white space) at its ends."""
     if chars is not None and len(text) * len(chars) > _MAX_COMPARISONS:
         raise RenderLimitExceeded("`strip` is given too many characters")
-    return budget.charge_text(method(text, chars))
+    stripped = budget.charge_text(method(text, chars))
+    budget.tick()
+    return stripped
 
 
 def _stripped(method: Method) -> Method:

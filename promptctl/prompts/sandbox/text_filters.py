@@ -175,7 +175,10 @@ def urlencode(context: RenderContext, value: Any, /) -> str:
 
 def escape(context: RenderContext, value: Any, /) -> str:
     """With `& < > " '` as HTML entities, so that a value cannot close a tag around it."""
-    return context.budget.charge_text(str(escape_markup(string(context, value))))
+    text = string(context, value)
+    longer = sum(text.count(sign) for sign in "&<>\"'")
+    context.budget.reserve_text(len(text) + 4 * longer, "`escape`")
+    return str(escape_markup(text))
 
 
 def safe(_: RenderContext, value: Any, /) -> Any:

@@ -7,6 +7,7 @@ shows a value, only its kind: inputs may be secret.
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from jinja2 import TemplateRuntimeError, Undefined
@@ -71,10 +72,10 @@ _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
     ((list, tuple, range), "a list"),
     (dict, "a mapping"),
     (Undefined, "undefined"),
-    (Bound, "a function; call it with ()"),
-    (Macro, "a macro; call it with ()"),
+    (Bound, "a function"),
+    (Macro, "a macro"),
     (LoopContext, "the loop itself"),
-    (Namespace, "a namespace; name one of its variables"),
+    (Namespace, "a namespace"),
 )
 
 
@@ -90,6 +91,8 @@ def to_text(budget: Budget, value: Any, label: str = "this") -> str:
     if isinstance(value, int):
         return str(checked_integer(value))
     if isinstance(value, float):
+        if not math.isfinite(value):
+            raise fault(f"`{label}` is infinite or not a number")
         return repr(value)
     if isinstance(value, (list, tuple, dict, range)):
         return to_json(budget, value)
@@ -97,7 +100,8 @@ def to_text(budget: Budget, value: Any, label: str = "this") -> str:
         fail_undefined(value, label)
     if value is None:
         raise fault(f"`{label}` is null, which has no text: write `{label} | default('…', true)`, or test it with `if`")
-    raise fault(f"`{label}` is {kind(value)}")
+    remedy = "; call it with ()" if isinstance(value, (Bound, Macro)) else ""
+    raise fault(f"`{label}` is {kind(value)}, which has no text{remedy}")
 
 
 def fail_undefined(value: Undefined, label: str) -> NoReturn:

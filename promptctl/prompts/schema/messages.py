@@ -26,7 +26,6 @@ class Failure:
     expected: Any
     value: Any
     detail: str = ""
-    is_whole: bool = True
 
 
 def path_text(path: Sequence[str | int]) -> str:
@@ -57,6 +56,8 @@ def shown_value(value: Any) -> str:
     """A short value as it is, a long one as what it is."""
     if isinstance(value, str):
         return _quoted(value) if len(value) <= _MAX_VALUE else f"a text of {len(value):,} characters"
+    if isinstance(value, (list, dict)) and _is_short(value):
+        return json.dumps(value, ensure_ascii=False)
     if isinstance(value, list):
         return f"a list of {_counted(len(value), 'item')}"
     if isinstance(value, dict):
@@ -64,6 +65,13 @@ def shown_value(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 200:
         return "a very long number"
     return json.dumps(value)
+
+
+def _is_short(value: list[Any] | dict[str, Any]) -> bool:
+    if len(value) > 4:
+        return False
+    parts = [*value, *value.values()] if isinstance(value, dict) else value
+    return all(isinstance(part, (str, int, float, bool, type(None))) and len(shown_value(part)) <= 16 for part in parts)
 
 
 def _quoted(text: str) -> str:
@@ -142,7 +150,7 @@ _WRITERS: dict[str, Callable[[Failure, str], str]] = {
     "anyOf": _choice,
     "oneOf": lambda failure, shown: (
         _choice(failure, shown)
-        if failure.is_whole
+        if failure.detail != "several"
         else f"{shown} fits more than one of the alternatives, and should fit one"
     ),
 }

@@ -12,7 +12,7 @@ from promptctl.prompts.schema.messages import path_text
 
 Path = tuple[str | int, ...]
 
-MAX_SCHEMAS = 5000
+MAX_SCHEMAS = 2000
 MAX_DEPTH = 64
 
 _ONE = frozenset(
