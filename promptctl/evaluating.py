@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import InvalidFiles, ModelConfigurationError, UsageError, WorkspaceError
+from promptctl.errors import InvalidFiles, ModelConfigurationError, WorkspaceError
 from promptctl.evaluations.cache import ReplyCache
 from promptctl.evaluations.datasets import Dataset
 from promptctl.evaluations.evaluation import Bench, Evaluation, Plan
 from promptctl.evaluations.evaluator import Limits, Progress
+from promptctl.evaluations.finding import dataset_path, datasets_of
 from promptctl.evaluations.selection import Selection, choose
 from promptctl.evaluations.target import Target
-from promptctl.formats.names import DATASETS, is_dataset, nearest
+from promptctl.formats.names import DATASETS
 from promptctl.log.ids import new_id
 from promptctl.log.results import EvaluationRow
 from promptctl.models.gateway import Gateway, Usage
@@ -216,12 +217,10 @@ class Evaluating:
 
     def _datasets_of(self, at_version: PromptAtVersion) -> list[Dataset]:
         """The prompt's datasets, checked; of the work tree whatever the version."""
-        wanted = [self._dataset_path(path) for path in self._request.datasets]
         tree = self._workspace.repository.work_tree
+        wanted = [dataset_path(tree, name, self._workspace.inside) for name in self._request.datasets]
         paths = wanted or [
-            path
-            for path in tree.paths(DATASETS)
-            if is_dataset(path) and at_version.prompt.id in Dataset.open(tree, path, allow_code=True).header.prompts
+            dataset.header.path for dataset in datasets_of(tree) if at_version.prompt.id in dataset.header.prompts
         ]
         datasets = [self._open(path, at_version) for path in paths]
         inline = Dataset.of_prompt(at_version.prompt, tree) if not wanted else None
@@ -233,18 +232,6 @@ class Evaluating:
                 hint=f"write one to {DATASETS}/ with `prompts: [{at_version.prompt.id}]`, or name one: --dataset FILE",
             )
         return datasets
-
-    def _dataset_path(self, name: str) -> str:
-        tree = self._workspace.repository.work_tree
-        known = [path for path in tree.paths(DATASETS) if path.endswith((".yaml", ".yml", ".jsonl", ".csv"))]
-        for path in (name, f"{DATASETS}/{name}", f"{DATASETS}/{name}.yaml", self._workspace.inside(name)):
-            if path in known:
-                return path
-        near = nearest(name, [*known, *(path.removeprefix(DATASETS + "/") for path in known)])
-        raise UsageError(
-            f"there is no dataset {name}",
-            hint=f"did you mean {near[0]}?" if near else "promptctl dataset list shows all",
-        )
 
     def _open(self, path: str, at_version: PromptAtVersion) -> Dataset:
         tree = self._workspace.repository.work_tree

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
+
 from promptctl.errors import GitError, InvalidFiles, PromptNotFound, UsageError
 from promptctl.evaluations.datasets import Dataset
-from promptctl.formats.names import DATASETS, is_dataset
+from promptctl.formats.names import DATASETS, is_dataset, nearest
 from promptctl.log.evaluations import evaluation, evaluations, results
 from promptctl.log.results import EvaluationRow
 from promptctl.log.store import Log
@@ -13,13 +16,36 @@ from promptctl.prompts.tree import Tree
 from promptctl.versions.repository import Repository
 
 
+def datasets_of(tree: Tree) -> list[Dataset]:
+    """The datasets of a tree, sorted by path; those inside prompt files are not among them."""
+    return [Dataset.open(tree, path, allow_code=True) for path in tree.paths(DATASETS) if is_dataset(path)]
+
+
+def dataset_path(tree: Tree, name: str, inside: Callable[[str], str]) -> str:
+    """The path of the dataset that a user names: by path, or below `datasets/` with or without its suffix.
+
+    `inside` makes a path of the current folder one of the workspace. Raises `UsageError` with the nearest names.
+    """
+    known = [path for path in tree.paths(DATASETS) if path.endswith((".yaml", ".yml", ".jsonl", ".csv"))]
+    for path in (name, f"{DATASETS}/{name}", f"{DATASETS}/{name}.yaml"):
+        if path in known:
+            return path
+    with suppress(UsageError):
+        path = inside(name)
+        if path in known:
+            return path
+    near = nearest(name, [*known, *(path.removeprefix(DATASETS + "/") for path in known)])
+    raise UsageError(
+        f"there is no dataset {name}", hint=f"did you mean {near[0]}?" if near else "promptctl dataset list shows all"
+    )
+
+
 def tested_prompts(tree: Tree) -> dict[str, list[str]]:
     """Prompt id to the paths of the datasets that test it, sorted by id; a prompt's own tests stand under its path."""
     found: dict[str, list[str]] = {}
-    for path in tree.paths(DATASETS):
-        if is_dataset(path):
-            for prompt in Dataset.open(tree, path, allow_code=True).header.prompts:
-                found.setdefault(prompt, []).append(path)
+    for dataset in datasets_of(tree):
+        for prompt in dataset.header.prompts:
+            found.setdefault(prompt, []).append(dataset.header.path)
     for prompt_id, path in prompt_paths(tree).items():
         try:
             if load_prompt(tree, prompt_id).inline_dataset is not None:

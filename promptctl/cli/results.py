@@ -1,0 +1,127 @@
+"""`promptctl results`: evaluations of the past, out of the log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from promptctl.cli import options
+from promptctl.cli.evaluation_output import failure_lines, say_evaluations
+from promptctl.cli.output import format_cost, is_terminal, say, say_json, say_table, tell
+from promptctl.errors import UsageError
+from promptctl.evaluations.evaluation import load
+from promptctl.evaluations.outcomes import case_results
+from promptctl.log.evaluations import delete_evaluation, evaluation, evaluations, results
+from promptctl.reports.files import write_report
+from promptctl.reports.rows import result_as_dict
+
+app = typer.Typer(help="Evaluations of the past.", no_args_is_help=True, rich_markup_mode=None)
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="An evaluation's id, its beginning or its end.")]
+
+
+@app.command("list")
+def list_results(
+    context: typer.Context,
+    prompt: Annotated[str | None, typer.Option("--prompt", help="Only this prompt's; * and ? match any text.")] = None,
+    status: Annotated[Literal["running", "finished", "incomplete"] | None, typer.Option("--status")] = None,
+    limit: Annotated[int, typer.Option("-n", "--limit", min=1, help="At most so many, the newest.")] = 20,
+    as_json: options.Json = False,
+) -> None:
+    """List evaluations, newest first."""
+    workspace = options.workspace_of(context)
+    rows = evaluations(workspace.log, prompt=prompt, status=status, limit=limit)
+    if as_json:
+        say_json(
+            [
+                {
+                    "evaluation": row.id,
+                    "prompt": row.prompt,
+                    "version": row.version,
+                    "model": row.model,
+                    "status": row.status,
+                    "started_at": row.started_at,
+                    "dataset": row.spec.get("dataset"),
+                }
+                | dict(row.totals)
+                for row in rows
+            ]
+        )
+        return
+    if not rows:
+        tell("no evaluations yet: promptctl eval PROMPT")
+        return
+    numbers = ["Passed", "Failed", "Errors", "Cost"]
+    say_table(
+        ["Time", "Prompt", "Version", "Model", "Verdict", *numbers, "Id"],
+        [
+            (
+                row.started_at.replace("T", " ")[:19],
+                row.prompt,
+                row.version_display or "unversioned",
+                row.model,
+                row.totals.get("verdict", row.status),
+                row.totals.get("passed"),
+                row.totals.get("failed"),
+                row.totals.get("errors"),
+                format_cost(row.totals.get("cost_nano_usd")),
+                row.id[-8:] if is_terminal() else row.id,
+            )
+            for row in rows
+        ],
+        right=numbers,
+    )
+
+
+@app.command("show")
+def show_results(
+    context: typer.Context,
+    wanted: Id,
+    case: Annotated[str | None, typer.Option("--case", metavar="ID", help="Everything of one case.")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show an evaluation: its totals, and why each case failed."""
+    workspace = options.workspace_of(context)
+    found = load(workspace.log, evaluation(workspace.log, wanted).id)
+    if case is None:
+        say_evaluations(workspace, [found], as_json=as_json)
+        return
+    rows = [row for row in results(workspace.log, found.row.id) if row.case_id == case]
+    if not rows:
+        raise UsageError(f"evaluation {found.row.id[-8:]} has no case {case}")
+    if as_json:
+        say_json([result_as_dict(row) for row in rows])
+        return
+    for each in case_results(rows, found.row.spec.get("at_least")):
+        if each.outcome.status != "passed":
+            for line in failure_lines(each):
+                tell(line)
+    for row in rows:
+        say(row.output or "")
+
+
+@app.command("export")
+def export_results(
+    context: typer.Context,
+    wanted: Annotated[list[str], typer.Argument(metavar="ID...", help="Evaluations, by id.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help=".json .jsonl .csv .md .xml .html")],
+) -> None:
+    """Write evaluations with every result to a file."""
+    workspace = options.workspace_of(context)
+    found = [load(workspace.log, evaluation(workspace.log, each).id) for each in wanted]
+    write_report(output, workspace.log, found)
+    tell(f"written  {output}")
+
+
+@app.command("delete")
+def delete_results(
+    context: typer.Context,
+    wanted: Annotated[list[str], typer.Argument(metavar="ID...", help="Evaluations, by id.")],
+) -> None:
+    """Delete evaluations with their results; the executions they made stay in the log."""
+    workspace = options.workspace_of(context)
+    for row in [evaluation(workspace.log, each) for each in wanted]:
+        number = delete_evaluation(workspace.log, row.id)
+        tell(f"deleted  {row.id} ({row.prompt}, {number} results)")
