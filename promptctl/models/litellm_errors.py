@@ -17,7 +17,12 @@ _UNSENT = {
 }
 # The statuses that LiteLLM gives to failures of its own, when no provider answered with one.
 _MADE_UP = frozenset({400, 500})
-_PREFIX = re.compile(r"(?:(?:litellm\.)?\w*(?:Error|Exception|Timeout)(?:: | - ))+")
+# What LiteLLM puts before and after a provider's words.
+_AROUND = re.compile(
+    r"\A(?:(?:litellm\.)?\w*(?:Error|Exception|Timeout)(?:: | - ))+"
+    r"|\. Handle with `litellm\.\w+`\.|\s+Original exception: .*\Z",
+    re.DOTALL,
+)
 
 
 def translated(request: Request, error: BaseException) -> ModelError:
@@ -76,5 +81,5 @@ def _words(error: BaseException, request: Request) -> str:
 
 
 def _text(error: BaseException) -> str:
-    """The message without the names that LiteLLM puts before it: `litellm.BadRequestError: OpenAIException - …`."""
-    return _PREFIX.sub("", str(getattr(error, "message", "") or error), count=1)
+    """The message without what LiteLLM adds: `litellm.BadRequestError: OpenAIException - …`."""
+    return _AROUND.sub("", str(getattr(error, "message", "") or error))

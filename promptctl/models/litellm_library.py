@@ -91,6 +91,10 @@ async def close_clients() -> None:
     cleanup = importlib.import_module("litellm.llms.custom_httpx.async_client_cleanup")
     await cleanup.close_litellm_async_clients()
     litellm.in_memory_llm_clients_cache.flush_cache()
+    # Some providers' streams go through a client of LiteLLM's own that is in no cache; it opens anew when used again.
+    shared = vars(litellm).get("module_level_aclient")
+    if shared is not None:
+        await shared.close()
 
 
 def _configure(litellm: Any) -> None:

@@ -10,6 +10,12 @@ import pytest
 from promptctl.models.gateway import Endpoint, Request
 from tests.openai_server import OpenAIServer
 
+# LiteLLM silences these when it is imported, which pytest takes back for each test.
+LITELLM_WARNINGS = [
+    pytest.mark.filterwarnings("ignore:Accessing the .* attribute on the instance is deprecated"),
+    pytest.mark.filterwarnings("ignore:.*`ReadOnly` qualifier"),
+    pytest.mark.filterwarnings("ignore:.*conflict with protected namespace"),
+]
 KEY = "sk-canary-1a2b3c4d5e6f7g8h"
 
 

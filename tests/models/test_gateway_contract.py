@@ -26,15 +26,10 @@ from promptctl.models.litellm_lane import LiteLLM
 from promptctl.models.openai_lane import OpenAILane
 from promptctl.models.prices import Prices
 from tests import openai_server as say
-from tests.models.conftest import KEY
+from tests.models.conftest import KEY, LITELLM_WARNINGS
 from tests.openai_server import OpenAIServer
 
-# LiteLLM silences these when it is imported, which pytest takes back for each test.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:Accessing the .* attribute on the instance is deprecated"),
-    pytest.mark.filterwarnings("ignore:.*`ReadOnly` qualifier"),
-    pytest.mark.filterwarnings("ignore:.*conflict with protected namespace"),
-]
+pytestmark = LITELLM_WARNINGS
 
 Ask = Callable[..., Request]
 LANES = {"direct": OpenAILane, "litellm": LiteLLM}

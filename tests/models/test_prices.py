@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptctl.errors import InvalidFiles
+from promptctl.models.gateway import Usage
+from promptctl.models.model_map import ModelMap
+from promptctl.models.prices import Prices, cost_nano_usd
+
+MILLION = 1_000_000
+NANO_PER_USD = 10**9
+
+ENTRIES: dict[str, dict[str, Any]] = {
+    "plain": {"input_cost_per_token": 1.5e-07, "output_cost_per_token": 6e-07, "litellm_provider": "openai"},
+    "cached": {
+        "input_cost_per_token": 3e-06,
+        "output_cost_per_token": 1.5e-05,
+        "cache_read_input_token_cost": 3e-07,
+        "cache_creation_input_token_cost": 3.75e-06,
+        "litellm_provider": "anthropic",
+    },
+    "thinking": {
+        "input_cost_per_token": 1e-06,
+        "output_cost_per_token": 2e-06,
+        "output_cost_per_reasoning_token": 5e-06,
+        "litellm_provider": "openai",
+    },
+    "gemini/long": {
+        "input_cost_per_token": 1e-06,
+        "input_cost_per_token_above_200k_tokens": 2e-06,
+        "input_cost_per_token_priority": 3e-06,
+        "output_cost_per_token": 1e-05,
+        "output_cost_per_token_above_200k_tokens": 1.5e-05,
+        "output_cost_per_token_priority": 3e-05,
+        "cache_read_input_token_cost": 1e-07,
+        "cache_read_input_token_cost_above_200k_tokens": 2e-07,
+        "litellm_provider": "gemini",
+    },
+    "gemini/free": {"input_cost_per_token": 0.0, "output_cost_per_token": 0.0, "litellm_provider": "gemini"},
+    "embedder": {"input_cost_per_token": 2e-08, "mode": "embedding", "litellm_provider": "openai"},
+    "per-image": {"output_cost_per_image": 0.04, "litellm_provider": "openai"},
+}
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> ModelMap:
+    package = tmp_path / "site-packages" / "litellm"
+    package.mkdir(parents=True)
+    (package.parent / "litellm-1.2.3.dist-info").mkdir()
+    (package / "model_prices_and_context_window_backup.json").write_text(json.dumps(ENTRIES, indent=4))
+    return ModelMap(package)
+
+
+@pytest.fixture
+def prices(models: ModelMap) -> Prices:
+    return Prices({}, models)
+
+
+def test_input_and_output_have_their_prices(prices: Prices) -> None:
+    assert prices.cost_nano_usd("openai/plain", Usage(1000, 100)) == (1000 * 150 + 100 * 600, "litellm 1.2.3")
+
+
+def test_a_cost_is_exact_to_the_nano(prices: Prices) -> None:
+    cost, _ = prices.cost_nano_usd("openai/plain", Usage(123_456_789, 987_654_321))
+    assert cost == 123_456_789 * 150 + 987_654_321 * 600
+
+
+def test_cached_and_written_tokens_are_counted_once(prices: Prices) -> None:
+    usage = Usage(1000, 10, cached_tokens=600, cache_write_tokens=300)
+    assert prices.cost_nano_usd("anthropic/cached", usage)[0] == 100 * 3000 + 600 * 300 + 300 * 3750 + 10 * 15000
+
+
+def test_cached_tokens_without_a_price_cost_what_input_costs(prices: Prices) -> None:
+    assert prices.cost_nano_usd("openai/plain", Usage(1000, 0, cached_tokens=400))[0] == 1000 * 150
+
+
+def test_more_cached_tokens_than_input_never_make_a_cost_negative(prices: Prices) -> None:
+    usage = Usage(100, 0, cached_tokens=5000, cache_write_tokens=5000)
+    assert prices.cost_nano_usd("anthropic/cached", usage)[0] == 100 * 300
+
+
+def test_reasoning_has_its_own_price_where_there_is_one(prices: Prices) -> None:
+    usage = Usage(0, 100, reasoning_tokens=80)
+    assert prices.cost_nano_usd("openai/thinking", usage)[0] == 20 * 2000 + 80 * 5000
+    assert prices.cost_nano_usd("openai/plain", usage)[0] == 100 * 600
+
+
+def test_long_inputs_have_a_higher_price_for_all_their_tokens(prices: Prices) -> None:
+    assert prices.cost_nano_usd("gemini/long", Usage(200_000, 10))[0] == 200_000 * 1000 + 10 * 10_000
+    usage = Usage(200_001, 10, cached_tokens=1)
+    assert prices.cost_nano_usd("gemini/long", usage)[0] == 200_000 * 2000 + 200 + 10 * 15_000
+
+
+def test_a_service_tier_has_its_own_price(prices: Prices) -> None:
+    assert prices.cost_nano_usd("gemini/long", Usage(10, 1), service_tier="priority")[0] == 10 * 3000 + 30_000
+    assert prices.cost_nano_usd("gemini/long", Usage(10, 1), service_tier="auto")[0] == 10 * 1000 + 10_000
+
+
+def test_free_is_zero_and_known(prices: Prices) -> None:
+    assert prices.cost_nano_usd("gemini/free", Usage(10, 10)) == (0, "litellm 1.2.3")
+
+
+def test_embeddings_put_nothing_out(prices: Prices) -> None:
+    assert prices.cost_nano_usd("openai/embedder", Usage(MILLION, 0))[0] == 20_000_000
+
+
+@pytest.mark.parametrize(
+    ("model", "usage"),
+    [
+        ("openai/unheard-of", Usage(1, 1)),
+        ("openai/per-image", Usage(1, 1)),
+        ("mistral/plain", Usage(1, 1)),
+        ("openai/plain", Usage(None, 1)),
+        ("openai/plain", Usage(1, None)),
+        ("openai/litellm_provider", Usage(1, 1)),
+    ],
+)
+def test_what_is_unknown_has_no_cost(prices: Prices, model: str, usage: Usage) -> None:
+    assert prices.cost_nano_usd(model, usage) == (None, None)
+
+
+def test_the_workspaces_prices_win(models: ModelMap) -> None:
+    prices = Prices({"openai/*": {"input": 1, "output": 2.5}}, models)
+    assert prices.cost_nano_usd("openai/plain", Usage(MILLION, MILLION)) == (3_500_000_000, "promptctl.yaml")
+
+
+def test_the_last_matching_price_wins_whole(models: ModelMap) -> None:
+    given = {"local/*": {"input": 1, "output": 1, "cached_input": 0.1}, "local/b*": {"input": 2, "output": 2}}
+    prices = Prices(given, models)
+    usage = Usage(MILLION, 0, cached_tokens=MILLION)
+    assert prices.cost_nano_usd("local/a", usage)[0] == NANO_PER_USD // 10
+    assert prices.cost_nano_usd("local/big", usage)[0] == 2 * NANO_PER_USD
+
+
+def test_every_kind_of_token_can_be_given_a_price() -> None:
+    given = {"m/x": {"input": 1, "output": 10, "cached_input": 0.25, "cache_write": 1.25, "reasoning": 20}}
+    usage = Usage(3 * MILLION, 2 * MILLION, MILLION, MILLION, MILLION)
+    assert cost_nano_usd("m/x", usage, given) == (int(32.5 * NANO_PER_USD), "promptctl.yaml")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"input": 1}, "has no `output`"),
+        ({"input": 1, "output": 1, "imput": 2}, "unknown key `imput`"),
+        ({"input": "1", "output": 1}, "`input` of 'm/*' is not a price"),
+        ({"input": -1, "output": 1}, "`input` of 'm/*' is not a price"),
+    ],
+)
+def test_a_wrong_price_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidFiles, match=message.replace("*", r"\*")):
+        Prices({"m/*": given})
+
+
+def test_a_map_that_is_not_there_leaves_costs_unknown(tmp_path: Path) -> None:
+    assert Prices({}, ModelMap(tmp_path)).cost_nano_usd("openai/plain", Usage(1, 1)) == (None, None)
+
+
+def test_a_map_on_one_line_is_read_as_well(tmp_path: Path) -> None:
+    (tmp_path / "model_prices_and_context_window_backup.json").write_text(json.dumps(ENTRIES, separators=(",", ":")))
+    assert Prices({}, ModelMap(tmp_path)).cost_nano_usd("openai/plain", Usage(1, 0))[0] == 150
+
+
+ORACLE_MODELS = [
+    "openai/gpt-4o-mini",
+    "openai/gpt-4o",
+    "openai/o3",
+    "anthropic/claude-sonnet-4-5",
+    "anthropic/claude-haiku-5-5",
+    "gemini/gemini-2.5-pro",
+    "mistral/mistral-large-latest",
+    "deepseek/deepseek-chat",
+]
+
+
+@pytest.mark.parametrize("model", ORACLE_MODELS)
+@pytest.mark.parametrize("usage", [Usage(1234, 567), Usage(250_000, 1000, cached_tokens=1000), Usage(5000, 10, 5000)])
+def test_costs_agree_with_litellms_own(model: str, usage: Usage) -> None:
+    """The installed map, read in two ways: by us and by LiteLLM, whose floats may differ in the last nano."""
+    from promptctl.models.litellm_library import load_litellm
+
+    litellm = load_litellm()
+    cost, source = Prices().cost_nano_usd(model, usage)
+    counted = litellm.Usage(
+        prompt_tokens=usage.input_tokens,
+        completion_tokens=usage.output_tokens,
+        total_tokens=(usage.input_tokens or 0) + (usage.output_tokens or 0),
+        prompt_tokens_details={"cached_tokens": usage.cached_tokens} if usage.cached_tokens else None,
+    )
+    provider, _, name = model.partition("/")
+    asked, put_out = litellm.cost_per_token(model=name, custom_llm_provider=provider, usage_object=counted)
+    assert cost == pytest.approx((asked + put_out) * NANO_PER_USD, abs=1)
+    assert source is not None
+    assert source.startswith("litellm 1.")
+
+
+def test_prices_are_read_without_importing_litellm(tmp_path: Path) -> None:
+    code = (
+        "import sys; from promptctl.models.prices import Prices; from promptctl.models.gateway import Usage; "
+        "print(Prices().cost_nano_usd('openai/gpt-4o-mini', Usage(1000, 0))[0], 'litellm' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.split() == ["150000", "False"]

@@ -1,0 +1,322 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import os
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptctl.errors import InvalidFiles, ModelConfigurationError, ReplyNotRecorded, WorkspaceError
+from promptctl.models.gateway import Delta, Endpoint, Reply, Request, Usage
+from promptctl.models.recordings import RecordedReplies
+from promptctl.models.replay import Recording, Replay, digest_for, record
+
+REQUEST = Request(
+    "openai/gpt-4o-mini",
+    ({"role": "user", "content": "Is it late? ü😀"},),
+    parameters={"temperature": 0},
+    tools=({"type": "function", "function": {"name": "clock"}},),
+)
+REPLY = Reply(
+    text="No.\nIt is early.",
+    model="gpt-4o-mini-2024-07-18",
+    provider="openai",
+    finish_reason="stop",
+    usage=Usage(12, 3, cached_tokens=4),
+    cost_nano_usd=3600,
+    latency_ms=900.0,
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "datasets" / "recordings"
+
+
+def replayed(request: Request) -> Request:
+    return replace(request, model=f"replay/{request.model}")
+
+
+def find(folder: Path, request: Request = REQUEST) -> Reply:
+    return asyncio.run(Replay(folder).complete(replayed(request)))
+
+
+def asked(text: str) -> Request:
+    return Request("openai/gpt-4o-mini", ({"role": "user", "content": text},))
+
+
+def test_a_recorded_reply_comes_back_for_free(folder: Path) -> None:
+    assert record(folder / "x.jsonl", REQUEST, REPLY) is True
+    reply = find(folder)
+    assert (reply.text, reply.finish_reason, reply.usage) == (REPLY.text, "stop", Usage(12, 3, cached_tokens=4))
+    assert (reply.source, reply.provider, reply.model) == ("replay", "replay", "openai/gpt-4o-mini")
+    assert (reply.cost_nano_usd, reply.price_source) == (0, "free")
+
+
+def test_tool_calls_are_recorded_as_well(folder: Path) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "clock", "arguments": "{}"}}
+    record(folder / "x.jsonl", REQUEST, replace(REPLY, text="", tool_calls=(call,), finish_reason="tool_calls"))
+    assert find(folder).tool_calls == (call,)
+
+
+def test_a_recording_is_one_line_that_says_what_it_is(folder: Path) -> None:
+    moment = datetime(2025, 3, 4, 5, 6, 7, tzinfo=UTC)
+    recording = Recording(folder / "x.jsonl", "support/triage", now=lambda: moment)
+    recording.add(REQUEST, REPLY, note="written by hand")
+    [line] = (folder / "x.jsonl").read_text().splitlines()
+    assert json.loads(line) == {
+        "request": digest_for(REQUEST),
+        "model": "openai/gpt-4o-mini",
+        "reply": "No.\nIt is early.",
+        "finish_reason": "stop",
+        "usage": {"input_tokens": 12, "output_tokens": 3, "cached_tokens": 4},
+        "recorded_at": "2025-03-04T05:06:07Z",
+        "prompt": "support/triage",
+        "note": "written by hand",
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"messages": ({"role": "user", "content": "Is it late?"},)},
+        {"parameters": {"temperature": 1}},
+        {"tools": ()},
+        {"response_format": {"type": "json_object"}},
+        {"repeat": 1},
+        {"model": "openai/gpt-4o"},
+    ],
+)
+def test_a_request_that_differs_has_no_reply(folder: Path, change: dict[str, Any]) -> None:
+    record(folder / "x.jsonl", REQUEST, REPLY)
+    with pytest.raises(ReplyNotRecorded, match="none of the 1 in datasets/recordings is of this request"):
+        find(folder, replace(REQUEST, **change))
+
+
+def test_timeout_and_endpoint_make_no_difference(folder: Path) -> None:
+    record(folder / "x.jsonl", replace(REQUEST, timeout_s=1, endpoint=Endpoint("http://x", "key")), REPLY)
+    assert find(folder).text == REPLY.text
+
+
+def test_what_was_never_recorded_says_how_to_record_it(folder: Path) -> None:
+    with pytest.raises(ReplyNotRecorded) as caught:
+        find(folder)
+    assert caught.value.message == (
+        "no reply of openai/gpt-4o-mini was recorded for this request: datasets/recordings has none"
+    )
+    assert caught.value.hint is not None
+    assert "promptctl run PROMPT --model openai/gpt-4o-mini --record" in caught.value.hint
+    assert digest_for(REQUEST) in caught.value.hint
+
+
+def test_a_stream_gives_the_text_and_then_the_reply(folder: Path) -> None:
+    record(folder / "x.jsonl", REQUEST, REPLY)
+
+    async def collect() -> list[Delta | Reply]:
+        return [piece async for piece in Replay(folder).stream(replayed(REQUEST))]
+
+    delta, reply = asyncio.run(collect())
+    assert delta == Delta(REPLY.text)
+    assert isinstance(reply, Reply)
+    assert reply.source == "replay"
+
+
+def test_replay_alone_and_embeddings_are_refused(folder: Path) -> None:
+    with pytest.raises(ModelConfigurationError, match="names no model"):
+        asyncio.run(Replay(folder).complete(Request("replay/", [])))
+    with pytest.raises(ModelConfigurationError, match="only chat replies are recorded"):
+        asyncio.run(Replay(folder).embed("replay/openai/x", ["a"], timeout_s=1, endpoint=Endpoint()))
+
+
+def test_the_same_reply_is_recorded_once(folder: Path) -> None:
+    file = folder / "x.jsonl"
+    assert [record(file, REQUEST, REPLY) for _ in range(2)] == [True, False]
+    recording = Recording(file)
+    assert [recording.add(REQUEST, REPLY), recording.add(asked("b"), REPLY), recording.add(asked("b"), REPLY)] == [
+        False,
+        True,
+        False,
+    ]
+    assert len(file.read_text().splitlines()) == 2
+
+
+def test_the_last_of_several_replies_wins(folder: Path) -> None:
+    for text in ("one", "two", "one", "three"):
+        record(folder / "x.jsonl", REQUEST, replace(REPLY, text=text))
+    assert len((folder / "x.jsonl").read_text().splitlines()) == 4
+    assert find(folder).text == "three"
+
+
+def test_files_are_read_in_the_order_of_their_names(folder: Path) -> None:
+    record(folder / "b.jsonl", REQUEST, replace(REPLY, text="from b"))
+    record(folder / "a.jsonl", REQUEST, replace(REPLY, text="from a"))
+    assert find(folder).text == "from b"
+    (folder / "c.yaml").write_text(f"- request: {digest_for(REQUEST)}\n  model: openai/gpt-4o-mini\n  reply: from c\n")
+    assert find(folder).text == "from c"
+
+
+def test_a_replayed_reply_is_not_recorded_again(folder: Path) -> None:
+    assert record(folder / "x.jsonl", replayed(REQUEST), replace(REPLY, source="replay")) is False
+    assert not (folder / "x.jsonl").exists()
+
+
+def test_recordings_made_meanwhile_are_found(folder: Path) -> None:
+    replay = Replay(folder)
+    record(folder / "x.jsonl", asked("a"), REPLY)
+    assert asyncio.run(replay.complete(replayed(asked("a")))).text == REPLY.text
+    record(folder / "x.jsonl", asked("b"), REPLY)
+    record(folder / "y.jsonl", asked("c"), REPLY)
+    assert asyncio.run(replay.complete(replayed(asked("b")))).text == REPLY.text
+    assert asyncio.run(replay.complete(replayed(asked("c")))).text == REPLY.text
+
+
+def test_a_line_that_a_crash_left_unfinished_does_not_swallow_the_next(folder: Path) -> None:
+    file = folder / "x.jsonl"
+    record(file, asked("a"), REPLY)
+    with file.open("ab") as opened:
+        opened.write(b'{"request":"abc')
+    record(file, asked("b"), REPLY)
+    assert len(file.read_bytes().splitlines()) == 3
+    with pytest.raises(InvalidFiles, match=r"datasets/recordings/x\.jsonl:2: this line is not JSON"):
+        find(folder, asked("b"))
+
+
+def _record_many(file: Path, name: str) -> None:
+    recording = Recording(file)
+    for number in range(50):
+        recording.add(asked(f"{name} {number}"), REPLY)
+        recording.add(asked(f"shared {number}"), REPLY)
+
+
+def test_several_processes_add_to_one_file_without_losing_or_doubling_a_line(folder: Path) -> None:
+    file = folder / "x.jsonl"
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_record_many, args=(file, name)) for name in "ab"]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(30)
+    digests = [json.loads(line)["request"] for line in file.read_text().splitlines()]
+    assert len(digests) == len(set(digests)) == 150
+
+
+def test_a_file_that_cannot_be_written_says_so(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / "x.jsonl").mkdir()
+    with pytest.raises(WorkspaceError, match=r"datasets/recordings/x\.jsonl: the reply could not be recorded"):
+        record(folder / "x.jsonl", REQUEST, REPLY)
+
+
+def test_a_link_is_neither_read_nor_written(folder: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.jsonl"
+    record(outside, REQUEST, REPLY)
+    folder.mkdir(parents=True)
+    os.symlink(outside, folder / "x.jsonl")
+    with pytest.raises(ReplyNotRecorded):
+        find(folder)
+    with pytest.raises(WorkspaceError):
+        record(folder / "x.jsonl", asked("b"), REPLY)
+
+
+DIGEST = "0" * 64
+BAD_LINES = {
+    "no JSON": ('{"request": ', "this line is not JSON"),
+    "no UTF-8": ("\udcff", "this line is not JSON: not UTF-8"),
+    "nested": ("[" * 100_000, "this line is nested too deeply"),
+    "a list": ("[1]", "a recording is an object"),
+    "no request": ('{"model": "m", "reply": ""}', "this recording has no `request`"),
+    "short digest": ('{"request": "abc", "model": "m", "reply": ""}', "`request` is not a digest"),
+    "no model": (json.dumps({"reply": "", "request": DIGEST}), "this recording has no `model`"),
+    "no reply": (json.dumps({"model": "m", "request": DIGEST}), "this recording has no `reply`"),
+    "reply of no text": (json.dumps({"reply": 3, "model": "m", "request": DIGEST}), "`reply` is not text"),
+    "unknown key": (json.dumps({"replay": "", "model": "m", "request": DIGEST, "reply": ""}), "unknown key `replay`"),
+    "odd usage": (
+        json.dumps({"usage": {"tokens": 1}, "model": "m", "request": DIGEST, "reply": ""}),
+        "`usage` has no key `tokens`",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_LINES)
+def test_a_bad_line_is_reported_with_its_file_and_number(folder: Path, case: str) -> None:
+    line, message = BAD_LINES[case]
+    record(folder / "x.jsonl", REQUEST, REPLY)
+    with (folder / "x.jsonl").open("ab") as opened:
+        opened.write(b"\n" + line.encode("utf-8", "surrogateescape") + b"\n")
+    with pytest.raises(InvalidFiles) as caught:
+        find(folder)
+    assert str(caught.value).startswith("datasets/recordings/x.jsonl:3: ")
+    assert message in str(caught.value)
+    assert [str(problem.place) for problem in Replay(folder).problems()] == ["datasets/recordings/x.jsonl:3"]
+
+
+def test_a_line_of_our_own_form_that_was_damaged_is_reported_when_it_is_needed(folder: Path) -> None:
+    record(folder / "x.jsonl", asked("a"), REPLY)
+    record(folder / "x.jsonl", REQUEST, REPLY)
+    text = (folder / "x.jsonl").read_text()
+    (folder / "x.jsonl").write_text(text.replace('"reply":"No', '"reply":No'))
+    with pytest.raises(InvalidFiles, match=r"datasets/recordings/x\.jsonl:2: this line is not JSON"):
+        find(folder)
+    assert len(Replay(folder).problems()) == 2
+
+
+HANDWRITTEN = """\
+# Written by hand.
+- model: openai/gpt-4o-mini
+  messages:
+    - {role: user, content: "Is it late? ü😀"}
+  parameters: {temperature: 0}
+  tools:
+    - {type: function, function: {name: clock}}
+  reply: |
+    Not yet.
+  note: written by hand
+"""
+
+
+def test_a_reply_written_by_hand_is_found_by_its_messages(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / "by-hand.yaml").write_text(HANDWRITTEN)
+    reply = find(folder)
+    assert reply.text == "Not yet.\n"
+    assert (reply.finish_reason, reply.usage) == (None, Usage())
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        ("model: m\n", "1:1", "a file of recordings is a list"),
+        ("- model: m\n  reply: x\n", "1:3", "either `request` or `messages`"),
+        ("- model: m\n  replies: x\n  messages: []\n", "2:12", "unknown key `replies`"),
+        ("- {model: m, messages: hello, reply: x}\n", "1:24", "`messages` is not a list"),
+        ("- model: m\n  reply: &a x\n", "2:10", "anchor"),
+    ],
+)
+def test_what_is_wrong_by_hand_is_reported_with_its_place(folder: Path, text: str, place: str, message: str) -> None:
+    folder.mkdir(parents=True)
+    (folder / "by-hand.yaml").write_text(text)
+    with pytest.raises(InvalidFiles) as caught:
+        find(folder)
+    assert str(caught.value).startswith(f"datasets/recordings/by-hand.yaml:{place}: ")
+    assert message in str(caught.value)
+
+
+def test_replies_do_not_sit_in_memory(folder: Path) -> None:
+    """What is kept for a recording does not grow with the length of its reply."""
+    folder.mkdir(parents=True)
+    with (folder / "x.jsonl").open("w") as opened:
+        for number in range(200):
+            entry = {"request": asked(str(number)).digest(), "model": "m", "reply": f"{number} " + "x" * 10_000}
+            opened.write(json.dumps(entry) + "\n")
+    replies = RecordedReplies(folder)
+    found = replies.find(asked("77").digest())
+    assert found is not None
+    assert found["reply"].startswith("77 ")
+    assert len(replies) == 200
+    held = replies.__dict__
+    assert sum(len(str(value)) for value in held.values()) < 200 * 200
