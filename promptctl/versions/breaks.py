@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from promptctl.prompts.prompt import Prompt
     from promptctl.versions.part_changes import InputChange, OutputChange, ToolChange
-    from promptctl.versions.schema_changes import SchemaChange
+    from promptctl.versions.schema_effects import SchemaChange
     from promptctl.versions.value_changes import ValueChange
 
 

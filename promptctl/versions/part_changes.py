@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from promptctl.prompts.prompt import MISSING, Input, Output
 from promptctl.versions.ordering import longest_in_order
-from promptctl.versions.schema_changes import SchemaChange, compare_schemas
+from promptctl.versions.schema_changes import compare_schemas
+from promptctl.versions.schema_effects import SchemaChange
 from promptctl.versions.text_diff import Hunk, compare_texts
 from promptctl.versions.value_changes import (
     Kind,

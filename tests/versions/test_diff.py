@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from promptctl.prompts.loading import load_prompt
 from promptctl.prompts.prompt import MISSING, Input, Message, Output, Placeholder, Prompt
+from promptctl.prompts.tree import MemoryTree
 from promptctl.versions.diff import PromptDiff, diff_prompts
 from promptctl.versions.message_diff import compare_messages
 from promptctl.versions.text_diff import compare_texts, unified
@@ -412,3 +414,87 @@ def test_a_tools_words_and_place_are_changes_too() -> None:
 def test_missing_stands_for_no_default_and_never_reaches_the_data() -> None:
     found = diff(inputs=with_input("product", Input("product", {"type": "string"}, default=MISSING)))
     assert "MISSING" not in json.dumps(found.to_data())
+
+
+# --- against the digest ----------------------------------------------------------------------------------------------
+
+FILE = """\
+name: Triage
+description: Sorts tickets.
+tags: [support]
+model: openai/gpt-4o-mini
+parameters: {temperature: 0, max_tokens: 400}
+inputs:
+  ticket: {type: string, description: Raw text}
+  product: {type: string, default: Acme}
+  tone: {enum: [kind, formal], required: false}
+  history: {type: array, default: []}
+messages:
+  - role: system
+    content: |
+      You triage {{ product }}. {{ tone }}
+      {% include "tone.j2" %}
+  - placeholder: history
+  - role: user
+    content: "{{ ticket }}"
+output:
+  schema: {$ref: triage.schema.yaml}
+  retries: 2
+tools:
+  - type: function
+    function: {name: find, parameters: {type: object, properties: {query: {type: string}}}}
+metadata: {owner: support}
+"""
+SCHEMA = "{type: object, properties: {label: {type: string}, reply: {type: string}}, required: [label]}\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new"),
+    [
+        ("prompt", "name: Triage", "name: Sort"),
+        ("prompt", "Sorts", "Orders"),
+        ("prompt", "[support]", "[support, new]"),
+        ("prompt", "owner: support", "owner: sales"),
+        ("prompt", "description: Raw text", "description: Text"),
+        ("prompt", "temperature: 0", "temperature: 0.0"),
+        ("prompt", "name: Triage", "# a comment\nname: Triage"),
+        ("prompt", "{type: string, default: Acme}", "{default: Acme, type: string}"),
+        ("prompt", "gpt-4o-mini", "gpt-4o"),
+        ("prompt", "max_tokens: 400", "max_tokens: 401"),
+        ("prompt", "default: Acme", "default: Bcme"),
+        ("prompt", ", required: false", ""),
+        ("prompt", "[kind, formal]", "[formal, kind]"),
+        ("prompt", "You triage", "You sort"),
+        ("prompt", "- role: user", "- role: developer"),
+        ("prompt", "  - placeholder: history\n", ""),
+        ("prompt", "retries: 2", "retries: 3"),
+        ("prompt", "retries: 2", "strict: true"),
+        ("prompt", "name: find,", "name: find, description: Finds.,"),
+        ("prompt", "name: find,", "name: search,"),
+        ("prompt", "{query: {type: string}}", "{query: {type: integer}}"),
+        (
+            "prompt",
+            "type: object, properties: {query: {type: string}}",
+            "properties: {query: {type: string}}, type: object",
+        ),
+        ("tone.j2", "Be kind.", "Be brief."),
+        ("triage.schema.yaml", "required: [label]", "required: [reply]"),
+        (
+            "triage.schema.yaml",
+            "label: {type: string}, reply: {type: string}",
+            "reply: {type: string}, label: {type: string}",
+        ),
+    ],
+)
+def test_what_the_digest_covers_is_told_as_behaviour_and_nothing_else_is(path: str, old: str, new: str) -> None:
+    files = {"t.prompt.yaml": FILE, "tone.j2": "Be kind.\n", "triage.schema.yaml": SCHEMA}
+    edited = "t.prompt.yaml" if path == "prompt" else path
+    assert old in files[edited]
+    changed = {**files, edited: files[edited].replace(old, new)}
+    before, after = (
+        load_prompt(MemoryTree({f"prompts/{name}": text for name, text in side.items()}), "t")
+        for side in (files, changed)
+    )
+    found = diff_prompts(before, after)
+    assert found.is_same_behaviour == (before.digest == after.digest)
+    assert replace(found, metadata=()).is_empty == found.is_same_behaviour
