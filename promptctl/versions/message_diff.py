@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, Literal
@@ -74,6 +75,8 @@ def _pairs(old: Sequence[Item], new: Sequence[Item]) -> list[tuple[int, int]]:
         if same is not None:
             pairs.append((i, same))
     left, right = _unpaired(old, pairs, 0), _unpaired(new, pairs, 1)
+    if len(left) * len(right) > _MOST_PAIRS:
+        return sorted(pairs + _in_place(old, new, left, right, anchors))
     for _, _, i, j in sorted(_alike(old, new, left, right, anchors)):
         if i in left and j in right:
             pairs.append((i, j))
@@ -86,30 +89,46 @@ def _alike(
     old: Sequence[Item], new: Sequence[Item], left: list[int], right: list[int], anchors: list[tuple[int, int]]
 ) -> list[tuple[float, int, int, int]]:
     """Pairs of messages that can be one message rewritten, as (how unlike, how far apart, old index, new index)."""
-    is_many = len(left) * len(right) > _MOST_PAIRS
     found = []
-    for i in left:
-        for j in right:
+    for gap, role, i in _candidates(old, left, 0, anchors):
+        for other_gap, other_role, j in _candidates(new, right, 1, anchors):
             before, after = old[i], new[j]
-            if isinstance(before, Placeholder) or isinstance(after, Placeholder):
-                continue
+            assert isinstance(before, Message)
+            assert isinstance(after, Message)
             # Between the same two unchanged messages, the same role is enough: its text may be written anew.
-            is_in_place = before.role == after.role and _gap(i, 0, anchors) == _gap(j, 1, anchors)
-            if is_many and not is_in_place:
-                continue
-            likeness = 0.0 if is_many else _likeness(before, after)
+            is_in_place = (gap, role) == (other_gap, other_role)
+            likeness = _likeness(before, after)
             if is_in_place or likeness >= _ALIKE:
                 found.append((-likeness - 0.25 * is_in_place, abs(i - j), i, j))
     return found
 
 
+def _in_place(
+    old: Sequence[Item], new: Sequence[Item], left: list[int], right: list[int], anchors: list[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """Messages of one role between the same two unchanged messages, one after the other, whatever they say."""
+    waiting: dict[tuple[int, str], list[int]] = {}
+    for gap, role, j in reversed(_candidates(new, right, 1, anchors)):
+        waiting.setdefault((gap, role), []).append(j)
+    pairs = []
+    for gap, role, i in _candidates(old, left, 0, anchors):
+        if waiting.get((gap, role)):
+            pairs.append((i, waiting[gap, role].pop()))
+    return pairs
+
+
+def _candidates(
+    items: Sequence[Item], indexes: list[int], side: int, anchors: list[tuple[int, int]]
+) -> list[tuple[int, str, int]]:
+    """Messages that have no counterpart yet, as (number of unchanged ones before it, role, index)."""
+    places = sorted(anchor[side] for anchor in anchors)
+    messages = ((index, items[index]) for index in indexes)
+    return [(bisect_left(places, i), item.role, i) for i, item in messages if isinstance(item, Message)]
+
+
 def _unpaired(items: Sequence[Item], pairs: list[tuple[int, int]], side: int) -> list[int]:
     paired = {pair[side] for pair in pairs}
     return [index for index in range(len(items)) if index not in paired]
-
-
-def _gap(index: int, side: int, anchors: list[tuple[int, int]]) -> int:
-    return sum(anchor[side] < index for anchor in anchors)
 
 
 def _likeness(before: Message, after: Message) -> float:
