@@ -30,9 +30,11 @@ from promptctl.versions.refs import parse_ref
 
 if TYPE_CHECKING:
     from promptctl.evaluating import EvaluationRequest
+    from promptctl.evaluations.compared import Compared
     from promptctl.evaluations.evaluation import Evaluation, Plan
     from promptctl.evaluations.evaluator import Progress
     from promptctl.evaluations.validation import ValidationReport
+    from promptctl.evaluations.verdicts import GateRule
     from promptctl.executions.call import Call, CallOptions
     from promptctl.executions.loop import LoopThread
     from promptctl.executions.recorder import LogRecorder
@@ -297,6 +299,25 @@ class Workspace:
         evaluating = Evaluating(self, request)
         plans = [(evaluating.resumed(row), row) for row in rows]
         return self._loop.run(evaluating.run(plans, on_progress), on_interrupt=evaluating.stop)
+
+    def evaluate_against(
+        self,
+        request: EvaluationRequest,
+        base: str,
+        rule: GateRule,
+        on_progress: Callable[[Plan, Progress], None] | None = None,
+    ) -> list[Compared]:
+        """Evaluate prompts beside an earlier version of them over the same cases; see `Comparing.against`."""
+        from promptctl.comparing import Comparing
+
+        comparing = Comparing(self, rule)
+        return self._loop.run(comparing.against(request, base, on_progress), on_interrupt=comparing.stop)
+
+    def compare(self, base_id: str, head_id: str, rule: GateRule) -> Compared:
+        """Compare two evaluations of the log; nothing is asked of a model."""
+        from promptctl.comparing import Comparing
+
+        return Comparing(self, rule).of_log(base_id, head_id)
 
     def inside(self, path: str | os.PathLike[str]) -> str:
         """The path relative to the workspace, with `/`; the root itself is empty."""

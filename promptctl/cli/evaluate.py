@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -11,16 +10,21 @@ import typer
 
 from promptctl import errors
 from promptctl.cli import options
+from promptctl.cli.compare import Gate, Margin
+from promptctl.cli.comparison_output import say_comparisons
 from promptctl.cli.evaluation_output import EvaluationProgress, say_evaluations
 from promptctl.cli.inputs import read_pairs
 from promptctl.cli.output import format_cost, say_json, say_table, tell
+from promptctl.comparing import compare_refs
 from promptctl.errors import UsageError
 from promptctl.evaluating import Evaluating, EvaluationRequest
 from promptctl.evaluations.estimate import estimate
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.evaluator import Limits
 from promptctl.evaluations.finding import changed_since, failed_cases, unfinished
+from promptctl.evaluations.gates import strictest
 from promptctl.evaluations.selection import Selection
+from promptctl.evaluations.verdicts import GateRule
 from promptctl.reports.files import write_report
 from promptctl.workspace import Workspace
 
@@ -92,6 +96,14 @@ def evaluate(
     allow_code: Annotated[
         bool, typer.Option("--allow-code", help="Run `python:` assertions of the workspace.")
     ] = False,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against", metavar="REF", help="Also evaluate this version (@production, @origin/main) and compare."
+        ),
+    ] = None,
+    gate: Gate = "worse",
+    margin: Margin = 0.05,
     outputs: Annotated[
         list[Path] | None,
         typer.Option(
@@ -135,7 +147,11 @@ def evaluate(
         _say_estimate(workspace, request, as_json=as_json)
         return
     with EvaluationProgress() as progress:
-        if resume or retry_errors:
+        if against is not None:
+            rule = GateRule(gate=gate, margin=margin)
+            compared = workspace.evaluate_against(request, compare_refs(against), rule, progress)
+            found = [each.head for each in compared]
+        elif resume or retry_errors:
             rows = unfinished(workspace.log, evaluation_id, is_retry=retry_errors)
             found = workspace.resume(rows, request, progress)
         else:
@@ -143,8 +159,10 @@ def evaluate(
     for path in outputs or ():
         write_report(path, workspace.log, found)
         tell(f"written  {path}")
+    if against is not None:
+        say_comparisons(compared, as_json=as_json)
+        raise typer.Exit(strictest([each.decision for each in compared]).exit_code if compared else errors.INCOMPLETE)
     say_evaluations(workspace, found, as_json=as_json)
-    sys.stdout.flush()
     raise typer.Exit(exit_code(found))
 
 

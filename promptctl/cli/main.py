@@ -21,6 +21,7 @@ COMMANDS = (
     Command("render", "render:render", "Print the messages exactly as run would send them."),
     Command("run", "run:run", "Ask the model, validate the reply, record every attempt."),
     Command("eval", "evaluate:evaluate", "Evaluate prompts over their datasets."),
+    Command("compare", "compare:compare", "Say what the difference between two evaluations means."),
     Command("results", "results:app", "Evaluations of the past."),
     Command("dataset", "datasets:app", "The cases that prompts are evaluated on."),
     Command("log", "logs:app", "What ran, what it answered, what it cost."),

@@ -30,7 +30,11 @@ from promptctl.prompts.tree import Tree
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What one evaluation does. `spec` is kept with it, so that it can be taken up again or looked at later."""
+    """What one evaluation does. `spec` is kept with it, so that it can be taken up again or looked at later.
+
+    `drops_unknown_inputs` leaves out of a case what the prompt does not declare, so that an older version can be
+    evaluated on the cases of a newer one.
+    """
 
     target: Target
     dataset: Dataset
@@ -38,6 +42,7 @@ class Plan:
     min_pass: float
     repeats: int = 1
     at_least: int | None = None
+    drops_unknown_inputs: bool = False
     spec: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -81,6 +81,7 @@ class Evaluator:
         judge: Judge,
         limits: Limits,
         *,
+        drops_unknown_inputs: bool = False,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> None:
         self.stopped: StopReason | None = None
@@ -91,6 +92,7 @@ class Evaluator:
         self._recorder = recorder
         self._judge = judge
         self._limits = limits
+        self._known_inputs = frozenset(target.prompt.inputs) if drops_unknown_inputs else None
         self._on_progress = on_progress or (lambda _: None)
 
     def stop(self, reason: StopReason = "interrupted") -> None:
@@ -172,7 +174,10 @@ class Evaluator:
 
     def _call(self, case: Case, repeat: int) -> Call:
         target = self._target
-        rendered = self._renderer.render(case.inputs)
+        inputs = case.inputs
+        if self._known_inputs is not None:
+            inputs = {name: value for name, value in inputs.items() if name in self._known_inputs}
+        rendered = self._renderer.render(inputs)
         request = build_request(
             target.prompt, rendered, target.model, target.parameters, timeout_s=target.timeout_s, repeat=repeat - 1
         )

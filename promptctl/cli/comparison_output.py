@@ -1,0 +1,73 @@
+"""Shows a comparison: the verdict and why, the numbers on both sides, and the cases that moved."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from promptctl.cli.output import say, say_json, say_table, styled
+from promptctl.evaluations.case_outcomes import CasePair
+from promptctl.evaluations.compared import Compared
+from promptctl.reports.comparison import amount, comparison_as_dict, counts_line, difference
+from promptctl.reports.diffs import line_diff
+
+MOST_SHOWN = 10
+_COLOURS = {
+    "worse": "red", "better": "green", "not-worse": "green", "inconclusive": "yellow", "powerless": "yellow",
+    "incomplete": "yellow",
+}  # fmt: skip
+
+
+def say_comparisons(found: Sequence[Compared], *, as_json: bool) -> None:
+    """Print comparisons on stdout, one after another."""
+    if as_json:
+        say_json([comparison_as_dict(each) for each in found])
+        return
+    for each in found:
+        _say(each)
+
+
+def _say(found: Compared) -> None:
+    base, head, verdict = found.base.row, found.head.row, found.verdict
+    word = styled(verdict.kind, sys.stdout, fg=_COLOURS[verdict.kind], bold=True)
+    say(f"{styled(head.prompt, sys.stdout, bold=True)}: {word}: {verdict.reason}")
+    if not found.decision.is_passed and found.decision.reason != verdict.reason:
+        say(f"  {found.decision.reason}")
+    for note in (found.note, verdict.worst_case):
+        if note:
+            say(f"  {note}")
+    say()
+    rows = [
+        (metric.name, _share(metric.base_mean), _share(metric.head_mean), difference(metric))
+        for metric in found.comparison.metrics
+        if metric.same_as is None
+    ]
+    for usage in found.comparison.usage:
+        before, after = (
+            (usage.base_p50, usage.head_p50) if usage.name == "latency_ms" else (usage.base_total, usage.head_total)
+        )
+        change = f"{after / before - 1:+.1%}" if before and after is not None else "-"
+        name = {"cost_nano_usd": "cost", "tokens": "tokens", "latency_ms": "median latency"}[usage.name]
+        rows.append((name, amount(usage.name, before), amount(usage.name, after), change))
+    sides = [f"Base {base.version_display or base.prompt}", f"Head {head.version_display or head.prompt}", "Difference"]
+    say_table(["", *sides], rows, right=sides)
+    say()
+    say(counts_line(found.comparison))
+    _say_flips("regressed", "red", found.comparison.regressed, verdict.confirmed.regressions)
+    _say_flips("improved", "green", found.comparison.improved, verdict.confirmed.improvements)
+    say()
+
+
+def _say_flips(title: str, colour: str, pairs: Sequence[CasePair], confirmed: Sequence[str]) -> None:
+    for pair in pairs[:MOST_SHOWN]:
+        sure = ", and again on fresh replies" if pair.case_id in confirmed else ""
+        say(f"\n{styled(title, sys.stdout, fg=colour, bold=True)}{sure}: {pair.case_id}")
+        for line in line_diff(pair.base.output or "", pair.head.output or "").splitlines():
+            shade = "red" if line.startswith("-") else "green" if line.startswith("+") else None
+            say("    " + (styled(line, sys.stdout, fg=shade) if shade else line))
+    if len(pairs) > MOST_SHOWN:
+        say(f"… and {len(pairs) - MOST_SHOWN} more {title}; --json shows all")
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"

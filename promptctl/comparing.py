@@ -1,0 +1,188 @@
+"""Evaluates a prompt beside an earlier version of it, or compares two evaluations of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from promptctl.errors import UsageError
+from promptctl.evaluating import Evaluating, EvaluationRequest
+from promptctl.evaluations.compared import Compared
+from promptctl.evaluations.comparison import Comparison, compare
+from promptctl.evaluations.confirmation import Confirmed, Rerun, confirm
+from promptctl.evaluations.evaluation import Evaluation, Plan, load
+from promptctl.evaluations.evaluator import Progress
+from promptctl.evaluations.gates import check_passes, decide, strictest
+from promptctl.evaluations.outcomes import CaseResults, case_results, outcome_of
+from promptctl.evaluations.selection import Chosen
+from promptctl.evaluations.verdicts import GateRule, judge
+from promptctl.log.evaluations import evaluation, evaluations, results
+from promptctl.log.results import EvaluationRow
+from promptctl.log.store import Log
+from promptctl.models.gateway import ReplySource
+from promptctl.prompts.prompt import Prompt
+
+if TYPE_CHECKING:
+    from promptctl.workspace import Workspace
+
+RERUNS = 3
+MOST_RERUN = 50
+_NEVER_FRESH: frozenset[ReplySource] = frozenset({"replay", "recorded"})
+_MUST_BE_EQUAL = ("dataset_digest", "ids", "tags", "sample", "seed", "first", "repeats", "at_least", "parameters")
+
+
+class Comparing:
+    """Comparisons of one workspace."""
+
+    def __init__(self, workspace: Workspace, rule: GateRule) -> None:
+        self._workspace = workspace
+        self._rule = rule
+        self._evaluating: Evaluating | None = None
+        self._is_stopped = False
+
+    def stop(self) -> None:
+        """Finish and save what is under way, and begin nothing more."""
+        self._is_stopped = True
+        if self._evaluating is not None:
+            self._evaluating.stop()
+
+    async def against(
+        self,
+        request: EvaluationRequest,
+        base: str,
+        on_progress: Callable[[Plan, Progress], None] | None = None,
+    ) -> list[Compared]:
+        """Evaluate the request, and each of its prompts at `base` over the same cases; one comparison for each.
+
+        `base` is `@label`, `@v7` or `@<revision>` of the same prompt, or another prompt's whole ref. A base evaluation
+        that the log holds already, of the same digest, model and cases, is not made again. Flipped cases are then
+        asked for again, three times on each side.
+        """
+        evaluating = self._evaluating = Evaluating(self._workspace, request)
+        plans = evaluating.plans()
+        sides = [(plan, self._base_plan(evaluating, plan, base, request)) for plan in plans]
+        found = []
+        for head_plan, base_plan in sides:
+            if self._is_stopped:
+                break
+            kept = None if not request.is_cached else _same(self._workspace.log, base_plan)
+            wanted = [(head_plan, None)] if kept is not None else [(base_plan, None), (head_plan, None)]
+            made = await evaluating.run(wanted, on_progress)
+            if len(made) < len(wanted):
+                break
+            base_side = load(self._workspace.log, kept.id) if kept is not None else made[0]
+            found.append(await self._compared(base_side, made[-1], (base_plan, head_plan), request))
+        return found
+
+    def of_log(self, base_id: str, head_id: str) -> Compared:
+        """Compare two evaluations of the log, as they are."""
+        log = self._workspace.log
+        base, head = load(log, evaluation(log, base_id).id), load(log, evaluation(log, head_id).id)
+        comparison, heads = self._pair(base, head)
+        return self._judged(base, head, comparison, heads, Confirmed(), note=_difference_of(base.row, head.row))
+
+    async def _compared(
+        self, base: Evaluation, head: Evaluation, plans: tuple[Plan, Plan], request: EvaluationRequest
+    ) -> Compared:
+        comparison, heads = self._pair(base, head)
+        flipped = [pair.case_id for pair in (*comparison.regressed, *comparison.improved)]
+        note = None
+        reruns: tuple[Rerun, ...] = ()
+        if flipped and self._is_stopped:
+            note = "interrupted before the flipped cases were asked for again"
+        elif flipped and (request.is_replayed or plans[1].target.model.startswith("replay/")):
+            note = "replies come from recordings, so flipped cases could not be asked for again"
+        elif flipped:
+            if len(flipped) > MOST_RERUN:
+                note = f"of {len(flipped)} flipped cases the first {MOST_RERUN} were asked for again"
+            reruns = await self._rerun(flipped[:MOST_RERUN], plans, request)
+        confirmed = confirm(comparison, reruns, runs=RERUNS)
+        return self._judged(base, head, comparison, heads, confirmed, note=note, reruns=reruns)
+
+    async def _rerun(
+        self, case_ids: Sequence[str], plans: tuple[Plan, Plan], request: EvaluationRequest
+    ) -> tuple[Rerun, ...]:
+        """Both sides of each case asked again, fresh: nothing is taken from the cache."""
+        fresh = self._evaluating = Evaluating(self._workspace, replace(request, is_cached=False, is_recorded=False))
+        chosen = Chosen(len(case_ids), frozenset(case_ids))
+        again = [
+            replace(plan, chosen=chosen, repeats=RERUNS, at_least=None, spec={**plan.spec, "rerun_of": "flipped cases"})
+            for plan in plans
+        ]
+        made = await fresh.run([(plan, None) for plan in again])
+        sides: list[dict[str, tuple[Any, ...]]] = []
+        for side in made:
+            cases = case_results(results(self._workspace.log, side.row.id))
+            sides.append({case.outcome.case_id: tuple(outcome_of(row).status for row in case.rows) for case in cases})
+        if len(sides) < len(again):
+            return ()
+        return tuple(Rerun(case_id, sides[0].get(case_id, ()), sides[1].get(case_id, ())) for case_id in case_ids)
+
+    def _pair(self, base: Evaluation, head: Evaluation) -> tuple[Comparison, list[CaseResults]]:
+        log = self._workspace.log
+        bases = [case.outcome for case in case_results(results(log, base.row.id), base.row.spec.get("at_least"))]
+        heads = list(case_results(results(log, head.row.id), head.row.spec.get("at_least")))
+        return compare(bases, [case.outcome for case in heads]), heads
+
+    def _judged(
+        self,
+        base: Evaluation,
+        head: Evaluation,
+        comparison: Comparison,
+        heads: Sequence[CaseResults],
+        confirmed: Confirmed,
+        *,
+        note: str | None,
+        reruns: tuple[Rerun, ...] = (),
+    ) -> Compared:
+        verdict = judge(comparison, self._rule, confirmed)
+        must_pass = [case.outcome.case_id for case in heads if case.must_pass]
+        decisions = [decide(verdict, self._rule)]
+        if must_pass:
+            decisions.append(check_passes([case.outcome for case in heads], must_pass=must_pass))
+        decision = strictest(decisions)
+        return Compared(base, head, comparison, verdict, decision, self._rule, note, reruns)
+
+    def _base_plan(self, evaluating: Evaluating, plan: Plan, base: str, request: EvaluationRequest) -> Plan:
+        head: Prompt = plan.target.prompt
+        ref = f"{head.id}{base}" if base.startswith("@") else base
+        at_version = self._workspace.prompt(ref)
+        model = plan.target.model if request.models else (at_version.model or plan.target.model)
+        target = evaluating.target(at_version.prompt, at_version.version, model)
+        return replace(plan, target=target, drops_unknown_inputs=True, spec={**plan.spec, "ref": ref})
+
+
+def compare_refs(base: str) -> str:
+    """What `--against` was given, as it is; raises `UsageError` for what can be no ref."""
+    if not base or base == "@":
+        raise UsageError("--against names a version: @production, @v7, @origin/main, or another prompt's whole ref")
+    return base
+
+
+def _same(log: Log, plan: Plan) -> EvaluationRow | None:
+    """A finished evaluation of the log that this plan would only repeat."""
+    wanted = {
+        **plan.spec,
+        "dataset_digest": plan.dataset.digest,
+        "repeats": plan.repeats,
+        "at_least": plan.at_least,
+        "parameters": dict(plan.target.parameters),
+    }
+    for row in evaluations(log, digest=plan.target.version.digest, status="finished", limit=50):
+        is_equal = all(row.spec.get(key) == wanted.get(key) for key in _MUST_BE_EQUAL)
+        if is_equal and row.model == plan.target.model and not row.totals.get("errors") and "rerun_of" not in row.spec:
+            return row
+    return None
+
+
+def _difference_of(base: EvaluationRow, head: EvaluationRow) -> str | None:
+    """What beside the prompt differs between two evaluations, in a sentence."""
+    names = {
+        "dataset": (base.spec.get("dataset"), head.spec.get("dataset")),
+        "model": (base.model, head.model),
+        "repeats": (base.spec.get("repeats"), head.spec.get("repeats")),
+        "parameters": (base.spec.get("parameters"), head.spec.get("parameters")),
+    }
+    differing = [f"{name} ({old} and {new})" for name, (old, new) in names.items() if old != new]
+    return f"they differ in more than the prompt: {', '.join(differing)}" if differing else None

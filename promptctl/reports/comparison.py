@@ -1,0 +1,190 @@
+"""A comparison as data and as Markdown; equal for equal comparisons, to the byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from promptctl.evaluations.case_outcomes import CaseOutcome, CasePair
+from promptctl.evaluations.compared import Compared
+from promptctl.evaluations.comparison import Comparison
+from promptctl.evaluations.statistics import Interval, MetricComparison
+from promptctl.reports.diffs import line_diff
+from promptctl.reports.markdown import code, fenced, inline
+from promptctl.reports.rows import evaluation_head
+
+MOST_CASES = 20
+MARKS = {"worse": "❌", "better": "🎉", "not-worse": "✅", "inconclusive": "➖", "powerless": "➖", "incomplete": "⚠️"}
+
+
+def comparison_as_dict(found: Compared) -> dict[str, Any]:
+    """JSON-able, with stable keys."""
+    comparison, verdict = found.comparison, found.verdict
+    return {
+        "base": evaluation_head(found.base),
+        "head": evaluation_head(found.head),
+        "verdict": verdict.kind,
+        "reason": verdict.reason,
+        "gate": found.rule.gate,
+        "margin": found.rule.margin,
+        "is_passed": found.decision.is_passed,
+        "exit_code": found.decision.exit_code,
+        "decision": found.decision.reason,
+        "note": found.note,
+        "n": verdict.n,
+        "metric": verdict.metric,
+        "difference": _rounded(verdict.difference),
+        "interval": _interval(verdict.interval),
+        "p": _rounded(verdict.p),
+        "detectable": _rounded(verdict.detectable),
+        "cases_needed": verdict.cases_needed,
+        "worst_case": verdict.worst_case,
+        "confirmed_regressions": list(verdict.confirmed.regressions),
+        "confirmed_improvements": list(verdict.confirmed.improvements),
+        "metrics": [_metric(metric) for metric in comparison.metrics],
+        "usage": [
+            {
+                "name": usage.name,
+                "known": usage.known,
+                "unknown": usage.unknown,
+                "base_total": usage.base_total,
+                "head_total": usage.head_total,
+                "base_p50": usage.base_p50,
+                "head_p50": usage.head_p50,
+                "change": _rounded(usage.change),
+            }
+            for usage in comparison.usage
+        ],
+        "regressed": [_pair(pair) for pair in comparison.regressed],
+        "improved": [_pair(pair) for pair in comparison.improved],
+        "flaky": [pair.case_id for pair in comparison.flaky],
+        "errors": [pair.case_id for pair in comparison.errors],
+        "unchanged": len(comparison.unchanged),
+        "changed": [pair.case_id for pair in comparison.changed],
+        "added": [outcome.case_id for outcome in comparison.added],
+        "removed": [outcome.case_id for outcome in comparison.removed],
+        "reruns": [{"case": run.case_id, "base": list(run.base), "head": list(run.head)} for run in found.reruns],
+    }
+
+
+def comparison_markdown(found: Compared, *, most_cases: int = MOST_CASES) -> Iterator[str]:
+    """A comparison for a pull request: verdict, numbers, flipped cases folded."""
+    comparison, verdict, head, base = found.comparison, found.verdict, found.head.row, found.base.row
+    yield f"#### {MARKS[verdict.kind]} {code(head.prompt)}: {verdict.kind}\n\n{inline(verdict.reason)}\n"
+    if not found.decision.is_passed and found.decision.reason != verdict.reason:
+        yield f"\n{inline(found.decision.reason)}\n"
+    if found.note:
+        yield f"\n*{inline(found.note)}*\n"
+    sides = f"base {inline(base.version_display or '')} | head {inline(head.version_display or '')}"
+    yield f"\n| | {sides} | difference |\n"
+    yield "|---|--:|--:|--:|\n"
+    for metric in comparison.metrics:
+        if metric.same_as is None:
+            means = f"{_share(metric.base_mean)} | {_share(metric.head_mean)}"
+            yield f"| {inline(metric.name)} | {means} | {difference(metric)} |\n"
+    for usage in comparison.usage:
+        name = {"cost_nano_usd": "cost", "tokens": "tokens", "latency_ms": "median latency"}[usage.name]
+        if usage.name == "latency_ms":
+            before, after = usage.base_p50, usage.head_p50
+            change = None if not before or after is None else after / before - 1
+        else:
+            before, after, change = usage.base_total, usage.head_total, usage.change
+        yield f"| {name} | {amount(usage.name, before)} | {amount(usage.name, after)} | {_signed(change)} |\n"
+    yield f"\n{counts_line(comparison)} Model {code(head.model)}, dataset {code(str(head.spec.get('dataset')))}.\n"
+    yield from _flips("Regressed", comparison.regressed, verdict.confirmed.regressions, most_cases)
+    yield from _flips("Improved", comparison.improved, verdict.confirmed.improvements, most_cases)
+
+
+def counts_line(comparison: Comparison) -> str:
+    """How many cases moved, and which ones are not in the numbers, in a sentence."""
+    parts = [
+        f"{len(comparison.regressed)} regressed",
+        f"{len(comparison.improved)} improved",
+        f"{len(comparison.unchanged)} unchanged",
+    ]
+    others = {
+        "flaky": comparison.flaky,
+        "with an error": comparison.errors,
+        "changed": comparison.changed,
+        "added": comparison.added,
+        "removed": comparison.removed,
+    }
+    parts += [f"{len(cases)} {name}" for name, cases in others.items() if cases]
+    return f"Of {comparison.n} comparable cases: {', '.join(parts)}."
+
+
+def difference(metric: MetricComparison) -> str:
+    """A metric's difference with its interval: in points for shares."""
+    low, high = metric.interval.low * 100, metric.interval.high * 100
+    return f"{metric.difference * 100:+.1f} pp [{low:+.1f}, {high:+.1f}]"
+
+
+def amount(name: str, value: float | None) -> str:
+    """A cost, a number of tokens or a latency, as people read it."""
+    if value is None:
+        return "-"
+    if name == "cost_nano_usd":
+        return f"${value / 1e9:.6f}"
+    return f"{value:,.0f}" if name == "tokens" else f"{value:,.0f} ms"
+
+
+def _flips(title: str, pairs: tuple[CasePair, ...], confirmed: tuple[str, ...], most: int) -> Iterator[str]:
+    if not pairs:
+        return
+    yield f"\n<details><summary>{title}: {len(pairs)}</summary>\n\n"
+    for pair in pairs[:most]:
+        sure = " (confirmed)" if pair.case_id in confirmed else ""
+        yield f"**{inline(pair.case_id)}**{sure}\n\n"
+        yield fenced(line_diff(pair.base.output or "", pair.head.output or ""), "diff") + "\n\n"
+    if len(pairs) > most:
+        yield f"… and {len(pairs) - most} more.\n\n"
+    yield "</details>\n"
+
+
+def _pair(pair: CasePair) -> dict[str, Any]:
+    return {"case": pair.case_id, "base": _outcome(pair.base), "head": _outcome(pair.head)}
+
+
+def _outcome(outcome: CaseOutcome) -> dict[str, Any]:
+    return {
+        "status": outcome.status,
+        "score": _rounded(outcome.score),
+        "output": outcome.output,
+        "cost_nano_usd": outcome.cost_nano_usd,
+        "latency_ms": outcome.latency_ms,
+    }
+
+
+def _metric(metric: MetricComparison) -> dict[str, Any]:
+    return {
+        "name": metric.name,
+        "n": metric.n,
+        "base": _rounded(metric.base_mean),
+        "head": _rounded(metric.head_mean),
+        "difference": _rounded(metric.difference),
+        "interval": _interval(metric.interval),
+        "same_as": metric.same_as,
+    }
+
+
+def _interval(interval: Interval | None) -> dict[str, Any] | None:
+    if interval is None:
+        return None
+    return {
+        "low": _rounded(interval.low),
+        "high": _rounded(interval.high),
+        "confidence": interval.confidence,
+        "method": interval.method,
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
+
+
+def _signed(change: float | None) -> str:
+    return "-" if change is None else f"{change:+.1%}"
