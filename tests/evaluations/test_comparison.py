@@ -60,6 +60,7 @@ def test_a_planned_case_that_never_ran_is_an_error_not_a_removed_case() -> None:
     comparison = compare(run("PPP"), run("PP"), planned=["0", "1", "2", "3"])
     assert ids(comparison.errors) == ["2", "3"]
     assert comparison.removed == ()
+    assert compare(run("PP"), run("PPP"), planned=["0", "1", "2"]).added == ()
     assert comparison.errors[0].base.status == "passed"
     assert comparison.errors[0].head.status == "error"
 

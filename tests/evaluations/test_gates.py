@@ -56,6 +56,8 @@ def test_min_pass_counts_every_case() -> None:
     decision = check_passes(outcomes(passed=89, failed=11), min_pass=0.9)
     assert decision == Decision(CHECK_FAILED, "89 of 100 cases passed (89%), fewer than the 90% asked for.")
     assert check_passes(outcomes(passed=1, failed=99)).is_passed
+    # 0.07 · 100 is a little more than 7 in binary floating point.
+    assert check_passes(outcomes(passed=7, failed=93), min_pass=0.07).is_passed
 
 
 def test_errors_are_incomplete_unless_too_much_failed_already() -> None:

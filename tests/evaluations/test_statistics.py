@@ -125,6 +125,21 @@ def test_sign_flips_of_darwins_maize() -> None:
     assert test.p_two_sided == near(2 * 863 / 32768, 1e-15)
 
 
+def test_intervals_of_means_worked_by_hand() -> None:
+    # sd of 1 … 5 is √2.5, so SE = √0.5; t with 4 degrees of freedom is 2.77645.
+    interval = mean_interval([1.0, 2.0, 3.0, 4.0, 5.0])
+    assert interval is not None
+    assert (interval.low, interval.high) == (near(3 - 1.96324, 5e-6), near(3 + 1.96324, 5e-6))
+    # Two clusters that sum to 2 below and 2 above their share: √(2/1 · (4 + 4))/4 = 1; t with 1 is 12.7062.
+    clustered = mean_interval([1.0, 1.0, 3.0, 3.0], ["a", "a", "b", "b"])
+    assert clustered is not None
+    assert (clustered.low, clustered.high) == (near(2 - 12.7062, 5e-5), near(2 + 12.7062, 5e-5))
+
+
+def test_mid_p_where_as_many_improved_as_regressed() -> None:
+    assert mcnemar_mid_p(1, 1) == 0.75
+
+
 def test_the_planning_formula_of_miller_2024() -> None:
     # ω² = 1/9, no noise within a case, a difference of 3 points, 80 % power, 5 % two-sided.
     assert cases_for_difference(difference_deviation(1 / 3), 0.03, is_two_sided=True) == 969
@@ -430,6 +445,8 @@ def test_decimal_scores_tie_as_people_read_them() -> None:
     # 0.9 − 0.8 and 0.4 − 0.3 differ in binary; as differences of one size they must tie.
     metric = compare_metric("tone", [0.9, 0.4, 0.1], [0.8, 0.3, 0.2], plan=Plan())
     assert metric.test.p_worse == 0.5
+    same = compare_metric("tone", [0.3], [0.1 + 0.2], plan=Plan())
+    assert (same.moved, same.improved, same.regressed) == (0, 0, 0)
 
 
 # Repeats and planning
