@@ -4,9 +4,9 @@ A JSONL file of recordings holds one on each line, as `--record` writes it:
 
     {"request": digest, "model": …, "reply": text, "finish_reason": …, "usage": {…}, "recorded_at": …}
 
-with `tool_calls`, `prompt` (its id) and `note` where there are any. A YAML file is a list of the same, written by
-hand; there `request` may be left out and what it is the digest of be written in its place: `messages`, and where the
-request has them `parameters`, `tools`, `response_format` and `repeat`.
+with `tool_calls`, `cost_nano_usd` (what it cost then), `prompt` (its id) and `note` where there are any. A YAML file is
+a list of the same, written by hand; there `request` may be left out and what it is the digest of be written in its
+place: `messages`, and where the request has them `parameters`, `tools`, `response_format` and `repeat`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ Entry = Mapping[str, Any]
 REQUEST_KEYS = ("messages", "parameters", "tools", "response_format", "repeat")
 USAGE_KEYS = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
 _LINE_KEYS = (
-    "request", "model", "reply", "tool_calls", "finish_reason", "usage", "recorded_at", "prompt", "note",
-)  # fmt: skip
+    *("request", "model", "reply", "tool_calls", "finish_reason", "usage", "cost_nano_usd"),
+    *("recorded_at", "prompt", "note"),
+)
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _TYPES: dict[str, tuple[type, str]] = {
     "model": (str, "text"),
@@ -41,14 +42,20 @@ _TYPES: dict[str, tuple[type, str]] = {
     "usage": (dict, "a mapping"),
     "parameters": (dict, "a mapping"),
     "response_format": (dict, "a mapping"),
-    "repeat": (int, "a number"),
+    "cost_nano_usd": (int, "a whole number"),
+    "repeat": (int, "a whole number"),
 }
 
 
 def entry_of(digest: str, model: str, reply: Reply, recorded_at: str, prompt: str | None, note: str | None) -> Entry:
     """The recording of a reply, ready to be written."""
     usage = {key: value for key in USAGE_KEYS if (value := getattr(reply.usage, key)) is not None}
-    optional = {"tool_calls": list(reply.tool_calls) or None, "prompt": prompt, "note": note}
+    optional = {
+        "tool_calls": list(reply.tool_calls) or None,
+        "cost_nano_usd": reply.cost_nano_usd if reply.full_cost_nano_usd is None else reply.full_cost_nano_usd,
+        "prompt": prompt,
+        "note": note,
+    }
     return {
         "request": digest,
         "model": model,
@@ -72,6 +79,7 @@ def reply_of(entry: Entry) -> Reply:
         cost_nano_usd=0,
         price_source="free",
         source="replay",
+        full_cost_nano_usd=entry.get("cost_nano_usd"),
     )
 
 

@@ -56,6 +56,7 @@ def test_a_recorded_reply_comes_back_for_free(folder: Path) -> None:
     assert (reply.text, reply.finish_reason, reply.usage) == (REPLY.text, "stop", Usage(12, 3, cached_tokens=4))
     assert (reply.source, reply.provider, reply.model) == ("replay", "replay", "openai/gpt-4o-mini")
     assert (reply.cost_nano_usd, reply.price_source) == (0, "free")
+    assert reply.full_cost_nano_usd == 3600
 
 
 def test_tool_calls_are_recorded_as_well(folder: Path) -> None:
@@ -75,6 +76,7 @@ def test_a_recording_is_one_line_that_says_what_it_is(folder: Path) -> None:
         "reply": "No.\nIt is early.",
         "finish_reason": "stop",
         "usage": {"input_tokens": 12, "output_tokens": 3, "cached_tokens": 4},
+        "cost_nano_usd": 3600,
         "recorded_at": "2025-03-04T05:06:07Z",
         "prompt": "support/triage",
         "note": "written by hand",
