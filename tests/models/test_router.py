@@ -125,6 +125,12 @@ def test_an_address_of_the_environment_needs_no_key(make: Make, server: OpenAISe
     assert "authorization" not in server.requests[0].headers
 
 
+def test_a_local_providers_address_needs_no_key_through_litellm_either(make: Make, server: OpenAIServer) -> None:
+    router = make(HOSTED_VLLM_API_BASE=server.url)
+    assert complete(router, ask("hosted_vllm/llama")).text == "hello"
+    assert server.requests[0].body["model"] == "llama"
+
+
 @pytest.mark.parametrize("lane", ["direct", "litellm"])
 def test_a_key_goes_to_an_address_out_of_a_file_only_if_the_file_names_it(
     make: Make, server: OpenAIServer, lane: str
