@@ -153,13 +153,14 @@ def _make_result(result: ResultRow, redactor: Redactor) -> _Result:
     document = dict(zip(_RESULT_FIELDS, _result_values(result), strict=True))
     for name in ("output", "error_message"):
         if document[name] is not None:
-            document[name] = redactor.redact(well_formed(document[name]))
+            document[name] = well_formed(document[name])
     document["finished_at"] = as_stored(result.finished_at) if result.finished_at else utc_now()
-    scores = None
-    if result.scores is not None:
-        plain = to_json(result.scores)
-        scores = redactor.redact_json(plain)
-        document["scores"] = result.scores if scores is plain else json.loads(scores)
+    scores = None if result.scores is None else to_json(result.scores)
+    if redactor.is_suspect("\n".join([document["output"] or "", document["error_message"] or "", scores or ""])):
+        for name in ("output", "error_message"):
+            document[name] = redactor.redact(document[name]) if document[name] is not None else None
+        scores = redactor.redact_json(scores) if scores is not None else None
+        document["scores"] = json.loads(scores) if scores is not None else None
     output = None if document["output"] is None else payloads.payload(document["output"])
     values = {**document, "scores": scores, "output": output[0] if output else None}
     return _Result(document, tuple(values.values()), output)

@@ -31,6 +31,7 @@ _STARTED_AT = PLAIN_FIELDS.index("started_at")
 _DEEPEST = 64
 
 _plain_values = attrgetter(*PLAIN_FIELDS)
+_json_values = attrgetter(*JSON_FIELDS)
 
 
 class Encoded(NamedTuple):
@@ -57,19 +58,21 @@ class Encoded(NamedTuple):
 
 def encode(execution: Execution, redactor: Redactor, *, is_whole: bool) -> Encoded:
     """Make an execution ready to be written; its contents are left out unless `is_whole`."""
-    plain = _redacted_plain(execution, redactor)
-    jsons = (
-        redactor.redact_json(to_json(execution.parameters)) if execution.parameters else "{}",
-        redactor.redact_json(to_json(execution.call_metadata)) if execution.call_metadata else "{}",
-    )
+    plain = _plain_row(execution)
+    jsons = tuple([to_json(each) if each else "{}" for each in _json_values(execution)])
     contents: tuple[str | None, ...] = (None, None, None, None)
     if is_whole:
         contents = (
-            _content(execution.inputs, redactor),
-            _content(execution.messages, redactor),
-            None if execution.reply is None else redactor.redact(well_formed(execution.reply)),
-            _content(execution.tool_calls or None, redactor),
+            None if execution.inputs is None else to_json(execution.inputs),
+            None if execution.messages is None else to_json(execution.messages),
+            None if execution.reply is None else well_formed(execution.reply),
+            to_json(execution.tool_calls) if execution.tool_calls else None,
         )
+    texts = [plain[at] for at in _FREE_TEXT_AT]
+    if redactor.is_suspect("\n".join([text for text in (*texts, *jsons, *contents) if text is not None])):
+        plain = _redacted_plain(plain, redactor)
+        jsons = tuple(redactor.redact_json(text) for text in jsons)
+        contents = tuple(map(partial(_redacted_content, redactor), CONTENT_FIELDS, contents))
     return Encoded(execution, plain, jsons, contents)
 
 
@@ -112,22 +115,25 @@ def well_formed(text: str) -> str:
     return text if text.isascii() or _is_utf8(text) else text.encode("utf-8", "replace").decode()
 
 
-def _redacted_plain(execution: Execution, redactor: Redactor) -> tuple[Any, ...]:
+def _plain_row(execution: Execution) -> tuple[Any, ...]:
     values = list(_plain_values(execution))
     values[_STARTED_AT] = as_stored(values[_STARTED_AT])
-    free = "\n".join([values[at] for at in _FREE_TEXT_AT if values[at] is not None])
-    if redactor.redact(free) is not free:
-        for at in _FREE_TEXT_AT:
-            if values[at] is not None:
-                values[at] = redactor.redact(values[at])
     texts = "".join([value for value in values if type(value) is str])
     if not (texts.isascii() or _is_utf8(texts)):
         values = [well_formed(value) if isinstance(value, str) else value for value in values]
     return tuple(values)
 
 
-def _content(value: Any, redactor: Redactor) -> str | None:
-    return None if value is None else redactor.redact_json(to_json(value))
+def _redacted_plain(plain: tuple[Any, ...], redactor: Redactor) -> tuple[Any, ...]:
+    return tuple(
+        redactor.redact(value) if at in _FREE_TEXT_AT and value is not None else value for at, value in enumerate(plain)
+    )
+
+
+def _redacted_content(redactor: Redactor, field: str, text: str | None) -> str | None:
+    if text is None:
+        return None
+    return redactor.redact(text) if field == "reply" else redactor.redact_json(text)
 
 
 def _is_utf8(text: str) -> bool:
