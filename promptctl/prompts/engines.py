@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 
 PLACEHOLDER = re.compile(r"\{\{([\w.-]+)\}\}")
 
+# What is told of an error that is a limit passed; its own message where there is none.
+_LIMITS: dict[type[Exception], str] = {
+    RenderLimitExceeded: "",
+    RecursionError: "the template is nested too deeply",
+    MemoryError: "the template needs more memory than there is",
+}
+
+# Jinja turns every line end into this one; text that needs no Jinja is to be the same.
+_NEWLINE = re.compile(r"\r\n?")
+
 _NOTHING = object()
 
 
@@ -62,8 +72,10 @@ class Engine:
 
     def ready(self, text: str, place_of: PlaceOf) -> Fill | str:
         """A text ready to be filled in; the text itself where there is nothing to fill in. Raises `RenderError`."""
-        if self._prompt.engine == "none" or not has_markup(text):
+        if self._prompt.engine == "none":
             return text
+        if not has_markup(text):
+            return text if self._jinja is None else _NEWLINE.sub("\n", text)
         if self._jinja is not None:
             return self._jinja.ready(text, place_of)
         return _simple(text, self._prompt.inputs)
@@ -148,7 +160,8 @@ def _failed(error: Exception, template: Template, place_of: PlaceOf) -> RenderEr
 
     where, line = line_of(error)
     place = place_of(line) if where is None or where is template else Place(f"{PROMPTS}/{where.name}", line)
-    if isinstance(error, (RenderLimitExceeded, RecursionError, MemoryError)):
-        message = error.message if isinstance(error, RenderLimitExceeded) else "the template is nested too deeply"
-        return RenderLimitExceeded(message, place=place, hint="make the template or its inputs smaller")
+    for kind, message in _LIMITS.items():
+        if isinstance(error, kind):
+            message = message or str(error)
+            return RenderLimitExceeded(message, place=place, hint="make the template or its inputs smaller")
     return RenderError(told(error), place=place)

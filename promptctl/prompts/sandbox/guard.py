@@ -34,7 +34,7 @@ _NODE = 4
 
 _STATEMENTS = (
     nodes.Template, nodes.Output, nodes.Assign, nodes.AssignBlock, nodes.For, nodes.If, nodes.Macro, nodes.CallBlock,
-    nodes.FilterBlock, nodes.With, nodes.Include,
+    nodes.FilterBlock, nodes.With, nodes.Include, nodes.Scope,
 )  # fmt: skip
 _EXPRESSIONS = (
     nodes.Name, nodes.NSRef, nodes.Const, nodes.TemplateData, nodes.Tuple, nodes.List, nodes.Dict, nodes.Pair,
@@ -76,7 +76,7 @@ def _check_node(node: nodes.Node) -> None:
         raise BadTemplate(
             "a prompt's template has no extends, block or import: {% include %} brings in another file", node.lineno
         )
-    elif isinstance(node, nodes.ScopedEvalContextModifier):
+    elif isinstance(node, nodes.EvalContextModifier):
         raise BadTemplate("a prompt's template has no autoescape; the `escape` filter escapes a value", node.lineno)
     elif not isinstance(node, _STATEMENTS + _EXPRESSIONS):
         raise BadTemplate(f"a prompt's template cannot hold this ({type(node).__name__})", node.lineno)

@@ -160,12 +160,12 @@ def format_text(context: RenderContext, value: Any, /, *args: Any, **kwargs: Any
 
 def urlencode(context: RenderContext, value: Any, /) -> str:
     """Quoted for a URL; a mapping as a query."""
-    from urllib.parse import quote
+    from urllib.parse import quote, quote_plus
 
     budget = context.budget
     if isinstance(value, dict):
         pairs = ((string(context, key), string(context, item)) for key, item in value.items())
-        text = "&".join(f"{quote(key, safe='')}={quote(item, safe='')}" for key, item in pairs)
+        text = "&".join(f"{quote_plus(key)}={quote_plus(item)}" for key, item in pairs)
     else:
         text = string(context, value)
         budget.reserve(TEXT + 3 * len(text) * budget.unit, "`urlencode`")

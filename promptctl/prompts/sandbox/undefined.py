@@ -26,8 +26,7 @@ class _PromptUndefined(StrictUndefined):
     def _undefined_message(self) -> str:
         name: Any = self._undefined_name
         if self._undefined_hint:
-            is_conditional = self._undefined_hint.startswith("the inline if-expression")
-            return "the inline `if` was false and has no `else`" if is_conditional else self._undefined_hint
+            return self._undefined_hint
         if self._undefined_obj is missing:
             return self._message_of_variable(str(name))
         if isinstance(self._undefined_obj, dict):

@@ -82,6 +82,7 @@ _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
 def to_text(budget: Budget, value: Any, label: str = "this") -> str:
     """A value as it stands in a prompt: `true`, not Python's `True`; a list or mapping as JSON; null is refused.
 
+    Jinja's own `Undefined` is what an inline `if` without `else` gives, and has no text: `{{ "," if not loop.last }}`.
     `label` is the expression the value came from. The text is not charged, unless it had to be made from a list.
     """
     if isinstance(value, str):
@@ -96,6 +97,8 @@ def to_text(budget: Budget, value: Any, label: str = "this") -> str:
         return repr(value)
     if isinstance(value, (list, tuple, dict, range)):
         return to_json(budget, value)
+    if type(value) is Undefined:
+        return ""
     if isinstance(value, Undefined):
         fail_undefined(value, label)
     if value is None:
@@ -172,6 +175,8 @@ def items_of(value: Any, label: str = "this") -> Sequence[Any]:
         return value
     if isinstance(value, dict):
         return list(value)
+    if type(value) is Undefined:
+        return ()
     if isinstance(value, Undefined):
         fail_undefined(value, label)
     raise fault(f"`{label}` is {kind(value)}, not a list")

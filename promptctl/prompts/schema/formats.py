@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from datetime import date, time
 from typing import TYPE_CHECKING
@@ -63,6 +62,8 @@ def is_hostname(text: str) -> bool:
 
 def is_ipv4(text: str) -> bool:
     """An IPv4 address in dotted decimals."""
+    import ipaddress
+
     try:
         ipaddress.IPv4Address(text)
     except ValueError:
@@ -72,6 +73,8 @@ def is_ipv4(text: str) -> bool:
 
 def is_ipv6(text: str) -> bool:
     """An IPv6 address, without a zone."""
+    import ipaddress
+
     try:
         return not ipaddress.IPv6Address(text).scope_id
     except ValueError:

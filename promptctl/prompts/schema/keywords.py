@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from promptctl.prompts.plain import canonical
@@ -89,6 +88,8 @@ def is_multiple(step: float, value: float) -> bool:
     """Whether the number is a whole multiple of the step, decimals taken as written: 0.3 is one of 0.1."""
     if isinstance(step, int) and isinstance(value, int):
         return value % step == 0
+    from fractions import Fraction
+
     return (Fraction(repr(value)) / Fraction(repr(step))).denominator == 1
 
 

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from promptctl.errors import RenderError, RenderLimitExceeded
+from promptctl.prompts.rendering import Limits, render
+from tests.prompts.conftest import MakePrompt
+from tests.prompts.sandbox.attacks import INPUTS, PARTIALS, QUADRATIC, REACHING, TOO_LONG, TOO_MUCH
+
+# Long enough for every attack that is stopped by what it makes, on a slow machine; nothing here waits for it.
+PATIENT = Limits(time_s=60)
+HASTY = Limits(time_s=0.05)
+
+
+def attack(make_prompt: MakePrompt, template: str, limits: Limits) -> str:
+    inputs: dict[str, Any] = {name: eval(code) for name, code in INPUTS.items() if name in template}
+    partials = {name: text for name, text in PARTIALS.items() if name in template}
+    prompt = make_prompt(template, inputs={key: {} for key in inputs}, partials=partials)
+    return str(render(prompt, inputs, limits=limits).messages[0]["content"])
+
+
+@pytest.mark.parametrize("name", TOO_MUCH)
+def test_what_a_template_makes_is_bounded(make_prompt: MakePrompt, name: str) -> None:
+    with pytest.raises(RenderLimitExceeded) as caught:
+        attack(make_prompt, TOO_MUCH[name], PATIENT)
+    assert "longer than" not in caught.value.message
+
+
+@pytest.mark.parametrize("name", TOO_LONG)
+def test_the_clock_stops_what_makes_nothing(make_prompt: MakePrompt, name: str) -> None:
+    with pytest.raises(RenderLimitExceeded, match=r"longer than 0\.05 s"):
+        attack(make_prompt, TOO_LONG[name], HASTY)
+
+
+@pytest.mark.parametrize("name", QUADRATIC)
+def test_what_no_clock_could_stop_is_not_begun(make_prompt: MakePrompt, name: str) -> None:
+    with pytest.raises(RenderLimitExceeded, match="too"):
+        attack(make_prompt, QUADRATIC[name], PATIENT)
+
+
+@pytest.mark.parametrize("name", REACHING)
+def test_nothing_of_python_is_reached(make_prompt: MakePrompt, name: str) -> None:
+    with pytest.raises(RenderError) as caught:
+        attack(make_prompt, REACHING[name], PATIENT)
+    assert "<" not in caught.value.message.replace("{% include", "")
+
+
+ALL_IN_LITTLE_MEMORY = """
+import resource, sys
+from promptctl.errors import RenderError
+from promptctl.prompts.prompt import Input, Message, Prompt
+from promptctl.prompts.rendering import Limits, render
+from tests.prompts.sandbox.attacks import INPUTS, PARTIALS, QUADRATIC, TOO_LONG, TOO_MUCH
+
+given = {name: eval(code) for name, code in INPUTS.items()}
+render(Prompt("a", "prompts/a", "", "a", (Message("user", "{{ 1 }}"),)), {})
+now = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmSize")) * 1024
+resource.setrlimit(resource.RLIMIT_AS, (now + 200 * 2**20,) * 2)
+for name, template in {**TOO_MUCH, **TOO_LONG, **QUADRATIC}.items():
+    inputs = {key: value for key, value in given.items() if key in template}
+    prompt = Prompt("a", "prompts/a", "", "a", (Message("user", template),),
+                    inputs={key: Input(key, {}) for key in inputs}, partials=PARTIALS)
+    try:
+        render(prompt, inputs, limits=Limits(time_s=0.2))
+    except RenderError as error:
+        if "memory" in error.message:
+            print(name, error.message)
+    else:
+        print(name, "was rendered")
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="measures memory as Linux does")
+def test_all_of_them_together_take_little_memory() -> None:
+    done = subprocess.run([sys.executable, "-c", ALL_IN_LITTLE_MEMORY], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
