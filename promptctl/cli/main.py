@@ -17,7 +17,13 @@ ABOUT = "Prompts in Git: rendered, run, evaluated and compared, with every model
 COMMANDS = (
     Command("init", "init:init", "Make a workspace."),
     Command("validate", "validate:validate", "Check every file of the workspace."),
+    Command("fmt", "fmt:fmt", "Format prompts, datasets and settings."),
     Command("list", "listing:list_prompts", "List the prompts of the workspace."),
+    Command("show", "show:show", "Show everything about one prompt."),
+    Command("history", "history:history", "List a prompt's versions: who made each, when and why."),
+    Command("diff", "diff:diff", "Say what differs between two versions, and who breaks."),
+    Command("label", "labels:app", "Names that move: production, staging."),
+    Command("copy", "copying:copy", "Copy a prompt, at any version, to a new id."),
     Command("render", "render:render", "Print the messages exactly as run would send them."),
     Command("run", "run:run", "Ask the model, validate the reply, record every attempt."),
     Command("eval", "evaluate:evaluate", "Evaluate prompts over their datasets."),
@@ -25,6 +31,7 @@ COMMANDS = (
     Command("results", "results:app", "Evaluations of the past."),
     Command("dataset", "datasets:app", "The cases that prompts are evaluated on."),
     Command("log", "logs:app", "What ran, what it answered, what it cost."),
+    Command("git", "git:app", "Let Git show prompts readably."),
 )
 
 
