@@ -51,7 +51,7 @@ cases:
     tags: [smoke]
     inputs: {name: Ada}
     assert:
-      - {type: contains, value: "{{ inputs.name }}"}
+      - {type: contains, value: "{{ name }}"}
   - id: names-the-team
     inputs: {name: Grace, team: the compiler group}
     assert:

@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -14,11 +13,11 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from promptctl.errors import (
     InputError,
-    InvalidFiles,
     ModelConfigurationError,
     PromptInactive,
     RenderError,
     UsageError,
+    WorkspaceError,
     WorkspaceNotFound,
 )
 from promptctl.formats.settings_file import Settings, read_settings
@@ -29,6 +28,12 @@ from promptctl.scaffold import STATE_IGNORE
 from promptctl.versions.refs import parse_ref
 
 if TYPE_CHECKING:
+    from promptctl.catalogue.copying import Copied
+    from promptctl.catalogue.difference import Difference
+    from promptctl.catalogue.history import HistoryRow
+    from promptctl.catalogue.labelling import Labelling
+    from promptctl.catalogue.listing import PromptFilter, PromptSummary
+    from promptctl.catalogue.page import Page
     from promptctl.evaluating import EvaluationRequest
     from promptctl.evaluations.compared import Compared
     from promptctl.evaluations.evaluation import Evaluation, Plan
@@ -42,6 +47,7 @@ if TYPE_CHECKING:
     from promptctl.log.records import Execution
     from promptctl.log.results import EvaluationRow
     from promptctl.log.store import Log
+    from promptctl.models.gateway import Reply, Request
     from promptctl.models.router import Router
     from promptctl.versions.repository import Repository
 
@@ -55,11 +61,13 @@ def open_workspace(
     environ: Mapping[str, str] | None = None,
     *,
     on_warning: Callable[[str], None] | None = None,
+    is_interactive: bool = False,
 ) -> Workspace:
     """Open the workspace that `path` (default: the current folder) is in or below.
 
     `environ` is where keys are read from, the process's own by default; nothing else of it is used. Warnings, such as
-    a deprecated prompt or a log that cannot be written, go to `on_warning`, by default to the logger `promptctl`.
+    a deprecated prompt or a log that cannot be written, go to `on_warning`, by default to the logger `promptctl`. With
+    `is_interactive`, Git may ask for a password on the terminal where labels need the remote.
 
     Raises `WorkspaceNotFound` where there is no `promptctl.yaml` here or above, and `InvalidFiles` where it is wrong.
     """
@@ -68,6 +76,7 @@ def open_workspace(
         find_root(start),
         os.environ if environ is None else environ,
         on_warning or logging.getLogger("promptctl").warning,
+        is_interactive=is_interactive,
     )
 
 
@@ -102,15 +111,6 @@ class RunOptions(TypedDict, total=False):
     source: Source
 
 
-@dataclass(frozen=True, slots=True)
-class PromptSummary:
-    """A prompt of the work tree, or what is wrong with its file."""
-
-    id: str
-    prompt: Prompt | None
-    error: InvalidFiles | None
-
-
 class Workspace:
     """A folder with a `promptctl.yaml`: its prompts, their versions, the models, and the log of every call.
 
@@ -118,10 +118,18 @@ class Workspace:
     close its connections.
     """
 
-    def __init__(self, root: Path, environ: Mapping[str, str], on_warning: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        environ: Mapping[str, str],
+        on_warning: Callable[[str], None],
+        *,
+        is_interactive: bool = False,
+    ) -> None:
         self.root = root
         self.environ = environ
         self.warn = on_warning
+        self.is_interactive = is_interactive
 
     @cached_property
     def settings(self) -> Settings:
@@ -159,13 +167,20 @@ class Workspace:
             cache_dir=self.state_folder,
         )
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should be told of the history: version numbers that changed as the branch was rewritten."""
+        return self.repository.notices if "repository" in self.__dict__ else ()
+
     @cached_property
     def log(self) -> Log:
         """The execution log at `.promptctl/log.db`."""
         from promptctl.log.redaction import Redactor, secrets_of
         from promptctl.log.store import Log
 
-        return Log(self.state_folder / "log.db", redactor=Redactor(secrets_of(self.environ)))
+        named = [rule.api_key_env for rule in self.settings.models if rule.api_key_env]
+        keys = [self.environ[name] for name in named if self.environ.get(name)]
+        return Log(self.state_folder / "log.db", redactor=Redactor([*secrets_of(self.environ), *keys]))
 
     @cached_property
     def gateway(self) -> Router:
@@ -199,18 +214,48 @@ class Workspace:
 
         return tuple(prompt_paths(self.repository.work_tree))
 
-    def prompts(self) -> list[PromptSummary]:
-        """The work tree's prompts, sorted by id; one whose file is wrong is there with its problem."""
-        from promptctl.prompts.loading import load_prompt
+    def prompts(self, wanted: PromptFilter | None = None) -> list[PromptSummary]:
+        """The work tree's prompts, sorted by id, with their versions and labels; all, or those that `wanted` means.
 
-        tree = self.repository.work_tree
-        summaries = []
-        for prompt_id in self.prompt_ids():
-            try:
-                summaries.append(PromptSummary(prompt_id, load_prompt(tree, prompt_id), None))
-            except InvalidFiles as error:
-                summaries.append(PromptSummary(prompt_id, None, error))
-        return summaries
+        One whose file is wrong is there with its problem.
+        """
+        from promptctl.catalogue.listing import list_prompts
+
+        return list_prompts(self, wanted)
+
+    def page(self, ref: str) -> Page:
+        """Everything about the prompt that a ref names: its version, labels, datasets, totals and latest call."""
+        from promptctl.catalogue.page import page
+
+        return page(self, ref)
+
+    def history(self, ref: str) -> list[HistoryRow]:
+        """Every version of a prompt, newest first, or those up to the one that the ref names."""
+        from promptctl.catalogue.history import history
+
+        return history(self, ref)
+
+    def diff(self, old: str, new: str | None = None) -> Difference:
+        """What differs from one ref to another, and who breaks.
+
+        Without `new`, to the work tree; from a bare prompt, what is committed is compared with it.
+        """
+        from promptctl.catalogue.difference import compare
+
+        return compare(self, old, new)
+
+    def copy(self, ref: str, new_id: str) -> Copied:
+        """Write the file of the prompt that a ref names, at any version, under another id. Nothing is overwritten."""
+        from promptctl.catalogue.copying import copy
+
+        return copy(self, ref, new_id)
+
+    @cached_property
+    def labels(self) -> Labelling:
+        """The prompts' labels: moved by the workspace's rules, and told with their history."""
+        from promptctl.catalogue.labelling import Labelling
+
+        return Labelling(self)
 
     def validate(self, paths: Sequence[str | os.PathLike[str]] = ()) -> ValidationReport:
         """Every problem of every file, or of the files at or below `paths` (relative to the current folder).
@@ -337,6 +382,8 @@ class Workspace:
             self._loop.close()
         if "log" in parts:
             self.log.close()
+        if "labels" in parts:
+            self.labels.close()
         if "repository" in parts:
             self.repository.close()
 
@@ -378,9 +425,9 @@ class Workspace:
                     hint=f"add `model: …` to {SETTINGS_FILE}, or give --model",
                 )
             self._check_status(prompt)
+            settings = self.gateway.settings_of(model)
             self.gateway.preload(model)
             rendered = at_version.render(inputs).rendered
-            settings = self.gateway.settings_of(model)
         except (InputError, RenderError, PromptInactive, ModelConfigurationError) as error:
             error.execution = refused(prompt, version, model or "", inputs, error, recorded)
             self.recorder.save_now(error.execution, recorded.log)
@@ -405,7 +452,15 @@ class Workspace:
         from promptctl.models.replay import Recording
 
         recording = Recording(self.recording_file(call.prompt.id), call.prompt.id)
-        return Runner(self.gateway, self.recorder, on_reply=recording.add)
+
+        def record(request: Request, reply: Reply) -> None:
+            """A reply that is paid for reaches the caller, whatever becomes of its recording."""
+            try:
+                recording.add(request, reply)
+            except WorkspaceError as error:
+                self.warn(f"the reply was not recorded: {error}")
+
+        return Runner(self.gateway, self.recorder, on_reply=record)
 
 
 def _call_options(options: RunOptions) -> CallOptions:

@@ -19,7 +19,7 @@ def init(
     ] = None,
 ) -> None:
     """Make a workspace. No file that exists is touched."""
-    target = Path(context.obj or ".") / (folder or Path())
+    target = (Path(context.obj or ".") / (folder or Path())).absolute()
     made = scaffold(target)
     if Git.open(target) is None:
         init_repository(target)
@@ -28,7 +28,7 @@ def init(
         tell(f"kept     {path}")
     for path in made.written:
         say(f"written  {path}")
-    place = "" if target == Path() else f"cd {target} && "
+    place = "" if target == Path.cwd() else f"cd {folder or context.obj} && "
     tell("\nnext:")
     tell(f"  {place}promptctl validate")
     if "prompts/welcome.prompt.yaml" in made.written:

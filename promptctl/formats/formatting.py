@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
 from promptctl.formats.prompt_file import read_prompt_file
@@ -85,7 +86,8 @@ def _long_scalars(text: str) -> Iterator[_Scalar]:
     # What is open around the value: its kind, its column, and whether a mapping waits for a value.
     open_: list[list[object]] = []
     flow = 0
-    for event in yaml.parse(text, Loader=loader):
+    events: Iterator[Any] = yaml.parse(text, Loader=loader)
+    for event in events:
         if isinstance(event, yaml.CollectionStartEvent):
             _count_value(open_)
             flow += bool(event.flow_style)
@@ -102,10 +104,9 @@ def _long_scalars(text: str) -> Iterator[_Scalar]:
                 yield _Scalar(event.value, start.line, start.column, end.line, end.column, indent)
 
 
-def _is_block_end(event: object) -> bool:
+def _is_block_end(event: Any) -> bool:
     """Block collections end where the next token begins, flow collections behind their bracket."""
-    start, end = event.start_mark, event.end_mark  # type: ignore[attr-defined]
-    return bool(start.index == end.index)
+    return bool(event.start_mark.index == event.end_mark.index)
 
 
 def _count_value(open_: list[list[object]]) -> bool:

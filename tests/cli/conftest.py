@@ -1,0 +1,95 @@
+"""The command line run in process, in a small workspace of its own."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from promptctl.cli.boundary import run_guarded
+from promptctl.cli.main import app
+
+TRIAGE = """\
+name: Support triage
+description: Classify a ticket.
+inputs:
+  ticket: {type: string}
+  product: {type: string, default: Acme}
+  tone: {type: string, required: false}
+messages:
+  - role: system
+    content: |
+      You triage tickets for {{ product }}. Be {{ tone | default("kind") }}.
+  - role: user
+    content: |
+      {{ ticket }}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a command ended, and what it wrote."""
+
+    exit_code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Cli = Callable[..., Ran]
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Run `promptctl ARGUMENTS` in the current folder; `stdin` is what it reads there."""
+
+    def run(*arguments: str, stdin: str = "") -> Ran:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8"))
+        capsys.readouterr()
+        exit_code = run_guarded(typer.main.get_command(app), arguments)
+        written = capsys.readouterr()
+        return Ran(exit_code, written.out, written.err)
+
+    return run
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """A workspace in a Git repository with one commit: the prompt `triage`, answered by echo/echo, logged in full."""
+    write(tmp_path, "promptctl.yaml", "model: echo/echo\nlog:\n  - {prompts: '*', content: full}\n")
+    write(tmp_path, "prompts/triage.prompt.yaml", TRIAGE)
+    git(tmp_path, "init", "--quiet")
+    commit(tmp_path, "Add triage")
+    return tmp_path
+
+
+def write(folder: Path, path: str, text: str) -> Path:
+    """Write a file below the folder."""
+    file = folder / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    return file
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git there."""
+    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def commit(folder: Path, message: str) -> str:
+    """Commit everything and give the commit's id."""
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", message)
+    return git(folder, "rev-parse", "HEAD")

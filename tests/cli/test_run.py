@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import TRIAGE, Cli, write
+
+SCHEMA = "output:\n  schema: {type: object, required: [label], properties: {label: {enum: [billing, bug]}}}\n"
+
+
+@pytest.mark.usefixtures("workspace")
+def test_the_reply_is_data_and_the_rest_is_words(cli: Cli) -> None:
+    ran = cli("run", "triage", "-i", "ticket=Help!")
+    assert (ran.exit_code, ran.out) == (0, "Help!\n")
+    assert "triage · v1" in ran.err
+
+
+@pytest.mark.usefixtures("workspace")
+def test_run_sends_what_render_shows(cli: Cli) -> None:
+    shown = cli("render", "triage", "-i", "ticket=Help!", "--json").json
+    sent = cli("run", "triage", "-i", "ticket=Help!", "--json").json
+    assert sent["messages"] == shown["messages"]
+    assert (sent["digest"], sent["commit"], sent["version"]) == (shown["digest"], shown["commit"], shown["version"])
+
+
+@pytest.mark.usefixtures("workspace")
+def test_what_is_recorded_can_be_found_again(cli: Cli) -> None:
+    made = cli(
+        "run", "triage", "-i", "ticket=Help!", "--user", "u1", "--session", "s1", "--meta", "ticket_id=7",
+        "--content-type", "text", "--json",
+    ).json  # fmt: skip
+    for option in (["--user", "u1"], ["--session", "s1"], ["--prompt", "tri*"], ["--status", "ok"], ["--since", "1h"]):
+        found = cli("log", "list", *option, "--json").json
+        assert [each["id"] for each in found] == [made["id"]]
+    assert cli("log", "list", "--user", "nobody", "--json").json == []
+    shown = cli("log", "show", made["id"][-8:], "--json").json
+    assert shown["reply"] == "Help!\n"
+    assert shown["call_metadata"] == {"ticket_id": 7}
+    stats = cli("log", "stats", "--json").json
+    assert (stats[0]["prompt"], stats[0]["calls"], stats[0]["cost_nano_usd"]) == ("triage", 1, 0)
+
+
+@pytest.mark.usefixtures("workspace")
+def test_a_stream_prints_the_same_and_records_the_same(cli: Cli) -> None:
+    streamed = cli("run", "triage", "-i", "ticket=One two three", "--stream")
+    assert (streamed.exit_code, streamed.out) == (0, "One two three\n")
+    (row,) = cli("log", "list", "--json").json
+    assert row["status"] == "ok"
+
+
+@pytest.mark.parametrize(("log", "rows", "content"), [("full", 1, True), ("metadata", 1, False), ("off", 0, False)])
+def test_a_call_can_say_what_is_kept_of_it(cli: Cli, workspace: Path, log: str, rows: int, content: bool) -> None:
+    cli("run", "triage", "-i", "ticket=Help!", "--log", log)
+    found = cli("log", "list", "--json").json
+    assert len(found) == rows
+    if rows:
+        assert (cli("log", "show", found[0]["id"], "--json").json["reply"] is not None) is content
+    assert cli("log", "stats", "--json").json[0]["calls"] == 1, "totals are kept whatever the rule says"
+
+
+def test_rules_decide_where_the_call_does_not(cli: Cli, workspace: Path) -> None:
+    write(workspace, "promptctl.yaml", "model: echo/echo\nlog:\n  - {prompts: 'tri*', active: false}\n")
+    cli("run", "triage", "-i", "ticket=Help!")
+    assert cli("log", "list", "--json").json == []
+    cli("run", "triage", "-i", "ticket=Help!", "--log", "metadata")
+    assert len(cli("log", "list", "--json").json) == 1
+
+
+def test_an_output_schema_is_met_by_the_echo_model(cli: Cli, workspace: Path) -> None:
+    write(workspace, "prompts/triage.prompt.yaml", TRIAGE + SCHEMA)
+    ran = cli("run", "triage", "-i", "ticket=Help!", "--json")
+    assert ran.json["output"] == {"label": "billing"}
+
+
+def test_a_recorded_reply_is_replayed_and_another_request_is_refused(cli: Cli, workspace: Path) -> None:
+    cli("run", "triage", "-i", "ticket=Help!", "--record")
+    (line,) = (workspace / "datasets/recordings/triage.jsonl").read_text().splitlines()
+    assert json.loads(line)["reply"] == "Help!\n"
+
+    replayed = cli("run", "triage", "-i", "ticket=Help!", "--model", "replay/echo/echo", "--json").json
+    assert (replayed["reply"], replayed["reply_source"]) == ("Help!\n", "replay")
+    refused = cli("run", "triage", "-i", "ticket=Else", "--model", "replay/echo/echo")
+    assert refused.exit_code == 4
+    assert "no reply" in refused.err
+    assert "--record" in refused.err
+
+
+def test_an_invalid_reply_is_printed_and_fails(cli: Cli, workspace: Path) -> None:
+    cli("run", "triage", "-i", "ticket=Help!", "--record")
+    write(workspace, "prompts/triage.prompt.yaml", TRIAGE + SCHEMA)
+    rendered = cli("run", "triage", "-i", "ticket=Help!", "--record", "--json").json
+    file = workspace / "datasets/recordings/triage.jsonl"
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert rendered["reply"] == lines[-1]["reply"]
+    lines[-1]["reply"] = "not json"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    failed = cli("run", "triage", "-i", "ticket=Help!", "--model", "replay/echo/echo")
+    assert (failed.exit_code, failed.out) == (1, "not json\n")
+    assert "output schema" in failed.err
+    assert cli("log", "list", "--status", "invalid_output", "--json").json[0]["error_type"] == "InvalidOutput"
+
+
+@pytest.mark.usefixtures("workspace")
+def test_a_refused_call_is_logged_as_blocked(cli: Cli) -> None:
+    assert cli("run", "triage").exit_code == 2
+    (row,) = cli("log", "list", "--json").json
+    assert (row["status"], row["error_type"]) == ("blocked", "InputError")
+
+
+@pytest.mark.usefixtures("workspace")
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "words"),
+    [
+        (["--model", "nosuch"], 4, "provider/model"),
+        (["--model", "openai/gpt-4o-mini"], 4, "OPENAI_API_KEY"),
+        (["--model", "anthropic/claude-sonnet-4-5"], 4, "ANTHROPIC_API_KEY"),
+        (["--model", "echo/nosuch"], 4, "echo/echo"),
+        (["--param", "temperature"], 2, "name=value"),
+        (["--stream", "--json"], 2, "--stream"),
+        (["--log", "some"], 2, "--log"),
+        (["--nosuch"], 2, "--nosuch"),
+    ],
+)
+def test_wrong_options_are_explained(cli: Cli, arguments: list[str], exit_code: int, words: str) -> None:
+    ran = cli("run", "triage", "-i", "ticket=x", *arguments)
+    assert ran.exit_code == exit_code
+    assert words in ran.err
+
+
+def test_an_inactive_prompt_refuses_and_a_deprecated_one_warns(cli: Cli, workspace: Path) -> None:
+    write(workspace, "prompts/triage.prompt.yaml", "status: inactive\n" + TRIAGE)
+    refused = cli("run", "triage", "-i", "ticket=x")
+    assert refused.exit_code == 3
+    assert "inactive" in refused.err
+    write(workspace, "prompts/triage.prompt.yaml", "status: deprecated\n" + TRIAGE)
+    assert "deprecated" in cli("run", "triage", "-i", "ticket=x").err
+
+
+def test_a_broken_log_never_costs_the_answer(cli: Cli, workspace: Path) -> None:
+    cli("run", "triage", "-i", "ticket=first")
+    log = workspace / ".promptctl/log.db"
+    for side in (".promptctl/log.db-wal", ".promptctl/log.db-shm"):
+        (workspace / side).unlink(missing_ok=True)
+    log.write_bytes(b"this is no database, whatever its name says" * 100)
+    ran = cli("run", "triage", "-i", "ticket=second")
+    assert (ran.exit_code, ran.out) == (0, "second\n")
+    assert "warning" in ran.err
+    (row,) = cli("log", "list", "--json").json
+    assert row["reply"] is None or row["reply"] == "second\n"
+
+
+def test_the_log_holds_no_secret_of_the_environment(cli: Cli, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "canary-1234567890")
+    cli("run", "triage", "-i", "ticket=my key is canary-1234567890")
+    with sqlite3.connect(workspace / ".promptctl/log.db") as connection:
+        dump = "\n".join(connection.iterdump())
+    connection.close()
+    assert "canary-1234567890" not in dump
+    files = [path.read_bytes() for path in (workspace / ".promptctl").rglob("*") if path.is_file()]
+    assert not any(b"canary-1234567890" in data for data in files)
