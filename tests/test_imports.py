@@ -28,8 +28,8 @@ try:
     main()
 except SystemExit as ended:
     code = ended.code
-heavy = [name for name in ("litellm", "aiohttp", "jsonschema", "pydantic", "openai", "git", "rich", "referencing") if name in sys.modules]
-print("LOADED", code, *heavy, file=sys.stderr)
+heavy = ("litellm", "aiohttp", "jsonschema", "pydantic", "openai", "git", "rich", "referencing")
+print("LOADED", code, *(name for name in heavy if name in sys.modules), file=sys.stderr)
 """
 
 

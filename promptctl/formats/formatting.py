@@ -92,14 +92,16 @@ def _long_scalars(text: str) -> Iterator[_Scalar]:
             _count_value(open_)
             flow += bool(event.flow_style)
             kind = "mapping" if isinstance(event, yaml.MappingStartEvent) else "sequence"
-            open_.append([kind, event.start_mark.column, False])
+            begin: Any = event.start_mark
+            open_.append([kind, begin.column, False])
         elif isinstance(event, yaml.CollectionEndEvent):
             _, _, _ = open_.pop()
             flow -= bool(flow and not _is_block_end(event))
         elif isinstance(event, yaml.ScalarEvent):
             is_value = _count_value(open_)
             if is_value and not flow and "\n" in event.value.rstrip("\n") and event.style != "|":
-                start, end = event.start_mark, event.end_mark
+                start: Any = event.start_mark
+                end: Any = event.end_mark
                 indent = int(str(open_[-1][1])) if open_ else 0
                 yield _Scalar(event.value, start.line, start.column, end.line, end.column, indent)
 
