@@ -1,34 +1,108 @@
-"""`promptctl list`: the prompts of the workspace."""
+"""`promptctl list`: the prompts of the workspace, with their versions and labels."""
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 import typer
 
+from promptctl.catalogue.listing import PromptFilter, PromptSummary
 from promptctl.cli import options
-from promptctl.cli.output import say_json, say_table, tell
-from promptctl.workspace import PromptSummary
+from promptctl.cli.output import is_terminal, say_json, say_table, styled, tell, warn
+from promptctl.formats.names import nearest
+from promptctl.workspace import Workspace
 
 
-def list_prompts(context: typer.Context, as_json: options.Json = False) -> None:
-    """List the prompts of the workspace."""
+def list_prompts(
+    context: typer.Context,
+    tags: Annotated[list[str] | None, typer.Option("--tag", help="Only prompts with this tag. Repeatable.")] = None,
+    search: Annotated[
+        str | None, typer.Option("--search", metavar="TEXT", help="Only where id, name, description or a tag has it.")
+    ] = None,
+    label: Annotated[str | None, typer.Option("--label", help="Only prompts that have this label.")] = None,
+    status: Annotated[
+        Literal["active", "deprecated", "inactive"] | None, typer.Option("--status", help="Only of this status.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="Only prompts that run on this model; * and ? match any text.")
+    ] = None,
+    provider: Annotated[str | None, typer.Option("--provider", help="Only prompts of this provider's models.")] = None,
+    uses: Annotated[
+        str | None, typer.Option("--uses", metavar="PATH", help="Only prompts that pull in this partial or schema.")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """List the prompts of the workspace with their versions and labels."""
     workspace = options.workspace_of(context)
-    prompts = workspace.prompts()
+    wanted = PromptFilter(
+        tags=tuple(tags or ()),
+        search=search,
+        label=label,
+        status=status,
+        model=model,
+        provider=provider,
+        uses=uses,
+    )
+    found = workspace.prompts(wanted)
+    for note in dict.fromkeys(each.version.note for each in found if each.version and each.version.note):
+        warn(f"versions are not known: {note}")
     if as_json:
-        say_json([_as_dict(each) for each in prompts])
-    elif prompts:
-        say_table(["Prompt", "Name"], [(each.id, each.prompt.name if each.prompt else "(invalid)") for each in prompts])
-    else:
+        say_json([each.as_dict() for each in found])
+    elif found:
+        _say(found)
+    elif wanted == PromptFilter():
         tell("no prompts yet: write one to prompts/<id>.prompt.yaml")
+    else:
+        tell("no prompt matches")
+        _tell_nearest(workspace, wanted)
 
 
-def _as_dict(summary: PromptSummary) -> dict[str, Any]:
-    prompt = summary.prompt
-    return {
-        "prompt": summary.id,
-        "name": prompt.name if prompt else None,
-        "description": prompt.description if prompt else None,
-        "path": prompt.path if prompt else None,
-        "error": str(summary.error) if summary.error else None,
+def _say(found: Sequence[PromptSummary]) -> None:
+    if not is_terminal():
+        columns = ["Prompt", "Version", "Labels", "Model", "Status", "Name"]
+        say_table(columns, [_row(each) for each in found])
+        return
+    columns = ["Prompt", "Version", "Labels", "Model", "Name"]
+    say_table(columns, [_terminal_row(each) for each in found], whole=["Prompt", "Version"])
+
+
+def _row(found: PromptSummary) -> tuple[Any, ...]:
+    return (
+        found.id,
+        found.version.display if found.version else "unversioned",
+        ", ".join(f"{state.label}={state.version}" for state in found.labels) or None,
+        found.model,
+        found.prompt.status if found.prompt else "invalid",
+        found.prompt.name if found.prompt else None,
+    )
+
+
+def _terminal_row(found: PromptSummary) -> tuple[Any, ...]:
+    from rich.text import Text
+
+    prompt = found.prompt
+    name = Text(prompt.name if prompt else "invalid: see promptctl validate", style="" if prompt else "red")
+    if prompt is not None and prompt.status != "active":
+        name.append(f" ({prompt.status})", style="yellow")
+    version = found.version.display.partition(" (")[0] if found.version else "-"
+    labels = Text(", ").join(Text(f"{state.label} {state.version}", style="green") for state in found.labels)
+    return found.id, version, labels, found.model or "-", name
+
+
+def _tell_nearest(workspace: Workspace, wanted: PromptFilter) -> None:
+    """What a filter that matched nothing may have meant."""
+    everything = workspace.prompts()
+    known: dict[str, set[str]] = {
+        "label": {state.label for each in everything for state in each.labels},
+        "model": {each.model for each in everything if each.model},
+        "provider": {each.provider for each in everything if each.provider},
+        "tag": {tag for each in everything if each.prompt for tag in each.prompt.tags},
     }
+    asked = [("tag", tag) for tag in wanted.tags]
+    asked += [(name, value) for name in ("label", "model", "provider") if (value := getattr(wanted, name)) is not None]
+    for name, value in asked:
+        near = nearest(value, sorted(known[name]))
+        if value not in known[name] and near:
+            tell(f"  {styled('hint:', sys.stderr, fg='cyan')} did you mean --{name} {near[0]}?")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -12,9 +13,13 @@ from promptctl.workspace import Workspace, open_workspace
 
 
 def complete_ref(incomplete: str) -> list[str]:
-    """Prompt ids that begin with what was typed; nothing outside a workspace."""
+    """Prompt ids, and behind @ the prompt's labels, that begin with what was typed; nothing outside a workspace."""
     try:
         with open_workspace(on_warning=lambda _: None) as workspace:
+            if "@" in incomplete and workspace.repository.is_versioned:
+                live = [state for state in workspace.labels.here().states.values() if state.is_live]
+                names = [f"{state.prompt}@{state.label}" for state in live]
+                return [name for name in names if name.startswith(incomplete)]
             return [prompt_id for prompt_id in workspace.prompt_ids() if prompt_id.startswith(incomplete)]
     except (PromptctlError, OSError):
         return []
@@ -39,11 +44,26 @@ InputFiles = Annotated[
 InputsFile = Annotated[
     str | None, typer.Option("--inputs", metavar="FILE", help="Many inputs: a YAML or JSON mapping; - reads stdin.")
 ]
+Label = Annotated[
+    str,
+    typer.Argument(
+        metavar="PROMPT@LABEL", help="A label of a prompt: support/triage@production.", autocompletion=complete_ref
+    ),
+]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; recorded with the move.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document with stable keys.")]
 
 
 def workspace_of(context: typer.Context) -> Workspace:
-    """The workspace that the command works in; closed when the command ends."""
-    workspace = open_workspace(context.obj, on_warning=warn)
-    context.call_on_close(workspace.close)
+    """The workspace that the command works in; when the command ends, it is closed, and what changed is told."""
+    workspace = open_workspace(
+        context.obj, on_warning=warn, is_interactive=sys.stdin is not None and sys.stdin.isatty()
+    )
+
+    def finish() -> None:
+        for notice in workspace.notices:
+            warn(notice)
+        workspace.close()
+
+    context.call_on_close(finish)
     return workspace

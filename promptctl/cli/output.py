@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import typer
 
@@ -83,10 +83,12 @@ def tell_problem(problem: Problem) -> None:
         _tell_hint(problem.hint)
 
 
-def say_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = ()) -> None:
+def say_table(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = (), whole: Sequence[str] = ()
+) -> None:
     """A table: drawn on a terminal; tab-separated with a header line, never cut, in a pipe.
 
-    `right` names the columns whose values are numbers.
+    `right` names the columns whose values are numbers, `whole` those whose values are kept on one line.
     """
     if not is_terminal():
         say("\t".join(column.lower() for column in columns))
@@ -98,10 +100,23 @@ def say_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: S
 
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        side: Literal["left", "right"] = "right" if column in right else "left"
+        table.add_column(column, justify=side, overflow="fold", no_wrap=column in whole)
     for row in rows:
-        table.add_row(*(value if isinstance(value, Text) else Text(_cell(value)) for value in row))
+        table.add_row(*(value if isinstance(value, Text) else Text(visible(_cell(value))) for value in row))
     console().print(table)
+
+
+def visible(text: str) -> str:
+    """Text from files and commits as a terminal may show it: a control character in it stays a character."""
+    if not is_terminal() or all(character.isprintable() or character in "\n\t" for character in text):
+        return text
+    return "".join(
+        character
+        if character.isprintable() or character in "\n\t"
+        else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
 
 
 def format_cost(cost_nano_usd: int | None) -> str:

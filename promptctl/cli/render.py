@@ -36,10 +36,15 @@ def render(
         _show(rendered)
 
 
+def role_heading(role: str, note: str = "") -> str:
+    """The line above a message."""
+    text = f"── {role}{f' ({note})' if note else ''} ──"
+    return styled(text, sys.stdout, fg=_ROLE_COLOURS.get(role), bold=True)
+
+
 def _show(rendered: RenderedPrompt) -> None:
     for message in rendered.messages:
-        role = str(message["role"])
-        say(styled(f"── {role} ──", sys.stdout, fg=_ROLE_COLOURS.get(role), bold=True))
+        say(role_heading(str(message["role"])))
         say(_text(message).rstrip("\n"))
         say()
     prompt = rendered.prompt

@@ -1,0 +1,220 @@
+"""A prompt file copied to another id: references relative to its folder are written anew, nothing is overwritten."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from promptctl.errors import InvalidFiles, Place, UsageError, WorkspaceError
+from promptctl.formats.names import (
+    PROMPT_SUFFIXES,
+    PROMPTS,
+    PathRefused,
+    id_problem,
+    prompt_stem,
+    resolve_path,
+)
+from promptctl.formats.prompt_file import read_prompt_file
+from promptctl.formats.yaml_reader import Document, Key
+from promptctl.prompts.closure import message_texts
+from promptctl.prompts.loading import load_prompt_file
+from promptctl.prompts.templates import BadTemplate, includes
+from promptctl.prompts.tree import MAX_BYTES, Tree
+
+if TYPE_CHECKING:
+    from promptctl.prompt_at_version import PromptAtVersion
+    from promptctl.workspace import Workspace
+
+_HERE = "./"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copied:
+    """What a copy did.
+
+    `rewritten` are the references that were relative to the file's folder, as they are written now. `differing` are
+    files that the copy names and that are not, in the work tree, what they were at the version copied.
+    """
+
+    source: PromptAtVersion
+    prompt: str
+    path: str
+    rewritten: tuple[str, ...] = ()
+    differing: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able, with stable keys."""
+        version = self.source.version
+        return {
+            "prompt": self.prompt,
+            "path": self.path,
+            "source": self.source.prompt.id,
+            "source_path": self.source.prompt.path,
+            "version": version.number,
+            "version_display": version.display,
+            "commit": version.commit,
+            "rewritten": list(self.rewritten),
+            "differing": list(self.differing),
+        }
+
+
+def copy(workspace: Workspace, ref: str, new_id: str) -> Copied:
+    """Write the prompt file that a ref names, at whatever version, to the work tree under another id.
+
+    The copy is a prompt of its own: what the file says under `formerly` is left out. Raises `UsageError` where the new
+    id is none or is taken, and `WorkspaceError` where the copy would not name the same files.
+    """
+    source = workspace.prompt(ref)
+    path = _new_path(workspace, source.prompt.path, new_id)
+    tree = workspace.repository.work_tree
+    draft = _Draft(source, path)
+    overlay = _Overlay(tree, path, draft.text)
+    named = set(source.prompt.closure[1:])
+    try:
+        copied = load_prompt_file(overlay, path)
+    except InvalidFiles as error:
+        missing = [each for each in sorted(named) if not _is_there(tree, each)]
+        raise _lacking(source, missing) if missing else error from error
+    if set(copied.closure[1:]) != named or copied.formerly:
+        raise WorkspaceError(
+            f"{source.ref} cannot be copied: what it names relative to its folder cannot be written anew",
+            hint=f"write its references relative to {PROMPTS}/, without the leading ./, and copy it again",
+        )
+    _write(workspace, path, draft.text.encode("utf-8", "surrogateescape"))
+    differing = [each for each in sorted(named) if source.tree.read(each) != tree.read(each)]
+    return Copied(source=source, prompt=new_id, path=path, rewritten=tuple(draft.rewritten), differing=tuple(differing))
+
+
+def _new_path(workspace: Workspace, old_path: str, new_id: str) -> str:
+    """Where the copy goes: the new id with the suffix that the file has."""
+    problem = id_problem(new_id)
+    if problem is not None:
+        stem = prompt_stem(new_id)
+        hint = f"its id is {stem}" if stem else f"a prompt's id is its path below {PROMPTS}/"
+        raise UsageError(f"{new_id!r} cannot be a prompt: {problem}", hint=hint)
+    stem = prompt_stem(new_id if new_id.startswith(f"{PROMPTS}/") else f"{PROMPTS}/{new_id}")
+    if stem is not None:
+        raise UsageError(f"{new_id!r} is a file; a prompt is named by its id", hint=f"its id is {stem}")
+    for suffix in PROMPT_SUFFIXES:
+        taken = f"{PROMPTS}/{new_id}{suffix}"
+        if os.path.lexists(workspace.root / taken):
+            raise UsageError(f"there is a prompt {new_id} already: {taken}", hint="choose another id, or remove it")
+    suffix = next(suffix for suffix in PROMPT_SUFFIXES if old_path.endswith(suffix))
+    return f"{PROMPTS}/{new_id}{suffix}"
+
+
+class _Draft:
+    """The text of a copy: `rewritten` are its references as they were and as they are."""
+
+    def __init__(self, source: PromptAtVersion, path: str) -> None:
+        self._old, self._new = source.prompt.path, path
+        data = source.tree.read(self._old)
+        self._lines = re.split(r"(?<=\n)", data.decode("utf-8", "surrogateescape"))
+        self.rewritten: list[str] = []
+        file = read_prompt_file(data, self._old)
+        if self._old.rpartition("/")[0] != path.rpartition("/")[0]:
+            is_jinja = file.data.get("template", "jinja2") == "jinja2"
+            named = [*_references(file.document.data, file.document), *(_includes(file.document) if is_jinja else ())]
+            for reference, place in named:
+                if reference.startswith(_HERE):
+                    self._rewrite(reference, place)
+        if "formerly" in file.data:
+            self._leave_out("formerly", file.document)
+
+    @property
+    def text(self) -> str:
+        return "".join(self._lines)
+
+    def _rewrite(self, reference: str, place: Place) -> None:
+        try:
+            wanted = resolve_path(reference.partition("#")[0], self._old, PROMPTS).removeprefix(f"{PROMPTS}/")
+        except PathRefused:
+            return  # loading has told of it
+        wanted += reference[len(reference.partition("#")[0]) :]
+        line = (place.line or 1) - 1
+        pattern = rf"(?<![\w./-]){re.escape(reference)}(?![\w./-])"
+        self._lines[line] = re.sub(pattern, lambda _: wanted, self._lines[line])
+        self.rewritten.append(f"{reference} → {wanted}")
+
+    def _leave_out(self, key: str, document: Document) -> None:
+        """Take a top-level key out, with its lines; what cannot be done is found when the copy is read."""
+        place = document.key_place(key)
+        starts = sorted(line for other in document.data if (line := document.key_place(other).line) is not None)
+        if place.line is None or place.column != 1 or starts.count(place.line) > 1:
+            return
+        end = next((line for line in starts if line > place.line), len(self._lines) + 1) - 1
+        while end > place.line and self._lines[end - 1].lstrip(" ").startswith(("#", "\n", "\r")):
+            end -= 1
+        del self._lines[place.line - 1 : end]
+
+
+def _references(value: Any, document: Document, keys: tuple[Key, ...] = ()) -> Iterator[tuple[str, Place]]:
+    """Every `$ref` of the file, with its place."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        if key == "$ref" and isinstance(item, str):
+            yield item, document.place(*keys, key)
+        else:
+            yield from _references(item, document, (*keys, key))
+
+
+def _includes(document: Document) -> Iterator[tuple[str, Place]]:
+    """Every partial that the messages include, with its place."""
+    for text, keys in message_texts(document.data.get("messages", ())):
+        with suppress(BadTemplate):
+            place_of = partial(_line_place, document, keys)
+            yield from ((reference, place_of(line)) for reference, line in includes(text))
+
+
+def _line_place(document: Document, keys: tuple[Key, ...], line: int) -> Place:
+    return document.line_place(line, *keys)
+
+
+class _Overlay:
+    """The work tree with one file more."""
+
+    commit: str | None = None
+
+    def __init__(self, tree: Tree, path: str, text: str) -> None:
+        self._tree = tree
+        self._path = path
+        self._data = text.encode("utf-8", "surrogateescape")
+
+    def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
+        return self._data if path == self._path else self._tree.read(path, max_bytes=max_bytes)
+
+    def paths(self, prefix: str) -> list[str]:
+        return sorted({*self._tree.paths(prefix), self._path})
+
+
+def _is_there(tree: Tree, path: str) -> bool:
+    try:
+        tree.read(path)
+    except (FileNotFoundError, WorkspaceError):
+        return False
+    return True
+
+
+def _lacking(source: PromptAtVersion, missing: list[str]) -> WorkspaceError:
+    commit = source.version.commit
+    return WorkspaceError(
+        f"{source.ref} cannot be copied: the work tree lacks {', '.join(missing)}, which it names",
+        hint=f"git restore --source={(commit or 'COMMIT')[:12]} -- {' '.join(missing)}",
+    )
+
+
+def _write(workspace: Workspace, path: str, data: bytes) -> None:
+    file = workspace.repository.work_tree.root / path
+    if os.path.realpath(file.parent) != str(file.parent):
+        raise WorkspaceError(f"{path} would be reached through a symbolic link", hint="choose another id")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("xb") as opened:
+            opened.write(data)
+    except OSError as error:
+        raise WorkspaceError(f"{path} cannot be written: {error.strerror}") from error

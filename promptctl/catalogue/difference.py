@@ -1,0 +1,76 @@
+"""Two versions of a prompt, or two prompts, side by side: what differs and who breaks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from promptctl.errors import GitError, PromptNotFound, RevisionNotFound
+from promptctl.versions.diff import PromptDiff, diff_prompts
+from promptctl.versions.refs import parse_ref
+
+if TYPE_CHECKING:
+    from promptctl.prompt_at_version import PromptAtVersion
+    from promptctl.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What differs from `old` to `new`."""
+
+    old: PromptAtVersion
+    new: PromptAtVersion
+    diff: PromptDiff
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able, with stable keys."""
+        return {"old": _side(self.old), "new": _side(self.new), **self.diff.to_data()}
+
+
+def compare(workspace: Workspace, old: str, new: str | None = None) -> Difference:
+    """What differs from one ref to another; without `new`, to the work tree.
+
+    A bare prompt without `new` means what was committed against the work tree. A `new` such as `@v7` is a version of
+    the same prompt.
+    """
+    first = parse_ref(old)
+    if new is None:
+        before = _committed(workspace, first.prompt) if first.at is None else workspace.prompt(old)
+        return _difference(before, workspace.prompt(first.prompt))
+    after = f"{first.prompt}{new}" if new.startswith("@") else new
+    return _difference(workspace.prompt(old), workspace.prompt(after))
+
+
+def _difference(old: PromptAtVersion, new: PromptAtVersion) -> Difference:
+    return Difference(old, new, diff_prompts(old.prompt, new.prompt))
+
+
+def _committed(workspace: Workspace, prompt: str) -> PromptAtVersion:
+    """The prompt at HEAD."""
+    if workspace.repository.git is None:
+        raise GitError(
+            f"there is nothing to compare {prompt} with: the workspace is not in a Git repository",
+            hint=f"name another prompt: promptctl diff {prompt} OTHER",
+        )
+    at_work = workspace.prompt(prompt)
+    try:
+        return workspace.prompt(f"{prompt}@HEAD")
+    except (PromptNotFound, RevisionNotFound) as error:
+        raise PromptNotFound(
+            f"{prompt} is not committed yet: there is nothing to compare it with",
+            hint=f"git add {at_work.prompt.path} && git commit",
+        ) from error
+
+
+def _side(at_version: PromptAtVersion) -> dict[str, Any]:
+    version = at_version.version
+    return {
+        "ref": str(at_version.ref),
+        "prompt": at_version.prompt.id,
+        "version": version.number,
+        "version_display": version.display,
+        "commit": version.commit,
+        "dirty": version.is_dirty,
+        "digest": version.digest,
+        "label": version.label,
+    }

@@ -1,0 +1,171 @@
+"""The prompts of a workspace, by what a person looks for: with their versions and their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from promptctl.errors import InvalidFiles, UsageError
+from promptctl.formats.names import PROMPTS, nearest
+from promptctl.prompts.loading import closure_of, load_prompt, prompt_paths
+from promptctl.prompts.sources import Cache
+
+if TYPE_CHECKING:
+    from promptctl.prompts.prompt import Prompt
+    from promptctl.versions.label_chains import LabelState
+    from promptctl.versions.overview import PromptNumber
+    from promptctl.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptFilter:
+    """Which prompts; all that is given must hold.
+
+    `tags` must all be there. `search` is looked for in id, name, description and tags, whatever the case. `label`
+    must be live. `model` may be a glob, and is the workspace's default for a prompt without one; `provider` is what
+    stands before the model's first slash. `uses` is a partial, schema or tool file that the prompt pulls in.
+    """
+
+    tags: Sequence[str] = ()
+    search: str | None = None
+    label: str | None = None
+    status: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    uses: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptSummary:
+    """One prompt of the work tree, or what is wrong with its file.
+
+    `version` is None outside Git. `labels` are the live ones, by name. `model` is what would run: the prompt's own or
+    the workspace's default.
+    """
+
+    id: str
+    path: str
+    prompt: Prompt | None = None
+    error: InvalidFiles | None = None
+    model: str | None = None
+    version: PromptNumber | None = None
+    labels: tuple[LabelState, ...] = ()
+
+    @property
+    def provider(self) -> str | None:
+        """What stands before the model's first slash."""
+        return self.model.partition("/")[0] if self.model else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able, with stable keys."""
+        prompt, version = self.prompt, self.version
+        return {
+            "prompt": self.id,
+            "name": prompt.name if prompt else None,
+            "description": prompt.description if prompt else None,
+            "path": self.path,
+            "status": prompt.status if prompt else None,
+            "tags": list(prompt.tags) if prompt else [],
+            "model": self.model,
+            "provider": self.provider,
+            "version": version.number if version else None,
+            "version_display": version.display if version else "unversioned",
+            "dirty": version.is_dirty if version else None,
+            "labels": {state.label: state.version for state in self.labels},
+            "error": str(self.error) if self.error else None,
+        }
+
+
+def list_prompts(workspace: Workspace, wanted: PromptFilter | None = None) -> list[PromptSummary]:
+    """The work tree's prompts that the filter means, sorted by id.
+
+    Raises `UsageError` where `uses` names nothing that is there or that any prompt looks for.
+    """
+    wanted = wanted or PromptFilter()
+    paths = prompt_paths(workspace.repository.work_tree)
+    if wanted.uses is not None:
+        users = _users(workspace, wanted.uses, paths.values())
+        paths = {id_: path for id_, path in paths.items() if path in users}
+    numbers = workspace.repository.numbers() if paths else {}
+    labels = _live_labels(workspace) if paths else {}
+    summaries = []
+    for id_, path in paths.items():
+        prompt, error = _load(workspace, id_)
+        summary = PromptSummary(
+            id=id_,
+            path=path,
+            prompt=prompt,
+            error=error,
+            model=(prompt.model or workspace.settings.model) if prompt else None,
+            version=numbers.get(id_),
+            labels=tuple(labels.get(id_, ())),
+        )
+        if _matches(summary, wanted):
+            summaries.append(summary)
+    return summaries
+
+
+def _load(workspace: Workspace, id_: str) -> tuple[Prompt | None, InvalidFiles | None]:
+    try:
+        return load_prompt(workspace.repository.work_tree, id_), None
+    except InvalidFiles as error:
+        return None, error
+
+
+def _live_labels(workspace: Workspace) -> dict[str, list[LabelState]]:
+    found: dict[str, list[LabelState]] = {}
+    if workspace.repository.is_versioned:
+        for (prompt, _), state in workspace.labels.here().states.items():
+            if state.is_live:
+                found.setdefault(prompt, []).append(state)
+    return found
+
+
+def _matches(found: PromptSummary, wanted: PromptFilter) -> bool:
+    prompt = found.prompt
+    if wanted.label is not None and wanted.label not in {state.label for state in found.labels}:
+        return False
+    if wanted.search is not None and not _is_found(wanted.search, found):
+        return False
+    if prompt is None:
+        return not (wanted.tags or wanted.status or wanted.model or wanted.provider)
+    return (
+        set(wanted.tags) <= set(prompt.tags)
+        and wanted.status in (None, prompt.status)
+        and (wanted.model is None or fnmatchcase(found.model or "", wanted.model))
+        and wanted.provider in (None, found.provider)
+    )
+
+
+def _is_found(text: str, found: PromptSummary) -> bool:
+    prompt = found.prompt
+    texts = [found.id, *((prompt.name, prompt.description, *prompt.tags) if prompt else ())]
+    return any(text.casefold() in each.casefold() for each in texts)
+
+
+def _users(workspace: Workspace, uses: str, paths: Collection[str]) -> set[str]:
+    """The prompt files that pull a file in, or look for it in vain."""
+    tree = workspace.repository.work_tree
+    cache: Cache = {}
+    read = {path: closure_of(tree, path, cache=cache) for path in paths}
+    closures = {path: closure.paths[1:] for path, closure in read.items()}
+    known = {path for path in tree.paths(PROMPTS) if path not in closures}
+    known.update(path for closure in closures.values() for path in closure)
+    candidates = [f"{PROMPTS}/{uses}", uses.removeprefix("./")]
+    with suppress(UsageError):  # a path relative to prompts/ need not lie in the current folder
+        candidates.insert(0, workspace.inside(uses))
+    file = next((path for path in candidates if path in known), None)
+    if file is None:
+        near = nearest(uses, [*known, *(path.removeprefix(f"{PROMPTS}/") for path in known)])
+        raise UsageError(
+            f"--uses {uses}: there is no such file below {PROMPTS}/, and no prompt looks for one",
+            hint=f"did you mean {near[0]}?" if near else "name a partial, a schema or a file of tools",
+        )
+    users = {path for path, closure in closures.items() if file in closure}
+    for path, closure in read.items():
+        if closure.digest is None and path not in users:
+            workspace.warn(f"{path} has errors: whether it uses {file} is not known for sure")
+    return users

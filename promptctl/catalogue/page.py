@@ -1,0 +1,177 @@
+"""The page about one prompt at one version: everything that a person wants to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from promptctl.catalogue.history import Made, made_by
+from promptctl.catalogue.labelling import state_as_dict
+from promptctl.catalogue.renames import former_ids
+from promptctl.errors import WorkspaceError
+from promptctl.prompts.prompt import MISSING, Input, Message, Placeholder, Prompt
+
+if TYPE_CHECKING:
+    from promptctl.log.records import Execution
+    from promptctl.log.stats import StatsRow
+    from promptctl.prompt_at_version import PromptAtVersion
+    from promptctl.versions.label_chains import LabelState
+    from promptctl.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One prompt at one version, with what the workspace knows around it.
+
+    `made` is the commit that made the version, or that uncommitted changes are based on. `labels` are the prompt's
+    live ones, whatever version they name. `datasets` are paths of the work tree. `totals` and `latest` are those of
+    every version, under every id that the prompt had; None where it was never called.
+    """
+
+    at_version: PromptAtVersion
+    made: Made | None = None
+    labels: Sequence[LabelState] = ()
+    datasets: Sequence[str] = ()
+    totals: StatsRow | None = None
+    latest: Execution | None = None
+
+    @property
+    def prompt(self) -> Prompt:
+        """The prompt as it was then."""
+        return self.at_version.prompt
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able, with stable keys."""
+        from promptctl.log.encoding import as_dict
+
+        prompt, version, model = self.prompt, self.at_version.version, self.at_version.model
+        return {
+            "prompt": prompt.id,
+            "name": prompt.name,
+            "description": prompt.description,
+            "status": prompt.status,
+            "tags": list(prompt.tags),
+            "formerly": list(prompt.formerly),
+            "path": prompt.path,
+            "dialect": prompt.dialect,
+            "version": version.number,
+            "version_display": version.display,
+            "commit": version.commit,
+            "dirty": version.is_dirty,
+            "digest": version.digest,
+            "label": version.label,
+            "note": version.note,
+            "made": self.made.as_dict() if self.made else None,
+            "labels": [state_as_dict(state) for state in self.labels],
+            "model": model,
+            "provider": model.partition("/")[0] if model else None,
+            "parameters": dict(prompt.parameters),
+            "template": prompt.engine,
+            "inputs": [_input_as_dict(declared) for declared in prompt.inputs.values()],
+            "messages": [_message_as_dict(item) for item in prompt.messages],
+            "partials": sorted(prompt.partials),
+            "output": _output_as_dict(prompt),
+            "response_format": dict(prompt.response_format) if prompt.response_format is not None else None,
+            "tools": [dict(tool) for tool in prompt.tools],
+            "metadata": dict(prompt.metadata),
+            "datasets": list(self.datasets),
+            "totals": self.totals.as_dict() if self.totals else None,
+            "latest_call": as_dict(self.latest) if self.latest else None,
+        }
+
+
+def page(workspace: Workspace, ref: str) -> Page:
+    """The page about what a ref names. Raises what resolving the ref raises; whatever else is missing is left out."""
+    at_version = workspace.prompt(ref)
+    prompt = at_version.prompt
+    former = former_ids(workspace.repository, prompt.id)
+    made = None
+    with suppress(WorkspaceError):
+        made = made_by(workspace, prompt, at_version.version)
+    totals, latest = _calls(workspace, prompt.id, former)
+    return Page(
+        at_version=at_version,
+        made=made,
+        labels=_labels(workspace, prompt.id),
+        datasets=_datasets(workspace, prompt.id),
+        totals=totals,
+        latest=latest,
+    )
+
+
+def _labels(workspace: Workspace, prompt: str) -> tuple[LabelState, ...]:
+    if not workspace.repository.is_versioned:
+        return ()
+    states = workspace.labels.here().states.values()
+    return tuple(state for state in states if state.prompt == prompt and state.is_live)
+
+
+def _datasets(workspace: Workspace, prompt: str) -> tuple[str, ...]:
+    from promptctl.evaluations.finding import tested_prompts
+
+    with suppress(WorkspaceError):  # a dataset that is wrong is for `validate` to tell
+        return tuple(tested_prompts(workspace.repository.work_tree).get(prompt, ()))
+    return ()
+
+
+def _calls(workspace: Workspace, prompt: str, former: Sequence[str]) -> tuple[StatsRow | None, Execution | None]:
+    if workspace.log.is_new:
+        return None, None
+    from promptctl.log.queries import Filter, latest_call, stats
+
+    wanted = Filter(prompt=prompt, renames=dict.fromkeys(former, prompt))
+    rows = stats(workspace.log, wanted, by=("prompt",))
+    return (rows[0] if rows else None), latest_call(workspace.log, prompt, tuple(former))
+
+
+def _input_as_dict(declared: Input) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "name": declared.name,
+        "type": type_of(declared.schema),
+        "required": declared.is_required and declared.default is MISSING,
+        "description": declared.description,
+        "schema": dict(declared.schema),
+    }
+    return data if declared.default is MISSING else {**data, "default": declared.default}
+
+
+def type_of(schema: Mapping[str, Any]) -> str:
+    """The type that a schema asks for, in a few words: `string`, `array of string`, `billing | refund`, `any`."""
+    if "const" in schema:
+        return str(schema["const"])
+    choices = schema.get("enum")
+    if isinstance(choices, list):
+        return " | ".join(map(str, choices))
+    named = schema.get("type")
+    if isinstance(named, list):
+        return " | ".join(map(str, named))
+    if named == "array" and isinstance(schema.get("items"), Mapping):
+        inner = type_of(schema["items"])
+        return "array" if inner == "any" else f"array of {inner}"
+    for union in ("anyOf", "oneOf"):
+        if isinstance(schema.get(union), list):
+            parts = [type_of(part) if isinstance(part, Mapping) else "any" for part in schema[union]]
+            return " | ".join(dict.fromkeys(parts))
+    return str(named) if named else "any"
+
+
+def _message_as_dict(item: Message | Placeholder) -> dict[str, Any]:
+    if isinstance(item, Placeholder):
+        return {"placeholder": item.input}
+    content = item.content if isinstance(item.content, str) else [dict(part) for part in item.content]
+    return {"role": item.role, "content": content, **item.extra}
+
+
+def _output_as_dict(prompt: Prompt) -> dict[str, Any] | None:
+    output = prompt.output
+    if output.schema is None:
+        return None
+    return {
+        "schema": dict(output.schema),
+        "path": output.schema_path,
+        "name": output.name,
+        "strict": output.is_strict,
+        "retries": output.retries,
+    }

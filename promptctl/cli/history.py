@@ -1,0 +1,33 @@
+"""`promptctl history`: the versions of one prompt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from promptctl.catalogue.history import HistoryRow
+from promptctl.cli import options
+from promptctl.cli.output import is_terminal, say_json, say_table, tell
+
+
+def history(context: typer.Context, ref: options.Ref, as_json: options.Json = False) -> None:
+    """List a prompt's versions, newest first: who made each, when and why. With a version, those up to it."""
+    rows = options.workspace_of(context).history(ref)
+    if as_json:
+        say_json([row.as_dict() for row in rows])
+    elif rows:
+        columns = ["Version", "Date", "Author", "Labels", "Subject"]
+        say_table(columns, [_row(row) for row in rows], whole=["Version", "Date"])
+    else:
+        tell("no version yet: the prompt was never committed")
+
+
+def _row(row: HistoryRow) -> tuple[Any, ...]:
+    labels = ", ".join(row.labels)
+    made = row.made
+    if made is None:
+        return row.display, None, None, labels or None, "not committed" if row.is_dirty else None
+    if not is_terminal():
+        return row.display, made.date, made.author, labels or None, made.subject
+    return row.display, made.date[:10], made.author.partition(" <")[0], labels, made.subject

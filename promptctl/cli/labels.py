@@ -1,0 +1,255 @@
+"""`promptctl label`: names that move from version to version, with who moved them and why."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from promptctl import errors
+from promptctl.catalogue.labelling import Labelling, event_as_dict, state_as_dict
+from promptctl.cli import options
+from promptctl.cli.output import is_terminal, say, say_json, say_table, styled, tell, tell_problem, visible, warn
+from promptctl.cli.validate import problem_as_dict
+from promptctl.errors import GitError, Problem
+from promptctl.log.times import parse_moment
+from promptctl.versions.label_tags import LabelEvent
+from promptctl.versions.moves import MoveResult
+
+app = typer.Typer(
+    help="Names that move from version to version: production, staging. Each move is a Git tag of its own.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+RemoteName = Annotated[
+    str | None,
+    typer.Option("--remote", metavar="NAME", help="A configured remote; the one in promptctl.yaml by default."),
+]
+
+
+@app.command("set")
+def set_label(
+    context: typer.Context,
+    label: options.Label,
+    version: Annotated[
+        str | None,
+        typer.Argument(metavar="[VERSION]", help="v7, a revision or another label; what HEAD has by default."),
+    ] = None,
+    reason: options.Reason = "",
+    as_json: options.Json = False,
+) -> None:
+    """Let a label name a version. The rules of promptctl.yaml on the default branch hold."""
+    labels = options.workspace_of(context).labels
+    _say_move(labels, labels.set(label, version, reason=reason), as_json=as_json)
+
+
+@app.command("rollback")
+def roll_back(
+    context: typer.Context,
+    label: options.Label,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="VERSION", help="A version that it named; the one before by default.")
+    ] = None,
+    reason: options.Reason = "",
+    as_json: options.Json = False,
+) -> None:
+    """Let a label name what it named before. A second rollback goes one version further back."""
+    labels = options.workspace_of(context).labels
+    _say_move(labels, labels.rollback(label, to, reason=reason), as_json=as_json)
+
+
+@app.command("remove")
+def remove(
+    context: typer.Context, label: options.Label, reason: options.Reason = "", as_json: options.Json = False
+) -> None:
+    """Let a label name nothing. Its history stays, and rollback brings it back."""
+    labels = options.workspace_of(context).labels
+    _say_move(labels, labels.remove(label, reason=reason), as_json=as_json)
+
+
+@app.command("list")
+def list_labels(
+    context: typer.Context,
+    prompt: Annotated[
+        str | None,
+        typer.Argument(metavar="[PROMPT]", help="Only this prompt's.", autocompletion=options.complete_ref),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also labels that were removed.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """List the labels and what they name. Says also who moved each there, when and why."""
+    found = options.workspace_of(context).labels.all(prompt)
+    states = [state for state in found.states.values() if everything or state.is_live]
+    _tell_all(found.problems)
+    if as_json:
+        say_json([state_as_dict(state) for state in states])
+    elif states:
+        rows = [
+            (f"{state.prompt}@{state.label}", state.version if state.is_live else "removed", *_moved(state.event))
+            for state in states
+        ]
+        say_table(["Label", "Version", "Commit", "Date", "By", "Reason"], rows, whole=["Version", "Commit", "Date"])
+    else:
+        tell("no label yet: promptctl label set PROMPT@production")
+
+
+@app.command("log")
+def show_log(context: typer.Context, label: options.Label, as_json: options.Json = False) -> None:
+    """Show every move of a label. Newest first: who, when, why, on which evidence."""
+    history = options.workspace_of(context).labels.log(label)
+    _tell_all(history.problems)
+    events = list(reversed(history.events))
+    if as_json:
+        say_json([event_as_dict(event) for event in events])
+        return
+    rows = [
+        (event.n, event.action, event.version, *_moved(event), event.evaluation or (None if is_terminal() else "-"))
+        for event in events
+    ]
+    has_evidence = any(event.evaluation for event in events)
+    columns = ["N", "Action", "Version", "Commit", "Date", "By", "Reason"]
+    if has_evidence or not is_terminal():
+        say_table([*columns, "Evaluation"], rows, right=["N"], whole=["Action", "Version", "Commit", "Date"])
+    else:
+        say_table(columns, [row[:-1] for row in rows], right=["N"], whole=["Action", "Version", "Commit", "Date"])
+
+
+@app.command("at")
+def show_at(
+    context: typer.Context,
+    label: options.Label,
+    moment: Annotated[
+        str, typer.Argument(metavar="TIME", help="2026-05-03, 2026-05-03T09:30, or an age: 90m, 12h, 7d. UTC.")
+    ],
+    as_json: options.Json = False,
+) -> None:
+    """Say what a label named at a time. Where clocks contradict the order of the moves, that is said."""
+    when = datetime.fromisoformat(parse_moment(moment).replace("Z", "+00:00"))
+    found = options.workspace_of(context).labels.at(label, when)
+    for event in found.doubtful:
+        warn(f"event {event.n} ({event.action} {event.version}) may have come before: its clock contradicts the order")
+    if as_json:
+        then = event_as_dict(found.event) if found.event else None
+        doubtful = [event_as_dict(each) for each in found.doubtful]
+        say_json({"time": when.isoformat(), "live": found.is_live, "event": then, "doubtful": doubtful})
+    elif found.event is None:
+        say(f"{label} did not exist yet")
+    elif not found.is_live:
+        say(f"{label} was removed ({_about(found.event)})")
+    else:
+        say(f"{label} was {found.event.version} ({found.event.commit[:7]}): {_about(found.event)}")
+
+
+@app.command("fetch")
+def fetch(context: typer.Context, remote: RemoteName = None, as_json: options.Json = False) -> None:
+    """Bring every label of the remote. Git's own fetch does not bring them all."""
+    found = options.workspace_of(context).labels.fetch(remote)
+    names = [ref.removeprefix("refs/tags/prompt/") for ref in found.added]
+    if as_json:
+        conflicts = [{"tag": each.ref, "here": each.here, "there": each.there} for each in found.conflicts]
+        say_json({"remote": found.remote, "added": names, "conflicts": conflicts})
+    else:
+        for name in names:
+            say(name)
+        tell(f"{_count(len(names), 'new move')} from {found.remote}")
+    if found.conflicts:
+        tags = ", ".join(each.ref.removeprefix("refs/tags/") for each in found.conflicts)
+        raise GitError(
+            f"{_count(len(found.conflicts), 'tag')} differ between here and {found.remote}, and were left alone: {tags}",
+            hint="promptctl label verify",
+        )
+
+
+@app.command("push")
+def push(context: typer.Context, remote: RemoteName = None, as_json: options.Json = False) -> None:
+    """Publish the moves that no remote has yet. One that came too late is undone here, and what won is said."""
+    done = options.workspace_of(context).labels.push(remote)
+    if as_json:
+        say_json(
+            {
+                "remote": done.remote,
+                "pushed": [event_as_dict(event) for event in done.events],
+                "undone": [
+                    {"event": event_as_dict(each.event), "won": event_as_dict(each.won) if each.won else None}
+                    for each in done.undone
+                ],
+                "refused": [problem_as_dict(problem) for problem in done.refused],
+            }
+        )
+    else:
+        for event in done.events:
+            say(f"pushed  {event.name}  {event.action} {event.version}")
+        if not (done.events or done.undone or done.refused):
+            tell(f"nothing to push: {done.remote} has every move")
+    for each in done.undone:
+        won = f"{each.won.action} {each.won.version} by {_about(each.won)}" if each.won else "another move"
+        warn(
+            f"{each.event.name} ({each.event.action} {each.event.version}) came too late and was undone: {won} came first"
+        )
+    _tell_all(done.refused)
+    if done.undone or done.refused:
+        raise typer.Exit(errors.WORKSPACE)
+
+
+@app.command("verify")
+def verify(context: typer.Context, as_json: options.Json = False) -> None:
+    """Check every label. Its tags, what each follows, the commits they name, the remote. Exit code 1 on any error."""
+    problems = options.workspace_of(context).labels.verify()
+    failed = sum(problem.severity == "error" for problem in problems)
+    if as_json:
+        warnings = len(problems) - failed
+        found = [problem_as_dict(problem) for problem in problems]
+        say_json({"errors": failed, "warnings": warnings, "problems": found})
+    else:
+        _tell_all(problems)
+        say(f"{_count(failed, 'error')}, {_count(len(problems) - failed, 'warning')}")
+    if failed:
+        raise typer.Exit(errors.CHECK_FAILED)
+
+
+def _say_move(labels: Labelling, result: MoveResult, *, as_json: bool) -> None:
+    event, before = result.event, result.before
+    if as_json:
+        say_json(
+            {
+                **event_as_dict(event),
+                "moved": result.is_moved,
+                "pushed": result.is_pushed,
+                "before": event_as_dict(before) if before and result.is_moved else None,
+            }
+        )
+        return
+    name = f"{event.prompt}@{event.label}"
+    if not result.is_moved:
+        say(f"{name} is {event.version} already" if event.is_live else f"{name} was removed already")
+        return
+    old = before.version if before and before.is_live else "nothing"
+    new = f"{event.version} ({event.commit[:7]})" if event.is_live else "nothing"
+    say(f"{styled(name, sys.stdout, bold=True)}  {old} → {styled(new, sys.stdout, fg='green')}")
+    if not result.is_pushed and labels.has_remote:
+        tell("only this clone knows: publish it with promptctl label push")
+
+
+def _moved(event: LabelEvent) -> tuple[Any, ...]:
+    """Commit, date, who and why, as a table shows them."""
+    if not is_terminal():
+        return event.commit, event.date.isoformat(), event.actor, event.reason or None
+    return event.commit[:7], f"{event.date:%Y-%m-%d %H:%M}", event.actor.partition(" <")[0], event.reason or "-"
+
+
+def _about(event: LabelEvent) -> str:
+    why = f": {event.reason}" if event.reason else ""
+    return visible(f"{event.actor.partition(' <')[0]}, {event.date:%Y-%m-%d %H:%M %z}{why}")
+
+
+def _tell_all(problems: Iterable[Problem]) -> None:
+    for problem in problems:
+        tell_problem(problem)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,97 @@
+"""How a page is laid out: facts behind their names, small tables, templates with their marks in colour."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+from promptctl.cli.output import is_terminal, say, styled, visible
+
+_NAME_WIDTH = 11
+_WIDEST = 120
+_JINJA = re.compile(r"(\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\})", re.DOTALL)
+_SIMPLE = re.compile(r"(\{\{.*?\}\})", re.DOTALL)
+_STYLES: dict[str, dict[str, Any]] = {
+    "{{": {"fg": "cyan"},
+    "{%": {"fg": "magenta"},
+    "{#": {"dim": True},
+}
+
+
+def page_width() -> int:
+    """How many columns a page takes: the terminal's, but no more than can be read."""
+    return min(shutil.get_terminal_size().columns, _WIDEST)
+
+
+def say_heading(text: str) -> None:
+    """The line above a part of the page."""
+    say()
+    say(styled(text, sys.stdout, bold=True))
+
+
+def say_fact(name: str, text: str | None, **style: Any) -> None:
+    """One fact behind its name, wrapped on a terminal; nothing where there is nothing to say."""
+    if not text:
+        return
+    lines = [visible(text)]
+    if is_terminal():
+        lines = textwrap.wrap(lines[0], page_width() - _NAME_WIDTH, break_on_hyphens=False) or [""]
+    head = styled(name.ljust(_NAME_WIDTH), sys.stdout, dim=True)
+    for line in lines:
+        say(head + (styled(line, sys.stdout, **style) if style else line))
+        head = " " * _NAME_WIDTH
+
+
+def say_columns(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A small table within the page: aligned, its last column wrapped on a terminal."""
+    cells = [[visible(" ".join(value.split())) for value in row] for row in rows]
+    widths = [max(len(row[index]) for row in [list(columns), *cells]) for index in range(len(columns) - 1)]
+    if is_terminal():
+        widths = [min(width, page_width() // len(columns)) for width in widths]
+    say(styled(_line(columns, widths), sys.stdout, dim=True))
+    for row in cells:
+        for line in _lines(row, widths):
+            say(line)
+
+
+def say_text(text: str, *, most_lines: int | None = None, indent: str = "") -> bool:
+    """A text of several lines, cut after `most_lines`; whether it was cut."""
+    lines = visible(text).rstrip("\n").split("\n")
+    for line in lines[:most_lines]:
+        say(f"{indent}{line}" if line else "")
+    return most_lines is not None and len(lines) > most_lines
+
+
+def template(text: str, engine: str) -> str:
+    """A message's text with the marks of its template in colour."""
+    text = visible(text)
+    marks = {"jinja2": _JINJA, "simple": _SIMPLE}.get(engine)
+    if marks is None:
+        return text
+    return "".join(_marked(part) for part in marks.split(text))
+
+
+def _marked(part: str) -> str:
+    style = _STYLES.get(part[:2])
+    if style is None:
+        return part
+    # Line by line, so that a pager or a cut keeps the colour where it belongs.
+    return "\n".join(styled(line, sys.stdout, **style) for line in part.split("\n"))
+
+
+def _lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    if not is_terminal():
+        return [_line(row, widths)]
+    room = max(page_width() - sum(widths) - 2 * len(widths), 20)
+    wrapped = [textwrap.wrap(value, width) or [""] for value, width in zip(row, [*widths, room], strict=True)]
+    height = max(map(len, wrapped))
+    return [_line([part[at] if at < len(part) else "" for part in wrapped], widths) for at in range(height)]
+
+
+def _line(values: Sequence[str], widths: Sequence[int]) -> str:
+    head = "".join(f"{value:<{width}}  " for value, width in zip(values, widths, strict=False))
+    return f"{head}{values[-1]}".rstrip()

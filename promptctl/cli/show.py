@@ -1,0 +1,184 @@
+"""`promptctl show`: the page about one prompt."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import typer
+
+from promptctl.catalogue.page import Page, type_of
+from promptctl.cli import options
+from promptctl.cli.output import format_cost, format_count, format_latency, say, say_json, styled, tell, visible, warn
+from promptctl.cli.page_layout import page_width, say_columns, say_fact, say_heading, say_text, template
+from promptctl.cli.render import role_heading
+from promptctl.log.ids import short_id
+from promptctl.log.records import Execution
+from promptctl.prompts.prompt import MISSING, Input, Message, Placeholder, Prompt
+
+_STATUS_COLOURS = {"deprecated": "yellow", "inactive": "red"}
+_REPLY_LINES = 8
+
+
+def show(context: typer.Context, ref: options.Ref, as_json: options.Json = False) -> None:
+    """Show everything about a prompt: version, labels, inputs, messages, model, datasets, totals, latest call."""
+    page = options.workspace_of(context).page(ref)
+    if page.at_version.version.note:
+        warn(f"the version is not known: {page.at_version.version.note}")
+    if as_json:
+        say_json(page.as_dict())
+        return
+    _say_head(page)
+    _say_facts(page)
+    prompt = page.prompt
+    if prompt.inputs:
+        say_heading("Inputs")
+        say_columns(
+            ["name", "type", "default", "description"], [_input_row(declared) for declared in prompt.inputs.values()]
+        )
+    if prompt.output.schema is not None:
+        _say_output(prompt, prompt.output.schema)
+    if prompt.tools:
+        say_heading("Tools")
+        say_columns(["tool", "description"], [_tool_row(tool) for tool in prompt.tools])
+    say_heading("Messages")
+    for item in prompt.messages:
+        _say_message(item, prompt.engine)
+    if page.latest is not None:
+        _say_latest(page.latest)
+
+
+def _say_head(page: Page) -> None:
+    prompt = page.prompt
+    title = visible(prompt.name)
+    if prompt.name == prompt.id:
+        say(styled(title, sys.stdout, bold=True))
+    else:
+        room = max(page_width() - len(title) - len(prompt.id), 2)
+        say(styled(title, sys.stdout, bold=True) + " " * room + styled(prompt.id, sys.stdout, fg="blue"))
+    if prompt.description:
+        say_text(prompt.description)
+    say()
+
+
+def _say_facts(page: Page) -> None:
+    prompt, at_version = page.prompt, page.at_version
+    version, made = at_version.version, page.made
+    asked = f", asked for as @{version.label}" if version.label else ""
+    say_fact("version", version.display + asked, bold=True)
+    if made is not None:
+        since = "since" if version.is_dirty else "made"
+        who = made.author.partition(" <")[0]
+        day = made.date.replace("T", " ")[:16]
+        say_fact(since, f"{made.commit[:7]} by {who}, {day}: {made.subject}")
+    labels = [
+        f"{state.label} {state.version}" + (" (not pushed)" if state.is_unpushed else "") for state in page.labels
+    ]
+    say_fact("labels", ", ".join(labels), fg="green")
+    if prompt.status != "active":
+        say_fact("status", prompt.status, fg=_STATUS_COLOURS.get(prompt.status), bold=True)
+    say_fact("tags", ", ".join(prompt.tags))
+    say_fact("formerly", ", ".join(prompt.formerly))
+    parameters = "  ".join(f"{name}={_compact(value)}" for name, value in prompt.parameters.items())
+    default = "" if prompt.model or at_version.model is None else " (the workspace's default)"
+    say_fact("model", f"{at_version.model or 'none named'}{default}" + (f"  {parameters}" if parameters else ""))
+    say_fact("includes", ", ".join(sorted(prompt.partials)))
+    if prompt.output.schema is None and prompt.response_format is not None:
+        say_fact("output", _compact(prompt.response_format))
+    say_fact("metadata", "  ".join(f"{name}={_compact(value)}" for name, value in prompt.metadata.items()))
+    say_fact("datasets", ", ".join(page.datasets) or "none")
+    if page.totals is not None:
+        row = page.totals
+        failed = f", {format_count(row.failed)} failed" if row.failed else ""
+        cost = format_cost(row.cost_nano_usd) if row.cost_nano_usd is not None else "cost unknown"
+        times = f"p50 {format_latency(row.p50_latency_ms)}, p95 {format_latency(row.p95_latency_ms)}"
+        say_fact("calls", f"{format_count(row.calls)}{failed}, {cost}, {times}")
+    say_fact("file", prompt.path)
+    say_fact("digest", version.digest)
+
+
+def _input_row(declared: Input) -> tuple[str, str, str, str]:
+    if declared.default is not MISSING:
+        need = f"= {_compact(declared.default)}"
+    else:
+        need = "required" if declared.is_required else "optional"
+    return declared.name, type_of(declared.schema), need if len(need) <= 40 else need[:39] + "…", declared.description
+
+
+def _say_output(prompt: Prompt, schema: Mapping[str, Any]) -> None:
+    say_heading("Output")
+    about = [prompt.output.schema_path or "JSON Schema in the file"]
+    about += ["strict"] if prompt.output.is_strict else []
+    about += [f"{prompt.output.retries} retries"] if prompt.output.retries else []
+    say(", ".join(about))
+    properties = schema.get("properties")
+    if not isinstance(properties, Mapping) or not properties:
+        say(type_of(schema))
+        return
+    required = schema.get("required", ())
+    rows = []
+    for name, part in properties.items():
+        part = part if isinstance(part, Mapping) else {}
+        need = "required" if name in required else "optional"
+        rows.append((str(name), type_of(_target(part, schema)), need, str(part.get("description", ""))))
+    say_columns(["property", "type", "given", "description"], rows)
+
+
+def _target(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a reference within the schema names; the schema itself where it is none."""
+    reference = schema.get("$ref")
+    if not isinstance(reference, str) or not reference.startswith("#/$defs/"):
+        return schema
+    found = root.get("$defs", {}).get(reference.removeprefix("#/$defs/"))
+    return found if isinstance(found, Mapping) else schema
+
+
+def _tool_row(tool: Mapping[str, Any]) -> tuple[str, str]:
+    function = tool.get("function", tool)
+    parameters = function.get("parameters", {})
+    required = parameters.get("required", ())
+    names = [name if name in required else f"{name}?" for name in parameters.get("properties", {})]
+    return f"{function.get('name', tool.get('type', '?'))}({', '.join(names)})", str(function.get("description", ""))
+
+
+def _say_message(item: Message | Placeholder, engine: str) -> None:
+    if isinstance(item, Placeholder):
+        say(role_heading(item.input, "messages given as this input"))
+        say()
+        return
+    say(role_heading(item.role))
+    parts = [item.content] if isinstance(item.content, str) else [_part(part) for part in item.content]
+    for part in parts:
+        say(template(part.rstrip("\n"), engine))
+    for name, value in item.extra.items():
+        say(f"[{name}: {_compact(value)}]")
+    say()
+
+
+def _part(part: Mapping[str, Any]) -> str:
+    if part.get("type") == "text" and set(part) <= {"type", "text"}:
+        return str(part.get("text", ""))
+    return f"[{_compact(part)}]"
+
+
+def _say_latest(latest: Execution) -> None:
+    asked = f"@{latest.label}" if latest.label else ""
+    about: Sequence[str] = (
+        latest.started_at.replace("T", " ")[:16] + " UTC",
+        (latest.version_display or "unversioned") + asked,
+        latest.model,
+        latest.status,
+        format_latency(latest.latency_ms),
+        format_cost(latest.cost_nano_usd) if latest.cost_nano_usd is not None else "cost unknown",
+    )
+    say(styled("Latest call", sys.stdout, bold=True) + "  " + " · ".join(about))
+    is_cut = say_text(latest.reply or latest.error_message or "", most_lines=_REPLY_LINES, indent="  ")
+    if is_cut:
+        say("  …")
+    tell(styled(f"  all of it: promptctl log show {short_id(latest.id)}", sys.stderr, dim=True))
+
+
+def _compact(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

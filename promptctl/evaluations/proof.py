@@ -1,0 +1,76 @@
+"""The evaluation in the log that proves a version good enough for a label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptctl.evaluations.datasets import Dataset
+from promptctl.evaluations.finding import tested_prompts
+from promptctl.log.evaluations import evaluations
+from promptctl.log.results import EvaluationRow
+from promptctl.log.store import Log
+from promptctl.prompts.prompt import Prompt
+from promptctl.prompts.tree import Tree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What must have been evaluated: a prompt at a version, with the model and parameters that would run."""
+
+    prompt: Prompt
+    model: str | None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+def passing_evaluation(log: Log, tree: Tree, subject: Subject, dataset: str | None) -> str | None:
+    """One line that names what proves the version; None where something is missing.
+
+    On `dataset`, or on every dataset of `tree` that tests the prompt, the last evaluation of the version's digest
+    must have passed. It counts where it covered all cases as they are in `tree` now, with the version's own model and
+    parameters, and asked no less than the dataset's `min_pass`.
+    """
+    wanted = [dataset] if dataset else tested_prompts(tree).get(subject.prompt.id, [])
+    rows = evaluations(log, digest=subject.prompt.digest)
+    found = [_last(rows, _open(tree, path, subject.prompt), subject) for path in wanted]
+    passed = [row for row in found if row is not None and row.totals.get("verdict") == "passed"]
+    if not passed or len(passed) < len(wanted):
+        return None
+    return "; ".join(_line(row) for row in passed)
+
+
+def _open(tree: Tree, path: str, prompt: Prompt) -> Dataset | None:
+    """The dataset, counted; None where it is wrong, or there is none: then nothing can have passed on it."""
+    try:
+        dataset = Dataset.of_prompt(prompt, tree) if path == prompt.path else Dataset.open(tree, path, allow_code=True)
+    except FileNotFoundError:
+        return None
+    if dataset is None or any(problem.severity == "error" for problem in dataset.check(prompt)):
+        return None
+    return dataset
+
+
+def _last(rows: list[EvaluationRow], dataset: Dataset | None, subject: Subject) -> EvaluationRow | None:
+    """The newest whole evaluation on a dataset."""
+    if dataset is None:
+        return None
+    return next((row for row in rows if _counts(row, dataset, subject)), None)
+
+
+def _counts(row: EvaluationRow, dataset: Dataset, subject: Subject) -> bool:
+    spec = row.spec
+    return (
+        row.status == "finished"
+        and row.model == subject.model
+        and spec.get("dataset") == dataset.header.path
+        and spec.get("dataset_digest") == dataset.digest
+        and not any(spec.get(part) for part in ("ids", "tags", "sample", "first"))
+        and spec.get("min_pass", 1.0) >= dataset.header.min_pass
+        and dict(spec.get("parameters", {})) == {**subject.parameters, **subject.prompt.parameters}
+    )
+
+
+def _line(row: EvaluationRow) -> str:
+    totals = row.totals
+    return f"{row.id} passed {totals.get('passed')} of {totals.get('cases')} on {row.spec.get('dataset')}"

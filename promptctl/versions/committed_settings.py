@@ -1,0 +1,58 @@
+"""The settings that hold for everyone: `promptctl.yaml` as the default branch has it, not as a work tree does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from promptctl.errors import InvalidFiles, Place
+from promptctl.formats.names import SETTINGS
+from promptctl.formats.settings_file import Settings, read_settings
+from promptctl.versions.objects import is_object_id
+
+if TYPE_CHECKING:
+    from promptctl.versions.git import Git
+    from promptctl.versions.line import Line
+    from promptctl.versions.repository import Repository
+
+
+def committed_settings(repository: Repository, *, is_fresh: bool = False) -> Settings | None:
+    """What `promptctl.yaml` says on the default branch; None where that branch has no such file.
+
+    With `is_fresh` the remote is asked where its branch stands now, so that a rule that was added there holds here at
+    once; where it cannot be asked, what was fetched last counts. Raises `HistoryIncomplete` where this clone does not
+    have the branch, and `InvalidFiles` where the file there is wrong.
+    """
+    line = repository.line()
+    tip = line.tip
+    if is_fresh and repository.git is not None:
+        tip = _tip_at_remote(repository.git, line) or tip
+    try:
+        data = repository.tree_at(tip).read(SETTINGS)
+    except FileNotFoundError:
+        return None
+    try:
+        return read_settings(data, SETTINGS)
+    except InvalidFiles as error:
+        where = f"{line.name}:{SETTINGS}"
+        problems = [
+            replace(each, place=replace(each.place, path=where) if each.place else Place(where))
+            for each in error.problems
+        ]
+        raise InvalidFiles(problems) from error
+
+
+def _tip_at_remote(git: Git, line: Line) -> str | None:
+    """Where the line's branch stands at its remote, with that commit brought here; None where there is no telling."""
+    if not line.ref.startswith("refs/remotes/"):
+        return None
+    remote, branch = line.ref.removeprefix("refs/remotes/").split("/", 1)
+    ref = f"refs/heads/{branch}"
+    listed = git.run(["ls-remote", "--quiet", "--refs", "--end-of-options", remote, ref], check=False)
+    tips = [fields[0] for fields in (text.split("\t") for text in listed.lines()) if fields[-1] == ref]
+    if listed.status != 0 or not tips or not is_object_id(tips[0]):
+        return None
+    if git.objects.read(tips[0], max_bytes=0) is None:
+        fetch = ["fetch", "--quiet", "--no-tags", "--no-prune", "--no-write-fetch-head", "--recurse-submodules=no"]
+        git.run([*fetch, "--end-of-options", remote, ref], check=False)
+    return tips[0] if git.objects.read(tips[0], max_bytes=0) is not None else None
