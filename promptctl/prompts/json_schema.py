@@ -28,7 +28,11 @@ MAX_TIME_S = 2.0
 # How many failures of each alternative of an anyOf are kept to choose the most telling from.
 _KEPT = 4
 
-_DRAFT_3_4 = ("http://json-schema.org/draft-03/schema", "http://json-schema.org/draft-04/schema")
+# Keywords that mean something else in the two oldest drafts; these are left as the library has them.
+_OLD_MEANINGS = {
+    "http://json-schema.org/draft-03/schema": frozenset({"type", "minimum", "maximum", "properties"}),
+    "http://json-schema.org/draft-04/schema": frozenset({"type", "minimum", "maximum"}),
+}
 
 
 class Validator:
@@ -105,7 +109,7 @@ def check_schema(schema: Any) -> list[str]:
         return problems
     if compile_simple(schema) is not None:
         return problems
-    return (_meta_problems(schema) + problems)[:MAX_PROBLEMS]
+    return (problems + _meta_problems(schema))[:MAX_PROBLEMS]
 
 
 def _meta_problems(schema: dict[str, Any]) -> list[str]:
@@ -190,20 +194,18 @@ def _bounded(kind: Any) -> Any:
     """The draft's validator with every keyword counted, and those replaced that take long or print values."""
     from jsonschema import validators
 
-    keywords: dict[str, Any] = dict(kind.VALIDATORS)
-    stock = ("type", "minimum", "maximum") if str(kind.META_SCHEMA.get("$schema", "")).rstrip("#") in _DRAFT_3_4 else ()
-    keywords.update({name: _leaf(name) for name in CHECKS if name in keywords and name not in stock})
-    own = {
+    own: dict[str, Any] = {
+        **{name: _leaf(name) for name in CHECKS},
         "required": _required,
+        "properties": _properties,
         "additionalProperties": _additional_properties,
         "patternProperties": _pattern_properties,
         "anyOf": _any_of,
         "oneOf": _one_of,
         "not": _not,
     }
-    keywords.update(
-        {name: keyword for name, keyword in own.items() if name in keywords and (not stock or name != "required")}
-    )
+    stock = _OLD_MEANINGS.get(str(kind.META_SCHEMA.get("$schema", "")).rstrip("#"), frozenset())
+    keywords = {name: keyword if name in stock else own.get(name, keyword) for name, keyword in kind.VALIDATORS.items()}
     extend: Any = validators.extend
     return extend(kind, {name: _counted(keyword) for name, keyword in keywords.items()})
 
@@ -216,10 +218,10 @@ def _counted(keyword: Callable[..., Any]) -> Callable[..., Any]:
     return count
 
 
-def _error(detail: str = "") -> Any:
+def _error(detail: str = "", **known: Any) -> Any:
     from jsonschema import ValidationError
 
-    return ValidationError(detail)
+    return ValidationError(detail, **known)
 
 
 def _leaf(name: str) -> Callable[..., Iterator[Any]]:
@@ -235,6 +237,16 @@ def _leaf(name: str) -> Callable[..., Iterator[Any]]:
 def _required(_: Any, names: Any, instance: Any, _schema: Any) -> Iterator[Any]:
     if isinstance(instance, dict):
         yield from (_error(shown_value(name)) for name in names if name not in instance)
+
+
+def _properties(validator: Any, properties: Any, instance: Any, _schema: Any) -> Iterator[Any]:
+    if not isinstance(instance, dict):
+        return
+    for name, subschema in properties.items():
+        if name in instance and subschema is False:  # the library would not say which
+            yield _error(path=(name,), validator="false", validator_value=False, instance=instance[name])
+        elif name in instance:
+            yield from validator.descend(instance[name], subschema, path=name, schema_path=name)
 
 
 def _additional_properties(validator: Any, allowed: Any, instance: Any, schema: Any) -> Iterator[Any]:
@@ -295,7 +307,7 @@ def _not(validator: Any, forbidden: Any, instance: Any, _schema: Any) -> Iterato
 def _failure(error: Any) -> Failure:
     """The library's error as a failure of ours."""
     keyword = error.validator or "false"
-    detail = error.message if keyword in _DETAILED else ""
+    detail = error.message if keyword in _DETAILED and not error.context else ""
     return Failure(tuple(error.absolute_path), keyword, error.validator_value, error.instance, detail)
 
 

@@ -47,9 +47,19 @@ def message(failure: Failure, *, shows_values: bool = True) -> str:
     return text if len(text) <= _MAX_MESSAGE else text[: _MAX_MESSAGE - 1] + "…"
 
 
-def rank(failure: Failure) -> tuple[int, int]:
-    """Order of usefulness: near the root first, a choice among alternatives after plain failures."""
-    return (failure.keyword in ("anyOf", "oneOf", "not"), len(failure.path))
+def rank(failure: Failure) -> tuple[Any, ...]:
+    """Order of usefulness: near the root first, what most decides first, alternatives after plain failures."""
+    path = tuple((isinstance(part, str), part) for part in failure.path)
+    return (
+        failure.keyword in ("anyOf", "oneOf", "not"),
+        len(path),
+        path,
+        _WEIGHT.get(failure.keyword, 9),
+        failure.keyword,
+    )
+
+
+_WEIGHT = {"type": 0, "required": 1, "additionalProperties": 2, "const": 3, "enum": 3}
 
 
 def shown_value(value: Any) -> str:

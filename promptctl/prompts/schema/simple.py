@@ -15,7 +15,7 @@ from promptctl.prompts.schema.messages import Failure, shown_value
 Path = tuple[str | int, ...]
 Check = Callable[[Any, Path, list[Failure]], None]
 
-MAX_FAILURES = 100
+MAX_FAILURES = 1000
 _MAX_DEPTH = 40
 
 _ANNOTATIONS = frozenset(

@@ -151,12 +151,29 @@ def schema_problems(root: Any) -> list[str]:
 
 
 def _problems_of(schema: Mapping[str, Any], root: Any) -> Iterator[str]:
-    reference = schema.get("$ref")
-    if isinstance(reference, str):
-        if not reference.startswith("#"):
-            yield f"`$ref: {reference[:80]}` is not in this schema, and nothing is ever fetched"
-        elif not _is_schema(resolve(root, reference)):
-            yield f"`$ref: {reference[:80]}` leads nowhere"
+    yield from _type_problems(schema.get("type"))
+    yield from _reference_problems(schema.get("$ref"), root)
+    yield from _pattern_problems(schema)
+    yield from _keyword_problems(schema)
+
+
+def _type_problems(named: Any) -> Iterator[str]:
+    for name in named if isinstance(named, list) else [named]:
+        if isinstance(name, str) and name not in TYPES and name != "any":  # draft 3 has `any`
+            near = nearest(name, TYPES, limit=1)
+            yield f"{name[:40]!r} is no type of JSON Schema" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def _reference_problems(reference: Any, root: Any) -> Iterator[str]:
+    if not isinstance(reference, str):
+        return
+    if not reference.startswith("#"):
+        yield f"`$ref: {reference[:80]}` is not in this schema, and nothing is ever fetched"
+    elif not _is_schema(resolve(root, reference)):
+        yield f"`$ref: {reference[:80]}` leads nowhere"
+
+
+def _pattern_problems(schema: Mapping[str, Any]) -> Iterator[str]:
     patterns = [schema["pattern"]] if isinstance(schema.get("pattern"), str) else []
     if isinstance(schema.get("patternProperties"), Mapping):
         patterns.extend(schema["patternProperties"])
@@ -168,6 +185,9 @@ def _problems_of(schema: Mapping[str, Any], root: Any) -> Iterator[str]:
                 f"the pattern {pattern[:80]} cannot be used: {error} "
                 "(patterns are RE2's: no lookaround, no back-references, no repetition above 1000)"
             )
+
+
+def _keyword_problems(schema: Mapping[str, Any]) -> Iterator[str]:
     for keyword in schema:
         if keyword in _UNSUPPORTED:
             yield f"`{keyword}` is not supported: {_UNSUPPORTED[keyword]}"
