@@ -250,6 +250,12 @@ class Workspace:
 
         return copy(self, ref, new_id)
 
+    def logged_renames(self) -> dict[str, str]:
+        """Earlier prompt ids in the log and the ids of today, as `promptctl.log.queries.Filter` takes them."""
+        from promptctl.catalogue.renames import logged_renames
+
+        return logged_renames(self)
+
     @cached_property
     def labels(self) -> Labelling:
         """The prompts' labels: moved by the workspace's rules, and told with their history."""

@@ -64,6 +64,7 @@ def list_executions(
         workspace.log,
         Filter(
             prompt=prompt,
+            renames=workspace.logged_renames() if prompt is not None else {},
             version=version,
             label=label,
             status=status,
@@ -118,6 +119,7 @@ def show_stats(
     workspace = options.workspace_of(context)
     wanted = Filter(
         prompt=prompt,
+        renames=workspace.logged_renames(),
         version=version,
         label=label,
         since=since and parse_moment(since),
