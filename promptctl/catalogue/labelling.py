@@ -13,6 +13,7 @@ from promptctl.errors import GitError, HistoryIncomplete, LabelRefused, Problem,
 from promptctl.formats.names import PROMPTS
 from promptctl.formats.settings_file import LabelSettings
 from promptctl.prompts.loading import closure_of, prompt_paths
+from promptctl.prompts.tree import MAX_BYTES
 from promptctl.versions.committed_settings import committed_settings
 from promptctl.versions.label_remote import remote_names
 from promptctl.versions.labels import Fetched, History, LabelEvent, Labels, LabelState, Listing, LiveAt
@@ -243,15 +244,30 @@ class Labelling:
 
     def _digest_of(self, commit: str, path: str) -> str | None:
         """The digest of a file of a commit, whichever workspace of the repository it belongs to."""
-        from promptctl.versions.trees import CommitTree
-
         prefix = self._git.prefix
         if not path.startswith(f"{prefix}{PROMPTS}/"):
             found = _PROMPTS_FOLDER.search(path)
             prefix = path[: found.start(1)] if found else ""
-        is_ours = prefix == self._git.prefix
-        tree = self._repository.tree_at(commit) if is_ours else CommitTree(self._git, commit, prefix)
+        tree = _Blobs(self._git, commit, prefix)
         return closure_of(tree, path.removeprefix(prefix), cache=self._parsed).digest
+
+
+class _Blobs:
+    """A commit's files, each asked for by its path: for many commits and few files of each."""
+
+    def __init__(self, git: Git, commit: str, prefix: str) -> None:
+        self.commit: str = commit
+        self._git = git
+        self._prefix = prefix
+
+    def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
+        found = self._git.objects.read(f"{self.commit}:{self._prefix}{path}", max_bytes=max_bytes)
+        if found is None or found.kind != "blob" or found.data is None:
+            raise FileNotFoundError(path)
+        return found.data
+
+    def paths(self, prefix: str) -> list[str]:  # noqa: ARG002 - no file is looked for among others
+        return []
 
 
 class _Proof:

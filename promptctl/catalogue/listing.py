@@ -9,12 +9,13 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InvalidFiles, UsageError
-from promptctl.formats.names import PROMPTS, nearest
-from promptctl.prompts.loading import closure_of, load_prompt, prompt_paths
+from promptctl.formats.names import PROMPT_SUFFIXES, PROMPTS, nearest
+from promptctl.prompts.loading import closure_of, load_prompt_file, prompt_paths, two_files
 from promptctl.prompts.sources import Cache
 
 if TYPE_CHECKING:
     from promptctl.prompts.prompt import Prompt
+    from promptctl.prompts.tree import Tree
     from promptctl.versions.label_chains import LabelState
     from promptctl.versions.overview import PromptNumber
     from promptctl.workspace import Workspace
@@ -85,15 +86,17 @@ def list_prompts(workspace: Workspace, wanted: PromptFilter | None = None) -> li
     Raises `UsageError` where `uses` names nothing that is there or that any prompt looks for.
     """
     wanted = wanted or PromptFilter()
-    paths = prompt_paths(workspace.repository.work_tree)
+    tree = workspace.repository.work_tree
+    paths = prompt_paths(tree)
     if wanted.uses is not None:
         users = _users(workspace, wanted.uses, paths.values())
         paths = {id_: path for id_, path in paths.items() if path in users}
     numbers = workspace.repository.numbers() if paths else {}
     labels = _live_labels(workspace) if paths else {}
+    files = set(tree.paths(PROMPTS))
     summaries = []
     for id_, path in paths.items():
-        prompt, error = _load(workspace, id_)
+        prompt, error = _load(tree, id_, path, files)
         summary = PromptSummary(
             id=id_,
             path=path,
@@ -108,9 +111,12 @@ def list_prompts(workspace: Workspace, wanted: PromptFilter | None = None) -> li
     return summaries
 
 
-def _load(workspace: Workspace, id_: str) -> tuple[Prompt | None, InvalidFiles | None]:
+def _load(tree: Tree, id_: str, path: str, files: Collection[str]) -> tuple[Prompt | None, InvalidFiles | None]:
+    other = next((each for suffix in PROMPT_SUFFIXES if (each := f"{PROMPTS}/{id_}{suffix}") != path), path)
     try:
-        return load_prompt(workspace.repository.work_tree, id_), None
+        if other in files:
+            raise InvalidFiles([two_files(path, other, id_)])
+        return load_prompt_file(tree, path), None
     except InvalidFiles as error:
         return None, error
 

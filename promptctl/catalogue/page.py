@@ -11,6 +11,7 @@ from promptctl.catalogue.history import Made, made_by
 from promptctl.catalogue.labelling import state_as_dict
 from promptctl.catalogue.renames import former_ids
 from promptctl.errors import WorkspaceError
+from promptctl.formats.names import DATASETS, is_dataset
 from promptctl.prompts.prompt import MISSING, Input, Message, Placeholder, Prompt
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def page(workspace: Workspace, ref: str) -> Page:
         at_version=at_version,
         made=made,
         labels=_labels(workspace, prompt.id),
-        datasets=_datasets(workspace, prompt.id),
+        datasets=_datasets(workspace, prompt),
         totals=totals,
         latest=latest,
     )
@@ -108,12 +109,17 @@ def _labels(workspace: Workspace, prompt: str) -> tuple[LabelState, ...]:
     return tuple(state for state in states if state.prompt == prompt and state.is_live)
 
 
-def _datasets(workspace: Workspace, prompt: str) -> tuple[str, ...]:
-    from promptctl.evaluations.finding import tested_prompts
+def _datasets(workspace: Workspace, prompt: Prompt) -> tuple[str, ...]:
+    """The datasets of the work tree that test the prompt; one that is wrong is for `validate` to tell."""
+    from promptctl.evaluations.datasets import Dataset
 
-    with suppress(WorkspaceError):  # a dataset that is wrong is for `validate` to tell
-        return tuple(tested_prompts(workspace.repository.work_tree).get(prompt, ()))
-    return ()
+    tree = workspace.repository.work_tree
+    found = [prompt.path] if prompt.inline_dataset is not None else []
+    for path in filter(is_dataset, tree.paths(DATASETS)):
+        with suppress(WorkspaceError):
+            if prompt.id in Dataset.open(tree, path, allow_code=True).header.prompts:
+                found.append(path)
+    return tuple(found)
 
 
 def _calls(workspace: Workspace, prompt: str, former: Sequence[str]) -> tuple[StatsRow | None, Execution | None]:

@@ -92,7 +92,9 @@ def list_labels(
             (f"{state.prompt}@{state.label}", state.version if state.is_live else "removed", *_moved(state.event))
             for state in states
         ]
-        say_table(["Label", "Version", "Commit", "Date", "By", "Reason"], rows, whole=["Version", "Commit", "Date"])
+        say_table(
+            ["Label", "Version", "Commit", "Date", "By", "Reason"], rows, whole=["Label", "Version", "Commit", "Date"]
+        )
     else:
         tell("no label yet: promptctl label set PROMPT@production")
 

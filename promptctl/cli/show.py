@@ -73,10 +73,7 @@ def _say_facts(page: Page) -> None:
         who = made.author.partition(" <")[0]
         day = made.date.replace("T", " ")[:16]
         say_fact(since, f"{made.commit[:7]} by {who}, {day}: {made.subject}")
-    labels = [
-        f"{state.label} {state.version}" + (" (not pushed)" if state.is_unpushed else "") for state in page.labels
-    ]
-    say_fact("labels", ", ".join(labels), fg="green")
+    say_fact("labels", ", ".join(f"{state.label} {state.version}" for state in page.labels), fg="green")
     if prompt.status != "active":
         say_fact("status", prompt.status, fg=_STATUS_COLOURS.get(prompt.status), bold=True)
     say_fact("tags", ", ".join(prompt.tags))
@@ -111,7 +108,7 @@ def _say_output(prompt: Prompt, schema: Mapping[str, Any]) -> None:
     say_heading("Output")
     about = [prompt.output.schema_path or "JSON Schema in the file"]
     about += ["strict"] if prompt.output.is_strict else []
-    about += [f"{prompt.output.retries} retries"] if prompt.output.retries else []
+    about += [f"retried {prompt.output.retries}×"] if prompt.output.retries else []
     say(", ".join(about))
     properties = schema.get("properties")
     if not isinstance(properties, Mapping) or not properties:
