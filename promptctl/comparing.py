@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import UsageError
+from promptctl.errors import InputError, UsageError
 from promptctl.evaluating import Evaluating, EvaluationRequest
+from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.compared import Compared
 from promptctl.evaluations.comparison import Comparison, compare
 from promptctl.evaluations.confirmation import Confirmed, Rerun, confirm
@@ -29,13 +30,17 @@ if TYPE_CHECKING:
 RERUNS = 3
 MOST_RERUN = 50
 _NEVER_FRESH: frozenset[ReplySource] = frozenset({"replay", "recorded"})
-_MUST_BE_EQUAL = ("dataset_digest", "ids", "tags", "sample", "seed", "first", "repeats", "at_least", "parameters")
+_MUST_BE_EQUAL = (
+    *("dataset_digest", "ids", "tags", "sample", "seed", "first", "repeats", "at_least", "parameters"),
+    *("judge", "is_replayed", "left_out"),
+)
 
 
 class Comparing:
-    """Comparisons of one workspace."""
+    """Comparisons of one workspace. `spent_nano_usd` is what all of them have cost so far."""
 
     def __init__(self, workspace: Workspace, rule: GateRule) -> None:
+        self.spent_nano_usd = 0
         self._workspace = workspace
         self._rule = rule
         self._evaluating: Evaluating | None = None
@@ -59,21 +64,42 @@ class Comparing:
         that the log holds already, of the same digest, model and cases, is not made again. Flipped cases are then
         asked for again, three times on each side.
         """
-        evaluating = self._evaluating = Evaluating(self._workspace, request)
-        plans = evaluating.plans()
-        sides = [(plan, self._base_plan(evaluating, plan, base, request)) for plan in plans]
         found = []
-        for head_plan, base_plan in sides:
+        for head_plan, base_plan in self.sides(request, base):
             if self._is_stopped:
                 break
             kept = None if not request.is_cached else _same(self._workspace.log, base_plan)
             wanted = [(head_plan, None)] if kept is not None else [(base_plan, None), (head_plan, None)]
-            made = await evaluating.run(wanted, on_progress)
+            made = await self.run(request, wanted, on_progress)
             if len(made) < len(wanted):
                 break
             base_side = load(self._workspace.log, kept.id) if kept is not None else made[0]
             found.append(await self._compared(base_side, made[-1], (base_plan, head_plan), request))
         return found
+
+    def sides(self, request: EvaluationRequest, base: str) -> list[tuple[Plan, Plan]]:
+        """What `against` would do: for each prompt, model and dataset the head's plan, and the base's.
+
+        The base is asked for those cases alone that give it what it must have, where there are any.
+        """
+        evaluating = Evaluating(self._workspace, request)
+        return [(plan, self._base_plan(evaluating, plan, base, request)) for plan in evaluating.plans()]
+
+    async def run(
+        self,
+        request: EvaluationRequest,
+        plans: Sequence[tuple[Plan, EvaluationRow | None]],
+        on_progress: Callable[[Plan, Progress], None] | None = None,
+    ) -> list[Evaluation]:
+        """Do the plans of a request within what is left of its money; fewer come back where it was stopped."""
+        limits = request.limits.less(self.spent_nano_usd)
+        evaluating = self._evaluating = Evaluating(self._workspace, replace(request, limits=limits))
+        if self._is_stopped:
+            evaluating.stop()
+        try:
+            return await evaluating.run(plans, on_progress)
+        finally:
+            self.spent_nano_usd += evaluating.spent_nano_usd
 
     def of_log(self, base_id: str, head_id: str) -> Compared:
         """Compare two evaluations of the log, as they are."""
@@ -87,30 +113,32 @@ class Comparing:
     ) -> Compared:
         comparison, heads = self._pair(base, head)
         flipped = [pair.case_id for pair in (*comparison.regressed, *comparison.improved)]
-        note = None
+        notes = []
+        if left_out := base.row.spec.get("left_out"):
+            notes.append(f"base cannot take the inputs of {left_out} of the cases, which are not compared")
         reruns: tuple[Rerun, ...] = ()
         if flipped and self._is_stopped:
-            note = "interrupted before the flipped cases were asked for again"
+            notes.append("interrupted before the flipped cases were asked for again")
         elif flipped and (request.is_replayed or plans[1].target.model.startswith("replay/")):
-            note = "replies come from recordings, so flipped cases could not be asked for again"
+            notes.append("replies come from recordings, so flipped cases could not be asked for again")
         elif flipped:
             if len(flipped) > MOST_RERUN:
-                note = f"of {len(flipped)} flipped cases the first {MOST_RERUN} were asked for again"
+                notes.append(f"of {len(flipped)} flipped cases the first {MOST_RERUN} were asked for again")
             reruns = await self._rerun(flipped[:MOST_RERUN], plans, request)
         confirmed = confirm(comparison, reruns, runs=RERUNS)
+        note = "; ".join(notes) or None
         return self._judged(base, head, comparison, heads, confirmed, note=note, reruns=reruns)
 
     async def _rerun(
         self, case_ids: Sequence[str], plans: tuple[Plan, Plan], request: EvaluationRequest
     ) -> tuple[Rerun, ...]:
         """Both sides of each case asked again, fresh: nothing is taken from the cache."""
-        fresh = self._evaluating = Evaluating(self._workspace, replace(request, is_cached=False, is_recorded=False))
         chosen = Chosen(len(case_ids), frozenset(case_ids))
+        part = {"ids": sorted(case_ids), "rerun_of": "flipped cases"}
         again = [
-            replace(plan, chosen=chosen, repeats=RERUNS, at_least=None, spec={**plan.spec, "rerun_of": "flipped cases"})
-            for plan in plans
+            replace(plan, chosen=chosen, repeats=RERUNS, at_least=None, spec={**plan.spec, **part}) for plan in plans
         ]
-        made = await fresh.run([(plan, None) for plan in again])
+        made = await self.run(replace(request, is_cached=False, is_recorded=False), [(plan, None) for plan in again])
         sides: list[dict[str, tuple[Any, ...]]] = []
         for side in made:
             cases = case_results(results(self._workspace.log, side.row.id))
@@ -150,7 +178,32 @@ class Comparing:
         at_version = self._workspace.prompt(ref)
         model = plan.target.model if request.models else (at_version.model or plan.target.model)
         target = evaluating.target(at_version.prompt, at_version.version, model)
-        return replace(plan, target=target, drops_unknown_inputs=True, spec={**plan.spec, "ref": ref})
+        found = replace(plan, target=target, drops_unknown_inputs=True, spec={**plan.spec, "ref": ref})
+        return found if _takes_the_same(at_version.prompt, head) else _without_unfit(found)
+
+
+def _takes_the_same(base: Prompt, head: Prompt) -> bool:
+    """Whether both declare the same inputs, so that whatever one takes the other does."""
+    declared = [
+        {name: (each.schema, each.default, each.is_required) for name, each in prompt.inputs.items()}
+        for prompt in (base, head)
+    ]
+    return declared[0] == declared[1]
+
+
+def _without_unfit(plan: Plan) -> Plan:
+    """The plan without the cases whose inputs its prompt cannot take, unless those are all of them."""
+    asker = Asker(plan.target, drops_unknown_inputs=True)
+    fit, unfit = [], 0
+    for case in plan.chosen.of(plan.dataset.cases(plan.target.prompt)):
+        try:
+            asker.ask(case)
+            fit.append(case.id)
+        except InputError:
+            unfit += 1
+    if not unfit or not fit:
+        return plan
+    return replace(plan, chosen=Chosen(len(fit), frozenset(fit)), spec={**plan.spec, "left_out": unfit})
 
 
 def compare_refs(base: str) -> str:

@@ -19,6 +19,7 @@
     │   └── LogError                     3  the log cannot be read or written
     ├── ModelError                       4  the model or its provider
     │   ├── ModelConfigurationError      4  unknown model, no key, endpoint not set up: no request was sent
+    │   │   └── MissingKey               4  the variable that holds the model's key is not set
     │   ├── AuthenticationFailed         4  401, 403
     │   ├── RequestRejected              4  400, 404, 413, 422: asking again would not help
     │   │   └── ReplyNotRecorded         4  `replay/…` has no reply for this request
@@ -213,6 +214,10 @@ class ModelError(PromptctlError):
 
 class ModelConfigurationError(ModelError):
     """Unknown model, missing key or endpoint: no request was sent."""
+
+
+class MissingKey(ModelConfigurationError):
+    """The variable that holds the model's key is not set; `hint` names it."""
 
 
 class AuthenticationFailed(ModelError):

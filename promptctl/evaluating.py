@@ -33,8 +33,9 @@ class EvaluationRequest:
     """What to evaluate and how.
 
     Every prompt of `refs` is asked of every one of `models` (the prompt's own where there are none) over each of its
-    datasets, or those of them that `datasets` names by path. `at_least` of `repeats` must pass for a case to pass.
-    `is_replayed` answers from recordings alone; `is_recorded` writes each reply to them.
+    datasets, or those of them that `datasets` names by path; a prompt's own path names the tests in its file.
+    `at_least` of `repeats` must pass for a case to pass. `is_replayed` answers from recordings alone; `is_recorded`
+    writes each reply to them.
     """
 
     refs: Sequence[str]
@@ -54,11 +55,15 @@ class EvaluationRequest:
 
 
 class Evaluating:
-    """The evaluations of one workspace. Everything is read and checked before the first request is made."""
+    """The evaluations of one workspace. Everything is read and checked before the first request is made.
+
+    `spent_nano_usd` is what the evaluations that were run have cost so far.
+    """
 
     def __init__(self, workspace: Workspace, request: EvaluationRequest) -> None:
         self._workspace = workspace
         self._request = request
+        self.spent_nano_usd = 0
         self.router = Router(
             workspace.settings,
             workspace.environ,
@@ -139,7 +144,10 @@ class Evaluating:
         plans: Iterable[tuple[Plan, EvaluationRow | None]],
         on_progress: Callable[[Plan, Progress], None] | None = None,
     ) -> list[Evaluation]:
-        """Do the plans one after another; each is in the log, whatever happens to those after it."""
+        """Do the plans one after another; each is in the log, whatever happens to those after it.
+
+        The bound on their cost is one for all of them.
+        """
         cache = self._cache()
         evaluations = []
         try:
@@ -149,7 +157,10 @@ class Evaluating:
                     bench.on_progress = lambda progress, plan=plan: on_progress(plan, progress)
                 if self._is_stopped:
                     break
-                evaluations.append(await bench.evaluate(plan, row))
+                evaluation = await bench.evaluate(plan, row)
+                before = row.totals.get("cost_nano_usd", 0) if row is not None else 0
+                self.spent_nano_usd += max(0, evaluation.summary.cost_nano_usd - before)
+                evaluations.append(evaluation)
         finally:
             if cache is not None:
                 cache.close()
@@ -188,10 +199,10 @@ class Evaluating:
         return Bench(
             log=workspace.log,
             gateway=gateway,
-            tree=workspace.repository.work_tree,
+            tree=workspace.tree,
             make_target=self.target,
             on_warning=workspace.warn,
-            limits=request.limits,
+            limits=request.limits.less(self.spent_nano_usd),
             content=workspace.recorder.content_for(prompt),
             cache=cache,
             judge_model=request.judge or workspace.settings.model,
@@ -216,9 +227,12 @@ class Evaluating:
         }
 
     def _datasets_of(self, at_version: PromptAtVersion) -> list[Dataset]:
-        """The prompt's datasets, checked; of the work tree whatever the version."""
-        tree = self._workspace.repository.work_tree
-        wanted = [dataset_path(tree, name, self._workspace.inside) for name in self._request.datasets]
+        """The prompt's datasets, checked; of the workspace's own tree whatever the version."""
+        tree = self._workspace.tree
+        own = at_version.prompt.path if at_version.prompt.inline_dataset is not None else None
+        wanted = [
+            name if name == own else dataset_path(tree, name, self._workspace.inside) for name in self._request.datasets
+        ]
         paths = wanted or [
             dataset.header.path for dataset in datasets_of(tree) if at_version.prompt.id in dataset.header.prompts
         ]
@@ -234,7 +248,7 @@ class Evaluating:
         return datasets
 
     def _open(self, path: str, at_version: PromptAtVersion) -> Dataset:
-        tree = self._workspace.repository.work_tree
+        tree = self._workspace.tree
         if path == at_version.prompt.path:
             inline = Dataset.of_prompt(at_version.prompt, tree)
             assert inline is not None

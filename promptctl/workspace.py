@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from promptctl.log.store import Log
     from promptctl.models.gateway import Reply, Request
     from promptctl.models.router import Router
+    from promptctl.prompts.tree import Tree
     from promptctl.versions.repository import Repository
 
 SETTINGS_FILE = "promptctl.yaml"
@@ -146,10 +147,21 @@ class Workspace:
                 file.write(STATE_IGNORE)
         return folder
 
-    @property
+    @cached_property
     def recordings_folder(self) -> Path:
         """Where recorded replies are: `replay/<model>` and `eval --replay` answer from it."""
         return self.root / RECORDINGS_FOLDER
+
+    def at(self, tree: Tree, settings: Settings, recordings: Path | None = None) -> Workspace:
+        """This workspace with the datasets of another tree and with other settings; to be closed on its own.
+
+        Nothing of `promptctl.yaml` as it stands on disk is read. Calls go to the same log.
+        """
+        other = Workspace(self.root, self.environ, self.warn)
+        other.settings, other.tree = settings, tree
+        if recordings is not None:
+            other.recordings_folder = recordings
+        return other
 
     def recording_file(self, prompt_id: str) -> Path:
         """The file that a prompt's replies are recorded in."""
@@ -171,6 +183,11 @@ class Workspace:
     def notices(self) -> tuple[str, ...]:
         """What the user should be told of the history: version numbers that changed as the branch was rewritten."""
         return self.repository.notices if "repository" in self.__dict__ else ()
+
+    @cached_property
+    def tree(self) -> Tree:
+        """Where datasets and judges are read from: the work tree, unless the workspace is seen at another moment."""
+        return self.repository.work_tree
 
     @cached_property
     def log(self) -> Log:

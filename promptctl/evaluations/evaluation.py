@@ -149,7 +149,16 @@ class Bench:
         judge = RunnerJudge(
             self.tree, runner, gateway, self.make_target, model=self.judge_model, evaluation_id=evaluation_id
         )
-        return Evaluator(evaluation_id, plan.target, runner, recorder, judge, self.limits, on_progress=self.on_progress)
+        return Evaluator(
+            evaluation_id,
+            plan.target,
+            runner,
+            recorder,
+            judge,
+            self.limits,
+            drops_unknown_inputs=plan.drops_unknown_inputs,
+            on_progress=self.on_progress,
+        )
 
     def _finish(self, evaluation_id: str, stopped: StopReason | None) -> Evaluation:
         found = load(self.log, evaluation_id, stopped)

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from promptctl.errors import InputError, InvalidOutput, ModelError, ModelTimeout, PromptctlError, RenderError
+from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.assertions.judge import Judge
 from promptctl.evaluations.cases import Case
 from promptctl.evaluations.recording import BatchRecorder
 from promptctl.evaluations.scoring import Score, error_score, failed_score, score_case, score_case_judged, subject_of
 from promptctl.evaluations.target import Target
-from promptctl.executions.call import Call, CallOptions, build_request
+from promptctl.executions.call import Call, CallOptions
 from promptctl.executions.runner import Runner
 from promptctl.log.records import Execution
 from promptctl.log.results import ResultRow
-from promptctl.prompts.rendering import Renderer
 
 StopReason = Literal["interrupted", "fail-fast", "max-cost"]
 Work = Iterator[tuple[int, Case, int]]
@@ -35,6 +35,12 @@ class Limits:
     case_timeout_s: float = 300.0
     max_cost_nano_usd: int | None = None
     fails_fast: bool = False
+
+    def less(self, spent_nano_usd: int) -> Limits:
+        """What is left of the bounds once so much has been spent."""
+        if self.max_cost_nano_usd is None:
+            return self
+        return replace(self, max_cost_nano_usd=max(0, self.max_cost_nano_usd - spent_nano_usd))
 
 
 @dataclass(slots=True)
@@ -87,12 +93,11 @@ class Evaluator:
         self.stopped: StopReason | None = None
         self._evaluation_id = evaluation_id
         self._target = target
-        self._renderer = Renderer(target.prompt)
+        self._asker = Asker(target, drops_unknown_inputs=drops_unknown_inputs)
         self._runner = runner
         self._recorder = recorder
         self._judge = judge
         self._limits = limits
-        self._known_inputs = frozenset(target.prompt.inputs) if drops_unknown_inputs else None
         self._on_progress = on_progress or (lambda _: None)
 
     def stop(self, reason: StopReason = "interrupted") -> None:
@@ -174,13 +179,7 @@ class Evaluator:
 
     def _call(self, case: Case, repeat: int) -> Call:
         target = self._target
-        inputs = case.inputs
-        if self._known_inputs is not None:
-            inputs = {name: value for name, value in inputs.items() if name in self._known_inputs}
-        rendered = self._renderer.render(inputs)
-        request = build_request(
-            target.prompt, rendered, target.model, target.parameters, timeout_s=target.timeout_s, repeat=repeat - 1
-        )
+        rendered, request = self._asker.ask(case, repeat)
         options = CallOptions(source="eval", evaluation_id=self._evaluation_id, case_id=case.id, repeat=repeat)
         return Call(target.prompt, target.version, rendered, request, target.provider, target.retry, options)
 

@@ -40,7 +40,7 @@ def case_results(rows: Iterable[ResultRow], at_least: int | None = None) -> Iter
 
 
 def outcome_of(row: ResultRow) -> CaseOutcome:
-    """What one repeat of one case came to."""
+    """What one repeat of one case came to. A reply out of a recording took no time of its own."""
     detail = row.scores or {}
     return CaseOutcome(
         case_id=row.case_id,
@@ -50,7 +50,7 @@ def outcome_of(row: ResultRow) -> CaseOutcome:
         scores=detail.get("metrics", {}),
         passes=int(row.status == "passed"),
         cost_nano_usd=detail.get("full_cost_nano_usd", row.cost_nano_usd),
-        latency_ms=row.latency_ms,
+        latency_ms=None if row.reply_source == "replay" else row.latency_ms,
         tokens=_total(detail.get("tokens", ())),
         output=row.output,
         cluster=detail.get("cluster"),

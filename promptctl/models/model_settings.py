@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from promptctl.errors import ModelConfigurationError
+from promptctl.errors import MissingKey, ModelConfigurationError
 from promptctl.formats.names import nearest
 from promptctl.formats.settings_file import ModelRule, Settings
 from promptctl.models.gateway import Endpoint
@@ -174,8 +174,8 @@ def _account_headers(provider: str, rule: ModelRule, environ: Mapping[str, str])
     return {name: value for name, value in named.items() if value}
 
 
-def _missing_key(model: str, variables: tuple[str, ...], why: str) -> ModelConfigurationError:
-    return ModelConfigurationError(
+def _missing_key(model: str, variables: tuple[str, ...], why: str) -> MissingKey:
+    return MissingKey(
         f"there is no key for {model}: the variable {' or '.join(variables)} is not set ({why})",
         hint=f"export {variables[0]}=…, or try without a key: --model echo/echo",
     )
