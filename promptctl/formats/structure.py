@@ -22,6 +22,8 @@ from promptctl.formats.yaml_reader import Document
 
 Schema = Mapping[str, Any]
 
+MAX_PROBLEMS = 100
+
 _ANNOTATIONS = frozenset(("$schema", "$defs", "title", "description", "default", "x-instead"))
 
 
@@ -62,7 +64,7 @@ class Structure:
         self._check = compiler.compile(schema if definition is None else {"$ref": f"#/$defs/{definition}"})
 
     def check(self, document: Document) -> list[Problem]:
-        """Every problem of the document, in reading order.
+        """Every problem of the document, in reading order; of very many the first hundred, and how many there are.
 
         Where only text will do and a number stands unquoted, `document.data` gets the text as it is written
         (`name: 1.10`).
@@ -74,7 +76,13 @@ class Structure:
             for key in keys[:-1]:
                 holder = holder[key]
             holder[keys[-1]] = text
-        problems = [_problem(fault, document) for fault in faults.distinct(_worded(run.faults))]
+        problems = [_problem(fault, document) for fault in faults.distinct(_worded(run.faults[:MAX_PROBLEMS]))]
+        more = len(run.faults) - MAX_PROBLEMS
+        if more > 0:
+            hint = "mend these, and check again"
+            problems.append(
+                Problem(f"there are {more:,} more problems", Place(document.path), hint, "too-many-problems")
+            )
         return in_reading_order(problems)
 
     def check_data(self, data: Any, place: Place) -> list[Problem]:
@@ -84,7 +92,8 @@ class Structure:
             self._check(data, (), run)
         except RecursionError:
             return [Problem("values are nested too deep", place, "flatten the data", "too-deep")]
-        return [Problem(fault.message, place, fault.hint, fault.code) for fault in faults.distinct(_worded(run.faults))]
+        found = faults.distinct(_worded(run.faults[:MAX_PROBLEMS]))
+        return [Problem(fault.message, place, fault.hint, fault.code) for fault in found]
 
 
 @cache

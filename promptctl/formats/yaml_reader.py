@@ -44,7 +44,7 @@ class Document:
     Keys are the way from the root: `document.place("messages", 0, "content")`. Lines and columns count from 1.
     """
 
-    __slots__ = ("_lines", "_root", "_text", "data", "path")
+    __slots__ = ("_aligned", "_lines", "_root", "_text", "data", "path")
 
     def __init__(self, data: Any, path: str, root: Any = None, text: str = "") -> None:
         self.data = data
@@ -52,6 +52,7 @@ class Document:
         self._root = root
         self._text = text
         self._lines: list[str] | None = None
+        self._aligned: dict[tuple[Key, ...], tuple[int, ...]] = {}
 
     def over(self, data: Any) -> Document:
         """Other data with the places of this document: for the file in another shape."""
@@ -83,9 +84,11 @@ class Document:
         line, column = node.start_mark.line, node.start_mark.column
         if style in "\"'":
             return Place(self.path, line + 1, column + 2)
-        below = self._source(line + 1, node.end_mark.line)
-        indents = [len(text) - len(text.lstrip(" ")) for text in below if text.strip(" ")]
-        return Place(self.path, line + 2, (indents[0] if indents else 0) + 1)
+        lines = self._lines_of_file()
+        last = min(node.end_mark.line + 1, len(lines))
+        texts = (lines[number] for number in range(line + 1, last) if lines[number].strip(" "))
+        first = next(texts, "")
+        return Place(self.path, line + 2, len(first) - len(first.lstrip(" ")) + 1)
 
     def text_lines(self, *keys: Key) -> tuple[int, ...]:
         """The file's line of each line of the scalar's text, where they do not simply follow one another.
@@ -96,11 +99,14 @@ class Document:
         style = getattr(node, "style", "|")
         if style == "|" or node.start_mark.line == node.end_mark.line:
             return ()
-        first = node.start_mark.line + (1 if style == ">" else 0)
-        sources = self._source(first, node.end_mark.line)
-        if style != ">":
-            sources[0] = sources[0][node.start_mark.column :]
-        return _align(node.value, sources, first + 1)
+        if keys not in self._aligned:
+            first = node.start_mark.line + (1 if style == ">" else 0)
+            sources = self._lines_of_file()[first : node.end_mark.line + 1]
+            if style != ">":
+                sources[-1] = sources[-1][: node.end_mark.column]
+                sources[0] = sources[0][node.start_mark.column :]
+            self._aligned[keys] = _align(node.value, sources, first + 1)
+        return self._aligned[keys]
 
     def line_place(self, line: int, *keys: Key) -> Place:
         """Where a line of the scalar's text stands in the file; `line` counts from 1."""
@@ -118,11 +124,10 @@ class Document:
         value = node.value
         return value if not isinstance(_scalar(value), str) else None
 
-    def _source(self, first: int, last: int) -> list[str]:
-        """The file's lines `first` to `last`, counted from 0."""
+    def _lines_of_file(self) -> list[str]:
         if self._lines is None:
             self._lines = self._text.split("\n")
-        return self._lines[first : last + 1]
+        return self._lines
 
     def _find(self, keys: tuple[Key, ...], *, exact: bool = False) -> tuple[Any, Any]:
         node, key_node = self._root, None

@@ -50,7 +50,8 @@ def check_workspace(tree: Tree, only: Collection[str] | None = None) -> list[Pro
         chosen = [path for path in files if path in only]
         files = list(dict.fromkeys([*chosen, *(named for path in chosen for named in check.named_by(path))]))
     problems = [problem for path in files for problem in check.file(path)]
-    problems += [problem for problem in check.among_files() if problem.place is None or problem.place.path in files]
+    among = check.among_files()
+    problems += [each for each in among if only is None or (each.place is not None and each.place.path in files)]
     return in_reading_order(dict.fromkeys(problems))
 
 
@@ -144,7 +145,9 @@ class _WorkspaceCheck:
             prompt = self._prompt(id_)
             for former in prompt.formerly if prompt is not None else ():
                 place = Place(self._by_id[id_])
-                if former in self._by_id and former != id_:
+                if former == id_:
+                    continue
+                if former in self._by_id:
                     message = f"`{id_}` says that it was `{former}`, which is a prompt of its own"
                     yield Problem(message, place, "remove one of the two", "former-id-in-use")
                 elif former in claimed:

@@ -40,7 +40,7 @@ class Partials:
 
     def _include(self, text: str, path: str, place_of: Callable[[int], Place], chain: tuple[str, ...]) -> None:
         try:
-            found = _quick_includes(text)
+            found = quick_includes(text)
             if found is None:
                 found = includes(text)
         except BadTemplate as error:
@@ -76,12 +76,13 @@ class Partials:
         self._sources.problems.append(Problem(message, place, hint, code))
 
 
-def _quick_includes(text: str) -> list[tuple[str, int]] | None:
+def quick_includes(text: str) -> list[tuple[str, int]] | None:
     """What `includes` gives, without its parser, for the plain templates that nearly all are; None for any other.
 
     Finding the versions of a long history reads tens of thousands of templates, and parsing would take most of it.
     """
     found: list[tuple[str, int]] = []
+    line, counted = 1, 0
     opening = _OPENING.search(text)
     while opening:
         element = _ELEMENTS[opening[0]].match(text, opening.start())
@@ -94,7 +95,9 @@ def _quick_includes(text: str) -> list[tuple[str, int]] | None:
                 literal = _LITERAL.fullmatch(element[2])
                 if literal is None:
                     return None
-                found.append((literal[1] or literal[2], text.count("\n", 0, element.start()) + 1))
+                line += text.count("\n", counted, element.start())
+                counted = element.start()
+                found.append((literal[1] or literal[2], line))
         opening = _OPENING.search(text, element.end())
     return found
 

@@ -39,7 +39,15 @@ def schema_problems(schema: Mapping[str, Any], source: SchemaSource) -> list[Pro
     data = source.data
     if set(data) <= _REFERENCE and not str(data.get("$ref", "#")).startswith("#"):
         return []
-    return [_problem(message, source) for message in check_schema(schema)]
+    messages = check_schema(schema)
+    told = {message.partition(": ")[0] for message in messages}
+    return [_problem(message, source) for message in messages if not _is_told_better(message, told)]
+
+
+def _is_told_better(message: str, told: set[str]) -> bool:
+    """Whether this only repeats, in the meta-schema's words, what is told of the schema that holds the keyword."""
+    path = message.partition(": ")[0]
+    return "fits none of the" in message and path.rpartition(".")[0] in told
 
 
 def _problem(message: str, source: SchemaSource) -> Problem:

@@ -26,6 +26,7 @@ class Sources:
     def __init__(self, tree: Tree, cache: Cache | None = None) -> None:
         self._tree = tree
         self._cache = cache
+        self._documents: dict[str, Document | None] = {}
         self.paths: dict[str, None] = {}
         self.problems: list[Problem] = []
 
@@ -45,8 +46,9 @@ class Sources:
     def bytes_of(self, path: str, place: Place, noun: str) -> bytes | None:
         """The file's bytes; None, and a problem at `place`, where it cannot be read."""
         if path not in self.paths and len(self.paths) >= MAX_FILES:
-            message = f"the prompt pulls in more than {MAX_FILES} files"
-            self.problems.append(Problem(message, place, "split the prompt", "too-many-files"))
+            if not any(problem.code == "too-many-files" for problem in self.problems[-1:]):
+                message = f"the prompt pulls in more than {MAX_FILES} files"
+                self.problems.append(Problem(message, place, "split the prompt", "too-many-files"))
             return None
         self.paths[path] = None
         try:
@@ -73,19 +75,25 @@ class Sources:
         return made
 
     def document(self, path: str, place: Place, noun: str) -> Document | None:
-        """The YAML or JSON document at `path`; None, and the problems, where there is none."""
+        """The YAML or JSON document at `path`; None, and the first time the problems, where there is none."""
+        if path not in self._documents:
+            self._documents[path] = self._read_document(path, place, noun)
+        return self._documents[path]
+
+    def _read_document(self, path: str, place: Place, noun: str) -> Document | None:
         data = self.bytes_of(path, place, noun)
         if data is None:
             return None
         found = self.made("document", path, data, lambda: _document_or_problems(data, path))
         if isinstance(found, Document):
             return found
-        self.problems += [problem for problem in found if problem not in self.problems]
+        self.problems += found
         return None
 
     def _hint(self, path: str, noun: str) -> str:
         if self.is_for_people:
-            near = nearest(path, self._tree.paths(PROMPTS))
+            ending = path.rpartition(".")[2]
+            near = nearest(path, (other for other in self._tree.paths(PROMPTS) if other.endswith("." + ending)))
             if near:
                 return f"did you mean {' or '.join(one.removeprefix(PROMPTS + '/') for one in near)}?"
         return f"paths are relative to {PROMPTS}/, or with a leading ./ to the file; write the {noun}, or mend the path"

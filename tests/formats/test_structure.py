@@ -119,6 +119,12 @@ def test_data_of_one_place_is_checked_without_a_document() -> None:
     assert problem.code == "too-deep"
 
 
+def test_of_very_many_problems_the_first_hundred_are_told() -> None:
+    found = told("".join(f"k{n}: x\n" for n in range(50_000)) + "name: x\n")
+    assert len(found) == 101
+    assert found[0][1] == "there are 49,900 more problems"
+
+
 def test_a_keyword_that_is_not_interpreted_is_refused_rather_than_passed_over() -> None:
     with pytest.raises(ValueError, match="multipleOf"):
         Structure({"multipleOf": 3})
