@@ -117,7 +117,7 @@ def _datasets(workspace: Workspace, prompt: Prompt) -> tuple[str, ...]:
     found = [prompt.path] if prompt.inline_dataset is not None else []
     for path in filter(is_dataset, tree.paths(DATASETS)):
         with suppress(WorkspaceError):
-            if prompt.id in Dataset.open(tree, path, allow_code=True).header.prompts:
+            if prompt.id in Dataset.open(tree, path, is_read_only=True).header.prompts:
                 found.append(path)
     return tuple(found)
 

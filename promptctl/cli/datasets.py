@@ -49,7 +49,7 @@ def show_dataset(context: typer.Context, name: Name, as_json: options.Json = Fal
     """Show the cases of a dataset."""
     workspace = options.workspace_of(context)
     tree = workspace.repository.work_tree
-    dataset = Dataset.open(tree, dataset_path(tree, name, workspace.inside), allow_code=True)
+    dataset = Dataset.open(tree, dataset_path(tree, name, workspace.inside), is_read_only=True)
     cases = dataset.cases()
     if as_json:
         say_json(_header_as_dict(dataset) | {"cases": [_case_as_dict(case) for case in cases]})
@@ -67,7 +67,7 @@ def validate_dataset(context: typer.Context, name: Name, as_json: options.Json =
     workspace = options.workspace_of(context)
     tree = workspace.repository.work_tree
     path = dataset_path(tree, name, workspace.inside)
-    dataset = Dataset.open(tree, path, allow_code=True)
+    dataset = Dataset.open(tree, path, is_read_only=True)
     prompts: list[Any] = [workspace.prompt(prompt).prompt for prompt in dataset.header.prompts] or [None]
     problems = list(dict.fromkeys(problem for prompt in prompts for problem in dataset.check(prompt)))
     if as_json:

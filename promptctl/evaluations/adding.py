@@ -42,7 +42,7 @@ def add_case(
             hint="keep them from now on: `log: [{prompts: '*', content: full}]` in promptctl.yaml",
         )
     tree = WorkTree(root)
-    dataset = Dataset.open(tree, path, allow_code=True)
+    dataset = Dataset.open(tree, path, is_read_only=True)
     if dataset.header.prompts and found.prompt not in dataset.header.prompts:
         raise UsageError(f"{path} tests {', '.join(dataset.header.prompts)}, and the execution is of {found.prompt}")
     chosen = case_id or f"from-{found.id[-8:]}"
@@ -105,7 +105,7 @@ def _check(tree: WorkTree, path: str, new: bytes, prompt_id: str) -> None:
     files: dict[str, str | bytes] = {path: new}
     for folder in ("datasets", "prompts"):
         files |= {each: tree.read(each) for each in tree.paths(folder) if each != path and not each.endswith(".jsonl")}
-    dataset = Dataset.open(MemoryTree(files), path, allow_code=True)
+    dataset = Dataset.open(MemoryTree(files), path, is_read_only=True)
     problems = [each for each in dataset.check(load_prompt(tree, prompt_id)) if each.severity == "error"]
     if problems:
         first = problems[0]

@@ -50,14 +50,17 @@ class Dataset:
         self._faults: list[Problem] = []
 
     @classmethod
-    def open(cls, tree: Tree, path: str, *, allow_code: bool = False) -> Dataset:
+    def open(cls, tree: Tree, path: str, *, allow_code: bool = False, is_read_only: bool = False) -> Dataset:
         """The dataset at a path of the workspace: YAML, or a `.jsonl` or `.csv` of cases by itself.
+
+        Code that its assertions name runs only with `allow_code`, and is an error without; with `is_read_only`, for
+        whoever looks at cases and grades none, it is neither.
 
         Raises `InvalidFiles` where its header or its inline cases have not the shape of a dataset; everything else is
         for `check` to tell.
         """
         rows = open_rows(tree, path)
-        preparer = Preparer(tree, path, allow_code=allow_code)
+        preparer = Preparer(tree, path, allow_code=allow_code, is_read_only=is_read_only)
         faults: list[Problem] = []
         given = rows.defaults
         assertions = preparer.prepare(given.get("assert", ()), rows.locate_default, faults)

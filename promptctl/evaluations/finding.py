@@ -18,7 +18,7 @@ from promptctl.versions.repository import Repository
 
 def datasets_of(tree: Tree) -> list[Dataset]:
     """The datasets of a tree, sorted by path; those inside prompt files are not among them."""
-    return [Dataset.open(tree, path, allow_code=True) for path in tree.paths(DATASETS) if is_dataset(path)]
+    return [Dataset.open(tree, path, is_read_only=True) for path in tree.paths(DATASETS) if is_dataset(path)]
 
 
 def dataset_path(tree: Tree, name: str, inside: Callable[[str], str]) -> str:

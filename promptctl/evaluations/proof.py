@@ -43,7 +43,9 @@ def passing_evaluation(log: Log, tree: Tree, subject: Subject, dataset: str | No
 def _open(tree: Tree, path: str, prompt: Prompt) -> Dataset | None:
     """The dataset, counted; None where it is wrong, or there is none: then nothing can have passed on it."""
     try:
-        dataset = Dataset.of_prompt(prompt, tree) if path == prompt.path else Dataset.open(tree, path, allow_code=True)
+        dataset = (
+            Dataset.of_prompt(prompt, tree) if path == prompt.path else Dataset.open(tree, path, is_read_only=True)
+        )
     except FileNotFoundError:
         return None
     if dataset is None or any(problem.severity == "error" for problem in dataset.check(prompt)):

@@ -73,14 +73,7 @@ def load_function(reference: Any, tree: Tree, dataset_path: str) -> tuple[Functi
 
     Raises `ValueError`, ending a sentence that begins with the name of the key.
     """
-    file, separator, name = reference.rpartition(":") if isinstance(reference, str) else ("", "", "")
-    if not separator or not file.endswith(".py") or not name.isidentifier():
-        raise ValueError(f"must name a function as file.py:function, not {shown(reference)}")
-    try:
-        path = resolve_path(file, dataset_path, DATASETS)
-        source = tree.read(path)
-    except FileNotFoundError:
-        raise ValueError(f"names {path}, which does not exist") from None
+    path, name, source = _located(reference, tree, dataset_path)
     namespace: dict[str, Any] = {"__name__": path.removesuffix(".py").replace("/", "."), "__file__": path}
     try:
         exec(compile(source, path, "exec"), namespace)  # noqa: S102 (the flag is the user's leave to run it)
@@ -90,3 +83,28 @@ def load_function(reference: Any, tree: Tree, dataset_path: str) -> tuple[Functi
     if not callable(function):
         raise ValueError(f"names {name}, which {path} does not define")
     return function, hashlib.sha256(source).hexdigest()
+
+
+def name_function(reference: Any, tree: Tree, dataset_path: str) -> tuple[Function, str]:
+    """What stands for the function where cases are only looked at, and its file's SHA-256; nothing of it is run.
+
+    Raises `ValueError`, as `load_function` does for a file that is not there.
+    """
+    path, name, source = _located(reference, tree, dataset_path)
+
+    def not_loaded(*_: Any) -> Any:
+        raise Ungraded(f"{path}:{name} was not loaded: code runs only with {FLAG}")
+
+    return not_loaded, hashlib.sha256(source).hexdigest()
+
+
+def _located(reference: Any, tree: Tree, dataset_path: str) -> tuple[str, str, bytes]:
+    """The file that a reference names, the function in it, and the file's bytes."""
+    file, separator, name = reference.rpartition(":") if isinstance(reference, str) else ("", "", "")
+    if not separator or not file.endswith(".py") or not name.isidentifier():
+        raise ValueError(f"must name a function as file.py:function, not {shown(reference)}")
+    try:
+        path = resolve_path(file, dataset_path, DATASETS)
+        return path, name, tree.read(path)
+    except FileNotFoundError:
+        raise ValueError(f"names {path}, which does not exist") from None

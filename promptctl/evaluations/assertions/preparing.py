@@ -52,13 +52,15 @@ class _Faulty(Exception):
 class Preparer:
     """Prepares the assertions of one dataset. Equal ones are prepared once, however many cases hold them.
 
-    Code runs only with `allow_code`: importing the file of a `python` assertion is running it.
+    Code runs only with `allow_code`: importing the file of a `python` assertion is running it. It is refused without,
+    unless `is_read_only` says that the cases are only looked at: then it is found and not run.
     """
 
-    def __init__(self, tree: Tree, dataset_path: str, *, allow_code: bool = False) -> None:
+    def __init__(self, tree: Tree, dataset_path: str, *, allow_code: bool = False, is_read_only: bool = False) -> None:
         self._tree = tree
         self._path = dataset_path
         self._allow_code = allow_code
+        self._is_read_only = is_read_only
         self._kept: dict[str, tuple[Assertion | None, tuple[Fault, ...]]] = {}
 
     def prepare(
@@ -122,12 +124,13 @@ class Preparer:
         return _Given(_read(shape, value.constant, "value"), resolved=written)
 
     def _code(self, type_: str, reference: Any) -> _Given:
-        if not self._allow_code:
+        if not self._allow_code and not self._is_read_only:
             message = f"{type_} runs code of this workspace, which it may not"
             hint = f"pass {code.FLAG} where you trust the workspace, or use another assertion"
             raise _Faulty(Fault(("type",), message, "code-not-allowed", hint))
         try:
-            function, digest = code.load_function(reference, self._tree, self._path)
+            take = code.name_function if self._is_read_only else code.load_function
+            function, digest = take(reference, self._tree, self._path)
         except (ValueError, PathRefused) as error:
             raise _Faulty(Fault(("value",), f"`value` {error}", "bad-code")) from error
         return _Given(function, resolved=[reference, digest])
