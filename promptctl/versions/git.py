@@ -57,6 +57,8 @@ _ENVIRONMENT = {
 _OPTIONS = (
     *("-c", "core.hooksPath=/dev/null"),
     *("-c", "core.fsmonitor=false"),
+    # A folder of the work tree that looks like a bare repository brings a configuration, which can name programs.
+    *("-c", "safe.bareRepository=explicit"),
     *("-c", "gc.auto=0"),
     *("-c", "maintenance.auto=false"),
     *("-c", "advice.graftFileDeprecated=false"),

@@ -48,6 +48,16 @@ def test_variables_of_an_outer_git_process_choose_nothing(
     assert open_git(repo.path).root == repo.path
 
 
+def test_a_folder_that_looks_like_a_bare_repository_is_refused_with_its_configuration(repo: Repo) -> None:
+    trap = repo.path / "apps" / "bot"
+    for folder in ("objects", "refs"):
+        (trap / folder).mkdir(parents=True)
+    (trap / "HEAD").write_text("ref: refs/heads/main\n")
+    (trap / "config").write_text("[core]\n\tbare = false\n\tworktree = .\n")
+    with pytest.raises(GitError, match="bare repository"):
+        Git.open(trap)
+
+
 def test_a_replacement_never_stands_in_for_the_object_asked_for(repo: Repo) -> None:
     forged = repo.git("hash-object", "-w", "--stdin", stdin="forged")
     blob = repo.git("rev-parse", "HEAD:promptctl.yaml")
