@@ -9,13 +9,16 @@ from typing import Any
 
 MAX_DEPTH = 100
 
+# What an item takes in memory beside its text, in characters of one byte.
+_ITEM = 64
+
 
 class NotPlain(ValueError):
     """A value that JSON cannot hold. The message says what it is, and never shows it."""
 
 
 class Measure:
-    """How much text has been seen: its characters, and whether all were ASCII."""
+    """How large values are: the characters of their texts, besides a share for each item, and whether all is ASCII."""
 
     __slots__ = ("chars", "is_ascii")
 
@@ -25,7 +28,7 @@ class Measure:
 
     def add(self, text: str) -> None:
         """See one more text."""
-        self.chars += len(text)
+        self.chars += _ITEM + len(text)
         if self.is_ascii and not text.isascii():
             self.is_ascii = False
 
@@ -51,7 +54,7 @@ def plain(value: Any, measure: Measure, depth: int = 0) -> Any:
     if depth > MAX_DEPTH:
         raise NotPlain(f"lists and mappings are nested more than {MAX_DEPTH} levels deep")
     if isinstance(value, (list, tuple)):
-        measure.chars += len(value)
+        measure.chars += _ITEM * len(value)
         return [plain(item, measure, depth + 1) for item in value]
     if isinstance(value, Mapping):
         return _plain_mapping(value, measure, depth)
@@ -65,6 +68,7 @@ def _plain_mapping(value: Mapping[Any, Any], measure: Measure, depth: int) -> di
             raise NotPlain(f"a mapping has a key that is not text but {type(key).__name__}")
         name = key if type(key) is str else str.__str__(key)
         measure.add(name)
+        measure.chars += _ITEM
         made[name] = plain(item, measure, depth + 1)
     return made
 

@@ -188,7 +188,9 @@ class TestHostility:
         for schema in ({"multipleOf": 1e-300}, {"minimum": 1.5}, {"maximum": 10**400}, {"multipleOf": 0.1}):
             Validator(schema).problems(10**4000)
             Validator(in_full(schema)).problems(10**4000)
+            Validator(schema).problems(float("inf"))
         assert Validator({"multipleOf": 0.1}).problems(0.3) == []
+        assert Validator({"multipleOf": 0.1}).problems(float("inf"))
 
 
 class TestCheckSchema:

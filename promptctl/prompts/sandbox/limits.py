@@ -56,8 +56,8 @@ class Budget:
         self.limits = limits
         self.unit = 1 if is_ascii else 4
         self.max_output = limits.output_chars + 2 * input_chars
-        self.max_value = limits.value_bytes + 2 * self.unit * input_chars
-        self.max_total = limits.total_bytes + 4 * self.unit * input_chars
+        self.max_value = limits.value_bytes + self.unit * input_chars
+        self.max_total = limits.total_bytes + 3 * self.unit * input_chars
         self.deadline = time.monotonic() + limits.time_s
         self.spent = 0
         self.depth = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +27,8 @@ TYPES: dict[str, Callable[[Any], bool]] = {
 
 _is_number = TYPES["number"]
 
-# RE2's time is the product of the text's length and the pattern's: about a second.
-MAX_MATCH_STEPS = 100_000_000
+# RE2's time is at worst the product of the text's length and the pattern's: a third of a second for so many.
+MAX_MATCH_STEPS = 50_000_000
 _PATTERN_MEMORY = 1 << 20
 _UNICODE_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\u([0-9A-Fa-f]{4})")
 
@@ -77,6 +78,19 @@ def is_one_of(allowed: list[Any], value: Any) -> bool:
     return any(is_equal(each, value) for each in allowed)
 
 
+def one_of(allowed: list[Any]) -> Callable[[Any, Any], bool]:
+    """The check of one enum, made ready: it takes no longer for many values than for few."""
+    texts = frozenset(each for each in allowed if isinstance(each, str))
+    others = frozenset(canonical(each) for each in allowed if not isinstance(each, str))
+
+    def holds(_: Any, value: Any) -> bool:
+        if isinstance(value, str):
+            return value in texts
+        return bool(others) and canonical(value) in others
+
+    return holds
+
+
 def is_equal(one: Any, other: Any) -> bool:
     """JSON's equality: `1` is `1.0`, and neither is true."""
     if isinstance(one, (list, dict)) or isinstance(other, (list, dict)):
@@ -88,6 +102,8 @@ def is_multiple(step: float, value: float) -> bool:
     """Whether the number is a whole multiple of the step, decimals taken as written: 0.3 is one of 0.1."""
     if isinstance(step, int) and isinstance(value, int):
         return value % step == 0
+    if not math.isfinite(value):
+        return False
     from fractions import Fraction
 
     return (Fraction(repr(value)) / Fraction(repr(step))).denominator == 1

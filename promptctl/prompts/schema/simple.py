@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from promptctl.prompts.schema.keywords import CHECKS, TYPES, BadPattern, compiled
+from promptctl.prompts.schema.keywords import CHECKS, TYPES, BadPattern, compiled, one_of
 from promptctl.prompts.schema.messages import Failure, shown_value
 
 Path = tuple[str | int, ...]
@@ -17,6 +17,7 @@ Check = Callable[[Any, Path, list[Failure]], None]
 
 MAX_FAILURES = 1000
 _MAX_DEPTH = 40
+_MAX_PATTERN = 100
 
 _ANNOTATIONS = frozenset(
     {"title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "$comment", "$schema"}
@@ -48,7 +49,7 @@ def compile_simple(schema: Any, depth: int = 0) -> Check | None:
         elif keyword in CHECKS:
             if not _is_sound(keyword, expected):
                 return None
-            leaves.append((keyword, expected, CHECKS[keyword]))
+            leaves.append((keyword, expected, one_of(expected) if keyword == "enum" else CHECKS[keyword]))
         elif keyword not in _STRUCTURE:
             return None
     parts = _compile_structure(schema, depth)
@@ -93,11 +94,11 @@ def _is_sound(keyword: str, expected: Any) -> bool:
 
 
 def _is_pattern(pattern: str) -> bool:
+    """Whether the pattern can be searched for without a clock at hand: it is small."""
     try:
-        compiled(pattern)
+        return int(compiled(pattern).programsize) <= _MAX_PATTERN
     except BadPattern:
         return False
-    return True
 
 
 def _compile_structure(schema: Mapping[str, Any], depth: int) -> list[Check] | None:
