@@ -315,9 +315,8 @@ _keys = st.sampled_from(
 _values = st.recursive(
     st.sampled_from(
         [None, True, 0, 1.5, "", "x", "user", "{{x}}", "{{ x }}", "{% include 'a.j2' %}", "{% include './p.j2' %}",
-         "./a.schema.yaml", "a.schema.yaml#/$defs/x", "#", "#/properties", "string", "array", "function", "simple", "none",
-         "p", "d.jsonl",
-         "{%"]
+         "./a.schema.yaml", "a.schema.yaml#/$defs/x", "#", "#/properties", "string", "array", "function", "simple",
+         "none", "p", "d.jsonl", "{%"]
     ),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_keys, inner, max_size=4),
     max_leaves=14,
