@@ -84,14 +84,42 @@ def say_evaluations(workspace: Workspace, found: Sequence[Evaluation], *, as_jso
     if as_json:
         say_json([evaluation_head(each) for each in found])
         return
-    numbers = ["Cases", "Passed", "Failed", "Errors", "Rate", "95 %", "Cost", "p50"]
-    say_table(
-        ["Prompt", "Version", "Model", "Dataset", *numbers, "Id"], [_total_row(each) for each in found], right=numbers
-    )
+    if is_terminal():
+        _say_totals(found)
+    else:
+        numbers = ["Cases", "Passed", "Failed", "Errors", "Rate", "95 %", "Cost", "p50"]
+        say_table(["Prompt", "Version", "Model", "Dataset", *numbers, "Id"], [_total_row(each) for each in found])
+    passed = [each for each in found if each.verdict == "passed" and not each.stopped]
     for each in found:
-        _say_groups(each)
+        is_one_of_many = len(found) > 1 and each in passed
+        if is_terminal() and not is_one_of_many:
+            _say_groups(each)
+        _say_repeats(each)
         _tell_failures(workspace, each)
-        _tell_verdict(each)
+        if not is_one_of_many:
+            _tell_verdict(each)
+    if len(found) > 1 and passed:
+        word = styled("passed", sys.stderr, fg=_COLOURS["passed"], bold=True)
+        tell(f"\n{word}: {len(passed)} of {len(found)} evaluations")
+
+
+def _say_totals(found: Sequence[Evaluation]) -> None:
+    """The totals as a person reads them: a column stands only where it says something."""
+    has_dataset = any(_dataset(each).removesuffix(".yaml") != each.row.prompt for each in found)
+    is_flawless = all(each.summary.counts.cases == each.summary.counts.passed for each in found)
+    numbers = ["Passed", *([] if is_flawless else ["Failed", "Errors"]), "Rate", "95 %", "Cost"]
+    columns = ["Prompt", "Version", "Model", *(["Dataset"] if has_dataset else []), *numbers, "Id"]
+    rows = []
+    for each in found:
+        prompt, version, model, dataset, cases, passed, failed, wrong, rate, interval, cost, _, id_ = _total_row(each)
+        counts = [f"{passed} of {cases}", *([] if is_flawless else [failed, wrong])]
+        short = version.partition(" (")[0]
+        rows.append((prompt, short, model, *([dataset] if has_dataset else []), *counts, rate, interval, cost, id_))
+    say_table(columns, rows, right=numbers, whole=["Prompt", "Rate", "95 %", "Id"])
+
+
+def _dataset(found: Evaluation) -> str:
+    return str(found.row.spec.get("dataset", "")).removeprefix("datasets/")
 
 
 def _total_row(found: Evaluation) -> tuple[Any, ...]:
@@ -108,7 +136,7 @@ def _total_row(found: Evaluation) -> tuple[Any, ...]:
         row.prompt,
         row.version_display or "unversioned",
         row.model,
-        str(row.spec.get("dataset", "")).removeprefix("datasets/"),
+        _dataset(found),
         format_count(counts.cases),
         counts.passed,
         counts.failed,
@@ -122,10 +150,8 @@ def _total_row(found: Evaluation) -> tuple[Any, ...]:
 
 
 def _say_groups(found: Evaluation) -> None:
-    """By tag, by assertion and by metric, where a terminal shows it."""
+    """By tag, by assertion and by metric."""
     summary = found.summary
-    if not is_terminal():
-        return
     rows = [("tag", name, *_counts(counts)) for name, counts in sorted(summary.by_tag.items())]
     rows += [("assertion", name, *_counts(counts)) for name, counts in sorted(summary.by_assertion.items())]
     if rows:
@@ -134,6 +160,11 @@ def _say_groups(found: Evaluation) -> None:
     metrics = summary.as_dict()["metrics"]
     if metrics:
         say_table(["Metric", "Mean"], list(metrics.items()), right=["Mean"])
+
+
+def _say_repeats(found: Evaluation) -> None:
+    """What the repeats of each case say together."""
+    summary = found.summary
     if summary.repeats > 1:
         data = summary.as_dict()
         flaky = ", ".join(summary.flaky) or "none"
