@@ -13,6 +13,7 @@ from promptctl.cli.output import (
     format_cost,
     format_count,
     format_latency,
+    format_tokens,
     is_terminal,
     say,
     say_json,
@@ -83,7 +84,9 @@ def list_executions(
         tell("no executions yet" if workspace.log.is_new else "no execution matches")
         return
     numbers = ["Tokens", "Cost", "Latency"]
-    say_table(["Time", "Prompt", "Version", "Model", "Status", *numbers, "Id"], rows, right=numbers)
+    say_table(
+        ["Time", "Prompt", "Version", "Model", "Status", *numbers, "Id"], rows, right=numbers, whole=["Time", "Id"]
+    )
 
 
 @app.command("show")
@@ -140,12 +143,12 @@ def show_stats(
 
 def _row(found: Execution) -> tuple[Any, ...]:
     return (
-        found.started_at.replace("T", " ")[:19] if is_terminal() else found.started_at,
+        _moment(found.started_at) if is_terminal() else found.started_at,
         found.prompt + (f"@{found.label}" if found.label else ""),
-        found.version_display or "unversioned",
+        _version(found.version_display or "unversioned"),
         found.model,
         found.status,
-        f"{format_count(found.input_tokens)}+{format_count(found.output_tokens)}",
+        format_tokens(found.input_tokens, found.output_tokens),
         format_cost(found.cost_nano_usd),
         format_latency(found.latency_ms),
         short_id(found.id) if is_terminal() else found.id,
@@ -156,7 +159,7 @@ def _stats_row(row: StatsRow) -> tuple[Any, ...]:
     average = row.average_cost_nano_usd
     return (
         row.prompt,
-        row.version_display or "-",
+        _version(row.version_display or "-"),
         format_count(row.calls),
         format_count(row.failed),
         f"{format_count(row.input_tokens)}+{format_count(row.output_tokens)}",
@@ -164,8 +167,18 @@ def _stats_row(row: StatsRow) -> tuple[Any, ...]:
         format_cost(round(average) if average is not None else None),
         format_latency(row.p50_latency_ms),
         format_latency(row.p95_latency_ms),
-        row.last_call_at.replace("T", " ")[:19],
+        _moment(row.last_call_at) if is_terminal() else row.last_call_at,
     )
+
+
+def _version(display: str) -> str:
+    """The version as it fits a table on a terminal: its number alone."""
+    return display.partition(" (")[0] if is_terminal() else display
+
+
+def _moment(moment: str) -> str:
+    """A time of the log as a person reads it, in UTC, to the minute."""
+    return moment.replace("T", " ")[:16]
 
 
 def _show_content(found: Execution) -> None:

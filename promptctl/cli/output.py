@@ -141,6 +141,11 @@ def format_count(number: int | None) -> str:
     return "-" if number is None else f"{number:,}"
 
 
+def format_tokens(sent: int | None, received: int | None) -> str:
+    """Tokens of the request and of the reply; `-` where neither is known."""
+    return "-" if sent is None and received is None else f"{format_count(sent)}+{format_count(received)}"
+
+
 def without_nulls(data: Mapping[str, Any]) -> dict[str, Any]:
     """The mapping without its None values, for a short listing."""
     return {key: value for key, value in data.items() if value is not None}

@@ -10,7 +10,7 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.inputs import read_inputs, read_pairs
-from promptctl.cli.output import format_cost, format_count, format_latency, say, say_json, styled, tell
+from promptctl.cli.output import format_cost, format_latency, format_tokens, say, say_json, styled, tell
 from promptctl.errors import InvalidOutput, PromptctlError, UsageError
 from promptctl.log.queries import as_dict
 from promptctl.log.records import Execution
@@ -127,11 +127,12 @@ def _say_reply(execution: Execution) -> None:
 
 
 def _summarise(execution: Execution) -> None:
+    tokens = format_tokens(execution.input_tokens, execution.output_tokens)
     parts = [
         execution.prompt,
         execution.version_display or "unversioned",
         execution.model,
-        f"{format_count(execution.input_tokens)}+{format_count(execution.output_tokens)} tokens",
+        "tokens unknown" if tokens == "-" else f"{tokens} tokens",
         format_cost(execution.cost_nano_usd) if execution.cost_nano_usd is not None else "cost unknown",
         format_latency(execution.latency_ms),
         execution.id,
