@@ -15,7 +15,10 @@ Gate = Annotated[
     typer.Option("--gate", help="What fails: a proven loss; also no proof of no loss; also any confirmed regression."),
 ]
 Margin = Annotated[
-    float, typer.Option("--margin", min=0.0, max=1.0, help="The largest loss that --gate noninferior lets pass.")
+    float,
+    typer.Option(
+        "--margin", min=0.0, max=1.0, metavar="SHARE", help="The largest loss that --gate noninferior lets pass."
+    ),
 ]
 
 

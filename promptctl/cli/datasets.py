@@ -87,9 +87,11 @@ def add_to_dataset(
     name: Name,
     execution: Annotated[str, typer.Option("--execution", metavar="ID", help="The execution that becomes a case.")],
     case: Annotated[
-        str | None, typer.Option("--id", metavar="CASE", help="The case's id; made of the execution's else.")
+        str | None, typer.Option("--id", metavar="CASE", help="The case's id; without it, one made of the execution's.")
     ] = None,
-    tags: Annotated[list[str] | None, typer.Option("--tag", help="A tag of the case. Repeatable.")] = None,
+    tags: Annotated[
+        list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag of the case. Repeatable.")
+    ] = None,
     expects_reply: Annotated[
         bool, typer.Option("--expect-reply", help="What was answered then is what is expected from now on.")
     ] = False,

@@ -48,7 +48,8 @@ def evaluate(
         list[str] | None, typer.Option("-d", "--dataset", metavar="FILE", help="Only this dataset. Repeatable.")
     ] = None,
     models: Annotated[
-        list[str] | None, typer.Option("-m", "--model", help="Ask this model instead. Repeatable: each in turn.")
+        list[str] | None,
+        typer.Option("-m", "--model", metavar="MODEL", help="Ask this model instead. Repeatable: each in turn."),
     ] = None,
     parameters: Annotated[
         list[str] | None,
@@ -56,11 +57,13 @@ def evaluate(
     ] = None,
     judge: Annotated[str | None, typer.Option("--judge", metavar="MODEL", help="The model that grades.")] = None,
     cases: Annotated[list[str] | None, typer.Option("--case", metavar="ID", help="Only this case. Repeatable.")] = None,
-    tags: Annotated[list[str] | None, typer.Option("--tag", help="Only cases with this tag. Repeatable.")] = None,
+    tags: Annotated[
+        list[str] | None, typer.Option("--tag", metavar="TAG", help="Only cases with this tag. Repeatable.")
+    ] = None,
     sample: Annotated[
         int | None, typer.Option("--sample", min=1, metavar="N", help="Only N cases, drawn by --seed.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Draws the same sample each time.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Draws the same sample each time.")] = 0,
     first: Annotated[int | None, typer.Option("--first", min=1, metavar="N", help="Only the first N cases.")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Only what did not pass the last time.")] = False,
     repeats: Annotated[
@@ -73,7 +76,9 @@ def evaluate(
     min_pass: Annotated[
         float | None, typer.Option("--min-pass", min=0.0, max=1.0, metavar="SHARE", help="The share that must pass.")
     ] = None,
-    concurrency: Annotated[int, typer.Option("-j", "--concurrency", min=1, max=2000, help="Requests at once.")] = 16,
+    concurrency: Annotated[
+        int, typer.Option("-j", "--concurrency", min=1, max=2000, metavar="N", help="Requests at once.")
+    ] = 16,
     timeout_s: Annotated[
         float, typer.Option("--case-timeout", min=0.1, metavar="SECONDS", help="For one case.")
     ] = 300.0,

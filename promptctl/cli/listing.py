@@ -17,18 +17,25 @@ from promptctl.workspace import Workspace
 
 def list_prompts(
     context: typer.Context,
-    tags: Annotated[list[str] | None, typer.Option("--tag", help="Only prompts with this tag. Repeatable.")] = None,
+    tags: Annotated[
+        list[str] | None, typer.Option("--tag", metavar="TAG", help="Only prompts with this tag. Repeatable.")
+    ] = None,
     search: Annotated[
         str | None, typer.Option("--search", metavar="TEXT", help="Only where id, name, description or a tag has it.")
     ] = None,
-    label: Annotated[str | None, typer.Option("--label", help="Only prompts that have this label.")] = None,
+    label: Annotated[
+        str | None, typer.Option("--label", metavar="LABEL", help="Only prompts that have this label.")
+    ] = None,
     status: Annotated[
         Literal["active", "deprecated", "inactive"] | None, typer.Option("--status", help="Only of this status.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", help="Only prompts that run on this model; * and ? match any text.")
+        str | None,
+        typer.Option("--model", metavar="MODEL", help="Only prompts that run on this model; * and ? match any text."),
     ] = None,
-    provider: Annotated[str | None, typer.Option("--provider", help="Only prompts of this provider's models.")] = None,
+    provider: Annotated[
+        str | None, typer.Option("--provider", metavar="NAME", help="Only prompts of this provider's models.")
+    ] = None,
     uses: Annotated[
         str | None, typer.Option("--uses", metavar="PATH", help="Only prompts that pull in this partial or schema.")
     ] = None,

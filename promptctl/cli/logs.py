@@ -28,9 +28,11 @@ from promptctl.log.times import parse_moment
 
 app = typer.Typer(help="What ran, what it answered, what it cost.", no_args_is_help=True, rich_markup_mode=None)
 
-Prompt = Annotated[str | None, typer.Option("--prompt", help="Only this prompt's; * and ? match any text.")]
+Prompt = Annotated[
+    str | None, typer.Option("--prompt", metavar="ID", help="Only this prompt's; * and ? match any text.")
+]
 VersionNumber = Annotated[int | None, typer.Option("--version", metavar="N", help="Only this version's.")]
-Label = Annotated[str | None, typer.Option("--label", help="Only calls that asked for this label.")]
+Label = Annotated[str | None, typer.Option("--label", metavar="LABEL", help="Only calls that asked for this label.")]
 StatusName = Annotated[
     Literal["ok", "error", "invalid_output", "blocked", "cancelled"] | None,
     typer.Option("--status", help="Only executions that ended so."),
@@ -38,8 +40,8 @@ StatusName = Annotated[
 Since = Annotated[
     str | None, typer.Option("--since", metavar="WHEN", help="Only from then on: 90m, 24h, 7d, or 2026-01-31[T12:00].")
 ]
-User = Annotated[str | None, typer.Option("--user", help="Only calls for this user.")]
-Session = Annotated[str | None, typer.Option("--session", help="Only calls of this session.")]
+User = Annotated[str | None, typer.Option("--user", metavar="NAME", help="Only calls for this user.")]
+Session = Annotated[str | None, typer.Option("--session", metavar="NAME", help="Only calls of this session.")]
 SourceName = Annotated[
     Literal["run", "api", "eval"] | None, typer.Option("--source", help="Only calls made from there.")
 ]
@@ -56,7 +58,7 @@ def list_executions(
     user: User = None,
     session: Session = None,
     source: SourceName = None,
-    limit: Annotated[int, typer.Option("-n", "--limit", min=1, help="At most so many, the newest.")] = 20,
+    limit: Annotated[int, typer.Option("-n", "--limit", min=1, metavar="N", help="At most so many, the newest.")] = 20,
     as_json: options.Json = False,
 ) -> None:
     """List executions, newest first: one line for each attempt of a call."""

@@ -8,13 +8,14 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from promptctl.calling import RunOptions
 from promptctl.cli import options
 from promptctl.cli.inputs import read_inputs, read_pairs
 from promptctl.cli.output import format_cost, format_latency, format_tokens, say, say_json, styled, tell
 from promptctl.errors import InvalidOutput, PromptctlError, UsageError
 from promptctl.log.queries import as_dict
 from promptctl.log.records import Execution
-from promptctl.workspace import RunOptions, Workspace
+from promptctl.workspace import Workspace
 
 LogOption = Annotated[
     Literal["full", "metadata", "off"] | None,
@@ -28,7 +29,9 @@ def run(
     inputs: options.Inputs = None,
     input_files: options.InputFiles = None,
     inputs_file: options.InputsFile = None,
-    model: Annotated[str | None, typer.Option("-m", "--model", help="Ask this model instead of the prompt's.")] = None,
+    model: Annotated[
+        str | None, typer.Option("-m", "--model", metavar="MODEL", help="Ask this model instead of the prompt's.")
+    ] = None,
     parameters: Annotated[
         list[str] | None,
         typer.Option(
@@ -40,12 +43,15 @@ def run(
         bool, typer.Option("--record", help="Also write the reply to datasets/recordings/, for replay/MODEL.")
     ] = False,
     as_json: options.Json = False,
-    user: Annotated[str | None, typer.Option("--user", help="Who the call is for; recorded only.")] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="NAME", help="Who the call is for; recorded only.")
+    ] = None,
     session: Annotated[
-        str | None, typer.Option("--session", help="The conversation it is part of; recorded only.")
+        str | None, typer.Option("--session", metavar="NAME", help="The conversation it is part of; recorded only.")
     ] = None,
     content_type: Annotated[
-        str | None, typer.Option("--content-type", help="What kind of content it is about; recorded only.")
+        str | None,
+        typer.Option("--content-type", metavar="TYPE", help="What kind of content it is about; recorded only."),
     ] = None,
     meta: Annotated[
         list[str] | None, typer.Option("--meta", metavar="NAME=VALUE", help="Free metadata; recorded only. Repeatable.")
