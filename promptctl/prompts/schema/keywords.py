@@ -102,7 +102,7 @@ def is_multiple(step: float, value: float) -> bool:
     """Whether the number is a whole multiple of the step, decimals taken as written: 0.3 is one of 0.1."""
     if isinstance(step, int) and isinstance(value, int):
         return value % step == 0
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         return False
     from fractions import Fraction
 
