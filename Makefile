@@ -22,7 +22,7 @@ check: $(VENV)/.ready  ## format, lint, types, import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-cache
 
 format: $(VENV)/.ready  ## rewrite the source in the house's format
 	@$(BIN)/ruff format .

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.errors import InputError, UsageError
 from promptctl.evaluating import Evaluating, EvaluationRequest
@@ -22,10 +22,8 @@ from promptctl.log.evaluations import evaluation, evaluations, results
 from promptctl.log.results import EvaluationRow
 from promptctl.log.store import Log
 from promptctl.models.gateway import ReplySource
+from promptctl.parts import Parts
 from promptctl.prompts.prompt import Prompt
-
-if TYPE_CHECKING:
-    from promptctl.workspace import Workspace
 
 RERUNS = 3
 MOST_RERUN = 50
@@ -39,9 +37,9 @@ _MUST_BE_EQUAL = (
 class Comparing:
     """Comparisons of one workspace. `spent_nano_usd` is what all of them have cost so far."""
 
-    def __init__(self, workspace: Workspace, rule: GateRule) -> None:
+    def __init__(self, parts: Parts, rule: GateRule) -> None:
         self.spent_nano_usd = 0
-        self._workspace = workspace
+        self._parts = parts
         self._rule = rule
         self._evaluating: Evaluating | None = None
         self._is_stopped = False
@@ -68,12 +66,12 @@ class Comparing:
         for head_plan, base_plan in self.sides(request, base):
             if self._is_stopped:
                 break
-            kept = None if not request.is_cached else _same(self._workspace.log, base_plan)
+            kept = None if not request.is_cached else _same(self._parts.log, base_plan)
             wanted = [(head_plan, None)] if kept is not None else [(base_plan, None), (head_plan, None)]
             made = await self.run(request, wanted, on_progress)
             if len(made) < len(wanted):
                 break
-            base_side = load(self._workspace.log, kept.id) if kept is not None else made[0]
+            base_side = load(self._parts.log, kept.id) if kept is not None else made[0]
             found.append(await self._compared(base_side, made[-1], (base_plan, head_plan), request))
         return found
 
@@ -82,7 +80,7 @@ class Comparing:
 
         The base is asked for those cases alone that give it what it must have, where there are any.
         """
-        evaluating = Evaluating(self._workspace, request)
+        evaluating = Evaluating(self._parts, request)
         return [(plan, self._base_plan(evaluating, plan, base, request)) for plan in evaluating.plans()]
 
     async def run(
@@ -93,7 +91,7 @@ class Comparing:
     ) -> list[Evaluation]:
         """Do the plans of a request within what is left of its money; fewer come back where it was stopped."""
         limits = request.limits.less(self.spent_nano_usd)
-        evaluating = self._evaluating = Evaluating(self._workspace, replace(request, limits=limits))
+        evaluating = self._evaluating = Evaluating(self._parts, replace(request, limits=limits))
         if self._is_stopped:
             evaluating.stop()
         try:
@@ -103,7 +101,7 @@ class Comparing:
 
     def of_log(self, base_id: str, head_id: str) -> Compared:
         """Compare two evaluations of the log, as they are."""
-        log = self._workspace.log
+        log = self._parts.log
         base, head = load(log, evaluation(log, base_id).id), load(log, evaluation(log, head_id).id)
         comparison, heads = self._pair(base, head)
         return self._judged(base, head, comparison, heads, Confirmed(), note=_difference_of(base.row, head.row))
@@ -141,14 +139,14 @@ class Comparing:
         made = await self.run(replace(request, is_cached=False, is_recorded=False), [(plan, None) for plan in again])
         sides: list[dict[str, tuple[Any, ...]]] = []
         for side in made:
-            cases = case_results(results(self._workspace.log, side.row.id))
+            cases = case_results(results(self._parts.log, side.row.id))
             sides.append({case.outcome.case_id: tuple(outcome_of(row).status for row in case.rows) for case in cases})
         if len(sides) < len(again):
             return ()
         return tuple(Rerun(case_id, sides[0].get(case_id, ()), sides[1].get(case_id, ())) for case_id in case_ids)
 
     def _pair(self, base: Evaluation, head: Evaluation) -> tuple[Comparison, list[CaseResults]]:
-        log = self._workspace.log
+        log = self._parts.log
         bases = [case.outcome for case in case_results(results(log, base.row.id), base.row.spec.get("at_least"))]
         heads = list(case_results(results(log, head.row.id), head.row.spec.get("at_least")))
         return compare(bases, [case.outcome for case in heads]), heads
@@ -175,7 +173,7 @@ class Comparing:
     def _base_plan(self, evaluating: Evaluating, plan: Plan, base: str, request: EvaluationRequest) -> Plan:
         head: Prompt = plan.target.prompt
         ref = f"{head.id}{base}" if base.startswith("@") else base
-        at_version = self._workspace.prompt(ref)
+        at_version = self._parts.prompt(ref)
         model = plan.target.model if request.models else (at_version.model or plan.target.model)
         target = evaluating.target(at_version.prompt, at_version.version, model)
         found = replace(plan, target=target, drops_unknown_inputs=True, spec={**plan.spec, "ref": ref})

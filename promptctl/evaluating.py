@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.errors import InvalidFiles, ModelConfigurationError, WorkspaceError
 from promptctl.evaluations.cache import ReplyCache
@@ -20,12 +20,10 @@ from promptctl.log.results import EvaluationRow
 from promptctl.models.gateway import Gateway, Usage
 from promptctl.models.replay import Recording, Replay
 from promptctl.models.router import Router
+from promptctl.parts import Parts
 from promptctl.prompt_at_version import PromptAtVersion
 from promptctl.prompts.prompt import Prompt
 from promptctl.versions.version import Version
-
-if TYPE_CHECKING:
-    from promptctl.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,14 +58,14 @@ class Evaluating:
     `spent_nano_usd` is what the evaluations that were run have cost so far.
     """
 
-    def __init__(self, workspace: Workspace, request: EvaluationRequest) -> None:
-        self._workspace = workspace
+    def __init__(self, parts: Parts, request: EvaluationRequest) -> None:
+        self._parts = parts
         self._request = request
         self.spent_nano_usd = 0
         self.router = Router(
-            workspace.settings,
-            workspace.environ,
-            recordings=workspace.recordings_folder,
+            parts.settings,
+            parts.environ,
+            recordings=parts.recordings_folder,
             connections=request.limits.concurrency,
         )
         self._bench: Bench | None = None
@@ -83,7 +81,7 @@ class Evaluating:
         group = new_id()
         plans = []
         for ref in request.refs:
-            at_version = self._workspace.prompt(ref)
+            at_version = self._parts.prompt(ref)
             for dataset in self._datasets_of(at_version):
                 chosen = choose(lambda d=dataset, p=at_version.prompt: d.cases(p), request.selection)  # type: ignore[misc]
                 for model in request.models or (at_version.model,):
@@ -109,7 +107,7 @@ class Evaluating:
         Raises `WorkspaceError` where prompt or dataset are not what they were: its results would not belong together.
         """
         spec = row.spec
-        at_version = self._workspace.prompt(spec["ref"])
+        at_version = self._parts.prompt(spec["ref"])
         if at_version.version.digest != row.digest:
             raise WorkspaceError(
                 f"{row.prompt} has changed since evaluation {row.id[-8:]} began",
@@ -190,29 +188,29 @@ class Evaluating:
         return self.router.prices.cost_nano_usd(model, Usage(1, 1))[0] is not None
 
     def _make_bench(self, plan: Plan, cache: ReplyCache | None) -> Bench:
-        workspace, request = self._workspace, self._request
-        gateway: Gateway = Replay(workspace.recordings_folder) if request.is_replayed else self.router
+        parts, request = self._parts, self._request
+        gateway: Gateway = Replay(parts.recordings_folder) if request.is_replayed else self.router
         prompt = plan.target.prompt.id
-        on_reply = Recording(workspace.recording_file(prompt), prompt).add if request.is_recorded else None
+        on_reply = Recording(parts.recording_file(prompt), prompt).add if request.is_recorded else None
         if not request.is_replayed:
             self.router.preload(plan.target.model)
         return Bench(
-            log=workspace.log,
+            log=parts.log,
             gateway=gateway,
-            tree=workspace.tree,
+            tree=parts.tree,
             make_target=self.target,
-            on_warning=workspace.warn,
+            on_warning=parts.warn,
             limits=request.limits.less(self.spent_nano_usd),
-            content=workspace.recorder.content_for(prompt),
+            content=parts.recorder.content_for(prompt),
             cache=cache,
-            judge_model=request.judge or workspace.settings.model,
+            judge_model=request.judge or parts.settings.model,
             on_reply=on_reply,
         )
 
     def _cache(self) -> ReplyCache | None:
         if not self._request.is_cached or self._request.is_replayed:
             return None
-        return ReplyCache(self._workspace.state_folder / "cache.db", self._workspace.warn)
+        return ReplyCache(self._parts.state_folder / "cache.db", self._parts.warn)
 
     def _spec(self) -> dict[str, Any]:
         selection = self._request.selection
@@ -228,10 +226,10 @@ class Evaluating:
 
     def _datasets_of(self, at_version: PromptAtVersion) -> list[Dataset]:
         """The prompt's datasets, checked; of the workspace's own tree whatever the version."""
-        tree = self._workspace.tree
+        tree = self._parts.tree
         own = at_version.prompt.path if at_version.prompt.inline_dataset is not None else None
         wanted = [
-            name if name == own else dataset_path(tree, name, self._workspace.inside) for name in self._request.datasets
+            name if name == own else dataset_path(tree, name, self._parts.inside) for name in self._request.datasets
         ]
         paths = wanted or [
             dataset.header.path for dataset in datasets_of(tree) if at_version.prompt.id in dataset.header.prompts
@@ -248,7 +246,7 @@ class Evaluating:
         return datasets
 
     def _open(self, path: str, at_version: PromptAtVersion) -> Dataset:
-        tree = self._workspace.tree
+        tree = self._parts.tree
         if path == at_version.prompt.path:
             inline = Dataset.of_prompt(at_version.prompt, tree)
             assert inline is not None

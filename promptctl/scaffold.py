@@ -58,6 +58,7 @@ cases:
       - {type: icontains, value: compiler}
 """
 
+STATE_FOLDER = ".promptctl"
 STATE_IGNORE = "*\n!.gitignore\n!schemas/\n!schemas/*.schema.json\n"
 
 

@@ -27,8 +27,8 @@ from promptctl.prompts.templates import BadTemplate, includes
 from promptctl.prompts.tree import MAX_BYTES, Tree
 
 if TYPE_CHECKING:
+    from promptctl.parts import Parts
     from promptctl.prompt_at_version import PromptAtVersion
-    from promptctl.workspace import Workspace
 
 _HERE = "./"
 
@@ -63,15 +63,15 @@ class Copied:
         }
 
 
-def copy(workspace: Workspace, ref: str, new_id: str) -> Copied:
+def copy(parts: Parts, ref: str, new_id: str) -> Copied:
     """Write the prompt file that a ref names, at whatever version, to the work tree under another id.
 
     The copy is a prompt of its own: what the file says under `formerly` is left out. Raises `UsageError` where the new
     id is none or is taken, and `WorkspaceError` where the copy would not name the same files.
     """
-    source = workspace.prompt(ref)
-    path = _new_path(workspace, source.prompt.path, new_id)
-    tree = workspace.repository.work_tree
+    source = parts.prompt(ref)
+    path = _new_path(parts, source.prompt.path, new_id)
+    tree = parts.repository.work_tree
     draft = _Draft(source, path)
     overlay = _Overlay(tree, path, draft.text)
     named = set(source.prompt.closure[1:])
@@ -79,18 +79,19 @@ def copy(workspace: Workspace, ref: str, new_id: str) -> Copied:
         copied = load_prompt_file(overlay, path)
     except InvalidFiles as error:
         missing = [each for each in sorted(named) if not _is_there(tree, each)]
-        raise _lacking(source, missing) if missing else error from error
+        if missing:
+            raise _lacking(source, missing) from error
+        if any(problem.place is not None and problem.place.path != path for problem in error.problems):
+            raise  # a file that it names is wrong by now
+        raise _not_rewritable(source) from error
     if set(copied.closure[1:]) != named or copied.formerly:
-        raise WorkspaceError(
-            f"{source.ref} cannot be copied: what it names relative to its folder cannot be written anew",
-            hint=f"write its references relative to {PROMPTS}/, without the leading ./, and copy it again",
-        )
-    _write(workspace, path, draft.text.encode("utf-8", "surrogateescape"))
+        raise _not_rewritable(source)
+    _write(parts, path, draft.text.encode("utf-8", "surrogateescape"))
     differing = [each for each in sorted(named) if source.tree.read(each) != tree.read(each)]
     return Copied(source=source, prompt=new_id, path=path, rewritten=tuple(draft.rewritten), differing=tuple(differing))
 
 
-def _new_path(workspace: Workspace, old_path: str, new_id: str) -> str:
+def _new_path(parts: Parts, old_path: str, new_id: str) -> str:
     """Where the copy goes: the new id with the suffix that the file has."""
     problem = id_problem(new_id)
     if problem is not None:
@@ -102,7 +103,7 @@ def _new_path(workspace: Workspace, old_path: str, new_id: str) -> str:
         raise UsageError(f"{new_id!r} is a file; a prompt is named by its id", hint=f"its id is {stem}")
     for suffix in PROMPT_SUFFIXES:
         taken = f"{PROMPTS}/{new_id}{suffix}"
-        if os.path.lexists(workspace.root / taken):
+        if os.path.lexists(parts.root / taken):
             raise UsageError(f"there is a prompt {new_id} already: {taken}", hint="choose another id, or remove it")
     suffix = next(suffix for suffix in PROMPT_SUFFIXES if old_path.endswith(suffix))
     return f"{PROMPTS}/{new_id}{suffix}"
@@ -200,6 +201,13 @@ def _is_there(tree: Tree, path: str) -> bool:
     return True
 
 
+def _not_rewritable(source: PromptAtVersion) -> WorkspaceError:
+    return WorkspaceError(
+        f"{source.ref} cannot be copied: what it names relative to its folder, or formerly, cannot be written anew",
+        hint=f"write its references relative to {PROMPTS}/, without the leading ./, and each key on a line of its own",
+    )
+
+
 def _lacking(source: PromptAtVersion, missing: list[str]) -> WorkspaceError:
     commit = source.version.commit
     return WorkspaceError(
@@ -208,8 +216,8 @@ def _lacking(source: PromptAtVersion, missing: list[str]) -> WorkspaceError:
     )
 
 
-def _write(workspace: Workspace, path: str, data: bytes) -> None:
-    file = workspace.repository.work_tree.root / path
+def _write(parts: Parts, path: str, data: bytes) -> None:
+    file = parts.repository.work_tree.root / path
     if os.path.realpath(file.parent) != str(file.parent):
         raise WorkspaceError(f"{path} would be reached through a symbolic link", hint="choose another id")
     try:

@@ -10,8 +10,8 @@ from promptctl.versions.diff import PromptDiff, diff_prompts
 from promptctl.versions.refs import parse_ref
 
 if TYPE_CHECKING:
+    from promptctl.parts import Parts
     from promptctl.prompt_at_version import PromptAtVersion
-    from promptctl.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Difference:
         return {"old": _side(self.old), "new": _side(self.new), **self.diff.to_data()}
 
 
-def compare(workspace: Workspace, old: str, new: str | None = None) -> Difference:
+def compare(parts: Parts, old: str, new: str | None = None) -> Difference:
     """What differs from one ref to another; without `new`, to the work tree.
 
     A bare prompt without `new` means what was committed against the work tree. A `new` such as `@v7` is a version of
@@ -35,26 +35,26 @@ def compare(workspace: Workspace, old: str, new: str | None = None) -> Differenc
     """
     first = parse_ref(old)
     if new is None:
-        before = _committed(workspace, first.prompt) if first.at is None else workspace.prompt(old)
-        return _difference(before, workspace.prompt(first.prompt))
+        before = _committed(parts, first.prompt) if first.at is None else parts.prompt(old)
+        return _difference(before, parts.prompt(first.prompt))
     after = f"{first.prompt}{new}" if new.startswith("@") else new
-    return _difference(workspace.prompt(old), workspace.prompt(after))
+    return _difference(parts.prompt(old), parts.prompt(after))
 
 
 def _difference(old: PromptAtVersion, new: PromptAtVersion) -> Difference:
     return Difference(old, new, diff_prompts(old.prompt, new.prompt))
 
 
-def _committed(workspace: Workspace, prompt: str) -> PromptAtVersion:
+def _committed(parts: Parts, prompt: str) -> PromptAtVersion:
     """The prompt at HEAD."""
-    if workspace.repository.git is None:
+    if parts.repository.git is None:
         raise GitError(
             f"there is nothing to compare {prompt} with: the workspace is not in a Git repository",
             hint=f"name another prompt: promptctl diff {prompt} OTHER",
         )
-    at_work = workspace.prompt(prompt)
+    at_work = parts.prompt(prompt)
     try:
-        return workspace.prompt(f"{prompt}@HEAD")
+        return parts.prompt(f"{prompt}@HEAD")
     except (PromptNotFound, RevisionNotFound) as error:
         raise PromptNotFound(
             f"{prompt} is not committed yet: there is nothing to compare it with",

@@ -12,12 +12,13 @@ from promptctl.versions.commits import CommitInfo, read_commits
 from promptctl.versions.refs import Ref, parse_ref
 
 if TYPE_CHECKING:
+    from promptctl.catalogue.labelling import Labelling
+    from promptctl.parts import Parts
     from promptctl.prompts.prompt import Prompt
     from promptctl.versions.history import VersionEntry
     from promptctl.versions.label_chains import LabelState
     from promptctl.versions.resolving import Resolved
     from promptctl.versions.version import Version
-    from promptctl.workspace import Workspace
 
 _NUMBERED = re.compile(r"v(\d+)\Z")
 _SHORT = 7
@@ -71,31 +72,31 @@ class HistoryRow:
         }
 
 
-def history(workspace: Workspace, ref: str) -> list[HistoryRow]:
+def history(parts: Parts, labels: Labelling, ref: str) -> list[HistoryRow]:
     """Every version of a prompt, newest first, or those up to the one that the ref names.
 
     What the ref names stands first where it has no number: uncommitted changes, a branch. Raises `GitError` outside
     Git, `HistoryIncomplete` where this clone does not hold the whole line, and what resolving the ref raises.
     """
-    repository = workspace.repository
+    repository = parts.repository
     parsed = parse_ref(ref)
     if repository.git is None:
         raise GitError(f"{parsed.prompt} has no history: the workspace is not in a Git repository", hint="git init")
     entries = repository.versions_of(parsed.prompt)
-    top = _top(workspace, parsed)
+    top = _top(parts, parsed)
     if top is not None and top.version.number is not None:
         entries = [entry for entry in entries if entry.number <= (top.version.number or 0)]
-    labels = workspace.labels.here().states.values()
-    own = [state for state in labels if state.prompt == parsed.prompt and state.is_live]
+    states = labels.here().states.values()
+    own = [state for state in states if state.prompt == parsed.prompt and state.is_live]
     rows = [_numbered_row(entry, _labels_of(entry, own, entries)) for entry in reversed(entries)]
     if top is not None and top.version.number is None and top.version.commit is not None:
-        rows.insert(0, _unnumbered_row(workspace, top, own))
+        rows.insert(0, _unnumbered_row(parts, top, own))
     return rows
 
 
-def made_by(workspace: Workspace, prompt: Prompt, version: Version) -> Made | None:
+def made_by(parts: Parts, prompt: Prompt, version: Version) -> Made | None:
     """The commit that made a version, or that its uncommitted changes are based on; None where not known."""
-    repository = workspace.repository
+    repository = parts.repository
     git = repository.git
     if git is None or version.commit is None:
         return None
@@ -112,10 +113,10 @@ def made_by(workspace: Workspace, prompt: Prompt, version: Version) -> Made | No
     return _made(found, info) if info is not None else None
 
 
-def _top(workspace: Workspace, ref: Ref) -> Resolved | None:
+def _top(parts: Parts, ref: Ref) -> Resolved | None:
     """What the ref names; None where the prompt is no longer in the work tree, or its file there is wrong."""
     try:
-        return workspace.repository.resolve(ref)
+        return parts.repository.resolve(ref)
     except (PromptNotFound, WorkspaceError):
         if ref.at is not None:
             raise
@@ -135,14 +136,14 @@ def _numbered_row(entry: VersionEntry, labels: Iterable[str]) -> HistoryRow:
     )
 
 
-def _unnumbered_row(workspace: Workspace, top: Resolved, labels: Sequence[LabelState]) -> HistoryRow:
+def _unnumbered_row(parts: Parts, top: Resolved, labels: Sequence[LabelState]) -> HistoryRow:
     version = top.version
     return HistoryRow(
         number=None,
         display=version.display,
         digest=version.digest,
         path=top.prompt.path,
-        made=None if version.is_dirty else made_by(workspace, top.prompt, version),
+        made=None if version.is_dirty else made_by(parts, top.prompt, version),
         is_dirty=version.is_dirty,
         labels=tuple(
             state.label for state in labels if state.digest == version.digest and not _NUMBERED.match(state.version)

@@ -24,11 +24,11 @@ from promptctl.versions.rules import check_name
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from promptctl.parts import Parts
     from promptctl.prompts.sources import Cache
     from promptctl.versions.git import Git
     from promptctl.versions.label_push import Pushed
     from promptctl.versions.resolving import Resolved
-    from promptctl.workspace import Workspace
 
 _LEAST_OF_A_COMMIT = 4
 _PROMPTS_FOLDER = re.compile(rf"(?:^|/)({PROMPTS}/)")
@@ -52,9 +52,9 @@ class Labelling:
     besides goes to the workspace's warnings. Outside Git everything raises `GitError`.
     """
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
-        self._repository = workspace.repository
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._repository = parts.repository
         self._parsed: Cache = {}
 
     def set(self, name: str, version: str | None = None, *, reason: str = "") -> MoveResult:
@@ -76,7 +76,7 @@ class Labelling:
             formerly=former_ids(self._repository, label.prompt),
             is_by_number=ref.number is not None,
         )
-        return self._told(Mover(git, self._rules(), _Proof(self._workspace, resolved)).set(request))
+        return self._told(Mover(git, self._rules(), _Proof(self._parts, resolved)).set(request))
 
     def rollback(self, name: str, to: str | None = None, *, reason: str = "") -> MoveResult:
         """Let a label name again what it named before, or the version `to` (`v5`, a commit) that it once named."""
@@ -172,11 +172,11 @@ class Labelling:
                 "labels are Git tags, and the workspace is not in a Git repository",
                 hint="git init && git add . && git commit -m 'Add prompts'",
             )
-        if not self._workspace.is_interactive:
+        if not self._parts.is_interactive:
             return git
         from promptctl.versions.git import Git
 
-        return Git.open(self._workspace.root, is_interactive=True) or git
+        return Git.open(self._parts.root, is_interactive=True) or git
 
     @property
     def _settings(self) -> LabelSettings:
@@ -185,7 +185,7 @@ class Labelling:
             committed = committed_settings(self._repository)
         except HistoryIncomplete:
             committed = None
-        return (committed or self._workspace.settings).labels
+        return (committed or self._parts.settings).labels
 
     @property
     def _labels(self) -> Labels:
@@ -196,12 +196,12 @@ class Labelling:
         known = committed_settings(self._repository)
         if known is not None and known.labels.remote is not None:
             known = committed_settings(self._repository, is_fresh=True)
-        return (known or self._workspace.settings).labels
+        return (known or self._parts.settings).labels
 
     def _refresh(self) -> None:
         note = self._labels.refresh()
         if note:
-            self._workspace.warn(note)
+            self._parts.warn(note)
 
     def _known(self, name: str) -> LabelName:
         label = parse_label(name)
@@ -239,7 +239,7 @@ class Labelling:
 
     def _told(self, result: MoveResult) -> MoveResult:
         if result.note:
-            self._workspace.warn(result.note)
+            self._parts.warn(result.note)
         return result
 
     def _digest_of(self, commit: str, path: str) -> str | None:
@@ -273,19 +273,19 @@ class _Blobs:
 class _Proof:
     """Finds the evaluation that `evaluation: passed` asks for, of one version."""
 
-    def __init__(self, workspace: Workspace, resolved: Resolved) -> None:
-        self._workspace = workspace
+    def __init__(self, parts: Parts, resolved: Resolved) -> None:
+        self._parts = parts
         self._resolved = resolved
 
     def __call__(self, prompt: str, digest: str, dataset: str | None) -> str | None:  # noqa: ARG002 - one version's
         from promptctl.evaluations.proof import Subject, passing_evaluation
 
-        workspace = self._workspace
+        parts = self._parts
         found = self._resolved.prompt
-        model = found.model or workspace.settings.model
-        parameters = workspace.settings.model_rule(model).parameters if model else {}
+        model = found.model or parts.settings.model
+        parameters = parts.settings.model_rule(model).parameters if model else {}
         subject = Subject(prompt=found, model=model, parameters=parameters)
-        return passing_evaluation(workspace.log, workspace.repository.work_tree, subject, dataset)
+        return passing_evaluation(parts.log, parts.repository.work_tree, subject, dataset)
 
 
 def parse_label(name: str) -> LabelName:

@@ -14,11 +14,12 @@ from promptctl.prompts.loading import closure_of, load_prompt_file, prompt_paths
 from promptctl.prompts.sources import Cache
 
 if TYPE_CHECKING:
+    from promptctl.catalogue.labelling import Labelling
+    from promptctl.parts import Parts
     from promptctl.prompts.prompt import Prompt
     from promptctl.prompts.tree import Tree
     from promptctl.versions.label_chains import LabelState
     from promptctl.versions.overview import PromptNumber
-    from promptctl.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,19 +81,19 @@ class PromptSummary:
         }
 
 
-def list_prompts(workspace: Workspace, wanted: PromptFilter | None = None) -> list[PromptSummary]:
+def list_prompts(parts: Parts, labels: Labelling, wanted: PromptFilter | None = None) -> list[PromptSummary]:
     """The work tree's prompts that the filter means, sorted by id.
 
     Raises `UsageError` where `uses` names nothing that is there or that any prompt looks for.
     """
     wanted = wanted or PromptFilter()
-    tree = workspace.repository.work_tree
+    tree = parts.repository.work_tree
     paths = prompt_paths(tree)
     if wanted.uses is not None:
-        users = _users(workspace, wanted.uses, paths.values())
+        users = _users(parts, wanted.uses, paths.values())
         paths = {id_: path for id_, path in paths.items() if path in users}
-    numbers = workspace.repository.numbers() if paths else {}
-    labels = _live_labels(workspace) if paths else {}
+    numbers = parts.repository.numbers() if paths else {}
+    live = _live_labels(parts, labels) if paths else {}
     files = set(tree.paths(PROMPTS))
     summaries = []
     for id_, path in paths.items():
@@ -102,9 +103,9 @@ def list_prompts(workspace: Workspace, wanted: PromptFilter | None = None) -> li
             path=path,
             prompt=prompt,
             error=error,
-            model=(prompt.model or workspace.settings.model) if prompt else None,
+            model=(prompt.model or parts.settings.model) if prompt else None,
             version=numbers.get(id_),
-            labels=tuple(labels.get(id_, ())),
+            labels=tuple(live.get(id_, ())),
         )
         if _matches(summary, wanted):
             summaries.append(summary)
@@ -121,10 +122,10 @@ def _load(tree: Tree, id_: str, path: str, files: Collection[str]) -> tuple[Prom
         return None, error
 
 
-def _live_labels(workspace: Workspace) -> dict[str, list[LabelState]]:
+def _live_labels(parts: Parts, labels: Labelling) -> dict[str, list[LabelState]]:
     found: dict[str, list[LabelState]] = {}
-    if workspace.repository.is_versioned:
-        for (prompt, _), state in workspace.labels.here().states.items():
+    if parts.repository.is_versioned:
+        for (prompt, _), state in labels.here().states.items():
             if state.is_live:
                 found.setdefault(prompt, []).append(state)
     return found
@@ -152,9 +153,9 @@ def _is_found(text: str, found: PromptSummary) -> bool:
     return any(text.casefold() in each.casefold() for each in texts)
 
 
-def _users(workspace: Workspace, uses: str, paths: Collection[str]) -> set[str]:
+def _users(parts: Parts, uses: str, paths: Collection[str]) -> set[str]:
     """The prompt files that pull a file in, or look for it in vain."""
-    tree = workspace.repository.work_tree
+    tree = parts.repository.work_tree
     cache: Cache = {}
     read = {path: closure_of(tree, path, cache=cache) for path in paths}
     closures = {path: closure.paths[1:] for path, closure in read.items()}
@@ -162,7 +163,7 @@ def _users(workspace: Workspace, uses: str, paths: Collection[str]) -> set[str]:
     known.update(path for closure in closures.values() for path in closure)
     candidates = [f"{PROMPTS}/{uses}", uses.removeprefix("./")]
     with suppress(UsageError):  # a path relative to prompts/ need not lie in the current folder
-        candidates.insert(0, workspace.inside(uses))
+        candidates.insert(0, parts.inside(uses))
     file = next((path for path in candidates if path in known), None)
     if file is None:
         near = nearest(uses, [*known, *(path.removeprefix(f"{PROMPTS}/") for path in known)])
@@ -173,5 +174,5 @@ def _users(workspace: Workspace, uses: str, paths: Collection[str]) -> set[str]:
     users = {path for path, closure in closures.items() if file in closure}
     for path, closure in read.items():
         if closure.digest is None and path not in users:
-            workspace.warn(f"{path} has errors: whether it uses {file} is not known for sure")
+            parts.warn(f"{path} has errors: whether it uses {file} is not known for sure")
     return users

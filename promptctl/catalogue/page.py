@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptctl.catalogue.history import Made, made_by
-from promptctl.catalogue.labelling import state_as_dict
+from promptctl.catalogue.labelling import Labelling, state_as_dict
 from promptctl.catalogue.renames import former_ids
 from promptctl.errors import WorkspaceError
 from promptctl.formats.names import DATASETS, is_dataset
@@ -17,9 +17,9 @@ from promptctl.prompts.prompt import MISSING, Input, Message, Placeholder, Promp
 if TYPE_CHECKING:
     from promptctl.log.records import Execution
     from promptctl.log.stats import StatsRow
+    from promptctl.parts import Parts
     from promptctl.prompt_at_version import PromptAtVersion
     from promptctl.versions.label_chains import LabelState
-    from promptctl.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,37 +83,37 @@ class Page:
         }
 
 
-def page(workspace: Workspace, ref: str) -> Page:
+def page(parts: Parts, labels: Labelling, ref: str) -> Page:
     """The page about what a ref names. Raises what resolving the ref raises; whatever else is missing is left out."""
-    at_version = workspace.prompt(ref)
+    at_version = parts.prompt(ref)
     prompt = at_version.prompt
-    former = former_ids(workspace.repository, prompt.id)
+    former = former_ids(parts.repository, prompt.id)
     made = None
     with suppress(WorkspaceError):
-        made = made_by(workspace, prompt, at_version.version)
-    totals, latest = _calls(workspace, prompt.id, former)
+        made = made_by(parts, prompt, at_version.version)
+    totals, latest = _calls(parts, prompt.id, former)
     return Page(
         at_version=at_version,
         made=made,
-        labels=_labels(workspace, prompt.id),
-        datasets=_datasets(workspace, prompt),
+        labels=_labels(parts, labels, prompt.id),
+        datasets=_datasets(parts, prompt),
         totals=totals,
         latest=latest,
     )
 
 
-def _labels(workspace: Workspace, prompt: str) -> tuple[LabelState, ...]:
-    if not workspace.repository.is_versioned:
+def _labels(parts: Parts, labels: Labelling, prompt: str) -> tuple[LabelState, ...]:
+    if not parts.repository.is_versioned:
         return ()
-    states = workspace.labels.here().states.values()
+    states = labels.here().states.values()
     return tuple(state for state in states if state.prompt == prompt and state.is_live)
 
 
-def _datasets(workspace: Workspace, prompt: Prompt) -> tuple[str, ...]:
+def _datasets(parts: Parts, prompt: Prompt) -> tuple[str, ...]:
     """The datasets of the work tree that test the prompt; one that is wrong is for `validate` to tell."""
     from promptctl.evaluations.datasets import Dataset
 
-    tree = workspace.repository.work_tree
+    tree = parts.repository.work_tree
     found = [prompt.path] if prompt.inline_dataset is not None else []
     for path in filter(is_dataset, tree.paths(DATASETS)):
         with suppress(WorkspaceError):
@@ -122,14 +122,14 @@ def _datasets(workspace: Workspace, prompt: Prompt) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _calls(workspace: Workspace, prompt: str, former: Sequence[str]) -> tuple[StatsRow | None, Execution | None]:
-    if workspace.log.is_new:
+def _calls(parts: Parts, prompt: str, former: Sequence[str]) -> tuple[StatsRow | None, Execution | None]:
+    if parts.log.is_new:
         return None, None
     from promptctl.log.queries import Filter, latest_call, stats
 
     wanted = Filter(prompt=prompt, renames=dict.fromkeys(former, prompt))
-    rows = stats(workspace.log, wanted, by=("prompt",))
-    return (rows[0] if rows else None), latest_call(workspace.log, prompt, tuple(former))
+    rows = stats(parts.log, wanted, by=("prompt",))
+    return (rows[0] if rows else None), latest_call(parts.log, prompt, tuple(former))
 
 
 def _input_as_dict(declared: Input) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from promptctl.formats.names import prompt_id
 from promptctl.prompts.loading import load_prompt, prompt_paths
 
 if TYPE_CHECKING:
+    from promptctl.parts import Parts
     from promptctl.prompts.tree import Tree
     from promptctl.versions.repository import Repository
-    from promptctl.workspace import Workspace
 
 Former = Mapping[str, Sequence[str]]
 """Earlier ids by the id of today, latest first. None of them is a prompt of the work tree: those count for themselves.
@@ -51,14 +51,14 @@ def renames(former: Former) -> dict[str, str]:
     return {earlier: today for today, ids in former.items() for earlier in ids}
 
 
-def logged_renames(workspace: Workspace) -> dict[str, str]:
+def logged_renames(parts: Parts) -> dict[str, str]:
     """As `renames`, of every prompt; empty, and Git not asked, where no id in the log is a former one."""
     from promptctl.log.stats import stats
 
-    logged = {row.prompt for row in stats(workspace.log, by=("prompt",))}
-    if logged <= prompt_paths(workspace.repository.work_tree).keys():
+    logged = {row.prompt for row in stats(parts.log, by=("prompt",))}
+    if logged <= prompt_paths(parts.repository.work_tree).keys():
         return {}
-    return renames(all_former_ids(workspace.repository))
+    return renames(all_former_ids(parts.repository))
 
 
 def _declared(tree: Tree, id_: str, path: str) -> tuple[str, ...]:
