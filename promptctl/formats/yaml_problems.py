@@ -13,9 +13,10 @@ QUOTE_OR_BLOCK = "quote the value, or put the text on the lines below `|`"
 # What an escape in double quotes can make, and no text of ours may hold.
 FORBIDDEN_ESCAPED = re.compile("[\x00\ud800-\udfff]")
 
-_TEMPLATE_VALUE = re.compile(r"(?:^|[:,\[]|-)\s*(\{\{|\{%|\{#)")
-_NO_SPACE_AFTER_COLON = re.compile(r"^\s*(?:- +)?([A-Za-z_][\w-]*):[^\s/]")
-_UNPRINTABLE = re.compile("[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+# Compiled when something is wrong, and not by each command that reads a file.
+_TEMPLATE_VALUE = r"(?:^|[:,\[]|-)\s*(\{\{|\{%|\{#)"
+_NO_SPACE_AFTER_COLON = r"^\s*(?:- +)?([A-Za-z_][\w-]*):[^\s/]"
+_UNPRINTABLE = "[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -97,7 +98,7 @@ def tag_directive(place: Place) -> Problem:
 
 def key_is_no_text(place: Place, text: str) -> Problem:
     """A mapping or a list where a key should be; nearly always an unquoted `{{ … }}`."""
-    match = _TEMPLATE_VALUE.search(_line(text, (place.line or 1) - 1))
+    match = re.search(_TEMPLATE_VALUE, _line(text, (place.line or 1) - 1))
     if match:
         return _template_in_value(Place(place.path, place.line, match.start(1) + 1), match[1])
     return Problem("a key must be text, not a list or a mapping", place, "write it as text", "key-not-text")
@@ -184,7 +185,7 @@ def _template(site: _Site) -> Problem | None:
         # `{#` begins a comment to YAML, and the parser only misses the `}` lines below.
         spots += [(line, len(_line(site.text, line))) for line in range(site.line - 1, max(-1, site.line - 4), -1)]
     for line, column in spots:
-        match = _TEMPLATE_VALUE.search(_line(site.text, line))
+        match = re.search(_TEMPLATE_VALUE, _line(site.text, line))
         if match is not None and match.start(1) <= column:
             return _template_in_value(Place(site.path, line + 1, match.start(1) + 1), match[1])
     return None
@@ -200,7 +201,7 @@ def _second_colon(site: _Site) -> Problem | None:
     if not site.message.startswith("mapping values are not allowed"):
         return None
     above = _line(site.text, site.line - 1) if site.line else ""
-    glued = _NO_SPACE_AFTER_COLON.match(above)
+    glued = re.match(_NO_SPACE_AFTER_COLON, above)
     if glued and not re.search(r":\s", above):
         place = Place(site.path, site.line, glued.end(1) + 1)
         return site.problem(f"`{glued[1]}:` needs a space after the colon", f"write `{glued[1]}: …`", place)
@@ -320,7 +321,7 @@ _EXPLANATIONS = (
 
 def _unreadable(path: str, text: str, error: Exception) -> Problem:
     """Characters that no YAML file may hold."""
-    match = _UNPRINTABLE.search(text)
+    match = re.search(_UNPRINTABLE, text)
     if match is None:
         return Problem(f"this is not YAML: {error}", Place(path), QUOTE_OR_BLOCK, "yaml-syntax")
     line = text.count("\n", 0, match.start()) + 1

@@ -74,7 +74,7 @@ class _Check:
         if name not in self._validators:
             near = nearest(name, self._prompt.inputs, 1)
             hint = f"did you mean `{near[0]}`?" if near else f"remove it, or declare it in {self._prompt.path}"
-            message = f"{noun} gives `{name}`, which is no input of {self._prompt.id}"
+            message = f"`{name}`, given by {noun}, is no input of {self._prompt.id}"
             yield Problem(message, place, hint, "extra-input")
             return
         for value in values:

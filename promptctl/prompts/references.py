@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
 
 from promptctl.errors import Place, Problem
 from promptctl.formats.yaml_reader import Document, Key
@@ -96,7 +95,7 @@ def follow(reference: Any, source: SchemaSource, sources: Sources, noun: str) ->
         return None
     data, keys = target.data, []
     for token in fragment.split("/")[1:]:
-        key: Key = unquote(token).replace("~1", "/").replace("~0", "~")
+        key: Key = _unescaped(token)
         if isinstance(data, list) and isinstance(key, str) and key.isascii() and key.isdigit():
             key = int(key)
         try:
@@ -228,6 +227,14 @@ def _holds_schemas(keys: Keys) -> bool:
         elif key not in _ONE:
             return False
     return True
+
+
+def _unescaped(token: str) -> str:
+    if "%" in token:
+        from urllib.parse import unquote
+
+        token = unquote(token)
+    return token.replace("~1", "/").replace("~0", "~")
 
 
 def _token(key: Key) -> str:

@@ -185,7 +185,7 @@ class TestDatasets:
             "- {id: b, inputs: {tone: kind}}\n- {id: c, matrix: {ticket: [x, y]}}\n"
         )
         assert found == [
-            ("d.yaml:1:21", "extra-input", "the defaults gives `produkt`, which is no input of support/triage"),
+            ("d.yaml:1:21", "extra-input", "`produkt`, given by the defaults, is no input of support/triage"),
             ("d.yaml:5:3", "missing-input", "case `b` does not give `ticket`, which support/triage requires"),
         ]
 
@@ -213,7 +213,7 @@ class TestDatasets:
                 "the dataset tests `suport/triage`, and there is no such prompt",
             ),
             ("datasets/d.yaml:2:9", "missing-input", "case `a` does not give `x`, which other requires"),
-            ("datasets/d.yaml:2:26", "extra-input", "case `a` gives `ticket`, which is no input of other"),
+            ("datasets/d.yaml:2:26", "extra-input", "`ticket`, given by case `a`, is no input of other"),
         ]
 
     def test_name_files_of_cases_that_are_there(self) -> None:
