@@ -1,0 +1,377 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli, commit, git, write
+from tests.cli.support import (  # noqa: F401
+    PATH,
+    SETTINGS,
+    TRIAGE,
+    add_remote,
+    clone,
+    inside_support,
+    support_workspace,
+)
+
+NAME = "support/triage@production"
+STAGED = SETTINGS + "labels:\n  production: {after: staging, reason: required}\n"
+
+
+def refs(folder: Path) -> str:
+    """Every reference: what a refused move must leave as it was."""
+    return git(folder, "for-each-ref", "--format=%(refname) %(objectname)")
+
+
+def live(cli: Cli, name: str = NAME) -> str:
+    return str(cli("show", name, "--json").json["version_display"]).partition(" ")[0]
+
+
+@pytest.mark.usefixtures("inside")
+def test_a_label_is_set_moved_rolled_back_and_removed(cli: Cli) -> None:
+    moved = cli("label", "set", NAME, "v1")
+    assert moved.exit_code == 0
+    assert re.fullmatch(r"support/triage@production  nothing → v1 \([0-9a-f]{7}\)\n", moved.out)
+    assert " v1 → v3 (" in cli("label", "set", NAME).out
+    assert cli("label", "set", NAME, "v3").out == "support/triage@production is v3 already\n"
+    assert " v3 → v1 (" in cli("label", "rollback", NAME).out
+    assert live(cli) == "v1"
+    assert " v1 → nothing" in cli("label", "remove", NAME, "--reason", "not used").out
+    assert "was removed by Test Author" in cli("show", NAME).err
+    assert " nothing → v3 (" in cli("label", "rollback", NAME, "--to", "v3").out
+    actions = [(each["action"], each["version"]) for each in cli("label", "log", NAME, "--json").json]
+    assert actions == [
+        ("rollback", "v3"), ("remove", "v1"), ("rollback", "v1"), ("set", "v3"), ("set", "v1"),
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("inside")
+def test_a_version_can_be_named_in_every_way(cli: Cli, inside: Path) -> None:
+    for wanted, version in (("v2", "v2"), ("@v1", "v1"), ("HEAD~1", "v2"), (git(inside, "rev-parse", "HEAD"), "v3")):
+        assert cli("label", "set", NAME, wanted, "--json").json["version"] == version
+    assert cli("label", "set", "support/triage@staging", "production", "--json").json["version"] == "v3"
+
+
+@pytest.mark.usefixtures("inside")
+def test_json_says_what_moved_and_what_was_before(cli: Cli) -> None:
+    cli("label", "set", NAME, "v1")
+    moved = cli("label", "set", NAME, "v2", "--reason", "better tone", "--json").json
+    assert (moved["event"], moved["version"], moved["moved"], moved["pushed"]) == (2, "v2", True, False)
+    assert (moved["before"]["version"], moved["reason"]) == ("v1", "better tone")
+    assert moved["actor"] == "Test Author <author@example.com>"
+    again = cli("label", "set", NAME, "v2", "--json").json
+    assert (again["moved"], again["before"]) == (False, None)
+
+
+def test_uncommitted_changes_cannot_get_a_label(cli: Cli, inside: Path) -> None:
+    write(inside, "prompts/support/tone.j2", "Be brisk.\n")
+    before = refs(inside)
+    ran = cli("label", "set", NAME)
+    assert (ran.exit_code, ran.out) == (3, "")
+    assert "is in no commit" in ran.err
+    assert refs(inside) == before
+    assert cli("label", "set", NAME, "HEAD").exit_code == 0
+
+
+@pytest.mark.usefixtures("inside")
+def test_list_says_where_each_label_stands(cli: Cli) -> None:
+    assert "no label yet" in cli("label", "list").err
+    cli("label", "set", NAME, "v1", "--reason", "first")
+    cli("label", "set", "chat@staging", "HEAD")
+    cli("label", "remove", "chat@staging")
+    header, line = (row.split("\t") for row in cli("label", "list").out.splitlines())
+    assert header == ["label", "version", "commit", "date", "by", "reason"]
+    assert (line[0], line[1], line[5]) == (NAME, "v1", "first")
+    everything = cli("label", "list", "--all", "--json").json
+    assert [(each["prompt"], each["live"]) for each in everything] == [("chat", False), ("support/triage", True)]
+    assert cli("label", "list", "chat", "--json").json == []
+    assert "did you mean chat?" in cli("label", "list", "chta").err
+
+
+@pytest.mark.usefixtures("inside")
+def test_at_says_what_was_live_then(cli: Cli) -> None:
+    cli("label", "set", NAME, "v1", "--reason", "first")
+    assert cli("label", "at", NAME, "2001-01-01").out == f"{NAME} did not exist yet\n"
+    assert cli("label", "at", NAME, "2001-01-01", "--json").json["event"] is None
+    now = cli("label", "at", NAME, "0s")
+    assert now.out.startswith(f"{NAME} was v1 (")
+    assert now.out.endswith(": first\n")
+    cli("label", "remove", NAME)
+    assert f"{NAME} was removed (" in cli("label", "at", NAME, "0s").out
+    assert cli("label", "at", NAME, "yesterday").exit_code == 2
+
+
+def test_a_rule_refuses_with_the_commands_that_would_satisfy_it(cli: Cli, inside: Path) -> None:
+    write(inside, "promptctl.yaml", STAGED)
+    commit(inside, "Ask for staging first")
+    before = refs(inside)
+    ran = cli("label", "set", NAME, "v2")
+    assert (ran.exit_code, ran.out) == (3, "")
+    assert "needs a reason" in ran.err
+    assert "production comes after staging" in ran.err
+    assert "promptctl label set support/triage@staging" in ran.err
+    assert refs(inside) == before
+    assert cli("label", "set", "support/triage@staging", "v2").exit_code == 0
+    assert cli("label", "set", NAME, "v2", "--reason", "looked good on staging").exit_code == 0
+    assert "needs a reason" in cli("label", "remove", NAME).err
+    ran = cli("label", "set", "support/triage@stagin", "v2")
+    assert ran.exit_code == 3
+    assert "did you mean staging?" in ran.err
+
+
+def test_the_rules_are_those_of_the_default_branch(cli: Cli, inside: Path) -> None:
+    write(inside, "promptctl.yaml", STAGED)
+    commit(inside, "Ask for staging first")
+    git(inside, "checkout", "--quiet", "-b", "shortcut")
+    write(inside, "promptctl.yaml", SETTINGS)
+    commit(inside, "Ask for nothing")
+    assert "production comes after staging" in cli("label", "set", NAME, "v2").err
+    git(inside, "checkout", "--quiet", "main")
+    write(inside, "promptctl.yaml", "labels: {production: {affter: staging}}\n")
+    broken = commit(inside, "Mistype")
+    git(inside, "checkout", "--quiet", "shortcut")
+    ran = cli("label", "set", NAME, "v2")
+    assert ran.exit_code == 3
+    assert "main:promptctl.yaml:1:" in ran.err, broken
+
+
+def test_an_evaluation_must_have_passed_with_all_cases_and_the_own_model(cli: Cli, inside: Path) -> None:
+    write(inside, "promptctl.yaml", SETTINGS + "labels:\n  production: {evaluation: passed}\n")
+    cases = (
+        "prompts: [chat]\ncases:\n"
+        "  - {id: a, assert: [{type: contains, value: Hello}]}\n  - {id: b, assert: [{type: contains, value: Hello}]}\n"
+    )
+    write(inside, "datasets/chat.yaml", cases)
+    write(inside, "prompts/chat.prompt.yaml", "messages: [{role: user, content: Hello}]\n")
+    commit(inside, "Ask for an evaluation")
+
+    def refusal() -> str:
+        ran = cli("label", "set", "chat@production", "HEAD")
+        assert ran.exit_code == 3
+        return ran.err
+
+    assert "promptctl eval chat@" in refusal()
+    assert cli("eval", "chat", "--first", "1").exit_code == 0
+    assert "none is known here" in refusal()
+    assert cli("eval", "chat", "-p", "temperature=1").exit_code == 0
+    assert "none is known here" in refusal()
+    assert cli("eval", "chat").exit_code == 0
+    moved = cli("label", "set", "chat@production", "HEAD", "--json").json
+    assert moved["evaluation"].endswith("passed 2 of 2 on datasets/chat.yaml")
+    assert moved["evaluation"] in cli("label", "log", "chat@production").out
+    cli("label", "remove", "chat@production")
+    write(inside, "promptctl.yaml", SETTINGS.replace("echo/echo", "openai/other"))
+    assert "none is known here" in refusal()
+    write(inside, "promptctl.yaml", SETTINGS)
+    write(inside, "datasets/chat.yaml", cases + "  - {id: c, assert: [{type: contains, value: Bye}]}\n")
+    assert "none is known here" in refusal()
+    assert cli("eval", "chat", "--min-pass", "0.1").exit_code == 0
+    assert "none is known here" in refusal()
+
+
+@pytest.mark.usefixtures("inside")
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["set", "support/triage"], 2, "names no label"),
+        (["set", "support/triage@v7"], 2, "would be taken for a version number"),
+        (["set", "support/triage@beef"], 2, "would be taken for a commit"),
+        (["set", "support/triage@Production"], 2, "lower-case letters"),
+        (["set", "support/triage@--force", "v1"], 2, "lower-case letters"),
+        (["set", "support/triage@main", "v1"], 3, "is the name of the branch refs/heads/main"),
+        (["set", "supprt/triage@production", "v1"], 3, "did you mean support/triage?"),
+        (["set", NAME, "v9"], 3, "its versions are v1 to v3"),
+        (["set", NAME, "nope"], 3, "no revision of this repository"),
+        (["log", "support/triage@prodution"], 3, "did you mean support/triage@production?"),
+        (["log", "supprt/triage@production"], 3, "did you mean support/triage?"),
+        (["at", "support/triage@prodution", "1d"], 3, "did you mean support/triage@production?"),
+        (["remove", "support/triage@prodution"], 3, "did you mean support/triage@production?"),
+        (["rollback", "support/triage@prodution"], 3, "did you mean support/triage@production?"),
+        (["rollback", NAME], 3, "has named no version before v1"),
+        (["rollback", NAME, "--to", "v2"], 3, "never named v2; it named v1"),
+        (["fetch"], 3, "promptctl.yaml names no remote"),
+        (["push"], 3, "promptctl.yaml names no remote"),
+        (["fetch", "--remote", "nowhere"], 3, "no remote is named 'nowhere'"),
+        (["push", "--remote", "--upload-pack=x"], 3, "no remote is named"),
+    ],
+)
+def test_a_wrong_argument_ends_with_what_to_do(
+    cli: Cli, inside: Path, arguments: list[str], code: int, words: str
+) -> None:
+    cli("label", "set", NAME, "v1")
+    before = refs(inside)
+    ran = cli("label", *arguments)
+    assert (ran.exit_code, ran.out) == (code, "")
+    assert words in ran.err
+    assert refs(inside) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["set", "chat@production"], ["list"], ["log", "chat@production"], ["verify"], ["fetch"], ["push"],
+     ["rollback", "chat@production"], ["remove", "chat@production"], ["at", "chat@production", "1d"]],
+)  # fmt: skip
+def test_outside_git_there_are_no_labels(cli: Cli, tmp_path: Path, arguments: list[str]) -> None:
+    write(tmp_path, "promptctl.yaml", "{}\n")
+    write(tmp_path, "prompts/chat.prompt.yaml", "messages: [{role: user, content: x}]\n")
+    ran = cli("label", *arguments)
+    assert (ran.exit_code, ran.out) == (3, "")
+    assert "not in a Git repository" in ran.err
+    assert "hint: git init" in ran.err
+
+
+def test_a_move_without_a_named_remote_stays_here_until_it_is_pushed(
+    cli: Cli, inside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = add_remote(inside)
+    ran = cli("label", "set", NAME, "v2")
+    assert "promptctl label push" in ran.err
+    assert git(bare, "tag") == ""
+    assert cli("label", "push", "--remote", "origin").out == "pushed  support/triage@production/1  set v2\n"
+    assert "nothing to push" in cli("label", "push", "--remote", "origin").err
+    monkeypatch.chdir(clone(bare, "ben"))
+    assert cli("label", "fetch", "--remote", "origin", "--json").json["conflicts"] == []
+    assert live(cli) == "v2"
+
+
+def test_a_named_remote_gets_each_move_at_once_and_other_clones_see_it(
+    cli: Cli, inside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(inside, "promptctl.yaml", SETTINGS + "labels: {remote: origin}\n")
+    commit(inside, "Share labels")
+    bare = add_remote(inside)
+    ben = clone(bare, "ben")
+    assert cli("label", "set", NAME, "v2", "--json").json["pushed"] is True
+    assert "prompt/support/triage@production/1" in git(bare, "tag")
+    monkeypatch.chdir(ben)
+    assert cli("label", "log", NAME, "--json").json[0]["version"] == "v2"
+    assert cli("label", "set", NAME, "v1").exit_code == 0
+    monkeypatch.chdir(inside)
+    assert live(cli) == "v2"
+    assert cli("label", "fetch").out == "support/triage@production/2\n"
+    assert live(cli) == "v1"
+
+
+def test_a_move_that_came_too_late_is_undone_and_said(cli: Cli, inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = add_remote(inside)
+    monkeypatch.chdir(clone(bare, "ben"))
+    cli("label", "set", NAME, "v1", "--reason", "mine")
+    monkeypatch.chdir(inside)
+    cli("label", "set", NAME, "v2")
+    cli("label", "push", "--remote", "origin")
+    monkeypatch.chdir(inside.parent / "ben")
+    ran = cli("label", "push", "--remote", "origin")
+    assert ran.exit_code == 3
+    assert "support/triage@production/1 (set v1) came too late and was undone: set v2 by Test Author" in ran.err
+    assert live(cli) == "v2"
+
+
+def test_a_rule_added_at_the_remote_holds_here_before_it_is_fetched(
+    cli: Cli, inside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(inside, "promptctl.yaml", SETTINGS + "labels: {remote: origin}\n")
+    commit(inside, "Share labels")
+    ben = clone(add_remote(inside), "ben")
+    write(inside, "promptctl.yaml", SETTINGS + "labels: {remote: origin, production: {reason: required}}\n")
+    commit(inside, "Ask for a reason")
+    git(inside, "push", "--quiet")
+    monkeypatch.chdir(ben)
+    before = refs(ben)
+    ran = cli("label", "set", NAME, "v1")
+    assert ran.exit_code == 3
+    assert "needs a reason" in ran.err
+    assert [line for line in refs(ben).splitlines() if "tags" in line] == [
+        line for line in before.splitlines() if "tags" in line
+    ]
+
+
+def test_a_remote_that_cannot_be_reached_refuses_moves_and_warns_readers(cli: Cli, inside: Path) -> None:
+    write(inside, "promptctl.yaml", SETTINGS + "labels: {remote: origin}\n")
+    commit(inside, "Share labels")
+    bare = add_remote(inside)
+    cli("label", "set", NAME, "v2")
+    bare.rename(bare.with_name("away.git"))
+    before = refs(inside)
+    ran = cli("label", "set", NAME, "v1")
+    assert (ran.exit_code, ran.out) == (3, "")
+    assert "no label was moved: origin cannot be asked" in ran.err
+    assert refs(inside) == before
+    ran = cli("label", "log", NAME)
+    assert ran.exit_code == 0
+    assert "labels are as of" in ran.err
+    assert live(cli) == "v2"
+
+
+def test_a_clone_that_never_fetched_labels_cannot_know(cli: Cli, inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(inside, "promptctl.yaml", SETTINGS + "labels: {remote: origin}\n")
+    commit(inside, "Share labels")
+    bare = add_remote(inside)
+    monkeypatch.chdir(clone(bare, "ben"))
+    bare.rename(bare.with_name("away.git"))
+    ran = cli("label", "list")
+    assert (ran.exit_code, ran.out) == (3, "")
+    assert "hint: promptctl label fetch" in ran.err
+
+
+def test_verify_finds_a_tag_written_by_hand(cli: Cli, inside: Path) -> None:
+    cli("label", "set", NAME, "v1")
+    assert cli("label", "verify").out == "0 errors, 0 warnings\n"
+    git(inside, "tag", "prompt/support/triage@production/2", "HEAD")
+    ran = cli("label", "verify")
+    assert (ran.exit_code, ran.out) == (1, "1 error, 0 warnings\n")
+    assert "it is a lightweight tag" in ran.err
+    assert "git tag -d prompt/support/triage@production/2" in ran.err
+    problem = cli("label", "verify", "--json").json["problems"][0]
+    assert problem["code"] == "label-lightweight"
+    refused = cli("label", "set", NAME, "v2")
+    assert refused.exit_code == 3
+    assert "was not moved" in refused.err
+
+
+def test_verify_finds_a_label_on_another_text(cli: Cli, inside: Path) -> None:
+    cli("label", "set", NAME, "v1")
+    body = git(inside, "cat-file", "tag", "prompt/support/triage@production/1")
+    forged = re.sub(r"(?m)^object .*$", f"object {git(inside, 'rev-parse', 'HEAD')}", body)
+    file = inside.parent / "forged"
+    file.write_text(forged + "\n")
+    oid = git(inside, "hash-object", "-t", "tag", "-w", str(file))
+    git(inside, "update-ref", "refs/tags/prompt/support/triage@production/1", oid)
+    ran = cli("label", "verify")
+    assert ran.exit_code == 1
+    assert "recorded another text" in ran.err
+    assert "promptctl label verify" in cli("run", NAME, "-i", "ticket=x").err
+
+
+def test_a_prompt_that_was_deleted_keeps_its_labels(cli: Cli, inside: Path) -> None:
+    cli("label", "set", NAME, "v2")
+    git(inside, "rm", "--quiet", PATH)
+    commit(inside, "Drop triage")
+    assert cli("label", "log", NAME, "--json").json[0]["version"] == "v2"
+    assert cli("run", NAME, "-i", "ticket=x", "--model", "echo/echo").exit_code in (0, 1)
+    assert " v2 → nothing" in cli("label", "remove", NAME).out
+
+
+def test_labels_of_a_workspace_below_the_root(cli: Cli, inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(inside, "apps/bot/promptctl.yaml", SETTINGS + "labels: {production: {reason: required}}\n")
+    write(inside, "apps/bot/prompts/hi.prompt.yaml", "messages: [{role: user, content: x}]\n")
+    commit(inside, "Add a bot")
+    monkeypatch.chdir(inside / "apps/bot")
+    assert "needs a reason" in cli("label", "set", "hi@production").err
+    moved = cli("label", "set", "hi@production", "--reason", "go", "--json").json
+    assert moved["path"] == "apps/bot/prompts/hi.prompt.yaml"
+    assert cli("label", "verify").out == "0 errors, 0 warnings\n"
+    monkeypatch.chdir(inside)
+    assert cli("label", "verify").out == "0 errors, 0 warnings\n"
+
+
+def test_numbers_that_changed_are_said(cli: Cli, inside: Path) -> None:
+    cli("history", "support/triage")
+    git(inside, "reset", "--quiet", "--hard", "HEAD~2")
+    write(inside, PATH, TRIAGE.replace("You triage", "You sort"))
+    commit(inside, "Sort")
+    ran = cli("history", "support/triage")
+    assert ran.exit_code == 0
+    assert "warning: " in ran.err
+    assert "rewritten" in ran.err

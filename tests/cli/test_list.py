@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli, write
+from tests.cli.support import PATH, TRIAGE, inside_support, support_workspace  # noqa: F401
+
+
+def ids(cli: Cli, *options: str) -> list[str]:
+    return [each["prompt"] for each in cli("list", *options, "--json").json]
+
+
+@pytest.mark.usefixtures("inside")
+def test_a_pipe_gets_one_line_for_each_prompt_with_tabs(cli: Cli) -> None:
+    cli("label", "set", "support/triage@production", "v2")
+    lines = cli("list").out.splitlines()
+    assert lines[0].split("\t") == ["prompt", "version", "labels", "model", "status", "name"]
+    chat, triage = (line.split("\t") for line in lines[1:])
+    assert (chat[0], chat[2:]) == ("chat", ["-", "openai/gpt-4o-mini", "deprecated", "Chat"])
+    assert (triage[0], triage[2:]) == ("support/triage", ["production=v2", "echo/echo", "active", "Support triage"])
+    assert triage[1].startswith("v3 (")
+
+
+@pytest.mark.usefixtures("inside")
+def test_json_has_version_and_labels_of_each(cli: Cli) -> None:
+    cli("label", "set", "support/triage@staging", "v1")
+    found = cli("list", "--json").json[1]
+    assert (found["version"], found["dirty"], found["labels"]) == (3, False, {"staging": "v1"})
+    assert (found["model"], found["provider"], found["tags"]) == ("echo/echo", "echo", ["support", "tickets"])
+
+
+@pytest.mark.usefixtures("inside")
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--tag", "support", "--tag", "tickets"], ["support/triage"]),
+        (["--tag", "support", "--tag", "chat"], []),
+        (["--search", "INBOUND"], ["support/triage"]),
+        (["--search", "chat"], ["chat"]),
+        (["--status", "deprecated"], ["chat"]),
+        (["--model", "openai/*"], ["chat"]),
+        (["--provider", "echo"], ["support/triage"]),
+        (["--label", "production"], ["support/triage"]),
+        (["--uses", "support/tone.j2"], ["support/triage"]),
+        (["--uses", "prompts/support/triage.schema.yaml"], ["support/triage"]),
+    ],
+)
+def test_a_filter_leaves_what_matches(cli: Cli, options: list[str], expected: list[str]) -> None:
+    cli("label", "set", "support/triage@production", "v1")
+    assert ids(cli, *options) == expected
+
+
+def test_a_partial_that_is_gone_is_still_found_by_who_needs_it(cli: Cli, inside: Path) -> None:
+    (inside / "prompts/support/tone.j2").unlink()
+    assert ids(cli, "--uses", "support/tone.j2") == ["support/triage"]
+
+
+@pytest.mark.usefixtures("inside")
+def test_a_file_that_nothing_could_use_is_a_wrong_argument(cli: Cli) -> None:
+    ran = cli("list", "--uses", "support/tome.j2")
+    assert (ran.exit_code, ran.out) == (2, "")
+    assert "did you mean support/tone.j2?" in ran.err
+
+
+@pytest.mark.usefixtures("inside")
+def test_a_filter_that_matches_nothing_says_what_is_near(cli: Cli) -> None:
+    cli("label", "set", "support/triage@production", "v1")
+    for option, wrong, near in (("label", "prodution", "production"), ("tag", "suport", "support")):
+        ran = cli("list", f"--{option}", wrong)
+        assert (ran.exit_code, ran.out) == (0, "")
+        assert f"did you mean --{option} {near}?" in ran.err
+
+
+@pytest.mark.usefixtures("inside")
+def test_a_removed_label_is_not_listed(cli: Cli) -> None:
+    cli("label", "set", "support/triage@production", "v1")
+    cli("label", "remove", "support/triage@production")
+    assert ids(cli, "--label", "production") == []
+    assert cli("list", "--json").json[1]["labels"] == {}
+
+
+def test_uncommitted_changes_and_broken_files_are_said(cli: Cli, inside: Path) -> None:
+    write(inside, PATH, TRIAGE.replace("Classify", "Sort"))  # words only, but the input of v3 is gone again
+    write(inside, "prompts/chat.prompt.yaml", "messages: 3\n")
+    chat, triage = cli("list", "--json").json
+    assert (triage["version"], triage["version_display"], triage["dirty"]) == (None, "v3+dirty", True)
+    assert chat["status"] is None
+    assert "messages" in chat["error"]
+    assert "\tinvalid\t" in cli("list").out
+
+
+def test_two_files_of_one_id_are_an_error_of_that_prompt(cli: Cli, inside: Path) -> None:
+    write(inside, "prompts/chat.prompt.yml", "messages: [{role: user, content: x}]\n")
+    assert "are both the prompt" in cli("list", "--json").json[0]["error"]
+
+
+def test_outside_git_prompts_are_listed_without_versions(cli: Cli, tmp_path: Path) -> None:
+    write(tmp_path, "promptctl.yaml", "{}\n")
+    write(tmp_path, "prompts/chat.prompt.yaml", "messages: [{role: user, content: x}]\n")
+    ran = cli("list", "--json")
+    assert (ran.exit_code, ran.err) == (0, "")
+    assert (ran.json[0]["version_display"], ran.json[0]["model"]) == ("unversioned", None)
+
+
+def test_an_empty_workspace_says_how_to_begin(cli: Cli, tmp_path: Path) -> None:
+    write(tmp_path, "promptctl.yaml", "{}\n")
+    assert "no prompts yet" in cli("list").err
