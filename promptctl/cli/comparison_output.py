@@ -30,7 +30,9 @@ def say_comparisons(found: Sequence[Compared], *, as_json: bool) -> None:
 def _say(found: Compared) -> None:
     base, head, verdict = found.base.row, found.head.row, found.verdict
     word = styled(verdict.kind, sys.stdout, fg=_COLOURS[verdict.kind], bold=True)
-    say(f"{styled(head.prompt, sys.stdout, bold=True)}: {word}: {verdict.reason}")
+    claim, _, why = verdict.reason.partition(": ")
+    reason = why if claim.casefold() == verdict.kind.replace("-", " ") else verdict.reason
+    say(f"{styled(head.prompt, sys.stdout, bold=True)}: {word}: {reason}")
     if not found.decision.is_passed and found.decision.reason != verdict.reason:
         say(f"  {found.decision.reason}")
     for note in (found.note, verdict.worst_case):
