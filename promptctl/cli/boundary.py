@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -14,31 +15,44 @@ from promptctl import errors
 from promptctl._version import __version__
 from promptctl.cli.output import styled, tell, tell_error
 
+# What a full or broken disk under our output says; an error of a file of ours names the file.
+_OUTPUT_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 _CommandLineError = typer.BadParameter.__mro__[2]
 
 
 def run_guarded(command: Callable[..., Any], arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code."""
     try:
-        result = command(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+        try:
+            result = command(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+        except typer.Exit as finished:
+            result = finished.exit_code
         sys.stdout.flush()
     except errors.PromptctlError as error:
         tell_error(error)
         return error.exit_code
-    except typer.Exit as finished:
-        return finished.exit_code
     except (KeyboardInterrupt, typer.Abort):
         tell("interrupted")
         return errors.INTERRUPTED
     except BrokenPipeError:
-        # What reads our output has gone; a second failure at exit would print a traceback.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return errors.BROKEN_PIPE
+    except OSError as error:
+        if error.errno not in _OUTPUT_FAILURES or error.filename is not None:
+            return _tell_bug(error)
+        _drop_output()
+        tell_error(errors.WorkspaceError(f"the output cannot be written: {error.strerror}"))
+        return errors.WORKSPACE
     except _CommandLineError as error:  # type: ignore[misc]
         return _tell_usage(error)
     except Exception as error:
         return _tell_bug(error)
     return result if isinstance(result, int) else errors.OK
+
+
+def _drop_output() -> None:
+    """Leave unwritten what could not be written: a second failure at exit would print a traceback."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell_usage(error: Any) -> int:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -107,3 +109,13 @@ def test_outside_git_prompts_are_listed_without_versions(cli: Cli, tmp_path: Pat
 def test_an_empty_workspace_says_how_to_begin(cli: Cli, tmp_path: Path) -> None:
     write(tmp_path, "promptctl.yaml", "{}\n")
     assert "no prompts yet" in cli("list").err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.usefixtures("inside")
+@pytest.mark.parametrize("arguments", [["list"], ["label", "verify"], ["show", "chat"]])
+def test_a_full_disk_under_the_output_is_no_bug(arguments: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-m", "promptctl", *arguments], stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 3
+    assert done.stderr.decode() == "error: the output cannot be written: No space left on device\n"
