@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
+from promptctl.formats.document import Document, Key
 from promptctl.formats.names import DATASETS, PathRefused, resolve_path
 from promptctl.formats.structure import structure_of
 from promptctl.formats.yaml_problems import in_reading_order
-from promptctl.formats.yaml_reader import Document, Key, read_yaml
+from promptctl.formats.yaml_reader import read_yaml
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
+from promptctl.formats.document import Document
 from promptctl.formats.names import nearest
 from promptctl.formats.structure import structure_of
 from promptctl.formats.yaml_problems import in_reading_order
-from promptctl.formats.yaml_reader import Document
 
 KEYS = frozenset(("modelParameters", "testData", "evaluators", "responseFormat", "jsonSchema"))
 PLACEHOLDER = re.compile(r"\{\{([\w.-]+)\}\}")

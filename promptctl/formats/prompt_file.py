@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.formats import github_dialect
+from promptctl.formats.document import Document
 from promptctl.formats.foreign import foreign_shape
 from promptctl.formats.structure import structure_of
-from promptctl.formats.yaml_reader import Document, read_yaml
+from promptctl.formats.yaml_reader import read_yaml
 
 Dialect = Literal["native", "github"]
 

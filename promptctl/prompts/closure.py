@@ -8,10 +8,10 @@ from functools import partial
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
+from promptctl.formats.document import Document, Key
 from promptctl.formats.names import PROMPTS, PathRefused, resolve_path
 from promptctl.formats.prompt_file import PromptFile, read_prompt_file
 from promptctl.formats.structure import structure_of
-from promptctl.formats.yaml_reader import Document, Key
 from promptctl.prompts.digest import Declaration
 from promptctl.prompts.partials import Partials
 from promptctl.prompts.prompt import MISSING, Input, Output

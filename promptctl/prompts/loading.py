@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem, PromptNotFound
+from promptctl.formats.document import Document
 from promptctl.formats.names import PROMPT_SUFFIXES, PROMPTS, id_problem, nearest, prompt_id, prompt_stem
-from promptctl.formats.yaml_reader import Document
 from promptctl.prompts.closure import Resolved, part_texts, resolve
 from promptctl.prompts.digest import digest
 from promptctl.prompts.prompt import Message, Placeholder, Prompt

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptctl.errors import Place, Problem
-from promptctl.formats.yaml_reader import Document, Key
+from promptctl.formats.document import Document, Key
 from promptctl.prompts.sources import Sources
 
 Keys = tuple[Key, ...]

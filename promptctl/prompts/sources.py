@@ -7,8 +7,9 @@ from collections.abc import Callable, MutableMapping
 from typing import Any, TypeVar
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
+from promptctl.formats.document import Document
 from promptctl.formats.names import PROMPTS, PathRefused, nearest, resolve_path
-from promptctl.formats.yaml_reader import Document, read_yaml
+from promptctl.formats.yaml_reader import read_yaml
 from promptctl.prompts.tree import Tree
 
 # The files that one prompt may pull in. Far beyond any real one; a bound for hostile ones.
