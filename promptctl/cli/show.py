@@ -161,7 +161,7 @@ def _part(part: Mapping[str, Any]) -> str:
 
 
 def _say_latest(latest: Execution) -> None:
-    asked = f"@{latest.label}" if latest.label else ""
+    asked = f" @{latest.label}" if latest.label else ""
     about: Sequence[str] = (
         latest.started_at.replace("T", " ")[:16] + " UTC",
         (latest.version_display or "unversioned") + asked,
@@ -170,7 +170,8 @@ def _say_latest(latest: Execution) -> None:
         format_latency(latest.latency_ms),
         format_cost(latest.cost_nano_usd) if latest.cost_nano_usd is not None else "cost unknown",
     )
-    say(styled("Latest call", sys.stdout, bold=True) + "  " + " · ".join(about))
+    say(styled("Latest call", sys.stdout, bold=True))
+    say(visible(" · ".join(about)))
     is_cut = say_text(latest.reply or latest.error_message or "", most_lines=_REPLY_LINES, indent="  ")
     if is_cut:
         say("  …")
