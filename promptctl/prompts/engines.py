@@ -148,9 +148,9 @@ class _Jinja:
                 for chunk in environment.chunks(template, scope.variables, scope.budget):
                     chunks.append(chunk)
                     scope.count(len(chunk))
+                return "".join(chunks)
             except Exception as error:
                 raise _failed(error, template, place_of) from None
-            return "".join(chunks)
 
         return fill
 

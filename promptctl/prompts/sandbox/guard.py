@@ -131,6 +131,12 @@ class _Guard(NodeTransformer):
     def visit_CallBlock(self, node: nodes.CallBlock) -> nodes.Node:  # noqa: N802
         return self._charged(node, "body")
 
+    def visit_FilterBlock(self, node: nodes.FilterBlock) -> nodes.Node:  # noqa: N802
+        label = f"filter {node.filter.name}"
+        self.generic_visit(node)
+        node.filter = _call(PRINT, node.filter, nodes.Const(label))
+        return node
+
     def visit_Include(self, node: nodes.Include) -> list[nodes.Node]:  # noqa: N802
         enter = nodes.ExprStmt(_call(ENTER, nodes.Const(None, lineno=node.lineno)), lineno=node.lineno)
         leave = nodes.ExprStmt(_call(LEAVE, nodes.Const(None, lineno=node.lineno)), lineno=node.lineno)

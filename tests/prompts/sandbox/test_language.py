@@ -103,6 +103,7 @@ def test_each_filter_and_test_of_jinja_is_there_or_refused_with_a_reason() -> No
         ("{{ 'a' + 1 }}", "`~` joins anything"),
         ("{{ none + 1 }}", "null on one side"),
         ("{{ name.uper() }}", "text has no `uper`"),
+        ("{% filter sort %}ba{% endfilter %}{% call dict() %}{% endcall %}", "do not allow"),
         ("{{ 1 / 0 }}", "division by zero"),
         ("{{ numbers.first }}", "a list has no `first`"),
         ("{{ numbers[9] }}", "no item 9: it has 4"),
