@@ -14,6 +14,7 @@ from promptctl.errors import UsageError
 from promptctl.evaluations.evaluation import load
 from promptctl.evaluations.outcomes import case_results
 from promptctl.log.evaluations import delete_evaluation, evaluation, evaluations, results
+from promptctl.log.results import EvaluationRow
 from promptctl.reports.files import write_report
 from promptctl.reports.rows import result_as_dict
 
@@ -63,11 +64,11 @@ def list_results(
         ["Time", "Prompt", "Version", "Model", "Verdict", *numbers, "Id"],
         [
             (
-                row.started_at.replace("T", " ")[:19],
+                row.started_at.replace("T", " ")[: 16 if is_terminal() else 19],
                 row.prompt,
-                row.version_display or "unversioned",
+                _version(row),
                 row.model,
-                row.totals.get("verdict", row.status),
+                _verdict(row),
                 row.totals.get("passed"),
                 row.totals.get("failed"),
                 row.totals.get("errors"),
@@ -77,7 +78,19 @@ def list_results(
             for row in rows
         ],
         right=numbers,
+        whole=["Time", "Id"],
     )
+
+
+def _version(row: EvaluationRow) -> str:
+    display = row.version_display or "unversioned"
+    return display.partition(" (")[0] if is_terminal() else display
+
+
+def _verdict(row: EvaluationRow) -> str:
+    """How it ended, and whether it only asked flipped cases again, as a comparison does."""
+    verdict = str(row.totals.get("verdict", row.status))
+    return f"{verdict} (rerun)" if "rerun_of" in row.spec else verdict
 
 
 @app.command("show")

@@ -103,6 +103,8 @@ class Runner:
             except (asyncio.CancelledError, GeneratorExit) as error:
                 self._cancelled(call, request, attempts, "".join(received), error)
                 raise
+        if self._on_reply is not None:
+            self._on_reply(request, reply)
         checked = self._checked(call, reply)
         if checked.problems:
             record = attempts.invalid(request, reply, checked.problems)

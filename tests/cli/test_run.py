@@ -51,6 +51,12 @@ def test_a_stream_prints_the_same_and_records_the_same(cli: Cli) -> None:
     assert row["status"] == "ok"
 
 
+@pytest.mark.usefixtures("workspace")
+def test_a_streamed_reply_is_recorded_for_replay_too(cli: Cli) -> None:
+    cli("run", "triage", "-i", "ticket=Help!", "--stream", "--record")
+    assert cli("run", "triage", "-i", "ticket=Help!", "--model", "replay/echo/echo").out == "Help!\n"
+
+
 @pytest.mark.parametrize(("log", "rows", "content"), [("full", 1, True), ("metadata", 1, False), ("off", 0, False)])
 def test_a_call_can_say_what_is_kept_of_it(cli: Cli, workspace: Path, log: str, rows: int, content: bool) -> None:
     cli("run", "triage", "-i", "ticket=Help!", "--log", log)
