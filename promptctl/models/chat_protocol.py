@@ -53,12 +53,15 @@ def provider_name(model: str) -> str:
 
 
 def sent_parameters(request: Request) -> dict[str, Any]:
-    """The request's parameters that are sent: those that are set.
+    """The request's parameters that are sent: those that are set. `extra_body` holds what only one provider knows.
 
     Raises `ModelConfigurationError` for one that would replace the messages, the model or how the reply is sent.
     """
     parameters = {name: value for name, value in request.parameters.items() if value is not None}
-    reserved = _RESERVED.intersection(parameters)
+    extra = parameters.get("extra_body", {})
+    if not isinstance(extra, Mapping):
+        raise ModelConfigurationError(f"`extra_body` of {request.model} is not a mapping of keys to values")
+    reserved = _RESERVED.intersection({*parameters, *extra})
     if reserved:
         raise ModelConfigurationError(
             f"`{min(reserved)}` cannot be set as a parameter of {request.model}",
@@ -71,7 +74,9 @@ def chat_body(request: Request, *, is_streamed: bool) -> dict[str, Any]:
     """The JSON body that asks for a completion."""
     body: dict[str, Any] = {"model": model_name(request.model), "messages": list(request.messages)}
     if request.parameters:
-        body.update(sent_parameters(request))
+        parameters = sent_parameters(request)
+        extra = parameters.pop("extra_body", {})
+        body.update(parameters | extra)
     if request.tools:
         body["tools"] = list(request.tools)
     if request.response_format is not None:

@@ -36,7 +36,7 @@ PARAMETERS = frozenset(
     | {"logit_bias", "logprobs", "top_logprobs", "parallel_tool_calls", "tool_choice", "functions", "function_call"}
     | {"reasoning_effort", "thinking", "verbosity", "modalities", "prediction", "audio", "web_search_options"}
     | {"service_tier", "store", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "safety_settings"}
-    | {"safe_prompt", "prompt_mode", "best_of", "ignore_eos", "skip_special_tokens", "use_beam_search"}
+    | {"extra_body", "safe_prompt", "prompt_mode", "best_of", "ignore_eos", "skip_special_tokens", "use_beam_search"}
     | {
         "guided_json",
         "guided_regex",
@@ -82,6 +82,12 @@ class LiteLLM:
         started = time.perf_counter()
         first_token_ms: float | None = None
         chunks = await _answer_to(request, litellm.acompletion, arguments)
+        if not hasattr(chunks, "aclose"):  # a provider that does not stream answers whole
+            parsed = parse_completion(request, completion_data(chunks))
+            if parsed.text:
+                yield Delta(parsed.text)
+            yield build_reply(request, parsed, Timing(_since(started)), self._prices)
+            return
         failure: ModelError | None = None
         try:
             while (text := await _next_text(request, chunks, assembler, _left(request, started))) is not None:
@@ -152,12 +158,24 @@ class LiteLLM:
             arguments["api_base"] = endpoint.api_base
             if provider not in litellm.provider_list:
                 arguments["model"] = f"openai/{model_name(request.model)}"
+            elif not self._may_be_sent_to(provider, endpoint.api_base):
+                raise ModelConfigurationError(
+                    f"{request.model} signs in with what LiteLLM finds in the environment, and that would go to the "
+                    "`api_base` that promptctl.yaml names",
+                    hint="name the address in the provider's variable, or leave `lane: litellm` out: then only the key "
+                    "of `api_key_env` is sent",
+                )
         if endpoint.api_key is not None or endpoint.api_base is not None:
             # Given no key, LiteLLM would send the one it finds in the environment to this address.
             arguments["api_key"] = endpoint.api_key or _NO_KEY
         if endpoint.headers:
             arguments["extra_headers"] = dict(endpoint.headers)
         return arguments
+
+    def _may_be_sent_to(self, provider: str, api_base: str) -> bool:
+        """Whether only the given key goes to this address, or the environment itself names it."""
+        known = known_provider(provider)
+        return known.is_sent_its_key_alone or known.base(self._environ) == api_base
 
 
 async def _library() -> Any:

@@ -425,6 +425,18 @@ def test_a_parameter_never_moves_the_request_or_its_key(
             assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
 
 
+def test_what_only_one_provider_knows_goes_into_the_body(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:
+    complete(lane, ask(parameters={"temperature": 0, "extra_body": {"chat_template": "short"}}))
+    assert server.requests[0].body["chat_template"] == "short"
+    assert "extra_body" not in server.requests[0].body
+
+
+def test_extra_keys_cannot_take_the_place_of_the_prompt_either(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:
+    with pytest.raises(ModelConfigurationError, match="`messages` cannot be set"):
+        complete(lane, ask(parameters={"extra_body": {"messages": []}}))
+    assert server.requests == []
+
+
 def test_embeddings_come_back_in_the_order_of_the_texts(lane: Gateway, server: OpenAIServer) -> None:
     work = lane.embed("openai/text-embedding-3-small", ["one", "two"], timeout_s=10, endpoint=Endpoint(server.url, KEY))
     found: Embeddings = run(lane, work)
