@@ -20,7 +20,7 @@ _MADE_UP = frozenset({400, 500})
 # What LiteLLM puts before and after a provider's words.
 _AROUND = re.compile(
     r"\A(?:(?:litellm\.)?\w*(?:Error|Exception|Timeout)(?:: | - ))+"
-    r"|\. Handle with `litellm\.\w+`\.|\s+Original exception: .*\Z",
+    r"|\. Handle with `litellm\.\w+`\.|\s+Original exception: .*\Z|\s*Traceback \(most recent call last\): ?\n.*\Z",
     re.DOTALL,
 )
 
@@ -41,7 +41,8 @@ def translated(request: Request, error: BaseException) -> ModelError:
     if "JSONDecodeError" in names:
         return broken(request, "answered with something that is not JSON")
     status = getattr(error, "status_code", None)
-    if status == 401 or (status is None and isinstance(error, ImportError | ValueError)):
+    is_missing_package = any(isinstance(cause, ImportError) for cause in causes(error))
+    if status == 401 or is_missing_package or (status is None and isinstance(error, ValueError)):
         return _not_set_up(request, error)
     if isinstance(status, int) and status >= 400 and status not in _MADE_UP:
         return refusal(request, status, _text(error), {})

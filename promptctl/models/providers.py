@@ -16,7 +16,7 @@ class Provider:
 
     `settings` maps LiteLLM's names of further connection settings to their variables. `other_ways` are variables of
     other kinds of sign-in, which LiteLLM handles: where one is set, no key is missed. A provider without `keys` needs
-    none.
+    none. With `has_own_sign_in` LiteLLM sends those others even where it is given a key.
     """
 
     keys: tuple[str, ...] = ()
@@ -24,6 +24,12 @@ class Provider:
     settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     other_ways: tuple[str, ...] = ()
     is_local: bool = False
+    has_own_sign_in: bool = False
+
+    @property
+    def is_sent_its_key_alone(self) -> bool:
+        """Whether LiteLLM sends no more of the environment than the key it is given, so that any address may get it."""
+        return (bool(self.keys) or self.is_local) and not self.has_own_sign_in
 
     def key(self, environ: Mapping[str, str]) -> str | None:
         """The key, where the environment has one."""
@@ -103,6 +109,7 @@ _PROVIDERS: dict[str, Provider] = {
         keys=("DATABRICKS_API_KEY",),
         bases=("DATABRICKS_API_BASE",),
         other_ways=("DATABRICKS_TOKEN", "DATABRICKS_CLIENT_ID"),
+        has_own_sign_in=True,
     ),
     "deepinfra": _usual("DEEPINFRA"),
     "deepseek": _usual("DEEPSEEK"),

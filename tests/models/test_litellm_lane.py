@@ -26,6 +26,7 @@ from promptctl.errors import (
 from promptctl.models.gateway import Delta, Endpoint, Reply, Request, Usage
 from promptctl.models.litellm_lane import LiteLLM
 from promptctl.models.prices import Prices
+from promptctl.models.providers import Provider
 from tests import openai_server as say
 from tests.models import anthropic_answers as anthropic
 from tests.models.conftest import KEY, LITELLM_WARNINGS
@@ -136,6 +137,43 @@ def test_another_providers_broken_stream_keeps_what_came(
     assert caught.value.partial.text == "one "
     assert (caught.value.partial.finish_reason, caught.value.partial.cost_nano_usd) == (None, None)
     assert "litellm" not in caught.value.message.lower()
+
+
+def test_usage_is_read_whatever_shape_litellm_gives_it(
+    server: OpenAIServer, ask_claude: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Provider, "is_sent_its_key_alone", True)
+    server.script(say.reply("Hello there.", tokens=say.usage(3, 4)))
+    assert complete(ask_claude(model="azure_text/gpt")).usage == Usage(3, 4, cached_tokens=0, reasoning_tokens=0)
+
+
+def test_a_provider_that_does_not_stream_answers_whole(
+    server: OpenAIServer, ask_claude: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Provider, "is_sent_its_key_alone", True)
+    server.script(say.raw(json.dumps({"choices": [{"message": {"content": "Hello there."}}]}).encode()))
+    delta, reply = stream(ask_claude(model="aiohttp_openai/gpt"))
+    assert delta == Delta("Hello there.")
+    assert isinstance(reply, Reply)
+
+
+def test_an_answer_without_vectors_is_a_failure_of_the_provider(server: OpenAIServer) -> None:
+    async def embed() -> None:
+        lane = LiteLLM(Prices())
+        try:
+            await lane.embed("openai/embed", ["one"], timeout_s=10, endpoint=Endpoint(server.url, KEY))
+        finally:
+            await lane.close()
+
+    server.script(say.reply("no vectors"))
+    with pytest.raises(ProviderFailed, match="0 embeddings for 1 texts"):
+        asyncio.run(embed())
+
+
+def test_a_package_that_is_missing_is_told_without_a_traceback() -> None:
+    with pytest.raises(ModelConfigurationError, match="No module named 'vllm'") as caught:
+        complete(Request("vllm/gpt", ({"role": "user", "content": "hello"},)))
+    assert "Traceback" not in caught.value.message
 
 
 def test_closing_leaves_no_connection_open(server: OpenAIServer, ask_claude: Ask) -> None:

@@ -148,6 +148,19 @@ def test_a_key_goes_to_an_address_out_of_a_file_only_if_the_file_names_it(
     assert with_key.headers["x-team"] == "a"
 
 
+@pytest.mark.parametrize("provider", ["databricks", "gigachat", "watsonx", "vertex_ai", "bedrock"])
+def test_a_sign_in_of_litellms_own_goes_to_no_address_out_of_a_file(
+    make: Make, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch, provider: str
+) -> None:
+    secrets = ("DATABRICKS_CLIENT_ID", "DATABRICKS_CLIENT_SECRET", "GIGACHAT_ACCESS_TOKEN", "WATSONX_TOKEN")
+    for name in (*secrets, "WATSONX_PROJECT_ID", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, f"never-sent-{name.lower()}")
+    router = make(f'models:\n  "{provider}/*": {{api_base: "{server.url}", lane: litellm, api_key_env: K}}\n', K=KEY)
+    with pytest.raises(ModelConfigurationError, match="signs in with what LiteLLM finds in the environment"):
+        complete(router, ask(f"{provider}/model"))
+    assert not server.requests
+
+
 def test_a_key_that_a_rule_names_must_be_there(make: Make) -> None:
     router = make('models:\n  "local/*": {api_base: "http://h/v1", api_key_env: LOCAL_KEY}\n', OPENAI_API_KEY=KEY)
     with pytest.raises(ModelConfigurationError, match="LOCAL_KEY is not set"):
