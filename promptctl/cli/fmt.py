@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -12,10 +10,11 @@ import typer
 from promptctl import errors
 from promptctl.cli import options
 from promptctl.cli.output import say, tell, tell_error
-from promptctl.errors import InvalidFiles, UsageError, WorkspaceError
+from promptctl.errors import InvalidFiles, UsageError
 from promptctl.formats.formatting import format_file
 from promptctl.formats.names import SETTINGS, is_dataset, prompt_stem
 from promptctl.formats.schemas import Kind
+from promptctl.formats.writing import replace_file
 from promptctl.prompts.checking import files_of
 
 
@@ -53,7 +52,7 @@ def fmt(
             changed += 1
             say(f"{'would format' if check else 'formatted'}  {path}")
             if not check:
-                _replace(file, new)
+                replace_file(file, [new])
     tell(f"{len(chosen)} files, {changed} {'to be formatted' if check else 'formatted'}")
     if failed:
         raise typer.Exit(errors.CHECK_FAILED if check else errors.WORKSPACE)
@@ -72,19 +71,3 @@ def kind_of(path: str) -> Kind | None:
 
 def _is_below(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip("/") + "/")
-
-
-def _replace(file: Path, data: bytes) -> None:
-    """Replace a file's content whole or not at all, keeping its mode."""
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as opened:
-                opened.write(data)
-            Path(temporary).chmod(file.stat().st_mode & 0o777)
-            Path(temporary).replace(file)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise WorkspaceError(f"cannot write {file}: {error.strerror}") from error

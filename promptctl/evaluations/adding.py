@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from promptctl.errors import LogError, UsageError, WorkspaceError
 from promptctl.evaluations.datasets import Dataset
+from promptctl.formats.writing import replace_file
 from promptctl.log.queries import execution
 from promptctl.log.records import Execution
 from promptctl.log.store import Log
@@ -55,7 +54,7 @@ def add_case(
     old = file.read_bytes()
     new = _with_line(old, entry) if path.endswith(".jsonl") else _with_item(old, entry, path)
     _check(tree, path, new, found.prompt)
-    _replace(file, new)
+    replace_file(file, [new])
     return chosen
 
 
@@ -110,15 +109,3 @@ def _check(tree: WorkTree, path: str, new: bytes, prompt_id: str) -> None:
     if problems:
         first = problems[0]
         raise WorkspaceError(f"the case does not fit: {first.message}", place=first.place, hint=first.hint)
-
-
-def _replace(file: Path, new: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as opened:
-            opened.write(new)
-        Path(temporary).chmod(file.stat().st_mode & 0o777)
-        Path(temporary).replace(file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

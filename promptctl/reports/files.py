@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from promptctl.errors import UsageError, WorkspaceError
+from promptctl.errors import UsageError
 from promptctl.evaluations.evaluation import Evaluation
+from promptctl.formats.writing import replace_file
 from promptctl.log.store import Log
 
 Writer = Callable[[Log, Sequence[Evaluation]], Iterator[str]]
@@ -21,19 +20,14 @@ def write_report(path: Path, log: Log, evaluations: Sequence[Evaluation]) -> Non
     another suffix and `WorkspaceError` where the file cannot be written; a file that was there then stays as it was.
     """
     writer = writer_for(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-                file.writelines(writer(log, evaluations))
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise WorkspaceError(f"cannot write {path}: {error.strerror}") from error
+    replace_file(path, (part.encode("utf-8", "replace") for part in writer(log, evaluations)))
+
+
+def check_report_path(path: Path) -> None:
+    """Find out, before an evaluation is paid for, that its report could not be written. Raises `UsageError`."""
+    writer_for(path)
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder", hint=f"name a file in it: {path / 'report.html'}")
 
 
 def writer_for(path: Path) -> Writer:
