@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -62,8 +63,20 @@ def _tell_usage(error: Any) -> int:
     tell(styled("error: ", sys.stderr, fg="red", bold=True) + error.format_message())
     context = getattr(error, "ctx", None)
     if context is not None:
-        tell(f"  {styled('hint:', sys.stderr, fg='cyan')} {context.command_path} --help")
+        near = _nearest_command(error, context)
+        hint = f"did you mean {near}? " if near else ""
+        tell(f"  {styled('hint:', sys.stderr, fg='cyan')} {hint}{context.command_path} --help")
     return int(getattr(error, "exit_code", errors.USAGE)) or errors.USAGE
+
+
+def _nearest_command(error: Any, context: Any) -> str | None:
+    """The command that was probably meant, where one was named that there is not."""
+    from promptctl.formats.names import nearest
+
+    named = re.match(r"No such command '(.+)'", error.format_message())
+    if named is None or not hasattr(context.command, "list_commands"):
+        return None
+    return next(iter(nearest(named[1], context.command.list_commands(context))), None)
 
 
 def _tell_bug(error: Exception) -> int:
