@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from promptctl.errors import InvalidFiles, ModelConfigurationError, WorkspaceError
+from promptctl.errors import (
+    InvalidFiles,
+    ModelConfigurationError,
+    PromptInactive,
+    PromptNotFound,
+    RevisionNotFound,
+    UsageError,
+    WorkspaceError,
+)
 from promptctl.evaluations.cache import ReplyCache
+from promptctl.evaluations.claims import claimed
 from promptctl.evaluations.datasets import Dataset
-from promptctl.evaluations.evaluation import Bench, Evaluation, Plan
+from promptctl.evaluations.earlier import Evaluated, failed_cases, last_evaluation
+from promptctl.evaluations.evaluation import Bench, Evaluation, Plan, begin, finish
 from promptctl.evaluations.evaluator import Limits, Progress
 from promptctl.evaluations.finding import dataset_path, datasets_of
-from promptctl.evaluations.selection import Selection, choose
+from promptctl.evaluations.judges import load_judge
+from promptctl.evaluations.judging import chosen_judge
+from promptctl.evaluations.selection import Choosing, Selection, choose
 from promptctl.evaluations.target import Target
 from promptctl.formats.names import DATASETS
+from promptctl.log.evaluations import update_evaluation
 from promptctl.log.ids import new_id
 from promptctl.log.results import EvaluationRow
 from promptctl.models.gateway import Gateway, Usage
@@ -32,8 +46,9 @@ class EvaluationRequest:
 
     Every prompt of `refs` is asked of every one of `models` (the prompt's own where there are none) over each of its
     datasets, or those of them that `datasets` names by path; a prompt's own path names the tests in its file.
-    `at_least` of `repeats` must pass for a case to pass. `is_replayed` answers from recordings alone; `is_recorded`
-    writes each reply to them.
+    `at_least` of `repeats` must pass for a case to pass. `only_failed` leaves what did not pass the last time, or in
+    the evaluation of id `failed_of`. `is_replayed` answers from recordings alone; `is_recorded` writes each reply to
+    them.
     """
 
     refs: Sequence[str]
@@ -42,6 +57,8 @@ class EvaluationRequest:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     judge: str | None = None
     selection: Selection = field(default_factory=Selection)
+    only_failed: bool = False
+    failed_of: str | None = None
     repeats: int = 1
     at_least: int | None = None
     min_pass: float | None = None
@@ -51,17 +68,30 @@ class EvaluationRequest:
     is_replayed: bool = False
     allows_code: bool = False
 
+    def as_begun(self, row: EvaluationRow) -> EvaluationRequest:
+        """The request with what an evaluation was begun with: it is taken up again with the same judge and sources."""
+        spec = row.spec
+        return replace(
+            self,
+            judge=spec.get("judge"),
+            is_cached=spec.get("is_cached", True),
+            is_recorded=spec.get("is_recorded", False),
+            is_replayed=spec.get("is_replayed", False),
+        )
+
 
 class Evaluating:
     """The evaluations of one workspace. Everything is read and checked before the first request is made.
 
-    `spent_nano_usd` is what the evaluations that were run have cost so far.
+    `spent_nano_usd` is what the evaluations that were run have cost so far; `not_run` are those that were begun in the
+    log and then not run, since an earlier one was stopped.
     """
 
     def __init__(self, parts: Parts, request: EvaluationRequest) -> None:
         self._parts = parts
         self._request = request
         self.spent_nano_usd = 0
+        self.not_run: list[Evaluation] = []
         self.router = Router(
             parts.settings,
             parts.environ,
@@ -75,30 +105,22 @@ class Evaluating:
         """What will be done, with every dataset checked to its last row.
 
         Raises `InvalidFiles` with all problems, `UsageError` where nothing is selected, `ModelConfigurationError`
-        where a model cannot be asked.
+        where a model cannot be asked, `PromptInactive`.
         """
         request = self._request
         group = new_id()
-        plans = []
+        choosing = Choosing(request.selection)
+        plans: list[Plan] = []
         for ref in request.refs:
             at_version = self._parts.prompt(ref)
+            if self._is_inactive(at_version.prompt):
+                continue
             for dataset in self._datasets_of(at_version):
-                chosen = choose(lambda d=dataset, p=at_version.prompt: d.cases(p), request.selection)  # type: ignore[misc]
-                for model in request.models or (at_version.model,):
-                    target = self.target(at_version.prompt, at_version.version, _named(model, at_version.prompt))
-                    plans.append(
-                        Plan(
-                            target=target,
-                            dataset=dataset,
-                            chosen=chosen,
-                            min_pass=dataset.header.min_pass if request.min_pass is None else request.min_pass,
-                            repeats=request.repeats,
-                            at_least=request.at_least,
-                            spec={"ref": ref, "group": group} | self._spec(),
-                        )
-                    )
-        if request.limits.max_cost_nano_usd is not None:
-            self._refuse_unpriced(plans)
+                self._check_judges(dataset)
+                plans += self._plans_of(at_version, dataset, choosing, {"ref": ref, "group": group} | self._spec())
+        choosing.finish()
+        if not plans:
+            raise UsageError("every case passed the last time", hint="leave --failed out to evaluate all")
         return plans
 
     def resumed(self, row: EvaluationRow) -> Plan:
@@ -107,16 +129,17 @@ class Evaluating:
         Raises `WorkspaceError` where prompt or dataset are not what they were: its results would not belong together.
         """
         spec = row.spec
-        at_version = self._parts.prompt(spec["ref"])
-        if at_version.version.digest != row.digest:
+        if spec.get("drops_unknown_inputs"):
             raise WorkspaceError(
-                f"{row.prompt} has changed since evaluation {row.id[-8:]} began",
-                hint=f"evaluate it anew: promptctl eval {spec['ref']}",
+                f"evaluation {row.id[-8:]} is one side of a comparison",
+                hint="give the command again, with --against: what was answered comes from the cache",
             )
+        at_version = self._version_of(row)
         dataset = self._open(spec["dataset"], at_version)
-        if dataset.digest != spec["dataset_digest"]:
+        if at_version.version.digest != row.digest or dataset.digest != spec["dataset_digest"]:
+            changed = spec["dataset"] if at_version.version.digest == row.digest else row.prompt
             raise WorkspaceError(
-                f"{spec['dataset']} has changed since evaluation {row.id[-8:]} began",
+                f"{changed} has changed since evaluation {row.id[-8:]} began",
                 hint=f"evaluate it anew: promptctl eval {spec['ref']}",
             )
         selection = Selection(
@@ -142,28 +165,40 @@ class Evaluating:
         plans: Iterable[tuple[Plan, EvaluationRow | None]],
         on_progress: Callable[[Plan, Progress], None] | None = None,
     ) -> list[Evaluation]:
-        """Do the plans one after another; each is in the log, whatever happens to those after it.
+        """Do the plans one after another, those with a row by taking that evaluation up again.
 
-        The bound on their cost is one for all of them.
+        All are in the log before the first request, so that a killed process leaves nothing that cannot be resumed.
+        What stops one stops those after it. The bound on their cost is one for all of them.
         """
-        cache = self._cache()
-        evaluations = []
-        try:
-            for plan, row in plans:
-                bench = self._bench = self._make_bench(plan, cache)
-                if on_progress is not None:
-                    bench.on_progress = lambda progress, plan=plan: on_progress(plan, progress)
-                if self._is_stopped:
-                    break
-                evaluation = await bench.evaluate(plan, row)
-                before = row.totals.get("cost_nano_usd", 0) if row is not None else 0
-                self.spent_nano_usd += max(0, evaluation.summary.cost_nano_usd - before)
-                evaluations.append(evaluation)
-        finally:
-            if cache is not None:
-                cache.close()
-            await self.router.close()
+        wanted = list(plans)
+        evaluations: list[Evaluation] = []
+        with claimed(self._parts.state_folder, [plan.spec["group"] for plan, _ in wanted]):
+            begun = [(plan, self._begin(plan, row)) for plan, row in wanted]
+            cache = self._cache()
+            try:
+                for plan, row in begun:
+                    if self._is_stopped:
+                        self.not_run.append(finish(self._parts.log, row, "interrupted", self._parts.warn))
+                        continue
+                    bench = self._bench = self._make_bench(plan, cache)
+                    if on_progress is not None:
+                        bench.on_progress = lambda progress, plan=plan: on_progress(plan, progress)
+                    evaluations.append(await bench.evaluate(plan, row))
+                    self.spent_nano_usd += bench.spent_nano_usd
+                    self._is_stopped = self._is_stopped or bench.is_stopped
+            finally:
+                if cache is not None:
+                    cache.close()
+                await self.router.close()
         return evaluations
+
+    async def run_all(
+        self,
+        plans: Iterable[tuple[Plan, EvaluationRow | None]],
+        on_progress: Callable[[Plan, Progress], None] | None = None,
+    ) -> list[Evaluation]:
+        """`run`, with those that were not run at the end: one evaluation for each plan."""
+        return await self.run(plans, on_progress) + self.not_run
 
     def stop(self) -> None:
         """Finish and save what is under way, and begin nothing more. Safe to call from another thread."""
@@ -173,12 +208,10 @@ class Evaluating:
 
     def target(self, prompt: Prompt, version: Version, model: str) -> Target:
         """A prompt and everything that a request to the model needs."""
-        if self._request.is_replayed:
-            settings = self.router.settings_of(model if model.startswith("replay/") else f"replay/{model}")
-        else:
-            settings = self.router.settings_of(model)
+        is_recorded_one = self._request.is_replayed and not model.startswith("replay/")
+        settings = self.router.settings_of(f"replay/{model}" if is_recorded_one else model)
         parameters = {**settings.parameters, **prompt.parameters, **self._request.parameters}
-        provider = model.partition("/")[0]
+        provider = model.partition("/")[0] if is_recorded_one else settings.provider
         return Target(prompt, version, model, provider, parameters, settings.timeout_s, settings.retry)
 
     def is_priced(self, model: str) -> bool:
@@ -186,6 +219,74 @@ class Evaluating:
         if model.startswith(("echo/", "replay/")) or self._request.is_replayed:
             return True
         return self.router.prices.cost_nano_usd(model, Usage(1, 1))[0] is not None
+
+    def _plans_of(
+        self, at_version: PromptAtVersion, dataset: Dataset, choosing: Choosing, spec: Mapping[str, Any]
+    ) -> Iterator[Plan]:
+        """The plans of one dataset, one for each model; none where nothing of it is selected."""
+        request, prompt = self._request, at_version.prompt
+        chosen = choosing.of(lambda: dataset.cases(prompt), dataset.count)
+        for name in request.models or (at_version.model,):
+            model, of_plan, part = name, chosen, spec
+            if request.only_failed:
+                wanted = Evaluated(prompt.id, dataset.header.path, name if request.models else None)
+                row = last_evaluation(self._parts.log, wanted, request.failed_of)
+                if row is None:
+                    continue
+                failed = failed_cases(self._parts.log, row)
+                of_plan = Choosing(request.selection.among(failed)).of(lambda: dataset.cases(prompt))
+                model, part = row.model, {**spec, "ids": sorted(failed)}
+            model = _named(model, prompt)
+            self._refuse_unpriced(model)
+            if of_plan.count:
+                yield Plan(
+                    target=self.target(prompt, at_version.version, model),
+                    dataset=dataset,
+                    chosen=of_plan,
+                    min_pass=dataset.header.min_pass if request.min_pass is None else request.min_pass,
+                    repeats=request.repeats,
+                    at_least=request.at_least,
+                    spec=part,
+                )
+
+    def _is_inactive(self, prompt: Prompt) -> bool:
+        """Whether the prompt refuses to run; asked for by itself that is an error, among others it is left out."""
+        if prompt.status != "inactive":
+            return False
+        if len(self._request.refs) == 1:
+            raise PromptInactive(
+                f"{prompt.id} is inactive and refuses to run", hint=f"set `status: active` in {prompt.path}"
+            )
+        self._parts.warn(f"{prompt.id} is inactive and left out")
+        return True
+
+    def _version_of(self, row: EvaluationRow) -> PromptAtVersion:
+        """The prompt that an evaluation was of; a label may have moved since, its commit stays."""
+        found = self._parts.prompt(row.spec["ref"])
+        if found.version.digest != row.digest and row.commit and not row.is_dirty:
+            with suppress(PromptNotFound, RevisionNotFound):
+                return self._parts.prompt(f"{row.prompt}@{row.commit}")
+        return found
+
+    def _check_judges(self, dataset: Dataset) -> None:
+        """Refuse, before anything is sent, a judge that cannot be asked."""
+        for asked in dataset.judges:
+            prompt = load_judge(self._parts.tree, asked.prompt_id) if asked.prompt_id else None
+            named = asked.model or (prompt.model if prompt else None) or self._judge_model
+            model = chosen_judge(named, asked.prompt_id or "similar")
+            if not self._request.is_replayed:
+                self.router.settings_of(model)
+            self._refuse_unpriced(model)
+
+    @property
+    def _judge_model(self) -> str | None:
+        return self._request.judge or self._parts.settings.model
+
+    def _begin(self, plan: Plan, row: EvaluationRow | None) -> EvaluationRow:
+        if row is None:
+            return begin(self._parts.log, plan)
+        update_evaluation(self._parts.log, row.id, status="running", totals=row.totals)
+        return row
 
     def _make_bench(self, plan: Plan, cache: ReplyCache | None) -> Bench:
         parts, request = self._parts, self._request
@@ -203,7 +304,7 @@ class Evaluating:
             limits=request.limits.less(self.spent_nano_usd),
             content=parts.recorder.content_for(prompt),
             cache=cache,
-            judge_model=request.judge or parts.settings.model,
+            judge_model=self._judge_model,
             on_reply=on_reply,
         )
 
@@ -221,6 +322,8 @@ class Evaluating:
             "seed": selection.seed,
             "first": selection.first,
             "judge": self._request.judge,
+            "is_cached": self._request.is_cached,
+            "is_recorded": self._request.is_recorded,
             "is_replayed": self._request.is_replayed,
         }
 
@@ -253,13 +356,12 @@ class Evaluating:
             return _checked(inline, at_version)
         return _checked(Dataset.open(tree, path, allow_code=self._request.allows_code), at_version)
 
-    def _refuse_unpriced(self, plans: Sequence[Plan]) -> None:
-        for plan in plans:
-            if not self.is_priced(plan.target.model):
-                raise ModelConfigurationError(
-                    f"--max-cost cannot be kept: it is not known what {plan.target.model} costs",
-                    hint="give its price under `prices:` in promptctl.yaml",
-                )
+    def _refuse_unpriced(self, model: str) -> None:
+        if self._request.limits.max_cost_nano_usd is not None and not self.is_priced(model):
+            raise ModelConfigurationError(
+                f"--max-cost cannot be kept: it is not known what {model} costs",
+                hint="give its price under `prices:` in promptctl.yaml",
+            )
 
 
 def _checked(dataset: Dataset, at_version: PromptAtVersion) -> Dataset:

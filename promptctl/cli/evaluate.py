@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,17 +21,21 @@ from promptctl.cli.output import format_cost, say_json, say_table, tell
 from promptctl.comparing import compare_refs
 from promptctl.errors import UsageError
 from promptctl.evaluating import Evaluating, EvaluationRequest
+from promptctl.evaluations.claims import is_claimed
+from promptctl.evaluations.earlier import last_command, unfinished
 from promptctl.evaluations.estimate import estimate
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.evaluator import Limits
-from promptctl.evaluations.finding import changed_since, failed_cases, unfinished
+from promptctl.evaluations.finding import changed_since
 from promptctl.evaluations.gates import strictest
 from promptctl.evaluations.selection import Selection
 from promptctl.evaluations.verdicts import GateRule
-from promptctl.reports.files import write_report
+from promptctl.log.evaluations import evaluation
+from promptctl.reports.files import check_report_path, write_report
 from promptctl.workspace import Workspace
 
 NANO = 1_000_000_000
+_ID = re.compile(r"[0-9a-f-]{4,36}")
 
 
 def evaluate(
@@ -36,7 +43,9 @@ def evaluate(
     refs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[REF]...", help="Prompts, each at a version if wanted.", autocompletion=options.complete_ref
+            metavar="[REF|ID]...",
+            help="Prompts, each at a version if wanted; with --resume, --retry-errors or --failed an evaluation's id.",
+            autocompletion=options.complete_ref,
         ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every prompt that a dataset tests.")] = False,
@@ -65,7 +74,9 @@ def evaluate(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Draws the same sample each time.")] = 0,
     first: Annotated[int | None, typer.Option("--first", min=1, metavar="N", help="Only the first N cases.")] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="Only what did not pass the last time.")] = False,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Only what did not pass the last time, or in the evaluation ID.")
+    ] = False,
     repeats: Annotated[
         int, typer.Option("--repeat", min=1, max=1000, metavar="K", help="Ask for each case K times.")
     ] = 1,
@@ -90,13 +101,14 @@ def evaluate(
     record: Annotated[bool, typer.Option("--record", help="Write replies to datasets/recordings/.")] = False,
     replay: Annotated[bool, typer.Option("--replay", help="Answer from recordings alone: free and offline.")] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with what was not finished; errors are asked again.")
+        bool,
+        typer.Option(
+            "--resume", help="Go on with the evaluation ID, or with what the last command left; errors are asked again."
+        ),
     ] = False,
-    retry_errors: Annotated[bool, typer.Option("--retry-errors", help="Ask again for what ended in an error.")] = False,
-    evaluation_id: Annotated[
-        str | None,
-        typer.Option("--id", metavar="ID", help="The evaluation that --resume, --retry-errors or --failed means."),
-    ] = None,
+    retry_errors: Annotated[
+        bool, typer.Option("--retry-errors", help="The same, also where nothing but errors is left.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would ask and cost; ask nothing.")] = False,
     allow_code: Annotated[
         bool, typer.Option("--allow-code", help="Run `python:` assertions of the workspace.")
@@ -119,14 +131,14 @@ def evaluate(
 ) -> None:
     """Evaluate prompts over their datasets. Exit code 1 where too few cases pass, 5 where some could not be graded."""
     workspace = options.workspace_of(context)
-    if replay and record:
-        raise UsageError("--replay and --record cannot be given together")
-    if at_least is not None and at_least > repeats:
-        raise UsageError(f"--at-least {at_least} is more than --repeat {repeats}")
-    chosen = _refs(workspace, refs or [], is_all=everything, changed=changed, is_resumed=resume or retry_errors)
+    _check_options(replay, record, at_least, repeats, outputs or [])
+    wanted = _Wanted.of(workspace, refs or [], takes_id=failed or resume or retry_errors)
+    is_resumed = resume or retry_errors
+    chosen = () if is_resumed else _refs(workspace, wanted, is_all=everything, changed=changed, is_failed=failed)
+    if not chosen and changed is not None:
+        tell(f"nothing to evaluate: no tested prompt, and none of their datasets, has changed since {changed}")
+        return
     ids = frozenset(cases) if cases else None
-    if failed:
-        ids = failed_cases(workspace.log, chosen[0] if chosen else None, evaluation_id)
     request = EvaluationRequest(
         refs=chosen,
         datasets=tuple(datasets or ()),
@@ -134,6 +146,8 @@ def evaluate(
         parameters=read_pairs(parameters or (), "--param"),
         judge=judge,
         selection=Selection(ids=ids, tags=tuple(tags or ()), sample=sample, seed=seed, first=first),
+        only_failed=failed,
+        failed_of=wanted.evaluation_id,
         repeats=repeats,
         at_least=at_least,
         min_pass=min_pass,
@@ -156,9 +170,15 @@ def evaluate(
             rule = GateRule(gate=gate, margin=margin)
             compared = workspace.evaluate_against(request, compare_refs(against), rule, progress)
             found = [each.head for each in compared]
-        elif resume or retry_errors:
-            rows = unfinished(workspace.log, evaluation_id, is_retry=retry_errors)
-            found = workspace.resume(rows, request, progress)
+        elif is_resumed:
+            rows = unfinished(
+                workspace.log,
+                wanted.evaluation_id,
+                prompts=wanted.prompts,
+                is_retry=retry_errors,
+                is_running=partial(is_claimed, workspace.state_folder),
+            )
+            found = workspace.resume(rows, request.as_begun(rows[0]), progress)
         else:
             found = workspace.evaluate(request, progress)
     for path in outputs or ():
@@ -181,22 +201,56 @@ def exit_code(found: Sequence[Evaluation]) -> int:
     return errors.OK
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the arguments name: prompts, and an evaluation where the options have a use for one."""
+
+    refs: tuple[str, ...]
+    evaluation_id: str | None = None
+
+    @classmethod
+    def of(cls, workspace: Workspace, given: Sequence[str], *, takes_id: bool) -> _Wanted:
+        """An argument is an evaluation's id where it looks like one and no prompt is called so."""
+        ids = [each for each in given if takes_id and _ID.fullmatch(each) and each not in workspace.prompt_ids()]
+        if len(ids) > 1:
+            raise UsageError("name one evaluation, not several", hint=f"you named {', '.join(ids)}")
+        return cls(tuple(each for each in given if each not in ids), ids[0] if ids else None)
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """The prompts' ids, without their versions."""
+        return tuple(ref.partition("@")[0] for ref in self.refs)
+
+
+def _check_options(replay: bool, record: bool, at_least: int | None, repeats: int, outputs: Sequence[Path]) -> None:
+    if replay and record:
+        raise UsageError("--replay and --record cannot be given together")
+    if at_least is not None and at_least > repeats:
+        raise UsageError(f"--at-least {at_least} is more than --repeat {repeats}")
+    for path in outputs:
+        check_report_path(path)
+
+
 def _refs(
-    workspace: Workspace, refs: list[str], *, is_all: bool, changed: str | None, is_resumed: bool
+    workspace: Workspace, wanted: _Wanted, *, is_all: bool, changed: str | None, is_failed: bool
 ) -> tuple[str, ...]:
-    ways = [bool(refs), is_all, changed is not None]
+    ways = [bool(wanted.refs), is_all, changed is not None]
     if sum(ways) > 1:
         raise UsageError("give prompts, --all or --changed-since: one of them")
-    if is_all or changed is not None:
-        found = workspace.tested_prompts() if changed is None else changed_since(workspace.repository, changed)
+    if changed is not None:
+        return tuple(changed_since(workspace.repository, changed))
+    if is_all:
+        found = workspace.tested_prompts()
         if not found:
-            raise UsageError(
-                "no prompt has a dataset" if changed is None else f"no tested prompt has changed since {changed}"
-            )
+            raise UsageError("no prompt has a dataset", hint="write one to datasets/, with `prompts:` and `cases:`")
         return tuple(found)
-    if not refs and not is_resumed:
-        raise UsageError("say what to evaluate", hint="a prompt, or --all, or --changed-since origin/main")
-    return tuple(refs)
+    if wanted.refs or not is_failed:
+        if not wanted.refs:
+            raise UsageError("say what to evaluate", hint="a prompt, or --all, or --changed-since origin/main")
+        return wanted.refs
+    named = wanted.evaluation_id
+    rows = [evaluation(workspace.log, named)] if named is not None else last_command(workspace.log)
+    return tuple(dict.fromkeys(row.prompt for row in rows))
 
 
 def _say_estimate(workspace: Workspace, request: EvaluationRequest, *, as_json: bool) -> None:

@@ -28,6 +28,12 @@ from promptctl.reports.rows import evaluation_head
 from promptctl.workspace import Workspace
 
 MOST_SHOWN = 10
+_STOPPED = {
+    "interrupted": "interrupted",
+    "fail-fast": "stopped at the first case that did not pass",
+    "max-cost": "stopped before more than --max-cost was spent",
+    "log": "stopped since the log cannot be written",
+}
 _COLOURS = {"passed": "green", "failed": "red", "incomplete": "yellow", "error": "yellow"}
 
 
@@ -177,7 +183,7 @@ def _counts(counts: Counts) -> tuple[int, int, int]:
 
 
 def _tell_failures(workspace: Workspace, found: Evaluation) -> None:
-    wrong = len(found.summary.failing) + len(found.summary.errored)
+    wrong = found.summary.counts.failed + found.summary.counts.errors
     if not wrong:
         return
     rows = results(workspace.log, found.row.id)
@@ -216,15 +222,12 @@ def _tell_verdict(found: Evaluation) -> None:
     word = styled(found.verdict, sys.stderr, fg=_COLOURS[found.verdict], bold=True)
     tell(f"\n{found.row.prompt}: {word}: {found.reason}")
     if found.stopped:
-        reasons = {
-            "interrupted": "interrupted",
-            "fail-fast": "stopped at the first case that did not pass",
-            "max-cost": "stopped before more than --max-cost was spent",
-        }
-        tell(f"  {reasons[found.stopped]}; go on with: promptctl eval --resume --id {found.row.id[-8:]}")
+        tell(f"  {_STOPPED[found.stopped]}; go on with: promptctl eval --resume {found.row.id[-8:]}")
+    elif found.summary.is_unfinished:
+        tell(f"  go on with: promptctl eval --resume {found.row.id[-8:]}")
     elif found.summary.counts.errors:
         kinds = ", ".join(f"{number} {name}" for name, number in sorted(found.summary.error_types.items()))
-        tell(f"  {kinds}; ask again with: promptctl eval --retry-errors --id {found.row.id[-8:]}")
+        tell(f"  {kinds}; ask again with: promptctl eval --retry-errors {found.row.id[-8:]}")
 
 
 def _short(value: Any, width: int = 300) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
+from promptctl.evaluations.assertions.assertion import AskedJudge
 from promptctl.evaluations.assertions.preparing import Preparer
 from promptctl.evaluations.case_checks import CaseChecks
 from promptctl.evaluations.cases import Case, CaseMaker, Defaults
@@ -36,14 +37,15 @@ class Header:
 class Dataset:
     """A dataset of one tree. `cases` may be called any number of times; each call reads the file from its start.
 
-    `check` goes through all of it before anything runs, and leaves the number of cases in `count` and a hash of them,
-    whatever their order, in `digest`; both are None before.
+    `check` goes through all of it before anything runs, and leaves the number of cases in `count`, a hash of them,
+    whatever their order, in `digest` (both are None before), and who is asked to grade them in `judges`.
     """
 
     def __init__(self, header: Header, rows: RowFile, defaults: Defaults, preparer: Preparer) -> None:
         self.header = header
         self.count: int | None = None
         self.digest: str | None = None
+        self.judges: frozenset[AskedJudge] = frozenset()
         self._rows = rows
         self._defaults = defaults
         self._preparer = preparer
@@ -123,7 +125,7 @@ class Dataset:
             run.problems.append(Problem(error.message, error.place, error.hint, "unreadable"))
         problems = run.finished(self._twice, Place(self.header.path))
         if not any(problem.severity == "error" for problem in problems):
-            self.count, self.digest = run.count, run.digest
+            self.count, self.digest, self.judges = run.count, run.digest, frozenset(run.judges)
         return problems
 
     def _twice(self, ids: set[str]) -> Iterator[Problem]:
@@ -146,6 +148,7 @@ class _Check:
     def __init__(self, faults: list[Problem], checks: CaseChecks) -> None:
         self.problems = list(faults)
         self.count = 0
+        self.judges: set[AskedJudge] = set()
         self._checks = checks
         self._ids = IdTable()
         self._duplicates: set[str] = set()
@@ -168,6 +171,8 @@ class _Check:
         for case in maker.make(row, self.problems):
             self.count += 1
             self.problems += self._checks.problems_of(case, row)
+            if case.needs_judge:
+                self.judges.update(judge for assertion in case.assertions for judge in assertion.judges)
             if not self._ids.add(case.id):
                 self._duplicates.add(case.id)
             self._sum = (self._sum + _number(case)) % (1 << 128)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from promptctl._version import __version__
+from promptctl.errors import LogError
 from promptctl.evaluations.cache import CachedGateway, ReplyCache
 from promptctl.evaluations.datasets import Dataset
 from promptctl.evaluations.evaluator import Evaluator, Limits, Progress, StopReason, pending
@@ -21,6 +22,7 @@ from promptctl.executions.runner import Runner
 from promptctl.log.evaluations import begin_evaluation, evaluation, results, scored_cases, update_evaluation
 from promptctl.log.ids import new_id
 from promptctl.log.records import Content
+from promptctl.log.recovery import LogWarning
 from promptctl.log.results import EvaluationRow
 from promptctl.log.store import Log
 from promptctl.log.times import utc_now
@@ -69,7 +71,7 @@ class Evaluation:
 
 @dataclass(kw_only=True)
 class Bench:
-    """Where evaluations run: the log, the way to the models, and the bounds. One evaluation at a time."""
+    """Where one evaluation runs: the log, the way to the models, and the bounds. `spent_nano_usd` is what it cost."""
 
     log: Log
     gateway: Gateway
@@ -82,8 +84,15 @@ class Bench:
     judge_model: str | None = None
     on_reply: Callable[[Request, Reply], object] | None = None
     on_progress: Callable[[Progress], None] | None = None
+    spent_nano_usd: int = 0
     _evaluator: Evaluator | None = None
     _stopped: StopReason | None = None
+    _told: set[str] = field(default_factory=set)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the evaluation was ended early, by whatever."""
+        return self._evaluator is not None and self._evaluator.stopped is not None
 
     def stop(self, reason: StopReason = "interrupted") -> None:
         """Take no further case; safe to call from another thread."""
@@ -91,13 +100,12 @@ class Bench:
         if self._evaluator is not None:
             self._evaluator.stop(reason)
 
-    async def evaluate(self, plan: Plan, resumed: EvaluationRow | None = None) -> Evaluation:
-        """Run the plan, or what is left of it where `resumed` is an evaluation in the log."""
-        row = resumed or self._begin(plan)
-        done = scored_cases(self.log, row.id) if resumed else set()
+    async def evaluate(self, plan: Plan, row: EvaluationRow) -> Evaluation:
+        """Run what the log has no result of yet, errors among them, of an evaluation that was begun."""
+        done = scored_cases(self.log, row.id)
         progress = Progress(plan.results, carried=len(done))
         stopped: StopReason | None = "interrupted"
-        async with BatchRecorder(self.log, self.content, self.on_warning) as recorder:
+        async with BatchRecorder(self.log, self.content, lambda warning: self._heed(warning, row)) as recorder:
             evaluator = self._evaluator = self._make_evaluator(row.id, plan, recorder)
             if self._stopped is not None:
                 evaluator.stop(self._stopped)
@@ -106,40 +114,22 @@ class Bench:
                 await evaluator.run(pending(cases, plan.repeats, done), progress)
                 stopped = evaluator.stopped
             finally:
+                self.spent_nano_usd = progress.cost_nano_usd
                 await recorder.close()
                 if self.cache is not None:
                     self.cache.flush()
-                finished = self._finish(row.id, stopped)
+                finished = finish(self.log, row, stopped, self.on_warning)
         return finished
 
-    def _begin(self, plan: Plan) -> EvaluationRow:
-        target = plan.target
-        version = target.version
-        row = EvaluationRow(
-            id=new_id(),
-            started_at=utc_now(),
-            prompt=target.prompt.id,
-            digest=version.digest,
-            model=target.model,
-            version=version.number,
-            version_display=version.display,
-            commit=version.commit,
-            is_dirty=version.is_dirty,
-            label=version.label,
-            spec={
-                **plan.spec,
-                "dataset": plan.dataset.header.path,
-                "dataset_digest": plan.dataset.digest,
-                "cases": plan.chosen.count,
-                "repeats": plan.repeats,
-                "at_least": plan.at_least,
-                "min_pass": plan.min_pass,
-                "parameters": dict(target.parameters),
-            },
-            tool_version=__version__,
-        )
-        begin_evaluation(self.log, row)
-        return row
+    def _heed(self, warning: LogWarning, row: EvaluationRow) -> None:
+        """What the log did not simply take is told once; unless it is merely locked, no more is spent."""
+        if warning.reason not in self._told:
+            self._told.add(warning.reason)
+            self.on_warning(str(warning))
+        if warning.has_new_log:
+            begin_evaluation(self.log, row)
+        elif warning.reason != "locked":
+            self.stop("log")
 
     def _make_evaluator(self, evaluation_id: str, plan: Plan, recorder: BatchRecorder) -> Evaluator:
         gateway: Gateway = LimitedGateway(self.gateway, Limiter(self.limits.concurrency))
@@ -160,24 +150,73 @@ class Bench:
             on_progress=self.on_progress,
         )
 
-    def _finish(self, evaluation_id: str, stopped: StopReason | None) -> Evaluation:
-        found = load(self.log, evaluation_id, stopped)
-        totals = found.summary.as_dict() | {"verdict": found.verdict, "reason": found.reason, "stopped": stopped}
-        update_evaluation(
-            self.log, evaluation_id, status="incomplete" if found.summary.never_run else "finished", totals=totals
-        )
-        return found
+
+def begin(log: Log, plan: Plan) -> EvaluationRow:
+    """Add an evaluation to the log, before anything is spent on it. Raises `LogFailure`."""
+    target = plan.target
+    version = target.version
+    row = EvaluationRow(
+        id=new_id(),
+        started_at=utc_now(),
+        prompt=target.prompt.id,
+        digest=version.digest,
+        model=target.model,
+        version=version.number,
+        version_display=version.display,
+        commit=version.commit,
+        is_dirty=version.is_dirty,
+        label=version.label,
+        spec={
+            **plan.spec,
+            "dataset": plan.dataset.header.path,
+            "dataset_digest": plan.dataset.digest,
+            "cases": plan.chosen.count,
+            "repeats": plan.repeats,
+            "at_least": plan.at_least,
+            "min_pass": plan.min_pass,
+            "parameters": dict(target.parameters),
+            "drops_unknown_inputs": plan.drops_unknown_inputs,
+        },
+        tool_version=__version__,
+    )
+    begin_evaluation(log, row)
+    return row
 
 
-def load(log: Log, evaluation_id: str, stopped: StopReason | None = None) -> Evaluation:
+def finish(log: Log, row: EvaluationRow, stopped: StopReason | None, on_warning: Callable[[str], None]) -> Evaluation:
+    """Count an evaluation and say in the log how it ended; what ended it early matters only where something is left.
+
+    A log that cannot be read or written leaves it incomplete: what it did not take waits in files beside it.
+    """
+    try:
+        summary = _summary(log, row)
+        found = _judged(row, summary, stopped if summary.is_unfinished else None)
+        totals = summary.as_dict() | {"verdict": found.verdict, "reason": found.reason, "stopped": found.stopped}
+        status = "incomplete" if summary.is_unfinished else "finished"
+        update_evaluation(log, row.id, status=status, totals=totals)
+    except LogError as error:
+        on_warning(f"{error.message}; the evaluation can be resumed once the log can be written")
+        summary = Summary(row.spec["cases"], row.spec["repeats"], row.spec["at_least"])
+        return Evaluation(row, summary, "incomplete", "the log could not be written to its end", "log")
+    return found
+
+
+def load(log: Log, evaluation_id: str) -> Evaluation:
     """An evaluation out of the log, counted anew from its results."""
     row = evaluation(log, evaluation_id)
+    return _judged(row, _summary(log, row), row.totals.get("stopped"))
+
+
+def _summary(log: Log, row: EvaluationRow) -> Summary:
     spec = row.spec
-    summary = summarise(
+    return summarise(
         case_results(results(log, row.id), spec.get("at_least")),
         expected_cases=spec.get("cases", 0),
         repeats=spec.get("repeats", 1),
         at_least=spec.get("at_least"),
     )
-    verdict, reason = summary.verdict(float(spec.get("min_pass", 1.0)))
-    return Evaluation(row, summary, verdict, reason, stopped or row.totals.get("stopped"))
+
+
+def _judged(row: EvaluationRow, summary: Summary, stopped: StopReason | None) -> Evaluation:
+    verdict, reason = summary.verdict(float(row.spec.get("min_pass", 1.0)))
+    return Evaluation(row, summary, verdict, reason, stopped)

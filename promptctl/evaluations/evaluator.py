@@ -7,14 +7,24 @@ when its money is spent; what was done is kept, and it can be resumed.
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from promptctl.errors import InputError, InvalidOutput, ModelError, ModelTimeout, PromptctlError, RenderError
+from promptctl.errors import (
+    InputError,
+    InvalidOutput,
+    ModelError,
+    ModelTimeout,
+    PromptctlError,
+    ProviderUnreachable,
+    RenderError,
+)
 from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.assertions.judge import Judge
 from promptctl.evaluations.cases import Case
+from promptctl.evaluations.limiter import DEADLINE
 from promptctl.evaluations.recording import BatchRecorder
 from promptctl.evaluations.scoring import Score, error_score, failed_score, score_case, score_case_judged, subject_of
 from promptctl.evaluations.target import Target
@@ -23,13 +33,21 @@ from promptctl.executions.runner import Runner
 from promptctl.log.records import Execution
 from promptctl.log.results import ResultRow
 
-StopReason = Literal["interrupted", "fail-fast", "max-cost"]
+StopReason = Literal["interrupted", "fail-fast", "max-cost", "log"]
 Work = Iterator[tuple[int, Case, int]]
+
+
+class Crashed(PromptctlError):
+    """A fault of our own or of a library, as one case's error: it must not take the others with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The bounds of an evaluation. `case_timeout_s` covers a case with its retries and its judges, in seconds."""
+    """The bounds of an evaluation.
+
+    `case_timeout_s` covers a case with its retries and its judges, in seconds; not the wait for a place among the
+    requests.
+    """
 
     concurrency: int = 16
     case_timeout_s: float = 300.0
@@ -132,30 +150,40 @@ class Evaluator:
                 self.stop("fail-fast")
 
     def _is_spent(self, progress: Progress) -> bool:
-        """Whether one more case, at the average cost so far, would pass the limit together with those under way."""
+        """Whether one more case, at the average cost so far, would pass the limit together with those under way.
+
+        A result of unknown cost is taken to have cost the average.
+        """
         cap = self._limits.max_cost_nano_usd
         if cap is None:
             return False
-        average = progress.cost_nano_usd / progress.done if progress.done else 0.0
-        return progress.cost_nano_usd >= cap or progress.cost_nano_usd + average * (progress.under_way + 1) > cap
+        known = progress.done - progress.unpriced
+        average = progress.cost_nano_usd / known if known else 0.0
+        spent = progress.cost_nano_usd + average * progress.unpriced
+        return spent >= cap or spent + average * (progress.under_way + 1) > cap
 
     async def _evaluate(self, position: int, case: Case, repeat: int) -> ResultRow:
         execution: Execution | None = None
         error: PromptctlError | None = None
         try:
-            async with asyncio.timeout(self._limits.case_timeout_s):
+            async with asyncio.timeout(self._limits.case_timeout_s) as deadline:
+                DEADLINE.set(deadline)
                 if case.output is None:
                     execution = await self._runner.run(self._call(case, repeat))
                 score = await self._score(case, execution)
-        except TimeoutError:
-            error = ModelTimeout(f"the case took longer than {self._limits.case_timeout_s:g} s")
-            score = error_score(error.message)
         except InvalidOutput as invalid:
             execution, error = invalid.execution, invalid
             score = failed_score(invalid.message)
         except (ModelError, InputError, RenderError) as failed:
             execution, error = failed.execution, failed
-            score = error_score(failed.message)
+        except PromptctlError:
+            raise
+        except TimeoutError:
+            error = ModelTimeout(f"the case took longer than {self._limits.case_timeout_s:g} s")
+        except Exception as bug:
+            error = _crash(bug)
+        if error is not None and not isinstance(error, InvalidOutput):
+            score = error_score(error.message)
         return self._result(position, case, repeat, execution, score, error)
 
     async def _score(self, case: Case, execution: Execution | None) -> Score:
@@ -193,11 +221,10 @@ class Evaluator:
         error: PromptctlError | None,
     ) -> ResultRow:
         detail = score.as_data() | {"tags": list(case.tags), "must_pass": case.must_pass, "cluster": case.cluster}
-        spent: int | None = 0
         if execution is not None:
-            spent = execution.cost_nano_usd
             detail["tokens"] = [execution.input_tokens, execution.output_tokens]
             detail["full_cost_nano_usd"] = _full_cost(execution)
+        spent = _spent(execution, error)
         if spent is not None:
             spent = None if score.cost_nano_usd is None else spent + score.cost_nano_usd
         return ResultRow(
@@ -210,7 +237,7 @@ class Evaluator:
             score=score.score,
             scores=detail,
             output=execution.reply if execution else case.output,
-            reply_source=execution.reply_source if execution else "dataset",
+            reply_source=_source(case, execution),
             cost_nano_usd=spent,
             latency_ms=execution.latency_ms if execution else None,
             execution_id=execution.id if execution else None,
@@ -225,6 +252,28 @@ def pending(cases: Iterator[Case], repeats: int, done: Collection[tuple[str, int
         for repeat in range(1, repeats + 1):
             if (case.id, repeat) not in done:
                 yield position, case, repeat
+
+
+def _source(case: Case, execution: Execution | None) -> str | None:
+    """Where the reply came from; None where there is none."""
+    if execution is None:
+        return None if case.output is None else "dataset"
+    return execution.reply_source if execution.reply is not None else None
+
+
+def _spent(execution: Execution | None, error: PromptctlError | None) -> int | None:
+    """What a case's own call cost; None where it broke off and nobody can say."""
+    if execution is not None and execution.cost_nano_usd is not None:
+        return execution.cost_nano_usd
+    if isinstance(error, ModelTimeout | ProviderUnreachable):
+        return None
+    has_reply = execution is not None and execution.reply is not None
+    return None if has_reply else 0
+
+
+def _crash(bug: Exception) -> Crashed:
+    frame = traceback.extract_tb(bug.__traceback__)[-1]
+    return Crashed(f"{type(bug).__name__}: {bug} (in {frame.name}, line {frame.lineno}); please report it")
 
 
 def _full_cost(execution: Execution) -> int | None:

@@ -1,16 +1,13 @@
-"""Finds what to evaluate by what was evaluated, or changed, before."""
+"""Finds what to evaluate: the datasets, the prompts that they test, and those of them that changed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
 
-from promptctl.errors import GitError, InvalidFiles, PromptNotFound, UsageError
+from promptctl.errors import GitError, InvalidFiles, PromptNotFound, UsageError, WorkspaceError
 from promptctl.evaluations.datasets import Dataset
-from promptctl.formats.names import DATASETS, is_dataset, nearest
-from promptctl.log.evaluations import evaluation, evaluations, results
-from promptctl.log.results import EvaluationRow
-from promptctl.log.store import Log
+from promptctl.formats.names import DATASETS, is_dataset, nearest, prompt_stem
 from promptctl.prompts.loading import load_prompt, prompt_paths
 from promptctl.prompts.tree import Tree
 from promptctl.versions.repository import Repository
@@ -65,45 +62,8 @@ def changed_since(repository: Repository, revision: str) -> list[str]:
         prompt
         for prompt, datasets in tested_prompts(new).items()
         if _digest(old, prompt) != _digest(new, prompt)
-        or any(_read(old, path) != _read(new, path) for path in datasets)
+        or any(_cases_of(old, path, prompt) != _cases_of(new, path, prompt) for path in datasets)
     ]
-
-
-def failed_cases(log: Log, ref: str | None, evaluation_id: str | None) -> frozenset[str]:
-    """The ids of the cases that did not pass in an evaluation: the one of that id, else the last of the prompt.
-
-    Raises `UsageError` where there was none, or where every case passed.
-    """
-    row = _last(log, ref, evaluation_id)
-    ids = frozenset(each.case_id for each in results(log, row.id, statuses=("failed", "error")))
-    if not ids:
-        raise UsageError(f"every case of evaluation {row.id[-8:]} passed", hint="leave --failed out to evaluate all")
-    return ids
-
-
-def unfinished(log: Log, evaluation_id: str | None, *, is_retry: bool) -> list[EvaluationRow]:
-    """The evaluations to take up again: the one of that id, else all of the last command that are not finished.
-
-    With `is_retry` also finished ones, of which some results are errors.
-    """
-    if evaluation_id is not None:
-        return [evaluation(log, evaluation_id)]
-    recent = evaluations(log, limit=1000)
-    waiting = [row for row in recent if row.status != "finished" or (is_retry and row.totals.get("errors"))]
-    if not waiting:
-        raise UsageError("no evaluation is left unfinished", hint="see them with: promptctl results list")
-    group = waiting[0].spec.get("group")
-    return [row for row in reversed(waiting) if row.spec.get("group") == group]
-
-
-def _last(log: Log, ref: str | None, evaluation_id: str | None) -> EvaluationRow:
-    if evaluation_id is not None:
-        return evaluation(log, evaluation_id)
-    prompt = ref.partition("@")[0] if ref else None
-    found = evaluations(log, prompt=prompt, limit=1)
-    if not found:
-        raise UsageError(f"{prompt or 'nothing'} has not been evaluated yet", hint="leave --failed out")
-    return found[0]
 
 
 def _digest(tree: Tree, prompt: str) -> str | None:
@@ -113,8 +73,18 @@ def _digest(tree: Tree, prompt: str) -> str | None:
         return None
 
 
-def _read(tree: Tree, path: str) -> bytes | None:
+def _cases_of(tree: Tree, path: str, prompt: str) -> object:
+    """Something that is equal where the cases and what is asked of them are; a dataset that is wrong equals none."""
     try:
-        return tree.read(path)
-    except FileNotFoundError:
-        return None
+        dataset = _opened(tree, path, prompt)
+    except (FileNotFoundError, WorkspaceError):
+        return object()
+    if dataset is None or any(problem.severity == "error" for problem in dataset.check()):
+        return object()
+    return dataset.digest, dataset.header.min_pass, dataset.header.prompts
+
+
+def _opened(tree: Tree, path: str, prompt: str) -> Dataset | None:
+    if prompt_stem(path) is not None:
+        return Dataset.of_prompt(load_prompt(tree, prompt), tree)
+    return Dataset.open(tree, path, is_read_only=True)

@@ -69,9 +69,13 @@ class RunnerJudge:
         return self._loaded[prompt_id]
 
     def _chosen(self, model: str | None, what: str) -> str:
-        chosen = model or self._model
-        if chosen is None:
-            raise ModelConfigurationError(
-                f"no model is named to judge with ({what})", hint="give --judge MODEL, or `model` in the assertion"
-            )
-        return chosen
+        return chosen_judge(model or self._model, what)
+
+
+def chosen_judge(model: str | None, what: str) -> str:
+    """The model that judges; raises `ModelConfigurationError` where nothing names one."""
+    if model is None:
+        raise ModelConfigurationError(
+            f"no model is named to judge with ({what})", hint="give --judge MODEL, or `model` in the assertion"
+        )
+    return model

@@ -5,26 +5,30 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from promptctl.errors import RateLimited
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 
     from promptctl.models.gateway import Delta, Embeddings, Endpoint, Gateway, Reply, Request
 
 _SHRINK = 0.5
-_BURST_S = 1.0
 _PAUSE_CAP_S = 60.0
+
+# The deadline of the case that a request is for; it stands still while the request waits for a place.
+DEADLINE: ContextVar[asyncio.Timeout | None] = ContextVar("deadline", default=None)
 
 
 class Limiter:
     """Admits at most `limit` requests at once, from 1 to `most`.
 
-    A refusal for too many requests halves the limit, but only once for a burst: the other refusals of requests that
-    were already under way say nothing new. Retry-After holds everybody back until it has passed. Each `limit` replies
-    in a row let one more in.
+    A refusal for too many requests halves the limit, but only once for a burst: the refusals of other requests that
+    were already under way then say nothing new. Retry-After holds everybody back until it has passed. Each `limit`
+    replies in a row let one more in.
     """
 
     def __init__(self, most: int, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -33,27 +37,18 @@ class Limiter:
         self.under_way = 0
         self._clock = clock
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._paused_until = 0.0
+        self._paused_until = float("-inf")
         self._shrunk_at = float("-inf")
         self._good = 0
 
-    async def acquire(self) -> None:
-        """Wait for a place."""
-        while True:
-            pause_s = self._paused_until - self._clock()
-            if pause_s > 0:
-                await asyncio.sleep(pause_s)
-            elif self.under_way < self.limit:
-                self.under_way += 1
-                return
-            else:
-                place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                self._waiting.append(place)
-                try:
-                    await place
-                except asyncio.CancelledError:
-                    self._admit()
-                    raise
+    async def acquire(self) -> float:
+        """Wait for a place, and give the moment when it was had, by the clock."""
+        if not self._is_free():
+            with _time_stands_still():
+                while not self._is_free():
+                    await self._wait()
+        self.under_way += 1
+        return self._clock()
 
     def release(self) -> None:
         """Give the place back."""
@@ -69,15 +64,34 @@ class Limiter:
                 self.limit += 1
                 self._admit()
 
-    def refused(self, retry_after_s: float | None) -> None:
-        """Too many requests: shrink once for the burst, and hold back as long as the provider asks."""
+    def refused(self, retry_after_s: float | None, asked_at: float) -> None:
+        """Too many requests: hold back as long as the provider asks, and shrink.
+
+        A request that was asked (`asked_at`, from `acquire`) before the limit last shrank belongs to the same burst.
+        """
         now = self._clock()
-        self._good = 0
         if retry_after_s:
             self._paused_until = max(self._paused_until, now + min(retry_after_s, _PAUSE_CAP_S))
-        if now - self._shrunk_at >= max(_BURST_S, min(retry_after_s or 0.0, _PAUSE_CAP_S)):
+        if asked_at > self._shrunk_at:
             self._shrunk_at = now
+            self._good = 0
             self.limit = max(1, int(self.limit * _SHRINK))
+
+    def _is_free(self) -> bool:
+        return self.under_way < self.limit and self._clock() >= self._paused_until
+
+    async def _wait(self) -> None:
+        pause_s = self._paused_until - self._clock()
+        if pause_s > 0:
+            await asyncio.sleep(pause_s)
+            return
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(place)
+        try:
+            await place
+        except asyncio.CancelledError:
+            self._admit()
+            raise
 
     def _admit(self) -> None:
         free = self.limit - self.under_way
@@ -98,11 +112,11 @@ class LimitedGateway:
     async def complete(self, request: Request) -> Reply:
         """Ask once there is a place."""
         limiter = self._limiter
-        await limiter.acquire()
+        asked_at = await limiter.acquire()
         try:
             reply = await self._gateway.complete(request)
         except RateLimited as error:
-            limiter.refused(error.retry_after_s)
+            limiter.refused(error.retry_after_s, asked_at)
             raise
         else:
             limiter.succeeded()
@@ -117,15 +131,36 @@ class LimitedGateway:
 
     async def embed(self, model: str, texts: Sequence[str], *, timeout_s: float, endpoint: Endpoint) -> Embeddings:
         """Embed once there is a place."""
-        await self._limiter.acquire()
+        limiter = self._limiter
+        asked_at = await limiter.acquire()
         try:
-            return await self._gateway.embed(model, texts, timeout_s=timeout_s, endpoint=endpoint)
+            found = await self._gateway.embed(model, texts, timeout_s=timeout_s, endpoint=endpoint)
         except RateLimited as error:
-            self._limiter.refused(error.retry_after_s)
+            limiter.refused(error.retry_after_s, asked_at)
             raise
+        else:
+            limiter.succeeded()
+            return found
         finally:
-            self._limiter.release()
+            limiter.release()
 
     async def close(self) -> None:
         """Close the gateway behind."""
         await self._gateway.close()
+
+
+@contextmanager
+def _time_stands_still() -> Iterator[None]:
+    """Within it the case's deadline does not come nearer."""
+    deadline = DEADLINE.get()
+    due = None if deadline is None or deadline.expired() else deadline.when()
+    if deadline is None or due is None:
+        yield
+        return
+    clock = asyncio.get_running_loop().time
+    left_s = due - clock()
+    deadline.reschedule(None)
+    try:
+        yield
+    finally:
+        deadline.reschedule(clock() + left_s)

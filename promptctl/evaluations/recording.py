@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
 from promptctl.log.records import Content, Entry, Execution
-from promptctl.log.recovery import append_or_keep
+from promptctl.log.recovery import LogWarning, append_or_keep
 from promptctl.log.results import ResultRow
 from promptctl.log.store import Log
 
@@ -17,13 +17,14 @@ class BatchRecorder:
     """A recorder for one evaluation: whatever gathers while one transaction is written goes into the next.
 
     `finish` returns only once a case's result is durable, and a worker takes its next case only then. So a killed
-    evaluation has at most as many replies to ask for again as requests were under way.
+    evaluation has at most as many replies to ask for again as requests were under way. What the log does not take is
+    told to `on_failure`, on the thread that writes.
     """
 
-    def __init__(self, log: Log, content: Content, on_warning: Callable[[str], None]) -> None:
+    def __init__(self, log: Log, content: Content, on_failure: Callable[[LogWarning], None]) -> None:
         self._log = log
         self._content = content
-        self._on_warning = on_warning
+        self._on_failure = on_failure
         self._entries: list[Entry] = []
         self._results: list[ResultRow] = []
         self._written: asyncio.Future[None] | None = None
@@ -48,8 +49,9 @@ class BatchRecorder:
         """Write what is left."""
         if self._writer is not None:
             await asyncio.wait([self._writer])
-        self._write(self._entries, self._results)
-        self._entries, self._results = [], []
+        entries, self._entries = self._entries, []
+        results, self._results = self._results, []
+        self._write(entries, results)
         self._thread.shutdown()
 
     async def __aenter__(self) -> BatchRecorder:
@@ -75,11 +77,15 @@ class BatchRecorder:
             entries, self._entries = self._entries, []
             results, self._results = self._results, []
             written, self._written = self._written, None
-            await loop.run_in_executor(self._thread, self._write, entries, results)
+            try:
+                await loop.run_in_executor(self._thread, self._write, entries, results)
+            except BaseException as error:
+                written.set_exception(error)
+                raise
             written.set_result(None)
 
     def _write(self, entries: list[Entry], results: list[ResultRow]) -> None:
         if entries or results:
             warning = append_or_keep(self._log, entries, results)
             if warning is not None:
-                self._on_warning(str(warning))
+                self._on_failure(warning)

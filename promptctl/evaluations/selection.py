@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from promptctl.errors import UsageError
 from promptctl.evaluations.cases import Case
@@ -35,6 +35,10 @@ class Selection:
         """Whether nothing is left out."""
         return self.ids is None and not self.tags and self.sample is None and self.first is None
 
+    def among(self, ids: frozenset[str]) -> Selection:
+        """The same, of these cases only."""
+        return replace(self, ids=ids if self.ids is None else ids & self.ids)
+
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
@@ -59,18 +63,43 @@ class Chosen:
 
 def choose(cases: Callable[[], Iterable[Case]], selection: Selection) -> Chosen:
     """Go through the cases once and choose. Raises `UsageError` for an id or tag that no case has, and for no case."""
-    if selection.is_everything:
-        return Chosen(sum(1 for _ in cases()))
-    wanted = _Wanted(selection)
-    ids: Sequence[str] = wanted.drawn(case.id for case in cases() if wanted.takes(case))
-    wanted.raise_for_unknown()
-    if selection.first is not None:
-        ids = ids[: selection.first]
-    if not ids:
-        raise UsageError(
-            "no case is selected", hint="select less narrowly, or list the cases with promptctl dataset show"
-        )
-    return Chosen(len(ids), frozenset(ids))
+    choosing = Choosing(selection)
+    chosen = choosing.of(cases)
+    choosing.finish()
+    return chosen
+
+
+class Choosing:
+    """One selection of the cases of one or more datasets: an id or a tag has to be known to one of them.
+
+    `sample` and `first` are of each dataset.
+    """
+
+    def __init__(self, selection: Selection) -> None:
+        self._selection = selection
+        self._wanted = _Wanted(selection)
+        self._count = 0
+
+    def of(self, cases: Callable[[], Iterable[Case]], count: int | None = None) -> Chosen:
+        """The choice in one dataset, which may be none; `count` is how many cases it has, where that is known."""
+        chosen = self._choice(cases, count)
+        self._count += chosen.count
+        return chosen
+
+    def finish(self) -> None:
+        """After the last dataset: raises `UsageError` for an id or tag that no case has, and for no case at all."""
+        self._wanted.raise_for_unknown()
+        if not self._count:
+            raise UsageError(
+                "no case is selected", hint="select less narrowly, or list the cases with promptctl dataset show"
+            )
+
+    def _choice(self, cases: Callable[[], Iterable[Case]], count: int | None) -> Chosen:
+        if self._selection.is_everything:
+            return Chosen(sum(1 for _ in cases()) if count is None else count)
+        ids = self._wanted.drawn(case.id for case in cases() if self._wanted.takes(case))
+        ids = ids[: self._selection.first]
+        return Chosen(len(ids), frozenset(ids))
 
 
 class _Wanted:

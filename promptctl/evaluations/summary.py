@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from promptctl.evaluations.outcomes import CaseResults
-from promptctl.evaluations.statistics import pass_at_k, pass_hat_k, quantile, wilson
+from promptctl.evaluations.reasons import percent
+from promptctl.evaluations.statistics import quantile, wilson
+from promptctl.log.results import ResultRow
 
 Verdict = Literal["passed", "failed", "incomplete"]
 MOST_LISTED = 1000
@@ -55,11 +58,30 @@ class Counts:
 
 
 @dataclass(slots=True)
+class Mean:
+    """The mean of numbers that are added one by one; None of none."""
+
+    total: float = 0.0
+    count: int = 0
+
+    @property
+    def value(self) -> float | None:
+        """The mean so far."""
+        return self.total / self.count if self.count else None
+
+    def add(self, value: float) -> None:
+        """Take one in."""
+        self.total += value
+        self.count += 1
+
+
+@dataclass(slots=True)
 class Summary:
     """The totals of one evaluation, over cases; repeats are reduced first.
 
-    `expected_cases` is how many were to be evaluated. Costs are nano-USD: `cost` what was spent, `full_cost` what the
-    replies cost when they were paid for. Lists of case ids are cut after 1,000; the counts never are.
+    `expected_cases` is how many were to be evaluated; a case counts once it has all its repeats. Costs are nano-USD:
+    `cost` what was spent, `full_cost` what the replies cost when they were paid for. Of K repeats of a case at least
+    one passed in `any_passed` cases, all in `all_passed`. Lists of case ids are cut after 1,000; the counts never are.
     """
 
     expected_cases: int
@@ -68,9 +90,9 @@ class Summary:
     counts: Counts = field(default_factory=Counts)
     by_tag: dict[str, Counts] = field(default_factory=dict)
     by_assertion: dict[str, Counts] = field(default_factory=dict)
-    metrics: dict[str, list[float]] = field(default_factory=dict)
-    scores: list[float] = field(default_factory=list)
-    latencies_ms: list[float] = field(default_factory=list)
+    metrics: dict[str, Mean] = field(default_factory=dict)
+    score: Mean = field(default_factory=Mean)
+    latencies_ms: array[float] = field(default_factory=lambda: array("d"))
     failing: list[str] = field(default_factory=list)
     errored: list[str] = field(default_factory=list)
     flaky: list[str] = field(default_factory=list)
@@ -82,23 +104,24 @@ class Summary:
     cost_nano_usd: int = 0
     full_cost_nano_usd: int = 0
     unpriced: int = 0
-    pass_at_k: float = 0.0
-    pass_hat_k: float = 0.0
-    incomplete: int = 0
+    any_passed: int = 0
+    all_passed: int = 0
 
     def add(self, case: CaseResults) -> None:
         """Count one case."""
+        for row in case.rows:
+            self._add_row(row)
+        if len(case.rows) < self.repeats:
+            return
         outcome = case.outcome
-        missing = self.repeats - len(case.rows)
-        status = "error" if missing > 0 else outcome.status
-        self.incomplete += missing > 0
+        status = outcome.status
         self.counts.add(status)
         for tag in case.tags:
             self.by_tag.setdefault(tag, Counts()).add(status)
         for name, value in outcome.scores.items():
-            self.metrics.setdefault(name, []).append(value)
+            self.metrics.setdefault(name, Mean()).add(value)
         if outcome.score is not None:
-            self.scores.append(outcome.score)
+            self.score.add(outcome.score)
         if status == "failed":
             _list(self.failing, outcome.case_id)
         elif status == "error":
@@ -107,13 +130,10 @@ class Summary:
             _list(self.flaky, outcome.case_id)
         if case.must_pass and status == "failed":
             self.must_pass_failed.append(outcome.case_id)
-        if outcome.repeats > 0 and self.repeats > 1:
-            self.pass_at_k += pass_at_k(outcome.repeats, outcome.passes, outcome.repeats)
-            self.pass_hat_k += pass_hat_k(outcome.repeats, outcome.passes, outcome.repeats)
-        for row in case.rows:
-            self._add_row(row)
+        self.any_passed += outcome.passes > 0
+        self.all_passed += outcome.passes == self.repeats
 
-    def _add_row(self, row: Any) -> None:
+    def _add_row(self, row: ResultRow) -> None:
         detail = row.scores or {}
         tokens = detail.get("tokens") or (0, 0)
         self.input_tokens += tokens[0] or 0
@@ -137,8 +157,13 @@ class Summary:
 
     @property
     def never_run(self) -> int:
-        """Cases that have no result at all."""
+        """Cases that were not run, or not as often as they should have been."""
         return max(0, self.expected_cases - self.counts.cases)
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether something was not run."""
+        return self.never_run > 0
 
     def verdict(self, min_pass: float) -> tuple[Verdict, str]:
         """What it came to, and why in a sentence.
@@ -157,7 +182,7 @@ class Summary:
             )
         best = (self.counts.passed + unknown) / total
         if self.counts.failed and best < min_pass:
-            return "failed", f"{_share(self.counts.passed, total)} passed, below the {min_pass:.0%} asked for"
+            return "failed", f"{_share(self.counts.passed, total)} passed, below the {100 * min_pass:g}% asked for"
         if unknown:
             parts = []
             if self.counts.errors:
@@ -174,8 +199,8 @@ class Summary:
             "expected_cases": self.expected_cases,
             "never_run": self.never_run,
             "repeats": self.repeats,
-            "score": _mean(self.scores),
-            "metrics": {name: _mean(values) for name, values in sorted(self.metrics.items())},
+            "score": _rounded(self.score.value),
+            "metrics": {name: _rounded(mean.value) for name, mean in sorted(self.metrics.items())},
             "by_tag": {name: counts.as_dict() for name, counts in sorted(self.by_tag.items())},
             "by_assertion": {name: counts.as_dict() for name, counts in sorted(self.by_assertion.items())},
             "cost_nano_usd": self.cost_nano_usd,
@@ -193,8 +218,9 @@ class Summary:
             "must_pass_failed": self.must_pass_failed,
         }
         if self.repeats > 1 and n:
-            data |= {"at_least": self.at_least or self.repeats, "pass_at_k": _rounded(self.pass_at_k / n)}
-            data |= {"pass_hat_k": _rounded(self.pass_hat_k / n)}
+            # With k of k repeats the unbiased estimates of both come to plain shares.
+            data |= {"at_least": self.at_least or self.repeats, "pass_at_k": _rounded(self.any_passed / n)}
+            data |= {"pass_hat_k": _rounded(self.all_passed / n)}
         return data
 
 
@@ -222,7 +248,7 @@ def _cases(number: int) -> str:
 
 
 def _share(passed: int, total: int) -> str:
-    return f"{passed} of {_cases(total)} ({passed / total:.1%})"
+    return f"{passed} of {_cases(total)} ({percent(passed / total, 1)})"
 
 
 def _interval(passed: int, n: int) -> tuple[float | None, float | None]:
@@ -232,11 +258,7 @@ def _interval(passed: int, n: int) -> tuple[float | None, float | None]:
     return _rounded(interval.low), _rounded(interval.high)
 
 
-def _mean(values: list[float]) -> float | None:
-    return _rounded(sum(values) / len(values)) if values else None
-
-
-def _quantile(values: list[float], probability: float) -> float | None:
+def _quantile(values: array[float], probability: float) -> float | None:
     return round(quantile(sorted(values), probability), 3) if values else None
 
 

@@ -79,7 +79,8 @@ class Attempts:
 
     def summed(self, last: Execution) -> Execution:
         """The last attempt as the whole call's answer: with the cost of every attempt of the call."""
-        return replace(last, cost_nano_usd=self._cost) if last.cost_nano_usd is not None else last
+        is_known = last.cost_nano_usd is not None or last.reply is None
+        return replace(last, cost_nano_usd=self._cost) if is_known and self._attempt > 1 else last
 
     def _add(self, cost_nano_usd: int | None) -> None:
         if cost_nano_usd is not None:

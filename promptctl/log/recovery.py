@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LogWarning:
-    """What happened to records that the log did not simply take. `kept_in` is the file that holds them now, if any."""
+    """What happened to records that the log did not simply take. `kept_in` is the file that holds them now, if any.
+
+    With `has_new_log` a damaged log was put aside and a new one begun, which has taken them.
+    """
 
     message: str
     reason: Reason
     kept_in: Path | None = None
     hint: str | None = None
+    has_new_log: bool = False
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
@@ -109,6 +113,7 @@ def _begin_anew(log: Log, batch: Batch, failure: LogFailure) -> LogWarning | Non
         f"the log was damaged; it is now {aside}, and a new log was begun",
         "corrupt",
         hint=f"earlier records may be saved from it with: sqlite3 {aside} .recover",
+        has_new_log=True,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,7 @@ class Kind:
     Exactly one of `grade` and `judged` is set, both for a set, which needs a judge when one of its own does. `value` is
     None where the type takes none. `options` are the keys beyond those of every assertion, `required` those of them
     that must be there. `check` says what is wrong between a ready value and the options. `offers` are the inputs that
-    a judge's prompt may declare.
+    a judge's prompt may declare; one that judges by embedding has no prompt.
     """
 
     grade: Grade | None = None
@@ -35,10 +35,19 @@ class Kind:
     options: Mapping[str, Shape] = field(default_factory=dict)
     required: tuple[str, ...] = ()
     offers: frozenset[str] = frozenset()
+    is_by_embedding: bool = False
     takes_path: bool = True
     takes_assertions: bool = False
     takes_code: bool = False
     check: Check | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AskedJudge:
+    """Who grades: the judge's prompt (None for embeddings, which have none), and the model that the assertion names."""
+
+    prompt_id: str | None
+    model: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,22 @@ class Assertion:
     reads_expected: bool = False
     names: frozenset[str] = frozenset()
     digest: str = ""
+
+    @property
+    def judge_prompt(self) -> str | None:
+        """The prompt of the judge that it asks: the one it names, else the one of its type; None where it has none."""
+        if self.kind.is_by_embedding:
+            return None
+        named: str | None = self.options.get("prompt")
+        return named or f"judges/{self.type.removeprefix('not-')}"
+
+    @property
+    def judges(self) -> Iterator[AskedJudge]:
+        """Every judge that it asks, by itself or by an assertion of its set."""
+        if self.kind.judged is not None and self.kind.grade is None:
+            yield AskedJudge(self.judge_prompt, self.options.get("model"))
+        for own in self.assertions:
+            yield from own.judges
 
     def part(self, subject: Subject) -> Any:
         """The reply's text, or the value at `path` in the parsed reply. Raises `Unmet` where there is none."""

@@ -51,6 +51,7 @@ KINDS: Mapping[str, Kind] = {
     "tool-call": Kind(calls.tool_call, value=calls.TOOL_CALLS, takes_path=False),
     "similar": Kind(
         judged=model_graded.similar,
+        is_by_embedding=True,
         value=VISIBLE_TEXT,
         options={"threshold": SHARE, "model": model_graded.JUDGE_OPTIONS["model"]},
     ),

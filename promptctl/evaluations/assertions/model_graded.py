@@ -110,7 +110,8 @@ async def similar(subject: Subject, assertion: Assertion, judge: Judge) -> Outco
 
 async def ask(judge: Judge, assertion: Assertion, offered: Mapping[str, Any]) -> JudgeReply:
     """Ask the judge's prompt of this assertion: the one it names, else the one of its type."""
-    prompt_id = assertion.options.get("prompt") or f"judges/{assertion.type.removeprefix('not-')}"
+    prompt_id = assertion.judge_prompt
+    assert prompt_id is not None, "what judges by embedding is not asked"
     return await _call(judge.ask(prompt_id, offered, model=assertion.options.get("model")))
 
 

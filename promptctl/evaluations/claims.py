@@ -1,0 +1,67 @@
+"""Claims on evaluations under way, so that no second process takes up what another is still running."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from promptctl.errors import UsageError
+
+_FOLDER = "running"
+
+
+@contextmanager
+def claimed(state_folder: Path, groups: Iterable[str]) -> Iterator[None]:
+    """Hold the evaluations of these commands, each by its group, until the end; a killed process holds nothing.
+
+    Raises `UsageError` where another process holds one. Where no file can be made, it goes without.
+    """
+    with ExitStack() as held:
+        for group in sorted(set(groups)):
+            held.enter_context(_claim(state_folder / _FOLDER / group))
+        yield
+
+
+def is_claimed(state_folder: Path, group: str) -> bool:
+    """Whether a process is running the evaluations of that command now."""
+    try:
+        descriptor = os.open(state_folder / _FOLDER / group, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
+@contextmanager
+def _claim(file: Path) -> Iterator[None]:
+    try:
+        file.parent.mkdir(exist_ok=True)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        yield
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise UsageError(
+            "another process is running this evaluation", hint="wait for its end, or stop it; then resume"
+        ) from None
+    except OSError:
+        pass  # a file system without locks
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            file.unlink()
+        os.close(descriptor)

@@ -1,0 +1,102 @@
+"""Finds earlier evaluations in the log: the last one of something, what did not pass in it, what is left unfinished."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from promptctl.errors import UsageError
+from promptctl.log.evaluations import evaluation, evaluations, results
+from promptctl.log.results import EvaluationRow
+from promptctl.log.store import Log
+
+_RECENT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """What an evaluation is of: a prompt at any version, on one dataset, asked of one model, or of any for None."""
+
+    prompt: str
+    dataset: str
+    model: str | None = None
+
+    def is_of(self, row: EvaluationRow) -> bool:
+        """Whether the evaluation is of this."""
+        is_same = row.prompt == self.prompt and row.spec.get("dataset") == self.dataset
+        return is_same and (self.model is None or row.model == self.model)
+
+
+def last_evaluation(log: Log, wanted: Evaluated, evaluation_id: str | None = None) -> EvaluationRow | None:
+    """The last evaluation of that, or the one of that id; None where the one of that id is of something else.
+
+    Raises `UsageError` where there was none.
+    """
+    if evaluation_id is not None:
+        named = evaluation(log, evaluation_id)
+        return named if wanted.is_of(named) else None
+    for row in evaluations(log, prompt=wanted.prompt, limit=_RECENT):
+        if wanted.is_of(row) and not is_part_of_comparison(row):
+            return row
+    model = f" with {wanted.model}" if wanted.model else ""
+    raise UsageError(
+        f"{wanted.prompt} has not been evaluated{model} on {wanted.dataset} yet", hint="leave --failed out"
+    )
+
+
+def last_command(log: Log) -> list[EvaluationRow]:
+    """The evaluations of the last command, in the order in which they were begun. Raises `UsageError` without any."""
+    recent = [row for row in evaluations(log, limit=_RECENT) if not is_part_of_comparison(row)]
+    if not recent:
+        raise UsageError("nothing has been evaluated yet", hint="promptctl eval PROMPT")
+    return _of_one_command(recent)
+
+
+def failed_cases(log: Log, row: EvaluationRow) -> frozenset[str]:
+    """The ids of the cases that did not pass."""
+    return frozenset(each.case_id for each in results(log, row.id, statuses=("failed", "error")))
+
+
+def unfinished(
+    log: Log,
+    evaluation_id: str | None = None,
+    *,
+    prompts: Collection[str] = (),
+    is_retry: bool = False,
+    is_running: Callable[[str], bool] = lambda _: False,
+) -> list[EvaluationRow]:
+    """The evaluations to take up again: the one of that id, else all of the last command that are not finished.
+
+    With `is_retry` also finished ones, of which some results are errors. Where `prompts` are given, only theirs. Those
+    of a command that `is_running`, by its group, are passed over. Raises `UsageError` where there are none.
+    """
+    if evaluation_id is not None:
+        return [evaluation(log, evaluation_id)]
+    recent = [row for row in evaluations(log, limit=_RECENT) if not is_part_of_comparison(row)]
+    if prompts:
+        recent = [row for row in recent if row.prompt in prompts]
+    with_errors = [row for row in recent if row.totals.get("errors")]
+    waiting = [row for row in recent if row.status != "finished" or (is_retry and row in with_errors)]
+    free = [row for row in waiting if not is_running(_group(row))]
+    if free:
+        return _of_one_command(free)
+    if waiting:
+        raise UsageError("what is unfinished is being run by another process", hint="wait for its end, or stop it")
+    hint = "see them with: promptctl results list"
+    if with_errors and not is_retry:
+        hint = f"to ask again for what ended in an error: promptctl eval --retry-errors {with_errors[0].id[-8:]}"
+    raise UsageError("no evaluation is left unfinished", hint=hint)
+
+
+def is_part_of_comparison(row: EvaluationRow) -> bool:
+    """Whether it is the base of a comparison, or asked for flipped cases again: no evaluation by itself."""
+    return bool(row.spec.get("drops_unknown_inputs")) or "rerun_of" in row.spec
+
+
+def _of_one_command(rows: list[EvaluationRow]) -> list[EvaluationRow]:
+    """Those of the newest one's command, the oldest first."""
+    return [row for row in reversed(rows) if _group(row) == _group(rows[0])]
+
+
+def _group(row: EvaluationRow) -> str:
+    return str(row.spec.get("group", row.id))
