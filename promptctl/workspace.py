@@ -201,7 +201,7 @@ class Workspace(Parts):
 
         evaluating = Evaluating(self, request)
         plans = [(plan, None) for plan in evaluating.plans()]
-        return self._loop.run(evaluating.run(plans, on_progress), on_interrupt=evaluating.stop)
+        return self._loop.run(evaluating.run_all(plans, on_progress), on_interrupt=evaluating.stop)
 
     def resume(
         self,
@@ -214,7 +214,7 @@ class Workspace(Parts):
 
         evaluating = Evaluating(self, request)
         plans = [(evaluating.resumed(row), row) for row in rows]
-        return self._loop.run(evaluating.run(plans, on_progress), on_interrupt=evaluating.stop)
+        return self._loop.run(evaluating.run_all(plans, on_progress), on_interrupt=evaluating.stop)
 
     def evaluate_against(
         self,
