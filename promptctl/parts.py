@@ -147,3 +147,10 @@ class Parts:
             raise UsageError(f"{path} is not in the workspace {self.root}")
         inside = absolute.relative_to(root).as_posix()
         return "" if inside == "." else inside
+
+    def close(self) -> None:
+        """Close the log, and end Git's process; the next use opens them again."""
+        if "log" in self.__dict__:
+            self.log.close()
+        if "repository" in self.__dict__:
+            self.repository.close()

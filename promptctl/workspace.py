@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     from promptctl.evaluations.compared import Compared
     from promptctl.evaluations.evaluation import Evaluation, Plan
     from promptctl.evaluations.evaluator import Progress
+    from promptctl.evaluations.review import Review
     from promptctl.evaluations.validation import ValidationReport
     from promptctl.evaluations.verdicts import GateRule
     from promptctl.executions.loop import LoopThread
     from promptctl.log.records import Execution
     from promptctl.log.results import EvaluationRow
+    from promptctl.measuring import ReviewRequest
 
 
 def open_workspace(
@@ -235,6 +237,13 @@ class Workspace(Parts):
 
         return Comparing(self, rule).of_log(base_id, head_id)
 
+    def review(self, request: ReviewRequest, on_progress: Callable[[Plan, Progress], None] | None = None) -> Review:
+        """What HEAD changed against BASE, and what it did to the results; see `Reviewing`."""
+        from promptctl.reviewing import Reviewing
+
+        reviewing = Reviewing(self, request)
+        return self._loop.run(reviewing.run(on_progress), on_interrupt=reviewing.stop)
+
     def close(self) -> None:
         """Close connections and the log. The workspace can be used again afterwards."""
         parts = self.__dict__
@@ -242,12 +251,9 @@ class Workspace(Parts):
             if "gateway" in parts:
                 self._loop.run(self.gateway.close())
             self._loop.close()
-        if "log" in parts:
-            self.log.close()
         if "labels" in parts:
             self.labels.close()
-        if "repository" in parts:
-            self.repository.close()
+        super().close()
 
     async def aclose(self) -> None:
         """`close`, for a workspace used with `arun` and `astream` in the running event loop."""

@@ -28,6 +28,7 @@ COMMANDS = (
     Command("run", "run:run", "Ask the model, validate the reply, record every attempt."),
     Command("eval", "evaluate:evaluate", "Evaluate prompts over their datasets."),
     Command("compare", "compare:compare", "Say what the difference between two evaluations means."),
+    Command("review", "review:review", "Review a pull request: what changed, who breaks, what it did to results."),
     Command("results", "results:app", "Evaluations of the past."),
     Command("dataset", "datasets:app", "The cases that prompts are evaluated on."),
     Command("log", "logs:app", "What ran, what it answered, what it cost."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
@@ -22,7 +22,7 @@ def html_page(log: Log, evaluations: Sequence[Evaluation], trend: Sequence[dict[
 
     With more than 5,000 results it holds those that did not pass before the others, and says how many it leaves out.
     """
-    cases, left_out = _cases(log, evaluations)
+    cases, left_out = cases_of(log, evaluations)
     names = list(dict.fromkeys(each.row.prompt for each in evaluations))
     about = "1 evaluation" if len(evaluations) == 1 else f"{len(evaluations)} evaluations"
     about += "".join(f", {each.row.started_at[:16].replace('T', ' ')} UTC" for each in evaluations[:1])
@@ -35,6 +35,11 @@ def html_page(log: Log, evaluations: Sequence[Evaluation], trend: Sequence[dict[
         "cases": cases,
         "trend": list(trend),
     }
+    yield from page(data)
+
+
+def page(data: Mapping[str, Any]) -> Iterator[str]:
+    """The page around its data."""
     # The data goes in last: nothing of it is ever searched for a mark.
     head, rest = _asset("page.html").split("/*STYLE*/")
     middle, rest = rest.split("/*DATA*/")
@@ -42,7 +47,7 @@ def html_page(log: Log, evaluations: Sequence[Evaluation], trend: Sequence[dict[
     yield from (head, _asset("page.css"), middle, _embedded(data), between, _asset("page.js"), end)
 
 
-def _cases(log: Log, evaluations: Sequence[Evaluation]) -> tuple[list[dict[str, Any]], int]:
+def cases_of(log: Log, evaluations: Sequence[Evaluation]) -> tuple[list[dict[str, Any]], int]:
     """The results by case, in the order of the datasets; and how many passed ones had no room."""
     cases: dict[tuple[str, str, str], dict[str, Any]] = {}
     wrong = sum(each.summary.counts.failed + each.summary.counts.errors for each in evaluations)

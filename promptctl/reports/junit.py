@@ -4,34 +4,60 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
+from promptctl.errors import INCOMPLETE, OK
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import CaseResults, case_results, failed_assertions
 from promptctl.log.evaluations import results
 from promptctl.log.store import Log
 
+_UNSTABLE = frozenset(("evaluation", "cost_usd"))
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit(log: Log, evaluations: Sequence[Evaluation]) -> Iterator[str]:
     """The report; what was expected and what came stand inside each failure."""
+    yield from document(part for evaluation in evaluations for part in suite(log, evaluation))
+
+
+def document(suites: Iterable[str]) -> Iterator[str]:
+    """A whole document of suites."""
     yield '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n'
-    for evaluation in evaluations:
-        yield from _suite(log, evaluation)
+    yield from suites
     yield "</testsuites>\n"
 
 
-def _suite(log: Log, evaluation: Evaluation) -> Iterator[str]:
+def gate_suite(name: str, gates: Sequence[tuple[str, int, str]]) -> Iterator[str]:
+    """A suite with one test for each decision, given as name, exit code and reason."""
+    failed = sum(code not in (OK, INCOMPLETE) for _, code, _ in gates)
+    errors = sum(code == INCOMPLETE for _, code, _ in gates)
+    yield (
+        f"  <testsuite name={_attribute(name)} tests={_attribute(len(gates))} failures={_attribute(failed)}"
+        f" errors={_attribute(errors)} skipped={_attribute(0)}>\n"
+    )
+    for test, code, reason in gates:
+        start = f"    <testcase classname={_attribute(name)} name={_attribute(test)}"
+        if code == OK:
+            yield start + "/>\n"
+            continue
+        element = "error" if code == INCOMPLETE else "failure"
+        yield f"{start}><{element} message={_attribute(reason)} type={_attribute('gate')}/></testcase>\n"
+    yield "  </testsuite>\n"
+
+
+def suite(log: Log, evaluation: Evaluation, *, is_stable: bool = False) -> Iterator[str]:
+    """One evaluation; with `is_stable` without what is another each time it is made: its id, times and costs."""
     row, counts = evaluation.row, evaluation.summary.counts
     name = f"{row.prompt} {row.version_display or ''} {row.model}".replace("  ", " ")
     seconds = sum(evaluation.summary.latencies_ms) / 1000
     yield (
         f"  <testsuite name={_attribute(name)} tests={_attribute(counts.cases)} failures={_attribute(counts.failed)}"
-        f" errors={_attribute(counts.errors)} skipped={_attribute(0)} time={_attribute(f'{seconds:.3f}')}"
-        f" timestamp={_attribute(row.started_at)}>\n"
+        f" errors={_attribute(counts.errors)} skipped={_attribute(0)}"
+        + ("" if is_stable else f" time={_attribute(f'{seconds:.3f}')} timestamp={_attribute(row.started_at)}")
+        + ">\n"
     )
     yield "    <properties>\n"
     properties = {
@@ -46,22 +72,20 @@ def _suite(log: Log, evaluation: Evaluation) -> Iterator[str]:
         "cost_usd": f"{evaluation.summary.cost_nano_usd / 1e9:.9f}",
     }
     for key, value in properties.items():
-        if value is not None:
+        if value is not None and not (is_stable and key in _UNSTABLE):
             yield f"      <property name={_attribute(key)} value={_attribute(value)}/>\n"
     yield "    </properties>\n"
     classname = f"{row.prompt}.{row.spec.get('dataset', '')}"
     for case in case_results(results(log, row.id), row.spec.get("at_least")):
-        yield from _test(case, classname)
+        yield from _test(case, classname, is_stable=is_stable)
     yield "  </testsuite>\n"
 
 
-def _test(case: CaseResults, classname: str) -> Iterator[str]:
+def _test(case: CaseResults, classname: str, *, is_stable: bool) -> Iterator[str]:
     row = case.decisive
     seconds = (case.outcome.latency_ms or 0.0) / 1000
-    start = (
-        f"    <testcase classname={_attribute(classname)} name={_attribute(row.case_id)} "
-        f"time={_attribute(f'{seconds:.3f}')}"
-    )
+    start = f"    <testcase classname={_attribute(classname)} name={_attribute(row.case_id)}"
+    start += "" if is_stable else f" time={_attribute(f'{seconds:.3f}')}"
     if case.outcome.status == "passed":
         yield start + "/>\n"
         return

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Break:
     """Something that worked with the old version and can fail with the new one."""
 
-    part: Literal["status", "input", "output", "response_format", "tool"]
+    part: Literal["prompt", "status", "input", "output", "response_format", "tool"]
     name: str
     reason: str
 

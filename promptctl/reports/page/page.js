@@ -92,6 +92,29 @@ function trend(points) {
   return el("figure", {}, el("figcaption", {}, "Pass rate by version"), chart);
 }
 
+function list(title, items) {
+  if (!items.length) return null;
+  return el("div", {}, el("h2", {}, title), el("ul", {}, ...items.map((item) => el("li", {}, item))));
+}
+
+function diffNode(item) {
+  const text = el("pre", { class: "diff" });
+  for (const line of item.lines) {
+    const kind = line.startsWith("+") ? "plus" : line.startsWith("-") ? "minus" : null;
+    text.append(kind ? el("span", { class: kind }, line + "\n") : line + "\n");
+  }
+  return el("details", {}, el("summary", {}, item.title), text);
+}
+
+function reviewNode(review) {
+  const table = el("table", {}, el("tr", {}, ...["", "Prompt", "Change", "Result", "Why"].map((name) => el("th", {}, name))));
+  for (const row of review.rows) table.append(el("tr", {}, ...[row.mark, row.prompt, row.change, row.verdict, row.reason].map((cell) => el("td", {}, cell))));
+  const diffs = review.diffs.length ? el("div", {}, el("h2", {}, "What changed"), ...review.diffs.map(diffNode)) : null;
+  return el("section", { class: "review", "aria-label": "Review" }, el("p", { class: review.is_passed ? "passed" : "failed" }, review.decision),
+    review.rows.length ? table : null, list("Breaking changes", review.breaks), list("Notes", review.notes), diffs,
+    list("Datasets", review.datasets), list("Labels moved meanwhile", review.moves), el("p", { class: "meta" }, review.reproduce));
+}
+
 function checks(result) {
   const list = el("ul", { class: "checks" });
   for (const check of result.assertions) {
@@ -110,7 +133,7 @@ function side(result) {
   const facts = [result.source, time(result.latency_ms), money(result.cost_nano_usd)];
   if (evaluation.repeats > 1) facts.unshift(`repeat ${result.repeat}`);
   return el("div", { class: "side" },
-    el("div", { class: "meta" }, el("span", { class: `mark ${result.status}` }, result.status), ` ${evaluation.version_display || ""} · ${evaluation.model} · ${facts.join(" · ")}`),
+    el("div", { class: "meta" }, el("span", { class: `mark ${result.status}` }, result.status), ` ${evaluation.version_display || ""} · ${evaluation.model} · ${facts.filter(Boolean).join(" · ")}`),
     result.error ? el("pre", {}, result.error) : null, result.output === null ? null : el("pre", {}, result.output), checks(result));
 }
 
@@ -148,6 +171,7 @@ function show() {
 
 document.title = byId("title").textContent = data.title;
 byId("about").textContent = data.about;
+if (data.review) byId("verdicts").before(reviewNode(data.review));
 byId("verdicts").append(...data.evaluations.map(verdictCard));
 const results = data.cases.flatMap((item) => item.results);
 byId("charts").append(...[trend(data.trend), histogram("Score", results.map((result) => result.score), (value) => value.toFixed(2)),

@@ -1,0 +1,98 @@
+"""Shows a review on the terminal: what it came to, who breaks, the numbers, then what changed line by line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from promptctl.cli.comparison_output import say_comparisons
+from promptctl.cli.output import format_cost, say, say_table, styled, visible
+from promptctl.errors import INCOMPLETE
+from promptctl.evaluations.comparison import PASSED
+from promptctl.evaluations.review import Review
+from promptctl.reports.prompt_diff import diff_lines
+from promptctl.reports.review import Outcome, about_moves, counts, dataset_parts, outcomes
+
+MOST_IDS = 10
+_COLOURS = {"+": "green", "-": "red", "!": "yellow", "@": "cyan"}
+
+
+def say_review(review: Review) -> None:
+    """Print a review on stdout."""
+    told = counts(review) or "nothing that a prompt is made of differs"
+    say(f"{styled(f'{review.base.short} → {review.head.short}', sys.stdout, bold=True)}: {told}")
+    for note in [*review.notes, *_recordings(review)]:
+        say(f"  {visible(note)}")
+    _say_diffs(review)
+    _say_list(
+        "Datasets", [f"{each.path} {each.kind}: {'; '.join(dataset_parts(each, MOST_IDS))}" for each in review.datasets]
+    )
+    _say_list("Labels moved meanwhile", [about_moves(move) for move in review.moves])
+    _say_breaks(review)
+    for found in review.measurements:
+        if found.compared:
+            say()
+            say_comparisons(found.compared, as_json=False)
+    rows = list(outcomes(review))
+    if rows:
+        say()
+        numbers = ["Passed", "Cost"]
+        say_table(["Prompt", "Change", "Result", *numbers], [_row(row) for row in rows], right=numbers)
+    for found in review.measurements:
+        for problem in found.problems:
+            say(visible(f"  {problem}"))
+        for note in found.notes:
+            say(visible(f"  {found.prompt}: {note}"))
+    say()
+    colour = "green" if review.decision.is_passed else "yellow" if review.decision.exit_code == INCOMPLETE else "red"
+    word = "passed" if review.decision.is_passed else "incomplete" if colour == "yellow" else "failed"
+    say(f"{styled(word, sys.stdout, fg=colour, bold=True)}: {visible(review.decision.reason)}")
+
+
+def _recordings(review: Review) -> Sequence[str]:
+    if review.recordings:
+        return [f"recorded replies differ, and whoever wrote HEAD chose them: {', '.join(review.recordings)}"]
+    return ["replies come from recordings"] if review.uses_recordings else []
+
+
+def _row(row: Outcome) -> tuple[str, str, str, str, str]:
+    passed = cost = ""
+    if row.evaluation is not None:
+        data = row.evaluation.summary.as_dict()
+        passed, cost = f"{data['passed']} of {data['cases']}", format_cost(data["full_cost_nano_usd"])
+    elif row.compared is not None:
+        metric = row.compared.comparison.metric(PASSED)
+        passed = f"{metric.base_mean:.1%} → {metric.head_mean:.1%}" if metric is not None else "-"
+        usage = next((each for each in row.compared.comparison.usage if each.name == "cost_nano_usd"), None)
+        sides = (usage.base_total, usage.head_total) if usage is not None else (None, None)
+        cost = " → ".join(format_cost(None if side is None else round(side)) for side in sides)
+    return row.prompt, row.change, row.verdict, passed, cost
+
+
+def _say_diffs(review: Review) -> None:
+    for prompt in review.prompts:
+        if prompt.diff is None or prompt.diff.is_empty:
+            continue
+        say(
+            f"\n{styled(prompt.id, sys.stdout, bold=True)}" + (f" (was {prompt.former_id})" if prompt.former_id else "")
+        )
+        for line in diff_lines(prompt.diff):
+            shade = _COLOURS.get(line[:1])
+            text = "    " + visible(line)
+            say(styled(text, sys.stdout, fg=shade) if shade else text)
+
+
+def _say_breaks(review: Review) -> None:
+    lines = [
+        f"{prompt.id}, {whose}: {f'{what} ' if what else ''}{why}"
+        for prompt in review.breaking
+        for whose, what, why in prompt.breaks()
+    ]
+    _say_list("Breaking changes", lines, colour="red")
+
+
+def _say_list(title: str, lines: Sequence[str], colour: str | None = None) -> None:
+    if lines:
+        say(f"\n{styled(title, sys.stdout, bold=True)}")
+    for line in lines:
+        say(styled(f"  {visible(line)}", sys.stdout, fg=colour) if colour else f"  {visible(line)}")

@@ -1,0 +1,258 @@
+"""A review as data and as Markdown; equal for equal reviews, to the byte.
+
+What differs from one run to the next though nothing is another (ids, times, what a kept reply saved) is left out.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from promptctl.errors import INCOMPLETE, Problem
+from promptctl.evaluations.compared import Compared
+from promptctl.evaluations.evaluation import Evaluation
+from promptctl.evaluations.review import DatasetReview, Measurement, Moment, PromptReview, Review
+from promptctl.reports.comparison import comparison_as_dict
+from promptctl.reports.rows import evaluation_head
+from promptctl.versions.breaks import Break
+from promptctl.versions.label_moves import LabelMove
+
+_UNSTABLE = frozenset(
+    ("evaluation", "started_at", "cost_nano_usd", "unpriced", "reply_sources", "stopped", "tool_version")
+)
+_OF_TIME = frozenset(("latency_ms", "p50_latency_ms", "p95_latency_ms"))
+
+
+def review_as_dict(review: Review) -> dict[str, Any]:
+    """JSON-able, with stable keys."""
+    return {
+        "base": _moment(review.base) | {"tip": review.tip.commit, "tip_name": review.tip.name},
+        "head": _moment(review.head) | {"name": review.head.name, "is_work_tree": review.head.commit is None},
+        "is_passed": review.decision.is_passed,
+        "exit_code": review.decision.exit_code,
+        "decision": review.decision.reason,
+        "gate": review.rule.gate,
+        "margin": review.rule.margin,
+        "settings_differ": review.settings_differ,
+        "uses_recordings": review.uses_recordings,
+        "notes": list(review.notes),
+        "prompts": [_prompt(prompt) for prompt in review.prompts],
+        "datasets": [_dataset(dataset) for dataset in review.datasets],
+        "files": [{"path": path, "prompts": list(ids)} for path, ids in review.files.items()],
+        "recordings": list(review.recordings),
+        "evaluations": [_measurement(found) for found in review.measurements],
+        "label_moves": [_move(move) for move in review.moves],
+        "reproduce": reproduce(review),
+    }
+
+
+def reproduce(review: Review) -> str:
+    """The command that makes the same review again."""
+    return shlex.join(["promptctl", "review", *review.arguments])
+
+
+def is_timed(evaluation: Evaluation) -> bool:
+    """Whether latencies say anything: not where no model was asked."""
+    is_offline = evaluation.row.model.startswith(("echo/", "replay/")) or bool(evaluation.row.spec.get("is_replayed"))
+    return not is_offline
+
+
+def stable_head(evaluation: Evaluation) -> dict[str, Any]:
+    """An evaluation's totals without what is another each time it is made."""
+    left_out = _UNSTABLE if is_timed(evaluation) else _UNSTABLE | _OF_TIME
+    return {key: value for key, value in evaluation_head(evaluation).items() if key not in left_out}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One row of a review's table. `verdict` is a comparison's, an evaluation's, or `not evaluated` and why."""
+
+    mark: str
+    prompt: str
+    change: str
+    verdict: str
+    compared: Compared | None = None
+    evaluation: Evaluation | None = None
+
+
+def outcomes(review: Review) -> Iterator[Outcome]:
+    """Every prompt that differs or was evaluated, in order: one row for each dataset and model."""
+    reviewed = {prompt.id: prompt for prompt in review.prompts}
+    for id_ in sorted({*reviewed, *(found.prompt for found in review.measurements)}):
+        prompt, found = reviewed.get(id_), review.measurement(id_)
+        change = change_of(prompt)
+        if found is None:
+            verdict = "same behaviour" if prompt is not None and prompt.kind != "removed" else ""
+            yield Outcome("➖", id_, change, verdict)
+            continue
+        for compared in found.compared:
+            yield Outcome(_mark(found, compared), id_, change, compared.verdict.kind, compared=compared)
+        for evaluation in found.evaluations:
+            yield Outcome(_mark(found), id_, change, f"{evaluation.verdict}, head alone", evaluation=evaluation)
+        if found.why_not is not None:
+            yield Outcome("❌" if found.problems else _mark(found), id_, change, f"not evaluated: {found.why_not}")
+
+
+def change_of(prompt: PromptReview | None) -> str:
+    """How a prompt differs, in a few words."""
+    if prompt is None:
+        return "dataset alone"
+    if prompt.kind == "renamed":
+        edited = "" if prompt.diff is not None and prompt.diff.is_same_behaviour else " and changed"
+        return f"renamed from {prompt.former_id}{edited}"
+    if prompt.kind == "changed" and prompt.diff is not None and prompt.diff.is_same_behaviour:
+        return "written otherwise" if prompt.diff.is_empty else "words for people"
+    return prompt.kind
+
+
+def counts(review: Review) -> str:
+    """How much differs, in a sentence without its full stop; empty where nothing does."""
+    parts = [_count(review.prompts, "prompt"), _count(review.datasets, "dataset")]
+    if review.files:
+        parts.append(f"{len(review.files)} shared file{'s' if len(review.files) > 1 else ''} changed")
+    if review.recordings:
+        parts.append("recorded replies changed")
+    if review.settings_differ:
+        parts.append("settings changed")
+    return "; ".join(part for part in parts if part)
+
+
+def about_moves(move: LabelMove) -> str:
+    """One move of a label, in a line."""
+    event = move.event
+    where = f"{event.prompt}@{event.label}"
+    came_from = f" from {move.from_version}" if move.from_version else ""
+    if event.action == "remove":
+        return f"{where} was removed{came_from}"
+    verb = "rolled back" if event.action == "rollback" else "moved"
+    return f"{where} was {verb}{came_from} to {event.version}"
+
+
+def dataset_parts(dataset: DatasetReview, most_ids: int) -> list[str]:
+    """What became of a dataset's cases, each part with the ids."""
+    named = {"added": dataset.added, "removed": dataset.removed, "changed": dataset.changed}
+    parts = []
+    for word, ids in named.items():
+        if ids:
+            more = f" and {len(ids) - most_ids} more" if len(ids) > most_ids else ""
+            shown = f" ({', '.join(ids[:most_ids])}{more})" if most_ids else ""
+            parts.append(f"{len(ids)} {word}{shown}")
+    parts += [f"{name} {_plain(old)} → {_plain(new)}" for name, (old, new) in dataset.header.items()]
+    return parts
+
+
+def _plain(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _count(found: Sequence[PromptReview] | Sequence[DatasetReview], noun: str) -> str:
+    kinds: dict[str, int] = {}
+    for each in found:
+        kinds[each.kind] = kinds.get(each.kind, 0) + 1
+    told = [f"{kinds[kind]} {kind}" for kind in ("changed", "added", "removed", "renamed") if kind in kinds]
+    return f"{noun}{'s' if len(found) > 1 else ''}: {', '.join(told)}" if told else ""
+
+
+def _mark(found: Measurement, compared: Compared | None = None) -> str:
+    decision = compared.decision if compared is not None else found.decision
+    if decision.is_passed:
+        return "➖" if compared is None and not found.evaluations else "✅"
+    return "⚠️" if decision.exit_code == INCOMPLETE else "❌"
+
+
+def _moment(moment: Moment) -> dict[str, Any]:
+    return {"commit": moment.commit}
+
+
+def _prompt(prompt: PromptReview) -> dict[str, Any]:
+    return {
+        "prompt": prompt.id,
+        "kind": prompt.kind,
+        "former_id": prompt.former_id,
+        "path": prompt.path,
+        "through": list(prompt.through),
+        "is_other_behaviour": prompt.is_other_behaviour,
+        "base_digest": prompt.base.digest if prompt.base else None,
+        "head_digest": prompt.head.digest if prompt.head else None,
+        "breaks_callers": [_break(each) for each in prompt.breaks_callers],
+        "breaks_consumers": [_break(each) for each in prompt.breaks_consumers],
+        "base_problems": [problem_as_dict(each) for each in prompt.base_problems],
+        "head_problems": [problem_as_dict(each) for each in prompt.head_problems],
+        "diff": prompt.diff.to_data() if prompt.diff else None,
+    }
+
+
+def _dataset(dataset: DatasetReview) -> dict[str, Any]:
+    return {
+        "dataset": dataset.path,
+        "kind": dataset.kind,
+        "former_path": dataset.former_path,
+        "prompts": list(dataset.prompts),
+        "added": list(dataset.added),
+        "removed": list(dataset.removed),
+        "changed": list(dataset.changed),
+        "unchanged": dataset.unchanged,
+        "header": {name: {"before": old, "after": new} for name, (old, new) in dataset.header.items()},
+        "problems": [problem_as_dict(each) for each in dataset.problems],
+    }
+
+
+def _measurement(found: Measurement) -> dict[str, Any]:
+    return {
+        "prompt": found.prompt,
+        "is_evaluated": bool(found.compared or found.evaluations),
+        "why_not": found.why_not,
+        "exit_code": found.decision.exit_code,
+        "decision": found.decision.reason or None,
+        "notes": list(found.notes),
+        "problems": [problem_as_dict(each) for each in found.problems],
+        "comparisons": [_compared(each) for each in found.compared],
+        "evaluations": [stable_head(each) for each in found.evaluations],
+    }
+
+
+def _compared(found: Compared) -> dict[str, Any]:
+    data = comparison_as_dict(found)
+    data |= {"base": stable_head(found.base), "head": stable_head(found.head)}
+    if not (is_timed(found.base) and is_timed(found.head)):
+        data["usage"] = [usage for usage in data["usage"] if usage["name"] != "latency_ms"]
+        for pair in (*data["regressed"], *data["improved"]):
+            for side in ("base", "head"):
+                pair[side] = {key: value for key, value in pair[side].items() if key not in _OF_TIME}
+    return data
+
+
+def _move(move: LabelMove) -> dict[str, Any]:
+    event = move.event
+    return {
+        "prompt": event.prompt,
+        "label": event.label,
+        "n": event.n,
+        "action": event.action,
+        "from_version": move.from_version,
+        "version": event.version if event.is_live else None,
+        "commit": event.commit,
+        "actor": event.actor,
+        "date": event.date.isoformat(),
+        "reason": event.reason,
+        "evaluation": event.evaluation,
+    }
+
+
+def _break(found: Break) -> Mapping[str, str]:
+    return asdict(found)
+
+
+def problem_as_dict(problem: Problem) -> dict[str, Any]:
+    """JSON-able, with stable keys."""
+    place = problem.place
+    return {
+        "message": problem.message,
+        "path": place.path if place else None,
+        "line": place.line if place else None,
+        "column": place.column if place else None,
+        "hint": problem.hint,
+        "code": problem.code,
+    }

@@ -1,0 +1,144 @@
+"""Writes a review to a file, in the format that its name asks for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from promptctl.errors import UsageError
+from promptctl.evaluations.evaluation import Evaluation
+from promptctl.evaluations.review import Review
+from promptctl.formats.writing import replace_file
+from promptctl.log.store import Log
+from promptctl.reports.prompt_diff import diff_lines
+from promptctl.reports.review import (
+    about_moves,
+    counts,
+    dataset_parts,
+    is_timed,
+    outcomes,
+    reproduce,
+    review_as_dict,
+    stable_head,
+)
+
+SUFFIXES = (".md", ".markdown", ".json", ".html", ".xml")
+
+
+def check_suffixes(paths: Sequence[Path]) -> None:
+    """Raise `UsageError` for a file whose name asks for no format, before anything is spent."""
+    for path in paths:
+        if path.suffix.lower() not in SUFFIXES:
+            raise UsageError(
+                f"{path.name}: no review has the suffix {path.suffix or '(none)'}",
+                hint="use .md, .json, .html or .xml (JUnit)",
+            )
+
+
+def write_review(path: Path, log: Log, review: Review) -> None:
+    """Write the review. Raises `WorkspaceError` where the file cannot be written; it then stays as it was."""
+    replace_file(path, (part.encode("utf-8", "replace") for part in _written(path.suffix.lower(), log, review)))
+
+
+def _written(suffix: str, log: Log, review: Review) -> Iterator[str]:
+    if suffix == ".json":
+        yield json.dumps(review_as_dict(review), ensure_ascii=False, indent=2) + "\n"
+    elif suffix == ".html":
+        yield from review_page(log, review)
+    elif suffix == ".xml":
+        yield from review_junit(log, review)
+    else:
+        from promptctl.reports.review_markdown import review_markdown
+
+        yield review_markdown(review)
+
+
+def review_junit(log: Log, review: Review) -> Iterator[str]:
+    """A suite of the gates, and one for each evaluation of HEAD."""
+    from promptctl.reports.junit import document, gate_suite, suite
+
+    gates = [(found.prompt, found.decision.exit_code, found.decision.reason) for found in review.measurements]
+    gates.append(("review", review.decision.exit_code, review.decision.reason))
+
+    def suites() -> Iterator[str]:
+        yield from gate_suite("promptctl review", gates)
+        for evaluation in _heads(review):
+            yield from suite(log, evaluation, is_stable=True)
+
+    yield from document(suites())
+
+
+def review_page(log: Log, review: Review) -> Iterator[str]:
+    """One self-contained page: the review above, the cases of both sides below."""
+    from promptctl.reports.html import cases_of, page
+
+    evaluations = [side for found in review.measurements for side in _sides_of(found.compared, found.evaluations)]
+    cases, left_out = cases_of(log, evaluations)
+    for case in cases:
+        for result in case["results"]:
+            result["source"] = None
+            result["cost_nano_usd"] = result["full_cost_nano_usd"]
+            if not is_timed(evaluations[result["e"]]):
+                result["latency_ms"] = None
+    about = counts(review) or "nothing that a prompt is made of differs"
+    if left_out:
+        about += f" · {left_out:,} results that passed are left out of this page"
+    data = {
+        "title": f"Review of {review.head.short} against {review.base.short}",
+        "about": about,
+        "evaluations": [_page_head(evaluation) for evaluation in evaluations],
+        "cases": cases,
+        "trend": [],
+        "review": _page_part(review),
+    }
+    yield from page(data)
+
+
+def _page_head(evaluation: Evaluation) -> dict[str, Any]:
+    head = stable_head(evaluation)
+    offline = {} if is_timed(evaluation) else {"p50_latency_ms": None, "p95_latency_ms": None}
+    return head | {"cost_nano_usd": head["full_cost_nano_usd"], "unpriced": 0} | offline
+
+
+def _page_part(review: Review) -> dict[str, Any]:
+    rows = [
+        {"mark": row.mark, "prompt": row.prompt, "change": row.change, "verdict": row.verdict}
+        | {"reason": row.compared.verdict.reason if row.compared else row.evaluation.reason if row.evaluation else ""}
+        for row in outcomes(review)
+    ]
+    breaks = [
+        f"{prompt.id}, {whose}: {f'{what} ' if what else ''}{why}"
+        for prompt in review.breaking
+        for whose, what, why in prompt.breaks()
+    ]
+    return {
+        "is_passed": review.decision.is_passed,
+        "decision": review.decision.reason,
+        "rows": rows,
+        "breaks": breaks,
+        "notes": [*review.notes, *(f"{found.prompt}: {note}" for found in review.measurements for note in found.notes)],
+        "diffs": [
+            {"title": prompt.id, "lines": list(diff_lines(prompt.diff))}
+            for prompt in review.prompts
+            if prompt.diff is not None and not prompt.diff.is_empty
+        ],
+        "datasets": [
+            f"{dataset.path} {dataset.kind}: {'; '.join(dataset_parts(dataset, 100))}" for dataset in review.datasets
+        ],
+        "moves": [about_moves(move) for move in review.moves],
+        "reproduce": reproduce(review),
+    }
+
+
+def _heads(review: Review) -> Iterator[Evaluation]:
+    for found in review.measurements:
+        yield from (compared.head for compared in found.compared)
+        yield from found.evaluations
+
+
+def _sides_of(compared: Sequence[Any], evaluations: Sequence[Evaluation]) -> Iterator[Evaluation]:
+    for each in compared:
+        yield from (each.base, each.head)
+    yield from evaluations

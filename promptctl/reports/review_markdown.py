@@ -1,0 +1,268 @@
+"""A review as one comment of a pull request: what stands against it first, everything long folded, never too long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from promptctl.errors import INCOMPLETE, Problem
+from promptctl.evaluations.compared import Compared
+from promptctl.evaluations.comparison import PASSED
+from promptctl.evaluations.review import PromptReview, Review
+from promptctl.reports.comparison import amount, comparison_markdown
+from promptctl.reports.comparison import difference as told_difference
+from promptctl.reports.markdown import code, fenced, inline
+from promptctl.reports.prompt_diff import diff_lines, hunk_lines
+from promptctl.reports.review import Outcome, about_moves, counts, dataset_parts, is_timed, outcomes, reproduce
+
+MARKER = "<!-- promptctl-review -->"
+LONGEST = 65_000
+_LONGEST_LINE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Detail:
+    """How much is shown: flipped cases for each comparison, lines of each diff, ids of cases, rows and items."""
+
+    cases: int
+    lines: int
+    ids: int
+    rows: int
+
+
+_DETAILS = (
+    _Detail(20, 400, 30, 200),
+    _Detail(10, 120, 20, 200),
+    _Detail(5, 50, 10, 150),
+    _Detail(2, 20, 5, 100),
+    _Detail(1, 8, 3, 60),
+    _Detail(0, 0, 0, 40),
+)
+
+
+def review_markdown(review: Review) -> str:
+    """The comment, at most 65,000 characters: as much in detail as there is room for."""
+    text = ""
+    for detail in _DETAILS:
+        text = "".join(_parts(review, detail))
+        if len(text) <= LONGEST:
+            return text
+    end = f"\n\n… the rest is left out here; see it with {code(reproduce(review))}\n"
+    kept = text[: LONGEST - len(end)]
+    return kept[: kept.rfind("\n")] + end
+
+
+def _parts(review: Review, detail: _Detail) -> Iterator[str]:
+    yield f"{MARKER}\n### {_title(review)}\n\n"
+    sides = f"{code(review.base.short)} → {code(review.head.short)}"
+    yield f"{sides}: {counts(review) or 'nothing that a prompt is made of'}.\n"
+    if not review.decision.is_passed:
+        yield f"\n**{inline(review.decision.reason)}**\n"
+    yield from _table(list(outcomes(review)), detail)
+    yield from _notes(review)
+    yield from _breaks(review, detail)
+    yield from _problems(review, detail)
+    yield from _results(review, detail)
+    yield from _diffs(review, detail)
+    yield from _datasets(review, detail)
+    yield from _moves(review, detail)
+    yield f"\n<sub>{code(reproduce(review))}</sub>\n"
+
+
+def _title(review: Review) -> str:
+    if review.decision.exit_code == INCOMPLETE:
+        return "⚠️ Prompt review: incomplete"
+    if not review.decision.is_passed:
+        return "❌ Prompt review: failed"
+    if review.is_empty:
+        return "✅ Prompt review: no prompt changed"
+    is_measured = any(found.compared or found.evaluations for found in review.measurements)
+    if review.measurements and not is_measured:
+        return "➖ Prompt review: not evaluated"
+    return "✅ Prompt review: passed" if is_measured else "✅ Prompt review: nothing to evaluate"
+
+
+def _table(rows: Sequence[Outcome], detail: _Detail) -> Iterator[str]:
+    if not rows:
+        return
+    yield "\n| | Prompt | Change | Result | Passed | Difference [95 %] | Cost | Median latency |\n"
+    yield "|---|---|---|---|--:|--:|--:|--:|\n"
+    for row in rows[: detail.rows]:
+        cells = (row.mark, code(row.prompt), inline(row.change), inline(row.verdict), *_numbers(row))
+        yield f"| {' | '.join(cells)} |\n"
+    if len(rows) > detail.rows:
+        yield f"\n… and {len(rows) - detail.rows} more rows.\n"
+
+
+def _numbers(row: Outcome) -> tuple[str, str, str, str]:
+    if row.evaluation is not None:
+        counted = row.evaluation.summary.as_dict()
+        rate = "-" if counted["pass_rate"] is None else f"{counted['pass_rate']:.1%}"
+        latency = amount("latency_ms", counted["p50_latency_ms"]) if is_timed(row.evaluation) else "-"
+        return rate, "", amount("cost_nano_usd", counted["full_cost_nano_usd"]), latency
+    if row.compared is None:
+        return "", "", "", ""
+    comparison = row.compared.comparison
+    passed = comparison.metric(PASSED)
+    shares = f"{passed.base_mean:.1%} → {passed.head_mean:.1%}" if passed is not None else "-"
+    usage = {each.name: each for each in comparison.usage}
+    cost, latency_ms = usage.get("cost_nano_usd"), usage.get("latency_ms")
+    costs = _sides("cost_nano_usd", cost.base_total, cost.head_total) if cost is not None else "-"
+    times = "-"
+    if latency_ms is not None and _is_timed(row.compared):
+        times = _sides("latency_ms", latency_ms.base_p50, latency_ms.head_p50)
+    return shares, told_difference(passed) if passed is not None else "-", costs, times
+
+
+def _sides(name: str, before: float | None, after: float | None) -> str:
+    if before is None or after is None:
+        return "-"
+    change = f" ({after / before - 1:+.1%})" if before else ""
+    return f"{amount(name, before)} → {amount(name, after)}{change}"
+
+
+def _notes(review: Review) -> Iterator[str]:
+    notes = list(review.notes)
+    if review.recordings:
+        files = ", ".join(review.recordings[:5]) + (" …" if len(review.recordings) > 5 else "")
+        used = "recorded replies were used, and HEAD changes them" if review.uses_recordings else "HEAD changes them"
+        notes.append(f"{files}: {used}: whoever wrote HEAD chose what the model is taken to have said")
+    elif review.uses_recordings:
+        notes.append("replies come from recordings in the repository, not from a model")
+    for found in review.measurements:
+        notes += [f"{found.prompt}: {note}" for note in found.notes]
+    if notes:
+        yield "\n"
+        yield from (f"- {inline(note)}\n" for note in notes)
+
+
+def _breaks(review: Review, detail: _Detail) -> Iterator[str]:
+    if not review.breaking:
+        return
+    yield "\n#### Breaking changes\n\n"
+    most = max(3, detail.ids)
+    for prompt in review.breaking[: detail.rows]:
+        breaks = list(prompt.breaks())
+        for whose, what, why in breaks[:most]:
+            yield f"- {code(prompt.id)}, {whose}: {f'{code(what)} ' if what else ''}{inline(why)}\n"
+        if len(breaks) > most:
+            yield f"- {code(prompt.id)}: … and {len(breaks) - most} more\n"
+    if len(review.breaking) > detail.rows:
+        yield f"- … and {len(review.breaking) - detail.rows} more prompts\n"
+
+
+def _problems(review: Review, detail: _Detail) -> Iterator[str]:
+    found: list[Problem] = [problem for measured in review.measurements for problem in measured.problems]
+    found += [problem for dataset in review.datasets if dataset.kind != "removed" for problem in dataset.problems]
+    found = list(dict.fromkeys(found))
+    if not found:
+        return
+    yield "\n#### Files that cannot be used\n\n"
+    for problem in found[: detail.rows]:
+        where = f"{code(str(problem.place))}: " if problem.place else ""
+        hint = f" ({inline(problem.hint)})" if problem.hint else ""
+        yield f"- {where}{inline(problem.message)}{hint}\n"
+    if len(found) > detail.rows:
+        yield f"- … and {len(found) - detail.rows} more\n"
+
+
+def _results(review: Review, detail: _Detail) -> Iterator[str]:
+    if not detail.lines:
+        return
+    for found in review.measurements:
+        for compared in found.compared:
+            yield "\n"
+            yield from comparison_markdown(_readable(compared), most_cases=detail.cases)
+        for evaluation in found.evaluations:
+            row = evaluation.row
+            mark = {"passed": "✅", "failed": "❌"}.get(evaluation.verdict, "⚠️")
+            yield f"\n#### {mark} {code(row.prompt)}: {evaluation.verdict}\n\n{inline(evaluation.reason)}. "
+            yield f"Model {code(row.model)}, dataset {code(str(row.spec.get('dataset')))}.\n"
+            failing = [*evaluation.summary.failing, *evaluation.summary.errored]
+            if failing:
+                more = f" and {len(failing) - detail.cases} more" if len(failing) > detail.cases else ""
+                yield f"\nNot passed: {inline(', '.join(failing[: detail.cases]))}{more}.\n"
+
+
+def _is_timed(compared: Compared) -> bool:
+    return is_timed(compared.base) and is_timed(compared.head)
+
+
+def _readable(compared: Compared) -> Compared:
+    """The comparison without latencies where no model was asked."""
+    if _is_timed(compared):
+        return compared
+    usage = tuple(each for each in compared.comparison.usage if each.name != "latency_ms")
+    return replace(compared, comparison=replace(compared.comparison, usage=usage))
+
+
+def _diffs(review: Review, detail: _Detail) -> Iterator[str]:
+    changed = [prompt for prompt in review.prompts if prompt.diff is not None and not prompt.diff.is_empty]
+    new = [prompt for prompt in review.prompts if prompt.kind == "added" and prompt.head is not None]
+    if not detail.lines or not (changed or new or review.files):
+        return
+    yield "\n#### What changed\n"
+    several = {path for path, ids in review.files.items() if len(ids) > 1}
+    for path, ids in list(review.files.items())[: detail.rows]:
+        users = f"used by {len(ids)} prompt{'s' if len(ids) > 1 else ''}" if ids else "used by no prompt that changed"
+        yield from _folded(f"{path}: {users}", _file_lines(review, path) if path in several else [], detail)
+    elsewhere = {path.removeprefix("prompts/") for path in several}
+    for prompt in changed[: detail.rows]:
+        assert prompt.diff is not None
+        yield from _folded(prompt.id, list(diff_lines(prompt.diff, leaves_out=elsewhere)), detail)
+    for prompt in new[: detail.rows]:
+        yield from _folded(f"{prompt.id} (new)", _new_lines(prompt), detail)
+
+
+def _file_lines(review: Review, path: str) -> list[str]:
+    """The lines of a partial that several prompts include, shown once."""
+    name = path.removeprefix("prompts/")
+    for prompt in review.prompts:
+        for partial in prompt.diff.partials if prompt.diff is not None else ():
+            if partial.path == name:
+                return list(hunk_lines(partial.hunks))
+    return []
+
+
+def _new_lines(prompt: PromptReview) -> list[str]:
+    assert prompt.head is not None
+    inputs = ", ".join(prompt.head.inputs) or "none"
+    lines = [f"+ inputs: {inputs}"]
+    lines += [f"+ model: {prompt.head.model}"] if prompt.head.model else []
+    return lines + [f"+{line}" for line in prompt.head.text.splitlines()]
+
+
+def _folded(title: str, lines: Sequence[str], detail: _Detail) -> Iterator[str]:
+    if not lines:
+        yield f"\n- {code(title)}\n"
+        return
+    shown = [line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 1] + "…" for line in lines[: detail.lines]]
+    if len(lines) > detail.lines:
+        shown.append(f"… and {len(lines) - detail.lines} more lines")
+    text = "\n".join("".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line) for line in shown)
+    yield f"\n<details><summary>{inline(title)}</summary>\n\n{fenced(text, 'diff')}\n\n</details>\n"
+
+
+def _datasets(review: Review, detail: _Detail) -> Iterator[str]:
+    if not review.datasets:
+        return
+    yield "\n#### Datasets\n\n"
+    for dataset in review.datasets[: detail.rows]:
+        was = f" from {inline(dataset.former_path)}" if dataset.former_path else ""
+        parts = dataset_parts(dataset, detail.ids)
+        told = f": {inline('; '.join(parts))}" if parts and dataset.kind in ("changed", "renamed") else ""
+        told = f", {len(dataset.added)} cases" if dataset.kind == "added" else told
+        yield f"- {code(dataset.path)} {dataset.kind}{was}{told}\n"
+    if len(review.datasets) > detail.rows:
+        yield f"- … and {len(review.datasets) - detail.rows} more\n"
+
+
+def _moves(review: Review, detail: _Detail) -> Iterator[str]:
+    if not review.moves:
+        return
+    yield "\n#### Labels moved meanwhile\n\n"
+    for move in review.moves[: detail.rows]:
+        why = f": {inline(move.event.reason)}" if move.event.reason else ""
+        yield f"- {inline(about_moves(move))} on {move.event.date:%Y-%m-%d}{why}\n"
+    if len(review.moves) > detail.rows:
+        yield f"- … and {len(review.moves) - detail.rows} more\n"
