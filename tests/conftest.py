@@ -20,13 +20,12 @@ def _isolated_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     home = tmp_path_factory.mktemp("home")
     (home / ".gitconfig").write_text(
         "[user]\n\tname = Test Author\n\temail = author@example.com\n"
-        "[init]\n\tdefaultBranch = main\n[protocol \"file\"]\n\tallow = always\n[gc]\n\tauto = 0\n"
+        '[init]\n\tdefaultBranch = main\n[protocol "file"]\n\tallow = always\n[gc]\n\tauto = 0\n'
     )
     patch = pytest.MonkeyPatch()
     for name in list(os.environ):
-        if name.startswith(("GIT_", "XDG_", "LITELLM", "PROMPTCTL_")) and name != "PROMPTCTL_WILD":
-            patch.delenv(name)
-        elif name.endswith(SECRET_NAMES):
+        is_setting = name.startswith(("GIT_", "XDG_", "LITELLM", "PROMPTCTL_")) and name != "PROMPTCTL_WILD"
+        if is_setting or name.endswith(SECRET_NAMES):
             patch.delenv(name)
     patch.setenv("HOME", str(home))
     patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
