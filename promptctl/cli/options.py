@@ -9,6 +9,7 @@ import typer
 
 from promptctl.cli.output import warn
 from promptctl.errors import PromptctlError
+from promptctl.versions.version import Version
 from promptctl.workspace import Workspace, open_workspace
 
 
@@ -52,6 +53,12 @@ Label = Annotated[
 ]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; recorded with the move.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document with stable keys.")]
+
+
+def tell_unknown(version: Version) -> None:
+    """Warn where this clone cannot know a version's number, with the command that would tell."""
+    if version.note and "?" in version.display:
+        warn(f"the version is not known: {version.note}")
 
 
 def workspace_of(context: typer.Context) -> Workspace:

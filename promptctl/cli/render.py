@@ -28,6 +28,7 @@ def render(
     """Render a prompt: print the messages exactly as run would send them."""
     workspace = options.workspace_of(context)
     at_version = workspace.prompt(ref)
+    options.tell_unknown(at_version.version)
     given = read_inputs(at_version.prompt, inputs or (), input_files or (), inputs_file)
     rendered = at_version.render(given)
     if as_json:

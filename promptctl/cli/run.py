@@ -65,6 +65,7 @@ def run(
         )
     workspace = options.workspace_of(context)
     at_version = workspace.prompt(ref)
+    options.tell_unknown(at_version.version)
     given = read_inputs(at_version.prompt, inputs or (), input_files or (), inputs_file)
     wanted = RunOptions(
         model=model,

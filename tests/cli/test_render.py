@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import TRIAGE, Cli, commit, write
+from tests.cli.conftest import TRIAGE, Cli, commit, git, write
 
 KEYS = [
     "prompt", "version", "commit", "dirty", "digest", "label", "model", "parameters", "messages", "tools",
@@ -92,3 +92,14 @@ def test_a_broken_prompt_is_reported_with_all_its_problems(cli: Cli, workspace: 
     assert ran.exit_code == 3
     assert "prompts/triage.prompt.yaml:1:1" in ran.err
     assert "prompts/triage.prompt.yaml:2:1" in ran.err
+
+
+def test_a_shallow_clone_says_that_it_cannot_count(cli: Cli, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(workspace, "commit", "--quiet", "--allow-empty", "--message", "Nothing new")
+    shallow = workspace.parent / "shallow"
+    git(workspace, "clone", "--quiet", "--depth", "1", f"file://{workspace}", str(shallow))
+    monkeypatch.chdir(shallow)
+    for command in ("render", "run"):
+        said = cli(command, "triage", "-i", "ticket=Help!").err
+        assert "v?" in said
+        assert "git fetch --unshallow" in said
