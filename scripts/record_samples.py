@@ -13,7 +13,7 @@ from promptctl import open_workspace
 from promptctl.evaluations.datasets import Dataset
 from promptctl.executions.call import build_request
 from promptctl.formats.yaml_reader import read_yaml
-from promptctl.models.gateway import Request, Usage
+from promptctl.models.gateway import Request
 from promptctl.models.replay import digest_for
 
 HERE = Path(__file__).parent
@@ -36,7 +36,8 @@ def line(request: Request, prompt: str, reply: Any) -> str:
 
 
 def main() -> None:
-    replies: dict[str, dict[str, Any]] = read_yaml((HERE / "sample_replies.yaml").read_bytes(), "sample_replies.yaml").data
+    source = HERE / "sample_replies.yaml"
+    replies: dict[str, dict[str, Any]] = read_yaml(source.read_bytes(), source.name).data
     lines = []
     with open_workspace(HERE) as workspace:
         tree = workspace.repository.work_tree
