@@ -62,8 +62,27 @@ class Comparing:
         that the log holds already, of the same digest, model and cases, is not made again. Flipped cases are then
         asked for again, three times on each side.
         """
+        return await self.between(
+            self.beside(Evaluating(self._parts, request).plans(), request, base), request, on_progress
+        )
+
+    def beside(self, plans: Sequence[Plan], request: EvaluationRequest, base: str) -> list[tuple[Plan, Plan]]:
+        """Each of the request's plans with that of its base.
+
+        The base is asked for those cases alone that give it what it must have, where there are any.
+        """
+        evaluating = Evaluating(self._parts, request)
+        return [(plan, self._base_plan(evaluating, plan, base, request)) for plan in plans]
+
+    async def between(
+        self,
+        sides: Sequence[tuple[Plan, Plan]],
+        request: EvaluationRequest,
+        on_progress: Callable[[Plan, Progress], None] | None = None,
+    ) -> list[Compared]:
+        """Do each head's plan and its base's, and compare them; see `against`."""
         found = []
-        for head_plan, base_plan in self.sides(request, base):
+        for head_plan, base_plan in sides:
             if self._is_stopped:
                 break
             kept = None if not request.is_cached else _same(self._parts.log, base_plan)
@@ -74,14 +93,6 @@ class Comparing:
             base_side = load(self._parts.log, kept.id) if kept is not None else made[0]
             found.append(await self._compared(base_side, made[-1], (base_plan, head_plan), request))
         return found
-
-    def sides(self, request: EvaluationRequest, base: str) -> list[tuple[Plan, Plan]]:
-        """What `against` would do: for each prompt, model and dataset the head's plan, and the base's.
-
-        The base is asked for those cases alone that give it what it must have, where there are any.
-        """
-        evaluating = Evaluating(self._parts, request)
-        return [(plan, self._base_plan(evaluating, plan, base, request)) for plan in evaluating.plans()]
 
     async def run(
         self,
@@ -202,6 +213,18 @@ def _without_unfit(plan: Plan) -> Plan:
     if not unfit or not fit:
         return plan
     return replace(plan, chosen=Chosen(len(fit), frozenset(fit)), spec={**plan.spec, "left_out": unfit})
+
+
+def takes_any(plan: Plan) -> bool:
+    """Whether the plan's prompt can take the inputs of at least one of its cases."""
+    asker = Asker(plan.target, drops_unknown_inputs=plan.drops_unknown_inputs)
+    for case in plan.chosen.of(plan.dataset.cases(plan.target.prompt)):
+        try:
+            asker.ask(case)
+        except InputError:
+            continue
+        return True
+    return False
 
 
 def compare_refs(base: str) -> str:

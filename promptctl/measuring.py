@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from promptctl.comparing import Comparing
+from promptctl.comparing import Comparing, takes_any
 from promptctl.errors import (
     CHECK_FAILED,
     INCOMPLETE,
@@ -14,13 +14,13 @@ from promptctl.errors import (
     WORKSPACE,
     InvalidFiles,
     MissingKey,
+    ModelConfigurationError,
     ModelError,
     Problem,
     WorkspaceError,
 )
 from promptctl.evaluating import Evaluating, EvaluationRequest
 from promptctl.evaluations.changes import Changes
-from promptctl.evaluations.compared import Compared
 from promptctl.evaluations.evaluation import Evaluation, Plan
 from promptctl.evaluations.evaluator import Limits, Progress
 from promptctl.evaluations.gates import Decision
@@ -81,11 +81,16 @@ class Measurer:
             return why_not
         if why_not is not None:
             return Measurement(prompt=id_, decision=_PASSED, why_not=why_not)
+        base = self._base_ref(prompt)
+        return _joined(id_, [await self._over(id_, dataset, base) for dataset in changes.tests[id_]])
+
+    async def _over(self, id_: str, dataset: str, base: str | None) -> Measurement:
+        """What evaluating one prompt over one dataset comes to."""
         try:
-            return await self._evaluate(id_, changes.tests[id_], self._base_ref(prompt))
+            return await self._evaluate(id_, dataset, base)
         except InvalidFiles as error:
             if all(problem.code == "code-not-allowed" for problem in error.problems):
-                why = "its datasets run code, which a review does with --allow-code alone"
+                why = f"{dataset} runs code, which a review does with --allow-code alone"
                 return Measurement(prompt=id_, decision=Decision(INCOMPLETE, f"{id_}: {why}."), why_not=why)
             return _unusable(id_, error.problems)
         except WorkspaceError as error:
@@ -119,10 +124,10 @@ class Measurer:
             return None
         return f"{prompt.base.id}@{self._range.base}"
 
-    async def _evaluate(self, id_: str, datasets: Sequence[str], base: str | None) -> Measurement:
+    async def _evaluate(self, id_: str, dataset: str, base: str | None) -> Measurement:
         request = EvaluationRequest(
             refs=[self._head_ref(id_)],
-            datasets=datasets,
+            datasets=[dataset],
             models=self._request.models,
             limits=self._request.limits,
             is_replayed=self._request.is_replayed,
@@ -138,10 +143,10 @@ class Measurer:
         if base is None:
             return await self._alone(id_, request, plans)
         try:
-            sides = self._comparing.sides(request, base)
-        except MissingKey as error:
+            sides = self._comparing.beside(plans, request, base)
+        except ModelConfigurationError as error:
             return await self._alone(id_, request, plans, f"base was not evaluated: {error.message}")
-        return await self._against(id_, request, base, expected=len(sides))
+        return await self._against(id_, request, sides)
 
     async def _from_recordings(self, id_: str, request: EvaluationRequest, base: str | None, why: str) -> Measurement:
         """Without a key: recordings, where they hold every reply that is needed."""
@@ -168,12 +173,12 @@ class Measurer:
         self.uses_recordings = True
         if base is None:
             return await self._alone(id_, request, plans, *notes)
-        sides = self._comparing.sides(request, base)
+        sides = self._comparing.beside(plans, request, base)
         before = self._coverage([plan for _, plan in sides])
         if before.is_none or (notes and not before.is_whole):
             recorded = "no reply" if before.is_none else "not every reply"
             return await self._alone(id_, request, plans, *notes, f"base was not evaluated: {recorded} is recorded")
-        return await self._against(id_, request, base, expected=len(sides), notes=notes)
+        return await self._against(id_, request, sides, *notes)
 
     def _coverage(self, plans: Sequence[Plan]) -> Coverage:
         found = [coverage(plan, self._parts.recordings_folder) for plan in plans]
@@ -191,17 +196,34 @@ class Measurer:
         )
 
     async def _against(
-        self, id_: str, request: EvaluationRequest, base: str, *, expected: int, notes: tuple[str, ...] = ()
+        self, id_: str, request: EvaluationRequest, sides: Sequence[tuple[Plan, Plan]], *notes: str
     ) -> Measurement:
-        made: list[Compared] = await self._comparing.against(request, base, self._on_progress)
+        if not any(takes_any(before) for _, before in sides):
+            unfit = "base was not evaluated: it cannot take the inputs of any case"
+            return await self._alone(id_, request, [plan for plan, _ in sides], *notes, unfit)
+        made = await self._comparing.between(sides, request, self._on_progress)
         decisions = [Decision(each.decision.exit_code, f"{id_}: {each.decision.reason}") for each in made]
         return Measurement(
             prompt=id_,
-            decision=_whole(id_, decisions, len(made) == expected),
+            decision=_whole(id_, decisions, len(made) == len(sides)),
             compared=tuple(made),
             notes=notes,
             why_not=None if made else "interrupted",
         )
+
+
+def _joined(id_: str, parts: Sequence[Measurement]) -> Measurement:
+    """What one prompt's datasets came to, as one."""
+    whys = dict.fromkeys(part.why_not for part in parts if part.why_not is not None)
+    return Measurement(
+        prompt=id_,
+        decision=strictest_of([part.decision for part in parts]),
+        compared=tuple(each for part in parts for each in part.compared),
+        evaluations=tuple(each for part in parts for each in part.evaluations),
+        why_not="; ".join(whys) or None,
+        problems=tuple(dict.fromkeys(each for part in parts for each in part.problems)),
+        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+    )
 
 
 def _decision_of(found: Evaluation) -> Decision:

@@ -1,0 +1,160 @@
+"""What a review finds that differs, with nothing evaluated."""
+
+from __future__ import annotations
+
+import pytest
+
+from promptctl.workspace import open_workspace
+from tests.review.conftest import GREET, TRIAGE, Pull, case, prompt_of
+
+
+def test_nothing_changed_is_said_and_passes(pull: Pull) -> None:
+    data = pull.data()
+    assert (data["prompts"], data["datasets"], data["exit_code"]) == ([], [], 0)
+    assert "no prompt changed" in pull.markdown()
+    assert pull.server.requests == []
+
+
+def test_a_changed_prompt_is_diffed_by_meaning(pull: Pull) -> None:
+    pull.edit(
+        "prompts/triage.prompt.yaml", "  ticket: {type: string}", "  ticket: {type: string}\n  area: {type: string}"
+    )
+    found = prompt_of(pull.data(is_evaluated=False), "triage")
+    assert found["kind"] == "changed"
+    assert [each["name"] for each in found["diff"]["inputs"]] == ["area"]
+    assert found["breaks_callers"][0]["reason"] == "was added without a default: it must be given now"
+
+
+def test_a_partial_counts_for_each_prompt_that_includes_it(pull: Pull) -> None:
+    pull.edit("prompts/shared/tone.j2", "Be kind.", "Be brisk.")
+    data = pull.data(is_evaluated=False)
+    assert [each["prompt"] for each in data["prompts"]] == ["greet", "triage"]
+    assert all(each["through"] == ["prompts/shared/tone.j2"] for each in data["prompts"])
+    assert data["files"] == [{"path": "prompts/shared/tone.j2", "prompts": ["greet", "triage"]}]
+    assert pull.markdown(is_evaluated=False).count("-Be kind.") == 1  # shown once, not for each prompt
+
+
+def test_a_partial_named_by_an_escape_counts_too(pull: Pull) -> None:
+    pull.write(
+        "prompts/sly.prompt.yaml", "messages:\n  - role: user\n    content: \"{% include 'shared/t\\u006fne.j2' %}\"\n"
+    )
+    pull.git("checkout", "--quiet", "main")
+    pull.commit("Be sly")
+    pull.git("push", "--quiet", "origin", "main")
+    pull.git("checkout", "--quiet", "-B", "feature")
+    pull.edit("prompts/shared/tone.j2", "Be kind.", "Be brisk.")
+    assert "sly" in [each["prompt"] for each in pull.data(is_evaluated=False)["prompts"]]
+
+
+def test_a_partial_reached_through_another_counts(pull: Pull) -> None:
+    pull.write("prompts/shared/outer.j2", "{% include 'shared/tone.j2' %}\n")
+    pull.write("prompts/deep.prompt.yaml", "messages: [{role: user, content: \"{% include 'shared/outer.j2' %}\"}]\n")
+    base = pull.commit("Go deep")
+    pull.edit("prompts/shared/tone.j2", "Be kind.", "Be brisk.")
+    assert "deep" in [each["prompt"] for each in pull.data(base=base, is_evaluated=False)["prompts"]]
+
+
+def test_a_schema_that_narrows_breaks_its_readers(pull: Pull) -> None:
+    schema = "type: object\nproperties: {label: {enum: [a, b]}}\nrequired: [label]\n"
+    pull.write("prompts/shared/out.schema.yaml", schema)
+    pull.write("prompts/typed.prompt.yaml", GREET + "output: {schema: {$ref: shared/out.schema.yaml}}\n")
+    base = pull.commit("Type it")
+    pull.edit("prompts/shared/out.schema.yaml", "[a, b]", "[a, b, c]")
+    found = prompt_of(pull.data(base=base, is_evaluated=False), "typed")
+    assert found["breaks_consumers"]
+    assert found["breaks_callers"] == []
+
+
+def test_added_and_removed_prompts(pull: Pull) -> None:
+    pull.write("prompts/new.prompt.yaml", "messages: [{role: user, content: Something quite new}]\n")
+    pull.git("rm", "--quiet", "prompts/other.prompt.yaml")
+    pull.commit()
+    data = pull.data(is_evaluated=False)
+    assert [(each["prompt"], each["kind"]) for each in data["prompts"]] == [("new", "added"), ("other", "removed")]
+    assert prompt_of(data, "other")["breaks_callers"][0]["reason"] == "was removed: calling it is an error now"
+
+
+def test_a_renamed_prompt_is_one_prompt(pull: Pull) -> None:
+    pull.git("mv", "prompts/other.prompt.yaml", "prompts/another.prompt.yaml")
+    pull.commit()
+    (found,) = pull.data(is_evaluated=False)["prompts"]
+    assert (found["prompt"], found["kind"], found["former_id"]) == ("another", "renamed", "other")
+    assert not found["is_other_behaviour"]
+
+
+def test_a_rename_and_an_edit_in_two_commits_are_followed(pull: Pull) -> None:
+    pull.git("mv", "prompts/other.prompt.yaml", "prompts/another.prompt.yaml")
+    pull.commit()
+    pull.edit("prompts/another.prompt.yaml", "Something else", "Something rather different")
+    (found,) = pull.data(is_evaluated=False)["prompts"]
+    assert (found["prompt"], found["former_id"], found["is_other_behaviour"]) == ("another", "other", True)
+
+
+def test_a_rename_and_an_edit_in_one_commit_are_followed_by_formerly(pull: Pull) -> None:
+    text = pull.read("prompts/other.prompt.yaml").replace("Something else", "Something rather different")
+    pull.git("rm", "--quiet", "prompts/other.prompt.yaml")
+    pull.write("prompts/another.prompt.yaml", "formerly: [other]\n" + text)
+    pull.commit()
+    (found,) = pull.data(is_evaluated=False)["prompts"]
+    assert (found["kind"], found["former_id"]) == ("renamed", "other")
+
+
+def test_the_cases_of_a_dataset_are_told_apart(pull: Pull) -> None:
+    pull.dataset(*(case(n) for n in range(1, 7)), case(7, "refund"), case(9))
+    pull.commit()
+    (found,) = pull.data(is_evaluated=False)["datasets"]
+    assert (found["added"], found["removed"], found["changed"]) == (["case-9"], ["case-0"], ["case-7"])
+    assert found["unchanged"] == 6
+
+
+def test_cases_in_a_file_beside_the_dataset_count_for_it(pull: Pull) -> None:
+    pull.write("datasets/rows.jsonl", '{"id": "a", "inputs": {"ticket": "x"}}\n')
+    pull.write("datasets/big.yaml", "prompts: [triage]\ncases: rows.jsonl\n")
+    base = pull.commit()
+    pull.edit("datasets/rows.jsonl", "}\n", '}\n{"id": "b", "inputs": {"ticket": "y"}}\n')
+    (found,) = pull.data(base=base, is_evaluated=False)["datasets"]
+    assert (found["dataset"], found["added"]) == ("datasets/big.yaml", ["b"])
+
+
+def test_words_for_people_are_no_other_behaviour(pull: Pull) -> None:
+    pull.edit("prompts/triage.prompt.yaml", "name: Triage", "name: Triage of tickets")
+    data = pull.data()
+    assert not prompt_of(data, "triage")["is_other_behaviour"]
+    assert data["evaluations"] == []
+    assert "words for people" in pull.markdown()
+
+
+def test_a_comment_is_no_difference_in_meaning(pull: Pull) -> None:
+    pull.write("prompts/triage.prompt.yaml", "# Why: see the handbook.\n" + TRIAGE)
+    pull.commit()
+    assert "written otherwise" in pull.markdown()
+
+
+def test_a_workspace_below_the_root_of_the_repository_sees_its_own_files_alone(pull: Pull) -> None:
+    for name in ("promptctl.yaml", "prompts", "datasets"):
+        (pull.root / "apps/bot").mkdir(parents=True, exist_ok=True)
+        pull.git("mv", name, f"apps/bot/{name}")
+    base = pull.commit("Move")
+    pull.write("prompts/elsewhere.prompt.yaml", GREET)
+    pull.edit("apps/bot/prompts/other.prompt.yaml", "Something else", "Something rather different")
+    pull.root = pull.root / "apps/bot"
+    assert [each["prompt"] for each in pull.data(base=base, is_evaluated=False)["prompts"]] == ["other"]
+
+
+def test_uncommitted_changes_are_reviewed_where_no_head_is_named(pull: Pull) -> None:
+    pull.write("prompts/other.prompt.yaml", "messages: [{role: user, content: Not committed}]\n")
+    data = pull.data(is_evaluated=False)
+    assert data["head"] == {"commit": None, "name": None, "is_work_tree": True}
+    assert [each["prompt"] for each in data["prompts"]] == ["other"]
+    assert pull.data(head="HEAD", is_evaluated=False)["prompts"] == []
+
+
+def test_labels_moved_after_base_are_told(pull: Pull, monkeypatch: pytest.MonkeyPatch) -> None:
+    head = pull.edit("prompts/other.prompt.yaml", "Something else", "Something rather different")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-03-02T11:00:00+00:00")
+    with open_workspace(pull.root, {}, on_warning=lambda _: None) as workspace:
+        workspace.labels.set("other@staging", head[:12], reason="try it")
+    pull.write("prompts/other.prompt.yaml", "messages: [{role: user, content: Not committed}]\n")
+    (move,) = pull.data(is_evaluated=False)["label_moves"]
+    assert (move["prompt"], move["label"], move["action"], move["reason"]) == ("other", "staging", "set", "try it")
+    assert pull.data(base=head, head=head, is_evaluated=False)["label_moves"] == []

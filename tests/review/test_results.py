@@ -1,0 +1,284 @@
+"""What a review finds of the results: against base, on head alone, with recordings, or not at all and why."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from promptctl.errors import CHECK_FAILED, INCOMPLETE, MODEL, OK, WORKSPACE
+from promptctl.evaluations.evaluator import Limits
+from promptctl.evaluations.verdicts import GateRule
+from tests.openai_server import OpenAIServer
+from tests.review.conftest import SETTINGS, Cli, Pull, case, evaluation_of, prompt_of
+
+PATH = "prompts/triage.prompt.yaml"
+
+
+def worsen(pull: Pull) -> str:
+    return pull.edit(PATH, "Say one word.", "Say one word. WORSE")
+
+
+class TestAgainstBase:
+    def test_a_prompt_that_got_worse_fails_with_its_verdict(self, pull: Pull) -> None:
+        worsen(pull)
+        data = pull.data()
+        (found,) = evaluation_of(data, "triage")["comparisons"]
+        assert (found["verdict"], data["exit_code"]) == ("worse", CHECK_FAILED)
+        assert len(found["regressed"]) == len(found["confirmed_regressions"]) == 8
+        assert {usage["name"] for usage in found["usage"]} == {"cost_nano_usd", "tokens", "latency_ms"}
+        assert "❌ Prompt review: failed" in pull.markdown()
+
+    def test_a_prompt_that_is_as_good_passes(self, pull: Pull) -> None:
+        pull.edit(PATH, "Say one word.", "Say one word only.")
+        data = pull.data()
+        assert data["exit_code"] == OK
+        assert evaluation_of(data, "triage")["comparisons"][0]["n"] == 8
+
+    def test_the_strict_gate_fails_on_one_confirmed_regression(self, pull: Pull) -> None:
+        pull.edit(PATH, "Say one word.", "Say one word. {% if 'number 3' in ticket %}WORSE{% endif %}")
+        assert pull.data(rule=GateRule(gate="strict"))["exit_code"] == CHECK_FAILED
+
+    def test_both_sides_are_asked_over_the_datasets_of_head(self, pull: Pull) -> None:
+        pull.edit(PATH, "Say one word.", "Say one word only.")
+        pull.dataset(*(case(n, "refund") for n in range(3)))
+        pull.commit()
+        (found,) = evaluation_of(pull.data(), "triage")["comparisons"]
+        assert found["n"] == 3
+        assert (found["changed"], found["added"], found["removed"]) == ([], [], [])
+
+    def test_a_partial_is_evaluated_for_the_prompts_that_have_a_dataset(self, pull: Pull) -> None:
+        pull.edit("prompts/shared/tone.j2", "Be kind.", "Be kind. WORSE")
+        data = pull.data()
+        assert evaluation_of(data, "triage")["comparisons"][0]["verdict"] == "worse"
+        assert evaluation_of(data, "greet")["why_not"] == "no dataset tests it"
+
+    def test_a_renamed_prompt_is_compared_with_what_it_was(self, pull: Pull) -> None:
+        pull.git("mv", PATH, "prompts/sort.prompt.yaml")
+        pull.dataset(*(case(n) for n in range(8)), prompt="sort")
+        pull.commit()
+        pull.edit("prompts/sort.prompt.yaml", "Say one word.", "Say one word. WORSE")
+        data = pull.data()
+        assert prompt_of(data, "sort")["former_id"] == "triage"
+        (found,) = evaluation_of(data, "sort")["comparisons"]
+        assert (found["base"]["prompt"], found["verdict"]) == ("triage", "worse")
+
+    def test_an_input_that_base_does_not_know_is_left_out_for_it(self, pull: Pull) -> None:
+        pull.edit(PATH, "  ticket: {type: string}", "  ticket: {type: string}\n  area: {type: string, default: here}")
+        pull.dataset(*(case(n) | {"inputs": {"ticket": "billing", "area": "there"}} for n in range(3)))
+        pull.commit()
+        (found,) = evaluation_of(pull.data(), "triage")["comparisons"]
+        assert (found["n"], found["errors"]) == (3, [])
+
+    def test_cases_that_base_cannot_take_are_not_compared(self, pull: Pull) -> None:
+        text = pull.read(PATH)
+        pull.write(PATH, text.replace("  ticket: {type: string}", "  ticket: {type: string}\n  area: {type: string}"))
+        pull.dataset(*(case(n) | {"inputs": {"ticket": f"billing {n}", "area": "here"}} for n in range(8)))
+        base = pull.commit("Ask for the area")
+        pull.write(PATH, text)
+        pull.dataset(*(case(n) for n in range(8)))
+        pull.commit("Ask no more")
+        data = pull.data(base=base)
+        (found,) = evaluation_of(data, "triage")["evaluations"]
+        assert found["passed"] == 8
+        assert "base was not evaluated" in evaluation_of(data, "triage")["notes"][0]
+
+    def test_one_bound_on_the_cost_holds_for_the_whole_review(self, pull: Pull) -> None:
+        worsen(pull)
+        review = pull.review(limits=Limits(concurrency=1, max_cost_nano_usd=60_000))
+        assert review.decision.exit_code in (INCOMPLETE, CHECK_FAILED)
+        assert len(pull.server.requests) < 8
+
+    def test_an_error_of_the_model_leaves_it_incomplete(self, pull: Pull, server: OpenAIServer) -> None:
+        from tests.openai_server import failure
+
+        worsen(pull)
+        server.default = failure(500)
+        assert pull.data()["exit_code"] == INCOMPLETE
+
+
+class TestOnHeadAlone:
+    def test_a_new_prompt_must_pass_its_dataset(self, pull: Pull) -> None:
+        pull.write("prompts/new.prompt.yaml", pull.read(PATH).replace("Say one word.", "Say it. WORSE"))
+        pull.dataset(case(1), name="new", prompt="new")
+        pull.commit()
+        data = pull.data()
+        assert evaluation_of(data, "new")["evaluations"][0]["verdict"] == "failed"
+        assert data["exit_code"] == CHECK_FAILED
+
+    def test_a_prompt_whose_dataset_alone_changed_is_evaluated_over_it(self, pull: Pull) -> None:
+        pull.dataset(*(case(n) for n in range(9)))
+        pull.commit()
+        data = pull.data()
+        (found,) = evaluation_of(data, "triage")["evaluations"]
+        assert (found["cases"], found["verdict"], data["prompts"]) == (9, "passed", [])
+        assert len(pull.server.requests) == 9
+
+    def test_a_base_that_could_not_be_loaded_is_no_base(self, pull: Pull) -> None:
+        good = pull.read(PATH)
+        pull.write(PATH, good.replace("shared/tone.j2", "shared/lost.j2"))
+        base = pull.commit("Break it")
+        pull.write(PATH, good)
+        pull.commit("Mend it")
+        data = pull.data(base=base)
+        assert evaluation_of(data, "triage")["evaluations"][0]["verdict"] == "passed"
+        assert prompt_of(data, "triage")["base_problems"]
+
+
+class TestNotEvaluated:
+    def test_without_a_key_or_recordings_it_is_said_and_passes(self, pull: Pull) -> None:
+        worsen(pull)
+        pull.environ = {}
+        data = pull.data()
+        assert data["exit_code"] == OK
+        assert "LOCAL_KEY is not set" in evaluation_of(data, "triage")["why_not"]
+        assert "➖ Prompt review: not evaluated" in pull.markdown()
+        assert pull.server.requests == []
+
+    def test_a_pull_request_cannot_send_the_key_to_an_endpoint_of_its_own(self, pull: Pull) -> None:
+        with OpenAIServer() as stranger:
+            pull.write("promptctl.yaml", SETTINGS.format(url=stranger.url))
+            worsen(pull)
+            data = pull.data()
+            assert stranger.requests == []
+        assert data["settings_differ"]
+        assert any("the settings of BASE were used" in note for note in data["notes"])
+        assert {request.headers["authorization"] for request in pull.server.requests} == {"Bearer sk-local-0123456789"}
+
+    def test_settings_that_are_broken_in_head_do_not_matter(self, pull: Pull) -> None:
+        pull.write("promptctl.yaml", "modle: [")
+        worsen(pull)
+        assert pull.data()["exit_code"] == CHECK_FAILED
+
+    def test_the_branch_that_head_says_is_the_default_is_not_believed(self, pull: Pull) -> None:
+        pull.write("promptctl.yaml", SETTINGS.format(url=pull.server.url) + "branch: feature\n")
+        worsen(pull)
+        pull.git("push", "--quiet", "origin", "feature")
+        assert [each["prompt"] for each in pull.data(is_evaluated=False)["prompts"]] == ["triage"]
+
+    def test_state_that_head_commits_is_refused(self, pull: Pull, cli: Cli) -> None:
+        worsen(pull)
+        pull.write(".promptctl/cache.db", "replies of my own")
+        pull.git("add", "--force", ".promptctl/cache.db")
+        pull.git("commit", "--quiet", "-m", "Bring replies")
+        ran = cli("review")
+        assert ran.exit_code == WORKSPACE
+        assert ".promptctl/cache.db is committed" in ran.err
+
+    def test_code_of_head_does_not_run(self, pull: Pull) -> None:
+        worsen(pull)
+        pull.write("datasets/checks.py", "raise SystemExit('it ran')\n")
+        pull.dataset(case(1, **{"assert": [{"type": "python", "value": "checks.py:short"}]}))
+        pull.commit()
+        data = pull.data()
+        assert "--allow-code" in evaluation_of(data, "triage")["why_not"]
+        assert data["exit_code"] == INCOMPLETE
+
+    def test_a_file_that_is_wrong_in_head_is_told_with_its_place(self, pull: Pull) -> None:
+        pull.edit(PATH, "shared/tone.j2", "shared/lost.j2")
+        data = pull.data()
+        assert data["exit_code"] == WORKSPACE
+        assert evaluation_of(data, "triage")["problems"][0]["path"] == PATH
+
+    def test_a_model_that_cannot_be_asked_fails(self, pull: Pull) -> None:
+        pull.write(PATH, "model: opnai/gpt\n" + pull.read(PATH))
+        pull.commit()
+        data = pull.data()
+        assert (data["exit_code"], evaluation_of(data, "triage")["is_evaluated"]) == (MODEL, False)
+
+    def test_no_eval_asks_nothing(self, pull: Pull) -> None:
+        worsen(pull)
+        data = pull.data(is_evaluated=False)
+        assert evaluation_of(data, "triage")["why_not"] == "--no-eval was given"
+        assert (data["exit_code"], pull.server.requests) == (OK, [])
+
+    def test_breaking_changes_fail_where_that_is_asked_for(self, pull: Pull) -> None:
+        pull.git("rm", "--quiet", "prompts/other.prompt.yaml")
+        pull.commit()
+        assert pull.data(is_evaluated=False)["exit_code"] == OK
+        assert pull.data(is_evaluated=False, fails_on_breaking=True)["exit_code"] == CHECK_FAILED
+
+
+class TestRecordings:
+    @pytest.fixture
+    def recorded(self, pull: Pull, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Pull:
+        """Replies to the prompt as it was and as it is are in the repository; there is no key any more."""
+        monkeypatch.setenv("LOCAL_KEY", "sk-local-0123456789")
+        assert cli("eval", "triage", "--record").exit_code == OK
+        pull.commit("Record base")
+        pull.git("push", "--quiet", "origin", "HEAD:main")
+        pull.git("fetch", "--quiet")
+        worsen(pull)
+        assert cli("eval", "triage", "--record").exit_code == CHECK_FAILED
+        pull.commit("Record head")
+        monkeypatch.delenv("LOCAL_KEY")
+        pull.environ = {}
+        pull.server.reset()
+        return pull
+
+    def test_they_stand_in_for_a_key_where_they_are_whole(self, recorded: Pull) -> None:
+        data = recorded.data()
+        assert evaluation_of(data, "triage")["comparisons"][0]["verdict"] == "worse"
+        assert (data["exit_code"], data["uses_recordings"]) == (CHECK_FAILED, True)
+        assert recorded.server.requests == []
+
+    def test_that_head_changed_them_is_said(self, recorded: Pull) -> None:
+        assert "whoever wrote HEAD chose what the model is taken to have said" in recorded.markdown()
+
+    def test_those_of_head_are_used_whatever_is_checked_out(self, recorded: Pull) -> None:
+        recorded.git("checkout", "--quiet", "main")
+        assert not (recorded.root / "datasets/recordings").exists()
+        data = recorded.data(base="origin/main", head="feature")
+        assert evaluation_of(data, "triage")["comparisons"][0]["verdict"] == "worse"
+
+    def test_a_reply_that_is_missing_leaves_it_unevaluated(self, recorded: Pull) -> None:
+        recorded.edit(PATH, "WORSE", "WORSE THAN EVER")
+        assert "none has a recorded reply" in evaluation_of(recorded.data(), "triage")["why_not"]
+        assert "are recorded" in evaluation_of(recorded.data(is_replayed=True), "triage")["why_not"]
+        assert recorded.data(is_replayed=True)["exit_code"] == OK
+
+    def test_two_fresh_clones_give_the_same_bytes(
+        self, recorded: Pull, cli: Cli, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        written = []
+        recorded.git("push", "--quiet", "origin", "feature")
+        for number in range(2):
+            folder = recorded.root.parent / f"clone-{number}"
+            recorded.git("clone", "--quiet", str(recorded.bare), str(folder), "--branch", "feature")
+            monkeypatch.chdir(folder)
+            names = [f"review.{suffix}" for suffix in ("md", "json", "html", "xml")]
+            outputs = [part for name in names for part in ("-o", name)]
+            ran = cli("review", "--replay", "--json", *outputs)
+            assert ran.exit_code == CHECK_FAILED
+            written.append([ran.out, *((folder / name).read_bytes() for name in names)])
+        assert written[0] == written[1]
+
+
+def test_a_second_review_says_the_same_for_nothing(pull: Pull, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_KEY", "sk-local-0123456789")
+    pull.edit(PATH, "Say one word.", "Say one word only.")
+    outputs = ["-o", "../review.md", "-o", "../review.json", "-o", "../review.html", "-o", "../review.xml"]
+    first = cli("review", *outputs)
+    assert first.exit_code == OK, first.err
+    before = {file.name: file.read_bytes() for file in pull.root.parent.glob("review.*")}
+    asked = len(pull.server.requests)
+    second = cli("review", *outputs)
+    assert second.out == first.out
+    assert before == {file.name: file.read_bytes() for file in pull.root.parent.glob("review.*")}
+    assert len(pull.server.requests) == asked == 16
+
+
+def test_the_command_in_the_report_makes_the_same_review(pull: Pull, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_KEY", "sk-local-0123456789")
+    worsen(pull)
+    data = cli("review", "--gate", "noninferior", "--margin", "0.1", "--json").json
+    again = data["reproduce"].split()
+    assert json.loads(cli(*again[1:], "--json").out) | {"head": None, "base": None} == data | {
+        "head": None,
+        "base": None,
+    }
+
+
+def test_an_output_without_a_format_is_refused_before_anything_is_spent(pull: Pull, cli: Cli) -> None:
+    ran = cli("review", "-o", "review.pdf")
+    assert (ran.exit_code, pull.server.requests) == (2, [])
