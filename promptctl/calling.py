@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, TypedDict
 
 from promptctl.errors import InputError, ModelConfigurationError, PromptInactive, RenderError, WorkspaceError
@@ -81,11 +82,15 @@ class Calling:
         if not is_recording:
             return self._runner
         recording = Recording(self._parts.recording_file(call.prompt.id), call.prompt.id)
+        redactor = self._parts.log.redactor
 
         def record(request: Request, reply: Reply) -> None:
             """A reply that is paid for reaches the caller, whatever becomes of its recording."""
+            kept = replace(
+                reply, text=redactor.redact(reply.text), tool_calls=redactor.redact_data(list(reply.tool_calls))
+            )
             try:
-                recording.add(request, reply)
+                recording.add(request, kept)
             except WorkspaceError as error:
                 self._parts.warn(f"the reply was not recorded: {error}")
 

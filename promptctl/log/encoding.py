@@ -25,7 +25,7 @@ CONTENT_FIELDS = ("inputs", "messages", "reply", "tool_calls")
 COLUMN_OF = {"commit": "commit_id", "call_metadata": "metadata"}  # COMMIT is a word of SQL
 
 # Texts that come from outside. The others are names by which rows are found and joined; they are stored as they are.
-_FREE_TEXT = ("prompt_name", "content_type", "finish_reason", "error_message", "user", "session")
+_FREE_TEXT = ("prompt_name", "content_type", "model_resolved", "finish_reason", "error_message", "user", "session")
 _FREE_TEXT_AT = tuple(PLAIN_FIELDS.index(name) for name in _FREE_TEXT)
 _STARTED_AT = PLAIN_FIELDS.index("started_at")
 _DEEPEST = 64

@@ -57,6 +57,14 @@ def test_a_streamed_reply_is_recorded_for_replay_too(cli: Cli) -> None:
     assert cli("run", "triage", "-i", "ticket=Help!", "--model", "replay/echo/echo").out == "Help!\n"
 
 
+def test_a_recording_is_written_without_secrets(cli: Cli, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_API_KEY", "correct-horse")
+    assert cli("run", "triage", "-i", "ticket=Take correct-horse", "--record").out == "Take correct-horse\n"
+    recorded = (workspace / "datasets/recordings/triage.jsonl").read_text()
+    assert "Take [redacted]" in recorded
+    assert "correct-horse" not in recorded
+
+
 @pytest.mark.parametrize(("log", "rows", "content"), [("full", 1, True), ("metadata", 1, False), ("off", 0, False)])
 def test_a_call_can_say_what_is_kept_of_it(cli: Cli, workspace: Path, log: str, rows: int, content: bool) -> None:
     cli("run", "triage", "-i", "ticket=Help!", "--log", log)

@@ -42,6 +42,7 @@ def test_free_text_is_redacted_and_names_are_not() -> None:
     execution = make(
         error_message="401 for correct-horse",
         user="correct-horse",
+        model_resolved="correct-horse",
         call_metadata={"key": ["correct-horse"]},
         reply="say correct-horse",
         label="correct-horse",
@@ -52,6 +53,7 @@ def test_free_text_is_redacted_and_names_are_not() -> None:
 
     assert document["error_message"] == "401 for [redacted]"
     assert document["user"] == "[redacted]"
+    assert document["model_resolved"] == "[redacted]"
     assert document["call_metadata"] == {"key": ["[redacted]"]}
     assert document["reply"] == "say [redacted]"
     assert document["label"] == "correct-horse"
