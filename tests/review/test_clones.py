@@ -1,0 +1,119 @@
+"""A review in the clones that CI makes: shallow, of one branch, of a merge, after a force-push."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound
+from promptctl.measuring import ReviewRequest
+from promptctl.workspace import open_workspace
+from tests.cli.conftest import commit, git
+from tests.review.conftest import Pull
+
+PATH = "prompts/other.prompt.yaml"
+
+
+@pytest.fixture
+def pushed(pull: Pull) -> Pull:
+    """The branch changed one prompt and is pushed; `main` has gone on and changed another."""
+    pull.edit(PATH, "Something else", "Something rather different")
+    pull.git("push", "--quiet", "origin", "feature")
+    pull.git("checkout", "--quiet", "main")
+    pull.edit("prompts/greet.prompt.yaml", "Hello", "Hello you")
+    pull.git("push", "--quiet", "origin", "main")
+    pull.git("checkout", "--quiet", "feature")
+    return pull
+
+
+def cloned(pull: Pull, *options: str, name: str = "clone") -> Pull:
+    folder = pull.root.parent / name
+    git(pull.root.parent, "clone", "--quiet", *options, f"file://{pull.bare}", str(folder))
+    return Pull(folder, pull.bare, pull.server)
+
+
+def changed(pull: Pull, base: str | None = None, head: str | None = None) -> list[str]:
+    return [each["prompt"] for each in pull.data(base=base, head=head, is_evaluated=False)["prompts"]]
+
+
+def test_what_the_default_branch_changed_meanwhile_is_not_reviewed(pushed: Pull) -> None:
+    assert changed(pushed) == ["other"]
+    assert changed(pushed, base="origin/main") == ["other"]
+
+
+def test_the_merge_that_ci_checks_out_is_compared_with_what_it_merges_into(pushed: Pull) -> None:
+    pushed.git("checkout", "--quiet", "--detach", "origin/main")
+    pushed.git("merge", "--quiet", "--no-ff", "--no-edit", "feature")
+    assert changed(pushed) == ["other"]
+    assert changed(pushed, base="HEAD^1") == ["other"]
+
+
+def test_a_shallow_clone_says_what_would_make_it_whole(pushed: Pull) -> None:
+    clone = cloned(pushed, "--depth=1", "--branch=feature", "--no-single-branch")
+    with pytest.raises(HistoryIncomplete) as error:
+        clone.review()
+    assert "shallow" in error.value.message
+    assert error.value.hint == "git fetch --unshallow origin"
+    git(clone.root, *error.value.hint.split()[1:])
+    assert changed(clone) == ["other"]
+
+
+def test_a_clone_of_one_branch_says_how_to_bring_the_default_one(pushed: Pull) -> None:
+    clone = cloned(pushed, "--single-branch", "--branch=feature")
+    git(clone.root, "update-ref", "-d", "refs/remotes/origin/HEAD")
+    with pytest.raises(HistoryIncomplete) as error:
+        clone.review()
+    hint = (error.value.hint or "").split("   ")[0].replace("'", "")
+    assert hint == "git fetch origin +refs/heads/main:refs/remotes/origin/main"
+    git(clone.root, *hint.split()[1:])
+    assert changed(clone) == ["other"]
+
+
+def test_a_base_that_is_not_here_is_named_with_the_command_that_brings_it(pushed: Pull) -> None:
+    base = git(pushed.bare, "rev-parse", "main")
+    clone = cloned(pushed, "--depth=1", "--branch=feature")
+    with pytest.raises(RevisionNotFound) as error:
+        clone.review(base=base)
+    assert error.value.hint == f"bring it here: git fetch --depth=1 origin {base}"
+
+
+def test_a_shallow_clone_with_the_base_compares_it_as_it_is_and_says_so(pushed: Pull) -> None:
+    base = git(pushed.bare, "rev-parse", "main~1")
+    clone = cloned(pushed, "--depth=1", "--branch=feature")
+    git(clone.root, "fetch", "--quiet", "--depth=1", "origin", base)
+    data = clone.data(base=base, is_evaluated=False)
+    assert [each["prompt"] for each in data["prompts"]] == ["other"]
+    assert any("shallow, so BASE is compared as it is" in note for note in data["notes"])
+
+
+def test_a_branch_that_is_new_has_no_commit_before(pushed: Pull) -> None:
+    with pytest.raises(RevisionNotFound, match="the branch is new"):
+        pushed.review(base="0" * 40)
+
+
+def test_a_branch_that_was_forced_is_reviewed_as_it_is_now(pushed: Pull) -> None:
+    clone = cloned(pushed, "--branch=feature")
+    pushed.git("reset", "--quiet", "--hard", "main")
+    pushed.edit("prompts/greet.prompt.yaml", "Hello you", "Hello there")
+    pushed.git("push", "--quiet", "--force", "origin", "feature")
+    git(clone.root, "fetch", "--quiet", "origin")
+    assert changed(clone, head="origin/feature") == ["greet"]
+
+
+def test_histories_that_share_nothing_are_compared_as_they_are(pull: Pull) -> None:
+    pull.git("checkout", "--quiet", "--orphan", "island")
+    pull.write(PATH, "messages: [{role: user, content: On an island}]\n")
+    commit(pull.root, "Begin anew")
+    data = pull.data(base="main", is_evaluated=False)
+    assert [each["prompt"] for each in data["prompts"]] == ["other"]
+    assert any("share no history" in note for note in data["notes"])
+
+
+def test_outside_git_there_is_nothing_to_compare(tmp_path: Path) -> None:
+
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    (folder / "promptctl.yaml").write_text("{}\n")
+    with open_workspace(folder, {}) as workspace, pytest.raises(GitError, match="not in a Git repository"):
+        workspace.review(ReviewRequest())
