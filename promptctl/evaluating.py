@@ -33,11 +33,14 @@ from promptctl.log.ids import new_id
 from promptctl.log.results import EvaluationRow
 from promptctl.models.gateway import Gateway, Usage
 from promptctl.models.replay import Recording, Replay
+from promptctl.models.retries import RetryPolicy
 from promptctl.models.router import Router
 from promptctl.parts import Parts
 from promptctl.prompt_at_version import PromptAtVersion
 from promptctl.prompts.prompt import Prompt
 from promptctl.versions.version import Version
+
+_REFUSALS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +207,7 @@ class Evaluating:
         """Finish and save what is under way, and begin nothing more. Safe to call from another thread."""
         self._is_stopped = True
         if self._bench is not None:
+            self._parts.warn("finishing and saving what is under way; interrupt again to stop at once")
             self._bench.stop()
 
     def target(self, prompt: Prompt, version: Version, model: str) -> Target:
@@ -212,7 +216,9 @@ class Evaluating:
         settings = self.router.settings_of(f"replay/{model}" if is_recorded_one else model)
         parameters = {**settings.parameters, **prompt.parameters, **self._request.parameters}
         provider = model.partition("/")[0] if is_recorded_one else settings.provider
-        return Target(prompt, version, model, provider, parameters, settings.timeout_s, settings.retry)
+        # With many cases at once being told to come back later is no failure yet; what the user set stands.
+        retry = replace(settings.retry, max_refusals=_REFUSALS) if settings.retry == RetryPolicy() else settings.retry
+        return Target(prompt, version, model, provider, parameters, settings.timeout_s, retry)
 
     def is_priced(self, model: str) -> bool:
         """Whether it is known what the model costs."""

@@ -6,7 +6,8 @@ import json
 import os
 import sqlite3
 import threading
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
 
 from promptctl.models.gateway import Delta, Embeddings, Endpoint, Gateway, Reply, Request, Usage
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS replies (request TEXT NOT NULL PRIMARY KEY, reply TEXT NOT NULL) STRICT"
 _BATCH = 200
+_KEPT = (
+    *("text", "model", "provider", "tool_calls", "finish_reason", "cost_nano_usd", "price_source"),
+    *("latency_ms", "first_token_ms"),
+)
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+_usage_values = attrgetter(*(each.name for each in fields(Usage)))
 T = TypeVar("T")
 
 
@@ -129,16 +136,21 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _write(connection: sqlite3.Connection, rows: Sequence[tuple[str, str]]) -> None:
     connection.execute("BEGIN IMMEDIATE")
-    connection.executemany("INSERT OR REPLACE INTO replies (request, reply) VALUES (?, ?)", rows)
-    connection.execute("COMMIT")
+    with connection:
+        connection.executemany("INSERT OR REPLACE INTO replies (request, reply) VALUES (?, ?)", rows)
 
 
 def _encode(reply: Reply) -> str:
-    return json.dumps(asdict(reply), ensure_ascii=False, separators=(",", ":"))
+    """The reply as JSON of ASCII alone, which also holds half a surrogate pair, as some replies do."""
+    kept = {name: getattr(reply, name) for name in _KEPT}
+    return _ENCODER.encode({**kept, "usage": _usage_values(reply.usage)})
 
 
-def _decode(text: str) -> Reply:
-    data = json.loads(text)
-    data["usage"] = Usage(**data["usage"])
-    data["tool_calls"] = tuple(data["tool_calls"])
-    return Reply(**data)
+def _decode(text: str) -> Reply | None:
+    """The reply; None for one that another version of the program kept."""
+    try:
+        kept = json.loads(text)
+        usage = Usage(*kept.pop("usage"))
+        return Reply(**{**kept, "tool_calls": tuple(kept["tool_calls"]), "usage": usage})
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None

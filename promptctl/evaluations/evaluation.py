@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from promptctl._version import __version__
@@ -194,11 +194,11 @@ def finish(log: Log, row: EvaluationRow, stopped: StopReason | None, on_warning:
         totals = summary.as_dict() | {"verdict": found.verdict, "reason": found.reason, "stopped": found.stopped}
         status = "incomplete" if summary.is_unfinished else "finished"
         update_evaluation(log, row.id, status=status, totals=totals)
+        return replace(found, row=evaluation(log, row.id))
     except LogError as error:
         on_warning(f"{error.message}; the evaluation can be resumed once the log can be written")
         summary = Summary(row.spec["cases"], row.spec["repeats"], row.spec["at_least"])
         return Evaluation(row, summary, "incomplete", "the log could not be written to its end", "log")
-    return found
 
 
 def load(log: Log, evaluation_id: str) -> Evaluation:

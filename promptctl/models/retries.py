@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from promptctl.errors import ModelError
+from promptctl.errors import ModelError, RateLimited
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +15,12 @@ class RetryPolicy:
 
     A wait doubles from `base_s` up to `cap_s`, of which a random half is taken off, so that calls that failed together
     do not come back together. What the provider asks for in Retry-After is waited in full, up to `retry_after_cap_s`;
-    asked for more, a call gives up. All waits of a call together last at most `budget_s`.
+    asked for more, a call gives up. All waits of a call together last at most `budget_s`. Where `max_refusals` is more
+    than `max_attempts`, a call that is only told that there are too many is asked that often.
     """
 
     max_attempts: int = 3
+    max_refusals: int = 0
     base_s: float = 0.5
     cap_s: float = 20.0
     budget_s: float = 120.0
@@ -47,8 +49,11 @@ def decide(
     """
     if not error.is_retryable:
         return Decision(None, "asking again would not help")
-    if attempt >= policy.max_attempts:
-        return Decision(None, f"{attempt} of {policy.max_attempts} attempts were made")
+    most = policy.max_attempts
+    if isinstance(error, RateLimited):
+        most = max(most, policy.max_refusals)
+    if attempt >= most:
+        return Decision(None, f"{attempt} of {most} attempts were made")
     asked_s = error.retry_after_s
     if asked_s is not None and asked_s > policy.retry_after_cap_s:
         return Decision(
@@ -59,7 +64,7 @@ def decide(
     delay_s = max(delay_s, asked_s or 0.0)
     if waited_s + delay_s > policy.budget_s:
         return Decision(None, f"waiting again would pass {policy.budget_s:.0f} s in all")
-    return Decision(delay_s, f"attempt {attempt + 1} of {policy.max_attempts} in {delay_s:.1f} s")
+    return Decision(delay_s, f"attempt {attempt + 1} of {most} in {delay_s:.1f} s")
 
 
 def delay_s(

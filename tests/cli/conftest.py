@@ -16,6 +16,9 @@ import typer
 
 from promptctl.cli.boundary import run_guarded
 from promptctl.cli.main import app
+from tests.evaluation_lab import lab, running_model_server
+
+__all__ = ["lab", "running_model_server"]
 
 TRIAGE = """\
 name: Support triage

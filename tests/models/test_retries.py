@@ -45,6 +45,13 @@ def test_attempts_are_bounded() -> None:
     assert decision.reason == "5 of 5 attempts were made"
 
 
+def test_a_call_may_be_told_more_often_to_come_back_later_than_it_may_fail() -> None:
+    patient = RetryPolicy(max_attempts=2, max_refusals=4)
+    assert decide(ProviderFailed("x"), 2, patient).reason == "2 of 2 attempts were made"
+    assert delay_s(RateLimited("x"), 3, patient) is not None
+    assert decide(RateLimited("x"), 4, patient).reason == "4 of 4 attempts were made"
+
+
 def test_retry_after_is_waited_in_full() -> None:
     assert delay_s(RateLimited("x", retry_after_s=15.0), 1, POLICY, jitter=most_jitter) == 15.0
 

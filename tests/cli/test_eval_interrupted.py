@@ -1,0 +1,165 @@
+"""`promptctl eval` as a process of its own that is killed, interrupted and taken up again."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.evaluation_lab import Lab, answering, environ_of, slowly
+from tests.openai_server import failure, hang, reply
+
+CASES, AT_ONCE = 60, 6
+
+
+class Process:
+    """A running `promptctl`, in the lab's folder."""
+
+    def __init__(self, root: Path, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "promptctl", *arguments],
+            cwd=root, env=environ_of(root), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def ended(self) -> tuple[int, str, str]:
+        out, err = self._process.communicate(timeout=60)
+        return self._process.returncode, out, err
+
+
+Eval = Callable[..., Process]
+
+
+@pytest.fixture
+def start(lab: Lab) -> Eval:
+    return lambda *arguments: Process(lab.root, "eval", *arguments)
+
+
+def wait_for(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.002)
+
+
+def comparable(file: Path) -> Any:
+    """A JSON report without what differs between any two runs: ids and times."""
+    text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "ID", file.read_text())
+    text = re.sub(r'"((?:p\d+_)?latency_ms|started_at)": [^,}]+', r'"\1": 0', text)
+    return json.loads(text)
+
+
+class TestKilled:
+    def test_it_is_resumed_to_the_report_that_it_would_have_made(self, lab: Lab, start: Eval) -> None:
+        lab.many(CASES)
+        lab.server.default = slowly(0.02, answering({"c7": "wrong", "c50": "wrong"}))
+        options = ("-j", str(AT_ONCE), "--no-cache", "--repeat", "2")
+        killed = start("triage", *options)
+        wait_for(lambda: len(lab.asked) >= CASES)
+        killed.send(signal.SIGKILL)
+        killed.ended()
+        assert len(lab.asked) < 2 * CASES
+
+        code, _, err = start("--resume", "-j", str(AT_ONCE), "-o", "resumed.json").ended()
+        assert code == 1, err
+        assert len(lab.asked) <= 2 * CASES + AT_ONCE
+        report = json.loads((lab.root / "resumed.json").read_text())["evaluations"]
+        scored = Counter((each["case"], each["repeat"]) for each in report[0]["results"])
+        assert scored == Counter({(f"c{number}", repeat): 1 for number in range(CASES) for repeat in (1, 2)})
+
+        assert start("triage", *options, "-o", "whole.json").ended()[0] == 1
+        assert comparable(lab.root / "resumed.json") == comparable(lab.root / "whole.json")
+
+    def test_every_evaluation_of_the_command_is_resumed_begun_or_not(self, lab: Lab, start: Eval) -> None:
+        lab.many(30)
+        lab.server.default = slowly(0.02)
+        killed = start("triage", "-m", "local/a", "-m", "local/b", "-j", "2")
+        wait_for(lambda: len(lab.asked) >= 10)
+        killed.send(signal.SIGKILL)
+        killed.ended()
+        code, out, err = start("--resume", "-j", "8", "--json").ended()
+        assert code == 0, err
+        found = json.loads(out)
+        assert [(each["model"], each["passed"]) for each in found] == [("local/a", 30), ("local/b", 30)]
+        code, _, err = start("--resume").ended()
+        assert (code, "no evaluation is left unfinished" in err) == (2, True)
+
+
+class TestInterrupted:
+    def test_once_finishes_what_is_under_way_and_saves_it(self, lab: Lab, start: Eval) -> None:
+        lab.many(CASES)
+        lab.server.default = slowly(0.05)
+        running = start("triage", "-j", str(AT_ONCE), "--json")
+        wait_for(lambda: len(lab.asked) >= 20)
+        running.send(signal.SIGINT)
+        code, out, err = running.ended()
+        asked = len(lab.asked)
+        assert code == 5
+        assert "Traceback" not in err
+        (found,) = json.loads(out)
+        assert (found["stopped"], found["verdict"]) == ("interrupted", "incomplete")
+        assert found["passed"] == asked, "what was under way was finished, graded and saved"
+        assert start("--resume").ended()[0] == 0
+        assert len(lab.asked) == CASES
+
+    def test_twice_stops_at_once_and_keeps_what_was_done(self, lab: Lab, start: Eval) -> None:
+        lab.many(20)
+        lab.server.default = answering({f"c{number}": hang() for number in range(10, 20)})
+        running = start("triage", "-j", "4")
+        wait_for(lambda: len(lab.asked) >= 14)
+        running.send(signal.SIGINT)
+        time.sleep(0.3)
+        running.send(signal.SIGINT)
+        begun = time.monotonic()
+        code, _, err = running.ended()
+        assert time.monotonic() - begun < 5
+        assert (code, "Traceback" in err) == (130, False)
+        lab.server.default = answering({})
+        lab.server.requests.clear()
+        assert start("--resume").ended()[0] == 0
+        assert sorted(lab.asked) == [f"c{number}" for number in range(10, 20)]
+
+    def test_a_second_process_does_not_take_up_what_is_running(self, lab: Lab, start: Eval) -> None:
+        lab.many(20)
+        lab.server.default = slowly(0.1)
+        running = start("triage", "-j", "2")
+        wait_for(lambda: len(lab.asked) >= 4)
+        code, _, err = start("--resume").ended()
+        assert (code, "is being run by another process" in err) == (2, True)
+        with lab.open() as workspace:
+            from promptctl.log.evaluations import evaluations
+
+            (row,) = evaluations(workspace.log)
+        code, _, err = start("--resume", row.id).ended()
+        assert (code, "another process is running this evaluation" in err) == (2, True)
+        assert running.ended()[0] == 0
+        assert len(lab.asked) == 20
+
+
+class TestErrors:
+    def test_they_are_asked_again_by_id_or_of_the_last_command(self, lab: Lab, start: Eval) -> None:
+        lab.many(6)
+        lab.server.default = answering({"c1": failure(400), "c4": failure(400)})
+        code, out, err = start("triage", "--json").ended()
+        (found,) = json.loads(out)
+        assert (code, found["errors"]) == (5, 2)
+        code, _, err = start("--resume").ended()
+        assert (code, f"promptctl eval --retry-errors {found['evaluation'][-8:]}" in err) == (2, True)
+        lab.server.requests.clear()
+        lab.server.default = answering({"c4": failure(400)})
+        assert start("--retry-errors", found["evaluation"][-8:]).ended()[0] == 5
+        assert sorted(lab.asked) == ["c1", "c4"]
+        lab.server.default = reply("c4")
+        assert start("--retry-errors").ended()[0] == 0

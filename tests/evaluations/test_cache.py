@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from promptctl.evaluations.cache import CachedGateway, ReplyCache
+from promptctl.models.gateway import Reply, Request, Usage
+from tests.evaluation_lab import REPLY_COST, Lab, answering
+from tests.openai_server import failure
+
+
+class TestAnEvaluation:
+    def test_every_repeat_is_asked_once_and_never_again(self, lab: Lab) -> None:
+        lab.many(4)
+        cold = lab.one(repeats=3)
+        assert len(lab.asked) == 12
+        warm = lab.one(repeats=3)
+        assert len(lab.asked) == 12
+        assert [row.output for row in lab.rows(warm)] == [row.output for row in lab.rows(cold)]
+
+    def test_a_reused_reply_costs_nothing_and_says_so(self, lab: Lab) -> None:
+        lab.many(3)
+        lab.one()
+        data = lab.one().summary.as_dict()
+        assert (data["cost_nano_usd"], data["full_cost_nano_usd"]) == (0, 3 * REPLY_COST)
+        assert data["reply_sources"] == {"cache": 3}
+
+    def test_it_can_be_left_alone(self, lab: Lab) -> None:
+        lab.many(3)
+        for _ in range(2):
+            lab.one(is_cached=False)
+        assert len(lab.asked) == 6
+        lab.one()
+        assert len(lab.asked) == 9, "what was asked without the cache is not in it"
+
+    def test_other_parameters_are_another_request(self, lab: Lab) -> None:
+        lab.many(2)
+        lab.one()
+        lab.one(parameters={"temperature": 1})
+        assert len(lab.asked) == 4
+
+    def test_an_error_is_not_kept(self, lab: Lab) -> None:
+        lab.many(2)
+        lab.server.default = answering({"c1": failure(400)})
+        lab.one()
+        lab.server.default = answering({})
+        assert lab.one().verdict == "passed"
+        assert lab.asked.count("c0") == 1
+        assert lab.asked.count("c1") == 2
+
+    @pytest.mark.parametrize("content", [b"this is no database", b""])
+    def test_one_that_is_damaged_is_told_of_and_done_without(self, lab: Lab, content: bytes) -> None:
+        lab.many(2)
+        (lab.root / ".promptctl").mkdir()
+        (lab.root / ".promptctl/cache.db").write_bytes(content)
+        assert lab.one().verdict == "passed"
+        assert len(lab.warnings) == bool(content)
+
+    def test_entries_that_cannot_be_read_are_asked_for_anew(self, lab: Lab) -> None:
+        lab.many(2)
+        lab.one()
+        with sqlite3.connect(lab.root / ".promptctl/cache.db") as connection:
+            connection.execute('UPDATE replies SET reply = \'{"text": 1, "of": "a later version"}\'')
+        connection.close()
+        assert lab.one().verdict == "passed"
+        assert len(lab.asked) == 4
+
+
+class CountingGateway:
+    """Answers, and counts how often."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def complete(self, request: Request) -> Reply:
+        self.asked += 1
+        calls = ({"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}},)
+        return Reply("é\ud800", "m", "p", calls, "stop", Usage(1, 2, 3), 7, "bundled", 1.5)
+
+    async def close(self) -> None:
+        pass
+
+
+def test_a_reply_comes_back_as_it_was_but_for_its_price(tmp_path: Path) -> None:
+    request = Request("local/m", [{"role": "user", "content": "hi"}])
+    gateway = CountingGateway()
+    for _ in range(2):
+        cache = ReplyCache(tmp_path / "cache.db", lambda warning: pytest.fail(warning))
+        cached = CachedGateway(gateway, cache)  # type: ignore[arg-type]
+        replies = [asyncio.run(cached.complete(request)) for _ in range(2)]
+        asyncio.run(cached.close())
+    assert gateway.asked == 1
+    fresh, reused = asyncio.run(CountingGateway().complete(request)), replies[-1]
+    assert (reused.tool_calls, reused.usage, reused.finish_reason) == (
+        fresh.tool_calls,
+        fresh.usage,
+        fresh.finish_reason,
+    )
+    assert (reused.source, reused.cost_nano_usd, reused.full_cost_nano_usd) == ("cache", 0, 7)
+    assert reused.text.startswith("é")
+
+
+def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
+    cache = ReplyCache(tmp_path / "cache.db", lambda warning: pytest.fail(warning))
+    cache.get("x")
+    cache.close()
+    assert (tmp_path / "cache.db").stat().st_mode & 0o077 == 0

@@ -1,0 +1,300 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from promptctl.errors import (
+    InvalidFiles,
+    ModelConfigurationError,
+    PromptInactive,
+    UsageError,
+    WorkspaceError,
+)
+from promptctl.evaluations.evaluator import Limits
+from promptctl.evaluations.selection import Selection
+from tests.evaluation_lab import PROMPT, REPLY_COST, Lab, answering, slowly
+from tests.openai_server import close_early, failure, half_body, hang, html, malformed, reply
+
+ONCE = 'models:\n  "local/*": {{api_base: "{url}", timeout_s: 5, max_attempts: 1}}\n'
+SCHEMA = "output: {schema: {type: object, required: [label], properties: {label: {enum: [bug, billing]}}}}\n"
+
+
+def statuses(lab: Lab, evaluation: object) -> dict[str, str]:
+    return {row.case_id: row.status for row in lab.rows(evaluation)}  # type: ignore[arg-type]
+
+
+class TestOneBadCase:
+    def test_a_refused_request_is_one_error_among_many_that_are_scored(self, lab: Lab) -> None:
+        lab.many(40)
+        lab.server.default = answering({"c7": failure(400, "no such thing")})
+        found = lab.one()
+        assert (found.summary.counts.passed, found.summary.counts.errors) == (39, 1)
+        assert (found.verdict, found.row.status) == ("incomplete", "finished")
+        row = lab.row(found, "c7")
+        assert (row.error_type, row.cost_nano_usd, row.output) == ("RequestRejected", 0, None)
+        assert "no such thing" in (row.error_message or "")
+
+    @pytest.mark.parametrize(
+        ("answer", "error_type"),
+        [
+            (close_early(), "ProviderUnreachable"),
+            (half_body(), "ProviderUnreachable"),
+            (html(), "ProviderFailed"),
+            (html(502), "ProviderFailed"),
+            (malformed(), "ProviderFailed"),
+            (failure(401), "AuthenticationFailed"),
+        ],
+    )
+    def test_whatever_a_provider_does_the_others_go_on(self, lab: Lab, answer: object, error_type: str) -> None:
+        lab.write("promptctl.yaml", ONCE.format(url=lab.server.url) + "model: local/gpt-4o-mini\n")
+        lab.many(5)
+        lab.server.default = answering({"c2": answer})  # type: ignore[dict-item]
+        found = lab.one()
+        assert found.summary.counts.passed == 4
+        assert lab.row(found, "c2").error_type == error_type
+
+    def test_a_case_that_hangs_ends_at_its_deadline(self, lab: Lab) -> None:
+        lab.many(4)
+        lab.server.default = answering({"c1": hang()})
+        found = lab.one(limits=Limits(case_timeout_s=0.4))
+        row = lab.row(found, "c1")
+        assert (found.summary.counts.passed, row.status, row.error_type) == (3, "error", "ModelTimeout")
+        assert row.cost_nano_usd is None
+        assert found.summary.unpriced == 1
+
+    def test_a_fault_of_our_own_is_the_cases_error(self, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+        from promptctl.evaluations import evaluator
+
+        real = evaluator.subject_of
+
+        def fails_for_one(case: object, text: str, **more: object) -> object:
+            if text == "c1":
+                raise ZeroDivisionError("oh")
+            return real(case, text, **more)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(evaluator, "subject_of", fails_for_one)
+        lab.many(3)
+        found = lab.one()
+        assert found.summary.counts.passed == 2
+        row = lab.row(found, "c1")
+        assert row.error_type == "Crashed"
+        assert "ZeroDivisionError: oh (in fails_for_one" in (row.error_message or "")
+
+    def test_a_reply_that_does_not_fit_the_schema_is_a_failure_and_paid_for(self, lab: Lab) -> None:
+        lab.write("prompts/triage.prompt.yaml", PROMPT + SCHEMA)
+        lab.cases(
+            {"id": "good", "inputs": {"ticket": "good"}, "assert": [{"type": "is-json"}]},
+            {"id": "bad", "inputs": {"ticket": "bad"}, "assert": [{"type": "is-json"}]},
+        )
+        lab.server.default = answering({"good": '{"label": "bug"}', "bad": '{"label": "nonsense"}'})
+        found = lab.one()
+        assert statuses(lab, found) == {"good": "passed", "bad": "failed"}
+        row = lab.row(found, "bad")
+        assert (row.output, row.cost_nano_usd, row.score) == ('{"label": "nonsense"}', REPLY_COST, 0.0)
+        assert found.verdict == "failed"
+
+    def test_a_recorded_output_is_graded_without_a_call(self, lab: Lab) -> None:
+        lab.cases({"id": "a", "inputs": {"ticket": "a"}, "output": "hello", "expected": "hello"})
+        found = lab.one()
+        assert (found.verdict, lab.asked, found.summary.cost_nano_usd) == ("passed", [], 0)
+        assert lab.row(found, "a").reply_source == "dataset"
+
+
+class TestBeforeAnythingIsSent:
+    def test_a_mistake_in_the_last_case_costs_nothing(self, lab: Lab) -> None:
+        good = [{"id": f"c{n}", "inputs": {"ticket": "x"}, "expected": "x"} for n in range(30)]
+        lab.cases(*good, {"id": "last", "inputs": {"ticket": "x"}, "assert": [{"type": "equal", "value": "x"}]})
+        with pytest.raises(InvalidFiles) as raised:
+            lab.evaluate()
+        assert lab.asked == []
+        assert "did you mean `equals`" in str(raised.value.hint)
+
+    def test_a_streamed_dataset_is_checked_to_its_last_line_too(self, lab: Lab) -> None:
+        lab.write("datasets/triage.yaml", "prompts: [triage]\ncases: ./rows.jsonl\n")
+        rows = [{"id": f"c{n}", "inputs": {"ticket": "x"}, "expected": "x"} for n in range(30)]
+        rows.append({"id": "last", "inputs": {"tikcet": "x"}, "expected": "x"})
+        lab.write("datasets/rows.jsonl", "\n".join(map(json.dumps, rows)))
+        with pytest.raises(InvalidFiles) as raised:
+            lab.evaluate()
+        assert str(raised.value.place) == "datasets/rows.jsonl:31"
+        assert lab.asked == []
+
+    def test_a_mistake_in_the_second_dataset_stops_the_first(self, lab: Lab) -> None:
+        lab.many(3)
+        lab.cases({"id": "a", "inputs": {}, "expected": "x"}, name="other")
+        with pytest.raises(InvalidFiles):
+            lab.evaluate()
+        assert lab.asked == []
+
+    @pytest.mark.parametrize(
+        "dataset",
+        ["prompts: [triage]\ncases: []\n", "prompts: [triage]\ncases: [{id: a, inputs: {ticket: x}}]\n"],
+        ids=["no case", "no assertion"],
+    )
+    def test_a_dataset_that_proves_nothing_is_an_error(self, lab: Lab, dataset: str) -> None:
+        lab.write("datasets/triage.yaml", dataset)
+        with pytest.raises(InvalidFiles):
+            lab.evaluate()
+
+    def test_a_prompt_without_a_dataset_cannot_be_evaluated(self, lab: Lab) -> None:
+        with pytest.raises(WorkspaceError, match="no dataset tests triage"):
+            lab.evaluate()
+
+    def test_a_judge_without_a_model_is_told_first(self, lab: Lab) -> None:
+        lab.write("promptctl.yaml", "")
+        lab.write("prompts/triage.prompt.yaml", PROMPT + "model: echo/echo\n")
+        lab.cases({"id": "a", "inputs": {"ticket": "x"}, "assert": [{"type": "llm-rubric", "value": "is polite"}]})
+        with pytest.raises(ModelConfigurationError, match="no model is named to judge with"):
+            lab.evaluate()
+
+    def test_a_judge_without_a_key_is_told_first(self, lab: Lab) -> None:
+        lab.cases({"id": "a", "inputs": {"ticket": "x"}, "assert": [{"type": "llm-rubric", "value": "is polite"}]})
+        with pytest.raises(ModelConfigurationError, match="OPENAI_API_KEY"):
+            lab.evaluate(judge="openai/gpt-4o-mini")
+        assert lab.asked == []
+
+    def test_an_inactive_prompt_refuses_and_is_left_out_among_others(self, lab: Lab) -> None:
+        lab.write("prompts/old.prompt.yaml", PROMPT + "status: inactive\n")
+        lab.many(2)
+        lab.cases({"id": "a", "inputs": {"ticket": "x"}, "expected": "x"}, name="old", prompts=["old"])
+        with pytest.raises(PromptInactive):
+            lab.evaluate("old")
+        (found,) = lab.evaluate("triage", "old")
+        assert found.row.prompt == "triage"
+        assert lab.warnings == ["old is inactive and left out"]
+
+
+class TestRepeats:
+    def test_n_stays_the_number_of_cases_and_what_flips_is_listed(self, lab: Lab) -> None:
+        lab.many(2)
+        # Of three answers to c1 one is wrong, whichever it is.
+        answers = iter(["c1", "wrong", "c1"])
+
+        async def changing(exchange: object) -> None:
+            await reply(next(answers))(exchange)  # type: ignore[arg-type]
+
+        lab.server.default = answering({"c1": changing})
+        found = lab.one(repeats=3)
+        data = found.summary.as_dict()
+        assert (data["cases"], data["passed"], data["failed"]) == (2, 1, 1)
+        assert (data["flaky"], data["pass_at_k"], data["pass_hat_k"]) == (["c1"], 1.0, 0.5)
+        assert len(lab.rows(found)) == 6
+
+    def test_m_of_k_is_enough_where_that_was_asked_for(self, lab: Lab) -> None:
+        lab.many(1)
+        lab.server.script(reply("c0"), reply("wrong"), reply("c0"))
+        found = lab.one(repeats=3, at_least=2)
+        assert (found.verdict, found.summary.flaky) == ("passed", ["c0"])
+
+
+class TestMoney:
+    def test_spending_stops_at_the_cap_and_what_was_under_way(self, lab: Lab) -> None:
+        lab.many(60)
+        cap = 20 * REPLY_COST
+        found = lab.one(limits=Limits(concurrency=4, max_cost_nano_usd=cap))
+        assert cap - REPLY_COST <= found.summary.cost_nano_usd <= cap + 4 * REPLY_COST
+        assert (found.verdict, found.stopped) == ("incomplete", "max-cost")
+        whole = lab.resume(found)
+        assert (whole.verdict, whole.stopped) == ("passed", None)
+        assert len(lab.asked) == 60
+
+    def test_the_cap_is_one_for_all_evaluations_of_a_command(self, lab: Lab) -> None:
+        lab.many(30)
+        cap = 40 * REPLY_COST
+        limits = Limits(concurrency=2, max_cost_nano_usd=cap)
+        found = lab.evaluate("triage", "triage", limits=limits, is_cached=False)
+        assert sum(each.summary.cost_nano_usd for each in found) <= cap + 2 * REPLY_COST
+        assert [each.verdict for each in found] == ["passed", "incomplete"]
+
+    def test_what_the_cap_keeps_from_running_is_there_and_can_be_resumed(self, lab: Lab) -> None:
+        lab.many(10)
+        first, second = lab.evaluate(
+            "triage", "triage", limits=Limits(concurrency=1, max_cost_nano_usd=3 * REPLY_COST), is_cached=False
+        )
+        assert (first.stopped, second.stopped) == ("max-cost", "interrupted")
+        assert (second.summary.counts.cases, second.verdict) == (0, "incomplete")
+        assert lab.resume(second).verdict == "passed"
+
+    def test_a_model_without_a_price_is_refused(self, lab: Lab) -> None:
+        lab.many(2)
+        with pytest.raises(ModelConfigurationError, match="not known what local/unpriced costs"):
+            lab.evaluate(models=("local/unpriced",), limits=Limits(max_cost_nano_usd=1_000))
+        assert lab.asked == []
+
+    def test_so_is_a_judge(self, lab: Lab) -> None:
+        lab.cases({"id": "a", "inputs": {"ticket": "x"}, "assert": [{"type": "llm-rubric", "value": "is polite"}]})
+        with pytest.raises(ModelConfigurationError, match="local/unpriced"):
+            lab.evaluate(judge="local/unpriced", limits=Limits(max_cost_nano_usd=1_000))
+
+
+class TestStopping:
+    def test_fail_fast_takes_no_further_case(self, lab: Lab) -> None:
+        lab.many(50)
+        lab.server.default = answering({"c3": "wrong"})
+        found = lab.one(limits=Limits(concurrency=2, fails_fast=True))
+        assert (found.verdict, found.stopped) == ("failed", "fail-fast")
+        assert len(lab.asked) <= 6
+
+    def test_no_more_requests_are_under_way_than_asked_for(self, lab: Lab) -> None:
+        lab.many(12)
+        lab.server.default = slowly(0.02)
+        most = 0
+
+        def watch(_: object, progress: object) -> None:
+            nonlocal most
+            most = max(most, progress.under_way)  # type: ignore[attr-defined]
+
+        lab.one(limits=Limits(concurrency=3), on_progress=watch)
+        assert most <= 3
+
+    def test_progress_counts_to_the_end(self, lab: Lab) -> None:
+        lab.many(5)
+        lab.server.default = answering({"c1": "wrong", "c2": failure(400)})
+        seen = []
+        lab.one(on_progress=lambda _, progress: seen.append((progress.passed, progress.failed, progress.errors)))
+        assert seen[-1] == (3, 1, 1)
+
+
+class TestSelection:
+    def test_cases_of_one_dataset_can_be_named_where_there_are_several(self, lab: Lab) -> None:
+        lab.many(3)
+        lab.cases({"id": "other", "inputs": {"ticket": "x"}, "expected": "x", "tags": ["smoke"]}, name="other")
+        found = lab.evaluate(selection=Selection(ids=frozenset({"c1"})))
+        assert [each.row.spec["dataset"] for each in found] == ["datasets/triage.yaml"]
+        assert lab.asked == ["c1"]
+        found = lab.evaluate(selection=Selection(tags=("smoke",)))
+        assert [each.row.spec["dataset"] for each in found] == ["datasets/other.yaml"]
+
+    def test_an_id_or_tag_that_no_dataset_has_is_an_error(self, lab: Lab) -> None:
+        lab.many(3)
+        for selection in (Selection(ids=frozenset({"c1", "c9"})), Selection(tags=("smoke",))):
+            with pytest.raises(UsageError):
+                lab.evaluate(selection=selection)
+        assert lab.asked == []
+
+    def test_several_models_make_a_matrix(self, lab: Lab) -> None:
+        lab.many(2)
+        found = lab.evaluate(models=("local/a", "local/b", "echo/echo"))
+        assert [each.row.model for each in found] == ["local/a", "local/b", "echo/echo"]
+        assert sorted(request.body["model"] for request in lab.server.requests) == ["a", "a", "b", "b"]
+
+    def test_only_what_failed_the_last_time_is_asked_again(self, lab: Lab) -> None:
+        lab.many(6)
+        lab.server.default = answering({"c1": "wrong", "c4": failure(400)})
+        lab.one()
+        lab.server.requests.clear()
+        lab.server.default = answering({"c4": "wrong"})
+        again = lab.one(only_failed=True, is_cached=False)
+        assert (sorted(lab.asked), again.summary.failing) == (["c1", "c4"], ["c4"])
+        lab.server.requests.clear()
+        lab.server.default = answering({})
+        assert lab.one(only_failed=True, is_cached=False).verdict == "passed"
+        assert lab.asked == ["c4"]
+        with pytest.raises(UsageError, match="every case passed the last time"):
+            lab.evaluate(only_failed=True)
+
+    def test_nothing_failed_where_nothing_was_evaluated(self, lab: Lab) -> None:
+        lab.many(2)
+        with pytest.raises(UsageError, match="has not been evaluated"):
+            lab.evaluate(only_failed=True)

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from promptctl.evaluations.evaluator import Limits
+from promptctl.evaluations.limiter import DEADLINE, Limiter
+from tests.evaluation_lab import Lab, answering, slowly
+from tests.openai_server import Exchange, failure, reply
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def fill(limiter: Limiter) -> list[float]:
+    """Take every place there is; when each was had."""
+    return [await limiter.acquire() for _ in range(limiter.limit)]
+
+
+class TestOneBurst:
+    async def refuse_all(self, limiter: Limiter, asked: list[float], retry_after_s: float | None = None) -> None:
+        for asked_at in asked:
+            limiter.refused(retry_after_s, asked_at)
+            limiter.release()
+
+    def test_a_burst_halves_the_limit_once_however_long_it_takes_to_arrive(self) -> None:
+        async def scene() -> None:
+            clock = Clock()
+            limiter = Limiter(8, clock=clock)
+            asked = await fill(limiter)
+            for asked_at in asked:
+                clock.now += 3
+                limiter.refused(None, asked_at)
+            assert limiter.limit == 4
+
+        asyncio.run(scene())
+
+    def test_a_refusal_of_what_was_asked_later_is_another_burst(self) -> None:
+        async def scene() -> None:
+            clock = Clock()
+            limiter = Limiter(8, clock=clock)
+            await self.refuse_all(limiter, await fill(limiter))
+            clock.now += 0.01
+            await self.refuse_all(limiter, await fill(limiter))
+            assert limiter.limit == 2
+
+        asyncio.run(scene())
+
+    def test_there_is_always_one_place(self) -> None:
+        async def scene() -> None:
+            clock = Clock()
+            limiter = Limiter(2, clock=clock)
+            for _ in range(5):
+                clock.now += 1
+                asked_at = await limiter.acquire()
+                limiter.refused(None, asked_at)
+                limiter.release()
+            assert limiter.limit == 1
+
+        asyncio.run(scene())
+
+    def test_it_grows_back_by_one_for_each_round_of_replies_and_no_further(self) -> None:
+        async def scene() -> None:
+            limiter = Limiter(4, clock=Clock())
+            limiter.refused(None, await limiter.acquire())
+            assert limiter.limit == 2
+            grown = []
+            for _ in range(8):
+                limiter.succeeded()
+                grown.append(limiter.limit)
+            assert grown == [2, 3, 3, 3, 4, 4, 4, 4]
+
+        asyncio.run(scene())
+
+
+class TestWaiting:
+    def test_places_are_given_on_in_turn(self) -> None:
+        async def scene() -> None:
+            limiter = Limiter(1)
+            order = []
+
+            async def ask(name: str) -> None:
+                await limiter.acquire()
+                order.append(name)
+                await asyncio.sleep(0)
+                limiter.release()
+
+            await asyncio.gather(*(ask(name) for name in "abc"))
+            assert order == ["a", "b", "c"]
+            assert limiter.under_way == 0
+
+        asyncio.run(scene())
+
+    def test_a_place_is_not_lost_with_a_request_that_was_cancelled_while_it_waited(self) -> None:
+        async def scene() -> None:
+            limiter = Limiter(1)
+            await limiter.acquire()
+            waiting = [asyncio.create_task(limiter.acquire()) for _ in range(2)]
+            await asyncio.sleep(0)
+            limiter.release()
+            waiting[0].cancel()
+            await asyncio.wait_for(waiting[1], 2)
+            assert limiter.under_way == 1
+
+        asyncio.run(scene())
+
+    def test_a_cases_deadline_stands_still_meanwhile(self) -> None:
+        async def scene() -> None:
+            limiter = Limiter(1)
+            await limiter.acquire()
+            asyncio.get_running_loop().call_later(0.3, limiter.release)
+            async with asyncio.timeout(0.1) as deadline:
+                DEADLINE.set(deadline)
+                await limiter.acquire()
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await asyncio.sleep(5)
+
+        asyncio.run(scene())
+
+
+class TestWithAProvider:
+    def test_a_burst_of_refusals_loses_no_case_and_is_logged_attempt_by_attempt(self, lab: Lab) -> None:
+        lab.many(30)
+        lab.server.script(*(failure(429, retry_after=0.2) for _ in range(8)))
+        found = lab.one(limits=Limits(concurrency=8))
+        assert found.verdict == "passed"
+        assert len(lab.asked) == 38
+        with lab.open() as workspace, workspace.log.reading() as connection:
+            attempts = connection.execute(
+                "SELECT status, count(*) FROM executions GROUP BY status ORDER BY 1"
+            ).fetchall()
+        assert attempts == [("error", 8), ("ok", 30)]
+
+    def test_nothing_is_asked_before_retry_after_has_passed(self, lab: Lab) -> None:
+        lab.many(6)
+        arrived: list[float] = []
+
+        async def noted(exchange: Exchange) -> None:
+            arrived.append(asyncio.get_running_loop().time())
+            ticket = exchange.request.body["messages"][-1]["content"]
+            await (failure(429, retry_after=1) if len(arrived) == 1 else reply(ticket))(exchange)
+
+        lab.server.default = noted
+        assert lab.one(limits=Limits(concurrency=1)).verdict == "passed"
+        assert arrived[1] - arrived[0] >= 1.0
+
+    def test_a_provider_that_takes_few_at_once_still_answers_all(self, lab: Lab) -> None:
+        """More than three requests at once are refused; every case gets its reply, though many are asked at first."""
+        lab.many(40)
+        under_way = 0
+
+        async def few(exchange: Exchange) -> None:
+            nonlocal under_way
+            under_way += 1
+            try:
+                busy = under_way > 3
+                await (failure(429) if busy else slowly(0.01, answering({})))(exchange)
+            finally:
+                under_way -= 1
+
+        lab.server.default = few
+        found = lab.one(limits=Limits(concurrency=16))
+        assert (found.verdict, found.summary.counts.passed) == ("passed", 40)

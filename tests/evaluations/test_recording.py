@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from promptctl.errors import LogError
+from promptctl.evaluating import EvaluationRequest
+from promptctl.evaluations.evaluation import Evaluation
+from promptctl.evaluations.evaluator import Limits
+from promptctl.evaluations.recording import BatchRecorder
+from promptctl.log.evaluations import begin_evaluation, results
+from promptctl.log.results import EvaluationRow, ResultRow
+from promptctl.log.store import Log
+from promptctl.workspace import Workspace
+from tests.evaluation_lab import Lab, answering
+from tests.openai_server import failure
+
+ROW = EvaluationRow(id="e", started_at="2026-05-03T09:30:00.000Z", prompt="p", digest="1:d", model="m")
+
+
+def result(number: int) -> ResultRow:
+    return ResultRow(evaluation_id="e", case_id=f"c{number}", status="passed", position=number)
+
+
+class TestBatches:
+    def test_a_result_is_on_disk_when_finish_returns(self, tmp_path: Path) -> None:
+        async def scene() -> None:
+            with Log(tmp_path / "log.db") as log:
+                begin_evaluation(log, ROW)
+                async with BatchRecorder(log, "full", lambda warning: pytest.fail(str(warning))) as recorder:
+                    await recorder.finish(result(0))
+                    with sqlite3.connect(tmp_path / "log.db") as other:
+                        assert other.execute("SELECT case_id FROM results").fetchall() == [("c0",)]
+                    other.close()
+
+        asyncio.run(scene())
+
+    def test_what_gathers_while_one_batch_is_written_goes_into_the_next(self, tmp_path: Path) -> None:
+        batches: list[int] = []
+
+        class Counted(BatchRecorder):
+            def _write(self, entries: list, rows: list) -> None:  # type: ignore[type-arg]
+                if rows:
+                    batches.append(len(rows))
+                super()._write(entries, rows)
+
+        async def scene() -> None:
+            with Log(tmp_path / "log.db") as log:
+                begin_evaluation(log, ROW)
+                async with Counted(log, "full", lambda warning: pytest.fail(str(warning))) as recorder:
+                    await asyncio.gather(*(recorder.finish(result(number)) for number in range(100)))
+                assert sum(batches) == 100
+                assert len(batches) <= 3
+                assert len(list(results(log, "e"))) == 100
+
+        asyncio.run(scene())
+
+    def test_one_that_gave_up_waiting_takes_nothing_from_the_others(self, tmp_path: Path) -> None:
+        async def scene() -> None:
+            with Log(tmp_path / "log.db") as log:
+                begin_evaluation(log, ROW)
+                async with BatchRecorder(log, "full", lambda warning: pytest.fail(str(warning))) as recorder:
+                    tasks = [asyncio.create_task(recorder.finish(result(number))) for number in range(3)]
+                    await asyncio.sleep(0)
+                    tasks[0].cancel()
+                    await asyncio.gather(*tasks[1:])
+                assert len(list(results(log, "e"))) == 3
+
+        asyncio.run(scene())
+
+
+class TestALogThatTakesNothing:
+    """Whatever the log does, the evaluation can be resumed and says what happened."""
+
+    def evaluate(self, workspace: Workspace, lab: Lab, after: int, break_it: object) -> Evaluation:
+        """Evaluate, with something happening to the log after so many results."""
+
+        def happens(_: object, progress: object) -> None:
+            if progress.done == after:  # type: ignore[attr-defined]
+                break_it()  # type: ignore[operator]
+
+        request = EvaluationRequest(refs=("triage",), limits=Limits(concurrency=2), is_cached=False)
+        (found,) = workspace.evaluate(request, happens)
+        return found
+
+    def test_nothing_is_spent_where_it_cannot_even_be_begun(self, lab: Lab) -> None:
+        lab.many(5)
+        (lab.root / ".promptctl").mkdir()
+        (lab.root / ".promptctl/log.db").mkdir()
+        with pytest.raises(LogError):
+            lab.evaluate()
+        assert lab.asked == []
+
+    def test_a_full_disk_stops_it_and_keeps_what_was_answered(self, lab: Lab) -> None:
+        lab.many(40)
+        with lab.open() as workspace:
+
+            def fill() -> None:
+                workspace.log.write(lambda connection: connection.execute("PRAGMA max_page_count = 1"))
+
+            found = self.evaluate(workspace, lab, 3, fill)
+        asked = len(lab.asked)
+        assert (found.verdict, found.stopped) == ("incomplete", "log")
+        assert asked < 40
+        assert len([warning for warning in lab.warnings if "disk is full" in warning]) >= 1
+        whole = lab.resume(found)
+        assert (whole.verdict, whole.stopped, whole.summary.counts.passed) == ("passed", None, 40)
+        assert len(lab.asked) == 40, "what waited in files was not asked for again"
+
+    def test_a_lock_that_is_let_go_again_costs_nothing(self, lab: Lab) -> None:
+        lab.many(12)
+        with lab.open() as workspace:
+            workspace.log.busy_timeout_s = workspace.log.patience_s = 0.1
+            holder = sqlite3.connect(lab.root / ".promptctl/log.db", isolation_level=None, check_same_thread=False)
+
+            def hold() -> None:
+                holder.execute("BEGIN IMMEDIATE")
+                asyncio.get_running_loop().call_later(0.5, holder.execute, "COMMIT")
+
+            found = self.evaluate(workspace, lab, 3, hold)
+            holder.close()
+        assert (found.verdict, found.summary.counts.passed) == ("passed", 12)
+        assert len(lab.asked) == 12
+        assert len(lab.warnings) == 1, "a failure is told once, however many batches it meets"
+
+    def test_a_lock_that_is_never_let_go_leaves_it_to_be_resumed(self, lab: Lab) -> None:
+        lab.many(6)
+        with lab.open() as workspace:
+            workspace.log.busy_timeout_s = workspace.log.patience_s = 0.1
+            holder = sqlite3.connect(lab.root / ".promptctl/log.db", isolation_level=None, check_same_thread=False)
+            found = self.evaluate(workspace, lab, 2, lambda: holder.execute("BEGIN EXCLUSIVE"))
+        assert (found.verdict, found.stopped) == ("incomplete", "log")
+        assert "resumed once the log can be written" in lab.warnings[-1]
+        holder.execute("ROLLBACK")
+        holder.close()
+        assert lab.resume(found).summary.counts.passed == 6
+        assert len(lab.asked) == 6
+
+    def test_a_log_that_is_damaged_meanwhile_is_begun_anew(self, lab: Lab) -> None:
+        lab.many(12)
+        with lab.open() as workspace:
+
+            def damage() -> None:
+                workspace.log.close()
+                (lab.root / ".promptctl/log.db").write_bytes(b"no database at all, but long enough" * 100)
+
+            found = self.evaluate(workspace, lab, 4, damage)
+        assert found.verdict == "incomplete"
+        assert any("was damaged" in warning for warning in lab.warnings)
+        assert lab.resume(found).summary.counts.passed == 12
+
+
+class TestResuming:
+    def test_only_what_has_no_result_is_asked_and_errors_are_asked_again(self, lab: Lab) -> None:
+        lab.many(10)
+        lab.server.default = answering({"c2": failure(400), "c5": "wrong"})
+        first = lab.one()
+        assert first.summary.counts.errors == 1
+        lab.server.requests.clear()
+        lab.server.default = answering({})
+        again = lab.resume(first)
+        assert lab.asked == ["c2"]
+        assert (again.row.id, again.summary.counts.passed, again.summary.counts.failed) == (first.row.id, 9, 1)
+        assert len(lab.rows(again)) == 10
+
+    def test_what_changed_meanwhile_is_not_mixed_with_what_was(self, lab: Lab) -> None:
+        lab.many(4)
+        first = lab.one(limits=Limits(concurrency=1, fails_fast=True))
+        lab.many(5)
+        with pytest.raises(Exception, match=r"datasets/triage.yaml has changed since evaluation"):
+            lab.resume(first)
+        lab.many(4)
+        text = (lab.root / "prompts/triage.prompt.yaml").read_text()
+        lab.write("prompts/triage.prompt.yaml", text.replace("{{ ticket }}", "Hi: {{ ticket }}"))
+        with pytest.raises(Exception, match="triage has changed since evaluation"):
+            lab.resume(first)
+
+    def test_it_goes_on_as_it_was_begun(self, lab: Lab) -> None:
+        lab.many(6)
+        lab.server.default = answering({"c3": failure(400)})
+        first = lab.one(is_cached=False, is_recorded=True, parameters={"temperature": 0.5}, judge="local/judge")
+        lab.server.default = answering({})
+        lab.resume(first)
+        assert lab.server.requests[-1].body["temperature"] == 0.5
+        assert not (lab.root / ".promptctl/cache.db").exists()
+        recorded = (lab.root / "datasets/recordings/triage.jsonl").read_text()
+        assert len(recorded.splitlines()) == 6
