@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from promptctl.models.router import Router
     from promptctl.prompts.tree import Tree
     from promptctl.versions.repository import Repository
+    from promptctl.versions.version import Version
 
 
 class Parts:
@@ -42,6 +44,7 @@ class Parts:
         self.environ = environ
         self.warn = on_warning
         self.is_interactive = is_interactive
+        self.is_numbered = True
 
     @cached_property
     def settings(self) -> Settings:
@@ -66,9 +69,11 @@ class Parts:
     def at(self, tree: Tree, settings: Settings, recordings: Path | None = None) -> Self:
         """These parts with the datasets of another tree and with other settings; to be closed on its own.
 
-        Nothing of `promptctl.yaml` as it stands on disk is read. Calls go to the same log.
+        Nothing of `promptctl.yaml` as it stands on disk is read. Calls go to the same log. Versions are called by their
+        commit: their numbers would take the whole history, which a clone for one review seldom has at hand.
         """
         other = type(self)(self.root, self.environ, self.warn)
+        other.is_numbered = False
         other.settings, other.tree = settings, tree
         if recordings is not None:
             other.recordings_folder = recordings
@@ -136,8 +141,9 @@ class Parts:
         Raises `PromptNotFound`, `RevisionNotFound` or `InvalidFiles`.
         """
         parsed = parse_ref(ref)
-        resolved = self.repository.resolve(parsed)
-        return PromptAtVersion(parsed, resolved.prompt, resolved.version, resolved.tree, self.settings.model)
+        resolved = self.repository.resolve(parsed, is_numbered=self.is_numbered)
+        version = resolved.version if self.is_numbered else _by_commit(resolved.version)
+        return PromptAtVersion(parsed, resolved.prompt, version, resolved.tree, self.settings.model)
 
     def inside(self, path: str | os.PathLike[str]) -> str:
         """The path relative to the workspace, with `/`; the root itself is empty."""
@@ -154,3 +160,9 @@ class Parts:
             self.log.close()
         if "repository" in self.__dict__:
             self.repository.close()
+
+
+def _by_commit(version: Version) -> Version:
+    """The version with its commit as what people read."""
+    short = (version.commit or "")[:7]
+    return replace(version, display=f"{short}+dirty" if version.is_dirty else short)

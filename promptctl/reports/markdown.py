@@ -14,6 +14,8 @@ from promptctl.log.store import Log
 
 MOST_CASES = 50
 _WIDTH = 400
+# Characters that turn the direction of what is read, so that a text can look like another one.
+_TURNING = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd")
 _MARKS = {"passed": "✅", "failed": "❌", "incomplete": "⚠️"}
 
 
@@ -70,7 +72,7 @@ def case_details(case: CaseResults) -> Iterator[str]:
 def inline(text: str) -> str:
     """Foreign text within a line: none of it is read as Markdown, HTML or a mention."""
     short = text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
-    flat = " ".join(short.split())
+    flat = " ".join(short.split()).translate(_TURNING)
     escaped = re.sub(r"([\\`*_{}\[\]()#+!|~])", r"\\\1", flat).replace("&", "&amp;")
     return escaped.replace("<", "&lt;").replace(">", "&gt;").replace("@", "@\u200b")
 
@@ -78,7 +80,7 @@ def inline(text: str) -> str:
 def code(text: str) -> str:
     """Foreign text as code within a line or a table's cell."""
     short = text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
-    flat = " ".join(short.split()).replace("|", "\\|")
+    flat = " ".join(short.split()).translate(_TURNING).replace("|", "\\|")
     ticks = "`" * (max((len(run) for run in re.findall(r"`+", flat)), default=0) + 1)
     pad = " " if flat.startswith("`") or flat.endswith("`") or not flat else ""
     return f"{ticks}{pad}{flat}{pad}{ticks}"
@@ -87,7 +89,7 @@ def code(text: str) -> str:
 def fenced(text: str, language: str = "") -> str:
     """Foreign text as a block of code that it cannot close."""
     ticks = "`" * max(3, max((len(run) for run in re.findall(r"`+", text)), default=0) + 1)
-    return f"{ticks}{language}\n{text.rstrip()}\n{ticks}"
+    return f"{ticks}{language}\n{text.rstrip().translate(_TURNING)}\n{ticks}"
 
 
 def _plain(value: Any) -> str:

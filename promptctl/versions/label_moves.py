@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from promptctl.versions.git import GitRef
 from promptctl.versions.label_chains import read_events
-from promptctl.versions.label_tags import PREFIX, LabelEvent, parse_name
+from promptctl.versions.label_tags import PREFIX, EventName, LabelEvent, parse_name
 
 if TYPE_CHECKING:
     from promptctl.versions.git import Git
@@ -25,18 +26,27 @@ def moves_between(git: Git, base: str, head: str | None) -> list[LabelMove]:
 
     As far as this clone has the labels. Ordered by prompt, label and number: clocks may differ.
     """
-    refs = [ref for ref in git.refs(PREFIX.rstrip("/")) if parse_name(ref.name) is not None]
-    if not refs:
-        return []
     since, until = _made_at(git, base), None if head is None else _made_at(git, head)
-    events = [event for event in read_events(git, refs) if isinstance(event, LabelEvent)]
-    by_id = {event.oid: event for event in events}
+    listed = git.run(["for-each-ref", "--format=%(taggerdate:unix) %(objectname) %(refname)", PREFIX.rstrip("/")])
+    refs: dict[EventName, GitRef] = {}
+    wanted: list[EventName] = []
+    for line in listed.lines():
+        moment, id_, ref = line.split(" ", 2)
+        name = parse_name(ref)
+        if name is None:
+            continue
+        refs[name] = GitRef(ref, id_)
+        if moment.isdecimal() and int(moment) > since and (until is None or int(moment) <= until):
+            wanted.append(name)
+    before = {name: EventName(name.prompt, name.label, name.n - 1) for name in wanted}
+    needed = [name for name in dict.fromkeys([*wanted, *before.values()]) if name in refs]
+    found = dict(zip(needed, read_events(git, [refs[name] for name in needed]), strict=True))
     moves = []
-    for event in sorted(events, key=lambda each: (each.prompt, each.label, each.n)):
-        moment = int(event.date.timestamp())
-        if moment > since and (until is None or moment <= until):
-            before = by_id.get(event.previous or "")
-            moves.append(LabelMove(event, before.version if before is not None and before.is_live else None))
+    for name in sorted(wanted, key=lambda each: (each.prompt, each.label, each.n)):
+        event, earlier = found[name], found.get(before[name])
+        if isinstance(event, LabelEvent):
+            is_live = isinstance(earlier, LabelEvent) and earlier.is_live
+            moves.append(LabelMove(event, earlier.version if is_live and isinstance(earlier, LabelEvent) else None))
     return moves
 
 

@@ -1,0 +1,96 @@
+"""A review's report: never too long, and nothing in it is what a stranger wants it to be."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+
+from promptctl.reports.review_markdown import LONGEST, MARKER
+from tests.review.conftest import Cli, Pull, case
+
+HOSTILE = """\
+``` </details><script>alert(1)</script> @everyone
+<!-- promptctl-review -->
+| a | b | <img src=x onerror=alert(1)> [link](javascript:alert(1)) `` ` ```` \u202e
+"""
+
+
+def prompt_of(text: str) -> str:
+    lines = "\n".join(f"      {line}" for line in text.splitlines())
+    return f"messages:\n  - role: user\n    content: |\n{lines}\n"
+
+
+def outside_code(markdown: str) -> str:
+    """What of a comment is read as Markdown: neither fenced blocks nor code within a line."""
+    kept, fence = [], ""
+    for line in markdown.splitlines():
+        mark = re.match(r"`{3,}", line)
+        if fence:
+            fence = "" if line == fence else fence
+        elif mark:
+            fence = mark[0]
+        else:
+            kept.append(re.sub(r"(`+).+?(?<!`)\1(?!`)", "", line))
+    assert not fence
+    return "\n".join(kept)
+
+
+def test_it_begins_with_the_marker_that_the_next_one_is_found_by(pull: Pull) -> None:
+    assert pull.markdown().startswith(MARKER + "\n")
+
+
+def test_nothing_foreign_is_read_as_markdown_or_html(pull: Pull) -> None:
+    pull.write("prompts/hostile.prompt.yaml", prompt_of(HOSTILE))
+    pull.write("prompts/other.prompt.yaml", prompt_of(HOSTILE))
+    pull.dataset(case(1) | {"id": HOSTILE.strip(), "expected": "no"}, name="hostile", prompt="other")
+    pull.commit()
+    text = outside_code(pull.markdown())
+    assert text.count(MARKER) == 1
+    assert re.findall(r"<(?!/?(?:details|summary|sub)>|!-- promptctl-review --)[^>]*>", text) == []
+    assert "@everyone" not in text
+    assert text.count("<details>") == text.count("</details>")
+
+
+def test_a_page_holds_foreign_text_as_data_alone(pull: Pull, cli: Cli) -> None:
+    pull.write("prompts/other.prompt.yaml", prompt_of(HOSTILE))
+    pull.commit()
+    cli("review", "--no-eval", "-o", "review.html", "-o", "review.xml")
+    page = (pull.root / "review.html").read_text()
+    assert "<script>alert(1)" not in page
+    data = json.loads(page.split('type="application/json">')[1].split("</script>")[0])
+    assert any("<script>alert(1)</script>" in line for line in data["review"]["diffs"][0]["lines"])
+    assert ET.fromstring((pull.root / "review.xml").read_bytes()).tag == "testsuites"
+
+
+def test_many_long_changes_fit_into_one_comment(pull: Pull) -> None:
+    for number in range(300):
+        pull.write(
+            f"prompts/many/p{number}.prompt.yaml", prompt_of("\n".join(f"line {n} of {number}" for n in range(80)))
+        )
+    base = pull.commit("Many")
+    for number in range(300):
+        pull.write(
+            f"prompts/many/p{number}.prompt.yaml", prompt_of("\n".join(f"Line {n} of {number}" for n in range(80)))
+        )
+    pull.commit("Change all")
+    text = pull.markdown(base=base, is_evaluated=False)
+    assert len(text) <= LONGEST
+    assert "… and " in text
+    outside_code(text)
+
+
+def test_many_flipped_cases_with_long_replies_fit_too(pull: Pull) -> None:
+    words = "word-" + "x" * 3000
+    pull.dataset(*(case(n, words) for n in range(60)))
+    base = pull.commit("Long")
+    pull.edit("prompts/triage.prompt.yaml", "Say one word.", "Say one word. WORSE")
+    text = pull.markdown(base=base)
+    assert len(text) <= LONGEST
+    assert "Regressed: 60" in text
+
+
+def test_a_file_keeps_what_it_held_where_the_review_cannot_be_made(pull: Pull, cli: Cli) -> None:
+    (pull.root / "review.md").write_text("before")
+    assert cli("review", "no-such-branch", "-o", "review.md").exit_code == 3
+    assert (pull.root / "review.md").read_text() == "before"
