@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -38,6 +39,12 @@ def run_guarded(command: Callable[..., Any], arguments: Sequence[str] | None = N
     except BrokenPipeError:
         _drop_output()
         return errors.BROKEN_PIPE
+    except SystemExit as ended:
+        # So Typer ends a command whose output nobody reads any more.
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        _drop_output()
+        return errors.BROKEN_PIPE
     except OSError as error:
         if error.errno not in _OUTPUT_FAILURES or error.filename is not None:
             return _tell_bug(error)
@@ -49,6 +56,24 @@ def run_guarded(command: Callable[..., Any], arguments: Sequence[str] | None = N
     except Exception as error:
         return _tell_bug(error)
     return result if isinstance(result, int) else errors.OK
+
+
+def run_program(command: Callable[..., Any]) -> int:
+    """`run_guarded` for the program itself, whatever streams and arguments it was started with."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - open to the end
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # a library's words to its developers can quote what it was given
+    wrong = next((argument for argument in sys.argv[1:] if not _is_text(argument)), None)
+    if wrong is not None:
+        tell_error(errors.UsageError(f"the argument {wrong!r} is not text in this terminal's encoding"))
+        return errors.USAGE
+    return run_guarded(command)
+
+
+def _is_text(argument: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in argument)
 
 
 def _drop_output() -> None:
@@ -86,9 +111,13 @@ def _tell_bug(error: Exception) -> int:
 
     text = "".join(traceback.format_exception(error))
     safe = Redactor(secrets_of(os.environ)).redact(text)
-    descriptor, path = tempfile.mkstemp(prefix="promptctl-bug-", suffix=".txt")
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-        file.write(f"promptctl {__version__}, Python {sys.version}\n\n{safe}")
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="promptctl-bug-", suffix=".txt")
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"promptctl {__version__}, Python {sys.version}\n\n{safe}")
+        hint = f"please report it with the traceback saved in {path}"
+    except OSError as failure:
+        hint = f"its traceback could not be saved ({failure.strerror}); make room and run the command again"
     tell(styled("bug: ", sys.stderr, fg="red", bold=True) + f"{type(error).__name__} in promptctl {__version__}")
-    tell(f"  {styled('hint:', sys.stderr, fg='cyan')} please report it with the traceback saved in {path}")
+    tell(f"  {styled('hint:', sys.stderr, fg='cyan')} {hint}")
     return errors.BUG

@@ -63,7 +63,7 @@ def textconv(
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}") from error
     try:
-        sys.stdout.write(readable(data))
+        sys.stdout.buffer.write(readable(data).encode(errors="surrogateescape"))
     except InvalidFiles:
         sys.stdout.buffer.write(data)
 

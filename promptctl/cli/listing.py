@@ -10,7 +10,7 @@ import typer
 
 from promptctl.catalogue.listing import PromptFilter, PromptSummary
 from promptctl.cli import options
-from promptctl.cli.output import is_terminal, say_json, say_table, styled, tell, warn
+from promptctl.cli.output import is_terminal, say_json, say_table, styled, tell, visible, warn
 from promptctl.formats.names import nearest
 from promptctl.workspace import Workspace
 
@@ -90,7 +90,7 @@ def _terminal_row(found: PromptSummary) -> tuple[Any, ...]:
     from rich.text import Text
 
     prompt = found.prompt
-    name = Text(prompt.name if prompt else "invalid: see promptctl validate", style="" if prompt else "red")
+    name = Text(visible(prompt.name) if prompt else "invalid: see promptctl validate", style="" if prompt else "red")
     if prompt is not None and prompt.status != "active":
         name.append(f" ({prompt.status})", style="yellow")
     version = found.version.display.partition(" (")[0] if found.version else "-"

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from promptctl._version import __version__
-from promptctl.cli.boundary import run_guarded
+from promptctl.cli.boundary import run_program
 from promptctl.cli.lazy import Command, LazyGroup
 from promptctl.cli.output import say
 
@@ -73,4 +73,4 @@ def start(
 
 def main() -> None:
     """The console script's entry point."""
-    sys.exit(run_guarded(typer.main.get_command(app)))
+    sys.exit(run_program(typer.main.get_command(app)))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import typer
@@ -16,6 +18,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 NANO = 1_000_000_000
+
+# What would make a terminal do something, or show text in another order than it is in. Colours as `styled` sets them
+# stay, which also lets text from outside be coloured, but not hidden.
+_CONTROL = re.compile(
+    "\x1b(?!\\[(?:[012]|3[0-7]|9[0-7])m)|\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
+)
 
 
 def uses_colour(stream: TextIO) -> bool:
@@ -45,14 +53,21 @@ def say(text: str = "") -> None:
     sys.stdout.write(_printable(text, sys.stdout) + "\n")
 
 
+def say_piece(text: str) -> None:
+    """A piece of a line on stdout, at once."""
+    sys.stdout.write(_printable(text, sys.stdout))
+    sys.stdout.flush()
+
+
 def say_json(data: Any) -> None:
     """One JSON document on stdout: keys in their documented order, text readable."""
     say(json.dumps(data, ensure_ascii=False, indent=2, default=str))
 
 
 def tell(text: str) -> None:
-    """A line of words on stderr."""
-    sys.stderr.write(_printable(text, sys.stderr) + "\n")
+    """A line of words on stderr. Where it cannot be written, the exit code says what is left to say."""
+    with suppress(OSError):
+        sys.stderr.write(_printable(text, sys.stderr) + "\n")
 
 
 def warn(message: str, hint: str | None = None) -> None:
@@ -163,6 +178,11 @@ def _cell(value: Any) -> str:
 
 
 def _printable(text: str, stream: TextIO) -> str:
-    """The text as the stream can write it: what its encoding lacks is shown as an escape, never an error."""
+    """The text as the stream can write it: what its encoding lacks is shown as an escape, never an error.
+
+    So is what would command a terminal: messages and replies come from outside.
+    """
+    if stream.isatty():
+        text = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)

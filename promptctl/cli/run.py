@@ -11,7 +11,7 @@ import typer
 from promptctl.calling import RunOptions
 from promptctl.cli import options
 from promptctl.cli.inputs import read_inputs, read_pairs
-from promptctl.cli.output import format_cost, format_latency, format_tokens, say, say_json, styled, tell
+from promptctl.cli.output import format_cost, format_latency, format_tokens, say, say_json, say_piece, styled, tell
 from promptctl.errors import InvalidOutput, PromptctlError, UsageError
 from promptctl.log.queries import as_dict
 from promptctl.log.records import Execution
@@ -112,8 +112,7 @@ def _stream(workspace: Workspace, ref: str, given: Mapping[str, Any], wanted: Ru
         for piece in pieces:
             if isinstance(piece, str):
                 text = piece
-                sys.stdout.write(piece)
-                sys.stdout.flush()
+                say_piece(piece)
             elif isinstance(piece, Execution):
                 execution = piece
     finally:
