@@ -23,7 +23,7 @@ from promptctl.errors import UsageError
 from promptctl.evaluating import Evaluating, EvaluationRequest
 from promptctl.evaluations.claims import is_claimed
 from promptctl.evaluations.earlier import last_command, unfinished
-from promptctl.evaluations.estimate import estimate
+from promptctl.evaluations.estimate import Estimate, estimate
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.evaluator import Limits
 from promptctl.evaluations.finding import changed_since
@@ -131,9 +131,11 @@ def evaluate(
 ) -> None:
     """Evaluate prompts over their datasets. Exit code 1 where too few cases pass, 5 where some could not be graded."""
     workspace = options.workspace_of(context)
-    _check_options(replay, record, at_least, repeats, outputs or [])
-    wanted = _Wanted.of(workspace, refs or [], takes_id=failed or resume or retry_errors)
     is_resumed = resume or retry_errors
+    _check_options(replay, record, at_least, repeats, outputs or [])
+    if dry_run and (is_resumed or against is not None):
+        raise UsageError("--dry-run estimates what begins anew, without --resume, --retry-errors and --against")
+    wanted = _Wanted.of(workspace, refs or [], takes_id=failed or is_resumed)
     chosen = () if is_resumed else _refs(workspace, wanted, is_all=everything, changed=changed, is_failed=failed)
     if not chosen and changed is not None:
         tell(f"nothing to evaluate: no tested prompt, and none of their datasets, has changed since {changed}")
@@ -265,14 +267,25 @@ def _say_estimate(workspace: Workspace, request: EvaluationRequest, *, as_json: 
             (
                 row.prompt,
                 row.model,
-                row.dataset,
-                row.calls,
+                row.dataset.removeprefix("datasets/"),
+                f"{row.calls}" + (f" + {row.judge_calls} by judges" if row.judge_calls else ""),
                 row.input_tokens,
                 "unknown" if row.output_tokens is None else row.output_tokens,
-                "unpriced" if row.cost_nano_usd is None else f"about {format_cost(row.cost_nano_usd)}",
+                _estimated_cost(row),
                 row.source,
             )
             for row in rows
         ],
         right=["Calls", "Tokens in", "Tokens out", "Cost"],
     )
+    unpriced = sorted({row.model for row in rows if not row.is_priced})
+    if unpriced:
+        tell(f"not priced: {', '.join(unpriced)}; give `prices:` in promptctl.yaml")
+    if any(row.is_priced and row.cost_nano_usd is None for row in rows):
+        tell("where neither earlier calls nor max_tokens say how long replies are, their cost is not known")
+
+
+def _estimated_cost(row: Estimate) -> str:
+    if row.cost_nano_usd is None:
+        return "unknown" if row.is_priced else "unpriced"
+    return f"about {format_cost(row.cost_nano_usd)}" if row.cost_nano_usd else "$0"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sqlite3
 import threading
-from dataclasses import fields, replace
+from dataclasses import fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _SCHEMA = "CREATE TABLE IF NOT EXISTS replies (request TEXT NOT NULL PRIMARY KEY, reply TEXT NOT NULL) STRICT"
 _BATCH = 200
 _KEPT = (
-    *("text", "model", "provider", "tool_calls", "finish_reason", "cost_nano_usd", "price_source"),
+    *("text", "model", "provider", "tool_calls", "finish_reason", "cost_nano_usd"),
     *("latency_ms", "first_token_ms"),
 )
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
@@ -41,8 +42,8 @@ class ReplyCache:
         self._is_broken = False
         self._connection: sqlite3.Connection | None = None
 
-    def get(self, request: str) -> Reply | None:
-        """The reply kept for the request of this digest, as it came from the model."""
+    def get(self, request: str) -> str | None:
+        """What is kept under the digest of a request."""
         with self._lock:
             text = self._unwritten.get(request)
             if text is None:
@@ -50,12 +51,12 @@ class ReplyCache:
                     lambda db: db.execute("SELECT reply FROM replies WHERE request = ?", (request,)).fetchone()
                 )
                 text = row[0] if row else None
-        return _decode(text) if text is not None else None
+        return text
 
-    def put(self, request: str, reply: Reply) -> None:
-        """Keep a reply; written in batches and on `flush`."""
+    def put(self, request: str, kept: str) -> None:
+        """Keep a text of ASCII; written in batches and on `flush`."""
         with self._lock:
-            self._unwritten[request] = _encode(reply)
+            self._unwritten[request] = kept
             is_full = len(self._unwritten) >= _BATCH
         if is_full:
             self.flush()
@@ -99,14 +100,13 @@ class CachedGateway:
     async def complete(self, request: Request) -> Reply:
         """The kept reply, or else the model's, which is then kept."""
         digest = request.digest()
-        kept = self._cache.get(digest)
+        text = self._cache.get(digest)
+        kept = None if text is None else _reply(text)
         if kept is not None:
-            return replace(
-                kept, source="cache", cost_nano_usd=0, full_cost_nano_usd=kept.cost_nano_usd, price_source="cache"
-            )
+            return kept
         reply = await self._gateway.complete(request)
         if reply.source == "model":
-            self._cache.put(digest, reply)
+            self._cache.put(digest, _kept_reply(reply))
         return reply
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
@@ -115,8 +115,15 @@ class CachedGateway:
             yield piece
 
     async def embed(self, model: str, texts: Sequence[str], *, timeout_s: float, endpoint: Endpoint) -> Embeddings:
-        """Passed through."""
-        return await self._gateway.embed(model, texts, timeout_s=timeout_s, endpoint=endpoint)
+        """The kept embeddings of the same texts, or else the model's, which are then kept."""
+        digest = hashlib.sha256(_ENCODER.encode(["embed", model, list(texts)]).encode()).hexdigest()
+        text = self._cache.get(digest)
+        kept = None if text is None else _embeddings(text)
+        if kept is not None:
+            return kept
+        found = await self._gateway.embed(model, texts, timeout_s=timeout_s, endpoint=endpoint)
+        self._cache.put(digest, _ENCODER.encode({"model": found.model, "vectors": found.vectors}))
+        return found
 
     async def close(self) -> None:
         """Write the cache and close the gateway behind."""
@@ -140,17 +147,35 @@ def _write(connection: sqlite3.Connection, rows: Sequence[tuple[str, str]]) -> N
         connection.executemany("INSERT OR REPLACE INTO replies (request, reply) VALUES (?, ?)", rows)
 
 
-def _encode(reply: Reply) -> str:
+def _kept_reply(reply: Reply) -> str:
     """The reply as JSON of ASCII alone, which also holds half a surrogate pair, as some replies do."""
     kept = {name: getattr(reply, name) for name in _KEPT}
     return _ENCODER.encode({**kept, "usage": _usage_values(reply.usage)})
 
 
-def _decode(text: str) -> Reply | None:
-    """The reply; None for one that another version of the program kept."""
+def _reply(text: str) -> Reply | None:
+    """The reply, at no cost; None for one that another version of the program kept."""
     try:
         kept = json.loads(text)
-        usage = Usage(*kept.pop("usage"))
-        return Reply(**{**kept, "tool_calls": tuple(kept["tool_calls"]), "usage": usage})
-    except (ValueError, TypeError, KeyError, AttributeError):
+        return Reply(
+            **{
+                **kept,
+                "tool_calls": tuple(kept["tool_calls"]),
+                "usage": Usage(*kept["usage"]),
+                "source": "cache",
+                "cost_nano_usd": 0,
+                "full_cost_nano_usd": kept["cost_nano_usd"],
+                "price_source": "cache",
+            }
+        )
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _embeddings(text: str) -> Embeddings | None:
+    try:
+        kept = json.loads(text)
+        vectors = tuple(tuple(vector) for vector in kept["vectors"])
+        return Embeddings(vectors, kept["model"], cost_nano_usd=0)
+    except (ValueError, TypeError, KeyError):
         return None

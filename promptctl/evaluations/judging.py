@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from promptctl.errors import ModelConfigurationError
+from promptctl.errors import ModelConfigurationError, ModelError
 from promptctl.evaluations.assertions.judge import JudgeEmbeddings, JudgeReply
 from promptctl.evaluations.judges import inputs_for, load_judge
 from promptctl.evaluations.target import Target
 from promptctl.executions.call import Call, CallOptions, build_request
 from promptctl.executions.runner import Runner
 from promptctl.models.gateway import Endpoint, Gateway
+from promptctl.models.retries import RetryPolicy, decide
 from promptctl.prompts.prompt import Prompt
 from promptctl.prompts.rendering import Renderer
 from promptctl.prompts.tree import Tree
@@ -19,6 +22,8 @@ from promptctl.versions.version import Version
 
 # Asks for what a model needs beyond its id: (prompt, version, model) to a target.
 MakeTarget = Callable[[Prompt, Version, str], Target]
+
+_EMBEDDING_TIMEOUT_S = 60.0
 
 
 class RunnerJudge:
@@ -57,9 +62,19 @@ class RunnerJudge:
         return JudgeReply(execution.reply or "", execution.cost_nano_usd, execution.id)
 
     async def embed(self, texts: Sequence[str], *, model: str | None = None) -> JudgeEmbeddings:
-        """One vector for each text; see `Judge.embed`."""
+        """One vector for each text, asked for again where that can help; see `Judge.embed`."""
         chosen = self._chosen(model, "similar")
-        found = await self._gateway.embed(chosen, texts, timeout_s=60.0, endpoint=Endpoint())
+        waited_s = 0.0
+        for attempt in itertools.count(1):
+            try:
+                found = await self._gateway.embed(chosen, texts, timeout_s=_EMBEDDING_TIMEOUT_S, endpoint=Endpoint())
+                break
+            except ModelError as error:
+                delay_s = decide(error, attempt, RetryPolicy(), waited_s=waited_s).delay_s
+                if delay_s is None:
+                    raise
+                waited_s += delay_s
+                await asyncio.sleep(delay_s)
         return JudgeEmbeddings(found.vectors, found.cost_nano_usd)
 
     def _load(self, prompt_id: str) -> tuple[Prompt, Renderer]:

@@ -15,7 +15,7 @@ from promptctl.log.evaluations import begin_evaluation, results
 from promptctl.log.results import EvaluationRow, ResultRow
 from promptctl.log.store import Log
 from promptctl.workspace import Workspace
-from tests.evaluation_lab import Lab, answering
+from tests.evaluation_lab import Lab, answering, slowly
 from tests.openai_server import failure
 
 ROW = EvaluationRow(id="e", started_at="2026-05-03T09:30:00.000Z", prompt="p", digest="1:d", model="m")
@@ -112,13 +112,14 @@ class TestALogThatTakesNothing:
 
     def test_a_lock_that_is_let_go_again_costs_nothing(self, lab: Lab) -> None:
         lab.many(12)
+        lab.server.default = slowly(0.15)
         with lab.open() as workspace:
             workspace.log.busy_timeout_s = workspace.log.patience_s = 0.1
             holder = sqlite3.connect(lab.root / ".promptctl/log.db", isolation_level=None, check_same_thread=False)
 
             def hold() -> None:
                 holder.execute("BEGIN IMMEDIATE")
-                asyncio.get_running_loop().call_later(0.5, holder.execute, "COMMIT")
+                asyncio.get_running_loop().call_later(0.3, holder.execute, "COMMIT")
 
             found = self.evaluate(workspace, lab, 3, hold)
             holder.close()

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+
+from promptctl.evaluations.estimate import Estimate, estimate
+from promptctl.models.model_map import ModelMap
+from promptctl.models.prices import Prices
+from promptctl.models.tokens import token_counter
+from tests.evaluation_lab import PROMPT, REPLY_COST, Lab
+
+
+def estimated(lab: Lab, **request: object) -> Estimate:
+    (plan,) = lab.plans(**request)  # type: ignore[arg-type]
+    with lab.open() as workspace:
+        return estimate(workspace.log, plan, Prices(workspace.settings.prices, ModelMap()))
+
+
+def test_earlier_calls_say_what_calls_take(lab: Lab) -> None:
+    lab.many(10)
+    lab.one(is_cached=False)
+    found = estimated(lab, repeats=2)
+    assert (found.calls, found.input_tokens, found.output_tokens) == (20, 240, 60)
+    assert (found.cost_nano_usd, found.source) == (20 * REPLY_COST, "10 earlier calls")
+
+
+def test_without_any_the_cases_are_counted_and_max_tokens_bounds_the_replies(lab: Lab) -> None:
+    lab.many(10)
+    assert estimated(lab).cost_nano_usd is None, "nothing says how long a reply may be"
+    lab.write("prompts/triage.prompt.yaml", PROMPT + "parameters: {max_tokens: 50}\n")
+    found = estimated(lab)
+    assert (found.calls, found.output_tokens, found.is_priced) == (10, 500, True)
+    assert 10 <= found.input_tokens <= 100
+    assert found.cost_nano_usd == (found.input_tokens + 500) * 1_000
+    assert found.source.endswith("and max_tokens")
+    assert lab.asked == []
+
+
+def test_a_model_without_a_price_says_so(lab: Lab) -> None:
+    lab.many(2)
+    found = estimated(lab, models=("local/unpriced",), parameters={"max_tokens": 5})
+    assert (found.cost_nano_usd, found.is_priced) == (None, False)
+    assert json.dumps(found.as_dict())
+
+
+def test_echo_is_free(lab: Lab) -> None:
+    lab.many(2)
+    assert estimated(lab, models=("echo/echo",)).cost_nano_usd == 0
+
+
+def test_what_is_recorded_in_the_dataset_is_not_called_and_judges_are_counted_apart(lab: Lab) -> None:
+    rubric = {"type": "llm-rubric", "value": "is polite"}
+    lab.cases(
+        {"id": "a", "inputs": {"ticket": "x"}, "assert": [rubric]},
+        {
+            "id": "b",
+            "inputs": {"ticket": "y"},
+            "output": "hello",
+            "assert": [{"type": "assert-set", "assert": [rubric]}],
+        },
+    )
+    found = estimated(lab, repeats=3)
+    assert (found.calls, found.judge_calls) == (3, 6)
+
+
+def test_tokens_are_counted_offline() -> None:
+    count, source = token_counter()
+    assert source == "o200k_base tokens"
+    assert count("Hello world, hello world") == 5
+    assert count("<|endoftext|>") > 1, "a special token's name in a text is only text"

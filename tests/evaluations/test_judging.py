@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from promptctl.errors import InvalidFiles
+from promptctl.log.filters import Filter
+from promptctl.log.queries import executions
+from tests.evaluation_lab import REPLY_COST, Lab
+from tests.openai_server import Exchange, failure, reply
+
+RUBRIC = {"type": "llm-rubric", "value": "is polite"}
+
+
+def with_judge(lab: Lab, *verdicts: object) -> None:
+    """Answer tickets with themselves, and judges with these verdicts in turn; the last one goes on for ever."""
+    given = list(verdicts)
+
+    async def answer(exchange: Exchange) -> None:
+        body = exchange.request.body
+        if body["model"] != "judge":
+            await reply(body["messages"][-1]["content"])(exchange)
+            return
+        verdict = given.pop(0) if len(given) > 1 else given[0]
+        await (verdict if callable(verdict) else reply(json.dumps(verdict)))(exchange)
+
+    lab.server.default = answer
+
+
+def judged(lab: Lab) -> list[dict[str, object]]:
+    return [request.body for request in lab.server.requests if request.body and request.body["model"] == "judge"]
+
+
+@pytest.fixture(autouse=True)
+def _dataset(lab: Lab) -> None:
+    lab.cases({"id": "a", "inputs": {"ticket": "Hello"}, "assert": [RUBRIC]})
+    settings = (lab.root / "promptctl.yaml").read_text()
+    lab.write("promptctl.yaml", settings + "  local/judge: {input: 2, output: 2}\n")
+
+
+def test_a_verdict_is_logged_costed_and_of_a_versioned_prompt(lab: Lab) -> None:
+    with_judge(lab, {"pass": True, "score": 0.9, "reason": "It greets."})
+    found = lab.one(judge="local/judge")
+    row = lab.row(found, "a")
+    assert (row.status, row.score, row.cost_nano_usd) == ("passed", 0.9, REPLY_COST + 2 * REPLY_COST)
+    with lab.open() as workspace:
+        logged = {each.prompt: each for each in executions(workspace.log, Filter())}
+    assert logged["judges/llm-rubric"].digest.startswith("1:")
+    assert logged["judges/llm-rubric"].evaluation_id == found.row.id
+    assert row.scores["assertions"][0]["execution_ids"] == [logged["judges/llm-rubric"].id]
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        {"pass": "yes", "score": 1, "reason": ""},
+        {"pass": True, "score": 10, "reason": ""},
+        {"pass": True, "score": True, "reason": ""},
+        {"score": 1},
+        ["pass"],
+        reply("The reply is polite. PASS"),
+        reply(""),
+    ],
+)
+def test_an_off_menu_verdict_is_an_error_and_never_a_pass(lab: Lab, verdict: object) -> None:
+    with_judge(lab, verdict)
+    found = lab.one(judge="local/judge")
+    row = lab.row(found, "a")
+    assert (row.status, row.error_type, row.score) == ("error", "Ungraded", None)
+    assert found.verdict == "incomplete"
+    assert (row.cost_nano_usd or 0) > REPLY_COST, "what was said badly was paid for as well"
+
+
+def test_a_judge_that_fails_is_the_cases_error_and_can_be_asked_again_alone(lab: Lab) -> None:
+    with_judge(lab, failure(400))
+    first = lab.one(judge="local/judge")
+    assert lab.row(first, "a").status == "error"
+    lab.server.requests.clear()
+    with_judge(lab, {"pass": True, "score": 1, "reason": "ok"})
+    assert lab.resume(first).verdict == "passed"
+    assert (len(judged(lab)), len(lab.asked)) == (1, 1), "the reply itself came from the cache"
+
+
+def test_a_verdict_is_not_paid_for_twice(lab: Lab) -> None:
+    with_judge(lab, {"pass": True, "score": 1, "reason": "ok"})
+    lab.one(judge="local/judge")
+    again = lab.one(judge="local/judge")
+    assert (len(judged(lab)), again.summary.cost_nano_usd) == (1, 0)
+
+
+def test_the_workspaces_own_judge_stands_before_the_one_that_ships(lab: Lab) -> None:
+    lab.write(
+        "prompts/judges/llm-rubric.prompt.yaml",
+        "inputs: {rubric: {type: string}, output: {type: string}}\n"
+        "messages: [{role: user, content: 'OURS {{ rubric }} {{ output }}'}]\n",
+    )
+    with_judge(lab, {"pass": True, "score": 1, "reason": "ok"})
+    assert lab.one(judge="local/judge").verdict == "passed"
+    assert judged(lab)[0]["messages"][-1]["content"] == "OURS is polite Hello"  # type: ignore[index]
+
+
+def test_a_judge_that_asks_for_what_it_is_not_given_is_told_before_anything_is_sent(lab: Lab) -> None:
+    lab.write(
+        "prompts/judges/llm-rubric.prompt.yaml",
+        "inputs: {mood: {type: string}}\nmessages: [{role: user, content: '{{ mood }}'}]\n",
+    )
+    lab.cases({"id": "a", "inputs": {"ticket": "Hello"}, "assert": [{**RUBRIC, "prompt": "judges/llm-rubric"}]})
+    with pytest.raises(InvalidFiles, match="asks for the input mood"):
+        lab.evaluate(judge="local/judge")
+    assert lab.asked == []
+
+
+class TestSimilarity:
+    @pytest.fixture(autouse=True)
+    def _similar(self, lab: Lab) -> None:
+        check = {"type": "similar", "value": "Hello", "model": "local/embedder"}
+        lab.cases({"id": "a", "inputs": {"ticket": "Hello"}, "assert": [check]})
+
+    def embeddings(self, lab: Lab) -> int:
+        return sum(request.path.endswith("/embeddings") for request in lab.server.requests)
+
+    def test_equal_texts_are_alike_and_asked_for_once(self, lab: Lab) -> None:
+        from tests.openai_server import echo
+
+        lab.server.default = echo
+        for _ in range(2):
+            assert lab.one().verdict == "passed"
+        assert self.embeddings(lab) == 1
+
+    def test_a_provider_that_is_busy_is_asked_again(self, lab: Lab) -> None:
+        from tests.openai_server import echo
+
+        lab.server.default = echo
+        lab.server.script(echo, failure(503))
+        assert lab.one().verdict == "passed"
+        assert self.embeddings(lab) == 2
