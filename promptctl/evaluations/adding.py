@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
+import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from promptctl.errors import LogError, UsageError, WorkspaceError
 from promptctl.evaluations.datasets import Dataset
-from promptctl.formats.writing import replace_file
+from promptctl.formats.dataset_file import read_dataset_file
+from promptctl.formats.names import DATASET_SUFFIXES
 from promptctl.log.queries import execution
 from promptctl.log.records import Execution
 from promptctl.log.store import Log
 from promptctl.prompts.loading import load_prompt
-from promptctl.prompts.tree import MemoryTree
+from promptctl.prompts.tree import MAX_BYTES
 from promptctl.versions.trees import WorkTree
 
 
@@ -30,9 +34,9 @@ def add_case(
 ) -> str:
     """Append a case with the execution's inputs to the dataset at `path` (relative to `root`) and give its id.
 
-    The new text is checked as a whole before the file is replaced. Raises `LogError` where the log kept no inputs,
-    `UsageError` where the dataset does not test that prompt or has a case of that id, and `WorkspaceError` where the
-    file is not one that a case can be added to.
+    Where the dataset names another file for its cases, it is added there. The case is checked before anything is
+    written. Raises `LogError` where the log kept no inputs, `UsageError` where the dataset does not test that prompt or
+    has a case of that id, and `WorkspaceError` where the file is not one that a case can be added to.
     """
     found = execution(log, wanted)
     if found.inputs is None:
@@ -48,13 +52,17 @@ def add_case(
     if any(case.id == chosen for case in dataset.cases()):
         raise UsageError(f"{path} has a case {chosen} already", hint="name the new one: --id CASE")
     entry = _entry(found, chosen, tags, expects_reply=expects_reply)
-    if path.endswith(".csv"):
-        raise WorkspaceError(f"{path}: a case is added to .yaml and .jsonl files only")
-    file = root / path
-    old = file.read_bytes()
-    new = _with_line(old, entry) if path.endswith(".jsonl") else _with_item(old, entry, path)
-    _check(tree, path, new, found.prompt)
-    replace_file(file, [new])
+    cases_path = _cases_path(tree, path)
+    if cases_path.endswith(".jsonl"):
+        line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
+        _check(tree, path, (cases_path, line), found.prompt)
+        _append(root / cases_path, line)
+    elif cases_path == path and path.endswith(DATASET_SUFFIXES):
+        new = _with_item(tree.read(path).decode(), entry, path).encode()
+        _check(tree, path, (path, new), found.prompt)
+        _replace(root / path, new)
+    else:
+        raise WorkspaceError(f"{cases_path}: a case is added to .yaml and .jsonl files only")
     return chosen
 
 
@@ -71,41 +79,84 @@ def _entry(found: Execution, case_id: str, tags: tuple[str, ...], *, expects_rep
     return entry
 
 
-def _with_line(old: bytes, entry: dict[str, Any]) -> bytes:
-    gap = b"" if not old or old.endswith(b"\n") else b"\n"
-    return old + gap + json.dumps(entry, ensure_ascii=False).encode() + b"\n"
+def _cases_path(tree: WorkTree, path: str) -> str:
+    """The file that holds the dataset's cases: it itself, or the one that it names."""
+    if not path.endswith(DATASET_SUFFIXES):
+        return path
+    return read_dataset_file(tree.read(path), path).cases_path or path
 
 
-def _with_item(old: bytes, entry: dict[str, Any], path: str) -> bytes:
+def _with_item(text: str, entry: dict[str, Any], path: str) -> str:
     """The file with the case behind the last one; JSON on one line each is YAML too."""
-    text = old.decode("utf-8")
+    end_of_line = "\r\n" if "\r\n" in text else "\n"
     lines = text.splitlines(keepends=True)
-    start = next((number for number, line in enumerate(lines) if re.match(r"cases:[ \t]*(#.*)?$", line)), None)
+    start = next((number for number, line in enumerate(lines) if re.match(r"cases:[ \t]*(#.*)?$", line.rstrip())), None)
     if start is None:
         raise WorkspaceError(
-            f"{path}: its cases are not a list under a line `cases:`", hint="add the case to the file that it names"
+            f"{path}: its cases are not a list under a line `cases:`", hint="write each on lines of its own"
         )
     end = next((number for number in range(start + 1, len(lines)) if re.match(r"[^\s#-]", lines[number])), len(lines))
     while end > start + 1 and not lines[end - 1].strip():
         end -= 1
     first = next((line for line in lines[start + 1 : end] if line.lstrip().startswith("- ")), "  - ")
     indent = " " * (len(first) - len(first.lstrip()))
-    item = [f"{indent}- id: {json.dumps(entry['id'])}\n"]
+    item = [f"{indent}- id: {json.dumps(entry['id'])}{end_of_line}"]
     item += [
-        f"{indent}  {key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in entry.items() if key != "id"
+        f"{indent}  {key}: {json.dumps(value, ensure_ascii=False)}{end_of_line}"
+        for key, value in entry.items()
+        if key != "id"
     ]
-    if end and not lines[end - 1].endswith("\n"):
-        lines[end - 1] += "\n"
-    return "".join([*lines[:end], *item, *lines[end:]]).encode()
+    if not lines[end - 1].endswith("\n"):
+        lines[end - 1] += end_of_line
+    return "".join([*lines[:end], *item, *lines[end:]])
 
 
-def _check(tree: WorkTree, path: str, new: bytes, prompt_id: str) -> None:
+class _Changed:
+    """The work tree with one file as it would be."""
+
+    commit: str | None = None
+
+    def __init__(self, tree: WorkTree, path: str, data: bytes) -> None:
+        self._tree = tree
+        self._path = path
+        self._data = data
+
+    def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
+        return self._data if path == self._path else self._tree.read(path, max_bytes=max_bytes)
+
+    def open(self, path: str) -> BinaryIO:
+        return io.BytesIO(self._data) if path == self._path else self._tree.open(path)
+
+    def paths(self, prefix: str) -> list[str]:
+        return self._tree.paths(prefix)
+
+
+def _check(tree: WorkTree, path: str, change: tuple[str, bytes], prompt_id: str) -> None:
     """Nothing is written that could not be read back."""
-    files: dict[str, str | bytes] = {path: new}
-    for folder in ("datasets", "prompts"):
-        files |= {each: tree.read(each) for each in tree.paths(folder) if each != path and not each.endswith(".jsonl")}
-    dataset = Dataset.open(MemoryTree(files), path, is_read_only=True)
+    dataset = Dataset.open(_Changed(tree, *change), path, is_read_only=True)
     problems = [each for each in dataset.check(load_prompt(tree, prompt_id)) if each.severity == "error"]
     if problems:
         first = problems[0]
-        raise WorkspaceError(f"the case does not fit: {first.message}", place=first.place, hint=first.hint)
+        hint = "add --expect-reply, or an assertion under `defaults`" if first.code == "no-assertion" else first.hint
+        raise WorkspaceError(f"the case does not fit: {first.message}", place=first.place, hint=hint)
+
+
+def _append(file: Path, line: bytes) -> None:
+    with file.open("r+b") as opened:
+        size = opened.seek(0, os.SEEK_END)
+        if size:
+            opened.seek(size - 1)
+            line = line if opened.read(1) == b"\n" else b"\n" + line
+        opened.write(line)
+
+
+def _replace(file: Path, new: bytes) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(new)
+        Path(temporary).chmod(file.stat().st_mode & 0o777)
+        Path(temporary).replace(file)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
