@@ -5,6 +5,7 @@ A page's blocks are one session, in an empty folder and in their order:
 - ```console  lines that begin with `$ ` are run by the shell; what follows is their output, standard error included.
   A line `…` stands for any lines, a `…` within a line for any text. Ids, commits, times and durations may differ.
 - ```yaml file=PATH  (or another language) is written to that file.
+- ```python run       is run there; a ```text output behind it is what it prints.
 
 `python -m tests.docs_session PAGE...` writes the real output into pages wherever they show something else.
 """
@@ -81,6 +82,14 @@ class Session:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
 
+    def run_python(self, source: str) -> list[str]:
+        """The lines of what the program writes, to either stream; its traceback where it fails."""
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", source],
+            cwd=self.folder, env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        )  # fmt: skip
+        return done.stdout.splitlines()
+
     def run(self, command: str) -> list[str]:
         """The lines of what the command writes, to either stream."""
         words = shlex.split(command)
@@ -146,9 +155,16 @@ def differences(page: str, folder: Path) -> list[str]:
     """Where the page's session shows something else than it gives, as `line: command` with what came."""
     session = Session(folder, environment())
     found = []
+    printed: list[str] = []
     for block in blocks(page):
         if "file" in block.options:
             session.write(block.options["file"], block.text)
+        if "run" in block.options:
+            printed = session.run_python(block.text)
+            if any(line.startswith("Traceback") for line in printed):
+                found.append(f"line {block.line}: the program fails\n" + "\n".join(printed))
+        if "output" in block.options and not matches(block.lines, printed):
+            found.append(f"line {block.line}: the program prints\n" + "\n".join(printed))
         if block.language != "console":
             continue
         for step in steps(block):
@@ -195,10 +211,17 @@ def rewritten(page: str, folder: Path) -> str:
     session = Session(folder, environment())
     lines = page.splitlines()
     made: list[str] = []
+    printed: list[str] = []
     copied = 0
     for block in blocks(page):
         if "file" in block.options:
             session.write(block.options["file"], block.text)
+        if "run" in block.options:
+            printed = session.run_python(block.text)
+        if "output" in block.options:
+            kept = block.lines if matches(block.lines, printed) else printed
+            made += [*lines[copied : block.line - 1], *kept]
+            copied = block.line - 1 + len(block.lines)
         if block.language != "console":
             continue
         made += lines[copied : block.line - 1]
