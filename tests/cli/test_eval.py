@@ -1,0 +1,297 @@
+"""`promptctl eval`: what it selects, prints, writes and ends with."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Cli, commit, git
+from tests.evaluation_lab import PROMPT, Lab, answering
+from tests.openai_server import failure
+
+SECOND = "Second: {{ ticket }}"
+
+
+class TestExitCodes:
+    def test_all_passed(self, lab: Lab, cli: Cli) -> None:
+        lab.many(3)
+        assert cli("eval", "triage").exit_code == 0
+
+    def test_too_few_passed(self, lab: Lab, cli: Cli) -> None:
+        lab.many(3)
+        lab.server.default = answering({"c1": "wrong"})
+        assert cli("eval", "triage").exit_code == 1
+        assert cli("eval", "triage", "--min-pass", "0.5").exit_code == 0
+
+    def test_the_datasets_own_bar_holds_unless_another_is_given(self, lab: Lab, cli: Cli) -> None:
+        cases = [{"id": f"c{n}", "inputs": {"ticket": f"c{n}"}, "expected": f"c{n}"} for n in range(4)]
+        lab.cases(*cases, min_pass=0.75)
+        lab.server.default = answering({"c1": "wrong"})
+        assert cli("eval", "triage").exit_code == 0
+        assert cli("eval", "triage", "--min-pass", "1").exit_code == 1
+
+    def test_one_that_must_pass_failed(self, lab: Lab, cli: Cli) -> None:
+        cases = [{"id": f"c{n}", "inputs": {"ticket": f"c{n}"}, "expected": f"c{n}"} for n in range(4)]
+        lab.cases({**cases[0], "must_pass": True}, *cases[1:], min_pass=0.1)
+        lab.server.default = answering({"c1": "wrong"})
+        assert cli("eval", "triage").exit_code == 0
+        lab.server.default = answering({"c0": "wrong"})
+        ran = cli("eval", "triage", "--no-cache")
+        assert (ran.exit_code, "1 case that must pass failed: c0" in ran.err) == (1, True)
+
+    def test_an_error_leaves_it_open_and_a_failure_decides(self, lab: Lab, cli: Cli) -> None:
+        lab.many(3)
+        lab.server.default = answering({"c1": failure(400)})
+        assert cli("eval", "triage").exit_code == 5
+        lab.server.default = answering({"c0": "wrong", "c1": failure(400)})
+        assert cli("eval", "triage", "--no-cache").exit_code == 1
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            [],
+            ["triage", "--all"],
+            ["triage", "--case", "c9"],
+            ["triage", "--tag", "none"],
+            ["triage", "--replay", "--record"],
+            ["triage", "--repeat", "2", "--at-least", "3"],
+            ["triage", "-o", "report.pdf"],
+            ["triage", "-d", "nowhere"],
+            ["--resume"],
+            ["--resume", "--dry-run"],
+            ["triage", "--failed"],
+        ],
+        ids=" ".join,
+    )
+    def test_wrong_usage_asks_nothing(self, lab: Lab, cli: Cli, arguments: list[str]) -> None:
+        lab.many(2)
+        ran = cli("eval", *arguments)
+        assert (ran.exit_code, lab.asked) == (2, [])
+        assert ran.err.startswith("error: ")
+
+    @pytest.mark.parametrize("arguments", [["nobody"], ["triage", "-d", "broken"], ["triage@v9"]], ids=" ".join)
+    def test_the_users_files(self, lab: Lab, cli: Cli, arguments: list[str]) -> None:
+        git(lab.root, "init", "--quiet")
+        lab.many(2)
+        commit(lab.root, "Begin")
+        lab.write("datasets/broken.yaml", "prompts: [triage]\ncases: [{id: a, input: {ticket: x}}]\n")
+        ran = cli("eval", *arguments)
+        assert (ran.exit_code, lab.asked) == (3, [])
+
+    def test_a_model_without_a_key(self, lab: Lab, cli: Cli) -> None:
+        lab.many(2)
+        ran = cli("eval", "triage", "-m", "openai/gpt-4o-mini")
+        assert (ran.exit_code, "OPENAI_API_KEY" in ran.err) == (4, True)
+
+
+class TestOutput:
+    def test_a_pipe_gets_a_table_of_totals_and_words_go_elsewhere(self, lab: Lab, cli: Cli) -> None:
+        lab.many(3)
+        lab.server.default = answering({"c1": "wrong"})
+        ran = cli("eval", "triage")
+        header, row = (line.split("\t") for line in ran.out.splitlines())
+        found = dict(zip(header, row, strict=True))
+        assert (found["prompt"], found["passed"], found["failed"], found["rate"]) == ("triage", "2", "1", "66.7%")
+        assert "✗ failed  c1" in ran.err
+        assert 'expected "c1", got "wrong"' in ran.err
+        assert "triage: failed: 2 of 3 cases (66.7%) passed, below the 100% asked for" in ran.err
+
+    def test_json_has_the_verdict_and_every_total(self, lab: Lab, cli: Cli) -> None:
+        lab.many(3)
+        (found,) = cli("eval", "triage", "--json").json
+        wanted = {"prompt": "triage", "verdict": "passed", "cases": 3, "passed": 3, "never_run": 0, "stopped": None}
+        assert wanted.items() <= found.items()
+
+    def test_every_format_is_written(self, lab: Lab, cli: Cli) -> None:
+        lab.many(3)
+        names = [f"out/r.{suffix}" for suffix in ("json", "jsonl", "csv", "md", "xml", "html")]
+        ran = cli("eval", "triage", *(part for name in names for part in ("-o", name)))
+        assert ran.exit_code == 0
+        assert all((lab.root / name).stat().st_size for name in names)
+        results = json.loads((lab.root / "out/r.json").read_text())["evaluations"][0]["results"]
+        lines = [json.loads(line) for line in (lab.root / "out/r.jsonl").read_text().splitlines()]
+        with (lab.root / "out/r.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        assert [each["case"] for each in results] == [each["case"] for each in lines] == [each["case"] for each in rows]
+
+    def test_a_report_that_cannot_be_written_is_refused_before_anything_is_asked(self, lab: Lab, cli: Cli) -> None:
+        lab.many(1)
+        (lab.root / "report.html").mkdir()
+        assert cli("eval", "triage", "-o", "report.html").exit_code == 2
+        assert lab.asked == []
+
+
+class TestDryRun:
+    def test_nothing_is_asked(self, lab: Lab, cli: Cli) -> None:
+        lab.many(4)
+        ran = cli("eval", "triage", "-m", "local/a", "-m", "local/gpt-4o-mini", "-p", "max_tokens=9", "--dry-run")
+        assert (ran.exit_code, lab.asked) == (0, [])
+        rows = [line.split("\t") for line in ran.out.splitlines()]
+        assert [(row[1], row[3], row[6]) for row in rows[1:]] == [
+            ("local/a", "4", "unpriced"),
+            ("local/gpt-4o-mini", "4", rows[2][6]),
+        ]
+        assert rows[2][6].startswith("about $")
+        assert "not priced: local/a" in ran.err
+
+
+class TestRecordings:
+    def test_what_was_recorded_answers_offline_and_for_free(self, lab: Lab, cli: Cli) -> None:
+        lab.many(5)
+        assert cli("eval", "triage", "--record", "--repeat", "2").exit_code == 0
+        assert len(lab.asked) == 10
+        (found,) = cli("eval", "triage", "--replay", "--repeat", "2", "--json").json
+        assert len(lab.asked) == 10
+        assert (found["passed"], found["cost_nano_usd"], found["reply_sources"]) == (5, 0, {"replay": 10})
+
+    def test_what_was_not_recorded_is_an_error_and_names_the_way(self, lab: Lab, cli: Cli) -> None:
+        lab.many(2)
+        cli("eval", "triage", "--record")
+        lab.many(3)
+        ran = cli("eval", "triage", "--replay")
+        assert (ran.exit_code, len(lab.asked)) == (5, 2)
+        assert "ReplyNotRecorded" in ran.err
+
+    def test_replies_out_of_the_cache_are_recorded_with_what_they_cost(self, lab: Lab, cli: Cli) -> None:
+        lab.many(2)
+        cli("eval", "triage")
+        cli("eval", "triage", "--record")
+        assert len(lab.asked) == 2
+        lines = (lab.root / "datasets/recordings/triage.jsonl").read_text().splitlines()
+        assert [json.loads(line)["cost_nano_usd"] for line in lines] == [15_000, 15_000]
+
+
+class TestChangedSince:
+    @pytest.fixture
+    def history(self, lab: Lab) -> Lab:
+        """Two tested prompts, committed; `big` has its cases in a file beside."""
+        git(lab.root, "init", "--quiet")
+        lab.many(2)
+        lab.write("prompts/big.prompt.yaml", PROMPT)
+        lab.write("datasets/big.yaml", "prompts: [big]\ncases: ./big.jsonl\n")
+        self.rows(lab, "one")
+        commit(lab.root, "Begin")
+        return lab
+
+    def rows(self, lab: Lab, *ids: str) -> None:
+        lines = [json.dumps({"id": each, "inputs": {"ticket": each}, "expected": each}) for each in ids]
+        lab.write("datasets/big.jsonl", "\n".join(lines) + "\n")
+
+    def evaluated(self, cli: Cli, *more: str) -> list[str]:
+        ran = cli("eval", "--changed-since", "HEAD", "--json", *more)
+        assert ran.exit_code == 0, ran.err
+        return [each["prompt"] for each in json.loads(ran.out)] if ran.out else []
+
+    def test_nothing_changed_is_nothing_to_do(self, history: Lab, cli: Cli) -> None:
+        ran = cli("eval", "--changed-since", "HEAD")
+        assert (ran.exit_code, ran.out) == (0, "")
+        assert "nothing to evaluate" in ran.err
+
+    def test_only_what_the_model_is_asked_or_what_it_is_asked_for_counts(self, history: Lab, cli: Cli) -> None:
+        history.write("prompts/triage.prompt.yaml", "description: Another text for people.\n" + PROMPT)
+        history.write("datasets/triage.yaml", (history.root / "datasets/triage.yaml").read_text() + "\n# a comment\n")
+        assert self.evaluated(cli) == []
+        history.write("prompts/triage.prompt.yaml", PROMPT.replace("role: user", "role: system"))
+        assert self.evaluated(cli) == ["triage"]
+
+    def test_cases_in_a_file_of_their_own_count(self, history: Lab, cli: Cli) -> None:
+        self.rows(history, "one", "two")
+        assert self.evaluated(cli) == ["big"]
+
+    def test_what_is_new_counts_and_an_unknown_revision_is_an_error(self, history: Lab, cli: Cli) -> None:
+        history.write("prompts/new.prompt.yaml", PROMPT)
+        history.cases({"id": "a", "inputs": {"ticket": "x"}, "expected": "x"}, name="new", prompts=["new"])
+        assert self.evaluated(cli) == ["new"]
+        assert cli("eval", "--changed-since", "nowhere").exit_code == 3
+
+
+class TestVersionsAndModels:
+    def test_an_older_version_is_asked_the_cases_of_today(self, lab: Lab, cli: Cli) -> None:
+        git(lab.root, "init", "--quiet")
+        lab.many(1)
+        commit(lab.root, "Begin")
+        lab.write("prompts/triage.prompt.yaml", PROMPT.replace("{{ ticket }}", SECOND))
+        commit(lab.root, "Say more")
+        lab.many(3)
+        (old,) = cli("eval", "triage@v1", "--json").json
+        assert (old["cases"], old["passed"], old["version"]) == (3, 3, 1)
+        (new,) = cli("eval", "triage", "--json", "--min-pass", "0").json
+        assert (new["cases"], new["passed"], new["version"]) == (3, 0, 2)
+
+    def test_all_and_several_models(self, lab: Lab, cli: Cli) -> None:
+        lab.many(2)
+        lab.write("prompts/other.prompt.yaml", PROMPT)
+        lab.cases({"id": "a", "inputs": {"ticket": "x"}, "expected": "x"}, name="other", prompts=["other"])
+        found = cli("eval", "--all", "-m", "local/a", "-m", "echo/echo", "--json").json
+        assert [(each["prompt"], each["model"]) for each in found] == [
+            ("other", "local/a"),
+            ("other", "echo/echo"),
+            ("triage", "local/a"),
+            ("triage", "echo/echo"),
+        ]
+
+    def test_parameters_go_to_the_model(self, lab: Lab, cli: Cli) -> None:
+        lab.many(1)
+        cli("eval", "triage", "-p", "temperature=0.3", "-p", 'stop=["x"]')
+        body = lab.server.requests[0].body
+        assert (body["temperature"], body["stop"]) == (0.3, ["x"])
+
+    def test_github_tests_inside_a_prompt_are_evaluated(self, lab: Lab, cli: Cli) -> None:
+        lab.write(
+            "prompts/gh.prompt.yml",
+            "name: GitHub\nmodel: local/gpt-4o-mini\nmessages:\n  - {role: user, content: 'Say {{word}}'}\n"
+            "testData:\n  - {word: apple, expected: apple}\n  - {word: pear, expected: plum}\n"
+            "evaluators:\n  - {name: has it, string: {contains: '{{expected}}'}}\n",
+        )
+        ran = cli("eval", "gh", "--json")
+        (found,) = ran.json
+        assert (ran.exit_code, found["passed"], found["failed"]) == (1, 1, 1)
+
+
+class TestFailed:
+    def test_by_prompt_by_id_and_of_the_last_command(self, lab: Lab, cli: Cli) -> None:
+        lab.many(6)
+        lab.server.default = answering({"c1": "wrong", "c4": failure(400)})
+        (first,) = cli("eval", "triage", "--json").json
+
+        def asked(*arguments: str) -> list[str]:
+            lab.server.requests.clear()
+            cli("eval", "--no-cache", *arguments)
+            return sorted(lab.asked)
+
+        assert asked("triage", "--failed") == ["c1", "c4"]
+        assert asked("--failed", first["evaluation"][-8:]) == ["c1", "c4"]
+        assert asked("--failed") == ["c1", "c4"]
+        assert asked("triage", "--failed", "--case", "c4") == ["c4"]
+
+    def test_on_another_model_than_the_prompts_own(self, lab: Lab, cli: Cli) -> None:
+        lab.many(3)
+        lab.server.default = answering({"c1": "wrong"})
+        cli("eval", "triage", "-m", "local/other")
+        (found,) = cli("eval", "--failed", "--json").json
+        assert (found["model"], found["cases"]) == ("local/other", 1)
+
+
+def test_code_runs_only_where_the_user_says_so(lab: Lab, cli: Cli) -> None:
+    lab.write(
+        "datasets/check.py", "from pathlib import Path\nPath('ran').touch()\ndef ok(output, context): return True\n"
+    )
+    lab.cases({"id": "a", "inputs": {"ticket": "x"}, "assert": [{"type": "python", "value": "./check.py:ok"}]})
+    assert cli("eval", "triage").exit_code == 3
+    assert cli("eval", "triage", "--dry-run").exit_code == 3
+    assert not Path("ran").exists()
+    assert cli("eval", "triage", "--allow-code").exit_code == 0
+    assert Path("ran").exists()
+
+
+def test_a_reply_cannot_forge_the_terminal(lab: Lab, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.many(1)
+    lab.server.default = answering({"c0": "\x1b[2J\x1b]0;pwned\x07 wrong"})
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    shown: Any = cli("eval", "triage").err
+    assert "\x1b[2J" not in shown
+    assert "\x1b]0;" not in shown
