@@ -29,6 +29,7 @@ COMMANDS = (
     Command("eval", "evaluate:evaluate", "Evaluate prompts over their datasets."),
     Command("compare", "compare:compare", "Say what the difference between two evaluations means."),
     Command("review", "review:review", "Review a pull request: what changed, who breaks, what it did to results."),
+    Command("review-comment", "review_comment:review_comment", "Write a review to its pull request on GitHub."),
     Command("results", "results:app", "Evaluations of the past."),
     Command("dataset", "datasets:app", "The cases that prompts are evaluated on."),
     Command("log", "logs:app", "What ran, what it answered, what it cost."),

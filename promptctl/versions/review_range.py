@@ -52,6 +52,8 @@ def find_range(git: Git, work_tree: WorkTree, base: str | None, head: str | None
         return ReviewRange(tip, found.text.split("\n")[0], shown)
     if not git.is_shallow:
         return ReviewRange(tip, tip, shown, "BASE and HEAD share no history, so BASE is compared as it is")
+    if tip in _parents(git, end):
+        return ReviewRange(tip, tip, shown)
     if base is None and line is not None:
         raise HistoryIncomplete(
             f"this clone is shallow, and does not reach to where HEAD left {line.name}", hint=unshallow_hint(line)
@@ -80,6 +82,13 @@ def settings_at(git: Git, commit: str) -> Settings | None:
         return read_settings(CommitTree(git, commit, git.prefix).read(SETTINGS), f"{commit[:7]}:{SETTINGS}")
     except FileNotFoundError:
         return None
+
+
+def _parents(git: Git, commit: str) -> list[str]:
+    """The parents that a commit itself names: at the end of a shallow clone's history Git shows none."""
+    found = git.objects.read(commit)
+    header = found.data.partition(b"\n\n")[0] if found is not None and found.data is not None else b""
+    return [line[7:].decode() for line in header.split(b"\n") if line.startswith(b"parent ")]
 
 
 def _commit(git: Git, revision: str | None, what: str) -> str:

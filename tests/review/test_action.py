@@ -1,0 +1,162 @@
+"""action.yml's very steps, on a pull request's event, in the checkouts that CI makes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptctl.errors import CHECK_FAILED, OK, WORKSPACE
+from promptctl.reports.review_markdown import MARKER
+from tests.cli.conftest import git
+from tests.review.action import Runner
+from tests.review.conftest import KEY, Pull
+from tests.review.github_server import GitHub
+
+PROMPTCTL = Path(sys.executable).with_name("promptctl")
+
+
+@pytest.fixture
+def github() -> Iterator[GitHub]:
+    with GitHub() as found:
+        yield found
+
+
+class Job:
+    """A run of the action for pull request 7, in a checkout of its own."""
+
+    def __init__(self, pull: Pull, github: GitHub, tmp_path: Path) -> None:
+        self.pull = pull
+        self.github = github
+        self.tmp_path = tmp_path
+        self.source = "team/bot"
+        self.keys = dict(KEY)
+        self.number = 0
+
+    def open(self) -> str:
+        """Push the branch, and the merge that GitHub makes of it; the branch's commit."""
+        head = self.pull.git("rev-parse", "feature")
+        self.pull.git("push", "--quiet", "--force", "origin", "feature")
+        self.pull.git("checkout", "--quiet", "--detach", "origin/main")
+        self.pull.git("merge", "--quiet", "--no-ff", "--no-edit", "feature")
+        self.pull.git("push", "--quiet", "--force", "origin", "HEAD:refs/pull/7/merge")
+        self.pull.git("checkout", "--quiet", "feature")
+        self.github.heads[7] = head
+        return head
+
+    def run(self, ref: str = "refs/pull/7/merge", *, depth: int | None = 1, **inputs: str) -> tuple[int, Runner]:
+        """Check out as actions/checkout does, then run the steps."""
+        self.number += 1
+        folder = self.tmp_path / f"job-{self.number}"
+        checkout = folder / "checkout"
+        checkout.mkdir(parents=True)
+        git(checkout, "init", "--quiet")
+        git(checkout, "remote", "add", "origin", f"file://{self.pull.bare}")
+        shallow = [f"--depth={depth}"] if depth else []
+        git(checkout, "fetch", "--quiet", "--no-tags", *shallow, "origin", f"+{ref}:refs/remotes/pull/7")
+        git(checkout, "checkout", "--quiet", "--detach", "refs/remotes/pull/7")
+        event = folder / "event.json"
+        event.write_text(json.dumps(self.event()))
+        environ = {name: value for name, value in os.environ.items() if name != "LOCAL_KEY"}
+        environ |= self.keys | {"JOB_TOKEN": self.github.token, "GITHUB_API_URL": self.github.url}
+        runner = Runner(folder, checkout, self.event(), environ)
+        return runner.run(event, command=str(PROMPTCTL), **inputs), runner
+
+    def event(self) -> dict[str, Any]:
+        head = {"sha": self.pull.git("rev-parse", "feature"), "ref": "feature", "repo": {"full_name": self.source}}
+        base = {"ref": "main", "sha": git(self.pull.bare, "rev-parse", "main")}
+        pull = {"number": 7, "head": head, "base": base}
+        return {"repository": {"full_name": "team/bot"}, "number": 7, "pull_request": pull}
+
+
+@pytest.fixture
+def job(pull: Pull, github: GitHub, tmp_path: Path) -> Job:
+    pull.edit("prompts/triage.prompt.yaml", "Say one word.", "Say one word. WORSE")
+    found = Job(pull, github, tmp_path)
+    found.open()
+    return found
+
+
+def test_a_shallow_checkout_of_the_merge_is_reviewed_and_the_gate_fails(job: Job) -> None:
+    code, runner = job.run()
+    assert code == CHECK_FAILED, runner.words
+    (comment,) = job.github.comments
+    assert comment["body"].startswith(f"{MARKER}\n### ❌ Prompt review: failed")
+    assert "`triage`: worse" in comment["body"]
+    assert "shallow, so BASE" not in comment["body"]
+    assert runner.summary == comment["body"]
+    assert runner.uploaded["prompt-review"] == ["messages.txt", *(f"review.{s}" for s in ("html", "json", "md", "xml"))]
+
+
+def test_each_push_writes_the_one_comment_anew(job: Job) -> None:
+    job.run()
+    job.pull.edit("prompts/triage.prompt.yaml", " WORSE", "")
+    job.open()
+    code, runner = job.run()
+    assert code == OK, runner.words
+    (comment,) = job.github.comments
+    assert "no prompt changed" in comment["body"]
+
+
+def test_a_run_that_a_force_push_has_overtaken_keeps_quiet(job: Job) -> None:
+    job.github.heads[7] = "f" * 40
+    code, runner = job.run()
+    assert (code, job.github.comments) == (CHECK_FAILED, [])
+    assert "moved on since" in runner.words
+
+
+@pytest.mark.parametrize("depth", [1, None])
+def test_a_checkout_of_the_branch_itself_is_compared_with_where_it_left_its_target(job: Job, depth: int | None) -> None:
+    job.pull.git("checkout", "--quiet", "main")
+    job.pull.edit("prompts/other.prompt.yaml", "Something else", "Something that main changed")
+    job.pull.git("push", "--quiet", "origin", "main")
+    job.pull.git("checkout", "--quiet", "feature")
+    code, runner = job.run("refs/heads/feature", depth=depth)
+    assert code == CHECK_FAILED, runner.words
+    assert "`triage`" in job.github.comments[0]["body"]
+    assert "`other`" not in job.github.comments[0]["body"]
+
+
+def test_a_fork_without_keys_passes_says_so_and_leaves_the_summary(job: Job) -> None:
+    job.source, job.keys, job.github.is_read_only = "stranger/bot", {}, True
+    code, runner = job.run()
+    assert code == OK, runner.words
+    assert "not evaluated" in runner.summary
+    assert "from a fork may not comment" in runner.words
+    assert job.pull.server.requests == []
+
+
+def test_a_review_that_cannot_be_made_says_why_in_the_comment(job: Job) -> None:
+    code, runner = job.run(base="no-such-branch")
+    assert code == WORKSPACE, runner.words
+    assert "it could not be made" in job.github.comments[0]["body"]
+    assert "no commit no-such-branch" in job.github.comments[0]["body"]
+
+
+def test_a_push_outside_a_pull_request_reviews_and_comments_nothing(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job, "event", lambda: {"repository": {"full_name": "team/bot"}})
+    code, runner = job.run("refs/heads/feature", depth=None, base=job.pull.git("rev-parse", "origin/main"))
+    assert (code, job.github.comments) == (CHECK_FAILED, []), runner.words
+    assert "belongs to no pull request" in runner.words
+
+
+def test_options_reach_the_command(job: Job) -> None:
+    code, runner = job.run(gate="strict", margin="0.1", model="echo/echo", max_cost="2", comment="false", artifact="")
+    assert code == OK, runner.words
+    assert (job.github.comments, runner.uploaded) == ([], {})
+    data = json.loads((Path(runner.outputs["review"]["folder"]) / "review.json").read_text())
+    assert (data["gate"], data["margin"]) == ("strict", 0.1)
+    assert "--model echo/echo" in data["reproduce"]
+
+
+def test_what_a_stranger_names_is_never_run(job: Job, tmp_path: Path) -> None:
+    marks = tmp_path / "it-ran"
+    code, runner = job.run(model=f"$(touch {marks})", base=f"; touch {marks} #")
+    assert code != OK
+    assert not marks.exists()
+    assert runner.outputs["review"]["exit-code"] == str(code)
