@@ -16,6 +16,8 @@ __all__ = ["new_id", "short_id", "utc_now"]
 _RANDOM_BITS = 74
 _STEP_BITS = 32
 _LOW_BITS = 62
+_DRAW_BYTES = 14
+_DRAWS = 64  # asking the system each time costs more than all the rest of an id
 
 
 class _Clock:
@@ -24,15 +26,20 @@ class _Clock:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._last = 0
+        self._pool = b""
         os.register_at_fork(after_in_child=self._after_fork)
 
     def _after_fork(self) -> None:
         self._lock = threading.Lock()
+        self._pool = b""  # a child must not hand out what its parent will
 
     def tick(self) -> int:
-        random = int.from_bytes(os.urandom(14), "big")
-        now = (time.time_ns() // 1_000_000) << _RANDOM_BITS | random & ((1 << _RANDOM_BITS) - 1)
         with self._lock:
+            if not self._pool:
+                self._pool = os.urandom(_DRAW_BYTES * _DRAWS)
+            random = int.from_bytes(self._pool[:_DRAW_BYTES], "big")
+            self._pool = self._pool[_DRAW_BYTES:]
+            now = (time.time_ns() // 1_000_000) << _RANDOM_BITS | random & ((1 << _RANDOM_BITS) - 1)
             if now <= self._last:  # the same millisecond, or a clock set back: a random step further, never equal
                 now = self._last + 1 + (random >> _RANDOM_BITS & ((1 << _STEP_BITS) - 1))
             self._last = now
