@@ -11,7 +11,7 @@ from promptctl.errors import INCOMPLETE
 from promptctl.evaluations.comparison import PASSED
 from promptctl.evaluations.review import Review
 from promptctl.reports.prompt_diff import diff_lines
-from promptctl.reports.review import Outcome, about_moves, counts, dataset_parts, outcomes
+from promptctl.reports.review import Outcome, about_moves, counts, dataset_parts, outcomes, readable
 
 MOST_IDS = 10
 _COLOURS = {"+": "green", "-": "red", "!": "yellow", "@": "cyan"}
@@ -32,7 +32,7 @@ def say_review(review: Review) -> None:
     for found in review.measurements:
         if found.compared:
             say()
-            say_comparisons(found.compared, as_json=False)
+            say_comparisons([readable(each) for each in found.compared], as_json=False)
     rows = list(outcomes(review))
     if rows:
         say()

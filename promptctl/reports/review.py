@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from promptctl.errors import INCOMPLETE, Problem
@@ -57,6 +57,19 @@ def is_timed(evaluation: Evaluation) -> bool:
     """Whether latencies say anything: not where no model was asked."""
     is_offline = evaluation.row.model.startswith(("echo/", "replay/")) or bool(evaluation.row.spec.get("is_replayed"))
     return not is_offline
+
+
+def is_timed_pair(compared: Compared) -> bool:
+    """Whether latencies of both sides say anything."""
+    return is_timed(compared.base) and is_timed(compared.head)
+
+
+def readable(compared: Compared) -> Compared:
+    """The comparison without latencies where no model was asked."""
+    if is_timed_pair(compared):
+        return compared
+    usage = tuple(each for each in compared.comparison.usage if each.name != "latency_ms")
+    return replace(compared, comparison=replace(compared.comparison, usage=usage))
 
 
 def stable_head(evaluation: Evaluation) -> dict[str, Any]:
@@ -216,7 +229,7 @@ def _measurement(found: Measurement) -> dict[str, Any]:
 def _compared(found: Compared) -> dict[str, Any]:
     data = comparison_as_dict(found)
     data |= {"base": stable_head(found.base), "head": stable_head(found.head)}
-    if not (is_timed(found.base) and is_timed(found.head)):
+    if not is_timed_pair(found):
         data["usage"] = [usage for usage in data["usage"] if usage["name"] != "latency_ms"]
         for pair in (*data["regressed"], *data["improved"]):
             for side in ("base", "head"):

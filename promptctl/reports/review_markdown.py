@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from promptctl.errors import INCOMPLETE, Problem
-from promptctl.evaluations.compared import Compared
 from promptctl.evaluations.comparison import PASSED
 from promptctl.evaluations.review import PromptReview, Review
 from promptctl.reports.comparison import amount, comparison_markdown
 from promptctl.reports.comparison import difference as told_difference
 from promptctl.reports.markdown import code, fenced, inline
 from promptctl.reports.prompt_diff import diff_lines, hunk_lines
-from promptctl.reports.review import Outcome, about_moves, counts, dataset_parts, is_timed, outcomes, reproduce
+from promptctl.reports.review import (
+    Outcome,
+    about_moves,
+    counts,
+    dataset_parts,
+    is_timed,
+    is_timed_pair,
+    outcomes,
+    readable,
+    reproduce,
+)
 
 MARKER = "<!-- promptctl-review -->"
 LONGEST = 65_000
@@ -109,7 +118,7 @@ def _numbers(row: Outcome) -> tuple[str, str, str, str]:
     cost, latency_ms = usage.get("cost_nano_usd"), usage.get("latency_ms")
     costs = _sides("cost_nano_usd", cost.base_total, cost.head_total) if cost is not None else "-"
     times = "-"
-    if latency_ms is not None and _is_timed(row.compared):
+    if latency_ms is not None and is_timed_pair(row.compared):
         times = _sides("latency_ms", latency_ms.base_p50, latency_ms.head_p50)
     return shares, told_difference(passed) if passed is not None else "-", costs, times
 
@@ -172,7 +181,7 @@ def _results(review: Review, detail: _Detail) -> Iterator[str]:
     for found in review.measurements:
         for compared in found.compared:
             yield "\n"
-            yield from comparison_markdown(_readable(compared), most_cases=detail.cases)
+            yield from comparison_markdown(readable(compared), most_cases=detail.cases)
         for evaluation in found.evaluations:
             row = evaluation.row
             mark = {"passed": "✅", "failed": "❌"}.get(evaluation.verdict, "⚠️")
@@ -182,18 +191,6 @@ def _results(review: Review, detail: _Detail) -> Iterator[str]:
             if failing:
                 more = f" and {len(failing) - detail.cases} more" if len(failing) > detail.cases else ""
                 yield f"\nNot passed: {inline(', '.join(failing[: detail.cases]))}{more}.\n"
-
-
-def _is_timed(compared: Compared) -> bool:
-    return is_timed(compared.base) and is_timed(compared.head)
-
-
-def _readable(compared: Compared) -> Compared:
-    """The comparison without latencies where no model was asked."""
-    if _is_timed(compared):
-        return compared
-    usage = tuple(each for each in compared.comparison.usage if each.name != "latency_ms")
-    return replace(compared, comparison=replace(compared.comparison, usage=usage))
 
 
 def _diffs(review: Review, detail: _Detail) -> Iterator[str]:

@@ -79,12 +79,21 @@ def test_a_base_that_is_not_here_is_named_with_the_command_that_brings_it(pushed
 
 
 def test_a_shallow_clone_with_the_base_compares_it_as_it_is_and_says_so(pushed: Pull) -> None:
+    base = git(pushed.bare, "rev-parse", "main")
+    clone = cloned(pushed, "--depth=1", "--branch=feature")
+    git(clone.root, "fetch", "--quiet", "--depth=1", "origin", base)
+    data = clone.data(base=base, is_evaluated=False)
+    assert [each["prompt"] for each in data["prompts"]] == ["greet", "other"]
+    assert any("shallow, so BASE is compared as it is" in note for note in data["notes"])
+
+
+def test_a_shallow_clone_with_its_own_parent_has_nothing_to_say(pushed: Pull) -> None:
     base = git(pushed.bare, "rev-parse", "main~1")
     clone = cloned(pushed, "--depth=1", "--branch=feature")
     git(clone.root, "fetch", "--quiet", "--depth=1", "origin", base)
     data = clone.data(base=base, is_evaluated=False)
     assert [each["prompt"] for each in data["prompts"]] == ["other"]
-    assert any("shallow, so BASE is compared as it is" in note for note in data["notes"])
+    assert not any("compared as it is" in note for note in data["notes"])
 
 
 def test_a_branch_that_is_new_has_no_commit_before(pushed: Pull) -> None:
