@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from types import TracebackType
 from typing import Any
 
@@ -19,6 +19,7 @@ from promptctl.cli.output import (
     styled,
     tell,
 )
+from promptctl.cli.text_difference import difference_lines, shortened
 from promptctl.evaluations.evaluation import Evaluation, Plan
 from promptctl.evaluations.evaluator import Progress
 from promptctl.evaluations.outcomes import CaseResults, case_results, failed_assertions
@@ -85,8 +86,10 @@ class EvaluationProgress:
         self._bar.update(self._task, completed=progress.carried + progress.done, counts=counts)
 
 
-def say_evaluations(workspace: Workspace, found: Sequence[Evaluation], *, as_json: bool) -> None:
-    """Print evaluations: totals on stdout; the failing cases and the verdict as words."""
+def say_evaluations(
+    workspace: Workspace, found: Sequence[Evaluation], *, as_json: bool, most_failures: int | None = MOST_SHOWN
+) -> None:
+    """Print evaluations: totals on stdout; the failing cases, at most so many of each, and the verdict as words."""
     if as_json:
         say_json([evaluation_head(each) for each in found])
         return
@@ -101,7 +104,7 @@ def say_evaluations(workspace: Workspace, found: Sequence[Evaluation], *, as_jso
         if is_terminal() and not is_one_of_many:
             _say_groups(each)
         _say_repeats(each)
-        _tell_failures(workspace, each)
+        _tell_failures(workspace, each, most_failures)
         if not is_one_of_many:
             _tell_verdict(each)
     if len(found) > 1 and passed:
@@ -182,21 +185,16 @@ def _counts(counts: Counts) -> tuple[int, int, int]:
     return counts.passed, counts.failed, counts.errors
 
 
-def _tell_failures(workspace: Workspace, found: Evaluation) -> None:
+def _tell_failures(workspace: Workspace, found: Evaluation, most: int | None) -> None:
     wrong = found.summary.counts.failed + found.summary.counts.errors
     if not wrong:
         return
-    rows = results(workspace.log, found.row.id)
-    shown = 0
-    for case in case_results(rows, found.row.spec.get("at_least")):
-        if case.outcome.status == "passed":
-            continue
-        if shown == MOST_SHOWN:
-            tell(f"… and {wrong - shown} more: promptctl results show {found.row.id[-8:]}")
-            break
-        shown += 1
+    cases = case_results(results(workspace.log, found.row.id), found.row.spec.get("at_least"))
+    for case in islice((case for case in cases if case.outcome.status != "passed"), most):
         for line in failure_lines(case):
             tell(line)
+    if most is not None and wrong > most:
+        tell(f"\n… and {wrong - most} more: promptctl results show {found.row.id[-8:]}")
 
 
 def failure_lines(case: CaseResults) -> Iterator[str]:
@@ -212,10 +210,9 @@ def failure_lines(case: CaseResults) -> Iterator[str]:
     for graded in assertions:
         yield f"    {graded['type']}: {graded['reason']}"
         if graded.get("expected") is not None:
-            yield f"      expected  {_short(graded['expected'])}"
-            yield f"      got       {_short(graded.get('got'))}"
+            yield from (f"      {line}" for line in difference_lines(graded["expected"], graded.get("got")))
     if row.output is not None and not any(graded.get("got") is not None for graded in assertions):
-        yield f"      reply     {_short(row.output)}"
+        yield f"      reply     {shortened(row.output)}"
 
 
 def _tell_verdict(found: Evaluation) -> None:
@@ -228,9 +225,3 @@ def _tell_verdict(found: Evaluation) -> None:
     elif found.summary.counts.errors:
         kinds = ", ".join(f"{number} {name}" for name, number in sorted(found.summary.error_types.items()))
         tell(f"  {kinds}; ask again with: promptctl eval --retry-errors {found.row.id[-8:]}")
-
-
-def _short(value: Any, width: int = 300) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = text.replace("\n", "⏎")
-    return text if len(text) <= width else text[: width - 1] + "…"

@@ -11,6 +11,8 @@ from promptctl.cli import options
 from promptctl.cli.evaluation_output import failure_lines, say_evaluations
 from promptctl.cli.output import format_cost, is_terminal, say, say_json, say_table, tell
 from promptctl.errors import UsageError
+from promptctl.evaluations.claims import is_claimed
+from promptctl.evaluations.earlier import group_of
 from promptctl.evaluations.evaluation import load
 from promptctl.evaluations.outcomes import case_results
 from promptctl.log.evaluations import delete_evaluation, evaluation, evaluations, results
@@ -68,7 +70,7 @@ def list_results(
                 row.prompt,
                 _version(row),
                 row.model,
-                _verdict(row),
+                _verdict(row, is_running=is_claimed(workspace.state_folder, group_of(row))),
                 row.totals.get("passed"),
                 row.totals.get("failed"),
                 row.totals.get("errors"),
@@ -87,9 +89,11 @@ def _version(row: EvaluationRow) -> str:
     return display.partition(" (")[0] if is_terminal() else display
 
 
-def _verdict(row: EvaluationRow) -> str:
+def _verdict(row: EvaluationRow, *, is_running: bool) -> str:
     """How it ended, and whether it only asked flipped cases again, as a comparison does."""
     verdict = str(row.totals.get("verdict", row.status))
+    if row.status == "running":
+        verdict = "running" if is_running else "interrupted"
     return f"{verdict} (rerun)" if "rerun_of" in row.spec else verdict
 
 
@@ -104,7 +108,7 @@ def show_results(
     workspace = options.workspace_of(context)
     found = load(workspace.log, evaluation(workspace.log, wanted).id)
     if case is None:
-        say_evaluations(workspace, [found], as_json=as_json)
+        say_evaluations(workspace, [found], as_json=as_json, most_failures=None)
         return
     rows = [row for row in results(workspace.log, found.row.id) if row.case_id == case]
     if not rows:
@@ -140,6 +144,10 @@ def delete_results(
 ) -> None:
     """Delete evaluations with their results; the executions they made stay in the log."""
     workspace = options.workspace_of(context)
-    for row in [evaluation(workspace.log, each) for each in wanted]:
+    rows = [evaluation(workspace.log, each) for each in wanted]
+    for row in rows:
+        if is_claimed(workspace.state_folder, group_of(row)):
+            raise UsageError(f"evaluation {row.id[-8:]} is running", hint="stop it, or wait for its end")
+    for row in rows:
         number = delete_evaluation(workspace.log, row.id)
         tell(f"deleted  {row.id} ({row.prompt}, {number} results)")

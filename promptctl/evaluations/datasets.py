@@ -88,7 +88,9 @@ class Dataset:
         preparer = Preparer(tree, prompt.path)
         defaults = Defaults(assertions=github_assertions(inline.get("evaluators", ())), implies_equals=False)
         header = Header(prompt.path, prompt.name, (prompt.id,), prompt.description)
-        return cls(header, RowFile(lambda: github_rows(prompt, inline.get("testData", ()))), defaults, preparer)
+        return cls(
+            header, RowFile(lambda: github_rows(prompt, inline.get("testData", ())), prompt.path), defaults, preparer
+        )
 
     def cases(self, prompt: Prompt | None = None) -> Iterator[Case]:
         """Each case, one at a time. With a prompt, table cells are read by the types of its inputs.
@@ -123,7 +125,7 @@ class Dataset:
             run.problems += invalid.problems
         except WorkspaceError as error:
             run.problems.append(Problem(error.message, error.place, error.hint, "unreadable"))
-        problems = run.finished(self._twice, Place(self.header.path))
+        problems = run.finished(self._twice, Place(self._rows.path))
         if not any(problem.severity == "error" for problem in problems):
             self.count, self.digest, self.judges = run.count, run.digest, frozenset(run.judges)
         return problems

@@ -77,7 +77,7 @@ def unfinished(
         recent = [row for row in recent if row.prompt in prompts]
     with_errors = [row for row in recent if row.totals.get("errors")]
     waiting = [row for row in recent if row.status != "finished" or (is_retry and row in with_errors)]
-    free = [row for row in waiting if not is_running(_group(row))]
+    free = [row for row in waiting if not is_running(group_of(row))]
     if free:
         return _of_one_command(free)
     if waiting:
@@ -95,8 +95,9 @@ def is_part_of_comparison(row: EvaluationRow) -> bool:
 
 def _of_one_command(rows: list[EvaluationRow]) -> list[EvaluationRow]:
     """Those of the newest one's command, the oldest first."""
-    return [row for row in reversed(rows) if _group(row) == _group(rows[0])]
+    return [row for row in reversed(rows) if group_of(row) == group_of(rows[0])]
 
 
-def _group(row: EvaluationRow) -> str:
+def group_of(row: EvaluationRow) -> str:
+    """What the evaluations of one command share."""
     return str(row.spec.get("group", row.id))

@@ -31,7 +31,8 @@ def dataset_path(tree: Tree, name: str, inside: Callable[[str], str]) -> str:
         path = inside(name)
         if path in known:
             return path
-    near = nearest(name, [*known, *(path.removeprefix(DATASETS + "/") for path in known)])
+    short = [path.removeprefix(DATASETS + "/") for path in known]
+    near = nearest(name, [*(each.rpartition(".")[0] for each in short), *short, *known])
     raise UsageError(
         f"there is no dataset {name}", hint=f"did you mean {near[0]}?" if near else "promptctl dataset list shows all"
     )

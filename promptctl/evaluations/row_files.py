@@ -24,10 +24,11 @@ Read = Callable[[], Iterator[Row | Problem]]
 class RowFile:
     """Where a dataset's rows come from. `read` starts anew each time, and gives a problem in place of a bad row.
 
-    `default_as_written` is for the default inputs what `Row.as_written` is for a row's.
+    `path` is the file that holds them. `default_as_written` is for the default inputs what `Row.as_written` is for a row's.
     """
 
     read: Read
+    path: str
     header: Mapping[str, Any] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     locate_default: Locate = lambda *_keys: Place("")
@@ -41,7 +42,7 @@ def open_rows(tree: Tree, path: str) -> RowFile:
         message = f"{path} holds recorded replies, which are no cases"
         raise InvalidFiles([Problem(message, Place(path), "name a dataset below datasets/", "not-a-dataset")])
     if suffix in _READERS:
-        return RowFile(lambda: _READERS[suffix](tree, path))
+        return RowFile(lambda: _READERS[suffix](tree, path), path)
     if suffix not in DATASET_SUFFIXES:
         hint = f"datasets are {', '.join((*DATASET_SUFFIXES, *_READERS))} files"
         raise InvalidFiles([Problem(f"{path} is no dataset by its name", Place(path), hint, "not-a-dataset")])
@@ -52,7 +53,7 @@ def open_rows(tree: Tree, path: str) -> RowFile:
     read = _inline(file) if file.cases_path is None else _beside(tree, file, file.cases_path)
     as_written = partial(file.as_written, ("defaults", "inputs")) if file.defaults.get("inputs") else None
     locate = partial(file.document.place, "defaults")
-    return RowFile(read, file.header, file.defaults, locate, as_written)
+    return RowFile(read, file.cases_path or path, file.header, file.defaults, locate, as_written)
 
 
 def _suffix(path: str) -> str:

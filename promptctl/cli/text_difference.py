@@ -1,0 +1,49 @@
+"""What was expected beside what came, shown where they differ."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+_WIDTH = 300
+_KEPT_BEFORE = 30
+_MOST_LINES = 20
+
+
+def difference_lines(expected: Any, got: Any) -> Iterator[str]:
+    """Two texts of several lines as a diff (`-` was expected, `+` came); anything else on a line each, cut alike."""
+    wanted, came = _text(expected), _text(got)
+    if "\n" in wanted.strip() and "\n" in came.strip():
+        yield from _diff(wanted, came)
+        return
+    start = _first_difference(wanted, came)
+    yield f"expected  {shortened(wanted, start)}"
+    yield f"got       {shortened(came, start)}"
+
+
+def shortened(value: Any, start: int = 0, width: int = _WIDTH) -> str:
+    """A value on one line: from shortly before `start`, where that is far, and no longer than `width`."""
+    text = _text(value)
+    cut = start - _KEPT_BEFORE if start > width // 2 else 0
+    shown = text[cut : cut + width].replace("\n", "⏎")
+    return ("…" if cut else "") + shown + ("…" if len(text) > cut + width else "")
+
+
+def _diff(wanted: str, came: str) -> Iterator[str]:
+    lines = list(difflib.unified_diff(wanted.splitlines(), came.splitlines(), "expected", "got", lineterm="", n=1))
+    for line in lines[2 : 2 + _MOST_LINES]:
+        if not line.startswith("@@"):
+            yield shortened(line)
+    if len(lines) > _MOST_LINES + 2:
+        yield f"… {len(lines) - _MOST_LINES - 2} more lines"
+
+
+def _first_difference(first: str, second: str) -> int:
+    pairs = zip(first, second, strict=False)
+    return next((at for at, (one, other) in enumerate(pairs) if one != other), min(len(first), len(second)))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,101 @@
+"""`promptctl dataset`: the cases that prompts are evaluated on."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli.conftest import Cli
+from tests.evaluation_lab import Lab
+
+
+@pytest.fixture(autouse=True)
+def _datasets(lab: Lab) -> None:
+    lab.cases(
+        {"id": "one", "inputs": {"ticket": "a"}, "expected": "a", "tags": ["smoke"]},
+        {"id": "two", "inputs": {"ticket": "b"}, "assert": [{"type": "contains", "value": "b"}], "must_pass": True},
+        description="Two cases.",
+        min_pass=0.5,
+    )
+    lab.write("datasets/more/rows.yaml", "prompts: [triage]\ncases: ./rows.csv\n")
+    lab.write("datasets/more/rows.csv", "id,ticket,expected\nx,1,1\ny,2,2\nz,3,3\n")
+
+
+def test_each_is_listed_with_its_cases_and_prompts(cli: Cli) -> None:
+    found = cli("dataset", "list", "--json").json
+    assert [(each["dataset"], each["cases"], each["prompts"]) for each in found] == [
+        ("datasets/more/rows.yaml", 3, ["triage"]),
+        ("datasets/triage.yaml", 2, ["triage"]),
+    ]
+    lines = cli("dataset", "list").out.splitlines()
+    assert lines[2] == "datasets/triage.yaml\t2\ttriage\tTwo cases."
+
+
+@pytest.mark.parametrize("name", ["triage", "triage.yaml", "datasets/triage.yaml"])
+def test_a_case_is_shown_with_what_decides_it(cli: Cli, name: str) -> None:
+    shown = cli("dataset", "show", name, "--json").json
+    assert shown["min_pass"] == 0.5
+    assert [(case["id"], case["assertions"], case["must_pass"]) for case in shown["cases"]] == [
+        ("one", ["equals"], False),
+        ("two", ["contains"], True),
+    ]
+
+
+def test_an_unknown_name_is_told_with_the_nearest(cli: Cli) -> None:
+    ran = cli("dataset", "show", "triaeg")
+    assert (ran.exit_code, "did you mean triage" in ran.err) == (2, True)
+
+
+def test_a_sound_dataset_is_said_to_be_so(cli: Cli) -> None:
+    ran = cli("dataset", "validate", "more/rows")
+    assert (ran.exit_code, ran.out) == (0, "datasets/more/rows.yaml: 3 cases\n")
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "place", "words"),
+    [
+        ("x.yaml", "cases: [{id: a, inputs: {ticket: x}, expected: x}, {id: a, inputs: {ticket: y}, expected: y}]",
+         "x.yaml:1:", "given twice"),
+        ("x.yaml", "cases:\n  - {id: a, inputs: {}, expected: x}", "x.yaml:2:", "`ticket` is missing"),
+        ("x.yaml", "cases:\n  - {id: a, inputs: {ticket: x}, assert: [{type: equal}]}", "x.yaml:2:", "not known"),
+        ("x.yaml", "cases:\n  - {id: a, inputs: {ticket: x}, expect: x}", "x.yaml:2:", "expect"),
+        ("x.yaml", "", "x.yaml", "the file is empty"),
+        ("rows.csv", "id,ticket,expected\na,x\n", "rows.csv:2", "2"),
+        ("rows.csv", b"id,ticket,expected\na,\xff\xfe,x\n", "rows.csv:2", "is not UTF-8"),
+        ("rows.csv", "", "rows.csv", "holds no case"),
+        ("rows.jsonl", '{"id": "a", "inputs": {"ticket": "x"}, "expected": 1}\n{"id"\n', "rows.jsonl:2", "not JSON"),
+        ("rows.jsonl", b'{"id": "' + b"a" * (9 << 20), "rows.jsonl:1", "longer than 8 MiB"),
+    ],
+    ids=["duplicate id", "missing variable", "unknown assertion", "unknown key", "empty", "ragged csv", "not utf-8",
+         "empty csv", "not json", "a line of 9 MiB"],
+)  # fmt: skip
+def test_what_is_wrong_is_told_with_file_and_line_and_nothing_is_asked(
+    lab: Lab, cli: Cli, file: str, text: str | bytes, place: str, words: str
+) -> None:
+    data = text if isinstance(text, bytes) else text.encode()
+    if file == "x.yaml":
+        lab.write("datasets/x.yaml", "")
+        (lab.root / "datasets/x.yaml").write_bytes(b"prompts: [triage]\n" * bool(data) + data)
+        place = place.replace(":2:", ":3:").replace(":1:", ":2:")
+    else:
+        (lab.root / f"datasets/{file}").write_bytes(data)
+        lab.write("datasets/x.yaml", f"prompts: [triage]\ncases: ./{file}\n")
+    ran = cli("dataset", "validate", "x")
+    assert ran.exit_code in (1, 3)
+    assert f"error: datasets/{place}" in ran.err
+    assert words in ran.err
+    ran = cli("eval", "triage", "-d", "x")
+    assert (ran.exit_code, lab.asked) == (3, [])
+
+
+def test_a_logged_execution_becomes_a_case(lab: Lab, cli: Cli) -> None:
+    lab.write("datasets/triage.yaml", "prompts: [triage]\ncases:\n  - {id: a, inputs: {ticket: a}, expected: a}\n")
+    made = cli("run", "triage", "-i", "ticket=Where is it?", "--json").json
+    options = ["--id", "asked", "--tag", "logged", "--expect-reply"]
+    ran = cli("dataset", "add", "triage", "--execution", made["id"][-8:], *options)
+    assert (ran.exit_code, "asked" in ran.err) == (0, True)
+    shown = cli("dataset", "show", "triage", "--json").json["cases"][-1]
+    assert (shown["id"], shown["inputs"], shown["expected"]) == ("asked", {"ticket": "Where is it?"}, "Where is it?")
+    assert cli("eval", "triage", "--case", "asked").exit_code == 0
+    assert json.dumps(shown)

@@ -1,0 +1,124 @@
+"""`promptctl results`: evaluations of the past."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.cli.conftest import Cli
+from tests.evaluation_lab import Lab, answering, environ_of, slowly
+from tests.openai_server import failure
+
+
+@pytest.fixture
+def done(lab: Lab, cli: Cli) -> dict[str, str]:
+    """One evaluation of three cases, of which one failed and one is an error; its id by name."""
+    lab.many(3)
+    lab.server.default = answering({"c1": "wrong", "c2": failure(400, "no such thing")})
+    (found,) = cli("eval", "triage", "--json").json
+    return {"id": found["evaluation"], "short": found["evaluation"][-8:]}
+
+
+def test_the_newest_stands_first(cli: Cli, done: dict[str, str]) -> None:
+    (second,) = cli("eval", "triage", "-m", "echo/echo", "--json").json
+    listed = cli("results", "list", "--json").json
+    assert [each["evaluation"] for each in listed] == [second["evaluation"], done["id"]]
+    assert [(each["verdict"], each["passed"]) for each in listed] == [("passed", 3), ("failed", 1)]
+    assert [each["evaluation"] for each in cli("results", "list", "-n", "1", "--json").json] == [second["evaluation"]]
+    assert cli("results", "list", "--prompt", "other", "--json").json == []
+    header, *rows = (line.split("\t") for line in cli("results", "list").out.splitlines())
+    assert [dict(zip(header, row, strict=True))["verdict"] for row in rows] == ["passed", "failed"]
+
+
+def test_it_is_shown_as_it_was_when_it_ended(cli: Cli, done: dict[str, str]) -> None:
+    ran = cli("results", "show", done["short"])
+    assert ran.exit_code == 0
+    assert "✗ failed  c1" in ran.err
+    assert "! error  c2" in ran.err
+    assert "no such thing" in ran.err
+    assert f"promptctl eval --retry-errors {done['short']}" in ran.err
+    (shown,) = cli("results", "show", done["id"], "--json").json
+    assert (shown["passed"], shown["failed"], shown["errors"], shown["verdict"]) == (1, 1, 1, "failed")
+
+
+def test_everything_of_one_case_is_shown(cli: Cli, done: dict[str, str]) -> None:
+    ran = cli("results", "show", done["short"], "--case", "c1")
+    assert ran.out == "wrong\n"
+    assert 'expected "c1", got "wrong"' in ran.err
+    (row,) = cli("results", "show", done["short"], "--case", "c1", "--json").json
+    assert (row["case"], row["output"], row["status"], row["repeat"]) == ("c1", "wrong", "failed", 1)
+    assert cli("results", "show", done["short"], "--case", "c9").exit_code == 2
+
+
+def test_show_leaves_no_failure_out_and_eval_names_the_way_there(lab: Lab, cli: Cli) -> None:
+    lab.many(15)
+    lab.server.default = answering({}, otherwise=failure(400))
+    ran = cli("eval", "triage", "--json")
+    (found,) = ran.json
+    shown = cli("results", "show", found["evaluation"][-8:]).err
+    assert shown.count("! error") == 15
+    again = cli("eval", "triage").err
+    assert again.count("! error") == 10
+    assert "… and 5 more: promptctl results show" in again
+
+
+def test_long_texts_are_shown_where_they_differ(lab: Lab, cli: Cli) -> None:
+    same = "word " * 200
+    lab.cases(
+        {"id": "line", "inputs": {"ticket": "a"}, "expected": f"{same}left"},
+        {"id": "lines", "inputs": {"ticket": "b"}, "expected": "one\ntwo\nthree\nfour\nfive"},
+    )
+    lab.server.default = answering({"a": f"{same}right", "b": "one\ntwo\nTHREE\nfour\nfive"})
+    shown = cli("eval", "triage").err
+    assert [line.split()[-1] for line in shown.splitlines() if "word" in line and "expected  …" in line] == ["left"]
+    assert [line.strip() for line in shown.splitlines() if line.strip().startswith(("-", "+"))] == ["-three", "+THREE"]
+
+
+@pytest.mark.parametrize("name", ["r.json", "r.jsonl", "r.csv", "r.md", "r.xml", "r.html"])
+def test_it_can_be_exported_later_as_it_would_have_been_written_then(
+    lab: Lab, cli: Cli, done: dict[str, str], name: str
+) -> None:
+    assert cli("results", "export", done["short"], "-o", name).exit_code == 0
+    exported = (lab.root / name).read_text()
+    cli("eval", "--resume", done["short"], "-o", f"again.{name[2:]}")
+    assert "c1" in exported
+    assert exported.count("wrong") == (lab.root / f"again.{name[2:]}").read_text().count("wrong")
+
+
+def test_deleted_is_gone_and_its_executions_stay(cli: Cli, done: dict[str, str]) -> None:
+    assert cli("results", "delete", "ffff").exit_code == 3
+    ran = cli("results", "delete", done["short"])
+    assert (ran.exit_code, "3 results" in ran.err) == (0, True)
+    assert cli("results", "list", "--json").json == []
+    assert cli("results", "show", done["short"]).exit_code == 3
+    assert len(cli("log", "list", "--json").json) == 3
+
+
+def test_one_that_was_killed_is_told_from_one_that_is_running(lab: Lab, cli: Cli) -> None:
+    lab.many(30)
+    lab.server.default = slowly(0.1)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "promptctl", "eval", "triage", "-j", "1"],
+        cwd=lab.root, env=environ_of(lab.root), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 30
+    while len(lab.asked) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+    def verdict() -> str:
+        header, row = (line.split("\t") for line in cli("results", "list").out.splitlines())
+        return dict(zip(header, row, strict=True))["verdict"]
+
+    (listed,) = cli("results", "list", "--status", "running", "--json").json
+    assert verdict() == "running"
+    assert cli("results", "delete", listed["evaluation"]).exit_code == 2
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert verdict() == "interrupted"
+    assert json.dumps(listed)
