@@ -112,6 +112,8 @@ class Session:
 def environment() -> dict[str, str]:
     """What a session's commands see: this interpreter's `promptctl` first, no colour, no wide or narrow surprise."""
     environ = {**os.environ, "TERM": "dumb", "COLUMNS": str(COLUMNS), "LINES": "50", "GIT_PAGER": "cat"}
+    for who in ("AUTHOR", "COMMITTER"):
+        environ |= {f"GIT_{who}_NAME": "Ada Example", f"GIT_{who}_EMAIL": "ada@example.com"}
     environ["PATH"] = str(Path(sys.executable).parent) + os.pathsep + environ["PATH"]
     return environ
 
@@ -235,8 +237,7 @@ def rewritten(page: str, folder: Path) -> str:
 
 def _rewrite(path: Path) -> None:
     with tempfile.TemporaryDirectory() as temporary:
-        identity = "[user]\n\tname = Ada Example\n\temail = ada@example.com\n[init]\n\tdefaultBranch = main\n"
-        (Path(temporary) / "gitconfig").write_text(identity, encoding="utf-8")
+        (Path(temporary) / "gitconfig").write_text("[init]\n\tdefaultBranch = main\n", encoding="utf-8")
         os.environ["GIT_CONFIG_GLOBAL"] = str(Path(temporary) / "gitconfig")
         work = Path(temporary) / "work"
         work.mkdir()

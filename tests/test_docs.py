@@ -1,0 +1,181 @@
+"""The documentation says what is so: its commands exist, its sessions run, its generated parts and links are right."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from promptctl.cli.main import app
+from promptctl.cli.reference import reference
+from promptctl.evaluations.assertions.kinds import KINDS
+from promptctl.log.schema import schema_sql
+from tests.docs_generated import ROOT, generated, pages
+from tests.docs_session import blocks, differences, steps
+
+PAGES = pages()
+NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
+LINKED = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_INLINE = re.compile(r"`([^`\n]+)`")
+_MACHINE = re.compile(r"(?<![\w.~$}])/(?:root|work|home|Users|opt)/\w|pypi\.org|pythonhosted\.org|registry\.npmjs\.org")
+# Options that the pages name and that are Git's, pip's or SQLite's.
+_FOREIGN = {"--atomic", "--end-of-options", "--no-tags", "--unshallow", "--batch"}
+
+
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_a_session_shows_what_comes(page: Path, tmp_path: Path) -> None:
+    found = differences(text_of(page), tmp_path)
+    assert not found, "write what is so with: python -m tests.docs_session PAGE\n\n" + "\n\n".join(found)
+
+
+def test_the_readme_has_a_session() -> None:
+    commands = [step.command for block in blocks(text_of(ROOT / "README.md")) for step in steps(block)]
+    for verb in ("init", "render", "run", "diff", "eval", "log"):
+        assert any(command.startswith(f"promptctl {verb}") for command in commands)
+
+
+def test_the_reference_is_what_the_commands_say() -> None:
+    assert text_of(ROOT / "docs/cli.md") == reference(), "write it with: make docs"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_generated_parts_are_up_to_date(page: Path) -> None:
+    assert text_of(page) == generated(text_of(page)), "write them with: python -m tests.docs_generated"
+
+
+def test_the_schema_of_the_log_is_in_the_docs() -> None:
+    assert schema_sql() in text_of(ROOT / "docs/log.md")
+
+
+@pytest.mark.parametrize("page", LINKED, ids=[page.relative_to(ROOT).as_posix() for page in LINKED])
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in _LINK.findall(_prose(text_of(page))):
+        if link.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in _anchors(text_of(target)), link
+
+
+@pytest.mark.parametrize("page", LINKED, ids=[page.relative_to(ROOT).as_posix() for page in LINKED])
+def test_commands_and_options_exist(page: Path) -> None:
+    text = text_of(page)
+    for command in _commands(text):
+        _check(command)
+    every = {option for command in _tree(root_command()) for option in _options(command)}
+    for inline in _INLINE.findall(_prose(text)):
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", inline):
+            assert option in every | _FOREIGN or not inline.startswith(("--", "promptctl")), inline
+
+
+def test_the_house_is_described_whole() -> None:
+    rooms = {each.name + "/" * each.is_dir() for each in (ROOT / "promptctl").iterdir() if each.name[0] not in "_."}
+    described = _INLINE.findall(text_of(ROOT / "CONTRIBUTING.md"))
+    assert rooms - {"py.typed"} <= set(described)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_python_examples_compile(page: Path) -> None:
+    for block in blocks(text_of(page)):
+        if block.language == "python":
+            compile(block.text, f"{page.name}:{block.line}", "exec")
+
+
+def test_queries_run_on_the_schema() -> None:
+    """The pages' SQL, on the tables that it speaks of. `->>` with a bare name needs SQLite 3.38."""
+    if sqlite3.sqlite_version_info < (3, 38):
+        pytest.skip("this SQLite has no ->>")
+    queries = [block.text for block in blocks(text_of(ROOT / "docs/log.md")) if block.language == "sql"]
+    asked = [query for query in queries if query != schema_sql()]
+    assert len(asked) < len(queries)
+    with sqlite3.connect(":memory:") as database:
+        database.executescript(schema_sql())
+        for query in asked:
+            database.executescript(query)
+
+
+def test_every_assertion_is_described() -> None:
+    table = text_of(ROOT / "docs/evaluate.md").split("## Assertions")[1].split("### Judges")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert {name for row in rows for name in _INLINE.findall(row)} == set(KINDS)
+
+
+def test_no_file_names_a_machine_or_a_registry() -> None:
+    listed = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, check=False)
+    if listed.returncode != 0:
+        pytest.skip("this is no Git work tree")
+    found = []
+    for name in listed.stdout.decode().split("\0"):
+        file = ROOT / name
+        if not name or not file.is_file():
+            continue
+        content = file.read_bytes().decode("utf-8", "replace")
+        found += [f"{name}: {line.strip()}" for line in content.splitlines() if _MACHINE.search(line)]
+    assert found == []
+
+
+def root_command() -> Any:
+    return typer.main.get_command(app)
+
+
+def _tree(command: Any) -> Iterator[Any]:
+    yield command
+    for name in command.list_commands(None) if hasattr(command, "list_commands") else ():
+        yield from _tree(command.get_command(None, name))
+
+
+def _options(command: Any) -> set[str]:
+    return {option for parameter in command.params for option in parameter.opts} | {"--help", "-h"}
+
+
+def _commands(text: str) -> Iterator[str]:
+    """Every `promptctl …` of the page, in blocks and within sentences."""
+    for block in blocks(text):
+        for line in block.lines:
+            found = re.match(r"(?:\$ |\s*- run: )?(?:export \S+ && )?(promptctl .*)", line)
+            if found and block.language in ("console", "sh", "yaml"):
+                yield found[1]
+    for inline in _INLINE.findall(_prose(text)):
+        if inline.startswith("promptctl ") and "=" not in inline.split()[1]:
+            yield inline
+
+
+def _check(text: str) -> None:
+    """Raise where the command, or an option of it, is none of ours."""
+    words = re.split(r"[;|&]| [>#\\]|\$\(", text)[0].replace('"', "").replace("'", "").split()[1:]
+    command = root_command()
+    while words and hasattr(command, "list_commands"):
+        name = words.pop(0)
+        if name.startswith("-"):
+            assert name in _options(command), text
+            continue
+        found = [command.get_command(None, each) for each in name.split("|")]
+        assert None not in found, text
+        command = found[0]
+    for word in words:
+        if word.startswith("-") and word != "-":
+            assert word.partition("=")[0] in _options(command), text
+
+
+def _prose(text: str) -> str:
+    """The page without its fenced blocks."""
+    return re.sub(r"^ *```.*?^ *```$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def _anchors(text: str) -> set[str]:
+    """The anchors that a host makes of the page's headings."""
+    headings = re.findall(r"^#+ (.+)$", _prose(text), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
