@@ -10,6 +10,7 @@ import typer
 from promptctl.cli import options
 from promptctl.cli.evaluation_output import failure_lines, say_evaluations
 from promptctl.cli.output import format_cost, is_terminal, say, say_json, say_table, tell
+from promptctl.cli.trend import trend
 from promptctl.errors import UsageError
 from promptctl.evaluations.claims import is_claimed
 from promptctl.evaluations.earlier import group_of
@@ -151,3 +152,6 @@ def delete_results(
     for row in rows:
         number = delete_evaluation(workspace.log, row.id)
         tell(f"deleted  {row.id} ({row.prompt}, {number} results)")
+
+
+app.command("trend")(trend)

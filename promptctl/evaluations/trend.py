@@ -1,0 +1,132 @@
+"""How good a prompt was on one dataset, version by version, by the evaluations of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from promptctl.errors import UsageError
+from promptctl.formats.names import nearest
+from promptctl.log.evaluations import evaluations
+from promptctl.log.results import EvaluationRow
+from promptctl.log.store import Log
+
+_PARTS_OF_IT = ("ids", "tags", "sample", "first", "rerun_of", "left_out")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrendRow:
+    """One version of a prompt, by its newest whole evaluation.
+
+    `number` is None for what is not on the default branch. `cost_nano_usd` is what its replies cost when they were paid
+    for. With `has_same_cases` False the dataset held other cases then, and the row is no measure for the others.
+    """
+
+    version: str
+    number: int | None
+    digest: str
+    evaluation: str
+    started_at: str
+    cases: int
+    passed: int
+    failed: int
+    errors: int
+    pass_rate: float | None
+    low: float | None
+    high: float | None
+    score: float | None
+    cost_nano_usd: int | None
+    p50_latency_ms: float | None
+    has_same_cases: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """The versions of a prompt on one dataset with one model, oldest first; what has no number comes last, by time."""
+
+    prompt: str
+    dataset: str
+    model: str
+    rows: tuple[TrendRow, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able, with stable keys."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What to follow: a prompt under every id it had, and by digest the number of each version that has one.
+
+    `dataset` and `model` are, where None, those of the newest evaluation. `until` is the digest to end with.
+    """
+
+    prompt: str
+    former: Sequence[str] = ()
+    numbers: Mapping[str, int]
+    dataset: str | None = None
+    model: str | None = None
+    until: str | None = None
+
+
+def find_trend(log: Log, wanted: Wanted) -> Trend:
+    """The trend. Raises `UsageError` where no whole evaluation of that is in the log."""
+    found = [row for id_ in (wanted.prompt, *wanted.former) for row in evaluations(log, prompt=id_, status="finished")]
+    whole = [row for row in found if not any(row.spec.get(part) for part in _PARTS_OF_IT)]
+    whole.sort(key=lambda row: (row.started_at, row.id), reverse=True)
+    if not whole:
+        raise UsageError(f"{wanted.prompt} has no finished evaluation", hint=f"promptctl eval {wanted.prompt}")
+    dataset = wanted.dataset or str(whole[0].spec.get("dataset"))
+    on_it = [row for row in whole if row.spec.get("dataset") == dataset]
+    if not on_it:
+        near = nearest(dataset, {str(row.spec.get("dataset")) for row in whole})
+        raise UsageError(
+            f"{wanted.prompt} was never evaluated on {dataset}", hint=f"did you mean {near[0]}?" if near else None
+        )
+    model = wanted.model or on_it[0].model
+    by_it = [row for row in on_it if row.model == model]
+    if not by_it:
+        others = ", ".join(sorted({row.model for row in on_it}))
+        raise UsageError(f"{wanted.prompt} was never evaluated with {model} on {dataset}", hint=f"with: {others}")
+    newest: dict[str, EvaluationRow] = {}
+    for row in by_it:
+        newest.setdefault(row.digest, row)
+    cases = by_it[0].spec.get("dataset_digest")
+    rows = [
+        _row(row, wanted.numbers.get(row.digest), row.spec.get("dataset_digest") == cases) for row in newest.values()
+    ]
+    rows.sort(key=lambda row: (row.number is None, row.number or 0, row.started_at))
+    return Trend(wanted.prompt, dataset, model, tuple(_until(rows, wanted)))
+
+
+def _until(rows: list[TrendRow], wanted: Wanted) -> list[TrendRow]:
+    """The rows up to that of the digest that was asked for."""
+    if wanted.until is None:
+        return rows
+    for position, row in enumerate(rows):
+        if row.digest == wanted.until:
+            return rows[: position + 1]
+    raise UsageError("that version has no finished evaluation like the others", hint="leave out what stands behind @")
+
+
+def _row(row: EvaluationRow, number: int | None, has_same_cases: bool) -> TrendRow:
+    totals = row.totals
+    return TrendRow(
+        version=f"v{number}" if number is not None else row.version_display or row.digest[:9],
+        number=number,
+        digest=row.digest,
+        evaluation=row.id,
+        started_at=row.started_at,
+        cases=totals.get("cases", 0),
+        passed=totals.get("passed", 0),
+        failed=totals.get("failed", 0),
+        errors=totals.get("errors", 0),
+        pass_rate=totals.get("pass_rate"),
+        low=totals.get("low"),
+        high=totals.get("high"),
+        score=totals.get("score"),
+        cost_nano_usd=totals.get("full_cost_nano_usd"),
+        p50_latency_ms=totals.get("p50_latency_ms"),
+        has_same_cases=has_same_cases,
+    )

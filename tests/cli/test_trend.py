@@ -1,0 +1,110 @@
+"""`promptctl results trend`: a prompt from version to version, by the evaluations of the log."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli, commit, git, write
+
+PROMPT = "inputs: {name: {type: string}}\nmessages:\n  - {role: user, content: 'WORD {{ name }}'}\n"
+CASES = "prompts: [greet]\ncases:\n" + "".join(
+    f"  - {{id: c{n}, inputs: {{name: n{n}}}, assert: [{{type: contains, value: {word}}}]}}\n"
+    for n, word in enumerate(("Hello", "Hello", "Welcome", "Dear"))
+)
+
+
+@pytest.fixture
+def greet(tmp_path: Path, cli: Cli) -> Path:
+    """Three versions, each evaluated: 2, 3 and 4 of 4 cases pass."""
+    git(tmp_path, "init", "--quiet")
+    write(tmp_path, "promptctl.yaml", "model: echo/echo\n")
+    write(tmp_path, "datasets/greet.yaml", CASES)
+    for word in ("Hello", "Hello, Welcome", "Hello, Welcome, Dear"):
+        write(tmp_path, "prompts/greet.prompt.yaml", PROMPT.replace("WORD", word))
+        commit(tmp_path, word)
+        cli("eval", "greet")
+    return tmp_path
+
+
+def rates(cli: Cli, *arguments: str) -> list[tuple[str, float]]:
+    data = cli("results", "trend", *arguments, "--json").json
+    return [(row["version"], row["pass_rate"]) for row in data["rows"]]
+
+
+def test_versions_come_in_their_order_with_their_numbers(greet: Path, cli: Cli) -> None:
+    assert rates(cli, "greet") == [("v1", 0.5), ("v2", 0.75), ("v3", 1.0)]
+    data = cli("results", "trend", "greet", "--json").json
+    assert (data["prompt"], data["dataset"], data["model"]) == ("greet", "datasets/greet.yaml", "echo/echo")
+    assert {"score", "cost_nano_usd", "p50_latency_ms", "low", "high"} <= data["rows"][0].keys()
+
+
+def test_a_pipe_gets_a_table_of_plain_numbers(greet: Path, cli: Cli) -> None:
+    lines = [line.split("\t") for line in cli("results", "trend", "greet").out.splitlines()]
+    assert lines[0] == ["version", "cases", "passed", "95 %", "score", "cost", "latency"]
+    assert [line[:3] for line in lines[1:]] == [["v1", "4", "50.0%"], ["v2", "4", "75.0%"], ["v3", "4", "100.0%"]]
+
+
+def test_a_version_behind_the_at_sign_ends_it(greet: Path, cli: Cli) -> None:
+    assert rates(cli, "greet@v2") == [("v1", 0.5), ("v2", 0.75)]
+
+
+def test_the_newest_evaluation_of_a_version_counts_and_part_of_a_dataset_does_not(greet: Path, cli: Cli) -> None:
+    cli("eval", "greet@v1", "--first", "1")
+    assert rates(cli, "greet")[0] == ("v1", 0.5)
+
+
+def test_what_is_not_committed_comes_last(greet: Path, cli: Cli) -> None:
+    write(greet, "prompts/greet.prompt.yaml", PROMPT.replace("WORD", "Hi"))
+    cli("eval", "greet")
+    assert [version for version, _ in rates(cli, "greet")] == ["v1", "v2", "v3", "v3+dirty"]
+
+
+def test_a_dataset_that_has_changed_since_is_marked(greet: Path, cli: Cli) -> None:
+    write(greet, "datasets/greet.yaml", CASES.replace("Dear", "Servus"))
+    cli("eval", "greet")
+    ran = cli("results", "trend", "greet")
+    assert [line.split("\t")[0] for line in ran.out.splitlines()[1:]] == ["v1 *", "v2 *", "v3"]
+    assert "other cases" in ran.err
+
+
+def test_a_renamed_prompt_keeps_its_past(greet: Path, cli: Cli) -> None:
+    git(greet, "mv", "prompts/greet.prompt.yaml", "prompts/hail.prompt.yaml")
+    write(greet, "datasets/greet.yaml", CASES.replace("[greet]", "[hail]"))
+    commit(greet, "Rename")
+    assert rates(cli, "hail") == [("v1", 0.5), ("v2", 0.75), ("v3", 1.0)]
+
+
+def test_the_page_has_the_points_of_the_chart(greet: Path, cli: Cli) -> None:
+    ran = cli("results", "trend", "greet", "-o", "trend.html")
+    assert ran.exit_code == 0, ran.err
+    data = json.loads((greet / "trend.html").read_text().split('type="application/json">')[1].split("</script>")[0])
+    assert [(point["version"], point["pass_rate"]) for point in data["trend"]] == [
+        ("v1", 0.5),
+        ("v2", 0.75),
+        ("v3", 1.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["nothing"], 3, "there is no prompt nothing"),
+        (["greet", "-m", "openai/gpt-4o"], 2, "with: echo/echo"),
+        (["greet", "-d", "gret"], 2, "did you mean"),
+        (["greet", "-o", "trend.pdf"], 2, ".html"),
+    ],
+)
+def test_what_cannot_be_followed_is_said(greet: Path, cli: Cli, arguments: list[str], code: int, words: str) -> None:
+    ran = cli("results", "trend", *arguments)
+    assert ran.exit_code == code
+    assert words in ran.err
+
+
+def test_a_prompt_that_was_never_evaluated_is_told_how(greet: Path, cli: Cli) -> None:
+    write(greet, "prompts/other.prompt.yaml", PROMPT)
+    commit(greet, "Other")
+    ran = cli("results", "trend", "other")
+    assert (ran.exit_code, "promptctl eval other" in ran.err) == (2, True)
