@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from promptctl.errors import InvalidFiles
 from promptctl.evaluations.datasets import Dataset
 from promptctl.evaluations.finding import tested_prompts
+from promptctl.formats.names import DATASETS, SETTINGS, resolve_path
 from promptctl.log.evaluations import evaluations
 from promptctl.log.results import EvaluationRow
 from promptctl.log.store import Log
@@ -29,9 +31,10 @@ def passing_evaluation(log: Log, tree: Tree, subject: Subject, dataset: str | No
 
     On `dataset`, or on every dataset of `tree` that tests the prompt, the last evaluation of the version's digest
     must have passed. It counts where it covered all cases as they are in `tree` now, with the version's own model and
-    parameters, and asked no less than the dataset's `min_pass`.
+    parameters, and asked no less than the dataset's `min_pass`, and of each case to pass at every repeat. `dataset` is
+    a path as `promptctl.yaml` names it, below `datasets/`.
     """
-    wanted = [dataset] if dataset else tested_prompts(tree).get(subject.prompt.id, [])
+    wanted = [resolve_path(dataset, SETTINGS, DATASETS)] if dataset else tested_prompts(tree).get(subject.prompt.id, [])
     rows = evaluations(log, digest=subject.prompt.digest)
     found = [_last(rows, _open(tree, path, subject.prompt), subject) for path in wanted]
     passed = [row for row in found if row is not None and row.totals.get("verdict") == "passed"]
@@ -46,7 +49,7 @@ def _open(tree: Tree, path: str, prompt: Prompt) -> Dataset | None:
         dataset = (
             Dataset.of_prompt(prompt, tree) if path == prompt.path else Dataset.open(tree, path, is_read_only=True)
         )
-    except FileNotFoundError:
+    except (FileNotFoundError, InvalidFiles):
         return None
     if dataset is None or any(problem.severity == "error" for problem in dataset.check(prompt)):
         return None
@@ -67,7 +70,8 @@ def _counts(row: EvaluationRow, dataset: Dataset, subject: Subject) -> bool:
         and row.model == subject.model
         and spec.get("dataset") == dataset.header.path
         and spec.get("dataset_digest") == dataset.digest
-        and not any(spec.get(part) for part in ("ids", "tags", "sample", "first"))
+        and not any(spec.get(part) for part in ("ids", "tags", "sample", "first", "rerun_of", "left_out"))
+        and (spec.get("at_least") or spec.get("repeats", 1)) >= spec.get("repeats", 1)
         and spec.get("min_pass", 1.0) >= dataset.header.min_pass
         and dict(spec.get("parameters", {})) == {**subject.parameters, **subject.prompt.parameters}
     )

@@ -1,0 +1,116 @@
+"""`label set` under `evaluation: passed`: refused with the command that would satisfy it, moved with its evidence."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli, commit, git, write
+
+PROMPT = "inputs: {name: {type: string}}\nmessages:\n  - {role: user, content: 'Hello {{ name }}'}\n"
+CASES = (
+    "prompts: [greet]\ncases:\n"
+    "  - {id: one, inputs: {name: Ada}, assert: [{type: contains, value: Hello}]}\n"
+    "  - {id: two, inputs: {name: Ben}, assert: [{type: contains, value: Hello}]}\n"
+)
+
+
+@pytest.fixture
+def greet(tmp_path: Path) -> Path:
+    git(tmp_path, "init", "--quiet")
+    write(tmp_path, "promptctl.yaml", "model: echo/echo\nlabels:\n  production: {evaluation: passed}\n")
+    write(tmp_path, "prompts/greet.prompt.yaml", PROMPT)
+    write(tmp_path, "datasets/small/greet.yaml", CASES)
+    commit(tmp_path, "Greet")
+    return tmp_path
+
+
+def refused(cli: Cli) -> str:
+    """The command that the refusal names."""
+    ran = cli("label", "set", "greet@production")
+    assert ran.exit_code == 3
+    assert "production needs a passing evaluation of v1" in ran.err
+    hints = [line.partition("hint: ")[2] for line in ran.err.splitlines() if "hint: " in line]
+    return hints[0]
+
+
+def is_moved(cli: Cli) -> bool:
+    return cli("label", "set", "greet@production").exit_code == 0
+
+
+@pytest.mark.parametrize("rule", ["{evaluation: passed}", "{evaluation: passed, dataset: small/greet.yaml}"])
+def test_the_command_that_the_refusal_names_satisfies_it(greet: Path, cli: Cli, rule: str) -> None:
+    write(greet, "promptctl.yaml", f"model: echo/echo\nlabels:\n  production: {rule}\n")
+    git(greet, "commit", "--quiet", "--allow-empty", "--all", "--message", "Rule")
+    command = shlex.split(refused(cli))
+    assert command[:2] == ["promptctl", "eval"]
+    assert cli(*command[1:]).exit_code == 0
+    assert is_moved(cli)
+    tag = git(greet, "cat-file", "tag", "refs/tags/prompt/greet@production/1")
+    (evidence,) = [line for line in tag.splitlines() if line.startswith("Evaluation: ")]
+    assert evidence.endswith("passed 2 of 2 on datasets/small/greet.yaml")
+    assert "passed 2 of 2" in cli("label", "log", "greet@production").out
+
+
+@pytest.mark.parametrize(
+    "weaker",
+    [
+        ["--case", "one"],
+        ["--first", "1"],
+        ["--repeat", "3", "--at-least", "1"],
+        ["--min-pass", "0.1"],
+        ["--model", "echo/echo", "-p", "temperature=1"],
+    ],
+)
+def test_an_evaluation_that_asked_for_less_or_for_something_else_proves_nothing(
+    greet: Path, cli: Cli, weaker: list[str]
+) -> None:
+    assert cli("eval", "greet", *weaker).exit_code == 0
+    assert not is_moved(cli)
+
+
+def test_one_that_failed_proves_nothing_and_undoes_an_earlier_one(greet: Path, cli: Cli) -> None:
+    assert cli("eval", "greet").exit_code == 0
+    write(
+        greet,
+        "datasets/small/greet.yaml",
+        CASES.replace(
+            "two, inputs: {name: Ben}, assert: [{type: contains, value: Hello",
+            "two, inputs: {name: Ben}, assert: [{type: contains, value: Bye",
+        ),
+    )
+    assert cli("eval", "greet").exit_code == 1
+    commit(greet, "Ask for more")
+    assert not is_moved(cli)
+
+
+def test_every_dataset_of_the_prompt_must_have_passed(greet: Path, cli: Cli) -> None:
+    write(greet, "datasets/second.yaml", CASES)
+    commit(greet, "Second")
+    assert cli("eval", "greet", "-d", "small/greet.yaml").exit_code == 0
+    assert not is_moved(cli)
+    assert cli("eval", "greet", "-d", "second.yaml").exit_code == 0
+    assert is_moved(cli)
+
+
+def test_the_same_content_evaluated_before_its_commit_counts(greet: Path, cli: Cli) -> None:
+    write(greet, "prompts/greet.prompt.yaml", PROMPT.replace("'Hello", "'Hello, Hello"))
+    assert cli("eval", "greet").exit_code == 0
+    commit(greet, "More hello")
+    assert is_moved(cli)
+
+
+def test_a_prompt_without_a_dataset_cannot_be_proven(greet: Path, cli: Cli) -> None:
+    git(greet, "rm", "--quiet", "datasets/small/greet.yaml")
+    commit(greet, "Drop it")
+    assert refused(cli)
+
+
+def test_a_dataset_that_is_wrong_proves_nothing_and_is_no_accident(greet: Path, cli: Cli) -> None:
+    assert cli("eval", "greet").exit_code == 0
+    write(greet, "datasets/small/greet.yaml", "prompts: [greet]\ncases: 3\n")
+    commit(greet, "Break it")
+    ran = cli("label", "set", "greet@production")
+    assert ran.exit_code == 3
