@@ -83,6 +83,20 @@ class TestAgainstBase:
         assert found["passed"] == 8
         assert "base was not evaluated" in evaluation_of(data, "triage")["notes"][0]
 
+    def test_some_cases_that_base_cannot_take_are_left_out(self, pull: Pull) -> None:
+        text = pull.read(PATH)
+        declared = "  ticket: {type: string}"
+        pull.write(PATH, text.replace(declared, f"{declared}\n  area: {{type: string}}"))
+        with_area = [case(n) | {"inputs": {"ticket": f"billing {n}", "area": "here"}} for n in range(4)]
+        pull.dataset(*with_area)
+        base = pull.commit("Ask for the area")
+        pull.write(PATH, text.replace(declared, f"{declared}\n  area: {{type: string, required: false}}"))
+        pull.dataset(*with_area, *(case(n) for n in range(4, 8)))
+        pull.commit("Ask where it is known")
+        (found,) = evaluation_of(pull.data(base=base), "triage")["comparisons"]
+        assert (found["n"], found["added"], found["errors"]) == (4, [f"case-{n}" for n in range(4, 8)], [])
+        assert found["note"] == "base cannot take the inputs of 4 of the cases, which are not compared"
+
     def test_one_bound_on_the_cost_holds_for_the_whole_review(self, pull: Pull) -> None:
         worsen(pull)
         review = pull.review(limits=Limits(concurrency=1, max_cost_nano_usd=60_000))
