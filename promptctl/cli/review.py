@@ -41,9 +41,12 @@ def review(
     gate: Gate = "worse",
     margin: Margin = 0.05,
     models: Annotated[
-        list[str] | None, typer.Option("-m", "--model", help="Ask this model instead, on both sides. Repeatable.")
+        list[str] | None,
+        typer.Option("-m", "--model", metavar="MODEL", help="Ask this model instead, on both sides. Repeatable."),
     ] = None,
-    concurrency: Annotated[int, typer.Option("-j", "--concurrency", min=1, max=2000, help="Requests at once.")] = 16,
+    concurrency: Annotated[
+        int, typer.Option("-j", "--concurrency", min=1, max=2000, metavar="N", help="Requests at once.")
+    ] = 16,
     max_cost: Annotated[
         float | None, typer.Option("--max-cost", min=0.0, metavar="USD", help="Stop before more is spent in all.")
     ] = None,

@@ -33,7 +33,7 @@ def trend(
         str | None, typer.Option("-d", "--dataset", metavar="FILE", help="On this dataset; the last one by default.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option("-m", "--model", help="With this model; the last one by default.")
+        str | None, typer.Option("-m", "--model", metavar="MODEL", help="With this model; the last one by default.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write a page with charts: .html")
