@@ -34,8 +34,7 @@ def run_guarded(command: Callable[..., Any], arguments: Sequence[str] | None = N
         tell_error(error)
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        tell("interrupted")
-        return errors.INTERRUPTED
+        result = errors.INTERRUPTED
     except BrokenPipeError:
         _drop_output()
         return errors.BROKEN_PIPE
@@ -55,6 +54,8 @@ def run_guarded(command: Callable[..., Any], arguments: Sequence[str] | None = N
         return _tell_usage(error)
     except Exception as error:
         return _tell_bug(error)
+    if result == errors.INTERRUPTED:  # Typer makes it of Ctrl-C, without a word
+        tell("interrupted")
     return result if isinstance(result, int) else errors.OK
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,16 @@ def test_a_pipe_that_nobody_reads_ends_with_141(command: str, unbuffered: str) -
 def test_what_the_terminal_cannot_write_is_written_as_an_escape(option: str) -> None:
     ran = shell(f"p run triage -i 'ticket=Grüße' {option}", PYTHONIOENCODING="ascii")
     assert (ran.returncode, ran.stdout) == (0, "Gr\\xfc\\xdfe\n")
+
+
+def test_ctrl_c_is_told_in_one_word(workspace: Path) -> None:
+    os.mkfifo(workspace / "pipe")
+    command = [*PROGRAM, "render", "triage", "-I", "ticket=pipe"]
+    program = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    with (workspace / "pipe").open("w"):  # opens once the program reads it
+        program.send_signal(signal.SIGINT)
+        _, said = program.communicate()
+    assert (program.returncode, said.strip()) == (130, "interrupted")
 
 
 def test_an_argument_that_is_not_text_is_a_usage_error() -> None:
