@@ -180,8 +180,11 @@ def _results(review: Review, detail: _Detail) -> Iterator[str]:
         return
     for found in review.measurements:
         for compared in found.compared:
-            yield "\n"
-            yield from comparison_markdown(readable(compared), most_cases=detail.cases)
+            told = "".join(comparison_markdown(readable(compared), most_cases=detail.cases))
+            if compared.decision.is_passed:
+                title = f"{compared.head.row.prompt}: {compared.verdict.kind}"
+                told = f"<details><summary>{inline(title)}</summary>\n\n{told}\n</details>\n"
+            yield f"\n{told}"
         for evaluation in found.evaluations:
             row = evaluation.row
             mark = {"passed": "✅", "failed": "❌"}.get(evaluation.verdict, "⚠️")
