@@ -15,6 +15,11 @@ import typer
 from promptctl.cli.main import app
 from promptctl.cli.reference import reference
 from promptctl.evaluations.assertions.kinds import KINDS
+from promptctl.formats.dataset_file import read_dataset_file
+from promptctl.formats.prompt_file import read_prompt_file
+from promptctl.formats.schemas import load_schema
+from promptctl.formats.settings_file import read_settings
+from promptctl.formats.yaml_reader import read_yaml
 from promptctl.log.schema import schema_sql
 from tests.docs_generated import ROOT, generated, pages
 from tests.docs_session import blocks, differences, steps
@@ -94,6 +99,21 @@ def test_python_examples_compile(page: Path) -> None:
     for block in blocks(text_of(page)):
         if block.language == "python":
             compile(block.text, f"{page.name}:{block.line}", "exec")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_examples_of_files_are_right(page: Path) -> None:
+    for block in blocks(text_of(page)):
+        if block.language != "yaml":
+            continue
+        data, place = block.text.encode(), f"{page.name}:{block.line}"
+        keys = read_yaml(data, place).data
+        if "cases" in keys:
+            read_dataset_file(data, place)
+        elif "messages" in keys:
+            assert read_prompt_file(data, place).dialect == "native"
+        elif set(keys) <= set(load_schema("promptctl")["properties"]):
+            read_settings(data, place)
 
 
 def test_queries_run_on_the_schema() -> None:
