@@ -6,7 +6,6 @@ import io
 import json
 import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,6 +13,7 @@ from promptctl.errors import LogError, UsageError, WorkspaceError
 from promptctl.evaluations.datasets import Dataset
 from promptctl.formats.dataset_file import read_dataset_file
 from promptctl.formats.names import DATASET_SUFFIXES
+from promptctl.formats.writing import replace_file
 from promptctl.log.queries import execution
 from promptctl.log.records import Execution
 from promptctl.log.store import Log
@@ -60,7 +60,7 @@ def add_case(
     elif cases_path == path and path.endswith(DATASET_SUFFIXES):
         new = _with_item(tree.read(path).decode(), entry, path).encode()
         _check(tree, path, (path, new), found.prompt)
-        _replace(root / path, new)
+        replace_file(root / path, [new])
     else:
         raise WorkspaceError(f"{cases_path}: a case is added to .yaml and .jsonl files only")
     return chosen
@@ -148,15 +148,3 @@ def _append(file: Path, line: bytes) -> None:
             opened.seek(size - 1)
             line = line if opened.read(1) == b"\n" else b"\n" + line
         opened.write(line)
-
-
-def _replace(file: Path, new: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as opened:
-            opened.write(new)
-        Path(temporary).chmod(file.stat().st_mode & 0o777)
-        Path(temporary).replace(file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

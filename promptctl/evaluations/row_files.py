@@ -24,7 +24,8 @@ Read = Callable[[], Iterator[Row | Problem]]
 class RowFile:
     """Where a dataset's rows come from. `read` starts anew each time, and gives a problem in place of a bad row.
 
-    `path` is the file that holds them. `default_as_written` is for the default inputs what `Row.as_written` is for a row's.
+    `path` is the file that holds them. `default_as_written` is for the default inputs what `Row.as_written` is for a
+    row's.
     """
 
     read: Read

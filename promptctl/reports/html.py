@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
+from promptctl.evaluations.earlier import is_part_of_comparison
 from promptctl.evaluations.evaluation import Evaluation
+from promptctl.log.evaluations import evaluations as logged_evaluations
 from promptctl.log.evaluations import results
 from promptctl.log.results import ResultRow
 from promptctl.log.store import Log
@@ -15,9 +17,14 @@ from promptctl.reports.rows import evaluation_head
 
 MOST_RESULTS = 5_000
 _LONGEST_OUTPUT = 20_000
+# Beyond so many characters of replies, only the beginning of each further one is shown.
+_MOST_OUTPUT = 20_000_000
+_SHORT_OUTPUT = 500
+_MOST_VERSIONS = 20
+_SCRIPTS = ("dom.js", "charts.js", "review.js", "cases.js", "page.js")
 
 
-def html_page(log: Log, evaluations: Sequence[Evaluation], trend: Sequence[dict[str, Any]] = ()) -> Iterator[str]:
+def html_page(log: Log, evaluations: Sequence[Evaluation]) -> Iterator[str]:
     """The page. Replies are put into it as text only, never as HTML; it may load and send nothing.
 
     With more than 5,000 results it holds those that did not pass before the others, and says how many it leaves out.
@@ -25,17 +32,18 @@ def html_page(log: Log, evaluations: Sequence[Evaluation], trend: Sequence[dict[
     cases, left_out = cases_of(log, evaluations)
     names = list(dict.fromkeys(each.row.prompt for each in evaluations))
     about = "1 evaluation" if len(evaluations) == 1 else f"{len(evaluations)} evaluations"
-    about += "".join(f", {each.row.started_at[:16].replace('T', ' ')} UTC" for each in evaluations[:1])
+    about += "".join(f" · {each.row.started_at[:16].replace('T', ' ')} UTC" for each in evaluations[:1])
     if left_out:
-        about += f" · {left_out:,} results that passed are left out of this page; -o results.jsonl has all"
-    data = {
-        "title": f"Evaluation of {names[0]}" if len(names) == 1 else f"Evaluation of {len(names)} prompts",
-        "about": about,
-        "evaluations": [evaluation_head(each) for each in evaluations],
-        "cases": cases,
-        "trend": list(trend),
-    }
-    yield from page(data)
+        about += f" · {left_out:,} results are left out of this page; -o results.jsonl has all"
+    yield from page(
+        {
+            "title": names[0] if len(names) == 1 else f"{len(names)} prompts",
+            "about": about,
+            "evaluations": [evaluation_head(each) for each in evaluations],
+            "cases": cases,
+            "trend": _trend(log, evaluations),
+        }
+    )
 
 
 def page(data: Mapping[str, Any]) -> Iterator[str]:
@@ -44,36 +52,61 @@ def page(data: Mapping[str, Any]) -> Iterator[str]:
     head, rest = _asset("page.html").split("/*STYLE*/")
     middle, rest = rest.split("/*DATA*/")
     between, end = rest.split("/*SCRIPT*/")
-    yield from (head, _asset("page.css"), middle, _embedded(data), between, _asset("page.js"), end)
+    yield from (head, _asset("page.css"), middle, _embedded(data), between, *map(_asset, _SCRIPTS), end)
 
 
 def cases_of(log: Log, evaluations: Sequence[Evaluation]) -> tuple[list[dict[str, Any]], int]:
-    """The results by case, in the order of the datasets; and how many passed ones had no room."""
+    """The results by case, in the order of the datasets; and how many there was no room for."""
     cases: dict[tuple[str, str, str], dict[str, Any]] = {}
-    wrong = sum(each.summary.counts.failed + each.summary.counts.errors for each in evaluations)
-    room = MOST_RESULTS - min(wrong, MOST_RESULTS)
-    left_out = 0
+    room = _Room(evaluations)
     for number, evaluation in enumerate(evaluations):
         about = evaluation.row
         for row in results(log, about.id):
-            if row.status == "passed":
-                if room == 0:
-                    left_out += 1
-                    continue
-                room -= 1
+            if not room.takes(row):
+                continue
             key = (about.prompt, str(about.spec.get("dataset")), row.case_id)
             detail = row.scores or {}
             case = cases.setdefault(
                 key, {"id": row.case_id, "prompt": about.prompt, "tags": detail.get("tags", []), "results": []}
             )
-            case["results"].append(_result(number, row, detail))
-    return list(cases.values()), left_out
+            case["results"].append(_result(number, row, room.shown(row.output)))
+    return list(cases.values()), room.left_out
 
 
-def _result(evaluation: int, row: ResultRow, detail: dict[str, Any]) -> dict[str, Any]:
-    output = row.output
-    if output is not None and len(output) > _LONGEST_OUTPUT:
-        output = output[:_LONGEST_OUTPUT] + "\n… (cut)"
+class _Room:
+    """How much the page still takes: what passed makes way for what did not."""
+
+    def __init__(self, evaluations: Sequence[Evaluation]) -> None:
+        wrong = sum(
+            (each.summary.counts.failed + each.summary.counts.errors) * each.summary.repeats for each in evaluations
+        )
+        self.left_out = 0
+        self._for_wrong = MOST_RESULTS
+        self._for_passed = MOST_RESULTS - min(wrong, MOST_RESULTS)
+        self._characters = _MOST_OUTPUT
+
+    def takes(self, row: ResultRow) -> bool:
+        left = self._for_passed if row.status == "passed" else self._for_wrong
+        if not left:
+            self.left_out += 1
+            return False
+        if row.status == "passed":
+            self._for_passed -= 1
+        else:
+            self._for_wrong -= 1
+        return True
+
+    def shown(self, output: str | None) -> str | None:
+        """The reply, cut where it is very long or the page is full."""
+        if output is None:
+            return None
+        most = _LONGEST_OUTPUT if self._characters > 0 else _SHORT_OUTPUT
+        self._characters -= min(len(output), most)
+        return output if len(output) <= most else output[:most] + "\n… (cut)"
+
+
+def _result(evaluation: int, row: ResultRow, output: str | None) -> dict[str, Any]:
+    detail = row.scores or {}
     return {
         "e": evaluation,
         "repeat": row.repeat,
@@ -91,6 +124,23 @@ def _result(evaluation: int, row: ResultRow, detail: dict[str, Any]) -> dict[str
             for graded in detail.get("assertions", ())
         ],
     }
+
+
+def _trend(log: Log, evaluations: Sequence[Evaluation]) -> list[dict[str, Any]]:
+    """The last whole evaluation of each version on the same cases and model, oldest first, up to this one."""
+    if len(evaluations) != 1:
+        return []
+    this = evaluations[0].row
+    same = ("dataset", "dataset_digest", "ids", "tags", "sample", "seed", "first", "repeats")
+    found: dict[str, dict[str, Any]] = {}
+    for row in logged_evaluations(log, prompt=this.prompt, limit=200):
+        is_same = row.model == this.model and all(row.spec.get(key) == this.spec.get(key) for key in same)
+        is_whole = row.status == "finished" and not is_part_of_comparison(row)
+        if is_same and is_whole and row.started_at <= this.started_at and len(found) < _MOST_VERSIONS:
+            kept = ("pass_rate", "low", "high", "full_cost_nano_usd", "p50_latency_ms")
+            version = (row.version_display or row.digest[:9]).partition(" (")[0]
+            found.setdefault(row.digest, {"version": version} | {key: row.totals.get(key) for key in kept})
+    return list(reversed(found.values()))
 
 
 def _embedded(data: Any) -> str:

@@ -18,6 +18,8 @@ _COLUMNS = (
     "cost_usd", "latency_ms", "input_tokens", "output_tokens", "tags", "error",
 )  # fmt: skip
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
 
 def json_document(log: Log, evaluations: Sequence[Evaluation]) -> Iterator[str]:
     """One JSON document: each evaluation with its totals and all its results."""
@@ -129,6 +131,6 @@ def _dump(data: Any) -> str:
 def _csv_line(values: Sequence[Any]) -> str:
     """One line. A cell that a spreadsheet would run as a formula is kept from it by a leading apostrophe."""
     buffer = io.StringIO()
-    safe = [f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value for value in values]
+    safe = [f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA else value for value in values]
     csv.writer(buffer, lineterminator="\n").writerow(safe)
     return buffer.getvalue()

@@ -1,188 +1,137 @@
-"use strict";
-const data = JSON.parse(document.getElementById("data").textContent);
-const byId = (id) => document.getElementById(id);
+// The page: verdicts and charts above, filters and cases below. What is filtered stands in the address, to be shared.
 const PAGE = 200;
+const isMany = new Set(data.cases.map((item) => item.prompt)).size > 1;
+const results = data.cases.flatMap((item) => item.results);
 
-function el(name, attributes = {}, ...children) {
-  const node = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (value !== null && value !== undefined) node.setAttribute(key, value);
-  }
-  for (const child of children) {
-    if (child !== null && child !== undefined) node.append(child);
-  }
-  return node;
+function tile(name, value, note) {
+  return el("div", { class: "tile" }, el("dt", {}, name), el("dd", {}, String(value), note ? el("small", {}, note) : null));
 }
 
-function svg(name, attributes = {}, text) {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  if (text !== undefined) node.textContent = text;
-  return node;
+function about(evaluation) {
+  const parts = [evaluation.version_display, evaluation.label ? `@${evaluation.label}` : null, evaluation.model, evaluation.dataset];
+  return parts.filter(Boolean).map((part) => el("span", {}, part));
 }
 
-const money = (nano) => nano === null || nano === undefined ? "unknown" : "$" + (nano / 1e9).toFixed(nano >= 1e9 ? 2 : 6);
-const time = (ms) => ms === null || ms === undefined ? "-" : ms >= 1000 ? (ms / 1000).toFixed(2) + " s" : Math.round(ms) + " ms";
-const percent = (share) => share === null || share === undefined ? "-" : (share * 100).toFixed(1) + " %";
-const plain = (value) => typeof value === "string" ? value : JSON.stringify(value, null, 1);
-
-function rateBar(evaluation) {
-  const bar = svg("svg", { class: "rate", viewBox: "0 0 100 14", preserveAspectRatio: "none", role: "img",
-    "aria-label": `pass rate ${percent(evaluation.pass_rate)}` });
-  let left = 0;
-  for (const [key, colour] of [["passed", "--pass"], ["failed", "--fail"], ["errors", "--error"]]) {
-    const width = evaluation.cases ? 100 * evaluation[key] / evaluation.cases : 0;
-    bar.append(svg("rect", { x: left, y: 3, width, height: 8, style: `fill: var(${colour})` }));
-    left += width;
-  }
-  if (evaluation.low !== null) {
-    bar.append(svg("rect", { x: 100 * evaluation.low, y: 6.4, width: Math.max(0.4, 100 * (evaluation.high - evaluation.low)), height: 1.2, style: "fill: var(--ink)" }));
-  }
-  return bar;
+// What was spent; replies without a price are said to be so, and are not free.
+function cost(evaluation) {
+  if (!evaluation.unpriced) return money(evaluation.cost_nano_usd);
+  return evaluation.cost_nano_usd ? `${money(evaluation.cost_nano_usd)} + ${count(evaluation.unpriced)} unpriced` : "unpriced";
 }
 
-function verdictCard(evaluation) {
-  const name = [evaluation.version_display, evaluation.model, evaluation.dataset].filter(Boolean).join(" · ");
-  const interval = evaluation.low === null ? "" : ` (95 %: ${Math.round(100 * evaluation.low)}–${Math.round(100 * evaluation.high)})`;
-  const numbers = el("div", { class: "numbers" });
-  const fields = [["rate", percent(evaluation.pass_rate) + interval], ["passed", evaluation.passed], ["failed", evaluation.failed],
-    ["errors", evaluation.errors], ["cost", money(evaluation.cost_nano_usd) + (evaluation.unpriced ? ` + ${evaluation.unpriced} unpriced` : "")],
-    ["p50", time(evaluation.p50_latency_ms)], ["p95", time(evaluation.p95_latency_ms)]];
-  for (const [label, value] of fields) numbers.append(el("span", {}, `${label} `, el("b", {}, String(value))));
-  for (const [label, value] of Object.entries(evaluation.metrics)) {
-    numbers.append(el("span", {}, `${label} `, el("b", {}, value === null ? "-" : value.toFixed(3))));
-  }
-  return el("article", { class: `verdict ${evaluation.verdict}` }, el("h2", {}, evaluation.prompt), el("p", { class: "meta" }, name),
-    el("p", {}, `${evaluation.verdict}: ${evaluation.reason}`), rateBar(evaluation), numbers);
+function ofCases(evaluation) {
+  const within = isKnown(evaluation.low) ? `, 95% interval ${percent(evaluation.low)} to ${percent(evaluation.high)}` : "";
+  return `${count(evaluation.passed)} of ${count(evaluation.expected_cases ?? evaluation.cases)} cases${within}`;
 }
 
-function histogram(title, values, format) {
-  const known = values.filter((value) => value !== null && value !== undefined);
-  if (known.length < 2) return null;
-  const low = Math.min(...known), high = Math.max(...known);
-  const bins = high === low ? 1 : Math.min(24, Math.max(6, Math.ceil(Math.sqrt(known.length))));
-  const counts = new Array(bins).fill(0);
-  for (const value of known) counts[high === low ? 0 : Math.min(bins - 1, Math.floor((value - low) / (high - low) * bins))] += 1;
-  const tallest = Math.max(...counts);
-  const chart = svg("svg", { viewBox: "0 0 300 120", role: "img", "aria-label": title });
-  counts.forEach((count, index) => {
-    const height = 86 * count / tallest, width = 300 / bins;
-    const bar = svg("rect", { x: index * width + 0.5, y: 94 - height, width: Math.max(1, width - 1), height, style: "fill: var(--accent)" });
-    bar.append(svg("title", {}, `${count}`));
-    chart.append(bar);
-  });
-  chart.append(svg("line", { x1: 0, y1: 94.5, x2: 300, y2: 94.5, style: "stroke: var(--line)" }));
-  chart.append(svg("text", { x: 0, y: 112 }, format(low)));
-  if (high !== low) chart.append(svg("text", { x: 300, y: 112, "text-anchor": "end" }, format(high)));
-  return el("figure", {}, el("figcaption", {}, `${title} (${known.length} results)`), chart);
+function tiles(evaluation) {
+  const left = evaluation.never_run ? [tile("not run", count(evaluation.never_run))] : [];
+  const repeats = evaluation.repeats > 1 ? [tile(`pass@${evaluation.repeats}`, percent(evaluation.pass_at_k)), tile(`pass^${evaluation.repeats}`, percent(evaluation.pass_hat_k)),
+    tile("flaky", count(evaluation.flaky.length))] : [];
+  const metrics = Object.entries(evaluation.metrics || {}).map(([name, value]) => tile(name, score(value)));
+  const reused = isKnown(evaluation.full_cost_nano_usd) && evaluation.full_cost_nano_usd > evaluation.cost_nano_usd ? `of ${money(evaluation.full_cost_nano_usd)}, the rest reused` : null;
+  const time50 = isKnown(evaluation.p50_latency_ms) ? [tile("half within", time(evaluation.p50_latency_ms)), tile("95% within", time(evaluation.p95_latency_ms))] : [];
+  return el("dl", { class: "tiles" }, tile("passed", count(evaluation.passed)), tile("failed", count(evaluation.failed)), tile("errors", count(evaluation.errors)), left, repeats,
+    metrics, tile("cost", cost(evaluation), reused), time50);
 }
 
-function trend(points) {
-  if (points.length < 2) return null;
-  const chart = svg("svg", { viewBox: "0 0 300 120", role: "img", "aria-label": "pass rate by version" });
-  const x = (index) => 12 + 276 * index / (points.length - 1), y = (share) => 94 - 84 * share;
-  chart.append(svg("polyline", { points: points.map((p, i) => `${x(i)},${y(p.pass_rate || 0)}`).join(" "), style: "fill: none; stroke: var(--accent); stroke-width: 2" }));
-  points.forEach((point, index) => {
-    const dot = svg("circle", { cx: x(index), cy: y(point.pass_rate || 0), r: 3.5, style: "fill: var(--accent)" });
-    dot.append(svg("title", {}, `${point.version}: ${percent(point.pass_rate)}, ${money(point.full_cost_nano_usd)}, ${time(point.p50_latency_ms)}`));
-    chart.append(dot);
-  });
-  chart.append(svg("text", { x: 0, y: 112 }, points[0].version));
-  chart.append(svg("text", { x: 300, y: 112, "text-anchor": "end" }, points[points.length - 1].version));
-  return el("figure", {}, el("figcaption", {}, "Pass rate by version"), chart);
+function only(evaluation) {
+  return el("article", { class: `only ${evaluation.verdict}` },
+    el("div", { class: "headline" }, el("p", { class: "verdict" }, el("span", { class: `mark ${evaluation.verdict}` }, evaluation.verdict), el("span", {}, evaluation.reason)),
+      el("p", { class: "big" }, percent(evaluation.pass_rate)), rateBar(evaluation), interval(evaluation), el("p", { class: "meta" }, ofCases(evaluation)),
+      el("p", { class: "meta parts" }, about(evaluation))),
+    tiles(evaluation));
 }
 
-function list(title, items) {
-  if (!items.length) return null;
-  return el("div", {}, el("h2", {}, title), el("ul", {}, ...items.map((item) => el("li", {}, item))));
+function oneOfMany(evaluation) {
+  const numbers = [[evaluation.failed, "failed"], [evaluation.errors, "errors"], [evaluation.never_run, "not run"]].filter(([number]) => number);
+  const spent = [cost(evaluation), isKnown(evaluation.p50_latency_ms) ? time(evaluation.p50_latency_ms) : null].filter(Boolean);
+  return el("article", { class: `run ${evaluation.verdict}` },
+    el("div", { class: "name" }, el("h3", {}, evaluation.prompt), el("p", { class: "meta parts" }, about(evaluation))),
+    el("div", { class: "bar" }, rateBar(evaluation), interval(evaluation)),
+    el("p", { class: "number" }, percent(evaluation.pass_rate), el("small", {}, `${count(evaluation.passed)} of ${count(evaluation.expected_cases ?? evaluation.cases)}`)),
+    el("p", { class: "meta wrong" }, numbers.map(([number, name]) => el("span", {}, `${count(number)} ${name}`))),
+    el("p", { class: "meta spent" }, spent.map((fact) => el("span", {}, fact))));
 }
 
-function diffNode(item) {
-  const text = el("pre", { class: "diff" });
-  for (const line of item.lines) {
-    const kind = line.startsWith("+") ? "plus" : line.startsWith("-") ? "minus" : null;
-    text.append(kind ? el("span", { class: kind }, line + "\n") : line + "\n");
-  }
-  return el("details", {}, el("summary", {}, item.title), text);
+// Tags, and assertions, with how their cases came out; the weakest first.
+function parts(title, found) {
+  const rows = Object.entries(found).sort(([, one], [, other]) => one.pass_rate - other.pass_rate).slice(0, 12)
+    .map(([name, counts]) => el("div", { class: "row" }, el("span", { class: "name" }, name), el("span", { class: "track" }, rateBar(counts)), el("span", { class: "value" }, percent(counts.pass_rate))));
+  return rows.length ? figure(title, null, el("div", { class: "rows" }, rows)) : null;
 }
 
-function reviewNode(review) {
-  const table = el("table", {}, el("tr", {}, ...["", "Prompt", "Change", "Result", "Why"].map((name) => el("th", {}, name))));
-  for (const row of review.rows) table.append(el("tr", {}, ...[row.mark, row.prompt, row.change, row.verdict, row.reason].map((cell) => el("td", {}, cell))));
-  const diffs = review.diffs.length ? el("div", {}, el("h2", {}, "What changed"), ...review.diffs.map(diffNode)) : null;
-  return el("section", { class: "review", "aria-label": "Review" }, el("p", { class: review.is_passed ? "passed" : "failed" }, review.decision),
-    review.rows.length ? table : null, list("Breaking changes", review.breaks), list("Notes", review.notes), diffs,
-    list("Datasets", review.datasets), list("Labels moved meanwhile", review.moves), el("p", { class: "meta" }, review.reproduce));
+function chartNodes() {
+  const one = data.evaluations.length === 1 ? data.evaluations[0] : null;
+  const telling = ["prompt", "version_display", "model", "dataset"].filter((key) => new Set(data.evaluations.map((each) => each[key])).size > 1);
+  const named = (key) => data.evaluations.map((each) => ({ value: key === "full_cost_nano_usd" && each.unpriced ? null : each[key],
+    name: (telling.length ? telling : ["prompt"]).map((part) => each[part]).filter(Boolean).join(" · ") }));
+  const values = (key) => results.map((result) => result[key]);
+  const charts = one
+    ? [trend(data.trend), parts("By tag", one.by_tag), parts("By assertion", one.by_assertion), histogram("Score", values("score"), score),
+      histogram("Latency", values("latency_ms"), time), histogram("Cost of a reply", values("full_cost_nano_usd"), money)]
+    : [trend(data.trend), bars("Mean score", named("score"), score), bars("Latency, half within", named("p50_latency_ms"), time), bars("Cost", named("full_cost_nano_usd"), money)];
+  return charts.filter(Boolean);
 }
 
-function checks(result) {
-  const list = el("ul", { class: "checks" });
-  for (const check of result.assertions) {
-    const state = check.passed === null ? "error" : check.passed ? "passed" : "failed";
-    const item = el("li", { class: state }, `${check.type}: ${check.reason}`);
-    if (state !== "passed" && check.expected !== undefined) {
-      item.append(el("dl", {}, el("dt", {}, "expected"), el("dd", {}, plain(check.expected)), el("dt", {}, "got"), el("dd", {}, plain(check.got ?? ""))));
-    }
-    list.append(item);
-  }
-  return list;
-}
-
-function side(result) {
-  const evaluation = data.evaluations[result.e];
-  const facts = [result.source, time(result.latency_ms), money(result.cost_nano_usd)];
-  if (evaluation.repeats > 1) facts.unshift(`repeat ${result.repeat}`);
-  return el("div", { class: "side" },
-    el("div", { class: "meta" }, el("span", { class: `mark ${result.status}` }, result.status), ` ${evaluation.version_display || ""} · ${evaluation.model} · ${facts.filter(Boolean).join(" · ")}`),
-    result.error ? el("pre", {}, result.error) : null, result.output === null ? null : el("pre", {}, result.output), checks(result));
-}
-
-function caseNode(item) {
-  const worst = ["error", "failed", "passed"].find((status) => item.results.some((result) => result.status === status));
-  const why = item.results.find((result) => result.status !== "passed");
-  const summary = el("summary", {}, el("span", { class: `mark ${worst}` }, worst), el("strong", {}, item.id), el("span", { class: "meta" }, item.prompt));
-  for (const tag of item.tags) summary.append(el("span", { class: "tag" }, tag));
-  if (why) summary.append(el("span", { class: "why" }, why.reason || why.error || ""));
-  const node = el("details", { class: "case" }, summary);
-  node.addEventListener("toggle", () => {
-    if (node.open && node.children.length === 1) node.append(el("div", { class: "sides" }, ...item.results.map(side)));
-  });
-  return node;
-}
-
-function fill(select, label, values) {
-  select.append(el("option", { value: "" }, label));
-  for (const value of values) select.append(el("option", { value }, value));
-}
-
-const cases = data.cases.map((item) => ({ ...item,
-  statuses: new Set(item.results.map((result) => result.status)),
-  text: [item.id, item.prompt, ...item.results.flatMap((result) => [result.output, result.reason, result.error])].join("\n").toLowerCase() }));
+const ORDERS = { dataset: ["as in the dataset", (one, other) => one.position - other.position], score: ["lowest score", (one, other) => (one.score ?? 2) - (other.score ?? 2)],
+  latency: ["slowest", (one, other) => other.latency - one.latency], cost: ["costliest", (one, other) => other.cost - one.cost] };
+const STATES = { "": "All", failed: "Failed", error: "Errors", passed: "Passed", differ: "Differ" };
+const wanted = { status: "", search: "", tag: "", prompt: "", order: "dataset" };
 let shown = PAGE;
 
+const isOfStatus = (item, status) => status === "" || (status === "differ" ? item.states.size > 1 : item.states.has(status));
+const isWanted = (item) => isOfStatus(item, wanted.status) && (!wanted.tag || item.tags.includes(wanted.tag)) && (!wanted.prompt || item.prompt === wanted.prompt)
+  && (!wanted.search || item.text.includes(wanted.search.toLowerCase()));
+
 function show() {
-  const wanted = byId("search").value.toLowerCase(), status = byId("status").value, tag = byId("tag").value, prompt = byId("prompt").value;
-  const found = cases.filter((item) => (!wanted || item.text.includes(wanted)) && (!status || (status === "differ" ? item.statuses.size > 1 : item.statuses.has(status)))
-    && (!tag || item.tags.includes(tag)) && (!prompt || item.prompt === prompt));
+  const found = cases.filter(isWanted).sort(ORDERS[wanted.order][1]);
   byId("cases").replaceChildren(...found.slice(0, shown).map(caseNode));
-  byId("count").textContent = `${found.length} of ${cases.length} cases`;
+  byId("count").textContent = found.length === cases.length ? `${count(cases.length)} cases` : `${count(found.length)} of ${count(cases.length)} cases`;
   byId("more").hidden = found.length <= shown;
+  for (const button of byId("status").children) button.setAttribute("aria-pressed", String(button.value === wanted.status));
+  const differing = Object.entries(wanted).filter(([key, value]) => value !== (key === "order" ? "dataset" : ""));
+  const address = differing.length ? "#" + new URLSearchParams(differing) : location.pathname + location.search;
+  try { history.replaceState(null, "", address); } catch { /* a page shown within another may not */ }
 }
 
-document.title = byId("title").textContent = data.title;
-byId("about").textContent = data.about;
-if (data.review) byId("verdicts").before(reviewNode(data.review));
-byId("verdicts").append(...data.evaluations.map(verdictCard));
-const results = data.cases.flatMap((item) => item.results);
-byId("charts").append(...[trend(data.trend), histogram("Score", results.map((result) => result.score), (value) => value.toFixed(2)),
-  histogram("Latency", results.map((result) => result.latency_ms), time),
-  histogram("Cost of a reply", results.map((result) => result.full_cost_nano_usd), money)].filter(Boolean));
-fill(byId("status"), "any", ["failed", "error", "passed"]);
-if (data.evaluations.length > 1) byId("status").append(el("option", { value: "differ" }, "differ between runs"));
-fill(byId("tag"), "any", [...new Set(data.cases.flatMap((item) => item.tags))].sort());
-fill(byId("prompt"), "any", [...new Set(data.cases.map((item) => item.prompt))].sort());
-for (const id of ["search", "status", "tag", "prompt"]) byId(id).addEventListener("input", () => { shown = PAGE; show(); });
-byId("filters").addEventListener("submit", (event) => event.preventDefault());
-byId("more").addEventListener("click", () => { shown += PAGE; show(); });
-if (results.some((result) => result.status === "failed")) byId("status").value = "failed";
-show();
+function choose(key, value) {
+  wanted[key] = value;
+  shown = PAGE;
+  show();
+}
+
+function fillSelect(id, items, fewest) {
+  byId(id).append(...items.map(([value, text]) => el("option", { value }, text)));
+  byId(id).value = wanted[id];
+  byId(id).closest("label").hidden = items.length < fewest;
+  byId(id).addEventListener("input", () => choose(id, byId(id).value));
+}
+
+function start() {
+  document.title = data.title;
+  byId("title").textContent = data.title;
+  byId("about").textContent = data.about;
+  if (data.review) byId("verdicts").before(reviewNode(data.review));
+  byId("verdicts").append(...data.evaluations.map(data.evaluations.length === 1 ? only : oneOfMany));
+  byId("charts").append(...chartNodes());
+  const of = (status) => cases.filter((item) => isOfStatus(item, status)).length;
+  if (of("failed")) wanted.status = "failed";
+  for (const [key, value] of new URLSearchParams(location.hash.slice(1))) if (key in wanted && (key !== "order" || value in ORDERS)) wanted[key] = value;
+  for (const [status, name] of Object.entries(STATES)) {
+    if (status && !of(status)) continue;
+    const button = el("button", { type: "button", value: status, class: status || "all" }, name, el("small", {}, count(of(status))));
+    button.addEventListener("click", () => choose("status", status));
+    byId("status").append(button);
+  }
+  const unique = (values) => [...new Set(values)].sort().map((value) => [value, value]);
+  fillSelect("tag", [["", "any tag"], ...unique(data.cases.flatMap((item) => item.tags))], 2);
+  fillSelect("prompt", [["", "any prompt"], ...unique(data.cases.map((item) => item.prompt))], 3);
+  fillSelect("order", Object.entries(ORDERS).map(([value, [name]]) => [value, name]), 2);
+  byId("search").value = wanted.search;
+  byId("search").addEventListener("input", () => choose("search", byId("search").value));
+  byId("filters").addEventListener("submit", (event) => event.preventDefault());
+  byId("more").addEventListener("click", () => { shown += PAGE; show(); });
+  show();
+}
+
+start();

@@ -1,0 +1,70 @@
+// The cases: one line each, opened to the replies side by side.
+const WORDS = 400;
+
+const cases = data.cases.map((item, position) => {
+  const states = item.results.map((result) => result.status);
+  const known = (key) => item.results.map((result) => result[key]).filter(isKnown);
+  const largest = (key) => known(key).reduce((one, other) => Math.max(one, other), -1);
+  return { ...item, position, states: new Set(states),
+    worst: ["failed", "error", "passed"].find((state) => states.includes(state)),
+    score: known("score").length ? Math.min(...known("score")) : null, latency: largest("latency_ms"), cost: largest("full_cost_nano_usd"),
+    text: [item.id, item.prompt, ...item.results.flatMap((result) => [result.output, result.reason, result.error])].join("\n").toLowerCase() };
+});
+
+const words = (text) => text.match(/\s+|[\p{L}\p{N}_]+|[^\s\p{L}\p{N}_]/gu) || [];
+
+// The longest common run of words of two texts; what is not in it was taken out or put in.
+function difference(before, after) {
+  const old = words(before), now = words(after);
+  if (old.length > WORDS || now.length > WORDS) return null;
+  const lengths = Array.from({ length: old.length + 1 }, () => new Uint16Array(now.length + 1));
+  for (let i = old.length - 1; i >= 0; i -= 1) {
+    for (let j = now.length - 1; j >= 0; j -= 1) lengths[i][j] = old[i] === now[j] ? lengths[i + 1][j + 1] + 1 : Math.max(lengths[i + 1][j], lengths[i][j + 1]);
+  }
+  if (lengths[0][0] * 2 < Math.max(old.length, now.length)) return null;
+  const removed = [], added = [];
+  for (let i = 0, j = 0; i < old.length || j < now.length;) {
+    if (i < old.length && j < now.length && old[i] === now[j]) { removed.push(old[i]); added.push(now[j]); i += 1; j += 1; }
+    else if (j >= now.length || (i < old.length && lengths[i + 1][j] >= lengths[i][j + 1])) { removed.push(el("del", {}, old[i])); i += 1; }
+    else { added.push(el("ins", {}, now[j])); j += 1; }
+  }
+  return [removed, added];
+}
+
+function compared(expected, got) {
+  const [wanted, came] = difference(plain(expected), plain(got)) || [plain(expected), plain(got)];
+  return el("dl", {}, el("dt", {}, "expected"), el("dd", {}, wanted), el("dt", {}, "got"), el("dd", {}, came));
+}
+
+function checkNode(check) {
+  const state = check.passed === null ? "error" : check.passed ? "passed" : "failed";
+  const hasBoth = state !== "passed" && isKnown(check.expected);
+  return el("li", { class: state }, el("b", {}, check.type), ` ${check.reason}`, hasBoth ? compared(check.expected, check.got ?? "") : null);
+}
+
+function side(result) {
+  const evaluation = data.evaluations[result.e];
+  const of = data.evaluations.length > 1 ? [evaluation.version_display, evaluation.model] : [];
+  const facts = [evaluation.repeats > 1 ? `repeat ${result.repeat}` : null, ...of, result.source === "model" ? null : result.source,
+    isKnown(result.latency_ms) ? time(result.latency_ms) : null, isKnown(result.cost_nano_usd) ? money(result.cost_nano_usd) : null];
+  return el("div", { class: "side" },
+    el("p", { class: "meta" }, el("span", { class: `mark ${result.status}` }, result.status), facts.filter(Boolean).map((fact) => el("span", {}, fact))),
+    result.error ? el("pre", { class: "problem" }, result.error) : null,
+    isKnown(result.output) ? el("pre", {}, result.output === "" ? el("i", {}, "an empty reply") : result.output) : null,
+    result.assertions.length ? el("ul", { class: "checks" }, result.assertions.map(checkNode)) : null);
+}
+
+function caseNode(item) {
+  const why = item.results.find((result) => result.status !== "passed");
+  const facts = [isKnown(item.score) && item.score < 1 ? score(item.score) : null, item.latency >= 0 ? time(item.latency) : null];
+  const summary = el("summary", {}, el("span", { class: `dot ${item.worst}`, role: "img", "aria-label": item.worst }),
+    el("span", { class: "what" }, el("strong", {}, item.id), isMany ? el("span", { class: "of" }, item.prompt) : null,
+      item.tags.map((tag) => el("span", { class: "tag" }, tag)), item.states.size > 1 ? el("span", { class: "tag differs" }, "differs") : null,
+      why ? el("span", { class: "why" }, why.reason || why.error || "") : null),
+    el("span", { class: "facts" }, facts.filter(Boolean).map((fact) => el("span", {}, fact))));
+  const node = el("details", { class: `case ${item.worst}` }, summary);
+  node.addEventListener("toggle", () => {
+    if (node.open && node.children.length === 1) node.append(el("div", { class: "sides" }, item.results.map(side)));
+  });
+  return node;
+}

@@ -1,0 +1,39 @@
+"use strict";
+// Every text goes into the page as a text node: nothing of a reply is ever read as HTML.
+const data = JSON.parse(document.getElementById("data").textContent);
+const byId = (id) => document.getElementById(id);
+
+function put(node, attributes, children) {
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value !== null && value !== undefined) node.setAttribute(key, value);
+  }
+  node.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+const el = (name, attributes = {}, ...children) => put(document.createElement(name), attributes, children);
+const svg = (name, attributes = {}, ...children) =>
+  put(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
+
+const isKnown = (value) => value !== null && value !== undefined;
+function money(nano) {
+  if (!isKnown(nano)) return "unknown";
+  const dollars = nano / 1e9;
+  if (dollars === 0) return "$0";
+  const digits = dollars >= 1 ? 2 : Math.min(9, 1 - Math.floor(Math.log10(dollars)));
+  return "$" + dollars.toFixed(Math.max(2, digits));
+}
+
+const time = (ms) => !isKnown(ms) ? "-" : ms >= 1000 ? (ms / 1000).toFixed(2) + " s" : ms < 10 ? ms.toFixed(1) + " ms" : Math.round(ms) + " ms";
+const count = (number) => isKnown(number) ? number.toLocaleString("en-US") : "-";
+const score = (value) => isKnown(value) ? value.toFixed(2) : "-";
+const plain = (value) => typeof value === "string" ? value : JSON.stringify(value, null, 1);
+
+// A share is never rounded up to all or down to none.
+function percent(share) {
+  if (!isKnown(share)) return "-";
+  const text = (100 * share).toFixed(1);
+  if (text === "100.0" && share < 1) return ">99.9%";
+  if (text === "0.0" && share > 0) return "<0.1%";
+  return text.replace(".0", "") + "%";
+}

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+from promptctl.evaluations.evaluation import Evaluation
+from tests.evaluation_lab import Lab, answering
+from tests.reports.conftest import Write
+
+
+def test_each_case_is_a_test_and_what_was_expected_and_came_stands_inside(
+    mixed: list[Evaluation], write: Write
+) -> None:
+    (suite,) = ET.parse(write(mixed, "r.xml")).getroot()
+    assert {key: suite.get(key) for key in ("tests", "failures", "errors", "skipped")} == {
+        "tests": "6", "failures": "2", "errors": "1", "skipped": "0",
+    }  # fmt: skip
+    tests = {test.get("name"): test for test in suite.iter("testcase")}
+    assert list(tests["good"]) == []
+    (failed,) = tests["wrong"]
+    assert failed.tag == "failure"
+    assert failed.get("message") == 'equals: expected "right as it is", got "wrong as it is"'
+    assert "  expected: right as it is\n  got: wrong as it is" in (failed.text or "")
+    (error,) = tests["refused"]
+    assert (error.tag, error.get("type")) == ("error", "RequestRejected")
+    assert "<no> & no" in (error.text or "")
+
+
+def test_no_reply_breaks_the_document(mixed: list[Evaluation], write: Write) -> None:
+    text = write(mixed, "r.xml").read_text()
+    (suite,) = ET.fromstring(text)
+    tests = {test.get("name"): test for test in suite.iter("testcase")}
+    forged = "".join(tests["forged|`x`"].itertext())
+    assert "</script><script>" in forged
+    assert "\x00" not in text
+    assert "\x1b" not in text
+
+
+def test_what_was_evaluated_and_what_came_of_it_are_properties(mixed: list[Evaluation], write: Write) -> None:
+    (suite,) = ET.parse(write(mixed, "r.xml")).getroot()
+    properties = {each.get("name"): each.get("value") for each in suite.iter("property")}
+    assert properties["dataset"] == "datasets/triage.yaml"
+    assert str(properties["verdict"]).startswith("failed: 3 of 6 cases")
+
+
+def test_repeats_are_one_test(lab: Lab, write: Write) -> None:
+    lab.many(2)
+    lab.server.default = answering({"c1": "wrong"})
+    (suite,) = ET.parse(write(lab.evaluate(repeats=3), "r.xml")).getroot()
+    assert (suite.get("tests"), suite.get("failures"), len(list(suite.iter("testcase")))) == ("2", "1", 2)

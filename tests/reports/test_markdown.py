@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import re
+
+from promptctl.evaluations.evaluation import Evaluation
+from promptctl.reports.markdown import MOST_CASES
+from tests.evaluation_lab import Lab, answering
+from tests.reports.conftest import Write
+
+
+def test_a_table_of_totals_and_each_case_that_did_not_pass(mixed: list[Evaluation], write: Write) -> None:
+    text = write(mixed, "r.md").read_text()
+    row = text.splitlines()[2]
+    assert row.startswith("| ❌ | `triage` | unversioned | `local/gpt-4o-mini` |")
+    assert "| 3 | 2 | 1 | 50.0% [19%, 81%] |" in row
+    assert "**triage**: failed: 3 of 6 cases \\(50.0%\\) passed, below the 100% asked for" in text
+    assert text.count("<details>") == text.count("</details>") == 3
+    assert "- got `wrong as it is`" in text
+
+
+def test_no_reply_breaks_out_of_its_place(mixed: list[Evaluation], write: Write) -> None:
+    text = write(mixed, "r.md").read_text()
+    outside = re.sub(r"(?ms)^(`{3,})\n.*?^\1$", "", text)
+    outside = re.sub(r"(`+).+?\1", "", outside)
+    assert "<script" not in outside
+    assert "<!--" not in outside
+    assert "@everyone" not in outside
+    assert "](javascript" not in outside
+
+
+def test_very_many_failures_are_counted(lab: Lab, write: Write) -> None:
+    lab.many(MOST_CASES + 7)
+    lab.server.default = answering({}, otherwise=answering({f"c{n}": "wrong" for n in range(MOST_CASES + 7)}))
+    text = write(lab.evaluate(), "r.md").read_text()
+    assert text.count("<details>") == MOST_CASES
+    assert "… and 7 more." in text

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import csv
+import json
+
+from promptctl.evaluations.evaluation import Evaluation
+from tests.evaluation_lab import REPLY_COST, Lab
+from tests.reports.conftest import FORGED, Write, by_case
+
+
+class TestJSON:
+    def test_it_has_the_totals_and_every_result(self, mixed: list[Evaluation], write: Write) -> None:
+        (found,) = json.loads(write(mixed, "r.json").read_text())["evaluations"]
+        assert (found["verdict"], found["passed"], found["failed"], found["errors"]) == ("failed", 3, 2, 1)
+        rows = by_case(found["results"])
+        assert list(rows) == ["good", "better", "wrong", "forged|`x`", "refused", "scored"], "in the dataset's order"
+        wrong = rows["wrong"]
+        assert (wrong["output"], wrong["cost_nano_usd"], wrong["tags"]) == ("wrong as it is", REPLY_COST, ["long"])
+        assert wrong["assertions"][0]["expected"] == "right as it is"
+        assert rows["forged|`x`"]["output"] == FORGED
+        assert (rows["refused"]["error_type"], rows["refused"]["output"]) == ("RequestRejected", None)
+        assert rows["scored"]["metrics"] == {"sum": 1.0}
+
+    def test_the_same_evaluation_is_the_same_report_to_the_byte(self, mixed: list[Evaluation], write: Write) -> None:
+        for name in ("r.json", "r.md", "r.xml", "r.html"):
+            assert write(mixed, name).read_bytes() == write(mixed, f"again-{name}").read_bytes()
+
+    def test_lines_are_one_result_each(self, mixed: list[Evaluation], write: Write) -> None:
+        lines = write(mixed, "r.jsonl").read_bytes().split(b"\n")
+        rows = [json.loads(line) for line in lines if line]
+        assert [row["case"] for row in rows] == ["good", "better", "wrong", "forged|`x`", "refused", "scored"]
+        assert {row["evaluation"] for row in rows} == {mixed[0].row.id}
+
+    def test_several_evaluations_stand_in_one_document(self, lab: Lab, write: Write) -> None:
+        lab.many(2)
+        found = lab.evaluate(models=("local/a", "local/b"))
+        document = json.loads(write(found, "r.json").read_text())
+        assert [(each["model"], len(each["results"])) for each in document["evaluations"]] == [
+            ("local/a", 2),
+            ("local/b", 2),
+        ]
+
+
+def test_a_table_opens_in_a_spreadsheet_and_runs_no_formula(mixed: list[Evaluation], write: Write) -> None:
+    with write(mixed, "r.csv").open(newline="") as file:
+        rows = by_case(list(csv.DictReader(file)))
+    assert rows["scored"]["output"] == "'=1+1"
+    assert rows["wrong"]["output"] == "wrong as it is"
+    assert (rows["good"]["cost_usd"], rows["refused"]["cost_usd"]) == ("0.000015000", "0.000000000")
+    assert (rows["better"]["tags"], rows["good"]["status"]) == ("smoke long", "passed")
+    assert rows["forged|`x`"]["output"] == FORGED
