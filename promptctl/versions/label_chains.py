@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from promptctl.errors import GitError, Problem, RevisionNotFound
+from promptctl.errors import GitError, HistoryIncomplete, Problem, RevisionNotFound
 from promptctl.formats.names import id_problem
 from promptctl.versions.label_tags import (
     PREFIX,
@@ -255,6 +255,13 @@ def _last_event(git: Git, chain: Mapping[int, GitRef], unpushed: Set[str]) -> La
     if problem is not None:
         raise GitError(problem.message, hint=problem.hint)
     assert isinstance(event, LabelEvent)
+    if event.n > 1 and event.n - 1 not in chain:
+        # Git brought some of the label's tags, as a shallow clone does: then the last one may be missing as well.
+        raise HistoryIncomplete(
+            f"this clone holds only a part of what happened to {event.prompt}@{event.label}: "
+            f"event {event.n - 1} is missing, and so may be those after event {event.n}",
+            hint="bring every label with: promptctl label fetch",
+        )
     return event
 
 

@@ -375,3 +375,14 @@ def test_numbers_that_changed_are_said(cli: Cli, inside: Path) -> None:
     assert ran.exit_code == 0
     assert "warning: " in ran.err
     assert "rewritten" in ran.err
+
+
+def test_a_clone_with_a_part_of_a_label_says_so_rather_than_give_an_old_version(cli: Cli, workspace: Path) -> None:
+    cli("label", "set", "triage@production")
+    write(workspace, "prompts/triage.prompt.yaml", TRIAGE.replace("Be {{", "Stay {{"))
+    commit(workspace, "Change the tone")
+    cli("label", "set", "triage@production")
+    git(workspace, "tag", "--delete", "prompt/triage@production/1")
+    ran = cli("run", "triage@production", "-i", "ticket=x")
+    assert ran.exit_code == 3
+    assert "promptctl label fetch" in ran.err
