@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import Any, TypeVar
+
+from promptctl.errors import Cancelled
 
 T = TypeVar("T")
 _GRACE_S = 10.0
 
 
 class LoopThread:
-    """Runs coroutines on an event loop of its own thread; started on first use."""
+    """Runs coroutines on an event loop of its own thread; started on first use, and anew in a forked child."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._process_id = 0
+        self._inherited: list[asyncio.AbstractEventLoop] = []
 
     def run(self, coroutine: Awaitable[T], *, on_interrupt: Callable[[], None] | None = None) -> T:
         """The coroutine's result. Ctrl-C cancels it and waits until it has recorded that, then goes on.
 
-        With `on_interrupt` the first Ctrl-C calls that instead, and the coroutine goes on to its own end.
+        With `on_interrupt` the first Ctrl-C calls that instead, and the coroutine goes on to its own end. Raises
+        `Cancelled` where another thread closes the loop meanwhile.
         """
         loop = self._started()
         ended = threading.Event()
@@ -49,6 +55,8 @@ class LoopThread:
                 loop.call_soon_threadsafe(lambda: task[0].cancel())
                 ended.wait(_GRACE_S)
                 raise
+        if isinstance(outcome.get("error"), asyncio.CancelledError):
+            raise Cancelled("the workspace was closed before the call had ended") from None
         if "error" in outcome:
             raise outcome["error"]
         result: T = outcome["result"]
@@ -67,21 +75,45 @@ class LoopThread:
             self.run(generator.aclose())
 
     def close(self) -> None:
-        """Stop the loop and its thread; the next use starts new ones."""
+        """Stop the loop and its thread, cancelling what still runs on it; the next use starts new ones."""
         with self._lock:
+            self._forget_parents()
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
         if loop is None or thread is None:
             return
-        loop.call_soon_threadsafe(loop.stop)
+        asyncio.run_coroutine_threadsafe(_cancel_all(), loop)
         thread.join(_GRACE_S)
         if not thread.is_alive():
             loop.close()
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
+            self._forget_parents()
             if self._loop is None:
+                self._process_id = os.getpid()
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=self._loop.run_forever, name="promptctl", daemon=True)
                 self._thread.start()
             return self._loop
+
+    def _forget_parents(self) -> None:
+        """In a forked child, let go of the parent's loop, whose thread is not here.
+
+        It is kept and never closed: the child would take the parent's connections out of the poll that both share.
+        """
+        if self._loop is not None and self._process_id != os.getpid():
+            self._inherited.append(self._loop)
+            self._loop = self._thread = None
+
+
+async def _cancel_all() -> None:
+    """Cancel every other task of the running loop, give them time to record it, and stop the loop."""
+    loop = asyncio.get_running_loop()
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    if others:
+        await asyncio.wait(others, timeout=_GRACE_S)
+    await loop.shutdown_asyncgens()
+    loop.stop()

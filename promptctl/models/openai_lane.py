@@ -53,13 +53,14 @@ class OpenAILane:
         self._environ = environ or {}
         self._connections = connections
         self._sessions: dict[asyncio.AbstractEventLoop, ClientSession] = {}
+        self._keepers: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
         self._targets: dict[int, Target] = {}
 
     async def complete(self, request: Request) -> Reply:
         """The whole reply."""
         body = _encode(request, chat_body(request, is_streamed=False))
         target = self._target(request)
-        session = self._session()
+        session = await self._session()
         started = time.perf_counter()
         answer = await _answer_to(request, session, target, target.chat, body)
         parsed = parse_completion(request, _decode(request, answer))
@@ -69,7 +70,7 @@ class OpenAILane:
         """The reply's text as it arrives, then the whole reply. A broken one raises, with what had arrived."""
         body = _encode(request, chat_body(request, is_streamed=True))
         target = self._target(request)
-        session = self._session()
+        session = await self._session()
         import aiohttp
 
         assembler = ReplyAssembler()
@@ -98,21 +99,23 @@ class OpenAILane:
         request = Request(model=model, messages=(), timeout_s=timeout_s, endpoint=endpoint)
         target = self._target(request)
         body = _encode(request, embeddings_body(model, texts))
-        answer = await _answer_to(request, self._session(), target, target.embeddings, body)
+        answer = await _answer_to(request, await self._session(), target, target.embeddings, body)
         return build_embeddings(request, _decode(request, answer), len(texts), self._prices)
 
     async def close(self) -> None:
-        """Close the running event loop's connections; those of loops that have ended are gone already."""
-        session = self._sessions.pop(asyncio.get_running_loop(), None)
-        if session is not None:
-            await session.close()
-        for loop in [loop for loop in self._sessions if loop.is_closed()]:
+        """Close the running event loop's connections; a loop that ends closes its own."""
+        loop = asyncio.get_running_loop()
+        if loop in self._sessions:
             del self._sessions[loop]
+            await self._keepers.pop(loop).aclose()
 
-    def _session(self) -> ClientSession:
+    async def _session(self) -> ClientSession:
         loop = asyncio.get_running_loop()
         session = self._sessions.get(loop)
         if session is None or session.closed:
+            for ended in [other for other in list(self._sessions) if other.is_closed()]:
+                self._sessions.pop(ended, None)
+                self._keepers.pop(ended, None)
             import aiohttp
 
             session = self._sessions[loop] = aiohttp.ClientSession(
@@ -121,6 +124,8 @@ class OpenAILane:
                 trust_env=False,
                 headers={"User-Agent": f"promptctl/{__version__}", "Accept": "application/json, text/event-stream"},
             )
+            keeper = self._keepers[loop] = _closed_at_the_end(session)
+            await anext(keeper)
         return session
 
     def _target(self, request: Request) -> Target:
@@ -138,6 +143,14 @@ class OpenAILane:
 def preload() -> None:
     """Import what the lane needs (0.1 s); call it on another thread to do so beside other work."""
     import aiohttp  # noqa: F401
+
+
+async def _closed_at_the_end(session: ClientSession) -> AsyncGenerator[None, None]:
+    """Begun once, it closes the session when the loop shuts its generators down, as `asyncio.run` does at its end."""
+    try:
+        yield
+    finally:
+        await session.close()
 
 
 async def _answer_to(request: Request, session: ClientSession, target: Target, url: URL, body: bytes) -> bytes:

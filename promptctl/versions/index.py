@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
@@ -62,6 +63,7 @@ class Index:
         self._git = git
         self._file = file
         self._store: IndexStore | None = None
+        self._process_id = 0
 
     def ask(self, line: Line, question: Callable[[IndexStore], _Answer]) -> _Answer:
         """What `question` reads from the index up to the tip of `line`, all of one moment.
@@ -97,6 +99,8 @@ class Index:
             self._store = None
 
     def _open(self) -> IndexStore:
+        if self._process_id != os.getpid():  # SQLite's connections are not for forked children
+            self._process_id, self._store = os.getpid(), None
         if self._store is None and self._file is None:
             self._store = IndexStore.in_memory()
         elif self._store is None and self._file is not None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import time
 from collections.abc import Callable
 
 import pytest
+from aiohttp import ClientSession
 
 from promptctl.errors import ModelConfigurationError, ModelError, ProviderFailed, ProviderUnreachable, RequestRejected
 from promptctl.models import openai_lane
@@ -247,3 +249,11 @@ def test_the_time_of_a_reply_is_measured(server: OpenAIServer, ask: Ask) -> None
     assert reply.first_token_ms is not None
     assert 200 <= reply.latency_ms <= whole_ms
     assert reply.first_token_ms < reply.latency_ms
+
+
+def test_a_loop_that_ends_closes_its_connections_itself(server: OpenAIServer, ask: Ask) -> None:
+    lane = OpenAILane(Prices())
+    for _ in range(3):  # as a worker does that calls `asyncio.run` for each job and closes nothing
+        assert asyncio.run(lane.complete(ask("hello"))).text == "hello"
+    gc.collect()
+    assert [each for each in gc.get_objects() if type(each) is ClientSession and not each.closed] == []
