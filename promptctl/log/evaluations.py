@@ -27,7 +27,9 @@ _COLUMNS = (
 _FIELDS = tuple("commit" if name == "commit_id" else name for name in _COLUMNS)
 _INSERT = f"INSERT INTO evaluations ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM evaluations"  # noqa: S608 - made of our own names
-_SELECT_RESULTS = f"SELECT {', '.join(RESULT_COLUMNS)} FROM results"  # noqa: S608 - made of our own names
+_SELECT_RESULTS = f"SELECT {', '.join(RESULT_COLUMNS)}, content FROM results"  # noqa: S608 - made of our own names
+_WITH_OUTPUTS = "LEFT JOIN payloads ON payloads.hash = results.output_hash"
+_RESULT_FIELDS = (*RESULT_COLUMNS, "output")
 
 
 def begin_evaluation(log: Log, evaluation: EvaluationRow) -> None:
@@ -95,11 +97,11 @@ def evaluation(log: Log, wanted: str) -> EvaluationRow:
 def results(log: Log, evaluation_id: str, *, statuses: Collection[ResultStatus] = ()) -> Iterator[ResultRow]:
     """The evaluation's results in the order of its dataset, with their outputs, read as they are asked for."""
     with log.reading() as connection:
-        sql = f"{_SELECT_RESULTS} WHERE evaluation_id = ? ORDER BY position, repeat, case_id"
+        sql = f"{_SELECT_RESULTS} {_WITH_OUTPUTS} WHERE evaluation_id = ? ORDER BY position, repeat, case_id"
         for row in connection.execute(sql, (evaluation_id,)):
-            fields = dict(zip(RESULT_COLUMNS, row, strict=True))
+            fields = dict(zip(_RESULT_FIELDS, row, strict=True))
             if not statuses or fields["status"] in statuses:
-                yield _result(connection, fields)
+                yield _result(fields)
 
 
 def scored_cases(log: Log, evaluation_id: str) -> set[tuple[str, int]]:
@@ -132,7 +134,9 @@ def _evaluation(row: tuple[Any, ...]) -> EvaluationRow:
     return EvaluationRow(**{**fields, "is_dirty": bool(fields["is_dirty"])})
 
 
-def _result(connection: sqlite3.Connection, fields: dict[str, Any]) -> ResultRow:
-    output = payloads.load(connection, fields.pop("output_hash"))
-    scores = fields.pop("scores")
-    return ResultRow(**fields, output=output, scores=None if scores is None else json.loads(scores))
+def _result(fields: dict[str, Any]) -> ResultRow:
+    del fields["output_hash"]
+    fields["output"] = payloads.text_of(fields["output"])
+    if fields["scores"] is not None:
+        fields["scores"] = json.loads(fields["scores"])
+    return ResultRow(**fields)

@@ -40,9 +40,12 @@ def load(connection: sqlite3.Connection, digest: bytes | None) -> str | None:
     if digest is None:
         return None
     row = connection.execute("SELECT content FROM payloads WHERE hash = ?", (digest,)).fetchone()
-    if row is None:
-        return None
-    return row[0] if isinstance(row[0], str) else zlib.decompress(row[0]).decode()
+    return None if row is None else text_of(row[0])
+
+
+def text_of(content: str | bytes | None) -> str | None:
+    """The text of a content as it is stored."""
+    return zlib.decompress(content).decode() if isinstance(content, bytes) else content
 
 
 ORPHANS = """

@@ -205,4 +205,7 @@ def word_of(value: Any) -> str | None:
 
 
 def _count(*values: Any) -> int | None:
-    return next((value for value in values if isinstance(value, int) and not isinstance(value, bool)), None)
+    for value in values:
+        if value.__class__ is int:
+            return value
+    return None

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from promptctl._version import __version__
@@ -26,11 +27,12 @@ from promptctl.models.prices import Prices
 from promptctl.models.provider_errors import broken, interrupted, refusal, refusal_in_answer
 
 if TYPE_CHECKING:
-    from aiohttp import ClientResponse, ClientSession
+    from aiohttp import ClientResponse, ClientSession, ClientTimeout
     from yarl import URL
 
 DEFAULT_BASE = "https://api.openai.com/v1"
 CONNECTIONS = 100
+_OK = 200
 _LARGEST_REPLY = 64 * 1024 * 1024
 _LARGEST_EVENT = 16 * 1024 * 1024
 _LARGEST_ERROR = 64 * 1024
@@ -163,7 +165,7 @@ async def _answer_to(request: Request, session: ClientSession, target: Target, u
             url,
             data=body,
             headers=target.headers,
-            timeout=aiohttp.ClientTimeout(total=request.timeout_s),
+            timeout=_timeout(request.timeout_s),
             allow_redirects=False,
             proxy=target.proxy,
         ) as response:
@@ -231,8 +233,18 @@ def _what_is_missing(request: Request, assembler: ReplyAssembler) -> ModelError 
     return None if assembler.is_done or assembler.finish_reason else interrupted(request)
 
 
+@lru_cache(64)
+def _timeout(seconds: float) -> ClientTimeout:
+    import aiohttp
+
+    return aiohttp.ClientTimeout(total=seconds)
+
+
 async def _checked_answer(request: Request, response: ClientResponse) -> bytes:
     """The whole body of a good answer."""
+    is_plain = response.status == _OK and "Content-Encoding" not in response.headers
+    if is_plain and response.content_length is not None and response.content_length < _LARGEST_REPLY:
+        return await response.read()
     limit = _LARGEST_REPLY if response.ok else _LARGEST_ERROR
     parts = []
     size = 0
