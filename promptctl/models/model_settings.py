@@ -72,6 +72,12 @@ class SettingsFinder:
 
     def whole_id(self, model: str) -> str:
         """A model's id with its provider: `gpt-4o-mini`, as some write it, is looked up."""
+        if "://" in model:
+            # LiteLLM sends some providers' keys to an address that stands in the id, and ids come from prompts.
+            raise ModelConfigurationError(
+                f"{model!r} is not a model's id: it names an address",
+                hint="an address is given as `api_base` under `models:` in promptctl.yaml",
+            )
         provider, slash, name = model.partition("/")
         if slash and provider and name:
             return model

@@ -194,6 +194,14 @@ def test_an_unknown_provider_says_how_ids_are_written(make: Make, model: str, hi
     assert hint in caught.value.hint
 
 
+@pytest.mark.parametrize("provider", ["oobabooga", "huggingface", "openai"])
+def test_an_address_in_a_models_id_is_asked_nothing(make: Make, server: OpenAIServer, provider: str) -> None:
+    router = make(HUGGINGFACE_API_KEY=KEY, OPENAI_API_KEY=KEY)
+    with pytest.raises(ModelConfigurationError, match="names an address"):
+        complete(router, ask(f"{provider}/{server.url}"))
+    assert server.requests == []
+
+
 def test_a_provider_of_litellms_that_we_do_not_know_is_let_through(make: Make) -> None:
     assert make().settings_of("watsonx/ibm/granite").lane == "litellm"
 
