@@ -158,7 +158,7 @@ def _row(columns: _Columns, cells: Sequence[str], place: Place) -> Row | Problem
         data = _case(columns, cells)
     except ValueError as error:
         return Problem(str(error), place, None, "bad-cell")
-    return Row(data, place, at(place), is_text=True)
+    return Row(data, place, at(place), is_text=True, size=sum(map(len, cells)))
 
 
 def _case(columns: _Columns, cells: Sequence[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A dataset: a header and a stream of cases, read anew each time they are asked for and never all in memory."""
+"""A dataset: a header and a stream of cases, of which only a small dataset's stay in memory."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from promptctl.prompts.prompt import Prompt
 from promptctl.prompts.tree import Tree
 
 MAX_PROBLEMS = 100
+_MOST_KEPT = 10_000
+_MOST_KEPT_CHARACTERS = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,11 @@ class Header:
 
 
 class Dataset:
-    """A dataset of one tree. `cases` may be called any number of times; each call reads the file from its start.
+    """A dataset of one tree. `cases` may be called any number of times; each call gives them from the first.
 
     `check` goes through all of it before anything runs, and leaves the number of cases in `count`, a hash of them,
-    whatever their order, in `digest` (both are None before), and who is asked to grade them in `judges`.
+    whatever their order, in `digest` (both are None before), and who is asked to grade them in `judges`. At most
+    10,000 cases and 8 MiB are kept for `cases`; of a larger dataset each call reads the file anew.
     """
 
     def __init__(self, header: Header, rows: RowFile, defaults: Defaults, preparer: Preparer) -> None:
@@ -50,6 +53,7 @@ class Dataset:
         self._defaults = defaults
         self._preparer = preparer
         self._faults: list[Problem] = []
+        self._kept: _Kept | None = None
 
     @classmethod
     def open(cls, tree: Tree, path: str, *, allow_code: bool = False, is_read_only: bool = False) -> Dataset:
@@ -99,6 +103,9 @@ class Dataset:
         """
         if self._faults:
             raise InvalidFiles(self._faults)
+        if self._kept is not None and self._kept.prompt is prompt:
+            yield from self._kept.cases
+            return
         maker = CaseMaker(self._defaults, self._preparer, prompt)
         for row in self._rows.read():
             if isinstance(row, Problem):
@@ -114,7 +121,8 @@ class Dataset:
         With a prompt also inputs that a case lacks, has too many, or has of the wrong kind. After 100 problems it
         stops, saying so. `count` and `digest` are set when there is no error.
         """
-        run = _Check(self._faults, CaseChecks(prompt))
+        self._kept = None
+        run = _Check(self._faults, CaseChecks(prompt), _Kept(prompt))
         maker = CaseMaker(self._defaults, self._preparer, prompt)
         try:
             for row in self._rows.read():
@@ -128,6 +136,7 @@ class Dataset:
         problems = run.finished(self._twice, Place(self._rows.path))
         if not any(problem.severity == "error" for problem in problems):
             self.count, self.digest, self.judges = run.count, run.digest, frozenset(run.judges)
+            self._kept = run.kept if run.kept.is_whole else None
         return problems
 
     def _twice(self, ids: set[str]) -> Iterator[Problem]:
@@ -144,11 +153,30 @@ class Dataset:
                     first[case.id] = case.place
 
 
+class _Kept:
+    """The cases that a check made for a prompt, while they are few and small."""
+
+    def __init__(self, prompt: Prompt | None) -> None:
+        self.prompt = prompt
+        self.cases: list[Case] = []
+        self.is_whole = True
+        self._characters = 0
+
+    def add(self, case: Case, row: Row) -> None:
+        self._characters += row.size
+        if self.is_whole and len(self.cases) < _MOST_KEPT and self._characters <= _MOST_KEPT_CHARACTERS:
+            self.cases.append(case)
+        else:
+            self.is_whole = False
+            self.cases.clear()
+
+
 class _Check:
     """One check under way: the problems so far, and what was counted."""
 
-    def __init__(self, faults: list[Problem], checks: CaseChecks) -> None:
+    def __init__(self, faults: list[Problem], checks: CaseChecks, kept: _Kept) -> None:
         self.problems = list(faults)
+        self.kept = kept
         self.count = 0
         self.judges: set[AskedJudge] = set()
         self._checks = checks
@@ -172,6 +200,7 @@ class _Check:
             return
         for case in maker.make(row, self.problems):
             self.count += 1
+            self.kept.add(case, row)
             self.problems += self._checks.problems_of(case, row)
             if case.needs_judge:
                 self.judges.update(judge for assertion in case.assertions for judge in assertion.judges)

@@ -53,7 +53,7 @@ def _row(line: str, place: Place) -> Row | Problem:
     if "\\ud" in line.lower() and _has_lone_surrogate(data):
         message = "the line holds half of a surrogate pair (\\ud800 to \\udfff), which is no character"
         return Problem(message, place, "write the character itself", "lone-surrogate")
-    return Row(data, place, at(place))
+    return Row(data, place, at(place), size=len(line))
 
 
 class _BadJSON(Exception):

@@ -21,7 +21,7 @@ class Row:
     `data` has a case's keys (`id, inputs, expected, assert, …`), and for GitHub's rows `variables`. `locate` gives the
     place of a value by the keys that lead to it from the case. `is_text` says that the inputs are cells of a table, to
     be read by the types that the prompt declares. `as_written` gives the inputs with the numbers of those names as the
-    text they were written as, where the file can tell.
+    text they were written as, where the file can tell. `size` is how many characters it takes, in a file of rows.
     """
 
     data: Mapping[str, Any]
@@ -29,6 +29,7 @@ class Row:
     locate: Locate
     is_text: bool = False
     as_written: AsWritten | None = None
+    size: int = 0
 
 
 def checked(row: Row) -> Iterable[Row | Problem]:
