@@ -26,6 +26,11 @@ class CaseResults:
         """The first repeat that came to what the case came to: the one to show."""
         return next((row for row in self.rows if row.status == self.outcome.status), self.rows[0])
 
+    @property
+    def passes(self) -> str:
+        """How many of its repeats passed, in words."""
+        return f"{self.outcome.passes} of {len(self.rows)} passed"
+
 
 def case_results(rows: Iterable[ResultRow], at_least: int | None = None) -> Iterator[CaseResults]:
     """One for each case, in the order of the rows, which must keep the repeats of a case together.

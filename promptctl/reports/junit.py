@@ -53,9 +53,11 @@ def suite(log: Log, evaluation: Evaluation, *, is_stable: bool = False) -> Itera
     row, counts = evaluation.row, evaluation.summary.counts
     name = f"{row.prompt} {row.version_display or ''} {row.model}".replace("  ", " ")
     seconds = sum(evaluation.summary.latencies_ms) / 1000
+    is_unfinished = evaluation.summary.is_unfinished
+    tests, errors = counts.cases + is_unfinished, counts.errors + is_unfinished
     yield (
-        f"  <testsuite name={_attribute(name)} tests={_attribute(counts.cases)} failures={_attribute(counts.failed)}"
-        f" errors={_attribute(counts.errors)} skipped={_attribute(0)}"
+        f"  <testsuite name={_attribute(name)} tests={_attribute(tests)} failures={_attribute(counts.failed)}"
+        f" errors={_attribute(errors)} skipped={_attribute(0)}"
         + ("" if is_stable else f" time={_attribute(f'{seconds:.3f}')} timestamp={_attribute(row.started_at)}")
         + ">\n"
     )
@@ -77,8 +79,19 @@ def suite(log: Log, evaluation: Evaluation, *, is_stable: bool = False) -> Itera
     yield "    </properties>\n"
     classname = f"{row.prompt}.{row.spec.get('dataset', '')}"
     for case in case_results(results(log, row.id), row.spec.get("at_least")):
-        yield from _test(case, classname, is_stable=is_stable)
+        # A case that lacks some of its repeats is not graded: it is one of those that were not run.
+        if len(case.rows) >= evaluation.summary.repeats:
+            yield from _test(case, classname, is_stable=is_stable)
+    if is_unfinished:
+        yield from _not_run(evaluation, classname)
     yield "  </testsuite>\n"
+
+
+def _not_run(evaluation: Evaluation, classname: str) -> Iterator[str]:
+    """A test that stands for the cases that were not run, so that their absence is not green."""
+    reason = f"{evaluation.summary.never_run} of {evaluation.summary.expected_cases} cases were not run"
+    yield f"    <testcase classname={_attribute(classname)} name={_attribute('every case is run')}>"
+    yield f"<error message={_attribute(reason)} type={_attribute('incomplete')}/></testcase>\n"
 
 
 def _test(case: CaseResults, classname: str, *, is_stable: bool) -> Iterator[str]:
@@ -91,6 +104,8 @@ def _test(case: CaseResults, classname: str, *, is_stable: bool) -> Iterator[str
         return
     detail = row.scores or {}
     reason = detail.get("reason") or row.error_message or row.status
+    if len(case.rows) > 1:
+        reason = f"{case.passes}: {reason}"
     element = "failure" if case.outcome.status == "failed" else "error"
     kind = f" type={_attribute(row.error_type or 'assertion')}"
     yield start + ">\n"

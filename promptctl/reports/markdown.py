@@ -9,6 +9,7 @@ from typing import Any
 
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import CaseResults, case_results, failed_assertions
+from promptctl.evaluations.summary import Summary
 from promptctl.log.evaluations import results
 from promptctl.log.store import Log
 
@@ -27,18 +28,24 @@ def markdown(log: Log, evaluations: Sequence[Evaluation]) -> Iterator[str]:
         counts = each.summary.counts.as_dict()
         rate = "-" if counts["pass_rate"] is None else f"{counts['pass_rate']:.1%}"
         interval = "" if counts["low"] is None else f" [{counts['low']:.0%}, {counts['high']:.0%}]"
-        cost = f"${each.summary.cost_nano_usd / 1e9:.4f}"
-        cost += f" + {each.summary.unpriced} unpriced" if each.summary.unpriced else ""
         row = each.row
         cells = [
             _MARKS[each.verdict], code(row.prompt), inline(row.version_display or "unversioned"), code(row.model),
             inline(str(row.spec.get("dataset", ""))), counts["passed"], counts["failed"], counts["errors"],
-            rate + interval, cost,
+            rate + interval, _cost(each.summary),
         ]  # fmt: skip
         yield f"| {' | '.join(str(cell) for cell in cells)} |\n"
     for each in evaluations:
         yield f"\n**{inline(each.row.prompt)}**: {each.verdict}: {inline(each.reason)}\n"
         yield from _cases(log, each)
+
+
+def _cost(summary: Summary) -> str:
+    """What was spent; replies without a price are said to be so, and are not free."""
+    spent = f"${summary.cost_nano_usd / 1e9:.4f}"
+    if not summary.unpriced:
+        return spent
+    return f"{spent} + {summary.unpriced} unpriced" if summary.cost_nano_usd else "unpriced"
 
 
 def _cases(log: Log, evaluation: Evaluation) -> Iterator[str]:
@@ -59,11 +66,13 @@ def case_details(case: CaseResults) -> Iterator[str]:
     row = case.decisive
     detail = row.scores or {}
     reason = detail.get("reason") or row.error_message or ""
-    yield f"\n<details><summary>{inline(row.case_id)}: {row.status}: {inline(reason)}</summary>\n\n"
+    repeats = f" ({case.passes})" if len(case.rows) > 1 else ""
+    yield f"\n<details><summary>{html(row.case_id)}: {row.status}{repeats}: {html(reason)}</summary>\n\n"
     for graded in failed_assertions(row):
         yield f"- {code(graded['type'])}: {inline(graded['reason'])}\n"
         if graded.get("expected") is not None:
-            yield f"  - expected {code(_plain(graded['expected']))}\n  - got {code(_plain(graded.get('got')))}\n"
+            expected, got = (_code(_flat(_plain(value))) for value in (graded["expected"], graded.get("got")))
+            yield f"  - expected {expected}\n  - got {got}\n"
     if row.output is not None:
         yield f"\n{fenced(row.output)}\n"
     yield "\n</details>\n"
@@ -71,19 +80,33 @@ def case_details(case: CaseResults) -> Iterator[str]:
 
 def inline(text: str) -> str:
     """Foreign text within a line: none of it is read as Markdown, HTML or a mention."""
-    short = text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
-    flat = " ".join(short.split()).translate(_TURNING)
-    escaped = re.sub(r"([\\`*_{}\[\]()#+!|~])", r"\\\1", flat).replace("&", "&amp;")
-    return escaped.replace("<", "&lt;").replace(">", "&gt;").replace("@", "@\u200b")
+    return _entities(re.sub(r"([\\`*_{}\[\]()#+!|~])", r"\\\1", _flat(text)))
+
+
+def html(text: str) -> str:
+    """Foreign text within a line of HTML, such as a summary: a backslash escapes nothing there."""
+    return _entities(_flat(text))
 
 
 def code(text: str) -> str:
-    """Foreign text as code within a line or a table's cell."""
-    short = text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
-    flat = " ".join(short.split()).translate(_TURNING).replace("|", "\\|")
+    """Foreign text as code within a table's cell."""
+    return _code(_flat(text).replace("|", "\\|"))
+
+
+def _code(flat: str) -> str:
     ticks = "`" * (max((len(run) for run in re.findall(r"`+", flat)), default=0) + 1)
     pad = " " if flat.startswith("`") or flat.endswith("`") or not flat else ""
     return f"{ticks}{pad}{flat}{pad}{ticks}"
+
+
+def _flat(text: str) -> str:
+    short = text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+    return " ".join(short.split()).translate(_TURNING)
+
+
+def _entities(text: str) -> str:
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return escaped.replace("@", "@\u200b")
 
 
 def fenced(text: str, language: str = "") -> str:

@@ -18,7 +18,7 @@ _COLUMNS = (
     "cost_usd", "latency_ms", "input_tokens", "output_tokens", "tags", "error",
 )  # fmt: skip
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def json_document(log: Log, evaluations: Sequence[Evaluation]) -> Iterator[str]:

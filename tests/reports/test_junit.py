@@ -3,6 +3,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 from promptctl.evaluations.evaluation import Evaluation
+from promptctl.evaluations.evaluator import Limits
 from tests.evaluation_lab import Lab, answering
 from tests.reports.conftest import Write
 
@@ -23,6 +24,14 @@ def test_each_case_is_a_test_and_what_was_expected_and_came_stands_inside(
     (error,) = tests["refused"]
     assert (error.tag, error.get("type")) == ("error", "RequestRejected")
     assert "<no> & no" in (error.text or "")
+
+
+def test_what_was_not_run_is_not_green(lab: Lab, write: Write) -> None:
+    lab.many(3)
+    (suite,) = ET.parse(write(lab.evaluate(limits=Limits(max_cost_nano_usd=0)), "r.xml")).getroot()
+    assert (suite.get("tests"), suite.get("errors")) == ("1", "1")
+    (error,) = suite.iter("error")
+    assert error.get("message") == "3 of 3 cases were not run"
 
 
 def test_no_reply_breaks_the_document(mixed: list[Evaluation], write: Write) -> None:
@@ -47,3 +56,5 @@ def test_repeats_are_one_test(lab: Lab, write: Write) -> None:
     lab.server.default = answering({"c1": "wrong"})
     (suite,) = ET.parse(write(lab.evaluate(repeats=3), "r.xml")).getroot()
     assert (suite.get("tests"), suite.get("failures"), len(list(suite.iter("testcase")))) == ("2", "1", 2)
+    (failed,) = suite.iter("failure")
+    assert str(failed.get("message")).startswith("0 of 3 passed: equals: ")

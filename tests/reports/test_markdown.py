@@ -28,6 +28,29 @@ def test_no_reply_breaks_out_of_its_place(mixed: list[Evaluation], write: Write)
     assert "](javascript" not in outside
 
 
+def test_a_summary_shows_its_text_as_it_is(mixed: list[Evaluation], write: Write) -> None:
+    """Markdown's backslashes would be seen in it: it is read as HTML."""
+    summaries = re.findall("<summary>(.*)</summary>", write(mixed, "r.md").read_text())
+    assert 'wrong: failed: equals: expected "right as it is", got "wrong as it is"' in summaries
+    assert any(each.startswith("forged|`x`: failed: ") for each in summaries)
+
+
+def test_a_pipe_in_a_reply_is_shown_without_a_backslash(lab: Lab, write: Write) -> None:
+    lab.cases({"id": "a", "inputs": {"ticket": "x|y"}, "expected": "x"})
+    assert "  - got `x|y`\n" in write(lab.evaluate(), "r.md").read_text()
+
+
+def test_what_has_no_price_is_not_free(lab: Lab, write: Write) -> None:
+    lab.many(2)
+    assert write(lab.evaluate(models=("local/unpriced",)), "r.md").read_text().splitlines()[2].endswith("| unpriced |")
+
+
+def test_repeats_are_counted(lab: Lab, write: Write) -> None:
+    lab.many(1)
+    lab.server.default = answering({"c0": "wrong"})
+    assert "<summary>c0: failed (0 of 3 passed): " in write(lab.evaluate(repeats=3), "r.md").read_text()
+
+
 def test_very_many_failures_are_counted(lab: Lab, write: Write) -> None:
     lab.many(MOST_CASES + 7)
     lab.server.default = answering({}, otherwise=answering({f"c{n}": "wrong" for n in range(MOST_CASES + 7)}))
