@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from promptctl.evaluations.assertions.assertion import Assertion
-from promptctl.evaluations.assertions.outcome import Outcome, Ungraded, met, shown, unmet
+from promptctl.evaluations.assertions.outcome import Outcome, Ungraded, Unmet, met, shown, unmet
 from promptctl.evaluations.assertions.shapes import Shape
-from promptctl.evaluations.assertions.subject import Subject, describe_json_error
+from promptctl.evaluations.assertions.subject import Subject, describe_json_error, read_json
 from promptctl.prompts.json_schema import Validator, check_schema
 
-# A text with more openings of an object or list than this holds no JSON worth finding.
-_MOST_STARTS = 1_000
+_OPENING = re.compile(r"[{\[]")
+# How many characters are read in vain before the search is given up: a reply of many openings and no end to any would
+# be read once for each. One that is nested too deeply does not say how far it was read.
+_MOST_READ_IN_VAIN = 10_000_000
+_READ_IN_VAIN_AT_LEAST = 100
+_READ_TOO_DEEP = 10_000
 _MOST_PROBLEMS_SHOWN = 3
 
 
 def is_json(subject: Subject, assertion: Assertion) -> Outcome:
     """The reply, or the text at `path`, is JSON, and fits the schema where the value is one."""
     schema = assertion.wanted(subject)
-    if assertion.find is None:
-        return _fits(schema, subject.parsed, "is JSON")
     part = assertion.part(subject)
     if not isinstance(part, str):
         return _fits(schema, part, "is JSON")
     try:
-        value = json.loads(part)
+        value = subject.parsed if assertion.find is None else read_json(part)
     except (ValueError, RecursionError) as error:
         return unmet(f"is not JSON: {describe_json_error(error)}", got=part)
+    except Unmet as not_json:
+        return not_json.outcome()
     return _fits(schema, value, "is JSON")
 
 
@@ -41,7 +46,12 @@ def json_schema(subject: Subject, assertion: Assertion) -> Outcome:
         if subject.output_schema is None:
             raise Ungraded("there is no schema: the assertion has no value and the prompt no output schema")
         schema = _from_text(json.dumps(subject.output_schema, sort_keys=True))
-    return _fits(schema, subject.parsed if assertion.find is None else assertion.part(subject), "fits the schema")
+    if assertion.find is not None:
+        return _fits(schema, assertion.part(subject), "fits the schema")
+    try:
+        return _fits(schema, subject.parsed, "fits the schema")
+    except Unmet as not_json:
+        return not_json.outcome()
 
 
 def contains_json(subject: Subject, assertion: Assertion) -> Outcome:
@@ -66,20 +76,23 @@ def _fits(schema: Schema | None, value: Any, said: str) -> Outcome:
 
 
 def _json_in(text: str) -> Iterator[Any]:
-    """Each outermost JSON object or list that stands in the text."""
+    """Each outermost JSON object or list that stands in the text. Raises `Ungraded` where the search takes too long."""
     decoder = json.JSONDecoder()
-    position = starts = 0
-    while starts < _MOST_STARTS:
-        opening = min((at for at in (text.find("{", position), text.find("[", position)) if at >= 0), default=-1)
-        if opening < 0:
+    position = read_in_vain = 0
+    while read_in_vain < _MOST_READ_IN_VAIN:
+        found = _OPENING.search(text, position)
+        if found is None:
             return
-        starts += 1
+        opening, position = found.start(), found.end()
         try:
             value, position = decoder.raw_decode(text, opening)
+        except json.JSONDecodeError as error:
+            read_in_vain += max(error.pos - opening, _READ_IN_VAIN_AT_LEAST)
         except (ValueError, RecursionError):
-            position = opening + 1
+            read_in_vain += _READ_TOO_DEEP
         else:
             yield value
+    raise Ungraded("the reply has too many brackets and braces that begin no JSON to be searched for some")
 
 
 @dataclass(frozen=True, slots=True)

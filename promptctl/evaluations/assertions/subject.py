@@ -52,7 +52,7 @@ class Subject:
         """The text read as JSON, once. Raises `Unmet` where it is not JSON; NaN and Infinity are not."""
         if self._parsed is _UNREAD:
             try:
-                self._parsed = _DECODER.decode(self.text)
+                self._parsed = read_json(self.text)
             except (ValueError, RecursionError) as error:
                 self._parsed = Unmet(f"the reply is not JSON: {describe_json_error(error)}", self.text)
         if isinstance(self._parsed, Unmet):
@@ -77,6 +77,11 @@ class Subject:
             return self.parsed
         except Unmet:
             return self.text
+
+
+def read_json(text: str) -> Any:
+    """A text read as JSON. Raises `ValueError`, for NaN and Infinity too, which Python would take, and `RecursionError`."""
+    return _DECODER.decode(text)
 
 
 def describe_json_error(error: Exception) -> str:

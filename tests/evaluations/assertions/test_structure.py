@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from promptctl.evaluations.assertions.assertion import grade
 from promptctl.evaluations.assertions.subject import Subject
 from tests.evaluations.assertions.helpers import faults, graded, passes, prepared
@@ -17,9 +19,20 @@ def test_is_json_takes_the_whole_reply_and_a_schema_if_there_is_one() -> None:
     assert passes("not-is-json", {"label": "other"}, SCHEMA)
 
 
+def test_a_reply_that_is_no_json_is_what_the_negated_types_want() -> None:
+    for type_ in ("is-json", "json-schema"):
+        for reply in ("Hello!", "{", "NaN", "[" * 100_000):
+            assert passes(type_, reply, SCHEMA) is False, (type_, reply)
+            assert passes(f"not-{type_}", reply, SCHEMA) is True, (type_, reply)
+        assert passes(f"not-{type_}", {"label": "bug"}, SCHEMA, path="$.lable") is False
+    assert passes("not-is-json", "Hello!")
+    assert passes("not-json-schema", "Hello!", subject={"output_schema": SCHEMA})
+
+
 def test_is_json_reads_the_text_at_a_path() -> None:
     assert passes("is-json", {"arguments": '{"a": 1}'}, path="$.arguments")
     assert not passes("is-json", {"arguments": "{a: 1}"}, path="$.arguments")
+    assert not passes("is-json", {"arguments": "NaN"}, path="$.arguments")
 
 
 def test_json_schema_is_the_value_or_else_the_prompt_s_own() -> None:
@@ -65,4 +78,24 @@ def test_contains_json_finds_the_first_that_fits() -> None:
 
 
 def test_contains_json_gives_up_on_endless_brackets() -> None:
-    assert not passes("contains-json", "[" * 200_000)
+    assert passes("contains-json", "[" * 200_000) is None
+    assert passes("not-contains-json", "[" * 200_000) is None
+
+
+def test_contains_json_reads_a_reply_of_unended_lists_a_few_times_and_not_once_for_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[int] = []
+
+    class Counting(json.JSONDecoder):
+        def raw_decode(self, s: str, idx: int = 0) -> tuple[object, int]:
+            read.append(len(s) - idx)
+            return super().raw_decode(s, idx)
+
+    monkeypatch.setattr(json, "JSONDecoder", Counting)
+    assert passes("contains-json", "[1, " * 500 + "1, " * 300_000) is None
+    assert sum(read) < 15_000_000
+
+
+def test_contains_json_finds_what_stands_after_many_brackets_of_prose() -> None:
+    assert passes("contains-json", "see [the list] " * 2_000 + '{"a": 1}', {"type": "object"})
