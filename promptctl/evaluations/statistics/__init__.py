@@ -1,9 +1,9 @@
 """The statistics of one run and of two: plain functions on plain numbers, on the standard library alone.
 
     distributions   quantiles of the normal and of Student's t, the binomial's tail
-    intervals       Wilson, Tango, Student's t (cluster-robust), and what holds where nothing varied
+    intervals       Wilson, Tango, Student's t (cluster-robust; for skewed values), and what holds where nothing varied
     paired          McNemar's test and the sign-flip permutation test
-    bootstrap       the paired bootstrap of cases or whole clusters
+    bootstrap       the paired bootstrap of cases or whole clusters, studentized
     multiplicity    Holm's correction over metrics
     repeats         pass@k, pass^k, m of K
     planning        the smallest difference that could be seen, and the cases it would take
@@ -15,12 +15,14 @@ and a difference is head minus base, so that below zero is worse. `n` is the num
 
 from __future__ import annotations
 
-from promptctl.evaluations.statistics.bootstrap import bootstrap_means, percentile_interval, quantile
+from promptctl.evaluations.statistics.bootstrap import bootstrap_t, quantile, studentized_interval
 from promptctl.evaluations.statistics.distributions import binomial_tail, normal_quantile, t_cdf, t_quantile
 from promptctl.evaluations.statistics.intervals import (
     Interval,
     cluster_totals,
+    influences,
     mean_interval,
+    skewed_interval,
     standard_error,
     tango,
     unvaried_interval,
@@ -45,7 +47,7 @@ __all__ = [
     "PairedTest",
     "Plan",
     "binomial_tail",
-    "bootstrap_means",
+    "bootstrap_t",
     "cases_for_difference",
     "cases_for_drop",
     "cluster_totals",
@@ -55,6 +57,7 @@ __all__ = [
     "difference_deviation",
     "drop_power",
     "holm",
+    "influences",
     "is_passed",
     "mcnemar",
     "mcnemar_mid_p",
@@ -62,10 +65,11 @@ __all__ = [
     "normal_quantile",
     "pass_at_k",
     "pass_hat_k",
-    "percentile_interval",
     "quantile",
     "sign_flip",
+    "skewed_interval",
     "standard_error",
+    "studentized_interval",
     "t_cdf",
     "t_quantile",
     "tango",

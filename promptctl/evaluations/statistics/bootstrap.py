@@ -1,4 +1,4 @@
-"""The paired bootstrap of a mean difference: cases, or whole clusters, drawn again with replacement."""
+"""The paired bootstrap of a mean difference, studentized: cases drawn again with replacement."""
 
 from __future__ import annotations
 
@@ -8,56 +8,57 @@ from bisect import bisect_left
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from promptctl.evaluations.statistics.intervals import Interval, cluster_totals
+from promptctl.evaluations.statistics.intervals import Interval
 from promptctl.evaluations.statistics.paired import RESAMPLES
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Sequence
+    from collections.abc import Sequence
 
-# Draws are 16 random bits each, looked up in one table: far faster than an index at a time, for up to this many units.
-LARGEST = 1 << 16
-# Sums are taken in integers, of this many bits for the largest difference: fast, and the same on every Python.
-_GRID_BITS = 30
-_SIZE_SHIFT = 48
-_REFUSED_SHIFT = 96
+# Draws are 16 random bits each, looked up in one table: far faster than an index at a time.
+_ENTRIES = 1 << 16
+LARGEST = 1 << 12
+# Sums are taken in integers, of this many bits for the largest value: fast, and the same on every Python.
+_GRID_BITS = 24
+_MARK_SHIFT = 48
 
 
-def bootstrap_means(
-    differences: Sequence[float],
-    clusters: Sequence[Hashable] | None = None,
-    *,
-    resamples: int = RESAMPLES,
-    seed: str = "",
-) -> list[float]:
-    """The mean differences of `resamples` bootstrap samples, sorted. At most 65,536 cases (or clusters), at least one.
+def bootstrap_t(values: Sequence[float], *, resamples: int = RESAMPLES, seed: str = "") -> list[float]:
+    """Student's t of `resamples` bootstrap samples around the values' own mean, sorted.
 
-    Each sample draws as many cases with replacement as there are, a pair never torn apart, clusters whole.
-    Source: Efron 1979, Annals of Statistics 7:1; clusters after Davison and Hinkley 1997, Bootstrap Methods and their
-    Application, section 3.8. Differences are rounded to 2^-30 of the largest.
+    A value is a case's difference, so that a pair is never torn apart, or a cluster's (see `influences`); there are 2
+    to 4,096 of them. Formula: t* = (x̄* − x̄)/(s*/√n), s* the sample's own deviation. Values are rounded to 2^-24 of
+    the largest; a sample of equal values counts as having the least spread above none.
+    Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, section 12.5.
     """
-    units = cluster_totals(differences, clusters)
-    if not 1 <= len(units) <= LARGEST:
-        raise ValueError(f"cannot resample {len(units)} cases; 1 to {LARGEST} it must be")
-    largest = max(abs(total) for total, _size in units)
+    n = len(values)
+    if not 2 <= n <= LARGEST:
+        raise ValueError(f"cannot resample {n} cases; 2 to {LARGEST} it must be")
+    largest = max(map(abs, values))
     if largest == 0:
         return [0.0] * resamples
-    unit = largest / (1 << _GRID_BITS)
-    totals = [round(total / unit) for total, _size in units]
-    sizes = [size for _total, size in units]
+    whole = [round(value / largest * (1 << _GRID_BITS)) for value in values]
+    mean_of_all = sum(whole)
+    scale = math.sqrt(n - 1)
     rng = random.Random(f"bootstrap:{seed}")  # noqa: S311 - a reproducible resample, not a secret
-    if min(sizes) == max(sizes):
-        scale = unit / (sizes[0] * len(units))
-        return sorted(total * scale for total in _resampled_totals(totals, rng, resamples))
-    return sorted(total * unit / size for total, size in _resampled_ratios(totals, sizes, rng, resamples))
+    return sorted(
+        (total - mean_of_all) * scale / math.sqrt(max(1, n * squares - total * total))
+        for total, squares in _resampled(whole, rng, resamples)
+    )
 
 
-def percentile_interval(means: Sequence[float], confidence: float = 0.95) -> Interval:
-    """The percentile interval of sorted bootstrap means, by `quantile`.
+def studentized_interval(
+    mean: float, standard_error: float, t_values: Sequence[float], confidence: float = 0.95
+) -> Interval:
+    """The bootstrap-t interval of a mean, from sorted `bootstrap_t`: it leans to the side that the scores lean to.
 
-    Source: Efron 1981, Canadian Journal of Statistics 9:139.
+    Formula: from x̄ − t*_{1−α/2}·SE to x̄ − t*_{α/2}·SE, by `quantile`.
+    Source: Hall 1988, Annals of Statistics 16:927: its error is of order 1/n where a percentile interval's, one-sided
+    and of skewed values, is of order 1/√n.
     """
     tail = (1 - confidence) / 2
-    return Interval(quantile(means, tail), quantile(means, 1 - tail), confidence, "bootstrap")
+    low = mean - quantile(t_values, 1 - tail) * standard_error
+    high = mean - quantile(t_values, tail) * standard_error
+    return Interval(low, high, confidence, "bootstrap-t")
 
 
 def quantile(ordered: Sequence[float], probability: float) -> float:
@@ -71,56 +72,40 @@ def quantile(ordered: Sequence[float], probability: float) -> float:
     return ordered[below] + (position - below) * (ordered[above] - ordered[below])
 
 
-def _resampled_totals(totals: list[int], rng: random.Random, resamples: int) -> Iterator[int]:
-    """Sums of samples from units of equal size: only draws that hit a non-zero unit are looked up.
+def _resampled(whole: list[int], rng: random.Random, resamples: int) -> list[tuple[int, int]]:
+    """Sum, and sum of squares, of each sample: only draws that hit a value other than zero are looked up.
 
-    How many do is binomial, and those that do fall on each of the non-zero units alike.
+    How many do is binomial, and those that do fall on each of these values alike.
     """
-    moved = [total for total in totals if total]
-    draw = _Drawer(moved, _SIZE_SHIFT)
-    hits = _binomial_cdf(len(totals), len(moved) / len(totals)) if len(moved) < len(totals) else None
-    for _ in range(resamples):
-        wanted = len(moved) if hits is None else bisect_left(hits, rng.random())
-        yield draw(wanted, rng)
-
-
-def _resampled_ratios(
-    totals: list[int], sizes: list[int], rng: random.Random, resamples: int
-) -> Iterator[tuple[int, int]]:
-    """Sums and sizes of samples from clusters of unequal size: both are packed in one integer."""
-    packed = [total + (size << _SIZE_SHIFT) for total, size in zip(totals, sizes, strict=True)]
-    draw = _Drawer(packed, _REFUSED_SHIFT)
-    for _ in range(resamples):
-        total = draw(len(packed), rng)
-        size = _upper(total, _SIZE_SHIFT)
-        yield total - (size << _SIZE_SHIFT), size
+    moved = [value for value in whole if value]
+    draw = _Drawer(moved)
+    hits = _binomial_cdf(len(whole), len(moved) / len(whole)) if len(moved) < len(whole) else None
+    return [draw(len(moved) if hits is None else bisect_left(hits, rng.random()), rng) for _ in range(resamples)]
 
 
 class _Drawer:
-    """Draws values with replacement, each exactly as likely, and sums them.
+    """Draws values with replacement, each exactly as likely, and sums them and their squares.
 
     65,536 is seldom a multiple of the number of values: numbers left over at the end of the table add a mark far above
     any sum instead of a value, and as many draws as there were marks are made again.
     """
 
-    def __init__(self, values: list[int], mark_shift: int) -> None:
-        rounds = LARGEST // len(values)
-        marks = LARGEST - rounds * len(values)
-        self._look_up = (values * rounds + [1 << mark_shift] * marks).__getitem__
-        self._mark_shift = mark_shift
+    def __init__(self, values: list[int]) -> None:
+        rounds = _ENTRIES // len(values)
+        marks = _ENTRIES - rounds * len(values)
+        self._value = (values * rounds + [1 << _MARK_SHIFT] * marks).__getitem__
+        self._square = ([value * value for value in values] * rounds + [0] * marks).__getitem__
 
-    def __call__(self, wanted: int, rng: random.Random) -> int:
-        total = 0
+    def __call__(self, wanted: int, rng: random.Random) -> tuple[int, int]:
+        total = squares = 0
         while wanted:
-            drawn = sum(map(self._look_up, memoryview(rng.randbytes(2 * wanted)).cast("H")))
-            wanted = _upper(drawn, self._mark_shift)
-            total += drawn - (wanted << self._mark_shift)
-        return total
-
-
-def _upper(packed: int, shift: int) -> int:
-    """The upper part of two numbers packed in one, where the lower may be below zero."""
-    return (packed + (1 << (shift - 1))) >> shift
+            numbers = memoryview(rng.randbytes(2 * wanted)).cast("H")
+            drawn = sum(map(self._value, numbers))
+            squares += sum(map(self._square, numbers))
+            # The lower part may be below zero, so the upper one is rounded rather than cut.
+            wanted = (drawn + (1 << (_MARK_SHIFT - 1))) >> _MARK_SHIFT
+            total += drawn - (wanted << _MARK_SHIFT)
+        return total, squares
 
 
 def _binomial_cdf(trials: int, probability: float) -> list[float]:

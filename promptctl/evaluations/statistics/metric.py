@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from promptctl.evaluations.statistics.bootstrap import bootstrap_means, percentile_interval
+from promptctl.evaluations.statistics.bootstrap import bootstrap_t, studentized_interval
 from promptctl.evaluations.statistics.intervals import (
     Interval,
     cluster_totals,
+    influences,
     mean_interval,
+    skewed_interval,
     standard_error,
     tango,
     unvaried_interval,
@@ -21,10 +23,10 @@ from promptctl.evaluations.statistics.planning import ALPHA
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-# Below this a percentile interval is too narrow (Hesterberg 2015, American Statistician 69:371); Student's t serves.
-_FEWEST_TO_RESAMPLE = 30
-# Above this the bootstrap takes seconds and says what Student's t says.
-_MOST_TO_RESAMPLE = 5_000
+# Below this a resample is too often of next to nothing; Student's t serves.
+_FEWEST_TO_RESAMPLE = 10
+# Above this the bootstrap takes long, and says what the cubic of `skewed_interval` says at once.
+_MOST_TO_RESAMPLE = 200
 # With fewer differing cases no test reaches 0.05, and neither the bootstrap nor t has met enough of the spread.
 _FEWEST_MOVED = 5
 
@@ -83,8 +85,9 @@ def compare_metric(
 ) -> MetricComparison:
     """Compare one metric's values, paired by position; at least one pair, finite numbers.
 
-    Passes and failures, each case its own cluster: McNemar and Tango. Anything else: sign flips, and the bootstrap
-    for 30 to 5,000 units, Student's t for fewer or more; where next to nothing varied, `unvaried_interval` besides.
+    Passes and failures, each case its own cluster: McNemar and Tango. Anything else: sign flips, and the studentized
+    bootstrap for 10 to 200 units, Student's t for fewer, without skewness for more; where next to nothing varied,
+    `unvaried_interval` besides.
     """
     n = len(base)
     # Rounding what binary floating point leaves of 0.9 − 0.8 makes equal differences equal.
@@ -134,12 +137,17 @@ def _levels(plan: Plan) -> tuple[float, float]:
 
 
 def _score_intervals(differences: _Differences, plan: Plan) -> list[Interval]:
-    if _FEWEST_TO_RESAMPLE <= differences.units <= _MOST_TO_RESAMPLE:
-        seed = f"{plan.seed}:{differences.name}"
-        means = bootstrap_means(differences.values, differences.clusters, resamples=plan.resamples, seed=seed)
-        found: list[Interval | None] = [percentile_interval(means, confidence) for confidence in _levels(plan)]
-    else:
+    values = influences(differences.values, differences.clusters)
+    error = standard_error(values)
+    found: list[Interval | None]
+    if not error or differences.units < _FEWEST_TO_RESAMPLE:
         found = [mean_interval(differences.values, differences.clusters, level) for level in _levels(plan)]
+    elif differences.units <= _MOST_TO_RESAMPLE:
+        t_values = bootstrap_t(values, resamples=plan.resamples, seed=f"{plan.seed}:{differences.name}")
+        mean = math.fsum(values) / len(values)
+        found = [studentized_interval(mean, error, t_values, level) for level in _levels(plan)]
+    else:
+        found = [skewed_interval(values, level) for level in _levels(plan)]
     return [
         _widened(interval, differences, confidence) for interval, confidence in zip(found, _levels(plan), strict=True)
     ]
@@ -148,10 +156,12 @@ def _score_intervals(differences: _Differences, plan: Plan) -> list[Interval]:
 def _widened(interval: Interval | None, differences: _Differences, confidence: float) -> Interval:
     """The interval itself, or where too little varied to trust it, the hull of it and `unvaried_interval`."""
     is_constant = min(differences.values) == max(differences.values)
+    limit = differences.spread
     if interval is not None and differences.moved >= _FEWEST_MOVED and not is_constant:
-        return interval
+        return replace(interval, low=max(-limit, interval.low), high=min(limit, interval.high))
     mean = math.fsum(differences.values) / len(differences.values)
-    bound = unvaried_interval(mean, differences.units, differences.spread, confidence)
+    bound = unvaried_interval(mean, differences.units, limit, confidence)
     if interval is None:
         return bound
-    return Interval(min(interval.low, bound.low), max(interval.high, bound.high), confidence, bound.method)
+    low, high = max(-limit, min(interval.low, bound.low)), min(limit, max(interval.high, bound.high))
+    return Interval(low, high, confidence, bound.method)
