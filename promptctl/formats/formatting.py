@@ -8,18 +8,22 @@ result is read back: a file whose data would not be the same to the last charact
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
 from promptctl.formats.prompt_file import read_prompt_file
 from promptctl.formats.schemas import Kind, load_schema
-from promptctl.formats.yaml_reader import read_yaml
+from promptctl.formats.yaml_reader import hide_breaks, read_yaml
 
 _KEY = re.compile(r"(?:\"[^\"]*\"|'[^']*'|[^\s#\"'\[\]{}&*!|>%@`,-][^#\n]*?)[ \t]*:(?:[ \t]|$)")
 _NEEDS_INDENT_SIGN = re.compile(r"\n*[ \t]")
+# What no literal block can hold, and what YAML 1.1, which other tools speak, would take for the end of a line there.
+_NOT_LITERAL = re.compile(r"[^\t\n -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _STEP = 2
+
+_Check = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class _Scalar:
     end_line: int
     end_column: int
     indent: int
+    is_folded: bool
 
 
 def format_file(data: bytes, path: str, kind: Kind) -> bytes:
@@ -42,11 +47,19 @@ def format_file(data: bytes, path: str, kind: Kind) -> bytes:
     """
     old = read_yaml(data, path).data
     is_native = kind != "prompt" or read_prompt_file(data, path).dialect == "native"
-    text = _with_literals(_clean(data.decode("utf-8-sig")), path)
+
+    def says_the_same(text: str) -> bool:
+        try:
+            return bool(read_yaml(text.encode(), path).data == old)
+        except InvalidFiles:
+            return False
+
+    text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    text = _with_one_end(_with_literals(_with_one_end(text, says_the_same), says_the_same), says_the_same)
     if is_native:
-        text = _in_order(text, list(load_schema(kind)["properties"]))
-    new = text.encode()
-    if read_yaml(new, path).data != old:
+        ordered = _in_order(text, list(load_schema(kind)["properties"]))
+        text = ordered if ordered == text or says_the_same(ordered) else text
+    if not says_the_same(text):
         raise InvalidFiles(
             [Problem(
                 "formatting would change what this file says, so it was left as it is",
@@ -55,26 +68,30 @@ def format_file(data: bytes, path: str, kind: Kind) -> bytes:
                 "unformattable",
             )]
         )  # fmt: skip
-    return new
+    return text.encode()
 
 
-def _clean(text: str) -> str:
-    """Line ends as `\\n`, and exactly one at the end."""
-    text = text.replace("\r\n", "\n")
-    return text.rstrip("\n") + "\n" if text.strip() else text
+def _with_one_end(text: str, says_the_same: _Check) -> str:
+    """Exactly one line end at the end, but where a text keeps those that stand there."""
+    if not text.strip():
+        return text
+    cleaned = text.rstrip("\n") + "\n"
+    return cleaned if cleaned == text or says_the_same(cleaned) else text
 
 
-def _with_literals(text: str, path: str) -> str:
-    """Every text of several lines as a literal block, from the last to the first so that places stay true."""
-    for scalar in reversed(list(_long_scalars(text))):
-        candidate = _replaced(text, scalar)
-        # A candidate that says something else is one that no literal block can say: it stays as it was.
-        try:
-            is_same = read_yaml(candidate.encode(), path).data == read_yaml(text.encode(), path).data
-        except InvalidFiles:
-            is_same = False
-        if is_same:
+def _with_literals(text: str, says_the_same: _Check) -> str:
+    """Every text of several lines as a literal block; one that no literal block can say stays as it was."""
+    scalars = [scalar for scalar in _long_scalars(text) if not _NOT_LITERAL.search(scalar.value)]
+    # The last first, so that the places of the others stay true. Checked all together: each check reads the whole file.
+    groups = [scalars[::-1]] if scalars else []
+    while groups:
+        group = groups.pop(0)
+        candidate = _replaced(text, group)
+        if says_the_same(candidate):
             text = candidate
+        elif len(group) > 1:
+            middle = len(group) // 2
+            groups[:0] = [group[:middle], group[middle:]]
     return text
 
 
@@ -86,7 +103,8 @@ def _long_scalars(text: str) -> Iterator[_Scalar]:
     # What is open around the value: its kind, its column, and whether a mapping waits for a value.
     open_: list[list[object]] = []
     flow = 0
-    events: Iterator[Any] = yaml.parse(text, Loader=loader)
+    hidden, restore = hide_breaks(text)
+    events: Iterator[Any] = yaml.parse(hidden, Loader=loader)
     for event in events:
         if isinstance(event, yaml.CollectionStartEvent):
             _count_value(open_)
@@ -103,7 +121,8 @@ def _long_scalars(text: str) -> Iterator[_Scalar]:
                 start: Any = event.start_mark
                 end: Any = event.end_mark
                 indent = int(str(open_[-1][1])) if open_ else 0
-                yield _Scalar(event.value, start.line, start.column, end.line, end.column, indent)
+                value = event.value.translate(restore)
+                yield _Scalar(value, start.line, start.column, end.line, end.column, indent, event.style == ">")
 
 
 def _is_block_end(event: Any) -> bool:
@@ -122,24 +141,36 @@ def _count_value(open_: list[list[object]]) -> bool:
     return not top[2]
 
 
-def _replaced(text: str, scalar: _Scalar) -> str:
+def _replaced(text: str, scalars: Sequence[_Scalar]) -> str:
+    """The text with each of these, the last of them first, as a literal block."""
     lines = text.split("\n")
-    before = lines[scalar.start_line][: scalar.start_column].rstrip()
-    after = lines[scalar.end_line][scalar.end_column :] if scalar.end_line < len(lines) else ""
-    width = scalar.indent + _STEP
+    for scalar in scalars:
+        _replace(lines, scalar)
+    return "\n".join(lines)
+
+
+def _replace(lines: list[str], scalar: _Scalar) -> None:
+    first, end = scalar.start_line, scalar.end_line
+    before, opening = lines[first][: scalar.start_column].rstrip(), lines[first][scalar.start_column :]
     body = scalar.value
     chomp = "-" if not body.endswith("\n") else "+" if body.endswith("\n\n") or not body.strip("\n") else ""
+    if scalar.is_folded:
+        # A block ends where the next line begins. Blank lines behind it are no part of the text unless it keeps them.
+        comment = opening.partition("#")[2]
+        end += bool(scalar.end_column)
+        while chomp != "+" and not lines[end - 1].strip():
+            end -= 1
+    else:
+        comment = lines[end][scalar.end_column :].partition("#")[2]
+        end += 1
+    if not before and lines[first - 1].rstrip().endswith((":", "-")):  # the text begins on a line of its own
+        first -= 1
+        before = lines[first].rstrip()
     sign = str(_STEP) if _NEEDS_INDENT_SIGN.match(body) else ""
+    head = f"{before} |{sign}{chomp}" + (f" #{comment}" if comment else "")
+    pad = " " * (scalar.indent + _STEP)
     content = body[:-1] if body.endswith("\n") else body
-    block = [" " * width + line if line else "" for line in content.split("\n")]
-    # A folded block ends at the beginning of the line behind it, a quoted text in the middle of its last line.
-    rest = [after, *lines[scalar.end_line + 1 :]]
-    if not after.strip():
-        rest = rest[1:] if scalar.end_column else rest
-    head = f"{before} |{sign}{chomp}" + (f" {after.strip()}" if after.strip().startswith("#") else "")
-    if after.strip().startswith("#"):
-        rest = rest[1:]
-    return "\n".join([*lines[: scalar.start_line], head, *block, *rest])
+    lines[first:end] = [head, *(pad + line if line else "" for line in content.split("\n"))]
 
 
 def _in_order(text: str, order: Sequence[str]) -> str:
@@ -155,7 +186,7 @@ def _in_order(text: str, order: Sequence[str]) -> str:
 
 def _blocks(text: str) -> tuple[str, list[tuple[str, str]]]:
     """The text before the first key's comments, and each top-level key with its lines and the comments above it."""
-    lines = text.splitlines(keepends=True)
+    lines = [line + "\n" for line in text.removesuffix("\n").split("\n")]
     starts = [number for number, line in enumerate(lines) if _KEY.match(line)]
     firsts = []
     for start in starts:

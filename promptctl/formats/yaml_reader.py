@@ -66,6 +66,23 @@ def _join_surrogates(match: re.Match[str]) -> str:
     return f"{match[1]}\\U{code:08x}"
 
 
+def hide_breaks(text: str) -> tuple[str, dict[int, str]]:
+    """The text with what YAML 1.1 alone takes for line breaks replaced by characters that it does not hold.
+
+    Beside it the codes of those characters, each with what it stands for.
+    """
+    restore: dict[int, str] = {}
+    if text.isascii():
+        return text, restore
+    free = (code for code in range(0xE000, 0xF8FF) if chr(code) not in text)
+    for character in _BREAKS_OF_YAML_1_1:
+        code = next(free, None) if character in text else None
+        if code is not None:
+            text = text.replace(character, chr(code))
+            restore[code] = character
+    return text, restore
+
+
 class _Builder:
     """Makes plain data of a parser's events, and beside it a tree of the events for their places.
 
@@ -84,7 +101,7 @@ class _Builder:
         """The document's data and tree; what is wrong is added to `problems`."""
         parser_class, events, errors = _parser()
         self._events = events
-        text = self.text if self.text.isascii() else self._hide_breaks(self.text)
+        text, self._restore = hide_breaks(self.text)
         try:
             parser = parser_class(text)
             self._next = parser.get_event
@@ -205,18 +222,6 @@ class _Builder:
     def _check_directives(self, start: Any) -> None:
         if getattr(start, "tags", None):
             self._report(yaml_problems.tag_directive(self._place(start)))
-
-    def _hide_breaks(self, text: str) -> str:
-        """The text with what YAML 1.1 alone takes for line breaks replaced by characters that it does not hold."""
-        held = [character for character in _BREAKS_OF_YAML_1_1 if character in text]
-        free = (code for code in range(0xE000, 0xF8FF) if chr(code) not in text)
-        for character in held:
-            code = next(free, None)
-            if code is None:
-                break
-            text = text.replace(character, chr(code))
-            self._restore[code] = character
-        return text
 
     def _place(self, event: Any) -> Place:
         return Place(self.path, event.start_mark.line + 1, event.start_mark.column + 1)

@@ -5,10 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptctl.errors import InvalidFiles
+from promptctl.formats import formatting
 from promptctl.formats.formatting import format_file
-from promptctl.formats.yaml_reader import read_yaml
+from promptctl.formats.yaml_reader import Document, read_yaml
 
 PATH = "prompts/a.prompt.yaml"
+MESSAGES = "messages:\n  - {role: user, content: Hi}\n"
 
 
 def formatted(text: str) -> str:
@@ -51,6 +53,46 @@ def test_texts_of_several_lines_become_literal_blocks(written: str) -> None:
 def test_a_comment_behind_a_text_is_kept() -> None:
     text = 'messages:\n  - role: user\n    content: "one\\ntwo\\n"   # why\n'
     assert formatted(text) == "messages:\n  - role: user\n    content: | # why\n      one\n      two\n"
+
+
+def test_a_folded_text_keeps_its_comment_and_leaves_the_next_keys_where_it_is() -> None:
+    text = "description: > # why\n  one\n  two\n\n  three\n\n# of the messages\n" + MESSAGES
+    new = "description: | # why\n  one two\n  three\n\n# of the messages\n" + MESSAGES
+    assert formatted(text) == new
+
+
+def test_a_text_on_a_line_of_its_own_begins_behind_its_key() -> None:
+    new = f"description: |-\n  one\n  two\n{MESSAGES}"
+    assert formatted(f'description:\n  "one\\ntwo"\n{MESSAGES}') == new
+
+
+@pytest.mark.parametrize("broken", ["\x85", "\u2028", "\u2029"])
+def test_what_yaml_1_1_takes_for_the_end_of_a_line_stays_as_it_is_written(broken: str) -> None:
+    odd = f'description: "one{broken}two\\nthree"\n'
+    model = f"metadata:\n  a: |\n    a{broken}b: c\n"
+    assert formatted(model + odd + MESSAGES) == odd + MESSAGES + model
+
+
+def test_blank_lines_that_belong_to_a_text_stay() -> None:
+    kept = MESSAGES + "metadata:\n  a: |+\n    one\n\n\n"
+    assert formatted(kept) == kept
+    assert formatted(MESSAGES + "metadata:\n  a: >+\n    one\n\n    two") == MESSAGES + (
+        "metadata:\n  a: |-\n    one\n    two\n"
+    )
+
+
+def test_many_texts_are_checked_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def counted(data: bytes, path: str) -> Document:
+        read.append(path)
+        return read_yaml(data, path)
+
+    monkeypatch.setattr(formatting, "read_yaml", counted)
+    cases = "".join(f'- id: c{n}\n  expected: "one\\n{n}"\n' for n in range(200))
+    new = format_file(f"prompts: [greet]\ncases:\n{cases}".encode(), "datasets/a.yaml", "dataset")
+    assert new.count(b"|-") == 200
+    assert len(read) < 10
 
 
 def test_texts_in_flow_collections_stay() -> None:
