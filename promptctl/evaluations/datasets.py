@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
@@ -15,6 +15,7 @@ from promptctl.evaluations.github_rows import github_assertions, github_rows
 from promptctl.evaluations.ids import IdTable
 from promptctl.evaluations.row_files import RowFile, open_rows
 from promptctl.evaluations.rows import Row
+from promptctl.formats.github_dialect import UNUSABLE_TEST
 from promptctl.prompts.prompt import Prompt
 from promptctl.prompts.tree import Tree
 
@@ -85,16 +86,20 @@ class Dataset:
 
     @classmethod
     def of_prompt(cls, prompt: Prompt, tree: Tree) -> Dataset | None:
-        """The tests that a prompt file of GitHub's dialect holds, graded as `gh models eval` did; None without any."""
+        """The tests that a prompt file of GitHub's dialect holds, graded as `gh models eval` did; None without any.
+
+        The prompt runs without a test or an evaluator that cannot be used; to evaluate it so is an error, as it was.
+        """
         inline = prompt.inline_dataset
         if inline is None:
             return None
         preparer = Preparer(tree, prompt.path)
         defaults = Defaults(assertions=github_assertions(inline.get("evaluators", ())), implies_equals=False)
         header = Header(prompt.path, prompt.name, (prompt.id,), prompt.description)
-        return cls(
-            header, RowFile(lambda: github_rows(prompt, inline.get("testData", ())), prompt.path), defaults, preparer
-        )
+        rows = RowFile(lambda: github_rows(prompt, inline.get("testData", ())), prompt.path)
+        dataset = cls(header, rows, defaults, preparer)
+        dataset._faults = [replace(each, severity="error") for each in prompt.problems if each.code == UNUSABLE_TEST]
+        return dataset
 
     def cases(self, prompt: Prompt | None = None) -> Iterator[Case]:
         """Each case, one at a time. With a prompt, table cells are read by the types of its inputs.

@@ -18,6 +18,8 @@ from promptctl.formats.names import nearest
 from promptctl.formats.structure import structure_of
 from promptctl.formats.yaml_problems import in_reading_order
 
+# The code of a warning about a test or an evaluator that cannot be used: what is evaluated without it proves less.
+UNUSABLE_TEST = "unusable-test"
 KEYS = frozenset(("modelParameters", "testData", "evaluators", "responseFormat", "jsonSchema"))
 PLACEHOLDER = re.compile(r"\{\{([\w.-]+)\}\}")
 
@@ -103,7 +105,8 @@ class _Reader:
     def _sound_items(self, key: str, definition: str, noun: str) -> list[Mapping[str, Any]]:
         items = self.data.get(key, [])
         if not isinstance(items, list):
-            self._warn(f"`{key}` is not read: it is no list", self.document.place(key), f"write a list of {noun}s")
+            hint = f"write a list of {noun}s"
+            self._warn(f"`{key}` is not read: it is no list", self.document.place(key), hint, UNUSABLE_TEST)
             return []
         sound: list[Mapping[str, Any]] = []
         structure = structure_of("github-prompt", definition)
@@ -112,7 +115,8 @@ class _Reader:
             problems = structure.check(part)
             if problems:
                 first = problems[0]
-                self._warn(f"{noun} {index + 1} is left out: {first.message}", first.place, first.hint, first.code)
+                message = f"{noun} {index + 1} cannot be used: {first.message}"
+                self._warn(message, first.place, first.hint, UNUSABLE_TEST)
             else:
                 sound.append(part.data)
         return sound

@@ -251,6 +251,17 @@ class TestVersionsAndModels:
         (found,) = ran.json
         assert (ran.exit_code, found["passed"], found["failed"]) == (1, 1, 1)
 
+    def test_an_evaluator_of_github_that_cannot_be_used_is_never_passed_over(self, lab: Lab, cli: Cli) -> None:
+        lab.write(
+            "prompts/gh.prompt.yml",
+            "model: local/gpt-4o-mini\nmessages:\n  - {role: user, content: 'Say {{word}}'}\n"
+            "testData: [{word: apple}]\n"
+            "evaluators:\n  - {name: ok, string: {contains: apple}}\n  - {name: typo, uses: github/similar}\n",
+        )
+        ran = cli("eval", "gh")
+        assert (ran.exit_code, lab.server.requests) == (3, [])
+        assert "prompts/gh.prompt.yml:7:24: evaluator 2 cannot be used" in ran.err
+
 
 class TestFailed:
     def test_by_prompt_by_id_and_of_the_last_command(self, lab: Lab, cli: Cli) -> None:

@@ -238,6 +238,25 @@ evaluators:
         assert dataset is not None
         assert {problem.code for problem in dataset.check(prompt)} == {"no-assertion"}
 
+    @pytest.mark.parametrize(
+        ("good", "bad", "said"),
+        [
+            ("uses: github/similarity", "uses: github/similar", "evaluator 2 cannot be used: `uses`"),
+            ('string: {contains: "{{expected}}"}', 'string: {containz: "x"}', "evaluator 1 cannot be used"),
+            ("  - {input: buy now, expected: spam, why: money}", "  - buy now", "test row 1 cannot be used"),
+        ],
+    )
+    def test_a_test_or_evaluator_that_cannot_be_used_is_an_error_and_not_left_out(
+        self, good: str, bad: str, said: str
+    ) -> None:
+        dataset, prompt = self.opened(self.FILE.replace(good, bad))
+        assert dataset is not None
+        (problem,) = dataset.check(prompt)
+        assert (problem.severity, problem.place.path if problem.place else None) == ("error", "prompts/spam.prompt.yml")
+        assert said in problem.message
+        with pytest.raises(InvalidFiles):
+            list(dataset.cases(prompt))
+
     def test_a_file_without_tests_has_no_dataset(self) -> None:
         dataset, _ = self.opened(self.FILE.split("testData:", maxsplit=1)[0])
         assert dataset is None

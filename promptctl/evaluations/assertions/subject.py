@@ -80,7 +80,7 @@ class Subject:
 
 
 def read_json(text: str) -> Any:
-    """A text read as JSON. Raises `ValueError`, for NaN and Infinity too, which Python would take, and `RecursionError`."""
+    """A text read as JSON, in which NaN and Infinity are not. Raises `ValueError` and `RecursionError`."""
     return _DECODER.decode(text)
 
 
