@@ -181,7 +181,8 @@ class Evaluating:
             try:
                 for plan, row in begun:
                     if self._is_stopped:
-                        self.not_run.append(finish(self._parts.log, row, "interrupted", self._parts.warn))
+                        why = evaluations[-1].stopped if evaluations else None
+                        self.not_run.append(finish(self._parts.log, row, why or "interrupted", self._parts.warn))
                         continue
                     bench = self._bench = self._make_bench(plan, cache)
                     if on_progress is not None:

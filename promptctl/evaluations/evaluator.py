@@ -277,5 +277,6 @@ def _crash(bug: Exception) -> Crashed:
 
 
 def _full_cost(execution: Execution) -> int | None:
-    full = execution.full_cost_nano_usd
-    return execution.cost_nano_usd if full is None else full
+    """What the reply cost when it was paid for: a reused one without a price is no free one."""
+    is_reused = execution.reply_source in ("cache", "replay")
+    return execution.full_cost_nano_usd if is_reused else execution.cost_nano_usd

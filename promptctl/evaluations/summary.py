@@ -80,8 +80,9 @@ class Summary:
     """The totals of one evaluation, over cases; repeats are reduced first.
 
     `expected_cases` is how many were to be evaluated; a case counts once it has all its repeats. Costs are nano-USD:
-    `cost` what was spent, `full_cost` what the replies cost when they were paid for. Of K repeats of a case at least
-    one passed in `any_passed` cases, all in `all_passed`. Lists of case ids are cut after 1,000; the counts never are.
+    `cost` what was spent, `full_cost` what the replies cost when they were paid for, `unknown_costs` how many of them
+    nobody knows that of. Of K repeats of a case at least one passed in `any_passed` cases, all in `all_passed`. Lists
+    of case ids are cut after 1,000; the counts never are.
     """
 
     expected_cases: int
@@ -103,6 +104,7 @@ class Summary:
     output_tokens: int = 0
     cost_nano_usd: int = 0
     full_cost_nano_usd: int = 0
+    unknown_costs: int = 0
     unpriced: int = 0
     any_passed: int = 0
     all_passed: int = 0
@@ -142,7 +144,9 @@ class Summary:
             self.unpriced += 1
         else:
             self.cost_nano_usd += row.cost_nano_usd
-        self.full_cost_nano_usd += detail.get("full_cost_nano_usd") or 0
+        full_cost = detail.get("full_cost_nano_usd", 0)
+        self.full_cost_nano_usd += full_cost or 0
+        self.unknown_costs += full_cost is None and row.output is not None
         if row.latency_ms is not None:
             self.latencies_ms.append(row.latency_ms)
         if row.status == "error":
@@ -204,7 +208,9 @@ class Summary:
             "by_tag": {name: counts.as_dict() for name, counts in sorted(self.by_tag.items())},
             "by_assertion": {name: counts.as_dict() for name, counts in sorted(self.by_assertion.items())},
             "cost_nano_usd": self.cost_nano_usd,
-            "full_cost_nano_usd": self.full_cost_nano_usd,
+            "full_cost_nano_usd": None
+            if self.unknown_costs and not self.full_cost_nano_usd
+            else self.full_cost_nano_usd,
             "unpriced": self.unpriced,
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,

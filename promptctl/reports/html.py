@@ -9,6 +9,7 @@ from typing import Any
 
 from promptctl.evaluations.earlier import is_part_of_comparison
 from promptctl.evaluations.evaluation import Evaluation
+from promptctl.evaluations.outcomes import case_results
 from promptctl.log.evaluations import evaluations as logged_evaluations
 from promptctl.log.evaluations import results
 from promptctl.log.results import ResultRow
@@ -61,15 +62,19 @@ def cases_of(log: Log, evaluations: Sequence[Evaluation]) -> tuple[list[dict[str
     room = _Room(evaluations)
     for number, evaluation in enumerate(evaluations):
         about = evaluation.row
-        for row in results(log, about.id):
-            if not room.takes(row):
+        for found in case_results(results(log, about.id), about.spec.get("at_least")):
+            rows = [row for row in found.rows if room.takes(row)]
+            if not rows:
                 continue
-            key = (about.prompt, str(about.spec.get("dataset")), row.case_id)
-            detail = row.scores or {}
+            case_id, outcome = found.outcome.case_id, found.outcome
+            key = (about.prompt, str(about.spec.get("dataset")), case_id)
             case = cases.setdefault(
-                key, {"id": row.case_id, "prompt": about.prompt, "tags": detail.get("tags", []), "results": []}
+                key, {"id": case_id, "prompt": about.prompt, "tags": list(found.tags), "results": []}
             )
-            case["results"].append(_result(number, row, room.shown(row.output)))
+            # What a case came to is decided by all its repeats, also by those that there is no room for.
+            of_case = {"outcome": outcome.status, "passes": outcome.passes, "of": len(found.rows)}
+            of_case = of_case if len(found.rows) > 1 else {}
+            case["results"] += [_result(number, row, room.shown(row.output)) | of_case for row in rows]
     return list(cases.values()), room.left_out
 
 

@@ -21,6 +21,12 @@ class TestAnEvaluation:
         assert len(lab.asked) == 12
         assert [row.output for row in lab.rows(warm)] == [row.output for row in lab.rows(cold)]
 
+    def test_what_cost_nobody_knows_what_is_not_cheap_once_it_is_reused(self, lab: Lab) -> None:
+        lab.cases({"id": "a", "inputs": {"ticket": "x"}, "assert": [{"type": "cost", "threshold": 1}]})
+        first, again = (lab.one(models=("local/unpriced",)) for _ in range(2))
+        assert (first.summary.counts.errors, again.summary.counts.errors) == (1, 1)
+        assert (again.summary.reply_sources, again.summary.as_dict()["full_cost_nano_usd"]) == ({"cache": 1}, None)
+
     def test_a_reused_reply_costs_nothing_and_says_so(self, lab: Lab) -> None:
         lab.many(3)
         lab.one()

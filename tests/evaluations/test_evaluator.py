@@ -212,7 +212,7 @@ class TestMoney:
         first, second = lab.evaluate(
             "triage", "triage", limits=Limits(concurrency=1, max_cost_nano_usd=3 * REPLY_COST), is_cached=False
         )
-        assert (first.stopped, second.stopped) == ("max-cost", "interrupted")
+        assert (first.stopped, second.stopped) == ("max-cost", "max-cost")
         assert (second.summary.counts.cases, second.verdict) == (0, "incomplete")
         assert lab.resume(second).verdict == "passed"
 

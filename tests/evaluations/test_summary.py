@@ -140,3 +140,18 @@ class TestParts:
     def test_lists_are_cut_and_counts_are_not(self) -> None:
         data = summary(rows(failed=MOST_LISTED + 5)).as_dict()
         assert (len(data["failing"]), data["failed"]) == (MOST_LISTED, MOST_LISTED + 5)
+
+
+class TestFullCost:
+    def test_reused_replies_are_counted_at_what_they_cost_once(self) -> None:
+        given = rows(2, cost_nano_usd=0, scores={"full_cost_nano_usd": 7}, output="x")
+        assert summary(given).as_dict()["full_cost_nano_usd"] == 14
+
+    def test_reused_replies_without_a_price_were_not_free(self) -> None:
+        given = rows(2, cost_nano_usd=0, scores={"full_cost_nano_usd": None}, output="x")
+        data = summary(given).as_dict()
+        assert (data["cost_nano_usd"], data["full_cost_nano_usd"]) == (0, None)
+
+    def test_outputs_of_the_dataset_and_errors_cost_nothing(self) -> None:
+        given = [row("given", output="x"), row("error", "error", position=1, scores={"full_cost_nano_usd": None})]
+        assert summary(given).as_dict()["full_cost_nano_usd"] == 0

@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from promptctl.evaluations.evaluation import Evaluation
+from promptctl.evaluations.evaluator import Limits
 from promptctl.reports import html
 from tests.evaluation_lab import Lab, answering
+from tests.openai_server import reply
 from tests.reports.conftest import FORGED, Write
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "headless_shell")
@@ -188,6 +190,23 @@ class TestInABrowser:
             dom, console = browse(write(evaluations, "r.html"), "#status=", width=390)
             seen = probe(dom)
             assert (seen["content"], seen["wide"], console) == (seen["width"], [], ""), seen
+
+    def test_a_case_is_what_its_repeats_come_to(self, lab: Lab, write: Write, browse: Browse) -> None:
+        """Two of three are enough: the page's filters and the verdict above them say the same."""
+        flaky = iter(["c0", "wrong", "c0"])
+        lab.many(2)
+        lab.server.default = answering({"c0": lambda exchange: reply(next(flaky))(exchange), "c1": "wrong"})
+        page = write(lab.evaluate(repeats=3, at_least=2, limits=Limits(concurrency=1)), "r.html")
+        dom, _ = browse(page)
+        assert (shown(dom), "1 of 2 cases" in dom) == (["c1"], True)
+        dom, _ = browse(page, "#status=differ")
+        assert (shown(dom), "2 of 3 passed" in dom) == (["c0"], True)
+
+    def test_no_case_is_said(self, lab: Lab, write: Write, browse: Browse) -> None:
+        lab.many(1)
+        assert (
+            "No case has been run yet." in browse(write(lab.evaluate(limits=Limits(max_cost_nano_usd=0)), "r.html"))[0]
+        )
 
     def test_versions_stand_side_by_side(self, lab: Lab, write: Write, browse: Browse) -> None:
         lab.many(3)

@@ -2,10 +2,11 @@
 const WORDS = 400;
 
 const cases = data.cases.map((item, position) => {
-  const states = item.results.map((result) => result.status);
+  const states = item.results.map((result) => result.outcome || result.status);
   const known = (key) => item.results.map((result) => result[key]).filter(isKnown);
   const largest = (key) => known(key).reduce((one, other) => Math.max(one, other), -1);
   return { ...item, position, states: new Set(states),
+    differs: new Set(item.results.map((result) => result.status)).size > 1 || item.results.some((result) => result.passes > 0 && result.passes < result.of),
     worst: ["failed", "error", "passed"].find((state) => states.includes(state)),
     score: known("score").length ? Math.min(...known("score")) : null, latency: largest("latency_ms"), cost: largest("full_cost_nano_usd"),
     text: [item.id, item.prompt, ...item.results.flatMap((result) => [result.output, result.reason, result.error])].join("\n").toLowerCase() };
@@ -55,11 +56,13 @@ function side(result) {
 }
 
 function caseNode(item) {
-  const why = item.results.find((result) => result.status !== "passed");
+  const why = item.worst === "passed" ? null : item.results.find((result) => result.status === item.worst);
+  const [first] = item.results;
+  const spread = data.evaluations.length === 1 && first.of ? `${first.passes} of ${first.of} passed` : "differs";
   const facts = [isKnown(item.score) && item.score < 1 ? score(item.score) : null, item.latency >= 0 ? time(item.latency) : null];
   const summary = el("summary", {}, el("span", { class: `dot ${item.worst}`, role: "img", "aria-label": item.worst }),
     el("span", { class: "what" }, el("strong", {}, item.id), isMany ? el("span", { class: "of" }, item.prompt) : null,
-      item.tags.map((tag) => el("span", { class: "tag" }, tag)), item.states.size > 1 ? el("span", { class: "tag differs" }, "differs") : null,
+      item.tags.map((tag) => el("span", { class: "tag" }, tag)), item.differs ? el("span", { class: "tag differs" }, spread) : null,
       why ? el("span", { class: "why" }, why.reason || why.error || "") : null),
     el("span", { class: "facts" }, facts.filter(Boolean).map((fact) => el("span", {}, fact))));
   const node = el("details", { class: `case ${item.worst}` }, summary);

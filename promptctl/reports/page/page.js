@@ -37,7 +37,7 @@ function tiles(evaluation) {
 function only(evaluation) {
   return el("article", { class: `only ${evaluation.verdict}` },
     el("div", { class: "headline" }, el("p", { class: "verdict" }, el("span", { class: `mark ${evaluation.verdict}` }, evaluation.verdict), el("span", {}, evaluation.reason)),
-      el("p", { class: "big" }, percent(evaluation.pass_rate)), rateBar(evaluation), interval(evaluation), el("p", { class: "meta" }, ofCases(evaluation)),
+      isKnown(evaluation.pass_rate) ? el("p", { class: "big" }, percent(evaluation.pass_rate)) : null, rateBar(evaluation), interval(evaluation), el("p", { class: "meta" }, ofCases(evaluation)),
       el("p", { class: "meta parts" }, about(evaluation))),
     tiles(evaluation));
 }
@@ -79,13 +79,14 @@ const STATES = { "": "All", failed: "Failed", error: "Errors", passed: "Passed",
 const wanted = { status: "", search: "", tag: "", prompt: "", order: "dataset" };
 let shown = PAGE;
 
-const isOfStatus = (item, status) => status === "" || (status === "differ" ? item.states.size > 1 : item.states.has(status));
+const isOfStatus = (item, status) => status === "" || (status === "differ" ? item.differs : item.states.has(status));
 const isWanted = (item) => isOfStatus(item, wanted.status) && (!wanted.tag || item.tags.includes(wanted.tag)) && (!wanted.prompt || item.prompt === wanted.prompt)
   && (!wanted.search || item.text.includes(wanted.search.toLowerCase()));
 
 function show() {
   const found = cases.filter(isWanted).sort(ORDERS[wanted.order][1]);
-  byId("cases").replaceChildren(...found.slice(0, shown).map(caseNode));
+  const none = el("p", { class: "meta none" }, cases.length ? "No case is like that." : "No case has been run yet.");
+  byId("cases").replaceChildren(...found.length ? found.slice(0, shown).map(caseNode) : [none]);
   byId("count").textContent = found.length === cases.length ? `${count(cases.length)} cases` : `${count(found.length)} of ${count(cases.length)} cases`;
   byId("more").hidden = found.length <= shown;
   for (const button of byId("status").children) button.setAttribute("aria-pressed", String(button.value === wanted.status));
