@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,10 +12,14 @@ from promptctl.cli import options
 from promptctl.cli.output import say, tell
 from promptctl.errors import GitError, InvalidFiles, UsageError
 
+if TYPE_CHECKING:
+    from promptctl.versions.git import Git
+
 app = typer.Typer(help="Let Git show prompts readably.", no_args_is_help=True, rich_markup_mode=None)
 
 DRIVER = "promptctl"
 ATTRIBUTES = (f"*.prompt.yaml diff={DRIVER}", f"*.prompt.yml diff={DRIVER}")
+_CACHE = f"refs/notes/textconv/{DRIVER}"
 
 
 @app.command("install")
@@ -24,15 +28,18 @@ def install(context: typer.Context) -> None:
     git = options.workspace_of(context).repository.git
     if git is None:
         raise GitError("the workspace is not in a Git repository", hint="git init")
-    git.run(["config", "--local", f"diff.{DRIVER}.textconv", f"{_program()} git textconv"])
+    # Where this program is gone one day, Git shows plain files instead of failing.
+    shown = f'f() {{ {_program()} git textconv "$1" 2>/dev/null || cat "$1"; }}; f'
+    git.run(["config", "--local", f"diff.{DRIVER}.textconv", shown])
     git.run(["config", "--local", f"diff.{DRIVER}.cachetextconv", "true"])
-    attributes = Path(git.run(["rev-parse", "--path-format=absolute", "--git-path", "info/attributes"]).text)
+    _forget(git)
+    attributes = _attributes(git)
     attributes.parent.mkdir(parents=True, exist_ok=True)
-    old = attributes.read_text(encoding="utf-8") if attributes.is_file() else ""
-    missing = [line for line in ATTRIBUTES if line not in old.splitlines()]
+    old = attributes.read_bytes() if attributes.is_file() else b""
+    missing = [line for line in ATTRIBUTES if line.encode() not in old.splitlines()]
     if missing:
-        gap = "" if not old or old.endswith("\n") else "\n"
-        attributes.write_text(old + gap + "".join(f"{line}\n" for line in missing), encoding="utf-8")
+        gap = b"" if not old or old.endswith(b"\n") else b"\n"
+        attributes.write_bytes(old + gap + "".join(f"{line}\n" for line in missing).encode())
     say(f"git diff and git log -p now show prompts readably in {git.root}")
     tell("  undo it with: promptctl git uninstall")
 
@@ -44,10 +51,12 @@ def uninstall(context: typer.Context) -> None:
     if git is None:
         raise GitError("the workspace is not in a Git repository", hint="git init")
     git.run(["config", "--local", "--remove-section", f"diff.{DRIVER}"], check=False)
-    attributes = Path(git.run(["rev-parse", "--path-format=absolute", "--git-path", "info/attributes"]).text)
+    _forget(git)
+    attributes = _attributes(git)
     if attributes.is_file():
-        kept = [line for line in attributes.read_text(encoding="utf-8").splitlines() if line not in ATTRIBUTES]
-        attributes.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        lines = attributes.read_bytes().splitlines(keepends=True)
+        own = {line.encode() for line in ATTRIBUTES}
+        attributes.write_bytes(b"".join(line for line in lines if line.rstrip(b"\r\n") not in own))
     say("git shows prompts as plain files again")
 
 
@@ -66,6 +75,15 @@ def textconv(
         sys.stdout.buffer.write(readable(data).encode(errors="surrogateescape"))
     except InvalidFiles:
         sys.stdout.buffer.write(data)
+
+
+def _attributes(git: Git) -> Path:
+    return Path(git.run(["rev-parse", "--path-format=absolute", "--git-path", "info/attributes"]).text)
+
+
+def _forget(git: Git) -> None:
+    """Drop what Git kept of earlier runs: another version of this program may show files otherwise."""
+    git.run(["update-ref", "-d", _CACHE], check=False)
 
 
 def _program() -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from promptctl.formats.prompt_file import read_prompt_file
 
 _FIRST = ("name", "description", "status", "model", "template", "tags", "formerly")
+_TABLES = ("parameters", "inputs")
+# Written as escapes in the file, these would act on the terminal that shows the text.
+_ACTING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def readable(data: bytes) -> str:
@@ -16,16 +20,18 @@ def readable(data: bytes) -> str:
 
     Partials and schemas are named, not read: this is one file by itself. Raises `InvalidFiles`.
     """
-    prompt = read_prompt_file(data, "prompt").data
+    file = read_prompt_file(data, "prompt")
+    prompt = file.data
     lines: list[str] = [f"{key}: {_short(prompt[key])}" for key in _FIRST if key in prompt]
-    lines += _table("parameters", prompt.get("parameters") or {})
-    lines += _table("inputs", prompt.get("inputs") or {})
+    for key in _TABLES:
+        lines += _table(key, prompt.get(key) or {})
     for message in prompt.get("messages", ()):
         lines += ["", *_message(message)]
-    for key in ("output", "response_format", "tools", "metadata"):
-        if prompt.get(key):
-            lines += ["", f"── {key} ──", *json.dumps(prompt[key], ensure_ascii=False, indent=2).splitlines()]
-    return "\n".join(lines) + "\n"
+    rest = {key: value for key, value in prompt.items() if key not in (*_FIRST, *_TABLES, "messages")}
+    for key, value in (rest | dict(file.inline_dataset or {})).items():
+        if value:
+            lines += ["", f"── {key} ──", *json.dumps(value, ensure_ascii=False, indent=2).splitlines()]
+    return _ACTING.sub(lambda found: ascii(found[0])[1:-1], "\n".join(lines)) + "\n"
 
 
 def _table(title: str, rows: Mapping[str, Any]) -> Iterator[str]:
@@ -38,8 +44,11 @@ def _table(title: str, rows: Mapping[str, Any]) -> Iterator[str]:
 def _message(message: Mapping[str, Any]) -> Iterator[str]:
     if "placeholder" in message:
         yield f"── the messages of {message['placeholder']} ──"
-        return
-    yield f"── {message.get('role')} ──"
+    else:
+        yield f"── {message.get('role')} ──"
+    for key, value in message.items():
+        if key not in ("role", "content", "placeholder"):
+            yield f"{key}: {_short(value)}"
     content = message.get("content")
     if isinstance(content, str):
         yield from content.rstrip("\n").split("\n")
