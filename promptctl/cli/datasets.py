@@ -76,7 +76,7 @@ def validate_dataset(context: typer.Context, name: Name, as_json: options.Json =
         for problem in problems:
             tell_problem(problem)
         if dataset.count is not None:
-            say(f"{path}: {dataset.count} cases")
+            say(f"{path}: {dataset.count} case{'s' * (dataset.count != 1)}")
     if any(problem.severity == "error" for problem in problems):
         raise typer.Exit(errors.CHECK_FAILED)
 

@@ -12,6 +12,9 @@ from promptctl.prompts.loading import load_prompt, prompt_paths
 from promptctl.prompts.tree import Tree
 from promptctl.versions.repository import Repository
 
+# In the order in which a name without a suffix is looked for: the file with a header before the one with its rows.
+_SUFFIXES = (".yaml", ".yml", ".jsonl", ".csv")
+
 
 def datasets_of(tree: Tree) -> list[Dataset]:
     """The datasets of a tree, sorted by path; those inside prompt files are not among them."""
@@ -23,8 +26,8 @@ def dataset_path(tree: Tree, name: str, inside: Callable[[str], str]) -> str:
 
     `inside` makes a path of the current folder one of the workspace. Raises `UsageError` with the nearest names.
     """
-    known = [path for path in tree.paths(DATASETS) if path.endswith((".yaml", ".yml", ".jsonl", ".csv"))]
-    for path in (name, f"{DATASETS}/{name}", f"{DATASETS}/{name}.yaml"):
+    known = [path for path in tree.paths(DATASETS) if path.endswith(_SUFFIXES)]
+    for path in (name, f"{DATASETS}/{name}", *(f"{DATASETS}/{name}{suffix}" for suffix in _SUFFIXES)):
         if path in known:
             return path
     with suppress(UsageError):

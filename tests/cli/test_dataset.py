@@ -42,6 +42,15 @@ def test_a_case_is_shown_with_what_decides_it(cli: Cli, name: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [("jsonl", '{"id": "a", "inputs": {}, "expected": "x"}\n'), ("csv", "id,ticket,expected\na,t,x\n")],
+)
+def test_a_file_of_cases_by_itself_is_named_without_its_suffix_too(lab: Lab, cli: Cli, suffix: str, text: str) -> None:
+    lab.write(f"datasets/alone.{suffix}", text)
+    assert cli("dataset", "validate", "alone").out == f"datasets/alone.{suffix}: 1 case\n"
+
+
 def test_an_unknown_name_is_told_with_the_nearest(cli: Cli) -> None:
     ran = cli("dataset", "show", "triaeg")
     assert (ran.exit_code, "did you mean triage" in ran.err) == (2, True)

@@ -13,6 +13,11 @@ from promptctl.evaluations.expected_cells import read_expected_cell
         ("Paris", {"type": "equals", "value": "Paris"}),
         ("Note: all is well", {"type": "equals", "value": "Note: all is well"}),
         ("contains", {"type": "equals", "value": "contains"}),
+        ("contain: a list", {"type": "equals", "value": "contain: a list"}),
+        ("post:office", {"type": "equals", "value": "post:office"}),
+        ("class:first", {"type": "equals", "value": "class:first"}),
+        ("https://example.org", {"type": "equals", "value": "https://example.org"}),
+        ("equals:contians:x", {"type": "equals", "value": "contians:x"}),
         ("contains: a:b ", {"type": "contains", "value": "a:b"}),
         ("not-icontains:Sorry", {"type": "not-icontains", "value": "Sorry"}),
         ("contains-any:a, b,c", {"type": "contains-any", "value": ["a", "b", "c"]}),
@@ -35,4 +40,13 @@ def test_a_cell_stands_for_an_assertion(cell: str, assertion: dict[str, Any]) ->
 )
 def test_what_cannot_be_said_in_a_cell_is_refused(cell: str) -> None:
     with pytest.raises(ValueError, match=r"cell|brackets"):
+        read_expected_cell(cell)
+
+
+@pytest.mark.parametrize(
+    ("cell", "meant"),
+    [("contians:refund", "contains"), ("not-icontain:x", "not-icontains"), ("levenstein(3):kitten", "levenshtein")],
+)
+def test_a_type_that_is_nearly_spelled_is_no_text_to_equal(cell: str, meant: str) -> None:
+    with pytest.raises(ValueError, match=f"did you mean {meant}\\?.*equals:"):
         read_expected_cell(cell)
