@@ -9,6 +9,7 @@ from typing import Any
 
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import CaseResults, case_results, failed_assertions
+from promptctl.evaluations.reasons import percent
 from promptctl.evaluations.summary import Summary
 from promptctl.log.evaluations import results
 from promptctl.log.store import Log
@@ -17,6 +18,8 @@ MOST_CASES = 50
 _WIDTH = 400
 # Characters that turn the direction of what is read, so that a text can look like another one.
 _TURNING = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd")
+# GitHub makes links of plain text behind these: mentions, addresses, issues. A character of no width prevents it.
+_LINKED = re.compile(r"@|:(?=//)|www(?=\.)|#(?=\d)|GH-(?=\d)", re.IGNORECASE)
 _MARKS = {"passed": "✅", "failed": "❌", "incomplete": "⚠️"}
 
 
@@ -26,7 +29,7 @@ def markdown(log: Log, evaluations: Sequence[Evaluation]) -> Iterator[str]:
     yield "|---|---|---|---|---|--:|--:|--:|--:|--:|\n"
     for each in evaluations:
         counts = each.summary.counts.as_dict()
-        rate = "-" if counts["pass_rate"] is None else f"{counts['pass_rate']:.1%}"
+        rate = "-" if counts["pass_rate"] is None else percent(counts["pass_rate"], 1)
         interval = "" if counts["low"] is None else f" [{counts['low']:.0%}, {counts['high']:.0%}]"
         row = each.row
         cells = [
@@ -79,7 +82,7 @@ def case_details(case: CaseResults) -> Iterator[str]:
 
 
 def inline(text: str) -> str:
-    """Foreign text within a line: none of it is read as Markdown, HTML or a mention."""
+    """Foreign text within a line: none of it is read as Markdown, HTML, a mention or a link."""
     return _entities(re.sub(r"([\\`*_{}\[\]()#+!|~])", r"\\\1", _flat(text)))
 
 
@@ -106,7 +109,7 @@ def _flat(text: str) -> str:
 
 def _entities(text: str) -> str:
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return escaped.replace("@", "@\u200b")
+    return _LINKED.sub(lambda found: f"{found[0]}\u200b", escaped)
 
 
 def fenced(text: str, language: str = "") -> str:

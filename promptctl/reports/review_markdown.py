@@ -10,7 +10,7 @@ from promptctl.evaluations.comparison import PASSED
 from promptctl.evaluations.review import PromptReview, Review
 from promptctl.reports.comparison import amount, comparison_markdown
 from promptctl.reports.comparison import difference as told_difference
-from promptctl.reports.markdown import code, fenced, inline
+from promptctl.reports.markdown import code, fenced, html, inline
 from promptctl.reports.prompt_diff import diff_lines, hunk_lines
 from promptctl.reports.review import (
     Outcome,
@@ -183,7 +183,7 @@ def _results(review: Review, detail: _Detail) -> Iterator[str]:
             told = "".join(comparison_markdown(readable(compared), most_cases=detail.cases))
             if compared.decision.is_passed:
                 title = f"{compared.head.row.prompt}: {compared.verdict.kind}"
-                told = f"<details><summary>{inline(title)}</summary>\n\n{told}\n</details>\n"
+                told = f"<details><summary>{html(title)}</summary>\n\n{told}\n</details>\n"
             yield f"\n{told}"
         for evaluation in found.evaluations:
             row = evaluation.row
@@ -240,7 +240,7 @@ def _folded(title: str, lines: Sequence[str], detail: _Detail) -> Iterator[str]:
     if len(lines) > detail.lines:
         shown.append(f"… and {len(lines) - detail.lines} more lines")
     text = "\n".join("".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line) for line in shown)
-    yield f"\n<details><summary>{inline(title)}</summary>\n\n{fenced(text, 'diff')}\n\n</details>\n"
+    yield f"\n<details><summary>{html(title)}</summary>\n\n{fenced(text, 'diff')}\n\n</details>\n"
 
 
 def _datasets(review: Review, detail: _Detail) -> Iterator[str]:

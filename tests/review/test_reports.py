@@ -52,6 +52,22 @@ def test_nothing_foreign_is_read_as_markdown_or_html(pull: Pull) -> None:
     assert text.count("<details>") == text.count("</details>")
 
 
+def test_nothing_foreign_is_made_a_link_or_a_mention(pull: Pull) -> None:
+    said = "see https://evil.example or WWW.evil.example, @everyone, octo/repo#12, GH-12"
+    pull.dataset(case(1, said="x"), name=f"new {said}".replace("/", "-"))
+    pull.dataset(case(1) | {said: 1}, name="broken")
+    pull.commit()
+    text = outside_code(pull.markdown(is_evaluated=False))
+    assert "evil" in text
+    assert re.findall(r"https?://|www\.|@\w|#\d|GH-\d", text, re.IGNORECASE) == []
+
+
+def test_a_folded_title_is_html_and_shows_no_backslash(pull: Pull) -> None:
+    pull.write("prompts/brand_new.prompt.yaml", prompt_of("Hello"))
+    pull.commit()
+    assert "<summary>brand_new (new)</summary>" in pull.markdown(is_evaluated=False)
+
+
 def test_a_page_holds_foreign_text_as_data_alone(pull: Pull, cli: Cli) -> None:
     pull.write("prompts/other.prompt.yaml", prompt_of(HOSTILE))
     pull.commit()
