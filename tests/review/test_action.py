@@ -160,3 +160,57 @@ def test_what_a_stranger_names_is_never_run(job: Job, tmp_path: Path) -> None:
     assert code != OK
     assert not marks.exists()
     assert runner.outputs["review"]["exit-code"] == str(code)
+
+
+def test_a_folder_that_looks_like_a_repository_runs_no_program(job: Job, tmp_path: Path) -> None:
+    mark = tmp_path / "it-ran"
+    job.pull.write("apps/bot/promptctl.yaml", "model: echo/echo\n")
+    job.pull.write("apps/bot/HEAD", "ref: refs/heads/main\n")
+    job.pull.write("apps/bot/objects/keep", "")
+    job.pull.write("apps/bot/refs/keep", "")
+    remote = f'[remote "origin"]\n\turl = file://{job.pull.bare}\n\tuploadpack = "touch {mark}; git-upload-pack"\n'
+    job.pull.write("apps/bot/config", "[core]\n\trepositoryformatversion = 0\n\tbare = true\n" + remote)
+    job.pull.commit("Trap")
+    job.open()
+    code, runner = job.run(working_directory="apps/bot")
+    assert code == WORKSPACE, runner.words
+    assert not mark.exists()
+    assert "it could not be made" in job.github.comments[0]["body"]
+
+
+def test_no_line_that_a_stranger_wrote_commands_the_runner(job: Job) -> None:
+    job.pull.edit(
+        "prompts/triage.prompt.yaml",
+        "You triage",
+        "::error::from a prompt\n      ::set-output name=a::b\n      You triage",
+    )
+    job.open()
+    _, runner = job.run()
+    lines = [line.strip() for line in runner.words.splitlines()]
+    commands = [number for number, line in enumerate(lines) if line.startswith("::")]
+    stop = next(number for number in commands if lines[number].startswith("::stop-commands::"))
+    resume = lines.index(f"::{lines[stop].removeprefix('::stop-commands::')}::")
+    printed = [number for number, line in enumerate(lines) if "::error::" in line]
+    assert printed
+    assert all(stop < number < resume for number in (*printed, *commands[1:-1]))
+
+
+def test_a_base_that_cannot_be_fetched_is_explained_in_the_comment(job: Job) -> None:
+    job.keys["GIT_ALLOW_PROTOCOL"] = "https"  # the remote is on disk: from here on it is out of reach
+    code, runner = job.run()
+    assert code == WORKSPACE, runner.words
+    assert "bring it here" in job.github.comments[0]["body"]
+
+
+def test_each_workspace_keeps_its_own_comment(job: Job) -> None:
+    job.pull.write("apps/bot/promptctl.yaml", "model: echo/echo\n")
+    job.pull.write("apps/bot/prompts/hello.prompt.yaml", "messages:\n  - {role: user, content: Hello}\n")
+    job.pull.commit("Another workspace")
+    job.open()
+    job.run()
+    code, runner = job.run(working_directory="apps/bot")
+    assert code == OK, runner.words
+    assert [("`triage`" in each["body"], "`hello`" in each["body"]) for each in job.github.comments] == [
+        (True, False),
+        (False, True),
+    ]

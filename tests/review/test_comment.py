@@ -37,10 +37,12 @@ def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHub]:
 def comment(cli: Cli, tmp_path: Path) -> Any:
     """Write an event and a report, and run the command on them."""
 
-    def run(body: str = "All is well", data: Any = None) -> Ran:
+    def run(body: str | bytes = "All is well", data: Any = None, name: str | None = None) -> Ran:
         (tmp_path / "event.json").write_text(json.dumps(event() if data is None else data))
-        (tmp_path / "review.md").write_text(f"{MARKER}\n{body}\n")
-        return cli("review-comment", "--event", str(tmp_path / "event.json"), "--report", str(tmp_path / "review.md"))
+        said = body if isinstance(body, bytes) else body.encode()
+        (tmp_path / "review.md").write_bytes(MARKER.encode() + b"\n" + said + b"\n")
+        files = ("--event", str(tmp_path / "event.json"), "--report", str(tmp_path / "review.md"))
+        return cli("review-comment", *files, *(("--name", name) if name is not None else ()))
 
     return run
 
@@ -50,6 +52,25 @@ def test_the_first_run_creates_it_and_the_next_writes_it_anew(github: GitHub, co
     assert comment("first").exit_code == 0
     assert comment("second").err.startswith("updated")
     assert [each["body"] for each in github.comments] == ["Nice work", f"{MARKER}\nsecond\n"]
+
+
+def test_each_workspace_of_a_repository_has_a_comment_of_its_own(github: GitHub, comment: Any) -> None:
+    for said in ("first", "second"):
+        for name in (".", "apps/a", "apps/b/", "./", "x --> <b>"):
+            assert comment(f"{said} of {name}", name=name).exit_code == 0
+    bodies = [each["body"] for each in github.comments]
+    assert [body.partition("\n")[0] for body in bodies] == [
+        MARKER,
+        "<!-- promptctl-review: apps/a -->",
+        "<!-- promptctl-review: apps/b -->",
+        "<!-- promptctl-review: x ___ _b_ -->",
+    ]
+    assert all("\nsecond of " in body for body in bodies)
+
+
+def test_a_report_that_was_cut_within_a_character_is_written_all_the_same(github: GitHub, comment: Any) -> None:
+    assert comment("cut ü".encode()[:-1]).exit_code == 0
+    assert github.comments[0]["body"] == f"{MARKER}\ncut \ufffd\n"
 
 
 def test_what_it_says_already_is_not_said_again(github: GitHub, comment: Any) -> None:
