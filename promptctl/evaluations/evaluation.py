@@ -137,7 +137,13 @@ class Bench:
             gateway = CachedGateway(gateway, self.cache)
         runner = Runner(gateway, recorder, on_reply=self.on_reply)
         judge = RunnerJudge(
-            self.tree, runner, gateway, self.make_target, model=self.judge_model, evaluation_id=evaluation_id
+            self.tree,
+            runner,
+            gateway,
+            self.make_target,
+            model=self.judge_model,
+            evaluation_id=evaluation_id,
+            on_reply=self.on_reply,
         )
         return Evaluator(
             evaluation_id,

@@ -13,7 +13,8 @@ from promptctl.evaluations.judges import inputs_for, load_judge
 from promptctl.evaluations.target import Target
 from promptctl.executions.call import Call, CallOptions, build_request
 from promptctl.executions.runner import Runner
-from promptctl.models.gateway import Endpoint, Gateway
+from promptctl.models.gateway import Endpoint, Gateway, Reply, Request
+from promptctl.models.replay import embedding_reply, embedding_request
 from promptctl.models.retries import RetryPolicy, decide
 from promptctl.prompts.prompt import Prompt
 from promptctl.prompts.rendering import Renderer
@@ -29,7 +30,8 @@ _EMBEDDING_TIMEOUT_S = 60.0
 class RunnerJudge:
     """Asks judges' prompts, each loaded and compiled once.
 
-    `model` is asked where neither the assertion nor the judge's prompt names one.
+    `model` is asked where neither the assertion nor the judge's prompt names one. `on_reply` sees embeddings as they
+    are recorded; what a judge's prompt is answered is the runner's to show.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class RunnerJudge:
         *,
         model: str | None,
         evaluation_id: str,
+        on_reply: Callable[[Request, Reply], object] | None = None,
     ) -> None:
         self._tree = tree
         self._runner = runner
@@ -48,6 +51,7 @@ class RunnerJudge:
         self._make_target = make_target
         self._model = model
         self._evaluation_id = evaluation_id
+        self._on_reply = on_reply
         self._loaded: dict[str, tuple[Prompt, Renderer]] = {}
 
     async def ask(self, prompt_id: str, inputs: Mapping[str, Any], *, model: str | None = None) -> JudgeReply:
@@ -75,6 +79,8 @@ class RunnerJudge:
                     raise
                 waited_s += delay_s
                 await asyncio.sleep(delay_s)
+        if self._on_reply is not None:
+            self._on_reply(embedding_request(chosen, texts), embedding_reply(found))
         return JudgeEmbeddings(found.vectors, found.cost_nano_usd)
 
     def _load(self, prompt_id: str) -> tuple[Prompt, Renderer]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from promptctl.errors import ModelConfigurationError, Problem, ReplyNotRecorded
+from promptctl.errors import InvalidFiles, ModelConfigurationError, Place, Problem, ReplyNotRecorded
 from promptctl.formats.names import RECORDINGS
 from promptctl.models.gateway import Delta, Embeddings, Endpoint, Reply, Request
 from promptctl.models.recorded_reply import entry_of, reply_of
@@ -29,6 +30,26 @@ def recorded_model(model: str) -> str:
 def digest_for(request: Request) -> str:
     """The digest under which the reply to a request is recorded: of the whole request to the recorded model."""
     return replace(request, model=recorded_model(request.model)).digest()
+
+
+def embedding_request(model: str, texts: Sequence[str]) -> Request:
+    """What stands for a request for embeddings among recordings: one message for each text, of a role no chat has."""
+    return Request(recorded_model(model), [{"role": "embed", "content": text} for text in texts])
+
+
+def embedding_reply(found: Embeddings) -> Reply:
+    """What stands for embeddings among recordings: a reply whose text is the list of vectors as JSON."""
+    text = json.dumps(found.vectors, separators=(",", ":"))
+    return Reply(text, found.model, "", usage=found.usage, cost_nano_usd=found.cost_nano_usd)
+
+
+def _vectors(text: str, model: str) -> tuple[tuple[float, ...], ...]:
+    try:
+        return tuple(tuple(float(number) for number in vector) for vector in json.loads(text))
+    except (ValueError, TypeError, RecursionError):
+        message = f"what is recorded as embeddings of {model} is no list of vectors"
+        hint = "record them again: promptctl eval PROMPT --record"
+        raise InvalidFiles([Problem(message, Place(RECORDINGS), hint, "bad-embeddings")]) from None
 
 
 class Replay:
@@ -54,16 +75,15 @@ class Replay:
     async def embed(
         self,
         model: str,
-        texts: Sequence[str],  # noqa: ARG002
+        texts: Sequence[str],
         *,
         timeout_s: float,  # noqa: ARG002
         endpoint: Endpoint,  # noqa: ARG002
     ) -> Embeddings:
-        """Embeddings are not recorded: raises `ModelConfigurationError`."""
-        raise ModelConfigurationError(
-            f"{model} has no embeddings: only chat replies are recorded",
-            hint=f"use {recorded_model(model)} for embeddings, or echo/echo offline",
-        )
+        """The recorded vectors of the same texts."""
+        request = embedding_request(model, texts)
+        reply = self._find(request)
+        return Embeddings(_vectors(reply.text, request.model), reply.model, cost_nano_usd=0)
 
     async def close(self) -> None:
         """Nothing is open."""

@@ -135,3 +135,13 @@ class TestSimilarity:
         lab.server.script(echo, failure(503))
         assert lab.one().verdict == "passed"
         assert self.embeddings(lab) == 2
+
+    def test_recorded_ones_are_replayed_without_a_request(self, lab: Lab) -> None:
+        from tests.openai_server import echo
+
+        lab.server.default = echo
+        assert lab.one(is_recorded=True).verdict == "passed"
+        lab.server.requests.clear()
+        replayed = lab.one(is_replayed=True)
+        assert (replayed.verdict, replayed.summary.cost_nano_usd) == ("passed", 0)
+        assert lab.server.requests == []

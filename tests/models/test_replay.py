@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from promptctl.errors import InvalidFiles, ModelConfigurationError, ReplyNotRecorded, WorkspaceError
-from promptctl.models.gateway import Delta, Endpoint, Reply, Request, Usage
+from promptctl.models.gateway import Delta, Embeddings, Endpoint, Reply, Request, Usage
 from promptctl.models.recordings import RecordedReplies
-from promptctl.models.replay import Recording, Replay, digest_for, record
+from promptctl.models.replay import Recording, Replay, digest_for, embedding_reply, embedding_request, record
 
 REQUEST = Request(
     "openai/gpt-4o-mini",
@@ -128,11 +128,33 @@ def test_a_stream_gives_the_text_and_then_the_reply(folder: Path) -> None:
     assert reply.source == "replay"
 
 
-def test_replay_alone_and_embeddings_are_refused(folder: Path) -> None:
+def test_replay_alone_is_refused(folder: Path) -> None:
     with pytest.raises(ModelConfigurationError, match="names no model"):
         asyncio.run(Replay(folder).complete(Request("replay/", [])))
-    with pytest.raises(ModelConfigurationError, match="only chat replies are recorded"):
-        asyncio.run(Replay(folder).embed("replay/openai/x", ["a"], timeout_s=1, endpoint=Endpoint()))
+
+
+class TestEmbeddings:
+    FOUND = Embeddings(((0.1, -2.5e-07), (1.0, 3.0)), "embed-3-small", cost_nano_usd=70)
+
+    def embed(self, folder: Path, model: str, *texts: str) -> Embeddings:
+        return asyncio.run(Replay(folder).embed(model, texts, timeout_s=1, endpoint=Endpoint()))
+
+    def test_recorded_ones_are_given_again_for_nothing(self, folder: Path) -> None:
+        record(folder / "x.jsonl", embedding_request("openai/embed", ["a", "b"]), embedding_reply(self.FOUND))
+        for model in ("openai/embed", "replay/openai/embed"):
+            found = self.embed(folder, model, "a", "b")
+            assert (found.vectors, found.model, found.cost_nano_usd) == (self.FOUND.vectors, "openai/embed", 0)
+
+    def test_those_of_other_texts_and_models_are_not(self, folder: Path) -> None:
+        record(folder / "x.jsonl", embedding_request("openai/embed", ["a", "b"]), embedding_reply(self.FOUND))
+        for model, *texts in (("openai/embed", "b", "a"), ("openai/embed", "a"), ("openai/other", "a", "b")):
+            with pytest.raises(ReplyNotRecorded):
+                self.embed(folder, model, *texts)
+
+    def test_what_is_no_list_of_vectors_is_told(self, folder: Path) -> None:
+        record(folder / "x.jsonl", embedding_request("openai/embed", ["a"]), replace(REPLY, text='[["x"]]'))
+        with pytest.raises(InvalidFiles, match="no list of vectors"):
+            self.embed(folder, "openai/embed", "a")
 
 
 def test_the_same_reply_is_recorded_once(folder: Path) -> None:
