@@ -9,48 +9,28 @@ from __future__ import annotations
 
 import argparse
 import compileall
-import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
+
+from processes import Target, Work, run_in_turns
 
 import promptctl
 
 PROMPTCTL = (sys.executable, "-m", "promptctl")
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    name: str
-    arguments: tuple[str, ...]
-    wall_s: float | None = None
-    peak_mib: float | None = None
-
-
+START = Target(0.25, peak_mib=45)
 COMMANDS = (
-    Command("python -c pass", (sys.executable, "-c", "pass")),
-    Command("--help", (*PROMPTCTL, "--help"), 0.25, 45),
-    Command("list", (*PROMPTCTL, "list"), 0.25, 45),
-    Command("render", (*PROMPTCTL, "render", "welcome", "-i", "name=Ada"), 0.25, 45),
-    Command("log list", (*PROMPTCTL, "log", "list"), 0.25, 45),
-    Command("run, echo/echo", (*PROMPTCTL, "run", "welcome", "-i", "name=Ada"), 0.35, 55),
+    ("python -c pass", (sys.executable, "-c", "pass"), Target()),
+    ("--help", (*PROMPTCTL, "--help"), START),
+    ("list", (*PROMPTCTL, "list"), START),
+    ("render", (*PROMPTCTL, "render", "welcome", "-i", "name=Ada"), START),
+    ("log list", (*PROMPTCTL, "log", "list"), START),
+    ("run, echo/echo", (*PROMPTCTL, "run", "welcome", "-i", "name=Ada"), Target(0.35, peak_mib=55)),
 )
-
-
-def measure(arguments: tuple[str, ...], folder: Path) -> tuple[float, float, float]:
-    """Wall seconds, CPU seconds and peak MiB of one process."""
-    start = time.perf_counter()
-    process = subprocess.Popen(arguments, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, f"{arguments} ended with {process.returncode}"
-    return wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
 def prepare(folder: Path) -> None:
@@ -69,28 +49,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--llm", default=shutil.which("llm"), help="the command of the peer `llm`, if there is one")
-    options = parser.parse_args()
-    commands = list(COMMANDS)
-    if options.llm:
-        commands += [Command("llm --help", (options.llm, "--help")), Command("llm logs", (options.llm, "logs", "path"))]
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepare(folder)
-        found: dict[str, list[tuple[float, float, float]]] = {command.name: [] for command in commands}
-        for _ in range(options.rounds + 1):
-            for command in commands:
-                found[command.name].append(measure(command.arguments, folder))
-    is_missed = False
-    print(f"{'command':18} {'wall s':>8} {'CPU s':>8} {'MiB':>7}   target")
-    for command in commands:
-        wall, cpu, peak = (statistics.median(values) for values in zip(*found[command.name][1:], strict=True))
-        target = ""
-        if command.wall_s is not None and command.peak_mib is not None:
-            missed = wall > command.wall_s or peak > command.peak_mib
-            is_missed |= missed
-            target = f"{command.wall_s} s, {command.peak_mib} MiB{'  MISSED' if missed else ''}"
-        print(f"{command.name:18} {wall:8.3f} {cpu:8.3f} {peak:7.1f}   {target}")
-    return int(is_missed)
+        works = [Work(name, command, folder, target) for name, command, target in COMMANDS]
+        if given.llm:
+            works += [Work("llm --help", (given.llm, "--help"), folder), Work("llm logs", (given.llm, "logs"), folder)]
+        return int(run_in_turns(works, given.rounds) > 0)
 
 
 if __name__ == "__main__":
