@@ -51,7 +51,7 @@ class EvaluationRequest:
     datasets, or those of them that `datasets` names by path; a prompt's own path names the tests in its file.
     `at_least` of `repeats` must pass for a case to pass. `only_failed` leaves what did not pass the last time, or in
     the evaluation of id `failed_of`. `is_replayed` answers from recordings alone; `is_recorded` writes each reply to
-    them.
+    them. `is_estimate` asks nothing, so that no key is needed.
     """
 
     refs: Sequence[str]
@@ -69,7 +69,13 @@ class EvaluationRequest:
     is_cached: bool = True
     is_recorded: bool = False
     is_replayed: bool = False
+    is_estimate: bool = False
     allows_code: bool = False
+
+    @property
+    def needs_keys(self) -> bool:
+        """Whether a model is asked."""
+        return not self.is_replayed and not self.is_estimate
 
     def as_begun(self, row: EvaluationRow) -> EvaluationRequest:
         """The request with what an evaluation was begun with: it is taken up again with the same judge and sources."""
@@ -214,7 +220,8 @@ class Evaluating:
     def target(self, prompt: Prompt, version: Version, model: str) -> Target:
         """A prompt and everything that a request to the model needs."""
         is_recorded_one = self._request.is_replayed and not model.startswith("replay/")
-        settings = self.router.settings_of(f"replay/{model}" if is_recorded_one else model)
+        is_asked = self._request.needs_keys or model.startswith("replay/")
+        settings = self.router.settings_of(model if is_asked else f"replay/{model}")
         parameters = {**settings.parameters, **prompt.parameters, **self._request.parameters}
         provider = model.partition("/")[0] if is_recorded_one else settings.provider
         # With many cases at once being told to come back later is no failure yet; what the user set stands.
@@ -281,7 +288,7 @@ class Evaluating:
             prompt = load_judge(self._parts.tree, asked.prompt_id) if asked.prompt_id else None
             named = asked.model or (prompt.model if prompt else None) or self._judge_model
             model = chosen_judge(named, asked.prompt_id or "similar")
-            if not self._request.is_replayed:
+            if self._request.needs_keys:
                 self.router.settings_of(model)
             self._refuse_unpriced(model)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -16,10 +16,11 @@ from promptctl.cli import options
 from promptctl.cli.compare import Gate, Margin
 from promptctl.cli.comparison_output import say_comparisons
 from promptctl.cli.evaluation_output import EvaluationProgress, say_evaluations
+from promptctl.cli.folded_table import say_folded_table
 from promptctl.cli.inputs import read_pairs
-from promptctl.cli.output import format_cost, say_json, say_table, tell
+from promptctl.cli.output import format_cost, say_json, tell
 from promptctl.comparing import compare_refs
-from promptctl.errors import UsageError
+from promptctl.errors import UsageError, WorkspaceError
 from promptctl.evaluating import Evaluating, EvaluationRequest
 from promptctl.evaluations.claims import is_claimed
 from promptctl.evaluations.earlier import last_command, unfinished
@@ -139,6 +140,7 @@ def evaluate(
     chosen = () if is_resumed else _refs(workspace, wanted, is_all=everything, changed=changed, is_failed=failed)
     if not chosen and changed is not None:
         tell(f"nothing to evaluate: no tested prompt, and none of their datasets, has changed since {changed}")
+        _say_nothing(workspace, outputs or [], as_json=as_json)
         return
     ids = frozenset(cases) if cases else None
     request = EvaluationRequest(
@@ -183,14 +185,16 @@ def evaluate(
             found = workspace.resume(rows, request.as_begun(rows[0]), progress)
         else:
             found = workspace.evaluate(request, progress)
-    for path in outputs or ():
-        write_report(path, workspace.log, found)
-        tell(f"written  {path}")
+    unwritten = _write_reports(workspace, outputs or [], found)
     if against is not None:
         say_comparisons(compared, as_json=as_json)
-        raise typer.Exit(strictest([each.decision for each in compared]).exit_code if compared else errors.INCOMPLETE)
-    say_evaluations(workspace, found, as_json=as_json)
-    raise typer.Exit(exit_code(found))
+        code = strictest([each.decision for each in compared]).exit_code if compared else errors.INCOMPLETE
+    else:
+        say_evaluations(workspace, found, as_json=as_json)
+        code = exit_code(found)
+    if unwritten is not None:
+        raise unwritten
+    raise typer.Exit(code)
 
 
 def exit_code(found: Sequence[Evaluation]) -> int:
@@ -201,6 +205,28 @@ def exit_code(found: Sequence[Evaluation]) -> int:
     if "incomplete" in verdicts or not found or any(each.stopped for each in found):
         return errors.INCOMPLETE
     return errors.OK
+
+
+def _write_reports(workspace: Workspace, outputs: Sequence[Path], found: Sequence[Evaluation]) -> WorkspaceError | None:
+    """Write all that can be written; what went wrong is told after the verdict, which was paid for."""
+    unwritten = None
+    for path in outputs:
+        try:
+            write_report(path, workspace.log, found)
+            tell(f"written  {path}")
+        except WorkspaceError as error:
+            error.hint = error.hint or "write it again with: promptctl results export ID -o FILE"
+            unwritten = unwritten or error
+    return unwritten
+
+
+def _say_nothing(workspace: Workspace, outputs: Sequence[Path], *, as_json: bool) -> None:
+    """No evaluation, in the form that was asked for: who reads it need not know."""
+    unwritten = _write_reports(workspace, outputs, ())
+    if as_json:
+        say_json([])
+    if unwritten is not None:
+        raise unwritten
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,12 +282,12 @@ def _refs(
 
 
 def _say_estimate(workspace: Workspace, request: EvaluationRequest, *, as_json: bool) -> None:
-    evaluating = Evaluating(workspace, request)
+    evaluating = Evaluating(workspace, replace(request, is_estimate=True))
     rows = [estimate(workspace.log, plan, evaluating.router.prices) for plan in evaluating.plans()]
     if as_json:
         say_json([row.as_dict() for row in rows])
         return
-    say_table(
+    say_folded_table(
         ["Prompt", "Model", "Dataset", "Calls", "Tokens in", "Tokens out", "Cost", "Estimated from"],
         [
             (
@@ -281,6 +307,8 @@ def _say_estimate(workspace: Workspace, request: EvaluationRequest, *, as_json: 
     unpriced = sorted({row.model for row in rows if not row.is_priced})
     if unpriced:
         tell(f"not priced: {', '.join(unpriced)}; give `prices:` in promptctl.yaml")
+    if any(row.judge_calls for row in rows):
+        tell("tokens and cost are those of the prompts; what their judges use comes on top")
     if any(row.is_priced and row.cost_nano_usd is None for row in rows):
         tell("where neither earlier calls nor max_tokens say how long replies are, their cost is not known")
 

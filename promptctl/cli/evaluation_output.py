@@ -8,6 +8,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Any
 
+from promptctl.cli.folded_table import say_folded_table
 from promptctl.cli.output import (
     format_cost,
     format_count,
@@ -19,16 +20,19 @@ from promptctl.cli.output import (
     styled,
     tell,
 )
-from promptctl.cli.text_difference import difference_lines, shortened
+from promptctl.cli.text_difference import difference_lines, flat, shortened
 from promptctl.evaluations.evaluation import Evaluation, Plan
 from promptctl.evaluations.evaluator import Progress
 from promptctl.evaluations.outcomes import CaseResults, case_results, failed_assertions
+from promptctl.evaluations.reasons import percent
 from promptctl.evaluations.summary import Counts
 from promptctl.log.evaluations import results
 from promptctl.reports.rows import evaluation_head
 from promptctl.workspace import Workspace
 
 MOST_SHOWN = 10
+MOST_GROUPS = 20
+MOST_FLAKY = 20
 _STOPPED = {
     "interrupted": "interrupted",
     "fail-fast": "stopped at the first case that did not pass",
@@ -103,6 +107,8 @@ def say_evaluations(
     passed = [each for each in found if each.verdict == "passed" and not each.stopped]
     for each in found:
         is_one_of_many = len(found) > 1 and each in passed
+        if len(found) > 1 and (not is_one_of_many or _wrong(each)):
+            tell(f"\n{styled(f'── {_name(each, found)}', sys.stderr, bold=True)}")
         if is_terminal() and not is_one_of_many:
             _say_groups(each)
         _say_repeats(each)
@@ -112,6 +118,18 @@ def say_evaluations(
     if len(found) > 1 and passed:
         word = styled("passed", sys.stderr, fg=_COLOURS["passed"], bold=True)
         tell(f"\n{word}: {len(passed)} of {len(found)} evaluations")
+
+
+def _name(found: Evaluation, among: Sequence[Evaluation]) -> str:
+    """What is evaluated, told apart from the others of the same prompt."""
+    alike = [each for each in among if each.row.prompt == found.row.prompt]
+    parts = (lambda each: each.row.version_display or "unversioned", lambda each: each.row.model, _dataset)
+    telling = [part(found) for part in parts if len({part(each) for each in alike}) > 1]
+    return " · ".join([found.row.prompt, *telling])
+
+
+def _wrong(found: Evaluation) -> int:
+    return found.summary.counts.failed + found.summary.counts.errors
 
 
 def _say_totals(found: Sequence[Evaluation]) -> None:
@@ -126,7 +144,7 @@ def _say_totals(found: Sequence[Evaluation]) -> None:
         counts = [f"{passed} of {cases}", *([] if is_flawless else [failed, wrong])]
         short = version.partition(" (")[0]
         rows.append((prompt, short, model, *([dataset] if has_dataset else []), *counts, rate, interval, cost, id_))
-    say_table(columns, rows, right=numbers, whole=["Prompt", "Rate", "95 %", "Id"])
+    say_folded_table(columns, rows, right=numbers)
 
 
 def _dataset(found: Evaluation) -> str:
@@ -139,9 +157,7 @@ def _total_row(found: Evaluation) -> tuple[Any, ...]:
     reused = sum(
         number for source, number in summary.reply_sources.items() if source in ("cache", "recorded", "replay")
     )
-    cost = format_cost(summary.cost_nano_usd) + (f" ({reused} reused)" if reused else "")
-    if summary.unpriced:
-        cost += f" + {summary.unpriced} unpriced"
+    cost = spent(summary.cost_nano_usd, summary.unpriced) + (f" ({reused} reused)" if reused else "")
     latency = summary.as_dict()["p50_latency_ms"]
     return (
         row.prompt,
@@ -152,7 +168,7 @@ def _total_row(found: Evaluation) -> tuple[Any, ...]:
         counts.passed,
         counts.failed,
         counts.errors,
-        "-" if counts.rate is None else f"{counts.rate:.1%}",
+        "-" if counts.rate is None else percent(counts.rate, 1),
         "-" if data["low"] is None else f"{data['low']:.0%}–{data['high']:.0%}",
         cost,
         format_latency(latency),
@@ -160,10 +176,20 @@ def _total_row(found: Evaluation) -> tuple[Any, ...]:
     )
 
 
+def spent(cost_nano_usd: int | None, unpriced: int) -> str:
+    """What was spent; replies without a price are said to be so, and are not free."""
+    if not unpriced:
+        return format_cost(cost_nano_usd)
+    return f"{format_cost(cost_nano_usd)} + {unpriced} unpriced" if cost_nano_usd else "unpriced"
+
+
 def _say_groups(found: Evaluation) -> None:
-    """By tag, by assertion and by metric."""
+    """By tag, of many the weakest; by assertion and by metric."""
     summary = found.summary
-    rows = [("tag", name, *_counts(counts)) for name, counts in sorted(summary.by_tag.items())]
+    tags = sorted(summary.by_tag.items(), key=lambda each: each[1].rate or 0.0)[:MOST_GROUPS]
+    rows: list[tuple[Any, ...]] = [("tag", name, *_counts(counts)) for name, counts in sorted(tags)]
+    if len(summary.by_tag) > MOST_GROUPS:
+        rows.append(("", f"… and {len(summary.by_tag) - MOST_GROUPS} tags that did better", *[""] * 3))
     rows += [("assertion", name, *_counts(counts)) for name, counts in sorted(summary.by_assertion.items())]
     if rows:
         say()
@@ -176,11 +202,16 @@ def _say_groups(found: Evaluation) -> None:
 def _say_repeats(found: Evaluation) -> None:
     """What the repeats of each case say together."""
     summary = found.summary
-    if summary.repeats > 1:
+    if summary.repeats > 1 and summary.counts.cases:
         data = summary.as_dict()
-        flaky = ", ".join(summary.flaky) or "none"
-        say(f"pass@{summary.repeats} {data.get('pass_at_k')} · pass^{summary.repeats} {data.get('pass_hat_k')}")
-        say(f"flaky: {flaky}")
+        shown = [f"{name} {passes} of {summary.repeats}" for name, passes in summary.flaky.items()][:MOST_FLAKY]
+        flaky = ", ".join(shown) or "none"
+        if len(summary.flaky) > MOST_FLAKY:
+            flaky += f", … and {len(summary.flaky) - MOST_FLAKY} more"
+        words = say if is_terminal() else tell
+        some, every = percent(data["pass_at_k"], 1), percent(data["pass_hat_k"], 1)
+        words(f"pass@{summary.repeats} {some} · pass^{summary.repeats} {every}")
+        words(f"flaky: {flaky}")
 
 
 def _counts(counts: Counts) -> tuple[int, int, int]:
@@ -188,7 +219,7 @@ def _counts(counts: Counts) -> tuple[int, int, int]:
 
 
 def _tell_failures(workspace: Workspace, found: Evaluation, most: int | None) -> None:
-    wrong = found.summary.counts.failed + found.summary.counts.errors
+    wrong = _wrong(found)
     if not wrong:
         return
     cases = case_results(results(workspace.log, found.row.id), found.row.spec.get("at_least"))
@@ -203,14 +234,15 @@ def failure_lines(case: CaseResults) -> Iterator[str]:
     """Why a case did not pass: what was expected, what came, and the difference."""
     row = case.decisive
     mark = styled("✗ failed" if row.status == "failed" else "! error", sys.stderr, fg=_COLOURS[row.status], bold=True)
-    yield f"\n{mark}  {styled(row.case_id, sys.stderr, bold=True)}"
+    repeats = f"  {case.passes}" if len(case.rows) > 1 else ""
+    yield f"\n{mark}  {styled(row.case_id, sys.stderr, bold=True)}{repeats}"
     assertions = failed_assertions(row)
     if row.error_message and not assertions:
-        yield f"    {row.error_message}"
+        yield f"    {flat(row.error_message)}"
     if row.status == "failed" and not assertions:
-        yield f"    {(row.scores or {}).get('reason', '')}"
+        yield f"    {flat((row.scores or {}).get('reason', ''))}"
     for graded in assertions:
-        yield f"    {graded['type']}: {graded['reason']}"
+        yield f"    {graded['type']}: {flat(graded['reason'])}"
         if graded.get("expected") is not None:
             yield from (f"      {line}" for line in difference_lines(graded["expected"], graded.get("got")))
     if row.output is not None and not any(graded.get("got") is not None for graded in assertions):

@@ -141,7 +141,10 @@ def format_cost(cost_nano_usd: int | None) -> str:
     dollars = cost_nano_usd / NANO
     if cost_nano_usd == 0:
         return "$0"
-    return f"${dollars:,.2f}" if dollars >= 1 else f"${dollars:.6f}".rstrip("0")
+    if dollars >= 1:
+        return f"${dollars:,.2f}"
+    whole, _, digits = f"{dollars:.{6 if dollars >= 0.0001 else 9}f}".partition(".")
+    return f"${whole}.{digits.rstrip('0'):0<2}"
 
 
 def format_latency(latency_ms: float | None) -> str:

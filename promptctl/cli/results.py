@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.evaluation_output import failure_lines, say_evaluations
-from promptctl.cli.output import format_cost, is_terminal, say, say_json, say_table, tell
+from promptctl.cli.evaluation_output import failure_lines, say_evaluations, spent
+from promptctl.cli.folded_table import say_folded_table
+from promptctl.cli.output import is_terminal, say, say_json, tell
 from promptctl.cli.trend import trend
 from promptctl.errors import UsageError
 from promptctl.evaluations.claims import is_claimed
@@ -63,7 +64,7 @@ def list_results(
         tell("no evaluations yet: promptctl eval PROMPT")
         return
     numbers = ["Passed", "Failed", "Errors", "Cost"]
-    say_table(
+    say_folded_table(
         ["Time", "Prompt", "Version", "Model", "Verdict", *numbers, "Id"],
         [
             (
@@ -75,13 +76,12 @@ def list_results(
                 row.totals.get("passed"),
                 row.totals.get("failed"),
                 row.totals.get("errors"),
-                format_cost(row.totals.get("cost_nano_usd")),
+                spent(row.totals.get("cost_nano_usd"), row.totals.get("unpriced") or 0),
                 row.id[-8:] if is_terminal() else row.id,
             )
             for row in rows
         ],
         right=numbers,
-        whole=["Time", "Id"],
     )
 
 

@@ -28,14 +28,21 @@ def shortened(value: Any, start: int = 0, width: int = _WIDTH) -> str:
     text = _text(value)
     cut = start - _KEPT_BEFORE if start > width // 2 else 0
     shown = text[cut : cut + width].replace("\n", "⏎")
+    shown = flat(text[cut : cut + width])
     return ("…" if cut else "") + shown + ("…" if len(text) > cut + width else "")
+
+
+def flat(text: str) -> str:
+    """Foreign text on one line."""
+    return text.replace("\n", "⏎")
 
 
 def _diff(wanted: str, came: str) -> Iterator[str]:
     lines = list(difflib.unified_diff(wanted.splitlines(), came.splitlines(), "expected", "got", lineterm="", n=1))
     for line in lines[2 : 2 + _MOST_LINES]:
+        # No line begins with what a reply says: in a CI's log it could be a command to it, such as `::error::`.
         if not line.startswith("@@"):
-            yield shortened(line)
+            yield f"│{shortened(line)}"
     if len(lines) > _MOST_LINES + 2:
         yield f"… {len(lines) - _MOST_LINES - 2} more lines"
 

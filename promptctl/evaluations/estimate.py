@@ -71,7 +71,7 @@ def estimate(log: Log, plan: Plan, prices: Prices) -> Estimate:
     # Priced call by call: long requests may have another price.
     used = Usage(input_tokens=round(each.input_tokens), output_tokens=round(output or 0))
     cost = prices.cost_nano_usd(target.model, used)[0]
-    if target.model.startswith(_FREE) or not calls:
+    if target.model.startswith(_FREE) or plan.spec.get("is_replayed") or not calls:
         cost = 0
     return Estimate(
         prompt=target.prompt.id,

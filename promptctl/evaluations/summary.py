@@ -81,8 +81,8 @@ class Summary:
 
     `expected_cases` is how many were to be evaluated; a case counts once it has all its repeats. Costs are nano-USD:
     `cost` what was spent, `full_cost` what the replies cost when they were paid for, `unknown_costs` how many of them
-    nobody knows that of. Of K repeats of a case at least one passed in `any_passed` cases, all in `all_passed`. Lists
-    of case ids are cut after 1,000; the counts never are.
+    nobody knows that of. Of K repeats of a case at least one passed in `any_passed` cases, all in `all_passed`; `flaky`
+    cases have the number of repeats that passed. Lists of case ids are cut after 1,000; the counts never are.
     """
 
     expected_cases: int
@@ -96,7 +96,7 @@ class Summary:
     latencies_ms: array[float] = field(default_factory=lambda: array("d"))
     failing: list[str] = field(default_factory=list)
     errored: list[str] = field(default_factory=list)
-    flaky: list[str] = field(default_factory=list)
+    flaky: dict[str, int] = field(default_factory=dict)
     must_pass_failed: list[str] = field(default_factory=list)
     error_types: dict[str, int] = field(default_factory=dict)
     reply_sources: dict[str, int] = field(default_factory=dict)
@@ -128,8 +128,8 @@ class Summary:
             _list(self.failing, outcome.case_id)
         elif status == "error":
             _list(self.errored, outcome.case_id)
-        if outcome.is_flaky:
-            _list(self.flaky, outcome.case_id)
+        if outcome.is_flaky and len(self.flaky) < MOST_LISTED:
+            self.flaky[outcome.case_id] = outcome.passes
         if case.must_pass and status == "failed":
             self.must_pass_failed.append(outcome.case_id)
         self.any_passed += outcome.passes > 0
@@ -220,7 +220,7 @@ class Summary:
             "error_types": dict(sorted(self.error_types.items())),
             "failing": self.failing,
             "errored": self.errored,
-            "flaky": self.flaky,
+            "flaky": list(self.flaky),
             "must_pass_failed": self.must_pass_failed,
         }
         if self.repeats > 1 and n:

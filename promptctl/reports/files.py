@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -28,6 +29,13 @@ def check_report_path(path: Path) -> None:
     writer_for(path)
     if path.is_dir():
         raise UsageError(f"{path} is a folder", hint=f"name a file in it: {path / 'report.html'}")
+    folder = path.absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written in {folder}: {error.strerror}") from error
 
 
 def writer_for(path: Path) -> Writer:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from promptctl.cli import evaluate
+from promptctl.errors import WorkspaceError
 from tests.cli.conftest import Cli, commit, git
 from tests.evaluation_lab import PROMPT, Lab, answering
-from tests.openai_server import failure
+from tests.openai_server import failure, reply
 
 SECOND = "Second: {{ ticket }}"
 
@@ -121,11 +125,70 @@ class TestOutput:
     def test_a_report_that_cannot_be_written_is_refused_before_anything_is_asked(self, lab: Lab, cli: Cli) -> None:
         lab.many(1)
         (lab.root / "report.html").mkdir()
-        assert cli("eval", "triage", "-o", "report.html").exit_code == 2
+        (lab.root / "file").touch()
+        for path in ("report.html", "file/report.html", "/proc/none/report.html"):
+            assert cli("eval", "triage", "-o", path).exit_code == 2
         assert lab.asked == []
+
+    def test_a_report_that_could_not_be_written_in_the_end_takes_nothing_else_along(
+        self, lab: Lab, cli: Cli, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lab.many(1)
+
+        def full(path: Path, *_: object) -> None:
+            if path.suffix == ".md":
+                raise WorkspaceError(f"cannot write {path}: No space left on device")
+            path.touch()
+
+        monkeypatch.setattr(evaluate, "write_report", full)
+        ran = cli("eval", "triage", "-o", "r.md", "-o", "r.json")
+        assert (ran.exit_code, (lab.root / "r.json").exists()) == (3, True)
+        assert "triage: passed: 1 of 1 case" in ran.err
+        assert "promptctl results export" in ran.err
+
+    def test_of_repeats_it_is_said_how_many_passed(self, lab: Lab, cli: Cli) -> None:
+        lab.many(2)
+        answers = iter(["c0", "wrong", "c0"])
+        lab.server.default = answering({"c0": lambda exchange: reply(next(answers))(exchange)})
+        ran = cli("eval", "triage", "--repeat", "3", "-j", "1")
+        assert len(ran.out.splitlines()) == 2, "a pipe gets the table alone"
+        assert "✗ failed  c0  2 of 3 passed" in ran.err
+        assert "pass@3 100.0% · pass^3 50.0%\nflaky: c0 2 of 3\n" in ran.err
+
+    def test_what_has_no_price_is_not_free(self, lab: Lab, cli: Cli) -> None:
+        lab.many(2)
+        assert "\tunpriced\t" in cli("eval", "triage", "-m", "local/unpriced").out
+        assert "\tunpriced\t" in cli("results", "list").out
+
+    def test_no_line_of_a_reply_begins_a_line(self, lab: Lab, cli: Cli) -> None:
+        """A CI reads commands from its log, at the beginning of a line or behind spaces."""
+        lab.cases({"id": "a", "inputs": {"ticket": "::error::x\n::stop::y\nb"}, "expected": "a\n::stop::y\nc"})
+        ran = cli("eval", "triage")
+        assert [line for line in ran.err.splitlines() if line.strip().startswith("::")] == []
+
+    def test_failures_of_several_are_told_apart(self, lab: Lab, cli: Cli) -> None:
+        lab.many(1)
+        lab.server.default = answering({"c0": "wrong"})
+        ran = cli("eval", "triage", "-m", "local/a", "-m", "local/b")
+        assert re.findall("── (.*)", ran.err) == ["triage · local/a", "triage · local/b"]
 
 
 class TestDryRun:
+    def test_no_key_is_needed(self, lab: Lab, cli: Cli) -> None:
+        lab.many(2)
+        ran = cli("eval", "triage", "-m", "openai/gpt-4o-mini", "-p", "max_tokens=9", "--dry-run", "--json")
+        (found,) = ran.json
+        assert (ran.exit_code, found["calls"], found["is_priced"]) == (0, 2, True)
+
+    def test_recordings_are_free(self, lab: Lab, cli: Cli) -> None:
+        lab.many(2)
+        (found,) = cli("eval", "triage", "--replay", "--dry-run", "--json").json
+        assert found["cost_nano_usd"] == 0
+
+    def test_judges_are_said_to_come_on_top(self, lab: Lab, cli: Cli) -> None:
+        lab.cases({"id": "a", "inputs": {"ticket": "x"}, "assert": [{"type": "llm-rubric", "value": "kind"}]})
+        assert "what their judges use comes on top" in cli("eval", "triage", "--dry-run").err
+
     def test_nothing_is_asked(self, lab: Lab, cli: Cli) -> None:
         lab.many(4)
         ran = cli("eval", "triage", "-m", "local/a", "-m", "local/gpt-4o-mini", "-p", "max_tokens=9", "--dry-run")
@@ -190,6 +253,13 @@ class TestChangedSince:
         ran = cli("eval", "--changed-since", "HEAD")
         assert (ran.exit_code, ran.out) == (0, "")
         assert "nothing to evaluate" in ran.err
+
+    def test_nothing_is_still_a_report(self, history: Lab, cli: Cli) -> None:
+        ran = cli("eval", "--changed-since", "HEAD", "--json", *(f"-or.{suffix}" for suffix in ("json", "xml", "html")))
+        assert (ran.exit_code, ran.json) == (0, [])
+        assert json.loads((history.root / "r.json").read_text()) == {"evaluations": []}
+        assert list(ET.parse(history.root / "r.xml").getroot()) == []
+        assert (history.root / "r.html").exists()
 
     def test_only_what_the_model_is_asked_or_what_it_is_asked_for_counts(self, history: Lab, cli: Cli) -> None:
         history.write("prompts/triage.prompt.yaml", "description: Another text for people.\n" + PROMPT)

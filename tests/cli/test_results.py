@@ -76,7 +76,10 @@ def test_long_texts_are_shown_where_they_differ(lab: Lab, cli: Cli) -> None:
     lab.server.default = answering({"a": f"{same}right", "b": "one\ntwo\nTHREE\nfour\nfive"})
     shown = cli("eval", "triage").err
     assert [line.split()[-1] for line in shown.splitlines() if "word" in line and "expected  …" in line] == ["left"]
-    assert [line.strip() for line in shown.splitlines() if line.strip().startswith(("-", "+"))] == ["-three", "+THREE"]
+    assert [line.strip() for line in shown.splitlines() if line.strip().startswith(("│-", "│+"))] == [
+        "│-three",
+        "│+THREE",
+    ]
 
 
 @pytest.mark.parametrize("name", ["r.json", "r.jsonl", "r.csv", "r.md", "r.xml", "r.html"])
