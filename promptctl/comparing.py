@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from promptctl.errors import InputError, UsageError
+from promptctl.errors import InputError, PromptNotFound, UsageError
 from promptctl.evaluating import Evaluating, EvaluationRequest
 from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.compared import Compared
@@ -82,14 +82,16 @@ class Comparing:
     ) -> list[Compared]:
         """Do each head's plan and its base's, and compare them; see `against`."""
         found = []
+        if request.limits.fails_fast:
+            raise UsageError("--fail-fast would leave too little to compare", hint="leave it out, or --against")
         for head_plan, base_plan in sides:
             if self._is_stopped:
                 break
             kept = None if not request.is_cached else _same(self._parts.log, base_plan)
             wanted = [(head_plan, None)] if kept is not None else [(base_plan, None), (head_plan, None)]
             made = await self.run(request, wanted, on_progress)
-            if len(made) < len(wanted):
-                break
+            if self._evaluating is not None:
+                made += self._evaluating.not_run
             base_side = load(self._parts.log, kept.id) if kept is not None else made[0]
             found.append(await self._compared(base_side, made[-1], (base_plan, head_plan), request))
         return found
@@ -123,6 +125,9 @@ class Comparing:
         comparison, heads = self._pair(base, head)
         flipped = [pair.case_id for pair in (*comparison.regressed, *comparison.improved)]
         notes = []
+        if stopped := [side for side, made in (("base", base), ("head", head)) if made.stopped]:
+            sides = " and ".join(stopped)
+            notes.append(f"{sides} stopped early; the same command goes on, and asks for nothing that was answered")
         if left_out := base.row.spec.get("left_out"):
             notes.append(f"base cannot take the inputs of {left_out} of the cases, which are not compared")
         reruns: tuple[Rerun, ...] = ()
@@ -134,9 +139,15 @@ class Comparing:
             if len(flipped) > MOST_RERUN:
                 notes.append(f"of {len(flipped)} flipped cases the first {MOST_RERUN} were asked for again")
             reruns = await self._rerun(flipped[:MOST_RERUN], plans, request)
+            if not _is_whole(reruns):
+                notes.append("stopped before every flipped case was asked for again three times")
         confirmed = confirm(comparison, reruns, runs=RERUNS)
         note = "; ".join(notes) or None
-        return self._judged(base, head, comparison, heads, confirmed, note=note, reruns=reruns)
+        found = self._judged(base, head, comparison, heads, confirmed, note=note, reruns=reruns)
+        if request.min_pass is None or head.summary.is_unfinished:
+            return found
+        asked = check_passes([case.outcome for case in heads], min_pass=request.min_pass)
+        return replace(found, decision=strictest([found.decision, asked]))
 
     async def _rerun(
         self, case_ids: Sequence[str], plans: tuple[Plan, Plan], request: EvaluationRequest
@@ -152,15 +163,26 @@ class Comparing:
         for side in made:
             cases = case_results(results(self._parts.log, side.row.id))
             sides.append({case.outcome.case_id: tuple(outcome_of(row).status for row in case.rows) for case in cases})
-        if len(sides) < len(again):
-            return ()
+        sides += [{}] * (len(again) - len(sides))
         return tuple(Rerun(case_id, sides[0].get(case_id, ()), sides[1].get(case_id, ())) for case_id in case_ids)
 
     def _pair(self, base: Evaluation, head: Evaluation) -> tuple[Comparison, list[CaseResults]]:
-        log = self._parts.log
-        bases = [case.outcome for case in case_results(results(log, base.row.id), base.row.spec.get("at_least"))]
-        heads = list(case_results(results(log, head.row.id), head.row.spec.get("at_least")))
-        return compare(bases, [case.outcome for case in heads]), heads
+        """Both sides, case by case. What an unfinished side had still to do is an error there, not a removed case."""
+        bases, heads = self._cases(base), self._cases(head)
+        outcomes = [[case.outcome for case in side] for side in (bases, heads)]
+        ids = [{outcome.case_id for outcome in side} for side in outcomes]
+        planned, left = set[str](), []
+        for own, other, made in ((ids[0], ids[1], base), (ids[1], ids[0], head)):
+            missing = other - own if made.summary.is_unfinished else set[str]()
+            planned |= missing
+            left.append(max(0, made.summary.never_run - len(missing)))
+        return compare(*outcomes, planned=planned, never_run=min(left)), heads
+
+    def _cases(self, side: Evaluation) -> list[CaseResults]:
+        """The cases that have all their repeats."""
+        spec = side.row.spec
+        cases = case_results(results(self._parts.log, side.row.id), spec.get("at_least"))
+        return [case for case in cases if len(case.rows) >= spec.get("repeats", 1)]
 
     def _judged(
         self,
@@ -184,11 +206,19 @@ class Comparing:
     def _base_plan(self, evaluating: Evaluating, plan: Plan, base: str, request: EvaluationRequest) -> Plan:
         head: Prompt = plan.target.prompt
         ref = f"{head.id}{base}" if base.startswith("@") else base
-        at_version = self._parts.prompt(ref)
+        try:
+            at_version = self._parts.prompt(ref)
+        except PromptNotFound as error:
+            hint = f"to evaluate {head.id} by itself: promptctl eval {head.id}"
+            raise PromptNotFound(f"nothing to compare with: {error.message}", hint=hint) from error
         model = plan.target.model if request.models else (at_version.model or plan.target.model)
         target = evaluating.target(at_version.prompt, at_version.version, model)
         found = replace(plan, target=target, drops_unknown_inputs=True, spec={**plan.spec, "ref": ref})
         return found if _takes_the_same(at_version.prompt, head) else _without_unfit(found)
+
+
+def _is_whole(reruns: Sequence[Rerun]) -> bool:
+    return all(len(statuses) >= RERUNS for run in reruns for statuses in (run.base, run.head))
 
 
 def _takes_the_same(base: Prompt, head: Prompt) -> bool:
@@ -256,6 +286,8 @@ def _difference_of(base: EvaluationRow, head: EvaluationRow) -> str | None:
         "dataset": (base.spec.get("dataset"), head.spec.get("dataset")),
         "model": (base.model, head.model),
         "repeats": (base.spec.get("repeats"), head.spec.get("repeats")),
+        "passes asked of the repeats": (base.spec.get("at_least") or "all", head.spec.get("at_least") or "all"),
+        "judge": (base.spec.get("judge") or "the default", head.spec.get("judge") or "the default"),
         "parameters": (base.spec.get("parameters"), head.spec.get("parameters")),
     }
     differing = [f"{name} ({old} and {new})" for name, (old, new) in names.items() if old != new]

@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from promptctl.cli.output import say, say_json, say_table, styled
 from promptctl.evaluations.case_outcomes import CasePair
 from promptctl.evaluations.compared import Compared
-from promptctl.reports.comparison import amount, comparison_as_dict, counts_line, difference
+from promptctl.reports.comparison import (
+    amount,
+    asked_again,
+    beside_the_verdict,
+    comparison_as_dict,
+    counts_line,
+    difference,
+)
 from promptctl.reports.diffs import line_diff
 
 MOST_SHOWN = 10
@@ -33,9 +40,7 @@ def _say(found: Compared) -> None:
     claim, _, why = verdict.reason.partition(": ")
     reason = why if claim.casefold() == verdict.kind.replace("-", " ") else verdict.reason
     say(f"{styled(head.prompt, sys.stdout, bold=True)}: {word}: {reason}")
-    if not found.decision.is_passed and found.decision.reason != verdict.reason:
-        say(f"  {found.decision.reason}")
-    for note in (found.note, verdict.worst_case):
+    for note in (beside_the_verdict(found), found.note, verdict.worst_case):
         if note:
             say(f"  {note}")
     say()
@@ -51,19 +56,24 @@ def _say(found: Compared) -> None:
         change = f"{after / before - 1:+.1%}" if before and after is not None else "-"
         name = {"cost_nano_usd": "cost", "tokens": "tokens", "latency_ms": "median latency"}[usage.name]
         rows.append((name, amount(usage.name, before), amount(usage.name, after), change))
-    sides = [f"Base {base.version_display or base.prompt}", f"Head {head.version_display or head.prompt}", "Difference"]
+    names = ["", ""] if base.prompt == head.prompt else [f"{base.prompt} ", f"{head.prompt} "]
+    sides = [
+        f"{side} {name}{row.version_display or ('' if name else row.prompt)}".strip()
+        for side, name, row in zip(("Base", "Head"), names, (base, head), strict=True)
+    ]
+    sides.append("Difference")
     say_table(["", *sides], rows, right=sides)
     say()
     say(counts_line(found.comparison))
-    _say_flips("regressed", "red", found.comparison.regressed, verdict.confirmed.regressions)
-    _say_flips("improved", "green", found.comparison.improved, verdict.confirmed.improvements)
+    _say_flips("regressed", "red", found.comparison.regressed, found)
+    _say_flips("improved", "green", found.comparison.improved, found)
     say()
 
 
-def _say_flips(title: str, colour: str, pairs: Sequence[CasePair], confirmed: Sequence[str]) -> None:
+def _say_flips(title: str, colour: str, pairs: Sequence[CasePair], found: Compared) -> None:
     for pair in pairs[:MOST_SHOWN]:
-        sure = ", and again on fresh replies" if pair.case_id in confirmed else ""
-        say(f"\n{styled(title, sys.stdout, fg=colour, bold=True)}{sure}: {pair.case_id}")
+        again = asked_again(found, pair.case_id)
+        say(f"\n{styled(title, sys.stdout, fg=colour, bold=True)}{f', {again}' if again else ''}: {pair.case_id}")
         for line in line_diff(pair.base.output or "", pair.head.output or "").splitlines():
             shade = "red" if line.startswith("-") else "green" if line.startswith("+") else None
             say("    " + (styled(line, sys.stdout, fg=shade) if shade else line))

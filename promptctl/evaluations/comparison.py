@@ -53,7 +53,8 @@ class Comparison:
 
     `improved`, `regressed` and `unchanged` part the graded pairs by status; `flaky` names those of them whose repeats
     disagreed on either side, besides. `errors` are pairs with no grade on one side or both. `changed` (same id, other
-    content), `added` and `removed` cases are not comparable and count nowhere else. `base_repeats` and `head_repeats`
+    content), `added` and `removed` cases are not comparable and count nowhere else. `never_run` cases were planned on
+    both sides and came to nothing on either; which ones is not known. `base_repeats` and `head_repeats`
     are the most graded repeats of any case: where they differ, statuses are by different rules, pass shares are not.
     """
 
@@ -66,6 +67,7 @@ class Comparison:
     changed: tuple[CasePair, ...] = ()
     added: tuple[CaseOutcome, ...] = ()
     removed: tuple[CaseOutcome, ...] = ()
+    never_run: int = 0
     metrics: tuple[MetricComparison, ...] = ()
     usage: tuple[Usage, ...] = ()
     base_repeats: int = 1
@@ -80,7 +82,12 @@ class Comparison:
     @property
     def comparable(self) -> int:
         """How many cases are the same on both sides, graded or not."""
-        return self.n + len(self.errors)
+        return self.n + self.ungraded
+
+    @property
+    def ungraded(self) -> int:
+        """How many cases are the same on both sides, and lack a grade on one or both."""
+        return len(self.errors) + self.never_run
 
     def metric(self, name: str) -> MetricComparison | None:
         """The metric of that name, if any case has it on both sides."""
@@ -93,11 +100,13 @@ def compare(
     *,
     plan: Plan | None = None,
     planned: Collection[str] = (),
+    never_run: int = 0,
 ) -> Comparison:
     """Pair two runs by case id and content hash, and compare every metric that both have.
 
     `planned` names cases that both runs set out to do: one of them that a side lacks is an error there, as in a run
-    that was interrupted, rather than added or removed. Raises UsageError where a run has two outcomes of one case.
+    that was interrupted, rather than added or removed. `never_run` more that neither side came to have no names.
+    Raises UsageError where a run has two outcomes of one case.
     """
     plan = plan or Plan()
     before, after = _by_id(base, "base"), _by_id(head, "head")
@@ -122,6 +131,7 @@ def compare(
         changed=tuple(pair for pair in pairs if pair.base.content_hash != pair.head.content_hash),
         added=tuple(outcome for outcome in added if outcome.case_id not in ids),
         removed=tuple(outcome for outcome in removed if outcome.case_id not in ids),
+        never_run=never_run,
         metrics=_compare_metrics(graded, plan),
         usage=_compare_usage(same),
         base_repeats=max((pair.base.repeats for pair in graded), default=0),

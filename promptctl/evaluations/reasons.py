@@ -21,9 +21,8 @@ def tested(claim: str, metric: MetricComparison, p: float, metrics: int) -> str:
 def worse_at_best(comparison: Comparison, improved: int, p: float) -> str:
     """Worse whatever the errors would have been."""
     return (
-        f"Worse: {count(len(comparison.regressed), 'case')} regressed, and even if every one of the "
-        f"{count(len(comparison.errors), 'case')} without a result went head's way only {improved} would have "
-        f"improved, p {p_value(p)}."
+        f"Worse: {count(len(comparison.regressed), 'case')} regressed, and even if all without a result "
+        f"({count(comparison.ungraded, 'case')}) went head's way only {improved} would have improved, p {p_value(p)}."
     )
 
 
@@ -31,7 +30,7 @@ def confirmed_worse(
     metric: MetricComparison, regressions: Sequence[str], improvements: Sequence[str], p: float | None
 ) -> str:
     """Worse by fresh runs of flipped cases; `p` is None where too few differ for a test."""
-    backing = f"too few of the {count(metric.n, 'case')} differ for a test" if p is None else f"p {p_value(p)}"
+    backing = f"of {count(metric.n, 'case')} too few differ for a test" if p is None else f"p {p_value(p)}"
     return (
         f"Worse: run again, {count(len(regressions), 'regression')} ({name_some(regressions)}) and "
         f"{count(len(improvements), 'improvement')} held every time; {backing}."
@@ -72,17 +71,17 @@ def incomplete(comparison: Comparison, sparse: Sequence[MetricComparison]) -> st
         if not any(apart):
             return "Incomplete: there are no cases to compare."
         return "Incomplete: no case is the same in both runs ({} changed, {} added, {} removed).".format(*apart)
-    if not comparison.errors:
+    if not comparison.ungraded:
         return (
             f"Incomplete: {count(sparse[0].missing, 'case')} of {sparse[0].n + sparse[0].missing} "
             f"{'has' if sparse[0].missing == 1 else 'have'} the metric {sparse[0].name!r} on one side only."
         )
-    lacking = len(comparison.errors)
+    lacking = comparison.ungraded
     sides = ", ".join(
         f"{side} lacks {missing}"
         for side, missing in (
-            ("base", sum(pair.base.status == "error" for pair in comparison.errors)),
-            ("head", sum(pair.head.status == "error" for pair in comparison.errors)),
+            ("base", comparison.never_run + sum(pair.base.status == "error" for pair in comparison.errors)),
+            ("head", comparison.never_run + sum(pair.head.status == "error" for pair in comparison.errors)),
         )
         if missing
     )
@@ -93,7 +92,7 @@ def incomplete(comparison: Comparison, sparse: Sequence[MetricComparison]) -> st
     )
     verb = "has" if lacking == 1 else "have"
     return (
-        f"Incomplete: {lacking} of {count(comparison.comparable, 'case')} {verb} no result on both sides "
+        f"Incomplete: {lacking} of {count(comparison.comparable, 'case')} {verb} no result on one side or both "
         f"({sides}){rest}."
     )
 

@@ -13,6 +13,7 @@ The first that holds, from the top, is the verdict.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -55,6 +56,11 @@ class GateRule:
     max_errors: float = 0.0
     metrics: tuple[str, ...] = ()
     power: float = 0.8
+
+    def __post_init__(self) -> None:
+        for name in ("margin", "min_effect", "max_errors"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UsageError(f"{name} must be a number from 0 on, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +198,9 @@ def _too_incomplete(evidence: _Evidence) -> Verdict | None:
     """Nothing to compare, or more without a grade than the rule allows; yet worse where no error could change that."""
     comparison, limit = evidence.comparison, evidence.rule.max_errors
     sparse = [metric for metric in evidence.metrics if metric.missing > limit * (metric.n + metric.missing)]
-    if comparison.n and len(comparison.errors) <= limit * comparison.comparable and not sparse:
+    if comparison.n and comparison.ungraded <= limit * comparison.comparable and not sparse:
         return None
-    if comparison.n and comparison.errors:
+    if comparison.n and comparison.ungraded:
         certain = _worse_at_best(evidence)
         if certain is not None:
             return certain
@@ -279,17 +285,18 @@ def _plan_for(metric: MetricComparison, evidence: _Evidence) -> tuple[float | No
     """
     alpha, power = evidence.alpha / evidence.questions, evidence.rule.power
     distance = max(-metric.difference, metric.difference + evidence.rule.margin)
-    if distance <= 0:
-        return None, None
+    units = None
     if metric.is_binary or metric.moved < _FEWEST_MOVED:
         # Flips as often one way as the other are the noise that a repeat of the same run would show.
         noise = metric.moved / (2 * metric.units)
         detectable = detectable_drop(metric.units, noise, alpha=alpha, power=power)
-        units = cases_for_drop(min(1.0, distance), noise, alpha=alpha, power=power)
+        if distance > 0:
+            units = cases_for_drop(min(1.0, distance), noise, alpha=alpha, power=power)
     else:
         detectable = detectable_difference(metric.standard_error, alpha=alpha, power=power)
         deviation = metric.standard_error * metric.units**0.5
-        units = cases_for_difference(deviation, distance, alpha=alpha, power=power)
+        if distance > 0:
+            units = cases_for_difference(deviation, distance, alpha=alpha, power=power)
     if units is None:
         return detectable, None
     return detectable, max(metric.n + 1, round(units * metric.n / metric.units))
@@ -302,6 +309,7 @@ def _worse_at_best(evidence: _Evidence) -> Verdict | None:
     if passes is None or any(metric.missing for metric in evidence.metrics):
         return None
     gained = sum(pair.base.status != "passed" and pair.head.status != "failed" for pair in comparison.errors)
+    gained += comparison.never_run
     improved = len(comparison.improved) + gained
     p = min(1.0, mcnemar(improved, len(comparison.regressed)).p_worse * evidence.questions)
     difference = (improved - len(comparison.regressed)) / comparison.comparable
@@ -312,8 +320,9 @@ def _worse_at_best(evidence: _Evidence) -> Verdict | None:
 
 def _worst_case(comparison: Comparison) -> str | None:
     """What would be so if every error were held against head; None without errors, or where cases are clustered."""
-    if not comparison.errors or comparison.is_clustered:
+    if not comparison.ungraded or comparison.is_clustered:
         return None
     lost = sum(pair.base.status != "failed" and pair.head.status != "passed" for pair in comparison.errors)
+    lost += comparison.never_run
     improved, regressed = len(comparison.improved), len(comparison.regressed) + lost
     return reasons.worst_case(improved, regressed, comparison.comparable, mcnemar(improved, regressed).p_worse)

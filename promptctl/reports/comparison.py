@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from promptctl.evaluations.case_outcomes import CaseOutcome, CasePair
 from promptctl.evaluations.compared import Compared
 from promptctl.evaluations.comparison import Comparison
+from promptctl.evaluations.reasons import name_some
 from promptctl.evaluations.statistics import Interval, MetricComparison
 from promptctl.reports.diffs import line_diff
 from promptctl.reports.markdown import code, fenced, inline
@@ -62,6 +63,7 @@ def comparison_as_dict(found: Compared) -> dict[str, Any]:
         "unchanged": len(comparison.unchanged),
         "changed": [pair.case_id for pair in comparison.changed],
         "added": [outcome.case_id for outcome in comparison.added],
+        "never_run": comparison.never_run,
         "removed": [outcome.case_id for outcome in comparison.removed],
         "reruns": [{"case": run.case_id, "base": list(run.base), "head": list(run.head)} for run in found.reruns],
     }
@@ -71,8 +73,8 @@ def comparison_markdown(found: Compared, *, most_cases: int = MOST_CASES) -> Ite
     """A comparison for a pull request: verdict, numbers, flipped cases folded."""
     comparison, verdict, head, base = found.comparison, found.verdict, found.head.row, found.base.row
     yield f"#### {MARKS[verdict.kind]} {code(head.prompt)}: {verdict.kind}\n\n{inline(verdict.reason)}\n"
-    if not found.decision.is_passed and found.decision.reason != verdict.reason:
-        yield f"\n{inline(found.decision.reason)}\n"
+    if besides := beside_the_verdict(found):
+        yield f"\n{inline(besides)}\n"
     if found.note:
         yield f"\n*{inline(found.note)}*\n"
     sides = f"base {inline(base.version_display or '')} | head {inline(head.version_display or '')}"
@@ -90,9 +92,28 @@ def comparison_markdown(found: Compared, *, most_cases: int = MOST_CASES) -> Ite
         else:
             before, after, change = usage.base_total, usage.head_total, usage.change
         yield f"| {name} | {amount(usage.name, before)} | {amount(usage.name, after)} | {_signed(change)} |\n"
-    yield f"\n{counts_line(comparison)} Model {code(head.model)}, dataset {code(str(head.spec.get('dataset')))}.\n"
-    yield from _flips("Regressed", comparison.regressed, verdict.confirmed.regressions, most_cases)
-    yield from _flips("Improved", comparison.improved, verdict.confirmed.improvements, most_cases)
+    dataset = code(str(head.spec.get("dataset")))
+    yield f"\n{inline(counts_line(comparison))} Model {code(head.model)}, dataset {dataset}.\n"
+    yield from _flips("Regressed", comparison.regressed, found, most_cases)
+    yield from _flips("Improved", comparison.improved, found, most_cases)
+
+
+def beside_the_verdict(found: Compared) -> str | None:
+    """Why the decision is against head, where the verdict's own reason does not say it."""
+    if found.decision.is_passed:
+        return None
+    return found.decision.reason.replace(found.verdict.reason, "").strip() or None
+
+
+def asked_again(found: Compared, case_id: str) -> str | None:
+    """How a flipped case fared on fresh replies; None where it was not asked for again."""
+    run = next((run for run in found.reruns if run.case_id == case_id), None)
+    if run is None or not (run.base and run.head):
+        return None
+    if case_id in (*found.verdict.confirmed.regressions, *found.verdict.confirmed.improvements):
+        return "and again on fresh replies"
+    base, head = (f"{statuses.count('passed')} of {len(statuses)}" for statuses in (run.base, run.head))
+    return f"but of fresh replies {base} passed on base, {head} on head"
 
 
 def counts_line(comparison: Comparison) -> str:
@@ -102,15 +123,19 @@ def counts_line(comparison: Comparison) -> str:
         f"{len(comparison.improved)} improved",
         f"{len(comparison.unchanged)} unchanged",
     ]
-    others = {
+    others: dict[str, Sequence[CasePair | CaseOutcome]] = {
         "flaky": comparison.flaky,
-        "with an error": comparison.errors,
+        "without a result": comparison.errors,
         "changed": comparison.changed,
         "added": comparison.added,
         "removed": comparison.removed,
     }
-    parts += [f"{len(cases)} {name}" for name, cases in others.items() if cases]
-    return f"Of {comparison.n} comparable cases: {', '.join(parts)}."
+    for name, cases in others.items():
+        if cases:
+            parts.append(f"{len(cases)} {name} ({name_some([case.case_id for case in cases])})")
+    if comparison.never_run:
+        parts.append(f"{comparison.never_run} not run")
+    return f"Of {comparison.comparable} comparable cases: {', '.join(parts)}."
 
 
 def difference(metric: MetricComparison) -> str:
@@ -128,13 +153,13 @@ def amount(name: str, value: float | None) -> str:
     return f"{value:,.0f}" if name == "tokens" else f"{value:,.0f} ms"
 
 
-def _flips(title: str, pairs: tuple[CasePair, ...], confirmed: tuple[str, ...], most: int) -> Iterator[str]:
+def _flips(title: str, pairs: tuple[CasePair, ...], found: Compared, most: int) -> Iterator[str]:
     if not pairs:
         return
     yield f"\n<details><summary>{title}: {len(pairs)}</summary>\n\n"
     for pair in pairs[:most]:
-        sure = " (confirmed)" if pair.case_id in confirmed else ""
-        yield f"**{inline(pair.case_id)}**{sure}\n\n"
+        again = asked_again(found, pair.case_id)
+        yield f"**{inline(pair.case_id)}**{f', {again}' if again else ''}\n\n"
         yield fenced(line_diff(pair.base.output or "", pair.head.output or ""), "diff") + "\n\n"
     if len(pairs) > most:
         yield f"… and {len(pairs) - most} more.\n\n"

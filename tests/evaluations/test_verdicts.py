@@ -168,7 +168,7 @@ def test_a_confirmed_regression_is_worse_where_no_test_has_power() -> None:
     verdict = judge(comparison, confirmed=Confirmed(("regressed-19",)))
     assert verdict.kind == "worse"
     assert verdict.reason == (
-        "Worse: run again, 1 regression (regressed-19) and 0 improvements held every time; too few of the 20 cases "
+        "Worse: run again, 1 regression (regressed-19) and 0 improvements held every time; of 20 cases too few "
         "differ for a test."
     )
 
@@ -196,7 +196,7 @@ def test_errors_make_a_comparison_incomplete() -> None:
     verdict = judge(compared(40, regressed=1, base_errors=1, head_errors=2))
     assert verdict.kind == "incomplete"
     assert verdict.reason == (
-        "Incomplete: 3 of 44 cases have no result on both sides (base lacks 1, head lacks 2); of the others 1 "
+        "Incomplete: 3 of 44 cases have no result on one side or both (base lacks 1, head lacks 2); of the others 1 "
         "regressed and 0 improved."
     )
     assert verdict.worst_case == (
@@ -214,7 +214,7 @@ def test_errors_within_the_limit_are_told_and_the_rest_is_judged() -> None:
 def test_worse_stands_where_no_error_could_undo_it() -> None:
     verdict = judge(compared(40, regressed=30, base_errors=1, head_errors=2))
     assert verdict.kind == "worse"
-    assert "even if every one of the 3 cases without a result went head's way" in verdict.reason
+    assert "even if all without a result (3 cases) went head's way" in verdict.reason
     assert judge(compared(40, regressed=6, base_errors=4)).kind == "incomplete"
 
 
@@ -239,7 +239,7 @@ def test_nothing_to_compare_is_incomplete_with_the_reason() -> None:
         "Incomplete: no case is the same in both runs (2 changed, 0 added, 0 removed)."
     )
     assert judge(compared(base_errors=10)).reason == (
-        "Incomplete: 10 of 10 cases have no result on both sides (base lacks 10)."
+        "Incomplete: 10 of 10 cases have no result on one side or both (base lacks 10)."
     )
 
 

@@ -1,0 +1,203 @@
+"""`promptctl eval --against` and `promptctl compare`: two versions over the same cases, and what the gate makes of it.
+
+The prompt says which cases come out wrong: the server answers with the case's own id, wrongly where the prompt's last
+message names it before the bar.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Cli, commit, git
+from tests.evaluation_lab import Lab
+from tests.openai_server import Answer, Exchange, OpenAIServer, failure, reply
+
+PROMPT = "inputs: {{ticket: {{type: string}}}}\nmessages:\n  - {{role: user, content: '{wrong} | {{{{ ticket }}}}'}}\n"
+
+
+def answering(server: OpenAIServer) -> Answer:
+    """Right but for the cases that the prompt names: wrong, wrong the first time, or refused."""
+
+    async def answer(exchange: Exchange) -> None:
+        said, _, ticket = exchange.request.body["messages"][-1]["content"].partition(" | ")
+        named = said.split()
+        is_first = [each.raw for each in server.requests].count(exchange.request.raw) == 1
+        if f"broken:{ticket}" in named:
+            await failure(400)(exchange)
+        elif ticket in named or (f"once:{ticket}" in named and is_first):
+            await reply("no")(exchange)
+        else:
+            await reply(ticket)(exchange)
+
+    return answer
+
+
+Change = Callable[..., None]
+
+
+@pytest.fixture
+def change(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Change:
+    """Write the prompt so that the cases named come out wrong. Ten cases, c0 to c9; all are right on `main`."""
+
+    def write(wrong: str = "", prompt: str = "triage") -> None:
+        lab.write(f"prompts/{prompt}.prompt.yaml", PROMPT.format(wrong=wrong))
+
+    monkeypatch.chdir(lab.root)
+    lab.server.default = answering(lab.server)
+    git(lab.root, "init", "--quiet", "--initial-branch", "main")
+    lab.many(10)
+    write("base")
+    commit(lab.root, "Base")
+    return write
+
+
+def against(cli: Cli, *more: str, code: int = 0) -> dict[str, Any]:
+    ran = cli("eval", "triage", "--against", "@main", "--json", *more)
+    assert ran.exit_code == code, ran.out + ran.err
+    found: dict[str, Any] = ran.json[0]
+    return found
+
+
+def newest(cli: Cli) -> list[str]:
+    """The ids of the evaluations in the log, the newest first."""
+    return [row["evaluation"] for row in cli("results", "list", "--json").json]
+
+
+def test_replies_of_base_are_kept_and_flips_are_asked_again_three_times_a_side(
+    lab: Lab, change: Change, cli: Cli
+) -> None:
+    change("c1 once:c2")
+    found = against(cli, code=1)
+    assert len(lab.asked) == 10 + 10 + 2 * (3 + 3)
+    assert (found["verdict"], found["confirmed_regressions"]) == ("worse", ["c1"])
+    against(cli, code=1)
+    assert len(lab.asked) == 32 + 2 * (3 + 3)
+
+
+def test_a_flip_that_did_not_hold_says_how_it_fared(change: Change, cli: Cli) -> None:
+    change("once:c2")
+    ran = cli("eval", "triage", "--against", "@main")
+    assert ran.exit_code == 0
+    assert "regressed, but of fresh replies 3 of 3 passed on base, 3 of 3 on head: c2" in ran.out
+
+
+def test_cases_that_are_not_the_same_on_both_sides_are_named(lab: Lab, change: Change, cli: Cli) -> None:
+    cli("eval", "triage")
+    cases = [{"id": f"c{n}", "inputs": {"ticket": f"c{n}"}, "expected": f"c{n}"} for n in range(1, 10)]
+    lab.cases({**cases[0], "expected": "C1"}, *cases[1:], {**cases[0], "id": "new"})
+    cli("eval", "triage")
+    head, base = newest(cli)
+    ran = cli("compare", base, head)
+    assert (
+        "Of 8 comparable cases: 0 regressed, 0 improved, 8 unchanged, 1 changed (c1), 1 added (new), 1 removed (c0)."
+        in (ran.out)
+    )
+
+
+class TestIncomplete:
+    def test_what_a_side_never_came_to_is_missing_and_not_removed(self, change: Change, cli: Cli) -> None:
+        cli("eval", "triage")
+        change("head")
+        cli("eval", "triage", "--max-cost", "0.00006", "-j", "1", "--no-cache")
+        head, base = newest(cli)
+        for sides, lacking in (((base, head), "head"), ((head, base), "base")):
+            ran = cli("compare", *sides, "--json")
+            assert (ran.exit_code, ran.json[0]["verdict"], ran.json[0]["removed"]) == (5, "incomplete", [])
+            assert re.search(
+                rf"of 10 cases have no result on one side or both \({lacking} lacks \d\)", ran.json[0]["reason"]
+            )
+
+    def test_what_neither_side_came_to_is_missing(self, change: Change, cli: Cli) -> None:
+        for text in ("base", "head"):
+            change(text)
+            cli("eval", "triage", "--max-cost", "0.00006", "-j", "1", "--no-cache")
+        head, base = newest(cli)
+        found = cli("compare", base, head, "--json")
+        assert (found.exit_code, found.json[0]["verdict"]) == (5, "incomplete")
+        assert found.json[0]["never_run"] == 10 - found.json[0]["n"] > 0
+
+    @pytest.mark.parametrize("cost", ["0.00004", "0.0002"])
+    def test_money_that_runs_out_leaves_no_verdict(self, change: Change, cli: Cli, cost: str) -> None:
+        change("head")
+        found = against(cli, "--max-cost", cost, "-j", "1", code=5)
+        assert found["verdict"] == "incomplete"
+        assert "stopped early; the same command goes on" in found["note"]
+
+    def test_a_prompt_that_was_not_reached_fails_the_command(self, lab: Lab, change: Change, cli: Cli) -> None:
+        change("other", prompt="sort")
+        lab.many(10)
+        lab.cases({"id": "one", "inputs": {"ticket": "one"}, "expected": "one"}, name="sort", prompts=["sort"])
+        commit(lab.root, "Two prompts")
+        change("head")
+        change("head", prompt="sort")
+        ran = cli("eval", "triage", "sort", "--against", "@main", "--max-cost", "0.0003", "-j", "1", "--json")
+        assert ran.exit_code == 5
+        assert [each["verdict"] for each in ran.json] == ["powerless", "incomplete"]
+
+    def test_an_end_at_the_first_failure_leaves_too_little_to_compare(self, change: Change, cli: Cli) -> None:
+        ran = cli("eval", "triage", "--against", "@main", "--fail-fast")
+        assert (ran.exit_code, "too little to compare" in ran.err) == (2, True)
+
+    def test_every_case_an_error_is_no_verdict(self, change: Change, cli: Cli) -> None:
+        change(" ".join(f"broken:c{n}" for n in range(10)))
+        found = against(cli, code=5)
+        assert found["reason"] == "Incomplete: 10 of 10 cases have no result on one side or both (head lacks 10)."
+        assert (found["n"], found["p"], found["difference"]) == (0, None, None)
+
+
+class TestGates:
+    def test_a_share_asked_for_holds_beside_the_gate_and_that_of_the_dataset_does_not(
+        self, lab: Lab, change: Change, cli: Cli
+    ) -> None:
+        change("c1 base")
+        commit(lab.root, "As bad as head")
+        change("c1 head")
+        assert against(cli)["verdict"] == "powerless"
+        found = against(cli, "--min-pass", "0.95", code=1)
+        assert found["decision"] == "9 of 10 cases passed (90%), fewer than the 95% asked for."
+
+    def test_a_case_that_must_pass_fails_and_the_verdict_is_said_once(self, lab: Lab, change: Change, cli: Cli) -> None:
+        lab.many(10, must_pass=True)
+        change("c1")
+        ran = cli("eval", "triage", "--against", "@main")
+        assert ran.exit_code == 1
+        assert ran.out.count("run again, 1 regression (c1)") == 1
+        assert "\n  1 case that must pass failed: c1.\n" in ran.out
+
+    def test_a_margin_is_a_number(self, change: Change, cli: Cli) -> None:
+        ran = cli("eval", "triage", "--against", "@main", "--margin", "nan")
+        assert (ran.exit_code, ran.err) == (2, "error: margin must be a number from 0 on, not nan\n")
+
+
+class TestSides:
+    def test_a_base_without_the_prompt_is_said_with_what_to_do(self, lab: Lab, change: Change, cli: Cli) -> None:
+        git(lab.root, "mv", "prompts/triage.prompt.yaml", "prompts/sort.prompt.yaml")
+        commit(lab.root, "Another")
+        git(lab.root, "branch", "older")
+        change("new")
+        ran = cli("eval", "triage", "--against", "@older")
+        assert ran.exit_code == 3
+        assert "error: nothing to compare with: there is no prompt triage at older" in ran.err
+        assert "to evaluate triage by itself: promptctl eval triage" in ran.err
+
+    def test_two_prompts_are_named_where_they_are_compared(self, lab: Lab, change: Change, cli: Cli) -> None:
+        change("c1 c2 c3 c4 c5", prompt="sort")
+        commit(lab.root, "Another")
+        ran = cli("eval", "triage", "--against", "sort@main")
+        assert ran.exit_code == 0
+        assert re.search(r"\tbase sort v1 \(\w+\)\thead triage v1 \(\w+\)\tdifference\n", ran.out)
+        assert "triage: better: 0 cases regressed and 5 improved of 10" in ran.out
+
+    def test_what_differs_beside_the_prompt_is_said(self, change: Change, cli: Cli) -> None:
+        cli("eval", "triage")
+        cli("eval", "triage", "--repeat", "3", "--at-least", "2", "--judge", "local/other")
+        head, base = newest(cli)
+        note = cli("compare", base, head, "--json").json[0]["note"]
+        assert note == (
+            "they differ in more than the prompt: repeats (1 and 3), passes asked of the repeats (all and 2), "
+            "judge (the default and local/other)"
+        )
