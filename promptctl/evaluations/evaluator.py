@@ -18,7 +18,6 @@ from promptctl.errors import (
     ModelError,
     ModelTimeout,
     PromptctlError,
-    ProviderUnreachable,
     RenderError,
 )
 from promptctl.evaluations.asking import Asker
@@ -27,6 +26,7 @@ from promptctl.evaluations.cases import Case
 from promptctl.evaluations.limiter import DEADLINE
 from promptctl.evaluations.recording import BatchRecorder
 from promptctl.evaluations.scoring import Score, error_score, failed_score, score_case, score_case_judged, subject_of
+from promptctl.evaluations.spending import spent
 from promptctl.evaluations.target import Target
 from promptctl.executions.call import Call, CallOptions
 from promptctl.executions.runner import Runner
@@ -165,6 +165,7 @@ class Evaluator:
     async def _evaluate(self, position: int, case: Case, repeat: int) -> ResultRow:
         execution: Execution | None = None
         error: PromptctlError | None = None
+        judging_nano_usd: int | None = 0
         try:
             async with asyncio.timeout(self._limits.case_timeout_s) as deadline:
                 DEADLINE.set(deadline)
@@ -180,10 +181,12 @@ class Evaluator:
             raise
         except TimeoutError:
             error = ModelTimeout(f"the case took longer than {self._limits.case_timeout_s:g} s")
+            # After the reply it is the judges that took too long, and nobody can say what they cost.
+            judging_nano_usd = 0 if execution is None else None
         except Exception as bug:
             error = _crash(bug)
         if error is not None and not isinstance(error, InvalidOutput):
-            score = error_score(error.message)
+            score = error_score(error.message, cost_nano_usd=judging_nano_usd)
         return self._result(position, case, repeat, execution, score, error)
 
     async def _score(self, case: Case, execution: Execution | None) -> Score:
@@ -224,9 +227,9 @@ class Evaluator:
         if execution is not None:
             detail["tokens"] = [execution.input_tokens, execution.output_tokens]
             detail["full_cost_nano_usd"] = _full_cost(execution)
-        spent = _spent(execution, error)
-        if spent is not None:
-            spent = None if score.cost_nano_usd is None else spent + score.cost_nano_usd
+        cost = spent(execution, error)
+        if cost is not None:
+            cost = None if score.cost_nano_usd is None else cost + score.cost_nano_usd
         return ResultRow(
             evaluation_id=self._evaluation_id,
             case_id=case.id,
@@ -238,7 +241,7 @@ class Evaluator:
             scores=detail,
             output=execution.reply if execution else case.output,
             reply_source=_source(case, execution),
-            cost_nano_usd=spent,
+            cost_nano_usd=cost,
             latency_ms=execution.latency_ms if execution else None,
             execution_id=execution.id if execution else None,
             error_type=type(error).__name__ if error else ("Ungraded" if score.status == "error" else None),
@@ -259,16 +262,6 @@ def _source(case: Case, execution: Execution | None) -> str | None:
     if execution is None:
         return None if case.output is None else "dataset"
     return execution.reply_source if execution.reply is not None else None
-
-
-def _spent(execution: Execution | None, error: PromptctlError | None) -> int | None:
-    """What a case's own call cost; None where it broke off and nobody can say."""
-    if execution is not None and execution.cost_nano_usd is not None:
-        return execution.cost_nano_usd
-    if isinstance(error, ModelTimeout | ProviderUnreachable):
-        return None
-    has_reply = execution is not None and execution.reply is not None
-    return None if has_reply else 0
 
 
 def _crash(bug: Exception) -> Crashed:

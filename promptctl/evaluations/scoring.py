@@ -90,9 +90,9 @@ def failed_score(reason: str) -> Score:
     return Score("failed", 0.0, reason)
 
 
-def error_score(reason: str) -> Score:
-    """The score of a case that has no reply to grade."""
-    return Score("error", None, reason)
+def error_score(reason: str, *, cost_nano_usd: int | None = 0) -> Score:
+    """The score of a case that has no reply to grade, or whose grading broke off at that cost."""
+    return Score("error", None, reason, cost_nano_usd=cost_nano_usd)
 
 
 def _score(case: Case, graded: tuple[Graded, ...]) -> Score:

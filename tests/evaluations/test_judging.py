@@ -5,10 +5,11 @@ import json
 import pytest
 
 from promptctl.errors import InvalidFiles
+from promptctl.evaluations.evaluator import Limits
 from promptctl.log.filters import Filter
 from promptctl.log.queries import executions
 from tests.evaluation_lab import REPLY_COST, Lab
-from tests.openai_server import Exchange, failure, reply
+from tests.openai_server import Exchange, failure, hang, reply
 
 RUBRIC = {"type": "llm-rubric", "value": "is polite"}
 
@@ -75,11 +76,18 @@ def test_an_off_menu_verdict_is_an_error_and_never_a_pass(lab: Lab, verdict: obj
 def test_a_judge_that_fails_is_the_cases_error_and_can_be_asked_again_alone(lab: Lab) -> None:
     with_judge(lab, failure(400))
     first = lab.one(judge="local/judge")
-    assert lab.row(first, "a").status == "error"
+    row = lab.row(first, "a")
+    assert (row.status, row.cost_nano_usd) == ("error", REPLY_COST), "a judge that refuses is not paid for"
     lab.server.requests.clear()
     with_judge(lab, {"pass": True, "score": 1, "reason": "ok"})
     assert lab.resume(first).verdict == "passed"
     assert (len(judged(lab)), len(lab.asked)) == (1, 1), "the reply itself came from the cache"
+
+
+def test_what_a_judge_cost_that_took_too_long_is_not_known(lab: Lab) -> None:
+    with_judge(lab, hang())
+    row = lab.row(lab.one(judge="local/judge", limits=Limits(case_timeout_s=0.5)), "a")
+    assert (row.status, row.error_type, row.cost_nano_usd) == ("error", "ModelTimeout", None)
 
 
 def test_a_verdict_is_not_paid_for_twice(lab: Lab) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 from promptctl.evaluations.assertions.assertion import Assertion
-from promptctl.evaluations.assertions.outcome import Outcome, decided, met, shown
+from promptctl.evaluations.assertions.outcome import Outcome, Ungraded, decided, met, shown
 from promptctl.evaluations.assertions.subject import Subject
 
 DEFAULT_DISTANCE = 5
+# Counting takes as long as the product of the lengths, and nothing can interrupt it: this is about a second.
+_MOST_PAIRS = 20_000_000_000
 # A refusal says so at its start; later in a long answer the same words are a caveat, or somebody's quoted.
 _OPENING_CHARACTERS = 400
 
@@ -41,6 +43,10 @@ def levenshtein(subject: Subject, assertion: Assertion) -> Outcome:
     from rapidfuzz.distance import Levenshtein
 
     text, wanted = assertion.text(subject).strip(), assertion.wanted(subject).strip()
+    if len(text) * len(wanted) > _MOST_PAIRS:
+        raise Ungraded(
+            f"texts of {len(text):,} and {len(wanted):,} characters are too long for their edits to be counted"
+        )
     limit = assertion.options.get("threshold", DEFAULT_DISTANCE)
     distance = Levenshtein.distance(text, wanted)
     longest = max(len(text), len(wanted))

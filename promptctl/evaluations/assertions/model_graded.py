@@ -19,6 +19,7 @@ from promptctl.evaluations.assertions.judge import Judge, JudgeReply
 from promptctl.evaluations.assertions.outcome import Outcome, Ungraded, shown
 from promptctl.evaluations.assertions.shapes import SHARE, Shape, read_filled_text, read_text
 from promptctl.evaluations.assertions.subject import Subject
+from promptctl.evaluations.spending import spent
 
 _T = TypeVar("_T")
 
@@ -127,10 +128,9 @@ def failed_call(error: PromptctlError) -> Ungraded:
     """The error for a judge's call that failed, with what it cost where that is known."""
     execution = error.execution
     ids = (execution.id,) if execution is not None else ()
-    paid = execution.cost_nano_usd if execution is not None else 0
     said = execution.reply if execution is not None else None
     reason = f"ungraded: the judge's call failed: {error.message}"
-    return Ungraded(reason, got=said, cost_nano_usd=paid, execution_ids=ids)
+    return Ungraded(reason, got=said, cost_nano_usd=spent(execution, error), execution_ids=ids)
 
 
 def judged(reply: JudgeReply, is_met: bool, score: float, reason: str, *, expected: Any, got: Any) -> Outcome:
@@ -163,8 +163,11 @@ def _cosine(vectors: Sequence[Sequence[float]]) -> float | None:
     if len(vectors) != 2 or len(vectors[0]) != len(vectors[1]):
         return None
     first, second = vectors
-    lengths = math.sqrt(_product(first, first) * _product(second, second))
-    return _product(first, second) / lengths if lengths else None
+    try:
+        likeness = _product(first, second) / math.sqrt(_product(first, first) * _product(second, second))
+    except (ArithmeticError, ValueError):  # a vector of nothing but zeros, or one with an infinity
+        return None
+    return likeness if math.isfinite(likeness) else None
 
 
 def _product(first: Sequence[float], second: Sequence[float]) -> float:

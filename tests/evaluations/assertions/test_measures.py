@@ -5,6 +5,12 @@ import pytest
 from tests.evaluations.assertions.helpers import faults, graded, passes
 
 
+def test_levenshtein_counts_no_edits_of_texts_that_would_take_minutes() -> None:
+    for type_ in ("levenshtein", "not-levenshtein"):
+        assert passes(type_, "ab" * 500_000, "ba" * 500_000) is None
+    assert passes("levenshtein", "a" * 500_000, "a") is False
+
+
 def test_levenshtein_allows_five_edits_or_as_many_as_it_says() -> None:
     assert passes("levenshtein", "kitten", "sitting")
     assert not passes("levenshtein", "kitten", "sitting", threshold=2)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 
@@ -140,6 +141,19 @@ class TestSimilar:
     def test_an_opposite_scores_nothing(self) -> None:
         assert judged(SIMILAR, "x", FakeJudge(vectors=[(1.0,), (-1.0,)])).score == 0.0
 
-    @pytest.mark.parametrize("vectors", [[], [(1.0,)], [(1.0,), (1.0, 2.0)], [(0.0,), (0.0,)]])
+    @pytest.mark.parametrize(
+        "vectors",
+        [
+            [],
+            [(1.0,)],
+            [(1.0,), (1.0, 2.0)],
+            [(0.0,), (0.0,)],
+            [(math.nan,), (1.0,)],
+            [(math.inf,), (1.0,)],
+            [(math.inf, -math.inf), (1.0, 1.0)],
+            [(1e200,), (1e200,)],
+        ],
+    )
     def test_vectors_that_cannot_be_compared_are_an_error(self, vectors: list[tuple[float, ...]]) -> None:
-        assert judged(SIMILAR, "x", FakeJudge(vectors=vectors)).passed is None
+        for type_ in ("similar", "not-similar"):
+            assert judged({**SIMILAR, "type": type_}, "x", FakeJudge(vectors=vectors)).passed is None
