@@ -23,11 +23,10 @@ OWNERS = {
 }
 PROBE = """
 import sys
-from promptctl.cli.main import main
-try:
-    main()
-except SystemExit as ended:
-    code = ended.code
+import typer
+from promptctl.cli.boundary import run_program
+from promptctl.cli.main import app
+code = run_program(typer.main.get_command(app))
 heavy = ("litellm", "aiohttp", "jsonschema", "pydantic", "openai", "git", "rich", "referencing")
 print("LOADED", code, *(name for name in heavy if name in sys.modules), file=sys.stderr)
 """

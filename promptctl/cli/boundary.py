@@ -9,7 +9,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 
@@ -71,6 +71,20 @@ def run_program(command: Callable[..., Any]) -> int:
         tell_error(errors.UsageError(f"the argument {wrong!r} is not text in this terminal's encoding"))
         return errors.USAGE
     return run_guarded(command)
+
+
+def leave(status: int) -> NoReturn:
+    """End the program with everything saved and said, and nothing freed.
+
+    Taking the interpreter down object by object takes 30 ms of every command, and a second once LiteLLM is loaded; the
+    system does it at once.
+    """
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        status = status or errors.WORKSPACE
+    os._exit(status)
 
 
 def _is_text(argument: str) -> bool:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gc
-import sys
 from typing import Annotated
 
 import typer
 
 from promptctl._version import __version__
-from promptctl.cli.boundary import run_program
+from promptctl.cli.boundary import leave, run_program
 from promptctl.cli.lazy import Command, LazyGroup
 from promptctl.cli.output import say
 
@@ -78,4 +77,4 @@ def main() -> None:
     # The process is the program's own and soon over, and what it drops is hardly ever a cycle: looking for them every
     # 700 objects took a fifth of an evaluation.
     gc.set_threshold(50_000, 20, 20)
-    sys.exit(run_program(typer.main.get_command(app)))
+    leave(run_program(typer.main.get_command(app)))
