@@ -68,7 +68,7 @@ class Reviewing:
         base = CommitTree(git, found.base, git.prefix)
         head = CommitTree(git, found.head, git.prefix) if found.head is not None else work_tree
         settings = settings_at(git, found.tip)
-        if request.is_evaluated and (end := found.head or git.head):
+        if end := found.head or git.head:
             _refuse_state(CommitTree(git, end, git.prefix))
         changes = find_changes(git, base, head)
         with _as_at(self._parts, head, settings or Settings(), is_evaluated=request.is_evaluated) as parts:
@@ -138,9 +138,12 @@ def _to_measure(changes: Changes) -> list[str]:
 
 
 def _refuse_state(tree: CommitTree) -> None:
-    """Raise where a commit brings a log or a cache along: its replies and verdicts would be those of its author."""
-    own = [path for path in tree.paths(STATE_FOLDER) if not path.startswith(f"{STATE_FOLDER}/schemas/")]
-    found = [path for path in own if path != f"{STATE_FOLDER}/.gitignore"]
+    """Raise where a commit brings a log or a cache along: its replies and verdicts would be those of its author.
+
+    A link there would have ours written wherever it leads.
+    """
+    harmless = (f"{STATE_FOLDER}/schemas/", f"{STATE_FOLDER}/.gitignore")
+    found = [path for path in tree.paths(STATE_FOLDER) if not path.startswith(harmless) or tree.blob(path) is None]
     if found:
         raise WorkspaceError(
             f"{found[0]} is committed: replies and verdicts that HEAD brings along prove nothing",

@@ -53,7 +53,9 @@ def _files(tree: CommitTree | WorkTree, like: str) -> dict[str, str]:
         settings = tree.blob(SETTINGS)
         return found | ({SETTINGS: settings} if settings else {})
     paths = [path for folder in _FOLDERS for path in tree.paths(folder)]
-    return {path: id_ for path in (*paths, SETTINGS) if (id_ := _id_on_disk(tree, path, like)) is not None}
+    # A link is no file, in either kind of tree.
+    own = [path for path in paths if not (tree.root / path).is_symlink()]
+    return {path: id_ for path in (*own, SETTINGS) if (id_ := _id_on_disk(tree, path, like)) is not None}
 
 
 def _id_on_disk(tree: WorkTree, path: str, like: str) -> str | None:

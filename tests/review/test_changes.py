@@ -149,6 +149,16 @@ def test_uncommitted_changes_are_reviewed_where_no_head_is_named(pull: Pull) -> 
     assert pull.data(head="HEAD", is_evaluated=False)["prompts"] == []
 
 
+def test_links_that_are_committed_are_no_changes_of_the_work_tree(pull: Pull) -> None:
+    (pull.root / "prompts/alias.prompt.yaml").symlink_to("greet.prompt.yaml")
+    (pull.root / "datasets/more").symlink_to("../prompts")
+    commit = pull.commit("Links")
+    assert pull.data(is_evaluated=False)["head"]["commit"] == commit
+    pull.write("prompts/other.prompt.yaml", GREET)
+    data = pull.data(is_evaluated=False)
+    assert (data["head"]["is_work_tree"], [each["prompt"] for each in data["prompts"]]) == (True, ["other"])
+
+
 def test_labels_moved_after_base_are_told(pull: Pull, monkeypatch: pytest.MonkeyPatch) -> None:
     head = pull.edit("prompts/other.prompt.yaml", "Something else", "Something rather different")
     monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-03-02T11:00:00+00:00")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -178,6 +179,22 @@ class TestNotEvaluated:
         ran = cli("review")
         assert ran.exit_code == WORKSPACE
         assert ".promptctl/cache.db is committed" in ran.err
+
+    def test_a_link_that_head_commits_in_its_place_is_not_written_through(
+        self, pull: Pull, cli: Cli, tmp_path: Path
+    ) -> None:
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        for link in (".promptctl", ".promptctl/.gitignore"):
+            place = pull.root / link
+            place.parent.mkdir(exist_ok=True)
+            place.symlink_to(elsewhere if link == ".promptctl" else elsewhere / "file")
+            pull.git("add", "--force", link)
+            pull.git("commit", "--quiet", "--message", "Link")
+            ran = cli("review", "origin/main", "HEAD", "--no-eval", "-o", "review.html")
+            assert ran.exit_code == 3, ran.err
+            pull.git("reset", "--quiet", "--hard", "HEAD~1")
+            assert list(elsewhere.iterdir()) == []
 
     def test_code_of_head_does_not_run(self, pull: Pull) -> None:
         worsen(pull)
