@@ -9,7 +9,7 @@ from promptctl.cli.comparison_output import say_comparisons
 from promptctl.cli.output import format_cost, say, say_table, styled, visible
 from promptctl.errors import INCOMPLETE
 from promptctl.evaluations.comparison import PASSED
-from promptctl.evaluations.review import Review
+from promptctl.evaluations.review import DatasetReview, Review
 from promptctl.reports.prompt_diff import diff_lines
 from promptctl.reports.review import Outcome, about_moves, counts, dataset_parts, outcomes, readable
 
@@ -24,9 +24,7 @@ def say_review(review: Review) -> None:
     for note in [*review.notes, *_recordings(review)]:
         say(f"  {visible(note)}")
     _say_diffs(review)
-    _say_list(
-        "Datasets", [f"{each.path} {each.kind}: {'; '.join(dataset_parts(each, MOST_IDS))}" for each in review.datasets]
-    )
+    _say_list("Datasets", [_about_dataset(each) for each in review.datasets])
     _say_list("Labels moved meanwhile", [about_moves(move) for move in review.moves])
     _say_breaks(review)
     for found in review.measurements:
@@ -89,6 +87,11 @@ def _say_breaks(review: Review) -> None:
         for whose, what, why in prompt.breaks()
     ]
     _say_list("Breaking changes", lines, colour="red")
+
+
+def _about_dataset(dataset: DatasetReview) -> str:
+    parts = dataset_parts(dataset, MOST_IDS)
+    return f"{dataset.path} {dataset.kind}" + (f": {'; '.join(parts)}" if parts else "")
 
 
 def _say_list(title: str, lines: Sequence[str], colour: str | None = None) -> None:

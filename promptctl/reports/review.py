@@ -132,6 +132,42 @@ def counts(review: Review) -> str:
     return "; ".join(part for part in parts if part)
 
 
+def told_notes(review: Review) -> list[str]:
+    """What a reader must know of how the review was made."""
+    notes = list(review.notes)
+    if review.recordings:
+        files = ", ".join(review.recordings[:5]) + (" …" if len(review.recordings) > 5 else "")
+        used = "recorded replies were used, and HEAD changes them" if review.uses_recordings else "HEAD changes them"
+        notes.append(f"{files}: {used}: whoever wrote HEAD chose what the model is taken to have said")
+    elif review.uses_recordings:
+        notes.append("replies come from recordings in the repository, not from a model")
+    for found in review.measurements:
+        notes += [f"{found.prompt}: {note}" for note in found.notes]
+    return notes
+
+
+def told_problems(review: Review) -> list[Problem]:
+    """What is wrong with files that HEAD has, each once."""
+    found = [problem for measured in review.measurements for problem in measured.problems]
+    found += [problem for dataset in review.datasets if dataset.kind != "removed" for problem in dataset.problems]
+    return list(dict.fromkeys(found))
+
+
+def new_lines(prompt: PromptReview) -> list[str]:
+    """A prompt that is new, as lines of a diff."""
+    assert prompt.head is not None
+    inputs = ", ".join(prompt.head.inputs) or "none"
+    lines = [f"+ inputs: {inputs}"]
+    lines += [f"+ model: {prompt.head.model}"] if prompt.head.model else []
+    return lines + [f"+{line}" for line in prompt.head.text.splitlines()]
+
+
+def about_file(path: str, ids: Sequence[str]) -> str:
+    """A shared file that differs, in a line."""
+    users = f"used by {len(ids)} prompt{'s' if len(ids) > 1 else ''}" if ids else "used by no prompt that changed"
+    return f"{path}: {users}"
+
+
 def about_moves(move: LabelMove) -> str:
     """One move of a label, in a line."""
     event = move.event
@@ -152,6 +188,8 @@ def dataset_parts(dataset: DatasetReview, most_ids: int) -> list[str]:
             more = f" and {len(ids) - most_ids} more" if len(ids) > most_ids else ""
             shown = f" ({', '.join(ids[:most_ids])}{more})" if most_ids else ""
             parts.append(f"{len(ids)} {word}{shown}")
+    if dataset.problems and dataset.kind != "removed":
+        parts.append("it cannot be used")
     parts += [f"{name} {_plain(old)} → {_plain(new)}" for name, (old, new) in dataset.header.items()]
     return parts
 

@@ -14,14 +14,18 @@ from promptctl.formats.writing import replace_file
 from promptctl.log.store import Log
 from promptctl.reports.prompt_diff import diff_lines
 from promptctl.reports.review import (
+    about_file,
     about_moves,
     counts,
     dataset_parts,
     is_timed,
+    new_lines,
     outcomes,
     reproduce,
     review_as_dict,
     stable_head,
+    told_notes,
+    told_problems,
 )
 
 SUFFIXES = (".md", ".markdown", ".json", ".html", ".xml")
@@ -118,18 +122,29 @@ def _page_part(review: Review) -> dict[str, Any]:
         "decision": review.decision.reason,
         "rows": rows,
         "breaks": breaks,
-        "notes": [*review.notes, *(f"{found.prompt}: {note}" for found in review.measurements for note in found.notes)],
-        "diffs": [
-            {"title": prompt.id, "lines": list(diff_lines(prompt.diff))}
-            for prompt in review.prompts
-            if prompt.diff is not None and not prompt.diff.is_empty
+        "notes": told_notes(review),
+        "problems": [
+            str(problem) + (f" ({problem.hint})" if problem.hint else "") for problem in told_problems(review)
         ],
+        "files": [about_file(path, ids) for path, ids in review.files.items()],
+        "diffs": list(_diffs(review)),
         "datasets": [
-            f"{dataset.path} {dataset.kind}: {'; '.join(dataset_parts(dataset, 100))}" for dataset in review.datasets
+            f"{dataset.path} {dataset.kind}"
+            + (f": {'; '.join(parts)}" if (parts := dataset_parts(dataset, 100)) else "")
+            for dataset in review.datasets
         ],
         "moves": [about_moves(move) for move in review.moves],
         "reproduce": reproduce(review),
     }
+
+
+def _diffs(review: Review) -> Iterator[dict[str, Any]]:
+    for prompt in review.prompts:
+        if prompt.diff is not None and not prompt.diff.is_empty:
+            was = f" (was {prompt.former_id})" if prompt.former_id else ""
+            yield {"title": prompt.id + was, "lines": list(diff_lines(prompt.diff))}
+        elif prompt.kind == "added" and prompt.head is not None:
+            yield {"title": f"{prompt.id} (new)", "lines": new_lines(prompt)}
 
 
 def _heads(review: Review) -> Iterator[Evaluation]:

@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from promptctl.errors import INCOMPLETE, Problem
+from promptctl.errors import INCOMPLETE
 from promptctl.evaluations.comparison import PASSED
-from promptctl.evaluations.review import PromptReview, Review
+from promptctl.evaluations.review import Review
 from promptctl.reports.comparison import amount, comparison_markdown
 from promptctl.reports.comparison import difference as told_difference
 from promptctl.reports.markdown import code, fenced, html, inline
 from promptctl.reports.prompt_diff import diff_lines, hunk_lines
 from promptctl.reports.review import (
     Outcome,
+    about_file,
     about_moves,
     counts,
     dataset_parts,
     is_timed,
     is_timed_pair,
+    new_lines,
     outcomes,
     readable,
     reproduce,
+    told_notes,
+    told_problems,
 )
 
 MARKER = "<!-- promptctl-review -->"
@@ -131,15 +135,7 @@ def _sides(name: str, before: float | None, after: float | None) -> str:
 
 
 def _notes(review: Review) -> Iterator[str]:
-    notes = list(review.notes)
-    if review.recordings:
-        files = ", ".join(review.recordings[:5]) + (" …" if len(review.recordings) > 5 else "")
-        used = "recorded replies were used, and HEAD changes them" if review.uses_recordings else "HEAD changes them"
-        notes.append(f"{files}: {used}: whoever wrote HEAD chose what the model is taken to have said")
-    elif review.uses_recordings:
-        notes.append("replies come from recordings in the repository, not from a model")
-    for found in review.measurements:
-        notes += [f"{found.prompt}: {note}" for note in found.notes]
+    notes = told_notes(review)
     if notes:
         yield "\n"
         yield from (f"- {inline(note)}\n" for note in notes)
@@ -161,9 +157,7 @@ def _breaks(review: Review, detail: _Detail) -> Iterator[str]:
 
 
 def _problems(review: Review, detail: _Detail) -> Iterator[str]:
-    found: list[Problem] = [problem for measured in review.measurements for problem in measured.problems]
-    found += [problem for dataset in review.datasets if dataset.kind != "removed" for problem in dataset.problems]
-    found = list(dict.fromkeys(found))
+    found = told_problems(review)
     if not found:
         return
     yield "\n#### Files that cannot be used\n\n"
@@ -204,14 +198,13 @@ def _diffs(review: Review, detail: _Detail) -> Iterator[str]:
     yield "\n#### What changed\n"
     several = {path for path, ids in review.files.items() if len(ids) > 1}
     for path, ids in list(review.files.items())[: detail.rows]:
-        users = f"used by {len(ids)} prompt{'s' if len(ids) > 1 else ''}" if ids else "used by no prompt that changed"
-        yield from _folded(f"{path}: {users}", _file_lines(review, path) if path in several else [], detail)
+        yield from _folded(about_file(path, ids), _file_lines(review, path) if path in several else [], detail)
     elsewhere = {path.removeprefix("prompts/") for path in several}
     for prompt in changed[: detail.rows]:
         assert prompt.diff is not None
         yield from _folded(prompt.id, list(diff_lines(prompt.diff, leaves_out=elsewhere)), detail)
     for prompt in new[: detail.rows]:
-        yield from _folded(f"{prompt.id} (new)", _new_lines(prompt), detail)
+        yield from _folded(f"{prompt.id} (new)", new_lines(prompt), detail)
 
 
 def _file_lines(review: Review, path: str) -> list[str]:
@@ -222,14 +215,6 @@ def _file_lines(review: Review, path: str) -> list[str]:
             if partial.path == name:
                 return list(hunk_lines(partial.hunks))
     return []
-
-
-def _new_lines(prompt: PromptReview) -> list[str]:
-    assert prompt.head is not None
-    inputs = ", ".join(prompt.head.inputs) or "none"
-    lines = [f"+ inputs: {inputs}"]
-    lines += [f"+ model: {prompt.head.model}"] if prompt.head.model else []
-    return lines + [f"+{line}" for line in prompt.head.text.splitlines()]
 
 
 def _folded(title: str, lines: Sequence[str], detail: _Detail) -> Iterator[str]:
@@ -250,8 +235,9 @@ def _datasets(review: Review, detail: _Detail) -> Iterator[str]:
     for dataset in review.datasets[: detail.rows]:
         was = f" from {inline(dataset.former_path)}" if dataset.former_path else ""
         parts = dataset_parts(dataset, detail.ids)
-        told = f": {inline('; '.join(parts))}" if parts and dataset.kind in ("changed", "renamed") else ""
-        told = f", {len(dataset.added)} cases" if dataset.kind == "added" else told
+        told = f": {inline('; '.join(parts))}" if parts and dataset.kind != "removed" else ""
+        if dataset.kind == "added" and not dataset.problems:
+            told = f", {len(dataset.added)} case{'' if len(dataset.added) == 1 else 's'}"
         yield f"- {code(dataset.path)} {dataset.kind}{was}{told}\n"
     if len(review.datasets) > detail.rows:
         yield f"- … and {len(review.datasets) - detail.rows} more\n"

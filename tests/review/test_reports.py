@@ -79,6 +79,23 @@ def test_a_page_holds_foreign_text_as_data_alone(pull: Pull, cli: Cli) -> None:
     assert ET.fromstring((pull.root / "review.xml").read_bytes()).tag == "testsuites"
 
 
+def test_a_page_says_what_the_comment_says(pull: Pull, cli: Cli) -> None:
+    pull.dataset(case(1) | {"oops": 1})
+    pull.write("prompts/fresh.prompt.yaml", prompt_of("Something fresh"))
+    pull.write("datasets/recordings/small.jsonl", "")
+    pull.edit("prompts/shared/tone.j2", "kind", "brisk")
+    cli("review", "--no-eval", "-o", "review.html", "-o", "review.md")
+    page = (pull.root / "review.html").read_text()
+    data = json.loads(page.split('type="application/json">')[1].split("</script>")[0])["review"]
+    assert data["files"] == ["prompts/shared/tone.j2: used by 2 prompts"]
+    assert any("datasets/triage.yaml:" in problem and "oops" in problem for problem in data["problems"])
+    assert any("whoever wrote HEAD chose" in note for note in data["notes"])
+    assert data["datasets"] == ["datasets/triage.yaml changed: it cannot be used"]
+    diffs = {diff["title"]: diff["lines"] for diff in data["diffs"]}
+    assert "+      Something fresh" in diffs["fresh (new)"]
+    assert "`datasets/triage.yaml` changed: it cannot be used" in (pull.root / "review.md").read_text()
+
+
 def test_many_long_changes_fit_into_one_comment(pull: Pull) -> None:
     for number in range(300):
         pull.write(
