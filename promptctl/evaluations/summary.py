@@ -147,7 +147,8 @@ class Summary:
         full_cost = detail.get("full_cost_nano_usd", 0)
         self.full_cost_nano_usd += full_cost or 0
         self.unknown_costs += full_cost is None and row.output is not None
-        if row.latency_ms is not None:
+        # A reply out of a recording took no time of its own.
+        if row.latency_ms is not None and row.reply_source != "replay":
             self.latencies_ms.append(row.latency_ms)
         if row.status == "error":
             name = row.error_type or "error"

@@ -121,7 +121,7 @@ def _result(evaluation: int, row: ResultRow, output: str | None) -> dict[str, An
         "error": row.error_message,
         "output": output,
         "source": row.reply_source,
-        "latency_ms": row.latency_ms,
+        "latency_ms": None if row.reply_source == "replay" else row.latency_ms,
         "cost_nano_usd": row.cost_nano_usd,
         "full_cost_nano_usd": detail.get("full_cost_nano_usd"),
         "assertions": [

@@ -155,3 +155,8 @@ class TestFullCost:
     def test_outputs_of_the_dataset_and_errors_cost_nothing(self) -> None:
         given = [row("given", output="x"), row("error", "error", position=1, scores={"full_cost_nano_usd": None})]
         assert summary(given).as_dict()["full_cost_nano_usd"] == 0
+
+
+def test_what_a_recording_took_is_no_latency() -> None:
+    data = summary([row("a", reply_source="replay"), row("b", position=1, latency_ms=20.0)]).as_dict()
+    assert (data["p50_latency_ms"], data["p95_latency_ms"]) == (20.0, 20.0)

@@ -62,9 +62,14 @@ function parts(title, found) {
 
 function chartNodes() {
   const one = data.evaluations.length === 1 ? data.evaluations[0] : null;
-  const telling = ["prompt", "version_display", "model", "dataset"].filter((key) => new Set(data.evaluations.map((each) => each[key])).size > 1);
-  const named = (key) => data.evaluations.map((each) => ({ value: key === "full_cost_nano_usd" && each.unpriced ? null : each[key],
-    name: (telling.length ? telling : ["prompt"]).map((part) => each[part]).filter(Boolean).join(" · ") }));
+  const telling = [], name = (each) => telling.map((part) => each[part]).filter(Boolean).join(" · ");
+  const kinds = () => new Set(data.evaluations.map(name)).size;
+  for (const part of ["prompt", "model", "version_display", "dataset"]) {
+    const before = kinds();
+    telling.push(part);
+    if (kinds() === before) telling.pop();
+  }
+  const named = (key) => data.evaluations.map((each) => ({ value: key === "full_cost_nano_usd" && each.unpriced ? null : each[key], name: name(each) }));
   const values = (key) => results.map((result) => result[key]);
   const charts = one
     ? [trend(data.trend), parts("By tag", one.by_tag), parts("By assertion", one.by_assertion), histogram("Score", values("score"), score),
