@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, TypedDict
 
-from promptctl.errors import InputError, ModelConfigurationError, PromptInactive, RenderError, WorkspaceError
+from promptctl.errors import InputError, ModelConfigurationError, PromptInactive, RenderError
 from promptctl.executions.attempts import refused
 from promptctl.executions.call import Call, CallOptions, build_request
 from promptctl.executions.runner import Runner
 from promptctl.formats.names import SETTINGS
 from promptctl.log.records import Content, Source
-from promptctl.models.gateway import Reply, Request
-from promptctl.models.replay import Recording
 from promptctl.parts import Parts
 from promptctl.prompts.prompt import Prompt
 
@@ -81,20 +78,8 @@ class Calling:
         """What makes the call; one that also records its replies where that is asked for."""
         if not is_recording:
             return self._runner
-        recording = Recording(self._parts.recording_file(call.prompt.id), call.prompt.id)
-        redactor = self._parts.log.redactor
-
-        def record(request: Request, reply: Reply) -> None:
-            """A reply that is paid for reaches the caller, whatever becomes of its recording."""
-            kept = replace(
-                reply, text=redactor.redact(reply.text), tool_calls=redactor.redact_data(list(reply.tool_calls))
-            )
-            try:
-                recording.add(request, kept)
-            except WorkspaceError as error:
-                self._parts.warn(f"the reply was not recorded: {error}")
-
-        return Runner(self._parts.gateway, self._parts.recorder, on_reply=record)
+        on_reply = self._parts.reply_recording(call.prompt.id)
+        return Runner(self._parts.gateway, self._parts.recorder, on_reply=on_reply)
 
 
 def _call_options(options: RunOptions) -> CallOptions:

@@ -32,7 +32,7 @@ from promptctl.log.evaluations import update_evaluation
 from promptctl.log.ids import new_id
 from promptctl.log.results import EvaluationRow
 from promptctl.models.gateway import Gateway, Usage
-from promptctl.models.replay import Recording, Replay
+from promptctl.models.replay import Replay
 from promptctl.models.retries import RetryPolicy
 from promptctl.models.router import Router
 from promptctl.parts import Parts
@@ -306,7 +306,7 @@ class Evaluating:
         parts, request = self._parts, self._request
         gateway: Gateway = Replay(parts.recordings_folder) if request.is_replayed else self.router
         prompt = plan.target.prompt.id
-        on_reply = Recording(parts.recording_file(prompt), prompt).add if request.is_recorded else None
+        on_reply = parts.reply_recording(prompt) if request.is_recorded else None
         if not request.is_replayed:
             self.router.preload(plan.target.model)
         return Bench(

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from promptctl.errors import UsageError
+from promptctl.errors import UsageError, WorkspaceError
 from promptctl.formats.names import RECORDINGS, SETTINGS
 from promptctl.formats.settings_file import Settings, read_settings
 from promptctl.prompt_at_version import PromptAtVersion
@@ -20,6 +20,7 @@ from promptctl.versions.refs import parse_ref
 if TYPE_CHECKING:
     from promptctl.executions.recorder import LogRecorder
     from promptctl.log.store import Log
+    from promptctl.models.gateway import Reply, Request
     from promptctl.models.router import Router
     from promptctl.prompts.tree import Tree
     from promptctl.versions.repository import Repository
@@ -82,6 +83,31 @@ class Parts:
     def recording_file(self, prompt_id: str) -> Path:
         """The file that a prompt's replies are recorded in."""
         return self.recordings_folder / (prompt_id.replace("/", "--") + ".jsonl")
+
+    def reply_recording(self, prompt_id: str) -> Callable[[Request, Reply], None]:
+        """What writes a prompt's replies to its file of recordings, without secrets.
+
+        A reply that is paid for reaches who asked, whatever becomes of its recording: a failure is told, and told once.
+        """
+        from promptctl.models.replay import Recording
+
+        recording = Recording(self.recording_file(prompt_id), prompt_id)
+        redactor = self.log.redactor
+        told: set[str] = set()
+
+        def record(request: Request, reply: Reply) -> None:
+            kept = replace(
+                reply, text=redactor.redact(reply.text), tool_calls=redactor.redact_data(list(reply.tool_calls))
+            )
+            try:
+                recording.add(request, kept)
+            except WorkspaceError as error:
+                warning = f"the reply was not recorded: {error}"
+                if warning not in told:
+                    told.add(warning)
+                    self.warn(warning)
+
+        return record
 
     @cached_property
     def repository(self) -> Repository:

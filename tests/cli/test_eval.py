@@ -219,6 +219,24 @@ class TestRecordings:
         assert (ran.exit_code, len(lab.asked)) == (5, 2)
         assert "ReplyNotRecorded" in ran.err
 
+    def test_a_recording_holds_no_secrets(self, lab: Lab, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SHOP_API_KEY", "correct-horse")
+        lab.cases(
+            {"id": "a", "inputs": {"ticket": "Take correct-horse"}, "assert": [{"type": "not-equals", "value": "x"}]}
+        )
+        cli("eval", "triage", "--record")
+        recorded = (lab.root / "datasets/recordings/triage.jsonl").read_text()
+        assert ("Take [redacted]" in recorded, "correct-horse" in recorded) == (True, False)
+
+    def test_replies_that_cannot_be_recorded_are_graded_all_the_same_and_it_is_told_once(
+        self, lab: Lab, cli: Cli
+    ) -> None:
+        lab.many(4)
+        lab.write("datasets/recordings", "a file in the place of the folder")
+        ran = cli("eval", "triage", "--record", "--json")
+        assert (ran.exit_code, ran.json[0]["passed"]) == (0, 4)
+        assert ran.err.count("the reply was not recorded: datasets/recordings/triage.jsonl") == 1
+
     def test_replies_out_of_the_cache_are_recorded_with_what_they_cost(self, lab: Lab, cli: Cli) -> None:
         lab.many(2)
         cli("eval", "triage")
