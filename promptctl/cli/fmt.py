@@ -30,7 +30,11 @@ def fmt(
 ) -> None:
     """Format prompts, datasets and settings: literal blocks, stable key order; comments and data stay."""
     workspace = options.workspace_of(context)
-    known = [path for path in files_of(workspace.repository.work_tree) if kind_of(path) is not None]
+    known = [
+        path
+        for path in files_of(workspace.repository.work_tree)
+        if kind_of(path) is not None and not (workspace.root / path).is_symlink()
+    ]
     wanted = [workspace.inside(path) for path in paths or ()]
     for path in wanted:
         if path and not any(_is_below(each, path) for each in known):

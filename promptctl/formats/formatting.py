@@ -188,19 +188,21 @@ def _blocks(text: str) -> tuple[str, list[tuple[str, str]]]:
     """The text before the first key's comments, and each top-level key with its lines and the comments above it."""
     lines = [line + "\n" for line in text.removesuffix("\n").split("\n")]
     starts = [number for number, line in enumerate(lines) if _KEY.match(line)]
+    if not starts:  # a file that is one flow mapping, as JSON is
+        return text, []
     firsts = []
     for start in starts:
         first = start
         while first > 0 and lines[first - 1].startswith("#"):
             first -= 1
         firsts.append(first)
-    if firsts and firsts[0] == 0 and lines[0].startswith("# yaml-language-server:"):
+    if firsts[0] == 0 and lines[0].startswith("# yaml-language-server:"):
         firsts[0] = 1  # the modeline is the file's, whichever key comes first
     ends = [*firsts[1:], len(lines)]
     blocks = [
         (_name(lines[start]), "".join(lines[first:end])) for start, first, end in zip(starts, firsts, ends, strict=True)
     ]
-    return "".join(lines[: firsts[0]] if firsts else lines), blocks
+    return "".join(lines[: firsts[0]]), blocks
 
 
 def _name(line: str) -> str:

@@ -100,6 +100,12 @@ def test_texts_in_flow_collections_stay() -> None:
     assert formatted(text) == text
 
 
+def test_a_file_that_is_one_flow_mapping_stays() -> None:
+    text = '{"messages": [{"role": "user", "content": "Hi"}],\n"name": "one"}\n'
+    assert formatted(text) == text
+    assert format_file(b'{\n "cases": [],\n "prompts": []\n}', "datasets/a.yaml", "dataset").endswith(b"}\n")
+
+
 def test_a_github_file_keeps_its_own_order() -> None:
     text = "messages:\n  - role: user\n    content: hi {{x}}\nmodelParameters:\n  temperature: 0\nname: A\n"
     assert formatted(text) == text

@@ -1,0 +1,61 @@
+"""`promptctl fmt`: which files it takes, what it writes, how it ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli, write
+
+PLAIN = 'messages:\n  - {role: user, content: Hi}\nname: "one"\n'
+FORMATTED = 'name: "one"\nmessages:\n  - {role: user, content: Hi}\n'
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write(tmp_path, "promptctl.yaml", "model: echo/echo\n")
+    write(tmp_path, "prompts/a.prompt.yaml", PLAIN)
+    write(tmp_path, "prompts/b.prompt.yaml", FORMATTED)
+    write(tmp_path, "datasets/a.yaml", '{"cases": [{"id": "c", "expected": "x"}],\n "prompts": ["a"]}\n')
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_every_file_is_formatted_once(cli: Cli, root: Path) -> None:
+    ran = cli("fmt")
+    assert (ran.exit_code, ran.out) == (0, "formatted  prompts/a.prompt.yaml\n")
+    assert (root / "prompts/a.prompt.yaml").read_text() == FORMATTED
+    assert cli("fmt", "--check").exit_code == 0
+
+
+def test_a_check_writes_nothing_and_fails(cli: Cli, root: Path) -> None:
+    ran = cli("fmt", "--check")
+    assert (ran.exit_code, ran.out) == (1, "would format  prompts/a.prompt.yaml\n")
+    assert (root / "prompts/a.prompt.yaml").read_text() == PLAIN
+
+
+def test_files_and_folders_may_be_named(cli: Cli, root: Path) -> None:
+    assert cli("fmt", "--check", "prompts/b.prompt.yaml", "datasets").exit_code == 0
+    assert cli("fmt", "--check", "prompts").exit_code == 1
+    ran = cli("fmt", "prompts/none.prompt.yaml")
+    assert ran.exit_code == 2
+    assert "is no prompt, dataset or settings file" in ran.err
+
+
+def test_a_broken_file_is_told_and_the_others_are_formatted(cli: Cli, root: Path) -> None:
+    write(root, "prompts/0.prompt.yaml", "messages: [\n")
+    ran = cli("fmt")
+    assert ran.exit_code == 3
+    assert "prompts/0.prompt.yaml:" in ran.err
+    assert (root / "prompts/a.prompt.yaml").read_text() == FORMATTED
+
+
+def test_a_link_is_neither_followed_nor_replaced(cli: Cli, root: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere.yaml"
+    elsewhere.write_text(PLAIN)
+    link = root / "prompts/link.prompt.yaml"
+    link.symlink_to(elsewhere)
+    cli("fmt")
+    assert link.is_symlink()
+    assert elsewhere.read_text() == PLAIN
