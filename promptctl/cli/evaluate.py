@@ -134,8 +134,12 @@ def evaluate(
     workspace = options.workspace_of(context)
     is_resumed = resume or retry_errors
     _check_options(replay, record, at_least, repeats, outputs or [])
-    if dry_run and (is_resumed or against is not None):
-        raise UsageError("--dry-run estimates what begins anew, without --resume, --retry-errors and --against")
+    if dry_run and (is_resumed or against is not None or outputs):
+        raise UsageError("--dry-run estimates what begins anew, without --resume, --retry-errors, --against and -o")
+    if is_resumed and against is not None:
+        raise UsageError(
+            "a comparison is not resumed", hint="give its command again: what was answered is not asked for again"
+        )
     wanted = _Wanted.of(workspace, refs or [], takes_id=failed or is_resumed)
     chosen = () if is_resumed else _refs(workspace, wanted, is_all=everything, changed=changed, is_failed=failed)
     if not chosen and changed is not None:

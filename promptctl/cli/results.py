@@ -61,7 +61,8 @@ def list_results(
         )
         return
     if not rows:
-        tell("no evaluations yet: promptctl eval PROMPT")
+        is_filtered = prompt is not None or status is not None
+        tell("no such evaluation" if is_filtered else "no evaluations yet: promptctl eval PROMPT")
         return
     numbers = ["Passed", "Failed", "Errors", "Cost"]
     say_folded_table(

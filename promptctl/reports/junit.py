@@ -71,7 +71,7 @@ def suite(log: Log, evaluation: Evaluation, *, is_stable: bool = False) -> Itera
         "model": row.model,
         "dataset": row.spec.get("dataset"),
         "verdict": f"{evaluation.verdict}: {evaluation.reason}",
-        "cost_usd": f"{evaluation.summary.cost_nano_usd / 1e9:.9f}",
+        "cost_usd": None if evaluation.summary.unpriced else f"{evaluation.summary.cost_nano_usd / 1e9:.9f}",
     }
     for key, value in properties.items():
         if value is not None and not (is_stable and key in _UNSTABLE):

@@ -67,6 +67,7 @@ class TestExitCodes:
             ["triage", "-d", "nowhere"],
             ["--resume"],
             ["--resume", "--dry-run"],
+            ["triage", "--dry-run", "-o", "r.json"],
             ["triage", "--failed"],
         ],
         ids=" ".join,

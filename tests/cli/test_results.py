@@ -35,6 +35,10 @@ def test_the_newest_stands_first(cli: Cli, done: dict[str, str]) -> None:
     assert [dict(zip(header, row, strict=True))["verdict"] for row in rows] == ["passed", "failed"]
 
 
+def test_none_of_those_asked_for_is_not_none_at_all(cli: Cli, done: dict[str, str]) -> None:
+    assert cli("results", "list", "--prompt", "nobody").err == "no such evaluation\n"
+
+
 def test_it_is_shown_as_it_was_when_it_ended(cli: Cli, done: dict[str, str]) -> None:
     ran = cli("results", "show", done["short"])
     assert ran.exit_code == 0

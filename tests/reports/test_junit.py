@@ -58,3 +58,10 @@ def test_repeats_are_one_test(lab: Lab, write: Write) -> None:
     assert (suite.get("tests"), suite.get("failures"), len(list(suite.iter("testcase")))) == ("2", "1", 2)
     (failed,) = suite.iter("failure")
     assert str(failed.get("message")).startswith("0 of 3 passed: equals: ")
+
+
+def test_a_cost_that_is_not_known_is_left_out(lab: Lab, write: Write) -> None:
+    lab.many(1)
+    for model, wanted in (("local/gpt-4o-mini", ["0.000015000"]), ("local/unpriced", [])):
+        (suite,) = ET.parse(write(lab.evaluate(models=(model,)), "r.xml")).getroot()
+        assert [each.get("value") for each in suite.iter("property") if each.get("name") == "cost_usd"] == wanted
