@@ -68,7 +68,7 @@ class Attempts:
         fields |= {
             "error_type": type(error).__name__,
             "error_message": error.message if isinstance(error, PromptctlError) else str(error),
-            "latency_ms": round((time.perf_counter() - self._clock) * 1000, 3),
+            "latency_ms": _to_microseconds((time.perf_counter() - self._clock) * 1000),
         }
         return self._record(request, status, fields)
 
@@ -153,11 +153,15 @@ def _reply_fields(reply: Reply) -> dict[str, Any]:
         "reasoning_tokens": reply.usage.reasoning_tokens,
         "cost_nano_usd": reply.cost_nano_usd,
         "price_source": reply.price_source,
-        "latency_ms": reply.latency_ms,
-        "first_token_ms": reply.first_token_ms,
+        "latency_ms": _to_microseconds(reply.latency_ms),
+        "first_token_ms": _to_microseconds(reply.first_token_ms),
         "finish_reason": reply.finish_reason,
         "reply_source": reply.source,
         "full_cost_nano_usd": reply.full_cost_nano_usd,
         "reply": reply.text,
         "tool_calls": reply.tool_calls,
     }
+
+
+def _to_microseconds(time_ms: float | None) -> float | None:
+    return None if time_ms is None else round(time_ms, 3)

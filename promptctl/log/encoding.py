@@ -85,9 +85,9 @@ def from_document(document: Mapping[str, Any]) -> Execution:
 
 def as_dict(execution: Execution) -> dict[str, Any]:
     """An execution as a JSON object with stable keys: its fields, and `metadata`, what a chat message carries."""
-    plain = dict(zip(PLAIN_FIELDS, _plain_values(execution), strict=True))
+    names = ("dirty" if name == "is_dirty" else name for name in PLAIN_FIELDS)  # as every other JSON of ours calls it
     return {
-        **plain,
+        **dict(zip(names, _plain_values(execution), strict=True)),
         "parameters": dict(execution.parameters),
         "call_metadata": dict(execution.call_metadata),
         "metadata": execution.metadata,
