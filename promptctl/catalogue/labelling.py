@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from promptctl.versions.git import Git
     from promptctl.versions.label_push import Pushed
     from promptctl.versions.resolving import Resolved
+    from promptctl.versions.rules import Proof
 
 _LEAST_OF_A_COMMIT = 4
 _PROMPTS_FOLDER = re.compile(rf"(?:^|/)({PROMPTS}/)")
@@ -277,15 +278,15 @@ class _Proof:
         self._parts = parts
         self._resolved = resolved
 
-    def __call__(self, prompt: str, digest: str, dataset: str | None) -> str | None:  # noqa: ARG002 - one version's
-        from promptctl.evaluations.proof import Subject, passing_evaluation
+    def __call__(self, prompt: str, digest: str, dataset: str | None) -> Proof:  # noqa: ARG002 - one version's
+        from promptctl.evaluations.proof import Subject, find_proof
 
         parts = self._parts
         found = self._resolved.prompt
         model = found.model or parts.settings.model
         parameters = parts.settings.model_rule(model).parameters if model else {}
         subject = Subject(prompt=found, model=model, parameters=parameters)
-        return passing_evaluation(parts.log, parts.repository.work_tree, subject, dataset)
+        return find_proof(parts.log, parts.repository.work_tree, subject, dataset)
 
 
 def parse_label(name: str) -> LabelName:

@@ -15,6 +15,7 @@ from promptctl.log.results import EvaluationRow
 from promptctl.log.store import Log
 from promptctl.prompts.prompt import Prompt
 from promptctl.prompts.tree import Tree
+from promptctl.versions.rules import Proof
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,21 +27,31 @@ class Subject:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
-def passing_evaluation(log: Log, tree: Tree, subject: Subject, dataset: str | None) -> str | None:
-    """One line that names what proves the version; None where something is missing.
+def find_proof(log: Log, tree: Tree, subject: Subject, dataset: str | None) -> Proof:
+    """What proves the version, or what is missing.
 
     On `dataset`, or on every dataset of `tree` that tests the prompt, the last evaluation of the version's digest
     must have passed. It counts where it covered all cases as they are in `tree` now, with the version's own model and
-    parameters, and asked no less than the dataset's `min_pass`, and of each case to pass at every repeat. `dataset` is
-    a path as `promptctl.yaml` names it, below `datasets/`.
+    parameters and judge, and asked no less than the dataset's `min_pass`, and of each case to pass at every repeat.
+    `dataset` is a path as `promptctl.yaml` names it, below `datasets/`.
     """
     wanted = [resolve_path(dataset, SETTINGS, DATASETS)] if dataset else tested_prompts(tree).get(subject.prompt.id, [])
     rows = evaluations(log, digest=subject.prompt.digest)
-    found = [_last(rows, _open(tree, path, subject.prompt), subject) for path in wanted]
-    passed = [row for row in found if row is not None and row.totals.get("verdict") == "passed"]
-    if not passed or len(passed) < len(wanted):
-        return None
-    return "; ".join(_line(row) for row in passed)
+    if not wanted:
+        return Proof(missing="no dataset tests it")
+    lines = []
+    for path in wanted:
+        on = "" if dataset else f" on {path}"
+        opened = _open(tree, path, subject.prompt)
+        if opened is None:
+            return Proof(missing=f"{path} is missing or wrong: promptctl validate")
+        row = _last(rows, opened, subject)
+        if row is None:
+            return Proof(missing=f"none is known here{on}")
+        if row.totals.get("verdict") != "passed":
+            return Proof(missing=f"in the last one{on} ({row.id[-8:]}) {row.totals.get('reason')}")
+        lines.append(_line(row))
+    return Proof("; ".join(lines))
 
 
 def _open(tree: Tree, path: str, prompt: Prompt) -> Dataset | None:
@@ -56,10 +67,8 @@ def _open(tree: Tree, path: str, prompt: Prompt) -> Dataset | None:
     return dataset
 
 
-def _last(rows: list[EvaluationRow], dataset: Dataset | None, subject: Subject) -> EvaluationRow | None:
+def _last(rows: list[EvaluationRow], dataset: Dataset, subject: Subject) -> EvaluationRow | None:
     """The newest whole evaluation on a dataset."""
-    if dataset is None:
-        return None
     return next((row for row in rows if _counts(row, dataset, subject)), None)
 
 
@@ -70,7 +79,7 @@ def _counts(row: EvaluationRow, dataset: Dataset, subject: Subject) -> bool:
         and row.model == subject.model
         and spec.get("dataset") == dataset.header.path
         and spec.get("dataset_digest") == dataset.digest
-        and not any(spec.get(part) for part in ("ids", "tags", "sample", "first", "rerun_of", "left_out"))
+        and not any(spec.get(part) for part in ("ids", "tags", "sample", "first", "rerun_of", "left_out", "judge"))
         and (spec.get("at_least") or spec.get("repeats", 1)) >= spec.get("repeats", 1)
         and spec.get("min_pass", 1.0) >= dataset.header.min_pass
         and dict(spec.get("parameters", {})) == {**subject.parameters, **subject.prompt.parameters}

@@ -6,6 +6,7 @@ These rules hold for whoever uses promptctl; rules for tags at the Git server ma
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,8 +28,17 @@ _LIKE_A_COMMIT = re.compile(r"[0-9a-f]+\Z")
 # A key of `labels:` in promptctl.yaml that names no label.
 _RESERVED = ("remote",)
 
-# (prompt id, digest, dataset or None) -> one line that names the passing evaluation; None where there is none.
-FindEvaluation = Callable[[str, str, str | None], str | None]
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The passing evaluations of a version, named in one line; empty where there are none, and `missing` says why."""
+
+    line: str = ""
+    missing: str = "none is known here"
+
+
+# (prompt id, digest, dataset or None) -> what proves that version.
+FindEvaluation = Callable[[str, str, str | None], Proof]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +128,13 @@ def evaluation_problems(
     """The passing evaluation that `evaluation: passed` asks for, and what the rule has against a move without one."""
     if rule.evaluation != "passed":
         return "", []
-    found = find(candidate.prompt, candidate.digest, rule.dataset) if find is not None else None
-    if found:
-        return found, []
+    found = find(candidate.prompt, candidate.digest, rule.dataset) if find is not None else Proof()
+    if found.line:
+        return found.line, []
     on = f" on {rule.dataset}" if rule.dataset else ""
-    dataset = f" --dataset {rule.dataset}" if rule.dataset else ""
+    dataset = f" --dataset {shlex.quote(rule.dataset)}" if rule.dataset else ""
     problem = Problem(
-        f"{label} needs a passing evaluation of {candidate.version}{on}, and none is known here",
+        f"{label} needs a passing evaluation of {candidate.version}{on}, and {found.missing}",
         hint=f"promptctl eval {candidate.prompt}@{candidate.commit[:12]}{dataset}",
         code="evaluation-required",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 
@@ -61,6 +62,7 @@ def test_the_command_that_the_refusal_names_satisfies_it(greet: Path, cli: Cli, 
         ["--first", "1"],
         ["--repeat", "3", "--at-least", "1"],
         ["--min-pass", "0.1"],
+        ["--judge", "echo/echo"],
         ["--model", "echo/echo", "-p", "temperature=1"],
     ],
 )
@@ -83,7 +85,12 @@ def test_one_that_failed_proves_nothing_and_undoes_an_earlier_one(greet: Path, c
     )
     assert cli("eval", "greet").exit_code == 1
     commit(greet, "Ask for more")
-    assert not is_moved(cli)
+    ran = cli("label", "set", "greet@production")
+    assert ran.exit_code == 3
+    assert re.search(
+        r"a passing evaluation of v1, and in the last one on datasets/small/greet.yaml \([0-9a-f]{8}\) 1 of 2 cases",
+        ran.err,
+    )
 
 
 def test_every_dataset_of_the_prompt_must_have_passed(greet: Path, cli: Cli) -> None:
@@ -105,7 +112,7 @@ def test_the_same_content_evaluated_before_its_commit_counts(greet: Path, cli: C
 def test_a_prompt_without_a_dataset_cannot_be_proven(greet: Path, cli: Cli) -> None:
     git(greet, "rm", "--quiet", "datasets/small/greet.yaml")
     commit(greet, "Drop it")
-    assert refused(cli)
+    assert "needs a passing evaluation of v1, and no dataset tests it" in cli("label", "set", "greet@production").err
 
 
 def test_a_dataset_that_is_wrong_proves_nothing_and_is_no_accident(greet: Path, cli: Cli) -> None:

@@ -13,7 +13,7 @@ from promptctl.formats.settings_file import LabelSettings
 from promptctl.versions.git import Git
 from promptctl.versions.labels import Labels
 from promptctl.versions.moves import Mover, MoveRequest, MoveResult
-from promptctl.versions.rules import Candidate
+from promptctl.versions.rules import Candidate, FindEvaluation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,7 +74,7 @@ class Desk:
     repo: Repo
     remote: str | None = "origin"
     rules: dict[str, Any] = field(default_factory=dict)
-    find_evaluation: Callable[[str, str, str | None], str | None] | None = None
+    find_evaluation: FindEvaluation | None = None
 
     @property
     def git(self) -> Git:

@@ -4,7 +4,7 @@ import pytest
 
 from promptctl.errors import LabelRefused, UsageError
 from promptctl.formats.settings_file import LabelRule
-from promptctl.versions.rules import check_name
+from promptctl.versions.rules import Proof, check_name
 from tests.versions.label_fixtures import (  # noqa: F401
     PROMPT,
     Desk,
@@ -100,12 +100,14 @@ def test_an_evaluation_must_have_passed_and_is_recorded(alone: Desk) -> None:
     assert caught.value.hint == f"promptctl eval support/triage@{commit[:12]} --dataset support/smoke"
     asked = []
 
-    def find(prompt: str, digest: str, dataset: str | None) -> str | None:
+    def find(prompt: str, digest: str, dataset: str | None) -> Proof:
         asked.append((prompt, digest, dataset))
-        return "019 support/smoke\n12/12 passed" if digest == alone.candidate("v3").digest else None
+        if digest == alone.candidate("v3").digest:
+            return Proof("019 support/smoke\n12/12 passed")
+        return Proof(missing="the last one failed")
 
     alone.find_evaluation = find
-    with pytest.raises(LabelRefused, match="none is known here"):
+    with pytest.raises(LabelRefused, match="a passing evaluation of v2 on support/smoke, and the last one failed"):
         alone.set("v2")
     event = alone.set("v3").event
     assert event.evaluation == "019 support/smoke 12/12 passed"
