@@ -140,6 +140,15 @@ def evaluate(
         raise UsageError(
             "a comparison is not resumed", hint="give its command again: what was answered is not asked for again"
         )
+    if is_resumed:
+        begun_with = {
+            "--all": everything, "--changed-since": changed, "--dataset": datasets, "--model": models,
+            "--param": parameters, "--judge": judge, "--case": cases, "--tag": tags, "--sample": sample,
+            "--first": first, "--failed": failed, "--repeat": repeats > 1, "--at-least": at_least,
+            "--min-pass": min_pass is not None, "--no-cache": no_cache, "--record": record, "--replay": replay,
+            "--against": against,
+        }  # fmt: skip
+        _refuse_on_resume([option for option, given in begun_with.items() if given])
     wanted = _Wanted.of(workspace, refs or [], takes_id=failed or is_resumed)
     chosen = () if is_resumed else _refs(workspace, wanted, is_all=everything, changed=changed, is_failed=failed)
     if not chosen and changed is not None:
@@ -252,6 +261,15 @@ class _Wanted:
     def prompts(self) -> tuple[str, ...]:
         """The prompts' ids, without their versions."""
         return tuple(ref.partition("@")[0] for ref in self.refs)
+
+
+def _refuse_on_resume(options_given: Sequence[str]) -> None:
+    """What is taken up again keeps what it was begun with: an option that says otherwise would do nothing."""
+    if options_given:
+        raise UsageError(
+            f"{options_given[0]} cannot be given with --resume and --retry-errors",
+            hint="they go on with what the evaluation was begun with; to change it, evaluate anew",
+        )
 
 
 def _check_options(replay: bool, record: bool, at_least: int | None, repeats: int, outputs: Sequence[Path]) -> None:

@@ -233,11 +233,25 @@ def _confirmed_worse(evidence: _Evidence) -> Verdict | None:
     held = len(regressions) - len(improvements)
     if passes is None or held <= 0 or held < evidence.rule.min_effect * passes.n:
         return None
-    p = mcnemar(len(improvements), len(regressions)).p_worse
+    p = mcnemar(*_held_units(evidence)).p_worse
     if not evidence.is_powerless and p >= evidence.alpha:
         return None
     reason = reasons.confirmed_worse(passes, regressions, improvements, None if p >= evidence.alpha else p)
     return evidence.verdict("worse", reason, passes)
+
+
+def _held_units(evidence: _Evidence) -> tuple[int, int]:
+    """How many improvements and regressions held; of a cluster, whose cases stand or fall together, the most count."""
+    comparison, confirmed = evidence.comparison, evidence.confirmed
+    if not comparison.is_clustered:
+        return len(confirmed.improvements), len(confirmed.regressions)
+    held = dict.fromkeys(confirmed.improvements, 1) | dict.fromkeys(confirmed.regressions, -1)
+    totals: dict[str, int] = {}
+    for pair in (*comparison.improved, *comparison.regressed):
+        cluster = pair.head.cluster or pair.base.cluster
+        unit = f"case {pair.case_id}" if cluster is None else f"cluster {cluster}"
+        totals[unit] = totals.get(unit, 0) + held.get(pair.case_id, 0)
+    return sum(total > 0 for total in totals.values()), sum(total < 0 for total in totals.values())
 
 
 def _better(evidence: _Evidence) -> Verdict | None:

@@ -148,6 +148,10 @@ class TestIncomplete:
         assert found["reason"] == "Incomplete: 10 of 10 cases have no result on one side or both (head lacks 10)."
         assert (found["n"], found["p"], found["difference"]) == (0, None, None)
 
+    def test_a_comparison_is_not_resumed_but_given_again(self, change: Change, cli: Cli) -> None:
+        ran = cli("eval", "triage", "--against", "@main", "--resume")
+        assert (ran.exit_code, "a comparison is not resumed" in ran.err) == (2, True)
+
 
 class TestGates:
     def test_a_share_asked_for_holds_beside_the_gate_and_that_of_the_dataset_does_not(

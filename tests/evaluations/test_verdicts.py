@@ -179,6 +179,18 @@ def test_confirmed_improvements_outweigh_as_many_regressions() -> None:
     assert judge(compared(19, improved=1), confirmed=Confirmed((), ("improved-19",))).kind == "powerless"
 
 
+def test_confirmed_flips_of_one_cluster_are_one_piece_of_evidence() -> None:
+    base, head = runs(40, improved=3, regressed=3)
+    # Eight cases of one document fall together; six others flip as often one way as the other, and do not hold.
+    for position in range(8):
+        fallen = CaseOutcome(case_id=f"one-{position}", content_hash="h", status="passed", cluster="one")
+        base.append(fallen)
+        head.append(replace(fallen, status="failed"))
+    held = Confirmed(regressions=tuple(f"one-{position}" for position in range(8)))
+    verdict = judge(compare(base, head), confirmed=held)
+    assert verdict.kind == "inconclusive"
+
+
 def test_where_flaky_cases_drown_the_test_confirmed_flips_are_tested_alone() -> None:
     comparison = compared(35, regressed=9, improved=6)
     assert judge(comparison).kind == "inconclusive"
