@@ -146,7 +146,6 @@ def evaluate(
             "--param": parameters, "--judge": judge, "--case": cases, "--tag": tags, "--sample": sample,
             "--first": first, "--failed": failed, "--repeat": repeats > 1, "--at-least": at_least,
             "--min-pass": min_pass is not None, "--no-cache": no_cache, "--record": record, "--replay": replay,
-            "--against": against,
         }  # fmt: skip
         _refuse_on_resume([option for option, given in begun_with.items() if given])
     wanted = _Wanted.of(workspace, refs or [], takes_id=failed or is_resumed)

@@ -68,6 +68,8 @@ class TestExitCodes:
             ["--resume"],
             ["--resume", "--dry-run"],
             ["triage", "--dry-run", "-o", "r.json"],
+            ["--resume", "--min-pass", "0"],
+            ["--retry-errors", "--tag", "smoke"],
             ["triage", "--failed"],
         ],
         ids=" ".join,
