@@ -27,8 +27,9 @@ class Limiter:
     """Admits at most `limit` requests at once, from 1 to `most`.
 
     A refusal for too many requests halves the limit, but only once for a burst: the refusals of other requests that
-    were already under way then say nothing new. Retry-After holds everybody back until it has passed. Each `limit`
-    replies in a row let one more in.
+    were already under way then say nothing new. The request that was refused waits as long as Retry-After says by
+    itself; where another one is refused before any reply comes, all are meant, and everybody is held back until it has
+    passed. Each `limit` replies in a row let one more in.
     """
 
     def __init__(self, most: int, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -40,6 +41,7 @@ class Limiter:
         self._paused_until = float("-inf")
         self._shrunk_at = float("-inf")
         self._good = 0
+        self._refused_until: float | None = None
 
     async def acquire(self) -> float:
         """Wait for a place, and give the moment when it was had, by the clock."""
@@ -57,6 +59,7 @@ class Limiter:
 
     def succeeded(self) -> None:
         """A reply came: grow back, one place for each full round of replies."""
+        self._refused_until = None
         if self.limit < self.most:
             self._good += 1
             if self._good >= self.limit:
@@ -65,13 +68,16 @@ class Limiter:
                 self._admit()
 
     def refused(self, retry_after_s: float | None, asked_at: float) -> None:
-        """Too many requests: hold back as long as the provider asks, and shrink.
+        """Too many requests: shrink, and hold back as long as the provider asks, unless others are still answered.
 
         A request that was asked (`asked_at`, from `acquire`) before the limit last shrank belongs to the same burst.
         """
         now = self._clock()
-        if retry_after_s:
-            self._paused_until = max(self._paused_until, now + min(retry_after_s, _PAUSE_CAP_S))
+        until = now + min(retry_after_s or 0.0, _PAUSE_CAP_S)
+        if self._refused_until is not None:
+            until = max(until, self._refused_until)
+            self._paused_until = max(self._paused_until, until)
+        self._refused_until = until
         if asked_at > self._shrunk_at:
             self._shrunk_at = now
             self._good = 0

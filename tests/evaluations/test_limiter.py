@@ -81,6 +81,48 @@ class TestOneBurst:
         asyncio.run(scene())
 
 
+class TestRetryAfter:
+    """Whether everybody waits for it: told by who can have a place at once."""
+
+    @staticmethod
+    async def admits(limiter: Limiter) -> bool:
+        asking = asyncio.create_task(limiter.acquire())
+        await asyncio.sleep(0)
+        is_admitted = asking.done()
+        asking.cancel()
+        return is_admitted
+
+    def scene(self, *events: float | None, later_s: float = 0.0) -> bool:
+        """Whether a request is admitted after these: a refusal with its Retry-After, or None for a reply."""
+
+        async def played() -> bool:
+            clock = Clock()
+            limiter = Limiter(8, clock=clock)
+            for event in events:
+                asked_at = await limiter.acquire()
+                if event is None:
+                    limiter.succeeded()
+                else:
+                    limiter.refused(event, asked_at)
+                limiter.release()
+            clock.now += later_s
+            return await self.admits(limiter)
+
+        return asyncio.run(played())
+
+    def test_one_refusal_among_replies_holds_nobody_else_back(self) -> None:
+        assert self.scene(10)
+        assert self.scene(10, None, 10, None, None, 10)
+
+    def test_two_with_no_reply_between_them_hold_everybody_back_until_it_has_passed(self) -> None:
+        assert not self.scene(None, 10, 0, later_s=9.9)
+        assert not self.scene(None, 0, 10, later_s=9.9)
+        assert self.scene(None, 10, 5, later_s=10.1)
+
+    def test_nobody_is_held_back_for_longer_than_a_minute(self) -> None:
+        assert self.scene(3600, 3600, later_s=60.1)
+
+
 class TestWaiting:
     def test_places_are_given_on_in_turn(self) -> None:
         async def scene() -> None:
