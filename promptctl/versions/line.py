@@ -93,8 +93,13 @@ def _only_branch(git: Git, wanted: str) -> Line:
     if len(found) == 1:
         name, (tip, _) = next(iter(found.items()))
         return Line(name, tip)
-    if not found:
+    if not found and git.head is None:
         raise HistoryIncomplete("the repository has no commit yet", hint="git add . && git commit")
+    if not found:  # a commit checked out by itself
+        remotes = git.run(["remote"]).lines()
+        if remotes:
+            raise _no_such_branch(git, wanted, "origin" if "origin" in remotes else remotes[0], is_named=False)
+        raise HistoryIncomplete("this repository has no branch", hint=f"git branch {shlex.quote(wanted)}")
     raise HistoryIncomplete(
         f"which branch versions are numbered on is not known: there is no branch {wanted}",
         hint="name it in promptctl.yaml, for example: branch: " + next(iter(found)).removeprefix("refs/heads/"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,23 @@ def test_histories_that_share_nothing_are_compared_as_they_are(pull: Pull) -> No
     data = pull.data(base="main", is_evaluated=False)
     assert [each["prompt"] for each in data["prompts"]] == ["other"]
     assert any("share no history" in note for note in data["notes"])
+
+
+def test_a_commit_checked_out_by_itself_says_which_branch_is_missing(pushed: Pull) -> None:
+    pushed.git("checkout", "--quiet", "--detach")
+    pushed.git("branch", "--quiet", "-D", "main", "feature")
+    for ref in pushed.git("for-each-ref", "--format=%(refname)", "refs/remotes").split():
+        pushed.git("update-ref", "--no-deref", "-d", ref)
+    with pytest.raises(HistoryIncomplete, match="does not have the branch main of origin") as raised:
+        pushed.review()
+    assert raised.value.hint is not None
+    command = raised.value.hint.partition("   ")[0]
+    pushed.git(*shlex.split(command)[1:])
+    assert pushed.review(is_evaluated=False).tip.commit == pushed.git("rev-parse", "origin/main")
+    pushed.git("update-ref", "-d", "refs/remotes/origin/main")
+    pushed.git("remote", "remove", "origin")
+    with pytest.raises(HistoryIncomplete, match="has no branch"):
+        pushed.review()
 
 
 def test_outside_git_there_is_nothing_to_compare(tmp_path: Path) -> None:
