@@ -27,7 +27,7 @@ class BatchRecorder:
         self._on_failure = on_failure
         self._entries: list[Entry] = []
         self._results: list[ResultRow] = []
-        self._written: asyncio.Future[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
         self._writer: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="promptctl-log")
 
@@ -43,7 +43,11 @@ class BatchRecorder:
     async def finish(self, result: ResultRow) -> None:
         """Record a case's result, and return once it is on disk with every attempt handed over before."""
         self._results.append(result)
-        await asyncio.shield(self._start())
+        # One for each case: whoever is cancelled while it waits takes nothing from the others.
+        written = asyncio.get_running_loop().create_future()
+        self._waiting.append(written)
+        self._start()
+        await written
 
     async def close(self) -> None:
         """Write what is left."""
@@ -62,30 +66,35 @@ class BatchRecorder:
     ) -> None:
         await self.close()
 
-    def _start(self) -> asyncio.Future[None]:
-        """The moment when everything handed over so far is written; starts a writer where none is at work."""
-        loop = asyncio.get_running_loop()
-        if self._written is None:
-            self._written = loop.create_future()
+    def _start(self) -> None:
+        """Begin to write what was handed over, where nothing is being written."""
         if self._writer is None or self._writer.done():
-            self._writer = loop.create_task(self._write_batches())
-        return self._written
+            self._writer = asyncio.get_running_loop().create_task(self._write_batches())
 
     async def _write_batches(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._written is not None:
+        while self._entries or self._results:
             entries, self._entries = self._entries, []
             results, self._results = self._results, []
-            written, self._written = self._written, None
+            waiting, self._waiting = self._waiting, []
             try:
                 await loop.run_in_executor(self._thread, self._write, entries, results)
             except BaseException as error:
-                written.set_exception(error)
+                _tell(waiting, error)
                 raise
-            written.set_result(None)
+            _tell(waiting)
 
     def _write(self, entries: list[Entry], results: list[ResultRow]) -> None:
         if entries or results:
             warning = append_or_keep(self._log, entries, results)
             if warning is not None:
                 self._on_failure(warning)
+
+
+def _tell(waiting: list[asyncio.Future[None]], error: BaseException | None = None) -> None:
+    for written in waiting:
+        if not written.done():
+            if error is None:
+                written.set_result(None)
+            else:
+                written.set_exception(error)
