@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -15,16 +15,15 @@ from promptctl import errors
 from promptctl.cli import options
 from promptctl.cli.compare import Gate, Margin
 from promptctl.cli.comparison_output import say_comparisons
+from promptctl.cli.estimate_output import say_estimate
 from promptctl.cli.evaluation_output import EvaluationProgress, say_evaluations
-from promptctl.cli.folded_table import say_folded_table
 from promptctl.cli.inputs import read_pairs
-from promptctl.cli.output import format_cost, say_json, tell
+from promptctl.cli.output import say_json, tell
 from promptctl.comparing import compare_refs
 from promptctl.errors import UsageError, WorkspaceError
-from promptctl.evaluating import Evaluating, EvaluationRequest
+from promptctl.evaluating import EvaluationRequest
 from promptctl.evaluations.claims import is_claimed
 from promptctl.evaluations.earlier import last_command, unfinished
-from promptctl.evaluations.estimate import Estimate, estimate
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.evaluator import Limits
 from promptctl.evaluations.finding import changed_since
@@ -179,7 +178,7 @@ def evaluate(
         allows_code=allow_code,
     )
     if dry_run:
-        _say_estimate(workspace, request, as_json=as_json)
+        say_estimate(workspace, request, as_json=as_json)
         return
     with EvaluationProgress() as progress:
         if against is not None:
@@ -300,41 +299,3 @@ def _refs(
     named = wanted.evaluation_id
     rows = [evaluation(workspace.log, named)] if named is not None else last_command(workspace.log)
     return tuple(dict.fromkeys(row.prompt for row in rows))
-
-
-def _say_estimate(workspace: Workspace, request: EvaluationRequest, *, as_json: bool) -> None:
-    evaluating = Evaluating(workspace, replace(request, is_estimate=True))
-    rows = [estimate(workspace.log, plan, evaluating.router.prices) for plan in evaluating.plans()]
-    if as_json:
-        say_json([row.as_dict() for row in rows])
-        return
-    say_folded_table(
-        ["Prompt", "Model", "Dataset", "Calls", "Tokens in", "Tokens out", "Cost", "Estimated from"],
-        [
-            (
-                row.prompt,
-                row.model,
-                row.dataset.removeprefix("datasets/"),
-                f"{row.calls}" + (f" + {row.judge_calls} by judges" if row.judge_calls else ""),
-                row.input_tokens,
-                "unknown" if row.output_tokens is None else row.output_tokens,
-                _estimated_cost(row),
-                row.source,
-            )
-            for row in rows
-        ],
-        right=["Calls", "Tokens in", "Tokens out", "Cost"],
-    )
-    unpriced = sorted({row.model for row in rows if not row.is_priced})
-    if unpriced:
-        tell(f"not priced: {', '.join(unpriced)}; give `prices:` in promptctl.yaml")
-    if any(row.judge_calls for row in rows):
-        tell("tokens and cost are those of the prompts; what their judges use comes on top")
-    if any(row.is_priced and row.cost_nano_usd is None for row in rows):
-        tell("where neither earlier calls nor max_tokens say how long replies are, their cost is not known")
-
-
-def _estimated_cost(row: Estimate) -> str:
-    if row.cost_nano_usd is None:
-        return "unknown" if row.is_priced else "unpriced"
-    return f"about {format_cost(row.cost_nano_usd)}" if row.cost_nano_usd else "$0"

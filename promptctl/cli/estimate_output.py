@@ -1,0 +1,50 @@
+"""Shows what an evaluation would ask and cost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from promptctl.cli.folded_table import say_folded_table
+from promptctl.cli.output import format_cost, say_json, tell
+from promptctl.evaluating import Evaluating, EvaluationRequest
+from promptctl.evaluations.estimate import Estimate, estimate
+from promptctl.workspace import Workspace
+
+
+def say_estimate(workspace: Workspace, request: EvaluationRequest, *, as_json: bool) -> None:
+    """Print it; nothing is asked."""
+    evaluating = Evaluating(workspace, replace(request, is_estimate=True))
+    rows = [estimate(workspace.log, plan, evaluating.router.prices) for plan in evaluating.plans()]
+    if as_json:
+        say_json([row.as_dict() for row in rows])
+        return
+    say_folded_table(
+        ["Prompt", "Model", "Dataset", "Calls", "Tokens in", "Tokens out", "Cost", "Estimated from"],
+        [
+            (
+                row.prompt,
+                row.model,
+                row.dataset.removeprefix("datasets/"),
+                f"{row.calls}" + (f" + {row.judge_calls} by judges" if row.judge_calls else ""),
+                row.input_tokens,
+                "unknown" if row.output_tokens is None else row.output_tokens,
+                _estimated_cost(row),
+                row.source,
+            )
+            for row in rows
+        ],
+        right=["Calls", "Tokens in", "Tokens out", "Cost"],
+    )
+    unpriced = sorted({row.model for row in rows if not row.is_priced})
+    if unpriced:
+        tell(f"not priced: {', '.join(unpriced)}; give `prices:` in promptctl.yaml")
+    if any(row.judge_calls for row in rows):
+        tell("tokens and cost are those of the prompts; what their judges use comes on top")
+    if any(row.is_priced and row.cost_nano_usd is None for row in rows):
+        tell("where neither earlier calls nor max_tokens say how long replies are, their cost is not known")
+
+
+def _estimated_cost(row: Estimate) -> str:
+    if row.cost_nano_usd is None:
+        return "unknown" if row.is_priced else "unpriced"
+    return f"about {format_cost(row.cost_nano_usd)}" if row.cost_nano_usd else "$0"
