@@ -274,6 +274,8 @@ def _same(log: Log, plan: Plan) -> EvaluationRow | None:
         "parameters": dict(plan.target.parameters),
     }
     for row in evaluations(log, digest=plan.target.version.digest, status="finished", limit=50):
+        if row.prompt != plan.target.prompt.id:
+            continue
         is_equal = all(row.spec.get(key) == wanted.get(key) for key in _MUST_BE_EQUAL)
         if is_equal and row.model == plan.target.model and not row.totals.get("errors") and "rerun_of" not in row.spec:
             return row

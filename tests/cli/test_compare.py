@@ -205,3 +205,13 @@ class TestSides:
             "they differ in more than the prompt: repeats (1 and 3), passes asked of the repeats (all and 2), "
             "judge (the default and local/other)"
         )
+
+    def test_a_prompt_of_the_same_content_keeps_its_own_name(self, lab: Lab, change: Change, cli: Cli) -> None:
+        change("base", prompt="sort")
+        lab.cases({"id": "one", "inputs": {"ticket": "one"}, "expected": "one"}, prompts=["triage", "sort"])
+        commit(lab.root, "Two prompts of one content")
+        change("head")
+        change("head", prompt="sort")
+        ran = cli("eval", "triage", "sort", "--against", "@main", "--json")
+        assert [each["base"]["prompt"] for each in ran.json] == ["triage", "sort"]
+        assert len(lab.asked) == 2
