@@ -51,7 +51,8 @@ class EvaluationRequest:
     datasets, or those of them that `datasets` names by path; a prompt's own path names the tests in its file.
     `at_least` of `repeats` must pass for a case to pass. `only_failed` leaves what did not pass the last time, or in
     the evaluation of id `failed_of`. `is_replayed` answers from recordings alone; `is_recorded` writes each reply to
-    them. `is_estimate` asks nothing, so that no key is needed.
+    them. `only_own_datasets` leaves out for each prompt what does not test it. `is_estimate` asks nothing, so that no
+    key is needed.
     """
 
     refs: Sequence[str]
@@ -60,6 +61,7 @@ class EvaluationRequest:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     judge: str | None = None
     selection: Selection = field(default_factory=Selection)
+    only_own_datasets: bool = False
     only_failed: bool = False
     failed_of: str | None = None
     repeats: int = 1
@@ -348,14 +350,15 @@ class Evaluating:
         wanted = [
             name if name == own else dataset_path(tree, name, self._parts.inside) for name in self._request.datasets
         ]
-        paths = wanted or [
-            dataset.header.path for dataset in datasets_of(tree) if at_version.prompt.id in dataset.header.prompts
-        ]
+        paths = wanted
+        if not wanted or self._request.only_own_datasets:
+            named = [each.header.path for each in datasets_of(tree) if at_version.prompt.id in each.header.prompts]
+            paths = [path for path in wanted if path in (*named, own)] if wanted else named
         datasets = [self._open(path, at_version) for path in paths]
         inline = Dataset.of_prompt(at_version.prompt, tree) if not wanted else None
         if inline is not None:
             datasets.append(_checked(inline, at_version))
-        if not datasets:
+        if not datasets and not wanted:
             raise WorkspaceError(
                 f"no dataset tests {at_version.prompt.id}",
                 hint=f"write one to {DATASETS}/ with `prompts: [{at_version.prompt.id}]`, or name one: --dataset FILE",

@@ -161,6 +161,7 @@ def evaluate(
         parameters=read_pairs(parameters or (), "--param"),
         judge=judge,
         selection=Selection(ids=ids, tags=tuple(tags or ()), sample=sample, seed=seed, first=first),
+        only_own_datasets=everything or changed is not None,
         only_failed=failed,
         failed_of=wanted.evaluation_id,
         repeats=repeats,

@@ -325,6 +325,13 @@ class TestVersionsAndModels:
             ("triage", "echo/echo"),
         ]
 
+    def test_all_on_one_dataset_are_those_that_it_tests(self, lab: Lab, cli: Cli) -> None:
+        lab.many(1)
+        lab.write("prompts/other.prompt.yaml", PROMPT.replace("ticket", "mail"))
+        lab.cases({"id": "a", "inputs": {"mail": "x"}, "expected": "x"}, name="other", prompts=["other"])
+        found = cli("eval", "--all", "-d", "other", "--json").json
+        assert [(each["prompt"], each["dataset"]) for each in found] == [("other", "datasets/other.yaml")]
+
     def test_parameters_go_to_the_model(self, lab: Lab, cli: Cli) -> None:
         lab.many(1)
         cli("eval", "triage", "-p", "temperature=0.3", "-p", 'stop=["x"]')
