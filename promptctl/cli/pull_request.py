@@ -29,12 +29,15 @@ Done = Literal["created", "updated", "unchanged", "outdated", "forbidden"]
 
 @dataclass(frozen=True, slots=True)
 class PullRequest:
-    """A pull request as an event names it. `head` is the commit that the event is about, where it says."""
+    """A pull request as an event names it. `head` is the commit that the event is about, where it says.
+
+    `may_only_read`: of a fork, or Dependabot's, whose runs have a token that cannot write.
+    """
 
     repository: str
     number: int
     head: str | None = None
-    is_from_fork: bool = False
+    may_only_read: bool = False
 
 
 def pull_request_of(event: Path) -> PullRequest | None:
@@ -52,7 +55,9 @@ def pull_request_of(event: Path) -> PullRequest | None:
             return None
         head = found.get("head") or {}
         source = (head.get("repo") or {}).get("full_name")
-        pull = PullRequest(repository, int(found["number"]), head.get("sha"), bool(head) and source != repository)
+        is_bots = (found.get("user") or {}).get("login") == "dependabot[bot]"
+        may_only_read = bool(head) and (source != repository or is_bots)
+        pull = PullRequest(repository, int(found["number"]), head.get("sha"), may_only_read)
     except OSError as error:
         raise UsageError(f"{event} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -81,7 +86,7 @@ class Comments:
         """Make the comment that begins with the marker say this, and give where it is.
 
         Nothing is written where the pull request has moved on since the event (`outdated`): its own run will. A
-        fork's run has a token that may only read (`forbidden`). Raises `WorkspaceError` where GitHub refuses, and
+        run whose token may only read is `forbidden`. Raises `WorkspaceError` where GitHub refuses, and
         `ProviderUnreachable` where it cannot be reached.
         """
         issue = f"/repos/{self._pull.repository}/issues"
@@ -97,7 +102,7 @@ class Comments:
             made = self._ask("PATCH", f"{issue}/comments/{int(own['id'])}", {"body": body})
             return "updated", str(made.get("html_url", ""))
         except _Refused as refused:
-            if refused.status in (403, 404) and self._pull.is_from_fork:
+            if refused.status in (403, 404) and self._pull.may_only_read:
                 return "forbidden", ""
             hint = {401: "is GITHUB_TOKEN still valid?", 403: "give the job `permissions: {pull-requests: write}`"}
             raise WorkspaceError(f"GitHub refused: {refused}", hint=hint.get(refused.status)) from refused

@@ -127,7 +127,7 @@ def test_a_fork_without_keys_passes_says_so_and_leaves_the_summary(job: Job) -> 
     code, runner = job.run()
     assert code == OK, runner.words
     assert "not evaluated" in runner.summary
-    assert "from a fork may not comment" in runner.words
+    assert "from a fork, or of Dependabot, may not comment" in runner.words
     assert job.pull.server.requests == []
 
 

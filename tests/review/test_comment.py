@@ -108,6 +108,15 @@ def test_a_run_of_an_older_commit_leaves_the_newer_ones_comment(github: GitHub, 
     assert "moved on" in ran.err
 
 
+def test_dependabots_run_may_not_comment_either(github: GitHub, comment: Any) -> None:
+    github.is_read_only = True
+    data = event()
+    data["pull_request"]["user"] = {"login": "dependabot[bot]", "type": "Bot"}
+    assert comment(data=data).exit_code == 0
+    data["pull_request"]["user"] = {"login": "ada", "type": "User"}
+    assert comment(data=data).exit_code == 3
+
+
 def test_a_fork_that_may_not_comment_passes_and_says_so(github: GitHub, comment: Any) -> None:
     github.is_read_only = True
     ran = comment(data=event(source="stranger/bot"))
