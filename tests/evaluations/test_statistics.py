@@ -481,6 +481,17 @@ def test_equal_scores_do_not_give_an_interval_of_no_width() -> None:
         assert metric.test.p_worse == metric.test.p_better == 1.0
 
 
+@pytest.mark.parametrize("usual", [0.0, -0.25])
+@pytest.mark.parametrize(("n", "odd"), [(12, 1), (30, 2), (150, 4), (30, 5), (400, 2)])
+def test_a_few_odd_cases_among_equal_ones_leave_an_interval_worth_reading(n: int, odd: int, usual: float) -> None:
+    differences = [usual] * (n - odd) + [usual - 0.5] * odd
+    metric = compare_metric("tone", [0.9] * n, [0.9 + difference for difference in differences], plan=Plan())
+    plain = mean_interval(differences)
+    assert plain is not None
+    assert metric.difference - 0.4 - odd / n < metric.interval.low <= plain.low
+    assert metric.difference <= metric.interval.high <= metric.difference + 0.35
+
+
 def test_a_metric_of_passes_is_tested_exactly_and_one_of_clusters_is_not() -> None:
     base, head = [1.0] * 12, [0.0] * 5 + [1.0] * 7
     alone = compare_metric("passed", base, head, plan=Plan())

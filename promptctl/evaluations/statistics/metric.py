@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptctl.evaluations.statistics.bootstrap import bootstrap_t, studentized_interval
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 _FEWEST_TO_RESAMPLE = 10
 # Above this the bootstrap takes long, and says what the cubic of `skewed_interval` says at once.
 _MOST_TO_RESAMPLE = 200
-# With fewer differing cases no test reaches 0.05, and neither the bootstrap nor t has met enough of the spread.
-_FEWEST_MOVED = 5
+# With fewer values beside the most common one, resamples often hold none of them, and t has not met enough of the
+# spread.
+_FEWEST_VARIED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +141,9 @@ def _levels(plan: Plan) -> tuple[float, float]:
 def _score_intervals(differences: _Differences, plan: Plan) -> list[Interval]:
     values = influences(differences.values, differences.clusters)
     error = standard_error(values)
+    varied = len(values) - Counter(round(value, 9) for value in values).most_common(1)[0][1]
     found: list[Interval | None]
-    if not error or differences.units < _FEWEST_TO_RESAMPLE:
+    if not error or differences.units < _FEWEST_TO_RESAMPLE or varied < _FEWEST_VARIED:
         found = [mean_interval(differences.values, differences.clusters, level) for level in _levels(plan)]
     elif differences.units <= _MOST_TO_RESAMPLE:
         t_values = bootstrap_t(values, resamples=plan.resamples, seed=f"{plan.seed}:{differences.name}")
@@ -149,19 +152,19 @@ def _score_intervals(differences: _Differences, plan: Plan) -> list[Interval]:
     else:
         found = [skewed_interval(values, level) for level in _levels(plan)]
     return [
-        _widened(interval, differences, confidence) for interval, confidence in zip(found, _levels(plan), strict=True)
+        _bounded(interval, differences, confidence, is_known=varied >= _FEWEST_VARIED)
+        for interval, confidence in zip(found, _levels(plan), strict=True)
     ]
 
 
-def _widened(interval: Interval | None, differences: _Differences, confidence: float) -> Interval:
-    """The interval itself, or where too little varied to trust it, the hull of it and `unvaried_interval`."""
-    is_constant = min(differences.values) == max(differences.values)
+def _bounded(interval: Interval | None, differences: _Differences, confidence: float, *, is_known: bool) -> Interval:
+    """The interval within what is possible; where too little varied, the hull of it and `unvaried_interval`."""
     limit = differences.spread
-    if interval is not None and differences.moved >= _FEWEST_MOVED and not is_constant:
-        return replace(interval, low=max(-limit, interval.low), high=min(limit, interval.high))
-    mean = math.fsum(differences.values) / len(differences.values)
-    bound = unvaried_interval(mean, differences.units, limit, confidence)
-    if interval is None:
-        return bound
-    low, high = max(-limit, min(interval.low, bound.low)), min(limit, max(interval.high, bound.high))
-    return Interval(low, high, confidence, bound.method)
+    bound = interval
+    if interval is None or not is_known:
+        mean = math.fsum(differences.values) / len(differences.values)
+        bound = unvaried_interval(mean, differences.units, limit, confidence)
+    assert bound is not None
+    both = (interval or bound, bound)
+    low, high = min(each.low for each in both), max(each.high for each in both)
+    return Interval(max(-limit, low), min(limit, high), confidence, bound.method)
