@@ -27,7 +27,7 @@ class CaseChecks:
     def problems_of(self, case: Case, row: Row) -> Iterator[Problem]:
         """Everything wrong with the case."""
         yield from self._problems_of_inputs(case, row)
-        if not any(assertion.weight for assertion in case.assertions):
+        if case.threshold == 0 or not any(assertion.weight for assertion in case.assertions):
             yield _undecided(case, row)
         for assertion in case.assertions:
             if assertion.reads_expected and case.expected is MISSING:
@@ -71,7 +71,7 @@ def _undecided(case: Case, row: Row) -> Problem:
     what = "it has neither `expected` nor `assert`"
     hint = "give it an expected reply or an assertion; a case that asserts nothing would always pass"
     if case.assertions:
-        what = "all its assertions have weight 0"
+        what = "its threshold is 0" if case.threshold == 0 else "all its assertions have weight 0"
     elif case.variables:  # a row of GitHub's
         what, hint = "the file has no evaluator that can be used", "add one to `evaluators`, with a name and `string`"
     return Problem(f"nothing decides whether {case.id} passes: {what}", row.place, hint, "no-assertion")

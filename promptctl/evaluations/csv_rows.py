@@ -26,6 +26,7 @@ INPUT_PREFIX = "inputs."
 
 _EXPECTED = re.compile(r"__expected\d*")
 _METADATA = re.compile(r"__metadata:(\w+)(\[\])?")
+_SHARE = re.compile(r"\d*\.?\d+(?:[eE][+-]?\d+)?")
 _TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": False}
 
 
@@ -206,10 +207,10 @@ def _truth(cell: str) -> bool:
 
 
 def _share(cell: str) -> float:
-    try:
-        return float(cell)
-    except ValueError:
-        raise ValueError(f"__threshold is {cell!r}; write a number from 0 to 1") from None
+    share = float(cell) if _SHARE.fullmatch(cell.strip()) else -1.0
+    if not 0 <= share <= 1:
+        raise ValueError(f"__threshold is {cell!r}; write a number from 0 to 1")
+    return share
 
 
 def _metadata(columns: _Columns, cells: Sequence[str], description: str | None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from promptctl.errors import Place, Problem
@@ -77,7 +78,16 @@ def _refuse_constant(name: str) -> NoReturn:
     raise _BadJSON(f"{name} is not JSON", "write null, or leave the value out", "not-json")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
+def _finite(number: str) -> float:
+    read = float(number)
+    if math.isinf(read):
+        raise _BadJSON(
+            f"the number {number} is too large to be read", "write a smaller one, or put it in quotes", "not-json"
+        )
+    return read
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
 
 
 def _too_deep(place: Place) -> Problem:

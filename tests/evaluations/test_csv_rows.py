@@ -125,7 +125,10 @@ def test_what_is_no_csv_is_told(text: str, code: str) -> None:
     [
         ("must_pass", "perhaps", "write true or false"),
         ("__threshold", "half", "number from 0 to 1"),
-        ("__threshold", "7", "threshold"),
+        ("__threshold", "7", "number from 0 to 1"),
+        ("__threshold", "nan", "number from 0 to 1"),
+        ("__threshold", "1e999", "number from 0 to 1"),
+        ("__threshold", "-0.5", "number from 0 to 1"),
         ("__expected", "javascript:output > 1", "code and files"),
         ("__expected", "levenshtein(x):y", "needs a number"),
         ("__expected", "is-json:{", "needs JSON"),

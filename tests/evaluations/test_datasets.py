@@ -114,8 +114,9 @@ class TestChecking:
     def test_a_case_that_asserts_nothing_is_an_error(self) -> None:
         text = (
             "cases:\n  - {id: a, inputs: {q: x}}\n  - {id: b, inputs: {q: x}, assert: [{type: is-json, weight: 0}]}\n"
+            "  - {id: c, inputs: {q: x}, threshold: 0, assert: [{type: is-json}]}\n"
         )
-        assert told(problems(text)) == [("no-assertion", f"{PATH}:2:5"), ("no-assertion", f"{PATH}:3:5")]
+        assert told(problems(text)) == [("no-assertion", f"{PATH}:{line}:5") for line in (2, 3, 4)]
 
     def test_inputs_are_checked_against_the_prompt(self) -> None:
         found = problems(

@@ -31,6 +31,7 @@ def test_each_line_is_a_case_and_blank_ones_are_passed_over() -> None:
         ('{"id": "a", "id": "b"}', "duplicate-key", None),
         ('{"id": "a", "inputs": {"x": 1, "x": 1}}', "duplicate-key", None),
         ('{"id": "a", "expected": NaN}', "not-json", None),
+        ('{"id": "a", "expected": -1e999}', "not-json", None),
         ('{"id": "a", "expected": ' + "9" * 5000 + "}", "not-json", None),
         ('{"id": "a", "expected": ' + "[" * 70 + "]" * 70 + "}", "too-deep", None),
         ('{"id": "a", "expected": ' + "[" * 100_000 + "}", "too-deep", None),

@@ -68,7 +68,7 @@ def test_what_could_not_be_graded_makes_an_error_unless_the_case_fails_anyway() 
 
 def test_metrics_are_weighted_means_by_name_those_in_sets_included() -> None:
     tone = [{**A, "metric": "tone", "weight": 3}, {**B, "metric": "tone"}]
-    inner = {"type": "assert-set", "threshold": 0, "assert": [{**C, "metric": "deep"}]}
+    inner = {"type": "assert-set", "threshold": 0.1, "assert": [{**C, "metric": "deep"}]}
     score = scored("ac", [*tone, inner, {**UNPRICED, "metric": "price"}])
     assert dict(score.metrics) == {"tone": 0.75, "deep": 1.0}
 

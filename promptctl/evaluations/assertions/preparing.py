@@ -192,7 +192,7 @@ class Preparer:
             if assertion is not None:
                 own.append(assertion)
             faults += [Fault(("assert", index, *f.keys), f.message, f.code, f.hint) for f in inner_faults]
-        if not faults and not any(assertion.weight for assertion in own):
+        if not faults and (spec.get("threshold") == 0 or not any(assertion.weight for assertion in own)):
             faults.append(Fault(("assert",), "no assertion of the set decides anything", "no-assertion"))
         return tuple(own), tuple(faults)
 

@@ -59,8 +59,9 @@ def _status(
         return "error" if errors else "passed"
     earned = sum(part.weight * (part.outcome.score or 0.0) for part in graded)
     open_ = sum(part.weight for part in errors)
-    wanted = threshold * sum(part.weight for part in deciding) - _ROUNDING
-    if earned + open_ < wanted:
+    wanted = (threshold - _ROUNDING) * sum(part.weight for part in deciding)
+    # Asked this way round, what is no number at all (as endless weights make it) is no pass either.
+    if not earned + open_ >= wanted:
         return "failed"
     return "error" if errors else "passed"
 

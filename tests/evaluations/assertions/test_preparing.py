@@ -47,6 +47,8 @@ def test_faults_of_a_set_are_told_at_their_own_places() -> None:
     assert [str(problem.place) for problem in faults(spec)] == ["assert/0/assert/1/value"]
     empty = {"type": "assert-set", "assert": [{"type": "contains", "value": "x", "weight": 0}]}
     assert faults(empty)[0].code == "no-assertion"
+    always = {"type": "assert-set", "threshold": 0, "assert": [{"type": "contains", "value": "x"}]}
+    assert faults(always)[0].code == "no-assertion"
 
 
 def test_equal_assertions_are_prepared_once() -> None:

@@ -28,6 +28,12 @@ def test_ten_tenths_are_one_whatever_the_rounding() -> None:
     assert graded("assert-set", "a", threshold=1, **{"assert": parts}).passed
 
 
+@pytest.mark.parametrize("weight", [1e-12, 1e308, float("inf")])
+def test_a_share_of_nothing_is_not_reached_however_small_or_large_the_weights(weight: float) -> None:
+    parts = [{**HAS_B, "weight": weight}, {**HAS_B, "weight": weight}]
+    assert graded("assert-set", "a", threshold=0.5, **{"assert": parts}).passed is False
+
+
 @pytest.mark.parametrize(
     ("parts", "threshold", "passed"),
     [
