@@ -105,7 +105,7 @@ class Measurer:
         if not self._request.is_evaluated:
             return "--no-eval was given"
         if not changes.tests.get(id_):
-            return "no dataset tests it"
+            return _why_untested(id_, prompt, changes)
         head = prompt.head if prompt is not None else None
         if head is not None and head.status == "inactive":
             return "it is inactive"
@@ -210,6 +210,17 @@ class Measurer:
             notes=notes,
             why_not=None if made else "interrupted",
         )
+
+
+def _why_untested(id_: str, prompt: PromptReview | None, changes: Changes) -> str:
+    """Why no dataset tests a prompt: whether HEAD took away what did."""
+    ids = {id_, prompt.former_id if prompt is not None else None}
+    gone = []
+    for dataset in changes.datasets:
+        before = dataset.header["prompts"][0] if "prompts" in dataset.header else dataset.prompts
+        if isinstance(before, tuple) and ids.intersection(before):
+            gone.append(dataset.path)
+    return f"no dataset tests it any more, since HEAD changed {', '.join(gone)}" if gone else "no dataset tests it"
 
 
 def _joined(id_: str, parts: Sequence[Measurement]) -> Measurement:

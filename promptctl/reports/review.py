@@ -116,6 +116,8 @@ def change_of(prompt: PromptReview | None) -> str:
         edited = "" if prompt.diff is not None and prompt.diff.is_same_behaviour else " and changed"
         return f"renamed from {prompt.former_id}{edited}"
     if prompt.kind == "changed" and prompt.diff is not None and prompt.diff.is_same_behaviour:
+        if prompt.breaks_callers:  # behaviour is the same, and callers break: it was switched off
+            return "switched off"
         return "written otherwise" if prompt.diff.is_empty else "words for people"
     return prompt.kind
 

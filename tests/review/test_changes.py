@@ -124,6 +124,25 @@ def test_words_for_people_are_no_other_behaviour(pull: Pull) -> None:
     assert "words for people" in pull.markdown()
 
 
+def test_a_prompt_that_is_switched_off_breaks_its_callers(pull: Pull) -> None:
+    pull.edit("prompts/other.prompt.yaml", "name: Other", "name: Other\nstatus: inactive")
+    assert prompt_of(pull.data(), "other")["breaks_callers"]
+    assert "| `other` | switched off |" in pull.markdown()
+
+
+def test_a_dataset_that_is_taken_away_is_named_where_nothing_tests_a_prompt(pull: Pull) -> None:
+    pull.edit("prompts/triage.prompt.yaml", "Say one word.", "Say one word. WORSE")
+    pull.git("mv", "datasets/triage.yaml", "datasets/greet.yaml")
+    pull.edit("datasets/greet.yaml", '"triage"', '"greet"')
+    assert "no dataset tests it any more, since HEAD changed datasets/triage.yaml" in pull.markdown()
+    pull.git("rm", "--quiet", "datasets/greet.yaml")
+    pull.commit("Away")
+    assert "no dataset tests it any more, since HEAD changed datasets/triage.yaml" in pull.markdown()
+    pull.edit("prompts/other.prompt.yaml", "Something", "Anything")
+    found = next(each for each in pull.data()["evaluations"] if each["prompt"] == "other")
+    assert found["why_not"] == "no dataset tests it"
+
+
 def test_a_comment_is_no_difference_in_meaning(pull: Pull) -> None:
     pull.write("prompts/triage.prompt.yaml", "# Why: see the handbook.\n" + TRIAGE)
     pull.commit()
