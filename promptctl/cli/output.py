@@ -183,9 +183,10 @@ def _cell(value: Any) -> str:
 def _printable(text: str, stream: TextIO) -> str:
     """The text as the stream can write it: what its encoding lacks is shown as an escape, never an error.
 
-    So is what would command a terminal: messages and replies come from outside.
+    So is what would command a terminal: messages and replies come from outside. Words are for people also in a pipe,
+    such as the log of a CI; data stays as it is there.
     """
-    if stream.isatty():
+    if stream.isatty() or stream is sys.stderr:
         text = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from promptctl.cli.output import format_cost
+from promptctl.cli.output import format_cost, say, tell
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,9 @@ from promptctl.cli.output import format_cost
 )
 def test_a_cost_is_shown_with_the_digits_that_matter(cost_nano_usd: int | None, shown: str) -> None:
     assert format_cost(cost_nano_usd) == shown
+
+
+def test_words_command_no_terminal_behind_a_pipe_and_data_stays(capsys: pytest.CaptureFixture[str]) -> None:
+    say("\x1b[2J")
+    tell("\x1b[2J")
+    assert capsys.readouterr() == ("\x1b[2J\n", "\\x1b[2J\n")
