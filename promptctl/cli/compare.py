@@ -17,7 +17,12 @@ Gate = Annotated[
 Margin = Annotated[
     float,
     typer.Option(
-        "--margin", min=0.0, max=1.0, metavar="SHARE", help="The largest loss that --gate noninferior lets pass."
+        "--margin",
+        min=0.0,
+        max=1.0,
+        metavar="SHARE",
+        help="The largest loss that --gate noninferior lets pass.",
+        callback=options.a_number,
     ),
 ]
 

@@ -85,16 +85,23 @@ def evaluate(
         typer.Option("--at-least", min=1, metavar="M", help="A case passes with M of its K; all by default."),
     ] = None,
     min_pass: Annotated[
-        float | None, typer.Option("--min-pass", min=0.0, max=1.0, metavar="SHARE", help="The share that must pass.")
+        float | None,
+        typer.Option(
+            "--min-pass", min=0.0, max=1.0, metavar="SHARE", help="The share that must pass.", callback=options.a_number
+        ),
     ] = None,
     concurrency: Annotated[
         int, typer.Option("-j", "--concurrency", min=1, max=2000, metavar="N", help="Requests at once.")
     ] = 16,
     timeout_s: Annotated[
-        float, typer.Option("--case-timeout", min=0.1, metavar="SECONDS", help="For one case.")
+        float,
+        typer.Option("--case-timeout", min=0.1, metavar="SECONDS", help="For one case.", callback=options.a_number),
     ] = 300.0,
     max_cost: Annotated[
-        float | None, typer.Option("--max-cost", min=0.0, metavar="USD", help="Stop before more is spent.")
+        float | None,
+        typer.Option(
+            "--max-cost", min=0.0, metavar="USD", help="Stop before more is spent.", callback=options.a_number
+        ),
     ] = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first case that does not pass.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Ask again even where the reply is kept.")] = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import Annotated
 
@@ -24,6 +25,13 @@ def complete_ref(incomplete: str) -> list[str]:
             return [prompt_id for prompt_id in workspace.prompt_ids() if prompt_id.startswith(incomplete)]
     except (PromptctlError, OSError):
         return []
+
+
+def a_number(given: float | None) -> float | None:
+    """The number given to an option; `nan` and `inf`, which pass every bound and keep none, are refused."""
+    if given is not None and not math.isfinite(given):
+        raise typer.BadParameter(f"{given} is no number to compare with")
+    return given
 
 
 Ref = Annotated[

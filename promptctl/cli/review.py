@@ -48,7 +48,10 @@ def review(
         int, typer.Option("-j", "--concurrency", min=1, max=2000, metavar="N", help="Requests at once.")
     ] = 16,
     max_cost: Annotated[
-        float | None, typer.Option("--max-cost", min=0.0, metavar="USD", help="Stop before more is spent in all.")
+        float | None,
+        typer.Option(
+            "--max-cost", min=0.0, metavar="USD", help="Stop before more is spent in all.", callback=options.a_number
+        ),
     ] = None,
     fail_on_breaking: Annotated[
         bool, typer.Option("--fail-on-breaking", help="Fail where callers or consumers break.")
