@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from types import TracebackType
+from typing import NamedTuple
 
 from promptctl.log.records import Content, Entry, Execution
 from promptctl.log.recovery import LogWarning, append_or_keep
 from promptctl.log.results import ResultRow
 from promptctl.log.store import Log
+
+
+class _Finished(NamedTuple):
+    """A case's result, and what its worker waits for."""
+
+    result: ResultRow
+    written: asyncio.Future[None]
 
 
 class BatchRecorder:
@@ -25,38 +35,34 @@ class BatchRecorder:
         self._log = log
         self._content = content
         self._on_failure = on_failure
-        self._entries: list[Entry] = []
-        self._results: list[ResultRow] = []
-        self._waiting: list[asyncio.Future[None]] = []
-        self._writer: asyncio.Task[None] | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="promptctl-log")
+        self._queue: SimpleQueue[Entry | _Finished | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._failure: BaseException | None = None
 
     async def save(self, execution: Execution, content: Content | None) -> None:
         """Hand over one attempt; it is written with the next batch."""
-        self._entries.append(Entry(execution, content or self._content))
-        self._start()
+        self._put(Entry(execution, content or self._content))
 
     def save_now(self, execution: Execution, content: Content | None) -> None:
-        """The same, for a call that is being cancelled; `close` writes it at the latest."""
-        self._entries.append(Entry(execution, content or self._content))
+        """The same, for a call that is being cancelled; `close` returns when it is written."""
+        self._put(Entry(execution, content or self._content))
 
     async def finish(self, result: ResultRow) -> None:
         """Record a case's result, and return once it is on disk with every attempt handed over before."""
-        self._results.append(result)
-        # One for each case: whoever is cancelled while it waits takes nothing from the others.
+        # One to wait for each case: whoever is cancelled meanwhile takes nothing from the others.
         written = asyncio.get_running_loop().create_future()
-        self._waiting.append(written)
-        self._start()
+        self._put(_Finished(result, written))
         await written
 
     async def close(self) -> None:
-        """Write what is left."""
-        if self._writer is not None:
-            await asyncio.wait([self._writer])
-        entries, self._entries = self._entries, []
-        results, self._results = self._results, []
-        self._write(entries, results)
-        self._thread.shutdown()
+        """Write what is left. Raises what went wrong in writing where no result was waiting for it."""
+        if self._thread is not None:
+            self._queue.put(None)
+            thread, self._thread = self._thread, None
+            await asyncio.get_running_loop().run_in_executor(None, thread.join)
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
 
     async def __aenter__(self) -> BatchRecorder:
         return self
@@ -66,23 +72,33 @@ class BatchRecorder:
     ) -> None:
         await self.close()
 
-    def _start(self) -> None:
-        """Begin to write what was handed over, where nothing is being written."""
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.get_running_loop().create_task(self._write_batches())
+    def _put(self, item: Entry | _Finished) -> None:
+        self._queue.put(item)
+        if self._thread is None:
+            loop = asyncio.get_running_loop()
+            self._thread = threading.Thread(target=self._write_batches, args=(loop,), name="promptctl-log", daemon=True)
+            self._thread.start()
 
-    async def _write_batches(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._entries or self._results:
-            entries, self._entries = self._entries, []
-            results, self._results = self._results, []
-            waiting, self._waiting = self._waiting, []
+    def _write_batches(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Until there is nothing more to come. It waits for nobody: the loop may be busy with a hundred replies."""
+        is_open = True
+        while is_open:
+            items = [self._queue.get()]
+            with suppress(Empty):
+                while True:
+                    items.append(self._queue.get_nowait())
+            is_open = None not in items
+            entries = [item for item in items if isinstance(item, Entry)]
+            finished = [item for item in items if isinstance(item, _Finished)]
+            failure: BaseException | None = None
             try:
-                await loop.run_in_executor(self._thread, self._write, entries, results)
+                self._write(entries, [each.result for each in finished])
             except BaseException as error:
-                _tell(waiting, error)
-                raise
-            _tell(waiting)
+                failure = error
+                if not finished:
+                    self._failure = error
+            with suppress(RuntimeError):  # the loop was closed: nobody waits
+                loop.call_soon_threadsafe(_tell, [each.written for each in finished], failure)
 
     def _write(self, entries: list[Entry], results: list[ResultRow]) -> None:
         if entries or results:
@@ -91,7 +107,7 @@ class BatchRecorder:
                 self._on_failure(warning)
 
 
-def _tell(waiting: list[asyncio.Future[None]], error: BaseException | None = None) -> None:
+def _tell(waiting: list[asyncio.Future[None]], error: BaseException | None) -> None:
     for written in waiting:
         if not written.done():
             if error is None:

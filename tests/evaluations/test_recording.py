@@ -16,6 +16,7 @@ from promptctl.log.results import EvaluationRow, ResultRow
 from promptctl.log.store import Log
 from promptctl.workspace import Workspace
 from tests.evaluation_lab import Lab, answering, slowly
+from tests.log.conftest import make
 from tests.openai_server import failure
 
 ROW = EvaluationRow(id="e", started_at="2026-05-03T09:30:00.000Z", prompt="p", digest="1:d", model="m")
@@ -70,6 +71,25 @@ class TestBatches:
                 assert len(list(results(log, "e"))) == 3
 
         asyncio.run(scene())
+
+    def test_what_goes_wrong_in_writing_is_raised(self, tmp_path: Path) -> None:
+        class Broken(BatchRecorder):
+            def _write(self, entries: list, rows: list) -> None:  # type: ignore[type-arg]
+                if entries or rows:
+                    raise MemoryError
+
+        async def scene(*, has_result: bool) -> None:
+            with Log(tmp_path / "log.db") as log:
+                async with Broken(log, "full", lambda warning: pytest.fail(str(warning))) as recorder:
+                    if has_result:
+                        with pytest.raises(MemoryError):
+                            await recorder.finish(result(0))
+                    else:
+                        await recorder.save(make(), "full")
+
+        asyncio.run(scene(has_result=True))
+        with pytest.raises(MemoryError):
+            asyncio.run(scene(has_result=False))
 
 
 class TestALogThatTakesNothing:
