@@ -174,7 +174,7 @@ class TestGates:
 
     def test_a_margin_is_a_number(self, change: Change, cli: Cli) -> None:
         ran = cli("eval", "triage", "--against", "@main", "--margin", "nan")
-        assert (ran.exit_code, ran.err) == (2, "error: margin must be a number from 0 on, not nan\n")
+        assert (ran.exit_code, "--margin" in ran.err, "nan" in ran.err) == (2, True, True)
 
 
 class TestSides:

@@ -105,6 +105,12 @@ def test_a_loss_below_the_smallest_effect_of_interest_is_not_worse() -> None:
     assert judge(comparison, GateRule(min_effect=0.02)).kind == "not-worse"
 
 
+@pytest.mark.parametrize("wrong", [{"margin": float("nan")}, {"margin": -0.1}, {"min_effect": float("inf")}])
+def test_a_rule_asks_for_numbers(wrong: dict[str, float]) -> None:
+    with pytest.raises(UsageError, match="must be a number from 0 on"):
+        GateRule(**wrong)  # type: ignore[arg-type]
+
+
 def test_scores_are_tested_by_sign_flips() -> None:
     rng = random.Random(7)
     base = [rng.uniform(0.5, 0.9) for _ in range(40)]
