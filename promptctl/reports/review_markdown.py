@@ -235,7 +235,8 @@ def _datasets(review: Review, detail: _Detail) -> Iterator[str]:
     for dataset in review.datasets[: detail.rows]:
         was = f" from {inline(dataset.former_path)}" if dataset.former_path else ""
         parts = dataset_parts(dataset, detail.ids)
-        told = f": {inline('; '.join(parts))}" if parts and dataset.kind != "removed" else ""
+        # One by one: long ids of some cases cannot push what became of the others out of sight.
+        told = f": {'; '.join(map(inline, parts))}" if parts and dataset.kind != "removed" else ""
         if dataset.kind == "added" and not dataset.problems:
             told = f", {len(dataset.added)} case{'' if len(dataset.added) == 1 else 's'}"
         yield f"- {code(dataset.path)} {dataset.kind}{was}{told}\n"

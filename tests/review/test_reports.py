@@ -96,6 +96,15 @@ def test_a_page_says_what_the_comment_says(pull: Pull, cli: Cli) -> None:
     assert "`datasets/triage.yaml` changed: it cannot be used" in (pull.root / "review.md").read_text()
 
 
+def test_long_ids_hide_nothing_of_a_dataset(pull: Pull) -> None:
+    pull.dataset(*(case(n) | {"id": f"{n}-" + "x" * 150} for n in range(20)), min_pass=0.1)
+    pull.commit()
+    text = pull.markdown(is_evaluated=False)
+    assert "20 added" in text
+    assert "8 removed" in text
+    assert "min\\_pass 1.0 → 0.1" in text
+
+
 def test_many_long_changes_fit_into_one_comment(pull: Pull) -> None:
     for number in range(300):
         pull.write(
