@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from promptctl.errors import InvalidFiles
+from promptctl.errors import InvalidFiles, WorkspaceError
 from promptctl.evaluations.evaluator import Limits
 from promptctl.log.filters import Filter
 from promptctl.log.queries import executions
@@ -106,6 +106,26 @@ def test_the_workspaces_own_judge_stands_before_the_one_that_ships(lab: Lab) -> 
     with_judge(lab, {"pass": True, "score": 1, "reason": "ok"})
     assert lab.one(judge="local/judge").verdict == "passed"
     assert judged(lab)[0]["messages"][-1]["content"] == "OURS is polite Hello"  # type: ignore[index]
+
+
+def test_an_evaluation_is_not_taken_up_again_with_another_judge(lab: Lab) -> None:
+    judge = "inputs: {output: {type: string}}\nmessages: [{role: user, content: '%s {{ output }}'}]\n"
+    lab.write("prompts/judges/llm-rubric.prompt.yaml", judge % "Kind?")
+    with_judge(lab, failure(400))
+    first = lab.one(judge="local/judge")
+    lab.write("prompts/judges/llm-rubric.prompt.yaml", judge % "Rude?")
+    with pytest.raises(WorkspaceError, match="has changed since"):
+        lab.resume(first)
+
+
+def test_a_workspaces_own_judge_is_checked_also_where_no_assertion_names_it(lab: Lab) -> None:
+    lab.write(
+        "prompts/judges/llm-rubric.prompt.yaml",
+        "inputs: {mood: {type: string}}\nmessages: [{role: user, content: '{{ mood }}'}]\n",
+    )
+    with pytest.raises(InvalidFiles, match="asks for the input mood"):
+        lab.evaluate(judge="local/judge")
+    assert lab.asked == []
 
 
 def test_a_judge_that_asks_for_what_it_is_not_given_is_told_before_anything_is_sent(lab: Lab) -> None:

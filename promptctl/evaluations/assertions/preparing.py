@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
@@ -20,7 +20,7 @@ from promptctl.evaluations.assertions.values import InvalidTemplate, Value, comp
 from promptctl.evaluations.judges import load_judge
 from promptctl.formats.names import DATASETS, PathRefused, nearest, resolve_path
 from promptctl.formats.yaml_reader import read_yaml
-from promptctl.prompts.prompt import MISSING
+from promptctl.prompts.prompt import MISSING, Prompt
 from promptctl.prompts.tree import Tree
 
 COMMON = frozenset({"type", "value", "path", "weight", "metric", "assert"})
@@ -61,6 +61,7 @@ class Preparer:
         self._path = dataset_path
         self._allow_code = allow_code
         self._is_read_only = is_read_only
+        self._judges: dict[str, Prompt] = {}
         self._kept: dict[str, tuple[Assertion | None, tuple[Fault, ...]]] = {}
 
     def prepare(
@@ -104,7 +105,13 @@ class Preparer:
         problem = kind.check(given.ready, options) if kind.check and given.ready is not MISSING else None
         if problem:
             return None, (Fault(("value",), problem, "bad-value"),)
-        return _assertion(spec, kind, given, options, find, own), ()
+        assertion = _assertion(spec, kind, given, options, find, own)
+        try:
+            judge = self._judge(assertion)
+        except _Faulty as faulty:
+            return None, (faulty.fault,)
+        # Another judge may find otherwise: what it found is not what this one would.
+        return assertion if judge is None else replace(assertion, digest=_digest([assertion.digest, judge])), ()
 
     def _value(self, spec: Mapping[str, Any], kind: Kind) -> _Given:
         """The value in the form the kind grades with, or what will give it for each case."""
@@ -157,23 +164,26 @@ class Preparer:
         missing = [name for name in kind.required if name not in spec]
         if missing:
             raise _Faulty(Fault(("type",), f"{spec['type']} needs `{missing[0]}`", "missing-key"))
-        if "prompt" in options:
-            self._check_judge(options["prompt"], kind)
         return options
 
-    def _check_judge(self, prompt_id: str, kind: Kind) -> None:
-        """That there is a prompt of that id, and that it asks for nothing a judge is not given."""
+    def _judge(self, assertion: Assertion) -> str | None:
+        """The digest of the prompt that judges, None where none does; it asks for nothing that a judge is not given."""
+        kind, prompt_id = assertion.kind, assertion.judge_prompt
+        if kind.judged is None or kind.grade is not None or prompt_id is None:
+            return None
         try:
-            prompt = load_judge(self._tree, prompt_id)
+            prompt = self._judges.get(prompt_id) or load_judge(self._tree, prompt_id)
         except WorkspaceError as error:
             message = f"the judge's prompt {prompt_id} cannot be used: {error}"
             raise _Faulty(Fault(("prompt",), message, "bad-judge", error.hint)) from error
+        self._judges[prompt_id] = prompt
         asked = [each.name for each in prompt.inputs.values() if each.is_required and each.default is MISSING]
         unknown = [name for name in asked if name not in kind.offers]
         if unknown:
             message = f"the judge's prompt {prompt_id} asks for the input {unknown[0]}, which it is not given"
             hint = f"it may declare {', '.join(sorted(kind.offers))}"
             raise _Faulty(Fault(("prompt",), message, "bad-judge", hint))
+        return prompt.digest
 
     def _find(self, spec: Mapping[str, Any], _kind: Kind) -> Callable[[Any], Any] | None:
         try:
@@ -237,7 +247,7 @@ def _assertion(
     )
 
 
-def _digest(decides: Mapping[str, Any]) -> str:
+def _digest(decides: Any) -> str:
     text = json.dumps(decides, sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
