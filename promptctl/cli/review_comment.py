@@ -47,7 +47,9 @@ def review_comment(
         raise UsageError("GITHUB_TOKEN is not set", hint="env: {GITHUB_TOKEN: ${{ github.token }}}")
     done, url = Comments(pull, os.environ.get("GITHUB_API_URL") or GITHUB, token).put(body, marker)
     if done == "forbidden":
-        warn("a pull request from a fork, or of Dependabot, may not comment; the review is in the job's summary and its artifact")
+        warn(
+            "a pull request from a fork, or of Dependabot, may not comment; the review is in the job's summary and its artifact"
+        )
     elif done == "outdated":
         tell("the pull request has moved on since: the run of its newest commit will comment")
     else:
