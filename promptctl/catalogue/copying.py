@@ -21,9 +21,10 @@ from promptctl.formats.names import (
 )
 from promptctl.formats.prompt_file import read_prompt_file
 from promptctl.formats.yaml_reader import Document, Key
+from promptctl.prompts.bad_template import BadTemplate
 from promptctl.prompts.closure import message_texts
 from promptctl.prompts.loading import load_prompt_file
-from promptctl.prompts.templates import BadTemplate, includes
+from promptctl.prompts.templates import includes
 from promptctl.prompts.tree import MAX_BYTES, Tree
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import Place, RenderError, RenderLimitExceeded
 from promptctl.formats.names import PROMPTS
-from promptctl.prompts.templates import BRACES_HINT, BadTemplate, has_markup
+from promptctl.prompts.bad_template import BadTemplate
+from promptctl.prompts.templates import BRACES_HINT, has_markup
 
 if TYPE_CHECKING:
     from jinja2 import Template

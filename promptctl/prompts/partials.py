@@ -8,8 +8,9 @@ from collections.abc import Callable
 from promptctl.errors import Place, Problem
 from promptctl.formats import yaml_problems
 from promptctl.formats.names import PROMPTS
+from promptctl.prompts.bad_template import BadTemplate
 from promptctl.prompts.sources import Sources
-from promptctl.prompts.templates import BadTemplate, includes
+from promptctl.prompts.templates import includes
 
 # A partial that includes one that includes one: deeper than this nobody can follow any more.
 MAX_DEPTH = 10

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from promptctl.prompts.bad_template import BadTemplate
+
 if TYPE_CHECKING:
     from promptctl.prompts.sandbox.environment import PromptEnvironment
 
@@ -19,16 +21,6 @@ BRACES_HINT = (
     "braces that are text go between {% raw %} and {% endraw %}; "
     "`template: simple` fills in {{name}} alone, `template: none` nothing"
 )
-
-
-class BadTemplate(ValueError):
-    """A template that cannot be used. `line` counts from 1 in the text of the template of that name."""
-
-    def __init__(self, message: str, line: int = 1, name: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.line = line
-        self.name = name
 
 
 def has_markup(text: str) -> bool:

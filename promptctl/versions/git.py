@@ -1,89 +1,19 @@
-"""Git, spoken to through GitPython's command interface alone: the one module that knows GitPython.
-
-Each call is a process of about 2 ms, so callers ask for much at once. Only plumbing is called: it runs no hook, no
-filter and no file-system monitor, and reads neither aliases nor display settings.
-"""
+"""One repository of Git, seen from one folder of its work tree."""
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, RevisionNotFound
+from promptctl.versions.git_commands import Commands, Output, refusal
 from promptctl.versions.objects import Objects, is_object_id
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Sequence
-
-# What `git rev-parse --local-env-vars` prints, and two that change what commands write: a hook or a `git -C` around us
-# must not choose our repository, index or objects. GitPython hands each process this process's environment and can
-# only add to it, so these are taken out by env(1), and only where one is set.
-_LEAKING = (
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_CONFIG",
-    "GIT_CONFIG_PARAMETERS",
-    "GIT_CONFIG_COUNT",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_IMPLICIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_REPLACE_REF_BASE",
-    "GIT_PREFIX",
-    "GIT_INTERNAL_SUPER_PREFIX",
-    "GIT_SHALLOW_FILE",
-    "GIT_COMMON_DIR",
-    "GIT_NAMESPACE",
-    "GIT_FLUSH",
-)
-
-_ENVIRONMENT = {
-    "GIT_NO_REPLACE_OBJECTS": "1",  # a replace ref would give another text under the original id
-    "GIT_GRAFT_FILE": os.devnull,
-    "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_NO_LAZY_FETCH": "1",  # a partial clone would fetch one blob at a time: see `objects.py`
-    "GIT_LITERAL_PATHSPECS": "1",
-    "GIT_GLOB_PATHSPECS": "0",
-    "GIT_NOGLOB_PATHSPECS": "0",
-    "GIT_ICASE_PATHSPECS": "0",
-    "LC_ALL": "C",
-    "LANGUAGE": "C",
-}
-
-_OPTIONS = (
-    *("-c", "core.hooksPath=/dev/null"),
-    *("-c", "core.fsmonitor=false"),
-    # A folder of the work tree that looks like a bare repository brings a configuration, which can name programs.
-    *("-c", "safe.bareRepository=explicit"),
-    *("-c", "gc.auto=0"),
-    *("-c", "maintenance.auto=false"),
-    *("-c", "advice.graftFileDeprecated=false"),
-)
-
-_NO_GIT = "Git is not installed, or not on the PATH"
-_INSTALL_GIT = "install Git (https://git-scm.com), or use the workspace outside Git"
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """What a Git command wrote and how it ended."""
-
-    stdout: bytes
-    stderr: str
-    status: int
-
-    @property
-    def text(self) -> str:
-        """Standard output as text, without the line end at its end."""
-        return self.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
-
-    def lines(self) -> list[str]:
-        """Standard output's lines; none where nothing was written."""
-        return self.text.split("\n") if self.stdout else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,43 +22,6 @@ class GitRef:
 
     name: str
     object: str
-
-
-class Commands:
-    """Runs Git commands in one folder, in an environment that nothing around us has bent."""
-
-    def __init__(self, folder: Path, *, is_interactive: bool = False) -> None:
-        self.folder = folder
-        self._command = _command(folder)
-        self._environment = dict(_ENVIRONMENT)
-        if not is_interactive:
-            self._environment["GIT_TERMINAL_PROMPT"] = "0"
-
-    def run(self, args: Sequence[str], *, input: bytes | None = None, check: bool = True) -> Output:  # noqa: A002
-        """Run `git ARGS` and wait for its end; see `Git.run`."""
-        process = self.start(args, has_input=input is not None)
-        stdout, stderr = process.communicate(input)
-        output = Output(stdout, stderr.decode("utf-8", "replace"), process.returncode)
-        if check and output.status != 0:
-            raise refusal(output)
-        return output
-
-    def start(self, args: Sequence[str], *, has_input: bool = False) -> subprocess.Popen[bytes]:
-        """Start `git ARGS` and return the process, its streams as pipes; it is ended when nothing holds it."""
-        if any("\0" in argument for argument in args):
-            raise GitError("a NUL character cannot be part of a Git name")
-        from git.exc import GitCommandNotFound
-
-        leaking = [name for name in _LEAKING if name in os.environ]
-        unset = ["env", *(part for name in leaking for part in ("-u", name))] if leaking else []
-        command = [*unset, "git", "-C", str(self.folder), *_OPTIONS, *args]
-        try:
-            process: subprocess.Popen[bytes] = self._command.execute(
-                command, istream=-1 if has_input else None, as_process=True, env=self._environment, shell=False
-            )
-        except GitCommandNotFound as error:
-            raise GitError(_NO_GIT, hint=_INSTALL_GIT) from error
-        return process
 
 
 class Git:
@@ -231,27 +124,10 @@ def init_repository(folder: Path) -> None:
     commands.run(["init", "--quiet", *([] if name else ["--initial-branch=main"])])
 
 
-def refusal(output: Output) -> GitError:
-    """Git's own words as an error: its first line as the message, the rest, which is its remedy, as the hint."""
-    words = [line.rstrip() for line in output.stderr.splitlines() if line.strip()]
-    fatal = next((i for i, line in enumerate(words) if line.startswith(("fatal: ", "error: "))), 0)
-    first = words[fatal].split(": ", 1)[-1] if words else f"it ended with status {output.status} and no word"
-    rest = words[fatal + 1 :]
-    return GitError(f"Git refused: {first}", hint="\n".join(line.strip() for line in rest) or None)
-
-
 def _candidates(words: str) -> str | None:
     """What Git says of a name that could be several commits; it says nothing of one that is none."""
     said = [line.partition(": ")[2].strip() for line in words.splitlines() if line.startswith(("error: ", "hint: "))]
     return "Git says: " + "; ".join(said) if said else None
-
-
-def _command(folder: Path) -> Any:
-    try:
-        import git
-    except ImportError as error:  # what GitPython raises where it finds no git program
-        raise GitError(_NO_GIT, hint=_INSTALL_GIT) from error
-    return git.Git(folder)
 
 
 def _is_below_repository(folder: Path) -> bool:

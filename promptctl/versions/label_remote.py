@@ -16,14 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, HistoryIncomplete, Problem
-from promptctl.versions.git import GitRef, refusal
+from promptctl.versions.git import GitRef
+from promptctl.versions.git_commands import refusal
 from promptctl.versions.label_chains import read_events
 from promptctl.versions.label_tags import PREFIX, TAGS, LabelEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from promptctl.versions.git import Git, Output
+    from promptctl.versions.git import Git
+    from promptctl.versions.git_commands import Output
 
 _ALL_LABELS = f"{PREFIX}*:{PREFIX}*"
 _FETCH = ("fetch", "--quiet", "--no-tags", "--no-prune", "--no-prune-tags", "--no-write-fetch-head",

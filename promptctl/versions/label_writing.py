@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, LabelRefused
-from promptctl.versions.git import GitRef, refusal
+from promptctl.versions.git import GitRef
+from promptctl.versions.git_commands import refusal
 from promptctl.versions.label_chains import marker, read_events
 from promptctl.versions.label_remote import RemoteUnreachable, short, words_of
 from promptctl.versions.label_tags import Action, LabelEvent, tag_bytes, tagger_actor
@@ -16,7 +17,8 @@ from promptctl.versions.label_tags import Action, LabelEvent, tag_bytes, tagger_
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from promptctl.versions.git import Git, Output
+    from promptctl.versions.git import Git
+    from promptctl.versions.git_commands import Output
     from promptctl.versions.label_chains import LabelState
     from promptctl.versions.label_remote import Remote
     from promptctl.versions.rules import Candidate

@@ -13,7 +13,7 @@ from promptctl.errors import GitError, HistoryIncomplete
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from promptctl.versions.git import Commands
+    from promptctl.versions.git_commands import Commands
 
 # Requests written before the first answer is read: their bytes must fit into the smallest pipe buffer (16 KiB), or
 # both sides would wait for each other.

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from promptctl.prompts.templates import BadTemplate, assigned, check_syntax, includes, variables
+from promptctl.prompts.bad_template import BadTemplate
+from promptctl.prompts.templates import assigned, check_syntax, includes, variables
 
 
 def test_includes_come_in_reading_order_with_their_lines() -> None:

@@ -11,10 +11,11 @@ from typing import Any
 
 from promptctl.errors import Place, RenderError
 from promptctl.evaluations.assertions.outcome import Ungraded
+from promptctl.prompts.bad_template import BadTemplate
 from promptctl.prompts.engines import Engine, Scope
 from promptctl.prompts.prompt import Prompt
 from promptctl.prompts.sandbox.limits import Budget, Limits
-from promptctl.prompts.templates import BadTemplate, has_markup, includes, variables
+from promptctl.prompts.templates import has_markup, includes, variables
 
 # An engine belongs to a prompt; a value's has no inputs declared and no partials.
 _NO_PROMPT = Prompt(id="value", path="value", digest="", name="value", messages=())

@@ -12,6 +12,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace, pass_context
 
 from promptctl.formats.names import PROMPTS, PathRefused, resolve_path
+from promptctl.prompts.bad_template import BadTemplate
 from promptctl.prompts.sandbox import guard
 from promptctl.prompts.sandbox.filters import FILTERS
 from promptctl.prompts.sandbox.limits import SLOT, TEXT, Budget
@@ -30,7 +31,6 @@ from promptctl.prompts.sandbox.values import (
     kind,
     to_text,
 )
-from promptctl.prompts.templates import BadTemplate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -13,10 +13,10 @@ from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 
 from promptctl.formats.names import nearest
+from promptctl.prompts.bad_template import BadTemplate
 from promptctl.prompts.sandbox.filters import FILTERS, REFUSED
 from promptctl.prompts.sandbox.limits import MAX_INTEGER_BITS
 from promptctl.prompts.sandbox.tests import SLOW, TESTS
-from promptctl.prompts.templates import BadTemplate
 
 MAX_DEPTH = 80
 MAX_LOOPS = 12
