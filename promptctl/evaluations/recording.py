@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+import time
 from collections.abc import Callable
-from contextlib import suppress
-from queue import Empty, SimpleQueue
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import NamedTuple
 
+from promptctl.log.batch import Batch
 from promptctl.log.records import Content, Entry, Execution
 from promptctl.log.recovery import LogWarning, append_or_keep
 from promptctl.log.results import ResultRow
 from promptctl.log.store import Log
 
-
-class _Finished(NamedTuple):
-    """A case's result, and what its worker waits for."""
-
-    result: ResultRow
-    written: asyncio.Future[None]
+# How long a write may hold up the event loop; one that takes longer is followed by writes on a thread.
+_QUICK_S = 0.01
+_QUICK_RESULT_S = 0.0005
 
 
 class BatchRecorder:
@@ -29,40 +25,49 @@ class BatchRecorder:
     `finish` returns only once a case's result is durable, and a worker takes its next case only then. So a killed
     evaluation has at most as many replies to ask for again as requests were under way. What the log does not take is
     told to `on_failure`, on the thread that writes.
+
+    While the disk is quick and nobody else writes, batches are written on the event loop's own thread: handing them to
+    another took a tenth longer, since the two threads then wait for each other.
     """
 
     def __init__(self, log: Log, content: Content, on_failure: Callable[[LogWarning], None]) -> None:
         self._log = log
         self._content = content
         self._on_failure = on_failure
-        self._queue: SimpleQueue[Entry | _Finished | None] = SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._failure: BaseException | None = None
+        self._entries: list[Entry] = []
+        self._results: list[ResultRow] = []
+        self._waiting: list[asyncio.Future[None]] = []
+        self._is_writing = False
+        self._is_quick = True
+        self._writer: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="promptctl-log")
 
     async def save(self, execution: Execution, content: Content | None) -> None:
         """Hand over one attempt; it is written with the next batch."""
-        self._put(Entry(execution, content or self._content))
+        self._entries.append(Entry(execution, content or self._content))
+        self._start()
 
     def save_now(self, execution: Execution, content: Content | None) -> None:
-        """The same, for a call that is being cancelled; `close` returns when it is written."""
-        self._put(Entry(execution, content or self._content))
+        """The same, for a call that is being cancelled; `close` writes it at the latest."""
+        self._entries.append(Entry(execution, content or self._content))
 
     async def finish(self, result: ResultRow) -> None:
         """Record a case's result, and return once it is on disk with every attempt handed over before."""
         # One to wait for each case: whoever is cancelled meanwhile takes nothing from the others.
         written = asyncio.get_running_loop().create_future()
-        self._put(_Finished(result, written))
+        self._results.append(result)
+        self._waiting.append(written)
+        self._start()
         await written
 
     async def close(self) -> None:
-        """Write what is left. Raises what went wrong in writing where no result was waiting for it."""
-        if self._thread is not None:
-            self._queue.put(None)
-            thread, self._thread = self._thread, None
-            await asyncio.get_running_loop().run_in_executor(None, thread.join)
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
+        """Write what is left."""
+        if self._writer is not None:
+            await asyncio.wait([self._writer])
+        entries, results, waiting = self._take()
+        self._write(entries, results)
+        _tell(waiting)
+        self._thread.shutdown()
 
     async def __aenter__(self) -> BatchRecorder:
         return self
@@ -72,33 +77,55 @@ class BatchRecorder:
     ) -> None:
         await self.close()
 
-    def _put(self, item: Entry | _Finished) -> None:
-        self._queue.put(item)
-        if self._thread is None:
-            loop = asyncio.get_running_loop()
-            self._thread = threading.Thread(target=self._write_batches, args=(loop,), name="promptctl-log", daemon=True)
-            self._thread.start()
+    def _start(self) -> None:
+        """Write what was handed over, as soon as whoever else is ready has handed over too."""
+        if not self._is_writing:
+            self._is_writing = True
+            asyncio.get_running_loop().call_soon(self._write_what_gathered)
 
-    def _write_batches(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Until there is nothing more to come. It waits for nobody: the loop may be busy with a hundred replies."""
-        is_open = True
-        while is_open:
-            items = [self._queue.get()]
-            with suppress(Empty):
-                while True:
-                    items.append(self._queue.get_nowait())
-            is_open = None not in items
-            entries = [item for item in items if isinstance(item, Entry)]
-            finished = [item for item in items if isinstance(item, _Finished)]
-            failure: BaseException | None = None
-            try:
-                self._write(entries, [each.result for each in finished])
-            except BaseException as error:
-                failure = error
-                if not finished:
-                    self._failure = error
-            with suppress(RuntimeError):  # the loop was closed: nobody waits
-                loop.call_soon_threadsafe(_tell, [each.written for each in finished], failure)
+    def _write_what_gathered(self) -> None:
+        if self._is_quick and self._wrote_at_once():
+            self._is_writing = False
+        else:
+            self._writer = asyncio.get_running_loop().create_task(self._write_batches())
+
+    def _wrote_at_once(self) -> bool:
+        begun = time.perf_counter()
+        try:
+            is_written = self._log.write_at_once(Batch(self._entries, self._results, self._log.redactor).write)
+        except Exception:  # it comes again on the thread, from where it reaches whoever waits
+            is_written = False
+        if not is_written:
+            return False
+        _, results, waiting = self._take()
+        self._time(begun, results)
+        _tell(waiting)
+        return True
+
+    async def _write_batches(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._entries or self._results:
+                entries, results, waiting = self._take()
+                begun = time.perf_counter()
+                try:
+                    await loop.run_in_executor(self._thread, self._write, entries, results)
+                except BaseException as error:
+                    _tell(waiting, error)
+                    raise
+                self._time(begun, results)
+                _tell(waiting)
+        finally:
+            self._is_writing = False
+
+    def _take(self) -> tuple[list[Entry], list[ResultRow], list[asyncio.Future[None]]]:
+        """What was handed over and is not written yet; from here on, it is the taker's to write."""
+        taken = self._entries, self._results, self._waiting
+        self._entries, self._results, self._waiting = [], [], []
+        return taken
+
+    def _time(self, begun: float, results: list[ResultRow]) -> None:
+        self._is_quick = time.perf_counter() - begun < _QUICK_S + _QUICK_RESULT_S * len(results)
 
     def _write(self, entries: list[Entry], results: list[ResultRow]) -> None:
         if entries or results:
@@ -107,7 +134,7 @@ class BatchRecorder:
                 self._on_failure(warning)
 
 
-def _tell(waiting: list[asyncio.Future[None]], error: BaseException | None) -> None:
+def _tell(waiting: list[asyncio.Future[None]], error: BaseException | None = None) -> None:
     for written in waiting:
         if not written.done():
             if error is None:

@@ -97,6 +97,28 @@ class Log:
                 self.close()
         raise LogFailure(f"the log {self.path} was moved away again and again", reason="unusable")
 
+    def write_at_once(self, work: Callable[[sqlite3.Connection], object]) -> bool:
+        """`write`, where that takes no waiting: for a thread that has others to serve.
+
+        False, with nothing written, where somebody holds the lock or anything is wrong: `write` then deals with it.
+        """
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            if self._opened is None or self._may_have_unsaved:
+                return False
+            connection = self._opened.connection
+            connection.execute("PRAGMA busy_timeout = 0")
+            try:
+                self._write_once(work)
+            finally:
+                connection.execute(f"PRAGMA busy_timeout = {round(self.patience_s * 1000)}")
+            return self._opened.is_current()
+        except (sqlite3.Error, OSError):
+            return False
+        finally:
+            self._lock.release()
+
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A connection of its own that can only read, for one query or one consistent stream of rows.

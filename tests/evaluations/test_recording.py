@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -16,9 +18,9 @@ from promptctl.log.results import EvaluationRow, ResultRow
 from promptctl.log.store import Log
 from promptctl.workspace import Workspace
 from tests.evaluation_lab import Lab, answering, slowly
-from tests.log.conftest import make
 from tests.openai_server import failure
 
+T = TypeVar("T")
 ROW = EvaluationRow(id="e", started_at="2026-05-03T09:30:00.000Z", prompt="p", digest="1:d", model="m")
 
 
@@ -39,23 +41,47 @@ class TestBatches:
 
         asyncio.run(scene())
 
-    def test_what_gathers_while_one_batch_is_written_goes_into_the_next(self, tmp_path: Path) -> None:
-        batches: list[int] = []
+    @pytest.mark.parametrize("is_quick", [True, False])
+    def test_what_gathers_goes_into_one_batch(self, tmp_path: Path, is_quick: bool) -> None:
+        written = 0
 
-        class Counted(BatchRecorder):
-            def _write(self, entries: list, rows: list) -> None:  # type: ignore[type-arg]
-                if rows:
-                    batches.append(len(rows))
-                super()._write(entries, rows)
+        class Counted(Log):
+            def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+                nonlocal written
+                written += 1
+                return super().write(work)
 
+            def write_at_once(self, work: Callable[[sqlite3.Connection], object]) -> bool:
+                nonlocal written
+                is_written = is_quick and super().write_at_once(work)
+                written += is_written
+                return is_written
+
+        async def scene() -> None:
+            with Counted(tmp_path / "log.db") as log:
+                begin_evaluation(log, ROW)
+                async with BatchRecorder(log, "full", lambda warning: pytest.fail(str(warning))) as recorder:
+                    await asyncio.gather(*(recorder.finish(result(number)) for number in range(100)))
+                assert written <= 4
+                assert len(list(results(log, "e"))) == 100
+
+        asyncio.run(scene())
+
+    def test_a_lock_that_somebody_holds_does_not_hold_up_the_loop(self, tmp_path: Path) -> None:
         async def scene() -> None:
             with Log(tmp_path / "log.db") as log:
                 begin_evaluation(log, ROW)
-                async with Counted(log, "full", lambda warning: pytest.fail(str(warning))) as recorder:
-                    await asyncio.gather(*(recorder.finish(result(number)) for number in range(100)))
-                assert sum(batches) == 100
-                assert len(batches) <= 3
-                assert len(list(results(log, "e"))) == 100
+                other = sqlite3.connect(tmp_path / "log.db", isolation_level=None)
+                other.execute("BEGIN IMMEDIATE")
+                async with BatchRecorder(log, "full", lambda warning: pytest.fail(str(warning))) as recorder:
+                    finishing = asyncio.create_task(recorder.finish(result(0)))
+                    for _ in range(20):
+                        await asyncio.sleep(0.01)
+                    assert not finishing.done()
+                    other.execute("ROLLBACK")
+                    await finishing
+                other.close()
+                assert len(list(results(log, "e"))) == 1
 
         asyncio.run(scene())
 
@@ -73,23 +99,16 @@ class TestBatches:
         asyncio.run(scene())
 
     def test_what_goes_wrong_in_writing_is_raised(self, tmp_path: Path) -> None:
-        class Broken(BatchRecorder):
-            def _write(self, entries: list, rows: list) -> None:  # type: ignore[type-arg]
-                if entries or rows:
-                    raise MemoryError
-
-        async def scene(*, has_result: bool) -> None:
+        async def scene() -> None:
             with Log(tmp_path / "log.db") as log:
-                async with Broken(log, "full", lambda warning: pytest.fail(str(warning))) as recorder:
-                    if has_result:
-                        with pytest.raises(MemoryError):
-                            await recorder.finish(result(0))
-                    else:
-                        await recorder.save(make(), "full")
+                begin_evaluation(log, ROW)
+                async with BatchRecorder(log, "full", lambda warning: pytest.fail(str(warning))) as recorder:
+                    with pytest.raises(AttributeError):
+                        await recorder.finish("no result")  # type: ignore[arg-type]
+                    await recorder.finish(result(0))
+                assert len(list(results(log, "e"))) == 1
 
-        asyncio.run(scene(has_result=True))
-        with pytest.raises(MemoryError):
-            asyncio.run(scene(has_result=False))
+        asyncio.run(scene())
 
 
 class TestALogThatTakesNothing:

@@ -285,3 +285,38 @@ def test_importing_the_log_brings_nothing_heavy() -> None:
 
     heavy = {"litellm", "aiohttp", "git", "jsonschema", "jinja2", "yaml", "asyncio", "uuid", "uuid_utils", "tempfile"}
     assert heavy.isdisjoint(loaded)
+
+
+class TestWritingAtOnce:
+    def test_it_writes_where_nobody_holds_the_lock(self, tmp_path: Path) -> None:
+        with Log(tmp_path / "log.db") as log:
+            log.append([])
+            assert log.write_at_once(lambda connection: connection.execute("DELETE FROM executions"))
+
+    def test_it_waits_for_nobody(self, tmp_path: Path) -> None:
+        with Log(tmp_path / "log.db") as log:
+            log.append([])
+            with sqlite3.connect(tmp_path / "log.db", isolation_level=None) as other:
+                other.execute("BEGIN IMMEDIATE")
+                assert not log.write_at_once(lambda connection: pytest.fail("nothing is written"))
+            other.close()
+            log.append([Entry(make())])
+            assert len(list(executions(log))) == 1, "and afterwards waits as before"
+
+    def test_a_failed_write_leaves_nothing(self, tmp_path: Path) -> None:
+        def fail(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT INTO taken_in (name, taken_at) VALUES ('a', 'b')")
+            connection.execute("INSERT INTO nowhere VALUES (1)")
+
+        with Log(tmp_path / "log.db") as log:
+            log.append([])
+            assert not log.write_at_once(fail)
+            with log.reading() as connection:
+                assert connection.execute("SELECT count(*) FROM taken_in").fetchone() == (0,)
+
+    def test_a_log_that_was_moved_away_is_left_to_write(self, tmp_path: Path) -> None:
+        with Log(tmp_path / "log.db") as log:
+            log.append([])
+            for file in tmp_path.glob("log.db*"):
+                file.rename(tmp_path / f"away-{file.name}")
+            assert not log.write_at_once(lambda connection: None)
