@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import Any
 from promptctl.errors import InputError, Place, Problem
 from promptctl.evaluations.assertions.assertion import Assertion
 from promptctl.evaluations.assertions.preparing import Preparer
+from promptctl.evaluations.content_digest import content_digest
 from promptctl.evaluations.matrix import InvalidMatrix, unfold
 from promptctl.evaluations.rows import AsWritten, Row
 from promptctl.prompts.inputs import parse_input
@@ -182,8 +182,7 @@ def content_hash(
         [assertion.digest for assertion in assertions],
         threshold,
     ]
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return content_digest(content)
 
 
 def _read_cells(

@@ -10,6 +10,9 @@ from typing import Any, Literal, Protocol
 
 ReplySource = Literal["model", "echo", "replay", "cache", "recorded"]
 
+# Made once: `json.dumps` makes an encoder at each call.
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -47,8 +50,7 @@ class Request:
             "response_format": self.response_format,
             "repeat": self.repeat,
         }
-        text = json.dumps(decided, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        return hashlib.sha256(_encode(decided).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

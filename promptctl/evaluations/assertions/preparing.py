@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +15,7 @@ from promptctl.evaluations.assertions.paths import InvalidPath, compile_path
 from promptctl.evaluations.assertions.shapes import Shape
 from promptctl.evaluations.assertions.structure import SCHEMA
 from promptctl.evaluations.assertions.values import InvalidTemplate, Value, compile_value
+from promptctl.evaluations.content_digest import canonical_json, content_digest
 from promptctl.evaluations.judges import load_judge
 from promptctl.formats.names import DATASETS, PathRefused, nearest, resolve_path
 from promptctl.formats.yaml_reader import read_yaml
@@ -77,7 +76,7 @@ class Preparer:
         return tuple(prepared)
 
     def _prepare(self, spec: Mapping[str, Any]) -> tuple[Assertion | None, tuple[Fault, ...]]:
-        key = json.dumps(spec, sort_keys=True)
+        key = canonical_json(spec)
         kept = self._kept.get(key)
         if kept is None:
             if len(self._kept) >= _MOST_KEPT:
@@ -111,7 +110,7 @@ class Preparer:
         except _Faulty as faulty:
             return None, (faulty.fault,)
         # Another judge may find otherwise: what it found is not what this one would.
-        return assertion if judge is None else replace(assertion, digest=_digest([assertion.digest, judge])), ()
+        return assertion if judge is None else replace(assertion, digest=content_digest([assertion.digest, judge])), ()
 
     def _value(self, spec: Mapping[str, Any], kind: Kind) -> _Given:
         """The value in the form the kind grades with, or what will give it for each case."""
@@ -243,13 +242,8 @@ def _assertion(
         needs_judge=kind.judged is not None and (kind.grade is None or any(inner.needs_judge for inner in own)),
         reads_expected=reads,
         names=names - {"expected", "output"},
-        digest=_digest(decides),
+        digest=content_digest(decides),
     )
-
-
-def _digest(decides: Any) -> str:
-    text = json.dumps(decides, sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _misplaced(spec: Mapping[str, Any], type_: str, kind: Kind) -> Iterator[Fault]:
