@@ -279,14 +279,17 @@ class _Proof:
         self._resolved = resolved
 
     def __call__(self, prompt: str, digest: str, dataset: str | None) -> Proof:  # noqa: ARG002 - one version's
-        from promptctl.evaluations.proof import Subject, find_proof
+        from promptctl.evaluations.proof import Subject, Trees, find_proof
 
         parts = self._parts
         found = self._resolved.prompt
         model = found.model or parts.settings.model
         parameters = parts.settings.model_rule(model).parameters if model else {}
         subject = Subject(prompt=found, model=model, parameters=parameters)
-        return find_proof(parts.log, parts.repository.work_tree, subject, dataset)
+        here = parts.repository.work_tree
+        git = parts.repository.git
+        committed = parts.repository.tree_at(git.head) if git is not None and git.head is not None else here
+        return find_proof(parts.log, Trees(committed, here), subject, dataset)
 
 
 def parse_label(name: str) -> LabelName:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptctl.errors import InvalidFiles
+from promptctl.errors import WorkspaceError
 from promptctl.evaluations.datasets import Dataset
 from promptctl.evaluations.finding import tested_prompts
+from promptctl.evaluations.outcomes import case_results
 from promptctl.formats.names import DATASETS, SETTINGS, resolve_path
-from promptctl.log.evaluations import evaluations
+from promptctl.log.evaluations import evaluations, results
 from promptctl.log.results import EvaluationRow
 from promptctl.log.store import Log
 from promptctl.prompts.prompt import Prompt
@@ -27,25 +29,41 @@ class Subject:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
-def find_proof(log: Log, tree: Tree, subject: Subject, dataset: str | None) -> Proof:
+@dataclass(frozen=True, slots=True)
+class Trees:
+    """Where datasets are read from: what counts is as they are `committed`; `here` is what an evaluation reads now."""
+
+    committed: Tree
+    here: Tree
+
+
+def find_proof(log: Log, trees: Trees, subject: Subject, dataset: str | None) -> Proof:
     """What proves the version, or what is missing.
 
-    On `dataset`, or on every dataset of `tree` that tests the prompt, the last evaluation of the version's digest
-    must have passed. It counts where it covered all cases as they are in `tree` now, with the version's own model and
-    parameters and judge, and asked no less than the dataset's `min_pass`, and of each case to pass at every repeat.
-    `dataset` is a path as `promptctl.yaml` names it, below `datasets/`.
+    On `dataset`, or on every committed dataset that tests the prompt, the last evaluation of the version's digest must
+    have passed. It counts where it covered all cases as they are committed, with the version's own model and
+    parameters and judge, and asked no less than the dataset's `min_pass` and `must_pass`, and of each case to pass at
+    every repeat. `dataset` is a path as `promptctl.yaml` names it, below `datasets/`.
     """
-    wanted = [resolve_path(dataset, SETTINGS, DATASETS)] if dataset else tested_prompts(tree).get(subject.prompt.id, [])
+    if dataset:
+        wanted = [resolve_path(dataset, SETTINGS, DATASETS)]
+    else:
+        wanted = tested_prompts(trees.committed).get(subject.prompt.id, [])
     rows = evaluations(log, digest=subject.prompt.digest)
     if not wanted:
-        return Proof(missing="no dataset tests it")
+        new = tested_prompts(trees.here).get(subject.prompt.id, [])
+        return (
+            _uncommitted(new, "no dataset that tests it is committed") if new else Proof(missing="no dataset tests it")
+        )
     lines = []
     for path in wanted:
         on = "" if dataset else f" on {path}"
-        opened = _open(tree, path, subject.prompt)
-        if opened is None:
+        opened, here = _open(trees.committed, path, subject.prompt), _open(trees.here, path, subject.prompt)
+        if opened is None and here is None:
             return Proof(missing=f"{path} is missing or wrong: promptctl validate")
-        row = _last(rows, opened, subject)
+        row = _last(log, rows, opened, subject) if opened is not None else None
+        if row is None and _asks(opened) != _asks(here):
+            return _uncommitted([path], f"{path} is not here as it is committed")
         if row is None:
             return Proof(missing=f"none is known here{on}")
         if row.totals.get("verdict") != "passed":
@@ -54,22 +72,48 @@ def find_proof(log: Log, tree: Tree, subject: Subject, dataset: str | None) -> P
     return Proof("; ".join(lines))
 
 
+def _uncommitted(paths: list[str], missing: str) -> Proof:
+    named = shlex.join(paths)
+    hint = f"commit the dataset first: git add {named} && git commit -m 'Change the dataset' -- {named}"
+    return Proof(missing=missing, hint=hint)
+
+
+def _asks(dataset: Dataset | None) -> object:
+    """What is equal where a dataset asks the same of a prompt."""
+    if dataset is None:
+        return None
+    return dataset.digest, dataset.header.min_pass, _must_pass(dataset)
+
+
+def _must_pass(dataset: Dataset) -> frozenset[str]:
+    return frozenset(case.id for case in dataset.cases() if case.must_pass)
+
+
 def _open(tree: Tree, path: str, prompt: Prompt) -> Dataset | None:
     """The dataset, counted; None where it is wrong, or there is none: then nothing can have passed on it."""
     try:
         dataset = (
             Dataset.of_prompt(prompt, tree) if path == prompt.path else Dataset.open(tree, path, is_read_only=True)
         )
-    except (FileNotFoundError, InvalidFiles):
+    except (FileNotFoundError, WorkspaceError):
         return None
     if dataset is None or any(problem.severity == "error" for problem in dataset.check(prompt)):
         return None
     return dataset
 
 
-def _last(rows: list[EvaluationRow], dataset: Dataset, subject: Subject) -> EvaluationRow | None:
+def _last(log: Log, rows: list[EvaluationRow], dataset: Dataset, subject: Subject) -> EvaluationRow | None:
     """The newest whole evaluation on a dataset."""
-    return next((row for row in rows if _counts(row, dataset, subject)), None)
+    asked = _must_pass(dataset)
+    return next((row for row in rows if _counts(row, dataset, subject) and _asked_all(log, row, asked)), None)
+
+
+def _asked_all(log: Log, row: EvaluationRow, case_ids: frozenset[str]) -> bool:
+    """Whether the evaluation asked of all these cases that they must pass; no digest tells."""
+    asked = (
+        {case.outcome.case_id for case in case_results(results(log, row.id)) if case.must_pass} if case_ids else set()
+    )
+    return case_ids <= asked
 
 
 def _counts(row: EvaluationRow, dataset: Dataset, subject: Subject) -> bool:

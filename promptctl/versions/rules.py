@@ -31,10 +31,14 @@ _RESERVED = ("remote",)
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """The passing evaluations of a version, named in one line; empty where there are none, and `missing` says why."""
+    """The passing evaluations of a version, named in one line; empty where there are none, and `missing` says why.
+
+    `hint` is what to do then, where that is not to evaluate the version.
+    """
 
     line: str = ""
     missing: str = "none is known here"
+    hint: str | None = None
 
 
 # (prompt id, digest, dataset or None) -> what proves that version.
@@ -135,7 +139,7 @@ def evaluation_problems(
     dataset = f" --dataset {shlex.quote(rule.dataset)}" if rule.dataset else ""
     problem = Problem(
         f"{label} needs a passing evaluation of {candidate.version}{on}, and {found.missing}",
-        hint=f"promptctl eval {candidate.prompt}@{candidate.commit[:12]}{dataset}",
+        hint=found.hint or f"promptctl eval {candidate.prompt}@{candidate.commit[:12]}{dataset}",
         code="evaluation-required",
     )
     return "", [problem]

@@ -121,3 +121,46 @@ def test_a_dataset_that_is_wrong_proves_nothing_and_is_no_accident(greet: Path, 
     commit(greet, "Break it")
     ran = cli("label", "set", "greet@production")
     assert ran.exit_code == 3
+
+
+def weaken(folder: Path, old: str, new: str, *, begin: str = CASES) -> None:
+    write(folder, "datasets/small/greet.yaml", begin.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("committed", "old", "new"),
+    [
+        (CASES.replace("Hello}]}", "Bye}]}"), "Bye", "Hello"),
+        (CASES.replace("Hello}]}", "Bye}]}"), "cases:", "min_pass: 0\ncases:"),
+        (
+            CASES.replace("cases:", "min_pass: 0\ncases:").replace("Hello}]}", "Bye}], must_pass: true}"),
+            ", must_pass: true",
+            "",
+        ),
+    ],
+    ids=["cases", "min_pass", "must_pass"],
+)
+def test_a_dataset_that_was_weakened_and_not_committed_proves_nothing(
+    greet: Path, cli: Cli, committed: str, old: str, new: str
+) -> None:
+    write(greet, "datasets/small/greet.yaml", committed)
+    commit(greet, "Ask for more")
+    weaken(greet, old, new, begin=committed)
+    assert cli("eval", "greet").exit_code == 0
+    ran = cli("label", "set", "greet@production")
+    assert ran.exit_code == 3
+    assert "datasets/small/greet.yaml is not here as it is committed" in ran.err
+    assert "commit the dataset first: git add datasets/small/greet.yaml && git commit" in ran.err
+    commit(greet, "Weaken it in the open")
+    assert is_moved(cli)
+
+
+def test_a_dataset_that_is_new_and_not_committed_proves_nothing(greet: Path, cli: Cli) -> None:
+    git(greet, "rm", "--quiet", "--cached", "datasets/small/greet.yaml")
+    git(greet, "commit", "--quiet", "--message", "Drop it")
+    assert cli("eval", "greet").exit_code == 0
+    ran = cli("label", "set", "greet@production")
+    assert "no dataset that tests it is committed" in ran.err
+    assert "commit the dataset first: git add datasets/small/greet.yaml" in ran.err
+    commit(greet, "Take it back")
+    assert is_moved(cli)
