@@ -132,4 +132,11 @@ def _counts(row: EvaluationRow, dataset: Dataset, subject: Subject) -> bool:
 
 def _line(row: EvaluationRow) -> str:
     totals = row.totals
-    return f"{row.id} passed {totals.get('passed')} of {totals.get('cases')} on {row.spec.get('dataset')}"
+    line = f"{row.id} passed {totals.get('passed')} of {totals.get('cases')} on {row.spec.get('dataset')}"
+    return f"{line} (recorded replies)" if _is_recorded(row) else line
+
+
+def _is_recorded(row: EvaluationRow) -> bool:
+    """Whether any reply was read from a file that anybody could have written, rather than given by a model."""
+    sources = row.totals.get("reply_sources", {})
+    return bool(row.spec.get("is_replayed") or sources.keys() & {"replay", "recorded", "dataset"})

@@ -164,3 +164,23 @@ def test_a_dataset_that_is_new_and_not_committed_proves_nothing(greet: Path, cli
     assert "commit the dataset first: git add datasets/small/greet.yaml" in ran.err
     commit(greet, "Take it back")
     assert is_moved(cli)
+
+
+def test_evidence_of_recorded_replies_says_so(greet: Path, cli: Cli) -> None:
+    assert cli("eval", "greet", "--record").exit_code == 0
+    assert cli("label", "set", "greet@production").exit_code == 0
+    assert "recorded replies" not in cli("label", "log", "greet@production").out
+    assert cli("label", "remove", "greet@production").exit_code == 0
+    assert cli("eval", "greet", "--replay").exit_code == 0
+    assert cli("label", "set", "greet@production").exit_code == 0
+    tag = git(greet, "cat-file", "tag", "refs/tags/prompt/greet@production/3")
+    assert "on datasets/small/greet.yaml (recorded replies)" in tag
+    assert "(recorded replies)" in cli("label", "log", "greet@production").out
+
+
+def test_replies_that_the_dataset_itself_holds_are_told_as_recorded(greet: Path, cli: Cli) -> None:
+    write(greet, "datasets/small/greet.yaml", CASES.replace("{id: one,", "{id: one, output: Hello Ada,"))
+    commit(greet, "Bring a reply along")
+    assert cli("eval", "greet").exit_code == 0
+    assert is_moved(cli)
+    assert "(recorded replies)" in cli("label", "log", "greet@production").out
