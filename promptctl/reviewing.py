@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptctl.comparing import Comparing
-from promptctl.errors import CHECK_FAILED, WORKSPACE, GitError, WorkspaceError
+from promptctl.errors import CHECK_FAILED, OK, WORKSPACE, GitError, WorkspaceError
 from promptctl.evaluations.changes import Changes, find_changes
 from promptctl.evaluations.evaluation import Plan
 from promptctl.evaluations.evaluator import Progress
 from promptctl.evaluations.gates import Decision
 from promptctl.evaluations.review import Measurement, Moment, PromptReview, Review, strictest_of
+from promptctl.evaluations.taken_away import taken_away
+from promptctl.evaluations.verdicts import GateRule
 from promptctl.formats.names import RECORDINGS, SETTINGS
 from promptctl.formats.settings_file import Settings
 from promptctl.measuring import Measurer, ReviewRequest
@@ -79,6 +81,7 @@ class Reviewing:
             measurements = [await measurer.measure(id_, changes) for id_ in _to_measure(changes)]
         differs = is_changed(CommitTree(git, found.tip, git.prefix), head, SETTINGS)
         breaking = [prompt for prompt in changes.prompts if prompt.is_breaking]
+        gone = taken_away(changes.datasets, changes.prompts)
         return Review(
             tip=Moment(found.tip, request.base or (line.name if line else None)),
             base=Moment(found.base),
@@ -92,9 +95,15 @@ class Reviewing:
             settings_differ=differs,
             uses_recordings=measurer.uses_recordings,
             notes=tuple(_notes(git, found, settings, differs=differs)),
+            taken_away=gone,
             rule=request.rule,
             arguments=(found.tip, *((found.head,) if found.head else ()), *request.arguments),
-            decision=_decision(measurements, changes, breaking if request.fails_on_breaking else []),
+            decision=strictest_of(
+                [
+                    _decision(measurements, changes, breaking if request.fails_on_breaking else []),
+                    _nothing_taken_away(gone, request.rule),
+                ]
+            ),
         )
 
     def _own_settings(self) -> Settings | None:
@@ -160,6 +169,13 @@ def _notes(git: Git, found: ReviewRange, settings: Settings | None, *, differs: 
         yield f"{SETTINGS} differs: the settings of BASE were used, not those of HEAD"
     if git.is_shallow:
         yield "this clone is shallow: it may lack labels and version numbers"
+
+
+def _nothing_taken_away(gone: Sequence[str], rule: GateRule) -> Decision:
+    if not gone or rule.gate != "strict":
+        return Decision(OK, "")
+    reason = f"The strict gate lets HEAD take away nothing that tests a prompt: {'; '.join(gone)}."
+    return Decision(CHECK_FAILED, reason)
 
 
 def _decision(measurements: Sequence[Measurement], changes: Changes, breaking: Sequence[PromptReview]) -> Decision:

@@ -11,7 +11,7 @@ from promptctl.errors import INCOMPLETE
 from promptctl.evaluations.comparison import PASSED
 from promptctl.evaluations.review import DatasetReview, Review
 from promptctl.reports.prompt_diff import diff_lines
-from promptctl.reports.review import Outcome, about_moves, counts, dataset_parts, outcomes, readable
+from promptctl.reports.review import Outcome, about_moves, counts, dataset_parts, outcomes, readable, warnings
 
 MOST_IDS = 10
 _COLOURS = {"+": "green", "-": "red", "!": "yellow", "@": "cyan"}
@@ -42,6 +42,8 @@ def say_review(review: Review) -> None:
         for note in found.notes:
             say(visible(f"  {found.prompt}: {note}"))
     say()
+    for warning in warnings(review):
+        say(f"{styled('warning', sys.stdout, fg='yellow', bold=True)}: {visible(warning)}")
     colour = "green" if review.decision.is_passed else "yellow" if review.decision.exit_code == INCOMPLETE else "red"
     word = "passed" if review.decision.is_passed else "incomplete" if colour == "yellow" else "failed"
     say(f"{styled(word, sys.stdout, fg=colour, bold=True)}: {visible(review.decision.reason)}")

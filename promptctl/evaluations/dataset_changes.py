@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.evaluations.datasets import Dataset, Header
-from promptctl.evaluations.review import ChangeKind, DatasetReview
+from promptctl.evaluations.review import ChangeKind, DatasetReview, ReviewedCase
 from promptctl.prompts.prompt import Prompt
 from promptctl.prompts.tree import Tree
 
@@ -16,10 +16,10 @@ _HEADER = ("name", "description", "prompts", "tags", "min_pass")
 
 @dataclass(frozen=True, slots=True)
 class DatasetSide:
-    """A dataset at one moment: its header and each case's content hash by id; or what is wrong with it."""
+    """A dataset at one moment: its header and its cases by id; or what is wrong with it."""
 
     header: Header | None = None
-    cases: Mapping[str, str] = field(default_factory=dict)
+    cases: Mapping[str, ReviewedCase] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
 
 
@@ -62,14 +62,22 @@ def compare_sides(
         kind="renamed" if former_path and kind == "changed" else kind,
         former_path=former_path,
         prompts=(after.header or before.header or Header(path)).prompts,
+        tested=before.header.prompts if before.header is not None else (),
         added=tuple(id_ for id_ in after.cases if id_ not in before.cases) if is_whole else (),
         removed=tuple(id_ for id_ in before.cases if id_ not in after.cases) if is_whole else (),
         changed=tuple(id_ for id_, own in after.cases.items() if before.cases.get(id_, own) != own) if is_whole else (),
         unchanged=sum(before.cases.get(id_) == own for id_, own in after.cases.items()),
         header=header,
+        before=before.cases if is_whole else {},
+        after=after.cases if is_whole else {},
+        min_pass=(_min_pass(before), _min_pass(after)),
         problems=problems,
     )
     return found if found.kind != "changed" or found.is_other_test or header else None
+
+
+def _min_pass(side: DatasetSide) -> float | None:
+    return side.header.min_pass if side.header is not None else None
 
 
 def problems_of(error: WorkspaceError, path: str) -> tuple[Problem, ...]:
@@ -80,4 +88,5 @@ def problems_of(error: WorkspaceError, path: str) -> tuple[Problem, ...]:
 
 
 def _side(dataset: Dataset, prompt: Prompt | None) -> DatasetSide:
-    return DatasetSide(dataset.header, {case.id: case.content_hash for case in dataset.cases(prompt)})
+    cases = {case.id: ReviewedCase(case.content_hash, case.must_pass, case.output) for case in dataset.cases(prompt)}
+    return DatasetSide(dataset.header, cases)

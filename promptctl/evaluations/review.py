@@ -71,22 +71,36 @@ class PromptReview:
                 yield whose, "" if each.name == self.id and each.part == "prompt" else what, each.reason
 
 
+@dataclass(frozen=True, slots=True)
+class ReviewedCase:
+    """A case at one moment: the hash of its content, and what of it is outside of that hash and decides results."""
+
+    content: str
+    must_pass: bool = False
+    output: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetReview:
     """One dataset that differs: ids of cases, by what became of them, and the values of its header that differ.
 
-    `prompts` are the ids it tests, head's where it is there. `problems` are of either side, and leave out its cases.
+    `prompts` are the ids it tests, head's where it is there; `tested` those that base's tested. `before` and `after`
+    are all its cases by id, `min_pass` is of both sides. `problems` are of either side, and leave out its cases.
     """
 
     path: str
     kind: ChangeKind
     former_path: str | None = None
     prompts: tuple[str, ...] = ()
+    tested: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     unchanged: int = 0
     header: Mapping[str, tuple[object, object]] = field(default_factory=dict)
+    before: Mapping[str, ReviewedCase] = field(default_factory=dict)
+    after: Mapping[str, ReviewedCase] = field(default_factory=dict)
+    min_pass: tuple[float | None, float | None] = (None, None)
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -131,7 +145,7 @@ class Review:
 
     `tip` is where BASE stands, and what settings were read from; `base` is the commit where HEAD left it. `files` are
     shared files that differ, with the ids of the prompts that pull them in. `recordings` are files of recorded replies
-    that differ. `arguments` make the same review again.
+    that differ. `taken_away` says what tested head's prompts and does no more. `arguments` make the same review again.
     """
 
     tip: Moment
@@ -146,6 +160,7 @@ class Review:
     settings_differ: bool = False
     uses_recordings: bool = False
     notes: tuple[str, ...] = ()
+    taken_away: tuple[str, ...] = ()
     rule: GateRule = field(default_factory=GateRule)
     arguments: tuple[str, ...] = ()
     decision: Decision

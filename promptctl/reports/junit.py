@@ -30,8 +30,8 @@ def document(suites: Iterable[str]) -> Iterator[str]:
     yield "</testsuites>\n"
 
 
-def gate_suite(name: str, gates: Sequence[tuple[str, int, str]]) -> Iterator[str]:
-    """A suite with one test for each decision, given as name, exit code and reason."""
+def gate_suite(name: str, gates: Sequence[tuple[str, int, str]], warnings: Sequence[str] = ()) -> Iterator[str]:
+    """A suite with one test for each decision, given as name, exit code and reason; warnings stand as its output."""
     failed = sum(code not in (OK, INCOMPLETE) for _, code, _ in gates)
     errors = sum(code == INCOMPLETE for _, code, _ in gates)
     yield (
@@ -45,6 +45,8 @@ def gate_suite(name: str, gates: Sequence[tuple[str, int, str]]) -> Iterator[str
             continue
         element = "error" if code == INCOMPLETE else "failure"
         yield f"{start}><{element} message={_attribute(reason)} type={_attribute('gate')}/></testcase>\n"
+    if warnings:
+        yield f"    <system-out>{_text(chr(10).join(warnings))}</system-out>\n"
     yield "  </testsuite>\n"
 
 

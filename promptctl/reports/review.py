@@ -38,6 +38,8 @@ def review_as_dict(review: Review) -> dict[str, Any]:
         "settings_differ": review.settings_differ,
         "uses_recordings": review.uses_recordings,
         "notes": list(review.notes),
+        "taken_away": list(review.taken_away),
+        "warnings": warnings(review),
         "prompts": [_prompt(prompt) for prompt in review.prompts],
         "datasets": [_dataset(dataset) for dataset in review.datasets],
         "files": [{"path": path, "prompts": list(ids)} for path, ids in review.files.items()],
@@ -146,6 +148,14 @@ def told_notes(review: Review) -> list[str]:
     for found in review.measurements:
         notes += [f"{found.prompt}: {note}" for note in found.notes]
     return notes
+
+
+def warnings(review: Review) -> list[str]:
+    """What the gate let pass and a reader must not overlook."""
+    if not review.taken_away or review.rule.gate == "strict":
+        return []
+    fails = "; --gate strict would fail" if review.decision.is_passed else ""
+    return [f"HEAD takes away what tests its prompts: {'; '.join(review.taken_away)}{fails}"]
 
 
 def told_problems(review: Review) -> list[Problem]:

@@ -26,6 +26,7 @@ from promptctl.reports.review import (
     stable_head,
     told_notes,
     told_problems,
+    warnings,
 )
 
 SUFFIXES = (".md", ".markdown", ".json", ".html", ".xml")
@@ -67,7 +68,7 @@ def review_junit(log: Log, review: Review) -> Iterator[str]:
     gates.append(("review", review.decision.exit_code, review.decision.reason))
 
     def suites() -> Iterator[str]:
-        yield from gate_suite("promptctl review", gates)
+        yield from gate_suite("promptctl review", gates, warnings(review))
         for evaluation in _heads(review):
             yield from suite(log, evaluation, is_stable=True)
 
@@ -122,6 +123,7 @@ def _page_part(review: Review) -> dict[str, Any]:
         "decision": review.decision.reason,
         "rows": rows,
         "breaks": breaks,
+        "warnings": warnings(review),
         "notes": told_notes(review),
         "problems": [
             str(problem) + (f" ({problem.hint})" if problem.hint else "") for problem in told_problems(review)

@@ -26,6 +26,7 @@ from promptctl.reports.review import (
     reproduce,
     told_notes,
     told_problems,
+    warnings,
 )
 
 MARKER = "<!-- promptctl-review -->"
@@ -71,6 +72,7 @@ def _parts(review: Review, detail: _Detail) -> Iterator[str]:
     yield f"{sides}: {counts(review) or 'nothing that a prompt is made of'}.\n"
     if not review.decision.is_passed:
         yield f"\n**{inline(review.decision.reason)}**\n"
+    yield from (f"\n**⚠️ {inline(warning)}**\n" for warning in warnings(review))
     yield from _table(list(outcomes(review)), detail)
     yield from _notes(review)
     yield from _breaks(review, detail)

@@ -25,6 +25,7 @@ function reviewNode(review) {
   const table = el("table", {}, el("thead", {}, el("tr", {}, names.map((name) => el("th", {}, name)))), el("tbody", {}, rows));
   const diffs = review.diffs.length ? el("div", {}, el("h2", {}, "What changed"), review.diffs.map(diffNode)) : null;
   return el("section", { class: "review", "aria-label": "Review" }, el("p", { class: `decision ${review.is_passed ? "passed" : "failed"}` }, review.decision),
+    review.warnings.map((warning) => el("p", { class: "decision warning" }, warning)),
     review.rows.length ? table : null, list("Breaking changes", review.breaks), list("Files that cannot be used", review.problems),
     list("Notes", review.notes), diffs, list("Shared files", review.files),
     list("Datasets", review.datasets), list("Labels moved meanwhile", review.moves), el("p", { class: "meta" }, review.reproduce));

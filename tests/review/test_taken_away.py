@@ -1,0 +1,114 @@
+"""A review in which HEAD takes away what tests its prompts: told by every gate, and failed by the strict one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from promptctl.errors import CHECK_FAILED, OK
+from promptctl.evaluations.verdicts import GateRule
+from tests.review.conftest import Cli, Pull, case
+
+STRICT = GateRule(gate="strict")
+Evade = Callable[[Pull], object]
+
+
+def eight(**more: object) -> list[dict[str, object]]:
+    return [case(n, **more) for n in range(8)]
+
+
+def all_must_pass(pull: Pull) -> str:
+    pull.dataset(*eight(must_pass=True), min_pass=0.9)
+    return pull.commit("Every case must pass")
+
+
+def drop_cases(pull: Pull) -> None:
+    pull.dataset(*eight(must_pass=True)[:6], min_pass=0.9)
+
+
+def drop_must_pass(pull: Pull) -> None:
+    pull.dataset(*eight(), min_pass=0.9)
+
+
+def lower_min_pass(pull: Pull) -> None:
+    pull.dataset(*eight(must_pass=True), min_pass=0.5)
+
+
+def move_and_lower_min_pass(pull: Pull) -> None:
+    pull.git("rm", "--quiet", "datasets/triage.yaml")
+    pull.dataset(*eight(must_pass=True), name="moved", min_pass=0.5)
+
+
+def answer_themselves(pull: Pull) -> None:
+    pull.dataset(*eight(must_pass=True, output="billing"), min_pass=0.9)
+
+
+def name_another_prompt(pull: Pull) -> None:
+    pull.dataset(*eight(must_pass=True), prompt="other", min_pass=0.9)
+
+
+def delete(pull: Pull) -> None:
+    pull.git("rm", "--quiet", "datasets/triage.yaml")
+
+
+EVASIONS: list[tuple[Evade, str]] = [
+    (delete, "datasets/triage.yaml was removed, which tested triage"),
+    (name_another_prompt, "datasets/triage.yaml no longer tests triage"),
+    (drop_cases, "datasets/triage.yaml lost 2 cases (case-6, case-7)"),
+    (drop_must_pass, "datasets/triage.yaml: 8 cases no longer must pass (case-0, case-1, case-2 and 5 more)"),
+    (
+        answer_themselves,
+        "datasets/triage.yaml: 8 cases answered by the dataset itself (case-0, case-1, case-2 and 5 more)",
+    ),
+    (lower_min_pass, "datasets/triage.yaml: min_pass 0.9 → 0.5"),
+    (move_and_lower_min_pass, "datasets/triage.yaml: min_pass 0.9 → 0.5 in datasets/moved.yaml"),
+]
+
+
+@pytest.mark.parametrize(("evade", "told"), EVASIONS)
+def test_what_is_taken_away_is_told_and_fails_the_strict_gate(pull: Pull, evade: Evade, told: str) -> None:
+    base = all_must_pass(pull)
+    evade(pull)
+    pull.edit("prompts/triage.prompt.yaml", "Say one word.", "Say one word only.")
+    found = pull.data(base=base, is_evaluated=False)
+    assert (found["exit_code"], found["taken_away"]) == (OK, [told])
+    assert found["warnings"] == [f"HEAD takes away what tests its prompts: {told}; --gate strict would fail"]
+    strict = pull.data(base=base, is_evaluated=False, rule=STRICT)
+    assert strict["exit_code"] == CHECK_FAILED
+    assert strict["decision"] == f"The strict gate lets HEAD take away nothing that tests a prompt: {told}."
+
+
+def test_every_output_says_so(pull: Pull, cli: Cli) -> None:
+    base = all_must_pass(pull)
+    delete(pull)
+    pull.commit("Away")
+    outputs = ["-o", "a.md", "-o", "a.html", "-o", "a.xml", "-o", "a.json"]
+    told = "datasets/triage.yaml was removed, which tested triage"
+    ran = cli("review", base, "HEAD", "--no-eval", *outputs)
+    assert ran.exit_code == OK
+    assert f"warning: HEAD takes away what tests its prompts: {told}; --gate strict would fail" in ran.out
+    texts = {suffix: (pull.root / f"a.{suffix}").read_text() for suffix in ("md", "html", "xml", "json")}
+    assert all("HEAD takes away what tests its prompts" in text for text in texts.values())
+    page = json.loads(texts["html"].split('type="application/json">')[1].split("</script>")[0])
+    assert page["review"]["warnings"]
+
+    ran = cli("review", base, "HEAD", "--no-eval", "--gate", "strict", *outputs)
+    assert ran.exit_code == CHECK_FAILED
+    assert f"failed: The strict gate lets HEAD take away nothing that tests a prompt: {told}." in ran.out
+    for suffix in ("md", "html", "xml", "json"):
+        assert "The strict gate lets HEAD take away nothing" in (pull.root / f"a.{suffix}").read_text()
+    assert "<failure message=" in (pull.root / "a.xml").read_text()
+
+
+def test_what_only_moved_or_went_with_its_prompt_is_not_taken_away(pull: Pull) -> None:
+    base = all_must_pass(pull)
+    pull.git("mv", "datasets/triage.yaml", "datasets/moved.yaml")
+    renamed = [each | {"id": f"new-{each['id']}"} for each in eight(must_pass=True)]
+    pull.dataset(*renamed, name="moved", min_pass=0.9)
+    pull.commit("Move and rename")
+    assert pull.data(base=base, is_evaluated=False, rule=STRICT)["exit_code"] == OK
+    pull.git("rm", "--quiet", "prompts/triage.prompt.yaml", "datasets/moved.yaml")
+    pull.commit("The prompt goes, and its dataset with it")
+    assert pull.data(base=base, is_evaluated=False, rule=STRICT)["taken_away"] == []
