@@ -43,6 +43,8 @@ def _say(found: Compared) -> None:
     for note in (beside_the_verdict(found), found.note, verdict.worst_case):
         if note:
             say(f"  {note}")
+    if found.warning:
+        say(f"  {styled('warning', sys.stdout, fg='yellow', bold=True)}: {found.warning}")
     say()
     rows = [
         (metric.name, _share(metric.base_mean), _share(metric.head_mean), difference(metric))

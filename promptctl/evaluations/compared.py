@@ -8,6 +8,7 @@ from promptctl.evaluations.comparison import Comparison
 from promptctl.evaluations.confirmation import Rerun
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.gates import Decision
+from promptctl.evaluations.reasons import count
 from promptctl.evaluations.verdicts import GateRule, Verdict
 
 
@@ -26,3 +27,11 @@ class Compared:
     rule: GateRule
     note: str | None = None
     reruns: tuple[Rerun, ...] = ()
+
+    @property
+    def warning(self) -> str | None:
+        """What the gate let pass and a reader must not overlook: regressions that held on fresh replies."""
+        held = self.verdict.confirmed.regressions
+        if not held or not self.decision.is_passed or self.rule.gate == "strict":
+            return None
+        return f"{count(len(held), 'confirmed regression')}; --gate strict would fail"

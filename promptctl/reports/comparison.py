@@ -32,6 +32,7 @@ def comparison_as_dict(found: Compared) -> dict[str, Any]:
         "exit_code": found.decision.exit_code,
         "decision": found.decision.reason,
         "note": found.note,
+        "warning": found.warning,
         "n": verdict.n,
         "metric": verdict.metric,
         "difference": _rounded(verdict.difference),
@@ -75,6 +76,8 @@ def comparison_markdown(found: Compared, *, most_cases: int = MOST_CASES) -> Ite
     yield f"#### {MARKS[verdict.kind]} {code(head.prompt)}: {verdict.kind}\n\n{inline(verdict.reason)}\n"
     if besides := beside_the_verdict(found):
         yield f"\n{inline(besides)}\n"
+    if found.warning:
+        yield f"\n**⚠️ {inline(found.warning)}**\n"
     if found.note:
         yield f"\n*{inline(found.note)}*\n"
     sides = f"base {inline(base.version_display or '')} | head {inline(head.version_display or '')}"

@@ -152,10 +152,12 @@ def told_notes(review: Review) -> list[str]:
 
 def warnings(review: Review) -> list[str]:
     """What the gate let pass and a reader must not overlook."""
-    if not review.taken_away or review.rule.gate == "strict":
-        return []
-    fails = "; --gate strict would fail" if review.decision.is_passed else ""
-    return [f"HEAD takes away what tests its prompts: {'; '.join(review.taken_away)}{fails}"]
+    compared = [each for found in review.measurements for each in found.compared]
+    found = [f"{each.head.row.prompt}: {each.warning}" for each in compared if each.warning]
+    if review.taken_away and review.rule.gate != "strict":
+        fails = "; --gate strict would fail" if review.decision.is_passed else ""
+        found.insert(0, f"HEAD takes away what tests its prompts: {'; '.join(review.taken_away)}{fails}")
+    return list(dict.fromkeys(found))
 
 
 def told_problems(review: Review) -> list[Problem]:

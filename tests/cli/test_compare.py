@@ -172,6 +172,17 @@ class TestGates:
         assert ran.out.count("run again, 1 regression (c1)") == 1
         assert "\n  1 case that must pass failed: c1.\n" in ran.out
 
+    def test_confirmed_regressions_that_the_gate_lets_pass_are_told(self, lab: Lab, change: Change, cli: Cli) -> None:
+        change("c5 c6 c7")
+        commit(lab.root, "Three are wrong")
+        change("c1 c2")
+        found = against(cli)
+        assert (found["confirmed_regressions"], found["is_passed"]) == (["c1", "c2"], True)
+        assert found["warning"] == "2 confirmed regressions; --gate strict would fail"
+        told = cli("eval", "triage", "--against", "@main").out
+        assert "warning: 2 confirmed regressions; --gate strict would fail" in told
+        assert against(cli, "--gate", "strict", code=1)["warning"] is None
+
     def test_a_margin_is_a_number(self, change: Change, cli: Cli) -> None:
         ran = cli("eval", "triage", "--against", "@main", "--margin", "nan")
         assert (ran.exit_code, "--margin" in ran.err, "nan" in ran.err) == (2, True, True)

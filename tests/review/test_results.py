@@ -10,6 +10,9 @@ import pytest
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, MODEL, OK, WORKSPACE
 from promptctl.evaluations.evaluator import Limits
 from promptctl.evaluations.verdicts import GateRule
+from promptctl.reports.markdown import inline
+from promptctl.reports.review_files import write_review
+from promptctl.workspace import open_workspace
 from tests.openai_server import OpenAIServer
 from tests.review.conftest import SETTINGS, Cli, Pull, case, evaluation_of, prompt_of
 
@@ -39,6 +42,22 @@ class TestAgainstBase:
     def test_the_strict_gate_fails_on_one_confirmed_regression(self, pull: Pull) -> None:
         pull.edit(PATH, "Say one word.", "Say one word. {% if 'number 3' in ticket %}WORSE{% endif %}")
         assert pull.data(rule=GateRule(gate="strict"))["exit_code"] == CHECK_FAILED
+
+    def test_regressions_that_the_default_gate_lets_pass_are_told_in_every_output(self, pull: Pull, cli: Cli) -> None:
+        wrong = "Say one word. {{% if ticket[-1] in '{}' %}}WORSE{{% endif %}}"
+        base = pull.edit(PATH, "Say one word.", wrong.format("567"))
+        pull.edit(PATH, "'567'", "'34'")
+        review = pull.review(base=base)
+        told = "triage: 2 confirmed regressions; --gate strict would fail"
+        assert review.decision.exit_code == OK
+        assert pull.data(base=base)["warnings"] == [told]
+        comment = pull.markdown(base=base)
+        assert f"**⚠️ {inline(told)}**" in comment
+        assert f"**⚠️ {inline(told.partition(' ')[2])}**" in comment
+        with open_workspace(pull.root, pull.environ, on_warning=lambda _: None) as workspace:
+            for suffix in (".html", ".xml"):
+                write_review(pull.root / f"review{suffix}", workspace.log, review)
+                assert told in (pull.root / f"review{suffix}").read_text()
 
     def test_both_sides_are_asked_over_the_datasets_of_head(self, pull: Pull) -> None:
         pull.edit(PATH, "Say one word.", "Say one word only.")
