@@ -23,7 +23,6 @@ from promptctl.evaluations.earlier import Evaluated, failed_cases, last_evaluati
 from promptctl.evaluations.evaluation import Bench, Evaluation, Plan, begin, finish
 from promptctl.evaluations.evaluator import Limits, Progress
 from promptctl.evaluations.finding import dataset_path, datasets_of
-from promptctl.evaluations.judges import load_judge
 from promptctl.evaluations.judging import chosen_judge
 from promptctl.evaluations.selection import Choosing, Selection, choose
 from promptctl.evaluations.target import Target
@@ -110,6 +109,7 @@ class Evaluating:
             connections=request.limits.concurrency,
         )
         self._bench: Bench | None = None
+        self._judges: dict[str, tuple[Prompt, Version]] = {}
         self._is_stopped = False
 
     def plans(self) -> list[Plan]:
@@ -287,12 +287,18 @@ class Evaluating:
     def _check_judges(self, dataset: Dataset) -> None:
         """Refuse, before anything is sent, a judge that cannot be asked."""
         for asked in dataset.judges:
-            prompt = load_judge(self._parts.tree, asked.prompt_id) if asked.prompt_id else None
+            prompt = self._judge(asked.prompt_id)[0] if asked.prompt_id else None
             named = asked.model or (prompt.model if prompt else None) or self._judge_model
             model = chosen_judge(named, asked.prompt_id or "similar")
             if self._request.needs_keys:
                 self.router.settings_of(model)
             self._refuse_unpriced(model)
+
+    def _judge(self, prompt_id: str) -> tuple[Prompt, Version]:
+        """A judge's prompt with its version, looked up once: all of its verdicts are of one version."""
+        if prompt_id not in self._judges:
+            self._judges[prompt_id] = self._parts.judge(prompt_id)
+        return self._judges[prompt_id]
 
     @property
     def _judge_model(self) -> str | None:
@@ -314,7 +320,7 @@ class Evaluating:
         return Bench(
             log=parts.log,
             gateway=gateway,
-            tree=parts.tree,
+            load_judge=self._judge,
             make_target=self.target,
             on_warning=parts.warn,
             limits=request.limits.less(self.spent_nano_usd),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from promptctl.log.store import Log
     from promptctl.models.gateway import Reply, Request
     from promptctl.models.router import Router
+    from promptctl.prompts.prompt import Prompt
     from promptctl.prompts.tree import Tree
     from promptctl.versions.repository import Repository
     from promptctl.versions.version import Version
@@ -170,6 +171,21 @@ class Parts:
         resolved = self.repository.resolve(parsed, is_numbered=self.is_numbered)
         version = resolved.version if self.is_numbered else _by_commit(resolved.version)
         return PromptAtVersion(parsed, resolved.prompt, version, resolved.tree, self.settings.model)
+
+    def judge(self, prompt_id: str) -> tuple[Prompt, Version]:
+        """The judge's prompt of that id and its version: the workspace's own, else the one that ships.
+
+        What ships has no number; its digest names it, beside the version of the program. Raises what `prompt` does.
+        """
+        from promptctl.evaluations.judges import is_shipped, load_judge
+        from promptctl.versions.version import Version
+
+        tree = self.tree
+        if is_shipped(tree, prompt_id):
+            prompt = load_judge(tree, prompt_id)
+            return prompt, Version(prompt.digest, display="built-in")
+        found = self.prompt(prompt_id if tree.commit is None else f"{prompt_id}@{tree.commit}")
+        return found.prompt, found.version
 
     def inside(self, path: str | os.PathLike[str]) -> str:
         """The path relative to the workspace, with `/`; the root itself is empty."""

@@ -11,7 +11,7 @@ from promptctl.errors import LogError
 from promptctl.evaluations.cache import CachedGateway, ReplyCache
 from promptctl.evaluations.datasets import Dataset
 from promptctl.evaluations.evaluator import Evaluator, Limits, Progress, StopReason, pending
-from promptctl.evaluations.judging import MakeTarget, RunnerJudge
+from promptctl.evaluations.judging import LoadJudge, MakeTarget, RunnerJudge
 from promptctl.evaluations.limiter import LimitedGateway, Limiter
 from promptctl.evaluations.outcomes import case_results
 from promptctl.evaluations.recording import BatchRecorder
@@ -27,7 +27,6 @@ from promptctl.log.results import EvaluationRow
 from promptctl.log.store import Log
 from promptctl.log.times import utc_now
 from promptctl.models.gateway import Gateway, Reply, Request
-from promptctl.prompts.tree import Tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +74,7 @@ class Bench:
 
     log: Log
     gateway: Gateway
-    tree: Tree
+    load_judge: LoadJudge
     make_target: MakeTarget
     on_warning: Callable[[str], None]
     limits: Limits = field(default_factory=Limits)
@@ -137,7 +136,7 @@ class Bench:
             gateway = CachedGateway(gateway, self.cache)
         runner = Runner(gateway, recorder, on_reply=self.on_reply)
         judge = RunnerJudge(
-            self.tree,
+            self.load_judge,
             runner,
             gateway,
             self.make_target,

@@ -9,7 +9,7 @@ from typing import Any
 
 from promptctl.errors import ModelConfigurationError, ModelError
 from promptctl.evaluations.assertions.judge import JudgeEmbeddings, JudgeReply
-from promptctl.evaluations.judges import inputs_for, load_judge
+from promptctl.evaluations.judges import inputs_for
 from promptctl.evaluations.target import Target
 from promptctl.executions.call import Call, CallOptions, build_request
 from promptctl.executions.runner import Runner
@@ -18,9 +18,10 @@ from promptctl.models.replay import embedding_reply, embedding_request
 from promptctl.models.retries import RetryPolicy, decide
 from promptctl.prompts.prompt import Prompt
 from promptctl.prompts.rendering import Renderer
-from promptctl.prompts.tree import Tree
 from promptctl.versions.version import Version
 
+# A judge's prompt of an id, and which version of it that is.
+LoadJudge = Callable[[str], tuple[Prompt, Version]]
 # Asks for what a model needs beyond its id: (prompt, version, model) to a target.
 MakeTarget = Callable[[Prompt, Version, str], Target]
 
@@ -36,7 +37,7 @@ class RunnerJudge:
 
     def __init__(
         self,
-        tree: Tree,
+        load_judge: LoadJudge,
         runner: Runner,
         gateway: Gateway,
         make_target: MakeTarget,
@@ -45,19 +46,19 @@ class RunnerJudge:
         evaluation_id: str,
         on_reply: Callable[[Request, Reply], object] | None = None,
     ) -> None:
-        self._tree = tree
+        self._load_judge = load_judge
         self._runner = runner
         self._gateway = gateway
         self._make_target = make_target
         self._model = model
         self._evaluation_id = evaluation_id
         self._on_reply = on_reply
-        self._loaded: dict[str, tuple[Prompt, Renderer]] = {}
+        self._loaded: dict[str, tuple[Prompt, Version, Renderer]] = {}
 
     async def ask(self, prompt_id: str, inputs: Mapping[str, Any], *, model: str | None = None) -> JudgeReply:
         """Run a judge's prompt; see `Judge.ask`."""
-        prompt, renderer = self._load(prompt_id)
-        target = self._make_target(prompt, Version(prompt.digest), self._chosen(model or prompt.model, prompt_id))
+        prompt, version, renderer = self._load(prompt_id)
+        target = self._make_target(prompt, version, self._chosen(model or prompt.model, prompt_id))
         rendered = renderer.render(inputs_for(prompt, inputs))
         request = build_request(prompt, rendered, target.model, target.parameters, timeout_s=target.timeout_s)
         options = CallOptions(source="eval", evaluation_id=self._evaluation_id)
@@ -83,10 +84,10 @@ class RunnerJudge:
             self._on_reply(embedding_request(chosen, texts), embedding_reply(found))
         return JudgeEmbeddings(found.vectors, found.cost_nano_usd)
 
-    def _load(self, prompt_id: str) -> tuple[Prompt, Renderer]:
+    def _load(self, prompt_id: str) -> tuple[Prompt, Version, Renderer]:
         if prompt_id not in self._loaded:
-            prompt = load_judge(self._tree, prompt_id)
-            self._loaded[prompt_id] = prompt, Renderer(prompt)
+            prompt, version = self._load_judge(prompt_id)
+            self._loaded[prompt_id] = prompt, version, Renderer(prompt)
         return self._loaded[prompt_id]
 
     def _chosen(self, model: str | None, what: str) -> str:

@@ -4,10 +4,13 @@ import json
 
 import pytest
 
+from promptctl import __version__
 from promptctl.errors import InvalidFiles, WorkspaceError
 from promptctl.evaluations.evaluator import Limits
 from promptctl.log.filters import Filter
 from promptctl.log.queries import executions
+from promptctl.log.records import Execution
+from tests.cli.conftest import commit, git
 from tests.evaluation_lab import REPLY_COST, Lab
 from tests.openai_server import Exchange, failure, hang, reply
 
@@ -106,6 +109,35 @@ def test_the_workspaces_own_judge_stands_before_the_one_that_ships(lab: Lab) -> 
     with_judge(lab, {"pass": True, "score": 1, "reason": "ok"})
     assert lab.one(judge="local/judge").verdict == "passed"
     assert judged(lab)[0]["messages"][-1]["content"] == "OURS is polite Hello"  # type: ignore[index]
+
+
+def test_a_committed_judge_is_logged_with_its_version_and_commit(lab: Lab) -> None:
+    judge = "inputs: {output: {type: string}}\nmessages: [{role: user, content: 'Kind? {{ output }}'}]\n"
+    lab.write("prompts/judges/llm-rubric.prompt.yaml", judge)
+    git(lab.root, "init", "-q")
+    commit(lab.root, "Judge")
+    with_judge(lab, {"pass": True, "score": 1, "reason": "ok"})
+    lab.one(judge="local/judge")
+    called = judge_calls(lab)["judges/llm-rubric"]
+    assert (called.version, called.commit, called.is_dirty) == (1, git(lab.root, "rev-parse", "HEAD").strip(), False)
+    lab.write("prompts/judges/llm-rubric.prompt.yaml", judge.replace("Kind", "Polite"))
+    lab.one(judge="local/judge")
+    assert judge_calls(lab)["judges/llm-rubric"].version_display == "v1+dirty"
+
+
+def test_a_judge_that_ships_is_logged_as_built_in(lab: Lab) -> None:
+    with_judge(lab, {"pass": True, "score": 1, "reason": "ok"})
+    lab.one(judge="local/judge")
+    called = judge_calls(lab)["judges/llm-rubric"]
+    assert (called.version, called.commit, called.version_display) == (None, None, "built-in")
+    assert called.tool_version == __version__
+
+
+def judge_calls(lab: Lab) -> dict[str, Execution]:
+    """The last call of each judge in the log."""
+    with lab.open() as workspace:
+        logged = list(executions(workspace.log, Filter()))
+    return {each.prompt: each for each in reversed(logged) if each.prompt.startswith("judges/")}
 
 
 def test_an_evaluation_is_not_taken_up_again_with_another_judge(lab: Lab) -> None:

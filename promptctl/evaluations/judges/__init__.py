@@ -43,8 +43,12 @@ def load_judge(tree: Tree, prompt_id: str) -> Prompt:
 
     Raises what `load_prompt` does.
     """
-    is_own = prompt_id in prompt_paths(tree) or f"{PROMPTS}/{prompt_id}{PROMPT_SUFFIXES[0]}" not in _shipped_paths()
-    return load_prompt(tree if is_own else ShippedJudges(), prompt_id)
+    return load_prompt(ShippedJudges() if is_shipped(tree, prompt_id) else tree, prompt_id)
+
+
+def is_shipped(tree: Tree, prompt_id: str) -> bool:
+    """Whether the judge's prompt of that id is the one that ships, since the workspace has none of its own."""
+    return prompt_id not in prompt_paths(tree) and f"{PROMPTS}/{prompt_id}{PROMPT_SUFFIXES[0]}" in _shipped_paths()
 
 
 def inputs_for(prompt: Prompt, offered: Mapping[str, Any]) -> dict[str, Any]:
