@@ -15,6 +15,7 @@ from promptctl.reports.comparison import (
     comparison_as_dict,
     counts_line,
     difference,
+    usage_name,
 )
 from promptctl.reports.diffs import line_diff
 
@@ -56,8 +57,7 @@ def _say(found: Compared) -> None:
             (usage.base_p50, usage.head_p50) if usage.name == "latency_ms" else (usage.base_total, usage.head_total)
         )
         change = f"{after / before - 1:+.1%}" if before and after is not None else "-"
-        name = {"cost_nano_usd": "cost", "tokens": "tokens", "latency_ms": "median latency"}[usage.name]
-        rows.append((name, amount(usage.name, before), amount(usage.name, after), change))
+        rows.append((usage_name(usage), amount(usage.name, before), amount(usage.name, after), change))
     names = ["", ""] if base.prompt == head.prompt else [f"{base.prompt} ", f"{head.prompt} "]
     sides = [
         f"{side} {name}{row.version_display or ('' if name else row.prompt)}".strip()

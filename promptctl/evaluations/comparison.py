@@ -21,7 +21,8 @@ SCORE = "score"
 class Usage:
     """One measured quantity (cost, tokens, latency) over the pairs where both sides know it.
 
-    `known` pairs are in the numbers, `unknown` are not. Totals and medians are None where nothing is known.
+    `known` pairs are in the numbers, `unknown` are not. Totals and medians are None where nothing is known. With
+    `is_per_reply` costs and tokens are those of one reply a case on either side, as one side has more repeats.
     """
 
     name: Literal["cost_nano_usd", "tokens", "latency_ms"]
@@ -33,6 +34,7 @@ class Usage:
     head_p50: float | None = None
     base_p95: float | None = None
     head_p95: float | None = None
+    is_per_reply: bool = False
 
     @property
     def difference(self) -> float | None:
@@ -204,11 +206,25 @@ def _clusters(pairs: Sequence[CasePair]) -> list[tuple[str, str]] | None:
 
 
 def _compare_usage(pairs: Sequence[CasePair]) -> tuple[Usage, ...]:
+    base_repeats = max((pair.base.repeats for pair in pairs), default=0)
+    is_per_reply = base_repeats != max((pair.head.repeats for pair in pairs), default=0)
+
+    def amounts(read: Callable[[CaseOutcome], float | None]) -> list[tuple[float | None, float | None]]:
+        if not is_per_reply:
+            return [(read(pair.base), read(pair.head)) for pair in pairs]
+        return [(_per_reply(pair.base, read), _per_reply(pair.head, read)) for pair in pairs]
+
+    costs, tokens = amounts(lambda outcome: outcome.cost_nano_usd), amounts(lambda outcome: outcome.tokens)
     return (
-        _usage("cost_nano_usd", [(pair.base.cost_nano_usd, pair.head.cost_nano_usd) for pair in pairs]),
-        _usage("tokens", [(pair.base.tokens, pair.head.tokens) for pair in pairs]),
+        replace(_usage("cost_nano_usd", costs), is_per_reply=is_per_reply),
+        replace(_usage("tokens", tokens), is_per_reply=is_per_reply),
         _usage("latency_ms", [(pair.base.latency_ms, pair.head.latency_ms) for pair in pairs]),
     )
+
+
+def _per_reply(outcome: CaseOutcome, read: Callable[[CaseOutcome], float | None]) -> float | None:
+    amount = read(outcome)
+    return None if amount is None else amount / max(1, outcome.repeats)
 
 
 def _usage(

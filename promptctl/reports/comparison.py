@@ -7,7 +7,7 @@ from typing import Any
 
 from promptctl.evaluations.case_outcomes import CaseOutcome, CasePair
 from promptctl.evaluations.compared import Compared
-from promptctl.evaluations.comparison import Comparison
+from promptctl.evaluations.comparison import Comparison, Usage
 from promptctl.evaluations.reasons import name_some
 from promptctl.evaluations.statistics import Interval, MetricComparison
 from promptctl.reports.diffs import line_diff
@@ -49,6 +49,7 @@ def comparison_as_dict(found: Compared) -> dict[str, Any]:
                 "name": usage.name,
                 "known": usage.known,
                 "unknown": usage.unknown,
+                "is_per_reply": usage.is_per_reply,
                 "base_total": usage.base_total,
                 "head_total": usage.head_total,
                 "base_p50": usage.base_p50,
@@ -88,13 +89,13 @@ def comparison_markdown(found: Compared, *, most_cases: int = MOST_CASES) -> Ite
             means = f"{_share(metric.base_mean)} | {_share(metric.head_mean)}"
             yield f"| {inline(metric.name)} | {means} | {difference(metric)} |\n"
     for usage in comparison.usage:
-        name = {"cost_nano_usd": "cost", "tokens": "tokens", "latency_ms": "median latency"}[usage.name]
         if usage.name == "latency_ms":
             before, after = usage.base_p50, usage.head_p50
             change = None if not before or after is None else after / before - 1
         else:
             before, after, change = usage.base_total, usage.head_total, usage.change
-        yield f"| {name} | {amount(usage.name, before)} | {amount(usage.name, after)} | {_signed(change)} |\n"
+        cells = (usage_name(usage), amount(usage.name, before), amount(usage.name, after), _signed(change))
+        yield f"| {' | '.join(cells)} |\n"
     dataset = code(str(head.spec.get("dataset")))
     yield f"\n{inline(counts_line(comparison))} Model {code(head.model)}, dataset {dataset}.\n"
     yield from _flips("Regressed", comparison.regressed, found, most_cases)
@@ -145,6 +146,12 @@ def difference(metric: MetricComparison) -> str:
     """A metric's difference with its interval: in points for shares."""
     low, high = metric.interval.low * 100, metric.interval.high * 100
     return f"{metric.difference * 100:+.1f} pp [{low:+.1f}, {high:+.1f}]"
+
+
+def usage_name(usage: Usage) -> str:
+    """What a cost, a number of tokens or a latency is called in a table."""
+    name = {"cost_nano_usd": "cost", "tokens": "tokens", "latency_ms": "median latency"}[usage.name]
+    return f"{name}, one reply a case" if usage.is_per_reply else name
 
 
 def amount(name: str, value: float | None) -> str:

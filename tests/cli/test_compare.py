@@ -217,6 +217,14 @@ class TestSides:
             "judge (the default and local/other)"
         )
 
+    def test_what_a_reply_costs_is_compared_where_repeats_differ(self, change: Change, cli: Cli) -> None:
+        cli("eval", "triage")
+        cli("eval", "triage", "--repeat", "3", "--no-cache")
+        head, base = newest(cli)
+        ran = cli("compare", base, head)
+        assert re.search(r"\ncost, one reply a case\t\S+\t\S+\t\+0\.0%\n", ran.out)
+        assert re.search(r"\ntokens, one reply a case\t\S+\t\S+\t\+0\.0%\n", ran.out)
+
     def test_a_prompt_of_the_same_content_keeps_its_own_name(self, lab: Lab, change: Change, cli: Cli) -> None:
         change("base", prompt="sort")
         lab.cases({"id": "one", "inputs": {"ticket": "one"}, "expected": "one"}, prompts=["triage", "sort"])

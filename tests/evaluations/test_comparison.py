@@ -83,6 +83,16 @@ def test_repeats_do_not_add_cases() -> None:
     assert (comparison.base_repeats, comparison.head_repeats) == (1, 3)
 
 
+def test_one_reply_is_compared_with_one_reply_where_one_side_has_more_repeats() -> None:
+    reply = {"cost_nano_usd": 10, "tokens": 6}
+    head = [reduce_repeats([side[position] for side in [run("PPF", **reply)] * 3]) for position in range(3)]
+    cost, tokens, _latency = compare(run("PPF", **reply), head).usage
+    assert (cost.base_total, cost.head_total, cost.change, cost.is_per_reply) == (30, 30, 0, True)
+    assert (tokens.base_total, tokens.head_total, tokens.is_per_reply) == (18, 18, True)
+    cost, _tokens, _latency = compare(head, head).usage
+    assert (cost.head_total, cost.is_per_reply) == (90, False)
+
+
 def test_reducing_repeats_sums_costs_and_means_scores() -> None:
     repeats = [
         outcome("a", "passed", score=1.0, scores={"tone": 0.5}, cost_nano_usd=5, tokens=7, latency_ms=10, output="yes"),
