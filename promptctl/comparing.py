@@ -9,7 +9,7 @@ from typing import Any
 from promptctl.errors import InputError, PromptNotFound, UsageError
 from promptctl.evaluating import Evaluating, EvaluationRequest
 from promptctl.evaluations.asking import Asker
-from promptctl.evaluations.compared import Compared
+from promptctl.evaluations.compared import Against, Compared
 from promptctl.evaluations.comparison import Comparison, compare
 from promptctl.evaluations.confirmation import Confirmed, Rerun, confirm
 from promptctl.evaluations.evaluation import Evaluation, Plan, load
@@ -55,16 +55,28 @@ class Comparing:
         request: EvaluationRequest,
         base: str,
         on_progress: Callable[[Plan, Progress], None] | None = None,
-    ) -> list[Compared]:
+    ) -> Against:
         """Evaluate the request, and each of its prompts at `base` over the same cases; one comparison for each.
 
         `base` is `@label`, `@v7` or `@<revision>` of the same prompt, or another prompt's whole ref. A base evaluation
         that the log holds already, of the same digest, model and cases, is not made again. Flipped cases are then
-        asked for again, three times on each side.
+        asked for again, three times on each side. Of prompts that nobody named, those that `base` does not have are
+        evaluated alone; one that was named raises `PromptNotFound` there.
         """
-        return await self.between(
-            self.beside(Evaluating(self._parts, request).plans(), request, base), request, on_progress
-        )
+        sides, alone = [], []
+        for plan in Evaluating(self._parts, request).plans():
+            try:
+                sides += self.beside([plan], request, base)
+            except PromptNotFound:
+                if not (request.only_own_datasets and base.startswith("@")):
+                    raise
+                alone.append(plan)
+        compared = await self.between(sides, request, on_progress)
+        by_itself: list[Evaluation] = []
+        if alone and not self._is_stopped:
+            by_itself = await self.run(request, [(plan, None) for plan in alone], on_progress)
+        is_whole = len(compared) == len(sides) and len(by_itself) == len(alone)
+        return Against(tuple(compared), tuple(by_itself), is_whole)
 
     def beside(self, plans: Sequence[Plan], request: EvaluationRequest, base: str) -> list[tuple[Plan, Plan]]:
         """Each of the request's plans with that of its base.

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 from promptctl.comparing import Comparing, takes_any
 from promptctl.errors import (
-    CHECK_FAILED,
     INCOMPLETE,
     MODEL,
     OK,
@@ -21,7 +20,8 @@ from promptctl.errors import (
 )
 from promptctl.evaluating import Evaluating, EvaluationRequest
 from promptctl.evaluations.changes import Changes
-from promptctl.evaluations.evaluation import Evaluation, Plan
+from promptctl.evaluations.compared import decision_of
+from promptctl.evaluations.evaluation import Plan
 from promptctl.evaluations.evaluator import Limits, Progress
 from promptctl.evaluations.gates import Decision
 from promptctl.evaluations.recorded import Coverage, coverage
@@ -186,7 +186,7 @@ class Measurer:
 
     async def _alone(self, id_: str, request: EvaluationRequest, plans: Sequence[Plan], *notes: str) -> Measurement:
         made = await self._comparing.run(request, [(plan, None) for plan in plans], self._on_progress)
-        decisions = [_decision_of(each) for each in made]
+        decisions = [decision_of(each) for each in made]
         return Measurement(
             prompt=id_,
             decision=_whole(id_, decisions, len(made) == len(plans)),
@@ -235,11 +235,6 @@ def _joined(id_: str, parts: Sequence[Measurement]) -> Measurement:
         problems=tuple(dict.fromkeys(each for part in parts for each in part.problems)),
         notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
     )
-
-
-def _decision_of(found: Evaluation) -> Decision:
-    codes = {"passed": OK, "failed": CHECK_FAILED, "incomplete": INCOMPLETE}
-    return Decision(codes[found.verdict], f"{found.row.prompt}: {found.reason}.")
 
 
 def _whole(id_: str, decisions: list[Decision], is_whole: bool) -> Decision:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from promptctl.catalogue.listing import PromptFilter, PromptSummary
     from promptctl.catalogue.page import Page
     from promptctl.evaluating import EvaluationRequest
-    from promptctl.evaluations.compared import Compared
+    from promptctl.evaluations.compared import Against, Compared
     from promptctl.evaluations.evaluation import Evaluation, Plan
     from promptctl.evaluations.evaluator import Progress
     from promptctl.evaluations.review import Review
@@ -224,7 +224,7 @@ class Workspace(Parts):
         base: str,
         rule: GateRule,
         on_progress: Callable[[Plan, Progress], None] | None = None,
-    ) -> list[Compared]:
+    ) -> Against:
         """Evaluate prompts beside an earlier version of them over the same cases; see `Comparing.against`."""
         from promptctl.comparing import Comparing
 

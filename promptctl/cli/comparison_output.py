@@ -7,8 +7,11 @@ from collections.abc import Sequence
 
 from promptctl.cli.output import say, say_json, say_table, styled
 from promptctl.evaluations.case_outcomes import CasePair
-from promptctl.evaluations.compared import Compared
+from promptctl.evaluations.compared import Against, Compared
+from promptctl.evaluations.verdicts import GateRule
 from promptctl.reports.comparison import (
+    about_alone,
+    alone_as_dict,
     amount,
     asked_again,
     beside_the_verdict,
@@ -33,6 +36,20 @@ def say_comparisons(found: Sequence[Compared], *, as_json: bool) -> None:
         return
     for each in found:
         _say(each)
+
+
+def say_against(found: Against, rule: GateRule, *, as_json: bool) -> None:
+    """Print comparisons on stdout, and behind them the evaluations that had nothing to be compared with."""
+    if as_json:
+        alone = [alone_as_dict(each, rule) for each in found.alone]
+        say_json([*map(comparison_as_dict, found.compared), *alone])
+        return
+    say_comparisons(found.compared, as_json=False)
+    for each in found.alone:
+        colour = {"passed": "green", "failed": "red"}.get(each.verdict, "yellow")
+        word = styled(each.verdict, sys.stdout, fg=colour, bold=True)
+        say(f"{styled(each.row.prompt, sys.stdout, bold=True)}: {word}: {each.reason}")
+        say(f"  {about_alone(each)}\n")
 
 
 def _say(found: Compared) -> None:

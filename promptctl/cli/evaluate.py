@@ -14,7 +14,7 @@ import typer
 from promptctl import errors
 from promptctl.cli import options
 from promptctl.cli.compare import Gate, Margin
-from promptctl.cli.comparison_output import say_comparisons
+from promptctl.cli.comparison_output import say_against
 from promptctl.cli.estimate_output import say_estimate
 from promptctl.cli.evaluation_output import EvaluationProgress, say_evaluations
 from promptctl.cli.inputs import read_pairs
@@ -27,7 +27,6 @@ from promptctl.evaluations.earlier import last_command, unfinished
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.evaluator import Limits
 from promptctl.evaluations.finding import changed_since
-from promptctl.evaluations.gates import strictest
 from promptctl.evaluations.selection import Selection
 from promptctl.evaluations.verdicts import GateRule
 from promptctl.log.evaluations import evaluation
@@ -191,8 +190,8 @@ def evaluate(
     with EvaluationProgress() as progress:
         if against is not None:
             rule = GateRule(gate=gate, margin=margin)
-            compared = workspace.evaluate_against(request, compare_refs(against), rule, progress)
-            found = [each.head for each in compared]
+            beside = workspace.evaluate_against(request, compare_refs(against), rule, progress)
+            found = beside.heads
         elif is_resumed:
             rows = unfinished(
                 workspace.log,
@@ -206,8 +205,8 @@ def evaluate(
             found = workspace.evaluate(request, progress)
     unwritten = _write_reports(workspace, outputs or [], found)
     if against is not None:
-        say_comparisons(compared, as_json=as_json)
-        code = strictest([each.decision for each in compared]).exit_code if compared else errors.INCOMPLETE
+        say_against(beside, rule, as_json=as_json)
+        code = beside.decision.exit_code
     else:
         say_evaluations(workspace, found, as_json=as_json)
         code = exit_code(found)

@@ -1,13 +1,14 @@
-"""Two evaluations side by side, with what the difference means."""
+"""Two evaluations side by side, with what the difference means; and those that had nothing to be compared with."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK
 from promptctl.evaluations.comparison import Comparison
 from promptctl.evaluations.confirmation import Rerun
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.evaluations.gates import Decision
+from promptctl.evaluations.gates import Decision, strictest
 from promptctl.evaluations.reasons import count
 from promptctl.evaluations.verdicts import GateRule, Verdict
 
@@ -35,3 +36,34 @@ class Compared:
         if not held or not self.decision.is_passed or self.rule.gate == "strict":
             return None
         return f"{count(len(held), 'confirmed regression')}; --gate strict would fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """Prompts beside an earlier version of them; `alone` are those that were not there yet.
+
+    `is_whole` is False where it was stopped before every prompt had its turn.
+    """
+
+    compared: tuple[Compared, ...]
+    alone: tuple[Evaluation, ...] = ()
+    is_whole: bool = True
+
+    @property
+    def heads(self) -> list[Evaluation]:
+        """The evaluations that are judged."""
+        return [*(each.head for each in self.compared), *self.alone]
+
+    @property
+    def decision(self) -> Decision:
+        """What all of it comes to."""
+        decisions = [*(each.decision for each in self.compared), *map(decision_of, self.alone)]
+        if not self.is_whole or not decisions:
+            decisions.append(Decision(INCOMPLETE, "Not every prompt was evaluated."))
+        return strictest(decisions)
+
+
+def decision_of(found: Evaluation) -> Decision:
+    """What an evaluation by itself comes to, by its own `min_pass` and `must_pass`."""
+    codes = {"passed": OK, "failed": CHECK_FAILED, "incomplete": INCOMPLETE}
+    return Decision(codes[found.verdict], f"{found.row.prompt}: {found.reason}.")

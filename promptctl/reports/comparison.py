@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from promptctl.evaluations.case_outcomes import CaseOutcome, CasePair
-from promptctl.evaluations.compared import Compared
+from promptctl.evaluations.compared import Compared, decision_of
 from promptctl.evaluations.comparison import Comparison, Usage
+from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.reasons import name_some
 from promptctl.evaluations.statistics import Interval, MetricComparison
+from promptctl.evaluations.verdicts import GateRule
 from promptctl.reports.diffs import line_diff
 from promptctl.reports.markdown import code, fenced, inline
 from promptctl.reports.rows import evaluation_head
@@ -69,6 +71,28 @@ def comparison_as_dict(found: Compared) -> dict[str, Any]:
         "removed": [outcome.case_id for outcome in comparison.removed],
         "reruns": [{"case": run.case_id, "base": list(run.base), "head": list(run.head)} for run in found.reruns],
     }
+
+
+def alone_as_dict(found: Evaluation, rule: GateRule) -> dict[str, Any]:
+    """An evaluation that had nothing to be compared with: the first keys of a comparison, its base null."""
+    decision = decision_of(found)
+    return {
+        "base": None,
+        "head": evaluation_head(found),
+        "verdict": found.verdict,
+        "reason": found.reason,
+        "gate": rule.gate,
+        "margin": rule.margin,
+        "is_passed": decision.is_passed,
+        "exit_code": decision.exit_code,
+        "decision": decision.reason,
+        "note": about_alone(found),
+    }
+
+
+def about_alone(found: Evaluation) -> str:
+    """Why an evaluation stands by itself, and what it is judged by."""
+    return f"the base has no prompt {found.row.prompt}: it is judged by itself, {found.min_pass:.0%} must pass"
 
 
 def comparison_markdown(found: Compared, *, most_cases: int = MOST_CASES) -> Iterator[str]:

@@ -199,6 +199,23 @@ class TestSides:
         assert "error: nothing to compare with: there is no prompt triage at older" in ran.err
         assert "to evaluate triage by itself: promptctl eval triage" in ran.err
 
+    def test_of_all_prompts_those_that_base_lacks_are_judged_by_themselves(
+        self, lab: Lab, change: Change, cli: Cli
+    ) -> None:
+        change("c1", prompt="sort")
+        lab.cases({"id": "c1", "inputs": {"ticket": "c1"}, "expected": "c1"}, name="sort", prompts=["sort"])
+        change("head")
+        ran = cli("eval", "--all", "--against", "@main", "--json")
+        assert ran.exit_code == 1
+        compared, alone = ran.json
+        assert (compared["head"]["prompt"], compared["is_passed"]) == ("triage", True)
+        assert (alone["head"]["prompt"], alone["base"], alone["verdict"], alone["exit_code"]) == (
+            *("sort", None, "failed", 1),
+        )
+        told = cli("eval", "--all", "--against", "@main")
+        assert "sort: failed: 0 of 1 case" in told.out
+        assert "the base has no prompt sort: it is judged by itself, 100% must pass" in told.out
+
     def test_two_prompts_are_named_where_they_are_compared(self, lab: Lab, change: Change, cli: Cli) -> None:
         change("c1 c2 c3 c4 c5", prompt="sort")
         commit(lab.root, "Another")
