@@ -122,7 +122,8 @@ class CachedGateway:
         if kept is not None:
             return kept
         found = await self._gateway.embed(model, texts, timeout_s=timeout_s, endpoint=endpoint)
-        self._cache.put(digest, _ENCODER.encode({"model": found.model, "vectors": found.vectors}))
+        if found.source == "model":
+            self._cache.put(digest, _kept_embeddings(found))
         return found
 
     async def close(self) -> None:
@@ -172,10 +173,23 @@ def _reply(text: str) -> Reply | None:
         return None
 
 
+def _kept_embeddings(found: Embeddings) -> str:
+    kept = {"model": found.model, "vectors": found.vectors, "cost_nano_usd": found.cost_nano_usd}
+    return _ENCODER.encode({**kept, "usage": _usage_values(found.usage)})
+
+
 def _embeddings(text: str) -> Embeddings | None:
     try:
         kept = json.loads(text)
         vectors = tuple(tuple(vector) for vector in kept["vectors"])
-        return Embeddings(vectors, kept["model"], cost_nano_usd=0)
+        return Embeddings(
+            vectors,
+            kept["model"],
+            Usage(*kept.get("usage", ())),
+            cost_nano_usd=0,
+            price_source="cache",
+            source="cache",
+            full_cost_nano_usd=kept.get("cost_nano_usd"),
+        )
     except (ValueError, TypeError, KeyError):
         return None

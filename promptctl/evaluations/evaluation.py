@@ -10,6 +10,7 @@ from promptctl._version import __version__
 from promptctl.errors import LogError
 from promptctl.evaluations.cache import CachedGateway, ReplyCache
 from promptctl.evaluations.datasets import Dataset
+from promptctl.evaluations.embedding import Embedder
 from promptctl.evaluations.evaluator import Evaluator, Limits, Progress, StopReason, pending
 from promptctl.evaluations.judging import LoadJudge, MakeTarget, RunnerJudge
 from promptctl.evaluations.limiter import LimitedGateway, Limiter
@@ -138,11 +139,10 @@ class Bench:
         judge = RunnerJudge(
             self.load_judge,
             runner,
-            gateway,
+            Embedder(gateway, recorder, self.on_reply),
             self.make_target,
             model=self.judge_model,
             evaluation_id=evaluation_id,
-            on_reply=self.on_reply,
         )
         return Evaluator(
             evaluation_id,

@@ -21,8 +21,8 @@ from promptctl.errors import (
     RenderError,
 )
 from promptctl.evaluations.asking import Asker
-from promptctl.evaluations.assertions.judge import Judge
 from promptctl.evaluations.cases import Case
+from promptctl.evaluations.judging import RunnerJudge
 from promptctl.evaluations.limiter import DEADLINE
 from promptctl.evaluations.recording import BatchRecorder
 from promptctl.evaluations.scoring import Score, error_score, failed_score, score_case, score_case_judged, subject_of
@@ -102,7 +102,7 @@ class Evaluator:
         target: Target,
         runner: Runner,
         recorder: BatchRecorder,
-        judge: Judge,
+        judge: RunnerJudge,
         limits: Limits,
         *,
         drops_unknown_inputs: bool = False,
@@ -171,7 +171,7 @@ class Evaluator:
                 DEADLINE.set(deadline)
                 if case.output is None:
                     execution = await self._runner.run(self._call(case, repeat))
-                score = await self._score(case, execution)
+                score = await self._score(case, repeat, execution)
         except InvalidOutput as invalid:
             execution, error = invalid.execution, invalid
             score = failed_score(invalid.message)
@@ -189,7 +189,7 @@ class Evaluator:
             score = error_score(error.message, cost_nano_usd=judging_nano_usd)
         return self._result(position, case, repeat, execution, score, error)
 
-    async def _score(self, case: Case, execution: Execution | None) -> Score:
+    async def _score(self, case: Case, repeat: int, execution: Execution | None) -> Score:
         schema = self._target.prompt.output.schema
         if execution is None:
             subject = subject_of(case, case.output or "", output_schema=schema)
@@ -205,7 +205,7 @@ class Evaluator:
                 output_schema=schema,
             )
         if case.needs_judge:
-            return await score_case_judged(case, subject, self._judge)
+            return await score_case_judged(case, subject, self._judge.of_case(case.id, repeat))
         return score_case(case, subject)
 
     def _call(self, case: Case, repeat: int) -> Call:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
 from typing import Any
 
-from promptctl.errors import ModelConfigurationError, ModelError
+from promptctl.errors import ModelConfigurationError
 from promptctl.evaluations.assertions.judge import JudgeEmbeddings, JudgeReply
+from promptctl.evaluations.embedding import EMBEDDER, EMBEDDER_VERSION, Embedder
 from promptctl.evaluations.judges import inputs_for
 from promptctl.evaluations.target import Target
 from promptctl.executions.call import Call, CallOptions, build_request
 from promptctl.executions.runner import Runner
-from promptctl.models.gateway import Endpoint, Gateway, Reply, Request
-from promptctl.models.replay import embedding_reply, embedding_request
-from promptctl.models.retries import RetryPolicy, decide
 from promptctl.prompts.prompt import Prompt
 from promptctl.prompts.rendering import Renderer
 from promptctl.versions.version import Version
@@ -25,35 +23,36 @@ LoadJudge = Callable[[str], tuple[Prompt, Version]]
 # Asks for what a model needs beyond its id: (prompt, version, model) to a target.
 MakeTarget = Callable[[Prompt, Version, str], Target]
 
-_EMBEDDING_TIMEOUT_S = 60.0
-
 
 class RunnerJudge:
     """Asks judges' prompts, each loaded and compiled once.
 
-    `model` is asked where neither the assertion nor the judge's prompt names one. `on_reply` sees embeddings as they
-    are recorded; what a judge's prompt is answered is the runner's to show.
+    `model` is asked where neither the assertion nor the judge's prompt names one.
     """
 
     def __init__(
         self,
         load_judge: LoadJudge,
         runner: Runner,
-        gateway: Gateway,
+        embedder: Embedder,
         make_target: MakeTarget,
         *,
         model: str | None,
         evaluation_id: str,
-        on_reply: Callable[[Request, Reply], object] | None = None,
     ) -> None:
         self._load_judge = load_judge
         self._runner = runner
-        self._gateway = gateway
+        self._embedder = embedder
         self._make_target = make_target
         self._model = model
-        self._evaluation_id = evaluation_id
-        self._on_reply = on_reply
+        self._options = CallOptions(source="eval", evaluation_id=evaluation_id)
         self._loaded: dict[str, tuple[Prompt, Version, Renderer]] = {}
+
+    def of_case(self, case_id: str, repeat: int) -> RunnerJudge:
+        """The same judge, whose calls are recorded as made for that case."""
+        judge = copy(self)
+        judge._options = replace(self._options, case_id=case_id, repeat=repeat)
+        return judge
 
     async def ask(self, prompt_id: str, inputs: Mapping[str, Any], *, model: str | None = None) -> JudgeReply:
         """Run a judge's prompt; see `Judge.ask`."""
@@ -61,28 +60,14 @@ class RunnerJudge:
         target = self._make_target(prompt, version, self._chosen(model or prompt.model, prompt_id))
         rendered = renderer.render(inputs_for(prompt, inputs))
         request = build_request(prompt, rendered, target.model, target.parameters, timeout_s=target.timeout_s)
-        options = CallOptions(source="eval", evaluation_id=self._evaluation_id)
-        call = Call(prompt, target.version, rendered, request, target.provider, target.retry, options)
+        call = Call(prompt, target.version, rendered, request, target.provider, target.retry, self._options)
         execution = await self._runner.run(call)
         return JudgeReply(execution.reply or "", execution.cost_nano_usd, execution.id)
 
     async def embed(self, texts: Sequence[str], *, model: str | None = None) -> JudgeEmbeddings:
-        """One vector for each text, asked for again where that can help; see `Judge.embed`."""
-        chosen = self._chosen(model, "similar")
-        waited_s = 0.0
-        for attempt in itertools.count(1):
-            try:
-                found = await self._gateway.embed(chosen, texts, timeout_s=_EMBEDDING_TIMEOUT_S, endpoint=Endpoint())
-                break
-            except ModelError as error:
-                delay_s = decide(error, attempt, RetryPolicy(), waited_s=waited_s).delay_s
-                if delay_s is None:
-                    raise
-                waited_s += delay_s
-                await asyncio.sleep(delay_s)
-        if self._on_reply is not None:
-            self._on_reply(embedding_request(chosen, texts), embedding_reply(found))
-        return JudgeEmbeddings(found.vectors, found.cost_nano_usd)
+        """One vector for each text; see `Judge.embed`."""
+        target = self._make_target(EMBEDDER, EMBEDDER_VERSION, self._chosen(model, "similar"))
+        return await self._embedder.embed(target, texts, self._options)
 
     def _load(self, prompt_id: str) -> tuple[Prompt, Version, Renderer]:
         if prompt_id not in self._loaded:

@@ -185,8 +185,8 @@ def build_embeddings(request: Request, data: Any, count: int, prices: Prices) ->
     if len(vectors) != count:
         raise broken(request, f"answered with {len(vectors)} embeddings for {count} texts")
     usage = replace(usage_of(data.get("usage")), output_tokens=0)
-    cost, _ = prices.cost_nano_usd(request.model, usage)
-    return Embeddings(vectors, word_of(data.get("model")) or model_name(request.model), usage, cost)
+    cost, price_source = prices.cost_nano_usd(request.model, usage)
+    return Embeddings(vectors, word_of(data.get("model")) or model_name(request.model), usage, cost, price_source)
 
 
 def dict_of(value: Any) -> Mapping[str, Any]:

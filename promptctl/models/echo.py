@@ -53,6 +53,8 @@ class Echo:
             model=MODEL,
             usage=Usage(input_tokens=sum(_tokens(text) for text in texts), output_tokens=0),
             cost_nano_usd=0,
+            price_source="free",
+            source="echo",
         )
 
     async def close(self) -> None:

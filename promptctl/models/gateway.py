@@ -94,12 +94,15 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """One vector for each text asked for, in that order."""
+    """One vector for each text asked for, in that order. Costs and `source` are as a `Reply`'s."""
 
     vectors: tuple[tuple[float, ...], ...]
     model: str
     usage: Usage = field(default_factory=Usage)
     cost_nano_usd: int | None = None
+    price_source: str | None = None
+    source: ReplySource = "model"
+    full_cost_nano_usd: int | None = None
 
 
 class Gateway(Protocol):

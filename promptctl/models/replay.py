@@ -39,8 +39,16 @@ def embedding_request(model: str, texts: Sequence[str]) -> Request:
 
 def embedding_reply(found: Embeddings) -> Reply:
     """What stands for embeddings among recordings: a reply whose text is the list of vectors as JSON."""
-    text = json.dumps(found.vectors, separators=(",", ":"))
-    return Reply(text, found.model, "", usage=found.usage, cost_nano_usd=found.cost_nano_usd)
+    return Reply(
+        json.dumps(found.vectors, separators=(",", ":")),
+        found.model,
+        "",
+        usage=found.usage,
+        cost_nano_usd=found.cost_nano_usd,
+        price_source=found.price_source,
+        source=found.source,
+        full_cost_nano_usd=found.full_cost_nano_usd,
+    )
 
 
 def _vectors(text: str, model: str) -> tuple[tuple[float, ...], ...]:
@@ -83,7 +91,15 @@ class Replay:
         """The recorded vectors of the same texts."""
         request = embedding_request(model, texts)
         reply = self._find(request)
-        return Embeddings(_vectors(reply.text, request.model), reply.model, cost_nano_usd=0)
+        return Embeddings(
+            _vectors(reply.text, request.model),
+            reply.model,
+            reply.usage,
+            cost_nano_usd=0,
+            price_source=reply.price_source,
+            source=reply.source,
+            full_cost_nano_usd=reply.full_cost_nano_usd,
+        )
 
     async def close(self) -> None:
         """Nothing is open."""

@@ -8,7 +8,7 @@ from promptctl import __version__
 from promptctl.errors import InvalidFiles, WorkspaceError
 from promptctl.evaluations.evaluator import Limits
 from promptctl.log.filters import Filter
-from promptctl.log.queries import executions
+from promptctl.log.queries import execution, executions
 from promptctl.log.records import Execution
 from tests.cli.conftest import commit, git
 from tests.evaluation_lab import REPLY_COST, Lab
@@ -205,3 +205,41 @@ class TestSimilarity:
         replayed = lab.one(is_replayed=True)
         assert (replayed.verdict, replayed.summary.cost_nano_usd) == ("passed", 0)
         assert lab.server.requests == []
+
+    def test_they_are_logged_with_case_model_tokens_and_cost_and_without_vectors(self, lab: Lab) -> None:
+        from tests.openai_server import echo
+
+        lab.server.default = echo
+        settings = (lab.root / "promptctl.yaml").read_text()
+        lab.write("promptctl.yaml", settings + "  local/embedder: {input: 5, output: 0}\n")
+        lab.server.script(echo, failure(503))
+        found = lab.one()
+        with lab.open() as workspace:
+            failed, done = sorted(
+                executions(workspace.log, Filter(prompt="judges/similar")), key=lambda each: each.attempt
+            )
+            kept = execution(workspace.log, done.id)
+        assert (failed.status, failed.call_id) == ("error", done.call_id)
+        assert (done.status, done.case_id, done.evaluation_id) == ("ok", "a", found.row.id)
+        assert (done.provider, done.model, kept.reply) == ("local", "local/embedder", "")
+        assert done.cost_nano_usd == 5_000 * (done.input_tokens or 0) > 0
+        assert done.latency_ms is not None
+        row = lab.row(found, "a")
+        assert row.scores["assertions"][0]["execution_ids"] == [done.id]
+        assert row.cost_nano_usd == row.scores["full_cost_nano_usd"] + done.cost_nano_usd
+        lab.one()
+        with lab.open() as workspace:
+            reused = next(iter(executions(workspace.log, Filter(prompt="judges/similar"))))
+        assert (reused.reply_source, reused.cost_nano_usd, reused.input_tokens) == ("cache", 0, done.input_tokens)
+
+    def test_their_texts_are_not_kept_where_the_log_keeps_metadata_alone(self, lab: Lab) -> None:
+        from tests.openai_server import echo
+
+        lab.server.default = echo
+        settings = lab.root / "promptctl.yaml"
+        settings.write_text(settings.read_text().replace("content: full", "content: metadata"))
+        lab.one()
+        with lab.open() as workspace:
+            (row,) = executions(workspace.log, Filter(prompt="judges/similar"))
+            logged = execution(workspace.log, row.id)
+        assert (logged.messages, logged.inputs, logged.reply) == (None, None, None)
