@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from promptctl.errors import GitError, InvalidFiles, PromptNotFound, RevisionNotFound, WorkspaceError
+from promptctl.errors import GitError, HistoryIncomplete, InvalidFiles, PromptNotFound, RevisionNotFound, WorkspaceError
 from promptctl.formats.names import nearest, prompt_id
 from promptctl.prompts.loading import load_prompt, prompt_paths
+from promptctl.versions.line import unshallow_hint
 from promptctl.versions.refs import Ref
 from promptctl.versions.trees import CommitTree, blob_id
 from promptctl.versions.version import Version
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from promptctl.versions.repository import Repository
 
 _SHORT = 7
+_COUNTED_BACK = re.compile(r"(.+?)(?:[~^][0-9]*)+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +168,27 @@ class Resolver:
         try:
             return self._git.commit_of(revision)
         except RevisionNotFound as error:
+            if self._git.is_shallow:
+                self._refuse_beyond_history(revision)
             hint = error.hint or self._nearest_name(ref.prompt, revision)
             message = f"{revision!r} is no label of {ref.prompt} and no revision of this repository"
             raise RevisionNotFound(message, hint=hint) from error
+
+    def _refuse_beyond_history(self, revision: str) -> None:
+        """Raise `HistoryIncomplete` where a shallow clone lacks the commit that a revision counts back to."""
+        start = _COUNTED_BACK.match(revision)
+        if start is None:
+            return
+        try:
+            self._git.commit_of(start[1])
+        except RevisionNotFound:
+            return
+        try:
+            hint = unshallow_hint(self._repository.line())
+        except GitError:
+            hint = "git fetch --unshallow"
+        message = f"this clone is shallow: its history of {start[1]} does not reach back to {revision}"
+        raise HistoryIncomplete(message, hint=hint)
 
     def _nearest_name(self, prompt: str, typed: str) -> str:
         refs = self._git.refs(f"refs/tags/prompt/{prompt}@*/*", "refs/heads", "refs/remotes")

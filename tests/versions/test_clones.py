@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from promptctl.errors import HistoryIncomplete
+from promptctl.errors import HistoryIncomplete, RevisionNotFound
 from promptctl.versions.repository import Repository
 from tests.versions.conftest import Repo, prompt_text
 
@@ -108,6 +108,18 @@ def test_a_shallow_clone_knows_no_number_and_says_how_to_learn_it(pushed: Repo, 
             ask()
     run_hint(shallow, error.value.hint)
     assert numbers_of(shallow) == numbers_of(pushed)
+
+
+def test_a_revision_beyond_a_shallow_clones_history_says_how_to_reach_it(
+    pushed: Repo, remote: Repo, clone: Clone
+) -> None:
+    shallow = clone(remote, "shallow", "--depth=1")
+    with pytest.raises(HistoryIncomplete, match="its history of main does not reach back to main~1") as error:
+        opened(shallow).resolve("a@main~1")
+    with pytest.raises(RevisionNotFound):
+        opened(shallow).resolve("a@mian~1")
+    run_hint(shallow, error.value.hint)
+    assert opened(shallow).resolve("a@main~1").version.number == 2
 
 
 def test_a_shallow_clone_keeps_the_numbers_it_knew_before(pushed: Repo, remote: Repo, clone: Clone) -> None:
