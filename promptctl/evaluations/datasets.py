@@ -94,7 +94,7 @@ class Dataset:
         if inline is None:
             return None
         preparer = Preparer(tree, prompt.path)
-        defaults = Defaults(assertions=github_assertions(inline.get("evaluators", ())), implies_equals=False)
+        defaults = Defaults(assertions=github_assertions(inline.get("evaluators", ()), tree), implies_equals=False)
         header = Header(prompt.path, prompt.name, (prompt.id,), prompt.description)
         rows = RowFile(lambda: github_rows(prompt, inline.get("testData", ())), prompt.path)
         dataset = cls(header, rows, defaults, preparer)

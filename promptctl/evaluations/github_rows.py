@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from promptctl.errors import Place
+from promptctl.errors import Place, WorkspaceError
 from promptctl.evaluations.assertions import github
 from promptctl.evaluations.assertions.assertion import Assertion
+from promptctl.evaluations.content_digest import content_digest
+from promptctl.evaluations.judges import load_judge
 from promptctl.evaluations.rows import Row, at
 from promptctl.prompts.prompt import Prompt
+from promptctl.prompts.tree import Tree
 
 _ID_LENGTH = 12
 
@@ -40,9 +44,20 @@ def _id(fields: Mapping[str, Any]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()[:_ID_LENGTH]
 
 
-def github_assertions(evaluators: Sequence[Mapping[str, Any]]) -> tuple[Assertion, ...]:
+def github_assertions(evaluators: Sequence[Mapping[str, Any]], tree: Tree) -> tuple[Assertion, ...]:
     """The assertions that evaluators stand for; the evaluator's name is the assertion's metric."""
-    return tuple(_assertion(evaluator) for evaluator in evaluators)
+    return tuple(_with_judge(_assertion(evaluator), tree) for evaluator in evaluators)
+
+
+def _with_judge(assertion: Assertion, tree: Tree) -> Assertion:
+    """The assertion with a digest that also names the prompt of its judge: another one may find otherwise."""
+    if assertion.judge_prompt is None or not assertion.needs_judge:
+        return assertion
+    try:
+        judge = load_judge(tree, assertion.judge_prompt).digest
+    except WorkspaceError:  # told before anything is asked, when the judge itself is looked up
+        return assertion
+    return replace(assertion, digest=content_digest([assertion.digest, judge]))
 
 
 def _assertion(evaluator: Mapping[str, Any]) -> Assertion:

@@ -10,18 +10,19 @@ from promptctl.evaluations.assertions.assertion import grade, grade_judged
 from promptctl.evaluations.assertions.outcome import Outcome
 from promptctl.evaluations.assertions.subject import Subject
 from promptctl.evaluations.github_rows import github_assertions
+from promptctl.prompts.tree import MemoryTree
 from tests.evaluations.assertions.helpers import FakeJudge, verdict
 
 ROW = {"input": "2+2", "expected": "Four", "note": "{{input}}", "n": 4}
 
 
 def string(reply: str, row: Mapping[str, Any] = ROW, **tests: str) -> bool | None:
-    assertion = github_assertions([{"name": "it", "string": tests}])[0]
+    assertion = github_assertions([{"name": "it", "string": tests}], MemoryTree({}))[0]
     return grade(assertion, Subject(reply, variables=row)).outcome.passed
 
 
 def asked(evaluator: Mapping[str, Any], judge: FakeJudge, reply: str = " four ") -> Outcome:
-    assertion = github_assertions([{"name": "it", **evaluator}])[0]
+    assertion = github_assertions([{"name": "it", **evaluator}], MemoryTree({}))[0]
     return asyncio.run(grade_judged(assertion, Subject(reply, variables=ROW), judge)).outcome
 
 
@@ -103,3 +104,15 @@ class TestBuiltIn:
         assert judge.asked[0][1] == {"question": "2+2", "expected": "Four", "output": "four"}
         assert asked({"uses": "github/similarity"}, judge).passed is False
         assert asked({"uses": "github/similarity"}, judge).passed is None
+
+
+@pytest.mark.parametrize(
+    ("evaluator", "judge"), [(EVALUATOR, "github-llm"), ({"uses": "github/fluency"}, "github-fluency")]
+)
+def test_another_prompt_of_the_judge_is_another_assertion(evaluator: Mapping[str, Any], judge: str) -> None:
+    def digest(files: Mapping[str, str]) -> str:
+        return github_assertions([{"name": "it", **evaluator}], MemoryTree(files))[0].digest
+
+    own = "inputs: {output: {type: string}}\nmessages: [{role: user, content: '%s {{ output }}'}]\n"
+    path = f"prompts/judges/{judge}.prompt.yaml"
+    assert len({digest({}), digest({path: own % "Kind?"}), digest({path: own % "Rude?"})}) == 3
