@@ -72,6 +72,8 @@ def reduce_repeats(repeats: Sequence[CaseOutcome], at_least: int | None = None) 
     """
     if not repeats:
         raise ValueError("no repeats to reduce")
+    if len(repeats) == 1 and at_least in (None, 1) and _is_reduced(repeats[0]):
+        return repeats[0]
     passes = sum(repeat.status == "passed" for repeat in repeats)
     missing = sum(repeat.status == "error" for repeat in repeats)
     verdict = is_passed(passes, missing, len(repeats) if at_least is None else at_least)
@@ -92,6 +94,10 @@ def reduce_repeats(repeats: Sequence[CaseOutcome], at_least: int | None = None) 
         latency_ms=_mean([repeat.latency_ms for repeat in repeats]),
         tokens=_sum([repeat.tokens for repeat in repeats]),
     )
+
+
+def _is_reduced(only: CaseOutcome) -> bool:
+    return only.status != "error" and only.repeats == 1 and only.passes == (only.status == "passed")
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

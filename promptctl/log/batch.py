@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -73,13 +73,23 @@ class _Result(NamedTuple):
     values: tuple[object, ...]
     output: Payload | None
 
+    def plain(self) -> dict[str, Any]:
+        scores = self.document["scores"]
+        return {**self.document, "scores": None if scores is None else json.loads(scores)}
+
 
 class Batch:
     """Entries and results made ready before the write lock is taken; `write` may be called again, on another file."""
 
     def __init__(self, entries: Iterable[Entry], results: Iterable[ResultRow], redactor: Redactor) -> None:
-        self._rows = [_make_row(entry, redactor) for entry in entries]
-        self._results = [_make_result(result, redactor) for result in results]
+        pairs = [(entry.content, _encoded(entry)) for entry in entries]
+        documents = [_document(result) for result in results]
+        # One search in all of them: a secret is rare, and each search costs more than the text in it.
+        if redactor.is_suspect("\n".join(_texts(pairs, documents))):
+            pairs = [(content, encoded.redacted(redactor)) for content, encoded in pairs]
+            documents = [_redacted(document, redactor) for document in documents]
+        self._rows = [_make_row(content, encoded) for content, encoded in pairs]
+        self._results = [_make_result(document) for document in documents]
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Add everything within the caller's transaction; what is there already is left as it is and counted once."""
@@ -94,7 +104,7 @@ class Batch:
     def lines(self) -> list[str]:
         """The same as JSON lines, for a file that `read_lines` reads back."""
         kept = [f'{{"content":"{row.content}","execution":{row.encoded.document()}}}' for row in self._rows]
-        return kept + [to_json({"result": result.document}) for result in self._results]
+        return kept + [to_json({"result": result.plain()}) for result in self._results]
 
 
 def read_lines(lines: Iterable[str]) -> tuple[list[Entry], list[ResultRow]]:
@@ -117,18 +127,19 @@ def is_latest_call(execution: Execution) -> bool:
     return execution.source != "eval" and execution.reply_source not in rollups.REUSED_SOURCES
 
 
-def _make_row(entry: Entry, redactor: Redactor) -> _Row:
-    is_full = entry.content == "full"
-    encoded = encode(entry.execution, redactor, is_whole=is_full or is_latest_call(entry.execution))
-    if entry.content == "off":
+def _encoded(entry: Entry) -> Encoded:
+    is_whole = entry.content == "full" or is_latest_call(entry.execution)
+    return encode(entry.execution, is_whole=is_whole)
+
+
+def _make_row(content: Content, encoded: Encoded) -> _Row:
+    if content == "off":
         return _Row("off", encoded, (), None)
+    is_full = content == "full"
     stored = [payloads.payload(text) if is_full and text is not None else None for text in encoded.contents]
     hashes = [each[0] if each else None for each in stored]
     return _Row(
-        entry.content,
-        encoded,
-        tuple(each for each in stored if each),
-        (*encoded.plain, *encoded.jsons, entry.content, *hashes),
+        content, encoded, tuple(each for each in stored if each), (*encoded.plain, *encoded.jsons, content, *hashes)
     )
 
 
@@ -149,20 +160,38 @@ def _keep_latest(connection: sqlite3.Connection, rows: Iterable[_Row]) -> None:
         connection.execute(_REPLACE_LATEST, values)
 
 
-def _make_result(result: ResultRow, redactor: Redactor) -> _Result:
+def _document(result: ResultRow) -> dict[str, Any]:
+    """The result's fields by name, its texts valid UTF-8 and its scores as JSON."""
     document = dict(zip(_RESULT_FIELDS, _result_values(result), strict=True))
     for name in ("output", "error_message"):
         if document[name] is not None:
             document[name] = well_formed(document[name])
     document["finished_at"] = as_stored(result.finished_at) if result.finished_at else utc_now()
-    scores = None if result.scores is None else to_json(result.scores)
-    if redactor.is_suspect("\n".join([document["output"] or "", document["error_message"] or "", scores or ""])):
-        for name in ("output", "error_message"):
-            document[name] = redactor.redact(document[name]) if document[name] is not None else None
-        scores = redactor.redact_json(scores) if scores is not None else None
-        document["scores"] = json.loads(scores) if scores is not None else None
+    document["scores"] = None if result.scores is None else to_json(result.scores)
+    return document
+
+
+def _texts(pairs: Iterable[tuple[Content, Encoded]], documents: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Everything that may hold a secret."""
+    for _, encoded in pairs:
+        yield from encoded.texts()
+    for document in documents:
+        for name in ("output", "error_message", "scores"):
+            if document[name] is not None:
+                yield document[name]
+
+
+def _redacted(document: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
+    safe = dict(document)
+    for name in ("output", "error_message"):
+        safe[name] = redactor.redact(document[name]) if document[name] is not None else None
+    safe["scores"] = redactor.redact_json(document["scores"]) if document["scores"] is not None else None
+    return safe
+
+
+def _make_result(document: dict[str, Any]) -> _Result:
     output = None if document["output"] is None else payloads.payload(document["output"])
-    values = {**document, "scores": scores, "output": output[0] if output else None}
+    values = {**document, "output": output[0] if output else None}
     return _Result(document, tuple(values.values()), output)
 
 

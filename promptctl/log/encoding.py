@@ -35,7 +35,7 @@ _json_values = attrgetter(*JSON_FIELDS)
 
 
 class Encoded(NamedTuple):
-    """An execution ready to be written: redacted, every text of it valid UTF-8.
+    """An execution ready to be written, once its secrets are out (`redacted`): every text of it is valid UTF-8.
 
     `plain` has the values of PLAIN_FIELDS, `jsons` the JSON texts of JSON_FIELDS, `contents` the texts of
     CONTENT_FIELDS (JSON, except the reply's own text), None where there is none or it was not asked for.
@@ -45,6 +45,21 @@ class Encoded(NamedTuple):
     plain: tuple[Any, ...]
     jsons: tuple[str, ...]
     contents: tuple[str | None, ...]
+
+    def texts(self) -> list[str]:
+        """What may hold a secret."""
+        plain = [self.plain[at] for at in _FREE_TEXT_AT]
+        return [text for text in (*plain, *self.jsons, *self.contents) if text is not None]
+
+    def redacted(self, redactor: Redactor) -> Encoded:
+        """The same without secrets."""
+        if not redactor.is_suspect("\n".join(self.texts())):
+            return self
+        return self._replace(
+            plain=_redacted_plain(self.plain, redactor),
+            jsons=tuple(redactor.redact_json(text) for text in self.jsons),
+            contents=tuple(map(partial(_redacted_content, redactor), CONTENT_FIELDS, self.contents)),
+        )
 
     def document(self) -> str:
         """The whole record as one JSON object, read back by `from_document`."""
@@ -56,8 +71,8 @@ class Encoded(NamedTuple):
         return ",".join(parts) + "}"
 
 
-def encode(execution: Execution, redactor: Redactor, *, is_whole: bool) -> Encoded:
-    """Make an execution ready to be written; its contents are left out unless `is_whole`."""
+def encode(execution: Execution, *, is_whole: bool) -> Encoded:
+    """An execution as texts and numbers; its contents are left out unless `is_whole`."""
     plain = _plain_row(execution)
     jsons = tuple([to_json(each) if each else "{}" for each in _json_values(execution)])
     contents: tuple[str | None, ...] = (None, None, None, None)
@@ -68,11 +83,6 @@ def encode(execution: Execution, redactor: Redactor, *, is_whole: bool) -> Encod
             None if execution.reply is None else well_formed(execution.reply),
             to_json(execution.tool_calls) if execution.tool_calls else None,
         )
-    texts = [plain[at] for at in _FREE_TEXT_AT]
-    if redactor.is_suspect("\n".join([text for text in (*texts, *jsons, *contents) if text is not None])):
-        plain = _redacted_plain(plain, redactor)
-        jsons = tuple(redactor.redact_json(text) for text in jsons)
-        contents = tuple(map(partial(_redacted_content, redactor), CONTENT_FIELDS, contents))
     return Encoded(execution, plain, jsons, contents)
 
 

@@ -179,7 +179,17 @@ def _addressed(request: Request, settings: ModelSettings) -> Request:
     if wanted is not None and wanted.get("type") == "json_schema" and not settings.supports_schema:
         wanted = None
     endpoint = request.endpoint if _is_set(request.endpoint) else settings.endpoint
-    return replace(request, model=settings.model, response_format=wanted, endpoint=endpoint)
+    # Not `replace`, which takes four times as long.
+    return Request(
+        settings.model,
+        request.messages,
+        request.parameters,
+        request.tools,
+        wanted,
+        request.timeout_s,
+        endpoint,
+        request.repeat,
+    )
 
 
 def _is_set(endpoint: Endpoint) -> bool:

@@ -16,7 +16,7 @@ from tests.log.conftest import make
 def test_a_record_survives_being_written_as_a_document_and_read_back() -> None:
     execution = make(tool_calls=[{"id": "1", "type": "function"}], is_dirty=True, reply='zwei\n"Zeilen" \x00 ünd 🎉')
 
-    document = json.loads(encode(execution, Redactor(), is_whole=True).document())
+    document = json.loads(encode(execution, is_whole=True).document())
 
     assert from_document(document) == replace(execution, tool_calls=[{"id": "1", "type": "function"}])
 
@@ -24,7 +24,7 @@ def test_a_record_survives_being_written_as_a_document_and_read_back() -> None:
 def test_without_its_contents_a_record_has_everything_else() -> None:
     execution = make()
 
-    document = json.loads(encode(execution, Redactor(), is_whole=False).document())
+    document = json.loads(encode(execution, is_whole=False).document())
 
     assert from_document(document) == replace(execution, inputs=None, messages=None, reply=None)
 
@@ -48,7 +48,7 @@ def test_free_text_is_redacted_and_names_are_not() -> None:
         label="correct-horse",
     )
 
-    encoded = encode(execution, Redactor(["correct-horse"]), is_whole=True)
+    encoded = encode(execution, is_whole=True).redacted(Redactor(["correct-horse"]))
     document = json.loads(encoded.document())
 
     assert document["error_message"] == "401 for [redacted]"
@@ -62,7 +62,7 @@ def test_free_text_is_redacted_and_names_are_not() -> None:
 def test_text_that_is_not_valid_unicode_is_written_all_the_same() -> None:
     execution = make(reply="half \ud83d", error_message="half \ud83d", inputs={"ticket": "half \ud83d"})
 
-    encoded = encode(execution, Redactor(), is_whole=True)
+    encoded = encode(execution, is_whole=True)
     read_back = from_document(json.loads(encoded.document().encode()))
 
     assert (read_back.reply, read_back.error_message) == ("half ?", "half ?")

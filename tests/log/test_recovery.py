@@ -147,7 +147,7 @@ def test_a_file_that_cannot_be_read_back_is_put_aside_and_the_others_are_taken_i
 def document() -> dict[str, object]:
     from promptctl.log.encoding import encode
 
-    parsed: dict[str, object] = json.loads(encode(make(), Redactor(), is_whole=True).document())
+    parsed: dict[str, object] = json.loads(encode(make(), is_whole=True).document())
     return parsed
 
 
