@@ -179,8 +179,10 @@ class Evaluator:
             execution, error = failed.execution, failed
         except PromptctlError:
             raise
-        except TimeoutError:
-            error = ModelTimeout(f"the case took longer than {self._limits.case_timeout_s:g} s")
+        except TimeoutError as late:
+            # What was cancelled says of what it had failed before; see `Runner.run`.
+            notes = getattr(late.__cause__, "__notes__", ())
+            error = ModelTimeout("; ".join([f"the case took longer than {self._limits.case_timeout_s:g} s", *notes]))
             # After the reply it is the judges that took too long, and nobody can say what they cost.
             judging_nano_usd = 0 if execution is None else None
         except Exception as bug:

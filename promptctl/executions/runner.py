@@ -113,22 +113,32 @@ class Runner:
         yield await self._finished(call, request, reply, checked, attempts)
 
     async def _ask(self, call: Call, request: Request, attempts: Attempts) -> Reply:
-        """One whole reply, asking again while the error and the policy allow it."""
-        while True:
-            attempts.begin()
-            try:
-                reply = await self._gateway.complete(request)
-            except ModelError as error:
-                delay = self._delay(call, attempts, error)
-                await self._failed(call, request, attempts, error, is_last=delay is None)
-                await self._sleep(delay or 0)
-            except asyncio.CancelledError as error:
-                self._cancelled(call, request, attempts, "", error)
-                raise
-            else:
-                if self._on_reply is not None:
-                    self._on_reply(request, reply)
-                return reply
+        """One whole reply, asking again while the error and the policy allow it.
+
+        A cancellation meanwhile has a note of what the last attempt failed of, where one did.
+        """
+        failed: ModelError | None = None
+        try:
+            while True:
+                attempts.begin()
+                try:
+                    reply = await self._gateway.complete(request)
+                except ModelError as error:
+                    failed = error
+                    delay = self._delay(call, attempts, error)
+                    await self._failed(call, request, attempts, error, is_last=delay is None)
+                    await self._sleep(delay or 0)
+                except asyncio.CancelledError as error:
+                    self._cancelled(call, request, attempts, "", error)
+                    raise
+                else:
+                    if self._on_reply is not None:
+                        self._on_reply(request, reply)
+                    return reply
+        except asyncio.CancelledError as error:
+            if failed is not None:
+                error.add_note(f"the last attempt: {failed.message}")
+            raise
 
     async def _finished(
         self, call: Call, request: Request, reply: Reply, checked: Checked, attempts: Attempts

@@ -54,6 +54,14 @@ class TestOneBadCase:
         assert found.summary.counts.passed == 4
         assert lab.row(found, "c2").error_type == error_type
 
+    def test_a_case_that_ends_at_its_deadline_says_what_the_provider_said_last(self, lab: Lab) -> None:
+        lab.many(1)
+        lab.server.default = failure(500)
+        row = lab.row(lab.one(limits=Limits(case_timeout_s=0.2)), "c0")
+        assert row.error_type == "ModelTimeout"
+        assert "the case took longer than 0.2 s; the last attempt: local/gpt-4o-mini" in (row.error_message or "")
+        assert "500" in (row.error_message or "")
+
     def test_a_case_that_hangs_ends_at_its_deadline(self, lab: Lab) -> None:
         lab.many(4)
         lab.server.default = answering({"c1": hang()})
