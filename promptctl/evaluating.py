@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -111,6 +112,7 @@ class Evaluating:
         self._bench: Bench | None = None
         self._judges: dict[str, tuple[Prompt, Version]] = {}
         self._is_stopped = False
+        self._unfinished: list[EvaluationRow] = []
 
     def plans(self) -> list[Plan]:
         """What will be done, with every dataset checked to its last row.
@@ -187,6 +189,7 @@ class Evaluating:
             begun = [(plan, self._begin(plan, row)) for plan, row in wanted]
             cache = self._cache()
             try:
+                self._unfinished = [row for _, row in begun]
                 for plan, row in begun:
                     if self._is_stopped:
                         why = evaluations[-1].stopped if evaluations else None
@@ -196,6 +199,7 @@ class Evaluating:
                     if on_progress is not None:
                         bench.on_progress = lambda progress, plan=plan: on_progress(plan, progress)
                     evaluations.append(await bench.evaluate(plan, row))
+                    self._unfinished.remove(row)
                     self.spent_nano_usd += bench.spent_nano_usd
                     self._is_stopped = self._is_stopped or bench.is_stopped
             finally:
@@ -209,8 +213,17 @@ class Evaluating:
         plans: Iterable[tuple[Plan, EvaluationRow | None]],
         on_progress: Callable[[Plan, Progress], None] | None = None,
     ) -> list[Evaluation]:
-        """`run`, with those that were not run at the end: one evaluation for each plan."""
-        return await self.run(plans, on_progress) + self.not_run
+        """`run`, with those that were not run at the end: one evaluation for each plan.
+
+        Where it is stopped at once, how to go on is told.
+        """
+        try:
+            return await self.run(plans, on_progress) + self.not_run
+        except asyncio.CancelledError:
+            if self._unfinished:
+                only = f" {self._unfinished[0].id[-8:]}" if len(self._unfinished) == 1 else ""
+                self._parts.warn(f"stopped at once; go on with: promptctl eval --resume{only}")
+            raise
 
     def stop(self) -> None:
         """Finish and save what is under way, and begin nothing more. Safe to call from another thread."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from promptctl.log.evaluations import evaluations
 from tests.evaluation_lab import Lab, answering, environ_of, slowly
 from tests.openai_server import failure, hang, reply
 
@@ -126,6 +127,9 @@ class TestInterrupted:
         code, _, err = running.ended()
         assert time.monotonic() - begun < 5
         assert (code, "Traceback" in err) == (130, False)
+        with lab.open() as workspace:
+            (row,) = evaluations(workspace.log)
+        assert f"go on with: promptctl eval --resume {row.id[-8:]}\n" in err
         lab.server.default = answering({})
         lab.server.requests.clear()
         assert start("--resume").ended()[0] == 0
@@ -139,8 +143,6 @@ class TestInterrupted:
         code, _, err = start("--resume").ended()
         assert (code, "is being run by another process" in err) == (2, True)
         with lab.open() as workspace:
-            from promptctl.log.evaluations import evaluations
-
             (row,) = evaluations(workspace.log)
         code, _, err = start("--resume", row.id).ended()
         assert (code, "another process is running this evaluation" in err) == (2, True)
