@@ -84,7 +84,8 @@ def _say(found: Trend) -> None:
         for name, read, show in _LINES:
             values = [read(row) for row in found.rows]
             if any(value is not None for value in values):
-                say(f"{name:<8} {sparkline(values)}  {show(values[0])} → {show(values[-1])}")
+                line = sparkline(values, is_share=name in _SHARES)
+                say(f"{name:<8} {line}  {show(values[0])} → {show(values[-1])}")
 
 
 def _cells(row: TrendRow) -> tuple[Any, ...]:
@@ -108,6 +109,7 @@ _LINES: Sequence[tuple[str, Callable[[TrendRow], float | None], Callable[[Any], 
     ("cost", lambda row: row.cost_nano_usd, format_cost),
     ("latency", lambda row: row.p50_latency_ms, format_latency),
 )
+_SHARES = ("passed", "score")
 
 
 def bar(share: float) -> str:
@@ -121,13 +123,15 @@ def bar(share: float) -> str:
     return ("█" * whole + (_EIGHTHS[rest] if rest else "")).ljust(_BAR)
 
 
-def sparkline(values: Sequence[float | None]) -> str:
-    """Values as heights between the lowest and the highest of them; a blank where there is none.
+def sparkline(values: Sequence[float | None], *, is_share: bool = False) -> str:
+    """Values as heights between the lowest and the highest of them, shares from 0 to 1; a blank where there is none.
 
     >>> sparkline([1, None, 2, 3])
     '▁ ▅█'
+    >>> sparkline([0.9, 1.0], is_share=True)
+    '▇█'
     """
-    known = [value for value in values if value is not None]
+    known = [value for value in values if value is not None] + ([0.0, 1.0] if is_share else [])
     low, high = min(known, default=0.0), max(known, default=0.0)
     width = high - low or 1.0
     return "".join(" " if value is None else _HEIGHTS[round((value - low) / width * 7)] for value in values)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from promptctl.cli import trend
 from tests.cli.conftest import Cli, commit, git, write
 
 PROMPT = "inputs: {name: {type: string}}\nmessages:\n  - {role: user, content: 'WORD {{ name }}'}\n"
@@ -75,6 +76,13 @@ def test_a_renamed_prompt_keeps_its_past(greet: Path, cli: Cli) -> None:
     write(greet, "datasets/greet.yaml", CASES.replace("[greet]", "[hail]"))
     commit(greet, "Rename")
     assert rates(cli, "hail") == [("v1", 0.5), ("v2", 0.75), ("v3", 1.0)]
+
+
+def test_shares_are_drawn_from_0_to_1(greet: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trend, "is_terminal", lambda: True)
+    out = cli("results", "trend", "greet").out
+    assert "passed   ▅▆█  50.0% → 100.0%" in out
+    assert "score    ▅▆█  0.500 → 1.000" in out
 
 
 def test_the_page_has_the_points_of_the_chart(greet: Path, cli: Cli) -> None:

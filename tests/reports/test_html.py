@@ -63,6 +63,25 @@ def data_of(page: str) -> Any:
     return json.loads(finder.text)
 
 
+# The charts with nodes of a list each, as no browser is needed to see how wide a bar is.
+_BARS = """
+const el = (name, attributes, ...children) => [attributes?.style, ...children.flat(9)], svg = el;
+const isKnown = (value) => value !== null && value !== undefined;
+CHARTS
+const items = [{ value: 0.4, name: "a" }, { value: 0.8, name: "b" }];
+const widths = (full) => bars("Title", items, String, full).flat(9).filter((each) => String(each).startsWith("width"));
+console.log(JSON.stringify([widths(1), widths()]));
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no node")
+def test_half_a_share_fills_half_a_bar() -> None:
+    charts = (Path(html.__file__).parent / "page/charts.js").read_text()
+    script = _BARS.replace("CHARTS", charts)
+    ran = subprocess.run(["node", "-"], input=script, capture_output=True, text=True, check=True)
+    assert json.loads(ran.stdout) == [["width: 40%", "width: 80%"], ["width: 50%", "width: 100%"]]
+
+
 class TestWhatItHolds:
     def test_everything_is_in_it_and_nothing_can_be_loaded(self, mixed: list[Evaluation], write: Write) -> None:
         page = write(mixed, "r.html").read_text()

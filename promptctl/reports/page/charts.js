@@ -54,10 +54,11 @@ function trend(points) {
     shares, ranges, line, dots, axis(points[0].version, last.version, start)));
 }
 
-// One bar for each evaluation, to compare them by where they differ.
-function bars(title, items, format) {
+// One bar for each evaluation, to compare them by where they differ. A bar is full at the largest value, or at `full`
+// where that is more: half a share fills half of it.
+function bars(title, items, format, full = 0) {
   const known = items.filter((item) => isKnown(item.value));
-  const most = known.reduce((largest, item) => Math.max(largest, item.value), 0);
+  const most = known.reduce((largest, item) => Math.max(largest, item.value), full);
   if (new Set(known.map((item) => item.value)).size < 2) return null;
   const rows = known.map((item) => el("div", { class: "row above" }, el("span", { class: "name", title: item.name }, item.name),
     el("span", { class: "track" }, el("span", { class: "fill", style: `width: ${100 * item.value / most}%` })), el("span", { class: "value" }, format(item.value))));

@@ -74,7 +74,7 @@ function chartNodes() {
   const charts = one
     ? [trend(data.trend), parts("By tag", one.by_tag), parts("By assertion", one.by_assertion), histogram("Score", values("score"), score),
       histogram("Latency", values("latency_ms"), time), histogram("Cost of a reply", values("full_cost_nano_usd"), money)]
-    : [trend(data.trend), bars("Mean score", named("score"), score), bars("Latency, half within", named("p50_latency_ms"), time), bars("Cost", named("full_cost_nano_usd"), money)];
+    : [trend(data.trend), bars("Mean score", named("score"), score, 1), bars("Latency, half within", named("p50_latency_ms"), time), bars("Cost", named("full_cost_nano_usd"), money)];
   return charts.filter(Boolean);
 }
 
