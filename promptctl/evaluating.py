@@ -346,7 +346,7 @@ class Evaluating:
     def _cache(self) -> ReplyCache | None:
         if not self._request.is_cached or self._request.is_replayed:
             return None
-        return ReplyCache(self._parts.state_folder / "cache.db", self._parts.warn)
+        return ReplyCache(self._parts.state_folder / "cache.db", self._parts.warn, self._parts.log.redactor)
 
     def _spec(self) -> dict[str, Any]:
         selection = self._request.selection

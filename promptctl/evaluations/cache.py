@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
     from pathlib import Path
 
+    from promptctl.log.redaction import Redactor
+
 _SCHEMA = "CREATE TABLE IF NOT EXISTS replies (request TEXT NOT NULL PRIMARY KEY, reply TEXT NOT NULL) STRICT"
 _BATCH = 200
 _KEPT = (
@@ -31,11 +33,13 @@ T = TypeVar("T")
 class ReplyCache:
     """A local store of replies, `.promptctl/cache.db`. Losing it costs money, never an answer.
 
-    A cache that cannot be read or written is told to `on_warning` once and then left alone.
+    What holds a secret is not kept. A cache that cannot be read or written is told to `on_warning` once and then left
+    alone.
     """
 
-    def __init__(self, path: Path, on_warning: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, on_warning: Callable[[str], None], redactor: Redactor) -> None:
         self._path = path
+        self._redactor = redactor
         self._on_warning = on_warning
         self._lock = threading.Lock()
         self._unwritten: dict[str, str] = {}
@@ -54,7 +58,9 @@ class ReplyCache:
         return text
 
     def put(self, request: str, kept: str) -> None:
-        """Keep a text of ASCII; written in batches and on `flush`."""
+        """Keep a text of ASCII, unless there is a secret in it; written in batches and on `flush`."""
+        if self._redactor.redact(kept) != kept:
+            return
         with self._lock:
             self._unwritten[request] = kept
             is_full = len(self._unwritten) >= _BATCH

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from promptctl.evaluations.cache import CachedGateway, ReplyCache
+from promptctl.log.redaction import Redactor
 from promptctl.models.gateway import Reply, Request, Usage
 from tests.evaluation_lab import REPLY_COST, Lab, answering
 from tests.openai_server import failure
@@ -57,6 +58,16 @@ class TestAnEvaluation:
         assert lab.asked.count("c0") == 1
         assert lab.asked.count("c1") == 2
 
+    def test_a_reply_with_a_secret_in_it_is_not_kept(self, lab: Lab) -> None:
+        secret = "sk-proj-0123456789abcdefghij"
+        asserts = [{"type": "contains", "value": "is"}]
+        lab.cases(*({"id": n, "inputs": {"ticket": n}, "assert": asserts} for n in ("told", "linked")))
+        lab.server.default = answering({"told": f"it is {secret}", "linked": "it is at https://example.com/"})
+        for _ in range(2):
+            assert lab.one().verdict == "passed"
+        assert sorted(lab.asked) == ["linked", "told", "told"]
+        assert secret.encode() not in (lab.root / ".promptctl/cache.db").read_bytes()
+
     @pytest.mark.parametrize("content", [b"this is no database", b""])
     def test_one_that_is_damaged_is_told_of_and_done_without(self, lab: Lab, content: bytes) -> None:
         lab.many(2)
@@ -90,11 +101,15 @@ class CountingGateway:
         pass
 
 
+def opened(folder: Path) -> ReplyCache:
+    return ReplyCache(folder / "cache.db", lambda warning: pytest.fail(warning), Redactor())
+
+
 def test_a_reply_comes_back_as_it_was_but_for_its_price(tmp_path: Path) -> None:
     request = Request("local/m", [{"role": "user", "content": "hi"}])
     gateway = CountingGateway()
     for _ in range(2):
-        cache = ReplyCache(tmp_path / "cache.db", lambda warning: pytest.fail(warning))
+        cache = opened(tmp_path)
         cached = CachedGateway(gateway, cache)  # type: ignore[arg-type]
         replies = [asyncio.run(cached.complete(request)) for _ in range(2)]
         asyncio.run(cached.close())
@@ -110,7 +125,7 @@ def test_a_reply_comes_back_as_it_was_but_for_its_price(tmp_path: Path) -> None:
 
 
 def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
-    cache = ReplyCache(tmp_path / "cache.db", lambda warning: pytest.fail(warning))
+    cache = opened(tmp_path)
     cache.get("x")
     cache.close()
     assert (tmp_path / "cache.db").stat().st_mode & 0o077 == 0
