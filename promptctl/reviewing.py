@@ -94,7 +94,7 @@ class Reviewing:
             measurements=tuple(measurements),
             settings_differ=differs,
             uses_recordings=measurer.uses_recordings,
-            notes=tuple(_notes(git, found, settings, differs=differs)),
+            notes=(*_notes(git, found, settings, differs=differs), *changes.notes),
             taken_away=gone,
             rule=request.rule,
             arguments=(found.tip, *((found.head,) if found.head else ()), *request.arguments),

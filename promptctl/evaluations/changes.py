@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from promptctl.errors import Problem, PromptNotFound, WorkspaceError
 from promptctl.evaluations.affected import datasets_reached, datasets_testing, prompts_reached
+from promptctl.evaluations.change_notes import change_notes
 from promptctl.evaluations.dataset_changes import compare_sides, inline_side, problems_of, side_of
 from promptctl.evaluations.review import DatasetReview, PromptReview
 from promptctl.formats.names import DATASETS, PROMPTS, SETTINGS, is_dataset, is_recording, prompt_id, prompt_stem
@@ -15,7 +16,7 @@ from promptctl.prompts.prompt import Prompt
 from promptctl.versions.closures import candidate_paths
 from promptctl.versions.diff import diff_prompts
 from promptctl.versions.git import Git
-from promptctl.versions.tree_changes import FileChange, changed_files, renamed_prompts
+from promptctl.versions.tree_changes import FileChange, changed_files, new_links, renamed_prompts
 from promptctl.versions.trees import CommitTree, WorkTree
 
 
@@ -25,7 +26,7 @@ class Changes:
 
     `files` are shared files, with the prompts that pull them in; `recordings` files of recorded replies. `tests` names
     for each prompt to evaluate the datasets to do it over: all of its own where its behaviour is another, else those
-    that changed.
+    that changed. `notes` are of files that none of these shows.
     """
 
     prompts: tuple[PromptReview, ...] = ()
@@ -33,6 +34,7 @@ class Changes:
     files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     recordings: tuple[str, ...] = ()
     tests: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class _Finder:
             files={path: tuple(sorted(set(ids))) for path, ids in sorted(self._shared.items())},
             recordings=tuple(change.path for change in self._changed if is_recording(change.path)),
             tests=self._tests(prompts, datasets),
+            notes=tuple(change_notes(self._changed, new_links(self._base, self._head), prompts)),
         )
 
     # --- prompts ---------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from promptctl.errors import WorkspaceError
 from promptctl.formats.names import DATASETS, PROMPTS, SETTINGS, prompt_id
 from promptctl.versions.objects import is_object_id
-from promptctl.versions.trees import CommitTree, WorkTree
+from promptctl.versions.trees import CommitTree, WorkTree, blob_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +38,23 @@ def changed_files(base: CommitTree, head: CommitTree | WorkTree) -> list[FileCha
         for path in sorted({*before, *after})
         if before.get(path) != after.get(path)
     ]
+
+
+def new_links(base: CommitTree, head: CommitTree | WorkTree) -> list[str]:
+    """The symbolic links and submodules below `prompts/` and `datasets/` that base does not have so; sorted by path."""
+    before, after = _links(base, base.commit), _links(head, base.commit)
+    return sorted(path for path, target in after.items() if before.get(path) != target)
+
+
+def _links(tree: CommitTree | WorkTree, like: str) -> dict[str, str]:
+    """Path to the id of what the link says."""
+    if isinstance(tree, CommitTree):
+        return {path: id_ for folder in _FOLDERS for path, id_ in tree.links(folder).items()}
+    return {
+        path: blob_id(os.fsencode((tree.root / path).readlink()), like)
+        for folder in _FOLDERS
+        for path in tree.links(folder)
+    }
 
 
 def is_changed(base: CommitTree, head: CommitTree | WorkTree, path: str) -> bool:

@@ -84,6 +84,18 @@ class WorkTree:
             found += [start + name for name in files]
         return sorted(found)
 
+    def links(self, folder: str) -> list[str]:
+        """Every link at or below a top-level folder, whatever it leads to, sorted."""
+        top = self.root / folder
+        if top.is_symlink():
+            return [folder]
+        found = []
+        for parent, folders, files in os.walk(top):
+            folders[:] = [name for name in folders if name != ".git"]
+            paths = [Path(parent) / name for name in (*folders, *files)]
+            found += [path.relative_to(self.root).as_posix() for path in paths if path.is_symlink()]
+        return sorted(found)
+
 
 class CommitTree:
     """The files of one commit. `prefix` is the workspace's path below the repository's root (`""` or `apps/bot/`).
@@ -141,6 +153,10 @@ class CommitTree:
     def blobs(self, folder: str) -> dict[str, str]:
         """The blob id of each regular file below a top-level folder, by path."""
         return {path: id_ for path, (mode, id_) in self._listing(folder).items() if mode in _REGULAR}
+
+    def links(self, folder: str) -> dict[str, str]:
+        """The object id of each link and submodule at or below a top-level folder, by path."""
+        return {path: id_ for path, (mode, id_) in self._listing(folder).items() if mode not in _REGULAR}
 
     def _file(self, path: str, listing: dict[str, tuple[str, str]]) -> str:
         """The blob id of a file that can be read."""

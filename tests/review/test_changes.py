@@ -99,6 +99,36 @@ def test_a_rename_and_an_edit_in_one_commit_are_followed_by_formerly(pull: Pull)
     assert (found["kind"], found["former_id"]) == ("renamed", "other")
 
 
+def test_a_rename_with_an_edit_that_nothing_follows_is_hinted_at(pull: Pull) -> None:
+    pull.git("rm", "--quiet", "prompts/triage.prompt.yaml")
+    pull.write("prompts/sort.prompt.yaml", TRIAGE.replace("Say one word.", "Say one short word."))
+    pull.write("prompts/fresh.prompt.yaml", "messages: [{role: user, content: Nothing like any other}]\n")
+    pull.commit()
+    (note,) = pull.data(is_evaluated=False)["notes"]
+    assert note == (
+        "sort says nearly what triage said, which was removed: with `formerly: [triage]` in prompts/sort.prompt.yaml "
+        "it would be a rename, and compared"
+    )
+    pull.edit("prompts/sort.prompt.yaml", "name: Triage", "name: Triage\nformerly: [triage]")
+    data = pull.data(is_evaluated=False)
+    assert (prompt_of(data, "sort")["former_id"], data["notes"]) == ("triage", [])
+
+
+@pytest.mark.parametrize("is_committed", [True, False])
+def test_files_that_are_not_reviewed_are_named(pull: Pull, is_committed: bool) -> None:
+    pull.edit("prompts/other.prompt.yaml", "Something", "Anything")
+    pull.write("prompts/My triage.prompt.yaml", GREET)
+    (pull.root / "prompts/alias.prompt.yaml").symlink_to("greet.prompt.yaml")
+    (pull.root / "datasets/more").symlink_to("../prompts")
+    if is_committed:
+        pull.commit("Links")
+    named, links = pull.data(is_evaluated=False)["notes"]
+    assert named.startswith("'prompts/My triage.prompt.yaml' is not reviewed, as no prompt can be called so: an id is")
+    assert links == "not reviewed, as no link is ever followed: 'datasets/more', 'prompts/alias.prompt.yaml'"
+    if is_committed:
+        assert pull.data(base="HEAD", head="HEAD", is_evaluated=False)["notes"] == []
+
+
 def test_the_cases_of_a_dataset_are_told_apart(pull: Pull) -> None:
     pull.dataset(*(case(n) for n in range(1, 7)), case(7, "refund"), case(9))
     pull.commit()
