@@ -1,8 +1,9 @@
 """Rewrites a file of ours as everybody writes it: literal blocks, stable order of keys, comments where they were.
 
-Texts of several lines become literal blocks, since one inserted word then changes one line; top-level keys stand in the
-order of the file kind's JSON Schema, each with the comments above it. Nothing else of the text is touched, and the
-result is read back: a file whose data would not be the same to the last character is refused.
+Texts of several lines become literal blocks, since one inserted word then changes one line; a folded block (`>`) is
+readable as it is, and was wrapped by hand for a reason. Top-level keys stand in the order of the file kind's JSON
+Schema, each with the comments above it. Nothing else of the text is touched, and the result is read back: a file whose
+data would not be the same to the last character is refused.
 """
 
 from __future__ import annotations
@@ -36,7 +37,6 @@ class _Scalar:
     end_line: int
     end_column: int
     indent: int
-    is_folded: bool
 
 
 def format_file(data: bytes, path: str, kind: Kind) -> bytes:
@@ -96,7 +96,7 @@ def _with_literals(text: str, says_the_same: _Check) -> str:
 
 
 def _long_scalars(text: str) -> Iterator[_Scalar]:
-    """The values of several lines that stand in block collections and are not literal blocks already."""
+    """The values of several lines that stand in block collections, quoted or plain."""
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -117,12 +117,12 @@ def _long_scalars(text: str) -> Iterator[_Scalar]:
             flow -= bool(flow and not _is_block_end(event))
         elif isinstance(event, yaml.ScalarEvent):
             is_value = _count_value(open_)
-            if is_value and not flow and "\n" in event.value.rstrip("\n") and event.style != "|":
+            if is_value and not flow and "\n" in event.value.rstrip("\n") and event.style not in ("|", ">"):
                 start: Any = event.start_mark
                 end: Any = event.end_mark
                 indent = int(str(open_[-1][1])) if open_ else 0
                 value = event.value.translate(restore)
-                yield _Scalar(value, start.line, start.column, end.line, end.column, indent, event.style == ">")
+                yield _Scalar(value, start.line, start.column, end.line, end.column, indent)
 
 
 def _is_block_end(event: Any) -> bool:
@@ -151,18 +151,10 @@ def _replaced(text: str, scalars: Sequence[_Scalar]) -> str:
 
 def _replace(lines: list[str], scalar: _Scalar) -> None:
     first, end = scalar.start_line, scalar.end_line
-    before, opening = lines[first][: scalar.start_column].rstrip(), lines[first][scalar.start_column :]
+    before = lines[first][: scalar.start_column].rstrip()
     body = scalar.value
     chomp = "-" if not body.endswith("\n") else "+" if body.endswith("\n\n") or not body.strip("\n") else ""
-    if scalar.is_folded:
-        # A block ends where the next line begins. Blank lines behind it are no part of the text unless it keeps them.
-        comment = opening.partition("#")[2]
-        end += bool(scalar.end_column)
-        while chomp != "+" and not lines[end - 1].strip():
-            end -= 1
-    else:
-        comment = lines[end][scalar.end_column :].partition("#")[2]
-        end += 1
+    comment = lines[end][scalar.end_column :].partition("#")[2]
     if not before and lines[first - 1].rstrip().endswith((":", "-")):  # the text begins on a line of its own
         first -= 1
         before = lines[first].rstrip()
@@ -170,7 +162,7 @@ def _replace(lines: list[str], scalar: _Scalar) -> None:
     head = f"{before} |{sign}{chomp}" + (f" #{comment}" if comment else "")
     pad = " " * (scalar.indent + _STEP)
     content = body[:-1] if body.endswith("\n") else body
-    lines[first:end] = [head, *(pad + line if line else "" for line in content.split("\n"))]
+    lines[first : end + 1] = [head, *(pad + line if line else "" for line in content.split("\n"))]
 
 
 def _in_order(text: str, order: Sequence[str]) -> str:

@@ -37,7 +37,6 @@ def test_the_modeline_stays_first() -> None:
 @pytest.mark.parametrize(
     "written",
     [
-        ">-\n      one\n      word\n\n      two",
         '"one word\\ntwo"',
         "'one word\n\n      two'",
         "one\n      word\n\n      two",
@@ -55,10 +54,12 @@ def test_a_comment_behind_a_text_is_kept() -> None:
     assert formatted(text) == "messages:\n  - role: user\n    content: | # why\n      one\n      two\n"
 
 
-def test_a_folded_text_keeps_its_comment_and_leaves_the_next_keys_where_it_is() -> None:
-    text = "description: > # why\n  one\n  two\n\n  three\n\n# of the messages\n" + MESSAGES
-    new = "description: | # why\n  one two\n  three\n\n# of the messages\n" + MESSAGES
-    assert formatted(text) == new
+@pytest.mark.parametrize("sign", [">", ">-", ">2"])
+def test_a_folded_text_stays_as_it_was_wrapped(sign: str) -> None:
+    text = f"description: {sign} # why\n  one\n  two\n\n  three\n\n# of the messages\n" + MESSAGES
+    assert formatted(text) == text
+    moved = f"{MESSAGES}# why\ndescription: {sign}\n  one\n  two\n\n  three\n"
+    assert formatted(moved) == f"# why\ndescription: {sign}\n  one\n  two\n\n  three\n{MESSAGES}"
 
 
 def test_a_text_on_a_line_of_its_own_begins_behind_its_key() -> None:
@@ -76,9 +77,8 @@ def test_what_yaml_1_1_takes_for_the_end_of_a_line_stays_as_it_is_written(broken
 def test_blank_lines_that_belong_to_a_text_stay() -> None:
     kept = MESSAGES + "metadata:\n  a: |+\n    one\n\n\n"
     assert formatted(kept) == kept
-    assert formatted(MESSAGES + "metadata:\n  a: >+\n    one\n\n    two") == MESSAGES + (
-        "metadata:\n  a: |-\n    one\n    two\n"
-    )
+    folded = MESSAGES + "metadata:\n  a: >+\n    one\n\n    two"
+    assert formatted(folded) == folded
 
 
 def test_many_texts_are_checked_together(monkeypatch: pytest.MonkeyPatch) -> None:
