@@ -7,10 +7,11 @@ import json
 import os
 import sqlite3
 import threading
-from dataclasses import fields
+from dataclasses import fields, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
 
+from promptctl.evaluations.sharing import Sharing
 from promptctl.models.gateway import Delta, Embeddings, Endpoint, Gateway, Reply, Request, Usage
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ _KEPT = (
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 _usage_values = attrgetter(*(each.name for each in fields(Usage)))
 T = TypeVar("T")
+Reused = TypeVar("Reused", Reply, Embeddings)
 
 
 class ReplyCache:
@@ -97,23 +99,24 @@ class ReplyCache:
 
 
 class CachedGateway:
-    """A gateway that answers from the cache where it can. A reused reply costs 0 and says so in its `source`."""
+    """A gateway that answers from the cache where it can. A reused reply costs 0 and says so in its `source`.
+
+    So does a reply to an equal request that was under way at the same time, which is asked once.
+    """
 
     def __init__(self, gateway: Gateway, cache: ReplyCache) -> None:
         self._gateway = gateway
         self._cache = cache
+        self._replies: Sharing[Reply] = Sharing()
+        self._embeddings: Sharing[Embeddings] = Sharing()
 
     async def complete(self, request: Request) -> Reply:
         """The kept reply, or else the model's, which is then kept."""
         digest = request.digest()
-        text = self._cache.get(digest)
-        kept = None if text is None else _reply(text)
-        if kept is not None:
-            return kept
-        reply = await self._gateway.complete(request)
-        if reply.source == "model":
-            self._cache.put(digest, _kept_reply(reply))
-        return reply
+        reply, is_shared = await self._replies.ask(
+            digest, lambda: self._kept(digest, _reply), lambda: self._asked(digest, request)
+        )
+        return _reused(reply) if is_shared else reply
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
         """Evaluations never stream; passed through."""
@@ -123,19 +126,30 @@ class CachedGateway:
     async def embed(self, model: str, texts: Sequence[str], *, timeout_s: float, endpoint: Endpoint) -> Embeddings:
         """The kept embeddings of the same texts, or else the model's, which are then kept."""
         digest = hashlib.sha256(_ENCODER.encode(["embed", model, list(texts)]).encode()).hexdigest()
-        text = self._cache.get(digest)
-        kept = None if text is None else _embeddings(text)
-        if kept is not None:
-            return kept
-        found = await self._gateway.embed(model, texts, timeout_s=timeout_s, endpoint=endpoint)
-        if found.source == "model":
-            self._cache.put(digest, _kept_embeddings(found))
-        return found
+
+        async def asked() -> Embeddings:
+            found = await self._gateway.embed(model, texts, timeout_s=timeout_s, endpoint=endpoint)
+            if found.source == "model":
+                self._cache.put(digest, _kept_embeddings(found))
+            return found
+
+        found, is_shared = await self._embeddings.ask(digest, lambda: self._kept(digest, _embeddings), asked)
+        return _reused(found) if is_shared else found
 
     async def close(self) -> None:
         """Write the cache and close the gateway behind."""
         self._cache.close()
         await self._gateway.close()
+
+    def _kept(self, digest: str, read: Callable[[str], T | None]) -> T | None:
+        text = self._cache.get(digest)
+        return None if text is None else read(text)
+
+    async def _asked(self, digest: str, request: Request) -> Reply:
+        reply = await self._gateway.complete(request)
+        if reply.source == "model":
+            self._cache.put(digest, _kept_reply(reply))
+        return reply
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -152,6 +166,13 @@ def _write(connection: sqlite3.Connection, rows: Sequence[tuple[str, str]]) -> N
     connection.execute("BEGIN IMMEDIATE")
     with connection:
         connection.executemany("INSERT OR REPLACE INTO replies (request, reply) VALUES (?, ?)", rows)
+
+
+def _reused(found: Reused) -> Reused:
+    """What the model said to an equal request, at no cost."""
+    if found.source != "model":
+        return found
+    return replace(found, source="cache", cost_nano_usd=0, full_cost_nano_usd=found.cost_nano_usd, price_source="cache")
 
 
 def _kept_reply(reply: Reply) -> str:

@@ -46,7 +46,7 @@ class Limiter:
     async def acquire(self) -> float:
         """Wait for a place, and give the moment when it was had, by the clock."""
         if not self._is_free():
-            with _time_stands_still():
+            with time_stands_still():
                 while not self._is_free():
                     await self._wait()
         self.under_way += 1
@@ -156,7 +156,7 @@ class LimitedGateway:
 
 
 @contextmanager
-def _time_stands_still() -> Iterator[None]:
+def time_stands_still() -> Iterator[None]:
     """Within it the case's deadline does not come nearer."""
     deadline = DEADLINE.get()
     due = None if deadline is None or deadline.expired() else deadline.when()

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from promptctl.errors import ProviderFailed
 from promptctl.evaluations.cache import CachedGateway, ReplyCache
 from promptctl.log.redaction import Redactor
 from promptctl.models.gateway import Reply, Request, Usage
-from tests.evaluation_lab import REPLY_COST, Lab, answering
+from tests.evaluation_lab import REPLY_COST, Lab, answering, slowly
 from tests.openai_server import failure
 
 
@@ -105,6 +106,23 @@ def opened(folder: Path) -> ReplyCache:
     return ReplyCache(folder / "cache.db", lambda warning: pytest.fail(warning), Redactor())
 
 
+class HeldGateway(CountingGateway):
+    """Answers once it may; the first `failures` requests with an error."""
+
+    def __init__(self, failures: int = 0) -> None:
+        super().__init__()
+        self.held = asyncio.Event()
+        self._failures = failures
+
+    async def complete(self, request: Request) -> Reply:
+        reply = await super().complete(request)
+        is_failure = self.asked <= self._failures
+        await self.held.wait()
+        if is_failure:
+            raise ProviderFailed("it broke")
+        return reply
+
+
 def test_a_reply_comes_back_as_it_was_but_for_its_price(tmp_path: Path) -> None:
     request = Request("local/m", [{"role": "user", "content": "hi"}])
     gateway = CountingGateway()
@@ -129,3 +147,65 @@ def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
     cache.get("x")
     cache.close()
     assert (tmp_path / "cache.db").stat().st_mode & 0o077 == 0
+
+
+class TestEqualRequestsAtTheSameTime:
+    """The first one asks; the others wait for its reply."""
+
+    async def together(self, gateway: CountingGateway, tmp_path: Path, count: int = 3) -> list[asyncio.Task[Reply]]:
+        cached = CachedGateway(gateway, opened(tmp_path))  # type: ignore[arg-type]
+        request = Request("local/m", [{"role": "user", "content": "hi"}])
+        tasks = [asyncio.create_task(cached.complete(request)) for _ in range(count)]
+        await asyncio.sleep(0)
+        return tasks
+
+    def test_one_pays_and_the_others_say_that_they_did_not(self, tmp_path: Path) -> None:
+        gateway = HeldGateway()
+
+        async def run() -> list[Reply]:
+            tasks = await self.together(gateway, tmp_path)
+            gateway.held.set()
+            return await asyncio.gather(*tasks)
+
+        first, *others = asyncio.run(run())
+        assert (gateway.asked, first.source, first.cost_nano_usd) == (1, "model", 7)
+        assert {(each.source, each.cost_nano_usd, each.full_cost_nano_usd) for each in others} == {("cache", 0, 7)}
+
+    def test_a_failure_is_not_shared(self, tmp_path: Path) -> None:
+        gateway = HeldGateway(failures=1)
+
+        async def run() -> list[Reply | BaseException]:
+            tasks = await self.together(gateway, tmp_path)
+            gateway.held.set()
+            return await asyncio.gather(*tasks, return_exceptions=True)
+
+        failed, *others = asyncio.run(run())
+        assert isinstance(failed, ProviderFailed)
+        assert gateway.asked == 2
+        assert sorted(each.source for each in others if isinstance(each, Reply)) == ["cache", "model"]
+
+    @pytest.mark.parametrize(("cancelled", "asked"), [(0, 2), (1, 1)])
+    def test_one_that_is_cancelled_takes_nothing_from_the_others(
+        self, tmp_path: Path, cancelled: int, asked: int
+    ) -> None:
+        gateway = HeldGateway()
+
+        async def run() -> list[Reply]:
+            tasks = await self.together(gateway, tmp_path)
+            tasks.pop(cancelled).cancel()
+            await asyncio.sleep(0)
+            gateway.held.set()
+            return await asyncio.gather(*tasks)
+
+        replies = asyncio.run(run())
+        assert sorted(reply.source for reply in replies) == ["cache", "model"]
+        assert gateway.asked == asked
+
+    def test_an_evaluation_with_the_cache_pays_once_and_one_without_it_each_time(self, lab: Lab) -> None:
+        lab.cases(*({"id": f"c{n}", "inputs": {"ticket": "same"}, "expected": "same"} for n in range(4)))
+        lab.server.default = slowly(0.05)
+        found = lab.one()
+        assert (len(lab.asked), found.summary.cost_nano_usd) == (1, REPLY_COST)
+        assert found.summary.reply_sources == {"model": 1, "cache": 3}
+        lab.one(is_cached=False)
+        assert len(lab.asked) == 5
