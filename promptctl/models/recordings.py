@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class RecordedReplies:
         self._places: dict[bytes, int] = {}
         self._handwritten: dict[bytes, Entry] = {}
         self._stamp: tuple[tuple[str, int, int], ...] | None = None
+        self._models: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self._places) + len(self._handwritten)
@@ -44,6 +46,14 @@ class RecordedReplies:
             self._index()
             found = self._look_up(digest)
         return found
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models of which there are replies, the one with most of them first; reads all files, once."""
+        if self._models is None:
+            counts = Counter(entry["model"] for entry in self._entries())
+            self._models = tuple(model for model, _ in counts.most_common())
+        return self._models
 
     def problems(self) -> list[Problem]:
         """Everything that is wrong in the files, each with file and line; reads all of them."""
@@ -75,6 +85,7 @@ class RecordedReplies:
 
     def _index(self) -> None:
         stamp = self._current_stamp()
+        self._models = None
         self._files, self._places, self._handwritten = self._list(), {}, {}
         problems: list[Problem] = []
         for position, file in enumerate(self._files):
@@ -105,6 +116,16 @@ class RecordedReplies:
             self._handwritten.pop(_key(digest), None)
             self._places[_key(digest)] = base | offset
         return problems
+
+    def _entries(self) -> Iterator[Entry]:
+        for file in self._list():
+            if file.suffix == ".jsonl":
+                for _, number, line in _lines(file):
+                    entry = read_line(line, _place(file, number))[0]
+                    if entry is not None:
+                        yield entry
+            else:
+                yield from read_handwritten(file.read_bytes(), str(_place(file)))[0]
 
     def _list(self) -> list[Path]:
         if not self._folder.is_dir():

@@ -16,6 +16,7 @@ from promptctl.models.recorded_reply import entry_of, reply_of
 from promptctl.models.recordings import RecordedReplies, RecordingFile
 
 PREFIX = "replay/"
+_MOST_NAMED = 3
 
 
 def recorded_model(model: str) -> str:
@@ -118,13 +119,22 @@ class Replay:
         digest = digest_for(request)
         entry = self._replies.find(digest)
         if entry is None:
-            count = len(self._replies)
-            among = f"none of the {count} in {RECORDINGS} is of this request" if count else f"{RECORDINGS} has none"
             raise ReplyNotRecorded(
-                f"no reply of {model} was recorded for this request: {among}",
+                f"no reply of {model} was recorded for this request: {self._what_there_is(model)}",
                 hint=f"record it with: promptctl run PROMPT --model {model} --record; its digest is {digest}",
             )
         return replace(reply_of(entry), latency_ms=(time.perf_counter() - started) * 1000)
+
+    def _what_there_is(self, model: str) -> str:
+        """Which replies are recorded, where none is the one wanted; of another model also how to ask for its."""
+        count, models = len(self._replies), self._replies.models
+        if not count:
+            return f"{RECORDINGS} has none"
+        if model in models:
+            return f"none of the {count} in {RECORDINGS} is of this request"
+        more = f" and {len(models) - _MOST_NAMED} more" if len(models) > _MOST_NAMED else ""
+        named = ", ".join(models[:_MOST_NAMED])
+        return f"the {count} in {RECORDINGS} are of {named}{more}; for their replies give -m {PREFIX}{models[0]}"
 
 
 class Recording:

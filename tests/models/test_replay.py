@@ -91,13 +91,24 @@ def test_a_recording_is_one_line_that_says_what_it_is(folder: Path) -> None:
         {"tools": ()},
         {"response_format": {"type": "json_object"}},
         {"repeat": 1},
-        {"model": "openai/gpt-4o"},
     ],
 )
 def test_a_request_that_differs_has_no_reply(folder: Path, change: dict[str, Any]) -> None:
     record(folder / "x.jsonl", REQUEST, REPLY)
     with pytest.raises(ReplyNotRecorded, match="none of the 1 in datasets/recordings is of this request"):
         find(folder, replace(REQUEST, **change))
+
+
+def test_replies_of_other_models_are_named_with_the_way_to_them(folder: Path) -> None:
+    record(folder / "x.jsonl", replace(REQUEST, model="replay/sample"), REPLY)
+    record(folder / "x.jsonl", replace(REQUEST, model="replay/sample", repeat=1), REPLY)
+    record(folder / "x.jsonl", replace(REQUEST, model="openai/gpt-4o"), REPLY)
+    with pytest.raises(ReplyNotRecorded) as caught:
+        find(folder)
+    assert caught.value.message == (
+        "no reply of openai/gpt-4o-mini was recorded for this request: "
+        "the 3 in datasets/recordings are of sample, openai/gpt-4o; for their replies give -m replay/sample"
+    )
 
 
 def test_timeout_and_endpoint_make_no_difference(folder: Path) -> None:
