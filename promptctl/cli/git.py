@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from promptctl._version import __version__
 from promptctl.cli import options
 from promptctl.cli.output import say, tell
 from promptctl.errors import GitError, InvalidFiles, UsageError
@@ -29,7 +31,7 @@ def install(context: typer.Context) -> None:
     if git is None:
         raise GitError("the workspace is not in a Git repository", hint="git init")
     # Where this program is gone one day, Git shows plain files instead of failing.
-    shown = f'f() {{ {_program()} git textconv "$1" 2>/dev/null || cat "$1"; }}; f'
+    shown = f'f() {{ {_program()} git textconv {_made_by(__version__)} "$1" 2>/dev/null || cat "$1"; }}; f'
     git.run(["config", "--local", f"diff.{DRIVER}.textconv", shown])
     git.run(["config", "--local", f"diff.{DRIVER}.cachetextconv", "true"])
     _forget(git)
@@ -63,6 +65,7 @@ def uninstall(context: typer.Context) -> None:
 @app.command("textconv")
 def textconv(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A prompt file, as Git hands it over.")],
+    made_by: Annotated[str | None, typer.Option("--made-by", hidden=True)] = None,
 ) -> None:
     """Print a prompt file as Git is to show it. A file that cannot be read is printed as it is."""
     from promptctl.prompts.readable import readable
@@ -75,10 +78,31 @@ def textconv(
         sys.stdout.buffer.write(readable(data).encode(errors="surrogateescape"))
     except InvalidFiles:
         sys.stdout.buffer.write(data)
+    if made_by is not None and made_by != __version__:
+        _renew(made_by)
 
 
 def _attributes(git: Git) -> Path:
     return Path(git.run(["rev-parse", "--path-format=absolute", "--git-path", "info/attributes"]).text)
+
+
+def _made_by(version: str) -> str:
+    return f"--made-by {version}"
+
+
+def _renew(made_by: str) -> None:
+    """Let Git keep nothing that another version rendered: it forgets all that another command than today's gave."""
+    from promptctl.versions.git import Git
+
+    with suppress(GitError, OSError):
+        git = Git.open(Path.cwd())
+        if git is None:
+            return
+        key = f"diff.{DRIVER}.textconv"
+        command = git.run(["config", "--local", "--get", key], check=False).text
+        if _made_by(made_by) in command:
+            git.run(["config", "--local", key, command.replace(_made_by(made_by), _made_by(__version__))])
+        git.close()
 
 
 def _forget(git: Git) -> None:

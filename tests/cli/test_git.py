@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from promptctl._version import __version__
 from promptctl.cli import git as module
 from tests.cli.conftest import Cli, commit, git, write
 
@@ -72,6 +73,23 @@ def test_without_the_program_git_shows_plain_files(
     cli("git", "install")
     write(root, "prompts/greet.prompt.yaml", PROMPT.format("hello", 1))
     assert "+parameters: {temperature: 1}" in git(root, "diff")
+
+
+def test_what_another_version_showed_is_not_shown_from_the_cache(
+    cli: Cli, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "__version__", "0.0.1")
+    cli("git", "install")
+    monkeypatch.undo()
+    monkeypatch.chdir(root)
+    write(root, "prompts/greet.prompt.yaml", PROMPT.format("hello", 1))
+    commit(root, "Warm")
+    git(root, "log", "-p")
+    assert f"git textconv --made-by {__version__} " in git(root, "config", "diff.promptctl.textconv")
+    kept = git(root, "rev-parse", "refs/notes/textconv/promptctl")
+    assert "temperature  1" in git(root, "log", "-p")
+    assert git(root, "rev-parse", "refs/notes/textconv/promptctl") != kept
+    assert "--made-by 0.0.1" not in git(root, "log", "-1", "--format=%B", "refs/notes/textconv/promptctl")
 
 
 def test_uninstalling_leaves_nothing_behind_and_other_lines_alone(cli: Cli, root: Path) -> None:
