@@ -23,11 +23,11 @@ from promptctl.evaluations.datasets import Dataset
 from promptctl.evaluations.earlier import Evaluated, failed_cases, last_evaluation
 from promptctl.evaluations.evaluation import Bench, Evaluation, Plan, begin, finish
 from promptctl.evaluations.evaluator import Limits, Progress
-from promptctl.evaluations.finding import dataset_path, datasets_of
+from promptctl.evaluations.finding import dataset_path, datasets_of, is_meant_for
 from promptctl.evaluations.judging import chosen_judge
 from promptctl.evaluations.selection import Choosing, Selection, choose
 from promptctl.evaluations.target import Target
-from promptctl.formats.names import DATASETS
+from promptctl.formats.names import DATASETS, prompt_id
 from promptctl.log.evaluations import update_evaluation
 from promptctl.log.ids import new_id
 from promptctl.log.results import EvaluationRow
@@ -48,7 +48,8 @@ class EvaluationRequest:
     """What to evaluate and how.
 
     Every prompt of `refs` is asked of every one of `models` (the prompt's own where there are none) over each of its
-    datasets, or those of them that `datasets` names by path; a prompt's own path names the tests in its file.
+    datasets, or over those that `datasets` names by path; a prompt's own path names the tests in its file. With several
+    prompts a dataset that names prompts is used for those alone.
     `at_least` of `repeats` must pass for a case to pass. `only_failed` leaves what did not pass the last time, or in
     the evaluation of id `failed_of`. `is_replayed` answers from recordings alone; `is_recorded` writes each reply to
     them. `only_own_datasets` leaves out for each prompt what does not test it. `is_estimate` asks nothing, so that no
@@ -366,13 +367,22 @@ class Evaluating:
         """The prompt's datasets, checked; of the workspace's own tree whatever the version."""
         tree = self._parts.tree
         own = at_version.prompt.path if at_version.prompt.inline_dataset is not None else None
+        others = {ref.partition("@")[0] for ref in self._request.refs} - {at_version.prompt.id}
         wanted = [
-            name if name == own else dataset_path(tree, name, self._parts.inside) for name in self._request.datasets
+            name if name == own or prompt_id(name) in others else dataset_path(tree, name, self._parts.inside)
+            for name in self._request.datasets
         ]
         paths = wanted
         if not wanted or self._request.only_own_datasets:
             named = [each.header.path for each in datasets_of(tree) if at_version.prompt.id in each.header.prompts]
             paths = [path for path in wanted if path in (*named, own)] if wanted else named
+        elif others:
+            paths = [path for path in wanted if path == own or is_meant_for(tree, path, at_version.prompt.id)]
+            if not paths:
+                raise UsageError(
+                    f"none of the datasets that are named is for {at_version.prompt.id}",
+                    hint=f"name it under their `prompts:`, or evaluate {at_version.prompt.id} by itself",
+                )
         datasets = [self._open(path, at_version) for path in paths]
         inline = Dataset.of_prompt(at_version.prompt, tree) if not wanted else None
         if inline is not None:

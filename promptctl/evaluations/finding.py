@@ -41,16 +41,24 @@ def dataset_path(tree: Tree, name: str, inside: Callable[[str], str]) -> str:
     )
 
 
+def is_meant_for(tree: Tree, path: str, prompt: str) -> bool:
+    """Whether a dataset may be used for that prompt among several: where it names it, or none. No prompt's file is."""
+    if prompt_stem(path) is not None:
+        return False
+    prompts = Dataset.open(tree, path, is_read_only=True).header.prompts
+    return not prompts or prompt in prompts
+
+
 def tested_prompts(tree: Tree) -> dict[str, list[str]]:
     """Prompt id to the paths of the datasets that test it, sorted by id; a prompt's own tests stand under its path."""
     found: dict[str, list[str]] = {}
     for dataset in datasets_of(tree):
         for prompt in dataset.header.prompts:
             found.setdefault(prompt, []).append(dataset.header.path)
-    for prompt_id, path in prompt_paths(tree).items():
+    for id_, path in prompt_paths(tree).items():
         try:
-            if load_prompt(tree, prompt_id).inline_dataset is not None:
-                found.setdefault(prompt_id, []).append(path)
+            if load_prompt(tree, id_).inline_dataset is not None:
+                found.setdefault(id_, []).append(path)
         except InvalidFiles:
             continue
     return dict(sorted(found.items()))

@@ -336,6 +336,28 @@ class TestVersionsAndModels:
         found = cli("eval", "--all", "-d", "other", "--json").json
         assert [(each["prompt"], each["dataset"]) for each in found] == [("other", "datasets/other.yaml")]
 
+    def test_of_several_prompts_each_gets_the_datasets_that_are_meant_for_it(self, lab: Lab, cli: Cli) -> None:
+        def pairs(*arguments: str) -> list[tuple[str, str]]:
+            found = cli("eval", *arguments, "--json").json
+            return [(each["prompt"], each["dataset"].removeprefix("datasets/")) for each in found]
+
+        case = {"id": "a", "inputs": {"ticket": "x"}, "expected": "x"}
+        lab.many(1)
+        lab.write("prompts/other.prompt.yaml", PROMPT)
+        lab.cases(case, name="other", prompts=["other"])
+        lab.write("datasets/any.yaml", json.dumps({"cases": [case]}))
+        assert pairs("triage", "other", "-d", "triage", "-d", "other", "-d", "any") == [
+            ("triage", "triage.yaml"),
+            ("triage", "any.yaml"),
+            ("other", "other.yaml"),
+            ("other", "any.yaml"),
+        ]
+        for names in (["other"], ["other", "triage"]):
+            assert cli("eval", *names, "-d", "prompts/other.prompt.yaml").exit_code == 2, "it holds no tests"
+        assert pairs("other", "-d", "triage") == [("other", "triage.yaml")], "alone, what is named holds"
+        ran = cli("eval", "triage", "other", "-d", "other")
+        assert (ran.exit_code, "none of the datasets that are named is for triage" in ran.err) == (2, True)
+
     def test_parameters_go_to_the_model(self, lab: Lab, cli: Cli) -> None:
         lab.many(1)
         cli("eval", "triage", "-p", "temperature=0.3", "-p", 'stop=["x"]')
