@@ -114,6 +114,8 @@ class Evaluating:
         self._judges: dict[str, tuple[Prompt, Version]] = {}
         self._is_stopped = False
         self._unfinished: list[EvaluationRow] = []
+        self._never_evaluated: list[UsageError] = []
+        self._has_earlier = False
 
     def plans(self) -> list[Plan]:
         """What will be done, with every dataset checked to its last row.
@@ -133,6 +135,10 @@ class Evaluating:
                 self._check_judges(dataset)
                 plans += self._plans_of(at_version, dataset, choosing, {"ref": ref, "group": group} | self._spec())
         choosing.finish()
+        if not plans and self._never_evaluated and not self._has_earlier:
+            raise self._never_evaluated[0]
+        for error in self._never_evaluated:
+            self._parts.warn(f"{error.message}, and is left out")
         if not plans:
             raise UsageError("every case passed the last time", hint="leave --failed out to evaluate all")
         return plans
@@ -260,7 +266,7 @@ class Evaluating:
             model, of_plan, part = name, chosen, spec
             if request.only_failed:
                 wanted = Evaluated(prompt.id, dataset.header.path, name if request.models else None)
-                row = last_evaluation(self._parts.log, wanted, request.failed_of)
+                row = self._earlier(wanted)
                 if row is None:
                     continue
                 failed = failed_cases(self._parts.log, row)
@@ -278,6 +284,19 @@ class Evaluating:
                     at_least=request.at_least,
                     spec=part,
                 )
+
+    def _earlier(self, wanted: Evaluated) -> EvaluationRow | None:
+        """The evaluation whose failures are wanted; None where that is of something else, or there was none yet."""
+        named = self._request.failed_of
+        try:
+            row = last_evaluation(self._parts.log, wanted, named)
+        except UsageError as error:
+            if named is not None:
+                raise
+            self._never_evaluated.append(error)
+            return None
+        self._has_earlier = True
+        return row
 
     def _is_inactive(self, prompt: Prompt) -> bool:
         """Whether the prompt refuses to run; asked for by itself that is an error, among others it is left out."""

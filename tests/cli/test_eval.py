@@ -403,6 +403,22 @@ class TestFailed:
         assert asked("--failed") == ["c1", "c4"]
         assert asked("triage", "--failed", "--case", "c4") == ["c4"]
 
+    def test_what_was_never_evaluated_is_left_out_and_said(self, lab: Lab, cli: Cli) -> None:
+        lab.many(3)
+        lab.write("prompts/other.prompt.yaml", PROMPT)
+        lab.cases({"id": "a", "inputs": {"ticket": "x"}, "expected": "x"}, name="other", prompts=["other"])
+        ran = cli("eval", "--all", "--failed")
+        assert (ran.exit_code, "other has not been evaluated on datasets/other.yaml yet" in ran.err) == (2, True)
+        lab.server.default = answering({"c1": "wrong"})
+        cli("eval", "triage")
+        ran = cli("eval", "--all", "--failed", "--json")
+        assert [(each["prompt"], each["cases"]) for each in ran.json] == [("triage", 1)]
+        assert "other has not been evaluated on datasets/other.yaml yet, and is left out" in ran.err
+        lab.server.default = answering({})
+        cli("eval", "triage", "--no-cache")
+        ran = cli("eval", "--all", "--failed")
+        assert (ran.exit_code, "every case passed the last time" in ran.err) == (2, True)
+
     def test_on_another_model_than_the_prompts_own(self, lab: Lab, cli: Cli) -> None:
         lab.many(3)
         lab.server.default = answering({"c1": "wrong"})
