@@ -52,6 +52,17 @@ INTERRUPTED = 130
 BROKEN_PIPE = 141
 
 
+def printable(name: str) -> str:
+    """The name of a file with the characters that would be no part of a line, an end of it among them, escaped.
+
+    >>> printable("a\\nb")
+    'a\\\\nb'
+    """
+    if name.isprintable():
+        return name
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name)
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where in the user's files: a path relative to the workspace, with line and column counted from 1."""
@@ -61,7 +72,7 @@ class Place:
     column: int | None = None
 
     def __str__(self) -> str:
-        return ":".join(str(part) for part in (self.path, self.line, self.column) if part is not None)
+        return ":".join(str(part) for part in (printable(self.path), self.line, self.column) if part is not None)
 
 
 @dataclass(frozen=True, slots=True)

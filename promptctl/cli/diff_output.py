@@ -9,6 +9,7 @@ from typing import Any
 
 from promptctl.catalogue.difference import Difference
 from promptctl.cli.output import say, styled, visible
+from promptctl.reports.prompt_diff import beside_behaviour, in_file
 from promptctl.versions.breaks import Break
 from promptctl.versions.message_diff import MessageChange
 from promptctl.versions.part_changes import InputChange, OutputChange, PartialChange, ToolChange
@@ -48,13 +49,13 @@ def say_difference(found: Difference) -> None:
     _say_values("Model and parameters", [each for each in (diff.model, diff.engine) if each] + list(diff.parameters))
     if diff.output is not None:
         _say_heading("Output")
-        _say_output(diff.output)
+        _say_output(diff.output, in_file(diff))
     _say_values("Response format", diff.response_format)
     if diff.tools:
         _say_heading("Tools")
         for tool in diff.tools:
             _say_tool(tool)
-    _say_values("Beside the behaviour", diff.metadata)
+    _say_values("Beside the behaviour", beside_behaviour(diff))
 
 
 def _say_sides(found: Difference) -> None:
@@ -135,9 +136,9 @@ def _say_input(change: InputChange) -> None:
     _say_schema(change.schema)
 
 
-def _say_output(change: OutputChange) -> None:
+def _say_output(change: OutputChange, where: str) -> None:
     if change.kind != "changed":
-        _say_change(change.kind, f"schema {change.kind}")
+        _say_change(change.kind, f"schema {change.kind}{where}")
     for value in change.settings:
         _say_value(value)
     _say_schema(change.schema, "  ")

@@ -22,7 +22,7 @@ def say_review(review: Review) -> None:
     told = counts(review) or "nothing that a prompt is made of differs"
     say(f"{styled(f'{review.base.short} → {review.head.short}', sys.stdout, bold=True)}: {told}")
     for note in [*review.notes, *_recordings(review)]:
-        say(f"  {visible(note)}")
+        say(f"  {_line(note)}")
     _say_diffs(review)
     _say_list("Datasets", [_about_dataset(each) for each in review.datasets])
     _say_list("Labels moved meanwhile", [about_moves(move) for move in review.moves])
@@ -38,15 +38,20 @@ def say_review(review: Review) -> None:
         say_table(["Prompt", "Change", "Result", *numbers], [_row(row) for row in rows], right=numbers)
     for found in review.measurements:
         for problem in found.problems:
-            say(visible(f"  {problem}"))
+            say(_line(f"  {problem}"))
         for note in found.notes:
-            say(visible(f"  {found.prompt}: {note}"))
+            say(_line(f"  {found.prompt}: {note}"))
     say()
     for warning in warnings(review):
-        say(f"{styled('warning', sys.stdout, fg='yellow', bold=True)}: {visible(warning)}")
+        say(f"{styled('warning', sys.stdout, fg='yellow', bold=True)}: {_line(warning)}")
     colour = "green" if review.decision.is_passed else "yellow" if review.decision.exit_code == INCOMPLETE else "red"
     word = "passed" if review.decision.is_passed else "incomplete" if colour == "yellow" else "failed"
-    say(f"{styled(word, sys.stdout, fg=colour, bold=True)}: {visible(review.decision.reason)}")
+    say(f"{styled(word, sys.stdout, fg=colour, bold=True)}: {_line(review.decision.reason)}")
+
+
+def _line(text: str) -> str:
+    """The text as one line, whatever a file is called."""
+    return visible(text).replace("\n", "\\n")
 
 
 def _recordings(review: Review) -> Sequence[str]:
@@ -100,4 +105,4 @@ def _say_list(title: str, lines: Sequence[str], colour: str | None = None) -> No
     if lines:
         say(f"\n{styled(title, sys.stdout, bold=True)}")
     for line in lines:
-        say(styled(f"  {visible(line)}", sys.stdout, fg=colour) if colour else f"  {visible(line)}")
+        say(styled(f"  {_line(line)}", sys.stdout, fg=colour) if colour else f"  {_line(line)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
+from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, printable
 from promptctl.formats import names
 from promptctl.formats.dataset_file import DatasetFile, read_dataset_file
 from promptctl.formats.names import id_problem, nearest, prompt_id, prompt_stem
@@ -171,7 +171,7 @@ def _problems_of_prompt_file(tree: Tree, path: str) -> Iterator[Problem]:
     stem = prompt_stem(path) or path
     unfit = id_problem(stem)
     if unfit is not None:
-        yield Problem(f"`{stem}` cannot be a prompt's id: {unfit}", Place(path), "rename the file", "bad-id")
+        yield Problem(f"`{printable(stem)}` cannot be a prompt's id: {unfit}", Place(path), "rename the file", "bad-id")
     sources = Sources(tree)
     resolved = resolve(path, sources)
     yield from sources.problems

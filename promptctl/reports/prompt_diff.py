@@ -15,6 +15,7 @@ from promptctl.versions.value_changes import ValueChange
 
 _SIGNS = {"added": "+", "removed": "-"}
 _LONGEST_VALUE = 200
+_SCHEMA_PATH = "output.schema_path"
 
 
 def diff_lines(diff: PromptDiff, *, leaves_out: Iterable[str] = ()) -> Iterator[str]:
@@ -30,20 +31,34 @@ def diff_lines(diff: PromptDiff, *, leaves_out: Iterable[str] = ()) -> Iterator[
     yield from _values("", [*values, *diff.parameters])
     if diff.output is not None:
         if diff.output.kind != "changed":
-            yield f"{_SIGNS[diff.output.kind]} output: schema {diff.output.kind}"
+            yield f"{_SIGNS[diff.output.kind]} output: schema {diff.output.kind}{in_file(diff)}"
         yield from _values("output.", diff.output.settings)
         yield from _schema("output", diff.output.schema)
     yield from _values("response_format.", diff.response_format)
     for tool in diff.tools:
         yield from _tool(tool)
-    yield from _values("", diff.metadata)
+    yield from _values("", beside_behaviour(diff))
+
+
+def beside_behaviour(diff: PromptDiff) -> list[ValueChange]:
+    """What no model sees, without the path of a schema that came or went: it stands beside that."""
+    is_told = diff.output is not None and diff.output.kind != "changed"
+    return [each for each in diff.metadata if not (is_told and each.name == _SCHEMA_PATH)]
+
+
+def in_file(diff: PromptDiff) -> str:
+    """Which file a schema came from or went with, to stand behind that it did; empty where it has none."""
+    path = next((each.after or each.before for each in diff.metadata if each.name == _SCHEMA_PATH), None)
+    return f" ({path})" if path else ""
 
 
 def hunk_lines(hunks: Iterable[Hunk]) -> Iterator[str]:
     """The lines of hunks, as in a unified diff."""
     for hunk in hunks:
         yield f"@@ line {hunk.after_start or 1} @@"
-        yield from (line if line.strip() else "" for line in hunk.lines)
+        # The empty line behind the last line end says nothing.
+        lines = hunk.lines[:-1] if hunk.lines[-1:] == (" ",) else hunk.lines
+        yield from (line if line.strip() else "" for line in lines)
 
 
 def _message(change: MessageChange) -> Iterator[str]:

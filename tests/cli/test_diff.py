@@ -112,3 +112,12 @@ def test_outside_git_two_prompts_compare_and_versions_do_not(cli: Cli, tmp_path:
     assert "+b" in cli("diff", "a", "b").out
     assert "not in a Git repository" in cli("diff", "a").err
     assert cli("diff", "a@v1").exit_code == 3
+
+
+def test_a_schema_that_is_new_is_told_once_with_its_file(cli: Cli, inside: Path) -> None:
+    write(inside, "prompts/chat.schema.yaml", "type: object\n")
+    text = (inside / "prompts/chat.prompt.yaml").read_text()
+    write(inside, "prompts/chat.prompt.yaml", text + "output: {schema: {$ref: chat.schema.yaml}}\n")
+    ran = cli("diff", "chat")
+    assert "  + schema added (prompts/chat.schema.yaml)\n" in ran.out
+    assert "output.schema_path" not in ran.out

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from promptctl.reports.prompt_diff import diff_lines
 from promptctl.workspace import open_workspace
-from tests.review.conftest import GREET, TRIAGE, Pull, case, prompt_of
+from tests.review.conftest import GREET, TRIAGE, Cli, Pull, case, prompt_of
 
 
 def test_nothing_changed_is_said_and_passes(pull: Pull) -> None:
@@ -23,6 +24,28 @@ def test_a_changed_prompt_is_diffed_by_meaning(pull: Pull) -> None:
     assert found["kind"] == "changed"
     assert [each["name"] for each in found["diff"]["inputs"]] == ["area"]
     assert found["breaks_callers"][0]["reason"] == "was added without a default: it must be given now"
+
+
+def test_no_empty_line_and_nothing_twice_stands_in_a_diff(pull: Pull) -> None:
+    pull.write("prompts/triage.schema.yaml", "type: object\n")
+    text = pull.read("prompts/triage.prompt.yaml").replace("Say one word.", "Say one short word.")
+    pull.write("prompts/triage.prompt.yaml", text + "output: {schema: {$ref: triage.schema.yaml}}\n")
+    pull.commit()
+    diff = pull.review(is_evaluated=False).prompts[0].diff
+    assert diff is not None
+    lines = list(diff_lines(diff))
+    assert "" not in lines
+    assert [line for line in lines if "schema" in line] == ["+ output: schema added (prompts/triage.schema.yaml)"]
+
+
+def test_the_end_of_a_line_in_a_files_name_ends_no_line(pull: Pull, cli: Cli) -> None:
+    pull.write("prompts/two\nlines.prompt.yaml", GREET)
+    pull.write("datasets/two\nlines.yaml", "prompts: [triage]\ncases: 3\n")
+    pull.commit()
+    told = cli("validate").err + cli("review", "--no-eval").out
+    assert "two\\nlines.prompt.yaml" in told
+    assert "two\\nlines.yaml" in told
+    assert "two\nlines" not in told
 
 
 def test_a_partial_counts_for_each_prompt_that_includes_it(pull: Pull) -> None:
