@@ -26,7 +26,7 @@ from promptctl.evaluations.claims import is_claimed
 from promptctl.evaluations.earlier import last_command, unfinished
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.evaluator import Limits
-from promptctl.evaluations.finding import changed_since
+from promptctl.evaluations.finding import changed_since, tested_by
 from promptctl.evaluations.selection import Selection
 from promptctl.evaluations.verdicts import GateRule
 from promptctl.log.evaluations import evaluation
@@ -155,8 +155,15 @@ def evaluate(
         _refuse_on_resume([option for option, given in begun_with.items() if given])
     wanted = _Wanted.of(workspace, refs or [], takes_id=failed or is_resumed)
     chosen = () if is_resumed else _refs(workspace, wanted, is_all=everything, changed=changed, is_failed=failed)
+    if changed is not None and datasets:
+        chosen = tuple(tested_by(workspace.tree, chosen, datasets, workspace.inside))
     if not chosen and changed is not None:
-        tell(f"nothing to evaluate: no tested prompt, and none of their datasets, has changed since {changed}")
+        what = (
+            f"nothing that {' or '.join(datasets)} tests"
+            if datasets
+            else "no tested prompt, and none of their datasets,"
+        )
+        tell(f"nothing to evaluate: {what} has changed since {changed}")
         _say_nothing(workspace, outputs or [], as_json=as_json)
         return
     ids = frozenset(cases) if cases else None

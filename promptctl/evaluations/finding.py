@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from promptctl.errors import GitError, InvalidFiles, PromptNotFound, UsageError, WorkspaceError
@@ -62,6 +62,16 @@ def tested_prompts(tree: Tree) -> dict[str, list[str]]:
         except InvalidFiles:
             continue
     return dict(sorted(found.items()))
+
+
+def tested_by(tree: Tree, prompts: Iterable[str], names: Iterable[str], inside: Callable[[str], str]) -> list[str]:
+    """Those of the prompts that one of the datasets tests; these are named as for `dataset_path`, or by prompt files.
+
+    Raises `UsageError` for a dataset that there is not.
+    """
+    paths = {name if prompt_stem(name) is not None else dataset_path(tree, name, inside) for name in names}
+    tested = tested_prompts(tree)
+    return [prompt for prompt in prompts if paths.intersection(tested.get(prompt, ()))]
 
 
 def changed_since(repository: Repository, revision: str) -> list[str]:

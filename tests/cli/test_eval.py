@@ -297,6 +297,32 @@ class TestChangedSince:
         self.rows(history, "one", "two")
         assert self.evaluated(cli) == ["big"]
 
+    def test_a_dataset_that_tests_nothing_that_changed_is_nothing_to_do(self, history: Lab, cli: Cli) -> None:
+        history.write("prompts/triage.prompt.yaml", PROMPT.replace("role: user", "role: system"))
+        assert self.evaluated(cli, "-d", "triage") == ["triage"]
+        ran = cli("eval", "--changed-since", "HEAD", "-d", "big", "--json", "-o", "r.json")
+        assert (ran.exit_code, ran.json) == (0, [])
+        assert "nothing to evaluate: nothing that big tests has changed since HEAD" in ran.err
+        assert json.loads((history.root / "r.json").read_text()) == {"evaluations": []}
+        assert cli("eval", "--changed-since", "HEAD", "-d", "nowhere").exit_code == 2
+
+    @pytest.mark.parametrize("type_", ["llm-rubric", "github"])
+    def test_another_prompt_of_a_judge_counts(self, history: Lab, cli: Cli, type_: str) -> None:
+        judge = "inputs: {output: {type: string}}\nmessages: [{role: user, content: '%s {{ output }}'}]\n"
+        name = "github-fluency" if type_ == "github" else type_
+        if type_ == "github":
+            evaluator = "testData: [{ticket: x}]\nevaluators: [{name: it, uses: github/fluency}]\n"
+            history.write("prompts/gh.prompt.yml", "messages: [{role: user, content: '{{ticket}}'}]\n" + evaluator)
+        else:
+            check = {"type": "llm-rubric", "value": "is polite"}
+            history.cases({"id": "a", "inputs": {"ticket": "x"}, "assert": [check]})
+        history.write(f"prompts/judges/{name}.prompt.yaml", judge % "Kind?")
+        commit(history.root, "Judge")
+        assert cli("eval", "--changed-since", "HEAD", "--dry-run").out == ""
+        history.write(f"prompts/judges/{name}.prompt.yaml", judge % "Rude?")
+        rows = cli("eval", "--changed-since", "HEAD", "--dry-run", "--json").json
+        assert [row["prompt"] for row in rows] == ["gh" if type_ == "github" else "triage"]
+
     def test_what_is_new_counts_and_an_unknown_revision_is_an_error(self, history: Lab, cli: Cli) -> None:
         history.write("prompts/new.prompt.yaml", PROMPT)
         history.cases({"id": "a", "inputs": {"ticket": "x"}, "expected": "x"}, name="new", prompts=["new"])
