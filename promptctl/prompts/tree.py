@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import BinaryIO, Protocol, runtime_checkable
 
 MAX_BYTES = 1 << 20
@@ -41,7 +41,7 @@ class StreamedTree(Tree, Protocol):
 class MemoryTree:
     """A tree held in memory: path to text."""
 
-    def __init__(self, files: dict[str, str | bytes], commit: str | None = None) -> None:
+    def __init__(self, files: Mapping[str, str | bytes], commit: str | None = None) -> None:
         self._files = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}
         self.commit = commit
 

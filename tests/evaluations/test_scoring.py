@@ -32,7 +32,8 @@ UNPRICED = {"type": "cost", "threshold": 1}
 def test_a_case_passes_when_every_assertion_does() -> None:
     assert scored("abc", [A, B, C]).status == "passed"
     score = scored("ab", [A, B, C])
-    assert (score.status, score.score) == ("failed", pytest.approx(2 / 3))
+    assert score.status == "failed"
+    assert score.score == pytest.approx(2 / 3)
     assert score.reason == 'contains: does not contain "c"'
 
 
@@ -67,7 +68,7 @@ def test_what_could_not_be_graded_makes_an_error_unless_the_case_fails_anyway() 
 
 
 def test_metrics_are_weighted_means_by_name_those_in_sets_included() -> None:
-    tone = [{**A, "metric": "tone", "weight": 3}, {**B, "metric": "tone"}]
+    tone: list[dict[str, Any]] = [{**A, "metric": "tone", "weight": 3}, {**B, "metric": "tone"}]
     inner = {"type": "assert-set", "threshold": 0.1, "assert": [{**C, "metric": "deep"}]}
     score = scored("ac", [*tone, inner, {**UNPRICED, "metric": "price"}])
     assert dict(score.metrics) == {"tone": 0.75, "deep": 1.0}

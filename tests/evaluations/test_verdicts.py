@@ -22,9 +22,14 @@ FAILED3: tuple[CaseStatus, ...] = ("failed", "failed", "failed")
 def runs(
     steady: int = 0, *, improved: int = 0, regressed: int = 0, base_errors: int = 0, head_errors: int = 0
 ) -> tuple[list[CaseOutcome], list[CaseOutcome]]:
-    kinds: list[tuple[str, CaseStatus, CaseStatus]] = [("steady", "passed", "passed")] * steady
-    kinds += [("improved", "failed", "passed")] * improved + [("regressed", "passed", "failed")] * regressed
-    kinds += [("base-error", "error", "passed")] * base_errors + [("head-error", "passed", "error")] * head_errors
+    wanted: list[tuple[int, str, CaseStatus, CaseStatus]] = [
+        (steady, "steady", "passed", "passed"),
+        (improved, "improved", "failed", "passed"),
+        (regressed, "regressed", "passed", "failed"),
+        (base_errors, "base-error", "error", "passed"),
+        (head_errors, "head-error", "passed", "error"),
+    ]
+    kinds = [(name, before, after) for count, name, before, after in wanted for _ in range(count)]
     base, head = [], []
     for position, (name, before, after) in enumerate(kinds):
         base.append(CaseOutcome(case_id=f"{name}-{position}", content_hash="h", status=before))

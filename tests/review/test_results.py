@@ -218,7 +218,7 @@ class TestNotEvaluated:
     def test_code_of_head_does_not_run(self, pull: Pull) -> None:
         worsen(pull)
         pull.write("datasets/checks.py", "raise SystemExit('it ran')\n")
-        pull.dataset(case(1, **{"assert": [{"type": "python", "value": "checks.py:short"}]}))
+        pull.dataset(case(1) | {"assert": [{"type": "python", "value": "checks.py:short"}]})
         pull.commit()
         data = pull.data()
         assert "--allow-code" in evaluation_of(data, "triage")["why_not"]

@@ -22,14 +22,16 @@ def locate(*keys: str | int) -> Place:
     return Place("/".join(map(str, keys)))
 
 
-def faults(spec: Mapping[str, Any], *, files: dict[str, str] | None = None, allow_code: bool = False) -> list[Problem]:
+def faults(
+    spec: Mapping[str, Any], *, files: Mapping[str, str] | None = None, allow_code: bool = False
+) -> list[Problem]:
     """What is wrong with one assertion; places are the keys that lead there."""
     problems: list[Problem] = []
     Preparer(MemoryTree(files or {}), DATASET, allow_code=allow_code).prepare([spec], locate, problems)
     return problems
 
 
-def prepared(spec: Mapping[str, Any], *, files: dict[str, str] | None = None, allow_code: bool = False) -> Assertion:
+def prepared(spec: Mapping[str, Any], *, files: Mapping[str, str] | None = None, allow_code: bool = False) -> Assertion:
     problems: list[Problem] = []
     made = Preparer(MemoryTree(files or {}), DATASET, allow_code=allow_code).prepare([spec], locate, problems)
     assert problems == []
@@ -82,7 +84,7 @@ def judged(
     judge: FakeJudge,
     *,
     subject: Mapping[str, Any] | None = None,
-    files: dict[str, str] | None = None,
+    files: Mapping[str, str] | None = None,
 ) -> Outcome:
     """The outcome of one model-graded assertion."""
     return asyncio.run(grade_judged(prepared(spec, files=files), Subject(reply, **(subject or {})), judge)).outcome

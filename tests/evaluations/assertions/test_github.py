@@ -59,7 +59,8 @@ class TestLLM:
     def test_the_evaluator_s_own_prompt_goes_to_its_own_model(self) -> None:
         judge = FakeJudge("7")
         outcome = asked(EVALUATOR, judge)
-        assert (outcome.passed, outcome.score) == (True, pytest.approx(6 / 9))
+        assert outcome.passed
+        assert outcome.score == pytest.approx(6 / 9)
         assert judge.asked == [("judges/github-llm", {"prompt": "Rate four for 2+2", "system": ""}, "openai/gpt-4o")]
 
     def test_a_system_prompt_goes_along_as_it_stands(self) -> None:

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import pytest
 
+from promptctl.evaluations.assertions.outcome import Outcome
 from tests.evaluations.assertions.helpers import FakeJudge, graded, judged, verdict
 
 HAS_A = {"type": "contains", "value": "a"}
@@ -9,9 +13,15 @@ HAS_B = {"type": "contains", "value": "b"}
 UNPRICED = {"type": "cost", "threshold": 1}
 
 
+def of_set(reply: str, parts: Sequence[Mapping[str, Any]], **keys: Any) -> Outcome:
+    """The outcome of a set of these assertions."""
+    own: dict[str, Any] = {"assert": parts, **keys}
+    return graded("assert-set", reply, **own)
+
+
 def test_a_set_passes_when_all_of_it_does() -> None:
-    assert graded("assert-set", "ab", **{"assert": [HAS_A, HAS_B]}).passed
-    outcome = graded("assert-set", "a", **{"assert": [HAS_A, HAS_B]})
+    assert of_set("ab", [HAS_A, HAS_B]).passed
+    outcome = of_set("a", [HAS_A, HAS_B])
     assert (outcome.passed, outcome.score) == (False, 0.5)
     assert outcome.reason == 'contains: does not contain "b"'
     assert [part.outcome.passed for part in outcome.parts] == [True, False]
@@ -19,19 +29,19 @@ def test_a_set_passes_when_all_of_it_does() -> None:
 
 def test_a_threshold_asks_for_a_share_by_weight() -> None:
     heavy = {**HAS_A, "weight": 3}
-    assert graded("assert-set", "a", threshold=0.75, **{"assert": [heavy, HAS_B]}).passed
-    assert not graded("assert-set", "b", threshold=0.75, **{"assert": [heavy, HAS_B]}).passed
+    assert of_set("a", [heavy, HAS_B], threshold=0.75).passed
+    assert not of_set("b", [heavy, HAS_B], threshold=0.75).passed
 
 
 def test_ten_tenths_are_one_whatever_the_rounding() -> None:
     parts = [{**HAS_A, "weight": 0.1} for _ in range(10)]
-    assert graded("assert-set", "a", threshold=1, **{"assert": parts}).passed
+    assert of_set("a", parts, threshold=1).passed
 
 
 @pytest.mark.parametrize("weight", [1e-12, 1e308, float("inf")])
 def test_a_share_of_nothing_is_not_reached_however_small_or_large_the_weights(weight: float) -> None:
     parts = [{**HAS_B, "weight": weight}, {**HAS_B, "weight": weight}]
-    assert graded("assert-set", "a", threshold=0.5, **{"assert": parts}).passed is False
+    assert of_set("a", parts, threshold=0.5).passed is False
 
 
 @pytest.mark.parametrize(
@@ -47,8 +57,8 @@ def test_a_share_of_nothing_is_not_reached_however_small_or_large_the_weights(we
 def test_an_error_within_makes_an_error_unless_the_set_fails_anyway(
     parts: list[dict[str, object]], threshold: float | None, passed: bool | None
 ) -> None:
-    keys = {"assert": parts} | ({} if threshold is None else {"threshold": threshold})
-    assert graded("assert-set", "a", **keys).passed is passed
+    keys = {} if threshold is None else {"threshold": threshold}
+    assert of_set("a", parts, **keys).passed is passed
 
 
 def test_a_set_may_hold_a_judge_s_assertion() -> None:

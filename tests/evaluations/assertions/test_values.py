@@ -68,7 +68,7 @@ def test_a_template_reads_inputs_expected_and_the_reply_itself() -> None:
 
 @pytest.mark.parametrize("value", ["{{ expected.lable }}", "{{ nosuch }}", "{{ nosuch | upper }}", "{{ expected }}"])
 def test_a_name_that_is_not_there_is_an_error_never_an_empty_text(value: str) -> None:
-    subject = {} if value == "{{ expected }}" else {"expected": {"label": "bug"}}
+    subject: dict[str, Any] = {} if value == "{{ expected }}" else {"expected": {"label": "bug"}}
     outcome = graded(value, type_="not-contains", **subject)
     assert outcome.passed is None
     assert "rendered" in outcome.reason
