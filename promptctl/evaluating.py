@@ -17,6 +17,7 @@ from promptctl.errors import (
     UsageError,
     WorkspaceError,
 )
+from promptctl.evaluations.assertions.assertion import AskedJudge
 from promptctl.evaluations.cache import ReplyCache
 from promptctl.evaluations.claims import claimed
 from promptctl.evaluations.datasets import Dataset
@@ -250,6 +251,12 @@ class Evaluating:
         retry = replace(settings.retry, max_refusals=_REFUSALS) if settings.retry == RetryPolicy() else settings.retry
         return Target(prompt, version, model, provider, parameters, settings.timeout_s, retry)
 
+    def judge_model(self, asked: AskedJudge) -> str:
+        """The model that a judge is asked of. Raises `ModelConfigurationError` where nothing names one."""
+        prompt = self._judge(asked.prompt_id)[0] if asked.prompt_id else None
+        named = asked.model or (prompt.model if prompt else None) or self._default_judge
+        return chosen_judge(named, asked.prompt_id or "similar")
+
     def is_priced(self, model: str) -> bool:
         """Whether it is known what the model costs."""
         if model.startswith(("echo/", "replay/")) or self._request.is_replayed:
@@ -320,9 +327,7 @@ class Evaluating:
     def _check_judges(self, dataset: Dataset) -> None:
         """Refuse, before anything is sent, a judge that cannot be asked."""
         for asked in dataset.judges:
-            prompt = self._judge(asked.prompt_id)[0] if asked.prompt_id else None
-            named = asked.model or (prompt.model if prompt else None) or self._judge_model
-            model = chosen_judge(named, asked.prompt_id or "similar")
+            model = self.judge_model(asked)
             if self._request.needs_keys:
                 self.router.settings_of(model)
             self._refuse_unpriced(model)
@@ -334,7 +339,7 @@ class Evaluating:
         return self._judges[prompt_id]
 
     @property
-    def _judge_model(self) -> str | None:
+    def _default_judge(self) -> str | None:
         return self._request.judge or self._parts.settings.model
 
     def _begin(self, plan: Plan, row: EvaluationRow | None) -> EvaluationRow:
@@ -359,7 +364,7 @@ class Evaluating:
             limits=request.limits.less(self.spent_nano_usd),
             content=parts.recorder.content_for(prompt),
             cache=cache,
-            judge_model=self._judge_model,
+            judge_model=self._default_judge,
             on_reply=on_reply,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from promptctl.cli.folded_table import say_folded_table
@@ -14,7 +15,9 @@ from promptctl.workspace import Workspace
 def say_estimate(workspace: Workspace, request: EvaluationRequest, *, as_json: bool) -> None:
     """Print it; nothing is asked."""
     evaluating = Evaluating(workspace, replace(request, is_estimate=True))
-    rows = [estimate(workspace.log, plan, evaluating.router.prices) for plan in evaluating.plans()]
+    rows = [
+        estimate(workspace.log, plan, evaluating.router.prices, evaluating.judge_model) for plan in evaluating.plans()
+    ]
     if as_json:
         say_json([row.as_dict() for row in rows])
         return
@@ -38,10 +41,26 @@ def say_estimate(workspace: Workspace, request: EvaluationRequest, *, as_json: b
     unpriced = sorted({row.model for row in rows if not row.is_priced})
     if unpriced:
         tell(f"not priced: {', '.join(unpriced)}; give `prices:` in promptctl.yaml")
-    if any(row.judge_calls for row in rows):
-        tell("tokens and cost are those of the prompts; what their judges use comes on top")
+    _say_judges([row for row in rows if row.judge_calls])
     if any(row.is_priced and row.cost_nano_usd is None for row in rows):
         tell("where neither earlier calls nor max_tokens say how long replies are, their cost is not known")
+
+
+def _say_judges(rows: Sequence[Estimate]) -> None:
+    """What judges take comes on top of the table."""
+    known = [row for row in rows if row.judge_input_tokens is not None]
+    if known:
+        tokens_in, tokens_out = (sum(tokens) for tokens in zip(*map(_judge_tokens, known), strict=True))
+        costs = [row.judge_cost_nano_usd for row in known]
+        cost = "at a price that is not known" if None in costs else f"about {format_cost(sum(filter(None, costs)))}"
+        tell(f"judges come on top: about {tokens_in} tokens in, {tokens_out} out, {cost}")
+    if len(known) < len(rows):
+        unknown = ", ".join(dict.fromkeys(row.prompt for row in rows if row not in known))
+        tell(f"what the judges of {unknown} take comes on top and is unknown: the log has no earlier calls of them")
+
+
+def _judge_tokens(row: Estimate) -> tuple[int, int]:
+    return row.judge_input_tokens or 0, row.judge_output_tokens or 0
 
 
 def _estimated_cost(row: Estimate) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
 from promptctl.evaluations.asking import Asker
+from promptctl.evaluations.assertions.assertion import AskedJudge
+from promptctl.evaluations.embedding import EMBEDDER
 from promptctl.evaluations.evaluation import Plan
 from promptctl.log.filters import Filter
 from promptctl.log.stats import stats
@@ -25,8 +29,9 @@ _FREE = ("echo/", "replay/")
 class Estimate:
     """Calls, tokens and cost of one evaluation. None is unknown; `source` says what it was estimated from.
 
-    `judge_calls` are asked besides; they are not in the tokens and the cost. The cost is unknown where the model has no
-    price (`is_priced`), or where nothing says how long its replies are.
+    `judge_calls` are asked besides; what they take is not in the tokens and the cost but apart, and unknown where the
+    log has no earlier call of one of the judges. The cost is unknown where the model has no price (`is_priced`), or
+    where nothing says how long its replies are.
     """
 
     prompt: str
@@ -39,6 +44,9 @@ class Estimate:
     cost_nano_usd: int | None
     is_priced: bool
     source: str
+    judge_input_tokens: int | None = 0
+    judge_output_tokens: int | None = 0
+    judge_cost_nano_usd: int | None = 0
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able, with stable keys."""
@@ -54,41 +62,79 @@ class _PerCall:
     source: str
 
 
-def estimate(log: Log, plan: Plan, prices: Prices) -> Estimate:
+@dataclass(slots=True)
+class _OfJudges:
+    """What the calls of judges take together; None once something of it is not known."""
+
+    input_tokens: float | None = 0
+    output_tokens: float | None = 0
+    cost_nano_usd: int | None = 0
+
+    def add(self, calls: int, each: _PerCall | None, cost_nano_usd: int | None) -> None:
+        """Add so many calls of one judge, of which each costs so much."""
+        if each is None or each.output_tokens is None:
+            self.input_tokens = self.output_tokens = self.cost_nano_usd = None
+        elif self.input_tokens is not None and self.output_tokens is not None:
+            self.input_tokens += each.input_tokens * calls
+            self.output_tokens += each.output_tokens * calls
+            if self.cost_nano_usd is None or cost_nano_usd is None:
+                self.cost_nano_usd = None
+            else:
+                self.cost_nano_usd += cost_nano_usd * calls
+
+
+def estimate(log: Log, plan: Plan, prices: Prices, judge_model: Callable[[AskedJudge], str]) -> Estimate:
     """Estimate a plan from the calls of this prompt and model in the log, else from its first cases as they render.
 
     Without earlier calls the length of replies is taken from `max_tokens`: no reply is longer. Cached replies are not
-    taken off: they make it cheaper.
+    taken off: they make it cheaper. `judge_model` says which model a judge is asked of.
     """
     target = plan.target
-    calls = judge_calls = 0
+    calls = 0
+    judges: Counter[AskedJudge] = Counter()
     for case in plan.chosen.of(plan.dataset.cases(target.prompt)):
         calls += case.output is None
-        judge_calls += sum(1 for assertion in case.assertions for _ in assertion.judges)
-    calls, judge_calls = calls * plan.repeats, judge_calls * plan.repeats
-    each = _from_log(log, plan) or _from_cases(plan)
+        judges.update(judge for assertion in case.assertions for judge in assertion.judges)
+    calls *= plan.repeats
+    of_judges = _OfJudges()
+    for judge, count in judges.items():
+        model = judge_model(judge)
+        of_one = _from_log(log, judge.prompt_id or EMBEDDER.id, model)
+        of_judges.add(count * plan.repeats, of_one, None if of_one is None else _cost(plan, prices, model, of_one))
+    each = _from_log(log, target.prompt.id, target.model) or _from_cases(plan)
     output = each.output_tokens
-    # Priced call by call: long requests may have another price.
-    used = Usage(input_tokens=round(each.input_tokens), output_tokens=round(output or 0))
-    cost = prices.cost_nano_usd(target.model, used)[0]
-    if target.model.startswith(_FREE) or plan.spec.get("is_replayed") or not calls:
-        cost = 0
+    cost = _cost(plan, prices, target.model, each) if calls else 0
     return Estimate(
         prompt=target.prompt.id,
         model=target.model,
         dataset=plan.dataset.header.path,
         calls=calls,
-        judge_calls=judge_calls,
+        judge_calls=judges.total() * plan.repeats,
         input_tokens=round(each.input_tokens * calls),
         output_tokens=None if output is None else round(output * calls),
         cost_nano_usd=None if cost is None or (output is None and cost) else cost * calls,
         is_priced=cost is not None,
         source=each.source,
+        judge_input_tokens=_whole(of_judges.input_tokens),
+        judge_output_tokens=_whole(of_judges.output_tokens),
+        judge_cost_nano_usd=of_judges.cost_nano_usd,
     )
 
 
-def _from_log(log: Log, plan: Plan) -> _PerCall | None:
-    wanted = Filter(prompt=plan.target.prompt.id, model=plan.target.model, status="ok")
+def _cost(plan: Plan, prices: Prices, model: str, each: _PerCall) -> int | None:
+    """The price of one call: of each by itself, since long requests may have another price."""
+    if model.startswith(_FREE) or plan.spec.get("is_replayed"):
+        return 0
+    used = Usage(input_tokens=round(each.input_tokens), output_tokens=round(each.output_tokens or 0))
+    return prices.cost_nano_usd(model, used)[0]
+
+
+def _whole(tokens: float | None) -> int | None:
+    return None if tokens is None else round(tokens)
+
+
+def _from_log(log: Log, prompt: str, model: str) -> _PerCall | None:
+    wanted = Filter(prompt=prompt, model=model, status="ok")
     for row in stats(log, wanted, by=("prompt",)):
         totals = row.totals
         if totals.ok and totals.input_tokens:

@@ -192,9 +192,15 @@ class TestDryRun:
         (found,) = cli("eval", "triage", "--replay", "--dry-run", "--json").json
         assert found["cost_nano_usd"] == 0
 
-    def test_judges_are_said_to_come_on_top(self, lab: Lab, cli: Cli) -> None:
+    def test_judges_are_said_to_come_on_top_with_what_they_take_where_that_is_known(self, lab: Lab, cli: Cli) -> None:
         lab.cases({"id": "a", "inputs": {"ticket": "x"}, "assert": [{"type": "llm-rubric", "value": "kind"}]})
-        assert "what their judges use comes on top" in cli("eval", "triage", "--dry-run").err
+        unknown = "what the judges of triage take comes on top and is unknown"
+        assert unknown in cli("eval", "triage", "--dry-run").err
+        lab.server.default = reply('{"pass": true, "score": 1, "reason": "ok"}')
+        cli("eval", "triage")
+        told = cli("eval", "triage", "--dry-run").err
+        assert "judges come on top: about 12 tokens in, 3 out, about $0.000015" in told
+        assert unknown not in told
 
     def test_nothing_is_asked(self, lab: Lab, cli: Cli) -> None:
         lab.many(4)

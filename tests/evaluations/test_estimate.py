@@ -2,17 +2,20 @@ from __future__ import annotations
 
 import json
 
+from promptctl.evaluating import Evaluating, EvaluationRequest
 from promptctl.evaluations.estimate import Estimate, estimate
 from promptctl.models.model_map import ModelMap
 from promptctl.models.prices import Prices
 from promptctl.models.tokens import token_counter
 from tests.evaluation_lab import PROMPT, REPLY_COST, Lab
+from tests.openai_server import reply
 
 
 def estimated(lab: Lab, **request: object) -> Estimate:
-    (plan,) = lab.plans(**request)  # type: ignore[arg-type]
     with lab.open() as workspace:
-        return estimate(workspace.log, plan, Prices(workspace.settings.prices, ModelMap()))
+        evaluating = Evaluating(workspace, EvaluationRequest(refs=["triage"], **request))  # type: ignore[arg-type]
+        (plan,) = evaluating.plans()
+        return estimate(workspace.log, plan, Prices(workspace.settings.prices, ModelMap()), evaluating.judge_model)
 
 
 def test_earlier_calls_say_what_calls_take(lab: Lab) -> None:
@@ -60,6 +63,21 @@ def test_what_is_recorded_in_the_dataset_is_not_called_and_judges_are_counted_ap
     )
     found = estimated(lab, repeats=3)
     assert (found.calls, found.judge_calls) == (3, 6)
+    assert (found.judge_input_tokens, found.judge_output_tokens, found.judge_cost_nano_usd) == (None, None, None)
+
+
+def test_earlier_calls_of_a_judge_say_what_it_takes(lab: Lab) -> None:
+    rubric = {"type": "llm-rubric", "value": "is polite"}
+    lab.cases(*({"id": id_, "inputs": {"ticket": id_}, "assert": [rubric]} for id_ in ("a", "b")))
+    lab.server.default = reply('{"pass": true, "score": 1, "reason": "ok"}')
+    lab.one()
+    found = estimated(lab, repeats=3)
+    assert (found.judge_calls, found.judge_input_tokens, found.judge_output_tokens) == (6, 72, 18)
+    assert found.judge_cost_nano_usd == 6 * REPLY_COST
+    lab.one(judge="local/unpriced")
+    other = estimated(lab, judge="local/unpriced")
+    assert (other.judge_input_tokens, other.judge_cost_nano_usd) == (24, None)
+    assert estimated(lab, judge="local/new").judge_input_tokens is None
 
 
 def test_tokens_are_counted_offline() -> None:
