@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from promptctl.evaluations.reasons import name_some
 from promptctl.evaluations.review import PromptReview
@@ -12,8 +12,9 @@ from promptctl.versions.tree_changes import FileChange
 
 _MOST = 5
 _NEARLY_EQUAL = 0.8
-_MOST_WORDS = 2_000
-_MOST_PROMPTS = 50
+_MOST_WORDS = 500
+_MOST_PROMPTS = 20
+_LIKELIEST = 2
 
 
 def change_notes(changes: Iterable[FileChange], links: Sequence[str], prompts: Sequence[PromptReview]) -> Iterator[str]:
@@ -34,22 +35,29 @@ def _breaks_the_rules(path: str) -> bool:
 
 def _renames(removed: Sequence[PromptReview], added: Sequence[PromptReview]) -> Iterator[str]:
     """Of each new prompt the removed one that it is most like, where it is nearly the same."""
+    left = {old.id: _words(old.base.text) for old in removed[:_MOST_PROMPTS] if old.base is not None}
+    told = 0
     for new in added[:_MOST_PROMPTS]:
-        likeness = [(_likeness(old, new), old.id) for old in removed[:_MOST_PROMPTS]]
-        most, id_ = max(likeness, default=(0.0, ""))
-        if most >= _NEARLY_EQUAL:
+        former = _nearest(_words(new.head.text), left) if new.head is not None else None
+        if former is None:
+            continue
+        del left[former]
+        told += 1
+        if told <= _MOST:
             yield (
-                f"{new.id} says nearly what {id_} said, which was removed: with `formerly: [{id_}]` in {new.path} it "
-                "would be a rename, and compared"
+                f"{new.id} says nearly what {former} said, which was removed: "
+                f"with `formerly: [{former}]` in {new.path} it would be a rename, and compared"
             )
+    if told > _MOST:
+        yield f"so do at least {told - _MOST} more new prompts"
 
 
-def _likeness(old: PromptReview, new: PromptReview) -> float:
-    """How much of the words of two prompts is the same and in the same order, from 0 to 1."""
-    if old.base is None or new.head is None:
-        return 0.0
-    matcher = difflib.SequenceMatcher(None, _words(old.base.text), _words(new.head.text), autojunk=False)
-    return matcher.ratio() if matcher.quick_ratio() >= _NEARLY_EQUAL else 0.0
+def _nearest(words: list[str], among: Mapping[str, list[str]]) -> str | None:
+    """The id of what has nearly the same words in nearly the same order; what is likeliest is looked at first."""
+    matchers = {id_: difflib.SequenceMatcher(None, old, words, autojunk=False) for id_, old in among.items()}
+    likely = sorted(matchers, key=lambda id_: matchers[id_].quick_ratio(), reverse=True)[:_LIKELIEST]
+    near = {id_: ratio for id_ in likely if (ratio := matchers[id_].ratio()) >= _NEARLY_EQUAL}
+    return max(near, key=near.__getitem__, default=None)
 
 
 def _words(text: str) -> list[str]:
