@@ -98,6 +98,7 @@ class Summary:
     errored: list[str] = field(default_factory=list)
     flaky: dict[str, int] = field(default_factory=dict)
     must_pass_failed: list[str] = field(default_factory=list)
+    must_pass_failures: int = 0
     error_types: dict[str, int] = field(default_factory=dict)
     reply_sources: dict[str, int] = field(default_factory=dict)
     input_tokens: int = 0
@@ -131,7 +132,8 @@ class Summary:
         if outcome.is_flaky and len(self.flaky) < MOST_LISTED:
             self.flaky[outcome.case_id] = outcome.passes
         if case.must_pass and status == "failed":
-            self.must_pass_failed.append(outcome.case_id)
+            self.must_pass_failures += 1
+            _list(self.must_pass_failed, outcome.case_id)
         self.any_passed += outcome.passes > 0
         self.all_passed += outcome.passes == self.repeats
 
@@ -180,11 +182,9 @@ class Summary:
         unknown = self.counts.errors + self.never_run
         if total == 0:
             return "incomplete", "no case was evaluated"
-        if self.must_pass_failed:
-            return (
-                "failed",
-                f"{_cases(len(self.must_pass_failed))} that must pass failed: {_first(self.must_pass_failed)}",
-            )
+        if self.must_pass_failures:
+            named = _first(self.must_pass_failed, self.must_pass_failures)
+            return "failed", f"{_cases(self.must_pass_failures)} that must pass failed: {named}"
         best = (self.counts.passed + unknown) / total
         if self.counts.failed and best < min_pass:
             return "failed", f"{_share(self.counts.passed, total)} passed, below the {100 * min_pass:g}% asked for"
@@ -246,8 +246,8 @@ def _list(ids: list[str], case_id: str) -> None:
         ids.append(case_id)
 
 
-def _first(ids: list[str]) -> str:
-    return ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
+def _first(ids: list[str], count: int) -> str:
+    return ", ".join(ids[:5]) + (f" and {count - 5} more" if count > 5 else "")
 
 
 def _cases(number: int) -> str:

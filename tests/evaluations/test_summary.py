@@ -141,6 +141,12 @@ class TestParts:
         data = summary(rows(failed=MOST_LISTED + 5)).as_dict()
         assert (len(data["failing"]), data["failed"]) == (MOST_LISTED, MOST_LISTED + 5)
 
+    def test_so_are_those_that_must_pass(self) -> None:
+        found = summary(rows(failed=MOST_LISTED + 5, must_pass=True))
+        assert len(found.as_dict()["must_pass_failed"]) == MOST_LISTED
+        assert found.verdict(0.5)[1].startswith("1005 cases that must pass failed: ")
+        assert found.verdict(0.5)[1].endswith(" and 1000 more")
+
 
 class TestFullCost:
     def test_reused_replies_are_counted_at_what_they_cost_once(self) -> None:
