@@ -31,6 +31,8 @@ def latency(subject: Subject, assertion: Assertion) -> Outcome:
 def cost(subject: Subject, assertion: Assertion) -> Outcome:
     """The reply cost at most `threshold` US dollars. A reply of unknown price is an error, never a pass."""
     limit = assertion.options["threshold"]
+    if subject.cost_nano_usd is None and subject.latency_ms is None:
+        raise Ungraded("the cost is unknown: the reply was recorded, not asked for")
     if subject.cost_nano_usd is None:
         raise Ungraded(
             "unpriced: what this reply cost is unknown; give the model a price under `prices` in promptctl.yaml"

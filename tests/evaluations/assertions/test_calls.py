@@ -48,11 +48,13 @@ def test_latency_and_cost_have_limits() -> None:
 
 def test_an_unknown_price_or_time_is_an_error_and_never_a_pass() -> None:
     for type_ in ("cost", "not-cost"):
-        outcome = graded(type_, "", threshold=1, subject={"cost_nano_usd": None})
+        outcome = graded(type_, "", threshold=1, subject={"cost_nano_usd": None, "latency_ms": 1.0})
         assert outcome.passed is None
         assert outcome.score is None
         assert outcome.reason.startswith("unpriced")
-    assert graded("latency", "", threshold=1).passed is None
+    for type_ in ("latency", "cost"):
+        outcome = graded(type_, "", threshold=1)
+        assert (outcome.passed, outcome.reason.endswith("the reply was recorded, not asked for")) == (None, True)
 
 
 def test_a_limit_must_be_given_and_goes_by_the_name_threshold() -> None:
