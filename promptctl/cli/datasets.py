@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -12,9 +12,12 @@ from promptctl.cli import options
 from promptctl.cli.output import say, say_json, say_table, tell, tell_problem
 from promptctl.cli.validate import problem_as_dict
 from promptctl.evaluations.adding import add_case
+from promptctl.evaluations.cases import Case
 from promptctl.evaluations.datasets import Dataset
 from promptctl.evaluations.finding import dataset_path, datasets_of
+from promptctl.prompts.loading import load_prompt
 from promptctl.prompts.prompt import MISSING
+from promptctl.workspace import Workspace
 
 app = typer.Typer(help="The cases that prompts are evaluated on.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -50,7 +53,7 @@ def show_dataset(context: typer.Context, name: Name, as_json: options.Json = Fal
     workspace = options.workspace_of(context)
     tree = workspace.repository.work_tree
     dataset = Dataset.open(tree, dataset_path(tree, name, workspace.inside), is_read_only=True)
-    cases = dataset.cases()
+    cases = _cases(workspace, dataset)
     if as_json:
         say_json(_header_as_dict(dataset) | {"cases": [_case_as_dict(case) for case in cases]})
         return
@@ -109,7 +112,15 @@ def add_to_dataset(
         tags=tuple(tags or ()),
         expects_reply=expects_reply,
     )
-    tell(f"added    {added} to {Path(path)}")
+    tell(f"added    {added.case_id} to {added.path}")
+
+
+def _cases(workspace: Workspace, dataset: Dataset) -> list[Case]:
+    """The cases with their inputs as the first prompt that they test takes them, where it can."""
+    with suppress(errors.WorkspaceError):
+        for prompt in dataset.header.prompts[:1]:
+            return list(dataset.cases(load_prompt(workspace.repository.work_tree, prompt)))
+    return list(dataset.cases())
 
 
 def _count(dataset: Dataset) -> Any:

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,6 +23,14 @@ from promptctl.prompts.tree import MAX_BYTES
 from promptctl.versions.trees import WorkTree
 
 
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A case that was added: its id, and the file that it stands in."""
+
+    case_id: str
+    path: str
+
+
 def add_case(
     root: Path,
     path: str,
@@ -31,8 +40,8 @@ def add_case(
     case_id: str | None = None,
     tags: tuple[str, ...] = (),
     expects_reply: bool = False,
-) -> str:
-    """Append a case with the execution's inputs to the dataset at `path` (relative to `root`) and give its id.
+) -> Added:
+    """Append a case with the execution's inputs to the dataset at `path` (relative to `root`).
 
     Where the dataset names another file for its cases, it is added there. The case is checked before anything is
     written. Raises `LogError` where the log kept no inputs, `UsageError` where the dataset does not test that prompt or
@@ -63,7 +72,7 @@ def add_case(
         replace_file(root / path, [new])
     else:
         raise WorkspaceError(f"{cases_path}: a case is added to .yaml and .jsonl files only")
-    return chosen
+    return Added(chosen, cases_path)
 
 
 def _entry(found: Execution, case_id: str, tags: tuple[str, ...], *, expects_reply: bool) -> dict[str, Any]:

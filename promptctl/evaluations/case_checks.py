@@ -11,6 +11,7 @@ from promptctl.evaluations.cases import Case
 from promptctl.evaluations.rows import Row
 from promptctl.formats.names import nearest
 from promptctl.prompts.inputs import InputCheck
+from promptctl.prompts.json_schema import types_of
 from promptctl.prompts.prompt import MISSING, Prompt
 
 
@@ -42,11 +43,25 @@ class CaseChecks:
         try:
             self._inputs.fill(case.inputs)
         except InputError as error:
+            if set(error.names) <= self._unread_cells(case, row):
+                return
             given = next((name for name in error.names if name in (row.data.get("inputs") or {})), None)
             place = row.place if given is None else row.locate("inputs", given)
             message = f"{case.id}: {error.message.partition(': ')[2]}"
             hint = "set them right under the case's `inputs`, or under `defaults`"
             yield Problem(message, place, hint, "bad-inputs")
+
+    def _unread_cells(self, case: Case, row: Row) -> set[str]:
+        """The inputs whose cells could not be read by their type, which was told when they were."""
+        if not row.is_text or self._prompt is None:
+            return set()
+        cells = {name for name in row.data.get("inputs") or {} if isinstance(case.inputs.get(name), str)}
+        declared = ((name, self._prompt.inputs.get(name)) for name in cells)
+        return {
+            name
+            for name, each in declared
+            if each is not None and "string" not in (types_of(each.schema) or ["string"])
+        }
 
     def _problems_of_assertion(self, assertion: Assertion, case: Case, row: Row) -> Iterator[Problem]:
         assert self._prompt is not None

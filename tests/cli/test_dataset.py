@@ -108,3 +108,29 @@ def test_a_logged_execution_becomes_a_case(lab: Lab, cli: Cli) -> None:
     assert (shown["id"], shown["inputs"], shown["expected"]) == ("asked", {"ticket": "Where is it?"}, "Where is it?")
     assert cli("eval", "triage", "--case", "asked").exit_code == 0
     assert json.dumps(shown)
+
+
+def test_the_file_that_a_case_was_added_to_is_named(lab: Lab, cli: Cli) -> None:
+    lab.write("datasets/lines.yaml", "prompts: [triage]\ncases: ./lines.jsonl\n")
+    lab.write("datasets/lines.jsonl", '{"id": "a", "inputs": {"ticket": "x"}, "expected": "x"}\n')
+    made = cli("run", "triage", "-i", "ticket=Where is it?", "--json").json
+    ran = cli("dataset", "add", "lines", "--execution", made["id"][-8:], "--id", "b", "--expect-reply")
+    assert ran.err == "added    b to datasets/lines.jsonl\n"
+
+
+def test_inputs_are_shown_as_the_prompt_takes_them(lab: Lab, cli: Cli) -> None:
+    lab.write("datasets/x.yaml", "prompts: [triage]\ncases: [{id: a, inputs: {ticket: 1.10}, expected: x}]\n")
+    (shown,) = cli("dataset", "show", "x", "--json").json["cases"]
+    assert shown["inputs"] == {"ticket": "1.10"}
+    lab.write("datasets/x.yaml", "prompts: [nobody]\ncases: [{id: a, inputs: {ticket: 1.10}, expected: x}]\n")
+    assert cli("dataset", "show", "x").exit_code == 0, "also where the prompt is not there"
+
+
+def test_a_bad_cell_is_told_once(lab: Lab, cli: Cli) -> None:
+    lab.write(
+        "prompts/count.prompt.yaml", "inputs: {n: {type: integer}}\nmessages: [{role: user, content: '{{ n }}'}]\n"
+    )
+    lab.write("datasets/n.yaml", "prompts: [count]\ncases: ./n.csv\n")
+    lab.write("datasets/n.csv", "id,n,expected\na,x,1\nb,1,1\n")
+    found = cli("dataset", "validate", "n", "--json").json["problems"]
+    assert [problem["code"] for problem in found] == ["bad-cell"]

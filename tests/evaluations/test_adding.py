@@ -40,7 +40,7 @@ def run(lab: Lab, ticket: str = "Hello") -> str:
 
 def add(lab: Lab, path: str, wanted: str, **options: object) -> str:
     with lab.open() as workspace:
-        return add_case(lab.root, path, workspace.log, wanted, **options)  # type: ignore[arg-type]
+        return add_case(lab.root, path, workspace.log, wanted, **options).case_id  # type: ignore[arg-type]
 
 
 def cases(lab: Lab, path: str) -> dict[str, object]:
