@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from promptctl.evaluations.reasons import count, name_some
 from promptctl.evaluations.review import DatasetReview, PromptReview, ReviewedCase
+from promptctl.formats.names import prompt_stem
 
 _MOST = 20
 _Test = Callable[[ReviewedCase, ReviewedCase], bool]
@@ -56,7 +57,9 @@ class _Finder:
     def lines(self) -> Iterator[str]:
         path = self._dataset.former_path or self._dataset.path
         gone = [prompt for prompt in self._prompts if not self._is_tested(prompt) and self._lost(prompt)]
-        if gone:
+        if gone and prompt_stem(path) is not None:
+            yield f"the tests in {path} were removed"
+        elif gone:
             was = "was removed, which tested" if self._dataset.kind == "removed" else "no longer tests"
             yield f"{path} {was} {name_some(gone)}"
         lost = {id_: None for prompt in self._prompts if prompt not in gone for id_ in self._lost(prompt)}

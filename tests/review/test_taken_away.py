@@ -113,3 +113,14 @@ def test_what_only_moved_or_went_with_its_prompt_is_not_taken_away(pull: Pull) -
     pull.git("rm", "--quiet", "prompts/triage.prompt.yaml", "datasets/moved.yaml")
     pull.commit("The prompt goes, and its dataset with it")
     assert pull.data(base=base, is_evaluated=False, rule=STRICT)["taken_away"] == []
+
+
+def test_tests_in_a_prompts_own_file_count_too(pull: Pull) -> None:
+    prompt = "messages:\n  - {role: user, content: 'Hi {{x}}'}\n"
+    pull.write("prompts/own.prompt.yml", prompt + "testData:\n  - {x: a, expected: Hi a}\n")
+    base = pull.commit("A prompt with a test of its own")
+    pull.write("prompts/own.prompt.yml", prompt)
+    pull.commit("No test")
+    assert pull.data(base=base, is_evaluated=False)["taken_away"] == [
+        "the tests in prompts/own.prompt.yml were removed"
+    ]
