@@ -166,6 +166,7 @@ def test_an_evaluation_must_have_passed_with_all_cases_and_the_own_model(cli: Cl
     assert "none is known here" in refusal()
     write(inside, "promptctl.yaml", SETTINGS)
     write(inside, "datasets/chat.yaml", cases + "  - {id: c, assert: [{type: contains, value: Bye}]}\n")
+    commit(inside, "Ask for more")
     assert "none is known here" in refusal()
     assert cli("eval", "chat", "--min-pass", "0.1").exit_code == 0
     assert "none is known here" in refusal()
