@@ -63,7 +63,7 @@ def test_nothing_to_decide_by_is_an_error_never_a_pass(specs: list[Mapping[str, 
 def test_what_could_not_be_graded_makes_an_error_unless_the_case_fails_anyway() -> None:
     score = scored("a", [A, UNPRICED])
     assert score.status == "error"
-    assert score.reason.startswith("cost: unpriced")
+    assert score.reason.startswith("cost: the cost is unknown")
     assert scored("a", [B, UNPRICED]).status == "failed"
 
 
