@@ -138,7 +138,8 @@ def test_the_rules_are_those_of_the_default_branch(cli: Cli, inside: Path) -> No
 
 
 def test_an_evaluation_must_have_passed_with_all_cases_and_the_own_model(cli: Cli, inside: Path) -> None:
-    write(inside, "promptctl.yaml", SETTINGS + "labels:\n  production: {evaluation: passed}\n")
+    settings = SETTINGS + "labels:\n  production: {evaluation: passed}\n"
+    write(inside, "promptctl.yaml", settings)
     cases = (
         "prompts: [chat]\ncases:\n"
         "  - {id: a, assert: [{type: contains, value: Hello}]}\n  - {id: b, assert: [{type: contains, value: Hello}]}\n"
@@ -164,7 +165,7 @@ def test_an_evaluation_must_have_passed_with_all_cases_and_the_own_model(cli: Cl
     cli("label", "remove", "chat@production")
     write(inside, "promptctl.yaml", SETTINGS.replace("echo/echo", "openai/other"))
     assert "none is known here" in refusal()
-    write(inside, "promptctl.yaml", SETTINGS)
+    write(inside, "promptctl.yaml", settings)
     write(inside, "datasets/chat.yaml", cases + "  - {id: c, assert: [{type: contains, value: Bye}]}\n")
     commit(inside, "Ask for more")
     assert "none is known here" in refusal()
