@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from promptctl.errors import (
-    InvalidFiles,
     ModelConfigurationError,
     PromptInactive,
     PromptNotFound,
@@ -19,16 +18,15 @@ from promptctl.errors import (
 )
 from promptctl.evaluations.assertions.assertion import AskedJudge
 from promptctl.evaluations.cache import ReplyCache
+from promptctl.evaluations.choosing_datasets import DatasetChoice
 from promptctl.evaluations.claims import claimed
 from promptctl.evaluations.datasets import Dataset
 from promptctl.evaluations.earlier import Evaluated, failed_cases, last_evaluation
 from promptctl.evaluations.evaluation import Bench, Evaluation, Plan, begin, finish
 from promptctl.evaluations.evaluator import Limits, Progress
-from promptctl.evaluations.finding import dataset_path, datasets_of, is_meant_for
 from promptctl.evaluations.judging import chosen_judge
 from promptctl.evaluations.selection import Choosing, Selection, choose
 from promptctl.evaluations.target import Target
-from promptctl.formats.names import DATASETS, prompt_id
 from promptctl.log.evaluations import update_evaluation
 from promptctl.log.ids import new_id
 from promptctl.log.results import EvaluationRow
@@ -111,6 +109,14 @@ class Evaluating:
             recordings=parts.recordings_folder,
             connections=request.limits.concurrency,
         )
+        self._datasets = DatasetChoice(
+            tree=parts.tree,
+            inside=parts.inside,
+            names=request.datasets,
+            prompts=frozenset(ref.partition("@")[0] for ref in request.refs),
+            is_of_own=request.only_own_datasets,
+            allows_code=request.allows_code,
+        )
         self._bench: Bench | None = None
         self._judges: dict[str, tuple[Prompt, Version]] = {}
         self._is_stopped = False
@@ -132,7 +138,7 @@ class Evaluating:
             at_version = self._parts.prompt(ref)
             if self._is_inactive(at_version.prompt):
                 continue
-            for dataset in self._datasets_of(at_version):
+            for dataset in self._datasets.of(at_version.prompt):
                 self._check_judges(dataset)
                 plans += self._plans_of(at_version, dataset, choosing, {"ref": ref, "group": group} | self._spec())
         choosing.finish()
@@ -156,7 +162,7 @@ class Evaluating:
                 hint="give the command again, with --against: what was answered comes from the cache",
             )
         at_version = self._version_of(row)
-        dataset = self._open(spec["dataset"], at_version)
+        dataset = self._datasets.open(spec["dataset"], at_version.prompt)
         if at_version.version.digest != row.digest or dataset.digest != spec["dataset_digest"]:
             changed = spec["dataset"] if at_version.version.digest == row.digest else row.prompt
             raise WorkspaceError(
@@ -387,58 +393,12 @@ class Evaluating:
             "is_replayed": self._request.is_replayed,
         }
 
-    def _datasets_of(self, at_version: PromptAtVersion) -> list[Dataset]:
-        """The prompt's datasets, checked; of the workspace's own tree whatever the version."""
-        tree = self._parts.tree
-        own = at_version.prompt.path if at_version.prompt.inline_dataset is not None else None
-        others = {ref.partition("@")[0] for ref in self._request.refs} - {at_version.prompt.id}
-        wanted = [
-            name if name == own or prompt_id(name) in others else dataset_path(tree, name, self._parts.inside)
-            for name in self._request.datasets
-        ]
-        paths = wanted
-        if not wanted or self._request.only_own_datasets:
-            named = [each.header.path for each in datasets_of(tree) if at_version.prompt.id in each.header.prompts]
-            paths = [path for path in wanted if path in (*named, own)] if wanted else named
-        elif others:
-            paths = [path for path in wanted if path == own or is_meant_for(tree, path, at_version.prompt.id)]
-            if not paths:
-                raise UsageError(
-                    f"none of the datasets that are named is for {at_version.prompt.id}",
-                    hint=f"name it under their `prompts:`, or evaluate {at_version.prompt.id} by itself",
-                )
-        datasets = [self._open(path, at_version) for path in paths]
-        inline = Dataset.of_prompt(at_version.prompt, tree) if not wanted else None
-        if inline is not None:
-            datasets.append(_checked(inline, at_version))
-        if not datasets and not wanted:
-            raise WorkspaceError(
-                f"no dataset tests {at_version.prompt.id}",
-                hint=f"write one to {DATASETS}/ with `prompts: [{at_version.prompt.id}]`, or name one: --dataset FILE",
-            )
-        return datasets
-
-    def _open(self, path: str, at_version: PromptAtVersion) -> Dataset:
-        tree = self._parts.tree
-        if path == at_version.prompt.path:
-            inline = Dataset.of_prompt(at_version.prompt, tree)
-            assert inline is not None
-            return _checked(inline, at_version)
-        return _checked(Dataset.open(tree, path, allow_code=self._request.allows_code), at_version)
-
     def _refuse_unpriced(self, model: str) -> None:
         if self._request.limits.max_cost_nano_usd is not None and not self.is_priced(model):
             raise ModelConfigurationError(
                 f"--max-cost cannot be kept: it is not known what {model} costs",
                 hint="give its price under `prices:` in promptctl.yaml",
             )
-
-
-def _checked(dataset: Dataset, at_version: PromptAtVersion) -> Dataset:
-    problems = dataset.check(at_version.prompt)
-    if any(problem.severity == "error" for problem in problems):
-        raise InvalidFiles(problems)
-    return dataset
 
 
 def _named(model: str | None, prompt: Prompt) -> str:
