@@ -77,13 +77,17 @@ def leave(status: int) -> NoReturn:
     """End the program with everything saved and said, and nothing freed.
 
     Taking the interpreter down object by object takes 30 ms of every command, and a second once LiteLLM is loaded; the
-    system does it at once.
+    system does it at once. A command that was interrupted ends the long way: a thread may still be saving.
     """
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except (OSError, ValueError):
-        status = status or errors.WORKSPACE
+    if status == errors.INTERRUPTED:
+        sys.exit(status)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            status = status or errors.BROKEN_PIPE
+        except (OSError, ValueError):
+            status = status or errors.WORKSPACE
     os._exit(status)
 
 

@@ -52,7 +52,10 @@ class DatasetChoice:
         """The dataset at a path, or the tests in the prompt's own file, checked for the prompt."""
         if path == prompt.path:
             inline = Dataset.of_prompt(prompt, self.tree)
-            assert inline is not None
+            if inline is None:
+                raise WorkspaceError(
+                    f"{path} holds no tests any more", hint=f"evaluate {prompt.id} anew: promptctl eval {prompt.id}"
+                )
             return _checked(inline, prompt)
         return _checked(Dataset.open(self.tree, path, allow_code=self.allows_code), prompt)
 

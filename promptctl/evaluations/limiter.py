@@ -88,12 +88,12 @@ class Limiter:
 
     async def _wait(self) -> None:
         pause_s = self._paused_until - self._clock()
-        if pause_s > 0:
-            await asyncio.sleep(pause_s)
-            return
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(place)
         try:
+            if pause_s > 0:
+                await asyncio.sleep(pause_s)
+                return
+            place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(place)
             await place
         except asyncio.CancelledError:
             self._admit()

@@ -40,6 +40,7 @@ class BatchRecorder:
         self._is_writing = False
         self._is_quick = True
         self._writer: asyncio.Task[None] | None = None
+        self._untold: Exception | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="promptctl-log")
 
     async def save(self, execution: Execution, content: Content | None) -> None:
@@ -52,7 +53,11 @@ class BatchRecorder:
         self._entries.append(Entry(execution, content or self._content))
 
     async def finish(self, result: ResultRow) -> None:
-        """Record a case's result, and return once it is on disk with every attempt handed over before."""
+        """Record a case's result, and return once it is on disk with every attempt handed over before.
+
+        Raises what went wrong in writing, also where that was an attempt for which nobody was waiting.
+        """
+        self._raise_untold()
         # One to wait for each case: whoever is cancelled meanwhile takes nothing from the others.
         written = asyncio.get_running_loop().create_future()
         self._results.append(result)
@@ -61,13 +66,14 @@ class BatchRecorder:
         await written
 
     async def close(self) -> None:
-        """Write what is left."""
+        """Write what is left. Raises what went wrong in writing, where nobody was told."""
         if self._writer is not None:
             await asyncio.wait([self._writer])
         entries, results, waiting = self._take()
         self._write(entries, results)
         _tell(waiting)
         self._thread.shutdown()
+        self._raise_untold()
 
     async def __aenter__(self) -> BatchRecorder:
         return self
@@ -110,13 +116,20 @@ class BatchRecorder:
                 begun = time.perf_counter()
                 try:
                     await loop.run_in_executor(self._thread, self._write, entries, results)
-                except BaseException as error:
+                except Exception as error:
                     _tell(waiting, error)
-                    raise
+                    if not waiting:
+                        self._untold = error
+                else:
+                    _tell(waiting)
                 self._time(begun, results)
-                _tell(waiting)
         finally:
             self._is_writing = False
+
+    def _raise_untold(self) -> None:
+        untold, self._untold = self._untold, None
+        if untold is not None:
+            raise untold
 
     def _take(self) -> tuple[list[Entry], list[ResultRow], list[asyncio.Future[None]]]:
         """What was handed over and is not written yet; from here on, it is the taker's to write."""

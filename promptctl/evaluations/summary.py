@@ -209,9 +209,7 @@ class Summary:
             "by_tag": {name: counts.as_dict() for name, counts in sorted(self.by_tag.items())},
             "by_assertion": {name: counts.as_dict() for name, counts in sorted(self.by_assertion.items())},
             "cost_nano_usd": self.cost_nano_usd,
-            "full_cost_nano_usd": None
-            if self.unknown_costs and not self.full_cost_nano_usd
-            else self.full_cost_nano_usd,
+            "full_cost_nano_usd": None if self.unknown_costs else self.full_cost_nano_usd,
             "unpriced": self.unpriced,
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,

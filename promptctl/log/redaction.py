@@ -58,7 +58,7 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        values = {secret.strip() for secret in secrets}
+        values = {secret.strip() for secret in secrets if _is_text(secret)}
         self._known = {form for value in values if len(value) >= SHORTEST_SECRET for form in _forms(value)}
         self._anchors = (*self._known, *_ANCHORS)
         self._patterns: _Patterns | None = None
@@ -112,6 +112,11 @@ class Redactor:
         text = data if isinstance(data, str) else json.dumps(data)
         redacted = self.redact(text)
         return data if redacted == text else redacted
+
+
+def _is_text(secret: str) -> bool:
+    """Whether the value can stand in a text at all; bytes of the environment that are no UTF-8 cannot."""
+    return not any("\ud800" <= character <= "\udfff" for character in secret)
 
 
 class _Patterns:

@@ -100,7 +100,8 @@ class Log:
     def write_at_once(self, work: Callable[[sqlite3.Connection], object]) -> bool:
         """`write`, where that takes no waiting: for a thread that has others to serve.
 
-        False, with nothing written, where somebody holds the lock or anything is wrong: `write` then deals with it.
+        False, with nothing written to the file at the path, where somebody holds the lock or anything is wrong:
+        `write` then deals with it.
         """
         if not self._lock.acquire(blocking=False):
             return False
@@ -112,9 +113,12 @@ class Log:
             try:
                 self._write_once(work)
             finally:
-                connection.execute(f"PRAGMA busy_timeout = {round(self.patience_s * 1000)}")
-            return self._opened.is_current()
-        except (sqlite3.Error, OSError):
+                with suppress(sqlite3.Error):
+                    connection.execute(f"PRAGMA busy_timeout = {round(self.patience_s * 1000)}")
+            with suppress(OSError):
+                return self._opened.is_current()
+            return True
+        except sqlite3.Error:
             return False
         finally:
             self._lock.release()

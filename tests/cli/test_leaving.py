@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from promptctl import errors
+from promptctl.cli.boundary import leave
 from tests.cli.conftest import TRIAGE, write
 
 PROMPTCTL = (sys.executable, "-m", "promptctl")
@@ -38,3 +42,10 @@ def test_the_log_is_closed(tmp_path: Path) -> None:
 def test_the_exit_code_is_kept(tmp_path: Path) -> None:
     done = subprocess.run((*PROMPTCTL, "run", "nothing"), cwd=workspace(tmp_path), capture_output=True)
     assert done.returncode == 3
+
+
+def test_an_interrupted_command_ends_the_long_way() -> None:
+    """A thread may still be saving what was paid for."""
+    with pytest.raises(SystemExit) as ended:
+        leave(errors.INTERRUPTED)
+    assert ended.value.code == errors.INTERRUPTED

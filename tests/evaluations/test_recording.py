@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +19,7 @@ from promptctl.log.results import EvaluationRow, ResultRow
 from promptctl.log.store import Log
 from promptctl.workspace import Workspace
 from tests.evaluation_lab import Lab, answering, slowly
+from tests.log.conftest import make
 from tests.openai_server import failure
 
 T = TypeVar("T")
@@ -106,6 +108,34 @@ class TestBatches:
                     with pytest.raises(AttributeError):
                         await recorder.finish("no result")  # type: ignore[arg-type]
                     await recorder.finish(result(0))
+                assert len(list(results(log, "e"))) == 1
+
+        asyncio.run(scene())
+
+    def test_a_batch_that_fails_leaves_nobody_waiting(self, tmp_path: Path) -> None:
+        """An attempt that nobody waits for fails while a case waits for the batch after it."""
+
+        class Slow(Log):
+            def write_at_once(self, work: Callable[[sqlite3.Connection], object]) -> bool:
+                return False
+
+        class Failing(BatchRecorder):
+            def _write(self, entries: list, rows: list) -> None:  # type: ignore[type-arg]
+                if entries:
+                    time.sleep(0.05)
+                    raise MemoryError
+                super()._write(entries, rows)
+
+        async def scene() -> None:
+            with Slow(tmp_path / "log.db") as log:
+                begin_evaluation(log, ROW)
+                recorder = Failing(log, "full", lambda warning: pytest.fail(str(warning)))
+                await recorder.save(make(), None)
+                await asyncio.sleep(0.01)
+                await asyncio.wait_for(recorder.finish(result(0)), 5)
+                with pytest.raises(MemoryError):
+                    await recorder.finish(result(1))
+                await recorder.close()
                 assert len(list(results(log, "e"))) == 1
 
         asyncio.run(scene())

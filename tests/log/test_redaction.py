@@ -139,3 +139,9 @@ def _texts(data: Any) -> list[str]:
     if isinstance(data, list):
         return [text for value in data for text in _texts(value)]
     return [data] if isinstance(data, str) else []
+
+
+def test_a_value_that_is_no_text_hides_nothing_and_breaks_nothing() -> None:
+    """The environment may hold bytes that are no UTF-8; they come with half a surrogate pair in their place."""
+    redactor = Redactor(["abc\udcffdefghijk", "correct-horse"])
+    assert redactor.redact("it was correct-horse. " * 200).count("[redacted]") == 200
