@@ -95,7 +95,8 @@ def _say_flips(title: str, colour: str, pairs: Sequence[CasePair], found: Compar
         say(f"\n{styled(title, sys.stdout, fg=colour, bold=True)}{f', {again}' if again else ''}: {pair.case_id}")
         for line in line_diff(pair.base.output or "", pair.head.output or "").splitlines():
             shade = "red" if line.startswith("-") else "green" if line.startswith("+") else None
-            say("    " + (styled(line, sys.stdout, fg=shade) if shade else line))
+            # No line begins with what a reply says: in a CI's log it could be a command to it, such as `::error::`.
+            say("   │" + (styled(line, sys.stdout, fg=shade) if shade else line))
     if len(pairs) > MOST_SHOWN:
         say(f"… and {len(pairs) - MOST_SHOWN} more {title}; --json shows all")
 

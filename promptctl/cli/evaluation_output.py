@@ -186,10 +186,10 @@ def spent(cost_nano_usd: int | None, unpriced: int) -> str:
 def _say_groups(found: Evaluation) -> None:
     """By tag, of many the weakest; by assertion and by metric."""
     summary = found.summary
-    tags = sorted(summary.by_tag.items(), key=lambda each: each[1].rate or 0.0)[:MOST_GROUPS]
+    tags = sorted(summary.by_tag.items(), key=lambda each: (each[1].rate or 0.0, each[0]))[:MOST_GROUPS]
     rows: list[tuple[Any, ...]] = [("tag", name, *_counts(counts)) for name, counts in sorted(tags)]
     if len(summary.by_tag) > MOST_GROUPS:
-        rows.append(("", f"… and {len(summary.by_tag) - MOST_GROUPS} tags that did better", *[""] * 3))
+        rows.append(("", f"… and {len(summary.by_tag) - MOST_GROUPS} tags that did no worse", *[""] * 3))
     rows += [("assertion", name, *_counts(counts)) for name, counts in sorted(summary.by_assertion.items())]
     if rows:
         say()
@@ -238,9 +238,9 @@ def failure_lines(case: CaseResults) -> Iterator[str]:
     yield f"\n{mark}  {styled(row.case_id, sys.stderr, bold=True)}{repeats}"
     assertions = failed_assertions(row)
     if row.error_message and not assertions:
-        yield f"    {flat(row.error_message)}"
+        yield f"    error: {flat(row.error_message)}"
     if row.status == "failed" and not assertions:
-        yield f"    {flat((row.scores or {}).get('reason', ''))}"
+        yield f"    reason: {flat((row.scores or {}).get('reason', ''))}"
     for graded in assertions:
         yield f"    {graded['type']}: {flat(graded['reason'])}"
         if graded.get("expected") is not None:

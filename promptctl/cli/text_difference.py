@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 _WIDTH = 300
+# Whatever ends a line for `str.splitlines`, so for a terminal or a reader of logs.
+_LINE_END = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _KEPT_BEFORE = 30
 _MOST_LINES = 20
 
@@ -27,14 +30,13 @@ def shortened(value: Any, start: int = 0, width: int = _WIDTH) -> str:
     """A value on one line: from shortly before `start`, where that is far, and no longer than `width`."""
     text = _text(value)
     cut = start - _KEPT_BEFORE if start > width // 2 else 0
-    shown = text[cut : cut + width].replace("\n", "⏎")
     shown = flat(text[cut : cut + width])
     return ("…" if cut else "") + shown + ("…" if len(text) > cut + width else "")
 
 
 def flat(text: str) -> str:
     """Foreign text on one line."""
-    return text.replace("\n", "⏎")
+    return _LINE_END.sub("⏎", text)
 
 
 def _diff(wanted: str, came: str) -> Iterator[str]:
