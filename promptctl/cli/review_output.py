@@ -11,7 +11,17 @@ from promptctl.errors import INCOMPLETE
 from promptctl.evaluations.comparison import PASSED
 from promptctl.evaluations.review import DatasetReview, Review
 from promptctl.reports.prompt_diff import diff_lines
-from promptctl.reports.review import Outcome, about_moves, counts, dataset_parts, outcomes, readable, warnings
+from promptctl.reports.review import (
+    Outcome,
+    about_moves,
+    counts,
+    dataset_parts,
+    outcomes,
+    readable,
+    told_notes,
+    told_problems,
+    warnings,
+)
 
 MOST_IDS = 10
 _COLOURS = {"+": "green", "-": "red", "!": "yellow", "@": "cyan"}
@@ -21,7 +31,7 @@ def say_review(review: Review) -> None:
     """Print a review on stdout."""
     told = counts(review) or "nothing that a prompt is made of differs"
     say(f"{styled(f'{review.base.short} → {review.head.short}', sys.stdout, bold=True)}: {told}")
-    for note in [*review.notes, *_recordings(review)]:
+    for note in told_notes(review):
         say(f"  {_line(note)}")
     _say_diffs(review)
     _say_list("Datasets", [_about_dataset(each) for each in review.datasets])
@@ -36,11 +46,8 @@ def say_review(review: Review) -> None:
         say()
         numbers = ["Passed", "Cost"]
         say_table(["Prompt", "Change", "Result", *numbers], [_row(row) for row in rows], right=numbers)
-    for found in review.measurements:
-        for problem in found.problems:
-            say(_line(f"  {problem}"))
-        for note in found.notes:
-            say(_line(f"  {found.prompt}: {note}"))
+    for problem in told_problems(review):
+        say(_line(f"  {problem}"))
     say()
     for warning in warnings(review):
         say(f"{styled('warning', sys.stdout, fg='yellow', bold=True)}: {_line(warning)}")
@@ -52,12 +59,6 @@ def say_review(review: Review) -> None:
 def _line(text: str) -> str:
     """The text as one line, whatever a file is called."""
     return visible(text).replace("\n", "\\n")
-
-
-def _recordings(review: Review) -> Sequence[str]:
-    if review.recordings:
-        return [f"recorded replies differ, and whoever wrote HEAD chose them: {', '.join(review.recordings)}"]
-    return ["replies come from recordings"] if review.uses_recordings else []
 
 
 def _row(row: Outcome) -> tuple[str, str, str, str, str]:
