@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from promptctl.errors import InputError, PromptNotFound, UsageError
+from promptctl.errors import INCOMPLETE, InputError, PromptNotFound, RevisionNotFound, UsageError
 from promptctl.evaluating import Evaluating, EvaluationRequest
 from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.compared import Against, Compared
@@ -14,8 +14,9 @@ from promptctl.evaluations.comparison import Comparison, compare
 from promptctl.evaluations.confirmation import Confirmed, Rerun, confirm
 from promptctl.evaluations.evaluation import Evaluation, Plan, load
 from promptctl.evaluations.evaluator import Progress
-from promptctl.evaluations.gates import check_passes, decide, strictest
+from promptctl.evaluations.gates import Decision, check_passes, decide, strictest
 from promptctl.evaluations.outcomes import CaseResults, case_results, outcome_of
+from promptctl.evaluations.reasons import count
 from promptctl.evaluations.selection import Chosen
 from promptctl.evaluations.verdicts import GateRule, judge
 from promptctl.log.evaluations import evaluation, evaluations, results
@@ -61,16 +62,21 @@ class Comparing:
         `base` is `@label`, `@v7` or `@<revision>` of the same prompt, or another prompt's whole ref. A base evaluation
         that the log holds already, of the same digest, model and cases, is not made again. Flipped cases are then
         asked for again, three times on each side. Of prompts that nobody named, those that `base` does not have are
-        evaluated alone; one that was named raises `PromptNotFound` there.
+        evaluated alone; one that was named raises `PromptNotFound`, or `RevisionNotFound`, there. So does a label,
+        number or revision that no prompt has: it is misspelt.
         """
         sides, alone = [], []
+        unknown: RevisionNotFound | None = None
         for plan in Evaluating(self._parts, request).plans():
             try:
                 sides += self.beside([plan], request, base)
-            except PromptNotFound:
+            except (PromptNotFound, RevisionNotFound) as error:
                 if not (request.only_own_datasets and base.startswith("@")):
                     raise
                 alone.append(plan)
+                unknown = error if isinstance(error, RevisionNotFound) else unknown
+        if unknown is not None and not sides:
+            raise unknown
         compared = await self.between(sides, request, on_progress)
         by_itself: list[Evaluation] = []
         if alone and not self._is_stopped:
@@ -186,6 +192,7 @@ class Comparing:
         planned, left = set[str](), []
         for own, other, made in ((ids[0], ids[1], base), (ids[1], ids[0], head)):
             missing = other - own if made.summary.is_unfinished else set[str]()
+            missing -= {*made.row.spec.get("left_out_ids", ())}
             planned |= missing
             left.append(max(0, made.summary.never_run - len(missing)))
         return compare(*outcomes, planned=planned, never_run=min(left)), heads
@@ -212,6 +219,12 @@ class Comparing:
         decisions = [decide(verdict, self._rule)]
         if must_pass:
             decisions.append(check_passes([case.outcome for case in heads], must_pass=must_pass))
+        if head.summary.is_unfinished:
+            # Cases that base cannot take are in no comparison, so the verdict does not tell that head lacks them.
+            unrun = head.summary.never_run
+            decisions.append(
+                Decision(INCOMPLETE, f"head: {count(unrun, 'case')} {'was' if unrun == 1 else 'were'} not run.")
+            )
         decision = strictest(decisions)
         return Compared(base, head, comparison, verdict, decision, self._rule, note, reruns)
 
@@ -245,16 +258,17 @@ def _takes_the_same(base: Prompt, head: Prompt) -> bool:
 def _without_unfit(plan: Plan) -> Plan:
     """The plan without the cases whose inputs its prompt cannot take, unless those are all of them."""
     asker = Asker(plan.target, drops_unknown_inputs=True)
-    fit, unfit = [], 0
+    fit, unfit = [], []
     for case in plan.chosen.of(plan.dataset.cases(plan.target.prompt)):
         try:
             asker.ask(case)
             fit.append(case.id)
         except InputError:
-            unfit += 1
+            unfit.append(case.id)
     if not unfit or not fit:
         return plan
-    return replace(plan, chosen=Chosen(len(fit), frozenset(fit)), spec={**plan.spec, "left_out": unfit})
+    left_out = {"left_out": len(unfit), "left_out_ids": unfit}
+    return replace(plan, chosen=Chosen(len(fit), frozenset(fit)), spec={**plan.spec, **left_out})
 
 
 def takes_any(plan: Plan) -> bool:

@@ -127,6 +127,40 @@ class TestIncomplete:
         assert found["verdict"] == "incomplete"
         assert "stopped early; the same command goes on" in found["note"]
 
+    @pytest.fixture
+    def unfit(self, lab: Lab, change: Change) -> None:
+        """Twelve cases of which base cannot take the last five: they lack an input that head can do without."""
+        known = [{"product": "Acme"}] * 7 + [{}] * 5
+        lab.cases(
+            *(
+                {"id": f"c{n}", "inputs": {"ticket": f"c{n}", **more}, "expected": f"c{n}"}
+                for n, more in enumerate(known)
+            )
+        )
+        base = PROMPT.format(wrong="base").replace("string}}", "string}, product: {type: string}}")
+        lab.write("prompts/triage.prompt.yaml", base)
+        commit(lab.root, "Two inputs, both required")
+        head = PROMPT.format(wrong="head").replace("string}}", "string}, product: {type: string, required: false}}")
+        lab.write("prompts/triage.prompt.yaml", head)
+
+    def test_a_head_that_never_ran_what_base_cannot_take_is_incomplete(self, unfit: None, cli: Cli) -> None:
+        assert against(cli, "--no-cache")["is_passed"]
+        found = against(cli, "--max-cost", "0.00015", "-j", "1", "--min-pass", "1", code=5)
+        unrun = found["head"]["never_run"]
+        assert 0 < unrun <= 5
+        assert (found["n"], found["never_run"], found["errors"]) == (7, 0, [])
+        assert found["decision"] == f"head: {unrun} cases were not run."
+
+    def test_a_base_that_was_not_finished_lacks_only_what_it_was_asked_for(self, unfit: None, cli: Cli) -> None:
+        base = against(cli, "--max-cost", "0.00007", "-j", "1", code=5)["base"]
+        lacking = base["never_run"]
+        assert 0 < lacking < 7
+        cli("eval", "triage")
+        ran = cli("compare", base["evaluation"], newest(cli)[0], "--json")
+        found = ran.json[0]
+        assert (ran.exit_code, found["errors"]) == (5, [f"c{n}" for n in range(7 - lacking, 7)])
+        assert f"of 7 cases have no result on one side or both (base lacks {lacking})" in found["reason"]
+
     def test_a_prompt_that_was_not_reached_fails_the_command(self, lab: Lab, change: Change, cli: Cli) -> None:
         change("other", prompt="sort")
         lab.many(10)
@@ -215,6 +249,26 @@ class TestSides:
         told = cli("eval", "--all", "--against", "@main")
         assert "sort: failed: 0 of 1 case" in told.out
         assert "the base has no prompt sort: it is judged by itself, 100% must pass" in told.out
+
+    def test_of_all_prompts_those_that_never_had_the_label_are_judged_by_themselves(
+        self, lab: Lab, change: Change, cli: Cli
+    ) -> None:
+        assert cli("label", "set", "triage@production").exit_code == 0
+        change(prompt="sort")
+        lab.cases({"id": "one", "inputs": {"ticket": "one"}, "expected": "one"}, name="sort", prompts=["sort"])
+        change("second")
+        commit(lab.root, "A prompt of one version and without a label")
+        change("head")
+        for base in ("@production", "@v2"):
+            ran = cli("eval", "--all", "--against", base, "--json")
+            assert ran.exit_code == 0, ran.err
+            assert [each["head"]["prompt"] for each in ran.json if each["base"] is None] == ["sort"]
+            assert [each["head"]["prompt"] for each in ran.json if each["base"]] == ["triage"]
+            assert cli("eval", "sort", "--against", base).exit_code == 3
+
+    def test_a_label_that_no_prompt_has_is_an_error_also_of_all(self, lab: Lab, change: Change, cli: Cli) -> None:
+        ran = cli("eval", "--all", "--against", "@prodution")
+        assert (ran.exit_code, "'prodution' is no label of triage" in ran.err) == (3, True)
 
     def test_two_prompts_are_named_where_they_are_compared(self, lab: Lab, change: Change, cli: Cli) -> None:
         change("c1 c2 c3 c4 c5", prompt="sort")
