@@ -121,7 +121,9 @@ def comparison_markdown(found: Compared, *, most_cases: int = MOST_CASES) -> Ite
         cells = (usage_name(usage), amount(usage.name, before), amount(usage.name, after), _signed(change))
         yield f"| {' | '.join(cells)} |\n"
     dataset = code(str(head.spec.get("dataset")))
-    yield f"\n{inline(counts_line(comparison))} Model {code(head.model)}, dataset {dataset}.\n"
+    # One by one: long ids of some cases cannot push the number of the others out of sight.
+    counts = ", ".join(map(inline, _counts(comparison)))
+    yield f"\nOf {comparison.comparable} comparable cases: {counts}. Model {code(head.model)}, dataset {dataset}.\n"
     yield from _flips("Regressed", comparison.regressed, found, most_cases)
     yield from _flips("Improved", comparison.improved, found, most_cases)
 
@@ -146,6 +148,11 @@ def asked_again(found: Compared, case_id: str) -> str | None:
 
 def counts_line(comparison: Comparison) -> str:
     """How many cases moved, and which ones are not in the numbers, in a sentence."""
+    return f"Of {comparison.comparable} comparable cases: {', '.join(_counts(comparison))}."
+
+
+def _counts(comparison: Comparison) -> list[str]:
+    """The same in parts: each begins with its number, and names cases behind it."""
     parts = [
         f"{len(comparison.regressed)} regressed",
         f"{len(comparison.improved)} improved",
@@ -163,7 +170,7 @@ def counts_line(comparison: Comparison) -> str:
             parts.append(f"{len(cases)} {name} ({name_some([case.case_id for case in cases])})")
     if comparison.never_run:
         parts.append(f"{comparison.never_run} not run")
-    return f"Of {comparison.comparable} comparable cases: {', '.join(parts)}."
+    return parts
 
 
 def difference(metric: MetricComparison) -> str:

@@ -150,14 +150,42 @@ def told_notes(review: Review) -> list[str]:
     return notes
 
 
-def warnings(review: Review) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """Text that foreign names are part of: where pieces are cut, each is by itself, so that none hides another."""
+
+    before: str
+    pieces: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.before} {'; '.join(self.pieces)}".strip()
+
+
+def warning_pieces(review: Review) -> list[Pieces]:
     """What the gate let pass and a reader must not overlook."""
     compared = [each for found in review.measurements for each in found.compared]
-    found = [f"{each.head.row.prompt}: {each.warning}" for each in compared if each.warning]
+    found = [Pieces(f"{each.head.row.prompt}:", (each.warning,)) for each in compared if each.warning]
     if review.taken_away and review.rule.gate != "strict":
-        fails = "; --gate strict would fail" if review.decision.is_passed else ""
-        found.insert(0, f"HEAD takes away what tests its prompts: {'; '.join(review.taken_away)}{fails}")
+        fails = ("--gate strict would fail",) if review.decision.is_passed else ()
+        found.insert(0, Pieces("HEAD takes away what tests its prompts:", (*review.taken_away, *fails)))
     return list(dict.fromkeys(found))
+
+
+def warnings(review: Review) -> list[str]:
+    """The same as sentences without their full stop."""
+    return [str(each) for each in warning_pieces(review)]
+
+
+def decision_pieces(review: Review) -> list[Pieces]:
+    """The decision's reason: what HEAD takes away, if the strict gate fails on it, behind everything else."""
+    reason = review.decision.reason
+    gone = "; ".join(review.taken_away)
+    if not gone or gone not in reason:
+        return [Pieces("", (reason,))]
+    others, _, after = reason.rpartition(gone)
+    before, stop, strict = others.strip().rpartition(". ")
+    found = [Pieces(strict, (*review.taken_away[:-1], review.taken_away[-1] + after))]
+    return [Pieces("", (before + stop.strip(),)), *found] if before else found
 
 
 def told_problems(review: Review) -> list[Problem]:

@@ -14,10 +14,12 @@ from promptctl.reports.markdown import code, fenced, html, inline
 from promptctl.reports.prompt_diff import diff_lines, hunk_lines
 from promptctl.reports.review import (
     Outcome,
+    Pieces,
     about_file,
     about_moves,
     counts,
     dataset_parts,
+    decision_pieces,
     is_timed,
     is_timed_pair,
     new_lines,
@@ -26,7 +28,7 @@ from promptctl.reports.review import (
     reproduce,
     told_notes,
     told_problems,
-    warnings,
+    warning_pieces,
 )
 
 MARKER = "<!-- promptctl-review -->"
@@ -71,8 +73,8 @@ def _parts(review: Review, detail: _Detail) -> Iterator[str]:
     sides = f"{code(review.base.short)} → {code(review.head.short)}"
     yield f"{sides}: {counts(review) or 'nothing that a prompt is made of'}.\n"
     if not review.decision.is_passed:
-        yield f"\n**{inline(review.decision.reason)}**\n"
-    yield from (f"\n**⚠️ {inline(warning)}**\n" for warning in warnings(review))
+        yield f"\n**{' '.join(map(_inline, decision_pieces(review)))}**\n"
+    yield from (f"\n**⚠️ {_inline(warning)}**\n" for warning in warning_pieces(review))
     yield from _table(list(outcomes(review)), detail)
     yield from _notes(review)
     yield from _breaks(review, detail)
@@ -82,6 +84,10 @@ def _parts(review: Review, detail: _Detail) -> Iterator[str]:
     yield from _datasets(review, detail)
     yield from _moves(review, detail)
     yield f"\n<sub>{code(reproduce(review))}</sub>\n"
+
+
+def _inline(text: Pieces) -> str:
+    return f"{inline(text.before)} {'; '.join(map(inline, text.pieces))}".strip()
 
 
 def _title(review: Review) -> str:

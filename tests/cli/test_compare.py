@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from promptctl.evaluations.verdicts import GateRule
+from promptctl.reports.comparison import comparison_markdown
 from tests.cli.conftest import Cli, commit, git
 from tests.evaluation_lab import Lab
 from tests.openai_server import Answer, Exchange, OpenAIServer, failure, reply
@@ -96,6 +98,22 @@ def test_cases_that_are_not_the_same_on_both_sides_are_named(lab: Lab, change: C
         "Of 8 comparable cases: 0 regressed, 0 improved, 8 unchanged, 1 changed (c1), 1 added (new), 1 removed (c0)."
         in (ran.out)
     )
+
+
+def test_long_ids_hide_no_number_of_a_report(lab: Lab, change: Change, cli: Cli) -> None:
+    lab.many(10)
+    cases = [{"id": f"c{n}", "inputs": {"ticket": f"c{n}"}, "expected": f"c{n}"} for n in range(10)]
+    long = [cases[0] | {"id": f"{'x' * 199}{n}"} for n in range(3)]
+    lab.cases(*cases, *long)
+    cli("eval", "triage")
+    lab.cases(*cases, *({**each, "expected": "other"} for each in long), cases[0] | {"id": "new"})
+    cli("eval", "triage")
+    head, base = newest(cli)
+    with lab.open() as workspace:
+        told = "".join(comparison_markdown(workspace.compare(base, head, GateRule())))
+    line = next(line for line in told.splitlines() if line.startswith("Of 10 comparable cases: 0 regressed"))
+    assert "10 unchanged, 3 changed \\(xxx" in line
+    assert ", 1 added \\(new\\). Model `local/gpt-4o-mini`" in line
 
 
 class TestIncomplete:

@@ -81,6 +81,37 @@ def test_what_is_taken_away_is_told_and_fails_the_strict_gate(pull: Pull, evade:
     assert strict["decision"] == f"The strict gate lets HEAD take away nothing that tests a prompt: {told}."
 
 
+def test_long_ids_hide_nothing_else_of_what_is_taken_away(pull: Pull) -> None:
+    long = [case(20 + n) | {"id": f"{'x' * 199}{n}"} for n in range(3)]
+    pull.dataset(*long, *eight(must_pass=True), min_pass=0.9)
+    base = pull.commit("Long ids")
+    pull.dataset(*eight(), min_pass=0.5)
+    pull.commit("Away")
+    told = pull.markdown(base=base, is_evaluated=False)
+    warning = next(line for line in told.splitlines() if "HEAD takes away what tests its prompts:" in line)
+    strict = pull.markdown(base=base, is_evaluated=False, rule=STRICT)
+    decision = next(line for line in strict.splitlines() if "The strict gate lets HEAD take away nothing" in line)
+    for line in (warning, decision):
+        assert "lost 3 cases \\(xxx" in line
+        assert "8 cases no longer must pass" in line
+        assert "min\\_pass 0.9 → 0.5" in line
+        assert len(line) < 1000
+    assert warning.endswith("; --gate strict would fail**")
+
+
+def test_what_else_fails_stands_before_what_is_taken_away(pull: Pull) -> None:
+    base = all_must_pass(pull)
+    delete(pull)
+    pull.edit(
+        "prompts/triage.prompt.yaml", "  ticket: {type: string}\n", "  ticket: {type: string}\n  more: {type: string}\n"
+    )
+    told = pull.markdown(base=base, is_evaluated=False, rule=STRICT, fails_on_breaking=True)
+    assert (
+        "\n**triage breaks its callers or consumers. The strict gate lets HEAD take away nothing that tests a prompt: "
+        "datasets/triage.yaml was removed, which tested triage.**\n"
+    ) in told
+
+
 def test_every_output_says_so(pull: Pull, cli: Cli) -> None:
     base = all_must_pass(pull)
     delete(pull)
