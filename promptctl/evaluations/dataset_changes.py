@@ -88,5 +88,8 @@ def problems_of(error: WorkspaceError, path: str) -> tuple[Problem, ...]:
 
 
 def _side(dataset: Dataset, prompt: Prompt | None) -> DatasetSide:
-    cases = {case.id: ReviewedCase(case.content_hash, case.must_pass, case.output) for case in dataset.cases(prompt)}
+    cases = {
+        case.id: ReviewedCase(case.content_hash, case.must_pass, case.output, case.cluster)
+        for case in dataset.cases(prompt)
+    }
     return DatasetSide(dataset.header, cases)

@@ -78,6 +78,7 @@ class ReviewedCase:
     content: str
     must_pass: bool = False
     output: str | None = None
+    cluster: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

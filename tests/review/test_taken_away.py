@@ -46,6 +46,10 @@ def answer_themselves(pull: Pull) -> None:
     pull.dataset(*eight(must_pass=True, output="billing"), min_pass=0.9)
 
 
+def group_them(pull: Pull) -> None:
+    pull.dataset(*eight(must_pass=True, cluster="all"), min_pass=0.9)
+
+
 def name_another_prompt(pull: Pull) -> None:
     pull.dataset(*eight(must_pass=True), prompt="other", min_pass=0.9)
 
@@ -63,6 +67,7 @@ EVASIONS: list[tuple[Evade, str]] = [
         answer_themselves,
         "datasets/triage.yaml: 8 cases answered by the dataset itself (case-0, case-1, case-2 and 5 more)",
     ),
+    (group_them, "datasets/triage.yaml: 8 cases grouped with other cases (case-0, case-1, case-2 and 5 more)"),
     (lower_min_pass, "datasets/triage.yaml: min_pass 0.9 → 0.5"),
     (move_and_lower_min_pass, "datasets/triage.yaml: min_pass 0.9 → 0.5 in datasets/moved.yaml"),
 ]
