@@ -19,7 +19,8 @@ class CaseOutcome:
     """What one case came to on one side, its repeats already reduced (see `reduce_repeats`).
 
     `status` is `error` where there is no graded reply: the model failed, the judge's reply was off the menu, or the
-    case was never run. `passes` of `repeats` graded repeats passed. `score` and `scores` (by metric) are means over
+    case was never run. `passes` of `repeats` graded repeats passed; `replies` are all repeats, also those without a
+    grade, and what costs and tokens are of. `score` and `scores` (by metric) are means over
     the repeats, higher is better. `cost_nano_usd` is what the replies cost when they were paid for, also where they
     come from a cache: otherwise a cached side would look free. `tokens` counts input and output. None is unknown.
     `cluster` names the group of cases that stand or fall together (a document, a user).
@@ -32,6 +33,7 @@ class CaseOutcome:
     scores: Mapping[str, float] = field(default_factory=dict)
     passes: int = 0
     repeats: int = 1
+    replies: int = 1
     is_flaky: bool = False
     cost_nano_usd: int | None = None
     latency_ms: float | None = None
@@ -89,6 +91,7 @@ def reduce_repeats(repeats: Sequence[CaseOutcome], at_least: int | None = None) 
         },
         passes=passes,
         repeats=len(graded),
+        replies=sum(repeat.replies for repeat in repeats),
         is_flaky=0 < passes < len(graded),
         cost_nano_usd=_sum([repeat.cost_nano_usd for repeat in repeats]),
         latency_ms=_mean([repeat.latency_ms for repeat in repeats]),

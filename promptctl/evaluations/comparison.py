@@ -160,6 +160,7 @@ def _never_run(outcome: CaseOutcome) -> CaseOutcome:
         content_hash=outcome.content_hash,
         status="error",
         repeats=0,
+        replies=0,
         cluster=outcome.cluster,
     )
 
@@ -206,8 +207,8 @@ def _clusters(pairs: Sequence[CasePair]) -> list[tuple[str, str]] | None:
 
 
 def _compare_usage(pairs: Sequence[CasePair]) -> tuple[Usage, ...]:
-    base_repeats = max((pair.base.repeats for pair in pairs), default=0)
-    is_per_reply = base_repeats != max((pair.head.repeats for pair in pairs), default=0)
+    base_replies = max((pair.base.replies for pair in pairs), default=0)
+    is_per_reply = base_replies != max((pair.head.replies for pair in pairs), default=0)
 
     def amounts(read: Callable[[CaseOutcome], float | None]) -> list[tuple[float | None, float | None]]:
         if not is_per_reply:
@@ -224,7 +225,7 @@ def _compare_usage(pairs: Sequence[CasePair]) -> tuple[Usage, ...]:
 
 def _per_reply(outcome: CaseOutcome, read: Callable[[CaseOutcome], float | None]) -> float | None:
     amount = read(outcome)
-    return None if amount is None else amount / max(1, outcome.repeats)
+    return None if amount is None else amount / max(1, outcome.replies)
 
 
 def _usage(

@@ -93,6 +93,20 @@ def test_one_reply_is_compared_with_one_reply_where_one_side_has_more_repeats() 
     assert (cost.head_total, cost.is_per_reply) == (90, False)
 
 
+def test_a_reply_without_a_grade_is_a_reply_too_in_what_one_costs() -> None:
+    reply = {"cost_nano_usd": 10, "tokens": 6}
+    base = [reduce_repeats(run("P", **reply))]
+    head = [reduce_repeats([replace(each, case_id="0") for each in run("PPE", **reply)], at_least=2)]
+    assert (base[0].replies, head[0].replies, head[0].repeats) == (1, 3, 2)
+    for usage in compare(base, head).usage[:2]:
+        assert (usage.base_total, usage.head_total, usage.change, usage.is_per_reply) == (
+            *(usage.base_total, usage.base_total, 0, True),
+        )
+    whole = [reduce_repeats([replace(each, case_id="0") for each in run("PPP", **reply)])]
+    assert not any(usage.is_per_reply for usage in compare(whole, head).usage)
+    assert reduce_repeats(run("E", **reply)).replies == 1
+
+
 def test_reducing_repeats_sums_costs_and_means_scores() -> None:
     repeats = [
         outcome("a", "passed", score=1.0, scores={"tone": 0.5}, cost_nano_usd=5, tokens=7, latency_ms=10, output="yes"),
