@@ -62,6 +62,8 @@ def find_proof(log: Log, trees: Trees, subject: Subject, dataset: str | None) ->
         if opened is None and here is None:
             return Proof(missing=f"{path} is missing or wrong: promptctl validate")
         row = _last(log, rows, opened, subject) if opened is not None else None
+        if row is None and opened is not None and here is None:
+            return _unusable_here(trees.here, path)
         if row is None and _asks(opened) != _asks(here):
             return _uncommitted([path], f"{path} is not here as it is committed")
         if row is None:
@@ -76,6 +78,18 @@ def _uncommitted(paths: list[str], missing: str) -> Proof:
     named = shlex.join(paths)
     hint = f"commit the dataset first: git add {named} && git commit -m 'Change the dataset' -- {named}"
     return Proof(missing=missing, hint=hint)
+
+
+def _unusable_here(tree: Tree, path: str) -> Proof:
+    """What to do where the committed dataset is sound: committing what is here would lose it."""
+    try:
+        tree.read(path)
+    except FileNotFoundError:
+        restore = f"git restore --staged --worktree -- {shlex.quote(path)}"
+        return Proof(missing=f"{path} is committed and missing here", hint=restore)
+    except WorkspaceError as error:
+        return Proof(missing=f"{path} cannot be read here: {error.message}", hint=error.hint or "promptctl validate")
+    return Proof(missing=f"{path} is wrong here, and not as it is committed", hint="promptctl validate")
 
 
 def _asks(dataset: Dataset | None) -> object:
