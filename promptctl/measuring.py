@@ -215,11 +215,7 @@ class Measurer:
 def _why_untested(id_: str, prompt: PromptReview | None, changes: Changes) -> str:
     """Why no dataset tests a prompt: whether HEAD took away what did."""
     ids = {id_, prompt.former_id if prompt is not None else None}
-    gone = []
-    for dataset in changes.datasets:
-        before = dataset.header["prompts"][0] if "prompts" in dataset.header else dataset.prompts
-        if isinstance(before, tuple) and ids.intersection(before):
-            gone.append(dataset.path)
+    gone = [dataset.path for dataset in changes.datasets if ids.intersection(dataset.tested)]
     return f"no dataset tests it any more, since HEAD changed {', '.join(gone)}" if gone else "no dataset tests it"
 
 

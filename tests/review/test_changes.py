@@ -196,6 +196,15 @@ def test_a_dataset_that_is_taken_away_is_named_where_nothing_tests_a_prompt(pull
     assert found["why_not"] == "no dataset tests it"
 
 
+def test_a_dataset_that_is_new_took_no_test_away(pull: Pull) -> None:
+    pull.git("mv", "prompts/other.prompt.yaml", "prompts/another.prompt.yaml")
+    pull.commit("Rename")
+    pull.dataset(case(1), name="new", prompt="other")
+    pull.edit("prompts/another.prompt.yaml", "Something", "Anything")
+    found = next(each for each in pull.data()["evaluations"] if each["prompt"] == "another")
+    assert found["why_not"] == "no dataset tests it"
+
+
 def test_a_comment_is_no_difference_in_meaning(pull: Pull) -> None:
     pull.write("prompts/triage.prompt.yaml", "# Why: see the handbook.\n" + TRIAGE)
     pull.commit()
