@@ -17,6 +17,17 @@ from promptctl.reports.markdown import code, fenced, inline
 from promptctl.reports.rows import evaluation_head
 
 MOST_CASES = 20
+_VALUES = ("warning", "n", "metric", "difference", "interval", "p", "detectable", "cases_needed", "worst_case")
+_LISTS = (
+    "confirmed_regressions",
+    "confirmed_improvements",
+    "metrics",
+    "usage",
+    "regressed",
+    "improved",
+    "flaky",
+    "errors",
+)
 MARKS = {"worse": "❌", "better": "🎉", "not-worse": "✅", "inconclusive": "➖", "powerless": "➖", "incomplete": "⚠️"}
 
 
@@ -74,7 +85,7 @@ def comparison_as_dict(found: Compared) -> dict[str, Any]:
 
 
 def alone_as_dict(found: Evaluation, rule: GateRule) -> dict[str, Any]:
-    """An evaluation that had nothing to be compared with: the first keys of a comparison, its base null."""
+    """An evaluation that had nothing to be compared with: a comparison's keys, null or empty where it takes a base."""
     decision = decision_of(found)
     return {
         "base": None,
@@ -87,6 +98,14 @@ def alone_as_dict(found: Evaluation, rule: GateRule) -> dict[str, Any]:
         "exit_code": decision.exit_code,
         "decision": decision.reason,
         "note": about_alone(found),
+        **dict.fromkeys(_VALUES),
+        **{name: [] for name in _LISTS},
+        "unchanged": None,
+        "changed": [],
+        "added": [],
+        "never_run": None,
+        "removed": [],
+        "reruns": [],
     }
 
 

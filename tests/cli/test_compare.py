@@ -264,6 +264,9 @@ class TestSides:
         assert (alone["head"]["prompt"], alone["base"], alone["verdict"], alone["exit_code"]) == (
             *("sort", None, "failed", 1),
         )
+        assert list(alone) == list(compared)
+        assert (alone["n"], alone["metrics"], alone["usage"], alone["unchanged"]) == (None, [], [], None)
+        assert all(isinstance(alone[name], list) for name, value in compared.items() if isinstance(value, list))
         told = cli("eval", "--all", "--against", "@main")
         assert "sort: failed: 0 of 1 case" in told.out
         assert "the base has no prompt sort: it is judged by itself, 100% must pass" in told.out
