@@ -111,7 +111,7 @@ def alone_as_dict(found: Evaluation, rule: GateRule) -> dict[str, Any]:
 
 def about_alone(found: Evaluation) -> str:
     """Why an evaluation stands by itself, and what it is judged by."""
-    return f"the base has no prompt {found.row.prompt}: it is judged by itself, {found.min_pass:.0%} must pass"
+    return f"there is no {found.row.prompt} at the base: it is judged by itself, {found.min_pass:.0%} must pass"
 
 
 def comparison_markdown(found: Compared, *, most_cases: int = MOST_CASES) -> Iterator[str]:

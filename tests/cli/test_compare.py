@@ -269,7 +269,7 @@ class TestSides:
         assert all(isinstance(alone[name], list) for name, value in compared.items() if isinstance(value, list))
         told = cli("eval", "--all", "--against", "@main")
         assert "sort: failed: 0 of 1 case" in told.out
-        assert "the base has no prompt sort: it is judged by itself, 100% must pass" in told.out
+        assert "there is no sort at the base: it is judged by itself, 100% must pass" in told.out
 
     def test_of_all_prompts_those_that_never_had_the_label_are_judged_by_themselves(
         self, lab: Lab, change: Change, cli: Cli
