@@ -92,6 +92,19 @@ class Problem:
         where = f"{self.place}: " if self.place else ""
         return f"{where}{self.message}"
 
+    def as_dict(self) -> dict[str, str | int | None]:
+        """JSON-able, with stable keys; `path`, `line` and `column` are null where there is no place."""
+        place = self.place
+        return {
+            "severity": self.severity,
+            "code": self.code,
+            "path": place.path if place else None,
+            "line": place.line if place else None,
+            "column": place.column if place else None,
+            "message": self.message,
+            "hint": self.hint,
+        }
+
 
 class PromptctlError(Exception):
     """Base of every error this package raises on purpose.

@@ -63,14 +63,8 @@ def _committed(parts: Parts, prompt: str) -> PromptAtVersion:
 
 
 def _side(at_version: PromptAtVersion) -> dict[str, Any]:
-    version = at_version.version
     return {
         "ref": str(at_version.ref),
         "prompt": at_version.prompt.id,
-        "version": version.number,
-        "version_display": version.display,
-        "commit": version.commit,
-        "dirty": version.is_dirty,
-        "digest": version.digest,
-        "label": version.label,
+        **at_version.version.as_dict(),
     }

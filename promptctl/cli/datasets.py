@@ -10,7 +10,6 @@ import typer
 from promptctl import errors
 from promptctl.cli import options
 from promptctl.cli.output import say, say_json, say_table, tell, tell_problem
-from promptctl.cli.validate import problem_as_dict
 from promptctl.evaluations.adding import add_case
 from promptctl.evaluations.cases import Case
 from promptctl.evaluations.datasets import Dataset
@@ -74,7 +73,7 @@ def validate_dataset(context: typer.Context, name: Name, as_json: options.Json =
     prompts: list[Any] = [workspace.prompt(prompt).prompt for prompt in dataset.header.prompts] or [None]
     problems = list(dict.fromkeys(problem for prompt in prompts for problem in dataset.check(prompt)))
     if as_json:
-        say_json({"dataset": path, "cases": dataset.count, "problems": [problem_as_dict(each) for each in problems]})
+        say_json({"dataset": path, "cases": dataset.count, "problems": [each.as_dict() for each in problems]})
     else:
         for problem in problems:
             tell_problem(problem)

@@ -13,7 +13,6 @@ from promptctl import errors
 from promptctl.catalogue.labelling import Labelling, event_as_dict, state_as_dict
 from promptctl.cli import options
 from promptctl.cli.output import is_terminal, say, say_json, say_table, styled, tell, tell_problem, visible, warn
-from promptctl.cli.validate import problem_as_dict
 from promptctl.errors import GitError, Problem
 from promptctl.log.times import parse_moment
 from promptctl.versions.label_tags import LabelEvent
@@ -179,7 +178,7 @@ def push(context: typer.Context, remote: RemoteName = None, as_json: options.Jso
                     {"event": event_as_dict(each.event), "won": event_as_dict(each.won) if each.won else None}
                     for each in done.undone
                 ],
-                "refused": [problem_as_dict(problem) for problem in done.refused],
+                "refused": [problem.as_dict() for problem in done.refused],
             }
         )
     else:
@@ -204,7 +203,7 @@ def verify(context: typer.Context, as_json: options.Json = False) -> None:
     failed = sum(problem.severity == "error" for problem in problems)
     if as_json:
         warnings = len(problems) - failed
-        found = [problem_as_dict(problem) for problem in problems]
+        found = [problem.as_dict() for problem in problems]
         say_json({"errors": failed, "warnings": warnings, "problems": found})
     else:
         _tell_all(problems)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from promptctl import errors
 from promptctl.cli import options
 from promptctl.cli.output import say, say_json, tell_problem
-from promptctl.errors import Problem
 
 
 def validate(
@@ -32,7 +31,7 @@ def validate(
                 "files": report.files,
                 "errors": len(failed),
                 "warnings": warnings,
-                "problems": [problem_as_dict(problem) for problem in report.problems],
+                "problems": [problem.as_dict() for problem in report.problems],
             }
         )
     else:
@@ -41,20 +40,6 @@ def validate(
         say(f"{_count(report.files, 'file')} checked: {_count(len(failed), 'error')}, {_count(warnings, 'warning')}")
     if failed:
         raise typer.Exit(errors.CHECK_FAILED)
-
-
-def problem_as_dict(problem: Problem) -> dict[str, Any]:
-    """JSON-able, with stable keys; `path`, `line` and `column` are null where there is no place."""
-    place = problem.place
-    return {
-        "severity": problem.severity,
-        "code": problem.code,
-        "path": place.path if place else None,
-        "line": place.line if place else None,
-        "column": place.column if place else None,
-        "message": problem.message,
-        "hint": problem.hint,
-    }
 
 
 def _count(number: int, noun: str) -> str:

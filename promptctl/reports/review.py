@@ -271,8 +271,8 @@ def _prompt(prompt: PromptReview) -> dict[str, Any]:
         "head_digest": prompt.head.digest if prompt.head else None,
         "breaks_callers": [_break(each) for each in prompt.breaks_callers],
         "breaks_consumers": [_break(each) for each in prompt.breaks_consumers],
-        "base_problems": [problem_as_dict(each) for each in prompt.base_problems],
-        "head_problems": [problem_as_dict(each) for each in prompt.head_problems],
+        "base_problems": [_problem(each) for each in prompt.base_problems],
+        "head_problems": [_problem(each) for each in prompt.head_problems],
         "diff": prompt.diff.to_data() if prompt.diff else None,
     }
 
@@ -288,7 +288,7 @@ def _dataset(dataset: DatasetReview) -> dict[str, Any]:
         "changed": list(dataset.changed),
         "unchanged": dataset.unchanged,
         "header": {name: {"before": old, "after": new} for name, (old, new) in dataset.header.items()},
-        "problems": [problem_as_dict(each) for each in dataset.problems],
+        "problems": [_problem(each) for each in dataset.problems],
     }
 
 
@@ -300,7 +300,7 @@ def _measurement(found: Measurement) -> dict[str, Any]:
         "exit_code": found.decision.exit_code,
         "decision": found.decision.reason or None,
         "notes": list(found.notes),
-        "problems": [problem_as_dict(each) for each in found.problems],
+        "problems": [_problem(each) for each in found.problems],
         "comparisons": [_compared(each) for each in found.compared],
         "evaluations": [stable_head(each) for each in found.evaluations],
     }
@@ -338,14 +338,6 @@ def _break(found: Break) -> Mapping[str, str]:
     return asdict(found)
 
 
-def problem_as_dict(problem: Problem) -> dict[str, Any]:
-    """JSON-able, with stable keys."""
-    place = problem.place
-    return {
-        "message": problem.message,
-        "path": place.path if place else None,
-        "line": place.line if place else None,
-        "column": place.column if place else None,
-        "hint": problem.hint,
-        "code": problem.code,
-    }
+def _problem(problem: Problem) -> dict[str, Any]:
+    """A problem as the JSON of a review has it: without its severity."""
+    return {key: value for key, value in problem.as_dict().items() if key != "severity"}

@@ -22,3 +22,14 @@ class Version:
     label: str | None = None
     display: str = "unversioned"
     note: str | None = None
+
+    def as_dict(self) -> dict[str, str | int | bool | None]:
+        """JSON-able, with stable keys; the note is left out."""
+        return {
+            "version": self.number,
+            "version_display": self.display,
+            "commit": self.commit,
+            "dirty": self.is_dirty,
+            "digest": self.digest,
+            "label": self.label,
+        }
