@@ -22,13 +22,11 @@ from promptctl.evaluations.verdicts import GateRule, judge
 from promptctl.log.evaluations import evaluation, evaluations, results
 from promptctl.log.results import EvaluationRow
 from promptctl.log.store import Log
-from promptctl.models.gateway import ReplySource
 from promptctl.parts import Parts
 from promptctl.prompts.prompt import Prompt
 
 RERUNS = 3
 MOST_RERUN = 50
-_NEVER_FRESH: frozenset[ReplySource] = frozenset({"replay", "recorded"})
 _MUST_BE_EQUAL = (
     *("dataset_digest", "ids", "tags", "sample", "seed", "first", "repeats", "at_least", "parameters"),
     *("judge", "is_replayed", "left_out"),
@@ -67,9 +65,10 @@ class Comparing:
         """
         sides, alone = [], []
         unknown: RevisionNotFound | None = None
-        for plan in Evaluating(self._parts, request).plans():
+        evaluating = Evaluating(self._parts, request)
+        for plan in evaluating.plans():
             try:
-                sides += self.beside([plan], request, base)
+                sides.append((plan, self._base_plan(evaluating, plan, base, request)))
             except (PromptNotFound, RevisionNotFound) as error:
                 if not (request.only_own_datasets and base.startswith("@")):
                     raise
@@ -283,7 +282,7 @@ def takes_any(plan: Plan) -> bool:
     return False
 
 
-def compare_refs(base: str) -> str:
+def checked_base(base: str) -> str:
     """What `--against` was given, as it is; raises `UsageError` for what can be no ref."""
     if not base or base == "@":
         raise UsageError("--against names a version: @production, @v7, @origin/main, or another prompt's whole ref")

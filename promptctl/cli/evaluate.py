@@ -19,7 +19,7 @@ from promptctl.cli.estimate_output import say_estimate
 from promptctl.cli.evaluation_output import EvaluationProgress, say_evaluations
 from promptctl.cli.inputs import read_pairs
 from promptctl.cli.output import say_json, tell
-from promptctl.comparing import compare_refs
+from promptctl.comparing import checked_base
 from promptctl.errors import UsageError, WorkspaceError
 from promptctl.evaluating import EvaluationRequest
 from promptctl.evaluations.claims import is_claimed
@@ -197,7 +197,7 @@ def evaluate(
     with EvaluationProgress() as progress:
         if against is not None:
             rule = GateRule(gate=gate, margin=margin)
-            beside = workspace.evaluate_against(request, compare_refs(against), rule, progress)
+            beside = workspace.evaluate_against(request, checked_base(against), rule, progress)
             found = beside.heads
         elif is_resumed:
             rows = unfinished(

@@ -27,7 +27,6 @@ _NAME = re.compile(r"(?P<prompt>[^@]+)@(?P<label>[a-z][a-z0-9-]*)/(?P<n>[1-9][0-
 _TAGGER = re.compile(r"(?P<actor>.* <[^<>]*>) (?P<time>\d{1,12}) (?P<zone>[+-]\d{4})\Z", re.DOTALL)
 _DIGEST = re.compile(r"[0-9]+:[0-9a-f]{64}\Z")
 _REQUIRED = ("Prompt", "Label", "Action", "Version", "Digest", "Path", "Previous", "Actor")
-_OPTIONAL = ("Reason", "Evaluation")
 _ACTIONS: tuple[Action, ...] = ("set", "rollback", "remove")
 _MAX_LINE = 1000
 
