@@ -23,12 +23,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from promptctl.comparisons.comparison import Comparison, compare
+from promptctl.comparisons.confirmation import Confirmed, Rerun, confirm
+from promptctl.comparisons.gates import decide
+from promptctl.comparisons.verdicts import GateRule, Verdict, judge
 from promptctl.evaluations.case_outcomes import CaseOutcome, CaseStatus, reduce_repeats
-from promptctl.evaluations.comparison import Comparison, compare
-from promptctl.evaluations.confirmation import Confirmed, Rerun, confirm
-from promptctl.evaluations.gates import decide
-from promptctl.evaluations.statistics import Plan
-from promptctl.evaluations.verdicts import GateRule, Verdict, judge
+from promptctl.statistics import Plan
 
 COIN_FLIPS = 0.1
 Check = Callable[[Comparison, Verdict], bool]

@@ -21,12 +21,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from promptctl.log.ids import new_id
-from promptctl.log.maintenance import check
-from promptctl.log.queries import executions, stats
 from promptctl.log.records import Content, Execution
 from promptctl.log.redaction import Redactor
 from promptctl.log.results import ResultRow
-from promptctl.log.store import Entry, Log
+from promptctl.log.sqlite.maintenance import check
+from promptctl.log.sqlite.queries import executions, stats
+from promptctl.log.sqlite.store import Entry, Log
 from promptctl.log.times import utc_text
 
 PROMPTS, VERSIONS = 20, 20
@@ -207,8 +207,8 @@ def measure_million(folder: Path, report: Report, options: argparse.Namespace) -
         f"a log of {options.records:,} records, metadata",
         f"{options.records / wall:,.0f}/s, {path.stat().st_size / 1e6:,.0f} MB",
     )
-    head = "import sys, json; from pathlib import Path; from promptctl.log.queries import *; "
-    head += "from promptctl.log.store import Log; log = Log(Path(sys.argv[1])); "
+    head = "import sys, json; from pathlib import Path; from promptctl.log.sqlite.queries import *; "
+    head += "from promptctl.log.sqlite.store import Log; log = Log(Path(sys.argv[1])); "
     tell_peak = "sys.stderr.write(open('/proc/self/status').read().partition('VmHWM:')[2].split()[0])"
     shown = "print(json.dumps([row.as_dict() for row in rows]))"
     day, week = since(options, 1), since(options, 7)
@@ -248,8 +248,8 @@ def since(options: argparse.Namespace, days: int) -> str:
 COLD_USE = """
 import sys
 from promptctl.log.ids import new_id, utc_now
-from promptctl.log.recovery import append_or_keep
-from promptctl.log.store import Entry, Log
+from promptctl.log.sqlite.recovery import append_or_keep
+from promptctl.log.sqlite.store import Entry, Log
 execution = Execution(
     id=new_id(), call_id=new_id(), started_at=utc_now(), source="run", prompt="a", prompt_name="A", digest="1:x",
     model="m", status="ok", inputs={"a": "b"}, messages=[{"role": "user", "content": "hi"}], reply="ho",

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptctl.versions.label_tags import LabelEvent, tag_bytes
+from promptctl.labels.tags import LabelEvent, tag_bytes
 from promptctl.versions.repository import Repository
 
 WHO = "Ada Example <ada@example.org>"

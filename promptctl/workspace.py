@@ -10,29 +10,29 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Unpack
 
+from promptctl.context import Context
 from promptctl.errors import WorkspaceNotFound
-from promptctl.formats.names import SETTINGS
-from promptctl.parts import Parts
+from promptctl.files.names import SETTINGS
 
 if TYPE_CHECKING:
-    from promptctl.calling import Calling, RunOptions
+    from promptctl.calls.calling import Calling, RunOptions
+    from promptctl.calls.loop import LoopThread
     from promptctl.catalogue.copying import Copied
     from promptctl.catalogue.difference import Difference
     from promptctl.catalogue.history import HistoryRow
-    from promptctl.catalogue.labelling import Labelling
     from promptctl.catalogue.listing import PromptFilter, PromptSummary
     from promptctl.catalogue.page import Page
-    from promptctl.evaluating import EvaluationRequest
-    from promptctl.evaluations.compared import Against, Compared
+    from promptctl.comparisons.compared import Against, Compared
+    from promptctl.comparisons.verdicts import GateRule
+    from promptctl.datasets.validation import ValidationReport
+    from promptctl.evaluations.evaluating import EvaluationRequest
     from promptctl.evaluations.evaluation import Evaluation, Plan
     from promptctl.evaluations.evaluator import Progress
-    from promptctl.evaluations.review import Review
-    from promptctl.evaluations.validation import ValidationReport
-    from promptctl.evaluations.verdicts import GateRule
-    from promptctl.executions.loop import LoopThread
     from promptctl.log.records import Execution
     from promptctl.log.results import EvaluationRow
-    from promptctl.measuring import ReviewRequest
+    from promptctl.promotion.labelling import Labelling
+    from promptctl.reviews.measuring import ReviewRequest
+    from promptctl.reviews.review import Review
 
 
 def open_workspace(
@@ -71,7 +71,7 @@ def find_root(start: Path) -> Path:
     )
 
 
-class Workspace(Parts):
+class Workspace(Context):
     """A folder with a `promptctl.yaml`: its prompts, their versions, the models, and the log of every call.
 
     Safe to share between threads and between tasks of one event loop. Close it, or use it as a context manager, to
@@ -80,13 +80,13 @@ class Workspace(Parts):
 
     @cached_property
     def _calling(self) -> Calling:
-        from promptctl.calling import Calling
+        from promptctl.calls.calling import Calling
 
         return Calling(self)
 
     @cached_property
     def _loop(self) -> LoopThread:
-        from promptctl.executions.loop import LoopThread
+        from promptctl.calls.loop import LoopThread
 
         return LoopThread()
 
@@ -97,19 +97,19 @@ class Workspace(Parts):
         """
         from promptctl.catalogue.listing import list_prompts
 
-        return list_prompts(self, self.labels, wanted)
+        return list_prompts(self, wanted)
 
     def page(self, ref: str) -> Page:
         """Everything about the prompt that a ref names: its version, labels, datasets, totals and latest call."""
         from promptctl.catalogue.page import page
 
-        return page(self, self.labels, ref)
+        return page(self, ref)
 
     def history(self, ref: str) -> list[HistoryRow]:
         """Every version of a prompt, newest first, or those up to the one that the ref names."""
         from promptctl.catalogue.history import history
 
-        return history(self, self.labels, ref)
+        return history(self, ref)
 
     def diff(self, old: str, new: str | None = None) -> Difference:
         """What differs from one ref to another, and who breaks.
@@ -127,15 +127,15 @@ class Workspace(Parts):
         return copy(self, ref, new_id)
 
     def logged_renames(self) -> dict[str, str]:
-        """Earlier prompt ids in the log and the ids of today, as `promptctl.log.queries.Filter` takes them."""
-        from promptctl.catalogue.renames import logged_renames
+        """Earlier prompt ids in the log and the ids of today, as `promptctl.log.sqlite.queries.Filter` takes them."""
+        from promptctl.versions.former_ids import logged_renames
 
-        return logged_renames(self)
+        return logged_renames(self.log, self.repository)
 
     @cached_property
     def labels(self) -> Labelling:
         """The prompts' labels: moved by the workspace's rules, and told with their history."""
-        from promptctl.catalogue.labelling import Labelling
+        from promptctl.promotion.labelling import Labelling
 
         return Labelling(self)
 
@@ -144,7 +144,7 @@ class Workspace(Parts):
 
         Raises `UsageError` for a path that names no file of the workspace.
         """
-        from promptctl.evaluations.validation import validate_workspace
+        from promptctl.datasets.validation import validate_workspace
 
         wanted = [self.inside(path) for path in paths]
         return validate_workspace(self.repository.work_tree, wanted)
@@ -185,7 +185,7 @@ class Workspace(Parts):
 
     def tested_prompts(self) -> list[str]:
         """The ids of the prompts that have a dataset, sorted."""
-        from promptctl.evaluations.finding import tested_prompts
+        from promptctl.datasets.finding import tested_prompts
 
         return list(tested_prompts(self.repository.work_tree))
 
@@ -199,7 +199,7 @@ class Workspace(Parts):
         Everything is read and checked before anything is sent. Ctrl-C finishes what is under way and saves it; a
         second one stops at once. Raises what `Evaluating.plans` raises.
         """
-        from promptctl.evaluating import Evaluating
+        from promptctl.evaluations.evaluating import Evaluating
 
         evaluating = Evaluating(self, request)
         plans = [(plan, None) for plan in evaluating.plans()]
@@ -212,7 +212,7 @@ class Workspace(Parts):
         on_progress: Callable[[Plan, Progress], None] | None = None,
     ) -> list[Evaluation]:
         """Take evaluations of the log up again: what has a result is not asked again, errors are."""
-        from promptctl.evaluating import Evaluating
+        from promptctl.evaluations.evaluating import Evaluating
 
         evaluating = Evaluating(self, request)
         plans = [(evaluating.resumed(row), row) for row in rows]
@@ -226,20 +226,20 @@ class Workspace(Parts):
         on_progress: Callable[[Plan, Progress], None] | None = None,
     ) -> Against:
         """Evaluate prompts beside an earlier version of them over the same cases; see `Comparing.against`."""
-        from promptctl.comparing import Comparing
+        from promptctl.comparisons.comparing import Comparing
 
         comparing = Comparing(self, rule)
         return self._loop.run(comparing.against(request, base, on_progress), on_interrupt=comparing.stop)
 
     def compare(self, base_id: str, head_id: str, rule: GateRule) -> Compared:
         """Compare two evaluations of the log; nothing is asked of a model."""
-        from promptctl.comparing import Comparing
+        from promptctl.comparisons.comparing import Comparing
 
         return Comparing(self, rule).of_log(base_id, head_id)
 
     def review(self, request: ReviewRequest, on_progress: Callable[[Plan, Progress], None] | None = None) -> Review:
         """What HEAD changed against BASE, and what it did to the results; see `Reviewing`."""
-        from promptctl.reviewing import Reviewing
+        from promptctl.reviews.reviewing import Reviewing
 
         reviewing = Reviewing(self, request)
         return self._loop.run(reviewing.run(on_progress), on_interrupt=reviewing.stop)

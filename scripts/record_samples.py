@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from promptctl import open_workspace
-from promptctl.evaluations.datasets import Dataset
-from promptctl.executions.call import build_request
-from promptctl.formats.yaml_reader import read_yaml
+from promptctl.calls.call import build_request
+from promptctl.datasets.dataset import Dataset
+from promptctl.files.yaml_reader import read_yaml
 from promptctl.models.gateway import Request
 from promptctl.models.replay import digest_for
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from promptctl.formats.schemas import Kind, load_schema
-from promptctl.log.schema import schema_sql
+from promptctl.log.sqlite.schema import schema_sql
 
 ROOT = Path(__file__).parent.parent
 _MARKED = re.compile(r"(<!-- (?P<what>keys|log schema)(?P<words>[^>]*) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from promptctl.evaluating import Evaluating, EvaluationRequest
+from promptctl.evaluations.evaluating import Evaluating, EvaluationRequest
 from promptctl.evaluations.evaluation import Evaluation, Plan
 from promptctl.evaluations.evaluator import Limits, Progress
-from promptctl.log.evaluations import results
 from promptctl.log.results import ResultRow
+from promptctl.log.sqlite.evaluations import results
 from promptctl.workspace import Workspace, open_workspace
 from tests.openai_server import Answer, Exchange, OpenAIServer, reply
 

@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 import typer
 
+from promptctl.assertions.kinds import KINDS
 from promptctl.cli.main import app
 from promptctl.cli.reference import reference
-from promptctl.evaluations.assertions.kinds import KINDS
+from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.dataset_file import read_dataset_file
 from promptctl.formats.prompt_file import read_prompt_file
 from promptctl.formats.schemas import load_schema
 from promptctl.formats.settings_file import read_settings
-from promptctl.formats.yaml_reader import read_yaml
-from promptctl.log.schema import schema_sql
+from promptctl.log.sqlite.schema import schema_sql
 from tests.docs_generated import ROOT, generated, pages
 from tests.docs_session import blocks, differences, steps
 

@@ -14,8 +14,8 @@ from tests.cli.conftest import TRIAGE, write
 
 PACKAGE = Path(promptctl.__file__).parent
 OWNERS = {
-    "git": {"versions/git_commands.py"},
-    "jsonschema": {"prompts/json_schema.py"},
+    "git": {"git/commands.py"},
+    "jsonschema": {"schemas/json_schema.py"},
     "litellm": {"models/litellm_lane.py", "models/litellm_library.py"},
     "aiohttp": {"models/openai_lane.py"},
     "typer": {"cli"},

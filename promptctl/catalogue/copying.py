@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InvalidFiles, Place, UsageError, WorkspaceError
-from promptctl.formats.names import (
+from promptctl.files.names import (
     PROMPT_SUFFIXES,
     PROMPTS,
     PathRefused,
@@ -19,17 +19,17 @@ from promptctl.formats.names import (
     prompt_stem,
     resolve_path,
 )
+from promptctl.files.tree import MAX_BYTES, Tree
+from promptctl.files.yaml_reader import Document, Key
 from promptctl.formats.prompt_file import read_prompt_file
-from promptctl.formats.yaml_reader import Document, Key
-from promptctl.prompts.bad_template import BadTemplate
 from promptctl.prompts.closure import message_texts
 from promptctl.prompts.loading import load_prompt_file
-from promptctl.prompts.templates import includes
-from promptctl.prompts.tree import MAX_BYTES, Tree
+from promptctl.templates.bad_template import BadTemplate
+from promptctl.templates.reading import includes
 
 if TYPE_CHECKING:
-    from promptctl.parts import Parts
-    from promptctl.prompt_at_version import PromptAtVersion
+    from promptctl.context import Context
+    from promptctl.versions.prompt_at_version import PromptAtVersion
 
 _HERE = "./"
 
@@ -64,7 +64,7 @@ class Copied:
         }
 
 
-def copy(parts: Parts, ref: str, new_id: str) -> Copied:
+def copy(parts: Context, ref: str, new_id: str) -> Copied:
     """Write the prompt file that a ref names, at whatever version, to the work tree under another id.
 
     The copy is a prompt of its own: what the file says under `formerly` is left out. Raises `UsageError` where the new
@@ -92,7 +92,7 @@ def copy(parts: Parts, ref: str, new_id: str) -> Copied:
     return Copied(source=source, prompt=new_id, path=path, rewritten=tuple(draft.rewritten), differing=tuple(differing))
 
 
-def _new_path(parts: Parts, old_path: str, new_id: str) -> str:
+def _new_path(parts: Context, old_path: str, new_id: str) -> str:
     """Where the copy goes: the new id with the suffix that the file has."""
     problem = id_problem(new_id)
     if problem is not None:
@@ -217,7 +217,7 @@ def _lacking(source: PromptAtVersion, missing: list[str]) -> WorkspaceError:
     )
 
 
-def _write(parts: Parts, path: str, data: bytes) -> None:
+def _write(parts: Context, path: str, data: bytes) -> None:
     file = parts.repository.work_tree.root / path
     if os.path.realpath(file.parent) != str(file.parent):
         raise WorkspaceError(f"{path} would be reached through a symbolic link", hint="choose another id")

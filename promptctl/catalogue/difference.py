@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from promptctl.differences.diff import PromptDiff, diff_prompts
 from promptctl.errors import GitError, PromptNotFound, RevisionNotFound
-from promptctl.versions.diff import PromptDiff, diff_prompts
 from promptctl.versions.refs import parse_ref
 
 if TYPE_CHECKING:
-    from promptctl.parts import Parts
-    from promptctl.prompt_at_version import PromptAtVersion
+    from promptctl.context import Context
+    from promptctl.versions.prompt_at_version import PromptAtVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Difference:
         return {"old": _side(self.old), "new": _side(self.new), **self.diff.to_data()}
 
 
-def compare(parts: Parts, old: str, new: str | None = None) -> Difference:
+def compare(parts: Context, old: str, new: str | None = None) -> Difference:
     """What differs from one ref to another; without `new`, to the work tree.
 
     A bare prompt without `new` means what was committed against the work tree. A `new` such as `@v7` is a version of
@@ -45,7 +45,7 @@ def _difference(old: PromptAtVersion, new: PromptAtVersion) -> Difference:
     return Difference(old, new, diff_prompts(old.prompt, new.prompt))
 
 
-def _committed(parts: Parts, prompt: str) -> PromptAtVersion:
+def _committed(parts: Context, prompt: str) -> PromptAtVersion:
     """The prompt at HEAD."""
     if parts.repository.git is None:
         raise GitError(

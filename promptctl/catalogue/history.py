@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import GitError, PromptNotFound, WorkspaceError
-from promptctl.versions.commits import CommitInfo, read_commits
+from promptctl.git.commits import CommitInfo, read_commits
+from promptctl.versions.former_ids import labels_here
 from promptctl.versions.refs import Ref, parse_ref
 
 if TYPE_CHECKING:
-    from promptctl.catalogue.labelling import Labelling
-    from promptctl.parts import Parts
+    from promptctl.context import Context
+    from promptctl.labels.chains import LabelState
     from promptctl.prompts.prompt import Prompt
     from promptctl.versions.history import VersionEntry
-    from promptctl.versions.label_chains import LabelState
     from promptctl.versions.resolving import Resolved
     from promptctl.versions.version import Version
 
@@ -72,7 +72,7 @@ class HistoryRow:
         }
 
 
-def history(parts: Parts, labels: Labelling, ref: str) -> list[HistoryRow]:
+def history(parts: Context, ref: str) -> list[HistoryRow]:
     """Every version of a prompt, newest first, or those up to the one that the ref names.
 
     What the ref names stands first where it has no number: uncommitted changes, a branch. Raises `GitError` outside
@@ -86,7 +86,7 @@ def history(parts: Parts, labels: Labelling, ref: str) -> list[HistoryRow]:
     top = _top(parts, parsed)
     if top is not None and top.version.number is not None:
         entries = [entry for entry in entries if entry.number <= (top.version.number or 0)]
-    states = labels.here().states.values()
+    states = labels_here(parts.repository).states.values()
     own = [state for state in states if state.prompt == parsed.prompt and state.is_live]
     rows = [_numbered_row(entry, _labels_of(entry, own, entries)) for entry in reversed(entries)]
     if top is not None and top.version.number is None and top.version.commit is not None:
@@ -94,7 +94,7 @@ def history(parts: Parts, labels: Labelling, ref: str) -> list[HistoryRow]:
     return rows
 
 
-def made_by(parts: Parts, prompt: Prompt, version: Version) -> Made | None:
+def made_by(parts: Context, prompt: Prompt, version: Version) -> Made | None:
     """The commit that made a version, or that its uncommitted changes are based on; None where not known."""
     repository = parts.repository
     git = repository.git
@@ -113,7 +113,7 @@ def made_by(parts: Parts, prompt: Prompt, version: Version) -> Made | None:
     return _made(found, info) if info is not None else None
 
 
-def _top(parts: Parts, ref: Ref) -> Resolved | None:
+def _top(parts: Context, ref: Ref) -> Resolved | None:
     """What the ref names; None where the prompt is no longer in the work tree, or its file there is wrong."""
     try:
         return parts.repository.resolve(ref)
@@ -136,7 +136,7 @@ def _numbered_row(entry: VersionEntry, labels: Iterable[str]) -> HistoryRow:
     )
 
 
-def _unnumbered_row(parts: Parts, top: Resolved, labels: Sequence[LabelState]) -> HistoryRow:
+def _unnumbered_row(parts: Context, top: Resolved, labels: Sequence[LabelState]) -> HistoryRow:
     version = top.version
     return HistoryRow(
         number=None,

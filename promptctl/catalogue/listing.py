@@ -9,16 +9,16 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InvalidFiles, UsageError
-from promptctl.formats.names import PROMPT_SUFFIXES, PROMPTS, nearest
+from promptctl.files.names import PROMPT_SUFFIXES, PROMPTS, nearest
+from promptctl.files.sources import Cache
 from promptctl.prompts.loading import closure_of, load_prompt_file, prompt_paths, two_files
-from promptctl.prompts.sources import Cache
+from promptctl.versions.former_ids import labels_here
 
 if TYPE_CHECKING:
-    from promptctl.catalogue.labelling import Labelling
-    from promptctl.parts import Parts
+    from promptctl.context import Context
+    from promptctl.files.tree import Tree
+    from promptctl.labels.chains import LabelState
     from promptctl.prompts.prompt import Prompt
-    from promptctl.prompts.tree import Tree
-    from promptctl.versions.label_chains import LabelState
     from promptctl.versions.overview import PromptNumber
 
 
@@ -81,7 +81,7 @@ class PromptSummary:
         }
 
 
-def list_prompts(parts: Parts, labels: Labelling, wanted: PromptFilter | None = None) -> list[PromptSummary]:
+def list_prompts(parts: Context, wanted: PromptFilter | None = None) -> list[PromptSummary]:
     """The work tree's prompts that the filter means, sorted by id.
 
     Raises `UsageError` where `uses` names nothing that is there or that any prompt looks for.
@@ -93,7 +93,7 @@ def list_prompts(parts: Parts, labels: Labelling, wanted: PromptFilter | None = 
         users = _users(parts, wanted.uses, paths.values())
         paths = {id_: path for id_, path in paths.items() if path in users}
     numbers = parts.repository.numbers() if paths else {}
-    live = _live_labels(parts, labels) if paths else {}
+    live = _live_labels(parts) if paths else {}
     files = set(tree.paths(PROMPTS))
     summaries = []
     for id_, path in paths.items():
@@ -122,10 +122,10 @@ def _load(tree: Tree, id_: str, path: str, files: Collection[str]) -> tuple[Prom
         return None, error
 
 
-def _live_labels(parts: Parts, labels: Labelling) -> dict[str, list[LabelState]]:
+def _live_labels(parts: Context) -> dict[str, list[LabelState]]:
     found: dict[str, list[LabelState]] = {}
     if parts.repository.is_versioned:
-        for (prompt, _), state in labels.here().states.items():
+        for (prompt, _), state in labels_here(parts.repository).states.items():
             if state.is_live:
                 found.setdefault(prompt, []).append(state)
     return found
@@ -153,7 +153,7 @@ def _is_found(text: str, found: PromptSummary) -> bool:
     return any(text.casefold() in each.casefold() for each in texts)
 
 
-def _users(parts: Parts, uses: str, paths: Collection[str]) -> set[str]:
+def _users(parts: Context, uses: str, paths: Collection[str]) -> set[str]:
     """The prompt files that pull a file in, or look for it in vain."""
     tree = parts.repository.work_tree
     cache: Cache = {}

@@ -8,18 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptctl.catalogue.history import Made, made_by
-from promptctl.catalogue.labelling import Labelling, state_as_dict
-from promptctl.catalogue.renames import former_ids
 from promptctl.errors import WorkspaceError
-from promptctl.formats.names import DATASETS, is_dataset
+from promptctl.files.names import DATASETS, is_dataset
 from promptctl.prompts.prompt import MISSING, Input, Message, Placeholder, Prompt
+from promptctl.versions.former_ids import former_ids, labels_here
 
 if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.labels.chains import LabelState
     from promptctl.log.records import Execution
-    from promptctl.log.stats import StatsRow
-    from promptctl.parts import Parts
-    from promptctl.prompt_at_version import PromptAtVersion
-    from promptctl.versions.label_chains import LabelState
+    from promptctl.log.sqlite.stats import StatsRow
+    from promptctl.versions.prompt_at_version import PromptAtVersion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +44,7 @@ class Page:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able, with stable keys."""
-        from promptctl.log.encoding import as_dict
+        from promptctl.log.sqlite.encoding import as_dict
 
         prompt, version, model = self.prompt, self.at_version.version, self.at_version.model
         return {
@@ -60,7 +59,7 @@ class Page:
             **version.as_dict(),
             "note": version.note,
             "made": self.made.as_dict() if self.made else None,
-            "labels": [state_as_dict(state) for state in self.labels],
+            "labels": [state.as_dict() for state in self.labels],
             "model": model,
             "provider": model.partition("/")[0] if model else None,
             "parameters": dict(prompt.parameters),
@@ -78,7 +77,7 @@ class Page:
         }
 
 
-def page(parts: Parts, labels: Labelling, ref: str) -> Page:
+def page(parts: Context, ref: str) -> Page:
     """The page about what a ref names. Raises what resolving the ref raises; whatever else is missing is left out."""
     at_version = parts.prompt(ref)
     prompt = at_version.prompt
@@ -90,23 +89,23 @@ def page(parts: Parts, labels: Labelling, ref: str) -> Page:
     return Page(
         at_version=at_version,
         made=made,
-        labels=_labels(parts, labels, prompt.id),
+        labels=_labels(parts, prompt.id),
         datasets=_datasets(parts, prompt),
         totals=totals,
         latest=latest,
     )
 
 
-def _labels(parts: Parts, labels: Labelling, prompt: str) -> tuple[LabelState, ...]:
+def _labels(parts: Context, prompt: str) -> tuple[LabelState, ...]:
     if not parts.repository.is_versioned:
         return ()
-    states = labels.here().states.values()
+    states = labels_here(parts.repository).states.values()
     return tuple(state for state in states if state.prompt == prompt and state.is_live)
 
 
-def _datasets(parts: Parts, prompt: Prompt) -> tuple[str, ...]:
+def _datasets(parts: Context, prompt: Prompt) -> tuple[str, ...]:
     """The datasets of the work tree that test the prompt; one that is wrong is for `validate` to tell."""
-    from promptctl.evaluations.datasets import Dataset
+    from promptctl.datasets.dataset import Dataset
 
     tree = parts.repository.work_tree
     found = [prompt.path] if prompt.inline_dataset is not None else []
@@ -117,10 +116,10 @@ def _datasets(parts: Parts, prompt: Prompt) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _calls(parts: Parts, prompt: str, former: Sequence[str]) -> tuple[StatsRow | None, Execution | None]:
+def _calls(parts: Context, prompt: str, former: Sequence[str]) -> tuple[StatsRow | None, Execution | None]:
     if parts.log.is_new:
         return None, None
-    from promptctl.log.queries import Filter, latest_call, stats
+    from promptctl.log.sqlite.queries import Filter, latest_call, stats
 
     wanted = Filter(prompt=prompt, renames=dict.fromkeys(former, prompt))
     rows = stats(parts.log, wanted, by=("prompt",))

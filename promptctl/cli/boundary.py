@@ -115,7 +115,7 @@ def _tell_usage(error: Any) -> int:
 
 def _nearest_command(error: Any, context: Any) -> str | None:
     """The command that was probably meant, where one was named that there is not."""
-    from promptctl.formats.names import nearest
+    from promptctl.files.names import nearest
 
     named = re.match(r"No such command '(.+)'", error.format_message())
     if named is None or not hasattr(context.command, "list_commands"):

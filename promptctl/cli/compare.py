@@ -8,7 +8,7 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.comparison_output import say_comparisons
-from promptctl.evaluations.verdicts import GateRule
+from promptctl.comparisons.verdicts import GateRule
 
 Gate = Annotated[
     Literal["worse", "noninferior", "strict"],

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 
 from promptctl.cli.output import say, say_json, say_table, styled
+from promptctl.comparisons.compared import Against, Compared
+from promptctl.comparisons.verdicts import GateRule
 from promptctl.evaluations.case_outcomes import CasePair
-from promptctl.evaluations.compared import Against, Compared
-from promptctl.evaluations.verdicts import GateRule
 from promptctl.reports.comparison import (
     about_alone,
     alone_as_dict,

@@ -10,10 +10,10 @@ import typer
 from promptctl import errors
 from promptctl.cli import options
 from promptctl.cli.output import say, say_json, say_table, tell, tell_problem
-from promptctl.evaluations.adding import add_case
-from promptctl.evaluations.cases import Case
-from promptctl.evaluations.datasets import Dataset
-from promptctl.evaluations.finding import dataset_path, datasets_of
+from promptctl.datasets.adding import add_case
+from promptctl.datasets.cases import Case
+from promptctl.datasets.dataset import Dataset
+from promptctl.datasets.finding import dataset_path, datasets_of
 from promptctl.prompts.loading import load_prompt
 from promptctl.prompts.prompt import MISSING
 from promptctl.workspace import Workspace

@@ -9,13 +9,13 @@ from typing import Any
 
 from promptctl.catalogue.difference import Difference
 from promptctl.cli.output import say, styled, visible
+from promptctl.differences.breaks import Break
+from promptctl.differences.message_diff import MessageChange
+from promptctl.differences.part_changes import InputChange, OutputChange, PartialChange, ToolChange
+from promptctl.differences.text_diff import Hunk
+from promptctl.differences.value_changes import ValueChange
 from promptctl.reports.prompt_diff import beside_behaviour, in_file
-from promptctl.versions.breaks import Break
-from promptctl.versions.message_diff import MessageChange
-from promptctl.versions.part_changes import InputChange, OutputChange, PartialChange, ToolChange
-from promptctl.versions.schema_effects import SchemaChange
-from promptctl.versions.text_diff import Hunk
-from promptctl.versions.value_changes import ValueChange
+from promptctl.schemas.effects import SchemaChange
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~", "moved": "~"}
 _COLOURS = {"+": "green", "-": "red", "~": "yellow"}

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from promptctl.cli.folded_table import say_folded_table
 from promptctl.cli.output import format_cost, say_json, tell
-from promptctl.evaluating import Evaluating, EvaluationRequest
 from promptctl.evaluations.estimate import Estimate, estimate
+from promptctl.evaluations.evaluating import Evaluating, EvaluationRequest
 from promptctl.workspace import Workspace
 
 

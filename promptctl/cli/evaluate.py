@@ -19,17 +19,17 @@ from promptctl.cli.estimate_output import say_estimate
 from promptctl.cli.evaluation_output import EvaluationProgress, say_evaluations
 from promptctl.cli.inputs import read_pairs
 from promptctl.cli.output import say_json, tell
-from promptctl.comparing import checked_base
+from promptctl.comparisons.comparing import checked_base
+from promptctl.comparisons.verdicts import GateRule
+from promptctl.datasets.finding import changed_since, tested_by
+from promptctl.datasets.selection import Selection
 from promptctl.errors import UsageError, WorkspaceError
-from promptctl.evaluating import EvaluationRequest
 from promptctl.evaluations.claims import is_claimed
 from promptctl.evaluations.earlier import last_command, unfinished
+from promptctl.evaluations.evaluating import EvaluationRequest
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.evaluator import Limits
-from promptctl.evaluations.finding import changed_since, tested_by
-from promptctl.evaluations.selection import Selection
-from promptctl.evaluations.verdicts import GateRule
-from promptctl.log.evaluations import evaluation
+from promptctl.log.sqlite.evaluations import evaluation
 from promptctl.reports.files import check_report_path, write_report
 from promptctl.workspace import Workspace
 

@@ -24,9 +24,9 @@ from promptctl.cli.text_difference import difference_lines, flat, shortened
 from promptctl.evaluations.evaluation import Evaluation, Plan
 from promptctl.evaluations.evaluator import Progress
 from promptctl.evaluations.outcomes import CaseResults, case_results, failed_assertions
-from promptctl.evaluations.reasons import percent
 from promptctl.evaluations.summary import Counts
-from promptctl.log.evaluations import results
+from promptctl.files.wording import percent
+from promptctl.log.sqlite.evaluations import results
 from promptctl.reports.rows import evaluation_head
 from promptctl.workspace import Workspace
 

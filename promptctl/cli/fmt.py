@@ -11,10 +11,10 @@ from promptctl import errors
 from promptctl.cli import options
 from promptctl.cli.output import say, tell, tell_error
 from promptctl.errors import InvalidFiles, UsageError
+from promptctl.files.names import SETTINGS, is_dataset, prompt_stem
+from promptctl.files.writing import replace_file
 from promptctl.formats.formatting import format_file
-from promptctl.formats.names import SETTINGS, is_dataset, prompt_stem
 from promptctl.formats.schemas import Kind
-from promptctl.formats.writing import replace_file
 from promptctl.prompts.checking import files_of
 
 

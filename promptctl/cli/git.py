@@ -15,7 +15,7 @@ from promptctl.cli.output import say, tell
 from promptctl.errors import GitError, InvalidFiles, UsageError
 
 if TYPE_CHECKING:
-    from promptctl.versions.git import Git
+    from promptctl.git.repository import Git
 
 app = typer.Typer(help="Let Git show prompts readably.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -68,7 +68,7 @@ def textconv(
     made_by: Annotated[str | None, typer.Option("--made-by", hidden=True)] = None,
 ) -> None:
     """Print a prompt file as Git is to show it. A file that cannot be read is printed as it is."""
-    from promptctl.prompts.readable import readable
+    from promptctl.formats.readable import readable
 
     try:
         data = file.read_bytes()
@@ -92,7 +92,7 @@ def _made_by(version: str) -> str:
 
 def _renew(made_by: str) -> None:
     """Let Git keep nothing that another version rendered: it forgets all that another command than today's gave."""
-    from promptctl.versions.git import Git
+    from promptctl.git.repository import Git
 
     with suppress(GitError, OSError):
         git = Git.open(Path.cwd())

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from promptctl.cli.output import say, tell
-from promptctl.scaffold import scaffold
-from promptctl.versions.git import Git, init_repository
+from promptctl.formats.scaffold import scaffold
+from promptctl.git.repository import Git, init_repository
 
 
 def init(

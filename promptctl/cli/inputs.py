@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from promptctl.errors import InputError, UsageError
-from promptctl.formats.names import nearest
-from promptctl.formats.yaml_reader import read_yaml
+from promptctl.files.names import nearest
+from promptctl.files.yaml_reader import read_yaml
 from promptctl.prompts.inputs import parse_input
 from promptctl.prompts.prompt import Prompt
 

@@ -10,13 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from promptctl import errors
-from promptctl.catalogue.labelling import Labelling, event_as_dict, state_as_dict
 from promptctl.cli import options
 from promptctl.cli.output import is_terminal, say, say_json, say_table, styled, tell, tell_problem, visible, warn
 from promptctl.errors import GitError, Problem
+from promptctl.labels.tags import LabelEvent
 from promptctl.log.times import parse_moment
-from promptctl.versions.label_tags import LabelEvent
-from promptctl.versions.moves import MoveResult
+from promptctl.promotion.labelling import Labelling
+from promptctl.promotion.moves import MoveResult
 
 app = typer.Typer(
     help="Names that move from version to version: production, staging. Each move is a Git tag of its own.",
@@ -85,7 +85,7 @@ def list_labels(
     states = [state for state in found.states.values() if everything or state.is_live]
     _tell_all(found.problems)
     if as_json:
-        say_json([state_as_dict(state) for state in states])
+        say_json([state.as_dict() for state in states])
     elif states:
         rows = [
             (f"{state.prompt}@{state.label}", state.version if state.is_live else "removed", *_moved(state.event))
@@ -105,7 +105,7 @@ def show_log(context: typer.Context, label: options.Label, as_json: options.Json
     _tell_all(history.problems)
     events = list(reversed(history.events))
     if as_json:
-        say_json([event_as_dict(event) for event in events])
+        say_json([event.as_dict() for event in events])
         return
     rows = [
         (event.n, event.action, event.version, *_moved(event), event.evaluation or (None if is_terminal() else "-"))
@@ -134,8 +134,8 @@ def show_at(
     for event in found.doubtful:
         warn(f"event {event.n} ({event.action} {event.version}) may have come before: its clock contradicts the order")
     if as_json:
-        then = event_as_dict(found.event) if found.event else None
-        doubtful = [event_as_dict(each) for each in found.doubtful]
+        then = found.event.as_dict() if found.event else None
+        doubtful = [each.as_dict() for each in found.doubtful]
         say_json({"time": when.isoformat(), "live": found.is_live, "event": then, "doubtful": doubtful})
     elif found.event is None:
         say(f"{label} did not exist yet")
@@ -173,9 +173,9 @@ def push(context: typer.Context, remote: RemoteName = None, as_json: options.Jso
         say_json(
             {
                 "remote": done.remote,
-                "pushed": [event_as_dict(event) for event in done.events],
+                "pushed": [event.as_dict() for event in done.events],
                 "undone": [
-                    {"event": event_as_dict(each.event), "won": event_as_dict(each.won) if each.won else None}
+                    {"event": each.event.as_dict(), "won": each.won.as_dict() if each.won else None}
                     for each in done.undone
                 ],
                 "refused": [problem.as_dict() for problem in done.refused],
@@ -217,10 +217,10 @@ def _say_move(labels: Labelling, result: MoveResult, *, as_json: bool) -> None:
     if as_json:
         say_json(
             {
-                **event_as_dict(event),
+                **event.as_dict(),
                 "moved": result.is_moved,
                 "pushed": result.is_pushed,
-                "before": event_as_dict(before) if before and result.is_moved else None,
+                "before": before.as_dict() if before and result.is_moved else None,
             }
         )
         return

@@ -11,7 +11,7 @@ import typer
 from promptctl.catalogue.listing import PromptFilter, PromptSummary
 from promptctl.cli import options
 from promptctl.cli.output import is_terminal, say_json, say_table, styled, tell, visible, warn
-from promptctl.formats.names import nearest
+from promptctl.files.names import nearest
 from promptctl.workspace import Workspace
 
 

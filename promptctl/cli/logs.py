@@ -22,8 +22,8 @@ from promptctl.cli.output import (
     tell,
 )
 from promptctl.log.ids import short_id
-from promptctl.log.queries import Filter, StatsRow, as_dict, execution, executions, stats
 from promptctl.log.records import Execution
+from promptctl.log.sqlite.queries import Filter, StatsRow, as_dict, execution, executions, stats
 from promptctl.log.times import parse_moment
 
 app = typer.Typer(help="What ran, what it answered, what it cost.", no_args_is_help=True, rich_markup_mode=None)

@@ -12,7 +12,7 @@ import typer
 from promptctl.cli import options
 from promptctl.cli.inputs import read_inputs
 from promptctl.cli.output import say, say_json, styled, tell
-from promptctl.prompt_at_version import RenderedPrompt
+from promptctl.versions.prompt_at_version import RenderedPrompt
 
 _ROLE_COLOURS = {"system": "magenta", "developer": "magenta", "user": "cyan", "assistant": "green", "tool": "yellow"}
 

@@ -17,8 +17,8 @@ from promptctl.evaluations.claims import is_claimed
 from promptctl.evaluations.earlier import group_of
 from promptctl.evaluations.evaluation import load
 from promptctl.evaluations.outcomes import case_results
-from promptctl.log.evaluations import delete_evaluation, evaluation, evaluations, results
 from promptctl.log.results import EvaluationRow
+from promptctl.log.sqlite.evaluations import delete_evaluation, evaluation, evaluations, results
 from promptctl.reports.files import write_report
 from promptctl.reports.rows import result_as_dict
 

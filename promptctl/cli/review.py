@@ -12,12 +12,12 @@ from promptctl.cli.compare import Gate, Margin
 from promptctl.cli.evaluation_output import EvaluationProgress
 from promptctl.cli.output import say_json, tell
 from promptctl.cli.review_output import say_review
+from promptctl.comparisons.verdicts import GateRule
 from promptctl.errors import UsageError
 from promptctl.evaluations.evaluator import Limits
-from promptctl.evaluations.verdicts import GateRule
-from promptctl.measuring import ReviewRequest
 from promptctl.reports.review import review_as_dict
 from promptctl.reports.review_files import check_suffixes, write_review
+from promptctl.reviews.measuring import ReviewRequest
 
 NANO = 1_000_000_000
 

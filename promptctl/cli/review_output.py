@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 from promptctl.cli.comparison_output import say_comparisons
 from promptctl.cli.output import format_cost, say, say_table, styled, visible
+from promptctl.comparisons.comparison import PASSED
 from promptctl.errors import INCOMPLETE
-from promptctl.evaluations.comparison import PASSED
-from promptctl.evaluations.review import DatasetReview, Review
 from promptctl.reports.prompt_diff import diff_lines
 from promptctl.reports.review import (
     Outcome,
@@ -22,6 +21,7 @@ from promptctl.reports.review import (
     told_problems,
     warnings,
 )
+from promptctl.reviews.review import DatasetReview, Review
 
 MOST_IDS = 10
 _COLOURS = {"+": "green", "-": "red", "!": "yellow", "@": "cyan"}

@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from promptctl.calling import RunOptions
+from promptctl.calls.calling import RunOptions
 from promptctl.cli import options
 from promptctl.cli.inputs import read_inputs, read_pairs
 from promptctl.cli.output import format_cost, format_latency, format_tokens, say, say_json, say_piece, styled, tell
 from promptctl.errors import InvalidOutput, PromptctlError, UsageError
-from promptctl.log.queries import as_dict
 from promptctl.log.records import Execution
+from promptctl.log.sqlite.queries import as_dict
 from promptctl.workspace import Workspace
 
 LogOption = Annotated[

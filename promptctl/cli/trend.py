@@ -9,15 +9,15 @@ from typing import Annotated, Any
 
 import typer
 
-from promptctl.catalogue.renames import former_ids
 from promptctl.cli import options
 from promptctl.cli.output import format_cost, format_latency, is_terminal, say, say_json, say_table, styled, tell
+from promptctl.datasets.finding import dataset_path
 from promptctl.errors import HistoryIncomplete, PromptNotFound, UsageError
 from promptctl.evaluations.evaluation import load
-from promptctl.evaluations.finding import dataset_path
 from promptctl.evaluations.trend import Trend, TrendRow, Wanted, find_trend
-from promptctl.formats.writing import replace_file
-from promptctl.log.evaluations import evaluations
+from promptctl.files.writing import replace_file
+from promptctl.log.sqlite.evaluations import evaluations
+from promptctl.versions.former_ids import former_ids
 from promptctl.versions.refs import parse_ref
 from promptctl.workspace import Workspace
 

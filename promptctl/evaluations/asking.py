@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from promptctl.evaluations.cases import Case
-from promptctl.evaluations.target import Target
-from promptctl.executions.call import build_request
+from promptctl.calls.call import build_request
+from promptctl.calls.target import Target
+from promptctl.datasets.cases import Case
 from promptctl.models.gateway import Request
 from promptctl.prompts.prompt import Rendered
 from promptctl.prompts.rendering import Renderer

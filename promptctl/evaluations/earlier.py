@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from promptctl.errors import UsageError
-from promptctl.log.evaluations import evaluation, evaluations, results
 from promptctl.log.results import EvaluationRow
-from promptctl.log.store import Log
+from promptctl.log.sqlite.evaluations import evaluation, evaluations, results
+from promptctl.log.sqlite.store import Log
 
 _RECENT = 1000
 

@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
+from promptctl.assertions.assertion import AskedJudge
+from promptctl.assertions.embedding import EMBEDDER
 from promptctl.evaluations.asking import Asker
-from promptctl.evaluations.assertions.assertion import AskedJudge
-from promptctl.evaluations.embedding import EMBEDDER
 from promptctl.evaluations.evaluation import Plan
-from promptctl.log.filters import Filter
-from promptctl.log.stats import stats
-from promptctl.log.store import Log
+from promptctl.log.sqlite.filters import Filter
+from promptctl.log.sqlite.stats import stats
+from promptctl.log.sqlite.store import Log
 from promptctl.models.gateway import Usage
 from promptctl.models.prices import Prices
 from promptctl.models.tokens import token_counter

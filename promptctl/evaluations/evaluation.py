@@ -7,25 +7,25 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from promptctl._version import __version__
+from promptctl.assertions.embedding import Embedder
+from promptctl.assertions.judging import LoadJudge, MakeTarget, RunnerJudge
+from promptctl.calls.runner import Runner
+from promptctl.calls.target import Target
+from promptctl.datasets.dataset import Dataset
+from promptctl.datasets.selection import Chosen
 from promptctl.errors import LogError
 from promptctl.evaluations.cache import CachedGateway, ReplyCache
-from promptctl.evaluations.datasets import Dataset
-from promptctl.evaluations.embedding import Embedder
 from promptctl.evaluations.evaluator import Evaluator, Limits, Progress, StopReason, pending
-from promptctl.evaluations.judging import LoadJudge, MakeTarget, RunnerJudge
 from promptctl.evaluations.limiter import LimitedGateway, Limiter
 from promptctl.evaluations.outcomes import case_results
 from promptctl.evaluations.recording import BatchRecorder
-from promptctl.evaluations.selection import Chosen
 from promptctl.evaluations.summary import Summary, Verdict, summarise
-from promptctl.evaluations.target import Target
-from promptctl.executions.runner import Runner
-from promptctl.log.evaluations import begin_evaluation, evaluation, results, scored_cases, update_evaluation
 from promptctl.log.ids import new_id
 from promptctl.log.records import Content
-from promptctl.log.recovery import LogWarning
 from promptctl.log.results import EvaluationRow
-from promptctl.log.store import Log
+from promptctl.log.sqlite.evaluations import begin_evaluation, evaluation, results, scored_cases, update_evaluation
+from promptctl.log.sqlite.recovery import LogWarning
+from promptctl.log.sqlite.store import Log
 from promptctl.log.times import utc_now
 from promptctl.models.gateway import Gateway, Reply, Request
 

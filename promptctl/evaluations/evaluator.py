@@ -12,6 +12,12 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from promptctl.assertions.judging import RunnerJudge
+from promptctl.calls.call import Call, CallOptions
+from promptctl.calls.runner import Runner
+from promptctl.calls.spending import spent
+from promptctl.calls.target import Target
+from promptctl.datasets.cases import Case
 from promptctl.errors import (
     InputError,
     InvalidOutput,
@@ -21,15 +27,9 @@ from promptctl.errors import (
     RenderError,
 )
 from promptctl.evaluations.asking import Asker
-from promptctl.evaluations.cases import Case
-from promptctl.evaluations.judging import RunnerJudge
 from promptctl.evaluations.limiter import DEADLINE
 from promptctl.evaluations.recording import BatchRecorder
 from promptctl.evaluations.scoring import Score, error_score, failed_score, score_case, score_case_judged, subject_of
-from promptctl.evaluations.spending import spent
-from promptctl.evaluations.target import Target
-from promptctl.executions.call import Call, CallOptions
-from promptctl.executions.runner import Runner
 from promptctl.log.records import Execution
 from promptctl.log.results import ResultRow
 

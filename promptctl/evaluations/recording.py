@@ -8,11 +8,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
-from promptctl.log.batch import Batch
 from promptctl.log.records import Content, Entry, Execution
-from promptctl.log.recovery import LogWarning, append_or_keep
 from promptctl.log.results import ResultRow
-from promptctl.log.store import Log
+from promptctl.log.sqlite.batch import Batch
+from promptctl.log.sqlite.recovery import LogWarning, append_or_keep
+from promptctl.log.sqlite.store import Log
 
 # How long a write may hold up the event loop; one that takes longer is followed by writes on a thread.
 _QUICK_S = 0.01

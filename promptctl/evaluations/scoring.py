@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptctl.evaluations.assertions.assertion import grade, grade_judged
-from promptctl.evaluations.assertions.judge import Judge
-from promptctl.evaluations.assertions.outcome import Graded
-from promptctl.evaluations.assertions.subject import Subject
-from promptctl.evaluations.assertions.weighing import Status, mean_score, total_cost, weigh
-from promptctl.evaluations.cases import Case
+from promptctl.assertions.assertion import grade, grade_judged
+from promptctl.assertions.judge import Judge
+from promptctl.assertions.outcome import Graded
+from promptctl.assertions.subject import Subject
+from promptctl.assertions.weighing import Status, mean_score, total_cost, weigh
+from promptctl.datasets.cases import Case
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from promptctl.evaluations.outcomes import CaseResults
-from promptctl.evaluations.reasons import percent
-from promptctl.evaluations.statistics import quantile, wilson
+from promptctl.files.wording import percent
 from promptctl.log.results import ResultRow
+from promptctl.statistics import quantile, wilson
 
 Verdict = Literal["passed", "failed", "incomplete"]
 MOST_LISTED = 1000

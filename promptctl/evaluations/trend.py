@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from promptctl.errors import UsageError
-from promptctl.formats.names import nearest
-from promptctl.log.evaluations import evaluations
+from promptctl.files.names import nearest
 from promptctl.log.results import EvaluationRow
-from promptctl.log.store import Log
+from promptctl.log.sqlite.evaluations import evaluations
+from promptctl.log.sqlite.store import Log
 
 _PARTS_OF_IT = ("ids", "tags", "sample", "first", "rerun_of", "left_out")
 

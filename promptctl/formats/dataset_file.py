@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
-from promptctl.formats.document import Document, Key
-from promptctl.formats.names import DATASETS, PathRefused, resolve_path
+from promptctl.files.document import Document, Key
+from promptctl.files.names import DATASETS, PathRefused, resolve_path
+from promptctl.files.yaml_problems import in_reading_order
+from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.structure import structure_of
-from promptctl.formats.yaml_problems import in_reading_order
-from promptctl.formats.yaml_reader import read_yaml
 
 
 @dataclass(frozen=True, slots=True)

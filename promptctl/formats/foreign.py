@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from promptctl.errors import Problem
-from promptctl.formats.document import Document
+from promptctl.files.document import Document
 
 _AS_MESSAGES = "put its text under `messages:`, as `- role: user` with `content: |`"
 

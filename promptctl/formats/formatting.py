@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
+from promptctl.files.yaml_reader import hide_breaks, read_yaml
 from promptctl.formats.prompt_file import read_prompt_file
 from promptctl.formats.schemas import Kind, load_schema
-from promptctl.formats.yaml_reader import hide_breaks, read_yaml
 
 _KEY = re.compile(r"(?:\"[^\"]*\"|'[^']*'|[^\s#\"'\[\]{}&*!|>%@`,-][^#\n]*?)[ \t]*:(?:[ \t]|$)")
 _NEEDS_INDENT_SIGN = re.compile(r"\n*[ \t]")

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
-from promptctl.formats.document import Document
-from promptctl.formats.names import nearest
+from promptctl.files.document import Document
+from promptctl.files.names import nearest
+from promptctl.files.yaml_problems import in_reading_order
 from promptctl.formats.structure import structure_of
-from promptctl.formats.yaml_problems import in_reading_order
 
 # The code of a warning about a test or an evaluator that cannot be used: what is evaluated without it proves less.
 UNUSABLE_TEST = "unusable-test"

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from promptctl.errors import InvalidFiles, Problem
+from promptctl.files.document import Document
+from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats import github_dialect
-from promptctl.formats.document import Document
 from promptctl.formats.foreign import foreign_shape
 from promptctl.formats.structure import structure_of
-from promptctl.formats.yaml_reader import read_yaml
 
 Dialect = Literal["native", "github"]
 

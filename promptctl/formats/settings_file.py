@@ -8,10 +8,10 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from promptctl.errors import InvalidFiles, Problem
-from promptctl.formats.document import Document
-from promptctl.formats.names import DATASETS, SETTINGS, PathRefused, resolve_path
+from promptctl.files.document import Document
+from promptctl.files.names import DATASETS, SETTINGS, PathRefused, resolve_path
+from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.structure import structure_of
-from promptctl.formats.yaml_reader import read_yaml
 
 Lane = Literal["direct", "litellm"]
 Content = Literal["full", "metadata"]

@@ -12,12 +12,12 @@ from functools import cache
 from typing import Any
 
 from promptctl.errors import Place, Problem
+from promptctl.files.document import Document
+from promptctl.files.yaml_problems import in_reading_order
 from promptctl.formats import structure_problems as faults
-from promptctl.formats.document import Document
 from promptctl.formats.schemas import Kind, load_schema
 from promptctl.formats.structure_checks import Compiler, Run, Schema, worded
 from promptctl.formats.structure_problems import Fault
-from promptctl.formats.yaml_problems import in_reading_order
 
 MAX_PROBLEMS = 100
 

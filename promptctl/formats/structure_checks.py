@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from promptctl.files.document import Document
 from promptctl.formats import structure_problems as faults
-from promptctl.formats.document import Document
 from promptctl.formats.structure_problems import Fault, Keys
 
 Schema = Mapping[str, Any]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from promptctl.formats.names import nearest
+from promptctl.files.names import nearest
 
 Keys = tuple[str | int, ...]
 Schema = Mapping[str, Any]

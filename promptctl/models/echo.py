@@ -91,7 +91,7 @@ def _answer(request: Request) -> str:
         return "{}"
     schema: Any = dict_of(wanted.get("json_schema")).get("schema")
     if wanted.get("type") == "json_schema" and schema is not None:
-        from promptctl.prompts.minimal import minimal_instance
+        from promptctl.schemas.minimal import minimal_instance
 
         return json.dumps(minimal_instance(schema), ensure_ascii=False)
     spoken = [message for message in request.messages if message.get("role") == "user"] or request.messages

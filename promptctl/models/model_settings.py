@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from promptctl.errors import MissingKey, ModelConfigurationError
-from promptctl.formats.names import nearest
+from promptctl.files.names import nearest
 from promptctl.formats.settings_file import ModelRule, Settings
 from promptctl.models.gateway import Endpoint
 from promptctl.models.model_map import ModelMap

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
-from promptctl.formats.names import SETTINGS, nearest
+from promptctl.files.names import SETTINGS, nearest
 from promptctl.models.gateway import Usage
 from promptctl.models.model_map import ModelMap
 

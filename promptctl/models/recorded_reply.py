@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
-from promptctl.formats.names import nearest
+from promptctl.files.names import nearest
 from promptctl.models.gateway import Reply, Request, Usage
 
 Entry = Mapping[str, Any]
@@ -104,7 +104,7 @@ def read_line(line: bytes, place: Place) -> tuple[Entry | None, list[Problem]]:
 
 def read_handwritten(data: bytes, path: str) -> tuple[list[Entry], list[Problem]]:
     """The recordings of a YAML file, each with its `request` filled in, and what is wrong with the others."""
-    from promptctl.formats.yaml_reader import read_yaml
+    from promptctl.files.yaml_reader import read_yaml
 
     try:
         document = read_yaml(data, path)

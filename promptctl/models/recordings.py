@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
-from promptctl.formats.names import RECORDINGS
+from promptctl.files.names import RECORDINGS
 from promptctl.models.recorded_reply import Entry, read_handwritten, read_line, said
 
 # How our own lines begin: enough to know where a reply is without parsing all of them.

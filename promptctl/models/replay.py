@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from promptctl.errors import InvalidFiles, ModelConfigurationError, Place, Problem, ReplyNotRecorded
-from promptctl.formats.names import RECORDINGS
+from promptctl.files.names import RECORDINGS
 from promptctl.models.gateway import Delta, Embeddings, Endpoint, Reply, Request
 from promptctl.models.recorded_reply import entry_of, reply_of
 from promptctl.models.recordings import RecordedReplies, RecordingFile

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptctl.errors import AuthenticationFailed, ModelConfigurationError, ModelError
-from promptctl.formats.names import RECORDINGS
+from promptctl.files.names import RECORDINGS
 from promptctl.formats.settings_file import Settings
 from promptctl.models.gateway import Delta, Embeddings, Endpoint, Gateway, Reply, Request
 from promptctl.models.model_map import ModelMap

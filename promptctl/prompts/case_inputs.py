@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from promptctl.errors import Place, Problem
+from promptctl.files.names import nearest
 from promptctl.formats.dataset_file import DatasetFile
-from promptctl.formats.names import nearest
-from promptctl.prompts.json_schema import Validator, types_of
 from promptctl.prompts.prompt import Prompt
+from promptctl.schemas.json_schema import Validator, types_of
 
 # The keys under which a case, and the defaults, give inputs.
 _GIVEN = ("inputs", "matrix")

@@ -6,20 +6,20 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, printable
-from promptctl.formats import names
+from promptctl.files import names
+from promptctl.files.names import id_problem, nearest, prompt_id, prompt_stem
+from promptctl.files.sources import Sources
+from promptctl.files.tree import Tree
+from promptctl.files.yaml_problems import in_reading_order
 from promptctl.formats.dataset_file import DatasetFile, read_dataset_file
-from promptctl.formats.names import id_problem, nearest, prompt_id, prompt_stem
 from promptctl.formats.settings_file import Settings, read_settings
-from promptctl.formats.yaml_problems import in_reading_order
 from promptctl.prompts.case_inputs import check_dataset_against
 from promptctl.prompts.closure import resolve
 from promptctl.prompts.loading import try_prompt_file, two_files
 from promptctl.prompts.partials import Partials, decode_partial
 from promptctl.prompts.prompt import Prompt
 from promptctl.prompts.prompt_checks import problems_of_partial, problems_of_prompt
-from promptctl.prompts.schema_checks import check_schema_file
-from promptctl.prompts.sources import Sources
-from promptctl.prompts.tree import Tree
+from promptctl.schemas.checks import check_schema_file
 
 __all__ = ["check_dataset_against", "check_prompt", "check_workspace", "files_of"]
 

@@ -8,15 +8,15 @@ from functools import partial
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
-from promptctl.formats.document import Document, Key
-from promptctl.formats.names import PROMPTS, PathRefused, resolve_path
+from promptctl.files.document import Document, Key
+from promptctl.files.names import PROMPTS, PathRefused, resolve_path
+from promptctl.files.sources import Sources
 from promptctl.formats.prompt_file import PromptFile, read_prompt_file
 from promptctl.formats.structure import structure_of
 from promptctl.prompts.digest import Declaration
 from promptctl.prompts.partials import Partials
 from promptctl.prompts.prompt import MISSING, Input, Output
-from promptctl.prompts.references import SchemaSource, bundle, follow
-from promptctl.prompts.sources import Sources
+from promptctl.schemas.references import SchemaSource, bundle, follow
 
 _JINJA_WORDS = frozenset(
     ("False", "None", "True", "and", "else", "false", "if", "in", "is", "loop", "none", "not", "or", "range", "self",

@@ -8,16 +8,16 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import Place, RenderError, RenderLimitExceeded
-from promptctl.formats.names import PROMPTS
-from promptctl.prompts.bad_template import BadTemplate
-from promptctl.prompts.templates import BRACES_HINT, has_markup
+from promptctl.files.names import PROMPTS
+from promptctl.templates.bad_template import BadTemplate
+from promptctl.templates.reading import BRACES_HINT, has_markup
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
     from promptctl.prompts.prompt import Prompt
-    from promptctl.prompts.sandbox.environment import PromptEnvironment
-    from promptctl.prompts.sandbox.limits import Budget
+    from promptctl.templates.environment import PromptEnvironment
+    from promptctl.templates.limits import Budget
 
 PLACEHOLDER = re.compile(r"\{\{([\w.-]+)\}\}")
 
@@ -125,8 +125,8 @@ class _Jinja:
 
     def _open(self) -> PromptEnvironment:
         """Compile the partials. Only now: a prompt without templates needs no Jinja."""
-        from promptctl.prompts.sandbox.environment import PromptEnvironment
-        from promptctl.prompts.sandbox.methods import FUNCTIONS
+        from promptctl.templates.environment import PromptEnvironment
+        from promptctl.templates.methods import FUNCTIONS
 
         prompt = self._prompt
         environment = PromptEnvironment(
@@ -157,7 +157,7 @@ class _Jinja:
 
 
 def _failed(error: Exception, template: Template, place_of: PlaceOf) -> RenderError:
-    from promptctl.prompts.sandbox.faults import line_of, told
+    from promptctl.templates.faults import line_of, told
 
     where, line = line_of(error)
     place = place_of(line) if where is None or where is template else Place(f"{PROMPTS}/{where.name}", line)

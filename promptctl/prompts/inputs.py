@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InputError, InvalidFiles
-from promptctl.formats.names import nearest
-from promptctl.prompts.json_schema import Validator, types_of
-from promptctl.prompts.plain import Measure, NotPlain, plain
+from promptctl.files.names import nearest
+from promptctl.files.plain import Measure, NotPlain, plain
 from promptctl.prompts.prompt import MISSING, Input, Prompt
+from promptctl.schemas.json_schema import Validator, types_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -176,7 +176,7 @@ def _read_data(text: str) -> Any:
 
 
 def _read_yaml(text: str) -> Any:
-    from promptctl.formats.yaml_reader import read_yaml
+    from promptctl.files.yaml_reader import read_yaml
 
     try:
         return read_yaml(text.encode("utf-8", "surrogatepass"), "input").data

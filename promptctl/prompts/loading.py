@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem, PromptNotFound
-from promptctl.formats.document import Document
-from promptctl.formats.names import PROMPT_SUFFIXES, PROMPTS, id_problem, nearest, prompt_id, prompt_stem
+from promptctl.files.document import Document
+from promptctl.files.names import PROMPT_SUFFIXES, PROMPTS, id_problem, nearest, prompt_id, prompt_stem
+from promptctl.files.sources import Cache, Sources
+from promptctl.files.tree import Tree
 from promptctl.prompts.closure import Resolved, part_texts, resolve
 from promptctl.prompts.digest import digest
 from promptctl.prompts.prompt import Message, Placeholder, Prompt
-from promptctl.prompts.sources import Cache, Sources
-from promptctl.prompts.tree import Tree
 
 _MESSAGE_KEYS = ("role", "content")
 

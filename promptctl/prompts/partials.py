@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable
 
 from promptctl.errors import Place, Problem
-from promptctl.formats import yaml_problems
-from promptctl.formats.names import PROMPTS
-from promptctl.prompts.bad_template import BadTemplate
-from promptctl.prompts.sources import Sources
-from promptctl.prompts.templates import includes
+from promptctl.files import yaml_problems
+from promptctl.files.names import PROMPTS
+from promptctl.files.sources import Sources
+from promptctl.templates.bad_template import BadTemplate
+from promptctl.templates.reading import includes
 
 # A partial that includes one that includes one: deeper than this nobody can follow any more.
 MAX_DEPTH = 10

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from promptctl.errors import Place, Problem
+from promptctl.files.names import PROMPTS, nearest
 from promptctl.formats.github_dialect import placeholders
-from promptctl.formats.names import PROMPTS, nearest
 from promptctl.prompts.closure import Resolved, message_texts
-from promptctl.prompts.json_schema import Validator, types_of
 from promptctl.prompts.prompt import MISSING
-from promptctl.prompts.references import SchemaSource
-from promptctl.prompts.schema_checks import schema_problems
-from promptctl.prompts.templates import BRACES_HINT, check_syntax
 from promptctl.prompts.variable_use import used_variables
+from promptctl.schemas.checks import schema_problems
+from promptctl.schemas.json_schema import Validator, types_of
+from promptctl.schemas.references import SchemaSource
+from promptctl.templates.reading import BRACES_HINT, check_syntax
 
 
 def problems_of_prompt(resolved: Resolved, prompt_id: str) -> Iterator[Problem]:

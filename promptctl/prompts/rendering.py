@@ -13,7 +13,7 @@ from promptctl.errors import InputError, RenderError, RenderLimitExceeded
 from promptctl.prompts.engines import Engine, PlaceOf, Scope
 from promptctl.prompts.inputs import InputCheck
 from promptctl.prompts.prompt import Message, Placeholder, Prompt, Rendered
-from promptctl.prompts.sandbox.limits import Budget, Limits
+from promptctl.templates.limits import Budget, Limits
 
 __all__ = ["Limits", "Renderer", "render"]
 

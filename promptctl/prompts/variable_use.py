@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Mapping
 
 from promptctl.errors import Place
+from promptctl.files.names import PROMPTS, PathRefused, resolve_path
 from promptctl.formats.github_dialect import PLACEHOLDER
-from promptctl.formats.names import PROMPTS, PathRefused, resolve_path
-from promptctl.prompts.bad_template import BadTemplate
 from promptctl.prompts.closure import Resolved, message_texts
-from promptctl.prompts.templates import assigned, includes, variables
+from promptctl.templates.bad_template import BadTemplate
+from promptctl.templates.reading import assigned, includes, variables
 
 PlaceOf = Callable[[int], Place]
 

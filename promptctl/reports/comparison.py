@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from promptctl.comparisons.compared import Compared, decision_of
+from promptctl.comparisons.comparison import Comparison, Usage
+from promptctl.comparisons.verdicts import GateRule
 from promptctl.evaluations.case_outcomes import CaseOutcome, CasePair
-from promptctl.evaluations.compared import Compared, decision_of
-from promptctl.evaluations.comparison import Comparison, Usage
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.evaluations.reasons import name_some
-from promptctl.evaluations.statistics import Interval, MetricComparison
-from promptctl.evaluations.verdicts import GateRule
+from promptctl.files.wording import name_some
 from promptctl.reports.diffs import line_diff
 from promptctl.reports.markdown import code, fenced, inline
 from promptctl.reports.rows import evaluation_head
+from promptctl.statistics import Interval, MetricComparison
 
 MOST_CASES = 20
 _VALUES = ("warning", "n", "metric", "difference", "interval", "p", "detectable", "cases_needed", "worst_case")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from promptctl.errors import UsageError
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.formats.writing import replace_file
-from promptctl.log.store import Log
+from promptctl.files.writing import replace_file
+from promptctl.log.sqlite.store import Log
 
 Writer = Callable[[Log, Sequence[Evaluation]], Iterator[str]]
 

@@ -10,10 +10,10 @@ from typing import Any
 from promptctl.evaluations.earlier import is_part_of_comparison
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import case_results
-from promptctl.log.evaluations import evaluations as logged_evaluations
-from promptctl.log.evaluations import results
 from promptctl.log.results import ResultRow
-from promptctl.log.store import Log
+from promptctl.log.sqlite.evaluations import evaluations as logged_evaluations
+from promptctl.log.sqlite.evaluations import results
+from promptctl.log.sqlite.store import Log
 from promptctl.reports.rows import evaluation_head
 
 MOST_RESULTS = 5_000

@@ -11,8 +11,8 @@ from xml.sax.saxutils import escape, quoteattr
 from promptctl.errors import INCOMPLETE, OK
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import CaseResults, case_results, failed_assertions
-from promptctl.log.evaluations import results
-from promptctl.log.store import Log
+from promptctl.log.sqlite.evaluations import results
+from promptctl.log.sqlite.store import Log
 
 _UNSTABLE = frozenset(("evaluation", "cost_usd"))
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

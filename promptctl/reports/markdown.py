@@ -9,10 +9,10 @@ from typing import Any
 
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import CaseResults, case_results, failed_assertions
-from promptctl.evaluations.reasons import percent
 from promptctl.evaluations.summary import Summary
-from promptctl.log.evaluations import results
-from promptctl.log.store import Log
+from promptctl.files.wording import percent
+from promptctl.log.sqlite.evaluations import results
+from promptctl.log.sqlite.store import Log
 
 MOST_CASES = 50
 _WIDTH = 400

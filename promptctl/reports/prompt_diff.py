@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from promptctl.versions.diff import PromptDiff
-from promptctl.versions.message_diff import MessageChange
-from promptctl.versions.part_changes import InputChange, PartialChange, ToolChange
-from promptctl.versions.schema_effects import SchemaChange
-from promptctl.versions.text_diff import Hunk
-from promptctl.versions.value_changes import ValueChange
+from promptctl.differences.diff import PromptDiff
+from promptctl.differences.message_diff import MessageChange
+from promptctl.differences.part_changes import InputChange, PartialChange, ToolChange
+from promptctl.differences.text_diff import Hunk
+from promptctl.differences.value_changes import ValueChange
+from promptctl.schemas.effects import SchemaChange
 
 _SIGNS = {"added": "+", "removed": "-"}
 _LONGEST_VALUE = 200

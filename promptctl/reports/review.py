@@ -10,14 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from promptctl.comparisons.compared import Compared
+from promptctl.differences.breaks import Break
 from promptctl.errors import INCOMPLETE, Problem
-from promptctl.evaluations.compared import Compared
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.evaluations.review import DatasetReview, Measurement, Moment, PromptReview, Review
+from promptctl.labels.stretch import LabelMove
 from promptctl.reports.comparison import comparison_as_dict
 from promptctl.reports.rows import evaluation_head
-from promptctl.versions.breaks import Break
-from promptctl.versions.label_moves import LabelMove
+from promptctl.reviews.review import DatasetReview, Measurement, Moment, PromptReview, Review
 
 _UNSTABLE = frozenset(
     ("evaluation", "started_at", "cost_nano_usd", "unpriced", "reply_sources", "stopped", "tool_version")

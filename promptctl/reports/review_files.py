@@ -9,9 +9,8 @@ from typing import Any
 
 from promptctl.errors import UsageError
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.evaluations.review import Review
-from promptctl.formats.writing import replace_file
-from promptctl.log.store import Log
+from promptctl.files.writing import replace_file
+from promptctl.log.sqlite.store import Log
 from promptctl.reports.prompt_diff import diff_lines
 from promptctl.reports.review import (
     about_file,
@@ -28,6 +27,7 @@ from promptctl.reports.review import (
     told_problems,
     warnings,
 )
+from promptctl.reviews.review import Review
 
 SUFFIXES = (".md", ".markdown", ".json", ".html", ".xml")
 

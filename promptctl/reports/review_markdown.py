@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from promptctl.comparisons.comparison import PASSED
 from promptctl.errors import INCOMPLETE
-from promptctl.evaluations.comparison import PASSED
-from promptctl.evaluations.review import Review
 from promptctl.reports.comparison import amount, comparison_markdown
 from promptctl.reports.comparison import difference as told_difference
 from promptctl.reports.markdown import code, fenced, html, inline
@@ -30,6 +29,7 @@ from promptctl.reports.review import (
     told_problems,
     warning_pieces,
 )
+from promptctl.reviews.review import Review
 
 MARKER = "<!-- promptctl-review -->"
 LONGEST = 65_000

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.log.evaluations import results
 from promptctl.log.results import ResultRow
-from promptctl.log.store import Log
+from promptctl.log.sqlite.evaluations import results
+from promptctl.log.sqlite.store import Log
 
 _COLUMNS = (
     "evaluation", "prompt", "version", "model", "dataset", "case", "repeat", "status", "score", "reason", "output",

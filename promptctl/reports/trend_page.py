@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.trend import Trend
-from promptctl.log.store import Log
+from promptctl.log.sqlite.store import Log
 from promptctl.reports.html import cases_of, page
 from promptctl.reports.rows import evaluation_head
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptctl.errors import WorkspaceError
-from promptctl.formats.names import PROMPT_SUFFIXES, PROMPTS
-from promptctl.prompts.tree import MAX_BYTES
-from promptctl.versions.trees import check_content
+from promptctl.files.names import PROMPT_SUFFIXES, PROMPTS
+from promptctl.files.tree import MAX_BYTES
+from promptctl.git.trees import check_content
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from promptctl.prompts.sources import Cache
-    from promptctl.versions.objects import Objects
+    from promptctl.files.sources import Cache
+    from promptctl.git.objects import Objects
 
 _TEXT_SUFFIXES = (".yaml", ".yml", ".json", ".j2")
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from promptctl.errors import InvalidFiles, Place
-from promptctl.formats.names import SETTINGS
+from promptctl.files.names import SETTINGS
 from promptctl.formats.settings_file import Settings, read_settings
-from promptctl.versions.objects import is_object_id
+from promptctl.git.objects import is_object_id
 
 if TYPE_CHECKING:
-    from promptctl.versions.git import Git
+    from promptctl.git.repository import Git
     from promptctl.versions.line import Line
     from promptctl.versions.repository import Repository
 

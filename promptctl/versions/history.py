@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from promptctl.versions.commits import read_commits
+from promptctl.git.commits import read_commits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from promptctl.git.objects import Objects
     from promptctl.versions.lineage import VersionRow
-    from promptctl.versions.objects import Objects
 
 
 @dataclass(frozen=True, slots=True)

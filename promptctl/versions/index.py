@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, TypeVar
 
 from promptctl._version import __version__
 from promptctl.errors import GitError, HistoryIncomplete
-from promptctl.formats.names import PROMPTS
+from promptctl.files.names import PROMPTS
+from promptctl.git.objects import is_object_id
+from promptctl.git.trees import CommitTree
 from promptctl.versions.closures import Closures
 from promptctl.versions.index_store import IndexStore
 from promptctl.versions.line import cut_at, first_parents, unshallow_hint, walk
 from promptctl.versions.lineage import Lineages
-from promptctl.versions.objects import is_object_id
-from promptctl.versions.trees import CommitTree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from promptctl.versions.git import Git
+    from promptctl.git.repository import Git
     from promptctl.versions.line import Line
     from promptctl.versions.lineage import VersionRow
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptctl.errors import HistoryIncomplete
-from promptctl.versions.objects import is_object_id
+from promptctl.git.objects import is_object_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from promptctl.versions.git import Git
+    from promptctl.git.repository import Git
 
 _USUAL_NAMES = ("main", "master")
 

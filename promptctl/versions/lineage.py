@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from promptctl.formats.names import prompt_id
+from promptctl.files.names import prompt_id
 from promptctl.versions.closures import candidate_paths
 
 if TYPE_CHECKING:

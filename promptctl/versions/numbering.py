@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from promptctl.formats.names import PROMPTS
+from promptctl.files.names import PROMPTS
+from promptctl.git.trees import CommitTree
 from promptctl.versions.closures import Closures, candidate_paths
 from promptctl.versions.line import walk
-from promptctl.versions.trees import CommitTree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from promptctl.versions.git import Git
+    from promptctl.git.repository import Git
     from promptctl.versions.index_store import IndexStore
     from promptctl.versions.line import Step
     from promptctl.versions.lineage import VersionRow

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptctl.errors import WorkspaceError
-from promptctl.formats.names import PROMPTS, prompt_id
+from promptctl.files.names import PROMPTS, prompt_id
+from promptctl.git.trees import CommitTree, WorkTree, blob_id
 from promptctl.prompts.loading import load_prompt
 from promptctl.versions.closures import Closures, candidate_paths
 from promptctl.versions.numbering import UNKNOWN, Numbering
-from promptctl.versions.trees import CommitTree, WorkTree, blob_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from promptctl.versions.git import Git
+    from promptctl.git.repository import Git
     from promptctl.versions.index_store import IndexStore
     from promptctl.versions.lineage import PromptState
 

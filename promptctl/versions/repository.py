@@ -9,18 +9,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from promptctl.errors import GitError, HistoryIncomplete, PromptNotFound, WorkspaceError
-from promptctl.formats.names import prompt_id
+from promptctl.files.names import prompt_id
+from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.prompts.loading import load_prompt, prompt_paths
 from promptctl.versions.refs import Ref, parse_ref
 from promptctl.versions.resolving import Resolved, Resolver, did_you_mean, note
-from promptctl.versions.trees import CommitTree, WorkTree
 from promptctl.versions.version import Version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from promptctl.versions.git import Git
+    from promptctl.git.repository import Git
     from promptctl.versions.history import VersionEntry
     from promptctl.versions.index import Index
     from promptctl.versions.index_store import IndexStore
@@ -68,7 +68,7 @@ class Repository:
     @cached_property
     def git(self) -> Git | None:
         """Git in the workspace; None outside a work tree. Raises `GitError` where Git is missing or refuses."""
-        from promptctl.versions.git import Git
+        from promptctl.git.repository import Git
 
         self._is_fresh = True
         return Git.open(self.root)

@@ -7,19 +7,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, HistoryIncomplete, InvalidFiles, PromptNotFound, RevisionNotFound, WorkspaceError
-from promptctl.formats.names import nearest, prompt_id
+from promptctl.files.names import nearest, prompt_id
+from promptctl.git.trees import CommitTree, blob_id
 from promptctl.prompts.loading import load_prompt, prompt_paths
 from promptctl.versions.line import unshallow_hint
 from promptctl.versions.refs import Ref
-from promptctl.versions.trees import CommitTree, blob_id
 from promptctl.versions.version import Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from promptctl.files.tree import Tree
+    from promptctl.git.repository import Git
     from promptctl.prompts.prompt import Prompt
-    from promptctl.prompts.tree import Tree
-    from promptctl.versions.git import Git
     from promptctl.versions.index_store import IndexStore
     from promptctl.versions.lineage import VersionRow
     from promptctl.versions.numbering import Numbered
@@ -85,7 +85,7 @@ class Resolver:
         """The version that a label names; None where that is no label of the prompt, under no id it ever had."""
         if label is None:
             return None
-        from promptctl.versions.label_chains import current
+        from promptctl.labels.chains import current
 
         state = current(self._git, ref.prompt, label)
         if state is None:

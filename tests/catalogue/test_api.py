@@ -83,7 +83,7 @@ def test_errors_are_of_the_one_tree(opened: promptctl.Workspace, support: Path) 
 
 
 def test_former_ids_come_from_renames_and_from_what_the_file_says(opened: promptctl.Workspace, support: Path) -> None:
-    from promptctl.catalogue.renames import all_former_ids, former_ids, renames
+    from promptctl.versions.former_ids import all_former_ids, former_ids, renames
 
     git(support, "mv", "prompts/chat.prompt.yaml", "prompts/talk.prompt.yaml")
     commit(support, "Rename chat")

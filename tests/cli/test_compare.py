@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from promptctl.evaluations.verdicts import GateRule
+from promptctl.comparisons.verdicts import GateRule
 from promptctl.reports.comparison import comparison_markdown
 from tests.cli.conftest import Cli, commit, git
 from tests.evaluation_lab import Lab

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from promptctl.log.evaluations import evaluations
+from promptctl.log.sqlite.evaluations import evaluations
 from tests.evaluation_lab import Lab, answering, environ_of, slowly
 from tests.openai_server import failure, hang, reply
 

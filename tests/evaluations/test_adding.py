@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from promptctl.datasets.adding import add_case
+from promptctl.datasets.dataset import Dataset
 from promptctl.errors import LogError, UsageError, WorkspaceError
-from promptctl.evaluations.adding import add_case
-from promptctl.evaluations.datasets import Dataset
-from promptctl.log.filters import Filter
-from promptctl.log.queries import executions
-from promptctl.versions.trees import WorkTree
+from promptctl.git.trees import WorkTree
+from promptctl.log.sqlite.filters import Filter
+from promptctl.log.sqlite.queries import executions
 from tests.evaluation_lab import Lab
 
 COMMENTED = """\

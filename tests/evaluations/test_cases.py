@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from promptctl.evaluations.cases import Case, content_hash
-from promptctl.evaluations.datasets import Dataset
+from promptctl.datasets.cases import Case, content_hash
+from promptctl.datasets.dataset import Dataset
+from promptctl.files.tree import MemoryTree
 from promptctl.prompts.loading import load_prompt
 from promptctl.prompts.prompt import MISSING
-from promptctl.prompts.tree import MemoryTree
 from tests.evaluations.assertions.helpers import prepared
 
 PROMPT = """

@@ -8,8 +8,8 @@ import pytest
 
 from promptctl.cli.boundary import run_guarded
 from promptctl.cli.main import app
-from promptctl.evaluations.datasets import Dataset
-from promptctl.prompts.tree import MemoryTree
+from promptctl.datasets.dataset import Dataset
+from promptctl.files.tree import MemoryTree
 
 DATASET = """\
 prompts: [a]

@@ -10,10 +10,10 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from promptctl.comparisons.comparison import Comparison, compare
 from promptctl.errors import UsageError
 from promptctl.evaluations.case_outcomes import CaseOutcome, CaseStatus, reduce_repeats
-from promptctl.evaluations.comparison import Comparison, compare
-from promptctl.evaluations.statistics import Plan
+from promptctl.statistics import Plan
 
 
 def outcome(case_id: str, status: CaseStatus = "passed", **known: object) -> CaseOutcome:
@@ -195,7 +195,7 @@ def test_no_number_is_ever_undefined() -> None:
 def test_comparing_loads_no_heavy_library() -> None:
     heavy = ("numpy", "scipy", "statsmodels", "litellm", "aiohttp", "git", "jsonschema", "asyncio", "sqlite3", "jinja2")
     program = (
-        "import sys, promptctl.evaluations.gates, promptctl.evaluations.verdicts; "
+        "import sys, promptctl.comparisons.gates, promptctl.comparisons.verdicts; "
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

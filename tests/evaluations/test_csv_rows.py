@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from promptctl.datasets.csv_rows import read_csv
+from promptctl.datasets.lines import MAX_LINE_BYTES
+from promptctl.datasets.rows import Row
 from promptctl.errors import InvalidFiles, Problem
-from promptctl.evaluations.csv_rows import read_csv
-from promptctl.evaluations.lines import MAX_LINE_BYTES
-from promptctl.evaluations.rows import Row
-from promptctl.prompts.tree import MemoryTree
+from promptctl.files.tree import MemoryTree
 
 PATH = "datasets/x.csv"
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from promptctl.datasets.dataset import MAX_PROBLEMS, Dataset
 from promptctl.errors import InvalidFiles, Problem
-from promptctl.evaluations.datasets import MAX_PROBLEMS, Dataset
+from promptctl.files.tree import MemoryTree
 from promptctl.prompts.loading import load_prompt
 from promptctl.prompts.prompt import Prompt
-from promptctl.prompts.tree import MemoryTree
 
 PROMPT = """
 inputs: {q: {type: string}, n: {type: integer, default: 1}, tone: {type: string, required: false}}

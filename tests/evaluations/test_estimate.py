@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import json
 
-from promptctl.evaluating import Evaluating, EvaluationRequest
 from promptctl.evaluations.estimate import Estimate, estimate
+from promptctl.evaluations.evaluating import Evaluating, EvaluationRequest
 from promptctl.models.model_map import ModelMap
 from promptctl.models.prices import Prices
 from promptctl.models.tokens import token_counter

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from promptctl.datasets.selection import Selection
 from promptctl.errors import (
     InvalidFiles,
     ModelConfigurationError,
@@ -12,7 +13,6 @@ from promptctl.errors import (
     WorkspaceError,
 )
 from promptctl.evaluations.evaluator import Limits
-from promptctl.evaluations.selection import Selection
 from tests.evaluation_lab import PROMPT, REPLY_COST, Lab, answering, slowly
 from tests.openai_server import close_early, failure, half_body, hang, html, malformed, reply
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from promptctl.evaluations.expected_cells import read_expected_cell
+from promptctl.datasets.expected_cells import read_expected_cell
 
 
 @pytest.mark.parametrize(

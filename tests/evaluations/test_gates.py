@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from promptctl.comparisons.confirmation import Confirmed
+from promptctl.comparisons.gates import Decision, check_passes, decide, strictest
+from promptctl.comparisons.verdicts import GateRule, Verdict, VerdictKind
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK
 from promptctl.evaluations.case_outcomes import CaseOutcome, CaseStatus
-from promptctl.evaluations.confirmation import Confirmed
-from promptctl.evaluations.gates import Decision, check_passes, decide, strictest
-from promptctl.evaluations.verdicts import GateRule, Verdict, VerdictKind
 
 
 def outcomes(**counts: int) -> list[CaseOutcome]:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from promptctl.evaluations.ids import IdTable
+from promptctl.datasets.ids import IdTable
 
 
 def test_an_id_is_new_once() -> None:

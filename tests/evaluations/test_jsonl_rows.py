@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from promptctl.datasets.jsonl_rows import read_jsonl
+from promptctl.datasets.rows import Row
 from promptctl.errors import Problem
-from promptctl.evaluations.jsonl_rows import read_jsonl
-from promptctl.evaluations.rows import Row
-from promptctl.prompts.tree import MemoryTree
+from promptctl.files.tree import MemoryTree
 
 PATH = "datasets/x.jsonl"
 

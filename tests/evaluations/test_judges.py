@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from promptctl.assertions import github, model_graded
+from promptctl.assertions.judges import ShippedJudges, inputs_for, load_judge
+from promptctl.assertions.kinds import KINDS
 from promptctl.errors import PromptNotFound
-from promptctl.evaluations.assertions import github, model_graded
-from promptctl.evaluations.assertions.kinds import KINDS
-from promptctl.evaluations.judges import ShippedJudges, inputs_for, load_judge
+from promptctl.files.tree import MemoryTree
 from promptctl.prompts.prompt import MISSING
-from promptctl.prompts.tree import MemoryTree
 
 ASKED = [f"judges/{type_}" for type_, kind in KINDS.items() if kind.judged and type_ not in ("similar", "assert-set")]
 BUILT_IN = [f"judges/github-{name}" for name in github.BUILT_IN]

@@ -7,9 +7,9 @@ import pytest
 from promptctl import __version__
 from promptctl.errors import InvalidFiles, WorkspaceError
 from promptctl.evaluations.evaluator import Limits
-from promptctl.log.filters import Filter
-from promptctl.log.queries import execution, executions
 from promptctl.log.records import Execution
+from promptctl.log.sqlite.filters import Filter
+from promptctl.log.sqlite.queries import execution, executions
 from tests.cli.conftest import commit, git
 from tests.evaluation_lab import REPLY_COST, Lab
 from tests.openai_server import Exchange, failure, hang, reply

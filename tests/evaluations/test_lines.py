@@ -5,9 +5,9 @@ from typing import BinaryIO
 
 import pytest
 
+from promptctl.datasets.lines import MAX_LINE_BYTES, read_lines
 from promptctl.errors import InvalidFiles, Problem
-from promptctl.evaluations.lines import MAX_LINE_BYTES, read_lines
-from promptctl.prompts.tree import MemoryTree
+from promptctl.files.tree import MemoryTree
 
 PATH = "datasets/x.jsonl"
 

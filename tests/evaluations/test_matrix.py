@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from promptctl.evaluations.matrix import InvalidMatrix, unfold
+from promptctl.datasets.matrix import InvalidMatrix, unfold
 
 
 def test_every_combination_once_the_last_input_fastest() -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from promptctl.evaluations.proof import Subject, Trees, find_proof
-from promptctl.versions.rules import Proof
-from promptctl.versions.trees import WorkTree
+from promptctl.git.trees import WorkTree
+from promptctl.promotion.proof import Subject, Trees, find_proof
+from promptctl.promotion.rules import Proof
 from tests.evaluation_lab import Lab
 
 PATH = "datasets/triage.yaml"

@@ -10,13 +10,13 @@ from typing import TypeVar
 import pytest
 
 from promptctl.errors import LogError
-from promptctl.evaluating import EvaluationRequest
+from promptctl.evaluations.evaluating import EvaluationRequest
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.evaluator import Limits
 from promptctl.evaluations.recording import BatchRecorder
-from promptctl.log.evaluations import begin_evaluation, results
 from promptctl.log.results import EvaluationRow, ResultRow
-from promptctl.log.store import Log
+from promptctl.log.sqlite.evaluations import begin_evaluation, results
+from promptctl.log.sqlite.store import Log
 from promptctl.workspace import Workspace
 from tests.evaluation_lab import Lab, answering, slowly
 from tests.log.conftest import make

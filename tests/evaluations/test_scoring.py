@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from promptctl.assertions.subject import Subject
+from promptctl.datasets.cases import Case
 from promptctl.errors import Place
-from promptctl.evaluations.assertions.subject import Subject
-from promptctl.evaluations.cases import Case
 from promptctl.evaluations.scoring import Score, error_score, failed_score, score_case, score_case_judged, subject_of
 from promptctl.prompts.prompt import MISSING
 from tests.evaluations.assertions.helpers import FakeJudge, prepared, verdict

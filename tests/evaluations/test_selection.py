@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from promptctl.datasets.cases import Case
+from promptctl.datasets.selection import Selection, choose
 from promptctl.errors import Place, UsageError
-from promptctl.evaluations.cases import Case
-from promptctl.evaluations.selection import Selection, choose
 from promptctl.prompts.prompt import MISSING
 
 

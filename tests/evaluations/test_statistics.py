@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptctl.evaluations.statistics import (
+from promptctl.statistics import (
     Plan,
     bootstrap_t,
     cases_for_difference,

@@ -8,12 +8,12 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from promptctl.comparisons.comparison import Comparison, compare
+from promptctl.comparisons.confirmation import Confirmed, Rerun, confirm
+from promptctl.comparisons.verdicts import GateRule, Verdict, judge
 from promptctl.errors import UsageError
 from promptctl.evaluations.case_outcomes import CaseOutcome, CaseStatus
-from promptctl.evaluations.comparison import Comparison, compare
-from promptctl.evaluations.confirmation import Confirmed, Rerun, confirm
-from promptctl.evaluations.statistics import Plan
-from promptctl.evaluations.verdicts import GateRule, Verdict, judge
+from promptctl.statistics import Plan
 
 PASSED3: tuple[CaseStatus, ...] = ("passed", "passed", "passed")
 FAILED3: tuple[CaseStatus, ...] = ("failed", "failed", "failed")

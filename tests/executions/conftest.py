@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from promptctl.executions.call import Call, CallOptions, build_request
-from promptctl.executions.runner import Runner
+from promptctl.calls.call import Call, CallOptions, build_request
+from promptctl.calls.runner import Runner
 from promptctl.log.records import Content, Execution
 from promptctl.models.gateway import Delta, Embeddings, Endpoint, Reply, Request, Usage
 from promptctl.models.retries import RetryPolicy

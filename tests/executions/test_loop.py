@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator, Iterator
 
 import pytest
 
+from promptctl.calls.loop import LoopThread
 from promptctl.errors import Cancelled
-from promptctl.executions.loop import LoopThread
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from promptctl.errors import Place
-from promptctl.formats.document import Document
-from promptctl.formats.yaml_reader import read_yaml
+from promptctl.files.document import Document
+from promptctl.files.yaml_reader import read_yaml
 
 
 def read(text: str) -> Document:

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptctl.errors import InvalidFiles
+from promptctl.files.yaml_reader import Document, read_yaml
 from promptctl.formats import formatting
 from promptctl.formats.formatting import format_file
-from promptctl.formats.yaml_reader import Document, read_yaml
 
 PATH = "prompts/a.prompt.yaml"
 MESSAGES = "messages:\n  - {role: user, content: Hi}\n"

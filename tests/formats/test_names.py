@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from promptctl.formats.names import (
+from promptctl.files.names import (
     PathRefused,
     id_problem,
     is_dataset,

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.schemas import KINDS, Kind, load_schema, schema_text
 from promptctl.formats.structure import structure_of
-from promptctl.formats.yaml_reader import read_yaml
 
 PROMPT = """
 name: Support triage

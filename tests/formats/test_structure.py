@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from promptctl.errors import Place, Problem
+from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.schemas import KINDS, Kind, load_schema
 from promptctl.formats.structure import Structure, check, structure_of
-from promptctl.formats.yaml_reader import read_yaml
 
 SCHEMA: dict[str, Any] = {
     "type": "object",

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from promptctl.files.tree import MemoryTree
 from promptctl.formats.prompt_file import read_prompt_file
 from promptctl.prompts.loading import try_prompt_file
-from promptctl.prompts.tree import MemoryTree
 from tests.formats.conftest import attempt
 
 WILD = os.environ.get("PROMPTCTL_WILD")

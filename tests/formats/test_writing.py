@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from promptctl.errors import WorkspaceError
-from promptctl.formats.writing import replace_file
+from promptctl.files.writing import replace_file
 
 
 def test_a_file_is_replaced_and_keeps_its_mode(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from promptctl.errors import InvalidFiles, Problem
-from promptctl.formats import yaml_reader
-from promptctl.formats.yaml_reader import read_yaml
+from promptctl.files import yaml_reader
+from promptctl.files.yaml_reader import read_yaml
 
 
 def problems_of(data: str | bytes) -> list[Problem]:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptctl.errors import InvalidFiles
-from promptctl.formats import yaml_reader
-from promptctl.formats.yaml_reader import MAX_BYTES, MAX_DEPTH, Document, read_yaml
+from promptctl.files import yaml_reader
+from promptctl.files.yaml_reader import MAX_BYTES, MAX_DEPTH, Document, read_yaml
 from tests.formats.conftest import attempt
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from promptctl.log.recovery import append_or_keep
-from promptctl.log.store import Entry, Log
+from promptctl.log.sqlite.recovery import append_or_keep
+from promptctl.log.sqlite.store import Entry, Log
 from tests.log.conftest import make
 
 if __name__ == "__main__":

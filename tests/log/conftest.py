@@ -10,7 +10,7 @@ import pytest
 
 from promptctl.log.ids import new_id, utc_now
 from promptctl.log.records import Execution
-from promptctl.log.store import Log
+from promptctl.log.sqlite.store import Log
 
 MakeExecution = Callable[..., Execution]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from promptctl.log.encoding import as_dict, encode, from_document, to_json
 from promptctl.log.redaction import Redactor
+from promptctl.log.sqlite.encoding import as_dict, encode, from_document, to_json
 from tests.log.conftest import make
 
 

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from promptctl.errors import LogError, UsageError
-from promptctl.log.evaluations import (
+from promptctl.log.ids import new_id, utc_now
+from promptctl.log.redaction import Redactor
+from promptctl.log.results import EvaluationRow, ResultRow
+from promptctl.log.sqlite.evaluations import (
     begin_evaluation,
     delete_evaluation,
     evaluation,
@@ -15,11 +18,8 @@ from promptctl.log.evaluations import (
     scored_cases,
     update_evaluation,
 )
-from promptctl.log.ids import new_id, utc_now
-from promptctl.log.queries import executions, stats
-from promptctl.log.redaction import Redactor
-from promptctl.log.results import EvaluationRow, ResultRow
-from promptctl.log.store import Entry, Log
+from promptctl.log.sqlite.queries import executions, stats
+from promptctl.log.sqlite.store import Entry, Log
 from tests.log.conftest import make
 
 

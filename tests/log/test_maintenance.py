@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from promptctl.errors import LogError
-from promptctl.log.maintenance import Pruned, Retention, back_up, check, prune, vacuum
-from promptctl.log.queries import execution, executions, latest_call, stats
 from promptctl.log.results import ResultRow
-from promptctl.log.store import Entry, Log
+from promptctl.log.sqlite.maintenance import Pruned, Retention, back_up, check, prune, vacuum
+from promptctl.log.sqlite.queries import execution, executions, latest_call, stats
+from promptctl.log.sqlite.store import Entry, Log
 from tests.log.conftest import make
 
 OLD = "2026-01-01T00:00:00.000Z"
@@ -106,7 +106,7 @@ def test_outputs_of_evaluations_outlive_the_contents_of_executions(log: Log) -> 
 def test_what_was_kept_beside_the_log_is_pruned_too(filled: Log, path: Path) -> None:
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    from promptctl.log.recovery import append_or_keep
+    from promptctl.log.sqlite.recovery import append_or_keep
 
     with Log(path, busy_timeout_s=0.05) as busy:
         append_or_keep(busy, [Entry(make(started_at=OLD, reply="canary beside", prompt="c"), "full")])

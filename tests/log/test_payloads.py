@@ -7,9 +7,9 @@ import string
 import pytest
 
 from promptctl.log.ids import new_id
-from promptctl.log.payloads import load, payload
-from promptctl.log.queries import execution
-from promptctl.log.store import Entry, Log
+from promptctl.log.sqlite.payloads import load, payload
+from promptctl.log.sqlite.queries import execution
+from promptctl.log.sqlite.store import Entry, Log
 from tests.log.conftest import make
 
 

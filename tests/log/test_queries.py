@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from promptctl.errors import LogError, UsageError
-from promptctl.log.queries import Filter, as_dict, execution, executions, latest_call
-from promptctl.log.queries import select_executions as select
-from promptctl.log.store import Entry, Log
+from promptctl.log.sqlite.queries import Filter, as_dict, execution, executions, latest_call
+from promptctl.log.sqlite.queries import select_executions as select
+from promptctl.log.sqlite.store import Entry, Log
 from tests.log.conftest import make
 
 

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from promptctl.log.evaluations import results
-from promptctl.log.failures import LogFailure
-from promptctl.log.maintenance import check
-from promptctl.log.queries import execution, executions, latest_call, stats
-from promptctl.log.recovery import append_or_keep
 from promptctl.log.redaction import Redactor
 from promptctl.log.results import ResultRow
-from promptctl.log.schema import NEWEST
-from promptctl.log.store import Entry, Log
+from promptctl.log.sqlite.evaluations import results
+from promptctl.log.sqlite.failures import LogFailure
+from promptctl.log.sqlite.maintenance import check
+from promptctl.log.sqlite.queries import execution, executions, latest_call, stats
+from promptctl.log.sqlite.recovery import append_or_keep
+from promptctl.log.sqlite.schema import NEWEST
+from promptctl.log.sqlite.store import Entry, Log
 from tests.log.conftest import make
 
 ROOT = Path(__file__).parents[2]
@@ -145,7 +145,7 @@ def test_a_file_that_cannot_be_read_back_is_put_aside_and_the_others_are_taken_i
 
 
 def document() -> dict[str, object]:
-    from promptctl.log.encoding import encode
+    from promptctl.log.sqlite.encoding import encode
 
     parsed: dict[str, object] = json.loads(encode(make(), is_whole=True).document())
     return parsed
@@ -284,9 +284,9 @@ def test_a_spare_folder_that_is_a_link_is_not_trusted(
 READ_ONLY = """
 import os, sys, tempfile
 from pathlib import Path
-from promptctl.log.queries import executions
-from promptctl.log.recovery import append_or_keep
-from promptctl.log.store import Entry, Log
+from promptctl.log.sqlite.queries import executions
+from promptctl.log.sqlite.recovery import append_or_keep
+from promptctl.log.sqlite.store import Entry, Log
 from tests.log.conftest import make
 if os.getuid() == 0:
     os.setgid(65534)

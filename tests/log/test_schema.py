@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from promptctl.log import schema
-from promptctl.log.failures import LogFailure
-from promptctl.log.queries import executions
-from promptctl.log.store import Entry, Log
+from promptctl.log.sqlite import schema
+from promptctl.log.sqlite.failures import LogFailure
+from promptctl.log.sqlite.queries import executions
+from promptctl.log.sqlite.store import Entry, Log
 from tests.log.conftest import make
 
 FIRST_WRITE = """
 import sys
 from pathlib import Path
-from promptctl.log.store import Entry, Log
+from promptctl.log.sqlite.store import Entry, Log
 from tests.log.conftest import make
 sys.stdin.read()
 with Log(Path(sys.argv[1])) as log:
@@ -142,7 +142,7 @@ def test_an_older_log_is_brought_up_to_date_by_whoever_comes_first(path: Path, m
         log.append([Entry(make())])
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, "CREATE TABLE later (x INTEGER) STRICT;"))
     for module in ("schema", "opening"):
-        monkeypatch.setattr(f"promptctl.log.{module}.NEWEST", 2)
+        monkeypatch.setattr(f"promptctl.log.sqlite.{module}.NEWEST", 2)
 
     assert len(list(executions(Log(path)))) == 1
     raw = connect(path)

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from promptctl.log.filters import Filter
 from promptctl.log.records import Execution
-from promptctl.log.rollups import SUMS, bucket, percentile
-from promptctl.log.stats import Dimension, select_rows, stats
-from promptctl.log.store import Entry, Log
+from promptctl.log.sqlite.filters import Filter
+from promptctl.log.sqlite.rollups import SUMS, bucket, percentile
+from promptctl.log.sqlite.stats import Dimension, select_rows, stats
+from promptctl.log.sqlite.store import Entry, Log
 from tests.log.conftest import make
 
 
@@ -237,7 +237,7 @@ def test_counting_from_rows_reads_the_filters_rows_alone(log: Log, wanted: Filte
 
 def test_what_the_configuration_of_a_prompt_must_tell_it_tells_with_logging_off(log: Log) -> None:
     """The four-way matrix of full data and active: totals, average and the last call are known in all of it."""
-    from promptctl.log.queries import latest_call
+    from promptctl.log.sqlite.queries import latest_call
 
     for content in ("full", "metadata", "off", "off"):
         log.append([Entry(make(cost_nano_usd=1_000), content)])

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from promptctl.log.failures import LogFailure
 from promptctl.log.ids import new_id
-from promptctl.log.maintenance import check
-from promptctl.log.queries import Filter, execution, executions, latest_call, stats
 from promptctl.log.records import Content
 from promptctl.log.redaction import Redactor
-from promptctl.log.store import Entry, Log
+from promptctl.log.sqlite.failures import LogFailure
+from promptctl.log.sqlite.maintenance import check
+from promptctl.log.sqlite.queries import Filter, execution, executions, latest_call, stats
+from promptctl.log.sqlite.store import Entry, Log
 from tests.log.conftest import make
 
 ROOT = Path(__file__).parents[2]
@@ -278,7 +278,7 @@ def test_an_old_start_time_in_another_form_is_stored_in_ours(log: Log) -> None:
 
 def test_importing_the_log_brings_nothing_heavy() -> None:
     code = (
-        "import sys; import promptctl.log.recovery, promptctl.log.store, promptctl.log.queries; "
+        "import sys; import promptctl.log.sqlite.recovery, promptctl.log.sqlite.store, promptctl.log.sqlite.queries; "
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

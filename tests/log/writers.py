@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from promptctl.log.store import Entry, Log
+from promptctl.log.sqlite.store import Entry, Log
 from tests.log.conftest import make
 
 

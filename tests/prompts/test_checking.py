@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptctl.errors import InvalidFiles, Problem
+from promptctl.files.tree import MemoryTree
 from promptctl.formats.dataset_file import read_dataset_file
 from promptctl.prompts.checking import check_dataset_against, check_prompt, check_workspace, files_of
 from promptctl.prompts.loading import closure_of, load_prompt, prompt_paths
-from promptctl.prompts.tree import MemoryTree
 from tests.prompts.workspaces import TRIAGE_SCHEMA, one, tree_with
 
 HI = "messages: [{role: user, content: Hi}]\n"

@@ -6,10 +6,10 @@ import hashlib
 
 import pytest
 
+from promptctl.files.tree import MemoryTree
 from promptctl.prompts.digest import Declaration, canonical_json, digest
 from promptctl.prompts.loading import closure_of, load_prompt
 from promptctl.prompts.prompt import Input
-from promptctl.prompts.tree import MemoryTree
 from tests.prompts.workspaces import TRIAGE, TRIAGE_SCHEMA, one, tree_with
 
 PATH = "prompts/support/triage.prompt.yaml"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator, Draft202012Validator, validators
 from referencing import Registry
 
-from promptctl.prompts.json_schema import Validator, check_schema, types_of
+from promptctl.schemas.json_schema import Validator, check_schema, types_of
 
 TRIAGE = {
     "type": "object",
@@ -163,7 +163,7 @@ class TestHostility:
 
     @pytest.mark.parametrize("keyword", ["allOf", "anyOf", "oneOf"])
     def test_a_schema_of_exponential_time_is_stopped(self, keyword: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("promptctl.prompts.json_schema.MAX_STEPS", 20_000)
+        monkeypatch.setattr("promptctl.schemas.json_schema.MAX_STEPS", 20_000)
         both = {f"n{i}": {keyword: [{"$ref": f"#/$defs/n{i + 1}"}] * 2} for i in range(40)}
         value = "x" if keyword == "anyOf" else 1
         problems = Validator({"$ref": "#/$defs/n0", "$defs": {**both, "n40": {"type": "integer"}}}).problems(value)
@@ -364,7 +364,7 @@ def test_so_it_does_for_older_drafts(schema: dict[str, Any], value: Any) -> None
 def test_a_simple_schema_never_loads_the_library() -> None:
     code = f"""
 import sys
-from promptctl.prompts.json_schema import Validator, check_schema
+from promptctl.schemas.json_schema import Validator, check_schema
 assert check_schema({TRIAGE!r}) == [] and Validator({TRIAGE!r}).problems({{"label": "bug", "reply": ""}}) == []
 print([name for name in ("jsonschema", "re2", "jinja2", "asyncio") if name in sys.modules])
 """

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from promptctl.errors import InvalidFiles, Place, Problem, PromptNotFound, WorkspaceError
+from promptctl.files.sources import MAX_FILES
+from promptctl.files.tree import MemoryTree
 from promptctl.prompts.loading import closure_of, load_prompt, prompt_paths
 from promptctl.prompts.prompt import MISSING, Input, Message, Output, Placeholder
-from promptctl.prompts.sources import MAX_FILES
-from promptctl.prompts.tree import MemoryTree
 from tests.prompts.workspaces import TRIAGE, one, tree_with
 
 HI = "messages: [{role: user, content: Hi}]\n"

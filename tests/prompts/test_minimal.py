@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given, settings
 from jsonschema import Draft202012Validator
 
-from promptctl.prompts.json_schema import check_schema
-from promptctl.prompts.minimal import minimal_instance
+from promptctl.schemas.json_schema import check_schema
+from promptctl.schemas.minimal import minimal_instance
 from tests.prompts.test_json_schema import COMBINED
 
 CASES: list[tuple[Any, Any]] = [

@@ -3,9 +3,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptctl.prompts.bad_template import BadTemplate
 from promptctl.prompts.partials import quick_includes
-from promptctl.prompts.templates import includes
+from promptctl.templates.bad_template import BadTemplate
+from promptctl.templates.reading import includes
 
 _pieces = st.lists(
     st.sampled_from(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from promptctl.prompts.plain import Measure, NotPlain, canonical, plain
+from promptctl.files.plain import Measure, NotPlain, canonical, plain
 
 
 class Colour(enum.StrEnum):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from promptctl.errors import InvalidFiles
-from promptctl.prompts.readable import readable
+from promptctl.formats.readable import readable
 
 
 def test_messages_read_as_text_and_parameters_as_a_table() -> None:

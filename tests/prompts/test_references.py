@@ -9,9 +9,9 @@ from jsonschema import Draft202012Validator
 from referencing import Registry
 
 from promptctl.errors import Problem
-from promptctl.prompts.references import SchemaSource, bundle
-from promptctl.prompts.sources import Sources
-from promptctl.prompts.tree import MemoryTree
+from promptctl.files.sources import Sources
+from promptctl.files.tree import MemoryTree
+from promptctl.schemas.references import SchemaSource, bundle
 
 
 def bundled(**files: str) -> tuple[dict[str, Any], list[Problem]]:

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from promptctl.prompts.bad_template import BadTemplate
-from promptctl.prompts.templates import assigned, check_syntax, includes, variables
+from promptctl.templates.bad_template import BadTemplate
+from promptctl.templates.reading import assigned, check_syntax, includes, variables
 
 
 def test_includes_come_in_reading_order_with_their_lines() -> None:
@@ -117,7 +117,8 @@ def test_a_template_that_would_take_long_to_compile_is_refused(text: str) -> Non
 def test_text_without_templates_loads_no_template_engine() -> None:
     code = """
 import sys
-from promptctl.prompts import rendering, templates
+from promptctl.prompts import rendering
+from promptctl.templates import reading as templates
 assert templates.includes("hello {% if x %}") == [] and templates.variables("hello") == set()
 assert templates.check_syntax("hello {") is None
 print([name for name in ("jinja2", "jsonschema", "re2", "asyncio", "sqlite3") if name in sys.modules])

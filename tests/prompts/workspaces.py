@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from promptctl.prompts.tree import MemoryTree
+from promptctl.files.tree import MemoryTree
 
 TRIAGE = """\
 name: Support triage

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from promptctl.evaluations.review import Review
-from promptctl.measuring import ReviewRequest
 from promptctl.reports.review import review_as_dict
 from promptctl.reports.review_markdown import review_markdown
+from promptctl.reviews.measuring import ReviewRequest
+from promptctl.reviews.review import Review
 from promptctl.workspace import open_workspace
 from tests.cli.conftest import Cli, Ran, cli, commit, git, write
 from tests.openai_server import Exchange, OpenAIServer, reply, usage

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound
-from promptctl.measuring import ReviewRequest
+from promptctl.reviews.measuring import ReviewRequest
 from promptctl.workspace import open_workspace
 from tests.cli.conftest import commit, git
 from tests.review.conftest import Pull

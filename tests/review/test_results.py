@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from promptctl.comparisons.verdicts import GateRule
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, MODEL, OK, WORKSPACE
 from promptctl.evaluations.evaluator import Limits
-from promptctl.evaluations.verdicts import GateRule
 from promptctl.reports.markdown import inline
 from promptctl.reports.review_files import write_review
 from promptctl.workspace import open_workspace

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from promptctl.comparisons.verdicts import GateRule
 from promptctl.errors import CHECK_FAILED, OK
-from promptctl.evaluations.verdicts import GateRule
 from tests.review.conftest import Cli, Pull, case
 
 STRICT = GateRule(gate="strict")

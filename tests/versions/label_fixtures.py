@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from promptctl.formats.settings_file import LabelSettings
-from promptctl.versions.git import Git
-from promptctl.versions.labels import Labels
-from promptctl.versions.moves import Mover, MoveRequest, MoveResult
-from promptctl.versions.rules import Candidate, FindEvaluation
+from promptctl.git.repository import Git
+from promptctl.labels.reading import Labels
+from promptctl.labels.tags import Candidate
+from promptctl.promotion.moves import Mover, MoveRequest, MoveResult
+from promptctl.promotion.rules import FindEvaluation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,7 +101,7 @@ class Desk:
 
     def live(self, label: str = "production", prompt: str = PROMPT, formerly: tuple[str, ...] = ()) -> str | None:
         """The version that the label names as far as this clone knows."""
-        from promptctl.versions.labels import current
+        from promptctl.labels.reading import current
 
         state = current(self.git, prompt, label, formerly)
         return state.version if state else None

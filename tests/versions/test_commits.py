@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from promptctl.versions.commits import CommitInfo, parse_commit, read_commits
-from promptctl.versions.git import Git
+from promptctl.git.commits import CommitInfo, parse_commit, read_commits
+from promptctl.git.repository import Git
 from tests.versions.conftest import Repo
 
 HEAD = b"tree 0000000000000000000000000000000000000000\n"

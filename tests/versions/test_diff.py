@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from promptctl.differences.diff import PromptDiff, diff_prompts
+from promptctl.differences.message_diff import compare_messages
+from promptctl.differences.text_diff import compare_texts, unified
+from promptctl.files.tree import MemoryTree
 from promptctl.prompts.loading import load_prompt
 from promptctl.prompts.prompt import MISSING, Input, Message, Output, Placeholder, Prompt
-from promptctl.prompts.tree import MemoryTree
-from promptctl.versions.diff import PromptDiff, diff_prompts
-from promptctl.versions.message_diff import compare_messages
-from promptctl.versions.text_diff import compare_texts, unified
 
 SYSTEM = Message("system", "You triage tickets.\nBe kind.\nBe brief.\n")
 USER = Message("user", "{{ ticket }}\n")

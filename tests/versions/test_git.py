@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from promptctl.errors import GitError, RevisionNotFound
-from promptctl.versions.git import Git, init_repository
+from promptctl.git.repository import Git, init_repository
 from tests.versions.conftest import Repo
 
 if TYPE_CHECKING:

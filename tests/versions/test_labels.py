@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound
-from promptctl.versions.label_tags import one_line, parse_name
-from promptctl.versions.label_times import live_at
-from promptctl.versions.labels import LabelEvent, current, recorded_otherwise
-from promptctl.versions.moves import MoveRequest
+from promptctl.labels.reading import LabelEvent, current, recorded_otherwise
+from promptctl.labels.tags import one_line, parse_name
+from promptctl.labels.times import live_at
+from promptctl.promotion.moves import MoveRequest
 from tests.versions.conftest import Repo
 from tests.versions.label_fixtures import (  # noqa: F401
     PATH,

@@ -10,10 +10,10 @@ import pytest
 
 from promptctl.errors import GitError, HistoryIncomplete, LabelRefused, RevisionNotFound, UsageError
 from promptctl.formats.settings_file import LabelSettings
+from promptctl.labels.push import push_labels
+from promptctl.labels.tags import Candidate
+from promptctl.promotion.moves import Mover, MoveRequest, candidate_of
 from promptctl.prompts.prompt import Prompt
-from promptctl.versions.label_push import push_labels
-from promptctl.versions.moves import Mover, MoveRequest, candidate_of
-from promptctl.versions.rules import Candidate
 from promptctl.versions.version import Version
 from tests.versions.conftest import Repo
 from tests.versions.label_fixtures import (  # noqa: F401
@@ -682,7 +682,7 @@ def test_a_renamed_chain_is_pushed_after_the_one_it_continues(ada: Desk, ben: De
 
 def race(monkeypatch: pytest.MonkeyPatch, between: Callable[[], object]) -> None:
     """Let `between` happen once, after the next move has looked at the remote and before it pushes."""
-    from promptctl.versions.label_remote import Remote
+    from promptctl.labels.remote import Remote
 
     push = Remote.push
 

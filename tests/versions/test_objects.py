@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from promptctl.errors import GitError, HistoryIncomplete
-from promptctl.versions.git import Git
+from promptctl.git.repository import Git
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from promptctl.versions.objects import Objects
+    from promptctl.git.objects import Objects
     from tests.versions.conftest import Repo
 
 

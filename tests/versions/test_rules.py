@@ -4,7 +4,7 @@ import pytest
 
 from promptctl.errors import LabelRefused, UsageError
 from promptctl.formats.settings_file import LabelRule
-from promptctl.versions.rules import Proof, check_name
+from promptctl.promotion.rules import Proof, check_name
 from tests.versions.label_fixtures import (  # noqa: F401
     PROMPT,
     Desk,

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from promptctl.versions.schema_changes import compare_schemas
-from promptctl.versions.schema_effects import SchemaChange
+from promptctl.schemas.changes import compare_schemas
+from promptctl.schemas.effects import SchemaChange
 
 OBJECT: dict[str, Any] = {
     "type": "object",

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from promptctl.errors import WorkspaceError
-from promptctl.prompts.tree import MAX_BYTES, StreamedTree
-from promptctl.versions.git import Git
-from promptctl.versions.trees import CommitTree, WorkTree, blob_id
+from promptctl.files.tree import MAX_BYTES, StreamedTree
+from promptctl.git.repository import Git
+from promptctl.git.trees import CommitTree, WorkTree, blob_id
 from tests.versions.conftest import Repo
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from promptctl.prompts.tree import Tree
+    from promptctl.files.tree import Tree
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 

@@ -7,13 +7,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from promptctl.assertions.assertion import Assertion, grade, grade_judged
+from promptctl.assertions.judge import JudgeEmbeddings, JudgeReply
+from promptctl.assertions.outcome import Outcome
+from promptctl.assertions.preparing import Preparer
+from promptctl.assertions.subject import Subject
 from promptctl.errors import Place, Problem
-from promptctl.evaluations.assertions.assertion import Assertion, grade, grade_judged
-from promptctl.evaluations.assertions.judge import JudgeEmbeddings, JudgeReply
-from promptctl.evaluations.assertions.outcome import Outcome
-from promptctl.evaluations.assertions.preparing import Preparer
-from promptctl.evaluations.assertions.subject import Subject
-from promptctl.prompts.tree import MemoryTree
+from promptctl.files.tree import MemoryTree
 
 DATASET = "datasets/cases.yaml"
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from promptctl.evaluations.assertions.assertion import grade
-from promptctl.evaluations.assertions.outcome import Outcome
-from promptctl.evaluations.assertions.subject import Subject
+from promptctl.assertions.assertion import grade
+from promptctl.assertions.outcome import Outcome
+from promptctl.assertions.subject import Subject
 from tests.evaluations.assertions.helpers import prepared
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from promptctl.evaluations.assertions.assertion import grade, grade_judged
-from promptctl.evaluations.assertions.outcome import Outcome
-from promptctl.evaluations.assertions.subject import Subject
-from promptctl.evaluations.github_rows import github_assertions
-from promptctl.prompts.tree import MemoryTree
+from promptctl.assertions.assertion import grade, grade_judged
+from promptctl.assertions.outcome import Outcome
+from promptctl.assertions.subject import Subject
+from promptctl.datasets.github_rows import github_assertions
+from promptctl.files.tree import MemoryTree
 from tests.evaluations.assertions.helpers import FakeJudge, verdict
 
 ROW = {"input": "2+2", "expected": "Four", "note": "{{input}}", "n": 4}

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from promptctl.evaluations.assertions.outcome import Unmet
-from promptctl.evaluations.assertions.paths import InvalidPath, compile_path
+from promptctl.assertions.outcome import Unmet
+from promptctl.assertions.paths import InvalidPath, compile_path
 
 REPLY = {"label": "bug", "items": [{"name": "a", "n": 1}, {"name": "bb", "n": None}], "odd key": {"-": 3}, "s": "[1]"}
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from promptctl.evaluations.assertions.kinds import KINDS, known_types
-from promptctl.evaluations.assertions.preparing import Preparer
+from promptctl.assertions.kinds import KINDS, known_types
+from promptctl.assertions.preparing import Preparer
+from promptctl.files.tree import MemoryTree
 from promptctl.formats.schemas import load_schema
-from promptctl.prompts.tree import MemoryTree
 from tests.evaluations.assertions.helpers import faults, locate, prepared
 
 ASSERTION = load_schema("dataset")["$defs"]["assertion"]

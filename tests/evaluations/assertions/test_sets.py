@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from promptctl.evaluations.assertions.outcome import Outcome
+from promptctl.assertions.outcome import Outcome
 from tests.evaluations.assertions.helpers import FakeJudge, graded, judged, verdict
 
 HAS_A = {"type": "contains", "value": "a"}

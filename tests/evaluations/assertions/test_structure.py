@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from promptctl.evaluations.assertions.assertion import grade
-from promptctl.evaluations.assertions.subject import Subject
+from promptctl.assertions.assertion import grade
+from promptctl.assertions.subject import Subject
 from tests.evaluations.assertions.helpers import faults, graded, passes, prepared
 
 SCHEMA = {"type": "object", "required": ["label"], "properties": {"label": {"enum": ["bug", "billing"]}}}

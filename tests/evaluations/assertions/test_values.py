@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from promptctl.evaluations.assertions.assertion import grade
-from promptctl.evaluations.assertions.outcome import Outcome
-from promptctl.evaluations.assertions.subject import Subject
-from promptctl.evaluations.assertions.values import InvalidTemplate, compile_value
+from promptctl.assertions.assertion import grade
+from promptctl.assertions.outcome import Outcome
+from promptctl.assertions.subject import Subject
+from promptctl.assertions.values import InvalidTemplate, compile_value
 from tests.evaluations.assertions.helpers import faults, prepared
 
 CONTEXT = {"ticket": "charged twice", "expected": {"label": "bug", "n": 3, "tags": ["a"], "none": None}}
@@ -88,7 +88,9 @@ def test_a_hostile_template_is_stopped() -> None:
 def test_constant_values_never_load_the_template_engine_or_other_libraries() -> None:
     code = """
 import sys
-from promptctl.evaluations import datasets, scoring, selection
+from promptctl.evaluations import scoring
+from promptctl.datasets import dataset as datasets
+from promptctl.datasets import selection
 from tests.evaluations.assertions.helpers import passes
 assert passes("equals", '{"a": 1}', 1, path="$.a") and passes("contains", "x", "x")
 assert passes("json-schema", "1", {"type": "integer"})

@@ -10,8 +10,8 @@ import pytest
 
 from promptctl.errors import RenderError
 from promptctl.prompts.rendering import render
-from promptctl.prompts.sandbox.filters import FILTERS, REFUSED
-from promptctl.prompts.sandbox.tests import TESTS
+from promptctl.templates.filters import FILTERS, REFUSED
+from promptctl.templates.tests import TESTS
 from tests.prompts.conftest import MakePrompt
 
 INPUTS: dict[str, Any] = {

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from promptctl.prompts.schema.formats import FORMATS, fits
+from promptctl.schemas.formats import FORMATS, fits
 
 GOOD = {
     "date": ["2026-05-03", "2024-02-29"],

@@ -1,0 +1,110 @@
+"""Assertions written in Python: `python`, run only where the user passed `--allow-code`."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from promptctl.assertions.assertion import Assertion
+from promptctl.assertions.outcome import Outcome, Ungraded, decided, shown
+from promptctl.assertions.subject import Subject
+from promptctl.files.names import DATASETS, resolve_path
+from promptctl.files.tree import Tree
+from promptctl.prompts.prompt import MISSING
+
+FLAG = "--allow-code"
+PASS_SCORE = 0.5
+
+Function = Callable[..., Any]
+
+
+def python(subject: Subject, assertion: Assertion) -> Outcome:
+    """The function that the value names accepts the reply.
+
+    It is called with the reply's text (or the value at `path`) and a mapping of `inputs`, `expected` (None where there
+    is none), `tool_calls`, `latency_ms`, `cost_nano_usd` and `finish_reason`. It gives true or false, a score from 0 to
+    1 (which passes from `threshold` on, 0.5 by default), or `{pass, score, reason}`. What it raises is an error.
+    """
+    function: Function = assertion.ready
+    part = assertion.part(subject)
+    try:
+        given = function(part, _call_context(subject))
+    except (Exception, SystemExit) as error:
+        raise Ungraded(f"{function.__name__} raised {type(error).__name__}: {error}", got=part) from error
+    return _read(given, function.__name__, assertion, part)
+
+
+def _call_context(subject: Subject) -> dict[str, Any]:
+    return {
+        "inputs": dict(subject.inputs),
+        "expected": None if subject.expected is MISSING else subject.expected,
+        "tool_calls": list(subject.tool_calls),
+        "latency_ms": subject.latency_ms,
+        "cost_nano_usd": subject.cost_nano_usd,
+        "finish_reason": subject.finish_reason,
+    }
+
+
+def _read(given: Any, name: str, assertion: Assertion, part: Any) -> Outcome:
+    """What the function gave, read strictly: None, or a text that happens to be true, is no verdict."""
+    if isinstance(given, bool):
+        return decided(given, f"{name} says {'pass' if given else 'fail'}", got=part)
+    if isinstance(given, Mapping):
+        passed, score, reason = given.get("pass"), given.get("score"), str(given.get("reason", ""))
+        if isinstance(passed, bool) and (score is None or _is_share(score)):
+            return decided(passed, reason or f"{name} says {'pass' if passed else 'fail'}", got=part, score=score)
+    elif _is_share(given):
+        limit = assertion.options.get("threshold", PASS_SCORE)
+        return decided(given >= limit, f"{name} scores {given:.3g}, {limit:g} wanted", got=part, score=float(given))
+    raise Ungraded(
+        f"{name} gave {shown(given)}; it must give true, false, a number from 0 to 1, or {{pass, score, reason}}",
+        got=part,
+    )
+
+
+def _is_share(value: Any) -> bool:
+    return not isinstance(value, bool) and isinstance(value, (int, float)) and math.isfinite(value) and 0 <= value <= 1
+
+
+def load_function(reference: Any, tree: Tree, dataset_path: str) -> tuple[Function, str]:
+    """The function that `file.py:function` names, and its file's SHA-256; it is below `datasets/`. This runs the file.
+
+    Raises `ValueError`, ending a sentence that begins with the name of the key.
+    """
+    path, name, source = _located(reference, tree, dataset_path)
+    namespace: dict[str, Any] = {"__name__": path.removesuffix(".py").replace("/", "."), "__file__": path}
+    try:
+        exec(compile(source, path, "exec"), namespace)  # noqa: S102 (the flag is the user's leave to run it)
+    except (Exception, SystemExit) as error:
+        raise ValueError(f"names {path}, which fails: {type(error).__name__}: {error}") from error
+    function = namespace.get(name)
+    if not callable(function):
+        raise ValueError(f"names {name}, which {path} does not define")
+    return function, hashlib.sha256(source).hexdigest()
+
+
+def name_function(reference: Any, tree: Tree, dataset_path: str) -> tuple[Function, str]:
+    """What stands for the function where cases are only looked at, and its file's SHA-256; nothing of it is run.
+
+    Raises `ValueError`, as `load_function` does for a file that is not there.
+    """
+    path, name, source = _located(reference, tree, dataset_path)
+
+    def not_loaded(*_: Any) -> Any:
+        raise Ungraded(f"{path}:{name} was not loaded: code runs only with {FLAG}")
+
+    return not_loaded, hashlib.sha256(source).hexdigest()
+
+
+def _located(reference: Any, tree: Tree, dataset_path: str) -> tuple[str, str, bytes]:
+    """The file that a reference names, the function in it, and the file's bytes."""
+    file, separator, name = reference.rpartition(":") if isinstance(reference, str) else ("", "", "")
+    if not separator or not file.endswith(".py") or not name.isidentifier():
+        raise ValueError(f"must name a function as file.py:function, not {shown(reference)}")
+    try:
+        path = resolve_path(file, dataset_path, DATASETS)
+        return path, name, tree.read(path)
+    except FileNotFoundError:
+        raise ValueError(f"names {path}, which does not exist") from None

@@ -1,0 +1,39 @@
+"""The seam between an assertion that needs a model and whoever calls it: the runner, with its budget and its log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeReply:
+    """What a judge said, word for word. `cost_nano_usd` is None where the price is unknown."""
+
+    text: str
+    cost_nano_usd: int | None
+    execution_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeEmbeddings:
+    """One vector for each text, in that order."""
+
+    vectors: Sequence[Sequence[float]]
+    cost_nano_usd: int | None
+    execution_id: str | None = None
+
+
+class Judge(Protocol):
+    """Runs judges' prompts and embeddings; each call is logged and costed like any other."""
+
+    async def ask(self, prompt_id: str, inputs: Mapping[str, Any], *, model: str | None = None) -> JudgeReply:
+        """Run the judge's prompt of that id on these inputs; those that the prompt does not declare are left out.
+
+        A workspace's own prompt of that id stands before the one that ships (`promptctl.assertions.judges`). Without
+        `model` the prompt's, or the evaluation's judge. Raises `ModelError`, and whatever stops the evaluation.
+        """
+
+    async def embed(self, texts: Sequence[str], *, model: str | None = None) -> JudgeEmbeddings:
+        """One vector for each text."""

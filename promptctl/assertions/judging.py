@@ -1,0 +1,88 @@
+"""Runs the judges of model-graded assertions through the evaluation's own runner: logged and costed like any call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
+from typing import Any
+
+from promptctl.assertions.embedding import EMBEDDER, EMBEDDER_VERSION, Embedder
+from promptctl.assertions.judge import JudgeEmbeddings, JudgeReply
+from promptctl.assertions.judges import inputs_for
+from promptctl.calls.call import Call, CallOptions, build_request
+from promptctl.calls.runner import Runner
+from promptctl.calls.target import Target
+from promptctl.errors import ModelConfigurationError
+from promptctl.prompts.prompt import Prompt
+from promptctl.prompts.rendering import Renderer
+from promptctl.versions.version import Version
+
+# A judge's prompt of an id, and which version of it that is.
+LoadJudge = Callable[[str], tuple[Prompt, Version]]
+# Asks for what a model needs beyond its id: (prompt, version, model) to a target.
+MakeTarget = Callable[[Prompt, Version, str], Target]
+
+
+class RunnerJudge:
+    """Asks judges' prompts, each loaded and compiled once.
+
+    `model` is asked where neither the assertion nor the judge's prompt names one.
+    """
+
+    def __init__(
+        self,
+        load_judge: LoadJudge,
+        runner: Runner,
+        embedder: Embedder,
+        make_target: MakeTarget,
+        *,
+        model: str | None,
+        evaluation_id: str,
+    ) -> None:
+        self._load_judge = load_judge
+        self._runner = runner
+        self._embedder = embedder
+        self._make_target = make_target
+        self._model = model
+        self._options = CallOptions(source="eval", evaluation_id=evaluation_id)
+        self._loaded: dict[str, tuple[Prompt, Version, Renderer]] = {}
+
+    def of_case(self, case_id: str, repeat: int) -> RunnerJudge:
+        """The same judge, whose calls are recorded as made for that case."""
+        judge = copy(self)
+        judge._options = replace(self._options, case_id=case_id, repeat=repeat)
+        return judge
+
+    async def ask(self, prompt_id: str, inputs: Mapping[str, Any], *, model: str | None = None) -> JudgeReply:
+        """Run a judge's prompt; see `Judge.ask`."""
+        prompt, version, renderer = self._load(prompt_id)
+        target = self._make_target(prompt, version, self._chosen(model or prompt.model, prompt_id))
+        rendered = renderer.render(inputs_for(prompt, inputs))
+        request = build_request(prompt, rendered, target.model, target.parameters, timeout_s=target.timeout_s)
+        call = Call(prompt, target.version, rendered, request, target.provider, target.retry, self._options)
+        execution = await self._runner.run(call)
+        return JudgeReply(execution.reply or "", execution.cost_nano_usd, execution.id)
+
+    async def embed(self, texts: Sequence[str], *, model: str | None = None) -> JudgeEmbeddings:
+        """One vector for each text; see `Judge.embed`."""
+        target = self._make_target(EMBEDDER, EMBEDDER_VERSION, self._chosen(model, "similar"))
+        return await self._embedder.embed(target, texts, self._options)
+
+    def _load(self, prompt_id: str) -> tuple[Prompt, Version, Renderer]:
+        if prompt_id not in self._loaded:
+            prompt, version = self._load_judge(prompt_id)
+            self._loaded[prompt_id] = prompt, version, Renderer(prompt)
+        return self._loaded[prompt_id]
+
+    def _chosen(self, model: str | None, what: str) -> str:
+        return chosen_judge(model or self._model, what)
+
+
+def chosen_judge(model: str | None, what: str) -> str:
+    """The model that judges; raises `ModelConfigurationError` where nothing names one."""
+    if model is None:
+        raise ModelConfigurationError(
+            f"no model is named to judge with ({what})", hint="give --judge MODEL, or `model` in the assertion"
+        )
+    return model

@@ -1,0 +1,119 @@
+"""Every type of assertion by its name. A name has a `not-` form too, which passes where the plain one fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from promptctl.assertions import (
+    calls,
+    code,
+    measures,
+    model_graded,
+    sets,
+    structure,
+    text,
+)
+from promptctl.assertions.assertion import Kind
+from promptctl.assertions.shapes import (
+    AMOUNT,
+    ANYTHING,
+    FILLED_TEXT,
+    PATTERN,
+    RANGE,
+    SHARE,
+    TEXT,
+    TEXTS,
+    VISIBLE_TEXT,
+)
+
+NOT = "not-"
+
+KINDS: Mapping[str, Kind] = {
+    "equals": Kind(text.equals, value=ANYTHING),
+    "contains": Kind(text.contains, value=FILLED_TEXT),
+    "contains-any": Kind(text.contains_several(any, ignores_case=False), value=TEXTS),
+    "contains-all": Kind(text.contains_several(all, ignores_case=False), value=TEXTS),
+    "icontains": Kind(text.icontains, value=FILLED_TEXT),
+    "icontains-any": Kind(text.contains_several(any, ignores_case=True), value=TEXTS),
+    "icontains-all": Kind(text.contains_several(all, ignores_case=True), value=TEXTS),
+    "starts-with": Kind(text.starts_with, value=VISIBLE_TEXT),
+    "ends-with": Kind(text.ends_with, value=VISIBLE_TEXT),
+    "regex": Kind(text.regex, value=PATTERN),
+    "levenshtein": Kind(measures.levenshtein, value=TEXT, options={"threshold": AMOUNT}),
+    "word-count": Kind(measures.word_count, value=RANGE),
+    "is-refusal": Kind(measures.is_refusal),
+    "is-json": Kind(structure.is_json, value=structure.SCHEMA),
+    "json-schema": Kind(structure.json_schema, value=structure.SCHEMA),
+    "contains-json": Kind(structure.contains_json, value=structure.SCHEMA),
+    "latency": Kind(calls.latency, options={"threshold": AMOUNT}, required=("threshold",), takes_path=False),
+    "cost": Kind(calls.cost, options={"threshold": AMOUNT}, required=("threshold",), takes_path=False),
+    "finish-reason": Kind(calls.finish_reason, value=FILLED_TEXT, takes_path=False),
+    "tool-call": Kind(calls.tool_call, value=calls.TOOL_CALLS, takes_path=False),
+    "similar": Kind(
+        judged=model_graded.similar,
+        is_by_embedding=True,
+        value=VISIBLE_TEXT,
+        options={"threshold": SHARE, "model": model_graded.JUDGE_OPTIONS["model"]},
+    ),
+    "llm-rubric": Kind(
+        judged=model_graded.llm_rubric,
+        value=VISIBLE_TEXT,
+        options=model_graded.SCORED_OPTIONS,
+        offers=model_graded.RUBRIC_INPUTS,
+    ),
+    "classify": Kind(
+        judged=model_graded.classify,
+        value=model_graded.CLASSES,
+        options=model_graded.CLASSIFY_OPTIONS,
+        required=("choices",),
+        offers=model_graded.CLASSIFY_INPUTS,
+        check=model_graded.check_classes,
+    ),
+    "factuality": Kind(
+        judged=model_graded.factuality,
+        value=VISIBLE_TEXT,
+        options={**model_graded.JUDGE_OPTIONS, "accept": model_graded.RELATION_LIST},
+        offers=model_graded.FACTUALITY_INPUTS,
+    ),
+    "answer-relevance": Kind(
+        judged=model_graded.answer_relevance,
+        value=model_graded.QUESTION,
+        options=model_graded.SCORED_OPTIONS,
+        offers=model_graded.RELEVANCE_INPUTS,
+    ),
+    "python": Kind(code.python, value=FILLED_TEXT, options={"threshold": SHARE}, takes_code=True),
+    "assert-set": Kind(
+        sets.assert_set,
+        judged=sets.assert_set_judged,
+        options={"threshold": SHARE},
+        takes_path=False,
+        takes_assertions=True,
+    ),
+}
+
+
+def kind_of(type_: str) -> Kind | None:
+    """The kind of a type as written, `not-` or plain; None where there is none of that name."""
+    return KINDS.get(type_.removeprefix(NOT))
+
+
+def known_types() -> list[str]:
+    """Every name that may be written as a type."""
+    return [*KINDS, *(NOT + name for name in KINDS)]
+
+
+# What other tools call these, or what is often written instead: a name alone is too far for a did-you-mean.
+OTHER_NAMES: Mapping[str, str] = {
+    "exact": "equals",
+    "exact-match": "equals",
+    "includes": "contains",
+    "startsWith": "starts-with",
+    "endsWith": "ends-with",
+    "matches": "regex",
+    "model-graded-factuality": "factuality",
+    "model-graded-closedqa": "llm-rubric",
+    "g-eval": "llm-rubric",
+    "is-valid-openai-tools-call": "tool-call",
+    "javascript": "python",
+    "all": "assert-set",
+}

@@ -1,0 +1,167 @@
+"""What a value of an assertion must look like, and the form it is used in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from promptctl.assertions.outcome import shown
+
+_LONGEST_PATTERN = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a value must be. `read` gives the form it is used in, or raises `ValueError` ending "`value` …".
+
+    `is_text` values are rendered as text; others keep the type of a lone expression. Where `is_required` is set and
+    there is no value, the case's `expected` stands in for it.
+    """
+
+    read: Callable[[Any], Any]
+    is_text: bool = False
+    is_required: bool = True
+    is_templated: bool = True
+
+
+def read_text(value: Any) -> str:
+    """A text; a whole number is read as its digits."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise ValueError(f"must be text, not {shown(value)}; put it in quotes")
+
+
+def read_filled_text(value: Any) -> str:
+    """A text that is not empty: nothing can lack an empty one, so it would always pass."""
+    text = read_text(value)
+    if not text:
+        raise ValueError("is empty, which every reply would satisfy")
+    return text
+
+
+def read_visible_text(value: Any) -> str:
+    """A text of more than whitespace, for types that leave the whitespace aside."""
+    text = read_text(value)
+    if not text.strip():
+        raise ValueError("is blank, which every reply would satisfy")
+    return text
+
+
+def read_texts(value: Any) -> tuple[str, ...]:
+    """A list of at least one text, none of them empty."""
+    if not isinstance(value, list):
+        raise ValueError(f"must be a list of texts, not {shown(value)}")
+    if not value:
+        raise ValueError("must be a list of at least one text")
+    return tuple(read_filled_text(item) for item in value)
+
+
+@lru_cache(maxsize=512)
+def _pattern(text: str) -> Any:
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    if len(text) > _LONGEST_PATTERN:
+        raise ValueError(f"has more than {_LONGEST_PATTERN:,} characters")
+    try:
+        return re2.compile(text, options)
+    except re2.error as error:
+        why = error.args[0] if error.args else "not a pattern"
+        said = why.decode() if isinstance(why, bytes) else str(why)
+        raise ValueError(
+            f"is not a regular expression of RE2: {said} (RE2 has no look-around and no back-references)"
+        ) from error
+
+
+def read_pattern(value: Any) -> Any:
+    """A compiled regular expression, in RE2's syntax, which no pattern can make slow."""
+    return _pattern(read_filled_text(value))
+
+
+def read_number(value: Any) -> float:
+    """A number; a text that is one is read as one, since a template may give it so."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            raise ValueError(f"must be a number, not {shown(value)}") from None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or abs(value) == float("inf"):
+        raise ValueError(f"must be a number, not {shown(value)}")
+    return value
+
+
+def read_amount(value: Any) -> float:
+    """A number that is not negative."""
+    number = read_number(value)
+    if number < 0:
+        raise ValueError(f"must not be negative: {shown(value)}")
+    return number
+
+
+def read_share(value: Any) -> float:
+    """A number from 0 to 1."""
+    number = read_number(value)
+    if not 0 <= number <= 1:
+        raise ValueError(f"must be from 0 to 1, not {shown(value)}")
+    return number
+
+
+def read_anything(value: Any) -> Any:
+    """Any value, as it is."""
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A range of whole numbers; None is open."""
+
+    low: int | None
+    high: int | None
+
+    def __contains__(self, number: int) -> bool:
+        return (self.low is None or number >= self.low) and (self.high is None or number <= self.high)
+
+    def __str__(self) -> str:
+        if self.low == self.high:
+            return str(self.low)
+        if self.high is None:
+            return f"at least {self.low}"
+        return f"at most {self.high}" if self.low is None else f"from {self.low} to {self.high}"
+
+
+def read_range(value: Any) -> Range:
+    """A whole number, or `{min: …, max: …}` of which one may be left out."""
+    if isinstance(value, Mapping):
+        unknown = set(value) - {"min", "max"}
+        if unknown or not value:
+            raise ValueError(f"must be a whole number or {{min: …, max: …}}, not {shown(value)}")
+        low, high = (_count(value[key]) if key in value else None for key in ("min", "max"))
+        if low is not None and high is not None and low > high:
+            raise ValueError(f"has a min of {low} above its max of {high}")
+        return Range(low, high)
+    exact = _count(value)
+    return Range(exact, exact)
+
+
+def _count(value: Any) -> int:
+    number = read_amount(value)
+    if number != int(number):
+        raise ValueError(f"must be a whole number, not {shown(value)}")
+    return int(number)
+
+
+TEXT = Shape(read_text, is_text=True)
+FILLED_TEXT = Shape(read_filled_text, is_text=True)
+VISIBLE_TEXT = Shape(read_visible_text, is_text=True)
+TEXTS = Shape(read_texts)
+PATTERN = Shape(read_pattern, is_text=True)
+ANYTHING = Shape(read_anything)
+RANGE = Shape(read_range)
+NUMBER = Shape(read_number)
+AMOUNT = Shape(read_amount)
+SHARE = Shape(read_share)

@@ -1,0 +1,69 @@
+"""Two evaluations side by side, with what the difference means; and those that had nothing to be compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from promptctl.comparisons.comparison import Comparison
+from promptctl.comparisons.confirmation import Rerun
+from promptctl.comparisons.gates import Decision, strictest
+from promptctl.comparisons.verdicts import GateRule, Verdict
+from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK
+from promptctl.evaluations.evaluation import Evaluation
+from promptctl.files.wording import count
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Two evaluations side by side, what the difference means, and whether it is good enough.
+
+    `note` says what a reader must know of how it was made: replies that could not be asked for again, say.
+    """
+
+    base: Evaluation
+    head: Evaluation
+    comparison: Comparison
+    verdict: Verdict
+    decision: Decision
+    rule: GateRule
+    note: str | None = None
+    reruns: tuple[Rerun, ...] = ()
+
+    @property
+    def warning(self) -> str | None:
+        """What the gate let pass and a reader must not overlook: regressions that held on fresh replies."""
+        held = self.verdict.confirmed.regressions
+        if not held or not self.decision.is_passed or self.rule.gate == "strict":
+            return None
+        return f"{count(len(held), 'confirmed regression')}; --gate strict would fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """Prompts beside an earlier version of them; `alone` are those that were not there yet.
+
+    `is_whole` is False where it was stopped before every prompt had its turn.
+    """
+
+    compared: tuple[Compared, ...]
+    alone: tuple[Evaluation, ...] = ()
+    is_whole: bool = True
+
+    @property
+    def heads(self) -> list[Evaluation]:
+        """The evaluations that are judged."""
+        return [*(each.head for each in self.compared), *self.alone]
+
+    @property
+    def decision(self) -> Decision:
+        """What all of it comes to."""
+        decisions = [*(each.decision for each in self.compared), *map(decision_of, self.alone)]
+        if not self.is_whole or not decisions:
+            decisions.append(Decision(INCOMPLETE, "Not every prompt was evaluated."))
+        return strictest(decisions)
+
+
+def decision_of(found: Evaluation) -> Decision:
+    """What an evaluation by itself comes to, by its own `min_pass` and `must_pass`."""
+    codes = {"passed": OK, "failed": CHECK_FAILED, "incomplete": INCOMPLETE}
+    return Decision(codes[found.verdict], f"{found.row.prompt}: {found.reason}.")

@@ -1,0 +1,252 @@
+"""Two runs over the same cases, side by side: which cases moved, by how much each metric differs, what each cost."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from promptctl.errors import UsageError
+from promptctl.evaluations.case_outcomes import CaseOutcome, CasePair
+from promptctl.statistics import MetricComparison, Plan, compare_metric, quantile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+PASSED = "passed"
+SCORE = "score"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """One measured quantity (cost, tokens, latency) over the pairs where both sides know it.
+
+    `known` pairs are in the numbers, `unknown` are not. Totals and medians are None where nothing is known. With
+    `is_per_reply` costs and tokens are those of one reply a case on either side, as one side has more repeats.
+    """
+
+    name: Literal["cost_nano_usd", "tokens", "latency_ms"]
+    known: int
+    unknown: int
+    base_total: float | None = None
+    head_total: float | None = None
+    base_p50: float | None = None
+    head_p50: float | None = None
+    base_p95: float | None = None
+    head_p95: float | None = None
+    is_per_reply: bool = False
+
+    @property
+    def difference(self) -> float | None:
+        """Head's total less base's."""
+        if self.base_total is None or self.head_total is None:
+            return None
+        return self.head_total - self.base_total
+
+    @property
+    def change(self) -> float | None:
+        """The difference as a share of base's total: 0.1 is ten per cent more; None where base's total is zero."""
+        return self.difference / self.base_total if self.difference is not None and self.base_total else None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two runs compared, in head's order of cases.
+
+    `improved`, `regressed` and `unchanged` part the graded pairs by status; `flaky` names those of them whose repeats
+    disagreed on either side, besides. `errors` are pairs with no grade on one side or both. `changed` (same id, other
+    content), `added` and `removed` cases are not comparable and count nowhere else. `never_run` cases were planned on
+    both sides and came to nothing on either; which ones is not known. `base_repeats` and `head_repeats`
+    are the most graded repeats of any case: where they differ, statuses are by different rules, pass shares are not.
+    """
+
+    plan: Plan
+    improved: tuple[CasePair, ...] = ()
+    regressed: tuple[CasePair, ...] = ()
+    unchanged: tuple[CasePair, ...] = ()
+    flaky: tuple[CasePair, ...] = ()
+    errors: tuple[CasePair, ...] = ()
+    changed: tuple[CasePair, ...] = ()
+    added: tuple[CaseOutcome, ...] = ()
+    removed: tuple[CaseOutcome, ...] = ()
+    never_run: int = 0
+    metrics: tuple[MetricComparison, ...] = ()
+    usage: tuple[Usage, ...] = ()
+    base_repeats: int = 1
+    head_repeats: int = 1
+    is_clustered: bool = False
+
+    @property
+    def n(self) -> int:
+        """How many cases are graded on both sides; repeats do not add to it."""
+        return len(self.improved) + len(self.regressed) + len(self.unchanged)
+
+    @property
+    def comparable(self) -> int:
+        """How many cases are the same on both sides, graded or not."""
+        return self.n + self.ungraded
+
+    @property
+    def ungraded(self) -> int:
+        """How many cases are the same on both sides, and lack a grade on one or both."""
+        return len(self.errors) + self.never_run
+
+    def metric(self, name: str) -> MetricComparison | None:
+        """The metric of that name, if any case has it on both sides."""
+        return next((metric for metric in self.metrics if metric.name == name), None)
+
+
+def compare(
+    base: Sequence[CaseOutcome],
+    head: Sequence[CaseOutcome],
+    *,
+    plan: Plan | None = None,
+    planned: Collection[str] = (),
+    never_run: int = 0,
+) -> Comparison:
+    """Pair two runs by case id and content hash, and compare every metric that both have.
+
+    `planned` names cases that both runs set out to do: one of them that a side lacks is an error there, as in a run
+    that was interrupted, rather than added or removed. `never_run` more that neither side came to have no names.
+    Raises UsageError where a run has two outcomes of one case.
+    """
+    plan = plan or Plan()
+    before, after = _by_id(base, "base"), _by_id(head, "head")
+    ids = set(planned)
+    pairs = [CasePair(before[case_id], outcome) for case_id, outcome in after.items() if case_id in before]
+    same = [pair for pair in pairs if pair.base.content_hash == pair.head.content_hash]
+    added = [outcome for case_id, outcome in after.items() if case_id not in before]
+    removed = [outcome for case_id, outcome in before.items() if case_id not in after]
+    errors = [pair for pair in same if not pair.is_graded]
+    errors += [CasePair(_never_run(outcome), outcome) for outcome in added if outcome.case_id in ids]
+    errors += [CasePair(outcome, _never_run(outcome)) for outcome in removed if outcome.case_id in ids]
+    nowhere = [CaseOutcome(case_id=case_id, content_hash="", status="error") for case_id in sorted(ids)]
+    errors += [CasePair(lost, lost) for lost in nowhere if lost.case_id not in before and lost.case_id not in after]
+    graded = [pair for pair in same if pair.is_graded]
+    return Comparison(
+        plan=plan,
+        improved=tuple(pair for pair in graded if pair.base.status == "failed" and pair.head.status == "passed"),
+        regressed=tuple(pair for pair in graded if pair.base.status == "passed" and pair.head.status == "failed"),
+        unchanged=tuple(pair for pair in graded if pair.base.status == pair.head.status),
+        flaky=tuple(pair for pair in graded if pair.base.is_flaky or pair.head.is_flaky),
+        errors=tuple(errors),
+        changed=tuple(pair for pair in pairs if pair.base.content_hash != pair.head.content_hash),
+        added=tuple(outcome for outcome in added if outcome.case_id not in ids),
+        removed=tuple(outcome for outcome in removed if outcome.case_id not in ids),
+        never_run=never_run,
+        metrics=_compare_metrics(graded, plan),
+        usage=_compare_usage(same),
+        base_repeats=max((pair.base.repeats for pair in graded), default=0),
+        head_repeats=max((pair.head.repeats for pair in graded), default=0),
+        is_clustered=_clusters(graded) is not None,
+    )
+
+
+def _by_id(outcomes: Sequence[CaseOutcome], side: str) -> dict[str, CaseOutcome]:
+    found: dict[str, CaseOutcome] = {}
+    for outcome in outcomes:
+        if outcome.case_id in found:
+            raise UsageError(
+                f"{side} has two results of the case {outcome.case_id!r}",
+                hint="Compare one prompt with one model on each side; repeats of a case are reduced to one result.",
+            )
+        found[outcome.case_id] = outcome
+    return found
+
+
+def _never_run(outcome: CaseOutcome) -> CaseOutcome:
+    return CaseOutcome(
+        case_id=outcome.case_id,
+        content_hash=outcome.content_hash,
+        status="error",
+        repeats=0,
+        replies=0,
+        cluster=outcome.cluster,
+    )
+
+
+def _compare_metrics(pairs: Sequence[CasePair], plan: Plan) -> tuple[MetricComparison, ...]:
+    """Passes first, then the score, then named metrics by name; equal values are marked, not asked twice."""
+    readers: dict[str, Callable[[CaseOutcome], float | None]] = {
+        PASSED: lambda outcome: outcome.pass_share,
+        SCORE: lambda outcome: outcome.score,
+    }
+    names = sorted({name for pair in pairs for name in (*pair.base.scores, *pair.head.scores)} - set(readers))
+    readers |= {name: _reader(name) for name in names}
+    found: list[MetricComparison] = []
+    seen: dict[tuple[object, ...], MetricComparison] = {}
+    for name, read in readers.items():
+        values = [(pair, _finite(read(pair.base)), _finite(read(pair.head))) for pair in pairs]
+        both = [(pair, before, after) for pair, before, after in values if before is not None and after is not None]
+        if not both:
+            continue
+        kept = [pair for pair, _before, _after in both]
+        base, head = [before for _pair, before, _after in both], [after for _pair, _before, after in both]
+        key = (tuple(pair.case_id for pair in kept), tuple(base), tuple(head))
+        missing = sum((before is None) != (after is None) for _pair, before, after in values)
+        if key in seen:
+            found.append(replace(seen[key], name=name, missing=missing, same_as=seen[key].name))
+            continue
+        seen[key] = compare_metric(name, base, head, _clusters(kept), plan=plan, missing=missing)
+        found.append(seen[key])
+    return tuple(found)
+
+
+def _reader(name: str) -> Callable[[CaseOutcome], float | None]:
+    return lambda outcome: outcome.scores.get(name)
+
+
+def _clusters(pairs: Sequence[CasePair]) -> list[tuple[str, str]] | None:
+    """Each pair's cluster, a case without one standing for itself; None where no case has one."""
+    if all(pair.head.cluster is None and pair.base.cluster is None for pair in pairs):
+        return None
+    return [
+        ("case", pair.case_id) if (named := pair.head.cluster or pair.base.cluster) is None else ("cluster", named)
+        for pair in pairs
+    ]
+
+
+def _compare_usage(pairs: Sequence[CasePair]) -> tuple[Usage, ...]:
+    base_replies = max((pair.base.replies for pair in pairs), default=0)
+    is_per_reply = base_replies != max((pair.head.replies for pair in pairs), default=0)
+
+    def amounts(read: Callable[[CaseOutcome], float | None]) -> list[tuple[float | None, float | None]]:
+        if not is_per_reply:
+            return [(read(pair.base), read(pair.head)) for pair in pairs]
+        return [(_per_reply(pair.base, read), _per_reply(pair.head, read)) for pair in pairs]
+
+    costs, tokens = amounts(lambda outcome: outcome.cost_nano_usd), amounts(lambda outcome: outcome.tokens)
+    return (
+        replace(_usage("cost_nano_usd", costs), is_per_reply=is_per_reply),
+        replace(_usage("tokens", tokens), is_per_reply=is_per_reply),
+        _usage("latency_ms", [(pair.base.latency_ms, pair.head.latency_ms) for pair in pairs]),
+    )
+
+
+def _per_reply(outcome: CaseOutcome, read: Callable[[CaseOutcome], float | None]) -> float | None:
+    amount = read(outcome)
+    return None if amount is None else amount / max(1, outcome.replies)
+
+
+def _usage(
+    name: Literal["cost_nano_usd", "tokens", "latency_ms"], values: Sequence[tuple[float | None, float | None]]
+) -> Usage:
+    known = [(before, after) for before, after in values if before is not None and after is not None]
+    if not known:
+        return Usage(name, known=0, unknown=len(values))
+    base, head = sorted(before for before, _after in known), sorted(after for _before, after in known)
+    return Usage(
+        name,
+        known=len(known),
+        unknown=len(values) - len(known),
+        base_total=sum(base),
+        head_total=sum(head),
+        base_p50=quantile(base, 0.5),
+        head_p50=quantile(head, 0.5),
+        base_p95=quantile(base, 0.95),
+        head_p95=quantile(head, 0.95),
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

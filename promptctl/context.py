@@ -1,0 +1,194 @@
+"""What a workspace is made of, each part made on first use: settings, history, log, the way to the models."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from promptctl.errors import UsageError, WorkspaceError
+from promptctl.files.names import RECORDINGS, SETTINGS
+from promptctl.formats.scaffold import STATE_FOLDER, STATE_IGNORE
+from promptctl.formats.settings_file import Settings, read_settings
+from promptctl.versions.prompt_at_version import PromptAtVersion
+from promptctl.versions.refs import parse_ref
+
+if TYPE_CHECKING:
+    from promptctl.files.tree import Tree
+    from promptctl.log.recorder import LogRecorder
+    from promptctl.log.sqlite.store import Log
+    from promptctl.models.gateway import Reply, Request
+    from promptctl.models.router import Router
+    from promptctl.versions.repository import Repository
+    from promptctl.versions.version import Version
+
+
+class Context:
+    """The parts of one workspace: what everything that is done with it is built from.
+
+    Safe to share between threads and between tasks of one event loop. `warn` is told what a user should know.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        environ: Mapping[str, str],
+        on_warning: Callable[[str], None],
+        *,
+        is_interactive: bool = False,
+    ) -> None:
+        self.root = root
+        self.environ = environ
+        self.warn = on_warning
+        self.is_interactive = is_interactive
+        self.is_numbered = True
+
+    @cached_property
+    def settings(self) -> Settings:
+        """What `promptctl.yaml` says."""
+        return read_settings((self.root / SETTINGS).read_bytes(), SETTINGS)
+
+    @cached_property
+    def state_folder(self) -> Path:
+        """`.promptctl/`, with the log, the caches and its own .gitignore; made here where it can be made."""
+        folder = self.root / STATE_FOLDER
+        with suppress(OSError):
+            folder.mkdir(exist_ok=True)
+            with (folder / ".gitignore").open("x", encoding="utf-8") as file:
+                file.write(STATE_IGNORE)
+        return folder
+
+    @cached_property
+    def recordings_folder(self) -> Path:
+        """Where recorded replies are: `replay/<model>` and `eval --replay` answer from it."""
+        return self.root / RECORDINGS
+
+    def at(self, tree: Tree, settings: Settings, recordings: Path | None = None) -> Self:
+        """These parts with the datasets of another tree and with other settings; to be closed on its own.
+
+        Nothing of `promptctl.yaml` as it stands on disk is read. Calls go to the same log. Versions are called by their
+        commit: their numbers would take the whole history, which a clone for one review seldom has at hand.
+        """
+        other = type(self)(self.root, self.environ, self.warn)
+        other.is_numbered = False
+        other.settings, other.tree = settings, tree
+        if recordings is not None:
+            other.recordings_folder = recordings
+        return other
+
+    def recording_file(self, prompt_id: str) -> Path:
+        """The file that a prompt's replies are recorded in."""
+        return self.recordings_folder / (prompt_id.replace("/", "--") + ".jsonl")
+
+    def reply_recording(self, prompt_id: str) -> Callable[[Request, Reply], None]:
+        """What writes a prompt's replies to its file of recordings, without secrets.
+
+        A reply that is paid for reaches who asked, whatever becomes of its recording: a failure is told, and told once.
+        """
+        from promptctl.models.replay import Recording
+
+        recording = Recording(self.recording_file(prompt_id), prompt_id)
+        redactor = self.log.redactor
+        told: set[str] = set()
+
+        def record(request: Request, reply: Reply) -> None:
+            kept = replace(
+                reply, text=redactor.redact(reply.text), tool_calls=redactor.redact_data(list(reply.tool_calls))
+            )
+            try:
+                recording.add(request, kept)
+            except WorkspaceError as error:
+                warning = f"the reply was not recorded: {error}"
+                if warning not in told:
+                    told.add(warning)
+                    self.warn(warning)
+
+        return record
+
+    @cached_property
+    def repository(self) -> Repository:
+        """The Git repository around the workspace; it also stands for a workspace outside Git."""
+        from promptctl.versions.repository import Repository
+
+        return Repository.open(
+            self.root,
+            settings_branch=self.settings.branch,
+            remote=self.settings.labels.remote,
+            cache_dir=self.state_folder,
+        )
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should be told of the history: version numbers that changed as the branch was rewritten."""
+        return self.repository.notices if "repository" in self.__dict__ else ()
+
+    @cached_property
+    def tree(self) -> Tree:
+        """Where datasets and judges are read from: the work tree, unless the workspace is seen at another moment."""
+        return self.repository.work_tree
+
+    @cached_property
+    def log(self) -> Log:
+        """The execution log at `.promptctl/log.db`."""
+        from promptctl.log.redaction import Redactor, secrets_of
+        from promptctl.log.sqlite.store import Log
+
+        named = [rule.api_key_env for rule in self.settings.models if rule.api_key_env]
+        keys = [self.environ[name] for name in named if self.environ.get(name)]
+        return Log(self.state_folder / "log.db", redactor=Redactor([*secrets_of(self.environ), *keys]))
+
+    @cached_property
+    def gateway(self) -> Router:
+        """The way to every model."""
+        from promptctl.models.router import Router
+
+        return Router(self.settings, self.environ, recordings=self.recordings_folder)
+
+    @cached_property
+    def recorder(self) -> LogRecorder:
+        """Writes each attempt to the log by the workspace's rules."""
+        from promptctl.log.recorder import LogRecorder
+
+        return LogRecorder(self.log, self.settings, self.warn)
+
+    def prompt_ids(self) -> tuple[str, ...]:
+        """The ids of the work tree's prompts, sorted."""
+        from promptctl.prompts.loading import prompt_paths
+
+        return tuple(prompt_paths(self.repository.work_tree))
+
+    def prompt(self, ref: str) -> PromptAtVersion:
+        """The prompt that a ref names: `support/triage`, or with `@label`, `@v7` or `@<revision>` behind it.
+
+        Raises `PromptNotFound`, `RevisionNotFound` or `InvalidFiles`.
+        """
+        parsed = parse_ref(ref)
+        resolved = self.repository.resolve(parsed, is_numbered=self.is_numbered)
+        version = resolved.version if self.is_numbered else _by_commit(resolved.version)
+        return PromptAtVersion(parsed, resolved.prompt, version, resolved.tree, self.settings.model)
+
+    def inside(self, path: str | os.PathLike[str]) -> str:
+        """The path relative to the workspace, with `/`; the root itself is empty."""
+        absolute = Path(os.path.normpath(Path.cwd() / path))
+        root = Path(os.path.normpath(self.root))
+        if not absolute.is_relative_to(root):
+            raise UsageError(f"{path} is not in the workspace {self.root}")
+        inside = absolute.relative_to(root).as_posix()
+        return "" if inside == "." else inside
+
+    def close(self) -> None:
+        """Close the log, and end Git's process; the next use opens them again."""
+        if "log" in self.__dict__:
+            self.log.close()
+        if "repository" in self.__dict__:
+            self.repository.close()
+
+
+def _by_commit(version: Version) -> Version:
+    """The version with its commit as what people read."""
+    short = (version.commit or "")[:7]
+    return replace(version, display=f"{short}+dirty" if version.is_dirty else short)

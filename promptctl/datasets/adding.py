@@ -1,0 +1,159 @@
+"""Makes a case of a dataset out of a logged execution, without touching anything else in the file."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from promptctl.datasets.dataset import Dataset
+from promptctl.errors import LogError, UsageError, WorkspaceError
+from promptctl.files.names import DATASET_SUFFIXES
+from promptctl.files.tree import MAX_BYTES
+from promptctl.files.writing import replace_file
+from promptctl.formats.dataset_file import read_dataset_file
+from promptctl.git.trees import WorkTree
+from promptctl.log.records import Execution
+from promptctl.log.sqlite.queries import execution
+from promptctl.log.sqlite.store import Log
+from promptctl.prompts.loading import load_prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A case that was added: its id, and the file that it stands in."""
+
+    case_id: str
+    path: str
+
+
+def add_case(
+    root: Path,
+    path: str,
+    log: Log,
+    wanted: str,
+    *,
+    case_id: str | None = None,
+    tags: tuple[str, ...] = (),
+    expects_reply: bool = False,
+) -> Added:
+    """Append a case with the execution's inputs to the dataset at `path` (relative to `root`).
+
+    Where the dataset names another file for its cases, it is added there. The case is checked before anything is
+    written. Raises `LogError` where the log kept no inputs, `UsageError` where the dataset does not test that prompt or
+    has a case of that id, and `WorkspaceError` where the file is not one that a case can be added to.
+    """
+    found = execution(log, wanted)
+    if found.inputs is None:
+        raise LogError(
+            f"the log kept only the numbers of execution {found.id[-8:]}, not its inputs",
+            hint="keep them from now on: `log: [{prompts: '*', content: full}]` in promptctl.yaml",
+        )
+    tree = WorkTree(root)
+    dataset = Dataset.open(tree, path, is_read_only=True)
+    if dataset.header.prompts and found.prompt not in dataset.header.prompts:
+        raise UsageError(f"{path} tests {', '.join(dataset.header.prompts)}, and the execution is of {found.prompt}")
+    chosen = case_id or f"from-{found.id[-8:]}"
+    if any(case.id == chosen for case in dataset.cases()):
+        raise UsageError(f"{path} has a case {chosen} already", hint="name the new one: --id CASE")
+    entry = _entry(found, chosen, tags, expects_reply=expects_reply)
+    cases_path = _cases_path(tree, path)
+    if cases_path.endswith(".jsonl"):
+        line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
+        _check(tree, path, (cases_path, line), found.prompt)
+        _append(root / cases_path, line)
+    elif cases_path == path and path.endswith(DATASET_SUFFIXES):
+        new = _with_item(tree.read(path).decode(), entry, path).encode()
+        _check(tree, path, (path, new), found.prompt)
+        replace_file(root / path, [new])
+    else:
+        raise WorkspaceError(f"{cases_path}: a case is added to .yaml and .jsonl files only")
+    return Added(chosen, cases_path)
+
+
+def _entry(found: Execution, case_id: str, tags: tuple[str, ...], *, expects_reply: bool) -> dict[str, Any]:
+    entry: dict[str, Any] = {"id": case_id}
+    if tags:
+        entry["tags"] = list(tags)
+    entry["inputs"] = dict(found.inputs or {})
+    if expects_reply and found.reply is not None:
+        try:
+            entry["expected"] = json.loads(found.reply)
+        except ValueError:
+            entry["expected"] = found.reply
+    return entry
+
+
+def _cases_path(tree: WorkTree, path: str) -> str:
+    """The file that holds the dataset's cases: it itself, or the one that it names."""
+    if not path.endswith(DATASET_SUFFIXES):
+        return path
+    return read_dataset_file(tree.read(path), path).cases_path or path
+
+
+def _with_item(text: str, entry: dict[str, Any], path: str) -> str:
+    """The file with the case behind the last one; JSON on one line each is YAML too."""
+    end_of_line = "\r\n" if "\r\n" in text else "\n"
+    lines = text.splitlines(keepends=True)
+    start = next((number for number, line in enumerate(lines) if re.match(r"cases:[ \t]*(#.*)?$", line.rstrip())), None)
+    if start is None:
+        raise WorkspaceError(
+            f"{path}: its cases are not a list under a line `cases:`", hint="write each on lines of its own"
+        )
+    end = next((number for number in range(start + 1, len(lines)) if re.match(r"[^\s#-]", lines[number])), len(lines))
+    while end > start + 1 and not lines[end - 1].strip():
+        end -= 1
+    first = next((line for line in lines[start + 1 : end] if line.lstrip().startswith("- ")), "  - ")
+    indent = " " * (len(first) - len(first.lstrip()))
+    item = [f"{indent}- id: {json.dumps(entry['id'])}{end_of_line}"]
+    item += [
+        f"{indent}  {key}: {json.dumps(value, ensure_ascii=False)}{end_of_line}"
+        for key, value in entry.items()
+        if key != "id"
+    ]
+    if not lines[end - 1].endswith("\n"):
+        lines[end - 1] += end_of_line
+    return "".join([*lines[:end], *item, *lines[end:]])
+
+
+class _Changed:
+    """The work tree with one file as it would be."""
+
+    commit: str | None = None
+
+    def __init__(self, tree: WorkTree, path: str, data: bytes) -> None:
+        self._tree = tree
+        self._path = path
+        self._data = data
+
+    def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
+        return self._data if path == self._path else self._tree.read(path, max_bytes=max_bytes)
+
+    def open(self, path: str) -> BinaryIO:
+        return io.BytesIO(self._data) if path == self._path else self._tree.open(path)
+
+    def paths(self, prefix: str) -> list[str]:
+        return self._tree.paths(prefix)
+
+
+def _check(tree: WorkTree, path: str, change: tuple[str, bytes], prompt_id: str) -> None:
+    """Nothing is written that could not be read back."""
+    dataset = Dataset.open(_Changed(tree, *change), path, is_read_only=True)
+    problems = [each for each in dataset.check(load_prompt(tree, prompt_id)) if each.severity == "error"]
+    if problems:
+        first = problems[0]
+        hint = "add --expect-reply, or an assertion under `defaults`" if first.code == "no-assertion" else first.hint
+        raise WorkspaceError(f"the case does not fit: {first.message}", place=first.place, hint=hint)
+
+
+def _append(file: Path, line: bytes) -> None:
+    with file.open("r+b") as opened:
+        size = opened.seek(0, os.SEEK_END)
+        if size:
+            opened.seek(size - 1)
+            line = line if opened.read(1) == b"\n" else b"\n" + line
+        opened.write(line)

@@ -1,0 +1,226 @@
+"""One case of a dataset, made from its row: defaults filled in, matrix unfolded, assertions ready."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptctl.assertions.assertion import Assertion
+from promptctl.assertions.preparing import Preparer
+from promptctl.datasets.matrix import InvalidMatrix, unfold
+from promptctl.datasets.rows import AsWritten, Row
+from promptctl.errors import InputError, Place, Problem
+from promptctl.files.content_digest import content_digest
+from promptctl.prompts.inputs import parse_input
+from promptctl.prompts.prompt import MISSING, Prompt
+from promptctl.schemas.json_schema import types_of
+
+_DERIVED_ID_LENGTH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One case, ready to be evaluated.
+
+    `expected` is MISSING where the case has none. `threshold` is the weighted score from which the case passes;
+    without one every assertion must. `output` is a recorded reply to grade in place of a call. `content_hash` names
+    what decides the result (inputs, expected, assertions, threshold): cases of one id are comparable where it is equal.
+    `variables` are further names for templated values (GitHub's rows have them).
+    """
+
+    id: str
+    inputs: Mapping[str, Any]
+    expected: Any
+    tags: tuple[str, ...]
+    assertions: tuple[Assertion, ...]
+    content_hash: str
+    place: Place
+    must_pass: bool = False
+    threshold: float | None = None
+    output: str | None = None
+    cluster: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def needs_judge(self) -> bool:
+        """Whether grading the case asks a model."""
+        return any(assertion.needs_judge for assertion in self.assertions)
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What holds for every case of a dataset. A case's own inputs and threshold win; the rest is added to.
+
+    With `implies_equals` a reply must equal an `expected` that no assertion reads. `as_written` gives the inputs with
+    the numbers of those names as the text they were written as.
+    """
+
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    matrix: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    assertions: tuple[Assertion, ...] = ()
+    threshold: float | None = None
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    implies_equals: bool = True
+    as_written: AsWritten | None = None
+
+
+class CaseMaker:
+    """Makes the cases of one dataset from its rows.
+
+    With a prompt the cells of a table are read by the types it declares; the content hash is of the cells as they
+    stand, so that a prompt's change of type makes no other case.
+    """
+
+    def __init__(self, defaults: Defaults, preparer: Preparer, prompt: Prompt | None = None) -> None:
+        self._defaults = defaults
+        self._preparer = preparer
+        self._prompt = prompt
+        declared = prompt.inputs.values() if prompt is not None else ()
+        self._texts = frozenset(each.name for each in declared if each.schema.get("type") == "string")
+        implied: Sequence[Mapping[str, Any]] = ({"type": "equals"},) if defaults.implies_equals else ()
+        written = defaults.as_written(self._texts) if defaults.as_written is not None else {}
+        self._default_texts = {name: value for name, value in written.items() if name in self._texts}
+        self._implied = preparer.prepare(implied, lambda *_keys: Place(""), [])
+
+    def make(self, row: Row, problems: list[Problem]) -> Iterator[Case]:
+        """The row's cases: one, or with a matrix one for each of its cells. What is wrong is added to `problems`."""
+        data, defaults = row.data, self._defaults
+        own = data.get("assert")
+        found = len(problems)
+        assertions = defaults.assertions
+        if own:
+            assertions += self._preparer.prepare(own, row.locate, problems)
+        expected = data.get("expected", MISSING)
+        if expected is not MISSING and not any(assertion.reads_expected for assertion in assertions):
+            assertions += self._implied
+        matrix = data.get("matrix")
+        if matrix or defaults.matrix:
+            yield from self._unfolded(row, assertions, problems)
+        elif len(problems) == found:
+            yield self._case(row, data.get("inputs") or {}, "", assertions, problems)
+
+    def _unfolded(self, row: Row, assertions: tuple[Assertion, ...], problems: list[Problem]) -> Iterator[Case]:
+        given = row.data.get("inputs") or {}
+        # A case's own value of an input stands in for the values that the defaults would unfold.
+        kept = {name: values for name, values in self._defaults.matrix.items() if name not in given}
+        matrix = {**kept, **(row.data.get("matrix") or {})}
+        twice = next((name for name in matrix if name in given), None)
+        if twice is not None:
+            message = f"the input {twice} is given both in `inputs` and in `matrix`"
+            problems.append(Problem(message, row.locate("matrix", twice), "remove one of them", "given-twice"))
+            return
+        try:
+            cells = list(unfold(matrix)) if matrix else [("", {})]
+        except InvalidMatrix as error:
+            problems.append(Problem(str(error), row.locate("matrix"), error.hint, "bad-matrix"))
+            return
+        for label, values in cells:
+            yield self._case(row, {**given, **values}, label, assertions, problems)
+
+    def _case(
+        self,
+        row: Row,
+        given: Mapping[str, Any],
+        label: str,
+        assertions: tuple[Assertion, ...],
+        problems: list[Problem],
+    ) -> Case:
+        data, defaults = row.data, self._defaults
+        if row.is_text and defaults.inputs:
+            # An empty cell says nothing where something else does.
+            given = {name: cell for name, cell in given.items() if cell != "" or name not in defaults.inputs}
+        inputs = {**defaults.inputs, **given} if defaults.inputs else given
+        expected = data.get("expected", MISSING)
+        threshold = data.get("threshold", defaults.threshold)
+        variables = data.get("variables") or {}
+        content = content_hash({**variables, **inputs}, expected, assertions, threshold)
+        if self._prompt is not None:
+            inputs = self._typed(inputs, given, row, problems)
+        id_ = data.get("id")
+        return Case(
+            id=content[:_DERIVED_ID_LENGTH] if id_ is None else id_ + label,
+            inputs=inputs,
+            expected=expected,
+            tags=_tags(defaults.tags, data.get("tags")),
+            assertions=assertions,
+            content_hash=content,
+            place=row.place,
+            must_pass=data.get("must_pass", False),
+            threshold=threshold,
+            output=_recorded(data.get("output")),
+            cluster=data.get("cluster"),
+            metadata=_metadata(defaults.metadata, data),
+            variables=variables,
+        )
+
+    def _typed(
+        self, inputs: Mapping[str, Any], given: Mapping[str, Any], row: Row, problems: list[Problem]
+    ) -> Mapping[str, Any]:
+        """The inputs by the types that the prompt declares: cells are read, numbers where text is asked for kept."""
+        assert self._prompt is not None
+        if self._default_texts:
+            inputs = {**inputs, **self._default_texts, **given}
+        if row.is_text:
+            return _read_cells(inputs, given, self._prompt, row, problems)
+        if row.as_written is None or not any(isinstance(given.get(name), (int, float)) for name in self._texts):
+            return inputs
+        own = row.data.get("inputs") or {}
+        return {**inputs, **{name: value for name, value in row.as_written(self._texts).items() if name in own}}
+
+
+def content_hash(
+    inputs: Mapping[str, Any], expected: Any, assertions: Sequence[Assertion], threshold: float | None = None
+) -> str:
+    """What decides a case's result, as 32 hexadecimal digits: equal for equal content whatever the order of keys."""
+    content: list[Any] = [
+        inputs,
+        None if expected is MISSING else [expected],
+        [assertion.digest for assertion in assertions],
+        threshold,
+    ]
+    return content_digest(content)
+
+
+def _read_cells(
+    inputs: Mapping[str, Any], cells: Mapping[str, Any], prompt: Prompt, row: Row, problems: list[Problem]
+) -> dict[str, Any]:
+    """The inputs with each cell read by its declared type.
+
+    An empty cell is the empty text for an input that must be given as text, and no value for any other.
+    """
+    typed = dict(inputs)
+    for name, cell in cells.items():
+        declared = prompt.inputs.get(name)
+        if declared is None or not isinstance(cell, str):
+            continue
+        if cell == "" and not (declared.is_required and "string" in (types_of(declared.schema) or ["string"])):
+            del typed[name]
+            continue
+        try:
+            typed[name] = parse_input(declared, cell)
+        except InputError as error:
+            problems.append(Problem(error.message, row.place, f"the column {name} holds it", "bad-cell"))
+    return typed
+
+
+def _tags(defaults: tuple[str, ...], own: Sequence[str] | None) -> tuple[str, ...]:
+    if not own:
+        return defaults
+    return tuple(dict.fromkeys((*defaults, *own))) if defaults else tuple(own)
+
+
+def _recorded(output: Any) -> str | None:
+    """A recorded reply as the text it would have come as."""
+    return output if output is None or isinstance(output, str) else json.dumps(output, ensure_ascii=False)
+
+
+def _metadata(defaults: Mapping[str, Any], data: Mapping[str, Any]) -> Mapping[str, Any]:
+    own = data.get("metadata") or {}
+    description = data.get("description")
+    if description is not None:
+        own = {"description": description, **own}
+    return {**defaults, **own} if defaults else own

@@ -1,0 +1,222 @@
+"""Cases in CSV: a header of input names and reserved columns, then one case in each record."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from promptctl.datasets.expected_cells import read_expected_cell
+from promptctl.datasets.lines import MAX_LINE_BYTES, read_lines
+from promptctl.datasets.rows import Row, at, checked
+from promptctl.errors import InvalidFiles, Place, Problem
+from promptctl.files.names import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from promptctl.files.tree import Tree
+
+RESERVED = ("id", "expected", "tags", "must_pass", "output")
+# Names with two underscores are promptfoo's, and `__cluster` is of their kind.
+MAGIC = ("__expected", "__metric", "__threshold", "__cluster", "__description", "__metadata:…")
+INPUT_PREFIX = "inputs."
+
+_EXPECTED = re.compile(r"__expected\d*")
+_METADATA = re.compile(r"__metadata:(\w+)(\[\])?")
+_SHARE = re.compile(r"\d*\.?\d+(?:[eE][+-]?\d+)?")
+_TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": False}
+
+
+def read_csv(tree: Tree, path: str) -> Iterator[Row | Problem]:
+    """Each case of the file, or what is wrong with its record. Lines are those on which a record begins.
+
+    Raises `InvalidFiles` where the file cannot be read any further, a bad header included.
+    """
+    records = _Records(tree, path)
+    columns: _Columns | None = None
+    for line, cells in records:
+        if columns is None:
+            columns = _read_header(cells, Place(path, line))
+        else:
+            row = _row(columns, cells, Place(path, line))
+            if isinstance(row, Row):
+                yield from checked(row)
+            else:
+                yield row
+
+
+class _Records:
+    """The records of a CSV file, each with the line it begins on; blank lines are passed over."""
+
+    def __init__(self, tree: Tree, path: str) -> None:
+        self._tree, self._path = tree, path
+        self._first = 1
+        self._size = 0
+
+    def __iter__(self) -> Iterator[tuple[int, list[str]]]:
+        # A longer field is refused by `_lines`; the library's own limit, 128 KiB, is the process's.
+        csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))
+        reader = csv.reader(self._lines(), strict=True)
+        while True:
+            self._first, self._size = reader.line_num + 1, 0
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                raise InvalidFiles([_unreadable(error, Place(self._path, self._first))]) from None
+            if cells:
+                yield self._first, cells
+
+    def _lines(self) -> Iterator[str]:
+        for line in read_lines(self._tree, self._path):
+            self._size += len(line)
+            if self._size > MAX_LINE_BYTES:
+                message = f"the record that begins here is longer than {MAX_LINE_BYTES >> 20} MiB"
+                hint = "look for a quote that is never closed"
+                raise InvalidFiles([Problem(message, Place(self._path, self._first), hint, "line-too-long")])
+            yield line
+
+
+def _unreadable(error: csv.Error, place: Place) -> Problem:
+    said = str(error)
+    if "unexpected end of data" in said:
+        return Problem("a quote that opens in this record is never closed", place, 'close it with "', "open-quote")
+    if "new-line character" in said:
+        message = "the record holds a carriage return outside quotes"
+        return Problem(message, place, "end lines with LF or CRLF", "bad-line-end")
+    hint = 'put a cell that holds a quote in quotes, and double the quotes within it: "say ""hi"""'
+    return Problem(f"the record is not CSV: {said}", place, hint, "not-csv")
+
+
+@dataclass(slots=True)
+class _Columns:
+    """Which cell of a record is what."""
+
+    count: int
+    inputs: dict[str, int] = field(default_factory=dict)
+    fields: dict[str, int] = field(default_factory=dict)
+    assertions: list[int] = field(default_factory=list)
+    metadata: dict[str, tuple[int, bool]] = field(default_factory=dict)
+
+
+def _read_header(cells: Sequence[str], place: Place) -> _Columns:
+    """The columns that the header names. Raises `InvalidFiles` with everything wrong with it."""
+    columns = _Columns(len(cells))
+    problems: list[Problem] = []
+    seen: set[str] = set()
+    for index, cell in enumerate(cells):
+        name = cell.strip()
+        problem = _column_problem(name, index, seen, place) or _add_column(columns, name, index, place)
+        if problem is not None:
+            problems.append(problem)
+        seen.add(name)
+    if len(cells) == 1 and (";" in cells[0] or "\t" in cells[0]):
+        hint = "save the file with commas between the cells"
+        problems.append(Problem("the header's names are not parted by commas", place, hint, "bad-header"))
+    if problems:
+        raise InvalidFiles(problems)
+    return columns
+
+
+def _column_problem(name: str, index: int, seen: set[str], place: Place) -> Problem | None:
+    if not name:
+        hint = "the first line holds the inputs' names"
+        return Problem(f"column {index + 1} of the header has no name", place, hint, "bad-header")
+    if name in seen:
+        return Problem(f"the column {name!r} stands twice", place, "remove or rename one", "bad-header")
+    return None
+
+
+def _add_column(columns: _Columns, name: str, index: int, place: Place) -> Problem | None:
+    metadata = _METADATA.fullmatch(name)
+    if name in RESERVED or name in MAGIC[1:5]:
+        columns.fields[name] = index
+    elif _EXPECTED.fullmatch(name):
+        columns.assertions.append(index)
+    elif metadata:
+        columns.metadata[metadata.group(1)] = index, bool(metadata.group(2))
+    elif name.startswith("__"):
+        near = nearest(name, MAGIC)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(MAGIC)}"
+        return Problem(f"{name} is no column that promptctl knows", place, hint, "unknown-column")
+    else:
+        input_ = name.removeprefix(INPUT_PREFIX)
+        if input_ in columns.inputs:
+            return Problem(f"the input {input_!r} stands twice", place, "remove or rename one", "bad-header")
+        columns.inputs[input_] = index
+    return None
+
+
+def _row(columns: _Columns, cells: Sequence[str], place: Place) -> Row | Problem:
+    if len(cells) != columns.count:
+        message = f"the record has {len(cells)} cell{'s' * (len(cells) != 1)} and the header {columns.count}"
+        return Problem(message, place, 'put a cell that holds a comma or a line end in quotes: "a, b"', "ragged-row")
+    try:
+        data = _case(columns, cells)
+    except ValueError as error:
+        return Problem(str(error), place, None, "bad-cell")
+    return Row(data, place, at(place), is_text=True, size=sum(map(len, cells)))
+
+
+def _case(columns: _Columns, cells: Sequence[str]) -> dict[str, Any]:
+    """The record with a case's keys; empty cells of reserved columns say nothing. Raises `ValueError`."""
+    data: dict[str, Any] = {"inputs": {name: cells[index] for name, index in columns.inputs.items()}}
+    given = {name: cells[index] for name, index in columns.fields.items() if cells[index].strip()}
+    for name in ("id", "output"):
+        if name in given:
+            data[name] = given[name] if name == "output" else given[name].strip()
+    if "expected" in given:
+        data["expected"] = _expected(given["expected"])
+    if "tags" in given:
+        data["tags"] = [tag for part in given["tags"].split(",") if (tag := part.strip())]
+    if "must_pass" in given:
+        data["must_pass"] = _truth(given["must_pass"])
+    if "__threshold" in given:
+        data["threshold"] = _share(given["__threshold"])
+    if "__cluster" in given:
+        data["cluster"] = given["__cluster"].strip()
+    assertions = [read_expected_cell(cells[index]) for index in columns.assertions if cells[index].strip()]
+    if assertions:
+        metric = {"metric": given["__metric"].strip()} if "__metric" in given else {}
+        data["assert"] = [{**assertion, **metric} for assertion in assertions]
+    metadata = _metadata(columns, cells, given.get("__description"))
+    if metadata:
+        data["metadata"] = metadata
+    return data
+
+
+def _expected(cell: str) -> Any:
+    """A JSON object or list where the cell is one, else its text."""
+    if cell.lstrip()[:1] in ("{", "["):
+        try:
+            return json.loads(cell)
+        except (ValueError, RecursionError):
+            pass
+    return cell
+
+
+def _truth(cell: str) -> bool:
+    truth = _TRUTHS.get(cell.strip().lower())
+    if truth is None:
+        raise ValueError(f"must_pass is {cell!r}; write true or false")
+    return truth
+
+
+def _share(cell: str) -> float:
+    share = float(cell) if _SHARE.fullmatch(cell.strip()) else -1.0
+    if not 0 <= share <= 1:
+        raise ValueError(f"__threshold is {cell!r}; write a number from 0 to 1")
+    return share
+
+
+def _metadata(columns: _Columns, cells: Sequence[str], description: str | None) -> dict[str, Any]:
+    metadata: dict[str, Any] = {} if description is None else {"description": description}
+    for key, (index, is_list) in columns.metadata.items():
+        cell = cells[index]
+        if cell.strip():
+            metadata[key] = [part.strip() for part in cell.split(",")] if is_list else cell
+    return metadata

@@ -1,0 +1,77 @@
+"""A file of cases, read line by line: never whole in memory, whatever its size or the length of its lines."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from contextlib import closing
+from typing import TYPE_CHECKING, BinaryIO
+
+from promptctl.errors import InvalidFiles, Place, Problem
+from promptctl.files.tree import StreamedTree, Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_LINE_BYTES = 8 << 20
+# For trees that only give whole files: what one of them may take in memory.
+MAX_WHOLE_BYTES = 256 << 20
+
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_SAVE_AS_UTF8 = "save the file as UTF-8"
+
+
+def open_file(tree: Tree, path: str) -> BinaryIO:
+    """The file's bytes as a stream, or as one held whole where the tree cannot stream."""
+    if isinstance(tree, StreamedTree):
+        return tree.open(path)
+    return io.BytesIO(tree.read(path, max_bytes=MAX_WHOLE_BYTES))
+
+
+def read_lines(tree: Tree, path: str) -> Iterator[str]:
+    """Each line of a UTF-8 file, with its line end, so that the n-th one given is line n.
+
+    A byte-order mark is left out. Raises `InvalidFiles` at the line that is not UTF-8, holds a NUL or is too long.
+    """
+    with closing(open_file(tree, path)) as stream:
+        number = 0
+        while data := stream.readline(MAX_LINE_BYTES + 1):
+            number += 1
+            if number == 1:
+                data = _without_mark(data, path)
+            try:
+                text = data.decode()
+            except UnicodeDecodeError as error:
+                raise InvalidFiles([_not_utf8(error, data, path, number)]) from None
+            if len(data) > MAX_LINE_BYTES:
+                raise InvalidFiles([_too_long(path, number)])
+            if "\0" in text:
+                raise InvalidFiles([_nul(path, number, text.index("\0") + 1)])
+            yield text
+
+
+def _without_mark(data: bytes, path: str) -> bytes:
+    if data.startswith(_UTF16):
+        message = "the file is UTF-16, not UTF-8"
+        raise InvalidFiles([Problem(message, Place(path, 1, 1), _SAVE_AS_UTF8, "not-utf-8")])
+    return data.removeprefix(codecs.BOM_UTF8)
+
+
+def _not_utf8(error: UnicodeDecodeError, data: bytes, path: str, number: int) -> Problem:
+    # The cap may have cut the line within a character.
+    if len(data) > MAX_LINE_BYTES and error.end >= MAX_LINE_BYTES - 2:
+        return _too_long(path, number)
+    column = len(data[: error.start].decode()) + 1
+    message = f"byte 0x{data[error.start]:02x} is not UTF-8"
+    hint = f"{_SAVE_AS_UTF8}; it may be in Windows-1252 or Latin-1"
+    return Problem(message, Place(path, number, column), hint, "not-utf-8")
+
+
+def _too_long(path: str, number: int) -> Problem:
+    message = f"the line is longer than {MAX_LINE_BYTES >> 20} MiB; nothing after it was read"
+    return Problem(message, Place(path, number), "put one case on each line, and split it", "line-too-long")
+
+
+def _nul(path: str, number: int, column: int) -> Problem:
+    message = "the line holds a NUL character, as a binary file does"
+    return Problem(message, Place(path, number, column), "save the file as plain UTF-8 text", "nul")

@@ -1,0 +1,95 @@
+"""The file that holds a dataset's rows: a YAML file with its header, or JSONL or CSV beside it or by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from promptctl.datasets.csv_rows import read_csv
+from promptctl.datasets.jsonl_rows import read_jsonl
+from promptctl.datasets.rows import AsWritten, Locate, Row
+from promptctl.errors import InvalidFiles, Place, Problem
+from promptctl.files.names import DATASET_SUFFIXES, DATASETS, is_recording, nearest
+from promptctl.files.tree import Tree
+from promptctl.formats.dataset_file import DatasetFile, read_dataset_file
+
+_READERS: Mapping[str, Callable[[Tree, str], Iterator[Row | Problem]]] = {".jsonl": read_jsonl, ".csv": read_csv}
+
+Read = Callable[[], Iterator[Row | Problem]]
+
+
+@dataclass(frozen=True, slots=True)
+class RowFile:
+    """Where a dataset's rows come from. `read` starts anew each time, and gives a problem in place of a bad row.
+
+    `path` is the file that holds them. `default_as_written` is for the default inputs what `Row.as_written` is for a
+    row's.
+    """
+
+    read: Read
+    path: str
+    header: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    locate_default: Locate = lambda *_keys: Place("")
+    default_as_written: AsWritten | None = None
+
+
+def open_rows(tree: Tree, path: str) -> RowFile:
+    """The rows of the dataset at `path`. Raises `InvalidFiles`."""
+    suffix = _suffix(path)
+    if is_recording(path):
+        message = f"{path} holds recorded replies, which are no cases"
+        raise InvalidFiles([Problem(message, Place(path), "name a dataset below datasets/", "not-a-dataset")])
+    if suffix in _READERS:
+        return RowFile(lambda: _READERS[suffix](tree, path), path)
+    if suffix not in DATASET_SUFFIXES:
+        hint = f"datasets are {', '.join((*DATASET_SUFFIXES, *_READERS))} files"
+        raise InvalidFiles([Problem(f"{path} is no dataset by its name", Place(path), hint, "not-a-dataset")])
+    try:
+        file = read_dataset_file(tree.read(path), path)
+    except FileNotFoundError:
+        raise InvalidFiles([_missing(tree, path, Place(path))]) from None
+    read = _inline(file) if file.cases_path is None else _beside(tree, file, file.cases_path)
+    as_written = partial(file.as_written, ("defaults", "inputs")) if file.defaults.get("inputs") else None
+    locate = partial(file.document.place, "defaults")
+    return RowFile(read, file.cases_path or path, file.header, file.defaults, locate, as_written)
+
+
+def _suffix(path: str) -> str:
+    name = path.rpartition("/")[2]
+    return name[name.rfind(".") :].lower() if "." in name else ""
+
+
+def _inline(file: DatasetFile) -> Read:
+    def read() -> Iterator[Row]:
+        for index, data in enumerate(file.cases or ()):
+            yield _inline_row(file, index, data)
+
+    return read
+
+
+def _inline_row(file: DatasetFile, index: int, data: Mapping[str, Any]) -> Row:
+    return Row(
+        data,
+        file.case_place(index),
+        partial(file.document.place, "cases", index),
+        as_written=partial(file.as_written, ("cases", index, "inputs")),
+    )
+
+
+def _beside(tree: Tree, file: DatasetFile, path: str) -> Read:
+    def read() -> Iterator[Row | Problem]:
+        try:
+            yield from _READERS[_suffix(path)](tree, path)
+        except FileNotFoundError:
+            raise InvalidFiles([_missing(tree, path, file.document.place("cases"))]) from None
+
+    return read
+
+
+def _missing(tree: Tree, path: str, place: Place) -> Problem:
+    near = nearest(path, tree.paths(DATASETS), limit=1)
+    hint = f"did you mean {near[0]}?" if near else None
+    return Problem(f"there is no file {path}", place, hint, "missing-file")

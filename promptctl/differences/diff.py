@@ -1,0 +1,113 @@
+"""What differs between two versions of a prompt, as people and programs need it: by part, and whether anyone breaks.
+
+Callers give inputs; consumers read replies and run the tools that a reply asks for. What changes no behaviour (title,
+description, status, tags, metadata, tests) stands apart. Everything is plain data in a fixed order: equal prompts give
+equal differences, byte for byte.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from promptctl.differences.breaks import Break, breaks_of_callers, breaks_of_consumers
+from promptctl.differences.message_diff import MessageChange, compare_messages
+from promptctl.differences.part_changes import (
+    InputChange,
+    OutputChange,
+    PartialChange,
+    ToolChange,
+    compare_inputs,
+    compare_output,
+    compare_partials,
+    compare_tools,
+)
+from promptctl.differences.value_changes import ValueChange, compare_mappings, compare_optional, compare_values
+from promptctl.schemas.values import canonical
+
+if TYPE_CHECKING:
+    from promptctl.prompts.prompt import Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class PromptDiff:
+    """Everything that differs between two versions of a prompt, or between two prompts.
+
+    `is_same_behaviour` says that both digests are the same. `metadata` is what no digest covers. `engine` is the
+    template engine, under the name that files give it.
+    """
+
+    old_digest: str
+    new_digest: str
+    is_same_behaviour: bool
+    messages: tuple[MessageChange, ...] = ()
+    partials: tuple[PartialChange, ...] = ()
+    inputs: tuple[InputChange, ...] = ()
+    model: ValueChange | None = None
+    engine: ValueChange | None = None
+    parameters: tuple[ValueChange, ...] = ()
+    output: OutputChange | None = None
+    response_format: tuple[ValueChange, ...] = ()
+    tools: tuple[ToolChange, ...] = ()
+    metadata: tuple[ValueChange, ...] = ()
+    breaks_callers: tuple[Break, ...] = ()
+    breaks_consumers: tuple[Break, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing at all differs."""
+        return not any(getattr(self, part) for part in _PARTS)
+
+    def to_data(self) -> dict[str, Any]:
+        """The whole as JSON's own types, keys in a fixed order."""
+        return asdict(self)
+
+
+_PARTS = ("messages", "partials", "inputs", "model", "engine", "parameters", "output", "response_format", "tools",
+          "metadata")  # fmt: skip
+
+
+def diff_prompts(old: Prompt, new: Prompt) -> PromptDiff:
+    """Everything that differs from `old` to `new`, in an order that depends on the two alone."""
+    inputs, words = compare_inputs(old.inputs, new.inputs)
+    output = compare_output(old.output, new.output)
+    response_format = compare_mappings(old.response_format or {}, new.response_format or {})
+    tools = compare_tools(old.tools, new.tools)
+    return PromptDiff(
+        old_digest=old.digest,
+        new_digest=new.digest,
+        is_same_behaviour=old.digest == new.digest,
+        messages=compare_messages(old.messages, new.messages),
+        partials=compare_partials(old.partials, new.partials),
+        inputs=inputs,
+        model=compare_optional("model", old.model, new.model),
+        engine=compare_optional("template", old.engine, new.engine),
+        parameters=compare_mappings(old.parameters, new.parameters),
+        output=output,
+        response_format=response_format,
+        tools=tools,
+        metadata=_metadata(old, new) + words,
+        breaks_callers=breaks_of_callers(old, new, inputs),
+        breaks_consumers=breaks_of_consumers(output, response_format, tools),
+    )
+
+
+def _metadata(old: Prompt, new: Prompt) -> tuple[ValueChange, ...]:
+    changes: list[ValueChange] = []
+    for name, before, after in (
+        ("id", old.id, new.id),
+        ("path", old.path, new.path),
+        ("name", old.name, new.name),
+        ("description", old.description, new.description),
+        ("status", old.status, new.status),
+        ("tags", old.tags, new.tags),
+        ("formerly", old.formerly, new.formerly),
+        ("dialect", old.dialect, new.dialect),
+        ("output.schema_path", old.output.schema_path, new.output.schema_path),
+    ):
+        changes += compare_values(name, before, after)
+    changes += compare_mappings(old.metadata, new.metadata, "metadata")
+    # Cases can be many and say nothing of the prompt: that they differ is enough.
+    if canonical(old.inline_dataset) != canonical(new.inline_dataset):
+        changes.append(ValueChange("tests", "changed"))
+    return tuple(changes)

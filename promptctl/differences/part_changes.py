@@ -1,0 +1,209 @@
+"""The parts of a prompt compared one by one: partials, inputs, output, tools."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from promptctl.differences.ordering import longest_in_order
+from promptctl.differences.text_diff import Hunk, compare_texts
+from promptctl.differences.value_changes import (
+    Kind,
+    ValueChange,
+    compare_mappings,
+    compare_optional,
+    compare_values,
+    plain,
+)
+from promptctl.prompts.prompt import MISSING, Input, Output
+from promptctl.schemas.changes import compare_schemas
+from promptctl.schemas.effects import SchemaChange
+
+# What of an input is for people alone: no digest covers it.
+_INPUT_WORDS = ("title", "description", "examples", "$comment")
+
+
+@dataclass(frozen=True, slots=True)
+class PartialChange:
+    """An included file that differs; `moved_from` is its earlier path where only that changed."""
+
+    path: str
+    kind: Literal["added", "removed", "changed", "moved"]
+    moved_from: str | None = None
+    hunks: tuple[Hunk, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InputChange:
+    """An input that differs. `required` says whether callers must give it, `default` what stands in for it."""
+
+    name: str
+    kind: Kind
+    required: ValueChange | None = None
+    default: ValueChange | None = None
+    schema: tuple[SchemaChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OutputChange:
+    """What differs in what replies must be: a schema that came or went, changes in it, and the settings around it."""
+
+    kind: Kind
+    schema: tuple[SchemaChange, ...] = ()
+    settings: tuple[ValueChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolChange:
+    """A tool that differs, by its function's name; `parameters` are the changes of its arguments' schema."""
+
+    name: str
+    kind: Kind | Literal["moved"]
+    parameters: tuple[SchemaChange, ...] = ()
+    settings: tuple[ValueChange, ...] = ()
+
+
+def compare_partials(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[PartialChange, ...]:
+    """Every included file that differs, by path. One whose text came back under another path has moved."""
+    gone = [path for path in sorted(old) if path not in new]
+    changes: list[PartialChange] = []
+    for path in sorted(new):
+        if path in old:
+            hunks = compare_texts(old[path], new[path])
+            changes += [PartialChange(path, "changed", hunks=hunks)] if hunks else []
+            continue
+        moved_from = next((other for other in gone if old[other] == new[path]), None)
+        if moved_from is None:
+            changes.append(PartialChange(path, "added", hunks=compare_texts("", new[path])))
+        else:
+            gone.remove(moved_from)
+            changes.append(PartialChange(path, "moved", moved_from))
+    changes += [PartialChange(path, "removed", hunks=compare_texts(old[path], "")) for path in gone]
+    return tuple(sorted(changes, key=lambda change: change.path))
+
+
+def compare_inputs(
+    old: Mapping[str, Input], new: Mapping[str, Input]
+) -> tuple[tuple[InputChange, ...], tuple[ValueChange, ...]]:
+    """The changes of inputs by name, and those of their words, which no digest covers."""
+    changes: list[InputChange] = []
+    words: list[ValueChange] = []
+    for name in [*old, *(name for name in new if name not in old)]:
+        before, after = old.get(name), new.get(name)
+        if before is None or after is None:
+            kind: Kind = "added" if before is None else "removed"
+            required, default = _required(before, after), _default(before, after)
+            changes.append(InputChange(name, kind, required=required, default=default))
+            continue
+        schema = []
+        for change in compare_schemas(before.schema, after.schema):
+            if change.path == "$" and change.keyword in _INPUT_WORDS:
+                words += _word(f"inputs.{name}.{change.keyword}", change)
+            else:
+                schema.append(change)
+        found = InputChange(name, "changed", _required(before, after), _default(before, after), tuple(schema))
+        changes += [found] if found.required or found.default or found.schema else []
+    return tuple(changes), tuple(words)
+
+
+def _word(name: str, change: SchemaChange) -> tuple[ValueChange, ...]:
+    kind: Kind = "added" if change.before is None else "removed" if change.after is None else "changed"
+    return (ValueChange(name, kind, plain(change.before), plain(change.after)),)
+
+
+def _required(before: Input | None, after: Input | None) -> ValueChange | None:
+    return compare_optional("required", _must_be_given(before), _must_be_given(after))
+
+
+def _must_be_given(declared: Input | None) -> bool | None:
+    return None if declared is None else declared.is_required and declared.default is MISSING
+
+
+def _default(before: Input | None, after: Input | None) -> ValueChange | None:
+    given = [{} if side is None or side.default is MISSING else {"default": side.default} for side in (before, after)]
+    return next((ValueChange("default", c.kind, c.before, c.after) for c in _whole(*given)), None)
+
+
+def _whole(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[ValueChange, ...]:
+    """As `compare_mappings`, but a value that is a mapping is one value."""
+    if before and after:
+        return tuple(found for key in before for found in compare_values(key, before[key], after[key]))
+    return compare_mappings(before, after)
+
+
+def compare_output(old: Output, new: Output) -> OutputChange | None:
+    """What differs in what replies must be; None where nothing does."""
+    if old.schema is None or new.schema is None:
+        if old.schema is new.schema:
+            return None
+        return OutputChange("added" if old.schema is None else "removed")
+    schema = _sent_schema(old.schema, new.schema)
+    settings = compare_mappings(
+        {"name": old.name, "strict": old.is_strict, "retries": old.retries},
+        {"name": new.name, "strict": new.is_strict, "retries": new.retries},
+    )
+    return OutputChange("changed", schema, settings) if schema or settings else None
+
+
+def _sent_schema(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[SchemaChange, ...]:
+    """The changes of a schema that a model reads: to it, the order of keys matters too."""
+    changes = compare_schemas(old, new)
+    if changes or _in_order(old) == _in_order(new):
+        return changes
+    return (SchemaChange("$", "order", "none", "its keys stand in another order"),)
+
+
+def _in_order(value: Any) -> str:
+    return json.dumps(plain(value))
+
+
+def compare_tools(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> tuple[ToolChange, ...]:
+    """Every tool that differs, by name, in the old order; new ones at the end."""
+    before, after = _by_name(old), _by_name(new)
+    shared = [name for name in before if name in after]
+    places = [list(after).index(name) for name in shared]
+    stayed = {shared[index] for index in longest_in_order(places)}
+    changes: list[ToolChange] = []
+    for name in [*before, *(name for name in after if name not in before)]:
+        if name not in after:
+            changes.append(ToolChange(name, "removed"))
+        elif name not in before:
+            changes.append(ToolChange(name, "added"))
+        else:
+            parameters, settings = _tool(before[name], after[name])
+            if parameters or settings:
+                changes.append(ToolChange(name, "changed", parameters, settings))
+            if name not in stayed:
+                changes.append(ToolChange(name, "moved"))
+    return tuple(changes)
+
+
+def _by_name(tools: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    named: dict[str, Mapping[str, Any]] = {}
+    for number, tool in enumerate(tools, 1):
+        function = tool.get("function", tool)
+        name = str(function.get("name", f"tool {number}")) if isinstance(function, Mapping) else f"tool {number}"
+        named[name if name not in named else f"{name} ({number})"] = tool
+    return named
+
+
+def _tool(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[tuple[SchemaChange, ...], tuple[ValueChange, ...]]:
+    old_schema, old_rest = _split(old)
+    new_schema, new_rest = _split(new)
+    settings = compare_mappings(old_rest, new_rest)
+    parameters = _sent_schema(old_schema, new_schema)
+    if not parameters and not settings and _in_order(old) != _in_order(new):
+        parameters = (SchemaChange("$", "order", "none", "its keys stand in another order"),)
+    return parameters, settings
+
+
+def _split(tool: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """A tool's schema of arguments, and everything else of it."""
+    holder = tool["function"] if isinstance(tool.get("function"), Mapping) else tool
+    schema = holder.get("parameters")
+    rest = {key: value for key, value in holder.items() if key != "parameters"}
+    if holder is not tool:
+        rest = {**tool, "function": rest}
+    return (schema, rest) if isinstance(schema, Mapping) else ({}, tool)

@@ -1,0 +1,137 @@
+"""A file as plain data, and where in it each value stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from promptctl.errors import Place
+from promptctl.files.scalars import scalar_value
+
+Key = str | int
+
+
+class Document:
+    """Plain data (dict, list, str, int, float, bool, None) read from one file, and where each value stands.
+
+    Keys are the way from the root: `document.place("messages", 0, "content")`. Lines and columns count from 1.
+    """
+
+    __slots__ = ("_aligned", "_lines", "_root", "_text", "data", "path")
+
+    def __init__(self, data: Any, path: str, root: Any = None, text: str = "") -> None:
+        self.data = data
+        self.path = path
+        self._root = root
+        self._text = text
+        self._lines: list[str] | None = None
+        self._aligned: dict[tuple[Key, ...], tuple[int, ...]] = {}
+
+    def over(self, data: Any) -> Document:
+        """Other data with the places of this document: for the file in another shape."""
+        return Document(data, self.path, self._root, self._text)
+
+    def part(self, *keys: Key) -> Document:
+        """The value at `keys` as a document of its own, with the same places; its data is the same objects."""
+        data = self.data
+        for key in keys:
+            data = data[key]
+        return Document(data, self.path, self._find(keys)[0], self._text)
+
+    def place(self, *keys: Key) -> Place:
+        """Where the value at `keys` begins, or its nearest ancestor that is there."""
+        node, _ = self._find(keys)
+        return self._at(node)
+
+    def key_place(self, *keys: Key) -> Place:
+        """Where the key of the value at `keys` begins; for an item of a list, the item."""
+        node, key = self._find(keys)
+        return self._at(node if key is None else key)
+
+    def text_place(self, *keys: Key) -> Place:
+        """Where the text of the scalar at `keys` begins: inside its quote, or on the line below its `|` or `>`."""
+        node, _ = self._find(keys)
+        style = getattr(node, "style", None)
+        if not style:
+            return self._at(node)
+        line, column = node.start_mark.line, node.start_mark.column
+        if style in "\"'":
+            return Place(self.path, line + 1, column + 2)
+        lines = self._lines_of_file()
+        last = min(node.end_mark.line + 1, len(lines))
+        texts = (lines[number] for number in range(line + 1, last) if lines[number].strip(" "))
+        first = next(texts, "")
+        return Place(self.path, line + 2, len(first) - len(first.lstrip(" ")) + 1)
+
+    def text_lines(self, *keys: Key) -> tuple[int, ...]:
+        """The file's line of each line of the scalar's text, where they do not simply follow one another.
+
+        So for folded blocks and for quoted or plain text over several lines; empty for everything else.
+        """
+        node, _ = self._find(keys)
+        style = getattr(node, "style", "|")
+        if style == "|" or node.start_mark.line == node.end_mark.line:
+            return ()
+        if keys not in self._aligned:
+            first = node.start_mark.line + (1 if style == ">" else 0)
+            sources = self._lines_of_file()[first : node.end_mark.line + 1]
+            if style != ">":
+                sources[-1] = sources[-1][: node.end_mark.column]
+                sources[0] = sources[0][node.start_mark.column :]
+            self._aligned[keys] = _align(node.value, sources, first + 1)
+        return self._aligned[keys]
+
+    def line_place(self, line: int, *keys: Key) -> Place:
+        """Where a line of the scalar's text stands in the file; `line` counts from 1."""
+        start = self.text_place(*keys)
+        lines = self.text_lines(*keys)
+        if lines:
+            return Place(self.path, lines[min(line, len(lines)) - 1])
+        return start if line == 1 or start.line is None else Place(self.path, start.line + line - 1)
+
+    def written(self, *keys: Key) -> str | None:
+        """What stands in the file for a plain scalar that is not text (`1.10` for the number 1.1); else None."""
+        node, _ = self._find(keys, exact=True)
+        if getattr(node, "style", "?") or isinstance(node, tuple):
+            return None
+        value = node.value
+        return value if not isinstance(scalar_value(value), str) else None
+
+    def _lines_of_file(self) -> list[str]:
+        if self._lines is None:
+            self._lines = self._text.split("\n")
+        return self._lines
+
+    def _find(self, keys: tuple[Key, ...], *, exact: bool = False) -> tuple[Any, Any]:
+        node, key_node = self._root, None
+        for key in keys:
+            children = node[1] if isinstance(node, tuple) else None
+            if isinstance(children, dict) and key in children:
+                key_node, node = children[key]
+            elif isinstance(children, list) and isinstance(key, int) and 0 <= key < len(children):
+                key_node, node = None, children[key]
+            else:
+                return (None, None) if exact else (node, key_node)
+        return node, key_node
+
+    def _at(self, node: Any) -> Place:
+        event = node[0] if isinstance(node, tuple) else node
+        if event is None:
+            return Place(self.path, 1, 1)
+        return Place(self.path, event.start_mark.line + 1, event.start_mark.column + 1)
+
+
+def _align(text: str, sources: list[str], first_line: int) -> tuple[int, ...]:
+    """The source line on which each line of `text` begins, by looking for the sources in the text, in order."""
+    found: dict[int, int] = {}
+    offset = line = 0
+    for number, source in enumerate(sources, first_line):
+        content = source.strip(" \t\"'")
+        at = text.find(content, offset) if content else -1
+        if at >= 0:
+            line += text.count("\n", offset, at)
+            found.setdefault(line, number)
+            offset = at + len(content)
+    lines: list[int] = []
+    for index in range(text.count("\n") + 1):
+        lines.append(found.get(index, lines[-1] if lines else first_line))
+    return tuple(lines)

@@ -1,0 +1,107 @@
+"""The files of one closure, read from one tree: each once, each remembered, and what is wrong with them collected."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, MutableMapping
+from typing import Any, TypeVar
+
+from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
+from promptctl.files.document import Document
+from promptctl.files.names import PROMPTS, PathRefused, nearest, resolve_path
+from promptctl.files.tree import Tree
+from promptctl.files.yaml_reader import read_yaml
+
+# The files that one prompt may pull in. Far beyond any real one; a bound for hostile ones.
+MAX_FILES = 200
+
+Cache = MutableMapping[tuple[str, str], tuple[bytes, Any]]
+"""What was made of each file, by use and path, with a hash of the bytes it was made of: the newest of each path."""
+
+_Made = TypeVar("_Made")
+
+
+class Sources:
+    """Reads the files that one prompt names. `paths`: all that were read or looked for; `problems`: what was wrong."""
+
+    def __init__(self, tree: Tree, cache: Cache | None = None) -> None:
+        self._tree = tree
+        self._cache = cache
+        self._documents: dict[str, Document | None] = {}
+        self.paths: dict[str, None] = {}
+        self.problems: list[Problem] = []
+
+    @property
+    def is_for_people(self) -> bool:
+        """Whether somebody will read the problems; where many prompts are read with a cache, nobody does."""
+        return self._cache is None
+
+    def locate(self, reference: str, relative_to: str, place: Place) -> str | None:
+        """The path that a reference names; None, and a problem, where it leads out of `prompts/`."""
+        try:
+            return resolve_path(reference, relative_to, PROMPTS)
+        except PathRefused as refused:
+            self.problems.append(Problem(refused.message, place, refused.hint, "path-refused"))
+            return None
+
+    def bytes_of(self, path: str, place: Place, noun: str) -> bytes | None:
+        """The file's bytes; None, and a problem at `place`, where it cannot be read."""
+        if path not in self.paths and len(self.paths) >= MAX_FILES:
+            if not any(problem.code == "too-many-files" for problem in self.problems[-1:]):
+                message = f"the prompt pulls in more than {MAX_FILES} files"
+                self.problems.append(Problem(message, place, "split the prompt", "too-many-files"))
+            return None
+        self.paths[path] = None
+        try:
+            return self._tree.read(path)
+        except FileNotFoundError:
+            self.problems.append(
+                Problem(f"there is no {noun} {path}", place, self._hint(path, noun), f"missing-{noun}")
+            )
+        except WorkspaceError as error:
+            self.problems.append(Problem(error.message, place, error.hint, "unreadable"))
+        return None
+
+    def made(self, use: str, path: str, data: bytes, make: Callable[[], _Made]) -> _Made:
+        """What `make` makes of the file's bytes, taken from the cache where they are still the same."""
+        if self._cache is None:
+            return make()
+        print_ = hashlib.sha1(data, usedforsecurity=False).digest()
+        kept = self._cache.get((use, path))
+        if kept is not None and kept[0] == print_:
+            found: _Made = kept[1]
+            return found
+        made = make()
+        self._cache[use, path] = (print_, made)
+        return made
+
+    def document(self, path: str, place: Place, noun: str) -> Document | None:
+        """The YAML or JSON document at `path`; None, and the first time the problems, where there is none."""
+        if path not in self._documents:
+            self._documents[path] = self._read_document(path, place, noun)
+        return self._documents[path]
+
+    def _read_document(self, path: str, place: Place, noun: str) -> Document | None:
+        data = self.bytes_of(path, place, noun)
+        if data is None:
+            return None
+        found = self.made("document", path, data, lambda: _document_or_problems(data, path))
+        if isinstance(found, Document):
+            return found
+        self.problems += found
+        return None
+
+    def _hint(self, path: str, noun: str) -> str:
+        if self.is_for_people:
+            ending = path.rpartition(".")[2]
+            near = nearest(path, (other for other in self._tree.paths(PROMPTS) if other.endswith("." + ending)))
+            if near:
+                return f"did you mean {' or '.join(one.removeprefix(PROMPTS + '/') for one in near)}?"
+        return f"paths are relative to {PROMPTS}/, or with a leading ./ to the file; write the {noun}, or mend the path"
+
+
+def _document_or_problems(data: bytes, path: str) -> Document | tuple[Problem, ...]:
+    try:
+        return read_yaml(data, path)
+    except InvalidFiles as error:
+        return error.problems

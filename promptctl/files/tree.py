@@ -1,0 +1,62 @@
+"""Where files are read from: one commit, or the work tree. The seam between prompts and Git."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping
+from typing import BinaryIO, Protocol, runtime_checkable
+
+MAX_BYTES = 1 << 20
+
+
+class Tree(Protocol):
+    """A read-only set of files, all of one moment. Paths are relative to the workspace's root, with `/`.
+
+    Implementations: `promptctl.git.trees.WorkTree` and `CommitTree`; `MemoryTree` for tests and checks of text.
+    """
+
+    @property
+    def commit(self) -> str | None:
+        """The full commit id read from; None for the work tree."""
+
+    def read(self, path: str, *, max_bytes: int = ...) -> bytes:
+        """The file's bytes, as stored; at most `max_bytes`, 1 MiB where nothing else is asked for.
+
+        Raises `FileNotFoundError` where there is no such file, and `WorkspaceError` where the path leaves the
+        workspace (`..`, absolute, through a link), is not a regular file, or is too large to be one of ours.
+        """
+
+    def paths(self, prefix: str) -> Iterable[str]:
+        """Every file below `prefix` (a folder such as `prompts`), sorted. Empty where there is no such folder."""
+
+
+@runtime_checkable
+class StreamedTree(Tree, Protocol):
+    """A tree that can also give a file piece by piece, for those that are larger than memory should hold."""
+
+    def open(self, path: str) -> BinaryIO:
+        """The file's bytes as a stream, to be closed by whoever asked. Raises what `read` does, but for the size."""
+
+
+class MemoryTree:
+    """A tree held in memory: path to text."""
+
+    def __init__(self, files: Mapping[str, str | bytes], commit: str | None = None) -> None:
+        self._files = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}
+        self.commit = commit
+
+    def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:  # noqa: ARG002 (what is held was read whole)
+        """The file's bytes; `FileNotFoundError` where there is none."""
+        try:
+            return self._files[path]
+        except KeyError:
+            raise FileNotFoundError(path) from None
+
+    def open(self, path: str) -> BinaryIO:
+        """The file's bytes as a stream."""
+        return io.BytesIO(self.read(path))
+
+    def paths(self, prefix: str) -> list[str]:
+        """Every file below `prefix`, sorted."""
+        below = prefix.rstrip("/") + "/" if prefix else ""
+        return sorted(path for path in self._files if path.startswith(below))

@@ -1,0 +1,24 @@
+"""Numbers and lists of names as they stand in sentences: `1 case`, `97%`, `a, b, c and 4 more`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """A share in per cent; never rounded up to 100 or down to 0 when it is not."""
+    text = f"{100 * share:.{digits}f}"
+    if (float(text) == 100 and share < 1) or (float(text) == 0 and share > 0):
+        text = f"{100 * share:.{digits + 1}f}" if digits < 6 else text
+    return f"{text}%"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 case`, `2 cases`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def name_some(ids: Sequence[str], most: int = 3) -> str:
+    """The first few of some ids, and how many more there are."""
+    rest = len(ids) - most
+    return ", ".join(ids[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,251 @@
+"""Strict YAML 1.2 with places: bytes to plain data, and where in the file each value stands.
+
+Built on the events of PyYAML's C parser (the pure-Python one where it is not there), with the core schema of YAML
+1.2 and a builder of our own: no anchors, aliases, tags, merge keys, duplicate keys or second documents, no key that
+is not text, at most 1 MiB and 64 levels. So `no` and `012` are text, `1e3` is a number, and a date is text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from promptctl.errors import InvalidFiles, Place, Problem
+from promptctl.files import yaml_problems
+from promptctl.files.document import Document, Key
+from promptctl.files.scalars import scalar_value
+
+__all__ = ["Document", "Key", "read_yaml", "read_yaml_text"]
+
+MAX_BYTES = 1024 * 1024
+MAX_DEPTH = 64
+MAX_COLLECTIONS = 100_000
+MAX_PROBLEMS = 100
+
+# JSON writes a character beyond U+FFFF as two escapes, YAML as one.
+_SURROGATE_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+# YAML 1.1, which the parsers speak, ends a line at these; in 1.2 they are characters like any other.
+_BREAKS_OF_YAML_1_1 = "\x85\u2028\u2029"
+
+
+def read_yaml(data: bytes, path: str) -> Document:
+    """Read one strict YAML document; `data` is None where the file holds none.
+
+    Raises `InvalidFiles` with every problem that could be told before the file stopped making sense.
+    """
+    if len(data) > MAX_BYTES:
+        raise InvalidFiles([yaml_problems.too_large(path, len(data), MAX_BYTES)])
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidFiles([yaml_problems.not_utf8(path, data, error)]) from None
+    return _read_text(text, path)
+
+
+def read_yaml_text(text: str, path: str) -> Document:
+    """`read_yaml` for text that is already at hand."""
+    return read_yaml(text.encode("utf-8", "surrogatepass"), path)
+
+
+def _read_text(text: str, path: str) -> Document:
+    if text.startswith("\ufeff"):
+        text = text[1:]
+    if path.endswith(".json") and "\\u" in text:
+        text = _SURROGATE_PAIR.sub(_join_surrogates, text)
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    builder = _Builder(text, path)
+    data, root = builder.document()
+    if builder.problems:
+        raise InvalidFiles(yaml_problems.in_reading_order(builder.problems))
+    return Document(data, path, root, text)
+
+
+def _join_surrogates(match: re.Match[str]) -> str:
+    code = 0x10000 + ((int(match[2], 16) - 0xD800) << 10) + (int(match[3], 16) - 0xDC00)
+    return f"{match[1]}\\U{code:08x}"
+
+
+def hide_breaks(text: str) -> tuple[str, dict[int, str]]:
+    """The text with what YAML 1.1 alone takes for line breaks replaced by characters that it does not hold.
+
+    Beside it the codes of those characters, each with what it stands for.
+    """
+    restore: dict[int, str] = {}
+    if text.isascii():
+        return text, restore
+    free = (code for code in range(0xE000, 0xF8FF) if chr(code) not in text)
+    for character in _BREAKS_OF_YAML_1_1:
+        code = next(free, None) if character in text else None
+        if code is not None:
+            text = text.replace(character, chr(code))
+            restore[code] = character
+    return text, restore
+
+
+class _Builder:
+    """Makes plain data of a parser's events, and beside it a tree of the events for their places.
+
+    A node of that tree is a scalar's event, `(event, {key: (key event, node)})` or `(event, [node])`.
+    """
+
+    def __init__(self, text: str, path: str) -> None:
+        self.text = text
+        self.path = path
+        self.problems: list[Problem] = []
+        self._restore: dict[int, str] = {}
+        self._collections = 0
+        self._has_escapes = "\\" in text
+
+    def document(self) -> tuple[Any, Any]:
+        """The document's data and tree; what is wrong is added to `problems`."""
+        parser_class, events, errors = _parser()
+        self._events = events
+        text, self._restore = hide_breaks(self.text)
+        try:
+            parser = parser_class(text)
+            self._next = parser.get_event
+            return self._only_document()
+        except errors as error:
+            self._add_syntax_problem(error)
+        except _Stop:
+            pass
+        return None, None
+
+    def _report(self, problem: Problem) -> None:
+        self.problems.append(problem)
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise _Stop
+
+    def _add_syntax_problem(self, error: Exception) -> None:
+        problem = yaml_problems.syntax(self.path, self.text, error)
+        line = problem.place.line if problem.place else None
+        # What made the parser stop has often been told already, by the builder and in better words.
+        if not any(told.place and told.place.line == line for told in self.problems):
+            self.problems.append(problem)
+
+    def _only_document(self) -> tuple[Any, Any]:
+        self._next()
+        start = self._next()
+        if start.__class__ is self._events.StreamEndEvent:
+            return None, None
+        self._check_directives(start)
+        root = self._value(self._next(), 0)
+        self._next()
+        after = self._next()
+        if after.__class__ is not self._events.StreamEndEvent:
+            self._report(yaml_problems.second_document(self._place(after), self.text))
+        return root
+
+    def _value(self, event: Any, depth: int) -> tuple[Any, Any]:
+        kind = event.__class__
+        if kind is self._events.AliasEvent:
+            self._report(yaml_problems.alias(self._place(event), event.anchor))
+            return None, event
+        if event.anchor is not None or event.tag is not None:
+            self._report(yaml_problems.property_of_node(self._place(event), event))
+        if kind is self._events.ScalarEvent:
+            return self._scalar_value(event), event
+        self._collections += 1
+        if self._collections > MAX_COLLECTIONS:
+            self.problems.append(yaml_problems.too_many(self._place(event), MAX_COLLECTIONS))
+            raise _Stop
+        if depth >= MAX_DEPTH:
+            self.problems.append(yaml_problems.too_deep(self._place(event), MAX_DEPTH))
+            raise _Stop
+        if kind is self._events.MappingStartEvent:
+            return self._mapping(event, depth + 1)
+        return self._sequence(event, depth + 1)
+
+    def _mapping(self, start: Any, depth: int) -> tuple[dict[str, Any], Any]:
+        data: dict[str, Any] = {}
+        nodes: dict[str, Any] = {}
+        next_event, end, scalar = self._next, self._events.MappingEndEvent, self._events.ScalarEvent
+        event = next_event()
+        while event.__class__ is not end:
+            if event.__class__ is scalar:
+                key: str | None = self._key(event, nodes)
+            else:
+                key = None
+                self._report(yaml_problems.key_is_no_text(self._place(event), self.text))
+                self._value(event, depth)
+            value, node = self._value(next_event(), depth)
+            if key is not None:
+                data[key] = value
+                nodes[key] = (event, node)
+            event = next_event()
+        return data, (start, nodes)
+
+    def _sequence(self, start: Any, depth: int) -> tuple[list[Any], Any]:
+        data: list[Any] = []
+        nodes: list[Any] = []
+        next_event, end = self._next, self._events.SequenceEndEvent
+        event = next_event()
+        while event.__class__ is not end:
+            value, node = self._value(event, depth)
+            data.append(value)
+            nodes.append(node)
+            event = next_event()
+        return data, (start, nodes)
+
+    def _key(self, event: Any, seen: dict[str, Any]) -> str:
+        """The key as it is written: `1` and `true` are text as well."""
+        if event.anchor is not None or event.tag is not None:
+            self._report(yaml_problems.property_of_node(self._place(event), event))
+        key: str = event.value
+        if event.style:
+            key = self._checked_text(event)
+        elif key in ("", "<<"):
+            self._report(yaml_problems.odd_key(self._place(event), key))
+        if self._restore:
+            key = key.translate(self._restore)
+        if key in seen:
+            self._report(yaml_problems.duplicate_key(self._place(event), key, self._place(seen[key][0])))
+        return key
+
+    def _scalar_value(self, event: Any) -> Any:
+        if event.style:
+            value: Any = self._checked_text(event)
+        else:
+            value = scalar_value(event.value)
+        if self._restore and isinstance(value, str):
+            return value.translate(self._restore)
+        return value
+
+    def _checked_text(self, event: Any) -> str:
+        """The text of a quoted scalar, whose escapes could have made what no text of ours may hold."""
+        text: str = event.value
+        if self._has_escapes and event.style == '"' and (bad := yaml_problems.FORBIDDEN_ESCAPED.search(text)):
+            self._report(yaml_problems.forbidden_escape(self._place(event), bad[0]))
+        return text
+
+    def _check_directives(self, start: Any) -> None:
+        if getattr(start, "tags", None):
+            self._report(yaml_problems.tag_directive(self._place(start)))
+
+    def _place(self, event: Any) -> Place:
+        return Place(self.path, event.start_mark.line + 1, event.start_mark.column + 1)
+
+
+class _Stop(Exception):
+    """Reading on would tell nothing more; what is wrong is in `problems`."""
+
+
+_PARSER: list[Any] = []
+
+
+def _parser() -> tuple[Any, Any, tuple[type[Exception], ...]]:
+    """The parser's class, the events' module and the parser's errors, imported on first use."""
+    if not _PARSER:
+        import yaml
+        from yaml import events
+
+        try:
+            from yaml.cyaml import CParser  # type: ignore[attr-defined]  # it is there where libyaml is
+        except ImportError:
+            # The Python parser lets a few mistakes through as plain ValueErrors.
+            _PARSER.append((yaml.SafeLoader, events, (yaml.YAMLError, ValueError, IndexError)))
+        else:
+            _PARSER.append((CParser, events, (yaml.YAMLError,)))
+    parser: tuple[Any, Any, tuple[type[Exception], ...]] = _PARSER[0]
+    return parser

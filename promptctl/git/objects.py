@@ -1,0 +1,188 @@
+"""The objects of a repository, read through one lasting `git cat-file --batch`."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from promptctl.errors import GitError, HistoryIncomplete
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from promptctl.git.commands import Commands
+
+# Requests written before the first answer is read: their bytes must fit into the smallest pipe buffer (16 KiB), or
+# both sides would wait for each other.
+_REQUESTS_AT_ONCE = 128
+_REQUEST_BYTES = 120
+_DRAIN_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class GitObject:
+    """One object: what was asked for, its id, its kind (`blob`, `tree`, `commit`, `tag`), its size in bytes, its bytes.
+
+    `data` is None where the object is larger than the reader wanted.
+    """
+
+    name: str
+    id: str
+    kind: str
+    size: int
+    data: bytes | None
+
+
+class _Stopped(Exception):
+    """The process ended before it answered for `name`; `words` is what it said."""
+
+    def __init__(self, name: str, words: str) -> None:
+        super().__init__(name, words)
+        self.name = name
+        self.words = words
+
+
+class Objects:
+    """Reads objects by id or by `<commit>:<path>`; threads may share it.
+
+    In a partial clone, what is not here is fetched in one request from the remote that promised it.
+    """
+
+    def __init__(self, commands: Commands) -> None:
+        self._commands = commands
+        self._process: Any = None
+        self._end: weakref.finalize[..., Objects] | None = None
+        self._lock = threading.Lock()
+
+    def read(self, name: str, *, max_bytes: int | None = None, ahead: Sequence[str] = ()) -> GitObject | None:
+        """One object; None where there is none of that name.
+
+        `ahead` are ids that will be asked for next: a partial clone that has to fetch this one fetches them with it.
+        """
+        return self.read_all([name], max_bytes=max_bytes, ahead=ahead)[0]
+
+    def read_all(
+        self, names: Iterable[str], *, max_bytes: int | None = None, ahead: Sequence[str] = ()
+    ) -> list[GitObject | None]:
+        """The objects of `names`, in their order; None for each that is not in the repository.
+
+        Raises `HistoryIncomplete` where a partial clone lacks one and its remote does not give it.
+        """
+        names = list(names)
+        found: list[GitObject | None] = []
+        lacking = None
+        with self._lock:
+            while len(found) < len(names):
+                try:
+                    for answer in self._answers(names[len(found) :], max_bytes):
+                        found.append(answer)  # noqa: PERF402 - what came before a stop is kept
+                except _Stopped as stop:
+                    # Git ends at the first object that a partial clone lacks, instead of saying "missing".
+                    if lacking == stop.name or not is_object_id(stop.name):
+                        raise GitError(f"Git stopped while reading {stop.name}", hint=stop.words or None) from stop
+                    lacking = stop.name
+                    self._fetch([name for name in (*names[len(found) :], *ahead) if is_object_id(name)], stop)
+        return found
+
+    def close(self) -> None:
+        """End the process; the next read starts another."""
+        with self._lock:
+            self._stop()
+
+    def _answers(self, names: Sequence[str], max_bytes: int | None) -> Iterator[GitObject | None]:
+        if any("\n" in name for name in names):
+            raise GitError("a line break cannot be part of a Git name")
+        if self._process is None or self._process.poll() is not None:
+            self._process = self._commands.start(["cat-file", "--batch"], has_input=True)
+            # Holding the process apart from this object, it ends in order also where a reference cycle is collected.
+            self._end = weakref.finalize(self, _end, self._process)
+        is_whole = False
+        try:
+            waiting = iter(names)
+            while batch := list(_batch(waiting)):
+                self._ask(batch)
+                for name in batch:
+                    yield self._answer(name, max_bytes)
+            is_whole = True
+        finally:
+            if not is_whole:  # an answer left unread would be taken for the next one's
+                self._stop()
+
+    def _ask(self, names: Sequence[str]) -> None:
+        try:
+            self._process.stdin.write("".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape"))
+            self._process.stdin.flush()
+        except BrokenPipeError:  # reading the answers tells why it ended
+            return
+
+    def _answer(self, name: str, max_bytes: int | None) -> GitObject | None:
+        stdout = self._process.stdout
+        header = stdout.readline()
+        if not header:
+            raise _Stopped(name, self._process.stderr.read().decode("utf-8", "replace").strip())
+        fields = header.split()
+        if len(fields) != 3 or fields[-1] in (b"missing", b"ambiguous") or not fields[-1].isdigit():
+            return None
+        size = int(fields[2])
+        data = None
+        if max_bytes is None or size <= max_bytes:
+            data = stdout.read(size)
+        else:
+            left = size
+            while left > 0:
+                left -= len(stdout.read(min(left, _DRAIN_BYTES))) or left
+        stdout.read(1)
+        return GitObject(name, fields[0].decode(), fields[1].decode(), size, data)
+
+    def _fetch(self, ids: Sequence[str], stop: _Stopped) -> None:
+        """Fetch objects that a partial clone left out; a clone that is whole has stopped for another reason."""
+        promisors = self._commands.run(
+            ["config", "--get-regexp", r"^remote\..*\.promisor$", "true"], check=False
+        ).lines()
+        if not promisors:
+            raise GitError(f"Git stopped while reading {stop.name}", hint=stop.words or None)
+        remote = promisors[0].rsplit(" ", 1)[0].removeprefix("remote.").removesuffix(".promisor")
+        quiet = ("--quiet", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no", "--filter=blob:none")
+        output = self._commands.run(
+            ["-c", "fetch.negotiationAlgorithm=noop", "fetch", *quiet, "--stdin", "--end-of-options", remote],
+            input="".join(f"{id_}\n" for id_ in dict.fromkeys(ids)).encode(),
+            check=False,
+        )
+        if output.status != 0:
+            words = output.stderr.strip().splitlines()
+            raise HistoryIncomplete(
+                f"this partial clone lacks file contents, and {remote} did not give them: {words[0] if words else ''}",
+                hint=f"git fetch --refetch --no-filter {remote}",
+            )
+
+    def _stop(self) -> None:
+        self._process = None
+        if self._end is not None:
+            self._end()
+
+
+def _end(process: Any) -> None:
+    for stream in (process.stdin, process.stdout, process.stderr):
+        try:
+            stream.close()
+        except OSError:  # it has ended already, with requests unread
+            continue
+    process.proc.wait()
+
+
+def _batch(names: Iterator[str]) -> Iterator[str]:
+    """The next few names: many ids, or fewer where they are long paths."""
+    budget = _REQUESTS_AT_ONCE * _REQUEST_BYTES
+    for name in islice(names, _REQUESTS_AT_ONCE):
+        yield name
+        budget -= 4 * len(name)
+        if budget <= 0:
+            return
+
+
+def is_object_id(text: str) -> bool:
+    """Whether `text` is a full object id: 40 (SHA-1) or 64 (SHA-256) lower-case hexadecimal digits."""
+    return len(text) in (40, 64) and not text.strip("0123456789abcdef")

@@ -1,0 +1,144 @@
+"""One repository of Git, seen from one folder of its work tree."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptctl.errors import GitError, RevisionNotFound
+from promptctl.git.commands import Commands, Output, refusal
+from promptctl.git.objects import Objects, is_object_id
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class GitRef:
+    """A reference by its full name (`refs/tags/…`) and the id of the object it names (a tag object stays one)."""
+
+    name: str
+    object: str
+
+
+class Git:
+    """One repository, seen from one folder of its work tree.
+
+    `folder` is that folder, `root` the work tree's, `prefix` the way from root to folder (`""` or `apps/bot/`), `head`
+    the full id of HEAD's commit (None where there is no commit yet). `objects` reads objects by id.
+    """
+
+    def __init__(self, folder: Path, *, is_interactive: bool = False) -> None:
+        self.folder = folder
+        self.root = folder
+        self.prefix = ""
+        self.head: str | None = None
+        self.is_shallow = False
+        self._commands = Commands(folder, is_interactive=is_interactive)
+        self.objects = Objects(self._commands)
+
+    @classmethod
+    def open(cls, folder: Path, *, is_interactive: bool = False) -> Git | None:
+        """The repository whose work tree holds `folder`; None where there is none.
+
+        `is_interactive` allows Git to ask for a password on the terminal. Raises `GitError` where Git is not installed
+        or refuses the repository.
+        """
+        folder = folder.resolve()
+        if not _is_below_repository(folder):
+            return None
+        git = cls(folder, is_interactive=is_interactive)
+        return git if git.look_again() else None
+
+    def look_again(self) -> bool:
+        """Read in one call what every command needs and others may have changed; False outside a work tree."""
+        questions = ("--is-inside-work-tree", "--is-shallow-repository", "--show-toplevel", "--show-prefix", "HEAD")
+        output = self.run(["rev-parse", *questions], check=False)
+        answers = output.lines()
+        if answers[:1] == ["false"]:
+            return False
+        if len(answers) < 4:
+            raise refusal(output)
+        self.is_shallow = answers[1] == "true"
+        self.root, self.prefix = Path(answers[2]), answers[3]
+        head = answers[4] if len(answers) > 4 else ""
+        self.head = head if is_object_id(head) else None
+        return True
+
+    def run(self, args: Sequence[str], *, input: bytes | None = None, check: bool = True) -> Output:  # noqa: A002
+        """Run `git ARGS` in the folder and wait for its end; `input` is what it reads.
+
+        Whatever a user typed must follow `--end-of-options`, stand after a fixed beginning (`refs/…`), or be input.
+        Raises `GitError` with Git's own words on a status other than 0, unless `check` is False.
+        """
+        return self._commands.run(args, input=input, check=check)
+
+    def start(self, args: Sequence[str], *, has_input: bool = False) -> subprocess.Popen[bytes]:
+        """Start `git ARGS` and return the process, its streams as pipes; it is ended when nothing holds it."""
+        return self._commands.start(args, has_input=has_input)
+
+    def refs(self, *prefixes: str) -> list[GitRef]:
+        """The references below each of `prefixes` (`refs/tags/prompt/support`), by name; opens no object."""
+        assert all(prefix.startswith("refs/") for prefix in prefixes)
+        output = self.run(["for-each-ref", "--format=%(objectname) %(refname)", *prefixes])
+        return [GitRef(name, id_) for id_, name in (line.split(" ", 1) for line in output.lines())]
+
+    def commit_of(self, revision: str) -> str:
+        """The full id of the commit that `revision` (anything `git rev-parse` takes) names.
+
+        Raises `RevisionNotFound` where nothing of that name is here, or where it is no commit, and `GitError` where
+        a branch and a tag have that name.
+        """
+        ask = ("rev-parse", "--verify", "--end-of-options")
+        name = revision
+        if revision.startswith(":"):  # `:/words` would take the ending for words to search for
+            name = self.run([*ask, revision], check=False).text
+        output = self.run([*ask, f"{name}^{{commit}}"], check=False)
+        if output.status != 0 or not is_object_id(output.text):
+            raise RevisionNotFound(
+                f"no commit is named {revision!r} in this repository", hint=_candidates(output.stderr)
+            )
+        if output.stderr:  # Git warns where it had to choose
+            self._refuse_ambiguous(revision)
+        return output.text
+
+    def _refuse_ambiguous(self, revision: str) -> None:
+        short = re.split(r"[~^:@]", revision, maxsplit=1)[0]
+        places = [f"refs/{short}", f"refs/tags/{short}", f"refs/heads/{short}", f"refs/remotes/{short}"]
+        names = [ref.name for ref in self.refs(*places) if ref.name in places]
+        if len(names) > 1:
+            raise GitError(f"{short!r} is the name of several things", hint=f"write it in full: {' or '.join(names)}")
+
+    def close(self) -> None:
+        """End the process that reads objects; the next read starts another."""
+        self.objects.close()
+
+
+def init_repository(folder: Path) -> None:
+    """Make a Git repository in `folder`, whose first branch is what the user's configuration says, else main."""
+    commands = Commands(folder)
+    name = commands.run(["config", "init.defaultBranch"], check=False).text
+    commands.run(["init", "--quiet", *([] if name else ["--initial-branch=main"])])
+
+
+def _candidates(words: str) -> str | None:
+    """What Git says of a name that could be several commits; it says nothing of one that is none."""
+    said = [line.partition(": ")[2].strip() for line in words.splitlines() if line.startswith(("error: ", "hint: "))]
+    return "Git says: " + "; ".join(said) if said else None
+
+
+def _is_below_repository(folder: Path) -> bool:
+    """Whether a `.git` stands in `folder` or above it, on the same file system as Git looks.
+
+    Asked before GitPython is imported: a workspace outside Git does not pay for it.
+    """
+    device = folder.stat().st_dev
+    for place in (folder, *folder.parents):
+        if place.stat().st_dev != device:
+            return False
+        if (place / ".git").exists():
+            return True
+    return False

@@ -1,0 +1,143 @@
+"""Every label tag, checked: against its own name, the event before it, the commit it names, and the remote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from promptctl.errors import Problem
+from promptctl.files.names import id_problem
+from promptctl.labels.chains import UNPUSHED, bad_tag, marker, odd_name, read_events
+from promptctl.labels.remote import short
+from promptctl.labels.tags import PREFIX, LabelEvent, parse_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from promptctl.git.repository import Git
+    from promptctl.labels.remote import Remote
+
+# (commit, path relative to the repository's root) -> digest of the prompt there; None where it cannot be loaded.
+DigestOf = Callable[[str, str], str | None]
+
+
+def verify(git: Git, remote: Remote | None = None, digest_of: DigestOf | None = None) -> list[Problem]:
+    """Everything that is wrong with the labels here, in the order of their names; with a remote, also with those there.
+
+    Labels are to be fetched before. Warnings are facts that a person should know and that harm nothing.
+    """
+    refs = git.refs(PREFIX.rstrip("/"), UNPUSHED.rstrip("/"))
+    tags = [ref for ref in refs if ref.name.startswith(PREFIX)]
+    named = [ref for ref in tags if _is_named(ref.name)]
+    problems = [odd_name(ref) for ref in tags if not _is_named(ref.name)]
+    events: list[LabelEvent] = []
+    for found in read_events(git, named):
+        if isinstance(found, Problem):
+            problems.append(found)
+        else:
+            events.append(found)
+    problems += _chains(events, {ref.name: ref.object for ref in named})
+    problems += _targets(git, events, digest_of)
+    problems += _branches(git, events)
+    if remote is not None:
+        here = {ref.name: ref.object for ref in tags}
+        unpushed = {ref.name for ref in refs if ref.name.startswith(UNPUSHED)}
+        problems += _remote(remote.name, here, remote.tags(), events, unpushed)
+    return problems
+
+
+def _is_named(ref: str) -> bool:
+    name = parse_name(ref)
+    return name is not None and id_problem(name.prompt) is None
+
+
+def _chains(events: Sequence[LabelEvent], objects: Mapping[str, str]) -> list[Problem]:
+    """Gaps in the numbers, and events that do not follow the one before."""
+    problems: list[Problem] = []
+    known = set(objects.values())
+    for event in events:
+        tag = short(event.name.ref)
+        if event.n == 1:
+            if event.previous is not None and event.previous not in known:
+                words = f"{tag} follows {event.previous[:12]}, an event that is not here"
+                problems.append(Problem(words, hint="promptctl label fetch", code="label-gap"))
+            continue
+        before = event.name.ref.rpartition("/")[0] + f"/{event.n - 1}"
+        if before not in objects:
+            words = f"{short(before)} is missing, but {tag} is there"
+            problems.append(Problem(words, hint="promptctl label fetch", code="label-gap"))
+        elif objects[before] != event.previous:
+            said = event.previous[:12] if event.previous else "nothing"
+            words = f"it says that it follows {said}, but event {event.n - 1} is {objects[before][:12]}"
+            problems.append(bad_tag(event.name.ref, "label-chain", words))
+    return problems
+
+
+def _targets(git: Git, events: Sequence[LabelEvent], digest_of: DigestOf | None) -> list[Problem]:
+    """Commits that do not hold the prompt, or hold another text than the event recorded."""
+    problems: list[Problem] = []
+    found = git.objects.read_all([f"{event.commit}:{event.path}" for event in events], max_bytes=0)
+    for event, file in zip(events, found, strict=True):
+        tag = short(event.name.ref)
+        if file is None or file.kind != "blob":
+            words = f"{tag} names the commit {event.commit[:12]}, which has no file {event.path}"
+            problems.append(Problem(words, hint=_move_again(event), code="label-path"))
+        elif digest_of is not None and digest_of(event.commit, event.path) != event.digest:
+            words = f"{tag} recorded another text than {event.path} has in the commit {event.commit[:12]}"
+            problems.append(Problem(words, hint=_move_again(event), code="label-digest"))
+    return problems
+
+
+def _branches(git: Git, events: Sequence[LabelEvent]) -> list[Problem]:
+    """Labels whose commit no branch holds any more: the tags alone keep it."""
+    commits = list(dict.fromkeys(event.commit for event in events))
+    asked = "\n".join([*commits, ""]).encode()
+    args = ["rev-list", "--ignore-missing", "--stdin", "--not", "--branches", "--remotes"]
+    lonely = set(git.run(args, input=asked).lines()) if commits else set()
+    last = {(event.prompt, event.label): event for event in sorted(events, key=lambda event: event.n)}
+    return [
+        Problem(
+            f"{event.prompt}@{event.label} names {event.commit[:12]}, which is on no branch that is known here "
+            "(squashed, rewritten or not fetched); its tag keeps it",
+            code="label-off-branch",
+            severity="warning",
+        )
+        for event in last.values()
+        if event.is_live and event.commit in lonely
+    ]
+
+
+def _remote(
+    remote: str, here: Mapping[str, str], there: Mapping[str, str], events: Iterable[LabelEvent], unpushed: set[str]
+) -> list[Problem]:
+    """Where this clone and the remote hold different tags."""
+    followed = {event.previous for event in events}
+    problems: list[Problem] = []
+    for ref in sorted({*here, *there}):
+        if here.get(ref) == there.get(ref):
+            continue
+        tag = short(ref)
+        if ref not in here:
+            words, hint, code = f"{tag} is at {remote}, but not here", "promptctl label fetch", "label-not-here"
+        elif ref not in there and marker(ref) in unpushed:
+            problems.append(Problem(f"{tag} is not pushed yet", hint="promptctl label push", code="label-unpushed",
+                                    severity="warning"))  # fmt: skip
+            continue
+        elif marker(ref) in unpushed:
+            words, hint, code = f"{tag} came too late: {remote} has another", "promptctl label push", "label-lost-race"
+        elif ref not in there:
+            words, code = f"{tag} is here, but {remote} does not have it", "label-lost"
+            hint = f"to restore it: git push {remote} {quote(ref)}"
+        else:
+            words = f"{tag} is {there[ref][:12]} at {remote}, but {here[ref][:12]} here: one of them was replaced"
+            code = "label-differs"
+            hint = f"to restore it: git push --force {remote} {quote(ref)}"
+            if here[ref] not in followed:
+                hint += f"\nto take theirs: git fetch {remote} {quote(f'+{ref}:{ref}')}"
+        problems.append(Problem(words, hint=hint, code=code))
+    return problems
+
+
+def _move_again(event: LabelEvent) -> str:
+    return f"promptctl label set {event.prompt}@{event.label} VERSION"

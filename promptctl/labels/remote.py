@@ -1,0 +1,198 @@
+"""The remote that holds the labels for everyone: fetched from by an explicit refspec, pushed to as a compare-and-swap.
+
+A plain `git fetch` brings only the tags of commits that come along, and keeps silent about a tag that differs here.
+A plain `git push` of event n succeeds without event n-1. So both are said in full, and no message of Git's is matched:
+after a failure, what the remote holds decides.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptctl.errors import GitError, HistoryIncomplete, Problem
+from promptctl.git.commands import refusal
+from promptctl.git.repository import GitRef
+from promptctl.labels.chains import read_events
+from promptctl.labels.tags import PREFIX, TAGS, LabelEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from promptctl.git.commands import Output
+    from promptctl.git.repository import Git
+
+_ALL_LABELS = f"{PREFIX}*:{PREFIX}*"
+_FETCH = ("fetch", "--quiet", "--no-tags", "--no-prune", "--no-prune-tags", "--no-write-fetch-head",
+          "--recurse-submodules=no", "--end-of-options")  # fmt: skip
+_PUSH = ("push", "--porcelain", "--atomic", "--no-follow-tags", "--no-signed", "--recurse-submodules=no")
+# Beside Git's own files, as it is knowledge about this clone: when labels were last fetched from each remote.
+_FETCHED = "promptctl/labels-fetched.json"
+
+
+class RemoteUnreachable(GitError):
+    """The remote gave no answer, or none that it would give to us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A tag that is one object here and another at the remote; the events are None where an object is no event."""
+
+    ref: str
+    here: str
+    there: str
+    event_here: LabelEvent | None = None
+    event_there: LabelEvent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a fetch brought: the references that are new here, and those that differ and were left alone."""
+
+    remote: str
+    added: tuple[str, ...]
+    conflicts: tuple[Conflict, ...]
+
+
+def remote_names(git: Git) -> list[str]:
+    """The names of the remotes that the user configured."""
+    return [name for name in git.run(["remote"]).lines() if name]
+
+
+class Remote:
+    """One configured remote. Raises `GitError` where no remote of that name is configured: an address is none."""
+
+    def __init__(self, git: Git, name: str) -> None:
+        names = remote_names(git)
+        if name not in names:
+            known = f"the remotes here are {', '.join(names)}" if names else "this repository has no remote"
+            raise GitError(f"no remote is named {name!r}; {known}", hint="git remote add NAME ADDRESS")
+        self.name = name
+        self._git = git
+
+    def fetch(self) -> Fetched:
+        """Bring every label of the remote; a tag that differs here is left as it is and reported.
+
+        Raises `RemoteUnreachable`, and `GitError` where a label could not be stored here.
+        """
+        before = {ref.name: ref.object for ref in self._git.refs(PREFIX.rstrip("/"))}
+        output = self._git.run([*_FETCH, self.name, _ALL_LABELS], check=False)
+        after = {ref.name: ref.object for ref in self._git.refs(PREFIX.rstrip("/"))}
+        conflicts: tuple[Conflict, ...] = ()
+        if output.status != 0:
+            there = self.tags()
+            if any(ref not in after for ref in there):
+                error = refusal(output)
+                raise GitError(f"labels of {self.name} could not be stored here: {error.message}", hint=error.hint)
+            differing = [ref for ref, oid in there.items() if after[ref] != oid]
+            conflicts = tuple(self._conflict(ref, after[ref], there[ref]) for ref in differing)
+        _note_fetch(self._git, self.name)
+        return Fetched(self.name, tuple(ref for ref in after if ref not in before), conflicts)
+
+    def tags(self, pattern: str = f"{PREFIX}*") -> dict[str, str]:
+        """The references below `prompt/` that the remote holds now, with the ids of their objects."""
+        listed = self._ask("--refs", "--end-of-options", self.name, pattern)
+        return {ref: oid for ref, oid in listed if ref.startswith(PREFIX)}
+
+    def off_branches(self, commits: Iterable[str]) -> list[str]:
+        """Those of the commits that are on no branch that the remote has now.
+
+        Raises `HistoryIncomplete` where this clone is too shallow to tell.
+        """
+        heads = {oid: ref for ref, oid in self._ask("--heads", "--end-of-options", self.name)}
+        off = [commit for commit in dict.fromkeys(commits) if not self._is_reached(commit, heads)]
+        if not off:
+            return []
+        known = self._git.objects.read_all(list(heads), max_bytes=0)
+        unknown = [ref for ref, found in zip(heads.values(), known, strict=True) if found is None]
+        if unknown:
+            self._git.run([*_FETCH, self.name, *unknown], check=False)
+            off = [commit for commit in off if not self._is_reached(commit, heads)]
+        if off and self._git.is_shallow:
+            raise HistoryIncomplete(
+                f"this clone is too shallow to tell whether {off[0][:12]} is on a branch of {self.name}",
+                hint=f"git fetch --unshallow {self.name}",
+            )
+        return off
+
+    def push(self, new: Sequence[GitRef], after: Sequence[GitRef] = ()) -> Output:
+        """Create references at the remote, all or none, where none of them is there and `after` are as given."""
+        leases = [f"--force-with-lease={ref.name}:{ref.object}" for ref in after]
+        leases += [f"--force-with-lease={ref.name}:" for ref in new]
+        refspecs = [f"{ref.object}:{ref.name}" for ref in (*after, *new)]
+        return self._git.run([*_PUSH, *leases, "--end-of-options", self.name, *refspecs], check=False)
+
+    def event(self, ref: str, oid: str) -> LabelEvent | None:
+        """The event that a tag of the remote records, without storing the tag here; None where it is no event."""
+        if self._git.objects.read(oid, max_bytes=0) is None:
+            self._git.run([*_FETCH, self.name, ref], check=False)
+        found = read_events(self._git, [GitRef(ref, oid)])[0]
+        return None if isinstance(found, Problem) else found
+
+    def _conflict(self, ref: str, here: str, there: str) -> Conflict:
+        event_here = read_events(self._git, [GitRef(ref, here)])[0]
+        return Conflict(
+            ref, here, there, None if isinstance(event_here, Problem) else event_here, self.event(ref, there)
+        )
+
+    def _is_reached(self, commit: str, heads: Iterable[str]) -> bool:
+        asked = "\n".join([commit, *(f"^{head}" for head in heads), ""]).encode()
+        output = self._git.run(["rev-list", "--max-count=1", "--ignore-missing", "--stdin"], input=asked, check=False)
+        return output.status == 0 and not output.stdout
+
+    def _ask(self, *args: str) -> list[tuple[str, str]]:
+        output = self._git.run(["ls-remote", "--quiet", *args], check=False)
+        if output.status != 0:
+            error = refusal(output)
+            raise RemoteUnreachable(f"{self.name} cannot be asked: {error.message}", hint=error.hint)
+        return [(ref, oid) for oid, _, ref in (line.partition("\t") for line in output.lines())]
+
+
+def words_of(output: Output) -> str:
+    """What the remote, or else Git, said when it refused a push, as one line."""
+    lines = [line.strip() for line in output.stderr.splitlines()]
+    said = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
+    refused = [line.split("\t")[-1] for line in output.lines() if line.startswith("!")]
+    fatal = [line.partition(": ")[2] for line in lines if line.startswith(("fatal: ", "error: "))]
+    return "; ".join(dict.fromkeys(part for part in ([*said, *refused] or fatal) if part)) or "no reason was given"
+
+
+def last_fetch(git: Git, remote: str) -> datetime | None:
+    """When labels were last fetched from a remote by promptctl; None where they never were."""
+    seconds = _notes(git).get(remote)
+    return datetime.fromtimestamp(seconds, UTC) if isinstance(seconds, int | float) else None
+
+
+def short(ref: str) -> str:
+    """A tag's reference as people write it: `prompt/support/triage@production/8`."""
+    return ref.removeprefix(TAGS)
+
+
+def _note_fetch(git: Git, remote: str) -> None:
+    path = _notes_path(git)
+    notes = _notes(git) | {remote: int(time.time())}
+    part = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(notes) + "\n", "utf-8")
+        part.replace(path)
+    except OSError:
+        # A repository that may only be read: labels then count as never fetched, and are fetched again.
+        part.unlink(missing_ok=True)
+
+
+def _notes(git: Git) -> dict[str, int]:
+    try:
+        notes = json.loads(_notes_path(git).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return notes if isinstance(notes, dict) else {}
+
+
+def _notes_path(git: Git) -> Path:
+    return Path(git.folder, git.run(["rev-parse", "--git-common-dir"]).text, _FETCHED)

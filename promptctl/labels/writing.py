@@ -1,0 +1,173 @@
+"""One more event at the end of a label's chain: the one place where tags of labels are made."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from promptctl.errors import GitError, LabelRefused
+from promptctl.git.commands import refusal
+from promptctl.git.repository import GitRef
+from promptctl.labels.chains import marker, read_events
+from promptctl.labels.remote import RemoteUnreachable, short, words_of
+from promptctl.labels.tags import Action, LabelEvent, tag_bytes, tagger_actor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from promptctl.git.commands import Output
+    from promptctl.git.repository import Git
+    from promptctl.labels.chains import LabelState
+    from promptctl.labels.remote import Remote
+    from promptctl.labels.tags import Candidate
+
+# Stands in a draft for what the tag object itself will say.
+_NO_DATE = datetime.fromtimestamp(0, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An event to be: `path` is relative to the repository's root; reason and evaluation are single lines."""
+
+    action: Action
+    target: Candidate
+    path: str
+    reason: str = ""
+    evaluation: str = ""
+
+
+def append(
+    git: Git, remote: Remote | None, before: LabelState | None, label: str, draft: Draft
+) -> tuple[LabelEvent, str | None]:
+    """Make the event that follows `before`; returns it, and a note where the remote has it but this clone does not.
+
+    Raises `LabelRefused` where another event came first, or where the remote or this repository does not take it;
+    no reference has changed then.
+    """
+    tag = _write_tag(git, before, label, draft)
+    event = read_events(git, [tag])[0]
+    assert isinstance(event, LabelEvent), event
+    if remote is None:
+        _create_here(git, event, [tag, GitRef(marker(tag.name), tag.object)])
+        return event, None
+    # Tried before the remote is asked: a lock or a clashing name must not be found out after it has taken the event.
+    rehearsal = update_refs(git, ["start", f"create {tag.name} {tag.object}", "prepare", "abort"])
+    if rehearsal.status != 0:
+        raise _not_created(git, event, rehearsal)
+    _create_there(remote, event, before)
+    created = update_refs(git, [f"create {tag.name} {tag.object}"])
+    if created.status != 0 and _object_of(git, tag.name) != tag.object:
+        return event, f"{remote.name} has the move, but it could not be stored here: run promptctl label fetch"
+    return event, None
+
+
+def identity(git: Git) -> str:
+    """Git's identity line of whoever runs this, with the date; raises `LabelRefused` where Git knows none."""
+    output = git.run(["var", "GIT_COMMITTER_IDENT"], check=False)
+    if output.status != 0:
+        raise LabelRefused(
+            f"a label's move is signed with a name, and Git knows none: {refusal(output).message}",
+            hint='git config user.name "NAME" && git config user.email ADDRESS',
+        )
+    return output.text
+
+
+def _write_tag(git: Git, before: LabelState | None, label: str, draft: Draft) -> GitRef:
+    prompt = draft.target.prompt
+    # After a rename a new chain begins, built on the last event under the earlier id.
+    n = before.n + 1 if before is not None and before.event.prompt == prompt else 1
+    tagger = identity(git)
+    event = LabelEvent(
+        prompt=prompt,
+        label=label,
+        n=n,
+        action=draft.action,
+        version=draft.target.version,
+        digest=draft.target.digest,
+        commit=draft.target.commit,
+        path=draft.path,
+        actor=tagger_actor(tagger),
+        date=_NO_DATE,
+        reason=draft.reason,
+        evaluation=draft.evaluation,
+        previous=before.oid if before is not None else None,
+        oid="",
+    )
+    return GitRef(event.name.ref, git.run(["mktag"], input=tag_bytes(event, tagger)).text)
+
+
+def _create_here(git: Git, event: LabelEvent, refs: Sequence[GitRef]) -> None:
+    created = update_refs(git, [f"create {ref.name} {ref.object}" for ref in refs])
+    if created.status != 0 and _object_of(git, event.name.ref) != event.oid:
+        raise _not_created(git, event, created)
+
+
+def _create_there(remote: Remote, event: LabelEvent, before: LabelState | None) -> None:
+    """Push an event; after a failure, what the remote holds says whether it was taken and only the answer was lost."""
+    tag = GitRef(event.name.ref, event.oid)
+    after = [GitRef(before.event.name.ref, before.oid)] if before is not None else []
+    output = remote.push([tag], after)
+    if output.status == 0:
+        return
+    try:
+        there = remote.tags()
+    except RemoteUnreachable as error:
+        raise LabelRefused(
+            f"{remote.name} broke off, and whether it took {event.name} is not known; nothing was changed here",
+            hint="promptctl label fetch tells, as soon as it can be reached",
+        ) from error
+    if there.get(tag.name) == tag.object:
+        return
+    if tag.name in there:
+        won = remote.event(tag.name, there[tag.name])
+        with suppress(GitError):  # the refusal that follows is what matters
+            remote.fetch()
+        raise lost(event, won)
+    for ref in after:
+        if there.get(ref.name) != ref.object:
+            state = "has another object under" if ref.name in there else "has lost"
+            raise LabelRefused(
+                f"{event.prompt}@{event.label} was not moved: {remote.name} {state} the tag {short(ref.name)}",
+                hint="promptctl label verify",
+            )
+    raise LabelRefused(
+        f"{event.prompt}@{event.label} was not moved: {remote.name} refused: {words_of(output)}",
+        hint="nothing was changed here or there",
+    )
+
+
+def lost(event: LabelEvent, won: LabelEvent | None) -> LabelRefused:
+    """The refusal of a move that came second, with what came first."""
+    chain = f"{event.prompt}@{event.label}"
+    if won is None:
+        first = "another tag took its place"
+    elif won.is_live:
+        first = f"{won.actor} moved it to {won.version} first" + (f": {won.reason}" if won.reason else "")
+    else:
+        first = f"{won.actor} removed it first" + (f": {won.reason}" if won.reason else "")
+    return LabelRefused(
+        f"{chain} was not moved to {event.version}: {first}",
+        hint=f"promptctl label log {chain}, and move it again if that still holds",
+    )
+
+
+def _not_created(git: Git, event: LabelEvent, output: Output) -> LabelRefused:
+    """Why a tag could not be made here: another event took its place, or Git's own words."""
+    first = _object_of(git, event.name.ref)
+    if first is not None:
+        won = read_events(git, [GitRef(event.name.ref, first)])[0]
+        return lost(event, won if isinstance(won, LabelEvent) else None)
+    error = refusal(output)
+    return LabelRefused(f"{event.prompt}@{event.label} was not moved: {error.message}", hint=error.hint)
+
+
+def _object_of(git: Git, ref: str) -> str | None:
+    return next((found.object for found in git.refs(ref) if found.name == ref), None)
+
+
+def update_refs(git: Git, commands: Sequence[str]) -> Output:
+    """Change references by the commands of `git update-ref --stdin`, in one transaction: all of them or none."""
+    asked = "".join(f"{command}\n" for command in commands).encode()
+    return git.run(["update-ref", "--no-deref", "--stdin"], input=asked, check=False)

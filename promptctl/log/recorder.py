@@ -1,0 +1,39 @@
+"""Records each attempt in the workspace's log, by the workspace's rules, and never loses a paid answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from promptctl.formats.settings_file import Settings
+from promptctl.log.records import Content, Execution
+from promptctl.log.sqlite.recovery import append_or_keep
+from promptctl.log.sqlite.store import Entry, Log
+
+
+class LogRecorder:
+    """Writes to one log. What a call asks for wins over the workspace's rules; `off` still keeps the totals.
+
+    A log that cannot be written is told to `on_warning` and the record is kept where the next open takes it in.
+    """
+
+    def __init__(self, log: Log, settings: Settings, on_warning: Callable[[str], None]) -> None:
+        self._log = log
+        self._settings = settings
+        self._on_warning = on_warning
+
+    async def save(self, execution: Execution, content: Content | None) -> None:
+        """Record one attempt, durably, without holding up the event loop."""
+        await asyncio.to_thread(self.save_now, execution, content)
+
+    def save_now(self, execution: Execution, content: Content | None) -> None:
+        """Record one attempt, durably, before returning."""
+        entry = Entry(execution, content or self.content_for(execution.prompt))
+        warning = append_or_keep(self._log, [entry])
+        if warning is not None:
+            self._on_warning(str(warning))
+
+    def content_for(self, prompt_id: str) -> Content:
+        """What the workspace's rules keep of this prompt's calls."""
+        rule = self._settings.log_rule(prompt_id)
+        return rule.content if rule.is_active else "off"

@@ -1,0 +1,232 @@
+"""Opens the log's file, and creates it so that nobody ever sees half of one.
+
+A new log is built in a file beside its place, with mode 0600 from its first byte, its tables made and WAL switched on,
+and then linked into place in one step. So parallel first starts cannot meet in the middle: SQLite's
+own switch to WAL can fail with "locked" then, whatever the busy timeout.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from promptctl.log.ids import new_id
+from promptctl.log.sqlite.failures import LogFailure
+from promptctl.log.sqlite.schema import NEWEST, OLDEST_SQLITE, migrate, schema_version
+
+FILE_MODE = 0o600
+FOLDER_MODE = 0o700
+SIDE_FILES = ("-wal", "-shm")
+
+_WAL_PAGES = 4_000  # merged at 16 MiB: a fifth faster for batches than SQLite's usual 4
+_WAL_KEPT_BYTES = 16 * 1024 * 1024
+_DRAFT = ".new"
+_POLL_S = 0.01
+_MOST_TRIES = 5
+
+Identity = tuple[int, int]
+
+
+class Opened(NamedTuple):
+    """A connection for writing, and which file it has open: the path may be given to another one meanwhile."""
+
+    connection: sqlite3.Connection
+    path: Path
+    identity: Identity
+
+    def is_current(self) -> bool:
+        """Whether the path still leads to the file that the connection has open."""
+        return identity_of(self.path) == self.identity
+
+
+def identity_of(path: Path) -> Identity | None:
+    """Device and inode of the file at that path; None where there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - asked after every write, and half the cost of Path.stat
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def open_for_writing(path: Path, timeout_s: float, synchronous: str = "NORMAL") -> Opened:
+    """Open the log, creating or migrating it where need be.
+
+    Raises `LogFailure` for a newer or a foreign database, and `sqlite3.Error` or `OSError` for everything else.
+    """
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise LogFailure(
+            f"the log needs SQLite 3.37 or newer; this Python has {sqlite3.sqlite_version}",
+            reason="unusable",
+            hint="use a Python built with a newer SQLite",
+        )
+    for _ in range(_MOST_TRIES):
+        before = identity_of(path)
+        if before is None:
+            _create(path, timeout_s)
+            continue
+        connection = _connect(path, timeout_s)
+        try:
+            if identity_of(path) == before:  # else it was replaced between the two looks: open the new one
+                _prepare(connection, path, timeout_s, synchronous)
+                return Opened(connection, path, before)
+        except BaseException:
+            connection.close()
+            raise
+        connection.close()
+    raise LogFailure(f"the log {path} cannot be created", reason="unusable", hint="if it is a link, see where it leads")
+
+
+def open_for_reading(path: Path, timeout_s: float) -> sqlite3.Connection:
+    """A connection that can only read; to an empty log where there is no file yet.
+
+    An older schema is brought up to date first, as the queries are written for this program's. In a folder that cannot
+    be written, a log that is up to date can still be read.
+    """
+    if identity_of(path) is None:
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        migrate(connection, path)
+        return connection
+    connection = _connect(path, timeout_s)
+    try:
+        try:
+            version = schema_version(connection)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+                raise
+            connection.close()
+            connection = _connect_unchanging(path)
+            version = schema_version(connection)
+        if version < NEWEST:
+            connection.close()
+            open_for_writing(path, timeout_s).connection.close()
+            connection = _connect(path, timeout_s)
+        connection.execute("PRAGMA query_only = ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def folder_lock(folder: Path, timeout_s: float) -> Iterator[None]:
+    """Holds the lock under which the log's file is created or moved away; one process at a time.
+
+    Raises `LogFailure` when it is not to be had in time. A file system without locks goes without: creation is
+    still atomic there.
+    """
+    descriptor = os.open(folder / "log.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+    deadline = time.monotonic() + timeout_s
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise LogFailure(f"another process holds {folder / 'log.lock'}", reason="locked") from None
+                time.sleep(_POLL_S)
+                continue
+            except OSError:
+                pass
+            break
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _create(path: Path, timeout_s: float) -> None:
+    path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    with folder_lock(path.parent, timeout_s):
+        if identity_of(path) is not None:
+            return
+        for suffix in SIDE_FILES:  # left by a log that was deleted alone; they belong to no file to come
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
+        for draft in path.parent.glob(f"{path.name}.*{_DRAFT}*"):  # of a process that was killed right here
+            draft.unlink(missing_ok=True)
+        draft = path.with_name(f"{path.name}.{new_id()}{_DRAFT}")
+        try:
+            _build(draft)
+            _put_in_place(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+        sync_folder(path.parent)
+
+
+def _build(draft: Path) -> None:
+    os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
+    connection = sqlite3.connect(draft, isolation_level=None)
+    try:
+        connection.execute("PRAGMA synchronous = OFF")  # synced once, whole, before anybody can see it
+        migrate(connection, draft)
+        connection.execute("PRAGMA journal_mode = WAL")
+    finally:
+        connection.close()
+    descriptor = os.open(draft, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _put_in_place(draft: Path, path: Path) -> None:
+    try:
+        path.hardlink_to(draft)  # unlike a rename it can never replace a log that is there
+    except FileExistsError:
+        return
+    except OSError:  # a file system without hard links
+        draft.rename(path)
+
+
+def _connect(path: Path, timeout_s: float, query: str = "mode=rw") -> sqlite3.Connection:
+    name = str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return sqlite3.connect(
+        f"file:{name}?{query}", uri=True, timeout=timeout_s, isolation_level=None, check_same_thread=False
+    )
+
+
+def _connect_unchanging(path: Path) -> sqlite3.Connection:
+    """For a folder that cannot be written: SQLite then wants to be told that nobody changes the file."""
+    wal = Path(f"{path}-wal")
+    if wal.exists() and wal.stat().st_size:
+        raise LogFailure(
+            f"the log {path} has records that were not yet merged into it, and {path.parent} cannot be written",
+            reason="read-only",
+            hint=f"make {path.parent} writable once, or copy log.db and log.db-wal to a folder that is",
+        )
+    return _connect(path, 0, "mode=ro&immutable=1")
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, timeout_s: float, synchronous: str) -> None:
+    connection.execute(f"PRAGMA synchronous = {synchronous}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+    connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
+    connection.execute("PRAGMA secure_delete = ON")  # what latest_calls or pruning replaces must not stay on disk
+    migrate(connection, path)
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        _switch_to_wal(connection, timeout_s)
+
+
+def _switch_to_wal(connection: sqlite3.Connection, timeout_s: float) -> None:
+    """For a log that was restored from a backup or a dump; SQLite does not wait for others here, so we do."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        with suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        if time.monotonic() > deadline:
+            return  # it works without WAL too, only slower
+        time.sleep(_POLL_S)

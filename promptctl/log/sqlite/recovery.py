@@ -1,0 +1,165 @@
+"""Keeps a paid answer's record when the database will not take it, and puts a damaged database aside."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptctl.log.records import Entry
+from promptctl.log.sqlite.batch import Batch, read_lines
+from promptctl.log.sqlite.failures import LogFailure, Reason, translated
+from promptctl.log.sqlite.opening import SIDE_FILES, Identity, folder_lock, identity_of, sync_folder
+from promptctl.log.sqlite.unsaved import Unsaved
+from promptctl.log.times import utc_now
+
+if TYPE_CHECKING:
+    from promptctl.log.results import ResultRow
+    from promptctl.log.sqlite.store import Log
+
+
+@dataclass(frozen=True, slots=True)
+class LogWarning:
+    """What happened to records that the log did not simply take. `kept_in` is the file that holds them now, if any.
+
+    With `has_new_log` a damaged log was put aside and a new one begun, which has taken them.
+    """
+
+    message: str
+    reason: Reason
+    kept_in: Path | None = None
+    hint: str | None = None
+    has_new_log: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+def append_or_keep(log: Log, entries: Iterable[Entry], results: Iterable[ResultRow] = ()) -> LogWarning | None:
+    """Append to the log; what it does not take is kept in a file that the next open takes in. Never raises.
+
+    None when the log took everything as it should. A damaged log is moved aside and a new one begun.
+    """
+    batch = Batch(entries, results, log.redactor)
+    try:
+        log.write(batch.write)
+    except LogFailure as failure:
+        if failure.reason == "corrupt":
+            return _begin_anew(log, batch, failure)
+        if failure.reason == "locked":
+            log.grow_impatient()
+        return _keep(log, batch, failure)
+    return None
+
+
+def take_in(log: Log, unsaved: Unsaved) -> None:
+    """Append what was kept in files, and remove them. Each file is taken in once, even by many processes at once.
+
+    A file that cannot be read back is renamed, so that it is not tried again and again, and stays for a person.
+    """
+    for path in unsaved.files():
+        try:
+            entries, results = read_lines(path.read_text(encoding="utf-8").splitlines())
+            _take_in_file(log, path, Batch(entries, results, log.redactor))
+        except FileNotFoundError:
+            continue  # another process was quicker
+        except (ValueError, KeyError, TypeError):
+            _reject(path)
+        except LogFailure as failure:
+            if failure.reason != "refused":
+                return  # the files stay for a better moment
+            _reject(path)
+        except (sqlite3.Error, OSError):
+            return
+
+
+def quarantine(path: Path, damaged: Identity, timeout_s: float) -> Path | None:
+    """Move a damaged database aside, with its side files, and give its new path.
+
+    None when the path no longer leads to that very file: another process was quicker. Processes that still have the
+    file open notice after their next write that the path leads elsewhere, and write again there.
+    """
+    with translated(path), folder_lock(path.parent, timeout_s):
+        if identity_of(path) != damaged:
+            return None
+        stamp = utc_now().replace("-", "").replace(":", "").replace(".", "")
+        aside = path.with_name(f"{path.stem}.damaged-{stamp}{path.suffix}")
+        path.rename(aside)
+        for suffix in SIDE_FILES:
+            with suppress(FileNotFoundError):
+                Path(f"{path}{suffix}").rename(f"{aside}{suffix}")
+        sync_folder(path.parent)
+        return aside
+
+
+def _begin_anew(log: Log, batch: Batch, failure: LogFailure) -> LogWarning | None:
+    try:
+        damaged = identity_of(log.path)
+        log.close()
+        if _is_fine_after_all(log, batch):
+            return None
+        aside = quarantine(log.path, damaged, log.busy_timeout_s) if damaged else None
+        log.write(batch.write)
+    except LogFailure as second:
+        return _keep(log, batch, second)
+    except (sqlite3.Error, OSError):
+        return _keep(log, batch, failure)
+    if aside is None:
+        return None
+    return LogWarning(
+        f"the log was damaged; it is now {aside}, and a new log was begun",
+        "corrupt",
+        hint=f"earlier records may be saved from it with: sqlite3 {aside} .recover",
+        has_new_log=True,
+    )
+
+
+def _is_fine_after_all(log: Log, batch: Batch) -> bool:
+    """Try once more on a fresh connection: only damage that is still there is a reason to move the file."""
+    try:
+        log.write(batch.write)
+    except LogFailure as failure:
+        log.close()
+        if failure.reason != "corrupt":
+            raise
+        return False
+    return True
+
+
+def _keep(log: Log, batch: Batch, failure: LogFailure) -> LogWarning:
+    with suppress(sqlite3.Error):
+        log.close()
+    try:
+        path = Unsaved(log.path, log.spare_folder).keep(batch.lines())
+    except OSError as error:
+        return LogWarning(
+            f"{failure.message}; nor could the record be kept in a file ({error}): it is lost",
+            failure.reason,
+            hint=failure.hint,
+        )
+    return LogWarning(
+        f"{failure.message}; the record is kept in {path} until the log can be written again",
+        failure.reason,
+        path,
+        hint=failure.hint,
+    )
+
+
+def _reject(path: Path) -> None:
+    with suppress(OSError):
+        path.rename(path.with_suffix(".rejected"))
+
+
+def _take_in_file(log: Log, path: Path, batch: Batch) -> None:
+    def write(connection: sqlite3.Connection) -> None:
+        inserted = connection.execute(
+            "INSERT INTO taken_in (name, taken_at) VALUES (?, ?) ON CONFLICT DO NOTHING", (path.name, utc_now())
+        )
+        if inserted.rowcount == 1:
+            batch.write(connection)
+
+    log.write(write)
+    path.unlink(missing_ok=True)

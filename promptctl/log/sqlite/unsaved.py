@@ -1,0 +1,87 @@
+"""Files of records that the database did not take, beside it or, failing that, in the user's temporary folder."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from promptctl.log.ids import new_id
+from promptctl.log.sqlite.opening import FILE_MODE, FOLDER_MODE, sync_folder
+
+FOLDER = "unsaved"
+_SUFFIX = ".jsonl"
+
+
+class Unsaved:
+    """The unsaved records of one log, in files that are written whole or not at all.
+
+    `spare` is the folder to fall back to; by default one of this user's alone in the system's temporary folder.
+    """
+
+    def __init__(self, log_path: Path, spare: Path | None = None) -> None:
+        self._log_path = log_path
+        self._spare = spare
+
+    def is_there(self) -> bool:
+        """Whether there is a folder that may hold unsaved records."""
+        return any(_is_own_folder(folder) for folder in self._folders())
+
+    def keep(self, lines: Iterable[str]) -> Path:
+        """Write lines to a new file, durably, with mode 0600, and give its path.
+
+        Raises `OSError` where neither folder can be written.
+        """
+        near, spare = self._folders()
+        text = "".join(line + "\n" for line in lines)
+        try:
+            return _write(near, text)
+        except OSError:
+            return _write(spare, text)
+
+    def files(self) -> Iterator[Path]:
+        """Every file of unsaved records, the oldest first in each folder."""
+        for folder in self._folders():
+            if _is_own_folder(folder):
+                yield from sorted(path for path in folder.iterdir() if path.suffix == _SUFFIX)
+
+    def _folders(self) -> tuple[Path, Path]:
+        return self._log_path.parent / FOLDER, self._spare or _default_spare(self._log_path)
+
+
+def _default_spare(log_path: Path) -> Path:
+    import hashlib
+    import tempfile
+
+    name = hashlib.sha256(os.fsencode(log_path.absolute())).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"promptctl-{os.getuid()}-{name}"
+
+
+def _write(folder: Path, text: str) -> Path:
+    folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    if not _is_own_folder(folder):
+        raise PermissionError(f"{folder} belongs to somebody else")
+    path = folder / f"{new_id()}{_SUFFIX}"
+    draft = path.with_suffix(".part")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
+        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:  # noqa: PTH123 - of a descriptor
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+    sync_folder(folder)
+    return path
+
+
+def _is_own_folder(folder: Path) -> bool:
+    """Whether it is a real folder of this user's: in a temporary folder others could have put theirs, or a link."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()

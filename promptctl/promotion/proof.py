@@ -1,0 +1,156 @@
+"""The evaluation in the log that proves a version good enough for a label."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptctl.datasets.dataset import Dataset
+from promptctl.datasets.finding import tested_prompts
+from promptctl.errors import WorkspaceError
+from promptctl.evaluations.outcomes import case_results
+from promptctl.files.names import DATASETS, SETTINGS, resolve_path
+from promptctl.files.tree import Tree
+from promptctl.log.results import EvaluationRow
+from promptctl.log.sqlite.evaluations import evaluations, results
+from promptctl.log.sqlite.store import Log
+from promptctl.promotion.rules import Proof
+from promptctl.prompts.prompt import Prompt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What must have been evaluated: a prompt at a version, with the model and parameters that would run."""
+
+    prompt: Prompt
+    model: str | None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Trees:
+    """Where datasets are read from: what counts is as they are `committed`; `here` is what an evaluation reads now."""
+
+    committed: Tree
+    here: Tree
+
+
+def find_proof(log: Log, trees: Trees, subject: Subject, dataset: str | None) -> Proof:
+    """What proves the version, or what is missing.
+
+    On `dataset`, or on every committed dataset that tests the prompt, the last evaluation of the version's digest must
+    have passed. It counts where it covered all cases as they are committed, with the version's own model and
+    parameters and judge, and asked no less than the dataset's `min_pass` and `must_pass`, and of each case to pass at
+    every repeat. `dataset` is a path as `promptctl.yaml` names it, below `datasets/`.
+    """
+    if dataset:
+        wanted = [resolve_path(dataset, SETTINGS, DATASETS)]
+    else:
+        wanted = tested_prompts(trees.committed).get(subject.prompt.id, [])
+    rows = evaluations(log, digest=subject.prompt.digest)
+    if not wanted:
+        new = tested_prompts(trees.here).get(subject.prompt.id, [])
+        return (
+            _uncommitted(new, "no dataset that tests it is committed") if new else Proof(missing="no dataset tests it")
+        )
+    lines = []
+    for path in wanted:
+        on = "" if dataset else f" on {path}"
+        opened, here = _open(trees.committed, path, subject.prompt), _open(trees.here, path, subject.prompt)
+        if opened is None and here is None:
+            return Proof(missing=f"{path} is missing or wrong: promptctl validate")
+        row = _last(log, rows, opened, subject) if opened is not None else None
+        if row is None and opened is not None and here is None:
+            return _unusable_here(trees.here, path)
+        if row is None and _asks(opened) != _asks(here):
+            return _uncommitted([path], f"{path} is not here as it is committed")
+        if row is None:
+            return Proof(missing=f"none is known here{on}")
+        if row.totals.get("verdict") != "passed":
+            return Proof(missing=f"in the last one{on} ({row.id[-8:]}) {row.totals.get('reason')}")
+        lines.append(_line(row))
+    return Proof("; ".join(lines))
+
+
+def _uncommitted(paths: list[str], missing: str) -> Proof:
+    named = shlex.join(paths)
+    hint = f"commit the dataset first: git add {named} && git commit -m 'Change the dataset' -- {named}"
+    return Proof(missing=missing, hint=hint)
+
+
+def _unusable_here(tree: Tree, path: str) -> Proof:
+    """What to do where the committed dataset is sound: committing what is here would lose it."""
+    try:
+        tree.read(path)
+    except FileNotFoundError:
+        restore = f"git restore --staged --worktree -- {shlex.quote(path)}"
+        return Proof(missing=f"{path} is committed and missing here", hint=restore)
+    except WorkspaceError as error:
+        return Proof(missing=f"{path} cannot be read here: {error.message}", hint=error.hint or "promptctl validate")
+    return Proof(missing=f"{path} is wrong here, and not as it is committed", hint="promptctl validate")
+
+
+def _asks(dataset: Dataset | None) -> object:
+    """What is equal where a dataset asks the same of a prompt."""
+    if dataset is None:
+        return None
+    return dataset.digest, dataset.header.min_pass, _must_pass(dataset)
+
+
+def _must_pass(dataset: Dataset) -> frozenset[str]:
+    return frozenset(case.id for case in dataset.cases() if case.must_pass)
+
+
+def _open(tree: Tree, path: str, prompt: Prompt) -> Dataset | None:
+    """The dataset, counted; None where it is wrong, or there is none: then nothing can have passed on it."""
+    try:
+        dataset = (
+            Dataset.of_prompt(prompt, tree) if path == prompt.path else Dataset.open(tree, path, is_read_only=True)
+        )
+    except (FileNotFoundError, WorkspaceError):
+        return None
+    if dataset is None or any(problem.severity == "error" for problem in dataset.check(prompt)):
+        return None
+    return dataset
+
+
+def _last(log: Log, rows: list[EvaluationRow], dataset: Dataset, subject: Subject) -> EvaluationRow | None:
+    """The newest whole evaluation on a dataset."""
+    asked = _must_pass(dataset)
+    return next((row for row in rows if _counts(row, dataset, subject) and _asked_all(log, row, asked)), None)
+
+
+def _asked_all(log: Log, row: EvaluationRow, case_ids: frozenset[str]) -> bool:
+    """Whether the evaluation asked of all these cases that they must pass; no digest tells."""
+    asked = (
+        {case.outcome.case_id for case in case_results(results(log, row.id)) if case.must_pass} if case_ids else set()
+    )
+    return case_ids <= asked
+
+
+def _counts(row: EvaluationRow, dataset: Dataset, subject: Subject) -> bool:
+    spec = row.spec
+    return (
+        row.status == "finished"
+        and row.model == subject.model
+        and spec.get("dataset") == dataset.header.path
+        and spec.get("dataset_digest") == dataset.digest
+        and not any(spec.get(part) for part in ("ids", "tags", "sample", "first", "rerun_of", "left_out", "judge"))
+        and (spec.get("at_least") or spec.get("repeats", 1)) >= spec.get("repeats", 1)
+        and spec.get("min_pass", 1.0) >= dataset.header.min_pass
+        and dict(spec.get("parameters", {})) == {**subject.parameters, **subject.prompt.parameters}
+    )
+
+
+def _line(row: EvaluationRow) -> str:
+    totals = row.totals
+    line = f"{row.id} passed {totals.get('passed')} of {totals.get('cases')} on {row.spec.get('dataset')}"
+    return f"{line} (recorded replies)" if _is_recorded(row) else line
+
+
+def _is_recorded(row: EvaluationRow) -> bool:
+    """Whether any reply was read from a file that anybody could have written, rather than given by a model."""
+    sources = row.totals.get("reply_sources", {})
+    return bool(row.spec.get("is_replayed") or sources.keys() & {"replay", "recorded", "dataset"})

@@ -1,0 +1,144 @@
+"""What a label may be called, and what `promptctl.yaml` asks of a version before the label may move to it.
+
+These rules hold for whoever uses promptctl; rules for tags at the Git server make them binding for everyone.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from promptctl.errors import LabelRefused, Problem, UsageError
+from promptctl.files.names import nearest
+from promptctl.formats.settings_file import LabelRule
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from promptctl.formats.settings_file import LabelSettings
+    from promptctl.git.repository import Git
+    from promptctl.labels.chains import LabelState
+    from promptctl.labels.tags import Candidate
+
+_NAME = re.compile(r"[a-z][a-z0-9-]*\Z")
+_LIKE_A_VERSION = re.compile(r"v[0-9]")
+_LIKE_A_COMMIT = re.compile(r"[0-9a-f]+\Z")
+# A key of `labels:` in promptctl.yaml that names no label.
+_RESERVED = ("remote",)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The passing evaluations of a version, named in one line; empty where there are none, and `missing` says why.
+
+    `hint` is what to do then, where that is not to evaluate the version.
+    """
+
+    line: str = ""
+    missing: str = "none is known here"
+    hint: str | None = None
+
+
+# (prompt id, digest, dataset or None) -> what proves that version.
+FindEvaluation = Callable[[str, str, str | None], Proof]
+
+
+def check_name(label: str) -> None:
+    """Raise `UsageError` where this can be no label: it would be taken for a version, a commit or a setting."""
+    if not _NAME.match(label):
+        why = "a label is made of lower-case letters, digits and `-`, and begins with a letter"
+    elif _LIKE_A_VERSION.match(label):
+        why = "it would be taken for a version number"
+    elif _LIKE_A_COMMIT.match(label):
+        why = "it would be taken for a commit: it has only the digits and letters of hexadecimal numbers"
+    elif label in _RESERVED:
+        why = "it is a setting of its own in promptctl.yaml"
+    else:
+        return
+    raise UsageError(f"{label!r} cannot be a label: {why}", hint="a label is a name such as production or staging")
+
+
+def check_is_no_branch(git: Git, label: str) -> None:
+    """Raise `LabelRefused` where a branch, here or of a remote, has the name that a new label is to get.
+
+    A label that exists keeps its name, whatever branch is created later.
+    """
+    heads = [ref.name for ref in git.refs("refs/heads", "refs/remotes")]
+    named = [name for name in heads if name == f"refs/heads/{label}" or _below_remote(name) == label]
+    if named:
+        raise LabelRefused(
+            f"{label!r} cannot become a label: it is the name of the branch {named[0]}",
+            hint="choose another name; a label of that name would hide the branch",
+        )
+
+
+def _below_remote(ref: str) -> str:
+    return ref.removeprefix("refs/remotes/").partition("/")[2] if ref.startswith("refs/remotes/") else ""
+
+
+def check_is_allowed(settings: LabelSettings, label: str) -> None:
+    """Raise `LabelRefused` where promptctl.yaml names labels, but not this one."""
+    if not settings.rules or label in settings.rules:
+        return
+    near = nearest(label, settings.rules)
+    raise LabelRefused(
+        f"the label {label!r} is not among those that promptctl.yaml allows: {', '.join(settings.rules)}",
+        hint=f"did you mean {near[0]}?" if near else f"add it to `labels:` in promptctl.yaml:  {label}: {{}}",
+    )
+
+
+def rule_of(settings: LabelSettings, label: str) -> LabelRule:
+    """The rule of a label; one that asks nothing where none is written."""
+    return settings.rules.get(label, LabelRule())
+
+
+def reason_problems(rule: LabelRule, label: str, reason: str) -> list[Problem]:
+    """What `reason: required` has against a move."""
+    if rule.reason != "required" or reason:
+        return []
+    return [Problem(f"a move of {label} needs a reason", hint='say why with --reason "…"', code="reason-required")]
+
+
+def after_problems(rule: LabelRule, label: str, candidate: Candidate, earlier: LabelState | None) -> list[Problem]:
+    """What `after: staging` has against a move: staging, which stands at `earlier`, must name the same digest."""
+    if rule.after is None or (earlier is not None and earlier.is_live and earlier.digest == candidate.digest):
+        return []
+    has = f"names {earlier.version}" if earlier is not None and earlier.is_live else "names nothing"
+    return [
+        Problem(
+            f"{label} comes after {rule.after}, but {candidate.prompt}@{rule.after} {has}, not {candidate.version}",
+            hint=f"promptctl label set {candidate.prompt}@{rule.after} {candidate.commit[:12]}",
+            code="after-required",
+        )
+    ]
+
+
+def evaluation_problems(
+    rule: LabelRule, label: str, candidate: Candidate, find: FindEvaluation | None
+) -> tuple[str, list[Problem]]:
+    """The passing evaluation that `evaluation: passed` asks for, and what the rule has against a move without one."""
+    if rule.evaluation != "passed":
+        return "", []
+    found = find(candidate.prompt, candidate.digest, rule.dataset) if find is not None else Proof()
+    if found.line:
+        return found.line, []
+    on = f" on {rule.dataset}" if rule.dataset else ""
+    dataset = f" --dataset {shlex.quote(rule.dataset)}" if rule.dataset else ""
+    problem = Problem(
+        f"{label} needs a passing evaluation of {candidate.version}{on}, and {found.missing}",
+        hint=found.hint or f"promptctl eval {candidate.prompt}@{candidate.commit[:12]}{dataset}",
+        code="evaluation-required",
+    )
+    return "", [problem]
+
+
+def refuse(label: str, prompt: str, problems: Sequence[Problem]) -> LabelRefused:
+    """All that the rules have against a move, as one error."""
+    hints = dict.fromkeys(problem.hint for problem in problems if problem.hint)
+    return LabelRefused(
+        f"{prompt}@{label} was not moved: {'; '.join(problem.message for problem in problems)}",
+        hint="\n".join(hints) or None,
+    )

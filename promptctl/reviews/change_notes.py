@@ -1,0 +1,64 @@
+"""What a reader of a review must know of the changed files that no prompt and no dataset of it shows."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from promptctl.files.names import id_problem, prompt_id, prompt_stem
+from promptctl.files.wording import name_some
+from promptctl.git.tree_changes import FileChange
+from promptctl.reviews.review import PromptReview
+
+_MOST = 5
+_NEARLY_EQUAL = 0.8
+_MOST_WORDS = 500
+_MOST_PROMPTS = 20
+_LIKELIEST = 2
+
+
+def change_notes(changes: Iterable[FileChange], links: Sequence[str], prompts: Sequence[PromptReview]) -> Iterator[str]:
+    """Files that nothing reads, for their name or as they are links; and renames that nothing says are any."""
+    unnamed = [change.path for change in changes if change.after is not None and _breaks_the_rules(change.path)]
+    for path in unnamed[:_MOST]:
+        yield f"{path!r} is not reviewed, as no prompt can be called so: {id_problem(prompt_stem(path) or '')}"
+    if len(unnamed) > _MOST:
+        yield f"{len(unnamed) - _MOST} more files are not reviewed for their names"
+    if links:
+        yield f"not reviewed, as no link is ever followed: {name_some([repr(link) for link in links], _MOST)}"
+    yield from _renames([each for each in prompts if each.kind == "removed"], [e for e in prompts if e.kind == "added"])
+
+
+def _breaks_the_rules(path: str) -> bool:
+    return prompt_stem(path) is not None and prompt_id(path) is None
+
+
+def _renames(removed: Sequence[PromptReview], added: Sequence[PromptReview]) -> Iterator[str]:
+    """Of each new prompt the removed one that it is most like, where it is nearly the same."""
+    left = {old.id: _words(old.base.text) for old in removed[:_MOST_PROMPTS] if old.base is not None}
+    told = 0
+    for new in added[:_MOST_PROMPTS]:
+        former = _nearest(_words(new.head.text), left) if new.head is not None else None
+        if former is None:
+            continue
+        del left[former]
+        told += 1
+        if told <= _MOST:
+            yield (
+                f"{new.id} says nearly what {former} said, which was removed: "
+                f"with `formerly: [{former}]` in {new.path} it would be a rename, and compared"
+            )
+    if told > _MOST:
+        yield f"so do at least {told - _MOST} more new prompts"
+
+
+def _nearest(words: list[str], among: Mapping[str, list[str]]) -> str | None:
+    """The id of what has nearly the same words in nearly the same order; what is likeliest is looked at first."""
+    matchers = {id_: difflib.SequenceMatcher(None, old, words, autojunk=False) for id_, old in among.items()}
+    likely = sorted(matchers, key=lambda id_: matchers[id_].quick_ratio(), reverse=True)[:_LIKELIEST]
+    near = {id_: ratio for id_ in likely if (ratio := matchers[id_].ratio()) >= _NEARLY_EQUAL}
+    return max(near, key=near.__getitem__, default=None)
+
+
+def _words(text: str) -> list[str]:
+    return text.split()[:_MOST_WORDS]

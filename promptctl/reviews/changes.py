@@ -1,0 +1,231 @@
+"""Everything a reviewer is told of that differs between two moments of a workspace, before anything is evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from promptctl.datasets.affected import datasets_reached, datasets_testing, prompts_reached
+from promptctl.differences.diff import diff_prompts
+from promptctl.errors import Problem, PromptNotFound, WorkspaceError
+from promptctl.files.names import DATASETS, PROMPTS, SETTINGS, is_dataset, is_recording, prompt_id, prompt_stem
+from promptctl.git.repository import Git
+from promptctl.git.tree_changes import FileChange, changed_files, new_links, renamed_prompts
+from promptctl.git.trees import CommitTree, WorkTree
+from promptctl.prompts.loading import load_prompt
+from promptctl.prompts.prompt import Prompt
+from promptctl.reviews.change_notes import change_notes
+from promptctl.reviews.dataset_changes import compare_sides, inline_side, problems_of, side_of
+from promptctl.reviews.review import DatasetReview, PromptReview
+from promptctl.versions.closures import candidate_paths
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What differs.
+
+    `files` are shared files, with the prompts that pull them in; `recordings` files of recorded replies. `tests` names
+    for each prompt to evaluate the datasets to do it over: all of its own where its behaviour is another, else those
+    that changed. `notes` are of files that none of these shows.
+    """
+
+    prompts: tuple[PromptReview, ...] = ()
+    datasets: tuple[DatasetReview, ...] = ()
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    recordings: tuple[str, ...] = ()
+    tests: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A prompt at one moment, or what is wrong with it; neither where there is no such file."""
+
+    prompt: Prompt | None = None
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def is_there(self) -> bool:
+        return self.prompt is not None or bool(self.problems)
+
+
+def find_changes(git: Git, base: CommitTree, head: CommitTree | WorkTree) -> Changes:
+    """What differs from `base` to `head`. Only what the changed files can reach is loaded."""
+    return _Finder(git, base, head).changes()
+
+
+class _Finder:
+    def __init__(self, git: Git, base: CommitTree, head: CommitTree | WorkTree) -> None:
+        self._git = git
+        self._base = base
+        self._head = head
+        self._changed = [change for change in changed_files(base, head) if change.path != SETTINGS]
+        self._loaded: dict[tuple[bool, str], _Loaded] = {}
+        self._shared: dict[str, list[str]] = {}
+
+    def changes(self) -> Changes:
+        prompts = self._prompts()
+        datasets = [*self._datasets(), *self._inline(prompts)]
+        return Changes(
+            prompts=tuple(prompts),
+            datasets=tuple(sorted(datasets, key=lambda each: each.path)),
+            files={path: tuple(sorted(set(ids))) for path, ids in sorted(self._shared.items())},
+            recordings=tuple(change.path for change in self._changed if is_recording(change.path)),
+            tests=self._tests(prompts, datasets),
+            notes=tuple(change_notes(self._changed, new_links(self._base, self._head), prompts)),
+        )
+
+    # --- prompts ---------------------------------------------------------------------------------------------------
+
+    def _prompts(self) -> list[PromptReview]:
+        own = {id_ for change in self._changed if (id_ := prompt_id(change.path)) is not None}
+        shared = [change.path for change in self._changed if _is_shared(change.path)]
+        self._shared = {path: [] for path in shared}
+        reached = {id_ for path in prompts_reached(self._head, shared) if (id_ := prompt_id(path)) is not None}
+        ids = own | reached
+        before = {id_: self._load(id_, is_head=False) for id_ in ids}
+        after = {id_: self._load(id_, is_head=True) for id_ in ids}
+        gone = {id_ for id_ in ids if before[id_].is_there and not after[id_].is_there}
+        new = sorted(id_ for id_ in ids if after[id_].is_there and not before[id_].is_there)
+        former = self._renames(new, gone)
+        found = []
+        for id_ in sorted(ids - set(former.values())):
+            review = self._review(id_, before[former.get(id_, id_)], after[id_], former.get(id_))
+            if review is not None and (id_ in own or not _is_the_same(review)):
+                found.append(review)
+        return found
+
+    def _review(self, id_: str, before: _Loaded, after: _Loaded, former_id: str | None) -> PromptReview | None:
+        if not before.is_there and not after.is_there:
+            return None
+        closure = {path for side in (before, after) if side.prompt for path in side.prompt.closure}
+        through = tuple(sorted(closure & self._shared.keys()))
+        for path in through:
+            self._shared[path].append(id_)
+        sides = (before.prompt, after.prompt)
+        kind = "added" if not before.is_there else "removed" if not after.is_there else "changed"
+        return PromptReview(
+            id=id_,
+            kind="renamed" if former_id else kind,  # type: ignore[arg-type]
+            path=next((side.path for side in reversed(sides) if side is not None), candidate_paths(id_)[0]),
+            former_id=former_id,
+            base=before.prompt,
+            head=after.prompt,
+            base_problems=before.problems,
+            head_problems=after.problems,
+            through=through,
+            diff=diff_prompts(before.prompt, after.prompt) if before.prompt and after.prompt else None,
+        )
+
+    def _renames(self, new: Iterable[str], gone: set[str]) -> dict[str, str]:
+        """New id to the id that the prompt had: by its `formerly`, its bytes, its digest, or the commits between."""
+        former: dict[str, str] = {}
+        left = set(gone)
+        for id_ in new:
+            source = self._source(id_, left)
+            if source is not None:
+                former[id_] = source
+                left.discard(source)
+        open_ = [id_ for id_ in new if id_ not in former]
+        if open_ and left:
+            end = self._head.commit or self._git.head
+            moved = renamed_prompts(self._git, self._base.commit, end) if end else {}
+            for id_ in open_:
+                if moved.get(id_) in left:
+                    former[id_] = moved[id_]
+                    left.discard(moved[id_])
+        return former
+
+    def _source(self, id_: str, gone: set[str]) -> str | None:
+        prompt = self._load(id_, is_head=True).prompt
+        blobs = self._blobs(id_, "after")
+        for earlier in sorted(gone):
+            if prompt is not None and earlier in prompt.formerly:
+                return earlier
+        for earlier in sorted(gone):
+            if blobs & self._blobs(earlier, "before"):
+                return earlier
+        for earlier in sorted(gone):
+            old = self._load(earlier, is_head=False).prompt
+            if prompt is not None and old is not None and old.digest == prompt.digest:
+                return earlier
+        return None
+
+    def _blobs(self, id_: str, side: str) -> set[str]:
+        paths = candidate_paths(id_)
+        return {blob for change in self._changed if change.path in paths and (blob := getattr(change, side))}
+
+    def _load(self, id_: str, *, is_head: bool) -> _Loaded:
+        key = (is_head, id_)
+        if key not in self._loaded:
+            tree = self._head if is_head else self._base
+            try:
+                self._loaded[key] = _Loaded(load_prompt(tree, id_))
+            except PromptNotFound:
+                self._loaded[key] = _Loaded()
+            except WorkspaceError as error:
+                self._loaded[key] = _Loaded(problems=problems_of(error, candidate_paths(id_)[0]))
+        return self._loaded[key]
+
+    # --- datasets --------------------------------------------------------------------------------------------------
+
+    def _datasets(self) -> list[DatasetReview]:
+        below = [change for change in self._changed if change.path.startswith(DATASETS + "/")]
+        own = {change.path: change for change in below if is_dataset(change.path)}
+        beside = [change.path for change in below if not is_dataset(change.path) and not is_recording(change.path)]
+        former = _moved(own.values())
+        paths = {*own, *datasets_reached(self._head, beside)} - set(former.values())
+        found = []
+        for path in sorted(paths):
+            earlier = former.get(path)
+            review = compare_sides(path, side_of(self._base, earlier or path), side_of(self._head, path), earlier)
+            if review is not None:
+                found.append(review)
+        return found
+
+    def _inline(self, prompts: Iterable[PromptReview]) -> list[DatasetReview]:
+        """The tests that stand in prompt files."""
+        found = []
+        for prompt in prompts:
+            sides = inline_side(self._base, prompt.base), inline_side(self._head, prompt.head)
+            if any(sides) and prompt.kind in ("changed", "renamed"):
+                review = compare_sides(prompt.path, *sides)
+                found += [review] if review is not None else []
+        return found
+
+    def _tests(self, prompts: Iterable[PromptReview], datasets: Iterable[DatasetReview]) -> dict[str, tuple[str, ...]]:
+        """What to evaluate, by prompt. The prompts of a dataset that is new or other are evaluated over it."""
+        changed = {each.id: each for each in prompts if each.head is not None and each.is_other_behaviour}
+        tests = datasets_testing(self._head, changed)
+        for id_, prompt in changed.items():
+            if prompt.head is not None and prompt.head.inline_dataset is not None:
+                tests[id_].append(prompt.head.path)
+        for dataset in datasets:
+            if dataset.kind == "removed" or not dataset.is_other_test:
+                continue
+            for id_ in dataset.prompts:
+                if id_ not in changed and self._load(id_, is_head=True).prompt is not None:
+                    tests.setdefault(id_, []).append(dataset.path)
+        return {id_: tuple(paths) for id_, paths in sorted(tests.items())}
+
+
+def _is_shared(path: str) -> bool:
+    """Whether prompts may pull the file in: a partial, a schema, tools."""
+    is_ours = path.endswith((".j2", ".yaml", ".yml", ".json"))
+    return path.startswith(PROMPTS + "/") and prompt_stem(path) is None and is_ours
+
+
+def _is_the_same(review: PromptReview) -> bool:
+    """Whether a prompt whose own file did not change came out as it was."""
+    if review.diff is not None:
+        return review.diff.is_empty
+    told = [[problem.message for problem in problems] for problems in (review.base_problems, review.head_problems)]
+    return review.base is None and review.head is None and told[0] == told[1]
+
+
+def _moved(changes: Iterable[FileChange]) -> dict[str, str]:
+    """New path to old path, of files that are as they were but for their place."""
+    changes = list(changes)
+    gone = {change.before: change.path for change in changes if change.after is None}
+    moved = {change.path: gone[change.after] for change in changes if change.before is None and change.after in gone}
+    return {new: old for new, old in moved.items() if list(moved.values()).count(old) == 1}

@@ -1,0 +1,95 @@
+"""What differs between two moments of a dataset, case by case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from promptctl.datasets.dataset import Dataset, Header
+from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
+from promptctl.files.tree import Tree
+from promptctl.prompts.prompt import Prompt
+from promptctl.reviews.review import ChangeKind, DatasetReview, ReviewedCase
+
+_HEADER = ("name", "description", "prompts", "tags", "min_pass")
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSide:
+    """A dataset at one moment: its header and its cases by id; or what is wrong with it."""
+
+    header: Header | None = None
+    cases: Mapping[str, ReviewedCase] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+
+def side_of(tree: Tree, path: str) -> DatasetSide | None:
+    """The dataset at a path of a tree; None where there is no such file. None of its code is run."""
+    try:
+        tree.read(path)
+        return _side(Dataset.open(tree, path, is_read_only=True), None)
+    except FileNotFoundError:
+        return None
+    except WorkspaceError as error:
+        return DatasetSide(problems=problems_of(error, path))
+
+
+def inline_side(tree: Tree, prompt: Prompt | None) -> DatasetSide | None:
+    """The tests in a prompt's own file; None where it has none."""
+    dataset = Dataset.of_prompt(prompt, tree) if prompt is not None else None
+    if dataset is None or prompt is None:
+        return None
+    try:
+        return _side(dataset, prompt)
+    except WorkspaceError as error:
+        return DatasetSide(dataset.header, problems=problems_of(error, prompt.path))
+
+
+def compare_sides(
+    path: str, base: DatasetSide | None, head: DatasetSide | None, former_path: str | None = None
+) -> DatasetReview | None:
+    """What differs; None where nothing does. Cases are the same where id and content are."""
+    before, after = base or DatasetSide(), head or DatasetSide()
+    kind: ChangeKind = "added" if base is None else "removed" if head is None else "changed"
+    problems = (*before.problems, *after.problems)
+    header: dict[str, tuple[object, object]] = {}
+    if before.header is not None and after.header is not None:
+        values = {name: (getattr(before.header, name), getattr(after.header, name)) for name in _HEADER}
+        header = {name: both for name, both in values.items() if both[0] != both[1]}
+    is_whole = not problems
+    found = DatasetReview(
+        path=path,
+        kind="renamed" if former_path and kind == "changed" else kind,
+        former_path=former_path,
+        prompts=(after.header or before.header or Header(path)).prompts,
+        tested=before.header.prompts if before.header is not None else (),
+        added=tuple(id_ for id_ in after.cases if id_ not in before.cases) if is_whole else (),
+        removed=tuple(id_ for id_ in before.cases if id_ not in after.cases) if is_whole else (),
+        changed=tuple(id_ for id_, own in after.cases.items() if before.cases.get(id_, own) != own) if is_whole else (),
+        unchanged=sum(before.cases.get(id_) == own for id_, own in after.cases.items()),
+        header=header,
+        before=before.cases if is_whole else {},
+        after=after.cases if is_whole else {},
+        min_pass=(_min_pass(before), _min_pass(after)),
+        problems=problems,
+    )
+    return found if found.kind != "changed" or found.is_other_test or header else None
+
+
+def _min_pass(side: DatasetSide) -> float | None:
+    return side.header.min_pass if side.header is not None else None
+
+
+def problems_of(error: WorkspaceError, path: str) -> tuple[Problem, ...]:
+    """What a file's error says, as problems with their places."""
+    if isinstance(error, InvalidFiles):
+        return tuple(problem for problem in error.problems if problem.severity == "error")
+    return (Problem(error.message, error.place or Place(path), error.hint, "unreadable"),)
+
+
+def _side(dataset: Dataset, prompt: Prompt | None) -> DatasetSide:
+    cases = {
+        case.id: ReviewedCase(case.content_hash, case.must_pass, case.output, case.cluster)
+        for case in dataset.cases(prompt)
+    }
+    return DatasetSide(dataset.header, cases)

@@ -1,0 +1,116 @@
+"""What a review compares: where BASE stands, the commit where HEAD left it, and HEAD or the work tree."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound
+from promptctl.files.names import SETTINGS
+from promptctl.formats.settings_file import read_settings
+from promptctl.git.tree_changes import changed_files
+from promptctl.git.trees import CommitTree, WorkTree
+from promptctl.versions.line import find_line, unshallow_hint
+
+if TYPE_CHECKING:
+    from promptctl.formats.settings_file import Settings
+    from promptctl.git.repository import Git
+    from promptctl.versions.line import Line
+
+_HEX = re.compile(r"[0-9a-f]{7,64}\Z")
+_NONE = re.compile(r"0{40}(?:0{24})?\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewRange:
+    """Full commit ids. `head` is None for the work tree. `note` is what a reader must know of how they were found."""
+
+    tip: str
+    base: str
+    head: str | None
+    note: str | None = None
+
+
+def find_range(git: Git, work_tree: WorkTree, base: str | None, head: str | None, line: Line | None) -> ReviewRange:
+    """Where a review begins and ends.
+
+    BASE is what `base` names, or else the tip of `line`; what HEAD changed is counted from where it left that. HEAD is
+    what `head` names, or else the work tree where it differs from HEAD's commit, and that commit where it does not.
+
+    Raises `RevisionNotFound`, and `HistoryIncomplete` where this clone cannot tell; the hint is the command that can.
+    """
+    if git.head is None:
+        raise GitError("the repository has no commit yet", hint="git add . && git commit")
+    end = _commit(git, head, "HEAD") if head is not None else git.head
+    tip = _commit(git, base, "BASE") if base is not None or line is None else line.tip
+    is_dirty = head is None and bool(changed_files(CommitTree(git, end, git.prefix), work_tree))
+    shown = None if is_dirty else end
+    found = git.run(["merge-base", tip, end], check=False)
+    if found.status == 0:
+        return ReviewRange(tip, found.text.split("\n")[0], shown)
+    if not git.is_shallow:
+        return ReviewRange(tip, tip, shown, "BASE and HEAD share no history, so BASE is compared as it is")
+    if tip in _parents(git, end):
+        return ReviewRange(tip, tip, shown)
+    if base is None and line is not None:
+        raise HistoryIncomplete(
+            f"this clone is shallow, and does not reach to where HEAD left {line.name}", hint=unshallow_hint(line)
+        )
+    return ReviewRange(tip, tip, shown, "this clone is shallow, so BASE is compared as it is, wherever HEAD left it")
+
+
+def trusted_line(git: Git, settings: Settings | None) -> Line:
+    """The default branch, found without asking the work tree's `promptctl.yaml`, which a pull request can change.
+
+    What the branch itself says of its name holds; `settings`, those of the work tree, only where nothing else tells.
+    """
+    try:
+        line = find_line(git)
+    except HistoryIncomplete:
+        if settings is None or settings.branch is None:
+            raise
+        return find_line(git, settings.branch, settings.labels.remote)
+    known = settings_at(git, line.tip)
+    return find_line(git, known.branch, known.labels.remote) if known is not None and known.branch else line
+
+
+def settings_at(git: Git, commit: str) -> Settings | None:
+    """What `promptctl.yaml` says at a commit; None where there is none. Raises `InvalidFiles`."""
+    try:
+        return read_settings(CommitTree(git, commit, git.prefix).read(SETTINGS), f"{commit[:7]}:{SETTINGS}")
+    except FileNotFoundError:
+        return None
+
+
+def _parents(git: Git, commit: str) -> list[str]:
+    """The parents that a commit itself names: at the end of a shallow clone's history Git shows none."""
+    found = git.objects.read(commit)
+    header = found.data.partition(b"\n\n")[0] if found is not None and found.data is not None else b""
+    return [line[7:].decode() for line in header.split(b"\n") if line.startswith(b"parent ")]
+
+
+def _commit(git: Git, revision: str | None, what: str) -> str:
+    name = revision or ""
+    if _NONE.match(name):
+        raise RevisionNotFound(f"{what} is no commit: the branch is new", hint="name the branch that it began from")
+    try:
+        return git.commit_of(name)
+    except RevisionNotFound as error:
+        if error.hint is not None:
+            raise
+        message = f"{what}: this clone has no commit {name}"
+        raise RevisionNotFound(message, hint=f"bring it here: {_fetch(git, name)}") from error
+
+
+def _fetch(git: Git, revision: str) -> str:
+    """The command that most likely brings a revision."""
+    remotes = git.run(["remote"], check=False).lines()
+    first = revision.partition("/")[0]
+    if first in remotes and "/" in revision:
+        branch = revision.partition("/")[2]
+        return f"git fetch {quote(first)} {quote(f'+refs/heads/{branch}:refs/remotes/{first}/{branch}')}"
+    remote = "origin" if "origin" in remotes or not remotes else remotes[0]
+    depth = "--depth=1 " if git.is_shallow and _HEX.match(revision) else ""
+    return f"git fetch {depth}{quote(remote)} {quote(revision)}"

@@ -1,0 +1,191 @@
+"""What a review found: the prompts and datasets that differ between two moments, and what became of the results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from promptctl.comparisons.compared import Compared
+from promptctl.comparisons.gates import Decision
+from promptctl.comparisons.verdicts import GateRule
+from promptctl.differences.breaks import Break
+from promptctl.differences.diff import PromptDiff
+from promptctl.errors import CHECK_FAILED, INCOMPLETE, MODEL, OK, WORKSPACE, Problem
+from promptctl.evaluations.evaluation import Evaluation
+from promptctl.labels.stretch import LabelMove
+from promptctl.prompts.prompt import Prompt
+
+ChangeKind = Literal["added", "removed", "renamed", "changed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptReview:
+    """One prompt that differs.
+
+    `id` is head's, base's where it was removed. `base` and `head` are None where there is none or it cannot be loaded;
+    `base_problems` and `head_problems` then say why. `through` are the shared files of its closure that differ.
+    """
+
+    id: str
+    kind: ChangeKind
+    path: str
+    former_id: str | None = None
+    base: Prompt | None = None
+    head: Prompt | None = None
+    base_problems: tuple[Problem, ...] = ()
+    head_problems: tuple[Problem, ...] = ()
+    through: tuple[str, ...] = ()
+    diff: PromptDiff | None = None
+
+    @property
+    def is_other_behaviour(self) -> bool:
+        """Whether what the prompt does can differ; words for people alone do not count."""
+        return self.diff is None or not self.diff.is_same_behaviour
+
+    @property
+    def breaks_callers(self) -> tuple[Break, ...]:
+        """What fails for whoever calls the prompt as base had it."""
+        own = self.diff.breaks_callers if self.diff is not None else ()
+        if self.kind == "removed":
+            return (Break("prompt", self.id, "was removed: calling it is an error now"),)
+        if self.kind == "renamed":
+            return (Break("prompt", self.former_id or "", f"is called {self.id} now"), *own)
+        return own
+
+    @property
+    def breaks_consumers(self) -> tuple[Break, ...]:
+        """What fails for whoever reads replies, or runs tools, as base promised them."""
+        return self.diff.breaks_consumers if self.diff is not None else ()
+
+    @property
+    def is_breaking(self) -> bool:
+        """Whether anybody's code can fail."""
+        return bool(self.breaks_callers or self.breaks_consumers)
+
+    def breaks(self) -> Iterator[tuple[str, str, str]]:
+        """Each break as who fails, at what (empty where it is the prompt itself), and why."""
+        for whose, found in (("callers", self.breaks_callers), ("consumers", self.breaks_consumers)):
+            for each in found:
+                what = each.name if each.part == "prompt" else f"{each.part} {each.name}"
+                yield whose, "" if each.name == self.id and each.part == "prompt" else what, each.reason
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewedCase:
+    """A case at one moment: the hash of its content, and what of it is outside of that hash and decides results."""
+
+    content: str
+    must_pass: bool = False
+    output: str | None = None
+    cluster: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetReview:
+    """One dataset that differs: ids of cases, by what became of them, and the values of its header that differ.
+
+    `prompts` are the ids it tests, head's where it is there; `tested` those that base's tested. `before` and `after`
+    are all its cases by id, `min_pass` is of both sides. `problems` are of either side, and leave out its cases.
+    """
+
+    path: str
+    kind: ChangeKind
+    former_path: str | None = None
+    prompts: tuple[str, ...] = ()
+    tested: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    unchanged: int = 0
+    header: Mapping[str, tuple[object, object]] = field(default_factory=dict)
+    before: Mapping[str, ReviewedCase] = field(default_factory=dict)
+    after: Mapping[str, ReviewedCase] = field(default_factory=dict)
+    min_pass: tuple[float | None, float | None] = (None, None)
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def is_other_test(self) -> bool:
+        """Whether an evaluation over it can come out differently."""
+        return bool(self.added or self.removed or self.changed or self.problems or "min_pass" in self.header)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """What evaluating one prompt came to.
+
+    Against base as `compared`, one for each dataset and model; on head alone as `evaluations`. `why_not` says why
+    there is neither. `notes` are what a reader must know of how it was made.
+    """
+
+    prompt: str
+    decision: Decision
+    compared: tuple[Compared, ...] = ()
+    evaluations: tuple[Evaluation, ...] = ()
+    why_not: str | None = None
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One side of a review: the commit (None for the work tree), and the name that the user gave it, if any."""
+
+    commit: str | None
+    name: str | None = None
+
+    @property
+    def short(self) -> str:
+        """What people read."""
+        return self.commit[:7] if self.commit is not None else "the work tree"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """A whole review.
+
+    `tip` is where BASE stands, and what settings were read from; `base` is the commit where HEAD left it. `files` are
+    shared files that differ, with the ids of the prompts that pull them in. `recordings` are files of recorded replies
+    that differ. `taken_away` says what tested head's prompts and does no more. `arguments` make the same review again.
+    """
+
+    tip: Moment
+    base: Moment
+    head: Moment
+    prompts: tuple[PromptReview, ...] = ()
+    datasets: tuple[DatasetReview, ...] = ()
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    recordings: tuple[str, ...] = ()
+    moves: tuple[LabelMove, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+    settings_differ: bool = False
+    uses_recordings: bool = False
+    notes: tuple[str, ...] = ()
+    taken_away: tuple[str, ...] = ()
+    rule: GateRule = field(default_factory=GateRule)
+    arguments: tuple[str, ...] = ()
+    decision: Decision
+
+    def measurement(self, prompt: str) -> Measurement | None:
+        """What evaluating the prompt came to; None where nothing asked for it."""
+        return next((found for found in self.measurements if found.prompt == prompt), None)
+
+    @property
+    def breaking(self) -> tuple[PromptReview, ...]:
+        """The prompts whose callers or consumers can fail."""
+        return tuple(prompt for prompt in self.prompts if prompt.is_breaking)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing that a review looks at differs."""
+        return not (self.prompts or self.datasets or self.files or self.recordings or self.settings_differ)
+
+
+_STRICTEST_FIRST = (CHECK_FAILED, WORKSPACE, MODEL, INCOMPLETE, OK)
+
+
+def strictest_of(decisions: list[Decision]) -> Decision:
+    """Several decisions as one: a failed check before files that are wrong, models, what is incomplete, and passed."""
+    code = next((code for code in _STRICTEST_FIRST if any(each.exit_code == code for each in decisions)), OK)
+    reasons = dict.fromkeys(each.reason for each in decisions if each.exit_code == code)
+    return Decision(code, " ".join(reasons) if code != OK else "Nothing stands against it.")

@@ -1,0 +1,115 @@
+"""What HEAD takes away of what tests its prompts: whole datasets, cases, and what was asked of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from promptctl.files.names import prompt_stem
+from promptctl.files.wording import count, name_some
+from promptctl.reviews.review import DatasetReview, PromptReview, ReviewedCase
+
+_MOST = 20
+_Test = Callable[[ReviewedCase, ReviewedCase], bool]
+_WEAKER: dict[str, _Test] = {
+    "no longer must pass": lambda before, after: before.must_pass and not after.must_pass,
+    "answered by the dataset itself": lambda before, after: after.output not in (None, before.output),
+    # Cases of one cluster are one piece of evidence: of enough cases in one, no test can show a loss.
+    "grouped with other cases": lambda before, after: after.cluster not in (None, before.cluster),
+}
+
+
+def taken_away(datasets: Sequence[DatasetReview], prompts: Iterable[PromptReview]) -> tuple[str, ...]:
+    """Each in a sentence without its full stop. Prompts that are removed themselves need no test.
+
+    A case that only moved, to another id or another dataset of the prompt, is not gone. One whose content is another
+    under the same id is told among the dataset's changes: whether it asks for less is for people to see.
+    """
+    prompts = list(prompts)
+    names = _Names(
+        {prompt.former_id: prompt.id for prompt in prompts if prompt.former_id},
+        {prompt.id for prompt in prompts if prompt.kind == "removed"},
+    )
+    told = [line for dataset in datasets if dataset.before for line in _Finder(dataset, datasets, names).lines()]
+    told = list(dict.fromkeys(told))
+    more = [f"{len(told) - _MOST} more of the kind"] if len(told) > _MOST else []
+    return (*told[:_MOST], *more)
+
+
+class _Names:
+    """What prompts of base are called in head."""
+
+    def __init__(self, former: Mapping[str, str], removed: set[str]) -> None:
+        self._former = former
+        self._removed = removed
+
+    def now(self, ids: Iterable[str]) -> list[str]:
+        """The ids of those that are still there."""
+        return sorted({self._former.get(id_, id_) for id_ in ids} - self._removed)
+
+
+class _Finder:
+    """Looks for what became of one dataset of base."""
+
+    def __init__(self, dataset: DatasetReview, datasets: Sequence[DatasetReview], names: _Names) -> None:
+        self._dataset = dataset
+        self._datasets = datasets
+        self._prompts = names.now(dataset.tested)
+        self._cases = {prompt: self._cases_of(prompt) for prompt in self._prompts}
+
+    def lines(self) -> Iterator[str]:
+        path = self._dataset.former_path or self._dataset.path
+        gone = [prompt for prompt in self._prompts if not self._is_tested(prompt) and self._lost(prompt)]
+        if gone and prompt_stem(path) is not None:
+            yield f"the tests in {path} were removed"
+        elif gone:
+            was = "was removed, which tested" if self._dataset.kind == "removed" else "no longer tests"
+            yield f"{path} {was} {name_some(gone)}"
+        lost = {id_: None for prompt in self._prompts if prompt not in gone for id_ in self._lost(prompt)}
+        if lost:
+            yield f"{path} lost {count(len(lost), 'case')} ({name_some(list(lost))})"
+        for prompt in self._prompts:
+            for what, is_weaker in _WEAKER.items():
+                ids = [
+                    id_ for id_, case in self._dataset.before.items() if self._is_weaker(prompt, id_, case, is_weaker)
+                ]
+                if ids:
+                    yield f"{path}: {count(len(ids), 'case')} {what} ({name_some(ids)})"
+            for kept in self._homes(prompt):
+                old, new = self._dataset.min_pass[0], kept.min_pass[1]
+                if old is not None and new is not None and new < old:
+                    yield f"{path}: min_pass {old:g} → {new:g}" + (f" in {kept.path}" if kept.path != path else "")
+
+    def _is_tested(self, prompt: str) -> bool:
+        return self._dataset.kind != "removed" and prompt in self._dataset.prompts
+
+    def _testing(self, prompt: str) -> list[DatasetReview]:
+        return [each for each in self._datasets if each.kind != "removed" and prompt in each.prompts]
+
+    def _cases_of(self, prompt: str) -> dict[str, list[ReviewedCase]]:
+        """The prompt's cases of head by their content, of every dataset that differs."""
+        found: dict[str, list[ReviewedCase]] = {}
+        for dataset in self._testing(prompt):
+            for case in dataset.after.values():
+                found.setdefault(case.content, []).append(case)
+        return found
+
+    def _lost(self, prompt: str) -> list[str]:
+        """The cases of which this prompt has none that is the same, nor one of the same id here."""
+        present = self._cases[prompt]
+        here = self._dataset.after if self._is_tested(prompt) else {}
+        return [id_ for id_, case in self._dataset.before.items() if case.content not in present and id_ not in here]
+
+    def _is_weaker(self, prompt: str, id_: str, case: ReviewedCase, is_weaker: _Test) -> bool:
+        """Whether every case that this one became asks for less."""
+        here = self._dataset.after.get(id_) if self._is_tested(prompt) else None
+        if here is not None:
+            return is_weaker(case, here)
+        same = self._cases[prompt].get(case.content, ())
+        return bool(same) and all(is_weaker(case, after) for after in same)
+
+    def _homes(self, prompt: str) -> list[DatasetReview]:
+        """The datasets that have this one's cases now."""
+        if self._is_tested(prompt):
+            return [self._dataset]
+        own = {case.content for case in self._dataset.before.values()}
+        return [each for each in self._testing(prompt) if any(case.content in own for case in each.after.values())]

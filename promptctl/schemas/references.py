@@ -1,0 +1,241 @@
+"""JSON Schemas that name others by `$ref`: bundled into one that stands on its own.
+
+A reference is a path below `prompts/` (with a leading `./`: beside the file), a JSON pointer after `#`, or both. What
+is pulled in from elsewhere becomes a definition of the bundle, once, however often it is named; so schemas may refer to
+each other in circles. Nothing is ever fetched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from typing import Any
+
+from promptctl.errors import Place, Problem
+from promptctl.files.document import Document, Key
+from promptctl.files.sources import Sources
+
+Keys = tuple[Key, ...]
+
+# Where a schema holds schemas: under one key, in a mapping by name, in a list. Elsewhere `$ref` is only data.
+_ONE = frozenset(
+    (
+        "items", "additionalItems", "additionalProperties", "contains", "contentSchema", "else", "if", "not",
+        "propertyNames", "then", "unevaluatedItems", "unevaluatedProperties",
+    )
+)  # fmt: skip
+_BY_NAME = frozenset(("$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"))
+_LISTED = frozenset(("allOf", "anyOf", "oneOf", "prefixItems", "items"))
+_OF_A_FILE = frozenset(("$id", "$schema"))
+_TO_REWRITE = _OF_A_FILE | {"$ref"}
+_MAX_VALUES = 100_000
+_SUFFIX = re.compile(r"(?:\.schema)?\.(?:yaml|yml|json)$")
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaSource:
+    """A schema as it is written: `base` is where in the document it begins, `keys` where below that we are."""
+
+    document: Document
+    base: Keys = ()
+    keys: Keys = ()
+
+    @property
+    def data(self) -> Any:
+        """The schema's data."""
+        data = self.document.data
+        for key in (*self.base, *self.keys):
+            data = data[key]
+        return data
+
+    @property
+    def whole(self) -> tuple[str, Keys]:
+        """Names the schema that this is a part of."""
+        return self.document.path, self.base
+
+    def place(self, *keys: Key) -> Place:
+        """Where the value at `keys` stands."""
+        return self.document.place(*self.base, *self.keys, *keys)
+
+    def below(self, *keys: Key) -> SchemaSource:
+        """A part of it."""
+        return SchemaSource(self.document, self.base, (*self.keys, *keys))
+
+
+def bundle(source: SchemaSource, sources: Sources, leave_out: Set[str] = frozenset()) -> dict[str, Any]:
+    """The schema with everything it refers to inside; problems are added to `sources`.
+
+    `leave_out` are keys of the schema's top level that are not its own.
+    """
+    data = {key: value for key, value in source.data.items() if key not in leave_out}
+    if data.keys().isdisjoint(_TO_REWRITE) and not any(isinstance(value, dict | list) for value in data.values()):
+        return data
+    return _Bundle(sources).make(source, data)
+
+
+def follow(reference: Any, source: SchemaSource, sources: Sources, noun: str) -> SchemaSource | None:
+    """The place that a `$ref` in `source` names; None, and a problem, where there is nothing."""
+    place = source.place("$ref")
+    if not isinstance(reference, str):
+        sources.problems.append(Problem("`$ref` must be text", place, "write a path", "wrong-type"))
+        return None
+    path, _, fragment = reference.partition("#")
+    target: SchemaSource | None = SchemaSource(source.document, source.base)
+    if path:
+        found = sources.locate(path, source.document.path, place)
+        document = None if found is None else sources.document(found, place, noun)
+        target = None if document is None else SchemaSource(document)
+    if target is None:
+        return None
+    if fragment and not fragment.startswith("/"):
+        hint = "write a JSON pointer, such as `#/$defs/name`"
+        sources.problems.append(Problem(f"`#{fragment}` is no JSON pointer", place, hint, "bad-reference"))
+        return None
+    data, keys = target.data, []
+    for token in fragment.split("/")[1:]:
+        key: Key = _unescaped(token)
+        if isinstance(data, list) and isinstance(key, str) and key.isascii() and key.isdigit():
+            key = int(key)
+        try:
+            data = data[key]
+        except (KeyError, IndexError, TypeError):
+            message = f"there is nothing at `#{fragment}` in {target.document.path}"
+            hint = f"`{key}` is not there; write a JSON pointer, such as `#/$defs/name`"
+            sources.problems.append(Problem(message, place, hint, "bad-reference"))
+            return None
+        keys.append(key)
+    return target.below(*keys)
+
+
+class _Bundle:
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._names: dict[tuple[tuple[str, Keys], Keys], str] = {}
+        self._taken: set[str] = set()
+        self._pending: list[tuple[str, SchemaSource]] = []
+        self._values = 0
+
+    def make(self, source: SchemaSource, data: dict[str, Any]) -> dict[str, Any]:
+        """The bundle; a schema that is nothing but a reference is what it refers to."""
+        self._home = source
+        seen = {(source.whole, source.keys)}
+        while set(data) == {"$ref"}:
+            target = follow(data["$ref"], self._home, self._sources, "schema")
+            if target is None:
+                return {}
+            if (target.whole, target.keys) in seen:
+                self._tell("the schema refers to itself and to nothing else", self._home.place("$ref"))
+                return {}
+            seen.add((target.whole, target.keys))
+            if not isinstance(target.data, dict):
+                self._tell("a schema must be a mapping", target.place())
+                return {}
+            self._home, data = target, dict(target.data)
+        self._check_draft(data)
+        if isinstance(data.get("$defs"), dict):
+            self._taken.update(data["$defs"])
+        bundled: dict[str, Any] = self._rewritten(data, self._home)
+        definitions: dict[str, Any] = {}
+        while self._pending:
+            name, target = self._pending.pop()
+            definition = self._rewritten(target.data, target)
+            if isinstance(definition, dict) and target.whole != self._home.whole:
+                # Whatever refers to them has its own copies among the bundle's definitions.
+                definition = {key: value for key, value in definition.items() if key not in ("$defs", "definitions")}
+            definitions[name] = definition
+        if definitions:
+            ordered = {name: definitions[name] for name in sorted(definitions)}
+            own = bundled.get("$defs")
+            bundled["$defs"] = {**own, **ordered} if isinstance(own, dict) else ordered
+        return bundled
+
+    def _rewritten(self, schema: Any, source: SchemaSource) -> Any:
+        """The schema with its references turned into ones within the bundle."""
+        self._values += 1
+        if self._values > _MAX_VALUES:
+            if self._values == _MAX_VALUES + 1:
+                self._tell(f"the schema has more than {_MAX_VALUES:,} parts", self._home.place())
+            return {}
+        if not isinstance(schema, dict):
+            return schema
+        rewritten: dict[str, Any] = {}
+        for key, value in schema.items():
+            if key == "$ref":
+                rewritten[key] = self._reference(value, source)
+            elif key in _BY_NAME and isinstance(value, dict):
+                rewritten[key] = {name: self._rewritten(each, source.below(key, name)) for name, each in value.items()}
+            elif key in _LISTED and isinstance(value, list):
+                rewritten[key] = [self._rewritten(each, source.below(key, i)) for i, each in enumerate(value)]
+            elif key in _ONE:
+                rewritten[key] = self._rewritten(value, source.below(key))
+            elif key not in _OF_A_FILE:
+                rewritten[key] = value
+        return rewritten
+
+    def _reference(self, reference: Any, source: SchemaSource) -> str:
+        target = follow(reference, source, self._sources, "schema")
+        if target is None:
+            return "#"
+        home = self._home
+        inside = target.keys[len(home.keys) :]
+        is_at_home = target.whole == home.whole and target.keys[: len(home.keys)] == home.keys
+        if is_at_home and _holds_schemas(inside):
+            return "#" + "".join(f"/{_token(key)}" for key in inside)
+        if not isinstance(target.data, dict | bool):
+            self._tell("a schema must be a mapping", target.place())
+            return "#"
+        return f"#/$defs/{_token(self._name(target))}"
+
+    def _name(self, target: SchemaSource) -> str:
+        """The definition's name in the bundle; the first time, its schema is put on the list."""
+        identity = (target.whole, target.keys)
+        if identity not in self._names:
+            said = str(target.keys[-1]) if target.keys else _SUFFIX.sub("", target.document.path.rpartition("/")[2])
+            wanted = re.sub(r"[^A-Za-z0-9_-]", "_", said) or "schema"
+            name, number = wanted, 1
+            while name in self._taken:
+                number += 1
+                name = f"{wanted}_{number}"
+            self._taken.add(name)
+            self._names[identity] = name
+            self._pending.append((name, target))
+        return self._names[identity]
+
+    def _check_draft(self, data: Mapping[str, Any]) -> None:
+        draft = data.get("$schema", _DRAFT)
+        if draft != _DRAFT:
+            message = f"the schema is written for {draft}, and read as JSON Schema 2020-12"
+            hint = f"write `$schema: {_DRAFT}`, or leave it out"
+            place = self._home.place("$schema")
+            self._sources.problems.append(Problem(message, place, hint, "other-draft", "warning"))
+
+    def _tell(self, message: str, place: Place) -> None:
+        self._sources.problems.append(Problem(message, place, "mend the schema", "bad-reference"))
+
+
+def _holds_schemas(keys: Keys) -> bool:
+    """Whether the way leads through places where a schema holds schemas, all of which are rewritten."""
+    rest = list(keys)
+    while rest:
+        key = rest.pop(0)
+        if key in _BY_NAME or (key in _LISTED and rest and isinstance(rest[0], int)):
+            if not rest:
+                return False
+            rest.pop(0)
+        elif key not in _ONE:
+            return False
+    return True
+
+
+def _unescaped(token: str) -> str:
+    if "%" in token:
+        from urllib.parse import unquote
+
+        token = unquote(token)
+    return token.replace("~1", "/").replace("~0", "~")
+
+
+def _token(key: Key) -> str:
+    return str(key).replace("~", "~0").replace("/", "~1")

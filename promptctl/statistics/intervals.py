@@ -1,0 +1,200 @@
+"""Confidence intervals: for one rate, for a difference of paired rates, and for a mean difference of scores."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from promptctl.statistics.distributions import normal_quantile, t_quantile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A two-sided confidence interval: from `low` to `high`, at `confidence`, by the method named."""
+
+    low: float
+    high: float
+    confidence: float
+    method: str
+
+
+def wilson(passed: int, n: int, confidence: float = 0.95) -> Interval:
+    """Wilson's score interval for the share of cases that pass; with no cases, the whole of 0 to 1.
+
+    Formula: (p̂ + z²/2n ± z√(p̂(1−p̂)/n + z²/4n²)) / (1 + z²/n), kept within 0 and 1.
+    Source: Wilson 1927, JASA 22:209; recommended by Brown, Cai and DasGupta 2001, Statistical Science 16:101.
+    """
+    if not 0 <= passed <= n:
+        raise ValueError(f"{passed} passed of {n} cases is not a rate")
+    if n == 0:
+        return Interval(0.0, 1.0, confidence, "wilson")
+    z = _two_sided_z(confidence)
+    rate = passed / n
+    scale = 1 + z * z / n
+    middle = (rate + z * z / (2 * n)) / scale
+    half = z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n)) / scale
+    # At none and all the formula ends exactly at 0 and 1; floating point alone would miss it by a hair.
+    low = 0.0 if passed == 0 else max(0.0, middle - half)
+    high = 1.0 if passed == n else min(1.0, middle + half)
+    return Interval(low, high, confidence, "wilson")
+
+
+def tango(improved: int, regressed: int, n: int, confidence: float = 0.95) -> Interval:
+    """Tango's score interval for the difference of two paired pass rates, (b − c)/n; never of zero width.
+
+    Formula: the δ at which z(δ) = (b−c−nδ)/√(n(2q + δ(1−δ))) is ±z, found by bisection, where q is the rate of
+    regressions most likely under δ: q = (√(B²−4AC) − B)/2A, A = 2n, B = −b−c+(2n−b+c)δ, C = −cδ(1−δ).
+    Source: Tango 1998, Statistics in Medicine 17:891; recommended by Fagerland, Lydersen and Laake 2014, Statistics
+    in Medicine 33:2850.
+    """
+    if min(improved, regressed) < 0 or improved + regressed > n:
+        raise ValueError(f"{improved} improved and {regressed} regressed of {n} cases is not a table")
+    if n == 0:
+        return Interval(-1.0, 1.0, confidence, "tango")
+    z = _two_sided_z(confidence)
+    estimate = (improved - regressed) / n
+
+    def score(delta: float) -> float:
+        return _tango_score(delta, improved, regressed, n)
+
+    low = -1.0 if regressed == n else _bisect(lambda delta: score(delta) > z, -1.0, estimate)
+    high = 1.0 if improved == n else _bisect(lambda delta: score(delta) > -z, estimate, 1.0)
+    return Interval(low, high, confidence, "tango")
+
+
+def mean_interval(
+    differences: Sequence[float], clusters: Sequence[Hashable] | None = None, confidence: float = 0.95
+) -> Interval | None:
+    """Student's t interval for a mean difference, cluster-robust where `clusters` names each case's group.
+
+    None with fewer than two cases (or clusters): nothing is known of the spread.
+    Formula: Δ ± t_{C−1} · SE, with `standard_error`'s SE and C the number of clusters.
+    Source: Miller 2024, "Adding Error Bars to Evals" (arXiv 2411.00640); C − 1 degrees of freedom after Cameron and
+    Miller 2015, Journal of Human Resources 50:317.
+    """
+    error = standard_error(differences, clusters)
+    if error is None:
+        return None
+    units = len(set(clusters)) if clusters is not None else len(differences)
+    mean = math.fsum(differences) / len(differences)
+    half = t_quantile((1 + confidence) / 2, units - 1) * error
+    return Interval(mean - half, mean + half, confidence, "t")
+
+
+def standard_error(differences: Sequence[float], clusters: Sequence[Hashable] | None = None) -> float | None:
+    """The standard error of a mean difference, cluster-robust; None with fewer than two cases (or clusters).
+
+    Formula: √(C/(C−1) · Σ_g (Σ_{i∈g} (d_i − Δ))²)/n. With every case its own cluster it is sd(d)/√n.
+    Source: Liang and Zeger 1986, Biometrika 73:13; for evaluations Miller 2024, arXiv 2411.00640.
+    """
+    n = len(differences)
+    groups = cluster_totals(differences, clusters)
+    if len(groups) < 2:
+        return None
+    if min(differences) == max(differences):
+        return 0.0  # rounding of the mean must not pass for spread
+    mean = math.fsum(differences) / n
+    squares = math.fsum((total - size * mean) ** 2 for total, size in groups)
+    return math.sqrt(len(groups) / (len(groups) - 1) * squares) / n
+
+
+def skewed_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
+    """An interval for the mean of skewed values, without resampling: Student's t, its skewness removed by a cubic.
+
+    None with fewer than two values, or without spread. Values are cases' differences, or clusters' (`influences`).
+    Formula: g(t) = t + γt²/(3√n) + γ²t³/(27n) + γ/(6√n), γ the values' skewness, is close to symmetric; from
+    x̄ − g⁻¹(x)·SE to x̄ − g⁻¹(−x)·SE, x Student's quantile, with
+    g⁻¹(x) = (3√n/γ)·(∛(1 + γ(x − γ/(6√n))/√n) − 1).
+    Source: Hall 1992, Journal of the Royal Statistical Society B 54:221.
+    """
+    error = standard_error(values)
+    if not error:
+        return None
+    n = len(values)
+    mean = math.fsum(values) / n
+    second = math.fsum((value - mean) ** 2 for value in values) / n
+    third = math.fsum((value - mean) ** 3 for value in values) / n
+    bend = third / second**1.5 / (3 * math.sqrt(n))
+    quantile = t_quantile((1 + confidence) / 2, n - 1)
+    low, high = mean - _unbent(quantile, bend) * error, mean - _unbent(-quantile, bend) * error
+    return Interval(low, high, confidence, "skewed-t")
+
+
+def _unbent(x: float, bend: float) -> float:
+    """g⁻¹(x) of `skewed_interval`, where g(t) = ((1 + bt)³ − 1)/3b + b/2; without a bend x itself."""
+    if abs(bend) < 1e-9:
+        return x
+    cube = 1 + 3 * bend * (x - bend / 2)
+    return (math.copysign(abs(cube) ** (1 / 3), cube) - 1) / bend
+
+
+def influences(differences: Sequence[float], clusters: Sequence[Hashable] | None = None) -> list[float]:
+    """One value for each cluster, that of a case without one its difference; their mean is the mean difference.
+
+    Formula: Δ + C·Σ_{i∈g}(d_i − Δ)/n. Their deviation over √C is `standard_error`'s; where clusters are of one size
+    they are the clusters' means.
+    Source: linearisation of the ratio of two means, Särndal, Swensson and Wretman 1992, Model Assisted Survey
+    Sampling, chapter 5.
+    """
+    if clusters is None:
+        return list(differences)
+    n = len(differences)
+    mean = math.fsum(differences) / n
+    groups = cluster_totals(differences, clusters)
+    return [mean + len(groups) * (total - size * mean) / n for total, size in groups]
+
+
+def unvaried_interval(mean: float, units: int, spread: float = 1.0, confidence: float = 0.95) -> Interval:
+    """What can still be said where all differences were equal, or nearly all: the case not yet met could differ.
+
+    Formula: a share of up to q = z²/(n+z²) of all cases, Wilson's upper limit for none seen in n, may differ by as
+    much as `spread`: (1−q)·Δ ± q·spread. For passes and failures with no flip it is Tango's interval exactly.
+    Source: follows from Wilson 1927 and Tango 1998 (b = c = 0), as a bound for scores within `spread` of each other.
+    """
+    z = _two_sided_z(confidence)
+    unseen = z * z / (units + z * z)
+    kept = (1 - unseen) * mean
+    return Interval(max(-spread, kept - unseen * spread), min(spread, kept + unseen * spread), confidence, "unvaried")
+
+
+def cluster_totals(differences: Sequence[float], clusters: Sequence[Hashable] | None = None) -> list[tuple[float, int]]:
+    """Sum and size of each cluster, in order of first appearance; each case is its own where none are named."""
+    if clusters is None:
+        return [(difference, 1) for difference in differences]
+    groups: dict[Hashable, list[float]] = {}
+    for difference, cluster in zip(differences, clusters, strict=True):
+        groups.setdefault(cluster, []).append(difference)
+    return [(math.fsum(group), len(group)) for group in groups.values()]
+
+
+def _two_sided_z(confidence: float) -> float:
+    if not 0 < confidence < 1:
+        raise ValueError(f"a confidence must lie between 0 and 1, not {confidence}")
+    return normal_quantile((1 + confidence) / 2)
+
+
+def _tango_score(delta: float, improved: int, regressed: int, n: int) -> float:
+    a = 2 * n
+    b = -improved - regressed + (2 * n - improved + regressed) * delta
+    c = -regressed * delta * (1 - delta)
+    q = (math.sqrt(max(0.0, b * b - 4 * a * c)) - b) / (2 * a)
+    variance = n * (2 * q + delta * (1 - delta))
+    distance = improved - regressed - n * delta
+    if variance <= 0:
+        return math.copysign(math.inf, distance) if distance else 0.0
+    return distance / math.sqrt(variance)
+
+
+def _bisect(is_left: Callable[[float], bool], low: float, high: float) -> float:
+    """Where a claim that is true at first and false later turns, to the last digits."""
+    for _ in range(80):
+        middle = (low + high) / 2
+        if is_left(middle):
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2

@@ -1,0 +1,75 @@
+"""One prompt at one version, ready to be rendered, and what rendering it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from promptctl.files.tree import Tree
+from promptctl.prompts.prompt import Prompt, Rendered
+from promptctl.versions.refs import Ref
+from promptctl.versions.version import Version
+
+if TYPE_CHECKING:
+    from promptctl.prompts.rendering import Renderer
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedPrompt:
+    """A prompt rendered with its inputs: exactly what `run` would send. `as_dict()` is what `render --json` prints."""
+
+    prompt: Prompt
+    version: Version
+    rendered: Rendered
+    model: str | None
+
+    @property
+    def messages(self) -> tuple[dict[str, Any], ...]:
+        """The messages as they are sent, in the chat-completions protocol's shape."""
+        return self.rendered.messages
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able, with stable keys."""
+        return {
+            "prompt": self.prompt.id,
+            "version": self.version.number,
+            "commit": self.version.commit,
+            "dirty": self.version.is_dirty,
+            "digest": self.version.digest,
+            "label": self.version.label,
+            "model": self.model,
+            "parameters": dict(self.prompt.parameters),
+            "messages": list(self.messages),
+            "tools": [dict(tool) for tool in self.prompt.tools],
+            "response_format": self.prompt.declared_response_format,
+        }
+
+
+class PromptAtVersion:
+    """One prompt as it was at one version, or as it is in the work tree. Rendering it again and again is cheap.
+
+    `model` is the one that would run: the prompt's own, or the workspace's default; None where neither names one.
+    """
+
+    def __init__(self, ref: Ref, prompt: Prompt, version: Version, tree: Tree, default_model: str | None) -> None:
+        self.ref = ref
+        self.prompt = prompt
+        self.version = version
+        self.tree = tree
+        self.model = prompt.model or default_model
+
+    @cached_property
+    def _renderer(self) -> Renderer:
+        from promptctl.prompts.rendering import Renderer
+
+        return Renderer(self.prompt)
+
+    def render(self, inputs: Mapping[str, Any] | None = None) -> RenderedPrompt:
+        """The messages for these inputs.
+
+        Raises `InputError` for inputs that are missing, not declared or not of their schema, and `RenderError`
+        where the template fails.
+        """
+        return RenderedPrompt(self.prompt, self.version, self._renderer.render(inputs or {}), self.model)
