@@ -152,12 +152,13 @@ def _is_inspected(command: Path, folder: Path) -> bool:
     newest = max((folder / "logs").glob("*.eval"))
     dump = [str(command), "log", "dump", "--header-only", str(newest)]
     header = json.loads(subprocess.run(dump, check=True, capture_output=True).stdout)
-    return header["status"] == "success" and header["results"]["scores"][0]["metrics"]["accuracy"]["value"] == 1
+    accuracy = header["results"]["scores"][0]["metrics"]["accuracy"]["value"]
+    return bool(header["status"] == "success" and accuracy == 1)
 
 
 def _is_promptfooed(folder: Path) -> bool:
     stats = json.loads((folder / "report.json").read_text())["results"]["stats"]
-    return stats["failures"] == stats["errors"] == 0
+    return bool(stats["failures"] == stats["errors"] == 0)
 
 
 def _pydantic_evals(python: Path, folder: Path, url: str, cases: Iterable[Case]) -> Work:

@@ -139,7 +139,8 @@ def blocks(page: str) -> Iterator[Block]:
 
 def steps(block: Block) -> Iterator[Step]:
     """The commands of a console block."""
-    command, shown, line = "", [], 0
+    command, line = "", 0
+    shown: list[str] = []
     for number, text in enumerate(block.lines, block.line):
         if text.startswith("$ "):
             if command:

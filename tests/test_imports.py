@@ -86,8 +86,8 @@ def test_nothing_but_the_command_line_prints_or_reads_the_environment() -> None:
         if place.startswith("cli/") or place == "__main__.py":
             continue
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            is_print = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
-            is_argv = isinstance(node, ast.Attribute) and node.attr == "argv"
-            if is_print or is_argv:
+            if (isinstance(node, ast.Name) and node.id == "print") or (
+                isinstance(node, ast.Attribute) and node.attr == "argv"
+            ):
                 offenders.append(f"{place}:{node.lineno}")
     assert offenders == []

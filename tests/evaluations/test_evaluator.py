@@ -13,6 +13,7 @@ from promptctl.errors import (
     WorkspaceError,
 )
 from promptctl.evaluations.evaluator import Limits
+from promptctl.evaluations.scoring import subject_of
 from tests.evaluation_lab import PROMPT, REPLY_COST, Lab, answering, slowly
 from tests.openai_server import close_early, failure, half_body, hang, html, malformed, reply
 
@@ -74,12 +75,10 @@ class TestOneBadCase:
     def test_a_fault_of_our_own_is_the_cases_error(self, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
         from promptctl.evaluations import evaluator
 
-        real = evaluator.subject_of
-
         def fails_for_one(case: object, text: str, **more: object) -> object:
             if text == "c1":
                 raise ZeroDivisionError("oh")
-            return real(case, text, **more)  # type: ignore[arg-type]
+            return subject_of(case, text, **more)  # type: ignore[arg-type]
 
         monkeypatch.setattr(evaluator, "subject_of", fails_for_one)
         lab.many(3)

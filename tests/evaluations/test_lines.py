@@ -61,7 +61,7 @@ class EndlessTree:
                 buffer[:] = b"\xc3\xbc" * (len(buffer) // 2) + b"x" * (len(buffer) % 2)
                 return len(buffer)
 
-        return io.BufferedReader(Endless())  # type: ignore[return-value]
+        return io.BufferedReader(Endless())
 
 
 def test_a_line_without_end_is_left_at_the_cap() -> None:

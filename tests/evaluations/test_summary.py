@@ -6,10 +6,10 @@ import pytest
 
 from promptctl.evaluations.outcomes import case_results
 from promptctl.evaluations.summary import MOST_LISTED, Summary, summarise
-from promptctl.log.results import ResultRow
+from promptctl.log.results import ResultRow, ResultStatus
 
 
-def row(case: str, status: str = "passed", repeat: int = 1, position: int = 0, **fields: Any) -> ResultRow:
+def row(case: str, status: ResultStatus = "passed", repeat: int = 1, position: int = 0, **fields: Any) -> ResultRow:
     scores = {"tags": fields.pop("tags", []), "must_pass": fields.pop("must_pass", False), **fields.pop("scores", {})}
     given: dict[str, Any] = {"cost_nano_usd": 5, "latency_ms": 10.0, "score": float(status == "passed")}
     return ResultRow(
@@ -19,7 +19,7 @@ def row(case: str, status: str = "passed", repeat: int = 1, position: int = 0, *
 
 
 def rows(passed: int = 0, failed: int = 0, error: int = 0, **fields: Any) -> list[ResultRow]:
-    wanted = [("passed", passed), ("failed", failed), ("error", error)]
+    wanted: list[tuple[ResultStatus, int]] = [("passed", passed), ("failed", failed), ("error", error)]
     each = [status for status, count in wanted for _ in range(count)]
     return [row(f"c{n}", status, position=n, **fields) for n, status in enumerate(each)]
 
@@ -84,7 +84,8 @@ class TestVerdict:
 
 class TestRepeats:
     def test_a_case_counts_once(self) -> None:
-        given = [row("a", status, repeat) for repeat, status in enumerate(["passed", "passed", "failed"], 1)]
+        statuses: list[ResultStatus] = ["passed", "passed", "failed"]
+        given = [row("a", status, repeat) for repeat, status in enumerate(statuses, 1)]
         given += [row("b", "passed", repeat, position=1) for repeat in (1, 2, 3)]
         all_of_three = summary(given, repeats=3).as_dict()
         assert (all_of_three["cases"], all_of_three["passed"], all_of_three["failed"]) == (2, 1, 1)

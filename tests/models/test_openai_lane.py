@@ -23,9 +23,9 @@ from tests.openai_server import OpenAIServer
 Ask = Callable[..., Request]
 
 
-def complete(request: Request, **options: int) -> Reply:
+def complete(request: Request, connections: int = openai_lane.CONNECTIONS) -> Reply:
     async def whole() -> Reply:
-        lane = OpenAILane(Prices(), **options)
+        lane = OpenAILane(Prices(), connections=connections)
         try:
             return await lane.complete(request)
         finally:

@@ -131,7 +131,10 @@ def test_the_workspaces_prices_win(models: ModelMap) -> None:
 
 
 def test_the_last_matching_price_wins_whole(models: ModelMap) -> None:
-    given = {"local/*": {"input": 1, "output": 1, "cached_input": 0.1}, "local/b*": {"input": 2, "output": 2}}
+    given: dict[str, dict[str, float]] = {
+        "local/*": {"input": 1, "output": 1, "cached_input": 0.1},
+        "local/b*": {"input": 2, "output": 2},
+    }
     prices = Prices(given, models)
     usage = Usage(MILLION, 0, cached_tokens=MILLION)
     assert prices.cost_nano_usd("local/a", usage)[0] == NANO_PER_USD // 10

@@ -59,4 +59,5 @@ def test_the_text_is_measured() -> None:
 
 def test_equal_values_have_one_canonical_text() -> None:
     assert canonical({"a": 1.0, "b": [2]}) == canonical({"b": [2.0], "a": 1})
-    assert len({canonical(value) for value in (1, True, "1", None, 0, False, [], {}, "", [1], 1.5)}) == 11
+    different: list[Any] = [1, True, "1", None, 0, False, [], {}, "", [1], 1.5]
+    assert len({canonical(value) for value in different}) == 11

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 TRIAGE = """\
@@ -39,14 +39,16 @@ class Repo:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def git(self, *args: str, stdin: str | None = None, check: bool = True, **environment: str) -> str:
+    def git(
+        self, *args: str, stdin: str | None = None, check: bool = True, environ: Mapping[str, str] | None = None
+    ) -> str:
         """What `git ARGS` writes, without its last line end."""
         done = subprocess.run(
             ["git", "-C", str(self.path), *args],
             input=stdin,
             capture_output=True,
             text=True,
-            env={**os.environ, **environment},
+            env={**os.environ, **(environ or {})},
         )
         assert not check or done.returncode == 0, f"git {args}: {done.stderr}"
         return done.stdout.rstrip("\n")
@@ -63,7 +65,7 @@ class Repo:
         for path, text in (files or {}).items():
             self.write(path, text)
         self.git("add", "--all")
-        self.git("commit", "--quiet", "--allow-empty", "-m", message, **self.tick())
+        self.git("commit", "--quiet", "--allow-empty", "-m", message, environ=self.tick())
         return self.head
 
     def tick(self) -> dict[str, str]:
@@ -73,7 +75,7 @@ class Repo:
 
     def merge(self, branch: str, *options: str) -> str:
         """Merge with a merge commit and return its id."""
-        self.git("merge", "--quiet", "--no-ff", "--no-edit", *options, branch, **self.tick())
+        self.git("merge", "--quiet", "--no-ff", "--no-edit", *options, branch, environ=self.tick())
         return self.head
 
     @property

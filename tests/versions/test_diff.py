@@ -17,7 +17,7 @@ from promptctl.prompts.prompt import MISSING, Input, Message, Output, Placeholde
 SYSTEM = Message("system", "You triage tickets.\nBe kind.\nBe brief.\n")
 USER = Message("user", "{{ ticket }}\n")
 HISTORY = Placeholder("history")
-LABELS = {
+LABELS: dict[str, Any] = {
     "type": "object",
     "properties": {"label": {"enum": ["billing", "other"]}, "reply": {"type": "string"}},
     "required": ["label"],

@@ -13,6 +13,7 @@ import pytest
 
 from promptctl.errors import HistoryIncomplete
 from promptctl.versions import index, index_store
+from promptctl.versions.line import walk
 from promptctl.versions.repository import Repository
 from tests.versions.conftest import Repo, prompt_text
 
@@ -68,7 +69,6 @@ def line(empty_repo: Repo) -> Repo:
 def no_walk(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Counts the commits that are walked."""
     walked: list[int] = []
-    walk = index.walk
 
     def counted(git: object, commits: list[object], folder: str) -> object:
         walked.append(len(commits))
@@ -208,7 +208,7 @@ def test_an_index_that_cannot_be_written_is_read_and_grown_in_memory(
     line: Repo, monkeypatch: pytest.MonkeyPatch, no_walk: list[int]
 ) -> None:
     assert numbers_of(line) == [1, 2, 3]
-    connect = index_store.sqlite3.connect
+    connect = sqlite3.connect
 
     def read_only(name: str, **options: object) -> sqlite3.Connection:
         # Permissions do not stop the super-user that tests may run as.
@@ -217,7 +217,7 @@ def test_an_index_that_cannot_be_written_is_read_and_grown_in_memory(
             connection.execute("PRAGMA query_only = ON")
         return connection  # type: ignore[no-any-return]
 
-    monkeypatch.setattr(index_store.sqlite3, "connect", read_only)
+    monkeypatch.setattr(sqlite3, "connect", read_only)
     line.commit("four", {A: prompt_text("four")})
     assert numbers_of(line) == [1, 2, 3, 4]
     assert no_walk == [4, 1]
