@@ -8,7 +8,7 @@ import pytest
 
 from promptctl.errors import HistoryIncomplete, RevisionNotFound
 from promptctl.versions.repository import Repository
-from tests.versions.conftest import Repo, prompt_text
+from tests.repositories import Repo, prompt_text
 
 A = "prompts/a.prompt.yaml"
 Clone = Callable[..., Repo]

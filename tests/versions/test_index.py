@@ -15,7 +15,7 @@ from promptctl.errors import HistoryIncomplete
 from promptctl.versions import index, index_store
 from promptctl.versions.line import walk
 from promptctl.versions.repository import Repository
-from tests.versions.conftest import Repo, prompt_text
+from tests.repositories import Repo, prompt_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ import pytest
 from promptctl.errors import WorkspaceError
 from promptctl.prompts.loading import load_prompt
 from promptctl.versions.repository import Repository
-from tests.versions.conftest import Repo, prompt_text
+from tests.repositories import Repo, prompt_text
 
 IDS = ("a", "b", "deep/c")
 PARTIALS = ("tone.j2", "deep/inner.j2")

@@ -6,7 +6,7 @@ import pytest
 
 from promptctl.versions import overview
 from promptctl.versions.repository import Repository
-from tests.versions.conftest import Repo, prompt_text
+from tests.repositories import Repo, prompt_text
 
 
 def opened(repo: Repo) -> Repository:

@@ -7,7 +7,7 @@ import pytest
 
 from promptctl.errors import GitError, InvalidFiles, PromptNotFound, RevisionNotFound
 from promptctl.versions.repository import Repository
-from tests.versions.conftest import Repo, prompt_text
+from tests.repositories import Repo, prompt_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ import pytest
 
 from promptctl.errors import GitError, RevisionNotFound
 from promptctl.git.repository import Git, init_repository
-from tests.versions.conftest import Repo
+from tests.repositories import Repo
 
 if TYPE_CHECKING:
     from pathlib import Path

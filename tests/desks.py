@@ -19,7 +19,7 @@ from promptctl.promotion.rules import FindEvaluation
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.versions.conftest import Repo
+    from tests.repositories import Repo
 
 PROMPT = "support/triage"
 PATH = "prompts/support/triage.prompt.yaml"

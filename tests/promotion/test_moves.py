@@ -15,19 +15,8 @@ from promptctl.labels.tags import Candidate
 from promptctl.promotion.moves import Mover, MoveRequest, candidate_of
 from promptctl.prompts.prompt import Prompt
 from promptctl.versions.version import Version
-from tests.versions.conftest import Repo
-from tests.versions.label_fixtures import (  # noqa: F401
-    PATH,
-    PROMPT,
-    Desk,
-    add_versions,
-    close_repositories,
-    first_clone,
-    open_git,
-    repository_without_remote,
-    second_clone,
-    write_hook,
-)
+from tests.desks import PATH, PROMPT, Desk, add_versions, open_git, write_hook
+from tests.repositories import Repo
 
 TAG = "refs/tags/prompt/support/triage@production"
 Clone = Callable[..., Repo]
@@ -316,8 +305,8 @@ def test_two_processes_at_once_one_wins_every_round(ada: Desk, ben: Desk, tmp_pa
         "import sys\n"
         "from pathlib import Path\n"
         "from promptctl.errors import LabelRefused\n"
-        "from tests.versions.conftest import Repo\n"
-        "from tests.versions.label_fixtures import Desk\n"
+        "from tests.repositories import Repo\n"
+        "from tests.desks import Desk\n"
         "sys.stdin.readline()\n"
         "try:\n"
         "    Desk(Repo(Path(sys.argv[1]))).set(sys.argv[2], reason=sys.argv[3])\n"
@@ -358,8 +347,8 @@ def test_processes_in_one_clone_without_a_remote_make_one_chain(alone: Desk, tmp
         "import sys\n"
         "from pathlib import Path\n"
         "from promptctl.errors import LabelRefused\n"
-        "from tests.versions.conftest import Repo\n"
-        "from tests.versions.label_fixtures import Desk\n"
+        "from tests.repositories import Repo\n"
+        "from tests.desks import Desk\n"
         "desk = Desk(Repo(Path(sys.argv[1])), remote=None)\n"
         "won = 0\n"
         "for number in range(5):\n"

@@ -4,7 +4,7 @@ import pytest
 
 from promptctl.git.commits import CommitInfo, parse_commit, read_commits
 from promptctl.git.repository import Git
-from tests.versions.conftest import Repo
+from tests.repositories import Repo
 
 HEAD = b"tree 0000000000000000000000000000000000000000\n"
 

@@ -9,7 +9,7 @@ from promptctl.errors import WorkspaceError
 from promptctl.files.tree import MAX_BYTES, StreamedTree
 from promptctl.git.repository import Git
 from promptctl.git.trees import CommitTree, WorkTree, blob_id
-from tests.versions.conftest import Repo
+from tests.repositories import Repo
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,14 +5,7 @@ import pytest
 from promptctl.errors import LabelRefused, UsageError
 from promptctl.formats.settings_file import LabelRule
 from promptctl.promotion.rules import Proof, check_name
-from tests.versions.label_fixtures import (  # noqa: F401
-    PROMPT,
-    Desk,
-    close_repositories,
-    first_clone,
-    repository_without_remote,
-    second_clone,
-)
+from tests.desks import PROMPT, Desk
 
 
 @pytest.mark.parametrize("label", ["production", "on-call", "g", "canary-2", "vip", "x86"])

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from promptctl.git.objects import Objects
-    from tests.versions.conftest import Repo
+    from tests.repositories import Repo
 
 
 def objects_of(repo: Repo) -> Objects:

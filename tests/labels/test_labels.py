@@ -11,17 +11,8 @@ from promptctl.labels.reading import LabelEvent, current, recorded_otherwise
 from promptctl.labels.tags import one_line, parse_name
 from promptctl.labels.times import live_at
 from promptctl.promotion.moves import MoveRequest
-from tests.versions.conftest import Repo
-from tests.versions.label_fixtures import (  # noqa: F401
-    PATH,
-    PROMPT,
-    Desk,
-    close_repositories,
-    first_clone,
-    hand_tag,
-    repository_without_remote,
-    second_clone,
-)
+from tests.desks import PATH, PROMPT, Desk, hand_tag
+from tests.repositories import Repo
 
 NAME = "prompt/support/triage@production"
 TAG = f"refs/tags/{NAME}"

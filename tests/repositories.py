@@ -1,0 +1,147 @@
+"""Real repositories, bare remotes and clones in a temporary folder, apart from the machine's Git configuration."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+TRIAGE = """\
+name: Support triage
+inputs:
+  ticket: {type: string}
+messages:
+  - role: user
+    content: |
+      {{ ticket }}
+"""
+
+
+def prompt_text(content: str = "{{ ticket }}", **keys: str) -> str:
+    """A small native prompt whose one message is `content`; `keys` are further top-level lines."""
+    lines = [f"{key}: {value}" for key, value in keys.items()]
+    body = "\n".join(f"      {line}" for line in content.splitlines())
+    inputs = "inputs:\n  ticket: {type: string, default: none}"
+    return "\n".join([*lines, inputs, "messages:", "  - role: user", "    content: |", body]) + "\n"
+
+
+class Repo:
+    """A repository on disk, driven by the git program itself; each commit is a minute after the one before."""
+
+    clock = 1_700_000_000
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def git(
+        self, *args: str, stdin: str | None = None, check: bool = True, environ: Mapping[str, str] | None = None
+    ) -> str:
+        """What `git ARGS` writes, without its last line end."""
+        done = subprocess.run(
+            ["git", "-C", str(self.path), *args],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **(environ or {})},
+        )
+        assert not check or done.returncode == 0, f"git {args}: {done.stderr}"
+        return done.stdout.rstrip("\n")
+
+    def write(self, path: str, text: str | bytes) -> Path:
+        """Write one file of the work tree."""
+        file = self.path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(text.encode() if isinstance(text, str) else text)
+        return file
+
+    def commit(self, message: str = "Change", files: dict[str, str | bytes] | None = None) -> str:
+        """Write `files`, commit everything in the work tree, and return the commit's full id."""
+        for path, text in (files or {}).items():
+            self.write(path, text)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "-m", message, environ=self.tick())
+        return self.head
+
+    def tick(self) -> dict[str, str]:
+        """The dates of the next commit, as environment variables."""
+        Repo.clock += 60
+        return {"GIT_AUTHOR_DATE": f"{Repo.clock} +0000", "GIT_COMMITTER_DATE": f"{Repo.clock} +0000"}
+
+    def merge(self, branch: str, *options: str) -> str:
+        """Merge with a merge commit and return its id."""
+        self.git("merge", "--quiet", "--no-ff", "--no-edit", *options, branch, environ=self.tick())
+        return self.head
+
+    @property
+    def head(self) -> str:
+        """HEAD's full commit id."""
+        return self.git("rev-parse", "HEAD")
+
+
+@pytest.fixture(autouse=True)
+def isolated_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A HOME and a Git configuration of the test's own; returns the configuration file."""
+    for name in list(os.environ):
+        if name.startswith("GIT_"):
+            monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    home.mkdir()
+    configuration = home / ".gitconfig"
+    configuration.write_text(
+        "[user]\n name = Ada Example\n email = ada@example.org\n[init]\n defaultBranch = main\n"
+        '[protocol "file"]\n allow = always\n[commit]\n gpgSign = false\n'
+    )
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(configuration))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    return configuration
+
+
+@pytest.fixture
+def empty_repo(tmp_path: Path) -> Repo:
+    """A repository with a work tree and no commit."""
+    path = tmp_path / "work"
+    path.mkdir()
+    repo = Repo(path)
+    repo.git("init", "--quiet")
+    return repo
+
+
+@pytest.fixture
+def repo(empty_repo: Repo) -> Repo:
+    """A repository whose one commit holds a workspace with the prompt `support/triage`."""
+    empty_repo.commit("Begin", {"promptctl.yaml": "{}\n", "prompts/support/triage.prompt.yaml": TRIAGE})
+    return empty_repo
+
+
+@pytest.fixture
+def remote(repo: Repo, tmp_path: Path) -> Repo:
+    """A bare repository that `repo` has pushed its main branch to, under the name `origin`."""
+    path = tmp_path / "remote.git"
+    subprocess.run(["git", "init", "--quiet", "--bare", str(path)], check=True)
+    bare = Repo(path)
+    bare.git("config", "uploadpack.allowFilter", "true")
+    bare.git("config", "uploadpack.allowAnySHA1InWant", "true")
+    repo.git("remote", "add", "origin", str(path))
+    repo.git("push", "--quiet", "--set-upstream", "origin", "main")
+    repo.git("remote", "set-head", "origin", "main")
+    return bare
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Callable[..., Repo]:
+    """`clone(remote, "name", "--depth=1")`: a clone through the file protocol, so that its options hold."""
+
+    def make(source: Repo, name: str, *options: str) -> Repo:
+        path = tmp_path / name
+        subprocess.run(["git", "clone", "--quiet", *options, f"file://{source.path}", str(path)], check=True)
+        return Repo(path)
+
+    return make
