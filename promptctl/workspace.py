@@ -15,8 +15,10 @@ from promptctl.errors import WorkspaceNotFound
 from promptctl.files.names import SETTINGS
 
 if TYPE_CHECKING:
-    from promptctl.calls.calling import Calling, RunOptions
+    from promptctl.calls.call import Call
     from promptctl.calls.loop import LoopThread
+    from promptctl.calls.prepare import RunOptions
+    from promptctl.calls.runner import Runner
     from promptctl.catalogue.copying import Copied
     from promptctl.catalogue.difference import Difference
     from promptctl.catalogue.history import HistoryRow
@@ -79,10 +81,10 @@ class Workspace(Context):
     """
 
     @cached_property
-    def _calling(self) -> Calling:
-        from promptctl.calls.calling import Calling
+    def _runner(self) -> Runner:
+        from promptctl.calls.runner import Runner
 
-        return Calling(self)
+        return Runner(self.gateway, self.recorder)
 
     @cached_property
     def _loop(self) -> LoopThread:
@@ -159,8 +161,8 @@ class Workspace(Context):
 
     async def arun(self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]) -> Execution:
         """`run`, awaited."""
-        call = self._calling.prepare(ref, inputs or {}, options)
-        return await self._calling.runner_for(call, is_recording=options.get("record", False)).run(call)
+        runner, call = self._prepared(ref, inputs, options)
+        return await runner.run(call)
 
     def stream(
         self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]
@@ -175,13 +177,22 @@ class Workspace(Context):
         self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]
     ) -> AsyncGenerator[dict[str, Any] | str | Execution, None]:
         """`stream`, as an asynchronous generator."""
-        call = self._calling.prepare(ref, inputs or {}, options)
-        stream = self._calling.runner_for(call, is_recording=options.get("record", False)).stream(call)
+        runner, call = self._prepared(ref, inputs, options)
+        stream = runner.stream(call)
         try:
             async for item in stream:
                 yield item
         finally:
             await stream.aclose()
+
+    def _prepared(self, ref: str, inputs: Mapping[str, Any] | None, options: RunOptions) -> tuple[Runner, Call]:
+        from promptctl.calls.prepare import prepare
+        from promptctl.calls.runner import Runner
+
+        call = prepare(self, ref, inputs or {}, options)
+        if not options.get("record"):
+            return self._runner, call
+        return Runner(self.gateway, self.recorder, on_reply=self.reply_recording(call.target.prompt.id)), call
 
     def tested_prompts(self) -> list[str]:
         """The ids of the prompts that have a dataset, sorted."""

@@ -7,9 +7,8 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from promptctl.assertions.judge import JudgeEmbeddings
-from promptctl.calls.call import Call, CallOptions
+from promptctl.calls.call import Call, CallOptions, Target
 from promptctl.calls.runner import Recorder, Runner
-from promptctl.calls.target import Target
 from promptctl.models.gateway import Delta, Embeddings, Endpoint, Gateway, Reply, Request
 from promptctl.models.replay import embedding_reply, embedding_request
 from promptctl.prompts.prompt import Prompt, Rendered
@@ -36,7 +35,7 @@ class Embedder:
         recorded = embedding_request(target.model, texts)
         request = replace(recorded, model=target.model, timeout_s=target.timeout_s)
         rendered = Rendered(tuple(dict(message) for message in request.messages), {})
-        call = Call(target.prompt, target.version, rendered, request, target.provider, target.retry, options)
+        call = Call(target, rendered, request, options)
         execution = await Runner(lane, self.recorder).run(call)
         assert lane.found is not None, "the runner returns once the lane has answered"
         if self.on_reply is not None:

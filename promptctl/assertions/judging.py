@@ -10,9 +10,8 @@ from typing import Any
 from promptctl.assertions.embedding import EMBEDDER, EMBEDDER_VERSION, Embedder
 from promptctl.assertions.judge import JudgeEmbeddings, JudgeReply
 from promptctl.assertions.judges import inputs_for
-from promptctl.calls.call import Call, CallOptions, build_request
+from promptctl.calls.call import Call, CallOptions, Target
 from promptctl.calls.runner import Runner
-from promptctl.calls.target import Target
 from promptctl.errors import ModelConfigurationError
 from promptctl.prompts.prompt import Prompt
 from promptctl.prompts.rendering import Renderer
@@ -59,8 +58,7 @@ class RunnerJudge:
         prompt, version, renderer = self._load(prompt_id)
         target = self._make_target(prompt, version, self._chosen(model or prompt.model, prompt_id))
         rendered = renderer.render(inputs_for(prompt, inputs))
-        request = build_request(prompt, rendered, target.model, target.parameters, timeout_s=target.timeout_s)
-        call = Call(prompt, target.version, rendered, request, target.provider, target.retry, self._options)
+        call = Call(target, rendered, target.request(rendered), self._options)
         execution = await self._runner.run(call)
         return JudgeReply(execution.reply or "", execution.cost_nano_usd, execution.id)
 

@@ -1,4 +1,4 @@
-"""One call as it is asked for: a rendered prompt at a version, the request it makes, and what to record with it."""
+"""One call as it is asked for: a prompt at a version, the model asked, the request, and what to record with it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from promptctl.versions.version import Version
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallOptions:
-    """What a caller adds to a call, none of it seen by the model.
+    """Details that a caller adds to a call; the model sees none of them.
 
     `log` overrides the workspace's log rules for this call: `full`, `metadata` or `off`.
     """
@@ -32,34 +32,43 @@ class CallOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A call that is ready to be made. `provider` is what stands before the model's name."""
+class Target:
+    """A prompt at a version and the model that is asked, with everything that a request to it needs.
+
+    `parameters` are all that are sent, as `merge_parameters` makes them.
+    """
 
     prompt: Prompt
     version: Version
+    model: str
+    provider: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    timeout_s: float = 60.0
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+
+    def request(self, rendered: Rendered, *, repeat: int = 0) -> Request:
+        """Return the request that sends these messages to the model."""
+        return Request(
+            model=self.model,
+            messages=rendered.messages,
+            parameters=self.parameters,
+            tools=self.prompt.tools,
+            response_format=self.prompt.declared_response_format,
+            timeout_s=self.timeout_s,
+            repeat=repeat,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that is ready to be made."""
+
+    target: Target
     rendered: Rendered
     request: Request
-    provider: str
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
     options: CallOptions = field(default_factory=CallOptions)
 
 
-def build_request(
-    prompt: Prompt,
-    rendered: Rendered,
-    model: str,
-    parameters: Mapping[str, Any],
-    *,
-    timeout_s: float = 60.0,
-    repeat: int = 0,
-) -> Request:
-    """The request of a rendered prompt; `parameters` are all that are sent, the prompt's own among them."""
-    return Request(
-        model=model,
-        messages=rendered.messages,
-        parameters=parameters,
-        tools=prompt.tools,
-        response_format=prompt.declared_response_format,
-        timeout_s=timeout_s,
-        repeat=repeat,
-    )
+def merge_parameters(model: Mapping[str, Any], prompt: Prompt, call: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the parameters to send: the model's from the settings, the prompt's over them, the call's over both."""
+    return {**model, **prompt.parameters, **(call or {})}

@@ -10,14 +10,15 @@ from typing import Any, Protocol
 
 from promptctl.calls.attempts import Attempts
 from promptctl.calls.call import Call
-from promptctl.calls.output import Checked, OutputCheck, correction
+from promptctl.calls.output import Checked, check_output, correction
 from promptctl.errors import InvalidOutput, ModelError
 from promptctl.log.records import Content, Execution
 from promptctl.models.gateway import Delta, Gateway, Reply, Request
 from promptctl.models.retries import decide
+from promptctl.schemas.json_schema import Validator
 
 Sleep = Callable[[float], Any]
-_KEPT_CHECKS = 256
+_KEPT_VALIDATORS = 256
 
 
 class Recorder(Protocol):
@@ -27,7 +28,7 @@ class Recorder(Protocol):
         """Record one attempt; returns once it is durable, or handed to a batch that will be."""
 
     def save_now(self, execution: Execution, content: Content | None) -> None:
-        """The same without waiting for anything else: for a call that is being cancelled."""
+        """Record one attempt without waiting for anything else: for a call that is being cancelled."""
 
 
 class Runner:
@@ -48,48 +49,43 @@ class Runner:
         self._recorder = recorder
         self._on_reply = on_reply
         self._sleep = sleep
-        self._checks: dict[str, OutputCheck] = {}
+        self._validators: dict[str, Validator] = {}
 
     async def run(self, call: Call) -> Execution:
-        """Make the call and give its last attempt, with the cost of all attempts.
+        """Make the call and return its last attempt, with the cost of all attempts.
 
         Raises `ModelError` when the provider failed for good and `InvalidOutput` when the reply never fitted the
         output schema; the error's `execution` is the last attempt either way.
         """
         attempts = Attempts(call)
-        request = call.request
-        repairs_left = call.prompt.output.retries
+        repairs_left = call.target.prompt.output.retries
         while True:
-            reply = await self._ask(call, request, attempts)
+            reply = await self._ask(attempts)
             checked = self._checked(call, reply)
-            if not checked.problems:
-                return await self._finished(call, request, reply, checked, attempts)
-            record = attempts.invalid(request, reply, checked.problems)
-            await self._recorder.save(record, call.options.log)
-            if repairs_left == 0:
-                raise _invalid(call, attempts.summed(record), checked)
+            if not checked.problems or repairs_left == 0:
+                return await self._finished(attempts, reply, checked)
+            await self._save_invalid(attempts, reply, checked)
             repairs_left -= 1
-            request = _corrected(request, reply, checked)
+            attempts.request = _corrected(attempts.request, reply, checked)
 
     async def stream(self, call: Call) -> AsyncGenerator[dict[str, Any] | str | Execution, None]:
-        """The call as it arrives: first the chat message's metadata, then pieces of text, last the `Execution`.
+        """Yield the call as it arrives: first the chat message's metadata, then pieces of text, last the `Execution`.
 
-        Asked again only while nothing has been given out. A reply that does not fit the output schema raises
-        `InvalidOutput` at the end. A consumer that stops early leaves a record with status `cancelled`.
+        Asked again only while nothing was yielded. A reply that does not fit the output schema raises `InvalidOutput`
+        at the end. A consumer that stops early leaves a record with status `cancelled`.
         """
         attempts = Attempts(call)
-        request = call.request
         while True:
             attempts.begin()
             received: list[str] = []
             is_open = False
             try:
-                async with aclosing(self._gateway.stream(request)) as pieces:
+                async with aclosing(self._gateway.stream(attempts.request)) as pieces:
                     async for piece in pieces:
                         if not is_open:
                             # Only now is it known which attempt brings the reply, and so whose id to hand out.
                             is_open = True
-                            yield attempts.opening(request)
+                            yield attempts.opening()
                         if isinstance(piece, Delta):
                             received.append(piece.text)
                             yield piece.text
@@ -97,101 +93,96 @@ class Runner:
                             reply = piece
                 break
             except ModelError as error:
-                delay = None if is_open else self._delay(call, attempts, error)
-                await self._failed(call, request, attempts, error, is_last=delay is None)
-                await self._sleep(delay or 0)
+                await self._wait_after(attempts, error, is_final=is_open)
             except (asyncio.CancelledError, GeneratorExit) as error:
-                self._cancelled(call, request, attempts, "".join(received), error)
+                self._cancelled(attempts, error, "".join(received))
                 raise
-        if self._on_reply is not None:
-            self._on_reply(request, reply)
-        checked = self._checked(call, reply)
-        if checked.problems:
-            record = attempts.invalid(request, reply, checked.problems)
-            await self._recorder.save(record, call.options.log)
-            raise _invalid(call, record, checked)
-        yield await self._finished(call, request, reply, checked, attempts)
+        self._tell_reply(attempts, reply)
+        yield await self._finished(attempts, reply, self._checked(call, reply))
 
-    async def _ask(self, call: Call, request: Request, attempts: Attempts) -> Reply:
-        """One whole reply, asking again while the error and the policy allow it.
+    async def _ask(self, attempts: Attempts) -> Reply:
+        """Return one whole reply, asking again while the error and the policy allow it.
 
-        A cancellation meanwhile has a note of what the last attempt failed of, where one did.
+        A cancellation meanwhile carries a note of why the last attempt failed, if it did.
         """
         failed: ModelError | None = None
         try:
             while True:
                 attempts.begin()
                 try:
-                    reply = await self._gateway.complete(request)
+                    reply = await self._gateway.complete(attempts.request)
                 except ModelError as error:
                     failed = error
-                    delay = self._delay(call, attempts, error)
-                    await self._failed(call, request, attempts, error, is_last=delay is None)
-                    await self._sleep(delay or 0)
+                    await self._wait_after(attempts, error)
                 except asyncio.CancelledError as error:
-                    self._cancelled(call, request, attempts, "", error)
+                    self._cancelled(attempts, error)
                     raise
                 else:
-                    if self._on_reply is not None:
-                        self._on_reply(request, reply)
+                    self._tell_reply(attempts, reply)
                     return reply
         except asyncio.CancelledError as error:
             if failed is not None:
                 error.add_note(f"the last attempt: {failed.message}")
             raise
 
-    async def _finished(
-        self, call: Call, request: Request, reply: Reply, checked: Checked, attempts: Attempts
-    ) -> Execution:
-        record = attempts.replied(request, reply, "ok", checked.value)
-        await self._recorder.save(record, call.options.log)
+    async def _finished(self, attempts: Attempts, reply: Reply, checked: Checked) -> Execution:
+        if checked.problems:
+            record = attempts.summed(await self._save_invalid(attempts, reply, checked))
+            raise _invalid(attempts.call, record, checked)
+        record = attempts.replied(reply, output=checked.value)
+        await self._recorder.save(record, attempts.call.options.log)
         return attempts.summed(record)
 
-    async def _failed(
-        self, call: Call, request: Request, attempts: Attempts, error: ModelError, *, is_last: bool
-    ) -> None:
-        record = attempts.failed(request, error)
-        await self._recorder.save(record, call.options.log)
-        if is_last:
+    async def _save_invalid(self, attempts: Attempts, reply: Reply, checked: Checked) -> Execution:
+        message = "; ".join(checked.problems)
+        record = attempts.replied(reply, "invalid_output", error_type="InvalidOutput", error_message=message)
+        await self._recorder.save(record, attempts.call.options.log)
+        return record
+
+    async def _wait_after(self, attempts: Attempts, error: ModelError, *, is_final: bool = False) -> None:
+        """Record the failed attempt and wait until the next; raise the error if there is none."""
+        decision = decide(error, attempts.number, attempts.call.target.retry, waited_s=attempts.waited_s)
+        record = attempts.failed(error)
+        await self._recorder.save(record, attempts.call.options.log)
+        if is_final or decision.delay_s is None:
+            if error.is_retryable and not is_final:
+                error.hint = error.hint or f"gave up: {decision.reason}"
             error.execution = attempts.summed(record)
             raise error
+        attempts.waited_s += decision.delay_s
+        await self._sleep(decision.delay_s)
 
-    def _cancelled(self, call: Call, request: Request, attempts: Attempts, received: str, error: BaseException) -> None:
-        record = attempts.failed(request, error, status="cancelled")
+    def _cancelled(self, attempts: Attempts, error: BaseException, received: str = "") -> None:
+        record = attempts.failed(error, status="cancelled")
         if received:
             record = replace(record, reply=received)
-        self._recorder.save_now(record, call.options.log)
+        self._recorder.save_now(record, attempts.call.options.log)
 
-    def _delay(self, call: Call, attempts: Attempts, error: ModelError) -> float | None:
-        """Seconds to wait before asking again; None to give up, and then the error says why."""
-        decision = decide(error, attempts.number, call.retry, waited_s=attempts.waited_s)
-        if decision.delay_s is not None:
-            attempts.waited_s += decision.delay_s
-        elif error.is_retryable:
-            error.hint = error.hint or f"gave up: {decision.reason}"
-        return decision.delay_s
+    def _tell_reply(self, attempts: Attempts, reply: Reply) -> None:
+        if self._on_reply is not None:
+            self._on_reply(attempts.request, reply)
 
     def _checked(self, call: Call, reply: Reply) -> Checked:
-        check = self._checks.get(call.version.digest)
-        if check is None:
-            if len(self._checks) >= _KEPT_CHECKS:
-                self._checks.clear()
-            check = self._checks[call.version.digest] = OutputCheck(call.prompt.output)
-        if reply.tool_calls and not reply.text:
+        schema = call.target.prompt.output.schema
+        if schema is None or (reply.tool_calls and not reply.text):
             return Checked()
-        return check.check(reply.text)
+        validator = self._validators.get(call.target.version.digest)
+        if validator is None:
+            if len(self._validators) >= _KEPT_VALIDATORS:
+                self._validators.clear()
+            validator = self._validators[call.target.version.digest] = Validator(schema)
+        return check_output(reply.text, validator)
 
 
 def _corrected(request: Request, reply: Reply, checked: Checked) -> Request:
     said = {"role": "assistant", "content": reply.text}
-    return replace(
-        request, messages=[*request.messages, said, {"role": "user", "content": correction(checked.problems)}]
-    )
+    asked = {"role": "user", "content": correction(checked.problems)}
+    return replace(request, messages=[*request.messages, said, asked])
 
 
 def _invalid(call: Call, record: Execution, checked: Checked) -> InvalidOutput:
     error = InvalidOutput(
-        f"the reply of {call.request.model} does not fit the output schema of {call.prompt.id}: "
+        f"the reply of {call.request.model} does not fit the output schema of {call.target.prompt.id}: "
         + "; ".join(checked.problems[:3]),
         hint=f"the raw reply is kept: promptctl log show {record.id}",
     )

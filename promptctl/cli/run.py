@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from promptctl.calls.calling import RunOptions
+from promptctl.calls.prepare import RunOptions
 from promptctl.cli import options
 from promptctl.cli.inputs import read_inputs, read_pairs
 from promptctl.cli.output import format_cost, format_latency, format_tokens, say, say_json, say_piece, styled, tell

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from promptctl.calls.call import build_request
-from promptctl.calls.target import Target
+from promptctl.calls.call import Target
 from promptctl.datasets.cases import Case
 from promptctl.models.gateway import Request
 from promptctl.prompts.prompt import Rendered
@@ -30,7 +29,4 @@ class Asker:
         if self._known_inputs is not None:
             inputs = {name: value for name, value in inputs.items() if name in self._known_inputs}
         rendered = self._renderer.render(inputs)
-        request = build_request(
-            target.prompt, rendered, target.model, target.parameters, timeout_s=target.timeout_s, repeat=repeat - 1
-        )
-        return rendered, request
+        return rendered, target.request(rendered, repeat=repeat - 1)

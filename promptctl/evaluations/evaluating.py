@@ -11,7 +11,7 @@ from typing import Any
 from promptctl.assertions.assertion import AskedJudge
 from promptctl.assertions.judges import find_judge
 from promptctl.assertions.judging import chosen_judge
-from promptctl.calls.target import Target
+from promptctl.calls.call import Target, merge_parameters
 from promptctl.context import Context
 from promptctl.datasets.choosing import DatasetChoice
 from promptctl.datasets.dataset import Dataset
@@ -252,7 +252,7 @@ class Evaluating:
         is_recorded_one = self._request.is_replayed and not model.startswith("replay/")
         is_asked = self._request.needs_keys or model.startswith("replay/")
         settings = self.router.settings_of(model if is_asked else f"replay/{model}")
-        parameters = {**settings.parameters, **prompt.parameters, **self._request.parameters}
+        parameters = merge_parameters(settings.parameters, prompt, self._request.parameters)
         provider = model.partition("/")[0] if is_recorded_one else settings.provider
         # With many cases at once being told to come back later is no failure yet; what the user set stands.
         retry = replace(settings.retry, max_refusals=_REFUSALS) if settings.retry == RetryPolicy() else settings.retry

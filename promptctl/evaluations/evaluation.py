@@ -9,8 +9,8 @@ from typing import Any
 from promptctl._version import __version__
 from promptctl.assertions.embedding import Embedder
 from promptctl.assertions.judging import LoadJudge, MakeTarget, RunnerJudge
+from promptctl.calls.call import Target
 from promptctl.calls.runner import Runner
-from promptctl.calls.target import Target
 from promptctl.datasets.dataset import Dataset
 from promptctl.datasets.selection import Chosen
 from promptctl.errors import LogError

@@ -13,10 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from promptctl.assertions.judging import RunnerJudge
-from promptctl.calls.call import Call, CallOptions
+from promptctl.calls.call import Call, CallOptions, Target
 from promptctl.calls.runner import Runner
 from promptctl.calls.spending import spent
-from promptctl.calls.target import Target
 from promptctl.datasets.cases import Case
 from promptctl.errors import (
     InputError,
@@ -214,7 +213,7 @@ class Evaluator:
         target = self._target
         rendered, request = self._asker.ask(case, repeat)
         options = CallOptions(source="eval", evaluation_id=self._evaluation_id, case_id=case.id, repeat=repeat)
-        return Call(target.prompt, target.version, rendered, request, target.provider, target.retry, options)
+        return Call(target, rendered, request, options)
 
     def _result(
         self,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from promptctl.calls.call import merge_parameters
 from promptctl.datasets.dataset import Dataset
 from promptctl.datasets.finding import tested_prompts
 from promptctl.errors import WorkspaceError
@@ -140,7 +141,7 @@ def _counts(row: EvaluationRow, dataset: Dataset, subject: Subject) -> bool:
         and not any(spec.get(part) for part in ("ids", "tags", "sample", "first", "rerun_of", "left_out", "judge"))
         and (spec.get("at_least") or spec.get("repeats", 1)) >= spec.get("repeats", 1)
         and spec.get("min_pass", 1.0) >= dataset.header.min_pass
-        and dict(spec.get("parameters", {})) == {**subject.parameters, **subject.prompt.parameters}
+        and dict(spec.get("parameters", {})) == merge_parameters(subject.parameters, subject.prompt)
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from promptctl.errors import InvalidOutput, ProviderFailed, RateLimited, RequestRejected
 from promptctl.log.records import Execution
 from promptctl.models.gateway import Reply
-from tests.executions.conftest import SCHEMA, KeptRecords, QueuedGateway, make_call
+from tests.calls.conftest import SCHEMA, KeptRecords, QueuedGateway, make_call
 
 
 def test_a_call_is_recorded_once_with_everything_that_made_it(make_runner: Any, records: KeptRecords) -> None:

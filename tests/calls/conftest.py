@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from promptctl.calls.call import Call, CallOptions, build_request
+from promptctl.calls.call import Call, CallOptions, Target
 from promptctl.calls.runner import Runner
 from promptctl.log.records import Content, Execution
 from promptctl.models.gateway import Delta, Embeddings, Endpoint, Reply, Request, Usage
@@ -79,9 +79,15 @@ def make_call(*, retries: int = 0, schema: dict[str, Any] | None = None, **optio
         output=Output(schema=schema, retries=retries),
     )
     rendered = Rendered(({"role": "user", "content": "Hi"},), {})
-    request = build_request(prompt, rendered, "openai/gpt-4o-mini", {"temperature": 0})
-    policy = RetryPolicy(max_attempts=3)
-    return Call(prompt, Version("1:abc", "c" * 40), rendered, request, "openai", policy, CallOptions(**options))
+    target = Target(
+        prompt,
+        Version("1:abc", "c" * 40),
+        "openai/gpt-4o-mini",
+        "openai",
+        {"temperature": 0},
+        retry=RetryPolicy(max_attempts=3),
+    )
+    return Call(target, rendered, target.request(rendered), CallOptions(**options))
 
 
 @pytest.fixture

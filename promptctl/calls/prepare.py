@@ -1,0 +1,89 @@
+"""Makes a call ready from a ref and its inputs; a refusal is recorded before it is raised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, TypedDict
+
+from promptctl.calls.attempts import refused
+from promptctl.calls.call import Call, CallOptions, Target, merge_parameters
+from promptctl.context import Context
+from promptctl.errors import InputError, ModelConfigurationError, PromptInactive, RenderError
+from promptctl.files.names import SETTINGS
+from promptctl.log.records import Content, Source
+from promptctl.prompts.prompt import Prompt
+
+
+class RunOptions(TypedDict, total=False):
+    """Options of a call beside its ref and inputs.
+
+    `model` and `parameters` override the prompt's own. `user`, `session`, `content_type` and `metadata` are recorded
+    with the call. `log` (`full`, `metadata`, `off`) wins over the workspace's log rules. `record` writes each reply
+    to `datasets/recordings/`, from where `replay/<model>` answers. `source` is `api` unless the command line calls.
+    """
+
+    model: str | None
+    parameters: Mapping[str, Any] | None
+    user: str | None
+    session: str | None
+    content_type: str | None
+    metadata: Mapping[str, Any] | None
+    log: Content | None
+    record: bool
+    source: Source
+
+
+def prepare(context: Context, ref: str, inputs: Mapping[str, Any], options: RunOptions) -> Call:
+    """Return the call, ready to be made. A refusal is in the log before it is raised.
+
+    Raises `InputError`, `RenderError`, `PromptInactive` and `ModelConfigurationError`, each with its `execution`.
+    """
+    at_version = context.prompt(ref)
+    prompt = at_version.prompt
+    model = options.get("model") or at_version.model or ""
+    target = Target(prompt, at_version.version, model, model.partition("/")[0], prompt.parameters)
+    recorded = _call_options(options)
+    try:
+        if not model:
+            raise ModelConfigurationError(
+                f"{prompt.id} names no model, and {SETTINGS} has no default",
+                hint=f"add `model: …` to {SETTINGS}, or give --model",
+            )
+        _check_status(prompt, context)
+        settings = context.gateway.settings_of(model)
+        context.gateway.preload(model)
+        rendered = at_version.render(inputs).rendered
+    except (InputError, RenderError, PromptInactive, ModelConfigurationError) as error:
+        error.execution = refused(target, inputs, error, recorded)
+        context.recorder.save_now(error.execution, recorded.log)
+        raise
+    target = replace(
+        target,
+        provider=settings.provider,
+        parameters=merge_parameters(settings.parameters, prompt, options.get("parameters")),
+        timeout_s=settings.timeout_s,
+        retry=settings.retry,
+    )
+    return Call(target, rendered, target.request(rendered), recorded)
+
+
+def _check_status(prompt: Prompt, context: Context) -> None:
+    if prompt.status == "inactive":
+        raise PromptInactive(
+            f"{prompt.id} is inactive and refuses to run",
+            hint=f"set `status: active` in {prompt.path}, or run an older version: {prompt.id}@<revision>",
+        )
+    if prompt.status == "deprecated":
+        context.warn(f"{prompt.id} is deprecated")
+
+
+def _call_options(options: RunOptions) -> CallOptions:
+    return CallOptions(
+        source=options.get("source", "api"),
+        user=options.get("user"),
+        session=options.get("session"),
+        content_type=options.get("content_type"),
+        metadata=options.get("metadata") or {},
+        log=options.get("log"),
+    )
