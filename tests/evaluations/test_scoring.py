@@ -12,7 +12,7 @@ from promptctl.datasets.cases import Case
 from promptctl.errors import Place
 from promptctl.evaluations.scoring import Score, error_score, failed_score, score_case, score_case_judged, subject_of
 from promptctl.prompts.prompt import MISSING
-from tests.evaluations.assertions.helpers import FakeJudge, prepared, verdict
+from tests.assertions.helpers import FakeJudge, prepared, verdict
 
 
 def case(*specs: Mapping[str, Any], threshold: float | None = None, expected: Any = MISSING) -> Case:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from promptctl.assertions.outcome import Outcome
-from tests.evaluations.assertions.helpers import FakeJudge, graded, judged, verdict
+from tests.assertions.helpers import FakeJudge, graded, judged, verdict
 
 HAS_A = {"type": "contains", "value": "a"}
 HAS_B = {"type": "contains", "value": "b"}

@@ -10,7 +10,7 @@ from promptctl.assertions.assertion import grade
 from promptctl.assertions.outcome import Outcome
 from promptctl.assertions.subject import Subject
 from promptctl.assertions.values import InvalidTemplate, compile_value
-from tests.evaluations.assertions.helpers import faults, prepared
+from tests.assertions.helpers import faults, prepared
 
 CONTEXT = {"ticket": "charged twice", "expected": {"label": "bug", "n": 3, "tags": ["a"], "none": None}}
 
@@ -91,7 +91,7 @@ import sys
 from promptctl.evaluations import scoring
 from promptctl.datasets import dataset as datasets
 from promptctl.datasets import selection
-from tests.evaluations.assertions.helpers import passes
+from tests.assertions.helpers import passes
 assert passes("equals", '{"a": 1}', 1, path="$.a") and passes("contains", "x", "x")
 assert passes("json-schema", "1", {"type": "integer"})
 heavy = {"jinja2", "jsonpath", "rapidfuzz", "jsonschema", "re2", "litellm", "aiohttp", "git", "sqlite3"}

@@ -6,7 +6,7 @@ import pytest
 
 from promptctl.assertions.assertion import grade
 from promptctl.assertions.subject import Subject
-from tests.evaluations.assertions.helpers import faults, graded, passes, prepared
+from tests.assertions.helpers import faults, graded, passes, prepared
 
 SCHEMA = {"type": "object", "required": ["label"], "properties": {"label": {"enum": ["bug", "billing"]}}}
 

@@ -7,7 +7,7 @@ import pytest
 from promptctl.assertions.assertion import grade
 from promptctl.assertions.outcome import Outcome
 from promptctl.assertions.subject import Subject
-from tests.evaluations.assertions.helpers import prepared
+from tests.assertions.helpers import prepared
 
 
 def graded(body: str, reply: str = "hello", *, path: str | None = None, threshold: float | None = None) -> Outcome:

@@ -11,7 +11,7 @@ from promptctl.assertions.outcome import Outcome
 from promptctl.assertions.subject import Subject
 from promptctl.datasets.github_rows import github_assertions
 from promptctl.files.tree import MemoryTree
-from tests.evaluations.assertions.helpers import FakeJudge, verdict
+from tests.assertions.helpers import FakeJudge, verdict
 
 ROW = {"input": "2+2", "expected": "Four", "note": "{{input}}", "n": 4}
 

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from promptctl.errors import Incomplete, ModelTimeout
-from tests.evaluations.assertions.helpers import FakeJudge, faults, judged, verdict
+from tests.assertions.helpers import FakeJudge, faults, judged, verdict
 
 RUBRIC = {"type": "llm-rubric", "value": "Is polite to {{ name }}."}
 CLASSIFY = {"type": "classify", "value": "1", "choices": ["1", "10", "other"]}

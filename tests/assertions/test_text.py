@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.evaluations.assertions.helpers import faults, graded, passes
+from tests.assertions.helpers import faults, graded, passes
 
 
 class TestEquals:

@@ -7,7 +7,7 @@ from promptctl.datasets.dataset import Dataset
 from promptctl.files.tree import MemoryTree
 from promptctl.prompts.loading import load_prompt
 from promptctl.prompts.prompt import MISSING
-from tests.evaluations.assertions.helpers import prepared
+from tests.assertions.helpers import prepared
 
 PROMPT = """
 inputs:

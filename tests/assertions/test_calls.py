@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from tests.evaluations.assertions.helpers import faults, graded
+from tests.assertions.helpers import faults, graded
 
 CALLS = [
     {"id": "1", "type": "function", "function": {"name": "lookup", "arguments": json.dumps({"order": "A1", "n": 2})}},

@@ -9,7 +9,7 @@ from promptctl.assertions.kinds import KINDS, known_types
 from promptctl.assertions.preparing import Preparer
 from promptctl.files.tree import MemoryTree
 from promptctl.formats.schemas import load_schema
-from tests.evaluations.assertions.helpers import faults, locate, prepared
+from tests.assertions.helpers import faults, locate, prepared
 
 ASSERTION = load_schema("dataset")["$defs"]["assertion"]
 
