@@ -21,12 +21,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from promptctl.log.ids import new_id
-from promptctl.log.records import Content, Execution
+from promptctl.log.records import Content, Entry, Execution
 from promptctl.log.redaction import Redactor
 from promptctl.log.results import ResultRow
-from promptctl.log.sqlite.maintenance import check
-from promptctl.log.sqlite.queries import executions, stats
-from promptctl.log.sqlite.store import Entry, Log
+from promptctl.log.sqlite.store import SqliteStore
 from promptctl.log.times import utc_text
 
 PROMPTS, VERSIONS = 20, 20
@@ -97,7 +95,7 @@ class Report:
 def run_writer(path: Path, count: int) -> None:
     """A process of its own: appends, says each id when it is in the log, and last its longest wait."""
     longest = 0.0
-    with Log(path) as log:
+    with SqliteStore(path) as log:
         for entry in entries(count, "full"):
             start = time.perf_counter()
             log.append([entry])
@@ -121,10 +119,10 @@ def measure_writers(folder: Path, report: Report, _options: argparse.Namespace) 
     waits = [writer.communicate()[1] for writer in writers]
     wall = time.perf_counter() - start
     failed = [wait for writer, wait in zip(writers, waits, strict=True) if writer.returncode]
-    log = Log(path)
+    log = SqliteStore(path)
     acknowledged = {line for output in outputs for line in output.read_text().split()}
-    lost = acknowledged - {each.id for each in executions(log)}
-    counted = sum(row.calls for row in stats(log))
+    lost = acknowledged - {each.id for each in log.executions()}
+    counted = sum(row.calls for row in log.totals())
     report.tell(
         "8 processes x 2,000 records, full content",
         f"{len(acknowledged)} written, {len(lost)} lost, {counted} counted, {len(failed)} errors; "
@@ -149,10 +147,10 @@ def measure_kills(folder: Path, report: Report, options: argparse.Namespace) -> 
             writer.communicate()
             lines = output.read_text().splitlines(keepends=True)
             acknowledged.update(line.strip() for line in lines if line.endswith("\n"))
-    log = Log(path)
-    stored = {each.id for each in executions(log)}
-    drift = sum(row.calls for row in stats(log)) - len(stored)
-    problems = check(log)
+    log = SqliteStore(path)
+    stored = {each.id for each in log.executions()}
+    drift = sum(row.calls for row in log.totals()) - len(stored)
+    problems = log.check()
     report.tell(
         f"{options.rounds} rounds of kill -9 on 4 writers",
         f"{len(acknowledged):,} acknowledged, {len(acknowledged - stored)} lost, totals off by {drift}, "
@@ -178,7 +176,7 @@ def measure_batch(folder: Path, report: Report, _options: argparse.Namespace) ->
             )
             for number, entry in enumerate(made)
         ]
-        with Log(folder / f"{content}-{size}.db") as log:
+        with SqliteStore(folder / f"{content}-{size}.db") as log:
             start = time.perf_counter()
             for at in range(0, len(made), size):
                 log.append(made[at : at + size], graded[at : at + size])
@@ -194,7 +192,7 @@ def measure_batch(folder: Path, report: Report, _options: argparse.Namespace) ->
 def measure_million(folder: Path, report: Report, options: argparse.Namespace) -> None:
     path = folder / "log.db"
     start = time.perf_counter()
-    with Log(path) as log:
+    with SqliteStore(path) as log:
         batch: list[Entry] = []
         for entry in entries(options.records, "metadata"):
             batch.append(entry)
@@ -207,28 +205,28 @@ def measure_million(folder: Path, report: Report, options: argparse.Namespace) -
         f"a log of {options.records:,} records, metadata",
         f"{options.records / wall:,.0f}/s, {path.stat().st_size / 1e6:,.0f} MB",
     )
-    head = "import sys, json; from pathlib import Path; from promptctl.log.sqlite.queries import *; "
-    head += "from promptctl.log.sqlite.store import Log; log = Log(Path(sys.argv[1])); "
+    head = "import sys, json; from pathlib import Path; from promptctl.log.filter import Filter; "
+    head += "from promptctl.log.sqlite.store import SqliteStore; log = SqliteStore(Path(sys.argv[1])); "
     tell_peak = "sys.stderr.write(open('/proc/self/status').read().partition('VmHWM:')[2].split()[0])"
     shown = "print(json.dumps([row.as_dict() for row in rows]))"
     day, week = since(options, 1), since(options, 7)
     questions = [
-        ("stats by prompt and version, whole process", f"rows = stats(log); {shown}", 0.4),
-        ("stats of one prompt", f"rows = stats(log, Filter(prompt='support/prompt-1')); {shown}", 0.4),
+        ("stats by prompt and version, whole process", f"rows = log.totals(); {shown}", 0.4),
+        ("stats of one prompt", f"rows = log.totals(Filter(prompt='support/prompt-1')); {shown}", 0.4),
         (
             "stats of the last day, from the rows",
-            f"rows = stats(log, Filter(since={day!r})); {shown}",
+            f"rows = log.totals(Filter(since={day!r})); {shown}",
             None,
         ),
         (
             "stats of the last week, from the rows",
-            f"rows = stats(log, Filter(since={week!r})); {shown}",
+            f"rows = log.totals(Filter(since={week!r})); {shown}",
             None,
         ),
-        ("stats by model over everything, from the rows", f"rows = stats(log, by=('model',)); {shown}", None),
-        ("list, the newest 20", "print(json.dumps([as_dict(e) for e in executions(log, Filter(limit=20))]))", 0.4),
-        ("list, the newest 20 errors", "print(len(list(executions(log, Filter(status='error', limit=20)))))", 0.4),
-        ("show, by the end of an id", "e = next(executions(log)); print(execution(log, e.id[-8:]).id)", 0.4),
+        ("stats by model over everything, from the rows", f"rows = log.totals(by=('model',)); {shown}", None),
+        ("list, the newest 20", "print(json.dumps([as_dict(e) for e in log.executions(Filter(limit=20))]))", 0.4),
+        ("list, the newest 20 errors", "print(len(list(log.executions(Filter(status='error', limit=20)))))", 0.4),
+        ("show, by the end of an id", "e = next(log.executions()); print(log.execution(e.id[-8:]).id)", 0.4),
     ]
     for what, code, limit in questions:
         command = [sys.executable, "-c", f"{head}{code}; {tell_peak}", str(path)]
@@ -248,14 +246,14 @@ def since(options: argparse.Namespace, days: int) -> str:
 COLD_USE = """
 import sys
 from promptctl.log.ids import new_id, utc_now
-from promptctl.log.sqlite.recovery import append_or_keep
-from promptctl.log.sqlite.store import Entry, Log
+from promptctl.log.records import Entry
+from promptctl.log.sqlite.store import SqliteStore
 execution = Execution(
     id=new_id(), call_id=new_id(), started_at=utc_now(), source="run", prompt="a", prompt_name="A", digest="1:x",
     model="m", status="ok", inputs={"a": "b"}, messages=[{"role": "user", "content": "hi"}], reply="ho",
 )
-log = Log(Path(sys.argv[1]))
-warning = append_or_keep(log, [Entry(execution, "full")])
+log = SqliteStore(Path(sys.argv[1]))
+warning = log.append([Entry(execution, "full")])
 log.close()
 sys.exit(str(warning) if warning else 0)
 """

@@ -20,7 +20,8 @@ from promptctl.versions.refs import parse_ref
 if TYPE_CHECKING:
     from promptctl.files.tree import Tree
     from promptctl.log.recorder import LogRecorder
-    from promptctl.log.sqlite.store import Log
+    from promptctl.log.redaction import Redactor
+    from promptctl.log.store import Store
     from promptctl.models.gateway import Reply, Request
     from promptctl.models.router import Router
     from promptctl.versions.repository import Repository
@@ -92,7 +93,7 @@ class Context:
         from promptctl.models.replay import Recording
 
         recording = Recording(self.recording_file(prompt_id), prompt_id)
-        redactor = self.log.redactor
+        redactor = self.redactor
         told: set[str] = set()
 
         def record(request: Request, reply: Reply) -> None:
@@ -132,14 +133,20 @@ class Context:
         return self.repository.work_tree
 
     @cached_property
-    def log(self) -> Log:
-        """The execution log at `.promptctl/log.db`."""
+    def redactor(self) -> Redactor:
+        """Hides secrets in everything that is written: values of the environment that are keys by their names."""
         from promptctl.log.redaction import Redactor, secrets_of
-        from promptctl.log.sqlite.store import Log
 
         named = [rule.api_key_env for rule in self.settings.models if rule.api_key_env]
         keys = [self.environ[name] for name in named if self.environ.get(name)]
-        return Log(self.state_folder / "log.db", redactor=Redactor([*secrets_of(self.environ), *keys]))
+        return Redactor([*secrets_of(self.environ), *keys])
+
+    @cached_property
+    def log(self) -> Store:
+        """The execution log at `.promptctl/log.db`."""
+        from promptctl.log.sqlite.store import SqliteStore
+
+        return SqliteStore(self.state_folder / "log.db", redactor=self.redactor)
 
     @cached_property
     def gateway(self) -> Router:

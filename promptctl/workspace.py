@@ -129,7 +129,7 @@ class Workspace(Context):
         return copy(self, ref, new_id)
 
     def logged_renames(self) -> dict[str, str]:
-        """Earlier prompt ids in the log and the ids of today, as `promptctl.log.sqlite.queries.Filter` takes them."""
+        """Earlier prompt ids in the log and the ids of today, as `promptctl.log.filter.Filter` takes them."""
         from promptctl.versions.former_ids import logged_renames
 
         return logged_renames(self.log, self.repository)

@@ -15,7 +15,6 @@ from promptctl.evaluations.evaluating import Evaluating, EvaluationRequest
 from promptctl.evaluations.evaluation import Evaluation, Plan
 from promptctl.evaluations.evaluator import Limits, Progress
 from promptctl.log.results import ResultRow
-from promptctl.log.sqlite.evaluations import results
 from promptctl.workspace import Workspace, open_workspace
 from tests.openai_server import Answer, Exchange, OpenAIServer, reply
 
@@ -121,7 +120,7 @@ class Lab:
     def rows(self, evaluation: Evaluation) -> list[ResultRow]:
         """Its results, in the dataset's order."""
         with self.open() as workspace:
-            return list(results(workspace.log, evaluation.row.id))
+            return list(workspace.log.results(evaluation.row.id))
 
     def row(self, evaluation: Evaluation, case: str) -> ResultRow:
         (found,) = [row for row in self.rows(evaluation) if row.case_id == case]

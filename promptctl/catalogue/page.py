@@ -16,8 +16,8 @@ from promptctl.versions.former_ids import former_ids, labels_here
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.labels.chains import LabelState
+    from promptctl.log.call_totals import CallTotals
     from promptctl.log.records import Execution
-    from promptctl.log.sqlite.stats import StatsRow
     from promptctl.versions.prompt_at_version import PromptAtVersion
 
 
@@ -34,7 +34,7 @@ class Page:
     made: Made | None = None
     labels: Sequence[LabelState] = ()
     datasets: Sequence[str] = ()
-    totals: StatsRow | None = None
+    totals: CallTotals | None = None
     latest: Execution | None = None
 
     @property
@@ -44,7 +44,6 @@ class Page:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able, with stable keys."""
-        from promptctl.log.sqlite.encoding import as_dict
 
         prompt, version, model = self.prompt, self.at_version.version, self.at_version.model
         return {
@@ -73,7 +72,7 @@ class Page:
             "metadata": dict(prompt.metadata),
             "datasets": list(self.datasets),
             "totals": self.totals.as_dict() if self.totals else None,
-            "latest_call": as_dict(self.latest) if self.latest else None,
+            "latest_call": self.latest.as_dict() if self.latest else None,
         }
 
 
@@ -116,14 +115,14 @@ def _datasets(parts: Context, prompt: Prompt) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _calls(parts: Context, prompt: str, former: Sequence[str]) -> tuple[StatsRow | None, Execution | None]:
+def _calls(parts: Context, prompt: str, former: Sequence[str]) -> tuple[CallTotals | None, Execution | None]:
     if parts.log.is_new:
         return None, None
-    from promptctl.log.sqlite.queries import Filter, latest_call, stats
+    from promptctl.log.filter import Filter
 
     wanted = Filter(prompt=prompt, renames=dict.fromkeys(former, prompt))
-    rows = stats(parts.log, wanted, by=("prompt",))
-    return (rows[0] if rows else None), latest_call(parts.log, prompt, tuple(former))
+    rows = parts.log.totals(wanted, by=("prompt",))
+    return (rows[0] if rows else None), parts.log.latest_call(prompt, tuple(former))
 
 
 def _input_as_dict(declared: Input) -> dict[str, Any]:

@@ -29,7 +29,6 @@ from promptctl.evaluations.earlier import last_command, unfinished
 from promptctl.evaluations.evaluating import EvaluationRequest
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.evaluator import Limits
-from promptctl.log.sqlite.evaluations import evaluation
 from promptctl.reports.files import check_report_path, write_report
 from promptctl.workspace import Workspace
 
@@ -311,5 +310,5 @@ def _refs(
             raise UsageError("say what to evaluate", hint="a prompt, or --all, or --changed-since origin/main")
         return wanted.refs
     named = wanted.evaluation_id
-    rows = [evaluation(workspace.log, named)] if named is not None else last_command(workspace.log)
+    rows = [workspace.log.evaluation(named)] if named is not None else last_command(workspace.log)
     return tuple(dict.fromkeys(row.prompt for row in rows))

@@ -26,7 +26,6 @@ from promptctl.evaluations.evaluator import Progress
 from promptctl.evaluations.outcomes import CaseResults, case_results, failed_assertions
 from promptctl.evaluations.summary import Counts
 from promptctl.files.wording import percent
-from promptctl.log.sqlite.evaluations import results
 from promptctl.reports.rows import evaluation_head
 from promptctl.workspace import Workspace
 
@@ -222,7 +221,7 @@ def _tell_failures(workspace: Workspace, found: Evaluation, most: int | None) ->
     wrong = _wrong(found)
     if not wrong:
         return
-    cases = case_results(results(workspace.log, found.row.id), found.row.spec.get("at_least"))
+    cases = case_results(workspace.log.results(found.row.id), found.row.spec.get("at_least"))
     for case in islice((case for case in cases if case.outcome.status != "passed"), most):
         for line in failure_lines(case):
             tell(line)

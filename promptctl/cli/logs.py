@@ -21,9 +21,10 @@ from promptctl.cli.output import (
     styled,
     tell,
 )
+from promptctl.log.call_totals import CallTotals
+from promptctl.log.filter import Filter
 from promptctl.log.ids import short_id
 from promptctl.log.records import Execution
-from promptctl.log.sqlite.queries import Filter, StatsRow, as_dict, execution, executions, stats
 from promptctl.log.times import parse_moment
 
 app = typer.Typer(help="What ran, what it answered, what it cost.", no_args_is_help=True, rich_markup_mode=None)
@@ -63,8 +64,7 @@ def list_executions(
 ) -> None:
     """List executions, newest first: one line for each attempt of a call."""
     workspace = options.workspace_of(context)
-    found = executions(
-        workspace.log,
+    found = workspace.log.executions(
         Filter(
             prompt=prompt,
             renames=workspace.logged_renames() if prompt is not None else {},
@@ -79,7 +79,7 @@ def list_executions(
         ),
     )
     if as_json:
-        say_json([as_dict(each) for each in found])
+        say_json([each.as_dict() for each in found])
         return
     rows = [_row(each) for each in found]
     if not rows:
@@ -98,11 +98,11 @@ def show_execution(
     as_json: options.Json = False,
 ) -> None:
     """Show one execution whole: what was sent, what came back, what it cost."""
-    found = execution(options.workspace_of(context).log, wanted)
+    found = options.workspace_of(context).log.execution(wanted)
     if as_json:
-        say_json(as_dict(found))
+        say_json(found.as_dict())
         return
-    for key, value in as_dict(found).items():
+    for key, value in found.as_dict().items():
         if key not in ("inputs", "messages", "reply", "tool_calls") and value not in (None, {}, []):
             say(f"{styled(key.ljust(18), sys.stdout, dim=True)} {_value(value)}")
     _show_content(found)
@@ -132,7 +132,7 @@ def show_stats(
         session=session,
         source=source,
     )
-    rows = stats(workspace.log, wanted)
+    rows = workspace.log.totals(wanted)
     if as_json:
         say_json([row.as_dict() for row in rows])
         return
@@ -157,7 +157,7 @@ def _row(found: Execution) -> tuple[Any, ...]:
     )
 
 
-def _stats_row(row: StatsRow) -> tuple[Any, ...]:
+def _stats_row(row: CallTotals) -> tuple[Any, ...]:
     average = row.average_cost_nano_usd
     return (
         row.prompt,
@@ -169,7 +169,7 @@ def _stats_row(row: StatsRow) -> tuple[Any, ...]:
         format_cost(round(average) if average is not None else None),
         format_latency(row.p50_latency_ms),
         format_latency(row.p95_latency_ms),
-        _moment(row.last_call_at) if is_terminal() else row.last_call_at,
+        _moment(row.last_at) if is_terminal() else row.last_at,
     )
 
 

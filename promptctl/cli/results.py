@@ -18,7 +18,6 @@ from promptctl.evaluations.earlier import group_of
 from promptctl.evaluations.evaluation import load
 from promptctl.evaluations.outcomes import case_results
 from promptctl.log.results import EvaluationRow
-from promptctl.log.sqlite.evaluations import delete_evaluation, evaluation, evaluations, results
 from promptctl.reports.files import write_report
 from promptctl.reports.rows import result_as_dict
 
@@ -42,7 +41,7 @@ def list_results(
 ) -> None:
     """List evaluations, newest first."""
     workspace = options.workspace_of(context)
-    rows = evaluations(workspace.log, prompt=prompt, status=status, limit=limit)
+    rows = workspace.log.evaluations(prompt=prompt, status=status, limit=limit)
     if as_json:
         say_json(
             [
@@ -108,11 +107,11 @@ def show_results(
 ) -> None:
     """Show an evaluation: its totals, and why each case failed."""
     workspace = options.workspace_of(context)
-    found = load(workspace.log, evaluation(workspace.log, wanted).id)
+    found = load(workspace.log, workspace.log.evaluation(wanted).id)
     if case is None:
         say_evaluations(workspace, [found], as_json=as_json, most_failures=None)
         return
-    rows = [row for row in results(workspace.log, found.row.id) if row.case_id == case]
+    rows = [row for row in workspace.log.results(found.row.id) if row.case_id == case]
     if not rows:
         raise UsageError(f"evaluation {found.row.id[-8:]} has no case {case}")
     if as_json:
@@ -134,7 +133,7 @@ def export_results(
 ) -> None:
     """Write evaluations with every result to a file."""
     workspace = options.workspace_of(context)
-    found = [load(workspace.log, evaluation(workspace.log, each).id) for each in wanted]
+    found = [load(workspace.log, workspace.log.evaluation(each).id) for each in wanted]
     write_report(output, workspace.log, found)
     tell(f"written  {output}")
 
@@ -146,12 +145,12 @@ def delete_results(
 ) -> None:
     """Delete evaluations with their results; the executions they made stay in the log."""
     workspace = options.workspace_of(context)
-    rows = [evaluation(workspace.log, each) for each in wanted]
+    rows = [workspace.log.evaluation(each) for each in wanted]
     for row in rows:
         if is_claimed(workspace.state_folder, group_of(row)):
             raise UsageError(f"evaluation {row.id[-8:]} is running", hint="stop it, or wait for its end")
     for row in rows:
-        number = delete_evaluation(workspace.log, row.id)
+        number = workspace.log.delete_evaluation(row.id)
         tell(f"deleted  {row.id} ({row.prompt}, {number} results)")
 
 

@@ -14,7 +14,6 @@ from promptctl.cli.inputs import read_inputs, read_pairs
 from promptctl.cli.output import format_cost, format_latency, format_tokens, say, say_json, say_piece, styled, tell
 from promptctl.errors import InvalidOutput, PromptctlError, UsageError
 from promptctl.log.records import Execution
-from promptctl.log.sqlite.queries import as_dict
 from promptctl.workspace import Workspace
 
 LogOption = Annotated[
@@ -93,12 +92,12 @@ def _complete(
     except PromptctlError as error:
         if isinstance(error.execution, Execution):
             if as_json:
-                say_json(as_dict(error.execution))
+                say_json(error.execution.as_dict())
             elif isinstance(error, InvalidOutput):
                 say(error.execution.reply or "")
         raise
     if as_json:
-        say_json(as_dict(execution))
+        say_json(execution.as_dict())
     else:
         _say_reply(execution)
     return execution

@@ -16,7 +16,6 @@ from promptctl.errors import HistoryIncomplete, PromptNotFound, UsageError
 from promptctl.evaluations.evaluation import load
 from promptctl.evaluations.trend import Trend, TrendRow, Wanted, find_trend
 from promptctl.files.writing import replace_file
-from promptctl.log.sqlite.evaluations import evaluations
 from promptctl.versions.former_ids import former_ids
 from promptctl.versions.refs import parse_ref
 from promptctl.workspace import Workspace
@@ -62,7 +61,7 @@ def _wanted(workspace: Workspace, ref: str, dataset: str | None, model: str | No
     except HistoryIncomplete as error:
         tell(f"version numbers are not known: {error.message}")
     except PromptNotFound:
-        if not evaluations(workspace.log, prompt=parsed.prompt, limit=1):
+        if not workspace.log.evaluations(prompt=parsed.prompt, limit=1):
             raise
     path = dataset
     if dataset is not None:

@@ -21,8 +21,7 @@ from promptctl.evaluations.evaluator import Progress
 from promptctl.evaluations.outcomes import CaseResults, case_results, outcome_of
 from promptctl.files.wording import count
 from promptctl.log.results import EvaluationRow
-from promptctl.log.sqlite.evaluations import evaluation, evaluations, results
-from promptctl.log.sqlite.store import Log
+from promptctl.log.store import Store
 from promptctl.prompts.prompt import Prompt
 
 RERUNS = 3
@@ -132,7 +131,7 @@ class Comparing:
     def of_log(self, base_id: str, head_id: str) -> Compared:
         """Compare two evaluations of the log, as they are."""
         log = self._parts.log
-        base, head = load(log, evaluation(log, base_id).id), load(log, evaluation(log, head_id).id)
+        base, head = load(log, log.evaluation(base_id).id), load(log, log.evaluation(head_id).id)
         comparison, heads = self._pair(base, head)
         return self._judged(base, head, comparison, heads, Confirmed(), note=_difference_of(base.row, head.row))
 
@@ -178,7 +177,7 @@ class Comparing:
         made = await self.run(replace(request, is_cached=False, is_recorded=False), [(plan, None) for plan in again])
         sides: list[dict[str, tuple[Any, ...]]] = []
         for side in made:
-            cases = case_results(results(self._parts.log, side.row.id))
+            cases = case_results(self._parts.log.results(side.row.id))
             sides.append({case.outcome.case_id: tuple(outcome_of(row).status for row in case.rows) for case in cases})
         sides += [{}] * (len(again) - len(sides))
         return tuple(Rerun(case_id, sides[0].get(case_id, ()), sides[1].get(case_id, ())) for case_id in case_ids)
@@ -199,7 +198,7 @@ class Comparing:
     def _cases(self, side: Evaluation) -> list[CaseResults]:
         """The cases that have all their repeats."""
         spec = side.row.spec
-        cases = case_results(results(self._parts.log, side.row.id), spec.get("at_least"))
+        cases = case_results(self._parts.log.results(side.row.id), spec.get("at_least"))
         return [case for case in cases if len(case.rows) >= spec.get("repeats", 1)]
 
     def _judged(
@@ -289,7 +288,7 @@ def checked_base(base: str) -> str:
     return base
 
 
-def _same(log: Log, plan: Plan) -> EvaluationRow | None:
+def _same(log: Store, plan: Plan) -> EvaluationRow | None:
     """A finished evaluation of the log that this plan would only repeat."""
     wanted = {
         **plan.spec,
@@ -298,7 +297,7 @@ def _same(log: Log, plan: Plan) -> EvaluationRow | None:
         "at_least": plan.at_least,
         "parameters": dict(plan.target.parameters),
     }
-    for row in evaluations(log, digest=plan.target.version.digest, status="finished", limit=50):
+    for row in log.evaluations(digest=plan.target.version.digest, status="finished", limit=50):
         if row.prompt != plan.target.prompt.id:
             continue
         is_equal = all(row.spec.get(key) == wanted.get(key) for key in _MUST_BE_EQUAL)

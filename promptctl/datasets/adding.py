@@ -18,8 +18,7 @@ from promptctl.files.writing import replace_file
 from promptctl.formats.dataset_file import read_dataset_file
 from promptctl.git.trees import WorkTree
 from promptctl.log.records import Execution
-from promptctl.log.sqlite.queries import execution
-from promptctl.log.sqlite.store import Log
+from promptctl.log.store import Store
 from promptctl.prompts.loading import load_prompt
 
 
@@ -34,7 +33,7 @@ class Added:
 def add_case(
     root: Path,
     path: str,
-    log: Log,
+    log: Store,
     wanted: str,
     *,
     case_id: str | None = None,
@@ -47,7 +46,7 @@ def add_case(
     written. Raises `LogError` where the log kept no inputs, `UsageError` where the dataset does not test that prompt or
     has a case of that id, and `WorkspaceError` where the file is not one that a case can be added to.
     """
-    found = execution(log, wanted)
+    found = log.execution(wanted)
     if found.inputs is None:
         raise LogError(
             f"the log kept only the numbers of execution {found.id[-8:]}, not its inputs",

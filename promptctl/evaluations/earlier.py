@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from promptctl.errors import UsageError
 from promptctl.log.results import EvaluationRow
-from promptctl.log.sqlite.evaluations import evaluation, evaluations, results
-from promptctl.log.sqlite.store import Log
+from promptctl.log.store import Store
 
 _RECENT = 1000
 
@@ -27,15 +26,15 @@ class Evaluated:
         return is_same and (self.model is None or row.model == self.model)
 
 
-def last_evaluation(log: Log, wanted: Evaluated, evaluation_id: str | None = None) -> EvaluationRow | None:
+def last_evaluation(log: Store, wanted: Evaluated, evaluation_id: str | None = None) -> EvaluationRow | None:
     """The last evaluation of that, or the one of that id; None where the one of that id is of something else.
 
     Raises `UsageError` where there was none.
     """
     if evaluation_id is not None:
-        named = evaluation(log, evaluation_id)
+        named = log.evaluation(evaluation_id)
         return named if wanted.is_of(named) else None
-    for row in evaluations(log, prompt=wanted.prompt, limit=_RECENT):
+    for row in log.evaluations(prompt=wanted.prompt, limit=_RECENT):
         if wanted.is_of(row) and not is_part_of_comparison(row):
             return row
     model = f" with {wanted.model}" if wanted.model else ""
@@ -44,21 +43,21 @@ def last_evaluation(log: Log, wanted: Evaluated, evaluation_id: str | None = Non
     )
 
 
-def last_command(log: Log) -> list[EvaluationRow]:
+def last_command(log: Store) -> list[EvaluationRow]:
     """The evaluations of the last command, in the order in which they were begun. Raises `UsageError` without any."""
-    recent = [row for row in evaluations(log, limit=_RECENT) if not is_part_of_comparison(row)]
+    recent = [row for row in log.evaluations(limit=_RECENT) if not is_part_of_comparison(row)]
     if not recent:
         raise UsageError("nothing has been evaluated yet", hint="promptctl eval PROMPT")
     return _of_one_command(recent)
 
 
-def failed_cases(log: Log, row: EvaluationRow) -> frozenset[str]:
+def failed_cases(log: Store, row: EvaluationRow) -> frozenset[str]:
     """The ids of the cases that did not pass."""
-    return frozenset(each.case_id for each in results(log, row.id, statuses=("failed", "error")))
+    return frozenset(each.case_id for each in log.results(row.id, statuses=("failed", "error")))
 
 
 def unfinished(
-    log: Log,
+    log: Store,
     evaluation_id: str | None = None,
     *,
     prompts: Collection[str] = (),
@@ -71,8 +70,8 @@ def unfinished(
     of a command that `is_running`, by its group, are passed over. Raises `UsageError` where there are none.
     """
     if evaluation_id is not None:
-        return [evaluation(log, evaluation_id)]
-    recent = [row for row in evaluations(log, limit=_RECENT) if not is_part_of_comparison(row)]
+        return [log.evaluation(evaluation_id)]
+    recent = [row for row in log.evaluations(limit=_RECENT) if not is_part_of_comparison(row)]
     if prompts:
         recent = [row for row in recent if row.prompt in prompts]
     with_errors = [row for row in recent if row.totals.get("errors")]

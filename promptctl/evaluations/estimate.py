@@ -13,9 +13,8 @@ from promptctl.assertions.assertion import AskedJudge
 from promptctl.assertions.embedding import EMBEDDER
 from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.evaluation import Plan
-from promptctl.log.sqlite.filters import Filter
-from promptctl.log.sqlite.stats import stats
-from promptctl.log.sqlite.store import Log
+from promptctl.log.filter import Filter
+from promptctl.log.store import Store
 from promptctl.models.gateway import Usage
 from promptctl.models.prices import Prices
 from promptctl.models.tokens import token_counter
@@ -83,7 +82,7 @@ class _OfJudges:
                 self.cost_nano_usd += cost_nano_usd * calls
 
 
-def estimate(log: Log, plan: Plan, prices: Prices, judge_model: Callable[[AskedJudge], str]) -> Estimate:
+def estimate(log: Store, plan: Plan, prices: Prices, judge_model: Callable[[AskedJudge], str]) -> Estimate:
     """Estimate a plan from the calls of this prompt and model in the log, else from its first cases as they render.
 
     Without earlier calls the length of replies is taken from `max_tokens`: no reply is longer. Cached replies are not
@@ -133,10 +132,9 @@ def _whole(tokens: float | None) -> int | None:
     return None if tokens is None else round(tokens)
 
 
-def _from_log(log: Log, prompt: str, model: str) -> _PerCall | None:
+def _from_log(log: Store, prompt: str, model: str) -> _PerCall | None:
     wanted = Filter(prompt=prompt, model=model, status="ok")
-    for row in stats(log, wanted, by=("prompt",)):
-        totals = row.totals
+    for totals in log.totals(wanted, by=("prompt",)):
         if totals.ok and totals.input_tokens:
             return _PerCall(
                 totals.input_tokens / totals.ok, totals.output_tokens / totals.ok, f"{totals.ok} earlier calls"

@@ -31,7 +31,6 @@ from promptctl.evaluations.evaluation import Bench, Evaluation, Plan, begin, fin
 from promptctl.evaluations.evaluator import Limits, Progress
 from promptctl.log.ids import new_id
 from promptctl.log.results import EvaluationRow
-from promptctl.log.sqlite.evaluations import update_evaluation
 from promptctl.models.gateway import Gateway, Usage
 from promptctl.models.replay import Replay
 from promptctl.models.retries import RetryPolicy
@@ -352,7 +351,7 @@ class Evaluating:
     def _begin(self, plan: Plan, row: EvaluationRow | None) -> EvaluationRow:
         if row is None:
             return begin(self._parts.log, plan)
-        update_evaluation(self._parts.log, row.id, status="running", totals=row.totals)
+        self._parts.log.update_evaluation(row.id, status="running", totals=row.totals)
         return row
 
     def _make_bench(self, plan: Plan, cache: ReplyCache | None) -> Bench:
@@ -378,7 +377,7 @@ class Evaluating:
     def _cache(self) -> ReplyCache | None:
         if not self._request.is_cached or self._request.is_replayed:
             return None
-        return ReplyCache(self._parts.state_folder / "cache.db", self._parts.warn, self._parts.log.redactor)
+        return ReplyCache(self._parts.state_folder / "cache.db", self._parts.warn, self._parts.redactor)
 
     def _spec(self) -> dict[str, Any]:
         selection = self._request.selection

@@ -20,12 +20,11 @@ from promptctl.evaluations.limiter import LimitedGateway, Limiter
 from promptctl.evaluations.outcomes import case_results
 from promptctl.evaluations.recording import BatchRecorder
 from promptctl.evaluations.summary import Summary, Verdict, summarise
+from promptctl.log.failures import LogWarning
 from promptctl.log.ids import new_id
 from promptctl.log.records import Content
 from promptctl.log.results import EvaluationRow
-from promptctl.log.sqlite.evaluations import begin_evaluation, evaluation, results, scored_cases, update_evaluation
-from promptctl.log.sqlite.recovery import LogWarning
-from promptctl.log.sqlite.store import Log
+from promptctl.log.store import Store
 from promptctl.log.times import utc_now
 from promptctl.models.gateway import Gateway, Reply, Request
 
@@ -73,7 +72,7 @@ class Evaluation:
 class Bench:
     """Where one evaluation runs: the log, the way to the models, and the bounds. `spent_nano_usd` is what it cost."""
 
-    log: Log
+    log: Store
     gateway: Gateway
     load_judge: LoadJudge
     make_target: MakeTarget
@@ -102,7 +101,7 @@ class Bench:
 
     async def evaluate(self, plan: Plan, row: EvaluationRow) -> Evaluation:
         """Run what the log has no result of yet, errors among them, of an evaluation that was begun."""
-        done = scored_cases(self.log, row.id)
+        done = {(each.case_id, each.repeat) for each in self.log.results(row.id, statuses=("passed", "failed"))}
         progress = Progress(plan.results, carried=len(done))
         stopped: StopReason | None = "interrupted"
         async with BatchRecorder(self.log, self.content, lambda warning: self._heed(warning, row)) as recorder:
@@ -127,7 +126,7 @@ class Bench:
             self._told.add(warning.reason)
             self.on_warning(str(warning))
         if warning.has_new_log:
-            begin_evaluation(self.log, row)
+            self.log.begin_evaluation(row)
         elif warning.reason != "locked":
             self.stop("log")
 
@@ -156,7 +155,7 @@ class Bench:
         )
 
 
-def begin(log: Log, plan: Plan) -> EvaluationRow:
+def begin(log: Store, plan: Plan) -> EvaluationRow:
     """Add an evaluation to the log, before anything is spent on it. Raises `LogFailure`."""
     target = plan.target
     version = target.version
@@ -184,11 +183,11 @@ def begin(log: Log, plan: Plan) -> EvaluationRow:
         },
         tool_version=__version__,
     )
-    begin_evaluation(log, row)
+    log.begin_evaluation(row)
     return row
 
 
-def finish(log: Log, row: EvaluationRow, stopped: StopReason | None, on_warning: Callable[[str], None]) -> Evaluation:
+def finish(log: Store, row: EvaluationRow, stopped: StopReason | None, on_warning: Callable[[str], None]) -> Evaluation:
     """Count an evaluation and say in the log how it ended; what ended it early matters only where something is left.
 
     A log that cannot be read or written leaves it incomplete: what it did not take waits in files beside it.
@@ -198,24 +197,24 @@ def finish(log: Log, row: EvaluationRow, stopped: StopReason | None, on_warning:
         found = _judged(row, summary, stopped if summary.is_unfinished else None)
         totals = summary.as_dict() | {"verdict": found.verdict, "reason": found.reason, "stopped": found.stopped}
         status = "incomplete" if summary.is_unfinished else "finished"
-        update_evaluation(log, row.id, status=status, totals=totals)
-        return replace(found, row=evaluation(log, row.id))
+        log.update_evaluation(row.id, status=status, totals=totals)
+        return replace(found, row=log.evaluation(row.id))
     except LogError as error:
         on_warning(f"{error.message}; the evaluation can be resumed once the log can be written")
         summary = Summary(row.spec["cases"], row.spec["repeats"], row.spec["at_least"])
         return Evaluation(row, summary, "incomplete", "the log could not be written to its end", "log")
 
 
-def load(log: Log, evaluation_id: str) -> Evaluation:
+def load(log: Store, evaluation_id: str) -> Evaluation:
     """An evaluation out of the log, counted anew from its results."""
-    row = evaluation(log, evaluation_id)
+    row = log.evaluation(evaluation_id)
     return _judged(row, _summary(log, row), row.totals.get("stopped"))
 
 
-def _summary(log: Log, row: EvaluationRow) -> Summary:
+def _summary(log: Store, row: EvaluationRow) -> Summary:
     spec = row.spec
     return summarise(
-        case_results(results(log, row.id), spec.get("at_least")),
+        case_results(log.results(row.id), spec.get("at_least")),
         expected_cases=spec.get("cases", 0),
         repeats=spec.get("repeats", 1),
         at_least=spec.get("at_least"),

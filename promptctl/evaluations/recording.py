@@ -8,11 +8,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
+from promptctl.log.failures import LogWarning
 from promptctl.log.records import Content, Entry, Execution
 from promptctl.log.results import ResultRow
-from promptctl.log.sqlite.batch import Batch
-from promptctl.log.sqlite.recovery import LogWarning, append_or_keep
-from promptctl.log.sqlite.store import Log
+from promptctl.log.store import Store
 
 # How long a write may hold up the event loop; one that takes longer is followed by writes on a thread.
 _QUICK_S = 0.01
@@ -30,7 +29,7 @@ class BatchRecorder:
     another took a tenth longer, since the two threads then wait for each other.
     """
 
-    def __init__(self, log: Log, content: Content, on_failure: Callable[[LogWarning], None]) -> None:
+    def __init__(self, log: Store, content: Content, on_failure: Callable[[LogWarning], None]) -> None:
         self._log = log
         self._content = content
         self._on_failure = on_failure
@@ -98,7 +97,7 @@ class BatchRecorder:
     def _wrote_at_once(self) -> bool:
         begun = time.perf_counter()
         try:
-            is_written = self._log.write_at_once(Batch(self._entries, self._results, self._log.redactor).write)
+            is_written = self._log.append_at_once(self._entries, self._results)
         except Exception:  # it comes again on the thread, from where it reaches whoever waits
             is_written = False
         if not is_written:
@@ -142,7 +141,7 @@ class BatchRecorder:
 
     def _write(self, entries: list[Entry], results: list[ResultRow]) -> None:
         if entries or results:
-            warning = append_or_keep(self._log, entries, results)
+            warning = self._log.append(entries, results)
             if warning is not None:
                 self._on_failure(warning)
 

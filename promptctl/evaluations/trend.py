@@ -9,8 +9,7 @@ from typing import Any
 from promptctl.errors import UsageError
 from promptctl.files.names import nearest
 from promptctl.log.results import EvaluationRow
-from promptctl.log.sqlite.evaluations import evaluations
-from promptctl.log.sqlite.store import Log
+from promptctl.log.store import Store
 
 _PARTS_OF_IT = ("ids", "tags", "sample", "first", "rerun_of", "left_out")
 
@@ -70,9 +69,9 @@ class Wanted:
     until: str | None = None
 
 
-def find_trend(log: Log, wanted: Wanted) -> Trend:
+def find_trend(log: Store, wanted: Wanted) -> Trend:
     """The trend. Raises `UsageError` where no whole evaluation of that is in the log."""
-    found = [row for id_ in (wanted.prompt, *wanted.former) for row in evaluations(log, prompt=id_, status="finished")]
+    found = [row for id_ in (wanted.prompt, *wanted.former) for row in log.evaluations(prompt=id_, status="finished")]
     whole = [row for row in found if not any(row.spec.get(part) for part in _PARTS_OF_IT)]
     whole.sort(key=lambda row: (row.started_at, row.id), reverse=True)
     if not whole:

@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Callable
 
 from promptctl.formats.settings_file import Settings
-from promptctl.log.records import Content, Execution
-from promptctl.log.sqlite.recovery import append_or_keep
-from promptctl.log.sqlite.store import Entry, Log
+from promptctl.log.records import Content, Entry, Execution
+from promptctl.log.store import Store
 
 
 class LogRecorder:
@@ -17,7 +16,7 @@ class LogRecorder:
     A log that cannot be written is told to `on_warning` and the record is kept where the next open takes it in.
     """
 
-    def __init__(self, log: Log, settings: Settings, on_warning: Callable[[str], None]) -> None:
+    def __init__(self, log: Store, settings: Settings, on_warning: Callable[[str], None]) -> None:
         self._log = log
         self._settings = settings
         self._on_warning = on_warning
@@ -29,7 +28,7 @@ class LogRecorder:
     def save_now(self, execution: Execution, content: Content | None) -> None:
         """Record one attempt, durably, before returning."""
         entry = Entry(execution, content or self.content_for(execution.prompt))
-        warning = append_or_keep(self._log, [entry])
+        warning = self._log.append([entry])
         if warning is not None:
             self._on_warning(str(warning))
 

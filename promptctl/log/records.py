@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 Status = Literal["ok", "error", "invalid_output", "blocked", "cancelled"]
@@ -29,23 +29,21 @@ class Execution:
 
     id: str
     call_id: str
+    attempt: int = 1
     started_at: str
     source: Source
     prompt: str
     prompt_name: str
-    digest: str
-    model: str
-    status: Status
-    attempt: int = 1
     version: int | None = None
     version_display: str | None = None
+    digest: str
     commit: str | None = None
     is_dirty: bool = False
     label: str | None = None
     content_type: str | None = None
     provider: str | None = None
+    model: str
     model_resolved: str | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
@@ -56,15 +54,17 @@ class Execution:
     first_token_ms: float | None = None
     finish_reason: str | None = None
     reply_source: str = "model"
+    status: Status
     error_type: str | None = None
     error_message: str | None = None
     user: str | None = None
     session: str | None = None
-    call_metadata: Mapping[str, Any] = field(default_factory=dict)
     evaluation_id: str | None = None
     case_id: str | None = None
     repeat: int | None = None
     tool_version: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    call_metadata: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, Any] | None = None
     messages: Sequence[Mapping[str, Any]] | None = None
     reply: str | None = None
@@ -94,6 +94,26 @@ class Execution:
             "parameters": dict(self.parameters),
             "execution_id": self.id,
         }
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys: the fields, and `metadata`, which a chat message carries."""
+        return {
+            **{"dirty" if name == "is_dirty" else name: getattr(self, name) for name in PLAIN_FIELDS},
+            "parameters": dict(self.parameters),
+            "call_metadata": dict(self.call_metadata),
+            "metadata": self.metadata,
+            "content": self.kept_content,
+            "inputs": self.inputs,
+            "messages": self.messages,
+            "reply": self.reply,
+            "tool_calls": list(self.tool_calls),
+            "output": self.output,
+        }
+
+
+JSON_FIELDS = ("parameters", "call_metadata")
+CONTENT_FIELDS = ("inputs", "messages", "reply", "tool_calls")
+PLAIN_FIELDS = tuple(each.name for each in fields(Execution))[: -len((*JSON_FIELDS, *CONTENT_FIELDS)) - 3]
 
 
 @dataclass(frozen=True, slots=True)

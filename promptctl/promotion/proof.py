@@ -15,8 +15,7 @@ from promptctl.evaluations.outcomes import case_results
 from promptctl.files.names import DATASETS, SETTINGS, resolve_path
 from promptctl.files.tree import Tree
 from promptctl.log.results import EvaluationRow
-from promptctl.log.sqlite.evaluations import evaluations, results
-from promptctl.log.sqlite.store import Log
+from promptctl.log.store import Store
 from promptctl.promotion.rules import Proof
 from promptctl.prompts.prompt import Prompt
 
@@ -38,7 +37,7 @@ class Trees:
     here: Tree
 
 
-def find_proof(log: Log, trees: Trees, subject: Subject, dataset: str | None) -> Proof:
+def find_proof(log: Store, trees: Trees, subject: Subject, dataset: str | None) -> Proof:
     """What proves the version, or what is missing.
 
     On `dataset`, or on every committed dataset that tests the prompt, the last evaluation of the version's digest must
@@ -50,7 +49,7 @@ def find_proof(log: Log, trees: Trees, subject: Subject, dataset: str | None) ->
         wanted = [resolve_path(dataset, SETTINGS, DATASETS)]
     else:
         wanted = tested_prompts(trees.committed).get(subject.prompt.id, [])
-    rows = evaluations(log, digest=subject.prompt.digest)
+    rows = log.evaluations(digest=subject.prompt.digest)
     if not wanted:
         new = tested_prompts(trees.here).get(subject.prompt.id, [])
         return (
@@ -117,16 +116,16 @@ def _open(tree: Tree, path: str, prompt: Prompt) -> Dataset | None:
     return dataset
 
 
-def _last(log: Log, rows: list[EvaluationRow], dataset: Dataset, subject: Subject) -> EvaluationRow | None:
+def _last(log: Store, rows: list[EvaluationRow], dataset: Dataset, subject: Subject) -> EvaluationRow | None:
     """The newest whole evaluation on a dataset."""
     asked = _must_pass(dataset)
     return next((row for row in rows if _counts(row, dataset, subject) and _asked_all(log, row, asked)), None)
 
 
-def _asked_all(log: Log, row: EvaluationRow, case_ids: frozenset[str]) -> bool:
+def _asked_all(log: Store, row: EvaluationRow, case_ids: frozenset[str]) -> bool:
     """Whether the evaluation asked of all these cases that they must pass; no digest tells."""
     asked = (
-        {case.outcome.case_id for case in case_results(results(log, row.id)) if case.must_pass} if case_ids else set()
+        {case.outcome.case_id for case in case_results(log.results(row.id)) if case.must_pass} if case_ids else set()
     )
     return case_ids <= asked
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from promptctl.errors import UsageError
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.files.writing import replace_file
-from promptctl.log.sqlite.store import Log
+from promptctl.log.store import Store
 
-Writer = Callable[[Log, Sequence[Evaluation]], Iterator[str]]
+Writer = Callable[[Store, Sequence[Evaluation]], Iterator[str]]
 
 
-def write_report(path: Path, log: Log, evaluations: Sequence[Evaluation]) -> None:
+def write_report(path: Path, log: Store, evaluations: Sequence[Evaluation]) -> None:
     """Write the evaluations with every result. The suffix chooses: .json .jsonl .csv .md .xml .html.
 
     Results are read from the log as they are written, so that any number of them fits. Raises `UsageError` for

@@ -11,9 +11,7 @@ from promptctl.evaluations.earlier import is_part_of_comparison
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import case_results
 from promptctl.log.results import ResultRow
-from promptctl.log.sqlite.evaluations import evaluations as logged_evaluations
-from promptctl.log.sqlite.evaluations import results
-from promptctl.log.sqlite.store import Log
+from promptctl.log.store import Store
 from promptctl.reports.rows import evaluation_head
 
 MOST_RESULTS = 5_000
@@ -25,7 +23,7 @@ _MOST_VERSIONS = 20
 _SCRIPTS = ("dom.js", "charts.js", "review.js", "cases.js", "page.js")
 
 
-def html_page(log: Log, evaluations: Sequence[Evaluation]) -> Iterator[str]:
+def html_page(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
     """The page. Replies are put into it as text only, never as HTML; it may load and send nothing.
 
     With more than 5,000 results it holds those that did not pass before the others, and says how many it leaves out.
@@ -56,13 +54,13 @@ def page(data: Mapping[str, Any]) -> Iterator[str]:
     yield from (head, _asset("page.css"), middle, _embedded(data), between, *map(_asset, _SCRIPTS), end)
 
 
-def cases_of(log: Log, evaluations: Sequence[Evaluation]) -> tuple[list[dict[str, Any]], int]:
+def cases_of(log: Store, evaluations: Sequence[Evaluation]) -> tuple[list[dict[str, Any]], int]:
     """The results by case, in the order of the datasets; and how many there was no room for."""
     cases: dict[tuple[str, str, str], dict[str, Any]] = {}
     room = _Room(evaluations)
     for number, evaluation in enumerate(evaluations):
         about = evaluation.row
-        for found in case_results(results(log, about.id), about.spec.get("at_least")):
+        for found in case_results(log.results(about.id), about.spec.get("at_least")):
             rows = [row for row in found.rows if room.takes(row)]
             if not rows:
                 continue
@@ -131,14 +129,14 @@ def _result(evaluation: int, row: ResultRow, output: str | None) -> dict[str, An
     }
 
 
-def _trend(log: Log, evaluations: Sequence[Evaluation]) -> list[dict[str, Any]]:
+def _trend(log: Store, evaluations: Sequence[Evaluation]) -> list[dict[str, Any]]:
     """The last whole evaluation of each version on the same cases and model, oldest first, up to this one."""
     if len(evaluations) != 1:
         return []
     this = evaluations[0].row
     same = ("dataset", "dataset_digest", "ids", "tags", "sample", "seed", "first", "repeats")
     found: dict[str, dict[str, Any]] = {}
-    for row in logged_evaluations(log, prompt=this.prompt, limit=200):
+    for row in log.evaluations(prompt=this.prompt, limit=200):
         is_same = row.model == this.model and all(row.spec.get(key) == this.spec.get(key) for key in same)
         is_whole = row.status == "finished" and not is_part_of_comparison(row)
         if is_same and is_whole and row.started_at <= this.started_at and len(found) < _MOST_VERSIONS:

@@ -11,14 +11,13 @@ from xml.sax.saxutils import escape, quoteattr
 from promptctl.errors import INCOMPLETE, OK
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import CaseResults, case_results, failed_assertions
-from promptctl.log.sqlite.evaluations import results
-from promptctl.log.sqlite.store import Log
+from promptctl.log.store import Store
 
 _UNSTABLE = frozenset(("evaluation", "cost_usd"))
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def junit(log: Log, evaluations: Sequence[Evaluation]) -> Iterator[str]:
+def junit(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
     """The report; what was expected and what came stand inside each failure."""
     yield from document(part for evaluation in evaluations for part in suite(log, evaluation))
 
@@ -50,7 +49,7 @@ def gate_suite(name: str, gates: Sequence[tuple[str, int, str]], warnings: Seque
     yield "  </testsuite>\n"
 
 
-def suite(log: Log, evaluation: Evaluation, *, is_stable: bool = False) -> Iterator[str]:
+def suite(log: Store, evaluation: Evaluation, *, is_stable: bool = False) -> Iterator[str]:
     """One evaluation; with `is_stable` without what is another each time it is made: its id, times and costs."""
     row, counts = evaluation.row, evaluation.summary.counts
     name = f"{row.prompt} {row.version_display or ''} {row.model}".replace("  ", " ")
@@ -80,7 +79,7 @@ def suite(log: Log, evaluation: Evaluation, *, is_stable: bool = False) -> Itera
             yield f"      <property name={_attribute(key)} value={_attribute(value)}/>\n"
     yield "    </properties>\n"
     classname = f"{row.prompt}.{row.spec.get('dataset', '')}"
-    for case in case_results(results(log, row.id), row.spec.get("at_least")):
+    for case in case_results(log.results(row.id), row.spec.get("at_least")):
         # A case that lacks some of its repeats is not graded: it is one of those that were not run.
         if len(case.rows) >= evaluation.summary.repeats:
             yield from _test(case, classname, is_stable=is_stable)

@@ -11,8 +11,7 @@ from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import CaseResults, case_results, failed_assertions
 from promptctl.evaluations.summary import Summary
 from promptctl.files.wording import percent
-from promptctl.log.sqlite.evaluations import results
-from promptctl.log.sqlite.store import Log
+from promptctl.log.store import Store
 
 MOST_CASES = 50
 _WIDTH = 400
@@ -23,7 +22,7 @@ _LINKED = re.compile(r"@|:(?=//)|www(?=\.)|#(?=\d)|GH-(?=\d)", re.IGNORECASE)
 _MARKS = {"passed": "✅", "failed": "❌", "incomplete": "⚠️"}
 
 
-def markdown(log: Log, evaluations: Sequence[Evaluation]) -> Iterator[str]:
+def markdown(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
     """The report: a table of evaluations, then each one's cases that did not pass."""
     yield "| | Prompt | Version | Model | Dataset | Passed | Failed | Errors | Rate [95 %] | Cost |\n"
     yield "|---|---|---|---|---|--:|--:|--:|--:|--:|\n"
@@ -51,10 +50,10 @@ def _cost(summary: Summary) -> str:
     return f"{spent} + {summary.unpriced} unpriced" if summary.cost_nano_usd else "unpriced"
 
 
-def _cases(log: Log, evaluation: Evaluation) -> Iterator[str]:
+def _cases(log: Store, evaluation: Evaluation) -> Iterator[str]:
     wrong = evaluation.summary.counts.failed + evaluation.summary.counts.errors
     shown = 0
-    for case in case_results(results(log, evaluation.row.id), evaluation.row.spec.get("at_least")):
+    for case in case_results(log.results(evaluation.row.id), evaluation.row.spec.get("at_least")):
         if case.outcome.status == "passed":
             continue
         if shown == MOST_CASES:

@@ -10,7 +10,7 @@ from typing import Any
 from promptctl.errors import UsageError
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.files.writing import replace_file
-from promptctl.log.sqlite.store import Log
+from promptctl.log.store import Store
 from promptctl.reports.prompt_diff import diff_lines
 from promptctl.reports.review import (
     about_file,
@@ -42,12 +42,12 @@ def check_suffixes(paths: Sequence[Path]) -> None:
             )
 
 
-def write_review(path: Path, log: Log, review: Review) -> None:
+def write_review(path: Path, log: Store, review: Review) -> None:
     """Write the review. Raises `WorkspaceError` where the file cannot be written; it then stays as it was."""
     replace_file(path, (part.encode("utf-8", "replace") for part in _written(path.suffix.lower(), log, review)))
 
 
-def _written(suffix: str, log: Log, review: Review) -> Iterator[str]:
+def _written(suffix: str, log: Store, review: Review) -> Iterator[str]:
     if suffix == ".json":
         yield json.dumps(review_as_dict(review), ensure_ascii=False, indent=2) + "\n"
     elif suffix == ".html":
@@ -60,7 +60,7 @@ def _written(suffix: str, log: Log, review: Review) -> Iterator[str]:
         yield review_markdown(review)
 
 
-def review_junit(log: Log, review: Review) -> Iterator[str]:
+def review_junit(log: Store, review: Review) -> Iterator[str]:
     """A suite of the gates, and one for each evaluation of HEAD."""
     from promptctl.reports.junit import document, gate_suite, suite
 
@@ -75,7 +75,7 @@ def review_junit(log: Log, review: Review) -> Iterator[str]:
     yield from document(suites())
 
 
-def review_page(log: Log, review: Review) -> Iterator[str]:
+def review_page(log: Store, review: Review) -> Iterator[str]:
     """One self-contained page: the review above, the cases of both sides below."""
     from promptctl.reports.html import cases_of, page
 

@@ -10,8 +10,7 @@ from typing import Any
 
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.log.results import ResultRow
-from promptctl.log.sqlite.evaluations import results
-from promptctl.log.sqlite.store import Log
+from promptctl.log.store import Store
 
 _COLUMNS = (
     "evaluation", "prompt", "version", "model", "dataset", "case", "repeat", "status", "score", "reason", "output",
@@ -21,32 +20,32 @@ _COLUMNS = (
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def json_document(log: Log, evaluations: Sequence[Evaluation]) -> Iterator[str]:
+def json_document(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
     """One JSON document: each evaluation with its totals and all its results."""
     yield '{"evaluations": ['
     for number, evaluation in enumerate(evaluations):
         yield ("," if number else "") + "\n " + _dump(evaluation_head(evaluation))[:-1] + ',\n  "results": ['
         separator = "\n   "
-        for row in results(log, evaluation.row.id):
+        for row in log.results(evaluation.row.id):
             yield separator + _dump(result_as_dict(row))
             separator = ",\n   "
         yield "]}"
     yield "]}\n"
 
 
-def json_lines(log: Log, evaluations: Sequence[Evaluation]) -> Iterator[str]:
+def json_lines(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
     """One JSON object on each line: a result with its evaluation's id."""
     for evaluation in evaluations:
-        for row in results(log, evaluation.row.id):
+        for row in log.results(evaluation.row.id):
             yield _dump({"evaluation": evaluation.row.id, "prompt": evaluation.row.prompt} | result_as_dict(row)) + "\n"
 
 
-def csv_table(log: Log, evaluations: Sequence[Evaluation]) -> Iterator[str]:
+def csv_table(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
     """A table with a header line; one row for each result."""
     yield _csv_line(_COLUMNS)
     for evaluation in evaluations:
         about = evaluation.row
-        for row in results(log, about.id):
+        for row in log.results(about.id):
             detail = row.scores or {}
             tokens = detail.get("tokens") or (None, None)
             yield _csv_line(

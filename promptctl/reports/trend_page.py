@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.trend import Trend
-from promptctl.log.sqlite.store import Log
+from promptctl.log.store import Store
 from promptctl.reports.html import cases_of, page
 from promptctl.reports.rows import evaluation_head
 
 
-def trend_page(log: Log, trend: Trend, evaluations: Sequence[Evaluation]) -> Iterator[str]:
+def trend_page(log: Store, trend: Trend, evaluations: Sequence[Evaluation]) -> Iterator[str]:
     """The page; `evaluations` are those of the trend's rows."""
     cases, left_out = cases_of(log, evaluations)
     about = f"{len(trend.rows)} versions on {trend.dataset} with {trend.model}"

@@ -14,7 +14,7 @@ from promptctl.prompts.loading import load_prompt, prompt_paths
 if TYPE_CHECKING:
     from promptctl.files.tree import Tree
     from promptctl.labels.reading import Listing
-    from promptctl.log.sqlite.store import Log
+    from promptctl.log.store import Store
     from promptctl.versions.repository import Repository
 
 Former = Mapping[str, Sequence[str]]
@@ -49,15 +49,14 @@ def all_former_ids(repository: Repository) -> Former:
 
 
 def renames(former: Former) -> dict[str, str]:
-    """Earlier id to the id of today, as `promptctl.log.sqlite.filters.Filter` takes it."""
+    """Earlier id to the id of today, as `promptctl.log.filter.Filter` takes it."""
     return {earlier: today for today, ids in former.items() for earlier in ids}
 
 
-def logged_renames(log: Log, repository: Repository) -> dict[str, str]:
+def logged_renames(log: Store, repository: Repository) -> dict[str, str]:
     """As `renames`, of every prompt; empty, and Git not asked, where no id in the log is a former one."""
-    from promptctl.log.sqlite.stats import stats
 
-    logged = {row.prompt for row in stats(log, by=("prompt",))}
+    logged = {row.prompt for row in log.totals(by=("prompt",))}
     if logged <= prompt_paths(repository.work_tree).keys():
         return {}
     return renames(all_former_ids(repository))

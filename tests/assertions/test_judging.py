@@ -7,9 +7,8 @@ import pytest
 from promptctl import __version__
 from promptctl.errors import InvalidFiles, WorkspaceError
 from promptctl.evaluations.evaluator import Limits
+from promptctl.log.filter import Filter
 from promptctl.log.records import Execution
-from promptctl.log.sqlite.filters import Filter
-from promptctl.log.sqlite.queries import execution, executions
 from tests.cli.conftest import commit, git
 from tests.evaluation_lab import REPLY_COST, Lab
 from tests.openai_server import Exchange, failure, hang, reply
@@ -49,7 +48,7 @@ def test_a_verdict_is_logged_costed_and_of_a_versioned_prompt(lab: Lab) -> None:
     row = lab.row(found, "a")
     assert (row.status, row.score, row.cost_nano_usd) == ("passed", 0.9, REPLY_COST + 2 * REPLY_COST)
     with lab.open() as workspace:
-        logged = {each.prompt: each for each in executions(workspace.log, Filter())}
+        logged = {each.prompt: each for each in workspace.log.executions(Filter())}
     assert logged["judges/llm-rubric"].digest.startswith("1:")
     assert logged["judges/llm-rubric"].evaluation_id == found.row.id
     assert row.scores["assertions"][0]["execution_ids"] == [logged["judges/llm-rubric"].id]
@@ -136,7 +135,7 @@ def test_a_judge_that_ships_is_logged_as_built_in(lab: Lab) -> None:
 def judge_calls(lab: Lab) -> dict[str, Execution]:
     """The last call of each judge in the log."""
     with lab.open() as workspace:
-        logged = list(executions(workspace.log, Filter()))
+        logged = list(workspace.log.executions(Filter()))
     return {each.prompt: each for each in reversed(logged) if each.prompt.startswith("judges/")}
 
 
@@ -216,9 +215,9 @@ class TestSimilarity:
         found = lab.one()
         with lab.open() as workspace:
             failed, done = sorted(
-                executions(workspace.log, Filter(prompt="judges/similar")), key=lambda each: each.attempt
+                workspace.log.executions(Filter(prompt="judges/similar")), key=lambda each: each.attempt
             )
-            kept = execution(workspace.log, done.id)
+            kept = workspace.log.execution(done.id)
         assert (failed.status, failed.call_id) == ("error", done.call_id)
         assert (done.status, done.case_id, done.evaluation_id) == ("ok", "a", found.row.id)
         assert (done.provider, done.model, kept.reply) == ("local", "local/embedder", "")
@@ -229,7 +228,7 @@ class TestSimilarity:
         assert row.cost_nano_usd == row.scores["full_cost_nano_usd"] + done.cost_nano_usd
         lab.one()
         with lab.open() as workspace:
-            reused = next(iter(executions(workspace.log, Filter(prompt="judges/similar"))))
+            reused = next(iter(workspace.log.executions(Filter(prompt="judges/similar"))))
         assert (reused.reply_source, reused.cost_nano_usd, reused.input_tokens) == ("cache", 0, done.input_tokens)
 
     def test_their_texts_are_not_kept_where_the_log_keeps_metadata_alone(self, lab: Lab) -> None:
@@ -240,6 +239,6 @@ class TestSimilarity:
         settings.write_text(settings.read_text().replace("content: full", "content: metadata"))
         lab.one()
         with lab.open() as workspace:
-            (row,) = executions(workspace.log, Filter(prompt="judges/similar"))
-            logged = execution(workspace.log, row.id)
+            (row,) = workspace.log.executions(Filter(prompt="judges/similar"))
+            logged = workspace.log.execution(row.id)
         assert (logged.messages, logged.inputs, logged.reply) == (None, None, None)

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from promptctl.log.sqlite.evaluations import evaluations
 from tests.evaluation_lab import Lab, answering, environ_of, slowly
 from tests.openai_server import failure, hang, reply
 
@@ -128,7 +127,7 @@ class TestInterrupted:
         assert time.monotonic() - begun < 5
         assert (code, "Traceback" in err) == (130, False)
         with lab.open() as workspace:
-            (row,) = evaluations(workspace.log)
+            (row,) = workspace.log.evaluations()
         assert f"go on with: promptctl eval --resume {row.id[-8:]}\n" in err
         lab.server.default = answering({})
         lab.server.requests.clear()
@@ -143,7 +142,7 @@ class TestInterrupted:
         code, _, err = start("--resume").ended()
         assert (code, "is being run by another process" in err) == (2, True)
         with lab.open() as workspace:
-            (row,) = evaluations(workspace.log)
+            (row,) = workspace.log.evaluations()
         code, _, err = start("--resume", row.id).ended()
         assert (code, "another process is running this evaluation" in err) == (2, True)
         running.send(signal.SIGINT)

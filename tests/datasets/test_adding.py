@@ -9,8 +9,7 @@ from promptctl.datasets.adding import add_case
 from promptctl.datasets.dataset import Dataset
 from promptctl.errors import LogError, UsageError, WorkspaceError
 from promptctl.git.trees import WorkTree
-from promptctl.log.sqlite.filters import Filter
-from promptctl.log.sqlite.queries import executions
+from promptctl.log.filter import Filter
 from tests.evaluation_lab import Lab
 
 COMMENTED = """\
@@ -137,7 +136,7 @@ class TestRefused:
     def test_an_execution_whose_inputs_were_not_kept(self, lab: Lab) -> None:
         with lab.open() as workspace:
             workspace.run("triage", {"ticket": "secret"}, log="metadata")
-            (execution,) = executions(workspace.log, Filter())
+            (execution,) = workspace.log.executions(Filter())
         lab.write("datasets/x.yaml", COMMENTED)
         with pytest.raises(LogError, match="not its inputs"):
             add(lab, "datasets/x.yaml", execution.id)

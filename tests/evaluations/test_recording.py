@@ -3,9 +3,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
@@ -14,15 +13,15 @@ from promptctl.evaluations.evaluating import EvaluationRequest
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.evaluator import Limits
 from promptctl.evaluations.recording import BatchRecorder
+from promptctl.log.failures import LogWarning
+from promptctl.log.records import Entry
 from promptctl.log.results import EvaluationRow, ResultRow
-from promptctl.log.sqlite.evaluations import begin_evaluation, results
-from promptctl.log.sqlite.store import Log
+from promptctl.log.sqlite.store import SqliteStore
 from promptctl.workspace import Workspace
 from tests.evaluation_lab import Lab, answering, slowly
 from tests.log.conftest import make
 from tests.openai_server import failure
 
-T = TypeVar("T")
 ROW = EvaluationRow(id="e", started_at="2026-05-03T09:30:00.000Z", prompt="p", digest="1:d", model="m")
 
 
@@ -33,8 +32,8 @@ def result(number: int) -> ResultRow:
 class TestBatches:
     def test_a_result_is_on_disk_when_finish_returns(self, tmp_path: Path) -> None:
         async def scene() -> None:
-            with Log(tmp_path / "log.db") as log:
-                begin_evaluation(log, ROW)
+            with SqliteStore(tmp_path / "log.db") as log:
+                log.begin_evaluation(ROW)
                 async with BatchRecorder(log, "full", lambda warning: pytest.fail(str(warning))) as recorder:
                     await recorder.finish(result(0))
                     with sqlite3.connect(tmp_path / "log.db") as other:
@@ -47,32 +46,32 @@ class TestBatches:
     def test_what_gathers_goes_into_one_batch(self, tmp_path: Path, is_quick: bool) -> None:
         written = 0
 
-        class Counted(Log):
-            def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        class Counted(SqliteStore):
+            def append(self, entries: Iterable[Entry], results: Iterable[ResultRow] = ()) -> LogWarning | None:
                 nonlocal written
                 written += 1
-                return super().write(work)
+                return super().append(entries, results)
 
-            def write_at_once(self, work: Callable[[sqlite3.Connection], object]) -> bool:
+            def append_at_once(self, entries: Iterable[Entry], results: Iterable[ResultRow] = ()) -> bool:
                 nonlocal written
-                is_written = is_quick and super().write_at_once(work)
+                is_written = is_quick and super().append_at_once(entries, results)
                 written += is_written
                 return is_written
 
         async def scene() -> None:
             with Counted(tmp_path / "log.db") as log:
-                begin_evaluation(log, ROW)
+                log.begin_evaluation(ROW)
                 async with BatchRecorder(log, "full", lambda warning: pytest.fail(str(warning))) as recorder:
                     await asyncio.gather(*(recorder.finish(result(number)) for number in range(100)))
-                assert written <= 4
-                assert len(list(results(log, "e"))) == 100
+                assert written <= 3  # and one to begin it
+                assert len(list(log.results("e"))) == 100
 
         asyncio.run(scene())
 
     def test_a_lock_that_somebody_holds_does_not_hold_up_the_loop(self, tmp_path: Path) -> None:
         async def scene() -> None:
-            with Log(tmp_path / "log.db") as log:
-                begin_evaluation(log, ROW)
+            with SqliteStore(tmp_path / "log.db") as log:
+                log.begin_evaluation(ROW)
                 other = sqlite3.connect(tmp_path / "log.db", isolation_level=None)
                 other.execute("BEGIN IMMEDIATE")
                 async with BatchRecorder(log, "full", lambda warning: pytest.fail(str(warning))) as recorder:
@@ -83,40 +82,40 @@ class TestBatches:
                     other.execute("ROLLBACK")
                     await finishing
                 other.close()
-                assert len(list(results(log, "e"))) == 1
+                assert len(list(log.results("e"))) == 1
 
         asyncio.run(scene())
 
     def test_one_that_gave_up_waiting_takes_nothing_from_the_others(self, tmp_path: Path) -> None:
         async def scene() -> None:
-            with Log(tmp_path / "log.db") as log:
-                begin_evaluation(log, ROW)
+            with SqliteStore(tmp_path / "log.db") as log:
+                log.begin_evaluation(ROW)
                 async with BatchRecorder(log, "full", lambda warning: pytest.fail(str(warning))) as recorder:
                     tasks = [asyncio.create_task(recorder.finish(result(number))) for number in range(3)]
                     await asyncio.sleep(0)
                     tasks[0].cancel()
                     await asyncio.gather(*tasks[1:])
-                assert len(list(results(log, "e"))) == 3
+                assert len(list(log.results("e"))) == 3
 
         asyncio.run(scene())
 
     def test_what_goes_wrong_in_writing_is_raised(self, tmp_path: Path) -> None:
         async def scene() -> None:
-            with Log(tmp_path / "log.db") as log:
-                begin_evaluation(log, ROW)
+            with SqliteStore(tmp_path / "log.db") as log:
+                log.begin_evaluation(ROW)
                 async with BatchRecorder(log, "full", lambda warning: pytest.fail(str(warning))) as recorder:
                     with pytest.raises(AttributeError):
                         await recorder.finish("no result")  # type: ignore[arg-type]
                     await recorder.finish(result(0))
-                assert len(list(results(log, "e"))) == 1
+                assert len(list(log.results("e"))) == 1
 
         asyncio.run(scene())
 
     def test_a_batch_that_fails_leaves_nobody_waiting(self, tmp_path: Path) -> None:
         """An attempt that nobody waits for fails while a case waits for the batch after it."""
 
-        class Slow(Log):
-            def write_at_once(self, work: Callable[[sqlite3.Connection], object]) -> bool:
+        class Slow(SqliteStore):
+            def append_at_once(self, entries: Iterable[Entry], results: Iterable[ResultRow] = ()) -> bool:
                 return False
 
         class Failing(BatchRecorder):
@@ -128,7 +127,7 @@ class TestBatches:
 
         async def scene() -> None:
             with Slow(tmp_path / "log.db") as log:
-                begin_evaluation(log, ROW)
+                log.begin_evaluation(ROW)
                 recorder = Failing(log, "full", lambda warning: pytest.fail(str(warning)))
                 await recorder.save(make(), None)
                 await asyncio.sleep(0.01)
@@ -136,7 +135,7 @@ class TestBatches:
                 with pytest.raises(MemoryError):
                     await recorder.finish(result(1))
                 await recorder.close()
-                assert len(list(results(log, "e"))) == 1
+                assert len(list(log.results("e"))) == 1
 
         asyncio.run(scene())
 
@@ -168,7 +167,7 @@ class TestALogThatTakesNothing:
         with lab.open() as workspace:
 
             def fill() -> None:
-                workspace.log.write(lambda connection: connection.execute("PRAGMA max_page_count = 1"))
+                workspace.log.database.write(lambda connection: connection.execute("PRAGMA max_page_count = 1"))
 
             found = self.evaluate(workspace, lab, 3, fill)
         asked = len(lab.asked)
@@ -183,7 +182,7 @@ class TestALogThatTakesNothing:
         lab.many(12)
         lab.server.default = slowly(0.15)
         with lab.open() as workspace:
-            workspace.log.busy_timeout_s = workspace.log.patience_s = 0.1
+            workspace.log.database.busy_timeout_s = workspace.log.database.patience_s = 0.1
             holder = sqlite3.connect(lab.root / ".promptctl/log.db", isolation_level=None, check_same_thread=False)
 
             def hold() -> None:
@@ -199,7 +198,7 @@ class TestALogThatTakesNothing:
     def test_a_lock_that_is_never_let_go_leaves_it_to_be_resumed(self, lab: Lab) -> None:
         lab.many(6)
         with lab.open() as workspace:
-            workspace.log.busy_timeout_s = workspace.log.patience_s = 0.1
+            workspace.log.database.busy_timeout_s = workspace.log.database.patience_s = 0.1
             holder = sqlite3.connect(lab.root / ".promptctl/log.db", isolation_level=None, check_same_thread=False)
             found = self.evaluate(workspace, lab, 2, lambda: holder.execute("BEGIN EXCLUSIVE"))
         assert (found.verdict, found.stopped) == ("incomplete", "log")

@@ -10,7 +10,7 @@ import pytest
 
 from promptctl.log.ids import new_id, utc_now
 from promptctl.log.records import Execution
-from promptctl.log.sqlite.store import Log
+from promptctl.log.sqlite.store import SqliteStore
 
 MakeExecution = Callable[..., Execution]
 
@@ -58,6 +58,6 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def log(path: Path, tmp_path: Path) -> Iterator[Log]:
-    with Log(path, spare_folder=tmp_path / "spare") as opened:
+def log(path: Path, tmp_path: Path) -> Iterator[SqliteStore]:
+    with SqliteStore(path, spare_folder=tmp_path / "spare") as opened:
         yield opened

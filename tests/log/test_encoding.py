@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from promptctl.log.encoding import encode, from_document, to_json
 from promptctl.log.redaction import Redactor
-from promptctl.log.sqlite.encoding import as_dict, encode, from_document, to_json
 from tests.log.conftest import make
 
 
@@ -31,9 +31,9 @@ def test_without_its_contents_a_record_has_everything_else() -> None:
 
 def test_as_a_dict_it_has_stable_keys_and_is_json() -> None:
     execution = make(output={"label": "billing"})
-    keys = list(as_dict(execution))
+    keys = list(execution.as_dict())
 
-    assert json.loads(json.dumps(as_dict(execution)))["metadata"]["prompt_id"] == execution.digest
+    assert json.loads(json.dumps(execution.as_dict()))["metadata"]["prompt_id"] == execution.digest
     assert keys[:4] == ["id", "call_id", "attempt", "started_at"]
     assert keys[-8:] == ["call_metadata", "metadata", "content", "inputs", "messages", "reply", "tool_calls", "output"]
 

@@ -13,30 +13,27 @@ from pathlib import Path
 
 import pytest
 
+from promptctl.log.failures import LogFailure
+from promptctl.log.records import Entry
 from promptctl.log.redaction import Redactor
 from promptctl.log.results import ResultRow
-from promptctl.log.sqlite.evaluations import results
-from promptctl.log.sqlite.failures import LogFailure
-from promptctl.log.sqlite.maintenance import check
-from promptctl.log.sqlite.queries import execution, executions, latest_call, stats
-from promptctl.log.sqlite.recovery import append_or_keep
 from promptctl.log.sqlite.schema import NEWEST
-from promptctl.log.sqlite.store import Entry, Log
+from promptctl.log.sqlite.store import SqliteStore
 from tests.log.conftest import make
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def impatient(path: Path, tmp_path: Path) -> Iterator[Log]:
-    with Log(path, busy_timeout_s=0.1, spare_folder=tmp_path / "spare") as log:
+def impatient(path: Path, tmp_path: Path) -> Iterator[SqliteStore]:
+    with SqliteStore(path, busy_timeout_s=0.1, spare_folder=tmp_path / "spare") as log:
         yield log
 
 
 @pytest.fixture
 def holder(path: Path) -> Iterator[sqlite3.Connection]:
     """Somebody who holds the write lock until told otherwise."""
-    with Log(path) as log:
+    with SqliteStore(path) as log:
         log.append([])
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("BEGIN IMMEDIATE")
@@ -49,18 +46,18 @@ def unsaved(path: Path) -> list[Path]:
     return sorted(folder.iterdir()) if folder.exists() else []
 
 
-def test_a_log_that_takes_its_records_gives_no_warning(log: Log, path: Path) -> None:
-    assert append_or_keep(log, [Entry(make())]) is None
+def test_a_log_that_takes_its_records_gives_no_warning(log: SqliteStore, path: Path) -> None:
+    assert log.append([Entry(make())]) is None
     assert unsaved(path) == []
 
 
 def test_what_a_locked_log_does_not_take_is_kept_and_taken_in_by_the_next_open(
-    impatient: Log, holder: sqlite3.Connection, path: Path
+    impatient: SqliteStore, holder: sqlite3.Connection, path: Path
 ) -> None:
     full, off = make(), make(prompt="other")
     result = ResultRow(evaluation_id="e", case_id="c", status="passed", output="out", scores=[{"passed": True}])
 
-    warning = append_or_keep(impatient, [Entry(full, "full"), Entry(off, "off")], [result])
+    warning = impatient.append([Entry(full, "full"), Entry(off, "off")], [result])
 
     assert warning
     assert warning.reason == "locked"
@@ -69,56 +66,56 @@ def test_what_a_locked_log_does_not_take_is_kept_and_taken_in_by_the_next_open(
     assert stat.S_IMODE(unsaved(path)[0].stat().st_mode) == 0o600
 
     holder.execute("COMMIT")
-    assert append_or_keep(impatient, [Entry(make(), "full")]) is None
+    assert impatient.append([Entry(make(), "full")]) is None
 
     assert unsaved(path) == []
-    assert execution(impatient, full.id).messages == full.messages
-    latest = latest_call(impatient, "other")
+    assert impatient.execution(full.id).messages == full.messages
+    latest = impatient.latest_call("other")
     assert latest
     assert latest.reply == off.reply
-    assert sum(row.calls for row in stats(impatient)) == 3
-    assert [each.output for each in results(impatient, "e")] == ["out"]
+    assert sum(row.calls for row in impatient.totals()) == 3
+    assert [each.output for each in impatient.results("e")] == ["out"]
 
 
 def test_what_is_kept_is_seen_by_whoever_reads_the_log_next(
-    impatient: Log, holder: sqlite3.Connection, path: Path
+    impatient: SqliteStore, holder: sqlite3.Connection, path: Path
 ) -> None:
-    append_or_keep(impatient, [Entry(make())])
+    impatient.append([Entry(make())])
     holder.execute("COMMIT")
 
-    assert len(list(executions(Log(path)))) == 1
+    assert len(list(SqliteStore(path).executions())) == 1
 
 
 def test_a_reader_does_not_wait_for_the_lock_that_what_is_kept_waits_for(
     path: Path, holder: sqlite3.Connection
 ) -> None:
-    with Log(path, busy_timeout_s=0.05) as log:
-        append_or_keep(log, [Entry(make())])
-    with Log(path, busy_timeout_s=600.0) as log:
-        assert list(executions(log)) == []
-        assert log.patience_s == 600.0
+    with SqliteStore(path, busy_timeout_s=0.05) as log:
+        log.append([Entry(make())])
+    with SqliteStore(path, busy_timeout_s=600.0) as log:
+        assert list(log.executions()) == []
+        assert log.database.patience_s == 600.0
     assert len(unsaved(path)) == 1
 
 
 def test_a_lock_that_has_held_out_the_whole_timeout_is_waited_for_only_briefly_after_that(
     path: Path, holder: sqlite3.Connection
 ) -> None:
-    with Log(path, busy_timeout_s=1.2) as log:
-        append_or_keep(log, [Entry(make())])
-        assert log.patience_s == 1.0
-        append_or_keep(log, [Entry(make())])
+    with SqliteStore(path, busy_timeout_s=1.2) as log:
+        log.append([Entry(make())])
+        assert log.database.patience_s == 1.0
+        log.append([Entry(make())])
         assert len(unsaved(path)) == 2
 
         holder.execute("COMMIT")
-        append_or_keep(log, [Entry(make())])
-        assert log.patience_s == 1.2
-        assert len(list(executions(log))) == 3
+        log.append([Entry(make())])
+        assert log.database.patience_s == 1.2
+        assert len(list(log.executions())) == 3
 
 
 def test_a_file_that_was_taken_in_is_not_counted_again_when_it_comes_back(
-    impatient: Log, holder: sqlite3.Connection, path: Path, tmp_path: Path
+    impatient: SqliteStore, holder: sqlite3.Connection, path: Path, tmp_path: Path
 ) -> None:
-    warning = append_or_keep(impatient, [Entry(make(), "full"), Entry(make(), "off")])
+    warning = impatient.append([Entry(make(), "full"), Entry(make(), "off")])
     assert warning
     assert warning.kept_in
     copy = shutil.copy(warning.kept_in, tmp_path / "copy")
@@ -126,11 +123,11 @@ def test_a_file_that_was_taken_in_is_not_counted_again_when_it_comes_back(
     impatient.append([])
     shutil.copy(copy, warning.kept_in)  # as if the process had been killed before it could remove it
 
-    assert sum(row.calls for row in stats(Log(path))) == 2
+    assert sum(row.calls for row in SqliteStore(path).totals()) == 2
     assert unsaved(path) == []
 
 
-def test_a_file_that_cannot_be_read_back_is_put_aside_and_the_others_are_taken_in(log: Log, path: Path) -> None:
+def test_a_file_that_cannot_be_read_back_is_put_aside_and_the_others_are_taken_in(log: SqliteStore, path: Path) -> None:
     folder = path.parent / "unsaved"
     folder.mkdir(parents=True)
     (folder / "0.jsonl").write_text("not json\n")
@@ -140,23 +137,23 @@ def test_a_file_that_cannot_be_read_back_is_put_aside_and_the_others_are_taken_i
 
     log.append([])
 
-    assert len(list(executions(log))) == 1
+    assert len(list(log.executions())) == 1
     assert [each.name for each in unsaved(path)] == ["0.rejected", "1.rejected", "2.rejected"]
 
 
 def document() -> dict[str, object]:
-    from promptctl.log.sqlite.encoding import encode
+    from promptctl.log.encoding import encode
 
     parsed: dict[str, object] = json.loads(encode(make(), is_whole=True).document())
     return parsed
 
 
 def test_kept_records_are_redacted_like_everything_else(path: Path, holder: sqlite3.Connection) -> None:
-    with Log(path, busy_timeout_s=0.1, redactor=Redactor(["correct-horse"])) as log:
+    with SqliteStore(path, busy_timeout_s=0.1, redactor=Redactor(["correct-horse"])) as log:
         result = ResultRow(
             evaluation_id="e", case_id="c", status="error", error_message="correct-horse", output="correct-horse"
         )
-        append_or_keep(log, [Entry(make(reply="correct-horse"), "full")], [result])
+        log.append([Entry(make(reply="correct-horse"), "full")], [result])
 
     text = unsaved(path)[0].read_text()
     assert "correct-horse" not in text
@@ -164,38 +161,38 @@ def test_kept_records_are_redacted_like_everything_else(path: Path, holder: sqli
 
 
 @pytest.mark.parametrize("damage", [b"this is no database at all" * 400, b"SQLite format 3\x00" + b"\xff" * 8000])
-def test_a_damaged_log_is_put_aside_and_a_new_one_begun(log: Log, path: Path, damage: bytes) -> None:
+def test_a_damaged_log_is_put_aside_and_a_new_one_begun(log: SqliteStore, path: Path, damage: bytes) -> None:
     log.append([Entry(make())])
     log.close()
     path.write_bytes(damage)
 
-    warning = append_or_keep(log, [Entry(make(reply="paid for"), "full")])
+    warning = log.append([Entry(make(reply="paid for"), "full")])
 
     assert warning
     assert warning.reason == "corrupt"
     [aside] = path.parent.glob("log.damaged-*.db")
     assert str(aside) in str(warning)
     assert aside.read_bytes() == damage
-    assert [each.reply for each in executions(log, with_content=True)] == ["paid for"]
-    assert check(log) == []
+    assert [each.reply for each in log.executions(with_content=True)] == ["paid for"]
+    assert log.check() == []
 
 
-def test_damage_in_the_middle_of_the_file_is_put_aside_when_writing_meets_it(log: Log, path: Path) -> None:
+def test_damage_in_the_middle_of_the_file_is_put_aside_when_writing_meets_it(log: SqliteStore, path: Path) -> None:
     log.append([Entry(make(), "full") for _ in range(200)])
     log.close()
     data = bytearray(path.read_bytes())
     data[4096:] = b"\xff" * (len(data) - 4096)
     path.write_bytes(data)
 
-    warning = append_or_keep(log, [Entry(make(), "full")])
+    warning = log.append([Entry(make(), "full")])
 
     assert warning
     assert warning.reason == "corrupt"
-    assert len(list(executions(log))) == 1
+    assert len(list(log.executions())) == 1
 
 
 def test_another_process_follows_to_the_new_log_and_loses_nothing(path: Path) -> None:
-    with Log(path) as one, Log(path) as other:
+    with SqliteStore(path) as one, SqliteStore(path) as other:
         one.append([Entry(make(reply="old"), "full")])
         other.append([Entry(make(reply="old"), "full")])
         aside = path.with_name("log.damaged-by-hand.db")
@@ -204,12 +201,12 @@ def test_another_process_follows_to_the_new_log_and_loses_nothing(path: Path) ->
         one.append([Entry(make(reply="new"), "full")])
         other.append([Entry(make(reply="new"), "full")])
 
-        assert [each.reply for each in executions(one, with_content=True)] == ["new", "new"]
-        assert sum(row.calls for row in stats(one)) == 2
+        assert [each.reply for each in one.executions(with_content=True)] == ["new", "new"]
+        assert sum(row.calls for row in one.totals()) == 2
 
 
 def test_only_one_of_those_who_meet_the_damage_moves_the_file(path: Path) -> None:
-    with Log(path) as log:
+    with SqliteStore(path) as log:
         log.append([Entry(make())])
     path.write_bytes(b"this is no database at all" * 400)
     command = [sys.executable, "-m", "tests.log.careful_writer", str(path)]
@@ -218,31 +215,33 @@ def test_only_one_of_those_who_meet_the_damage_moves_the_file(path: Path) -> Non
 
     assert "".join(errors) == ""
     assert len(list(path.parent.glob("log.damaged-*.db"))) == 1
-    assert len(list(executions(Log(path)))) == 6
+    assert len(list(SqliteStore(path).executions())) == 6
 
 
-def test_a_full_disk_costs_no_record(log: Log, path: Path) -> None:
+def test_a_full_disk_costs_no_record(log: SqliteStore, path: Path) -> None:
     log.append([Entry(make())])
-    log.write(lambda connection: connection.execute("PRAGMA max_page_count = 1"))  # SQLite's own "disk is full"
+    log.database.write(
+        lambda connection: connection.execute("PRAGMA max_page_count = 1")
+    )  # SQLite's own "disk is full"
 
-    warning = append_or_keep(log, [Entry(make(parameters={"long": "x" * 200_000}))])
+    warning = log.append([Entry(make(parameters={"long": "x" * 200_000}))])
 
     assert warning
     assert (warning.reason, len(unsaved(path))) == ("full", 1)
     assert "disk is full" in warning.message
     log.append([])
-    assert len(list(executions(log))) == 2
+    assert len(list(log.executions())) == 2
     assert unsaved(path) == []
 
 
-def test_a_log_of_a_newer_program_is_not_touched_and_the_record_is_kept(log: Log, path: Path) -> None:
+def test_a_log_of_a_newer_program_is_not_touched_and_the_record_is_kept(log: SqliteStore, path: Path) -> None:
     log.append([])
     log.close()
     raw = sqlite3.connect(path, isolation_level=None)
     raw.execute(f"PRAGMA user_version = {NEWEST + 1}")
     raw.close()
 
-    warning = append_or_keep(log, [Entry(make())])
+    warning = log.append([Entry(make())])
 
     assert warning
     assert warning.reason == "newer"
@@ -251,29 +250,29 @@ def test_a_log_of_a_newer_program_is_not_touched_and_the_record_is_kept(log: Log
 
 
 def test_where_not_even_the_folder_can_be_written_the_spare_folder_is_used(
-    impatient: Log, holder: sqlite3.Connection, path: Path, tmp_path: Path
+    impatient: SqliteStore, holder: sqlite3.Connection, path: Path, tmp_path: Path
 ) -> None:
     (path.parent / "unsaved").write_text("in the way")
 
-    warning = append_or_keep(impatient, [Entry(make())])
+    warning = impatient.append([Entry(make())])
 
     assert warning
     assert warning.kept_in
     assert warning.kept_in.parent == tmp_path / "spare"
     holder.execute("COMMIT")
     impatient.append([])
-    assert len(list(executions(impatient))) == 1
+    assert len(list(impatient.executions())) == 1
     assert not warning.kept_in.exists()
 
 
 def test_a_spare_folder_that_is_a_link_is_not_trusted(
-    impatient: Log, holder: sqlite3.Connection, path: Path, tmp_path: Path
+    impatient: SqliteStore, holder: sqlite3.Connection, path: Path, tmp_path: Path
 ) -> None:
     (path.parent / "unsaved").write_text("in the way")
     (tmp_path / "theirs").mkdir()
     (tmp_path / "spare").symlink_to(tmp_path / "theirs")
 
-    warning = append_or_keep(impatient, [Entry(make())])
+    warning = impatient.append([Entry(make())])
 
     assert warning
     assert warning.kept_in is None
@@ -284,24 +283,23 @@ def test_a_spare_folder_that_is_a_link_is_not_trusted(
 READ_ONLY = """
 import os, sys, tempfile
 from pathlib import Path
-from promptctl.log.sqlite.queries import executions
-from promptctl.log.sqlite.recovery import append_or_keep
-from promptctl.log.sqlite.store import Entry, Log
+from promptctl.log.records import Entry
+from promptctl.log.sqlite.store import SqliteStore
 from tests.log.conftest import make
 if os.getuid() == 0:
     os.setgid(65534)
     os.setuid(65534)
 folder = Path(sys.argv[1])
-log = Log(folder / ".promptctl" / "log.db", spare_folder=folder / "spare")
-warning = append_or_keep(log, [Entry(make(), "full")])
-print(warning.reason, warning.kept_in.parent.name, len(list(executions(log))))
+log = SqliteStore(folder / ".promptctl" / "log.db", spare_folder=folder / "spare")
+warning = log.append([Entry(make(), "full")])
+print(warning.reason, warning.kept_in.parent.name, len(list(log.executions())))
 """
 
 
 def test_a_log_that_can_only_be_read_costs_no_record_and_can_still_be_read() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with Log(folder / ".promptctl" / "log.db") as log:
+        with SqliteStore(folder / ".promptctl" / "log.db") as log:
             log.append([Entry(make())])
         (folder / "spare").mkdir()
         (folder / "spare").chmod(0o777)
@@ -320,22 +318,23 @@ def test_a_log_that_can_only_be_read_costs_no_record_and_can_still_be_read() -> 
     assert (found.stdout, found.stderr) == ("read-only spare 1\n", "")
 
 
-def test_a_damaged_log_that_is_read_says_what_to_do(log: Log, path: Path) -> None:
+def test_a_damaged_log_that_is_read_says_what_to_do(log: SqliteStore, path: Path) -> None:
     log.append([Entry(make())])
     log.close()
     path.write_bytes(b"this is no database at all" * 400)
 
     with pytest.raises(LogFailure, match="is damaged") as caught:
-        list(executions(log))
+        list(log.executions())
 
     assert "begins a new log" in str(caught.value.hint)
-    assert check(log) == [caught.value.message]
+    assert log.check() == [caught.value.message]
 
 
 def test_a_path_that_leads_nowhere_is_an_error_and_not_an_endless_wait(tmp_path: Path) -> None:
     (tmp_path / "log.db").symlink_to(tmp_path / "gone" / "log.db")
-    with Log(tmp_path / "log.db") as log, pytest.raises(LogFailure, match="cannot be created"):
-        log.append([])
     (tmp_path / "folder").mkdir()
-    with Log(tmp_path / "folder") as log, pytest.raises(LogFailure, match="cannot be opened"):
-        log.append([])
+    for name, message in (("log.db", "cannot be created"), ("folder", "cannot be opened")):
+        with SqliteStore(tmp_path / name) as log:
+            warning = log.append([])
+        assert warning
+        assert message in warning.message

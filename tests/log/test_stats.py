@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from promptctl.log.records import Execution
-from promptctl.log.sqlite.filters import Filter
-from promptctl.log.sqlite.rollups import SUMS, bucket, percentile
-from promptctl.log.sqlite.stats import Dimension, select_rows, stats
-from promptctl.log.sqlite.store import Entry, Log
+from promptctl.log.call_totals import SUMS, Dimension, bucket, percentile
+from promptctl.log.filter import Filter
+from promptctl.log.records import Entry, Execution
+from promptctl.log.sqlite.store import SqliteStore
+from promptctl.log.sqlite.totals import select_from_rows
 from tests.log.conftest import make
 
 
@@ -55,30 +55,30 @@ BY: list[tuple[Dimension, ...]] = [
     "wanted", [{}, {"prompt": "a"}, {"prompt": "b*", "source": "eval"}, {"version": 2}, {"prompt": "none"}]
 )
 def test_running_totals_are_what_the_rows_add_up_to(
-    log: Log, by: tuple[Dimension, ...], wanted: dict[str, Any]
+    log: SqliteStore, by: tuple[Dimension, ...], wanted: dict[str, Any]
 ) -> None:
     entries = [Entry(each) for each in some(300)]
     for start in range(0, 300, 7):
         log.append(entries[start : start + 7])
 
-    from_totals = stats(log, Filter(**wanted), by)
-    from_rows = stats(log, Filter(**wanted, since="2000"), by)
+    from_totals = log.totals(Filter(**wanted), by)
+    from_rows = log.totals(Filter(**wanted, since="2000"), by)
 
     assert [row.as_dict() for row in from_totals] == [row.as_dict() for row in from_rows]
-    assert [row.totals.histogram for row in from_totals] == [row.totals.histogram for row in from_rows]
+    assert [row.histogram for row in from_totals] == [row.histogram for row in from_rows]
     for name in SUMS:
-        expected = [getattr(row.totals, name) for row in from_rows]
-        assert [getattr(row.totals, name) for row in from_totals] == pytest.approx(expected)
+        expected = [getattr(row, name) for row in from_rows]
+        assert [getattr(row, name) for row in from_totals] == pytest.approx(expected)
 
 
-def test_a_call_is_counted_once_and_every_attempt_is_paid_for(log: Log) -> None:
+def test_a_call_is_counted_once_and_every_attempt_is_paid_for(log: SqliteStore) -> None:
     first = make(status="error", cost_nano_usd=None, output_tokens=None, latency_ms=50.0)
     second = make(status="invalid_output", call_id=first.call_id, attempt=2, cost_nano_usd=5, latency_ms=60.0)
     third = make(call_id=first.call_id, attempt=3, cost_nano_usd=6, latency_ms=100.0)
     for each in (first, second, third):
         log.append([Entry(each)])
 
-    [row] = stats(log)
+    [row] = log.totals()
 
     assert row.as_dict() == {
         "prompt": "support/triage",
@@ -110,15 +110,13 @@ def test_a_call_is_counted_once_and_every_attempt_is_paid_for(log: Log) -> None:
     assert row.p95_latency_ms == pytest.approx(100, rel=0.05)
 
 
-def test_an_unknown_price_is_said_and_never_counted_as_nothing(log: Log) -> None:
+def test_an_unknown_price_is_said_and_never_counted_as_nothing(log: SqliteStore) -> None:
     log.append([Entry(make(prompt="all unknown", cost_nano_usd=None))])
     log.append([Entry(make(prompt="one unknown", cost_nano_usd=cost)) for cost in (None, 10, 20)])
     log.append([Entry(make(prompt="free", cost_nano_usd=0))])
     log.append([Entry(make(prompt="refused", cost_nano_usd=None, status="blocked", output_tokens=None))])
 
-    rows = {
-        row.group["prompt"]: (row.cost_nano_usd, row.average_cost_nano_usd, row.totals.unpriced) for row in stats(log)
-    }
+    rows = {row.group["prompt"]: (row.cost_nano_usd, row.average_cost_nano_usd, row.unpriced) for row in log.totals()}
 
     assert rows == {
         "all unknown": (None, None, 1),
@@ -128,20 +126,20 @@ def test_an_unknown_price_is_said_and_never_counted_as_nothing(log: Log) -> None
     }
 
 
-def test_reused_replies_are_counted_and_leave_the_latency_alone(log: Log) -> None:
+def test_reused_replies_are_counted_and_leave_the_latency_alone(log: SqliteStore) -> None:
     log.append([Entry(make(latency_ms=500.0)), Entry(make(reply_source="cache", latency_ms=0.1, cost_nano_usd=0))])
 
-    [row] = stats(log)
+    [row] = log.totals()
 
-    assert (row.totals.calls, row.totals.reused, row.average_latency_ms) == (2, 1, 500.0)
+    assert (row.calls, row.reused, row.average_latency_ms) == (2, 1, 500.0)
 
 
-def test_percentiles_are_within_five_percent(log: Log) -> None:
+def test_percentiles_are_within_five_percent(log: SqliteStore) -> None:
     chance = random.Random(3)
     latencies = [chance.lognormvariate(6, 1) for _ in range(2_000)]
     log.append([Entry(make(latency_ms=latency), "off") for latency in latencies])
 
-    [row] = stats(log, by=("prompt",))
+    [row] = log.totals(by=("prompt",))
     exact = sorted(latencies)
 
     assert row.p50_latency_ms == pytest.approx(exact[999], rel=0.05)
@@ -155,30 +153,30 @@ def test_one_latency_is_its_own_percentile_up_to_five_percent(latency: float) ->
     assert percentile({}, 0.5) is None
 
 
-def test_totals_follow_a_rename(log: Log) -> None:
+def test_totals_follow_a_rename(log: SqliteStore) -> None:
     log.append(
         [Entry(make(prompt="old")), Entry(make(prompt="older")), Entry(make(prompt="new")), Entry(make(prompt="z"))]
     )
     renames = {"older": "old", "old": "new"}
 
     for since in (None, "2000"):
-        rows = stats(log, Filter(renames=renames, since=since), by=("prompt",))
+        rows = log.totals(Filter(renames=renames, since=since), by=("prompt",))
         assert [(row.group["prompt"], row.calls) for row in rows] == [("new", 3), ("z", 1)]
-        [row] = stats(log, Filter(prompt="new", renames=renames, since=since), by=("version",))
+        [row] = log.totals(Filter(prompt="new", renames=renames, since=since), by=("version",))
         assert row.calls == 3
 
 
-def test_renames_that_run_in_a_circle_end(log: Log) -> None:
+def test_renames_that_run_in_a_circle_end(log: SqliteStore) -> None:
     log.append([Entry(make(prompt="a")), Entry(make(prompt="b"))])
 
-    assert sum(row.calls for row in stats(log, Filter(renames={"a": "b", "b": "a"}), by=("prompt",))) == 2
+    assert sum(row.calls for row in log.totals(Filter(renames={"a": "b", "b": "a"}), by=("prompt",))) == 2
 
 
-def test_uncommitted_changes_stand_apart_from_the_version_they_began_from(log: Log) -> None:
+def test_uncommitted_changes_stand_apart_from_the_version_they_began_from(log: SqliteStore) -> None:
     log.append([Entry(make()), Entry(make(is_dirty=True, version_display="v7+dirty", digest="1:cd"))])
 
     for wanted in (Filter(), Filter(since="2000")):
-        rows = stats(log, wanted)
+        rows = log.totals(wanted)
         named = [(row.group["version"], row.group["version_display"], row.calls) for row in rows]
         assert named == [(7, "v7 (3f2a9c1)", 1), (None, "v7+dirty", 1)]
 
@@ -192,7 +190,9 @@ def test_uncommitted_changes_stand_apart_from_the_version_they_began_from(log: L
         (("status",), [("error", 1), ("ok", 2)]),
     ],
 )
-def test_other_groups_are_counted_from_the_rows(log: Log, by: tuple[Dimension], groups: list[tuple[str, int]]) -> None:
+def test_other_groups_are_counted_from_the_rows(
+    log: SqliteStore, by: tuple[Dimension], groups: list[tuple[str, int]]
+) -> None:
     log.append(
         [
             Entry(make(started_at="2026-05-03T23:59:59.999Z", model="local/llama", label=None)),
@@ -201,16 +201,16 @@ def test_other_groups_are_counted_from_the_rows(log: Log, by: tuple[Dimension], 
         ]
     )
 
-    assert [(row.group[by[0]], row.totals.attempts) for row in stats(log, by=by)] == groups
+    assert [(row.group[by[0]], row.attempts) for row in log.totals(by=by)] == groups
 
 
-def test_calls_of_one_status_are_counted_though_their_first_attempt_had_another(log: Log) -> None:
+def test_calls_of_one_status_are_counted_though_their_first_attempt_had_another(log: SqliteStore) -> None:
     first = make(status="error")
     log.append([Entry(first), Entry(make(call_id=first.call_id, attempt=2))])
 
-    [row] = stats(log, Filter(status="ok"))
+    [row] = log.totals(Filter(status="ok"))
 
-    assert (row.calls, row.totals.attempts) == (1, 1)
+    assert (row.calls, row.attempts) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -223,11 +223,11 @@ def test_calls_of_one_status_are_counted_though_their_first_attempt_had_another(
         (Filter(session="s"), "executions_by_session"),
     ],
 )
-def test_counting_from_rows_reads_the_filters_rows_alone(log: Log, wanted: Filter, index: str) -> None:
+def test_counting_from_rows_reads_the_filters_rows_alone(log: SqliteStore, wanted: Filter, index: str) -> None:
     log.append([Entry(each) for each in some(300)])
-    log.write(lambda connection: connection.execute("ANALYZE"))
-    sql, parameters = select_rows(wanted, ("prompt", "version"))
-    with log.reading() as connection:
+    log.database.write(lambda connection: connection.execute("ANALYZE"))
+    sql, parameters = select_from_rows(wanted, ("prompt", "version"))
+    with log.database.reading() as connection:
         connection.create_function("latency_histogram", 1, str)
         sql = sql.replace("latency_histogram", "max")
         steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
@@ -235,20 +235,19 @@ def test_counting_from_rows_reads_the_filters_rows_alone(log: Log, wanted: Filte
     assert index in steps[0]
 
 
-def test_what_the_configuration_of_a_prompt_must_tell_it_tells_with_logging_off(log: Log) -> None:
+def test_what_the_configuration_of_a_prompt_must_tell_it_tells_with_logging_off(log: SqliteStore) -> None:
     """The four-way matrix of full data and active: totals, average and the last call are known in all of it."""
-    from promptctl.log.sqlite.queries import latest_call
 
     for content in ("full", "metadata", "off", "off"):
         log.append([Entry(make(cost_nano_usd=1_000), content)])
         log.append([Entry(make(cost_nano_usd=3_000, status="error", error_message="late"), content)])
 
-    [row] = stats(log, by=("prompt",))
-    last = latest_call(log, "support/triage")
+    [row] = log.totals(by=("prompt",))
+    last = log.latest_call("support/triage")
 
     assert (row.calls, row.cost_nano_usd, row.average_cost_nano_usd) == (8, 16_000, 2_000)
     assert last
-    assert last.started_at == row.totals.last_at
+    assert last.started_at == row.last_at
     told = (last.messages, last.reply, last.input_tokens, last.output_tokens, last.cost_nano_usd, last.user)
     assert None not in told
     assert (last.call_metadata, last.latency_ms, last.error_message) == ({"owner": "support"}, 420.5, "late")

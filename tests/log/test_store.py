@@ -12,13 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from promptctl.log.filter import Filter
 from promptctl.log.ids import new_id
-from promptctl.log.records import Content
+from promptctl.log.records import Content, Entry
 from promptctl.log.redaction import Redactor
-from promptctl.log.sqlite.failures import LogFailure
-from promptctl.log.sqlite.maintenance import check
-from promptctl.log.sqlite.queries import Filter, execution, executions, latest_call, stats
-from promptctl.log.sqlite.store import Entry, Log
+from promptctl.log.sqlite.store import SqliteStore
 from tests.log.conftest import make
 
 ROOT = Path(__file__).parents[2]
@@ -29,28 +27,28 @@ def start_writer(path: Path, count: int, reopen_every: int = 0) -> subprocess.Po
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def calls_counted(log: Log) -> int:
-    return sum(row.calls for row in stats(log))
+def calls_counted(log: SqliteStore) -> int:
+    return sum(row.calls for row in log.totals())
 
 
 def test_nothing_is_opened_or_made_before_the_first_use(path: Path) -> None:
-    with Log(path) as log:
+    with SqliteStore(path) as log:
         assert log.is_new
     assert not path.parent.exists()
 
 
-def test_reading_a_log_that_is_not_there_finds_nothing_and_makes_nothing(log: Log, path: Path) -> None:
-    assert list(executions(log)) == []
-    assert stats(log) == []
-    assert latest_call(log, "support/triage") is None
+def test_reading_a_log_that_is_not_there_finds_nothing_and_makes_nothing(log: SqliteStore, path: Path) -> None:
+    assert list(log.executions()) == []
+    assert log.totals() == []
+    assert log.latest_call("support/triage") is None
     assert not path.parent.exists()
 
 
-def test_an_execution_is_read_back_whole(log: Log) -> None:
+def test_an_execution_is_read_back_whole(log: SqliteStore) -> None:
     written = make(tool_calls=[{"id": "1"}], is_dirty=True, evaluation_id="e", case_id="c", repeat=2)
     log.append([Entry(written, "full")])
 
-    read = execution(log, written.id)
+    read = log.execution(written.id)
 
     assert (read.inputs, read.messages, read.reply) == (written.inputs, written.messages, written.reply)
     assert read.metadata == written.metadata
@@ -60,29 +58,29 @@ def test_an_execution_is_read_back_whole(log: Log) -> None:
 
 @pytest.mark.parametrize(("content", "rows", "payloads"), [("full", 1, 3), ("metadata", 1, 0), ("off", 0, 0)])
 def test_what_is_kept_of_a_call_is_what_its_rule_says_and_its_totals_and_latest_call_always_are(
-    log: Log, content: Content, rows: int, payloads: int
+    log: SqliteStore, content: Content, rows: int, payloads: int
 ) -> None:
     written = make()
     log.append([Entry(written, content)])
 
-    with log.reading() as connection:
+    with log.database.reading() as connection:
         counts = [connection.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in ("executions", "payloads")]
     assert counts == [rows, payloads]
-    assert [(row.calls, row.cost_nano_usd, row.average_cost_nano_usd) for row in stats(log)] == [(1, 27_000, 27_000)]
-    latest = latest_call(log, "support/triage")
+    assert [(row.calls, row.cost_nano_usd, row.average_cost_nano_usd) for row in log.totals()] == [(1, 27_000, 27_000)]
+    latest = log.latest_call("support/triage")
     assert latest
     assert (latest.messages, latest.reply) == (written.messages, written.reply)
     assert (latest.input_tokens, latest.cost_nano_usd, latest.user, latest.latency_ms) == (100, 27_000, "ada", 420.5)
 
 
-def test_the_latest_call_is_the_one_that_began_last_whatever_order_they_are_written_in(log: Log) -> None:
+def test_the_latest_call_is_the_one_that_began_last_whatever_order_they_are_written_in(log: SqliteStore) -> None:
     log.append([Entry(make(started_at="2026-05-03T10:00:00.000Z", reply="second"), "off")])
     log.append([Entry(make(started_at="2026-05-03T09:00:00.000Z", reply="first"), "off")])
     log.append(
         [Entry(make(started_at="2026-05-03T11:00:00.000Z", status="error", reply=None, error_message="no"), "off")]
     )
 
-    latest = latest_call(log, "support/triage")
+    latest = log.latest_call("support/triage")
 
     assert latest
     assert (latest.status, latest.error_message) == ("error", "no")
@@ -90,33 +88,32 @@ def test_the_latest_call_is_the_one_that_began_last_whatever_order_they_are_writ
 
 @pytest.mark.parametrize("fields", [{"source": "eval"}, {"reply_source": "cache"}, {"reply_source": "recorded"}])
 def test_evaluations_and_reused_replies_are_counted_and_never_become_the_latest_call(
-    log: Log, fields: dict[str, str]
+    log: SqliteStore, fields: dict[str, str]
 ) -> None:
     log.append([Entry(make(reply="a person's call"), "metadata")])
     log.append([Entry(make(**fields, reply="not a person's call"), "metadata")])
 
-    latest = latest_call(log, "support/triage")
+    latest = log.latest_call("support/triage")
 
     assert latest
     assert latest.reply == "a person's call"
     assert calls_counted(log) == 2
 
 
-def test_a_record_that_is_there_already_is_neither_added_nor_counted_again(log: Log) -> None:
+def test_a_record_that_is_there_already_is_neither_added_nor_counted_again(log: SqliteStore) -> None:
     entries = [Entry(make(), "full") for _ in range(3)]
     log.append(entries[:2])
     log.append(entries)
 
-    assert len(list(executions(log))) == 3
+    assert len(list(log.executions())) == 3
     assert calls_counted(log) == 3
 
 
-def test_a_batch_is_written_whole_or_not_at_all(log: Log) -> None:
-    with pytest.raises(LogFailure, match="INTEGER"):
-        log.append([Entry(make(), "full"), Entry(make(attempt="first"), "full")])
+def test_a_batch_is_written_whole_or_not_at_all(log: SqliteStore) -> None:
+    assert "INTEGER" in str(log.append([Entry(make(), "full"), Entry(make(attempt="first"), "full")]))
 
-    assert list(executions(log)) == []
-    assert stats(log) == []
+    assert list(log.executions()) == []
+    assert log.totals() == []
 
 
 def test_no_secret_reaches_the_disk_by_any_way(path: Path) -> None:
@@ -132,7 +129,7 @@ def test_no_secret_reaches_the_disk_by_any_way(path: Path) -> None:
         "user": secret,
         "session": secret,
     }
-    with Log(path, redactor=Redactor([secret])) as log:
+    with SqliteStore(path, redactor=Redactor([secret])) as log:
         log.append([Entry(make(**everywhere), content) for content in ("full", "metadata", "off")])
         log.append([Entry(make(**everywhere, status="error", prompt="b"), "off")])
         on_disk = b"".join(each.read_bytes() for each in path.parent.iterdir())
@@ -143,14 +140,14 @@ def test_no_secret_reaches_the_disk_by_any_way(path: Path) -> None:
 
 def test_what_a_later_call_replaces_is_gone_from_the_file(path: Path) -> None:
     for reply in ("canary " * 3_000, "nothing to see"):
-        with Log(path) as log:
+        with SqliteStore(path) as log:
             log.append([Entry(make(reply=reply, inputs={}, messages=[]), "off")])
 
     assert b"canary" not in path.read_bytes()
     assert [each.name for each in path.parent.iterdir() if "wal" in each.name] == []
 
 
-def test_threads_share_one_log(log: Log) -> None:
+def test_threads_share_one_log(log: SqliteStore) -> None:
     def append() -> None:
         for _ in range(50):
             log.append([Entry(make(), "full")])
@@ -161,18 +158,18 @@ def test_threads_share_one_log(log: Log) -> None:
     for thread in threads:
         thread.join()
 
-    assert len(list(executions(log))) == calls_counted(log) == 200
+    assert len(list(log.executions())) == calls_counted(log) == 200
 
 
-def test_a_stream_of_rows_shows_one_moment_while_others_write(log: Log) -> None:
+def test_a_stream_of_rows_shows_one_moment_while_others_write(log: SqliteStore) -> None:
     log.append([Entry(make()) for _ in range(3)])
 
-    stream = executions(log)
+    stream = log.executions()
     next(stream)
     log.append([Entry(make())])
 
     assert len(list(stream)) == 2
-    assert len(list(executions(log))) == 4
+    assert len(list(log.executions())) == 4
 
 
 def test_processes_that_write_open_and_close_at_once_lose_nothing(path: Path) -> None:
@@ -181,10 +178,10 @@ def test_processes_that_write_open_and_close_at_once_lose_nothing(path: Path) ->
 
     assert [errors for _, errors in outcomes] == [""] * 4
     acknowledged = {line for lines, _ in outcomes for line in lines.split()}
-    log = Log(path)
-    assert {each.id for each in executions(log)} == acknowledged
+    log = SqliteStore(path)
+    assert {each.id for each in log.executions()} == acknowledged
     assert calls_counted(log) == len(acknowledged) == 600
-    assert check(log) == []
+    assert log.check() == []
 
 
 def test_killed_processes_lose_no_acknowledged_record(path: Path, tmp_path: Path) -> None:
@@ -207,15 +204,15 @@ def test_killed_processes_lose_no_acknowledged_record(path: Path, tmp_path: Path
             lines = output.read_text().splitlines(keepends=True)
             acknowledged.update(line.strip() for line in lines if line.endswith("\n"))
 
-    log = Log(path)
-    stored = {each.id for each in executions(log)}
+    log = SqliteStore(path)
+    stored = {each.id for each in log.executions()}
     assert len(acknowledged) >= 8
     assert acknowledged <= stored
     assert calls_counted(log) == len(stored)
-    assert check(log) == []
+    assert log.check() == []
 
 
-def test_a_forked_child_and_its_parent_both_write(log: Log) -> None:
+def test_a_forked_child_and_its_parent_both_write(log: SqliteStore) -> None:
     log.append([Entry(make(), "full")])
     child = os.fork()
     if child == 0:
@@ -232,30 +229,30 @@ def test_a_forked_child_and_its_parent_both_write(log: Log) -> None:
     log.append([Entry(make(), "full")])
 
     assert status == 0
-    assert len(list(executions(log))) == 62
-    assert check(log) == []
+    assert len(list(log.executions())) == 62
+    assert log.check() == []
 
 
-def test_a_log_that_was_deleted_under_a_running_process_is_begun_again(log: Log, path: Path) -> None:
+def test_a_log_that_was_deleted_under_a_running_process_is_begun_again(log: SqliteStore, path: Path) -> None:
     log.append([Entry(make(reply="before"), "full")])
     for each in list(path.parent.iterdir()):
         each.unlink()
 
     log.append([Entry(make(reply="after"), "full")])
 
-    found = list(executions(Log(path), with_content=True))
+    found = list(SqliteStore(path).executions(with_content=True))
     assert [each.reply for each in found] == ["after"]
 
 
 def test_a_path_with_odd_characters_is_the_path_that_is_used(tmp_path: Path) -> None:
     path = tmp_path / "50% off?" / "a#b" / "log.db"
-    with Log(path) as log:
+    with SqliteStore(path) as log:
         log.append([Entry(make())])
-        assert len(list(executions(log))) == 1
+        assert len(list(log.executions())) == 1
     assert path.exists()
 
 
-def test_a_log_restored_without_wal_gets_it_back(log: Log, path: Path) -> None:
+def test_a_log_restored_without_wal_gets_it_back(log: SqliteStore, path: Path) -> None:
     log.append([Entry(make())])
     log.close()
     raw = sqlite3.connect(path, isolation_level=None)
@@ -264,16 +261,16 @@ def test_a_log_restored_without_wal_gets_it_back(log: Log, path: Path) -> None:
 
     log.append([Entry(make())])
 
-    with log.reading() as connection:
+    with log.database.reading() as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_an_old_start_time_in_another_form_is_stored_in_ours(log: Log) -> None:
+def test_an_old_start_time_in_another_form_is_stored_in_ours(log: SqliteStore) -> None:
     identifier = new_id()
     log.append([Entry(make(id=identifier, started_at="2026-05-03T09:30:00+02:00"))])
 
-    assert execution(log, identifier).started_at == "2026-05-03T07:30:00.000Z"
-    assert len(list(executions(log, Filter(since="2026-05-03T07:30:00.000Z", until="2026-05-03T07:30:00.001Z")))) == 1
+    assert log.execution(identifier).started_at == "2026-05-03T07:30:00.000Z"
+    assert len(list(log.executions(Filter(since="2026-05-03T07:30:00.000Z", until="2026-05-03T07:30:00.001Z")))) == 1
 
 
 def test_importing_the_log_brings_nothing_heavy() -> None:
@@ -289,34 +286,34 @@ def test_importing_the_log_brings_nothing_heavy() -> None:
 
 class TestWritingAtOnce:
     def test_it_writes_where_nobody_holds_the_lock(self, tmp_path: Path) -> None:
-        with Log(tmp_path / "log.db") as log:
+        with SqliteStore(tmp_path / "log.db") as log:
             log.append([])
-            assert log.write_at_once(lambda connection: connection.execute("DELETE FROM executions"))
+            assert log.database.write_at_once(lambda connection: connection.execute("DELETE FROM executions"))
 
     def test_it_waits_for_nobody(self, tmp_path: Path) -> None:
-        with Log(tmp_path / "log.db") as log:
+        with SqliteStore(tmp_path / "log.db") as log:
             log.append([])
             with sqlite3.connect(tmp_path / "log.db", isolation_level=None) as other:
                 other.execute("BEGIN IMMEDIATE")
-                assert not log.write_at_once(lambda connection: pytest.fail("nothing is written"))
+                assert not log.database.write_at_once(lambda connection: pytest.fail("nothing is written"))
             other.close()
             log.append([Entry(make())])
-            assert len(list(executions(log))) == 1, "and afterwards waits as before"
+            assert len(list(log.executions())) == 1, "and afterwards waits as before"
 
     def test_a_failed_write_leaves_nothing(self, tmp_path: Path) -> None:
         def fail(connection: sqlite3.Connection) -> None:
             connection.execute("INSERT INTO taken_in (name, taken_at) VALUES ('a', 'b')")
             connection.execute("INSERT INTO nowhere VALUES (1)")
 
-        with Log(tmp_path / "log.db") as log:
+        with SqliteStore(tmp_path / "log.db") as log:
             log.append([])
-            assert not log.write_at_once(fail)
-            with log.reading() as connection:
+            assert not log.database.write_at_once(fail)
+            with log.database.reading() as connection:
                 assert connection.execute("SELECT count(*) FROM taken_in").fetchone() == (0,)
 
     def test_a_log_that_was_moved_away_is_left_to_write(self, tmp_path: Path) -> None:
-        with Log(tmp_path / "log.db") as log:
+        with SqliteStore(tmp_path / "log.db") as log:
             log.append([])
             for file in tmp_path.glob("log.db*"):
                 file.rename(tmp_path / f"away-{file.name}")
-            assert not log.write_at_once(lambda connection: None)
+            assert not log.database.write_at_once(lambda connection: None)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from promptctl.log.sqlite.store import Entry, Log
+from promptctl.log.records import Entry
+from promptctl.log.sqlite.store import SqliteStore
 from tests.log.conftest import make
 
 
 def write(path: Path, count: int, *, reopen_every: int = 0) -> None:
     """Append records one by one, printing each id once it is in the log."""
-    log = Log(path)
+    log = SqliteStore(path)
     for number in range(count):
         execution = make(prompt=f"support/p{number % 3}")
         log.append([Entry(execution, "full")])

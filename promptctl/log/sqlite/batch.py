@@ -8,19 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from promptctl.log.records import Content, Entry, Execution
+from promptctl.log.call_totals import REUSED_SOURCES
+from promptctl.log.encoding import COLUMN_OF, Encoded, encode, to_json, well_formed
+from promptctl.log.records import CONTENT_FIELDS, JSON_FIELDS, PLAIN_FIELDS, Content, Entry, Execution
 from promptctl.log.redaction import Redactor
 from promptctl.log.sqlite import payloads, rollups
-from promptctl.log.sqlite.encoding import (
-    COLUMN_OF,
-    CONTENT_FIELDS,
-    JSON_FIELDS,
-    PLAIN_FIELDS,
-    Encoded,
-    encode,
-    to_json,
-    well_formed,
-)
 from promptctl.log.sqlite.payloads import Payload
 from promptctl.log.times import as_stored, utc_now
 
@@ -109,8 +101,8 @@ class Batch:
 
 def read_lines(lines: Iterable[str]) -> tuple[list[Entry], list[ResultRow]]:
     """What `Batch.lines` wrote. Raises `ValueError`, `KeyError` or `TypeError` for anything else."""
+    from promptctl.log.encoding import from_document
     from promptctl.log.results import ResultRow
-    from promptctl.log.sqlite.encoding import from_document
 
     entries, results = [], []
     for line in lines:
@@ -124,7 +116,7 @@ def read_lines(lines: Iterable[str]) -> tuple[list[Entry], list[ResultRow]]:
 
 def is_latest_call(execution: Execution) -> bool:
     """Whether this may become the latest call of its prompt: evaluations and reused replies never do."""
-    return execution.source != "eval" and execution.reply_source not in rollups.REUSED_SOURCES
+    return execution.source != "eval" and execution.reply_source not in REUSED_SOURCES
 
 
 def _encoded(entry: Entry) -> Encoded:

@@ -1,7 +1,4 @@
-"""Evaluations and their results in the log: begun, added to batch by batch, finished, read back, deleted.
-
-Results are added by `Log.append(entries, results)`, in one transaction with the executions they grade.
-"""
+"""Evaluations and their results as rows: begun, finished, read back, deleted. A `Batch` adds the results."""
 
 from __future__ import annotations
 
@@ -11,12 +8,12 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from promptctl.errors import LogError, UsageError
+from promptctl.log.encoding import to_json
+from promptctl.log.redaction import Redactor
 from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus
 from promptctl.log.sqlite import payloads
 from promptctl.log.sqlite.batch import RESULT_COLUMNS
-from promptctl.log.sqlite.encoding import to_json
-from promptctl.log.sqlite.filters import is_glob, sqlite_glob
-from promptctl.log.sqlite.store import Log
+from promptctl.log.sqlite.filters import where
 from promptctl.log.times import utc_now
 
 SHORTEST_ID = 4
@@ -32,61 +29,48 @@ _WITH_OUTPUTS = "LEFT JOIN payloads ON payloads.hash = results.output_hash"
 _RESULT_FIELDS = (*RESULT_COLUMNS, "output")
 
 
-def begin_evaluation(log: Log, evaluation: EvaluationRow) -> None:
-    """Add the evaluation's row before its first result. Raises `LogFailure`: nothing should be spent then."""
+def begin(connection: sqlite3.Connection, evaluation: EvaluationRow, redactor: Redactor) -> None:
+    """Add the evaluation's row."""
     values = {name: getattr(evaluation, name) for name in _FIELDS}
-    values["spec"] = log.redactor.redact_json(to_json(evaluation.spec))
+    values["spec"] = redactor.redact_json(to_json(evaluation.spec))
     values["totals"] = to_json(evaluation.totals)
-    log.write(lambda connection: connection.execute(_INSERT, tuple(values.values())))
+    connection.execute(_INSERT, tuple(values.values()))
 
 
-def update_evaluation(log: Log, evaluation_id: str, *, status: str, totals: Mapping[str, Any]) -> None:
-    """Say how the evaluation stands; `running` again where it is resumed. Any other status also says when it ended."""
+def update(connection: sqlite3.Connection, evaluation_id: str, status: str, totals: Mapping[str, Any]) -> None:
+    """Set an evaluation's status and totals; `running` again if it is resumed."""
     finished_at = None if status == "running" else utc_now()
-    values = (status, finished_at, to_json(totals), evaluation_id)
-    log.write(
-        lambda connection: connection.execute(
-            "UPDATE evaluations SET status = ?, finished_at = ?, totals = ? WHERE id = ?", values
-        )
+    connection.execute(
+        "UPDATE evaluations SET status = ?, finished_at = ?, totals = ? WHERE id = ?",
+        (status, finished_at, to_json(totals), evaluation_id),
     )
 
 
+def delete(connection: sqlite3.Connection, evaluation_id: str) -> int:
+    """Delete an evaluation with its results and the outputs that nothing else refers to."""
+    connection.execute("DELETE FROM evaluations WHERE id = ?", (evaluation_id,))
+    deleted = connection.execute("DELETE FROM results WHERE evaluation_id = ?", (evaluation_id,)).rowcount
+    payloads.delete_orphans(connection)
+    return deleted
+
+
 def evaluations(
-    log: Log,
-    *,
-    prompt: str | None = None,
-    digest: str | None = None,
-    status: str | None = None,
-    limit: int | None = None,
+    connection: sqlite3.Connection, conditions: Mapping[str, Any], limit: int | None
 ) -> list[EvaluationRow]:
-    """Evaluations, newest first, of one prompt (or a glob of prompts), of one digest, of one status."""
-    conditions, parameters = [], []
-    if prompt is not None:
-        conditions.append(f"prompt {'GLOB' if is_glob(prompt) else '='} ?")
-        parameters.append(sqlite_glob(prompt))
-    for column, value in (("digest", digest), ("status", status)):
-        if value is not None:
-            conditions.append(f"{column} = ?")
-            parameters.append(value)
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    count = -1 if limit is None else limit
-    with log.reading() as connection:
-        sql = f"{_SELECT} {where} ORDER BY started_at DESC, rowid DESC LIMIT ?"
-        return [_evaluation(row) for row in connection.execute(sql, (*parameters, count))]
+    """Return evaluations, newest first."""
+    where_sql, parameters = where(conditions)
+    sql = f"{_SELECT} {where_sql} ORDER BY started_at DESC, rowid DESC LIMIT ?"
+    return [_evaluation(row) for row in connection.execute(sql, (*parameters, -1 if limit is None else limit))]
 
 
-def evaluation(log: Log, wanted: str) -> EvaluationRow:
-    """One evaluation, by its id or any unique beginning or end of it of at least 4 characters.
-
-    Raises `UsageError` for fewer characters and `LogError` where none or several match.
-    """
+def evaluation(connection: sqlite3.Connection, wanted: str) -> EvaluationRow:
+    """Return one evaluation."""
     text = wanted.strip()
     if len(text) < SHORTEST_ID:
         raise UsageError(f"{wanted!r} is too short for an id", hint=f"give at least {SHORTEST_ID} characters")
     length = len(text)
-    with log.reading() as connection:
-        sql = f"{_SELECT} WHERE substr(id, 1, ?) = ? OR substr(id, ?) = ? LIMIT 2"
-        found = connection.execute(sql, (length, text, -length, text)).fetchall()
+    sql = f"{_SELECT} WHERE substr(id, 1, ?) = ? OR substr(id, ?) = ? LIMIT 2"
+    found = connection.execute(sql, (length, text, -length, text)).fetchall()
     if len(found) == 1:
         return _evaluation(found[0])
     if found:
@@ -94,38 +78,15 @@ def evaluation(log: Log, wanted: str) -> EvaluationRow:
     raise LogError(f"no evaluation {wanted!r} in the log", hint="see the ids with: promptctl results list")
 
 
-def results(log: Log, evaluation_id: str, *, statuses: Collection[ResultStatus] = ()) -> Iterator[ResultRow]:
-    """The evaluation's results in the order of its dataset, with their outputs, read as they are asked for."""
-    with log.reading() as connection:
-        sql = f"{_SELECT_RESULTS} {_WITH_OUTPUTS} WHERE evaluation_id = ? ORDER BY position, repeat, case_id"
-        for row in connection.execute(sql, (evaluation_id,)):
-            fields = dict(zip(_RESULT_FIELDS, row, strict=True))
-            if not statuses or fields["status"] in statuses:
-                yield _result(fields)
-
-
-def scored_cases(log: Log, evaluation_id: str) -> set[tuple[str, int]]:
-    """Which (case, repeat) need not run again when the evaluation is resumed: all but those that ended in an error."""
-    with log.reading() as connection:
-        rows = connection.execute(
-            "SELECT case_id, repeat FROM results WHERE evaluation_id = ? AND status <> 'error'", (evaluation_id,)
-        )
-        return set(rows)
-
-
-def delete_evaluation(log: Log, evaluation_id: str) -> int:
-    """Delete an evaluation with its results and the outputs that nothing else refers to; how many results there were.
-
-    The executions it made stay in the log, and in the totals.
-    """
-
-    def delete(connection: sqlite3.Connection) -> int:
-        connection.execute("DELETE FROM evaluations WHERE id = ?", (evaluation_id,))
-        deleted = connection.execute("DELETE FROM results WHERE evaluation_id = ?", (evaluation_id,)).rowcount
-        payloads.delete_orphans(connection)
-        return deleted
-
-    return log.write(delete)
+def results(
+    connection: sqlite3.Connection, evaluation_id: str, statuses: Collection[ResultStatus]
+) -> Iterator[ResultRow]:
+    """Yield the evaluation's results in the order of its dataset, with their outputs."""
+    sql = f"{_SELECT_RESULTS} {_WITH_OUTPUTS} WHERE evaluation_id = ? ORDER BY position, repeat, case_id"
+    for row in connection.execute(sql, (evaluation_id,)):
+        fields = dict(zip(_RESULT_FIELDS, row, strict=True))
+        if not statuses or fields["status"] in statuses:
+            yield _result(fields)
 
 
 def _evaluation(row: tuple[Any, ...]) -> EvaluationRow:

@@ -6,11 +6,8 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
-from promptctl.errors import LogError
-
-Reason = Literal["locked", "read-only", "full", "corrupt", "newer", "foreign", "refused", "unusable"]
+from promptctl.log.failures import LogFailure, Reason
 
 _REASONS: dict[int, Reason] = {
     sqlite3.SQLITE_BUSY: "locked",
@@ -37,14 +34,6 @@ _WORDS: dict[Reason, tuple[str, str | None]] = {
     "refused": ("does not take this record", None),
     "unusable": ("cannot be used", None),
 }
-
-
-class LogFailure(LogError):
-    """The database did not take or give what was asked; `reason` says why."""
-
-    def __init__(self, message: str, *, reason: Reason, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
-        self.reason = reason
 
 
 def reason_of(error: sqlite3.Error | OSError) -> Reason:

@@ -5,43 +5,21 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from promptctl.errors import LogError
+from promptctl.log.encoding import to_json
+from promptctl.log.records import CONTENT_FIELDS
+from promptctl.log.retention import Pruned, Retention
 from promptctl.log.sqlite import payloads
-from promptctl.log.sqlite.encoding import CONTENT_FIELDS, to_json
+from promptctl.log.sqlite.database import Database
 from promptctl.log.sqlite.failures import translated
-from promptctl.log.sqlite.filters import is_glob, sqlite_glob
+from promptctl.log.sqlite.filters import Condition, matching, where
 from promptctl.log.sqlite.opening import FILE_MODE, open_for_writing
-from promptctl.log.sqlite.store import Log
 
 _HASHES = tuple(f"{name}_hash" for name in CONTENT_FIELDS)
 _MOST_PROBLEMS = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retention:
-    """What to prune: contents of calls that began before one moment, whole rows of those before another.
-
-    Moments are UTC, ISO 8601 as stored; None keeps everything. `prompt`, an id or a glob, limits it to these prompts.
-    Totals are never pruned. Outputs of evaluations stay, or comparing them would fail: delete those by evaluation.
-    """
-
-    content_before: str | None = None
-    rows_before: str | None = None
-    prompt: str = "*"
-
-
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """How much was pruned, or would be: contents removed from rows and from latest calls, rows, and stored texts."""
-
-    contents: int
-    latest_calls: int
-    rows: int
-    payloads: int
-    payload_bytes: int
 
 
 class _DryRun(Exception):
@@ -52,14 +30,12 @@ class _DryRun(Exception):
         self.pruned = pruned
 
 
-def prune(log: Log, retention: Retention, *, is_dry_run: bool = False) -> Pruned:
+def prune(database: Database, retention: Retention, *, is_dry_run: bool = False) -> Pruned:
     """Prune in one transaction; a dry run does the same work and undoes it, so that its numbers are exact.
 
     What is deleted is overwritten with zeros in the file (`secure_delete`); call `vacuum` to give the space back.
     Raises `LogFailure`.
     """
-    if log.is_new:
-        return Pruned(0, 0, 0, 0, 0)
 
     def work(connection: sqlite3.Connection) -> Pruned:
         pruned = _prune(connection, retention)
@@ -67,35 +43,32 @@ def prune(log: Log, retention: Retention, *, is_dry_run: bool = False) -> Pruned
             raise _DryRun(pruned)
         return pruned
 
-    log.append([])  # takes in what was kept beside the log, or its contents would outlive the pruning
     try:
-        pruned = log.write(work)
+        pruned = database.write(work)
     except _DryRun as dry:
         return dry.pruned
-    _checkpoint(log)
+    _checkpoint(database)
     return pruned
 
 
-def vacuum(log: Log) -> int:
+def vacuum(database: Database) -> int:
     """Rewrite the file without its empty pages; how many bytes smaller it is. Other writers wait meanwhile."""
-    if log.is_new:
-        return 0
-    before = log.path.stat().st_size
-    log.close()
-    with translated(log.path):
-        connection = open_for_writing(log.path, log.busy_timeout_s).connection
+    before = database.path.stat().st_size
+    database.close()
+    with translated(database.path):
+        connection = open_for_writing(database.path, database.busy_timeout_s).connection
         try:
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             connection.close()
-    return before - log.path.stat().st_size
+    return before - database.path.stat().st_size
 
 
-def check(log: Log) -> list[str]:
+def check(database: Database) -> list[str]:
     """What is wrong with the file, in SQLite's words, and contents that rows refer to but that are not there."""
     try:
-        with log.reading() as connection:
+        with database.reading() as connection:
             found = connection.execute(f"PRAGMA integrity_check({_MOST_PROBLEMS})").fetchall()
             problems = [str(row[0]) for row in found if row[0] != "ok"]
             for column in _HASHES:
@@ -109,7 +82,7 @@ def check(log: Log) -> list[str]:
     return problems
 
 
-def back_up(log: Log, target: Path) -> None:
+def back_up(database: Database, target: Path) -> None:
     """Copy the log as of this moment to a new file of mode 0600, while others go on writing.
 
     Raises `LogError` where the target exists or cannot be written.
@@ -119,7 +92,7 @@ def back_up(log: Log, target: Path) -> None:
     except OSError as error:
         raise LogError(f"the backup {target} cannot be created ({error.strerror})") from error
     try:
-        with log.reading() as connection:
+        with database.reading() as connection:
             connection.execute("PRAGMA query_only = OFF")  # of the copy; VACUUM INTO does not change the log
             connection.execute("VACUUM INTO ?", (str(target),))
     except BaseException:
@@ -130,26 +103,29 @@ def back_up(log: Log, target: Path) -> None:
 def _prune(connection: sqlite3.Connection, retention: Retention) -> Pruned:
     connection.execute("UPDATE maintenance SET is_open = 1")
     contents = latest_calls = rows = 0
-    prompts = f"prompt {'GLOB' if is_glob(retention.prompt) else '='} ?"
-    name = sqlite_glob(retention.prompt)
     if retention.rows_before is not None:
-        sql = f"DELETE FROM executions WHERE started_at < ? AND {prompts}"  # noqa: S608
-        rows = connection.execute(sql, (retention.rows_before, name)).rowcount
+        condition, parameters = _older(retention.rows_before, retention.prompt)
+        rows = connection.execute(f"DELETE FROM executions {condition}", parameters).rowcount  # noqa: S608
     if retention.content_before is not None:
+        condition, parameters = _older(retention.content_before, retention.prompt)
         emptied = ", ".join(f"{column} = NULL" for column in _HASHES)
-        sql = f"UPDATE executions SET content = 'pruned', {emptied} WHERE content = 'full' AND started_at < ? AND {prompts}"  # noqa: S608, E501
-        contents = connection.execute(sql, (retention.content_before, name)).rowcount
-        latest_calls = _empty_latest_calls(connection, retention.content_before, prompts, name)
+        sql = f"UPDATE executions SET content = 'pruned', {emptied} {condition} AND content = 'full'"  # noqa: S608
+        contents = connection.execute(sql, parameters).rowcount
+        latest_calls = _empty_latest_calls(connection, condition, parameters)
     count, size = payloads.delete_orphans(connection)
     connection.execute("UPDATE maintenance SET is_open = 0")
     return Pruned(contents, latest_calls, rows, count, size)
 
 
-def _empty_latest_calls(connection: sqlite3.Connection, before: str, prompts: str, name: str) -> int:
+def _older(before: str, prompt: str) -> Condition:
+    return where({"started_at < ?": before, **matching("prompt", prompt)})
+
+
+def _empty_latest_calls(connection: sqlite3.Connection, condition: str, parameters: list[Any]) -> int:
     """Take the contents out of old latest calls; who, when and how much stay."""
-    sql = f"SELECT prompt, execution FROM latest_calls WHERE started_at < ? AND {prompts}"  # noqa: S608
     emptied = 0
-    for prompt, text in connection.execute(sql, (before, name)).fetchall():
+    sql = f"SELECT prompt, execution FROM latest_calls {condition}"  # noqa: S608
+    for prompt, text in connection.execute(sql, parameters).fetchall():
         document = json.loads(text)
         kept = {field: value for field, value in document.items() if field not in CONTENT_FIELDS}
         if len(kept) < len(document):
@@ -158,10 +134,10 @@ def _empty_latest_calls(connection: sqlite3.Connection, before: str, prompts: st
     return emptied
 
 
-def _checkpoint(log: Log) -> None:
+def _checkpoint(database: Database) -> None:
     """Merge SQLite's side file now: it still holds the pages as they were before."""
-    with translated(log.path):
-        connection = open_for_writing(log.path, log.busy_timeout_s).connection
+    with translated(database.path):
+        connection = open_for_writing(database.path, database.busy_timeout_s).connection
         try:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:

@@ -16,8 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from promptctl.log.failures import LogFailure
 from promptctl.log.ids import new_id
-from promptctl.log.sqlite.failures import LogFailure
 from promptctl.log.sqlite.schema import NEWEST, OLDEST_SQLITE, migrate, schema_version
 
 FILE_MODE = 0o600

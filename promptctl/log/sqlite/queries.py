@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from promptctl.errors import LogError, UsageError
-from promptctl.log.records import Execution
+from promptctl.log.encoding import from_document
+from promptctl.log.filter import Filter
+from promptctl.log.records import CONTENT_FIELDS, JSON_FIELDS, PLAIN_FIELDS, Execution
 from promptctl.log.sqlite import payloads
 from promptctl.log.sqlite.batch import COLUMNS
-from promptctl.log.sqlite.encoding import CONTENT_FIELDS, JSON_FIELDS, PLAIN_FIELDS, as_dict, from_document
-from promptctl.log.sqlite.filters import Filter
-from promptctl.log.sqlite.stats import StatsRow, stats
-from promptctl.log.sqlite.store import Log
-
-__all__ = ["Filter", "StatsRow", "as_dict", "execution", "executions", "latest_call", "stats"]
+from promptctl.log.sqlite.filters import Condition, rows_where
 
 SHORTEST_ID = 4
 _AMBIGUOUS_SHOWN = 5
@@ -27,60 +24,45 @@ _KEPT = _PLAIN + len(JSON_FIELDS)
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM executions"  # noqa: S608 - made of our own names
 
 
-def executions(log: Log, filter: Filter | None = None, *, with_content: bool = False) -> Iterator[Execution]:  # noqa: A002
-    """The executions that the filter means, newest first, read as they are asked for.
-
-    Their contents are None unless `with_content`. All are of one moment, however long it takes to read them.
-    """
-    wanted = filter or Filter()
+def executions(connection: sqlite3.Connection, wanted: Filter, *, with_content: bool) -> Iterator[Execution]:
+    """Yield the executions that the filter means, newest first."""
     sql, parameters = select_executions(wanted)
-    with log.reading() as connection:
-        for row in connection.execute(sql, parameters):
-            yield _execution(connection, row, with_content=with_content)
+    for row in connection.execute(sql, parameters):
+        yield _execution(connection, row, with_content=with_content)
 
 
-def select_executions(wanted: Filter) -> tuple[str, list[Any]]:
-    """The SQL of `executions` and its parameters."""
-    where, parameters = wanted.where()
+def select_executions(wanted: Filter) -> Condition:
+    """Return the SQL of `executions` and its parameters."""
+    where, parameters = rows_where(wanted)
     sql = f"{_SELECT} {where} ORDER BY started_at DESC, rowid DESC"
     if wanted.limit is not None:
         return f"{sql} LIMIT ?", [*parameters, wanted.limit]
     return sql, parameters
 
 
-def execution(log: Log, wanted: str) -> Execution:
-    """One execution with its contents, by its id or any unique beginning or end of it of at least 4 characters.
-
-    The beginning of a UUIDv7 is the time, so `log list` shows the end. Raises `UsageError` for fewer characters and
-    `LogError` where none or several match.
-    """
+def execution(connection: sqlite3.Connection, wanted: str) -> Execution:
+    """Return one execution with its contents. The beginning of a UUIDv7 is the time, so `log list` shows the end."""
     text = wanted.strip()
     if len(text) < SHORTEST_ID:
         raise UsageError(f"{wanted!r} is too short for an id", hint=f"give at least {SHORTEST_ID} characters")
-    with log.reading() as connection:
-        found = _find(connection, text)
-        if len(found) > 1:
-            raise LogError(
-                f"several executions match {wanted!r}: " + ", ".join(row[0] for row in found[:_AMBIGUOUS_SHOWN]),
-                hint="give more of the id",
-            )
-        if not found:
-            raise LogError(f"no execution {wanted!r} in the log", hint="see the ids with: promptctl log list")
-        return _execution(connection, found[0], with_content=True)
+    found = _find(connection, text)
+    if len(found) > 1:
+        raise LogError(
+            f"several executions match {wanted!r}: " + ", ".join(row[0] for row in found[:_AMBIGUOUS_SHOWN]),
+            hint="give more of the id",
+        )
+    if not found:
+        raise LogError(f"no execution {wanted!r} in the log", hint="see the ids with: promptctl log list")
+    return _execution(connection, found[0], with_content=True)
 
 
-def latest_call(log: Log, prompt: str, formerly: tuple[str, ...] = ()) -> Execution | None:
-    """The last call of a prompt in full, also where the log rules keep no rows; None where there was none.
-
-    `formerly` are the prompt's earlier ids. Evaluations and replies from a cache are not calls in this sense.
-    """
-    ids = (prompt, *formerly)
-    with log.reading() as connection:
-        row = connection.execute(
-            f"SELECT execution FROM latest_calls WHERE prompt IN ({', '.join('?' * len(ids))}) "  # noqa: S608
-            "ORDER BY started_at DESC, execution_id DESC LIMIT 1",
-            ids,
-        ).fetchone()
+def latest_call(connection: sqlite3.Connection, ids: Sequence[str]) -> Execution | None:
+    """Return the last call of a prompt in full, by all ids that it had."""
+    row = connection.execute(
+        f"SELECT execution FROM latest_calls WHERE prompt IN ({', '.join('?' * len(ids))}) "  # noqa: S608
+        "ORDER BY started_at DESC, execution_id DESC LIMIT 1",
+        ids,
+    ).fetchone()
     return from_document(json.loads(row[0])) if row else None
 
 

@@ -3,59 +3,32 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from promptctl.log.records import Entry
+from promptctl.log.failures import LogFailure, LogWarning
+from promptctl.log.redaction import Redactor
 from promptctl.log.sqlite.batch import Batch, read_lines
-from promptctl.log.sqlite.failures import LogFailure, Reason, translated
+from promptctl.log.sqlite.database import Database
+from promptctl.log.sqlite.failures import translated
 from promptctl.log.sqlite.opening import SIDE_FILES, Identity, folder_lock, identity_of, sync_folder
 from promptctl.log.sqlite.unsaved import Unsaved
 from promptctl.log.times import utc_now
 
-if TYPE_CHECKING:
-    from promptctl.log.results import ResultRow
-    from promptctl.log.sqlite.store import Log
 
+def recover(database: Database, unsaved: Unsaved, batch: Batch, failure: LogFailure) -> LogWarning | None:
+    """Keep a batch that was not written in a file that the next open takes in. Never raises.
 
-@dataclass(frozen=True, slots=True)
-class LogWarning:
-    """What happened to records that the log did not simply take. `kept_in` is the file that holds them now, if any.
-
-    With `has_new_log` a damaged log was put aside and a new one begun, which has taken them.
+    A damaged database is moved aside and a new one begun. None if the database took the batch after all.
     """
-
-    message: str
-    reason: Reason
-    kept_in: Path | None = None
-    hint: str | None = None
-    has_new_log: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.message} ({self.hint})" if self.hint else self.message
+    if failure.reason == "corrupt":
+        return _begin_anew(database, unsaved, batch, failure)
+    if failure.reason == "locked":
+        database.grow_impatient()
+    return _keep(database, unsaved, batch, failure)
 
 
-def append_or_keep(log: Log, entries: Iterable[Entry], results: Iterable[ResultRow] = ()) -> LogWarning | None:
-    """Append to the log; what it does not take is kept in a file that the next open takes in. Never raises.
-
-    None when the log took everything as it should. A damaged log is moved aside and a new one begun.
-    """
-    batch = Batch(entries, results, log.redactor)
-    try:
-        log.write(batch.write)
-    except LogFailure as failure:
-        if failure.reason == "corrupt":
-            return _begin_anew(log, batch, failure)
-        if failure.reason == "locked":
-            log.grow_impatient()
-        return _keep(log, batch, failure)
-    return None
-
-
-def take_in(log: Log, unsaved: Unsaved) -> None:
+def take_in(database: Database, unsaved: Unsaved, redactor: Redactor) -> None:
     """Append what was kept in files, and remove them. Each file is taken in once, even by many processes at once.
 
     A file that cannot be read back is renamed, so that it is not tried again and again, and stays for a person.
@@ -63,7 +36,7 @@ def take_in(log: Log, unsaved: Unsaved) -> None:
     for path in unsaved.files():
         try:
             entries, results = read_lines(path.read_text(encoding="utf-8").splitlines())
-            _take_in_file(log, path, Batch(entries, results, log.redactor))
+            _take_in_file(database, path, Batch(entries, results, redactor))
         except FileNotFoundError:
             continue  # another process was quicker
         except (ValueError, KeyError, TypeError):
@@ -95,18 +68,18 @@ def quarantine(path: Path, damaged: Identity, timeout_s: float) -> Path | None:
         return aside
 
 
-def _begin_anew(log: Log, batch: Batch, failure: LogFailure) -> LogWarning | None:
+def _begin_anew(database: Database, unsaved: Unsaved, batch: Batch, failure: LogFailure) -> LogWarning | None:
     try:
-        damaged = identity_of(log.path)
-        log.close()
-        if _is_fine_after_all(log, batch):
+        damaged = identity_of(database.path)
+        database.close()
+        if _is_fine_after_all(database, batch):
             return None
-        aside = quarantine(log.path, damaged, log.busy_timeout_s) if damaged else None
-        log.write(batch.write)
+        aside = quarantine(database.path, damaged, database.busy_timeout_s) if damaged else None
+        database.write(batch.write)
     except LogFailure as second:
-        return _keep(log, batch, second)
+        return _keep(database, unsaved, batch, second)
     except (sqlite3.Error, OSError):
-        return _keep(log, batch, failure)
+        return _keep(database, unsaved, batch, failure)
     if aside is None:
         return None
     return LogWarning(
@@ -117,23 +90,23 @@ def _begin_anew(log: Log, batch: Batch, failure: LogFailure) -> LogWarning | Non
     )
 
 
-def _is_fine_after_all(log: Log, batch: Batch) -> bool:
+def _is_fine_after_all(database: Database, batch: Batch) -> bool:
     """Try once more on a fresh connection: only damage that is still there is a reason to move the file."""
     try:
-        log.write(batch.write)
+        database.write(batch.write)
     except LogFailure as failure:
-        log.close()
+        database.close()
         if failure.reason != "corrupt":
             raise
         return False
     return True
 
 
-def _keep(log: Log, batch: Batch, failure: LogFailure) -> LogWarning:
+def _keep(database: Database, unsaved: Unsaved, batch: Batch, failure: LogFailure) -> LogWarning:
     with suppress(sqlite3.Error):
-        log.close()
+        database.close()
     try:
-        path = Unsaved(log.path, log.spare_folder).keep(batch.lines())
+        path = unsaved.keep(batch.lines())
     except OSError as error:
         return LogWarning(
             f"{failure.message}; nor could the record be kept in a file ({error}): it is lost",
@@ -153,7 +126,7 @@ def _reject(path: Path) -> None:
         path.rename(path.with_suffix(".rejected"))
 
 
-def _take_in_file(log: Log, path: Path, batch: Batch) -> None:
+def _take_in_file(database: Database, path: Path, batch: Batch) -> None:
     def write(connection: sqlite3.Connection) -> None:
         inserted = connection.execute(
             "INSERT INTO taken_in (name, taken_at) VALUES (?, ?) ON CONFLICT DO NOTHING", (path.name, utc_now())
@@ -161,5 +134,5 @@ def _take_in_file(log: Log, path: Path, batch: Batch) -> None:
         if inserted.rowcount == 1:
             batch.write(connection)
 
-    log.write(write)
+    database.write(write)
     path.unlink(missing_ok=True)

@@ -1,43 +1,33 @@
-"""The log: one SQLite file that any number of threads and processes append to."""
+"""The log in one SQLite file."""
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import threading
-import time
-import weakref
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
-from promptctl.log.records import Entry
+from promptctl.log.failures import LogFailure, LogWarning
+from promptctl.log.records import Entry, Execution
 from promptctl.log.redaction import Redactor
 from promptctl.log.sqlite.batch import Batch
-from promptctl.log.sqlite.failures import LogFailure, reason_of, translated
-from promptctl.log.sqlite.opening import Opened, open_for_reading, open_for_writing
+from promptctl.log.sqlite.database import Database
 from promptctl.log.sqlite.unsaved import Unsaved
 
 if TYPE_CHECKING:
-    from promptctl.log.results import ResultRow
-
-__all__ = ["Entry", "Log"]
-
-T = TypeVar("T")
-_MOST_REOPENINGS = 5
-_IMPATIENT_S = 1.0
-_POLL_S = 0.01
+    from promptctl.log.call_totals import CallTotals, Dimension
+    from promptctl.log.filter import Filter
+    from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus
+    from promptctl.log.retention import Pruned, Retention
 
 
-class Log:
-    """The execution log at `path`. Nothing is opened or created before the first use.
+class SqliteStore:
+    """The log at `path`: a `Store` that keeps what the database does not take in files beside it, or in `spare_folder`.
 
-    Safe to share between threads; a forked child opens its own connection. Every writing method is one
-    `BEGIN IMMEDIATE` transaction and waits up to `busy_timeout_s` for other writers. `synchronous` is `NORMAL`: a
-    record survives the death of every process, but the last ones before a power failure may be lost; `FULL` keeps
-    those too and is some ten times slower. What `redactor` knows as secret is never written.
+    `synchronous` is `NORMAL`: a record survives the death of every process, but the last ones before a power failure
+    may be lost; `FULL` keeps those too and is some ten times slower. What `redactor` knows as secret is never written.
     """
 
     def __init__(
@@ -50,113 +40,128 @@ class Log:
         spare_folder: Path | None = None,
     ) -> None:
         self.path = path
-        self.busy_timeout_s = busy_timeout_s
         self.redactor = redactor or Redactor()
-        self.spare_folder = spare_folder
-        self._synchronous = synchronous
-        self._lock = threading.RLock()
-        self._opened: Opened | None = None
-        self.patience_s = busy_timeout_s
-        self._may_have_unsaved = False
-        _close_before_forks(self)
+        self.unsaved = Unsaved(path, spare_folder)
+        self.database = Database(
+            path, busy_timeout_s=busy_timeout_s, synchronous=synchronous, on_opened=self._take_in_unsaved
+        )
 
     @property
     def is_new(self) -> bool:
-        """Whether there is no log file yet."""
         return not self.path.exists()
 
-    def append(self, entries: Iterable[Entry], results: Iterable[ResultRow] = ()) -> None:
-        """Add executions (and the results of cases they belong to) in one transaction, and count them.
-
-        By each entry's content: `full` keeps the row with its contents, `metadata` the row alone, `off` no row; totals
-        and latest call are kept in any case. An execution that the log has already is not added or counted again.
-        Raises `LogFailure`; see `promptctl.log.sqlite.recovery.append_or_keep` for callers that must not fail.
-        """
+    def append(self, entries: Iterable[Entry], results: Iterable[ResultRow] = ()) -> LogWarning | None:
         batch = Batch(entries, results, self.redactor)
-        self.write(batch.write)
-
-    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do `work` in one write transaction and give its result.
-
-        Should the file have been moved away meanwhile (a damaged log put aside by another process, or deleted), the
-        work is done again on the new one. Raises `LogFailure`.
-        """
-        with self._lock, translated(self.path):
-            deadline = time.monotonic() + self.patience_s
-            for _ in range(_MOST_REOPENINGS):
-                try:
-                    result = self._write_once_free(work, deadline)
-                except sqlite3.Error:
-                    if not self._is_elsewhere():
-                        raise
-                else:
-                    if not self._is_elsewhere():
-                        self.patience_s = self.busy_timeout_s
-                        self._take_in_once()
-                        return result
-                self.close()
-        raise LogFailure(f"the log {self.path} was moved away again and again", reason="unusable")
-
-    def write_at_once(self, work: Callable[[sqlite3.Connection], object]) -> bool:
-        """`write`, where that takes no waiting: for a thread that has others to serve.
-
-        False, with nothing written to the file at the path, where somebody holds the lock or anything is wrong:
-        `write` then deals with it.
-        """
-        if not self._lock.acquire(blocking=False):
-            return False
         try:
-            if self._opened is None or self._may_have_unsaved:
-                return False
-            connection = self._opened.connection
-            connection.execute("PRAGMA busy_timeout = 0")
-            try:
-                self._write_once(work)
-            finally:
-                with suppress(sqlite3.Error):
-                    connection.execute(f"PRAGMA busy_timeout = {round(self.patience_s * 1000)}")
-            with suppress(OSError):
-                return self._opened.is_current()
-            return True
-        except sqlite3.Error:
-            return False
-        finally:
-            self._lock.release()
+            self.database.write(batch.write)
+        except LogFailure as failure:
+            from promptctl.log.sqlite.recovery import recover
 
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection of its own that can only read, for one query or one consistent stream of rows.
+            return recover(self.database, self.unsaved, batch, failure)
+        return None
 
-        Where there is no log yet it reads an empty one. Raises `LogFailure`.
-        """
+    def append_at_once(self, entries: Iterable[Entry], results: Iterable[ResultRow] = ()) -> bool:
+        return self.database.write_at_once(Batch(entries, results, self.redactor).write)
+
+    def executions(self, wanted: Filter | None = None, *, with_content: bool = False) -> Iterator[Execution]:
+        from promptctl.log.filter import Filter
+        from promptctl.log.sqlite.queries import executions
+
+        with self._reading() as connection:
+            yield from executions(connection, wanted or Filter(), with_content=with_content)
+
+    def execution(self, wanted: str) -> Execution:
+        from promptctl.log.sqlite.queries import execution
+
+        with self._reading() as connection:
+            return execution(connection, wanted)
+
+    def latest_call(self, prompt: str, formerly: Sequence[str] = ()) -> Execution | None:
+        from promptctl.log.sqlite.queries import latest_call
+
+        with self._reading() as connection:
+            return latest_call(connection, (prompt, *formerly))
+
+    def totals(self, wanted: Filter | None = None, by: Sequence[Dimension] = ("prompt", "version")) -> list[CallTotals]:
+        from promptctl.log.filter import Filter
+        from promptctl.log.sqlite.totals import totals
+
+        with self._reading() as connection:
+            return totals(connection, wanted or Filter(), by)
+
+    def begin_evaluation(self, evaluation: EvaluationRow) -> None:
+        from promptctl.log.sqlite.evaluations import begin
+
+        self.database.write(lambda connection: begin(connection, evaluation, self.redactor))
+
+    def update_evaluation(self, evaluation_id: str, *, status: str, totals: Mapping[str, Any]) -> None:
+        from promptctl.log.sqlite.evaluations import update
+
+        self.database.write(lambda connection: update(connection, evaluation_id, status, totals))
+
+    def delete_evaluation(self, evaluation_id: str) -> int:
+        from promptctl.log.sqlite.evaluations import delete
+
+        return self.database.write(lambda connection: delete(connection, evaluation_id))
+
+    def evaluations(
+        self,
+        *,
+        prompt: str | None = None,
+        digest: str | None = None,
+        status: str | None = None,
+        limit: int | None = None,
+    ) -> list[EvaluationRow]:
+        from promptctl.log.sqlite.evaluations import evaluations
+        from promptctl.log.sqlite.filters import matching
+
+        conditions = {**matching("prompt", prompt), "digest = ?": digest, "status = ?": status}
+        with self._reading() as connection:
+            return evaluations(connection, conditions, limit)
+
+    def evaluation(self, wanted: str) -> EvaluationRow:
+        from promptctl.log.sqlite.evaluations import evaluation
+
+        with self._reading() as connection:
+            return evaluation(connection, wanted)
+
+    def results(self, evaluation_id: str, *, statuses: Collection[ResultStatus] = ()) -> Iterator[ResultRow]:
+        from promptctl.log.sqlite.evaluations import results
+
+        with self._reading() as connection:
+            yield from results(connection, evaluation_id, statuses)
+
+    def prune(self, retention: Retention, *, is_dry_run: bool = False) -> Pruned:
+        from promptctl.log.retention import Pruned
+        from promptctl.log.sqlite.maintenance import prune
+
+        if self.is_new:
+            return Pruned(0, 0, 0, 0, 0)
+        self._take_in_unsaved()  # or their contents would outlive the pruning
+        return prune(self.database, retention, is_dry_run=is_dry_run)
+
+    def vacuum(self) -> int:
+        from promptctl.log.sqlite.maintenance import vacuum
+
+        return 0 if self.is_new else vacuum(self.database)
+
+    def check(self) -> list[str]:
+        from promptctl.log.sqlite.maintenance import check
+
         self._take_in_before_reading()
-        with translated(self.path):
-            connection = open_for_reading(self.path, self.busy_timeout_s)
-            try:
-                yield connection
-            finally:
-                connection.close()
+        return check(self.database)
+
+    def back_up(self, target: Path) -> None:
+        from promptctl.log.sqlite.maintenance import back_up
+
+        self._take_in_before_reading()
+        back_up(self.database, target)
 
     def close(self) -> None:
-        """Close the connection; the next use opens it again.
+        """Close the connection. The last process to do so merges SQLite's side file, so that one file holds it all."""
+        self.database.close()
 
-        The last process to close merges SQLite's side file into log.db, so that one file then holds everything.
-        """
-        with self._lock:
-            opened, self._opened = self._opened, None
-            if opened is not None:
-                opened.connection.close()
-
-    def grow_impatient(self) -> None:
-        """Wait no more than a second for the write lock, until it is had again.
-
-        For when it has not come free in all of the timeout: or a process with many answers to record would be held
-        up for half a minute by each of them.
-        """
-        self.patience_s = min(self.busy_timeout_s, _IMPATIENT_S)
-        self.close()
-
-    def __enter__(self) -> Log:
+    def __enter__(self) -> SqliteStore:
         return self
 
     def __exit__(
@@ -164,80 +169,19 @@ class Log:
     ) -> None:
         self.close()
 
-    def _write_once_free(self, work: Callable[[sqlite3.Connection], T], deadline: float) -> T:
-        """Write once, asking again for a lock where SQLite gave up on it before its busy timeout."""
-        while True:
-            try:
-                return self._write_once(work)
-            except sqlite3.Error as error:
-                if reason_of(error) != "locked" or time.monotonic() >= deadline:
-                    raise
-                time.sleep(_POLL_S)
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        self._take_in_before_reading()
+        with self.database.reading() as connection:
+            yield connection
 
-    def _is_elsewhere(self) -> bool:
-        """Whether the file that was written is no longer the one at the path."""
-        return self._opened is not None and not self._opened.is_current()
-
-    def _write_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        connection = self._connection()
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            result = work(connection)
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-        return result
-
-    def _connection(self) -> sqlite3.Connection:
-        if self._opened is None:
-            self._opened = open_for_writing(self.path, self.patience_s, self._synchronous)
-            self._may_have_unsaved = True
-        return self._opened.connection
-
-    def _take_in_once(self) -> None:
-        """After the first write on a connection, so that what is new never waits for what is old."""
-        if not self._may_have_unsaved:
-            return
-        self._may_have_unsaved = False
-        unsaved = Unsaved(self.path, self.spare_folder)
-        if unsaved.is_there():
+    def _take_in_unsaved(self) -> None:
+        """Take in what was kept in files, after the first write so that what is new never waits for what is old."""
+        if self.unsaved.is_there():
             from promptctl.log.sqlite.recovery import take_in
 
-            take_in(self, unsaved)
+            take_in(self.database, self.unsaved, self.redactor)
 
     def _take_in_before_reading(self) -> None:
-        unsaved = Unsaved(self.path, self.spare_folder)
-        if not (unsaved.is_there() and any(unsaved.files())):
-            return
-        self.grow_impatient()  # who only reads need not wait long for the right to write
-        try:
-            with suppress(LogFailure):  # a log that can only be read is read without them
-                self.append([])
-        finally:
-            self.patience_s = self.busy_timeout_s
-
-
-def _close_before_forks(log: Log) -> None:
-    """Keep connections out of forked children.
-
-    SQLite's locks are not inherited, yet a child's copy of the library believes it holds them: parent and child would
-    overwrite each other. So the connection is closed before a fork, and each side opens its own when it next writes.
-    """
-    this = weakref.ref(log)
-
-    def before() -> None:
-        if (log := this()) is not None:
-            log._lock.acquire()
-            log.close()
-
-    def in_parent() -> None:
-        if (log := this()) is not None:
-            log._lock.release()
-
-    def in_child() -> None:
-        if (log := this()) is not None:
-            log._lock = threading.RLock()
-
-    os.register_at_fork(before=before, after_in_parent=in_parent, after_in_child=in_child)
+        if self.unsaved.is_there() and any(self.unsaved.files()):
+            self.database.reopen()  # a log that can only be read is read without them

@@ -9,19 +9,10 @@ from math import isfinite
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from promptctl.log.records import Execution
+from promptctl.log.records import CONTENT_FIELDS, JSON_FIELDS, PLAIN_FIELDS, Execution
 from promptctl.log.redaction import Redactor
 from promptctl.log.times import as_stored
 
-PLAIN_FIELDS = (
-    "id", "call_id", "attempt", "started_at", "source", "prompt", "prompt_name", "version", "version_display", "digest",
-    "commit", "is_dirty", "label", "content_type", "provider", "model", "model_resolved", "input_tokens",
-    "output_tokens", "cached_tokens", "reasoning_tokens", "cost_nano_usd", "price_source", "latency_ms",
-    "first_token_ms", "finish_reason", "reply_source", "status", "error_type", "error_message", "user", "session",
-    "evaluation_id", "case_id", "repeat", "tool_version",
-)  # fmt: skip
-JSON_FIELDS = ("parameters", "call_metadata")
-CONTENT_FIELDS = ("inputs", "messages", "reply", "tool_calls")
 COLUMN_OF = {"commit": "commit_id", "call_metadata": "metadata"}  # COMMIT is a word of SQL
 
 # Texts that come from outside. The others are names by which rows are found and joined; they are stored as they are.
@@ -91,23 +82,6 @@ def from_document(document: Mapping[str, Any]) -> Execution:
     known = {*PLAIN_FIELDS, *JSON_FIELDS, *CONTENT_FIELDS}
     fields = {name: value for name, value in document.items() if name in known}
     return Execution(**{**fields, "is_dirty": bool(fields.get("is_dirty"))})
-
-
-def as_dict(execution: Execution) -> dict[str, Any]:
-    """An execution as a JSON object with stable keys: its fields, and `metadata`, what a chat message carries."""
-    names = ("dirty" if name == "is_dirty" else name for name in PLAIN_FIELDS)  # as every other JSON of ours calls it
-    return {
-        **dict(zip(names, _plain_values(execution), strict=True)),
-        "parameters": dict(execution.parameters),
-        "call_metadata": dict(execution.call_metadata),
-        "metadata": execution.metadata,
-        "content": execution.kept_content,
-        "inputs": execution.inputs,
-        "messages": execution.messages,
-        "reply": execution.reply,
-        "tool_calls": list(execution.tool_calls),
-        "output": execution.output,
-    }
 
 
 def to_json(value: Any) -> str:

@@ -1,0 +1,62 @@
+"""Which executions are meant, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from promptctl.log.records import Source, Status
+
+_GLOB = frozenset("*?[")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which executions; all that is given must hold.
+
+    `prompt` and `model` may be globs (`support/*`; `*` also matches `/`). `renames` maps earlier prompt ids to the
+    current ones: rows of an earlier id count as the current prompt's. `version` is a number and never matches
+    uncommitted changes. `since` and `until` are UTC, ISO 8601 (see `promptctl.log.times.parse_moment`), `until`
+    excluded. `limit` keeps the newest executions; totals know no limit.
+    """
+
+    prompt: str | None = None
+    renames: Mapping[str, str] = field(default_factory=dict)
+    version: int | None = None
+    digest: str | None = None
+    label: str | None = None
+    status: Status | None = None
+    since: str | None = None
+    until: str | None = None
+    user: str | None = None
+    session: str | None = None
+    source: Source | None = None
+    model: str | None = None
+    evaluation_id: str | None = None
+    call_id: str | None = None
+    limit: int | None = None
+
+    def current_id(self, prompt: str) -> str:
+        """Return the id that a prompt has now; an id may have been renamed more than once."""
+        seen = {prompt}
+        while (renamed := self.renames.get(prompt)) is not None and renamed not in seen:
+            seen.add(renamed)
+            prompt = renamed
+        return prompt
+
+    def earlier_ids(self) -> list[str]:
+        """Return the earlier ids of the prompts that are meant, sorted."""
+        return sorted(old for old in self.renames if self.prompt and _matches(self.current_id(old), self.prompt))
+
+
+def is_glob(text: str) -> bool:
+    """Return True for a pattern; ids and models have none of its characters."""
+    return not _GLOB.isdisjoint(text)
+
+
+def _matches(name: str, pattern: str) -> bool:
+    if not is_glob(pattern):
+        return name == pattern
+    from fnmatch import fnmatchcase
+
+    return fnmatchcase(name, pattern)

@@ -1,0 +1,29 @@
+"""Pruning as values: what to delete from the log, and how much that was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """What to prune: contents of calls that began before one moment, whole rows of those before another.
+
+    Moments are UTC, ISO 8601 as stored; None keeps everything. `prompt`, an id or a glob, limits it to these prompts.
+    Totals are never pruned. Outputs of evaluations stay, or comparing them would fail: delete those by evaluation.
+    """
+
+    content_before: str | None = None
+    rows_before: str | None = None
+    prompt: str = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """How much was pruned, or would be: contents removed from rows and from latest calls, rows, and stored texts."""
+
+    contents: int
+    latest_calls: int
+    rows: int
+    payloads: int
+    payload_bytes: int

@@ -1,0 +1,200 @@
+"""One SQLite file that any number of threads and processes write to."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from promptctl.log.failures import LogFailure
+from promptctl.log.sqlite.failures import reason_of, translated
+from promptctl.log.sqlite.opening import Opened, open_for_reading, open_for_writing
+
+T = TypeVar("T")
+_MOST_REOPENINGS = 5
+_IMPATIENT_S = 1.0
+_POLL_S = 0.01
+
+
+class Database:
+    """The SQLite file at `path`. Nothing is opened or created before the first use.
+
+    Safe to share between threads; a forked child opens its own connection. Every write is one `BEGIN IMMEDIATE`
+    transaction and waits up to `busy_timeout_s` for other writers. `on_opened` is called after the first write on each
+    connection.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        busy_timeout_s: float,
+        synchronous: Literal["NORMAL", "FULL"],
+        on_opened: Callable[[], None],
+    ) -> None:
+        self.path = path
+        self.busy_timeout_s = busy_timeout_s
+        self.patience_s = busy_timeout_s
+        self._synchronous = synchronous
+        self._on_opened = on_opened
+        self._lock = threading.RLock()
+        self._opened: Opened | None = None
+        self._is_fresh = False
+        _close_before_forks(self)
+
+    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do `work` in one write transaction and give its result.
+
+        Should the file have been moved away meanwhile (a damaged log put aside by another process, or deleted), the
+        work is done again on the new one. Raises `LogFailure`.
+        """
+        with self._lock, translated(self.path):
+            deadline = time.monotonic() + self.patience_s
+            for _ in range(_MOST_REOPENINGS):
+                try:
+                    result = self._write_once_free(work, deadline)
+                except sqlite3.Error:
+                    if not self._is_elsewhere():
+                        raise
+                else:
+                    if not self._is_elsewhere():
+                        self.patience_s = self.busy_timeout_s
+                        if self._is_fresh:
+                            self._is_fresh = False
+                            self._on_opened()
+                        return result
+                self.close()
+        raise LogFailure(f"the log {self.path} was moved away again and again", reason="unusable")
+
+    def write_at_once(self, work: Callable[[sqlite3.Connection], object]) -> bool:
+        """`write`, where that takes no waiting: for a thread that has others to serve.
+
+        False, with nothing written to the file at the path, where somebody holds the lock or anything is wrong:
+        `write` then deals with it.
+        """
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            if self._opened is None or self._is_fresh:
+                return False
+            connection = self._opened.connection
+            connection.execute("PRAGMA busy_timeout = 0")
+            try:
+                self._write_once(work)
+            finally:
+                with suppress(sqlite3.Error):
+                    connection.execute(f"PRAGMA busy_timeout = {round(self.patience_s * 1000)}")
+            with suppress(OSError):
+                return self._opened.is_current()
+            return True
+        except sqlite3.Error:
+            return False
+        finally:
+            self._lock.release()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection of its own that can only read, for one query or one consistent stream of rows.
+
+        Where there is no log yet it reads an empty one. Raises `LogFailure`.
+        """
+        with translated(self.path):
+            connection = open_for_reading(self.path, self.busy_timeout_s)
+            try:
+                yield connection
+            finally:
+                connection.close()
+
+    def close(self) -> None:
+        """Close the connection; the next use opens it again.
+
+        The last process to close merges SQLite's side file into log.db, so that one file then holds everything.
+        """
+        with self._lock:
+            opened, self._opened = self._opened, None
+            if opened is not None:
+                opened.connection.close()
+
+    def grow_impatient(self) -> None:
+        """Wait no more than a second for the write lock, until it is had again.
+
+        For when it has not come free in all of the timeout: or a process with many answers to record would be held
+        up for half a minute by each of them.
+        """
+        self.patience_s = min(self.busy_timeout_s, _IMPATIENT_S)
+        self.close()
+
+    def reopen(self) -> None:
+        """Write nothing, on a new connection, without waiting long: `on_opened` is called if that succeeds."""
+        self.grow_impatient()
+        try:
+            with suppress(LogFailure):
+                self.write(_nothing)
+        finally:
+            self.patience_s = self.busy_timeout_s
+
+    def _write_once_free(self, work: Callable[[sqlite3.Connection], T], deadline: float) -> T:
+        """Write once, asking again for a lock where SQLite gave up on it before its busy timeout."""
+        while True:
+            try:
+                return self._write_once(work)
+            except sqlite3.Error as error:
+                if reason_of(error) != "locked" or time.monotonic() >= deadline:
+                    raise
+                time.sleep(_POLL_S)
+
+    def _is_elsewhere(self) -> bool:
+        """Whether the file that was written is no longer the one at the path."""
+        return self._opened is not None and not self._opened.is_current()
+
+    def _write_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        connection = self._connection()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = work(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return result
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._opened is None:
+            self._opened = open_for_writing(self.path, self.patience_s, self._synchronous)
+            self._is_fresh = True
+        return self._opened.connection
+
+
+def _nothing(connection: sqlite3.Connection) -> None:
+    """Write nothing."""
+
+
+def _close_before_forks(database: Database) -> None:
+    """Keep connections out of forked children.
+
+    SQLite's locks are not inherited, yet a child's copy of the library believes it holds them: parent and child would
+    overwrite each other. So the connection is closed before a fork, and each side opens its own when it next writes.
+    """
+    this = weakref.ref(database)
+
+    def before() -> None:
+        if (database := this()) is not None:
+            database._lock.acquire()
+            database.close()
+
+    def in_parent() -> None:
+        if (database := this()) is not None:
+            database._lock.release()
+
+    def in_child() -> None:
+        if (database := this()) is not None:
+            database._lock = threading.RLock()
+
+    os.register_at_fork(before=before, after_in_parent=in_parent, after_in_child=in_child)

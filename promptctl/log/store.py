@@ -1,0 +1,108 @@
+"""The log as everything above it sees it: a `Store`, whatever database keeps the records."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from promptctl.log.call_totals import CallTotals, Dimension
+    from promptctl.log.failures import LogWarning
+    from promptctl.log.filter import Filter
+    from promptctl.log.records import Entry, Execution
+    from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus
+    from promptctl.log.retention import Pruned, Retention
+
+
+class Store(Protocol):
+    """The execution log. Nothing is opened or created before the first use.
+
+    Safe to share between threads and processes. Every writing method is one transaction. All but `append` and
+    `append_at_once` raise `LogFailure` if the database cannot be read or written.
+    """
+
+    @property
+    def is_new(self) -> bool:
+        """True before the first record."""
+
+    def append(self, entries: Iterable[Entry], results: Iterable[ResultRow] = ()) -> LogWarning | None:
+        """Add executions, and the results of cases they belong to, and count them. Never raises, never loses one.
+
+        By each entry's content: `full` keeps the row with its contents, `metadata` the row alone, `off` no row; totals
+        and latest call are kept in any case. An execution that the log has already is not added or counted again.
+        What the database does not take is kept in a file until it does, and the warning says so.
+        """
+
+    def append_at_once(self, entries: Iterable[Entry], results: Iterable[ResultRow] = ()) -> bool:
+        """Append if that takes no waiting, for a thread that has others to serve; False if nothing was written."""
+
+    def executions(self, wanted: Filter | None = None, *, with_content: bool = False) -> Iterator[Execution]:
+        """Yield the executions that the filter means, newest first, all of one moment.
+
+        Their contents are None unless `with_content`.
+        """
+
+    def execution(self, wanted: str) -> Execution:
+        """Return one execution with its contents, by its id or a unique beginning or end of at least 4 characters.
+
+        Raises `UsageError` for fewer characters and `LogError` if none or several match.
+        """
+
+    def latest_call(self, prompt: str, formerly: Sequence[str] = ()) -> Execution | None:
+        """Return the last call of a prompt in full, whatever the log rules keep; None if there was none.
+
+        `formerly` are the prompt's earlier ids. Evaluations and replies from a cache are not calls in this sense.
+        """
+
+    def totals(self, wanted: Filter | None = None, by: Sequence[Dimension] = ("prompt", "version")) -> list[CallTotals]:
+        """Add up the executions that the filter means, one row for each group, in the groups' order.
+
+        Totals by prompt, version, digest and source alone also count calls that have no row and what was pruned.
+        """
+
+    def begin_evaluation(self, evaluation: EvaluationRow) -> None:
+        """Add the evaluation's row before its first result; if this raises, nothing should be spent."""
+
+    def update_evaluation(self, evaluation_id: str, *, status: str, totals: Mapping[str, Any]) -> None:
+        """Set an evaluation's status and totals; any status but `running` also sets when it ended."""
+
+    def delete_evaluation(self, evaluation_id: str) -> int:
+        """Delete an evaluation with its results; return how many results there were. Its executions stay."""
+
+    def evaluations(
+        self,
+        *,
+        prompt: str | None = None,
+        digest: str | None = None,
+        status: str | None = None,
+        limit: int | None = None,
+    ) -> list[EvaluationRow]:
+        """Return evaluations, newest first, of one prompt (or a glob of prompts), of one digest, of one status."""
+
+    def evaluation(self, wanted: str) -> EvaluationRow:
+        """Return one evaluation, by its id or a unique beginning or end of at least 4 characters.
+
+        Raises `UsageError` for fewer characters and `LogError` if none or several match.
+        """
+
+    def results(self, evaluation_id: str, *, statuses: Collection[ResultStatus] = ()) -> Iterator[ResultRow]:
+        """Yield the evaluation's results in the order of its dataset, with their outputs."""
+
+    def prune(self, retention: Retention, *, is_dry_run: bool = False) -> Pruned:
+        """Delete old contents and rows, and overwrite them; totals stay. A dry run returns the exact numbers."""
+
+    def vacuum(self) -> int:
+        """Give unused space back; return how many bytes. Other writers wait meanwhile."""
+
+    def check(self) -> list[str]:
+        """Return what is wrong with the database, and contents that rows refer to but that are missing."""
+
+    def back_up(self, target: Path) -> None:
+        """Copy the log as of this moment to a new file of mode 0600, while others go on writing.
+
+        Raises `LogError` if the target exists or cannot be written.
+        """
+
+    def close(self) -> None:
+        """Close every connection; the next use opens them again."""
