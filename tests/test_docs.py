@@ -26,10 +26,9 @@ from tests.docs_session import blocks, differences, steps
 
 PAGES = pages()
 NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
-LINKED = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
+LINKED = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _INLINE = re.compile(r"`([^`\n]+)`")
-_MACHINE = re.compile(r"(?<![\w.~$}])/(?:root|work|home|Users|opt)/\w|pypi\.org|pythonhosted\.org|registry\.npmjs\.org")
 # Options that the pages name and that are Git's, pip's or SQLite's.
 _FOREIGN = {"--atomic", "--end-of-options", "--no-tags", "--unshallow", "--batch"}
 
@@ -133,20 +132,6 @@ def test_every_assertion_is_described() -> None:
     table = text_of(ROOT / "docs/evaluate.md").split("## Assertions")[1].split("### Judges")[0]
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     assert {name for row in rows for name in _INLINE.findall(row)} == set(KINDS)
-
-
-def test_no_file_names_a_machine_or_a_registry() -> None:
-    listed = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, check=False)
-    if listed.returncode != 0:
-        pytest.skip("this is no Git work tree")
-    found = []
-    for name in listed.stdout.decode().split("\0"):
-        file = ROOT / name
-        if not name or not file.is_file():
-            continue
-        content = file.read_bytes().decode("utf-8", "replace")
-        found += [f"{name}: {line.strip()}" for line in content.splitlines() if _MACHINE.search(line)]
-    assert found == []
 
 
 def root_command() -> Any:
