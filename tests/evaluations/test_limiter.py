@@ -176,11 +176,9 @@ class TestWithAProvider:
         found = lab.one(limits=Limits(concurrency=8))
         assert found.verdict == "passed"
         assert len(lab.asked) == 38
-        with lab.open() as workspace, workspace.log.reading() as connection:
-            attempts = connection.execute(
-                "SELECT status, count(*) FROM executions GROUP BY status ORDER BY 1"
-            ).fetchall()
-        assert attempts == [("error", 8), ("ok", 30)]
+        with lab.open() as workspace:
+            attempts = {row.group["status"]: row.attempts for row in workspace.log.totals(by=("status",))}
+        assert attempts == {"error": 8, "ok": 30}
 
     def test_nothing_is_asked_before_retry_after_has_passed(self, lab: Lab) -> None:
         lab.many(6)

@@ -16,6 +16,7 @@ from promptctl.evaluations.recording import BatchRecorder
 from promptctl.log.failures import LogWarning
 from promptctl.log.records import Entry
 from promptctl.log.results import EvaluationRow, ResultRow
+from promptctl.log.sqlite.database import Database
 from promptctl.log.sqlite.store import SqliteStore
 from promptctl.workspace import Workspace
 from tests.evaluation_lab import Lab, answering, slowly
@@ -27,6 +28,11 @@ ROW = EvaluationRow(id="e", started_at="2026-05-03T09:30:00.000Z", prompt="p", d
 
 def result(number: int) -> ResultRow:
     return ResultRow(evaluation_id="e", case_id=f"c{number}", status="passed", position=number)
+
+
+def database_of(workspace: Workspace) -> Database:
+    assert isinstance(workspace.log, SqliteStore)
+    return workspace.log.database
 
 
 class TestBatches:
@@ -167,7 +173,7 @@ class TestALogThatTakesNothing:
         with lab.open() as workspace:
 
             def fill() -> None:
-                workspace.log.database.write(lambda connection: connection.execute("PRAGMA max_page_count = 1"))
+                database_of(workspace).write(lambda connection: connection.execute("PRAGMA max_page_count = 1"))
 
             found = self.evaluate(workspace, lab, 3, fill)
         asked = len(lab.asked)
@@ -182,7 +188,8 @@ class TestALogThatTakesNothing:
         lab.many(12)
         lab.server.default = slowly(0.15)
         with lab.open() as workspace:
-            workspace.log.database.busy_timeout_s = workspace.log.database.patience_s = 0.1
+            database = database_of(workspace)
+            database.busy_timeout_s = database.patience_s = 0.1
             holder = sqlite3.connect(lab.root / ".promptctl/log.db", isolation_level=None, check_same_thread=False)
 
             def hold() -> None:
@@ -198,7 +205,8 @@ class TestALogThatTakesNothing:
     def test_a_lock_that_is_never_let_go_leaves_it_to_be_resumed(self, lab: Lab) -> None:
         lab.many(6)
         with lab.open() as workspace:
-            workspace.log.database.busy_timeout_s = workspace.log.database.patience_s = 0.1
+            database = database_of(workspace)
+            database.busy_timeout_s = database.patience_s = 0.1
             holder = sqlite3.connect(lab.root / ".promptctl/log.db", isolation_level=None, check_same_thread=False)
             found = self.evaluate(workspace, lab, 2, lambda: holder.execute("BEGIN EXCLUSIVE"))
         assert (found.verdict, found.stopped) == ("incomplete", "log")
