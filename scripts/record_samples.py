@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from promptctl import open_workspace
-from promptctl.calls.call import build_request
+from promptctl.calls.call import Target
 from promptctl.datasets.dataset import Dataset
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.models.gateway import Request
@@ -47,8 +47,10 @@ def main() -> None:
                 at_version = workspace.prompt(prompt_id)
                 for case in dataset.cases(at_version.prompt):
                     rendered = at_version.render(case.inputs).rendered
-                    request = build_request(at_version.prompt, rendered, MODEL, at_version.prompt.parameters)
-                    lines.append(line(request, prompt_id, by_case[case.id]))
+                    target = Target(
+                        at_version.prompt, at_version.version, MODEL, "replay", at_version.prompt.parameters
+                    )
+                    lines.append(line(target.request(rendered), prompt_id, by_case[case.id]))
         file = workspace.recordings_folder / "samples.jsonl"
         file.parent.mkdir(exist_ok=True)
         file.write_text("".join(lines), encoding="utf-8")
