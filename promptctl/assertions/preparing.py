@@ -17,7 +17,7 @@ from promptctl.assertions.structure import SCHEMA
 from promptctl.assertions.values import InvalidTemplate, Value, compile_value
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.files.content_digest import canonical_json, content_digest
-from promptctl.files.names import DATASETS, PathRefused, nearest, resolve_path
+from promptctl.files.names import DATASETS, PathRefused, did_you_mean, resolve_path
 from promptctl.files.tree import Tree
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.prompts.prompt import MISSING, Prompt
@@ -261,9 +261,9 @@ def _misplaced(spec: Mapping[str, Any], type_: str, kind: Kind) -> Iterator[Faul
 
 def _unknown_type(type_: Any) -> Fault:
     name = str(type_)
-    near = nearest(name, known_types())
     other = OTHER_NAMES.get(name.removeprefix(NOT))
-    hint = f"did you mean {other or near[0]}?" if other or near else f"the types are {', '.join(KINDS)}"
+    meant = f"did you mean `{other}`?" if other else did_you_mean(name, known_types())
+    hint = meant or f"the types are {', '.join(KINDS)}"
     return Fault(("type",), f"there is no assertion type {shown(name)}", "unknown-assertion", hint)
 
 

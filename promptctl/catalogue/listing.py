@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InvalidFiles, UsageError
-from promptctl.files.names import PROMPT_SUFFIXES, PROMPTS, nearest
+from promptctl.files.names import PROMPT_SUFFIXES, PROMPTS, did_you_mean
 from promptctl.files.sources import Cache
 from promptctl.prompts.loading import closure_of, load_prompt_file, prompt_paths, two_files
 from promptctl.versions.former_ids import labels_here
@@ -166,10 +166,10 @@ def _users(parts: Context, uses: str, paths: Collection[str]) -> set[str]:
         candidates.insert(0, parts.inside(uses))
     file = next((path for path in candidates if path in known), None)
     if file is None:
-        near = nearest(uses, [*known, *(path.removeprefix(f"{PROMPTS}/") for path in known)])
+        below = sorted(path.removeprefix(f"{PROMPTS}/") for path in known)
         raise UsageError(
             f"--uses {uses}: there is no such file below {PROMPTS}/, and no prompt looks for one",
-            hint=f"did you mean {near[0]}?" if near else "name a partial, a schema or a file of tools",
+            hint=did_you_mean(uses.removeprefix(f"{PROMPTS}/"), below) or "name a partial, a schema or a file of tools",
         )
     users = {path for path, closure in closures.items() if file in closure}
     for path, closure in read.items():

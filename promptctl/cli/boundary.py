@@ -107,20 +107,19 @@ def _tell_usage(error: Any) -> int:
     tell(styled("error: ", sys.stderr, fg="red", bold=True) + error.format_message())
     context = getattr(error, "ctx", None)
     if context is not None:
-        near = _nearest_command(error, context)
-        hint = f"did you mean {near}? " if near else ""
-        tell(f"  {styled('hint:', sys.stderr, fg='cyan')} {hint}{context.command_path} --help")
+        hint = f"{_meant_command(error, context)} {context.command_path} --help".lstrip()
+        tell(f"  {styled('hint:', sys.stderr, fg='cyan')} {hint}")
     return int(getattr(error, "exit_code", errors.USAGE)) or errors.USAGE
 
 
-def _nearest_command(error: Any, context: Any) -> str | None:
-    """The command that was probably meant, where one was named that there is not."""
-    from promptctl.files.names import nearest
+def _meant_command(error: Any, context: Any) -> str:
+    """Return the question for the command that was probably meant, if an unknown one was named."""
+    from promptctl.files.names import did_you_mean
 
     named = re.match(r"No such command '(.+)'", error.format_message())
     if named is None or not hasattr(context.command, "list_commands"):
-        return None
-    return next(iter(nearest(named[1], context.command.list_commands(context))), None)
+        return ""
+    return did_you_mean(named[1], context.command.list_commands(context))
 
 
 def _tell_bug(error: Exception) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from promptctl.errors import InputError, UsageError
-from promptctl.files.names import nearest
+from promptctl.files.names import did_you_mean
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.prompts.inputs import parse_input
 from promptctl.prompts.prompt import Prompt
@@ -62,9 +62,7 @@ def _claim(name: str, named: set[str], prompt: Prompt) -> None:
     if name in named:
         raise UsageError(f"input {name!r} is given twice")
     if name not in prompt.inputs:
-        close = nearest(name, prompt.inputs)
-        declared = ", ".join(prompt.inputs) or "none"
-        hint = f"did you mean {close[0]!r}?" if close else f"declared inputs: {declared}"
+        hint = did_you_mean(name, prompt.inputs) or f"declared inputs: {', '.join(prompt.inputs) or 'none'}"
         raise InputError(f"{prompt.id} has no input {name!r}", hint=hint, names=[name])
     named.add(name)
 

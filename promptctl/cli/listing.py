@@ -11,7 +11,7 @@ import typer
 from promptctl.catalogue.listing import PromptFilter, PromptSummary
 from promptctl.cli import options
 from promptctl.cli.output import is_terminal, say_json, say_table, styled, tell, visible, warn
-from promptctl.files.names import nearest
+from promptctl.files.names import did_you_mean
 from promptctl.workspace import Workspace
 
 
@@ -110,6 +110,6 @@ def _tell_nearest(workspace: Workspace, wanted: PromptFilter) -> None:
     asked = [("tag", tag) for tag in wanted.tags]
     asked += [(name, value) for name in ("label", "model", "provider") if (value := getattr(wanted, name)) is not None]
     for name, value in asked:
-        near = nearest(value, sorted(known[name]))
-        if value not in known[name] and near:
-            tell(f"  {styled('hint:', sys.stderr, fg='cyan')} did you mean --{name} {near[0]}?")
+        meant = did_you_mean(value, sorted(known[name]), f"--{name} {{}}")
+        if value not in known[name] and meant:
+            tell(f"  {styled('hint:', sys.stderr, fg='cyan')} {meant}")

@@ -9,7 +9,7 @@ from promptctl.assertions.kinds import NOT
 from promptctl.datasets.cases import Case
 from promptctl.datasets.rows import Row
 from promptctl.errors import InputError, Problem
-from promptctl.files.names import nearest
+from promptctl.files.names import did_you_mean
 from promptctl.prompts.inputs import InputCheck
 from promptctl.prompts.prompt import MISSING, Prompt
 from promptctl.schemas.json_schema import types_of
@@ -67,8 +67,8 @@ class CaseChecks:
         assert self._prompt is not None
         known = {*case.variables, *case.inputs, *self._with_default}
         for name in sorted(assertion.names - known):
-            near = nearest(name, [*known, "expected", "output"], limit=1)
-            hint = f"did you mean {near[0]}?" if near else "an assertion can name the inputs, expected and output"
+            hint = did_you_mean(name, [*known, "expected", "output"])
+            hint = hint or "an assertion can name the inputs, expected and output"
             if name in self._prompt.inputs:
                 hint = f"give the case the input {name}, or write {{{{ {name} | default('…') }}}}"
             message = f"the assertion {assertion.type} of {case.id} names {name}, which the case does not have"

@@ -12,7 +12,7 @@ from promptctl.datasets.expected_cells import read_expected_cell
 from promptctl.datasets.lines import MAX_LINE_BYTES, read_lines
 from promptctl.datasets.rows import Row, at, checked
 from promptctl.errors import InvalidFiles, Place, Problem
-from promptctl.files.names import nearest
+from promptctl.files.names import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -140,8 +140,7 @@ def _add_column(columns: _Columns, name: str, index: int, place: Place) -> Probl
     elif metadata:
         columns.metadata[metadata.group(1)] = index, bool(metadata.group(2))
     elif name.startswith("__"):
-        near = nearest(name, MAGIC)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(MAGIC)}"
+        hint = did_you_mean(name, MAGIC) or f"known are {', '.join(MAGIC)}"
         return Problem(f"{name} is no column that promptctl knows", place, hint, "unknown-column")
     else:
         input_ = name.removeprefix(INPUT_PREFIX)

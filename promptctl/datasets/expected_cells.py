@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from promptctl.assertions.kinds import KINDS, NOT, known_types
+from promptctl.files.names import nearest
 
 _CELL = re.compile(r"\s*([a-z][a-z-]*)(?:\(([^)]*)\))?(?::(.*))?", re.DOTALL)
 # Types that need no text after their name; of any other a bare name is a text to equal.
@@ -15,7 +16,6 @@ _BARE = ("is-json", "contains-json", "is-refusal", "json-schema", "latency", "co
 _LISTS = ("contains-any", "contains-all", "icontains-any", "icontains-all")
 _STRUCTURED = ("is-json", "contains-json", "json-schema", "tool-call", "word-count")
 _GRADE = "grade"
-_NEARLY_SPELLED = 0.8
 _SHORTEST_SLIP = 5
 _CODE = re.compile(r"\s*(?:javascript|fn|eval|file|python)\s*(?:\([^)]*\))?:")
 
@@ -54,16 +54,14 @@ def _refuse_misspelled(name: str, cell: str) -> None:
     meant = _misspelled(name)
     if meant is not None:
         raise ValueError(
-            f"there is no assertion type {name}; did you mean {meant}? To ask for this very text, write equals:{cell}"
+            f"there is no assertion type {name}; did you mean `{meant}`? To ask for this very text, write equals:{cell}"
         )
 
 
 @lru_cache(maxsize=512)
 def _misspelled(name: str) -> str | None:
     """The type that a name is a slip of the keyboard away from; words that are merely like one are words."""
-    import difflib
-
-    found = difflib.get_close_matches(name, known_types(), n=1, cutoff=_NEARLY_SPELLED)
+    found = nearest(name, known_types(), mistakes=1)
     return found[0] if found and len(name) >= _SHORTEST_SLIP else None
 
 

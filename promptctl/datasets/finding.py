@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from promptctl.datasets.dataset import Dataset
 from promptctl.errors import GitError, InvalidFiles, PromptNotFound, UsageError, WorkspaceError
-from promptctl.files.names import DATASETS, is_dataset, nearest, prompt_stem
+from promptctl.files.names import DATASETS, did_you_mean, is_dataset, prompt_stem
 from promptctl.files.tree import Tree
 from promptctl.prompts.loading import load_prompt, prompt_paths
 from promptctl.versions.repository import Repository
@@ -35,10 +35,8 @@ def dataset_path(tree: Tree, name: str, inside: Callable[[str], str]) -> str:
         if path in known:
             return path
     short = [path.removeprefix(DATASETS + "/") for path in known]
-    near = nearest(name, [*(each.rpartition(".")[0] for each in short), *short, *known])
-    raise UsageError(
-        f"there is no dataset {name}", hint=f"did you mean {near[0]}?" if near else "promptctl dataset list shows all"
-    )
+    hint = did_you_mean(name, [*(each.rpartition(".")[0] for each in short), *short, *known])
+    raise UsageError(f"there is no dataset {name}", hint=hint or "promptctl dataset list shows all")
 
 
 def is_meant_for(tree: Tree, path: str, prompt: str) -> bool:

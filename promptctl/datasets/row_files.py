@@ -11,7 +11,7 @@ from promptctl.datasets.csv_rows import read_csv
 from promptctl.datasets.jsonl_rows import read_jsonl
 from promptctl.datasets.rows import AsWritten, Locate, Row
 from promptctl.errors import InvalidFiles, Place, Problem
-from promptctl.files.names import DATASET_SUFFIXES, DATASETS, is_recording, nearest
+from promptctl.files.names import DATASET_SUFFIXES, DATASETS, did_you_mean, is_recording
 from promptctl.files.tree import Tree
 from promptctl.formats.dataset_file import DatasetFile, read_dataset_file
 
@@ -90,6 +90,5 @@ def _beside(tree: Tree, file: DatasetFile, path: str) -> Read:
 
 
 def _missing(tree: Tree, path: str, place: Place) -> Problem:
-    near = nearest(path, tree.paths(DATASETS), limit=1)
-    hint = f"did you mean {near[0]}?" if near else None
+    hint = did_you_mean(path, tree.paths(DATASETS)) or None
     return Problem(f"there is no file {path}", place, hint, "missing-file")

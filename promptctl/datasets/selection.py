@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from promptctl.datasets.cases import Case
 from promptctl.errors import UsageError
-from promptctl.files.names import nearest
+from promptctl.files.names import did_you_mean
 
 _MOST_KNOWN = 50_000
 _MOST_NAMED = 5
@@ -135,8 +135,7 @@ class _Wanted:
         ):
             if left:
                 named = sorted(left)[:_MOST_NAMED]
-                near = nearest(named[0], known)
-                hint = f"did you mean {near[0]}?" if near else f"the dataset has no such {what}"
+                hint = did_you_mean(named[0], known) or f"the dataset has no such {what}"
                 raise UsageError(f"no {what} is called {', '.join(named)}", hint=hint)
 
     def _is_of_ids(self, id_: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from promptctl.errors import UsageError
-from promptctl.files.names import nearest
+from promptctl.files.names import did_you_mean
 from promptctl.log.results import EvaluationRow
 from promptctl.log.store import Store
 
@@ -79,10 +79,8 @@ def find_trend(log: Store, wanted: Wanted) -> Trend:
     dataset = wanted.dataset or str(whole[0].spec.get("dataset"))
     on_it = [row for row in whole if row.spec.get("dataset") == dataset]
     if not on_it:
-        near = nearest(dataset, {str(row.spec.get("dataset")) for row in whole})
-        raise UsageError(
-            f"{wanted.prompt} was never evaluated on {dataset}", hint=f"did you mean {near[0]}?" if near else None
-        )
+        hint = did_you_mean(dataset, sorted({str(row.spec.get("dataset")) for row in whole})) or None
+        raise UsageError(f"{wanted.prompt} was never evaluated on {dataset}", hint=hint)
     model = wanted.model or on_it[0].model
     by_it = [row for row in on_it if row.model == model]
     if not by_it:

@@ -78,20 +78,51 @@ def is_recording(path: str) -> bool:
     return path.startswith(RECORDINGS + "/")
 
 
-def nearest(name: str, names: Iterable[str], limit: int = 3) -> list[str]:
-    """The names that a typo of `name` may have meant, best first; empty where none is near.
+def did_you_mean(name: str, names: Iterable[str], form: str = "{}", *, mistakes: int | None = None) -> str:
+    """Return the question that names the `nearest` names, each written as `form`; empty if none is near.
+
+    >>> did_you_mean("prompst", ["prompts", "cases"], "--{}")
+    'did you mean `--prompts`?'
+    """
+    near = [f"`{form.format(each)}`" for each in nearest(name, names, mistakes=mistakes)]
+    return f"did you mean {' or '.join(near)}?" if near else ""
+
+
+def nearest(name: str, names: Iterable[str], *, mistakes: int | None = None) -> list[str]:
+    """Return the names that a typo of `name` most probably means, at most three; empty if none is near.
+
+    Near is a name with at most `mistakes` typing mistakes: a letter wrong, missing, extra or swapped with the next.
+    By default one for each three letters, and then also a name that holds the other.
 
     >>> nearest("prompst", ["prompts", "cases"])
     ['prompts']
     """
-    import difflib
+    typed = name.casefold()
+    found: dict[str, int] = {}
+    for candidate in dict.fromkeys(names):
+        folded = candidate.casefold()
+        apart = abs(len(typed) - len(folded))
+        most = max(len(typed), len(folded)) // 3 if mistakes is None else mistakes
+        if apart <= most and (count := _mistakes(typed, folded)) <= most:
+            found[candidate] = count
+        elif mistakes is None and min(len(typed), len(folded)) >= 3 and (typed in folded or folded in typed):
+            found[candidate] = apart
+    fewest = min(found.values(), default=0)
+    return [candidate for candidate, count in found.items() if count == fewest][:3]
 
-    known = list(dict.fromkeys(names))
-    folded = {candidate.casefold(): candidate for candidate in known}
-    found = [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=limit, cutoff=0.6)]
-    if not found and "/" not in name:
-        found = [candidate for candidate in known if candidate.rpartition("/")[2].casefold() == name.casefold()][:limit]
-    return found
+
+def _mistakes(typed: str, meant: str) -> int:
+    """Count the typing mistakes between two texts: their Damerau-Levenshtein distance (optimal string alignment)."""
+    before: list[int] = []
+    row = list(range(len(meant) + 1))
+    for i, letter in enumerate(typed, 1):
+        older, before, row = before, row, [i]
+        for j, other in enumerate(meant, 1):
+            count = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != other))
+            if i > 1 and j > 1 and letter == meant[j - 2] and typed[i - 2] == other:
+                count = min(count, older[j - 2] + 1)
+            row.append(count)
+    return row[-1]
 
 
 class PathRefused(ValueError):

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.files.document import Document
-from promptctl.files.names import PROMPTS, PathRefused, nearest, resolve_path
+from promptctl.files.names import PROMPTS, PathRefused, did_you_mean, resolve_path
 from promptctl.files.tree import Tree
 from promptctl.files.yaml_reader import read_yaml
 
@@ -93,10 +93,10 @@ class Sources:
 
     def _hint(self, path: str, noun: str) -> str:
         if self.is_for_people:
-            ending = path.rpartition(".")[2]
-            near = nearest(path, (other for other in self._tree.paths(PROMPTS) if other.endswith("." + ending)))
-            if near:
-                return f"did you mean {' or '.join(one.removeprefix(PROMPTS + '/') for one in near)}?"
+            ending = path[path.rfind(".") :]
+            known = [other.removeprefix(PROMPTS + "/") for other in self._tree.paths(PROMPTS) if other.endswith(ending)]
+            if meant := did_you_mean(path.removeprefix(PROMPTS + "/"), known):
+                return meant
         return f"paths are relative to {PROMPTS}/, or with a leading ./ to the file; write the {noun}, or mend the path"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
 from promptctl.files.document import Document
-from promptctl.files.names import nearest
+from promptctl.files.names import did_you_mean
 from promptctl.files.yaml_problems import in_reading_order
 from promptctl.formats.structure import structure_of
 
@@ -36,6 +36,7 @@ _PARAMETERS = {
     "stop": "stop",
     "seed": "seed",
 }
+_NOT_GITHUBS = "remove it, or write the prompt in promptctl's own format"
 _SNAKE = frozenset(_PARAMETERS.values())
 _REGISTRY_MODEL = re.compile(r"azureml://registries/(?:azureml?-)?([^/]+)/models/([^/]+)(?:/.*)?")
 
@@ -132,8 +133,7 @@ class _Reader:
                     self._warn_unread(key, ("role", "content"), ("messages", index, key))
 
     def _warn_unread(self, key: str, known: Sequence[str], keys: tuple[str | int, ...]) -> None:
-        meant = nearest(key, known, 1)
-        hint = f"did you mean `{meant[0]}`?" if meant else "remove it, or write the prompt in promptctl's own format"
+        hint = did_you_mean(key, known) or _NOT_GITHUBS
         message = f"`{key}` is not read: GitHub's prompt files have no such key"
         self._warn(message, self.document.key_place(*keys), hint, "unknown-key")
 
@@ -143,18 +143,9 @@ class _Reader:
             name = _PARAMETERS.get(key, key)
             place = self.document.key_place("modelParameters", key)
             if name not in _SNAKE:
-                meant = nearest(key, [*_PARAMETERS, *_SNAKE], 1)
-                hint = (
-                    f"did you mean `{meant[0]}`?"
-                    if meant
-                    else "remove it, or write the prompt in promptctl's own format"
-                )
-                self._warn(
-                    f"the parameter `{key}` is not sent: GitHub's prompt files have no such key",
-                    place,
-                    hint,
-                    "unknown-key",
-                )
+                hint = did_you_mean(key, [*_PARAMETERS, *_SNAKE]) or _NOT_GITHUBS
+                message = f"the parameter `{key}` is not sent: GitHub's prompt files have no such key"
+                self._warn(message, place, hint, "unknown-key")
             elif name in parameters and parameters[name] != value:
                 self._warn(f"`{key}` is given twice, in two spellings; the first one holds", place, "keep one of them")
             elif value is not None:

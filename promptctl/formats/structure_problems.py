@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from promptctl.files.names import nearest
+from promptctl.files.names import did_you_mean, nearest
 
 Keys = tuple[str | int, ...]
 Schema = Mapping[str, Any]
@@ -64,9 +64,9 @@ def wrong_type(keys: Keys, value: Any, expected: Sequence[str], schema: Schema) 
 def unknown_value(keys: Keys, value: Any, allowed: Sequence[Any], schema: Schema) -> Fault:
     """A value that is none of those allowed."""
     known = [str(each) for each in allowed if each is not None]
-    meant = nearest(value, known) if isinstance(value, str) else []
-    if meant:
-        hint: str | None = f"did you mean {_listed([f'`{name}`' for name in meant], 'or')}?"
+    hint: str | None
+    if isinstance(value, str) and (meant := did_you_mean(value, known)):
+        hint = meant
     elif len(known) <= _MANY:
         hint = _as_hint(schema.get("description"))
     else:
@@ -82,17 +82,13 @@ def unknown_key(keys: Keys, name: str, schema: Schema) -> Fault:
     """A key that the mapping does not have."""
     known = list(schema.get("properties", {}))
     instead = schema.get("x-instead", {}).get(name)
-    meant = nearest(name, known)
     if instead is not None:
         hint = f"use {instead}" if " " in instead else f"use `{instead}`"
-    elif meant:
-        hint = f"did you mean {_listed([f'`{other}`' for other in meant], 'or')}?"
     else:
-        hint = f"the keys here are {', '.join(known)}"
+        hint = did_you_mean(name, known) or f"the keys here are {', '.join(known)}"
     where = f" in `{label(keys[:-1])}`" if len(keys) > 1 else ""
-    return Fault(
-        keys, "unknown-key", f"unknown key `{name}`{where}", hint, is_of_key=True, names=(instead or "", *meant)
-    )
+    names = (instead or "", *nearest(name, known))
+    return Fault(keys, "unknown-key", f"unknown key `{name}`{where}", hint, is_of_key=True, names=names)
 
 
 def refused(keys: Keys) -> Fault:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound
-from promptctl.files.names import nearest
+from promptctl.files.names import did_you_mean
 from promptctl.labels.audit import DigestOf, verify
 from promptctl.labels.chains import (
     History,
@@ -108,7 +108,6 @@ class Labels:
         """
         states = self.all({prompt_id: formerly}).states
         known = [name for prompt, name in states if prompt == prompt_id]
-        near = nearest(label, known)
         names = f"its labels are {', '.join(known)}" if known else "it has none"
         remotes = [self._remote] if self._remote else remote_names(self._git)
         if remotes and not any(last_fetch(self._git, remote) for remote in remotes):
@@ -118,5 +117,5 @@ class Labels:
             )
         return RevisionNotFound(
             f"{prompt_id} has no label {label!r}; {names}",
-            hint=f"did you mean {prompt_id}@{near[0]}?" if near else f"promptctl label set {prompt_id}@{label} VERSION",
+            hint=did_you_mean(label, known, f"{prompt_id}@{{}}") or f"promptctl label set {prompt_id}@{label} VERSION",
         )

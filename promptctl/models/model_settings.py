@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from promptctl.errors import MissingKey, ModelConfigurationError
-from promptctl.files.names import nearest
+from promptctl.files.names import did_you_mean
 from promptctl.formats.settings_file import ModelRule, Settings
 from promptctl.models.gateway import Endpoint
 from promptctl.models.model_map import ModelMap
@@ -154,10 +154,10 @@ class SettingsFinder:
             return
         if self._models.entry(model) is not None:
             return
-        meant = nearest(provider, {*known_providers(), *self._models.providers, "echo", "replay"})
-        did_you_mean = f"did you mean {meant[0]}/…? " if meant else ""
+        known = sorted({*known_providers(), *self._models.providers, "echo", "replay"})
+        meant = did_you_mean(provider, known, "{}/…")
         raise ModelConfigurationError(
-            f"unknown provider {provider!r} in the model's id {model!r}", hint=did_you_mean + _HOW_IDS_ARE_WRITTEN
+            f"unknown provider {provider!r} in the model's id {model!r}", hint=f"{meant} {_HOW_IDS_ARE_WRITTEN}".strip()
         )
 
 

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
-from promptctl.files.names import SETTINGS, nearest
+from promptctl.files.names import SETTINGS, did_you_mean
 from promptctl.models.gateway import Usage
 from promptctl.models.model_map import ModelMap
 
@@ -156,8 +156,7 @@ def _override(pattern: str, given: Mapping[str, Any]) -> Price:
 
 def _key_problem(pattern: str, key: str, usd: Any) -> Problem | None:
     if key not in _PRICE_KEYS:
-        meant = nearest(key, _PRICE_KEYS)
-        hint = f"did you mean `{meant[0]}`?" if meant else f"the keys are {', '.join(_PRICE_KEYS)}"
+        hint = did_you_mean(key, _PRICE_KEYS) or f"the keys are {', '.join(_PRICE_KEYS)}"
         return Problem(f"unknown key `{key}` in the price of {pattern!r}", Place(SETTINGS), hint, code="unknown-key")
     if isinstance(usd, bool) or not isinstance(usd, int | float) or not 0 <= usd < float("inf"):
         return Problem(f"`{key}` of {pattern!r} is not a price", Place(SETTINGS), "give USD for a million tokens")

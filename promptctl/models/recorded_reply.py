@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
-from promptctl.files.names import nearest
+from promptctl.files.names import did_you_mean
 from promptctl.models.gateway import Reply, Request, Usage
 
 Entry = Mapping[str, Any]
@@ -137,8 +137,7 @@ def _problems(data: Any, place_of: Callable[..., Place], known: tuple[str, ...])
     found = []
     for key, value in data.items():
         if key not in known:
-            meant = nearest(key, known)
-            hint = f"did you mean `{meant[0]}`?" if meant else f"the keys are {', '.join(known)}"
+            hint = did_you_mean(key, known) or f"the keys are {', '.join(known)}"
             found.append(Problem(f"unknown key `{key}`", place_of(key), hint, code="unknown-key"))
         elif key == "request" and not (isinstance(value, str) and _DIGEST.fullmatch(value)):
             found.append(_problem("`request` is not a digest of 64 hexadecimal digits", place_of(key)))

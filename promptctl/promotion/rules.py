@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptctl.errors import LabelRefused, Problem, UsageError
-from promptctl.files.names import nearest
+from promptctl.files.names import did_you_mean
 from promptctl.formats.settings_file import LabelRule
 
 if TYPE_CHECKING:
@@ -83,10 +83,9 @@ def check_is_allowed(settings: LabelSettings, label: str) -> None:
     """Raise `LabelRefused` where promptctl.yaml names labels, but not this one."""
     if not settings.rules or label in settings.rules:
         return
-    near = nearest(label, settings.rules)
     raise LabelRefused(
         f"the label {label!r} is not among those that promptctl.yaml allows: {', '.join(settings.rules)}",
-        hint=f"did you mean {near[0]}?" if near else f"add it to `labels:` in promptctl.yaml:  {label}: {{}}",
+        hint=did_you_mean(label, settings.rules) or f"add it to `labels:` in promptctl.yaml:  {label}: {{}}",
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from promptctl.errors import Place, Problem
-from promptctl.files.names import nearest
+from promptctl.files.names import did_you_mean
 from promptctl.formats.dataset_file import DatasetFile
 from promptctl.prompts.prompt import Prompt
 from promptctl.schemas.json_schema import Validator, types_of
@@ -72,8 +72,7 @@ class _Check:
 
     def _problems_of(self, name: str, values: list[Any], place: Place, noun: str) -> Iterator[Problem]:
         if name not in self._validators:
-            near = nearest(name, self._prompt.inputs, 1)
-            hint = f"did you mean `{near[0]}`?" if near else f"remove it, or declare it in {self._prompt.path}"
+            hint = did_you_mean(name, self._prompt.inputs) or f"remove it, or declare it in {self._prompt.path}"
             message = f"`{name}`, given by {noun}, is no input of {self._prompt.id}"
             yield Problem(message, place, hint, "extra-input")
             return

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, printable
 from promptctl.files import names
-from promptctl.files.names import id_problem, nearest, prompt_id, prompt_stem
+from promptctl.files.names import did_you_mean, id_problem, prompt_id, prompt_stem
 from promptctl.files.sources import Sources
 from promptctl.files.tree import Tree
 from promptctl.files.yaml_problems import in_reading_order
@@ -222,5 +222,4 @@ def _is_ours(path: str) -> bool:
 
 
 def _near_hint(name: str, known: Iterable[str]) -> str:
-    near = nearest(name, known)
-    return f"did you mean {' or '.join(near)}?" if near else "write it, or mend the name"
+    return did_you_mean(name, known) or "write it, or mend the name"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InputError, InvalidFiles
-from promptctl.files.names import nearest
+from promptctl.files.names import did_you_mean
 from promptctl.files.plain import Measure, NotPlain, plain
 from promptctl.prompts.prompt import MISSING, Input, Prompt
 from promptctl.schemas.json_schema import Validator, types_of
@@ -75,9 +75,8 @@ class InputCheck:
         prompt = self._prompt
         problems = [message for _, message in wrong]
         for name in extra:
-            near = nearest(str(name)[:120], self._names, limit=1)
-            meant = f" (did you mean `{near[0]}`?)" if near else ""
-            problems.append(f"`{_cut(name)}` is not an input{meant}")
+            meant = did_you_mean(str(name)[:120], self._names)
+            problems.append(f"`{_cut(name)}` is not an input" + (f" ({meant})" if meant else ""))
         names = list(dict.fromkeys([name for name, _ in wrong] + [str(name) for name in extra]))
         shown = "; ".join(problems[:_MAX_SHOWN])
         if len(problems) > _MAX_SHOWN:

@@ -8,7 +8,7 @@ from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem, PromptNotFound
 from promptctl.files.document import Document
-from promptctl.files.names import PROMPT_SUFFIXES, PROMPTS, id_problem, nearest, prompt_id, prompt_stem
+from promptctl.files.names import PROMPT_SUFFIXES, PROMPTS, did_you_mean, id_problem, prompt_id, prompt_stem
 from promptctl.files.sources import Cache, Sources
 from promptctl.files.tree import Tree
 from promptctl.prompts.closure import Resolved, part_texts, resolve
@@ -122,9 +122,8 @@ def _not_found_hint(id_: str, known: Iterable[str]) -> str:
     stem = prompt_stem(id_ if id_.startswith(PROMPTS + "/") else f"{PROMPTS}/{id_}")
     if stem in ids:
         return f"a prompt is named by its id: {stem}"
-    near = nearest(id_, ids)
-    if near:
-        return f"did you mean {' or '.join(near)}?"
+    if meant := did_you_mean(id_, ids):
+        return meant
     return "promptctl list shows all prompts" if ids else f"write one to {PROMPTS}/<id>.prompt.yaml"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from promptctl.errors import Place, Problem
-from promptctl.files.names import PROMPTS, nearest
+from promptctl.files.names import PROMPTS, did_you_mean
 from promptctl.formats.github_dialect import placeholders
 from promptctl.prompts.closure import Resolved, message_texts
 from promptctl.prompts.prompt import MISSING
@@ -54,8 +54,7 @@ def _problems_of_variables(resolved: Resolved) -> Iterator[Problem]:
     is_simple = data.get("template") == "simple"
     for name, place in used.items():
         if name not in inputs:
-            near = nearest(name, inputs, 1)
-            hint = f"did you mean `{near[0]}`?" if near else f"declare it: `inputs: {{{name}: {{type: string}}}}`"
+            hint = did_you_mean(name, inputs) or f"declare it: `inputs: {{{name}: {{type: string}}}}`"
             if is_simple:
                 message = f"`{name}` is not declared under `inputs`, so `{{{{{name}}}}}` is sent as it stands"
                 yield Problem(message, place, hint, "undeclared", "warning")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from promptctl.files.names import nearest
+from promptctl.files.names import did_you_mean
 from promptctl.schemas.keywords import TYPES, BadPattern, compiled
 from promptctl.schemas.messages import path_text
 
@@ -160,8 +160,8 @@ def _problems_of(schema: Mapping[str, Any], root: Any) -> Iterator[str]:
 def _type_problems(named: Any) -> Iterator[str]:
     for name in named if isinstance(named, list) else [named]:
         if isinstance(name, str) and name not in TYPES and name != "any":  # draft 3 has `any`
-            near = nearest(name, TYPES, limit=1)
-            yield f"{name[:40]!r} is no type of JSON Schema" + (f"; did you mean {near[0]!r}?" if near else "")
+            meant = did_you_mean(name[:40], TYPES)
+            yield f"{name[:40]!r} is no type of JSON Schema" + (f"; {meant}" if meant else "")
 
 
 def _reference_problems(reference: Any, root: Any) -> Iterator[str]:
@@ -191,13 +191,8 @@ def _keyword_problems(schema: Mapping[str, Any]) -> Iterator[str]:
     for keyword in schema:
         if keyword in _UNSUPPORTED:
             yield f"`{keyword}` is not supported: {_UNSUPPORTED[keyword]}"
-        elif keyword not in KEYWORDS and not keyword.startswith(("x-", "$")) and len(keyword) <= 40:
-            near = [name for name in nearest(keyword, KEYWORDS, limit=1) if _is_typo(keyword, name)]
-            if near:
-                yield f"`{keyword}` is no keyword of JSON Schema; did you mean `{near[0]}`?"
-
-
-def _is_typo(written: str, meant: str) -> bool:
-    from difflib import SequenceMatcher
-
-    return written.casefold() == meant.casefold() or SequenceMatcher(None, written, meant).ratio() > 0.86
+            continue
+        # Annotations of other tools are no typos, so only a name nearly spelled as a keyword is taken for one.
+        is_ours = keyword in KEYWORDS or keyword.startswith(("x-", "$")) or len(keyword) > 40
+        if not is_ours and (meant := did_you_mean(keyword, KEYWORDS, mistakes=1)):
+            yield f"`{keyword}` is no keyword of JSON Schema; {meant}"

@@ -12,7 +12,7 @@ from typing import Any, cast
 from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 
-from promptctl.files.names import nearest
+from promptctl.files.names import did_you_mean
 from promptctl.templates.bad_template import BadTemplate
 from promptctl.templates.filters import FILTERS, REFUSED
 from promptctl.templates.limits import MAX_INTEGER_BITS
@@ -100,9 +100,8 @@ def _check_name(node: nodes.Filter | nodes.Test, what: str, known: dict[str, Any
     reason = REFUSED.get(node.name) if what == "filter" else None
     if reason:
         raise BadTemplate(f"the filter `{node.name}` is not there for prompts: {reason}", node.lineno)
-    near = nearest(node.name, known, limit=1)
-    meant = f"; did you mean `{near[0]}`?" if near else ""
-    raise BadTemplate(f"there is no {what} `{node.name}`{meant}", node.lineno)
+    meant = did_you_mean(node.name, known)
+    raise BadTemplate(f"there is no {what} `{node.name}`" + (f"; {meant}" if meant else ""), node.lineno)
 
 
 def guard(tree: nodes.Template) -> nodes.Template:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import StrictUndefined, Undefined
 from jinja2.utils import missing
 
-from promptctl.files.names import nearest
+from promptctl.files.names import did_you_mean
 from promptctl.templates.values import kind
 
 if TYPE_CHECKING:
@@ -63,5 +63,5 @@ def _listed(names: list[str]) -> str:
 
 
 def _meant(name: str, names: Iterable[str]) -> str:
-    near = nearest(name, [known for known in names if len(known) <= _MAX_NAME][:200], limit=1)
-    return f"; did you mean `{_cut(near[0])}`?" if near else ""
+    meant = did_you_mean(name, [known for known in names if len(known) <= _MAX_NAME][:200])
+    return f"; {meant}" if meant else ""

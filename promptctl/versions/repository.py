@@ -13,7 +13,7 @@ from promptctl.files.names import prompt_id
 from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.prompts.loading import load_prompt, prompt_paths
 from promptctl.versions.refs import Ref, parse_ref
-from promptctl.versions.resolving import Resolved, Resolver, did_you_mean, note
+from promptctl.versions.resolving import Resolved, Resolver, nearest_prompt, note
 from promptctl.versions.version import Version
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Repository:
             here = prompt_paths(self.work_tree)
             if prompt not in here:
                 ids = {*here, *(id_ for id_ in found if isinstance(id_, str))}
-                raise PromptNotFound(f"there is no prompt {prompt}", hint=did_you_mean(prompt, ids))
+                raise PromptNotFound(f"there is no prompt {prompt}", hint=nearest_prompt(prompt, ids))
         return versions
 
     def numbers(self) -> dict[str, PromptNumber]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, HistoryIncomplete, InvalidFiles, PromptNotFound, RevisionNotFound, WorkspaceError
-from promptctl.files.names import nearest, prompt_id
+from promptctl.files.names import did_you_mean, prompt_id
 from promptctl.git.trees import CommitTree, blob_id
 from promptctl.prompts.loading import load_prompt, prompt_paths
 from promptctl.versions.line import unshallow_hint
@@ -117,7 +117,7 @@ class Resolver:
         numbers = [row.number for id_ in ids for row in store.versions(id_)]
         known = {*store.ids(), *prompt_paths(self._work_tree)}
         if ref.prompt not in known:
-            return PromptNotFound(f"there is no prompt {ref.prompt}", hint=did_you_mean(ref.prompt, known))
+            return PromptNotFound(f"there is no prompt {ref.prompt}", hint=nearest_prompt(ref.prompt, known))
         has = f"its versions are v1 to v{max(numbers)}" if numbers else "it has no numbered version yet"
         name = f"a branch or tag of that name is reached by {ref.prompt}@refs/heads/{ref.at} or @refs/tags/{ref.at}"
         return RevisionNotFound(f"{ref.prompt} has no version {ref.at}: {has}", hint=name)
@@ -194,17 +194,15 @@ class Resolver:
         refs = self._git.refs(f"refs/tags/prompt/{prompt}@*/*", "refs/heads", "refs/remotes")
         labels = list(dict.fromkeys(ref.name.split("@")[1].split("/")[0] for ref in refs if "/tags/" in ref.name))
         branches = [ref.name.split("/", 2)[2] for ref in refs if "/tags/" not in ref.name]
-        near = nearest(typed, [*labels, *branches])
-        if near:
-            return f"did you mean {' or '.join(f'{prompt}@{name}' for name in near)}?"
+        if meant := did_you_mean(typed, [*labels, *branches], f"{prompt}@{{}}"):
+            return meant
         here = f"its labels here: {', '.join(labels)}; " if labels else ""
         return f"{here}labels set elsewhere come with: promptctl label fetch"
 
 
-def did_you_mean(prompt: str, known: Iterable[str]) -> str:
-    """The hint for a prompt that is none."""
-    near = nearest(prompt, sorted(known))
-    return f"did you mean {' or '.join(near)}?" if near else "promptctl list shows every prompt"
+def nearest_prompt(prompt: str, known: Iterable[str]) -> str:
+    """Return the hint for a prompt that does not exist."""
+    return did_you_mean(prompt, sorted(known)) or "promptctl list shows every prompt"
 
 
 def note(error: GitError) -> str:

@@ -25,9 +25,9 @@ def test_the_schema_of_datasets_knows_exactly_the_keys_there_are() -> None:
 
 
 def test_an_unknown_type_names_the_one_that_was_meant() -> None:
-    assert faults({"type": "contians", "value": "x"})[0].hint == "did you mean contains?"
-    assert faults({"type": "not-icontain", "value": "x"})[0].hint == "did you mean not-icontains?"
-    assert faults({"type": "g-eval", "value": "x"})[0].hint == "did you mean llm-rubric?"
+    assert faults({"type": "contians", "value": "x"})[0].hint == "did you mean `contains`?"
+    assert faults({"type": "not-icontain", "value": "x"})[0].hint == "did you mean `not-icontains`?"
+    assert faults({"type": "g-eval", "value": "x"})[0].hint == "did you mean `llm-rubric`?"
 
 
 def test_a_key_that_the_type_does_not_heed_is_an_error() -> None:

@@ -93,9 +93,9 @@ def test_a_prompt_that_was_never_committed_says_so(cli: Cli, inside: Path) -> No
 @pytest.mark.parametrize(
     ("refs", "code", "words"),
     [
-        (["supprt/triage"], 3, "did you mean support/triage?"),
+        (["supprt/triage"], 3, "did you mean `support/triage`?"),
         (["support/triage@v1", "@v9"], 3, "its versions are v1 to v3"),
-        (["support/triage@v1", "chta"], 3, "did you mean chat?"),
+        (["support/triage@v1", "chta"], 3, "did you mean `chat`?"),
         ([], 2, "Missing argument"),
     ],
 )

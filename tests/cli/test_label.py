@@ -87,7 +87,7 @@ def test_list_says_where_each_label_stands(cli: Cli) -> None:
     everything = cli("label", "list", "--all", "--json").json
     assert [(each["prompt"], each["live"]) for each in everything] == [("chat", False), ("support/triage", True)]
     assert cli("label", "list", "chat", "--json").json == []
-    assert "did you mean chat?" in cli("label", "list", "chta").err
+    assert "did you mean `chat`?" in cli("label", "list", "chta").err
 
 
 @pytest.mark.usefixtures("inside")
@@ -118,7 +118,7 @@ def test_a_rule_refuses_with_the_commands_that_would_satisfy_it(cli: Cli, inside
     assert "needs a reason" in cli("label", "remove", NAME).err
     ran = cli("label", "set", "support/triage@stagin", "v2")
     assert ran.exit_code == 3
-    assert "did you mean staging?" in ran.err
+    assert "did you mean `staging`?" in ran.err
 
 
 def test_the_rules_are_those_of_the_default_branch(cli: Cli, inside: Path) -> None:
@@ -183,14 +183,14 @@ def test_an_evaluation_must_have_passed_with_all_cases_and_the_own_model(cli: Cl
         (["set", "support/triage@Production"], 2, "lower-case letters"),
         (["set", "support/triage@--force", "v1"], 2, "lower-case letters"),
         (["set", "support/triage@main", "v1"], 3, "is the name of the branch refs/heads/main"),
-        (["set", "supprt/triage@production", "v1"], 3, "did you mean support/triage?"),
+        (["set", "supprt/triage@production", "v1"], 3, "did you mean `support/triage`?"),
         (["set", NAME, "v9"], 3, "its versions are v1 to v3"),
         (["set", NAME, "nope"], 3, "no revision of this repository"),
-        (["log", "support/triage@prodution"], 3, "did you mean support/triage@production?"),
-        (["log", "supprt/triage@production"], 3, "did you mean support/triage?"),
-        (["at", "support/triage@prodution", "1d"], 3, "did you mean support/triage@production?"),
-        (["remove", "support/triage@prodution"], 3, "did you mean support/triage@production?"),
-        (["rollback", "support/triage@prodution"], 3, "did you mean support/triage@production?"),
+        (["log", "support/triage@prodution"], 3, "did you mean `support/triage@production`?"),
+        (["log", "supprt/triage@production"], 3, "did you mean `support/triage`?"),
+        (["at", "support/triage@prodution", "1d"], 3, "did you mean `support/triage@production`?"),
+        (["remove", "support/triage@prodution"], 3, "did you mean `support/triage@production`?"),
+        (["rollback", "support/triage@prodution"], 3, "did you mean `support/triage@production`?"),
         (["rollback", NAME], 3, "has named no version before v1"),
         (["rollback", NAME, "--to", "v2"], 3, "never named v2; it named v1"),
         (["fetch"], 3, "promptctl.yaml names no remote"),

@@ -63,7 +63,7 @@ def test_a_partial_that_is_gone_is_still_found_by_who_needs_it(cli: Cli, inside:
 def test_a_file_that_nothing_could_use_is_a_wrong_argument(cli: Cli) -> None:
     ran = cli("list", "--uses", "support/tome.j2")
     assert (ran.exit_code, ran.out) == (2, "")
-    assert "did you mean support/tone.j2?" in ran.err
+    assert "did you mean `support/tone.j2`?" in ran.err
 
 
 @pytest.mark.usefixtures("inside")
@@ -72,7 +72,7 @@ def test_a_filter_that_matches_nothing_says_what_is_near(cli: Cli) -> None:
     for option, wrong, near in (("label", "prodution", "production"), ("tag", "suport", "support")):
         ran = cli("list", f"--{option}", wrong)
         assert (ran.exit_code, ran.out) == (0, "")
-        assert f"did you mean --{option} {near}?" in ran.err
+        assert f"did you mean `--{option} {near}`?" in ran.err
 
 
 @pytest.mark.usefixtures("inside")

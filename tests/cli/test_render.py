@@ -55,7 +55,7 @@ def test_a_revision_is_read_from_its_commit_alone(cli: Cli, workspace: Path) -> 
     ("arguments", "exit_code", "words"),
     [
         (["triage"], 2, "ticket"),
-        (["triage", "-i", "ticket=x", "-i", "tickt=y"], 2, "did you mean 'ticket'"),
+        (["triage", "-i", "ticket=x", "-i", "tickt=y"], 2, "did you mean `ticket`"),
         (["triage", "-i", "ticket"], 2, "name=value"),
         (["triage", "-i", "ticket=x", "-i", "ticket=y"], 2, "twice"),
         (["triage", "-I", "ticket=missing.txt"], 2, "missing.txt"),

@@ -48,5 +48,5 @@ def test_what_cannot_be_said_in_a_cell_is_refused(cell: str) -> None:
     [("contians:refund", "contains"), ("not-icontain:x", "not-icontains"), ("levenstein(3):kitten", "levenshtein")],
 )
 def test_a_type_that_is_nearly_spelled_is_no_text_to_equal(cell: str, meant: str) -> None:
-    with pytest.raises(ValueError, match=f"did you mean {meant}\\?.*equals:"):
+    with pytest.raises(ValueError, match=f"did you mean `{meant}`\\?.*equals:"):
         read_expected_cell(cell)

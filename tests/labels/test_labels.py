@@ -208,7 +208,7 @@ def test_an_unknown_label_is_told_with_the_nearest(ada: Desk) -> None:
     ada.set("v1")
     with pytest.raises(RevisionNotFound, match="its labels are production") as caught:
         ada.labels.log(PROMPT, "prodcution")
-    assert caught.value.hint == "did you mean support/triage@production?"
+    assert caught.value.hint == "did you mean `support/triage@production`?"
     unknown = ada.labels.unknown("support/other", "production")
     assert unknown.message == "support/other has no label 'production'; it has none"
     assert unknown.hint == "promptctl label set support/other@production VERSION"

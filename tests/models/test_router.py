@@ -177,8 +177,8 @@ def test_the_account_is_told_to_openai(make: Make, server: OpenAIServer) -> None
 @pytest.mark.parametrize(
     ("model", "hint"),
     [
-        ("antropic/claude", "did you mean anthropic/…?"),
-        ("mistral-ai/mistral-small", "did you mean mistral/…?"),
+        ("antropic/claude", "did you mean `anthropic/…`?"),
+        ("mistral-ai/mistral-small", "did you mean `mistral/…`?"),
         ("nobody/nothing", "ids are written provider/model"),
         ("nothing-known", "ids are written provider/model"),
         ("openai/", "ids are written provider/model"),

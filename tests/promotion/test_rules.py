@@ -42,7 +42,7 @@ def test_only_the_labels_named_in_the_settings_may_be_set(alone: Desk) -> None:
         LabelRefused, match=r"not among those that promptctl\.yaml allows: production, staging"
     ) as caught:
         alone.set("v1", "stagin")
-    assert caught.value.hint == "did you mean staging?"
+    assert caught.value.hint == "did you mean `staging`?"
     with pytest.raises(LabelRefused) as caught:
         alone.set("v1", "preview")
     assert caught.value.hint is not None

@@ -221,7 +221,7 @@ class TestDatasets:
         (problem,) = check_workspace(tree)
         assert (problem.message, problem.hint) == (
             "there is no file of cases datasets/big.jsonl",
-            "did you mean bug.jsonl?",
+            "did you mean `bug.jsonl`?",
         )
 
 
@@ -303,7 +303,7 @@ class TestWorkspaces:
             "datasets/smoke.yaml": "cases: [{id: a}]\n",
         })  # fmt: skip
         (problem,) = check_workspace(tree)
-        assert (problem.code, problem.hint) == ("missing-dataset", "did you mean smoke.yaml?")
+        assert (problem.code, problem.hint) == ("missing-dataset", "did you mean `smoke.yaml`?")
 
 
 _keys = st.sampled_from(

@@ -198,7 +198,7 @@ class TestCheckSchema:
     @pytest.mark.parametrize(
         ("schema", "words"),
         [
-            ({"type": "strin"}, "$: 'strin' is no type of JSON Schema; did you mean 'string'?"),
+            ({"type": "strin"}, "$: 'strin' is no type of JSON Schema; did you mean `string`?"),
             ({"properties": {"a": {"required": "x"}}}, "$.properties.a.required: 'x' is not of type array"),
             ({"minLength": -1}, "$.minLength: -1 is less than 0"),
             ({"propertis": {}}, "did you mean `properties`"),

@@ -121,8 +121,8 @@ class TestFindingAPrompt:
     @pytest.mark.parametrize(
         ("asked", "hint"),
         [
-            ("support/triag", "did you mean support/triage?"),
-            ("triage", "did you mean support/triage?"),
+            ("support/triag", "did you mean `support/triage`?"),
+            ("triage", "did you mean `support/triage`?"),
             ("prompts/support/triage.prompt.yaml", "a prompt is named by its id: support/triage"),
             ("support/triage.prompt.yaml", "a prompt is named by its id: support/triage"),
             ("nothing like it", "promptctl list shows all prompts"),
@@ -204,7 +204,7 @@ class TestPartials:
         text = "messages: [{role: user, content: '{% include \"support/ton.j2\" %}'}]"
         tree = tree_with({"prompts/p.prompt.yaml": text})
         (problem,) = problems_of(tree)
-        assert (problem.code, problem.hint) == ("missing-partial", "did you mean support/tone.j2?")
+        assert (problem.code, problem.hint) == ("missing-partial", "did you mean `support/tone.j2`?")
 
     def test_in_a_partial_the_place_is_the_partials(self) -> None:
         tree = tree_with({"prompts/support/tone.j2": "one\n{% include 'b.j2' %}\n"})
