@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -88,9 +89,28 @@ def test_commands_and_options_exist(page: Path) -> None:
 
 
 def test_the_house_is_described_whole() -> None:
-    rooms = {each.name + "/" * each.is_dir() for each in (ROOT / "promptctl").iterdir() if each.name[0] not in "_."}
-    described = _INLINE.findall(text_of(ROOT / "CONTRIBUTING.md"))
-    assert rooms - {"py.typed"} <= set(described)
+    package = ROOT / "promptctl"
+    page = text_of(ROOT / "docs/architecture.md").partition("## The map")[2].partition("\n## ")[0]
+    described = re.findall(r"^\| `([^`]+)` \|", page, flags=re.MULTILINE)
+    rooms = {each.name + "/" * each.is_dir() for each in package.iterdir() if each.name[0] not in "_."}
+    assert set(described) == rooms - {"py.typed"}
+    layers = tomllib.loads(text_of(ROOT / "pyproject.toml"))["tool"]["importlinter"]["contracts"][0]["layers"]
+    assert [room.removesuffix("/").removesuffix(".py") for room in described] == layers
+
+
+def test_each_decision_has_a_number_a_status_and_its_reasons() -> None:
+    page = text_of(ROOT / "docs/decisions.md")
+    _, *sections = re.split(r"^## ", page, flags=re.MULTILINE)
+    form = re.compile(
+        r"(?P<number>\d+)\. [^\n]+\n\n\*(?P<status>accepted|superseded by (?P<by>\d+)), 20\d\d-\d\d-\d\d\*\n\n"
+        r"\*\*Context\.\*\* .+\*\*Decision\.\*\* ?.+\*\*Consequences\.\*\* .+",
+        flags=re.DOTALL,
+    )
+    for number, section in enumerate(sections, 1):
+        found = form.fullmatch(section)
+        assert found is not None, section.partition("\n")[0]
+        assert int(found["number"]) == number
+        assert found["by"] is None or number < int(found["by"]) <= len(sections)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
