@@ -16,7 +16,7 @@ from promptctl.assertions.shapes import Shape
 from promptctl.assertions.structure import SCHEMA
 from promptctl.assertions.values import InvalidTemplate, Value, compile_value
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
-from promptctl.files.content_digest import canonical_json, content_digest
+from promptctl.files.canonical_json import content_digest, written_json
 from promptctl.files.names import DATASETS, PathRefused, did_you_mean, resolve_path
 from promptctl.files.tree import Tree
 from promptctl.files.yaml_reader import read_yaml
@@ -76,7 +76,7 @@ class Preparer:
         return tuple(prepared)
 
     def _prepare(self, spec: Mapping[str, Any]) -> tuple[Assertion | None, tuple[Fault, ...]]:
-        key = canonical_json(spec)
+        key = written_json(spec)
         kept = self._kept.get(key)
         if kept is None:
             if len(self._kept) >= _MOST_KEPT:

@@ -12,7 +12,7 @@ from promptctl.assertions.preparing import Preparer
 from promptctl.datasets.matrix import InvalidMatrix, unfold
 from promptctl.datasets.rows import AsWritten, Row
 from promptctl.errors import InputError, Place, Problem
-from promptctl.files.content_digest import content_digest
+from promptctl.files.canonical_json import content_digest
 from promptctl.prompts.inputs import parse_input
 from promptctl.prompts.prompt import MISSING, Prompt
 from promptctl.schemas.json_schema import types_of

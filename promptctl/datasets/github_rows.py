@@ -13,7 +13,7 @@ from promptctl.assertions.assertion import Assertion
 from promptctl.assertions.judges import load_judge
 from promptctl.datasets.rows import Row, at
 from promptctl.errors import Place, WorkspaceError
-from promptctl.files.content_digest import content_digest
+from promptctl.files.canonical_json import content_digest
 from promptctl.files.tree import Tree
 from promptctl.prompts.prompt import Prompt
 
@@ -40,8 +40,7 @@ def github_rows(prompt: Prompt, test_data: Sequence[Mapping[str, Any]]) -> Itera
 
 
 def _id(fields: Mapping[str, Any]) -> str:
-    text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()[:_ID_LENGTH]
+    return content_digest(fields)[:_ID_LENGTH]
 
 
 def github_assertions(evaluators: Sequence[Mapping[str, Any]], tree: Tree) -> tuple[Assertion, ...]:
@@ -63,6 +62,7 @@ def _with_judge(assertion: Assertion, tree: Tree) -> Assertion:
 def _assertion(evaluator: Mapping[str, Any]) -> Assertion:
     """The first of `string`, `llm` and `uses` counts, as it did."""
     metric = evaluator["name"]
+    # Not `content_digest`: logs hold hashes of cases that were made of this text, with blanks after `,` and `:`.
     digest = hashlib.blake2b(json.dumps(evaluator, sort_keys=True).encode(), digest_size=16).hexdigest()
     if evaluator.get("string"):
         tests = evaluator["string"]

@@ -23,7 +23,7 @@ from promptctl.differences.part_changes import (
     compare_tools,
 )
 from promptctl.differences.value_changes import ValueChange, compare_mappings, compare_optional, compare_values
-from promptctl.schemas.values import canonical
+from promptctl.files.canonical_json import canonical_json
 
 if TYPE_CHECKING:
     from promptctl.prompts.prompt import Prompt
@@ -108,6 +108,6 @@ def _metadata(old: Prompt, new: Prompt) -> tuple[ValueChange, ...]:
         changes += compare_values(name, before, after)
     changes += compare_mappings(old.metadata, new.metadata, "metadata")
     # Cases can be many and say nothing of the prompt: that they differ is enough.
-    if canonical(old.inline_dataset) != canonical(new.inline_dataset):
+    if canonical_json(old.inline_dataset) != canonical_json(new.inline_dataset):
         changes.append(ValueChange("tests", "changed"))
     return tuple(changes)

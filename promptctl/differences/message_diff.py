@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from promptctl.differences.ordering import longest_in_order
 from promptctl.differences.text_diff import Hunk, compare_lines, lines_of
 from promptctl.differences.value_changes import ValueChange, compare_mappings
+from promptctl.files.canonical_json import canonical_json
 from promptctl.prompts.prompt import Message, Placeholder
 
 if TYPE_CHECKING:
@@ -172,8 +173,8 @@ def _placeholder(item: Item) -> str | None:
 
 def _key(item: Item) -> str:
     if isinstance(item, Placeholder):
-        return json.dumps(["placeholder", item.input])
-    return json.dumps(["message", item.role, _lines(item), item.extra], sort_keys=True, default=_as_plain)
+        return canonical_json(["placeholder", item.input])
+    return canonical_json(["message", item.role, _lines(item), item.extra])
 
 
 def _as_plain(value: Any) -> Any:

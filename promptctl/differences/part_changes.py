@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from promptctl.differences.value_changes import (
     compare_values,
     plain,
 )
+from promptctl.files.canonical_json import canonical_json
 from promptctl.prompts.prompt import MISSING, Input, Output
 from promptctl.schemas.changes import compare_schemas
 from promptctl.schemas.effects import SchemaChange
@@ -150,13 +150,13 @@ def compare_output(old: Output, new: Output) -> OutputChange | None:
 def _sent_schema(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[SchemaChange, ...]:
     """The changes of a schema that a model reads: to it, the order of keys matters too."""
     changes = compare_schemas(old, new)
-    if changes or _in_order(old) == _in_order(new):
+    if changes or _is_written_alike(old, new):
         return changes
     return (SchemaChange("$", "order", "none", "its keys stand in another order"),)
 
 
-def _in_order(value: Any) -> str:
-    return json.dumps(plain(value))
+def _is_written_alike(old: Any, new: Any) -> bool:
+    return canonical_json(old, keeps_order=True) == canonical_json(new, keeps_order=True)
 
 
 def compare_tools(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> tuple[ToolChange, ...]:
@@ -194,7 +194,7 @@ def _tool(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[tuple[SchemaC
     new_schema, new_rest = _split(new)
     settings = compare_mappings(old_rest, new_rest)
     parameters = _sent_schema(old_schema, new_schema)
-    if not parameters and not settings and _in_order(old) != _in_order(new):
+    if not parameters and not settings and not _is_written_alike(old, new):
         parameters = (SchemaChange("$", "order", "none", "its keys stand in another order"),)
     return parameters, settings
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from promptctl.schemas.values import canonical
+from promptctl.files.canonical_json import canonical_json
 
 Kind = Literal["added", "removed", "changed"]
 
@@ -39,7 +39,7 @@ def compare_mappings(before: Mapping[str, Any], after: Mapping[str, Any], name: 
 
 def compare_values(name: str, before: Any, after: Any) -> tuple[ValueChange, ...]:
     """The change of one value, if any; None and empty are values, `1` and `1.0` are the same."""
-    if canonical(before) == canonical(after):
+    if canonical_json(before) == canonical_json(after):
         return ()
     return (ValueChange(name, "changed", plain(before), plain(after)),)
 

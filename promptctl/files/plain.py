@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
+
+from promptctl.files.canonical_json import canonical_json
 
 MAX_DEPTH = 100
 
@@ -73,20 +74,4 @@ def _plain_mapping(value: Mapping[Any, Any], measure: Measure, depth: int) -> di
     return made
 
 
-def canonical(value: Any) -> str:
-    """A text that is the same for equal plain values and for no others: `1` and `1.0` are equal, `1` and true are not.
-
-    >>> canonical({"b": 1.0, "a": True}) == canonical({"a": True, "b": 1})
-    True
-    """
-    return json.dumps(_whole_numbers(value), sort_keys=True, separators=(",", ":"))
-
-
-def _whole_numbers(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, (list, tuple)):
-        return [_whole_numbers(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _whole_numbers(item) for key, item in value.items()}
-    return value
+canonical = canonical_json

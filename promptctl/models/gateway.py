@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-ReplySource = Literal["model", "echo", "replay", "cache", "recorded"]
+from promptctl.files.canonical_json import written_json
 
-# Made once: `json.dumps` makes an encoder at each call.
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+ReplySource = Literal["model", "echo", "replay", "cache", "recorded"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ class Request:
             "response_format": self.response_format,
             "repeat": self.repeat,
         }
-        return hashlib.sha256(_encode(decided).encode("utf-8", "surrogatepass")).hexdigest()
+        return hashlib.sha256(written_json(decided).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

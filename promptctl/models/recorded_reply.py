@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
+from promptctl.files.canonical_json import canonical_json
 from promptctl.files.names import did_you_mean
 from promptctl.models.gateway import Reply, Request, Usage
 
@@ -85,7 +86,7 @@ def reply_of(entry: Entry) -> Reply:
 
 def said(entry: Entry) -> str:
     """What a recording answers, as text to compare: two that say the same need not both be kept."""
-    return json.dumps([entry.get("reply"), entry.get("tool_calls"), entry.get("finish_reason")], sort_keys=True)
+    return canonical_json([entry.get("reply"), entry.get("tool_calls"), entry.get("finish_reason")])
 
 
 def read_line(line: bytes, place: Place) -> tuple[Entry | None, list[Problem]]:

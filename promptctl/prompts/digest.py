@@ -5,27 +5,24 @@ messages, partials, inputs, model, parameters, output, response format, tools. T
 metadata, earlier ids and tests are outside it, and so is what the model never sees of an input: its title,
 description, examples and comment. What is left at its default counts like what says so.
 
-Scheme 1 is SHA-256 over canonical JSON in UTF-8: keys sorted, no whitespace, nothing escaped that need not be, whole
-numbers without a fraction (`0`, not `0.0`). Output schemas and tools are sent as they are written, and the order of
-their keys steers the model: they stand in it as JSON text in that order. Line ends are LF. Golden vectors in the tests
-hold all this, since a digest that changed would renumber every history.
+Scheme 1 is SHA-256 over canonical JSON in UTF-8 (`promptctl.files.canonical_json`). Output schemas and tools are sent
+as they are written, and the order of their keys steers the model: they stand in it as JSON text in that order. Line
+ends are LF. Golden vectors in the tests hold all this, since a digest that changed would renumber every history.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from promptctl.files.canonical_json import canonical_json
 from promptctl.prompts.prompt import MISSING, Engine, Input, Output
 
 SCHEME = "1"
 
 _OF_NO_EFFECT = ("title", "description", "examples", "$comment")
-# Beyond this a float is not a count of anything, and its digits as a whole number would be made up.
-_WHOLE_BELOW = 2.0**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +49,6 @@ def digest(declaration: Declaration) -> str:
     return f"{SCHEME}:{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
-def canonical_json(value: Any) -> str:
-    """One JSON text for equal values: keys sorted, no whitespace, whole numbers without a fraction."""
-    return json.dumps(_with_whole_numbers(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
 def _as_data(declaration: Declaration) -> dict[str, Any]:
     output = declaration.output
     parts: dict[str, Any] = {
@@ -67,7 +59,7 @@ def _as_data(declaration: Declaration) -> dict[str, Any]:
         "inputs": {name: _input(declared) for name, declared in declaration.inputs.items()},
         "output": None if output.schema is None else _output(output),
         "response_format": declaration.response_format,
-        "tools": [_in_order(tool) for tool in declaration.tools],
+        "tools": [canonical_json(tool, keeps_order=True) for tool in declaration.tools],
         "partials": declaration.partials,
     }
     # A key that a later version adds must leave the digests of prompts without it as they are.
@@ -85,25 +77,8 @@ def _input(declared: Input) -> dict[str, Any]:
 
 def _output(output: Output) -> dict[str, Any]:
     return {
-        "schema": _in_order(output.schema),
+        "schema": canonical_json(output.schema, keeps_order=True),
         "name": output.name,
         "strict": output.is_strict,
         "retries": output.retries,
     }
-
-
-def _in_order(value: Any) -> str:
-    return json.dumps(_with_whole_numbers(value), separators=(",", ":"), ensure_ascii=False)
-
-
-def _with_whole_numbers(value: Any) -> Any:
-    kind = value.__class__
-    if kind is str:
-        return value
-    if kind is dict:
-        return {key: _with_whole_numbers(item) for key, item in value.items()}
-    if kind is list or kind is tuple:
-        return [_with_whole_numbers(item) for item in value]
-    if kind is float and value.is_integer() and abs(value) < _WHOLE_BELOW:
-        return int(value)
-    return value

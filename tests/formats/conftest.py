@@ -1,24 +1,15 @@
-"""What the tests of reading files share."""
+"""What the tests of our file kinds share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
 from promptctl.errors import InvalidFiles, Problem
+from tests.files.conftest import Read
 
-Read = Callable[[bytes, str], Any]
 ProblemsOf = Callable[[Read, str], list[Problem]]
-
-
-def attempt(read: Read, data: bytes, path: str) -> tuple[Any, Sequence[Problem]]:
-    """What a reader makes of bytes, or the problems for which it refuses them."""
-    try:
-        return read(data, path), ()
-    except InvalidFiles as refused:
-        return None, refused.problems
 
 
 @pytest.fixture

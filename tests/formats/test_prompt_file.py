@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptctl.formats.prompt_file import PromptFile, read_prompt_file
-from tests.formats.conftest import ProblemsOf, attempt
+from tests.files.conftest import attempt
+from tests.formats.conftest import ProblemsOf
 
 
 def read(text: str) -> PromptFile:

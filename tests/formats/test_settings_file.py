@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptctl.formats.settings_file import LabelRule, LogRule, ModelRule, Settings, read_settings
-from tests.formats.conftest import ProblemsOf, attempt
+from tests.files.conftest import attempt
+from tests.formats.conftest import ProblemsOf
 
 
 def read(text: str) -> Settings:

@@ -10,7 +10,7 @@ import pytest
 from promptctl.files.tree import MemoryTree
 from promptctl.formats.prompt_file import read_prompt_file
 from promptctl.prompts.loading import try_prompt_file
-from tests.formats.conftest import attempt
+from tests.files.conftest import attempt
 
 WILD = os.environ.get("PROMPTCTL_WILD")
 FILES = sorted(path for path in Path(WILD).rglob("*") if path.is_file() and path.suffix != ".md") if WILD else []

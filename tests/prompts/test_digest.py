@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from promptctl.files.tree import MemoryTree
-from promptctl.prompts.digest import Declaration, canonical_json, digest
+from promptctl.prompts.digest import Declaration, digest
 from promptctl.prompts.loading import closure_of, load_prompt
 from promptctl.prompts.prompt import Input
 from tests.prompts.workspaces import TRIAGE, TRIAGE_SCHEMA, one, tree_with
@@ -204,10 +204,3 @@ def test_what_is_hashed_is_canonical_json_of_what_is_declared() -> None:
         '"messages":[{"content":"é","role":"user"}],"template":"jinja2"}'
     )
     assert digest(declared) == f"1:{hashlib.sha256(text.encode()).hexdigest()}"
-
-
-def test_canonical_json_is_one_text_for_equal_values() -> None:
-    assert (
-        canonical_json({"b": [1.0, -0.0, 1.5, 1e300], "a": {"é": "\u2028"}})
-        == '{"a":{"é":"\u2028"},"b":[1,0,1.5,1e+300]}'
-    )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from promptctl.errors import InvalidFiles
 from promptctl.files import yaml_reader
 from promptctl.files.yaml_reader import MAX_BYTES, MAX_DEPTH, Document, read_yaml
-from tests.formats.conftest import attempt
+from tests.files.conftest import attempt
 
 
 def read(text: str) -> Document:
@@ -97,7 +97,7 @@ def test_json_files_are_read_with_their_own_escapes() -> None:
 
 
 def test_both_parsers_read_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (Path(__file__).parent / "files" / "everything.yaml").read_text()
+    text = (Path(__file__).parent / "everything.yaml").read_text()
     with_c = read(text).data
     fallback = (yaml.SafeLoader, yaml.events, (yaml.YAMLError, ValueError, IndexError))
     monkeypatch.setattr(yaml_reader, "_PARSER", [fallback])

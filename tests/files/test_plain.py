@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from promptctl.files.plain import Measure, NotPlain, canonical, plain
+from promptctl.files.plain import Measure, NotPlain, plain
 
 
 class Colour(enum.StrEnum):
@@ -55,9 +55,3 @@ def test_the_text_is_measured() -> None:
     assert measure.is_ascii
     plain(["é"], measure)
     assert not measure.is_ascii
-
-
-def test_equal_values_have_one_canonical_text() -> None:
-    assert canonical({"a": 1.0, "b": [2]}) == canonical({"b": [2.0], "a": 1})
-    different: list[Any] = [1, True, "1", None, 0, False, [], {}, "", [1], 1.5]
-    assert len({canonical(value) for value in different}) == 11
