@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from promptctl.log.encoding import encode, from_document, to_json
+from promptctl.log.encoding import document, encode, from_document, redacted, to_json
 from promptctl.log.redaction import Redactor
 from tests.log.conftest import make
 
@@ -16,17 +16,17 @@ from tests.log.conftest import make
 def test_a_record_survives_being_written_as_a_document_and_read_back() -> None:
     execution = make(tool_calls=[{"id": "1", "type": "function"}], is_dirty=True, reply='zwei\n"Zeilen" \x00 ünd 🎉')
 
-    document = json.loads(encode(execution, is_whole=True).document())
+    written = json.loads(document(encode(execution, is_whole=True)))
 
-    assert from_document(document) == replace(execution, tool_calls=[{"id": "1", "type": "function"}])
+    assert from_document(written) == replace(execution, tool_calls=[{"id": "1", "type": "function"}])
 
 
 def test_without_its_contents_a_record_has_everything_else() -> None:
     execution = make()
 
-    document = json.loads(encode(execution, is_whole=False).document())
+    written = json.loads(document(encode(execution, is_whole=False)))
 
-    assert from_document(document) == replace(execution, inputs=None, messages=None, reply=None)
+    assert from_document(written) == replace(execution, inputs=None, messages=None, reply=None)
 
 
 def test_as_a_dict_it_has_stable_keys_and_is_json() -> None:
@@ -48,22 +48,22 @@ def test_free_text_is_redacted_and_names_are_not() -> None:
         label="correct-horse",
     )
 
-    encoded = encode(execution, is_whole=True).redacted(Redactor(["correct-horse"]))
-    document = json.loads(encoded.document())
+    encoded = redacted(encode(execution, is_whole=True), Redactor(["correct-horse"]))
+    written = json.loads(document(encoded))
 
-    assert document["error_message"] == "401 for [redacted]"
-    assert document["user"] == "[redacted]"
-    assert document["model_resolved"] == "[redacted]"
-    assert document["call_metadata"] == {"key": ["[redacted]"]}
-    assert document["reply"] == "say [redacted]"
-    assert document["label"] == "correct-horse"
+    assert written["error_message"] == "401 for [redacted]"
+    assert written["user"] == "[redacted]"
+    assert written["model_resolved"] == "[redacted]"
+    assert written["call_metadata"] == {"key": ["[redacted]"]}
+    assert written["reply"] == "say [redacted]"
+    assert written["label"] == "correct-horse"
 
 
 def test_text_that_is_not_valid_unicode_is_written_all_the_same() -> None:
     execution = make(reply="half \ud83d", error_message="half \ud83d", inputs={"ticket": "half \ud83d"})
 
     encoded = encode(execution, is_whole=True)
-    read_back = from_document(json.loads(encoded.document().encode()))
+    read_back = from_document(json.loads(document(encoded).encode()))
 
     assert (read_back.reply, read_back.error_message) == ("half ?", "half ?")
     assert read_back.inputs == {"ticket": "half \ud83d"}

@@ -8,7 +8,7 @@ import pytest
 
 from promptctl.log.ids import new_id
 from promptctl.log.records import Entry
-from promptctl.log.sqlite.payloads import load, payload
+from promptctl.log.sqlite.payloads import load
 from promptctl.log.sqlite.store import SqliteStore
 from tests.log.conftest import make
 
@@ -39,7 +39,7 @@ def test_small_contents_are_plain_text_and_large_ones_are_compressed(log: Sqlite
 def test_a_hash_that_is_not_there_loads_as_none(log: SqliteStore) -> None:
     log.append([])
     with log.database.reading() as connection:
-        assert load(connection, payload("never stored")[0]) is None
+        assert load(connection, b"never stored") is None
         assert load(connection, None) is None
 
 

@@ -142,9 +142,9 @@ def test_a_file_that_cannot_be_read_back_is_put_aside_and_the_others_are_taken_i
 
 
 def document() -> dict[str, object]:
-    from promptctl.log.encoding import encode
+    from promptctl.log import encoding
 
-    parsed: dict[str, object] = json.loads(encode(make(), is_whole=True).document())
+    parsed: dict[str, object] = json.loads(encoding.document(encoding.encode(make(), is_whole=True)))
     return parsed
 
 

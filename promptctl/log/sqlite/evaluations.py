@@ -1,32 +1,41 @@
-"""Evaluations and their results as rows: begun, finished, read back, deleted. A `Batch` adds the results."""
+"""Evaluations and their results as rows: begun, finished, read back, deleted."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
-from promptctl.errors import LogError, UsageError
-from promptctl.log.encoding import to_json
+from promptctl.log.encoding import Fields, to_json, well_formed
 from promptctl.log.redaction import Redactor
 from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus
 from promptctl.log.sqlite import payloads
-from promptctl.log.sqlite.batch import RESULT_COLUMNS
 from promptctl.log.sqlite.filters import where
-from promptctl.log.times import utc_now
+from promptctl.log.sqlite.lookup import row_by_id
+from promptctl.log.sqlite.payloads import Payload
+from promptctl.log.times import as_stored, utc_now
 
-SHORTEST_ID = 4
-_COLUMNS = (
-    "id", "started_at", "finished_at", "status", "prompt", "version", "version_display", "digest", "commit_id",
-    "is_dirty", "label", "model", "spec", "totals", "tool_version",
-)  # fmt: skip
-_FIELDS = tuple("commit" if name == "commit_id" else name for name in _COLUMNS)
+_FIELDS = tuple(each.name for each in fields(EvaluationRow))
+_COLUMNS = tuple("commit_id" if name == "commit" else name for name in _FIELDS)
 _INSERT = f"INSERT INTO evaluations ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM evaluations"  # noqa: S608 - made of our own names
-_SELECT_RESULTS = f"SELECT {', '.join(RESULT_COLUMNS)}, content FROM results"  # noqa: S608 - made of our own names
-_WITH_OUTPUTS = "LEFT JOIN payloads ON payloads.hash = results.output_hash"
-_RESULT_FIELDS = (*RESULT_COLUMNS, "output")
+
+_RESULT_FIELDS = tuple(each.name for each in fields(ResultRow))
+_RESULT_COLUMNS = ", ".join("output_hash" if name == "output" else name for name in _RESULT_FIELDS)
+_INSERT_RESULT = f"""
+INSERT INTO results ({_RESULT_COLUMNS}) VALUES ({", ".join("?" * len(_RESULT_FIELDS))}) ON CONFLICT DO NOTHING
+"""  # noqa: S608 - made of our own names
+_FORGET_ERRORED = """
+DELETE FROM results WHERE evaluation_id = :evaluation_id AND case_id = :case_id AND repeat = :repeat
+AND status = 'error'
+"""
+_SELECT_RESULTS = f"""
+SELECT {_RESULT_COLUMNS.replace("output_hash", "content")} FROM results
+LEFT JOIN payloads ON payloads.hash = results.output_hash
+WHERE evaluation_id = ? ORDER BY position, repeat, case_id
+"""  # noqa: S608 - made of our own names
 
 
 def begin(connection: sqlite3.Connection, evaluation: EvaluationRow, redactor: Redactor) -> None:
@@ -58,46 +67,49 @@ def evaluations(
     connection: sqlite3.Connection, conditions: Mapping[str, Any], limit: int | None
 ) -> list[EvaluationRow]:
     """Return evaluations, newest first."""
-    where_sql, parameters = where(conditions)
-    sql = f"{_SELECT} {where_sql} ORDER BY started_at DESC, rowid DESC LIMIT ?"
+    condition, parameters = where(conditions)
+    sql = f"{_SELECT} {condition} ORDER BY started_at DESC, rowid DESC LIMIT ?"
     return [_evaluation(row) for row in connection.execute(sql, (*parameters, -1 if limit is None else limit))]
 
 
 def evaluation(connection: sqlite3.Connection, wanted: str) -> EvaluationRow:
-    """Return one evaluation."""
-    text = wanted.strip()
-    if len(text) < SHORTEST_ID:
-        raise UsageError(f"{wanted!r} is too short for an id", hint=f"give at least {SHORTEST_ID} characters")
-    length = len(text)
-    sql = f"{_SELECT} WHERE substr(id, 1, ?) = ? OR substr(id, ?) = ? LIMIT 2"
-    found = connection.execute(sql, (length, text, -length, text)).fetchall()
-    if len(found) == 1:
-        return _evaluation(found[0])
-    if found:
-        raise LogError(f"several evaluations match {wanted!r}", hint="give more of the id")
-    raise LogError(f"no evaluation {wanted!r} in the log", hint="see the ids with: promptctl results list")
+    """Return one evaluation, by an id as a person types it."""
+    return _evaluation(row_by_id(connection, _SELECT, wanted, "evaluation", "promptctl results list"))
 
 
 def results(
     connection: sqlite3.Connection, evaluation_id: str, statuses: Collection[ResultStatus]
 ) -> Iterator[ResultRow]:
     """Yield the evaluation's results in the order of its dataset, with their outputs."""
-    sql = f"{_SELECT_RESULTS} {_WITH_OUTPUTS} WHERE evaluation_id = ? ORDER BY position, repeat, case_id"
-    for row in connection.execute(sql, (evaluation_id,)):
-        fields = dict(zip(_RESULT_FIELDS, row, strict=True))
-        if not statuses or fields["status"] in statuses:
-            yield _result(fields)
+    for row in connection.execute(_SELECT_RESULTS, (evaluation_id,)):
+        values: Fields = dict(zip(_RESULT_FIELDS, row, strict=True))
+        if not statuses or values["status"] in statuses:
+            values["output"] = payloads.text_of(values["output"])
+            values["scores"] = None if values["scores"] is None else json.loads(values["scores"])
+            yield ResultRow(**values)
+
+
+def encode_result(result: ResultRow) -> Fields:
+    """Return a result's fields by name."""
+    values: Fields = {name: getattr(result, name) for name in _RESULT_FIELDS}
+    for name in ("output", "error_message"):
+        values[name] = None if values[name] is None else well_formed(values[name])
+    values["finished_at"] = as_stored(result.finished_at) if result.finished_at else utc_now()
+    values["scores"] = None if result.scores is None else to_json(result.scores)
+    return values
+
+
+def add_results(connection: sqlite3.Connection, encoded: Sequence[tuple[Fields, Payload | None]]) -> None:
+    """Add each result once, with its output; a result that had ended in an error gives way to the later one."""
+    payloads.store(connection, [output for _, output in encoded if output is not None])
+    for values, output in encoded:
+        row = tuple({**values, "output": output and output[0]}.values())
+        if connection.execute(_INSERT_RESULT, row).rowcount != 1:
+            connection.execute(_FORGET_ERRORED, values)
+            connection.execute(_INSERT_RESULT, row)
 
 
 def _evaluation(row: tuple[Any, ...]) -> EvaluationRow:
-    fields = dict(zip(_FIELDS, row, strict=True))
-    fields |= {"spec": json.loads(fields["spec"]), "totals": json.loads(fields["totals"])}
-    return EvaluationRow(**{**fields, "is_dirty": bool(fields["is_dirty"])})
-
-
-def _result(fields: dict[str, Any]) -> ResultRow:
-    del fields["output_hash"]
-    fields["output"] = payloads.text_of(fields["output"])
-    if fields["scores"] is not None:
-        fields["scores"] = json.loads(fields["scores"])
-    return ResultRow(**fields)
+    values = dict(zip(_FIELDS, row, strict=True))
+    values |= {"spec": json.loads(values["spec"]), "totals": json.loads(values["totals"])}
+    return EvaluationRow(**{**values, "is_dirty": bool(values["is_dirty"])})

@@ -1,4 +1,4 @@
-"""Contents beside the rows: each stored once under the SHA-256 of its text, and deletable apart from them.
+"""Contents beside the rows: each stored once under the SHA-256 of its text, and deletable without its rows.
 
 Texts of 16 KiB and more are compressed where that saves a fifth. Below, they stay readable to any SQLite client:
 measured on prompts, zlib halves them but costs 80 µs for 4 KB, twice what inserting the row does.
@@ -17,8 +17,10 @@ _WORTH_IT = 0.8
 Payload = tuple[bytes, int, str | bytes]
 
 
-def payload(text: str) -> Payload:
-    """The row of a text: its hash, its size in bytes, and its content as it is stored."""
+def payload(text: str | None) -> Payload | None:
+    """Return the row of a text: its hash, its size in bytes, and its content as it is stored; None without a text."""
+    if text is None:
+        return None
     data = text.encode()
     digest = hashlib.sha256(data).digest()
     if len(data) >= _COMPRESS_FROM:
@@ -29,14 +31,14 @@ def payload(text: str) -> Payload:
 
 
 def store(connection: sqlite3.Connection, payloads: Iterable[Payload]) -> None:
-    """Add those contents that are not there yet."""
+    """Add the contents that are not there yet."""
     connection.executemany(
         "INSERT INTO payloads (hash, bytes, content) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", payloads
     )
 
 
 def load(connection: sqlite3.Connection, digest: bytes | None) -> str | None:
-    """The text of that hash; None where there is none, or no longer."""
+    """Return the text of that hash; None if there is none, or no longer."""
     if digest is None:
         return None
     row = connection.execute("SELECT content FROM payloads WHERE hash = ?", (digest,)).fetchone()
@@ -44,7 +46,7 @@ def load(connection: sqlite3.Connection, digest: bytes | None) -> str | None:
 
 
 def text_of(content: str | bytes | None) -> str | None:
-    """The text of a content as it is stored."""
+    """Return the text of a content as it is stored."""
     return zlib.decompress(content).decode() if isinstance(content, bytes) else content
 
 
@@ -60,7 +62,7 @@ FROM payloads WHERE hash NOT IN (
 
 
 def delete_orphans(connection: sqlite3.Connection) -> tuple[int, int]:
-    """Delete contents that no row refers to; how many, and how many bytes of text they were."""
+    """Delete contents that no row refers to; return how many, and how many bytes of text they were."""
     count, size = connection.execute(f"SELECT count(*), ifnull(sum(bytes), 0) {ORPHANS}").fetchone()
     if count:
         connection.execute(f"DELETE {ORPHANS}")
