@@ -142,12 +142,17 @@ def test_the_database_of_another_program_is_refused_and_left_alone(path: Path) -
     assert path.read_bytes() == before
 
 
+def add_migration(monkeypatch: pytest.MonkeyPatch, sql: str) -> None:
+    first = schema.migration_sql(1)
+    monkeypatch.setattr(schema, "migration_sql", {1: first, 2: sql}.__getitem__)
+    for module in ("schema", "opening"):
+        monkeypatch.setattr(f"promptctl.log.sqlite.{module}.NEWEST", 2)
+
+
 def test_an_older_log_is_brought_up_to_date_by_whoever_comes_first(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with SqliteStore(path) as log:
         log.append([Entry(make())])
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, "CREATE TABLE later (x INTEGER) STRICT;"))
-    for module in ("schema", "opening"):
-        monkeypatch.setattr(f"promptctl.log.sqlite.{module}.NEWEST", 2)
+    add_migration(monkeypatch, "CREATE TABLE later (x INTEGER) STRICT;")
 
     assert len(list(SqliteStore(path).executions())) == 1
     raw = connect(path)
@@ -160,8 +165,7 @@ def test_a_migration_that_fails_half_way_leaves_nothing_behind(path: Path, monke
     with SqliteStore(path) as log:
         log.append([Entry(make())])
     broken = "CREATE TABLE later (x INTEGER) STRICT;\nCREATE TABLE executions (x);"
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, broken))
-    monkeypatch.setattr(schema, "NEWEST", 2)
+    add_migration(monkeypatch, broken)
 
     with SqliteStore(path) as log:
         assert "already exists" in str(log.append([Entry(make())]))

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from promptctl.log.failures import LogFailure
 from promptctl.log.sqlite.failures import reason_of, translated
@@ -30,18 +30,10 @@ class Database:
     connection.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        busy_timeout_s: float,
-        synchronous: Literal["NORMAL", "FULL"],
-        on_opened: Callable[[], None],
-    ) -> None:
+    def __init__(self, path: Path, busy_timeout_s: float, *, on_opened: Callable[[], None]) -> None:
         self.path = path
         self.busy_timeout_s = busy_timeout_s
         self.patience_s = busy_timeout_s
-        self._synchronous = synchronous
         self._on_opened = on_opened
         self._lock = threading.RLock()
         self._opened: Opened | None = None
@@ -167,7 +159,7 @@ class Database:
 
     def _connection(self) -> sqlite3.Connection:
         if self._opened is None:
-            self._opened = open_for_writing(self.path, self.patience_s, self._synchronous)
+            self._opened = open_for_writing(self.path, self.patience_s)
             self._is_fresh = True
         return self._opened.connection
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from promptctl.errors import LogError
 from promptctl.log.encoding import to_json
@@ -19,54 +19,39 @@ from promptctl.log.sqlite.filters import Condition, matching, where
 from promptctl.log.sqlite.opening import FILE_MODE, open_for_writing
 
 _HASHES = tuple(f"{name}_hash" for name in CONTENT_FIELDS)
+_MERGE = "PRAGMA wal_checkpoint(TRUNCATE)"
 _MOST_PROBLEMS = 20
 
 
-class _DryRun(Exception):
-    """Carries what would be pruned out of a transaction that is then rolled back."""
-
-    def __init__(self, pruned: Pruned) -> None:
-        super().__init__()
-        self.pruned = pruned
-
-
-def prune(database: Database, retention: Retention, *, is_dry_run: bool = False) -> Pruned:
+def prune(database: Database, retention: Retention, *, is_dry_run: bool) -> Pruned:
     """Prune in one transaction; a dry run does the same work and undoes it, so that its numbers are exact.
 
     What is deleted is overwritten with zeros in the file (`secure_delete`); call `vacuum` to give the space back.
-    Raises `LogFailure`.
     """
 
     def work(connection: sqlite3.Connection) -> Pruned:
+        connection.execute("SAVEPOINT pruning")
         pruned = _prune(connection, retention)
         if is_dry_run:
-            raise _DryRun(pruned)
+            connection.execute("ROLLBACK TO pruning")
         return pruned
 
-    try:
-        pruned = database.write(work)
-    except _DryRun as dry:
-        return dry.pruned
-    _checkpoint(database)
+    pruned = database.write(work)
+    if not is_dry_run:
+        _run(database, _MERGE)  # SQLite's side file still holds the pages as they were before
     return pruned
 
 
 def vacuum(database: Database) -> int:
-    """Rewrite the file without its empty pages; how many bytes smaller it is. Other writers wait meanwhile."""
+    """Rewrite the file without its empty pages; return how many bytes smaller it is."""
     before = database.path.stat().st_size
     database.close()
-    with translated(database.path):
-        connection = open_for_writing(database.path, database.busy_timeout_s).connection
-        try:
-            connection.execute("VACUUM")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        finally:
-            connection.close()
+    _run(database, "VACUUM", _MERGE)
     return before - database.path.stat().st_size
 
 
 def check(database: Database) -> list[str]:
-    """What is wrong with the file, in SQLite's words, and contents that rows refer to but that are not there."""
+    """Return what is wrong with the file, in SQLite's words, and contents that rows refer to but that are missing."""
     try:
         with database.reading() as connection:
             found = connection.execute(f"PRAGMA integrity_check({_MOST_PROBLEMS})").fetchall()
@@ -83,10 +68,7 @@ def check(database: Database) -> list[str]:
 
 
 def back_up(database: Database, target: Path) -> None:
-    """Copy the log as of this moment to a new file of mode 0600, while others go on writing.
-
-    Raises `LogError` where the target exists or cannot be written.
-    """
+    """Copy the log as of this moment to a new file of mode 0600, while others go on writing."""
     try:
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
     except OSError as error:
@@ -104,27 +86,28 @@ def _prune(connection: sqlite3.Connection, retention: Retention) -> Pruned:
     connection.execute("UPDATE maintenance SET is_open = 1")
     contents = latest_calls = rows = 0
     if retention.rows_before is not None:
-        condition, parameters = _older(retention.rows_before, retention.prompt)
+        condition, parameters = _older(retention.rows_before, retention)
         rows = connection.execute(f"DELETE FROM executions {condition}", parameters).rowcount  # noqa: S608
     if retention.content_before is not None:
-        condition, parameters = _older(retention.content_before, retention.prompt)
+        condition, parameters = _older(retention.content_before, retention)
         emptied = ", ".join(f"{column} = NULL" for column in _HASHES)
         sql = f"UPDATE executions SET content = 'pruned', {emptied} {condition} AND content = 'full'"  # noqa: S608
         contents = connection.execute(sql, parameters).rowcount
-        latest_calls = _empty_latest_calls(connection, condition, parameters)
+        latest_calls = _empty_latest_calls(connection, (condition, parameters))
     count, size = payloads.delete_orphans(connection)
     connection.execute("UPDATE maintenance SET is_open = 0")
     return Pruned(contents, latest_calls, rows, count, size)
 
 
-def _older(before: str, prompt: str) -> Condition:
-    return where({"started_at < ?": before, **matching("prompt", prompt)})
+def _older(before: str, retention: Retention) -> Condition:
+    return where({"started_at < ?": before, **matching("prompt", retention.prompt)})
 
 
-def _empty_latest_calls(connection: sqlite3.Connection, condition: str, parameters: list[Any]) -> int:
+def _empty_latest_calls(connection: sqlite3.Connection, older: Condition) -> int:
     """Take the contents out of old latest calls; who, when and how much stay."""
+    condition, parameters = older
+    sql = f"SELECT prompt, execution FROM latest_calls {condition}"  # noqa: S608 - made of our own words
     emptied = 0
-    sql = f"SELECT prompt, execution FROM latest_calls {condition}"  # noqa: S608
     for prompt, text in connection.execute(sql, parameters).fetchall():
         document = json.loads(text)
         kept = {field: value for field, value in document.items() if field not in CONTENT_FIELDS}
@@ -134,11 +117,11 @@ def _empty_latest_calls(connection: sqlite3.Connection, condition: str, paramete
     return emptied
 
 
-def _checkpoint(database: Database) -> None:
-    """Merge SQLite's side file now: it still holds the pages as they were before."""
-    with translated(database.path):
-        connection = open_for_writing(database.path, database.busy_timeout_s).connection
-        try:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        finally:
-            connection.close()
+def _run(database: Database, *statements: str) -> None:
+    """Run statements outside a transaction, on a connection of their own."""
+    with (
+        translated(database.path),
+        closing(open_for_writing(database.path, database.busy_timeout_s).connection) as connection,
+    ):
+        for statement in statements:
+            connection.execute(statement)

@@ -54,7 +54,7 @@ def identity_of(path: Path) -> Identity | None:
     return found.st_dev, found.st_ino
 
 
-def open_for_writing(path: Path, timeout_s: float, synchronous: str = "NORMAL") -> Opened:
+def open_for_writing(path: Path, timeout_s: float) -> Opened:
     """Open the log, creating or migrating it where need be.
 
     Raises `LogFailure` for a newer or a foreign database, and `sqlite3.Error` or `OSError` for everything else.
@@ -73,7 +73,7 @@ def open_for_writing(path: Path, timeout_s: float, synchronous: str = "NORMAL") 
         connection = _connect(path, timeout_s)
         try:
             if identity_of(path) == before:  # else it was replaced between the two looks: open the new one
-                _prepare(connection, path, timeout_s, synchronous)
+                _prepare(connection, path, timeout_s)
                 return Opened(connection, path, before)
         except BaseException:
             connection.close()
@@ -210,8 +210,8 @@ def _connect_unchanging(path: Path) -> sqlite3.Connection:
     return _connect(path, 0, "mode=ro&immutable=1")
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, timeout_s: float, synchronous: str) -> None:
-    connection.execute(f"PRAGMA synchronous = {synchronous}")
+def _prepare(connection: sqlite3.Connection, path: Path, timeout_s: float) -> None:
+    connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
     connection.execute("PRAGMA secure_delete = ON")  # what latest_calls or pruning replaces must not stay on disk

@@ -21,11 +21,24 @@ def recover(database: Database, unsaved: Unsaved, batch: Batch, failure: LogFail
 
     A damaged database is moved aside and a new one begun. None if the database took the batch after all.
     """
-    if failure.reason == "corrupt":
-        return _begin_anew(database, unsaved, batch, failure)
     if failure.reason == "locked":
         database.grow_impatient()
-    return _keep(database, unsaved, batch, failure)
+    if failure.reason == "corrupt":
+        try:
+            return _begin_anew(database, batch)
+        except LogFailure as second:
+            failure = second
+        except (sqlite3.Error, OSError):
+            pass
+    with suppress(sqlite3.Error):
+        database.close()
+    try:
+        path = unsaved.keep(batch.lines())
+    except OSError as error:
+        lost = f"{failure.message}; nor could the record be kept in a file ({error}): it is lost"
+        return LogWarning(lost, failure.reason, hint=failure.hint)
+    kept = f"{failure.message}; the record is kept in {path} until the log can be written again"
+    return LogWarning(kept, failure.reason, path, hint=failure.hint)
 
 
 def take_in(database: Database, unsaved: Unsaved, redactor: Redactor) -> None:
@@ -49,37 +62,19 @@ def take_in(database: Database, unsaved: Unsaved, redactor: Redactor) -> None:
             return
 
 
-def quarantine(path: Path, damaged: Identity, timeout_s: float) -> Path | None:
-    """Move a damaged database aside, with its side files, and give its new path.
-
-    None when the path no longer leads to that very file: another process was quicker. Processes that still have the
-    file open notice after their next write that the path leads elsewhere, and write again there.
-    """
-    with translated(path), folder_lock(path.parent, timeout_s):
-        if identity_of(path) != damaged:
-            return None
-        stamp = utc_now().replace("-", "").replace(":", "").replace(".", "")
-        aside = path.with_name(f"{path.stem}.damaged-{stamp}{path.suffix}")
-        path.rename(aside)
-        for suffix in SIDE_FILES:
-            with suppress(FileNotFoundError):
-                Path(f"{path}{suffix}").rename(f"{aside}{suffix}")
-        sync_folder(path.parent)
-        return aside
-
-
-def _begin_anew(database: Database, unsaved: Unsaved, batch: Batch, failure: LogFailure) -> LogWarning | None:
-    try:
-        damaged = identity_of(database.path)
-        database.close()
-        if _is_fine_after_all(database, batch):
-            return None
-        aside = quarantine(database.path, damaged, database.busy_timeout_s) if damaged else None
+def _begin_anew(database: Database, batch: Batch) -> LogWarning | None:
+    damaged = identity_of(database.path)
+    database.close()
+    try:  # only damage that is still there on a fresh connection is a reason to move the file
         database.write(batch.write)
-    except LogFailure as second:
-        return _keep(database, unsaved, batch, second)
-    except (sqlite3.Error, OSError):
-        return _keep(database, unsaved, batch, failure)
+    except LogFailure as failure:
+        if failure.reason != "corrupt":
+            raise
+    else:
+        return None
+    database.close()
+    aside = _quarantine(database, damaged) if damaged else None
+    database.write(batch.write)
     if aside is None:
         return None
     return LogWarning(
@@ -90,35 +85,24 @@ def _begin_anew(database: Database, unsaved: Unsaved, batch: Batch, failure: Log
     )
 
 
-def _is_fine_after_all(database: Database, batch: Batch) -> bool:
-    """Try once more on a fresh connection: only damage that is still there is a reason to move the file."""
-    try:
-        database.write(batch.write)
-    except LogFailure as failure:
-        database.close()
-        if failure.reason != "corrupt":
-            raise
-        return False
-    return True
+def _quarantine(database: Database, damaged: Identity) -> Path | None:
+    """Move a damaged database aside, with its side files, and return its new path.
 
-
-def _keep(database: Database, unsaved: Unsaved, batch: Batch, failure: LogFailure) -> LogWarning:
-    with suppress(sqlite3.Error):
-        database.close()
-    try:
-        path = unsaved.keep(batch.lines())
-    except OSError as error:
-        return LogWarning(
-            f"{failure.message}; nor could the record be kept in a file ({error}): it is lost",
-            failure.reason,
-            hint=failure.hint,
-        )
-    return LogWarning(
-        f"{failure.message}; the record is kept in {path} until the log can be written again",
-        failure.reason,
-        path,
-        hint=failure.hint,
-    )
+    None if the path no longer leads to that very file: another process was quicker. Processes that still have the
+    file open notice after their next write that the path leads elsewhere, and write again there.
+    """
+    path = database.path
+    with translated(path), folder_lock(path.parent, database.busy_timeout_s):
+        if identity_of(path) != damaged:
+            return None
+        stamp = utc_now().replace("-", "").replace(":", "").replace(".", "")
+        aside = path.with_name(f"{path.stem}.damaged-{stamp}{path.suffix}")
+        path.rename(aside)
+        for suffix in SIDE_FILES:
+            with suppress(FileNotFoundError):
+                Path(f"{path}{suffix}").rename(f"{aside}{suffix}")
+        sync_folder(path.parent)
+        return aside
 
 
 def _reject(path: Path) -> None:

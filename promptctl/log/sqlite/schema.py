@@ -1,4 +1,4 @@
-"""The tables of the log, as numbered migrations.
+"""The tables of the log, as numbered migrations: `migrations/1.sql` and on.
 
 Each migration runs in one transaction together with `PRAGMA user_version`, its bookkeeping, so that a process killed
 anywhere leaves the schema at a whole number. A migration is never edited once released; a new one is added.
@@ -7,14 +7,14 @@ Why the tables are as they are:
 
 - `executions` refuses UPDATE and DELETE unless the one row of `maintenance` says otherwise, which only the
   maintenance commands do, and only inside their own transaction: no other process ever sees it open.
-- A row refers to its contents by SHA-256, so equal contents are stored once and can be deleted apart from the row. The
+- A row refers to its contents by SHA-256, so equal contents are stored once and can be deleted without the row. The
   hash stands in a row only as long as the content itself is kept: a row without content has no hash either,
   so there is nothing to guess a short input back from, and a key (HMAC) would protect nothing.
-- `version` is NULL where the prompt had no number; numbers begin at 1. In `prompt_stats` it is also NULL for
+- `version` is NULL if the prompt had no number; numbers begin at 1. In `prompt_stats` it is also NULL for
   uncommitted changes, which are not that version.
 - `prompt_stats` and `latency_histogram` are kept in the same transaction as the row, and also for calls whose row the
   log rules leave out. Pruning never touches them.
-- Costs are integers of nano-USD (10^-9 USD), NULL where the price is unknown.
+- Costs are integers of nano-USD (10^-9 USD), NULL if the price is unknown.
 """
 
 from __future__ import annotations
@@ -28,201 +28,27 @@ from promptctl.log.failures import LogFailure
 APPLICATION_ID = 0x50435446
 OLDEST_SQLITE = (3, 37, 0)  # the first with STRICT tables
 
-_EXECUTIONS = """
-CREATE TABLE executions (
-  id TEXT NOT NULL PRIMARY KEY,
-  call_id TEXT NOT NULL,
-  attempt INTEGER NOT NULL,
-  started_at TEXT NOT NULL,
-  source TEXT NOT NULL,
-  prompt TEXT NOT NULL,
-  prompt_name TEXT NOT NULL,
-  version INTEGER,
-  version_display TEXT,
-  digest TEXT NOT NULL,
-  commit_id TEXT,
-  is_dirty INTEGER NOT NULL,
-  label TEXT,
-  content_type TEXT,
-  provider TEXT,
-  model TEXT NOT NULL,
-  model_resolved TEXT,
-  parameters TEXT NOT NULL,
-  input_tokens INTEGER,
-  output_tokens INTEGER,
-  cached_tokens INTEGER,
-  reasoning_tokens INTEGER,
-  cost_nano_usd INTEGER,
-  price_source TEXT,
-  latency_ms REAL,
-  first_token_ms REAL,
-  finish_reason TEXT,
-  reply_source TEXT NOT NULL,
-  status TEXT NOT NULL CHECK (status IN ('ok', 'error', 'invalid_output', 'blocked', 'cancelled')),
-  error_type TEXT,
-  error_message TEXT,
-  user TEXT,
-  session TEXT,
-  metadata TEXT NOT NULL,
-  evaluation_id TEXT,
-  case_id TEXT,
-  repeat INTEGER,
-  tool_version TEXT NOT NULL,
-  content TEXT NOT NULL CHECK (content IN ('full', 'metadata', 'pruned')),
-  inputs_hash BLOB,
-  messages_hash BLOB,
-  reply_hash BLOB,
-  tool_calls_hash BLOB
-) STRICT;
+NEWEST = 1
+_MIGRATIONS = Path(__file__).parent / "migrations"
 
-CREATE INDEX executions_by_time ON executions (started_at);
-CREATE INDEX executions_by_prompt ON executions (prompt, started_at);
-CREATE INDEX executions_by_call ON executions (call_id);
-CREATE INDEX executions_by_user ON executions (user, started_at) WHERE user IS NOT NULL;
-CREATE INDEX executions_by_session ON executions (session, started_at) WHERE session IS NOT NULL;
-CREATE INDEX executions_by_evaluation ON executions (evaluation_id, started_at) WHERE evaluation_id IS NOT NULL;
-CREATE INDEX executions_not_ok ON executions (started_at) WHERE status <> 'ok';
 
-CREATE TABLE maintenance (is_open INTEGER NOT NULL CHECK (is_open IN (0, 1))) STRICT;
-INSERT INTO maintenance (is_open) VALUES (0);
-
-CREATE TRIGGER executions_refuse_update BEFORE UPDATE ON executions
-WHEN (SELECT is_open FROM maintenance) = 0
-BEGIN
-  SELECT RAISE(ABORT, 'executions are append-only');
-END;
-
-CREATE TRIGGER executions_refuse_delete BEFORE DELETE ON executions
-WHEN (SELECT is_open FROM maintenance) = 0
-BEGIN
-  SELECT RAISE(ABORT, 'executions are append-only');
-END;
-"""
-
-_PAYLOADS = """
-CREATE TABLE payloads (
-  hash BLOB NOT NULL PRIMARY KEY,
-  bytes INTEGER NOT NULL,
-  content ANY NOT NULL
-) STRICT;
-"""
-
-_STATS = """
-CREATE TABLE prompt_stats (
-  id INTEGER PRIMARY KEY,
-  prompt TEXT NOT NULL,
-  digest TEXT NOT NULL,
-  version INTEGER,
-  version_display TEXT,
-  source TEXT NOT NULL,
-  calls INTEGER NOT NULL,
-  attempts INTEGER NOT NULL,
-  ok INTEGER NOT NULL,
-  errors INTEGER NOT NULL,
-  invalid_outputs INTEGER NOT NULL,
-  blocked INTEGER NOT NULL,
-  cancelled INTEGER NOT NULL,
-  reused INTEGER NOT NULL,
-  input_tokens INTEGER NOT NULL,
-  output_tokens INTEGER NOT NULL,
-  cached_tokens INTEGER NOT NULL,
-  reasoning_tokens INTEGER NOT NULL,
-  cost_nano_usd INTEGER NOT NULL,
-  priced INTEGER NOT NULL,
-  unpriced INTEGER NOT NULL,
-  timed INTEGER NOT NULL,
-  latency_sum_ms REAL NOT NULL,
-  first_at TEXT NOT NULL,
-  last_at TEXT NOT NULL
-) STRICT;
-
-CREATE UNIQUE INDEX prompt_stats_key ON prompt_stats (prompt, digest, ifnull(version, 0), source);
-
-CREATE TABLE latency_histogram (
-  stats_id INTEGER NOT NULL,
-  bucket INTEGER NOT NULL,
-  attempts INTEGER NOT NULL,
-  PRIMARY KEY (stats_id, bucket)
-) STRICT, WITHOUT ROWID;
-"""
-
-_LATEST_CALLS = """
-CREATE TABLE latest_calls (
-  prompt TEXT NOT NULL PRIMARY KEY,
-  execution_id TEXT NOT NULL,
-  started_at TEXT NOT NULL,
-  execution TEXT NOT NULL
-) STRICT;
-"""
-
-_EVALUATIONS = """
-CREATE TABLE evaluations (
-  id TEXT NOT NULL PRIMARY KEY,
-  started_at TEXT NOT NULL,
-  finished_at TEXT,
-  status TEXT NOT NULL,
-  prompt TEXT NOT NULL,
-  version INTEGER,
-  version_display TEXT,
-  digest TEXT NOT NULL,
-  commit_id TEXT,
-  is_dirty INTEGER NOT NULL,
-  label TEXT,
-  model TEXT NOT NULL,
-  spec TEXT NOT NULL,
-  totals TEXT NOT NULL,
-  tool_version TEXT NOT NULL
-) STRICT;
-
-CREATE INDEX evaluations_by_prompt ON evaluations (prompt, started_at);
-CREATE INDEX evaluations_by_digest ON evaluations (digest, started_at);
-
-CREATE TABLE results (
-  evaluation_id TEXT NOT NULL,
-  case_id TEXT NOT NULL,
-  repeat INTEGER NOT NULL,
-  position INTEGER NOT NULL,
-  case_digest TEXT,
-  status TEXT NOT NULL CHECK (status IN ('passed', 'failed', 'error')),
-  finished_at TEXT NOT NULL,
-  score REAL,
-  scores TEXT,
-  output_hash BLOB,
-  reply_source TEXT,
-  cost_nano_usd INTEGER,
-  latency_ms REAL,
-  execution_id TEXT,
-  error_type TEXT,
-  error_message TEXT,
-  PRIMARY KEY (evaluation_id, case_id, repeat)
-) STRICT;
-
-CREATE INDEX results_in_order ON results (evaluation_id, position, repeat);
-"""
-
-_UNSAVED = """
-CREATE TABLE taken_in (
-  name TEXT NOT NULL PRIMARY KEY,
-  taken_at TEXT NOT NULL
-) STRICT;
-"""
-
-MIGRATIONS: tuple[str, ...] = (_EXECUTIONS + _PAYLOADS + _STATS + _LATEST_CALLS + _EVALUATIONS + _UNSAVED,)
-NEWEST = len(MIGRATIONS)
+def migration_sql(number: int) -> str:
+    """Return the SQL of one migration; the first makes a new log."""
+    return (_MIGRATIONS / f"{number}.sql").read_text("utf-8")
 
 
 def schema_sql() -> str:
-    """Every statement that makes a new log, in order, as SQL for people to read."""
-    return "\n\n".join(statement for migration in MIGRATIONS for statement in _statements(migration)) + "\n"
+    """Return every statement that makes a new log, in order."""
+    return "\n".join(migration_sql(number) for number in range(1, NEWEST + 1))
 
 
 def schema_version(connection: sqlite3.Connection) -> int:
-    """The number of the last migration this database has had; 0 for an empty one."""
+    """Return the number of the last migration this database has had; 0 for an empty one."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring the database up to this program's schema; does nothing, and takes no lock, where it is there already.
+    """Bring the database up to this program's schema; does nothing, and takes no lock, if it is up to date.
 
     Safe when many processes do it at once: whoever gets the write lock second finds nothing left to do. Raises
     `LogFailure` for a database of a newer promptctl, or one that is no log at all.
@@ -255,7 +81,7 @@ def _apply(connection: sqlite3.Connection, number: int) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         if schema_version(connection) < number:
-            for statement in _statements(MIGRATIONS[number - 1]):
+            for statement in _statements(migration_sql(number)):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {number}")
@@ -266,7 +92,7 @@ def _apply(connection: sqlite3.Connection, number: int) -> None:
 
 
 def _statements(script: str) -> Iterator[str]:
-    """The statements of a script one by one: `executescript` would commit in the middle of the transaction."""
+    """Yield the statements of a script one by one: `executescript` would commit in the middle of the transaction."""
     statement = ""
     for line in script.strip().splitlines():
         statement += line + "\n"

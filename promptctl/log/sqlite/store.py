@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from promptctl.log.failures import LogFailure, LogWarning
 from promptctl.log.records import Entry, Execution
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class SqliteStore:
     """The log at `path`: a `Store` that keeps what the database does not take in files beside it, or in `spare_folder`.
 
-    `synchronous` is `NORMAL`: a record survives the death of every process, but the last ones before a power failure
-    may be lost; `FULL` keeps those too and is some ten times slower. What `redactor` knows as secret is never written.
+    A record survives the death of every process, but the last ones before a power failure may be lost
+    (`synchronous = NORMAL`; `FULL` is some ten times slower). What `redactor` knows as secret is never written.
     """
 
     def __init__(
@@ -36,15 +36,12 @@ class SqliteStore:
         *,
         busy_timeout_s: float = 30.0,
         redactor: Redactor | None = None,
-        synchronous: Literal["NORMAL", "FULL"] = "NORMAL",
         spare_folder: Path | None = None,
     ) -> None:
         self.path = path
         self.redactor = redactor or Redactor()
         self.unsaved = Unsaved(path, spare_folder)
-        self.database = Database(
-            path, busy_timeout_s=busy_timeout_s, synchronous=synchronous, on_opened=self._take_in_unsaved
-        )
+        self.database = Database(path, busy_timeout_s, on_opened=self._take_in_unsaved)
 
     @property
     def is_new(self) -> bool:
@@ -177,11 +174,11 @@ class SqliteStore:
 
     def _take_in_unsaved(self) -> None:
         """Take in what was kept in files, after the first write so that what is new never waits for what is old."""
-        if self.unsaved.is_there():
+        if self.unsaved.files():
             from promptctl.log.sqlite.recovery import take_in
 
             take_in(self.database, self.unsaved, self.redactor)
 
     def _take_in_before_reading(self) -> None:
-        if self.unsaved.is_there() and any(self.unsaved.files()):
+        if self.unsaved.files():
             self.database.reopen()  # a log that can only be read is read without them

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from promptctl.log.ids import new_id
@@ -24,14 +24,10 @@ class Unsaved:
         self._log_path = log_path
         self._spare = spare
 
-    def is_there(self) -> bool:
-        """Whether there is a folder that may hold unsaved records."""
-        return any(_is_own_folder(folder) for folder in self._folders())
-
     def keep(self, lines: Iterable[str]) -> Path:
-        """Write lines to a new file, durably, with mode 0600, and give its path.
+        """Write lines to a new file, durably, with mode 0600, and return its path.
 
-        Raises `OSError` where neither folder can be written.
+        Raises `OSError` if neither folder can be written.
         """
         near, spare = self._folders()
         text = "".join(line + "\n" for line in lines)
@@ -40,11 +36,10 @@ class Unsaved:
         except OSError:
             return _write(spare, text)
 
-    def files(self) -> Iterator[Path]:
-        """Every file of unsaved records, the oldest first in each folder."""
-        for folder in self._folders():
-            if _is_own_folder(folder):
-                yield from sorted(path for path in folder.iterdir() if path.suffix == _SUFFIX)
+    def files(self) -> list[Path]:
+        """Return every file of unsaved records, the oldest first in each folder."""
+        folders = [folder for folder in self._folders() if _is_own_folder(folder)]
+        return [path for folder in folders for path in sorted(folder.glob(f"*{_SUFFIX}"))]
 
     def _folders(self) -> tuple[Path, Path]:
         return self._log_path.parent / FOLDER, self._spare or _default_spare(self._log_path)
@@ -79,7 +74,7 @@ def _write(folder: Path, text: str) -> Path:
 
 
 def _is_own_folder(folder: Path) -> bool:
-    """Whether it is a real folder of this user's: in a temporary folder others could have put theirs, or a link."""
+    """True for a real folder of this user's: in a temporary folder others could have put theirs, or a link."""
     try:
         found = folder.lstat()
     except OSError:
