@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from promptctl.comparisons.comparison import Comparison, compare
+from promptctl.comparisons.comparison import Comparison, compare_outcomes
 from promptctl.comparisons.confirmation import Confirmed, Rerun, confirm
 from promptctl.comparisons.gates import decide
 from promptctl.comparisons.verdicts import GateRule, Verdict, judge
@@ -131,7 +131,7 @@ def simulate(scenario: Scenario, rng: random.Random, seed: str) -> tuple[Compari
     base_chance = [0.5] * flips + [1.0] * (scenario.n - flips)
     head_chance = [0.5] * flips + [0.0] * broken + [1.0] * (scenario.n - flips - broken)
     # A thousand resamples are enough for a rate over thousands of trials; fewer than 20 flips are exact anyway.
-    comparison = compare(
+    comparison = compare_outcomes(
         [_outcome(case, chance, scenario, rng) for case, chance in enumerate(base_chance)],
         [_outcome(case, chance, scenario, rng) for case, chance in enumerate(head_chance)],
         plan=Plan(resamples=1_000, seed=seed),
@@ -152,7 +152,7 @@ def _scored(n: int, loss: Callable[[random.Random], float], rng: random.Random, 
             for case in range(n)
         ]
 
-    return compare(
+    return compare_outcomes(
         side(lambda: 0.0), side(lambda: loss(rng) + rng.gauss(0, 0.02)), plan=Plan(resamples=1_000, seed=seed)
     )
 

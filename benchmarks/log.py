@@ -23,7 +23,7 @@ from pathlib import Path
 from promptctl.log.ids import new_id
 from promptctl.log.records import Content, Entry, Execution
 from promptctl.log.redaction import Redactor
-from promptctl.log.results import ResultRow
+from promptctl.log.results import ResultDetail, ResultRow
 from promptctl.log.sqlite.store import SqliteStore
 from promptctl.log.times import utc_text
 
@@ -170,7 +170,7 @@ def measure_batch(folder: Path, report: Report, _options: argparse.Namespace) ->
                 status="passed",
                 position=number,
                 score=1.0,
-                scores=[{"type": "equals", "passed": True}],
+                detail=ResultDetail(assertions=({"type": "equals", "passed": True},)),
                 output=entry.execution.reply,
                 execution_id=entry.execution.id,
             )

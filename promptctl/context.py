@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from promptctl.errors import UsageError, WorkspaceError
 from promptctl.files.names import RECORDINGS, SETTINGS
@@ -23,9 +23,13 @@ if TYPE_CHECKING:
     from promptctl.log.redaction import Redactor
     from promptctl.log.store import Store
     from promptctl.models.gateway import Reply, Request
+    from promptctl.models.model_settings import SettingsFinder
+    from promptctl.models.prices import Prices
     from promptctl.models.router import Router
     from promptctl.versions.repository import Repository
     from promptctl.versions.version import Version
+
+T = TypeVar("T")
 
 
 class Context:
@@ -47,6 +51,7 @@ class Context:
         self.warn = on_warning
         self.is_interactive = is_interactive
         self.is_numbered = True
+        self._shared: dict[Any, Any] = {}
 
     @cached_property
     def settings(self) -> Settings:
@@ -149,11 +154,43 @@ class Context:
         return SqliteStore(self.state_folder / "log.db", redactor=self.redactor)
 
     @cached_property
+    def models(self) -> SettingsFinder:
+        """What each model needs beyond its id."""
+        from promptctl.models.model_map import ModelMap
+        from promptctl.models.model_settings import SettingsFinder
+
+        return SettingsFinder(self.settings, self.environ, ModelMap())
+
+    @cached_property
+    def prices(self) -> Prices:
+        """What models cost."""
+        from promptctl.models.prices import Prices
+
+        return Prices(self.settings.prices, self.models.map)
+
+    @cached_property
     def gateway(self) -> Router:
         """The way to every model."""
-        from promptctl.models.router import Router
+        return self.router()
 
-        return Router(self.settings, self.environ, recordings=self.recordings_folder)
+    def router(self, connections: int | None = None) -> Router:
+        """Return a new way to every model, whose direct lane keeps at most so many connections."""
+        from promptctl.models.router import CONNECTIONS, Router
+
+        return Router(
+            self.settings,
+            self.environ,
+            recordings=self.recordings_folder,
+            connections=connections or CONNECTIONS,
+            finder=self.models,
+        )
+
+    def shared(self, make: Callable[[Context], T]) -> T:
+        """Return what `make` makes of this context, made once: a part that belongs to a room above this one."""
+        if make not in self._shared:
+            self._shared[make] = make(self)
+        found: T = self._shared[make]
+        return found
 
     @cached_property
     def recorder(self) -> LogRecorder:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from promptctl.context import Context
 from promptctl.errors import WorkspaceNotFound
@@ -27,14 +28,18 @@ if TYPE_CHECKING:
     from promptctl.comparisons.compared import Against, Compared
     from promptctl.comparisons.verdicts import GateRule
     from promptctl.datasets.validation import ValidationReport
-    from promptctl.evaluations.evaluating import EvaluationRequest
-    from promptctl.evaluations.evaluation import Evaluation, Plan
-    from promptctl.evaluations.evaluator import Progress
+    from promptctl.evaluations.estimate import Estimate
+    from promptctl.evaluations.evaluation import Evaluation
+    from promptctl.evaluations.plan import Plan
+    from promptctl.evaluations.request import EvaluationRequest, Limits
+    from promptctl.evaluations.session import OnProgress, Session
     from promptctl.log.records import Execution
     from promptctl.log.results import EvaluationRow
     from promptctl.promotion.labelling import Labelling
     from promptctl.reviews.measuring import ReviewRequest
     from promptctl.reviews.review import Review
+
+T = TypeVar("T")
 
 
 def open_workspace(
@@ -200,60 +205,97 @@ class Workspace(Context):
 
         return list(tested_prompts(self.repository.work_tree))
 
-    def evaluate(
-        self,
-        request: EvaluationRequest,
-        on_progress: Callable[[Plan, Progress], None] | None = None,
-    ) -> list[Evaluation]:
+    def evaluate(self, request: EvaluationRequest, on_progress: OnProgress | None = None) -> list[Evaluation]:
         """Evaluate prompts over their datasets; every result is in the log before the next case is taken.
 
         Everything is read and checked before anything is sent. Ctrl-C finishes what is under way and saves it; a
-        second one stops at once. Raises what `Evaluating.plans` raises.
+        second one stops at once. Raises what `promptctl.evaluations.planning.plan` raises.
         """
-        from promptctl.evaluations.evaluating import Evaluating
+        from promptctl.evaluations.planning import plan
 
-        evaluating = Evaluating(self, request)
-        plans = [(plan, None) for plan in evaluating.plans()]
-        return self._loop.run(evaluating.run_all(plans, on_progress), on_interrupt=evaluating.stop)
+        plans = plan(self, request)
+        return self._in_session(self, request.limits, on_progress, lambda session: session.run(plans))
+
+    def plan(self, request: EvaluationRequest) -> list[Plan]:
+        """Return what `evaluate` would do, as data; everything is read and checked, nothing is asked."""
+        from promptctl.evaluations.planning import plan
+
+        return plan(self, request)
+
+    def estimate(self, request: EvaluationRequest) -> list[Estimate]:
+        """Return what `evaluate` would ask and cost, one estimate for each plan; no key is needed."""
+        from promptctl.evaluations.estimate import estimate
+
+        return [estimate(self, plan) for plan in self.plan(replace(request, is_estimate=True))]
 
     def resume(
         self,
         rows: Sequence[EvaluationRow],
-        request: EvaluationRequest,
-        on_progress: Callable[[Plan, Progress], None] | None = None,
+        limits: Limits,
+        *,
+        allows_code: bool = False,
+        on_progress: OnProgress | None = None,
     ) -> list[Evaluation]:
         """Take evaluations of the log up again: what has a result is not asked again, errors are."""
-        from promptctl.evaluations.evaluating import Evaluating
+        from promptctl.evaluations.planning import replan
 
-        evaluating = Evaluating(self, request)
-        plans = [(evaluating.resumed(row), row) for row in rows]
-        return self._loop.run(evaluating.run_all(plans, on_progress), on_interrupt=evaluating.stop)
+        plans = [replan(self, row, allows_code=allows_code) for row in rows]
+        return self._in_session(self, limits, on_progress, lambda session: session.run(plans))
 
     def evaluate_against(
-        self,
-        request: EvaluationRequest,
-        base: str,
-        rule: GateRule,
-        on_progress: Callable[[Plan, Progress], None] | None = None,
+        self, request: EvaluationRequest, base: str, rule: GateRule, on_progress: OnProgress | None = None
     ) -> Against:
-        """Evaluate prompts beside an earlier version of them over the same cases; see `Comparing.against`."""
-        from promptctl.comparisons.comparing import Comparing
+        """Evaluate prompts beside an earlier version of them over the same cases, and compare.
 
-        comparing = Comparing(self, rule)
-        return self._loop.run(comparing.against(request, base, on_progress), on_interrupt=comparing.stop)
+        `base` is `@label`, `@v7` or `@<revision>` of the same prompt, or another prompt's whole ref.
+        """
+        from promptctl.comparisons.comparing import evaluate_against, plan_against
+
+        pairs = plan_against(self, request, base)
+        return self._in_session(
+            self,
+            request.limits,
+            on_progress,
+            lambda session: evaluate_against(self, session, pairs, rule, request.min_pass),
+        )
 
     def compare(self, base_id: str, head_id: str, rule: GateRule) -> Compared:
         """Compare two evaluations of the log; nothing is asked of a model."""
-        from promptctl.comparisons.comparing import Comparing
+        from promptctl.comparisons.comparing import compare
 
-        return Comparing(self, rule).of_log(base_id, head_id)
+        return compare(self.log, base_id, head_id, rule)
 
-    def review(self, request: ReviewRequest, on_progress: Callable[[Plan, Progress], None] | None = None) -> Review:
-        """What HEAD changed against BASE, and what it did to the results; see `Reviewing`."""
-        from promptctl.reviews.reviewing import Reviewing
+    def review(self, request: ReviewRequest, on_progress: OnProgress | None = None) -> Review:
+        """Review what HEAD changed against BASE, and what that did to the results."""
+        from promptctl.reviews.measuring import measure
+        from promptctl.reviews.reviewing import prepared
 
-        reviewing = Reviewing(self, request)
-        return self._loop.run(reviewing.run(on_progress), on_interrupt=reviewing.stop)
+        with prepared(self, request) as ready:
+            measurements = self._in_session(
+                ready.context,
+                request.limits,
+                on_progress,
+                lambda session: measure(ready.context, session, ready.tasks, request.rule),
+            )
+            return ready.conclude(measurements)
+
+    def _in_session(
+        self,
+        context: Context,
+        limits: Limits,
+        on_progress: OnProgress | None,
+        work: Callable[[Session], Coroutine[Any, Any, T]],
+    ) -> T:
+        """Do the work in a session of its own, the only one of a command; the first Ctrl-C stops it gently."""
+        from promptctl.evaluations.session import Session
+
+        session = Session(context, limits, on_progress)
+
+        async def run() -> T:
+            async with session:
+                return await work(session)
+
+        return self._loop.run(run(), on_interrupt=session.stop)
 
     def close(self) -> None:
         """Close connections and the log. The workspace can be used again afterwards."""

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from promptctl.evaluations.evaluating import Evaluating, EvaluationRequest
-from promptctl.evaluations.evaluation import Evaluation, Plan
-from promptctl.evaluations.evaluator import Limits, Progress
+from promptctl.evaluations.evaluation import Evaluation
+from promptctl.evaluations.plan import Plan
+from promptctl.evaluations.progress import Progress
+from promptctl.evaluations.request import EvaluationRequest, Limits
 from promptctl.log.results import ResultRow
 from promptctl.workspace import Workspace, open_workspace
 from tests.openai_server import Answer, Exchange, OpenAIServer, reply
@@ -108,14 +109,13 @@ class Lab:
         return evaluation
 
     def resume(self, evaluation: Evaluation, **request: Any) -> Evaluation:
-        given = EvaluationRequest(refs=(), **request).as_begun(evaluation.row)
         with self.open() as workspace:
-            (resumed,) = workspace.resume([evaluation.row], given)
+            (resumed,) = workspace.resume([evaluation.row], Limits(), **request)
         return resumed
 
     def plans(self, *refs: str, **request: Any) -> list[Plan]:
         with self.open() as workspace:
-            return Evaluating(workspace, EvaluationRequest(refs=refs or ("triage",), **request)).plans()
+            return workspace.plan(EvaluationRequest(refs=refs or ("triage",), **request))
 
     def rows(self, evaluation: Evaluation) -> list[ResultRow]:
         """Its results, in the dataset's order."""

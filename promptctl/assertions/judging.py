@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import replace
 from typing import Any
 
 from promptctl.assertions.embedding import EMBEDDER, EMBEDDER_VERSION, Embedder
@@ -17,14 +16,14 @@ from promptctl.prompts.prompt import Prompt
 from promptctl.prompts.rendering import Renderer
 from promptctl.versions.version import Version
 
-# A judge's prompt of an id, and which version of it that is.
-LoadJudge = Callable[[str], tuple[Prompt, Version]]
+# From a judge's id to its prompt, the version of it, and the prompt compiled; the same each time.
+LoadJudge = Callable[[str], tuple[Prompt, Version, Renderer]]
 # Asks for what a model needs beyond its id: (prompt, version, model) to a target.
 MakeTarget = Callable[[Prompt, Version, str], Target]
 
 
 class RunnerJudge:
-    """Asks judges' prompts, each loaded and compiled once.
+    """Asks judges' prompts.
 
     `model` is asked where neither the assertion nor the judge's prompt names one.
     """
@@ -37,25 +36,24 @@ class RunnerJudge:
         make_target: MakeTarget,
         *,
         model: str | None,
-        evaluation_id: str,
+        options: CallOptions,
     ) -> None:
         self._load_judge = load_judge
         self._runner = runner
         self._embedder = embedder
         self._make_target = make_target
         self._model = model
-        self._options = CallOptions(source="eval", evaluation_id=evaluation_id)
-        self._loaded: dict[str, tuple[Prompt, Version, Renderer]] = {}
+        self._options = options
 
-    def of_case(self, case_id: str, repeat: int) -> RunnerJudge:
-        """The same judge, whose calls are recorded as made for that case."""
+    def with_options(self, options: CallOptions) -> RunnerJudge:
+        """Return the same judge, whose calls are recorded with these options."""
         judge = copy(self)
-        judge._options = replace(self._options, case_id=case_id, repeat=repeat)
+        judge._options = options
         return judge
 
     async def ask(self, prompt_id: str, inputs: Mapping[str, Any], *, model: str | None = None) -> JudgeReply:
         """Run a judge's prompt; see `Judge.ask`."""
-        prompt, version, renderer = self._load(prompt_id)
+        prompt, version, renderer = self._load_judge(prompt_id)
         target = self._make_target(prompt, version, self._chosen(model or prompt.model, prompt_id))
         rendered = renderer.render(inputs_for(prompt, inputs))
         call = Call(target, rendered, target.request(rendered), self._options)
@@ -66,12 +64,6 @@ class RunnerJudge:
         """One vector for each text; see `Judge.embed`."""
         target = self._make_target(EMBEDDER, EMBEDDER_VERSION, self._chosen(model, "similar"))
         return await self._embedder.embed(target, texts, self._options)
-
-    def _load(self, prompt_id: str) -> tuple[Prompt, Version, Renderer]:
-        if prompt_id not in self._loaded:
-            prompt, version = self._load_judge(prompt_id)
-            self._loaded[prompt_id] = prompt, version, Renderer(prompt)
-        return self._loaded[prompt_id]
 
     def _chosen(self, model: str | None, what: str) -> str:
         return chosen_judge(model or self._model, what)

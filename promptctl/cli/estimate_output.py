@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from promptctl.cli.folded_table import say_folded_table
 from promptctl.cli.output import format_cost, say_json, tell
-from promptctl.evaluations.estimate import Estimate, estimate
-from promptctl.evaluations.evaluating import Evaluating, EvaluationRequest
+from promptctl.evaluations.estimate import Estimate
+from promptctl.evaluations.request import EvaluationRequest
 from promptctl.workspace import Workspace
 
 
 def say_estimate(workspace: Workspace, request: EvaluationRequest, *, as_json: bool) -> None:
     """Print it; nothing is asked."""
-    evaluating = Evaluating(workspace, replace(request, is_estimate=True))
-    rows = [
-        estimate(workspace.log, plan, evaluating.router.prices, evaluating.judge_model) for plan in evaluating.plans()
-    ]
+    rows = workspace.estimate(request)
     if as_json:
         say_json([row.as_dict() for row in rows])
         return

@@ -19,16 +19,14 @@ from promptctl.cli.estimate_output import say_estimate
 from promptctl.cli.evaluation_output import EvaluationProgress, say_evaluations
 from promptctl.cli.inputs import read_pairs
 from promptctl.cli.output import say_json, tell
-from promptctl.comparisons.comparing import checked_base
 from promptctl.comparisons.verdicts import GateRule
 from promptctl.datasets.finding import changed_since, tested_by
 from promptctl.datasets.selection import Selection
 from promptctl.errors import UsageError, WorkspaceError
 from promptctl.evaluations.claims import is_claimed
 from promptctl.evaluations.earlier import last_command, unfinished
-from promptctl.evaluations.evaluating import EvaluationRequest
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.evaluations.evaluator import Limits
+from promptctl.evaluations.request import EvaluationRequest, Limits
 from promptctl.reports.files import check_report_path, write_report
 from promptctl.workspace import Workspace
 
@@ -185,9 +183,7 @@ def evaluate(
             max_cost_nano_usd=None if max_cost is None else round(max_cost * NANO),
             fails_fast=fail_fast,
         ),
-        is_cached=not no_cache,
-        is_recorded=record,
-        is_replayed=replay,
+        replies="replay" if replay else "record" if record else "ask" if no_cache else "cache",
         allows_code=allow_code,
     )
     if dry_run:
@@ -196,7 +192,7 @@ def evaluate(
     with EvaluationProgress() as progress:
         if against is not None:
             rule = GateRule(gate=gate, margin=margin)
-            beside = workspace.evaluate_against(request, checked_base(against), rule, progress)
+            beside = workspace.evaluate_against(request, against, rule, progress)
             found = beside.heads
         elif is_resumed:
             rows = unfinished(
@@ -206,7 +202,7 @@ def evaluate(
                 is_retry=retry_errors,
                 is_running=partial(is_claimed, workspace.state_folder),
             )
-            found = workspace.resume(rows, request.as_begun(rows[0]), progress)
+            found = workspace.resume(rows, request.limits, allows_code=allow_code, on_progress=progress)
         else:
             found = workspace.evaluate(request, progress)
     unwritten = _write_reports(workspace, outputs or [], found)

@@ -21,9 +21,10 @@ from promptctl.cli.output import (
     tell,
 )
 from promptctl.cli.text_difference import difference_lines, flat, shortened
-from promptctl.evaluations.evaluation import Evaluation, Plan
-from promptctl.evaluations.evaluator import Progress
-from promptctl.evaluations.outcomes import CaseResults, case_results, failed_assertions
+from promptctl.evaluations.evaluation import Evaluation
+from promptctl.evaluations.outcomes import CaseResults, case_results
+from promptctl.evaluations.plan import Plan
+from promptctl.evaluations.progress import Progress
 from promptctl.evaluations.summary import Counts
 from promptctl.files.wording import percent
 from promptctl.reports.rows import evaluation_head
@@ -147,7 +148,7 @@ def _say_totals(found: Sequence[Evaluation]) -> None:
 
 
 def _dataset(found: Evaluation) -> str:
-    return str(found.row.spec.get("dataset", "")).removeprefix("datasets/")
+    return found.row.spec.dataset.removeprefix("datasets/")
 
 
 def _total_row(found: Evaluation) -> tuple[Any, ...]:
@@ -157,7 +158,7 @@ def _total_row(found: Evaluation) -> tuple[Any, ...]:
         number for source, number in summary.reply_sources.items() if source in ("cache", "recorded", "replay")
     )
     cost = spent(summary.cost_nano_usd, summary.unpriced) + (f" ({reused} reused)" if reused else "")
-    latency = summary.as_dict()["p50_latency_ms"]
+    latency = found.totals.p50_latency_ms
     return (
         row.prompt,
         row.version_display or "unversioned",
@@ -193,7 +194,7 @@ def _say_groups(found: Evaluation) -> None:
     if rows:
         say()
         say_table(["", "", "Passed", "Failed", "Errors"], rows, right=["Passed", "Failed", "Errors"])
-    metrics = summary.as_dict()["metrics"]
+    metrics = found.totals.metrics
     if metrics:
         say_table(["Metric", "Mean"], list(metrics.items()), right=["Mean"])
 
@@ -202,13 +203,13 @@ def _say_repeats(found: Evaluation) -> None:
     """What the repeats of each case say together."""
     summary = found.summary
     if summary.repeats > 1 and summary.counts.cases:
-        data = summary.as_dict()
+        data = found.totals
         shown = [f"{name} {passes} of {summary.repeats}" for name, passes in summary.flaky.items()][:MOST_FLAKY]
         flaky = ", ".join(shown) or "none"
         if len(summary.flaky) > MOST_FLAKY:
             flaky += f", … and {len(summary.flaky) - MOST_FLAKY} more"
         words = say if is_terminal() else tell
-        some, every = percent(data["pass_at_k"], 1), percent(data["pass_hat_k"], 1)
+        some, every = percent(data.pass_at_k or 0.0, 1), percent(data.pass_hat_k or 0.0, 1)
         words(f"pass@{summary.repeats} {some} · pass^{summary.repeats} {every}")
         words(f"flaky: {flaky}")
 
@@ -221,7 +222,7 @@ def _tell_failures(workspace: Workspace, found: Evaluation, most: int | None) ->
     wrong = _wrong(found)
     if not wrong:
         return
-    cases = case_results(workspace.log.results(found.row.id), found.row.spec.get("at_least"))
+    cases = case_results(workspace.log.results(found.row.id), found.row.spec.at_least)
     for case in islice((case for case in cases if case.outcome.status != "passed"), most):
         for line in failure_lines(case):
             tell(line)
@@ -235,11 +236,11 @@ def failure_lines(case: CaseResults) -> Iterator[str]:
     mark = styled("✗ failed" if row.status == "failed" else "! error", sys.stderr, fg=_COLOURS[row.status], bold=True)
     repeats = f"  {case.passes}" if len(case.rows) > 1 else ""
     yield f"\n{mark}  {styled(row.case_id, sys.stderr, bold=True)}{repeats}"
-    assertions = failed_assertions(row)
+    assertions = row.detail.failed_assertions
     if row.error_message and not assertions:
         yield f"    error: {flat(row.error_message)}"
     if row.status == "failed" and not assertions:
-        yield f"    reason: {flat((row.scores or {}).get('reason', ''))}"
+        yield f"    reason: {flat(row.detail.reason)}"
     for graded in assertions:
         yield f"    {graded['type']}: {flat(graded['reason'])}"
         if graded.get("expected") is not None:

@@ -14,7 +14,6 @@ from promptctl.cli.output import is_terminal, say, say_json, tell
 from promptctl.cli.trend import trend
 from promptctl.errors import UsageError
 from promptctl.evaluations.claims import is_claimed
-from promptctl.evaluations.earlier import group_of
 from promptctl.evaluations.evaluation import load
 from promptctl.evaluations.outcomes import case_results
 from promptctl.log.results import EvaluationRow
@@ -52,9 +51,9 @@ def list_results(
                     "model": row.model,
                     "status": row.status,
                     "started_at": row.started_at,
-                    "dataset": row.spec.get("dataset"),
+                    "dataset": row.spec.dataset,
                 }
-                | dict(row.totals)
+                | row.totals.as_json()
                 for row in rows
             ]
         )
@@ -72,11 +71,11 @@ def list_results(
                 row.prompt,
                 _version(row),
                 row.model,
-                _verdict(row, is_running=is_claimed(workspace.state_folder, group_of(row))),
-                row.totals.get("passed"),
-                row.totals.get("failed"),
-                row.totals.get("errors"),
-                spent(row.totals.get("cost_nano_usd"), row.totals.get("unpriced") or 0),
+                _verdict(row, is_running=is_claimed(workspace.state_folder, row.group)),
+                row.totals.passed,
+                row.totals.failed,
+                row.totals.errors,
+                spent(row.totals.cost_nano_usd, row.totals.unpriced),
                 row.id[-8:] if is_terminal() else row.id,
             )
             for row in rows
@@ -92,10 +91,10 @@ def _version(row: EvaluationRow) -> str:
 
 def _verdict(row: EvaluationRow, *, is_running: bool) -> str:
     """How it ended, and whether it only asked flipped cases again, as a comparison does."""
-    verdict = str(row.totals.get("verdict", row.status))
+    verdict = row.totals.verdict or row.status
     if row.status == "running":
         verdict = "running" if is_running else "interrupted"
-    return f"{verdict} (rerun)" if "rerun_of" in row.spec else verdict
+    return f"{verdict} (rerun)" if row.spec.side == "rerun" else verdict
 
 
 @app.command("show")
@@ -117,7 +116,7 @@ def show_results(
     if as_json:
         say_json([result_as_dict(row) for row in rows])
         return
-    for each in case_results(rows, found.row.spec.get("at_least")):
+    for each in case_results(rows, found.row.spec.at_least):
         if each.outcome.status != "passed":
             for line in failure_lines(each):
                 tell(line)
@@ -147,7 +146,7 @@ def delete_results(
     workspace = options.workspace_of(context)
     rows = [workspace.log.evaluation(each) for each in wanted]
     for row in rows:
-        if is_claimed(workspace.state_folder, group_of(row)):
+        if is_claimed(workspace.state_folder, row.group):
             raise UsageError(f"evaluation {row.id[-8:]} is running", hint="stop it, or wait for its end")
     for row in rows:
         number = workspace.log.delete_evaluation(row.id)

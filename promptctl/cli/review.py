@@ -14,7 +14,7 @@ from promptctl.cli.output import say_json, tell
 from promptctl.cli.review_output import say_review
 from promptctl.comparisons.verdicts import GateRule
 from promptctl.errors import UsageError
-from promptctl.evaluations.evaluator import Limits
+from promptctl.evaluations.request import Limits
 from promptctl.reports.review import review_as_dict
 from promptctl.reports.review_files import check_suffixes, write_review
 from promptctl.reviews.measuring import ReviewRequest
@@ -86,7 +86,7 @@ def review(
         rule=GateRule(gate=gate, margin=margin),
         limits=Limits(concurrency=concurrency, max_cost_nano_usd=None if max_cost is None else round(max_cost * NANO)),
         is_evaluated=not no_eval,
-        is_replayed=replay,
+        replies="replay" if replay else "cache",
         allows_code=allow_code,
         fails_on_breaking=fail_on_breaking,
         arguments=tuple(arguments),

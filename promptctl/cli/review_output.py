@@ -64,8 +64,8 @@ def _line(text: str) -> str:
 def _row(row: Outcome) -> tuple[str, str, str, str, str]:
     passed = cost = ""
     if row.evaluation is not None:
-        data = row.evaluation.summary.as_dict()
-        passed, cost = f"{data['passed']} of {data['cases']}", format_cost(data["full_cost_nano_usd"])
+        data = row.evaluation.totals
+        passed, cost = f"{data.passed} of {data.cases}", format_cost(data.full_cost_nano_usd)
     elif row.compared is not None:
         metric = row.compared.comparison.metric(PASSED)
         passed = f"{metric.base_mean:.1%} → {metric.head_mean:.1%}" if metric is not None else "-"

@@ -40,14 +40,10 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """Prompts beside an earlier version of them; `alone` are those that were not there yet.
-
-    `is_whole` is False where it was stopped before every prompt had its turn.
-    """
+    """Prompts beside an earlier version of them; `alone` are those that were not there yet."""
 
     compared: tuple[Compared, ...]
     alone: tuple[Evaluation, ...] = ()
-    is_whole: bool = True
 
     @property
     def heads(self) -> list[Evaluation]:
@@ -58,12 +54,12 @@ class Against:
     def decision(self) -> Decision:
         """What all of it comes to."""
         decisions = [*(each.decision for each in self.compared), *map(decision_of, self.alone)]
-        if not self.is_whole or not decisions:
-            decisions.append(Decision(INCOMPLETE, "Not every prompt was evaluated."))
+        if not decisions:
+            decisions.append(Decision.of(INCOMPLETE, "Not every prompt was evaluated."))
         return strictest(decisions)
 
 
 def decision_of(found: Evaluation) -> Decision:
     """What an evaluation by itself comes to, by its own `min_pass` and `must_pass`."""
     codes = {"passed": OK, "failed": CHECK_FAILED, "incomplete": INCOMPLETE}
-    return Decision(codes[found.verdict], f"{found.row.prompt}: {found.reason}.")
+    return Decision.of(codes[found.verdict], f"{found.row.prompt}: {found.reason}.")

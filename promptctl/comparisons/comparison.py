@@ -96,7 +96,7 @@ class Comparison:
         return next((metric for metric in self.metrics if metric.name == name), None)
 
 
-def compare(
+def compare_outcomes(
     base: Sequence[CaseOutcome],
     head: Sequence[CaseOutcome],
     *,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from promptctl.comparisons.verdicts import GateRule, Verdict
-from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK
+from promptctl.errors import CHECK_FAILED, INCOMPLETE, MODEL, OK, WORKSPACE
 from promptctl.files.wording import count, name_some, percent
 
 if TYPE_CHECKING:
@@ -17,10 +17,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether something is good enough: the exit code it calls for (0, 1 or 5) and one plain sentence."""
+    """A verdict on whether something is good enough: the exit code it calls for, and why, in plain sentences."""
 
     exit_code: int
-    reason: str
+    reasons: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, exit_code: int, reason: str) -> Self:
+        """Return a decision with one reason."""
+        return cls(exit_code, (reason,))
+
+    @property
+    def reason(self) -> str:
+        """The reasons as one text."""
+        return " ".join(self.reasons)
 
     @property
     def is_passed(self) -> bool:
@@ -32,16 +42,16 @@ def decide(verdict: Verdict, rule: GateRule | None = None) -> Decision:
     """Whether the rule's gate lets the verdict pass: exit code 0, 1 (not good) or 5 (cannot tell: incomplete)."""
     rule = rule or GateRule()
     if verdict.kind == "worse":
-        return Decision(CHECK_FAILED, verdict.reason)
+        return Decision.of(CHECK_FAILED, verdict.reason)
     if rule.gate == "strict" and verdict.confirmed.regressions:
         held = verdict.confirmed.regressions
         there = f"there {'is' if len(held) == 1 else 'are'} {len(held)}: {name_some(held)}"
-        return Decision(CHECK_FAILED, f"The strict gate allows no confirmed regression, and {there}.")
+        return Decision.of(CHECK_FAILED, f"The strict gate allows no confirmed regression, and {there}.")
     if verdict.kind == "incomplete":
-        return Decision(INCOMPLETE, verdict.reason)
+        return Decision.of(INCOMPLETE, verdict.reason)
     if rule.gate == "noninferior" and not verdict.is_noninferior:
-        return Decision(CHECK_FAILED, f"The noninferior gate asks for proof of no loss. {verdict.reason}")
-    return Decision(OK, verdict.reason)
+        return Decision.of(CHECK_FAILED, f"The noninferior gate asks for proof of no loss. {verdict.reason}")
+    return Decision.of(OK, verdict.reason)
 
 
 def check_passes(
@@ -53,12 +63,12 @@ def check_passes(
     failed that they could make up for it no more (1). Without `min_pass` only the cases that must pass are looked at.
     """
     if not outcomes:
-        return Decision(INCOMPLETE, "There are no cases, so nothing was checked.")
+        return Decision.of(INCOMPLETE, "There are no cases, so nothing was checked.")
     statuses = {outcome.case_id: outcome.status for outcome in outcomes}
     failed = [case_id for case_id in must_pass if statuses.get(case_id) == "failed"]
     unknown = [case_id for case_id in must_pass if statuses.get(case_id, "error") == "error"]
     if failed:
-        return Decision(CHECK_FAILED, f"{count(len(failed), 'case')} that must pass failed: {name_some(failed)}.")
+        return Decision.of(CHECK_FAILED, f"{count(len(failed), 'case')} that must pass failed: {name_some(failed)}.")
     passed = sum(outcome.status == "passed" for outcome in outcomes)
     errors = sum(outcome.status == "error" for outcome in outcomes)
     n = len(outcomes)
@@ -66,20 +76,25 @@ def check_passes(
     # A share such as 0.9 of 10 cases is 9 of them, whatever binary floating point makes of the product.
     wanted = 0.0 if min_pass is None else min_pass * n - 1e-9
     if min_pass is not None and passed + errors < wanted:
-        return Decision(CHECK_FAILED, f"{share}, fewer than the {percent(min_pass)} asked for.")
+        return Decision.of(CHECK_FAILED, f"{share}, fewer than the {percent(min_pass)} asked for.")
     if unknown:
-        return Decision(
+        return Decision.of(
             INCOMPLETE, f"{count(len(unknown), 'case')} that must pass got no result: {name_some(unknown)}."
         )
     if min_pass is not None and errors:
-        return Decision(INCOMPLETE, f"{share}, and {count(errors, 'error')} left open what the rest would have been.")
-    return Decision(OK, f"{share}.")
+        left_open = f"{count(errors, 'error')} left open what the rest would have been"
+        return Decision.of(INCOMPLETE, f"{share}, and {left_open}.")
+    return Decision.of(OK, f"{share}.")
+
+
+_STRICTEST_FIRST = (CHECK_FAILED, WORKSPACE, MODEL, INCOMPLETE, OK)
 
 
 def strictest(decisions: Sequence[Decision]) -> Decision:
-    """Several decisions as one: failed before incomplete before passed, with the sentences of those that say so."""
-    if not decisions:
-        raise ValueError("no decisions to join")
-    rank = {CHECK_FAILED: 2, INCOMPLETE: 1, OK: 0}
-    exit_code = max((decision.exit_code for decision in decisions), key=rank.__getitem__)
-    return Decision(exit_code, " ".join(d.reason for d in decisions if d.exit_code == exit_code))
+    """Return several decisions as one: the worst exit code, with the reasons of those that call for it.
+
+    A failed check comes before wrong files, models, what is incomplete, and what passed.
+    """
+    code = next((code for code in _STRICTEST_FIRST if any(each.exit_code == code for each in decisions)), OK)
+    reasons = dict.fromkeys(reason for each in decisions if each.exit_code == code for reason in each.reasons)
+    return Decision(code, tuple(reasons))

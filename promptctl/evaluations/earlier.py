@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from promptctl.errors import UsageError
+from promptctl.evaluations.plan import Plan
 from promptctl.log.results import EvaluationRow
 from promptctl.log.store import Store
 
@@ -22,7 +23,7 @@ class Evaluated:
 
     def is_of(self, row: EvaluationRow) -> bool:
         """Whether the evaluation is of this."""
-        is_same = row.prompt == self.prompt and row.spec.get("dataset") == self.dataset
+        is_same = row.prompt == self.prompt and row.spec.dataset == self.dataset
         return is_same and (self.model is None or row.model == self.model)
 
 
@@ -35,7 +36,7 @@ def last_evaluation(log: Store, wanted: Evaluated, evaluation_id: str | None = N
         named = log.evaluation(evaluation_id)
         return named if wanted.is_of(named) else None
     for row in log.evaluations(prompt=wanted.prompt, limit=_RECENT):
-        if wanted.is_of(row) and not is_part_of_comparison(row):
+        if wanted.is_of(row) and not row.spec.is_part_of_comparison:
             return row
     model = f" with {wanted.model}" if wanted.model else ""
     raise UsageError(
@@ -45,7 +46,7 @@ def last_evaluation(log: Store, wanted: Evaluated, evaluation_id: str | None = N
 
 def last_command(log: Store) -> list[EvaluationRow]:
     """The evaluations of the last command, in the order in which they were begun. Raises `UsageError` without any."""
-    recent = [row for row in log.evaluations(limit=_RECENT) if not is_part_of_comparison(row)]
+    recent = [row for row in log.evaluations(limit=_RECENT) if not row.spec.is_part_of_comparison]
     if not recent:
         raise UsageError("nothing has been evaluated yet", hint="promptctl eval PROMPT")
     return _of_one_command(recent)
@@ -71,12 +72,12 @@ def unfinished(
     """
     if evaluation_id is not None:
         return [log.evaluation(evaluation_id)]
-    recent = [row for row in log.evaluations(limit=_RECENT) if not is_part_of_comparison(row)]
+    recent = [row for row in log.evaluations(limit=_RECENT) if not row.spec.is_part_of_comparison]
     if prompts:
         recent = [row for row in recent if row.prompt in prompts]
-    with_errors = [row for row in recent if row.totals.get("errors")]
+    with_errors = [row for row in recent if row.totals.errors]
     waiting = [row for row in recent if row.status != "finished" or (is_retry and row in with_errors)]
-    free = [row for row in waiting if not is_running(group_of(row))]
+    free = [row for row in waiting if not is_running(row.group)]
     if free:
         return _of_one_command(free)
     if waiting:
@@ -87,16 +88,18 @@ def unfinished(
     raise UsageError("no evaluation is left unfinished", hint=hint)
 
 
-def is_part_of_comparison(row: EvaluationRow) -> bool:
-    """Whether it is the base of a comparison, or asked for flipped cases again: no evaluation by itself."""
-    return bool(row.spec.get("drops_unknown_inputs")) or "rerun_of" in row.spec
+def same_evaluation(log: Store, plan: Plan) -> EvaluationRow | None:
+    """Return a finished evaluation of the log that the plan would only repeat, if its replies may be reused."""
+    if plan.spec.replies not in ("cache", "record"):
+        return None
+    target = plan.target
+    for row in log.evaluations(digest=target.version.digest, status="finished", limit=50):
+        is_same = row.prompt == target.prompt.id and row.model == target.model and row.spec.is_same_work(plan.spec)
+        if is_same and not row.totals.errors:
+            return row
+    return None
 
 
 def _of_one_command(rows: list[EvaluationRow]) -> list[EvaluationRow]:
     """Those of the newest one's command, the oldest first."""
-    return [row for row in reversed(rows) if group_of(row) == group_of(rows[0])]
-
-
-def group_of(row: EvaluationRow) -> str:
-    """What the evaluations of one command share."""
-    return str(row.spec.get("group", row.id))
+    return [row for row in reversed(rows) if row.group == rows[0].group]

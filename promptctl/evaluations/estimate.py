@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptctl.assertions.assertion import AskedJudge
 from promptctl.assertions.embedding import EMBEDDER
 from promptctl.evaluations.asking import Asker
-from promptctl.evaluations.evaluation import Plan
+from promptctl.evaluations.plan import Plan
+from promptctl.evaluations.planning import OpenDatasets, judge_model
 from promptctl.log.filter import Filter
 from promptctl.log.store import Store
 from promptctl.models.gateway import Usage
-from promptctl.models.prices import Prices
 from promptctl.models.tokens import token_counter
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.datasets.cases import Case
 
 _COUNTED_CASES = 200
 _TOKENS_PER_MESSAGE = 4
@@ -82,33 +86,35 @@ class _OfJudges:
                 self.cost_nano_usd += cost_nano_usd * calls
 
 
-def estimate(log: Store, plan: Plan, prices: Prices, judge_model: Callable[[AskedJudge], str]) -> Estimate:
+def estimate(context: Context, plan: Plan) -> Estimate:
     """Estimate a plan from the calls of this prompt and model in the log, else from its first cases as they render.
 
     Without earlier calls the length of replies is taken from `max_tokens`: no reply is longer. Cached replies are not
-    taken off: they make it cheaper. `judge_model` says which model a judge is asked of.
+    taken off: they make it cheaper.
     """
-    target = plan.target
+    target, log = plan.target, context.log
     calls = 0
     judges: Counter[AskedJudge] = Counter()
-    for case in plan.chosen.of(plan.dataset.cases(target.prompt)):
+    for case in _cases(context, plan):
         calls += case.output is None
         judges.update(judge for assertion in case.assertions for judge in assertion.judges)
-    calls *= plan.repeats
+    calls *= plan.spec.repeats
     of_judges = _OfJudges()
     for judge, count in judges.items():
-        model = judge_model(judge)
+        model = judge_model(context, judge, plan.spec.judge)
         of_one = _from_log(log, judge.prompt_id or EMBEDDER.id, model)
-        of_judges.add(count * plan.repeats, of_one, None if of_one is None else _cost(plan, prices, model, of_one))
-    each = _from_log(log, target.prompt.id, target.model) or _from_cases(plan)
+        of_judges.add(
+            count * plan.spec.repeats, of_one, None if of_one is None else _cost(context, plan, model, of_one)
+        )
+    each = _from_log(log, target.prompt.id, target.model) or _from_cases(context, plan)
     output = each.output_tokens
-    cost = _cost(plan, prices, target.model, each) if calls else 0
+    cost = _cost(context, plan, target.model, each) if calls else 0
     return Estimate(
         prompt=target.prompt.id,
         model=target.model,
-        dataset=plan.dataset.header.path,
+        dataset=plan.spec.dataset,
         calls=calls,
-        judge_calls=judges.total() * plan.repeats,
+        judge_calls=judges.total() * plan.spec.repeats,
         input_tokens=round(each.input_tokens * calls),
         output_tokens=None if output is None else round(output * calls),
         cost_nano_usd=None if cost is None or (output is None and cost) else cost * calls,
@@ -120,12 +126,12 @@ def estimate(log: Store, plan: Plan, prices: Prices, judge_model: Callable[[Aske
     )
 
 
-def _cost(plan: Plan, prices: Prices, model: str, each: _PerCall) -> int | None:
+def _cost(context: Context, plan: Plan, model: str, each: _PerCall) -> int | None:
     """The price of one call: of each by itself, since long requests may have another price."""
-    if model.startswith(_FREE) or plan.spec.get("is_replayed"):
+    if model.startswith(_FREE) or plan.spec.replies == "replay":
         return 0
     used = Usage(input_tokens=round(each.input_tokens), output_tokens=round(each.output_tokens or 0))
-    return prices.cost_nano_usd(model, used)[0]
+    return context.prices.cost_nano_usd(model, used)[0]
 
 
 def _whole(tokens: float | None) -> int | None:
@@ -142,11 +148,11 @@ def _from_log(log: Store, prompt: str, model: str) -> _PerCall | None:
     return None
 
 
-def _from_cases(plan: Plan) -> _PerCall:
-    asker = Asker(plan.target, drops_unknown_inputs=plan.drops_unknown_inputs)
+def _from_cases(context: Context, plan: Plan) -> _PerCall:
+    asker = Asker(plan.target, drops_unknown_inputs=plan.spec.drops_unknown_inputs)
     count, tokenizer = token_counter()
     tokens: list[int] = []
-    for case in islice(plan.chosen.of(plan.dataset.cases(plan.target.prompt)), _COUNTED_CASES):
+    for case in islice(_cases(context, plan), _COUNTED_CASES):
         rendered, _ = asker.ask(case)
         texts = [_text(message.get("content")) for message in rendered.messages]
         tokens.append(sum(count(text) + _TOKENS_PER_MESSAGE for text in texts))
@@ -154,6 +160,10 @@ def _from_cases(plan: Plan) -> _PerCall:
     most = parameters.get("max_tokens") or parameters.get("max_completion_tokens")
     source = f"its cases, {tokenizer}" + (", and max_tokens" if most else "")
     return _PerCall(sum(tokens) / max(1, len(tokens)), most, source)
+
+
+def _cases(context: Context, plan: Plan) -> Iterator[Case]:
+    return plan.chosen.of(context.shared(OpenDatasets).of(plan).cases(plan.target.prompt))
 
 
 def _text(content: Any) -> str:

@@ -1,19 +1,14 @@
-"""Evaluates one prompt version over the cases of a dataset, many at a time, each result on disk before the next case.
-
-One bad case never ends an evaluation. It ends early when it is asked to stop, when `--fail-fast` meets a failure or
-when its money is spent; what was done is kept, and it can be resumed.
-"""
+"""Evaluates one case of one plan: asks, grades, and makes the result. One bad case never ends an evaluation."""
 
 from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 from promptctl.assertions.judging import RunnerJudge
-from promptctl.calls.call import Call, CallOptions, Target
+from promptctl.calls.call import Call, CallOptions
 from promptctl.calls.runner import Runner
 from promptctl.calls.spending import spent
 from promptctl.datasets.cases import Case
@@ -27,12 +22,11 @@ from promptctl.errors import (
 )
 from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.limiter import DEADLINE
-from promptctl.evaluations.recording import BatchRecorder
+from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.scoring import Score, error_score, failed_score, score_case, score_case_judged, subject_of
 from promptctl.log.records import Execution
-from promptctl.log.results import ResultRow
+from promptctl.log.results import ResultDetail, ResultRow
 
-StopReason = Literal["interrupted", "fail-fast", "max-cost", "log"]
 Work = Iterator[tuple[int, Case, int]]
 
 
@@ -40,137 +34,38 @@ class Crashed(PromptctlError):
     """A fault of our own or of a library, as one case's error: it must not take the others with it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """The bounds of an evaluation.
+class Evaluator:
+    """Evaluates the cases of one plan; its prompt's templates are compiled once.
 
-    `case_timeout_s` covers a case with its retries and its judges, in seconds; not the wait for a place among the
-    requests.
+    `options` go with each call: the evaluation's id, and what the log keeps. `case_timeout_s` bounds a case with its
+    retries and judges, in seconds.
     """
 
-    concurrency: int = 16
-    case_timeout_s: float = 300.0
-    max_cost_nano_usd: int | None = None
-    fails_fast: bool = False
-
-    def less(self, spent_nano_usd: int) -> Limits:
-        """What is left of the bounds once so much has been spent."""
-        if self.max_cost_nano_usd is None:
-            return self
-        return replace(self, max_cost_nano_usd=max(0, self.max_cost_nano_usd - spent_nano_usd))
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far an evaluation has come; counts of (case, repeat). `carried` were done before it was taken up again."""
-
-    total: int
-    carried: int = 0
-    passed: int = 0
-    failed: int = 0
-    errors: int = 0
-    cost_nano_usd: int = 0
-    unpriced: int = 0
-    under_way: int = 0
-
-    @property
-    def done(self) -> int:
-        """Results so far, in this run of it."""
-        return self.passed + self.failed + self.errors
-
-    def add(self, result: ResultRow) -> None:
-        """Count a result."""
-        if result.status == "passed":
-            self.passed += 1
-        elif result.status == "failed":
-            self.failed += 1
-        else:
-            self.errors += 1
-        if result.cost_nano_usd is None:
-            self.unpriced += 1
-        else:
-            self.cost_nano_usd += result.cost_nano_usd
-
-
-class Evaluator:
-    """Runs the cases of one evaluation through one runner. `stop` may be called from any thread of the event loop."""
-
     def __init__(
-        self,
-        evaluation_id: str,
-        target: Target,
-        runner: Runner,
-        recorder: BatchRecorder,
-        judge: RunnerJudge,
-        limits: Limits,
-        *,
-        drops_unknown_inputs: bool = False,
-        on_progress: Callable[[Progress], None] | None = None,
+        self, plan: Plan, runner: Runner, judge: RunnerJudge, options: CallOptions, case_timeout_s: float
     ) -> None:
-        self.stopped: StopReason | None = None
-        self._evaluation_id = evaluation_id
-        self._target = target
-        self._asker = Asker(target, drops_unknown_inputs=drops_unknown_inputs)
+        self._target = plan.target
+        self._asker = Asker(plan.target, drops_unknown_inputs=plan.spec.drops_unknown_inputs)
         self._runner = runner
-        self._recorder = recorder
         self._judge = judge
-        self._limits = limits
-        self._on_progress = on_progress or (lambda _: None)
+        self._options = options
+        self._case_timeout_s = case_timeout_s
 
-    def stop(self, reason: StopReason = "interrupted") -> None:
-        """Take no further case; what is under way is finished and saved."""
-        self.stopped = self.stopped or reason
+    async def evaluate(self, position: int, case: Case, repeat: int) -> ResultRow:
+        """Return the result of a case at one repeat (from 1); `position` is its place in the dataset.
 
-    async def run(self, work: Work, progress: Progress) -> None:
-        """Do all the work, or as much as is allowed. Cancelling ends at once, and keeps what is finished."""
-        workers = min(self._limits.concurrency, max(1, progress.total - progress.carried))
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(workers):
-                    group.create_task(self._work(work, progress))
-        except BaseExceptionGroup as failures:
-            raise failures.exceptions[0] from None
-
-    async def _work(self, work: Work, progress: Progress) -> None:
-        while self.stopped is None:
-            if self._is_spent(progress):
-                self.stop("max-cost")
-                return
-            item = next(work, None)
-            if item is None:
-                return
-            progress.under_way += 1
-            result = await self._evaluate(*item)
-            await self._recorder.finish(result)
-            progress.under_way -= 1
-            progress.add(result)
-            self._on_progress(progress)
-            if self._limits.fails_fast and result.status != "passed":
-                self.stop("fail-fast")
-
-    def _is_spent(self, progress: Progress) -> bool:
-        """Whether one more case, at the average cost so far, would pass the limit together with those under way.
-
-        A result of unknown cost is taken to have cost the average.
+        Raises only what must end the whole evaluation.
         """
-        cap = self._limits.max_cost_nano_usd
-        if cap is None:
-            return False
-        known = progress.done - progress.unpriced
-        average = progress.cost_nano_usd / known if known else 0.0
-        spent = progress.cost_nano_usd + average * progress.unpriced
-        return spent >= cap or spent + average * (progress.under_way + 1) > cap
-
-    async def _evaluate(self, position: int, case: Case, repeat: int) -> ResultRow:
+        options = replace(self._options, case_id=case.id, repeat=repeat)
         execution: Execution | None = None
         error: PromptctlError | None = None
         judging_nano_usd: int | None = 0
         try:
-            async with asyncio.timeout(self._limits.case_timeout_s) as deadline:
+            async with asyncio.timeout(self._case_timeout_s) as deadline:
                 DEADLINE.set(deadline)
                 if case.output is None:
-                    execution = await self._runner.run(self._call(case, repeat))
-                score = await self._score(case, repeat, execution)
+                    execution = await self._runner.run(self._call(case, options))
+                score = await self._score(case, execution, options)
         except InvalidOutput as invalid:
             execution, error = invalid.execution, invalid
             score = failed_score(invalid.message)
@@ -181,16 +76,16 @@ class Evaluator:
         except TimeoutError as late:
             # What was cancelled says of what it had failed before; see `Runner.run`.
             notes = getattr(late.__cause__, "__notes__", ())
-            error = ModelTimeout("; ".join([f"the case took longer than {self._limits.case_timeout_s:g} s", *notes]))
+            error = ModelTimeout("; ".join([f"the case took longer than {self._case_timeout_s:g} s", *notes]))
             # After the reply it is the judges that took too long, and nobody can say what they cost.
             judging_nano_usd = 0 if execution is None else None
         except Exception as bug:
             error = _crash(bug)
         if error is not None and not isinstance(error, InvalidOutput):
             score = error_score(error.message, cost_nano_usd=judging_nano_usd)
-        return self._result(position, case, repeat, execution, score, error)
+        return self._result(position, case, options, execution, score, error)
 
-    async def _score(self, case: Case, repeat: int, execution: Execution | None) -> Score:
+    async def _score(self, case: Case, execution: Execution | None, options: CallOptions) -> Score:
         schema = self._target.prompt.output.schema
         if execution is None:
             subject = subject_of(case, case.output or "", output_schema=schema)
@@ -206,40 +101,47 @@ class Evaluator:
                 output_schema=schema,
             )
         if case.needs_judge:
-            return await score_case_judged(case, subject, self._judge.of_case(case.id, repeat))
+            return await score_case_judged(case, subject, self._judge.with_options(options))
         return score_case(case, subject)
 
-    def _call(self, case: Case, repeat: int) -> Call:
+    def _call(self, case: Case, options: CallOptions) -> Call:
         target = self._target
-        rendered, request = self._asker.ask(case, repeat)
-        options = CallOptions(source="eval", evaluation_id=self._evaluation_id, case_id=case.id, repeat=repeat)
+        rendered, request = self._asker.ask(case, options.repeat or 1)
         return Call(target, rendered, request, options)
 
     def _result(
         self,
         position: int,
         case: Case,
-        repeat: int,
+        options: CallOptions,
         execution: Execution | None,
         score: Score,
         error: PromptctlError | None,
     ) -> ResultRow:
-        detail = score.as_data() | {"tags": list(case.tags), "must_pass": case.must_pass, "cluster": case.cluster}
-        if execution is not None:
-            detail["tokens"] = [execution.input_tokens, execution.output_tokens]
-            detail["full_cost_nano_usd"] = _full_cost(execution)
+        detail = ResultDetail(
+            reason=score.reason,
+            assertions=tuple([part.as_data() for part in score.graded]),
+            metrics=score.metrics,
+            tags=case.tags,
+            must_pass=case.must_pass,
+            cluster=case.cluster,
+            tokens=(execution.input_tokens, execution.output_tokens) if execution is not None else (None, None),
+            full_cost_nano_usd=_full_cost(execution) if execution is not None else None,
+            has_call=execution is not None,
+            judge_cost_nano_usd=score.cost_nano_usd,
+        )
         cost = spent(execution, error)
         if cost is not None:
             cost = None if score.cost_nano_usd is None else cost + score.cost_nano_usd
         return ResultRow(
-            evaluation_id=self._evaluation_id,
+            evaluation_id=options.evaluation_id or "",
             case_id=case.id,
-            repeat=repeat,
+            repeat=options.repeat or 1,
             position=position,
             case_digest=case.content_hash,
             status=score.status,
             score=score.score,
-            scores=detail,
+            detail=detail,
             output=execution.reply if execution else case.output,
             reply_source=_source(case, execution),
             cost_nano_usd=cost,
@@ -271,6 +173,6 @@ def _crash(bug: Exception) -> Crashed:
 
 
 def _full_cost(execution: Execution) -> int | None:
-    """What the reply cost when it was paid for: a reused one without a price is no free one."""
+    """Original cost of the reply; for cached or replayed replies the recorded one; None if unknown."""
     is_reused = execution.reply_source in ("cache", "replay")
     return execution.full_cost_nano_usd if is_reused else execution.cost_nano_usd

@@ -109,26 +109,17 @@ class Limiter:
 
 
 class LimitedGateway:
-    """A gateway behind a limiter. A request that waits to be asked again holds no place meanwhile."""
+    """A gateway behind a limiter for each model. A request that waits to be asked again holds no place meanwhile."""
 
-    def __init__(self, gateway: Gateway, limiter: Limiter) -> None:
+    def __init__(self, gateway: Gateway, most: int) -> None:
         self._gateway = gateway
-        self._limiter = limiter
+        self._most = most
+        self._limiters: dict[str, Limiter] = {}
 
     async def complete(self, request: Request) -> Reply:
         """Ask once there is a place."""
-        limiter = self._limiter
-        asked_at = await limiter.acquire()
-        try:
-            reply = await self._gateway.complete(request)
-        except RateLimited as error:
-            limiter.refused(error.retry_after_s, asked_at)
-            raise
-        else:
-            limiter.succeeded()
-            return reply
-        finally:
-            limiter.release()
+        async with self._place(request.model):
+            return await self._gateway.complete(request)
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
         """Evaluations never stream; passed through."""
@@ -137,22 +128,38 @@ class LimitedGateway:
 
     async def embed(self, model: str, texts: Sequence[str], *, timeout_s: float, endpoint: Endpoint) -> Embeddings:
         """Embed once there is a place."""
-        limiter = self._limiter
-        asked_at = await limiter.acquire()
-        try:
-            found = await self._gateway.embed(model, texts, timeout_s=timeout_s, endpoint=endpoint)
-        except RateLimited as error:
-            limiter.refused(error.retry_after_s, asked_at)
-            raise
-        else:
-            limiter.succeeded()
-            return found
-        finally:
-            limiter.release()
+        async with self._place(model):
+            return await self._gateway.embed(model, texts, timeout_s=timeout_s, endpoint=endpoint)
 
     async def close(self) -> None:
         """Close the gateway behind."""
         await self._gateway.close()
+
+    def _place(self, model: str) -> _Place:
+        limiter = self._limiters.get(model)
+        if limiter is None:
+            limiter = self._limiters[model] = Limiter(self._most)
+        return _Place(limiter)
+
+
+class _Place:
+    """A place among the requests to one model; how the request ended moves the limit."""
+
+    __slots__ = ("_asked_at", "_limiter")
+
+    def __init__(self, limiter: Limiter) -> None:
+        self._limiter = limiter
+        self._asked_at = 0.0
+
+    async def __aenter__(self) -> None:
+        self._asked_at = await self._limiter.acquire()
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            self._limiter.succeeded()
+        elif isinstance(error, RateLimited):
+            self._limiter.refused(error.retry_after_s, self._asked_at)
+        self._limiter.release()
 
 
 @contextmanager

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
 
 from promptctl.evaluations.case_outcomes import CaseOutcome, reduce_repeats
 from promptctl.log.results import ResultRow
@@ -39,32 +38,27 @@ def case_results(rows: Iterable[ResultRow], at_least: int | None = None) -> Iter
     """
     for _, group in groupby(rows, key=attrgetter("position", "case_id")):
         repeats = tuple(group)
-        detail = repeats[0].scores or {}
+        detail = repeats[0].detail
         outcome = reduce_repeats([outcome_of(row) for row in repeats], at_least if len(repeats) > 1 else None)
-        yield CaseResults(outcome, repeats, tuple(detail.get("tags", ())), bool(detail.get("must_pass")))
+        yield CaseResults(outcome, repeats, tuple(detail.tags), detail.must_pass)
 
 
 def outcome_of(row: ResultRow) -> CaseOutcome:
     """What one repeat of one case came to. A reply out of a recording took no time of its own."""
-    detail = row.scores or {}
+    detail = row.detail
     return CaseOutcome(
         case_id=row.case_id,
         content_hash=row.case_digest or "",
         status=row.status,
         score=row.score,
-        scores=detail.get("metrics", {}),
+        scores=detail.metrics,
         passes=int(row.status == "passed"),
-        cost_nano_usd=detail.get("full_cost_nano_usd", row.cost_nano_usd),
+        cost_nano_usd=detail.full_cost_nano_usd if detail.has_call else row.cost_nano_usd,
         latency_ms=None if row.reply_source == "replay" else row.latency_ms,
-        tokens=_total(detail.get("tokens", ())),
+        tokens=_total(detail.tokens),
         output=row.output,
-        cluster=detail.get("cluster"),
+        cluster=detail.cluster,
     )
-
-
-def failed_assertions(row: ResultRow) -> list[dict[str, Any]]:
-    """The assertions of a result that did not pass, as they were graded."""
-    return [graded for graded in (row.scores or {}).get("assertions", ()) if graded.get("passed") is not True]
 
 
 def _total(tokens: Sequence[int | None]) -> int | None:

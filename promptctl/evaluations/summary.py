@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from promptctl.evaluations.outcomes import CaseResults
 from promptctl.files.wording import percent
-from promptctl.log.results import ResultRow
+from promptctl.log.results import ResultRow, StopReason, Totals
 from promptctl.statistics import quantile, wilson
 
 Verdict = Literal["passed", "failed", "incomplete"]
@@ -138,17 +138,16 @@ class Summary:
         self.all_passed += outcome.passes == self.repeats
 
     def _add_row(self, row: ResultRow) -> None:
-        detail = row.scores or {}
-        tokens = detail.get("tokens") or (0, 0)
-        self.input_tokens += tokens[0] or 0
-        self.output_tokens += tokens[1] or 0
+        detail = row.detail
+        self.input_tokens += detail.tokens[0] or 0
+        self.output_tokens += detail.tokens[1] or 0
         if row.cost_nano_usd is None:
             self.unpriced += 1
         else:
             self.cost_nano_usd += row.cost_nano_usd
-        full_cost = detail.get("full_cost_nano_usd", 0)
-        self.full_cost_nano_usd += full_cost or 0
-        self.unknown_costs += full_cost is None and row.output is not None
+        self.full_cost_nano_usd += detail.full_cost_nano_usd or 0
+        is_unknown = detail.has_call and detail.full_cost_nano_usd is None
+        self.unknown_costs += is_unknown and row.output is not None
         # A reply out of a recording took no time of its own.
         if row.latency_ms is not None and row.reply_source != "replay":
             self.latencies_ms.append(row.latency_ms)
@@ -157,7 +156,7 @@ class Summary:
             self.error_types[name] = self.error_types.get(name, 0) + 1
         source = row.reply_source or "none"
         self.reply_sources[source] = self.reply_sources.get(source, 0) + 1
-        for graded in detail.get("assertions", ()):
+        for graded in detail.assertions:
             passed = graded.get("passed")
             status = "error" if passed is None else ("passed" if passed else "failed")
             self.by_assertion.setdefault(graded["type"], Counts()).add(status)
@@ -197,36 +196,41 @@ class Summary:
             return "incomplete", f"of {_cases(total)} {' and '.join(parts)}"
         return "passed", f"{_share(self.counts.passed, total)} passed"
 
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-able, with stable keys."""
+    def totals(self, min_pass: float, stopped: StopReason | None = None) -> Totals:
+        """Return the counts as the log keeps them, with the verdict; `stopped` says what ended it early."""
         n = self.counts.cases
-        data = self.counts.as_dict() | {
-            "expected_cases": self.expected_cases,
-            "never_run": self.never_run,
-            "repeats": self.repeats,
-            "score": _rounded(self.score.value),
-            "metrics": {name: _rounded(mean.value) for name, mean in sorted(self.metrics.items())},
-            "by_tag": {name: counts.as_dict() for name, counts in sorted(self.by_tag.items())},
-            "by_assertion": {name: counts.as_dict() for name, counts in sorted(self.by_assertion.items())},
-            "cost_nano_usd": self.cost_nano_usd,
-            "full_cost_nano_usd": None if self.unknown_costs else self.full_cost_nano_usd,
-            "unpriced": self.unpriced,
-            "input_tokens": self.input_tokens,
-            "output_tokens": self.output_tokens,
-            "p50_latency_ms": _quantile(self.latencies_ms, 0.5),
-            "p95_latency_ms": _quantile(self.latencies_ms, 0.95),
-            "reply_sources": dict(sorted(self.reply_sources.items())),
-            "error_types": dict(sorted(self.error_types.items())),
-            "failing": self.failing,
-            "errored": self.errored,
-            "flaky": list(self.flaky),
-            "must_pass_failed": self.must_pass_failed,
-        }
-        if self.repeats > 1 and n:
-            # With k of k repeats the unbiased estimates of both come to plain shares.
-            data |= {"at_least": self.at_least or self.repeats, "pass_at_k": _rounded(self.any_passed / n)}
-            data |= {"pass_hat_k": _rounded(self.all_passed / n)}
-        return data
+        verdict, reason = self.verdict(min_pass)
+        # With k of k repeats the unbiased estimates of pass@k and pass^k come to plain shares.
+        is_repeated = self.repeats > 1 and n > 0
+        return Totals(
+            **self.counts.as_dict(),
+            expected_cases=self.expected_cases,
+            never_run=self.never_run,
+            repeats=self.repeats,
+            at_least=(self.at_least or self.repeats) if is_repeated else None,
+            pass_at_k=_rounded(self.any_passed / n) if is_repeated else None,
+            pass_hat_k=_rounded(self.all_passed / n) if is_repeated else None,
+            score=_rounded(self.score.value),
+            metrics={name: _rounded(mean.value) for name, mean in sorted(self.metrics.items())},
+            by_tag={name: counts.as_dict() for name, counts in sorted(self.by_tag.items())},
+            by_assertion={name: counts.as_dict() for name, counts in sorted(self.by_assertion.items())},
+            cost_nano_usd=self.cost_nano_usd,
+            full_cost_nano_usd=None if self.unknown_costs else self.full_cost_nano_usd,
+            unpriced=self.unpriced,
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            p50_latency_ms=_quantile(self.latencies_ms, 0.5),
+            p95_latency_ms=_quantile(self.latencies_ms, 0.95),
+            reply_sources=dict(sorted(self.reply_sources.items())),
+            error_types=dict(sorted(self.error_types.items())),
+            failing=tuple(self.failing),
+            errored=tuple(self.errored),
+            flaky=tuple(self.flaky),
+            must_pass_failed=tuple(self.must_pass_failed),
+            verdict=verdict,
+            reason=reason,
+            stopped=stopped,
+        )
 
 
 def summarise(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,8 +10,6 @@ from promptctl.errors import UsageError
 from promptctl.files.names import did_you_mean
 from promptctl.log.results import EvaluationRow
 from promptctl.log.store import Store
-
-_PARTS_OF_IT = ("ids", "tags", "sample", "first", "rerun_of", "left_out")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,29 +70,34 @@ class Wanted:
 def find_trend(log: Store, wanted: Wanted) -> Trend:
     """The trend. Raises `UsageError` where no whole evaluation of that is in the log."""
     found = [row for id_ in (wanted.prompt, *wanted.former) for row in log.evaluations(prompt=id_, status="finished")]
-    whole = [row for row in found if not any(row.spec.get(part) for part in _PARTS_OF_IT)]
-    whole.sort(key=lambda row: (row.started_at, row.id), reverse=True)
+    whole = sorted((row for row in found if row.spec.is_whole), key=lambda row: (row.started_at, row.id), reverse=True)
     if not whole:
         raise UsageError(f"{wanted.prompt} has no finished evaluation", hint=f"promptctl eval {wanted.prompt}")
-    dataset = wanted.dataset or str(whole[0].spec.get("dataset"))
-    on_it = [row for row in whole if row.spec.get("dataset") == dataset]
+    dataset = wanted.dataset or whole[0].spec.dataset
+    on_it = [row for row in whole if row.spec.dataset == dataset]
     if not on_it:
-        hint = did_you_mean(dataset, sorted({str(row.spec.get("dataset")) for row in whole})) or None
+        hint = did_you_mean(dataset, sorted({row.spec.dataset for row in whole})) or None
         raise UsageError(f"{wanted.prompt} was never evaluated on {dataset}", hint=hint)
     model = wanted.model or on_it[0].model
     by_it = [row for row in on_it if row.model == model]
     if not by_it:
         others = ", ".join(sorted({row.model for row in on_it}))
         raise UsageError(f"{wanted.prompt} was never evaluated with {model} on {dataset}", hint=f"with: {others}")
-    newest: dict[str, EvaluationRow] = {}
-    for row in by_it:
-        newest.setdefault(row.digest, row)
-    cases = by_it[0].spec.get("dataset_digest")
+    cases = by_it[0].spec.dataset_digest
     rows = [
-        _row(row, wanted.numbers.get(row.digest), row.spec.get("dataset_digest") == cases) for row in newest.values()
+        _row(row, wanted.numbers.get(row.digest), row.spec.dataset_digest == cases) for row in newest_of_versions(by_it)
     ]
     rows.sort(key=lambda row: (row.number is None, row.number or 0, row.started_at))
     return Trend(wanted.prompt, dataset, model, tuple(_until(rows, wanted)))
+
+
+def newest_of_versions(rows: Iterable[EvaluationRow]) -> list[EvaluationRow]:
+    """Return the newest finished, whole evaluation of each version. `rows` come newest first, as what is returned."""
+    newest: dict[str, EvaluationRow] = {}
+    for row in rows:
+        if row.status == "finished" and row.spec.is_whole:
+            newest.setdefault(row.digest, row)
+    return list(newest.values())
 
 
 def _until(rows: list[TrendRow], wanted: Wanted) -> list[TrendRow]:
@@ -115,15 +118,15 @@ def _row(row: EvaluationRow, number: int | None, has_same_cases: bool) -> TrendR
         digest=row.digest,
         evaluation=row.id,
         started_at=row.started_at,
-        cases=totals.get("cases", 0),
-        passed=totals.get("passed", 0),
-        failed=totals.get("failed", 0),
-        errors=totals.get("errors", 0),
-        pass_rate=totals.get("pass_rate"),
-        low=totals.get("low"),
-        high=totals.get("high"),
-        score=totals.get("score"),
-        cost_nano_usd=totals.get("full_cost_nano_usd"),
-        p50_latency_ms=totals.get("p50_latency_ms"),
+        cases=totals.cases,
+        passed=totals.passed,
+        failed=totals.failed,
+        errors=totals.errors,
+        pass_rate=totals.pass_rate,
+        low=totals.low,
+        high=totals.high,
+        score=totals.score,
+        cost_nano_usd=totals.full_cost_nano_usd,
+        p50_latency_ms=totals.p50_latency_ms,
         has_same_cases=has_same_cases,
     )

@@ -16,7 +16,7 @@ from promptctl.log.times import as_stored
 Fields = dict[str, Any]
 """The fields of an execution or a result: every text valid UTF-8, and those of `_JSONS` JSON texts."""
 
-_JSONS = ("parameters", "call_metadata", "inputs", "messages", "tool_calls", "scores")
+_JSONS = ("parameters", "call_metadata", "inputs", "messages", "tool_calls", "detail")
 # Texts that come from outside. The others are names by which rows are found and joined; they are stored as they are.
 _FREE_TEXTS = (
     "prompt_name", "content_type", "model_resolved", "finish_reason", "error_message", "user", "session", "reply",

@@ -1,21 +1,196 @@
-"""The rows of evaluations as plain records; apart from the others, as most commands never need them."""
+"""Rows of evaluations and of their results as plain records; most commands never load them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, Self
 
 ResultStatus = Literal["passed", "failed", "error"]
+Replies = Literal["ask", "cache", "record", "replay"]
+"""Source of replies: the model each time; the cache first; the same, and recorded; recordings alone."""
+Side = Literal["alone", "base", "head", "rerun"]
+StopReason = Literal["interrupted", "fail-fast", "max-cost", "log"]
+"""What ended an evaluation early."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationSpec:
+    """Everything that it takes to do an evaluation again, beside the prompt's version and the model.
+
+    `ref` is the prompt's ref as it was asked for; `group` is shared by the evaluations of one command. `cases` is the
+    number of selected cases. `ids`, `tags`, `sample`, `seed` and `first` are the selection; `ids` None means any.
+    At least `at_least` of `repeats` replies must pass for a case to pass (all where it is None). `judge` is the model
+    asked for with `--judge`. `side` is the part it plays in a comparison; a `rerun` asks flipped cases again.
+    `left_out` are cases whose inputs a base cannot take. With `drops_unknown_inputs`, inputs that the prompt does not
+    declare are left out of a case. `shard` is (i, n): the i-th of n parts of the cases.
+    """
+
+    ref: str = ""
+    group: str | None = None
+    dataset: str = ""
+    dataset_digest: str | None = None
+    cases: int = 0
+    ids: tuple[str, ...] | None = None
+    tags: tuple[str, ...] = ()
+    sample: int | None = None
+    seed: int = 0
+    first: int | None = None
+    repeats: int = 1
+    at_least: int | None = None
+    min_pass: float = 1.0
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    judge: str | None = None
+    replies: Replies = "cache"
+    side: Side = "alone"
+    drops_unknown_inputs: bool = False
+    left_out: tuple[str, ...] = ()
+    shard: tuple[int, int] | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """True if it covers every case of its dataset."""
+        is_selected = self.ids is not None or self.tags or self.sample is not None or self.first is not None
+        return not (is_selected or self.side == "rerun" or self.left_out or self.shard)
+
+    @property
+    def is_part_of_comparison(self) -> bool:
+        """True for the base of a comparison and for reruns, which are no evaluations by themselves."""
+        return self.side in ("base", "rerun")
+
+    @property
+    def passes_needed(self) -> int:
+        """How many of a case's repeats must pass for the case to pass."""
+        return self.at_least or self.repeats
+
+    def is_same_work(self, other: EvaluationSpec) -> bool:
+        """Return True if both ask the same of a prompt, so that the results of one stand for the other.
+
+        Prompt version and model are not part of a spec. The source of replies counts only where it is recordings. A
+        rerun is the same as nothing: it was asked for to be fresh.
+        """
+        return "rerun" not in (self.side, other.side) and self._work == other._work
+
+    @property
+    def _work(self) -> tuple[object, ...]:
+        return (
+            *(self.dataset_digest, self.ids, self.tags, self.sample, self.seed, self.first, self.shard),
+            *(self.repeats, self.passes_needed, dict(self.parameters), self.judge),
+            *(self.replies == "replay", len(self.left_out)),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the JSON object that the log keeps."""
+        return _as_json(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read what `as_json` wrote, or what earlier versions of the program did."""
+        known = _known(cls, data)
+        known["left_out"] = tuple(data.get("left_out_ids") or _texts(data.get("left_out")))
+        if "replies" not in data:
+            known["replies"] = _earlier_replies(data)
+        if "side" not in data:
+            known["side"] = "rerun" if "rerun_of" in data else "base" if data.get("drops_unknown_inputs") else "alone"
+        return cls(**known)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """An evaluation in numbers, over cases whose repeats are reduced first. All zero and None until it is counted.
+
+    `low` and `high` are the 95 % Wilson interval of `pass_rate`, a share of all cases. Costs are nano-USD: `cost` is
+    what was spent, `full_cost` what the replies cost when they were paid for (None if unknown of one), `unpriced` the
+    number of replies without a price. `pass_at_k` and `pass_hat_k` are the shares of cases of which at least one and
+    all of K repeats passed. `by_tag` and `by_assertion` have counts by name. Lists of case ids are cut after 1,000.
+    """
+
+    cases: int = 0
+    passed: int = 0
+    failed: int = 0
+    errors: int = 0
+    pass_rate: float | None = None
+    low: float | None = None
+    high: float | None = None
+    expected_cases: int = 0
+    never_run: int = 0
+    repeats: int = 1
+    at_least: int | None = None
+    pass_at_k: float | None = None
+    pass_hat_k: float | None = None
+    score: float | None = None
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    by_tag: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    by_assertion: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    cost_nano_usd: int = 0
+    full_cost_nano_usd: int | None = None
+    unpriced: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    p50_latency_ms: float | None = None
+    p95_latency_ms: float | None = None
+    reply_sources: Mapping[str, int] = field(default_factory=dict)
+    error_types: Mapping[str, int] = field(default_factory=dict)
+    failing: Sequence[str] = ()
+    errored: Sequence[str] = ()
+    flaky: Sequence[str] = ()
+    must_pass_failed: Sequence[str] = ()
+    verdict: str | None = None
+    reason: str | None = None
+    stopped: StopReason | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the JSON object that the log keeps, with a key for each field."""
+        return _as_json(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read what `as_json` wrote."""
+        return cls(**_known(cls, data))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultDetail:
+    """How a reply was graded. `assertions` are JSON objects, one for each assertion, as they were graded.
+
+    `metrics` are mean scores by the names that assertions give. `tokens` are (input, output), each None if unknown.
+    `full_cost_nano_usd` is what the reply cost when it was paid for, `has_call` False where no model was called;
+    `judge_cost_nano_usd` is what judging it cost. `cluster` names the group of cases that stand or fall together.
+    """
+
+    reason: str = ""
+    assertions: Sequence[Mapping[str, Any]] = ()
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    tags: Sequence[str] = ()
+    must_pass: bool = False
+    cluster: str | None = None
+    tokens: tuple[int | None, int | None] = (None, None)
+    full_cost_nano_usd: int | None = None
+    has_call: bool = False
+    judge_cost_nano_usd: int | None = 0
+
+    @property
+    def failed_assertions(self) -> list[Mapping[str, Any]]:
+        """The assertions that did not pass, as they were graded."""
+        return [graded for graded in self.assertions if graded.get("passed") is not True]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the JSON object that the log keeps."""
+        data = _as_json(self)
+        if not data.pop("has_call"):
+            del data["full_cost_nano_usd"], data["tokens"]
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read what `as_json` wrote, or what earlier versions of the program did."""
+        known = _known(cls, data)
+        return cls(**{**known, "has_call": "full_cost_nano_usd" in data})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationRow:
-    """One evaluation: one prompt version over one selection of cases.
-
-    `spec` holds whatever it takes to run it again (datasets, selection, repeats, parameters), `totals` what came
-    out; both are JSON objects whose keys belong to the evaluations room. `status` is `running` until it is finished.
-    """
+    """One evaluation: one prompt version over one selection of cases. `status` is `running` until it is finished."""
 
     id: str
     started_at: str
@@ -29,19 +204,23 @@ class EvaluationRow:
     commit: str | None = None
     is_dirty: bool = False
     label: str | None = None
-    spec: Mapping[str, Any] = field(default_factory=dict)
-    totals: Mapping[str, Any] = field(default_factory=dict)
+    spec: EvaluationSpec = field(default_factory=EvaluationSpec)
+    totals: Totals = field(default_factory=Totals)
     tool_version: str = ""
+
+    @property
+    def group(self) -> str:
+        """What the evaluations of one command share."""
+        return self.spec.group or self.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultRow:
     """One case of an evaluation at one repeat; the log holds each (evaluation, case, repeat) once.
 
-    `position` is the case's place in its dataset, `case_digest` the hash of its content, `scores` the outcome of each
-    assertion (JSON), `score` their weighted sum in one number, `output` the reply that was graded, kept whatever the
-    log rules say. `cost_nano_usd` is None where the price is unknown. `execution_id` is the execution graded, where
-    one was logged.
+    `position` is the case's place in its dataset, `case_digest` the hash of its content, `detail` how it was graded,
+    `score` the assertions' weighted mean, `output` the reply that was graded, kept whatever the log rules say.
+    `cost_nano_usd` is None where the price is unknown. `execution_id` is the execution graded, where one was logged.
     """
 
     evaluation_id: str
@@ -52,7 +231,7 @@ class ResultRow:
     case_digest: str | None = None
     finished_at: str | None = None
     score: float | None = None
-    scores: Any = None
+    detail: ResultDetail = field(default_factory=ResultDetail)
     output: str | None = None
     reply_source: str | None = None
     cost_nano_usd: int | None = None
@@ -60,3 +239,25 @@ class ResultRow:
     execution_id: str | None = None
     error_type: str | None = None
     error_message: str | None = None
+
+
+def _as_json(record: EvaluationSpec | Totals | ResultDetail) -> dict[str, Any]:
+    return {each.name: getattr(record, each.name) for each in fields(record)}
+
+
+def _known(kind: type[Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the fields that a record has; a later version of the program may have written more."""
+    known = {each.name: data[each.name] for each in fields(kind) if each.name in data}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in known.items()}
+
+
+def _texts(value: Any) -> Sequence[str]:
+    return value if isinstance(value, list | tuple) else ()
+
+
+def _earlier_replies(data: Mapping[str, Any]) -> Replies:
+    if data.get("is_replayed"):
+        return "replay"
+    if data.get("is_recorded"):
+        return "record"
+    return "cache" if data.get("is_cached", True) else "ask"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from promptctl.log.call_totals import CallTotals, Dimension
     from promptctl.log.failures import LogWarning
     from promptctl.log.filter import Filter
     from promptctl.log.records import Entry, Execution
-    from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus
+    from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus, Totals
     from promptctl.log.retention import Pruned, Retention
 
 
@@ -64,7 +64,7 @@ class Store(Protocol):
     def begin_evaluation(self, evaluation: EvaluationRow) -> None:
         """Add the evaluation's row before its first result; if this raises, nothing should be spent."""
 
-    def update_evaluation(self, evaluation_id: str, *, status: str, totals: Mapping[str, Any]) -> None:
+    def update_evaluation(self, evaluation_id: str, *, status: str, totals: Totals) -> None:
         """Set an evaluation's status and totals; any status but `running` also sets when it ended."""
 
     def delete_evaluation(self, evaluation_id: str) -> int:

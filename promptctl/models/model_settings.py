@@ -51,7 +51,7 @@ class SettingsFinder:
     def __init__(self, settings: Settings, environ: Mapping[str, str], models: ModelMap) -> None:
         self._settings = settings
         self._environ = environ
-        self._models = models
+        self.map = models
         self._known: dict[str, ModelSettings] = {}
 
     def settings_of(self, model: str) -> ModelSettings:
@@ -81,7 +81,7 @@ class SettingsFinder:
         provider, slash, name = model.partition("/")
         if slash and provider and name:
             return model
-        found = None if slash else self._models.provider_of(model)
+        found = None if slash else self.map.provider_of(model)
         if found is None:
             raise ModelConfigurationError(f"{model!r} is not a model's id", hint=_HOW_IDS_ARE_WRITTEN)
         return f"{found}/{model}"
@@ -119,7 +119,7 @@ class SettingsFinder:
             return rule.supports_schema
         if _lane(model, rule) != "litellm":
             return True
-        entry = self._models.entry(model)
+        entry = self.map.entry(model)
         return entry is not None and entry.get("supports_response_schema") is True
 
     def _endpoint(self, model: str, rule: ModelRule, lane: Lane) -> tuple[Endpoint, str | None]:
@@ -150,11 +150,11 @@ class SettingsFinder:
                 f"{model} is set to `lane: direct`, which needs to know where",
                 hint="give it an `api_base` under `models:` in promptctl.yaml",
             )
-        if provider in known_providers() or not self._models.providers or provider in self._models.providers:
+        if provider in known_providers() or not self.map.providers or provider in self.map.providers:
             return
-        if self._models.entry(model) is not None:
+        if self.map.entry(model) is not None:
             return
-        known = sorted({*known_providers(), *self._models.providers, "echo", "replay"})
+        known = sorted({*known_providers(), *self.map.providers, "echo", "replay"})
         meant = did_you_mean(provider, known, "{}/…")
         raise ModelConfigurationError(
             f"unknown provider {provider!r} in the model's id {model!r}", hint=f"{meant} {_HOW_IDS_ARE_WRITTEN}".strip()

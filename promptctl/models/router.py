@@ -35,6 +35,7 @@ class Router:
     address, or to one that `environ` names, and never to an `api_base` out of a file.
 
     `recordings` is the folder that `replay/` answers from. `connections` bounds the direct lane's connection pool.
+    A `finder` of the same settings saves reading again what is known of models.
     """
 
     def __init__(
@@ -44,18 +45,18 @@ class Router:
         recordings: Path | None = None,
         *,
         connections: int = CONNECTIONS,
+        finder: SettingsFinder | None = None,
     ) -> None:
         self._settings = settings
         self._environ = environ
         self._recordings = recordings
         self._connections = connections
-        self._models = ModelMap()
-        self._finder = SettingsFinder(settings, environ, self._models)
+        self._finder = finder or SettingsFinder(settings, environ, ModelMap())
 
     @cached_property
     def prices(self) -> Prices:
         """What models cost."""
-        return Prices(self._settings.prices, self._models)
+        return Prices(self._settings.prices, self._finder.map)
 
     def settings_of(self, model: str) -> ModelSettings:
         """What the model needs. Raises `ModelConfigurationError` where its provider or its key is missing."""

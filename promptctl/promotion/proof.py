@@ -68,8 +68,8 @@ def find_proof(log: Store, trees: Trees, subject: Subject, dataset: str | None) 
             return _uncommitted([path], f"{path} is not here as it is committed")
         if row is None:
             return Proof(missing=f"none is known here{on}")
-        if row.totals.get("verdict") != "passed":
-            return Proof(missing=f"in the last one{on} ({row.id[-8:]}) {row.totals.get('reason')}")
+        if row.totals.verdict != "passed":
+            return Proof(missing=f"in the last one{on} ({row.id[-8:]}) {row.totals.reason}")
         lines.append(_line(row))
     return Proof("; ".join(lines))
 
@@ -135,22 +135,23 @@ def _counts(row: EvaluationRow, dataset: Dataset, subject: Subject) -> bool:
     return (
         row.status == "finished"
         and row.model == subject.model
-        and spec.get("dataset") == dataset.header.path
-        and spec.get("dataset_digest") == dataset.digest
-        and not any(spec.get(part) for part in ("ids", "tags", "sample", "first", "rerun_of", "left_out", "judge"))
-        and (spec.get("at_least") or spec.get("repeats", 1)) >= spec.get("repeats", 1)
-        and spec.get("min_pass", 1.0) >= dataset.header.min_pass
-        and dict(spec.get("parameters", {})) == merge_parameters(subject.parameters, subject.prompt)
+        and spec.dataset == dataset.header.path
+        and spec.dataset_digest == dataset.digest
+        and spec.is_whole
+        and spec.judge is None
+        and spec.passes_needed >= spec.repeats
+        and spec.min_pass >= dataset.header.min_pass
+        and dict(spec.parameters) == merge_parameters(subject.parameters, subject.prompt)
     )
 
 
 def _line(row: EvaluationRow) -> str:
     totals = row.totals
-    line = f"{row.id} passed {totals.get('passed')} of {totals.get('cases')} on {row.spec.get('dataset')}"
+    line = f"{row.id} passed {totals.passed} of {totals.cases} on {row.spec.dataset}"
     return f"{line} (recorded replies)" if _is_recorded(row) else line
 
 
 def _is_recorded(row: EvaluationRow) -> bool:
     """Whether any reply was read from a file that anybody could have written, rather than given by a model."""
-    sources = row.totals.get("reply_sources", {})
-    return bool(row.spec.get("is_replayed") or sources.keys() & {"replay", "recorded", "dataset"})
+    sources = row.totals.reply_sources
+    return bool(row.spec.replies == "replay" or sources.keys() & {"replay", "recorded", "dataset"})

@@ -139,7 +139,7 @@ def comparison_markdown(found: Compared, *, most_cases: int = MOST_CASES) -> Ite
             before, after, change = usage.base_total, usage.head_total, usage.change
         cells = (usage_name(usage), amount(usage.name, before), amount(usage.name, after), _signed(change))
         yield f"| {' | '.join(cells)} |\n"
-    dataset = code(str(head.spec.get("dataset")))
+    dataset = code(head.spec.dataset)
     # One by one: long ids of some cases cannot push the number of the others out of sight.
     counts = ", ".join(map(inline, _counts(comparison)))
     yield f"\nOf {comparison.comparable} comparable cases: {counts}. Model {code(head.model)}, dataset {dataset}.\n"

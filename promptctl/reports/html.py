@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
-from promptctl.evaluations.earlier import is_part_of_comparison
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import case_results
+from promptctl.evaluations.trend import newest_of_versions
 from promptctl.log.results import ResultRow
 from promptctl.log.store import Store
 from promptctl.reports.rows import evaluation_head
@@ -60,12 +60,12 @@ def cases_of(log: Store, evaluations: Sequence[Evaluation]) -> tuple[list[dict[s
     room = _Room(evaluations)
     for number, evaluation in enumerate(evaluations):
         about = evaluation.row
-        for found in case_results(log.results(about.id), about.spec.get("at_least")):
+        for found in case_results(log.results(about.id), about.spec.at_least):
             rows = [row for row in found.rows if room.takes(row)]
             if not rows:
                 continue
             case_id, outcome = found.outcome.case_id, found.outcome
-            key = (about.prompt, str(about.spec.get("dataset")), case_id)
+            key = (about.prompt, about.spec.dataset, case_id)
             case = cases.setdefault(
                 key, {"id": case_id, "prompt": about.prompt, "tags": list(found.tags), "results": []}
             )
@@ -109,22 +109,22 @@ class _Room:
 
 
 def _result(evaluation: int, row: ResultRow, output: str | None) -> dict[str, Any]:
-    detail = row.scores or {}
+    detail = row.detail
     return {
         "e": evaluation,
         "repeat": row.repeat,
         "status": row.status,
         "score": row.score,
-        "reason": detail.get("reason"),
+        "reason": detail.reason,
         "error": row.error_message,
         "output": output,
         "source": row.reply_source,
         "latency_ms": None if row.reply_source == "replay" else row.latency_ms,
         "cost_nano_usd": row.cost_nano_usd,
-        "full_cost_nano_usd": detail.get("full_cost_nano_usd"),
+        "full_cost_nano_usd": detail.full_cost_nano_usd,
         "assertions": [
             {key: graded[key] for key in ("type", "passed", "reason", "expected", "got") if key in graded}
-            for graded in detail.get("assertions", ())
+            for graded in detail.assertions
         ],
     }
 
@@ -134,16 +134,14 @@ def _trend(log: Store, evaluations: Sequence[Evaluation]) -> list[dict[str, Any]
     if len(evaluations) != 1:
         return []
     this = evaluations[0].row
-    same = ("dataset", "dataset_digest", "ids", "tags", "sample", "seed", "first", "repeats")
-    found: dict[str, dict[str, Any]] = {}
-    for row in log.evaluations(prompt=this.prompt, limit=200):
-        is_same = row.model == this.model and all(row.spec.get(key) == this.spec.get(key) for key in same)
-        is_whole = row.status == "finished" and not is_part_of_comparison(row)
-        if is_same and is_whole and row.started_at <= this.started_at and len(found) < _MOST_VERSIONS:
-            kept = ("pass_rate", "low", "high", "full_cost_nano_usd", "p50_latency_ms")
-            version = (row.version_display or row.digest[:9]).partition(" (")[0]
-            found.setdefault(row.digest, {"version": version} | {key: row.totals.get(key) for key in kept})
-    return list(reversed(found.values()))
+    before = (row for row in log.evaluations(prompt=this.prompt, limit=200) if row.started_at <= this.started_at)
+    rows = [row for row in before if row.model == this.model and row.spec.dataset_digest == this.spec.dataset_digest]
+    kept = ("pass_rate", "low", "high", "full_cost_nano_usd", "p50_latency_ms")
+    return [
+        {"version": (row.version_display or row.digest[:9]).partition(" (")[0]}
+        | {key: getattr(row.totals, key) for key in kept}
+        for row in reversed(newest_of_versions(rows)[:_MOST_VERSIONS])
+    ]
 
 
 def _embedded(data: Any) -> str:

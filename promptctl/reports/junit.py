@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from promptctl.errors import INCOMPLETE, OK
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.evaluations.outcomes import CaseResults, case_results, failed_assertions
+from promptctl.evaluations.outcomes import CaseResults, case_results
 from promptctl.log.store import Store
 
 _UNSTABLE = frozenset(("evaluation", "cost_usd"))
@@ -70,7 +70,7 @@ def suite(log: Store, evaluation: Evaluation, *, is_stable: bool = False) -> Ite
         "digest": row.digest,
         "commit": row.commit,
         "model": row.model,
-        "dataset": row.spec.get("dataset"),
+        "dataset": row.spec.dataset,
         "verdict": f"{evaluation.verdict}: {evaluation.reason}",
         "cost_usd": None if evaluation.summary.unpriced else f"{evaluation.summary.cost_nano_usd / 1e9:.9f}",
     }
@@ -78,8 +78,8 @@ def suite(log: Store, evaluation: Evaluation, *, is_stable: bool = False) -> Ite
         if value is not None and not (is_stable and key in _UNSTABLE):
             yield f"      <property name={_attribute(key)} value={_attribute(value)}/>\n"
     yield "    </properties>\n"
-    classname = f"{row.prompt}.{row.spec.get('dataset', '')}"
-    for case in case_results(log.results(row.id), row.spec.get("at_least")):
+    classname = f"{row.prompt}.{row.spec.dataset}"
+    for case in case_results(log.results(row.id), row.spec.at_least):
         # A case that lacks some of its repeats is not graded: it is one of those that were not run.
         if len(case.rows) >= evaluation.summary.repeats:
             yield from _test(case, classname, is_stable=is_stable)
@@ -103,8 +103,7 @@ def _test(case: CaseResults, classname: str, *, is_stable: bool) -> Iterator[str
     if case.outcome.status == "passed":
         yield start + "/>\n"
         return
-    detail = row.scores or {}
-    reason = detail.get("reason") or row.error_message or row.status
+    reason = row.detail.reason or row.error_message or row.status
     if len(case.rows) > 1:
         reason = f"{case.passes}: {reason}"
     element = "failure" if case.outcome.status == "failed" else "error"
@@ -117,7 +116,7 @@ def _test(case: CaseResults, classname: str, *, is_stable: bool) -> Iterator[str
 def _explanation(case: CaseResults) -> str:
     row = case.decisive
     lines = []
-    for graded in failed_assertions(row):
+    for graded in row.detail.failed_assertions:
         lines.append(f"{graded['type']}: {graded['reason']}")
         if graded.get("expected") is not None:
             lines += [f"  expected: {_plain(graded['expected'])}", f"  got: {_plain(graded.get('got'))}"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.evaluations.outcomes import CaseResults, case_results, failed_assertions
+from promptctl.evaluations.outcomes import CaseResults, case_results
 from promptctl.evaluations.summary import Summary
 from promptctl.files.wording import percent
 from promptctl.log.store import Store
@@ -33,7 +33,7 @@ def markdown(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
         row = each.row
         cells = [
             _MARKS[each.verdict], code(row.prompt), inline(row.version_display or "unversioned"), code(row.model),
-            inline(str(row.spec.get("dataset", ""))), counts["passed"], counts["failed"], counts["errors"],
+            inline(row.spec.dataset), counts["passed"], counts["failed"], counts["errors"],
             rate + interval, _cost(each.summary),
         ]  # fmt: skip
         yield f"| {' | '.join(str(cell) for cell in cells)} |\n"
@@ -53,7 +53,7 @@ def _cost(summary: Summary) -> str:
 def _cases(log: Store, evaluation: Evaluation) -> Iterator[str]:
     wrong = evaluation.summary.counts.failed + evaluation.summary.counts.errors
     shown = 0
-    for case in case_results(log.results(evaluation.row.id), evaluation.row.spec.get("at_least")):
+    for case in case_results(log.results(evaluation.row.id), evaluation.row.spec.at_least):
         if case.outcome.status == "passed":
             continue
         if shown == MOST_CASES:
@@ -66,11 +66,10 @@ def _cases(log: Store, evaluation: Evaluation) -> Iterator[str]:
 def case_details(case: CaseResults) -> Iterator[str]:
     """One case that did not pass, folded."""
     row = case.decisive
-    detail = row.scores or {}
-    reason = detail.get("reason") or row.error_message or ""
+    reason = row.detail.reason or row.error_message or ""
     repeats = f" ({case.passes})" if len(case.rows) > 1 else ""
     yield f"\n<details><summary>{html(row.case_id)}: {row.status}{repeats}: {html(reason)}</summary>\n\n"
-    for graded in failed_assertions(row):
+    for graded in row.detail.failed_assertions:
         yield f"- {code(graded['type'])}: {inline(graded['reason'])}\n"
         if graded.get("expected") is not None:
             expected, got = (_code(_flat(_plain(value))) for value in (graded["expected"], graded.get("got")))

@@ -57,7 +57,7 @@ def reproduce(review: Review) -> str:
 
 def is_timed(evaluation: Evaluation) -> bool:
     """Whether latencies say anything: not where no model was asked."""
-    is_offline = evaluation.row.model.startswith(("echo/", "replay/")) or bool(evaluation.row.spec.get("is_replayed"))
+    is_offline = evaluation.row.model.startswith(("echo/", "replay/")) or evaluation.row.spec.replies == "replay"
     return not is_offline
 
 
@@ -178,14 +178,14 @@ def warnings(review: Review) -> list[str]:
 
 def decision_pieces(review: Review) -> list[Pieces]:
     """The decision's reason: what HEAD takes away, if the strict gate fails on it, behind everything else."""
-    reason = review.decision.reason
-    gone = "; ".join(review.taken_away)
-    if not gone or gone not in reason:
-        return [Pieces("", (reason,))]
-    others, _, after = reason.rpartition(gone)
-    before, stop, strict = others.strip().rpartition(". ")
-    found = [Pieces(strict, (*review.taken_away[:-1], review.taken_away[-1] + after))]
-    return [Pieces("", (before + stop.strip(),)), *found] if before else found
+    reasons, gone = review.decision.reasons, "; ".join(review.taken_away)
+    about_gone = [reason for reason in reasons if gone and gone in reason]
+    others = " ".join(reason for reason in reasons if reason not in about_gone)
+    found = [Pieces("", (others,))] if others else []
+    for reason in about_gone:
+        before, _, after = reason.rpartition(gone)
+        found.append(Pieces(before, (*review.taken_away[:-1], review.taken_away[-1] + after)))
+    return found
 
 
 def told_problems(review: Review) -> list[Problem]:

@@ -117,10 +117,10 @@ def _table(rows: Sequence[Outcome], detail: _Detail) -> Iterator[str]:
 
 def _numbers(row: Outcome) -> tuple[str, str, str, str]:
     if row.evaluation is not None:
-        counted = row.evaluation.summary.as_dict()
-        rate = "-" if counted["pass_rate"] is None else f"{counted['pass_rate']:.1%}"
-        latency = amount("latency_ms", counted["p50_latency_ms"]) if is_timed(row.evaluation) else "-"
-        return rate, "", amount("cost_nano_usd", counted["full_cost_nano_usd"]), latency
+        counted = row.evaluation.totals
+        rate = "-" if counted.pass_rate is None else f"{counted.pass_rate:.1%}"
+        latency = amount("latency_ms", counted.p50_latency_ms) if is_timed(row.evaluation) else "-"
+        return rate, "", amount("cost_nano_usd", counted.full_cost_nano_usd), latency
     if row.compared is None:
         return "", "", "", ""
     comparison = row.compared.comparison
@@ -191,7 +191,7 @@ def _results(review: Review, detail: _Detail) -> Iterator[str]:
             row = evaluation.row
             mark = {"passed": "✅", "failed": "❌"}.get(evaluation.verdict, "⚠️")
             yield f"\n#### {mark} {code(row.prompt)}: {evaluation.verdict}\n\n{inline(evaluation.reason)}. "
-            yield f"Model {code(row.model)}, dataset {code(str(row.spec.get('dataset')))}.\n"
+            yield f"Model {code(row.model)}, dataset {code(row.spec.dataset)}.\n"
             failing = [*evaluation.summary.failing, *evaluation.summary.errored]
             if failing:
                 more = f" and {len(failing) - detail.cases} more" if len(failing) > detail.cases else ""

@@ -46,25 +46,24 @@ def csv_table(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
     for evaluation in evaluations:
         about = evaluation.row
         for row in log.results(about.id):
-            detail = row.scores or {}
-            tokens = detail.get("tokens") or (None, None)
+            detail = row.detail
             yield _csv_line(
                 (
                     about.id,
                     about.prompt,
                     about.version_display,
                     about.model,
-                    about.spec.get("dataset"),
+                    about.spec.dataset,
                     row.case_id,
                     row.repeat,
                     row.status,
                     row.score,
-                    detail.get("reason"),
+                    detail.reason,
                     row.output,
                     None if row.cost_nano_usd is None else f"{row.cost_nano_usd / 1e9:.9f}",
                     row.latency_ms,
-                    *tokens,
-                    " ".join(detail.get("tags", ())),
+                    *detail.tokens,
+                    " ".join(detail.tags),
                     row.error_message,
                 )
             )
@@ -83,40 +82,36 @@ def evaluation_head(evaluation: Evaluation) -> dict[str, Any]:
         "dirty": row.is_dirty,
         "label": row.label,
         "model": row.model,
-        "dataset": row.spec.get("dataset"),
-        "parameters": row.spec.get("parameters"),
+        "dataset": row.spec.dataset,
+        "parameters": dict(row.spec.parameters),
         "started_at": row.started_at,
         "tool_version": row.tool_version,
-        "verdict": evaluation.verdict,
-        "reason": evaluation.reason,
-        "stopped": evaluation.stopped,
         "min_pass": evaluation.min_pass,
-        **evaluation.summary.as_dict(),
+        **evaluation.totals.as_json(),
     }
 
 
 def result_as_dict(row: ResultRow) -> dict[str, Any]:
     """One result; JSON-able, with stable keys."""
-    detail = row.scores or {}
-    tokens = detail.get("tokens") or (None, None)
+    detail = row.detail
     return {
         "case": row.case_id,
         "repeat": row.repeat,
         "status": row.status,
         "score": row.score,
-        "reason": detail.get("reason") or row.error_message,
+        "reason": detail.reason or row.error_message,
         "output": row.output,
-        "assertions": detail.get("assertions", []),
-        "metrics": detail.get("metrics", {}),
-        "tags": detail.get("tags", []),
-        "must_pass": detail.get("must_pass", False),
+        "assertions": list(detail.assertions),
+        "metrics": dict(detail.metrics),
+        "tags": list(detail.tags),
+        "must_pass": detail.must_pass,
         "case_digest": row.case_digest,
         "reply_source": row.reply_source,
         "cost_nano_usd": row.cost_nano_usd,
-        "full_cost_nano_usd": detail.get("full_cost_nano_usd"),
+        "full_cost_nano_usd": detail.full_cost_nano_usd,
         "latency_ms": row.latency_ms,
-        "input_tokens": tokens[0],
-        "output_tokens": tokens[1],
+        "input_tokens": detail.tokens[0],
+        "output_tokens": detail.tokens[1],
         "execution": row.execution_id,
         "error_type": row.error_type,
         "error": row.error_message,

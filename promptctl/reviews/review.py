@@ -11,7 +11,7 @@ from promptctl.comparisons.gates import Decision
 from promptctl.comparisons.verdicts import GateRule
 from promptctl.differences.breaks import Break
 from promptctl.differences.diff import PromptDiff
-from promptctl.errors import CHECK_FAILED, INCOMPLETE, MODEL, OK, WORKSPACE, Problem
+from promptctl.errors import Problem
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.labels.stretch import LabelMove
 from promptctl.prompts.prompt import Prompt
@@ -179,13 +179,3 @@ class Review:
     def is_empty(self) -> bool:
         """Whether nothing that a review looks at differs."""
         return not (self.prompts or self.datasets or self.files or self.recordings or self.settings_differ)
-
-
-_STRICTEST_FIRST = (CHECK_FAILED, WORKSPACE, MODEL, INCOMPLETE, OK)
-
-
-def strictest_of(decisions: list[Decision]) -> Decision:
-    """Several decisions as one: a failed check before files that are wrong, models, what is incomplete, and passed."""
-    code = next((code for code in _STRICTEST_FIRST if any(each.exit_code == code for each in decisions)), OK)
-    reasons = dict.fromkeys(each.reason for each in decisions if each.exit_code == code)
-    return Decision(code, " ".join(reasons) if code != OK else "Nothing stands against it.")

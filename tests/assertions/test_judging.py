@@ -6,7 +6,7 @@ import pytest
 
 from promptctl import __version__
 from promptctl.errors import InvalidFiles, WorkspaceError
-from promptctl.evaluations.evaluator import Limits
+from promptctl.evaluations.request import Limits
 from promptctl.log.filter import Filter
 from promptctl.log.records import Execution
 from tests.cli.conftest import commit, git
@@ -51,7 +51,7 @@ def test_a_verdict_is_logged_costed_and_of_a_versioned_prompt(lab: Lab) -> None:
         logged = {each.prompt: each for each in workspace.log.executions(Filter())}
     assert logged["judges/llm-rubric"].digest.startswith("1:")
     assert logged["judges/llm-rubric"].evaluation_id == found.row.id
-    assert row.scores["assertions"][0]["execution_ids"] == [logged["judges/llm-rubric"].id]
+    assert row.detail.assertions[0]["execution_ids"] == [logged["judges/llm-rubric"].id]
 
 
 @pytest.mark.parametrize(
@@ -199,9 +199,9 @@ class TestSimilarity:
         from tests.openai_server import echo
 
         lab.server.default = echo
-        assert lab.one(is_recorded=True).verdict == "passed"
+        assert lab.one(replies="record").verdict == "passed"
         lab.server.requests.clear()
-        replayed = lab.one(is_replayed=True)
+        replayed = lab.one(replies="replay")
         assert (replayed.verdict, replayed.summary.cost_nano_usd) == ("passed", 0)
         assert lab.server.requests == []
 
@@ -224,8 +224,8 @@ class TestSimilarity:
         assert done.cost_nano_usd == 5_000 * (done.input_tokens or 0) > 0
         assert done.latency_ms is not None
         row = lab.row(found, "a")
-        assert row.scores["assertions"][0]["execution_ids"] == [done.id]
-        assert row.cost_nano_usd == row.scores["full_cost_nano_usd"] + done.cost_nano_usd
+        assert row.detail.assertions[0]["execution_ids"] == [done.id]
+        assert row.cost_nano_usd == (row.detail.full_cost_nano_usd or 0) + (done.cost_nano_usd or 0)
         lab.one()
         with lab.open() as workspace:
             reused = next(iter(workspace.log.executions(Filter(prompt="judges/similar"))))

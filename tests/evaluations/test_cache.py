@@ -27,19 +27,19 @@ class TestAnEvaluation:
         lab.cases({"id": "a", "inputs": {"ticket": "x"}, "assert": [{"type": "cost", "threshold": 1}]})
         first, again = (lab.one(models=("local/unpriced",)) for _ in range(2))
         assert (first.summary.counts.errors, again.summary.counts.errors) == (1, 1)
-        assert (again.summary.reply_sources, again.summary.as_dict()["full_cost_nano_usd"]) == ({"cache": 1}, None)
+        assert (again.summary.reply_sources, again.totals.as_json()["full_cost_nano_usd"]) == ({"cache": 1}, None)
 
     def test_a_reused_reply_costs_nothing_and_says_so(self, lab: Lab) -> None:
         lab.many(3)
         lab.one()
-        data = lab.one().summary.as_dict()
+        data = lab.one().totals.as_json()
         assert (data["cost_nano_usd"], data["full_cost_nano_usd"]) == (0, 3 * REPLY_COST)
         assert data["reply_sources"] == {"cache": 3}
 
     def test_it_can_be_left_alone(self, lab: Lab) -> None:
         lab.many(3)
         for _ in range(2):
-            lab.one(is_cached=False)
+            lab.one(replies="ask")
         assert len(lab.asked) == 6
         lab.one()
         assert len(lab.asked) == 9, "what was asked without the cache is not in it"
@@ -207,5 +207,5 @@ class TestEqualRequestsAtTheSameTime:
         found = lab.one()
         assert (len(lab.asked), found.summary.cost_nano_usd) == (1, REPLY_COST)
         assert found.summary.reply_sources == {"model": 1, "cache": 3}
-        lab.one(is_cached=False)
+        lab.one(replies="ask")
         assert len(lab.asked) == 5

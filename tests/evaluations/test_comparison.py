@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from promptctl.comparisons.comparison import Comparison, compare
+from promptctl.comparisons.comparison import Comparison, compare_outcomes
 from promptctl.errors import UsageError
 from promptctl.evaluations.case_outcomes import CaseOutcome, CaseStatus, reduce_repeats
 from promptctl.statistics import Plan
@@ -32,7 +32,7 @@ def ids(pairs: object) -> list[str]:
 
 
 def test_cases_are_parted_by_what_became_of_them() -> None:
-    comparison = compare(run("PPFFE"), run("PFPFP"))
+    comparison = compare_outcomes(run("PPFFE"), run("PFPFP"))
     assert ids(comparison.unchanged) == ["0", "3"]
     assert ids(comparison.regressed) == ["1"]
     assert ids(comparison.improved) == ["2"]
@@ -41,7 +41,7 @@ def test_cases_are_parted_by_what_became_of_them() -> None:
 
 
 def test_an_error_is_never_a_failure_nor_left_out_silently() -> None:
-    comparison = compare(run("PPPP"), run("PPEE"))
+    comparison = compare_outcomes(run("PPPP"), run("PPEE"))
     assert comparison.regressed == ()
     assert len(comparison.errors) == 2
     passed = comparison.metric("passed")
@@ -52,29 +52,29 @@ def test_an_error_is_never_a_failure_nor_left_out_silently() -> None:
 def test_changed_added_and_removed_cases_are_not_compared() -> None:
     base = [outcome("kept"), outcome("edited"), outcome("gone", "failed")]
     head = [outcome("new"), outcome("edited", "failed", content_hash="other"), outcome("kept")]
-    comparison = compare(base, head)
+    comparison = compare_outcomes(base, head)
     assert (ids(comparison.changed), ids(comparison.added), ids(comparison.removed)) == (["edited"], ["new"], ["gone"])
     assert (comparison.n, comparison.regressed) == (1, ())
 
 
 def test_a_planned_case_that_never_ran_is_an_error_not_a_removed_case() -> None:
-    comparison = compare(run("PPP"), run("PP"), planned=["0", "1", "2", "3"])
+    comparison = compare_outcomes(run("PPP"), run("PP"), planned=["0", "1", "2", "3"])
     assert ids(comparison.errors) == ["2", "3"]
     assert comparison.removed == ()
-    assert compare(run("PP"), run("PPP"), planned=["0", "1", "2"]).added == ()
+    assert compare_outcomes(run("PP"), run("PPP"), planned=["0", "1", "2"]).added == ()
     assert comparison.errors[0].base.status == "passed"
     assert comparison.errors[0].head.status == "error"
 
 
 def test_two_results_of_one_case_are_refused() -> None:
     with pytest.raises(UsageError, match="head has two results of the case '0'"):
-        compare(run("P"), run("P") + run("F"))
+        compare_outcomes(run("P"), run("P") + run("F"))
 
 
 def test_repeats_do_not_add_cases() -> None:
     repeats = [run("PPF"), run("PFF"), run("PPF")]
     head = [reduce_repeats([side[position] for side in repeats]) for position in range(3)]
-    comparison = compare(run("PPF"), head)
+    comparison = compare_outcomes(run("PPF"), head)
     passed = comparison.metric("passed")
     assert passed is not None
     assert (comparison.n, passed.n) == (3, 3)
@@ -87,10 +87,10 @@ def test_repeats_do_not_add_cases() -> None:
 def test_one_reply_is_compared_with_one_reply_where_one_side_has_more_repeats() -> None:
     reply = {"cost_nano_usd": 10, "tokens": 6}
     head = [reduce_repeats([side[position] for side in [run("PPF", **reply)] * 3]) for position in range(3)]
-    cost, tokens, _latency = compare(run("PPF", **reply), head).usage
+    cost, tokens, _latency = compare_outcomes(run("PPF", **reply), head).usage
     assert (cost.base_total, cost.head_total, cost.change, cost.is_per_reply) == (30, 30, 0, True)
     assert (tokens.base_total, tokens.head_total, tokens.is_per_reply) == (18, 18, True)
-    cost, _tokens, _latency = compare(head, head).usage
+    cost, _tokens, _latency = compare_outcomes(head, head).usage
     assert (cost.head_total, cost.is_per_reply) == (90, False)
 
 
@@ -99,12 +99,12 @@ def test_a_reply_without_a_grade_is_a_reply_too_in_what_one_costs() -> None:
     base = [reduce_repeats(run("P", **reply))]
     head = [reduce_repeats([replace(each, case_id="0") for each in run("PPE", **reply)], at_least=2)]
     assert (base[0].replies, head[0].replies, head[0].repeats) == (1, 3, 2)
-    for usage in compare(base, head).usage[:2]:
+    for usage in compare_outcomes(base, head).usage[:2]:
         assert (usage.base_total, usage.head_total, usage.change, usage.is_per_reply) == (
             *(usage.base_total, usage.base_total, 0, True),
         )
     whole = [reduce_repeats([replace(each, case_id="0") for each in run("PPP", **reply)])]
-    assert not any(usage.is_per_reply for usage in compare(whole, head).usage)
+    assert not any(usage.is_per_reply for usage in compare_outcomes(whole, head).usage)
     assert reduce_repeats(run("E", **reply)).replies == 1
 
 
@@ -134,7 +134,7 @@ def test_an_error_among_repeats_counts_only_where_it_could_decide(statuses: str,
 def test_metrics_are_paired_by_case_and_their_gaps_counted() -> None:
     base = [outcome("a", scores={"tone": 0.5}), outcome("b", scores={"tone": 0.9}), outcome("c", scores={"tone": 0.2})]
     head = [outcome("a", scores={"tone": 0.7}), outcome("b", scores={"tone": math.nan}), outcome("c")]
-    tone = compare(base, head).metric("tone")
+    tone = compare_outcomes(base, head).metric("tone")
     assert tone is not None
     assert (tone.n, tone.missing, tone.improved) == (1, 2, 1)
     assert tone.difference == pytest.approx(0.2)
@@ -143,7 +143,7 @@ def test_metrics_are_paired_by_case_and_their_gaps_counted() -> None:
 def test_a_score_that_only_repeats_the_passes_is_one_question() -> None:
     base = [replace(case, score=float(case.status == "passed")) for case in run("PPFP")]
     head = [replace(case, score=float(case.status == "passed")) for case in run("PFFP")]
-    assert [(metric.name, metric.same_as) for metric in compare(base, head).metrics] == [
+    assert [(metric.name, metric.same_as) for metric in compare_outcomes(base, head).metrics] == [
         ("passed", None),
         ("score", "passed"),
     ]
@@ -151,7 +151,7 @@ def test_a_score_that_only_repeats_the_passes_is_one_question() -> None:
 
 def test_cases_of_one_cluster_are_one_unit_of_evidence() -> None:
     base, head = run("PPPPPP", cluster="manual"), run("FFFFFF", cluster="manual")
-    comparison = compare(base, head)
+    comparison = compare_outcomes(base, head)
     passed = comparison.metric("passed")
     assert passed is not None
     assert (passed.n, passed.units, passed.moved, passed.test.p_worse) == (6, 1, 1, 0.5)
@@ -161,7 +161,7 @@ def test_cases_of_one_cluster_are_one_unit_of_evidence() -> None:
 def test_costs_tokens_and_latency_over_the_pairs_that_know_them() -> None:
     base = [outcome("a", cost_nano_usd=100, latency_ms=10.0), outcome("b", cost_nano_usd=300, latency_ms=30.0)]
     head = [outcome("a", cost_nano_usd=150, latency_ms=20.0), outcome("b", latency_ms=60.0)]
-    cost, tokens, latency = compare(base, head).usage
+    cost, tokens, latency = compare_outcomes(base, head).usage
     assert (cost.known, cost.unknown, cost.base_total, cost.head_total) == (1, 1, 100, 150)
     assert (cost.difference, cost.change) == (50, 0.5)
     assert (tokens.known, tokens.unknown, tokens.difference, tokens.change) == (0, 2, None, None)
@@ -170,28 +170,30 @@ def test_costs_tokens_and_latency_over_the_pairs_that_know_them() -> None:
 
 
 def test_a_free_base_has_no_relative_change() -> None:
-    cost = compare([outcome("a", cost_nano_usd=0)], [outcome("a", cost_nano_usd=5)]).usage[0]
+    cost = compare_outcomes([outcome("a", cost_nano_usd=0)], [outcome("a", cost_nano_usd=5)]).usage[0]
     assert (cost.difference, cost.change) == (5, None)
 
 
 def test_nothing_to_compare_is_an_empty_comparison() -> None:
-    comparison = compare([], [])
+    comparison = compare_outcomes([], [])
     assert (comparison.n, comparison.comparable, comparison.metrics) == (0, 0, ())
-    assert compare(run("EE"), run("EE")).n == 0
+    assert compare_outcomes(run("EE"), run("EE")).n == 0
 
 
 def test_the_same_runs_and_seed_give_the_same_bytes() -> None:
     def once() -> Comparison:
         base = [outcome(str(i), scores={"tone": (i * 37 % 101) / 101}) for i in range(60)]
         head = [outcome(str(i), scores={"tone": (i * 53 % 97) / 97}) for i in range(60)]
-        return compare(base, head, plan=Plan(resamples=500, seed="run-a:run-b"))
+        return compare_outcomes(base, head, plan=Plan(resamples=500, seed="run-a:run-b"))
 
     assert repr(asdict(once())) == repr(asdict(once()))
 
 
 def test_no_number_is_ever_undefined() -> None:
     for base, head in ((run("P"), run("F")), (run("FF"), run("FF")), (run("PPP"), run("PPP"))):
-        comparison = compare([replace(case, score=0.3) for case in base], [replace(case, score=0.3) for case in head])
+        comparison = compare_outcomes(
+            [replace(case, score=0.3) for case in base], [replace(case, score=0.3) for case in head]
+        )
         assert not re.search(r"\b(nan|inf)\b", repr(comparison))
 
 

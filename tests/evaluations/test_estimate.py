@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import json
 
-from promptctl.evaluations.estimate import Estimate, estimate
-from promptctl.evaluations.evaluating import Evaluating, EvaluationRequest
-from promptctl.models.model_map import ModelMap
-from promptctl.models.prices import Prices
+from promptctl.evaluations.estimate import Estimate
+from promptctl.evaluations.request import EvaluationRequest
 from promptctl.models.tokens import token_counter
 from tests.evaluation_lab import PROMPT, REPLY_COST, Lab
 from tests.openai_server import reply
@@ -13,14 +11,13 @@ from tests.openai_server import reply
 
 def estimated(lab: Lab, **request: object) -> Estimate:
     with lab.open() as workspace:
-        evaluating = Evaluating(workspace, EvaluationRequest(refs=["triage"], **request))  # type: ignore[arg-type]
-        (plan,) = evaluating.plans()
-        return estimate(workspace.log, plan, Prices(workspace.settings.prices, ModelMap()), evaluating.judge_model)
+        (found,) = workspace.estimate(EvaluationRequest(refs=["triage"], **request))  # type: ignore[arg-type]
+        return found
 
 
 def test_earlier_calls_say_what_calls_take(lab: Lab) -> None:
     lab.many(10)
-    lab.one(is_cached=False)
+    lab.one(replies="ask")
     found = estimated(lab, repeats=2)
     assert (found.calls, found.input_tokens, found.output_tokens) == (20, 240, 60)
     assert (found.cost_nano_usd, found.source) == (20 * REPLY_COST, "10 earlier calls")

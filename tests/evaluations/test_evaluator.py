@@ -12,7 +12,7 @@ from promptctl.errors import (
     UsageError,
     WorkspaceError,
 )
-from promptctl.evaluations.evaluator import Limits
+from promptctl.evaluations.request import Limits
 from promptctl.evaluations.scoring import subject_of
 from tests.evaluation_lab import PROMPT, REPLY_COST, Lab, answering, slowly
 from tests.openai_server import close_early, failure, half_body, hang, html, malformed, reply
@@ -183,9 +183,9 @@ class TestRepeats:
 
         lab.server.default = answering({"c1": changing})
         found = lab.one(repeats=3)
-        data = found.summary.as_dict()
+        data = found.totals.as_json()
         assert (data["cases"], data["passed"], data["failed"]) == (2, 1, 1)
-        assert (data["flaky"], data["pass_at_k"], data["pass_hat_k"]) == (["c1"], 1.0, 0.5)
+        assert (data["flaky"], data["pass_at_k"], data["pass_hat_k"]) == (("c1",), 1.0, 0.5)
         assert len(lab.rows(found)) == 6
 
     def test_m_of_k_is_enough_where_that_was_asked_for(self, lab: Lab) -> None:
@@ -210,14 +210,14 @@ class TestMoney:
         lab.many(30)
         cap = 40 * REPLY_COST
         limits = Limits(concurrency=2, max_cost_nano_usd=cap)
-        found = lab.evaluate("triage", "triage", limits=limits, is_cached=False)
+        found = lab.evaluate("triage", "triage", limits=limits, replies="ask")
         assert sum(each.summary.cost_nano_usd for each in found) <= cap + 2 * REPLY_COST
         assert [each.verdict for each in found] == ["passed", "incomplete"]
 
     def test_what_the_cap_keeps_from_running_is_there_and_can_be_resumed(self, lab: Lab) -> None:
         lab.many(10)
         first, second = lab.evaluate(
-            "triage", "triage", limits=Limits(concurrency=1, max_cost_nano_usd=3 * REPLY_COST), is_cached=False
+            "triage", "triage", limits=Limits(concurrency=1, max_cost_nano_usd=3 * REPLY_COST), replies="ask"
         )
         assert (first.stopped, second.stopped) == ("max-cost", "max-cost")
         assert (second.summary.counts.cases, second.verdict) == (0, "incomplete")
@@ -268,10 +268,10 @@ class TestSelection:
         lab.many(3)
         lab.cases({"id": "other", "inputs": {"ticket": "x"}, "expected": "x", "tags": ["smoke"]}, name="other")
         found = lab.evaluate(selection=Selection(ids=frozenset({"c1"})))
-        assert [each.row.spec["dataset"] for each in found] == ["datasets/triage.yaml"]
+        assert [each.row.spec.dataset for each in found] == ["datasets/triage.yaml"]
         assert lab.asked == ["c1"]
         found = lab.evaluate(selection=Selection(tags=("smoke",)))
-        assert [each.row.spec["dataset"] for each in found] == ["datasets/other.yaml"]
+        assert [each.row.spec.dataset for each in found] == ["datasets/other.yaml"]
 
     def test_an_id_or_tag_that_no_dataset_has_is_an_error(self, lab: Lab) -> None:
         lab.many(3)
@@ -292,11 +292,11 @@ class TestSelection:
         lab.one()
         lab.server.requests.clear()
         lab.server.default = answering({"c4": "wrong"})
-        again = lab.one(only_failed=True, is_cached=False)
+        again = lab.one(only_failed=True, replies="ask")
         assert (sorted(lab.asked), again.summary.failing) == (["c1", "c4"], ["c4"])
         lab.server.requests.clear()
         lab.server.default = answering({})
-        assert lab.one(only_failed=True, is_cached=False).verdict == "passed"
+        assert lab.one(only_failed=True, replies="ask").verdict == "passed"
         assert lab.asked == ["c4"]
         with pytest.raises(UsageError, match="every case passed the last time"):
             lab.evaluate(only_failed=True)

@@ -54,7 +54,7 @@ def test_strict_fails_on_any_confirmed_regression() -> None:
 def test_min_pass_counts_every_case() -> None:
     assert check_passes(outcomes(passed=90, failed=10), min_pass=0.9).is_passed
     decision = check_passes(outcomes(passed=89, failed=11), min_pass=0.9)
-    assert decision == Decision(CHECK_FAILED, "89 of 100 cases passed (89%), fewer than the 90% asked for.")
+    assert decision == Decision.of(CHECK_FAILED, "89 of 100 cases passed (89%), fewer than the 90% asked for.")
     assert check_passes(outcomes(passed=1, failed=99)).is_passed
     # 0.07 · 100 is a little more than 7 in binary floating point.
     assert check_passes(outcomes(passed=7, failed=93), min_pass=0.07).is_passed
@@ -62,7 +62,7 @@ def test_min_pass_counts_every_case() -> None:
 
 def test_errors_are_incomplete_unless_too_much_failed_already() -> None:
     decision = check_passes(outcomes(passed=999, error=1), min_pass=1.0)
-    assert decision == Decision(
+    assert decision == Decision.of(
         INCOMPLETE, "999 of 1000 cases passed (99.9%), and 1 error left open what the rest would have been."
     )
     assert check_passes(outcomes(passed=80, failed=15, error=5), min_pass=0.9).exit_code == CHECK_FAILED
@@ -71,7 +71,7 @@ def test_errors_are_incomplete_unless_too_much_failed_already() -> None:
 
 def test_must_pass_is_not_a_matter_of_statistics() -> None:
     run = outcomes(passed=99, failed=1)
-    assert check_passes(run, min_pass=0.5, must_pass=["failed-99"]) == Decision(
+    assert check_passes(run, min_pass=0.5, must_pass=["failed-99"]) == Decision.of(
         CHECK_FAILED, "1 case that must pass failed: failed-99."
     )
     assert check_passes(run, must_pass=["passed-0"]).is_passed
@@ -85,7 +85,7 @@ def test_no_cases_are_no_success() -> None:
 
 
 def test_failed_outranks_incomplete_outranks_passed() -> None:
-    good, open_, bad = Decision(OK, "Good."), Decision(INCOMPLETE, "Open."), Decision(CHECK_FAILED, "Bad.")
+    good, open_, bad = Decision.of(OK, "Good."), Decision.of(INCOMPLETE, "Open."), Decision.of(CHECK_FAILED, "Bad.")
     assert strictest([good, bad, open_]) == bad
     assert strictest([good, open_]) == open_
-    assert strictest([bad, Decision(CHECK_FAILED, "Worse.")]).reason == "Bad. Worse."
+    assert strictest([bad, Decision.of(CHECK_FAILED, "Worse.")]).reason == "Bad. Worse."

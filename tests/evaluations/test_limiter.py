@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from promptctl.evaluations.evaluator import Limits
 from promptctl.evaluations.limiter import DEADLINE, Limiter
+from promptctl.evaluations.request import Limits
 from tests.evaluation_lab import Lab, answering, slowly
 from tests.openai_server import Exchange, failure, reply
 

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from promptctl.errors import LogError
-from promptctl.evaluations.evaluating import EvaluationRequest
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.evaluations.evaluator import Limits
 from promptctl.evaluations.recording import BatchRecorder
+from promptctl.evaluations.request import EvaluationRequest, Limits
 from promptctl.log.failures import LogWarning
 from promptctl.log.records import Entry
 from promptctl.log.results import EvaluationRow, ResultRow
@@ -24,6 +23,11 @@ from tests.log.conftest import make
 from tests.openai_server import failure
 
 ROW = EvaluationRow(id="e", started_at="2026-05-03T09:30:00.000Z", prompt="p", digest="1:d", model="m")
+
+
+def database_of(workspace: Workspace) -> Database:
+    assert isinstance(workspace.log, SqliteStore)
+    return workspace.log.database
 
 
 def result(number: int) -> ResultRow:
@@ -156,7 +160,7 @@ class TestALogThatTakesNothing:
             if progress.done == after:  # type: ignore[attr-defined]
                 break_it()  # type: ignore[operator]
 
-        request = EvaluationRequest(refs=("triage",), limits=Limits(concurrency=2), is_cached=False)
+        request = EvaluationRequest(refs=("triage",), limits=Limits(concurrency=2), replies="ask")
         (found,) = workspace.evaluate(request, happens)
         return found
 
@@ -258,10 +262,15 @@ class TestResuming:
     def test_it_goes_on_as_it_was_begun(self, lab: Lab) -> None:
         lab.many(6)
         lab.server.default = answering({"c3": failure(400)})
-        first = lab.one(is_cached=False, is_recorded=True, parameters={"temperature": 0.5}, judge="local/judge")
+        first = lab.one(replies="ask", parameters={"temperature": 0.5}, judge="local/judge")
         lab.server.default = answering({})
         lab.resume(first)
         assert lab.server.requests[-1].body["temperature"] == 0.5
         assert not (lab.root / ".promptctl/cache.db").exists()
+
+        lab.server.default = answering({"c3": failure(400)})
+        first = lab.one(replies="record")
+        lab.server.default = answering({})
+        lab.resume(first)
         recorded = (lab.root / "datasets/recordings/triage.jsonl").read_text()
         assert len(recorded.splitlines()) == 6

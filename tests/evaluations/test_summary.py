@@ -6,14 +6,15 @@ import pytest
 
 from promptctl.evaluations.outcomes import case_results
 from promptctl.evaluations.summary import MOST_LISTED, Summary, summarise
-from promptctl.log.results import ResultRow, ResultStatus
+from promptctl.log.results import ResultDetail, ResultRow, ResultStatus
 
 
 def row(case: str, status: ResultStatus = "passed", repeat: int = 1, position: int = 0, **fields: Any) -> ResultRow:
     scores = {"tags": fields.pop("tags", []), "must_pass": fields.pop("must_pass", False), **fields.pop("scores", {})}
     given: dict[str, Any] = {"cost_nano_usd": 5, "latency_ms": 10.0, "score": float(status == "passed")}
     return ResultRow(
-        evaluation_id="e", case_id=case, status=status, repeat=repeat, position=position, scores=scores,
+        evaluation_id="e", case_id=case, status=status, repeat=repeat, position=position,
+        detail=ResultDetail.from_json(scores),
         **{**given, **fields},
     )  # fmt: skip
 
@@ -34,18 +35,18 @@ def summary(
 
 class TestRates:
     def test_errors_stay_in_the_denominator(self) -> None:
-        data = summary(rows(90, 0, 10)).as_dict()
+        data = summary(rows(90, 0, 10)).totals(1.0).as_json()
         assert (data["cases"], data["passed"], data["failed"], data["errors"]) == (100, 90, 0, 10)
         assert data["pass_rate"] == 0.9
         assert (round(data["low"], 3), round(data["high"], 3)) == (0.826, 0.945)
 
     @pytest.mark.parametrize(("passed", "failed", "low", "high"), [(10, 0, 0.722, 1.0), (0, 10, 0.0, 0.278)])
     def test_all_or_none_of_few_proves_little(self, passed: int, failed: int, low: float, high: float) -> None:
-        data = summary(rows(passed, failed)).as_dict()
+        data = summary(rows(passed, failed)).totals(1.0).as_json()
         assert (round(data["low"], 3), round(data["high"], 3)) == (low, high)
 
     def test_nothing_has_no_rate(self) -> None:
-        data = summary([]).as_dict()
+        data = summary([]).totals(1.0).as_json()
         assert (data["pass_rate"], data["low"], data["score"], data["p50_latency_ms"]) == (None, None, None, None)
 
 
@@ -87,16 +88,16 @@ class TestRepeats:
         statuses: list[ResultStatus] = ["passed", "passed", "failed"]
         given = [row("a", status, repeat) for repeat, status in enumerate(statuses, 1)]
         given += [row("b", "passed", repeat, position=1) for repeat in (1, 2, 3)]
-        all_of_three = summary(given, repeats=3).as_dict()
+        all_of_three = summary(given, repeats=3).totals(1.0).as_json()
         assert (all_of_three["cases"], all_of_three["passed"], all_of_three["failed"]) == (2, 1, 1)
-        assert (all_of_three["pass_at_k"], all_of_three["pass_hat_k"], all_of_three["flaky"]) == (1.0, 0.5, ["a"])
+        assert (all_of_three["pass_at_k"], all_of_three["pass_hat_k"], all_of_three["flaky"]) == (1.0, 0.5, ("a",))
         assert all_of_three["cost_nano_usd"] == 30
-        two_of_three = summary(given, repeats=3, at_least=2).as_dict()
+        two_of_three = summary(given, repeats=3, at_least=2).totals(1.0).as_json()
         assert (two_of_three["passed"], two_of_three["at_least"]) == (2, 2)
 
     def test_an_error_among_them_is_no_pass_of_all(self) -> None:
         given = [row("a", "passed", 1), row("a", "passed", 2), row("a", "error", 3)]
-        data = summary(given, repeats=3).as_dict()
+        data = summary(given, repeats=3).totals(1.0).as_json()
         assert (data["errors"], data["pass_at_k"], data["pass_hat_k"]) == (1, 1.0, 0.0)
 
     def test_a_case_without_all_its_repeats_was_not_run(self) -> None:
@@ -114,7 +115,7 @@ class TestParts:
             row("a", "passed", tags=["smoke"], scores={**checks, "metrics": {"tone": 1.0}}),
             row("b", "failed", position=1, tags=["smoke", "hard"], scores={"metrics": {"tone": 0.5}}),
         ]
-        data = summary(given).as_dict()
+        data = summary(given).totals(1.0).as_json()
         assert {name: each["pass_rate"] for name, each in data["by_tag"].items()} == {"smoke": 0.5, "hard": 0.0}
         assert data["by_assertion"]["llm-rubric"]["errors"] == 1
         assert data["metrics"] == {"tone": 0.75}
@@ -132,19 +133,19 @@ class TestParts:
                 scores={"full_cost_nano_usd": 9},
             ),
         ]
-        data = summary(given).as_dict()
+        data = summary(given).totals(1.0).as_json()
         assert (data["cost_nano_usd"], data["full_cost_nano_usd"], data["unpriced"]) == (5, 14, 1)
         assert (data["input_tokens"], data["output_tokens"]) == (10, 1)
         assert (data["p50_latency_ms"], data["p95_latency_ms"]) == (20.0, 29.0)
         assert data["reply_sources"] == {"cache": 1, "none": 2}
 
     def test_lists_are_cut_and_counts_are_not(self) -> None:
-        data = summary(rows(failed=MOST_LISTED + 5)).as_dict()
+        data = summary(rows(failed=MOST_LISTED + 5)).totals(1.0).as_json()
         assert (len(data["failing"]), data["failed"]) == (MOST_LISTED, MOST_LISTED + 5)
 
     def test_so_are_those_that_must_pass(self) -> None:
         found = summary(rows(failed=MOST_LISTED + 5, must_pass=True))
-        assert len(found.as_dict()["must_pass_failed"]) == MOST_LISTED
+        assert len(found.totals(1.0).as_json()["must_pass_failed"]) == MOST_LISTED
         assert found.verdict(0.5)[1].startswith("1005 cases that must pass failed: ")
         assert found.verdict(0.5)[1].endswith(" and 1000 more")
 
@@ -152,18 +153,18 @@ class TestParts:
 class TestFullCost:
     def test_reused_replies_are_counted_at_what_they_cost_once(self) -> None:
         given = rows(2, cost_nano_usd=0, scores={"full_cost_nano_usd": 7}, output="x")
-        assert summary(given).as_dict()["full_cost_nano_usd"] == 14
+        assert summary(given).totals(1.0).as_json()["full_cost_nano_usd"] == 14
 
     def test_reused_replies_without_a_price_were_not_free(self) -> None:
         given = rows(2, cost_nano_usd=0, scores={"full_cost_nano_usd": None}, output="x")
-        data = summary(given).as_dict()
+        data = summary(given).totals(1.0).as_json()
         assert (data["cost_nano_usd"], data["full_cost_nano_usd"]) == (0, None)
 
     def test_outputs_of_the_dataset_and_errors_cost_nothing(self) -> None:
         given = [row("given", output="x"), row("error", "error", position=1, scores={"full_cost_nano_usd": None})]
-        assert summary(given).as_dict()["full_cost_nano_usd"] == 0
+        assert summary(given).totals(1.0).as_json()["full_cost_nano_usd"] == 0
 
 
 def test_what_a_recording_took_is_no_latency() -> None:
-    data = summary([row("a", reply_source="replay"), row("b", position=1, latency_ms=20.0)]).as_dict()
+    data = summary([row("a", reply_source="replay"), row("b", position=1, latency_ms=20.0)]).totals(1.0).as_json()
     assert (data["p50_latency_ms"], data["p95_latency_ms"]) == (20.0, 20.0)

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from promptctl.comparisons.comparison import Comparison, compare
+from promptctl.comparisons.comparison import Comparison, compare_outcomes
 from promptctl.comparisons.confirmation import Confirmed, Rerun, confirm
 from promptctl.comparisons.verdicts import GateRule, Verdict, judge
 from promptctl.errors import UsageError
@@ -38,7 +38,7 @@ def runs(
 
 
 def compared(steady: int = 0, **flipped: int) -> Comparison:
-    return compare(*runs(steady, **flipped))
+    return compare_outcomes(*runs(steady, **flipped))
 
 
 def scored(base: list[float], head: list[float], name: str = "tone") -> Comparison:
@@ -49,7 +49,7 @@ def scored(base: list[float], head: list[float], name: str = "tone") -> Comparis
         ]
         for side in (base, head)
     ]
-    return compare(sides[0], sides[1])
+    return compare_outcomes(sides[0], sides[1])
 
 
 # By the test alone
@@ -133,22 +133,22 @@ def test_two_metrics_share_the_error_rate() -> None:
     other = [0.6, 0.8] * 10
     base = [replace(case, scores={"tone": score}) for case, score in zip(base, alone, strict=True)]
     head = [replace(case, scores={"tone": score}) for case, score in zip(head, other, strict=True)]
-    verdict = judge(compare(base, head))
+    verdict = judge(compare_outcomes(base, head))
     assert verdict.kind == "inconclusive"
     assert (verdict.metrics[0].name, verdict.metrics[0].p_worse) == ("passed", 0.0625)
-    assert judge(compare(base, head), GateRule(metrics=("passed",))).p == 0.03125
+    assert judge(compare_outcomes(base, head), GateRule(metrics=("passed",))).p == 0.03125
 
 
 def test_a_metric_in_which_nothing_differs_costs_no_power() -> None:
     base, head = ([replace(case, scores={"format": 1.0}) for case in side] for side in runs(15, regressed=5))
-    assert judge(compare(base, head)).p == 0.03125
+    assert judge(compare_outcomes(base, head)).p == 0.03125
 
 
 def test_the_correction_is_named() -> None:
     base, head = runs(10, regressed=10)
     base = [replace(case, scores={"tone": position / 20}) for position, case in enumerate(base)]
     head = [replace(case, scores={"tone": (position + 7) % 20 / 20}) for position, case in enumerate(head)]
-    assert "p = 0.0020 after Holm's correction over 2 metrics." in judge(compare(base, head)).reason
+    assert "p = 0.0020 after Holm's correction over 2 metrics." in judge(compare_outcomes(base, head)).reason
 
 
 def test_a_metric_nobody_has_is_a_mistake() -> None:
@@ -198,7 +198,7 @@ def test_confirmed_flips_of_one_cluster_are_one_piece_of_evidence() -> None:
         base.append(fallen)
         head.append(replace(fallen, status="failed"))
     held = Confirmed(regressions=tuple(f"one-{position}" for position in range(8)))
-    verdict = judge(compare(base, head), confirmed=held)
+    verdict = judge(compare_outcomes(base, head), confirmed=held)
     assert verdict.kind == "inconclusive"
 
 
@@ -245,20 +245,20 @@ def test_a_metric_graded_on_one_side_only_is_incomplete() -> None:
     base, head = runs(10)
     base = [replace(case, scores={"tone": 0.5}) for case in base]
     head = [replace(case, scores={"tone": 0.5}) for case in head[:9]] + head[9:]
-    verdict = judge(compare(base, head))
+    verdict = judge(compare_outcomes(base, head))
     assert verdict.kind == "incomplete"
     assert verdict.reason == "Incomplete: 1 case of 10 has the metric 'tone' on one side only."
-    assert judge(compare(base, head), GateRule(metrics=("passed",))).kind != "incomplete"
+    assert judge(compare_outcomes(base, head), GateRule(metrics=("passed",))).kind != "incomplete"
 
 
 # Degenerate inputs
 
 
 def test_nothing_to_compare_is_incomplete_with_the_reason() -> None:
-    assert judge(compare([], [])).reason == "Incomplete: there are no cases to compare."
+    assert judge(compare_outcomes([], [])).reason == "Incomplete: there are no cases to compare."
     base, _ = runs(2)
     edited = [replace(case, content_hash="other") for case in base]
-    assert judge(compare(base, edited)).reason == (
+    assert judge(compare_outcomes(base, edited)).reason == (
         "Incomplete: no case is the same in both runs (2 changed, 0 added, 0 removed)."
     )
     assert judge(compared(base_errors=10)).reason == (
@@ -315,4 +315,4 @@ def test_the_same_comparison_gives_the_same_bytes() -> None:
 
 def test_a_stricter_level_asks_for_more() -> None:
     base, head = runs(15, regressed=5)
-    assert judge(compare(base, head, plan=Plan(alpha=0.01))).kind == "powerless"
+    assert judge(compare_outcomes(base, head, plan=Plan(alpha=0.01))).kind == "powerless"

@@ -9,7 +9,7 @@ from promptctl.errors import LogError, UsageError
 from promptctl.log.ids import new_id, utc_now
 from promptctl.log.records import Entry
 from promptctl.log.redaction import Redactor
-from promptctl.log.results import EvaluationRow, ResultRow
+from promptctl.log.results import EvaluationRow, EvaluationSpec, ResultDetail, ResultRow, Totals
 from promptctl.log.sqlite.store import SqliteStore
 from tests.log.conftest import make
 
@@ -22,7 +22,7 @@ def an_evaluation(**fields: Any) -> EvaluationRow:
         "digest": "1:ab",
         "model": "openai/gpt-4o-mini",
         "version": 7,
-        "spec": {"datasets": ["support"], "repeats": 2},
+        "spec": EvaluationSpec(dataset="support", repeats=2),
     }
     return EvaluationRow(**{**usual, **fields})
 
@@ -36,21 +36,21 @@ def test_an_evaluation_is_begun_finished_and_read_back(log: SqliteStore) -> None
     log.begin_evaluation(begun)
     assert log.evaluation(begun.id) == begun
 
-    log.update_evaluation(begun.id, status="passed", totals={"passed": 3})
+    log.update_evaluation(begun.id, status="passed", totals=Totals(passed=3))
 
     finished = log.evaluation(begun.id[-6:])
     assert finished.finished_at
     assert finished.finished_at >= begun.started_at
-    assert finished == replace(begun, status="passed", totals={"passed": 3}, finished_at=finished.finished_at)
+    assert finished == replace(begun, status="passed", totals=Totals(passed=3), finished_at=finished.finished_at)
 
-    log.update_evaluation(begun.id, status="running", totals={})
+    log.update_evaluation(begun.id, status="running", totals=Totals())
     assert log.evaluation(begun.id).finished_at is None
 
 
 def test_evaluations_are_listed_newest_first_and_filtered(log: SqliteStore) -> None:
     for number, (prompt, digest) in enumerate([("a", "1"), ("b/c", "2"), ("a", "2")]):
         log.begin_evaluation(an_evaluation(id=f"id-{number}", prompt=prompt, digest=digest))
-    log.update_evaluation("id-0", status="passed", totals={})
+    log.update_evaluation("id-0", status="passed", totals=Totals())
 
     def ids(**wanted: Any) -> list[str]:
         return [each.id for each in log.evaluations(**wanted)]
@@ -78,7 +78,14 @@ def test_results_are_read_back_whole_in_the_order_of_the_dataset(log: SqliteStor
     written = [
         a_result(case_id="later", position=2, status="failed", output="no", error_message="expected yes"),
         a_result(case_id="first", position=1, repeat=2, output="yes"),
-        a_result(case_id="first", position=1, repeat=1, output="yes", score=0.5, scores=[{"type": "equals"}]),
+        a_result(
+            case_id="first",
+            position=1,
+            repeat=1,
+            output="yes",
+            score=0.5,
+            detail=ResultDetail(assertions=({"type": "equals"},)),
+        ),
     ]
     log.append([], [replace(each, finished_at="2026-05-03T00:00:00.000Z", latency_ms=1.5) for each in written])
 
@@ -116,12 +123,14 @@ def test_results_and_the_executions_they_grade_are_written_together_or_not_at_al
 
 def test_outputs_are_kept_whatever_the_rule_and_redacted(log: SqliteStore) -> None:
     log.redactor = Redactor(["correct-horse"])
-    result = a_result(output="say correct-horse", scores=[{"got": "correct-horse"}], status="failed")
+    result = a_result(
+        output="say correct-horse", detail=ResultDetail(assertions=({"got": "correct-horse"},)), status="failed"
+    )
     log.append([Entry(make(source="eval"), "off")], [result])
 
     [read] = log.results("e")
 
-    assert (read.output, read.scores) == ("say [redacted]", [{"got": "[redacted]"}])
+    assert (read.output, read.detail.assertions) == ("say [redacted]", ({"got": "[redacted]"},))
 
 
 def test_deleting_an_evaluation_takes_its_results_and_outputs_alone(

@@ -16,7 +16,7 @@ import pytest
 from promptctl.log.failures import LogFailure
 from promptctl.log.records import Entry
 from promptctl.log.redaction import Redactor
-from promptctl.log.results import ResultRow
+from promptctl.log.results import ResultDetail, ResultRow
 from promptctl.log.sqlite.schema import NEWEST
 from promptctl.log.sqlite.store import SqliteStore
 from tests.log.conftest import make
@@ -55,7 +55,13 @@ def test_what_a_locked_log_does_not_take_is_kept_and_taken_in_by_the_next_open(
     impatient: SqliteStore, holder: sqlite3.Connection, path: Path
 ) -> None:
     full, off = make(), make(prompt="other")
-    result = ResultRow(evaluation_id="e", case_id="c", status="passed", output="out", scores=[{"passed": True}])
+    result = ResultRow(
+        evaluation_id="e",
+        case_id="c",
+        status="passed",
+        output="out",
+        detail=ResultDetail(assertions=({"passed": True},)),
+    )
 
     warning = impatient.append([Entry(full, "full"), Entry(off, "off")], [result])
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.evaluations.evaluator import Limits
+from promptctl.evaluations.request import Limits
 from promptctl.reports import html
 from tests.evaluation_lab import Lab, answering
 from tests.openai_server import reply

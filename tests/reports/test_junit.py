@@ -3,7 +3,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.evaluations.evaluator import Limits
+from promptctl.evaluations.request import Limits
 from tests.evaluation_lab import Lab, answering
 from tests.reports.conftest import Write
 

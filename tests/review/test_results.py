@@ -9,7 +9,7 @@ import pytest
 
 from promptctl.comparisons.verdicts import GateRule
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, MODEL, OK, WORKSPACE
-from promptctl.evaluations.evaluator import Limits
+from promptctl.evaluations.request import Limits
 from promptctl.reports.markdown import inline
 from promptctl.reports.review_files import write_review
 from promptctl.workspace import open_workspace
@@ -284,8 +284,8 @@ class TestRecordings:
     def test_a_reply_that_is_missing_leaves_it_unevaluated(self, recorded: Pull) -> None:
         recorded.edit(PATH, "WORSE", "WORSE THAN EVER")
         assert "none has a recorded reply" in evaluation_of(recorded.data(), "triage")["why_not"]
-        assert "are recorded" in evaluation_of(recorded.data(is_replayed=True), "triage")["why_not"]
-        assert recorded.data(is_replayed=True)["exit_code"] == OK
+        assert "are recorded" in evaluation_of(recorded.data(replies="replay"), "triage")["why_not"]
+        assert recorded.data(replies="replay")["exit_code"] == OK
 
     def test_two_fresh_clones_give_the_same_bytes(
         self, recorded: Pull, cli: Cli, monkeypatch: pytest.MonkeyPatch

@@ -83,13 +83,16 @@ class Batch:
 
 def read_lines(lines: Iterable[str]) -> tuple[list[Entry], list[ResultRow]]:
     """Read what `Batch.lines` wrote. Raises `ValueError`, `KeyError` or `TypeError` for anything else."""
-    from promptctl.log.results import ResultRow
+    from promptctl.log.results import ResultDetail, ResultRow
 
     entries, results = [], []
     for line in lines:
         record = json.loads(line)
         if "result" in record:
-            results.append(ResultRow(**record["result"]))
+            fields = record["result"]
+            # Files that earlier versions wrote call it scores.
+            detail = fields.pop("detail", None) or fields.pop("scores", None) or {}
+            results.append(ResultRow(**fields, detail=ResultDetail.from_json(detail)))
         else:
             entries.append(Entry(from_document(record["execution"]), record["content"]))
     return entries, results

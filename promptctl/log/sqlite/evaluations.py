@@ -10,7 +10,7 @@ from typing import Any
 
 from promptctl.log.encoding import Fields, to_json, well_formed
 from promptctl.log.redaction import Redactor
-from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus
+from promptctl.log.results import EvaluationRow, EvaluationSpec, ResultDetail, ResultRow, ResultStatus, Totals
 from promptctl.log.sqlite import payloads
 from promptctl.log.sqlite.filters import where
 from promptctl.log.sqlite.lookup import row_by_id
@@ -23,7 +23,8 @@ _INSERT = f"INSERT INTO evaluations ({', '.join(_COLUMNS)}) VALUES ({', '.join('
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM evaluations"  # noqa: S608 - made of our own names
 
 _RESULT_FIELDS = tuple(each.name for each in fields(ResultRow))
-_RESULT_COLUMNS = ", ".join("output_hash" if name == "output" else name for name in _RESULT_FIELDS)
+_COLUMN_OF = {"output": "output_hash", "detail": "scores"}
+_RESULT_COLUMNS = ", ".join(_COLUMN_OF.get(name, name) for name in _RESULT_FIELDS)
 _INSERT_RESULT = f"""
 INSERT INTO results ({_RESULT_COLUMNS}) VALUES ({", ".join("?" * len(_RESULT_FIELDS))}) ON CONFLICT DO NOTHING
 """  # noqa: S608 - made of our own names
@@ -41,17 +42,17 @@ WHERE evaluation_id = ? ORDER BY position, repeat, case_id
 def begin(connection: sqlite3.Connection, evaluation: EvaluationRow, redactor: Redactor) -> None:
     """Add the evaluation's row."""
     values = {name: getattr(evaluation, name) for name in _FIELDS}
-    values["spec"] = redactor.redact_json(to_json(evaluation.spec))
-    values["totals"] = to_json(evaluation.totals)
+    values["spec"] = redactor.redact_json(to_json(evaluation.spec.as_json()))
+    values["totals"] = to_json(evaluation.totals.as_json())
     connection.execute(_INSERT, tuple(values.values()))
 
 
-def update(connection: sqlite3.Connection, evaluation_id: str, status: str, totals: Mapping[str, Any]) -> None:
+def update(connection: sqlite3.Connection, evaluation_id: str, status: str, totals: Totals) -> None:
     """Set an evaluation's status and totals; `running` again if it is resumed."""
     finished_at = None if status == "running" else utc_now()
     connection.execute(
         "UPDATE evaluations SET status = ?, finished_at = ?, totals = ? WHERE id = ?",
-        (status, finished_at, to_json(totals), evaluation_id),
+        (status, finished_at, to_json(totals.as_json()), evaluation_id),
     )
 
 
@@ -85,7 +86,7 @@ def results(
         values: Fields = dict(zip(_RESULT_FIELDS, row, strict=True))
         if not statuses or values["status"] in statuses:
             values["output"] = payloads.text_of(values["output"])
-            values["scores"] = None if values["scores"] is None else json.loads(values["scores"])
+            values["detail"] = ResultDetail.from_json(json.loads(values["detail"] or "{}"))
             yield ResultRow(**values)
 
 
@@ -95,7 +96,7 @@ def encode_result(result: ResultRow) -> Fields:
     for name in ("output", "error_message"):
         values[name] = None if values[name] is None else well_formed(values[name])
     values["finished_at"] = as_stored(result.finished_at) if result.finished_at else utc_now()
-    values["scores"] = None if result.scores is None else to_json(result.scores)
+    values["detail"] = to_json(result.detail.as_json())
     return values
 
 
@@ -111,5 +112,6 @@ def add_results(connection: sqlite3.Connection, encoded: Sequence[tuple[Fields, 
 
 def _evaluation(row: tuple[Any, ...]) -> EvaluationRow:
     values = dict(zip(_FIELDS, row, strict=True))
-    values |= {"spec": json.loads(values["spec"]), "totals": json.loads(values["totals"])}
+    values["spec"] = EvaluationSpec.from_json(json.loads(values["spec"]))
+    values["totals"] = Totals.from_json(json.loads(values["totals"]))
     return EvaluationRow(**{**values, "is_dirty": bool(values["is_dirty"])})

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from promptctl.log.failures import LogFailure, LogWarning
 from promptctl.log.records import Entry, Execution
@@ -19,7 +19,7 @@ from promptctl.log.sqlite.unsaved import Unsaved
 if TYPE_CHECKING:
     from promptctl.log.call_totals import CallTotals, Dimension
     from promptctl.log.filter import Filter
-    from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus
+    from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus, Totals
     from promptctl.log.retention import Pruned, Retention
 
 
@@ -91,7 +91,7 @@ class SqliteStore:
 
         self.database.write(lambda connection: begin(connection, evaluation, self.redactor))
 
-    def update_evaluation(self, evaluation_id: str, *, status: str, totals: Mapping[str, Any]) -> None:
+    def update_evaluation(self, evaluation_id: str, *, status: str, totals: Totals) -> None:
         from promptctl.log.sqlite.evaluations import update
 
         self.database.write(lambda connection: update(connection, evaluation_id, status, totals))

@@ -1,0 +1,53 @@
+"""Share of an evaluation that the recordings can answer, counted before anything is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from promptctl.errors import InputError, RenderError
+from promptctl.evaluations.asking import Asker
+from promptctl.evaluations.plan import Plan
+from promptctl.evaluations.planning import OpenDatasets
+from promptctl.models.recordings import RecordedReplies
+from promptctl.models.replay import digest_for
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Of `cases` that ask a model, how many have a recorded reply."""
+
+    cases: int
+    recorded: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no reply is missing."""
+        return self.recorded == self.cases
+
+    @property
+    def is_none(self) -> bool:
+        """Whether every reply is missing, where any is needed."""
+        return self.cases > 0 and self.recorded == 0
+
+
+def coverage(context: Context, plans: Sequence[Plan]) -> Coverage:
+    """Count the cases of the plans that have their reply in the recordings; judges are not looked at.
+
+    Raises `InvalidFiles` where the recordings cannot be read.
+    """
+    replies = RecordedReplies(context.recordings_folder)
+    cases = recorded = 0
+    for plan in plans:
+        asker = Asker(plan.target, drops_unknown_inputs=plan.spec.drops_unknown_inputs)
+        for case in plan.chosen.of(context.shared(OpenDatasets).of(plan).cases(plan.target.prompt)):
+            if case.output is None:
+                cases += 1
+                with suppress(InputError, RenderError):
+                    recorded += replies.find(digest_for(asker.ask(case)[1])) is not None
+    return Coverage(cases, recorded)

@@ -1,0 +1,53 @@
+"""What one evaluation will do, as data: it can be shown, kept, sent to another process, and done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from promptctl._version import __version__
+from promptctl.calls.call import Target
+from promptctl.datasets.selection import Chosen
+from promptctl.log.ids import new_id
+from promptctl.log.results import EvaluationRow, EvaluationSpec
+from promptctl.log.times import utc_now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One evaluation to be done: the prompt's version and model, the spec, and the cases by id.
+
+    `resumes` is the evaluation of the log that is taken up again; None begins a new one.
+    """
+
+    target: Target
+    spec: EvaluationSpec
+    chosen: Chosen
+    resumes: EvaluationRow | None = None
+
+    @property
+    def results(self) -> int:
+        """How many results it has when it is complete."""
+        return self.chosen.count * self.spec.repeats
+
+    @property
+    def is_asked(self) -> bool:
+        """True if a model answers, rather than recordings."""
+        return self.spec.replies != "replay" and not self.target.model.startswith("replay/")
+
+    def row(self) -> EvaluationRow:
+        """Return the row that the log keeps of a new evaluation."""
+        target, version = self.target, self.target.version
+        return EvaluationRow(
+            id=new_id(),
+            started_at=utc_now(),
+            prompt=target.prompt.id,
+            digest=version.digest,
+            model=target.model,
+            version=version.number,
+            version_display=version.display,
+            commit=version.commit,
+            is_dirty=version.is_dirty,
+            label=version.label,
+            spec=self.spec,
+            tool_version=__version__,
+        )

@@ -1,0 +1,39 @@
+"""How far a session has come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from promptctl.log.results import ResultRow
+
+
+@dataclass(slots=True)
+class Progress:
+    """Counts of (case, repeat) over the plans of one run. `carried` were done before they were taken up again."""
+
+    total: int
+    carried: int = 0
+    passed: int = 0
+    failed: int = 0
+    errors: int = 0
+    cost_nano_usd: int = 0
+    unpriced: int = 0
+    under_way: int = 0
+
+    @property
+    def done(self) -> int:
+        """Results so far, in this run."""
+        return self.passed + self.failed + self.errors
+
+    def add(self, result: ResultRow) -> None:
+        """Count a result."""
+        if result.status == "passed":
+            self.passed += 1
+        elif result.status == "failed":
+            self.failed += 1
+        else:
+            self.errors += 1
+        if result.cost_nano_usd is None:
+            self.unpriced += 1
+        else:
+            self.cost_nano_usd += result.cost_nano_usd

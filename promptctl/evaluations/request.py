@@ -1,0 +1,60 @@
+"""A request to evaluate prompts: which, on what, and within which bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptctl.datasets.selection import Selection
+from promptctl.log.results import Replies
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds of a session.
+
+    At most `concurrency` requests are under way at once. `case_timeout_s` covers a case with its retries and its
+    judges, in seconds; waiting for a place among the requests does not count. `max_cost_nano_usd` is for everything
+    that the session asks.
+    """
+
+    concurrency: int = 16
+    case_timeout_s: float = 300.0
+    max_cost_nano_usd: int | None = None
+    fails_fast: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationRequest:
+    """What to evaluate and how.
+
+    Every prompt of `refs` is asked of every one of `models` (the prompt's own where there are none) over each of its
+    datasets, or over those that `datasets` names by path; a prompt's own path names the tests in its file. With several
+    prompts a dataset that names prompts is used for those alone.
+    `at_least` of `repeats` must pass for a case to pass. `only_failed` leaves what did not pass the last time, or in
+    the evaluation of id `failed_of`. `replies` is where replies come from. `only_own_datasets` leaves out for each
+    prompt what does not test it. `is_estimate` asks nothing, so that no key is needed.
+    """
+
+    refs: Sequence[str]
+    datasets: Sequence[str] = ()
+    models: Sequence[str] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    judge: str | None = None
+    selection: Selection = field(default_factory=Selection)
+    only_own_datasets: bool = False
+    only_failed: bool = False
+    failed_of: str | None = None
+    repeats: int = 1
+    at_least: int | None = None
+    min_pass: float | None = None
+    limits: Limits = field(default_factory=Limits)
+    replies: Replies = "cache"
+    is_estimate: bool = False
+    allows_code: bool = False
+
+    @property
+    def needs_keys(self) -> bool:
+        """True if a model is asked."""
+        return self.replies != "replay" and not self.is_estimate
