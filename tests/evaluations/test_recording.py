@@ -30,15 +30,6 @@ def database_of(workspace: Workspace) -> Database:
     return workspace.log.database
 
 
-def result(number: int) -> ResultRow:
-    return ResultRow(evaluation_id="e", case_id=f"c{number}", status="passed", position=number)
-
-
-def database_of(workspace: Workspace) -> Database:
-    assert isinstance(workspace.log, SqliteStore)
-    return workspace.log.database
-
-
 class TestBatches:
     def test_a_result_is_on_disk_when_finish_returns(self, tmp_path: Path) -> None:
         async def scene() -> None:
