@@ -25,6 +25,10 @@ from tests.openai_server import failure
 ROW = EvaluationRow(id="e", started_at="2026-05-03T09:30:00.000Z", prompt="p", digest="1:d", model="m")
 
 
+def result(number: int) -> ResultRow:
+    return ResultRow(evaluation_id="e", case_id=f"c{number}", status="passed", position=number)
+
+
 def database_of(workspace: Workspace) -> Database:
     assert isinstance(workspace.log, SqliteStore)
     return workspace.log.database
