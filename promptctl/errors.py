@@ -1,4 +1,4 @@
-"""What can go wrong, as one small tree of exceptions, and the exit codes they end a command with.
+"""The tree of exceptions, and the exit codes with which they end a command.
 
     PromptctlError                      70  a bug when nothing more exact is raised
     ├── UsageError                       2  a wrong argument or option
@@ -14,7 +14,7 @@
     │   │   └── RenderLimitExceeded      3  a template took too long or grew too large
     │   ├── GitError                     3  Git refused or is missing
     │   │   ├── RevisionNotFound         3  no such revision, version or label
-    │   │   ├── HistoryIncomplete        3  this clone cannot know; `.hint` is the command that would tell
+    │   │   ├── HistoryIncomplete        3  this clone cannot know; `.hint` is the command that finds out
     │   │   └── LabelRefused             3  a rule, a race or a broken chain stopped a label's move
     │   └── LogError                     3  the log cannot be read or written
     ├── ModelError                       4  the model or its provider
@@ -23,7 +23,7 @@
     │   ├── AuthenticationFailed         4  401, 403
     │   ├── RequestRejected              4  400, 404, 413, 422: asking again would not help
     │   │   └── ReplyNotRecorded         4  `replay/…` has no reply for this request
-    │   ├── RateLimited                  4  429; `.retry_after_s` where the provider said
+    │   ├── RateLimited                  4  429; `.retry_after_s` if the provider said
     │   │   └── OutOfQuota               4  402, or 429 of a spent account: asking again would not help
     │   ├── ProviderFailed               4  5xx, or a reply that is not the protocol's
     │   ├── ProviderUnreachable          4  connection refused, reset or closed early
@@ -53,7 +53,7 @@ BROKEN_PIPE = 141
 
 
 def printable(name: str) -> str:
-    """The name of a file with the characters that would be no part of a line, an end of it among them, escaped.
+    """Return the name of a file with its unprintable characters escaped, line ends among them.
 
     >>> printable("a\\nb")
     'a\\\\nb'
@@ -65,7 +65,7 @@ def printable(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in the user's files: a path relative to the workspace, with line and column counted from 1."""
+    """A place in the user's files: a path relative to the workspace, with line and column counted from 1."""
 
     path: str
     line: int | None = None
@@ -77,7 +77,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong in a file: what, where, what to do next.
+    """One thing that is wrong in a file: the message, the place and what to do next.
 
     `code` is a stable kebab-case name (`unknown-key`, `missing-partial`) for `--json` and for tests.
     """
@@ -93,7 +93,7 @@ class Problem:
         return f"{where}{self.message}"
 
     def as_dict(self) -> dict[str, str | int | None]:
-        """JSON-able, with stable keys; `path`, `line` and `column` are null where there is no place."""
+        """JSON-able, with stable keys; `path`, `line` and `column` are null if there is no place."""
         place = self.place
         return {
             "severity": self.severity,
@@ -109,7 +109,7 @@ class Problem:
 class PromptctlError(Exception):
     """Base of every error this package raises on purpose.
 
-    `execution` is the log's record of the call that failed, where a call was made or refused.
+    `execution` is the log's record of the call that failed, if a call was made or refused.
     """
 
     exit_code: ClassVar[int] = BUG
@@ -212,7 +212,7 @@ class LogError(WorkspaceError):
 class ModelError(PromptctlError):
     """The model or its provider failed.
 
-    `is_retryable` says whether asking again can help; `status` is the HTTP status where there was one;
+    `is_retryable` is True if asking again can help; `status` is the HTTP status, if there was one;
     `retry_after_s` is what the provider asked for, in seconds; `partial` is the `Reply` that had arrived when a
     stream broke off. `detail` is the part of the message that is the provider's own words, which may quote the request.
     """

@@ -25,14 +25,14 @@ _MARK_SHIFT = 48
 def bootstrap_t(values: Sequence[float], *, resamples: int = RESAMPLES, seed: str = "") -> list[float]:
     """Student's t of `resamples` bootstrap samples around the values' own mean, sorted.
 
-    A value is a case's difference, so that a pair is never torn apart, or a cluster's (see `influences`); there are 2
+    A value is a case's difference, so that a pair stays together, or a cluster's (see `influences`); there are 2
     to 4,096 of them. Formula: t* = (x̄* − x̄)/(s*/√n), s* the sample's own deviation. Values are rounded to 2^-24 of
     the largest; a sample of equal values counts as having the least spread above none.
     Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, section 12.5.
     """
     n = len(values)
     if not 2 <= n <= LARGEST:
-        raise ValueError(f"cannot resample {n} cases; 2 to {LARGEST} it must be")
+        raise ValueError(f"cannot resample {n} cases; there must be 2 to {LARGEST}")
     largest = max(map(abs, values))
     if largest == 0:
         return [0.0] * resamples

@@ -69,7 +69,7 @@ def tango(improved: int, regressed: int, n: int, confidence: float = 0.95) -> In
 def mean_interval(
     differences: Sequence[float], clusters: Sequence[Hashable] | None = None, confidence: float = 0.95
 ) -> Interval | None:
-    """Student's t interval for a mean difference, cluster-robust where `clusters` names each case's group.
+    """Student's t interval for a mean difference, cluster-robust if `clusters` names each case's group.
 
     None with fewer than two cases (or clusters): nothing is known of the spread.
     Formula: Δ ± t_{C−1} · SE, with `standard_error`'s SE and C the number of clusters.
@@ -149,7 +149,7 @@ def influences(differences: Sequence[float], clusters: Sequence[Hashable] | None
 
 
 def unvaried_interval(mean: float, units: int, spread: float = 1.0, confidence: float = 0.95) -> Interval:
-    """What can still be said where all differences were equal, or nearly all: the case not yet met could differ.
+    """The interval if all differences were equal, or nearly all: a case not yet met could differ.
 
     Formula: a share of up to q = z²/(n+z²) of all cases, Wilson's upper limit for none seen in n, may differ by as
     much as `spread`: (1−q)·Δ ± q·spread. For passes and failures with no flip it is Tango's interval exactly.
@@ -162,7 +162,7 @@ def unvaried_interval(mean: float, units: int, spread: float = 1.0, confidence: 
 
 
 def cluster_totals(differences: Sequence[float], clusters: Sequence[Hashable] | None = None) -> list[tuple[float, int]]:
-    """Sum and size of each cluster, in order of first appearance; each case is its own where none are named."""
+    """Sum and size of each cluster, in order of first appearance; each case is its own if none are named."""
     if clusters is None:
         return [(difference, 1) for difference in differences]
     groups: dict[Hashable, list[float]] = {}
@@ -190,7 +190,7 @@ def _tango_score(delta: float, improved: int, regressed: int, n: int) -> float:
 
 
 def _bisect(is_left: Callable[[float], bool], low: float, high: float) -> float:
-    """Where a claim that is true at first and false later turns, to the last digits."""
+    """Return the point at which `is_left` turns from true to false, to the last digits."""
     for _ in range(80):
         middle = (low + high) / 2
         if is_left(middle):

@@ -88,7 +88,7 @@ def compare_metric(
     """Compare one metric's values, paired by position; at least one pair, finite numbers.
 
     Passes and failures, each case its own cluster: McNemar and Tango. Anything else: sign flips, and the studentized
-    bootstrap for 10 to 200 units, Student's t for fewer, without skewness for more; where next to nothing varied,
+    bootstrap for 10 to 200 units, Student's t for fewer, without skewness for more; if next to nothing varied,
     `unvaried_interval` besides.
     """
     n = len(base)
@@ -158,7 +158,7 @@ def _score_intervals(differences: _Differences, plan: Plan) -> list[Interval]:
 
 
 def _bounded(interval: Interval | None, differences: _Differences, confidence: float, *, is_known: bool) -> Interval:
-    """The interval within what is possible; where too little varied, the hull of it and `unvaried_interval`."""
+    """The interval within what is possible; if too little varied, the hull of it and `unvaried_interval`."""
     limit = differences.spread
     bound = interval
     if interval is None or not is_known:

@@ -30,7 +30,7 @@ class PairedTest:
 
 
 def mcnemar(improved: int, regressed: int) -> PairedTest:
-    """McNemar's exact test, one-sided both ways and two-sided; 1 where no case flipped.
+    """McNemar's exact test, one-sided both ways and two-sided; 1 if no case flipped.
 
     Formula, m = b+c: two-sided min(1, 2·Σ_{i≤min(b,c)} C(m,i)/2^m); worse Σ_{i≥c} C(m,i)/2^m; better Σ_{i≥b}.
     Source: McNemar 1947, Psychometrika 12:153; the exact conditional form as in Fagerland, Lydersen and Laake 2013,
@@ -48,7 +48,7 @@ def mcnemar(improved: int, regressed: int) -> PairedTest:
 def mcnemar_mid_p(improved: int, regressed: int) -> float:
     """McNemar's two-sided mid-p value: less conservative than the exact test, for reading rather than for gates.
 
-    Formula, m = b+c: exact two-sided − C(m,b)/2^m; where b = c, 1 − ½·C(m,b)/2^m.
+    Formula, m = b+c: exact two-sided − C(m,b)/2^m; if b = c, 1 − ½·C(m,b)/2^m.
     Source: Fagerland, Lydersen and Laake 2013, BMC Medical Research Methodology 13:91 (at most α in 9,595 scenarios).
     """
     flipped = improved + regressed

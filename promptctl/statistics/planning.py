@@ -34,7 +34,7 @@ def cases_for_difference(
     power: float = POWER,
     is_two_sided: bool = False,
 ) -> int:
-    """How many cases it takes to see a true difference of mean scores with this power, rounded up.
+    """The number of cases that it takes to see a true difference of mean scores with this power, rounded up.
 
     `deviation` is the standard deviation of the differences of single cases (see `difference_deviation`).
     Formula: (z_{1−α/2} + z_{power})²·sd²/δ² two-sided, with z_{1−α} one-sided.

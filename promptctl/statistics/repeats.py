@@ -26,7 +26,7 @@ def pass_hat_k(repeats: int, passes: int, k: int) -> float:
 
 
 def is_passed(passes: int, missing: int, at_least: int) -> bool | None:
-    """Whether a case passes by m of K, m fixed beforehand; None where missing repeats could still decide it."""
+    """Return True if a case passes by m of K, m fixed beforehand; None if missing repeats could still decide it."""
     if passes >= at_least:
         return True
     return None if passes + missing >= at_least else False
@@ -34,4 +34,4 @@ def is_passed(passes: int, missing: int, at_least: int) -> bool | None:
 
 def _check(repeats: int, passes: int, k: int) -> None:
     if not (0 <= passes <= repeats and 1 <= k <= repeats):
-        raise ValueError(f"cannot tell the chance for {k} answers from {passes} passes in {repeats} repeats")
+        raise ValueError(f"cannot compute the chance for {k} answers from {passes} passes in {repeats} repeats")
