@@ -9,6 +9,8 @@
     │   ├── WorkspaceNotFound            3  no promptctl.yaml here or above
     │   ├── InvalidFiles                 3  one or more problems in files; `.problems` has all of them
     │   ├── PromptNotFound               3  no prompt of that id in that tree
+    │   ├── DatasetNotFound              3  no dataset of that name
+    │   ├── CaseNotFound                 3  no case of that id, or none with that tag
     │   ├── PromptInactive               3  `status: inactive` refuses to run
     │   ├── RenderError                  3  a template failed
     │   │   └── RenderLimitExceeded      3  a template took too long or grew too large
@@ -175,6 +177,14 @@ class InvalidFiles(WorkspaceError):
 
 class PromptNotFound(WorkspaceError):
     """No prompt of that id in that tree; `hint` names the nearest ids."""
+
+
+class DatasetNotFound(WorkspaceError):
+    """No dataset of that name in that tree; `hint` names the nearest."""
+
+
+class CaseNotFound(WorkspaceError):
+    """No case of that id, or none with that tag, in the datasets of the command; `hint` names the nearest."""
 
 
 class PromptInactive(WorkspaceError):

@@ -201,9 +201,9 @@ class Workspace(Context):
 
     def tested_prompts(self) -> list[str]:
         """The ids of the prompts that have a dataset, sorted."""
-        from promptctl.datasets.finding import tested_prompts
+        from promptctl.datasets.index import DatasetIndex
 
-        return list(tested_prompts(self.repository.work_tree))
+        return list(DatasetIndex(self.repository.work_tree).tested_prompts())
 
     def evaluate(self, request: EvaluationRequest, on_progress: OnProgress | None = None) -> list[Evaluation]:
         """Evaluate prompts over their datasets; every result is in the log before the next case is taken.

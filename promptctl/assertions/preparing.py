@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from promptctl.assertions import code
 from promptctl.assertions.assertion import Assertion, Kind
@@ -26,6 +26,8 @@ COMMON = frozenset({"type", "value", "path", "weight", "metric", "assert"})
 _MOST_KEPT = 4096
 
 Locate = Callable[..., Place]
+# Code that assertions name: an error, run (importing its file already is), or found and not run by who only looks.
+CodeUse = Literal["refuse", "run", "skip"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,42 +51,38 @@ class _Faulty(Exception):
 
 
 class Preparer:
-    """Prepares the assertions of one dataset. Equal ones are prepared once, however many cases hold them.
+    """Prepares the assertions of a tree's datasets. Equal ones are prepared once, however many cases hold them."""
 
-    Code runs only with `allow_code`: importing the file of a `python` assertion is running it. It is refused without,
-    unless `is_read_only` says that the cases are only looked at: then it is found and not run.
-    """
-
-    def __init__(self, tree: Tree, dataset_path: str, *, allow_code: bool = False, is_read_only: bool = False) -> None:
+    def __init__(self, tree: Tree, *, code: CodeUse = "refuse") -> None:
         self._tree = tree
-        self._path = dataset_path
-        self._allow_code = allow_code
-        self._is_read_only = is_read_only
+        self._code_use = code
         self._judges: dict[str, Prompt] = {}
         self._kept: dict[str, tuple[Assertion | None, tuple[Fault, ...]]] = {}
 
     def prepare(
-        self, specs: Sequence[Mapping[str, Any]], locate: Locate, problems: list[Problem]
+        self, path: str, specs: Sequence[Mapping[str, Any]], locate: Locate, problems: list[Problem]
     ) -> tuple[Assertion, ...]:
-        """The assertions of a list called `assert`; what is wrong with any is added to `problems`."""
+        """Return the assertions of a list called `assert` in the file at `path`; problems are added to `problems`."""
         prepared: list[Assertion] = []
         for index, spec in enumerate(specs):
-            assertion, faults = self._prepare(spec)
+            assertion, faults = self._prepare(spec, path)
             if assertion is not None:
                 prepared.append(assertion)
             problems += [fault.problem(lambda *keys, at=index: locate("assert", at, *keys)) for fault in faults]
         return tuple(prepared)
 
-    def _prepare(self, spec: Mapping[str, Any]) -> tuple[Assertion | None, tuple[Fault, ...]]:
+    def _prepare(self, spec: Mapping[str, Any], path: str) -> tuple[Assertion | None, tuple[Fault, ...]]:
         key = written_json(spec)
+        if '"./' in key:  # a path from the file's own folder
+            key = f"{path}\0{key}"
         kept = self._kept.get(key)
         if kept is None:
             if len(self._kept) >= _MOST_KEPT:
                 self._kept.clear()
-            kept = self._kept[key] = self._make(spec)
+            kept = self._kept[key] = self._make(spec, path)
         return kept
 
-    def _make(self, spec: Mapping[str, Any]) -> tuple[Assertion | None, tuple[Fault, ...]]:
+    def _make(self, spec: Mapping[str, Any], path: str) -> tuple[Assertion | None, tuple[Fault, ...]]:
         type_ = spec["type"]
         kind = kind_of(type_)
         if kind is None:
@@ -93,7 +91,7 @@ class Preparer:
         parts: list[Any] = []
         for part in (self._value, self._options, self._find, self._own):
             try:
-                parts.append(part(spec, kind))
+                parts.append(part(spec, kind, path))
             except _Faulty as faulty:
                 faults.append(faulty.fault)
         if faults:
@@ -112,42 +110,42 @@ class Preparer:
         # Another judge may find otherwise: what it found is not what this one would.
         return assertion if judge is None else replace(assertion, digest=content_digest([assertion.digest, judge])), ()
 
-    def _value(self, spec: Mapping[str, Any], kind: Kind) -> _Given:
+    def _value(self, spec: Mapping[str, Any], kind: Kind, path: str) -> _Given:
         """The value in the form the kind grades with, or what will give it for each case."""
         shape = kind.value
         if shape is None:
             return _Given(None)
         if kind.takes_code:
-            return self._code(spec["type"], spec.get("value"))
+            return self._code(spec["type"], spec.get("value"), path)
         if "value" not in spec:
             return _Given(None) if not shape.is_required else _Given(MISSING, reads_expected=True)
         written = spec["value"]
         if shape is SCHEMA and isinstance(written, Mapping) and isinstance(written.get("$ref"), str):
-            written = self._file(written["$ref"])
+            written = self._file(written["$ref"], path)
         value = _compiled(written) if shape.is_templated else Value(written)
         if not value.is_constant:
             return _Given(MISSING, value, resolved=written, names=value.names)
         return _Given(_read(shape, value.constant, "value"), resolved=written)
 
-    def _code(self, type_: str, reference: Any) -> _Given:
-        if not self._allow_code and not self._is_read_only:
+    def _code(self, type_: str, reference: Any, path: str) -> _Given:
+        if self._code_use == "refuse":
             message = f"{type_} runs code of this workspace, which it may not"
             hint = f"pass {code.FLAG} where you trust the workspace, or use another assertion"
             raise _Faulty(Fault(("type",), message, "code-not-allowed", hint))
         try:
-            take = code.name_function if self._is_read_only else code.load_function
-            function, digest = take(reference, self._tree, self._path)
+            take = code.load_function if self._code_use == "run" else code.name_function
+            function, digest = take(reference, self._tree, path)
         except (ValueError, PathRefused) as error:
             raise _Faulty(Fault(("value",), f"`value` {error}", "bad-code")) from error
         return _Given(function, resolved=[reference, digest])
 
-    def _file(self, reference: str) -> Any:
+    def _file(self, reference: str, holder: str) -> Any:
         """The JSON Schema that `$ref` names, below `datasets/`."""
         keys = ("value", "$ref")
         if reference.startswith("#"):
             raise _Faulty(Fault(keys, "a schema cannot be a reference to itself", "bad-reference"))
         try:
-            path = resolve_path(reference, self._path, DATASETS)
+            path = resolve_path(reference, holder, DATASETS)
             data = read_yaml(self._tree.read(path), path).data
         except PathRefused as refused:
             raise _Faulty(Fault(keys, refused.message, "bad-reference", refused.hint)) from refused
@@ -158,7 +156,7 @@ class Preparer:
             raise _Faulty(Fault(keys, f"{path} cannot be used: {error}", "bad-schema", error.hint)) from error
         return data
 
-    def _options(self, spec: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
+    def _options(self, spec: Mapping[str, Any], kind: Kind, _path: str) -> dict[str, Any]:
         options = {name: _read(shape, spec[name], name) for name, shape in kind.options.items() if name in spec}
         missing = [name for name in kind.required if name not in spec]
         if missing:
@@ -184,20 +182,20 @@ class Preparer:
             raise _Faulty(Fault(("prompt",), message, "bad-judge", hint))
         return prompt.digest
 
-    def _find(self, spec: Mapping[str, Any], _kind: Kind) -> Callable[[Any], Any] | None:
+    def _find(self, spec: Mapping[str, Any], _kind: Kind, _path: str) -> Callable[[Any], Any] | None:
         try:
             return compile_path(spec["path"]) if "path" in spec else None
         except InvalidPath as error:
             raise _Faulty(Fault(("path",), f"`path` is not JSONPath: {error}", "bad-path")) from error
 
-    def _own(self, spec: Mapping[str, Any], kind: Kind) -> tuple[tuple[Assertion, ...], tuple[Fault, ...]]:
+    def _own(self, spec: Mapping[str, Any], kind: Kind, path: str) -> tuple[tuple[Assertion, ...], tuple[Fault, ...]]:
         """The assertions of a set, with the faults of any of them."""
         if not kind.takes_assertions:
             return (), ()
         own: list[Assertion] = []
         faults: list[Fault] = []
         for index, inner in enumerate(spec.get("assert") or ()):
-            assertion, inner_faults = self._prepare(inner)
+            assertion, inner_faults = self._prepare(inner, path)
             if assertion is not None:
                 own.append(assertion)
             faults += [Fault(("assert", index, *f.keys), f.message, f.code, f.hint) for f in inner_faults]

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.catalogue.history import Made, made_by
 from promptctl.errors import WorkspaceError
-from promptctl.files.names import DATASETS, is_dataset
 from promptctl.prompts.prompt import MISSING, Input, Message, Placeholder, Prompt
 from promptctl.versions.former_ids import former_ids, labels_here
 
@@ -104,15 +103,10 @@ def _labels(parts: Context, prompt: str) -> tuple[LabelState, ...]:
 
 def _datasets(parts: Context, prompt: Prompt) -> tuple[str, ...]:
     """The datasets of the work tree that test the prompt; one that is wrong is for `validate` to tell."""
-    from promptctl.datasets.dataset import Dataset
+    from promptctl.datasets.index import DatasetIndex
 
-    tree = parts.repository.work_tree
-    found = [prompt.path] if prompt.inline_dataset is not None else []
-    for path in filter(is_dataset, tree.paths(DATASETS)):
-        with suppress(WorkspaceError):
-            if prompt.id in Dataset.open(tree, path, is_read_only=True).header.prompts:
-                found.append(path)
-    return tuple(found)
+    inline = [prompt.path] if prompt.inline_dataset is not None else []
+    return (*inline, *DatasetIndex(parts.repository.work_tree, prompts=[prompt.id]).testing(prompt.id))
 
 
 def _calls(parts: Context, prompt: str, former: Sequence[str]) -> tuple[CallTotals | None, Execution | None]:

@@ -13,7 +13,7 @@ from promptctl.cli.output import say, say_json, say_table, tell, tell_problem
 from promptctl.datasets.adding import add_case
 from promptctl.datasets.cases import Case
 from promptctl.datasets.dataset import Dataset
-from promptctl.datasets.finding import dataset_path, datasets_of
+from promptctl.datasets.index import DatasetIndex
 from promptctl.prompts.loading import load_prompt
 from promptctl.prompts.prompt import MISSING
 from promptctl.workspace import Workspace
@@ -27,7 +27,7 @@ Name = Annotated[str, typer.Argument(metavar="DATASET", help="Its path, or its n
 def list_datasets(context: typer.Context, as_json: options.Json = False) -> None:
     """List the datasets of the workspace, and the prompts they test."""
     workspace = options.workspace_of(context)
-    found = datasets_of(workspace.repository.work_tree)
+    found = DatasetIndex(workspace.repository.work_tree).datasets()
     counts = {dataset.header.path: _count(dataset) for dataset in found}
     if as_json:
         say_json([_header_as_dict(dataset) | {"cases": counts[dataset.header.path]} for dataset in found])
@@ -50,8 +50,8 @@ def list_datasets(context: typer.Context, as_json: options.Json = False) -> None
 def show_dataset(context: typer.Context, name: Name, as_json: options.Json = False) -> None:
     """Show the cases of a dataset."""
     workspace = options.workspace_of(context)
-    tree = workspace.repository.work_tree
-    dataset = Dataset.open(tree, dataset_path(tree, name, workspace.inside), is_read_only=True)
+    index = DatasetIndex(workspace.repository.work_tree)
+    dataset = index.open(index.named(name, workspace.inside))
     cases = _cases(workspace, dataset)
     if as_json:
         say_json(_header_as_dict(dataset) | {"cases": [_case_as_dict(case) for case in cases]})
@@ -67,9 +67,9 @@ def show_dataset(context: typer.Context, name: Name, as_json: options.Json = Fal
 def validate_dataset(context: typer.Context, name: Name, as_json: options.Json = False) -> None:
     """Check a dataset to its last case, with every prompt that it tests. Exit code 1 on any error."""
     workspace = options.workspace_of(context)
-    tree = workspace.repository.work_tree
-    path = dataset_path(tree, name, workspace.inside)
-    dataset = Dataset.open(tree, path, is_read_only=True)
+    index = DatasetIndex(workspace.repository.work_tree)
+    path = index.named(name, workspace.inside)
+    dataset = index.open(path)
     prompts: list[Any] = [workspace.prompt(prompt).prompt for prompt in dataset.header.prompts] or [None]
     problems = list(dict.fromkeys(problem for prompt in prompts for problem in dataset.check(prompt)))
     if as_json:
@@ -100,8 +100,7 @@ def add_to_dataset(
 ) -> None:
     """Add a case from a logged execution; comments and order of the file stay as they are."""
     workspace = options.workspace_of(context)
-    tree = workspace.repository.work_tree
-    path = dataset_path(tree, name, workspace.inside)
+    path = DatasetIndex(workspace.repository.work_tree).named(name, workspace.inside)
     added = add_case(
         workspace.root,
         path,

@@ -20,9 +20,9 @@ from promptctl.cli.evaluation_output import EvaluationProgress, say_evaluations
 from promptctl.cli.inputs import read_pairs
 from promptctl.cli.output import say_json, tell
 from promptctl.comparisons.verdicts import GateRule
-from promptctl.datasets.finding import changed_since, tested_by
+from promptctl.datasets.index import DatasetIndex
 from promptctl.datasets.selection import Selection
-from promptctl.errors import UsageError, WorkspaceError
+from promptctl.errors import GitError, UsageError, WorkspaceError
 from promptctl.evaluations.claims import is_claimed
 from promptctl.evaluations.earlier import last_command, unfinished
 from promptctl.evaluations.evaluation import Evaluation
@@ -153,7 +153,7 @@ def evaluate(
     wanted = _Wanted.of(workspace, refs or [], takes_id=failed or is_resumed)
     chosen = () if is_resumed else _refs(workspace, wanted, is_all=everything, changed=changed, is_failed=failed)
     if changed is not None and datasets:
-        chosen = tuple(tested_by(workspace.tree, chosen, datasets, workspace.inside))
+        chosen = tuple(DatasetIndex(workspace.tree).tested_by(chosen, datasets, workspace.inside))
     if not chosen and changed is not None:
         what = (
             f"nothing that {' or '.join(datasets)} tests"
@@ -295,7 +295,11 @@ def _refs(
     if sum(ways) > 1:
         raise UsageError("give prompts, --all or --changed-since: one of them")
     if changed is not None:
-        return tuple(changed_since(workspace.repository, changed))
+        repository = workspace.repository
+        if repository.git is None:
+            raise GitError("the workspace is not in a Git repository, so nothing can be compared", hint="git init")
+        earlier = repository.tree_at(repository.git.commit_of(changed))
+        return tuple(DatasetIndex(repository.work_tree).changed_since(earlier))
     if is_all:
         found = workspace.tested_prompts()
         if not found:

@@ -11,7 +11,7 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.output import format_cost, format_latency, is_terminal, say, say_json, say_table, styled, tell
-from promptctl.datasets.finding import dataset_path
+from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import HistoryIncomplete, PromptNotFound, UsageError
 from promptctl.evaluations.evaluation import load
 from promptctl.evaluations.trend import Trend, TrendRow, Wanted, find_trend
@@ -65,7 +65,7 @@ def _wanted(workspace: Workspace, ref: str, dataset: str | None, model: str | No
             raise
     path = dataset
     if dataset is not None:
-        path = dataset_path(workspace.tree, dataset, workspace.inside)
+        path = DatasetIndex(workspace.tree).named(dataset, workspace.inside)
     former = former_ids(workspace.repository, parsed.prompt)
     return Wanted(prompt=parsed.prompt, former=former, numbers=numbers, dataset=path, model=model, until=until)
 

@@ -53,7 +53,7 @@ def add_case(
             hint="keep them from now on: `log: [{prompts: '*', content: full}]` in promptctl.yaml",
         )
     tree = WorkTree(root)
-    dataset = Dataset.open(tree, path, is_read_only=True)
+    dataset = Dataset.open(tree, path, code="skip")
     if dataset.header.prompts and found.prompt not in dataset.header.prompts:
         raise UsageError(f"{path} tests {', '.join(dataset.header.prompts)}, and the execution is of {found.prompt}")
     chosen = case_id or f"from-{found.id[-8:]}"
@@ -141,7 +141,7 @@ class _Changed:
 
 def _check(tree: WorkTree, path: str, change: tuple[str, bytes], prompt_id: str) -> None:
     """Nothing is written that could not be read back."""
-    dataset = Dataset.open(_Changed(tree, *change), path, is_read_only=True)
+    dataset = Dataset.open(_Changed(tree, *change), path, code="skip")
     problems = [each for each in dataset.check(load_prompt(tree, prompt_id)) if each.severity == "error"]
     if problems:
         first = problems[0]

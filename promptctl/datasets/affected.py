@@ -26,41 +26,22 @@ def prompts_reached(tree: Tree, changed: Iterable[str]) -> set[str]:
         return set()
     texts = _texts(tree, PROMPTS)
     reached: set[str] = set()
-    names = {_base(path) for path in shared}
+    names = set(shared)
     while names:
-        pattern = _pattern(names)
-        found = {path for path, text in texts.items() if path not in reached and _may_name(text, pattern)}
+        pattern = naming_pattern(names)
+        found = {path for path, text in texts.items() if path not in reached and may_name(text, pattern)}
         reached |= found
-        names = {_base(path) for path in found if prompt_stem(path) is None and path not in shared}
+        names = {path for path in found if prompt_stem(path) is None and path not in shared}
     return {path for path in reached if prompt_stem(path) is not None}
 
 
 def datasets_reached(tree: Tree, changed: Iterable[str]) -> set[str]:
     """The dataset files of a tree that may name one of these files below `datasets/`."""
-    names = {_base(path) for path in changed}
+    names = set(changed)
     if not names:
         return set()
-    pattern = _pattern(names)
-    return {path for path, text in _texts(tree, DATASETS).items() if is_dataset(path) and _may_name(text, pattern)}
-
-
-def datasets_testing(tree: Tree, prompts: Iterable[str]) -> dict[str, list[str]]:
-    """For each of these prompts the datasets that name it, sorted; a dataset whose header is wrong is left out."""
-    from promptctl.datasets.dataset import Dataset
-
-    wanted = sorted(set(prompts))
-    found: dict[str, list[str]] = {id_: [] for id_ in wanted}
-    if not wanted:
-        return found
-    pattern = _pattern({_base(id_) for id_ in wanted})
-    for path, text in _texts(tree, DATASETS).items():
-        if not is_dataset(path) or not _may_name(text, pattern):
-            continue
-        with suppress(WorkspaceError):
-            for id_ in Dataset.open(tree, path, is_read_only=True).header.prompts:
-                if id_ in found and path not in found[id_]:
-                    found[id_].append(path)
-    return found
+    pattern = naming_pattern(names)
+    return {path for path, text in _texts(tree, DATASETS).items() if is_dataset(path) and may_name(text, pattern)}
 
 
 def _texts(tree: Tree, folder: str) -> dict[str, bytes]:
@@ -73,17 +54,15 @@ def _texts(tree: Tree, folder: str) -> dict[str, bytes]:
     return texts
 
 
-def _pattern(names: Iterable[str]) -> re.Pattern[bytes]:
-    """What finds any of the names in a text; quotation marks in them may be written twice, or behind a backslash."""
+def naming_pattern(paths: Iterable[str]) -> re.Pattern[bytes]:
+    """Return what finds the last part of any of these paths or ids in a text, also with escaped quotation marks."""
+    names = {path.rpartition("/")[2] for path in paths}
     written = {form for name in names for form in (name, name.replace("'", "''"), name.replace('"', '\\"'))}
     return re.compile(b"|".join(re.escape(form.encode("utf-8", "surrogateescape")) for form in sorted(written)))
 
 
-def _may_name(text: bytes, pattern: re.Pattern[bytes]) -> bool:
+def may_name(text: bytes, pattern: re.Pattern[bytes]) -> bool:
+    """Return True if the text names what the pattern finds, or may name it in letters that are not in the text."""
     if pattern.search(text) or _ESCAPE.search(text):
         return True
     return len(_INCLUDE.findall(text)) != len(_PLAIN_INCLUDE.findall(text))
-
-
-def _base(path: str) -> str:
-    return path.rpartition("/")[2]

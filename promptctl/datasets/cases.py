@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from promptctl.assertions.assertion import Assertion
-from promptctl.assertions.preparing import Preparer
+from promptctl.assertions.preparing import Locate
 from promptctl.datasets.matrix import InvalidMatrix, unfold
 from promptctl.datasets.rows import AsWritten, Row
 from promptctl.errors import InputError, Place, Problem
@@ -18,6 +18,9 @@ from promptctl.prompts.prompt import MISSING, Prompt
 from promptctl.schemas.json_schema import types_of
 
 _DERIVED_ID_LENGTH = 16
+
+# Makes assertions of those of a list called `assert`, and adds what is wrong with any to the problems.
+Prepare = Callable[[Sequence[Mapping[str, Any]], Locate, list[Problem]], tuple[Assertion, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,7 @@ class Case:
 class Defaults:
     """What holds for every case of a dataset. A case's own inputs and threshold win; the rest is added to.
 
-    With `implies_equals` a reply must equal an `expected` that no assertion reads. `as_written` gives the inputs with
-    the numbers of those names as the text they were written as.
+    With `implies_equals` a reply must equal an `expected` that no assertion reads.
     """
 
     inputs: Mapping[str, Any] = field(default_factory=dict)
@@ -65,26 +67,28 @@ class Defaults:
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     implies_equals: bool = True
-    as_written: AsWritten | None = None
 
 
 class CaseMaker:
     """Makes the cases of one dataset from its rows.
 
-    With a prompt the cells of a table are read by the types it declares; the content hash is of the cells as they
-    stand, so that a prompt's change of type makes no other case.
+    `as_written` returns the default inputs with the numbers of these names as the text they were written as. With a
+    prompt the cells of a table are read by the types it declares; the content hash is of the cells as they stand, so
+    that a prompt's change of type makes no different case.
     """
 
-    def __init__(self, defaults: Defaults, preparer: Preparer, prompt: Prompt | None = None) -> None:
+    def __init__(
+        self, defaults: Defaults, prepare: Prepare, prompt: Prompt | None = None, as_written: AsWritten | None = None
+    ) -> None:
         self._defaults = defaults
-        self._preparer = preparer
+        self._prepare = prepare
         self._prompt = prompt
         declared = prompt.inputs.values() if prompt is not None else ()
         self._texts = frozenset(each.name for each in declared if each.schema.get("type") == "string")
         implied: Sequence[Mapping[str, Any]] = ({"type": "equals"},) if defaults.implies_equals else ()
-        written = defaults.as_written(self._texts) if defaults.as_written is not None else {}
+        written = as_written(self._texts) if as_written is not None else {}
         self._default_texts = {name: value for name, value in written.items() if name in self._texts}
-        self._implied = preparer.prepare(implied, lambda *_keys: Place(""), [])
+        self._implied = prepare(implied, lambda *_keys: Place(""), [])
 
     def make(self, row: Row, problems: list[Problem]) -> Iterator[Case]:
         """The row's cases: one, or with a matrix one for each of its cells. What is wrong is added to `problems`."""
@@ -93,7 +97,7 @@ class CaseMaker:
         found = len(problems)
         assertions = defaults.assertions
         if own:
-            assertions += self._preparer.prepare(own, row.locate, problems)
+            assertions += self._prepare(own, row.locate, problems)
         expected = data.get("expected", MISSING)
         if expected is not MISSING and not any(assertion.reads_expected for assertion in assertions):
             assertions += self._implied

@@ -1,4 +1,4 @@
-"""Which datasets each prompt of a command is evaluated on: those that test it, or those that are named."""
+"""The datasets that each prompt of a command is evaluated on: those that test it, or those that are named."""
 
 from __future__ import annotations
 
@@ -6,72 +6,52 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from promptctl.datasets.dataset import Dataset
-from promptctl.datasets.finding import dataset_path, datasets_of, is_meant_for
+from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import InvalidFiles, UsageError, WorkspaceError
-from promptctl.files.names import DATASETS, prompt_id
-from promptctl.files.tree import Tree
+from promptctl.files.names import DATASETS, prompt_id, prompt_stem
 from promptctl.prompts.prompt import Prompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetChoice:
-    """The datasets of one command, out of one tree whatever the versions of its prompts.
+    """The datasets of one command, from one tree whatever the versions of its prompts.
 
-    `names` are those that the user names, by path or as for `dataset_path`, which `inside` belongs to; a prompt's own
-    path names the tests in its file. `prompts` are the ids of all prompts of the command. `is_of_own` leaves out for
-    each of them what does not test it.
+    `names` are those that the user names, as for `DatasetIndex.named`, which `inside` belongs to; the path of a
+    prompt's own file names the tests in it. `prompts` are the ids of all prompts of the command. `is_of_own` leaves
+    out for each of them what does not test it.
     """
 
-    tree: Tree
+    index: DatasetIndex
     inside: Callable[[str], str]
     names: Sequence[str] = ()
     prompts: frozenset[str] = frozenset()
     is_of_own: bool = False
-    allows_code: bool = False
 
     def of(self, prompt: Prompt) -> list[Dataset]:
-        """The prompt's datasets, checked to their last row.
+        """Return the prompt's datasets, checked to their last row.
 
-        Raises `InvalidFiles` with what is wrong with one, `UsageError` where none of those that are named is for this
-        one of several prompts, and `WorkspaceError` where none is named and there is none.
+        Raises `InvalidFiles` with what is wrong with one, `DatasetNotFound` for a name of none, `UsageError` if none of
+        those that are named is for this one of several prompts, and `WorkspaceError` if none is named and none tests
+        it.
         """
-        if self.names:
-            return [self.open(path, prompt) for path in self._named_for(prompt)]
-        datasets = [self.open(path, prompt) for path in self._own_of(prompt)]
-        inline = Dataset.of_prompt(prompt, self.tree)
-        if inline is not None:
-            datasets.append(_checked(inline, prompt))
-        if not datasets:
+        paths = self._named_for(prompt) if self.names else self._own_of(prompt)
+        if not paths and not self.names:
             raise WorkspaceError(
                 f"no dataset tests {prompt.id}",
                 hint=f"write one to {DATASETS}/ with `prompts: [{prompt.id}]`, or name one: --dataset FILE",
             )
-        return datasets
-
-    def open(self, path: str, prompt: Prompt) -> Dataset:
-        """The dataset at a path, or the tests in the prompt's own file, checked for the prompt."""
-        if path == prompt.path:
-            inline = Dataset.of_prompt(prompt, self.tree)
-            if inline is None:
-                raise WorkspaceError(
-                    f"{path} holds no tests any more", hint=f"evaluate {prompt.id} anew: promptctl eval {prompt.id}"
-                )
-            return _checked(inline, prompt)
-        return _checked(Dataset.open(self.tree, path, allow_code=self.allows_code), prompt)
+        return [open_checked(self.index, path, prompt) for path in paths]
 
     def _named_for(self, prompt: Prompt) -> list[str]:
-        own = prompt.path if prompt.inline_dataset is not None else None
-        others = self.prompts - {prompt.id}
         paths = [
-            name if name == own or prompt_id(name) in others else dataset_path(self.tree, name, self.inside)
-            for name in self.names
+            name if prompt_id(name) in self.prompts else self.index.named(name, self.inside) for name in self.names
         ]
         if self.is_of_own:
-            testing = (*self._own_of(prompt), own)
+            testing = self._own_of(prompt)
             return [path for path in paths if path in testing]
-        if not others:
+        if self.prompts <= {prompt.id}:
             return paths
-        meant = [path for path in paths if path == own or is_meant_for(self.tree, path, prompt.id)]
+        meant = [path for path in paths if self._is_meant_for(path, prompt)]
         if not meant:
             raise UsageError(
                 f"none of the datasets that are named is for {prompt.id}",
@@ -79,11 +59,22 @@ class DatasetChoice:
             )
         return meant
 
+    def _is_meant_for(self, path: str, prompt: Prompt) -> bool:
+        """Return True if the dataset names the prompt or none, or is the prompt's own file."""
+        if prompt_stem(path) is not None:
+            return path == prompt.path
+        prompts = self.index.open(path).header.prompts
+        return not prompts or prompt.id in prompts
+
     def _own_of(self, prompt: Prompt) -> list[str]:
-        return [each.header.path for each in datasets_of(self.tree) if prompt.id in each.header.prompts]
+        self.index.raise_for_broken()
+        inline = [prompt.path] if prompt.inline_dataset is not None else []
+        return [*self.index.testing(prompt.id), *inline]
 
 
-def _checked(dataset: Dataset, prompt: Prompt) -> Dataset:
+def open_checked(index: DatasetIndex, path: str, prompt: Prompt) -> Dataset:
+    """Return the dataset at a path, or the tests in the prompt's own file; raises `InvalidFiles` unless it is sound."""
+    dataset = index.open(path, prompt)
     problems = dataset.check(prompt)
     if any(problem.severity == "error" for problem in problems):
         raise InvalidFiles(problems)

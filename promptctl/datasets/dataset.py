@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from promptctl.assertions.assertion import AskedJudge
-from promptctl.assertions.preparing import Preparer
+from promptctl.assertions.preparing import CodeUse, Preparer
 from promptctl.datasets.case_checks import CaseChecks
 from promptctl.datasets.cases import Case, CaseMaker, Defaults
 from promptctl.datasets.github_rows import github_assertions, github_rows
-from promptctl.datasets.ids import IdTable
 from promptctl.datasets.row_files import RowFile, open_rows
 from promptctl.datasets.rows import Row
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
@@ -21,7 +21,7 @@ from promptctl.prompts.prompt import Prompt
 
 MAX_PROBLEMS = 100
 _MOST_KEPT = 10_000
-_MOST_KEPT_CHARACTERS = 8 * 1024 * 1024
+_MOST_KEPT_CHARACTERS = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,82 +37,107 @@ class Header:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class Memory:
+    """Room for what the datasets of one command keep: parsed files and cases, beyond which they are read anew.
+
+    A parsed file takes about 40 times its bytes, a case about 2 KB.
+    """
+
+    cases: int = 50_000
+    characters: int = 32 << 20
+    file_bytes: int = 4 << 20
+
+    def takes_file(self, size: int) -> bool:
+        """Return True, and take the room, if a parsed file of that many bytes may be kept."""
+        if size > self.file_bytes:
+            return False
+        self.file_bytes -= size
+        return True
+
+    def takes_cases(self, cases: int, characters: int) -> bool:
+        """Return True, and take the room, if these cases may be kept."""
+        if cases > self.cases or characters > self.characters:
+            return False
+        self.cases -= cases
+        self.characters -= characters
+        return True
+
+
 class Dataset:
     """A dataset of one tree. `cases` may be called any number of times; each call gives them from the first.
 
-    `check` goes through all of it before anything runs, and leaves the number of cases in `count`, a hash of them,
+    `check` goes through all of it before anything runs. It leaves the number of cases in `count`, a hash of them,
     whatever their order, in `digest` (both are None before), and who is asked to grade them in `judges`. At most
     10,000 cases and 8 MiB are kept for `cases`; of a larger dataset each call reads the file anew.
     """
 
-    def __init__(self, header: Header, rows: RowFile, defaults: Defaults, preparer: Preparer) -> None:
+    def __init__(
+        self,
+        header: Header,
+        read: Callable[[], RowFile],
+        preparer: Preparer,
+        memory: Memory,
+        defaults: Defaults | None = None,
+        faults: Sequence[Problem] = (),
+    ) -> None:
         self.header = header
         self.count: int | None = None
         self.digest: str | None = None
         self.judges: frozenset[AskedJudge] = frozenset()
-        self._rows = rows
+        self._read = read
+        self._prepare = partial(preparer.prepare, header.path)
+        self._memory = memory
         self._defaults = defaults
-        self._preparer = preparer
-        self._faults: list[Problem] = []
-        self._kept: _Kept | None = None
+        self._faults = list(faults)
+        self._kept: list[tuple[Prompt | None, list[Case]]] = []
 
     @classmethod
-    def open(cls, tree: Tree, path: str, *, allow_code: bool = False, is_read_only: bool = False) -> Dataset:
-        """The dataset at a path of the workspace: YAML, or a `.jsonl` or `.csv` of cases by itself.
+    def open(cls, tree: Tree, path: str, *, code: CodeUse = "refuse") -> Dataset:
+        """Open the dataset at a path of the workspace by itself; see `open_with`."""
+        return cls.open_with(Preparer(tree, code=code), Memory(), tree, path)
 
-        Code that its assertions name runs only with `allow_code`, and is an error without; with `is_read_only`, for
-        whoever looks at cases and grades none, it is neither.
+    @classmethod
+    def open_with(cls, preparer: Preparer, memory: Memory, tree: Tree, path: str) -> Dataset:
+        """Open the dataset at a path of the workspace: YAML, or a `.jsonl` or `.csv` of cases by itself.
 
-        Raises `InvalidFiles` where its header or its inline cases have not the shape of a dataset; everything else is
-        for `check` to tell.
+        Raises `InvalidFiles` if its header or its inline cases do not have the shape of a dataset; `check` reports
+        everything else.
         """
-        rows = open_rows(tree, path)
-        preparer = Preparer(tree, path, allow_code=allow_code, is_read_only=is_read_only)
-        faults: list[Problem] = []
-        given = rows.defaults
-        assertions = preparer.prepare(given.get("assert", ()), rows.locate_default, faults)
-        defaults = Defaults(
-            inputs=given.get("inputs", {}),
-            matrix=given.get("matrix", {}),
-            assertions=assertions,
-            threshold=given.get("threshold"),
-            tags=tuple(given.get("tags", ())),
-            metadata=given.get("metadata", {}),
-            as_written=rows.default_as_written,
+        file = open_rows(tree, path)
+        is_kept = memory.takes_file(file.size)
+        return cls(
+            _header(path, file.header), (lambda: file) if is_kept else (lambda: open_rows(tree, path)), preparer, memory
         )
-        dataset = cls(_header(path, rows.header), rows, defaults, preparer)
-        dataset._faults = faults
-        return dataset
 
     @classmethod
     def of_prompt(cls, prompt: Prompt, tree: Tree) -> Dataset | None:
-        """The tests that a prompt file of GitHub's dialect holds, graded as `gh models eval` did; None without any.
+        """Return the tests in a prompt file of GitHub's dialect, graded as `gh models eval` did; None without any.
 
         The prompt runs without a test or an evaluator that cannot be used; to evaluate it so is an error, as it was.
         """
         inline = prompt.inline_dataset
         if inline is None:
             return None
-        preparer = Preparer(tree, prompt.path)
         defaults = Defaults(assertions=github_assertions(inline.get("evaluators", ()), tree), implies_equals=False)
         header = Header(prompt.path, prompt.name, (prompt.id,), prompt.description)
-        rows = RowFile(lambda: github_rows(prompt, inline.get("testData", ())), prompt.path)
-        dataset = cls(header, rows, defaults, preparer)
-        dataset._faults = [replace(each, severity="error") for each in prompt.problems if each.code == UNUSABLE_TEST]
-        return dataset
+        file = RowFile(lambda: github_rows(prompt, inline.get("testData", ())), prompt.path)
+        faults = [replace(each, severity="error") for each in prompt.problems if each.code == UNUSABLE_TEST]
+        return cls(header, lambda: file, Preparer(tree), Memory(), defaults, faults)
 
     def cases(self, prompt: Prompt | None = None) -> Iterator[Case]:
-        """Each case, one at a time. With a prompt, table cells are read by the types of its inputs.
+        """Yield each case, one at a time. With a prompt, table cells are read by the types of its inputs.
 
         Raises `InvalidFiles` at the first problem: call `check` before.
         """
+        kept = next((cases for of, cases in self._kept if of is prompt), None)
+        if kept is not None:
+            yield from kept
+            return
+        file, maker = self._begin(prompt)
         if self._faults:
             raise InvalidFiles(self._faults)
-        if self._kept is not None and self._kept.prompt is prompt:
-            yield from self._kept.cases
-            return
-        maker = CaseMaker(self._defaults, self._preparer, prompt)
-        for row in self._rows.read():
+        for row in file.read():
             if isinstance(row, Problem):
                 raise InvalidFiles([row])
             problems: list[Problem] = []
@@ -121,16 +146,19 @@ class Dataset:
                 raise InvalidFiles(problems)
 
     def check(self, prompt: Prompt | None = None) -> list[Problem]:
-        """Everything wrong with the dataset, each with its place: one pass over all of it, and nothing is run.
+        """Return everything wrong with the dataset, each with its place: one pass over all of it, and nothing is run.
 
         With a prompt also inputs that a case lacks, has too many, or has of the wrong kind. After 100 problems it
         stops, saying so. `count` and `digest` are set when there is no error.
         """
-        self._kept = None
-        run = _Check(self._faults, CaseChecks(prompt), _Kept(prompt))
-        maker = CaseMaker(self._defaults, self._preparer, prompt)
+        self._kept = [each for each in self._kept if each[0] is not prompt]
+        run = _DatasetCheck(CaseChecks(prompt))
+        place = Place(self.header.path)
         try:
-            for row in self._rows.read():
+            file, maker = self._begin(prompt)
+            place = Place(file.path)
+            run.problems += self._faults
+            for row in file.read():
                 run.see(row, maker)
                 if run.is_full:
                     break
@@ -138,17 +166,33 @@ class Dataset:
             run.problems += invalid.problems
         except WorkspaceError as error:
             run.problems.append(Problem(error.message, error.place, error.hint, "unreadable"))
-        problems = run.finished(self._twice, Place(self._rows.path))
+        problems = run.finished(self._twice, place)
         if not any(problem.severity == "error" for problem in problems):
             self.count, self.digest, self.judges = run.count, run.digest, frozenset(run.judges)
-            self._kept = run.kept if run.kept.is_whole else None
+            if run.kept is not None and self._memory.takes_cases(len(run.kept), run.characters):
+                self._kept.append((prompt, run.kept))
         return problems
 
+    def _begin(self, prompt: Prompt | None) -> tuple[RowFile, CaseMaker]:
+        """Return the file and what makes cases of its rows; faults of the defaults are found the first time."""
+        file = self._read()
+        if self._defaults is None:
+            given = file.defaults
+            self._defaults = Defaults(
+                inputs=given.get("inputs", {}),
+                matrix=given.get("matrix", {}),
+                assertions=self._prepare(given.get("assert", ()), file.locate_default, self._faults),
+                threshold=given.get("threshold"),
+                tags=tuple(given.get("tags", ())),
+                metadata=given.get("metadata", {}),
+            )
+        return file, CaseMaker(self._defaults, self._prepare, prompt, file.default_as_written)
+
     def _twice(self, ids: set[str]) -> Iterator[Problem]:
-        """A problem for each case whose id another one before it has, naming both places."""
+        """Yield a problem for each case whose id is that of an earlier case, naming both places."""
         first: dict[str, Place] = {}
-        maker = CaseMaker(self._defaults, self._preparer)
-        for row in self._rows.read():
+        file, maker = self._begin(None)
+        for row in file.read():
             if isinstance(row, Problem):
                 continue
             for case in maker.make(row, []):
@@ -158,37 +202,19 @@ class Dataset:
                     first[case.id] = case.place
 
 
-class _Kept:
-    """The cases that a check made for a prompt, while they are few and small."""
+class _DatasetCheck:
+    """One check under way: the problems so far, what was counted, and the cases while they are few and small."""
 
-    def __init__(self, prompt: Prompt | None) -> None:
-        self.prompt = prompt
-        self.cases: list[Case] = []
-        self.is_whole = True
-        self._characters = 0
-
-    def add(self, case: Case, row: Row) -> None:
-        self._characters += row.size
-        if self.is_whole and len(self.cases) < _MOST_KEPT and self._characters <= _MOST_KEPT_CHARACTERS:
-            self.cases.append(case)
-        else:
-            self.is_whole = False
-            self.cases.clear()
-
-
-class _Check:
-    """One check under way: the problems so far, and what was counted."""
-
-    def __init__(self, faults: list[Problem], checks: CaseChecks, kept: _Kept) -> None:
-        self.problems = list(faults)
-        self.kept = kept
+    def __init__(self, checks: CaseChecks) -> None:
+        self.problems: list[Problem] = []
         self.count = 0
         self.judges: set[AskedJudge] = set()
+        self.kept: list[Case] | None = []
+        self.characters = 0
         self._checks = checks
-        self._ids = IdTable()
+        self._ids: set[str] = set()
         self._duplicates: set[str] = set()
         self._sum = 0
-        self._is_sound = True
 
     @property
     def is_full(self) -> bool:
@@ -201,20 +227,24 @@ class _Check:
     def see(self, row: Row | Problem, maker: CaseMaker) -> None:
         if isinstance(row, Problem):
             self.problems.append(row)
-            self._is_sound = False
             return
+        self.characters += row.size
         for case in maker.make(row, self.problems):
             self.count += 1
-            self.kept.add(case, row)
+            if self.count > _MOST_KEPT or self.characters > _MOST_KEPT_CHARACTERS:
+                self.kept = None
+            if self.kept is not None:
+                self.kept.append(case)
             self.problems += self._checks.problems_of(case, row)
             if case.needs_judge:
                 self.judges.update(judge for assertion in case.assertions for judge in assertion.judges)
-            if not self._ids.add(case.id):
+            if case.id in self._ids:
                 self._duplicates.add(case.id)
+            self._ids.add(case.id)
             self._sum = (self._sum + _number(case)) % (1 << 128)
 
-    def finished(self, twice: Any, place: Place) -> list[Problem]:
-        """All problems, with the ids that came twice, or that there was no case at all."""
+    def finished(self, twice: Callable[[set[str]], Iterable[Problem]], place: Place) -> list[Problem]:
+        """Return all problems, with the ids that came twice, or that there was no case at all."""
         if self._duplicates:
             self.problems += twice(self._duplicates)
             self.problems.sort(key=_in_reading_order)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from promptctl.assertions.preparing import Locate
 from promptctl.datasets.csv_rows import read_csv
 from promptctl.datasets.jsonl_rows import read_jsonl
-from promptctl.datasets.rows import AsWritten, Locate, Row
+from promptctl.datasets.rows import AsWritten, Row
 from promptctl.errors import InvalidFiles, Place, Problem
 from promptctl.files.names import DATASET_SUFFIXES, DATASETS, did_you_mean, is_recording
 from promptctl.files.tree import Tree
@@ -25,7 +26,7 @@ class RowFile:
     """Where a dataset's rows come from. `read` starts anew each time, and gives a problem in place of a bad row.
 
     `path` is the file that holds them. `default_as_written` is for the default inputs what `Row.as_written` is for a
-    row's.
+    row's. `size` is how many bytes were parsed to open it.
     """
 
     read: Read
@@ -34,6 +35,7 @@ class RowFile:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     locate_default: Locate = lambda *_keys: Place("")
     default_as_written: AsWritten | None = None
+    size: int = 0
 
 
 def open_rows(tree: Tree, path: str) -> RowFile:
@@ -48,13 +50,14 @@ def open_rows(tree: Tree, path: str) -> RowFile:
         hint = f"datasets are {', '.join((*DATASET_SUFFIXES, *_READERS))} files"
         raise InvalidFiles([Problem(f"{path} is no dataset by its name", Place(path), hint, "not-a-dataset")])
     try:
-        file = read_dataset_file(tree.read(path), path)
+        data = tree.read(path)
     except FileNotFoundError:
         raise InvalidFiles([_missing(tree, path, Place(path))]) from None
-    read = _inline(file) if file.cases_path is None else _beside(tree, file, file.cases_path)
+    file = read_dataset_file(data, path)
+    read = _inline(file, len(data)) if file.cases_path is None else _beside(tree, file, file.cases_path)
     as_written = partial(file.as_written, ("defaults", "inputs")) if file.defaults.get("inputs") else None
     locate = partial(file.document.place, "defaults")
-    return RowFile(read, file.cases_path or path, file.header, file.defaults, locate, as_written)
+    return RowFile(read, file.cases_path or path, file.header, file.defaults, locate, as_written, len(data))
 
 
 def _suffix(path: str) -> str:
@@ -62,21 +65,15 @@ def _suffix(path: str) -> str:
     return name[name.rfind(".") :].lower() if "." in name else ""
 
 
-def _inline(file: DatasetFile) -> Read:
+def _inline(file: DatasetFile, size: int) -> Read:
     def read() -> Iterator[Row]:
-        for index, data in enumerate(file.cases or ()):
-            yield _inline_row(file, index, data)
+        cases = file.cases or ()
+        for index, data in enumerate(cases):
+            place, locate = file.case_place(index), partial(file.document.place, "cases", index)
+            as_written = partial(file.as_written, ("cases", index, "inputs"))
+            yield Row(data, place, locate, as_written=as_written, size=size // len(cases))
 
     return read
-
-
-def _inline_row(file: DatasetFile, index: int, data: Mapping[str, Any]) -> Row:
-    return Row(
-        data,
-        file.case_place(index),
-        partial(file.document.place, "cases", index),
-        as_written=partial(file.as_written, ("cases", index, "inputs")),
-    )
 
 
 def _beside(tree: Tree, file: DatasetFile, path: str) -> Read:

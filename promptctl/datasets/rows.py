@@ -6,11 +6,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from promptctl.assertions.preparing import Locate
 from promptctl.errors import Place, Problem
 from promptctl.formats.structure import structure_of
 
-Key = str | int
-Locate = Callable[..., Place]
 AsWritten = Callable[[Collection[str]], Mapping[str, Any]]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from promptctl.datasets.cases import Case
-from promptctl.errors import UsageError
+from promptctl.errors import CaseNotFound, UsageError
 from promptctl.files.names import did_you_mean
 
 _MOST_KNOWN = 50_000
@@ -62,7 +62,7 @@ class Chosen:
 
 
 def choose(cases: Callable[[], Iterable[Case]], selection: Selection) -> Chosen:
-    """Go through the cases once and choose. Raises `UsageError` for an id or tag that no case has, and for no case."""
+    """Go through the cases once and choose. Raises what `Choosing.finish` raises."""
     choosing = Choosing(selection)
     chosen = choosing.of(cases)
     choosing.finish()
@@ -87,7 +87,7 @@ class Choosing:
         return chosen
 
     def finish(self) -> None:
-        """After the last dataset: raises `UsageError` for an id or tag that no case has, and for no case at all."""
+        """Raise `CaseNotFound` for an id or tag that no dataset's case has, and `UsageError` if no case is chosen."""
         self._wanted.raise_for_unknown()
         if not self._count:
             raise UsageError(
@@ -136,7 +136,7 @@ class _Wanted:
             if left:
                 named = sorted(left)[:_MOST_NAMED]
                 hint = did_you_mean(named[0], known) or f"the dataset has no such {what}"
-                raise UsageError(f"no {what} is called {', '.join(named)}", hint=hint)
+                raise CaseNotFound(f"no {what} is called {', '.join(f'`{name}`' for name in named)}", hint=hint)
 
     def _is_of_ids(self, id_: str) -> bool:
         wanted = self._selection.ids

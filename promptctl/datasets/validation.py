@@ -51,7 +51,7 @@ def _chosen(files: Collection[str], paths: Sequence[str]) -> list[str]:
 def _check_cases(tree: Tree, path: str) -> list[Problem]:
     """What is wrong with the cases of a dataset whose shape is right, for each prompt that it tests."""
     try:
-        dataset = Dataset.open(tree, path, is_read_only=True)
+        dataset = Dataset.open(tree, path, code="skip")
         prompts = [load_prompt(tree, id_) for id_ in dataset.header.prompts]
     except InvalidFiles as error:
         # A prompt's own problems are told at the prompt.

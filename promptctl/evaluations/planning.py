@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from promptctl.assertions.judges import find_judge
 from promptctl.assertions.judging import chosen_judge
 from promptctl.calls.target import make_target
-from promptctl.datasets.choosing import DatasetChoice
+from promptctl.datasets.choosing import DatasetChoice, open_checked
+from promptctl.datasets.index import DatasetIndex
 from promptctl.datasets.selection import Choosing, Chosen, Selection, choose
 from promptctl.errors import (
     InputError,
@@ -60,9 +61,8 @@ def replan(context: Context, row: EvaluationRow, *, allows_code: bool = False) -
         )
     at_version = _version_of(context, row)
     prompt = at_version.prompt
-    dataset = DatasetChoice(tree=context.tree, inside=context.inside, allows_code=allows_code).open(
-        spec.dataset, prompt
-    )
+    index = DatasetIndex(context.tree, code="run" if allows_code else "refuse")
+    dataset = open_checked(index, spec.dataset, prompt)
     if at_version.version.digest != row.digest or dataset.digest != spec.dataset_digest:
         changed = spec.dataset if at_version.version.digest == row.digest else row.prompt
         raise WorkspaceError(
@@ -122,8 +122,8 @@ class OpenDatasets:
         """Return the dataset of a plan; it is opened and checked where this process did not plan it."""
         key = (plan.target.prompt.id, plan.spec.dataset)
         if key not in self._open:
-            choice = DatasetChoice(tree=self._context.tree, inside=self._context.inside)
-            self._open[key] = choice.open(plan.spec.dataset, plan.target.prompt)
+            index = DatasetIndex(self._context.tree, code="refuse")
+            self._open[key] = open_checked(index, plan.spec.dataset, plan.target.prompt)
         return self._open[key]
 
 
@@ -159,13 +159,13 @@ class _Planner:
     def __init__(self, context: Context, request: EvaluationRequest) -> None:
         self._context = context
         self._request = request
+        prompts = frozenset(ref.partition("@")[0] for ref in request.refs)
         self._choice = DatasetChoice(
-            tree=context.tree,
+            index=DatasetIndex(context.tree, prompts=prompts, code="run" if request.allows_code else "refuse"),
             inside=context.inside,
             names=request.datasets,
-            prompts=frozenset(ref.partition("@")[0] for ref in request.refs),
+            prompts=prompts,
             is_of_own=request.only_own_datasets,
-            allows_code=request.allows_code,
         )
         self._choosing = Choosing(request.selection)
         self._group = new_id()

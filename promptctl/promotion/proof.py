@@ -9,7 +9,7 @@ from typing import Any
 
 from promptctl.calls.call import merge_parameters
 from promptctl.datasets.dataset import Dataset
-from promptctl.datasets.finding import tested_prompts
+from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import WorkspaceError
 from promptctl.evaluations.outcomes import case_results
 from promptctl.files.names import DATASETS, SETTINGS, resolve_path
@@ -45,20 +45,18 @@ def find_proof(log: Store, trees: Trees, subject: Subject, dataset: str | None) 
     parameters and judge, and asked no less than the dataset's `min_pass` and `must_pass`, and of each case to pass at
     every repeat. `dataset` is a path as `promptctl.yaml` names it, below `datasets/`.
     """
-    if dataset:
-        wanted = [resolve_path(dataset, SETTINGS, DATASETS)]
-    else:
-        wanted = tested_prompts(trees.committed).get(subject.prompt.id, [])
+    committed, here_now = (_index(tree, subject.prompt) for tree in (trees.committed, trees.here))
+    wanted = [resolve_path(dataset, SETTINGS, DATASETS)] if dataset else _testing(committed, subject.prompt)
     rows = log.evaluations(digest=subject.prompt.digest)
     if not wanted:
-        new = tested_prompts(trees.here).get(subject.prompt.id, [])
+        new = _testing(here_now, subject.prompt)
         return (
             _uncommitted(new, "no dataset that tests it is committed") if new else Proof(missing="no dataset tests it")
         )
     lines = []
     for path in wanted:
         on = "" if dataset else f" on {path}"
-        opened, here = _open(trees.committed, path, subject.prompt), _open(trees.here, path, subject.prompt)
+        opened, here = _open(committed, path, subject.prompt), _open(here_now, path, subject.prompt)
         if opened is None and here is None:
             return Proof(missing=f"{path} is missing or wrong: promptctl validate")
         row = _last(log, rows, opened, subject) if opened is not None else None
@@ -103,15 +101,21 @@ def _must_pass(dataset: Dataset) -> frozenset[str]:
     return frozenset(case.id for case in dataset.cases() if case.must_pass)
 
 
-def _open(tree: Tree, path: str, prompt: Prompt) -> Dataset | None:
+def _index(tree: Tree, prompt: Prompt) -> DatasetIndex:
+    return DatasetIndex(tree, prompts=[prompt.id])
+
+
+def _testing(index: DatasetIndex, prompt: Prompt) -> list[str]:
+    return index.tested_prompts().get(prompt.id, [])
+
+
+def _open(index: DatasetIndex, path: str, prompt: Prompt) -> Dataset | None:
     """The dataset, counted; None where it is wrong, or there is none: then nothing can have passed on it."""
     try:
-        dataset = (
-            Dataset.of_prompt(prompt, tree) if path == prompt.path else Dataset.open(tree, path, is_read_only=True)
-        )
+        dataset = index.open(path, prompt)
     except (FileNotFoundError, WorkspaceError):
         return None
-    if dataset is None or any(problem.severity == "error" for problem in dataset.check(prompt)):
+    if any(problem.severity == "error" for problem in dataset.check(prompt)):
         return None
     return dataset
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from promptctl.datasets.affected import datasets_reached, datasets_testing, prompts_reached
+from promptctl.datasets.affected import datasets_reached, prompts_reached
+from promptctl.datasets.index import DatasetIndex
 from promptctl.differences.diff import diff_prompts
 from promptctl.errors import Problem, PromptNotFound, WorkspaceError
 from promptctl.files.names import DATASETS, PROMPTS, SETTINGS, is_dataset, is_recording, prompt_id, prompt_stem
@@ -196,7 +197,8 @@ class _Finder:
     def _tests(self, prompts: Iterable[PromptReview], datasets: Iterable[DatasetReview]) -> dict[str, tuple[str, ...]]:
         """What to evaluate, by prompt. The prompts of a dataset that is new or other are evaluated over it."""
         changed = {each.id: each for each in prompts if each.head is not None and each.is_other_behaviour}
-        tests = datasets_testing(self._head, changed)
+        index = DatasetIndex(self._head, prompts=changed)
+        tests = {id_: index.testing(id_) for id_ in changed}
         for id_, prompt in changed.items():
             if prompt.head is not None and prompt.head.inline_dataset is not None:
                 tests[id_].append(prompt.head.path)

@@ -27,7 +27,7 @@ def side_of(tree: Tree, path: str) -> DatasetSide | None:
     """The dataset at a path of a tree; None where there is no such file. None of its code is run."""
     try:
         tree.read(path)
-        return _side(Dataset.open(tree, path, is_read_only=True), None)
+        return _side(Dataset.open(tree, path, code="skip"), None)
     except FileNotFoundError:
         return None
     except WorkspaceError as error:

@@ -10,7 +10,7 @@ from typing import Any
 from promptctl.assertions.assertion import Assertion, grade, grade_judged
 from promptctl.assertions.judge import JudgeEmbeddings, JudgeReply
 from promptctl.assertions.outcome import Outcome
-from promptctl.assertions.preparing import Preparer
+from promptctl.assertions.preparing import CodeUse, Preparer
 from promptctl.assertions.subject import Subject
 from promptctl.errors import Place, Problem
 from promptctl.files.tree import MemoryTree
@@ -23,17 +23,17 @@ def locate(*keys: str | int) -> Place:
 
 
 def faults(
-    spec: Mapping[str, Any], *, files: Mapping[str, str] | None = None, allow_code: bool = False
+    spec: Mapping[str, Any], *, files: Mapping[str, str] | None = None, code: CodeUse = "refuse"
 ) -> list[Problem]:
     """What is wrong with one assertion; places are the keys that lead there."""
     problems: list[Problem] = []
-    Preparer(MemoryTree(files or {}), DATASET, allow_code=allow_code).prepare([spec], locate, problems)
+    Preparer(MemoryTree(files or {}), code=code).prepare(DATASET, [spec], locate, problems)
     return problems
 
 
-def prepared(spec: Mapping[str, Any], *, files: Mapping[str, str] | None = None, allow_code: bool = False) -> Assertion:
+def prepared(spec: Mapping[str, Any], *, files: Mapping[str, str] | None = None, code: CodeUse = "refuse") -> Assertion:
     problems: list[Problem] = []
-    made = Preparer(MemoryTree(files or {}), DATASET, allow_code=allow_code).prepare([spec], locate, problems)
+    made = Preparer(MemoryTree(files or {}), code=code).prepare(DATASET, [spec], locate, problems)
     assert problems == []
     return made[0]
 

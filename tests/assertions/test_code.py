@@ -16,7 +16,7 @@ def graded(body: str, reply: str = "hello", *, path: str | None = None, threshol
     spec |= {} if path is None else {"path": path}
     spec |= {} if threshold is None else {"threshold": threshold}
     subject = Subject(reply, inputs={"n": 1}, expected="hello", latency_ms=5.0)
-    return grade(prepared(spec, files=files, allow_code=True), subject).outcome
+    return grade(prepared(spec, files=files, code="run"), subject).outcome
 
 
 def test_a_function_says_true_or_false_a_score_or_both_with_a_reason() -> None:

@@ -52,9 +52,9 @@ def test_faults_of_a_set_are_told_at_their_own_places() -> None:
 
 
 def test_equal_assertions_are_prepared_once() -> None:
-    preparer = Preparer(MemoryTree({}), "datasets/x.yaml")
-    first = preparer.prepare([{"type": "regex", "value": "a+"}], locate, [])
-    second = preparer.prepare([{"value": "a+", "type": "regex"}], locate, [])
+    preparer = Preparer(MemoryTree({}))
+    first = preparer.prepare("datasets/x.yaml", [{"type": "regex", "value": "a+"}], locate, [])
+    second = preparer.prepare("datasets/x.yaml", [{"value": "a+", "type": "regex"}], locate, [])
     assert first[0] is second[0]
 
 
@@ -101,14 +101,14 @@ class TestCode:
     def test_what_cannot_be_loaded_is_told(self, value: str | None, said: str) -> None:
         files = {**FILES, "datasets/broken.py": "def ("}
         spec = {"type": "python"} if value is None else {"type": "python", "value": value}
-        problem = faults(spec, files=files, allow_code=True)[0]
+        problem = faults(spec, files=files, code="run")[0]
         assert problem.code == "bad-code"
         assert said in problem.message
 
     def test_a_change_of_the_code_is_a_change_of_the_assertion(self) -> None:
         other = {"datasets/checks.py": FILES["datasets/checks.py"].replace("5", "6")}
-        one = prepared(SPEC, files=FILES, allow_code=True)
-        assert one.digest != prepared(SPEC, files=other, allow_code=True).digest
+        one = prepared(SPEC, files=FILES, code="run")
+        assert one.digest != prepared(SPEC, files=other, code="run").digest
 
 
 class TestJudgePrompts:

@@ -53,7 +53,7 @@ def test_a_file_of_cases_by_itself_is_named_without_its_suffix_too(lab: Lab, cli
 
 def test_an_unknown_name_is_told_with_the_nearest(cli: Cli) -> None:
     ran = cli("dataset", "show", "triaeg")
-    assert (ran.exit_code, "did you mean `triage`" in ran.err) == (2, True)
+    assert (ran.exit_code, "did you mean `triage`?" in ran.err) == (3, True)
 
 
 def test_a_sound_dataset_is_said_to_be_so(cli: Cli) -> None:

@@ -59,8 +59,6 @@ class TestExitCodes:
         [
             [],
             ["triage", "--all"],
-            ["triage", "--case", "c9"],
-            ["triage", "--tag", "none"],
             ["triage", "--replay", "--record"],
             ["triage", "--min-pass", "nan"],
             ["triage", "--max-cost", "nan"],
@@ -68,7 +66,6 @@ class TestExitCodes:
             ["triage", "--case-timeout", "nan"],
             ["triage", "--repeat", "2", "--at-least", "3"],
             ["triage", "-o", "report.pdf"],
-            ["triage", "-d", "nowhere"],
             ["--resume"],
             ["--resume", "--dry-run"],
             ["triage", "--dry-run", "-o", "r.json"],
@@ -84,7 +81,18 @@ class TestExitCodes:
         assert (ran.exit_code, lab.asked) == (2, [])
         assert ran.err.startswith("error: ")
 
-    @pytest.mark.parametrize("arguments", [["nobody"], ["triage", "-d", "broken"], ["triage@v9"]], ids=" ".join)
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["nobody"],
+            ["triage", "-d", "broken"],
+            ["triage@v9"],
+            ["triage", "-d", "nowhere"],
+            ["triage", "-d", "triage", "--case", "c9"],
+            ["triage", "-d", "triage", "--tag", "none"],
+        ],
+        ids=" ".join,
+    )
     def test_the_users_files(self, lab: Lab, cli: Cli, arguments: list[str]) -> None:
         git(lab.root, "init", "--quiet")
         lab.many(2)
@@ -310,7 +318,7 @@ class TestChangedSince:
         assert (ran.exit_code, ran.json) == (0, [])
         assert "nothing to evaluate: nothing that big tests has changed since HEAD" in ran.err
         assert json.loads((history.root / "r.json").read_text()) == {"evaluations": []}
-        assert cli("eval", "--changed-since", "HEAD", "-d", "nowhere").exit_code == 2
+        assert cli("eval", "--changed-since", "HEAD", "-d", "nowhere").exit_code == 3
 
     @pytest.mark.parametrize("type_", ["llm-rubric", "github"])
     def test_another_prompt_of_a_judge_counts(self, history: Lab, cli: Cli, type_: str) -> None:
@@ -385,7 +393,7 @@ class TestVersionsAndModels:
             ("other", "any.yaml"),
         ]
         for names in (["other"], ["other", "triage"]):
-            assert cli("eval", *names, "-d", "prompts/other.prompt.yaml").exit_code == 2, "it holds no tests"
+            assert cli("eval", *names, "-d", "prompts/other.prompt.yaml").exit_code == 3, "it holds no tests"
         assert pairs("other", "-d", "triage") == [("other", "triage.yaml")], "alone, what is named holds"
         ran = cli("eval", "triage", "other", "-d", "other")
         assert (ran.exit_code, "none of the datasets that are named is for triage" in ran.err) == (2, True)

@@ -50,6 +50,6 @@ def test_the_flag_runs_it(marker: Path) -> None:
 
 def test_cases_that_are_only_looked_at_have_the_hash_that_those_that_run_have() -> None:
     tree = MemoryTree({"datasets/a.yaml": DATASET, "datasets/checks.py": SOURCE})
-    looked_at = [case.content_hash for case in Dataset.open(tree, "datasets/a.yaml", is_read_only=True).cases()]
-    run = [case.content_hash for case in Dataset.open(tree, "datasets/a.yaml", allow_code=True).cases()]
+    looked_at = [case.content_hash for case in Dataset.open(tree, "datasets/a.yaml", code="skip").cases()]
+    run = [case.content_hash for case in Dataset.open(tree, "datasets/a.yaml", code="run").cases()]
     assert looked_at == run

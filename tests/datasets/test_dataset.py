@@ -187,7 +187,7 @@ class TestChecking:
         given = tree(text, **{"c.py": "def f(output, context): return True"})
         (problem, *_) = Dataset.open(given, PATH).check()
         assert "--allow-code" in (problem.hint or "")
-        assert Dataset.open(given, PATH, allow_code=True).check() == []
+        assert Dataset.open(given, PATH, code="run").check() == []
 
     def test_cases_of_a_bad_dataset_are_never_given_in_silence(self) -> None:
         dataset = Dataset.open(tree("q,expected\nx,y\nz\n", "datasets/x.csv"), "datasets/x.csv")

@@ -6,7 +6,7 @@ import pytest
 
 from promptctl.datasets.cases import Case
 from promptctl.datasets.selection import Selection, choose
-from promptctl.errors import Place, UsageError
+from promptctl.errors import CaseNotFound, Place, UsageError
 from promptctl.prompts.prompt import MISSING
 
 
@@ -55,10 +55,23 @@ def test_a_case_more_changes_a_sample_by_at_most_one() -> None:
 
 
 @pytest.mark.parametrize(
+    ("selection", "said", "hint"),
+    [
+        (Selection(ids=frozenset({"c7", "c77"})), "no case is called `c77`", "did you mean `c7`?"),
+        (Selection(tags=("smoek",)), "no tag is called `smoek`", "did you mean `smoke`?"),
+    ],
+)
+def test_a_name_of_none_is_an_error_of_the_workspace_with_the_nearest(
+    selection: Selection, said: str, hint: str
+) -> None:
+    with pytest.raises(CaseNotFound, match=said) as caught:
+        ids(selection)
+    assert (caught.value.hint, caught.value.exit_code) == (hint, 3)
+
+
+@pytest.mark.parametrize(
     ("selection", "said"),
     [
-        (Selection(ids=frozenset({"c7", "c77"})), "no case is called c77"),
-        (Selection(tags=("smoek",)), "no tag is called smoek"),
         (Selection(ids=frozenset()), "no case is selected"),
         (Selection(ids=frozenset({"c2"}), tags=("odd",)), "no case is selected"),
         (Selection(first=0), "no case is selected"),

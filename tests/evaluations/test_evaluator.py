@@ -6,6 +6,7 @@ import pytest
 
 from promptctl.datasets.selection import Selection
 from promptctl.errors import (
+    CaseNotFound,
     InvalidFiles,
     ModelConfigurationError,
     PromptInactive,
@@ -276,7 +277,7 @@ class TestSelection:
     def test_an_id_or_tag_that_no_dataset_has_is_an_error(self, lab: Lab) -> None:
         lab.many(3)
         for selection in (Selection(ids=frozenset({"c1", "c9"})), Selection(tags=("smoke",))):
-            with pytest.raises(UsageError):
+            with pytest.raises(CaseNotFound):
                 lab.evaluate(selection=selection)
         assert lab.asked == []
 

@@ -1,0 +1,177 @@
+"""The datasets of a tree, and which of them tests which prompt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
+from functools import cached_property
+
+from promptctl.assertions.preparing import CodeUse, Preparer
+from promptctl.datasets.affected import may_name, naming_pattern
+from promptctl.datasets.dataset import Dataset, Memory
+from promptctl.errors import DatasetNotFound, InvalidFiles, PromptNotFound, UsageError, WorkspaceError
+from promptctl.files.names import DATASETS, did_you_mean, is_dataset, prompt_stem
+from promptctl.files.tree import Tree
+from promptctl.prompts.loading import load_prompt, load_prompt_file, prompt_paths
+from promptctl.prompts.prompt import Prompt
+
+# The order in which a name without a suffix is looked for: the file with a header before the one with its rows.
+_SUFFIXES = (".yaml", ".yml", ".jsonl", ".csv")
+# Searching the text of each file for more names than these takes longer than parsing it.
+_MOST_SEARCHED_FOR = 20
+
+
+class DatasetIndex:
+    """The datasets of one tree, each read and parsed once on first use, and the prompts that they test.
+
+    Made once for each command and passed along: what changes on disk afterwards is not seen. With `prompts` only the
+    datasets that may test one of these are looked for. `code` says what becomes of `python` assertions.
+    """
+
+    def __init__(self, tree: Tree, *, prompts: Collection[str] | None = None, code: CodeUse = "skip") -> None:
+        self.tree = tree
+        self._prompts = prompts
+        self._preparer = Preparer(tree, code=code)
+        self._memory = Memory()
+        self._opened: dict[str, Dataset] = {}
+        self._asked: dict[str, object] = {}
+
+    @cached_property
+    def files(self) -> Sequence[str]:
+        """Every file below `datasets/`, sorted."""
+        return list(self.tree.paths(DATASETS))
+
+    def open(self, path: str, prompt: Prompt | None = None) -> Dataset:
+        """Return the dataset at a path, or the tests in the file of `prompt` if that is its path.
+
+        Raises `InvalidFiles` as `Dataset.open` does, and `DatasetNotFound` if the prompt's file has no tests.
+        """
+        if prompt is not None and path == prompt.path:
+            inline = Dataset.of_prompt(prompt, self.tree)
+            if inline is None:
+                raise DatasetNotFound(
+                    f"`{path}` holds no tests", hint=f"name a dataset that tests {prompt.id}, or none to use all"
+                )
+            return inline
+        if path not in self._opened:
+            self._opened[path] = Dataset.open_with(self._preparer, self._memory, self.tree, path)
+        return self._opened[path]
+
+    def datasets(self) -> list[Dataset]:
+        """Return every dataset, sorted by path, without those in prompt files. Raises the error of the first bad."""
+        return [self.open(path) for path in self._candidates]
+
+    def testing(self, prompt_id: str) -> list[str]:
+        """Return the paths of the sound datasets that test a prompt, sorted; `broken` has those that are not."""
+        return list(self._by_prompt.get(prompt_id, ()))
+
+    @cached_property
+    def broken(self) -> dict[str, WorkspaceError]:
+        """The error of each dataset whose header cannot be read, by path: nobody knows what it tests."""
+        broken: dict[str, WorkspaceError] = {}
+        for path in self._candidates:
+            try:
+                self.open(path)
+            except WorkspaceError as error:
+                broken[path] = error
+        return broken
+
+    def raise_for_broken(self) -> None:
+        """Raise the error of the first dataset whose header cannot be read, if there is one."""
+        for error in self.broken.values():
+            raise error
+
+    def tested_prompts(self) -> dict[str, list[str]]:
+        """Return the paths of the datasets that test each prompt, by id; tests in a prompt's file have that path.
+
+        Raises the error of a dataset whose header cannot be read.
+        """
+        self.raise_for_broken()
+        found = {id_: list(paths) for id_, paths in self._by_prompt.items()}
+        for id_, path in prompt_paths(self.tree).items():
+            if self._prompts is not None and id_ not in self._prompts:
+                continue
+            with suppress(WorkspaceError):
+                if _may_hold_tests(self.tree.read(path)) and load_prompt_file(self.tree, path).inline_dataset:
+                    found.setdefault(id_, []).append(path)
+        return dict(sorted(found.items()))
+
+    def named(self, name: str, inside: Callable[[str], str]) -> str:
+        """Return the path of the dataset that a user names: by path, or below `datasets/` with or without its suffix.
+
+        `inside` makes a path of the current folder one of the workspace. Raises `DatasetNotFound` with the nearest
+        names.
+        """
+        known = [path for path in self.files if path.endswith(_SUFFIXES)]
+        for path in (name, f"{DATASETS}/{name}", *(f"{DATASETS}/{name}{suffix}" for suffix in _SUFFIXES)):
+            if path in known:
+                return path
+        with suppress(UsageError):
+            path = inside(name)
+            if path in known:
+                return path
+        short = [path.removeprefix(DATASETS + "/") for path in known]
+        hint = did_you_mean(name, [*(each.rpartition(".")[0] for each in short), *short, *known])
+        raise DatasetNotFound(f"there is no dataset `{name}`", hint=hint or "promptctl dataset list shows all")
+
+    def tested_by(self, prompts: Iterable[str], names: Iterable[str], inside: Callable[[str], str]) -> list[str]:
+        """Return the prompts that one of the datasets tests; these are named as for `named`, or by prompt files."""
+        paths = {name if prompt_stem(name) is not None else self.named(name, inside) for name in names}
+        tested = self.tested_prompts()
+        return [prompt for prompt in prompts if paths.intersection(tested.get(prompt, ()))]
+
+    def changed_since(self, earlier: Tree) -> list[str]:
+        """Return the tested prompts whose digest, or one of whose datasets, is not what it was in an earlier tree."""
+        before = DatasetIndex(earlier)
+        return [
+            id_
+            for id_, paths in self.tested_prompts().items()
+            if before._prompt_and_tests(id_, paths) != self._prompt_and_tests(id_, paths)
+        ]
+
+    @cached_property
+    def _candidates(self) -> list[str]:
+        """The dataset files that may test one of the prompts asked for."""
+        paths = [path for path in self.files if is_dataset(path)]
+        if self._prompts is None or len(self._prompts) > _MOST_SEARCHED_FOR:
+            return paths
+        pattern = naming_pattern(self._prompts)
+        return [path for path in paths if self._may_name(path, pattern)] if self._prompts else []
+
+    def _may_name(self, path: str, pattern: re.Pattern[bytes]) -> bool:
+        try:
+            return may_name(self.tree.read(path), pattern)
+        except (WorkspaceError, OSError):  # whoever opens it reports why it cannot be read
+            return True
+
+    @cached_property
+    def _by_prompt(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for path in self._candidates:
+            if path not in self.broken:
+                for prompt in dict.fromkeys(self.open(path).header.prompts):
+                    found.setdefault(prompt, []).append(path)
+        return found
+
+    def _prompt_and_tests(self, prompt_id: str, paths: Iterable[str]) -> object:
+        """Return a key that is equal for an equal prompt with equal tests; one that is wrong or missing equals none."""
+        prompt = None
+        with suppress(PromptNotFound, InvalidFiles):
+            prompt = load_prompt(self.tree, prompt_id)
+        return prompt and prompt.digest, [self._tests(path, prompt) for path in paths]
+
+    def _tests(self, path: str, prompt: Prompt | None) -> object:
+        key = self._asked.get(path)
+        if key is None:
+            key = object()
+            with suppress(FileNotFoundError, WorkspaceError):
+                dataset = self.open(path, prompt)
+                if not any(problem.severity == "error" for problem in dataset.check()):
+                    key = (dataset.digest, dataset.header.min_pass, dataset.header.prompts)
+            self._asked[path] = key
+        return key
+
+
+def _may_hold_tests(text: bytes) -> bool:
+    return may_name(text, naming_pattern(("testData", "evaluators")))
