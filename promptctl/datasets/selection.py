@@ -135,7 +135,7 @@ class _Wanted:
         ):
             if left:
                 named = sorted(left)[:_MOST_NAMED]
-                hint = did_you_mean(named[0], known) or f"the dataset has no such {what}"
+                hint = did_you_mean(named[0], sorted(known)) or f"the dataset has no such {what}"
                 raise CaseNotFound(f"no {what} is called {', '.join(f'`{name}`' for name in named)}", hint=hint)
 
     def _is_of_ids(self, id_: str) -> bool:

@@ -87,8 +87,10 @@ class TestIndex:
         assert tree.listings == {"datasets": 1}
 
     def test_for_a_few_prompts_datasets_that_do_not_name_them_are_not_opened(self) -> None:
-        index = DatasetIndex(MemoryTree({**FILES, "datasets/bad.yaml": "prompts: [d]\ncsaes: []\n"}), prompts=["a"])
-        assert index.tested_prompts()["a"] == ["datasets/a.yaml", "datasets/both.yaml"]
+        index = DatasetIndex(
+            MemoryTree({**FILES, "datasets/bad.yaml": "prompts: [d]\ncsaes: []\n"}), prompts=["more/b"]
+        )
+        assert index.tested_prompts()["more/b"] == ["datasets/both.yaml"]
         assert index.broken == {}
 
     def test_a_broken_dataset_is_raised_only_where_it_may_be_missed(self) -> None:

@@ -57,7 +57,7 @@ def test_a_case_more_changes_a_sample_by_at_most_one() -> None:
 @pytest.mark.parametrize(
     ("selection", "said", "hint"),
     [
-        (Selection(ids=frozenset({"c7", "c77"})), "no case is called `c77`", "did you mean `c7`?"),
+        (Selection(ids=frozenset({"c7", "c77"})), "no case is called `c77`", "did you mean `c17` or `c7`?"),
         (Selection(tags=("smoek",)), "no tag is called `smoek`", "did you mean `smoke`?"),
     ],
 )
