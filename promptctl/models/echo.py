@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
-from promptctl.errors import ModelConfigurationError
+from promptctl.errors import ModelConfigurationError, RequestRejected
 from promptctl.models.chat_protocol import dict_of, text_of
 from promptctl.models.gateway import Delta, Embeddings, Endpoint, Reply, Request, Usage
 
@@ -22,7 +22,7 @@ _DIMENSIONS = 64
 class Echo:
     """Answers with the text of the last user message (of the last message, where no user speaks).
 
-    Where the request asks for JSON of a schema, the answer is a smallest value that fits it; where it asks for any
+    Where the request asks for JSON of a schema, the answer is a small value that fits it; where it asks for any
     JSON object, an empty one. Tools are never called. A token is four characters, begun or whole; all are free.
     """
 
@@ -91,9 +91,15 @@ def _answer(request: Request) -> str:
         return "{}"
     schema: Any = dict_of(wanted.get("json_schema")).get("schema")
     if wanted.get("type") == "json_schema" and schema is not None:
-        from promptctl.schemas.minimal import minimal_instance
+        from promptctl.schemas.minimal import CannotFill, minimal_instance
 
-        return json.dumps(minimal_instance(schema), ensure_ascii=False)
+        try:
+            return json.dumps(minimal_instance(schema), ensure_ascii=False)
+        except CannotFill as error:
+            raise RequestRejected(
+                f"{MODEL} cannot fill the output schema at {error}",
+                hint="let another model reply once with --record, and use that reply with --model replay/MODEL",
+            ) from None
     spoken = [message for message in request.messages if message.get("role") == "user"] or request.messages
     return text_of(spoken[-1].get("content")) if spoken else ""
 

@@ -1,37 +1,59 @@
-"""JSON Schema: whether a value fits, and what to say where it does not. The only owner of the jsonschema library.
+"""The way into JSON Schema: check a value against a schema, and a schema itself.
 
 Schemas and values come from strangers: no reference is fetched, patterns run in linear time, and a check that would
-take long is stopped and said to be. Simple schemas never load the library.
+take long is stopped and reported.
 """
 
 from __future__ import annotations
 
 import time
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
 
+from promptctl.files.names import did_you_mean
 from promptctl.files.plain import Measure, NotPlain, plain
-from promptctl.schemas.keywords import CHECKS, BadPattern, found
-from promptctl.schemas.messages import Failure, message, path_text, rank, shown_value
-from promptctl.schemas.simple import MAX_FAILURES, Check, compile_simple, listed_names
-from promptctl.schemas.walk import schema_problems, types_of
+from promptctl.schemas.compiler import Check, Compiler, Failure, Run
+from promptctl.schemas.keywords import (
+    DRAFT_4_FORMS,
+    FORMS,
+    OLDER_FORMS,
+    TYPES,
+    Path,
+    is_schema,
+    resolve,
+    schemas_in,
+    types_of,
+)
+from promptctl.schemas.patterns import BadPattern, compiled, found
+from promptctl.schemas.words import path_text, rank, shown, text_of
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-__all__ = ["Validator", "check_schema", "types_of"]
+__all__ = ["Validator", "check_schema", "schema_faults", "types_of"]
 
 MAX_PROBLEMS = 20
+MAX_FAILURES = 1000
 MAX_STEPS = 1_000_000
 MAX_TIME_S = 2.0
+MAX_SCHEMAS = 2000
+MAX_DEPTH = 64
 
-# How many failures of each alternative of an anyOf are kept to choose the most telling from.
-_KEPT = 4
+# How many failures of the nearest alternative are kept to choose the most useful from.
+_NEAREST_MOST = 4
 
-# Keywords that mean something else in the two oldest drafts; these are left as the library has them.
-_OLD_MEANINGS = {
-    "http://json-schema.org/draft-03/schema": frozenset({"type", "minimum", "maximum", "properties"}),
-    "http://json-schema.org/draft-04/schema": frozenset({"type", "minimum", "maximum"}),
+_NEWEST = "https://json-schema.org/draft/2020-12/schema"
+_DRAFTS = {
+    _NEWEST: FORMS,
+    "https://json-schema.org/draft/2019-09/schema": {**FORMS, **OLDER_FORMS},
+    "http://json-schema.org/draft-07/schema": {**FORMS, **OLDER_FORMS},
+    "http://json-schema.org/draft-06/schema": {**FORMS, **OLDER_FORMS},
+    "http://json-schema.org/draft-04/schema": {**FORMS, **DRAFT_4_FORMS},
+}
+_RE2 = "patterns are RE2's: no lookaround, no back-references, no repetition above 1000"
+_UNSUPPORTED = {
+    "unevaluatedProperties": "write `additionalProperties: false` beside the `properties` it is about",
+    "unevaluatedItems": "write `items: false` beside the `prefixItems` it is about",
+    "$recursiveRef": "write `$ref`",
+    "$dynamicRef": "write `$ref`",
 }
 
 
@@ -44,287 +66,149 @@ class Validator:
     def __init__(self, schema: Mapping[str, Any] | bool, *, shows_values: bool = True) -> None:
         self._schema = schema
         self._shows_values = shows_values
-        self._simple = compile_simple(schema)
-        self._full: _Full | None = None
-
-    @property
-    def is_simple(self) -> bool:
-        """Whether the schema is checked without the library."""
-        return self._simple is not None
+        self._check: Check | None = None
 
     def faults(self, value: Any) -> list[tuple[str, str]]:
-        """What is wrong with the value, most useful first: pairs of path below the root and message."""
-        if self._simple is not None:
-            failures = _simple_failures(self._simple, value)
-        else:
-            if self._full is None:
-                self._full = _Full(self._schema)
-            failures = self._full.failures(value, shows_values=self._shows_values)
-        if not failures:
-            return []
-        failures.sort(key=rank)
-        told = [(path_text(each.path), message(each, shows_values=self._shows_values)) for each in failures]
-        told = list(dict.fromkeys(told))
+        """Return what is wrong with the value, most useful first: pairs of path below the root and text."""
+        try:
+            if self._check is None:
+                self._check = _compiled(self._schema)
+            run = Run(_Clock().step, MAX_FAILURES, _NEAREST_MOST)
+            self._check(value, (), run)
+        except _Stopped as stopped:
+            return [("", f"cannot be checked: {stopped}")]
+        except BadPattern as error:
+            return [("", f"cannot be checked: the check was stopped at a pattern: {error}")]
+        except RecursionError:
+            reason = "schema or value are nested too deeply, or the schema refers to itself"
+            return [("", f"cannot be checked: the check was stopped: {reason}")]
+        return self._in_words(run.failures) if run.failures else []
+
+    def problems(self, value: Any) -> list[str]:
+        """Return what is wrong with the value, as `$.path: text`, most useful first; empty if it fits.
+
+        >>> Validator({"properties": {"label": {"enum": ["billing", "bug"]}}}).problems({"label": "billin"})
+        ['$.label: must be `billing` or `bug`, not `billin`']
+        """
+        return [f"${path}: {text}" for path, text in self.faults(value)]
+
+    def _in_words(self, failures: list[Failure]) -> list[tuple[str, str]]:
+        in_order = sorted(failures, key=rank)
+        pairs = ((path_text(each.path), text_of(each, shows_values=self._shows_values)) for each in in_order)
+        told = list(dict.fromkeys(pairs))
         if len(told) > MAX_PROBLEMS:
             more = len(told) - MAX_PROBLEMS
             told[MAX_PROBLEMS:] = [("", f"has {more}{' or' if len(failures) >= MAX_FAILURES else ''} more problems")]
         return told
 
-    def problems(self, value: Any) -> list[str]:
-        """What is wrong with the value, as `$.path: message`, most useful first; empty where it fits.
 
-        >>> Validator({"properties": {"label": {"enum": ["billing", "bug"]}}}).problems({"label": "billin"})
-        ["$.label: 'billin' is not one of 'billing', 'bug'"]
-        """
-        return [f"${path}: {text}" for path, text in self.faults(value)]
+class _Stopped(Exception):
+    """A check that cannot be made, or takes more steps or time than it may."""
 
 
-def _simple_failures(check: Check, value: Any) -> list[Failure]:
-    failures: list[Failure] = []
-    try:
-        check(value, (), failures)
-    except BadPattern as error:
-        failures.insert(0, _stopped(f"at a pattern: {error}"))
-    except RecursionError:
-        failures.insert(0, _stopped("the value is nested too deeply"))
-    return failures
+class _Clock:
+    """The account of one check."""
+
+    def __init__(self) -> None:
+        self._left = MAX_STEPS
+        self._deadline = time.monotonic() + MAX_TIME_S
+
+    def step(self) -> None:
+        self._left -= 1
+        if self._left < 0 or time.monotonic() > self._deadline:
+            raise _Stopped("the check was stopped: it takes too long for this schema and value")
 
 
-def _stopped(reason: str) -> Failure:
-    return Failure((), "schema", None, None, f"the check was stopped: {reason}")
+def _compiled(schema: Any) -> Check:
+    problems = check_schema(schema)
+    if problems:
+        raise _Stopped(problems[0])
+    schema = plain(schema, Measure())
+    return Compiler(schema, found).compile(schema)
 
 
 def check_schema(schema: Any) -> list[str]:
-    """What is wrong with a schema itself, as `$.path: message`; empty where values can be checked against it."""
+    """Return what is wrong with a schema itself, as `$.path: text`; empty if values can be checked against it."""
+    return [f"${path_text(path)}: {text}" for path, text in schema_faults(schema)]
+
+
+def schema_faults(schema: Any) -> list[tuple[Path, str]]:
+    """Return what is wrong with a schema itself, as pairs of the keys that lead there and text."""
     try:
         schema = plain(schema, Measure())
     except NotPlain as error:
-        return [f"$: {error}"]
-    if isinstance(schema, bool):
-        return []
-    if not isinstance(schema, dict):
-        return [f"$: a schema is a mapping, not {shown_value(schema)}"]
-    problems = schema_problems(schema)
-    if any(problem.endswith("levels deep") for problem in problems):
-        return problems
-    if compile_simple(schema) is not None:
-        return problems
-    return (problems + _meta_problems(schema))[:MAX_PROBLEMS]
+        return [((), str(error))]
+    if not is_schema(schema):
+        return [((), f"a schema is a mapping, not {shown(schema)}")]
+    draft = str(schema.get("$schema", _NEWEST) if isinstance(schema, dict) else _NEWEST).rstrip("#")
+    if draft not in _DRAFTS:
+        return [((), f"`$schema: {draft[:80]}` is no draft of JSON Schema that is known here")]
+    faults: dict[tuple[Path, str], None] = {}
+    for count, (path, part, depth) in enumerate(_all_schemas(schema), 1):
+        if count > MAX_SCHEMAS or depth > MAX_DEPTH:
+            limits = f"{MAX_SCHEMAS:,} parts, or is more than {MAX_DEPTH} levels deep"
+            return [*faults, ((), f"the schema has more than {limits}")]
+        if isinstance(part, Mapping):
+            faults.update(dict.fromkeys((path, text) for text in _oddities(part, schema)))
+            run = Run()
+            _form(draft)(part, path, run)
+            faults.update(dict.fromkeys((failure.path, text_of(failure)) for failure in run.failures))
+    return list(faults)[:MAX_PROBLEMS]
 
 
-def _meta_problems(schema: dict[str, Any]) -> list[str]:
-    """What the schema's own draft says about it."""
-    from jsonschema import Draft202012Validator, validators
+def _all_schemas(root: Any) -> Iterator[tuple[Path, Any, int]]:
+    """Yield every schema in `root`, itself first, and every place that a `$ref` leads to, with path and depth."""
+    stack: list[tuple[Path, Any, int]] = [((), root, 0)]
+    seen: set[int] = set()
+    while stack:
+        path, schema, depth = stack.pop()
+        yield path, schema, depth
+        if not isinstance(schema, Mapping) or id(schema) in seen:
+            continue
+        seen.add(id(schema))
+        inner = list(schemas_in(schema))
+        target = resolve(root, schema.get("$ref"))
+        if isinstance(target, Mapping) and id(target) not in seen:
+            stack.append(((*path, "$ref"), target, depth))
+        stack.extend(((*path, *step), each, depth + 1) for step, each in reversed(inner))
 
-    draft = schema.get("$schema")
-    kind = (
-        validators.validator_for(schema, default=Draft202012Validator)
-        if isinstance(draft, str)
-        else Draft202012Validator
-    )
-    if draft is not None and kind.META_SCHEMA.get("$schema", "").rstrip("#") != str(draft).rstrip("#"):
-        return [f"$: `$schema: {str(draft)[:80]}` is no draft of JSON Schema that is known here"]
-    errors = islice(kind(kind.META_SCHEMA).iter_errors(_undialected(schema)), MAX_FAILURES)
+
+@cache
+def _form(draft: str) -> Check:
+    """Return the check of a schema's own keywords, but not of the schemas within it."""
+    form = {"properties": _DRAFTS[draft]}
+    return Compiler(form, found).compile(form)
+
+
+def _oddities(schema: Mapping[str, Any], root: Any) -> Iterator[str]:
+    """Yield what no form says: names that do not exist, references and patterns that cannot be used."""
+    named = schema.get("type")
+    for name in named if isinstance(named, list) else [named]:
+        if isinstance(name, str) and name not in TYPES:
+            meant = did_you_mean(name[:40], TYPES)
+            yield f"`{name[:40]}` is no type of JSON Schema" + (f"; {meant}" if meant else "")
+    reference = schema.get("$ref")
+    if isinstance(reference, str) and not reference.startswith("#"):
+        yield f"`$ref: {reference[:80]}` is not in this schema, and nothing is ever fetched"
+    elif isinstance(reference, str) and not is_schema(resolve(root, reference)):
+        yield f"`$ref: {reference[:80]}` leads nowhere"
+    by_pattern = schema.get("patternProperties")
+    for pattern in (schema.get("pattern"), *(by_pattern if isinstance(by_pattern, Mapping) else ())):
+        if isinstance(pattern, str) and (reason := _bad_pattern(pattern)):
+            yield f"the pattern {pattern[:80]} cannot be used: {reason} ({_RE2})"
+    for keyword in schema:
+        if keyword in _UNSUPPORTED:
+            yield f"`{keyword}` is not supported: {_UNSUPPORTED[keyword]}"
+            continue
+        # Annotations of other tools are no typos, so only a name nearly spelled as a keyword is taken for one.
+        is_ours = keyword in FORMS or keyword.startswith(("x-", "$")) or len(keyword) > 40
+        if not is_ours and (meant := did_you_mean(keyword, FORMS, mistakes=1)):
+            yield f"`{keyword}` is no keyword of JSON Schema; {meant}"
+
+
+def _bad_pattern(pattern: str) -> str | None:
     try:
-        failures = sorted((_failure(error) for error in errors), key=rank)
-    except RecursionError:
-        return ["$: the schema is nested too deeply"]
-    return list(dict.fromkeys(f"${path_text(each.path)}: {message(each)}" for each in failures))
-
-
-class _TooLong(Exception):
-    """The check took more steps or time than it may."""
-
-
-class _Steps:
-    """The account of one check. It travels as the validator's format checker, which is handed down everywhere."""
-
-    def __init__(self, *, shows_values: bool) -> None:
-        self.shows_values = shows_values
-        self.left = MAX_STEPS
-        self.deadline = time.monotonic() + MAX_TIME_S
-
-    def step(self) -> None:
-        self.left -= 1
-        if self.left < 0 or time.monotonic() > self.deadline:
-            raise _TooLong
-
-
-class _Full:
-    """A schema made ready for the library."""
-
-    def __init__(self, schema: Any) -> None:
-        self._problems = check_schema(schema)
-        if self._problems:
-            return
-        from jsonschema import Draft202012Validator, validators
-
-        schema = plain(schema, Measure())
-        self._kind = _bounded(validators.validator_for(schema, default=Draft202012Validator))
-        self._schema = _undialected(schema)
-
-    def failures(self, value: Any, *, shows_values: bool) -> list[Failure]:
-        if self._problems:
-            return [Failure((), "schema", None, None, self._problems[0])]
-        from referencing import Registry
-
-        validator = self._kind(self._schema, registry=Registry(), format_checker=_Steps(shows_values=shows_values))
-        try:
-            return [_failure(error) for error in islice(validator.iter_errors(value), MAX_FAILURES)]
-        except _TooLong:
-            return [_stopped("it takes too long for this schema and value")]
-        except RecursionError:
-            return [_stopped("schema or value are nested too deeply, or the schema refers to itself")]
-        except BadPattern as error:
-            return [_stopped(f"at a pattern: {error}")]
-
-
-def _undialected(value: Any) -> Any:
-    """A copy without `$schema` and `$id` below the root, which would hand parts to an unbounded validator."""
-    if isinstance(value, dict):
-        return {
-            key: _undialected(item)
-            for key, item in value.items()
-            if not (key in ("$schema", "$id") and isinstance(item, str))
-        }
-    return [_undialected(item) for item in value] if isinstance(value, list) else value
-
-
-def _bounded(kind: Any) -> Any:
-    """The draft's validator with every keyword counted, and those replaced that take long or print values."""
-    from jsonschema import validators
-
-    own: dict[str, Any] = {
-        **{name: _leaf(name) for name in CHECKS},
-        "required": _required,
-        "properties": _properties,
-        "additionalProperties": _additional_properties,
-        "patternProperties": _pattern_properties,
-        "anyOf": _any_of,
-        "oneOf": _one_of,
-        "not": _not,
-    }
-    stock = _OLD_MEANINGS.get(str(kind.META_SCHEMA.get("$schema", "")).rstrip("#"), frozenset())
-    keywords = {name: keyword if name in stock else own.get(name, keyword) for name, keyword in kind.VALIDATORS.items()}
-    extend: Any = validators.extend
-    return extend(kind, {name: _counted(keyword) for name, keyword in keywords.items()})
-
-
-def _counted(keyword: Callable[..., Any]) -> Callable[..., Any]:
-    def count(validator: Any, expected: Any, instance: Any, schema: Any) -> Any:
-        validator.format_checker.step()
-        return keyword(validator, expected, instance, schema)
-
-    return count
-
-
-def _error(detail: str = "", **known: Any) -> Any:
-    from jsonschema import ValidationError
-
-    return ValidationError(detail, **known)
-
-
-def _leaf(name: str) -> Callable[..., Iterator[Any]]:
-    holds = CHECKS[name]
-
-    def check(_: Any, expected: Any, instance: Any, _schema: Any) -> Iterator[Any]:
-        if not holds(expected, instance):
-            yield _error()
-
-    return check
-
-
-def _required(_: Any, names: Any, instance: Any, _schema: Any) -> Iterator[Any]:
-    if isinstance(instance, dict):
-        yield from (_error(shown_value(name)) for name in names if name not in instance)
-
-
-def _properties(validator: Any, properties: Any, instance: Any, _schema: Any) -> Iterator[Any]:
-    if not isinstance(instance, dict):
-        return
-    for name, subschema in properties.items():
-        if name in instance and subschema is False:  # the library would not say which
-            yield _error(path=(name,), validator="false", validator_value=False, instance=instance[name])
-        elif name in instance:
-            yield from validator.descend(instance[name], subschema, path=name, schema_path=name)
-
-
-def _additional_properties(validator: Any, allowed: Any, instance: Any, schema: Any) -> Iterator[Any]:
-    if not isinstance(instance, dict):
-        return
-    known, patterns = schema.get("properties", {}), list(schema.get("patternProperties", {}))
-    extras = []
-    for name in instance:
-        validator.format_checker.step()
-        if name not in known and not any(found(pattern, name) for pattern in patterns):
-            extras.append(name)
-    if isinstance(allowed, dict):
-        for name in extras:
-            yield from validator.descend(instance[name], allowed, path=name)
-    elif not allowed and extras:
-        yield _error(listed_names(extras))
-
-
-def _pattern_properties(validator: Any, patterns: Any, instance: Any, _schema: Any) -> Iterator[Any]:
-    if not isinstance(instance, dict):
-        return
-    for pattern, subschema in patterns.items():
-        for name, value in instance.items():
-            validator.format_checker.step()
-            if found(pattern, name):
-                yield from validator.descend(value, subschema, path=name, schema_path=pattern)
-
-
-def _any_of(validator: Any, alternatives: Any, instance: Any, _schema: Any) -> Iterator[Any]:
-    branches = []
-    for subschema in alternatives:
-        errors = list(islice(validator.descend(instance, subschema), _KEPT))
-        if not errors:
-            return
-        branches.append(errors)
-    yield _error(_nearest(branches, shows_values=validator.format_checker.shows_values))
-
-
-def _one_of(validator: Any, alternatives: Any, instance: Any, _schema: Any) -> Iterator[Any]:
-    branches = []
-    fitting = 0
-    for subschema in alternatives:
-        errors = list(islice(validator.descend(instance, subschema), _KEPT))
-        branches.append(errors)
-        fitting += not errors
-        if fitting > 1:
-            yield _error(_SEVERAL)
-            return
-    if not fitting:
-        yield _error(_nearest(branches, shows_values=validator.format_checker.shows_values))
-
-
-def _not(validator: Any, forbidden: Any, instance: Any, _schema: Any) -> Iterator[Any]:
-    if next(validator.descend(instance, forbidden), None) is None:
-        yield _error()
-
-
-def _failure(error: Any) -> Failure:
-    """The library's error as a failure of ours."""
-    keyword = error.validator or "false"
-    detail = error.message if keyword in _DETAILED and not error.context else ""
-    return Failure(tuple(error.absolute_path), keyword, error.validator_value, error.instance, detail)
-
-
-# What `oneOf` says where more than one alternative fits.
-_SEVERAL = "several"
-
-_DETAILED = frozenset({"required", "additionalProperties", "dependentRequired", "dependencies", "anyOf", "oneOf"})
-
-
-def _nearest(branches: list[list[Any]], *, shows_values: bool) -> str:
-    """The first failure of the alternative that came nearest: not failing at the root, and failing least.
-
-    Told at once, as text: kept errors would keep those of the alternatives within them, and so on.
-    """
-    if not branches:
-        return ""
-    errors = min(branches, key=lambda each: (any(e.validator == "type" and not e.path for e in each), len(each)))
-    nearest = min(errors, key=lambda error: rank(_failure(error)))
-    path = path_text(tuple(nearest.path))
-    return f"{path} {message(_failure(nearest), shows_values=shows_values)}".strip()[:200]
+        compiled(pattern)
+    except BadPattern as error:
+        return str(error)
+    return None

@@ -1,135 +1,152 @@
-"""What single keywords of JSON Schema ask of a value, drafts 6 to 2020-12."""
+"""The keywords of JSON Schema: what each must hold, and where schemas stand in a schema.
+
+The one table that checking, bundling and comparing of schemas go by. Drafts 4 to 2020-12; 2020-12 where they differ.
+"""
 
 from __future__ import annotations
 
-import functools
-import math
-import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import unquote
 
-from promptctl.files.plain import canonical
-from promptctl.schemas import formats
+Path = tuple[str | int, ...]
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-TYPES: dict[str, Callable[[Any], bool]] = {
-    "string": lambda value: isinstance(value, str),
-    "integer": lambda value: (
-        (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and value.is_integer())
-    ),
-    "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
-    "boolean": lambda value: isinstance(value, bool),
-    "null": lambda value: value is None,
-    "array": lambda value: isinstance(value, list),
-    "object": lambda value: isinstance(value, dict),
+TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),  # and a float that is whole
+    "number": (int, float),
+    "boolean": (bool,),
+    "null": (type(None),),
+    "array": (list,),
+    "object": (dict,),
 }
 
-_is_number = TYPES["number"]
+# Where a schema holds schemas: under one key, in a list, in a mapping by name.
+ONE = frozenset(
+    {
+        "additionalItems", "additionalProperties", "contains", "contentSchema", "else", "if", "items", "not",
+        "propertyNames", "then", "unevaluatedItems", "unevaluatedProperties",
+    }
+)  # fmt: skip
+LISTED = frozenset({"allOf", "anyOf", "oneOf", "prefixItems", "items"})
+BY_NAME = frozenset({"$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"})
 
-# RE2's time is at worst the product of the text's length and the pattern's: a third of a second for so many.
-MAX_MATCH_STEPS = 50_000_000
-_PATTERN_MEMORY = 1 << 20
-_UNICODE_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\u([0-9A-Fa-f]{4})")
+# Keywords that describe a value and refuse none.
+ANNOTATIONS = (
+    "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "$comment",
+    "contentEncoding", "contentMediaType", "contentSchema",
+)  # fmt: skip
 
+_SCHEMA = {"type": ["object", "boolean"]}
+_SCHEMAS = {"type": "array", "minItems": 1, "items": _SCHEMA}
+_NAMED = {"type": "object", "additionalProperties": _SCHEMA}
+_TEXT, _NUMBER, _FLAG = {"type": "string"}, {"type": "number"}, {"type": "boolean"}
+_COUNT = {"type": "integer", "minimum": 0}
+_TEXTS = {"type": "array", "items": _TEXT, "uniqueItems": True}
 
-class BadPattern(ValueError):
-    """A `pattern` that cannot be searched for in linear time, or is no regular expression."""
-
-
-@functools.lru_cache(maxsize=512)
-def compiled(pattern: str) -> Any:
-    """The pattern, compiled by RE2: whatever it is given, it takes linear time. Raises `BadPattern`."""
-    import re2
-
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = _PATTERN_MEMORY
-    try:
-        return re2.compile(_UNICODE_ESCAPE.sub(r"\1\\x{\2}", pattern), options)
-    except (re2.error, UnicodeEncodeError) as error:
-        reason = error.args[0] if error.args else ""
-        words = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else "it is not Unicode text"
-        raise BadPattern(words) from None
-
-
-def found(pattern: str, text: str) -> bool:
-    """Whether the pattern is found anywhere in the text. Raises `BadPattern`."""
-    expression = compiled(pattern)
-    if len(text) * expression.programsize > MAX_MATCH_STEPS:
-        raise BadPattern("the text is too long to be searched for it")
-    try:
-        return expression.search(text) is not None
-    except UnicodeEncodeError:
-        return False
-
-
-def is_type(names: str | list[str], value: Any) -> bool:
-    """Whether the value is of the type, or of one of them."""
-    if isinstance(names, str):
-        return TYPES[names](value)
-    return any(TYPES[name](value) for name in names)
-
-
-def is_one_of(allowed: list[Any], value: Any) -> bool:
-    """Whether the value equals one of those."""
-    if isinstance(value, str):
-        return any(isinstance(each, str) and each == value for each in allowed)
-    return any(is_equal(each, value) for each in allowed)
-
-
-def one_of(allowed: list[Any]) -> Callable[[Any, Any], bool]:
-    """The check of one enum, made ready: it takes no longer for many values than for few."""
-    texts = frozenset(each for each in allowed if isinstance(each, str))
-    others = frozenset(canonical(each) for each in allowed if not isinstance(each, str))
-
-    def holds(_: Any, value: Any) -> bool:
-        if isinstance(value, str):
-            return value in texts
-        return bool(others) and canonical(value) in others
-
-    return holds
-
-
-def is_equal(one: Any, other: Any) -> bool:
-    """JSON's equality: `1` is `1.0`, and neither is true."""
-    if isinstance(one, (list, dict)) or isinstance(other, (list, dict)):
-        return type(one) is type(other) and len(one) == len(other) and canonical(one) == canonical(other)
-    return isinstance(one, bool) is isinstance(other, bool) and bool(one == other)
-
-
-def is_multiple(step: float, value: float) -> bool:
-    """Whether the number is a whole multiple of the step, decimals taken as written: 0.3 is one of 0.1."""
-    if isinstance(step, int) and isinstance(value, int):
-        return value % step == 0
-    if isinstance(value, float) and not math.isfinite(value):
-        return False
-    from fractions import Fraction
-
-    return (Fraction(repr(value)) / Fraction(repr(step))).denominator == 1
-
-
-def has_equal_items(values: list[Any]) -> bool:
-    """Whether two items are equal."""
-    return len({canonical(value) for value in values}) < len(values)
-
-
-CHECKS: dict[str, Callable[[Any, Any], bool]] = {
-    "type": is_type,
-    "enum": is_one_of,
-    "const": is_equal,
-    "minLength": lambda least, value: not isinstance(value, str) or len(value) >= least,
-    "maxLength": lambda most, value: not isinstance(value, str) or len(value) <= most,
-    "pattern": lambda pattern, value: not isinstance(value, str) or found(pattern, value),
-    "format": lambda name, value: not isinstance(value, str) or formats.fits(name, value),
-    "minimum": lambda least, value: not _is_number(value) or value >= least,
-    "maximum": lambda most, value: not _is_number(value) or value <= most,
-    "exclusiveMinimum": lambda bound, value: not _is_number(value) or value > bound,
-    "exclusiveMaximum": lambda bound, value: not _is_number(value) or value < bound,
-    "multipleOf": lambda step, value: not _is_number(value) or is_multiple(step, value),
-    "minItems": lambda least, value: not isinstance(value, list) or len(value) >= least,
-    "maxItems": lambda most, value: not isinstance(value, list) or len(value) <= most,
-    "uniqueItems": lambda wanted, value: not wanted or not isinstance(value, list) or not has_equal_items(value),
-    "minProperties": lambda least, value: not isinstance(value, dict) or len(value) >= least,
-    "maxProperties": lambda most, value: not isinstance(value, dict) or len(value) <= most,
+_ALIKE: tuple[tuple[Any, frozenset[str]], ...] = (
+    (_SCHEMAS, LISTED),
+    (_SCHEMA, ONE),
+    (_NAMED, BY_NAME),
+    (_COUNT, frozenset({"minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"})),
+    (_COUNT, frozenset({"minContains", "maxContains"})),
+    (_NUMBER, frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})),
+    (_TEXT, frozenset({"title", "description", "pattern", "format", "contentEncoding", "contentMediaType"})),
+    (_TEXT, frozenset({"$ref", "$id", "$schema", "$anchor", "$comment", "$dynamicAnchor", "$dynamicRef"})),
+    (_FLAG, frozenset({"uniqueItems", "deprecated", "readOnly", "writeOnly"})),
+    # values, and what is in wide use and no typo
+    (True, frozenset({"const", "default", "$vocabulary", "$recursiveRef", "$recursiveAnchor", "id"})),
+    (True, frozenset({"discriminator", "example", "nullable", "optional", "order", "xml"})),
+)
+# Keyword -> the schema of its own value.
+FORMS: dict[str, Any] = {
+    **{keyword: form for form, keywords in _ALIKE for keyword in keywords},
+    "type": {"type": ["string", "array"], "items": _TEXT, "minItems": 1, "uniqueItems": True},
+    "enum": {"type": "array"},
+    "examples": {"type": "array"},
+    "multipleOf": {"type": "number", "exclusiveMinimum": 0},
+    "required": _TEXTS,
+    "dependentRequired": {"type": "object", "additionalProperties": _TEXTS},
+    "dependencies": {"type": "object", "additionalProperties": {**_TEXTS, "type": ["object", "boolean", "array"]}},
 }
+# Where older drafts differ: before 2020-12, and draft 4.
+OLDER_FORMS: dict[str, Any] = {"items": {"type": ["object", "boolean", "array"], "items": _SCHEMA}}
+DRAFT_4_FORMS: dict[str, Any] = {
+    **OLDER_FORMS,
+    "exclusiveMinimum": {"type": ["boolean", "number"]},
+    "exclusiveMaximum": {"type": ["boolean", "number"]},
+}
+
+
+def is_schema(value: Any) -> bool:
+    """Return whether the value can be a schema: a mapping, true or false."""
+    return isinstance(value, (Mapping, bool))
+
+
+def schemas_in(schema: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
+    """Yield each schema that this one holds directly, with the keys that lead to it."""
+    for keyword, value in schema.items():
+        if keyword in LISTED and isinstance(value, list):
+            yield from (((keyword, index), each) for index, each in enumerate(value) if is_schema(each))
+        elif keyword in ONE and is_schema(value):
+            yield (keyword,), value
+        elif keyword in BY_NAME and isinstance(value, Mapping):
+            yield from (((keyword, name), each) for name, each in value.items() if is_schema(each))
+
+
+def pointer_keys(pointer: str) -> list[str]:
+    """Return the keys of a JSON pointer, unescaped: `/$defs/a~1b` leads through `$defs` and `a/b`."""
+    return [part.replace("~1", "/").replace("~0", "~") for part in unquote(pointer).split("/")[1:]]
+
+
+def resolve(root: Any, reference: Any) -> Any:
+    """Return the part of `root` that a reference such as `#/$defs/user` or `#user` names; None if there is none."""
+    if not isinstance(reference, str) or not reference.startswith("#"):
+        return None
+    if reference[1:] and not reference.startswith("#/"):
+        return _anchored(root, reference[1:])
+    found = root
+    for key in pointer_keys(reference[1:]):
+        if isinstance(found, Mapping) and key in found:
+            found = found[key]
+        elif isinstance(found, list) and key.isdecimal() and int(key) < len(found):
+            found = found[int(key)]
+        else:
+            return None
+    return found
+
+
+def _anchored(root: Any, anchor: str) -> Any:
+    stack = [root]
+    while stack:
+        schema = stack.pop()
+        if isinstance(schema, Mapping):
+            if anchor in (schema.get("$anchor"), schema.get("$dynamicAnchor")):
+                return schema
+            stack.extend(each for _, each in schemas_in(schema))
+    return None
+
+
+def types_of(schema: Any, root: Any = None, depth: int = 0) -> list[str]:
+    """Return the types that a value of this schema may have, in the schema's order; empty if it does not say."""
+    root = schema if root is None else root
+    if not isinstance(schema, Mapping) or depth > 8:
+        return []
+    named = schema.get("type")
+    if named is not None:
+        return [name for name in (named if isinstance(named, list) else [named]) if name in TYPES]
+    allowed = [schema["const"]] if "const" in schema else schema.get("enum")
+    if isinstance(allowed, list):
+        return list(dict.fromkeys(type_of(value) for value in allowed))
+    for keyword in ("anyOf", "oneOf"):
+        if isinstance(schema.get(keyword), list):
+            return list(dict.fromkeys(name for each in schema[keyword] for name in types_of(each, root, depth + 1)))
+    parts = [*schema.get("allOf", ()), resolve(root, schema.get("$ref"))]
+    return next(filter(None, (types_of(each, root, depth + 1) for each in parts)), [])
+
+
+def type_of(value: Any) -> str:
+    """Return the JSON Schema type of a plain value, `integer` for a float that is whole."""
+    if value.__class__ is float:
+        return "integer" if value.is_integer() else "number"
+    return next(name for name, classes in TYPES.items() if value.__class__ in classes)

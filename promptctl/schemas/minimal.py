@@ -1,286 +1,156 @@
-"""A smallest value that fits a JSON Schema: what the echo model answers where a prompt has an output schema."""
+"""A small value that fits a JSON Schema: what the echo model answers where a prompt has an output schema."""
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from itertools import count, islice
-from math import ceil, floor
 from typing import Any
 
-from promptctl.schemas.json_schema import Validator, check_schema
-from promptctl.schemas.keywords import CHECKS, BadPattern, found
-from promptctl.schemas.merging import merged
-from promptctl.schemas.samples import FORMAT_SAMPLES, NoSample, pattern_sample
-from promptctl.schemas.walk import resolve
+from promptctl.schemas.compiler import Compiler, Run
+from promptctl.schemas.json_schema import check_schema
+from promptctl.schemas.keywords import Path, resolve, types_of
+from promptctl.schemas.patterns import found
+from promptctl.schemas.words import path_text, text_of
 
-_MAX_TRIES = 60
-_MAX_TIME_S = 2.0
-_MAX_STEPS = 5000
-_DEPTHS = (2, 5, 24)
-_MAX_REFERENCES = 40
-# How many values of one alternative, or of one property, are tried.
-_MAX_CHOICES = 6
-_MAX_ITEMS = 10_000
+FORMAT_SAMPLES = {
+    "date": "2000-01-01",
+    "date-time": "2000-01-01T00:00:00Z",
+    "duration": "PT0S",
+    "email": "a@example.com",
+    "hostname": "example.com",
+    "ipv4": "192.0.2.1",
+    "ipv6": "2001:db8::1",
+    "json-pointer": "/a",
+    "time": "00:00:00Z",
+    "uri": "https://example.com/",
+    "uri-reference": "/a",
+    "uuid": "00000000-0000-4000-8000-000000000000",
+}
+# Keywords that only values of one type know, for schemas that name no type.
+_TYPE_OF = {
+    **dict.fromkeys(("required", "properties", "minProperties", "additionalProperties"), "object"),
+    **dict.fromkeys(("items", "prefixItems", "minItems", "contains"), "array"),
+    **dict.fromkeys(("minLength", "maxLength", "pattern", "format"), "string"),
+    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"), "number"),
+}
+_LIMITS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
+_MOST_STEPS = 20_000
 
 
-class _Endless(Exception):
-    """The schema asks for values within values without end, or for too much."""
+class CannotFill(ValueError):
+    """No value was found for a schema; the message says at which part of it, and why."""
 
 
 def minimal_instance(schema: Mapping[str, Any] | bool) -> Any:
-    """A value that fits the schema, with nothing in it that need not be; the first choice of each enum and union.
+    """Return a value that fits the schema, with no property that is not required.
 
-    It has been checked. Raises `ValueError` with the reason where none was found.
+    Each part takes its const, its first enum value, its default or first example, else the smallest value of its type;
+    of alternatives the first that can be filled. Patterns and conditions are kept to, but no value is searched for:
+    raises `CannotFill` if what was found does not fit.
 
     >>> minimal_instance({"required": ["label"], "properties": {"label": {"enum": ["billing", "bug"]}, "note": {}}})
     {'label': 'billing'}
     """
     problems = check_schema(schema)
     if problems:
-        raise ValueError(f"the schema cannot be used: {problems[0]}")
-    validator = Validator(schema)
-    reason = "the schema allows no value"
-    deadline = time.monotonic() + _MAX_TIME_S
-    for depth in _DEPTHS:  # a shallow value, where a schema that refers to itself allows one
-        try:
-            for value in islice(_Maker(schema, depth).values(schema), _MAX_TRIES):
-                problems = validator.problems(value)
-                if not problems:
-                    return value
-                reason = problems[0]
-                if time.monotonic() > deadline:
-                    raise ValueError(f"no value was found in {_MAX_TIME_S:g} s that fits the schema: {reason}")
-        except _Endless:
-            reason = "it asks for values within values without end, or for very many"
-        except NoSample as error:
-            reason = str(error)
-    raise ValueError(f"no value was found that fits the schema: {reason}")
+        raise CannotFill(problems[0])
+    try:
+        return _Filler(schema).fill(schema, ())
+    except RecursionError:
+        raise CannotFill("$: is nested too deeply") from None
 
 
-class _Maker:
-    def __init__(self, root: Any, max_depth: int) -> None:
+class _Filler:
+    def __init__(self, root: Any) -> None:
         self._root = root
-        self._max_depth = max_depth
-        self._steps = 0
+        self._compiler = Compiler(root, found)
+        self._steps_left = _MOST_STEPS
 
-    def values(self, schema: Any, depth: int = 0, most: int = _MAX_CHOICES) -> Iterator[Any]:
-        """Values that should fit, the smallest first, at most so many of each alternative; or none."""
+    def fill(self, schema: Any, path: Path, within: tuple[str, ...] = ()) -> Any:
+        """Return a value of the schema at `path`; `within` are the references that are being filled."""
         self._step()
-        if depth > self._max_depth:
-            raise _Endless
-        if schema is False:
-            return
-        if schema is True:
-            schema = {}
-        failure: Exception | None = None
-        is_empty = True
-        for flat in self._flattened(schema, 0):
-            try:
-                for value in islice(self._plain_values(flat, depth), most):
-                    is_empty = False
-                    yield value
-            except (_Endless, NoSample) as error:  # another alternative may do
-                failure = failure or error
-        if is_empty and failure is not None:
-            raise failure
+        check = self._compiler.compile(schema)
+        reason = f"${path_text(path)}: allows no value"
+        for value in self._candidates(schema if isinstance(schema, Mapping) else {}, path, within):
+            run = Run(self._step)
+            check(value, path, run)
+            if not run.failures:
+                return value
+            failure = run.failures[0]
+            reason = f"${path_text(failure.path)}: {text_of(failure, shows_values=False)}"
+        raise CannotFill(reason)
 
     def _step(self) -> None:
-        self._steps += 1
-        if self._steps > _MAX_STEPS:
-            raise _Endless
+        self._steps_left -= 1
+        if self._steps_left < 0:
+            raise CannotFill("$: asks for very many values")
 
-    def _flattened(self, schema: Mapping[str, Any], followed: int) -> Iterator[dict[str, Any]]:
-        """The schema with its references and `allOf` merged in, once for each choice among its alternatives."""
-        self._step()
-        if followed > _MAX_REFERENCES:
-            raise _Endless
-        flat = dict(schema)
-        if "$ref" in flat:
-            target = resolve(self._root, flat.pop("$ref"))
-            yield from self._with(flat, [target], followed)
-        elif "allOf" in flat:
-            yield from self._with(flat, flat.pop("allOf"), followed)
-        elif "anyOf" in flat or "oneOf" in flat:
-            for alternative in flat.pop("anyOf" if "anyOf" in flat else "oneOf"):
-                yield from self._with(flat, [alternative], followed)
-        elif "if" in flat:
-            condition, then, other = flat.pop("if"), flat.pop("then", True), flat.pop("else", True)
-            yield from self._with(flat, [other], followed)
-            yield from self._with(flat, [condition, then], followed)
-        else:
-            yield flat
-
-    def _with(self, schema: Mapping[str, Any], others: list[Any], followed: int) -> Iterator[dict[str, Any]]:
-        result = dict(schema)
-        for other in others:
-            self._step()
-            if other is False:
-                return
-            if isinstance(other, Mapping):
-                result = merged(result, other)
-        yield from self._flattened(result, followed + 1)
-
-    def _plain_values(self, schema: dict[str, Any], depth: int) -> Iterator[Any]:
-        if "const" in schema or "enum" in schema:
-            fixed = [schema["const"]] if "const" in schema else schema["enum"]
-            yield from (value for value in fixed if _fits(schema, value))
+    def _candidates(self, schema: Mapping[str, Any], path: Path, within: tuple[str, ...]) -> Iterator[Any]:
+        choosing = next((keyword for keyword in ("anyOf", "oneOf") if keyword in schema), "")
+        if not choosing and schema.keys().isdisjoint(("$ref", "allOf")):
+            yield from self._plain(schema, path, within)
             return
-        for name in _types(schema):
-            if name == "object":
-                yield from self._objects(schema, depth)
-            elif name == "array":
-                yield from self._arrays(schema, depth)
-            elif name == "string":
-                yield from _strings(schema)
-            elif name in ("integer", "number"):
-                yield from _numbers(schema, is_whole=name == "integer")
-            else:
-                yield from [None] if name == "null" else [False, True]
-
-    def _objects(self, schema: dict[str, Any], depth: int) -> Iterator[dict[str, Any]]:
-        names = list(schema.get("required", ()))
-        for name in names:  # grows while it is walked
-            names.extend(each for each in schema.get("dependentRequired", {}).get(name, ()) if each not in names)
-        optional = [name for name in schema.get("properties", {}) if name not in names]
-        missing = schema.get("minProperties", 0) - len(names)
-        spare = (f"key{number}" for number in count(1))
-        while missing > 0:
-            name = optional.pop(0) if optional else next(spare)
-            if len(names) > _MAX_ITEMS:
-                raise _Endless
-            names.append(name)
-            missing -= 1
-        choices: dict[str, list[Any]] = {}
-        for name in names:
-            choices[name] = list(islice(self.values(self._schema_of(schema, name), depth + 1), _MAX_CHOICES))
-            if not choices[name]:
-                return
-        first = {name: values[0] for name, values in choices.items()}
-        yield first
-        for name, values in choices.items():
-            yield from ({**first, name: value} for value in values[1:])
-
-    def _schema_of(self, schema: Mapping[str, Any], name: str) -> Any:
-        applying = [schema["properties"][name]] if name in schema.get("properties", {}) else []
-        for pattern, each in schema.get("patternProperties", {}).items():
+        own = {key: value for key, value in schema.items() if key not in ("$ref", "allOf", choosing)}
+        reference = schema.get("$ref")
+        if reference in within:
+            raise CannotFill(f"${path_text(path)}: refers to itself without end")
+        if reference is not None:
+            within = (*within, reference)
+            own = _joined(own, resolve(self._root, reference))
+        for part in schema.get("allOf", ()):
+            own = _joined(own, part)
+        failed: CannotFill | None = None
+        for choice in schema.get(choosing, [True]):
             try:
-                if found(pattern, name):
-                    applying.append(each)
-            except BadPattern:
-                continue
-        if not applying:
-            return schema.get("additionalProperties", True)
-        return applying[0] if len(applying) == 1 else {"allOf": applying}
+                yield self.fill(_joined(own, choice), path, within)
+            except CannotFill as error:
+                failed = failed or error
+        if failed:
+            raise failed
 
-    def _arrays(self, schema: dict[str, Any], depth: int) -> Iterator[list[Any]]:
-        least = schema.get("minItems", 0)
-        contained = schema.get("minContains", 1) if "contains" in schema else 0
-        if max(least, contained) > _MAX_ITEMS:
-            raise _Endless
-        items = schema.get("items", True)
-        prefix = list(schema.get("prefixItems", ()))
-        if isinstance(items, list):  # before draft 2020-12
-            prefix, items = items, schema.get("additionalItems", True)
-        made: list[Any] = []
-        for index in range(max(least, contained)):
-            wanted = prefix[index] if index < len(prefix) else items
-            if index < contained:
-                wanted = {"allOf": [wanted, schema["contains"]]}
-            choices = self.values(wanted, depth + 1, _MAX_ITEMS)
-            if schema.get("uniqueItems"):
-                choices = (value for value in choices if not any(CHECKS["const"](value, other) for other in made))
-            value = next(choices, _NONE)
-            if value is _NONE:
-                return
-            made.append(value)
-        yield made
-
-
-_NONE = object()
-
-# Keywords that tell the type of a value where `type` does not.
-_TELLING = {
-    "object": ("required", "properties", "minProperties", "additionalProperties", "patternProperties"),
-    "array": ("items", "prefixItems", "minItems", "contains", "uniqueItems"),
-    "string": ("minLength", "pattern", "format", "maxLength"),
-    "number": ("minimum", "exclusiveMinimum", "multipleOf", "maximum", "exclusiveMaximum"),
-}
-
-
-def _types(schema: Mapping[str, Any]) -> list[str]:
-    named = schema.get("type")
-    if named is not None:
-        return list(named) if isinstance(named, list) else [named]
-    told = [name for name, keywords in _TELLING.items() if any(keyword in schema for keyword in keywords)]
-    rest = ("null", "string", "integer", "boolean", "object", "array")
-    return [*told, *(name for name in rest if name not in told)]
-
-
-def _fits(schema: Mapping[str, Any], value: Any) -> bool:
-    try:
-        return all(CHECKS[keyword](expected, value) for keyword, expected in schema.items() if keyword in CHECKS)
-    except BadPattern:
-        return False
-
-
-def _strings(schema: Mapping[str, Any]) -> Iterator[str]:
-    least = schema.get("minLength", 0)
-    if least > _MAX_ITEMS * 10:
-        raise _Endless
-    starts = [FORMAT_SAMPLES.get(schema.get("format", ""), "")]
-    if "pattern" in schema:
-        sample = pattern_sample(schema["pattern"])
-        starts = [sample, *(sample + letter * max(least - len(sample), 0) for letter in "a0 ")]
-    for start in starts:
-        if _fits(schema, start):
-            yield start
-    for number in range(_MAX_ITEMS):
-        text = starts[0] + _counted(number, max(least - len(starts[0]), 0))
-        if len(text) > schema.get("maxLength", len(text)):
+    def _plain(self, schema: Mapping[str, Any], path: Path, within: tuple[str, ...]) -> Iterator[Any]:
+        if "const" in schema or "enum" in schema:
+            yield from [schema["const"]] if "const" in schema else schema["enum"]
             return
-        if _fits(schema, text):
-            yield text
-        elif number > _MAX_TRIES:
-            return
+        yield from [schema["default"]] if "default" in schema else schema.get("examples", ())[:1]
+        guessed = next((_TYPE_OF[keyword] for keyword in schema if keyword in _TYPE_OF), "null")
+        kind = next(iter(types_of(schema)), guessed)
+        if kind == "object":
+            parts, rest = schema.get("properties", {}), schema.get("additionalProperties", True)
+            names = schema.get("required", ())
+            yield {name: self.fill(parts.get(name, rest), (*path, name), within) for name in names}
+        elif kind == "array":
+            first, rest = schema.get("prefixItems", ()), schema.get("items", True)
+            indexes = range(schema.get("minItems", 0))
+            yield [self.fill(first[i] if i < len(first) else rest, (*path, i), within) for i in indexes]
+        elif kind == "string":
+            yield FORMAT_SAMPLES.get(schema.get("format", ""), "").ljust(min(schema.get("minLength", 0), 10_000), "a")
+        elif kind in ("integer", "number"):
+            yield from _numbers(schema)
+        else:
+            yield False if kind == "boolean" else None
 
 
-def _counted(number: int, width: int) -> str:
-    """A text of at least so many letters, another one for each number."""
-    letters = ""
-    while number:
-        number, letter = divmod(number - 1, 26)
-        letters = "abcdefghijklmnopqrstuvwxyz"[letter] + letters
-    return letters.rjust(width, "a")
-
-
-def _numbers(schema: Mapping[str, Any], *, is_whole: bool) -> Iterator[int | float]:
+def _numbers(schema: Mapping[str, Any]) -> Iterator[float]:
+    """Yield zero, what is next to each limit, and what is between them."""
     step = Fraction(repr(schema.get("multipleOf", 1)))
-    if is_whole and step.denominator != 1:
-        step = Fraction(step.numerator)
-    low, high = schema.get("minimum"), schema.get("maximum")
-    above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
-    lows = [value for value in (low, above) if value is not None]
-    highs = [value for value in (high, below) if value is not None]
-    if lows and max(lows) >= 0:
-        start, direction = ceil(Fraction(repr(max(lows))) / step), 1
-    elif highs and min(highs) <= 0:
-        start, direction = floor(Fraction(repr(min(highs))) / step), -1
-    else:
-        start, direction = 0, 1
-    half = Fraction(0) if is_whole or "multipleOf" in schema else Fraction(1, 2)
-    for offset in range(_MAX_ITEMS):
-        for value in {_number((start + direction * offset) * step + part): None for part in (Fraction(0), half)}:
-            if _fits(schema, value):
-                yield value
-            elif offset > 1:
-                return
-    if not is_whole and lows and highs:  # between two whole numbers
-        value = _number((Fraction(repr(max(lows))) + Fraction(repr(min(highs)))) / 2)
-        if _fits(schema, value):
-            yield value
+    limits = [Fraction(repr(schema[name])) for name in _LIMITS if name in schema]
+    near = [count for limit in limits for count in (math.ceil(limit / step), math.floor(limit / step))]
+    wholes = [count * step for count in (0, *near, *(count + 1 for count in near), *(count - 1 for count in near))]
+    for value in (*wholes, sum(limits, Fraction()) / 2):
+        yield int(value) if value.denominator == 1 else float(value)
 
 
-def _number(value: Fraction) -> int | float:
-    return int(value) if value.denominator == 1 else float(value)
+def _joined(one: Mapping[str, Any], other: Any) -> dict[str, Any]:
+    """Return one schema for both; of a keyword that cannot be joined, the first is kept."""
+    if not isinstance(other, Mapping):
+        return dict(one) if other else {**one, "not": {}}
+    both = {**other, **one}
+    for keyword in both.keys() & {"required", "allOf"}:
+        both[keyword] = [*one.get(keyword, ()), *other.get(keyword, ())]
+    if "properties" in both:
+        mine, theirs = one.get("properties", {}), other.get("properties", {})
+        shared = {name: {"allOf": [mine[name], theirs[name]]} for name in mine.keys() & theirs.keys()}
+        both["properties"] = {**theirs, **mine, **shared}
+    return both

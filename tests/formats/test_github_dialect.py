@@ -118,7 +118,11 @@ class TestResponse:
             ('responseFormat: json_schema\njsonSchema: \'{"name": "a"}\'\n', "2:13", "`jsonSchema` has no `schema`"),
             ("responseFormat: json_schema\njsonSchema: '{\"schema\": {}}'\n", "2:13", "`jsonSchema` has no `name`"),
             ("responseFormat: json_schema\njsonSchema: '[]'\n", "2:13", "`jsonSchema` has no `schema`"),
-            ("responseFormat: yaml\n", "1:17", "expected `text`, `json_object` or `json_schema`, got `yaml`"),
+            (
+                "responseFormat: yaml\n",
+                "1:17",
+                "`responseFormat` must be `text`, `json_object`, `json_schema` or null, not `yaml`",
+            ),
         ],
     )
     def test_a_schema_that_cannot_be_read_is_an_error(
@@ -175,11 +179,11 @@ def test_unknown_keys_are_passed_over_with_a_warning() -> None:
 @pytest.mark.parametrize(
     ("messages", "said"),
     [
-        ("", "`messages`: expected a list, got nothing"),
+        ("", "`messages` must be a list, not null"),
         ("[]", "`messages` is empty"),
         ("[{role: user}]", "`messages[0]` has no `content`"),
-        ("[{role: user, content: [a]}]", "`messages[0].content`: expected text, got a list"),
-        ("[{role: usr, content: a}]", "`messages[0].role`: expected"),
+        ("[{role: user, content: [a]}]", '`messages[0].content` must be text, not `["a"]`'),
+        ("[{role: usr, content: a}]", "`messages[0].role` must be"),
     ],
 )
 def test_messages_that_cannot_be_sent_are_errors(messages: str, said: str, problems_of: ProblemsOf) -> None:

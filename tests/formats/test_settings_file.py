@@ -80,7 +80,7 @@ def test_a_label_that_another_comes_after_is_a_label_as_well() -> None:
 @pytest.mark.parametrize(
     ("text", "at", "said", "hint"),
     [
-        ("- a\n", "1:1", "expected a mapping, got a list", ""),
+        ("- a\n", "1:1", 'must be a mapping, not `["a"]`', ""),
         ("modle: x\n", "1:1", "unknown key `modle`", "did you mean `model`"),
         ("models: {'a/*': {timeout: 5}}\n", "1:18", "unknown key `timeout`", "use `timeout_s`"),
         ("models: {'a/*': {api_key: sk-1}}\n", "1:18", "unknown key `api_key`", "a key never stands in a file"),
@@ -95,15 +95,20 @@ def test_a_label_that_another_comes_after_is_a_label_as_well() -> None:
         ("models: {'a/*': {headers: {X-A: \"a\\nb\"}}}\n", "1:33", "does not have the form", "one line of text"),
         ("models: {'a/*': {max_attempts: 0}}\n", "1:32", "must be at least 1", ""),
         ("models: {'a/*': {parameters: {temprature: 0}}}\n", "1:31", "unknown key `temprature`", "`temperature`"),
-        ("labels: {Prod: {}}\n", "1:10", "`Prod` cannot be a key", "small letters"),
+        ("labels: {Prod: {}}\n", "1:10", "`labels.Prod` cannot be a key", "small letters"),
         ("labels: {remote: --upload-pack=x}\n", "1:18", "does not have the form", "the Git remote"),
         ("labels: {a: {dataset: x.yaml}}\n", "1:14", "`labels.a.dataset` needs `evaluation`", "add `evaluation`"),
         ("labels: {a: {evaluation: passed, dataset: ../x}}\n", "1:43", "climbs", "datasets/"),
         ("labels: {a: {after: a}}\n", "1:21", "`a after a`: no version could ever get there", "break the circle"),
         ("branch: -x\n", "1:9", "does not have the form", "the branch"),
         ("log: [{content: full}]\n", "1:7", "has no `prompts`", "add `prompts`"),
-        ("log: [{prompts: '*', content: all}]\n", "1:31", "expected `full` or `metadata`, got `all`", ""),
-        ("log: [{prompts: '*', active: no}]\n", "1:30", "expected true or false, got text", "`true` or `false`"),
+        ("log: [{prompts: '*', content: all}]\n", "1:31", "must be `full` or `metadata`, not `all`", ""),
+        (
+            "log: [{prompts: '*', active: no}]\n",
+            "1:30",
+            "must be true or false, not the text `no`",
+            "`true` or `false`",
+        ),
         ("prices: {x: {input: 1}}\n", "1:13", "has no `output`", "add `output`"),
     ],
 )

@@ -30,8 +30,8 @@ class TestFilling:
         message = caught.value.message
         for words in (
             "`ticket` is missing",
-            "`tone` 'rude' is not one of 'kind', 'curt'",
-            "`priority` 0 is less than 1",
+            "`tone` must be `kind` or `curt`, not `rude`",
+            "`priority` must be at least 1, not 0",
             "`tickets` is not an input (did you mean `ticket`?)",
         ):
             assert words in message
@@ -51,7 +51,7 @@ class TestFilling:
     def test_null_is_a_value(self, make_prompt: MakePrompt) -> None:
         inputs = {"image": Input("image", {"type": ["string", "null"]}, default="x")}
         assert fill_and_check(make_prompt(inputs=inputs), {"image": None}) == {"image": None}
-        with pytest.raises(InputError, match="null is not of type string"):
+        with pytest.raises(InputError, match="must be text, not null"):
             fill_and_check(make_prompt(inputs=TICKET), {"ticket": None})
 
     def test_what_json_cannot_hold_is_refused(self, make_prompt: MakePrompt) -> None:
@@ -94,7 +94,7 @@ class TestSecrets:
         with pytest.raises(InputError) as caught:
             fill_and_check(make_prompt(inputs={"x": {"enum": ["a"]}}), {"x": value})
         assert "a long text" not in str(caught.value)
-        assert "a text of 600 characters is not one of 'a'" in str(caught.value)
+        assert "must be `a`, not a text of 600 characters" in str(caught.value)
 
 
 class TestParsing:

@@ -1,0 +1,214 @@
+"""What to say of a value that does not fit its schema: for people, and as useful for a model that is asked again.
+
+Each text ends a sentence about the value (`must be text, not 3`), and each hint says what to do in a file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from promptctl.errors import printable
+from promptctl.files.names import did_you_mean, nearest
+from promptctl.schemas.compiler import Failure, type_names
+from promptctl.schemas.keywords import Path
+
+NAMES = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "null",
+    "array": "a list",
+    "object": "a mapping",
+}
+
+_PLAIN_KEY = re.compile(r"[A-Za-z_$][\w$-]{0,60}", re.ASCII)
+_MAX_VALUE = 60
+_MAX_TEXT = 300
+MAX_LISTED = 12
+
+
+def path_text(path: Path) -> str:
+    """Return the path below the root as JSONPath: `.items[0].name`; empty for the root itself."""
+    parts = []
+    for part in path:
+        if isinstance(part, int):
+            parts.append(f"[{part}]")
+        else:
+            parts.append(f".{part}" if _PLAIN_KEY.fullmatch(part) else f"['{printable(_cut(part))}']")
+    return "".join(parts)
+
+
+def text_of(failure: Failure, *, shows_values: bool = True) -> str:
+    """Say what is wrong, without where. A short value is shown, but none unless `shows_values`."""
+    but = f", not {shown(failure.value)}" if shows_values else ""
+    keyword, bound = failure.keyword, failure.schema.get(failure.keyword)
+    if keyword in _TEXTS:
+        text = _TEXTS[keyword](failure, but)
+    elif keyword in _COMPARED:
+        text = f"must be {_COMPARED[keyword]} {shown(bound)}{but}"
+    elif bound == 1 and not failure.value:
+        text = "is empty"
+    else:
+        has = counted(len(failure.value), *_UNITS[keyword[3:]])
+        text = f"has {has}, {'fewer' if keyword.startswith('min') else 'more'} than {shown(bound)}"
+    return text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 1] + "…"
+
+
+def hint_of(failure: Failure) -> str | None:
+    """Say what to do about it in a file; the schema's description if nothing better is known."""
+    described = _as_hint(failure.schema.get("description"))
+    hint = _HINTS.get(failure.keyword)
+    return (hint(failure) if hint else None) or described
+
+
+def meant_keys(failure: Failure) -> list[str]:
+    """Return the keys that an unknown one may have been meant for, best first."""
+    name, schema = str(failure.path[-1]), failure.schema
+    instead = schema.get("x-instead", {}).get(name)
+    return [instead] if instead else nearest(name, schema.get("properties", {}))
+
+
+def rank(failure: Failure) -> tuple[Any, ...]:
+    """Order by usefulness: near the root first, what most decides first, alternatives after plain failures."""
+    path = tuple((isinstance(part, str), part) for part in failure.path)
+    weight = _WEIGHT.get(failure.keyword, 9)
+    return failure.keyword in ("anyOf", "oneOf", "not"), len(path), path, weight, failure.keyword
+
+
+def shown(value: Any) -> str:
+    """Show a short value as it is, a long one as what it is."""
+    if isinstance(value, str):
+        text = printable(" ".join(value.split()))
+        return f"`{text}`" if 0 < len(text) <= _MAX_VALUE else f"a text of {counted(len(value), 'character')}"
+    if isinstance(value, (list, dict)):
+        parts = [*value, *value.values()] if isinstance(value, dict) else value
+        if len(value) <= 4 and all(not isinstance(part, (list, dict)) and len(shown(part)) <= 18 for part in parts):
+            return f"`{json.dumps(value, ensure_ascii=False)}`"
+        return f"a {'list' if isinstance(value, list) else 'mapping'} of {counted(len(value), 'item')}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value) if value.bit_length() <= 200 else "a very long number"
+    return json.dumps(value)
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """Return `1 item`, `1,200 items`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def either(names: Sequence[str]) -> str:
+    """Join alternatives: `a, b or c`; of very many the first."""
+    if len(names) > MAX_LISTED:
+        return f"{', '.join(names[:MAX_LISTED])} or one of {len(names) - MAX_LISTED} more"
+    return " or ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_VALUE else text[: _MAX_VALUE - 1] + "…"
+
+
+def _type(failure: Failure, but: str) -> str:
+    if isinstance(failure.value, str):
+        but = but.replace(" `", " the text `", 1)
+    return f"must be {either([NAMES.get(name, name) for name in type_names(failure.schema)])}{but}"
+
+
+def _choice(failure: Failure, but: str) -> str:
+    if failure.detail is None:
+        return "fits more than one of the alternatives, and should fit one"
+    nearest_one = min(failure.detail, key=rank)
+    where = path_text(nearest_one.path[len(failure.path) :])
+    told = f"{where} {text_of(nearest_one, shows_values=bool(but))}".strip()
+    return f"fits none of the {len(failure.schema[failure.keyword])} alternatives; the nearest: {told}"
+
+
+_UNITS = {"Length": ("character",), "Items": ("item",), "Properties": ("property", "properties")}
+_COMPARED = {
+    "minimum": "at least",
+    "maximum": "at most",
+    "exclusiveMinimum": "more than",
+    "exclusiveMaximum": "less than",
+    "multipleOf": "a multiple of",
+}
+_WEIGHT = {"type": 0, "required": 1, "additionalProperties": 2, "const": 3, "enum": 3}
+_TEXTS: dict[str, Callable[[Failure, str], str]] = {
+    "type": _type,
+    "enum": lambda failure, but: f"must be {either([shown(each) for each in failure.schema['enum']])}{but}",
+    "const": lambda failure, but: f"must be {shown(failure.schema['const'])}{but}",
+    "required": lambda failure, _: f"has no `{failure.detail}`",
+    "dependentRequired": lambda failure, _: f"needs `{failure.detail}` beside it",
+    "additionalProperties": lambda *_: "is an unknown key",
+    "propertyNames": lambda failure, but: f"cannot be a key: {text_of(failure.detail[0], shows_values=bool(but))}",
+    "false": lambda *_: "is not allowed here",
+    "pattern": lambda failure, but: f"must match the pattern {_cut(failure.schema['pattern'])}{but}",
+    "format": lambda failure, but: f"must be a valid {failure.schema['format']}{but}",
+    "uniqueItems": lambda failure, but: f"repeats {shown(failure.value) if but else 'an item'}",
+    "contains": lambda failure, _: f"has {counted(failure.detail, 'item')} that fit `contains`, too few or too many",
+    "not": lambda *_: "is forbidden by `not`",
+    "anyOf": _choice,
+    "oneOf": _choice,
+}
+
+
+def _type_hint(failure: Failure) -> str | None:
+    value, wanted = failure.value, type_names(failure.schema)
+    if value is None:
+        return "write a value, or remove the key"
+    if "string" in wanted and isinstance(value, bool | int | float):
+        return "put it in quotes"
+    if "string" in wanted and isinstance(value, dict):
+        return "if it is text, put it in quotes or on the lines below `|`"
+    if "boolean" in wanted and isinstance(value, str):
+        return "write `true` or `false`, without quotes"
+    if isinstance(value, str) and ("number" in wanted or "integer" in wanted):
+        return "write the number without quotes"
+    if "array" in wanted and isinstance(value, str | int | float):
+        return f"write `[{_cut(str(value))}]`"
+    return None
+
+
+def _value_hint(failure: Failure) -> str | None:
+    allowed = failure.schema.get("enum", [failure.schema.get("const")])
+    known = [str(each) for each in allowed if each is not None]
+    if isinstance(failure.value, str) and (meant := did_you_mean(failure.value, known)):
+        return meant
+    return f"one of {', '.join(known)}" if len(known) > MAX_LISTED else None
+
+
+def _key_hint(failure: Failure) -> str:
+    name, known = str(failure.path[-1]), failure.schema.get("properties", {})
+    instead = failure.schema.get("x-instead", {}).get(name)
+    if instead:
+        return f"use {instead}" if " " in instead else f"use `{instead}`"
+    return did_you_mean(name, known) or f"the keys here are {', '.join(known)}"
+
+
+def _missing_hint(failure: Failure) -> str:
+    described = failure.schema.get("properties", {}).get(failure.detail)
+    hint = _as_hint(described.get("description")) if isinstance(described, dict) else None
+    return f"add `{failure.detail}`" + (f": {hint}" if hint else "")
+
+
+def _as_hint(description: str | None) -> str | None:
+    """Return a description in the form of a hint: no capital, no full stop."""
+    if not description:
+        return None
+    is_acronym = description[1:2].isupper()
+    return (description if is_acronym else description[0].lower() + description[1:]).removesuffix(".")
+
+
+_HINTS: dict[str, Callable[[Failure], str | None]] = {
+    "type": _type_hint,
+    "enum": _value_hint,
+    "const": _value_hint,
+    "required": _missing_hint,
+    "dependentRequired": lambda failure: f"add `{failure.detail}`",
+    "additionalProperties": _key_hint,
+    "false": lambda _: "remove it",
+    "maxLength": lambda _: "shorten it",
+    "uniqueItems": lambda _: "keep one of them",
+    "propertyNames": lambda failure: _as_hint(failure.schema["propertyNames"].get("description")),
+}
