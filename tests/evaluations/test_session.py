@@ -1,0 +1,260 @@
+"""One session asks for everything that a command asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+
+import pytest
+
+from promptctl.comparisons.verdicts import GateRule
+from promptctl.evaluations.account import Account
+from promptctl.evaluations.plan import Plan
+from promptctl.evaluations.request import EvaluationRequest, Limits
+from promptctl.evaluations.session import Session
+from promptctl.log.results import EvaluationSpec, ResultDetail, Totals
+from promptctl.models.router import Router
+from promptctl.reviews.measuring import ReviewRequest
+from tests.cli.conftest import commit, git
+from tests.evaluation_lab import PROMPT, REPLY_COST, Lab, answering, slowly
+from tests.openai_server import Exchange
+
+
+class Made:
+    """How many sessions and routers were made."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = {Session: 0, Router: 0}
+        for kind in (Session, Router):
+            self._watch(kind, monkeypatch)
+
+    def _watch(self, kind: type[Session] | type[Router], monkeypatch: pytest.MonkeyPatch) -> None:
+        real = kind.__init__
+
+        def counted(*arguments: object, **named: object) -> None:
+            self.count[kind] += 1
+            real(*arguments, **named)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(kind, "__init__", counted)
+
+    @property
+    def numbers(self) -> tuple[int, int]:
+        return self.count[Session], self.count[Router]
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> Made:
+    return Made(monkeypatch)
+
+
+@pytest.fixture
+def three(lab: Lab) -> Lab:
+    """Three prompts, each with a dataset of two cases, committed; then each prompt is changed."""
+    for name in ("a", "b", "c"):
+        lab.write(f"prompts/{name}.prompt.yaml", PROMPT)
+        lab.cases(
+            *({"id": f"{name}{n}", "inputs": {"ticket": f"{name}{n}"}, "expected": f"{name}{n}"} for n in (0, 1)),
+            name=name,
+            prompts=[name],
+        )
+    git(lab.root, "init", "-q", "-b", "main")
+    commit(lab.root, "Begin")
+    for name in ("a", "b", "c"):
+        lab.write(f"prompts/{name}.prompt.yaml", PROMPT + "parameters: {temperature: 0.1}\n")
+    # A flip in each of them, so that cases are asked for again.
+    lab.server.default = answering({"a0": "x", "b1": "y"})
+    return lab
+
+
+class TestOneForEachCommand:
+    def test_of_an_evaluation(self, three: Lab, made: Made) -> None:
+        found = three.evaluate("a", "b", "c")
+        assert [each.row.prompt for each in found] == ["a", "b", "c"]
+        assert made.numbers == (1, 1)
+
+    def test_of_a_comparison(self, three: Lab, made: Made) -> None:
+        request = EvaluationRequest(refs=("a", "b", "c"))
+        with three.open() as workspace:
+            found = workspace.evaluate_against(request, "@main", GateRule())
+        assert len(found.compared) == 3
+        assert made.numbers == (1, 1)
+
+    def test_of_a_review(self, three: Lab, made: Made) -> None:
+        with three.open() as workspace:
+            found = workspace.review(ReviewRequest(base="main"))
+        assert [each.prompt for each in found.measurements] == ["a", "b", "c"]
+        assert made.numbers == (1, 1)
+
+    def test_what_only_reads_makes_none(self, three: Lab, made: Made) -> None:
+        (base,), (head,) = three.evaluate("a"), three.evaluate("a")
+        made.count |= {Session: 0, Router: 0}
+        with three.open() as workspace:
+            workspace.compare(base.row.id, head.row.id, GateRule())
+            workspace.estimate(EvaluationRequest(refs=("a",)))
+            workspace.plan(EvaluationRequest(refs=("a", "b")))
+        assert made.numbers == (0, 0)
+
+
+class TestOnePool:
+    def test_small_evaluations_use_all_connections_together(self, lab: Lab) -> None:
+        names = [f"p{n}" for n in range(12)]
+        for name in names:
+            lab.write(f"prompts/{name}.prompt.yaml", PROMPT)
+            lab.cases({"id": name, "inputs": {"ticket": name}, "expected": name}, name=name, prompts=[name])
+        under_way = most = 0
+
+        async def watched(exchange: Exchange) -> None:
+            nonlocal under_way, most
+            under_way += 1
+            most = max(most, under_way)
+            await slowly(0.1)(exchange)
+            under_way -= 1
+
+        lab.server.default = watched
+        found = lab.evaluate(*names, limits=Limits(concurrency=12))
+        assert [each.row.prompt for each in found] == names
+        assert {each.verdict for each in found} == {"passed"}
+        assert most >= 10
+
+    def test_each_is_finished_in_the_log_as_soon_as_its_last_case_is(self, three: Lab) -> None:
+        seen: list[list[str]] = []
+        with three.open() as workspace:
+
+            def look(plan: Plan, progress: object) -> None:
+                seen.append(sorted(row.prompt for row in workspace.log.evaluations(status="finished")))
+
+            request = EvaluationRequest(refs=("a", "b", "c"), limits=Limits(concurrency=1))
+            workspace.evaluate(request, look)
+        assert seen[2] == ["a"]
+        assert seen[4] == ["a", "b"]
+
+    def test_a_failure_stops_those_that_come_after_it(self, three: Lab) -> None:
+        limits = Limits(concurrency=1, fails_fast=True)
+        first, *others = three.evaluate("a", "b", "c", limits=limits)
+        assert (first.stopped, first.summary.counts.failed) == ("fail-fast", 1)
+        assert [(each.stopped, each.verdict) for each in others] == [("fail-fast", "incomplete")] * 2
+        assert three.asked == ["a0"]
+
+    def test_what_was_left_is_taken_up_again_together(self, three: Lab) -> None:
+        stopped = three.evaluate("a", "b", "c", limits=Limits(concurrency=1, fails_fast=True))
+        three.server.default = answering({})
+        three.server.requests.clear()
+        with three.open() as workspace:
+            found = workspace.resume([each.row for each in stopped], Limits())
+        assert [each.row.id for each in found] == [each.row.id for each in stopped]
+        assert sorted(three.asked) == ["a1", "b0", "b1", "c0", "c1"]
+        assert [each.row.status for each in found] == ["finished"] * 3
+
+
+class TestPlans:
+    def test_a_plan_is_data(self, lab: Lab) -> None:
+        lab.many(3)
+        (plan,) = lab.plans(parameters={"temperature": 0.5}, repeats=2)
+        assert pickle.loads(pickle.dumps(plan)) == plan
+        assert (plan.results, plan.spec.cases, plan.spec.replies, plan.spec.side) == (6, 3, "cache", "alone")
+        assert lab.asked == []
+
+    def test_what_came_from_another_process_is_done_all_the_same(self, lab: Lab) -> None:
+        lab.many(2)
+        sent = pickle.dumps(lab.plans())
+        with lab.open() as workspace:
+
+            async def do() -> list[str]:
+                async with Session(workspace, Limits()) as session:
+                    return [each.verdict for each in await session.run(pickle.loads(sent))]
+
+            assert asyncio.run(do()) == ["passed"]
+
+
+class TestSpec:
+    def test_it_is_read_as_it_was_written(self) -> None:
+        spec = EvaluationSpec(
+            ref="triage@v2", group="g", dataset="datasets/triage.yaml", dataset_digest="d", cases=3, ids=("a",),
+            tags=("smoke",), sample=2, seed=7, first=1, repeats=3, at_least=2, min_pass=0.9,
+            parameters={"temperature": 0}, judge="local/judge", replies="record", side="base",
+            drops_unknown_inputs=True, left_out=("b",), shard=(1, 4),
+        )  # fmt: skip
+        assert EvaluationSpec.from_json(spec.as_json()) == spec
+
+    @pytest.mark.parametrize(
+        ("earlier", "replies", "side"),
+        [
+            ({"is_cached": True}, "cache", "alone"),
+            ({"is_cached": False}, "ask", "alone"),
+            ({"is_cached": False, "is_recorded": True}, "record", "alone"),
+            ({"is_replayed": True, "is_cached": True}, "replay", "alone"),
+            ({"drops_unknown_inputs": True}, "cache", "base"),
+            ({"drops_unknown_inputs": True, "rerun_of": "flipped cases"}, "cache", "rerun"),
+        ],
+    )
+    def test_what_earlier_versions_wrote_is_understood(
+        self, earlier: dict[str, object], replies: str, side: str
+    ) -> None:
+        spec = EvaluationSpec.from_json({**earlier, "left_out": 2, "left_out_ids": ["x", "y"], "unknown": 1})
+        assert (spec.replies, spec.side, spec.left_out) == (replies, side, ("x", "y"))
+
+    @pytest.mark.parametrize(
+        "part",
+        [{"ids": ("a",)}, {"tags": ("x",)}, {"sample": 1}, {"first": 1}, {"left_out": ("a",)}, {"side": "rerun"}],
+    )
+    def test_a_part_of_a_dataset_is_not_the_whole(self, part: dict[str, object]) -> None:
+        assert EvaluationSpec(side="base").is_whole
+        assert not EvaluationSpec(**part).is_whole  # type: ignore[arg-type]
+
+    def test_the_same_work_is_what_asks_the_same(self) -> None:
+        spec = EvaluationSpec(dataset="a", dataset_digest="d", repeats=2, parameters={"t": 1})
+        alike = EvaluationSpec(
+            ref="other@v1", group="g", dataset="b", dataset_digest="d", repeats=2, at_least=2, parameters={"t": 1.0},
+            side="base", replies="record", min_pass=0.5,
+        )  # fmt: skip
+        assert spec.is_same_work(alike)
+        for change in ({"dataset_digest": "e"}, {"judge": "m"}, {"replies": "replay"}, {"side": "rerun"}, {"seed": 1}):
+            assert not spec.is_same_work(EvaluationSpec(**{**alike.as_json(), **change}))
+
+    def test_totals_and_details_are_read_as_they_were_written(self) -> None:
+        totals = Totals(cases=2, passed=1, failed=1, failing=("a",), verdict="failed", reason="no")
+        detail = ResultDetail(assertions=({"type": "equals"},), tags=("x",), tokens=(1, None), has_call=True)
+        assert Totals.from_json(totals.as_json()) == totals
+        assert ResultDetail.from_json(detail.as_json()) == detail
+        assert "full_cost_nano_usd" not in ResultDetail().as_json()
+
+
+class TestAccount:
+    def test_it_admits_while_the_average_fits(self) -> None:
+        account = Account(10)
+        assert account.admits("a")
+        account.settle("a", 4)
+        assert account.admits("a")
+        assert not account.admits("a"), "one under way at 4, and one more at 4, would be 12"
+        account.settle("a", 4)
+        assert (account.spent_nano_usd, account.admits("a")) == (8, False)
+
+    def test_a_plan_without_results_is_expected_to_cost_what_the_others_do(self) -> None:
+        account = Account(10)
+        assert account.admits("a")
+        account.settle("a", 6)
+        assert not account.admits("b")
+
+    def test_a_dear_plan_is_not_hidden_by_many_cheap_ones(self) -> None:
+        account = Account(1_000)
+        for _ in range(100):
+            assert account.admits("cheap")
+            account.settle("cheap", 1)
+        assert account.admits("dear")
+        account.settle("dear", 500)
+        assert not account.admits("dear")
+        assert account.admits("cheap")
+
+    def test_what_cost_nobody_knows_what_is_taken_to_have_cost_the_average(self) -> None:
+        account = Account(10)
+        assert account.admits("a")
+        assert account.admits("a")
+        account.settle("a", 5)
+        account.settle("a", None)
+        assert not account.admits("a")
+
+    def test_without_a_bound_it_only_adds_up(self) -> None:
+        account = Account()
+        assert all(account.admits("a") for _ in range(3))
+        account.settle("a", REPLY_COST)
+        assert account.spent_nano_usd == REPLY_COST
