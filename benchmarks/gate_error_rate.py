@@ -28,7 +28,7 @@ from promptctl.comparisons.confirmation import Confirmed, Rerun, confirm
 from promptctl.comparisons.gates import decide
 from promptctl.comparisons.verdicts import GateRule, Verdict, judge
 from promptctl.evaluations.case_outcomes import CaseOutcome, CaseStatus, reduce_repeats
-from promptctl.statistics import Plan
+from promptctl.statistics import Procedure
 
 COIN_FLIPS = 0.1
 Check = Callable[[Comparison, Verdict], bool]
@@ -134,7 +134,7 @@ def simulate(scenario: Scenario, rng: random.Random, seed: str) -> tuple[Compari
     comparison = compare_outcomes(
         [_outcome(case, chance, scenario, rng) for case, chance in enumerate(base_chance)],
         [_outcome(case, chance, scenario, rng) for case, chance in enumerate(head_chance)],
-        plan=Plan(resamples=1_000, seed=seed),
+        procedure=Procedure(resamples=1_000, seed=seed),
     )
     reruns = [
         Rerun(
@@ -153,7 +153,7 @@ def _scored(n: int, loss: Callable[[random.Random], float], rng: random.Random, 
         ]
 
     return compare_outcomes(
-        side(lambda: 0.0), side(lambda: loss(rng) + rng.gauss(0, 0.02)), plan=Plan(resamples=1_000, seed=seed)
+        side(lambda: 0.0), side(lambda: loss(rng) + rng.gauss(0, 0.02)), procedure=Procedure(resamples=1_000, seed=seed)
     )
 
 

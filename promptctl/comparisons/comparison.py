@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from promptctl.errors import UsageError
 from promptctl.evaluations.case_outcomes import CaseOutcome, CasePair
-from promptctl.statistics import MetricComparison, Plan, compare_metric, quantile
+from promptctl.statistics import MetricComparison, Procedure, compare_metric, quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -60,7 +60,7 @@ class Comparison:
     are the most graded repeats of any case: where they differ, statuses are by different rules, pass shares are not.
     """
 
-    plan: Plan
+    procedure: Procedure
     improved: tuple[CasePair, ...] = ()
     regressed: tuple[CasePair, ...] = ()
     unchanged: tuple[CasePair, ...] = ()
@@ -100,7 +100,7 @@ def compare_outcomes(
     base: Sequence[CaseOutcome],
     head: Sequence[CaseOutcome],
     *,
-    plan: Plan | None = None,
+    procedure: Procedure | None = None,
     planned: Collection[str] = (),
     never_run: int = 0,
 ) -> Comparison:
@@ -110,7 +110,7 @@ def compare_outcomes(
     that was interrupted, rather than added or removed. `never_run` more that neither side came to have no names.
     Raises UsageError where a run has two outcomes of one case.
     """
-    plan = plan or Plan()
+    procedure = procedure or Procedure()
     before, after = _by_id(base, "base"), _by_id(head, "head")
     ids = set(planned)
     pairs = [CasePair(before[case_id], outcome) for case_id, outcome in after.items() if case_id in before]
@@ -124,7 +124,7 @@ def compare_outcomes(
     errors += [CasePair(lost, lost) for lost in nowhere if lost.case_id not in before and lost.case_id not in after]
     graded = [pair for pair in same if pair.is_graded]
     return Comparison(
-        plan=plan,
+        procedure=procedure,
         improved=tuple(pair for pair in graded if pair.base.status == "failed" and pair.head.status == "passed"),
         regressed=tuple(pair for pair in graded if pair.base.status == "passed" and pair.head.status == "failed"),
         unchanged=tuple(pair for pair in graded if pair.base.status == pair.head.status),
@@ -134,7 +134,7 @@ def compare_outcomes(
         added=tuple(outcome for outcome in added if outcome.case_id not in ids),
         removed=tuple(outcome for outcome in removed if outcome.case_id not in ids),
         never_run=never_run,
-        metrics=_compare_metrics(graded, plan),
+        metrics=_compare_metrics(graded, procedure),
         usage=_compare_usage(same),
         base_repeats=max((pair.base.repeats for pair in graded), default=0),
         head_repeats=max((pair.head.repeats for pair in graded), default=0),
@@ -165,7 +165,7 @@ def _never_run(outcome: CaseOutcome) -> CaseOutcome:
     )
 
 
-def _compare_metrics(pairs: Sequence[CasePair], plan: Plan) -> tuple[MetricComparison, ...]:
+def _compare_metrics(pairs: Sequence[CasePair], procedure: Procedure) -> tuple[MetricComparison, ...]:
     """Passes first, then the score, then named metrics by name; equal values are marked, not asked twice."""
     readers: dict[str, Callable[[CaseOutcome], float | None]] = {
         PASSED: lambda outcome: outcome.pass_share,
@@ -187,7 +187,7 @@ def _compare_metrics(pairs: Sequence[CasePair], plan: Plan) -> tuple[MetricCompa
         if key in seen:
             found.append(replace(seen[key], name=name, missing=missing, same_as=seen[key].name))
             continue
-        seen[key] = compare_metric(name, base, head, _clusters(kept), plan=plan, missing=missing)
+        seen[key] = compare_metric(name, base, head, _clusters(kept), procedure=procedure, missing=missing)
         found.append(seen[key])
     return tuple(found)
 

@@ -120,7 +120,7 @@ class _Evidence:
 
     @property
     def alpha(self) -> float:
-        return self.comparison.plan.alpha
+        return self.comparison.procedure.alpha
 
     @property
     def is_powerless(self) -> bool:
@@ -180,7 +180,7 @@ def _gather(comparison: Comparison, rule: GateRule, confirmed: Confirmed) -> _Ev
             name=metric.name,
             p_worse=worse.get(metric, 1.0),
             p_better=better.get(metric, 1.0),
-            is_noninferior=_is_noninferior(metric, rule.margin, comparison.plan.alpha),
+            is_noninferior=_is_noninferior(metric, rule.margin, comparison.procedure.alpha),
         )
         for metric in metrics
     )

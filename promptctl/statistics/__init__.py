@@ -28,7 +28,7 @@ from promptctl.statistics.intervals import (
     unvaried_interval,
     wilson,
 )
-from promptctl.statistics.metric import MetricComparison, Plan, compare_metric
+from promptctl.statistics.metric import MetricComparison, Procedure, compare_metric
 from promptctl.statistics.multiplicity import holm
 from promptctl.statistics.paired import PairedTest, mcnemar, mcnemar_mid_p, sign_flip
 from promptctl.statistics.planning import (
@@ -45,7 +45,7 @@ __all__ = [
     "Interval",
     "MetricComparison",
     "PairedTest",
-    "Plan",
+    "Procedure",
     "binomial_tail",
     "bootstrap_t",
     "cases_for_difference",

@@ -34,8 +34,8 @@ _FEWEST_VARIED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """How a comparison is computed, fixed before any result is seen.
+class Procedure:
+    """The procedure of a comparison, fixed before any result is seen.
 
     `alpha` is the level of one-sided tests; `confidence` that of the intervals shown. The same seed gives the same
     numbers to the last digit.
@@ -51,11 +51,11 @@ class Plan:
 class MetricComparison:
     """One metric, paired by case; a repeated case counts once, with its mean. Higher is better.
 
-    `n` cases have a value on both sides, `missing` on one side only; `units` are the clusters they form (n where
-    there are none), `moved` the units that differ. `improved` and `regressed` count cases. `interval` is at the
-    plan's confidence, `tolerance` at 1 − 2·alpha: its lower end is what non-inferiority is judged by. `test` has raw
-    p-values; Holm's correction is the verdict's. `same_as` names an earlier metric with the very same values, so that
-    one question is not asked twice.
+    `n` cases have a value on both sides, `missing` on one side only. `units` are the clusters they form (n if there are
+    none), `moved` the units that differ. `improved` and `regressed` count cases. `interval` is at the procedure's
+    confidence, `tolerance` at 1 − 2·alpha: non-inferiority is judged by its lower end. `test` has raw p-values; Holm's
+    correction is the verdict's. `same_as` names an earlier metric with the very same values, so that one question is
+    not asked twice.
     """
 
     name: str
@@ -82,7 +82,7 @@ def compare_metric(
     head: Sequence[float],
     clusters: Sequence[Hashable] | None = None,
     *,
-    plan: Plan,
+    procedure: Procedure,
     missing: int = 0,
 ) -> MetricComparison:
     """Compare one metric's values, paired by position; at least one pair, finite numbers.
@@ -100,11 +100,11 @@ def compare_metric(
     is_binary = len(totals) == n and all(value in (0, 1) for value in (*base, *head))
     if is_binary:
         test = mcnemar(improved, regressed)
-        levels = [tango(improved, regressed, n, confidence) for confidence in _levels(plan)]
+        levels = [tango(improved, regressed, n, confidence) for confidence in _levels(procedure)]
     else:
-        test = sign_flip(differences, clusters, resamples=plan.resamples, seed=f"{plan.seed}:{name}")
+        test = sign_flip(differences, clusters, resamples=procedure.resamples, seed=f"{procedure.seed}:{name}")
         spread = max(1.0, max(*base, *head) - min(*base, *head))
-        levels = _score_intervals(_Differences(name, differences, clusters, len(totals), moved, spread), plan)
+        levels = _score_intervals(_Differences(name, differences, clusters, len(totals), moved, spread), procedure)
     return MetricComparison(
         name=name,
         n=n,
@@ -134,26 +134,26 @@ class _Differences:
     spread: float
 
 
-def _levels(plan: Plan) -> tuple[float, float]:
-    return plan.confidence, 1 - 2 * plan.alpha
+def _levels(procedure: Procedure) -> tuple[float, float]:
+    return procedure.confidence, 1 - 2 * procedure.alpha
 
 
-def _score_intervals(differences: _Differences, plan: Plan) -> list[Interval]:
+def _score_intervals(differences: _Differences, procedure: Procedure) -> list[Interval]:
     values = influences(differences.values, differences.clusters)
     error = standard_error(values)
     varied = len(values) - Counter(round(value, 9) for value in values).most_common(1)[0][1]
     found: list[Interval | None]
     if not error or differences.units < _FEWEST_TO_RESAMPLE or varied < _FEWEST_VARIED:
-        found = [mean_interval(differences.values, differences.clusters, level) for level in _levels(plan)]
+        found = [mean_interval(differences.values, differences.clusters, level) for level in _levels(procedure)]
     elif differences.units <= _MOST_TO_RESAMPLE:
-        t_values = bootstrap_t(values, resamples=plan.resamples, seed=f"{plan.seed}:{differences.name}")
+        t_values = bootstrap_t(values, resamples=procedure.resamples, seed=f"{procedure.seed}:{differences.name}")
         mean = math.fsum(values) / len(values)
-        found = [studentized_interval(mean, error, t_values, level) for level in _levels(plan)]
+        found = [studentized_interval(mean, error, t_values, level) for level in _levels(procedure)]
     else:
-        found = [skewed_interval(values, level) for level in _levels(plan)]
+        found = [skewed_interval(values, level) for level in _levels(procedure)]
     return [
         _bounded(interval, differences, confidence, is_known=varied >= _FEWEST_VARIED)
-        for interval, confidence in zip(found, _levels(plan), strict=True)
+        for interval, confidence in zip(found, _levels(procedure), strict=True)
     ]
 
 

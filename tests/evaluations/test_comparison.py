@@ -14,7 +14,7 @@ import pytest
 from promptctl.comparisons.comparison import Comparison, compare_outcomes
 from promptctl.errors import UsageError
 from promptctl.evaluations.case_outcomes import CaseOutcome, CaseStatus, reduce_repeats
-from promptctl.statistics import Plan
+from promptctl.statistics import Procedure
 
 
 def outcome(case_id: str, status: CaseStatus = "passed", **known: Any) -> CaseOutcome:
@@ -184,7 +184,7 @@ def test_the_same_runs_and_seed_give_the_same_bytes() -> None:
     def once() -> Comparison:
         base = [outcome(str(i), scores={"tone": (i * 37 % 101) / 101}) for i in range(60)]
         head = [outcome(str(i), scores={"tone": (i * 53 % 97) / 97}) for i in range(60)]
-        return compare_outcomes(base, head, plan=Plan(resamples=500, seed="run-a:run-b"))
+        return compare_outcomes(base, head, procedure=Procedure(resamples=500, seed="run-a:run-b"))
 
     assert repr(asdict(once())) == repr(asdict(once()))
 

@@ -13,7 +13,7 @@ from promptctl.comparisons.confirmation import Confirmed, Rerun, confirm
 from promptctl.comparisons.verdicts import GateRule, Verdict, judge
 from promptctl.errors import UsageError
 from promptctl.evaluations.case_outcomes import CaseOutcome, CaseStatus
-from promptctl.statistics import Plan
+from promptctl.statistics import Procedure
 
 PASSED3: tuple[CaseStatus, ...] = ("passed", "passed", "passed")
 FAILED3: tuple[CaseStatus, ...] = ("failed", "failed", "failed")
@@ -315,4 +315,4 @@ def test_the_same_comparison_gives_the_same_bytes() -> None:
 
 def test_a_stricter_level_asks_for_more() -> None:
     base, head = runs(15, regressed=5)
-    assert judge(compare_outcomes(base, head, plan=Plan(alpha=0.01))).kind == "powerless"
+    assert judge(compare_outcomes(base, head, procedure=Procedure(alpha=0.01))).kind == "powerless"

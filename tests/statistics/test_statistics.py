@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptctl.statistics import (
-    Plan,
+    Procedure,
     bootstrap_t,
     cases_for_difference,
     cases_for_drop,
@@ -438,7 +438,7 @@ def test_a_loss_of_the_margin_in_skewed_scores_is_seldom_ruled_out(n: int) -> No
     passed = 0
     for _ in range(300):
         losses = [rng.betavariate(0.2, 3.8) for _ in range(n)]
-        metric = compare_metric("tone", [1.0] * n, [1 - loss for loss in losses], plan=Plan(resamples=400))
+        metric = compare_metric("tone", [1.0] * n, [1 - loss for loss in losses], procedure=Procedure(resamples=400))
         passed += metric.tolerance.low > -0.05
     assert passed <= 17
 
@@ -476,7 +476,7 @@ def test_rates_and_tables_that_cannot_be_are_refused() -> None:
 
 def test_equal_scores_do_not_give_an_interval_of_no_width() -> None:
     for n in (1, 2, 5, 40):
-        metric = compare_metric("tone", [0.8] * n, [0.8] * n, plan=Plan())
+        metric = compare_metric("tone", [0.8] * n, [0.8] * n, procedure=Procedure())
         assert metric.interval.low <= -1.9 / (n + 3.9)
         assert metric.test.p_worse == metric.test.p_better == 1.0
 
@@ -485,7 +485,7 @@ def test_equal_scores_do_not_give_an_interval_of_no_width() -> None:
 @pytest.mark.parametrize(("n", "odd"), [(12, 1), (30, 2), (150, 4), (30, 5), (400, 2)])
 def test_a_few_odd_cases_among_equal_ones_leave_an_interval_worth_reading(n: int, odd: int, usual: float) -> None:
     differences = [usual] * (n - odd) + [usual - 0.5] * odd
-    metric = compare_metric("tone", [0.9] * n, [0.9 + difference for difference in differences], plan=Plan())
+    metric = compare_metric("tone", [0.9] * n, [0.9 + difference for difference in differences], procedure=Procedure())
     plain = mean_interval(differences)
     assert plain is not None
     assert metric.difference - 0.4 - odd / n < metric.interval.low <= plain.low
@@ -494,17 +494,17 @@ def test_a_few_odd_cases_among_equal_ones_leave_an_interval_worth_reading(n: int
 
 def test_a_metric_of_passes_is_tested_exactly_and_one_of_clusters_is_not() -> None:
     base, head = [1.0] * 12, [0.0] * 5 + [1.0] * 7
-    alone = compare_metric("passed", base, head, plan=Plan())
+    alone = compare_metric("passed", base, head, procedure=Procedure())
     assert (alone.test.method, alone.interval.method, alone.test.p_worse) == ("mcnemar-exact", "tango", 1 / 32)
-    together = compare_metric("passed", base, head, ["a"] * 6 + ["b"] * 6, plan=Plan())
+    together = compare_metric("passed", base, head, ["a"] * 6 + ["b"] * 6, procedure=Procedure())
     assert (together.units, together.moved, together.test.p_worse) == (2, 1, 0.5)
 
 
 def test_decimal_scores_tie_as_people_read_them() -> None:
     # 0.9 − 0.8 and 0.4 − 0.3 differ in binary; as differences of one size they must tie.
-    metric = compare_metric("tone", [0.9, 0.4, 0.1], [0.8, 0.3, 0.2], plan=Plan())
+    metric = compare_metric("tone", [0.9, 0.4, 0.1], [0.8, 0.3, 0.2], procedure=Procedure())
     assert metric.test.p_worse == 0.5
-    same = compare_metric("tone", [0.3], [0.1 + 0.2], plan=Plan())
+    same = compare_metric("tone", [0.3], [0.1 + 0.2], procedure=Procedure())
     assert (same.moved, same.improved, same.regressed) == (0, 0, 0)
 
 
