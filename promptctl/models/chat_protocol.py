@@ -6,7 +6,8 @@ An answer is plain JSON data here; how it travelled is the lane's affair.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,7 +22,7 @@ _RESERVED = frozenset({"model", "messages", "tools", "response_format", "stream"
 
 @dataclass(slots=True)
 class Parsed:
-    """What a reply says, before it is priced and timed. `model` is the name that the provider answered with."""
+    """The content of a reply, before it is priced and timed. `model` is the name that the provider answered with."""
 
     text: str = ""
     tool_calls: tuple[Mapping[str, Any], ...] = ()
@@ -30,16 +31,8 @@ class Parsed:
     model: str = ""
 
 
-@dataclass(slots=True)
-class Timing:
-    """How long a reply took, in milliseconds."""
-
-    latency_ms: float
-    first_token_ms: float | None = None
-
-
 def model_name(model: str) -> str:
-    """A model's id without its provider: what the provider itself calls it.
+    """Return a model's id without its provider: the name that the provider itself uses.
 
     >>> model_name("openai/gpt-4o-mini")
     'gpt-4o-mini'
@@ -48,12 +41,12 @@ def model_name(model: str) -> str:
 
 
 def provider_name(model: str) -> str:
-    """What stands before the model's name in its id."""
+    """Return the part of a model's id before the model's name."""
     return model.partition("/")[0]
 
 
 def sent_parameters(request: Request) -> dict[str, Any]:
-    """The request's parameters that are sent: those that are set. `extra_body` holds what only one provider knows.
+    """Return the request's parameters that are set. `extra_body` holds those that only one provider knows.
 
     Raises `ModelConfigurationError` for one that would replace the messages, the model or how the reply is sent.
     """
@@ -71,7 +64,7 @@ def sent_parameters(request: Request) -> dict[str, Any]:
 
 
 def chat_body(request: Request, *, is_streamed: bool) -> dict[str, Any]:
-    """The JSON body that asks for a completion."""
+    """Return the JSON body that asks for a completion."""
     body: dict[str, Any] = {"model": model_name(request.model), "messages": list(request.messages)}
     if request.parameters:
         parameters = sent_parameters(request)
@@ -88,7 +81,7 @@ def chat_body(request: Request, *, is_streamed: bool) -> dict[str, Any]:
 
 
 def parse_completion(request: Request, data: Any) -> Parsed:
-    """The first choice of a whole completion. Raises `ProviderFailed` where the data is not one, or is an error."""
+    """Return the first choice of a whole completion. Raises `ProviderFailed` if the data is not one, or is an error."""
     if not isinstance(data, dict):
         raise broken(request, "answered with JSON that is not a completion")
     if data.get("error"):
@@ -110,7 +103,7 @@ def parse_completion(request: Request, data: Any) -> Parsed:
 
 
 def text_of(content: Any) -> str:
-    """A message's content as text; of content parts, those that are text."""
+    """Return a message's content as text; of content parts, those that are text."""
     if isinstance(content, str):
         return content
     if isinstance(content, list):
@@ -119,7 +112,7 @@ def text_of(content: Any) -> str:
 
 
 def tool_call_of(call: Mapping[str, Any]) -> dict[str, Any]:
-    """A tool call with the protocol's keys only; its arguments stay the text that the model wrote."""
+    """Return a tool call with the protocol's keys only; its arguments stay the text that the model wrote."""
     function = dict_of(call.get("function"))
     arguments = function.get("arguments")
     return {
@@ -133,7 +126,7 @@ def tool_call_of(call: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def usage_of(data: Any) -> Usage:
-    """The tokens that a usage object counts; None for what it does not say."""
+    """Return the tokens that a usage object counts; None for those that it leaves out."""
     if not isinstance(data, dict):
         return Usage()
     prompt = dict_of(data.get("prompt_tokens_details"))
@@ -147,8 +140,13 @@ def usage_of(data: Any) -> Usage:
     )
 
 
-def build_reply(request: Request, parsed: Parsed, timing: Timing, prices: Prices) -> Reply:
-    """The whole reply of a real model, priced by the id that was asked for."""
+def build_reply(
+    request: Request, parsed: Parsed, prices: Prices, started: float, first_token_ms: float | None = None
+) -> Reply:
+    """Return the whole reply of a real model, priced by the id that was asked for.
+
+    `started` is the `time.perf_counter()` at which it was asked for; the reply took from then until now.
+    """
     cost, source = prices.cost_nano_usd(
         request.model, parsed.usage, service_tier=request.parameters.get("service_tier")
     )
@@ -161,20 +159,15 @@ def build_reply(request: Request, parsed: Parsed, timing: Timing, prices: Prices
         usage=parsed.usage,
         cost_nano_usd=cost,
         price_source=source,
-        latency_ms=timing.latency_ms,
-        first_token_ms=timing.first_token_ms,
+        latency_ms=(time.perf_counter() - started) * 1000,
+        first_token_ms=first_token_ms,
     )
 
 
-def embeddings_body(model: str, texts: Sequence[str]) -> dict[str, Any]:
-    """The JSON body that asks for embeddings."""
-    return {"model": model_name(model), "input": list(texts), "encoding_format": "float"}
-
-
 def build_embeddings(request: Request, data: Any, count: int, prices: Prices) -> Embeddings:
-    """The embeddings of an answer, in the order of the texts, with what they cost.
+    """Return the embeddings of an answer, in the order of the texts, with their cost.
 
-    Raises `ProviderFailed` where the answer has not one vector for each text.
+    Raises `ProviderFailed` if the answer has not one vector for each text.
     """
     data = dict_of(data)
     try:
@@ -190,17 +183,17 @@ def build_embeddings(request: Request, data: Any, count: int, prices: Prices) ->
 
 
 def dict_of(value: Any) -> Mapping[str, Any]:
-    """The value where it is an object, else an empty one: a server may send anything."""
+    """Return the value if it is an object, else an empty one: a server may send anything."""
     return value if isinstance(value, dict) else {}
 
 
 def dicts_of(value: Any) -> list[Mapping[str, Any]]:
-    """The objects of a list; empty where the value is no list."""
+    """Return the objects of a list; none if the value is no list."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def word_of(value: Any) -> str | None:
-    """The value where it is text with something in it."""
+    """Return the value if it is text that is not empty, else None."""
     return value if isinstance(value, str) and value else None
 
 

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any
 
-from promptctl.models.chat_protocol import Parsed, dict_of, dicts_of, text_of, tool_call_of, usage_of, word_of
-from promptctl.models.gateway import Usage
+from promptctl.errors import ModelError
+from promptctl.models.chat_protocol import (
+    Parsed,
+    build_reply,
+    dict_of,
+    dicts_of,
+    text_of,
+    tool_call_of,
+    usage_of,
+    word_of,
+)
+from promptctl.models.gateway import Delta, Reply, Request, Usage
+from promptctl.models.prices import Prices
 
 DONE = b"[DONE]"
 # A lone CR at the end may be the first half of CRLF: it stays until the next bytes tell.
@@ -63,10 +76,11 @@ class EventDecoder:
 class ReplyAssembler:
     """Puts a reply together from the chunks of a stream, given as plain JSON data.
 
-    `is_done` is for the lane to set when the protocol's last word has come.
+    `started` is for the lane to set when it sends the request, `is_done` when the protocol's last word has come.
     """
 
     def __init__(self) -> None:
+        self.started = time.perf_counter()
         self._whole: Parsed | None = None
         self._text: list[str] = []
         self._refusal: list[str] = []
@@ -78,13 +92,13 @@ class ReplyAssembler:
         self.is_done = False
 
     def add_whole(self, parsed: Parsed) -> str:
-        """Take in a reply that came in one piece, and give its text."""
+        """Take in a reply that came in one piece, and return its text."""
         self._whole = parsed
         self.has_choice = self.is_done = True
         return parsed.text
 
     def add(self, chunk: Mapping[str, Any]) -> str:
-        """Take one chunk in, and give the text that it brought."""
+        """Take one chunk in, and return the text that it brought."""
         self._model = word_of(chunk.get("model")) or self._model
         if isinstance(chunk.get("usage"), dict):
             self._usage = usage_of(chunk["usage"])
@@ -96,12 +110,13 @@ class ReplyAssembler:
         return self._add_delta(dict_of(choice.get("delta")))
 
     def forget_end(self) -> None:
-        """Take back finish reason and usage, which turned out not to be the provider's."""
+        """Take back finish reason, usage and an empty choice, which turned out not to be the provider's."""
         self.finish_reason = None
         self._usage = Usage()
+        self.has_choice = bool(self._text or self._refusal or self._tool_calls)
 
     def parsed(self) -> Parsed:
-        """The reply as far as it has arrived."""
+        """Return the reply as far as it has arrived."""
         if self._whole is not None:
             return self._whole
         calls = [self._tool_calls[index] for index in sorted(self._tool_calls)]
@@ -132,3 +147,28 @@ class ReplyAssembler:
         function = dict_of(piece.get("function"))
         for key in ("name", "arguments"):
             call["function"][key] += word_of(function.get(key)) or ""
+
+
+async def stream_reply(
+    request: Request, texts: AsyncGenerator[str, None], assembler: ReplyAssembler, prices: Prices
+) -> AsyncGenerator[Delta | Reply, None]:
+    """Yield the pieces of text, then the whole reply that the assembler holds by then.
+
+    A `ModelError` of `texts` is raised with the part of the reply that had arrived.
+    """
+    first_token_ms: float | None = None
+    failure: ModelError | None = None
+    try:
+        async with aclosing(texts):
+            async for text in texts:
+                if first_token_ms is None:
+                    first_token_ms = (time.perf_counter() - assembler.started) * 1000
+                yield Delta(text)
+    except ModelError as error:
+        failure = error
+    reply = build_reply(request, assembler.parsed(), prices, assembler.started, first_token_ms)
+    if failure is None:
+        yield reply
+        return
+    failure.partial = reply if assembler.has_choice else None
+    raise failure

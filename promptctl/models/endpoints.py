@@ -23,7 +23,7 @@ _LOOPBACK = re.compile(r"localhost|127\.[0-9.]+|::1")
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Address:
     """Where the requests of one endpoint go. Nothing of it shows in a repr."""
 
     endpoint: Endpoint
@@ -33,17 +33,17 @@ class Target:
     proxy: str | None
 
     def __repr__(self) -> str:
-        return "Target(…)"
+        return "Address(…)"
 
 
-def target_of(model: str, endpoint: Endpoint, default_base: str, environ: Mapping[str, str]) -> Target:
+def address_of(model: str, endpoint: Endpoint, default_base: str, environ: Mapping[str, str]) -> Address:
     """The endpoint, ready for use. Raises `ModelConfigurationError` where its address or headers cannot be used."""
     from yarl import URL
 
     base = checked_base(model, endpoint.api_base or default_base)
     path = base.path.rstrip("/").removesuffix(_CHAT)
     chat, embeddings = (URL(urlunsplit(base._replace(path=path + end))) for end in (_CHAT, _EMBEDDINGS))
-    return Target(endpoint, chat, embeddings, _headers(model, endpoint), proxy_for(model, base, environ))
+    return Address(endpoint, chat, embeddings, _headers(model, endpoint), proxy_for(model, base, environ))
 
 
 def checked_base(model: str, api_base: str) -> SplitResult:

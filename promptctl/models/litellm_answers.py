@@ -8,69 +8,55 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+# What is read of an answer: the names in each object; a list stands for many of its one item.
+_MESSAGE = {
+    "content": None,
+    "refusal": None,
+    "provider_specific_fields": {"refusal": None},
+    "tool_calls": [{"index": None, "id": None, "function": {"name": None, "arguments": None}}],
+}
+_USAGE = {
+    "prompt_tokens": None,
+    "completion_tokens": None,
+    "prompt_tokens_details": {"cached_tokens": None, "cache_creation_tokens": None},
+    "completion_tokens_details": {"reasoning_tokens": None},
+}
+
 
 def completion_data(answer: Any) -> dict[str, Any]:
-    """A whole completion."""
-    return {
-        "model": _of(answer, "model"),
-        "choices": [
-            {"finish_reason": _of(choice, "finish_reason"), "message": _message_data(_of(choice, "message"))}
-            for choice in _of(answer, "choices") or ()
-        ],
-        "usage": usage_data(_of(answer, "usage")),
-    }
+    """Return a whole completion."""
+    return _chat_data(answer, "message")
 
 
 def chunk_data(chunk: Any, model: str | None) -> dict[str, Any]:
-    """One chunk of a stream. `model` is the name that the provider answered with, which LiteLLM keeps elsewhere."""
-    return {
-        "model": model or _of(chunk, "model"),
-        "choices": [
-            {"finish_reason": _of(choice, "finish_reason"), "delta": _message_data(_of(choice, "delta"))}
-            for choice in _of(chunk, "choices") or ()
-        ],
-        "usage": usage_data(_of(chunk, "usage")),
-    }
+    """Return one chunk of a stream; `model` is the name that the provider answered with, if LiteLLM kept it."""
+    data = _chat_data(chunk, "delta")
+    return data | {"model": model or data["model"]}
 
 
 def embeddings_data(answer: Any) -> dict[str, Any]:
-    """The vectors of an embeddings answer."""
-    rows = [{name: _of(row, name) for name in ("index", "embedding")} for row in _of(answer, "data") or ()]
-    return {"model": _of(answer, "model"), "data": rows, "usage": usage_data(_of(answer, "usage"))}
+    """Return the vectors of an embeddings answer."""
+    return _counted(_read(answer, {"model": None, "data": [{"index": None, "embedding": None}], "usage": _USAGE}))
 
 
-def usage_data(usage: Any) -> dict[str, Any] | None:
-    """The tokens; None where LiteLLM has put zeros for a provider that did not count."""
-    counts = {name: _of(usage, name) for name in ("prompt_tokens", "completion_tokens")}
-    if not any(counts.values()):
-        return None
-    prompt, completion = _of(usage, "prompt_tokens_details"), _of(usage, "completion_tokens_details")
-    return counts | {
-        "prompt_tokens_details": {
-            "cached_tokens": _of(prompt, "cached_tokens"),
-            "cache_creation_tokens": _of(prompt, "cache_creation_tokens"),
-        },
-        "completion_tokens_details": {"reasoning_tokens": _of(completion, "reasoning_tokens")},
-    }
+def _chat_data(answer: Any, part: str) -> dict[str, Any]:
+    data = _read(answer, {"model": None, "choices": [{"finish_reason": None, part: _MESSAGE}], "usage": _USAGE})
+    for choice in data["choices"]:
+        message = choice[part]
+        message["refusal"] = message["refusal"] or message["provider_specific_fields"]["refusal"]
+    return _counted(data)
 
 
-def _message_data(message: Any) -> dict[str, Any]:
-    fields = _of(message, "provider_specific_fields") or {}
-    return {
-        "content": _of(message, "content"),
-        "refusal": _of(message, "refusal") or fields.get("refusal"),
-        "tool_calls": [_tool_call_data(call) for call in _of(message, "tool_calls") or ()],
-    }
+def _counted(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the data without the zeros that LiteLLM puts for a provider that did not count tokens."""
+    usage = data["usage"]
+    return data if usage["prompt_tokens"] or usage["completion_tokens"] else data | {"usage": None}
 
 
-def _tool_call_data(call: Any) -> dict[str, Any]:
-    function = _of(call, "function")
-    return {
-        "index": _of(call, "index"),
-        "id": _of(call, "id"),
-        "function": {"name": _of(function, "name"), "arguments": _of(function, "arguments")},
-    }
-
-
-def _of(thing: Any, name: str) -> Any:
-    return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
+def _read(thing: Any, shape: Any) -> Any:
+    if shape is None:
+        return thing
+    if isinstance(shape, list):
+        return [_read(item, shape[0]) for item in thing or ()]
+    fields = thing if isinstance(thing, Mapping) else {name: getattr(thing, name, None) for name in shape}
+    return {name: _read(fields.get(name), inner) for name, inner in shape.items()}

@@ -9,16 +9,14 @@ from typing import Any
 
 from promptctl.errors import ModelConfigurationError, ModelError
 from promptctl.models.chat_protocol import (
-    Timing,
     build_embeddings,
     build_reply,
-    embeddings_body,
     model_name,
     parse_completion,
     provider_name,
     sent_parameters,
 )
-from promptctl.models.chat_stream import ReplyAssembler
+from promptctl.models.chat_stream import ReplyAssembler, stream_reply
 from promptctl.models.endpoints import checked_base
 from promptctl.models.gateway import Delta, Embeddings, Endpoint, Reply, Request
 from promptctl.models.litellm_answers import chunk_data, completion_data, embeddings_data
@@ -65,57 +63,23 @@ class LiteLLM:
         self._environ = environ or {}
 
     async def complete(self, request: Request) -> Reply:
-        """The whole reply."""
+        """Return the whole reply."""
         litellm = await _library()
         arguments = self._chat_arguments(litellm, request)
         started = time.perf_counter()
         answer = await _answer_to(request, litellm.acompletion, arguments)
-        parsed = parse_completion(request, completion_data(answer))
-        return build_reply(request, parsed, Timing(_since(started)), self._prices)
+        return build_reply(request, parse_completion(request, completion_data(answer)), self._prices, started)
 
-    async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
-        """The reply's text as it arrives, then the whole reply. A broken one raises, with what had arrived."""
-        litellm = await _library()
-        arguments = self._chat_arguments(litellm, request)
-        arguments |= {"stream": True, "stream_options": {"include_usage": True}}
+    def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
+        """Yield the reply's text as it arrives, then the whole reply. A broken one raises, with what had arrived."""
         assembler = ReplyAssembler()
-        started = time.perf_counter()
-        first_token_ms: float | None = None
-        chunks = await _answer_to(request, litellm.acompletion, arguments)
-        if not hasattr(chunks, "aclose"):  # a provider that does not stream answers whole
-            parsed = parse_completion(request, completion_data(chunks))
-            if parsed.text:
-                yield Delta(parsed.text)
-            yield build_reply(request, parsed, Timing(_since(started)), self._prices)
-            return
-        failure: ModelError | None = None
-        try:
-            while (text := await _next_text(request, chunks, assembler, _left(request, started))) is not None:
-                if text:
-                    if first_token_ms is None:
-                        first_token_ms = _since(started)
-                    yield Delta(text)
-            failure = _what_is_missing(request, chunks, assembler)
-        except ModelError as error:
-            failure = error
-        finally:
-            await chunks.aclose()
-        reply = build_reply(request, assembler.parsed(), Timing(_since(started), first_token_ms), self._prices)
-        if failure is None:
-            yield reply
-            return
-        failure.partial = reply if reply.text or reply.tool_calls else None
-        raise failure
+        return stream_reply(request, self._texts(request, assembler), assembler, self._prices)
 
     async def embed(self, model: str, texts: Sequence[str], *, timeout_s: float, endpoint: Endpoint) -> Embeddings:
-        """One vector for each text."""
+        """Return one vector for each text."""
         litellm = await _library()
         request = Request(model=model, messages=(), timeout_s=timeout_s, endpoint=endpoint)
-        body = embeddings_body(model, texts)
-        arguments = self._arguments(litellm, request) | {
-            "input": body["input"],
-            "encoding_format": body["encoding_format"],
-        }
+        arguments = self._arguments(litellm, request) | {"input": list(texts), "encoding_format": "float"}
         answer = await _answer_to(request, litellm.aembedding, arguments)
         return build_embeddings(request, embeddings_data(answer), len(texts), self._prices)
 
@@ -123,6 +87,26 @@ class LiteLLM:
         """Close the running event loop's connections."""
         if is_loaded():
             await close_clients()
+
+    async def _texts(self, request: Request, assembler: ReplyAssembler) -> AsyncGenerator[str, None]:
+        """Yield the text of a streamed reply piece by piece, while the assembler takes in all of it."""
+        litellm = await _library()
+        arguments = self._chat_arguments(litellm, request)
+        arguments |= {"stream": True, "stream_options": {"include_usage": True}}
+        assembler.started = time.perf_counter()
+        chunks = await _answer_to(request, litellm.acompletion, arguments)
+        if not hasattr(chunks, "aclose"):  # a provider that does not stream answers whole
+            if whole := assembler.add_whole(parse_completion(request, completion_data(chunks))):
+                yield whole
+            return
+        try:
+            while (text := await _next_text(request, chunks, assembler)) is not None:
+                if text:
+                    yield text
+        finally:
+            await chunks.aclose()
+        if failure := _what_is_missing(request, chunks, assembler):
+            raise failure
 
     def _chat_arguments(self, litellm: Any, request: Request) -> dict[str, Any]:
         parameters = sent_parameters(request)
@@ -197,9 +181,10 @@ async def _answer_to(request: Request, call: Any, arguments: Mapping[str, Any]) 
     raise failure
 
 
-async def _next_text(request: Request, chunks: Any, assembler: ReplyAssembler, left_s: float) -> str | None:
-    """The text of the next chunk, None at the stream's end. Steps may be awaited in different tasks."""
+async def _next_text(request: Request, chunks: Any, assembler: ReplyAssembler) -> str | None:
+    """Return the text of the next chunk, None at the stream's end. Steps may be awaited in different tasks."""
     failure: ModelError
+    left_s = request.timeout_s - (time.perf_counter() - assembler.started)
     try:
         with our_call():
             async with asyncio.timeout(left_s):
@@ -215,19 +200,8 @@ async def _next_text(request: Request, chunks: Any, assembler: ReplyAssembler, l
 
 
 def _what_is_missing(request: Request, chunks: Any, assembler: ReplyAssembler) -> ModelError | None:
-    """What is wrong with a stream that ended by itself, if anything: LiteLLM makes up an end where none came."""
+    """Return what is wrong with a stream that ended by itself, if anything: LiteLLM makes up an end if none came."""
     if getattr(chunks, "received_finish_reason", assembler.finish_reason) is not None:
         return None
     assembler.forget_end()
-    parsed = assembler.parsed()
-    if not parsed.text and not parsed.tool_calls:
-        return broken(request, "answered without any choice")
-    return interrupted(request)
-
-
-def _left(request: Request, started: float) -> float:
-    return request.timeout_s - (time.perf_counter() - started)
-
-
-def _since(started: float) -> float:
-    return (time.perf_counter() - started) * 1000
+    return interrupted(request) if assembler.has_choice else broken(request, "answered without any choice")

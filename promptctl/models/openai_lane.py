@@ -6,22 +6,14 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from promptctl._version import __version__
 from promptctl.errors import ModelConfigurationError, ModelError, ProviderFailed
-from promptctl.models.chat_protocol import (
-    Timing,
-    build_embeddings,
-    build_reply,
-    chat_body,
-    embeddings_body,
-    parse_completion,
-)
-from promptctl.models.chat_stream import DONE, EventDecoder, ReplyAssembler
-from promptctl.models.endpoints import Target, target_of
+from promptctl.models.chat_protocol import build_embeddings, build_reply, chat_body, model_name, parse_completion
+from promptctl.models.endpoints import Address, address_of
 from promptctl.models.gateway import Delta, Embeddings, Endpoint, Reply, Request
 from promptctl.models.prices import Prices
 from promptctl.models.provider_errors import broken, interrupted, refusal, refusal_in_answer
@@ -30,13 +22,14 @@ if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession, ClientTimeout
     from yarl import URL
 
+    from promptctl.models.chat_stream import ReplyAssembler
+
 DEFAULT_BASE = "https://api.openai.com/v1"
-CONNECTIONS = 100
 _OK = 200
 _LARGEST_REPLY = 64 * 1024 * 1024
 _LARGEST_EVENT = 16 * 1024 * 1024
 _LARGEST_ERROR = 64 * 1024
-_MOST_TARGETS = 1000
+_MOST_ADDRESSES = 1000
 _ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
@@ -48,60 +41,36 @@ class OpenAILane:
     one. `request.timeout_s` bounds the whole reply, streamed or not.
     """
 
-    def __init__(
-        self, prices: Prices, environ: Mapping[str, str] | None = None, *, connections: int = CONNECTIONS
-    ) -> None:
+    def __init__(self, prices: Prices, environ: Mapping[str, str] | None = None, *, connections: int = 100) -> None:
         self._prices = prices
         self._environ = environ or {}
         self._connections = connections
         self._sessions: dict[asyncio.AbstractEventLoop, ClientSession] = {}
         self._keepers: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
-        self._targets: dict[int, Target] = {}
+        self._addresses: dict[int, Address] = {}
 
     async def complete(self, request: Request) -> Reply:
-        """The whole reply."""
+        """Return the whole reply."""
         body = _encode(request, chat_body(request, is_streamed=False))
-        target = self._target(request)
+        address = self._address(request)
         session = await self._session()
         started = time.perf_counter()
-        answer = await _answer_to(request, session, target, target.chat, body)
-        parsed = parse_completion(request, _decode(request, answer))
-        return build_reply(request, parsed, Timing(_since(started)), self._prices)
+        answer = await _answer_to(request, session, address, address.chat, body)
+        return build_reply(request, parse_completion(request, _decode(request, answer)), self._prices, started)
 
-    async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
-        """The reply's text as it arrives, then the whole reply. A broken one raises, with what had arrived."""
-        body = _encode(request, chat_body(request, is_streamed=True))
-        target = self._target(request)
-        session = await self._session()
-        import aiohttp
+    def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
+        """Yield the reply's text as it arrives, then the whole reply. A broken one raises, with what had arrived."""
+        from promptctl.models.chat_stream import ReplyAssembler, stream_reply
 
         assembler = ReplyAssembler()
-        started = time.perf_counter()
-        first_token_ms: float | None = None
-        try:
-            async with aclosing(_pieces(request, session, target, body, assembler)) as pieces:
-                async for text in pieces:
-                    if first_token_ms is None:
-                        first_token_ms = _since(started)
-                    yield Delta(text)
-            failure = _what_is_missing(request, assembler)
-        except ModelError as error:
-            failure = error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            failure = interrupted(request, error)
-        reply = build_reply(request, assembler.parsed(), Timing(_since(started), first_token_ms), self._prices)
-        if failure is None:
-            yield reply
-            return
-        failure.partial = reply if assembler.has_choice else None
-        raise failure
+        return stream_reply(request, self._texts(request, assembler), assembler, self._prices)
 
     async def embed(self, model: str, texts: Sequence[str], *, timeout_s: float, endpoint: Endpoint) -> Embeddings:
-        """One vector for each text."""
+        """Return one vector for each text."""
         request = Request(model=model, messages=(), timeout_s=timeout_s, endpoint=endpoint)
-        target = self._target(request)
-        body = _encode(request, embeddings_body(model, texts))
-        answer = await _answer_to(request, await self._session(), target, target.embeddings, body)
+        address = self._address(request)
+        body = _encode(request, {"model": model_name(model), "input": list(texts), "encoding_format": "float"})
+        answer = await _answer_to(request, await self._session(), address, address.embeddings, body)
         return build_embeddings(request, _decode(request, answer), len(texts), self._prices)
 
     async def close(self) -> None:
@@ -110,6 +79,28 @@ class OpenAILane:
         if loop in self._sessions:
             del self._sessions[loop]
             await self._keepers.pop(loop).aclose()
+
+    async def _texts(self, request: Request, assembler: ReplyAssembler) -> AsyncGenerator[str, None]:
+        """Yield the text of a streamed reply piece by piece, while the assembler takes in all of it."""
+        body = _encode(request, chat_body(request, is_streamed=True))
+        address = self._address(request)
+        session = await self._session()
+        import aiohttp
+
+        failure: ModelError | None
+        assembler.started = time.perf_counter()
+        try:
+            async with (
+                _post(request, session, address, address.chat, body) as response,
+                aclosing(_texts_of(request, response, assembler)) as texts,
+            ):
+                async for text in texts:
+                    yield text
+            failure = _what_is_missing(request, assembler)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            failure = interrupted(request, error)
+        if failure is not None:
+            raise failure
 
     async def _session(self) -> ClientSession:
         loop = asyncio.get_running_loop()
@@ -130,16 +121,16 @@ class OpenAILane:
             await anext(keeper)
         return session
 
-    def _target(self, request: Request) -> Target:
+    def _address(self, request: Request) -> Address:
         endpoint = request.endpoint
-        target = self._targets.get(id(endpoint))
-        # A target holds its endpoint, so that an id is not given to another one while the target is kept.
-        if target is None or target.endpoint is not endpoint:
-            if len(self._targets) >= _MOST_TARGETS:
-                self._targets.clear()
-            target = target_of(request.model, endpoint, DEFAULT_BASE, self._environ)
-            self._targets[id(endpoint)] = target
-        return target
+        address = self._addresses.get(id(endpoint))
+        # An address holds its endpoint, so that the id is not given to a different one while the address is kept.
+        if address is None or address.endpoint is not endpoint:
+            if len(self._addresses) >= _MOST_ADDRESSES:
+                self._addresses.clear()
+            address = address_of(request.model, endpoint, DEFAULT_BASE, self._environ)
+            self._addresses[id(endpoint)] = address
+        return address
 
 
 def preload() -> None:
@@ -155,20 +146,13 @@ async def _closed_at_the_end(session: ClientSession) -> AsyncGenerator[None, Non
         await session.close()
 
 
-async def _answer_to(request: Request, session: ClientSession, target: Target, url: URL, body: bytes) -> bytes:
-    """The body of the answer to one POST. Raises what its status, or the lack of an answer, means."""
+async def _answer_to(request: Request, session: ClientSession, address: Address, url: URL, body: bytes) -> bytes:
+    """Return the body of the answer to one POST. Raises what its status, or the lack of an answer, means."""
     import aiohttp
 
     failure: ModelError
     try:
-        async with session.post(
-            url,
-            data=body,
-            headers=target.headers,
-            timeout=_timeout(request.timeout_s),
-            allow_redirects=False,
-            proxy=target.proxy,
-        ) as response:
+        async with _post(request, session, address, url, body) as response:
             return await _checked_answer(request, response)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         failure = interrupted(request, error)
@@ -176,46 +160,48 @@ async def _answer_to(request: Request, session: ClientSession, target: Target, u
     raise failure
 
 
-async def _pieces(
-    request: Request, session: ClientSession, target: Target, body: bytes, assembler: ReplyAssembler
-) -> AsyncGenerator[str, None]:
-    """The text of a streamed reply piece by piece, while the assembler takes in all of it."""
-    import aiohttp
+async def _texts_of(request: Request, response: ClientResponse, assembler: ReplyAssembler) -> AsyncGenerator[str, None]:
+    from promptctl.models.chat_stream import DONE, EventDecoder
 
-    async with session.post(
-        target.chat,
-        data=body,
-        headers=target.headers,
-        timeout=aiohttp.ClientTimeout(total=request.timeout_s),
-        allow_redirects=False,
-        proxy=target.proxy,
-    ) as response:
-        if not response.ok or response.content_type in {"application/json", "text/html"}:
-            # A server that does not stream answers whole.
-            answer = await _checked_answer(request, response)
-            if text := assembler.add_whole(parse_completion(request, _decode(request, answer))):
+    if not response.ok or response.content_type in {"application/json", "text/html"}:
+        # A server that does not stream answers whole.
+        answer = await _checked_answer(request, response)
+        if text := assembler.add_whole(parse_completion(request, _decode(request, answer))):
+            yield text
+        return
+    decoder = EventDecoder()
+    received = 0
+    async for part in response.content.iter_any():
+        for event in decoder.feed(part):
+            if text := _take(request, event, assembler):
                 yield text
+        received += len(part)
+        if received > _LARGEST_REPLY or decoder.pending_bytes > _LARGEST_EVENT:
+            raise _too_large(request)
+        if assembler.is_done:
             return
-        decoder = EventDecoder()
-        received = 0
-        async for part in response.content.iter_any():
-            for event in decoder.feed(part):
-                if text := _take(request, event, assembler):
-                    yield text
-            received += len(part)
-            if received > _LARGEST_REPLY or decoder.pending_bytes > _LARGEST_EVENT:
-                raise _too_large(request)
-            if assembler.is_done:
-                return
-        for event in decoder.finish():
-            # An event that was cut is not malformed: the stream is, and says so by not being finished.
-            if event.rstrip().endswith((b"}", DONE)) and (text := _take(request, event, assembler)):
-                yield text
+    for event in decoder.finish():
+        # An event that was cut is not malformed: the stream is, and says so by not being finished.
+        if event.rstrip().endswith((b"}", DONE)) and (text := _take(request, event, assembler)):
+            yield text
+
+
+def _post(
+    request: Request, session: ClientSession, address: Address, url: URL, body: bytes
+) -> AbstractAsyncContextManager[ClientResponse]:
+    return session.post(
+        url,
+        data=body,
+        headers=address.headers,
+        timeout=_timeout(request.timeout_s),
+        allow_redirects=False,
+        proxy=address.proxy,
+    )
 
 
 def _take(request: Request, event: bytes, assembler: ReplyAssembler) -> str:
-    """Give one event to the assembler; the text that it brings."""
-    if event == DONE:
+    """Give one event to the assembler, and return the text that it brings."""
+    if event == b"[DONE]":
         assembler.is_done = True
         return ""
     chunk = _decode(request, event)
@@ -283,7 +269,3 @@ def _decode(request: Request, answer: bytes) -> Any:
 
 def _too_large(request: Request) -> ProviderFailed:
     return broken(request, f"answered with more than {_LARGEST_REPLY // (1024 * 1024)} MiB")
-
-
-def _since(started: float) -> float:
-    return (time.perf_counter() - started) * 1000

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from promptctl.errors import ModelConfigurationError
-from promptctl.models.endpoints import checked_base, proxy_for, target_of
+from promptctl.models.endpoints import checked_base, proxy_for, address_of
 from promptctl.models.gateway import Endpoint
 
 PROXY = "http://proxy.example:3128"
@@ -55,7 +55,7 @@ def test_addresses_that_cannot(address: str) -> None:
 
 def test_headers_of_the_endpoint_win_over_our_own() -> None:
     endpoint = Endpoint("http://h/v1", "key", {"authorization": "Token other", "X-A": "1"})
-    headers = target_of("m/x", endpoint, "", {}).headers
+    headers = address_of("m/x", endpoint, "", {}).headers
     assert headers.getall("Authorization") == ["Token other"]
     assert headers["x-a"] == "1"
 
@@ -63,5 +63,5 @@ def test_headers_of_the_endpoint_win_over_our_own() -> None:
 @pytest.mark.parametrize("headers", [{"X-A": "canary\r\nX-B: 1"}, {"X A": "canary"}, {"": "canary"}])
 def test_headers_that_cannot_be_sent_are_refused_without_showing_them(headers: dict[str, str]) -> None:
     with pytest.raises(ModelConfigurationError, match="a header set for m/x") as caught:
-        target_of("m/x", Endpoint("http://h/v1", None, headers), "", {})
+        address_of("m/x", Endpoint("http://h/v1", None, headers), "", {})
     assert "canary" not in str(vars(caught.value))

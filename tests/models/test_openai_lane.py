@@ -23,7 +23,7 @@ from tests.openai_server import OpenAIServer
 Ask = Callable[..., Request]
 
 
-def complete(request: Request, connections: int = openai_lane.CONNECTIONS) -> Reply:
+def complete(request: Request, connections: int = 100) -> Reply:
     async def whole() -> Reply:
         lane = OpenAILane(Prices(), connections=connections)
         try:
