@@ -95,7 +95,7 @@ class Context:
 
         A reply that is paid for reaches who asked, whatever becomes of its recording: a failure is told, and told once.
         """
-        from promptctl.models.replay import Recording
+        from promptctl.models.recordings import Recording
 
         recording = Recording(self.recording_file(prompt_id), prompt_id)
         redactor = self.redactor

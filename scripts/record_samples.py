@@ -14,7 +14,7 @@ from promptctl.calls.call import Target
 from promptctl.datasets.dataset import Dataset
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.models.gateway import Request
-from promptctl.models.replay import digest_for
+from promptctl.models.recorded_reply import digest_for
 
 HERE = Path(__file__).parent
 MODEL = "replay/sample"

@@ -141,16 +141,16 @@ class Runner:
 
     async def _wait_after(self, attempts: Attempts, error: ModelError, *, is_final: bool = False) -> None:
         """Record the failed attempt and wait until the next; raise the error if there is none."""
-        decision = decide(error, attempts.number, attempts.call.target.retry, waited_s=attempts.waited_s)
+        delay_s, reason = decide(error, attempts.number, attempts.call.target.retry, waited_s=attempts.waited_s)
         record = attempts.failed(error)
         await self._recorder.save(record, attempts.call.options.log)
-        if is_final or decision.delay_s is None:
+        if is_final or delay_s is None:
             if error.is_retryable and not is_final:
-                error.hint = error.hint or f"gave up: {decision.reason}"
+                error.hint = error.hint or f"gave up: {reason}"
             error.execution = attempts.summed(record)
             raise error
-        attempts.waited_s += decision.delay_s
-        await self._sleep(decision.delay_s)
+        attempts.waited_s += delay_s
+        await self._sleep(delay_s)
 
     def _cancelled(self, attempts: Attempts, error: BaseException, received: str = "") -> None:
         record = attempts.failed(error, status="cancelled")

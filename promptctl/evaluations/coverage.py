@@ -11,8 +11,8 @@ from promptctl.errors import InputError, RenderError
 from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.planning import OpenDatasets
+from promptctl.models.recorded_reply import digest_for
 from promptctl.models.recordings import RecordedReplies
-from promptctl.models.replay import digest_for
 
 if TYPE_CHECKING:
     from promptctl.context import Context

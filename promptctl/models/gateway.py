@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 from promptctl.files.canonical_json import written_json
 
 ReplySource = Literal["model", "echo", "replay", "cache", "recorded"]
+REPLAY = "replay/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,15 @@ class Embeddings:
     price_source: str | None = None
     source: ReplySource = "model"
     full_cost_nano_usd: int | None = None
+
+
+def recorded_model(model: str) -> str:
+    """Return the model whose recorded replies a model id asks for; any id but `replay/…` is its own.
+
+    >>> recorded_model("replay/openai/gpt-4o-mini")
+    'openai/gpt-4o-mini'
+    """
+    return model.removeprefix(REPLAY)
 
 
 class Gateway(Protocol):

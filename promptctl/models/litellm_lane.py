@@ -21,7 +21,7 @@ from promptctl.models.endpoints import checked_base
 from promptctl.models.gateway import Delta, Embeddings, Endpoint, Reply, Request
 from promptctl.models.litellm_answers import chunk_data, completion_data, embeddings_data
 from promptctl.models.litellm_errors import translated
-from promptctl.models.litellm_library import close_clients, is_loaded, load_litellm, our_call, preload, tool_arguments
+from promptctl.models.litellm_library import close_clients, is_loaded, load_litellm, our_call, tool_arguments
 from promptctl.models.prices import Prices
 from promptctl.models.provider_errors import broken, interrupted, timed_out
 from promptctl.models.providers import first_set, known_provider
@@ -55,8 +55,6 @@ class LiteLLM:
     LiteLLM's own retries, fallbacks, callbacks and downloads are off. Keys and addresses come with each request;
     `environ` is where the further connection settings of some providers are read from.
     """
-
-    preload = staticmethod(preload)
 
     def __init__(self, prices: Prices, environ: Mapping[str, str] | None = None) -> None:
         self._prices = prices

@@ -1,4 +1,4 @@
-"""What a model needs beyond its id: its lane, endpoint, key, deadline and parameters, from settings and environment."""
+"""Settings of each model beyond its id: lane, endpoint, key, deadline, parameters, from settings and environment."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Any, Literal
 from promptctl.errors import MissingKey, ModelConfigurationError
 from promptctl.files.names import did_you_mean
 from promptctl.formats.settings_file import ModelRule, Settings
-from promptctl.models.gateway import Endpoint
+from promptctl.models.gateway import Endpoint, recorded_model
 from promptctl.models.model_map import ModelMap
 from promptctl.models.providers import first_set, known_provider, known_providers
-from promptctl.models.replay import PREFIX, recorded_model
 from promptctl.models.retries import RetryPolicy
 
 Lane = Literal["echo", "replay", "direct", "litellm"]
@@ -25,7 +24,7 @@ _HOW_IDS_ARE_WRITTEN = (
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """What a model needs beyond its id, from `promptctl.yaml` and the environment.
+    """Settings of one model beyond its id, from `promptctl.yaml` and the environment.
 
     `parameters` are sent with each request; a prompt's own win over them. `key_variable` is where the key was found.
     """
@@ -55,23 +54,13 @@ class SettingsFinder:
         self._known: dict[str, ModelSettings] = {}
 
     def settings_of(self, model: str) -> ModelSettings:
-        """What the model needs. Raises `ModelConfigurationError` where its provider or its key is missing."""
+        """Return what the model needs. Raises `ModelConfigurationError` if its provider or its key is missing."""
         if model not in self._known:
-            self._known[model] = self._find(model)
+            self._known[model] = self._find(self._whole_id(model))
         return self._known[model]
 
-    def lane(self, model: str) -> Lane:
-        """The lane that a model's requests take."""
-        whole = self.whole_id(model)
-        return _lane(whole, self._rule(whole))
-
-    def supports_schema(self, model: str) -> bool:
-        """Whether a JSON Schema is sent to the model; of one that nothing is known of, only the direct lane's is."""
-        whole = self.whole_id(model)
-        return self._supports_schema(whole, self._rule(whole))
-
-    def whole_id(self, model: str) -> str:
-        """A model's id with its provider: `gpt-4o-mini`, as some write it, is looked up."""
+    def _whole_id(self, model: str) -> str:
+        """Return a model's id with its provider: `gpt-4o-mini`, as some write it, is looked up."""
         if "://" in model:
             # LiteLLM sends some providers' keys to an address that stands in the id, and ids come from prompts.
             raise ModelConfigurationError(
@@ -87,44 +76,37 @@ class SettingsFinder:
         return f"{found}/{model}"
 
     def _find(self, model: str) -> ModelSettings:
-        whole = self.whole_id(model)
-        rule = self._rule(whole)
-        lane = _lane(whole, rule)
+        provider = model.partition("/")[0]
+        rule = self._settings.model_rule(recorded_model(model))
+        lane = _lane(provider, rule)
         endpoint, variable = Endpoint(), None
         if lane == "echo":
             from promptctl.models.echo import check_model
 
-            check_model(whole)
+            check_model(model)
         elif lane != "replay":
-            endpoint, variable = self._endpoint(whole, rule, lane)
+            endpoint, variable = self._endpoint(model, provider, rule, lane)
         return ModelSettings(
-            model=whole,
-            provider=whole.partition("/")[0],
+            model=model,
+            provider=provider,
             lane=lane,
             timeout_s=rule.timeout_s or DEFAULT_TIMEOUT_S,
             retry=RetryPolicy() if rule.max_attempts is None else RetryPolicy(max_attempts=rule.max_attempts),
             parameters=rule.parameters,
-            supports_schema=self._supports_schema(whole, rule),
+            supports_schema=self._supports_schema(model, rule, lane),
             key_variable=variable,
             endpoint=endpoint,
         )
 
-    def _rule(self, model: str) -> ModelRule:
-        return self._settings.model_rule(recorded_model(model))
-
-    def _supports_schema(self, model: str, rule: ModelRule) -> bool:
-        if model.startswith(PREFIX):
-            return True
-        if rule.supports_schema is not None:
+    def _supports_schema(self, model: str, rule: ModelRule, lane: Lane) -> bool:
+        """Report if a JSON Schema is sent to the model; to an unknown one only the direct lane sends it."""
+        if lane != "replay" and rule.supports_schema is not None:
             return rule.supports_schema
-        if _lane(model, rule) != "litellm":
-            return True
-        entry = self.map.entry(model)
-        return entry is not None and entry.get("supports_response_schema") is True
+        entry = self.map.entry(model) if lane == "litellm" else None
+        return lane != "litellm" or (entry is not None and entry.get("supports_response_schema") is True)
 
-    def _endpoint(self, model: str, rule: ModelRule, lane: Lane) -> tuple[Endpoint, str | None]:
-        """Where requests go and with what key, and the variable that the key was found in."""
-        name = model.partition("/")[0]
+    def _endpoint(self, model: str, name: str, rule: ModelRule, lane: Lane) -> tuple[Endpoint, str | None]:
+        """Return the address and key of a model of the provider `name`, and the variable that holds the key."""
         if rule.api_base is None:
             self._check_provider(model, name, lane)
         provider = known_provider(name)
@@ -161,8 +143,7 @@ class SettingsFinder:
         )
 
 
-def _lane(model: str, rule: ModelRule) -> Lane:
-    provider = model.partition("/")[0]
+def _lane(provider: str, rule: ModelRule) -> Lane:
     if provider == "echo":
         return "echo"
     if provider == "replay":
@@ -173,7 +154,7 @@ def _lane(model: str, rule: ModelRule) -> Lane:
 
 
 def _account_headers(provider: str, rule: ModelRule, environ: Mapping[str, str]) -> dict[str, str]:
-    """OpenAI's account of several, where the environment names one; told to no address but its own."""
+    """Return the headers that choose one of several OpenAI accounts; no address but OpenAI's own gets them."""
     if provider != "openai" or rule.api_base is not None:
         return {}
     named = {"OpenAI-Organization": environ.get("OPENAI_ORG_ID"), "OpenAI-Project": environ.get("OPENAI_PROJECT_ID")}

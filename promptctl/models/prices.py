@@ -1,4 +1,4 @@
-"""What a reply cost: integer nano-USD from the workspace's prices or LiteLLM's bundled ones, None where unknown."""
+"""Costs of replies: integer nano-USD from the workspace's prices or LiteLLM's bundled ones, None if unknown."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any
 
-from promptctl.errors import InvalidFiles, Place, Problem
-from promptctl.files.names import SETTINGS, did_you_mean
+from promptctl.files.names import SETTINGS
 from promptctl.models.gateway import Usage
 from promptctl.models.model_map import ModelMap
 
@@ -18,7 +17,6 @@ from promptctl.models.model_map import ModelMap
 _ATTO = 10**18
 _ATTO_PER_NANO = 10**9
 _PER_MILLION = 1_000_000
-_PRICE_KEYS = ("input", "output", "cached_input", "cache_write", "reasoning")
 _MAP_KEYS = {
     "input": "input_cost_per_token",
     "output": "output_cost_per_token",
@@ -40,7 +38,7 @@ class Price:
     reasoning: int | None = None
 
     def cost_nano_usd(self, usage: Usage) -> int | None:
-        """The cost of these tokens, each counted once; None where their number is not known."""
+        """Return the cost of these tokens, each counted once; None if their number is not known."""
         if usage.input_tokens is None or usage.output_tokens is None:
             return None
         cached = min(usage.cached_tokens or 0, usage.input_tokens)
@@ -72,21 +70,21 @@ class _PriceList:
 class Prices:
     """Prices of models: the workspace's `prices` by glob (the last match wins), then LiteLLM's bundled map.
 
-    `overrides` are in USD for a million tokens, with the keys `input` and `output` and, where they differ from these,
-    `cached_input`, `cache_write` and `reasoning`. Raises `InvalidFiles` where they are something else.
+    `overrides` are in USD for a million tokens, as `promptctl.yaml` gives them: with the keys `input` and `output` and,
+    if they differ from these, `cached_input`, `cache_write` and `reasoning`.
     """
 
     def __init__(
         self, overrides: Mapping[str, Mapping[str, Any]] | None = None, models: ModelMap | None = None
     ) -> None:
-        self._overrides = [(pattern, _override(pattern, given)) for pattern, given in (overrides or {}).items()]
+        self._overrides = [(pattern, _override(given)) for pattern, given in (overrides or {}).items()]
         self._models = models or ModelMap()
         self._lists: dict[tuple[str, str | None], _PriceList | None] = {}
 
     def cost_nano_usd(
         self, model: str, usage: Usage, *, service_tier: str | None = None
     ) -> tuple[int | None, str | None]:
-        """The cost and where its price comes from; (None, None) where price or number of tokens is unknown."""
+        """Return the cost and the source of its price; (None, None) if price or number of tokens is unknown."""
         key = (model, service_tier)
         if key not in self._lists:
             self._lists[key] = self._price_list(model, service_tier)
@@ -100,11 +98,6 @@ class Prices:
                 return _PriceList(SETTINGS, price)
         entry = self._models.entry(model)
         return None if entry is None else _bundled(entry, self._models.source, service_tier)
-
-
-def cost_nano_usd(model: str, usage: Usage, prices: Mapping[str, Mapping[str, Any]]) -> tuple[int | None, str | None]:
-    """The cost of one reply with the workspace's `prices`; for many, keep a `Prices`."""
-    return Prices(prices).cost_nano_usd(model, usage)
 
 
 def _bundled(entry: Mapping[str, Any], source: str, service_tier: str | None) -> _PriceList | None:
@@ -126,7 +119,7 @@ def _bundled(entry: Mapping[str, Any], source: str, service_tier: str | None) ->
 
 
 def _price(entry: Mapping[str, Any], suffix: str, base: Price | None) -> Price | None:
-    """The entry's price under its keys with this suffix; kinds that it lacks are the base's."""
+    """Return the entry's price under its keys with this suffix; kinds that it lacks are the base's."""
     found = {kind: _per_token(entry.get(key + suffix)) for kind, key in _MAP_KEYS.items()}
     known = {kind: price for kind, price in found.items() if price is not None}
     if base is not None:
@@ -142,25 +135,8 @@ def _per_token(usd: Any) -> int | None:
     return int(Decimal(repr(usd)) * _ATTO)
 
 
-def _override(pattern: str, given: Mapping[str, Any]) -> Price:
-    problems = [problem for key in given if (problem := _key_problem(pattern, key, given[key]))]
-    problems += [
-        Problem(f"the price of {pattern!r} has no `{key}`", Place(SETTINGS), "give USD for a million tokens")
-        for key in ("input", "output")
-        if key not in given
-    ]
-    if problems:
-        raise InvalidFiles(problems)
+def _override(given: Mapping[str, Any]) -> Price:
     return Price(**{key: int(Decimal(str(usd)) * _ATTO) // _PER_MILLION for key, usd in given.items()})
-
-
-def _key_problem(pattern: str, key: str, usd: Any) -> Problem | None:
-    if key not in _PRICE_KEYS:
-        hint = did_you_mean(key, _PRICE_KEYS) or f"the keys are {', '.join(_PRICE_KEYS)}"
-        return Problem(f"unknown key `{key}` in the price of {pattern!r}", Place(SETTINGS), hint, code="unknown-key")
-    if isinstance(usd, bool) or not isinstance(usd, int | float) or not 0 <= usd < float("inf"):
-        return Problem(f"`{key}` of {pattern!r} is not a price", Place(SETTINGS), "give USD for a million tokens")
-    return None
 
 
 def _first(price: int | None, otherwise: int) -> int:

@@ -1,12 +1,12 @@
-"""One recorded reply: its shape in a file, what can be wrong with it, and the reply that it stands for.
+"""One recorded reply: its shape in a file, its possible mistakes, and the reply that is made of it.
 
 A JSONL file of recordings holds one on each line, as `--record` writes it:
 
     {"request": digest, "model": …, "reply": text, "finish_reason": …, "usage": {…}, "recorded_at": …}
 
 with `tool_calls`, `cost_nano_usd` (what it cost then), `prompt` (its id) and `note` where there are any. A YAML file is
-a list of the same, written by hand; there `request` may be left out and what it is the digest of be written in its
-place: `messages`, and where the request has them `parameters`, `tools`, `response_format` and `repeat`.
+a list of the same, written by hand. There `request` may be replaced by the parts that it is the digest of: `messages`,
+and if the request has them `parameters`, `tools`, `response_format` and `repeat`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
 from promptctl.files.canonical_json import canonical_json
 from promptctl.files.names import did_you_mean
-from promptctl.models.gateway import Reply, Request, Usage
+from promptctl.models.gateway import Reply, Request, Usage, recorded_model
 
 Entry = Mapping[str, Any]
 
@@ -48,8 +49,13 @@ _TYPES: dict[str, tuple[type, str]] = {
 }
 
 
-def entry_of(digest: str, model: str, reply: Reply, recorded_at: str, prompt: str | None, note: str | None) -> Entry:
-    """The recording of a reply, ready to be written."""
+def digest_for(request: Request) -> str:
+    """Return the digest under which the reply to a request is recorded: of the whole request to the recorded model."""
+    return replace(request, model=recorded_model(request.model)).digest()
+
+
+def entry_of(request: Request, reply: Reply, recorded_at: str, prompt: str | None, note: str | None) -> Entry:
+    """Return the recording of a reply, ready to be written."""
     usage = {key: value for key in USAGE_KEYS if (value := getattr(reply.usage, key)) is not None}
     optional = {
         "tool_calls": list(reply.tool_calls) or None,
@@ -58,8 +64,8 @@ def entry_of(digest: str, model: str, reply: Reply, recorded_at: str, prompt: st
         "note": note,
     }
     return {
-        "request": digest,
-        "model": model,
+        "request": digest_for(request),
+        "model": recorded_model(request.model),
         "reply": reply.text,
         "finish_reason": reply.finish_reason,
         "usage": usage,
@@ -69,7 +75,7 @@ def entry_of(digest: str, model: str, reply: Reply, recorded_at: str, prompt: st
 
 
 def reply_of(entry: Entry) -> Reply:
-    """The reply that a recording stands for; it costs nothing to give again."""
+    """Return the reply that was recorded; it costs nothing to give again."""
     return Reply(
         text=entry.get("reply") or "",
         model=entry["model"],
@@ -85,12 +91,12 @@ def reply_of(entry: Entry) -> Reply:
 
 
 def said(entry: Entry) -> str:
-    """What a recording answers, as text to compare: two that say the same need not both be kept."""
+    """Return the answer of a recording as text to compare: two that say the same need not both be kept."""
     return canonical_json([entry.get("reply"), entry.get("tool_calls"), entry.get("finish_reason")])
 
 
 def read_line(line: bytes, place: Place) -> tuple[Entry | None, list[Problem]]:
-    """The recording on one line of a JSONL file, or what is wrong with it."""
+    """Return the recording on one line of a JSONL file, or its problems."""
     try:
         data = json.loads(line)
     except RecursionError:
@@ -104,7 +110,7 @@ def read_line(line: bytes, place: Place) -> tuple[Entry | None, list[Problem]]:
 
 
 def read_handwritten(data: bytes, path: str) -> tuple[list[Entry], list[Problem]]:
-    """The recordings of a YAML file, each with its `request` filled in, and what is wrong with the others."""
+    """Return the recordings of a YAML file, each with its `request` filled in, and the problems of the others."""
     from promptctl.files.yaml_reader import read_yaml
 
     try:
@@ -132,7 +138,7 @@ def _digest_of(item: Entry) -> str:
 
 
 def _problems(data: Any, place_of: Callable[..., Place], known: tuple[str, ...]) -> list[Problem]:
-    """What is wrong with the keys and types of one recording."""
+    """Return the problems of the keys and types of one recording."""
     if not isinstance(data, dict):
         return [_problem("a recording is an object with `request`, `model` and `reply`", place_of())]
     found = []

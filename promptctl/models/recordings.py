@@ -7,12 +7,14 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.files.names import RECORDINGS
-from promptctl.models.recorded_reply import Entry, read_handwritten, read_line, said
+from promptctl.models.gateway import Reply, Request
+from promptctl.models.recorded_reply import Entry, entry_of, read_handwritten, read_line, said
 
 # How our own lines begin: enough to know where a reply is without parsing all of them.
 _LINE_START = re.compile(rb'\{"request": ?"([0-9a-f]{64})"')
@@ -20,8 +22,12 @@ _LONGEST_LINE = 16 * 1024 * 1024
 _OFFSET_BITS = 44
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 class RecordedReplies:
-    """The recordings in one folder. In memory stand only the digests and where each reply is; the last one wins.
+    """The recordings in one folder. Memory holds only the digests and where each reply is; the last one wins.
 
     Files are read in the order of their names, and again when they have changed and a reply is not found.
     """
@@ -29,51 +35,36 @@ class RecordedReplies:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._files: list[Path] = []
-        self._places: dict[bytes, int] = {}
-        self._handwritten: dict[bytes, Entry] = {}
+        # Where a line begins: number of the file and offset in one integer; a reply written by hand is here whole.
+        self._found: dict[bytes, int | Entry] = {}
         self._stamp: tuple[tuple[str, int, int], ...] | None = None
         self._models: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
-        return len(self._places) + len(self._handwritten)
+        return len(self._found)
 
     def find(self, digest: str) -> Entry | None:
-        """The recording of the request with this digest. Raises `InvalidFiles` for files that cannot be read."""
-        if self._stamp is None:
+        """Return the recording of the request with this digest. Raises `InvalidFiles` for files that cannot be read."""
+        entry = self._look_up(digest)
+        if entry is None and self._stamp != (stamp := self._current_stamp()):
             self._index()
-        found = self._look_up(digest)
-        if found is None and self._stamp != self._current_stamp():
-            self._index()
-            found = self._look_up(digest)
-        return found
+            self._stamp = stamp
+            entry = self._look_up(digest)
+        return entry
 
     @property
     def models(self) -> tuple[str, ...]:
         """The models of which there are replies, the one with most of them first; reads all files, once."""
         if self._models is None:
-            counts = Counter(entry["model"] for entry in self._entries())
+            counts = Counter(entry["model"] for file in self._list() for entry in _entries(file))
             self._models = tuple(model for model, _ in counts.most_common())
         return self._models
 
-    def problems(self) -> list[Problem]:
-        """Everything that is wrong in the files, each with file and line; reads all of them."""
-        found: list[Problem] = []
-        for file in self._list():
-            if file.suffix == ".jsonl":
-                for _, number, line in _lines(file):
-                    found += read_line(line, _place(file, number))[1]
-            else:
-                found += read_handwritten(file.read_bytes(), str(_place(file)))[1]
-        return found
-
     def _look_up(self, digest: str) -> Entry | None:
-        key = _key(digest)
-        if key in self._handwritten:
-            return self._handwritten[key]
-        place = self._places.get(key)
-        if place is None:
-            return None
-        file, offset = self._files[place >> _OFFSET_BITS], place & ((1 << _OFFSET_BITS) - 1)
+        found = self._found.get(_key(digest))
+        if not isinstance(found, int):
+            return found
+        file, offset = self._files[found >> _OFFSET_BITS], found & ((1 << _OFFSET_BITS) - 1)
         with file.open("rb") as opened:
             opened.seek(offset)
             line = opened.readline(_LONGEST_LINE)
@@ -84,48 +75,29 @@ class RecordedReplies:
         return entry if entry is not None and entry["request"] == digest else None
 
     def _index(self) -> None:
-        stamp = self._current_stamp()
-        self._models = None
-        self._files, self._places, self._handwritten = self._list(), {}, {}
-        problems: list[Problem] = []
-        for position, file in enumerate(self._files):
-            if file.suffix == ".jsonl":
-                problems += self._index_lines(file, position << _OFFSET_BITS)
-                continue
-            entries, found = read_handwritten(file.read_bytes(), str(_place(file)))
-            problems += found
-            for entry in entries:
-                self._places.pop(_key(entry["request"]), None)
-                self._handwritten[_key(entry["request"])] = entry
+        self._files, self._found, self._models = self._list(), {}, None
+        problems = [problem for number, file in enumerate(self._files) for problem in self._index_file(number, file)]
         if problems:
             raise InvalidFiles(problems)
-        self._stamp = stamp
 
-    def _index_lines(self, file: Path, base: int) -> list[Problem]:
-        problems: list[Problem] = []
-        for offset, number, line in _lines(file):
+    def _index_file(self, number: int, file: Path) -> list[Problem]:
+        if file.suffix != ".jsonl":
+            entries, problems = read_handwritten(file.read_bytes(), str(_place(file)))
+            self._found.update((_key(entry["request"]), entry) for entry in entries)
+            return problems
+        problems = []
+        for offset, line_number, line in _lines(file):
             start = _LINE_START.match(line)
             if start is not None and line.endswith(b"}\n"):
                 digest = start[1].decode()
             else:
-                entry, found = read_line(line, _place(file, number))
-                problems += found
+                entry, wrong = read_line(line, _place(file, line_number))
+                problems += wrong
                 if entry is None:
                     continue
                 digest = entry["request"]
-            self._handwritten.pop(_key(digest), None)
-            self._places[_key(digest)] = base | offset
+            self._found[_key(digest)] = number << _OFFSET_BITS | offset
         return problems
-
-    def _entries(self) -> Iterator[Entry]:
-        for file in self._list():
-            if file.suffix == ".jsonl":
-                for _, number, line in _lines(file):
-                    entry = read_line(line, _place(file, number))[0]
-                    if entry is not None:
-                        yield entry
-            else:
-                yield from read_handwritten(file.read_bytes(), str(_place(file)))[0]
 
     def _list(self) -> list[Path]:
         if not self._folder.is_dir():
@@ -139,19 +111,28 @@ class RecordedReplies:
         return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
 
 
-class RecordingFile:
-    """A JSONL file of recordings that several processes may add to at once: each line is whole, none is doubled."""
+class Recording:
+    """Adds the replies of one prompt to a JSONL file, from which `replay/<model>` answers.
 
-    def __init__(self, path: Path) -> None:
+    Several processes may add to one file at once: each line is whole, none is doubled.
+    """
+
+    def __init__(self, path: Path, prompt: str | None = None, *, now: Callable[[], datetime] = _now) -> None:
         self._path = path
+        self._prompt = prompt
+        self._now = now
         self._said: dict[bytes, bytes] = {}
         self._read: tuple[int, int] = (0, 0)
 
-    def add(self, entry: Entry) -> bool:
-        """Append the recording; False where the file's last one for the same request says the same already.
+    def add(self, request: Request, reply: Reply, note: str | None = None) -> bool:
+        """Record the reply; False if the file's last one for the same request says the same, or it was replayed.
 
-        Raises `WorkspaceError` where the file cannot be written; it is then as it was.
+        Raises `WorkspaceError` if the file cannot be written; it is then as it was.
         """
+        if reply.source == "replay":
+            return False
+        moment = self._now().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        entry = entry_of(request, reply, moment, self._prompt, note)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
@@ -200,6 +181,14 @@ class RecordingFile:
                     self._said[_key(entry["request"])] = _fingerprint(entry)
         self._read = (stat.st_ino, stat.st_size)
         return ends_in_newline
+
+
+def _entries(file: Path) -> Iterator[Entry]:
+    """Yield the sound recordings of a file."""
+    if file.suffix == ".jsonl":
+        yield from filter(None, (read_line(line, _place(file))[0] for _, _, line in _lines(file)))
+    else:
+        yield from read_handwritten(file.read_bytes(), str(_place(file)))[0]
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

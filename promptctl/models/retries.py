@@ -27,14 +27,6 @@ class RetryPolicy:
     retry_after_cap_s: float = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What to do after a failed attempt: wait `delay_s` seconds and ask again, or give up (None); `reason` says why."""
-
-    delay_s: float | None
-    reason: str
-
-
 def decide(
     error: ModelError,
     attempt: int,
@@ -42,38 +34,26 @@ def decide(
     *,
     waited_s: float = 0.0,
     jitter: Callable[[], float] = random.random,
-) -> Decision:
-    """Decide after the failed attempt number `attempt`, counted from 1.
+) -> tuple[float | None, str]:
+    """Return the seconds to wait before asking again, or None to give up; and the reason.
 
-    `waited_s` is what the call has waited between its attempts so far; `jitter` gives a number from 0 up to 1.
+    `attempt` is the number of the failed attempt, counted from 1. `waited_s` is what the call has waited between its
+    attempts so far; `jitter` returns a number from 0 up to 1.
     """
     if not error.is_retryable:
-        return Decision(None, "asking again would not help")
+        return None, "asking again would not help"
     most = policy.max_attempts
     if isinstance(error, RateLimited):
         most = max(most, policy.max_refusals)
     if attempt >= most:
-        return Decision(None, f"{attempt} of {most} attempts were made")
+        return None, f"{attempt} of {most} attempts were made"
     asked_s = error.retry_after_s
     if asked_s is not None and asked_s > policy.retry_after_cap_s:
-        return Decision(
-            None, f"the provider asks to wait {asked_s:.0f} s, which is more than {policy.retry_after_cap_s:.0f} s"
-        )
+        most_s = policy.retry_after_cap_s
+        return None, f"the provider asks to wait {asked_s:.0f} s, which is more than {most_s:.0f} s"
     doublings = min(attempt - 1, 30)
     delay_s = min(policy.cap_s, policy.base_s * 2**doublings) * (1 - jitter() / 2)
     delay_s = max(delay_s, asked_s or 0.0)
     if waited_s + delay_s > policy.budget_s:
-        return Decision(None, f"waiting again would pass {policy.budget_s:.0f} s in all")
-    return Decision(delay_s, f"attempt {attempt + 1} of {most} in {delay_s:.1f} s")
-
-
-def delay_s(
-    error: ModelError,
-    attempt: int,
-    policy: RetryPolicy,
-    *,
-    waited_s: float = 0.0,
-    jitter: Callable[[], float] = random.random,
-) -> float | None:
-    """Seconds to wait before the next attempt, or None to give up; `decide` says why as well."""
-    return decide(error, attempt, policy, waited_s=waited_s, jitter=jitter).delay_s
+        return None, f"waiting again would pass {policy.budget_s:.0f} s in all"
+    return delay_s, f"attempt {attempt + 1} of {most} in {delay_s:.1f} s"

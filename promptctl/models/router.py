@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from promptctl.errors import AuthenticationFailed, ModelConfigurationError, ModelError
 from promptctl.files.names import RECORDINGS
@@ -17,12 +14,6 @@ from promptctl.models.gateway import Delta, Embeddings, Endpoint, Gateway, Reply
 from promptctl.models.model_map import ModelMap
 from promptctl.models.model_settings import DEFAULT_TIMEOUT_S, Lane, ModelSettings, SettingsFinder
 from promptctl.models.prices import Prices
-
-if TYPE_CHECKING:
-    from promptctl.models.echo import Echo
-    from promptctl.models.litellm_lane import LiteLLM
-    from promptctl.models.openai_lane import OpenAILane
-    from promptctl.models.replay import Replay
 
 CONNECTIONS = 100
 
@@ -52,54 +43,32 @@ class Router:
         self._recordings = recordings
         self._connections = connections
         self._finder = finder or SettingsFinder(settings, environ, ModelMap())
+        self._gateways: dict[Lane, Gateway] = {}
 
     @cached_property
     def prices(self) -> Prices:
-        """What models cost."""
+        """Prices of models."""
         return Prices(self._settings.prices, self._finder.map)
 
     def settings_of(self, model: str) -> ModelSettings:
-        """What the model needs. Raises `ModelConfigurationError` where its provider or its key is missing."""
+        """Return what the model needs. Raises `ModelConfigurationError` if its provider or its key is missing."""
         return self._finder.settings_of(model)
-
-    def provider(self, model: str) -> str:
-        """The provider of a model: what stands before the first slash of its id."""
-        return self._finder.whole_id(model).partition("/")[0]
-
-    def lane(self, model: str) -> Lane:
-        """The lane that a model's requests take."""
-        return self._finder.lane(model)
-
-    def supports_schema(self, model: str) -> bool:
-        """Whether a JSON Schema is sent to the model; of one that nothing is known of, only the direct lane's is."""
-        return self._finder.supports_schema(model)
-
-    def prepare(self, request: Request) -> Request:
-        """The request with its model's endpoint, deadline and parameters filled in, as it will be sent.
-
-        Raises `ModelConfigurationError` where the model's provider or its key is missing.
-        """
-        settings = self.settings_of(request.model)
-        return replace(
-            request,
-            parameters={**settings.parameters, **request.parameters},
-            timeout_s=settings.timeout_s,
-            endpoint=settings.endpoint,
-        )
 
     def preload(self, model: str) -> None:
         """Begin to import what the model's lane needs, on a thread of its own. Nothing is raised, nothing sent."""
         with suppress(ModelError):
-            lane = self.lane(model)
+            lane = self.settings_of(model).lane
             if lane == "litellm":
-                self._litellm.preload()
-            elif lane == "direct":
-                from promptctl.models import openai_lane
+                from promptctl.models.litellm_library import preload
 
-                threading.Thread(target=openai_lane.preload, name="import-aiohttp", daemon=True).start()
+                preload()
+            elif lane == "direct":
+                from promptctl.models.openai_lane import preload
+
+                preload()
 
     async def complete(self, request: Request) -> Reply:
-        """The whole reply, from the model's lane."""
+        """Return the whole reply, from the model's lane."""
         settings = self.settings_of(request.model)
         try:
             return await self._gateway(settings.lane).complete(_addressed(request, settings))
@@ -108,7 +77,7 @@ class Router:
             raise
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
-        """The reply as it arrives, from the model's lane."""
+        """Yield the reply as it arrives, from the model's lane."""
         settings = self.settings_of(request.model)
         try:
             async with aclosing(self._gateway(settings.lane).stream(_addressed(request, settings))) as pieces:
@@ -124,47 +93,36 @@ class Router:
         texts: Sequence[str],
         *,
         timeout_s: float = DEFAULT_TIMEOUT_S,
-        endpoint: Endpoint | None = None,
+        endpoint: Endpoint | None = None,  # noqa: ARG002 (the settings say it)
     ) -> Embeddings:
-        """One embedding vector for each text, from the model's lane."""
+        """Return one embedding vector for each text, from the model's lane."""
         settings = self.settings_of(model)
         gateway = self._gateway(settings.lane)
-        where = endpoint if endpoint is not None and _is_set(endpoint) else settings.endpoint
-        return await gateway.embed(settings.model, texts, timeout_s=timeout_s, endpoint=where)
+        return await gateway.embed(settings.model, texts, timeout_s=timeout_s, endpoint=settings.endpoint)
 
     async def close(self) -> None:
         """Close the running event loop's connections; the router may be used again afterwards."""
-        for name in ("_direct", "_litellm"):
-            if name in self.__dict__:
-                await self.__dict__[name].close()
+        for gateway in list(self._gateways.values()):
+            await gateway.close()
 
     def _gateway(self, lane: Lane) -> Gateway:
+        if lane not in self._gateways:
+            self._gateways[lane] = self._make(lane)
+        return self._gateways[lane]
+
+    def _make(self, lane: Lane) -> Gateway:
         if lane == "direct":
-            return self._direct
+            from promptctl.models.openai_lane import OpenAILane
+
+            return OpenAILane(self.prices, self._environ, connections=self._connections)
         if lane == "litellm":
-            return self._litellm
-        return self._echo if lane == "echo" else self._replay
+            from promptctl.models.litellm_lane import LiteLLM
 
-    @cached_property
-    def _direct(self) -> OpenAILane:
-        from promptctl.models.openai_lane import OpenAILane
+            return LiteLLM(self.prices, self._environ)
+        if lane == "echo":
+            from promptctl.models.echo import Echo
 
-        return OpenAILane(self.prices, self._environ, connections=self._connections)
-
-    @cached_property
-    def _litellm(self) -> LiteLLM:
-        from promptctl.models.litellm_lane import LiteLLM
-
-        return LiteLLM(self.prices, self._environ)
-
-    @cached_property
-    def _echo(self) -> Echo:
-        from promptctl.models.echo import Echo
-
-        return Echo()
-
-    @cached_property
-    def _replay(self) -> Replay:
+            return Echo()
         from promptctl.models.replay import Replay
 
         if self._recordings is None:
@@ -173,13 +131,12 @@ class Router:
 
 
 def _addressed(request: Request, settings: ModelSettings) -> Request:
-    """The request as its lane gets it. A recording is found by the request as it was asked."""
+    """Return the request as its lane gets it. A recording is found by the request as it was asked."""
     if settings.lane in {"echo", "replay"}:
         return request
     wanted = request.response_format
     if wanted is not None and wanted.get("type") == "json_schema" and not settings.supports_schema:
         wanted = None
-    endpoint = request.endpoint if _is_set(request.endpoint) else settings.endpoint
     # Not `replace`, which takes four times as long.
     return Request(
         settings.model,
@@ -188,13 +145,9 @@ def _addressed(request: Request, settings: ModelSettings) -> Request:
         request.tools,
         wanted,
         request.timeout_s,
-        endpoint,
+        settings.endpoint,
         request.repeat,
     )
-
-
-def _is_set(endpoint: Endpoint) -> bool:
-    return endpoint.api_base is not None or endpoint.api_key is not None or bool(endpoint.headers)
 
 
 def _name_variable(error: AuthenticationFailed, settings: ModelSettings) -> None:

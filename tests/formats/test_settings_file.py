@@ -110,6 +110,9 @@ def test_a_label_that_another_comes_after_is_a_label_as_well() -> None:
             "`true` or `false`",
         ),
         ("prices: {x: {input: 1}}\n", "1:13", "has no `output`", "add `output`"),
+        ("prices: {x: {input: 1, output: 1, imput: 2}}\n", "1:35", "unknown key `imput`", "did you mean `input`"),
+        ("prices: {x: {input: '1', output: 1}}\n", "1:21", "`prices.x.input`: expected a number, got text", ""),
+        ("prices: {x: {input: -1, output: 1}}\n", "1:21", "must be at least 0", ""),
     ],
 )
 def test_a_mistake_is_told_where_it_is(text: str, at: str, said: str, hint: str, problems_of: ProblemsOf) -> None:

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from promptctl.errors import ModelConfigurationError
-from promptctl.models.endpoints import checked_base, proxy_for, address_of
+from promptctl.models.endpoints import address_of, checked_base, proxy_for
 from promptctl.models.gateway import Endpoint
 
 PROXY = "http://proxy.example:3128"

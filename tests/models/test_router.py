@@ -13,7 +13,7 @@ import pytest
 from promptctl.errors import AuthenticationFailed, ModelConfigurationError, ReplyNotRecorded
 from promptctl.formats.settings_file import read_settings
 from promptctl.models.gateway import Delta, Endpoint, Reply, Request
-from promptctl.models.replay import record
+from promptctl.models.recordings import Recording
 from promptctl.models.router import Router
 from tests import openai_server as say
 from tests.models.conftest import KEY, LITELLM_WARNINGS
@@ -67,8 +67,10 @@ def complete(router: Router, request: Request) -> Reply:
 def test_the_lane_is_chosen_by_the_id_and_the_rules(make: Make, model: str, lane: str) -> None:
     router = make(
         'models:\n  "local/*": {api_base: "http://127.0.0.1:1/v1"}\n  "*/forced": {lane: litellm}\n',
+        OPENAI_API_KEY=KEY,
+        ANTHROPIC_API_KEY=KEY,
     )
-    assert router.lane(model) == lane
+    assert router.settings_of(model).lane == lane
 
 
 def test_the_direct_lane_can_be_forced_where_an_address_is_given(make: Make) -> None:
@@ -209,7 +211,7 @@ def test_a_provider_of_litellms_that_we_do_not_know_is_let_through(make: Make) -
 def test_an_id_without_its_provider_is_looked_up(make: Make, server: OpenAIServer) -> None:
     router = make(OPENAI_BASE_URL=server.url, OPENAI_API_KEY=KEY)
     reply = complete(router, ask("gpt-4o-mini"))
-    assert router.provider("gpt-4o-mini") == reply.provider == "openai"
+    assert router.settings_of("gpt-4o-mini").provider == reply.provider == "openai"
     assert server.requests[0].body["model"] == "gpt-4o-mini"
     assert reply.cost_nano_usd is not None
 
@@ -222,9 +224,8 @@ def test_rules_give_timeout_attempts_and_parameters(make: Make) -> None:
     router = make(rules, OPENAI_API_KEY=KEY)
     settings = router.settings_of("openai/gpt-4o-mini")
     assert (settings.timeout_s, settings.retry.max_attempts) == (5, 7)
-    prepared = router.prepare(ask("openai/gpt-4o-mini", parameters={"temperature": 1}))
-    assert prepared.parameters == {"temperature": 1, "seed": 2}
-    assert (prepared.timeout_s, prepared.endpoint.api_key) == (5, KEY)
+    assert settings.parameters == {"temperature": 0, "seed": 2}
+    assert settings.endpoint.api_key == KEY
 
 
 def test_without_rules_there_are_defaults(make: Make) -> None:
@@ -256,7 +257,8 @@ def test_a_schema_is_sent_where_the_model_is_known_to_take_it(make: Make, model:
         'models:\n  "local/*": {api_base: "http://h/v1"}\n  "openai/old": {supports_schema: false}\n'
         '  "ollama/mistral-nemo": {supports_schema: true}\n'
     )
-    assert make(rules).supports_schema(model) is is_supported
+    router = make(rules, OPENAI_API_KEY=KEY, ANTHROPIC_API_KEY=KEY)
+    assert router.settings_of(model).supports_schema is is_supported
 
 
 def test_a_schema_is_left_out_for_a_model_that_does_not_take_it(make: Make, server: OpenAIServer) -> None:
@@ -299,7 +301,7 @@ def test_echo_and_replay_answer(make: Make, tmp_path: Path) -> None:
     request = ask("replay/openai/gpt-4o-mini")
     with pytest.raises(ReplyNotRecorded):
         complete(router, request)
-    record(tmp_path / "recordings" / "x.jsonl", request, Reply("recorded", "m", "openai"))
+    Recording(tmp_path / "recordings" / "x.jsonl").add(request, Reply("recorded", "m", "openai"))
     assert complete(router, request).text == "recorded"
     assert complete(router, ask("echo/echo")).text == "hello"
 
@@ -307,7 +309,7 @@ def test_echo_and_replay_answer(make: Make, tmp_path: Path) -> None:
 def test_nothing_secret_shows_in_a_repr(make: Make, server: OpenAIServer) -> None:
     rules = f'models:\n  "local/*": {{api_base: "{server.url}", api_key_env: K, headers: {{X-T: header-canary}}}}\n'
     router = make(rules, K=KEY)
-    shown = repr([router, router.settings_of("local/x"), router.prepare(ask("local/x")), router.prices])
+    shown = repr([router, router.settings_of("local/x"), router.settings_of("local/x").endpoint, router.prices])
     for secret in (KEY, "header-canary", server.url):
         assert secret not in shown
 
@@ -333,7 +335,8 @@ def test_preloading_imports_what_the_lane_needs() -> None:
     code = (
         "import threading; from promptctl.models.router import Router\n"
         "from promptctl.formats.settings_file import Settings\n"
-        "router = Router(Settings(), {}); router.preload('echo/echo'); router.preload('no-such-model')\n"
+        "router = Router(Settings(), {'OPENAI_API_KEY': 'x'}); router.preload('echo/echo')\n"
+        "router.preload('no-such-model')\n"
         "router.preload('openai/gpt-4o-mini'); [t.join() for t in threading.enumerate() if t.daemon]"
     )
     found = modules_after(code)
