@@ -197,6 +197,7 @@ def test_no_number_is_ever_undefined() -> None:
         assert not re.search(r"\b(nan|inf)\b", repr(comparison))
 
 
+@pytest.mark.untraced
 def test_comparing_loads_no_heavy_library() -> None:
     heavy = ("numpy", "scipy", "statsmodels", "litellm", "aiohttp", "git", "jsonschema", "asyncio", "sqlite3", "jinja2")
     program = (

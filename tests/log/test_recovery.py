@@ -302,6 +302,7 @@ print(warning.reason, warning.kept_in.parent.name, len(list(log.executions())))
 """
 
 
+@pytest.mark.untraced
 def test_a_log_that_can_only_be_read_costs_no_record_and_can_still_be_read() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -273,6 +273,7 @@ def test_an_old_start_time_in_another_form_is_stored_in_ours(log: SqliteStore) -
     assert len(list(log.executions(Filter(since="2026-05-03T07:30:00.000Z", until="2026-05-03T07:30:00.001Z")))) == 1
 
 
+@pytest.mark.untraced
 def test_importing_the_log_brings_nothing_heavy() -> None:
     code = (
         "import sys; import promptctl.log.sqlite.recovery, promptctl.log.sqlite.store, promptctl.log.sqlite.queries; "

@@ -114,6 +114,7 @@ def test_a_template_that_would_take_long_to_compile_is_refused(text: str) -> Non
     assert check_syntax(text) is not None
 
 
+@pytest.mark.untraced
 def test_text_without_templates_loads_no_template_engine() -> None:
     code = """
 import sys

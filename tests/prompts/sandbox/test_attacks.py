@@ -24,6 +24,7 @@ def attack(make_prompt: MakePrompt, template: str, limits: Limits) -> str:
     return str(render(prompt, inputs, limits=limits).messages[0]["content"])
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("name", TOO_MUCH)
 def test_what_a_template_makes_is_bounded(make_prompt: MakePrompt, name: str) -> None:
     with pytest.raises(RenderLimitExceeded) as caught:
