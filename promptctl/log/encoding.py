@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from math import isfinite
 from operator import attrgetter
@@ -22,6 +22,8 @@ _FREE_TEXTS = (
     "prompt_name", "content_type", "model_resolved", "finish_reason", "error_message", "user", "session", "reply",
     "output",
 )  # fmt: skip
+_SUSPECTS = (*_FREE_TEXTS, *_JSONS)
+_NO_CONTENTS = dict.fromkeys(CONTENT_FIELDS)
 _DEEPEST = 64
 
 _plain_values = attrgetter(*PLAIN_FIELDS)
@@ -31,24 +33,22 @@ def encode(execution: Execution, *, is_whole: bool) -> Fields:
     """Return an execution's fields; its contents are None unless `is_whole`."""
     fields: Fields = dict(zip(PLAIN_FIELDS, _plain_values(execution), strict=True))
     fields["started_at"] = as_stored(execution.started_at)
-    texts = "".join([value for value in fields.values() if type(value) is str])
-    if not _is_utf8(texts):
+    if not _is_utf8("".join([value for value in fields.values() if type(value) is str])):
         fields = {name: well_formed(value) if isinstance(value, str) else value for name, value in fields.items()}
     for name in JSON_FIELDS:
-        fields[name] = to_json(getattr(execution, name) or {})
-    for name in CONTENT_FIELDS:
-        value = getattr(execution, name) if is_whole else None
-        if name == "tool_calls" and not value:
-            value = None
-        fields[name] = value if value is None else well_formed(value) if name == "reply" else to_json(value)
+        fields[name] = to_json(value) if (value := getattr(execution, name)) else "{}"
+    if not is_whole:
+        return fields | _NO_CONTENTS
+    fields["inputs"] = None if execution.inputs is None else to_json(execution.inputs)
+    fields["messages"] = None if execution.messages is None else to_json(execution.messages)
+    fields["reply"] = None if execution.reply is None else well_formed(execution.reply)
+    fields["tool_calls"] = to_json(execution.tool_calls) if execution.tool_calls else None
     return fields
 
 
-def texts_of(fields: Fields) -> Iterator[str]:
-    """Yield the texts that may hold a secret."""
-    for name in (*_FREE_TEXTS, *_JSONS):
-        if (text := fields.get(name)) is not None:
-            yield text
+def texts_of(fields: Fields) -> list[str]:
+    """Return the texts that may hold a secret."""
+    return [text for name in _SUSPECTS if (text := fields.get(name)) is not None]
 
 
 def redacted(fields: Fields, redactor: Redactor) -> Fields:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable
-from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from promptctl.log.call_totals import REUSED_SOURCES
@@ -24,7 +23,7 @@ COLUMNS = (
     "content",
     *(f"{name}_hash" for name in CONTENT_FIELDS),
 )
-_values = itemgetter(*PLAIN_FIELDS, *JSON_FIELDS)
+_NO_HASHES = (None,) * len(CONTENT_FIELDS)
 
 _INSERT = f"""
 INSERT INTO executions ({", ".join(COLUMNS)}) VALUES ({", ".join("?" * len(COLUMNS))}) ON CONFLICT (id) DO NOTHING
@@ -110,10 +109,12 @@ def _is_kept_whole(entry: Entry) -> bool:
 def _make_row(entry: Entry, fields: Fields) -> _Row:
     if entry.content == "off":
         return _Row(entry, fields, [], None)
-    is_full = entry.content == "full"
-    stored = [payloads.payload(fields[name]) if is_full else None for name in CONTENT_FIELDS]
+    values = tuple(fields.values())[: -len(CONTENT_FIELDS)]  # in the order of COLUMNS
+    if entry.content == "metadata":
+        return _Row(entry, fields, [], (*values, "metadata", *_NO_HASHES))
+    stored = [payloads.payload(fields[name]) for name in CONTENT_FIELDS]
     hashes = [each and each[0] for each in stored]
-    return _Row(entry, fields, [each for each in stored if each], (*_values(fields), entry.content, *hashes))
+    return _Row(entry, fields, [each for each in stored if each], (*values, "full", *hashes))
 
 
 def _is_inserted(connection: sqlite3.Connection, values: tuple[object, ...]) -> bool:

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
 from promptctl.log.encoding import Fields, to_json, well_formed
@@ -23,6 +24,7 @@ _INSERT = f"INSERT INTO evaluations ({', '.join(_COLUMNS)}) VALUES ({', '.join('
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM evaluations"  # noqa: S608 - made of our own names
 
 _RESULT_FIELDS = tuple(each.name for each in fields(ResultRow))
+_values_of = attrgetter(*_RESULT_FIELDS)
 _COLUMN_OF = {"output": "output_hash", "detail": "scores"}
 _RESULT_COLUMNS = ", ".join(_COLUMN_OF.get(name, name) for name in _RESULT_FIELDS)
 _INSERT_RESULT = f"""
@@ -92,7 +94,7 @@ def results(
 
 def encode_result(result: ResultRow) -> Fields:
     """Return a result's fields by name."""
-    values: Fields = {name: getattr(result, name) for name in _RESULT_FIELDS}
+    values: Fields = dict(zip(_RESULT_FIELDS, _values_of(result), strict=True))
     for name in ("output", "error_message"):
         values[name] = None if values[name] is None else well_formed(values[name])
     values["finished_at"] = as_stored(result.finished_at) if result.finished_at else utc_now()
