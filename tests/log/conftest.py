@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,33 @@ def make(**fields: Any) -> Execution:
         "reply": '{"label": "billing"}',
     }
     return Execution(**{**usual, **fields})
+
+
+def make_some(count: int, seed: int = 1) -> list[Execution]:
+    """Executions of every kind, the same each time."""
+    chance = random.Random(seed)
+    made: list[Execution] = []
+    for number in range(count):
+        status = chance.choice(["ok", "ok", "ok", "error", "invalid_output", "blocked", "cancelled"])
+        is_retry = bool(made) and made[-1].status in ("error", "invalid_output") and chance.random() < 0.7
+        beginning: dict[str, Any] = {"call_id": made[-1].call_id, "attempt": made[-1].attempt + 1} if is_retry else {}
+        version = chance.choice([None, 1, 2])
+        made.append(
+            make(
+                **beginning,
+                prompt=chance.choice(["a", "b/c"]),
+                version=version,
+                version_display="unversioned" if version is None else f"v{version} (abc)",
+                source=chance.choice(["run", "api", "eval"]),
+                status=status,
+                reply_source=chance.choice(["model", "model", "cache", "recorded"]),
+                cost_nano_usd=chance.choice([None, 0, 1_000_000]),
+                output_tokens=chance.choice([None, 7]),
+                latency_ms=chance.choice([None, chance.expovariate(1 / 300)]),
+                started_at=f"2026-05-{1 + number % 9:02}T00:00:00.000Z",
+            )
+        )
+    return made
 
 
 @pytest.fixture

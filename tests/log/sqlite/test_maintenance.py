@@ -32,57 +32,11 @@ def filled(log: SqliteStore) -> SqliteStore:
     return log
 
 
-def test_pruning_contents_keeps_rows_totals_and_what_newer_rows_share(filled: SqliteStore, path: Path) -> None:
-    before = [row.as_dict() for row in filled.totals()]
-
-    pruned = filled.prune(Retention(content_before=CUT))
-
-    assert (pruned.contents, pruned.latest_calls, pruned.rows, pruned.payloads) == (2, 1, 0, 2)
-    kept = [(each.kept_content, each.reply, each.inputs) for each in filled.executions(with_content=True)]
-    assert kept == [
-        ("full", "of today", {"shared": 1}),
-        ("metadata", None, None),
-        ("pruned", None, None),
-        ("pruned", None, None),
-    ]
-    assert [row.as_dict() for row in filled.totals()] == before
-    filled.close()
-    assert b"canary" not in b"".join(each.read_bytes() for each in path.parent.iterdir())
-    assert filled.check() == []
-
-
-def test_the_latest_call_loses_its_contents_when_it_is_old_and_nothing_else(filled: SqliteStore) -> None:
+def test_contents_that_are_pruned_are_gone_from_the_files(filled: SqliteStore, path: Path) -> None:
     filled.prune(Retention(content_before=CUT))
+    filled.close()
 
-    old, new = filled.latest_call("b"), filled.latest_call("a")
-
-    assert old
-    assert (old.reply, old.messages, old.cost_nano_usd, old.user) == (None, None, 27_000, "ada")
-    assert new
-    assert new.reply == "of today"
-
-
-def test_pruning_rows_keeps_the_totals(filled: SqliteStore) -> None:
-    pruned = filled.prune(Retention(rows_before=CUT))
-
-    assert (pruned.rows, pruned.payloads) == (3, 2)
-    assert [each.started_at for each in filled.executions()] == [NEW]
-    assert sum(row.calls for row in filled.totals()) == 4
-
-
-def test_pruning_may_be_limited_to_some_prompts(filled: SqliteStore) -> None:
-    assert filled.prune(Retention(rows_before=CUT, prompt="b")).rows == 2
-    assert filled.prune(Retention(rows_before=CUT, prompt="[!a]*")).rows == 0
-
-
-def test_a_dry_run_tells_the_same_and_changes_nothing(filled: SqliteStore) -> None:
-    retention = Retention(content_before=CUT, rows_before=CUT, prompt="b")
-    before = list(filled.executions(with_content=True))
-
-    would = filled.prune(retention, is_dry_run=True)
-
-    assert list(filled.executions(with_content=True)) == before
-    assert filled.prune(retention) == would
+    assert b"canary" not in b"".join(each.read_bytes() for each in path.parent.iterdir())
 
 
 def test_after_pruning_executions_can_again_only_be_added(filled: SqliteStore, path: Path) -> None:
@@ -93,14 +47,19 @@ def test_after_pruning_executions_can_again_only_be_added(filled: SqliteStore, p
     raw.close()
 
 
-def test_outputs_of_evaluations_outlive_the_contents_of_executions(log: SqliteStore) -> None:
-    result = ResultRow(evaluation_id="e", case_id="c", status="passed", output="graded")
-    log.append([Entry(make(started_at=OLD, reply="graded", source="eval"), "full")], [result])
+def test_outputs_that_nothing_refers_to_any_more_are_deleted(log: SqliteStore) -> None:
+    outputs = [ResultRow(evaluation_id="e", case_id=text, status="passed", output=text) for text in ("its own", "both")]
+    log.append([Entry(make(started_at=OLD, reply="both", inputs=None, messages=None), "full")], outputs)
 
+    def stored() -> list[str]:
+        with log.database.reading() as connection:
+            return [row[0] for row in connection.execute("SELECT content FROM payloads ORDER BY content DESC")]
+
+    assert stored() == ["its own", "both"]
+    log.delete_evaluation("e")
+    assert stored() == ["both"]
     log.prune(Retention(content_before=CUT))
-
-    with log.database.reading() as connection:
-        assert connection.execute("SELECT content FROM payloads").fetchall() == [("graded",)]
+    assert stored() == []
 
 
 def test_what_was_kept_beside_the_log_is_pruned_too(filled: SqliteStore, path: Path) -> None:

@@ -21,7 +21,7 @@ from promptctl.log.sqlite.schema import NEWEST
 from promptctl.log.sqlite.store import SqliteStore
 from tests.log.conftest import make
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -215,7 +215,7 @@ def test_only_one_of_those_who_meet_the_damage_moves_the_file(path: Path) -> Non
     with SqliteStore(path) as log:
         log.append([Entry(make())])
     path.write_bytes(b"this is no database at all" * 400)
-    command = [sys.executable, "-m", "tests.log.careful_writer", str(path)]
+    command = [sys.executable, "-m", "tests.log.sqlite.careful_writer", str(path)]
     writers = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(6)]
     errors = [each.communicate()[1] for each in writers]
 

@@ -33,7 +33,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def test_sixteen_first_writers_at_once_make_one_log_and_lose_nothing(path: Path) -> None:
     command = [sys.executable, "-c", FIRST_WRITE, str(path)]
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     writers = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, cwd=root, text=True) for _ in range(16)
     ]

@@ -1,0 +1,79 @@
+"""Queries read the rows that they need and no others."""
+
+from __future__ import annotations
+
+import pytest
+
+from promptctl.log.filter import Filter
+from promptctl.log.records import Entry
+from promptctl.log.sqlite.queries import select_executions
+from promptctl.log.sqlite.store import SqliteStore
+from promptctl.log.sqlite.totals import select_from_rows
+from tests.log.conftest import make_some
+
+DAY = "2026-05-03"
+
+
+@pytest.fixture
+def filled(log: SqliteStore) -> SqliteStore:
+    log.append([Entry(each) for each in make_some(300)])
+    return log
+
+
+def plan(log: SqliteStore, wanted: Filter) -> str:
+    with log.database.reading() as connection:
+        sql, parameters = select_executions(wanted)
+        return " / ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters))
+
+
+def test_a_stream_that_is_not_read_to_its_end_can_be_left(
+    filled: SqliteStore, recwarn: pytest.WarningsRecorder
+) -> None:
+    next(filled.executions())
+    assert len(recwarn) == 0
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Filter(),
+        Filter(limit=20),
+        Filter(since=DAY),
+        Filter(prompt="a"),
+        Filter(prompt="a", since=DAY),
+        Filter(status="error"),
+        Filter(user="ada"),
+        Filter(session="s-1"),
+        Filter(evaluation_id="e-1"),
+    ],
+)
+def test_each_usual_filter_walks_an_index_and_sorts_nothing(filled: SqliteStore, wanted: Filter) -> None:
+    steps = plan(filled, wanted)
+
+    assert "USING INDEX" in steps
+    assert "TEMP B-TREE" not in steps
+
+
+def test_the_attempts_of_a_call_are_looked_up(filled: SqliteStore) -> None:
+    assert "USING INDEX executions_by_call" in plan(filled, Filter(call_id="x"))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (Filter(since=DAY), "executions_by_time"),
+        (Filter(since=DAY, prompt="a"), "executions_by_prompt (prompt=? AND started_at>?)"),
+        (Filter(evaluation_id="e"), "executions_by_evaluation"),
+        (Filter(status="error"), "executions_not_ok"),
+        (Filter(session="s"), "executions_by_session"),
+    ],
+)
+def test_counting_from_rows_reads_the_filters_rows_alone(filled: SqliteStore, wanted: Filter, index: str) -> None:
+    filled.database.write(lambda connection: connection.execute("ANALYZE"))
+    sql, parameters = select_from_rows(wanted, ("prompt", "version"))
+    with filled.database.reading() as connection:
+        connection.create_function("latency_histogram", 1, str)
+        sql = sql.replace("latency_histogram", "max")
+        steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
+
+    assert index in steps[0]

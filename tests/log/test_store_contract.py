@@ -1,0 +1,697 @@
+"""The contract of every `Store`: what all above the log relies on, written without a word of any database."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptctl.errors import LogError, UsageError
+from promptctl.log.call_totals import SUMS, Dimension
+from promptctl.log.filter import Filter
+from promptctl.log.ids import new_id
+from promptctl.log.records import Content, Entry
+from promptctl.log.redaction import Redactor
+from promptctl.log.results import EvaluationRow, EvaluationSpec, ResultDetail, ResultRow, Totals
+from promptctl.log.retention import Pruned, Retention
+from promptctl.log.sqlite.store import SqliteStore
+from promptctl.log.store import Store
+from promptctl.log.times import utc_now
+from tests.log.conftest import make, make_some
+
+SECRET = "correct-horse"
+OLD = "2026-01-01T00:00:00.000Z"
+CUT = "2026-03-01T00:00:00.000Z"
+NEW = "2026-05-01T00:00:00.000Z"
+
+OpenStore = Callable[[Path], AbstractContextManager[Store]]
+
+
+def open_sqlite(folder: Path) -> AbstractContextManager[Store]:
+    return SqliteStore(folder / "log.db", redactor=Redactor([SECRET]), spare_folder=folder / "spare")
+
+
+STORES: dict[str, OpenStore] = {"sqlite": open_sqlite}
+
+
+@pytest.fixture(params=STORES)
+def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    with STORES[request.param](tmp_path / "store") as store:
+        yield store
+
+
+def calls_counted(log: Store) -> int:
+    return sum(row.calls for row in log.totals())
+
+
+def test_a_new_store_is_empty_and_stays_so_when_it_is_read(log: Store) -> None:
+    assert list(log.executions()) == []
+    assert log.totals() == []
+    assert log.latest_call("support/triage") is None
+    assert log.evaluations() == []
+    assert list(log.results("e")) == []
+    assert log.prune(Retention(rows_before=CUT)) == Pruned(0, 0, 0, 0, 0)
+    assert log.check() == []
+    assert log.is_new
+
+    log.append([Entry(make())])
+    assert not log.is_new
+
+
+def test_a_closed_store_opens_again_on_the_next_use(log: Store) -> None:
+    log.append([Entry(make())])
+    log.close()
+    assert len(list(log.executions())) == 1
+    log.close()
+    log.append([Entry(make())])
+    assert len(list(log.executions())) == 2
+
+
+@pytest.mark.parametrize(("content", "kept"), [("full", "full"), ("metadata", "metadata"), ("off", None)])
+def test_a_rule_decides_what_is_kept_of_a_call_but_never_its_totals_and_latest_call(
+    log: Store, content: Content, kept: str | None
+) -> None:
+    written = make()
+    log.append([Entry(written, content)])
+
+    rows = list(log.executions(with_content=True))
+    assert [row.kept_content for row in rows] == ([kept] if kept else [])
+    assert [row.reply for row in rows if content == "metadata"] in ([], [None])
+    assert [(row.calls, row.cost_nano_usd, row.average_cost_nano_usd) for row in log.totals()] == [(1, 27_000, 27_000)]
+    latest = log.latest_call("support/triage")
+    assert latest
+    assert (latest.messages, latest.reply) == (written.messages, written.reply)
+    assert (latest.input_tokens, latest.cost_nano_usd, latest.user, latest.latency_ms) == (100, 27_000, "ada", 420.5)
+
+
+def test_appending_at_once_writes_all_or_says_that_it_did_not(log: Store) -> None:
+    assert log.append([]) is None
+    is_written = log.append_at_once([Entry(make(), "full")], [a_result(output="graded")])
+
+    assert len(list(log.executions())) == len(list(log.results("e"))) == calls_counted(log) == is_written
+
+
+def test_an_execution_is_read_back_whole(log: Store) -> None:
+    written = make(tool_calls=[{"id": "1"}], is_dirty=True, evaluation_id="e", case_id="c", repeat=2)
+    log.append([Entry(written, "full")])
+
+    read = log.execution(written.id)
+
+    assert (read.inputs, read.messages, read.reply) == (written.inputs, written.messages, written.reply)
+    assert read.metadata == written.metadata
+    assert read.kept_content == "full"
+    assert [getattr(read, name) for name in ("is_dirty", "evaluation_id", "case_id", "repeat")] == [True, "e", "c", 2]
+
+
+def test_the_latest_call_is_the_one_that_began_last_whatever_order_they_are_written_in(log: Store) -> None:
+    log.append([Entry(make(started_at="2026-05-03T10:00:00.000Z", reply="second"), "off")])
+    log.append([Entry(make(started_at="2026-05-03T09:00:00.000Z", reply="first"), "off")])
+    log.append(
+        [Entry(make(started_at="2026-05-03T11:00:00.000Z", status="error", reply=None, error_message="no"), "off")]
+    )
+
+    latest = log.latest_call("support/triage")
+
+    assert latest
+    assert (latest.status, latest.error_message) == ("error", "no")
+
+
+@pytest.mark.parametrize("fields", [{"source": "eval"}, {"reply_source": "cache"}, {"reply_source": "recorded"}])
+def test_evaluations_and_reused_replies_are_counted_and_never_become_the_latest_call(
+    log: Store, fields: dict[str, str]
+) -> None:
+    log.append([Entry(make(reply="a person's call"), "metadata")])
+    log.append([Entry(make(**fields, reply="not a person's call"), "metadata")])
+
+    latest = log.latest_call("support/triage")
+
+    assert latest
+    assert latest.reply == "a person's call"
+    assert calls_counted(log) == 2
+
+
+def test_a_record_that_is_there_already_is_neither_added_nor_counted_again(log: Store) -> None:
+    entries = [Entry(make(), "full") for _ in range(3)]
+    log.append(entries[:2])
+    log.append(entries)
+
+    assert len(list(log.executions())) == 3
+    assert calls_counted(log) == 3
+
+
+def test_a_batch_is_written_whole_or_not_at_all(log: Store) -> None:
+    assert "INTEGER" in str(log.append([Entry(make(), "full"), Entry(make(attempt="first"), "full")]))
+
+    assert list(log.executions()) == []
+    assert log.totals() == []
+
+
+def test_threads_share_one_log(log: Store) -> None:
+    def append() -> None:
+        for _ in range(50):
+            log.append([Entry(make(), "full")])
+
+    threads = [threading.Thread(target=append) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(list(log.executions())) == calls_counted(log) == 200
+
+
+def test_a_stream_of_rows_shows_one_moment_while_others_write(log: Store) -> None:
+    log.append([Entry(make()) for _ in range(3)])
+
+    stream = log.executions()
+    next(stream)
+    log.append([Entry(make())])
+
+    assert len(list(stream)) == 2
+    assert len(list(log.executions())) == 4
+
+
+def test_an_old_start_time_in_another_form_is_stored_in_ours(log: Store) -> None:
+    identifier = new_id()
+    log.append([Entry(make(id=identifier, started_at="2026-05-03T09:30:00+02:00"))])
+
+    assert log.execution(identifier).started_at == "2026-05-03T07:30:00.000Z"
+    assert len(list(log.executions(Filter(since="2026-05-03T07:30:00.000Z", until="2026-05-03T07:30:00.001Z")))) == 1
+
+
+def at(hour: int) -> str:
+    return f"2026-05-03T{hour:02}:00:00.000Z"
+
+
+def found(log: Store, **wanted: Any) -> list[str | None]:
+    return [each.case_id for each in log.executions(Filter(**wanted))]
+
+
+@pytest.fixture
+def filled(log: Store) -> Store:
+    log.append(
+        [
+            Entry(make(case_id="a", started_at=at(1), prompt="support/triage", user="ada")),
+            Entry(make(case_id="b", started_at=at(2), prompt="support/reply", status="error", session="s-2")),
+            Entry(make(case_id="c", started_at=at(3), prompt="chat", version=2, label=None, model="local/llama")),
+            Entry(
+                make(case_id="d", started_at=at(4), prompt="chat", version=2, is_dirty=True, source="api", user="bo")
+            ),
+            Entry(make(case_id="e", started_at=at(5), prompt="old/chat", source="eval", evaluation_id="e-1")),
+        ]
+    )
+    return log
+
+
+@pytest.mark.parametrize(
+    ("wanted", "ids"),
+    [
+        ({}, "edcba"),
+        ({"limit": 2}, "ed"),
+        ({"prompt": "chat"}, "dc"),
+        ({"prompt": "support/*"}, "ba"),
+        ({"prompt": "*a[!x]*"}, "edca"),
+        ({"prompt": "chat", "renames": {"old/chat": "chat"}}, "edc"),
+        ({"prompt": "ch?t", "renames": {"old/chat": "older", "older": "chat"}}, "edc"),
+        ({"prompt": "nothing"}, ""),
+        ({"version": 2}, "c"),
+        ({"label": "production"}, "edba"),
+        ({"status": "error"}, "b"),
+        ({"status": "ok", "limit": 1}, "e"),
+        ({"since": at(2), "until": at(4)}, "cb"),
+        ({"user": "ada", "session": "s-1"}, "eca"),
+        ({"session": "s-2"}, "b"),
+        ({"source": "api"}, "d"),
+        ({"model": "local/*"}, "c"),
+        ({"evaluation_id": "e-1"}, "e"),
+    ],
+)
+def test_a_filter_finds_what_it_says_newest_first(filled: Store, wanted: dict[str, Any], ids: str) -> None:
+    assert found(filled, **wanted) == list(ids)
+
+
+def test_the_attempts_of_one_call_are_found_together(log: Store) -> None:
+    first = make(case_id="1", status="error")
+    log.append([Entry(first), Entry(make(case_id="2", call_id=first.call_id, attempt=2)), Entry(make(case_id="3"))])
+
+    assert found(log, call_id=first.call_id) == ["2", "1"]
+
+
+def test_a_version_never_means_uncommitted_changes(filled: Store) -> None:
+    assert found(filled, prompt="chat", version=2) == ["c"]
+
+
+def test_contents_are_read_only_when_asked_for(log: Store) -> None:
+    log.append([Entry(make(), "full")])
+
+    [without] = log.executions()
+    [whole] = log.executions(with_content=True)
+
+    assert (without.messages, without.kept_content) == (None, "full")
+    assert whole.messages == [{"role": "user", "content": "I was charged twice."}]
+
+
+def test_an_execution_is_found_by_its_id_its_beginning_or_its_end(log: Store) -> None:
+    written = make(id="0197e5c2-91ab-7cde-8f01-23456789abcd")
+    log.append([Entry(written, "full"), Entry(make(id="0198ffff-0000-7000-8000-000000000000"))])
+
+    for wanted in (written.id, "0197", "0197e5c2-91ab", "abcd", "23456789abcd", " 6789abcd\n"):
+        assert log.execution(wanted).id == written.id
+
+
+def test_an_ambiguous_id_names_those_it_could_be(log: Store) -> None:
+    log.append([Entry(make(id=f"0197e5c2-91ab-7cde-8f01-00000000{n}bcd")) for n in (1, 2)])
+
+    with pytest.raises(LogError, match="several executions match '0197': 0197e5c2-91ab-7cde-8f01-000000001bcd, 0197"):
+        log.execution("0197")
+
+
+def test_an_unknown_or_too_short_id_says_what_to_do(log: Store) -> None:
+    with pytest.raises(LogError, match="no execution 'abcdef'") as unknown:
+        log.execution("abcdef")
+    with pytest.raises(UsageError, match="too short") as short:
+        log.execution("abc")
+
+    assert "promptctl log list" in str(unknown.value.hint)
+    assert "4 characters" in str(short.value.hint)
+
+
+def test_an_id_is_text_and_never_a_pattern(filled: Store) -> None:
+    for wanted in ("%%%%", "____", "' OR 1=1 --", "*****"):
+        with pytest.raises(LogError, match="no execution"):
+            filled.execution(wanted)
+
+
+def test_the_latest_call_of_a_renamed_prompt_is_the_latest_under_any_of_its_names(log: Store) -> None:
+    log.append([Entry(make(prompt="old", started_at=at(2), reply="later"))])
+    log.append([Entry(make(prompt="new", started_at=at(1), reply="earlier"))])
+
+    latest = log.latest_call("new", formerly=("old", "older"))
+
+    assert latest
+    assert latest.reply == "later"
+    assert log.latest_call("other") is None
+
+
+def test_a_record_read_back_is_a_dict_of_the_same_keys_as_a_fresh_one(log: Store) -> None:
+    fresh = make()
+    log.append([Entry(fresh, "full")])
+
+    stored = log.execution(fresh.id).as_dict()
+
+    assert stored == {**fresh.as_dict(), "content": "full"}
+
+
+BY: list[tuple[Dimension, ...]] = [
+    (),
+    ("prompt",),
+    ("source",),
+    ("version",),
+    ("prompt", "version"),
+    ("digest", "source", "version", "prompt"),
+]
+
+
+@pytest.mark.parametrize("by", BY)
+@pytest.mark.parametrize(
+    "wanted", [{}, {"prompt": "a"}, {"prompt": "b*", "source": "eval"}, {"version": 2}, {"prompt": "none"}]
+)
+def test_running_totals_are_what_the_rows_add_up_to(
+    log: Store, by: tuple[Dimension, ...], wanted: dict[str, Any]
+) -> None:
+    entries = [Entry(each) for each in make_some(300)]
+    for start in range(0, 300, 7):
+        log.append(entries[start : start + 7])
+
+    from_totals = log.totals(Filter(**wanted), by)
+    from_rows = log.totals(Filter(**wanted, since="2000"), by)
+
+    assert [row.as_dict() for row in from_totals] == [row.as_dict() for row in from_rows]
+    assert [row.histogram for row in from_totals] == [row.histogram for row in from_rows]
+    for name in SUMS:
+        expected = [getattr(row, name) for row in from_rows]
+        assert [getattr(row, name) for row in from_totals] == pytest.approx(expected)
+
+
+def test_a_call_is_counted_once_and_every_attempt_is_paid_for(log: Store) -> None:
+    first = make(status="error", cost_nano_usd=None, output_tokens=None, latency_ms=50.0)
+    second = make(status="invalid_output", call_id=first.call_id, attempt=2, cost_nano_usd=5, latency_ms=60.0)
+    third = make(call_id=first.call_id, attempt=3, cost_nano_usd=6, latency_ms=100.0)
+    for each in (first, second, third):
+        log.append([Entry(each)])
+
+    [row] = log.totals()
+
+    assert row.as_dict() == {
+        "prompt": "support/triage",
+        "version": 7,
+        "version_display": "v7 (3f2a9c1)",
+        "calls": 1,
+        "failed": 0,
+        "attempts": 3,
+        "ok": 1,
+        "errors": 1,
+        "invalid_outputs": 1,
+        "blocked": 0,
+        "cancelled": 0,
+        "reused": 0,
+        "input_tokens": 300,
+        "output_tokens": 40,
+        "cached_tokens": 0,
+        "reasoning_tokens": 0,
+        "cost_nano_usd": 11,
+        "average_cost_nano_usd": 11.0,
+        "unpriced": 0,
+        "average_latency_ms": 80.0,
+        "p50_latency_ms": row.p50_latency_ms,
+        "p95_latency_ms": row.p95_latency_ms,
+        "first_call_at": first.started_at,
+        "last_call_at": third.started_at,
+    }
+    assert row.p50_latency_ms == pytest.approx(60, rel=0.05)
+    assert row.p95_latency_ms == pytest.approx(100, rel=0.05)
+
+
+def test_an_unknown_price_is_said_and_never_counted_as_nothing(log: Store) -> None:
+    log.append([Entry(make(prompt="all unknown", cost_nano_usd=None))])
+    log.append([Entry(make(prompt="one unknown", cost_nano_usd=cost)) for cost in (None, 10, 20)])
+    log.append([Entry(make(prompt="free", cost_nano_usd=0))])
+    log.append([Entry(make(prompt="refused", cost_nano_usd=None, status="blocked", output_tokens=None))])
+
+    rows = {row.group["prompt"]: (row.cost_nano_usd, row.average_cost_nano_usd, row.unpriced) for row in log.totals()}
+
+    assert rows == {
+        "all unknown": (None, None, 1),
+        "one unknown": (30, 15.0, 1),
+        "free": (0, 0.0, 0),
+        "refused": (0, 0.0, 0),
+    }
+
+
+def test_reused_replies_are_counted_and_leave_the_latency_alone(log: Store) -> None:
+    log.append([Entry(make(latency_ms=500.0)), Entry(make(reply_source="cache", latency_ms=0.1, cost_nano_usd=0))])
+
+    [row] = log.totals()
+
+    assert (row.calls, row.reused, row.average_latency_ms) == (2, 1, 500.0)
+
+
+def test_percentiles_are_within_five_percent(log: Store) -> None:
+    chance = random.Random(3)
+    latencies = [chance.lognormvariate(6, 1) for _ in range(2_000)]
+    log.append([Entry(make(latency_ms=latency), "off") for latency in latencies])
+
+    [row] = log.totals(by=("prompt",))
+    exact = sorted(latencies)
+
+    assert row.p50_latency_ms == pytest.approx(exact[999], rel=0.05)
+    assert row.p95_latency_ms == pytest.approx(exact[1899], rel=0.05)
+
+
+def test_totals_follow_a_rename(log: Store) -> None:
+    log.append(
+        [Entry(make(prompt="old")), Entry(make(prompt="older")), Entry(make(prompt="new")), Entry(make(prompt="z"))]
+    )
+    renames = {"older": "old", "old": "new"}
+
+    for since in (None, "2000"):
+        rows = log.totals(Filter(renames=renames, since=since), by=("prompt",))
+        assert [(row.group["prompt"], row.calls) for row in rows] == [("new", 3), ("z", 1)]
+        [row] = log.totals(Filter(prompt="new", renames=renames, since=since), by=("version",))
+        assert row.calls == 3
+
+
+def test_renames_that_run_in_a_circle_end(log: Store) -> None:
+    log.append([Entry(make(prompt="a")), Entry(make(prompt="b"))])
+
+    assert sum(row.calls for row in log.totals(Filter(renames={"a": "b", "b": "a"}), by=("prompt",))) == 2
+
+
+def test_uncommitted_changes_stand_apart_from_the_version_they_began_from(log: Store) -> None:
+    log.append([Entry(make()), Entry(make(is_dirty=True, version_display="v7+dirty", digest="1:cd"))])
+
+    for wanted in (Filter(), Filter(since="2000")):
+        rows = log.totals(wanted)
+        named = [(row.group["version"], row.group["version_display"], row.calls) for row in rows]
+        assert named == [(7, "v7 (3f2a9c1)", 1), (None, "v7+dirty", 1)]
+
+
+@pytest.mark.parametrize(
+    ("by", "groups"),
+    [
+        (("model",), [("local/llama", 1), ("openai/gpt-4o-mini", 2)]),
+        (("label",), [("production", 2), (None, 1)]),
+        (("day",), [("2026-05-03", 1), ("2026-05-04", 2)]),
+        (("status",), [("error", 1), ("ok", 2)]),
+    ],
+)
+def test_other_groups_are_counted_from_the_rows(
+    log: Store, by: tuple[Dimension], groups: list[tuple[str, int]]
+) -> None:
+    log.append(
+        [
+            Entry(make(started_at="2026-05-03T23:59:59.999Z", model="local/llama", label=None)),
+            Entry(make(started_at="2026-05-04T00:00:00.000Z", status="error")),
+            Entry(make(started_at="2026-05-04T10:00:00.000Z")),
+        ]
+    )
+
+    assert [(row.group[by[0]], row.attempts) for row in log.totals(by=by)] == groups
+
+
+def test_calls_of_one_status_are_counted_though_their_first_attempt_had_another(log: Store) -> None:
+    first = make(status="error")
+    log.append([Entry(first), Entry(make(call_id=first.call_id, attempt=2))])
+
+    [row] = log.totals(Filter(status="ok"))
+
+    assert (row.calls, row.attempts) == (1, 1)
+
+
+def test_totals_and_the_last_call_are_known_with_logging_off(log: Store) -> None:
+    for content in ("full", "metadata", "off", "off"):
+        log.append([Entry(make(cost_nano_usd=1_000), content)])
+        log.append([Entry(make(cost_nano_usd=3_000, status="error", error_message="late"), content)])
+
+    [row] = log.totals(by=("prompt",))
+    last = log.latest_call("support/triage")
+
+    assert (row.calls, row.cost_nano_usd, row.average_cost_nano_usd) == (8, 16_000, 2_000)
+    assert last
+    assert last.started_at == row.last_at
+    told = (last.messages, last.reply, last.input_tokens, last.output_tokens, last.cost_nano_usd, last.user)
+    assert None not in told
+    assert (last.call_metadata, last.latency_ms, last.error_message) == ({"owner": "support"}, 420.5, "late")
+
+
+def an_evaluation(**fields: Any) -> EvaluationRow:
+    usual = {
+        "id": new_id(),
+        "started_at": utc_now(),
+        "prompt": "support/triage",
+        "digest": "1:ab",
+        "model": "openai/gpt-4o-mini",
+        "version": 7,
+        "spec": EvaluationSpec(dataset="support", repeats=2),
+    }
+    return EvaluationRow(**{**usual, **fields})
+
+
+def a_result(evaluation_id: str = "e", case_id: str = "c", **fields: Any) -> ResultRow:
+    return ResultRow(**{"evaluation_id": evaluation_id, "case_id": case_id, "status": "passed", **fields})
+
+
+def test_an_evaluation_is_begun_finished_and_read_back(log: Store) -> None:
+    begun = an_evaluation(is_dirty=True, label="staging")
+    log.begin_evaluation(begun)
+    assert log.evaluation(begun.id) == begun
+
+    log.update_evaluation(begun.id, status="passed", totals=Totals(passed=3))
+
+    finished = log.evaluation(begun.id[-6:])
+    assert finished.finished_at
+    assert finished.finished_at >= begun.started_at
+    assert finished == replace(begun, status="passed", totals=Totals(passed=3), finished_at=finished.finished_at)
+
+    log.update_evaluation(begun.id, status="running", totals=Totals())
+    assert log.evaluation(begun.id).finished_at is None
+
+
+def test_evaluations_are_listed_newest_first_and_filtered(log: Store) -> None:
+    for number, (prompt, digest) in enumerate([("a", "1"), ("b/c", "2"), ("a", "2")]):
+        log.begin_evaluation(an_evaluation(id=f"id-{number}", prompt=prompt, digest=digest))
+    log.update_evaluation("id-0", status="passed", totals=Totals())
+
+    def ids(**wanted: Any) -> list[str]:
+        return [each.id for each in log.evaluations(**wanted)]
+
+    assert ids() == ["id-2", "id-1", "id-0"]
+    assert ids(limit=1) == ["id-2"]
+    assert ids(prompt="a") == ["id-2", "id-0"]
+    assert ids(prompt="b/*") == ["id-1"]
+    assert ids(digest="2") == ["id-2", "id-1"]
+    assert ids(status="passed") == ["id-0"]
+
+
+def test_an_unknown_ambiguous_or_short_id_is_refused(log: Store) -> None:
+    for number in (1, 2):
+        log.begin_evaluation(an_evaluation(id=f"id-one-{number}"))
+
+    for wanted, error, words in [("nothing", LogError, "no evaluation"), ("id-one", LogError, "several")]:
+        with pytest.raises(error, match=words):
+            log.evaluation(wanted)
+    with pytest.raises(UsageError, match="too short"):
+        log.evaluation("id")
+
+
+def test_results_are_read_back_whole_in_the_order_of_the_dataset(log: Store) -> None:
+    written = [
+        a_result(case_id="later", position=2, status="failed", output="no", error_message="expected yes"),
+        a_result(case_id="first", position=1, repeat=2, output="yes"),
+        a_result(
+            case_id="first",
+            position=1,
+            repeat=1,
+            output="yes",
+            score=0.5,
+            detail=ResultDetail(assertions=({"type": "equals"},)),
+        ),
+    ]
+    log.append([], [replace(each, finished_at="2026-05-03T00:00:00.000Z", latency_ms=1.5) for each in written])
+
+    read = list(log.results("e"))
+
+    assert [(each.case_id, each.repeat) for each in read] == [("first", 1), ("first", 2), ("later", 1)]
+    assert read[0] == replace(written[2], finished_at="2026-05-03T00:00:00.000Z", latency_ms=1.5)
+    assert [each.case_id for each in log.results("e", statuses=["failed", "error"])] == ["later"]
+    assert list(log.results("other")) == []
+
+
+def test_each_case_and_repeat_stands_once_and_only_an_error_gives_way(log: Store) -> None:
+    log.append([], [a_result(case_id=case, status=status) for case, status in [("p", "passed"), ("f", "failed")]])
+    log.append([], [a_result(case_id="e", status="error", error_message="first")])
+    log.append([], [a_result(case_id="e", status="error", error_message="second")])
+    assert [each.error_message for each in log.results("e", statuses=["error"])] == ["second"]
+    assert [each.case_id for each in log.results("e", statuses=["passed", "failed"])] == ["f", "p"]
+
+    log.append([], [a_result(case_id=case, status="passed", output="again") for case in "pfe"])
+
+    ended = {each.case_id: (each.status, each.output) for each in log.results("e")}
+    assert ended == {"p": ("passed", None), "f": ("failed", None), "e": ("passed", "again")}
+
+
+def test_results_and_the_executions_they_grade_are_written_together_or_not_at_all(log: Store) -> None:
+    entry = Entry(make(source="eval", evaluation_id="e", case_id="c", repeat=1))
+    warning = log.append([entry], [a_result(status="splendid")])
+    assert warning
+    assert warning.reason == "refused"
+    assert list(log.executions()) == []
+
+    log.append([entry], [a_result(execution_id=entry.execution.id)])
+    assert [each.execution_id for each in log.results("e")] == [entry.execution.id]
+
+
+def test_outputs_are_kept_whatever_the_rule_and_redacted(log: Store) -> None:
+    detail = ResultDetail(assertions=({"got": SECRET},))
+    result = a_result(output=f"say {SECRET}", detail=detail, status="failed")
+    log.append([Entry(make(source="eval"), "off")], [result])
+
+    [read] = log.results("e")
+
+    assert (read.output, read.detail.assertions) == ("say [redacted]", ({"got": "[redacted]"},))
+
+
+def test_deleting_an_evaluation_takes_its_results_and_outputs_alone(
+    log: Store,
+) -> None:
+    log.begin_evaluation(an_evaluation(id="evaluation-1"))
+    shared = make(source="eval", evaluation_id="evaluation-1", reply="shared")
+    log.append(
+        [Entry(shared, "full")],
+        [a_result("evaluation-1", "a", output="shared"), a_result("evaluation-1", "b", output="its own")],
+    )
+
+    assert log.delete_evaluation("evaluation-1") == 2
+
+    assert log.evaluations() == []
+    assert list(log.results("evaluation-1")) == []
+    assert [each.reply for each in log.executions(with_content=True)] == ["shared"]
+    assert sum(row.calls for row in log.totals()) == 1
+
+
+@pytest.fixture
+def aged(log: Store) -> Store:
+    log.append(
+        [
+            Entry(make(started_at=OLD, reply="of old", prompt="a", inputs={"shared": 1}), "full"),
+            Entry(make(started_at=OLD, reply="of b", prompt="b", inputs={"shared": 1}), "full"),
+            Entry(make(started_at=OLD, prompt="b"), "metadata"),
+            Entry(make(started_at=NEW, reply="of today", prompt="a", inputs={"shared": 1}), "full"),
+        ]
+    )
+    return log
+
+
+def test_pruning_contents_keeps_rows_totals_and_what_newer_rows_share(aged: Store) -> None:
+    before = [row.as_dict() for row in aged.totals()]
+
+    pruned = aged.prune(Retention(content_before=CUT))
+
+    assert (pruned.contents, pruned.latest_calls, pruned.rows, pruned.payloads) == (2, 1, 0, 2)
+    kept = [(each.kept_content, each.reply, each.inputs) for each in aged.executions(with_content=True)]
+    assert kept == [
+        ("full", "of today", {"shared": 1}),
+        ("metadata", None, None),
+        ("pruned", None, None),
+        ("pruned", None, None),
+    ]
+    assert [row.as_dict() for row in aged.totals()] == before
+    assert aged.check() == []
+
+
+def test_outputs_of_evaluations_outlive_the_contents_of_executions(log: Store) -> None:
+    log.append([Entry(make(started_at=OLD, reply="graded", source="eval"), "full")], [a_result(output="graded")])
+
+    log.prune(Retention(content_before=CUT))
+
+    assert [each.output for each in log.results("e")] == ["graded"]
+
+
+def test_the_latest_call_loses_its_contents_when_it_is_old_and_nothing_else(aged: Store) -> None:
+    aged.prune(Retention(content_before=CUT))
+
+    old, new = aged.latest_call("b"), aged.latest_call("a")
+
+    assert old
+    assert (old.reply, old.messages, old.cost_nano_usd, old.user) == (None, None, 27_000, "ada")
+    assert new
+    assert new.reply == "of today"
+
+
+def test_pruning_rows_keeps_the_totals(aged: Store) -> None:
+    pruned = aged.prune(Retention(rows_before=CUT))
+
+    assert (pruned.rows, pruned.payloads) == (3, 2)
+    assert [each.started_at for each in aged.executions()] == [NEW]
+    assert sum(row.calls for row in aged.totals()) == 4
+
+
+def test_pruning_may_be_limited_to_some_prompts(aged: Store) -> None:
+    assert aged.prune(Retention(rows_before=CUT, prompt="b")).rows == 2
+    assert aged.prune(Retention(rows_before=CUT, prompt="[!a]*")).rows == 0
+
+
+def test_a_dry_run_tells_the_same_and_changes_nothing(aged: Store) -> None:
+    retention = Retention(content_before=CUT, rows_before=CUT, prompt="b")
+    before = list(aged.executions(with_content=True))
+
+    would = aged.prune(retention, is_dry_run=True)
+
+    assert list(aged.executions(with_content=True)) == before
+    assert aged.prune(retention) == would
