@@ -104,6 +104,12 @@ def test_the_house_is_described_whole() -> None:
     assert [room.removesuffix("/").removesuffix(".py") for room in described] == layers
 
 
+def test_the_modules_that_the_map_names_exist() -> None:
+    for page in ("docs/architecture.md", "docs/decisions.md", "CONTRIBUTING.md"):
+        for name in re.findall(r"`((?:\w+/)+(?:\w+\.py)?|\w+\.py)`", text_of(ROOT / page)):
+            assert (ROOT / "promptctl" / name).exists() or (ROOT / name).exists(), (page, name)
+
+
 def test_each_decision_has_a_number_a_status_and_its_reasons() -> None:
     page = text_of(ROOT / "docs/decisions.md")
     _, *sections = re.split(r"^## ", page, flags=re.MULTILINE)
