@@ -245,9 +245,10 @@ def since(options: argparse.Namespace, days: int) -> str:
 
 COLD_USE = """
 import sys
-from promptctl.log.ids import new_id, utc_now
+from promptctl.log.ids import new_id
 from promptctl.log.records import Entry
 from promptctl.log.sqlite.store import SqliteStore
+from promptctl.log.times import utc_now
 execution = Execution(
     id=new_id(), call_id=new_id(), started_at=utc_now(), source="run", prompt="a", prompt_name="A", digest="1:x",
     model="m", status="ok", inputs={"a": "b"}, messages=[{"role": "user", "content": "hi"}], reply="ho",

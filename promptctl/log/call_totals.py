@@ -106,7 +106,7 @@ class CallTotals:
 
     @property
     def prompt(self) -> str | None:
-        """The prompt's id, if grouped by prompt."""
+        """The prompt's id if grouped by prompt."""
         return self.group.get("prompt")
 
     @property

@@ -1,4 +1,4 @@
-"""Why the log did not take a record or return one, as a reason that a program can act on."""
+"""Failures of the log, each with a reason that a program can act on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class LogFailure(LogError):
 
 @dataclass(frozen=True, slots=True)
 class LogWarning:
-    """What happened to records that the log did not simply take. `kept_in` is the file that holds them now, if any.
+    """A report on records that the log did not simply take. `kept_in` is the file that holds them now, if any.
 
     With `has_new_log` a damaged log was put aside and a new one begun, which has taken them.
     """

@@ -1,4 +1,4 @@
-"""Which executions are meant, as a value."""
+"""A choice of executions, as a value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _GLOB = frozenset("*?[")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which executions; all that is given must hold.
+    """A choice of executions; all that is given must hold.
 
     `prompt` and `model` may be globs (`support/*`; `*` also matches `/`). `renames` maps earlier prompt ids to the
     current ones: rows of an earlier id count as the current prompt's. `version` is a number and never matches

@@ -9,10 +9,6 @@ import os
 import threading
 import time
 
-from promptctl.log.times import utc_now
-
-__all__ = ["new_id", "short_id", "utc_now"]
-
 _RANDOM_BITS = 74
 _STEP_BITS = 32
 _LOW_BITS = 62
@@ -50,7 +46,7 @@ _clock = _Clock()
 
 
 def new_id() -> str:
-    """A new UUIDv7 in its canonical text form; each one sorts after those this process made before.
+    """Return a new UUIDv7 in its canonical text form; each one sorts after those that this process made before.
 
     >>> first, second = new_id(), new_id()
     >>> first < second, len(first), first[14]
@@ -64,7 +60,7 @@ def new_id() -> str:
 
 
 def short_id(identifier: str) -> str:
-    """The ending by which people name a row: a UUIDv7 begins with the time, so it is the end that tells rows apart.
+    """Return the end of an id, by which people name a row: a UUIDv7 begins with the time, so only its end differs.
 
     >>> short_id("0197e5c2-91ab-7cde-8f01-23456789abcd")
     '6789abcd'

@@ -13,7 +13,7 @@ from promptctl.log.store import Store
 class LogRecorder:
     """Writes to one log. What a call asks for wins over the workspace's rules; `off` still keeps the totals.
 
-    A log that cannot be written is told to `on_warning` and the record is kept where the next open takes it in.
+    If the log cannot be written, `on_warning` is called, and the record is kept in a file that the next open takes in.
     """
 
     def __init__(self, log: Store, settings: Settings, on_warning: Callable[[str], None]) -> None:
@@ -33,6 +33,6 @@ class LogRecorder:
             self._on_warning(str(warning))
 
     def content_for(self, prompt_id: str) -> Content:
-        """What the workspace's rules keep of this prompt's calls."""
+        """Return how much of this prompt's calls the workspace's rules keep."""
         rule = self._settings.log_rule(prompt_id)
         return rule.content if rule.is_active else "off"

@@ -1,4 +1,4 @@
-"""The rows of the log as plain records."""
+"""Rows of the log as plain records."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Execution:
     """One attempt of one call: a row of `executions`, with its payloads beside it.
 
     `id` and `call_id` are UUIDv7 strings; the attempts of one call share `call_id` and count `attempt` from 1.
-    `started_at` is UTC, ISO 8601 with milliseconds and `Z`. Costs are integer nano-USD, None where unknown.
-    `reply_source` says where the reply came from; `cache` and `recorded` cost 0 and never touch `latest_calls`.
+    `started_at` is UTC, ISO 8601 with milliseconds and `Z`. Costs are integer nano-USD, None if unknown.
+    `reply_source` is the origin of the reply; `cache` and `recorded` cost 0 and never touch `latest_calls`.
     `inputs`, `messages`, `reply` and `tool_calls` are the payloads; a log read back without content has None there.
     `call_metadata` is the prompt's own metadata with the call's added: the column `metadata` of the table.
-    `output` is the parsed reply where the prompt has an output schema and the reply fits it, `full_cost_nano_usd` what
-    a reused reply cost when it was paid for; neither is stored.
+    `output` is the parsed reply if the prompt has an output schema and the reply fits it, `full_cost_nano_usd` the
+    original cost of a reused reply; neither is stored.
     `kept_content` says, of a record read back, whether its row kept the payloads, never had them, or lost them to
     pruning; it is None before the record is stored.
     """
@@ -75,10 +75,10 @@ class Execution:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What a chat message carries to say which prompt made it; JSON-able, with exactly these keys.
+        """Return a JSON object for a chat message that names the prompt that made it, with exactly these keys.
 
         `prompt_id` is the digest (it names the version exactly); `prompt_version` is the number or None;
-        `model` is the model's name without its provider, which stands in `provider`.
+        `model` is the model's name without its provider, which is in `provider`.
         """
         provider = self.provider or self.model.partition("/")[0]
         return {
@@ -118,7 +118,7 @@ PLAIN_FIELDS = tuple(each.name for each in fields(Execution))[: -len((*JSON_FIEL
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An execution and how much of it its log rule (or the call itself) wants kept."""
+    """An execution, and how much of it is kept by its log rule or by the call itself."""
 
     execution: Execution
     content: Content = "metadata"

@@ -1,6 +1,6 @@
 """Keeps secrets out of everything that is written: known values, and texts with the shape of a key.
 
-One expression of RE2 does the work, in linear time, on the serialised text of a whole payload: some 500 MB/s where
+One expression of RE2 does the work, in linear time, on the serialised text of a whole payload: some 500 MB/s if
 there is nothing to hide. Loading it costs 3 ms, so a few short texts are only searched for what any match must contain.
 """
 
@@ -38,7 +38,7 @@ _SHAPES = (
     r"(://)[^\s/:@\"'\\]+:[^\s/@\"'\\]+@",
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----",
 )
-# One of these stands in whatever the expressions above match.
+# Whatever the expressions above match contains one of these.
 _ANCHORS = (
     "sk-", "k_live_", "k_test_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "AKIA", "ASIA",
     "AIza", "xox", "hf_", "gsk_", "xai-", "pplx-", "eyJ", "earer ", "EARER ", "PRIVATE KEY", "://",
@@ -46,12 +46,12 @@ _ANCHORS = (
 
 
 def secrets_of(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The values of an environment that are secrets by their names: `…_API_KEY`, `…_TOKEN`, `…_SECRET` and the like."""
+    """Return the values of an environment that are secrets by their names: `…_API_KEY`, `…_TOKEN` and the like."""
     return tuple(value for name, value in environ.items() if re.search(_SECRET_NAME, name))
 
 
 class Redactor:
-    """Replaces secrets by `[redacted]`. Values shorter than 8 characters are not taken for secrets.
+    """Replaces secrets by `[redacted]`. Values shorter than 8 characters do not count as secrets.
 
     >>> Redactor(["correct-horse"]).redact("it was correct-horse, or sk-proj-0123456789abcdefghij")
     'it was [redacted], or [redacted]'
@@ -65,7 +65,7 @@ class Redactor:
         self._texts = 0
 
     def is_suspect(self, text: str) -> bool:
-        """Whether there may be a secret in the text; quicker than `redact`, and to be asked of many texts joined."""
+        """Return True if the text may contain a secret; quicker than `redact`, and meant for many texts joined."""
         if self._patterns is None:
             self._texts += 1
             is_cheap = len(text) < _SHORT and self._texts < _FEW
@@ -78,7 +78,7 @@ class Redactor:
             return True
 
     def redact(self, text: str) -> str:
-        """The text without its secrets; the very same object where there are none."""
+        """Return the text without its secrets; the very same object if there are none."""
         if not self.is_suspect(text) or self._patterns is None:
             return text
         try:
@@ -88,7 +88,7 @@ class Redactor:
         return text if redacted == text else redacted
 
     def redact_json(self, text: str) -> str:
-        """JSON text without the secrets in its keys and values; always JSON again."""
+        """Return JSON text without the secrets in its keys and values; always JSON again."""
         redacted = self.redact(text)
         if redacted is text or redacted == text:
             return text
@@ -99,7 +99,7 @@ class Redactor:
         return redacted
 
     def redact_data(self, data: Any) -> Any:
-        """JSON-like data without its secrets, in keys and values."""
+        """Return JSON-like data without its secrets, in keys and values."""
         text = json.dumps(data, ensure_ascii=False)
         redacted = self.redact_json(text)
         return data if redacted is text else json.loads(redacted)
@@ -115,7 +115,7 @@ class Redactor:
 
 
 def _is_text(secret: str) -> bool:
-    """Whether the value can stand in a text at all; bytes of the environment that are no UTF-8 cannot."""
+    """Return True if the value can be part of a text; bytes of the environment that are no UTF-8 cannot."""
     return not any("\ud800" <= character <= "\udfff" for character in secret)
 
 
@@ -137,7 +137,7 @@ class _Patterns:
 
 
 def _placeholder(match: Any) -> str:
-    """What stands for a match: its beginning, where that only showed that a secret follows, and the placeholder."""
+    """Return the replacement of a match: the placeholder, after the part that only showed that a secret follows."""
     start, key, bearer, token, scheme = (match[group] or "" for group in range(1, 6))
     if (key or token) and not any(character.isdigit() for character in key + token):
         return str(match[0])  # a long name looks like this too; a key has digits
@@ -145,5 +145,5 @@ def _placeholder(match: Any) -> str:
 
 
 def _forms(value: str) -> set[str]:
-    """A secret as it stands in plain text and in JSON."""
+    """Return a secret as it is written in plain text and in JSON."""
     return {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """What to prune: contents of calls that began before one moment, whole rows of those before another.
+    """Limits for pruning: contents of calls that began before one moment, whole rows of calls before another.
 
     Moments are UTC, ISO 8601 as stored; None keeps everything. `prompt`, an id or a glob, limits it to these prompts.
     Totals are never pruned. Outputs of evaluations stay, or comparing them would fail: delete those by evaluation.
@@ -20,7 +20,7 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """How much was pruned, or would be: contents removed from rows and from latest calls, rows, and stored texts."""
+    """The amounts pruned, or to be pruned: contents of rows and of latest calls, whole rows, and stored texts."""
 
     contents: int
     latest_calls: int

@@ -1,4 +1,4 @@
-"""The log as everything above it sees it: a `Store`, whatever database keeps the records."""
+"""The `Store` protocol: the log as the rooms above it see it, whatever database keeps the records."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Store(Protocol):
         """Give unused space back; return how many bytes. Other writers wait meanwhile."""
 
     def check(self) -> list[str]:
-        """Return what is wrong with the database, and contents that rows refer to but that are missing."""
+        """Return problems of the database, and contents that rows refer to but that are missing."""
 
     def back_up(self, target: Path) -> None:
         """Copy the log as of this moment to a new file of mode 0600, while others go on writing.

@@ -12,12 +12,12 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 def utc_now() -> str:
-    """This moment."""
+    """Return this moment."""
     return utc_text(datetime.now(UTC))
 
 
 def utc_text(moment: datetime) -> str:
-    """A moment as it is stored; one without a zone is taken as UTC.
+    """Return a moment as it is stored; one without a zone is taken as UTC.
 
     >>> utc_text(datetime(2026, 5, 3, 9, 30))
     '2026-05-03T09:30:00.000Z'
@@ -27,7 +27,7 @@ def utc_text(moment: datetime) -> str:
 
 
 def parse_moment(text: str, *, now: datetime | None = None) -> str:
-    """A moment that a person wrote, as it is stored: a date, a date and time, or an age such as `30m`, `12h`, `7d`.
+    """Read a moment that a person wrote, as it is stored: a date, a date and time, or an age such as `12h` or `7d`.
 
     Raises `UsageError` for anything else.
 
@@ -51,7 +51,7 @@ def parse_moment(text: str, *, now: datetime | None = None) -> str:
 
 
 def as_stored(text: str) -> str:
-    """The same moment in the stored form; text that is not a moment at all stays as it is."""
+    """Return the same moment in the stored form; text that is no moment stays as it is."""
     if len(text) == _STORED_LENGTH and text[10] == "T" and text[19] == "." and text[23] == "Z":
         return text
     try:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from promptctl.log.failures import LogFailure
 from promptctl.log.sqlite.failures import reason_of, translated
-from promptctl.log.sqlite.opening import Opened, open_for_reading, open_for_writing
+from promptctl.log.sqlite.opening import Opened, identity_of, open_for_reading, open_for_writing
 
 T = TypeVar("T")
 _MOST_REOPENINGS = 5
@@ -41,10 +41,10 @@ class Database:
         _close_before_forks(self)
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do `work` in one write transaction and give its result.
+        """Do `work` in one write transaction and return its result.
 
-        Should the file have been moved away meanwhile (a damaged log put aside by another process, or deleted), the
-        work is done again on the new one. Raises `LogFailure`.
+        If the file was moved away meanwhile (deleted, or put aside as damaged by a different process), the work is done
+        again on the new one. Raises `LogFailure`.
         """
         with self._lock, translated(self.path):
             deadline = time.monotonic() + self.patience_s
@@ -52,10 +52,10 @@ class Database:
                 try:
                     result = self._write_once_free(work, deadline)
                 except sqlite3.Error:
-                    if not self._is_elsewhere():
+                    if self._is_current():
                         raise
                 else:
-                    if not self._is_elsewhere():
+                    if self._is_current():
                         self.patience_s = self.busy_timeout_s
                         if self._is_fresh:
                             self._is_fresh = False
@@ -65,10 +65,10 @@ class Database:
         raise LogFailure(f"the log {self.path} was moved away again and again", reason="unusable")
 
     def write_at_once(self, work: Callable[[sqlite3.Connection], object]) -> bool:
-        """`write`, where that takes no waiting: for a thread that has others to serve.
+        """Do `work` as `write` does, if that takes no waiting: for a thread that has others to serve.
 
-        False, with nothing written to the file at the path, where somebody holds the lock or anything is wrong:
-        `write` then deals with it.
+        False if somebody holds the lock or anything is wrong; then nothing was written to the file at the path, and
+        `write` deals with it.
         """
         if not self._lock.acquire(blocking=False):
             return False
@@ -83,7 +83,7 @@ class Database:
                 with suppress(sqlite3.Error):
                     connection.execute(f"PRAGMA busy_timeout = {round(self.patience_s * 1000)}")
             with suppress(OSError):
-                return self._opened.is_current()
+                return self._is_current()
             return True
         except sqlite3.Error:
             return False
@@ -92,9 +92,9 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection of its own that can only read, for one query or one consistent stream of rows.
+        """Open a separate connection that can only read, for one query or one consistent stream of rows.
 
-        Where there is no log yet it reads an empty one. Raises `LogFailure`.
+        It reads an empty log if there is none yet. Raises `LogFailure`.
         """
         with translated(self.path):
             connection = open_for_reading(self.path, self.busy_timeout_s)
@@ -114,10 +114,9 @@ class Database:
                 opened.connection.close()
 
     def grow_impatient(self) -> None:
-        """Wait no more than a second for the write lock, until it is had again.
+        """Wait no more than a second for the write lock, until a write succeeds again.
 
-        For when it has not come free in all of the timeout: or a process with many answers to record would be held
-        up for half a minute by each of them.
+        A process with many answers to record would otherwise wait the whole timeout for each of them.
         """
         self.patience_s = min(self.busy_timeout_s, _IMPATIENT_S)
         self.close()
@@ -132,7 +131,7 @@ class Database:
             self.patience_s = self.busy_timeout_s
 
     def _write_once_free(self, work: Callable[[sqlite3.Connection], T], deadline: float) -> T:
-        """Write once, asking again for a lock where SQLite gave up on it before its busy timeout."""
+        """Write once, asking again for a lock if SQLite gave up on it before its busy timeout."""
         while True:
             try:
                 return self._write_once(work)
@@ -141,12 +140,11 @@ class Database:
                     raise
                 time.sleep(_POLL_S)
 
-    def _is_elsewhere(self) -> bool:
-        """Whether the file that was written is no longer the one at the path."""
-        return self._opened is not None and not self._opened.is_current()
-
     def _write_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        connection = self._connection()
+        if self._opened is None:
+            self._opened = open_for_writing(self.path, self.patience_s)
+            self._is_fresh = True
+        connection = self._opened.connection
         connection.execute("BEGIN IMMEDIATE")
         try:
             result = work(connection)
@@ -157,11 +155,9 @@ class Database:
             raise
         return result
 
-    def _connection(self) -> sqlite3.Connection:
-        if self._opened is None:
-            self._opened = open_for_writing(self.path, self.patience_s)
-            self._is_fresh = True
-        return self._opened.connection
+    def _is_current(self) -> bool:
+        """Return True if the file that is open, if any, is still the one at the path."""
+        return self._opened is None or identity_of(self.path) == self._opened.identity
 
 
 def _nothing(connection: sqlite3.Connection) -> None:
@@ -172,7 +168,8 @@ def _close_before_forks(database: Database) -> None:
     """Keep connections out of forked children.
 
     SQLite's locks are not inherited, yet a child's copy of the library believes it holds them: parent and child would
-    overwrite each other. So the connection is closed before a fork, and each side opens its own when it next writes.
+    overwrite each other's pages. So the connection is closed before a fork, and each side opens its own when it next
+    writes. The lock is held meanwhile, and each side lets go of its own copy.
     """
     this = weakref.ref(database)
 
@@ -181,12 +178,8 @@ def _close_before_forks(database: Database) -> None:
             database._lock.acquire()
             database.close()
 
-    def in_parent() -> None:
+    def after() -> None:
         if (database := this()) is not None:
             database._lock.release()
 
-    def in_child() -> None:
-        if (database := this()) is not None:
-            database._lock = threading.RLock()
-
-    os.register_at_fork(before=before, after_in_parent=in_parent, after_in_child=in_child)
+    os.register_at_fork(before=before, after_in_parent=after, after_in_child=after)

@@ -103,7 +103,7 @@ def encode_result(result: ResultRow) -> Fields:
 
 
 def add_results(connection: sqlite3.Connection, encoded: Sequence[tuple[Fields, Payload | None]]) -> None:
-    """Add each result once, with its output; a result that had ended in an error gives way to the later one."""
+    """Add each result once, with its output; a result that ended in an error is replaced by the later one."""
     payloads.store(connection, [output for _, output in encoded if output is not None])
     for values, output in encoded:
         row = tuple({**values, "output": output and output[0]}.values())

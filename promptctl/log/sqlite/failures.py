@@ -1,4 +1,4 @@
-"""Why the log's database refused, in words and as a reason that recovery can act on."""
+"""Errors of SQLite and of the file system, translated into the log's own."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _WORDS: dict[Reason, tuple[str, str | None]] = {
 
 
 def reason_of(error: sqlite3.Error | OSError) -> Reason:
-    """What kind of failure this is, from SQLite's primary result code or the system's errno."""
+    """Return the kind of failure, from SQLite's primary result code or the system's errno."""
     if isinstance(error, sqlite3.Error):
         code = getattr(error, "sqlite_errorcode", None)
         if code is None:  # the sqlite3 module itself raised: over a value that it cannot pass on
@@ -51,7 +51,7 @@ def reason_of(error: sqlite3.Error | OSError) -> Reason:
 
 
 def failure(path: Path, error: sqlite3.Error | OSError) -> LogFailure:
-    """The error as the log's own: what happened, to which file, what to do next."""
+    """Return the error as the log's own: what happened, to which file, what to do next."""
     reason = reason_of(error)
     words, hint = _WORDS[reason]
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -64,7 +64,7 @@ def failure(path: Path, error: sqlite3.Error | OSError) -> LogFailure:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Within it, errors of SQLite and of the file system are raised as `LogFailure`."""
+    """Raise errors of SQLite and of the file system as `LogFailure`."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:

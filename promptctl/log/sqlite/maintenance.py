@@ -1,4 +1,4 @@
-"""The only way rows and contents leave the log: pruning by age; and giving space back, checking, backing up."""
+"""Pruning by age, the only way that rows leave the log; giving space back, checking, backing up."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def vacuum(database: Database) -> int:
 
 
 def check(database: Database) -> list[str]:
-    """Return what is wrong with the file, in SQLite's words, and contents that rows refer to but that are missing."""
+    """Return problems of the file, in SQLite's words, and contents that rows refer to but that are missing."""
     try:
         with database.reading() as connection:
             found = connection.execute(f"PRAGMA integrity_check({_MOST_PROBLEMS})").fetchall()

@@ -1,6 +1,6 @@
-"""Opens the log's file, and creates it so that nobody ever sees half of one.
+"""Opening the log's file, and creating it so that nobody ever sees half of one.
 
-A new log is built in a file beside its place, with mode 0600 from its first byte, its tables made and WAL switched on,
+A new log is built in a file beside its path, with mode 0600 from its first byte, its tables made and WAL switched on,
 and then linked into place in one step. So parallel first starts cannot meet in the middle: SQLite's
 own switch to WAL can fail with "locked" then, whatever the busy timeout.
 """
@@ -34,19 +34,14 @@ Identity = tuple[int, int]
 
 
 class Opened(NamedTuple):
-    """A connection for writing, and which file it has open: the path may be given to another one meanwhile."""
+    """A connection for writing, and the identity of its file: the path may lead to a different one later."""
 
     connection: sqlite3.Connection
-    path: Path
     identity: Identity
-
-    def is_current(self) -> bool:
-        """Whether the path still leads to the file that the connection has open."""
-        return identity_of(self.path) == self.identity
 
 
 def identity_of(path: Path) -> Identity | None:
-    """Device and inode of the file at that path; None where there is none."""
+    """Return device and inode of the file at that path; None if there is none."""
     try:
         found = os.stat(path)  # noqa: PTH116 - asked after every write, and half the cost of Path.stat
     except FileNotFoundError:
@@ -55,7 +50,7 @@ def identity_of(path: Path) -> Identity | None:
 
 
 def open_for_writing(path: Path, timeout_s: float) -> Opened:
-    """Open the log, creating or migrating it where need be.
+    """Open the log, creating or migrating it if necessary.
 
     Raises `LogFailure` for a newer or a foreign database, and `sqlite3.Error` or `OSError` for everything else.
     """
@@ -74,7 +69,7 @@ def open_for_writing(path: Path, timeout_s: float) -> Opened:
         try:
             if identity_of(path) == before:  # else it was replaced between the two looks: open the new one
                 _prepare(connection, path, timeout_s)
-                return Opened(connection, path, before)
+                return Opened(connection, before)
         except BaseException:
             connection.close()
             raise
@@ -83,7 +78,7 @@ def open_for_writing(path: Path, timeout_s: float) -> Opened:
 
 
 def open_for_reading(path: Path, timeout_s: float) -> sqlite3.Connection:
-    """A connection that can only read; to an empty log where there is no file yet.
+    """Return a connection that can only read; to an empty log if there is no file yet.
 
     An older schema is brought up to date first, as the queries are written for this program's. In a folder that cannot
     be written, a log that is up to date can still be read.
@@ -115,10 +110,10 @@ def open_for_reading(path: Path, timeout_s: float) -> sqlite3.Connection:
 
 @contextmanager
 def folder_lock(folder: Path, timeout_s: float) -> Iterator[None]:
-    """Holds the lock under which the log's file is created or moved away; one process at a time.
+    """Hold the lock under which the log's file is created or moved away; one process at a time.
 
-    Raises `LogFailure` when it is not to be had in time. A file system without locks goes without: creation is
-    still atomic there.
+    Raises `LogFailure` if it is not free in time. A file system without locks goes without: creation is still atomic
+    there.
     """
     descriptor = os.open(folder / "log.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
     deadline = time.monotonic() + timeout_s
@@ -199,7 +194,7 @@ def _connect(path: Path, timeout_s: float, query: str = "mode=rw") -> sqlite3.Co
 
 
 def _connect_unchanging(path: Path) -> sqlite3.Connection:
-    """For a folder that cannot be written: SQLite then wants to be told that nobody changes the file."""
+    """Connect in a folder that cannot be written: SQLite asks for a promise that nobody changes the file."""
     wal = Path(f"{path}-wal")
     if wal.exists() and wal.stat().st_size:
         raise LogFailure(
@@ -221,7 +216,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, timeout_s: float) -> No
 
 
 def _switch_to_wal(connection: sqlite3.Connection, timeout_s: float) -> None:
-    """For a log that was restored from a backup or a dump; SQLite does not wait for others here, so we do."""
+    """Switch a log that was restored from a backup or a dump; SQLite does not wait for others here, so we do."""
     deadline = time.monotonic() + timeout_s
     while True:
         with suppress(sqlite3.OperationalError):

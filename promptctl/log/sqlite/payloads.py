@@ -1,6 +1,6 @@
 """Contents beside the rows: each stored once under the SHA-256 of its text, and deletable without its rows.
 
-Texts of 16 KiB and more are compressed where that saves a fifth. Below, they stay readable to any SQLite client:
+Texts of 16 KiB and more are compressed if that saves a fifth. Below, they stay readable to any SQLite client:
 measured on prompts, zlib halves them but costs 80 µs for 4 KB, twice what inserting the row does.
 """
 

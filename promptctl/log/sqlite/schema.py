@@ -5,7 +5,7 @@ anywhere leaves the schema at a whole number. A migration is never edited once r
 
 Why the tables are as they are:
 
-- `executions` refuses UPDATE and DELETE unless the one row of `maintenance` says otherwise, which only the
+- `executions` refuses UPDATE and DELETE unless the one row of `maintenance` is open, which only the
   maintenance commands do, and only inside their own transaction: no other process ever sees it open.
 - A row refers to its contents by SHA-256, so equal contents are stored once and can be deleted without the row. The
   hash stands in a row only as long as the content itself is kept: a row without content has no hash either,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class SqliteStore:
-    """The log at `path`: a `Store` that keeps what the database does not take in files beside it, or in `spare_folder`.
+    """A `Store` in the file `path`; records that it does not take go to files beside it, or in `spare_folder`.
 
     A record survives the death of every process, but the last ones before a power failure may be lost
     (`synchronous = NORMAL`; `FULL` is some ten times slower). What `redactor` knows as secret is never written.
@@ -173,7 +173,7 @@ class SqliteStore:
             yield connection
 
     def _take_in_unsaved(self) -> None:
-        """Take in what was kept in files, after the first write so that what is new never waits for what is old."""
+        """Take in records that were kept in files, after the first write: new records never wait for old ones."""
         if self.unsaved.files():
             from promptctl.log.sqlite.recovery import take_in
 

@@ -1,4 +1,4 @@
-"""Totals over calls: from the running totals if those know the answer, otherwise from the rows."""
+"""Totals over calls: from the running totals if those hold the answer, else from the rows."""
 
 from __future__ import annotations
 

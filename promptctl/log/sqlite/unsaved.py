@@ -15,7 +15,7 @@ _SUFFIX = ".jsonl"
 
 
 class Unsaved:
-    """The unsaved records of one log, in files that are written whole or not at all.
+    """Unsaved records of one log, in files that are written whole or not at all.
 
     `spare` is the folder to fall back to; by default one of this user's alone in the system's temporary folder.
     """
