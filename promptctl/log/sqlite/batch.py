@@ -64,7 +64,7 @@ class Batch:
         self._results = [(fields, payloads.payload(fields["output"])) for fields in graded]
 
     def write(self, connection: sqlite3.Connection) -> None:
-        """Add everything within the caller's transaction; records that are there already are neither changed nor counted."""
+        """Add everything within the caller's transaction; known records are neither changed nor counted."""
         fresh = [row for row in self._rows if row.values is None or _is_inserted(connection, row.values)]
         payloads.store(connection, [payload for row in fresh for payload in row.payloads])
         rollups.add_to_stats(connection, ((row.entry.execution, row.fields["started_at"]) for row in fresh))
