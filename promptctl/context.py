@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from promptctl.errors import UsageError, WorkspaceError
 from promptctl.files.names import RECORDINGS, SETTINGS
@@ -32,10 +33,27 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class part(Generic[T]):  # noqa: N801 - used like `property`
+    """A property that is made on first use, and is then the same for a context and for all that are `fresh` from it."""
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self._make = make
+        self._name = make.__name__
+        self.__doc__ = make.__doc__
+
+    def __get__(self, context: Context, owner: type[Context]) -> T:
+        parts = context._parts
+        if self._name not in parts:
+            parts.setdefault(self._name, self._make(context))
+        made: T = parts[self._name]
+        return made
+
+
 class Context:
     """The parts of one workspace: what everything that is done with it is built from.
 
-    Safe to share between threads and between tasks of one event loop. `warn` is told what a user should know.
+    Threads and tasks of one event loop may share it. `warn` gets what a user should know. What a command remembers of
+    files and refs stays with its context, so each command takes a `fresh` one.
     """
 
     def __init__(
@@ -51,9 +69,16 @@ class Context:
         self.warn = on_warning
         self.is_interactive = is_interactive
         self.is_numbered = True
+        self._parts: dict[str, Any] = {}
         self._shared: dict[Any, Any] = {}
 
-    @cached_property
+    def fresh(self) -> Self:
+        """Return the same parts for one more command, without what earlier ones remember of files and refs."""
+        other = copy.copy(self)
+        other._shared = {}
+        return other
+
+    @part
     def settings(self) -> Settings:
         """What `promptctl.yaml` says."""
         return read_settings((self.root / SETTINGS).read_bytes(), SETTINGS)
@@ -81,7 +106,7 @@ class Context:
         """
         other = type(self)(self.root, self.environ, self.warn)
         other.is_numbered = False
-        other.settings, other.tree = settings, tree
+        other._parts["settings"], other.tree = settings, tree
         if recordings is not None:
             other.recordings_folder = recordings
         return other
@@ -115,7 +140,7 @@ class Context:
 
         return record
 
-    @cached_property
+    @part
     def repository(self) -> Repository:
         """The Git repository around the workspace; it also stands for a workspace outside Git."""
         from promptctl.versions.repository import Repository
@@ -130,14 +155,14 @@ class Context:
     @property
     def notices(self) -> tuple[str, ...]:
         """What the user should be told of the history: version numbers that changed as the branch was rewritten."""
-        return self.repository.notices if "repository" in self.__dict__ else ()
+        return self.repository.notices if self.has_made("repository") else ()
 
     @cached_property
     def tree(self) -> Tree:
         """Where datasets and judges are read from: the work tree, unless the workspace is seen at another moment."""
         return self.repository.work_tree
 
-    @cached_property
+    @part
     def redactor(self) -> Redactor:
         """Hides secrets in everything that is written: values of the environment that are keys by their names."""
         from promptctl.log.redaction import Redactor, secrets_of
@@ -146,14 +171,14 @@ class Context:
         keys = [self.environ[name] for name in named if self.environ.get(name)]
         return Redactor([*secrets_of(self.environ), *keys])
 
-    @cached_property
+    @part
     def log(self) -> Store:
         """The execution log at `.promptctl/log.db`."""
         from promptctl.log.sqlite.store import SqliteStore
 
         return SqliteStore(self.state_folder / "log.db", redactor=self.redactor)
 
-    @cached_property
+    @part
     def models(self) -> SettingsFinder:
         """What each model needs beyond its id."""
         from promptctl.models.model_map import ModelMap
@@ -161,14 +186,14 @@ class Context:
 
         return SettingsFinder(self.settings, self.environ, ModelMap())
 
-    @cached_property
+    @part
     def prices(self) -> Prices:
         """What models cost."""
         from promptctl.models.prices import Prices
 
         return Prices(self.settings.prices, self.models.map)
 
-    @cached_property
+    @part
     def gateway(self) -> Router:
         """The way to every model."""
         return self.router()
@@ -192,7 +217,7 @@ class Context:
         found: T = self._shared[make]
         return found
 
-    @cached_property
+    @part
     def recorder(self) -> LogRecorder:
         """Writes each attempt to the log by the workspace's rules."""
         from promptctl.log.recorder import LogRecorder
@@ -224,11 +249,15 @@ class Context:
         inside = absolute.relative_to(root).as_posix()
         return "" if inside == "." else inside
 
+    def has_made(self, part: str) -> bool:
+        """Return True if a part has been used, so that it may have to be closed."""
+        return part in self._parts
+
     def close(self) -> None:
         """Close the log, and end Git's process; the next use opens them again."""
-        if "log" in self.__dict__:
+        if self.has_made("log"):
             self.log.close()
-        if "repository" in self.__dict__:
+        if self.has_made("repository"):
             self.repository.close()
 
 

@@ -40,7 +40,7 @@ def main() -> None:
     replies: dict[str, dict[str, Any]] = read_yaml(source.read_bytes(), source.name).data
     lines = []
     with open_workspace(HERE) as workspace:
-        tree = workspace.repository.work_tree
+        tree = workspace.context.repository.work_tree
         for path, by_case in replies.items():
             dataset = Dataset.open(tree, path)
             for prompt_id in dataset.header.prompts:
@@ -51,7 +51,7 @@ def main() -> None:
                         at_version.prompt, at_version.version, MODEL, "replay", at_version.prompt.parameters
                     )
                     lines.append(line(target.request(rendered), prompt_id, by_case[case.id]))
-        file = workspace.recordings_folder / "samples.jsonl"
+        file = workspace.context.recordings_folder / "samples.jsonl"
         file.parent.mkdir(exist_ok=True)
         file.write_text("".join(lines), encoding="utf-8")
     print(f"{len(lines)} replies in {file.name}")

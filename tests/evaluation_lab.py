@@ -14,7 +14,7 @@ import pytest
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.progress import Progress
-from promptctl.evaluations.request import EvaluationRequest, Limits
+from promptctl.evaluations.request import EvaluationRequest, Limits, ResumeRequest
 from promptctl.log.results import ResultRow
 from promptctl.workspace import Workspace, open_workspace
 from tests.openai_server import Answer, Exchange, OpenAIServer, reply
@@ -110,7 +110,7 @@ class Lab:
 
     def resume(self, evaluation: Evaluation, **request: Any) -> Evaluation:
         with self.open() as workspace:
-            (resumed,) = workspace.resume([evaluation.row], Limits(), **request)
+            (resumed,) = workspace.resume(ResumeRequest(evaluation=evaluation.row.id, **request))
         return resumed
 
     def plans(self, *refs: str, **request: Any) -> list[Plan]:
@@ -120,7 +120,7 @@ class Lab:
     def rows(self, evaluation: Evaluation) -> list[ResultRow]:
         """Its results, in the dataset's order."""
         with self.open() as workspace:
-            return list(workspace.log.results(evaluation.row.id))
+            return list(workspace.context.log.results(evaluation.row.id))
 
     def row(self, evaluation: Evaluation, case: str) -> ResultRow:
         (found,) = [row for row in self.rows(evaluation) if row.case_id == case]

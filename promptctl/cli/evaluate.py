@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -20,14 +19,11 @@ from promptctl.cli.evaluation_output import EvaluationProgress, say_evaluations
 from promptctl.cli.inputs import read_pairs
 from promptctl.cli.output import say_json, tell
 from promptctl.comparisons.verdicts import GateRule
-from promptctl.datasets.index import DatasetIndex
 from promptctl.datasets.selection import Selection
-from promptctl.errors import GitError, UsageError, WorkspaceError
-from promptctl.evaluations.claims import is_claimed
-from promptctl.evaluations.earlier import last_command, unfinished
+from promptctl.errors import UsageError, WorkspaceError
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.evaluations.request import EvaluationRequest, Limits
-from promptctl.reports.files import check_report_path, write_report
+from promptctl.evaluations.request import EvaluationRequest, Limits, ResumeRequest
+from promptctl.reports.files import check_report_path
 from promptctl.workspace import Workspace
 
 NANO = 1_000_000_000
@@ -151,9 +147,11 @@ def evaluate(
         }  # fmt: skip
         _refuse_on_resume([option for option, given in begun_with.items() if given])
     wanted = _Wanted.of(workspace, refs or [], takes_id=failed or is_resumed)
-    chosen = () if is_resumed else _refs(workspace, wanted, is_all=everything, changed=changed, is_failed=failed)
-    if changed is not None and datasets:
-        chosen = tuple(DatasetIndex(workspace.tree).tested_by(chosen, datasets, workspace.inside))
+    chosen = (
+        ()
+        if is_resumed
+        else _refs(workspace, wanted, is_all=everything, changed=changed, datasets=datasets or (), is_failed=failed)
+    )
     if not chosen and changed is not None:
         what = (
             f"nothing that {' or '.join(datasets)} tests"
@@ -195,14 +193,14 @@ def evaluate(
             beside = workspace.evaluate_against(request, against, rule, progress)
             found = beside.heads
         elif is_resumed:
-            rows = unfinished(
-                workspace.log,
-                wanted.evaluation_id,
+            again = ResumeRequest(
+                evaluation=wanted.evaluation_id,
                 prompts=wanted.prompts,
-                is_retry=retry_errors,
-                is_running=partial(is_claimed, workspace.state_folder),
+                retries_errors=retry_errors,
+                limits=request.limits,
+                allows_code=allow_code,
             )
-            found = workspace.resume(rows, request.limits, allows_code=allow_code, on_progress=progress)
+            found = workspace.resume(again, progress)
         else:
             found = workspace.evaluate(request, progress)
     unwritten = _write_reports(workspace, outputs or [], found)
@@ -232,7 +230,7 @@ def _write_reports(workspace: Workspace, outputs: Sequence[Path], found: Sequenc
     unwritten = None
     for path in outputs:
         try:
-            write_report(path, workspace.log, found)
+            workspace.results.export(found, path)
             tell(f"written  {path}")
         except WorkspaceError as error:
             error.hint = error.hint or "write it again with: promptctl results export ID -o FILE"
@@ -259,7 +257,7 @@ class _Wanted:
     @classmethod
     def of(cls, workspace: Workspace, given: Sequence[str], *, takes_id: bool) -> _Wanted:
         """An argument is an evaluation's id where it looks like one and no prompt is called so."""
-        ids = [each for each in given if takes_id and _ID.fullmatch(each) and each not in workspace.prompt_ids()]
+        ids = [each for each in given if takes_id and _ID.fullmatch(each) and each not in workspace.complete("")]
         if len(ids) > 1:
             raise UsageError("name one evaluation, not several", hint=f"you named {', '.join(ids)}")
         return cls(tuple(each for each in given if each not in ids), ids[0] if ids else None)
@@ -289,19 +287,21 @@ def _check_options(replay: bool, record: bool, at_least: int | None, repeats: in
 
 
 def _refs(
-    workspace: Workspace, wanted: _Wanted, *, is_all: bool, changed: str | None, is_failed: bool
+    workspace: Workspace,
+    wanted: _Wanted,
+    *,
+    is_all: bool,
+    changed: str | None,
+    datasets: Sequence[str],
+    is_failed: bool,
 ) -> tuple[str, ...]:
     ways = [bool(wanted.refs), is_all, changed is not None]
     if sum(ways) > 1:
         raise UsageError("give prompts, --all or --changed-since: one of them")
     if changed is not None:
-        repository = workspace.repository
-        if repository.git is None:
-            raise GitError("the workspace is not in a Git repository, so nothing can be compared", hint="git init")
-        earlier = repository.tree_at(repository.git.commit_of(changed))
-        return tuple(DatasetIndex(repository.work_tree).changed_since(earlier))
+        return tuple(workspace.datasets.changed_since(changed, datasets))
     if is_all:
-        found = workspace.tested_prompts()
+        found = workspace.datasets.tested_prompts()
         if not found:
             raise UsageError("no prompt has a dataset", hint="write one to datasets/, with `prompts:` and `cases:`")
         return tuple(found)
@@ -310,5 +310,5 @@ def _refs(
             raise UsageError("say what to evaluate", hint="a prompt, or --all, or --changed-since origin/main")
         return wanted.refs
     named = wanted.evaluation_id
-    rows = [workspace.log.evaluation(named)] if named is not None else last_command(workspace.log)
+    rows = [workspace.results.evaluation(named).row] if named is not None else workspace.results.last_command()
     return tuple(dict.fromkeys(row.prompt for row in rows))

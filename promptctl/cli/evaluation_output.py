@@ -22,7 +22,7 @@ from promptctl.cli.output import (
 )
 from promptctl.cli.text_difference import difference_lines, flat, shortened
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.evaluations.outcomes import CaseResults, case_results
+from promptctl.evaluations.outcomes import CaseResults
 from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.progress import Progress
 from promptctl.evaluations.summary import Counts
@@ -222,7 +222,7 @@ def _tell_failures(workspace: Workspace, found: Evaluation, most: int | None) ->
     wrong = _wrong(found)
     if not wrong:
         return
-    cases = case_results(workspace.log.results(found.row.id), found.row.spec.at_least)
+    cases = workspace.results.cases(found.row.id)
     for case in islice((case for case in cases if case.outcome.status != "passed"), most):
         for line in failure_lines(case):
             tell(line)

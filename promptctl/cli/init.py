@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from promptctl.cli.output import say, tell
-from promptctl.formats.scaffold import scaffold
-from promptctl.git.repository import Git, init_repository
+from promptctl.workspace import init_workspace
 
 
 def init(
@@ -20,9 +19,8 @@ def init(
 ) -> None:
     """Make a workspace. No file that exists is touched."""
     target = (Path(context.obj or ".") / (folder or Path())).absolute()
-    made = scaffold(target)
-    if Git.open(target) is None:
-        init_repository(target)
+    made = init_workspace(target)
+    if made.is_new_repository:
         tell(f"made a Git repository in {target}")
     for path in made.kept:
         tell(f"kept     {path}")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from promptctl import Filter
 from promptctl.cli import options
 from promptctl.cli.output import (
     format_cost,
     format_count,
+    format_id,
     format_latency,
     format_tokens,
     is_terminal,
@@ -21,11 +23,9 @@ from promptctl.cli.output import (
     styled,
     tell,
 )
-from promptctl.log.call_totals import CallTotals
-from promptctl.log.filter import Filter
-from promptctl.log.ids import short_id
-from promptctl.log.records import Execution
-from promptctl.log.times import parse_moment
+
+if TYPE_CHECKING:
+    from promptctl import CallTotals, Execution
 
 app = typer.Typer(help="What ran, what it answered, what it cost.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -67,11 +67,10 @@ def list_executions(
     found = workspace.log.executions(
         Filter(
             prompt=prompt,
-            renames=workspace.logged_renames() if prompt is not None else {},
             version=version,
             label=label,
             status=status,
-            since=since and parse_moment(since),
+            since=since,
             user=user,
             session=session,
             source=source,
@@ -124,10 +123,9 @@ def show_stats(
     workspace = options.workspace_of(context)
     wanted = Filter(
         prompt=prompt,
-        renames=workspace.logged_renames(),
         version=version,
         label=label,
-        since=since and parse_moment(since),
+        since=since,
         user=user,
         session=session,
         source=source,
@@ -153,7 +151,7 @@ def _row(found: Execution) -> tuple[Any, ...]:
         format_tokens(found.input_tokens, found.output_tokens),
         format_cost(found.cost_nano_usd),
         format_latency(found.latency_ms),
-        short_id(found.id) if is_terminal() else found.id,
+        format_id(found.id),
     )
 
 

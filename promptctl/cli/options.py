@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from promptctl.cli.output import warn
 from promptctl.errors import PromptctlError
-from promptctl.versions.version import Version
 from promptctl.workspace import Workspace, open_workspace
+
+if TYPE_CHECKING:
+    from promptctl import Version
 
 
 def complete_ref(incomplete: str) -> list[str]:
     """Prompt ids, and behind @ the prompt's labels, that begin with what was typed; nothing outside a workspace."""
     try:
         with open_workspace(on_warning=lambda _: None) as workspace:
-            if "@" in incomplete and workspace.repository.is_versioned:
-                live = [state for state in workspace.labels.here().states.values() if state.is_live]
-                names = [f"{state.prompt}@{state.label}" for state in live]
-                return [name for name in names if name.startswith(incomplete)]
-            return [prompt_id for prompt_id in workspace.prompt_ids() if prompt_id.startswith(incomplete)]
+            return workspace.complete(incomplete)
     except (PromptctlError, OSError):
         return []
 

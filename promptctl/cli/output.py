@@ -159,6 +159,11 @@ def format_count(number: int | None) -> str:
     return "-" if number is None else f"{number:,}"
 
 
+def format_id(id_: str) -> str:
+    """An id as a table shows it: whole in a pipe, on a terminal its ending, which is the part that differs."""
+    return id_[-8:] if is_terminal() else id_
+
+
 def format_tokens(sent: int | None, received: int | None) -> str:
     """Tokens of the request and of the reply; `-` where neither is known."""
     return "-" if sent is None and received is None else f"{format_count(sent)}+{format_count(received)}"

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from promptctl.cli import options
 from promptctl.cli.evaluation_output import failure_lines, say_evaluations, spent
 from promptctl.cli.folded_table import say_folded_table
-from promptctl.cli.output import is_terminal, say, say_json, tell
+from promptctl.cli.output import format_id, is_terminal, say, say_json, tell
 from promptctl.cli.trend import trend
-from promptctl.errors import UsageError
-from promptctl.evaluations.claims import is_claimed
-from promptctl.evaluations.evaluation import load
-from promptctl.evaluations.outcomes import case_results
-from promptctl.log.results import EvaluationRow
-from promptctl.reports.files import write_report
 from promptctl.reports.rows import result_as_dict
+
+if TYPE_CHECKING:
+    from promptctl import EvaluationRow
 
 app = typer.Typer(help="Evaluations of the past.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -39,8 +36,8 @@ def list_results(
     as_json: options.Json = False,
 ) -> None:
     """List evaluations, newest first."""
-    workspace = options.workspace_of(context)
-    rows = workspace.log.evaluations(prompt=prompt, status=status, limit=limit)
+    results = options.workspace_of(context).results
+    rows = results.evaluations(prompt=prompt, status=status, limit=limit)
     if as_json:
         say_json(
             [
@@ -71,12 +68,12 @@ def list_results(
                 row.prompt,
                 _version(row),
                 row.model,
-                _verdict(row, is_running=is_claimed(workspace.state_folder, row.group)),
+                _verdict(row, is_running=results.is_running(row)),
                 row.totals.passed,
                 row.totals.failed,
                 row.totals.errors,
                 spent(row.totals.cost_nano_usd, row.totals.unpriced),
-                row.id[-8:] if is_terminal() else row.id,
+                format_id(row.id),
             )
             for row in rows
         ],
@@ -106,21 +103,18 @@ def show_results(
 ) -> None:
     """Show an evaluation: its totals, and why each case failed."""
     workspace = options.workspace_of(context)
-    found = load(workspace.log, workspace.log.evaluation(wanted).id)
     if case is None:
+        found = workspace.results.evaluation(wanted)
         say_evaluations(workspace, [found], as_json=as_json, most_failures=None)
         return
-    rows = [row for row in workspace.log.results(found.row.id) if row.case_id == case]
-    if not rows:
-        raise UsageError(f"evaluation {found.row.id[-8:]} has no case {case}")
+    each = workspace.results.case(wanted, case)
     if as_json:
-        say_json([result_as_dict(row) for row in rows])
+        say_json([result_as_dict(row) for row in each.rows])
         return
-    for each in case_results(rows, found.row.spec.at_least):
-        if each.outcome.status != "passed":
-            for line in failure_lines(each):
-                tell(line)
-    for row in rows:
+    if each.outcome.status != "passed":
+        for line in failure_lines(each):
+            tell(line)
+    for row in each.rows:
         say(row.output or "")
 
 
@@ -131,9 +125,8 @@ def export_results(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help=".json .jsonl .csv .md .xml .html")],
 ) -> None:
     """Write evaluations with every result to a file."""
-    workspace = options.workspace_of(context)
-    found = [load(workspace.log, workspace.log.evaluation(each).id) for each in wanted]
-    write_report(output, workspace.log, found)
+    results = options.workspace_of(context).results
+    results.export([results.evaluation(each) for each in wanted], output)
     tell(f"written  {output}")
 
 
@@ -143,13 +136,7 @@ def delete_results(
     wanted: Annotated[list[str], typer.Argument(metavar="ID...", help="Evaluations, by id.")],
 ) -> None:
     """Delete evaluations with their results; the executions they made stay in the log."""
-    workspace = options.workspace_of(context)
-    rows = [workspace.log.evaluation(each) for each in wanted]
-    for row in rows:
-        if is_claimed(workspace.state_folder, row.group):
-            raise UsageError(f"evaluation {row.id[-8:]} is running", hint="stop it, or wait for its end")
-    for row in rows:
-        number = workspace.log.delete_evaluation(row.id)
+    for row, number in options.workspace_of(context).results.delete(wanted):
         tell(f"deleted  {row.id} ({row.prompt}, {number} results)")
 
 

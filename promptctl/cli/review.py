@@ -16,7 +16,7 @@ from promptctl.comparisons.verdicts import GateRule
 from promptctl.errors import UsageError
 from promptctl.evaluations.request import Limits
 from promptctl.reports.review import review_as_dict
-from promptctl.reports.review_files import check_suffixes, write_review
+from promptctl.reports.review_files import check_suffixes
 from promptctl.reviews.measuring import ReviewRequest
 
 NANO = 1_000_000_000
@@ -94,7 +94,7 @@ def review(
     with EvaluationProgress() as progress:
         found = workspace.review(request, progress)
     for path in outputs or ():
-        write_review(path, workspace.log, found)
+        workspace.export_review(found, path)
         tell(f"written  {path}")
     if as_json:
         say_json(review_as_dict(found))

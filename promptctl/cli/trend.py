@@ -5,20 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from promptctl.cli import options
 from promptctl.cli.output import format_cost, format_latency, is_terminal, say, say_json, say_table, styled, tell
-from promptctl.datasets.index import DatasetIndex
-from promptctl.errors import HistoryIncomplete, PromptNotFound, UsageError
-from promptctl.evaluations.evaluation import load
-from promptctl.evaluations.trend import Trend, TrendRow, Wanted, find_trend
-from promptctl.files.writing import replace_file
-from promptctl.versions.former_ids import former_ids
-from promptctl.versions.refs import parse_ref
-from promptctl.workspace import Workspace
+from promptctl.reports.trend_page import check_trend_path
+
+if TYPE_CHECKING:
+    from promptctl import Trend, TrendRow
 
 _BAR = 20
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -40,34 +36,17 @@ def trend(
     as_json: options.Json = False,
 ) -> None:
     """Follow a prompt from version to version: how good, how dear, how fast. With @ up to that version."""
-    if output is not None and output.suffix.lower() != ".html":
-        raise UsageError(f"{output.name}: a trend is written as .html", hint="--json prints it as data")
-    workspace = options.workspace_of(context)
-    found = find_trend(workspace.log, _wanted(workspace, ref, dataset, model))
     if output is not None:
-        _write(workspace, output, found)
+        check_trend_path(output)
+    workspace = options.workspace_of(context)
+    found = workspace.results.trend(ref, dataset, model)
+    if output is not None:
+        workspace.results.export_trend(found, output)
+        tell(f"written  {output}")
     if as_json:
         say_json(found.as_dict())
     else:
         _say(found)
-
-
-def _wanted(workspace: Workspace, ref: str, dataset: str | None, model: str | None) -> Wanted:
-    parsed = parse_ref(ref)
-    until = workspace.prompt(ref).version.digest if parsed.at is not None else None
-    numbers: dict[str, int] = {}
-    try:
-        numbers = {entry.digest: entry.number for entry in workspace.repository.versions_of(parsed.prompt)}
-    except HistoryIncomplete as error:
-        tell(f"version numbers are not known: {error.message}")
-    except PromptNotFound:
-        if not workspace.log.evaluations(prompt=parsed.prompt, limit=1):
-            raise
-    path = dataset
-    if dataset is not None:
-        path = DatasetIndex(workspace.tree).named(dataset, workspace.inside)
-    former = former_ids(workspace.repository, parsed.prompt)
-    return Wanted(prompt=parsed.prompt, former=former, numbers=numbers, dataset=path, model=model, until=until)
 
 
 def _say(found: Trend) -> None:
@@ -134,11 +113,3 @@ def sparkline(values: Sequence[float | None], *, is_share: bool = False) -> str:
     low, high = min(known, default=0.0), max(known, default=0.0)
     width = high - low or 1.0
     return "".join(" " if value is None else _HEIGHTS[round((value - low) / width * 7)] for value in values)
-
-
-def _write(workspace: Workspace, output: Path, found: Trend) -> None:
-    from promptctl.reports.trend_page import trend_page
-
-    parts = trend_page(workspace.log, found, [load(workspace.log, row.evaluation) for row in found.rows])
-    replace_file(output, (part.encode("utf-8", "replace") for part in parts))
-    tell(f"written  {output}")

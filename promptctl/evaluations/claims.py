@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from promptctl.errors import UsageError
+from promptctl.log.results import EvaluationRow
 
 _FOLDER = "running"
 
@@ -40,6 +41,13 @@ def is_claimed(state_folder: Path, group: str) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def refuse_claimed(state_folder: Path, rows: Iterable[EvaluationRow]) -> None:
+    """Raise `UsageError` if a process is running one of the evaluations now."""
+    for row in rows:
+        if is_claimed(state_folder, row.group):
+            raise UsageError(f"evaluation {row.id[-8:]} is running", hint="stop it, or wait for its end")
 
 
 @contextmanager

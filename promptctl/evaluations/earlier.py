@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from promptctl.errors import UsageError
 from promptctl.evaluations.plan import Plan
+from promptctl.evaluations.request import ResumeRequest
 from promptctl.log.results import EvaluationRow
 from promptctl.log.store import Store
 
@@ -57,34 +58,26 @@ def failed_cases(log: Store, row: EvaluationRow) -> frozenset[str]:
     return frozenset(each.case_id for each in log.results(row.id, statuses=("failed", "error")))
 
 
-def unfinished(
-    log: Store,
-    evaluation_id: str | None = None,
-    *,
-    prompts: Collection[str] = (),
-    is_retry: bool = False,
-    is_running: Callable[[str], bool] = lambda _: False,
-) -> list[EvaluationRow]:
-    """The evaluations to take up again: the one of that id, else all of the last command that are not finished.
+def unfinished(log: Store, request: ResumeRequest, is_running: Callable[[str], bool]) -> list[EvaluationRow]:
+    """Return the evaluations to take up again: all of one command, the oldest first.
 
-    With `is_retry` also finished ones, of which some results are errors. Where `prompts` are given, only theirs. Those
-    of a command that `is_running`, by its group, are passed over. Raises `UsageError` where there are none.
+    Those of a command that `is_running`, by its group, are passed over. Raises `UsageError` if there are none.
     """
-    if evaluation_id is not None:
-        return [log.evaluation(evaluation_id)]
+    if request.evaluation is not None:
+        return [log.evaluation(request.evaluation)]
     recent = [row for row in log.evaluations(limit=_RECENT) if not row.spec.is_part_of_comparison]
-    if prompts:
-        recent = [row for row in recent if row.prompt in prompts]
+    if request.prompts:
+        recent = [row for row in recent if row.prompt in request.prompts]
     with_errors = [row for row in recent if row.totals.errors]
-    waiting = [row for row in recent if row.status != "finished" or (is_retry and row in with_errors)]
+    waiting = [row for row in recent if row.status != "finished" or (request.retries_errors and row in with_errors)]
     free = [row for row in waiting if not is_running(row.group)]
     if free:
         return _of_one_command(free)
     if waiting:
         raise UsageError("what is unfinished is being run by another process", hint="wait for its end, or stop it")
     hint = "see them with: promptctl results list"
-    if with_errors and not is_retry:
-        hint = f"to ask again for what ended in an error: promptctl eval --retry-errors {with_errors[0].id[-8:]}"
+    if with_errors and not request.retries_errors:
+        hint = f"to ask again for what ended in an error: promptctl eval resume {with_errors[0].id[-8:]} --retry-errors"
     raise UsageError("no evaluation is left unfinished", hint=hint)
 
 

@@ -58,3 +58,17 @@ class EvaluationRequest:
     def needs_keys(self) -> bool:
         """True if a model is asked."""
         return self.replies != "replay" and not self.is_estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeRequest:
+    """Which evaluations of the log to take up again: that of the id, else what the last command left unfinished.
+
+    With `prompts` only theirs. With `retries_errors` also finished evaluations of which some results are errors.
+    """
+
+    evaluation: str | None = None
+    prompts: Sequence[str] = ()
+    retries_errors: bool = False
+    limits: Limits = field(default_factory=Limits)
+    allows_code: bool = False

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import UsageError
+from promptctl.datasets.index import DatasetIndex
+from promptctl.errors import HistoryIncomplete, PromptNotFound, UsageError
 from promptctl.files.names import did_you_mean
 from promptctl.log.results import EvaluationRow
 from promptctl.log.store import Store
+from promptctl.versions.former_ids import former_ids
+from promptctl.versions.refs import parse_ref
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,43 +58,47 @@ class Trend:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What to follow: a prompt under every id it had, and by digest the number of each version that has one.
+def trend(context: Context, ref: str, dataset: str | None = None, model: str | None = None) -> Trend:
+    """Follow a prompt under every id it had, up to the version that the ref names.
 
-    `dataset` and `model` are, where None, those of the newest evaluation. `until` is the digest to end with.
+    `dataset` and `model` are, if None, those of the newest evaluation. Raises `PromptNotFound` for a prompt that never
+    was, and `UsageError` if no whole evaluation of that is in the log.
     """
-
-    prompt: str
-    former: Sequence[str] = ()
-    numbers: Mapping[str, int]
-    dataset: str | None = None
-    model: str | None = None
-    until: str | None = None
-
-
-def find_trend(log: Store, wanted: Wanted) -> Trend:
-    """The trend. Raises `UsageError` where no whole evaluation of that is in the log."""
-    found = [row for id_ in (wanted.prompt, *wanted.former) for row in log.evaluations(prompt=id_, status="finished")]
-    whole = sorted((row for row in found if row.spec.is_whole), key=lambda row: (row.started_at, row.id), reverse=True)
+    parsed = parse_ref(ref)
+    prompt, log = parsed.prompt, context.log
+    until = context.prompt(ref).version.digest if parsed.at is not None else None
+    numbers: dict[str, int] = {}
+    try:
+        numbers = {entry.digest: entry.number for entry in context.repository.versions_of(prompt)}
+    except HistoryIncomplete as error:
+        context.warn(f"version numbers are not known: {error.message}")
+    except PromptNotFound:
+        if not log.evaluations(prompt=prompt, limit=1):
+            raise
+    path = None if dataset is None else DatasetIndex(context.tree).named(dataset, context.inside)
+    whole = _whole_evaluations(log, (prompt, *former_ids(context.repository, prompt)))
     if not whole:
-        raise UsageError(f"{wanted.prompt} has no finished evaluation", hint=f"promptctl eval {wanted.prompt}")
-    dataset = wanted.dataset or whole[0].spec.dataset
-    on_it = [row for row in whole if row.spec.dataset == dataset]
+        raise UsageError(f"`{prompt}` has no finished evaluation", hint=f"promptctl eval {prompt}")
+    path = path or whole[0].spec.dataset
+    on_it = [row for row in whole if row.spec.dataset == path]
     if not on_it:
-        hint = did_you_mean(dataset, sorted({row.spec.dataset for row in whole})) or None
-        raise UsageError(f"{wanted.prompt} was never evaluated on {dataset}", hint=hint)
-    model = wanted.model or on_it[0].model
+        hint = did_you_mean(path, sorted({row.spec.dataset for row in whole})) or None
+        raise UsageError(f"`{prompt}` was never evaluated on `{path}`", hint=hint)
+    model = model or on_it[0].model
     by_it = [row for row in on_it if row.model == model]
     if not by_it:
         others = ", ".join(sorted({row.model for row in on_it}))
-        raise UsageError(f"{wanted.prompt} was never evaluated with {model} on {dataset}", hint=f"with: {others}")
+        raise UsageError(f"`{prompt}` was never evaluated with `{model}` on `{path}`", hint=f"with: {others}")
     cases = by_it[0].spec.dataset_digest
-    rows = [
-        _row(row, wanted.numbers.get(row.digest), row.spec.dataset_digest == cases) for row in newest_of_versions(by_it)
-    ]
+    rows = [_row(row, numbers.get(row.digest), row.spec.dataset_digest == cases) for row in newest_of_versions(by_it)]
     rows.sort(key=lambda row: (row.number is None, row.number or 0, row.started_at))
-    return Trend(wanted.prompt, dataset, model, tuple(_until(rows, wanted)))
+    return Trend(prompt, path, model, tuple(_until(rows, until)))
+
+
+def _whole_evaluations(log: Store, prompts: Sequence[str]) -> list[EvaluationRow]:
+    """Finished evaluations of all cases of their dataset, newest first."""
+    found = [row for prompt in prompts for row in log.evaluations(prompt=prompt, status="finished")]
+    return sorted((row for row in found if row.spec.is_whole), key=lambda row: (row.started_at, row.id), reverse=True)
 
 
 def newest_of_versions(rows: Iterable[EvaluationRow]) -> list[EvaluationRow]:
@@ -100,14 +110,14 @@ def newest_of_versions(rows: Iterable[EvaluationRow]) -> list[EvaluationRow]:
     return list(newest.values())
 
 
-def _until(rows: list[TrendRow], wanted: Wanted) -> list[TrendRow]:
+def _until(rows: list[TrendRow], digest: str | None) -> list[TrendRow]:
     """The rows up to that of the digest that was asked for."""
-    if wanted.until is None:
+    if digest is None:
         return rows
     for position, row in enumerate(rows):
-        if row.digest == wanted.until:
+        if row.digest == digest:
             return rows[: position + 1]
-    raise UsageError("that version has no finished evaluation like the others", hint="leave out what stands behind @")
+    raise UsageError("that version has no finished evaluation like the others", hint="leave out what stands after @")
 
 
 def _row(row: EvaluationRow, number: int | None, has_same_cases: bool) -> TrendRow:

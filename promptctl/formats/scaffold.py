@@ -64,11 +64,15 @@ STATE_IGNORE = "*\n!.gitignore\n!schemas/\n!schemas/*.schema.json\n"
 
 @dataclass(frozen=True, slots=True)
 class Scaffold:
-    """What was made: paths relative to the folder, in the order written, and those that were there already."""
+    """A new workspace: the files written, relative to the folder, and those that were there already.
+
+    `is_new_repository` is True if a Git repository was made for it.
+    """
 
     folder: Path
     written: tuple[str, ...]
     kept: tuple[str, ...]
+    is_new_repository: bool = False
 
 
 def scaffold(folder: Path) -> Scaffold:

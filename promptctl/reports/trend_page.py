@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-from promptctl.evaluations.evaluation import Evaluation
+from promptctl.errors import UsageError
+from promptctl.evaluations.evaluation import Evaluation, load
 from promptctl.evaluations.trend import Trend
+from promptctl.files.writing import replace_file
 from promptctl.log.store import Store
 from promptctl.reports.html import cases_of, page
 from promptctl.reports.rows import evaluation_head
+
+
+def write_trend(path: Path, log: Store, trend: Trend) -> None:
+    """Write a trend as a page. Raises `UsageError` for a suffix other than .html, and `WorkspaceError` on failure."""
+    check_trend_path(path)
+    evaluations = [load(log, row.evaluation) for row in trend.rows]
+    replace_file(path, (part.encode("utf-8", "replace") for part in trend_page(log, trend, evaluations)))
+
+
+def check_trend_path(path: Path) -> None:
+    """Raise `UsageError` for a file whose name does not end in .html."""
+    if path.suffix.lower() != ".html":
+        raise UsageError(f"{path.name}: a trend is written as .html", hint="--json prints it as data")
 
 
 def trend_page(log: Store, trend: Trend, evaluations: Sequence[Evaluation]) -> Iterator[str]:

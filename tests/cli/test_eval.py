@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from promptctl.cli import evaluate
 from promptctl.errors import WorkspaceError
+from promptctl.reports import files
 from tests.cli.conftest import Cli, commit, git
 from tests.evaluation_lab import PROMPT, Lab, answering
 from tests.openai_server import failure, reply
@@ -155,7 +155,7 @@ class TestOutput:
                 raise WorkspaceError(f"cannot write {path}: No space left on device")
             path.touch()
 
-        monkeypatch.setattr(evaluate, "write_report", full)
+        monkeypatch.setattr(files, "write_report", full)
         ran = cli("eval", "triage", "-o", "r.md", "-o", "r.json")
         assert (ran.exit_code, (lab.root / "r.json").exists()) == (3, True)
         assert "triage: passed: 1 of 1 case" in ran.err

@@ -127,7 +127,7 @@ class TestInterrupted:
         assert time.monotonic() - begun < 5
         assert (code, "Traceback" in err) == (130, False)
         with lab.open() as workspace:
-            (row,) = workspace.log.evaluations()
+            (row,) = workspace.context.log.evaluations()
         assert f"go on with: promptctl eval --resume {row.id[-8:]}\n" in err
         lab.server.default = answering({})
         lab.server.requests.clear()
@@ -142,7 +142,7 @@ class TestInterrupted:
         code, _, err = start("--resume").ended()
         assert (code, "is being run by another process" in err) == (2, True)
         with lab.open() as workspace:
-            (row,) = workspace.log.evaluations()
+            (row,) = workspace.context.log.evaluations()
         code, _, err = start("--resume", row.id).ended()
         assert (code, "another process is running this evaluation" in err) == (2, True)
         running.send(signal.SIGINT)

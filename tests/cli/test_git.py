@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from promptctl._version import __version__
+from promptctl.catalogue import git_driver
 from promptctl.cli import git as module
 from tests.cli.conftest import Cli, commit, git, write
 
@@ -78,7 +79,7 @@ def test_without_the_program_git_shows_plain_files(
 def test_what_another_version_showed_is_not_shown_from_the_cache(
     cli: Cli, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "__version__", "0.0.1")
+    monkeypatch.setattr(git_driver, "__version__", "0.0.1")
     cli("git", "install")
     monkeypatch.undo()
     monkeypatch.chdir(root)
@@ -98,7 +99,9 @@ def test_uninstalling_leaves_nothing_behind_and_other_lines_alone(cli: Cli, root
     attributes(root).write_bytes(own)
     cli("git", "install")
     cli("git", "install")
-    assert attributes(root).read_bytes() == own + b"\n" + "".join(f"{line}\n" for line in module.ATTRIBUTES).encode()
+    assert (
+        attributes(root).read_bytes() == own + b"\n" + "".join(f"{line}\n" for line in git_driver.ATTRIBUTES).encode()
+    )
     write(root, "prompts/greet.prompt.yaml", PROMPT.format("hello", 1))
     commit(root, "Warm")
     git(root, "log", "-p")

@@ -30,8 +30,8 @@ def result(number: int) -> ResultRow:
 
 
 def database_of(workspace: Workspace) -> Database:
-    assert isinstance(workspace.log, SqliteStore)
-    return workspace.log.database
+    assert isinstance(workspace.context.log, SqliteStore)
+    return workspace.context.log.database
 
 
 class TestBatches:
@@ -226,7 +226,7 @@ class TestALogThatTakesNothing:
         with lab.open() as workspace:
 
             def damage() -> None:
-                workspace.log.close()
+                workspace.context.log.close()
                 (lab.root / ".promptctl/log.db").write_bytes(b"no database at all, but long enough" * 100)
 
             found = self.evaluate(workspace, lab, 4, damage)

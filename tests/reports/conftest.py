@@ -46,7 +46,7 @@ def write(lab: Lab) -> Write:
 
     def written(evaluations: Sequence[Evaluation], name: str) -> Path:
         with lab.open() as workspace:
-            write_report(lab.root / name, workspace.log, evaluations)
+            write_report(lab.root / name, workspace.context.log, evaluations)
         return lab.root / name
 
     return written

@@ -1,4 +1,4 @@
-"""The Python API: opens a workspace and wires its parts together, each on first use."""
+"""The Python API: opens or makes a workspace, and does what commands do; each method returns plain records."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from promptctl.calls.runner import Runner
     from promptctl.catalogue.copying import Copied
     from promptctl.catalogue.difference import Difference
+    from promptctl.catalogue.formatting import FormatReport
     from promptctl.catalogue.history import HistoryRow
     from promptctl.catalogue.listing import PromptFilter, PromptSummary
     from promptctl.catalogue.page import Page
@@ -31,13 +32,17 @@ if TYPE_CHECKING:
     from promptctl.evaluations.estimate import Estimate
     from promptctl.evaluations.evaluation import Evaluation
     from promptctl.evaluations.plan import Plan
-    from promptctl.evaluations.request import EvaluationRequest, Limits
+    from promptctl.evaluations.request import EvaluationRequest, Limits, ResumeRequest
     from promptctl.evaluations.session import OnProgress, Session
+    from promptctl.formats.scaffold import Scaffold
     from promptctl.log.records import Execution
-    from promptctl.log.results import EvaluationRow
     from promptctl.promotion.labelling import Labelling
     from promptctl.reviews.measuring import ReviewRequest
     from promptctl.reviews.review import Review
+    from promptctl.versions.prompt_at_version import PromptAtVersion
+    from promptctl.workspace.datasets import Datasets
+    from promptctl.workspace.log import Log
+    from promptctl.workspace.results import Results
 
 T = TypeVar("T")
 
@@ -57,17 +62,38 @@ def open_workspace(
 
     Raises `WorkspaceNotFound` where there is no `promptctl.yaml` here or above, and `InvalidFiles` where it is wrong.
     """
-    start = Path(path) if path is not None else Path.cwd()
-    return Workspace(
-        find_root(start),
+    context = Context(
+        find_root(Path(path) if path is not None else Path.cwd()),
         os.environ if environ is None else environ,
         on_warning or logging.getLogger("promptctl").warning,
         is_interactive=is_interactive,
     )
+    return Workspace(context)
+
+
+def init_workspace(folder: str | os.PathLike[str]) -> Scaffold:
+    """Make a workspace in a folder, and a Git repository if it is in none. No file that exists is touched."""
+    from promptctl.formats.scaffold import scaffold
+    from promptctl.git.repository import Git, init_repository
+
+    made = scaffold(Path(folder).absolute())
+    git = Git.open(made.folder)
+    if git is None:
+        init_repository(made.folder)
+    else:
+        git.close()
+    return replace(made, is_new_repository=git is None)
+
+
+def git_textconv(data: bytes, made_by: str | None = None) -> bytes:
+    """Return a prompt file as `git diff` is to show it; `made_by` is the version that installed the driver."""
+    from promptctl.catalogue.git_driver import textconv
+
+    return textconv(data, made_by)
 
 
 def find_root(start: Path) -> Path:
-    """The nearest folder, from `start` upwards, that holds a `promptctl.yaml`."""
+    """Return the nearest folder, from `start` upwards, that holds a `promptctl.yaml`."""
     folder = start.absolute()
     for candidate in (folder, *folder.parents):
         if (candidate / SETTINGS).is_file():
@@ -78,18 +104,21 @@ def find_root(start: Path) -> Path:
     )
 
 
-class Workspace(Context):
+class Workspace:
     """A folder with a `promptctl.yaml`: its prompts, their versions, the models, and the log of every call.
 
-    Safe to share between threads and between tasks of one event loop. Close it, or use it as a context manager, to
-    close its connections.
+    Threads and tasks of one event loop may share it. Each method sees files, labels and history as they are when it is
+    called; the log, the settings and connections are kept. Close it, or use it as a context manager.
     """
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
 
     @cached_property
     def _runner(self) -> Runner:
         from promptctl.calls.runner import Runner
 
-        return Runner(self.gateway, self.recorder)
+        return Runner(self.context.gateway, self.context.recorder)
 
     @cached_property
     def _loop(self) -> LoopThread:
@@ -97,64 +126,131 @@ class Workspace(Context):
 
         return LoopThread()
 
+    @property
+    def root(self) -> Path:
+        """The folder that holds `promptctl.yaml`."""
+        return self.context.root
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What users should know of the history: version numbers that changed because the branch was rewritten."""
+        return self.context.notices
+
+    @cached_property
+    def labels(self) -> Labelling:
+        """The prompts' labels: moved by the workspace's rules, and shown with their history."""
+        from promptctl.promotion.labelling import Labelling
+
+        return Labelling(self.context)
+
+    @property
+    def log(self) -> Log:
+        """What ran, what it answered, what it cost."""
+        from promptctl.workspace.log import Log
+
+        return Log(self.context)
+
+    @property
+    def results(self) -> Results:
+        """Evaluations of the past."""
+        from promptctl.workspace.results import Results
+
+        return Results(self.context)
+
+    @property
+    def datasets(self) -> Datasets:
+        """The cases that prompts are evaluated on."""
+        from promptctl.workspace.datasets import Datasets
+
+        return Datasets(self.context)
+
     def prompts(self, wanted: PromptFilter | None = None) -> list[PromptSummary]:
-        """The work tree's prompts, sorted by id, with their versions and labels; all, or those that `wanted` means.
+        """Return the work tree's prompts, sorted by id, with their versions and labels; all, or those of the filter.
 
         One whose file is wrong is there with its problem.
         """
         from promptctl.catalogue.listing import list_prompts
 
-        return list_prompts(self, wanted)
+        return list_prompts(self.context.fresh(), wanted)
+
+    def prompt(self, ref: str) -> PromptAtVersion:
+        """Return the prompt that a ref names: `support/triage`, or with `@label`, `@v7` or `@<revision>` after it.
+
+        Raises `PromptNotFound`, `RevisionNotFound` or `InvalidFiles`.
+        """
+        return self.context.fresh().prompt(ref)
 
     def page(self, ref: str) -> Page:
-        """Everything about the prompt that a ref names: its version, labels, datasets, totals and latest call."""
+        """Return everything about the prompt that a ref names: version, labels, datasets, totals and latest call."""
         from promptctl.catalogue.page import page
 
-        return page(self, ref)
+        return page(self.context.fresh(), ref)
 
     def history(self, ref: str) -> list[HistoryRow]:
-        """Every version of a prompt, newest first, or those up to the one that the ref names."""
+        """Return every version of a prompt, newest first, or those up to the one that the ref names."""
         from promptctl.catalogue.history import history
 
-        return history(self, ref)
+        return history(self.context.fresh(), ref)
 
     def diff(self, old: str, new: str | None = None) -> Difference:
-        """What differs from one ref to another, and who breaks.
+        """Return what differs from one ref to another, and who breaks.
 
-        Without `new`, to the work tree; from a bare prompt, what is committed is compared with it.
+        Without `new`, the work tree is compared; with a bare prompt, with what is committed.
         """
         from promptctl.catalogue.difference import compare
 
-        return compare(self, old, new)
+        return compare(self.context.fresh(), old, new)
 
     def copy(self, ref: str, new_id: str) -> Copied:
-        """Write the file of the prompt that a ref names, at any version, under another id. Nothing is overwritten."""
+        """Write the file of the prompt that a ref names, at any version, under a new id. Nothing is overwritten."""
         from promptctl.catalogue.copying import copy
 
-        return copy(self, ref, new_id)
+        return copy(self.context.fresh(), ref, new_id)
 
-    def logged_renames(self) -> dict[str, str]:
-        """Earlier prompt ids in the log and the ids of today, as `promptctl.log.filter.Filter` takes them."""
-        from promptctl.versions.former_ids import logged_renames
-
-        return logged_renames(self.log, self.repository)
-
-    @cached_property
-    def labels(self) -> Labelling:
-        """The prompts' labels: moved by the workspace's rules, and told with their history."""
-        from promptctl.promotion.labelling import Labelling
-
-        return Labelling(self)
+    def complete(self, start: str) -> list[str]:
+        """Return the prompt ids, or after an `@` the refs with live labels, that begin with `start`."""
+        if "@" not in start:
+            return [prompt_id for prompt_id in self.context.prompt_ids() if prompt_id.startswith(start)]
+        if self.context.repository.git is None:
+            return []
+        live = [state for state in self.labels.here().states.values() if state.is_live]
+        names = [f"{state.prompt}@{state.label}" for state in live]
+        return [name for name in names if name.startswith(start)]
 
     def validate(self, paths: Sequence[str | os.PathLike[str]] = ()) -> ValidationReport:
-        """Every problem of every file, or of the files at or below `paths` (relative to the current folder).
+        """Return every problem of every file, or of the files at or below `paths` (relative to the current folder).
 
         Raises `UsageError` for a path that names no file of the workspace.
         """
         from promptctl.datasets.validation import validate_workspace
 
-        wanted = [self.inside(path) for path in paths]
-        return validate_workspace(self.repository.work_tree, wanted)
+        wanted = [self.context.inside(path) for path in paths]
+        return validate_workspace(self.context.repository.work_tree, wanted)
+
+    def format(self, paths: Sequence[str | os.PathLike[str]] = (), *, is_check: bool = False) -> FormatReport:
+        """Format prompts, datasets and settings, all or those at or below `paths`; with `is_check` nothing is written.
+
+        Raises `UsageError` for a path that names no such file.
+        """
+        from promptctl.catalogue.formatting import format_files
+
+        wanted = [self.context.inside(path) for path in paths]
+        return format_files(self.context.repository.work_tree, wanted, is_check=is_check)
+
+    def install_git_driver(self, program: str) -> Path:
+        """Let `git diff` and `git log -p` show prompts readably in this clone; return the repository's folder.
+
+        `program` is the shell command that starts promptctl. Nothing that is committed changes.
+        """
+        from promptctl.catalogue.git_driver import install
+
+        return install(self.context.repository.git, program)
+
+    def remove_git_driver(self) -> None:
+        """Let Git show prompts as plain files again in this clone."""
+        from promptctl.catalogue.git_driver import uninstall
+
+        uninstall(self.context.repository.git)
 
     def run(self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]) -> Execution:
         """Render the prompt, ask its model, validate the reply, record every attempt; give the last one.
@@ -194,16 +290,12 @@ class Workspace(Context):
         from promptctl.calls.prepare import prepare
         from promptctl.calls.runner import Runner
 
-        call = prepare(self, ref, inputs or {}, options)
+        context = self.context.fresh()
+        call = prepare(context, ref, inputs or {}, options)
         if not options.get("record"):
             return self._runner, call
-        return Runner(self.gateway, self.recorder, on_reply=self.reply_recording(call.target.prompt.id)), call
-
-    def tested_prompts(self) -> list[str]:
-        """The ids of the prompts that have a dataset, sorted."""
-        from promptctl.datasets.index import DatasetIndex
-
-        return list(DatasetIndex(self.repository.work_tree).tested_prompts())
+        on_reply = context.reply_recording(call.target.prompt.id)
+        return Runner(context.gateway, context.recorder, on_reply=on_reply), call
 
     def evaluate(self, request: EvaluationRequest, on_progress: OnProgress | None = None) -> list[Evaluation]:
         """Evaluate prompts over their datasets; every result is in the log before the next case is taken.
@@ -213,34 +305,38 @@ class Workspace(Context):
         """
         from promptctl.evaluations.planning import plan
 
-        plans = plan(self, request)
-        return self._in_session(self, request.limits, on_progress, lambda session: session.run(plans))
+        context = self.context.fresh()
+        plans = plan(context, request)
+        return self._in_session(context, request.limits, on_progress, lambda session: session.run(plans))
 
     def plan(self, request: EvaluationRequest) -> list[Plan]:
         """Return what `evaluate` would do, as data; everything is read and checked, nothing is asked."""
         from promptctl.evaluations.planning import plan
 
-        return plan(self, request)
+        return plan(self.context.fresh(), request)
 
     def estimate(self, request: EvaluationRequest) -> list[Estimate]:
         """Return what `evaluate` would ask and cost, one estimate for each plan; no key is needed."""
         from promptctl.evaluations.estimate import estimate
+        from promptctl.evaluations.planning import plan
 
-        return [estimate(self, plan) for plan in self.plan(replace(request, is_estimate=True))]
+        context = self.context.fresh()
+        return [estimate(context, each) for each in plan(context, replace(request, is_estimate=True))]
 
-    def resume(
-        self,
-        rows: Sequence[EvaluationRow],
-        limits: Limits,
-        *,
-        allows_code: bool = False,
-        on_progress: OnProgress | None = None,
-    ) -> list[Evaluation]:
-        """Take evaluations of the log up again: what has a result is not asked again, errors are."""
+    def resume(self, request: ResumeRequest | None = None, on_progress: OnProgress | None = None) -> list[Evaluation]:
+        """Take up evaluations of the log again: only what has no result, or an error, is asked for.
+
+        Without a request, all that the last command left unfinished. Raises `UsageError` if there is nothing to resume.
+        """
+        from promptctl.evaluations.claims import is_claimed
+        from promptctl.evaluations.earlier import unfinished
         from promptctl.evaluations.planning import replan
+        from promptctl.evaluations.request import ResumeRequest
 
-        plans = [replan(self, row, allows_code=allows_code) for row in rows]
-        return self._in_session(self, limits, on_progress, lambda session: session.run(plans))
+        context, request = self.context.fresh(), request or ResumeRequest()
+        rows = unfinished(context.log, request, partial(is_claimed, context.state_folder))
+        plans = [replan(context, row, allows_code=request.allows_code) for row in rows]
+        return self._in_session(context, request.limits, on_progress, lambda session: session.run(plans))
 
     def evaluate_against(
         self, request: EvaluationRequest, base: str, rule: GateRule, on_progress: OnProgress | None = None
@@ -251,26 +347,27 @@ class Workspace(Context):
         """
         from promptctl.comparisons.comparing import evaluate_against, plan_against
 
-        pairs = plan_against(self, request, base)
+        context = self.context.fresh()
+        pairs = plan_against(context, request, base)
         return self._in_session(
-            self,
+            context,
             request.limits,
             on_progress,
-            lambda session: evaluate_against(self, session, pairs, rule, request.min_pass),
+            lambda session: evaluate_against(context, session, pairs, rule, request.min_pass),
         )
 
     def compare(self, base_id: str, head_id: str, rule: GateRule) -> Compared:
         """Compare two evaluations of the log; nothing is asked of a model."""
         from promptctl.comparisons.comparing import compare
 
-        return compare(self.log, base_id, head_id, rule)
+        return compare(self.context.log, base_id, head_id, rule)
 
     def review(self, request: ReviewRequest, on_progress: OnProgress | None = None) -> Review:
         """Review what HEAD changed against BASE, and what that did to the results."""
         from promptctl.reviews.measuring import measure
         from promptctl.reviews.reviewing import prepared
 
-        with prepared(self, request) as ready:
+        with prepared(self.context.fresh(), request) as ready:
             measurements = self._in_session(
                 ready.context,
                 request.limits,
@@ -278,6 +375,12 @@ class Workspace(Context):
                 lambda session: measure(ready.context, session, ready.tasks, request.rule),
             )
             return ready.conclude(measurements)
+
+    def export_review(self, review: Review, file: str | os.PathLike[str]) -> None:
+        """Write a review: .md .json .html .xml (JUnit), by the file's suffix."""
+        from promptctl.reports.review_files import write_review
+
+        write_review(Path(file), self.context.log, review)
 
     def _in_session(
         self,
@@ -299,19 +402,18 @@ class Workspace(Context):
 
     def close(self) -> None:
         """Close connections and the log. The workspace can be used again afterwards."""
-        parts = self.__dict__
-        if "_loop" in parts:
-            if "gateway" in parts:
-                self._loop.run(self.gateway.close())
+        if "_loop" in self.__dict__:
+            if self.context.has_made("gateway"):
+                self._loop.run(self.context.gateway.close())
             self._loop.close()
-        if "labels" in parts:
+        if "labels" in self.__dict__:
             self.labels.close()
-        super().close()
+        self.context.close()
 
     async def aclose(self) -> None:
         """`close`, for a workspace used with `arun` and `astream` in the running event loop."""
-        if "gateway" in self.__dict__:
-            await self.gateway.close()
+        if self.context.has_made("gateway"):
+            await self.context.gateway.close()
         self.close()
 
     def __enter__(self) -> Workspace:

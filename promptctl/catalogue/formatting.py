@@ -1,0 +1,67 @@
+"""Formats the files of a work tree, so that everybody writes them the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from promptctl.errors import InvalidFiles, Problem, UsageError
+from promptctl.files.names import SETTINGS, is_dataset, prompt_stem
+from promptctl.files.writing import replace_file
+from promptctl.formats.formatting import format_file
+from promptctl.prompts.checking import files_of
+
+if TYPE_CHECKING:
+    from promptctl.formats.schemas import Kind
+    from promptctl.git.trees import WorkTree
+
+
+@dataclass(frozen=True, slots=True)
+class FormatReport:
+    """How many files were looked at, the paths of those that changed, or would, and what is wrong with others."""
+
+    files: int
+    changed: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
+def format_files(tree: WorkTree, paths: Sequence[str] = (), *, is_check: bool = False) -> FormatReport:
+    """Format prompts, datasets and settings, all or those at or below `paths`; with `is_check` nothing is written.
+
+    A file that is wrong stays as it is. Raises `UsageError` for a path that names no such file.
+    """
+    kinds = {path: kind for path in files_of(tree) if (kind := _kind_of(path)) is not None}
+    known = [path for path in kinds if not (tree.root / path).is_symlink()]
+    for path in paths:
+        if not any(_is_below(each, path) for each in known):
+            raise UsageError(f"`{path}` is no prompt, dataset or settings file of the workspace")
+    chosen = [each for each in known if not paths or any(_is_below(each, path) for path in paths)]
+    changed: list[str] = []
+    problems: list[Problem] = []
+    for path in chosen:
+        file = tree.root / path
+        try:
+            old = file.read_bytes()
+            new = format_file(old, path, kinds[path])
+        except InvalidFiles as error:
+            problems += error.problems
+            continue
+        if new != old:
+            changed.append(path)
+            if not is_check:
+                replace_file(file, [new])
+    return FormatReport(len(chosen), tuple(changed), tuple(problems))
+
+
+def _kind_of(path: str) -> Kind | None:
+    """The kind of file that this is by its place; None for one that is not formatted."""
+    if path == SETTINGS:
+        return "promptctl"
+    if prompt_stem(path) is not None:
+        return "prompt"
+    return "dataset" if is_dataset(path) else None
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return not folder or path == folder or path.startswith(folder.rstrip("/") + "/")

@@ -1,0 +1,170 @@
+"""The datasets of a workspace: the cases that prompts are evaluated on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from promptctl.errors import GitError, InvalidFiles, Problem, WorkspaceError
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.datasets.adding import Added
+    from promptctl.datasets.cases import Case
+    from promptctl.datasets.dataset import Dataset, Header
+    from promptctl.datasets.index import DatasetIndex
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSummary:
+    """One dataset of the work tree. `cases` is their number, None if one of them is wrong."""
+
+    header: Header
+    cases: int | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys."""
+        return _about(self.header) | {"cases": self.cases}
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetCases:
+    """A dataset with its cases, whose inputs are as the first prompt that it tests takes them."""
+
+    header: Header
+    cases: tuple[Case, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys."""
+        return _about(self.header) | {"cases": [_case(case) for case in self.cases]}
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetCheck:
+    """What is wrong with a dataset, to its last case; `cases` is their number, None if there are errors."""
+
+    path: str
+    cases: int | None
+    problems: tuple[Problem, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys."""
+        return {
+            "dataset": self.path,
+            "cases": self.cases,
+            "problems": [problem.as_dict() for problem in self.problems],
+        }
+
+
+class Datasets:
+    """Reads datasets of the work tree, and adds cases. One is named by its path, or by its name below `datasets/`.
+
+    A name that there is not raises `DatasetNotFound`; a file that is wrong raises `InvalidFiles`.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def all(self) -> list[DatasetSummary]:
+        """Return the datasets, sorted by path; those inside prompt files are not among them."""
+        return [DatasetSummary(dataset.header, _count(dataset)) for dataset in self._index().datasets()]
+
+    def cases(self, name: str) -> DatasetCases:
+        """Return a dataset with all its cases."""
+        from promptctl.prompts.loading import load_prompt
+
+        index = self._index()
+        dataset = index.open(index.named(name, self._context.inside))
+        with suppress(WorkspaceError):
+            for prompt in dataset.header.prompts[:1]:
+                return DatasetCases(dataset.header, tuple(dataset.cases(load_prompt(index.tree, prompt))))
+        return DatasetCases(dataset.header, tuple(dataset.cases()))
+
+    def check(self, name: str) -> DatasetCheck:
+        """Check a dataset to its last case, with every prompt that it tests."""
+        context, index = self._context.fresh(), self._index()
+        path = index.named(name, context.inside)
+        dataset = index.open(path)
+        prompts: list[Any] = [context.prompt(id_).prompt for id_ in dataset.header.prompts] or [None]
+        problems = dict.fromkeys(problem for prompt in prompts for problem in dataset.check(prompt))
+        return DatasetCheck(path, dataset.count, tuple(problems))
+
+    def add(
+        self,
+        name: str,
+        execution: str,
+        *,
+        case_id: str | None = None,
+        tags: Sequence[str] = (),
+        expects_reply: bool = False,
+    ) -> Added:
+        """Append a case made from an execution of the log; comments and order of the file stay as they are.
+
+        Raises `LogError` if the log kept no inputs of it, and `UsageError` if the dataset does not test its prompt.
+        """
+        from promptctl.datasets.adding import add_case
+
+        context = self._context
+        path = self._index().named(name, context.inside)
+        return add_case(
+            context.root,
+            path,
+            context.log,
+            execution,
+            case_id=case_id,
+            tags=tuple(tags),
+            expects_reply=expects_reply,
+        )
+
+    def tested_prompts(self) -> list[str]:
+        """Return the ids of the prompts that a dataset tests, sorted."""
+        return list(self._index().tested_prompts())
+
+    def changed_since(self, revision: str, datasets: Sequence[str] = ()) -> list[str]:
+        """Return the tested prompts that are not what they were at a revision, or one of whose datasets is not.
+
+        With `datasets` only those that one of these tests. Raises `GitError` outside Git.
+        """
+        repository = self._context.repository
+        if repository.git is None:
+            raise GitError("the workspace is not in a Git repository, so nothing can be compared", hint="git init")
+        index = self._index()
+        changed = index.changed_since(repository.tree_at(repository.git.commit_of(revision)))
+        return index.tested_by(changed, datasets, self._context.inside) if datasets else changed
+
+    def _index(self) -> DatasetIndex:
+        from promptctl.datasets.index import DatasetIndex
+
+        return DatasetIndex(self._context.repository.work_tree)
+
+
+def _count(dataset: Dataset) -> int | None:
+    try:
+        return sum(1 for _ in dataset.cases())
+    except InvalidFiles:
+        return None
+
+
+def _about(header: Header) -> dict[str, Any]:
+    return {
+        "dataset": header.path,
+        "prompts": list(header.prompts),
+        "description": header.description,
+        "min_pass": header.min_pass,
+    }
+
+
+def _case(case: Case) -> dict[str, Any]:
+    from promptctl.prompts.prompt import MISSING
+
+    return {
+        "id": case.id,
+        "tags": list(case.tags),
+        "inputs": dict(case.inputs),
+        "expected": None if case.expected is MISSING else case.expected,
+        "assertions": [assertion.type for assertion in case.assertions],
+        "must_pass": case.must_pass,
+        "content_hash": case.content_hash,
+    }

@@ -1,0 +1,98 @@
+"""The log of a workspace: what ran, what it answered, what it cost."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.log.call_totals import CallTotals, Dimension
+    from promptctl.log.filter import Filter
+    from promptctl.log.records import Execution
+    from promptctl.log.retention import Pruned, Retention
+
+
+class Log:
+    """Reads the executions of a workspace, and looks after the file they are in. Prompts are known by all their ids."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    @property
+    def is_new(self) -> bool:
+        """True before the first call."""
+        return self._context.log.is_new
+
+    def executions(self, wanted: Filter | None = None, *, with_content: bool = False) -> Iterator[Execution]:
+        """Yield the executions that the filter means, newest first; their contents are None unless `with_content`."""
+        from promptctl.log.filter import Filter
+
+        wanted = wanted or Filter()
+        return self._context.log.executions(
+            self._meant(wanted, follows_renames=wanted.prompt is not None), with_content=with_content
+        )
+
+    def execution(self, wanted: str) -> Execution:
+        """Return one execution with its contents, by its id or a unique beginning or end of at least 4 characters.
+
+        Raises `UsageError` for fewer characters, and `LogError` if none or several match.
+        """
+        return self._context.log.execution(wanted)
+
+    def latest_call(self, prompt: str) -> Execution | None:
+        """Return the last call of a prompt in full, whatever the log rules keep; None if there was none."""
+        from promptctl.versions.former_ids import former_ids
+
+        return self._context.log.latest_call(prompt, former_ids(self._context.repository, prompt))
+
+    def totals(self, wanted: Filter | None = None, by: Sequence[Dimension] = ("prompt", "version")) -> list[CallTotals]:
+        """Add up calls, tokens and cost of the executions that the filter means, one row for each group."""
+        from promptctl.log.filter import Filter
+
+        return self._context.log.totals(self._meant(wanted or Filter()), by)
+
+    def prune(self, retention: Retention, *, is_dry_run: bool = False) -> Pruned:
+        """Delete old contents and rows; totals stay. A dry run returns the exact numbers.
+
+        Its moments may be ages such as `180d`.
+        """
+        content, rows = retention.content_before, retention.rows_before
+        dated = replace(retention, content_before=_moment(content), rows_before=_moment(rows))
+        return self._context.log.prune(dated, is_dry_run=is_dry_run)
+
+    def vacuum(self) -> int:
+        """Give unused space back; return how many bytes."""
+        return self._context.log.vacuum()
+
+    def check(self) -> list[str]:
+        """Return what is wrong with the log; nothing for a sound one."""
+        return self._context.log.check()
+
+    def back_up(self, target: str | os.PathLike[str]) -> None:
+        """Copy the log as of now to a new file. Raises `LogError` if the file exists or cannot be written."""
+        self._context.log.back_up(Path(target))
+
+    def _meant(self, wanted: Filter, *, follows_renames: bool = True) -> Filter:
+        """The filter with the ids that prompts had before, and with ages such as `7d` as moments."""
+        from promptctl.versions.former_ids import logged_renames
+
+        renames = wanted.renames
+        if follows_renames and not renames:
+            renames = logged_renames(self._context.log, self._context.repository)
+        return replace(
+            wanted,
+            renames=renames,
+            since=_moment(wanted.since),
+            until=_moment(wanted.until),
+        )
+
+
+def _moment(text: str | None) -> str | None:
+    """A moment as the log stores it, of a date, a time or an age."""
+    from promptctl.log.times import parse_moment
+
+    return None if text is None else parse_moment(text)

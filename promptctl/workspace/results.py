@@ -1,0 +1,103 @@
+"""The results of a workspace: evaluations of the past, out of the log."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptctl.errors import CaseNotFound
+from promptctl.files.names import did_you_mean
+from promptctl.files.wording import name_some
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.evaluations.evaluation import Evaluation
+    from promptctl.evaluations.outcomes import CaseResults
+    from promptctl.evaluations.trend import Trend
+    from promptctl.log.results import EvaluationRow
+
+
+class Results:
+    """Reads, exports and deletes evaluations. One is named by its id or a unique beginning or end of it."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def evaluations(
+        self, *, prompt: str | None = None, status: str | None = None, limit: int | None = None
+    ) -> list[EvaluationRow]:
+        """Return the rows of evaluations, newest first; `prompt` is an id or a glob."""
+        return self._context.log.evaluations(prompt=prompt, status=status, limit=limit)
+
+    def is_running(self, row: EvaluationRow) -> bool:
+        """Return True if a process is running the evaluation now."""
+        from promptctl.evaluations.claims import is_claimed
+
+        return is_claimed(self._context.state_folder, row.group)
+
+    def evaluation(self, wanted: str) -> Evaluation:
+        """Return one evaluation, counted from its results.
+
+        Raises `UsageError` for fewer than 4 characters of an id, and `LogError` if none or several match.
+        """
+        from promptctl.evaluations.evaluation import load
+
+        return load(self._context.log, self._context.log.evaluation(wanted).id)
+
+    def cases(self, wanted: str) -> Iterator[CaseResults]:
+        """Yield what became of each case of an evaluation, in the order of its dataset, with every reply."""
+        from promptctl.evaluations.outcomes import case_results
+
+        row = self._context.log.evaluation(wanted)
+        return case_results(self._context.log.results(row.id), row.spec.at_least)
+
+    def case(self, wanted: str, case_id: str) -> CaseResults:
+        """Return what became of one case of an evaluation. Raises `CaseNotFound` if it has none of that id."""
+        ids = []
+        for case in self.cases(wanted):
+            if case.outcome.case_id == case_id:
+                return case
+            ids.append(case.outcome.case_id)
+        hint = did_you_mean(case_id, ids) or f"its cases are {name_some(ids)}"
+        raise CaseNotFound(f"evaluation `{wanted}` has no case `{case_id}`", hint=hint)
+
+    def last_command(self) -> list[EvaluationRow]:
+        """Return the evaluations that were begun together last. Raises `UsageError` if there are none."""
+        from promptctl.evaluations.earlier import last_command
+
+        return last_command(self._context.log)
+
+    def trend(self, ref: str, dataset: str | None = None, model: str | None = None) -> Trend:
+        """Follow a prompt from version to version, up to the one that the ref names.
+
+        `dataset` is a name or path; dataset and model are by default those of the newest evaluation.
+        """
+        from promptctl.evaluations.trend import trend
+
+        return trend(self._context.fresh(), ref, dataset, model)
+
+    def export(self, evaluations: Sequence[Evaluation], file: str | os.PathLike[str]) -> None:
+        """Write evaluations with every result: .json .jsonl .csv .md .xml .html, by the file's suffix."""
+        from promptctl.reports.files import write_report
+
+        write_report(Path(file), self._context.log, evaluations)
+
+    def export_trend(self, trend: Trend, file: str | os.PathLike[str]) -> None:
+        """Write a trend as a page with charts, and with every case of its evaluations."""
+        from promptctl.reports.trend_page import write_trend
+
+        write_trend(Path(file), self._context.log, trend)
+
+    def delete(self, wanted: Sequence[str]) -> list[tuple[EvaluationRow, int]]:
+        """Delete evaluations; return each with how many results it had. Their executions stay in the log.
+
+        Raises `UsageError`, and deletes nothing, if a process is running one of them.
+        """
+        from promptctl.evaluations.claims import refuse_claimed
+
+        log = self._context.log
+        rows = [log.evaluation(each) for each in wanted]
+        refuse_claimed(self._context.state_folder, rows)
+        return [(row, log.delete_evaluation(row.id)) for row in rows]
