@@ -28,7 +28,7 @@ from promptctl.comparisons.confirmation import Confirmed, Rerun, confirm
 from promptctl.comparisons.gates import decide
 from promptctl.comparisons.verdicts import GateRule, Verdict, judge
 from promptctl.evaluations.case_outcomes import CaseOutcome, CaseStatus, reduce_repeats
-from promptctl.statistics import Procedure
+from promptctl.statistics.metric import Procedure
 
 COIN_FLIPS = 0.1
 Check = Callable[[Comparison, Verdict], bool]

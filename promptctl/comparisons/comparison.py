@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from promptctl.errors import UsageError
 from promptctl.evaluations.case_outcomes import CaseOutcome, CasePair
-from promptctl.statistics import MetricComparison, Procedure, compare_metric, quantile
+from promptctl.statistics.bootstrap import quantile
+from promptctl.statistics.metric import MetricComparison, Procedure, compare_metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

@@ -10,7 +10,8 @@ from promptctl.files.wording import count, name_some, percent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from promptctl.statistics import Interval, MetricComparison
+    from promptctl.statistics.intervals import Interval
+    from promptctl.statistics.metric import MetricComparison
 
 
 def tested(claim: str, metric: MetricComparison, p: float, metrics: int) -> str:

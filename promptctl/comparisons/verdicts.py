@@ -21,16 +21,11 @@ from promptctl.comparisons import reasons
 from promptctl.comparisons.comparison import PASSED, Comparison
 from promptctl.comparisons.confirmation import Confirmed
 from promptctl.errors import UsageError
-from promptctl.statistics import (
-    Interval,
-    MetricComparison,
-    cases_for_difference,
-    cases_for_drop,
-    detectable_difference,
-    detectable_drop,
-    holm,
-    mcnemar,
-)
+from promptctl.statistics.intervals import Interval
+from promptctl.statistics.metric import MetricComparison
+from promptctl.statistics.multiplicity import holm
+from promptctl.statistics.paired import mcnemar
+from promptctl.statistics.planning import cases_for_difference, cases_for_drop, detectable_difference, detectable_drop
 
 VerdictKind = Literal["worse", "not-worse", "better", "inconclusive", "powerless", "incomplete"]
 GateKind = Literal["worse", "noninferior", "strict"]

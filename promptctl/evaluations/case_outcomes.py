@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from promptctl.statistics import is_passed
+from promptctl.statistics.repeats import is_passed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

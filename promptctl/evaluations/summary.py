@@ -10,7 +10,8 @@ from typing import Any, Literal
 from promptctl.evaluations.outcomes import CaseResults
 from promptctl.files.wording import percent
 from promptctl.log.results import ResultRow, StopReason, Totals
-from promptctl.statistics import quantile, wilson
+from promptctl.statistics.bootstrap import quantile
+from promptctl.statistics.intervals import wilson
 
 Verdict = Literal["passed", "failed", "incomplete"]
 MOST_LISTED = 1000

@@ -14,7 +14,8 @@ from promptctl.files.wording import name_some
 from promptctl.reports.diffs import line_diff
 from promptctl.reports.markdown import code, fenced, inline
 from promptctl.reports.rows import evaluation_head
-from promptctl.statistics import Interval, MetricComparison
+from promptctl.statistics.intervals import Interval
+from promptctl.statistics.metric import MetricComparison
 
 MOST_CASES = 20
 _VALUES = ("warning", "n", "metric", "difference", "interval", "p", "detectable", "cases_needed", "worst_case")

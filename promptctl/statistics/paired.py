@@ -45,21 +45,6 @@ def mcnemar(improved: int, regressed: int) -> PairedTest:
     )
 
 
-def mcnemar_mid_p(improved: int, regressed: int) -> float:
-    """McNemar's two-sided mid-p value: less conservative than the exact test, for reading rather than for gates.
-
-    Formula, m = b+c: exact two-sided − C(m,b)/2^m; if b = c, 1 − ½·C(m,b)/2^m.
-    Source: Fagerland, Lydersen and Laake 2013, BMC Medical Research Methodology 13:91 (at most α in 9,595 scenarios).
-    """
-    flipped = improved + regressed
-    if flipped == 0:
-        return 1.0
-    point = math.comb(flipped, improved) / (1 << flipped)
-    if improved == regressed:
-        return 1 - point / 2
-    return 2 * binomial_tail(max(improved, regressed), flipped) - point
-
-
 def sign_flip(
     differences: Sequence[float],
     clusters: Sequence[Hashable] | None = None,

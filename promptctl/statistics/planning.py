@@ -36,7 +36,7 @@ def cases_for_difference(
 ) -> int:
     """The number of cases that it takes to see a true difference of mean scores with this power, rounded up.
 
-    `deviation` is the standard deviation of the differences of single cases (see `difference_deviation`).
+    `deviation` is the standard deviation of the differences of single cases.
     Formula: (z_{1−α/2} + z_{power})²·sd²/δ² two-sided, with z_{1−α} one-sided.
     Source: Miller 2024 (arXiv 2411.00640), the sample-size formula.
     """
@@ -44,17 +44,6 @@ def cases_for_difference(
         raise ValueError(f"a difference to look for must be above zero, not {difference}")
     needed = (_z_sum(alpha, power, is_two_sided=is_two_sided) * deviation / difference) ** 2
     return max(2, math.ceil(needed - 1e-9))
-
-
-def difference_deviation(
-    between: float, *, base: float = 0.0, head: float = 0.0, base_repeats: int = 1, head_repeats: int = 1
-) -> float:
-    """The standard deviation of a case's difference when each case is asked several times on each side.
-
-    `between` is the deviation over cases of the true difference; `base` and `head` are the deviations of one answer
-    around its case's mean. Formula: √(ω² + σ_A²/K_A + σ_B²/K_B). Source: Miller 2024 (arXiv 2411.00640).
-    """
-    return math.sqrt(between**2 + base**2 / base_repeats + head**2 / head_repeats)
 
 
 @lru_cache(maxsize=4096)

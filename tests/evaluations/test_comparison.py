@@ -14,7 +14,7 @@ import pytest
 from promptctl.comparisons.comparison import Comparison, compare_outcomes
 from promptctl.errors import UsageError
 from promptctl.evaluations.case_outcomes import CaseOutcome, CaseStatus, reduce_repeats
-from promptctl.statistics import Procedure
+from promptctl.statistics.metric import Procedure
 
 
 def outcome(case_id: str, status: CaseStatus = "passed", **known: Any) -> CaseOutcome:

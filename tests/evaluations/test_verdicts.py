@@ -13,7 +13,7 @@ from promptctl.comparisons.confirmation import Confirmed, Rerun, confirm
 from promptctl.comparisons.verdicts import GateRule, Verdict, judge
 from promptctl.errors import UsageError
 from promptctl.evaluations.case_outcomes import CaseOutcome, CaseStatus
-from promptctl.statistics import Procedure
+from promptctl.statistics.metric import Procedure
 
 PASSED3: tuple[CaseStatus, ...] = ("passed", "passed", "passed")
 FAILED3: tuple[CaseStatus, ...] = ("failed", "failed", "failed")
