@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from promptctl.log.redaction import Redactor
     from promptctl.log.store import Store
     from promptctl.models.gateway import Reply, Request
-    from promptctl.models.model_settings import SettingsFinder
-    from promptctl.models.prices import Prices
+    from promptctl.models.model_settings import Models
     from promptctl.models.router import Router
     from promptctl.versions.repository import Repository
     from promptctl.versions.version import Version
@@ -179,19 +178,11 @@ class Context:
         return SqliteStore(self.state_folder / "log.db", redactor=self.redactor)
 
     @part
-    def models(self) -> SettingsFinder:
-        """What each model needs beyond its id."""
-        from promptctl.models.model_map import ModelMap
-        from promptctl.models.model_settings import SettingsFinder
+    def models(self) -> Models:
+        """Settings and prices of each model."""
+        from promptctl.models.model_settings import Models
 
-        return SettingsFinder(self.settings, self.environ, ModelMap())
-
-    @part
-    def prices(self) -> Prices:
-        """What models cost."""
-        from promptctl.models.prices import Prices
-
-        return Prices(self.settings.prices, self.models.map)
+        return Models(self.settings, self.environ)
 
     @part
     def gateway(self) -> Router:
@@ -202,13 +193,7 @@ class Context:
         """Return a new way to every model, whose direct lane keeps at most so many connections."""
         from promptctl.models.router import CONNECTIONS, Router
 
-        return Router(
-            self.settings,
-            self.environ,
-            recordings=self.recordings_folder,
-            connections=connections or CONNECTIONS,
-            finder=self.models,
-        )
+        return Router(self.models, self.recordings_folder, connections=connections or CONNECTIONS)
 
     def shared(self, make: Callable[[Context], T]) -> T:
         """Return what `make` makes of this context, made once: a part that belongs to a room above this one."""

@@ -131,7 +131,7 @@ def _cost(context: Context, plan: Plan, model: str, each: _PerCall) -> int | Non
     if model.startswith(_FREE) or plan.spec.replies == "replay":
         return 0
     used = Usage(input_tokens=round(each.input_tokens), output_tokens=round(each.output_tokens or 0))
-    return context.prices.cost_nano_usd(model, used)[0]
+    return context.models.prices.cost_nano_usd(model, used)[0]
 
 
 def _whole(tokens: float | None) -> int | None:

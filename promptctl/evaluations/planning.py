@@ -278,7 +278,7 @@ class _Planner:
         is_free = model.startswith(("echo/", "replay/")) or request.replies == "replay"
         if request.limits.max_cost_nano_usd is None or is_free:
             return
-        if self._context.prices.cost_nano_usd(model, Usage(1, 1))[0] is None:
+        if self._context.models.prices.cost_nano_usd(model, Usage(1, 1))[0] is None:
             raise ModelConfigurationError(
                 f"--max-cost cannot be kept: it is not known what {model} costs",
                 hint="give its price under `prices:` in promptctl.yaml",

@@ -35,16 +35,8 @@ PARAMETERS = frozenset(
     | {"reasoning_effort", "thinking", "verbosity", "modalities", "prediction", "audio", "web_search_options"}
     | {"service_tier", "store", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "safety_settings"}
     | {"extra_body", "safe_prompt", "prompt_mode", "best_of", "ignore_eos", "skip_special_tokens", "use_beam_search"}
-    | {
-        "guided_json",
-        "guided_regex",
-        "guided_choice",
-        "guided_grammar",
-        "num_ctx",
-        "num_predict",
-        "mirostat",
-        "keep_alive",
-    }
+    | {"guided_json", "guided_regex", "guided_choice", "guided_grammar", "num_ctx", "num_predict"}
+    | {"mirostat", "keep_alive"}
 )
 _NO_KEY = "none"
 

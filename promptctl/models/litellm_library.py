@@ -42,7 +42,7 @@ def load_litellm() -> Any:
         if "litellm" not in sys.modules:
             for name, level in _LOGGERS.items():
                 logging.getLogger(name).setLevel(level)
-            with _environment(_WHILE_IMPORTING):
+            with environment(_WHILE_IMPORTING):
                 _configure(importlib.import_module("litellm"))
         _refuse_redirects()
     return sys.modules["litellm"]
@@ -139,7 +139,8 @@ def _is_internal_call() -> ContextVar[bool] | None:
 
 
 @contextmanager
-def _environment(settings: dict[str, str]) -> Iterator[None]:
+def environment(settings: dict[str, str]) -> Iterator[None]:
+    """Set variables of the process's environment for a while."""
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
     try:

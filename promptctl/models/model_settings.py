@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from promptctl.errors import MissingKey, ModelConfigurationError
@@ -11,6 +12,7 @@ from promptctl.files.names import did_you_mean
 from promptctl.formats.settings_file import ModelRule, Settings
 from promptctl.models.gateway import Endpoint, recorded_model
 from promptctl.models.model_map import ModelMap
+from promptctl.models.prices import Prices
 from promptctl.models.providers import first_set, known_provider, known_providers
 from promptctl.models.retries import RetryPolicy
 
@@ -40,18 +42,23 @@ class ModelSettings:
     endpoint: Endpoint = field(repr=False)
 
 
-class SettingsFinder:
-    """Finds what each model needs, once. Keys come from `environ` alone.
+class Models:
+    """Settings and prices of models, each looked up once. Keys come from `environ` alone.
 
     A key that no rule names goes only to the provider's own address, or to one that `environ` names, and never to an
     `api_base` out of a file.
     """
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str], models: ModelMap) -> None:
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        self.environ = environ
         self._settings = settings
-        self._environ = environ
-        self.map = models
+        self._map = ModelMap()
         self._known: dict[str, ModelSettings] = {}
+
+    @cached_property
+    def prices(self) -> Prices:
+        """Prices of models."""
+        return Prices(self._settings.prices, self._map)
 
     def settings_of(self, model: str) -> ModelSettings:
         """Return what the model needs. Raises `ModelConfigurationError` if its provider or its key is missing."""
@@ -70,7 +77,7 @@ class SettingsFinder:
         provider, slash, name = model.partition("/")
         if slash and provider and name:
             return model
-        found = None if slash else self.map.provider_of(model)
+        found = None if slash else self._map.provider_of(model)
         if found is None:
             raise ModelConfigurationError(f"{model!r} is not a model's id", hint=_HOW_IDS_ARE_WRITTEN)
         return f"{found}/{model}"
@@ -102,7 +109,7 @@ class SettingsFinder:
         """Report if a JSON Schema is sent to the model; to an unknown one only the direct lane sends it."""
         if lane != "replay" and rule.supports_schema is not None:
             return rule.supports_schema
-        entry = self.map.entry(model) if lane == "litellm" else None
+        entry = self._map.entry(model) if lane == "litellm" else None
         return lane != "litellm" or (entry is not None and entry.get("supports_response_schema") is True)
 
     def _endpoint(self, model: str, name: str, rule: ModelRule, lane: Lane) -> tuple[Endpoint, str | None]:
@@ -110,21 +117,21 @@ class SettingsFinder:
         if rule.api_base is None:
             self._check_provider(model, name, lane)
         provider = known_provider(name)
-        headers = {**_account_headers(name, rule, self._environ), **rule.headers}
+        headers = {**_account_headers(name, rule, self.environ), **rule.headers}
         if rule.api_key_env is not None:
-            key = first_set(self._environ, (rule.api_key_env,))
+            key = first_set(self.environ, (rule.api_key_env,))
             if key is None:
                 raise _missing_key(model, (rule.api_key_env,), "promptctl.yaml names it as `api_key_env`")
-            return Endpoint(rule.api_base or provider.base(self._environ), key, headers), rule.api_key_env
+            return Endpoint(rule.api_base or provider.base(self.environ), key, headers), rule.api_key_env
         if rule.api_base is not None:
             return Endpoint(rule.api_base, None, headers), None
-        base = provider.base(self._environ)
-        if base is None and provider.is_missing_key(self._environ):
+        base = provider.base(self.environ)
+        if base is None and provider.is_missing_key(self.environ):
             raise _missing_key(model, provider.keys, "it is read from the environment alone")
-        variable = next((key for key in provider.keys if first_set(self._environ, (key,))), None)
+        variable = next((key for key in provider.keys if first_set(self.environ, (key,))), None)
         # Signed in another way, LiteLLM finds the address where it finds the rest.
         is_ours = variable is not None or lane == "direct" or provider.is_local
-        return Endpoint(base if is_ours else None, provider.key(self._environ), headers), variable
+        return Endpoint(base if is_ours else None, provider.key(self.environ), headers), variable
 
     def _check_provider(self, model: str, provider: str, lane: Lane) -> None:
         if lane == "direct" and provider != "openai":
@@ -132,11 +139,11 @@ class SettingsFinder:
                 f"{model} is set to `lane: direct`, which needs to know where",
                 hint="give it an `api_base` under `models:` in promptctl.yaml",
             )
-        if provider in known_providers() or not self.map.providers or provider in self.map.providers:
+        if provider in known_providers() or not self._map.providers or provider in self._map.providers:
             return
-        if self.map.entry(model) is not None:
+        if self._map.entry(model) is not None:
             return
-        known = sorted({*known_providers(), *self.map.providers, "echo", "replay"})
+        known = sorted({*known_providers(), *self._map.providers, "echo", "replay"})
         meant = did_you_mean(provider, known, "{}/…")
         raise ModelConfigurationError(
             f"unknown provider {provider!r} in the model's id {model!r}", hint=f"{meant} {_HOW_IDS_ARE_WRITTEN}".strip()

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
-from functools import cached_property
 from pathlib import Path
 
 from promptctl.errors import AuthenticationFailed, ModelConfigurationError, ModelError
 from promptctl.files.names import RECORDINGS
-from promptctl.formats.settings_file import Settings
 from promptctl.models.gateway import Delta, Embeddings, Endpoint, Gateway, Reply, Request
-from promptctl.models.model_map import ModelMap
-from promptctl.models.model_settings import DEFAULT_TIMEOUT_S, Lane, ModelSettings, SettingsFinder
-from promptctl.models.prices import Prices
+from promptctl.models.model_settings import DEFAULT_TIMEOUT_S, Lane, Models, ModelSettings
 
 CONNECTIONS = 100
 
@@ -22,37 +18,21 @@ class Router:
     """A gateway to every model: `echo/echo`, `replay/<model>`, the direct lane and LiteLLM.
 
     The direct lane serves `openai/*` and every model to which a rule of the settings gives an `api_base`; a rule's
-    `lane` forces either. Keys come from `environ` alone. A key that no rule names goes only to the provider's own
+    `lane` forces either. A key that no rule names goes only to the provider's own
     address, or to one that `environ` names, and never to an `api_base` out of a file.
 
     `recordings` is the folder that `replay/` answers from. `connections` bounds the direct lane's connection pool.
-    A `finder` of the same settings saves reading again what is known of models.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        environ: Mapping[str, str],
-        recordings: Path | None = None,
-        *,
-        connections: int = CONNECTIONS,
-        finder: SettingsFinder | None = None,
-    ) -> None:
-        self._settings = settings
-        self._environ = environ
+    def __init__(self, models: Models, recordings: Path | None = None, *, connections: int = CONNECTIONS) -> None:
+        self._models = models
         self._recordings = recordings
         self._connections = connections
-        self._finder = finder or SettingsFinder(settings, environ, ModelMap())
         self._gateways: dict[Lane, Gateway] = {}
-
-    @cached_property
-    def prices(self) -> Prices:
-        """Prices of models."""
-        return Prices(self._settings.prices, self._finder.map)
 
     def settings_of(self, model: str) -> ModelSettings:
         """Return what the model needs. Raises `ModelConfigurationError` if its provider or its key is missing."""
-        return self._finder.settings_of(model)
+        return self._models.settings_of(model)
 
     def preload(self, model: str) -> None:
         """Begin to import what the model's lane needs, on a thread of its own. Nothing is raised, nothing sent."""
@@ -114,11 +94,11 @@ class Router:
         if lane == "direct":
             from promptctl.models.openai_lane import OpenAILane
 
-            return OpenAILane(self.prices, self._environ, connections=self._connections)
+            return OpenAILane(self._models.prices, self._models.environ, connections=self._connections)
         if lane == "litellm":
             from promptctl.models.litellm_lane import LiteLLM
 
-            return LiteLLM(self.prices, self._environ)
+            return LiteLLM(self._models.prices, self._models.environ)
         if lane == "echo":
             from promptctl.models.echo import Echo
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+
+from promptctl.models.litellm_library import environment
 
 # The name under which tiktoken looks for `o200k_base` in its cache: the SHA-1 of the address it would load it from.
 _FILE = "fb374d419588a4632f3f557e76b4b70aebbca790"
@@ -26,15 +27,8 @@ def token_counter() -> tuple[Callable[[str], int], str]:
         folder = None
     if folder is None:
         return lambda text: -(-len(text) // _CHARACTERS_PER_TOKEN), "four characters a token"
-    before = os.environ.get(_VARIABLE)
-    os.environ[_VARIABLE] = str(folder)
-    try:
+    with environment({_VARIABLE: str(folder)}):
         encoding = tiktoken.get_encoding("o200k_base")
-    finally:
-        if before is None:
-            del os.environ[_VARIABLE]
-        else:
-            os.environ[_VARIABLE] = before
     return lambda text: len(encoding.encode(text, disallowed_special=())), "o200k_base tokens"
 
 

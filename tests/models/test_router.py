@@ -13,6 +13,7 @@ import pytest
 from promptctl.errors import AuthenticationFailed, ModelConfigurationError, ReplyNotRecorded
 from promptctl.formats.settings_file import read_settings
 from promptctl.models.gateway import Delta, Endpoint, Reply, Request
+from promptctl.models.model_settings import Models
 from promptctl.models.recordings import Recording
 from promptctl.models.router import Router
 from tests import openai_server as say
@@ -30,7 +31,7 @@ def make(tmp_path: Path) -> Make:
     """A router of the settings in a `promptctl.yaml`, with these environment variables."""
 
     def build(settings: str = "", **environ: str) -> Router:
-        return Router(read_settings(settings.encode()), environ, tmp_path / "recordings")
+        return Router(Models(read_settings(settings.encode()), environ), tmp_path / "recordings")
 
     return build
 
@@ -309,7 +310,7 @@ def test_echo_and_replay_answer(make: Make, tmp_path: Path) -> None:
 def test_nothing_secret_shows_in_a_repr(make: Make, server: OpenAIServer) -> None:
     rules = f'models:\n  "local/*": {{api_base: "{server.url}", api_key_env: K, headers: {{X-T: header-canary}}}}\n'
     router = make(rules, K=KEY)
-    shown = repr([router, router.settings_of("local/x"), router.settings_of("local/x").endpoint, router.prices])
+    shown = repr([router, router.settings_of("local/x"), router.settings_of("local/x").endpoint, router._models.prices])
     for secret in (KEY, "header-canary", server.url):
         assert secret not in shown
 
@@ -325,17 +326,17 @@ def modules_after(code: str) -> list[str]:
 
 def test_making_a_router_imports_nothing_heavy() -> None:
     code = (
-        "from promptctl.models.router import Router; from promptctl.formats.settings_file import Settings\n"
-        "router = Router(Settings(), {'OPENAI_API_KEY': 'x'}); router.settings_of('openai/gpt-4o-mini')"
+        "from promptctl.models.router import Models, Router; from promptctl.formats.settings_file import Settings\n"
+        "router = Router(Models(Settings(), {'OPENAI_API_KEY': 'x'})); router.settings_of('openai/gpt-4o-mini')"
     )
     assert modules_after(code) == []
 
 
 def test_preloading_imports_what_the_lane_needs() -> None:
     code = (
-        "import threading; from promptctl.models.router import Router\n"
+        "import threading; from promptctl.models.router import Models, Router\n"
         "from promptctl.formats.settings_file import Settings\n"
-        "router = Router(Settings(), {'OPENAI_API_KEY': 'x'}); router.preload('echo/echo')\n"
+        "router = Router(Models(Settings(), {'OPENAI_API_KEY': 'x'})); router.preload('echo/echo')\n"
         "router.preload('no-such-model')\n"
         "router.preload('openai/gpt-4o-mini'); [t.join() for t in threading.enumerate() if t.daemon]"
     )
