@@ -39,7 +39,7 @@ translated at the seam of the library that raised it, and printed in one place (
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -106,6 +106,16 @@ class Problem:
             "message": self.message,
             "hint": self.hint,
         }
+
+
+def in_reading_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Return the problems as one meets them in the files; those of one place keep their order."""
+    return sorted(problems, key=_reading_position)
+
+
+def _reading_position(problem: Problem) -> tuple[str, int, int]:
+    place = problem.place
+    return (place.path, place.line or 0, place.column or 0) if place else ("", 0, 0)
 
 
 class PromptctlError(Exception):

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InvalidFiles, Place, UsageError, WorkspaceError
+from promptctl.files.document import Document, Key
 from promptctl.files.names import (
     PROMPT_SUFFIXES,
     PROMPTS,
@@ -20,7 +21,6 @@ from promptctl.files.names import (
     resolve_path,
 )
 from promptctl.files.tree import MAX_BYTES, Tree
-from promptctl.files.yaml_reader import Document, Key
 from promptctl.formats.prompt_file import read_prompt_file
 from promptctl.prompts.closure import message_texts
 from promptctl.prompts.loading import load_prompt_file

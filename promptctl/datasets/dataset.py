@@ -14,7 +14,7 @@ from promptctl.datasets.cases import Case, CaseMaker, Defaults
 from promptctl.datasets.github_rows import github_assertions, github_rows
 from promptctl.datasets.row_files import RowFile, open_rows
 from promptctl.datasets.rows import Row
-from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
+from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, in_reading_order
 from promptctl.files.tree import Tree
 from promptctl.formats.github_dialect import UNUSABLE_TEST
 from promptctl.prompts.prompt import Prompt
@@ -247,7 +247,7 @@ class _DatasetCheck:
         """Return all problems, with the ids that came twice, or that there was no case at all."""
         if self._duplicates:
             self.problems += twice(self._duplicates)
-            self.problems.sort(key=_in_reading_order)
+            self.problems = in_reading_order(self.problems)
         if not self.count and not self.problems:
             hint = "give it at least one case: an evaluation of nothing proves nothing"
             self.problems.append(Problem("the dataset holds no case", place, hint, "no-cases"))
@@ -289,8 +289,3 @@ def _number(case: Case) -> int:
 
     text = f"{case.id}\0{case.content_hash}".encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(text, digest_size=16).digest(), "big")
-
-
-def _in_reading_order(problem: Problem) -> tuple[str, int, int]:
-    place = problem.place
-    return (place.path, place.line or 0, place.column or 0) if place else ("", 0, 0)

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from promptctl.errors import Place, Problem
 
 QUOTE_OR_BLOCK = "quote the value, or put the text on the lines below `|`"
 
-# What an escape in double quotes can make, and no text of ours may hold.
-FORBIDDEN_ESCAPED = re.compile("[\x00\ud800-\udfff]")
-
 # Compiled when something is wrong, and not by each command that reads a file.
 _TEMPLATE_VALUE = r"(?:^|[:,\[]|-)\s*(\{\{|\{%|\{#)"
 _NO_SPACE_AFTER_COLON = r"^\s*(?:- +)?([A-Za-z_][\w-]*):[^\s/]"
 _UNPRINTABLE = "[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
-
-
-def in_reading_order(problems: Iterable[Problem]) -> list[Problem]:
-    """Problems as one meets them in the files; those of one place stay as they are."""
-    return sorted(problems, key=_reading_position)
-
-
-def _reading_position(problem: Problem) -> tuple[str, int, int]:
-    place = problem.place
-    return (place.path, place.line or 0, place.column or 0) if place else ("", 0, 0)
 
 
 def too_large(path: str, size_bytes: int, limit_bytes: int) -> Problem:
@@ -129,41 +116,34 @@ def syntax(path: str, text: str, error: Exception) -> Problem:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if mark is None:
         return _unreadable(path, text, error)
-    context = getattr(error, "context_mark", None) or mark
+    context_mark = getattr(error, "context_mark", None) or mark
     message = str(getattr(error, "problem", None) or "this is not YAML")
-    site = _Site(path, text, message, str(getattr(error, "context", None) or ""), _spot(mark), _spot(context))
+    site = _Site(path, text, message, str(getattr(error, "context", None) or ""), mark, context_mark)
     for explain in _EXPLANATIONS:
         problem = explain(site)
         if problem is not None:
             return problem
     hint = "check the indentation here and the quotes above; " + QUOTE_OR_BLOCK
-    return Problem(f"this is not YAML: {message}", site.place(), hint, "yaml-syntax")
+    return site.problem(f"this is not YAML: {message}", hint)
 
 
+@dataclass(frozen=True, slots=True)
 class _Site:
     """Where a parser gave up: its words, its mark and the mark of what it was reading (line, column from 0)."""
 
-    def __init__(
-        self, path: str, text: str, message: str, context: str, mark: tuple[int, int], context_mark: tuple[int, int]
-    ) -> None:
-        self.path = path
-        self.text = text
-        self.message = message
-        self.context = context
-        self.line, self.column = mark
-        self.context_line, self.context_column = context_mark
-
-    def place(self) -> Place:
-        return Place(self.path, self.line + 1, self.column + 1)
-
-    def context_place(self) -> Place:
-        return Place(self.path, self.context_line + 1, self.context_column + 1)
+    path: str
+    text: str
+    message: str
+    context: str
+    mark: Any
+    context_mark: Any
 
     def here(self) -> str:
-        return _line(self.text, self.line)
+        return _line(self.text, self.mark.line)
 
-    def problem(self, message: str, hint: str, place: Place | None = None) -> Problem:
-        return Problem(message, place or self.place(), hint, "yaml-syntax")
+    def problem(self, message: str, hint: str, *, is_of_context: bool = False) -> Problem:
+        mark = self.context_mark if is_of_context else self.mark
+        return Problem(message, Place(self.path, mark.line + 1, mark.column + 1), hint, "yaml-syntax")
 
 
 def _template_in_value(place: Place, opening: str) -> Problem:
@@ -172,18 +152,19 @@ def _template_in_value(place: Place, opening: str) -> Problem:
 
 
 def _tab(site: _Site) -> Problem | None:
-    here = site.here()
-    before = here[: site.column + 1]
-    if "\t" not in before or before.strip():
+    before = site.here()[: site.mark.column + 1]
+    is_of_block = "block scalar" in site.context and "tab" in site.message
+    if not is_of_block and ("\t" not in before or before.strip()):
         return None
-    return Problem("a tab is used to indent", site.place(), "indent with spaces", "tab")
+    return replace(site.problem("a tab is used to indent", "indent with spaces"), code="tab")
 
 
 def _template(site: _Site) -> Problem | None:
-    spots = [(site.line, site.column), (site.context_line, site.context_column)]
+    spots = [(mark.line, mark.column) for mark in (site.mark, site.context_mark)]
     if "flow" in site.context:
         # `{#` begins a comment to YAML, and the parser only misses the `}` lines below.
-        spots += [(line, len(_line(site.text, line))) for line in range(site.line - 1, max(-1, site.line - 4), -1)]
+        above = range(site.mark.line - 1, max(-1, site.mark.line - 4), -1)
+        spots += [(line, len(_line(site.text, line))) for line in above]
     for line, column in spots:
         match = re.search(_TEMPLATE_VALUE, _line(site.text, line))
         if match is not None and match.start(1) <= column:
@@ -194,18 +175,18 @@ def _template(site: _Site) -> Problem | None:
 def _no_key_at_all(site: _Site) -> Problem | None:
     if not site.here().lstrip().startswith(":"):
         return None
-    return odd_key(site.place(), "")
+    return odd_key(Place(site.path, site.mark.line + 1, site.mark.column + 1), "")
 
 
 def _second_colon(site: _Site) -> Problem | None:
     if not site.message.startswith("mapping values are not allowed"):
         return None
-    above = _line(site.text, site.line - 1) if site.line else ""
+    above = _line(site.text, site.mark.line - 1)
     glued = re.match(_NO_SPACE_AFTER_COLON, above)
     if glued and not re.search(r":\s", above):
-        place = Place(site.path, site.line, glued.end(1) + 1)
-        return site.problem(f"`{glued[1]}:` needs a space after the colon", f"write `{glued[1]}: …`", place)
-    if ":" in site.here()[: site.column]:
+        problem = site.problem(f"`{glued[1]}:` needs a space after the colon", f"write `{glued[1]}: …`")
+        return replace(problem, place=Place(site.path, site.mark.line, glued.end(1) + 1))
+    if ":" in site.here()[: site.mark.column]:
         return site.problem("a second `: ` in an unquoted value", QUOTE_OR_BLOCK)
     hint = "indent it like the keys around it, or quote the value above or put it on the lines below `|`"
     return site.problem("this key is indented as if it belonged to the value above", hint)
@@ -214,106 +195,97 @@ def _second_colon(site: _Site) -> Problem | None:
 def _bad_start(site: _Site) -> Problem | None:
     if "cannot start any token" not in site.message:
         return None
-    character = site.here()[site.column : site.column + 1]
+    character = site.here()[site.mark.column : site.mark.column + 1]
     shown = "a backtick" if character == "`" else f"`{character}`"
     return site.problem(f"an unquoted value cannot begin with {shown}", QUOTE_OR_BLOCK)
 
 
-def _open_quote(site: _Site) -> Problem | None:
-    if "quoted scalar" not in site.context or not (
-        "end of stream" in site.message or "document indicator" in site.message or "separator" in site.message
-    ):
-        return None
-    return site.problem("this quote is never closed", "close it, or use `|` for a long text", site.context_place())
+# A sign in what the parser was reading or, after the line break, in its message; the problem and the remedy; and
+# if the place is where the parser began to read.
+_SIGNS = (
+    (
+        r"quoted scalar.*\n.*(?:end of stream|document indicator|separator)",
+        "this quote is never closed",
+        "close it, or use `|` for a long text",
+        True,
+    ),
+    (
+        r"\n.*Unicode.*escape",
+        "this escape is no character",
+        r"write one `\U000…` escape, or the character itself",
+        False,
+    ),
+    (
+        r"\n.*(?:escape|hexa?decimal)",
+        "this is no escape of double-quoted text",
+        r"double the backslash (`\\`), or use single quotes, in which a backslash is only itself",
+        False,
+    ),
+    (
+        r"block scalar.*\n",
+        "nothing may follow `|` or `>` on its line",
+        "begin the text on the next line, indented",
+        False,
+    ),
+    (
+        r"while scanning a simple key.*\n|\n.*could not find expected ':'",
+        "this line is no `key: value`",
+        "if it belongs to a text, indent it under that text's `|`; otherwise write `key: value`",
+        True,
+    ),
+    (r"alias.*\n", "an unquoted value cannot begin with `*`", QUOTE_OR_BLOCK, True),
+    (r"anchor.*\n", "an unquoted value cannot begin with `&`", QUOTE_OR_BLOCK, True),
+    (r"(?:tag|directive).*\n|\n.*tag", "tags and directives (`!`, `%`) are not read", QUOTE_OR_BLOCK, True),
+    (
+        r"\n.*sequence entries are not allowed",
+        "a list cannot begin on the line of its key",
+        "put `- …` on the next line, or quote the text",
+        False,
+    ),
+    (r"\n.*incompatible YAML", "the file asks for a YAML that is not 1.2", "remove the `%YAML` line", False),
+)
 
 
-def _escape(site: _Site) -> Problem | None:
-    if "escape" not in site.message and "hexdecimal" not in site.message and "hexadecimal" not in site.message:
-        return None
-    if "Unicode" in site.message:
-        return site.problem("this escape is no character", r"write one `\U000…` escape, or the character itself")
-    hint = r"double the backslash (`\\`), or use single quotes, in which a backslash is only itself"
-    return site.problem("this is no escape of double-quoted text", hint)
-
-
-def _no_key(site: _Site) -> Problem | None:
-    if "could not find expected ':'" not in site.message and "while scanning a simple key" not in site.context:
-        return None
-    hint = "if it belongs to a text, indent it under that text's `|`; otherwise write `key: value`"
-    return site.problem("this line is no `key: value`", hint, site.context_place())
-
-
-def _star(site: _Site) -> Problem | None:
-    kind = "*" if "alias" in site.context else "&" if "anchor" in site.context else ""
-    if not kind:
-        return None
-    return site.problem(f"an unquoted value cannot begin with `{kind}`", QUOTE_OR_BLOCK, site.context_place())
-
-
-def _bad_tag(site: _Site) -> Problem | None:
-    if "tag" not in site.context and "tag" not in site.message and "directive" not in site.context:
-        return None
-    return site.problem("tags and directives (`!`, `%`) are not read", QUOTE_OR_BLOCK, site.context_place())
-
-
-def _block_header(site: _Site) -> Problem | None:
-    if "block scalar" not in site.context:
-        return None
-    if "tab" in site.message:
-        return Problem("a tab is used to indent", site.place(), "indent with spaces", "tab")
-    return site.problem("nothing may follow `|` or `>` on its line", "begin the text on the next line, indented")
+def _told_by_words(site: _Site) -> Problem | None:
+    words = f"{site.context}\n{site.message}"
+    for sign, message, hint, is_of_context in _SIGNS:
+        if re.search(sign, words):
+            return site.problem(message, hint, is_of_context=is_of_context)
+    return None
 
 
 def _open_bracket(site: _Site) -> Problem | None:
     if "flow" not in site.context:
         return None
-    opening = _line(site.text, site.context_line)[site.context_column : site.context_column + 1] or "{"
+    mark = site.context_mark
+    opening = _line(site.text, mark.line)[mark.column : mark.column + 1] or "{"
     closing = "]" if opening == "[" else "}"
     hint = f"close it with `{closing}`, part its values with `,`, or quote it where it is text"
-    return site.problem(f"this `{opening}` is not closed as it should be", hint, site.context_place())
-
-
-def _version(site: _Site) -> Problem | None:
-    if "incompatible YAML" not in site.message:
-        return None
-    return site.problem("the file asks for a YAML that is not 1.2", "remove the `%YAML` line")
-
-
-def _dash(site: _Site) -> Problem | None:
-    if "sequence entries are not allowed" not in site.message:
-        return None
-    return site.problem("a list cannot begin on the line of its key", "put `- …` on the next line, or quote the text")
+    return site.problem(f"this `{opening}` is not closed as it should be", hint, is_of_context=True)
 
 
 def _indentation(site: _Site) -> Problem | None:
     if "block" not in site.context and "document start" not in site.message:
         return None
-    before = site.here()[: site.column]
-    if before.strip():
+    if site.here()[: site.mark.column].strip():
         return site.problem("text after the end of a value", QUOTE_OR_BLOCK)
     if site.here().lstrip().startswith("- "):
         return site.problem("a list begins where a key was expected", "indent it under its key")
-    hint = "line it up with what it belongs to, or indent the text under `|`"
-    if site.context_line != site.line:
-        hint = f"line it up with the keys around it, as on line {site.context_line + 1}, or indent the text under `|`"
-    return site.problem("the indentation fits nothing above", hint)
+    above = site.context_mark.line
+    like = (
+        f" with the keys around it, as on line {above + 1}" if above != site.mark.line else " with what it belongs to"
+    )
+    return site.problem("the indentation fits nothing above", f"line it up{like}, or indent the text under `|`")
 
 
-# In the order in which they are told apart: the plainest signs first.
+# In the order in which they are told from each other: the plainest signs first.
 _EXPLANATIONS = (
     _tab,
     _template,
     _no_key_at_all,
     _second_colon,
     _bad_start,
-    _open_quote,
-    _escape,
-    _block_header,
-    _no_key,
-    _star,
-    _bad_tag,
-    _dash,
-    _version,
+    _told_by_words,
     _open_bracket,
     _indentation,
 )
@@ -330,10 +302,6 @@ def _unreadable(path: str, text: str, error: Exception) -> Problem:
         match[0], f"control character U+{ord(match[0]):04X}"
     )
     return Problem(f"the file holds {what}", Place(path, line, column), "remove it", "forbidden-character")
-
-
-def _spot(mark: Any) -> tuple[int, int]:
-    return mark.line, mark.column
 
 
 def _line(text: str, number: int) -> str:

@@ -10,12 +10,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from promptctl.errors import InvalidFiles, Place, Problem
-from promptctl.files import yaml_problems
-from promptctl.files.document import Document, Key
-from promptctl.files.scalars import scalar_value
-
-__all__ = ["Document", "Key", "read_yaml", "read_yaml_text"]
+from promptctl.errors import InvalidFiles, Place, Problem, in_reading_order
+from promptctl.files.document import Document, scalar_value
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 64
@@ -24,6 +20,8 @@ MAX_PROBLEMS = 100
 
 # JSON writes a character beyond U+FFFF as two escapes, YAML as one.
 _SURROGATE_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+# What an escape in double quotes can make, and no text of ours may hold.
+_FORBIDDEN_ESCAPED = re.compile("[\x00\ud800-\udfff]")
 # YAML 1.1, which the parsers speak, ends a line at these; in 1.2 they are characters like any other.
 _BREAKS_OF_YAML_1_1 = "\x85\u2028\u2029"
 
@@ -34,17 +32,12 @@ def read_yaml(data: bytes, path: str) -> Document:
     Raises `InvalidFiles` with every problem that could be told before the file stopped making sense.
     """
     if len(data) > MAX_BYTES:
-        raise InvalidFiles([yaml_problems.too_large(path, len(data), MAX_BYTES)])
+        raise InvalidFiles([_words().too_large(path, len(data), MAX_BYTES)])
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InvalidFiles([yaml_problems.not_utf8(path, data, error)]) from None
+        raise InvalidFiles([_words().not_utf8(path, data, error)]) from None
     return _read_text(text, path)
-
-
-def read_yaml_text(text: str, path: str) -> Document:
-    """`read_yaml` for text that is already at hand."""
-    return read_yaml(text.encode("utf-8", "surrogatepass"), path)
 
 
 def _read_text(text: str, path: str) -> Document:
@@ -57,8 +50,15 @@ def _read_text(text: str, path: str) -> Document:
     builder = _Builder(text, path)
     data, root = builder.document()
     if builder.problems:
-        raise InvalidFiles(yaml_problems.in_reading_order(builder.problems))
+        raise InvalidFiles(in_reading_order(builder.problems))
     return Document(data, path, root, text)
+
+
+def _words() -> Any:
+    """Return the module that words problems, which only a file with a problem needs."""
+    from promptctl.files import yaml_problems
+
+    return yaml_problems
 
 
 def _join_surrogates(match: re.Match[str]) -> str:
@@ -118,7 +118,7 @@ class _Builder:
             raise _Stop
 
     def _add_syntax_problem(self, error: Exception) -> None:
-        problem = yaml_problems.syntax(self.path, self.text, error)
+        problem = _words().syntax(self.path, self.text, error)
         line = problem.place.line if problem.place else None
         # What made the parser stop has often been told already, by the builder and in better words.
         if not any(told.place and told.place.line == line for told in self.problems):
@@ -134,24 +134,24 @@ class _Builder:
         self._next()
         after = self._next()
         if after.__class__ is not self._events.StreamEndEvent:
-            self._report(yaml_problems.second_document(self._place(after), self.text))
+            self._report(_words().second_document(self._place(after), self.text))
         return root
 
     def _value(self, event: Any, depth: int) -> tuple[Any, Any]:
         kind = event.__class__
         if kind is self._events.AliasEvent:
-            self._report(yaml_problems.alias(self._place(event), event.anchor))
+            self._report(_words().alias(self._place(event), event.anchor))
             return None, event
         if event.anchor is not None or event.tag is not None:
-            self._report(yaml_problems.property_of_node(self._place(event), event))
+            self._report(_words().property_of_node(self._place(event), event))
         if kind is self._events.ScalarEvent:
             return self._scalar_value(event), event
         self._collections += 1
         if self._collections > MAX_COLLECTIONS:
-            self.problems.append(yaml_problems.too_many(self._place(event), MAX_COLLECTIONS))
+            self.problems.append(_words().too_many(self._place(event), MAX_COLLECTIONS))
             raise _Stop
         if depth >= MAX_DEPTH:
-            self.problems.append(yaml_problems.too_deep(self._place(event), MAX_DEPTH))
+            self.problems.append(_words().too_deep(self._place(event), MAX_DEPTH))
             raise _Stop
         if kind is self._events.MappingStartEvent:
             return self._mapping(event, depth + 1)
@@ -167,7 +167,7 @@ class _Builder:
                 key: str | None = self._key(event, nodes)
             else:
                 key = None
-                self._report(yaml_problems.key_is_no_text(self._place(event), self.text))
+                self._report(_words().key_is_no_text(self._place(event), self.text))
                 self._value(event, depth)
             value, node = self._value(next_event(), depth)
             if key is not None:
@@ -191,16 +191,16 @@ class _Builder:
     def _key(self, event: Any, seen: dict[str, Any]) -> str:
         """The key as it is written: `1` and `true` are text as well."""
         if event.anchor is not None or event.tag is not None:
-            self._report(yaml_problems.property_of_node(self._place(event), event))
+            self._report(_words().property_of_node(self._place(event), event))
         key: str = event.value
         if event.style:
             key = self._checked_text(event)
         elif key in ("", "<<"):
-            self._report(yaml_problems.odd_key(self._place(event), key))
+            self._report(_words().odd_key(self._place(event), key))
         if self._restore:
             key = key.translate(self._restore)
         if key in seen:
-            self._report(yaml_problems.duplicate_key(self._place(event), key, self._place(seen[key][0])))
+            self._report(_words().duplicate_key(self._place(event), key, self._place(seen[key][0])))
         return key
 
     def _scalar_value(self, event: Any) -> Any:
@@ -215,13 +215,13 @@ class _Builder:
     def _checked_text(self, event: Any) -> str:
         """The text of a quoted scalar, whose escapes could have made what no text of ours may hold."""
         text: str = event.value
-        if self._has_escapes and event.style == '"' and (bad := yaml_problems.FORBIDDEN_ESCAPED.search(text)):
-            self._report(yaml_problems.forbidden_escape(self._place(event), bad[0]))
+        if self._has_escapes and event.style == '"' and (bad := _FORBIDDEN_ESCAPED.search(text)):
+            self._report(_words().forbidden_escape(self._place(event), bad[0]))
         return text
 
     def _check_directives(self, start: Any) -> None:
         if getattr(start, "tags", None):
-            self._report(yaml_problems.tag_directive(self._place(start)))
+            self._report(_words().tag_directive(self._place(start)))
 
     def _place(self, event: Any) -> Place:
         return Place(self.path, event.start_mark.line + 1, event.start_mark.column + 1)

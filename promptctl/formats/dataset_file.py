@@ -6,10 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from promptctl.errors import InvalidFiles, Place, Problem
+from promptctl.errors import InvalidFiles, Place, Problem, in_reading_order
 from promptctl.files.document import Document, Key
 from promptctl.files.names import DATASETS, PathRefused, resolve_path
-from promptctl.files.yaml_problems import in_reading_order
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.structure import structure_of
 

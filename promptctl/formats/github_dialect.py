@@ -12,10 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from promptctl.errors import InvalidFiles, Place, Problem
+from promptctl.errors import InvalidFiles, Place, Problem, in_reading_order
 from promptctl.files.document import Document
 from promptctl.files.names import did_you_mean
-from promptctl.files.yaml_problems import in_reading_order
 from promptctl.formats.structure import structure_of
 
 # The code of a warning about a test or an evaluator that cannot be used: what is evaluated without it proves less.

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, printable
+from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, in_reading_order, printable
 from promptctl.files import names
 from promptctl.files.names import did_you_mean, id_problem, prompt_id, prompt_stem
 from promptctl.files.sources import Sources
 from promptctl.files.tree import Tree
-from promptctl.files.yaml_problems import in_reading_order
 from promptctl.formats.dataset_file import DatasetFile, read_dataset_file
 from promptctl.formats.settings_file import Settings, read_settings
 from promptctl.prompts.case_inputs import check_dataset_against

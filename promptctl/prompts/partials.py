@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 
 from promptctl.errors import Place, Problem
-from promptctl.files import yaml_problems
 from promptctl.files.names import PROMPTS
 from promptctl.files.sources import Sources
 from promptctl.templates.bad_template import BadTemplate
@@ -108,7 +107,9 @@ def decode_partial(data: bytes, path: str) -> str | Problem:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        return yaml_problems.not_utf8(path, data, error)
+        from promptctl.files.yaml_problems import not_utf8
+
+        return not_utf8(path, data, error)
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         return Problem("the file holds a NUL character", Place(path, line), "remove it", "forbidden-character")

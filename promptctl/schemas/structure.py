@@ -10,9 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from promptctl.errors import Place, Problem
+from promptctl.errors import Place, Problem, in_reading_order
 from promptctl.files.document import Document
-from promptctl.files.yaml_problems import in_reading_order
 from promptctl.schemas.compiler import Compiler, Failure, Run
 from promptctl.schemas.keywords import Path
 from promptctl.schemas.words import MAX_LISTED, hint_of, meant_keys, path_text, shown, text_of

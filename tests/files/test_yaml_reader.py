@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from promptctl.errors import InvalidFiles
 from promptctl.files import yaml_reader
-from promptctl.files.yaml_reader import MAX_BYTES, MAX_DEPTH, Document, read_yaml
+from promptctl.files.document import Document
+from promptctl.files.yaml_reader import MAX_BYTES, MAX_DEPTH, read_yaml
 from tests.files.conftest import attempt
 
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptctl.errors import InvalidFiles
-from promptctl.files.yaml_reader import Document, read_yaml
+from promptctl.files.document import Document
+from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats import formatting
 from promptctl.formats.formatting import format_file
 

@@ -111,7 +111,7 @@ def test_a_label_that_another_comes_after_is_a_label_as_well() -> None:
         ),
         ("prices: {x: {input: 1}}\n", "1:13", "has no `output`", "add `output`"),
         ("prices: {x: {input: 1, output: 1, imput: 2}}\n", "1:35", "unknown key `imput`", "did you mean `input`"),
-        ("prices: {x: {input: '1', output: 1}}\n", "1:21", "`prices.x.input`: expected a number, got text", ""),
+        ("prices: {x: {input: '1', output: 1}}\n", "1:21", "`prices.x.input` must be a number, not the text", ""),
         ("prices: {x: {input: -1, output: 1}}\n", "1:21", "must be at least 0", ""),
     ],
 )
