@@ -268,16 +268,19 @@ BAD_LINES = {
     "no JSON": ('{"request": ', "this line is not JSON"),
     "no UTF-8": ("\udcff", "this line is not JSON: not UTF-8"),
     "nested": ("[" * 100_000, "this line is nested too deeply"),
-    "a list": ("[1]", "a recording is an object"),
-    "no request": ('{"model": "m", "reply": ""}', "this recording has no `request`"),
-    "short digest": ('{"request": "abc", "model": "m", "reply": ""}', "`request` is not a digest"),
-    "no model": (json.dumps({"reply": "", "request": DIGEST}), "this recording has no `model`"),
-    "no reply": (json.dumps({"model": "m", "request": DIGEST}), "this recording has no `reply`"),
-    "reply of no text": (json.dumps({"reply": 3, "model": "m", "request": DIGEST}), "`reply` is not text"),
+    "a list": ("[1]", "must be a mapping, not `[1]`"),
+    "no request": ('{"model": "m", "reply": ""}', "`request` is missing"),
+    "short digest": ('{"request": "abc", "model": "m", "reply": ""}', "`request` does not have the form"),
+        '{"request": "abc", "model": "m", "reply": ""}',
+        "`request` does not have the form it must have: `abc`",
+    ),
+    "no model": (json.dumps({"reply": "", "request": DIGEST}), "`model` is missing"),
+    "no reply": (json.dumps({"model": "m", "request": DIGEST}), "`reply` is missing"),
+    "reply of no text": (json.dumps({"reply": 3, "model": "m", "request": DIGEST}), "`reply` must be text, not 3"),
     "unknown key": (json.dumps({"replay": "", "model": "m", "request": DIGEST, "reply": ""}), "unknown key `replay`"),
     "odd usage": (
         json.dumps({"usage": {"tokens": 1}, "model": "m", "request": DIGEST, "reply": ""}),
-        "`usage` has no key `tokens`",
+        "unknown key `tokens` in `usage`",
     ),
 }
 
@@ -328,10 +331,10 @@ def test_a_reply_written_by_hand_is_found_by_its_messages(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "place", "message"),
     [
-        ("model: m\n", "1:1", "a file of recordings is a list"),
+        ("model: m\n", "1:1", "must be a list"),
         ("- model: m\n  reply: x\n", "1:3", "either `request` or `messages`"),
-        ("- model: m\n  replies: x\n  messages: []\n", "2:12", "unknown key `replies`"),
-        ("- {model: m, messages: hello, reply: x}\n", "1:24", "`messages` is not a list"),
+        ("- {model: m, reply: x, messages: []}\n- {model: m, replays: x, reply: y}\n", "2:14", "unknown key `replays`"),
+        ("- {model: m, messages: hello, reply: x}\n", "1:24", "`[0].messages` must be a list"),
         ("- model: m\n  reply: &a x\n", "2:10", "anchor"),
     ],
 )

@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-Kind = Literal["prompt", "dataset", "promptctl", "github-prompt"]
+Kind = Literal["prompt", "dataset", "promptctl", "github-prompt", "recording"]
+# The kinds that people write, and that editors help with.
 KINDS: tuple[Kind, ...] = ("prompt", "dataset", "promptctl", "github-prompt")
 
 _OTHER_FILE = ".schema.json#/$defs/"
