@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from promptctl.errors import UsageError, WorkspaceError
-from promptctl.files.names import RECORDINGS, SETTINGS
-from promptctl.formats.scaffold import STATE_FOLDER, STATE_IGNORE
+from promptctl.files.names import RECORDINGS, SETTINGS, STATE_FOLDER, STATE_IGNORE
 from promptctl.formats.settings_file import Settings, read_settings
 from promptctl.versions.prompt_at_version import PromptAtVersion
 from promptctl.versions.refs import parse_ref

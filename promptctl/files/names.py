@@ -9,6 +9,8 @@ PROMPTS = "prompts"
 DATASETS = "datasets"
 RECORDINGS = "datasets/recordings"
 SETTINGS = "promptctl.yaml"
+STATE_FOLDER = ".promptctl"
+STATE_IGNORE = "*\n!.gitignore\n!schemas/\n!schemas/*.schema.json\n"
 
 PROMPT_SUFFIXES = (".prompt.yaml", ".prompt.yml")
 SCHEMA_SUFFIXES = (".schema.yaml", ".schema.yml", ".schema.json")

@@ -14,8 +14,7 @@ from promptctl.comparisons.gates import Decision, strictest
 from promptctl.comparisons.verdicts import GateRule
 from promptctl.context import Context
 from promptctl.errors import CHECK_FAILED, OK, WORKSPACE, GitError, WorkspaceError
-from promptctl.files.names import RECORDINGS, SETTINGS
-from promptctl.formats.scaffold import STATE_FOLDER
+from promptctl.files.names import RECORDINGS, SETTINGS, STATE_FOLDER
 from promptctl.formats.settings_file import Settings
 from promptctl.git.tree_changes import blobs_of, is_changed
 from promptctl.git.trees import CommitTree, WorkTree
