@@ -121,7 +121,7 @@ class TestOnePool:
         with three.open() as workspace:
 
             def look(plan: Plan, progress: object) -> None:
-                seen.append(sorted(row.prompt for row in workspace.log.evaluations(status="finished")))
+                seen.append(sorted(row.prompt for row in workspace.results.evaluations(status="finished")))
 
             request = EvaluationRequest(refs=("a", "b", "c"), limits=Limits(concurrency=1))
             workspace.evaluate(request, look)
@@ -140,7 +140,7 @@ class TestOnePool:
         three.server.default = answering({})
         three.server.requests.clear()
         with three.open() as workspace:
-            found = workspace.resume([each.row for each in stopped], Limits())
+            found = workspace.resume()
         assert [each.row.id for each in found] == [each.row.id for each in stopped]
         assert sorted(three.asked) == ["a1", "b0", "b1", "c0", "c1"]
         assert [each.row.status for each in found] == ["finished"] * 3
@@ -160,7 +160,7 @@ class TestPlans:
         with lab.open() as workspace:
 
             async def do() -> list[str]:
-                async with Session(workspace, Limits()) as session:
+                async with Session(workspace.context, Limits()) as session:
                     return [each.verdict for each in await session.run(pickle.loads(sent))]
 
             assert asyncio.run(do()) == ["passed"]
