@@ -39,7 +39,7 @@ def finish(log: Store, row: EvaluationRow, stopped: StopReason | None, on_warnin
         found = _judged(row, summary, stopped if summary.is_unfinished else None)
         status = "incomplete" if summary.is_unfinished else "finished"
         log.update_evaluation(row.id, status=status, totals=found.totals)
-        return replace(found, row=log.evaluation(row.id))
+        return replace(found, row=replace(row, status=status, totals=found.totals))
     except LogError as error:
         on_warning(f"{error.message}; the evaluation can be resumed once the log can be written")
         summary = Summary(row.spec.cases, row.spec.repeats, row.spec.at_least)
