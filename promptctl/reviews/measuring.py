@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from promptctl.comparisons.against import compare_pairs
 from promptctl.comparisons.compared import Compared, decision_of
-from promptctl.comparisons.comparing import compare_pairs
 from promptctl.comparisons.gates import Decision, strictest
 from promptctl.comparisons.verdicts import GateRule
 from promptctl.errors import (

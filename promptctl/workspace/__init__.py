@@ -345,7 +345,7 @@ class Workspace:
 
         `base` is `@label`, `@v7` or `@<revision>` of the same prompt, or another prompt's whole ref.
         """
-        from promptctl.comparisons.comparing import evaluate_against, plan_against
+        from promptctl.comparisons.against import evaluate_against, plan_against
 
         context = self.context.fresh()
         pairs = plan_against(context, request, base)
@@ -358,7 +358,7 @@ class Workspace:
 
     def compare(self, base_id: str, head_id: str, rule: GateRule) -> Compared:
         """Compare two evaluations of the log; nothing is asked of a model."""
-        from promptctl.comparisons.comparing import compare
+        from promptctl.comparisons.sides import compare
 
         return compare(self.context.log, base_id, head_id, rule)
 

@@ -1,0 +1,80 @@
+"""Base and head of a comparison, case by case, as the log has them; nothing is asked of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from promptctl.comparisons.compared import Compared
+from promptctl.comparisons.comparison import Comparison, compare_outcomes
+from promptctl.comparisons.confirmation import Confirmed, Rerun
+from promptctl.comparisons.gates import Decision, check_passes, decide, strictest
+from promptctl.comparisons.verdicts import GateRule, judge
+from promptctl.errors import INCOMPLETE
+from promptctl.evaluations.evaluation import Evaluation, cases_of, load
+from promptctl.evaluations.outcomes import CaseResults
+from promptctl.files.wording import count
+
+if TYPE_CHECKING:
+    from promptctl.log.results import EvaluationRow
+    from promptctl.log.store import Store
+
+
+def compare(log: Store, base_id: str, head_id: str, rule: GateRule) -> Compared:
+    """Compare two evaluations of the log, as they are. Raises `LogError` for an id that it does not have."""
+    base, head = (load(log, log.evaluation(id_).id) for id_ in (base_id, head_id))
+    return Sides(log, base, head).compared(rule, note=_difference_of(base.row, head.row))
+
+
+class Sides:
+    """Base and head of one comparison, case by case."""
+
+    def __init__(self, log: Store, base: Evaluation, head: Evaluation) -> None:
+        self.base, self.head = base, head
+        self.heads = cases_of(log, head.row)
+        self.comparison = _comparison(base, head, cases_of(log, base.row), self.heads)
+
+    def compared(
+        self, rule: GateRule, confirmed: Confirmed | None = None, reruns: tuple[Rerun, ...] = (), *, note: str | None
+    ) -> Compared:
+        """Return the comparison judged, with the cases that must pass and what was not run."""
+        verdict = judge(self.comparison, rule, confirmed or Confirmed())
+        must_pass = [case.outcome.case_id for case in self.heads if case.must_pass]
+        decisions = [decide(verdict, rule)]
+        if must_pass:
+            decisions.append(check_passes([case.outcome for case in self.heads], must_pass=must_pass))
+        if self.head.summary.is_unfinished:
+            # Cases that base cannot take are in no comparison, so the verdict does not tell that head lacks them.
+            unrun = self.head.summary.never_run
+            were = "was" if unrun == 1 else "were"
+            decisions.append(Decision.of(INCOMPLETE, f"head: {count(unrun, 'case')} {were} not run."))
+        return Compared(self.base, self.head, self.comparison, verdict, strictest(decisions), rule, note, reruns)
+
+
+def _comparison(
+    base: Evaluation, head: Evaluation, bases: Sequence[CaseResults], heads: Sequence[CaseResults]
+) -> Comparison:
+    """Both sides, case by case. What an unfinished side had still to do is an error there, not a removed case."""
+    outcomes = [[case.outcome for case in side] for side in (bases, heads)]
+    ids = [{outcome.case_id for outcome in side} for side in outcomes]
+    planned, left = set[str](), []
+    for own, other, made in ((ids[0], ids[1], base), (ids[1], ids[0], head)):
+        missing = other - own if made.summary.is_unfinished else set[str]()
+        missing -= {*made.row.spec.left_out}
+        planned |= missing
+        left.append(max(0, made.summary.never_run - len(missing)))
+    return compare_outcomes(*outcomes, planned=planned, never_run=min(left))
+
+
+def _difference_of(base: EvaluationRow, head: EvaluationRow) -> str | None:
+    """What beside the prompt differs between two evaluations, in a sentence."""
+    names = {
+        "dataset": (base.spec.dataset, head.spec.dataset),
+        "model": (base.model, head.model),
+        "repeats": (base.spec.repeats, head.spec.repeats),
+        "passes asked of the repeats": (base.spec.at_least or "all", head.spec.at_least or "all"),
+        "judge": (base.spec.judge or "the default", head.spec.judge or "the default"),
+        "parameters": (base.spec.parameters, head.spec.parameters),
+    }
+    differing = [f"{name} ({old} and {new})" for name, (old, new) in names.items() if old != new]
+    return f"they differ in more than the prompt: {', '.join(differing)}" if differing else None
