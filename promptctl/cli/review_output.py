@@ -11,7 +11,7 @@ from promptctl.comparisons.comparison import PASSED
 from promptctl.errors import INCOMPLETE
 from promptctl.reports.prompt_diff import diff_lines
 from promptctl.reports.review import (
-    Outcome,
+    ReviewRow,
     about_moves,
     counts,
     dataset_parts,
@@ -61,7 +61,7 @@ def _line(text: str) -> str:
     return visible(text).replace("\n", "\\n")
 
 
-def _row(row: Outcome) -> tuple[str, str, str, str, str]:
+def _row(row: ReviewRow) -> tuple[str, str, str, str, str]:
     passed = cost = ""
     if row.evaluation is not None:
         data = row.evaluation.totals

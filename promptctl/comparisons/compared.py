@@ -31,7 +31,7 @@ class Compared:
 
     @property
     def warning(self) -> str | None:
-        """What the gate let pass and a reader must not overlook: regressions that held on fresh replies."""
+        """Regressions that held on fresh replies and that the gate let pass, as a warning; None without any."""
         held = self.verdict.confirmed.regressions
         if not held or not self.decision.is_passed or self.rule.gate == "strict":
             return None
@@ -52,7 +52,7 @@ class Against:
 
     @property
     def decision(self) -> Decision:
-        """What all of it comes to."""
+        """The decision on all of it."""
         decisions = [*(each.decision for each in self.compared), *map(decision_of, self.alone)]
         if not decisions:
             decisions.append(Decision.of(INCOMPLETE, "Not every prompt was evaluated."))
@@ -60,6 +60,6 @@ class Against:
 
 
 def decision_of(found: Evaluation) -> Decision:
-    """What an evaluation by itself comes to, by its own `min_pass` and `must_pass`."""
+    """Return the decision on an evaluation by itself, by its own `min_pass` and `must_pass`."""
     codes = {"passed": OK, "failed": CHECK_FAILED, "incomplete": INCOMPLETE}
     return Decision.of(codes[found.verdict], f"{found.row.prompt}: {found.reason}.")

@@ -19,7 +19,7 @@ SCORE = "score"
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class UsageChange:
     """One measured quantity (cost, tokens, latency) over the pairs where both sides know it.
 
     `known` pairs are in the numbers, `unknown` are not. Totals and medians are None where nothing is known. With
@@ -72,24 +72,24 @@ class Comparison:
     removed: tuple[CaseOutcome, ...] = ()
     never_run: int = 0
     metrics: tuple[MetricComparison, ...] = ()
-    usage: tuple[Usage, ...] = ()
+    usage: tuple[UsageChange, ...] = ()
     base_repeats: int = 1
     head_repeats: int = 1
     is_clustered: bool = False
 
     @property
     def n(self) -> int:
-        """How many cases are graded on both sides; repeats do not add to it."""
+        """Number of cases graded on both sides; repeats do not add to it."""
         return len(self.improved) + len(self.regressed) + len(self.unchanged)
 
     @property
     def comparable(self) -> int:
-        """How many cases are the same on both sides, graded or not."""
+        """Number of cases that are the same on both sides, graded or not."""
         return self.n + self.ungraded
 
     @property
     def ungraded(self) -> int:
-        """How many cases are the same on both sides, and lack a grade on one or both."""
+        """Number of cases that are the same on both sides and lack a grade on one or both."""
         return len(self.errors) + self.never_run
 
     def metric(self, name: str) -> MetricComparison | None:
@@ -207,7 +207,7 @@ def _clusters(pairs: Sequence[CasePair]) -> list[tuple[str, str]] | None:
     ]
 
 
-def _compare_usage(pairs: Sequence[CasePair]) -> tuple[Usage, ...]:
+def _compare_usage(pairs: Sequence[CasePair]) -> tuple[UsageChange, ...]:
     base_replies = max((pair.base.replies for pair in pairs), default=0)
     is_per_reply = base_replies != max((pair.head.replies for pair in pairs), default=0)
 
@@ -231,12 +231,12 @@ def _per_reply(outcome: CaseOutcome, read: Callable[[CaseOutcome], float | None]
 
 def _usage(
     name: Literal["cost_nano_usd", "tokens", "latency_ms"], values: Sequence[tuple[float | None, float | None]]
-) -> Usage:
+) -> UsageChange:
     known = [(before, after) for before, after in values if before is not None and after is not None]
     if not known:
-        return Usage(name, known=0, unknown=len(values))
+        return UsageChange(name, known=0, unknown=len(values))
     base, head = sorted(before for before, _after in known), sorted(after for _before, after in known)
-    return Usage(
+    return UsageChange(
         name,
         known=len(known),
         unknown=len(values) - len(known),

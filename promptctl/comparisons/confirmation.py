@@ -30,7 +30,7 @@ class Confirmed:
 
 
 def confirm(comparison: Comparison, reruns: Sequence[Rerun], *, runs: int = 3) -> Confirmed:
-    """Which flipped cases held: all of at least `runs` fresh runs on each side agree with the flip. Errors do not."""
+    """Return the flipped cases that held: at least `runs` fresh runs on each side, all in agreement with the flip."""
 
     def held(statuses: tuple[CaseStatus, ...], wanted: CaseStatus) -> bool:
         return len(statuses) >= runs and set(statuses) == {wanted}

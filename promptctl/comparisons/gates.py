@@ -1,4 +1,4 @@
-"""Whether a result is good enough to go on: a comparison's gate, and the hard checks of a single run."""
+"""Decisions on whether a result is good enough: the gate of a comparison, and the hard checks of a single run."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Decision:
 
     @property
     def is_passed(self) -> bool:
-        """Whether the exit code is 0."""
+        """True if the exit code is 0."""
         return self.exit_code == OK
 
 
 def decide(verdict: Verdict, rule: GateRule | None = None) -> Decision:
-    """Whether the rule's gate lets the verdict pass: exit code 0, 1 (not good) or 5 (cannot tell: incomplete)."""
+    """Return the decision of the rule's gate on a verdict: exit code 0, 1 (not good) or 5 (incomplete)."""
     rule = rule or GateRule()
     if verdict.kind == "worse":
         return Decision.of(CHECK_FAILED, verdict.reason)

@@ -57,7 +57,7 @@ def powerless(metric: MetricComparison, outlook: str) -> str:
 
 
 def outlook(metric: MetricComparison, detectable: float | None, cases_needed: int | None, power: float) -> str:
-    """What could have been seen, and what it would take to see more."""
+    """Say which loss could have been seen, and how many cases would show more."""
     seen = (
         f"no loss, however large, was likely to be seen with {count(metric.n, 'case')}"
         if detectable is None
@@ -100,7 +100,7 @@ def incomplete(comparison: Comparison, sparse: Sequence[MetricComparison]) -> st
 
 
 def worst_case(improved: int, regressed: int, n: int, p: float) -> str:
-    """What would be so if every error were held against head."""
+    """Say what the result would be if every error counted against head."""
     return (
         f"Were every error held against head, {count(regressed, 'case')} would have regressed and {improved} improved "
         f"of {n}, p {p_value(p)}."
@@ -108,7 +108,7 @@ def worst_case(improved: int, regressed: int, n: int, p: float) -> str:
 
 
 def describe(metric: MetricComparison) -> str:
-    """What a metric did, with its interval: `7 cases regressed and 1 improved of 120 (-5.0 points, …)`."""
+    """Describe a metric's change with its interval: `7 cases regressed and 1 improved of 120 (-5.0 points, …)`."""
     if metric.name == PASSED and metric.is_binary:
         what = f"{count(metric.regressed, 'case')} regressed and {metric.improved} improved of {metric.n}"
     elif metric.name == PASSED:

@@ -67,7 +67,7 @@ def _comparison(
 
 
 def _difference_of(base: EvaluationRow, head: EvaluationRow) -> str | None:
-    """What beside the prompt differs between two evaluations, in a sentence."""
+    """Return the differences between two evaluations beside the prompt, in a sentence; None without any."""
     names = {
         "dataset": (base.spec.dataset, head.spec.dataset),
         "model": (base.model, head.model),

@@ -1,4 +1,4 @@
-"""What a comparison means: one verdict with its reason.
+"""The verdict on a comparison, with its reason.
 
     incomplete     too many cases have no grade on one side, or there is nothing to compare
     worse          the one-sided test says so after Holm's correction; or it says so of the flipped cases that held
@@ -37,7 +37,7 @@ _FEWEST_UNITS = 10
 
 @dataclass(frozen=True, slots=True)
 class GateRule:
-    """What is asked of a comparison.
+    """The rule that a comparison is judged by.
 
     `gate`: `worse` fails only on a verdict `worse`; `noninferior` also unless a loss of `margin` is ruled out;
     `strict` also on any confirmed regression. `margin` and `min_effect` are in the metric's own unit (0.05 is five
@@ -70,7 +70,7 @@ class MetricVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a comparison means. `reason` is one plain sentence.
+    """The verdict on a comparison. `reason` is one plain sentence.
 
     `metric` is the one that decided, with its `difference`, `interval` and Holm-corrected one-sided `p` (of head being
     better for `better`, else of its being worse); all None where nothing could be compared. For `inconclusive` and
@@ -119,12 +119,12 @@ class _Evidence:
 
     @property
     def is_powerless(self) -> bool:
-        """Whether no metric could have been significant, even had all that differs been a regression."""
+        """True if no metric could have been significant, even if every difference were a regression."""
         return self.questions * 2.0 ** -max(metric.moved for metric in self.metrics) >= self.alpha
 
     @property
     def questions(self) -> int:
-        """How many metrics the correction is over, at least one."""
+        """Number of metrics that the correction is over, at least one."""
         return max(1, sum(metric.moved > 0 for metric in self.metrics))
 
     def verdict(
@@ -183,14 +183,14 @@ def _gather(comparison: Comparison, rule: GateRule, confirmed: Confirmed) -> _Ev
 
 
 def _is_noninferior(metric: MetricComparison, margin: float, alpha: float) -> bool:
-    """Whether a loss of the margin is ruled out: by the interval, or because the metric is better by the exact test."""
+    """Return True if a loss of the margin is ruled out, by the interval or since the exact test says better."""
     if metric.test.p_better < alpha:
         return True
     return metric.units >= _FEWEST_UNITS and metric.tolerance.low > -margin
 
 
 def _too_incomplete(evidence: _Evidence) -> Verdict | None:
-    """Nothing to compare, or more without a grade than the rule allows; yet worse where no error could change that."""
+    """Return the verdict if there is nothing to compare, or more without a grade than the rule allows."""
     comparison, limit = evidence.comparison, evidence.rule.max_errors
     sparse = [metric for metric in evidence.metrics if metric.missing > limit * (metric.n + metric.missing)]
     if comparison.n and comparison.ungraded <= limit * comparison.comparable and not sparse:
@@ -236,7 +236,7 @@ def _confirmed_worse(evidence: _Evidence) -> Verdict | None:
 
 
 def _held_units(evidence: _Evidence) -> tuple[int, int]:
-    """How many improvements and regressions held; of a cluster, whose cases stand or fall together, the most count."""
+    """Return the numbers of improvements and regressions that held; of a cluster the larger number counts."""
     comparison, confirmed = evidence.comparison, evidence.confirmed
     if not comparison.is_clustered:
         return len(confirmed.improvements), len(confirmed.regressions)
@@ -328,7 +328,7 @@ def _worse_at_best(evidence: _Evidence) -> Verdict | None:
 
 
 def _worst_case(comparison: Comparison) -> str | None:
-    """What would be so if every error were held against head; None without errors, or where cases are clustered."""
+    """Say what the result would be if every error counted against head; None without errors or with clusters."""
     if not comparison.ungraded or comparison.is_clustered:
         return None
     lost = sum(pair.base.status != "failed" and pair.head.status != "passed" for pair in comparison.errors)

@@ -77,7 +77,7 @@ class Choosing:
 
     def __init__(self, selection: Selection) -> None:
         self._selection = selection
-        self._wanted = _Wanted(selection)
+        self._wanted = _SelectionUse(selection)
         self._count = 0
 
     def of(self, cases: Callable[[], Iterable[Case]], count: int | None = None) -> Chosen:
@@ -102,7 +102,7 @@ class Choosing:
         return Chosen(len(ids), frozenset(ids))
 
 
-class _Wanted:
+class _SelectionUse:
     """A selection at work: which of its ids and tags were met, and what ids and tags there are."""
 
     def __init__(self, selection: Selection) -> None:

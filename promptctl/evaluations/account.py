@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class _Line:
-    """What the cases of one plan have cost so far."""
+    """Cost of the cases of one plan so far."""
 
     cost_nano_usd: int = 0
     known: int = 0

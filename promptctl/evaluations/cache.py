@@ -49,7 +49,7 @@ class ReplyCache:
         self._connection: sqlite3.Connection | None = None
 
     def get(self, request: str) -> str | None:
-        """What is kept under the digest of a request."""
+        """Return the text kept under the digest of a request, or None."""
         with self._lock:
             text = self._unwritten.get(request)
             if text is None:
@@ -169,7 +169,7 @@ def _write(connection: sqlite3.Connection, rows: Sequence[tuple[str, str]]) -> N
 
 
 def _reused(found: Reused) -> Reused:
-    """What the model said to an equal request, at no cost."""
+    """Return a reply to an equal request as one that cost nothing."""
     if found.source != "model":
         return found
     return replace(found, source="cache", cost_nano_usd=0, full_cost_nano_usd=found.cost_nano_usd, price_source="cache")

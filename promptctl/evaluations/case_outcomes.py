@@ -1,4 +1,4 @@
-"""What one case came to: one outcome for each case and side, its repeats reduced."""
+"""Outcomes of cases: one for each case and side, its repeats reduced."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CaseStatus = Literal["passed", "failed", "error"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseOutcome:
-    """What one case came to on one side, its repeats already reduced (see `reduce_repeats`).
+    """Outcome of one case on one side, its repeats already reduced (see `reduce_repeats`).
 
     `status` is `error` where there is no graded reply: the model failed, the judge's reply was off the menu, or the
     case was never run. `passes` of `repeats` graded repeats passed; `replies` are all repeats, also those without a
@@ -61,7 +61,7 @@ class CasePair:
 
     @property
     def is_graded(self) -> bool:
-        """Whether both sides have a passed or a failed, so that the pair counts in the tests."""
+        """True if both sides passed or failed, so that the pair counts in the tests."""
         return "error" not in (self.base.status, self.head.status)
 
 

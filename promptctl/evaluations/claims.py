@@ -27,7 +27,7 @@ def claimed(state_folder: Path, groups: Iterable[str]) -> Iterator[None]:
 
 
 def is_claimed(state_folder: Path, group: str) -> bool:
-    """Whether a process is running the evaluations of that command now."""
+    """Return True if a process is running the evaluations of that command now."""
     try:
         descriptor = os.open(state_folder / _FOLDER / group, os.O_RDWR | os.O_CLOEXEC)
     except OSError:

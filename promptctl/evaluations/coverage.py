@@ -27,12 +27,12 @@ class Coverage:
 
     @property
     def is_whole(self) -> bool:
-        """Whether no reply is missing."""
+        """True if no reply is missing."""
         return self.recorded == self.cases
 
     @property
     def is_none(self) -> bool:
-        """Whether every reply is missing, where any is needed."""
+        """True if replies are needed and all of them are missing."""
         return self.cases > 0 and self.recorded == 0
 
 

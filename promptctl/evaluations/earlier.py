@@ -16,14 +16,14 @@ _RECENT = 1000
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """What an evaluation is of: a prompt at any version, on one dataset, asked of one model, or of any for None."""
+    """Subject of evaluations: a prompt at any version, on one dataset, with one model (with any if None)."""
 
     prompt: str
     dataset: str
     model: str | None = None
 
     def is_of(self, row: EvaluationRow) -> bool:
-        """Whether the evaluation is of this."""
+        """Return True if the evaluation has this subject."""
         is_same = row.prompt == self.prompt and row.spec.dataset == self.dataset
         return is_same and (self.model is None or row.model == self.model)
 
@@ -94,5 +94,5 @@ def same_evaluation(log: Store, plan: Plan) -> EvaluationRow | None:
 
 
 def _of_one_command(rows: list[EvaluationRow]) -> list[EvaluationRow]:
-    """Those of the newest one's command, the oldest first."""
+    """Return the evaluations of the newest one's command, the oldest first."""
     return [row for row in reversed(rows) if row.group == rows[0].group]

@@ -1,4 +1,4 @@
-"""What an evaluation would ask and cost, before anything is asked."""
+"""Estimates calls, tokens and cost of an evaluation before anything is asked."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class _PerCall:
 
 @dataclass(slots=True)
 class _OfJudges:
-    """What the calls of judges take together; None once something of it is not known."""
+    """Sums over the calls of judges; None once a part is unknown."""
 
     input_tokens: float | None = 0
     output_tokens: float | None = 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from promptctl.errors import LogError
 from promptctl.evaluations.outcomes import CaseResults, case_results
-from promptctl.evaluations.summary import Summary, Verdict, summarise
+from promptctl.evaluations.summary import EvaluationVerdict, Summary, summarise
 from promptctl.log.results import EvaluationRow, StopReason, Totals
 from promptctl.log.store import Store
 
@@ -19,7 +19,7 @@ class Evaluation:
     row: EvaluationRow
     summary: Summary
     totals: Totals
-    verdict: Verdict
+    verdict: EvaluationVerdict
     reason: str
     stopped: StopReason | None = None
 

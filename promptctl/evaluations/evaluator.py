@@ -161,7 +161,7 @@ def pending(cases: Iterator[Case], repeats: int, done: Collection[tuple[str, int
 
 
 def _source(case: Case, execution: Execution | None) -> str | None:
-    """Where the reply came from; None where there is none."""
+    """Return the source of the reply, or None if there is no reply."""
     if execution is None:
         return None if case.output is None else "dataset"
     return execution.reply_source if execution.reply is not None else None

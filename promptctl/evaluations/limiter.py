@@ -1,4 +1,4 @@
-"""How many requests may be under way at once: shrinks when the provider says too many, and grows back."""
+"""Limits the requests under way: shrinks when the provider refuses for too many, and grows back."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from promptctl.log.results import ResultRow
 
 @dataclass(frozen=True, slots=True)
 class CaseResults:
-    """Everything that is known of one case of an evaluation: its reduced outcome, and each repeat's row."""
+    """One case of an evaluation: its reduced outcome, and the row of each repeat."""
 
     outcome: CaseOutcome
     rows: tuple[ResultRow, ...]
@@ -27,7 +27,7 @@ class CaseResults:
 
     @property
     def passes(self) -> str:
-        """How many of its repeats passed, in words."""
+        """Number of repeats that passed, as text: `2 of 3 passed`."""
         return f"{self.outcome.passes} of {len(self.rows)} passed"
 
 
@@ -44,7 +44,7 @@ def case_results(rows: Iterable[ResultRow], at_least: int | None = None) -> Iter
 
 
 def outcome_of(row: ResultRow) -> CaseOutcome:
-    """What one repeat of one case came to. A reply out of a recording took no time of its own."""
+    """Return the outcome of one repeat. A reply from a recording has no latency of its own."""
     detail = row.detail
     return CaseOutcome(
         case_id=row.case_id,

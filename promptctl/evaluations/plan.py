@@ -1,4 +1,4 @@
-"""What one evaluation will do, as data: it can be shown, kept, sent to another process, and done."""
+"""The plan of one evaluation, as data: it can be shown, kept, sent to another process, and done."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Plan:
 
     @property
     def results(self) -> int:
-        """How many results it has when it is complete."""
+        """Number of results of the complete evaluation."""
         return self.chosen.count * self.spec.repeats
 
     @property

@@ -1,4 +1,4 @@
-"""How far a session has come."""
+"""Progress of a session."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationRequest:
-    """What to evaluate and how.
+    """A request to evaluate prompts over their datasets.
 
     Every prompt of `refs` is asked of every one of `models` (the prompt's own where there are none) over each of its
     datasets, or over those that `datasets` names by path; a prompt's own path names the tests in its file. With several

@@ -16,7 +16,7 @@ from promptctl.datasets.cases import Case
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a reply to a case came to.
+    """Grade of one reply to a case.
 
     `score` is the weighted mean of its assertions' scores from 0 to 1, None where none could be graded. `metrics` are
     the mean scores of the assertions that name one. `reason` says why it failed or could not be graded.

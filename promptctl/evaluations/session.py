@@ -25,7 +25,7 @@ from promptctl.evaluations.evaluator import Evaluator, Work, pending
 from promptctl.evaluations.limiter import LimitedGateway
 from promptctl.evaluations.planning import OpenDatasets
 from promptctl.evaluations.progress import Progress
-from promptctl.evaluations.recording import BatchRecorder
+from promptctl.evaluations.recorder import BatchRecorder
 from promptctl.evaluations.request import Limits
 from promptctl.log.results import StopReason
 from promptctl.prompts.rendering import Renderer
@@ -82,7 +82,7 @@ class Session:
 
     @property
     def spent_nano_usd(self) -> int:
-        """What everything that the session did has cost so far; replies without a price are not in it."""
+        """Cost of everything that the session asked for so far; replies without a price are not in it."""
         return self._account.spent_nano_usd
 
     async def __aenter__(self) -> Session:

@@ -25,7 +25,7 @@ class Sharing(Generic[T]):
         self._under_way: dict[str, asyncio.Future[T | None]] = {}
 
     async def ask(self, digest: str, kept: Callable[[], T | None], asked: Callable[[], Awaitable[T]]) -> tuple[T, bool]:
-        """What is kept, or else what the request brings; and whether it was another one that asked for it."""
+        """Return the kept value or else the request's; and True if a different request had asked for it."""
         for _ in range(_MOST_WAITS):
             already = kept()
             if already is not None:

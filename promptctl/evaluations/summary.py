@@ -13,13 +13,13 @@ from promptctl.log.results import ResultRow, StopReason, Totals
 from promptctl.statistics.bootstrap import quantile
 from promptctl.statistics.intervals import wilson
 
-Verdict = Literal["passed", "failed", "incomplete"]
+EvaluationVerdict = Literal["passed", "failed", "incomplete"]
 MOST_LISTED = 1000
 
 
 @dataclass(slots=True)
 class Counts:
-    """How many cases passed, failed, or could not be graded."""
+    """Numbers of cases that passed, failed, or could not be graded."""
 
     passed: int = 0
     failed: int = 0
@@ -169,11 +169,11 @@ class Summary:
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether something was not run."""
+        """True if a case was not run."""
         return self.never_run > 0
 
-    def verdict(self, min_pass: float) -> tuple[Verdict, str]:
-        """What it came to, and why in a sentence.
+    def verdict(self, min_pass: float) -> tuple[EvaluationVerdict, str]:
+        """Return the verdict, and the reason in a sentence.
 
         Failed below `min_pass` of all cases, or where a `must_pass` case failed. Errors and cases never run count as
         not passed only once they cannot change that; else they leave it incomplete.

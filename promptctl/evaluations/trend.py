@@ -1,4 +1,4 @@
-"""How good a prompt was on one dataset, version by version, by the evaluations of the log."""
+"""Trend of a prompt on one dataset, version by version, from the evaluations of the log."""
 
 from __future__ import annotations
 

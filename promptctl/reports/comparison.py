@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from promptctl.comparisons.compared import Compared, decision_of
-from promptctl.comparisons.comparison import Comparison, Usage
+from promptctl.comparisons.comparison import Comparison, UsageChange
 from promptctl.comparisons.verdicts import GateRule
 from promptctl.evaluations.case_outcomes import CaseOutcome, CasePair
 from promptctl.evaluations.evaluation import Evaluation
@@ -156,7 +156,7 @@ def beside_the_verdict(found: Compared) -> str | None:
 
 
 def asked_again(found: Compared, case_id: str) -> str | None:
-    """How a flipped case fared on fresh replies; None where it was not asked for again."""
+    """Say how a flipped case did on fresh replies; None if it was not asked for again."""
     run = next((run for run in found.reruns if run.case_id == case_id), None)
     if run is None or not (run.base and run.head):
         return None
@@ -167,7 +167,7 @@ def asked_again(found: Compared, case_id: str) -> str | None:
 
 
 def counts_line(comparison: Comparison) -> str:
-    """How many cases moved, and which ones are not in the numbers, in a sentence."""
+    """Say how many cases moved, and which ones are not in the numbers."""
     return f"Of {comparison.comparable} comparable cases: {', '.join(_counts(comparison))}."
 
 
@@ -199,8 +199,8 @@ def difference(metric: MetricComparison) -> str:
     return f"{metric.difference * 100:+.1f} pp [{low:+.1f}, {high:+.1f}]"
 
 
-def usage_name(usage: Usage) -> str:
-    """What a cost, a number of tokens or a latency is called in a table."""
+def usage_name(usage: UsageChange) -> str:
+    """Return the name of a cost, a number of tokens or a latency in a table."""
     name = {"cost_nano_usd": "cost", "tokens": "tokens", "latency_ms": "median latency"}[usage.name]
     return f"{name}, one reply a case" if usage.is_per_reply else name
 

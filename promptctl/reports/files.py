@@ -39,7 +39,7 @@ def check_report_path(path: Path) -> None:
 
 
 def writer_for(path: Path) -> Writer:
-    """What writes the format of a file of this name."""
+    """Return the writer for the format of a file of this name."""
     suffix = path.suffix.lower()
     if suffix == ".html":
         from promptctl.reports.html import html_page

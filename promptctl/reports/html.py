@@ -77,7 +77,7 @@ def cases_of(log: Store, evaluations: Sequence[Evaluation]) -> tuple[list[dict[s
 
 
 class _Room:
-    """How much the page still takes: what passed makes way for what did not."""
+    """Room left on the page: results that passed make way for those that did not."""
 
     def __init__(self, evaluations: Sequence[Evaluation]) -> None:
         wrong = sum(

@@ -43,7 +43,7 @@ def markdown(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
 
 
 def _cost(summary: Summary) -> str:
-    """What was spent; replies without a price are said to be so, and are not free."""
+    """Return the cost as text; replies without a price are said to be unpriced, not free."""
     spent = f"${summary.cost_nano_usd / 1e9:.4f}"
     if not summary.unpriced:
         return spent

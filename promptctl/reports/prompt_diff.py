@@ -41,13 +41,13 @@ def diff_lines(diff: PromptDiff, *, leaves_out: Iterable[str] = ()) -> Iterator[
 
 
 def beside_behaviour(diff: PromptDiff) -> list[ValueChange]:
-    """What no model sees, without the path of a schema that came or went: it stands beside that."""
+    """Return the changes that no model sees, without the path of a schema that came or went."""
     is_told = diff.output is not None and diff.output.kind != "changed"
     return [each for each in diff.metadata if not (is_told and each.name == _SCHEMA_PATH)]
 
 
 def in_file(diff: PromptDiff) -> str:
-    """Which file a schema came from or went with, to stand behind that it did; empty where it has none."""
+    """Return the file that a schema came from or went with, as a suffix; empty without one."""
     path = next((each.after or each.before for each in diff.metadata if each.name == _SCHEMA_PATH), None)
     return f" ({path})" if path else ""
 

@@ -56,13 +56,13 @@ def reproduce(review: Review) -> str:
 
 
 def is_timed(evaluation: Evaluation) -> bool:
-    """Whether latencies say anything: not where no model was asked."""
+    """Return True if latencies mean anything: a model was asked."""
     is_offline = evaluation.row.model.startswith(("echo/", "replay/")) or evaluation.row.spec.replies == "replay"
     return not is_offline
 
 
 def is_timed_pair(compared: Compared) -> bool:
-    """Whether latencies of both sides say anything."""
+    """Return True if latencies of both sides mean anything."""
     return is_timed(compared.base) and is_timed(compared.head)
 
 
@@ -81,7 +81,7 @@ def stable_head(evaluation: Evaluation) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReviewRow:
     """One row of a review's table. `verdict` is a comparison's, an evaluation's, or `not evaluated` and why."""
 
     mark: str
@@ -92,7 +92,7 @@ class Outcome:
     evaluation: Evaluation | None = None
 
 
-def outcomes(review: Review) -> Iterator[Outcome]:
+def outcomes(review: Review) -> Iterator[ReviewRow]:
     """Every prompt that differs or was evaluated, in order: one row for each dataset and model."""
     reviewed = {prompt.id: prompt for prompt in review.prompts}
     for id_ in sorted({*reviewed, *(found.prompt for found in review.measurements)}):
@@ -100,18 +100,18 @@ def outcomes(review: Review) -> Iterator[Outcome]:
         change = change_of(prompt)
         if found is None:
             verdict = "same behaviour" if prompt is not None and prompt.kind != "removed" else ""
-            yield Outcome("➖", id_, change, verdict)
+            yield ReviewRow("➖", id_, change, verdict)
             continue
         for compared in found.compared:
-            yield Outcome(_mark(found, compared), id_, change, compared.verdict.kind, compared=compared)
+            yield ReviewRow(_mark(found, compared), id_, change, compared.verdict.kind, compared=compared)
         for evaluation in found.evaluations:
-            yield Outcome(_mark(found), id_, change, f"{evaluation.verdict}, head alone", evaluation=evaluation)
+            yield ReviewRow(_mark(found), id_, change, f"{evaluation.verdict}, head alone", evaluation=evaluation)
         if found.why_not is not None:
-            yield Outcome("❌" if found.problems else _mark(found), id_, change, f"not evaluated: {found.why_not}")
+            yield ReviewRow("❌" if found.problems else _mark(found), id_, change, f"not evaluated: {found.why_not}")
 
 
 def change_of(prompt: PromptReview | None) -> str:
-    """How a prompt differs, in a few words."""
+    """Say how a prompt differs, in a few words."""
     if prompt is None:
         return "dataset alone"
     if prompt.kind == "renamed":
@@ -125,7 +125,7 @@ def change_of(prompt: PromptReview | None) -> str:
 
 
 def counts(review: Review) -> str:
-    """How much differs, in a sentence without its full stop; empty where nothing does."""
+    """Say how much differs, in a sentence without its full stop; empty if nothing does."""
     parts = [_count(review.prompts, "prompt"), _count(review.datasets, "dataset")]
     if review.files:
         parts.append(f"{len(review.files)} shared file{'s' if len(review.files) > 1 else ''} changed")
@@ -137,7 +137,7 @@ def counts(review: Review) -> str:
 
 
 def told_notes(review: Review) -> list[str]:
-    """What a reader must know of how the review was made."""
+    """Return the notes on how the review was made."""
     notes = list(review.notes)
     if review.recordings:
         files = ", ".join(review.recordings[:5]) + (" …" if len(review.recordings) > 5 else "")
@@ -162,7 +162,7 @@ class Pieces:
 
 
 def warning_pieces(review: Review) -> list[Pieces]:
-    """What the gate let pass and a reader must not overlook."""
+    """Return the warnings: regressions that the gate let pass."""
     compared = [each for found in review.measurements for each in found.compared]
     found = [Pieces(f"{each.head.row.prompt}:", (each.warning,)) for each in compared if each.warning]
     if review.taken_away and review.rule.gate != "strict":
@@ -189,7 +189,7 @@ def decision_pieces(review: Review) -> list[Pieces]:
 
 
 def told_problems(review: Review) -> list[Problem]:
-    """What is wrong with files that HEAD has, each once."""
+    """Return the problems of HEAD's files, each once."""
     found = [problem for measured in review.measurements for problem in measured.problems]
     found += [problem for dataset in review.datasets if dataset.kind != "removed" for problem in dataset.problems]
     return list(dict.fromkeys(found))
@@ -222,7 +222,7 @@ def about_moves(move: LabelMove) -> str:
 
 
 def dataset_parts(dataset: DatasetReview, most_ids: int) -> list[str]:
-    """What became of a dataset's cases, each part with the ids."""
+    """Say what became of a dataset's cases, each part with the ids."""
     named = {"added": dataset.added, "removed": dataset.removed, "changed": dataset.changed}
     parts = []
     for word, ids in named.items():

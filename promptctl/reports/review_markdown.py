@@ -12,8 +12,8 @@ from promptctl.reports.comparison import difference as told_difference
 from promptctl.reports.markdown import code, fenced, html, inline
 from promptctl.reports.prompt_diff import diff_lines, hunk_lines
 from promptctl.reports.review import (
-    Outcome,
     Pieces,
+    ReviewRow,
     about_file,
     about_moves,
     counts,
@@ -38,7 +38,7 @@ _LONGEST_LINE = 500
 
 @dataclass(frozen=True, slots=True)
 class _Detail:
-    """How much is shown: flipped cases for each comparison, lines of each diff, ids of cases, rows and items."""
+    """Amount shown: flipped cases for each comparison, lines of each diff, ids of cases, rows and items."""
 
     cases: int
     lines: int
@@ -103,7 +103,7 @@ def _title(review: Review) -> str:
     return "✅ Prompt review: passed" if is_measured else "✅ Prompt review: nothing to evaluate"
 
 
-def _table(rows: Sequence[Outcome], detail: _Detail) -> Iterator[str]:
+def _table(rows: Sequence[ReviewRow], detail: _Detail) -> Iterator[str]:
     if not rows:
         return
     yield "\n| | Prompt | Change | Result | Passed | Difference [95 %] | Cost | Median latency |\n"
@@ -115,7 +115,7 @@ def _table(rows: Sequence[Outcome], detail: _Detail) -> Iterator[str]:
         yield f"\n… and {len(rows) - detail.rows} more rows.\n"
 
 
-def _numbers(row: Outcome) -> tuple[str, str, str, str]:
+def _numbers(row: ReviewRow) -> tuple[str, str, str, str]:
     if row.evaluation is not None:
         counted = row.evaluation.totals
         rate = "-" if counted.pass_rate is None else f"{counted.pass_rate:.1%}"

@@ -70,7 +70,7 @@ def csv_table(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
 
 
 def evaluation_head(evaluation: Evaluation) -> dict[str, Any]:
-    """What was evaluated, with its totals and its verdict; JSON-able, with stable keys."""
+    """Return the subject of an evaluation, its totals and its verdict; JSON-able, with stable keys."""
     row = evaluation.row
     return {
         "evaluation": row.id,

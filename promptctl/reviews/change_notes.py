@@ -1,4 +1,4 @@
-"""What a reader of a review must know of the changed files that no prompt and no dataset of it shows."""
+"""Notes on skipped files (bad name, symlink) and on likely renames without `formerly:`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything a reviewer is told of that differs between two moments of a workspace, before anything is evaluated."""
+"""The changes between two moments of a workspace, found before anything is evaluated."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from promptctl.versions.closures import candidate_paths
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """What differs.
+    """The changes of one review.
 
     `files` are shared files, with the prompts that pull them in; `recordings` files of recorded replies. `tests` names
     for each prompt to evaluate the datasets to do it over: all of its own where its behaviour is another, else those
@@ -51,7 +51,7 @@ class _Loaded:
 
 
 def find_changes(git: Git, base: CommitTree, head: CommitTree | WorkTree) -> Changes:
-    """What differs from `base` to `head`. Only what the changed files can reach is loaded."""
+    """Find the changes from `base` to `head`. Only files that the changed ones can reach are loaded."""
     return _Finder(git, base, head).changes()
 
 
@@ -195,7 +195,7 @@ class _Finder:
         return found
 
     def _tests(self, prompts: Iterable[PromptReview], datasets: Iterable[DatasetReview]) -> dict[str, tuple[str, ...]]:
-        """What to evaluate, by prompt. The prompts of a dataset that is new or other are evaluated over it."""
+        """Return the datasets to evaluate, by prompt. Prompts of a new or changed dataset are evaluated over it."""
         changed = {each.id: each for each in prompts if each.head is not None and each.is_other_behaviour}
         index = DatasetIndex(self._head, prompts=changed)
         tests = {id_: index.testing(id_) for id_ in changed}
@@ -212,13 +212,13 @@ class _Finder:
 
 
 def _is_shared(path: str) -> bool:
-    """Whether prompts may pull the file in: a partial, a schema, tools."""
+    """Return True if prompts may include the file: a partial, a schema, tools."""
     is_ours = path.endswith((".j2", ".yaml", ".yml", ".json"))
     return path.startswith(PROMPTS + "/") and prompt_stem(path) is None and is_ours
 
 
 def _is_the_same(review: PromptReview) -> bool:
-    """Whether a prompt whose own file did not change came out as it was."""
+    """Return True if a prompt whose own file did not change is as it was."""
     if review.diff is not None:
         return review.diff.is_empty
     told = [[problem.message for problem in problems] for problems in (review.base_problems, review.head_problems)]

@@ -1,4 +1,4 @@
-"""What differs between two moments of a dataset, case by case."""
+"""The changes between two moments of a dataset, case by case."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def inline_side(tree: Tree, prompt: Prompt | None) -> DatasetSide | None:
 def compare_sides(
     path: str, base: DatasetSide | None, head: DatasetSide | None, former_path: str | None = None
 ) -> DatasetReview | None:
-    """What differs; None where nothing does. Cases are the same where id and content are."""
+    """Return the changes, or None without any. Cases with the same id and content are the same."""
     before, after = base or DatasetSide(), head or DatasetSide()
     kind: ChangeKind = "added" if base is None else "removed" if head is None else "changed"
     problems = (*before.problems, *after.problems)
@@ -81,7 +81,7 @@ def _min_pass(side: DatasetSide) -> float | None:
 
 
 def problems_of(error: WorkspaceError, path: str) -> tuple[Problem, ...]:
-    """What a file's error says, as problems with their places."""
+    """Return the problems of a file's error, with their places."""
     if isinstance(error, InvalidFiles):
         return tuple(problem for problem in error.problems if problem.severity == "error")
     return (Problem(error.message, error.place or Place(path), error.hint, "unreadable"),)

@@ -42,7 +42,7 @@ _PASSED = Decision(OK)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewRequest:
-    """What to review and how.
+    """A request to review what HEAD changed.
 
     `base` and `head` are revisions; see `promptctl.reviews.range.find_range` for what None means. With
     `is_evaluated` False nothing is asked of a model. `replies` is where replies come from. `allows_code` runs
@@ -139,7 +139,7 @@ class _TaskPlanner:
             return Measurement(prompt=id_, decision=decision, why_not=error.message)
 
     def why_not(self, id_: str, prompt: PromptReview | None, changes: Changes) -> str | Measurement | None:
-        """What keeps a prompt from being evaluated, whatever the model."""
+        """Return the reason not to evaluate a prompt, whatever the model; None to evaluate it."""
         if prompt is not None and prompt.head_problems:
             return _unusable(id_, prompt.head_problems)
         if not self._request.is_evaluated:
@@ -212,7 +212,7 @@ def _with_note(task: Task, why: str) -> Task:
 
 
 def _measured(task: Task, compared: Sequence[Compared], evaluations: Sequence[Evaluation]) -> Measurement:
-    """What one task came to."""
+    """Return the measurement of one task."""
     id_ = task.prompt
     decisions = [Decision.of(each.decision.exit_code, f"{id_}: {each.decision.reason}") for each in compared]
     decisions += [decision_of(each) for each in evaluations]
@@ -233,7 +233,7 @@ def _why_untested(id_: str, prompt: PromptReview | None, changes: Changes) -> st
 
 
 def _joined(id_: str, parts: Sequence[Measurement]) -> Measurement:
-    """What one prompt's datasets came to, as one."""
+    """Join the measurements of one prompt's datasets."""
     whys = dict.fromkeys(part.why_not for part in parts if part.why_not is not None)
     return Measurement(
         prompt=id_,

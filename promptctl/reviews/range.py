@@ -1,4 +1,4 @@
-"""What a review compares: where BASE stands, the commit where HEAD left it, and HEAD or the work tree."""
+"""The range of a review: the tip of BASE, the commit where HEAD left it, and HEAD or the work tree."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ReviewRange:
 
 
 def find_range(git: Git, work_tree: WorkTree, base: str | None, head: str | None, line: Line | None) -> ReviewRange:
-    """Where a review begins and ends.
+    """The ends of a review.
 
     BASE is what `base` names, or else the tip of `line`; what HEAD changed is counted from where it left that. HEAD is
     what `head` names, or else the work tree where it differs from HEAD's commit, and that commit where it does not.
@@ -77,7 +77,7 @@ def trusted_line(git: Git, settings: Settings | None) -> Line:
 
 
 def settings_at(git: Git, commit: str) -> Settings | None:
-    """What `promptctl.yaml` says at a commit; None where there is none. Raises `InvalidFiles`."""
+    """Read `promptctl.yaml` at a commit; None if it has none. Raises `InvalidFiles`."""
     try:
         return read_settings(CommitTree(git, commit, git.prefix).read(SETTINGS), f"{commit[:7]}:{SETTINGS}")
     except FileNotFoundError:

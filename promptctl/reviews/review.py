@@ -1,4 +1,4 @@
-"""What a review found: the prompts and datasets that differ between two moments, and what became of the results."""
+"""A review: the prompts and datasets that differ between two moments, and the results of both."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class PromptReview:
 
     @property
     def is_other_behaviour(self) -> bool:
-        """Whether what the prompt does can differ; words for people alone do not count."""
+        """True if the prompt's behaviour can differ; a changed description alone does not count."""
         return self.diff is None or not self.diff.is_same_behaviour
 
     @property
     def breaks_callers(self) -> tuple[Break, ...]:
-        """What fails for whoever calls the prompt as base had it."""
+        """Breaks for callers of the prompt as base had it."""
         own = self.diff.breaks_callers if self.diff is not None else ()
         if self.kind == "removed":
             return (Break("prompt", self.id, "was removed: calling it is an error now"),)
@@ -55,12 +55,12 @@ class PromptReview:
 
     @property
     def breaks_consumers(self) -> tuple[Break, ...]:
-        """What fails for whoever reads replies, or runs tools, as base promised them."""
+        """Breaks for code that reads replies, or runs tools, as base promised them."""
         return self.diff.breaks_consumers if self.diff is not None else ()
 
     @property
     def is_breaking(self) -> bool:
-        """Whether anybody's code can fail."""
+        """True if the change can break anybody's code."""
         return bool(self.breaks_callers or self.breaks_consumers)
 
     def breaks(self) -> Iterator[tuple[str, str, str]]:
@@ -106,13 +106,13 @@ class DatasetReview:
 
     @property
     def is_other_test(self) -> bool:
-        """Whether an evaluation over it can come out differently."""
+        """True if an evaluation over it can end differently."""
         return bool(self.added or self.removed or self.changed or self.problems or "min_pass" in self.header)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """What evaluating one prompt came to.
+    """The results of one prompt.
 
     Against base as `compared`, one for each dataset and model; on head alone as `evaluations`. `why_not` says why
     there is neither. `notes` are what a reader must know of how it was made.
@@ -136,7 +136,7 @@ class Moment:
 
     @property
     def short(self) -> str:
-        """What people read."""
+        """The text that people read."""
         return self.commit[:7] if self.commit is not None else "the work tree"
 
 
@@ -167,7 +167,7 @@ class Review:
     decision: Decision
 
     def measurement(self, prompt: str) -> Measurement | None:
-        """What evaluating the prompt came to; None where nothing asked for it."""
+        """Return the results of a prompt; None if it was not to be evaluated."""
         return next((found for found in self.measurements if found.prompt == prompt), None)
 
     @property
@@ -177,5 +177,5 @@ class Review:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing that a review looks at differs."""
+        """True if nothing that a review looks at differs."""
         return not (self.prompts or self.datasets or self.files or self.recordings or self.settings_differ)

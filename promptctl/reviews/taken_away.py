@@ -1,4 +1,4 @@
-"""What HEAD takes away of what tests its prompts: whole datasets, cases, and what was asked of them."""
+"""Tests that HEAD takes away: whole datasets, cases, and what was asked of them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def taken_away(datasets: Sequence[DatasetReview], prompts: Iterable[PromptReview
 
 
 class _Names:
-    """What prompts of base are called in head."""
+    """Ids that the prompts of base have in head."""
 
     def __init__(self, former: Mapping[str, str], removed: set[str]) -> None:
         self._former = former
@@ -100,7 +100,7 @@ class _Finder:
         return [id_ for id_, case in self._dataset.before.items() if case.content not in present and id_ not in here]
 
     def _is_weaker(self, prompt: str, id_: str, case: ReviewedCase, is_weaker: _Test) -> bool:
-        """Whether every case that this one became asks for less."""
+        """Return True if every case that this one became asks for less."""
         here = self._dataset.after.get(id_) if self._is_tested(prompt) else None
         if here is not None:
             return is_weaker(case, here)

@@ -14,7 +14,7 @@ from promptctl.reports.markdown import inline
 from promptctl.reports.review_files import write_review
 from promptctl.workspace import open_workspace
 from tests.openai_server import OpenAIServer
-from tests.review.conftest import SETTINGS, Cli, Pull, case, evaluation_of, prompt_of
+from tests.reviews.conftest import SETTINGS, Cli, Pull, case, evaluation_of, prompt_of
 
 PATH = "prompts/triage.prompt.yaml"
 

@@ -6,7 +6,7 @@ import pytest
 
 from promptctl.reports.prompt_diff import diff_lines
 from promptctl.workspace import open_workspace
-from tests.review.conftest import GREET, TRIAGE, Cli, Pull, case, prompt_of
+from tests.reviews.conftest import GREET, TRIAGE, Cli, Pull, case, prompt_of
 
 
 def test_nothing_changed_is_said_and_passes(pull: Pull) -> None:

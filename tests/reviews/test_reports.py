@@ -7,7 +7,7 @@ import re
 import xml.etree.ElementTree as ET
 
 from promptctl.reports.review_markdown import LONGEST, MARKER
-from tests.review.conftest import Cli, Pull, case
+from tests.reviews.conftest import Cli, Pull, case
 
 HOSTILE = """\
 ``` </details><script>alert(1)</script> @everyone

@@ -11,9 +11,9 @@ import pytest
 
 from promptctl.cli import pull_request
 from promptctl.reports.review_markdown import MARKER
-from tests.review.conftest import Cli, Ran
-from tests.review.conftest import cli as cli
-from tests.review.github_server import GitHub
+from tests.reviews.conftest import Cli, Ran
+from tests.reviews.conftest import cli as cli
+from tests.reviews.github_server import GitHub
 
 HEAD = "1" * 40
 

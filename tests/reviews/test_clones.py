@@ -11,7 +11,7 @@ from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound
 from promptctl.reviews.measuring import ReviewRequest
 from promptctl.workspace import open_workspace
 from tests.cli.conftest import commit, git
-from tests.review.conftest import Pull
+from tests.reviews.conftest import Pull
 
 PATH = "prompts/other.prompt.yaml"
 

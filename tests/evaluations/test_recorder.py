@@ -10,7 +10,7 @@ import pytest
 
 from promptctl.errors import LogError
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.evaluations.recording import BatchRecorder
+from promptctl.evaluations.recorder import BatchRecorder
 from promptctl.evaluations.request import EvaluationRequest, Limits
 from promptctl.log.failures import LogWarning
 from promptctl.log.records import Entry

@@ -14,9 +14,9 @@ import pytest
 from promptctl.errors import CHECK_FAILED, OK, WORKSPACE
 from promptctl.reports.review_markdown import MARKER
 from tests.cli.conftest import git
-from tests.review.action import Runner
-from tests.review.conftest import KEY, Pull
-from tests.review.github_server import GitHub
+from tests.reviews.action import Runner
+from tests.reviews.conftest import KEY, Pull
+from tests.reviews.github_server import GitHub
 
 PROMPTCTL = Path(sys.executable).with_name("promptctl")
 

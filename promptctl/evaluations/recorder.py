@@ -131,7 +131,7 @@ class BatchRecorder:
             raise untold
 
     def _take(self) -> tuple[list[Entry], list[ResultRow], list[asyncio.Future[None]]]:
-        """What was handed over and is not written yet; from here on, it is the taker's to write."""
+        """Take over the entries that are not written yet; from here on, the caller writes them."""
         taken = self._entries, self._results, self._waiting
         self._entries, self._results, self._waiting = [], [], []
         return taken

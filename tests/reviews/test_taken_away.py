@@ -10,7 +10,7 @@ import pytest
 
 from promptctl.comparisons.verdicts import GateRule
 from promptctl.errors import CHECK_FAILED, OK
-from tests.review.conftest import Cli, Pull, case
+from tests.reviews.conftest import Cli, Pull, case
 
 STRICT = GateRule(gate="strict")
 Evade = Callable[[Pull], object]
