@@ -111,7 +111,7 @@ def commits(size: Size) -> Iterator[str]:
 
 def labels(root: Path, size: Size) -> list[tuple[str, bytes]]:
     """The tags of every label's chain, each built on the one before, as name and object."""
-    repository = Repository.open(root, cache_dir=root / ".promptctl")
+    repository = Repository(root, cache_dir=root / ".promptctl")
     chains = -(-size.labels // EVENTS)
     made: list[tuple[str, bytes]] = []
     for chain in range(chains):
@@ -121,6 +121,7 @@ def labels(root: Path, size: Size) -> list[tuple[str, bytes]]:
         previous = None
         for n in range(1, EVENTS + 1):
             entry = versions[-min(len(versions), EVENTS + 1 - n)]
+            assert entry.made is not None
             event = LabelEvent(
                 prompt=prompt,
                 label=label,
@@ -128,7 +129,7 @@ def labels(root: Path, size: Size) -> list[tuple[str, bytes]]:
                 action="set",
                 version=f"v{entry.number}",
                 digest=entry.digest,
-                commit=entry.commit,
+                commit=entry.made.commit,
                 path=entry.path,
                 actor=WHO,
                 date=None,  # type: ignore[arg-type]  # not used

@@ -26,20 +26,20 @@ def render(root: Path, ref: str) -> None:
     from promptctl.prompts.rendering import Renderer
     from promptctl.versions.repository import Repository
 
-    repository = Repository.open(root, cache_dir=root / ".promptctl")
+    repository = Repository(root, cache_dir=root / ".promptctl")
     Renderer(repository.resolve(ref).prompt).render({"ticket": "I was charged twice."})
 
 
 def history(root: Path) -> None:
     from promptctl.versions.repository import Repository
 
-    assert Repository.open(root, cache_dir=root / ".promptctl").versions_of(PROMPT)
+    assert Repository(root, cache_dir=root / ".promptctl").versions_of(PROMPT)
 
 
 def numbers(root: Path) -> None:
     from promptctl.versions.repository import Repository
 
-    assert Repository.open(root, cache_dir=root / ".promptctl").numbers()
+    assert Repository(root, cache_dir=root / ".promptctl").numbers()
 
 
 def render_outside(root: Path) -> None:

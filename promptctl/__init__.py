@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from promptctl.catalogue.copying import Copied as Copied
     from promptctl.catalogue.difference import Difference as Difference
     from promptctl.catalogue.formatting import FormatReport as FormatReport
-    from promptctl.catalogue.history import HistoryRow as HistoryRow
     from promptctl.catalogue.listing import PromptFilter as PromptFilter
     from promptctl.catalogue.listing import PromptSummary as PromptSummary
     from promptctl.catalogue.page import Page as Page
@@ -92,11 +91,11 @@ if TYPE_CHECKING:
     from promptctl.evaluations.trend import Trend as Trend
     from promptctl.evaluations.trend import TrendRow as TrendRow
     from promptctl.formats.scaffold import Scaffold as Scaffold
+    from promptctl.labels.chains import History as History
     from promptctl.labels.chains import LabelState as LabelState
+    from promptctl.labels.chains import Listing as Listing
     from promptctl.labels.push import Pushed as Pushed
-    from promptctl.labels.reading import Fetched as Fetched
-    from promptctl.labels.reading import History as History
-    from promptctl.labels.reading import Listing as Listing
+    from promptctl.labels.remote import Fetched as Fetched
     from promptctl.labels.tags import LabelEvent as LabelEvent
     from promptctl.labels.times import LiveAt as LiveAt
     from promptctl.log.call_totals import CallTotals as CallTotals
@@ -112,6 +111,7 @@ if TYPE_CHECKING:
     from promptctl.promotion.moves import MoveResult as MoveResult
     from promptctl.reviews.measuring import ReviewRequest as ReviewRequest
     from promptctl.reviews.review import Review as Review
+    from promptctl.versions.history import VersionEntry as VersionEntry
     from promptctl.versions.prompt_at_version import PromptAtVersion as PromptAtVersion
     from promptctl.versions.prompt_at_version import RenderedPrompt as RenderedPrompt
     from promptctl.versions.version import Version as Version
@@ -130,7 +130,6 @@ _NAMES = {
     "catalogue.copying": "Copied",
     "catalogue.difference": "Difference",
     "catalogue.formatting": "FormatReport",
-    "catalogue.history": "HistoryRow",
     "catalogue.listing": "PromptFilter PromptSummary",
     "catalogue.page": "Page",
     "comparisons.compared": "Against Compared",
@@ -156,9 +155,9 @@ _NAMES = {
     "evaluations.request": "EvaluationRequest Limits ResumeRequest",
     "evaluations.trend": "Trend TrendRow",
     "formats.scaffold": "Scaffold",
-    "labels.chains": "LabelState",
+    "labels.chains": "History LabelState Listing",
     "labels.push": "Pushed",
-    "labels.reading": "Fetched History Listing",
+    "labels.remote": "Fetched",
     "labels.tags": "LabelEvent",
     "labels.times": "LiveAt",
     "log.call_totals": "CallTotals",
@@ -170,6 +169,7 @@ _NAMES = {
     "promotion.moves": "MoveResult",
     "reviews.measuring": "ReviewRequest",
     "reviews.review": "Review",
+    "versions.history": "VersionEntry",
     "versions.prompt_at_version": "PromptAtVersion RenderedPrompt",
     "versions.version": "Version",
     "workspace": "Workspace init_workspace open_workspace",

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from promptctl.errors import UsageError, WorkspaceError
 from promptctl.files.names import RECORDINGS, SETTINGS, STATE_FOLDER, STATE_IGNORE
 from promptctl.formats.settings_file import Settings, read_settings
-from promptctl.versions.prompt_at_version import PromptAtVersion
-from promptctl.versions.refs import parse_ref
 
 if TYPE_CHECKING:
     from promptctl.files.tree import Tree
@@ -25,8 +23,9 @@ if TYPE_CHECKING:
     from promptctl.models.gateway import Reply, Request
     from promptctl.models.model_settings import Models
     from promptctl.models.router import Router
+    from promptctl.versions.moment import Moment
+    from promptctl.versions.prompt_at_version import PromptAtVersion
     from promptctl.versions.repository import Repository
-    from promptctl.versions.version import Version
 
 T = TypeVar("T")
 
@@ -143,12 +142,7 @@ class Context:
         """The Git repository around the workspace; it also stands for a workspace outside Git."""
         from promptctl.versions.repository import Repository
 
-        return Repository.open(
-            self.root,
-            settings_branch=self.settings.branch,
-            remote=self.settings.labels.remote,
-            cache_dir=self.state_folder,
-        )
+        return Repository(self.root, self.settings.branch, self.settings.labels.remote, self.state_folder)
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -214,15 +208,17 @@ class Context:
 
         return tuple(prompt_paths(self.repository.work_tree))
 
+    def now(self) -> Moment:
+        """Return the moment that this context sees the repository at: a command's refs are all resolved at one."""
+        return self.shared(_moment)
+
     def prompt(self, ref: str) -> PromptAtVersion:
         """The prompt that a ref names: `support/triage`, or with `@label`, `@v7` or `@<revision>` behind it.
 
         Raises `PromptNotFound`, `RevisionNotFound` or `InvalidFiles`.
         """
-        parsed = parse_ref(ref)
-        resolved = self.repository.resolve(parsed, is_numbered=self.is_numbered)
-        version = resolved.version if self.is_numbered else _by_commit(resolved.version)
-        return PromptAtVersion(parsed, resolved.prompt, version, resolved.tree, self.settings.model)
+        found = self.repository.resolve(ref, is_numbered=self.is_numbered, moment=self.now())
+        return replace(found, default_model=self.settings.model)
 
     def inside(self, path: str | os.PathLike[str]) -> str:
         """The path relative to the workspace, with `/`; the root itself is empty."""
@@ -245,7 +241,5 @@ class Context:
             self.repository.close()
 
 
-def _by_commit(version: Version) -> Version:
-    """The version with its commit as what people read."""
-    short = (version.commit or "")[:7]
-    return replace(version, display=f"{short}+dirty" if version.is_dirty else short)
+def _moment(context: Context) -> Moment:
+    return context.repository.now()

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from promptctl.files.tree import MemoryTree
 from promptctl.formats.settings_file import LabelSettings
 from promptctl.git.repository import Git
+from promptctl.labels.chains import Listing, current, listing
 from promptctl.labels.reading import Labels
-from promptctl.labels.tags import Candidate
-from promptctl.promotion.moves import Mover, MoveRequest, MoveResult
-from promptctl.promotion.rules import FindEvaluation
+from promptctl.labels.tags import Candidate, LabelName
+from promptctl.promotion.moves import Mover, MoveResult
+from promptctl.promotion.rules import FindProof
+from promptctl.prompts.loading import closure_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,7 +77,7 @@ class Desk:
     repo: Repo
     remote: str | None = "origin"
     rules: dict[str, Any] = field(default_factory=dict)
-    find_evaluation: FindEvaluation | None = None
+    find_proof: FindProof | None = None
 
     @property
     def git(self) -> Git:
@@ -83,27 +85,28 @@ class Desk:
 
     @property
     def mover(self) -> Mover:
-        return Mover(self.git, LabelSettings(self.remote, self.rules), self.find_evaluation)
+        return Mover(self.git, LabelSettings(self.remote, self.rules), self.find_proof)
 
     @property
     def labels(self) -> Labels:
         return Labels(self.git, self.remote)
 
-    def set(self, version: str, label: str = "production", *, reason: str = "", **more: Any) -> MoveResult:
-        return self.mover.set(MoveRequest(label, self.candidate(version), reason, **more))
+    def set(self, version: str, label: str = "production", **options: Any) -> MoveResult:
+        return self.mover.set(LabelName(PROMPT, label), self.candidate(version), **options)
+
+    def listing(self) -> Listing:
+        return listing(self.git)
 
     def candidate(self, version: str, prompt: str = PROMPT) -> Candidate:
         """The version whose commit is tagged with its number: `v2`."""
         path = f"prompts/{prompt}.prompt.yaml"
         text = self.repo.git("show", f"{version}:{path}")
-        digest = "1:" + hashlib.sha256(text.encode()).hexdigest()
-        return Candidate(prompt, self.repo.git("rev-parse", f"{version}^{{commit}}"), version, digest, path)
+        digest = closure_of(MemoryTree({path: text}), path).digest or "1:" + "0" * 64
+        return Candidate(self.repo.git("rev-parse", f"{version}^{{commit}}"), version, digest, path)
 
     def live(self, label: str = "production", prompt: str = PROMPT, formerly: tuple[str, ...] = ()) -> str | None:
         """The version that the label names as far as this clone knows."""
-        from promptctl.labels.reading import current
-
-        state = current(self.git, prompt, label, formerly)
+        state = current(self.git, LabelName(prompt, label, formerly))
         return state.version if state else None
 
     def tags(self) -> dict[str, str]:

@@ -28,7 +28,7 @@ class Difference:
 
 
 def compare(parts: Context, old: str, new: str | None = None) -> Difference:
-    """What differs from one ref to another; without `new`, to the work tree.
+    """Compare one ref with a different one; without `new`, with the work tree.
 
     A bare prompt without `new` means what was committed against the work tree. A `new` such as `@v7` is a version of
     the same prompt.
@@ -36,20 +36,18 @@ def compare(parts: Context, old: str, new: str | None = None) -> Difference:
     first = parse_ref(old)
     if new is None:
         before = _committed(parts, first.prompt) if first.at is None else parts.prompt(old)
-        return _difference(before, parts.prompt(first.prompt))
-    after = f"{first.prompt}{new}" if new.startswith("@") else new
-    return _difference(parts.prompt(old), parts.prompt(after))
-
-
-def _difference(old: PromptAtVersion, new: PromptAtVersion) -> Difference:
-    return Difference(old, new, diff_prompts(old.prompt, new.prompt))
+        after = parts.prompt(first.prompt)
+    else:
+        before = parts.prompt(old)
+        after = parts.prompt(f"{first.prompt}{new}" if new.startswith("@") else new)
+    return Difference(before, after, diff_prompts(before.prompt, after.prompt))
 
 
 def _committed(parts: Context, prompt: str) -> PromptAtVersion:
     """The prompt at HEAD."""
-    if parts.repository.git is None:
+    if not parts.now().is_versioned:
         raise GitError(
-            f"there is nothing to compare {prompt} with: the workspace is not in a Git repository",
+            f"there is nothing to compare `{prompt}` with: the workspace is not in a Git repository",
             hint=f"name another prompt: promptctl diff {prompt} OTHER",
         )
     at_work = parts.prompt(prompt)
@@ -57,7 +55,7 @@ def _committed(parts: Context, prompt: str) -> PromptAtVersion:
         return parts.prompt(f"{prompt}@HEAD")
     except (PromptNotFound, RevisionNotFound) as error:
         raise PromptNotFound(
-            f"{prompt} is not committed yet: there is nothing to compare it with",
+            f"`{prompt}` is not committed yet: there is nothing to compare it with",
             hint=f"git add {at_work.prompt.path} && git commit",
         ) from error
 

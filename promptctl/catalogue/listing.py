@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from promptctl.files.tree import Tree
     from promptctl.labels.chains import LabelState
     from promptctl.prompts.prompt import Prompt
+    from promptctl.versions.moment import Moment
     from promptctl.versions.overview import PromptNumber
 
 
@@ -92,8 +93,9 @@ def list_prompts(parts: Context, wanted: PromptFilter | None = None) -> list[Pro
     if wanted.uses is not None:
         users = _users(parts, wanted.uses, paths.values())
         paths = {id_: path for id_, path in paths.items() if path in users}
-    numbers = parts.repository.numbers() if paths else {}
-    live = _live_labels(parts) if paths else {}
+    moment = parts.now()
+    numbers = parts.repository.numbers(moment) if paths else {}
+    live = _live_labels(moment) if paths else {}
     files = set(tree.paths(PROMPTS))
     summaries = []
     for id_, path in paths.items():
@@ -122,10 +124,10 @@ def _load(tree: Tree, id_: str, path: str, files: Collection[str]) -> tuple[Prom
         return None, error
 
 
-def _live_labels(parts: Context) -> dict[str, list[LabelState]]:
+def _live_labels(moment: Moment) -> dict[str, list[LabelState]]:
     found: dict[str, list[LabelState]] = {}
-    if parts.repository.is_versioned:
-        for (prompt, _), state in labels_here(parts.repository).states.items():
+    if moment.is_versioned:
+        for (prompt, _), state in labels_here(moment).states.items():
             if state.is_live:
                 found.setdefault(prompt, []).append(state)
     return found

@@ -7,16 +7,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from promptctl.catalogue.history import Made, made_by
+from promptctl.catalogue.history import made_by
 from promptctl.errors import WorkspaceError
 from promptctl.prompts.prompt import MISSING, Input, Message, Placeholder, Prompt
 from promptctl.versions.former_ids import former_ids, labels_here
 
 if TYPE_CHECKING:
     from promptctl.context import Context
+    from promptctl.git.commits import CommitInfo
     from promptctl.labels.chains import LabelState
     from promptctl.log.call_totals import CallTotals
     from promptctl.log.records import Execution
+    from promptctl.versions.moment import Moment
     from promptctl.versions.prompt_at_version import PromptAtVersion
 
 
@@ -30,7 +32,7 @@ class Page:
     """
 
     at_version: PromptAtVersion
-    made: Made | None = None
+    made: CommitInfo | None = None
     labels: Sequence[LabelState] = ()
     datasets: Sequence[str] = ()
     totals: CallTotals | None = None
@@ -77,27 +79,28 @@ class Page:
 
 def page(parts: Context, ref: str) -> Page:
     """The page about what a ref names. Raises what resolving the ref raises; whatever else is missing is left out."""
+    moment = parts.now()
     at_version = parts.prompt(ref)
     prompt = at_version.prompt
-    former = former_ids(parts.repository, prompt.id)
+    former = former_ids(moment, prompt.id)
     made = None
     with suppress(WorkspaceError):
-        made = made_by(parts, prompt, at_version.version)
+        made = made_by(parts, at_version, moment)
     totals, latest = _calls(parts, prompt.id, former)
     return Page(
         at_version=at_version,
         made=made,
-        labels=_labels(parts, prompt.id),
+        labels=_labels(moment, prompt.id),
         datasets=_datasets(parts, prompt),
         totals=totals,
         latest=latest,
     )
 
 
-def _labels(parts: Context, prompt: str) -> tuple[LabelState, ...]:
-    if not parts.repository.is_versioned:
+def _labels(moment: Moment, prompt: str) -> tuple[LabelState, ...]:
+    if not moment.is_versioned:
         return ()
-    states = labels_here(parts.repository).states.values()
+    states = labels_here(moment).states.values()
     return tuple(state for state in states if state.prompt == prompt and state.is_live)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import typer
 
-from promptctl.catalogue.history import HistoryRow
 from promptctl.cli import options
 from promptctl.cli.output import is_terminal, say_json, say_table, tell
+from promptctl.versions.history import VersionEntry
 
 
 def history(context: typer.Context, ref: options.Ref, as_json: options.Json = False) -> None:
@@ -23,7 +23,7 @@ def history(context: typer.Context, ref: options.Ref, as_json: options.Json = Fa
         tell("no version yet: the prompt was never committed")
 
 
-def _row(row: HistoryRow) -> tuple[Any, ...]:
+def _row(row: VersionEntry) -> tuple[Any, ...]:
     labels = ", ".join(row.labels)
     made = row.made
     if made is None:

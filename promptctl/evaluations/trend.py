@@ -69,14 +69,15 @@ def trend(context: Context, ref: str, dataset: str | None = None, model: str | N
     until = context.prompt(ref).version.digest if parsed.at is not None else None
     numbers: dict[str, int] = {}
     try:
-        numbers = {entry.digest: entry.number for entry in context.repository.versions_of(prompt)}
+        entries = context.repository.versions_of(prompt, context.now())
+        numbers = {entry.digest: entry.number for entry in entries if entry.number is not None}
     except HistoryIncomplete as error:
         context.warn(f"version numbers are not known: {error.message}")
     except PromptNotFound:
         if not log.evaluations(prompt=prompt, limit=1):
             raise
     path = None if dataset is None else DatasetIndex(context.tree).named(dataset, context.inside)
-    whole = _whole_evaluations(log, (prompt, *former_ids(context.repository, prompt)))
+    whole = _whole_evaluations(log, (prompt, *former_ids(context.now(), prompt)))
     if not whole:
         raise UsageError(f"`{prompt}` has no finished evaluation", hint=f"promptctl eval {prompt}")
     path = path or whole[0].spec.dataset

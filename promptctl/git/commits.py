@@ -1,4 +1,4 @@
-"""Who made a commit, when, and what for, from the commit's own bytes."""
+"""A commit's author, time and subject, read from the commit's own bytes."""
 
 from __future__ import annotations
 
@@ -14,27 +14,48 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CommitInfo:
-    """`author` is a name and address, `date` ISO 8601 with the author's offset, `subject` the message's first line."""
+    """One commit as it describes itself.
 
+    `commit` is its full id, `author` a name and address, `date` ISO 8601 with the author's offset, `subject` the
+    message's first line. `parents` are full ids: a shallow clone need not have them. `committed_at` is in seconds since
+    1970, 0 if unknown.
+    """
+
+    commit: str
     author: str
     date: str
     subject: str
+    parents: tuple[str, ...] = ()
+    committed_at: int = 0
+
+    def as_dict(self) -> dict[str, str]:
+        """Return what people ask of a commit, JSON-able, with stable keys."""
+        return {"commit": self.commit, "author": self.author, "date": self.date, "subject": self.subject}
 
 
 def read_commits(objects: Objects, ids: Sequence[str]) -> Mapping[str, CommitInfo]:
-    """What these commits say of themselves, by id; those that are not in the repository are left out."""
+    """Read commits, by id; those that are not in the repository are left out."""
     found = objects.read_all(ids)
-    return {item.id: parse_commit(item.data) for item in found if item is not None and item.data is not None}
+    return {item.id: parse_commit(item.id, item.data) for item in found if item is not None and item.data is not None}
 
 
-def parse_commit(data: bytes) -> CommitInfo:
+def parse_commit(commit: str, data: bytes) -> CommitInfo:
     """Read a commit object, whatever its encoding."""
     header, _, message = data.partition(b"\n\n")
-    fields = dict(line.partition(b" ")[::2] for line in reversed(header.split(b"\n")) if not line.startswith(b" "))
+    lines = [line.partition(b" ")[::2] for line in header.split(b"\n") if not line.startswith(b" ")]
+    fields = dict(reversed(lines))
     encoding = fields.get(b"encoding", b"utf-8").decode("ascii", "replace")
     author, _, stamp = _text(fields.get(b"author", b""), encoding).rpartition("> ")
+    committed = fields.get(b"committer", b"").rpartition(b"> ")[2].partition(b" ")[0]
     subject = next((line for line in _text(message, encoding).splitlines() if line.strip()), "")
-    return CommitInfo(f"{author}>" if author else "", _date(stamp), subject.strip())
+    return CommitInfo(
+        commit,
+        f"{author}>" if author else "",
+        _date(stamp),
+        subject.strip(),
+        tuple(value.decode("ascii", "replace") for key, value in lines if key == b"parent"),
+        int(committed) if committed.isdigit() else 0,
+    )
 
 
 def _text(data: bytes, encoding: str) -> str:
@@ -45,7 +66,7 @@ def _text(data: bytes, encoding: str) -> str:
 
 
 def _date(stamp: str) -> str:
-    """ISO 8601 of Git's `<seconds> <+hhmm>`; empty where that names no time."""
+    """Return ISO 8601 of Git's `<seconds> <+hhmm>`; empty if that names no time."""
     seconds, _, offset = stamp.partition(" ")
     try:
         minutes = int(offset[1:3]) * 60 + int(offset[3:5])

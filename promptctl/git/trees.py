@@ -6,6 +6,8 @@ import errno
 import hashlib
 import os
 import stat
+import threading
+from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -14,6 +16,7 @@ from promptctl.files.tree import MAX_BYTES
 
 if TYPE_CHECKING:
     import io
+    from collections.abc import Iterator
 
     from promptctl.git.repository import Git
 
@@ -22,6 +25,7 @@ _LINK = "120000"
 _SUBMODULE = "160000"
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _LFS_POINTER_BYTES = 1024
+_TREES_KEPT = 8
 
 
 class WorkTree:
@@ -46,13 +50,7 @@ class WorkTree:
 
     def open(self, path: str) -> BinaryIO:
         """The file as a stream; see `promptctl.files.tree.StreamedTree.open`."""
-        opened = self._opened(path)
-        try:
-            check_content(path, opened.peek(_LFS_POINTER_BYTES))
-        except BaseException:
-            opened.close()
-            raise
-        return opened
+        return _checked(path, self._opened(path))
 
     def _opened(self, path: str) -> io.BufferedReader:
         file = self.root.joinpath(*_segments(path))
@@ -76,25 +74,22 @@ class WorkTree:
         top = self.root.joinpath(*_segments(prefix.rstrip("/"))) if prefix.strip("/") else self.root
         if os.path.realpath(top) != str(top):
             raise _refused(prefix, "is reached through a symbolic link", "put the folder itself there")
-        found: list[str] = []
-        for folder, folders, files in os.walk(top):
-            folders[:] = [name for name in folders if name != ".git"]
-            below = os.path.relpath(folder, self.root)
-            start = "" if below == "." else below.replace(os.sep, "/") + "/"
-            found += [start + name for name in files]
-        return sorted(found)
+        return sorted(start + name for start, _, files in self._folders(top) for name in files)
 
     def links(self, folder: str) -> list[str]:
         """Every link at or below a top-level folder, whatever it leads to, sorted."""
-        top = self.root / folder
-        if top.is_symlink():
+        if (self.root / folder).is_symlink():
             return [folder]
-        found = []
-        for parent, folders, files in os.walk(top):
+        walked = self._folders(self.root / folder)
+        paths = [start + name for start, folders, files in walked for name in (*folders, *files)]
+        return sorted(path for path in paths if (self.root / path).is_symlink())
+
+    def _folders(self, top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+        """Walk as `os.walk` does, with paths from the root on and without `.git`: each begins as its files' do."""
+        for folder, folders, files in os.walk(top):
             folders[:] = [name for name in folders if name != ".git"]
-            paths = [Path(parent) / name for name in (*folders, *files)]
-            found += [path.relative_to(self.root).as_posix() for path in paths if path.is_symlink()]
-        return sorted(found)
+            below = os.path.relpath(folder, self.root)
+            yield "" if below == "." else below.replace(os.sep, "/") + "/", folders, files
 
 
 class CommitTree:
@@ -127,13 +122,7 @@ class CommitTree:
         """The file as a stream; see `promptctl.files.tree.StreamedTree.open`."""
         from promptctl.git.blob_stream import open_blob
 
-        opened = open_blob(self._git, self._file(path, self._listing(_segments(path)[0])))
-        try:
-            check_content(path, opened.peek(_LFS_POINTER_BYTES))
-        except BaseException:
-            opened.close()
-            raise
-        return opened
+        return _checked(path, open_blob(self._git, self._file(path, self._listing(_segments(path)[0]))))
 
     def paths(self, prefix: str) -> list[str]:
         """Every file below `prefix`, sorted."""
@@ -151,8 +140,9 @@ class CommitTree:
         return id_ if mode in _REGULAR else None
 
     def blobs(self, folder: str) -> dict[str, str]:
-        """The blob id of each regular file below a top-level folder, by path."""
-        return {path: id_ for path, (mode, id_) in self._listing(folder).items() if mode in _REGULAR}
+        """The blob id of each regular file below a folder, by path."""
+        listing = self._listing(folder.partition("/")[0]).items()
+        return {path: id_ for path, (mode, id_) in listing if mode in _REGULAR and path.startswith(folder + "/")}
 
     def links(self, folder: str) -> dict[str, str]:
         """The object id of each link and submodule at or below a top-level folder, by path."""
@@ -188,6 +178,24 @@ class CommitTree:
         return self._listings[top]
 
 
+class CommitTrees:
+    """The trees of one repository's commits, the latest few kept. Threads may share it."""
+
+    def __init__(self, git: Git) -> None:
+        self._git = git
+        self._kept: OrderedDict[str, CommitTree] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def at(self, commit: str) -> CommitTree:
+        """Return the workspace at a commit, given by its full id."""
+        with self._lock:
+            tree = self._kept.pop(commit, None) or CommitTree(self._git, commit, self._git.prefix)
+            self._kept[commit] = tree
+            if len(self._kept) > _TREES_KEPT:
+                self._kept.popitem(last=False)
+            return tree
+
+
 def blob_id(data: bytes, like: str) -> str:
     """The id that Git gives to a file of these bytes, in the hash that the id `like` is in."""
     new = hashlib.sha1 if len(like) == 40 else hashlib.sha256
@@ -207,6 +215,16 @@ def check_content(path: str, data: bytes) -> bytes:
     if len(data) < _LFS_POINTER_BYTES and data.startswith(_LFS_POINTER):
         raise _refused(path, "is a Git LFS pointer, not the file", "keep it in Git itself, or run git lfs pull")
     return data
+
+
+def _checked(path: str, opened: io.BufferedReader) -> BinaryIO:
+    """Return the stream, or close it if it begins as a Git LFS pointer does."""
+    try:
+        check_content(path, opened.peek(_LFS_POINTER_BYTES))
+    except BaseException:
+        opened.close()
+        raise
+    return opened
 
 
 def _kind(mode: str) -> str:

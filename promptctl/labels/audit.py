@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from promptctl.errors import Problem
-from promptctl.files.names import id_problem
+from promptctl.files.names import PROMPTS, id_problem
+from promptctl.files.tree import MAX_BYTES
 from promptctl.labels.chains import UNPUSHED, bad_tag, marker, odd_name, read_events
 from promptctl.labels.remote import short
 from promptctl.labels.tags import PREFIX, LabelEvent, parse_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from promptctl.files.sources import Cache
     from promptctl.git.repository import Git
     from promptctl.labels.remote import Remote
 
-# (commit, path relative to the repository's root) -> digest of the prompt there; None where it cannot be loaded.
-DigestOf = Callable[[str, str], str | None]
+_PROMPTS_FOLDER = re.compile(rf"(?:^|/)({PROMPTS}/)")
 
 
-def verify(git: Git, remote: Remote | None = None, digest_of: DigestOf | None = None) -> list[Problem]:
-    """Everything that is wrong with the labels here, in the order of their names; with a remote, also with those there.
+def verify(git: Git, remote: Remote | None = None) -> list[Problem]:
+    """Return everything wrong with the labels here, by name; with a remote, also with those there.
 
     Labels are to be fetched before. Warnings are facts that a person should know and that harm nothing.
     """
     refs = git.refs(PREFIX.rstrip("/"), UNPUSHED.rstrip("/"))
-    tags = [ref for ref in refs if ref.name.startswith(PREFIX)]
-    named = [ref for ref in tags if _is_named(ref.name)]
-    problems = [odd_name(ref) for ref in tags if not _is_named(ref.name)]
+    tags = {ref.name: ref.object for ref in refs if ref.name.startswith(PREFIX)}
+    unpushed = {ref.name for ref in refs if ref.name.startswith(UNPUSHED)}
+    named = [ref for ref in refs if _is_named(ref.name)]
+    problems = [odd_name(ref) for ref in refs if ref.name in tags and not _is_named(ref.name)]
     events: list[LabelEvent] = []
     for found in read_events(git, named):
         if isinstance(found, Problem):
@@ -38,12 +40,10 @@ def verify(git: Git, remote: Remote | None = None, digest_of: DigestOf | None = 
         else:
             events.append(found)
     problems += _chains(events, {ref.name: ref.object for ref in named})
-    problems += _targets(git, events, digest_of)
+    problems += _targets(git, events)
     problems += _branches(git, events)
     if remote is not None:
-        here = {ref.name: ref.object for ref in tags}
-        unpushed = {ref.name for ref in refs if ref.name.startswith(UNPUSHED)}
-        problems += _remote(remote.name, here, remote.tags(), events, unpushed)
+        problems += _remote(remote.name, tags, remote.tags(), events, unpushed)
     return problems
 
 
@@ -63,7 +63,7 @@ def _chains(events: Sequence[LabelEvent], objects: Mapping[str, str]) -> list[Pr
                 words = f"{tag} follows {event.previous[:12]}, an event that is not here"
                 problems.append(Problem(words, hint="promptctl label fetch", code="label-gap"))
             continue
-        before = event.name.ref.rpartition("/")[0] + f"/{event.n - 1}"
+        before = f"{event.name.chain}/{event.n - 1}"
         if before not in objects:
             words = f"{short(before)} is missing, but {tag} is there"
             problems.append(Problem(words, hint="promptctl label fetch", code="label-gap"))
@@ -74,19 +74,49 @@ def _chains(events: Sequence[LabelEvent], objects: Mapping[str, str]) -> list[Pr
     return problems
 
 
-def _targets(git: Git, events: Sequence[LabelEvent], digest_of: DigestOf | None) -> list[Problem]:
-    """Commits that do not hold the prompt, or hold another text than the event recorded."""
+def _targets(git: Git, events: Sequence[LabelEvent]) -> list[Problem]:
+    """Commits that do not hold the prompt, or hold a different text from the one that the event recorded."""
     problems: list[Problem] = []
+    cache: Cache = {}
     found = git.objects.read_all([f"{event.commit}:{event.path}" for event in events], max_bytes=0)
     for event, file in zip(events, found, strict=True):
-        tag = short(event.name.ref)
+        tag, hint = short(event.name.ref), f"promptctl label set {event.prompt}@{event.label} VERSION"
         if file is None or file.kind != "blob":
             words = f"{tag} names the commit {event.commit[:12]}, which has no file {event.path}"
-            problems.append(Problem(words, hint=_move_again(event), code="label-path"))
-        elif digest_of is not None and digest_of(event.commit, event.path) != event.digest:
-            words = f"{tag} recorded another text than {event.path} has in the commit {event.commit[:12]}"
-            problems.append(Problem(words, hint=_move_again(event), code="label-digest"))
+            problems.append(Problem(words, hint=hint, code="label-path"))
+        elif _digest(git, event, cache) != event.digest:
+            words = f"{tag} recorded a different text from the one {event.path} has in the commit {event.commit[:12]}"
+            problems.append(Problem(words, hint=hint, code="label-digest"))
     return problems
+
+
+def _digest(git: Git, event: LabelEvent, cache: Cache) -> str | None:
+    """The digest of an event's file, whichever workspace of the repository it is in; None if it cannot be loaded."""
+    from promptctl.prompts.loading import closure_of
+
+    prefix = git.prefix
+    if not event.path.startswith(f"{prefix}{PROMPTS}/"):
+        found = _PROMPTS_FOLDER.search(event.path)
+        prefix = event.path[: found.start(1)] if found else ""
+    return closure_of(_Blobs(git, event.commit, prefix), event.path.removeprefix(prefix), cache=cache).digest
+
+
+class _Blobs:
+    """A commit's files, each asked for by its path: for many commits and few files of each."""
+
+    def __init__(self, git: Git, commit: str, prefix: str) -> None:
+        self.commit: str = commit
+        self._git = git
+        self._prefix = prefix
+
+    def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
+        found = self._git.objects.read(f"{self.commit}:{self._prefix}{path}", max_bytes=max_bytes)
+        if found is None or found.kind != "blob" or found.data is None:
+            raise FileNotFoundError(path)
+        return found.data
+
+    def paths(self, prefix: str) -> list[str]:  # noqa: ARG002 - no file is looked for among others
+        return []
 
 
 def _branches(git: Git, events: Sequence[LabelEvent]) -> list[Problem]:
@@ -95,7 +125,7 @@ def _branches(git: Git, events: Sequence[LabelEvent]) -> list[Problem]:
     asked = "\n".join([*commits, ""]).encode()
     args = ["rev-list", "--ignore-missing", "--stdin", "--not", "--branches", "--remotes"]
     lonely = set(git.run(args, input=asked).lines()) if commits else set()
-    last = {(event.prompt, event.label): event for event in sorted(events, key=lambda event: event.n)}
+    last = {event.name.chain: event for event in sorted(events, key=lambda event: event.n)}
     return [
         Problem(
             f"{event.prompt}@{event.label} names {event.commit[:12]}, which is on no branch that is known here "
@@ -117,14 +147,12 @@ def _remote(
     for ref in sorted({*here, *there}):
         if here.get(ref) == there.get(ref):
             continue
-        tag = short(ref)
+        tag, is_unpushed = short(ref), marker(ref) in unpushed
         if ref not in here:
             words, hint, code = f"{tag} is at {remote}, but not here", "promptctl label fetch", "label-not-here"
-        elif ref not in there and marker(ref) in unpushed:
-            problems.append(Problem(f"{tag} is not pushed yet", hint="promptctl label push", code="label-unpushed",
-                                    severity="warning"))  # fmt: skip
-            continue
-        elif marker(ref) in unpushed:
+        elif ref not in there and is_unpushed:
+            words, hint, code = f"{tag} is not pushed yet", "promptctl label push", "label-unpushed"
+        elif is_unpushed:
             words, hint, code = f"{tag} came too late: {remote} has another", "promptctl label push", "label-lost-race"
         elif ref not in there:
             words, code = f"{tag} is here, but {remote} does not have it", "label-lost"
@@ -135,9 +163,6 @@ def _remote(
             hint = f"to restore it: git push --force {remote} {quote(ref)}"
             if here[ref] not in followed:
                 hint += f"\nto take theirs: git fetch {remote} {quote(f'+{ref}:{ref}')}"
-        problems.append(Problem(words, hint=hint, code=code))
+        is_warning = code == "label-unpushed"
+        problems.append(Problem(words, hint=hint, code=code, severity="warning" if is_warning else "error"))
     return problems
-
-
-def _move_again(event: LabelEvent) -> str:
-    return f"promptctl label set {event.prompt}@{event.label} VERSION"

@@ -5,22 +5,13 @@ Nothing here asks a remote. A chain is ordered by its numbers alone.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import GitError, HistoryIncomplete, Problem, RevisionNotFound
 from promptctl.files.names import id_problem
-from promptctl.labels.tags import (
-    PREFIX,
-    TAGS,
-    LabelEvent,
-    MalformedTag,
-    chain_prefix,
-    parse_event,
-    parse_name,
-)
+from promptctl.labels.tags import PREFIX, TAGS, LabelEvent, LabelName, MalformedTag, parse_event, parse_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence, Set
@@ -29,8 +20,10 @@ if TYPE_CHECKING:
 
 # Markers of events that no remote has accepted yet, under the same names as their tags.
 UNPUSHED = "refs/promptctl/unpushed/"
-CAN_BE_LABEL = re.compile(r"[a-z][a-z0-9-]*\Z")
 _MAX_TAG_BYTES = 64 * 1024
+
+Chain = dict[int, "GitRef"]
+"""The tags of one label by the numbers of their events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +58,6 @@ class LabelState:
         """The digest recorded for it."""
         return self.event.digest
 
-    @property
-    def path(self) -> str:
-        """The prompt's file there, relative to the repository's root."""
-        return self.event.path
-
-    @property
-    def n(self) -> int:
-        """How many events the label has had under its last id."""
-        return self.event.n
-
-    @property
-    def oid(self) -> str:
-        """The id of the last event's tag object."""
-        return self.event.oid
-
     def as_dict(self) -> dict[str, Any]:
         """Return where the label stands, JSON-able: the prompt's id of today, and its last event."""
         return {
@@ -106,161 +84,62 @@ class Listing:
     problems: tuple[Problem, ...] = ()
 
 
-def current(git: Git, prompt_id: str, label: str, formerly: Sequence[str] = ()) -> LabelState | None:
-    """Where a label stands; None where it has no event here, under no id the prompt ever had.
+class LabelTags:
+    """The tags below `prompt/` of this clone, sorted out by label.
 
-    Two Git calls, whatever the number of tags. Raises `RevisionNotFound` where the label was removed, and `GitError`
-    where its last event is not one that promptctl wrote, or does not follow the one before.
+    `chains` holds the tags of each label by what their references begin with, `odd` those whose name is none of ours,
+    `unpushed` the markers of events that no remote has accepted yet.
     """
-    state = last_state(git, prompt_id, label, formerly)
+
+    def __init__(self, refs: Iterable[GitRef]) -> None:
+        self.chains: dict[str, Chain] = {}
+        self.odd: list[GitRef] = []
+        self.unpushed: dict[str, str] = {}
+        for ref in refs:
+            name = parse_name(ref.name)
+            if ref.name.startswith(UNPUSHED):
+                self.unpushed[ref.name] = ref.object
+            elif name is None:
+                self.odd.append(ref)
+            else:
+                self.chains.setdefault(name.chain, {})[name.n] = ref
+
+    @classmethod
+    def read(cls, git: Git, label: LabelName | None = None) -> LabelTags:
+        """Read the tags of one label, or of all, in one Git call."""
+        prefixes = [PREFIX.rstrip("/")] if label is None else label.chains
+        return cls(git.refs(*prefixes, *(marker(prefix) for prefix in prefixes)) if prefixes else [])
+
+    def labels_of(self, prompt: str) -> list[str]:
+        """Return the names of a prompt's labels."""
+        return [chain.rpartition("@")[2] for chain in self.chains if chain.startswith(f"{PREFIX}{prompt}@")]
+
+
+def current(git: Git, label: LabelName, tags: LabelTags | None = None) -> LabelState | None:
+    """Return where a label stands; None if it has no event here, under no id the prompt ever had.
+
+    `tags` are those of this clone, if they are known. Raises `RevisionNotFound` if the label was removed, and
+    `GitError` if its last event is not one that promptctl wrote, or does not follow the one before.
+    """
+    state = last_state(git, label, tags)
     if state is not None and not state.is_live:
         event = state.event
         why = f": {event.reason}" if event.reason else ""
         raise RevisionNotFound(
-            f"the label {label} of {prompt_id} was removed by {event.actor} on {event.date:%Y-%m-%d}{why}",
-            hint=f"promptctl label log {prompt_id}@{label}",
+            f"the label `{label.label}` of `{label.prompt}` was removed by {event.actor} on {event.date:%Y-%m-%d}{why}",
+            hint=f"promptctl label log {label}",
         )
     return state
 
 
-def last_state(git: Git, prompt_id: str, label: str, formerly: Sequence[str] = ()) -> LabelState | None:
+def last_state(git: Git, label: LabelName, tags: LabelTags | None = None) -> LabelState | None:
     """As `current`, but a removed label is a state too."""
-    ids = _ids(prompt_id, formerly) if CAN_BE_LABEL.match(label) else []
-    prefixes = [chain_prefix(name, label) for name in ids]
-    refs = git.refs(*prefixes, *(marker(prefix) for prefix in prefixes)) if ids else []
-    unpushed = {ref.name for ref in refs if ref.name.startswith(UNPUSHED)}
-    for prefix in prefixes:
-        chain = _numbered(ref for ref in refs if ref.name.startswith(f"{prefix}/"))
-        if chain:
-            event = _last_event(git, chain, unpushed)
-            return LabelState(prompt_id, label, event, is_unpushed=marker(event.name.ref) in unpushed)
-    return None
-
-
-def history(git: Git, prompt_id: str, label: str, formerly: Sequence[str] = ()) -> History:
-    """Every event of a label in order; after a rename, the chain of the earlier id is its past."""
-    ids = _ids(prompt_id, formerly) if CAN_BE_LABEL.match(label) else []
-    refs = git.refs(*(chain_prefix(name, label) for name in ids)) if ids else []
-    problems: list[Problem] = [odd_name(ref) for ref in refs if parse_name(ref.name) is None]
-    chains: dict[str, list[LabelEvent]] = {name: [] for name in ids}
-    for found in read_events(git, [ref for ref in refs if parse_name(ref.name) is not None]):
-        if isinstance(found, Problem):
-            problems.append(found)
-        else:
-            chains[found.prompt].append(found)
-    for chain in chains.values():
-        chain.sort(key=lambda event: event.n)
-    return History(tuple(_joined([chains[name] for name in ids if chains[name]])), tuple(problems))
-
-
-def _joined(chains: Sequence[Sequence[LabelEvent]]) -> list[LabelEvent]:
-    """The first chain, with whatever chain its first event was built on before it."""
-    if not chains:
-        return []
-    events, rest = list(chains[0]), list(chains[1:])
-    while rest:
-        before = next((chain for chain in rest if events[0].previous in {event.oid for event in chain}), None)
-        if before is None:
-            break
-        rest.remove(before)
-        upto = next(i for i, event in enumerate(before) if event.oid == events[0].previous)
-        events = [*before[: upto + 1], *events]
-    return events
-
-
-def listing(git: Git, formerly: Mapping[str, Sequence[str]] | None = None) -> Listing:
-    """Every label of every prompt, in two Git calls, whatever their number.
-
-    `formerly` maps a prompt's id to its earlier ids: their labels are given under the id of today.
-    """
-    refs = git.refs(PREFIX.rstrip("/"), UNPUSHED.rstrip("/"))
-    unpushed = {ref.name for ref in refs if ref.name.startswith(UNPUSHED)}
-    problems: list[Problem] = []
-    chains: dict[tuple[str, str], dict[int, GitRef]] = {}
-    for ref in refs:
-        name = parse_name(ref.name)
-        if name is not None:
-            chains.setdefault((name.prompt, name.label), {})[name.n] = ref
-        elif ref.name not in unpushed:
-            problems.append(odd_name(ref))
-    states: dict[tuple[str, str], LabelState] = {}
-    last = read_events(git, [chain[max(chain)] for chain in chains.values()])
-    for (key, chain), event in zip(chains.items(), last, strict=True):
-        problem = event if isinstance(event, Problem) else _break_before(event, chain, unpushed)
-        if problem is not None:
-            problems.append(problem)
-        elif isinstance(event, LabelEvent):
-            states[key] = LabelState(*key, event, is_unpushed=marker(event.name.ref) in unpushed)
-    return Listing(_renamed(states, formerly or {}), tuple(problems))
-
-
-def _renamed(
-    states: dict[tuple[str, str], LabelState], formerly: Mapping[str, Sequence[str]]
-) -> dict[tuple[str, str], LabelState]:
-    for today, earlier in formerly.items():
-        for old in earlier:
-            for key in [key for key in states if key[0] == old]:
-                state = states.pop(key)
-                states.setdefault((today, key[1]), LabelState(today, key[1], state.event, state.is_unpushed))
-    return dict(sorted(states.items()))
-
-
-def read_events(git: Git, refs: Sequence[GitRef]) -> list[LabelEvent | Problem]:
-    """The event under each reference, or what is wrong with it, in one Git call."""
-    found: list[LabelEvent | Problem] = []
-    for ref, tag in zip(
-        refs, git.objects.read_all([ref.object for ref in refs], max_bytes=_MAX_TAG_BYTES), strict=True
-    ):
-        try:
-            found.append(parse_event(ref.name, tag))
-        except MalformedTag as error:
-            found.append(bad_tag(ref.name, error.code, error.words))
-    return found
-
-
-def bad_tag(ref: str, code: str, words: str) -> Problem:
-    """A tag below `prompt/` that promptctl did not write, with the command that takes it away."""
-    tag = ref.removeprefix(TAGS)
-    # A stranger may have chosen the name, and the command is there to be pasted into a shell.
-    remedy = f"git tag -d {quote(tag)}   (and where a remote has it: git push REMOTE --delete {quote(ref)})"
-    return Problem(f"the tag {tag} is no event of a label: {words}", hint=remedy, code=code)
-
-
-def odd_name(ref: GitRef) -> Problem:
-    """A tag below `prompt/` whose name is none of ours; it counts for nothing."""
-    return bad_tag(ref.name, "label-name", "its name is not <prompt>@<label>/<number>")
-
-
-def recorded_otherwise(git: Git, prompt_id: str, number: int, digest: str) -> LabelEvent | None:
-    """An event of any label of a prompt that recorded this version number for another digest.
-
-    Numbers change where the default branch's first-parent line was rewritten; then the number alone names nothing.
-    """
-    if id_problem(prompt_id) is not None:
+    tags = tags or LabelTags.read(git, label)
+    chain = next((tags.chains[name] for name in label.chains if name in tags.chains), None)
+    if chain is None:
         return None
-    refs = [ref for ref in git.refs(f"{PREFIX}{prompt_id}@*/*") if parse_name(ref.name) is not None]
-    events = (event for event in read_events(git, refs) if isinstance(event, LabelEvent))
-    return next((event for event in events if event.version == f"v{number}" and event.digest != digest), None)
-
-
-def _ids(prompt_id: str, formerly: Sequence[str]) -> list[str]:
-    return [name for name in dict.fromkeys((prompt_id, *formerly)) if id_problem(name) is None]
-
-
-def marker(ref: str) -> str:
-    """The reference that marks a tag which no remote has accepted yet."""
-    return ref.replace(PREFIX, UNPUSHED, 1)
-
-
-def _numbered(refs: Iterable[GitRef]) -> dict[int, GitRef]:
-    """The references of one chain by number; those with another name count for nothing."""
-    names = ((parse_name(ref.name), ref) for ref in refs)
-    return {name.n: ref for name, ref in names if name is not None}
-
-
-def _last_event(git: Git, chain: Mapping[int, GitRef], unpushed: Set[str]) -> LabelEvent:
     event = read_events(git, [chain[max(chain)]])[0]
-    problem = event if isinstance(event, Problem) else _break_before(event, chain, unpushed)
+    problem = event if isinstance(event, Problem) else _break_before(event, chain, tags.unpushed.keys())
     if problem is not None:
         raise GitError(problem.message, hint=problem.hint)
     assert isinstance(event, LabelEvent)
@@ -271,7 +150,100 @@ def _last_event(git: Git, chain: Mapping[int, GitRef], unpushed: Set[str]) -> La
             f"event {event.n - 1} is missing, and so may be those after event {event.n}",
             hint="bring every label with: promptctl label fetch",
         )
-    return event
+    return LabelState(label.prompt, label.label, event, is_unpushed=marker(event.name.ref) in tags.unpushed)
+
+
+def history(git: Git, label: LabelName) -> History:
+    """Return every event of a label in order; after a rename, the chain of the earlier id is its past."""
+    tags = LabelTags.read(git, label)
+    problems = [odd_name(ref) for ref in tags.odd]
+    chains = []
+    for name in label.chains:
+        chain = tags.chains.get(name, {})
+        found = read_events(git, [chain[n] for n in sorted(chain)])
+        problems += [each for each in found if isinstance(each, Problem)]
+        chains.append([each for each in found if isinstance(each, LabelEvent)])
+    return History(tuple(_joined([chain for chain in chains if chain])), tuple(problems))
+
+
+def _joined(chains: Sequence[Sequence[LabelEvent]]) -> list[LabelEvent]:
+    """The first chain, with whatever chain its first event was built on before it."""
+    events = list(chains[0]) if chains else []
+    rest = list(chains[1:])
+    while events:
+        before = next((chain for chain in rest if events[0].previous in {event.oid for event in chain}), None)
+        if before is None:
+            break
+        rest.remove(before)
+        upto = next(i for i, event in enumerate(before) if event.oid == events[0].previous)
+        events = [*before[: upto + 1], *events]
+    return events
+
+
+def listing(git: Git, formerly: Mapping[str, Sequence[str]] | None = None, tags: LabelTags | None = None) -> Listing:
+    """Return every label of every prompt, in two Git calls, whatever their number.
+
+    `formerly` maps a prompt's id to its earlier ids: their labels are given under the id of today.
+    """
+    tags = tags or LabelTags.read(git)
+    problems = [odd_name(ref) for ref in tags.odd]
+    states: dict[tuple[str, str], LabelState] = {}
+    last = read_events(git, [chain[max(chain)] for chain in tags.chains.values()])
+    for chain, event in zip(tags.chains.values(), last, strict=True):
+        problem = event if isinstance(event, Problem) else _break_before(event, chain, tags.unpushed.keys())
+        if problem is not None:
+            problems.append(problem)
+        elif isinstance(event, LabelEvent):
+            is_unpushed = marker(event.name.ref) in tags.unpushed
+            states[event.prompt, event.label] = LabelState(event.prompt, event.label, event, is_unpushed)
+    for today, earlier in (formerly or {}).items():
+        for old in earlier:
+            for key in [key for key in states if key[0] == old]:
+                state = states.pop(key)
+                states.setdefault((today, key[1]), replace(state, prompt=today))
+    return Listing(dict(sorted(states.items())), tuple(problems))
+
+
+def read_events(git: Git, refs: Sequence[GitRef]) -> list[LabelEvent | Problem]:
+    """Read the event under each reference, or what is wrong with it, in one Git call."""
+    found: list[LabelEvent | Problem] = []
+    tags = git.objects.read_all([ref.object for ref in refs], max_bytes=_MAX_TAG_BYTES)
+    for ref, tag in zip(refs, tags, strict=True):
+        try:
+            found.append(parse_event(ref.name, tag))
+        except MalformedTag as error:
+            found.append(bad_tag(ref.name, error.code, error.words))
+    return found
+
+
+def bad_tag(ref: str, code: str, words: str) -> Problem:
+    """Return the problem of a tag below `prompt/` that promptctl did not write, with the command that removes it."""
+    tag = ref.removeprefix(TAGS)
+    # A stranger may have chosen the name, and the command is there to be pasted into a shell.
+    remedy = f"git tag -d {quote(tag)}   (and where a remote has it: git push REMOTE --delete {quote(ref)})"
+    return Problem(f"the tag {tag} is no event of a label: {words}", hint=remedy, code=code)
+
+
+def odd_name(ref: GitRef) -> Problem:
+    """Return the problem of a tag below `prompt/` whose name is none of ours; it counts for nothing."""
+    return bad_tag(ref.name, "label-name", "its name is not <prompt>@<label>/<number>")
+
+
+def recorded_otherwise(git: Git, prompt_id: str, number: int, digest: str) -> LabelEvent | None:
+    """Return an event of any label of a prompt that recorded this version number for a different digest.
+
+    Numbers change if the default branch's first-parent line was rewritten; then the number alone names nothing.
+    """
+    if id_problem(prompt_id) is not None:
+        return None
+    refs = [ref for ref in git.refs(f"{PREFIX}{prompt_id}@*/*") if parse_name(ref.name) is not None]
+    events = (event for event in read_events(git, refs) if isinstance(event, LabelEvent))
+    return next((event for event in events if event.version == f"v{number}" and event.digest != digest), None)
+
+
+def marker(ref: str) -> str:
+    """Return the reference that marks a tag which no remote has accepted yet."""
+    return f"{ref}/".replace(PREFIX, UNPUSHED, 1).rstrip("/")
 
 
 def _break_before(event: LabelEvent, chain: Mapping[int, GitRef], unpushed: Set[str]) -> Problem | None:

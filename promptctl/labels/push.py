@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from promptctl.errors import Problem
 from promptctl.git.repository import GitRef
-from promptctl.labels.chains import UNPUSHED, history, marker, read_events
-from promptctl.labels.remote import Remote, RemoteUnreachable, words_of
-from promptctl.labels.tags import PREFIX, LabelEvent, parse_name
+from promptctl.labels.chains import UNPUSHED, LabelTags, history, marker, read_events
+from promptctl.labels.remote import Remote, words_of
+from promptctl.labels.tags import PREFIX, LabelEvent, LabelName
 from promptctl.labels.writing import update_refs
 
 if TYPE_CHECKING:
@@ -89,14 +89,12 @@ class _Push:
     def _publish(self, events: Sequence[LabelEvent], first: LabelEvent) -> Problem | None:
         if not events:
             return None
-        chain = f"{first.prompt}@{first.label}"
-        published = {
-            event.commit for event in history(self._git, first.prompt, first.label).events if self._is_there(event)
-        }
+        label = LabelName(first.prompt, first.label)
+        published = {event.commit for event in history(self._git, label).events if self._is_there(event)}
         off = self._remote.off_branches(event.commit for event in events if event.commit not in published)
         if off:
             return Problem(
-                f"{chain} was not pushed: {off[0][:12]} is on no branch of {self._remote.name}",
+                f"{label} was not pushed: {off[0][:12]} is on no branch of {self._remote.name}",
                 hint=f"git push {self._remote.name} {off[0]}:refs/heads/BRANCH",
                 code="label-off-branch",
             )
@@ -108,18 +106,15 @@ class _Push:
         lost = [ref.name for ref in before if self._there.get(ref.name) != ref.object]
         words = f"it does not have {lost[0]} as it is here" if lost else words_of(output)
         return Problem(
-            f"{chain} was not pushed: {self._remote.name} refused: {words}",
+            f"{label} was not pushed: {self._remote.name} refused: {words}",
             hint="promptctl label verify" if lost else None,
             code="label-not-pushed",
         )
 
     def _base(self, event: LabelEvent) -> list[GitRef]:
         """The tag that an event was built on, which the remote must have: of an earlier id after a rename."""
-        if event.previous is None:
-            return []
-        of_object = ["for-each-ref", f"--points-at={event.previous}", "--format=%(refname)", PREFIX.rstrip("/")]
-        names = self._git.run(of_object, check=False).lines()
-        return [GitRef(name, event.previous) for name in names[:1]]
+        chains = LabelTags.read(self._git).chains.values()
+        return [ref for chain in chains for ref in chain.values() if ref.object == event.previous][:1]
 
     def _undo(self, events: Sequence[LabelEvent]) -> None:
         commands = [f"delete {ref} {event.oid}" for event in events for ref in (event.name.ref, marker(event.name.ref))]
@@ -135,17 +130,15 @@ class _Push:
 
 def _pending(git: Git) -> list[list[LabelEvent]]:
     """The events that no remote has accepted yet, by label, in order. A marker whose tag is gone is taken away."""
-    refs = git.refs(UNPUSHED.rstrip("/"), PREFIX.rstrip("/"))
-    tags = {ref.name: ref.object for ref in refs if ref.name.startswith(PREFIX)}
-    marked = [(ref, PREFIX + ref.name.removeprefix(UNPUSHED)) for ref in refs if ref.name.startswith(UNPUSHED)]
-    chains: dict[tuple[str, str], list[LabelEvent]] = {}
-    for found, (mark, tag) in zip(
-        read_events(git, [GitRef(tag, mark.object) for mark, tag in marked]), marked, strict=True
-    ):
-        if isinstance(found, LabelEvent) and tags.get(tag) == mark.object and parse_name(tag) is not None:
-            chains.setdefault((found.prompt, found.label), []).append(found)
+    tags = LabelTags.read(git)
+    here = {ref.name: ref.object for chain in tags.chains.values() for ref in chain.values()}
+    marked = [GitRef(PREFIX + mark.removeprefix(UNPUSHED), oid) for mark, oid in tags.unpushed.items()]
+    chains: dict[str, list[LabelEvent]] = {}
+    for found, tag in zip(read_events(git, marked), marked, strict=True):
+        if isinstance(found, LabelEvent) and here.get(tag.name) == tag.object:
+            chains.setdefault(found.name.chain, []).append(found)
         else:
-            update_refs(git, [f"delete {mark.name} {mark.object}"])
+            update_refs(git, [f"delete {marker(tag.name)} {tag.object}"])
     return [sorted(chain, key=lambda event: event.n) for chain in chains.values()]
 
 
@@ -159,6 +152,3 @@ def _in_order(chains: list[list[LabelEvent]]) -> list[list[LabelEvent]]:
         ordered += ready
         left = [chain for chain in left if chain not in ready]
     return ordered
-
-
-__all__ = ["Pushed", "RemoteUnreachable", "Undone", "push_labels"]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, HistoryIncomplete, Problem
+from promptctl.files.names import did_you_mean
 from promptctl.git.commands import refusal
 from promptctl.git.repository import GitRef
 from promptctl.labels.chains import read_events
@@ -41,13 +42,11 @@ class RemoteUnreachable(GitError):
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A tag that is one object here and another at the remote; the events are None where an object is no event."""
+    """A tag that is one object here and a different one at the remote; both are full ids."""
 
     ref: str
     here: str
     there: str
-    event_here: LabelEvent | None = None
-    event_there: LabelEvent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,8 @@ class Remote:
         names = remote_names(git)
         if name not in names:
             known = f"the remotes here are {', '.join(names)}" if names else "this repository has no remote"
-            raise GitError(f"no remote is named {name!r}; {known}", hint="git remote add NAME ADDRESS")
+            hint = did_you_mean(name, names) or "git remote add NAME ADDRESS"
+            raise GitError(f"no remote is named `{name}`; {known}", hint=hint)
         self.name = name
         self._git = git
 
@@ -89,8 +89,7 @@ class Remote:
             if any(ref not in after for ref in there):
                 error = refusal(output)
                 raise GitError(f"labels of {self.name} could not be stored here: {error.message}", hint=error.hint)
-            differing = [ref for ref, oid in there.items() if after[ref] != oid]
-            conflicts = tuple(self._conflict(ref, after[ref], there[ref]) for ref in differing)
+            conflicts = tuple(Conflict(ref, after[ref], oid) for ref, oid in there.items() if after[ref] != oid)
         _note_fetch(self._git, self.name)
         return Fetched(self.name, tuple(ref for ref in after if ref not in before), conflicts)
 
@@ -133,12 +132,6 @@ class Remote:
             self._git.run([*_FETCH, self.name, ref], check=False)
         found = read_events(self._git, [GitRef(ref, oid)])[0]
         return None if isinstance(found, Problem) else found
-
-    def _conflict(self, ref: str, here: str, there: str) -> Conflict:
-        event_here = read_events(self._git, [GitRef(ref, here)])[0]
-        return Conflict(
-            ref, here, there, None if isinstance(event_here, Problem) else event_here, self.event(ref, there)
-        )
 
     def _is_reached(self, commit: str, heads: Iterable[str]) -> bool:
         asked = "\n".join([commit, *(f"^{head}" for head in heads), ""]).encode()

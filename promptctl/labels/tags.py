@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Literal
 
+from promptctl.files.names import id_problem
 from promptctl.git.objects import is_object_id
 
 if TYPE_CHECKING:
@@ -24,11 +25,35 @@ PREFIX = "refs/tags/prompt/"
 MAX_REF_BYTES = 200
 
 _NAME = re.compile(r"(?P<prompt>[^@]+)@(?P<label>[a-z][a-z0-9-]*)/(?P<n>[1-9][0-9]{0,8})\Z")
+_LABEL = re.compile(r"[a-z][a-z0-9-]*\Z")
 _TAGGER = re.compile(r"(?P<actor>.* <[^<>]*>) (?P<time>\d{1,12}) (?P<zone>[+-]\d{4})\Z", re.DOTALL)
 _DIGEST = re.compile(r"[0-9]+:[0-9a-f]{64}\Z")
 _REQUIRED = ("Prompt", "Label", "Action", "Version", "Digest", "Path", "Previous", "Actor")
 _ACTIONS: tuple[Action, ...] = ("set", "rollback", "remove")
 _MAX_LINE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class LabelName:
+    """A label of one prompt; `str` of it is what people write: `support/triage@production`.
+
+    `formerly` are earlier ids of the prompt: what happened to the label under those is its past.
+    """
+
+    prompt: str
+    label: str
+    formerly: tuple[str, ...] = ()
+
+    @property
+    def chains(self) -> list[str]:
+        """What the references of the label's events begin with, without the last slash: under today's id first."""
+        if not _LABEL.match(self.label):
+            return []
+        ids = [id_ for id_ in dict.fromkeys((self.prompt, *self.formerly)) if id_problem(id_) is None]
+        return [f"{PREFIX}{id_}@{self.label}" for id_ in ids]
+
+    def __str__(self) -> str:
+        return f"{self.prompt}@{self.label}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +65,14 @@ class EventName:
     n: int
 
     @property
+    def chain(self) -> str:
+        """What the references of all events of the label begin with, without the last slash."""
+        return f"{PREFIX}{self.prompt}@{self.label}"
+
+    @property
     def ref(self) -> str:
         """The tag's full reference."""
-        return f"{chain_prefix(self.prompt, self.label)}/{self.n}"
+        return f"{self.chain}/{self.n}"
 
     def __str__(self) -> str:
         return f"{self.prompt}@{self.label}/{self.n}"
@@ -50,9 +80,8 @@ class EventName:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A version that a label is about to name. `path` is the prompt's file there, relative to the workspace."""
+    """A version that a label is about to name. `path` is the prompt's file, relative to the repository's root."""
 
-    prompt: str
     commit: str
     version: str
     digest: str
@@ -118,11 +147,6 @@ class MalformedTag(Exception):
         super().__init__(words)
         self.code = code
         self.words = words
-
-
-def chain_prefix(prompt: str, label: str) -> str:
-    """What the references of all events of one label begin with, without the last slash."""
-    return f"{PREFIX}{prompt}@{label}"
 
 
 def parse_name(ref: str) -> EventName | None:

@@ -12,7 +12,7 @@ from promptctl.git.commands import refusal
 from promptctl.git.repository import GitRef
 from promptctl.labels.chains import marker, read_events
 from promptctl.labels.remote import RemoteUnreachable, short, words_of
-from promptctl.labels.tags import Action, LabelEvent, tag_bytes, tagger_actor
+from promptctl.labels.tags import Action, LabelEvent, LabelName, tag_bytes, tagger_actor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,40 +23,40 @@ if TYPE_CHECKING:
     from promptctl.labels.remote import Remote
     from promptctl.labels.tags import Candidate
 
-# Stands in a draft for what the tag object itself will say.
+# In a draft, instead of what the tag object itself will say.
 _NO_DATE = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An event to be: `path` is relative to the repository's root; reason and evaluation are single lines."""
+    """An event to be; reason and evaluation are single lines."""
 
     action: Action
+    label: LabelName
     target: Candidate
-    path: str
     reason: str = ""
     evaluation: str = ""
 
 
-def append(
-    git: Git, remote: Remote | None, before: LabelState | None, label: str, draft: Draft
-) -> tuple[LabelEvent, str | None]:
-    """Make the event that follows `before`; returns it, and a note where the remote has it but this clone does not.
+def append(git: Git, remote: Remote | None, before: LabelState | None, draft: Draft) -> tuple[LabelEvent, str | None]:
+    """Make the event that follows `before`; returns it, and a note if the remote has it but this clone does not.
 
-    Raises `LabelRefused` where another event came first, or where the remote or this repository does not take it;
-    no reference has changed then.
+    Raises `LabelRefused` if another event came first, or if the remote or this repository does not take it; no
+    reference has changed then.
     """
-    tag = _write_tag(git, before, label, draft)
+    tag = _write_tag(git, before, draft)
     event = read_events(git, [tag])[0]
     assert isinstance(event, LabelEvent), event
     if remote is None:
-        _create_here(git, event, [tag, GitRef(marker(tag.name), tag.object)])
+        created = update_refs(git, [f"create {ref} {tag.object}" for ref in (tag.name, marker(tag.name))])
+        if created.status != 0 and _object_of(git, tag.name) != tag.object:
+            raise _not_created(git, event, created)
         return event, None
     # Tried before the remote is asked: a lock or a clashing name must not be found out after it has taken the event.
     rehearsal = update_refs(git, ["start", f"create {tag.name} {tag.object}", "prepare", "abort"])
     if rehearsal.status != 0:
         raise _not_created(git, event, rehearsal)
-    _create_there(remote, event, before)
+    _create_there(remote, event, tag, [GitRef(before.event.name.ref, before.event.oid)] if before is not None else [])
     created = update_refs(git, [f"create {tag.name} {tag.object}"])
     if created.status != 0 and _object_of(git, tag.name) != tag.object:
         return event, f"{remote.name} has the move, but it could not be stored here: run promptctl label fetch"
@@ -74,40 +74,31 @@ def identity(git: Git) -> str:
     return output.text
 
 
-def _write_tag(git: Git, before: LabelState | None, label: str, draft: Draft) -> GitRef:
-    prompt = draft.target.prompt
-    # After a rename a new chain begins, built on the last event under the earlier id.
-    n = before.n + 1 if before is not None and before.event.prompt == prompt else 1
+def _write_tag(git: Git, before: LabelState | None, draft: Draft) -> GitRef:
+    prompt, target = draft.label.prompt, draft.target
     tagger = identity(git)
     event = LabelEvent(
         prompt=prompt,
-        label=label,
-        n=n,
+        label=draft.label.label,
+        # After a rename a new chain begins, built on the last event under the earlier id.
+        n=before.event.n + 1 if before is not None and before.event.prompt == prompt else 1,
         action=draft.action,
-        version=draft.target.version,
-        digest=draft.target.digest,
-        commit=draft.target.commit,
-        path=draft.path,
+        version=target.version,
+        digest=target.digest,
+        commit=target.commit,
+        path=target.path,
         actor=tagger_actor(tagger),
         date=_NO_DATE,
         reason=draft.reason,
         evaluation=draft.evaluation,
-        previous=before.oid if before is not None else None,
+        previous=before.event.oid if before is not None else None,
         oid="",
     )
     return GitRef(event.name.ref, git.run(["mktag"], input=tag_bytes(event, tagger)).text)
 
 
-def _create_here(git: Git, event: LabelEvent, refs: Sequence[GitRef]) -> None:
-    created = update_refs(git, [f"create {ref.name} {ref.object}" for ref in refs])
-    if created.status != 0 and _object_of(git, event.name.ref) != event.oid:
-        raise _not_created(git, event, created)
-
-
-def _create_there(remote: Remote, event: LabelEvent, before: LabelState | None) -> None:
+def _create_there(remote: Remote, event: LabelEvent, tag: GitRef, after: Sequence[GitRef]) -> None:
     """Push an event; after a failure, what the remote holds says whether it was taken and only the answer was lost."""
-    tag = GitRef(event.name.ref, event.oid)
-    after = [GitRef(before.event.name.ref, before.oid)] if before is not None else []
     output = remote.push([tag], after)
     if output.status == 0:
         return
@@ -127,7 +118,7 @@ def _create_there(remote: Remote, event: LabelEvent, before: LabelState | None) 
         raise lost(event, won)
     for ref in after:
         if there.get(ref.name) != ref.object:
-            state = "has another object under" if ref.name in there else "has lost"
+            state = "has a different object under" if ref.name in there else "has lost"
             raise LabelRefused(
                 f"{event.prompt}@{event.label} was not moved: {remote.name} {state} the tag {short(ref.name)}",
                 hint="promptctl label verify",
@@ -140,13 +131,10 @@ def _create_there(remote: Remote, event: LabelEvent, before: LabelState | None) 
 
 def lost(event: LabelEvent, won: LabelEvent | None) -> LabelRefused:
     """The refusal of a move that came second, with what came first."""
-    chain = f"{event.prompt}@{event.label}"
-    if won is None:
-        first = "another tag took its place"
-    elif won.is_live:
-        first = f"{won.actor} moved it to {won.version} first" + (f": {won.reason}" if won.reason else "")
-    else:
-        first = f"{won.actor} removed it first" + (f": {won.reason}" if won.reason else "")
+    chain, first = f"{event.prompt}@{event.label}", "a different tag took its place"
+    if won is not None:
+        how = f"moved it to {won.version}" if won.is_live else "removed it"
+        first = f"{won.actor} {how} first" + (f": {won.reason}" if won.reason else "")
     return LabelRefused(
         f"{chain} was not moved to {event.version}: {first}",
         hint=f"promptctl label log {chain}, and move it again if that still holds",

@@ -1,49 +1,40 @@
-"""The labels of a workspace: moved by its rules, told with their history, fetched, pushed, checked."""
+"""The labels of a workspace: moved by its rules, shown with their history, fetched, pushed, checked."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from promptctl.errors import GitError, HistoryIncomplete, LabelRefused, Problem, RevisionNotFound, UsageError
-from promptctl.files.names import PROMPTS
-from promptctl.files.tree import MAX_BYTES
-from promptctl.formats.settings_file import LabelSettings
-from promptctl.labels.reading import Fetched, History, Labels, Listing, LiveAt
+from promptctl.errors import GitError, HistoryIncomplete, LabelRefused, UsageError
+from promptctl.labels.reading import Labels
 from promptctl.labels.remote import remote_names
-from promptctl.promotion.moves import Mover, MoveRequest, MoveResult, candidate_of
+from promptctl.labels.tags import LabelName
+from promptctl.promotion.moves import Mover, candidate_of
 from promptctl.promotion.rules import check_name
-from promptctl.prompts.loading import closure_of, prompt_paths
+from promptctl.prompts.loading import prompt_paths
 from promptctl.versions.committed_settings import committed_settings
-from promptctl.versions.former_ids import former_ids, labels_here
+from promptctl.versions.former_ids import check_has_labels, former_ids, labels_here
 from promptctl.versions.refs import Ref, parse_ref
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from promptctl.context import Context
-    from promptctl.files.sources import Cache
+    from promptctl.errors import Problem
+    from promptctl.formats.settings_file import LabelSettings
     from promptctl.git.repository import Git
+    from promptctl.labels.chains import History, Listing
     from promptctl.labels.push import Pushed
-    from promptctl.promotion.rules import Proof
-    from promptctl.versions.resolving import Resolved
+    from promptctl.labels.remote import Fetched
+    from promptctl.labels.tags import LabelEvent
+    from promptctl.labels.times import LiveAt
+    from promptctl.promotion.moves import MoveResult
+    from promptctl.promotion.rules import FindProof, Proof
+    from promptctl.prompts.prompt import Prompt
+    from promptctl.versions.moment import Moment
 
 _LEAST_OF_A_COMMIT = 4
-_PROMPTS_FOLDER = re.compile(rf"(?:^|/)({PROMPTS}/)")
-
-
-@dataclass(frozen=True, slots=True)
-class LabelName:
-    """A label of one prompt, as people write it: `support/triage@production`."""
-
-    prompt: str
-    label: str
-
-    def __str__(self) -> str:
-        return f"{self.prompt}@{self.label}"
 
 
 class Labelling:
@@ -53,86 +44,67 @@ class Labelling:
     besides goes to the workspace's warnings. Outside Git everything raises `GitError`.
     """
 
-    def __init__(self, parts: Context) -> None:
-        self._parts = parts
-        self._repository = parts.repository
-        self._parsed: Cache = {}
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     def set(self, name: str, version: str | None = None, *, reason: str = "") -> MoveResult:
-        """Let a label name a version (`v7`, a revision, another label), HEAD's where none is given.
+        """Let a label name a version (`v7`, a revision, another label), HEAD's if none is given.
 
-        Raises `LabelRefused` where a rule of `promptctl.yaml`, as the default branch has it, or the remote stops it:
-        then nothing has changed.
+        Raises `LabelRefused` if a rule of `promptctl.yaml`, as the default branch has it, or the remote stops it: then
+        nothing has changed.
         """
-        label = parse_label(name)
-        git = self._git
-        ref = Ref(label.prompt, version)
-        if version is not None:
-            ref = parse_ref(f"{label.prompt}@{version.removeprefix('@')}")
-        resolved = self._repository.resolve(ref)
-        request = MoveRequest(
-            label=label.label,
-            target=candidate_of(resolved.prompt, resolved.version),
-            reason=reason,
-            formerly=former_ids(self._repository, label.prompt),
-            is_by_number=ref.number is not None,
-        )
-        return self._told(Mover(git, self._rules(), _Proof(self._parts, resolved)).set(request))
+        moment = self._now()
+        label = self._label(name, moment)
+        ref = Ref(label.prompt) if version is None else parse_ref(f"{label.prompt}@{version.removeprefix('@')}")
+        found = self._context.repository.resolve(ref, moment=moment)
+        target = candidate_of(found.prompt, found.version, moment.git.prefix)
+        mover = self._mover(moment, lambda dataset: self._proof(found.prompt, dataset, moment))
+        return self._warned(mover.set(label, target, reason=reason, is_by_number=ref.number is not None))
 
     def rollback(self, name: str, to: str | None = None, *, reason: str = "") -> MoveResult:
         """Let a label name again what it named before, or the version `to` (`v5`, a commit) that it once named."""
-        label = self._known(name)
-        former = former_ids(self._repository, label.prompt)
-        event = None if to is None else self._event_of(label, to, former)
-        mover = Mover(self._git, self._rules())
-
-        def move() -> MoveResult:
-            return mover.rollback(label.prompt, label.label, reason=reason, formerly=former, to=event)
-
-        return self._told(self._existing(label, move))
+        moment = self._now()
+        label = self._known(name, moment)
+        event = None if to is None else _event_of(self._labels(moment), label, to.removeprefix("@"))
+        return self._warned(self._mover(moment).rollback(label, reason=reason, to=event))
 
     def remove(self, name: str, *, reason: str = "") -> MoveResult:
         """Let a label name nothing from now on; its history stays."""
-        label = self._known(name)
-        former = former_ids(self._repository, label.prompt)
-        mover = Mover(self._git, self._rules())
-
-        def move() -> MoveResult:
-            return mover.remove(label.prompt, label.label, reason=reason, formerly=former)
-
-        return self._told(self._existing(label, move))
+        moment = self._now()
+        return self._warned(self._mover(moment).remove(self._known(name, moment), reason=reason))
 
     def all(self, prompt: str | None = None) -> Listing:
-        """Where every label stands, those of one prompt if wanted; removed ones are there too."""
+        """Return where every label stands, those of one prompt if wanted; removed ones are there too."""
+        moment = self._now()
         if prompt is not None:
-            self._check_prompt(prompt)
-        self._refresh()
+            self._check_prompt(prompt, moment)
+        self._refreshed(moment)
         found = self.here()
         if prompt is None:
             return found
-        return Listing({key: state for key, state in found.states.items() if key[0] == prompt}, found.problems)
+        return replace(found, states={key: state for key, state in found.states.items() if key[0] == prompt})
 
     def log(self, name: str) -> History:
-        """Every move of a label, oldest first; those under the prompt's earlier ids too."""
-        label = self._known(name)
-        self._refresh()
-        return self._labels.log(label.prompt, label.label, former_ids(self._repository, label.prompt))
+        """Return every move of a label, oldest first; those under the prompt's earlier ids too."""
+        moment = self._now()
+        label = self._known(name, moment)
+        return self._refreshed(moment).log(label)
 
-    def at(self, name: str, moment: datetime) -> LiveAt:
-        """What a label named at a time (with a time zone)."""
-        label = self._known(name)
-        self._refresh()
-        return self._labels.at(label.prompt, label.label, moment, former_ids(self._repository, label.prompt))
+    def at(self, name: str, time: datetime) -> LiveAt:
+        """Return what a label named at a time (with a time zone)."""
+        moment = self._now()
+        label = self._known(name, moment)
+        return self._refreshed(moment).at(label, time)
 
     def fetch(self, remote: str | None = None) -> Fetched:
-        """Bring every label of the remote that `promptctl.yaml` names, or of another configured one."""
-        return self._labels.fetch(remote)
+        """Bring every label of the remote that `promptctl.yaml` names, or of a different configured one."""
+        return self._labels(self._now()).fetch(remote)
 
     def push(self, remote: str | None = None) -> Pushed:
-        """Publish the moves that no remote has yet; those that came too late are undone here, and said."""
+        """Publish the moves that no remote has yet; those that came too late are undone here, and reported."""
         from promptctl.labels.push import push_labels
 
-        name = remote or self._settings.remote
+        name = remote or self._settings(self._now()).remote
         if name is None:
             raise GitError(
                 "promptctl.yaml names no remote for labels",
@@ -141,18 +113,17 @@ class Labelling:
         return push_labels(self._git, name)
 
     def verify(self) -> list[Problem]:
-        """Everything that is wrong with the labels here, and with those of the remote."""
-        self._refresh()
-        return self._labels.verify(self._digest_of)
+        """Return everything that is wrong with the labels here, and with those of the remote."""
+        return self._refreshed(self._now()).verify()
 
     def here(self) -> Listing:
-        """Where every label stands as far as this clone knows; nothing is asked of a remote."""
-        return labels_here(self._repository)
+        """Return where every label stands as far as this clone knows; nothing is asked of a remote."""
+        return labels_here(self._now())
 
     @property
     def has_remote(self) -> bool:
         """Whether there is a remote that moves could be pushed to."""
-        return self._settings.remote is not None or bool(remote_names(self._git))
+        return self._settings(self._now()).remote is not None or bool(remote_names(self._git))
 
     def close(self) -> None:
         """End Git's process; the next use starts another."""
@@ -160,137 +131,87 @@ class Labelling:
         if git is not None:
             git.close()
 
+    # --- what each of them needs -------------------------------------------------------------------------------------
+
+    def _now(self) -> Moment:
+        """This moment. Raises `GitError` outside Git."""
+        moment = self._context.fresh().now()
+        check_has_labels(moment)
+        return moment
+
     @cached_property
     def _git(self) -> Git:
-        git = self._repository.git
-        if git is None:
-            raise GitError(
-                "labels are Git tags, and the workspace is not in a Git repository",
-                hint="git init && git add . && git commit -m 'Add prompts'",
-            )
-        if not self._parts.is_interactive:
-            return git
         from promptctl.git.repository import Git
 
-        return Git.open(self._parts.root, is_interactive=True) or git
+        root, is_interactive = self._context.root, self._context.is_interactive
+        return (Git.open(root, is_interactive=True) if is_interactive else None) or self._now().git
 
-    @property
-    def _settings(self) -> LabelSettings:
+    def _settings(self, moment: Moment) -> LabelSettings:
         """The labels' settings that hold here, for whoever only reads."""
         try:
-            committed = committed_settings(self._repository)
+            committed = committed_settings(moment)
         except HistoryIncomplete:
             committed = None
-        return (committed or self._parts.settings).labels
+        return (committed or self._context.settings).labels
 
-    @property
-    def _labels(self) -> Labels:
-        return Labels(self._git, self._settings.remote)
+    def _labels(self, moment: Moment) -> Labels:
+        return Labels(self._git, self._settings(moment).remote)
 
-    def _rules(self) -> LabelSettings:
-        """The rules for a move, as the default branch has them now; those of the work tree until it has any."""
-        known = committed_settings(self._repository)
-        if known is not None and known.labels.remote is not None:
-            known = committed_settings(self._repository, is_fresh=True)
-        return (known or self._parts.settings).labels
-
-    def _refresh(self) -> None:
-        note = self._labels.refresh()
+    def _refreshed(self, moment: Moment) -> Labels:
+        """The labels after the remote was asked."""
+        labels = self._labels(moment)
+        note = labels.refresh()
         if note:
-            self._parts.warn(note)
+            self._context.warn(note)
+        return labels
 
-    def _known(self, name: str) -> LabelName:
-        label = parse_label(name)
-        self._check_prompt(label.prompt)
-        return label
+    def _mover(self, moment: Moment, find_proof: FindProof | None = None) -> Mover:
+        """What moves labels by the rules that the default branch has now; by the work tree's until it has any."""
+        known = committed_settings(moment)
+        if known is not None and known.labels.remote is not None:
+            known = committed_settings(moment, is_fresh=True)
+        return Mover(self._git, (known or self._context.settings).labels, find_proof)
 
-    def _check_prompt(self, prompt: str) -> None:
-        """Raise `PromptNotFound` where there is no such prompt and never was; a deleted one still has its labels."""
-        if prompt in prompt_paths(self._repository.work_tree):
-            return
-        if any(id_ == prompt for id_, _ in self._labels.all().states):
-            return
-        self._repository.versions_of(prompt)
+    def _proof(self, prompt: Prompt, dataset: str | None, moment: Moment) -> Proof:
+        """The evaluation that `evaluation: passed` asks for, of one version."""
+        from promptctl.promotion.proof import DatasetTrees, VersionToProve, find_proof
 
-    def _existing(self, label: LabelName, move: Callable[[], MoveResult]) -> MoveResult:
-        """The move; where there is no such label, the error that names the nearest."""
-        try:
-            return move()
-        except RevisionNotFound as error:
-            former = former_ids(self._repository, label.prompt)
-            raise self._labels.unknown(label.prompt, label.label, former) from error
+        model = prompt.model or self._context.settings.model
+        parameters = self._context.settings.model_rule(model).parameters if model else {}
+        committed = moment.tree_at(moment.head) if moment.head is not None else moment.work_tree
+        version = VersionToProve(prompt=prompt, model=model, parameters=parameters)
+        return find_proof(self._context.log, DatasetTrees(committed, moment.work_tree), version, dataset)
 
-    def _event_of(self, label: LabelName, to: str, former: Sequence[str]) -> int:
-        """The number of the last event that named the version `to`."""
-        wanted = to.removeprefix("@")
-        events = [event for event in self._labels.log(label.prompt, label.label, former).events if event.is_live]
-        for event in reversed(events):
-            is_commit = len(wanted) >= _LEAST_OF_A_COMMIT and event.commit.startswith(wanted)
-            if is_commit or event.version == wanted:
-                return event.n
-        named = ", ".join(dict.fromkeys(event.version for event in events))
-        raise LabelRefused(
-            f"{label} never named {wanted}; it named {named}", hint=f"promptctl label set {label} {wanted}"
-        )
-
-    def _told(self, result: MoveResult) -> MoveResult:
+    def _warned(self, result: MoveResult) -> MoveResult:
         if result.note:
-            self._parts.warn(result.note)
+            self._context.warn(result.note)
         return result
 
-    def _digest_of(self, commit: str, path: str) -> str | None:
-        """The digest of a file of a commit, whichever workspace of the repository it belongs to."""
-        prefix = self._git.prefix
-        if not path.startswith(f"{prefix}{PROMPTS}/"):
-            found = _PROMPTS_FOLDER.search(path)
-            prefix = path[: found.start(1)] if found else ""
-        tree = _Blobs(self._git, commit, prefix)
-        return closure_of(tree, path.removeprefix(prefix), cache=self._parsed).digest
+    def _label(self, name: str, moment: Moment) -> LabelName:
+        """The label of this name, with the earlier ids of its prompt. Raises `UsageError` for what can be no label."""
+        ref = parse_ref(name)
+        if ref.at is None:
+            raise UsageError(f"`{name}` names no label", hint=f"write {name}@production, or another label after @")
+        check_name(ref.at)
+        return LabelName(ref.prompt, ref.at, former_ids(moment, ref.prompt))
+
+    def _known(self, name: str, moment: Moment) -> LabelName:
+        label = self._label(name, moment)
+        self._check_prompt(label.prompt, moment)
+        return label
+
+    def _check_prompt(self, prompt: str, moment: Moment) -> None:
+        """Raise `PromptNotFound` if there is no such prompt and never was; a deleted one still has its labels."""
+        if prompt not in prompt_paths(moment.work_tree) and not moment.label_tags.labels_of(prompt):
+            self._context.repository.versions_of(prompt, moment)
 
 
-class _Blobs:
-    """A commit's files, each asked for by its path: for many commits and few files of each."""
-
-    def __init__(self, git: Git, commit: str, prefix: str) -> None:
-        self.commit: str = commit
-        self._git = git
-        self._prefix = prefix
-
-    def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
-        found = self._git.objects.read(f"{self.commit}:{self._prefix}{path}", max_bytes=max_bytes)
-        if found is None or found.kind != "blob" or found.data is None:
-            raise FileNotFoundError(path)
-        return found.data
-
-    def paths(self, prefix: str) -> list[str]:  # noqa: ARG002 - no file is looked for among others
-        return []
-
-
-class _Proof:
-    """Finds the evaluation that `evaluation: passed` asks for, of one version."""
-
-    def __init__(self, parts: Context, resolved: Resolved) -> None:
-        self._parts = parts
-        self._resolved = resolved
-
-    def __call__(self, prompt: str, digest: str, dataset: str | None) -> Proof:  # noqa: ARG002 - one version's
-        from promptctl.promotion.proof import Subject, Trees, find_proof
-
-        parts = self._parts
-        found = self._resolved.prompt
-        model = found.model or parts.settings.model
-        parameters = parts.settings.model_rule(model).parameters if model else {}
-        subject = Subject(prompt=found, model=model, parameters=parameters)
-        here = parts.repository.work_tree
-        git = parts.repository.git
-        committed = parts.repository.tree_at(git.head) if git is not None and git.head is not None else here
-        return find_proof(parts.log, Trees(committed, here), subject, dataset)
-
-
-def parse_label(name: str) -> LabelName:
-    """Read a label's name as it was typed. Raises `UsageError`, which says what to type instead."""
-    ref = parse_ref(name)
-    if ref.at is None:
-        raise UsageError(f"{name!r} names no label", hint=f"write {name}@production, or another label behind @")
-    check_name(ref.at)
-    return LabelName(ref.prompt, ref.at)
+def _event_of(labels: Labels, label: LabelName, wanted: str) -> LabelEvent:
+    """The last event that named a version, given by its number or the beginning of its commit."""
+    events = [event for event in labels.log(label).events if event.is_live]
+    for event in reversed(events):
+        is_commit = len(wanted) >= _LEAST_OF_A_COMMIT and event.commit.startswith(wanted)
+        if is_commit or event.version == wanted:
+            return event
+    named = ", ".join(dict.fromkeys(event.version for event in events))
+    raise LabelRefused(f"{label} never named {wanted}; it named {named}", hint=f"promptctl label set {label} {wanted}")

@@ -21,7 +21,7 @@ from promptctl.prompts.prompt import Prompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class VersionToProve:
     """What must have been evaluated: a prompt at a version, with the model and parameters that would run."""
 
     prompt: Prompt
@@ -30,14 +30,14 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Trees:
+class DatasetTrees:
     """Where datasets are read from: what counts is as they are `committed`; `here` is what an evaluation reads now."""
 
     committed: Tree
     here: Tree
 
 
-def find_proof(log: Store, trees: Trees, subject: Subject, dataset: str | None) -> Proof:
+def find_proof(log: Store, trees: DatasetTrees, version: VersionToProve, dataset: str | None) -> Proof:
     """What proves the version, or what is missing.
 
     On `dataset`, or on every committed dataset that tests the prompt, the last evaluation of the version's digest must
@@ -45,21 +45,21 @@ def find_proof(log: Store, trees: Trees, subject: Subject, dataset: str | None) 
     parameters and judge, and asked no less than the dataset's `min_pass` and `must_pass`, and of each case to pass at
     every repeat. `dataset` is a path as `promptctl.yaml` names it, below `datasets/`.
     """
-    committed, here_now = (_index(tree, subject.prompt) for tree in (trees.committed, trees.here))
-    wanted = [resolve_path(dataset, SETTINGS, DATASETS)] if dataset else _testing(committed, subject.prompt)
-    rows = log.evaluations(digest=subject.prompt.digest)
+    committed, here_now = (_index(tree, version.prompt) for tree in (trees.committed, trees.here))
+    wanted = [resolve_path(dataset, SETTINGS, DATASETS)] if dataset else _testing(committed, version.prompt)
+    rows = log.evaluations(digest=version.prompt.digest)
     if not wanted:
-        new = _testing(here_now, subject.prompt)
+        new = _testing(here_now, version.prompt)
         return (
             _uncommitted(new, "no dataset that tests it is committed") if new else Proof(missing="no dataset tests it")
         )
     lines = []
     for path in wanted:
         on = "" if dataset else f" on {path}"
-        opened, here = _open(committed, path, subject.prompt), _open(here_now, path, subject.prompt)
+        opened, here = _open(committed, path, version.prompt), _open(here_now, path, version.prompt)
         if opened is None and here is None:
             return Proof(missing=f"{path} is missing or wrong: promptctl validate")
-        row = _last(log, rows, opened, subject) if opened is not None else None
+        row = _last(log, rows, opened, version) if opened is not None else None
         if row is None and opened is not None and here is None:
             return _unusable_here(trees.here, path)
         if row is None and _asks(opened) != _asks(here):
@@ -120,10 +120,10 @@ def _open(index: DatasetIndex, path: str, prompt: Prompt) -> Dataset | None:
     return dataset
 
 
-def _last(log: Store, rows: list[EvaluationRow], dataset: Dataset, subject: Subject) -> EvaluationRow | None:
+def _last(log: Store, rows: list[EvaluationRow], dataset: Dataset, version: VersionToProve) -> EvaluationRow | None:
     """The newest whole evaluation on a dataset."""
     asked = _must_pass(dataset)
-    return next((row for row in rows if _counts(row, dataset, subject) and _asked_all(log, row, asked)), None)
+    return next((row for row in rows if _counts(row, dataset, version) and _asked_all(log, row, asked)), None)
 
 
 def _asked_all(log: Store, row: EvaluationRow, case_ids: frozenset[str]) -> bool:
@@ -134,18 +134,18 @@ def _asked_all(log: Store, row: EvaluationRow, case_ids: frozenset[str]) -> bool
     return case_ids <= asked
 
 
-def _counts(row: EvaluationRow, dataset: Dataset, subject: Subject) -> bool:
+def _counts(row: EvaluationRow, dataset: Dataset, version: VersionToProve) -> bool:
     spec = row.spec
     return (
         row.status == "finished"
-        and row.model == subject.model
+        and row.model == version.model
         and spec.dataset == dataset.header.path
         and spec.dataset_digest == dataset.digest
         and spec.is_whole
         and spec.judge is None
         and spec.passes_needed >= spec.repeats
         and spec.min_pass >= dataset.header.min_pass
-        and dict(spec.parameters) == merge_parameters(subject.parameters, subject.prompt)
+        and dict(spec.parameters) == merge_parameters(version.parameters, version.prompt)
     )
 
 

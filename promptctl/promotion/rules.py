@@ -1,4 +1,4 @@
-"""What a label may be called, and what `promptctl.yaml` asks of a version before the label may move to it.
+"""The names that a label may have, and what `promptctl.yaml` asks of a version before a label may move to it.
 
 These rules hold for whoever uses promptctl; rules for tags at the Git server make them binding for everyone.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from promptctl.formats.settings_file import LabelSettings
     from promptctl.git.repository import Git
     from promptctl.labels.chains import LabelState
-    from promptctl.labels.tags import Candidate
+    from promptctl.labels.tags import Candidate, LabelName
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*\Z")
 _LIKE_A_VERSION = re.compile(r"v[0-9]")
@@ -32,9 +32,9 @@ _RESERVED = ("remote",)
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """The passing evaluations of a version, named in one line; empty where there are none, and `missing` says why.
+    """The passing evaluations of a version, named in one line; empty if there are none, and `missing` says why.
 
-    `hint` is what to do then, where that is not to evaluate the version.
+    `hint` is what to do then, unless that is to evaluate the version.
     """
 
     line: str = ""
@@ -42,12 +42,12 @@ class Proof:
     hint: str | None = None
 
 
-# (prompt id, digest, dataset or None) -> what proves that version.
-FindEvaluation = Callable[[str, str, str | None], Proof]
+FindProof = Callable[[str | None], Proof]
+"""Finds the evaluations of the version to be named: on one dataset, or with None on every dataset that tests it."""
 
 
 def check_name(label: str) -> None:
-    """Raise `UsageError` where this can be no label: it would be taken for a version, a commit or a setting."""
+    """Raise `UsageError` if this can be no label: it would be taken for a version, a commit or a setting."""
     if not _NAME.match(label):
         why = "a label is made of lower-case letters, digits and `-`, and begins with a letter"
     elif _LIKE_A_VERSION.match(label):
@@ -58,11 +58,11 @@ def check_name(label: str) -> None:
         why = "it is a setting of its own in promptctl.yaml"
     else:
         return
-    raise UsageError(f"{label!r} cannot be a label: {why}", hint="a label is a name such as production or staging")
+    raise UsageError(f"`{label}` cannot be a label: {why}", hint="a label is a name such as production or staging")
 
 
 def check_is_no_branch(git: Git, label: str) -> None:
-    """Raise `LabelRefused` where a branch, here or of a remote, has the name that a new label is to get.
+    """Raise `LabelRefused` if a branch, here or of a remote, has the name that a new label is to get.
 
     A label that exists keeps its name, whatever branch is created later.
     """
@@ -70,8 +70,8 @@ def check_is_no_branch(git: Git, label: str) -> None:
     named = [name for name in heads if name == f"refs/heads/{label}" or _below_remote(name) == label]
     if named:
         raise LabelRefused(
-            f"{label!r} cannot become a label: it is the name of the branch {named[0]}",
-            hint="choose another name; a label of that name would hide the branch",
+            f"`{label}` cannot become a label: it is the name of the branch {named[0]}",
+            hint="choose a different name; a label of that name would hide the branch",
         )
 
 
@@ -80,64 +80,63 @@ def _below_remote(ref: str) -> str:
 
 
 def check_is_allowed(settings: LabelSettings, label: str) -> None:
-    """Raise `LabelRefused` where promptctl.yaml names labels, but not this one."""
+    """Raise `LabelRefused` if promptctl.yaml names labels, but not this one."""
     if not settings.rules or label in settings.rules:
         return
     raise LabelRefused(
-        f"the label {label!r} is not among those that promptctl.yaml allows: {', '.join(settings.rules)}",
+        f"the label `{label}` is not among those that promptctl.yaml allows: {', '.join(settings.rules)}",
         hint=did_you_mean(label, settings.rules) or f"add it to `labels:` in promptctl.yaml:  {label}: {{}}",
     )
 
 
 def rule_of(settings: LabelSettings, label: str) -> LabelRule:
-    """The rule of a label; one that asks nothing where none is written."""
+    """Return the rule of a label; one that asks nothing if none is written."""
     return settings.rules.get(label, LabelRule())
 
 
 def reason_problems(rule: LabelRule, label: str, reason: str) -> list[Problem]:
-    """What `reason: required` has against a move."""
+    """Return what `reason: required` has against a move."""
     if rule.reason != "required" or reason:
         return []
     return [Problem(f"a move of {label} needs a reason", hint='say why with --reason "…"', code="reason-required")]
 
 
-def after_problems(rule: LabelRule, label: str, candidate: Candidate, earlier: LabelState | None) -> list[Problem]:
-    """What `after: staging` has against a move: staging, which stands at `earlier`, must name the same digest."""
-    if rule.after is None or (earlier is not None and earlier.is_live and earlier.digest == candidate.digest):
+def after_problems(rule: LabelRule, label: LabelName, target: Candidate, earlier: LabelState | None) -> list[Problem]:
+    """Return what `after: staging` has against a move: staging, now at `earlier`, must name the same digest."""
+    if rule.after is None or (earlier is not None and earlier.is_live and earlier.digest == target.digest):
         return []
     has = f"names {earlier.version}" if earlier is not None and earlier.is_live else "names nothing"
     return [
         Problem(
-            f"{label} comes after {rule.after}, but {candidate.prompt}@{rule.after} {has}, not {candidate.version}",
-            hint=f"promptctl label set {candidate.prompt}@{rule.after} {candidate.commit[:12]}",
+            f"{label.label} comes after {rule.after}, but {label.prompt}@{rule.after} {has}, not {target.version}",
+            hint=f"promptctl label set {label.prompt}@{rule.after} {target.commit[:12]}",
             code="after-required",
         )
     ]
 
 
 def evaluation_problems(
-    rule: LabelRule, label: str, candidate: Candidate, find: FindEvaluation | None
+    rule: LabelRule, label: LabelName, target: Candidate, find_proof: FindProof | None
 ) -> tuple[str, list[Problem]]:
-    """The passing evaluation that `evaluation: passed` asks for, and what the rule has against a move without one."""
+    """Return the passing evaluation that `evaluation: passed` asks for, and what the rule has against a move."""
     if rule.evaluation != "passed":
         return "", []
-    found = find(candidate.prompt, candidate.digest, rule.dataset) if find is not None else Proof()
+    found = find_proof(rule.dataset) if find_proof is not None else Proof()
     if found.line:
         return found.line, []
     on = f" on {rule.dataset}" if rule.dataset else ""
     dataset = f" --dataset {shlex.quote(rule.dataset)}" if rule.dataset else ""
     problem = Problem(
-        f"{label} needs a passing evaluation of {candidate.version}{on}, and {found.missing}",
-        hint=found.hint or f"promptctl eval {candidate.prompt}@{candidate.commit[:12]}{dataset}",
+        f"{label.label} needs a passing evaluation of {target.version}{on}, and {found.missing}",
+        hint=found.hint or f"promptctl eval {label.prompt}@{target.commit[:12]}{dataset}",
         code="evaluation-required",
     )
     return "", [problem]
 
 
-def refuse(label: str, prompt: str, problems: Sequence[Problem]) -> LabelRefused:
-    """All that the rules have against a move, as one error."""
+def refuse(label: LabelName, problems: Sequence[Problem]) -> LabelRefused:
+    """Return all that the rules have against a move as one error."""
     hints = dict.fromkeys(problem.hint for problem in problems if problem.hint)
     return LabelRefused(
-        f"{prompt}@{label} was not moved: {'; '.join(problem.message for problem in problems)}",
-        hint="\n".join(hints) or None,
+        f"{label} was not moved: {'; '.join(problem.message for problem in problems)}", hint="\n".join(hints) or None
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from promptctl.files.names import id_problem, prompt_id, prompt_stem
 from promptctl.files.wording import name_some
-from promptctl.git.tree_changes import FileChange
+from promptctl.git.walk import FileChange
 from promptctl.reviews.review import PromptReview
 
 _MOST = 5

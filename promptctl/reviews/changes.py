@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from promptctl.datasets.affected import datasets_reached, prompts_reached
 from promptctl.datasets.index import DatasetIndex
 from promptctl.differences.diff import diff_prompts
+from promptctl.differences.renames import Named, renames_between, sources_of
 from promptctl.errors import Problem, PromptNotFound, WorkspaceError
 from promptctl.files.names import DATASETS, PROMPTS, SETTINGS, is_dataset, is_recording, prompt_id, prompt_stem
 from promptctl.git.repository import Git
-from promptctl.git.tree_changes import FileChange, changed_files, new_links, renamed_prompts
+from promptctl.git.tree_changes import changed_files, new_links
 from promptctl.git.trees import CommitTree, WorkTree
+from promptctl.git.walk import FileChange
 from promptctl.prompts.loading import load_prompt
 from promptctl.prompts.prompt import Prompt
 from promptctl.reviews.change_notes import change_notes
@@ -120,41 +122,25 @@ class _Finder:
 
     def _renames(self, new: Iterable[str], gone: set[str]) -> dict[str, str]:
         """New id to the id that the prompt had: by its `formerly`, its bytes, its digest, or the commits between."""
-        former: dict[str, str] = {}
-        left = set(gone)
-        for id_ in new:
-            source = self._source(id_, left)
-            if source is not None:
-                former[id_] = source
-                left.discard(source)
-        open_ = [id_ for id_ in new if id_ not in former]
-        if open_ and left:
-            end = self._head.commit or self._git.head
-            moved = renamed_prompts(self._git, self._base.commit, end) if end else {}
-            for id_ in open_:
-                if moved.get(id_) in left:
-                    former[id_] = moved[id_]
-                    left.discard(moved[id_])
+        new = list(new)
+        former = sources_of(
+            [self._named(id_, is_head=True) for id_ in new],
+            [self._named(id_, is_head=False) for id_ in sorted(gone)],
+        )
+        left = gone - set(former.values())
+        end = self._head.commit or self._git.head
+        if left and len(former) < len(new) and end:
+            moved = renames_between(self._git, self._base.commit, end)
+            former |= {id_: moved[id_] for id_ in new if id_ not in former and moved.get(id_) in left}
         return former
 
-    def _source(self, id_: str, gone: set[str]) -> str | None:
-        prompt = self._load(id_, is_head=True).prompt
-        blobs = self._blobs(id_, "after")
-        for earlier in sorted(gone):
-            if prompt is not None and earlier in prompt.formerly:
-                return earlier
-        for earlier in sorted(gone):
-            if blobs & self._blobs(earlier, "before"):
-                return earlier
-        for earlier in sorted(gone):
-            old = self._load(earlier, is_head=False).prompt
-            if prompt is not None and old is not None and old.digest == prompt.digest:
-                return earlier
-        return None
-
-    def _blobs(self, id_: str, side: str) -> set[str]:
-        paths = candidate_paths(id_)
-        return {blob for change in self._changed if change.path in paths and (blob := getattr(change, side))}
+    def _named(self, id_: str, *, is_head: bool) -> Named:
+        prompt, paths = self._load(id_, is_head=is_head).prompt, candidate_paths(id_)
+        changes = [change for change in self._changed if change.path in paths]
+        blobs = [change.after if is_head else change.before for change in changes]
+        return Named(
+            id_, frozenset(filter(None, blobs)), prompt.digest if prompt else None, prompt.formerly if prompt else ()
+        )
 
     def _load(self, id_: str, *, is_head: bool) -> _Loaded:
         key = (is_head, id_)

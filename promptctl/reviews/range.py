@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound
 from promptctl.files.names import SETTINGS
 from promptctl.formats.settings_file import read_settings
+from promptctl.git.commits import read_commits
 from promptctl.git.tree_changes import changed_files
 from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.versions.line import find_line, unshallow_hint
@@ -52,7 +53,7 @@ def find_range(git: Git, work_tree: WorkTree, base: str | None, head: str | None
         return ReviewRange(tip, found.text.split("\n")[0], shown)
     if not git.is_shallow:
         return ReviewRange(tip, tip, shown, "BASE and HEAD share no history, so BASE is compared as it is")
-    if tip in _parents(git, end):
+    if any(tip in info.parents for info in read_commits(git.objects, [end]).values()):
         return ReviewRange(tip, tip, shown)
     if base is None and line is not None:
         raise HistoryIncomplete(
@@ -82,13 +83,6 @@ def settings_at(git: Git, commit: str) -> Settings | None:
         return read_settings(CommitTree(git, commit, git.prefix).read(SETTINGS), f"{commit[:7]}:{SETTINGS}")
     except FileNotFoundError:
         return None
-
-
-def _parents(git: Git, commit: str) -> list[str]:
-    """The parents that a commit itself names: at the end of a shallow clone's history Git shows none."""
-    found = git.objects.read(commit)
-    header = found.data.partition(b"\n\n")[0] if found is not None and found.data is not None else b""
-    return [line[7:].decode() for line in header.split(b"\n") if line.startswith(b"parent ")]
 
 
 def _commit(git: Git, revision: str | None, what: str) -> str:

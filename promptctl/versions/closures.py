@@ -20,11 +20,11 @@ _TEXT_SUFFIXES = (".yaml", ".yml", ".json", ".j2")
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What loading one prompt gave.
+class Digested:
+    """One prompt as it was loaded from some files.
 
-    `digest` is None where the file is unsound or names something that is not there. `asked` holds every path that
-    loading asked for, there or not: as long as none of them changes, neither does the outcome.
+    `digest` is None if the file is unsound or names something that is not there. `asked` holds every path that
+    loading asked for, there or not: as long as none of them changes, all of this stays the same.
     """
 
     digest: str | None
@@ -39,18 +39,18 @@ class Closures:
         self._objects = objects
         self._contents: dict[str, bytes | None] = {}
         self._parsed: Cache = {}
-        self._known: dict[tuple[str, ...], list[tuple[dict[str, str | None], Outcome]]] = {}
+        self._known: dict[tuple[str, ...], list[tuple[dict[str, str | None], Digested]]] = {}
 
-    def outcome(self, prompt_id: str, files: Mapping[str, str]) -> Outcome:
-        """The outcome of loading this prompt from these files; one of its paths is among them."""
+    def digested(self, prompt_id: str, files: Mapping[str, str]) -> Digested:
+        """Load this prompt from these files; one of its paths is among them."""
         paths = [path for path in candidate_paths(prompt_id) if path in files]
         known = self._known.setdefault((prompt_id, *(files[path] for path in paths)), [])
-        for blobs, outcome in known:
+        for blobs, digested in known:
             if all(files.get(path) == blob for path, blob in blobs.items()):
-                return outcome
-        outcome = self._load(_Files(files, paths, self), paths)
-        known.append(({path: files.get(path) for path in outcome.asked}, outcome))
-        return outcome
+                return digested
+        digested = self._load(_Files(files, paths, self), paths)
+        known.append(({path: files.get(path) for path in digested.asked}, digested))
+        return digested
 
     def read_ahead(self, blobs: Iterable[tuple[str, str]]) -> None:
         """Read the contents of these files, given as path and blob id, in one go."""
@@ -64,9 +64,9 @@ class Closures:
         self._contents = {blob: data for blob, data in self._contents.items() if blob in kept}
 
     def content(self, blob: str, files: Mapping[str, str]) -> bytes | None:
-        """A blob's bytes; None where it is larger than a text of ours may be.
+        """Return a blob's bytes; None if it is larger than a text of ours may be.
 
-        `files` are those it stands among: a partial clone that has to fetch it fetches them all.
+        `files` are those it is one of: a partial clone that has to fetch it fetches them all.
         """
         if blob not in self._contents:
             ahead = [other for path, other in files.items() if path.endswith(_TEXT_SUFFIXES)]
@@ -74,13 +74,13 @@ class Closures:
             self._contents[blob] = found.data if found else None
         return self._contents[blob]
 
-    def _load(self, tree: _Files, paths: list[str]) -> Outcome:
+    def _load(self, tree: _Files, paths: list[str]) -> Digested:
         from promptctl.prompts.loading import closure_of
 
         if len(paths) > 1:  # two files of one id are an error
-            return Outcome(None, frozenset(tree.asked))
+            return Digested(None, frozenset(tree.asked))
         found = closure_of(tree, paths[0], cache=self._parsed)
-        return Outcome(found.digest, frozenset(tree.asked), found.formerly)
+        return Digested(found.digest, frozenset(tree.asked), found.formerly)
 
 
 class _Files:
@@ -108,5 +108,5 @@ class _Files:
 
 
 def candidate_paths(prompt_id: str) -> list[str]:
-    """The paths at which the prompt of this id can stand."""
+    """Return the paths at which the prompt of this id can be."""
     return [f"{PROMPTS}/{prompt_id}{suffix}" for suffix in PROMPT_SUFFIXES]

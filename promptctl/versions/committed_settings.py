@@ -13,22 +13,20 @@ from promptctl.git.objects import is_object_id
 if TYPE_CHECKING:
     from promptctl.git.repository import Git
     from promptctl.versions.line import Line
-    from promptctl.versions.repository import Repository
+    from promptctl.versions.moment import Moment
 
 
-def committed_settings(repository: Repository, *, is_fresh: bool = False) -> Settings | None:
-    """What `promptctl.yaml` says on the default branch; None where that branch has no such file.
+def committed_settings(moment: Moment, *, is_fresh: bool = False) -> Settings | None:
+    """Return what `promptctl.yaml` says on the default branch; None if that branch has no such file.
 
-    With `is_fresh` the remote is asked where its branch stands now, so that a rule that was added there holds here at
-    once; where it cannot be asked, what was fetched last counts. Raises `HistoryIncomplete` where this clone does not
-    have the branch, and `InvalidFiles` where the file there is wrong.
+    With `is_fresh` the remote is asked where its branch is now, so that a rule that was added there holds here at
+    once; if it cannot be asked, what was fetched last counts. Raises `HistoryIncomplete` if this clone does not have
+    the branch, and `InvalidFiles` if the file there is wrong.
     """
-    line = repository.line()
-    tip = line.tip
-    if is_fresh and repository.git is not None:
-        tip = _tip_at_remote(repository.git, line) or tip
+    line = moment.line
+    tip = (_tip_at_remote(moment.git, line) if is_fresh else None) or line.tip
     try:
-        data = repository.tree_at(tip).read(SETTINGS)
+        data = moment.tree_at(tip).read(SETTINGS)
     except FileNotFoundError:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Which ids the prompts of a workspace had before, so that labels and totals follow a rename."""
+"""The ids that prompts had before, so that labels and totals follow a rename."""
 
 from __future__ import annotations
 
@@ -8,81 +8,99 @@ from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, HistoryIncomplete, WorkspaceError
 from promptctl.files.names import prompt_id
-from promptctl.labels.reading import Labels
+from promptctl.labels.chains import listing
 from promptctl.prompts.loading import load_prompt, prompt_paths
+from promptctl.versions.closures import candidate_paths
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from promptctl.files.tree import Tree
-    from promptctl.labels.reading import Listing
+    from promptctl.labels.chains import Listing
     from promptctl.log.store import Store
-    from promptctl.versions.repository import Repository
+    from promptctl.versions.lineage import VersionRow
+    from promptctl.versions.moment import Moment
 
 Former = Mapping[str, Sequence[str]]
 """Earlier ids by the id of today, latest first. None of them is a prompt of the work tree: those count for themselves.
 """
 
 
-def former_ids(repository: Repository, prompt: str) -> tuple[str, ...]:
-    """The earlier ids of one prompt, latest first."""
-    found = repository.former_ids(prompt)
-    if not found:
-        return ()
-    here = prompt_paths(repository.work_tree)
+def earlier_ids(moment: Moment, prompt: str) -> tuple[str, ...]:
+    """Return every id that a prompt had before, latest first: by its `formerly`, and by renames on the line.
+
+    The id can be that of a different prompt today.
+    """
+    rows: list[VersionRow] = []
+    if moment.is_versioned:
+        with suppress(HistoryIncomplete):
+            rows = moment.ask(lambda store: store.versions(prompt))
+    return _earlier(moment.work_tree, prompt, rows)
+
+
+def former_ids(moment: Moment, prompt: str) -> tuple[str, ...]:
+    """Return the earlier ids of one prompt that no prompt of the work tree has, latest first."""
+    found = earlier_ids(moment, prompt)
+    here = prompt_paths(moment.work_tree) if found else {}
     return tuple(id_ for id_ in found if id_ not in here)
 
 
-def all_former_ids(repository: Repository) -> Former:
-    """The earlier ids of every prompt of the work tree that had any, at the cost of one query and of no parsing."""
-    here = prompt_paths(repository.work_tree)
-    found: dict[str, dict[str, None]] = {}
-    for id_, path in here.items():
-        for former in reversed(_declared(repository.work_tree, id_, path)):
-            found.setdefault(id_, {})[former] = None
-    if repository.git is not None:
+def all_former_ids(moment: Moment) -> Former:
+    """Return the earlier ids of every prompt of the work tree that had any, at the cost of one query and no parsing."""
+    here = prompt_paths(moment.work_tree)
+    rows: dict[str, list[VersionRow]] = {}
+    if moment.is_versioned:
         with suppress(HistoryIncomplete):
-            for row in reversed(repository.ask(lambda store: store.all_versions())):
-                then = prompt_id(row.path)
-                if then is not None and then != row.prompt and row.prompt in here:
-                    found.setdefault(row.prompt, {})[then] = None
-    former_of = {id_: tuple(former for former in ids if former not in here) for id_, ids in found.items()}
-    return {id_: ids for id_, ids in former_of.items() if ids}
+            for row in moment.ask(lambda store: store.all_versions()):
+                rows.setdefault(row.prompt, []).append(row)
+    found = {id_: _earlier(moment.work_tree, id_, rows.get(id_, ())) for id_ in here}
+    return {id_: left for id_, ids in found.items() if (left := tuple(former for former in ids if former not in here))}
 
 
 def renames(former: Former) -> dict[str, str]:
-    """Earlier id to the id of today, as `promptctl.log.filter.Filter` takes it."""
+    """Return the id of today by each earlier id, as `promptctl.log.filter.Filter` takes it."""
     return {earlier: today for today, ids in former.items() for earlier in ids}
 
 
-def logged_renames(log: Store, repository: Repository) -> dict[str, str]:
-    """As `renames`, of every prompt; empty, and Git not asked, where no id in the log is a former one."""
-
+def logged_renames(log: Store, moment: Moment) -> dict[str, str]:
+    """As `renames`, of every prompt; empty, and Git not asked, if no id in the log is a former one."""
     logged = {row.prompt for row in log.totals(by=("prompt",))}
-    if logged <= prompt_paths(repository.work_tree).keys():
+    if logged <= prompt_paths(moment.work_tree).keys():
         return {}
-    return renames(all_former_ids(repository))
+    return renames(all_former_ids(moment))
 
 
-def labels_here(repository: Repository) -> Listing:
+def labels_here(moment: Moment) -> Listing:
     """Return where every label stands as far as this clone knows; a renamed prompt's under its id of today.
 
     Raises `GitError` outside Git.
     """
-    if repository.git is None:
+    check_has_labels(moment)
+    found = listing(moment.git, tags=moment.label_tags)
+    known = prompt_paths(moment.work_tree)
+    if all(prompt in known for prompt, _ in found.states):
+        return found
+    return listing(moment.git, all_former_ids(moment), moment.label_tags)
+
+
+def check_has_labels(moment: Moment) -> None:
+    """Raise `GitError` outside Git."""
+    if not moment.is_versioned:
         raise GitError(
             "labels are Git tags, and the workspace is not in a Git repository",
             hint="git init && git add . && git commit -m 'Add prompts'",
         )
-    labels = Labels(repository.git)
-    found = labels.all()
-    known = prompt_paths(repository.work_tree)
-    if all(prompt in known for prompt, _ in found.states):
-        return found
-    return labels.all(all_former_ids(repository))
 
 
-def _declared(tree: Tree, id_: str, path: str) -> tuple[str, ...]:
+def _earlier(tree: Tree, prompt: str, rows: Iterable[VersionRow]) -> tuple[str, ...]:
+    then = [prompt_id(row.path) or "" for row in rows]
+    return tuple(id_ for id_ in dict.fromkeys([*_declared(tree, prompt)[::-1], *then[::-1]]) if id_ not in ("", prompt))
+
+
+def _declared(tree: Tree, prompt: str) -> tuple[str, ...]:
     """What the file says under `formerly`; most files do not have the word, and are not parsed for it."""
-    with suppress(WorkspaceError, OSError):
-        if b"formerly" in tree.read(path):
-            return load_prompt(tree, id_).formerly
+    for path in candidate_paths(prompt):
+        with suppress(WorkspaceError, OSError):
+            if b"formerly" in tree.read(path):
+                return load_prompt(tree, prompt).formerly
     return ()

@@ -1,45 +1,67 @@
-"""A prompt's numbered versions, with who made each, when, and what for."""
+"""A prompt's versions, each with the commit that made it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from promptctl.git.commits import read_commits
+from promptctl.git.commits import CommitInfo, read_commits
+from promptctl.versions.numbering import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from promptctl.git.objects import Objects
-    from promptctl.versions.lineage import VersionRow
+    from promptctl.versions.index_store import IndexStore
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VersionEntry:
-    """One numbered version in a prompt's history.
+    """One version in a prompt's history.
 
-    `commit` is where it began on the default branch; author, date (ISO 8601) and subject are that commit's. `path` is
-    the prompt's file then; `same_as` the latest earlier version of the same digest.
+    `number` is None for uncommitted changes (`is_dirty`) and for a commit beyond the default branch. `path` is the
+    prompt's file then. `same_as` is the latest earlier version with the same content. `made` is the commit where a
+    numbered version began on the default branch, None for uncommitted changes. `labels` are those that name it.
     """
 
-    number: int
-    commit: str
+    number: int | None
+    display: str
     digest: str
-    author: str
-    date: str
-    subject: str
-    same_as: int | None
     path: str
+    made: CommitInfo | None = None
+    same_as: int | None = None
+    is_dirty: bool = False
+    labels: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        made = self.made
+        return {
+            "version": self.number,
+            "version_display": self.display,
+            "commit": made.commit if made else None,
+            "digest": self.digest,
+            "dirty": self.is_dirty,
+            "same_as": self.same_as,
+            "author": made.author if made else None,
+            "date": made.date if made else None,
+            "subject": made.subject if made else None,
+            "path": self.path,
+            "labels": list(self.labels),
+        }
 
 
-def entries(objects: Objects, rows: Sequence[VersionRow], commits: Mapping[int, str]) -> list[VersionEntry]:
-    """The versions of these rows; `commits` are those at their positions."""
+def numbered_versions(objects: Objects, store: IndexStore, prompt: str) -> list[VersionEntry]:
+    """Return a prompt's numbered versions, oldest first."""
+    rows = store.versions(prompt)
+    commits = store.commits_at([row.position for row in rows])
     about = read_commits(objects, list(dict.fromkeys(commits.values())))
-    found = []
-    for row in rows:
-        commit = commits[row.position]
-        info = about[commit]
-        found.append(
-            VersionEntry(row.number, commit, row.digest, info.author, info.date, info.subject, row.same_as, row.path)
+    return [
+        VersionEntry(
+            number=row.number,
+            display=shown(row, commits[row.position]),
+            digest=row.digest,
+            path=row.path,
+            made=about[commits[row.position]],
+            same_as=row.same_as,
         )
-    return found
+        for row in rows
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
@@ -11,10 +12,10 @@ from promptctl._version import __version__
 from promptctl.errors import GitError, HistoryIncomplete
 from promptctl.files.names import PROMPTS
 from promptctl.git.objects import is_object_id
-from promptctl.git.trees import CommitTree
+from promptctl.git.walk import first_parents, walk
 from promptctl.versions.closures import Closures
 from promptctl.versions.index_store import IndexStore
-from promptctl.versions.line import cut_at, first_parents, unshallow_hint, walk
+from promptctl.versions.line import cut_at, unshallow_hint
 from promptctl.versions.lineage import Lineages
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from promptctl.git.repository import Git
+    from promptctl.git.trees import CommitTrees
+    from promptctl.git.walk import ParentedCommit
     from promptctl.versions.line import Line
     from promptctl.versions.lineage import VersionRow
 
@@ -47,68 +50,62 @@ _UNUSABLE = frozenset(
 _Answer = TypeVar("_Answer")
 
 
-class _NoFolder(Exception):
-    """The folder of the file cannot be made."""
-
-
 class Index:
-    """Answers questions about one repository's versions, on an index that is current for a line.
+    """The numbered versions of one repository, current for a line whenever they are asked for. Threads may share it.
 
-    `file` is where it is kept, None for nowhere. A file that is damaged is built anew; one that cannot be written is
-    left alone, and what it lacks is built in memory. `notices` tells when numbers changed under the user.
+    `file` is where the index is kept, None for nowhere. A damaged file is built anew. One that cannot be written is
+    left alone, and what it lacks is built in memory. `notices` report changes of numbers that users know.
     """
 
-    def __init__(self, git: Git, file: Path | None) -> None:
+    def __init__(self, git: Git, trees: CommitTrees, file: Path | None) -> None:
+        self.git = git
+        self.trees = trees
         self.notices: list[str] = []
-        self._git = git
         self._file = file
         self._store: IndexStore | None = None
         self._process_id = 0
+        self._lock = threading.RLock()
 
-    def ask(self, line: Line, question: Callable[[IndexStore], _Answer]) -> _Answer:
-        """What `question` reads from the index up to the tip of `line`, all of one moment.
+    def ask(self, line: Line, question: Callable[[IndexStore], _Answer], *, is_settled: bool = False) -> _Answer:
+        """Return what `question` reads from the index up to the tip of `line`, all of one moment.
 
-        The question may be asked again where the file turns out to be damaged. Raises `HistoryIncomplete` where this
+        The question may be asked again if the file turns out to be damaged. With `is_settled`, the index was current
+        for this line a moment ago: one that others have grown since then still is. Raises `HistoryIncomplete` if this
         clone does not hold the whole line.
         """
-        for _ in range(_TRIES):
-            try:
-                store = self._open()
-                self._bring_up(store, line)
-                with store.reading():
-                    # Another process may have built the index for another line meanwhile.
-                    if self._is_current(store.meta(), line):
-                        return question(store)
-            except _NoFolder:
-                break
-            except sqlite3.Error as error:
+        with self._lock:
+            for _ in range(_TRIES):
+                try:
+                    store = self._open()
+                    if not self._is_current(store, line, is_settled=is_settled):
+                        self._bring_up(store, line)
+                    with store.reading():
+                        # Another process may have built the index for another line meanwhile.
+                        if self._is_current(store, line, is_settled=is_settled):
+                            return question(store)
+                except sqlite3.Error as error:
+                    self.close()
+                    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNUSABLE or not self._discard():
+                        break
+            if self._file is not None:
                 self.close()
-                if getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNUSABLE or not self._discard():
-                    break
-        if self._file is not None:
-            self.close()
-            self._file, unusable = None, self._file
-            self._store = IndexStore.in_memory(unusable)
-            return self.ask(line, question)
-        raise GitError("the index of versions cannot be built in memory", hint="report this as a bug")
+                self._file, unusable = None, self._file
+                self._store = IndexStore.in_memory(unusable)
+                return self.ask(line, question)
+            raise GitError("the index of versions cannot be built in memory", hint="report this as a bug")
 
     def close(self) -> None:
-        """Close the file."""
-        if self._store is not None:
-            self._store.close()
-            self._store = None
+        """Close the file; the next question opens it again."""
+        with self._lock:
+            if self._store is not None:
+                self._store.close()
+                self._store = None
 
     def _open(self) -> IndexStore:
         if self._process_id != os.getpid():  # SQLite's connections are not for forked children
             self._process_id, self._store = os.getpid(), None
-        if self._store is None and self._file is None:
-            self._store = IndexStore.in_memory()
-        elif self._store is None and self._file is not None:
-            try:
-                self._store = IndexStore.open(self._file)
-            except OSError as error:
-                raise _NoFolder from error
-        assert self._store is not None
+        if self._store is None:
+            self._store = IndexStore.in_memory() if self._file is None else IndexStore.open(self._file)
         return self._store
 
     def _discard(self) -> bool:
@@ -122,22 +119,23 @@ class Index:
             return False
         return True
 
-    def _bring_up(self, store: IndexStore, line: Line) -> None:
-        if self._is_current(store.meta(), line):
-            return
-        with store.writing():
-            meta = store.meta()  # another process may have built it while we waited
-            if self._is_current(meta, line):
-                return
-            if not self._grow(store, line, meta):
-                self._build(store, line, meta)
-            store.write_meta({"format": _FORMAT, "prefix": self._git.prefix, "tip": line.tip, "ref": line.ref})
-
-    def _is_current(self, meta: dict[str, str], line: Line) -> bool:
-        return self._is_ours(meta) and meta.get("tip") == line.tip
+    def _is_current(self, store: IndexStore, line: Line, *, is_settled: bool = False) -> bool:
+        meta = store.meta()
+        if not self._is_ours(meta):
+            return False
+        return meta.get("tip") == line.tip or (is_settled and store.position_of(line.tip) is not None)
 
     def _is_ours(self, meta: dict[str, str]) -> bool:
-        return meta.get("format") == _FORMAT and meta.get("prefix") == self._git.prefix
+        return meta.get("format") == _FORMAT and meta.get("prefix") == self.git.prefix
+
+    def _bring_up(self, store: IndexStore, line: Line) -> None:
+        with store.writing():
+            if self._is_current(store, line):  # another process built it while we waited
+                return
+            meta = store.meta()
+            if not self._grow(store, line, meta):
+                self._build(store, line, meta)
+            store.write_meta({"format": _FORMAT, "prefix": self.git.prefix, "tip": line.tip})
 
     def _grow(self, store: IndexStore, line: Line, meta: dict[str, str]) -> bool:
         """Add the commits since the indexed tip; False where it is not on the line any more, or nothing is indexed."""
@@ -145,19 +143,19 @@ class Index:
         if not self._is_ours(meta) or not is_object_id(tip):
             return False
         try:
-            commits = first_parents(self._git, line.tip, after=tip)
+            commits = first_parents(self.git, line.tip, f"^{tip}")[::-1]
         except GitError:  # the old tip is not even in the repository any more
             return False
         if not commits or commits[0][1] != tip:
             return False
-        files = CommitTree(self._git, tip, self._git.prefix).blobs(PROMPTS)
+        files = self.trees.at(tip).blobs(PROMPTS)
         lineages = Lineages(files, store.states(), store.versions)
         self._walk(store, lineages, commits, after=(store.position_of(tip) or 0))
         return True
 
     def _build(self, store: IndexStore, line: Line, meta: dict[str, str]) -> None:
-        commits = first_parents(self._git, line.tip)
-        cut = cut_at(self._git, commits)
+        commits = first_parents(self.git, line.tip)[::-1]
+        cut = cut_at(self.git, commits)
         if cut is not None:
             raise HistoryIncomplete(
                 f"this clone is shallow: its history of {line.name} begins at {cut[:7]}, so versions cannot be counted",
@@ -170,14 +168,12 @@ class Index:
         self._walk(store, Lineages({}, [], lambda _: []), commits, after=0)
         self._tell_changes(line, last_common, before, store.all_versions() if before else [])
 
-    def _walk(
-        self, store: IndexStore, lineages: Lineages, commits: list[tuple[str, str | None]], *, after: int
-    ) -> None:
+    def _walk(self, store: IndexStore, lineages: Lineages, commits: list[ParentedCommit], *, after: int) -> None:
         positions = {commit: after + place for place, (commit, _) in enumerate(commits, start=1)}
-        closures = Closures(self._git.objects)
-        steps = iter(walk(self._git, commits, PROMPTS))
+        closures = Closures(self.git.objects)
+        steps = iter(walk(self.git, commits, PROMPTS))
         while some := list(islice(steps, _COMMITS_AT_ONCE)):
-            closures.read_ahead((change.path, change.blob) for step in some for change in step.changes if change.blob)
+            closures.read_ahead((change.path, change.after) for step in some for change in step.changes if change.after)
             for step in some:
                 lineages.advance(positions[step.commit], step, closures)
             closures.forget_contents(but=lineages.files.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import weakref
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from promptctl.versions.lineage import PromptState, VersionRow
@@ -42,12 +42,11 @@ class IndexStore:
 
     @classmethod
     def open(cls, file: Path) -> IndexStore:
-        """The index in this file, which is made where it is missing. Raises `sqlite3.Error` or `OSError`."""
-        if not file.exists():
+        """The index in this file, which is made where it is missing. Raises `sqlite3.Error`."""
+        with suppress(OSError):  # SQLite reports a folder that cannot be made
             file.parent.mkdir(parents=True, exist_ok=True)
-            ignored = file.parent / ".gitignore"
-            if not ignored.exists():
-                ignored.write_text("*\n")
+            with (file.parent / ".gitignore").open("x") as ignored:
+                ignored.write("*\n")
         return cls._connect(str(file))
 
     @classmethod

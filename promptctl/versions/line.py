@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptctl.errors import HistoryIncomplete
-from promptctl.git.objects import is_object_id
+from promptctl.git.commits import read_commits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Sequence
 
     from promptctl.git.repository import Git
+    from promptctl.git.walk import ParentedCommit
 
 _USUAL_NAMES = ("main", "master")
 
@@ -31,22 +32,6 @@ class Line:
     def name(self) -> str:
         """What people call it: `origin/main`, `main`."""
         return self.ref.removeprefix("refs/remotes/").removeprefix("refs/heads/")
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One file that a commit changed: its path in the workspace, its blob now, None where it is gone or no file."""
-
-    path: str
-    blob: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One commit of a line and what it changed against its first parent, below the prompts' folder."""
-
-    commit: str
-    changes: tuple[Change, ...]
 
 
 def find_line(git: Git, branch: str | None = None, remote: str | None = None) -> Line:
@@ -113,64 +98,17 @@ def _no_such_branch(git: Git, name: str, remote: str, *, is_named: bool) -> Hist
     return HistoryIncomplete(f"this clone does not have the branch {name} of {remote}", hint=fetch + other)
 
 
-def first_parents(git: Git, tip: str, *, after: str | None = None) -> list[tuple[str, str | None]]:
-    """The commits from (without) `after` up to `tip` along first parents, oldest first, each with its first parent.
-
-    Where `after` is not on that line the list begins elsewhere: its first parent tells.
-    """
-    limits = [tip, *([f"^{after}"] if after else [])]
-    output = git.run(["rev-list", "--first-parent", "--parents", "--reverse", *limits, "--"])
-    fields = [line.split(" ") for line in output.lines()]
-    return [(ids[0], ids[1] if len(ids) > 1 else None) for ids in fields]
-
-
-def cut_at(git: Git, commits: list[tuple[str, str | None]]) -> str | None:
-    """The commit at which a shallow clone's line ends too early; None where it reaches the first commit of all."""
+def cut_at(git: Git, commits: Sequence[ParentedCommit]) -> str | None:
+    """Return the commit at which a shallow clone's line ends too early; None if it reaches the first commit of all."""
     if not git.is_shallow or not commits:
         return None
     oldest, parent = commits[0]
-    if parent is not None:
-        return None
-    found = git.objects.read(oldest)
     # Git shows no parents at the cut; the commit itself still names them.
-    header = found.data.partition(b"\n\n")[0] if found is not None and found.data is not None else b""
-    return oldest if b"\nparent " in header else None
+    is_cut = parent is None and any(info.parents for info in read_commits(git.objects, [oldest]).values())
+    return oldest if is_cut else None
 
 
 def unshallow_hint(line: Line) -> str:
     """The command that brings the missing history of a shallow clone."""
     remote = line.ref.split("/")[2] if line.ref.startswith("refs/remotes/") else "origin"
     return f"git fetch --unshallow {shlex.quote(remote)}"
-
-
-def walk(git: Git, commits: Iterable[tuple[str, str | None]], folder: str) -> Iterator[Step]:
-    """What each commit, given with its first parent, changed against that below `folder` of Git's own folder.
-
-    Only commits that changed something are given. Raises `HistoryIncomplete` where a partial clone lacks the trees.
-    """
-    lines = "".join(f"{commit} {parent}\n" if parent else f"{commit}\n" for commit, parent in commits)
-    args = ("diff-tree", "--stdin", "-r", "--raw", "-z", "--no-renames", "--root", "--no-abbrev", "--", folder)
-    output = git.run(args, input=lines.encode(), check=False)
-    if output.status != 0:
-        words = output.stderr.strip().splitlines()
-        raise HistoryIncomplete(
-            f"the history cannot be walked: {words[-1] if words else 'Git gave no reason'}",
-            hint="in a clone without trees: git fetch --refetch --filter=blob:none",
-        )
-    return _steps(output.stdout, len(git.prefix))
-
-
-def _steps(raw: bytes, prefix_length: int) -> Iterator[Step]:
-    fields = iter(raw.decode("utf-8", "surrogateescape").split("\0"))
-    commit, changes = "", []
-    for field in fields:
-        if field.startswith(":"):
-            _, mode, _, blob, _ = field.split(" ")
-            is_file = mode.startswith("100")
-            changes.append(Change(next(fields)[prefix_length:], blob if is_file else None))
-        elif is_object_id(field):
-            if changes:
-                yield Step(commit, tuple(changes))
-            commit, changes = field, []
-    if changes:
-        yield Step(commit, tuple(changes))

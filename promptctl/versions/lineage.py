@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from promptctl.differences.renames import Named, source_of
 from promptctl.files.names import prompt_id
+from promptctl.git.walk import apply
 from promptctl.versions.closures import candidate_paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from promptctl.versions.closures import Closures, Outcome
-    from promptctl.versions.line import Step
+    from promptctl.git.walk import Step
+    from promptctl.versions.closures import Closures, Digested
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,11 @@ class VersionRow:
 
 @dataclass(slots=True)
 class PromptState:
-    """Where one id stands at the end of the line that was walked.
+    """One id at the end of the line that was walked.
 
     `path` is None while there is no such file. `digest` is that of the last version, None after a deletion: whatever
     comes back gets a new number. `number` is the highest that the id ever had, 0 before the first. `is_sound` says that
-    the file as it stands can be loaded, so that `digest` is its own.
+    the file as it is can be loaded, so that `digest` is its own.
     """
 
     id: str
@@ -47,8 +49,8 @@ class PromptState:
 class Lineages:
     """The state of every prompt along a line, advanced commit by commit.
 
-    `files` is path to blob id of all files below `prompts/` where the walk begins. `earlier` gives the versions that
-    an id already has, in order. What is new stands in `rows` and `touched`.
+    `files` is path to blob id of all files below `prompts/` where the walk begins. `earlier` returns the versions that
+    an id already has, in order. `rows` and `touched` are what is new.
     """
 
     def __init__(
@@ -70,53 +72,55 @@ class Lineages:
     def advance(self, position: int, step: Step, closures: Closures) -> None:
         """Take in what one commit changed."""
         affected: set[str] = set()
-        removed_blobs: dict[str, str] = {}
+        removed: dict[str, str] = {}
         for change in step.changes:
             own = prompt_id(change.path)
             if own is not None:
                 affected.add(own)
-                if change.blob is None and change.path in self.files:
-                    removed_blobs[own] = self.files[change.path]
+                if change.before is not None and change.after is None:
+                    removed[own] = change.before
             affected |= self._users.get(change.path, set())
-            if change.blob is None:
-                self.files.pop(change.path, None)
-            else:
-                self.files[change.path] = change.blob
-        if not affected:
-            return
-        self.touched |= affected
-        self._settle(position, sorted(affected), removed_blobs, closures)
+        apply(step.changes, self.files)
+        if affected:
+            self.touched |= affected
+            self._settle(position, sorted(affected), removed, closures)
 
-    def _settle(self, position: int, affected: list[str], removed_blobs: dict[str, str], closures: Closures) -> None:
-        paths = {id_: next((path for path in candidate_paths(id_) if path in self.files), None) for id_ in affected}
-        outcomes = {id_: closures.outcome(id_, self.files) for id_, path in paths.items() if path is not None}
-        states = {id_: self.states.setdefault(id_, PromptState(id_)) for id_ in affected}
-        gone = [state for id_, state in states.items() if state.path is not None and paths[id_] is None]
-        for id_, outcome in outcomes.items():
-            state = states[id_]
-            if state.path is None:
-                self._follow_rename(state, outcome, self.files[paths[id_] or ""], gone, removed_blobs)
+    def _settle(self, position: int, affected: list[str], removed: dict[str, str], closures: Closures) -> None:
+        paths = {id_: path for id_ in affected if (path := self._path(id_)) is not None}
+        found = {id_: closures.digested(id_, self.files) for id_ in paths}
+        states = [self.states.setdefault(id_, PromptState(id_)) for id_ in affected]
+        gone = [state for state in states if state.path is not None and state.id not in paths]
+        new = [state for state in states if state.path is None and state.id in paths]
+        if new:
+            olds = {state.id: self._old(state.id, removed.get(state.id), state.digest) for state in gone}
+            for state in new:
+                self._follow_rename(state, self.files[paths[state.id]], found[state.id], olds)
         for state in gone:
             state.path = state.digest = None
             self._note_asked(state, frozenset())
-        for id_, outcome in outcomes.items():
-            state = states[id_]
-            state.path = paths[id_]
-            state.is_sound = outcome.digest is not None
-            self._note_asked(state, outcome.asked)
-            if outcome.digest is not None and outcome.digest != state.digest:
-                self._number(state, position, outcome.digest)
+        for state in states:
+            if state.id in paths:
+                self._take(state, paths[state.id], found[state.id], position)
 
-    def _follow_rename(
-        self,
-        state: PromptState,
-        outcome: Outcome,
-        blob: str,
-        gone: list[PromptState],
-        removed_blobs: dict[str, str],
-    ) -> None:
+    def _take(self, state: PromptState, path: str, found: Digested, position: int) -> None:
+        """Note where a prompt stands after a commit, with a new version if its digest is new."""
+        state.path = path
+        state.is_sound = found.digest is not None
+        self._note_asked(state, found.asked)
+        if found.digest is None or found.digest == state.digest:
+            return
+        rows = self._rows_of(state.id)
+        same_as = next((row.number for row in reversed(rows) if row.digest == found.digest), None)
+        state.number += 1
+        state.digest = found.digest
+        rows.append(VersionRow(state.id, state.number, position, found.digest, path, same_as))
+        self.rows.append(rows[-1])
+
+    def _follow_rename(self, state: PromptState, blob: str, found: Digested, gone: dict[str, Named]) -> None:
         """Give a prompt that has just come the versions of the one it was until now, if it was one."""
-        source = self._source(outcome, blob, gone, removed_blobs)
+        new = Named(state.id, frozenset([blob]), found.digest, found.formerly)
+        left = [id_ for id_ in new.formerly if id_ not in gone and id_ in self.states and self._path(id_) is None]
+        source = source_of(new, [*gone.values(), *(self._old(id_) for id_ in left)])
         if source is None:
             return
         past, own = self._rows_of(source.id), self._rows_of(state.id)
@@ -127,38 +131,18 @@ class Lineages:
         own += inherited
         self.rows += inherited
         state.number, state.digest = own[-1].number, own[-1].digest
-        if source in gone:
-            # One prompt becomes one other.
-            removed_blobs.pop(source.id, None)
-            source.digest = None
+        if source.id in gone:  # by its content one prompt becomes one other
+            gone[source.id] = replace(source, blobs=frozenset(), digest=None)
 
-    def _source(
-        self, outcome: Outcome, blob: str, gone: list[PromptState], removed_blobs: dict[str, str]
-    ) -> PromptState | None:
-        named = [self.states[id_] for id_ in outcome.formerly if id_ in self.states and not self._is_there(id_)]
-        if named:
-            return max(
-                named, key=lambda state: (state in gone, *(row.position for row in self._rows_of(state.id)[-1:]))
-            )
-        for state in gone:
-            if removed_blobs.get(state.id) == blob:
-                return state
-        for state in gone:
-            if state.digest is not None and state.digest == outcome.digest:
-                return state
-        return None
+    def _old(self, id_: str, blob: str | None = None, digest: str | None = None) -> Named:
+        """A prompt that is gone; one that this commit took away comes before those that left long ago."""
+        last = tuple(row.position for row in self._rows_of(id_)[-1:])
+        return Named(
+            id_, frozenset([blob] if blob else []), digest, last=(int(self.states[id_].path is not None), *last)
+        )
 
-    def _is_there(self, id_: str) -> bool:
-        return any(path in self.files for path in candidate_paths(id_))
-
-    def _number(self, state: PromptState, position: int, digest: str) -> None:
-        rows = self._rows_of(state.id)
-        same_as = next((row.number for row in reversed(rows) if row.digest == digest), None)
-        state.number += 1
-        state.digest = digest
-        row = VersionRow(state.id, state.number, position, digest, state.path or "", same_as)
-        rows.append(row)
-        self.rows.append(row)
+    def _path(self, id_: str) -> str | None:
+        return next((path for path in candidate_paths(id_) if path in self.files), None)
 
     def _rows_of(self, id_: str) -> list[VersionRow]:
         if id_ not in self._versions:

@@ -47,18 +47,23 @@ class RenderedPrompt:
         }
 
 
+@dataclass(frozen=True, eq=False)
 class PromptAtVersion:
-    """One prompt as it was at one version, or as it is in the work tree. Rendering it again and again is cheap.
+    """A prompt as it was at one version, or as it is in the work tree. Rendering it again and again is cheap.
 
-    `model` is the one that would run: the prompt's own, or the workspace's default; None where neither names one.
+    `tree` is what the prompt with its whole closure was read from.
     """
 
-    def __init__(self, ref: Ref, prompt: Prompt, version: Version, tree: Tree, default_model: str | None) -> None:
-        self.ref = ref
-        self.prompt = prompt
-        self.version = version
-        self.tree = tree
-        self.model = prompt.model or default_model
+    ref: Ref
+    prompt: Prompt
+    version: Version
+    tree: Tree
+    default_model: str | None = None
+
+    @property
+    def model(self) -> str | None:
+        """The model that would run: the prompt's own, or the workspace's default; None if neither names one."""
+        return self.prompt.model or self.default_model
 
     @cached_property
     def _renderer(self) -> Renderer:
@@ -67,9 +72,9 @@ class PromptAtVersion:
         return Renderer(self.prompt)
 
     def render(self, inputs: Mapping[str, Any] | None = None) -> RenderedPrompt:
-        """The messages for these inputs.
+        """Return the messages for these inputs.
 
         Raises `InputError` for inputs that are missing, not declared or not of their schema, and `RenderError`
-        where the template fails.
+        if the template fails.
         """
         return RenderedPrompt(self.prompt, self.version, self._renderer.render(inputs or {}), self.model)

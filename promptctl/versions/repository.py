@@ -3,200 +3,134 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from promptctl.errors import GitError, HistoryIncomplete, PromptNotFound, WorkspaceError
-from promptctl.files.names import prompt_id
-from promptctl.git.trees import CommitTree, WorkTree
-from promptctl.prompts.loading import load_prompt, prompt_paths
+from promptctl.errors import HistoryIncomplete
+from promptctl.git.trees import WorkTree
+from promptctl.prompts.loading import prompt_paths
+from promptctl.versions.moment import Moment
 from promptctl.versions.refs import Ref, parse_ref
-from promptctl.versions.resolving import Resolved, Resolver, nearest_prompt, note
-from promptctl.versions.version import Version
+from promptctl.versions.resolving import Resolver, no_such_prompt, note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from promptctl.git.repository import Git
+    from promptctl.git.trees import CommitTree
     from promptctl.versions.history import VersionEntry
     from promptctl.versions.index import Index
     from promptctl.versions.index_store import IndexStore
-    from promptctl.versions.line import Line
     from promptctl.versions.overview import PromptNumber
+    from promptctl.versions.prompt_at_version import PromptAtVersion
 
 _INDEX_FILE = "index/versions.db"
-_TREES_KEPT = 8
-_NOT_IN_GIT = "the workspace is not in a Git repository"
-
-_Answer = TypeVar("_Answer")
 
 
 class Repository:
-    """The history around a workspace. Safe to share between threads; it sees what other processes do to the repository.
+    """The history around a workspace. Threads may share it; it sees what other processes do to the repository.
 
-    `work_tree` is the workspace on disk.
+    `branch` and `remote` are what `promptctl.yaml` names. The index is kept below `cache_dir`, or in memory if that is
+    None. `work_tree` is the workspace on disk. Nothing is asked of Git before it is needed.
     """
 
-    def __init__(self, root: Path, branch: str | None, remote: str | None, cache_dir: Path | None) -> None:
+    def __init__(
+        self, root: Path, branch: str | None = None, remote: str | None = None, cache_dir: Path | None = None
+    ) -> None:
         self.root = root
         self.work_tree = WorkTree(root)
         self._branch = branch
         self._remote = remote
         self._cache_dir = cache_dir
-        self._trees: OrderedDict[str, CommitTree] = OrderedDict()
         self._lock = threading.RLock()
         self._is_fresh = False
 
-    @classmethod
-    def open(
-        cls,
-        root: Path,
-        settings_branch: str | None = None,
-        remote: str | None = None,
-        cache_dir: Path | None = None,
-    ) -> Repository:
-        """The repository around the workspace at `root`; nothing is asked of Git yet.
-
-        `settings_branch` and `remote` are what `promptctl.yaml` names. The index is kept below `cache_dir`, and only
-        in memory where that is None.
-        """
-        return cls(root, settings_branch, remote, cache_dir)
-
     @cached_property
     def git(self) -> Git | None:
-        """Git in the workspace; None outside a work tree. Raises `GitError` where Git is missing or refuses."""
+        """Git in the workspace; None outside a work tree. Raises `GitError` if Git is missing or refuses."""
         from promptctl.git.repository import Git
 
         self._is_fresh = True
         return Git.open(self.root)
 
     @property
-    def is_versioned(self) -> bool:
-        """Whether the workspace lies in a Git work tree."""
-        return self.git is not None
-
-    @property
     def notices(self) -> tuple[str, ...]:
-        """What the user should be told: version numbers that changed because the line was rewritten."""
-        return tuple(self._index.notices) if "_index" in self.__dict__ else ()
+        """What users should know: version numbers that changed because the line was rewritten."""
+        index = self.__dict__.get("_index")
+        return tuple(index.notices) if index is not None else ()
 
-    def resolve(self, ref: Ref | str, *, is_numbered: bool = True) -> Resolved:
-        """The prompt that a ref names, with its version.
+    def now(self) -> Moment:
+        """Return the repository as it is now, to resolve many refs by it. HEAD is read here, the rest on first use."""
+        with self._lock:
+            if self.git is not None and not self._is_fresh:
+                self.git.look_again()
+            self._is_fresh = False
+            return Moment(self.work_tree, self._index, self._branch, self._remote)
 
-        With `is_numbered` False the version has neither number nor display, and the index is not opened. Raises
-        `PromptNotFound`, `InvalidFiles`, `RevisionNotFound`, and `HistoryIncomplete` where this clone cannot know a
-        `@v7`; that a number cannot be known for what is named otherwise is no error: it is said in `Version.note`.
+    def resolve(self, ref: Ref | str, *, is_numbered: bool = True, moment: Moment | None = None) -> PromptAtVersion:
+        """Return the prompt that a ref names, with its version, as of `moment`, by default now.
+
+        With `is_numbered` False the index is not opened, and versions are called by their commit. Raises
+        `PromptNotFound`, `InvalidFiles`, `RevisionNotFound`, and `HistoryIncomplete` if this clone cannot know a
+        `@v7`. A number that cannot be known of anything else is no error: `Version.note` says why.
         """
-        ref = parse_ref(ref) if isinstance(ref, str) else ref
-        git = self._git_now()
-        if git is not None:
-            return Resolver(self, git, is_numbered=is_numbered).resolve(ref)
-        if ref.at is not None:
-            hint = f"write {ref.prompt} for the files as they are, or put the workspace under Git: git init"
-            raise GitError(f"{ref} names a version, and {_NOT_IN_GIT}", hint=hint)
-        prompt = load_prompt(self.work_tree, ref.prompt)
-        return Resolved(prompt, Version(prompt.digest), self.work_tree)
+        parsed = parse_ref(ref) if isinstance(ref, str) else ref
+        return Resolver(moment or self.now(), is_numbered=is_numbered).resolve(parsed)
 
-    def versions_of(self, prompt: str) -> list[VersionEntry]:
-        """Every numbered version of a prompt, oldest first; empty where none of it is on the line yet.
+    def versions_of(self, prompt: str, moment: Moment | None = None) -> list[VersionEntry]:
+        """Return every numbered version of a prompt, oldest first; none if nothing of it is on the line yet.
 
-        Raises `HistoryIncomplete` where this clone does not hold the whole line, and `PromptNotFound` where there is
-        no such prompt and never was.
+        Raises `HistoryIncomplete` if this clone does not hold the whole line, and `PromptNotFound` if there is no such
+        prompt and never was.
         """
-        git = self._git_now()
-        if git is None:
+        moment = moment or self.now()
+        if not moment.is_versioned:
             return []
-        from promptctl.versions.history import entries
+        from promptctl.versions.history import numbered_versions
 
-        def ask(store: IndexStore) -> list[VersionEntry] | list[str]:
-            rows = store.versions(prompt)
-            return entries(git.objects, rows, store.commits_at([row.position for row in rows])) if rows else store.ids()
+        def ask(store: IndexStore) -> tuple[list[VersionEntry], list[str]]:
+            return numbered_versions(moment.git.objects, store, prompt), store.ids()
 
-        found = self.ask(ask)
-        versions = [entry for entry in found if not isinstance(entry, str)]
-        if not versions and prompt not in found:
+        versions, ids = moment.ask(ask)
+        if not versions and prompt not in ids:
             here = prompt_paths(self.work_tree)
             if prompt not in here:
-                ids = {*here, *(id_ for id_ in found if isinstance(id_, str))}
-                raise PromptNotFound(f"there is no prompt {prompt}", hint=nearest_prompt(prompt, ids))
+                raise no_such_prompt(prompt, {*here, *ids})
         return versions
 
-    def numbers(self) -> dict[str, PromptNumber]:
-        """What each prompt of the work tree is called, by id, sorted; empty outside Git."""
-        git = self._git_now()
-        if git is None:
+    def numbers(self, moment: Moment | None = None) -> dict[str, PromptNumber]:
+        """Return what each prompt of the work tree is called, by id, sorted; empty outside Git."""
+        moment = moment or self.now()
+        if not moment.is_versioned:
             return {}
         from promptctl.versions.overview import number_all, unknown
 
         try:
-            return self.ask(lambda store: number_all(git, store, self.work_tree))
+            return moment.ask(lambda store: number_all(moment, store))
         except HistoryIncomplete as error:
-            return unknown(self.work_tree, note(error), has_commit=git.head is not None)
-
-    def former_ids(self, prompt: str) -> tuple[str, ...]:
-        """The ids that a prompt had before, latest first: by its `formerly`, and by renames on the line."""
-        found: list[str] = []
-        with suppress(WorkspaceError):  # it need not be in the work tree, nor sound there
-            found += reversed(load_prompt(self.work_tree, prompt).formerly)
-        if self.git is not None:
-            with suppress(HistoryIncomplete):
-                rows = self.ask(lambda store: store.versions(prompt))
-                found += [prompt_id(row.path) or "" for row in reversed(rows)]
-        return tuple(id_ for id_ in dict.fromkeys(found) if id_ and id_ != prompt)
-
-    def line(self) -> Line:
-        """The default branch that versions are numbered on. Raises `HistoryIncomplete` where it is not known."""
-        if self.git is None:
-            raise GitError(_NOT_IN_GIT, hint="git init")
-        from promptctl.versions.line import find_line
-
-        return find_line(self.git, self._branch, self._remote)
+            return unknown(moment, note(error))
 
     def tree_at(self, commit: str) -> CommitTree:
-        """The workspace at a commit, given by its full id."""
+        """Return the workspace at a commit, given by its full id. Raises `GitError` outside Git."""
         with self._lock:
-            git = self.git
-            if git is None:
-                raise GitError(_NOT_IN_GIT, hint="git init")
-            tree = self._trees.pop(commit, None) or CommitTree(git, commit, git.prefix)
-            self._trees[commit] = tree
-            if len(self._trees) > _TREES_KEPT:
-                self._trees.popitem(last=False)
-            return tree
-
-    def ask(self, question: Callable[[IndexStore], _Answer]) -> _Answer:
-        """What `question` reads from the index of versions, which is brought up to the tip of the line before.
-
-        Raises `HistoryIncomplete` where this clone does not hold the whole line.
-        """
-        line = self.line()
-        with self._lock:
-            return self._index.ask(line, question)
+            return Moment(self.work_tree, self._index).tree_at(commit)
 
     def close(self) -> None:
         """Close the index and end Git's process; the next use opens them again."""
         with self._lock:
-            if "_index" in self.__dict__:
-                self._index.close()
+            index = self.__dict__.get("_index")
+            if index is not None:
+                index.close()
             git = self.__dict__.get("git")
             if git is not None:
                 git.close()
 
     @cached_property
-    def _index(self) -> Index:
+    def _index(self) -> Index | None:
+        if self.git is None:
+            return None
+        from promptctl.git.trees import CommitTrees
         from promptctl.versions.index import Index
 
-        assert self.git is not None
-        return Index(self.git, self._cache_dir / _INDEX_FILE if self._cache_dir is not None else None)
-
-    def _git_now(self) -> Git | None:
-        """Git, knowing where HEAD is now."""
-        with self._lock:
-            git = self.git
-            if git is not None and not self._is_fresh:
-                git.look_again()
-            self._is_fresh = False
-            return git
+        file = self._cache_dir / _INDEX_FILE if self._cache_dir is not None else None
+        return Index(self.git, CommitTrees(self.git), file)

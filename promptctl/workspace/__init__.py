@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from promptctl.catalogue.copying import Copied
     from promptctl.catalogue.difference import Difference
     from promptctl.catalogue.formatting import FormatReport
-    from promptctl.catalogue.history import HistoryRow
     from promptctl.catalogue.listing import PromptFilter, PromptSummary
     from promptctl.catalogue.page import Page
     from promptctl.comparisons.compared import Against, Compared
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from promptctl.promotion.labelling import Labelling
     from promptctl.reviews.measuring import ReviewRequest
     from promptctl.reviews.review import Review
+    from promptctl.versions.history import VersionEntry
     from promptctl.versions.prompt_at_version import PromptAtVersion
     from promptctl.workspace.datasets import Datasets
     from promptctl.workspace.log import Log
@@ -186,7 +186,7 @@ class Workspace:
 
         return page(self.context.fresh(), ref)
 
-    def history(self, ref: str) -> list[HistoryRow]:
+    def history(self, ref: str) -> list[VersionEntry]:
         """Return every version of a prompt, newest first, or those up to the one that the ref names."""
         from promptctl.catalogue.history import history
 

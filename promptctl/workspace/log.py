@@ -47,7 +47,7 @@ class Log:
         """Return the last call of a prompt in full, whatever the log rules keep; None if there was none."""
         from promptctl.versions.former_ids import former_ids
 
-        return self._context.log.latest_call(prompt, former_ids(self._context.repository, prompt))
+        return self._context.log.latest_call(prompt, former_ids(self._context.fresh().now(), prompt))
 
     def totals(self, wanted: Filter | None = None, by: Sequence[Dimension] = ("prompt", "version")) -> list[CallTotals]:
         """Add up calls, tokens and cost of the executions that the filter means, one row for each group."""
@@ -82,7 +82,7 @@ class Log:
 
         renames = wanted.renames
         if follows_renames and not renames:
-            renames = logged_renames(self._context.log, self._context.repository)
+            renames = logged_renames(self._context.log, self._context.fresh().now())
         return replace(
             wanted,
             renames=renames,

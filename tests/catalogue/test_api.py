@@ -92,9 +92,9 @@ def test_former_ids_come_from_renames_and_from_what_the_file_says(opened: prompt
     )
     git(support, "rm", "--quiet", PATH)
     assert path.is_file()
-    former = all_former_ids(opened.context.repository)
+    former = all_former_ids(opened.context.repository.now())
     assert former == {"support/sorting": ("support/triage",), "talk": ("chat",)}
-    assert former_ids(opened.context.repository, "talk") == ("chat",)
+    assert former_ids(opened.context.repository.now(), "talk") == ("chat",)
     assert renames(former) == {"support/triage": "support/sorting", "chat": "talk"}
     write(support, "prompts/chat.prompt.yaml", "messages: [{role: user, content: new}]\n")
-    assert former_ids(opened.context.repository, "talk") == ()
+    assert former_ids(opened.context.repository.now(), "talk") == ()

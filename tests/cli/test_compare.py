@@ -248,7 +248,7 @@ class TestSides:
         change("new")
         ran = cli("eval", "triage", "--against", "@older")
         assert ran.exit_code == 3
-        assert "error: nothing to compare with: there is no prompt triage at older" in ran.err
+        assert "error: nothing to compare with: there is no prompt `triage` at `older`" in ran.err
         assert "to evaluate triage by itself: promptctl eval triage" in ran.err
 
     def test_of_all_prompts_those_that_base_lacks_are_judged_by_themselves(
@@ -289,7 +289,7 @@ class TestSides:
 
     def test_a_label_that_no_prompt_has_is_an_error_also_of_all(self, lab: Lab, change: Change, cli: Cli) -> None:
         ran = cli("eval", "--all", "--against", "@prodution")
-        assert (ran.exit_code, "'prodution' is no label of triage" in ran.err) == (3, True)
+        assert (ran.exit_code, "`prodution` is no label of `triage`" in ran.err) == (3, True)
 
     def test_two_prompts_are_named_where_they_are_compared(self, lab: Lab, change: Change, cli: Cli) -> None:
         change("c1 c2 c3 c4 c5", prompt="sort")

@@ -72,7 +72,7 @@ def test_a_deleted_prompt_still_has_its_history(cli: Cli, inside: Path) -> None:
     [
         ("supprt/triage", 3, "did you mean `support/triage`?"),
         ("support/triage@v9", 3, "its versions are v1 to v3"),
-        ("support/triage@nope", 3, "is no label of support/triage and no revision"),
+        ("support/triage@nope", 3, "is no label of `support/triage` and no revision"),
         ("prompts/support/triage.prompt.yaml", 2, "its id is support/triage"),
         ("support/triage@v3+dirty", 2, "names nothing"),
     ],

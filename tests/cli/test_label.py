@@ -195,7 +195,7 @@ def test_an_evaluation_must_have_passed_with_all_cases_and_the_own_model(cli: Cl
         (["rollback", NAME, "--to", "v2"], 3, "never named v2; it named v1"),
         (["fetch"], 3, "promptctl.yaml names no remote"),
         (["push"], 3, "promptctl.yaml names no remote"),
-        (["fetch", "--remote", "nowhere"], 3, "no remote is named 'nowhere'"),
+        (["fetch", "--remote", "nowhere"], 3, "no remote is named `nowhere`"),
         (["push", "--remote", "--upload-pack=x"], 3, "no remote is named"),
     ],
 )
@@ -342,7 +342,7 @@ def test_verify_finds_a_label_on_another_text(cli: Cli, inside: Path) -> None:
     git(inside, "update-ref", "refs/tags/prompt/support/triage@production/1", oid)
     ran = cli("label", "verify")
     assert ran.exit_code == 1
-    assert "recorded another text" in ran.err
+    assert "recorded a different text" in ran.err
     assert "promptctl label verify" in cli("run", NAME, "-i", "ticket=x").err
 
 

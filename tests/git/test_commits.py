@@ -20,28 +20,28 @@ def test_a_commit_says_who_made_it_when_and_what_for(repo: Repo) -> None:
 
 def test_the_authors_zone_is_kept() -> None:
     data = HEAD + b"author A <a@example.org> 1700000000 -0330\ncommitter B <b@example.org> 1 +0000\n\nx\n"
-    assert parse_commit(data).date == "2023-11-14T18:43:20-03:30"
+    assert parse_commit("c", data).date == "2023-11-14T18:43:20-03:30"
 
 
 def test_a_commit_in_another_encoding_is_read_in_it() -> None:
     data = HEAD + "author Zoë <z@example.org> 1 +0000\nencoding ISO-8859-1\n\nGrüße\n".encode("latin-1")
-    info = parse_commit(data)
+    info = parse_commit("c", data)
     assert (info.author, info.subject) == ("Zoë <z@example.org>", "Grüße")
 
 
 def test_a_signature_is_no_header() -> None:
     data = HEAD + b"author A <a@example.org> 1 +0000\ngpgsig -----BEGIN-----\n author B <b@example.org> 2 +0000\n\nx\n"
-    assert parse_commit(data).author == "A <a@example.org>"
+    assert parse_commit("c", data).author == "A <a@example.org>"
 
 
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (b"", CommitInfo("", "", "")),
-        (HEAD + b"author A <a@example.org> soon +0000\n\n", CommitInfo("A <a@example.org>", "", "")),
-        (HEAD + b"author A <a@example.org> 99999999999999 +0000\n\nx", CommitInfo("A <a@example.org>", "", "x")),
-        (HEAD + b"encoding nonsense\n\n\n\n  late \xff\n", CommitInfo("", "", "late \ufffd")),
+        (b"", CommitInfo("c", "", "", "")),
+        (HEAD + b"author A <a@example.org> soon +0000\n\n", CommitInfo("c", "A <a@example.org>", "", "")),
+        (HEAD + b"author A <a@example.org> 99999999999999 +0000\n\nx", CommitInfo("c", "A <a@example.org>", "", "x")),
+        (HEAD + b"encoding nonsense\n\n\n\n  late \xff\n", CommitInfo("c", "", "", "late \ufffd")),
     ],
 )
 def test_whatever_a_commit_holds_it_is_told_as_far_as_it_goes(data: bytes, expected: CommitInfo) -> None:
-    assert parse_commit(data) == expected
+    assert parse_commit("c", data) == expected

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
 from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound
-from promptctl.labels.reading import LabelEvent, current, recorded_otherwise
-from promptctl.labels.tags import one_line, parse_name
+from promptctl.labels.chains import current, listing, recorded_otherwise
+from promptctl.labels.tags import LabelEvent, LabelName, one_line, parse_name
 from promptctl.labels.times import live_at
-from promptctl.promotion.moves import MoveRequest
 from tests.desks import PATH, PROMPT, Desk, hand_tag
 from tests.repositories import Repo
 
@@ -35,9 +34,9 @@ def message(**changes: str | None) -> str:
     return "Set\n\n" + "".join(f"{key}: {value}\n" for key, value in trailers.items() if value is not None)
 
 
-def codes(desk: Desk, **options: Any) -> list[tuple[str, str]]:
+def codes(desk: Desk) -> list[tuple[str, str]]:
     """The problems that verify finds, by code and severity."""
-    return [(problem.code, problem.severity) for problem in desk.labels.verify(**options)]
+    return [(problem.code, problem.severity) for problem in desk.labels.verify()]
 
 
 # --- what a label names ----------------------------------------------------------------------------------------------
@@ -46,20 +45,20 @@ def codes(desk: Desk, **options: Any) -> list[tuple[str, str]]:
 def test_the_highest_number_is_live_whatever_the_order_of_names(alone: Desk) -> None:
     for number in range(12):
         alone.set(f"v{1 + number % 4}")
-    state = current(alone.git, PROMPT, "production")
+    state = current(alone.git, LabelName(PROMPT, "production"))
     assert state is not None
-    assert (state.n, state.version, state.is_live, state.is_unpushed) == (12, "v4", True, True)
+    assert (state.event.n, state.version, state.is_live, state.is_unpushed) == (12, "v4", True, True)
     assert state.commit == alone.repo.git("rev-parse", "v4")
-    assert state.oid == alone.tags()[f"{TAG}/12"]
-    assert state.path == PATH
+    assert state.event.oid == alone.tags()[f"{TAG}/12"]
+    assert state.event.path == PATH
 
 
 @pytest.mark.parametrize("label", ["staging", "product", "Production", "--all", "production/1", "*", "v1", "a b"])
 def test_a_label_without_events_is_none(alone: Desk, label: str) -> None:
     alone.set("v1")
-    assert current(alone.git, PROMPT, label) is None
-    assert current(alone.git, "support", "production") is None
-    assert current(alone.git, "../triage", "production") is None
+    assert current(alone.git, LabelName(PROMPT, label)) is None
+    assert current(alone.git, LabelName("support", "production")) is None
+    assert current(alone.git, LabelName("../triage", "production")) is None
 
 
 def test_tags_are_read_packed_or_loose(alone: Desk) -> None:
@@ -83,7 +82,7 @@ def test_a_prompt_recreated_under_an_old_name_has_its_own_labels(alone: Desk) ->
     alone.repo.git("mv", PATH, "prompts/route.prompt.yaml")
     alone.repo.commit("Rename", {PATH: "{}\n"})
     alone.repo.git("tag", "v5")
-    alone.mover.set(MoveRequest("production", alone.candidate("v5", "route"), formerly=(PROMPT,)))
+    alone.mover.set(LabelName("route", "production", (PROMPT,)), alone.candidate("v5", "route"))
     assert alone.live(prompt="route", formerly=(PROMPT,)) == "v5"
     assert alone.live() == "v1"
 
@@ -115,15 +114,15 @@ def test_a_tag_written_by_hand_is_refused_with_what_is_wrong(
 def test_a_tag_written_by_hand_as_promptctl_writes_it_is_an_event(alone: Desk) -> None:
     hand_tag(alone.repo, f"{NAME}/1", alone.repo.head, message(Reason="by hand", Ticket="42"))
     assert alone.live() == "v1"
-    assert alone.labels.log(PROMPT, "production").events[0].reason == "by hand"
+    assert alone.labels.log(LabelName(PROMPT, "production")).events[0].reason == "by hand"
 
 
 def test_what_a_stranger_wrote_cannot_reach_the_terminal_or_the_shell(alone: Desk) -> None:
     hand_tag(alone.repo, f"{NAME}/1", alone.repo.head, message(Reason="\x1b[2Jgone", Actor="E\x07ve <e@x>"))
-    event = alone.labels.log(PROMPT, "production").events[0]
+    event = alone.labels.log(LabelName(PROMPT, "production")).events[0]
     assert (event.reason, event.actor) == ("[2Jgone", "E ve <e@x>")
     alone.repo.git("tag", "prompt/$(touch${IFS}evil);x")
-    (problem,) = alone.labels.all().problems
+    (problem,) = alone.listing().problems
     assert problem.hint is not None
     assert problem.hint.startswith("git tag -d 'prompt/$(touch${IFS}evil);x' ")
 
@@ -159,8 +158,8 @@ def test_tags_whose_number_is_none_count_for_nothing_and_are_reported(alone: Des
     alone.repo.git("update-ref", f"{TAG}/{number}", alone.repo.head)
     assert alone.live() == "v1"
     assert codes(alone) == [("label-name", "error")]
-    assert [problem.code for problem in alone.labels.all().problems] == ["label-name"]
-    assert [problem.code for problem in alone.labels.log(PROMPT, "production").problems] == ["label-name"]
+    assert [problem.code for problem in alone.listing().problems] == ["label-name"]
+    assert [problem.code for problem in alone.labels.log(LabelName(PROMPT, "production")).problems] == ["label-name"]
 
 
 def test_names_of_tags_are_read_back() -> None:
@@ -184,16 +183,16 @@ def test_every_label_is_listed_with_its_state(alone: Desk) -> None:
     alone.set("v1")
     alone.set("v2")
     alone.set("v3", "staging")
-    alone.mover.remove(PROMPT, "staging")
+    alone.mover.remove(LabelName(PROMPT, "staging"))
     alone.set("v1", "preview")
     alone.repo.git("tag", "prompt/support/triage@preview/2", "v2")
-    listed = alone.labels.all()
+    listed = alone.listing()
     assert {key: (state.version, state.is_live) for key, state in listed.states.items()} == {
         (PROMPT, "production"): ("v2", True),
         (PROMPT, "staging"): ("v3", False),
     }
     assert [problem.code for problem in listed.problems] == ["label-lightweight"]
-    renamed = alone.labels.all({"support/route": (PROMPT,)}).states
+    renamed = listing(alone.git, {"support/route": (PROMPT,)}).states
     assert list(renamed) == [("support/route", "production"), ("support/route", "staging")]
 
 
@@ -207,10 +206,10 @@ def test_a_number_recorded_for_another_digest_is_found(alone: Desk) -> None:
 def test_an_unknown_label_is_told_with_the_nearest(ada: Desk) -> None:
     ada.set("v1")
     with pytest.raises(RevisionNotFound, match="its labels are production") as caught:
-        ada.labels.log(PROMPT, "prodcution")
+        ada.labels.log(LabelName(PROMPT, "prodcution"))
     assert caught.value.hint == "did you mean `support/triage@production`?"
-    unknown = ada.labels.unknown("support/other", "production")
-    assert unknown.message == "support/other has no label 'production'; it has none"
+    unknown = ada.labels.unknown(LabelName("support/other", "production"))
+    assert unknown.message == "`support/other` has no label `production`; it has none"
     assert unknown.hint == "promptctl label set support/other@production VERSION"
 
 
@@ -218,14 +217,14 @@ def test_a_clone_that_never_fetched_labels_cannot_know(ada: Desk, ben: Desk, rem
     ada.set("v1")
     fresh = Desk(clone(remote, "fresh", "--no-tags"))
     with pytest.raises(HistoryIncomplete, match="has never fetched labels from origin") as caught:
-        fresh.labels.log(PROMPT, "production")
+        fresh.labels.log(LabelName(PROMPT, "production"))
     assert caught.value.hint == "promptctl label fetch"
     fresh.remote = None
-    assert isinstance(fresh.labels.unknown(PROMPT, "production"), HistoryIncomplete)
-    assert fresh.labels.unknown(PROMPT, "production").hint == "promptctl label fetch --remote origin"
+    assert isinstance(fresh.labels.unknown(LabelName(PROMPT, "production")), HistoryIncomplete)
+    assert fresh.labels.unknown(LabelName(PROMPT, "production")).hint == "promptctl label fetch --remote origin"
     fresh.labels.fetch("origin")
     assert fresh.live() == "v1"
-    assert isinstance(fresh.labels.unknown(PROMPT, "staging"), RevisionNotFound)
+    assert isinstance(fresh.labels.unknown(LabelName(PROMPT, "staging")), RevisionNotFound)
 
 
 # --- asking the remote first -----------------------------------------------------------------------------------------
@@ -262,8 +261,6 @@ def test_fetching_reports_a_tag_that_differs_and_leaves_it(ada: Desk, ben: Desk,
     assert fetched.added == ("refs/tags/prompt/support/triage@staging/1",)
     (conflict,) = fetched.conflicts
     assert (conflict.ref, conflict.here, conflict.there) == (f"{TAG}/1", first.oid, other)
-    assert conflict.event_there is not None
-    assert conflict.event_there.reason == "forged"
     assert ben.tags()[f"{TAG}/1"] == first.oid
     assert "1 tags differ" in (ben.labels.refresh() or "")
     assert codes(ben) == [("label-differs", "error")]
@@ -327,10 +324,10 @@ def test_a_label_at_a_time_in_a_repository(alone: Desk, monkeypatch: pytest.Monk
         monkeypatch.setenv("GIT_COMMITTER_DATE", f"{seconds} +0530")
         alone.set(version)
     moment = datetime(2023, 11, 14, 23, 0, tzinfo=UTC)
-    found = alone.labels.at(PROMPT, "production", moment)
+    found = alone.labels.at(LabelName(PROMPT, "production"), moment)
     assert found.event is not None
     assert (found.event.version, found.event.date.utcoffset()) == ("v1", timedelta(hours=5, minutes=30))
-    assert alone.labels.at(PROMPT, "production", moment.replace(year=2020)).event is None
+    assert alone.labels.at(LabelName(PROMPT, "production"), moment.replace(year=2020)).event is None
 
 
 # --- verify ----------------------------------------------------------------------------------------------------------
@@ -339,7 +336,7 @@ def test_a_label_at_a_time_in_a_repository(alone: Desk, monkeypatch: pytest.Monk
 def test_nothing_is_wrong_with_labels_that_promptctl_made(ada: Desk, ben: Desk) -> None:
     ada.set("v1")
     ben.set("v2", "staging")
-    ada.mover.remove(PROMPT, "production")
+    ada.mover.remove(LabelName(PROMPT, "production"))
     ada.labels.refresh()
     assert codes(ada) == []
 
@@ -361,6 +358,7 @@ def test_every_bad_tag_is_found_at_once(alone: Desk) -> None:
     assert sorted(code for code, _ in codes(alone)) == [
         "label-chain",
         "label-copied",
+        "label-digest",
         "label-gap",
         "label-lightweight",
         "label-name",
@@ -371,10 +369,11 @@ def test_every_bad_tag_is_found_at_once(alone: Desk) -> None:
 
 
 def test_a_digest_that_is_not_the_commits_is_found(alone: Desk) -> None:
-    result = alone.set("v1")
-    digests = {(result.event.commit, PATH): result.event.digest}
-    assert codes(alone, digest_of=lambda commit, path: digests.get((commit, path))) == []
-    assert codes(alone, digest_of=lambda commit, path: "1:other") == [("label-digest", "error")]
+    alone.set("v1")
+    assert codes(alone) == []
+    other = replace(alone.candidate("v2"), digest="1:" + "0" * 64)
+    alone.mover.set(LabelName(PROMPT, "production"), other)
+    assert codes(alone) == [("label-digest", "error")]
 
 
 def test_history_rewritten_under_a_label_is_a_warning_and_the_label_holds(alone: Desk) -> None:
@@ -383,7 +382,7 @@ def test_history_rewritten_under_a_label_is_a_warning_and_the_label_holds(alone:
     alone.repo.git("reset", "--quiet", "--hard", "v1")
     alone.repo.git("tag", "-d", "v2", "v3", "v4")
     alone.repo.git("gc", "--quiet", "--prune=now")
-    state = current(alone.git, PROMPT, "production")
+    state = current(alone.git, LabelName(PROMPT, "production"))
     assert state is not None
     assert state.commit == old
     assert codes(alone) == [("label-off-branch", "warning")]

@@ -11,8 +11,8 @@ import pytest
 from promptctl.errors import GitError, HistoryIncomplete, LabelRefused, RevisionNotFound, UsageError
 from promptctl.formats.settings_file import LabelSettings
 from promptctl.labels.push import push_labels
-from promptctl.labels.tags import Candidate
-from promptctl.promotion.moves import Mover, MoveRequest, candidate_of
+from promptctl.labels.tags import Candidate, LabelName
+from promptctl.promotion.moves import Mover, MoveResult, candidate_of
 from promptctl.prompts.prompt import Prompt
 from promptctl.versions.version import Version
 from tests.desks import PATH, PROMPT, Desk, add_versions, open_git, write_hook
@@ -42,7 +42,7 @@ def test_an_event_records_who_what_when_and_why(alone: Desk) -> None:
     assert event.reason == "fixes Actor: Eve <eve@example.org> #123"
     assert event.previous == first.oid
     assert first.reason == "first one"
-    assert alone.labels.log(PROMPT, "production").events == (first, event)
+    assert alone.labels.log(LabelName(PROMPT, "production")).events == (first, event)
 
 
 def test_setting_what_is_live_makes_no_event(alone: Desk) -> None:
@@ -55,52 +55,51 @@ def test_setting_what_is_live_makes_no_event(alone: Desk) -> None:
 def test_each_rollback_goes_one_version_further_back(alone: Desk) -> None:
     for version in ("v1", "v2", "v4"):
         alone.set(version)
-    assert alone.mover.rollback(PROMPT, "production", reason="bad answers").event.action == "rollback"
+    assert alone.mover.rollback(LabelName(PROMPT, "production"), reason="bad answers").event.action == "rollback"
     assert alone.live() == "v2"
-    alone.mover.rollback(PROMPT, "production")
+    alone.mover.rollback(LabelName(PROMPT, "production"))
     assert alone.live() == "v1"
     with pytest.raises(LabelRefused, match="has named no version before v1"):
-        alone.mover.rollback(PROMPT, "production")
+        alone.mover.rollback(LabelName(PROMPT, "production"))
     alone.set("v3")
-    alone.mover.rollback(PROMPT, "production")
+    alone.mover.rollback(LabelName(PROMPT, "production"))
     assert alone.live() == "v1"
 
 
 def test_a_rollback_can_name_the_event_to_go_back_to(alone: Desk) -> None:
-    for version in ("v1", "v2", "v4"):
+    first = alone.set("v1").event
+    for version in ("v2", "v4"):
         alone.set(version)
-    alone.mover.rollback(PROMPT, "production", to=1)
+    alone.mover.rollback(LabelName(PROMPT, "production"), to=first)
     assert alone.live() == "v1"
-    assert not alone.mover.rollback(PROMPT, "production", to=1).is_moved
-    with pytest.raises(LabelRefused, match="no event 9"):
-        alone.mover.rollback(PROMPT, "production", to=9)
+    assert not alone.mover.rollback(LabelName(PROMPT, "production"), to=first).is_moved
 
 
 def test_a_removed_label_names_nothing_and_can_come_back(alone: Desk) -> None:
     alone.set("v1")
     alone.set("v2")
-    alone.mover.remove(PROMPT, "production", reason="retired")
+    alone.mover.remove(LabelName(PROMPT, "production"), reason="retired")
     with pytest.raises(RevisionNotFound, match=r"was removed by Ada Example <ada@example.org> on .*: retired"):
         alone.live()
-    assert not alone.mover.remove(PROMPT, "production").is_moved
-    alone.mover.rollback(PROMPT, "production")
+    assert not alone.mover.remove(LabelName(PROMPT, "production")).is_moved
+    alone.mover.rollback(LabelName(PROMPT, "production"))
     assert alone.live() == "v2"
-    alone.mover.rollback(PROMPT, "production")
+    alone.mover.rollback(LabelName(PROMPT, "production"))
     assert alone.live() == "v1"
 
 
 def test_a_label_that_was_never_set_cannot_be_rolled_back_or_removed(alone: Desk) -> None:
-    with pytest.raises(RevisionNotFound, match="has no label 'production'"):
-        alone.mover.rollback(PROMPT, "production")
-    with pytest.raises(RevisionNotFound, match="has no label 'production'"):
-        alone.mover.remove(PROMPT, "production")
+    with pytest.raises(RevisionNotFound, match="has no label `production`"):
+        alone.mover.rollback(LabelName(PROMPT, "production"))
+    with pytest.raises(RevisionNotFound, match="has no label `production`"):
+        alone.mover.remove(LabelName(PROMPT, "production"))
 
 
 def test_labels_of_one_prompt_and_of_prompts_below_its_name_are_apart(alone: Desk) -> None:
     alone.repo.commit("More", {"prompts/support.prompt.yaml": "{}\n", f"prompts/{PROMPT}/more.prompt.yaml": "{}\n"})
     alone.repo.git("tag", "v5")
     for prompt in ("support", f"{PROMPT}/more"):
-        alone.mover.set(MoveRequest("production", alone.candidate("v5", prompt)))
+        alone.mover.set(LabelName(prompt, "production"), alone.candidate("v5", prompt))
     alone.set("v1")
     alone.set("v2", "staging")
     assert [alone.live("production", prompt) for prompt in ("support", PROMPT, f"{PROMPT}/more")] == ["v5", "v1", "v5"]
@@ -118,7 +117,7 @@ def test_configuration_that_bends_git_tag_does_not_bend_events(alone: Desk) -> N
     ):
         alone.repo.git("config", key, value)
     alone.set("v1", reason="#1 Grüße 漢字")
-    assert alone.labels.log(PROMPT, "production").events[0].reason == "#1 Grüße 漢字"
+    assert alone.labels.log(LabelName(PROMPT, "production")).events[0].reason == "#1 Grüße 漢字"
     assert alone.labels.verify() == []
 
 
@@ -134,12 +133,12 @@ def test_without_a_name_git_says_what_is_missing(alone: Desk, isolated_git: Path
 
 def test_a_target_must_be_a_commit_that_holds_the_prompt(alone: Desk) -> None:
     target = alone.candidate("v1")
-    wrong = Candidate(PROMPT, "0" * 40, "v1", target.digest, target.path)
+    wrong = Candidate("0" * 40, "v1", target.digest, target.path)
     with pytest.raises(RevisionNotFound, match="is no commit"):
-        alone.mover.set(MoveRequest("production", wrong))
-    wrong = Candidate(PROMPT, target.commit, "v1", target.digest, "prompts/other.prompt.yaml")
+        alone.mover.set(LabelName(PROMPT, "production"), wrong)
+    wrong = Candidate(target.commit, "v1", target.digest, "prompts/other.prompt.yaml")
     with pytest.raises(LabelRefused, match=r"has no file prompts/other\.prompt\.yaml"):
-        alone.mover.set(MoveRequest("production", wrong))
+        alone.mover.set(LabelName(PROMPT, "production"), wrong)
     assert alone.tags() == {}
 
 
@@ -160,7 +159,7 @@ def test_labels_that_differ_by_case_alone_are_refused(alone: Desk) -> None:
     alone.repo.commit("Shout", {"prompts/Support/triage.prompt.yaml": "{}\n"})
     alone.repo.git("tag", "v5")
     with pytest.raises(LabelRefused, match="upper and lower case alone"):
-        alone.mover.set(MoveRequest("production", alone.candidate("v5", "Support/triage")))
+        alone.mover.set(LabelName("Support/triage", "production"), alone.candidate("v5", "Support/triage"))
 
 
 def test_a_name_too_long_for_git_is_refused(alone: Desk) -> None:
@@ -193,15 +192,17 @@ def test_a_repository_locked_by_another_process_refuses_and_stays_as_it_was(alon
 def test_a_workspace_below_the_root_records_paths_from_the_root(tmp_path: Path, alone: Desk) -> None:
     files = {f"apps/{app}/{path}": "{}\n" for app in ("bot", "web") for path in ("promptctl.yaml", PATH)}
     commit = alone.repo.commit("Two workspaces", dict(files))
-    target = Candidate(PROMPT, commit, "v1", "1:" + "0" * 64, PATH)
+    label = LabelName(PROMPT, "production")
 
-    def mover(app: str) -> Mover:
-        return Mover(open_git(alone.repo.path / "apps" / app), LabelSettings())
+    def move(app: str, digest: str) -> MoveResult:
+        git = open_git(alone.repo.path / "apps" / app)
+        prompt = Prompt(PROMPT, PATH, digest, "Triage", ())
+        target = candidate_of(prompt, Version(digest, commit, display="v1"), git.prefix)
+        return Mover(git, LabelSettings()).set(label, target)
 
-    event = mover("bot").set(MoveRequest("production", target)).event
-    assert event.path == f"apps/bot/{PATH}"
+    assert move("bot", "1:" + "0" * 64).event.path == f"apps/bot/{PATH}"
     with pytest.raises(LabelRefused, match="belong to the prompt of the same id in the workspace apps/bot/"):
-        mover("web").set(MoveRequest("production", Candidate(PROMPT, commit, "v2", "1:" + "1" * 64, PATH)))
+        move("web", "1:" + "1" * 64)
 
 
 def test_a_label_follows_a_rename_and_its_new_chain_goes_on_from_the_old(alone: Desk) -> None:
@@ -214,12 +215,13 @@ def test_a_label_follows_a_rename_and_its_new_chain_goes_on_from_the_old(alone: 
     assert alone.live(prompt="support/route") is None
     assert alone.live(prompt="support/route", formerly=formerly) == "v2"
     target = alone.candidate("v5", "support/route")
-    event = alone.mover.set(MoveRequest("production", target, formerly=formerly)).event
+    label = LabelName("support/route", "production", formerly)
+    event = alone.mover.set(label, target).event
     assert (event.n, event.previous) == (1, old.oid)
     assert alone.live(prompt="support/route", formerly=formerly) == "v5"
-    log = alone.labels.log("support/route", "production", formerly)
+    log = alone.labels.log(label)
     assert [(e.prompt, e.n) for e in log.events] == [(PROMPT, 1), (PROMPT, 2), ("support/route", 1)]
-    back = alone.mover.rollback("support/route", "production", formerly=formerly).event
+    back = alone.mover.rollback(label).event
     assert (back.version, back.path, back.n) == ("v2", PATH, 2)
     assert alone.labels.verify() == []
 
@@ -229,8 +231,8 @@ def test_a_number_that_once_named_another_text_is_refused_but_its_commit_is_not(
     alone.repo.git("tag", "--force", "v2", "v3")
     target = alone.candidate("v2")
     with pytest.raises(LabelRefused, match=rf"v2 of .* is {target.commit[:12]} today, but .*@staging/1 recorded"):
-        alone.mover.set(MoveRequest("production", target, is_by_number=True))
-    assert alone.mover.set(MoveRequest("production", target)).is_moved
+        alone.mover.set(LabelName(PROMPT, "production"), target, is_by_number=True)
+    assert alone.mover.set(LabelName(PROMPT, "production"), target).is_moved
 
 
 def test_only_committed_versions_can_be_labelled() -> None:
@@ -239,7 +241,7 @@ def test_only_committed_versions_can_be_labelled() -> None:
         with pytest.raises(LabelRefused, match="is in no commit"):
             candidate_of(prompt, version)
     found = candidate_of(prompt, Version("", "a" * 40, display="v9 (= v7)"))
-    assert found == Candidate(PROMPT, "a" * 40, "v9", prompt.digest, PATH)
+    assert found == Candidate("a" * 40, "v9", prompt.digest, PATH)
 
 
 def test_worktrees_share_labels(alone: Desk, tmp_path: Path) -> None:
@@ -258,7 +260,7 @@ def test_labels_work_where_objects_have_longer_names(tmp_path: Path) -> None:
     desk = Desk(repo, remote=None)
     desk.set("v1")
     desk.set("v2")
-    desk.mover.rollback(PROMPT, "production")
+    desk.mover.rollback(LabelName(PROMPT, "production"))
     assert desk.live() == "v1"
     assert desk.labels.verify() == []
 
@@ -273,7 +275,7 @@ def test_a_move_reaches_the_other_clone_by_label_fetch(ada: Desk, ben: Desk, rem
     assert ben.live() is None
     assert ben.labels.fetch().added == (f"{TAG}/1",)
     assert ben.live() == "v2"
-    assert ben.labels.log(PROMPT, "production").events == (result.event,)
+    assert ben.labels.log(LabelName(PROMPT, "production")).events == (result.event,)
 
 
 def test_a_move_builds_on_what_the_remote_has_not_on_what_is_here(ada: Desk, ben: Desk) -> None:
@@ -281,7 +283,7 @@ def test_a_move_builds_on_what_the_remote_has_not_on_what_is_here(ada: Desk, ben
     ben.set("v2")
     event = ada.set("v3").event
     assert event.n == 3
-    assert [e.version for e in ada.labels.log(PROMPT, "production").events] == ["v1", "v2", "v3"]
+    assert [e.version for e in ada.labels.log(LabelName(PROMPT, "production")).events] == ["v1", "v2", "v3"]
 
 
 def test_whoever_comes_second_is_refused_keeps_no_trace_and_learns_who_won(
@@ -366,7 +368,7 @@ def test_processes_in_one_clone_without_a_remote_make_one_chain(alone: Desk, tmp
         for number in range(3)
     ]
     won = sum(int(run.communicate()[0]) for run in runs)
-    events = alone.labels.log(PROMPT, "production").events
+    events = alone.labels.log(LabelName(PROMPT, "production")).events
     assert [event.n for event in events] == list(range(1, won + 1))
     assert alone.labels.verify() == []
 
@@ -508,7 +510,7 @@ def test_a_squash_merged_label_can_be_rolled_back_to(ada: Desk, ben: Desk) -> No
     ada.set("v4", "preview")
     ben.repo.git("fetch", "--quiet")
     assert ben.labels.fetch().added == ("refs/tags/prompt/support/triage@preview/1",)
-    ben.mover.rollback(PROMPT, "preview")
+    ben.mover.rollback(LabelName(PROMPT, "preview"))
     assert ben.live("preview") == "v4+1"
 
 
@@ -523,7 +525,7 @@ def test_a_clone_that_is_not_whole_fetches_labels_and_moves_them(
     assert part.live() == "v1"
     part.repo.git("tag", "--force", "v4", "HEAD")
     assert part.set("v4").is_pushed
-    part.mover.rollback(PROMPT, "production")
+    part.mover.rollback(LabelName(PROMPT, "production"))
     assert part.live() == "v1"
     ada.labels.fetch()
     assert ada.live() == "v1"
@@ -546,12 +548,12 @@ def test_local_moves_are_pushed_as_one_chain(ada: Desk, ben: Desk, remote: Repo)
     assert not ada.set("v1").is_pushed
     ada.set("v2")
     ada.set("v2", "staging")
-    states = ada.labels.all().states
+    states = ada.listing().states
     assert [state.is_unpushed for state in states.values()] == [True, True]
     pushed = push_labels(ada.git, "origin")
     assert [(event.label, event.n) for event in pushed.events] == [("production", 1), ("production", 2), ("staging", 1)]
     assert (pushed.undone, pushed.refused) == ([], [])
-    assert not any(state.is_unpushed for state in ada.labels.all().states.values())
+    assert not any(state.is_unpushed for state in ada.listing().states.values())
     ben.labels.fetch()
     assert ben.live() == "v2"
     assert push_labels(ada.git, "origin").events == []
@@ -583,7 +585,7 @@ def test_local_moves_that_lost_are_not_mixed_with_what_won(ada: Desk, ben: Desk)
         ada.live()
     assert caught.value.hint is not None
     assert caught.value.hint.startswith("promptctl label push")
-    assert [problem.code for problem in ada.labels.all().problems] == ["label-lost-race"]
+    assert [problem.code for problem in ada.listing().problems] == ["label-lost-race"]
     ada.remote = "origin"
     assert "label-lost-race" in [problem.code for problem in ada.labels.verify()]
     with pytest.raises(LabelRefused, match="support/triage@production has moves that origin does not have"):
@@ -629,7 +631,7 @@ def test_a_chain_that_git_push_published_already_is_only_noted(ada: Desk) -> Non
     ada.set("v1")
     ada.repo.git("push", "--quiet", "origin", "--tags")
     assert [event.n for event in push_labels(ada.git, "origin").events] == [1]
-    assert not ada.labels.all().states[(PROMPT, "production")].is_unpushed
+    assert not ada.listing().states[(PROMPT, "production")].is_unpushed
 
 
 def test_a_lost_answer_to_a_push_of_a_chain_counts_as_won(ada: Desk, remote: Repo) -> None:
@@ -662,7 +664,7 @@ def test_a_renamed_chain_is_pushed_after_the_one_it_continues(ada: Desk, ben: De
     ada.repo.commit("Rename")
     ada.repo.git("tag", "v5")
     ada.repo.git("push", "--quiet", "origin", "main")
-    ada.mover.set(MoveRequest("production", ada.candidate("v5", "a"), formerly=(PROMPT,)))
+    ada.mover.set(LabelName("a", "production", (PROMPT,)), ada.candidate("v5", "a"))
     assert [event.prompt for event in push_labels(ada.git, "origin").events] == [PROMPT, "a"]
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from promptctl.errors import LabelRefused, UsageError
 from promptctl.formats.settings_file import LabelRule
+from promptctl.labels.tags import LabelName
 from promptctl.promotion.rules import Proof, check_name
 from tests.desks import PROMPT, Desk
 
@@ -54,7 +55,7 @@ def test_only_the_labels_named_in_the_settings_may_be_set(alone: Desk) -> None:
 def test_a_label_that_the_settings_no_longer_name_can_still_be_removed(alone: Desk) -> None:
     alone.set("v1", "preview")
     alone.rules = {"production": LabelRule()}
-    assert alone.mover.remove(PROMPT, "preview").is_moved
+    assert alone.mover.remove(LabelName(PROMPT, "preview")).is_moved
 
 
 def test_after_wants_the_same_digest_live_there(alone: Desk) -> None:
@@ -71,7 +72,7 @@ def test_after_wants_the_same_digest_live_there(alone: Desk) -> None:
     with pytest.raises(LabelRefused, match="names v3, not v1"):
         alone.set("v1")
     alone.set("v1", "staging")
-    alone.mover.remove(PROMPT, "staging")
+    alone.mover.remove(LabelName(PROMPT, "staging"))
     with pytest.raises(LabelRefused, match="names nothing, not v1"):
         alone.set("v1")
 
@@ -93,19 +94,18 @@ def test_an_evaluation_must_have_passed_and_is_recorded(alone: Desk) -> None:
     assert caught.value.hint == f"promptctl eval support/triage@{commit[:12]} --dataset support/smoke"
     asked = []
 
-    def find(prompt: str, digest: str, dataset: str | None) -> Proof:
-        asked.append((prompt, digest, dataset))
-        if digest == alone.candidate("v3").digest:
-            return Proof("019 support/smoke\n12/12 passed")
-        return Proof(missing="the last one failed")
+    def find(dataset: str | None) -> Proof:
+        asked.append(dataset)
+        return proof
 
-    alone.find_evaluation = find
+    alone.find_proof, proof = find, Proof(missing="the last one failed")
     with pytest.raises(LabelRefused, match="a passing evaluation of v2 on support/smoke, and the last one failed"):
         alone.set("v2")
+    proof = Proof("019 support/smoke\n12/12 passed")
     event = alone.set("v3").event
     assert event.evaluation == "019 support/smoke 12/12 passed"
-    assert asked[-1] == (PROMPT, alone.candidate("v3").digest, "support/smoke")
-    assert alone.labels.log(PROMPT, "production").events[0].evaluation == event.evaluation
+    assert asked == ["support/smoke", "support/smoke"]
+    assert alone.labels.log(LabelName(PROMPT, "production")).events[0].evaluation == event.evaluation
 
 
 def test_a_reason_is_asked_for_every_kind_of_move(alone: Desk) -> None:
@@ -116,10 +116,10 @@ def test_a_reason_is_asked_for_every_kind_of_move(alone: Desk) -> None:
     alone.set("v1", reason="first")
     alone.set("v2", reason="second")
     with pytest.raises(LabelRefused, match="needs a reason"):
-        alone.mover.rollback(PROMPT, "production")
+        alone.mover.rollback(LabelName(PROMPT, "production"))
     with pytest.raises(LabelRefused, match="needs a reason"):
-        alone.mover.remove(PROMPT, "production")
-    alone.mover.rollback(PROMPT, "production", reason="worse")
+        alone.mover.remove(LabelName(PROMPT, "production"))
+    alone.mover.rollback(LabelName(PROMPT, "production"), reason="worse")
     assert alone.live() == "v1"
 
 
@@ -139,4 +139,4 @@ def test_a_rollback_needs_no_new_proof(alone: Desk) -> None:
     alone.set("v1")
     alone.set("v2")
     alone.rules = {"production": LabelRule(after="staging", evaluation="passed"), "staging": LabelRule()}
-    assert alone.mover.rollback(PROMPT, "production").event.version == "v1"
+    assert alone.mover.rollback(LabelName(PROMPT, "production")).event.version == "v1"

@@ -15,11 +15,12 @@ Clone = Callable[..., Repo]
 
 
 def opened(repo: Repo, **settings: str) -> Repository:
-    return Repository.open(repo.path, settings.get("branch"), settings.get("remote"), repo.path / ".promptctl")
+    return Repository(repo.path, settings.get("branch"), settings.get("remote"), repo.path / ".promptctl")
 
 
 def numbers_of(repo: Repo, **settings: str) -> list[tuple[int, str]]:
-    return [(each.number, each.commit) for each in opened(repo, **settings).versions_of("a")]
+    entries = [entry.as_dict() for entry in opened(repo, **settings).versions_of("a")]
+    return [(entry["version"], entry["commit"]) for entry in entries]
 
 
 def run_hint(repo: Repo, hint: str | None) -> None:
@@ -114,7 +115,7 @@ def test_a_revision_beyond_a_shallow_clones_history_says_how_to_reach_it(
     pushed: Repo, remote: Repo, clone: Clone
 ) -> None:
     shallow = clone(remote, "shallow", "--depth=1")
-    with pytest.raises(HistoryIncomplete, match="its history of main does not reach back to main~1") as error:
+    with pytest.raises(HistoryIncomplete, match="its history of `main` does not reach back to `main~1`") as error:
         opened(shallow).resolve("a@main~1")
     with pytest.raises(RevisionNotFound):
         opened(shallow).resolve("a@mian~1")

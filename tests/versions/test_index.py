@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from promptctl.errors import HistoryIncomplete
+from promptctl.git.walk import walk
 from promptctl.versions import index, index_store
-from promptctl.versions.line import walk
 from promptctl.versions.repository import Repository
 from tests.repositories import Repo, prompt_text
 
@@ -29,17 +29,17 @@ import sys
 from pathlib import Path
 from promptctl.versions.repository import Repository
 root = Path(sys.argv[1])
-repository = Repository.open(root, cache_dir=root / ".promptctl")
-print([(entry.number, entry.commit) for entry in repository.versions_of("a")])
+repository = Repository(root, cache_dir=root / ".promptctl")
+print([(entry.number, entry.made.commit) for entry in repository.versions_of("a")])
 repository.close()
 """
 
 
 def opened(repo: Repo) -> Repository:
-    return Repository.open(repo.path, cache_dir=repo.path / ".promptctl")
+    return Repository(repo.path, cache_dir=repo.path / ".promptctl")
 
 
-def numbers_of(repo: Repo, prompt: str = "a") -> list[int]:
+def numbers_of(repo: Repo, prompt: str = "a") -> list[int | None]:
     return [entry.number for entry in opened(repo).versions_of(prompt)]
 
 
@@ -120,7 +120,7 @@ def test_a_rewritten_line_is_indexed_anew_and_said(line: Repo) -> None:
     line.git("reset", "--quiet", "--hard", kept)
     line.commit("other", {A: prompt_text("other")})
     repository = opened(line)
-    assert [entry.subject for entry in repository.versions_of("a")] == ["one", "two", "other"]
+    assert [entry.as_dict()["subject"] for entry in repository.versions_of("a")] == ["one", "two", "other"]
     assert repository.notices == (
         (
             f"the line of main was rewritten after {kept[:7]}: version numbers changed (a from v3); "
@@ -201,7 +201,7 @@ def test_the_index_of_another_promptctl_is_built_anew(
 def test_where_nothing_can_be_written_the_index_is_built_in_memory(line: Repo) -> None:
     (line.path / ".promptctl").write_text("a file where the folder should be\n")
     assert numbers_of(line) == [1, 2, 3]
-    assert Repository.open(line.path).resolve("a").version.number == 3
+    assert Repository(line.path).resolve("a").version.number == 3
 
 
 def test_an_index_that_cannot_be_written_is_read_and_grown_in_memory(

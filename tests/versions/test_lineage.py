@@ -83,12 +83,13 @@ def test_numbers_are_those_that_reading_every_commit_gives(empty_repo: Repo, see
         else:
             change(repo, chance)
             repo.commit("on main")
-    repository = Repository.open(repo.path, cache_dir=repo.path / ".promptctl")
+    repository = Repository(repo.path, cache_dir=repo.path / ".promptctl")
     counted = 0
     for prompt in IDS:
         expected = numbered_by_reading_everything(repository, repo, prompt)
         counted += len(expected)
         if expected:
-            found = [(entry.number, entry.commit, entry.digest) for entry in repository.versions_of(prompt)]
+            entries = [entry.as_dict() for entry in repository.versions_of(prompt)]
+            found = [(entry["version"], entry["commit"], entry["digest"]) for entry in entries]
             assert found == expected
     assert counted > 10

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from promptctl.errors import HistoryIncomplete
+from promptctl.versions.former_ids import earlier_ids
 from promptctl.versions.repository import Repository
 from tests.repositories import Repo, prompt_text
 
@@ -14,12 +15,13 @@ B = "prompts/b.prompt.yaml"
 
 def opened(repo: Repo, folder: str = "", **settings: str) -> Repository:
     root = repo.path / folder
-    return Repository.open(root, settings.get("branch"), settings.get("remote"), root / ".promptctl")
+    return Repository(root, settings.get("branch"), settings.get("remote"), root / ".promptctl")
 
 
 def numbers_of(repo: Repo, prompt: str = "a", **settings: str) -> list[tuple[int, str, int | None]]:
     """Number, commit subject and equal version of each version."""
-    return [(each.number, each.subject, each.same_as) for each in opened(repo, **settings).versions_of(prompt)]
+    entries = [entry.as_dict() for entry in opened(repo, **settings).versions_of(prompt)]
+    return [(entry["version"], entry["subject"], entry["same_as"]) for entry in entries]
 
 
 def display(repo: Repo, ref: str = "a", **settings: str) -> str:
@@ -50,10 +52,11 @@ def test_a_revert_is_a_new_number_and_says_what_it_equals(line: Repo) -> None:
 
 def test_history_tells_who_when_and_where(line: Repo) -> None:
     entry = opened(line).versions_of("a")[1]
-    assert entry.commit == line.head
-    assert entry.author == "Ada Example <ada@example.org>"
+    assert entry.made is not None
+    assert entry.made.commit == line.head
+    assert entry.made.author == "Ada Example <ada@example.org>"
     assert entry.path == A
-    assert entry.date == line.git("show", "-s", "--format=%aI").replace("Z", "+00:00")
+    assert entry.made.date == line.git("show", "-s", "--format=%aI").replace("Z", "+00:00")
     assert entry.digest == opened(line).resolve("a").prompt.digest
 
 
@@ -84,7 +87,7 @@ def test_a_rename_keeps_the_numbers(line: Repo) -> None:
     assert [entry.path for entry in opened(line).versions_of("b")] == [A, A]
     line.commit("three", {B: prompt_text("three")})
     assert numbers_of(line, "b")[2:] == [(3, "three", None)]
-    assert opened(line).former_ids("b") == ("a",)
+    assert earlier_ids(opened(line).now(), "b") == ("a",)
 
 
 def test_a_rename_with_another_title_has_the_same_digest_and_is_followed(line: Repo) -> None:
@@ -172,7 +175,7 @@ def test_a_workspace_below_the_root_has_numbers_of_its_own(line: Repo) -> None:
     for text in ("x", "y"):
         line.commit(text, {f"apps/bot/{A}": prompt_text(text), "apps/bot/promptctl.yaml": "{}\n"})
     entries = opened(line, "apps/bot").versions_of("a")
-    assert [(entry.number, entry.subject, entry.path) for entry in entries] == [(1, "x", A), (2, "y", A)]
+    assert [(entry.number, entry.as_dict()["subject"], entry.path) for entry in entries] == [(1, "x", A), (2, "y", A)]
     assert [number for number, *_ in numbers_of(line)] == [1, 2]
 
 
@@ -298,9 +301,9 @@ def test_a_work_tree_with_other_line_ends_is_clean(line: Repo) -> None:
 def test_outside_git_nothing_has_a_version(tmp_path: object, line: Repo) -> None:
     outside = line.path.parent / "outside"
     Repo(outside).write(A, prompt_text("one"))
-    repository = Repository.open(outside, cache_dir=outside / ".promptctl")
+    repository = Repository(outside, cache_dir=outside / ".promptctl")
     version = repository.resolve("a").version
-    assert (repository.is_versioned, version.commit, version.number) == (False, None, None)
+    assert (repository.now().is_versioned, version.commit, version.number) == (False, None, None)
     assert (version.is_dirty, version.display) == (False, "unversioned")
     assert (repository.versions_of("a"), repository.numbers()) == ([], {})
     assert not (outside / ".promptctl").exists()

@@ -10,7 +10,7 @@ from tests.repositories import Repo, prompt_text
 
 
 def opened(repo: Repo) -> Repository:
-    return Repository.open(repo.path, cache_dir=repo.path / ".promptctl")
+    return Repository(repo.path, cache_dir=repo.path / ".promptctl")
 
 
 def shown(repo: Repo) -> dict[str, tuple[int | None, str, bool | None]]:

@@ -18,7 +18,7 @@ B = "prompts/b.prompt.yaml"
 
 
 def opened(repo: Repo) -> Repository:
-    return Repository.open(repo.path, cache_dir=repo.path / ".promptctl")
+    return Repository(repo.path, cache_dir=repo.path / ".promptctl")
 
 
 def text_of(repo: Repo, ref: str) -> str:
@@ -116,7 +116,7 @@ def test_an_earlier_commit_is_read_under_the_name_of_that_time(line: Repo) -> No
     line.commit("rename")
     assert text_of(line, "b@HEAD~1").startswith("two")
     assert text_of(line, "b@v1").startswith("one")
-    with pytest.raises(PromptNotFound, match=r"no prompt a at HEAD"):
+    with pytest.raises(PromptNotFound, match=r"no prompt `a` at `HEAD`"):
         opened(line).resolve("a@HEAD")
 
 
@@ -143,7 +143,7 @@ def test_a_number_is_never_a_branch_or_tag_of_that_name(line: Repo) -> None:
 def test_an_unknown_name_is_answered_with_the_nearest(line: Repo, typed: str, meant: str) -> None:
     set_label(line, "a", "production", 1, line.head)
     line.git("branch", "feature")
-    with pytest.raises(RevisionNotFound, match="no label of a and no revision") as error:
+    with pytest.raises(RevisionNotFound, match="no label of `a` and no revision") as error:
         opened(line).resolve(f"a@{typed}")
     assert error.value.hint is not None
     assert meant in error.value.hint
@@ -189,7 +189,7 @@ def test_a_prompt_that_was_never_committed_has_no_versions_yet(line: Repo) -> No
 
 def test_an_error_in_a_committed_file_says_in_which_commit(line: Repo) -> None:
     line.commit("broken", {A: "messages: [\n"})
-    with pytest.raises(InvalidFiles, match=rf"at HEAD \(commit {line.head[:7]}\)"):
+    with pytest.raises(InvalidFiles, match=rf"at `HEAD` \(commit {line.head[:7]}\)"):
         opened(line).resolve("a@HEAD")
 
 
@@ -216,7 +216,7 @@ def test_outside_git_only_the_work_tree_can_be_named(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     Repo(outside).write(A, prompt_text("one"))
     with pytest.raises(GitError, match="not in a Git repository") as error:
-        Repository.open(outside).resolve("a@v1")
+        Repository(outside).resolve("a@v1")
     assert error.value.hint is not None
     assert "git init" in error.value.hint
 

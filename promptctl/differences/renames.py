@@ -1,0 +1,74 @@
+"""The one answer to which prompt a new one was until now."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from promptctl.errors import GitError
+from promptctl.files.names import PROMPTS, prompt_id
+from promptctl.git.walk import list_commits, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from promptctl.git.repository import Git
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A prompt under one id, before a change or after it.
+
+    `blobs` are the ids of its files' bytes. `digest` is None for an unsound file. `formerly` are the ids that it says
+    it had. `last` orders prompts that are gone: of several that a new one names, it was the greatest.
+    """
+
+    id: str
+    blobs: frozenset[str] = frozenset()
+    digest: str | None = None
+    formerly: tuple[str, ...] = ()
+    last: tuple[int, ...] = ()
+
+
+def source_of(new: Named, gone: Sequence[Named]) -> Named | None:
+    """Return the prompt that a new one was until now: the one it names, or has the bytes or the digest of."""
+    named = [old for id_ in new.formerly for old in gone if old.id == id_]
+    if named:
+        return max(named, key=lambda old: old.last)
+    same_bytes = (old for old in gone if old.blobs & new.blobs)
+    same_digest = (old for old in gone if old.digest is not None and old.digest == new.digest)
+    return next(same_bytes, None) or next(same_digest, None)
+
+
+def sources_of(new: Sequence[Named], gone: Sequence[Named]) -> dict[str, str]:
+    """Return the earlier ids of new prompts by their ids. One prompt becomes one other."""
+    left = list(gone)
+    found: dict[str, str] = {}
+    for each in new:
+        source = source_of(each, left)
+        if source is not None:
+            found[each.id] = source.id
+            left.remove(source)
+    return found
+
+
+def renames_between(git: Git, base: str, head: str) -> dict[str, str]:
+    """Return the ids that prompts had at `base` by the ids at `head`, of files that a commit in between only moved.
+
+    A file that was moved twice is followed. If the commits are not here (a shallow clone), nothing is found.
+    """
+    former: dict[str, str] = {}
+    with suppress(GitError):
+        commits = list_commits(git, "--topo-order", "--reverse", "--no-merges", head, f"^{base}")
+        for step in walk(git, commits, PROMPTS):
+            prompts = [(id_, change) for change in step.changes if (id_ := prompt_id(change.path)) is not None]
+            gone = [
+                Named(id_, frozenset([change.before])) for id_, change in prompts if change.before and not change.after
+            ]
+            new = [
+                Named(id_, frozenset([change.after])) for id_, change in prompts if change.after and not change.before
+            ]
+            for id_, before in sources_of(new, gone).items():
+                former[id_] = former.pop(before, before)
+    return former

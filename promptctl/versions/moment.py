@@ -1,0 +1,124 @@
+"""A workspace and its repository at one moment: work tree, HEAD, the default branch's line, the index of versions."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound
+from promptctl.labels.chains import LabelTags, current
+from promptctl.versions.line import find_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from promptctl.git.repository import Git
+    from promptctl.git.trees import CommitTree, WorkTree
+    from promptctl.labels.chains import LabelState
+    from promptctl.labels.tags import LabelName
+    from promptctl.versions.index import Index
+    from promptctl.versions.index_store import IndexStore
+    from promptctl.versions.line import Line
+    from promptctl.versions.numbering import Numbering
+
+NOT_IN_GIT = "the workspace is not in a Git repository"
+
+_Answer = TypeVar("_Answer")
+
+
+class Moment:
+    """The repository as one command or one plan sees it, in one thread: what is asked of Git is asked once.
+
+    However many refs are resolved, HEAD, the line and each revision are read once. A process that lives on takes a new
+    moment for each of its requests, so that it sees new commits and labels. `head` is the full id of HEAD's commit,
+    None where there is none. A workspace outside Git has a moment too, without history.
+    """
+
+    def __init__(
+        self, work_tree: WorkTree, index: Index | None = None, branch: str | None = None, remote: str | None = None
+    ) -> None:
+        self.work_tree = work_tree
+        self.is_versioned = index is not None
+        self.head = index.git.head if index is not None else None
+        self.is_shallow = index is not None and index.git.is_shallow
+        self._index = index
+        self._branch = branch
+        self._remote = remote
+        self._commits: dict[str, str | RevisionNotFound] = {}
+        self._labelled: str | None = None
+        self._unknown: HistoryIncomplete | None = None
+        self._is_settled = False
+
+    @property
+    def git(self) -> Git:
+        """Git in the workspace. Raises `GitError` outside Git."""
+        return self._history.git
+
+    @cached_property
+    def line(self) -> Line:
+        """The default branch that versions are numbered on. Raises `HistoryIncomplete` if this clone lacks it."""
+        return find_line(self.git, self._branch, self._remote)
+
+    @cached_property
+    def numbering(self) -> Numbering:
+        """Names for the versions that the index knows, and for those beyond it."""
+        from promptctl.versions.numbering import Numbering
+
+        return Numbering(self.git, self._history.trees)
+
+    @cached_property
+    def label_tags(self) -> LabelTags:
+        """The tags of every label."""
+        return LabelTags.read(self.git)
+
+    @cached_property
+    def branches(self) -> list[str]:
+        """The names of the branches here and of the remotes: `main`, `origin/main`."""
+        return [ref.name.split("/", 2)[2] for ref in self.git.refs("refs/heads", "refs/remotes")]
+
+    def tree_at(self, commit: str) -> CommitTree:
+        """Return the workspace at a commit, given by its full id."""
+        return self._history.trees.at(commit)
+
+    def commit_of(self, revision: str) -> str:
+        """Return the full id of the commit that a revision names; see `Git.commit_of`."""
+        if revision not in self._commits:
+            try:
+                self._commits[revision] = self.git.commit_of(revision)
+            except RevisionNotFound as error:
+                self._commits[revision] = error
+        found = self._commits[revision]
+        if isinstance(found, RevisionNotFound):
+            raise found
+        return found
+
+    def label(self, name: LabelName) -> LabelState | None:
+        """Return where a label stands; see `labels.chains.current`. Labels of many prompts are read all at once."""
+        is_read = "label_tags" in self.__dict__ or self._labelled not in (None, name.prompt)
+        self._labelled = name.prompt
+        return current(self.git, name, self.label_tags if is_read else None)
+
+    def ask(self, question: Callable[[IndexStore], _Answer]) -> _Answer:
+        """Return what `question` reads from the index of versions, which is brought up to the tip of the line before.
+
+        Raises `HistoryIncomplete` if this clone does not hold the whole line.
+        """
+
+        def settled(store: IndexStore) -> _Answer:
+            self._is_settled = True
+            return question(store)
+
+        if self._unknown is not None:
+            raise self._unknown
+        try:
+            return self._history.ask(self.line, settled, is_settled=self._is_settled)
+        except HistoryIncomplete as error:
+            if not self._is_settled:
+                self._unknown = error
+            raise
+
+    @property
+    def _history(self) -> Index:
+        if self._index is None:
+            raise GitError(NOT_IN_GIT, hint="git init")
+        return self._index
