@@ -1,4 +1,4 @@
-"""What one prompt file declares, together with everything that it names: partials, schemas, tools."""
+"""The closure of a prompt file: what it declares, with everything that it names: partials, schemas, tools."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from promptctl.files.names import PROMPTS, PathRefused, resolve_path
 from promptctl.files.sources import Sources
 from promptctl.formats.prompt_file import PromptFile, read_prompt_file
 from promptctl.formats.structure import structure_of
-from promptctl.prompts.digest import Declaration
 from promptctl.prompts.partials import Partials
 from promptctl.prompts.prompt import MISSING, Input, Output
 from promptctl.schemas.references import SchemaSource, bundle, follow
@@ -25,8 +24,8 @@ _JINJA_WORDS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Resolved:
-    """A prompt file with what it names read and bundled in. `source` is the file as it was read."""
+class Declared:
+    """A prompt file with the files it names read and bundled in. `source` is the file as it was read."""
 
     source: bytes
     file: PromptFile
@@ -35,25 +34,8 @@ class Resolved:
     tools: tuple[Mapping[str, Any], ...]
     partials: Mapping[str, str]
 
-    @property
-    def declaration(self) -> Declaration:
-        """What the digest covers."""
-        data = self.file.data
-        return Declaration(
-            engine=data.get("template", "jinja2"),
-            messages=data["messages"],
-            model=data.get("model"),
-            parameters=data.get("parameters", {}),
-            # A GitHub file declares none: they are read off its messages, and off its tests, which no digest covers.
-            inputs=self.inputs if self.file.dialect == "native" else {},
-            output=self.output,
-            response_format=data.get("response_format"),
-            tools=self.tools,
-            partials=self.partials,
-        )
 
-
-def resolve(path: str, sources: Sources) -> Resolved | None:
+def resolve(path: str, sources: Sources) -> Declared | None:
     """The prompt at `path` with all that it names; None where the file itself cannot be read.
 
     Problems are added to `sources`, whose `paths` are then the closure.
@@ -106,7 +88,7 @@ class _Resolver:
         self._document = file.document.over(file.data)
         self._sources = sources
 
-    def resolved(self) -> Resolved:
+    def resolved(self) -> Declared:
         inputs = self._inputs()
         is_jinja = self._data.get("template", "jinja2") == "jinja2"
         if is_jinja:
@@ -118,7 +100,7 @@ class _Resolver:
                 place_of = partial(_line_place, self._document, keys)
                 partials.include_all(text, self._file.path, place_of)
         texts = dict(sorted(partials.texts.items()))
-        return Resolved(self._source, self._file, inputs, self._output(), self._tools(), texts)
+        return Declared(self._source, self._file, inputs, self._output(), self._tools(), texts)
 
     def _inputs(self) -> dict[str, Input]:
         inputs: dict[str, Input] = {}

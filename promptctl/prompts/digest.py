@@ -1,4 +1,4 @@
-"""The digest: what names a prompt's version exactly, wherever and whenever it is computed.
+"""The digest, which names a prompt's version exactly, wherever and whenever it is computed.
 
 It covers what decides the prompt's behaviour, as it is declared, and everything that this pulls in: template engine,
 messages, partials, inputs, model, parameters, output, response format, tools. Title, description, status, tags,
@@ -13,54 +13,37 @@ ends are LF. Golden vectors in the tests hold all this, since a digest that chan
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from promptctl.files.canonical_json import canonical_json
-from promptctl.prompts.prompt import MISSING, Engine, Input, Output
+from promptctl.prompts.closure import Declared
+from promptctl.prompts.prompt import MISSING, Input, Output
 
 SCHEME = "1"
 
 _OF_NO_EFFECT = ("title", "description", "examples", "$comment")
 
 
-@dataclass(frozen=True, slots=True)
-class Declaration:
-    """What a prompt declares, with its closure; what is not declared is empty.
-
-    `messages` are as they stand in the file. `partials` maps each included path to its text, with LF line ends.
-    """
-
-    engine: Engine
-    messages: Sequence[Mapping[str, Any]]
-    model: str | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    inputs: Mapping[str, Input] = field(default_factory=dict)
-    output: Output = field(default_factory=Output)
-    response_format: Mapping[str, Any] | None = None
-    tools: Sequence[Mapping[str, Any]] = ()
-    partials: Mapping[str, str] = field(default_factory=dict)
-
-
-def digest(declaration: Declaration) -> str:
-    """The digest of a declaration, scheme in front: `1:<64 hex digits>`."""
-    text = canonical_json(_as_data(declaration))
+def digest(declared: Declared) -> str:
+    """Return the digest of what a prompt declares, scheme in front: `1:<64 hex digits>`."""
+    text = canonical_json(_as_data(declared))
     return f"{SCHEME}:{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
-def _as_data(declaration: Declaration) -> dict[str, Any]:
-    output = declaration.output
+def _as_data(declared: Declared) -> dict[str, Any]:
+    data, output = declared.file.data, declared.output
+    # A GitHub file declares no inputs: they are read off its messages, and off its tests, which no digest covers.
+    inputs = declared.inputs if declared.file.dialect == "native" else {}
     parts: dict[str, Any] = {
-        "template": declaration.engine,
-        "messages": declaration.messages,
-        "model": declaration.model,
-        "parameters": declaration.parameters,
-        "inputs": {name: _input(declared) for name, declared in declaration.inputs.items()},
+        "template": data.get("template", "jinja2"),
+        "messages": data["messages"],
+        "model": data.get("model"),
+        "parameters": data.get("parameters"),
+        "inputs": {name: _input(each) for name, each in inputs.items()},
         "output": None if output.schema is None else _output(output),
-        "response_format": declaration.response_format,
-        "tools": [canonical_json(tool, keeps_order=True) for tool in declaration.tools],
-        "partials": declaration.partials,
+        "response_format": data.get("response_format"),
+        "tools": [canonical_json(tool, keeps_order=True) for tool in declared.tools],
+        "partials": declared.partials,
     }
     # A key that a later version adds must leave the digests of prompts without it as they are.
     return {key: value for key, value in parts.items() if value}

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from promptctl.errors import InputError, InvalidFiles
 from promptctl.files.names import did_you_mean
 from promptctl.files.plain import Measure, NotPlain, plain
 from promptctl.prompts.prompt import MISSING, Input, Prompt
 from promptctl.schemas.json_schema import Validator, types_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,4000}")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -98,15 +97,6 @@ class InputCheck:
         return f"its inputs are {', '.join(parts[:_MAX_SHOWN])}{more}"
 
 
-def fill_and_check(prompt: Prompt, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs given, with declared defaults filled in, in the order of their declaration.
-
-    Optional inputs that were not given are left out. Raises one `InputError` that names every input that is missing,
-    not declared, or not of its schema; values of inputs are shown only where an enum refuses a short one.
-    """
-    return InputCheck(prompt).fill(given).values
-
-
 def parse_input(declared: Input, text: str) -> Any:
     """The value that `text` means for this input, by its declared type; of several types, the first that fits.
 
@@ -115,21 +105,24 @@ def parse_input(declared: Input, text: str) -> Any:
     """
     types = types_of(declared.schema) or ["string"]
     for name in types:
-        value = _READERS[name](text)
+        value = _TYPES[name].read(text)
         if value is not MISSING:
             return value
-    wanted = " or ".join(_WORDS[name] for name in types)
-    example = _EXAMPLES[types[0]]
+    wanted = " or ".join(_TYPES[name].noun for name in types)
     raise InputError(
         f"input `{declared.name}` is {wanted}, and the text given is not",
         place=declared.place,
-        hint=f"for example -i {declared.name}={example}",
+        hint=f"for example -i {declared.name}={_TYPES[types[0]].example}",
         names=[declared.name],
     )
 
 
-def _read_string(text: str) -> Any:
-    return text
+class _Type(NamedTuple):
+    """How a value of one type is read from text (MISSING if the text is none), named, and written on a command line."""
+
+    read: Callable[[str], Any]
+    noun: str
+    example: str
 
 
 def _read_integer(text: str) -> Any:
@@ -138,40 +131,23 @@ def _read_integer(text: str) -> Any:
 
 def _read_number(text: str) -> Any:
     text = text.strip()
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    if _NUMBER.fullmatch(text) and math.isfinite(float(text)):
-        return float(text)
-    return MISSING
+    if _INTEGER.fullmatch(text) or not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
+        return _read_integer(text)
+    return float(text)
 
 
-def _read_boolean(text: str) -> Any:
-    return {"true": True, "false": False}.get(text.strip().lower(), MISSING)
+def _read_word(text: str, words: Mapping[str, Any]) -> Any:
+    return words.get(text.strip().lower(), MISSING)
 
 
-def _read_null(text: str) -> Any:
-    return None if text.strip().lower() in ("null", "") else MISSING
-
-
-def _read_array(text: str) -> Any:
-    value = _read_data(text)
-    return value if isinstance(value, list) else MISSING
-
-
-def _read_object(text: str) -> Any:
-    value = _read_data(text)
-    return value if isinstance(value, dict) else MISSING
-
-
-def _read_data(text: str) -> Any:
+def _read_data(text: str, kind: type) -> Any:
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return _read_yaml(text)
-    try:
-        return plain(value, Measure())
+        value = plain(json.loads(text), Measure())
     except NotPlain:
         return MISSING
+    except (ValueError, RecursionError):
+        value = _read_yaml(text)
+    return value if isinstance(value, kind) else MISSING
 
 
 def _read_yaml(text: str) -> Any:
@@ -183,34 +159,14 @@ def _read_yaml(text: str) -> Any:
         return MISSING
 
 
-_READERS = {
-    "string": _read_string,
-    "integer": _read_integer,
-    "number": _read_number,
-    "boolean": _read_boolean,
-    "null": _read_null,
-    "array": _read_array,
-    "object": _read_object,
-}
-
-_WORDS = {
-    "string": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "null": "null",
-    "array": "a list",
-    "object": "a mapping",
-}
-
-_EXAMPLES = {
-    "string": "text",
-    "integer": "3",
-    "number": "0.5",
-    "boolean": "true",
-    "null": "null",
-    "array": """'["one", "two"]'""",
-    "object": """'{"name": "value"}'""",
+_TYPES = {
+    "string": _Type(str, "text", "text"),
+    "integer": _Type(_read_integer, "a whole number", "3"),
+    "number": _Type(_read_number, "a number", "0.5"),
+    "boolean": _Type(partial(_read_word, words={"true": True, "false": False}), "true or false", "true"),
+    "null": _Type(partial(_read_word, words={"null": None, "": None}), "null", "null"),
+    "array": _Type(partial(_read_data, kind=list), "a list", """'["one", "two"]'"""),
+    "object": _Type(partial(_read_data, kind=dict), "a mapping", """'{"name": "value"}'"""),
 }
 
 

@@ -11,7 +11,7 @@ from promptctl.files.document import Document
 from promptctl.files.names import PROMPT_SUFFIXES, PROMPTS, did_you_mean, id_problem, prompt_id, prompt_stem
 from promptctl.files.sources import Cache, Sources
 from promptctl.files.tree import Tree
-from promptctl.prompts.closure import Resolved, part_texts, resolve
+from promptctl.prompts.closure import Declared, part_texts, resolve
 from promptctl.prompts.digest import digest
 from promptctl.prompts.prompt import Message, Placeholder, Prompt
 
@@ -88,9 +88,7 @@ def closure_of(tree: Tree, path: str, *, cache: Cache | None = None) -> Closure:
     if resolved is None or any(problem.severity == "error" for problem in problems):
         return Closure(path, None, paths, problems=problems)
     data = resolved.file.data
-    return Closure(
-        path, digest(resolved.declaration), paths, data.get("name"), tuple(data.get("formerly", ())), problems
-    )
+    return Closure(path, digest(resolved), paths, data.get("name"), tuple(data.get("formerly", ())), problems)
 
 
 def _path_of(tree: Tree, id_: str) -> str:
@@ -127,12 +125,12 @@ def _not_found_hint(id_: str, known: Iterable[str]) -> str:
     return "promptctl list shows all prompts" if ids else f"write one to {PROMPTS}/<id>.prompt.yaml"
 
 
-def _prompt(id_: str, resolved: Resolved, closure: tuple[str, ...], problems: tuple[Problem, ...]) -> Prompt:
+def _prompt(id_: str, resolved: Declared, closure: tuple[str, ...], problems: tuple[Problem, ...]) -> Prompt:
     file, data = resolved.file, resolved.file.data
     return Prompt(
         id=id_,
         path=file.path,
-        digest=digest(resolved.declaration),
+        digest=digest(resolved),
         name=data.get("name", id_),
         messages=_messages(data["messages"], file.document),
         description=data.get("description", ""),

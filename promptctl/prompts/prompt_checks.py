@@ -8,7 +8,7 @@ from typing import Any
 from promptctl.errors import Place, Problem
 from promptctl.files.names import PROMPTS, did_you_mean
 from promptctl.formats.github_dialect import placeholders
-from promptctl.prompts.closure import Resolved, message_texts
+from promptctl.prompts.closure import Declared, message_texts
 from promptctl.prompts.prompt import MISSING
 from promptctl.prompts.variable_use import used_variables
 from promptctl.schemas.checks import schema_problems
@@ -17,7 +17,7 @@ from promptctl.schemas.references import SchemaSource
 from promptctl.templates.reading import BRACES_HINT, check_syntax
 
 
-def problems_of_prompt(resolved: Resolved, prompt_id: str) -> Iterator[Problem]:
+def problems_of_prompt(resolved: Declared, prompt_id: str) -> Iterator[Problem]:
     """Every problem of the prompt that does not keep its files from being read."""
     if resolved.file.dialect == "github":
         yield from _problems_of_test_rows(resolved)
@@ -38,7 +38,7 @@ def problems_of_partial(text: str, path: str) -> Iterator[Problem]:
         yield Problem(fault[0], Place(path, fault[1]), BRACES_HINT, "bad-template")
 
 
-def _problems_of_templates(resolved: Resolved) -> Iterator[Problem]:
+def _problems_of_templates(resolved: Declared) -> Iterator[Problem]:
     for text, keys in message_texts(resolved.file.data["messages"]):
         fault = check_syntax(text)
         if fault is not None:
@@ -48,7 +48,7 @@ def _problems_of_templates(resolved: Resolved) -> Iterator[Problem]:
         yield from problems_of_partial(text, f"{PROMPTS}/{path}")
 
 
-def _problems_of_variables(resolved: Resolved) -> Iterator[Problem]:
+def _problems_of_variables(resolved: Declared) -> Iterator[Problem]:
     data, inputs = resolved.file.data, resolved.inputs
     used = used_variables(resolved)
     is_simple = data.get("template") == "simple"
@@ -73,7 +73,7 @@ def _named_outside_templates(data: Mapping[str, Any]) -> set[str]:
     return names
 
 
-def _problems_of_schemas(resolved: Resolved) -> Iterator[Problem]:
+def _problems_of_schemas(resolved: Declared) -> Iterator[Problem]:
     document = resolved.file.document
     for name, declared in resolved.inputs.items():
         problems = schema_problems(declared.schema, SchemaSource(document, ("inputs", name)))
@@ -93,14 +93,14 @@ def _problems_of_schemas(resolved: Resolved) -> Iterator[Problem]:
             yield from schema_problems(_arguments_of(tool["function"]["name"], resolved), source)
 
 
-def _arguments_of(name: str, resolved: Resolved) -> Mapping[str, Any]:
+def _arguments_of(name: str, resolved: Declared) -> Mapping[str, Any]:
     """The bundled schema of a tool's arguments."""
     tool = next(tool for tool in resolved.tools if tool.get("function", {}).get("name") == name)
     schema: Mapping[str, Any] = tool["function"]["parameters"]
     return schema
 
 
-def _problems_of_placeholders(resolved: Resolved) -> Iterator[Problem]:
+def _problems_of_placeholders(resolved: Declared) -> Iterator[Problem]:
     """A placeholder stands for a list of messages, so its input must be able to be one."""
     for index, message in enumerate(resolved.file.data["messages"]):
         declared = resolved.inputs.get(message.get("placeholder", ""))
@@ -112,7 +112,7 @@ def _problems_of_placeholders(resolved: Resolved) -> Iterator[Problem]:
             yield Problem(message_text, place, hint, "wrong-placeholder")
 
 
-def _problems_of_test_rows(resolved: Resolved) -> Iterator[Problem]:
+def _problems_of_test_rows(resolved: Declared) -> Iterator[Problem]:
     """Where the test rows of a GitHub file and its variables do not meet: what stays `{{name}}`, what goes nowhere."""
     rows = (resolved.file.inline_dataset or {}).get("testData") or ()
     document = resolved.file.document

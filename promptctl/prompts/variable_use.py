@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from promptctl.errors import Place
 from promptctl.files.names import PROMPTS, PathRefused, resolve_path
 from promptctl.formats.github_dialect import PLACEHOLDER
-from promptctl.prompts.closure import Resolved, message_texts
+from promptctl.prompts.closure import Declared, message_texts
 from promptctl.templates.bad_template import BadTemplate
 from promptctl.templates.reading import assigned, includes, variables
 
@@ -17,7 +17,7 @@ PlaceOf = Callable[[int], Place]
 _MARKUP = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 
 
-def used_variables(resolved: Resolved) -> dict[str, Place]:
+def used_variables(resolved: Declared) -> dict[str, Place]:
     """Each variable that the templates use and do not set themselves, with the place of its first use.
 
     What does not parse uses nothing here; that it does not parse is told elsewhere.

@@ -7,9 +7,7 @@ import hashlib
 import pytest
 
 from promptctl.files.tree import MemoryTree
-from promptctl.prompts.digest import Declaration, digest
 from promptctl.prompts.loading import closure_of, load_prompt
-from promptctl.prompts.prompt import Input
 from tests.prompts.workspaces import TRIAGE, TRIAGE_SCHEMA, one, tree_with
 
 PATH = "prompts/support/triage.prompt.yaml"
@@ -194,13 +192,14 @@ def test_digests_stay_what_they_are(name: str) -> None:
 
 
 def test_what_is_hashed_is_canonical_json_of_what_is_declared() -> None:
-    declared = Declaration(
-        engine="jinja2",
-        messages=[{"role": "user", "content": "é"}],
-        inputs={"b": Input("b", {"type": "string", "title": "B"}), "a": Input("a", {}, default=1.0, is_required=False)},
+    tree, path = (
+        one(
+            "messages: [{role: user, content: é}]\ninputs: {b: {type: string, title: B}, a: {default: 1.0}}\n",
+        ),
+        "prompts/p.prompt.yaml",
     )
     text = (
         '{"inputs":{"a":{"default":1,"schema":{}},"b":{"schema":{"type":"string"}}},'
         '"messages":[{"content":"é","role":"user"}],"template":"jinja2"}'
     )
-    assert digest(declared) == f"1:{hashlib.sha256(text.encode()).hexdigest()}"
+    assert closure_of(tree, path).digest == f"1:{hashlib.sha256(text.encode()).hexdigest()}"

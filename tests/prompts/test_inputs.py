@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from promptctl.errors import InputError, Place
-from promptctl.prompts.inputs import fill_and_check, parse_input
-from promptctl.prompts.prompt import Input
+from promptctl.prompts.inputs import InputCheck, parse_input
+from promptctl.prompts.prompt import Input, Prompt
 from tests.prompts.conftest import MakePrompt
 
 TICKET = {
@@ -16,6 +16,10 @@ TICKET = {
     "tone": Input("tone", {"enum": ["kind", "curt"]}, is_required=False),
     "priority": Input("priority", {"type": "integer", "minimum": 1}, default=1),
 }
+
+
+def fill_and_check(prompt: Prompt, given: dict[str, Any]) -> dict[str, Any]:
+    return InputCheck(prompt).fill(given).values
 
 
 class TestFilling:
