@@ -224,7 +224,7 @@ def measure_million(folder: Path, report: Report, options: argparse.Namespace) -
             None,
         ),
         ("stats by model over everything, from the rows", f"rows = log.totals(by=('model',)); {shown}", None),
-        ("list, the newest 20", "print(json.dumps([as_dict(e) for e in log.executions(Filter(limit=20))]))", 0.4),
+        ("list, the newest 20", "print(json.dumps([e.as_dict() for e in log.executions(Filter(limit=20))]))", 0.4),
         ("list, the newest 20 errors", "print(len(list(log.executions(Filter(status='error', limit=20)))))", 0.4),
         ("show, by the end of an id", "e = next(log.executions()); print(log.execution(e.id[-8:]).id)", 0.4),
     ]
