@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from promptctl.files.canonical_json import canonical_json
 from promptctl.schemas.formats import fits
-from promptctl.schemas.keywords import TYPES, Path, resolve
+from promptctl.schemas.keywords import TYPES, Path, resolve, type_names, with_numeric_bounds
 
 Schema = Mapping[str, Any]
 Check = Callable[[Any, Path, "Run"], None]
@@ -83,7 +83,7 @@ class Compiler:
         if schema is True or not schema:
             return _allow
         if self._has_lone_references:
-            schema = {"$ref": schema["$ref"]} if "$ref" in schema else _with_numeric_bounds(schema)
+            schema = {"$ref": schema["$ref"]} if "$ref" in schema else with_numeric_bounds(schema)
         leaves = [(keyword, _LEAVES[keyword](schema[keyword])) for keyword in schema if keyword in _LEAVES]
         parts = [make(self, schema) for keywords, make in _PARTS if not schema.keys().isdisjoint(keywords)]
 
@@ -303,21 +303,6 @@ def _distance(path: Path, failures: list[Failure]) -> tuple[int, int]:
                and len(failure.path) <= len(path) + 1 for failure in failures)  # fmt: skip
     kind = 2 if _wrong_type(failures, path) else 1 if has_other_tag else 0
     return kind, keys * 100 + len(failures)
-
-
-def _with_numeric_bounds(schema: Schema) -> Schema:
-    """Return the schema with the bounds as drafts after 4 have them, where `exclusiveMinimum` is no flag."""
-    made = dict(schema)
-    for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
-        if isinstance(made.get(exclusive), bool) and made.pop(exclusive) and bound in made:
-            made[exclusive] = made.pop(bound)
-    return made
-
-
-def type_names(schema: Schema) -> list[str]:
-    """Return the names under a schema's `type`."""
-    named = schema["type"]
-    return named if isinstance(named, list) else [named]
 
 
 def _repeats(items: list[Any]) -> list[int]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from promptctl.schemas.values import Effect
+Effect = Literal["none", "narrowed", "widened", "changed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +16,7 @@ class SchemaChange:
 
     `path` is where in the described value: `$` is the value itself, `$.items[*].name` a part of it, `.*` a property
     that is not named. `effect` says what became of the set of values let through; `none` is for words only.
-    `before` and `after` are plain JSON, None where there was nothing.
+    `before` and `after` are plain JSON, None if there was nothing.
     """
 
     path: str
@@ -31,38 +30,36 @@ class SchemaChange:
 
 
 def change(keyword: str, effect: Effect, text: str, before: Any = None, after: Any = None) -> SchemaChange:
-    """A change of the whole value at hand; who breaks follows from the effect."""
+    """Return a change of the whole value at hand; who breaks follows from the effect."""
     breaks_writers, breaks_readers = effect in ("narrowed", "changed"), effect in ("widened", "changed")
     return SchemaChange("$", keyword, effect, text, before, after, breaks_writers, breaks_readers)
 
 
 def below(step: str, changes: Iterable[SchemaChange]) -> list[SchemaChange]:
-    """Changes of a part of the value, told from the whole: `step` leads to that part."""
+    """Return the changes of a part as changes of the whole: `step` leads to that part."""
     return [replace(found, path="$" + step + found.path[1:]) for found in changes]
 
 
-def narrows(changes: Iterable[SchemaChange]) -> bool:
-    """Whether a value that was let through may not be any more."""
-    return any(found.effect in ("narrowed", "changed") for found in changes)
-
-
-def widens(changes: Iterable[SchemaChange]) -> bool:
-    """Whether a value may be let through that was not."""
-    return any(found.effect in ("widened", "changed") for found in changes)
-
-
 def effect_of(changes: Iterable[SchemaChange]) -> Effect:
-    """What several changes of one schema make of the values it lets through, together."""
-    found = list(changes)
-    if narrows(found):
-        return "changed" if widens(found) else "narrowed"
-    return "widened" if widens(found) else "none"
+    """Return what several changes of one schema make of the values it lets through, together."""
+    effects = {found.effect for found in changes}
+    if "changed" in effects or effects >= {"narrowed", "widened"}:
+        return "changed"
+    return "narrowed" if "narrowed" in effects else "widened" if "widened" in effects else "none"
 
 
-def opaque(keyword: str, before: Any, after: Any) -> SchemaChange:
-    """A keyword that is not looked into: adding a condition narrows, removing one widens."""
+def added_or_removed(keyword: str, before: Any, after: Any) -> SchemaChange:
+    """Return the change of a condition that is not looked into: adding one narrows, removing one widens."""
+    named = [f"{keyword} {show(value)}" if isinstance(value, str) else keyword for value in (before, after)]
     if before is None:
-        return change(keyword, "narrowed", f"{keyword} added", before, after)
+        return change(keyword, "narrowed", f"{named[1]} added", before, after)
     if after is None:
-        return change(keyword, "widened", f"{keyword} removed", before, after)
-    return change(keyword, "changed", f"{keyword} changed", before, after)
+        return change(keyword, "widened", f"{named[0]} removed", before, after)
+    text = f"{named[0]} → {show(after)}" if isinstance(before, str) else f"{keyword} changed"
+    return change(keyword, "changed", text, before, after)
+
+
+def show(value: Any) -> str:
+    """Return the value as one short line of JSON."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    return text if len(text) <= 80 else text[:79] + "…"

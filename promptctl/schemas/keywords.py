@@ -132,9 +132,8 @@ def types_of(schema: Any, root: Any = None, depth: int = 0) -> list[str]:
     root = schema if root is None else root
     if not isinstance(schema, Mapping) or depth > 8:
         return []
-    named = schema.get("type")
-    if named is not None:
-        return [name for name in (named if isinstance(named, list) else [named]) if name in TYPES]
+    if schema.get("type") is not None:
+        return [name for name in type_names(schema) if name in TYPES]
     allowed = [schema["const"]] if "const" in schema else schema.get("enum")
     if isinstance(allowed, list):
         return list(dict.fromkeys(type_of(value) for value in allowed))
@@ -143,6 +142,21 @@ def types_of(schema: Any, root: Any = None, depth: int = 0) -> list[str]:
             return list(dict.fromkeys(name for each in schema[keyword] for name in types_of(each, root, depth + 1)))
     parts = [*schema.get("allOf", ()), resolve(root, schema.get("$ref"))]
     return next(filter(None, (types_of(each, root, depth + 1) for each in parts)), [])
+
+
+def type_names(schema: Mapping[str, Any]) -> list[str]:
+    """Return the names under a schema's `type`."""
+    named = schema["type"]
+    return named if isinstance(named, list) else [named]
+
+
+def with_numeric_bounds(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema with bounds as after draft 4, which wrote `exclusiveMinimum: true` beside `minimum`."""
+    made = dict(schema)
+    for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        if isinstance(made.get(exclusive), bool) and made.pop(exclusive) and bound in made:
+            made[exclusive] = made.pop(bound)
+    return made
 
 
 def type_of(value: Any) -> str:

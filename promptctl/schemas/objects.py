@@ -1,4 +1,4 @@
-"""What differs in a schema's properties: those it names, those it requires, and all the others."""
+"""Differences in a schema's properties: those it names, those it requires, and all the others."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from promptctl.schemas.effects import SchemaChange, below, change, effect_of, opaque
-from promptctl.schemas.values import Effect, show
+from promptctl.schemas.effects import Effect, SchemaChange, added_or_removed, below, change, effect_of, show
 
 Schema = Mapping[str, Any] | bool
 Compare = Callable[[Schema, Schema], Sequence[SchemaChange]]
@@ -17,43 +16,33 @@ _IDENTIFIER = re.compile(r"[A-Za-z_]\w*\Z")
 
 
 def compare_objects(compare: Compare, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[SchemaChange]:
-    """The differences that concern objects; `compare` compares the schemas of their properties."""
-    before: Mapping[str, Schema] = old.get("properties", {})
-    after: Mapping[str, Schema] = new.get("properties", {})
+    """Return the differences that concern objects; `compare` compares the schemas of their properties."""
+    before, after = old.get("properties", {}), new.get("properties", {})
+    rest_before, rest_after = old.get("additionalProperties", True), new.get("additionalProperties", True)
     changes: list[SchemaChange] = []
-    for name, schema in before.items():
-        if name in after:
-            changes += below(_step(name), compare(schema, after[name]))
+    for name in {**before, **after}:
+        if name not in after:
+            effect = _by_pattern(effect_of(compare(before[name], rest_after)), new)
+            text = "property removed; it is refused now" if rest_after is False else "property removed"
+            found = [replace(change("properties", effect, text, before[name]), breaks_readers=True)]
+        elif name not in before:
+            effect = _by_pattern(effect_of(compare(rest_before, after[name])), old)
+            # An object that accepts further properties took any value under this name before, so strictly it was
+            # narrowed. That breaks writers only if the object had no named properties at all and was filled freely.
+            breaks_writers = effect != "none" and rest_before is not False and not before
+            added = change("properties", effect, "property added", None, after[name])
+            found = [replace(added, breaks_writers=breaks_writers, breaks_readers=False)]
         else:
-            changes += below(_step(name), [_property_removed(compare, schema, new)])
-    for name, schema in after.items():
-        if name not in before:
-            changes += below(_step(name), [_property_added(compare, schema, old)])
-    return changes + _required(old, new) + _unnamed(compare, old, new)
-
-
-def _property_removed(compare: Compare, schema: Schema, new: Mapping[str, Any]) -> SchemaChange:
-    rest: Schema = new.get("additionalProperties", True)
-    effect = effect_of(compare(schema, rest))
-    text = "property removed; it is refused now" if rest is False else "property removed"
-    return replace(change("properties", _by_pattern(effect, new), text, schema), breaks_readers=True)
-
-
-def _property_added(compare: Compare, schema: Schema, old: Mapping[str, Any]) -> SchemaChange:
-    """A named property where there was none.
-
-    An object that accepts further properties took any value under this name before, so strictly it was narrowed. That
-    breaks writers only where the object had no named properties at all and was filled freely.
-    """
-    rest: Schema = old.get("additionalProperties", True)
-    effect = _by_pattern(effect_of(compare(rest, schema)), old)
-    found = change("properties", effect, "property added", None, schema)
-    return replace(found, breaks_writers=effect != "none" and rest is not False and not old.get("properties"),
-                   breaks_readers=False)  # fmt: skip
+            found = list(compare(before[name], after[name]))
+        changes += below(_step(name), found)
+    # A property that is gone was already said to be removed.
+    kept = [name for name in old.get("required", ()) if name in after or name not in before]
+    changes += _required(kept, new.get("required", ()), "")
+    return changes + _unnamed(compare, old, new)
 
 
 def _by_pattern(effect: Effect, schema: Mapping[str, Any]) -> Effect:
-    """The effect where the side that does not name a property may yet know it by a pattern, which is not matched."""
+    """Return the effect if the side without the property may yet know it by a pattern, which is not matched."""
     return "changed" if schema.get("patternProperties") else effect
 
 
@@ -61,11 +50,11 @@ def _unnamed(compare: Compare, old: Mapping[str, Any], new: Mapping[str, Any]) -
     changes: list[SchemaChange] = []
     open_before, open_after = old.get("additionalProperties", True), new.get("additionalProperties", True)
     before, after = old.get("patternProperties", {}), new.get("patternProperties", {})
-    for pattern in _union(before, after):
+    for pattern in {**before, **after}:
         if pattern in before and pattern in after:
             found = list(compare(before[pattern], after[pattern]))
         elif open_before is True and open_after is True:
-            found = [opaque("patternProperties", before.get(pattern), after.get(pattern))]
+            found = [added_or_removed("patternProperties", before.get(pattern), after.get(pattern))]
         else:
             found = [change("patternProperties", "changed", "other names", before.get(pattern), after.get(pattern))]
         changes += below(f"[{show(pattern)}]", found)
@@ -78,30 +67,19 @@ def _unnamed(compare: Compare, old: Mapping[str, Any], new: Mapping[str, Any]) -
     names = compare(old.get("propertyNames", True), new.get("propertyNames", True))
     changes += [replace(found, text=f"names of properties: {found.text}") for found in names]
     before, after = old.get("dependentRequired", {}), new.get("dependentRequired", {})
-    for name in _union(before, after):
-        changes += _names_required(before.get(name, ()), after.get(name, ()), f" where {name} is given")
+    for name in {**before, **after}:
+        changes += _required(before.get(name, ()), after.get(name, ()), f" where {name} is given")
     return changes
 
 
-def _required(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[SchemaChange]:
-    named = new.get("properties", {})
-    gone = [name for name in old.get("properties", {}) if name not in named]
-    # A property that is gone was already said to be removed.
-    before = [name for name in old.get("required", ()) if name not in gone]
-    return _names_required(before, new.get("required", ()), "")
-
-
-def _names_required(before: Sequence[str], after: Sequence[str], where: str) -> list[SchemaChange]:
-    added = [name for name in after if name not in before]
-    removed = [name for name in before if name not in after]
-    now = [below(_step(name), [change("required", "narrowed", f"is required now{where}")]) for name in added]
-    not_now = [below(_step(name), [change("required", "widened", f"need not be there now{where}")]) for name in removed]
-    return [found for part in [*now, *not_now] for found in part]
+def _required(before: Sequence[str], after: Sequence[str], where: str) -> list[SchemaChange]:
+    now = change("required", "narrowed", f"is required now{where}")
+    not_now = change("required", "widened", f"need not be there now{where}")
+    return [
+        *(found for name in after if name not in before for found in below(_step(name), [now])),
+        *(found for name in before if name not in after for found in below(_step(name), [not_now])),
+    ]
 
 
 def _step(name: str) -> str:
     return f".{name}" if _IDENTIFIER.match(name) else f"[{show(name)}]"
-
-
-def _union(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    return [*old, *(name for name in new if name not in old)]

@@ -12,8 +12,8 @@ from typing import Any
 
 from promptctl.errors import printable
 from promptctl.files.names import did_you_mean, nearest
-from promptctl.schemas.compiler import Failure, type_names
-from promptctl.schemas.keywords import Path
+from promptctl.schemas.compiler import Failure
+from promptctl.schemas.keywords import Path, type_names
 
 NAMES = {
     "string": "text",
