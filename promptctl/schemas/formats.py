@@ -1,13 +1,10 @@
-"""The formats of JSON Schema (`format: date`): whether a text is of one. Unknown formats allow anything."""
+"""The formats of JSON Schema (`format: date`). Unknown formats allow anything."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import date, time
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
 _TIME = re.compile(r"(\d{2}):(\d{2}):(\d{2})(?:\.\d+)?(?:[Zz]|[+-](\d{2}):(\d{2}))", re.ASCII)
@@ -25,7 +22,7 @@ MAX_LENGTH = 4096
 
 
 def is_date(text: str) -> bool:
-    """RFC 3339's full-date: 2026-05-03."""
+    """Check for RFC 3339's full-date: 2026-05-03."""
     match = _DATE.fullmatch(text)
     if not match:
         return False
@@ -37,7 +34,7 @@ def is_date(text: str) -> bool:
 
 
 def is_time(text: str) -> bool:
-    """RFC 3339's full-time, with its offset: 10:30:00Z."""
+    """Check for RFC 3339's full-time, with its offset: 10:30:00Z."""
     match = _TIME.fullmatch(text)
     if not match:
         return False
@@ -51,57 +48,56 @@ def is_time(text: str) -> bool:
 
 
 def is_date_time(text: str) -> bool:
-    """RFC 3339's date-time: 2026-05-03T10:30:00Z."""
+    """Check for RFC 3339's date-time: 2026-05-03T10:30:00Z."""
     return len(text) > 11 and text[10] in "Tt " and is_date(text[:10]) and is_time(text[11:])
 
 
 def is_hostname(text: str) -> bool:
-    """A host name of RFC 1123."""
+    """Check for a host name of RFC 1123."""
     return 0 < len(text) <= 253 and all(_HOST_LABEL.fullmatch(label) for label in text.split("."))
 
 
-def is_ipv4(text: str) -> bool:
-    """An IPv4 address in dotted decimals."""
-    import ipaddress
+def _is_address(version: int) -> Callable[[str], bool]:
+    """Check for an IP address of a version, without a zone."""
 
-    try:
-        ipaddress.IPv4Address(text)
-    except ValueError:
-        return False
-    return True
+    def holds(text: str) -> bool:
+        import ipaddress
 
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError:
+            return False
+        return address.version == version and "%" not in text
 
-def is_ipv6(text: str) -> bool:
-    """An IPv6 address, without a zone."""
-    import ipaddress
-
-    try:
-        return not ipaddress.IPv6Address(text).scope_id
-    except ValueError:
-        return False
+    return holds
 
 
 def _matches(pattern: re.Pattern[str]) -> Callable[[str], bool]:
     return lambda text: pattern.fullmatch(text) is not None
 
 
-FORMATS: dict[str, Callable[[str], bool]] = {
-    "date": is_date,
-    "date-time": is_date_time,
-    "duration": _matches(_DURATION),
-    "email": _matches(_EMAIL),
-    "hostname": is_hostname,
-    "ipv4": is_ipv4,
-    "ipv6": is_ipv6,
-    "json-pointer": _matches(_POINTER),
-    "time": is_time,
-    "uri": _matches(_URI),
-    "uri-reference": _matches(_URI_REFERENCE),
-    "uuid": _matches(_UUID),
+# Each format's check, and a sample of it.
+FORMATS: dict[str, tuple[Callable[[str], bool], str]] = {
+    "date": (is_date, "2000-01-01"),
+    "date-time": (is_date_time, "2000-01-01T00:00:00Z"),
+    "duration": (_matches(_DURATION), "PT0S"),
+    "email": (_matches(_EMAIL), "a@example.com"),
+    "hostname": (is_hostname, "example.com"),
+    "ipv4": (_is_address(4), "192.0.2.1"),
+    "ipv6": (_is_address(6), "2001:db8::1"),
+    "json-pointer": (_matches(_POINTER), "/a"),
+    "time": (is_time, "00:00:00Z"),
+    "uri": (_matches(_URI), "https://example.com/"),
+    "uri-reference": (_matches(_URI_REFERENCE), "/a"),
+    "uuid": (_matches(_UUID), "00000000-0000-4000-8000-000000000000"),
 }
 
 
 def fits(name: str, text: str) -> bool:
-    """Whether the text is of that format. A text longer than any of a known format is not."""
-    check = FORMATS.get(name)
-    return check is None or (len(text) <= MAX_LENGTH and check(text))
+    """Return whether the text is of that format. A text longer than any of a known format is not."""
+    return name not in FORMATS or (len(text) <= MAX_LENGTH and FORMATS[name][0](text))
+
+
+def sample_of(name: str) -> str:
+    """Return a text of that format, empty if it is unknown."""
+    return FORMATS[name][1] if name in FORMATS else ""

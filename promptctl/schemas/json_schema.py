@@ -166,11 +166,10 @@ def _all_schemas(root: Any) -> Iterator[tuple[Path, Any, int]]:
         if not isinstance(schema, Mapping) or id(schema) in seen:
             continue
         seen.add(id(schema))
-        inner = list(schemas_in(schema))
         target = resolve(root, schema.get("$ref"))
         if isinstance(target, Mapping) and id(target) not in seen:
             stack.append(((*path, "$ref"), target, depth))
-        stack.extend(((*path, *step), each, depth + 1) for step, each in reversed(inner))
+        stack.extend(((*path, *step), each, depth + 1) for step, each in reversed(schemas_in(schema)))
 
 
 @cache

@@ -5,7 +5,7 @@ The one table that checking, bundling and comparing of schemas go by. Drafts 4 t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -83,15 +83,21 @@ def is_schema(value: Any) -> bool:
     return isinstance(value, (Mapping, bool))
 
 
-def schemas_in(schema: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
-    """Yield each schema that this one holds directly, with the keys that lead to it."""
+def map_schemas(keyword: str, value: Any, make: Callable[..., Any]) -> Any:
+    """Return a keyword's value with `make(schema, *keys)` in place of each schema that it holds directly."""
+    if keyword in BY_NAME and isinstance(value, Mapping):
+        return {name: make(each, keyword, name) for name, each in value.items()}
+    if keyword in LISTED and isinstance(value, list):
+        return [make(each, keyword, index) for index, each in enumerate(value)]
+    return make(value, keyword) if keyword in ONE else value
+
+
+def schemas_in(schema: Mapping[str, Any]) -> list[tuple[Path, Any]]:
+    """Return each schema that this one holds directly, with the keys that lead to it."""
+    found: list[tuple[Path, Any]] = []
     for keyword, value in schema.items():
-        if keyword in LISTED and isinstance(value, list):
-            yield from (((keyword, index), each) for index, each in enumerate(value) if is_schema(each))
-        elif keyword in ONE and is_schema(value):
-            yield (keyword,), value
-        elif keyword in BY_NAME and isinstance(value, Mapping):
-            yield from (((keyword, name), each) for name, each in value.items() if is_schema(each))
+        map_schemas(keyword, value, lambda each, *keys: found.append((keys, each)))
+    return [(keys, each) for keys, each in found if is_schema(each)]
 
 
 def pointer_keys(pointer: str) -> list[str]:

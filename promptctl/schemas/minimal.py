@@ -8,25 +8,12 @@ from fractions import Fraction
 from typing import Any
 
 from promptctl.schemas.compiler import Compiler, Run
+from promptctl.schemas.formats import sample_of
 from promptctl.schemas.json_schema import check_schema
 from promptctl.schemas.keywords import Path, resolve, types_of
 from promptctl.schemas.patterns import found
 from promptctl.schemas.words import path_text, text_of
 
-FORMAT_SAMPLES = {
-    "date": "2000-01-01",
-    "date-time": "2000-01-01T00:00:00Z",
-    "duration": "PT0S",
-    "email": "a@example.com",
-    "hostname": "example.com",
-    "ipv4": "192.0.2.1",
-    "ipv6": "2001:db8::1",
-    "json-pointer": "/a",
-    "time": "00:00:00Z",
-    "uri": "https://example.com/",
-    "uri-reference": "/a",
-    "uuid": "00000000-0000-4000-8000-000000000000",
-}
 # Keywords that only values of one type know, for schemas that name no type.
 _TYPE_OF = {
     **dict.fromkeys(("required", "properties", "minProperties", "additionalProperties"), "object"),
@@ -125,7 +112,7 @@ class _Filler:
             indexes = range(schema.get("minItems", 0))
             yield [self.fill(first[i] if i < len(first) else rest, (*path, i), within) for i in indexes]
         elif kind == "string":
-            yield FORMAT_SAMPLES.get(schema.get("format", ""), "").ljust(min(schema.get("minLength", 0), 10_000), "a")
+            yield sample_of(schema.get("format", "")).ljust(min(schema.get("minLength", 0), 10_000), "a")
         elif kind in ("integer", "number"):
             yield from _numbers(schema)
         else:

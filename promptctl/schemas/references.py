@@ -10,23 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from promptctl.errors import Place, Problem
 from promptctl.files.document import Document, Key
 from promptctl.files.sources import Sources
+from promptctl.schemas.keywords import BY_NAME, LISTED, ONE, map_schemas, pointer_keys
 
 Keys = tuple[Key, ...]
 
-# Where a schema holds schemas: under one key, in a mapping by name, in a list. Elsewhere `$ref` is only data.
-_ONE = frozenset(
-    (
-        "items", "additionalItems", "additionalProperties", "contains", "contentSchema", "else", "if", "not",
-        "propertyNames", "then", "unevaluatedItems", "unevaluatedProperties",
-    )
-)  # fmt: skip
-_BY_NAME = frozenset(("$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"))
-_LISTED = frozenset(("allOf", "anyOf", "oneOf", "prefixItems", "items"))
 _OF_A_FILE = frozenset(("$id", "$schema"))
 _TO_REWRITE = _OF_A_FILE | {"$ref"}
 _MAX_VALUES = 100_000
@@ -82,22 +75,20 @@ def follow(reference: Any, source: SchemaSource, sources: Sources, noun: str) ->
         sources.problems.append(Problem("`$ref` must be text", place, "write a path", "wrong-type"))
         return None
     path, _, fragment = reference.partition("#")
-    target: SchemaSource | None = SchemaSource(source.document, source.base)
+    target = SchemaSource(source.document, source.base)
     if path:
         found = sources.locate(path, source.document.path, place)
         document = None if found is None else sources.document(found, place, noun)
-        target = None if document is None else SchemaSource(document)
-    if target is None:
-        return None
+        if document is None:
+            return None
+        target = SchemaSource(document)
     if fragment and not fragment.startswith("/"):
         hint = "write a JSON pointer, such as `#/$defs/name`"
         sources.problems.append(Problem(f"`#{fragment}` is no JSON pointer", place, hint, "bad-reference"))
         return None
     data, keys = target.data, []
-    for token in fragment.split("/")[1:]:
-        key: Key = _unescaped(token)
-        if isinstance(data, list) and isinstance(key, str) and key.isascii() and key.isdigit():
-            key = int(key)
+    for token in pointer_keys(fragment):
+        key: Key = int(token) if isinstance(data, list) and token.isascii() and token.isdigit() else token
         try:
             data = data[key]
         except (KeyError, IndexError, TypeError):
@@ -160,19 +151,16 @@ class _Bundle:
             return {}
         if not isinstance(schema, dict):
             return schema
-        rewritten: dict[str, Any] = {}
-        for key, value in schema.items():
-            if key == "$ref":
-                rewritten[key] = self._reference(value, source)
-            elif key in _BY_NAME and isinstance(value, dict):
-                rewritten[key] = {name: self._rewritten(each, source.below(key, name)) for name, each in value.items()}
-            elif key in _LISTED and isinstance(value, list):
-                rewritten[key] = [self._rewritten(each, source.below(key, i)) for i, each in enumerate(value)]
-            elif key in _ONE:
-                rewritten[key] = self._rewritten(value, source.below(key))
-            elif key not in _OF_A_FILE:
-                rewritten[key] = value
-        return rewritten
+        return {
+            key: self._reference(value, source)
+            if key == "$ref"
+            else map_schemas(key, value, partial(self._part, source))
+            for key, value in schema.items()
+            if key not in _OF_A_FILE
+        }
+
+    def _part(self, source: SchemaSource, schema: Any, *keys: Key) -> Any:
+        return self._rewritten(schema, source.below(*keys))
 
     def _reference(self, reference: Any, source: SchemaSource) -> str:
         target = follow(reference, source, self._sources, "schema")
@@ -217,24 +205,16 @@ class _Bundle:
 
 def _holds_schemas(keys: Keys) -> bool:
     """Whether the way leads through places where a schema holds schemas, all of which are rewritten."""
-    rest = list(keys)
-    while rest:
-        key = rest.pop(0)
-        if key in _BY_NAME or (key in _LISTED and rest and isinstance(rest[0], int)):
-            if not rest:
-                return False
-            rest.pop(0)
-        elif key not in _ONE:
+    index = 0
+    while index < len(keys):
+        is_listed = keys[index] in LISTED and index + 1 < len(keys) and isinstance(keys[index + 1], int)
+        if keys[index] in BY_NAME or is_listed:
+            index += 2
+        elif keys[index] in ONE:
+            index += 1
+        else:
             return False
-    return True
-
-
-def _unescaped(token: str) -> str:
-    if "%" in token:
-        from urllib.parse import unquote
-
-        token = unquote(token)
-    return token.replace("~1", "/").replace("~0", "~")
+    return index == len(keys)
 
 
 def _token(key: Key) -> str:
