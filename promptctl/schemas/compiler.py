@@ -2,8 +2,8 @@
 
 Checks the schemas of our own file kinds as well as those that come from strangers. These may be made to take for ever:
 a schema can ask exponentially much of one value only by applying several schemas to it, so each time one does, the run
-may stop (`Run.step`). Speaks drafts 4 to 2020-12; nothing is ever fetched. Tests hold it to the
-verdicts of the jsonschema library.
+may stop (`Run.step`). Speaks drafts 4 to 2020-12; nothing is ever fetched. Tests hold it to the verdicts of the
+jsonschema library.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import operator
 import sys
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -23,7 +24,17 @@ Schema = Mapping[str, Any]
 Check = Callable[[Any, Path, "Run"], None]
 Holds = Callable[[Any], bool]
 
+MAX_FAILURES = 1000
+MAX_TIME_S = 2.0
+
+# How many failures of the nearest alternative are kept in a bounded run.
+_NEAREST_MOST = 4
 _NUMBERS = frozenset({int, float})
+_OF_KEYS = frozenset({"required", "additionalProperties", "dependentRequired", "false"})
+
+
+class Stopped(Exception):
+    """A value cannot be checked, or the check takes more steps or time than it may."""
 
 
 class Failure(NamedTuple):
@@ -40,21 +51,26 @@ class Failure(NamedTuple):
 
 
 class Run:
-    """The check of one value: its failures so far, of which `most` are kept, `nearest_most` of each alternative."""
+    """The check of one value, and its failures so far. With `steps` it is bounded in steps, time and failures."""
 
-    __slots__ = ("failures", "most", "nearest_most", "step")
-
-    def __init__(
-        self, step: Callable[[], None] = lambda: None, most: int = sys.maxsize, nearest_most: int = sys.maxsize
-    ) -> None:
-        self.step = step
-        self.most = most
-        self.nearest_most = nearest_most
+    def __init__(self, steps: int | None = None) -> None:
         self.failures: list[Failure] = []
+        self.nearest_most = sys.maxsize if steps is None else _NEAREST_MOST
+        self._most = sys.maxsize if steps is None else MAX_FAILURES
+        self._steps_left = steps or 0
+        self._deadline = 0.0 if steps is None else time.monotonic() + MAX_TIME_S
+
+    def step(self) -> None:
+        """Count one more schema that is applied to a value. Raises `Stopped`."""
+        if not self._deadline:
+            return
+        self._steps_left -= 1
+        if self._steps_left < 0 or time.monotonic() > self._deadline:
+            raise Stopped("it takes too long for this schema and value")
 
     def fail(self, path: Path, keyword: str, schema: Schema, value: Any, detail: Any = None) -> None:
         """Keep one failure."""
-        if len(self.failures) < self.most:
+        if len(self.failures) < self._most:
             self.failures.append(Failure(path, keyword, schema, value, detail))
 
     def tries(self, check: Check, value: Any, path: Path) -> list[Failure]:
@@ -72,20 +88,32 @@ class Compiler:
     def __init__(self, root: Schema | bool, searches: Callable[[str, str], Any]) -> None:
         self._root = root
         self._searches = searches
-        self._targets: dict[int, Check] = {}
+        # By identity, so each schema is kept beside its check.
+        self._checks: dict[int, tuple[Any, Check]] = {id(each): (each, check) for each, check in _OF_BOOLEANS}
         draft = str(root.get("$schema", "")) if isinstance(root, Mapping) else ""
+        self._targets: dict[str, Check] = {}
         self._has_lone_references = any(f"draft-0{number}" in draft for number in (4, 6, 7))
 
-    def compile(self, schema: Any) -> Check:
-        """Return the check that a sound schema stands for."""
-        if schema is False:
-            return _refuse
-        if schema is True or not schema:
-            return _allow
+    def check_of(self, schema: Any) -> Check:
+        """Return the check of a sound schema, compiled on first use: schemas refer to each other in circles."""
+        known = self._checks.get(id(schema))
+        if known is None:
+            known = self._checks[id(schema)] = schema, self._compiled(schema)
+        return known[1]
+
+    def _compiled(self, schema: Schema) -> Check:
         if self._has_lone_references:
             schema = {"$ref": schema["$ref"]} if "$ref" in schema else with_numeric_bounds(schema)
         leaves = [(keyword, _LEAVES[keyword](schema[keyword])) for keyword in schema if keyword in _LEAVES]
-        parts = [make(self, schema) for keywords, make in _PARTS if not schema.keys().isdisjoint(keywords)]
+        parts: list[Check] = [partial(part, self, schema) for keyword, part in _PARTS.items() if keyword in schema]
+        for keywords, make in ((_OF_OBJECTS, self._object), (_OF_LISTS, self._list)):
+            if not schema.keys().isdisjoint(keywords):
+                parts.append(make(schema))
+        if not leaves and len(parts) == 1:
+            return parts[0]
+        if len(leaves) == 1 and not parts:
+            keyword, holds = leaves[0]
+            return lambda value, path, run: None if holds(value) else run.fail(path, keyword, schema, value)
 
         def check(value: Any, path: Path, run: Run) -> None:
             for keyword, holds in leaves:
@@ -96,95 +124,21 @@ class Compiler:
 
         return check
 
-    def _compile_named(self, schema: Schema, *keywords: str) -> dict[str, Check]:
-        return {name: self.compile(each) for keyword in keywords for name, each in schema.get(keyword, {}).items()}
-
-    def _reference(self, schema: Schema) -> Check:
-        """Compile a `$ref`'s target on first use: schemas may refer to each other in long chains and in circles."""
-        target = resolve(self._root, schema["$ref"])
-
-        def check(value: Any, path: Path, run: Run) -> None:
-            run.step()
-            if id(target) not in self._targets:
-                self._targets[id(target)] = self.compile(target)
-            self._targets[id(target)](value, path, run)
-
-        return check
-
-    def _pattern(self, schema: Schema) -> Check:
-        matches = partial(self._searches, schema["pattern"])
-
-        def check(value: Any, path: Path, run: Run) -> None:
-            if value.__class__ is str:
-                run.step()
-                if not matches(value):
-                    run.fail(path, "pattern", schema, value)
-
-        return check
-
     def _object(self, schema: Schema) -> Check:
-        properties = self._compile_named(schema, "properties")
-        patterns = [
-            (partial(self._searches, pattern), self.compile(each))
-            for pattern, each in schema.get("patternProperties", {}).items()
-        ]
-        rest_schema = schema.get("additionalProperties", True)
-        rest = self.compile(rest_schema)
-        names = self.compile(schema.get("propertyNames", True))
+        properties = {name: self.check_of(each) for name, each in schema.get("properties", {}).items()}
+        patterns = schema.get("patternProperties", {})
+        others = schema.get("additionalProperties", True)
+        rest = self.check_of(others) if others is not False else partial(_refuse_key, schema)
 
         def check(value: Any, path: Path, run: Run) -> None:
             if value.__class__ is not dict:
                 return
             for name, item in value.items():
-                at = (*path, name)
-                if names is not _allow and (wrong := run.tries(names, name, at)):
-                    run.fail(at, "propertyNames", schema, name, wrong)
-                    continue
-                known = name in properties
-                if known:
-                    properties[name](item, at, run)
-                for matches, each in patterns:
-                    run.step()
-                    if matches(name):
-                        known = True
-                        each(item, at, run)
-                if known or rest is _allow:
-                    continue
-                if rest_schema is False:
-                    run.fail(at, "additionalProperties", schema, item)
-                else:
-                    rest(item, at, run)
-
-        return check
-
-    def _required(self, schema: Schema) -> Check:
-        names = schema["required"]
-
-        def check(value: Any, path: Path, run: Run) -> None:
-            if value.__class__ is dict:
-                for name in names:
-                    if name not in value:
-                        run.fail(path, "required", schema, value, name)
-
-        return check
-
-    def _dependents(self, schema: Schema) -> Check:
-        keywords = ("dependentRequired", "dependentSchemas", "dependencies")
-        rules = [rule for keyword in keywords for rule in schema.get(keyword, {}).items()]
-        needed = [(name, others) for name, others in rules if isinstance(others, list)]
-        applied = [(name, self.compile(each)) for name, each in rules if not isinstance(each, list)]
-
-        def check(value: Any, path: Path, run: Run) -> None:
-            if value.__class__ is not dict:
-                return
-            for name, others in needed:
-                for other in others if name in value else ():
-                    if other not in value:
-                        run.fail((*path, name), "dependentRequired", schema, value, other)
-            for name, each in applied:
-                if name in value:
-                    run.step()
-                    each(value, path, run)
+                known = properties.get(name)
+                if known is not None:
+                    known(item, (*path, name), run)
+                elif rest is not _allow and not any(self._searches(pattern, name) for pattern in patterns):
+                    rest(item, (*path, name), run)
 
         return check
 
@@ -192,82 +146,92 @@ class Compiler:
         first, rest = schema.get("prefixItems", ()), schema.get("items", True)
         if isinstance(rest, list):  # before draft 2020-12
             first, rest = rest, schema.get("additionalItems", True)
-        first, others = [self.compile(each) for each in first], self.compile(rest)
-        is_unique = schema.get("uniqueItems", False)
+        first, others = [self.check_of(each) for each in first], self.check_of(rest)
 
         def check(value: Any, path: Path, run: Run) -> None:
             if value.__class__ is not list:
                 return
             for index, item in enumerate(value if others is not _allow else value[: len(first)]):
                 (first[index] if index < len(first) else others)(item, (*path, index), run)
-            for index in _repeats(value) if is_unique else ():
+            for index in _repeats(value) if schema.get("uniqueItems") else ():
                 run.fail((*path, index), "uniqueItems", schema, value[index])
 
         return check
 
-    def _contains(self, schema: Schema) -> Check:
-        wanted = self.compile(schema["contains"])
-        least, most = schema.get("minContains", 1), schema.get("maxContains", math.inf)
+    def _reference(self, schema: Schema, value: Any, path: Path, run: Run) -> None:
+        run.step()
+        check = self._targets.get(schema["$ref"])
+        if check is None:
+            check = self._targets[schema["$ref"]] = self.check_of(resolve(self._root, schema["$ref"]))
+        check(value, path, run)
 
-        def check(value: Any, path: Path, run: Run) -> None:
-            if value.__class__ is list:
-                count = sum(not run.tries(wanted, item, path) for item in value)
-                if not least <= count <= most:
-                    run.fail(path, "contains", schema, value, count)
+    def _pattern(self, schema: Schema, value: Any, path: Path, run: Run) -> None:
+        run.step()
+        if value.__class__ is str and not self._searches(schema["pattern"], value):
+            run.fail(path, "pattern", schema, value)
 
-        return check
-
-    def _all_of(self, schema: Schema) -> Check:
-        checks = [self.compile(each) for each in schema["allOf"]]
-
-        def check(value: Any, path: Path, run: Run) -> None:
-            for each in checks:
+    def _pattern_properties(self, schema: Schema, value: Any, path: Path, run: Run) -> None:
+        for pattern, each in schema["patternProperties"].items() if value.__class__ is dict else ():
+            for name, item in value.items():
                 run.step()
-                each(value, path, run)
+                if self._searches(pattern, name):
+                    self.check_of(each)(item, (*path, name), run)
 
-        return check
+    def _property_names(self, schema: Schema, value: Any, path: Path, run: Run) -> None:
+        for name in value if value.__class__ is dict else ():
+            if wrong := run.tries(self.check_of(schema["propertyNames"]), name, path):
+                run.fail((*path, name), "propertyNames", schema, name, wrong)
 
-    def _any_of(self, schema: Schema) -> Check:
-        return self._union(schema, "anyOf", 1)
+    def _required(self, schema: Schema, value: Any, path: Path, run: Run) -> None:
+        for name in schema["required"] if value.__class__ is dict else ():
+            if name not in value:
+                run.fail(path, "required", schema, value, name)
 
-    def _one_of(self, schema: Schema) -> Check:
-        return self._union(schema, "oneOf", 2)
+    def _dependents(self, schema: Schema, value: Any, path: Path, run: Run, *, keyword: str) -> None:
+        for name, rule in schema[keyword].items():
+            if value.__class__ is not dict or name not in value:
+                continue
+            if not isinstance(rule, list):
+                run.step()
+                self.check_of(rule)(value, path, run)
+                continue
+            for other in rule:
+                if other not in value:
+                    run.fail((*path, name), "dependentRequired", schema, value, other)
 
-    def _union(self, schema: Schema, keyword: str, enough: int) -> Check:
-        """Compile alternatives; the check ends when `enough` of them fit."""
-        checks = [self.compile(each) for each in schema[keyword]]
+    def _contains(self, schema: Schema, value: Any, path: Path, run: Run) -> None:
+        if value.__class__ is list:
+            wanted = self.check_of(schema["contains"])
+            count = sum(not run.tries(wanted, item, path) for item in value)
+            if not schema.get("minContains", 1) <= count <= schema.get("maxContains", math.inf):
+                run.fail(path, "contains", schema, value, count)
 
-        def check(value: Any, path: Path, run: Run) -> None:
-            tried: list[list[Failure]] = []
-            fitting = 0
-            for each in checks:
-                tried.append(run.tries(each, value, path))
-                fitting += not tried[-1]
-                if fitting == enough:
-                    break
-            if not fitting:
-                _fail_all(run, path, keyword, schema, value, tried)
-            elif fitting > 1:
-                run.fail(path, keyword, schema, value)
+    def _all_of(self, schema: Schema, value: Any, path: Path, run: Run) -> None:
+        for each in schema["allOf"]:
+            run.step()
+            self.check_of(each)(value, path, run)
 
-        return check
+    def _union(self, schema: Schema, value: Any, path: Path, run: Run, *, keyword: str, enough: int) -> None:
+        """Try alternatives until `enough` of them fit."""
+        tried: list[list[Failure]] = []
+        fitting = 0
+        for each in schema[keyword]:
+            tried.append(run.tries(self.check_of(each), value, path))
+            fitting += not tried[-1]
+            if fitting == enough:
+                break
+        if not fitting:
+            _fail_all(run, path, keyword, schema, value, tried)
+        elif fitting > 1:
+            run.fail(path, keyword, schema, value)
 
-    def _not(self, schema: Schema) -> Check:
-        refused = self.compile(schema["not"])
+    def _not(self, schema: Schema, value: Any, path: Path, run: Run) -> None:
+        if not run.tries(self.check_of(schema["not"]), value, path):
+            run.fail(path, "not", schema, value)
 
-        def check(value: Any, path: Path, run: Run) -> None:
-            if not run.tries(refused, value, path):
-                run.fail(path, "not", schema, value)
-
-        return check
-
-    def _if(self, schema: Schema) -> Check:
-        condition, then, other = (self.compile(schema.get(name, True)) for name in ("if", "then", "else"))
-
-        def check(value: Any, path: Path, run: Run) -> None:
-            (other if run.tries(condition, value, path) else then)(value, path, run)
-
-        return check
+    def _if(self, schema: Schema, value: Any, path: Path, run: Run) -> None:
+        branch = "else" if run.tries(self.check_of(schema["if"]), value, path) else "then"
+        self.check_of(schema.get(branch, True))(value, path, run)
 
 
 def _allow(_value: Any, _path: Path, _run: Run) -> None:
@@ -276,6 +240,10 @@ def _allow(_value: Any, _path: Path, _run: Run) -> None:
 
 def _refuse(value: Any, path: Path, run: Run) -> None:
     run.fail(path, "false", {}, value)
+
+
+def _refuse_key(schema: Schema, value: Any, path: Path, run: Run) -> None:
+    run.fail(path, "additionalProperties", schema, value)
 
 
 def _fail_all(run: Run, path: Path, keyword: str, schema: Schema, value: Any, tried: list[list[Failure]]) -> None:
@@ -299,8 +267,7 @@ def _distance(path: Path, failures: list[Failure]) -> tuple[int, int]:
         len(failure.path) == len(path) + 1 and (failure.path[-1] == "type" or failure.keyword == "const")
         for failure in failures
     )
-    keys = sum(failure.keyword in ("required", "additionalProperties", "dependentRequired", "false")
-               and len(failure.path) <= len(path) + 1 for failure in failures)  # fmt: skip
+    keys = sum(failure.keyword in _OF_KEYS and len(failure.path) <= len(path) + 1 for failure in failures)
     kind = 2 if _wrong_type(failures, path) else 1 if has_other_tag else 0
     return kind, keys * 100 + len(failures)
 
@@ -376,17 +343,25 @@ _LEAVES: dict[str, Callable[[Any], Holds]] = {
     "format": lambda name: lambda value: value.__class__ is not str or fits(name, value),
 }
 
-_PARTS: tuple[tuple[tuple[str, ...], Callable[[Compiler, Schema], Check]], ...] = (
-    (("$ref",), Compiler._reference),
-    (("pattern",), Compiler._pattern),
-    (("required",), Compiler._required),
-    (("dependentRequired", "dependentSchemas", "dependencies"), Compiler._dependents),
-    (("properties", "patternProperties", "additionalProperties", "propertyNames"), Compiler._object),
-    (("items", "prefixItems", "additionalItems", "uniqueItems"), Compiler._list),
-    (("contains",), Compiler._contains),
-    (("allOf",), Compiler._all_of),
-    (("anyOf",), Compiler._any_of),
-    (("oneOf",), Compiler._one_of),
-    (("not",), Compiler._not),
-    (("if",), Compiler._if),
-)
+_OF_BOOLEANS = ((True, _allow), (False, _refuse))
+_OF_OBJECTS = ("properties", "additionalProperties")
+_OF_LISTS = ("items", "prefixItems", "uniqueItems")
+
+# Keywords that apply other schemas, or need the document: (compiler, schema, value, path, run).
+_PARTS: dict[str, Callable[..., None]] = {
+    "$ref": Compiler._reference,
+    "pattern": Compiler._pattern,
+    "patternProperties": Compiler._pattern_properties,
+    "propertyNames": Compiler._property_names,
+    "required": Compiler._required,
+    **{
+        keyword: partial(Compiler._dependents, keyword=keyword)
+        for keyword in ("dependentRequired", "dependentSchemas", "dependencies")
+    },
+    "contains": Compiler._contains,
+    "allOf": Compiler._all_of,
+    "anyOf": partial(Compiler._union, keyword="anyOf", enough=1),
+    "oneOf": partial(Compiler._union, keyword="oneOf", enough=2),
+    "not": Compiler._not,
+    "if": Compiler._if,
+}

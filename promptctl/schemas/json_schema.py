@@ -6,48 +6,28 @@ take long is stopped and reported.
 
 from __future__ import annotations
 
-import time
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
 from promptctl.files.names import did_you_mean
 from promptctl.files.plain import Measure, NotPlain, plain
-from promptctl.schemas.compiler import Check, Compiler, Failure, Run
-from promptctl.schemas.keywords import (
-    DRAFT_4_FORMS,
-    FORMS,
-    OLDER_FORMS,
-    TYPES,
-    Path,
-    is_schema,
-    resolve,
-    schemas_in,
-    types_of,
-)
+from promptctl.schemas.compiler import MAX_FAILURES, Check, Compiler, Failure, Run, Stopped
+from promptctl.schemas.keywords import FORMS, OLDER_FORMS, TYPES, Path, is_schema, resolve, schemas_in, types_of
 from promptctl.schemas.patterns import BadPattern, compiled, found
 from promptctl.schemas.words import path_text, rank, shown, text_of
 
 __all__ = ["Validator", "check_schema", "schema_faults", "types_of"]
 
 MAX_PROBLEMS = 20
-MAX_FAILURES = 1000
 MAX_STEPS = 1_000_000
-MAX_TIME_S = 2.0
 MAX_SCHEMAS = 2000
 MAX_DEPTH = 64
 
-# How many failures of the nearest alternative are kept to choose the most useful from.
-_NEAREST_MOST = 4
-
 _NEWEST = "https://json-schema.org/draft/2020-12/schema"
-_DRAFTS = {
-    _NEWEST: FORMS,
-    "https://json-schema.org/draft/2019-09/schema": {**FORMS, **OLDER_FORMS},
-    "http://json-schema.org/draft-07/schema": {**FORMS, **OLDER_FORMS},
-    "http://json-schema.org/draft-06/schema": {**FORMS, **OLDER_FORMS},
-    "http://json-schema.org/draft-04/schema": {**FORMS, **DRAFT_4_FORMS},
-}
+_OLDER = re.compile(r"https://json-schema\.org/draft/2019-09/schema|http://json-schema\.org/draft-0[467]/schema")
+_TOO_DEEP = "schema or value are nested too deeply, or the schema refers to itself"
 _RE2 = "patterns are RE2's: no lookaround, no back-references, no repetition above 1000"
 _UNSUPPORTED = {
     "unevaluatedProperties": "write `additionalProperties: false` beside the `properties` it is about",
@@ -70,18 +50,14 @@ class Validator:
 
     def faults(self, value: Any) -> list[tuple[str, str]]:
         """Return what is wrong with the value, most useful first: pairs of path below the root and text."""
+        run = Run(MAX_STEPS)
         try:
             if self._check is None:
                 self._check = _compiled(self._schema)
-            run = Run(_Clock().step, MAX_FAILURES, _NEAREST_MOST)
             self._check(value, (), run)
-        except _Stopped as stopped:
-            return [("", f"cannot be checked: {stopped}")]
-        except BadPattern as error:
-            return [("", f"cannot be checked: the check was stopped at a pattern: {error}")]
-        except RecursionError:
-            reason = "schema or value are nested too deeply, or the schema refers to itself"
-            return [("", f"cannot be checked: the check was stopped: {reason}")]
+        except (Stopped, BadPattern, RecursionError) as error:
+            reason = _TOO_DEEP if isinstance(error, RecursionError) else str(error)
+            return [("", f"cannot be checked: {reason}")]
         return self._in_words(run.failures) if run.failures else []
 
     def problems(self, value: Any) -> list[str]:
@@ -102,58 +78,51 @@ class Validator:
         return told
 
 
-class _Stopped(Exception):
-    """A check that cannot be made, or takes more steps or time than it may."""
-
-
-class _Clock:
-    """The account of one check."""
-
-    def __init__(self) -> None:
-        self._left = MAX_STEPS
-        self._deadline = time.monotonic() + MAX_TIME_S
-
-    def step(self) -> None:
-        self._left -= 1
-        if self._left < 0 or time.monotonic() > self._deadline:
-            raise _Stopped("the check was stopped: it takes too long for this schema and value")
-
-
 def _compiled(schema: Any) -> Check:
-    problems = check_schema(schema)
-    if problems:
-        raise _Stopped(problems[0])
-    schema = plain(schema, Measure())
-    return Compiler(schema, found).compile(schema)
+    schema, faults = _read(schema)
+    if faults:
+        raise Stopped(_fault_text(*faults[0]))
+    return Compiler(schema, found).check_of(schema)
 
 
 def check_schema(schema: Any) -> list[str]:
     """Return what is wrong with a schema itself, as `$.path: text`; empty if values can be checked against it."""
-    return [f"${path_text(path)}: {text}" for path, text in schema_faults(schema)]
+    return [_fault_text(*fault) for fault in schema_faults(schema)]
 
 
 def schema_faults(schema: Any) -> list[tuple[Path, str]]:
     """Return what is wrong with a schema itself, as pairs of the keys that lead there and text."""
+    return _read(schema)[1]
+
+
+def _fault_text(path: Path, text: str) -> str:
+    return f"${path_text(path)}: {text}"
+
+
+def _read(schema: Any) -> tuple[Any, list[tuple[Path, str]]]:
+    """Return the schema as plain data, and what is wrong with it."""
     try:
         schema = plain(schema, Measure())
     except NotPlain as error:
-        return [((), str(error))]
+        return None, [((), str(error))]
+    return schema, _faults(schema)
+
+
+def _faults(schema: Any) -> list[tuple[Path, str]]:
     if not is_schema(schema):
         return [((), f"a schema is a mapping, not {shown(schema)}")]
     draft = str(schema.get("$schema", _NEWEST) if isinstance(schema, dict) else _NEWEST).rstrip("#")
-    if draft not in _DRAFTS:
+    if draft != _NEWEST and not _OLDER.fullmatch(draft):
         return [((), f"`$schema: {draft[:80]}` is no draft of JSON Schema that is known here")]
-    faults: dict[tuple[Path, str], None] = {}
+    faults: list[tuple[Path, str]] = []
     for count, (path, part, depth) in enumerate(_all_schemas(schema), 1):
         if count > MAX_SCHEMAS or depth > MAX_DEPTH:
             limits = f"{MAX_SCHEMAS:,} parts, or is more than {MAX_DEPTH} levels deep"
             return [*faults, ((), f"the schema has more than {limits}")]
-        if isinstance(part, Mapping):
-            faults.update(dict.fromkeys((path, text) for text in _oddities(part, schema)))
-            run = Run()
-            _form(draft)(part, path, run)
-            faults.update(dict.fromkeys((failure.path, text_of(failure)) for failure in run.failures))
-    return list(faults)[:MAX_PROBLEMS]
+        if isinstance(part, dict):
+            faults += [(path, text) for text in _oddities(part, schema)]
+            faults += [(failure.path, text_of(failure)) for failure in Run().tries(_form(draft), part, path)]
+    return list(dict.fromkeys(faults))[:MAX_PROBLEMS]
 
 
 def _all_schemas(root: Any) -> Iterator[tuple[Path, Any, int]]:
@@ -163,20 +132,20 @@ def _all_schemas(root: Any) -> Iterator[tuple[Path, Any, int]]:
     while stack:
         path, schema, depth = stack.pop()
         yield path, schema, depth
-        if not isinstance(schema, Mapping) or id(schema) in seen:
+        if not isinstance(schema, dict) or id(schema) in seen:
             continue
         seen.add(id(schema))
         target = resolve(root, schema.get("$ref"))
-        if isinstance(target, Mapping) and id(target) not in seen:
+        if isinstance(target, dict) and id(target) not in seen:
             stack.append(((*path, "$ref"), target, depth))
         stack.extend(((*path, *step), each, depth + 1) for step, each in reversed(schemas_in(schema)))
 
 
 @cache
 def _form(draft: str) -> Check:
-    """Return the check of a schema's own keywords, but not of the schemas within it."""
-    form = {"properties": _DRAFTS[draft]}
-    return Compiler(form, found).compile(form)
+    """Return the check of a schema's own keywords, without the schemas within it."""
+    form = {"properties": FORMS if draft == _NEWEST else {**FORMS, **OLDER_FORMS}}
+    return Compiler(form, found).check_of(form)
 
 
 def _oddities(schema: Mapping[str, Any], root: Any) -> Iterator[str]:
@@ -192,9 +161,11 @@ def _oddities(schema: Mapping[str, Any], root: Any) -> Iterator[str]:
     elif isinstance(reference, str) and not is_schema(resolve(root, reference)):
         yield f"`$ref: {reference[:80]}` leads nowhere"
     by_pattern = schema.get("patternProperties")
-    for pattern in (schema.get("pattern"), *(by_pattern if isinstance(by_pattern, Mapping) else ())):
-        if isinstance(pattern, str) and (reason := _bad_pattern(pattern)):
-            yield f"the pattern {pattern[:80]} cannot be used: {reason} ({_RE2})"
+    for pattern in (schema.get("pattern"), *(by_pattern if isinstance(by_pattern, dict) else ())):
+        try:
+            _ = isinstance(pattern, str) and compiled(pattern)
+        except BadPattern as error:
+            yield f"the pattern {pattern[:80]} cannot be used: {error} ({_RE2})"
     for keyword in schema:
         if keyword in _UNSUPPORTED:
             yield f"`{keyword}` is not supported: {_UNSUPPORTED[keyword]}"
@@ -203,11 +174,3 @@ def _oddities(schema: Mapping[str, Any], root: Any) -> Iterator[str]:
         is_ours = keyword in FORMS or keyword.startswith(("x-", "$")) or len(keyword) > 40
         if not is_ours and (meant := did_you_mean(keyword, FORMS, mistakes=1)):
             yield f"`{keyword}` is no keyword of JSON Schema; {meant}"
-
-
-def _bad_pattern(pattern: str) -> str | None:
-    try:
-        compiled(pattern)
-    except BadPattern as error:
-        return str(error)
-    return None

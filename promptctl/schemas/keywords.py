@@ -70,9 +70,8 @@ FORMS: dict[str, Any] = {
     "dependencies": {"type": "object", "additionalProperties": {**_TEXTS, "type": ["object", "boolean", "array"]}},
 }
 # Where older drafts differ: before 2020-12, and draft 4.
-OLDER_FORMS: dict[str, Any] = {"items": {"type": ["object", "boolean", "array"], "items": _SCHEMA}}
-DRAFT_4_FORMS: dict[str, Any] = {
-    **OLDER_FORMS,
+OLDER_FORMS: dict[str, Any] = {
+    "items": {"type": ["object", "boolean", "array"], "items": _SCHEMA},
     "exclusiveMinimum": {"type": ["boolean", "number"]},
     "exclusiveMaximum": {"type": ["boolean", "number"]},
 }
@@ -80,12 +79,12 @@ DRAFT_4_FORMS: dict[str, Any] = {
 
 def is_schema(value: Any) -> bool:
     """Return whether the value can be a schema: a mapping, true or false."""
-    return isinstance(value, (Mapping, bool))
+    return isinstance(value, (dict, bool))
 
 
 def map_schemas(keyword: str, value: Any, make: Callable[..., Any]) -> Any:
     """Return a keyword's value with `make(schema, *keys)` in place of each schema that it holds directly."""
-    if keyword in BY_NAME and isinstance(value, Mapping):
+    if keyword in BY_NAME and isinstance(value, dict):
         return {name: make(each, keyword, name) for name, each in value.items()}
     if keyword in LISTED and isinstance(value, list):
         return [make(each, keyword, index) for index, each in enumerate(value)]
@@ -113,7 +112,7 @@ def resolve(root: Any, reference: Any) -> Any:
         return _anchored(root, reference[1:])
     found = root
     for key in pointer_keys(reference[1:]):
-        if isinstance(found, Mapping) and key in found:
+        if isinstance(found, dict) and key in found:
             found = found[key]
         elif isinstance(found, list) and key.isdecimal() and int(key) < len(found):
             found = found[int(key)]
@@ -126,7 +125,7 @@ def _anchored(root: Any, anchor: str) -> Any:
     stack = [root]
     while stack:
         schema = stack.pop()
-        if isinstance(schema, Mapping):
+        if isinstance(schema, dict):
             if anchor in (schema.get("$anchor"), schema.get("$dynamicAnchor")):
                 return schema
             stack.extend(each for _, each in schemas_in(schema))
@@ -136,7 +135,7 @@ def _anchored(root: Any, anchor: str) -> Any:
 def types_of(schema: Any, root: Any = None, depth: int = 0) -> list[str]:
     """Return the types that a value of this schema may have, in the schema's order; empty if it does not say."""
     root = schema if root is None else root
-    if not isinstance(schema, Mapping) or depth > 8:
+    if not isinstance(schema, dict) or depth > 8:
         return []
     if schema.get("type") is not None:
         return [name for name in type_names(schema) if name in TYPES]

@@ -7,20 +7,13 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
-from promptctl.schemas.compiler import Compiler, Run
+from promptctl.schemas.compiler import Compiler, Run, Stopped
 from promptctl.schemas.formats import sample_of
 from promptctl.schemas.json_schema import check_schema
 from promptctl.schemas.keywords import Path, resolve, types_of
-from promptctl.schemas.patterns import found
+from promptctl.schemas.patterns import BadPattern, found
 from promptctl.schemas.words import path_text, text_of
 
-# Keywords that only values of one type know, for schemas that name no type.
-_TYPE_OF = {
-    **dict.fromkeys(("required", "properties", "minProperties", "additionalProperties"), "object"),
-    **dict.fromkeys(("items", "prefixItems", "minItems", "contains"), "array"),
-    **dict.fromkeys(("minLength", "maxLength", "pattern", "format"), "string"),
-    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"), "number"),
-}
 _LIMITS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
 _MOST_STEPS = 20_000
 
@@ -44,34 +37,27 @@ def minimal_instance(schema: Mapping[str, Any] | bool) -> Any:
         raise CannotFill(problems[0])
     try:
         return _Filler(schema).fill(schema, ())
-    except RecursionError:
-        raise CannotFill("$: is nested too deeply") from None
+    except (Stopped, BadPattern, RecursionError):
+        raise CannotFill("$: is nested too deeply, or asks for very many values") from None
 
 
 class _Filler:
     def __init__(self, root: Any) -> None:
         self._root = root
         self._compiler = Compiler(root, found)
-        self._steps_left = _MOST_STEPS
+        self._run = Run(_MOST_STEPS)
 
     def fill(self, schema: Any, path: Path, within: tuple[str, ...] = ()) -> Any:
         """Return a value of the schema at `path`; `within` are the references that are being filled."""
-        self._step()
-        check = self._compiler.compile(schema)
+        check = self._compiler.check_of(schema)
+        self._run.step()
         reason = f"${path_text(path)}: allows no value"
         for value in self._candidates(schema if isinstance(schema, Mapping) else {}, path, within):
-            run = Run(self._step)
-            check(value, path, run)
-            if not run.failures:
+            failures = self._run.tries(check, value, path)
+            if not failures:
                 return value
-            failure = run.failures[0]
-            reason = f"${path_text(failure.path)}: {text_of(failure, shows_values=False)}"
+            reason = f"${path_text(failures[0].path)}: {text_of(failures[0], shows_values=False)}"
         raise CannotFill(reason)
-
-    def _step(self) -> None:
-        self._steps_left -= 1
-        if self._steps_left < 0:
-            raise CannotFill("$: asks for very many values")
 
     def _candidates(self, schema: Mapping[str, Any], path: Path, within: tuple[str, ...]) -> Iterator[Any]:
         choosing = next((keyword for keyword in ("anyOf", "oneOf") if keyword in schema), "")
@@ -101,8 +87,7 @@ class _Filler:
             yield from [schema["const"]] if "const" in schema else schema["enum"]
             return
         yield from [schema["default"]] if "default" in schema else schema.get("examples", ())[:1]
-        guessed = next((_TYPE_OF[keyword] for keyword in schema if keyword in _TYPE_OF), "null")
-        kind = next(iter(types_of(schema)), guessed)
+        kind = next(iter(types_of(schema)), "object" if "required" in schema or "properties" in schema else "null")
         if kind == "object":
             parts, rest = schema.get("properties", {}), schema.get("additionalProperties", True)
             names = schema.get("required", ())

@@ -44,9 +44,9 @@ class SchemaSource:
         return data
 
     @property
-    def whole(self) -> tuple[str, Keys]:
-        """Names the schema that this is a part of."""
-        return self.document.path, self.base
+    def whole(self) -> SchemaSource:
+        """The schema that this is a part of."""
+        return SchemaSource(self.document, self.base)
 
     def place(self, *keys: Key) -> Place:
         """Where the value at `keys` stands."""
@@ -75,7 +75,7 @@ def follow(reference: Any, source: SchemaSource, sources: Sources, noun: str) ->
         sources.problems.append(Problem("`$ref` must be text", place, "write a path", "wrong-type"))
         return None
     path, _, fragment = reference.partition("#")
-    target = SchemaSource(source.document, source.base)
+    target = source.whole
     if path:
         found = sources.locate(path, source.document.path, place)
         document = None if found is None else sources.document(found, place, noun)
@@ -103,7 +103,7 @@ def follow(reference: Any, source: SchemaSource, sources: Sources, noun: str) ->
 class _Bundle:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
-        self._names: dict[tuple[tuple[str, Keys], Keys], str] = {}
+        self._names: dict[SchemaSource, str] = {}
         self._taken: set[str] = set()
         self._pending: list[tuple[str, SchemaSource]] = []
         self._values = 0
@@ -111,15 +111,15 @@ class _Bundle:
     def make(self, source: SchemaSource, data: dict[str, Any]) -> dict[str, Any]:
         """The bundle; a schema that is nothing but a reference is what it refers to."""
         self._home = source
-        seen = {(source.whole, source.keys)}
+        seen = {source}
         while set(data) == {"$ref"}:
             target = follow(data["$ref"], self._home, self._sources, "schema")
             if target is None:
                 return {}
-            if (target.whole, target.keys) in seen:
+            if target in seen:
                 self._tell("the schema refers to itself and to nothing else", self._home.place("$ref"))
                 return {}
-            seen.add((target.whole, target.keys))
+            seen.add(target)
             if not isinstance(target.data, dict):
                 self._tell("a schema must be a mapping", target.place())
                 return {}
@@ -127,23 +127,23 @@ class _Bundle:
         self._check_draft(data)
         if isinstance(data.get("$defs"), dict):
             self._taken.update(data["$defs"])
-        bundled: dict[str, Any] = self._rewritten(data, self._home)
+        bundled: dict[str, Any] = self._rewritten(self._home, data)
         definitions: dict[str, Any] = {}
         while self._pending:
             name, target = self._pending.pop()
-            definition = self._rewritten(target.data, target)
+            definitions[name] = definition = self._rewritten(target, target.data)
             if isinstance(definition, dict) and target.whole != self._home.whole:
                 # Whatever refers to them has its own copies among the bundle's definitions.
-                definition = {key: value for key, value in definition.items() if key not in ("$defs", "definitions")}
-            definitions[name] = definition
+                definition.pop("$defs", None)
+                definition.pop("definitions", None)
         if definitions:
-            ordered = {name: definitions[name] for name in sorted(definitions)}
             own = bundled.get("$defs")
-            bundled["$defs"] = {**own, **ordered} if isinstance(own, dict) else ordered
+            bundled["$defs"] = {**(own if isinstance(own, dict) else {}), **dict(sorted(definitions.items()))}
         return bundled
 
-    def _rewritten(self, schema: Any, source: SchemaSource) -> Any:
-        """The schema with its references turned into ones within the bundle."""
+    def _rewritten(self, source: SchemaSource, schema: Any, *keys: Key) -> Any:
+        """Return the schema at `keys` of a source with its references turned into ones within the bundle."""
+        source = source.below(*keys)
         self._values += 1
         if self._values > _MAX_VALUES:
             if self._values == _MAX_VALUES + 1:
@@ -151,16 +151,12 @@ class _Bundle:
             return {}
         if not isinstance(schema, dict):
             return schema
+        make = partial(self._rewritten, source)
         return {
-            key: self._reference(value, source)
-            if key == "$ref"
-            else map_schemas(key, value, partial(self._part, source))
+            key: self._reference(value, source) if key == "$ref" else map_schemas(key, value, make)
             for key, value in schema.items()
             if key not in _OF_A_FILE
         }
-
-    def _part(self, source: SchemaSource, schema: Any, *keys: Key) -> Any:
-        return self._rewritten(schema, source.below(*keys))
 
     def _reference(self, reference: Any, source: SchemaSource) -> str:
         target = follow(reference, source, self._sources, "schema")
@@ -178,8 +174,7 @@ class _Bundle:
 
     def _name(self, target: SchemaSource) -> str:
         """The definition's name in the bundle; the first time, its schema is put on the list."""
-        identity = (target.whole, target.keys)
-        if identity not in self._names:
+        if target not in self._names:
             said = str(target.keys[-1]) if target.keys else _SUFFIX.sub("", target.document.path.rpartition("/")[2])
             wanted = re.sub(r"[^A-Za-z0-9_-]", "_", said) or "schema"
             name, number = wanted, 1
@@ -187,9 +182,9 @@ class _Bundle:
                 number += 1
                 name = f"{wanted}_{number}"
             self._taken.add(name)
-            self._names[identity] = name
+            self._names[target] = name
             self._pending.append((name, target))
-        return self._names[identity]
+        return self._names[target]
 
     def _check_draft(self, data: Mapping[str, Any]) -> None:
         draft = data.get("$schema", _DRAFT)

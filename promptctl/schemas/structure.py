@@ -19,23 +19,17 @@ from promptctl.schemas.words import MAX_LISTED, hint_of, meant_keys, path_text, 
 MAX_PROBLEMS = 100
 
 _CODES = {
-    "type": "wrong-type",
-    "enum": "unknown-value",
-    "const": "unknown-value",
-    "additionalProperties": "unknown-key",
-    "false": "unknown-key",
-    "propertyNames": "wrong-name",
-    "required": "missing-key",
-    "dependentRequired": "missing-key",
-    "minLength": "empty",
-    "minItems": "empty",
-    "minProperties": "empty",
-    "maxLength": "too-long",
-    "minimum": "out-of-range",
-    "maximum": "out-of-range",
-    "exclusiveMinimum": "out-of-range",
-    "uniqueItems": "duplicate-item",
+    "wrong-type": ("type",),
+    "unknown-value": ("enum", "const"),
+    "unknown-key": ("additionalProperties", "false"),
+    "wrong-name": ("propertyNames",),
+    "missing-key": ("required", "dependentRequired"),
+    "empty": ("minLength", "minItems", "minProperties"),
+    "too-long": ("maxLength",),
+    "out-of-range": ("minimum", "maximum", "exclusiveMinimum"),
+    "duplicate-item": ("uniqueItems",),
 }
+_CODE_OF = {keyword: code for code, keywords in _CODES.items() for keyword in keywords}
 _OF_KEYS = frozenset({"additionalProperties", "false", "propertyNames", "dependentRequired"})
 
 
@@ -44,7 +38,7 @@ class Structure:
 
     def __init__(self, schema: Mapping[str, Any], definition: str | None = None) -> None:
         start = schema if definition is None else schema["$defs"][definition]
-        self._check = Compiler(schema, re.search).compile(start)
+        self._check = Compiler(schema, re.search).check_of(start)
 
     def check(self, document: Document) -> list[Problem]:
         """Return every problem of the document, in reading order; of very many the first hundred, and their number.
@@ -132,7 +126,7 @@ def _place(failure: Failure, document: Document) -> Place:
 
 def _problem(failure: Failure, place: Place) -> Problem:
     hint = hint_of(failure)
-    return Problem(_message(failure, hint), place, hint, _CODES.get(failure.keyword, "wrong-form"))
+    return Problem(_message(failure, hint), place, hint, _CODE_OF.get(failure.keyword, "wrong-form"))
 
 
 def _message(failure: Failure, hint: str | None) -> str:

@@ -76,8 +76,11 @@ def test_a_schema_that_refers_to_itself_ends_as_soon_as_it_can() -> None:
         ({"type": "array", "minItems": 10**9}, "asks for very many values"),
         ({"type": "string", "minLength": 10**12}, "$: has 10,000 characters, fewer than 1000000000000"),
         ({"type": "strin"}, "$: `strin` is no type of JSON Schema; did you mean `string`?"),
-        ({"required": ["code"], "properties": {"code": {"pattern": "^a$"}}}, "$.code: must match the pattern ^a$"),
-        ({"items": {"type": "boolean"}, "minItems": 3, "uniqueItems": True}, "$[1]: repeats an item"),
+        (
+            {"required": ["code"], "properties": {"code": {"type": "string", "pattern": "^a$"}}},
+            "$.code: must match the pattern ^a$",
+        ),
+        ({"type": "array", "items": {"type": "boolean"}, "minItems": 3, "uniqueItems": True}, "$[1]: repeats an item"),
         ({"type": "array", "contains": {"const": 5}}, "$: has 0 items that fit `contains`, too few or too many"),
         ({"type": "object", "minProperties": 2}, "$: has 0 properties, fewer than 2"),
         ({"required": ["a"], "dependentRequired": {"a": ["b"]}}, "$.a: needs `b` beside it"),
