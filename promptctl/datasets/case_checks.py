@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from promptctl.assertions.assertion import Assertion
 from promptctl.assertions.kinds import NOT
 from promptctl.datasets.cases import Case
 from promptctl.datasets.rows import Row
-from promptctl.errors import InputError, Problem
+from promptctl.errors import Place, Problem
 from promptctl.files.names import did_you_mean
 from promptctl.prompts.inputs import InputCheck
 from promptctl.prompts.prompt import MISSING, Prompt
@@ -16,52 +17,71 @@ from promptctl.schemas.json_schema import types_of
 
 
 class CaseChecks:
-    """Checks the cases of one dataset, against a prompt where one is given."""
+    """The checks of one dataset's cases, against a prompt if there is one.
 
-    def __init__(self, prompt: Prompt | None) -> None:
+    What is wrong with an input of the defaults is reported there, once.
+    """
+
+    def __init__(self, prompt: Prompt | None, defaults: Row) -> None:
         self._prompt = prompt
+        self._defaults = defaults
         self._inputs = InputCheck(prompt) if prompt is not None else None
-        declared = prompt.inputs.values() if prompt is not None else ()
-        self._with_default = frozenset(each.name for each in declared if each.default is not MISSING)
-        self._has_schema = prompt is not None and prompt.output.schema is not None
+        self._with_default: frozenset[str] = frozenset()
+        self._required: tuple[str, ...] = ()
+        if prompt is not None:
+            declared = prompt.inputs.values()
+            self._with_default = frozenset(each.name for each in declared if each.default is not MISSING)
+            self._required = tuple(each.name for each in declared if each.is_required)
+        # The last sound value of each input: those that stand for many cases are checked once.
+        self._sound: dict[str, Any] = {}
+        self._told: set[Problem] = set()
 
     def problems_of(self, case: Case, row: Row) -> Iterator[Problem]:
-        """Everything wrong with the case."""
-        yield from self._problems_of_inputs(case, row)
+        """Yield everything wrong with the case."""
+        for problem in self._problems_of_inputs(case, row):
+            if problem not in self._told:
+                self._told.add(problem)
+                yield problem
         if case.threshold == 0 or not any(assertion.weight for assertion in case.assertions):
             yield _undecided(case, row)
         for assertion in case.assertions:
             if assertion.reads_expected and case.expected is MISSING:
-                message = f"{case.id} has no `expected`, which its assertion {assertion.type} reads"
+                message = f"`{case.id}` has no `expected`, which its assertion {assertion.type} reads"
                 yield Problem(message, row.place, "add `expected`, or give the assertion a `value`", "missing-expected")
             if self._prompt is not None and (assertion.names or _asks_output_schema(assertion)):
                 yield from self._problems_of_assertion(assertion, case, row)
 
     def _problems_of_inputs(self, case: Case, row: Row) -> Iterator[Problem]:
-        if self._inputs is None:
+        prompt, inputs = self._prompt, self._inputs
+        if prompt is None or inputs is None:
             return
-        try:
-            self._inputs.fill(case.inputs)
-        except InputError as error:
-            if set(error.names) <= self._unread_cells(case, row):
-                return
-            given = next((name for name in error.names if name in (row.data.get("inputs") or {})), None)
-            place = row.place if given is None else row.locate("inputs", given)
-            message = f"{case.id}: {error.message.partition(': ')[2]}"
-            hint = "set them right under the case's `inputs`, or under `defaults`"
-            yield Problem(message, place, hint, "bad-inputs")
+        for name in self._required:
+            if name not in case.inputs:
+                message = f"case `{_id(case, row)}` does not give `{name}`, which {prompt.id} requires"
+                hint = f"add `{name}` to its `inputs`, or to those of the `defaults`"
+                yield Problem(message, row.place, hint, "missing-input")
+        for name, value in case.inputs.items():
+            if name not in prompt.inputs:
+                noun, place = self._given(name, case, row)
+                hint = did_you_mean(name, prompt.inputs) or f"remove it, or declare it in {prompt.path}"
+                message = f"`{name}`, given by {noun}, is no input of {prompt.id}"
+                yield Problem(message, place, hint, "extra-input")
+            elif value is not self._sound.get(name, self) and not _is_unread_cell(name, value, row, prompt):
+                faults = inputs.faults(name, value)
+                for path, text in faults:
+                    noun, place = self._given(name, case, row)
+                    hint = f"{prompt.id} declares what `{name}` must be"
+                    yield Problem(f"{noun}: `{name}{path}` {text}", place, hint, "wrong-input")
+                if not faults:
+                    self._sound[name] = value
 
-    def _unread_cells(self, case: Case, row: Row) -> set[str]:
-        """The inputs whose cells could not be read by their type, which was told when they were."""
-        if not row.is_text or self._prompt is None:
-            return set()
-        cells = {name for name in row.data.get("inputs") or {} if isinstance(case.inputs.get(name), str)}
-        declared = ((name, self._prompt.inputs.get(name)) for name in cells)
-        return {
-            name
-            for name, each in declared
-            if each is not None and "string" not in (types_of(each.schema) or ["string"])
-        }
+    def _given(self, name: str, case: Case, row: Row) -> tuple[str, Place]:
+        """Return what gives the input, for a sentence, and where."""
+        for source, noun in ((row, f"case `{_id(case, row)}`"), (self._defaults, "the defaults")):
+            for key in ("inputs", "matrix"):
+                if name in (source.data.get(key) or {}):
+                    return noun, source.locate_key(key, name)
+        return noun, row.place
 
     def _problems_of_assertion(self, assertion: Assertion, case: Case, row: Row) -> Iterator[Problem]:
         assert self._prompt is not None
@@ -73,12 +93,23 @@ class CaseChecks:
                 hint = f"give the case the input {name}, or write {{{{ {name} | default('…') }}}}"
             message = f"the assertion {assertion.type} of {case.id} names {name}, which the case does not have"
             yield Problem(message, row.place, hint, "unknown-variable")
-        if _asks_output_schema(assertion) and not self._has_schema:
+        if _asks_output_schema(assertion) and self._prompt.output.schema is None:
             message = (
                 f"the assertion {assertion.type} of {case.id} has no schema: {self._prompt.id} has no output schema"
             )
             hint = "give the assertion a schema as its `value`, or the prompt an `output`"
             yield Problem(message, row.place, hint, "missing-schema")
+
+
+def _id(case: Case, row: Row) -> str:
+    """Return the case's id as it is written: without the ending that a matrix adds."""
+    written: str = row.data.get("id") or case.id
+    return written
+
+
+def _is_unread_cell(name: str, value: Any, row: Row, prompt: Prompt) -> bool:
+    """Return True for a cell that could not be read by its type, which is reported when it is read."""
+    return row.is_text and isinstance(value, str) and "string" not in (types_of(prompt.inputs[name].schema) or "string")
 
 
 def _undecided(case: Case, row: Row) -> Problem:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from promptctl.assertions.assertion import Assertion
 from promptctl.assertions.preparing import Locate
 from promptctl.datasets.matrix import InvalidMatrix, unfold
-from promptctl.datasets.rows import AsWritten, Row
+from promptctl.datasets.rows import Row
 from promptctl.errors import InputError, Place, Problem
 from promptctl.files.canonical_json import content_digest
 from promptctl.prompts.inputs import parse_input
@@ -72,26 +73,24 @@ class Defaults:
 class CaseMaker:
     """Makes the cases of one dataset from its rows.
 
-    `as_written` returns the default inputs with the numbers of these names as the text they were written as. With a
-    prompt the cells of a table are read by the types it declares; the content hash is of the cells as they stand, so
-    that a prompt's change of type makes no different case.
+    `written` are the defaults as their file has them. With a prompt the cells of a table are read by the types it
+    declares, and numbers for an input of text are taken as they are written. The content hash is of the values as they
+    stand, so that a prompt's change of type makes no different case.
     """
 
-    def __init__(
-        self, defaults: Defaults, prepare: Prepare, prompt: Prompt | None = None, as_written: AsWritten | None = None
-    ) -> None:
+    def __init__(self, defaults: Defaults, prepare: Prepare, prompt: Prompt | None, written: Row) -> None:
         self._defaults = defaults
         self._prepare = prepare
         self._prompt = prompt
         declared = prompt.inputs.values() if prompt is not None else ()
-        self._texts = frozenset(each.name for each in declared if each.schema.get("type") == "string")
+        self._texts = frozenset(each.name for each in declared if types_of(each.schema) == ["string"])
         implied: Sequence[Mapping[str, Any]] = ({"type": "equals"},) if defaults.implies_equals else ()
-        written = as_written(self._texts) if as_written is not None else {}
-        self._default_texts = {name: value for name, value in written.items() if name in self._texts}
         self._implied = prepare(implied, lambda *_keys: Place(""), [])
+        self._default_texts = self._numbers_as_text("inputs", written)
+        self._default_matrix_texts = self._numbers_as_text("matrix", written)
 
     def make(self, row: Row, problems: list[Problem]) -> Iterator[Case]:
-        """The row's cases: one, or with a matrix one for each of its cells. What is wrong is added to `problems`."""
+        """Yield the row's cases: one, or with a matrix one for each of its cells. Problems are added to `problems`."""
         data, defaults = row.data, self._defaults
         own = data.get("assert")
         found = len(problems)
@@ -109,21 +108,22 @@ class CaseMaker:
 
     def _unfolded(self, row: Row, assertions: tuple[Assertion, ...], problems: list[Problem]) -> Iterator[Case]:
         given = row.data.get("inputs") or {}
+        own = row.data.get("matrix") or {}
         # A case's own value of an input stands in for the values that the defaults would unfold.
-        kept = {name: values for name, values in self._defaults.matrix.items() if name not in given}
-        matrix = {**kept, **(row.data.get("matrix") or {})}
+        matrix = {**{name: values for name, values in self._defaults.matrix.items() if name not in given}, **own}
         twice = next((name for name in matrix if name in given), None)
         if twice is not None:
             message = f"the input {twice} is given both in `inputs` and in `matrix`"
             problems.append(Problem(message, row.locate("matrix", twice), "remove one of them", "given-twice"))
             return
+        texts = {**self._default_matrix_texts, **self._numbers_as_text("matrix", row)}
+        written = {name: texts.get(name, values) for name, values in matrix.items()}
         try:
-            cells = list(unfold(matrix)) if matrix else [("", {})]
+            cells = zip(unfold(matrix), unfold(written), strict=True) if matrix else iter([(("", {}), ("", {}))])
+            for (label, values), (_, as_text) in cells:
+                yield self._case(row, {**given, **values}, label, assertions, problems, as_text if texts else {})
         except InvalidMatrix as error:
             problems.append(Problem(str(error), row.locate("matrix"), error.hint, "bad-matrix"))
-            return
-        for label, values in cells:
-            yield self._case(row, {**given, **values}, label, assertions, problems)
 
     def _case(
         self,
@@ -132,22 +132,28 @@ class CaseMaker:
         label: str,
         assertions: tuple[Assertion, ...],
         problems: list[Problem],
+        cell: Mapping[str, Any] = MappingProxyType({}),
     ) -> Case:
+        """The case of a row with the inputs given; `cell` has those of its matrix as they are written."""
         data, defaults = row.data, self._defaults
         if row.is_text and defaults.inputs:
-            # An empty cell says nothing where something else does.
+            # An empty cell says nothing if the defaults say something.
             given = {name: cell for name, cell in given.items() if cell != "" or name not in defaults.inputs}
         inputs = {**defaults.inputs, **given} if defaults.inputs else given
         expected = data.get("expected", MISSING)
         threshold = data.get("threshold", defaults.threshold)
         variables = data.get("variables") or {}
         content = content_hash({**variables, **inputs}, expected, assertions, threshold)
-        if self._prompt is not None:
-            inputs = self._typed(inputs, given, row, problems)
+        if self._default_texts:
+            inputs = {**inputs, **self._default_texts, **given}
+        if self._prompt is not None and row.is_text:
+            inputs = _read_cells(inputs, given, self._prompt, row, problems)
+        elif texts := self._numbers_as_text("inputs", row):
+            inputs = {**inputs, **texts}
         id_ = data.get("id")
         return Case(
             id=content[:_DERIVED_ID_LENGTH] if id_ is None else id_ + label,
-            inputs=inputs,
+            inputs={**inputs, **cell} if cell else inputs,
             expected=expected,
             tags=_tags(defaults.tags, data.get("tags")),
             assertions=assertions,
@@ -161,19 +167,12 @@ class CaseMaker:
             variables=variables,
         )
 
-    def _typed(
-        self, inputs: Mapping[str, Any], given: Mapping[str, Any], row: Row, problems: list[Problem]
-    ) -> Mapping[str, Any]:
-        """The inputs by the types that the prompt declares: cells are read, numbers where text is asked for kept."""
-        assert self._prompt is not None
-        if self._default_texts:
-            inputs = {**inputs, **self._default_texts, **given}
-        if row.is_text:
-            return _read_cells(inputs, given, self._prompt, row, problems)
-        if row.as_written is None or not any(isinstance(given.get(name), (int, float)) for name in self._texts):
-            return inputs
-        own = row.data.get("inputs") or {}
-        return {**inputs, **{name: value for name, value in row.as_written(self._texts).items() if name in own}}
+    def _numbers_as_text(self, key: str, row: Row) -> Mapping[str, Any]:
+        """Return the inputs of text that are given as numbers, or as lists of some, with the text in the file."""
+        given = row.data.get(key) or {}
+        names = [name for name in self._texts if isinstance(given.get(name), (int, float, list))]
+        written = row.as_written(key, names) if names else {}
+        return {name: written[name] for name in names if name in written}
 
 
 def content_hash(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.datasets.expected_cells import read_expected_cell
 from promptctl.datasets.lines import MAX_LINE_BYTES, read_lines
-from promptctl.datasets.rows import Row, at, checked
+from promptctl.datasets.rows import Row, checked
 from promptctl.errors import InvalidFiles, Place, Problem
 from promptctl.files.names import did_you_mean
 
@@ -158,7 +158,7 @@ def _row(columns: _Columns, cells: Sequence[str], place: Place) -> Row | Problem
         data = _case(columns, cells)
     except ValueError as error:
         return Problem(str(error), place, None, "bad-cell")
-    return Row(data, place, at(place), is_text=True, size=sum(map(len, cells)))
+    return Row(data, place, is_text=True, size=sum(map(len, cells)))
 
 
 def _case(columns: _Columns, cells: Sequence[str]) -> dict[str, Any]:

@@ -121,9 +121,14 @@ class Dataset:
             return None
         defaults = Defaults(assertions=github_assertions(inline.get("evaluators", ()), tree), implies_equals=False)
         header = Header(prompt.path, prompt.name, (prompt.id,), prompt.description)
-        file = RowFile(lambda: github_rows(prompt, inline.get("testData", ())), prompt.path)
+        none = Row({}, Place(prompt.path))
+        file = RowFile(lambda: github_rows(prompt, inline.get("testData", ())), prompt.path, {}, none)
         faults = [replace(each, severity="error") for each in prompt.problems if each.code == UNUSABLE_TEST]
         return cls(header, lambda: file, Preparer(tree), Memory(), defaults, faults)
+
+    def place(self, *keys: str | int) -> Place:
+        """Return where the value at these keys is in the dataset's file."""
+        return replace(self._read().defaults, keys=()).locate(*keys)
 
     def cases(self, prompt: Prompt | None = None) -> Iterator[Case]:
         """Yield each case, one at a time. With a prompt, table cells are read by the types of its inputs.
@@ -152,14 +157,15 @@ class Dataset:
         stops, saying so. `count` and `digest` are set when there is no error.
         """
         self._kept = [each for each in self._kept if each[0] is not prompt]
-        run = _DatasetCheck(CaseChecks(prompt))
+        run = _DatasetCheck()
         place = Place(self.header.path)
         try:
             file, maker = self._begin(prompt)
             place = Place(file.path)
             run.problems += self._faults
+            checks = CaseChecks(prompt, file.defaults)
             for row in file.read():
-                run.see(row, maker)
+                run.see(row, maker, checks)
                 if run.is_full:
                     break
         except InvalidFiles as invalid:
@@ -177,16 +183,16 @@ class Dataset:
         """Return the file and what makes cases of its rows; faults of the defaults are found the first time."""
         file = self._read()
         if self._defaults is None:
-            given = file.defaults
+            given = file.defaults.data
             self._defaults = Defaults(
                 inputs=given.get("inputs", {}),
                 matrix=given.get("matrix", {}),
-                assertions=self._prepare(given.get("assert", ()), file.locate_default, self._faults),
+                assertions=self._prepare(given.get("assert", ()), file.defaults.locate, self._faults),
                 threshold=given.get("threshold"),
                 tags=tuple(given.get("tags", ())),
                 metadata=given.get("metadata", {}),
             )
-        return file, CaseMaker(self._defaults, self._prepare, prompt, file.default_as_written)
+        return file, CaseMaker(self._defaults, self._prepare, prompt, file.defaults)
 
     def _twice(self, ids: set[str]) -> Iterator[Problem]:
         """Yield a problem for each case whose id is that of an earlier case, naming both places."""
@@ -205,13 +211,12 @@ class Dataset:
 class _DatasetCheck:
     """One check under way: the problems so far, what was counted, and the cases while they are few and small."""
 
-    def __init__(self, checks: CaseChecks) -> None:
+    def __init__(self) -> None:
         self.problems: list[Problem] = []
         self.count = 0
         self.judges: set[AskedJudge] = set()
         self.kept: list[Case] | None = []
         self.characters = 0
-        self._checks = checks
         self._ids: set[str] = set()
         self._duplicates: set[str] = set()
         self._sum = 0
@@ -224,7 +229,7 @@ class _DatasetCheck:
     def digest(self) -> str:
         return f"{self._sum:032x}"
 
-    def see(self, row: Row | Problem, maker: CaseMaker) -> None:
+    def see(self, row: Row | Problem, maker: CaseMaker, checks: CaseChecks) -> None:
         if isinstance(row, Problem):
             self.problems.append(row)
             return
@@ -235,7 +240,7 @@ class _DatasetCheck:
                 self.kept = None
             if self.kept is not None:
                 self.kept.append(case)
-            self.problems += self._checks.problems_of(case, row)
+            self.problems += checks.problems_of(case, row)
             if case.needs_judge:
                 self.judges.update(judge for assertion in case.assertions for judge in assertion.judges)
             if case.id in self._ids:

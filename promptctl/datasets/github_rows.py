@@ -11,7 +11,7 @@ from typing import Any
 from promptctl.assertions import github
 from promptctl.assertions.assertion import Assertion
 from promptctl.assertions.judges import load_judge
-from promptctl.datasets.rows import Row, at
+from promptctl.datasets.rows import Row
 from promptctl.errors import Place, WorkspaceError
 from promptctl.files.canonical_json import content_digest
 from promptctl.files.tree import Tree
@@ -29,14 +29,13 @@ def github_rows(prompt: Prompt, test_data: Sequence[Mapping[str, Any]]) -> Itera
     for fields in test_data:
         id_ = _id(fields)
         seen[id_] = seen.get(id_, 0) + 1
-        place = Place(prompt.path)
         data = {
             "id": id_ if seen[id_] == 1 else f"{id_}-{seen[id_]}",
             "inputs": {name: value for name, value in fields.items() if name in prompt.inputs},
             "variables": dict(fields),
             **({"expected": fields["expected"]} if "expected" in fields else {}),
         }
-        yield Row(data, place, at(place))
+        yield Row(data, Place(prompt.path))
 
 
 def _id(fields: Mapping[str, Any]) -> str:

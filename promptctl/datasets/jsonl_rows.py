@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from promptctl.datasets.lines import read_lines
-from promptctl.datasets.rows import Row, at, checked
+from promptctl.datasets.rows import Row, checked
 from promptctl.errors import Place, Problem
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _row(line: str, place: Place) -> Row | Problem:
     if "\\ud" in line.lower() and _has_lone_surrogate(data):
         message = "the line holds half of a surrogate pair (\\ud800 to \\udfff), which is no character"
         return Problem(message, place, "write the character itself", "lone-surrogate")
-    return Row(data, place, at(place), size=len(line))
+    return Row(data, place, size=len(line))
 
 
 class _BadJSON(Exception):

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
-from promptctl.assertions.preparing import Locate
 from promptctl.datasets.csv_rows import read_csv
 from promptctl.datasets.jsonl_rows import read_jsonl
-from promptctl.datasets.rows import AsWritten, Row
+from promptctl.datasets.rows import Row
 from promptctl.errors import InvalidFiles, Place, Problem
 from promptctl.files.names import DATASET_SUFFIXES, DATASETS, did_you_mean, is_recording
 from promptctl.files.tree import Tree
@@ -23,18 +21,15 @@ Read = Callable[[], Iterator[Row | Problem]]
 
 @dataclass(frozen=True, slots=True)
 class RowFile:
-    """Where a dataset's rows come from. `read` starts anew each time, and gives a problem in place of a bad row.
+    """The file that a dataset's rows come from. `read` starts anew each time, with a problem in place of a bad row.
 
-    `path` is the file that holds them. `default_as_written` is for the default inputs what `Row.as_written` is for a
-    row's. `size` is how many bytes were parsed to open it.
+    `path` is the file that holds them, `size` how many bytes were parsed to open it.
     """
 
     read: Read
     path: str
-    header: Mapping[str, Any] = field(default_factory=dict)
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    locate_default: Locate = lambda *_keys: Place("")
-    default_as_written: AsWritten | None = None
+    header: Mapping[str, Any]
+    defaults: Row
     size: int = 0
 
 
@@ -45,7 +40,7 @@ def open_rows(tree: Tree, path: str) -> RowFile:
         message = f"{path} holds recorded replies, which are no cases"
         raise InvalidFiles([Problem(message, Place(path), "name a dataset below datasets/", "not-a-dataset")])
     if suffix in _READERS:
-        return RowFile(lambda: _READERS[suffix](tree, path), path)
+        return RowFile(lambda: _READERS[suffix](tree, path), path, {}, Row({}, Place(path)))
     if suffix not in DATASET_SUFFIXES:
         hint = f"datasets are {', '.join((*DATASET_SUFFIXES, *_READERS))} files"
         raise InvalidFiles([Problem(f"{path} is no dataset by its name", Place(path), hint, "not-a-dataset")])
@@ -55,9 +50,8 @@ def open_rows(tree: Tree, path: str) -> RowFile:
         raise InvalidFiles([_missing(tree, path, Place(path))]) from None
     file = read_dataset_file(data, path)
     read = _inline(file, len(data)) if file.cases_path is None else _beside(tree, file, file.cases_path)
-    as_written = partial(file.as_written, ("defaults", "inputs")) if file.defaults.get("inputs") else None
-    locate = partial(file.document.place, "defaults")
-    return RowFile(read, file.cases_path or path, file.header, file.defaults, locate, as_written, len(data))
+    defaults = Row(file.defaults, Place(path), file, ("defaults",))
+    return RowFile(read, file.cases_path or path, file.header, defaults, len(data))
 
 
 def _suffix(path: str) -> str:
@@ -69,9 +63,7 @@ def _inline(file: DatasetFile, size: int) -> Read:
     def read() -> Iterator[Row]:
         cases = file.cases or ()
         for index, data in enumerate(cases):
-            place, locate = file.case_place(index), partial(file.document.place, "cases", index)
-            as_written = partial(file.as_written, ("cases", index, "inputs"))
-            yield Row(data, place, locate, as_written=as_written, size=size // len(cases))
+            yield Row(data, file.case_place(index), file, ("cases", index), size=size // len(cases))
 
     return read
 
@@ -81,11 +73,12 @@ def _beside(tree: Tree, file: DatasetFile, path: str) -> Read:
         try:
             yield from _READERS[_suffix(path)](tree, path)
         except FileNotFoundError:
-            raise InvalidFiles([_missing(tree, path, file.document.place("cases"))]) from None
+            raise InvalidFiles([_missing(tree, path, file.document.place("cases"), "file of cases")]) from None
 
     return read
 
 
-def _missing(tree: Tree, path: str, place: Place) -> Problem:
-    hint = did_you_mean(path, tree.paths(DATASETS)) or None
-    return Problem(f"there is no file {path}", place, hint, "missing-file")
+def _missing(tree: Tree, path: str, place: Place, noun: str = "file") -> Problem:
+    known = [each.removeprefix(DATASETS + "/") for each in tree.paths(DATASETS)]
+    hint = did_you_mean(path.removeprefix(DATASETS + "/"), known) or "write it, or mend the name"
+    return Problem(f"there is no {noun} {path}", place, hint, "missing-cases" if noun != "file" else "missing-file")

@@ -1,45 +1,52 @@
-"""One case as its file has it: plain data with the keys of a case, and where it stands."""
+"""One case as its file has it: plain data with the keys of a case, and where it is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from promptctl.assertions.preparing import Locate
 from promptctl.errors import Place, Problem
+from promptctl.formats.dataset_file import DatasetFile
 from promptctl.formats.structure import structure_of
 
-AsWritten = Callable[[Collection[str]], Mapping[str, Any]]
+Key = str | int
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One case of sound shape, before defaults, matrix and preparation.
+    """One case of sound shape, before defaults, matrix and preparation; or the defaults themselves.
 
-    `data` has a case's keys (`id, inputs, expected, assert, …`), and for GitHub's rows `variables`. `locate` gives the
-    place of a value by the keys that lead to it from the case. `is_text` says that the inputs are cells of a table, to
-    be read by the types that the prompt declares. `as_written` gives the inputs with the numbers of those names as the
-    text they were written as, where the file can tell. `size` is how many characters it takes, in a file of rows.
+    `data` has a case's keys (`id, inputs, expected, assert, …`), and for GitHub's rows `variables`. `file` is the YAML
+    file that it is at `keys` in; None for a row of any other file, of which only the line is known. `is_text` says that
+    the inputs are cells of a table, to be read by the types that the prompt declares. `size` is how many characters it
+    takes in its file.
     """
 
     data: Mapping[str, Any]
     place: Place
-    locate: Locate
+    file: DatasetFile | None = None
+    keys: tuple[Key, ...] = ()
     is_text: bool = False
-    as_written: AsWritten | None = None
     size: int = 0
+
+    def locate(self, *keys: Key) -> Place:
+        """Return the place of the value at these keys."""
+        return self.place if self.file is None else self.file.document.place(*self.keys, *keys)
+
+    def locate_key(self, *keys: Key) -> Place:
+        """Return the place of the last of these keys."""
+        return self.place if self.file is None else self.file.document.key_place(*self.keys, *keys)
+
+    def as_written(self, key: str, names: Collection[str]) -> Mapping[str, Any]:
+        """Return the `inputs` or `matrix` with numbers under these names as they are written; empty if not known."""
+        return {} if self.file is None else self.file.as_written((*self.keys, key), names)
 
 
 def checked(row: Row) -> Iterable[Row | Problem]:
-    """The row where its data has the shape of a case, else what is wrong with it.
+    """Return the row if its data has the shape of a case, or else what is wrong with it.
 
     For files of one case to a line; there an id may be left out, and is then derived from the content.
     """
     data = row.data if "id" in row.data else {"id": "derived", **row.data}
     return structure_of("dataset", "case").check_data(data, row.place) or (row,)
-
-
-def at(place: Place) -> Locate:
-    """A `locate` for files that know a case's line and nothing finer."""
-    return lambda *_keys: place

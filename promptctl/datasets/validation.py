@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from promptctl.datasets.dataset import Dataset
-from promptctl.errors import InvalidFiles, Problem, PromptNotFound, UsageError
-from promptctl.files.names import is_dataset
+from promptctl.assertions.preparing import Preparer
+from promptctl.datasets.dataset import Dataset, Memory
+from promptctl.errors import InvalidFiles, Place, Problem, UsageError, WorkspaceError, in_reading_order
+from promptctl.files.names import did_you_mean, is_dataset
 from promptctl.files.tree import Tree
-from promptctl.prompts.checking import check_workspace, files_of
-from promptctl.prompts.loading import load_prompt
+from promptctl.prompts.checking import WorkspaceCheck, files_of
 from promptctl.prompts.prompt import Prompt
 
 
@@ -23,16 +23,21 @@ class ValidationReport:
 
 
 def validate_workspace(tree: Tree, paths: Sequence[str] = ()) -> ValidationReport:
-    """Check every file, or those at or below `paths`; cases are checked to the last row of the last file."""
-    files = files_of(tree)
-    if paths:
-        files = _chosen(files, paths)
-    problems = check_workspace(tree, None if not paths else files)
-    unsound = {problem.place.path for problem in problems if problem.place and problem.severity == "error"}
-    for path in files:
-        if is_dataset(path) and path not in unsound:
-            problems += _check_cases(tree, path)
-    return ValidationReport(len(files), tuple(dict.fromkeys(problems)))
+    """Check every file, or those at or below `paths` and what they name; cases are checked to the last row.
+
+    Raises `UsageError` for a path that names no file of the workspace.
+    """
+    check = WorkspaceCheck(tree)
+    preparer = Preparer(tree, code="skip")
+    files = _chosen(files_of(tree), paths) if paths else files_of(tree)
+    named = [each for path in files for each in check.named_by(path)] if paths else []
+    checked = dict.fromkeys([*files, *named])
+    problems: list[Problem] = []
+    for path in checked:
+        problems += _check_dataset(check, tree, preparer, path) if is_dataset(path) else check.file(path)
+    among = check.among_files()
+    problems += [each for each in among if not paths or (each.place is not None and each.place.path in checked)]
+    return ValidationReport(len(files), tuple(in_reading_order(dict.fromkeys(problems))))
 
 
 def _chosen(files: Collection[str], paths: Sequence[str]) -> list[str]:
@@ -48,15 +53,22 @@ def _chosen(files: Collection[str], paths: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
-def _check_cases(tree: Tree, path: str) -> list[Problem]:
-    """What is wrong with the cases of a dataset whose shape is right, for each prompt that it tests."""
+def _check_dataset(check: WorkspaceCheck, tree: Tree, preparer: Preparer, path: str) -> Iterable[Problem]:
+    """Return what is wrong with a dataset and its cases, for each prompt that it tests."""
     try:
-        dataset = Dataset.open(tree, path, code="skip")
-        prompts = [load_prompt(tree, id_) for id_ in dataset.header.prompts]
+        dataset = Dataset.open_with(preparer, Memory(cases=0), tree, path)
     except InvalidFiles as error:
-        # A prompt's own problems are told at the prompt.
-        return [problem for problem in error.problems if problem.place and problem.place.path == path]
-    except PromptNotFound:
-        return []
+        return error.problems
+    except WorkspaceError as error:
+        return [Problem(error.message, error.place or Place(path), error.hint, "unreadable")]
+    problems: list[Problem] = []
+    prompts: list[Prompt] = []
+    for index, id_ in enumerate(dataset.header.prompts):
+        if id_ not in check.prompts:
+            message = f"the dataset tests `{id_}`, and there is no such prompt"
+            hint = did_you_mean(id_, check.prompts) or "write it, or mend the name"
+            problems.append(Problem(message, dataset.place("prompts", index), hint, "missing-prompt"))
+        elif (prompt := check.prompt(id_)) is not None:
+            prompts.append(prompt)
     against: list[Prompt | None] = [*prompts] or [None]
-    return list(dict.fromkeys(problem for prompt in against for problem in dataset.check(prompt)))
+    return [*problems, *(problem for prompt in against for problem in dataset.check(prompt))]

@@ -59,8 +59,7 @@ class InputCheck:
                 except NotPlain as error:
                     wrong.append((name, f"`{name}` cannot be an input: {error}"))
                     continue
-                for path, message in self._validators[name].faults(value):
-                    wrong.append((name, f"`{name}{path}` {message}"))
+                wrong += [(name, f"`{name}{path}` {message}") for path, message in self.faults(name, value)]
             elif each.default is not MISSING:
                 values[name] = plain(each.default, measure)
             elif each.is_required:
@@ -69,6 +68,10 @@ class InputCheck:
         if wrong or extra:
             raise self._error(wrong, extra)
         return Filled(values, measure)
+
+    def faults(self, name: str, value: Any) -> list[tuple[str, str]]:
+        """Return what is wrong with a plain value of the input `name`: pairs of path below it and message."""
+        return self._validators[name].faults(value)
 
     def _error(self, wrong: list[tuple[str, str]], extra: list[Any]) -> InputError:
         prompt = self._prompt

@@ -58,21 +58,20 @@ def load_prompt(tree: Tree, prompt_id: str) -> Prompt:
 
 def load_prompt_file(tree: Tree, path: str) -> Prompt:
     """The prompt at that path of the tree. Raises `InvalidFiles`, as `load_prompt` does."""
-    prompt, problems = try_prompt_file(tree, path)
+    sources = Sources(tree)
+    prompt = prompt_of(path, resolve(path, sources), sources)
     if prompt is None:
-        raise InvalidFiles(problems)
+        raise InvalidFiles(sources.problems)
     return prompt
 
 
-def try_prompt_file(tree: Tree, path: str) -> tuple[Prompt | None, list[Problem]]:
-    """The prompt at that path, or None where it cannot be loaded; and all problems, warnings too."""
-    sources = Sources(tree)
-    resolved = resolve(path, sources)
-    problems = sources.problems
+def prompt_of(path: str, resolved: Resolved | None, sources: Sources) -> Prompt | None:
+    """Return the prompt that was resolved from the file at `path`; None if `sources` holds an error."""
+    problems = tuple(sources.problems)
     if resolved is None or any(problem.severity == "error" for problem in problems):
-        return None, problems
+        return None
     id_ = prompt_id(path) or prompt_stem(path) or path
-    return _prompt(id_, resolved, tuple(sources.paths), tuple(problems)), problems
+    return _prompt(id_, resolved, tuple(sources.paths), problems)
 
 
 def closure_of(tree: Tree, path: str, *, cache: Cache | None = None) -> Closure:

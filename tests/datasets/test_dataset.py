@@ -59,7 +59,7 @@ class TestOpening:
 
     def test_a_file_that_is_not_there_is_told_where_it_is_named(self) -> None:
         assert told(problems("prompts: [p]\ncases: ./bg.jsonl", **{"big.jsonl": ""})) == [
-            ("missing-file", f"{PATH}:2:8")
+            ("missing-cases", f"{PATH}:2:8")
         ]
         with pytest.raises(InvalidFiles, match="there is no file"):
             Dataset.open(MemoryTree({}), PATH)
@@ -124,12 +124,15 @@ class TestChecking:
             "  - {id: c, inputs: {q: x, n: many}, expected: y}\n"
         )
         assert told(found) == [
-            ("bad-inputs", f"{PATH}:2:5"),
-            ("bad-inputs", f"{PATH}:3:31"),
-            ("bad-inputs", f"{PATH}:4:31"),
+            ("missing-input", f"{PATH}:2:5"),
+            ("extra-input", f"{PATH}:3:28"),
+            ("wrong-input", f"{PATH}:4:28"),
         ]
-        assert "`q` is missing" in found[0].message
-        assert "`m` is not an input" in found[1].message
+        assert [problem.message for problem in found] == [
+            "case `a` does not give `q`, which p requires",
+            "`m`, given by case `b`, is no input of p",
+            "case `c`: `n` 'many' is not of type integer",
+        ]
 
     def test_a_cell_that_is_not_of_its_type_is_told(self) -> None:
         found = problems("q,n,expected\nx,1,y\nx,one,z\n", "datasets/x.csv")

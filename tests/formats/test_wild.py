@@ -9,7 +9,7 @@ import pytest
 
 from promptctl.files.tree import MemoryTree
 from promptctl.formats.prompt_file import read_prompt_file
-from promptctl.prompts.loading import try_prompt_file
+from promptctl.prompts.loading import load_prompt_file
 from tests.files.conftest import attempt
 
 WILD = os.environ.get("PROMPTCTL_WILD")
@@ -28,7 +28,7 @@ def test_a_file_is_read_or_refused_with_what_to_do(path: Path) -> None:
 @pytest.mark.parametrize("path", [path for path in FILES if path.parent.name == "github"], ids=lambda path: path.name)
 def test_a_github_prompt_loads_or_is_foreign(path: Path) -> None:
     tree = MemoryTree({"prompts/wild.prompt.yml": path.read_bytes()})
-    prompt, problems = try_prompt_file(tree, "prompts/wild.prompt.yml")
+    prompt, problems = attempt(lambda _, path: load_prompt_file(tree, path), b"", "prompts/wild.prompt.yml")
     if prompt is None:
         assert {problem.code for problem in problems} <= {"foreign-format", "yaml-syntax", "unquoted-template"}
     else:

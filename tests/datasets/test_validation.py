@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from promptctl.datasets.validation import validate_workspace
+from promptctl.errors import InvalidFiles, Problem
+from promptctl.files.tree import MemoryTree
+from promptctl.prompts.checking import files_of
+from promptctl.prompts.loading import closure_of, load_prompt, prompt_paths
+from tests.prompts.workspaces import TRIAGE_SCHEMA, tree_with
+
+HI = "messages: [{role: user, content: Hi}]\n"
+
+
+def check(tree: MemoryTree, *paths: str) -> list[Problem]:
+    return list(validate_workspace(tree, paths).problems)
+
+
+def told(problems: list[Problem]) -> list[tuple[str, str, str]]:
+    return [(str(each.place).removeprefix("prompts/"), each.code, each.message) for each in problems]
+
+
+def test_a_sound_workspace_has_no_problems() -> None:
+    tree = tree_with(
+        {
+            "promptctl.yaml": "model: a/b\n",
+            "datasets/d.yaml": "prompts: [support/triage]\ncases: [{id: a, inputs: {ticket: x}, expected: x}]\n",
+        }
+    )
+    assert check(tree) == []
+    assert files_of(tree) == [
+        "promptctl.yaml", "prompts/support/tone.j2", "prompts/support/triage.prompt.yaml",
+        "prompts/support/triage.schema.yaml", "datasets/d.yaml",
+    ]  # fmt: skip
+
+
+class TestDatasets:
+    def against(self, text: str) -> list[tuple[str, str, str]]:
+        problems = check(tree_with({"datasets/d.yaml": f"{text}prompts: [support/triage]\n"}), "datasets/d.yaml")
+        found = [(at.removeprefix("datasets/"), code, message) for at, code, message in told(problems)]
+        return [each for each in found if each[1] != "no-assertion"]
+
+    def test_give_what_is_required_and_nothing_else(self) -> None:
+        found = self.against(
+            "defaults: {inputs: {produkt: x}}\ncases:\n- id: a\n  inputs: {ticket: x}\n"
+            "- {id: b, inputs: {tone: kind}}\n- {id: c, matrix: {ticket: [x, y]}}\n"
+        )
+        assert found == [
+            ("d.yaml:1:21", "extra-input", "`produkt`, given by the defaults, is no input of support/triage"),
+            ("d.yaml:5:3", "missing-input", "case `b` does not give `ticket`, which support/triage requires"),
+        ]
+
+    def test_may_give_it_in_the_defaults(self) -> None:
+        assert self.against("defaults: {inputs: {ticket: x}}\ncases: [{id: a}]\n") == []
+        assert self.against("defaults: {matrix: {ticket: [x]}}\ncases: [{id: a}]\n") == []
+
+    def test_give_values_of_the_right_kind(self) -> None:
+        found = self.against("cases: [{id: a, inputs: {ticket: [x]}}, {id: b, matrix: {ticket: [x, true]}}]\n")
+        assert [(at, code) for at, code, _ in found] == [("d.yaml:1:26", "wrong-input"), ("d.yaml:1:58", "wrong-input")]
+
+    def test_give_numbers_as_text_where_text_is_asked_for(self) -> None:
+        assert self.against("cases: [{id: a, inputs: {ticket: 1.10}}, {id: b, matrix: {ticket: [1, 2]}}]\n") == []
+
+    def test_are_checked_against_each_prompt_they_name(self) -> None:
+        tree = tree_with({
+            "prompts/other.prompt.yaml": "inputs: {x: {}}\nmessages: [{role: user, content: '{{ x }}'}]\n",
+            "datasets/d.yaml": "prompts: [support/triage, other, suport/triage]\n"
+            "cases: [{id: a, inputs: {ticket: x}, expected: x}]\n",
+        })  # fmt: skip
+        assert told(check(tree)) == [
+            (
+                "datasets/d.yaml:1:34",
+                "missing-prompt",
+                "the dataset tests `suport/triage`, and there is no such prompt",
+            ),
+            ("datasets/d.yaml:2:9", "missing-input", "case `a` does not give `x`, which other requires"),
+            ("datasets/d.yaml:2:26", "extra-input", "`ticket`, given by case `a`, is no input of other"),
+        ]
+
+    def test_name_files_of_cases_that_are_there(self) -> None:
+        tree = MemoryTree({"datasets/d.yaml": "cases: big.jsonl\n", "datasets/bug.jsonl": ""})
+        (problem,) = check(tree)
+        assert (problem.message, problem.hint) == (
+            "there is no file of cases datasets/big.jsonl",
+            "did you mean `bug.jsonl`?",
+        )
+
+
+class TestWorkspaces:
+    def test_every_problem_of_every_file_is_told_in_reading_order(self) -> None:
+        tree = tree_with({
+            "promptctl.yaml": "modle: x\n",
+            "prompts/a.prompt.yaml": "a: &x 1\n",
+            "prompts/b.prompt.yaml": "statsu: active\n" + HI,
+            "prompts/c.j2": "{{",
+            "prompts/d.schema.yaml": "type: nothing\n",
+            "datasets/d.yaml": "cases: [{id: a, asert: []}, {id: a}]\n",
+            "datasets/recordings/x.yaml": "not: a dataset\n",
+        })  # fmt: skip
+        assert [(at, code) for at, code, _ in told(check(tree))] == [
+            ("datasets/d.yaml:1:17", "unknown-key"),
+            ("datasets/d.yaml:1:34", "duplicate-id"),
+            ("promptctl.yaml:1:1", "unknown-key"),
+            ("a.prompt.yaml:1:4", "anchor"),
+            ("b.prompt.yaml:1:1", "unknown-key"),
+            ("c.j2:1", "bad-template"),
+            ("d.schema.yaml:1:1", "invalid-schema"),
+        ]
+
+    def test_a_problem_of_a_shared_file_is_told_once(self) -> None:
+        include = "messages: [{role: user, content: '{% include \"x.j2\" %}'}]\n"
+        files = {f"prompts/{name}.prompt.yaml": include for name in "abc"}
+        assert len(check(MemoryTree({**files, "prompts/x.j2": "{{"}))) == 1
+
+    def test_some_files_can_be_chosen(self) -> None:
+        tree = tree_with({
+            "prompts/support/triage.schema.yaml": TRIAGE_SCHEMA + "minProperties: x\n",
+            "prompts/other.prompt.yaml": "nothing\n",
+        })  # fmt: skip
+        found = told(check(tree, "prompts/support/triage.prompt.yaml"))
+        assert [(at, code) for at, code, _ in found] == [("support/triage.schema.yaml:9:16", "invalid-schema")]
+        assert check(tree, "prompts/support/tone.j2") == []
+
+    @pytest.mark.parametrize(
+        ("first", "second", "code"),
+        [
+            ("a.prompt.yaml", "a.prompt.yml", "duplicate-id"),
+            ("Support/Triage.prompt.yaml", "support/triage.prompt.yaml", "colliding-ids"),
+        ],
+    )
+    def test_ids_that_collide_are_refused(self, first: str, second: str, code: str) -> None:
+        tree = MemoryTree({f"prompts/{first}": HI, f"prompts/{second}": HI})
+        assert [(at, each) for at, each, _ in told(check(tree))] == [(second, code)]
+
+    def test_names_that_can_be_no_id_are_told(self) -> None:
+        ((at, code, message),) = told(check(MemoryTree({"prompts/my prompt.prompt.yaml": HI})))
+        assert (at, code) == ("my prompt.prompt.yaml", "bad-id")
+        assert "letters, digits" in message
+
+    def test_an_earlier_id_belongs_to_one_prompt(self) -> None:
+        tree = MemoryTree({
+            "prompts/a.prompt.yaml": "formerly: [old, b]\n" + HI,
+            "prompts/b.prompt.yaml": "formerly: [b]\n" + HI,
+            "prompts/c.prompt.yaml": "formerly: [old]\n" + HI,
+        })  # fmt: skip
+        assert [(at, code) for at, code, _ in told(check(tree))] == [
+            ("a.prompt.yaml", "former-id-in-use"),
+            ("b.prompt.yaml:1:11", "formerly-itself"),
+            ("c.prompt.yaml", "former-id-twice"),
+        ]
+
+    def test_a_file_with_another_name_than_a_prompt_has_is_pointed_out(self) -> None:
+        tree = MemoryTree({
+            "prompts/a.yaml": HI,
+            "prompts/b.prompt.yaml": "tools: [{$ref: tool.yaml}]\n" + HI,
+            "prompts/tool.yaml": "type: web_search\n",
+        })  # fmt: skip
+        (problem,) = check(tree)
+        assert (str(problem.place), problem.code, problem.severity) == ("prompts/a.yaml", "stray-file", "warning")
+
+    def test_a_label_asks_for_datasets_that_are_there(self) -> None:
+        tree = MemoryTree({
+            "promptctl.yaml": "labels: {production: {evaluation: passed, dataset: smok.yaml}}\n",
+            "datasets/smoke.yaml": "cases: [{id: a, expected: x}]\n",
+        })  # fmt: skip
+        (problem,) = check(tree)
+        assert (problem.code, problem.hint) == ("missing-dataset", "did you mean `smoke.yaml`?")
+
+
+_keys = st.sampled_from(
+    ["name", "messages", "role", "content", "inputs", "output", "schema", "tools", "type", "text", "when",
+     "placeholder", "default", "required", "$ref", "$defs", "properties", "items", "anyOf", "enum", "function",
+     "parameters", "x", "template",
+     "formerly", "testData", "cases", "id", "prompts", "matrix", "defaults", "assert", "labels", "after", "dataset"]
+)  # fmt: skip
+_values = st.recursive(
+    st.sampled_from(
+        [None, True, 0, 1.5, "", "x", "user", "{{x}}", "{{ x }}", "{% include 'a.j2' %}", "{% include './p.j2' %}",
+         "./a.schema.yaml", "a.schema.yaml#/$defs/x", "#", "#/properties", "string", "array", "function", "simple",
+         "none", "p", "d.jsonl", "{%"]
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_keys, inner, max_size=4),
+    max_leaves=14,
+)  # fmt: skip
+
+
+@st.composite
+def _workspaces(draw: st.DrawFn) -> dict[str, str | bytes]:
+    def spoilt(text: dict[str, Any]) -> str:
+        return json.dumps({**text, **draw(st.dictionaries(_keys, _values, max_size=2))})
+
+    prompt = {"messages": [{"role": "user", "content": "{{ x }}{% include 'a.j2' %}"}], "inputs": {"x": {}}}
+    schema = {"properties": {"x": {"$ref": "#/$defs/x"}}, "$defs": {"x": {"type": "string"}}}
+    return {
+        "prompts/p.prompt.yaml": spoilt({**prompt, "output": {"schema": {"$ref": "a.schema.yaml"}}}),
+        "prompts/q.prompt.yml": json.dumps(draw(_values)),
+        "prompts/a.schema.yaml": spoilt(schema),
+        "prompts/a.j2": draw(st.sampled_from(["", "{{ y }}", "{% include 'a.j2' %}", "{% if", "{% set x = 1 %}"])),
+        "datasets/d.yaml": spoilt({"prompts": ["p", "q"], "cases": [{"id": "a", "inputs": {"x": 1}}]}),
+        "promptctl.yaml": spoilt({}),
+    }
+
+
+@settings(max_examples=150, deadline=None)
+@given(_workspaces())
+def test_any_workspace_is_checked_and_agrees_with_loading(files: dict[str, str | bytes]) -> None:
+    """What loads has no error that loading could have told, and every way of loading gives the one digest."""
+    tree = MemoryTree(files)
+    problems = check(tree)
+    assert all(
+        problem.place and problem.message and problem.hint for problem in problems if problem.severity == "error"
+    )
+    for id_, path in prompt_paths(tree).items():
+        closure = closure_of(tree, path)
+        assert closure_of(tree, path, cache={}).digest == closure.digest
+        if closure.digest is None:
+            with pytest.raises(InvalidFiles):
+                load_prompt(tree, id_)
+            assert any(problem.severity == "error" for problem in problems)
+        else:
+            assert load_prompt(tree, id_).digest == closure.digest
