@@ -65,7 +65,7 @@ def load_prompt_file(tree: Tree, path: str) -> Prompt:
     return prompt
 
 
-def prompt_of(path: str, resolved: Resolved | None, sources: Sources) -> Prompt | None:
+def prompt_of(path: str, resolved: Declared | None, sources: Sources) -> Prompt | None:
     """Return the prompt that was resolved from the file at `path`; None if `sources` holds an error."""
     problems = tuple(sources.problems)
     if resolved is None or any(problem.severity == "error" for problem in problems):

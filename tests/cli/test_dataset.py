@@ -66,7 +66,7 @@ def test_a_sound_dataset_is_said_to_be_so(cli: Cli) -> None:
     [
         ("x.yaml", "cases: [{id: a, inputs: {ticket: x}, expected: x}, {id: a, inputs: {ticket: y}, expected: y}]",
          "x.yaml:1:", "given twice"),
-        ("x.yaml", "cases:\n  - {id: a, inputs: {}, expected: x}", "x.yaml:2:", "`ticket` is missing"),
+        ("x.yaml", "cases:\n  - {id: a, inputs: {}, expected: x}", "x.yaml:2:", "does not give `ticket`"),
         ("x.yaml", "cases:\n  - {id: a, inputs: {ticket: x}, assert: [{type: equal}]}", "x.yaml:2:", "not known"),
         ("x.yaml", "cases:\n  - {id: a, inputs: {ticket: x}, expect: x}", "x.yaml:2:", "expect"),
         ("x.yaml", "", "x.yaml", "the file is empty"),

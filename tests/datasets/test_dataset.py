@@ -131,7 +131,7 @@ class TestChecking:
         assert [problem.message for problem in found] == [
             "case `a` does not give `q`, which p requires",
             "`m`, given by case `b`, is no input of p",
-            "case `c`: `n` 'many' is not of type integer",
+            "case `c`: `n` must be a whole number, not the text `many`",
         ]
 
     def test_a_cell_that_is_not_of_its_type_is_told(self) -> None:
