@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from promptctl.errors import Place
 
 Key = str | int
+# The event of a scalar, its value, and the column of the collection that it stands in.
+BlockScalar = tuple[Any, Any, int]
 
 _NUMBER = re.compile(r"([-+]?(?:0|[1-9][0-9]*))((?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)|[-+]?\.[0-9]+(?:[eE][-+]?[0-9]+)?")
 _BASED = re.compile(r"0(?:o[0-7]+|x[0-9a-fA-F]+)")
@@ -101,6 +104,10 @@ class Document:
             return Place(self.path, lines[min(line, len(lines)) - 1])
         return start if line == 1 or start.line is None else Place(self.path, start.line + line - 1)
 
+    def block_scalars(self) -> Iterator[BlockScalar]:
+        """Yield each scalar value outside of brackets and braces, in reading order."""
+        yield from _block_scalars(self.data, self._root, 0)
+
     def written(self, *keys: Key) -> str | None:
         """What stands in the file for a plain scalar that is not text (`1.10` for the number 1.1); else None."""
         node, _ = self._find(keys, exact=True)
@@ -131,6 +138,18 @@ class Document:
         if event is None:
             return Place(self.path, 1, 1)
         return Place(self.path, event.start_mark.line + 1, event.start_mark.column + 1)
+
+
+def _block_scalars(data: Any, node: Any, indent: int) -> Iterator[BlockScalar]:
+    if not isinstance(node, tuple):
+        yield node, data, indent
+        return
+    start, children = node
+    if start.flow_style:
+        return
+    for key in data if isinstance(data, dict) else range(len(data)):
+        child = children[key][1] if isinstance(data, dict) else children[key]
+        yield from _block_scalars(data[key], child, start.start_mark.column)
 
 
 def scalar_value(written: str) -> str | int | float | bool | None:

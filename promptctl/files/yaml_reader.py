@@ -66,7 +66,7 @@ def _join_surrogates(match: re.Match[str]) -> str:
     return f"{match[1]}\\U{code:08x}"
 
 
-def hide_breaks(text: str) -> tuple[str, dict[int, str]]:
+def _hide_breaks(text: str) -> tuple[str, dict[int, str]]:
     """The text with what YAML 1.1 alone takes for line breaks replaced by characters that it does not hold.
 
     Beside it the codes of those characters, each with what it stands for.
@@ -101,7 +101,7 @@ class _Builder:
         """The document's data and tree; what is wrong is added to `problems`."""
         parser_class, events, errors = _parser()
         self._events = events
-        text, self._restore = hide_breaks(self.text)
+        text, self._restore = _hide_breaks(self.text)
         try:
             parser = parser_class(text)
             self._next = parser.get_event

@@ -9,12 +9,12 @@ data would not be the same to the last character is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
-from promptctl.files.yaml_reader import hide_breaks, read_yaml
+from promptctl.files.document import BlockScalar
+from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.prompt_file import read_prompt_file
 from promptctl.formats.schemas import Kind, load_schema
 
@@ -25,18 +25,6 @@ _NOT_LITERAL = re.compile(r"[^\t\n -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00
 _STEP = 2
 
 _Check = Callable[[str], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class _Scalar:
-    """A text of several lines as it stands: from its first character to behind its last; counted from 0."""
-
-    value: str
-    start_line: int
-    start_column: int
-    end_line: int
-    end_column: int
-    indent: int
 
 
 def format_file(data: bytes, path: str, kind: Kind) -> bytes:
@@ -81,7 +69,7 @@ def _with_one_end(text: str, says_the_same: _Check) -> str:
 
 def _with_literals(text: str, says_the_same: _Check) -> str:
     """Every text of several lines as a literal block; one that no literal block can say stays as it was."""
-    scalars = [scalar for scalar in _long_scalars(text) if not _NOT_LITERAL.search(scalar.value)]
+    scalars = [each for each in read_yaml(text.encode(), "").block_scalars() if _is_to_be_literal(*each)]
     # The last first, so that the places of the others stay true. Checked all together: each check reads the whole file.
     groups = [scalars[::-1]] if scalars else []
     while groups:
@@ -95,72 +83,30 @@ def _with_literals(text: str, says_the_same: _Check) -> str:
     return text
 
 
-def _long_scalars(text: str) -> Iterator[_Scalar]:
-    """The values of several lines that stand in block collections, quoted or plain."""
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    # What is open around the value: its kind, its column, and whether a mapping waits for a value.
-    open_: list[list[object]] = []
-    flow = 0
-    hidden, restore = hide_breaks(text)
-    events: Iterator[Any] = yaml.parse(hidden, Loader=loader)
-    for event in events:
-        if isinstance(event, yaml.CollectionStartEvent):
-            _count_value(open_)
-            flow += bool(event.flow_style)
-            kind = "mapping" if isinstance(event, yaml.MappingStartEvent) else "sequence"
-            begin: Any = event.start_mark
-            open_.append([kind, begin.column, False])
-        elif isinstance(event, yaml.CollectionEndEvent):
-            _, _, _ = open_.pop()
-            flow -= bool(flow and not _is_block_end(event))
-        elif isinstance(event, yaml.ScalarEvent):
-            is_value = _count_value(open_)
-            if is_value and not flow and "\n" in event.value.rstrip("\n") and event.style not in ("|", ">"):
-                start: Any = event.start_mark
-                end: Any = event.end_mark
-                indent = int(str(open_[-1][1])) if open_ else 0
-                value = event.value.translate(restore)
-                yield _Scalar(value, start.line, start.column, end.line, end.column, indent)
+def _is_to_be_literal(event: Any, value: Any, _indent: int) -> bool:
+    is_long = isinstance(value, str) and "\n" in value.rstrip("\n") and event.style not in ("|", ">")
+    return is_long and not _NOT_LITERAL.search(value)
 
 
-def _is_block_end(event: Any) -> bool:
-    """Block collections end where the next token begins, flow collections behind their bracket."""
-    return bool(event.start_mark.index == event.end_mark.index)
-
-
-def _count_value(open_: list[list[object]]) -> bool:
-    """Whether the node that begins is a value (not a mapping's key)."""
-    if not open_:
-        return True
-    top = open_[-1]
-    if top[0] == "sequence":
-        return True
-    top[2] = not top[2]
-    return not top[2]
-
-
-def _replaced(text: str, scalars: Sequence[_Scalar]) -> str:
+def _replaced(text: str, scalars: Sequence[BlockScalar]) -> str:
     """The text with each of these, the last of them first, as a literal block."""
     lines = text.split("\n")
     for scalar in scalars:
-        _replace(lines, scalar)
+        _replace(lines, *scalar)
     return "\n".join(lines)
 
 
-def _replace(lines: list[str], scalar: _Scalar) -> None:
-    first, end = scalar.start_line, scalar.end_line
-    before = lines[first][: scalar.start_column].rstrip()
-    body = scalar.value
+def _replace(lines: list[str], event: Any, body: str, indent: int) -> None:
+    first, end = event.start_mark.line, event.end_mark.line
+    before = lines[first][: event.start_mark.column].rstrip()
     chomp = "-" if not body.endswith("\n") else "+" if body.endswith("\n\n") or not body.strip("\n") else ""
-    comment = lines[end][scalar.end_column :].partition("#")[2]
+    comment = lines[end][event.end_mark.column :].partition("#")[2]
     if not before and lines[first - 1].rstrip().endswith((":", "-")):  # the text begins on a line of its own
         first -= 1
         before = lines[first].rstrip()
     sign = str(_STEP) if _NEEDS_INDENT_SIGN.match(body) else ""
     head = f"{before} |{sign}{chomp}" + (f" #{comment}" if comment else "")
-    pad = " " * (scalar.indent + _STEP)
+    pad = " " * (indent + _STEP)
     content = body[:-1] if body.endswith("\n") else body
     lines[first : end + 1] = [head, *(pad + line if line else "" for line in content.split("\n"))]
 
