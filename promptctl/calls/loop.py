@@ -6,7 +6,8 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from typing import Any, TypeVar
+from concurrent.futures import CancelledError
+from typing import TypeVar
 
 from promptctl.errors import Cancelled
 
@@ -25,25 +26,20 @@ class LoopThread:
         self._inherited: list[asyncio.AbstractEventLoop] = []
 
     def run(self, coroutine: Awaitable[T], *, on_interrupt: Callable[[], None] | None = None) -> T:
-        """The coroutine's result. Ctrl-C cancels it and waits until it has recorded that, then goes on.
+        """Return the coroutine's result. Ctrl-C cancels it, waits until it has recorded that, and is raised again.
 
         With `on_interrupt` the first Ctrl-C calls that instead, and the coroutine goes on to its own end. Raises
-        `Cancelled` where another thread closes the loop meanwhile.
+        `Cancelled` if another thread closes the loop meanwhile.
         """
-        loop = self._started()
         ended = threading.Event()
-        outcome: dict[str, Any] = {}
 
-        async def guarded() -> None:
+        async def guarded() -> T:
             try:
-                outcome["result"] = await coroutine
-            except BaseException as error:
-                outcome["error"] = error
+                return await coroutine
             finally:
                 ended.set()
 
-        task: list[asyncio.Task[None]] = []
-        loop.call_soon_threadsafe(lambda: task.append(loop.create_task(guarded())))
+        future = asyncio.run_coroutine_threadsafe(guarded(), self._started())
         while not ended.is_set():
             try:
                 ended.wait()
@@ -52,15 +48,13 @@ class LoopThread:
                     on_interrupt()
                     on_interrupt = None
                     continue
-                loop.call_soon_threadsafe(lambda: task[0].cancel())
+                future.cancel()
                 ended.wait(_GRACE_S)
                 raise
-        if isinstance(outcome.get("error"), asyncio.CancelledError):
+        try:
+            return future.result()
+        except CancelledError:
             raise Cancelled("the workspace was closed before the call had ended") from None
-        if "error" in outcome:
-            raise outcome["error"]
-        result: T = outcome["result"]
-        return result
 
     def iterate(self, generator: AsyncGenerator[T, None]) -> Iterator[T]:
         """The items of an asynchronous generator; closing the iterator early closes the generator."""

@@ -165,24 +165,22 @@ class _Reader:
     def _json_schema(self, data: Mapping[str, Any]) -> dict[str, Any] | None:
         given = data.get("jsonSchema")
         if given is None:
+            message = "`responseFormat: json_schema` needs `jsonSchema` beside it"
             hint = "add `jsonSchema`: JSON text with `name` and `schema`"
-            self._error("`responseFormat: json_schema` needs `jsonSchema` beside it", "responseFormat", hint)
+            self.problems.append(Problem(message, self.document.place("responseFormat"), hint, "invalid-schema"))
             return None
-        hint = 'write `{"name": "…", "schema": {…}}`'
         if isinstance(given, str):
             try:
                 given = json.loads(given)
             except (ValueError, RecursionError) as error:
                 self._tell_broken_json(error)
                 return None
-        if not isinstance(given, dict) or not isinstance(given.get("schema"), dict):
-            self._error("`jsonSchema` has no `schema`", "jsonSchema", hint)
+        structure = structure_of("github-prompt", "namedSchema")
+        problems = structure.check_data({"jsonSchema": given}, self.document.place("jsonSchema"))
+        self.problems += problems
+        if problems:
             return None
-        name = given.get("name")
-        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
-            self._error("`jsonSchema` has no `name` of letters, digits, `_` and `-`", "jsonSchema", hint)
-            return None
-        return {"schema": given["schema"], "name": name, "strict": given.get("strict") is True}
+        return {"schema": given["schema"], "name": given["name"], "strict": given.get("strict") is True}
 
     def _tell_broken_json(self, error: Exception) -> None:
         place = self.document.text_place("jsonSchema")
@@ -194,9 +192,6 @@ class _Reader:
         message = error.msg if isinstance(error, json.JSONDecodeError) else "it is nested too deep"
         hint = "`jsonSchema` is JSON as text: double quotes around names and texts, no comma after the last item"
         self.problems.append(Problem(f"`jsonSchema` is not JSON: {message}", place, hint, "not-json"))
-
-    def _error(self, message: str, key: str, hint: str) -> None:
-        self.problems.append(Problem(message, self.document.place(key), hint, "invalid-schema"))
 
     def _warn(self, message: str, place: Place | None, hint: str | None, code: str = "not-read") -> None:
         self.problems.append(Problem(message, place, hint, code, "warning"))

@@ -117,7 +117,7 @@ class TestResponse:
             ),
             ('responseFormat: json_schema\njsonSchema: \'{"name": "a"}\'\n', "2:13", "`jsonSchema` has no `schema`"),
             ("responseFormat: json_schema\njsonSchema: '{\"schema\": {}}'\n", "2:13", "`jsonSchema` has no `name`"),
-            ("responseFormat: json_schema\njsonSchema: '[]'\n", "2:13", "`jsonSchema` has no `schema`"),
+            ("responseFormat: json_schema\njsonSchema: '[]'\n", "2:13", "`jsonSchema` must be a mapping"),
             (
                 "responseFormat: yaml\n",
                 "1:17",
