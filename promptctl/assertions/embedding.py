@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from promptctl.assertions.judge import JudgeEmbeddings
 from promptctl.calls.call import Call, CallOptions, Target
 from promptctl.calls.runner import Recorder, Runner
-from promptctl.models.gateway import Delta, Embeddings, Endpoint, Gateway, Reply, Request
-from promptctl.models.replay import embedding_reply, embedding_request
+from promptctl.models.gateway import Delta, Embeddings, Gateway, Reply, Request, embedding_request
+from promptctl.models.replay import embedding_reply
 from promptctl.prompts.prompt import Prompt, Rendered
 from promptctl.versions.version import Version
 
@@ -31,37 +31,34 @@ class Embedder:
 
     async def embed(self, target: Target, texts: Sequence[str], options: CallOptions) -> JudgeEmbeddings:
         """One vector for each text; the target is of `EMBEDDER`. Raises `ModelError` as `Runner.run` does."""
-        lane = _Lane(self.gateway, texts)
-        recorded = embedding_request(target.model, texts)
-        request = replace(recorded, model=target.model, timeout_s=target.timeout_s)
+        lane = _Lane(self.gateway)
+        request = embedding_request(target.model, texts, timeout_s=target.timeout_s)
         rendered = Rendered(tuple(dict(message) for message in request.messages), {})
         call = Call(target, rendered, request, options)
         execution = await Runner(lane, self.recorder).run(call)
         assert lane.found is not None, "the runner returns once the lane has answered"
         if self.on_reply is not None:
-            self.on_reply(recorded, embedding_reply(lane.found))
+            self.on_reply(request, embedding_reply(lane.found))
         return JudgeEmbeddings(lane.found.vectors, execution.cost_nano_usd, execution.id)
 
 
 class _Lane:
     """Stands before a gateway as one that completes: its reply has no text, what it embedded is in `found`."""
 
-    def __init__(self, gateway: Gateway, texts: Sequence[str]) -> None:
+    def __init__(self, gateway: Gateway) -> None:
         self.found: Embeddings | None = None
         self._gateway = gateway
-        self._texts = texts
 
     async def complete(self, request: Request) -> Reply:
         begun = time.perf_counter()
-        found = await self.embed(request.model, self._texts, timeout_s=request.timeout_s, endpoint=request.endpoint)
-        self.found = found
+        self.found = found = await self.embed(request)
         return replace(embedding_reply(found), text="", latency_ms=(time.perf_counter() - begun) * 1000)
 
     def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
         return self._gateway.stream(request)
 
-    async def embed(self, model: str, texts: Sequence[str], *, timeout_s: float, endpoint: Endpoint) -> Embeddings:
-        return await self._gateway.embed(model, texts, timeout_s=timeout_s, endpoint=endpoint)
+    async def embed(self, request: Request) -> Embeddings:
+        return await self._gateway.embed(request)
 
     async def close(self) -> None:
         await self._gateway.close()

@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
 
 from promptctl.evaluations.sharing import Sharing
-from promptctl.models.gateway import Delta, Embeddings, Endpoint, Gateway, Reply, Request, Usage
+from promptctl.models.gateway import Delta, Embeddings, Gateway, Reply, Request, Usage, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -123,12 +123,12 @@ class CachedGateway:
         async for piece in self._gateway.stream(request):
             yield piece
 
-    async def embed(self, model: str, texts: Sequence[str], *, timeout_s: float, endpoint: Endpoint) -> Embeddings:
+    async def embed(self, request: Request) -> Embeddings:
         """The kept embeddings of the same texts, or else the model's, which are then kept."""
-        digest = hashlib.sha256(_ENCODER.encode(["embed", model, list(texts)]).encode()).hexdigest()
+        digest = hashlib.sha256(_ENCODER.encode(["embed", request.model, texts_of(request)]).encode()).hexdigest()
 
         async def asked() -> Embeddings:
-            found = await self._gateway.embed(model, texts, timeout_s=timeout_s, endpoint=endpoint)
+            found = await self._gateway.embed(request)
             if found.source == "model":
                 self._cache.put(digest, _kept_embeddings(found))
             return found

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from promptctl.errors import RateLimited
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterator
 
-    from promptctl.models.gateway import Delta, Embeddings, Endpoint, Gateway, Reply, Request
+    from promptctl.models.gateway import Delta, Embeddings, Gateway, Reply, Request
 
 _SHRINK = 0.5
 _PAUSE_CAP_S = 60.0
@@ -126,10 +126,10 @@ class LimitedGateway:
         async for piece in self._gateway.stream(request):
             yield piece
 
-    async def embed(self, model: str, texts: Sequence[str], *, timeout_s: float, endpoint: Endpoint) -> Embeddings:
+    async def embed(self, request: Request) -> Embeddings:
         """Embed once there is a place."""
-        async with self._place(model):
-            return await self._gateway.embed(model, texts, timeout_s=timeout_s, endpoint=endpoint)
+        async with self._place(request.model):
+            return await self._gateway.embed(request)
 
     async def close(self) -> None:
         """Close the gateway behind."""

@@ -6,12 +6,12 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from promptctl.errors import ModelConfigurationError, RequestRejected
 from promptctl.models.chat_protocol import dict_of, text_of
-from promptctl.models.gateway import Delta, Embeddings, Endpoint, Reply, Request, Usage
+from promptctl.models.gateway import Delta, Embeddings, Reply, Request, Usage, texts_of
 
 MODEL = "echo/echo"
 _CHARS_PER_TOKEN = 4
@@ -38,16 +38,10 @@ class Echo:
             yield Delta(reply.text[start : start + size])
         yield reply
 
-    async def embed(
-        self,
-        model: str,
-        texts: Sequence[str],
-        *,
-        timeout_s: float,  # noqa: ARG002
-        endpoint: Endpoint,  # noqa: ARG002
-    ) -> Embeddings:
-        """Vectors of the texts' three-letter pieces: equal texts are equal, texts with common words are near."""
-        check_model(model)
+    async def embed(self, request: Request) -> Embeddings:
+        """Return vectors of the texts' three-letter pieces: equal texts are equal, texts with common words are near."""
+        check_model(request.model)
+        texts = texts_of(request)
         return Embeddings(
             tuple(_vector(text) for text in texts),
             model=MODEL,

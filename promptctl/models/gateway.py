@@ -104,6 +104,16 @@ class Embeddings:
     full_cost_nano_usd: int | None = None
 
 
+def embedding_request(model: str, texts: Sequence[str], *, timeout_s: float = 60.0) -> Request:
+    """Return a request for embeddings: one message for each text, of a role that no chat has."""
+    return Request(model, [{"role": "embed", "content": text} for text in texts], timeout_s=timeout_s)
+
+
+def texts_of(request: Request) -> list[str]:
+    """Return the texts of an `embedding_request`."""
+    return [message["content"] for message in request.messages]
+
+
 def recorded_model(model: str) -> str:
     """Return the model whose recorded replies a model id asks for; any id but `replay/…` is its own.
 
@@ -125,8 +135,8 @@ class Gateway(Protocol):
     def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
         """Ask and yield each `Delta` as it arrives, then the whole `Reply`, last."""
 
-    async def embed(self, model: str, texts: Sequence[str], *, timeout_s: float, endpoint: Endpoint) -> Embeddings:
-        """One embedding vector for each text."""
+    async def embed(self, request: Request) -> Embeddings:
+        """Ask for one vector for each text of an `embedding_request`."""
 
     async def close(self) -> None:
         """Close connections; the gateway may be used again afterwards."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from promptctl.errors import ModelConfigurationError, ModelError
@@ -18,7 +18,7 @@ from promptctl.models.chat_protocol import (
 )
 from promptctl.models.chat_stream import ReplyAssembler, stream_reply
 from promptctl.models.endpoints import checked_base
-from promptctl.models.gateway import Delta, Embeddings, Endpoint, Reply, Request
+from promptctl.models.gateway import Delta, Embeddings, Reply, Request, texts_of
 from promptctl.models.litellm_answers import chunk_data, completion_data, embeddings_data
 from promptctl.models.litellm_errors import translated
 from promptctl.models.litellm_library import close_clients, is_loaded, load_litellm, our_call, tool_arguments
@@ -65,11 +65,11 @@ class LiteLLM:
         assembler = ReplyAssembler()
         return stream_reply(request, self._texts(request, assembler), assembler, self._prices)
 
-    async def embed(self, model: str, texts: Sequence[str], *, timeout_s: float, endpoint: Endpoint) -> Embeddings:
+    async def embed(self, request: Request) -> Embeddings:
         """Return one vector for each text."""
         litellm = await _library()
-        request = Request(model=model, messages=(), timeout_s=timeout_s, endpoint=endpoint)
-        arguments = self._arguments(litellm, request) | {"input": list(texts), "encoding_format": "float"}
+        texts = texts_of(request)
+        arguments = self._arguments(litellm, request) | {"input": texts, "encoding_format": "float"}
         answer = await _answer_to(request, litellm.aembedding, arguments)
         return build_embeddings(request, embeddings_data(answer), len(texts), self._prices)
 

@@ -7,7 +7,7 @@ import importlib
 import json
 import threading
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from promptctl._version import __version__
 from promptctl.errors import ModelConfigurationError, ModelError, ProviderFailed
 from promptctl.models.chat_protocol import build_embeddings, build_reply, chat_body, model_name, parse_completion
 from promptctl.models.endpoints import Address, address_of
-from promptctl.models.gateway import Delta, Embeddings, Endpoint, Reply, Request
+from promptctl.models.gateway import Delta, Embeddings, Reply, Request, texts_of
 from promptctl.models.prices import Prices
 from promptctl.models.provider_errors import broken, interrupted, refusal, refusal_in_answer
 
@@ -67,11 +67,11 @@ class OpenAILane:
         assembler = ReplyAssembler()
         return stream_reply(request, self._texts(request, assembler), assembler, self._prices)
 
-    async def embed(self, model: str, texts: Sequence[str], *, timeout_s: float, endpoint: Endpoint) -> Embeddings:
+    async def embed(self, request: Request) -> Embeddings:
         """Return one vector for each text."""
-        request = Request(model=model, messages=(), timeout_s=timeout_s, endpoint=endpoint)
+        texts = texts_of(request)
         address = self._address(request)
-        body = _encode(request, {"model": model_name(model), "input": list(texts), "encoding_format": "float"})
+        body = _encode(request, {"model": model_name(request.model), "input": texts, "encoding_format": "float"})
         answer = await _answer_to(request, await self._session(), address, address.embeddings, body)
         return build_embeddings(request, _decode(request, answer), len(texts), self._prices)
 

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
 
 from promptctl.errors import InvalidFiles, ModelConfigurationError, Place, Problem, ReplyNotRecorded
 from promptctl.files.names import RECORDINGS
-from promptctl.models.gateway import REPLAY, Delta, Embeddings, Endpoint, Reply, Request, recorded_model
+from promptctl.models.gateway import REPLAY, Delta, Embeddings, Reply, Request, recorded_model
 from promptctl.models.recorded_reply import digest_for, reply_of
 from promptctl.models.recordings import RecordedReplies
 
 _MOST_NAMED = 3
-
-
-def embedding_request(model: str, texts: Sequence[str]) -> Request:
-    """Return a request for embeddings in the shape of recordings: one message for each text, of a role no chat has."""
-    return Request(recorded_model(model), [{"role": "embed", "content": text} for text in texts])
 
 
 def embedding_reply(found: Embeddings) -> Reply:
@@ -65,19 +60,11 @@ class Replay:
             yield Delta(reply.text)
         yield reply
 
-    async def embed(
-        self,
-        model: str,
-        texts: Sequence[str],
-        *,
-        timeout_s: float,  # noqa: ARG002
-        endpoint: Endpoint,  # noqa: ARG002
-    ) -> Embeddings:
+    async def embed(self, request: Request) -> Embeddings:
         """Return the recorded vectors of the same texts."""
-        request = embedding_request(model, texts)
         reply = self._find(request)
         return Embeddings(
-            _vectors(reply.text, request.model),
+            _vectors(reply.text, recorded_model(request.model)),
             reply.model,
             reply.usage,
             cost_nano_usd=0,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from pathlib import Path
 
 from promptctl.errors import AuthenticationFailed, ModelConfigurationError, ModelError
 from promptctl.files.names import RECORDINGS
-from promptctl.models.gateway import Delta, Embeddings, Endpoint, Gateway, Reply, Request
-from promptctl.models.model_settings import DEFAULT_TIMEOUT_S, Lane, Models, ModelSettings
+from promptctl.models.gateway import Delta, Embeddings, Gateway, Reply, Request
+from promptctl.models.model_settings import Lane, Models, ModelSettings
 
 CONNECTIONS = 100
 
@@ -67,18 +67,10 @@ class Router:
             _name_variable(error, settings)
             raise
 
-    async def embed(
-        self,
-        model: str,
-        texts: Sequence[str],
-        *,
-        timeout_s: float = DEFAULT_TIMEOUT_S,
-        endpoint: Endpoint | None = None,  # noqa: ARG002 (the settings say it)
-    ) -> Embeddings:
+    async def embed(self, request: Request) -> Embeddings:
         """Return one embedding vector for each text, from the model's lane."""
-        settings = self.settings_of(model)
-        gateway = self._gateway(settings.lane)
-        return await gateway.embed(settings.model, texts, timeout_s=timeout_s, endpoint=settings.endpoint)
+        settings = self.settings_of(request.model)
+        return await self._gateway(settings.lane).embed(_addressed(request, settings))
 
     async def close(self) -> None:
         """Close the running event loop's connections; the router may be used again afterwards."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from promptctl.calls.call import Call, CallOptions, Target
 from promptctl.calls.runner import Runner
 from promptctl.log.records import Content, Execution
-from promptctl.models.gateway import Delta, Embeddings, Endpoint, Reply, Request, Usage
+from promptctl.models.gateway import Delta, Embeddings, Reply, Request, Usage
 from promptctl.models.retries import RetryPolicy
 from promptctl.prompts.prompt import Message, Output, Prompt, Rendered
 from promptctl.versions.version import Version
@@ -39,7 +39,7 @@ class QueuedGateway:
                 yield Delta(piece)
         yield _reply("".join(piece for piece in pieces if isinstance(piece, str)))
 
-    async def embed(self, model: str, texts: Sequence[str], *, timeout_s: float, endpoint: Endpoint) -> Embeddings:
+    async def embed(self, request: Request) -> Embeddings:
         raise NotImplementedError
 
     async def close(self) -> None:

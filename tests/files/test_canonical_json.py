@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from promptctl.files.canonical_json import canonical_json, content_digest, written_json
-from promptctl.models.gateway import Request
-from promptctl.models.replay import embedding_request
+from promptctl.models.gateway import Request, embedding_request
+from promptctl.models.recorded_reply import digest_for
 
 VALUE = {"b": [1.0, 1, True, None, 0.5, 1e300], "a": {"é\u2028\U0001f600": "é\n\ud800"}, "c": -0.0}
 
@@ -57,6 +57,6 @@ def test_digests_of_requests_stay() -> None:
     )
     assert request.digest() == "8c489913ec91cc987ed1ad5e9f0ea52a8b47d491a3d4660009332f0a90a76c09"
     assert (
-        embedding_request("replay/openai/text-embedding-3-small", ["é", "b"]).digest()
+        digest_for(embedding_request("replay/openai/text-embedding-3-small", ["é", "b"]))
         == "251c9229ca3d37b83115cc39a27c3bcec56a4b6a4924106195a35496e580e15e"
     )

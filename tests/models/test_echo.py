@@ -9,7 +9,7 @@ import pytest
 
 from promptctl.errors import ModelConfigurationError
 from promptctl.models.echo import Echo
-from promptctl.models.gateway import Delta, Endpoint, Reply, Request, Usage
+from promptctl.models.gateway import Delta, Reply, Request, Usage, embedding_request
 
 
 def ask(*messages: tuple[str, Any], **fields: Any) -> Request:
@@ -77,7 +77,7 @@ def test_another_echo_is_no_model() -> None:
 
 def test_texts_with_common_words_are_near_each_other() -> None:
     texts = ["The card was charged twice.", "The card was charged twice.", "My card was charged once", "zzz qqq"]
-    found = asyncio.run(Echo().embed("echo/echo", texts, timeout_s=1, endpoint=Endpoint()))
+    found = asyncio.run(Echo().embed(embedding_request("echo/echo", texts)))
     first, same, near, far = found.vectors
     assert first == same
     assert _similarity(first, near) > _similarity(first, far)
@@ -86,7 +86,7 @@ def test_texts_with_common_words_are_near_each_other() -> None:
 
 
 def test_an_empty_text_has_a_vector_too() -> None:
-    found = asyncio.run(Echo().embed("echo/echo", [""], timeout_s=1, endpoint=Endpoint()))
+    found = asyncio.run(Echo().embed(embedding_request("echo/echo", [""])))
     assert math.isclose(_similarity(found.vectors[0], found.vectors[0]), 1)
 
 

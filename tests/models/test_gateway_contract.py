@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from promptctl.errors import (
     RateLimited,
     RequestRejected,
 )
-from promptctl.models.gateway import Delta, Embeddings, Endpoint, Gateway, Reply, Request, Usage
+from promptctl.models.gateway import Delta, Embeddings, Endpoint, Gateway, Reply, Request, Usage, embedding_request
 from promptctl.models.litellm_lane import LiteLLM
 from promptctl.models.openai_lane import OpenAILane
 from promptctl.models.prices import Prices
@@ -438,7 +439,9 @@ def test_extra_keys_cannot_take_the_place_of_the_prompt_either(lane: Gateway, se
 
 
 def test_embeddings_come_back_in_the_order_of_the_texts(lane: Gateway, server: OpenAIServer) -> None:
-    work = lane.embed("openai/text-embedding-3-small", ["one", "two"], timeout_s=10, endpoint=Endpoint(server.url, KEY))
+    work = lane.embed(
+        replace(embedding_request("openai/text-embedding-3-small", ["one", "two"]), endpoint=Endpoint(server.url, KEY))
+    )
     found: Embeddings = run(lane, work)
     [received] = server.requests
     assert received.path == "/v1/embeddings"
@@ -451,7 +454,9 @@ def test_embeddings_come_back_in_the_order_of_the_texts(lane: Gateway, server: O
 
 def test_embeddings_fail_as_replies_do(lane: Gateway, server: OpenAIServer) -> None:
     server.script(say.failure(429, "slow down", retry_after=2))
-    work = lane.embed("openai/text-embedding-3-small", ["one"], timeout_s=10, endpoint=Endpoint(server.url, KEY))
+    work = lane.embed(
+        replace(embedding_request("openai/text-embedding-3-small", ["one"]), endpoint=Endpoint(server.url, KEY))
+    )
     with pytest.raises(RateLimited) as caught:
         run(lane, work)
     assert caught.value.retry_after_s == 2

@@ -8,6 +8,7 @@ import json
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from promptctl.errors import (
     RateLimited,
     RequestRejected,
 )
-from promptctl.models.gateway import Delta, Endpoint, Reply, Request, Usage
+from promptctl.models.gateway import Delta, Endpoint, Reply, Request, Usage, embedding_request
 from promptctl.models.litellm_lane import LiteLLM
 from promptctl.models.prices import Prices
 from promptctl.models.providers import Provider
@@ -161,7 +162,7 @@ def test_an_answer_without_vectors_is_a_failure_of_the_provider(server: OpenAISe
     async def embed() -> None:
         lane = LiteLLM(Prices())
         try:
-            await lane.embed("openai/embed", ["one"], timeout_s=10, endpoint=Endpoint(server.url, KEY))
+            await lane.embed(replace(embedding_request("openai/embed", ["one"]), endpoint=Endpoint(server.url, KEY)))
         finally:
             await lane.close()
 

@@ -26,7 +26,7 @@ from promptctl.models.litellm_lane import LiteLLM
 from promptctl.models.prices import Prices
 is_imported_early = "litellm" in sys.modules
 
-LiteLLM.preload()
+litellm_library.preload()
 is_importing_beside = any(thread.name == "import-litellm" for thread in threading.enumerate())
 litellm_library.load_litellm()
 after = dict(os.environ)

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from promptctl.errors import InvalidFiles, ModelConfigurationError, ReplyNotRecorded, WorkspaceError
-from promptctl.models.gateway import Delta, Embeddings, Endpoint, Reply, Request, Usage
+from promptctl.models.gateway import Delta, Embeddings, Endpoint, Reply, Request, Usage, embedding_request
 from promptctl.models.recorded_reply import digest_for
 from promptctl.models.recordings import RecordedReplies, Recording
-from promptctl.models.replay import Replay, embedding_reply, embedding_request
+from promptctl.models.replay import Replay, embedding_reply
 
 REQUEST = Request(
     "openai/gpt-4o-mini",
@@ -153,7 +153,7 @@ class TestEmbeddings:
     FOUND = Embeddings(((0.1, -2.5e-07), (1.0, 3.0)), "embed-3-small", cost_nano_usd=70)
 
     def embed(self, folder: Path, model: str, *texts: str) -> Embeddings:
-        return asyncio.run(Replay(folder).embed(model, texts, timeout_s=1, endpoint=Endpoint()))
+        return asyncio.run(Replay(folder).embed(embedding_request(model, texts)))
 
     def test_recorded_ones_are_given_again_for_nothing(self, folder: Path) -> None:
         record(folder / "x.jsonl", embedding_request("openai/embed", ["a", "b"]), embedding_reply(self.FOUND))

@@ -12,7 +12,7 @@ import pytest
 
 from promptctl.errors import AuthenticationFailed, ModelConfigurationError, ReplyNotRecorded
 from promptctl.formats.settings_file import read_settings
-from promptctl.models.gateway import Delta, Endpoint, Reply, Request
+from promptctl.models.gateway import Delta, Reply, Request, embedding_request
 from promptctl.models.model_settings import Models
 from promptctl.models.recordings import Recording
 from promptctl.models.router import Router
@@ -287,7 +287,7 @@ def test_streams_and_embeddings_take_the_same_way(make: Make, server: OpenAIServ
 
     async def both() -> tuple[list[Delta | Reply], int]:
         pieces = [piece async for piece in router.stream(ask("openai/gpt-4o-mini", "one two"))]
-        found = await router.embed("openai/text-embedding-3-small", ["a"], timeout_s=5, endpoint=Endpoint())
+        found = await router.embed(embedding_request("openai/text-embedding-3-small", ["a"]))
         await router.close()
         return pieces, len(found.vectors)
 
