@@ -1,4 +1,5 @@
-"""The parts of JSON Schema that need no library: what keywords ask, which formats there are, how a failure reads.
+"""JSON Schema: check values and schemas, check files, bundle what refers to other files, and compare two schemas.
 
-`promptctl.schemas.json_schema` is the way in.
+`json_schema` is the way in for values, `structure` for files of ours, `references` for bundles, `changes` for
+differences. `keywords` is the table of words that they all go by, `compiler` makes the checks, `words` the messages.
 """

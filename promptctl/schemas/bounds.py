@@ -78,14 +78,14 @@ def _numbers(old: Schema, new: Schema, *, is_whole: bool) -> list[SchemaChange]:
 
 
 def _limits(schema: Schema, side: str) -> list[tuple[Any, bool]]:
-    """Return the limits of one side, each with whether it is itself excluded."""
+    """Return the limits of one side, each with True if the limit itself is excluded."""
     given = with_numeric_bounds(schema)
     keys = ((side, False), ("exclusive" + side.capitalize(), True))
     return [(given[key], is_excluded) for key, is_excluded in keys if key in given and math.isfinite(given[key])]
 
 
 def _edge(limits: list[tuple[Any, bool]], sign: int, *, is_whole: bool) -> tuple[Fraction, bool] | None:
-    """Return the binding limit as (mirrored value, is it itself excluded), None if there is none."""
+    """Return the binding limit as (mirrored value, True if it is itself excluded), None if there is none."""
     edges = [(sign * Fraction(str(value)), is_excluded) for value, is_excluded in limits]
     if is_whole:
         edges = [(Fraction(math.floor(edge) + 1 if out else math.ceil(edge)), False) for edge, out in edges]

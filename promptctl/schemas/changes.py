@@ -1,4 +1,4 @@
-"""Differences between two JSON Schemas, and whether each lets fewer or more values through.
+"""Differences between two JSON Schemas; each lets fewer or more values through, or changes words alone.
 
 Two parties can break. A writer gives values that the schema must accept (whoever fills an input): it breaks if the
 schema was narrowed. A reader takes values that the schema promises (whoever reads a reply): it breaks if the schema was
@@ -15,7 +15,16 @@ from promptctl.schemas.bounds import compare_bounds
 from promptctl.schemas.effects import SchemaChange, added_or_removed, below, change, effect_of
 from promptctl.schemas.keywords import ANNOTATIONS, resolve
 from promptctl.schemas.objects import compare_objects
-from promptctl.schemas.unions import UNIONS, are_apart, by_type, describe, pairs, plain_union, without, without_equals
+from promptctl.schemas.unions import (
+    UNIONS,
+    are_disjoint,
+    by_type,
+    describe,
+    pairs,
+    plain_union,
+    without,
+    without_equals,
+)
 from promptctl.schemas.values import compare_values, kinds_of
 
 Schema = Mapping[str, Any] | bool
@@ -131,7 +140,7 @@ class _Comparison:
             left, right = without(left, before), without(right, after)
         # A value that fits two alternatives is refused by oneOf: a wider or further one can also take values away.
         is_doubtful = keyword == "oneOf" and (left or right or effect_of(changes) != "none")
-        if is_doubtful and not (self._are_apart(0, old) and self._are_apart(1, new)):
+        if is_doubtful and not (self._are_disjoint(0, old) and self._are_disjoint(1, new)):
             changes.append(change(keyword, "changed", "alternatives that may overlap changed"))
         for before in left:
             if all(effect_of(self.compare(before, after)) in ("narrowed", "changed") for after in new):
@@ -141,8 +150,8 @@ class _Comparison:
                 changes.append(change(keyword, "widened", f"now also accepts {describe(after)}", None, after))
         return changes
 
-    def _are_apart(self, side: int, schemas: Sequence[Schema]) -> bool:
-        return are_apart([self._resolve(side, schema) for schema in schemas])
+    def _are_disjoint(self, side: int, schemas: Sequence[Schema]) -> bool:
+        return are_disjoint([self._resolve(side, schema) for schema in schemas])
 
 
 def _differing(keywords: Sequence[str], old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -163,7 +172,7 @@ def _said(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[SchemaChange]:
 
 
 def _item_schemas(schema: Mapping[str, Any]) -> tuple[Sequence[Schema], Schema]:
-    """The schemas of the first items and of all others, also as older drafts wrote them (`items` as a list)."""
+    """Return the schemas of the first items and of all others, also as older drafts wrote them (`items` as a list)."""
     items = schema.get("items", True)
     if isinstance(items, list):
         return items, schema.get("additionalItems", True)
@@ -171,7 +180,7 @@ def _item_schemas(schema: Mapping[str, Any]) -> tuple[Sequence[Schema], Schema]:
 
 
 def _resolved(schema: Schema, root: Schema) -> Schema:
-    """Return the schema that a local `$ref` names, with what stands beside it; itself if it cannot be found."""
+    """Return the schema that a local `$ref` names, with the keywords beside it; itself if it cannot be found."""
     seen: set[str] = set()
     while not isinstance(schema, bool) and isinstance(schema.get("$ref"), str):
         reference = schema["$ref"]

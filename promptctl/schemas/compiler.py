@@ -1,4 +1,4 @@
-"""JSON Schema compiled: each schema becomes a function that adds to a run whatever does not hold of a value.
+"""A compiler of JSON Schema: each schema becomes a function that adds to a run whatever does not hold of a value.
 
 Checks the schemas of our own file kinds as well as those that come from strangers. These may be made to take for ever:
 a schema can ask exponentially much of one value only by applying several schemas to it, so each time one does, the run

@@ -1,4 +1,4 @@
-"""One difference between two JSON Schemas, and what became of the values that are let through."""
+"""One difference between two JSON Schemas, and its effect on the values that are let through."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def below(step: str, changes: Iterable[SchemaChange]) -> list[SchemaChange]:
 
 
 def effect_of(changes: Iterable[SchemaChange]) -> Effect:
-    """Return what several changes of one schema make of the values it lets through, together."""
+    """Return the effect that several changes of one schema have together."""
     effects = {found.effect for found in changes}
     if "changed" in effects or effects >= {"narrowed", "widened"}:
         return "changed"

@@ -1,4 +1,4 @@
-"""The keywords of JSON Schema: what each must hold, and where schemas stand in a schema.
+"""The keywords of JSON Schema: the form of each one's value, and which of them hold schemas.
 
 The one table that checking, bundling and comparing of schemas go by. Drafts 4 to 2020-12; 2020-12 where they differ.
 """
@@ -121,15 +121,12 @@ def resolve(root: Any, reference: Any) -> Any:
     return found
 
 
-def _anchored(root: Any, anchor: str) -> Any:
-    stack = [root]
-    while stack:
-        schema = stack.pop()
-        if isinstance(schema, dict):
-            if anchor in (schema.get("$anchor"), schema.get("$dynamicAnchor")):
-                return schema
-            stack.extend(each for _, each in schemas_in(schema))
-    return None
+def _anchored(schema: Any, anchor: str) -> Any:
+    if not isinstance(schema, dict):
+        return None
+    if anchor in (schema.get("$anchor"), schema.get("$dynamicAnchor")):
+        return schema
+    return next((found for _, each in schemas_in(schema) if (found := _anchored(each, anchor)) is not None), None)
 
 
 def types_of(schema: Any, root: Any = None, depth: int = 0) -> list[str]:

@@ -1,4 +1,4 @@
-"""A small value that fits a JSON Schema: what the echo model answers where a prompt has an output schema."""
+"""A small value that fits a JSON Schema: the echo model's reply to a prompt with an output schema."""
 
 from __future__ import annotations
 

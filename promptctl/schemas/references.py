@@ -1,4 +1,4 @@
-"""JSON Schemas that name others by `$ref`: bundled into one that stands on its own.
+"""JSON Schemas that name others by `$ref`, bundled into one that needs no other file.
 
 A reference is a path below `prompts/` (with a leading `./`: beside the file), a JSON pointer after `#`, or both. What
 is pulled in from elsewhere becomes a definition of the bundle, once, however often it is named; so schemas may refer to
@@ -29,7 +29,7 @@ _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 @dataclass(frozen=True, slots=True)
 class SchemaSource:
-    """A schema as it is written: `base` is where in the document it begins, `keys` where below that we are."""
+    """A schema as it is written: `base` leads from the document to it, `keys` from there to a part of it."""
 
     document: Document
     base: Keys = ()
@@ -37,7 +37,7 @@ class SchemaSource:
 
     @property
     def data(self) -> Any:
-        """The schema's data."""
+        """Return the schema's data."""
         data = self.document.data
         for key in (*self.base, *self.keys):
             data = data[key]
@@ -45,20 +45,20 @@ class SchemaSource:
 
     @property
     def whole(self) -> SchemaSource:
-        """The schema that this is a part of."""
+        """Return the schema that this is a part of."""
         return SchemaSource(self.document, self.base)
 
     def place(self, *keys: Key) -> Place:
-        """Where the value at `keys` stands."""
+        """Return the place of the value at `keys`."""
         return self.document.place(*self.base, *self.keys, *keys)
 
     def below(self, *keys: Key) -> SchemaSource:
-        """A part of it."""
+        """Return a part of it."""
         return SchemaSource(self.document, self.base, (*self.keys, *keys))
 
 
 def bundle(source: SchemaSource, sources: Sources, leave_out: Set[str] = frozenset()) -> dict[str, Any]:
-    """The schema with everything it refers to inside; problems are added to `sources`.
+    """Return the schema with everything it refers to inside; problems are added to `sources`.
 
     `leave_out` are keys of the schema's top level that are not its own.
     """
@@ -69,7 +69,7 @@ def bundle(source: SchemaSource, sources: Sources, leave_out: Set[str] = frozens
 
 
 def follow(reference: Any, source: SchemaSource, sources: Sources, noun: str) -> SchemaSource | None:
-    """The place that a `$ref` in `source` names; None, and a problem, where there is nothing."""
+    """Return the place that a `$ref` in `source` names; None, and a problem, if there is nothing."""
     place = source.place("$ref")
     if not isinstance(reference, str):
         sources.problems.append(Problem("`$ref` must be text", place, "write a path", "wrong-type"))
@@ -109,7 +109,7 @@ class _Bundle:
         self._values = 0
 
     def make(self, source: SchemaSource, data: dict[str, Any]) -> dict[str, Any]:
-        """The bundle; a schema that is nothing but a reference is what it refers to."""
+        """Return the bundle; a schema that is nothing but a reference becomes the schema that it names."""
         self._home = source
         seen = {source}
         while set(data) == {"$ref"}:
@@ -173,7 +173,7 @@ class _Bundle:
         return f"#/$defs/{_token(self._name(target))}"
 
     def _name(self, target: SchemaSource) -> str:
-        """The definition's name in the bundle; the first time, its schema is put on the list."""
+        """Return the definition's name in the bundle; the first time, its schema is put on the list."""
         if target not in self._names:
             said = str(target.keys[-1]) if target.keys else _SUFFIX.sub("", target.document.path.rpartition("/")[2])
             wanted = re.sub(r"[^A-Za-z0-9_-]", "_", said) or "schema"
@@ -199,7 +199,7 @@ class _Bundle:
 
 
 def _holds_schemas(keys: Keys) -> bool:
-    """Whether the way leads through places where a schema holds schemas, all of which are rewritten."""
+    """Return True if the way leads only through places that hold schemas, all of which are rewritten."""
     index = 0
     while index < len(keys):
         is_listed = keys[index] in LISTED and index + 1 < len(keys) and isinstance(keys[index + 1], int)

@@ -1,4 +1,4 @@
-"""Schemas made of alternatives (`anyOf`, `oneOf`), and which alternative of one belongs to which of another."""
+"""Schemas made of alternatives (`anyOf`, `oneOf`), and the pairs that the alternatives of two schemas form."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def without(schemas: Sequence[Schema], one: Schema) -> list[Schema]:
     return [schema for schema in schemas if schema is not one]
 
 
-def are_apart(schemas: Sequence[Schema]) -> bool:
-    """Return whether no value can fit two of the schemas: other types, or other constants of a required property."""
+def are_disjoint(schemas: Sequence[Schema]) -> bool:
+    """Return True if no value fits two of the schemas: different types, or constants of a required property."""
     return all(
         not _kind_set(one) & _kind_set(other)
         or any(not _tags(one)[name] & _tags(other)[name] for name in _tags(one).keys() & _tags(other).keys())

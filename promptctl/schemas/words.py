@@ -1,4 +1,4 @@
-"""What to say of a value that does not fit its schema: for people, and as useful for a model that is asked again.
+"""Messages about a value that does not fit its schema: for people, and for a model that is asked again.
 
 Each text ends a sentence about the value (`must be text, not 3`), and each hint says what to do in a file.
 """

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from promptctl.errors import ModelConfigurationError
+from promptctl.errors import ModelConfigurationError, RequestRejected
 from promptctl.models.echo import Echo
 from promptctl.models.gateway import Delta, Reply, Request, Usage, embedding_request
 
@@ -53,6 +53,16 @@ def test_a_schema_gets_a_value_that_fits_it() -> None:
     value = json.loads(answer(ask(("user", "hello"), response_format=wanted)).text)
     assert value["label"] in {"billing", "other"}
     assert value["score"] >= 3
+
+
+def test_a_schema_that_cannot_be_filled_is_refused_with_a_way_out() -> None:
+    schema = {"type": "object", "required": ["code"], "properties": {"code": {"type": "string", "pattern": "^[A-Z]$"}}}
+    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    with pytest.raises(RequestRejected) as caught:
+        answer(ask(("user", "hello"), response_format=wanted))
+    assert str(caught.value) == "echo/echo cannot fill the output schema at $.code: must match the pattern ^[A-Z]$"
+    assert "--record" in (caught.value.hint or "")
+    assert "--model replay/" in (caught.value.hint or "")
 
 
 def test_any_json_object_is_an_empty_one() -> None:
