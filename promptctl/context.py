@@ -92,7 +92,7 @@ class Context:
 
     @cached_property
     def recordings_folder(self) -> Path:
-        """Where recorded replies are: `replay/<model>` and `eval --replay` answer from it."""
+        """Where recorded replies are: `replay/<model>` and `eval --replies replay` answer from it."""
         return self.root / RECORDINGS
 
     def at(self, tree: Tree, settings: Settings, recordings: Path | None = None) -> Self:

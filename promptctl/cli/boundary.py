@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import sys
 import tempfile
 import warnings
@@ -104,22 +103,13 @@ def _tell_usage(error: Any) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         tell(error.format_message())
         return errors.USAGE
-    tell(styled("error: ", sys.stderr, fg="red", bold=True) + error.format_message())
+    message, _, meant = error.format_message().partition(" Did you mean ")
+    tell(styled("error: ", sys.stderr, fg="red", bold=True) + message)
     context = getattr(error, "ctx", None)
     if context is not None:
-        hint = f"{_meant_command(error, context)} {context.command_path} --help".lstrip()
-        tell(f"  {styled('hint:', sys.stderr, fg='cyan')} {hint}")
+        question = f"did you mean {meant.replace(chr(39), chr(96))} " if meant else ""
+        tell(f"  {styled('hint:', sys.stderr, fg='cyan')} {question}{context.command_path} --help")
     return int(getattr(error, "exit_code", errors.USAGE)) or errors.USAGE
-
-
-def _meant_command(error: Any, context: Any) -> str:
-    """Return the question for the command that was probably meant, if an unknown one was named."""
-    from promptctl.files.names import did_you_mean
-
-    named = re.match(r"No such command '(.+)'", error.format_message())
-    if named is None or not hasattr(context.command, "list_commands"):
-        return ""
-    return did_you_mean(named[1], context.command.list_commands(context))
 
 
 def _tell_bug(error: Exception) -> int:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from promptctl.cli.folded_table import say_folded_table
 from promptctl.cli.output import format_cost, say_json, tell
-from promptctl.evaluations.estimate import Estimate
-from promptctl.evaluations.request import EvaluationRequest
-from promptctl.workspace import Workspace
+
+if TYPE_CHECKING:
+    from promptctl import Estimate
 
 
-def say_estimate(workspace: Workspace, request: EvaluationRequest, *, as_json: bool) -> None:
-    """Print it; nothing is asked."""
-    rows = workspace.estimate(request)
+def say_estimate(rows: Sequence[Estimate], *, as_json: bool) -> None:
+    """Print what evaluations would ask and cost."""
     if as_json:
         say_json([row.as_dict() for row in rows])
         return

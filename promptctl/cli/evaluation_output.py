@@ -48,7 +48,7 @@ class EvaluationProgress:
     def __init__(self) -> None:
         self._bar: Any = None
         self._task: Any = None
-        self._plan: Plan | None = None
+        self._shown: Progress | None = None
 
     def __enter__(self) -> EvaluationProgress:
         if sys.stderr.isatty():
@@ -78,11 +78,12 @@ class EvaluationProgress:
         """Show how far it is; called after each result."""
         if self._bar is None:
             return
-        if plan is not self._plan:
-            self._plan = plan
+        if progress is not self._shown:
+            self._shown = progress
             if self._task is not None:
                 self._bar.remove_task(self._task)
-            self._task = self._bar.add_task(plan.target.prompt.id, total=progress.total, counts="")
+            title = plan.target.prompt.id if progress.evaluations == 1 else f"{progress.evaluations} evaluations"
+            self._task = self._bar.add_task(title, total=progress.total, counts="")
         counts = f"[green]{progress.passed} passed[/] [red]{progress.failed} failed[/]"
         if progress.errors:
             counts += f" [yellow]{progress.errors} errors[/]"
@@ -253,9 +254,9 @@ def _tell_verdict(found: Evaluation) -> None:
     word = styled(found.verdict, sys.stderr, fg=_COLOURS[found.verdict], bold=True)
     tell(f"\n{found.row.prompt}: {word}: {found.reason}")
     if found.stopped:
-        tell(f"  {_STOPPED[found.stopped]}; go on with: promptctl eval --resume {found.row.id[-8:]}")
+        tell(f"  {_STOPPED[found.stopped]}; go on with: promptctl eval resume {found.row.id[-8:]}")
     elif found.summary.is_unfinished:
-        tell(f"  go on with: promptctl eval --resume {found.row.id[-8:]}")
+        tell(f"  go on with: promptctl eval resume {found.row.id[-8:]}")
     elif found.summary.counts.errors:
         kinds = ", ".join(f"{number} {name}" for name, number in sorted(found.summary.error_types.items()))
-        tell(f"  {kinds}; ask again with: promptctl eval --retry-errors {found.row.id[-8:]}")
+        tell(f"  {kinds}; ask again with: promptctl eval resume {found.row.id[-8:]} --retry-errors")

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, ClassVar
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
+
+from promptctl.cli.spellings import resumed, spelled
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command: its name, where it is in `promptctl.cli` (`module:name`), and the line that lists it."""
+    """A command: its name, where it is in `promptctl.cli` (`module:name`), and the line that lists it.
+
+    Its name may be of two words. `earlier` are spellings that its options had.
+    """
 
     name: str
     where: str
     help: str
+    earlier: Mapping[str, str] = field(default_factory=dict)
+    kind: type[TyperCommand] | None = None
 
     def load(self) -> Any:
-        """The command itself; a `typer.Typer` becomes a group of its own."""
+        """Return the command itself; a `typer.Typer` becomes a group of its own."""
         module, _, attribute = self.where.partition(":")
         found = getattr(import_module(f"promptctl.cli.{module}"), attribute)
         if isinstance(found, typer.Typer):
@@ -27,7 +35,7 @@ class Command:
             group.name = self.name
             return group
         alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-        alone.command(self.name)(found)
+        alone.command(self.name, cls=self.kind or spelled(self.earlier))(found)
         return typer.main.get_command(alone)
 
 
@@ -37,11 +45,11 @@ class LazyGroup(TyperGroup):
     table: ClassVar[tuple[Command, ...]] = ()
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the library's signature
-        """The commands' names, in the table's order."""
+        """Return the commands' names, in the table's order."""
         return [command.name for command in self.table]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the library's signature
-        """The command of that name; None where there is none."""
+        """Return the command of that name; None if there is none."""
         known = self.__dict__.setdefault("_loaded", {})
         if cmd_name not in known:
             command = next((command for command in self.table if command.name == cmd_name), None)
@@ -50,7 +58,17 @@ class LazyGroup(TyperGroup):
             known[cmd_name] = command.load()
         return known[cmd_name]
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that the arguments begin with, which may be of two words."""
+        if args[0] == "eval":
+            args = ["eval", *resumed(self.get_command(ctx, "eval"), args[1:])]
+        name = " ".join(args[:2])
+        if len(args) > 1 and name in self.list_commands(ctx):
+            return name, self.get_command(ctx, name), args[2:]
+        self.commands: Any = dict.fromkeys(self.list_commands(ctx))  # names for the library's suggestions
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the library's signature
-        """The list in `--help`, without loading any of them."""
+        """Write the list in `--help`, without loading any of them."""
         with formatter.section("Commands"):
             formatter.write_dl([(command.name, command.help) for command in self.table])

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="What ran, what it answered, what it cost.", no_args_is_help=True, rich_markup_mode=None)
 
-Prompt = Annotated[
-    str | None, typer.Option("--prompt", metavar="ID", help="Only this prompt's; * and ? match any text.")
-]
 VersionNumber = Annotated[int | None, typer.Option("--version", metavar="N", help="Only this version's.")]
 Label = Annotated[str | None, typer.Option("--label", metavar="LABEL", help="Only calls that asked for this label.")]
 StatusName = Annotated[
@@ -51,7 +48,7 @@ SourceName = Annotated[
 @app.command("list")
 def list_executions(
     context: typer.Context,
-    prompt: Prompt = None,
+    prompt: options.PromptName = None,
     version: VersionNumber = None,
     label: Label = None,
     status: StatusName = None,
@@ -59,7 +56,7 @@ def list_executions(
     user: User = None,
     session: Session = None,
     source: SourceName = None,
-    limit: Annotated[int, typer.Option("-n", "--limit", min=1, metavar="N", help="At most so many, the newest.")] = 20,
+    limit: options.Limit = 20,
     as_json: options.Json = False,
 ) -> None:
     """List executions, newest first: one line for each attempt of a call."""
@@ -110,7 +107,7 @@ def show_execution(
 @app.command("stats")
 def show_stats(
     context: typer.Context,
-    prompt: Prompt = None,
+    prompt: options.PromptName = None,
     version: VersionNumber = None,
     label: Label = None,
     since: Since = None,

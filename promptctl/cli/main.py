@@ -11,6 +11,7 @@ from promptctl._version import __version__
 from promptctl.cli.boundary import leave, run_program
 from promptctl.cli.lazy import Command, LazyGroup
 from promptctl.cli.output import say
+from promptctl.cli.spellings import REPLIES, ResumeCommand
 
 ABOUT = "Prompts in Git: rendered, run, evaluated and compared, with every model call on record."
 
@@ -26,9 +27,15 @@ COMMANDS = (
     Command("copy", "copying:copy", "Copy a prompt, at any version, to a new id."),
     Command("render", "render:render", "Print the messages exactly as run would send them."),
     Command("run", "run:run", "Ask the model, validate the reply, record every attempt."),
-    Command("eval", "evaluate:evaluate", "Evaluate prompts over their datasets."),
+    Command("eval", "evaluate:evaluate", "Evaluate prompts over their datasets.", REPLIES),
+    Command("eval resume", "resume:resume", "Go on with evaluations that were not finished.", kind=ResumeCommand),
     Command("compare", "compare:compare", "Say what the difference between two evaluations means."),
-    Command("review", "review:review", "Review a pull request: what changed, who breaks, what it did to results."),
+    Command(
+        "review",
+        "review:review",
+        "Review a pull request: what changed, who breaks, what it did to results.",
+        {"--replay": "--replies=replay"},
+    ),
     Command("review-comment", "review_comment:review_comment", "Write a review to its pull request on GitHub."),
     Command("results", "results:app", "Evaluations of the past."),
     Command("dataset", "datasets:app", "The cases that prompts are evaluated on."),

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from promptctl.cli.output import warn
+from promptctl.cli.output import NANO, warn
 from promptctl.errors import PromptctlError
 from promptctl.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
-    from promptctl import Version
+    from promptctl import Limits, Version
 
 
 def complete_ref(incomplete: str) -> list[str]:
@@ -59,6 +60,74 @@ Label = Annotated[
 ]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; recorded with the move.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document with stable keys.")]
+
+PromptName = Annotated[
+    str | None, typer.Option("--prompt", metavar="ID", help="Only this prompt's; * and ? match any text.")
+]
+Limit = Annotated[int, typer.Option("-n", "--limit", min=1, metavar="N", help="At most so many, the newest.")]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option("-p", "--param", metavar="NAME=VALUE", help="A parameter of the model, as JSON or text. Repeatable."),
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Option("-m", "--model", metavar="MODEL", help="Ask this model instead. Repeatable: each in turn."),
+]
+RepliesFrom = Annotated[
+    Literal["ask", "cache", "record", "replay"],
+    typer.Option(
+        "--replies",
+        help="Ask the model each time; take what the cache has; the same, written to datasets/recordings/ too; "
+        "or answer from recordings alone, free and offline.",
+    ),
+]
+Concurrency = Annotated[
+    int, typer.Option("-j", "--concurrency", min=1, max=2000, metavar="N", help="Requests at once.")
+]
+CaseTimeout = Annotated[
+    float, typer.Option("--case-timeout", min=0.1, metavar="SECONDS", help="For one case.", callback=a_number)
+]
+MaxCost = Annotated[
+    float | None,
+    typer.Option("--max-cost", min=0.0, metavar="USD", help="Stop before more is spent in all.", callback=a_number),
+]
+FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first case that does not pass.")]
+AllowCode = Annotated[
+    bool, typer.Option("--allow-code", help="Run `python:` assertions. Only where you trust whoever wrote them.")
+]
+Reports = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "-o", "--output", metavar="FILE", help="Also write .json .jsonl .csv .md .xml (JUnit) .html. Repeatable."
+    ),
+]
+Gate = Annotated[
+    Literal["worse", "noninferior", "strict"],
+    typer.Option("--gate", help="What fails: a proven loss; also no proof of no loss; also any confirmed regression."),
+]
+Margin = Annotated[
+    float,
+    typer.Option(
+        "--margin",
+        min=0.0,
+        max=1.0,
+        metavar="SHARE",
+        help="The largest loss that --gate noninferior lets pass.",
+        callback=a_number,
+    ),
+]
+
+
+def limits(concurrency: int, max_cost: float | None, *, timeout_s: float = 300.0, fails_fast: bool = False) -> Limits:
+    """Return the bounds that the options mean."""
+    from promptctl import Limits
+
+    return Limits(
+        concurrency=concurrency,
+        case_timeout_s=timeout_s,
+        max_cost_nano_usd=None if max_cost is None else round(max_cost * NANO),
+        fails_fast=fails_fast,
+    )
 
 
 def tell_unknown(version: Version) -> None:

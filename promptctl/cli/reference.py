@@ -30,13 +30,12 @@ def reference() -> str:
     return INTRODUCTION + "\n" + "\n".join(sections)
 
 
-def _commands(command: Any, path: str, parent: Any) -> Iterator[tuple[str, str]]:
-    context = command.make_context(path.rpartition(" ")[2], ["--help"], parent=parent, resilient_parsing=True)
-    context.info_name = path if parent is None else path.rpartition(" ")[2]
+def _commands(command: Any, name: str, parent: Any) -> Iterator[tuple[str, str]]:
+    context = command.make_context(name, ["--help"], parent=parent, resilient_parsing=True)
     context.terminal_width = context.max_content_width = _WIDTH
-    yield path, "\n".join(line.rstrip() for line in command.get_help(context).strip().splitlines())
-    for name in command.list_commands(context) if hasattr(command, "list_commands") else ():
-        yield from _commands(command.get_command(context, name), f"{path} {name}", context)
+    yield context.command_path, "\n".join(line.rstrip() for line in command.get_help(context).strip().splitlines())
+    for below in command.list_commands(context) if hasattr(command, "list_commands") else ():
+        yield from _commands(command.get_command(context, below), below, context)
 
 
 if __name__ == "__main__":

@@ -25,14 +25,12 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="An evaluation's id, its b
 @app.command("list")
 def list_results(
     context: typer.Context,
-    prompt: Annotated[
-        str | None, typer.Option("--prompt", metavar="ID", help="Only this prompt's; * and ? match any text.")
-    ] = None,
+    prompt: options.PromptName = None,
     status: Annotated[
         Literal["running", "finished", "incomplete"] | None,
         typer.Option("--status", help="Only those that ended so, or have not ended."),
     ] = None,
-    limit: Annotated[int, typer.Option("-n", "--limit", min=1, metavar="N", help="At most so many, the newest.")] = 20,
+    limit: options.Limit = 20,
     as_json: options.Json = False,
 ) -> None:
     """List evaluations, newest first."""

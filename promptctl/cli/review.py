@@ -7,19 +7,14 @@ from typing import Annotated
 
 import typer
 
+from promptctl import GateRule, ReviewRequest
 from promptctl.cli import options
-from promptctl.cli.compare import Gate, Margin
 from promptctl.cli.evaluation_output import EvaluationProgress
 from promptctl.cli.output import say_json, tell
 from promptctl.cli.review_output import say_review
-from promptctl.comparisons.verdicts import GateRule
 from promptctl.errors import UsageError
-from promptctl.evaluations.request import Limits
 from promptctl.reports.review import review_as_dict
 from promptctl.reports.review_files import check_suffixes
-from promptctl.reviews.measuring import ReviewRequest
-
-NANO = 1_000_000_000
 
 
 def review(
@@ -36,23 +31,13 @@ def review(
             metavar="[HEAD]", help="The revision under review. Default: the work tree, or HEAD where it is clean."
         ),
     ] = None,
-    replay: Annotated[bool, typer.Option("--replay", help="Answer from recordings alone: free and offline.")] = False,
+    replies: options.RepliesFrom = "cache",
     no_eval: Annotated[bool, typer.Option("--no-eval", help="Ask no model: say what changed and who breaks.")] = False,
-    gate: Gate = "worse",
-    margin: Margin = 0.05,
-    models: Annotated[
-        list[str] | None,
-        typer.Option("-m", "--model", metavar="MODEL", help="Ask this model instead, on both sides. Repeatable."),
-    ] = None,
-    concurrency: Annotated[
-        int, typer.Option("-j", "--concurrency", min=1, max=2000, metavar="N", help="Requests at once.")
-    ] = 16,
-    max_cost: Annotated[
-        float | None,
-        typer.Option(
-            "--max-cost", min=0.0, metavar="USD", help="Stop before more is spent in all.", callback=options.a_number
-        ),
-    ] = None,
+    gate: options.Gate = "worse",
+    margin: options.Margin = 0.05,
+    models: options.Models = None,
+    concurrency: options.Concurrency = 16,
+    max_cost: options.MaxCost = None,
     fail_on_breaking: Annotated[
         bool, typer.Option("--fail-on-breaking", help="Fail where callers or consumers break.")
     ] = False,
@@ -70,26 +55,26 @@ def review(
 
     Settings, and so endpoints and the names of keys, come from BASE. Exit code 1 where the gate fails.
     """
-    if replay and no_eval:
-        raise UsageError("--replay and --no-eval cannot be given together")
+    if no_eval and replies != "cache":
+        raise UsageError("--replies and --no-eval cannot be given together", hint="--no-eval asks for no reply at all")
     check_suffixes(outputs or ())
     workspace = options.workspace_of(context)
     arguments = _arguments(
-        {"--gate": gate if gate != "worse" else None, "--margin": margin if margin != 0.05 else None},
-        {"--replay": replay, "--no-eval": no_eval, "--fail-on-breaking": fail_on_breaking, "--allow-code": allow_code},
+        {"--gate": (gate, "worse"), "--margin": (margin, 0.05), "--replies": (replies, "cache")},
+        {"--no-eval": no_eval, "--fail-on-breaking": fail_on_breaking, "--allow-code": allow_code},
     )
     arguments += [part for model in models or () for part in ("--model", model)]
     request = ReviewRequest(
         base=base,
         head=head,
-        models=tuple(models or ()),
+        models=models or (),
         rule=GateRule(gate=gate, margin=margin),
-        limits=Limits(concurrency=concurrency, max_cost_nano_usd=None if max_cost is None else round(max_cost * NANO)),
+        limits=options.limits(concurrency, max_cost),
         is_evaluated=not no_eval,
-        replies="replay" if replay else "cache",
+        replies=replies,
         allows_code=allow_code,
         fails_on_breaking=fail_on_breaking,
-        arguments=tuple(arguments),
+        arguments=arguments,
     )
     with EvaluationProgress() as progress:
         found = workspace.review(request, progress)
@@ -103,7 +88,7 @@ def review(
     raise typer.Exit(found.decision.exit_code)
 
 
-def _arguments(values: dict[str, object], flags: dict[str, bool]) -> list[str]:
-    """The options that were given, as they would be typed."""
-    given = [part for name, value in values.items() if value is not None for part in (name, str(value))]
+def _arguments(values: dict[str, tuple[object, object]], flags: dict[str, bool]) -> list[str]:
+    """The options that differ from their defaults, as they would be typed."""
+    given = [part for name, (value, usual) in values.items() if value != usual for part in (name, str(value))]
     return given + [name for name, is_set in flags.items() if is_set]

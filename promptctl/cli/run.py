@@ -31,12 +31,7 @@ def run(
     model: Annotated[
         str | None, typer.Option("-m", "--model", metavar="MODEL", help="Ask this model instead of the prompt's.")
     ] = None,
-    parameters: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-p", "--param", metavar="NAME=VALUE", help="A parameter of the model, as JSON or text. Repeatable."
-        ),
-    ] = None,
+    parameters: options.Parameters = None,
     stream: Annotated[bool, typer.Option("--stream", help="Print the reply as it arrives.")] = False,
     record: Annotated[
         bool, typer.Option("--record", help="Also write the reply to datasets/recordings/, for replay/MODEL.")

@@ -9,10 +9,11 @@ from promptctl.log.results import ResultRow
 
 @dataclass(slots=True)
 class Progress:
-    """Counts of (case, repeat) over the plans of one run. `carried` were done before they were taken up again."""
+    """Counts of (case, repeat) over the `evaluations` of one run. `carried` were done before it took them up again."""
 
     total: int
     carried: int = 0
+    evaluations: int = 1
     passed: int = 0
     failed: int = 0
     errors: int = 0

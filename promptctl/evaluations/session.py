@@ -112,7 +112,7 @@ class Session:
             held.enter_context(claimed(self._context.state_folder, groups))
             self._runs = [self._begin(plan) for plan in plans]
             carried = sum(len(run.done) for run in self._runs)
-            progress = Progress(sum(plan.results for plan in plans), carried=carried)
+            progress = Progress(sum(plan.results for plan in plans), carried, len(plans))
             self._is_running = True
             try:
                 async with BatchRecorder(log, "metadata", self._heed) as self._recorder:
@@ -265,4 +265,4 @@ class Session:
         left = [run.row.id for run in self._runs if run.found is not None and run.found.summary.is_unfinished]
         if left:
             only = f" {left[0][-8:]}" if len(left) == 1 else ""
-            self._context.warn(f"stopped at once; go on with: promptctl eval --resume{only}")
+            self._context.warn(f"stopped at once; go on with: promptctl eval resume{only}")

@@ -36,7 +36,7 @@ def _vectors(text: str, model: str) -> tuple[tuple[float, ...], ...]:
         return tuple(tuple(float(number) for number in vector) for vector in json.loads(text))
     except (ValueError, TypeError, RecursionError):
         message = f"what is recorded as embeddings of {model} is no list of vectors"
-        hint = "record them again: promptctl eval PROMPT --record"
+        hint = "record them again: promptctl eval PROMPT --replies record"
         raise InvalidFiles([Problem(message, Place(RECORDINGS), hint, "bad-embeddings")]) from None
 
 

@@ -60,7 +60,8 @@ def prepared(context: Context, request: ReviewRequest) -> Iterator[Prepared]:
         if end := found.head or git.head:
             _refuse_state(CommitTree(git, end, git.prefix))
         changes = find_changes(git, base, head)
-        with _as_at(context, head, settings or Settings(), is_evaluated=request.is_evaluated) as other:
+        needs_recordings = request.is_evaluated and request.replies != "record"  # those go to the work tree
+        with _as_at(context, head, settings or Settings(), needs_recordings=needs_recordings) as other:
             tasks = tuple(tasks_of(other, request, found, changes))
             differs = is_changed(CommitTree(git, found.tip, git.prefix), head, SETTINGS)
             about = Review(
@@ -108,11 +109,11 @@ def _own_settings(context: Context) -> Settings | None:
 
 @contextmanager
 def _as_at(
-    context: Context, head: CommitTree | WorkTree, settings: Settings, *, is_evaluated: bool
+    context: Context, head: CommitTree | WorkTree, settings: Settings, *, needs_recordings: bool
 ) -> Iterator[Context]:
     """The workspace with HEAD's datasets and recordings, and with the settings given."""
     with tempfile.TemporaryDirectory(prefix="promptctl-review-") as folder:
-        recordings = _recordings(context, head, Path(folder)) if is_evaluated else None
+        recordings = _recordings(context, head, Path(folder)) if needs_recordings else None
         other = context.at(head, settings, recordings)
         try:
             yield other

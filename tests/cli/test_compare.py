@@ -120,7 +120,7 @@ class TestIncomplete:
     def test_what_a_side_never_came_to_is_missing_and_not_removed(self, change: Change, cli: Cli) -> None:
         cli("eval", "triage")
         change("head")
-        cli("eval", "triage", "--max-cost", "0.00006", "-j", "1", "--no-cache")
+        cli("eval", "triage", "--max-cost", "0.00006", "-j", "1", "--replies", "ask")
         head, base = newest(cli)
         for sides, lacking in (((base, head), "head"), ((head, base), "base")):
             ran = cli("compare", *sides, "--json")
@@ -132,7 +132,7 @@ class TestIncomplete:
     def test_what_neither_side_came_to_is_missing(self, change: Change, cli: Cli) -> None:
         for text in ("base", "head"):
             change(text)
-            cli("eval", "triage", "--max-cost", "0.00006", "-j", "1", "--no-cache")
+            cli("eval", "triage", "--max-cost", "0.00006", "-j", "1", "--replies", "ask")
         head, base = newest(cli)
         found = cli("compare", base, head, "--json")
         assert (found.exit_code, found.json[0]["verdict"]) == (5, "incomplete")
@@ -162,7 +162,7 @@ class TestIncomplete:
         lab.write("prompts/triage.prompt.yaml", head)
 
     def test_a_head_that_never_ran_what_base_cannot_take_is_incomplete(self, unfit: None, cli: Cli) -> None:
-        assert against(cli, "--no-cache")["is_passed"]
+        assert against(cli, "--replies", "ask")["is_passed"]
         found = against(cli, "--max-cost", "0.00015", "-j", "1", "--min-pass", "1", code=5)
         unrun = found["head"]["never_run"]
         assert 0 < unrun <= 5
@@ -201,8 +201,12 @@ class TestIncomplete:
         assert (found["n"], found["p"], found["difference"]) == (0, None, None)
 
     def test_a_comparison_is_not_resumed_but_given_again(self, change: Change, cli: Cli) -> None:
-        ran = cli("eval", "triage", "--against", "@main", "--resume")
-        assert (ran.exit_code, "a comparison is not resumed" in ran.err) == (2, True)
+        ran = cli("eval", "resume", "triage", "--against", "@main")
+        assert (ran.exit_code, "--against cannot be given" in ran.err, "give its command again" in ran.err) == (
+            2,
+            True,
+            True,
+        )
 
 
 class TestGates:
@@ -311,7 +315,7 @@ class TestSides:
 
     def test_what_a_reply_costs_is_compared_where_repeats_differ(self, change: Change, cli: Cli) -> None:
         cli("eval", "triage")
-        cli("eval", "triage", "--repeat", "3", "--no-cache")
+        cli("eval", "triage", "--repeat", "3", "--replies", "ask")
         head, base = newest(cli)
         ran = cli("compare", base, head)
         assert re.search(r"\ncost, one reply a case\t\S+\t\S+\t\+0\.0%\n", ran.out)

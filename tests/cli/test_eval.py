@@ -44,7 +44,7 @@ class TestExitCodes:
         lab.server.default = answering({"c1": "wrong"})
         assert cli("eval", "triage").exit_code == 0
         lab.server.default = answering({"c0": "wrong"})
-        ran = cli("eval", "triage", "--no-cache")
+        ran = cli("eval", "triage", "--replies", "ask")
         assert (ran.exit_code, "1 case that must pass failed: c0" in ran.err) == (1, True)
 
     def test_an_error_leaves_it_open_and_a_failure_decides(self, lab: Lab, cli: Cli) -> None:
@@ -52,25 +52,25 @@ class TestExitCodes:
         lab.server.default = answering({"c1": failure(400)})
         assert cli("eval", "triage").exit_code == 5
         lab.server.default = answering({"c0": "wrong", "c1": failure(400)})
-        assert cli("eval", "triage", "--no-cache").exit_code == 1
+        assert cli("eval", "triage", "--replies", "ask").exit_code == 1
 
     @pytest.mark.parametrize(
         "arguments",
         [
             [],
             ["triage", "--all"],
-            ["triage", "--replay", "--record"],
+            ["triage", "--replies", "sometimes"],
             ["triage", "--min-pass", "nan"],
             ["triage", "--max-cost", "nan"],
             ["triage", "--max-cost", "inf"],
             ["triage", "--case-timeout", "nan"],
             ["triage", "--repeat", "2", "--at-least", "3"],
             ["triage", "-o", "report.pdf"],
-            ["--resume"],
-            ["--resume", "--dry-run"],
+            ["resume"],
+            ["resume", "--dry-run"],
             ["triage", "--dry-run", "-o", "r.json"],
-            ["--resume", "--min-pass", "0"],
-            ["--retry-errors", "--tag", "smoke"],
+            ["resume", "--min-pass", "0"],
+            ["resume", "--retry-errors", "--tag", "smoke"],
             ["triage", "--failed"],
         ],
         ids=" ".join,
@@ -197,7 +197,7 @@ class TestDryRun:
 
     def test_recordings_are_free(self, lab: Lab, cli: Cli) -> None:
         lab.many(2)
-        (found,) = cli("eval", "triage", "--replay", "--dry-run", "--json").json
+        (found,) = cli("eval", "triage", "--replies", "replay", "--dry-run", "--json").json
         assert found["cost_nano_usd"] == 0
 
     def test_judges_are_said_to_come_on_top_with_what_they_take_where_that_is_known(self, lab: Lab, cli: Cli) -> None:
@@ -226,17 +226,17 @@ class TestDryRun:
 class TestRecordings:
     def test_what_was_recorded_answers_offline_and_for_free(self, lab: Lab, cli: Cli) -> None:
         lab.many(5)
-        assert cli("eval", "triage", "--record", "--repeat", "2").exit_code == 0
+        assert cli("eval", "triage", "--replies", "record", "--repeat", "2").exit_code == 0
         assert len(lab.asked) == 10
-        (found,) = cli("eval", "triage", "--replay", "--repeat", "2", "--json").json
+        (found,) = cli("eval", "triage", "--replies", "replay", "--repeat", "2", "--json").json
         assert len(lab.asked) == 10
         assert (found["passed"], found["cost_nano_usd"], found["reply_sources"]) == (5, 0, {"replay": 10})
 
     def test_what_was_not_recorded_is_an_error_and_names_the_way(self, lab: Lab, cli: Cli) -> None:
         lab.many(2)
-        cli("eval", "triage", "--record")
+        cli("eval", "triage", "--replies", "record")
         lab.many(3)
-        ran = cli("eval", "triage", "--replay")
+        ran = cli("eval", "triage", "--replies", "replay")
         assert (ran.exit_code, len(lab.asked)) == (5, 2)
         assert "ReplyNotRecorded" in ran.err
 
@@ -245,7 +245,7 @@ class TestRecordings:
         lab.cases(
             {"id": "a", "inputs": {"ticket": "Take correct-horse"}, "assert": [{"type": "not-equals", "value": "x"}]}
         )
-        cli("eval", "triage", "--record")
+        cli("eval", "triage", "--replies", "record")
         recorded = (lab.root / "datasets/recordings/triage.jsonl").read_text()
         assert ("Take [redacted]" in recorded, "correct-horse" in recorded) == (True, False)
 
@@ -254,14 +254,14 @@ class TestRecordings:
     ) -> None:
         lab.many(4)
         lab.write("datasets/recordings", "a file in the place of the folder")
-        ran = cli("eval", "triage", "--record", "--json")
+        ran = cli("eval", "triage", "--replies", "record", "--json")
         assert (ran.exit_code, ran.json[0]["passed"]) == (0, 4)
         assert ran.err.count("the reply was not recorded: datasets/recordings/triage.jsonl") == 1
 
     def test_replies_out_of_the_cache_are_recorded_with_what_they_cost(self, lab: Lab, cli: Cli) -> None:
         lab.many(2)
         cli("eval", "triage")
-        cli("eval", "triage", "--record")
+        cli("eval", "triage", "--replies", "record")
         assert len(lab.asked) == 2
         lines = (lab.root / "datasets/recordings/triage.jsonl").read_text().splitlines()
         assert [json.loads(line)["cost_nano_usd"] for line in lines] == [15_000, 15_000]
@@ -435,7 +435,7 @@ class TestFailed:
 
         def asked(*arguments: str) -> list[str]:
             lab.server.requests.clear()
-            cli("eval", "--no-cache", *arguments)
+            cli("eval", "--replies", "ask", *arguments)
             return sorted(lab.asked)
 
         assert asked("triage", "--failed") == ["c1", "c4"]
@@ -455,7 +455,7 @@ class TestFailed:
         assert [(each["prompt"], each["cases"]) for each in ran.json] == [("triage", 1)]
         assert "other has not been evaluated on datasets/other.yaml yet, and is left out" in ran.err
         lab.server.default = answering({})
-        cli("eval", "triage", "--no-cache")
+        cli("eval", "triage", "--replies", "ask")
         ran = cli("eval", "--all", "--failed")
         assert (ran.exit_code, "every case passed the last time" in ran.err) == (2, True)
 

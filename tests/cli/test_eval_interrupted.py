@@ -65,14 +65,14 @@ class TestKilled:
     def test_it_is_resumed_to_the_report_that_it_would_have_made(self, lab: Lab, start: Eval) -> None:
         lab.many(CASES)
         lab.server.default = slowly(0.02, answering({"c7": "wrong", "c50": "wrong"}))
-        options = ("-j", str(AT_ONCE), "--no-cache", "--repeat", "2")
+        options = ("-j", str(AT_ONCE), "--replies", "ask", "--repeat", "2")
         killed = start("triage", *options)
         wait_for(lambda: len(lab.asked) >= CASES)
         killed.send(signal.SIGKILL)
         killed.ended()
         assert len(lab.asked) < 2 * CASES
 
-        code, _, err = start("--resume", "-j", str(AT_ONCE), "-o", "resumed.json").ended()
+        code, _, err = start("resume", "-j", str(AT_ONCE), "-o", "resumed.json").ended()
         assert code == 1, err
         assert len(lab.asked) <= 2 * CASES + AT_ONCE
         report = json.loads((lab.root / "resumed.json").read_text())["evaluations"]
@@ -89,11 +89,11 @@ class TestKilled:
         wait_for(lambda: len(lab.asked) >= 10)
         killed.send(signal.SIGKILL)
         killed.ended()
-        code, out, err = start("--resume", "-j", "8", "--json").ended()
+        code, out, err = start("resume", "-j", "8", "--json").ended()
         assert code == 0, err
         found = json.loads(out)
         assert [(each["model"], each["passed"]) for each in found] == [("local/a", 30), ("local/b", 30)]
-        code, _, err = start("--resume").ended()
+        code, _, err = start("resume").ended()
         assert (code, "no evaluation is left unfinished" in err) == (2, True)
 
 
@@ -111,7 +111,7 @@ class TestInterrupted:
         (found,) = json.loads(out)
         assert (found["stopped"], found["verdict"]) == ("interrupted", "incomplete")
         assert found["passed"] == asked, "what was under way was finished, graded and saved"
-        assert start("--resume").ended()[0] == 0
+        assert start("resume").ended()[0] == 0
         assert len(lab.asked) == CASES
 
     def test_twice_stops_at_once_and_keeps_what_was_done(self, lab: Lab, start: Eval) -> None:
@@ -128,10 +128,10 @@ class TestInterrupted:
         assert (code, "Traceback" in err) == (130, False)
         with lab.open() as workspace:
             (row,) = workspace.context.log.evaluations()
-        assert f"go on with: promptctl eval --resume {row.id[-8:]}\n" in err
+        assert f"go on with: promptctl eval resume {row.id[-8:]}\n" in err
         lab.server.default = answering({})
         lab.server.requests.clear()
-        assert start("--resume").ended()[0] == 0
+        assert start("resume").ended()[0] == 0
         assert sorted(lab.asked) == [f"c{number}" for number in range(10, 20)]
 
     def test_a_second_process_does_not_take_up_what_is_running(self, lab: Lab, start: Eval) -> None:
@@ -139,11 +139,11 @@ class TestInterrupted:
         lab.server.default = slowly(0.1)
         running = start("triage", "-j", "2")
         wait_for(lambda: len(lab.asked) >= 4)
-        code, _, err = start("--resume").ended()
+        code, _, err = start("resume").ended()
         assert (code, "is being run by another process" in err) == (2, True)
         with lab.open() as workspace:
             (row,) = workspace.context.log.evaluations()
-        code, _, err = start("--resume", row.id).ended()
+        code, _, err = start("resume", row.id).ended()
         assert (code, "another process is running this evaluation" in err) == (2, True)
         running.send(signal.SIGINT)
         assert running.ended()[0] == 5
@@ -157,11 +157,11 @@ class TestErrors:
         code, out, err = start("triage", "--json").ended()
         (found,) = json.loads(out)
         assert (code, found["errors"]) == (5, 2)
-        code, _, err = start("--resume").ended()
-        assert (code, f"promptctl eval --retry-errors {found['evaluation'][-8:]}" in err) == (2, True)
+        code, _, err = start("resume").ended()
+        assert (code, f"promptctl eval resume {found['evaluation'][-8:]} --retry-errors" in err) == (2, True)
         lab.server.requests.clear()
         lab.server.default = answering({"c4": failure(400)})
-        assert start("--retry-errors", found["evaluation"][-8:]).ended()[0] == 5
+        assert start("resume", found["evaluation"][-8:], "--retry-errors").ended()[0] == 5
         assert sorted(lab.asked) == ["c1", "c4"]
         lab.server.default = reply("c4")
-        assert start("--retry-errors").ended()[0] == 0
+        assert start("resume", "--retry-errors").ended()[0] == 0

@@ -167,11 +167,11 @@ def test_a_dataset_that_is_new_and_not_committed_proves_nothing(greet: Path, cli
 
 
 def test_evidence_of_recorded_replies_says_so(greet: Path, cli: Cli) -> None:
-    assert cli("eval", "greet", "--record").exit_code == 0
+    assert cli("eval", "greet", "--replies", "record").exit_code == 0
     assert cli("label", "set", "greet@production").exit_code == 0
     assert "recorded replies" not in cli("label", "log", "greet@production").out
     assert cli("label", "remove", "greet@production").exit_code == 0
-    assert cli("eval", "greet", "--replay").exit_code == 0
+    assert cli("eval", "greet", "--replies", "replay").exit_code == 0
     assert cli("label", "set", "greet@production").exit_code == 0
     tag = git(greet, "cat-file", "tag", "refs/tags/prompt/greet@production/3")
     assert "on datasets/small/greet.yaml (recorded replies)" in tag

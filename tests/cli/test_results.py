@@ -45,7 +45,7 @@ def test_it_is_shown_as_it_was_when_it_ended(cli: Cli, done: dict[str, str]) -> 
     assert "✗ failed  c1" in ran.err
     assert "! error  c2" in ran.err
     assert "no such thing" in ran.err
-    assert f"promptctl eval --retry-errors {done['short']}" in ran.err
+    assert f"promptctl eval resume {done['short']} --retry-errors" in ran.err
     (shown,) = cli("results", "show", done["id"], "--json").json
     assert (shown["passed"], shown["failed"], shown["errors"], shown["verdict"]) == (1, 1, 1, "failed")
 
@@ -96,7 +96,7 @@ def test_it_can_be_exported_later_as_it_would_have_been_written_then(
 ) -> None:
     assert cli("results", "export", done["short"], "-o", name).exit_code == 0
     exported = (lab.root / name).read_text()
-    cli("eval", "--resume", done["short"], "-o", f"again.{name[2:]}")
+    cli("eval", "resume", done["short"], "-o", f"again.{name[2:]}")
     assert "c1" in exported
     assert exported.count("wrong") == (lab.root / f"again.{name[2:]}").read_text().count("wrong")
 

@@ -254,12 +254,12 @@ class TestRecordings:
     def recorded(self, pull: Pull, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Pull:
         """Replies to the prompt as it was and as it is are in the repository; there is no key any more."""
         monkeypatch.setenv("LOCAL_KEY", "sk-local-0123456789")
-        assert cli("eval", "triage", "--record").exit_code == OK
+        assert cli("eval", "triage", "--replies", "record").exit_code == OK
         pull.commit("Record base")
         pull.git("push", "--quiet", "origin", "HEAD:main")
         pull.git("fetch", "--quiet")
         worsen(pull)
-        assert cli("eval", "triage", "--record").exit_code == CHECK_FAILED
+        assert cli("eval", "triage", "--replies", "record").exit_code == CHECK_FAILED
         pull.commit("Record head")
         monkeypatch.delenv("LOCAL_KEY")
         pull.environ = {}
@@ -287,6 +287,18 @@ class TestRecordings:
         assert "are recorded" in evaluation_of(recorded.data(replies="replay"), "triage")["why_not"]
         assert recorded.data(replies="replay")["exit_code"] == OK
 
+    def test_a_review_records_what_a_later_one_replays(
+        self, pull: Pull, cli: Cli, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("LOCAL_KEY", "sk-local-0123456789")
+        worsen(pull)
+        assert cli("review", "--replies", "record").exit_code == CHECK_FAILED
+        pull.commit("Record both sides")
+        pull.server.reset()
+        again = cli("review", "origin/main", "HEAD", "--replies", "replay", "--json")
+        assert evaluation_of(again.json, "triage")["comparisons"][0]["verdict"] == "worse"
+        assert (again.exit_code, pull.server.requests) == (CHECK_FAILED, [])
+
     def test_two_fresh_clones_give_the_same_bytes(
         self, recorded: Pull, cli: Cli, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -298,7 +310,7 @@ class TestRecordings:
             monkeypatch.chdir(folder)
             names = [f"review.{suffix}" for suffix in ("md", "json", "html", "xml")]
             outputs = [part for name in names for part in ("-o", name)]
-            ran = cli("review", "--replay", "--json", *outputs)
+            ran = cli("review", "--replies", "replay", "--json", *outputs)
             assert ran.exit_code == CHECK_FAILED
             written.append([ran.out, *((folder / name).read_bytes() for name in names)])
         assert written[0] == written[1]
