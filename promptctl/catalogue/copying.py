@@ -7,25 +7,18 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InvalidFiles, Place, UsageError, WorkspaceError
 from promptctl.files.document import Document, Key
-from promptctl.files.names import (
-    PROMPT_SUFFIXES,
-    PROMPTS,
-    PathRefused,
-    id_problem,
-    prompt_stem,
-    resolve_path,
-)
+from promptctl.files.names import PROMPT_SUFFIXES, PROMPTS, PathRefused, resolve_path
 from promptctl.files.tree import MAX_BYTES, Tree
 from promptctl.formats.prompt_file import read_prompt_file
 from promptctl.prompts.closure import message_texts
 from promptctl.prompts.loading import load_prompt_file
 from promptctl.templates.bad_template import BadTemplate
 from promptctl.templates.reading import includes
+from promptctl.versions.refs import check_id
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -94,14 +87,8 @@ def copy(parts: Context, ref: str, new_id: str) -> Copied:
 
 def _new_path(parts: Context, old_path: str, new_id: str) -> str:
     """Where the copy goes: the new id with the suffix that the file has."""
-    problem = id_problem(new_id)
-    if problem is not None:
-        stem = prompt_stem(new_id)
-        hint = f"its id is {stem}" if stem else f"a prompt's id is its path below {PROMPTS}/"
-        raise UsageError(f"{new_id!r} cannot be a prompt: {problem}", hint=hint)
-    stem = prompt_stem(new_id if new_id.startswith(f"{PROMPTS}/") else f"{PROMPTS}/{new_id}")
-    if stem is not None:
-        raise UsageError(f"{new_id!r} is a file; a prompt is named by its id", hint=f"its id is {stem}")
+    is_file = new_id.endswith(PROMPT_SUFFIXES)
+    check_id(f"{PROMPTS}/{new_id.removeprefix(f'{PROMPTS}/')}" if is_file else new_id)
     for suffix in PROMPT_SUFFIXES:
         taken = f"{PROMPTS}/{new_id}{suffix}"
         if os.path.lexists(parts.root / taken):
@@ -169,12 +156,7 @@ def _includes(document: Document) -> Iterator[tuple[str, Place]]:
     """Every partial that the messages include, with its place."""
     for text, keys in message_texts(document.data.get("messages", ())):
         with suppress(BadTemplate):
-            place_of = partial(_line_place, document, keys)
-            yield from ((reference, place_of(line)) for reference, line in includes(text))
-
-
-def _line_place(document: Document, keys: tuple[Key, ...], line: int) -> Place:
-    return document.line_place(line, *keys)
+            yield from ((reference, document.line_place(line, *keys)) for reference, line in includes(text))
 
 
 class _Overlay:

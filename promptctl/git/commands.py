@@ -67,7 +67,7 @@ _INSTALL_GIT = "install Git (https://git-scm.com), or use the workspace outside 
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class GitOutput:
     """What a Git command wrote and how it ended."""
 
     stdout: bytes
@@ -94,11 +94,15 @@ class Commands:
         if not is_interactive:
             self._environment["GIT_TERMINAL_PROMPT"] = "0"
 
-    def run(self, args: Sequence[str], *, input: bytes | None = None, check: bool = True) -> Output:  # noqa: A002
-        """Run `git ARGS` and wait for its end; see `Git.run`."""
+    def run(self, args: Sequence[str], *, input: bytes | None = None, check: bool = True) -> GitOutput:  # noqa: A002
+        """Run `git ARGS` in the folder and wait for its end; `input` is what it reads.
+
+        Whatever a user typed must follow `--end-of-options`, come after a fixed beginning (`refs/…`), or be input.
+        Raises `GitError` with Git's own words on a status other than 0, unless `check` is False.
+        """
         process = self.start(args, has_input=input is not None)
         stdout, stderr = process.communicate(input)
-        output = Output(stdout, stderr.decode("utf-8", "replace"), process.returncode)
+        output = GitOutput(stdout, stderr.decode("utf-8", "replace"), process.returncode)
         if check and output.status != 0:
             raise refusal(output)
         return output
@@ -121,7 +125,7 @@ class Commands:
         return process
 
 
-def refusal(output: Output) -> GitError:
+def refusal(output: GitOutput) -> GitError:
     """Git's own words as an error: its first line as the message, the rest, which is its remedy, as the hint."""
     words = [line.rstrip() for line in output.stderr.splitlines() if line.strip()]
     fatal = next((i for i, line in enumerate(words) if line.startswith(("fatal: ", "error: "))), 0)

@@ -47,11 +47,12 @@ def parse_commit(commit: str, data: bytes) -> CommitInfo:
     encoding = fields.get(b"encoding", b"utf-8").decode("ascii", "replace")
     author, _, stamp = _text(fields.get(b"author", b""), encoding).rpartition("> ")
     committed = fields.get(b"committer", b"").rpartition(b"> ")[2].partition(b" ")[0]
+    made = time_of(stamp)
     subject = next((line for line in _text(message, encoding).splitlines() if line.strip()), "")
     return CommitInfo(
         commit,
         f"{author}>" if author else "",
-        _date(stamp),
+        made.isoformat() if made else "",
         subject.strip(),
         tuple(value.decode("ascii", "replace") for key, value in lines if key == b"parent"),
         int(committed) if committed.isdigit() else 0,
@@ -65,12 +66,12 @@ def _text(data: bytes, encoding: str) -> str:
         return data.decode("utf-8", "replace")
 
 
-def _date(stamp: str) -> str:
-    """Return ISO 8601 of Git's `<seconds> <+hhmm>`; empty if that names no time."""
+def time_of(stamp: str) -> datetime | None:
+    """Return the time that Git writes as `<seconds> <+hhmm>`, in that zone; None if it is no time."""
     seconds, _, offset = stamp.partition(" ")
     try:
         minutes = int(offset[1:3]) * 60 + int(offset[3:5])
         zone = timezone(timedelta(minutes=-minutes if offset.startswith("-") else minutes)) if minutes else UTC
-        return datetime.fromtimestamp(int(seconds), zone).isoformat()
+        return datetime.fromtimestamp(int(seconds), zone)
     except (ValueError, OverflowError, OSError):
-        return ""
+        return None

@@ -5,15 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from promptctl.errors import GitError, RevisionNotFound
-from promptctl.git.commands import Commands, Output, refusal
+from promptctl.errors import GitError, RevisionNotFound, printable
+from promptctl.git.commands import Commands, refusal
 from promptctl.git.objects import Objects, is_object_id
-
-if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +19,7 @@ class GitRef:
     object: str
 
 
-class Git:
+class Git(Commands):
     """One repository, seen from one folder of its work tree.
 
     `folder` is that folder, `root` the work tree's, `prefix` the way from root to folder (`""` or `apps/bot/`), `head`
@@ -32,13 +27,13 @@ class Git:
     """
 
     def __init__(self, folder: Path, *, is_interactive: bool = False) -> None:
-        self.folder = folder
+        super().__init__(folder, is_interactive=is_interactive)
         self.root = folder
         self.prefix = ""
         self.head: str | None = None
         self.is_shallow = False
-        self._commands = Commands(folder, is_interactive=is_interactive)
-        self.objects = Objects(self._commands)
+        # With commands of its own: two objects that hold each other are not let go of at once.
+        self.objects = Objects(Commands(folder, is_interactive=is_interactive))
 
     @classmethod
     def open(cls, folder: Path, *, is_interactive: bool = False) -> Git | None:
@@ -68,18 +63,6 @@ class Git:
         self.head = head if is_object_id(head) else None
         return True
 
-    def run(self, args: Sequence[str], *, input: bytes | None = None, check: bool = True) -> Output:  # noqa: A002
-        """Run `git ARGS` in the folder and wait for its end; `input` is what it reads.
-
-        Whatever a user typed must follow `--end-of-options`, stand after a fixed beginning (`refs/…`), or be input.
-        Raises `GitError` with Git's own words on a status other than 0, unless `check` is False.
-        """
-        return self._commands.run(args, input=input, check=check)
-
-    def start(self, args: Sequence[str], *, has_input: bool = False) -> subprocess.Popen[bytes]:
-        """Start `git ARGS` and return the process, its streams as pipes; it is ended when nothing holds it."""
-        return self._commands.start(args, has_input=has_input)
-
     def refs(self, *prefixes: str) -> list[GitRef]:
         """The references below each of `prefixes` (`refs/tags/prompt/support`), by name; opens no object."""
         assert all(prefix.startswith("refs/") for prefix in prefixes)
@@ -99,7 +82,7 @@ class Git:
         output = self.run([*ask, f"{name}^{{commit}}"], check=False)
         if output.status != 0 or not is_object_id(output.text):
             raise RevisionNotFound(
-                f"no commit is named {revision!r} in this repository", hint=_candidates(output.stderr)
+                f"no commit is named `{printable(revision)}` in this repository", hint=_candidates(output.stderr)
             )
         if output.stderr:  # Git warns where it had to choose
             self._refuse_ambiguous(revision)
@@ -110,7 +93,7 @@ class Git:
         places = [f"refs/{short}", f"refs/tags/{short}", f"refs/heads/{short}", f"refs/remotes/{short}"]
         names = [ref.name for ref in self.refs(*places) if ref.name in places]
         if len(names) > 1:
-            raise GitError(f"{short!r} is the name of several things", hint=f"write it in full: {' or '.join(names)}")
+            raise GitError(f"`{short}` is the name of several things", hint=f"write it in full: {' or '.join(names)}")
 
     def close(self) -> None:
         """End the process that reads objects; the next read starts another."""

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from promptctl.errors import Place, WorkspaceError
+from promptctl.errors import Place, WorkspaceError, printable
 from promptctl.files.tree import MAX_BYTES
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ def _text(name: bytes) -> str:
 def _refused(path: str, why: str, hint: str | None = None) -> WorkspaceError:
     if path.isprintable():
         return WorkspaceError(f"the file {why}", place=Place(path), hint=hint)
-    return WorkspaceError(f"the file {path!r} {why}", hint=hint)
+    return WorkspaceError(f"the file `{printable(path)}` {why}", hint=hint)
 
 
 def _too_large(path: str, size: int, max_bytes: int) -> WorkspaceError:

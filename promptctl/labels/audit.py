@@ -7,14 +7,14 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from promptctl.errors import Problem
-from promptctl.files.names import PROMPTS, id_problem
+from promptctl.files.names import PROMPTS
 from promptctl.files.tree import MAX_BYTES
-from promptctl.labels.chains import UNPUSHED, bad_tag, marker, odd_name, read_events
+from promptctl.labels.chains import LabelTags, bad_tag, marker, odd_name, read_events
 from promptctl.labels.remote import short
-from promptctl.labels.tags import PREFIX, LabelEvent, parse_name
+from promptctl.labels.tags import LabelEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence, Set
 
     from promptctl.files.sources import Cache
     from promptctl.git.repository import Git
@@ -28,28 +28,18 @@ def verify(git: Git, remote: Remote | None = None) -> list[Problem]:
 
     Labels are to be fetched before. Warnings are facts that a person should know and that harm nothing.
     """
-    refs = git.refs(PREFIX.rstrip("/"), UNPUSHED.rstrip("/"))
-    tags = {ref.name: ref.object for ref in refs if ref.name.startswith(PREFIX)}
-    unpushed = {ref.name for ref in refs if ref.name.startswith(UNPUSHED)}
-    named = [ref for ref in refs if _is_named(ref.name)]
-    problems = [odd_name(ref) for ref in refs if ref.name in tags and not _is_named(ref.name)]
-    events: list[LabelEvent] = []
-    for found in read_events(git, named):
-        if isinstance(found, Problem):
-            problems.append(found)
-        else:
-            events.append(found)
+    tags = LabelTags.read(git)
+    named = [tag for chain in tags.chains.values() for tag in chain.values()]
+    found = read_events(git, named)
+    events = [event for event in found if isinstance(event, LabelEvent)]
+    problems = [odd_name(ref) for ref in tags.odd] + [problem for problem in found if isinstance(problem, Problem)]
     problems += _chains(events, {ref.name: ref.object for ref in named})
     problems += _targets(git, events)
     problems += _branches(git, events)
     if remote is not None:
-        problems += _remote(remote.name, tags, remote.tags(), events, unpushed)
+        here = {ref.name: ref.object for ref in (*named, *tags.odd)}
+        problems += _remote(remote.name, here, remote.tags(), events, tags.unpushed.keys())
     return problems
-
-
-def _is_named(ref: str) -> bool:
-    name = parse_name(ref)
-    return name is not None and id_problem(name.prompt) is None
 
 
 def _chains(events: Sequence[LabelEvent], objects: Mapping[str, str]) -> list[Problem]:
@@ -139,7 +129,11 @@ def _branches(git: Git, events: Sequence[LabelEvent]) -> list[Problem]:
 
 
 def _remote(
-    remote: str, here: Mapping[str, str], there: Mapping[str, str], events: Iterable[LabelEvent], unpushed: set[str]
+    remote: str,
+    here: Mapping[str, str],
+    there: Mapping[str, str],
+    events: Iterable[LabelEvent],
+    unpushed: Set[str],
 ) -> list[Problem]:
     """Where this clone and the remote hold different tags."""
     followed = {event.previous for event in events}

@@ -8,15 +8,16 @@ after a failure, what the remote holds decides.
 from __future__ import annotations
 
 import json
-import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptctl.errors import GitError, HistoryIncomplete, Problem
+from promptctl.errors import GitError, HistoryIncomplete, Problem, WorkspaceError
 from promptctl.files.names import did_you_mean
+from promptctl.files.writing import replace_file
 from promptctl.git.commands import refusal
 from promptctl.git.repository import GitRef
 from promptctl.labels.chains import read_events
@@ -25,7 +26,7 @@ from promptctl.labels.tags import PREFIX, TAGS, LabelEvent
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from promptctl.git.commands import Output
+    from promptctl.git.commands import GitOutput
     from promptctl.git.repository import Git
 
 _ALL_LABELS = f"{PREFIX}*:{PREFIX}*"
@@ -119,7 +120,7 @@ class Remote:
             )
         return off
 
-    def push(self, new: Sequence[GitRef], after: Sequence[GitRef] = ()) -> Output:
+    def push(self, new: Sequence[GitRef], after: Sequence[GitRef] = ()) -> GitOutput:
         """Create references at the remote, all or none, where none of them is there and `after` are as given."""
         leases = [f"--force-with-lease={ref.name}:{ref.object}" for ref in after]
         leases += [f"--force-with-lease={ref.name}:" for ref in new]
@@ -146,7 +147,7 @@ class Remote:
         return [(ref, oid) for oid, _, ref in (line.partition("\t") for line in output.lines())]
 
 
-def words_of(output: Output) -> str:
+def words_of(output: GitOutput) -> str:
     """What the remote, or else Git, said when it refused a push, as one line."""
     lines = [line.strip() for line in output.stderr.splitlines()]
     said = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
@@ -167,16 +168,10 @@ def short(ref: str) -> str:
 
 
 def _note_fetch(git: Git, remote: str) -> None:
-    path = _notes_path(git)
     notes = _notes(git) | {remote: int(time.time())}
-    part = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(notes) + "\n", "utf-8")
-        part.replace(path)
-    except OSError:
-        # A repository that may only be read: labels then count as never fetched, and are fetched again.
-        part.unlink(missing_ok=True)
+    # A repository may only be read: labels then count as never fetched, and are fetched again.
+    with suppress(WorkspaceError):
+        replace_file(_notes_path(git), [json.dumps(notes).encode() + b"\n"])
 
 
 def _notes(git: Git) -> dict[str, int]:

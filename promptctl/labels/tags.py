@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Literal
 
+from promptctl.errors import printable
 from promptctl.files.names import id_problem
+from promptctl.git.commits import time_of
 from promptctl.git.objects import is_object_id
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from promptctl.git.objects import GitObject
 
 Action = Literal["set", "rollback", "remove"]
@@ -25,11 +28,13 @@ PREFIX = "refs/tags/prompt/"
 MAX_REF_BYTES = 200
 
 _NAME = re.compile(r"(?P<prompt>[^@]+)@(?P<label>[a-z][a-z0-9-]*)/(?P<n>[1-9][0-9]{0,8})\Z")
-_LABEL = re.compile(r"[a-z][a-z0-9-]*\Z")
-_TAGGER = re.compile(r"(?P<actor>.* <[^<>]*>) (?P<time>\d{1,12}) (?P<zone>[+-]\d{4})\Z", re.DOTALL)
+LABEL = re.compile(r"[a-z][a-z0-9-]*\Z")
+_TAGGER = re.compile(r"(?P<actor>.* <[^<>]*>) (?P<time>\d{1,12} [+-]\d{4})\Z", re.DOTALL)
 _DIGEST = re.compile(r"[0-9]+:[0-9a-f]{64}\Z")
+# Each is a field of the event, in lower case.
 _REQUIRED = ("Prompt", "Label", "Action", "Version", "Digest", "Path", "Previous", "Actor")
-_ACTIONS: tuple[Action, ...] = ("set", "rollback", "remove")
+_TRAILERS = (*_REQUIRED, "Reason", "Evaluation")
+_VERBS: dict[Action, str] = {"set": "Set", "rollback": "Roll back", "remove": "Remove"}
 _MAX_LINE = 1000
 
 
@@ -47,7 +52,7 @@ class LabelName:
     @property
     def chains(self) -> list[str]:
         """What the references of the label's events begin with, without the last slash: under today's id first."""
-        if not _LABEL.match(self.label):
+        if not LABEL.match(self.label):
             return []
         ids = [id_ for id_ in dict.fromkeys((self.prompt, *self.formerly)) if id_problem(id_) is None]
         return [f"{PREFIX}{id_}@{self.label}" for id_ in ids]
@@ -150,46 +155,35 @@ class MalformedTag(Exception):
 
 
 def parse_name(ref: str) -> EventName | None:
-    """The event that a reference is named for; None where its name is none of ours."""
+    """Return the event that a reference is named for; None if its name is none of ours."""
     match = _NAME.match(ref.removeprefix(PREFIX)) if ref.startswith(PREFIX) else None
-    return EventName(match["prompt"], match["label"], int(match["n"])) if match else None
+    if match is None or id_problem(match["prompt"]) is not None:
+        return None
+    return EventName(match["prompt"], match["label"], int(match["n"]))
 
 
 def one_line(text: str) -> str:
-    """The text as one line: each run of blanks, line ends and control characters as one blank, and not too long."""
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    line = " ".join(printable.split())
+    """Return the text as one line, not too long: runs of blanks, line ends and control characters become one blank."""
+    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
     return line if len(line) <= _MAX_LINE else line[: _MAX_LINE - 1] + "…"
 
 
 def tag_bytes(event: LabelEvent, tagger: str) -> bytes:
-    """The tag object of an event (its `oid` and `date` are not used), as `git mktag` takes it.
+    """Return the tag object of an event (its `oid` and `date` are not used), as `git mktag` takes it.
 
     `tagger` is Git's identity line: `Name <address> seconds zone`.
     """
-    verb = {"set": "Set", "rollback": "Roll back", "remove": "Remove"}[event.action]
-    subject = f"{verb} {event.prompt}@{event.label}" + (f" to {event.version}" if event.is_live else "")
-    trailers = {
-        "Prompt": event.prompt,
-        "Label": event.label,
-        "Action": event.action,
-        "Version": event.version,
-        "Digest": event.digest,
-        "Path": event.path,
-        "Previous": event.previous or "none",
-        "Actor": event.actor,
-        "Reason": event.reason,
-        "Evaluation": event.evaluation,
-    }
+    subject = f"{_VERBS[event.action]} {event.prompt}@{event.label}" + (f" to {event.version}" if event.is_live else "")
+    trailers = {key: getattr(event, key.lower()) or ("none" if key == "Previous" else "") for key in _TRAILERS}
     lines = [f"{key}: {one_line(value)}" for key, value in trailers.items() if value or key in _REQUIRED]
     head = [f"object {event.commit}", "type commit", f"tag {event.name.ref.removeprefix(TAGS)}", f"tagger {tagger}"]
     return "\n".join([*head, "", one_line(subject), "", *lines, ""]).encode("utf-8", "replace")
 
 
 def parse_event(ref: str, found: GitObject | None) -> LabelEvent:
-    """The event that the object under a reference records.
+    """Return the event that the object under a reference records.
 
-    Raises `MalformedTag` where the tag is lightweight, nested, a copy of another, or not as promptctl writes it.
+    Raises `MalformedTag` if the tag is lightweight, nested, a copy of another, or not as promptctl writes it.
     """
     name = parse_name(ref)
     if name is None:
@@ -209,50 +203,22 @@ def parse_event(ref: str, found: GitObject | None) -> LabelEvent:
     if (trailers["Prompt"], trailers["Label"]) != (name.prompt, name.label):
         raise MalformedTag("label-trailers", f"it says that it is of {trailers['Prompt']}@{trailers['Label']}")
     if not trailers["Path"].isprintable():
-        raise MalformedTag("label-trailers", f"its path {trailers['Path']!r} can be no file of a prompt")
-    previous = trailers["Previous"]
-    return LabelEvent(
-        prompt=name.prompt,
-        label=name.label,
-        n=name.n,
-        action=_action(trailers["Action"]),
-        version=trailers["Version"],
-        digest=trailers["Digest"],
-        commit=headers["object"],
-        path=trailers["Path"],
-        actor=trailers["Actor"],
-        date=tagger_date(headers.get("tagger", "")),
-        reason=trailers.get("Reason", ""),
-        evaluation=trailers.get("Evaluation", ""),
-        previous=None if previous == "none" else previous,
-        oid=found.id,
-    )
-
-
-def tagger_date(tagger: str) -> datetime:
-    """When a tag was made, in the zone of whoever made it; raises `MalformedTag` where the line says no date."""
-    match = _TAGGER.match(tagger)
-    if match is None:
+        raise MalformedTag("label-trailers", f"its path `{printable(trailers['Path'])}` can be no file of a prompt")
+    made = _TAGGER.match(headers.get("tagger", ""))
+    if made is None:
         raise MalformedTag("label-trailers", "it does not say who made it and when")
-    sign = -1 if match["zone"][0] == "-" else 1
-    offset = timedelta(hours=int(match["zone"][1:3]), minutes=int(match["zone"][3:5])) * sign
-    try:
-        return datetime.fromtimestamp(int(match["time"]), UTC).astimezone(timezone(offset))
-    except (ValueError, OverflowError, OSError) as error:
-        raise MalformedTag("label-trailers", "its date is none") from error
+    date = time_of(made["time"])
+    if date is None:
+        raise MalformedTag("label-trailers", "its date is not valid")
+    said: dict[str, Any] = {key.lower(): trailers.get(key, "") for key in _TRAILERS}
+    said["previous"] = None if trailers["Previous"] == "none" else trailers["Previous"]
+    return LabelEvent(**said, n=name.n, commit=headers["object"], date=date, oid=found.id)
 
 
 def tagger_actor(tagger: str) -> str:
-    """Who an identity line names: `Name <address>`."""
+    """Return the person that an identity line names: `Name <address>`."""
     match = _TAGGER.match(tagger)
     return match["actor"] if match else ""
-
-
-def _action(text: str) -> Action:
-    for action in _ACTIONS:
-        if text == action:
-            return action
-    raise MalformedTag("label-trailers", f"its action {text!r} is none of {', '.join(_ACTIONS)}")
 
 
 def _trailers(message: str) -> dict[str, str]:
@@ -264,14 +230,18 @@ def _trailers(message: str) -> dict[str, str]:
         if not line:
             continue
         if not colon or not key.isalpha() or key in trailers:
-            raise MalformedTag("label-trailers", f"its message has a line that is no trailer, or one twice: {line!r}")
+            raise MalformedTag(
+                "label-trailers", f"its message has a line that is no trailer, or one twice: `{printable(line)}`"
+            )
         # Whoever wrote it, it will be shown on terminals.
         trailers[key] = value if key == "Path" else one_line(value)
     missing = [key for key in _REQUIRED if not trailers.get(key)]
     if missing:
         raise MalformedTag("label-trailers", f"its message lacks {', '.join(missing)}")
+    if trailers["Action"] not in _VERBS:
+        raise MalformedTag("label-trailers", f"its action `{trailers['Action']}` is none of {', '.join(_VERBS)}")
     if not _DIGEST.match(trailers["Digest"]):
-        raise MalformedTag("label-trailers", f"its digest {trailers['Digest']!r} is none")
+        raise MalformedTag("label-trailers", f"its digest `{trailers['Digest']}` is none")
     if trailers["Previous"] != "none" and not is_object_id(trailers["Previous"]):
-        raise MalformedTag("label-trailers", f"the event before is {trailers['Previous']!r}, which is no object")
+        raise MalformedTag("label-trailers", f"the event before is `{trailers['Previous']}`, which is no object")
     return trailers

@@ -17,7 +17,7 @@ from promptctl.labels.tags import Action, LabelEvent, LabelName, tag_bytes, tagg
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from promptctl.git.commands import Output
+    from promptctl.git.commands import GitOutput
     from promptctl.git.repository import Git
     from promptctl.labels.chains import LabelState
     from promptctl.labels.remote import Remote
@@ -141,7 +141,7 @@ def lost(event: LabelEvent, won: LabelEvent | None) -> LabelRefused:
     )
 
 
-def _not_created(git: Git, event: LabelEvent, output: Output) -> LabelRefused:
+def _not_created(git: Git, event: LabelEvent, output: GitOutput) -> LabelRefused:
     """Why a tag could not be made here: another event took its place, or Git's own words."""
     first = _object_of(git, event.name.ref)
     if first is not None:
@@ -155,7 +155,7 @@ def _object_of(git: Git, ref: str) -> str | None:
     return next((found.object for found in git.refs(ref) if found.name == ref), None)
 
 
-def update_refs(git: Git, commands: Sequence[str]) -> Output:
+def update_refs(git: Git, commands: Sequence[str]) -> GitOutput:
     """Change references by the commands of `git update-ref --stdin`, in one transaction: all of them or none."""
     asked = "".join(f"{command}\n" for command in commands).encode()
     return git.run(["update-ref", "--no-deref", "--stdin"], input=asked, check=False)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from promptctl.errors import LabelRefused, Problem, UsageError
 from promptctl.files.names import did_you_mean
 from promptctl.formats.settings_file import LabelRule
+from promptctl.labels.tags import LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from promptctl.labels.chains import LabelState
     from promptctl.labels.tags import Candidate, LabelName
 
-_NAME = re.compile(r"[a-z][a-z0-9-]*\Z")
 _LIKE_A_VERSION = re.compile(r"v[0-9]")
 _LIKE_A_COMMIT = re.compile(r"[0-9a-f]+\Z")
 # A key of `labels:` in promptctl.yaml that names no label.
@@ -48,7 +48,7 @@ FindProof = Callable[[str | None], Proof]
 
 def check_name(label: str) -> None:
     """Raise `UsageError` if this can be no label: it would be taken for a version, a commit or a setting."""
-    if not _NAME.match(label):
+    if not LABEL.match(label):
         why = "a label is made of lower-case letters, digits and `-`, and begins with a letter"
     elif _LIKE_A_VERSION.match(label):
         why = "it would be taken for a version number"

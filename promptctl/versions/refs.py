@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from promptctl.errors import UsageError
+from promptctl.errors import UsageError, printable
 from promptctl.files.names import PROMPTS, id_problem, prompt_stem
+from promptctl.labels.tags import LABEL
 
 _NUMBER = re.compile(r"v([1-9][0-9]{0,8})")
 _NUMBER_SHOWN = re.compile(r"v([0-9]+\+.*|\?.*|0)")
-_LABEL = re.compile(r"[a-z][a-z0-9-]*")
 _HEX = re.compile(r"[0-9a-f]+")
 
 
@@ -38,7 +38,7 @@ class Ref:
 
 def is_label(text: str) -> bool:
     """Whether `text` can be a label's name: `[a-z][a-z0-9-]*`, neither a version number nor all hexadecimal."""
-    return bool(_LABEL.fullmatch(text)) and not _NUMBER.fullmatch(text) and not _HEX.fullmatch(text)
+    return bool(LABEL.match(text)) and not _NUMBER.fullmatch(text) and not _HEX.fullmatch(text)
 
 
 def parse_ref(text: str) -> Ref:
@@ -50,27 +50,31 @@ def parse_ref(text: str) -> Ref:
     'main@{1}'
     """
     prompt, sign, at = text.partition("@")
-    stem = prompt_stem(prompt.removeprefix("./"))
-    if stem is not None:
-        raise UsageError(f"{prompt!r} is a file; a prompt is named by its id", hint=f"its id is {stem}{sign}{at}")
-    problem = id_problem(prompt)
     if not prompt:
         raise UsageError("the ref names no prompt", hint="write <prompt> or <prompt>@<label, version or revision>")
-    if problem:
-        raise UsageError(
-            f"{prompt!r} cannot be a prompt: {problem}", hint=f"a prompt's id is its path below {PROMPTS}/"
-        )
+    check_id(prompt, sign + at)
     if not sign:
         return Ref(prompt)
     if not at or at != at.strip() or not at.isprintable():
-        wrong = f"{at!r} cannot name a version" if at.strip() else f"nothing that names a version follows @ in {text!r}"
-        raise UsageError(
-            wrong,
-            hint=f"write {prompt} for the work tree, or {prompt}@ with a label, a version (v7) or a revision",
-        )
+        wrong = f"`{printable(at)}` cannot name a version" if at.strip() else f"no version follows @ in `{prompt}@`"
+        hint = f"write {prompt} for the work tree, or {prompt}@ with a label, a version (v7) or a revision"
+        raise UsageError(wrong, hint=hint)
     if _NUMBER_SHOWN.fullmatch(at):
         raise UsageError(
             f"{at} is shown for what has no number of its own, and names nothing",
             hint=f"name the commit: {prompt}@<commit>",
         )
     return Ref(prompt, at)
+
+
+def check_id(prompt: str, rest: str = "") -> None:
+    """Raise `UsageError` if this cannot be a prompt's id. `rest` is what follows it in a ref: `@v7`."""
+    stem = prompt_stem(prompt.removeprefix("./"))
+    if stem is not None:
+        raise UsageError(
+            f"`{printable(prompt)}` is a file; a prompt is named by its id", hint=f"its id is {stem}{rest}"
+        )
+    problem = id_problem(prompt)
+    if problem is not None:
+        hint = f"a prompt's id is its path below {PROMPTS}/"
+        raise UsageError(f"`{printable(prompt)}` cannot be a prompt: {problem}", hint=hint)

@@ -30,8 +30,8 @@ def test_the_first_at_sign_parts_prompt_and_version(text: str, prompt: str, at: 
     [
         ("", "names no prompt"),
         ("@production", "names no prompt"),
-        ("triage@", "nothing that names a version"),
-        ("triage@  ", "nothing that names a version"),
+        ("triage@", "no version follows @"),
+        ("triage@  ", "no version follows @"),
         ("triage@a\nb", "cannot name a version"),
         ("triage@a\0b", "cannot name a version"),
         ("../secret", "cannot be a prompt"),
