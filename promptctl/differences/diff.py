@@ -22,7 +22,7 @@ from promptctl.differences.part_changes import (
     compare_partials,
     compare_tools,
 )
-from promptctl.differences.value_changes import ValueChange, compare_mappings, compare_optional, compare_values
+from promptctl.differences.value_changes import ValueChange, compare_mappings, compare_value
 from promptctl.files.canonical_json import canonical_json
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class PromptDiff:
 
 _PARTS = ("messages", "partials", "inputs", "model", "engine", "parameters", "output", "response_format", "tools",
           "metadata")  # fmt: skip
+_WORDS = ("id", "path", "name", "description", "status", "tags", "formerly", "dialect")
 
 
 def diff_prompts(old: Prompt, new: Prompt) -> PromptDiff:
@@ -80,8 +81,8 @@ def diff_prompts(old: Prompt, new: Prompt) -> PromptDiff:
         messages=compare_messages(old.messages, new.messages),
         partials=compare_partials(old.partials, new.partials),
         inputs=inputs,
-        model=compare_optional("model", old.model, new.model),
-        engine=compare_optional("template", old.engine, new.engine),
+        model=compare_value("model", old.model, new.model, absent=None),
+        engine=compare_value("template", old.engine, new.engine, absent=None),
         parameters=compare_mappings(old.parameters, new.parameters),
         output=output,
         response_format=response_format,
@@ -93,21 +94,13 @@ def diff_prompts(old: Prompt, new: Prompt) -> PromptDiff:
 
 
 def _metadata(old: Prompt, new: Prompt) -> tuple[ValueChange, ...]:
-    changes: list[ValueChange] = []
-    for name, before, after in (
-        ("id", old.id, new.id),
-        ("path", old.path, new.path),
-        ("name", old.name, new.name),
-        ("description", old.description, new.description),
-        ("status", old.status, new.status),
-        ("tags", old.tags, new.tags),
-        ("formerly", old.formerly, new.formerly),
-        ("dialect", old.dialect, new.dialect),
-        ("output.schema_path", old.output.schema_path, new.output.schema_path),
-    ):
-        changes += compare_values(name, before, after)
-    changes += compare_mappings(old.metadata, new.metadata, "metadata")
+    changes = compare_mappings(_words(old), _words(new))
     # Cases can be many and say nothing of the prompt: that they differ is enough.
-    if canonical_json(old.inline_dataset) != canonical_json(new.inline_dataset):
-        changes.append(ValueChange("tests", "changed"))
-    return tuple(changes)
+    has_other_tests = canonical_json(old.inline_dataset) != canonical_json(new.inline_dataset)
+    return (*changes, ValueChange("tests", "changed")) if has_other_tests else changes
+
+
+def _words(prompt: Prompt) -> dict[str, Any]:
+    """What no digest covers."""
+    words = {name: getattr(prompt, name) for name in _WORDS}
+    return {**words, "output.schema_path": prompt.output.schema_path, "metadata": prompt.metadata}

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.differences.ordering import longest_in_order
 from promptctl.differences.text_diff import Hunk, compare_lines, lines_of
-from promptctl.differences.value_changes import ValueChange, compare_mappings
-from promptctl.files.canonical_json import canonical_json
+from promptctl.differences.value_changes import ValueChange, compare_mappings, plain
 from promptctl.prompts.prompt import Message, Placeholder
 
 if TYPE_CHECKING:
@@ -50,10 +49,9 @@ def compare_messages(old: Sequence[Item], new: Sequence[Item]) -> tuple[MessageC
     """Every message that differs, in the new order; a removed one stands behind what came before it."""
     pairs = _pairs(old, new)
     stayed = {pairs[index] for index in longest_in_order([j for _, j in pairs])}
-    changes = [_changed(old[i], new[j], i, j, has_moved=(i, j) not in stayed) for i, j in pairs]
-    paired_old, paired_new = {i for i, _ in pairs}, {j for _, j in pairs}
-    changes += [_removed(item, i) for i, item in enumerate(old) if i not in paired_old]
-    changes += [_added(item, j) for j, item in enumerate(new) if j not in paired_new]
+    changes = [_change(old[i], new[j], i, j, has_moved=(i, j) not in stayed) for i, j in pairs]
+    changes += [_change(old[i], None, i, None) for i in _unpaired(old, pairs, 0)]
+    changes += [_change(None, new[j], None, j) for j in _unpaired(new, pairs, 1)]
     return tuple(sorted((change for change in changes if change.kinds), key=lambda change: _position(change, stayed)))
 
 
@@ -134,55 +132,39 @@ def _unpaired(items: Sequence[Item], pairs: list[tuple[int, int]], side: int) ->
 
 def _likeness(before: Message, after: Message) -> float:
     """How much of two messages' words is the same, from 0 to 1."""
-    words = [_text(message).split()[:_MOST_WORDS] for message in (before, after)]
+    words = ["\n".join(_lines(message)).split()[:_MOST_WORDS] for message in (before, after)]
     if not words[0] and not words[1]:
         return 1.0
     matcher = SequenceMatcher(None, words[0], words[1], autojunk=len(words[0]) > 200)
     return matcher.ratio() if matcher.real_quick_ratio() >= _ALIKE else 0.0
 
 
-def _changed(before: Item, after: Item, i: int, j: int, *, has_moved: bool) -> MessageChange:
+def _change(
+    before: Item | None, after: Item | None, i: int | None, j: int | None, *, has_moved: bool = False
+) -> MessageChange:
+    """What differs between an old item and the new one it became; at least one of them is there."""
     kinds: list[Kind] = ["moved"] if has_moved else []
+    if before is None or after is None:
+        kinds = ["added"] if before is None else ["removed"]
+    places = None if i is None else i + 1, None if j is None else j + 1
     if isinstance(before, Placeholder) or isinstance(after, Placeholder):
-        return MessageChange(tuple(kinds), i + 1, j + 1, placeholder=_placeholder(after))
-    hunks = compare_lines(_lines(before), _lines(after))
-    extra = compare_mappings(before.extra, after.extra)
-    kinds += ["role"] if before.role != after.role else []
-    kinds += ["text"] if hunks else []
-    kinds += ["extra"] if extra else []
-    return MessageChange(tuple(kinds), i + 1, j + 1, before.role, after.role, None, hunks, extra)
-
-
-def _added(item: Item, j: int) -> MessageChange:
-    if isinstance(item, Placeholder):
-        return MessageChange(("added",), None, j + 1, placeholder=item.input)
-    hunks, extra = compare_lines([], _lines(item)), compare_mappings({}, item.extra)
-    return MessageChange(("added",), None, j + 1, None, item.role, None, hunks, extra)
-
-
-def _removed(item: Item, i: int) -> MessageChange:
-    if isinstance(item, Placeholder):
-        return MessageChange(("removed",), i + 1, None, placeholder=item.input)
-    hunks, extra = compare_lines(_lines(item), []), compare_mappings(item.extra, {})
-    return MessageChange(("removed",), i + 1, None, item.role, None, None, hunks, extra)
-
-
-def _placeholder(item: Item) -> str | None:
-    return item.input if isinstance(item, Placeholder) else None
+        item = before if isinstance(before, Placeholder) else after
+        return MessageChange(tuple(kinds), *places, placeholder=item.input if isinstance(item, Placeholder) else None)
+    hunks = compare_lines(_lines(before) if before else [], _lines(after) if after else [])
+    extra = compare_mappings(before.extra if before else {}, after.extra if after else {})
+    if before and after:
+        kinds += ["role"] if before.role != after.role else []
+        kinds += ["text"] if hunks else []
+        kinds += ["extra"] if extra else []
+    roles = before.role if before else None, after.role if after else None
+    return MessageChange(tuple(kinds), *places, *roles, None, hunks, extra)
 
 
 def _key(item: Item) -> str:
+    """What is equal for equal items."""
     if isinstance(item, Placeholder):
-        return canonical_json(["placeholder", item.input])
-    return canonical_json(["message", item.role, _lines(item), item.extra])
-
-
-def _as_plain(value: Any) -> Any:
-    return dict(value)
-
-
-def _text(message: Message) -> str:
-    return "\n".join(_lines(message))
+        return json.dumps(["placeholder", item.input])
+    return json.dumps(["message", item.role, _lines(item), plain(item.extra)], sort_keys=True)
 
 
 def _lines(message: Message) -> list[str]:
@@ -199,5 +181,5 @@ def _lines(message: Message) -> list[str]:
 def _part_lines(part: Mapping[str, Any]) -> list[str]:
     if set(part) == {"type", "text"} and isinstance(part["text"], str):
         return lines_of(part["text"])
-    rest = {key: value for key, value in part.items() if key != "type"}
-    return json.dumps(rest, indent=2, sort_keys=True, ensure_ascii=False, default=_as_plain).split("\n")
+    rest = {key: plain(value) for key, value in part.items() if key != "type"}
+    return json.dumps(rest, indent=2, sort_keys=True, ensure_ascii=False).split("\n")

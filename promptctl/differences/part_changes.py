@@ -8,14 +8,7 @@ from typing import Any, Literal
 
 from promptctl.differences.ordering import longest_in_order
 from promptctl.differences.text_diff import Hunk, compare_texts
-from promptctl.differences.value_changes import (
-    Kind,
-    ValueChange,
-    compare_mappings,
-    compare_optional,
-    compare_values,
-    plain,
-)
+from promptctl.differences.value_changes import Kind, ValueChange, compare_mappings, compare_value
 from promptctl.files.canonical_json import canonical_json
 from promptctl.prompts.prompt import MISSING, Input, Output
 from promptctl.schemas.changes import compare_schemas
@@ -89,32 +82,22 @@ def compare_inputs(
 ) -> tuple[tuple[InputChange, ...], tuple[ValueChange, ...]]:
     """The changes of inputs by name, and those of their words, which no digest covers."""
     changes: list[InputChange] = []
-    words: list[ValueChange] = []
+    words: list[ValueChange | None] = []
     for name in [*old, *(name for name in new if name not in old)]:
         before, after = old.get(name), new.get(name)
-        if before is None or after is None:
-            kind: Kind = "added" if before is None else "removed"
-            required, default = _required(before, after), _default(before, after)
-            changes.append(InputChange(name, kind, required=required, default=default))
-            continue
-        schema = []
-        for change in compare_schemas(before.schema, after.schema):
-            if change.path == "$" and change.keyword in _INPUT_WORDS:
-                words += _word(f"inputs.{name}.{change.keyword}", change)
-            else:
-                schema.append(change)
-        found = InputChange(name, "changed", _required(before, after), _default(before, after), tuple(schema))
-        changes += [found] if found.required or found.default or found.schema else []
-    return tuple(changes), tuple(words)
-
-
-def _word(name: str, change: SchemaChange) -> tuple[ValueChange, ...]:
-    kind: Kind = "added" if change.before is None else "removed" if change.after is None else "changed"
-    return (ValueChange(name, kind, plain(change.before), plain(change.after)),)
+        kind: Kind = "added" if before is None else "removed" if after is None else "changed"
+        schema = compare_schemas(before.schema, after.schema) if before and after else ()
+        own = [change for change in schema if change.path == "$" and change.keyword in _INPUT_WORDS]
+        words += [compare_value(f"inputs.{name}.{each.keyword}", each.before, each.after, absent=None) for each in own]
+        rest = tuple(change for change in schema if change not in own)
+        found = InputChange(name, kind, _required(before, after), _default(before, after), rest)
+        if kind != "changed" or found.required or found.default or found.schema:
+            changes.append(found)
+    return tuple(changes), tuple(filter(None, words))
 
 
 def _required(before: Input | None, after: Input | None) -> ValueChange | None:
-    return compare_optional("required", _must_be_given(before), _must_be_given(after))
+    return compare_value("required", _must_be_given(before), _must_be_given(after), absent=None)
 
 
 def _must_be_given(declared: Input | None) -> bool | None:
@@ -122,15 +105,7 @@ def _must_be_given(declared: Input | None) -> bool | None:
 
 
 def _default(before: Input | None, after: Input | None) -> ValueChange | None:
-    given = [{} if side is None or side.default is MISSING else {"default": side.default} for side in (before, after)]
-    return next((ValueChange("default", c.kind, c.before, c.after) for c in _whole(*given)), None)
-
-
-def _whole(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[ValueChange, ...]:
-    """As `compare_mappings`, but a value that is a mapping is one value."""
-    if before and after:
-        return tuple(found for key in before for found in compare_values(key, before[key], after[key]))
-    return compare_mappings(before, after)
+    return compare_value("default", before.default if before else MISSING, after.default if after else MISSING)
 
 
 def compare_output(old: Output, new: Output) -> OutputChange | None:

@@ -1,4 +1,4 @@
-"""Plain values compared: parameters, response formats, metadata, and what else is neither a text nor a schema."""
+"""Plain values compared: parameters, response formats, metadata, whatever is neither a text nor a schema."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from promptctl.files.canonical_json import canonical_json
+from promptctl.prompts.prompt import MISSING
 
 Kind = Literal["added", "removed", "changed"]
 
@@ -22,34 +23,31 @@ class ValueChange:
 
 
 def compare_mappings(before: Mapping[str, Any], after: Mapping[str, Any], name: str = "") -> tuple[ValueChange, ...]:
-    """Every value that differs, key by key and down through mappings; keys in the old order, then the new ones."""
+    """Return every value that differs, down through mappings; keys in the old order, then the new ones."""
     changes: list[ValueChange] = []
     for key in [*before, *(key for key in after if key not in before)]:
         path = f"{name}.{key}" if name else str(key)
-        if key not in after:
-            changes.append(ValueChange(path, "removed", before=plain(before[key])))
-        elif key not in before:
-            changes.append(ValueChange(path, "added", after=plain(after[key])))
-        elif isinstance(before[key], Mapping) and isinstance(after[key], Mapping):
-            changes += compare_mappings(before[key], after[key], path)
-        else:
-            changes += compare_values(path, before[key], after[key])
+        old, new = before.get(key, MISSING), after.get(key, MISSING)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            changes += compare_mappings(old, new, path)
+        elif (found := compare_value(path, old, new)) is not None:
+            changes.append(found)
     return tuple(changes)
 
 
-def compare_values(name: str, before: Any, after: Any) -> tuple[ValueChange, ...]:
-    """The change of one value, if any; None and empty are values, `1` and `1.0` are the same."""
+def compare_value(name: str, before: Any, after: Any, absent: Any = MISSING) -> ValueChange | None:
+    """Return the change of one value, None if there is none; `1` and `1.0` are the same.
+
+    `absent` is what says that there is no value: with MISSING, None and empty are values.
+    """
+    if before is absent or after is absent:
+        if before is absent and after is absent:
+            return None
+        is_new = before is absent
+        return ValueChange(name, "added", after=plain(after)) if is_new else ValueChange(name, "removed", plain(before))
     if canonical_json(before) == canonical_json(after):
-        return ()
-    return (ValueChange(name, "changed", plain(before), plain(after)),)
-
-
-def compare_optional(name: str, before: Any, after: Any) -> ValueChange | None:
-    """The change of one value where None means that there is none."""
-    if before is None or after is None:
-        kind: Kind = "added" if before is None else "removed"
-        return None if before is after else ValueChange(name, kind, plain(before), plain(after))
-    return next(iter(compare_values(name, before, after)), None)
+        return None
+    return ValueChange(name, "changed", plain(before), plain(after))
 
 
 def plain(value: Any) -> Any:

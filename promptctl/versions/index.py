@@ -177,9 +177,7 @@ class Index:
             for step in some:
                 lineages.advance(positions[step.commit], step, closures)
             closures.forget_contents(but=lineages.files.values())
-        store.write_line((position, commit) for commit, position in positions.items())
-        store.write_versions(lineages.rows)
-        store.write_states(lineages.states[id_] for id_ in sorted(lineages.touched))
+        store.write(positions, lineages.rows, (lineages.states[id_] for id_ in sorted(lineages.touched)))
 
     def _tell_changes(
         self, line: Line, last_common: str | None, before: Iterable[VersionRow], now: Iterable[VersionRow]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from promptctl.versions.lineage import PromptState, VersionRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 # Another process may be building the whole index of a large repository while we wait for it.
@@ -110,20 +110,12 @@ class IndexStore:
         """Set these keys."""
         self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", meta.items())
 
-    def write_line(self, commits: Iterable[tuple[int, str]]) -> None:
-        """Add commits with their positions."""
-        self._connection.executemany("INSERT INTO line VALUES (?, ?)", commits)
-
-    def write_versions(self, rows: Iterable[VersionRow]) -> None:
-        """Add versions."""
-        self._connection.executemany(
-            "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?)",
-            ((row.prompt, row.number, row.position, row.digest, row.path, row.same_as) for row in rows),
-        )
-
-    def write_states(self, states: Iterable[PromptState]) -> None:
-        """Set the states of these prompts."""
-        self._connection.executemany(
+    def write(self, line: Mapping[str, int], versions: Iterable[VersionRow], states: Iterable[PromptState]) -> None:
+        """Add commits by their positions, and versions; set the states of these prompts."""
+        write = self._connection.executemany
+        write("INSERT INTO line VALUES (?, ?)", ((position, commit) for commit, position in line.items()))
+        write("INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?)", versions)
+        write(
             "INSERT OR REPLACE INTO prompts VALUES (?, ?, ?, ?, ?, ?)",
             (
                 (state.id, state.path, state.digest, state.number, state.is_sound, json.dumps(sorted(state.asked)))
@@ -153,23 +145,12 @@ class IndexStore:
 
     def version_at(self, prompt: str, position: int) -> VersionRow | None:
         """The prompt's last version at a place of the line."""
-        rows = self._versions("WHERE prompt = ? AND position <= ? ORDER BY number DESC LIMIT 1", (prompt, position))
-        return rows[0] if rows else None
-
-    def versions_at(self, position: int) -> dict[str, VersionRow]:
-        """Each prompt's last version at a place of the line, by id."""
-        # SQLite takes the other columns of a group from the row that holds the maximum.
-        columns = "prompt, MAX(number), position, digest, path, same_as"
-        rows = self._connection.execute(
-            f"SELECT {columns} FROM versions WHERE position <= ? GROUP BY prompt",  # noqa: S608 - our own text
-            (position,),
-        )
-        return {row[0]: VersionRow(*row) for row in rows}
+        clause = "WHERE prompt = ? AND position <= ? ORDER BY number DESC LIMIT 1"
+        return next(iter(self._versions(clause, (prompt, position))), None)
 
     def version(self, prompt: str, number: int) -> VersionRow | None:
         """One version by its number."""
-        rows = self._versions("WHERE prompt = ? AND number = ?", (prompt, number))
-        return rows[0] if rows else None
+        return next(iter(self._versions("WHERE prompt = ? AND number = ?", (prompt, number))), None)
 
     def position_of(self, commit: str) -> int | None:
         """A commit's place on the line, counted from 1; None for a commit beside it."""

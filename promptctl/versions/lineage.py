@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from promptctl.differences.renames import Named, source_of
 from promptctl.files.names import prompt_id
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from promptctl.versions.closures import Closures, Digested
 
 
-@dataclass(frozen=True, slots=True)
-class VersionRow:
+class VersionRow(NamedTuple):
     """One numbered version: `position` is its commit's place on the line, `same_as` the latest earlier equal one."""
 
     prompt: str
@@ -127,7 +126,7 @@ class Lineages:
         # A prompt that had other versions under this id keeps counting from its own.
         if not past or [row.digest for row in own] != [row.digest for row in past[: len(own)]]:
             return
-        inherited = [replace(row, prompt=state.id) for row in past[len(own) :]]
+        inherited = [row._replace(prompt=state.id) for row in past[len(own) :]]
         own += inherited
         self.rows += inherited
         state.number, state.digest = own[-1].number, own[-1].digest
