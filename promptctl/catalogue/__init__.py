@@ -1,1 +1,1 @@
-"""What a workspace's prompts are: listed, shown, compared, copied; at their versions and under their labels."""
+"""A workspace's prompts: listed, shown, compared, copied; at their versions and under their labels."""

@@ -1,4 +1,4 @@
-"""A prompt file copied to another id: references relative to its folder are written anew, nothing is overwritten."""
+"""A prompt file copied to a new id: references relative to its folder are rewritten, nothing is overwritten."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _HERE = "./"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copied:
-    """What a copy did.
+    """The result of a copy.
 
     `rewritten` are the references that were relative to the file's folder, as they are written now. `differing` are
     files that the copy names and that are not, in the work tree, what they were at the version copied.
@@ -42,7 +42,7 @@ class Copied:
     differing: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-able, with stable keys."""
+        """Return it JSON-able, with stable keys."""
         version = self.source.version
         return {
             "prompt": self.prompt,
@@ -58,10 +58,10 @@ class Copied:
 
 
 def copy(parts: Context, ref: str, new_id: str) -> Copied:
-    """Write the prompt file that a ref names, at whatever version, to the work tree under another id.
+    """Write the prompt file that a ref names, at any version, to the work tree under a new id.
 
-    The copy is a prompt of its own: what the file says under `formerly` is left out. Raises `UsageError` where the new
-    id is none or is taken, and `WorkspaceError` where the copy would not name the same files.
+    The copy is a prompt of its own: what the file says under `formerly` is left out. Raises `UsageError` if the new
+    id is wrong or taken, and `WorkspaceError` if the copy would not name the same files.
     """
     source = parts.prompt(ref)
     path = _new_path(parts, source.prompt.path, new_id)
@@ -86,13 +86,15 @@ def copy(parts: Context, ref: str, new_id: str) -> Copied:
 
 
 def _new_path(parts: Context, old_path: str, new_id: str) -> str:
-    """Where the copy goes: the new id with the suffix that the file has."""
+    """Return the path of the copy: the new id with the suffix that the file has."""
     is_file = new_id.endswith(PROMPT_SUFFIXES)
     check_id(f"{PROMPTS}/{new_id.removeprefix(f'{PROMPTS}/')}" if is_file else new_id)
     for suffix in PROMPT_SUFFIXES:
         taken = f"{PROMPTS}/{new_id}{suffix}"
         if os.path.lexists(parts.root / taken):
-            raise UsageError(f"there is a prompt {new_id} already: {taken}", hint="choose another id, or remove it")
+            raise UsageError(
+                f"there is a prompt `{new_id}` already: {taken}", hint="choose a different id, or remove it"
+            )
     suffix = next(suffix for suffix in PROMPT_SUFFIXES if old_path.endswith(suffix))
     return f"{PROMPTS}/{new_id}{suffix}"
 
@@ -123,7 +125,7 @@ class _Draft:
         try:
             wanted = resolve_path(reference.partition("#")[0], self._old, PROMPTS).removeprefix(f"{PROMPTS}/")
         except PathRefused:
-            return  # loading has told of it
+            return  # loading has reported it
         wanted += reference[len(reference.partition("#")[0]) :]
         line = (place.line or 1) - 1
         pattern = rf"(?<![\w./-]){re.escape(reference)}(?![\w./-])"
@@ -143,7 +145,7 @@ class _Draft:
 
 
 def _references(value: Any, document: Document, keys: tuple[Key, ...] = ()) -> Iterator[tuple[str, Place]]:
-    """Every `$ref` of the file, with its place."""
+    """Return every `$ref` of the file, with its place."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
         if key == "$ref" and isinstance(item, str):
@@ -153,7 +155,7 @@ def _references(value: Any, document: Document, keys: tuple[Key, ...] = ()) -> I
 
 
 def _includes(document: Document) -> Iterator[tuple[str, Place]]:
-    """Every partial that the messages include, with its place."""
+    """Return every partial that the messages include, with its place."""
     for text, keys in message_texts(document.data.get("messages", ())):
         with suppress(BadTemplate):
             yield from ((reference, document.line_place(line, *keys)) for reference, line in includes(text))
@@ -186,7 +188,7 @@ def _is_there(tree: Tree, path: str) -> bool:
 
 def _not_rewritable(source: PromptAtVersion) -> WorkspaceError:
     return WorkspaceError(
-        f"{source.ref} cannot be copied: what it names relative to its folder, or formerly, cannot be written anew",
+        f"{source.ref} cannot be copied: what it names relative to its folder, or formerly, cannot be rewritten",
         hint=f"write its references relative to {PROMPTS}/, without the leading ./, and each key on a line of its own",
     )
 
@@ -202,7 +204,7 @@ def _lacking(source: PromptAtVersion, missing: list[str]) -> WorkspaceError:
 def _write(parts: Context, path: str, data: bytes) -> None:
     file = parts.repository.work_tree.root / path
     if os.path.realpath(file.parent) != str(file.parent):
-        raise WorkspaceError(f"{path} would be reached through a symbolic link", hint="choose another id")
+        raise WorkspaceError(f"{path} would be reached through a symbolic link", hint="choose a different id")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("xb") as opened:

@@ -1,4 +1,4 @@
-"""Two versions of a prompt, or two prompts, side by side: what differs and who breaks."""
+"""Two versions of a prompt, or two prompts, side by side: what differs and what breaks."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What differs from `old` to `new`."""
+    """The differences from `old` to `new`."""
 
     old: PromptAtVersion
     new: PromptAtVersion
     diff: PromptDiff
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-able, with stable keys."""
+        """Return it JSON-able, with stable keys."""
         return {"old": _side(self.old), "new": _side(self.new), **self.diff.to_data()}
 
 
@@ -44,11 +44,11 @@ def compare(parts: Context, old: str, new: str | None = None) -> Difference:
 
 
 def _committed(parts: Context, prompt: str) -> PromptAtVersion:
-    """The prompt at HEAD."""
+    """Return the prompt at HEAD."""
     if not parts.now().is_versioned:
         raise GitError(
             f"there is nothing to compare `{prompt}` with: the workspace is not in a Git repository",
-            hint=f"name another prompt: promptctl diff {prompt} OTHER",
+            hint=f"name a different prompt: promptctl diff {prompt} OTHER",
         )
     at_work = parts.prompt(prompt)
     try:

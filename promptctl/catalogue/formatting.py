@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FormatReport:
-    """How many files were looked at, the paths of those that changed, or would, and what is wrong with others."""
+    """The result of formatting: the number of files, those that changed or would, and problems of others."""
 
     files: int
     changed: tuple[str, ...]
@@ -55,7 +55,7 @@ def format_files(tree: WorkTree, paths: Sequence[str] = (), *, is_check: bool = 
 
 
 def _kind_of(path: str) -> Kind | None:
-    """The kind of file that this is by its place; None for one that is not formatted."""
+    """Return the kind of file that this is by its place; None for one that is not formatted."""
     if path == SETTINGS:
         return "promptctl"
     if prompt_stem(path) is not None:

@@ -80,7 +80,7 @@ def _made_by(version: str) -> str:
 
 
 def _renew(made_by: str) -> None:
-    """Let Git keep nothing that a different version rendered: it forgets what was made by another command."""
+    """Let Git keep nothing that a different version rendered: it forgets what was made by a different command."""
     from promptctl.git.repository import Git
 
     with suppress(GitError, OSError):

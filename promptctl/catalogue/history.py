@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, WorkspaceError
 from promptctl.git.commits import CommitInfo, read_commits
-from promptctl.versions.former_ids import labels_here
+from promptctl.versions.former_ids import live_labels
 from promptctl.versions.history import VersionEntry
 from promptctl.versions.refs import Ref, parse_ref
 
@@ -36,8 +36,7 @@ def history(parts: Context, ref: str) -> list[VersionEntry]:
     top = _top(parts, parsed, moment)
     if top is not None and top.version.number is not None:
         entries = entries[: top.version.number]
-    states = labels_here(moment).states.values()
-    own = [state for state in states if state.prompt == parsed.prompt and state.is_live]
+    own = live_labels(moment).get(parsed.prompt, [])
     rows = [replace(entry, labels=_labels_of(entry, own, entries)) for entry in reversed(entries)]
     if top is not None and top.version.number is None and top.version.commit is not None:
         rows.insert(0, _unnumbered(parts, top, own, moment))
@@ -62,7 +61,7 @@ def made_by(parts: Context, at_version: PromptAtVersion, moment: Moment) -> Comm
 
 
 def _top(parts: Context, ref: Ref, moment: Moment) -> PromptAtVersion | None:
-    """What the ref names; None if the prompt is no longer in the work tree, or its file there is wrong."""
+    """Resolve the ref; None if the prompt is no longer in the work tree, or its file there is wrong."""
     try:
         return parts.repository.resolve(ref, moment=moment)
     except WorkspaceError:
@@ -87,7 +86,7 @@ def _unnumbered(parts: Context, top: PromptAtVersion, labels: Sequence[LabelStat
 
 
 def _labels_of(entry: VersionEntry, labels: Sequence[LabelState], entries: Sequence[VersionEntry]) -> tuple[str, ...]:
-    """The labels that name a version: by the number they recorded, or by content if numbers have changed since."""
+    """Return the labels that name a version: by the number recorded, or by content if numbers changed since."""
     found = []
     for state in labels:
         equal = [other.number for other in entries if other.digest == state.digest]

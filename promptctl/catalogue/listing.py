@@ -1,4 +1,4 @@
-"""The prompts of a workspace, by what a person looks for: with their versions and their labels."""
+"""The prompts of a workspace that a person looks for, with their versions and labels."""
 
 from __future__ import annotations
 
@@ -12,24 +12,23 @@ from promptctl.errors import InvalidFiles, UsageError
 from promptctl.files.names import PROMPT_SUFFIXES, PROMPTS, did_you_mean
 from promptctl.files.sources import Cache
 from promptctl.prompts.loading import closure_of, load_prompt_file, prompt_paths, two_files
-from promptctl.versions.former_ids import labels_here
+from promptctl.versions.former_ids import live_labels
 
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.files.tree import Tree
     from promptctl.labels.chains import LabelState
     from promptctl.prompts.prompt import Prompt
-    from promptctl.versions.moment import Moment
     from promptctl.versions.overview import PromptNumber
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptFilter:
-    """Which prompts; all that is given must hold.
+    """A filter for prompts; all that is given must hold.
 
-    `tags` must all be there. `search` is looked for in id, name, description and tags, whatever the case. `label`
-    must be live. `model` may be a glob, and is the workspace's default for a prompt without one; `provider` is what
-    stands before the model's first slash. `uses` is a partial, schema or tool file that the prompt pulls in.
+    All of `tags` must be there. `search` is looked for in id, name, description and tags, in any case. `label`
+    must be live. `model` may be a glob, and is the workspace's default for a prompt without one; `provider` is the
+    part before the model's first slash. `uses` is a partial, schema or tool file that the prompt pulls in.
     """
 
     tags: Sequence[str] = ()
@@ -43,7 +42,7 @@ class PromptFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptSummary:
-    """One prompt of the work tree, or what is wrong with its file.
+    """One prompt of the work tree, or the problem of its file.
 
     `version` is None outside Git. `labels` are the live ones, by name. `model` is what would run: the prompt's own or
     the workspace's default.
@@ -59,11 +58,11 @@ class PromptSummary:
 
     @property
     def provider(self) -> str | None:
-        """What stands before the model's first slash."""
+        """The part of the model before its first slash."""
         return self.model.partition("/")[0] if self.model else None
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-able, with stable keys."""
+        """Return it JSON-able, with stable keys."""
         prompt, version = self.prompt, self.version
         return {
             "prompt": self.id,
@@ -83,9 +82,9 @@ class PromptSummary:
 
 
 def list_prompts(parts: Context, wanted: PromptFilter | None = None) -> list[PromptSummary]:
-    """The work tree's prompts that the filter means, sorted by id.
+    """Return the work tree's prompts that the filter means, sorted by id.
 
-    Raises `UsageError` where `uses` names nothing that is there or that any prompt looks for.
+    Raises `UsageError` if `uses` names nothing that is there or that any prompt looks for.
     """
     wanted = wanted or PromptFilter()
     tree = parts.repository.work_tree
@@ -95,7 +94,7 @@ def list_prompts(parts: Context, wanted: PromptFilter | None = None) -> list[Pro
         paths = {id_: path for id_, path in paths.items() if path in users}
     moment = parts.now()
     numbers = parts.repository.numbers(moment) if paths else {}
-    live = _live_labels(moment) if paths else {}
+    live = live_labels(moment) if paths else {}
     files = set(tree.paths(PROMPTS))
     summaries = []
     for id_, path in paths.items():
@@ -124,15 +123,6 @@ def _load(tree: Tree, id_: str, path: str, files: Collection[str]) -> tuple[Prom
         return None, error
 
 
-def _live_labels(moment: Moment) -> dict[str, list[LabelState]]:
-    found: dict[str, list[LabelState]] = {}
-    if moment.is_versioned:
-        for (prompt, _), state in labels_here(moment).states.items():
-            if state.is_live:
-                found.setdefault(prompt, []).append(state)
-    return found
-
-
 def _matches(found: PromptSummary, wanted: PromptFilter) -> bool:
     prompt = found.prompt
     if wanted.label is not None and wanted.label not in {state.label for state in found.labels}:
@@ -156,7 +146,7 @@ def _is_found(text: str, found: PromptSummary) -> bool:
 
 
 def _users(parts: Context, uses: str, paths: Collection[str]) -> set[str]:
-    """The prompt files that pull a file in, or look for it in vain."""
+    """Return the prompt files that pull a file in, or look for it in vain."""
     tree = parts.repository.work_tree
     cache: Cache = {}
     read = {path: closure_of(tree, path, cache=cache) for path in paths}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.catalogue.history import made_by
 from promptctl.errors import WorkspaceError
 from promptctl.prompts.prompt import MISSING, Input, Message, Placeholder, Prompt
-from promptctl.versions.former_ids import former_ids, labels_here
+from promptctl.versions.former_ids import former_ids, live_labels
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from promptctl.labels.chains import LabelState
     from promptctl.log.call_totals import CallTotals
     from promptctl.log.records import Execution
-    from promptctl.versions.moment import Moment
     from promptctl.versions.prompt_at_version import PromptAtVersion
 
 
@@ -28,7 +27,7 @@ class Page:
 
     `made` is the commit that made the version, or that uncommitted changes are based on. `labels` are the prompt's
     live ones, whatever version they name. `datasets` are paths of the work tree. `totals` and `latest` are those of
-    every version, under every id that the prompt had; None where it was never called.
+    every version, under every id that the prompt had; None if it was never called.
     """
 
     at_version: PromptAtVersion
@@ -44,7 +43,7 @@ class Page:
         return self.at_version.prompt
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-able, with stable keys."""
+        """Return it JSON-able, with stable keys."""
 
         prompt, version, model = self.prompt, self.at_version.version, self.at_version.model
         return {
@@ -78,7 +77,7 @@ class Page:
 
 
 def page(parts: Context, ref: str) -> Page:
-    """The page about what a ref names. Raises what resolving the ref raises; whatever else is missing is left out."""
+    """Return the page about what a ref names. Raises what resolving it raises; what else is missing is left out."""
     moment = parts.now()
     at_version = parts.prompt(ref)
     prompt = at_version.prompt
@@ -90,22 +89,15 @@ def page(parts: Context, ref: str) -> Page:
     return Page(
         at_version=at_version,
         made=made,
-        labels=_labels(moment, prompt.id),
+        labels=live_labels(moment).get(prompt.id, ()),
         datasets=_datasets(parts, prompt),
         totals=totals,
         latest=latest,
     )
 
 
-def _labels(moment: Moment, prompt: str) -> tuple[LabelState, ...]:
-    if not moment.is_versioned:
-        return ()
-    states = labels_here(moment).states.values()
-    return tuple(state for state in states if state.prompt == prompt and state.is_live)
-
-
 def _datasets(parts: Context, prompt: Prompt) -> tuple[str, ...]:
-    """The datasets of the work tree that test the prompt; one that is wrong is for `validate` to tell."""
+    """Return the datasets of the work tree that test the prompt; one that is wrong is for `validate` to report."""
     from promptctl.datasets.index import DatasetIndex
 
     inline = [prompt.path] if prompt.inline_dataset is not None else []
@@ -134,7 +126,7 @@ def _input_as_dict(declared: Input) -> dict[str, Any]:
 
 
 def type_of(schema: Mapping[str, Any]) -> str:
-    """The type that a schema asks for, in a few words: `string`, `array of string`, `billing | refund`, `any`."""
+    """Return a schema's type in a few words: `string`, `array of string`, `billing | refund`, `any`."""
     if "const" in schema:
         return str(schema["const"])
     choices = schema.get("enum")

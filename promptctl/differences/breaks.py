@@ -1,4 +1,4 @@
-"""Who breaks when a prompt changes: those who give its inputs, and those who read its replies or run its tools."""
+"""Breaks of a changed prompt: of callers, who give its inputs, and of consumers, who read replies or run tools."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Break:
 
 
 def breaks_of_callers(old: Prompt, new: Prompt, inputs: Sequence[InputChange]) -> tuple[Break, ...]:
-    """What fails for whoever calls the prompt as the old version wanted it."""
+    """Return what fails for callers who call the prompt as the old version wanted it."""
     return (*_status_breaks(old, new), *(found for change in inputs for found in _input_breaks(change)))
 
 
 def breaks_of_consumers(
     output: OutputChange | None, response_format: Sequence[ValueChange], tools: Sequence[ToolChange]
 ) -> tuple[Break, ...]:
-    """What fails for whoever reads replies, or runs the tools they ask for, as the old version promised them."""
+    """Return what fails for consumers who read replies or run tools as the old version promised them."""
     return (
         *_output_breaks(output),
         *_format_breaks(response_format),
@@ -83,10 +83,10 @@ def _format_breaks(changes: Sequence[ValueChange]) -> list[Break]:
 
 def _tool_breaks(change: ToolChange) -> list[Break]:
     if change.kind == "added":
-        return [Break("tool", change.name, "was added: whoever runs tools must know it")]
+        return [Break("tool", change.name, "was added: the code that runs tools must know it")]
     return [Break("tool", change.name, _told("", part)) for part in change.parameters if part.breaks_readers]
 
 
 def _told(name: str, change: SchemaChange) -> str:
-    """A change of a schema with the place it concerns, where that is not the whole value."""
+    """Return a change of a schema with the place it concerns, unless that is the whole value."""
     return change.text if change.path == "$" else f"{name}{change.path[1:]}: {change.text}".removeprefix(".")

@@ -1,7 +1,7 @@
-"""What differs between two versions of a prompt, as people and programs need it: by part, and whether anyone breaks.
+"""The differences between two versions of a prompt, part by part, and the breaks that they cause.
 
 Callers give inputs; consumers read replies and run the tools that a reply asks for. What changes no behaviour (title,
-description, status, tags, metadata, tests) stands apart. Everything is plain data in a fixed order: equal prompts give
+description, status, tags, metadata, tests) is `metadata`. Everything is plain data in a fixed order: equal prompts give
 equal differences, byte for byte.
 """
 
@@ -55,11 +55,11 @@ class PromptDiff:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing at all differs."""
+        """True if nothing at all differs."""
         return not any(getattr(self, part) for part in _PARTS)
 
     def to_data(self) -> dict[str, Any]:
-        """The whole as JSON's own types, keys in a fixed order."""
+        """Return the whole as JSON's own types, keys in a fixed order."""
         return asdict(self)
 
 
@@ -69,7 +69,7 @@ _WORDS = ("id", "path", "name", "description", "status", "tags", "formerly", "di
 
 
 def diff_prompts(old: Prompt, new: Prompt) -> PromptDiff:
-    """Everything that differs from `old` to `new`, in an order that depends on the two alone."""
+    """Return everything that differs from `old` to `new`, in an order that depends on the two alone."""
     inputs, words = compare_inputs(old.inputs, new.inputs)
     output = compare_output(old.output, new.output)
     response_format = compare_mappings(old.response_format or {}, new.response_format or {})
@@ -101,6 +101,6 @@ def _metadata(old: Prompt, new: Prompt) -> tuple[ValueChange, ...]:
 
 
 def _words(prompt: Prompt) -> dict[str, Any]:
-    """What no digest covers."""
+    """Return what no digest covers."""
     words = {name: getattr(prompt, name) for name in _WORDS}
     return {**words, "output.schema_path": prompt.output.schema_path, "metadata": prompt.metadata}

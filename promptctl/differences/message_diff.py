@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Kind = Literal["added", "removed", "moved", "role", "text", "extra"]
 Item = Message | Placeholder
 
-# Messages this alike are one message rewritten, wherever they stand.
+# Messages this alike are one message rewritten, wherever they are.
 _ALIKE = 0.5
 # More pairs than this are matched by role and place alone: comparing every text with every other takes too long.
 _MOST_PAIRS = 400
@@ -30,7 +30,7 @@ _MOST_WORDS = 2000
 class MessageChange:
     """One message or placeholder that differs.
 
-    `kinds` says how; `before` and `after` are its places in the lists, counted from 1, None where it is not there. A
+    `kinds` says how; `before` and `after` are its places in the lists, counted from 1, None if it is not there. A
     placeholder has no role; `placeholder` names its input. `hunks` are the lines of its text that differ, all of them
     for one added or removed.
     """
@@ -46,7 +46,7 @@ class MessageChange:
 
 
 def compare_messages(old: Sequence[Item], new: Sequence[Item]) -> tuple[MessageChange, ...]:
-    """Every message that differs, in the new order; a removed one stands behind what came before it."""
+    """Return every message that differs, in the new order; a removed one comes after what came before it."""
     pairs = _pairs(old, new)
     stayed = {pairs[index] for index in longest_in_order([j for _, j in pairs])}
     changes = [_change(old[i], new[j], i, j, has_moved=(i, j) not in stayed) for i, j in pairs]
@@ -56,7 +56,7 @@ def compare_messages(old: Sequence[Item], new: Sequence[Item]) -> tuple[MessageC
 
 
 def _position(change: MessageChange, stayed: set[tuple[int, int]]) -> tuple[int, int, int]:
-    """Where a change is listed: a removed message just behind the last one before it that stayed."""
+    """Return the place of a change in the list: a removed message comes after the last one before it that stayed."""
     if change.after is not None:
         return change.after, 0, 0
     assert change.before is not None
@@ -64,7 +64,7 @@ def _position(change: MessageChange, stayed: set[tuple[int, int]]) -> tuple[int,
 
 
 def _pairs(old: Sequence[Item], new: Sequence[Item]) -> list[tuple[int, int]]:
-    """Which old item is which new one: first those that are equal, then those that are alike."""
+    """Pair old items with new ones: first those that are equal, then those that are alike."""
     old_keys, new_keys = [_key(item) for item in old], [_key(item) for item in new]
     blocks = SequenceMatcher(None, old_keys, new_keys, autojunk=False).get_matching_blocks()
     pairs = [(block.a + k, block.b + k) for block in blocks for k in range(block.size)]
@@ -87,14 +87,14 @@ def _pairs(old: Sequence[Item], new: Sequence[Item]) -> list[tuple[int, int]]:
 def _alike(
     old: Sequence[Item], new: Sequence[Item], left: list[int], right: list[int], anchors: list[tuple[int, int]]
 ) -> list[tuple[float, int, int, int]]:
-    """Pairs of messages that can be one message rewritten, as (how unlike, how far apart, old index, new index)."""
+    """Return pairs that can be one message rewritten, as (how unlike, how far away, old index, new index)."""
     found = []
     for gap, role, i in _candidates(old, left, 0, anchors):
         for other_gap, other_role, j in _candidates(new, right, 1, anchors):
             before, after = old[i], new[j]
             assert isinstance(before, Message)
             assert isinstance(after, Message)
-            # Between the same two unchanged messages, the same role is enough: its text may be written anew.
+            # Between the same two unchanged messages, the same role is enough: its text may be rewritten.
             is_in_place = (gap, role) == (other_gap, other_role)
             likeness = _likeness(before, after)
             if is_in_place or likeness >= _ALIKE:
@@ -105,7 +105,7 @@ def _alike(
 def _in_place(
     old: Sequence[Item], new: Sequence[Item], left: list[int], right: list[int], anchors: list[tuple[int, int]]
 ) -> list[tuple[int, int]]:
-    """Messages of one role between the same two unchanged messages, one after the other, whatever they say."""
+    """Pair messages of one role between the same two unchanged messages, in their order, whatever they say."""
     waiting: dict[tuple[int, str], list[int]] = {}
     for gap, role, j in reversed(_candidates(new, right, 1, anchors)):
         waiting.setdefault((gap, role), []).append(j)
@@ -119,7 +119,7 @@ def _in_place(
 def _candidates(
     items: Sequence[Item], indexes: list[int], side: int, anchors: list[tuple[int, int]]
 ) -> list[tuple[int, str, int]]:
-    """Messages that have no counterpart yet, as (number of unchanged ones before it, role, index)."""
+    """Return messages that have no counterpart yet, as (number of unchanged ones before it, role, index)."""
     places = sorted(anchor[side] for anchor in anchors)
     messages = ((index, items[index]) for index in indexes)
     return [(bisect_left(places, i), item.role, i) for i, item in messages if isinstance(item, Message)]
@@ -131,7 +131,7 @@ def _unpaired(items: Sequence[Item], pairs: list[tuple[int, int]], side: int) ->
 
 
 def _likeness(before: Message, after: Message) -> float:
-    """How much of two messages' words is the same, from 0 to 1."""
+    """Return the share of two messages' words that is the same, from 0 to 1."""
     words = ["\n".join(_lines(message)).split()[:_MOST_WORDS] for message in (before, after)]
     if not words[0] and not words[1]:
         return 1.0
@@ -142,7 +142,7 @@ def _likeness(before: Message, after: Message) -> float:
 def _change(
     before: Item | None, after: Item | None, i: int | None, j: int | None, *, has_moved: bool = False
 ) -> MessageChange:
-    """What differs between an old item and the new one it became; at least one of them is there."""
+    """Compare an old item with the new one it became; at least one of them is there."""
     kinds: list[Kind] = ["moved"] if has_moved else []
     if before is None or after is None:
         kinds = ["added"] if before is None else ["removed"]
@@ -161,14 +161,14 @@ def _change(
 
 
 def _key(item: Item) -> str:
-    """What is equal for equal items."""
+    """Return a key that equal items share."""
     if isinstance(item, Placeholder):
         return json.dumps(["placeholder", item.input])
     return json.dumps(["message", item.role, _lines(item), plain(item.extra)], sort_keys=True)
 
 
 def _lines(message: Message) -> list[str]:
-    """The content as lines: text as it is, each part of another kind as JSON under a line that names it."""
+    """Return the content as lines: text as it is, each part of a different kind as JSON under a line that names it."""
     if isinstance(message.content, str):
         return lines_of(message.content)
     lines: list[str] = []

@@ -1,4 +1,4 @@
-"""The largest part of a list that stands in order: what is left over has moved, or cannot be believed."""
+"""The largest part of a list that is in order: the rest has moved, or cannot be believed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def longest_in_order(values: Sequence[float]) -> list[int]:
-    """The indexes of a longest run of values, gaps allowed, that never goes down.
+    """Return the indexes of a longest run of values, gaps allowed, that never goes down.
 
     >>> longest_in_order([10, 20, 5, 30])
     [0, 1, 3]

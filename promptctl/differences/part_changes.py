@@ -14,7 +14,7 @@ from promptctl.prompts.prompt import MISSING, Input, Output
 from promptctl.schemas.changes import compare_schemas
 from promptctl.schemas.effects import SchemaChange
 
-# What of an input is for people alone: no digest covers it.
+# Parts of an input that are for people alone: no digest covers it.
 _INPUT_WORDS = ("title", "description", "examples", "$comment")
 
 
@@ -30,7 +30,7 @@ class PartialChange:
 
 @dataclass(frozen=True, slots=True)
 class InputChange:
-    """An input that differs. `required` says whether callers must give it, `default` what stands in for it."""
+    """An input that differs. `required` says whether callers must give it, `default` the value used if they do not."""
 
     name: str
     kind: Kind
@@ -41,7 +41,7 @@ class InputChange:
 
 @dataclass(frozen=True, slots=True)
 class OutputChange:
-    """What differs in what replies must be: a schema that came or went, changes in it, and the settings around it."""
+    """The change of what replies must be: a schema that came or went, changes in it, and the settings around it."""
 
     kind: Kind
     schema: tuple[SchemaChange, ...] = ()
@@ -59,7 +59,7 @@ class ToolChange:
 
 
 def compare_partials(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[PartialChange, ...]:
-    """Every included file that differs, by path. One whose text came back under another path has moved."""
+    """Return every included file that differs, by path. One whose text came back under a different path has moved."""
     gone = [path for path in sorted(old) if path not in new]
     changes: list[PartialChange] = []
     for path in sorted(new):
@@ -80,7 +80,7 @@ def compare_partials(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Pa
 def compare_inputs(
     old: Mapping[str, Input], new: Mapping[str, Input]
 ) -> tuple[tuple[InputChange, ...], tuple[ValueChange, ...]]:
-    """The changes of inputs by name, and those of their words, which no digest covers."""
+    """Return the changes of inputs by name, and those of their words, which no digest covers."""
     changes: list[InputChange] = []
     words: list[ValueChange | None] = []
     for name in [*old, *(name for name in new if name not in old)]:
@@ -109,7 +109,7 @@ def _default(before: Input | None, after: Input | None) -> ValueChange | None:
 
 
 def compare_output(old: Output, new: Output) -> OutputChange | None:
-    """What differs in what replies must be; None where nothing does."""
+    """Compare what replies must be; None if nothing differs."""
     if old.schema is None or new.schema is None:
         if old.schema is new.schema:
             return None
@@ -123,11 +123,11 @@ def compare_output(old: Output, new: Output) -> OutputChange | None:
 
 
 def _sent_schema(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[SchemaChange, ...]:
-    """The changes of a schema that a model reads: to it, the order of keys matters too."""
+    """Return the changes of a schema that a model reads: to it, the order of keys matters too."""
     changes = compare_schemas(old, new)
     if changes or _is_written_alike(old, new):
         return changes
-    return (SchemaChange("$", "order", "none", "its keys stand in another order"),)
+    return (SchemaChange("$", "order", "none", "its keys are in a different order"),)
 
 
 def _is_written_alike(old: Any, new: Any) -> bool:
@@ -135,7 +135,7 @@ def _is_written_alike(old: Any, new: Any) -> bool:
 
 
 def compare_tools(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> tuple[ToolChange, ...]:
-    """Every tool that differs, by name, in the old order; new ones at the end."""
+    """Return every tool that differs, by name, in the old order; new ones at the end."""
     before, after = _by_name(old), _by_name(new)
     shared = [name for name in before if name in after]
     places = [list(after).index(name) for name in shared]
@@ -170,12 +170,12 @@ def _tool(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[tuple[SchemaC
     settings = compare_mappings(old_rest, new_rest)
     parameters = _sent_schema(old_schema, new_schema)
     if not parameters and not settings and not _is_written_alike(old, new):
-        parameters = (SchemaChange("$", "order", "none", "its keys stand in another order"),)
+        parameters = (SchemaChange("$", "order", "none", "its keys are in a different order"),)
     return parameters, settings
 
 
 def _split(tool: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """A tool's schema of arguments, and everything else of it."""
+    """Return a tool's schema of arguments, and everything else of it."""
     holder = tool["function"] if isinstance(tool.get("function"), Mapping) else tool
     schema = holder.get("parameters")
     rest = {key: value for key, value in holder.items() if key != "parameters"}

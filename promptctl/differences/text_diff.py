@@ -28,12 +28,12 @@ class Hunk:
 
 
 def compare_texts(before: str, after: str) -> tuple[Hunk, ...]:
-    """The hunks in which two texts differ; none where they are equal but for the kind of line end."""
+    """Return the hunks in which two texts differ; none if they are equal but for the kind of line end."""
     return compare_lines(lines_of(before), lines_of(after))
 
 
 def compare_lines(before: Sequence[str], after: Sequence[str]) -> tuple[Hunk, ...]:
-    """The hunks in which two lists of lines differ."""
+    """Return the hunks in which two lists of lines differ."""
     hunks = []
     for group in SequenceMatcher(None, before, after).get_grouped_opcodes(_CONTEXT_LINES):
         lines: list[str] = []
@@ -49,13 +49,13 @@ def compare_lines(before: Sequence[str], after: Sequence[str]) -> tuple[Hunk, ..
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines of a text; the empty text has none, and one that ends with a line end has an empty last line."""
+    """Return the lines of a text; the empty text has none, and one that ends with a line end has an empty last line."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text.split("\n") if text else []
 
 
 def unified(hunks: Iterable[Hunk], before: str, after: str) -> str:
-    """Hunks as the text of a unified diff between two names; empty where there is none."""
+    """Return hunks as the text of a unified diff between two names; empty if there is none."""
     hunks = list(hunks)
     lines = [f"--- {before}", f"+++ {after}"] if hunks else []
     for hunk in hunks:
@@ -67,7 +67,7 @@ def unified(hunks: Iterable[Hunk], before: str, after: str) -> str:
 
 
 def _range(start: int, count: int) -> str:
-    """A range of lines as unified diffs write it: an empty one is named by the line before it."""
+    """Return a range of lines as unified diffs write it: an empty one is named by the line before it."""
     if count == 1:
         return str(start)
     return f"{start - 1 if count == 0 else start},{count}"

@@ -51,7 +51,7 @@ def compare_value(name: str, before: Any, after: Any, absent: Any = MISSING) -> 
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON's own types, apart from whatever holds it."""
+    """Return a copy of the value in JSON's own types."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def open_blob(git: Git, id_: str) -> io.BufferedReader:
-    """The blob of this id as a stream, to be closed by whoever asked. Raises `GitError` where it is not to be had."""
+    """Open the blob of this id as a stream. Raises `GitError` if it cannot be read."""
     if git.run(["cat-file", "-e", id_], check=False).status != 0 and git.objects.read(id_, max_bytes=0) is None:
         raise GitError(f"object {id_} is not in the repository", hint="git fsck")
     return io.BufferedReader(_BlobStream(git.start(["cat-file", "blob", id_])))

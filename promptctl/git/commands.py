@@ -40,7 +40,7 @@ _LEAKING = (
 )
 
 _ENVIRONMENT = {
-    "GIT_NO_REPLACE_OBJECTS": "1",  # a replace ref would give another text under the original id
+    "GIT_NO_REPLACE_OBJECTS": "1",  # a replace ref would put a different text under the original id
     "GIT_GRAFT_FILE": os.devnull,
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_NO_LAZY_FETCH": "1",  # a partial clone would fetch one blob at a time: see `objects.py`
@@ -68,7 +68,7 @@ _INSTALL_GIT = "install Git (https://git-scm.com), or use the workspace outside 
 
 @dataclass(frozen=True, slots=True)
 class GitOutput:
-    """What a Git command wrote and how it ended."""
+    """The output of a Git command, and its exit status."""
 
     stdout: bytes
     stderr: str
@@ -80,7 +80,7 @@ class GitOutput:
         return self.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
 
     def lines(self) -> list[str]:
-        """Standard output's lines; none where nothing was written."""
+        """Return standard output's lines; none if nothing was written."""
         return self.text.split("\n") if self.stdout else []
 
 
@@ -126,7 +126,7 @@ class Commands:
 
 
 def refusal(output: GitOutput) -> GitError:
-    """Git's own words as an error: its first line as the message, the rest, which is its remedy, as the hint."""
+    """Return Git's own words as an error: its first line as the message, the rest, which is its remedy, as the hint."""
     words = [line.rstrip() for line in output.stderr.splitlines() if line.strip()]
     fatal = next((i for i, line in enumerate(words) if line.startswith(("fatal: ", "error: "))), 0)
     first = words[fatal].split(": ", 1)[-1] if words else f"it ended with status {output.status} and no word"

@@ -26,7 +26,7 @@ _DRAIN_BYTES = 1 << 20
 class GitObject:
     """One object: what was asked for, its id, its kind (`blob`, `tree`, `commit`, `tag`), its size in bytes, its bytes.
 
-    `data` is None where the object is larger than the reader wanted.
+    `data` is None if the object is larger than the reader wanted.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Objects:
         self._lock = threading.Lock()
 
     def read(self, name: str, *, max_bytes: int | None = None, ahead: Sequence[str] = ()) -> GitObject | None:
-        """One object; None where there is none of that name.
+        """Return one object; None if there is none of that name.
 
         `ahead` are ids that will be asked for next: a partial clone that has to fetch this one fetches them with it.
         """
@@ -67,9 +67,9 @@ class Objects:
     def read_all(
         self, names: Iterable[str], *, max_bytes: int | None = None, ahead: Sequence[str] = ()
     ) -> list[GitObject | None]:
-        """The objects of `names`, in their order; None for each that is not in the repository.
+        """Return the objects of `names`, in their order; None for each that is not in the repository.
 
-        Raises `HistoryIncomplete` where a partial clone lacks one and its remote does not give it.
+        Raises `HistoryIncomplete` if a partial clone lacks one and its remote does not send it.
         """
         names = list(names)
         found: list[GitObject | None] = []
@@ -88,7 +88,7 @@ class Objects:
         return found
 
     def close(self) -> None:
-        """End the process; the next read starts another."""
+        """End the process; the next read starts a new one."""
         with self._lock:
             self._stop()
 
@@ -97,7 +97,7 @@ class Objects:
             raise GitError("a line break cannot be part of a Git name")
         if self._process is None or self._process.poll() is not None:
             self._process = self._commands.start(["cat-file", "--batch"], has_input=True)
-            # Holding the process apart from this object, it ends in order also where a reference cycle is collected.
+            # Held by the process alone, this ends it in order even if the object is collected in a reference cycle.
             self._end = weakref.finalize(self, _end, self._process)
         is_whole = False
         try:
@@ -115,7 +115,7 @@ class Objects:
         try:
             self._process.stdin.write("".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape"))
             self._process.stdin.flush()
-        except BrokenPipeError:  # reading the answers tells why it ended
+        except BrokenPipeError:  # reading the answers shows why it ended
             return
 
     def _answer(self, name: str, max_bytes: int | None) -> GitObject | None:
@@ -138,7 +138,7 @@ class Objects:
         return GitObject(name, fields[0].decode(), fields[1].decode(), size, data)
 
     def _fetch(self, ids: Sequence[str], stop: _Stopped) -> None:
-        """Fetch objects that a partial clone left out; a clone that is whole has stopped for another reason."""
+        """Fetch objects that a partial clone left out; a whole clone has stopped for a different reason."""
         promisors = self._commands.run(
             ["config", "--get-regexp", r"^remote\..*\.promisor$", "true"], check=False
         ).lines()
@@ -154,7 +154,7 @@ class Objects:
         if output.status != 0:
             words = output.stderr.strip().splitlines()
             raise HistoryIncomplete(
-                f"this partial clone lacks file contents, and {remote} did not give them: {words[0] if words else ''}",
+                f"this partial clone lacks file contents, and {remote} did not send them: {words[0] if words else ''}",
                 hint=f"git fetch --refetch --no-filter {remote}",
             )
 
@@ -174,7 +174,7 @@ def _end(process: Any) -> None:
 
 
 def _batch(names: Iterator[str]) -> Iterator[str]:
-    """The next few names: many ids, or fewer where they are long paths."""
+    """Yield the next few names: many ids, or fewer if they are long paths."""
     budget = _REQUESTS_AT_ONCE * _REQUEST_BYTES
     for name in islice(names, _REQUESTS_AT_ONCE):
         yield name
@@ -184,5 +184,5 @@ def _batch(names: Iterator[str]) -> Iterator[str]:
 
 
 def is_object_id(text: str) -> bool:
-    """Whether `text` is a full object id: 40 (SHA-1) or 64 (SHA-256) lower-case hexadecimal digits."""
+    """Return True for a full object id: 40 (SHA-1) or 64 (SHA-256) lower-case hexadecimal digits."""
     return len(text) in (40, 64) and not text.strip("0123456789abcdef")

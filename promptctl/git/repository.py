@@ -23,7 +23,7 @@ class Git(Commands):
     """One repository, seen from one folder of its work tree.
 
     `folder` is that folder, `root` the work tree's, `prefix` the way from root to folder (`""` or `apps/bot/`), `head`
-    the full id of HEAD's commit (None where there is no commit yet). `objects` reads objects by id.
+    the full id of HEAD's commit (None if there is no commit yet). `objects` reads objects by id.
     """
 
     def __init__(self, folder: Path, *, is_interactive: bool = False) -> None:
@@ -37,9 +37,9 @@ class Git(Commands):
 
     @classmethod
     def open(cls, folder: Path, *, is_interactive: bool = False) -> Git | None:
-        """The repository whose work tree holds `folder`; None where there is none.
+        """Return the repository whose work tree holds `folder`; None if there is none.
 
-        `is_interactive` allows Git to ask for a password on the terminal. Raises `GitError` where Git is not installed
+        `is_interactive` allows Git to ask for a password on the terminal. Raises `GitError` if Git is not installed
         or refuses the repository.
         """
         folder = folder.resolve()
@@ -64,15 +64,15 @@ class Git(Commands):
         return True
 
     def refs(self, *prefixes: str) -> list[GitRef]:
-        """The references below each of `prefixes` (`refs/tags/prompt/support`), by name; opens no object."""
+        """Return the references below each of `prefixes` (`refs/tags/prompt/support`), by name; opens no object."""
         assert all(prefix.startswith("refs/") for prefix in prefixes)
         output = self.run(["for-each-ref", "--format=%(objectname) %(refname)", *prefixes])
         return [GitRef(name, id_) for id_, name in (line.split(" ", 1) for line in output.lines())]
 
     def commit_of(self, revision: str) -> str:
-        """The full id of the commit that `revision` (anything `git rev-parse` takes) names.
+        """Return the full id of the commit that `revision` (anything `git rev-parse` takes) names.
 
-        Raises `RevisionNotFound` where nothing of that name is here, or where it is no commit, and `GitError` where
+        Raises `RevisionNotFound` if nothing of that name is here, or where it is no commit, and `GitError` if
         a branch and a tag have that name.
         """
         ask = ("rev-parse", "--verify", "--end-of-options")
@@ -96,7 +96,7 @@ class Git(Commands):
             raise GitError(f"`{short}` is the name of several things", hint=f"write it in full: {' or '.join(names)}")
 
     def close(self) -> None:
-        """End the process that reads objects; the next read starts another."""
+        """End the process that reads objects; the next read starts a new one."""
         self.objects.close()
 
 
@@ -108,13 +108,13 @@ def init_repository(folder: Path) -> None:
 
 
 def _candidates(words: str) -> str | None:
-    """What Git says of a name that could be several commits; it says nothing of one that is none."""
+    """Return Git's words about a name that could be several commits; None for a name of none."""
     said = [line.partition(": ")[2].strip() for line in words.splitlines() if line.startswith(("error: ", "hint: "))]
     return "Git says: " + "; ".join(said) if said else None
 
 
 def _is_below_repository(folder: Path) -> bool:
-    """Whether a `.git` stands in `folder` or above it, on the same file system as Git looks.
+    """Return True if a `.git` is in `folder` or above it, on the same file system, as Git looks.
 
     Asked before GitPython is imported: a workspace outside Git does not pay for it.
     """

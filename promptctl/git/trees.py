@@ -40,7 +40,7 @@ class WorkTree:
         self.root = Path(os.path.realpath(root))
 
     def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
-        """The file's bytes; see `promptctl.files.tree.Tree.read`."""
+        """Return the file's bytes; see `promptctl.files.tree.Tree.read`."""
         with self._opened(path) as opened:
             size = os.fstat(opened.fileno()).st_size
             data = b"" if size > max_bytes else opened.read(max_bytes + 1)
@@ -49,7 +49,7 @@ class WorkTree:
         return check_content(path, data)
 
     def open(self, path: str) -> BinaryIO:
-        """The file as a stream; see `promptctl.files.tree.StreamedTree.open`."""
+        """Return the file as a stream; see `promptctl.files.tree.StreamedTree.open`."""
         return _checked(path, self._opened(path))
 
     def _opened(self, path: str) -> io.BufferedReader:
@@ -70,14 +70,14 @@ class WorkTree:
         return os.fdopen(descriptor, "rb")
 
     def paths(self, prefix: str) -> list[str]:
-        """Every file below `prefix`, sorted; the insides of `.git` and of linked folders are left out."""
+        """Return every file below `prefix`, sorted; the insides of `.git` and of linked folders are left out."""
         top = self.root.joinpath(*_segments(prefix.rstrip("/"))) if prefix.strip("/") else self.root
         if os.path.realpath(top) != str(top):
             raise _refused(prefix, "is reached through a symbolic link", "put the folder itself there")
         return sorted(start + name for start, _, files in self._folders(top) for name in files)
 
     def links(self, folder: str) -> list[str]:
-        """Every link at or below a top-level folder, whatever it leads to, sorted."""
+        """Return every link at or below a top-level folder, whatever it leads to, sorted."""
         if (self.root / folder).is_symlink():
             return [folder]
         walked = self._folders(self.root / folder)
@@ -106,7 +106,7 @@ class CommitTree:
         self._listings: dict[str, dict[str, tuple[str, str]]] = {}
 
     def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
-        """The file's bytes; see `promptctl.files.tree.Tree.read`."""
+        """Return the file's bytes; see `promptctl.files.tree.Tree.read`."""
         listing = self._listing(_segments(path)[0])
         id_ = self._file(path, listing)
         # The rest of the prompts goes along when a partial clone has to fetch: what is named next lies there.
@@ -119,13 +119,13 @@ class CommitTree:
         return check_content(path, found.data)
 
     def open(self, path: str) -> BinaryIO:
-        """The file as a stream; see `promptctl.files.tree.StreamedTree.open`."""
+        """Return the file as a stream; see `promptctl.files.tree.StreamedTree.open`."""
         from promptctl.git.blob_stream import open_blob
 
         return _checked(path, open_blob(self._git, self._file(path, self._listing(_segments(path)[0]))))
 
     def paths(self, prefix: str) -> list[str]:
-        """Every file below `prefix`, sorted."""
+        """Return every file below `prefix`, sorted."""
         if not prefix.strip("/"):
             return sorted(self._listing(""))
         below = "/".join(_segments(prefix.rstrip("/")))
@@ -135,21 +135,21 @@ class CommitTree:
         return sorted(path for path in listing if path.startswith(below + "/"))
 
     def blob(self, path: str) -> str | None:
-        """The blob id of one regular file; None where there is none."""
+        """Return the blob id of one regular file; None if there is none."""
         mode, id_ = self._listing(_segments(path)[0]).get(path, ("", ""))
         return id_ if mode in _REGULAR else None
 
     def blobs(self, folder: str) -> dict[str, str]:
-        """The blob id of each regular file below a folder, by path."""
+        """Return the blob id of each regular file below a folder, by path."""
         listing = self._listing(folder.partition("/")[0]).items()
         return {path: id_ for path, (mode, id_) in listing if mode in _REGULAR and path.startswith(folder + "/")}
 
     def links(self, folder: str) -> dict[str, str]:
-        """The object id of each link and submodule at or below a top-level folder, by path."""
+        """Return the object id of each link and submodule at or below a top-level folder, by path."""
         return {path: id_ for path, (mode, id_) in self._listing(folder).items() if mode not in _REGULAR}
 
     def _file(self, path: str, listing: dict[str, tuple[str, str]]) -> str:
-        """The blob id of a file that can be read."""
+        """Return the blob id of a file that can be read."""
         mode, id_ = listing.get(path, ("", ""))
         if mode in _REGULAR:
             return id_
@@ -162,7 +162,7 @@ class CommitTree:
         raise FileNotFoundError(path)
 
     def _listing(self, top: str) -> dict[str, tuple[str, str]]:
-        """Path to mode and object id, for all that stands at or below one top-level name of the workspace."""
+        """Return mode and object id by path, for everything at or below one top-level name of the workspace."""
         if top not in self._listings:
             where = self._prefix + top
             output = self._git.run(
@@ -197,13 +197,13 @@ class CommitTrees:
 
 
 def blob_id(data: bytes, like: str) -> str:
-    """The id that Git gives to a file of these bytes, in the hash that the id `like` is in."""
+    """Return the id that Git gives to a file of these bytes, in the hash that the id `like` is in."""
     new = hashlib.sha1 if len(like) == 40 else hashlib.sha256
     return new(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
 def _segments(path: str) -> list[str]:
-    """The path's parts; a path that is not plainly one below the workspace is refused."""
+    """Return the path's parts; a path that is not plainly one below the workspace is refused."""
     segments = path.split("/")
     if "\0" in path or any(segment in ("", ".", "..") for segment in segments):
         raise _refused(path, "does not lie in the workspace", "name a file below the workspace, without `..`")
@@ -211,7 +211,7 @@ def _segments(path: str) -> list[str]:
 
 
 def check_content(path: str, data: bytes) -> bytes:
-    """The file's bytes; a Git LFS pointer in its place is refused."""
+    """Return the file's bytes; a Git LFS pointer in its place is refused."""
     if len(data) < _LFS_POINTER_BYTES and data.startswith(_LFS_POINTER):
         raise _refused(path, "is a Git LFS pointer, not the file", "keep it in Git itself, or run git lfs pull")
     return data

@@ -41,7 +41,7 @@ def list_commits(git: Git, *args: str) -> list[ParentedCommit]:
 
 
 def first_parents(git: Git, *args: str) -> list[ParentedCommit]:
-    """As `list_commits`, along first parents alone, newest first."""
+    """List commits along first parents alone, newest first; see `list_commits`."""
     return list_commits(git, "--first-parent", *args)
 
 
@@ -63,7 +63,7 @@ def walk(git: Git, commits: Iterable[ParentedCommit], folder: str) -> Iterator[S
 
 
 def apply(changes: Iterable[FileChange], files: dict[str, str]) -> None:
-    """Bring `files`, path to blob id, to where they stand after these changes."""
+    """Bring `files`, path to blob id, to the state after these changes."""
     for change in changes:
         if change.after is None:
             files.pop(change.path, None)

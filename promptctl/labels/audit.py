@@ -43,7 +43,7 @@ def verify(git: Git, remote: Remote | None = None) -> list[Problem]:
 
 
 def _chains(events: Sequence[LabelEvent], objects: Mapping[str, str]) -> list[Problem]:
-    """Gaps in the numbers, and events that do not follow the one before."""
+    """Return gaps in the numbers, and events that do not follow the one before."""
     problems: list[Problem] = []
     known = set(objects.values())
     for event in events:
@@ -65,7 +65,7 @@ def _chains(events: Sequence[LabelEvent], objects: Mapping[str, str]) -> list[Pr
 
 
 def _targets(git: Git, events: Sequence[LabelEvent]) -> list[Problem]:
-    """Commits that do not hold the prompt, or hold a different text from the one that the event recorded."""
+    """Return commits that do not hold the prompt, or hold a different text from the one that the event recorded."""
     problems: list[Problem] = []
     cache: Cache = {}
     found = git.objects.read_all([f"{event.commit}:{event.path}" for event in events], max_bytes=0)
@@ -81,7 +81,7 @@ def _targets(git: Git, events: Sequence[LabelEvent]) -> list[Problem]:
 
 
 def _digest(git: Git, event: LabelEvent, cache: Cache) -> str | None:
-    """The digest of an event's file, whichever workspace of the repository it is in; None if it cannot be loaded."""
+    """Return the digest of an event's file, in whichever workspace of the repository; None if it is unsound."""
     from promptctl.prompts.loading import closure_of
 
     prefix = git.prefix
@@ -110,7 +110,7 @@ class _Blobs:
 
 
 def _branches(git: Git, events: Sequence[LabelEvent]) -> list[Problem]:
-    """Labels whose commit no branch holds any more: the tags alone keep it."""
+    """Return labels whose commit no branch holds any more: the tags alone keep it."""
     commits = list(dict.fromkeys(event.commit for event in events))
     asked = "\n".join([*commits, ""]).encode()
     args = ["rev-list", "--ignore-missing", "--stdin", "--not", "--branches", "--remotes"]
@@ -135,7 +135,7 @@ def _remote(
     events: Iterable[LabelEvent],
     unpushed: Set[str],
 ) -> list[Problem]:
-    """Where this clone and the remote hold different tags."""
+    """Return the tags that differ between this clone and the remote."""
     followed = {event.previous for event in events}
     problems: list[Problem] = []
     for ref in sorted({*here, *there}):
@@ -147,7 +147,11 @@ def _remote(
         elif ref not in there and is_unpushed:
             words, hint, code = f"{tag} is not pushed yet", "promptctl label push", "label-unpushed"
         elif is_unpushed:
-            words, hint, code = f"{tag} came too late: {remote} has another", "promptctl label push", "label-lost-race"
+            words, hint, code = (
+                f"{tag} came too late: {remote} has a different one",
+                "promptctl label push",
+                "label-lost-race",
+            )
         elif ref not in there:
             words, code = f"{tag} is here, but {remote} does not have it", "label-lost"
             hint = f"to restore it: git push {remote} {quote(ref)}"

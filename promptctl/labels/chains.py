@@ -28,9 +28,9 @@ Chain = dict[int, "GitRef"]
 
 @dataclass(frozen=True, slots=True)
 class LabelState:
-    """Where a label stands: the last event of its chain, and whether the remote has it.
+    """The state of a label: the last event of its chain.
 
-    After a rename `event.prompt` can still be the earlier id.
+    After a rename `event.prompt` can still be the earlier id. `is_unpushed` says that no remote has the event yet.
     """
 
     prompt: str
@@ -40,7 +40,7 @@ class LabelState:
 
     @property
     def is_live(self) -> bool:
-        """Whether the label names a version; False after its removal."""
+        """True if the label names a version; False after its removal."""
         return self.event.is_live
 
     @property
@@ -50,7 +50,7 @@ class LabelState:
 
     @property
     def version(self) -> str:
-        """What that commit was called when the label was moved: `v7`."""
+        """The version that the commit was when the label was moved: `v7`."""
         return self.event.version
 
     @property
@@ -59,7 +59,7 @@ class LabelState:
         return self.event.digest
 
     def as_dict(self) -> dict[str, Any]:
-        """Return where the label stands, JSON-able: the prompt's id of today, and its last event."""
+        """Return the state JSON-able: the prompt's id of today, and its last event."""
         return {
             **self.event.as_dict(),
             "prompt": self.prompt,
@@ -70,7 +70,7 @@ class LabelState:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Every event of one label, oldest first, those under earlier ids included; and the tags that are none."""
+    """Every event of one label, oldest first, also those under earlier ids; and the problems of other tags."""
 
     events: tuple[LabelEvent, ...]
     problems: tuple[Problem, ...] = ()
@@ -133,7 +133,7 @@ def current(git: Git, label: LabelName, tags: LabelTags | None = None) -> LabelS
 
 
 def last_state(git: Git, label: LabelName, tags: LabelTags | None = None) -> LabelState | None:
-    """As `current`, but a removed label is a state too."""
+    """Return what `current` does; a removed label is a state too."""
     tags = tags or LabelTags.read(git, label)
     chain = next((tags.chains[name] for name in label.chains if name in tags.chains), None)
     if chain is None:
@@ -167,7 +167,7 @@ def history(git: Git, label: LabelName) -> History:
 
 
 def _joined(chains: Sequence[Sequence[LabelEvent]]) -> list[LabelEvent]:
-    """The first chain, with whatever chain its first event was built on before it."""
+    """Return the first chain, preceded by the chain that its first event was built on."""
     events = list(chains[0]) if chains else []
     rest = list(chains[1:])
     while events:
@@ -247,14 +247,14 @@ def marker(ref: str) -> str:
 
 
 def _break_before(event: LabelEvent, chain: Mapping[int, GitRef], unpushed: Set[str]) -> Problem | None:
-    """What is wrong with an event's link to the one before, as far as this clone holds that one."""
+    """Return the problem of an event that does not follow the one before, as far as this clone has that one."""
     before = chain.get(event.n - 1)
     if before is None or before.object == event.previous:
         return None
     if event.previous is not None and marker(before.name) in unpushed:
         words = (
             f"{event.prompt}@{event.label} was moved here and elsewhere: event {event.n - 1} is not pushed, "
-            f"and event {event.n} follows another one"
+            f"and event {event.n} follows a different one"
         )
         hint = "promptctl label push   (takes back what was moved here, and shows what came first)"
         return Problem(words, hint=hint, code="label-lost-race")

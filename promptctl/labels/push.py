@@ -28,7 +28,7 @@ class Undone:
 
 @dataclass(slots=True)
 class Pushed:
-    """What became of the moves that the remote did not have."""
+    """The outcome for the moves that the remote did not have."""
 
     remote: str
     events: list[LabelEvent] = field(default_factory=list)
@@ -80,7 +80,7 @@ class _Push:
         return self._there.get(event.name.ref) == event.oid
 
     def _is_beaten(self, events: Sequence[LabelEvent]) -> bool:
-        """Whether the remote has another event in the place of one of these, or of one that they were built on."""
+        """Return True if the remote has a different event instead of one of these, or of one they were built on."""
         undone = {other.event.oid for other in self.done.undone}
         return events[0].previous in undone or any(
             event.name.ref in self._there and not self._is_there(event) for event in events
@@ -112,7 +112,7 @@ class _Push:
         )
 
     def _base(self, event: LabelEvent) -> list[GitRef]:
-        """The tag that an event was built on, which the remote must have: of an earlier id after a rename."""
+        """Return the tag that an event was built on, which the remote must have: of an earlier id after a rename."""
         chains = LabelTags.read(self._git).chains.values()
         return [ref for chain in chains for ref in chain.values() if ref.object == event.previous][:1]
 
@@ -129,7 +129,7 @@ class _Push:
 
 
 def _pending(git: Git) -> list[list[LabelEvent]]:
-    """The events that no remote has accepted yet, by label, in order. A marker whose tag is gone is taken away."""
+    """Return the events that no remote has accepted yet, by label, in order. Removes markers without a tag."""
     tags = LabelTags.read(git)
     here = {ref.name: ref.object for chain in tags.chains.values() for ref in chain.values()}
     marked = [GitRef(PREFIX + mark.removeprefix(UNPUSHED), oid) for mark, oid in tags.unpushed.items()]
@@ -143,7 +143,7 @@ def _pending(git: Git) -> list[list[LabelEvent]]:
 
 
 def _in_order(chains: list[list[LabelEvent]]) -> list[list[LabelEvent]]:
-    """Chains that continue another one, as after a rename, after that one."""
+    """Return the chains, each after the one that it continues, as after a rename."""
     ordered: list[list[LabelEvent]] = []
     left = list(chains)
     while left:

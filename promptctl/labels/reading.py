@@ -1,4 +1,4 @@
-"""The labels of a repository, read by whoever changes or audits them: the remote is asked first, if one is named."""
+"""The labels of a repository for those who change or audit them: the remote is asked first, if one is named."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Labels:
         return verify(self._git, Remote(self._git, self._remote) if self._remote else None)
 
     def unknown(self, label: LabelName) -> GitError:
-        """Return the error for a label that has no event here, to be raised by whoever was asked for it.
+        """Return the error for a label that has no event here, to be raised by the caller.
 
         `HistoryIncomplete` if this clone never fetched labels and so cannot know, else `RevisionNotFound`.
         """

@@ -38,7 +38,7 @@ _FETCHED = "promptctl/labels-fetched.json"
 
 
 class RemoteUnreachable(GitError):
-    """The remote gave no answer, or none that it would give to us."""
+    """The remote did not answer, or refused to answer us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What a fetch brought: the references that are new here, and those that differ and were left alone."""
+    """The result of a fetch: references that are new here, and those that differ and were left alone."""
 
     remote: str
     added: tuple[str, ...]
@@ -60,12 +60,12 @@ class Fetched:
 
 
 def remote_names(git: Git) -> list[str]:
-    """The names of the remotes that the user configured."""
+    """Return the names of the remotes that the user configured."""
     return [name for name in git.run(["remote"]).lines() if name]
 
 
 class Remote:
-    """One configured remote. Raises `GitError` where no remote of that name is configured: an address is none."""
+    """One configured remote. Raises `GitError` if no remote of that name is configured; an address is not a name."""
 
     def __init__(self, git: Git, name: str) -> None:
         names = remote_names(git)
@@ -79,7 +79,7 @@ class Remote:
     def fetch(self) -> Fetched:
         """Bring every label of the remote; a tag that differs here is left as it is and reported.
 
-        Raises `RemoteUnreachable`, and `GitError` where a label could not be stored here.
+        Raises `RemoteUnreachable`, and `GitError` if a label could not be stored here.
         """
         before = {ref.name: ref.object for ref in self._git.refs(PREFIX.rstrip("/"))}
         output = self._git.run([*_FETCH, self.name, _ALL_LABELS], check=False)
@@ -95,14 +95,14 @@ class Remote:
         return Fetched(self.name, tuple(ref for ref in after if ref not in before), conflicts)
 
     def tags(self, pattern: str = f"{PREFIX}*") -> dict[str, str]:
-        """The references below `prompt/` that the remote holds now, with the ids of their objects."""
+        """Return the references below `prompt/` that the remote holds now, with the ids of their objects."""
         listed = self._ask("--refs", "--end-of-options", self.name, pattern)
         return {ref: oid for ref, oid in listed if ref.startswith(PREFIX)}
 
     def off_branches(self, commits: Iterable[str]) -> list[str]:
-        """Those of the commits that are on no branch that the remote has now.
+        """Return those of the commits that are on no branch of the remote.
 
-        Raises `HistoryIncomplete` where this clone is too shallow to tell.
+        Raises `HistoryIncomplete` if this clone is too shallow to know.
         """
         heads = {oid: ref for ref, oid in self._ask("--heads", "--end-of-options", self.name)}
         off = [commit for commit in dict.fromkeys(commits) if not self._is_reached(commit, heads)]
@@ -115,7 +115,7 @@ class Remote:
             off = [commit for commit in off if not self._is_reached(commit, heads)]
         if off and self._git.is_shallow:
             raise HistoryIncomplete(
-                f"this clone is too shallow to tell whether {off[0][:12]} is on a branch of {self.name}",
+                f"this clone is too shallow to know whether {off[0][:12]} is on a branch of {self.name}",
                 hint=f"git fetch --unshallow {self.name}",
             )
         return off
@@ -128,7 +128,7 @@ class Remote:
         return self._git.run([*_PUSH, *leases, "--end-of-options", self.name, *refspecs], check=False)
 
     def event(self, ref: str, oid: str) -> LabelEvent | None:
-        """The event that a tag of the remote records, without storing the tag here; None where it is no event."""
+        """Return the event that a tag of the remote records, without storing the tag here; None if it is no event."""
         if self._git.objects.read(oid, max_bytes=0) is None:
             self._git.run([*_FETCH, self.name, ref], check=False)
         found = read_events(self._git, [GitRef(ref, oid)])[0]
@@ -148,7 +148,7 @@ class Remote:
 
 
 def words_of(output: GitOutput) -> str:
-    """What the remote, or else Git, said when it refused a push, as one line."""
+    """Return the words of the remote, or else of Git, about a push that was refused, as one line."""
     lines = [line.strip() for line in output.stderr.splitlines()]
     said = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
     refused = [line.split("\t")[-1] for line in output.lines() if line.startswith("!")]
@@ -157,13 +157,13 @@ def words_of(output: GitOutput) -> str:
 
 
 def last_fetch(git: Git, remote: str) -> datetime | None:
-    """When labels were last fetched from a remote by promptctl; None where they never were."""
+    """Return the time when promptctl last fetched labels from a remote; None if it never did."""
     seconds = _notes(git).get(remote)
     return datetime.fromtimestamp(seconds, UTC) if isinstance(seconds, int | float) else None
 
 
 def short(ref: str) -> str:
-    """A tag's reference as people write it: `prompt/support/triage@production/8`."""
+    """Return a tag's reference as people write it: `prompt/support/triage@production/8`."""
     return ref.removeprefix(TAGS)
 
 

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LabelMove:
-    """One move, with what the label named before it: a version as it was called then, None where it named nothing."""
+    """One move, with what the label named before it: a version as it was called then, None if it named nothing."""
 
     event: LabelEvent
     from_version: str | None = None
 
 
 def moves_between(git: Git, base: str, head: str | None) -> list[LabelMove]:
-    """Every move recorded after the commit `base` was made, up to when `head` was; with None, up to now.
+    """Return every move recorded after the commit `base` was made, up to when `head` was; with None, up to now.
 
     As far as this clone has the labels. Ordered by prompt, label and number: clocks may differ.
     """
@@ -43,6 +43,6 @@ def moves_between(git: Git, base: str, head: str | None) -> list[LabelMove]:
 
 
 def _made_at(git: Git, commit: str) -> int:
-    """When a commit was made, in seconds; 0 if it does not say."""
+    """Return the time when a commit was made, in seconds since 1970; 0 if it does not say."""
     found = read_commits(git.objects, [commit])
     return found[commit].committed_at if commit in found else 0

@@ -51,7 +51,7 @@ class LabelName:
 
     @property
     def chains(self) -> list[str]:
-        """What the references of the label's events begin with, without the last slash: under today's id first."""
+        """The beginnings of the references of the label's events, without the last slash; under today's id first."""
         if not LABEL.match(self.label):
             return []
         ids = [id_ for id_ in dict.fromkeys((self.prompt, *self.formerly)) if id_problem(id_) is None]
@@ -71,7 +71,7 @@ class EventName:
 
     @property
     def chain(self) -> str:
-        """What the references of all events of the label begin with, without the last slash."""
+        """The beginning of the references of all events of the label, without the last slash."""
         return f"{PREFIX}{self.prompt}@{self.label}"
 
     @property
@@ -119,12 +119,12 @@ class LabelEvent:
 
     @property
     def name(self) -> EventName:
-        """Which event it is."""
+        """The event's name: its label and number."""
         return EventName(self.prompt, self.label, self.n)
 
     @property
     def is_live(self) -> bool:
-        """Whether the label names a version after this event."""
+        """True if the label names a version after this event."""
         return self.action != "remove"
 
     def as_dict(self) -> dict[str, Any]:
@@ -222,8 +222,8 @@ def tagger_actor(tagger: str) -> str:
 
 
 def _trailers(message: str) -> dict[str, str]:
-    """The trailers of a message: after the subject, one `Key: value` for each line. Keys of later versions are kept."""
-    body = message.partition("-----BEGIN ")[0]  # a signature stands at the end of a signed tag
+    """Return the trailers of a message: one `Key: value` on each line after the subject. Unknown keys are kept."""
+    body = message.partition("-----BEGIN ")[0]  # a signed tag ends with its signature
     trailers: dict[str, str] = {}
     for line in body.split("\n")[1:]:
         key, colon, value = line.partition(": ")
@@ -241,7 +241,7 @@ def _trailers(message: str) -> dict[str, str]:
     if trailers["Action"] not in _VERBS:
         raise MalformedTag("label-trailers", f"its action `{trailers['Action']}` is none of {', '.join(_VERBS)}")
     if not _DIGEST.match(trailers["Digest"]):
-        raise MalformedTag("label-trailers", f"its digest `{trailers['Digest']}` is none")
+        raise MalformedTag("label-trailers", f"its digest `{trailers['Digest']}` is not valid")
     if trailers["Previous"] != "none" and not is_object_id(trailers["Previous"]):
         raise MalformedTag("label-trailers", f"the event before is `{trailers['Previous']}`, which is no object")
     return trailers

@@ -1,4 +1,4 @@
-"""Which event of a label was in force at a given time, told from clocks that may be wrong.
+"""The event of a label in force at a given time, found from clocks that may be wrong.
 
 The numbers order the events; each date is what one machine's clock said. A date that contradicts the order is not
 believed: the largest set of events whose dates agree with their numbers is, and the others lie somewhere between
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LiveAt:
-    """What a label named at a time: the last event by then, None before the first.
+    """The version that a label named at a time: the last event by then, None before the first.
 
     `doubtful` are events that may have come before that time too, as their clocks contradict their order.
     """
@@ -31,12 +31,12 @@ class LiveAt:
 
     @property
     def is_live(self) -> bool:
-        """Whether the label named a version then."""
+        """True if the label named a version then."""
         return self.event is not None and self.event.is_live
 
 
 def live_at(events: Sequence[LabelEvent], moment: datetime) -> LiveAt:
-    """The event in force at `moment` (with a time zone), of events in their order."""
+    """Return the event in force at `moment` (with a time zone), of events in their order."""
     believed = longest_in_order([event.date.timestamp() for event in events])
     last = max((index for index in believed if events[index].date <= moment), default=-1)
     following = next((index for index in believed if index > last), len(events))

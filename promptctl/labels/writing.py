@@ -41,7 +41,7 @@ class Draft:
 def append(git: Git, remote: Remote | None, before: LabelState | None, draft: Draft) -> tuple[LabelEvent, str | None]:
     """Make the event that follows `before`; returns it, and a note if the remote has it but this clone does not.
 
-    Raises `LabelRefused` if another event came first, or if the remote or this repository does not take it; no
+    Raises `LabelRefused` if a different event came first, or if the remote or this repository does not take it; no
     reference has changed then.
     """
     tag = _write_tag(git, before, draft)
@@ -64,7 +64,7 @@ def append(git: Git, remote: Remote | None, before: LabelState | None, draft: Dr
 
 
 def identity(git: Git) -> str:
-    """Git's identity line of whoever runs this, with the date; raises `LabelRefused` where Git knows none."""
+    """Return Git's identity line of the user, with the date. Raises `LabelRefused` if Git knows none."""
     output = git.run(["var", "GIT_COMMITTER_IDENT"], check=False)
     if output.status != 0:
         raise LabelRefused(
@@ -107,7 +107,7 @@ def _create_there(remote: Remote, event: LabelEvent, tag: GitRef, after: Sequenc
     except RemoteUnreachable as error:
         raise LabelRefused(
             f"{remote.name} broke off, and whether it took {event.name} is not known; nothing was changed here",
-            hint="promptctl label fetch tells, as soon as it can be reached",
+            hint="promptctl label fetch shows it, as soon as the remote can be reached",
         ) from error
     if there.get(tag.name) == tag.object:
         return
@@ -130,7 +130,7 @@ def _create_there(remote: Remote, event: LabelEvent, tag: GitRef, after: Sequenc
 
 
 def lost(event: LabelEvent, won: LabelEvent | None) -> LabelRefused:
-    """The refusal of a move that came second, with what came first."""
+    """Return the refusal of a move that came second, with what came first."""
     chain, first = f"{event.prompt}@{event.label}", "a different tag took its place"
     if won is not None:
         how = f"moved it to {won.version}" if won.is_live else "removed it"
@@ -142,7 +142,7 @@ def lost(event: LabelEvent, won: LabelEvent | None) -> LabelRefused:
 
 
 def _not_created(git: Git, event: LabelEvent, output: GitOutput) -> LabelRefused:
-    """Why a tag could not be made here: another event took its place, or Git's own words."""
+    """Return the reason why a tag could not be made here: a different event took its place, or Git's own words."""
     first = _object_of(git, event.name.ref)
     if first is not None:
         won = read_events(git, [GitRef(event.name.ref, first)])[0]

@@ -40,8 +40,8 @@ _LEAST_OF_A_COMMIT = 4
 class Labelling:
     """Moves and reads labels. A label is named as `support/triage@production`.
 
-    Where `promptctl.yaml` names a remote, whatever changes or audits labels asks it first. What a person should know
-    besides goes to the workspace's warnings. Outside Git everything raises `GitError`.
+    If `promptctl.yaml` names a remote, what changes or audits labels asks it first. Notes for people go to the
+    workspace's warnings. Outside Git everything raises `GitError`.
     """
 
     def __init__(self, context: Context) -> None:
@@ -122,11 +122,11 @@ class Labelling:
 
     @property
     def has_remote(self) -> bool:
-        """Whether there is a remote that moves could be pushed to."""
+        """True if there is a remote that moves could be pushed to."""
         return self._settings(self._now()).remote is not None or bool(remote_names(self._git))
 
     def close(self) -> None:
-        """End Git's process; the next use starts another."""
+        """End Git's process; the next use starts a new one."""
         git = self.__dict__.get("_git")
         if git is not None:
             git.close()
@@ -134,7 +134,7 @@ class Labelling:
     # --- what each of them needs -------------------------------------------------------------------------------------
 
     def _now(self) -> Moment:
-        """This moment. Raises `GitError` outside Git."""
+        """Return this moment. Raises `GitError` outside Git."""
         moment = self._context.fresh().now()
         check_has_labels(moment)
         return moment
@@ -147,7 +147,7 @@ class Labelling:
         return (Git.open(root, is_interactive=True) if is_interactive else None) or self._now().git
 
     def _settings(self, moment: Moment) -> LabelSettings:
-        """The labels' settings that hold here, for whoever only reads."""
+        """Return the labels' settings for reading, as far as this clone has them."""
         try:
             committed = committed_settings(moment)
         except HistoryIncomplete:
@@ -158,7 +158,7 @@ class Labelling:
         return Labels(self._git, self._settings(moment).remote)
 
     def _refreshed(self, moment: Moment) -> Labels:
-        """The labels after the remote was asked."""
+        """Return the labels after the remote was asked."""
         labels = self._labels(moment)
         note = labels.refresh()
         if note:
@@ -166,14 +166,14 @@ class Labelling:
         return labels
 
     def _mover(self, moment: Moment, find_proof: FindProof | None = None) -> Mover:
-        """What moves labels by the rules that the default branch has now; by the work tree's until it has any."""
+        """Return a mover with the rules that the default branch has now; with the work tree's until it has any."""
         known = committed_settings(moment)
         if known is not None and known.labels.remote is not None:
             known = committed_settings(moment, is_fresh=True)
         return Mover(self._git, (known or self._context.settings).labels, find_proof)
 
     def _proof(self, prompt: Prompt, dataset: str | None, moment: Moment) -> Proof:
-        """The evaluation that `evaluation: passed` asks for, of one version."""
+        """Return the evaluation that `evaluation: passed` asks for, of one version."""
         from promptctl.promotion.proof import DatasetTrees, VersionToProve, find_proof
 
         model = prompt.model or self._context.settings.model
@@ -188,10 +188,10 @@ class Labelling:
         return result
 
     def _label(self, name: str, moment: Moment) -> LabelName:
-        """The label of this name, with the earlier ids of its prompt. Raises `UsageError` for what can be no label."""
+        """Return the label of this name, with its prompt's earlier ids. Raises `UsageError` for a wrong name."""
         ref = parse_ref(name)
         if ref.at is None:
-            raise UsageError(f"`{name}` names no label", hint=f"write {name}@production, or another label after @")
+            raise UsageError(f"`{name}` names no label", hint=f"write {name}@production, or a different label after @")
         check_name(ref.at)
         return LabelName(ref.prompt, ref.at, former_ids(moment, ref.prompt))
 
@@ -207,7 +207,7 @@ class Labelling:
 
 
 def _event_of(labels: Labels, label: LabelName, wanted: str) -> LabelEvent:
-    """The last event that named a version, given by its number or the beginning of its commit."""
+    """Return the last event that named a version, given by its number or the beginning of its commit."""
     events = [event for event in labels.log(label).events if event.is_live]
     for event in reversed(events):
         is_commit = len(wanted) >= _LEAST_OF_A_COMMIT and event.commit.startswith(wanted)

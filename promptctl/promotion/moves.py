@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MoveResult:
-    """What a move did: the label's last event now, and the one before.
+    """The result of a move: the label's last event now, and the one before.
 
     `is_moved` is False if the label named that version already: then there is no new event. `is_pushed` says that the
     remote has it. `note` is what a person should know besides.
@@ -123,7 +123,7 @@ class Mover:
     # --- what must hold first --------------------------------------------------------------------------------------
 
     def _state(self, label: LabelName) -> LabelState | None:
-        """Where the label stands, after the remote was asked."""
+        """Return the label's state, after asking the remote."""
         if self._remote is not None:
             self._fetch(self._remote, label)
         try:
@@ -157,7 +157,7 @@ class Mover:
                 )
 
     def _check_new_name(self, label: LabelName) -> None:
-        """A new label's tags must fit Git's names, and must not differ from others by case alone."""
+        """Return a new label's tags must fit Git's names, and must not differ from others by case alone."""
         name = EventName(label.prompt, label.label, 1)
         if len(name.ref) + 8 > MAX_REF_BYTES:
             raise UsageError(f"the tag {short(name.ref)} would be too long a name for Git")
@@ -170,7 +170,7 @@ class Mover:
                 )
 
     def _check_rules(self, label: LabelName, target: Candidate, reason: str) -> str:
-        """The evaluation that proves the version; raises `LabelRefused` with what the rules have against the move."""
+        """Return the evaluation that proves the version; raises `LabelRefused` with what the rules object to."""
         rule = rules.rule_of(self._settings, label.label)
         problems = rules.reason_problems(rule, label.label, reason)
         if rule.after is not None:
@@ -201,7 +201,7 @@ class Mover:
             )
 
     def _check_target(self, label: LabelName, target: Candidate, before: LabelState | None) -> None:
-        """The commit must be here, hold the prompt, be of this workspace, and be on a branch of the remote."""
+        """Return the commit must be here, hold the prompt, be of this workspace, and be on a branch of the remote."""
         commit = self._git.objects.read(target.commit, max_bytes=0)
         if commit is None or commit.kind != "commit":
             raise RevisionNotFound(f"{target.commit} is no commit of this repository")
@@ -246,7 +246,7 @@ def _not_pushed(chain: str, remote: Remote) -> LabelRefused:
 
 
 def _version_before(events: Sequence[LabelEvent]) -> LabelEvent | None:
-    """The event whose version a rollback restores, as undoing does: each rollback goes one version further back."""
+    """Return the event whose version a rollback restores; each rollback goes one version further back."""
     live: list[LabelEvent] = []
     for event in events:
         if event.action == "remove":
@@ -266,6 +266,6 @@ def _version(event: LabelEvent) -> tuple[str, str]:
 
 
 def _workspace_of(event: LabelEvent) -> str | None:
-    """The folder of the workspace that an event's prompt was in, with its slash; None if the path does not say."""
+    """Return the folder of the workspace that an event's prompt was in, with its slash; None if not known."""
     below = event.path.rfind(f"prompts/{event.prompt}.prompt.")
     return event.path[:below] if below >= 0 else None

@@ -22,7 +22,7 @@ from promptctl.prompts.prompt import Prompt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionToProve:
-    """What must have been evaluated: a prompt at a version, with the model and parameters that would run."""
+    """The version to be proven: a prompt with the model and parameters that would run."""
 
     prompt: Prompt
     model: str | None
@@ -31,14 +31,14 @@ class VersionToProve:
 
 @dataclass(frozen=True, slots=True)
 class DatasetTrees:
-    """Where datasets are read from: what counts is as they are `committed`; `here` is what an evaluation reads now."""
+    """The trees that datasets are read from: `committed` ones count; `here` is what an evaluation reads now."""
 
     committed: Tree
     here: Tree
 
 
 def find_proof(log: Store, trees: DatasetTrees, version: VersionToProve, dataset: str | None) -> Proof:
-    """What proves the version, or what is missing.
+    """Return what proves the version, or what is missing.
 
     On `dataset`, or on every committed dataset that tests the prompt, the last evaluation of the version's digest must
     have passed. It counts where it covered all cases as they are committed, with the version's own model and
@@ -79,7 +79,7 @@ def _uncommitted(paths: list[str], missing: str) -> Proof:
 
 
 def _unusable_here(tree: Tree, path: str) -> Proof:
-    """What to do where the committed dataset is sound: committing what is here would lose it."""
+    """Return what to do if the committed dataset is sound: committing what is here would lose it."""
     try:
         tree.read(path)
     except FileNotFoundError:
@@ -91,7 +91,7 @@ def _unusable_here(tree: Tree, path: str) -> Proof:
 
 
 def _asks(dataset: Dataset | None) -> object:
-    """What is equal where a dataset asks the same of a prompt."""
+    """Return a value that is equal for datasets that ask the same of a prompt."""
     if dataset is None:
         return None
     return dataset.digest, dataset.header.min_pass, _must_pass(dataset)
@@ -110,7 +110,7 @@ def _testing(index: DatasetIndex, prompt: Prompt) -> list[str]:
 
 
 def _open(index: DatasetIndex, path: str, prompt: Prompt) -> Dataset | None:
-    """The dataset, counted; None where it is wrong, or there is none: then nothing can have passed on it."""
+    """Return the dataset, counted; None if it is wrong or missing: then nothing can have passed on it."""
     try:
         dataset = index.open(path, prompt)
     except (FileNotFoundError, WorkspaceError):
@@ -121,13 +121,13 @@ def _open(index: DatasetIndex, path: str, prompt: Prompt) -> Dataset | None:
 
 
 def _last(log: Store, rows: list[EvaluationRow], dataset: Dataset, version: VersionToProve) -> EvaluationRow | None:
-    """The newest whole evaluation on a dataset."""
+    """Return the newest whole evaluation on a dataset."""
     asked = _must_pass(dataset)
     return next((row for row in rows if _counts(row, dataset, version) and _asked_all(log, row, asked)), None)
 
 
 def _asked_all(log: Store, row: EvaluationRow, case_ids: frozenset[str]) -> bool:
-    """Whether the evaluation asked of all these cases that they must pass; no digest tells."""
+    """Return True if the evaluation asked of all these cases that they must pass; no digest covers that."""
     asked = (
         {case.outcome.case_id for case in case_results(log.results(row.id)) if case.must_pass} if case_ids else set()
     )
@@ -156,6 +156,6 @@ def _line(row: EvaluationRow) -> str:
 
 
 def _is_recorded(row: EvaluationRow) -> bool:
-    """Whether any reply was read from a file that anybody could have written, rather than given by a model."""
+    """Return True if any reply was read from a file that anybody could have written, not given by a model."""
     sources = row.totals.reply_sources
     return bool(row.spec.replies == "replay" or sources.keys() & {"replay", "recorded", "dataset"})

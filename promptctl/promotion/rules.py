@@ -1,6 +1,6 @@
 """The names that a label may have, and what `promptctl.yaml` asks of a version before a label may move to it.
 
-These rules hold for whoever uses promptctl; rules for tags at the Git server make them binding for everyone.
+These rules hold for users of promptctl; rules for tags at the Git server make them binding for everyone.
 """
 
 from __future__ import annotations

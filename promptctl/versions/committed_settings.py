@@ -41,7 +41,7 @@ def committed_settings(moment: Moment, *, is_fresh: bool = False) -> Settings | 
 
 
 def _tip_at_remote(git: Git, line: Line) -> str | None:
-    """Where the line's branch stands at its remote, with that commit brought here; None where there is no telling."""
+    """Return the commit that the line's branch has at its remote, fetched here; None if it cannot be known."""
     if not line.ref.startswith("refs/remotes/"):
         return None
     remote, branch = line.ref.removeprefix("refs/remotes/").split("/", 1)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from promptctl.files.tree import Tree
-    from promptctl.labels.chains import Listing
+    from promptctl.labels.chains import LabelState, Listing
     from promptctl.log.store import Store
     from promptctl.versions.lineage import VersionRow
     from promptctl.versions.moment import Moment
@@ -63,7 +63,7 @@ def renames(former: Former) -> dict[str, str]:
 
 
 def logged_renames(log: Store, moment: Moment) -> dict[str, str]:
-    """As `renames`, of every prompt; empty, and Git not asked, if no id in the log is a former one."""
+    """Return `renames` of every prompt; empty, and Git is not asked, if no id in the log is a former one."""
     logged = {row.prompt for row in log.totals(by=("prompt",))}
     if logged <= prompt_paths(moment.work_tree).keys():
         return {}
@@ -83,6 +83,15 @@ def labels_here(moment: Moment) -> Listing:
     return listing(moment.git, all_former_ids(moment), moment.label_tags)
 
 
+def live_labels(moment: Moment) -> dict[str, list[LabelState]]:
+    """Return the labels that name a version, by prompt; none outside Git."""
+    found: dict[str, list[LabelState]] = {}
+    for state in labels_here(moment).states.values() if moment.is_versioned else ():
+        if state.is_live:
+            found.setdefault(state.prompt, []).append(state)
+    return found
+
+
 def check_has_labels(moment: Moment) -> None:
     """Raise `GitError` outside Git."""
     if not moment.is_versioned:
@@ -98,7 +107,7 @@ def _earlier(tree: Tree, prompt: str, rows: Iterable[VersionRow]) -> tuple[str, 
 
 
 def _declared(tree: Tree, prompt: str) -> tuple[str, ...]:
-    """What the file says under `formerly`; most files do not have the word, and are not parsed for it."""
+    """Return what the file has under `formerly`. Most files do not have the word, and are not parsed for it."""
     for path in candidate_paths(prompt):
         with suppress(WorkspaceError, OSError):
             if b"formerly" in tree.read(path):

@@ -33,7 +33,7 @@ _FORMAT = f"1 {__version__}"
 _COMMITS_AT_ONCE = 1000
 _TRIES = 3
 
-# What stands between us and a file that may be perfectly sound: the rest means that it is not.
+# Errors in reaching a file that may be perfectly sound; any other means that the file is damaged.
 _UNUSABLE = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -53,7 +53,7 @@ _Answer = TypeVar("_Answer")
 class Index:
     """The numbered versions of one repository, current for a line whenever they are asked for. Threads may share it.
 
-    `file` is where the index is kept, None for nowhere. A damaged file is built anew. One that cannot be written is
+    `file` is where the index is kept, None for nowhere. A damaged file is rebuilt. One that cannot be written is
     left alone, and what it lacks is built in memory. `notices` report changes of numbers that users know.
     """
 
@@ -80,7 +80,7 @@ class Index:
                     if not self._is_current(store, line, is_settled=is_settled):
                         self._bring_up(store, line)
                     with store.reading():
-                        # Another process may have built the index for another line meanwhile.
+                        # A different process may have built the index for a different line meanwhile.
                         if self._is_current(store, line, is_settled=is_settled):
                             return question(store)
                 except sqlite3.Error as error:
@@ -109,7 +109,7 @@ class Index:
         return self._store
 
     def _discard(self) -> bool:
-        """Remove a damaged file, so that the next try begins with none; False where that cannot be."""
+        """Remove a damaged file, so that the next try begins with none; False if that cannot be."""
         if self._file is None:
             return True
         try:
@@ -130,7 +130,7 @@ class Index:
 
     def _bring_up(self, store: IndexStore, line: Line) -> None:
         with store.writing():
-            if self._is_current(store, line):  # another process built it while we waited
+            if self._is_current(store, line):  # a different process built it while we waited
                 return
             meta = store.meta()
             if not self._grow(store, line, meta):
@@ -138,7 +138,7 @@ class Index:
             store.write_meta({"format": _FORMAT, "prefix": self.git.prefix, "tip": line.tip})
 
     def _grow(self, store: IndexStore, line: Line, meta: dict[str, str]) -> bool:
-        """Add the commits since the indexed tip; False where it is not on the line any more, or nothing is indexed."""
+        """Add the commits since the indexed tip; False if it is not on the line any more, or nothing is indexed."""
         tip = meta.get("tip", "")
         if not self._is_ours(meta) or not is_object_id(tip):
             return False

@@ -42,7 +42,7 @@ class IndexStore:
 
     @classmethod
     def open(cls, file: Path) -> IndexStore:
-        """The index in this file, which is made where it is missing. Raises `sqlite3.Error`."""
+        """Open the index in this file, which is made if it is missing. Raises `sqlite3.Error`."""
         with suppress(OSError):  # SQLite reports a folder that cannot be made
             file.parent.mkdir(parents=True, exist_ok=True)
             with (file.parent / ".gitignore").open("x") as ignored:
@@ -51,7 +51,7 @@ class IndexStore:
 
     @classmethod
     def in_memory(cls, file: Path | None = None) -> IndexStore:
-        """An index that leaves no trace, beginning as a copy of `file` where that can be read."""
+        """Make an index that leaves no trace, begun as a copy of `file` if that can be read."""
         store = cls._connect(":memory:")
         if file is not None and file.exists():
             try:
@@ -76,7 +76,7 @@ class IndexStore:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """One transaction; other writers wait for its end. What it raises undoes it."""
+        """Write in one transaction; other writers wait for its end. An exception undoes it."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -87,7 +87,7 @@ class IndexStore:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Everything read inside is of one moment."""
+        """Read everything inside the block as of one moment."""
         self._connection.execute("BEGIN")
         try:
             yield
@@ -95,12 +95,12 @@ class IndexStore:
             self._connection.execute("COMMIT")
 
     def meta(self) -> dict[str, str]:
-        """What the index was built from; empty for a new file."""
+        """Return the facts that the index was built from; empty for a new file."""
         known = self._connection.execute("SELECT name FROM sqlite_schema WHERE name = 'meta'").fetchone()
         return dict(self._connection.execute("SELECT key, value FROM meta").fetchall()) if known else {}
 
     def clear(self) -> None:
-        """Empty the index, whatever it held, and make its tables anew; inside `writing()`."""
+        """Empty the index and make its tables; inside `writing()`."""
         for name in _TABLES:
             self._connection.execute(f"DROP TABLE IF EXISTS {name}")
         for statement in _SCHEMA.split(";"):
@@ -124,7 +124,7 @@ class IndexStore:
         )
 
     def states(self) -> list[PromptState]:
-        """Every id that the line ever had, as it stands at the tip."""
+        """Return every id that the line ever had, as it is at the tip."""
         rows = self._connection.execute("SELECT id, path, digest, number, is_sound, asked FROM prompts ORDER BY id")
         return [
             PromptState(id_, path, digest, number, bool(is_sound), frozenset(json.loads(asked)))
@@ -132,40 +132,40 @@ class IndexStore:
         ]
 
     def ids(self) -> list[str]:
-        """Every id that the line ever had, sorted."""
+        """Return every id that the line ever had, sorted."""
         return [id_ for (id_,) in self._connection.execute("SELECT id FROM prompts ORDER BY id")]
 
     def versions(self, prompt: str) -> list[VersionRow]:
-        """A prompt's versions in order."""
+        """Return a prompt's versions in order."""
         return self._versions("WHERE prompt = ? ORDER BY number", (prompt,))
 
     def all_versions(self) -> list[VersionRow]:
-        """Every prompt's versions."""
+        """Return every prompt's versions."""
         return self._versions("ORDER BY prompt, number", ())
 
     def version_at(self, prompt: str, position: int) -> VersionRow | None:
-        """The prompt's last version at a place of the line."""
+        """Return the prompt's last version at a position of the line."""
         clause = "WHERE prompt = ? AND position <= ? ORDER BY number DESC LIMIT 1"
         return next(iter(self._versions(clause, (prompt, position))), None)
 
     def version(self, prompt: str, number: int) -> VersionRow | None:
-        """One version by its number."""
+        """Return one version by its number."""
         return next(iter(self._versions("WHERE prompt = ? AND number = ?", (prompt, number))), None)
 
     def position_of(self, commit: str) -> int | None:
-        """A commit's place on the line, counted from 1; None for a commit beside it."""
+        """Return a commit's position on the line, counted from 1; None for a commit beside it."""
         row = self._connection.execute("SELECT position FROM line WHERE id = ?", (commit,)).fetchone()
         return row[0] if row else None
 
     def highest_of(self, commits: Sequence[str]) -> int | None:
-        """The last place of the line that one of these commits has; None where all lie beside it."""
+        """Return the last position of the line that one of these commits has; None if all are beside it."""
         found = self._connection.execute(
             "SELECT MAX(position) FROM line WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(commits),)
         )
         return found.fetchone()[0]  # type: ignore[no-any-return]
 
     def commits_at(self, positions: Sequence[int]) -> dict[int, str]:
-        """The commits at these places, by place."""
+        """Return the commits at these positions, by position."""
         marks = json.dumps(list(positions))
         rows = self._connection.execute(
             "SELECT position, id FROM line WHERE position IN (SELECT value FROM json_each(?))", (marks,)

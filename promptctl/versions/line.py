@@ -30,15 +30,15 @@ class Line:
 
     @property
     def name(self) -> str:
-        """What people call it: `origin/main`, `main`."""
+        """Its short name: `origin/main`, `main`."""
         return self.ref.removeprefix("refs/remotes/").removeprefix("refs/heads/")
 
 
 def find_line(git: Git, branch: str | None = None, remote: str | None = None) -> Line:
-    """The default branch of the repository: `branch` of the settings, else what the remote calls its HEAD, else main.
+    """Return the default branch: `branch` of the settings, else what the remote calls its HEAD, else main.
 
     `remote` is the settings' remote, by default `origin`, or the only one there is. The local branch counts only
-    where no remote has been fetched. Raises `HistoryIncomplete` where this clone does not have the branch; the hint
+    where no remote has been fetched. Raises `HistoryIncomplete` if this clone does not have the branch; the hint
     is the command that would bring it.
     """
     names = (branch,) if branch else _USUAL_NAMES
@@ -58,7 +58,7 @@ def find_line(git: Git, branch: str | None = None, remote: str | None = None) ->
 
 
 def _refs(git: Git, patterns: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Object and, for a symbolic reference, what it points to, by name."""
+    """Return object and, for a symbolic reference, what it points to, by name."""
     output = git.run(["for-each-ref", "--format=%(refname) %(objectname) %(symref)", *dict.fromkeys(patterns)])
     fields = [line.split(" ") for line in output.lines()]
     return {name: (id_, target) for name, id_, target in fields}
@@ -73,7 +73,7 @@ def _first(found: dict[str, tuple[str, str]], names: Iterable[str]) -> Line | No
 
 
 def _only_branch(git: Git, wanted: str) -> Line:
-    """A repository that never knew a remote and has one branch: whatever its name, that is the default."""
+    """Return the only branch of a repository that never knew a remote, whatever its name."""
     found = _refs(git, ["refs/heads"])
     if len(found) == 1:
         name, (tip, _) = next(iter(found.items()))
@@ -109,6 +109,6 @@ def cut_at(git: Git, commits: Sequence[ParentedCommit]) -> str | None:
 
 
 def unshallow_hint(line: Line) -> str:
-    """The command that brings the missing history of a shallow clone."""
+    """Return the command that brings the missing history of a shallow clone."""
     remote = line.ref.split("/")[2] if line.ref.startswith("refs/remotes/") else "origin"
     return f"git fetch --unshallow {shlex.quote(remote)}"

@@ -1,4 +1,4 @@
-"""How version numbers grow: each prompt's digests in the order of the line, followed through renames."""
+"""The growth of version numbers: each prompt's digests in the order of the line, followed through renames."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class VersionRow(NamedTuple):
 class PromptState:
     """One id at the end of the line that was walked.
 
-    `path` is None while there is no such file. `digest` is that of the last version, None after a deletion: whatever
+    `path` is None while there is no such file. `digest` is that of the last version, None after a deletion: what
     comes back gets a new number. `number` is the highest that the id ever had, 0 before the first. `is_sound` says that
     the file as it is can be loaded, so that `digest` is its own.
     """
@@ -102,7 +102,7 @@ class Lineages:
                 self._take(state, paths[state.id], found[state.id], position)
 
     def _take(self, state: PromptState, path: str, found: Digested, position: int) -> None:
-        """Note where a prompt stands after a commit, with a new version if its digest is new."""
+        """Note a prompt's state after a commit, with a new version if its digest is new."""
         state.path = path
         state.is_sound = found.digest is not None
         self._note_asked(state, found.asked)
@@ -134,7 +134,7 @@ class Lineages:
             gone[source.id] = replace(source, blobs=frozenset(), digest=None)
 
     def _old(self, id_: str, blob: str | None = None, digest: str | None = None) -> Named:
-        """A prompt that is gone; one that this commit took away comes before those that left long ago."""
+        """Return a prompt that is gone; one that this commit took away comes before those that left long ago."""
         last = tuple(row.position for row in self._rows_of(id_)[-1:])
         return Named(
             id_, frozenset([blob] if blob else []), digest, last=(int(self.states[id_].path is not None), *last)

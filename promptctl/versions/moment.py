@@ -31,7 +31,7 @@ class Moment:
 
     However many refs are resolved, HEAD, the line and each revision are read once. A process that lives on takes a new
     moment for each of its requests, so that it sees new commits and labels. `head` is the full id of HEAD's commit,
-    None where there is none. A workspace outside Git has a moment too, without history.
+    None if there is none. A workspace outside Git has a moment too, without history.
     """
 
     def __init__(

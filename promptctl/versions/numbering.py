@@ -1,4 +1,4 @@
-"""What a prompt's content at any commit is called: `v7 (3f2a9c1)`, `v9 (= v7)`, `v7+2 (1b2c3d4)`, `v7+dirty`."""
+"""Names for a prompt's content at any commit: `v7 (3f2a9c1)`, `v9 (= v7)`, `v7+2 (1b2c3d4)`, `v7+dirty`."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Numbering:
         self._walks: dict[str, tuple[Step, ...]] = {}
 
     def name(self, store: IndexStore, content: Content) -> Numbered:
-        """Return what the content is called."""
+        """Return the number and name of a content."""
         commit, digest = content.commit, content.digest
         if commit is None:
             return Numbered(None, "v0+dirty")
@@ -92,7 +92,7 @@ class Numbering:
         return Numbered(None, "v0" if row is None and digest is None else UNKNOWN)
 
     def _beside(self, store: IndexStore, commit: str) -> _Standing:
-        """The place of a commit that is not on the line itself.
+        """Return the place of a commit that is not on the line itself.
 
         The commits of the line that it descends from are the line's first ones, so the highest among its ancestors is
         where it left the line, or last took it in by a merge.
@@ -107,7 +107,7 @@ class Numbering:
         return _Standing(position, tuple(each for each in own if each[0] in later))
 
     def _own_commits(self, store: IndexStore, commit: str) -> tuple[list[ParentedCommit], int]:
-        """A commit and its first parents down to the line, oldest first, and the position where they left it, or 0."""
+        """Return a commit's first parents beyond the line, oldest first, and the position that they left, or 0."""
         for limits in ([f"--max-count={_CHAIN_AT_FIRST}"], []):
             commits = first_parents(self._git, *limits, commit)
             fork = store.highest_of([id_ for id_, _ in commits]) or 0
@@ -117,7 +117,7 @@ class Numbering:
         return commits[: ids.index(store.commits_at([fork])[fork]) if fork else None][::-1], fork
 
     def _changes_beyond(self, prompt_id: str, commit: str, place: _Standing) -> int:
-        """In how many of its own commits beyond the line the prompt's digest changed."""
+        """Count the commits beyond the line in which the prompt's digest changed."""
         if commit not in self._walks:
             self._walks[commit] = tuple(walk(self._git, place.beyond, PROMPTS))
         start = place.beyond[0][1]
@@ -134,7 +134,7 @@ class Numbering:
         return count
 
     def _load(self, prompt_id: str, files: dict[str, str]) -> tuple[str | None, Iterable[str]]:
-        """The prompt's digest among these files, and the paths that it depends on."""
+        """Return the prompt's digest among these files, and the paths that it depends on."""
         paths = candidate_paths(prompt_id)
         if not files.keys() & paths:
             return None, paths

@@ -1,4 +1,4 @@
-"""What every prompt of the work tree is called, at a cost that grows with what differs and not with what is there."""
+"""The numbers of all prompts of the work tree, at a cost that grows with what differs, not with what is there."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PromptNumber:
-    """What one prompt of the work tree is called.
+    """The number of one prompt of the work tree.
 
     `number` is None if the content has no number of its own. `is_dirty` says that it differs from HEAD's, None if that
     was not asked. `note` says why the number is not known.
@@ -36,7 +36,7 @@ class PromptNumber:
 
 
 def number_all(moment: Moment, store: IndexStore) -> dict[str, PromptNumber]:
-    """Return what each prompt of the work tree is called, by id, sorted.
+    """Return the number of each prompt of the work tree by id, sorted.
 
     A prompt whose files all have the bytes they have at the tip of the line has the digest that the index knows;
     only the others are loaded.

@@ -1,4 +1,4 @@
-"""One prompt at one version, ready to be rendered, and what rendering it gives."""
+"""One prompt at one version, ready to be rendered, and the result of rendering it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class RenderedPrompt:
         return self.rendered.messages
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-able, with stable keys."""
+        """Return it JSON-able, with stable keys."""
         return {
             "prompt": self.prompt.id,
             "version": self.version.number,

@@ -1,4 +1,4 @@
-"""What a user types to name a prompt at a version: `support/triage`, `support/triage@production`, `@v7`, `@main~2`."""
+"""Refs, as users type them: `support/triage`, `support/triage@production`, `@v7`, `@main~2` after an id."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HEX = re.compile(r"[0-9a-f]+")
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """A prompt's id and, behind `@`, the version meant; `at` is None for the work tree."""
+    """A prompt's id and, after `@`, the version meant; `at` is None for the work tree."""
 
     prompt: str
     at: str | None = None
@@ -26,18 +26,18 @@ class Ref:
 
     @property
     def number(self) -> int | None:
-        """The version number asked for (`@v7`); None where it is a label or a revision."""
+        """The version number asked for (`@v7`); None if it is a label or a revision."""
         match = _NUMBER.fullmatch(self.at or "")
         return int(match[1]) if match else None
 
     @property
     def label(self) -> str | None:
-        """What `at` could be the label of; None where it can be none (`main~2`, `refs/heads/x`, `3f2a9c1`)."""
+        """The label that `at` can be; None if it can be none (`main~2`, `refs/heads/x`, `3f2a9c1`)."""
         return self.at if self.at is not None and is_label(self.at) else None
 
 
 def is_label(text: str) -> bool:
-    """Whether `text` can be a label's name: `[a-z][a-z0-9-]*`, neither a version number nor all hexadecimal."""
+    """Return True if this can be a label's name: `[a-z][a-z0-9-]*`, neither a version number nor all hexadecimal."""
     return bool(LABEL.match(text)) and not _NUMBER.fullmatch(text) and not _HEX.fullmatch(text)
 
 

@@ -1,4 +1,4 @@
-"""A workspace's history: prompts by any ref, their versions and numbers. It also stands for a workspace outside Git."""
+"""A workspace's history: prompts by any ref, their versions and numbers. Also for a workspace outside Git."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Repository:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What users should know: version numbers that changed because the line was rewritten."""
+        """News for users: version numbers that changed because the line was rewritten."""
         index = self.__dict__.get("_index")
         return tuple(index.notices) if index is not None else ()
 
@@ -99,7 +99,7 @@ class Repository:
         return versions
 
     def numbers(self, moment: Moment | None = None) -> dict[str, PromptNumber]:
-        """Return what each prompt of the work tree is called, by id, sorted; empty outside Git."""
+        """Return the number of each prompt of the work tree by id, sorted; empty outside Git."""
         moment = moment or self.now()
         if not moment.is_versioned:
             return {}

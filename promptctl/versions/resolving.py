@@ -59,7 +59,7 @@ class Resolver:
         return PromptAtVersion(ref, prompt, version, self._moment.work_tree)
 
     def _committed_digest(self, prompt: Prompt) -> str | None:
-        """The prompt's digest at HEAD; None if it is not there, or unsound there."""
+        """Return the prompt's digest at HEAD; None if it is not there, or unsound there."""
         if self._moment.head is None:
             return None
         tree, here = self._moment.tree_at(self._moment.head), self._moment.work_tree
@@ -72,7 +72,7 @@ class Resolver:
             return None
 
     def _at_label(self, ref: Ref, label: str | None) -> PromptAtVersion | None:
-        """The version that a label names; None if that is no label of the prompt, under no id it ever had."""
+        """Return the version that a label names; None if that is no label of the prompt, under no id it ever had."""
         if label is None:
             return None
         state = self._moment.label(LabelName(ref.prompt, label))
@@ -118,7 +118,7 @@ class Resolver:
         return PromptAtVersion(ref, prompt, version, tree)
 
     def _load_at(self, ref: Ref, tree: CommitTree) -> Prompt:
-        """The prompt at a commit, read under the id it had then, named by the id it has today."""
+        """Return the prompt at a commit, read under the id it had then, named by the id it has today."""
         short = tree.commit[:_SHORT]
         where = f"in commit {short}" if ref.at == tree.commit else f"at `{ref.at}` (commit {short})"
         try:
@@ -135,7 +135,7 @@ class Resolver:
             raise InvalidFiles(problems) from error
 
     def _numbered(self, prompt: Prompt, version: Version, committed: str | None) -> Version:
-        """The version with its number, or with the reason why it has none. Never fails for want of a number."""
+        """Return the version with its number, or with the reason why it has none. Never fails for want of a number."""
         dirty = "+dirty" if version.is_dirty else ""
         if not self._is_numbered:
             return replace(version, display=(version.commit or "")[:_SHORT] + dirty)
@@ -189,7 +189,7 @@ def no_such_prompt(prompt: str, known: Iterable[str]) -> PromptNotFound:
 
 
 def note(error: GitError) -> str:
-    """Why a number is not known, and the command that would tell, in one line."""
+    """Return the reason why a number is not known, and the command that would bring it, in one line."""
     return f"{error.message}; {error.hint}" if error.hint else error.message
 
 
@@ -199,7 +199,7 @@ def _version(store: IndexStore, ids: Iterable[str], number: int) -> tuple[Versio
 
 
 def _refuse_other_digest(found: PromptAtVersion, digest: str) -> None:
-    """A label says which content it was put on; another scheme of digests says nothing about this one."""
+    """Raise `GitError` if a label was put on different content. A different scheme of digests cannot be compared."""
     ours = found.prompt.digest
     if ours.split(":")[0] == digest.split(":")[0] and ours != digest:
         label, commit = found.version.label, (found.version.commit or "")[:_SHORT]

@@ -1,4 +1,4 @@
-"""Which version of a prompt something is: commit, digest, number and the label asked for."""
+"""The version of a prompt: commit, digest, number and the label asked for."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of one prompt, as it is shown and stored.
+    """One version of one prompt, as it is shown and recorded.
 
     `commit` is None outside Git and in a repository with no commit. `is_dirty` says that the work tree's digest
     differs from the commit's (or that the commit has no such prompt). `number` is the ordinal on the default
-    branch's first-parent line, None where there is none or it cannot be known. `display` is what people read:
+    branch's first-parent line, None if there is none or it cannot be known. `display` is what people read:
     `v7 (3f2a9c1)`, `v7+2 (1b2c3d4)`, `v7+dirty`, `v?`, or `unversioned` outside Git.
     """
 
@@ -24,7 +24,7 @@ class Version:
     note: str | None = None
 
     def as_dict(self) -> dict[str, str | int | bool | None]:
-        """JSON-able, with stable keys; the note is left out."""
+        """Return it JSON-able, with stable keys; the note is left out."""
         return {
             "version": self.number,
             "version_display": self.display,

@@ -74,7 +74,7 @@ def test_a_reference_that_cannot_be_written_anew_is_refused(cli: Cli, inside: Pa
     write(inside, "prompts/support/odd.prompt.yaml", split)
     ran = cli("copy", "support/odd", "odd")
     assert ran.exit_code == 3
-    assert "cannot be written anew" in ran.err
+    assert "cannot be rewritten" in ran.err
     assert not (inside / "prompts/odd.prompt.yaml").exists()
 
 

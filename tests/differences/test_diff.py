@@ -380,7 +380,7 @@ def test_output_settings_and_the_order_of_keys_are_changes_that_break_nobody() -
     assert [(change.name, change.after) for change in settings.settings] == [("strict", True), ("retries", 2)]
     found = diff(output=Output(schema=dict(reversed(LABELS.items())), retries=1))
     assert found.output is not None
-    assert [change.text for change in found.output.schema] == ["its keys stand in another order"]
+    assert [change.text for change in found.output.schema] == ["its keys are in a different order"]
     assert consumers(found) == []
 
 
@@ -395,7 +395,7 @@ def test_tools_are_told_by_name() -> None:
     assert [change.path for change in found.tools[0].parameters] == ["$.query", "$.limit"]
     assert consumers(found) == [
         ("tool", "find", "query: type string → null or string"),
-        ("tool", "escalate", "was added: whoever runs tools must know it"),
+        ("tool", "escalate", "was added: the code that runs tools must know it"),
     ]
 
 

@@ -93,7 +93,7 @@ def test_a_prompt_recreated_under_an_old_name_has_its_own_labels(alone: Desk) ->
         ({"Label": "staging"}, "it says that it is of support/triage@staging"),
         ({"Prompt": "support/other"}, "it says that it is of support/other@production"),
         ({"Action": "promote"}, "its action `promote` is none of set, rollback, remove"),
-        ({"Digest": "sha256:1"}, "its digest `sha256:1` is none"),
+        ({"Digest": "sha256:1"}, "its digest `sha256:1` is not valid"),
         ({"Previous": "v1"}, "the event before is `v1`, which is no object"),
         ({"Version": None, "Actor": None}, "its message lacks Version, Actor"),
         ({"Reason": "one\nLabel: staging"}, "a line that is no trailer, or one twice: `Label: staging`"),
