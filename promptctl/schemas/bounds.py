@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from promptctl.schemas.effects import Effect, SchemaChange, added_or_removed, change, show
+from promptctl.schemas.effects import Effect, SchemaChange, added_or_removed, change
 from promptctl.schemas.keywords import with_numeric_bounds
 from promptctl.schemas.values import INTEGER, NUMBERS
 
@@ -93,10 +93,8 @@ def _edge(limits: list[tuple[Any, bool]], sign: int, *, is_whole: bool) -> tuple
 
 
 def _step(before: Any, after: Any) -> SchemaChange:
-    text = f"multiple of {show(before) if before else 'anything'} → {show(after) if after else 'anything'}"
-    if before and after:
-        ratio = Fraction(str(after)) / Fraction(str(before))
-        effect: Effect = "narrowed" if ratio.denominator == 1 else "widened" if ratio.numerator == 1 else "changed"
-    else:
-        effect = "narrowed" if after else "widened"
-    return change("multipleOf", effect, text, before, after)
+    if before is None or after is None:
+        return added_or_removed("multipleOf", before, after)
+    ratio = Fraction(str(after)) / Fraction(str(before))
+    effect: Effect = "narrowed" if ratio.denominator == 1 else "widened" if ratio.numerator == 1 else "changed"
+    return change("multipleOf", effect, f"multiple of {before} → {after}", before, after)

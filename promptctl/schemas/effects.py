@@ -50,13 +50,14 @@ def effect_of(changes: Iterable[SchemaChange]) -> Effect:
 
 def added_or_removed(keyword: str, before: Any, after: Any) -> SchemaChange:
     """Return the change of a condition that is not looked into: adding one narrows, removing one widens."""
-    named = [f"{keyword} {show(value)}" if isinstance(value, str) else keyword for value in (before, after)]
+    if before is not None and after is not None:
+        text = f"{keyword} {show(before)} → {show(after)}" if isinstance(before, str) else f"{keyword} changed"
+        return change(keyword, "changed", text, before, after)
+    value = after if before is None else before
+    text = f"{keyword} {show(value)}" if value.__class__ in (str, int, float) else keyword
     if before is None:
-        return change(keyword, "narrowed", f"{named[1]} added", before, after)
-    if after is None:
-        return change(keyword, "widened", f"{named[0]} removed", before, after)
-    text = f"{named[0]} → {show(after)}" if isinstance(before, str) else f"{keyword} changed"
-    return change(keyword, "changed", text, before, after)
+        return change(keyword, "narrowed", f"{text} added", before, after)
+    return change(keyword, "widened", f"{text} removed", before, after)
 
 
 def show(value: Any) -> str:

@@ -23,7 +23,6 @@ __all__ = ["Validator", "check_schema", "schema_faults", "types_of"]
 MAX_PROBLEMS = 20
 MAX_STEPS = 1_000_000
 MAX_SCHEMAS = 2000
-MAX_DEPTH = 64
 
 _NEWEST = "https://json-schema.org/draft/2020-12/schema"
 _OLDER = re.compile(r"https://json-schema\.org/draft/2019-09/schema|http://json-schema\.org/draft-0[467]/schema")
@@ -115,30 +114,26 @@ def _faults(schema: Any) -> list[tuple[Path, str]]:
     if draft != _NEWEST and not _OLDER.fullmatch(draft):
         return [((), f"`$schema: {draft[:80]}` is no draft of JSON Schema that is known here")]
     faults: list[tuple[Path, str]] = []
-    for count, (path, part, depth) in enumerate(_all_schemas(schema), 1):
-        if count > MAX_SCHEMAS or depth > MAX_DEPTH:
-            limits = f"{MAX_SCHEMAS:,} parts, or is more than {MAX_DEPTH} levels deep"
-            return [*faults, ((), f"the schema has more than {limits}")]
-        if isinstance(part, dict):
-            faults += [(path, text) for text in _oddities(part, schema)]
-            faults += [(failure.path, text_of(failure)) for failure in Run().tries(_form(draft), part, path)]
+    for count, (path, part) in enumerate(_all_schemas(schema), 1):
+        if count > MAX_SCHEMAS:
+            return [*faults, ((), f"the schema has more than {MAX_SCHEMAS:,} parts")]
+        faults += [(path, text) for text in _oddities(part, schema)]
+        faults += [(failure.path, text_of(failure)) for failure in Run().tries(_form(draft), part, path)]
     return list(dict.fromkeys(faults))[:MAX_PROBLEMS]
 
 
-def _all_schemas(root: Any) -> Iterator[tuple[Path, Any, int]]:
-    """Yield every schema in `root`, itself first, and every place that a `$ref` leads to, with path and depth."""
-    stack: list[tuple[Path, Any, int]] = [((), root, 0)]
+def _all_schemas(root: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield every mapping that is a schema in `root`, itself first, or that a `$ref` leads to, with its path."""
+    stack: list[tuple[Path, Any]] = [((), root)]
     seen: set[int] = set()
     while stack:
-        path, schema, depth = stack.pop()
-        yield path, schema, depth
+        path, schema = stack.pop()
         if not isinstance(schema, dict) or id(schema) in seen:
             continue
         seen.add(id(schema))
-        target = resolve(root, schema.get("$ref"))
-        if isinstance(target, dict) and id(target) not in seen:
-            stack.append(((*path, "$ref"), target, depth))
-        stack.extend(((*path, *step), each, depth + 1) for step, each in reversed(schemas_in(schema)))
+        yield path, schema
+        stack.append(((*path, "$ref"), resolve(root, schema.get("$ref"))))
+        stack.extend(((*path, *step), each) for step, each in reversed(schemas_in(schema)))
 
 
 @cache

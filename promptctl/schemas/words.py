@@ -153,21 +153,23 @@ _TEXTS: dict[str, Callable[[Failure, str], str]] = {
 }
 
 
+# What may be meant if the wanted type is one and the value of another.
+_TYPE_HINTS: tuple[tuple[str, tuple[type, ...], str], ...] = (
+    ("string", (bool, int, float), "put it in quotes"),
+    ("string", (dict,), "if it is text, put it in quotes or on the lines below `|`"),
+    ("boolean", (str,), "write `true` or `false`, without quotes"),
+    ("number", (str,), "write the number without quotes"),
+    ("integer", (str,), "write the number without quotes"),
+    ("array", (str, int, float), "write `[{}]`"),
+)
+
+
 def _type_hint(failure: Failure) -> str | None:
-    value, wanted = failure.value, type_names(failure.schema)
-    if value is None:
+    if failure.value is None:
         return "write a value, or remove the key"
-    if "string" in wanted and isinstance(value, bool | int | float):
-        return "put it in quotes"
-    if "string" in wanted and isinstance(value, dict):
-        return "if it is text, put it in quotes or on the lines below `|`"
-    if "boolean" in wanted and isinstance(value, str):
-        return "write `true` or `false`, without quotes"
-    if isinstance(value, str) and ("number" in wanted or "integer" in wanted):
-        return "write the number without quotes"
-    if "array" in wanted and isinstance(value, str | int | float):
-        return f"write `[{_cut(str(value))}]`"
-    return None
+    wanted = type_names(failure.schema)
+    hints = (hint for name, types, hint in _TYPE_HINTS if name in wanted and isinstance(failure.value, types))
+    return next(hints, "").format(_cut(str(failure.value))) or None
 
 
 def _value_hint(failure: Failure) -> str | None:
