@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.errors import InvalidFiles, UsageError
 from promptctl.files.names import PROMPT_SUFFIXES, PROMPTS, did_you_mean
 from promptctl.files.sources import Cache
+from promptctl.labels.tags import version_number
 from promptctl.prompts.loading import closure_of, load_prompt_file, prompt_paths, two_files
 from promptctl.versions.former_ids import live_labels
 
@@ -76,8 +77,11 @@ class PromptSummary:
             "version": version.number if version else None,
             "version_display": version.display if version else "unversioned",
             "dirty": version.is_dirty if version else None,
-            "labels": {state.label: state.version for state in self.labels},
-            "error": str(self.error) if self.error else None,
+            "labels": {
+                state.label: {"version": version_number(state.version), "version_display": state.version}
+                for state in self.labels
+            },
+            "error_message": str(self.error) if self.error else None,
         }
 
 

@@ -136,7 +136,7 @@ def show_at(
     if as_json:
         then = found.event.as_dict() if found.event else None
         doubtful = [each.as_dict() for each in found.doubtful]
-        say_json({"time": when.isoformat(), "live": found.is_live, "event": then, "doubtful": doubtful})
+        say_json({"time": parse_moment(moment), "live": found.is_live, "event": then, "doubtful": doubtful})
     elif found.event is None:
         say(f"{label} did not exist yet")
     elif not found.is_live:

@@ -43,6 +43,7 @@ def list_results(
                     "evaluation": row.id,
                     "prompt": row.prompt,
                     "version": row.version,
+                    "version_display": row.version_display,
                     "model": row.model,
                     "status": row.status,
                     "started_at": row.started_at,

@@ -71,7 +71,7 @@ def _cells(row: TrendRow) -> tuple[Any, ...]:
     if is_terminal() and row.pass_rate is not None:
         rate = f"{bar(row.pass_rate)} {rate:>6}"
     return (
-        row.version + ("" if row.has_same_cases else " *"),
+        row.version_display + ("" if row.has_same_cases else " *"),
         row.cases,
         rate,
         "-" if row.low is None or row.high is None else f"{row.low:.0%}–{row.high:.0%}",

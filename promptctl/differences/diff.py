@@ -24,6 +24,7 @@ from promptctl.differences.part_changes import (
 )
 from promptctl.differences.value_changes import ValueChange, compare_mappings, compare_value
 from promptctl.files.canonical_json import canonical_json
+from promptctl.files.plain import bare_keys
 
 if TYPE_CHECKING:
     from promptctl.prompts.prompt import Prompt
@@ -60,7 +61,7 @@ class PromptDiff:
 
     def to_data(self) -> dict[str, Any]:
         """Return the whole as JSON's own types, keys in a fixed order."""
-        return asdict(self)
+        return asdict(self, dict_factory=bare_keys)
 
 
 _PARTS = ("messages", "partials", "inputs", "model", "engine", "parameters", "output", "response_format", "tools",

@@ -14,6 +14,7 @@ from promptctl.assertions.embedding import EMBEDDER
 from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.planning import OpenDatasets, judge_model
+from promptctl.files.plain import bare_keys
 from promptctl.log.filter import Filter
 from promptctl.log.store import Store
 from promptctl.models.gateway import Usage
@@ -53,7 +54,7 @@ class Estimate:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able, with stable keys."""
-        return asdict(self)
+        return asdict(self, dict_factory=bare_keys)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import HistoryIncomplete, PromptNotFound, UsageError
 from promptctl.files.names import did_you_mean
+from promptctl.files.plain import bare_keys
 from promptctl.log.results import EvaluationRow
 from promptctl.log.store import Store
 from promptctl.versions.former_ids import former_ids
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
 class TrendRow:
     """One version of a prompt, by its newest whole evaluation.
 
-    `number` is None for what is not on the default branch. `cost_nano_usd` is what its replies cost when they were paid
-    for. With `has_same_cases` False the dataset held other cases then, and the row is no measure for the others.
+    `version` is None for what is not on the default branch. `cost_nano_usd` is what its replies cost when they were
+    paid for. With `has_same_cases` False the dataset had different cases then: the row is no measure for the others.
     """
 
-    version: str
-    number: int | None
+    version: int | None
+    version_display: str
     digest: str
     evaluation: str
     started_at: str
@@ -55,7 +56,7 @@ class Trend:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able, with stable keys."""
-        return asdict(self)
+        return asdict(self, dict_factory=bare_keys)
 
 
 def trend(context: Context, ref: str, dataset: str | None = None, model: str | None = None) -> Trend:
@@ -92,7 +93,7 @@ def trend(context: Context, ref: str, dataset: str | None = None, model: str | N
         raise UsageError(f"`{prompt}` was never evaluated with `{model}` on `{path}`", hint=f"with: {others}")
     cases = by_it[0].spec.dataset_digest
     rows = [_row(row, numbers.get(row.digest), row.spec.dataset_digest == cases) for row in newest_of_versions(by_it)]
-    rows.sort(key=lambda row: (row.number is None, row.number or 0, row.started_at))
+    rows.sort(key=lambda row: (row.version is None, row.version or 0, row.started_at))
     return Trend(prompt, path, model, tuple(_until(rows, until)))
 
 
@@ -124,8 +125,8 @@ def _until(rows: list[TrendRow], digest: str | None) -> list[TrendRow]:
 def _row(row: EvaluationRow, number: int | None, has_same_cases: bool) -> TrendRow:
     totals = row.totals
     return TrendRow(
-        version=f"v{number}" if number is not None else row.version_display or row.digest[:9],
-        number=number,
+        version=number,
+        version_display=f"v{number}" if number is not None else row.version_display or row.digest[:9],
         digest=row.digest,
         evaluation=row.id,
         started_at=row.started_at,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from promptctl.files.canonical_json import canonical_json
@@ -75,3 +77,17 @@ def _plain_mapping(value: Mapping[Any, Any], measure: Measure, depth: int) -> di
 
 
 canonical = canonical_json
+
+
+def bare_keys(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the fields of a record as JSON names them: claims without their verb. A `dict_factory` for `asdict`.
+
+    >>> bare_keys([("is_dirty", True), ("has_tests", False), ("name", "x")])
+    {'dirty': True, 'tests': False, 'name': 'x'}
+    """
+    return {re.sub(r"^(is|has)_", "", name): value for name, value in items}
+
+
+def utc(moment: datetime) -> str:
+    """Return a moment as JSON has it: ISO 8601, UTC, whole seconds."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds")

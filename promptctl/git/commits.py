@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+from promptctl.files.plain import utc
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -30,7 +32,12 @@ class CommitInfo:
 
     def as_dict(self) -> dict[str, str]:
         """Return what people ask of a commit, JSON-able, with stable keys."""
-        return {"commit": self.commit, "author": self.author, "date": self.date, "subject": self.subject}
+        return {"commit": self.commit, "author": self.author, "date": self.utc_date, "subject": self.subject}
+
+    @property
+    def utc_date(self) -> str:
+        """The date in UTC, whatever the author's zone; empty if unknown."""
+        return utc(datetime.fromisoformat(self.date)) if self.date else ""
 
 
 def read_commits(objects: Objects, ids: Sequence[str]) -> Mapping[str, CommitInfo]:

@@ -120,10 +120,10 @@ class CallTotals:
         return None if self.unpriced and not self.priced else self.known_cost_nano_usd
 
     @property
-    def average_cost_nano_usd(self) -> float | None:
+    def average_cost_nano_usd(self) -> int | None:
         """Cost per call whose price is known; None if there is none."""
         priced_calls = self.calls - self.unpriced
-        return round(self.known_cost_nano_usd / priced_calls, 1) if priced_calls > 0 else None
+        return round(self.known_cost_nano_usd / priced_calls) if priced_calls > 0 else None
 
     @property
     def average_latency_ms(self) -> float | None:

@@ -98,7 +98,7 @@ class Execution:
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys: the fields, and `metadata`, which a chat message carries."""
         return {
-            **{"dirty" if name == "is_dirty" else name: getattr(self, name) for name in PLAIN_FIELDS},
+            **{_JSON_NAMES.get(name, name): getattr(self, name) for name in PLAIN_FIELDS},
             "parameters": dict(self.parameters),
             "call_metadata": dict(self.call_metadata),
             "metadata": self.metadata,
@@ -111,6 +111,13 @@ class Execution:
         }
 
 
+_JSON_NAMES = {
+    "id": "execution",
+    "call_id": "call",
+    "evaluation_id": "evaluation",
+    "case_id": "case",
+    "is_dirty": "dirty",
+}
 JSON_FIELDS = ("parameters", "call_metadata")
 CONTENT_FIELDS = ("inputs", "messages", "reply", "tool_calls")
 PLAIN_FIELDS = tuple(each.name for each in fields(Execution))[: -len((*JSON_FIELDS, *CONTENT_FIELDS)) - 3]

@@ -14,7 +14,9 @@ from promptctl.comparisons.compared import Compared
 from promptctl.differences.breaks import Break
 from promptctl.errors import INCOMPLETE, Problem
 from promptctl.evaluations.evaluation import Evaluation
+from promptctl.files.plain import bare_keys, utc
 from promptctl.labels.stretch import LabelMove
+from promptctl.labels.tags import version_number
 from promptctl.reports.comparison import comparison_as_dict
 from promptctl.reports.rows import evaluation_head
 from promptctl.reviews.review import DatasetReview, Measurement, Moment, PromptReview, Review
@@ -29,14 +31,14 @@ def review_as_dict(review: Review) -> dict[str, Any]:
     """JSON-able, with stable keys."""
     return {
         "base": _moment(review.base) | {"tip": review.tip.commit, "tip_name": review.tip.name},
-        "head": _moment(review.head) | {"name": review.head.name, "is_work_tree": review.head.commit is None},
-        "is_passed": review.decision.is_passed,
+        "head": _moment(review.head) | {"name": review.head.name, "work_tree": review.head.commit is None},
+        "passed": review.decision.is_passed,
         "exit_code": review.decision.exit_code,
         "decision": review.decision.reason,
         "gate": review.rule.gate,
         "margin": review.rule.margin,
-        "settings_differ": review.settings_differ,
-        "uses_recordings": review.uses_recordings,
+        "settings_changed": review.settings_differ,
+        "recorded": review.uses_recordings,
         "notes": list(review.notes),
         "taken_away": list(review.taken_away),
         "warnings": warnings(review),
@@ -266,7 +268,7 @@ def _prompt(prompt: PromptReview) -> dict[str, Any]:
         "former_id": prompt.former_id,
         "path": prompt.path,
         "through": list(prompt.through),
-        "is_other_behaviour": prompt.is_other_behaviour,
+        "behaviour_changed": prompt.is_other_behaviour,
         "base_digest": prompt.base.digest if prompt.base else None,
         "head_digest": prompt.head.digest if prompt.head else None,
         "breaks_callers": [_break(each) for each in prompt.breaks_callers],
@@ -295,7 +297,7 @@ def _dataset(dataset: DatasetReview) -> dict[str, Any]:
 def _measurement(found: Measurement) -> dict[str, Any]:
     return {
         "prompt": found.prompt,
-        "is_evaluated": bool(found.compared or found.evaluations),
+        "evaluated": bool(found.compared or found.evaluations),
         "why_not": found.why_not,
         "exit_code": found.decision.exit_code,
         "decision": found.decision.reason or None,
@@ -322,20 +324,22 @@ def _move(move: LabelMove) -> dict[str, Any]:
     return {
         "prompt": event.prompt,
         "label": event.label,
-        "n": event.n,
+        "event": event.n,
         "action": event.action,
-        "from_version": move.from_version,
-        "version": event.version if event.is_live else None,
+        "from_version": version_number(move.from_version or ""),
+        "from_version_display": move.from_version,
+        "version": version_number(event.version) if event.is_live else None,
+        "version_display": event.version if event.is_live else None,
         "commit": event.commit,
         "actor": event.actor,
-        "date": event.date.isoformat(),
+        "date": utc(event.date),
         "reason": event.reason,
         "evaluation": event.evaluation,
     }
 
 
 def _break(found: Break) -> Mapping[str, str]:
-    return asdict(found)
+    return asdict(found, dict_factory=bare_keys)
 
 
 def _problem(problem: Problem) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def _page_part(review: Review) -> dict[str, Any]:
         for whose, what, why in prompt.breaks()
     ]
     return {
-        "is_passed": review.decision.is_passed,
+        "passed": review.decision.is_passed,
         "decision": review.decision.reason,
         "rows": rows,
         "breaks": breaks,

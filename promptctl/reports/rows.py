@@ -114,7 +114,7 @@ def result_as_dict(row: ResultRow) -> dict[str, Any]:
         "output_tokens": detail.tokens[1],
         "execution": row.execution_id,
         "error_type": row.error_type,
-        "error": row.error_message,
+        "error_message": row.error_message,
     }
 
 

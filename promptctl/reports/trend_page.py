@@ -37,7 +37,7 @@ def trend_page(log: Store, trend: Trend, evaluations: Sequence[Evaluation]) -> I
         about += " · * the dataset held other cases then"
     points = [
         {
-            "version": row.version + ("" if row.has_same_cases else " *"),
+            "version": row.version_display + ("" if row.has_same_cases else " *"),
             "pass_rate": row.pass_rate,
             "low": row.low,
             "high": row.high,

@@ -42,7 +42,7 @@ class VersionEntry:
             "dirty": self.is_dirty,
             "same_as": self.same_as,
             "author": made.author if made else None,
-            "date": made.date if made else None,
+            "date": made.utc_date if made else None,
             "subject": made.subject if made else None,
             "path": self.path,
             "labels": list(self.labels),

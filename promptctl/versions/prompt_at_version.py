@@ -35,6 +35,7 @@ class RenderedPrompt:
         return {
             "prompt": self.prompt.id,
             "version": self.version.number,
+            "version_display": self.version.display,
             "commit": self.version.commit,
             "dirty": self.version.is_dirty,
             "digest": self.version.digest,

@@ -54,6 +54,8 @@ class DatasetCheck:
         return {
             "dataset": self.path,
             "cases": self.cases,
+            "errors": sum(problem.severity == "error" for problem in self.problems),
+            "warnings": sum(problem.severity == "warning" for problem in self.problems),
             "problems": [problem.as_dict() for problem in self.problems],
         }
 
@@ -160,11 +162,11 @@ def _case(case: Case) -> dict[str, Any]:
     from promptctl.prompts.prompt import MISSING
 
     return {
-        "id": case.id,
+        "case": case.id,
         "tags": list(case.tags),
         "inputs": dict(case.inputs),
         "expected": None if case.expected is MISSING else case.expected,
         "assertions": [assertion.type for assertion in case.assertions],
         "must_pass": case.must_pass,
-        "content_hash": case.content_hash,
+        "case_digest": case.content_hash,
     }

@@ -1,0 +1,134 @@
+"""Every `--json` document fits the JSON Schema that ships for its command."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from scripts.json_schemas import texts
+from tests.cli.conftest import Cli, commit, git, write
+from tests.evaluation_lab import PROMPT, Lab, answering
+from tests.openai_server import failure
+
+FOLDER = resources.files("promptctl.reports") / "json"
+DATASET = """\
+prompts: [triage]
+cases:
+  - {id: a, inputs: {ticket: a}, expected: a, tags: [smoke], must_pass: true}
+  - {id: b, inputs: {ticket: b}, assert: [{type: contains, value: b, metric: tone}]}
+  - {id: c, inputs: {ticket: c}, expected: c}
+"""
+
+
+def fits(command: str, document: Any) -> None:
+    name = command.replace(" --", "-").replace(" ", "-")
+    schema = json.loads((FOLDER / f"{name}.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(document, schema)
+
+
+def test_the_schemas_are_made_from_the_shapes() -> None:
+    assert {file.name for file in FOLDER.iterdir() if file.name.endswith(".json")} == texts().keys()
+    for name, text in texts().items():
+        assert (FOLDER / name).read_text(encoding="utf-8") == text, "run scripts/json_schemas.py"
+
+
+@pytest.fixture
+def desk(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A committed workspace with a remote, a label, and two versions of `triage`, of which the second does worse."""
+    git(lab.root, "init", "-q", "-b", "main")
+    lab.write("prompts/triage.prompt.yaml", PROMPT)
+    lab.write("datasets/triage.yaml", DATASET)
+    commit(lab.root, "Begin")
+    bare = tmp_path / "remote.git"
+    git(lab.root, "init", "-q", "--bare", str(bare))
+    git(lab.root, "remote", "add", "origin", str(bare))
+    git(lab.root, "push", "-q", "origin", "main")
+    monkeypatch.chdir(lab.root)
+    lab.server.default = answering({})
+    return lab
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "list",
+        "show triage",
+        "history triage",
+        "copy triage other",
+        "diff triage@v1 triage",
+        "render triage -i ticket=x",
+        "run triage -i ticket=x",
+        "validate",
+        "label list",
+        "label verify",
+        "log list",
+        "log stats",
+        "log show",
+        "dataset list",
+        "dataset show triage",
+        "dataset validate triage",
+        "eval triage",
+        "eval --all --dry-run",
+        "eval triage --against @v1",
+        "results list",
+        "results trend triage",
+        "review",
+    ],
+)
+def test_a_document_fits_its_schema(desk: Lab, cli: Cli, arguments: str) -> None:
+    for command in ("label set triage@production", "run triage -i ticket=y", "eval triage --repeat 2"):
+        ran = cli(*command.split(), "--json")
+        assert ran.exit_code == 0, ran.err
+        fits(" ".join(command.split()[:2]) if command.startswith("label") else command.split()[0], ran.json)
+    desk.write("prompts/triage.prompt.yaml", PROMPT.replace("{{ ticket }}", "Hi {{ ticket }}") + "tools: []\n")
+    desk.server.default = answering({"Hi a": failure(400), "Hi c": "c", "Hi b": "b"})
+    if arguments == "log show":
+        arguments += " " + cli("log", "list", "--json").json[0]["execution"]
+    ran = cli(*arguments.split(), "--json")
+    assert ran.exit_code in (0, 1, 5), ran.err
+    words = arguments.split()
+    groups = ("label", "log", "dataset", "results")
+    command = " ".join(words[:2]) if words[0] in groups else words[0]
+    command += next((f" {option}" for option in ("--dry-run", "--against") if option in words), "")
+    fits(command, ran.json)
+
+
+def test_the_documents_of_labels_fit(desk: Lab, cli: Cli) -> None:
+    fits("label set", cli("label", "set", "triage@production", "--json").json)
+    desk.write("prompts/triage.prompt.yaml", PROMPT + "parameters: {temperature: 0}\n")
+    commit(desk.root, "Be exact")
+    git(desk.root, "push", "-q", "origin", "main")
+    fits("label set", cli("label", "set", "triage@production", "--reason", "better", "--json").json)
+    for command in ("log triage@production", "at triage@production 2020-01-01", "at triage@production 2099-01-01"):
+        fits(f"label {command.split()[0]}", cli("label", *command.split(), "--json").json)
+    fits("label push", cli("label", "push", "--remote", "origin", "--json").json)
+    fits("label fetch", cli("label", "fetch", "--remote", "origin", "--json").json)
+    fits("label rollback", cli("label", "rollback", "triage@production", "--json").json)
+    fits("label remove", cli("label", "remove", "triage@production", "--json").json)
+
+
+def test_the_documents_of_results_fit(desk: Lab, cli: Cli) -> None:
+    ids = [cli("eval", "triage", "--json").json[0]["evaluation"] for _ in range(2)]
+    fits("results show", cli("results", "show", ids[0], "--json").json)
+    fits("results show --case", cli("results", "show", ids[0], "--case", "b", "--json").json)
+    fits("compare", cli("compare", *ids, "--json").json)
+
+
+def test_a_failed_call_fits_too(desk: Lab, cli: Cli) -> None:
+    desk.server.default = failure(400)
+    assert cli("run", "triage", "-i", "ticket=x", "--json").exit_code == 4
+    fits("log list", cli("log", "list", "--json").json)
+
+
+def test_a_broken_prompt_is_listed(desk: Lab, cli: Cli) -> None:
+    write(desk.root, "prompts/broken.prompt.yaml", "messages: 1\n")
+    fits("list", cli("list", "--json").json)
+    ran = cli("validate", "--json")
+    assert ran.exit_code == 1
+    fits("validate", ran.json)
