@@ -51,6 +51,7 @@ samples: $(VENV)/.ready  ## write the recordings of the hand-written sample repl
 docs: $(VENV)/.ready  ## write the generated pages of docs/
 	@$(BIN)/python -m promptctl.cli.reference docs/cli.md
 	@$(BIN)/python -m tests.docs_generated
+	@$(BIN)/python -m tests.json_schemas
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

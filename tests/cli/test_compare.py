@@ -162,11 +162,11 @@ class TestIncomplete:
         lab.write("prompts/triage.prompt.yaml", head)
 
     def test_a_head_that_never_ran_what_base_cannot_take_is_incomplete(self, unfit: None, cli: Cli) -> None:
-        assert against(cli, "--replies", "ask")["is_passed"]
+        assert against(cli, "--replies", "ask")["passed"]
         found = against(cli, "--max-cost", "0.00015", "-j", "1", "--min-pass", "1", code=5)
         unrun = found["head"]["never_run"]
         assert 0 < unrun <= 5
-        assert (found["n"], found["never_run"], found["errors"]) == (7, 0, [])
+        assert (found["n"], found["never_run"], found["errored"]) == (7, 0, [])
         assert found["decision"] == f"head: {unrun} cases were not run."
 
     def test_a_base_that_was_not_finished_lacks_only_what_it_was_asked_for(self, unfit: None, cli: Cli) -> None:
@@ -176,7 +176,7 @@ class TestIncomplete:
         cli("eval", "triage")
         ran = cli("compare", base["evaluation"], newest(cli)[0], "--json")
         found = ran.json[0]
-        assert (ran.exit_code, found["errors"]) == (5, [f"c{n}" for n in range(7 - lacking, 7)])
+        assert (ran.exit_code, found["errored"]) == (5, [f"c{n}" for n in range(7 - lacking, 7)])
         assert f"of 7 cases have no result on one side or both (base lacks {lacking})" in found["reason"]
 
     def test_a_prompt_that_was_not_reached_fails_the_command(self, lab: Lab, change: Change, cli: Cli) -> None:
@@ -233,7 +233,7 @@ class TestGates:
         commit(lab.root, "Three are wrong")
         change("c1 c2")
         found = against(cli)
-        assert (found["confirmed_regressions"], found["is_passed"]) == (["c1", "c2"], True)
+        assert (found["confirmed_regressions"], found["passed"]) == (["c1", "c2"], True)
         assert found["warning"] == "2 confirmed regressions; --gate strict would fail"
         told = cli("eval", "triage", "--against", "@main").out
         assert "warning: 2 confirmed regressions; --gate strict would fail" in told
@@ -264,7 +264,7 @@ class TestSides:
         ran = cli("eval", "--all", "--against", "@main", "--json")
         assert ran.exit_code == 1
         compared, alone = ran.json
-        assert (compared["head"]["prompt"], compared["is_passed"]) == ("triage", True)
+        assert (compared["head"]["prompt"], compared["passed"]) == ("triage", True)
         assert (alone["head"]["prompt"], alone["base"], alone["verdict"], alone["exit_code"]) == (
             *("sort", None, "failed", 1),
         )

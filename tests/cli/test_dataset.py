@@ -36,7 +36,7 @@ def test_each_is_listed_with_its_cases_and_prompts(cli: Cli) -> None:
 def test_a_case_is_shown_with_what_decides_it(cli: Cli, name: str) -> None:
     shown = cli("dataset", "show", name, "--json").json
     assert shown["min_pass"] == 0.5
-    assert [(case["id"], case["assertions"], case["must_pass"]) for case in shown["cases"]] == [
+    assert [(case["case"], case["assertions"], case["must_pass"]) for case in shown["cases"]] == [
         ("one", ["equals"], False),
         ("two", ["contains"], True),
     ]
@@ -102,10 +102,10 @@ def test_a_logged_execution_becomes_a_case(lab: Lab, cli: Cli) -> None:
     lab.write("datasets/triage.yaml", "prompts: [triage]\ncases:\n  - {id: a, inputs: {ticket: a}, expected: a}\n")
     made = cli("run", "triage", "-i", "ticket=Where is it?", "--json").json
     options = ["--id", "asked", "--tag", "logged", "--expect-reply"]
-    ran = cli("dataset", "add", "triage", "--execution", made["id"][-8:], *options)
+    ran = cli("dataset", "add", "triage", "--execution", made["execution"][-8:], *options)
     assert (ran.exit_code, "asked" in ran.err) == (0, True)
     shown = cli("dataset", "show", "triage", "--json").json["cases"][-1]
-    assert (shown["id"], shown["inputs"], shown["expected"]) == ("asked", {"ticket": "Where is it?"}, "Where is it?")
+    assert (shown["case"], shown["inputs"], shown["expected"]) == ("asked", {"ticket": "Where is it?"}, "Where is it?")
     assert cli("eval", "triage", "--case", "asked").exit_code == 0
     assert json.dumps(shown)
 
@@ -114,7 +114,7 @@ def test_the_file_that_a_case_was_added_to_is_named(lab: Lab, cli: Cli) -> None:
     lab.write("datasets/lines.yaml", "prompts: [triage]\ncases: ./lines.jsonl\n")
     lab.write("datasets/lines.jsonl", '{"id": "a", "inputs": {"ticket": "x"}, "expected": "x"}\n')
     made = cli("run", "triage", "-i", "ticket=Where is it?", "--json").json
-    ran = cli("dataset", "add", "lines", "--execution", made["id"][-8:], "--id", "b", "--expect-reply")
+    ran = cli("dataset", "add", "lines", "--execution", made["execution"][-8:], "--id", "b", "--expect-reply")
     assert ran.err == "added    b to datasets/lines.jsonl\n"
 
 

@@ -193,7 +193,7 @@ class TestDryRun:
         lab.many(2)
         ran = cli("eval", "triage", "-m", "openai/gpt-4o-mini", "-p", "max_tokens=9", "--dry-run", "--json")
         (found,) = ran.json
-        assert (ran.exit_code, found["calls"], found["is_priced"]) == (0, 2, True)
+        assert (ran.exit_code, found["calls"], found["priced"]) == (0, 2, True)
 
     def test_recordings_are_free(self, lab: Lab, cli: Cli) -> None:
         lab.many(2)

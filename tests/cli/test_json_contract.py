@@ -10,9 +10,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from scripts.json_schemas import texts
 from tests.cli.conftest import Cli, commit, git, write
 from tests.evaluation_lab import PROMPT, Lab, answering
+from tests.json_schemas import texts
 from tests.openai_server import failure
 
 FOLDER = resources.files("promptctl.reports") / "json"
@@ -35,7 +35,7 @@ def fits(command: str, document: Any) -> None:
 def test_the_schemas_are_made_from_the_shapes() -> None:
     assert {file.name for file in FOLDER.iterdir() if file.name.endswith(".json")} == texts().keys()
     for name, text in texts().items():
-        assert (FOLDER / name).read_text(encoding="utf-8") == text, "run scripts/json_schemas.py"
+        assert (FOLDER / name).read_text(encoding="utf-8") == text, "run make docs"
 
 
 @pytest.fixture

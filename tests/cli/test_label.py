@@ -41,7 +41,7 @@ def test_a_label_is_set_moved_rolled_back_and_removed(cli: Cli) -> None:
     assert " v1 → nothing" in cli("label", "remove", NAME, "--reason", "not used").out
     assert "was removed by Test Author" in cli("show", NAME).err
     assert " nothing → v3 (" in cli("label", "rollback", NAME, "--to", "v3").out
-    actions = [(each["action"], each["version"]) for each in cli("label", "log", NAME, "--json").json]
+    actions = [(each["action"], each["version_display"]) for each in cli("label", "log", NAME, "--json").json]
     assert actions == [
         ("rollback", "v3"), ("remove", "v1"), ("rollback", "v1"), ("set", "v3"), ("set", "v1"),
     ]  # fmt: skip
@@ -50,16 +50,16 @@ def test_a_label_is_set_moved_rolled_back_and_removed(cli: Cli) -> None:
 @pytest.mark.usefixtures("inside")
 def test_a_version_can_be_named_in_every_way(cli: Cli, inside: Path) -> None:
     for wanted, version in (("v2", "v2"), ("@v1", "v1"), ("HEAD~1", "v2"), (git(inside, "rev-parse", "HEAD"), "v3")):
-        assert cli("label", "set", NAME, wanted, "--json").json["version"] == version
-    assert cli("label", "set", "support/triage@staging", "production", "--json").json["version"] == "v3"
+        assert cli("label", "set", NAME, wanted, "--json").json["version_display"] == version
+    assert cli("label", "set", "support/triage@staging", "production", "--json").json["version_display"] == "v3"
 
 
 @pytest.mark.usefixtures("inside")
 def test_json_says_what_moved_and_what_was_before(cli: Cli) -> None:
     cli("label", "set", NAME, "v1")
     moved = cli("label", "set", NAME, "v2", "--reason", "better tone", "--json").json
-    assert (moved["event"], moved["version"], moved["moved"], moved["pushed"]) == (2, "v2", True, False)
-    assert (moved["before"]["version"], moved["reason"]) == ("v1", "better tone")
+    assert (moved["event"], moved["version_display"], moved["moved"], moved["pushed"]) == (2, "v2", True, False)
+    assert (moved["version"], moved["before"]["version"], moved["reason"]) == (2, 1, "better tone")
     assert moved["actor"] == "Test Author <author@example.com>"
     again = cli("label", "set", NAME, "v2", "--json").json
     assert (again["moved"], again["before"]) == (False, None)
@@ -248,7 +248,7 @@ def test_a_named_remote_gets_each_move_at_once_and_other_clones_see_it(
     assert cli("label", "set", NAME, "v2", "--json").json["pushed"] is True
     assert "prompt/support/triage@production/1" in git(bare, "tag")
     monkeypatch.chdir(ben)
-    assert cli("label", "log", NAME, "--json").json[0]["version"] == "v2"
+    assert cli("label", "log", NAME, "--json").json[0]["version_display"] == "v2"
     assert cli("label", "set", NAME, "v1").exit_code == 0
     monkeypatch.chdir(inside)
     assert live(cli) == "v2"
@@ -350,7 +350,7 @@ def test_a_prompt_that_was_deleted_keeps_its_labels(cli: Cli, inside: Path) -> N
     cli("label", "set", NAME, "v2")
     git(inside, "rm", "--quiet", PATH)
     commit(inside, "Drop triage")
-    assert cli("label", "log", NAME, "--json").json[0]["version"] == "v2"
+    assert cli("label", "log", NAME, "--json").json[0]["version_display"] == "v2"
     assert cli("run", NAME, "-i", "ticket=x", "--model", "echo/echo").exit_code in (0, 1)
     assert " v2 → nothing" in cli("label", "remove", NAME).out
 

@@ -29,7 +29,11 @@ def test_a_pipe_gets_one_line_for_each_prompt_with_tabs(cli: Cli) -> None:
 def test_json_has_version_and_labels_of_each(cli: Cli) -> None:
     cli("label", "set", "support/triage@staging", "v1")
     found = cli("list", "--json").json[1]
-    assert (found["version"], found["dirty"], found["labels"]) == (3, False, {"staging": "v1"})
+    assert (found["version"], found["dirty"], found["labels"]) == (
+        3,
+        False,
+        {"staging": {"version": 1, "version_display": "v1"}},
+    )
     assert (found["model"], found["provider"], found["tags"]) == ("echo/echo", "echo", ["support", "tickets"])
 
 
@@ -89,13 +93,13 @@ def test_uncommitted_changes_and_broken_files_are_said(cli: Cli, inside: Path) -
     chat, triage = cli("list", "--json").json
     assert (triage["version"], triage["version_display"], triage["dirty"]) == (None, "v3+dirty", True)
     assert chat["status"] is None
-    assert "messages" in chat["error"]
+    assert "messages" in chat["error_message"]
     assert "\tinvalid\t" in cli("list").out
 
 
 def test_two_files_of_one_id_are_an_error_of_that_prompt(cli: Cli, inside: Path) -> None:
     write(inside, "prompts/chat.prompt.yml", "messages: [{role: user, content: x}]\n")
-    assert "are both the prompt" in cli("list", "--json").json[0]["error"]
+    assert "are both the prompt" in cli("list", "--json").json[0]["error_message"]
 
 
 def test_outside_git_prompts_are_listed_without_versions(cli: Cli, tmp_path: Path) -> None:

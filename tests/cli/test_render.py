@@ -7,8 +7,8 @@ import pytest
 from tests.cli.conftest import TRIAGE, Cli, commit, git, write
 
 KEYS = [
-    "prompt", "version", "commit", "dirty", "digest", "label", "model", "parameters", "messages", "tools",
-    "response_format",
+    "prompt", "version", "version_display", "commit", "dirty", "digest", "label", "model", "parameters", "messages",
+    "tools", "response_format",
 ]  # fmt: skip
 
 

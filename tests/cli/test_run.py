@@ -34,9 +34,9 @@ def test_what_is_recorded_can_be_found_again(cli: Cli) -> None:
     ).json  # fmt: skip
     for option in (["--user", "u1"], ["--session", "s1"], ["--prompt", "tri*"], ["--status", "ok"], ["--since", "1h"]):
         found = cli("log", "list", *option, "--json").json
-        assert [each["id"] for each in found] == [made["id"]]
+        assert [each["execution"] for each in found] == [made["execution"]]
     assert cli("log", "list", "--user", "nobody", "--json").json == []
-    shown = cli("log", "show", made["id"][-8:], "--json").json
+    shown = cli("log", "show", made["execution"][-8:], "--json").json
     assert shown["reply"] == "Help!\n"
     assert shown["call_metadata"] == {"ticket_id": 7}
     stats = cli("log", "stats", "--json").json
@@ -71,7 +71,7 @@ def test_a_call_can_say_what_is_kept_of_it(cli: Cli, workspace: Path, log: str, 
     found = cli("log", "list", "--json").json
     assert len(found) == rows
     if rows:
-        assert (cli("log", "show", found[0]["id"], "--json").json["reply"] is not None) is content
+        assert (cli("log", "show", found[0]["execution"], "--json").json["reply"] is not None) is content
     assert cli("log", "stats", "--json").json[0]["calls"] == 1, "totals are kept whatever the rule says"
 
 

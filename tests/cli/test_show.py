@@ -51,7 +51,7 @@ def test_json_has_the_whole_page(cli: Cli) -> None:
     assert (page["version"], page["label"], page["dirty"]) == (1, None, False)
     assert page["made"]["subject"] == "Add triage"
     assert page["made"]["commit"] == page["commit"]
-    assert [(each["label"], each["version"], each["reason"]) for each in page["labels"]] == [
+    assert [(each["label"], each["version_display"], each["reason"]) for each in page["labels"]] == [
         ("production", "v2", "good")
     ]
     assert [(each["name"], each["required"]) for each in page["inputs"]][:2] == [("ticket", True), ("product", False)]

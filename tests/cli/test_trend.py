@@ -32,7 +32,7 @@ def greet(tmp_path: Path, cli: Cli) -> Path:
 
 def rates(cli: Cli, *arguments: str) -> list[tuple[str, float]]:
     data = cli("results", "trend", *arguments, "--json").json
-    return [(row["version"], row["pass_rate"]) for row in data["rows"]]
+    return [(row["version_display"], row["pass_rate"]) for row in data["rows"]]
 
 
 def test_versions_come_in_their_order_with_their_numbers(greet: Path, cli: Cli) -> None:

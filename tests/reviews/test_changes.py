@@ -102,7 +102,7 @@ def test_a_renamed_prompt_is_one_prompt(pull: Pull) -> None:
     pull.commit()
     (found,) = pull.data(is_evaluated=False)["prompts"]
     assert (found["prompt"], found["kind"], found["former_id"]) == ("another", "renamed", "other")
-    assert not found["is_other_behaviour"]
+    assert not found["behaviour_changed"]
 
 
 def test_a_rename_and_an_edit_in_two_commits_are_followed(pull: Pull) -> None:
@@ -110,7 +110,7 @@ def test_a_rename_and_an_edit_in_two_commits_are_followed(pull: Pull) -> None:
     pull.commit()
     pull.edit("prompts/another.prompt.yaml", "Something else", "Something rather different")
     (found,) = pull.data(is_evaluated=False)["prompts"]
-    assert (found["prompt"], found["former_id"], found["is_other_behaviour"]) == ("another", "other", True)
+    assert (found["prompt"], found["former_id"], found["behaviour_changed"]) == ("another", "other", True)
 
 
 def test_a_rename_and_an_edit_in_one_commit_are_followed_by_formerly(pull: Pull) -> None:
@@ -172,7 +172,7 @@ def test_cases_in_a_file_beside_the_dataset_count_for_it(pull: Pull) -> None:
 def test_words_for_people_are_no_other_behaviour(pull: Pull) -> None:
     pull.edit("prompts/triage.prompt.yaml", "name: Triage", "name: Triage of tickets")
     data = pull.data()
-    assert not prompt_of(data, "triage")["is_other_behaviour"]
+    assert not prompt_of(data, "triage")["behaviour_changed"]
     assert data["evaluations"] == []
     assert "words for people" in pull.markdown()
 
@@ -225,7 +225,7 @@ def test_a_workspace_below_the_root_of_the_repository_sees_its_own_files_alone(p
 def test_uncommitted_changes_are_reviewed_where_no_head_is_named(pull: Pull) -> None:
     pull.write("prompts/other.prompt.yaml", "messages: [{role: user, content: Not committed}]\n")
     data = pull.data(is_evaluated=False)
-    assert data["head"] == {"commit": None, "name": None, "is_work_tree": True}
+    assert data["head"] == {"commit": None, "name": None, "work_tree": True}
     assert [each["prompt"] for each in data["prompts"]] == ["other"]
     assert pull.data(head="HEAD", is_evaluated=False)["prompts"] == []
 
@@ -237,7 +237,7 @@ def test_links_that_are_committed_are_no_changes_of_the_work_tree(pull: Pull) ->
     assert pull.data(is_evaluated=False)["head"]["commit"] == commit
     pull.write("prompts/other.prompt.yaml", GREET)
     data = pull.data(is_evaluated=False)
-    assert (data["head"]["is_work_tree"], [each["prompt"] for each in data["prompts"]]) == (True, ["other"])
+    assert (data["head"]["work_tree"], [each["prompt"] for each in data["prompts"]]) == (True, ["other"])
 
 
 def test_labels_moved_after_base_are_told(pull: Pull, monkeypatch: pytest.MonkeyPatch) -> None:

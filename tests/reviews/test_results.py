@@ -88,7 +88,7 @@ class TestAgainstBase:
         pull.dataset(*(case(n) | {"inputs": {"ticket": "billing", "area": "there"}} for n in range(3)))
         pull.commit()
         (found,) = evaluation_of(pull.data(), "triage")["comparisons"]
-        assert (found["n"], found["errors"]) == (3, [])
+        assert (found["n"], found["errors"]) == (3, 0)
 
     def test_cases_that_base_cannot_take_are_not_compared(self, pull: Pull) -> None:
         text = pull.read(PATH)
@@ -114,7 +114,7 @@ class TestAgainstBase:
         pull.dataset(*with_area, *(case(n) for n in range(4, 8)))
         pull.commit("Ask where it is known")
         (found,) = evaluation_of(pull.data(base=base), "triage")["comparisons"]
-        assert (found["n"], found["added"], found["errors"]) == (4, [f"case-{n}" for n in range(4, 8)], [])
+        assert (found["n"], found["added"], found["errored"]) == (4, [f"case-{n}" for n in range(4, 8)], [])
         assert found["note"] == "base cannot take the inputs of 4 of the cases, which are not compared"
 
     def test_one_bound_on_the_cost_holds_for_the_whole_review(self, pull: Pull) -> None:
@@ -175,7 +175,7 @@ class TestNotEvaluated:
             worsen(pull)
             data = pull.data()
             assert stranger.requests == []
-        assert data["settings_differ"]
+        assert data["settings_changed"]
         assert any("the settings of BASE were used" in note for note in data["notes"])
         assert {request.headers["authorization"] for request in pull.server.requests} == {"Bearer sk-local-0123456789"}
 
@@ -234,7 +234,7 @@ class TestNotEvaluated:
         pull.write(PATH, "model: opnai/gpt\n" + pull.read(PATH))
         pull.commit()
         data = pull.data()
-        assert (data["exit_code"], evaluation_of(data, "triage")["is_evaluated"]) == (MODEL, False)
+        assert (data["exit_code"], evaluation_of(data, "triage")["evaluated"]) == (MODEL, False)
 
     def test_no_eval_asks_nothing(self, pull: Pull) -> None:
         worsen(pull)
@@ -269,7 +269,7 @@ class TestRecordings:
     def test_they_stand_in_for_a_key_where_they_are_whole(self, recorded: Pull) -> None:
         data = recorded.data()
         assert evaluation_of(data, "triage")["comparisons"][0]["verdict"] == "worse"
-        assert (data["exit_code"], data["uses_recordings"]) == (CHECK_FAILED, True)
+        assert (data["exit_code"], data["recorded"]) == (CHECK_FAILED, True)
         assert recorded.server.requests == []
 
     def test_that_head_changed_them_is_said(self, recorded: Pull) -> None:
