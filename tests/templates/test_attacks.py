@@ -10,7 +10,7 @@ import pytest
 from promptctl.errors import RenderError, RenderLimitExceeded
 from promptctl.prompts.rendering import Limits, render
 from tests.prompts.conftest import MakePrompt
-from tests.prompts.sandbox.attacks import INPUTS, PARTIALS, QUADRATIC, REACHING, TOO_LONG, TOO_MUCH
+from tests.templates.attacks import INPUTS, PARTIALS, QUADRATIC, REACHING, TOO_LONG, TOO_MUCH
 
 # Long enough for every attack that is stopped by what it makes, on a slow machine; nothing here waits for it.
 PATIENT = Limits(time_s=60)
@@ -56,7 +56,7 @@ import resource, sys
 from promptctl.errors import RenderError
 from promptctl.prompts.prompt import Input, Message, Prompt
 from promptctl.prompts.rendering import Limits, render
-from tests.prompts.sandbox.attacks import INPUTS, PARTIALS, QUADRATIC, TOO_LONG, TOO_MUCH
+from tests.templates.attacks import INPUTS, PARTIALS, QUADRATIC, TOO_LONG, TOO_MUCH
 
 given = {name: eval(code) for name, code in INPUTS.items()}
 render(Prompt("a", "prompts/a", "", "a", (Message("user", "{{ 1 }}"),)), {})
