@@ -14,7 +14,7 @@ from promptctl.errors import Place, RenderError
 from promptctl.prompts.engines import Engine, Scope
 from promptctl.prompts.prompt import Prompt
 from promptctl.templates.bad_template import BadTemplate
-from promptctl.templates.limits import Budget, Limits
+from promptctl.templates.limits import Budget, RenderLimits
 from promptctl.templates.reading import has_markup, includes, variables
 
 # An engine belongs to a prompt; a value's has no inputs declared and no partials.
@@ -148,22 +148,19 @@ def _template(text: str) -> tuple[frozenset[str], Render]:
         if includes(text):
             raise InvalidTemplate("it includes another file, which a value cannot")
         named = frozenset(variables(text))
-        engine = Engine(_NO_PROMPT)
-        fill = engine.ready(text, lambda line: Place("", line))
+        fill = Engine(_NO_PROMPT).ready(text, lambda line: Place("", line))
     except BadTemplate as error:
         raise InvalidTemplate(_with_line(error.message, error.line)) from error
     except RenderError as error:
         raise InvalidTemplate(_with_line(error.message, error.place.line if error.place else None)) from error
-    names = frozenset() if _ASKS.search(text) else named - engine.functions.keys()
+    names = frozenset() if _ASKS.search(text) else named
 
     def render(context: Context) -> str:
         missing = sorted(name for name in names if name not in context)
         if missing:
             raise Ungraded(f"`value` cannot be rendered: there is no {missing[0]} in this case")
-        if isinstance(fill, str):
-            return fill
         chars = sum(len(value) for value in context.values() if isinstance(value, str))
-        return fill(Scope(context, {**engine.functions, **context}, Budget(Limits(), input_chars=chars)))
+        return fill(Scope(context, Budget(RenderLimits(), input_chars=chars)))
 
     return names, render
 

@@ -1,26 +1,24 @@
-"""Which variables a prompt's templates use, and where: its messages and the partials that they include."""
+"""Variables that a prompt's templates use, with their places: in its messages and the partials they include."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from promptctl.errors import Place
 from promptctl.files.names import PROMPTS, PathRefused, resolve_path
 from promptctl.formats.github_dialect import PLACEHOLDER
 from promptctl.prompts.closure import Declared, message_texts
 from promptctl.templates.bad_template import BadTemplate
-from promptctl.templates.reading import assigned, includes, variables
+from promptctl.templates.reading import includes, names
 
 PlaceOf = Callable[[int], Place]
 
-_MARKUP = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
-
 
 def used_variables(resolved: Declared) -> dict[str, Place]:
-    """Each variable that the templates use and do not set themselves, with the place of its first use.
+    """Return each variable that the templates use and do not set themselves, with the place of its first use.
 
-    What does not parse uses nothing here; that it does not parse is told elsewhere.
+    A template that does not parse uses nothing here; its fault is reported elsewhere.
     """
     file = resolved.file
     engine = file.data.get("template", "jinja2")
@@ -45,34 +43,19 @@ class _Use:
         self._walked: set[tuple[str, frozenset[str]]] = set()
 
     def walk(self, text: str, path: str, place_of: PlaceOf, set_above: frozenset[str]) -> None:
-        """Add what a template uses. `set_above` is what those that include it have set, which it sees as well."""
+        """Add the variables of a template. It also sees those that its includers have set: `set_above`."""
         try:
-            used, set_here, included = variables(text), assigned(text), includes(text)
+            (used, set_here), included = names(text), includes(text)
         except BadTemplate:
             return
-        for name in sorted(used - set_above):
-            if name not in self.found:
-                self.found[name] = place_of(_line_of(name, text))
+        for name in sorted(used.keys() - set_above - self.found.keys()):
+            self.found[name] = place_of(used[name])
         for reference, _ in included:
-            self._walk_partial(reference, path, set_above | set_here)
+            with suppress(PathRefused):
+                self._walk_partial(resolve_path(reference, path, PROMPTS), set_above | set_here)
 
-    def _walk_partial(self, reference: str, path: str, set_above: frozenset[str]) -> None:
-        try:
-            target = resolve_path(reference, path, PROMPTS)
-        except PathRefused:
-            return
-        text = self._partials.get(target.removeprefix(PROMPTS + "/"))
-        if text is None or (target, set_above) in self._walked:
-            return
-        self._walked.add((target, set_above))
-        self.walk(text, target, lambda line: Place(target, line), set_above)
-
-
-def _line_of(name: str, text: str) -> int:
-    """The first line of the text on which a variable stands in markup."""
-    word = re.compile(rf"(?<![\w.]){re.escape(name)}(?!\w)")
-    for markup in _MARKUP.finditer(text):
-        match = word.search(markup[0])
-        if match:
-            return text.count("\n", 0, markup.start() + match.start()) + 1
-    return 1
+    def _walk_partial(self, path: str, set_above: frozenset[str]) -> None:
+        text = self._partials.get(path.removeprefix(PROMPTS + "/"))
+        if text is not None and (path, set_above) not in self._walked:
+            self._walked.add((path, set_above))
+            self.walk(text, path, lambda line: Place(path, line), set_above)

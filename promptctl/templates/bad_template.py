@@ -1,10 +1,10 @@
-"""What is raised for a template that cannot be used."""
+"""Error of a template that cannot be used."""
 
 from __future__ import annotations
 
 
 class BadTemplate(ValueError):
-    """A template that cannot be used. `line` counts from 1 in the text of the template of that name."""
+    """Error of a template that cannot be used. `line` counts from 1 in the text of the template of that name."""
 
     def __init__(self, message: str, line: int = 1, name: str | None = None) -> None:
         super().__init__(message)

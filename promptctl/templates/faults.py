@@ -1,44 +1,47 @@
-"""What a failed template's exception says to its author: which line, and what, without any value in it."""
+"""Errors of a failed template in words for its author: the line and the cause, without any value."""
 
 from __future__ import annotations
 
+from traceback import walk_tb
 from typing import TYPE_CHECKING
 
 from jinja2 import TemplateError, TemplateNotFound
+
+from promptctl.errors import RenderLimitExceeded
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
 _MAX_MESSAGE = 400
 
+_WORDS: dict[type[Exception] | tuple[type[Exception], ...], str] = {
+    RenderLimitExceeded: "{error.message}",
+    TemplateNotFound: "there is no partial `{error.name}`",
+    TemplateError: "{error.message}",
+    RecursionError: "the template is nested too deeply",
+    MemoryError: "the template needs more memory than there is",
+    ZeroDivisionError: "division by zero",
+    OverflowError: "a number is too large",
+    LookupError: "the template asks for an item that is not there",
+    (TypeError, ValueError, AttributeError): "the template does what its values do not allow: {error}",
+}
+
 
 def line_of(error: BaseException) -> tuple[Template | None, int]:
-    """The innermost template that the error went through, and its line there."""
+    """Return the innermost template that the error went through, and its line there."""
     template: Template | None = None
-    line = 1
-    trace = error.__traceback__
-    while trace is not None:
-        found = trace.tb_frame.f_globals.get("__jinja_template__")
+    number = 1
+    for frame, line in walk_tb(error.__traceback__):
+        found = frame.f_globals.get("__jinja_template__")
         if found is not None:
-            template, line = found, found.get_corresponding_lineno(trace.tb_lineno)
-        trace = trace.tb_next
-    return template, line
+            template, number = found, found.get_corresponding_lineno(line)
+    return template, number
 
 
-def told(error: Exception) -> str:
-    """The error in words. Raises it again where it is none that a template can cause."""
-    if isinstance(error, TemplateNotFound):
-        return f"there is no partial `{error.name}`"
-    if isinstance(error, TemplateError):
-        text = error.message or "the template failed"
-    elif isinstance(error, ZeroDivisionError):
-        text = "division by zero"
-    elif isinstance(error, OverflowError):
-        text = "a number is too large"
-    elif isinstance(error, (TypeError, ValueError, AttributeError)):
-        text = f"the template does what its values do not allow: {error}"
-    elif isinstance(error, LookupError):
-        text = "the template asks for an item that is not there"
-    else:
-        raise error
-    return text if len(text) <= _MAX_MESSAGE else text[: _MAX_MESSAGE - 1] + "…"
+def in_words(error: Exception) -> str:
+    """Return the error in words. Raises it again if a template cannot cause it."""
+    for kind, words in _WORDS.items():
+        if isinstance(error, kind):
+            text = words.format(error=error).replace(": do_", ": ")  # as Jinja names its filters
+            return text if len(text) <= _MAX_MESSAGE else text[: _MAX_MESSAGE - 1] + "…"
+    raise error

@@ -1,6 +1,6 @@
-"""Reads a template's syntax tree, refuses what has no place in a prompt, and puts the account's calls into it.
+"""Guard of a template's syntax tree: it refuses what has no place in a prompt, and puts the account's calls in.
 
-After `guard`, nothing of the tree can be worked out ahead (Jinja folds `"a" * 10**9` while it compiles): what is
+After `guard`, nothing of the tree can be worked out ahead (Jinja folds `"a" * 10**9` while it compiles): each value
 printed, compared, sliced, joined or looped over goes through a function of the sandbox that knows the render's budget.
 """
 
@@ -12,40 +12,38 @@ from typing import Any, cast
 from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 
-from promptctl.files.names import did_you_mean
 from promptctl.templates.bad_template import BadTemplate
 from promptctl.templates.filters import FILTERS, REFUSED
 from promptctl.templates.limits import MAX_INTEGER_BITS
-from promptctl.templates.tests import SLOW, TESTS
+from promptctl.templates.tests import TESTS
+from promptctl.templates.undefined import meant
 
 MAX_DEPTH = 80
 MAX_LOOPS = 12
 MAX_INCLUDES = 32
-
-# Filters of our own; a template cannot write their names.
-PRINT, JOIN, SLICE, MADE, TIMED, ITERATE, CHARGE, ENTER, LEAVE = (
-    " print", " join", " slice", " made", " timed", " iterate", " charge", " enter", " leave",
-)  # fmt: skip
 
 # A branch with more literal text than this is charged by itself, not with the loop around it.
 _LONG_TEXT = 200
 _STEP = 16
 _NODE = 4
 
-_STATEMENTS = (
+_ALLOWED = (
     nodes.Template, nodes.Output, nodes.Assign, nodes.AssignBlock, nodes.For, nodes.If, nodes.Macro, nodes.CallBlock,
     nodes.FilterBlock, nodes.With, nodes.Include, nodes.Scope,
-)  # fmt: skip
-_EXPRESSIONS = (
     nodes.Name, nodes.NSRef, nodes.Const, nodes.TemplateData, nodes.Tuple, nodes.List, nodes.Dict, nodes.Pair,
     nodes.Keyword, nodes.CondExpr, nodes.Filter, nodes.Test, nodes.Call, nodes.Getitem, nodes.Getattr, nodes.Slice,
     nodes.Concat, nodes.Compare, nodes.Operand, nodes.BinExpr, nodes.UnaryExpr,
 )  # fmt: skip
-_INHERITANCE = (nodes.Extends, nodes.Block, nodes.Import, nodes.FromImport)
+_REFUSED: dict[tuple[type[nodes.Node], ...], str] = {
+    (nodes.Extends, nodes.Block, nodes.Import, nodes.FromImport): (
+        "a prompt's template has no extends, block or import: {% include %} brings in another file"
+    ),
+    (nodes.EvalContextModifier,): "a prompt's template has no autoescape; the `escape` filter escapes a value",
+}
 
 
 def check(tree: nodes.Template) -> None:
-    """Refuse, with `BadTemplate`, all that a prompt's template may not hold."""
+    """Refuse all that a prompt's template may not hold. Raises `BadTemplate`."""
     includes = 0
     stack: list[tuple[nodes.Node, int, int]] = [(tree, 0, 0)]
     while stack:
@@ -72,26 +70,20 @@ def _check_node(node: nodes.Node) -> None:
             raise BadTemplate("a whole number has more than a thousand digits", node.lineno)
         if isinstance(node.value, float) and not math.isfinite(node.value):
             raise BadTemplate("a number is too large", node.lineno)
-    elif isinstance(node, _INHERITANCE):
-        raise BadTemplate(
-            "a prompt's template has no extends, block or import: {% include %} brings in another file", node.lineno
-        )
-    elif isinstance(node, nodes.EvalContextModifier):
-        raise BadTemplate("a prompt's template has no autoescape; the `escape` filter escapes a value", node.lineno)
-    elif not isinstance(node, _STATEMENTS + _EXPRESSIONS):
-        raise BadTemplate(f"a prompt's template cannot hold this ({type(node).__name__})", node.lineno)
+    elif not isinstance(node, _ALLOWED):
+        what = next((words for types, words in _REFUSED.items() if isinstance(node, types)), None)
+        raise BadTemplate(what or f"a prompt's template cannot hold this ({type(node).__name__})", node.lineno)
 
 
 def _check_include(node: nodes.Include) -> None:
     if not isinstance(node.template, nodes.Const) or not isinstance(node.template.value, str):
-        raise BadTemplate(
-            'an include names one file, as literal text: {% include "support/tone.j2" %}', node.lineno
-        )  # so that a prompt's whole content is known without running it
+        # So that the whole content of a prompt is known without running it.
+        message = 'an include names one file, as literal text: {% include "support/tone.j2" %}'
+        raise BadTemplate(message, node.lineno)
     if node.ignore_missing or not node.with_context:
         words = "ignore missing" if node.ignore_missing else "without context"
-        raise BadTemplate(
-            f"an include here has no `{words}`: each file must be there, and sees all variables", node.lineno
-        )
+        message = f"an include here has no `{words}`: each file must be there, and sees all variables"
+        raise BadTemplate(message, node.lineno)
 
 
 def _check_name(node: nodes.Filter | nodes.Test, what: str, known: dict[str, Any]) -> None:
@@ -99,106 +91,83 @@ def _check_name(node: nodes.Filter | nodes.Test, what: str, known: dict[str, Any
         return
     reason = REFUSED.get(node.name) if what == "filter" else None
     if reason:
-        raise BadTemplate(f"the filter `{node.name}` is not there for prompts: {reason}", node.lineno)
-    meant = did_you_mean(node.name, known)
-    raise BadTemplate(f"there is no {what} `{node.name}`" + (f"; {meant}" if meant else ""), node.lineno)
+        raise BadTemplate(f"prompts have no filter `{node.name}`: {reason}", node.lineno)
+    raise BadTemplate(f"there is no {what} `{node.name}`{meant(node.name, known)}", node.lineno)
 
 
 def guard(tree: nodes.Template) -> nodes.Template:
-    """The same template with the account's calls in it. `tree` has been checked, and is changed in place."""
+    """Return the same template with the account's calls in it. `tree` has been checked, and is changed in place."""
     return cast("nodes.Template", _Guard().visit(tree))
 
 
 class _Guard(NodeTransformer):
-    def visit_Template(self, node: nodes.Template) -> nodes.Node:  # noqa: N802 (names of the visitor's protocol)
-        return self._charged(node, "body")
-
-    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
-        label = describe(node.iter)
-        self._charged(node, "body", "else_")
-        node.iter = _call(ITERATE, node.iter, nodes.Const(label))
-        if node.test is not None:
-            node.test = nodes.And(_call(CHARGE, nodes.Const(_STEP)), node.test, lineno=node.lineno)
-        return node
-
-    def visit_If(self, node: nodes.If) -> nodes.Node:  # noqa: N802
-        return self._charged(node, "body", "else_")
-
-    def visit_Macro(self, node: nodes.Macro) -> nodes.Node:  # noqa: N802
-        return self._charged(node, "body")
-
-    def visit_CallBlock(self, node: nodes.CallBlock) -> nodes.Node:  # noqa: N802
-        return self._charged(node, "body")
-
-    def visit_FilterBlock(self, node: nodes.FilterBlock) -> nodes.Node:  # noqa: N802
-        label = f"filter {node.filter.name}"
-        self.generic_visit(node)
-        node.filter = _call(PRINT, node.filter, nodes.Const(label))
-        return node
-
-    def visit_Include(self, node: nodes.Include) -> list[nodes.Node]:  # noqa: N802
-        enter = nodes.ExprStmt(_call(ENTER, nodes.Const(None, lineno=node.lineno)), lineno=node.lineno)
-        leave = nodes.ExprStmt(_call(LEAVE, nodes.Const(None, lineno=node.lineno)), lineno=node.lineno)
-        return [enter, node, leave]
-
-    def visit_Output(self, node: nodes.Output) -> nodes.Node:  # noqa: N802
-        node.nodes = [
-            child
-            if isinstance(child, nodes.TemplateData)
-            else _call(PRINT, cast("nodes.Expr", self.visit(child)), nodes.Const(describe(child)))
-            for child in node.nodes
-        ]
-        return node
-
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        return _call(JOIN, node.nodes[0], *node.nodes[1:])
-
-    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
-        is_instant = _is_instant(node)
-        self.generic_visit(node)
-        return node if is_instant else _call(TIMED, node)
-
-    def visit_Test(self, node: nodes.Test) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        return _call(TIMED, node) if node.name in SLOW else node
-
-    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        part = node.arg
-        if not isinstance(part, nodes.Slice):
-            return node
-        return _call(SLICE, node.node, *(bound or nodes.Const(None) for bound in (part.start, part.stop, part.step)))
-
-    def visit_List(self, node: nodes.List) -> nodes.Node:  # noqa: N802
-        return self._made(node, node.items)
-
-    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:  # noqa: N802
-        return self._made(node, node.items) if node.ctx == "load" else node
-
-    def visit_Dict(self, node: nodes.Dict) -> nodes.Node:  # noqa: N802
-        return self._made(node, [part for pair in node.items for part in (pair.key, pair.value)])
-
-    def _made(self, node: nodes.Expr, parts: list[nodes.Expr]) -> nodes.Node:
-        is_literal = all(isinstance(part, nodes.Const) for part in parts)
-        self.generic_visit(node)
-        return node if is_literal else _call(MADE, node)
-
-    def _charged(self, node: nodes.Node, *fields: str) -> nodes.Node:
-        """Put a charge for one run of these statements before them; for the branches of an `if` where they are long."""
-        weights = {field: _weight(getattr(node, field)) for field in fields}
+    def visit_Template(self, node: nodes.Node) -> nodes.Node:  # noqa: N802 (names of the visitor's protocol)
+        """Put a charge for one run of these statements before them; for the branches of an `if` if they are long."""
+        weights = {field: _weight(getattr(node, field)) for field in node.fields if field in ("body", "else_")}
         self.generic_visit(node)
         for field, (text, size) in weights.items():
             body: list[nodes.Node] = getattr(node, field)
             is_repeated = field == "body" and not isinstance(node, nodes.If)
             if is_repeated or text > _LONG_TEXT:
                 cost = nodes.Const(_STEP + _NODE * size + 4 * text, lineno=node.lineno)
-                body.insert(0, nodes.ExprStmt(_call(CHARGE, cost), lineno=node.lineno))
+                body.insert(0, _statement(_call("charge", cost)))
         return node
+
+    visit_If = visit_Macro = visit_CallBlock = visit_Template  # noqa: N815
+
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
+        label = describe(node.iter)
+        self.visit_Template(node)
+        node.iter = _call("iterate", node.iter, nodes.Const(label))
+        if node.test is not None:
+            node.test = nodes.And(_call("charge", nodes.Const(_STEP)), node.test, lineno=node.lineno)
+        return node
+
+    def visit_FilterBlock(self, node: nodes.FilterBlock) -> nodes.Node:  # noqa: N802
+        label = f"filter {node.filter.name}"
+        self.generic_visit(node)
+        node.filter = _call("print", node.filter, nodes.Const(label))
+        return node
+
+    def visit_Include(self, node: nodes.Include) -> list[nodes.Node]:  # noqa: N802
+        nothing = nodes.Const(None, lineno=node.lineno)
+        return [_statement(_call("enter", nothing)), node, _statement(_call("leave", nothing))]
+
+    def visit_Output(self, node: nodes.Output) -> nodes.Node:  # noqa: N802
+        node.nodes = [child if isinstance(child, nodes.TemplateData) else self._printed(child) for child in node.nodes]
+        return node
+
+    def _printed(self, node: nodes.Expr) -> nodes.Expr:
+        label = describe(node)
+        return _call("print", self.visit(node), nodes.Const(label))
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return _call("join", node.nodes[0], *node.nodes[1:])
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
+        is_instant = _is_instant(node)
+        self.generic_visit(node)
+        return node if is_instant else _call("time", node)
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        part = node.arg
+        if not isinstance(part, nodes.Slice):
+            return node
+        return _call("slice", node.node, *(bound or nodes.Const(None) for bound in (part.start, part.stop, part.step)))
+
+    def visit_List(self, node: nodes.List | nodes.Tuple | nodes.Dict) -> nodes.Node:  # noqa: N802
+        is_literal = all(isinstance(part, (nodes.Const, nodes.Pair)) for part in node.find_all(nodes.Node))
+        is_target = isinstance(node, nodes.Tuple) and node.ctx != "load"
+        self.generic_visit(node)
+        return node if is_literal or is_target else _call("weigh", node)
+
+    visit_Tuple = visit_Dict = visit_List  # noqa: N815
 
 
 def _weight(body: list[nodes.Node]) -> tuple[int, int]:
-    """The literal text that one run of these statements may print, and how many nodes it may pass."""
+    """Return how much literal text one run of these statements may print, and how many nodes it may pass."""
     text = size = 0
     stack = list(body)
     while stack:
@@ -218,23 +187,23 @@ def _weight(body: list[nodes.Node]) -> tuple[int, int]:
 
 
 def _is_instant(node: nodes.Compare) -> bool:
-    """Whether a comparison has a literal in it that bounds its time."""
-    if len(node.ops) != 1:
-        return False
-    operand = node.ops[0]
-    if operand.op in ("in", "notin"):
-        return isinstance(operand.expr, (nodes.List, nodes.Tuple)) and all(
-            isinstance(item, nodes.Const) for item in operand.expr.items
-        )
-    return isinstance(operand.expr, nodes.Const) or isinstance(node.expr, nodes.Const)
+    """Return true if a literal bounds the time of the comparison."""
+    first = node.ops[0]
+    is_bound = any(isinstance(each, nodes.Const) for each in (node.expr, first.expr))
+    return is_bound and len(node.ops) == 1 and first.op not in ("in", "notin")
 
 
 def _call(name: str, value: Any, *args: nodes.Expr) -> nodes.Filter:
-    return nodes.Filter(value, name, list(args), [], None, None, lineno=getattr(value, "lineno", 1))
+    """Return a call of the account, a filter whose name no template can write."""
+    return nodes.Filter(value, f" {name}", list(args), [], None, None, lineno=getattr(value, "lineno", 1))
+
+
+def _statement(call: nodes.Filter) -> nodes.ExprStmt:
+    return nodes.ExprStmt(call, lineno=call.lineno)
 
 
 def describe(node: nodes.Node) -> str:
-    """An expression as its author wrote it, or nearly, and short."""
+    """Return an expression as its author wrote it, or nearly, and short."""
     text = _describe(node)
     return text if len(text) <= 60 else text[:59] + "…"
 
@@ -250,6 +219,4 @@ def _describe(node: nodes.Node) -> str:
         return f"{_describe(node.node)}(…)" if node.args or node.kwargs else f"{_describe(node.node)}()"
     if isinstance(node, nodes.Filter) and node.node is not None:
         return f"{_describe(node.node)} | {node.name}"
-    if isinstance(node, nodes.CondExpr):
-        return f"{_describe(node.expr1)} if …"
     return "this expression"

@@ -1,17 +1,20 @@
-"""How much one render may use, and the account that is kept of it.
+"""Limits of one render, and the account that is kept of it.
 
 Templates come from strangers' forks. What a template does is charged in bytes, roughly those it takes in memory, so
 that the same template stops at the same place on every machine; the clock is only the second line. No single
-operation may be long: sizes are asked for before something large is made.
+operation may be long: a large value is charged before it is made.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import RenderLimitExceeded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 MIB = 1 << 20
 
@@ -26,8 +29,8 @@ MAX_INTEGER_BITS = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What one render may use, besides what its inputs already take.
+class RenderLimits:
+    """Limits of one render, besides what its inputs already take.
 
     `output_chars` counts the text of all messages; `total_bytes` everything the template makes on the way;
     `value_bytes` any single text or list; `depth` calls of macros, recursive loops and includes within each other.
@@ -41,18 +44,16 @@ class Limits:
 
 
 class Budget:
-    """The account of one render. Every method raises `RenderLimitExceeded` where a limit is passed.
+    """Account of one render. Every method raises `RenderLimitExceeded` when a limit is passed.
 
-    `input_chars` widens the limits: who hands in a large text has paid for it already. `unit` is the most bytes that
-    a character of this render may take (1 where all is ASCII).
+    `input_chars` widens the limits: a caller with large inputs has paid for them already. `unit` is the most bytes
+    that a character of this render may take: 1 if all of its text is ASCII, else 4.
     """
-
-    __slots__ = ("deadline", "depth", "limits", "max_output", "max_total", "max_value", "next_check", "spent", "unit")
 
     # The clock is read each time so many bytes were charged.
     STRIDE = 8192
 
-    def __init__(self, limits: Limits, *, input_chars: int = 0, is_ascii: bool = False) -> None:
+    def __init__(self, limits: RenderLimits, *, input_chars: int = 0, is_ascii: bool = False) -> None:
         self.limits = limits
         self.unit = 1 if is_ascii else 4
         self.max_output = limits.output_chars + 2 * input_chars
@@ -61,16 +62,17 @@ class Budget:
         self.deadline = time.monotonic() + limits.time_s
         self.spent = 0
         self.depth = 0
+        self.emitted = 0
         self.next_check = self.STRIDE
 
     def charge(self, amount: int) -> None:
-        """Put so many bytes on the account."""
+        """Charge this many bytes."""
         self.spent += amount
         if self.spent >= self.next_check:
             self.check()
 
     def check(self) -> None:
-        """Compare with the limits now; called each `STRIDE` bytes."""
+        """Compare with the limits now; called every `STRIDE` bytes."""
         if self.spent > self.max_total:
             raise RenderLimitExceeded(f"the template makes more than {_mib(self.max_total)} of text and lists")
         self.tick()
@@ -88,60 +90,67 @@ class Budget:
         self.charge(amount)
 
     def reserve_text(self, chars: int, what: str) -> None:
-        """Charge for a text of so many characters that is about to be made."""
+        """Charge for a text of this many characters that is about to be made."""
         self.reserve(TEXT + chars * self.unit, what)
 
-    def charge_text(self, text: str) -> str:
-        """Charge for a text that was just made; gives it back."""
-        self.reserve_text(len(text), "the template")
-        return text
+    def join(self, pieces: Iterable[str], what: str, separator: str = "") -> str:
+        """Return the pieces as one text; stop taking them as soon as it is too large."""
+        texts: list[str] = []
+        chars = 0
+        for piece in pieces:
+            texts.append(piece)
+            chars += len(piece) + len(separator)
+            self.spent += TEXT
+            if self.spent >= self.next_check:
+                self.check()
+            if chars * self.unit > self.max_value:
+                break
+        self.reserve_text(chars, what)
+        return separator.join(texts)
 
     def enter(self, what: str) -> None:
-        """One level deeper; `leave` when done."""
+        """Go one level deeper; `leave` when done."""
         self.depth += 1
         self.charge(512)
         if self.depth > self.limits.depth:
             raise RenderLimitExceeded(f"{what} is nested more than {self.limits.depth} levels deep")
 
     def leave(self) -> None:
-        """One level up again."""
+        """Go one level up again."""
         self.depth -= 1
 
-    def weigh(self, value: Any) -> int:
-        """Charge for a value just made, with all it holds, as often as it holds it; the bytes charged.
+    def weigh(self, value: Any) -> None:
+        """Charge for a value just made, with all it holds, as often as it holds it.
 
         A list that holds one list twice, and so on, takes little memory and yet all time to print or to compare.
         So whatever a template makes is walked once, here, and is small from then on.
         """
         total = 0
         stack = [value]
-        ceiling = self.max_value
-        while stack:
+        while stack and total <= self.max_value:
             item = stack.pop()
             if isinstance(item, str):
                 total += TEXT + len(item) * self.unit
             elif isinstance(item, (list, tuple)):
                 total += TEXT + SLOT * len(item)
+                stack.extend(item)
             elif isinstance(item, dict):
                 total += TEXT + ENTRY * len(item)
-            elif isinstance(item, range):
-                total += TEXT + (SLOT + NUMBER) * len(item)
-            else:
-                total += NUMBER
-            if total > ceiling:
-                self.reserve(total, "the template")
-            if isinstance(item, (list, tuple)):
-                stack.extend(item)
-            elif isinstance(item, dict):
                 stack.extend(item)
                 stack.extend(item.values())
+            elif isinstance(item, range):
+                total += TEXT + (SLOT + NUMBER) * len(item)
+            else:  # a number as it would be printed
+                total += NUMBER + (item.bit_length() // 3 if isinstance(item, int) else 0)
         self.reserve(total, "the template")
-        return total
 
-    def check_output(self, chars: int) -> None:
-        """Refuse more text in the messages than is allowed."""
-        if chars > self.max_output:
-            raise RenderLimitExceeded(f"the messages grow larger than {self.max_output:,} characters")
+    def emit(self, pieces: Iterable[str]) -> Iterator[str]:
+        """Yield pieces of the messages' text, counted."""
+        for piece in pieces:
+            self.emitted += len(piece)
+            if self.emitted > self.max_output:
+                raise RenderLimitExceeded(f"the messages grow larger than {self.max_output:,} characters")
+            yield piece
 
 
 def _mib(amount: int) -> str:

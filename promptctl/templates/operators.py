@@ -1,9 +1,12 @@
-"""The operators `+ * ** % ~` and slices, each asked for its size before it makes anything."""
+"""Operators `+ * ** % ~` and slices, each charged before it makes anything."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
+
+from jinja2 import Undefined
+from jinja2.utils import missing
 
 from promptctl.errors import RenderLimitExceeded
 from promptctl.templates.limits import MAX_INTEGER_BITS, SLOT, TEXT, Budget
@@ -12,17 +15,28 @@ from promptctl.templates.values import RenderContext, checked_integer, fault, ki
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_NUMBERS = (int, float)
-
-# One conversion of `"%-10s"`: widths are numbers, never `*`.
-_CONVERSION = re.compile(r"%(?:\(([^()]*)\))?([#0 +-]*)(\d*)(?:\.(\d*))?[hlL]?([diouxXeEfFgGs%])")
+# One conversion of `"%-10s"`, or a sign that is none: widths are numbers, never `*`.
+_CONVERSION = re.compile(
+    r"%(?:\((?P<name>[^()]*)\))?"
+    r"(?P<form>[#0 +-]*(?P<width>\d*)(?:\.(?P<precision>\d*))?)[hlL]?(?P<letter>[diouxXeEfFgGs%])|%"
+)
 _MAX_WIDTH = 1000
 
 
-def add(budget: Budget, left: Any, right: Any) -> Any:
-    """`left + right` of two numbers, two texts or two lists."""
-    if isinstance(left, _NUMBERS) and isinstance(right, _NUMBERS):
-        return _number(left + right)
+def operate(budget: Budget, operator: str, left: Any, right: Any) -> Any:
+    """Return `left operator right`, for the operators of `BINARY`."""
+    budget.charge(SLOT)
+    for side in (left, right):
+        if isinstance(side, Undefined):
+            side._fail_with_undefined_error()
+        if side is None:
+            raise fault(f"`{operator}` has null on one side")
+    made = BINARY[operator](budget, left, right)
+    return checked_integer(made) if isinstance(made, int) else made
+
+
+def _add(budget: Budget, left: Any, right: Any) -> Any:
+    """Return `left + right` of two numbers, two texts or two lists."""
     if isinstance(left, str) and isinstance(right, str):
         budget.reserve_text(len(left) + len(right), "`+`")
         return left + right
@@ -36,34 +50,30 @@ def add(budget: Budget, left: Any, right: Any) -> Any:
     return left + right
 
 
-def multiply(budget: Budget, left: Any, right: Any) -> Any:
-    """`left * right` of two numbers, or a text or list times a number."""
-    if isinstance(left, _NUMBERS) and isinstance(right, _NUMBERS):
-        if isinstance(left, int) and isinstance(right, int):
-            _check_bits(left.bit_length() + right.bit_length())
-        return left * right
-    if isinstance(left, int):
-        left, right = right, left
-    if isinstance(right, int) and isinstance(left, str):
-        budget.reserve_text(len(left) * max(right, 0), "`*`")
-        return left * right
-    if isinstance(right, int) and isinstance(left, (list, tuple)):
-        budget.reserve(TEXT + SLOT * len(left) * max(right, 0), "`*`")
-        repeated = left * right
-        budget.weigh(repeated)
-        return repeated
+def _multiply(budget: Budget, left: Any, right: Any) -> Any:
+    """Return `left * right` of two numbers, or a text or list times a number."""
+    if isinstance(left, int) and isinstance(right, int):
+        _check_bits(left.bit_length() + right.bit_length())
+    for many, times in ((left, right), (right, left)):
+        if isinstance(many, (str, list, tuple)) and isinstance(times, int):
+            each = budget.unit if isinstance(many, str) else SLOT
+            budget.reserve(TEXT + each * len(many) * max(times, 0), "`*`")
+            repeated = many * times
+            if not isinstance(repeated, str):
+                budget.weigh(repeated)
+            return repeated
     return left * right
 
 
-def power(_: Budget, left: Any, right: Any) -> Any:
-    """`left ** right` of two numbers."""
+def _power(_: Budget, left: Any, right: Any) -> Any:
+    """Return `left ** right` of two numbers."""
     if isinstance(left, int) and isinstance(right, int):
         _check_bits(max(left.bit_length(), 1) * abs(right))
     return left**right
 
 
-def remainder(budget: Budget, left: Any, right: Any) -> Any:
-    """`left % right` of two numbers, or a text with its conversions filled in."""
+def _remainder(budget: Budget, left: Any, right: Any) -> Any:
+    """Return `left % right` of two numbers, or a text with its conversions filled in."""
     if isinstance(left, str):
         if isinstance(right, dict):
             return fill_conversions(budget, left, (), right)
@@ -72,67 +82,49 @@ def remainder(budget: Budget, left: Any, right: Any) -> Any:
 
 
 def fill_conversions(budget: Budget, text: str, values: tuple[Any, ...], named: dict[str, Any]) -> str:
-    """`text` with its printf conversions (`%s`, `%05.1f`, `%(name)s`) filled in from `values` or `named`."""
-    pieces: list[str] = []
-    chars = 0
-    for piece in _filled(budget, text, values, named):
-        pieces.append(piece)
-        chars += len(piece)
-        budget.charge(TEXT)
-        if chars * budget.unit > budget.max_value:
-            break
-    budget.reserve_text(chars, "`format`")
-    return "".join(pieces)
+    """Return the text with its printf conversions (`%s`, `%05.1f`, `%(name)s`) filled in from `values` or `named`."""
+    return budget.join(_filled(budget, text, values, named), "`format`")
 
 
 def _filled(budget: Budget, text: str, values: tuple[Any, ...], named: dict[str, Any]) -> Iterator[str]:
-    used, position = 0, 0
-    while (found := text.find("%", position)) >= 0:
-        match = _CONVERSION.match(text, found)
-        if match is None:
-            raise fault("a `%` in the text is no conversion such as `%s` or `%05.1f`; write `%%` for the sign itself")
-        yield text[position:found]
+    position, rest = 0, iter(values)
+    for match in _CONVERSION.finditer(text):
+        yield text[position : match.start()]
         position = match.end()
-        name, letter = match[1], match[5]
+        name, letter = match["name"], match["letter"]
+        if letter is None:
+            raise fault("a `%` in the text is no conversion such as `%s` or `%05.1f`; write `%%` for the sign itself")
         if letter == "%":
             yield "%"
-        elif name is not None:
-            if name not in named:
-                raise fault(f"the text names `{name[:40]}`, for which no value is given")
-            yield _convert(budget, match, named[name])
-        else:
-            if used >= len(values):
-                raise fault("the text has more conversions than there are values")
-            yield _convert(budget, match, values[used])
-            used += 1
-    if used < len(values):
+            continue
+        value = next(rest, missing) if name is None else named.get(name, missing)
+        if value is missing:
+            raise fault("the text has more conversions than there are values" + (f": no `{name[:40]}`" if name else ""))
+        yield _convert(budget, match, value)
+    if next(rest, missing) is not missing:
         raise fault("there are more values than the text has conversions")
     yield text[position:]
 
 
 def _convert(budget: Budget, match: re.Match[str], value: Any) -> str:
-    _, flags, width, precision, letter = match.groups()
-    for digits in (width, precision or ""):
+    for digits in (match["width"], match["precision"] or ""):
         if len(digits) > 4 or int(digits or 0) > _MAX_WIDTH:
             raise RenderLimitExceeded(f"a conversion in `format` is wider than {_MAX_WIDTH} characters")
-    if letter == "s":
+    if match["letter"] == "s":
         value = to_text(budget, value)
     elif isinstance(value, int):
         checked_integer(value)
-    directive = f"%{flags}{width}{'' if precision is None else '.' + precision}{letter}"
-    return str(directive % (value,))
+    return str(f"%{match['form']}{match['letter']}" % (value,))
 
 
 def join_text(context: RenderContext, first: Any, *rest: Any) -> str:
-    """`first ~ second ~ …`: everything as text."""
+    """Return `first ~ second ~ …`, everything as text."""
     budget = context.budget
-    texts = [to_text(budget, first), *(to_text(budget, value) for value in rest)]
-    budget.reserve_text(sum(map(len, texts)), "`~`")
-    return "".join(texts)
+    return budget.join([to_text(budget, value) for value in (first, *rest)], "`~`")
 
 
 def take_slice(context: RenderContext, value: Any, start: Any, stop: Any, step: Any) -> Any:
-    """`value[start:stop:step]` of a text or list."""
+    """Return `value[start:stop:step]` of a text or list."""
     budget = context.budget
     if not isinstance(value, (str, list, tuple, range)):
         raise fault(f"only text and lists have slices; this is {kind(value)}")
@@ -141,13 +133,9 @@ def take_slice(context: RenderContext, value: Any, start: Any, stop: Any, step: 
     return part
 
 
-def _number(value: Any) -> Any:
-    return checked_integer(value) if isinstance(value, int) else value
-
-
 def _check_bits(bits: int) -> None:
     if bits > MAX_INTEGER_BITS:
         raise RenderLimitExceeded("a whole number would have more than a thousand digits")
 
 
-BINARY: dict[str, Callable[[Budget, Any, Any], Any]] = {"+": add, "*": multiply, "**": power, "%": remainder}
+BINARY: dict[str, Callable[[Budget, Any, Any], Any]] = {"+": _add, "*": _multiply, "**": _power, "%": _remainder}

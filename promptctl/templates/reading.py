@@ -1,4 +1,4 @@
-"""What can be known of a template without rendering it: its includes, its variables, whether it is well formed.
+"""Facts about a template that need no rendering: its includes, its variables, its faults of syntax.
 
 Jinja2 is imported by the functions that need it, so that text with no template in it costs nothing.
 """
@@ -16,7 +16,18 @@ if TYPE_CHECKING:
 # Tags that name another template. Text without any of them has no includes, and needs no parser to know it.
 _NAMES_A_TEMPLATE = re.compile(r"\{%[-+]?\s*(?:include|extends|import|from|block)\b")
 
-# What to do where braces were meant as text.
+_OPENING = re.compile(r"\{[{%#]")
+_TEXTS = r"\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'"
+_ELEMENTS = {
+    "{#": re.compile(r"\{#(?:[^#]|#(?!\}))*+#\}"),
+    "{{": re.compile(rf"\{{\{{(?:[^\"'{{}}]|{_TEXTS}|\}}(?!\}}))*+\}}\}}", re.DOTALL),
+    "{%": re.compile(rf"\{{%[-+]?\s*(\w+)((?:[^\"'{{}}%]|{_TEXTS}|%(?!\}}))*+)%\}}", re.DOTALL),
+}
+_LITERAL = re.compile(r"\s+(?:\"([^\"\\\n]+)\"|'([^'\\\n]+)')\s*[-+]?")
+# Tags after which other rules hold, or that only the parser should judge.
+_NOT_QUICK = frozenset(("block", "extends", "from", "import", "raw"))
+
+# Remedy for braces that were meant as text.
 BRACES_HINT = (
     "braces that are text go between {% raw %} and {% endraw %}; "
     "`template: simple` fills in {{name}} alone, `template: none` nothing"
@@ -24,21 +35,53 @@ BRACES_HINT = (
 
 
 def has_markup(text: str) -> bool:
-    """Whether there is anything in the text for a template engine to do."""
+    """Return true if the text holds anything for a template engine to do."""
     return "{{" in text or "{%" in text or "{#" in text
 
 
 def includes(text: str) -> list[tuple[str, int]]:
-    """The names this template includes, as written, each with its line; in reading order, repeats kept.
+    """Return the names this template includes, as written, each with its line; in reading order, repeats kept.
 
-    Raises `BadTemplate` where the text does not parse, and where a template is named by anything but a literal
-    (or by `extends`, `import`, `from`, `block`): what a prompt consists of must be known without running it.
+    Raises `BadTemplate` if the parser is needed and refuses the text, and if a template is named by anything but a
+    literal (or by `extends`, `import`, `from`, `block`): the parts of a prompt must be known without running it.
 
     >>> includes('Be kind.' + chr(10) + '{% include "support/tone.j2" %}')
     [('support/tone.j2', 2)]
     """
     if not _NAMES_A_TEMPLATE.search(text):
         return []
+    found = quick_includes(text)
+    return parsed_includes(text) if found is None else found
+
+
+def quick_includes(text: str) -> list[tuple[str, int]] | None:
+    """Return what `includes` returns, without the parser, if the template is plain, as nearly all are; else None.
+
+    Finding the versions of a long history reads tens of thousands of templates, and parsing would take most of it.
+    """
+    found: list[tuple[str, int]] = []
+    line, counted = 1, 0
+    opening = _OPENING.search(text)
+    while opening:
+        element = _ELEMENTS[opening[0]].match(text, opening.start())
+        if element is None:
+            return None
+        if opening[0] == "{%":
+            if element[1] in _NOT_QUICK:
+                return None
+            if element[1] == "include":
+                literal = _LITERAL.fullmatch(element[2])
+                if literal is None:
+                    return None
+                line += text.count("\n", counted, element.start())
+                counted = element.start()
+                found.append((literal[1] or literal[2], line))
+        opening = _OPENING.search(text, element.end())
+    return found
+
+
+def parsed_includes(text: str) -> list[tuple[str, int]]:
+    """Return what `includes` returns, always by the parser."""
     from jinja2 import nodes
 
     found = [
@@ -50,36 +93,37 @@ def includes(text: str) -> list[tuple[str, int]]:
 
 
 def variables(text: str) -> set[str]:
-    """The variables this template reads and does not set itself: roots only (`user.name` gives `user`).
+    """Return the variables this template reads and does not set itself: roots only (`user.name` gives `user`).
 
     Includes are not followed. Raises `BadTemplate`.
 
     >>> sorted(variables("{% set who = user.name %}{{ who }} asks about {{ topic }}"))
     ['topic', 'user']
     """
+    return set(names(text)[0])
+
+
+def names(text: str) -> tuple[dict[str, int], set[str]]:
+    """Return the `variables` of this template with their first lines, and those it sets for its includes.
+
+    These are what `set`, `for`, `with` and `macro` name. Raises `BadTemplate`.
+    """
     if not has_markup(text):
-        return set()
+        return {}, set()
+    from jinja2 import nodes
     from jinja2.meta import find_undeclared_variables
 
-    return find_undeclared_variables(_environment().guarded(text))
-
-
-def assigned(text: str) -> set[str]:
-    """The variables this template sets for what follows in it, its includes among them: `set`, `for`, `with`, `macro`.
-
-    Raises `BadTemplate`.
-    """
-    if "{%" not in text:
-        return set()
-    from jinja2 import nodes
-
-    tree = _environment().parse_text(text)
-    names = {node.name for node in tree.find_all(nodes.Name) if node.ctx in ("store", "param")}
-    return names | {node.name for node in tree.find_all(nodes.Macro)}
+    environment = _environment()
+    tree = environment.parse_text(text)
+    named = sorted(tree.find_all(nodes.Name), key=lambda name: name.lineno, reverse=True)
+    lines = {node.name: node.lineno for node in named}
+    assigned = {node.name for node in named if node.ctx in ("store", "param")}
+    assigned |= {node.name for node in tree.find_all(nodes.Macro)}
+    return {name: lines.get(name, 1) for name in find_undeclared_variables(environment.guarded(tree))}, assigned
 
 
 def check_syntax(text: str) -> tuple[str, int] | None:
-    """What is wrong with this template and in which of its lines; None where it can be rendered."""
+    """Return the fault of this template and its line; None if it can be rendered."""
     if not has_markup(text):
         return None
     try:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from jinja2 import TemplateRuntimeError, Undefined
 from jinja2.runtime import Context, LoopContext, Macro
 from jinja2.utils import Namespace
 
-from promptctl.templates.limits import MAX_INTEGER_BITS, TEXT, Budget
+from promptctl.templates.limits import MAX_INTEGER_BITS, SLOT, TEXT, Budget
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection
 
 # The budget travels among a render's variables, under a name that no template can write.
 BUDGET = " budget"
@@ -28,36 +30,26 @@ MAX_INDENT = 16
 class RenderContext(Context):
     """Jinja's context, with the budget of the render it belongs to."""
 
-    def __init__(
-        self,
-        environment: Any,
-        parent: dict[str, Any],
-        name: str | None,
-        blocks: dict[str, Any],
-        globals: Any = None,  # noqa: A002
-    ) -> None:
+    def __init__(self, environment: Any, parent: Any, name: Any, blocks: Any, globals: Any = None) -> None:  # noqa: A002
         super().__init__(environment, parent, name, blocks, globals)
         self.budget: Budget = parent[BUDGET]
 
 
+@dataclass(slots=True, eq=False)
 class Bound:
-    """A function or method that a template may call: through `PromptEnvironment.call` alone, never by itself."""
+    """Function or method that a template may call: through `PromptEnvironment.call` alone, never by itself."""
 
-    __slots__ = ("function", "name", "target")
-
-    def __init__(self, name: str, function: Any, target: Any = None) -> None:
-        self.name = name
-        self.function = function
-        self.target = target
+    function: Callable[..., Any]
+    target: Any = None
 
 
 def fault(message: str) -> TemplateRuntimeError:
-    """An error of the template's author."""
+    """Return an error of the template's author."""
     return TemplateRuntimeError(message)
 
 
 def kind(value: Any) -> str:
-    """What a value is, with its article, for an error's text."""
+    """Return the kind of a value with its article, for an error's text."""
     for types, name in _KINDS:
         if isinstance(value, types):
             return name
@@ -80,10 +72,11 @@ _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
 
 
 def to_text(budget: Budget, value: Any, label: str = "this") -> str:
-    """A value as it stands in a prompt: `true`, not Python's `True`; a list or mapping as JSON; null is refused.
+    """Return a value as a prompt prints it: `true`, not Python's `True`; a list or mapping as JSON; null is refused.
 
-    Jinja's own `Undefined` is what an inline `if` without `else` gives, and has no text: `{{ "," if not loop.last }}`.
-    `label` is the expression the value came from. The text is not charged, unless it had to be made from a list.
+    Jinja's own `Undefined` is the value of an inline `if` without `else`, and prints nothing:
+    `{{ "," if not loop.last }}`. `label` is the expression the value came from. The text is charged only if it had to
+    be made from a list or mapping.
     """
     if isinstance(value, str):
         return value
@@ -108,25 +101,27 @@ def to_text(budget: Budget, value: Any, label: str = "this") -> str:
 
 
 def fail_undefined(value: Undefined, label: str) -> NoReturn:
-    """Raise the error of using an undefined value, naming the expression where the value alone does not tell."""
+    """Raise the error of using an undefined value; name the expression if the value alone does not say it."""
     if value._undefined_name != label and not value._undefined_hint:
         value._undefined_hint = f"`{label}` is not defined: {value._undefined_message}"
     value._fail_with_undefined_error()
 
 
 def to_json(budget: Budget, value: Any, indent: int | None = None) -> str:
-    """JSON as people read it: letters as they are, keys in their order. The text is charged."""
+    """Return JSON as people read it: letters as they are, keys in their order. The text is charged."""
+    if isinstance(value, Undefined):
+        fail_undefined(value, "this")
     if indent is not None:
-        if not isinstance(indent, int) or not 0 <= indent <= MAX_INDENT:
-            raise fault(f"`indent` of tojson is a number from 0 to {MAX_INDENT}")
-        budget.reserve(_indentation(budget, value, indent), "tojson")
+        whole(indent, "indent", 0, MAX_INDENT)
     budget.weigh(value)
+    encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, indent=indent, default=_json_of)
     try:
-        text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False, default=_json_of)
+        # White space grows with the depth: indented JSON is made piece by piece.
+        text = budget.join([encoder.encode(value)] if indent is None else encoder.iterencode(value), "`tojson`")
     except ValueError:
         raise fault("a number that is infinite or not a number has no JSON") from None
     budget.tick()
-    return budget.charge_text(text)
+    return text
 
 
 def _json_of(value: Any) -> Any:
@@ -137,31 +132,15 @@ def _json_of(value: Any) -> Any:
     raise fault(f"there is no JSON of this: it is {kind(value)}")
 
 
-def _indentation(budget: Budget, value: Any, indent: int) -> int:
-    """The white space that indented JSON of this value holds, in bytes: depth times width for each item."""
-    total = 0
-    stack = [(value, 1)]
-    while stack:
-        item, depth = stack.pop()
-        if isinstance(item, dict):
-            item = list(item.values())
-        if isinstance(item, (list, tuple, range)):
-            total += (len(item) + 1) * (1 + depth * indent) * budget.unit + TEXT
-            if total > budget.max_value:
-                return total
-            stack.extend((child, depth + 1) for child in item)
-    return total
-
-
 def checked_integer(value: int) -> int:
-    """The same whole number, where it is not absurdly long."""
+    """Return the same whole number, unless it is absurdly long."""
     if value.bit_length() > MAX_INTEGER_BITS:
         raise fault("a whole number has more than a thousand digits")
     return value
 
 
 def whole(value: Any, name: str, minimum: int = 0, maximum: int = 1_000_000_000) -> int:
-    """An argument that has to be a whole number within bounds."""
+    """Return an argument that has to be a whole number within bounds."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise fault(f"`{name}` is a whole number, not {kind(value)}")
     if not minimum <= value <= maximum:
@@ -169,14 +148,31 @@ def whole(value: Any, name: str, minimum: int = 0, maximum: int = 1_000_000_000)
     return value
 
 
-def items_of(value: Any, label: str = "this") -> Sequence[Any]:
-    """The items of a list, the keys of a mapping or the characters of a text; anything else is refused."""
-    if isinstance(value, (list, tuple, str, range)):
+def number(_: Budget, value: Any) -> Any:
+    """Return the value if it is a number."""
+    return _one_of((int, float), value, "a number")
+
+
+def mapping(_: Budget, value: Any) -> Any:
+    """Return the value if it is a mapping."""
+    return _one_of(dict, value, "a mapping")
+
+
+def items_of(_: Budget, value: Any, label: str = "this") -> Collection[Any]:
+    """Return the value if it has items: those of a list, keys of a mapping, characters of a text. Refuse all others."""
+    return () if type(value) is Undefined else _one_of((list, tuple, str, dict, range), value, "a list", label)
+
+
+def listable(budget: Budget, value: Any) -> Collection[Any]:
+    """Return the value if it has items, charged for those that a list of them makes anew."""
+    if isinstance(value, (str, range)):
+        budget.reserve(len(value) * (TEXT + SLOT), "the list")
+    return items_of(budget, value)
+
+
+def _one_of(types: type | tuple[type, ...], value: Any, wanted: str, label: str = "this") -> Any:
+    if isinstance(value, types):
         return value
-    if isinstance(value, dict):
-        return list(value)
-    if type(value) is Undefined:
-        return ()
     if isinstance(value, Undefined):
         fail_undefined(value, label)
-    raise fault(f"`{label}` is {kind(value)}, not a list")
+    raise fault(f"`{label}` is {kind(value)}, not {wanted}")

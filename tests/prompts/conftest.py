@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from promptctl.errors import Place
-from promptctl.prompts.prompt import Engine, Input, Message, Placeholder, Prompt
+from promptctl.prompts.prompt import Engine, Input, Message, Placeholder, Prompt, Rendered
+from promptctl.prompts.rendering import Renderer
+from promptctl.templates.limits import RenderLimits
 
 PATH = "prompts/support/triage.prompt.yaml"
 
@@ -18,6 +20,11 @@ MakePrompt = Callable[..., Prompt]
 def user(text: str, line: int = 10) -> Message:
     """A user message whose text begins in that line of the prompt's file."""
     return Message("user", text, Place(PATH, line))
+
+
+def render(prompt: Prompt, inputs: Mapping[str, Any], *, limits: RenderLimits | None = None) -> Rendered:
+    """Render a prompt once."""
+    return Renderer(prompt).render(inputs, limits=limits or RenderLimits())
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ import pytest
 
 from promptctl.errors import InputError, Place, RenderError, RenderLimitExceeded
 from promptctl.prompts.prompt import Input, Message, Placeholder
-from promptctl.prompts.rendering import Limits, Renderer, render
-from tests.prompts.conftest import PATH, MakePrompt, user
+from promptctl.prompts.rendering import Renderer
+from promptctl.templates.limits import RenderLimits
+from tests.prompts.conftest import PATH, MakePrompt, render, user
 
 
 def text_of(make_prompt: MakePrompt, template: str, **inputs: Any) -> str:
@@ -324,4 +325,4 @@ class TestManyRenders:
     def test_limits_can_be_given(self, make_prompt: MakePrompt) -> None:
         prompt = make_prompt("{% for i in range(1000) %}{{ i }}{% endfor %}")
         with pytest.raises(RenderLimitExceeded, match=re.escape("larger than 100 characters")):
-            render(prompt, {}, limits=Limits(output_chars=100))
+            render(prompt, {}, limits=RenderLimits(output_chars=100))

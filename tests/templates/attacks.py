@@ -81,6 +81,35 @@ TOO_MUCH = {
     "many arguments": (
         "{% macro f() %}{{ varargs | length }}{% endmacro %}{% for i in range(999) %}{{ f(*range(99999)) }}{% endfor %}"
     ),
+    "long numbers printed": "{{ [9 ** 1000] * 190000 }}",
+    "long numbers as JSON": "{{ ([9 ** 1000] * 190000) | tojson(indent=1) }}",
+    "long numbers joined": "{{ ([9 ** 1000] * 190000) | join }}",
+    "a sort by many attributes": (
+        "{{ [{'a': 'x' * 7000000}] | sort(attribute='" + ",".join(["a"] * 100) + "') | length }}"
+    ),
+    "a sort by a long path": "{{ (['a'] * 100000) | sort(attribute='" + ".".join(["0"] * 100) + "') | length }}",
+    "a sort of one text many times": (
+        "{% macro f() %}{{ varargs | sort | length }}{% endmacro %}"
+        "{% set x = 'a' * 1000000 %}{{ f(" + "x, " * 3000 + "x) }}"
+    ),
+    "groups by a long default": "{{ ('ab' * 60000) | groupby('x', default='q' * 1000000) | length }}",
+    "a map to a long default": "{{ range(100000) | map(attribute='x', default='y' * 100000) | list | length }}",
+    "slices filled up": "{{ [1] | slice(50000, 'x' * 100000) | list | length }}",
+    "a long list selected": "{% for i in range(99999) %}{% set x = range(99999) | select | list %}{% endfor %}",
+    "a long list sorted": "{% for i in range(99999) %}{% set x = range(99999) | sort(reverse=true) %}{% endfor %}",
+    "a long list grouped": "{% for i in range(99999) %}{% set x = range(99999) | groupby('x', '') %}{% endfor %}",
+    "a long list reversed": "{% for i in range(99999) %}{% set x = ([1] * 99999) | reverse %}{% endfor %}",
+    "the least of a long list": "{% for i in range(99999) %}{% set x = range(99999) | min %}{% endfor %}",
+    "the sum of a long list": "{% for i in range(99999) %}{% set x = range(99999) | sum %}{% endfor %}",
+    "upper of wide letters": "{{ ('\\u0390' * 2000000) | upper | length }}",
+    "title": "{{ ('a ' * 4000000) | title | length }}",
+    "urlencode": "{{ ('\\u03a9' * 1000000) | urlencode | length }}",
+    "urlencode of a mapping": "{{ {'a': '\\u03a9' * 1000000} | urlencode | length }}",
+    "truncate kept": "{% set s = 'a' * 4000000 %}{{ [" + "s | truncate(3999990, true), " * 1000 + "] | length }}",
+    "trim kept": "{% set s = 'a' * 4000000 %}{{ [" + "(s ~ ' ') | trim, " * 1000 + "] | length }}",
+    "entries kept": (
+        "{% set d = dict(range(70000) | map('string') | batch(2)) %}{{ [" + "d | dictsort, " * 1000 + "] | length }}"
+    ),
     "wide characters": (
         "{% set x %}{% for i in range(99999) %}{{ 'a' * 999 }}{% endfor %}{{ '\\U0001F600' }}{% endset %}{{ x }}"
     ),
@@ -114,6 +143,29 @@ QUADRATIC = {
     "rpartition": "{{ ('a' * 4000000).rpartition('b' ~ 'a' * 2000000) }}",
     "strip many": "{{ ('a' * 4000000).strip('b' * 2000000 ~ 'a') }}",
     "trim": "{{ ('a' * 4000000) | trim('b' * 2000000 ~ 'a') }}",
+    "wordwrap": "{{ ('a' * 400000) | wordwrap(10) }}",
+}
+
+# Refused for what they ask of a value.
+REFUSED = {
+    "a wide conversion by a test": "{{ 'yes' if '%1000000000d' is odd }}",
+    "a wide conversion by a test in a filter": "{{ ['%1000000000d'] | select('even') | list }}",
+    "a remainder by a test": "{{ '%1000000000d' is divisibleby(3) }}",
+    "a sum that begins with a list": "{{ ([[1]] * 10000) | sum(start=[]) | length }}",
+    "a sum that begins with a text": "{{ (['a'] * 10000) | sum(start='') | length }}",
+    "a far place": "{{ 5 | round(-1000000000) }}",
+    "a far place above": "{{ 5 | round(1000000000, 'ceil') }}",
+    "a long number read": "{{ ('f' * 4000000) | int(base=16) }}",
+    "a text cut before its end": "{{ 'abcdef' | truncate(1, end='....') }}",
+}
+
+_NESTED = "{% set n = namespace(x='a') %}" + "{% set n = namespace(p=n, q=n) %}" * 40
+
+# They ask for what would take all memory or time if it were done as Jinja or Python would, and print this.
+HARMLESS = {
+    "a namespace of one namespace is no text": (_NESTED + "{{ n is lower }}", "false"),
+    "nor in a filter": (_NESTED + "{{ [n] | reject('upper') | list | length }}", "1"),
+    "digits of a base that is no power of two": ("{{ ('z' * 4000000) | int(7, base=36) }}", "7"),
 }
 
 # What reaches for Python itself.
@@ -124,6 +176,27 @@ REACHING = {
     "a class by map": "{{ [1] | map(attribute='__class__') | list }}",
     "a class by sort": "{{ [1, 2] | sort(attribute='__class__') }}",
     "a class by groupby": "{{ [1] | groupby('__class__') }}",
+    "a class by selectattr": "{{ [1] | selectattr('__class__') | list }}",
+    "a class by rejectattr": "{{ [1] | rejectattr('__class__', 'none') | map(attribute='__class__') | list }}",
+    "a class by sum": "{{ [1] | sum(attribute='__class__') }}",
+    "a class by min": "{{ [1, 2] | min(attribute='__class__') }}",
+    "a class by max": "{{ [1, 2] | max(attribute='__class__') }}",
+    "a class by unique": "{{ [1] | unique(attribute='__class__') | list }}",
+    "a class by join": "{{ [1] | join(attribute='__class__') }}",
+    "a class by a filter in map": "{{ [''] | map('attr', '__class__') | list }}",
+    "a class of a group": "{{ ([{'a': 1}] | groupby('a'))[0].__class__ }}",
+    "a method of a group": "{{ ([{'a': 1}] | groupby('a'))[0]._replace(grouper=1) }}",
+    "a frame of a generator": "{{ ([1] | select).gi_frame }}",
+    "the code of a generator": "{{ ([1] | map('string')).gi_code }}",
+    "the insides of an iterator": "{{ ([1] | reverse).__length_hint__() }}",
+    "what a method is bound to": "{{ ('a' | attr('upper')).__self__ }}",
+    "the environment by attr": "{{ 'a' | attr('environment') }}",
+    "a format's field by map": "{{ ['{0.__class__}'] | map('attr', 'format') | list }}",
+    "markup": "{{ ('<' | escape).unescape() }}",
+    "markup that is safe": "{{ ('<b>' | safe).striptags() }}",
+    "chance": "{{ [1, 2] | map('random') | list }}",
+    "Python asked by a test": "{{ [range] | select('callable') | list }}",
+    "filters asked by a test": "{{ ['upper'] | select('filter') | list }}",
     "a format's field": "{{ '{0.__class__}'.format(1) }}",
     "a format's map": "{{ '{a.__class__}'.format_map({'a': 1}) }}",
     "a format by attr": "{{ ('{0.__class__}' | attr('format'))(1) }}",
@@ -142,7 +215,9 @@ REACHING = {
     "self": "{{ self._TemplateReference__context }}",
     "the context": "{{ context }}",
     "the environment": "{{ environment }}",
-    "an internal filter": "{{ [1] | map(' made') | list }}",
+    "an internal filter": "{{ [1] | map(' weigh') | list }}",
+    "an internal filter within a filter": "{{ [[1]] | map('map', ' weigh') | list }}",
+    "an account that pays back": "{{ [-1000000000] | map(' charge') | list }}",
     "lipsum": "{{ lipsum.__globals__ }}",
     "cycler": "{{ cycler.__init__.__globals__ }}",
     "a change of an input": "{{ many.append(1) }}",

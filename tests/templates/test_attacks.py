@@ -3,21 +3,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from typing import Any
 
 import pytest
 
 from promptctl.errors import RenderError, RenderLimitExceeded
-from promptctl.prompts.rendering import Limits, render
-from tests.prompts.conftest import MakePrompt
-from tests.templates.attacks import INPUTS, PARTIALS, QUADRATIC, REACHING, TOO_LONG, TOO_MUCH
+from promptctl.templates.limits import RenderLimits
+from tests.prompts.conftest import MakePrompt, render
+from tests.templates.attacks import HARMLESS, INPUTS, PARTIALS, QUADRATIC, REACHING, REFUSED, TOO_LONG, TOO_MUCH
 
 # Long enough for every attack that is stopped by what it makes, on a slow machine; nothing here waits for it.
-PATIENT = Limits(time_s=60)
-HASTY = Limits(time_s=0.05)
+PATIENT = RenderLimits(time_s=60)
+HASTY = RenderLimits(time_s=0.05)
 
 
-def attack(make_prompt: MakePrompt, template: str, limits: Limits) -> str:
+def attack(make_prompt: MakePrompt, template: str, limits: RenderLimits) -> str:
     inputs: dict[str, Any] = {name: eval(code) for name, code in INPUTS.items() if name in template}
     partials = {name: text for name, text in PARTIALS.items() if name in template}
     prompt = make_prompt(template, inputs={key: {} for key in inputs}, partials=partials)
@@ -44,6 +45,27 @@ def test_what_no_clock_could_stop_is_not_begun(make_prompt: MakePrompt, name: st
         attack(make_prompt, QUADRATIC[name], PATIENT)
 
 
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_a_value_does_not_allow_is_refused(make_prompt: MakePrompt, name: str) -> None:
+    with pytest.raises(RenderError) as caught:
+        attack(make_prompt, REFUSED[name], PATIENT)
+    assert not isinstance(caught.value, RenderLimitExceeded)
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_what_is_asked_of_a_large_value_costs_little(make_prompt: MakePrompt, name: str) -> None:
+    template, printed = HARMLESS[name]
+    assert attack(make_prompt, template, PATIENT) == printed
+
+
+def test_numbers_whose_hashes_collide_cost_no_more_than_others(make_prompt: MakePrompt) -> None:
+    prompt = make_prompt("{{ numbers | unique | length }}", inputs={"numbers": {}})
+    numbers = [number * (2**61 - 1) for number in range(1, 30_001)]  # as keys of one mapping they take a minute
+    start = time.process_time()
+    assert render(prompt, {"numbers": numbers}, limits=PATIENT).messages[0]["content"] == "30000"
+    assert time.process_time() - start < 5
+
+
 @pytest.mark.parametrize("name", REACHING)
 def test_nothing_of_python_is_reached(make_prompt: MakePrompt, name: str) -> None:
     with pytest.raises(RenderError) as caught:
@@ -55,19 +77,20 @@ ALL_IN_LITTLE_MEMORY = """
 import resource, sys
 from promptctl.errors import RenderError
 from promptctl.prompts.prompt import Input, Message, Prompt
-from promptctl.prompts.rendering import Limits, render
-from tests.templates.attacks import INPUTS, PARTIALS, QUADRATIC, TOO_LONG, TOO_MUCH
+from promptctl.prompts.rendering import Renderer
+from promptctl.templates.limits import RenderLimits
+from tests.templates.attacks import INPUTS, PARTIALS, QUADRATIC, REFUSED, TOO_LONG, TOO_MUCH
 
 given = {name: eval(code) for name, code in INPUTS.items()}
-render(Prompt("a", "prompts/a", "", "a", (Message("user", "{{ 1 }}"),)), {})
+Renderer(Prompt("a", "prompts/a", "", "a", (Message("user", "{{ 1 }}"),))).render({})
 now = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmSize")) * 1024
 resource.setrlimit(resource.RLIMIT_AS, (now + 200 * 2**20,) * 2)
-for name, template in {**TOO_MUCH, **TOO_LONG, **QUADRATIC}.items():
+for name, template in {**TOO_MUCH, **TOO_LONG, **QUADRATIC, **REFUSED}.items():
     inputs = {key: value for key, value in given.items() if key in template}
     prompt = Prompt("a", "prompts/a", "", "a", (Message("user", template),),
                     inputs={key: Input(key, {}) for key in inputs}, partials=PARTIALS)
     try:
-        render(prompt, inputs, limits=Limits(time_s=0.2))
+        Renderer(prompt).render(inputs, limits=RenderLimits(time_s=0.2))
     except RenderError as error:
         if "memory" in error.message:
             print(name, error.message)

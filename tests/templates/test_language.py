@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import jinja2
 import pytest
 
 from promptctl.errors import RenderError
-from promptctl.prompts.rendering import render
 from promptctl.templates.filters import FILTERS, REFUSED
 from promptctl.templates.tests import TESTS
-from tests.prompts.conftest import MakePrompt
+from tests.prompts.conftest import MakePrompt, render
 
 INPUTS: dict[str, Any] = {
     "name": "ada Lovelace",
@@ -36,6 +40,13 @@ SAME = [
     "{{ text | indent }}|{{ text | indent(2, first=true) }}|{{ text | indent(2, true, true) }}|{{ text | indent('> ') }}",
     "{{ name | center(20) }}|{{ name.center(21, '*') }}|{{ name.ljust(15) }}|{{ '7'.zfill(3) }}|{{ 'a\\tb'.expandtabs(4) }}",
     "{{ (name * 9) | truncate(30) }}|{{ name | truncate(5) }}|{{ name | truncate(9, true, '…', 0) }}|{{ name | truncate(11) }}",
+    "{{ 'a well-known hyphen' | wordwrap(7) }}|{{ 'a well-known hyphen' | wordwrap(7, break_on_hyphens=false) }}|{{ text | wordwrap(5, false, ' / ') }}",
+    "{{ 5 | round }}|{{ 1234 | round(-2) }}|{{ -2.5 | abs | round(method='ceil') | int }}|{{ numbers | sum(start=0.5) }}",
+    "{% for row in range(6) | slice(3, 'x') %}[{{ row | join(' ') }}]{% endfor %}|{{ range(5) | reverse | join }}|{{ prices | reverse | join }}",
+    "{{ people | groupby('x', default='-') | map('first') | join }}|{{ people | groupby('name', case_sensitive=true) | map(attribute='grouper') | join }}",
+    "{{ people | min(attribute='name') | length }}|{{ ['b', 'A'] | min }}{{ ['b', 'A'] | max(case_sensitive=true) }}|{{ people | map(attribute='city.id') | join }}",
+    "{{ [[3, 1], [2]] | map('sort') | map('join', '-') | join(',') }}|{{ numbers | map('default', 0) | select('ge', 2) | join }}|{{ [[1, 2]] | map('map', 'string') | map('join', '+') | join }}",
+    "{{ prices | dictsort(true) | map('first') | join }}|{{ text | indent(2, first=true, blank=true) }}|{{ 'a\\n\\nb' | indent(1, true) }}",
     "{{ 'the quick brown fox jumps' | wordwrap(10) }}|{{ 'abcdefghij' | wordwrap(4) }}|{{ 'a b\\nc d' | wordwrap(3) }}",
     "{{ '%s is %05.1f%% of %d' | format('x', 2.25, 7) }}|{{ '%(a)s-%(b)x' % {'a': 1, 'b': 255} }}|{{ '%-5s|%5s' % ('a', 'b') }}",
     "{{ 'a b/c?d=é&' | urlencode }}|{{ {'q': 'a b', 'r': 'é'} | urlencode }}",
@@ -89,11 +100,35 @@ def test_a_template_prints_what_it_prints_in_jinja(make_prompt: MakePrompt, temp
     assert render(prompt, INPUTS).messages[0]["content"] == stock
 
 
+def test_a_template_prints_the_same_in_each_process() -> None:
+    code = (
+        "from promptctl.prompts.prompt import Input, Message, Prompt\n"
+        "from promptctl.prompts.rendering import Renderer\n"
+        "from tests.templates.test_language import INPUTS, SAME\n"
+        "messages = tuple(Message('user', template) for template in SAME)\n"
+        "prompt = Prompt('a', 'prompts/a', '', 'a', messages, inputs={name: Input(name, {}) for name in INPUTS})\n"
+        "print(Renderer(prompt).render(INPUTS).messages)"
+    )
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert printed[0] == printed[1] != b""
+
+
 def test_each_filter_and_test_of_jinja_is_there_or_refused_with_a_reason() -> None:
     stock = jinja2.Environment()
     assert set(stock.filters) <= set(FILTERS) | set(REFUSED)
     asks_python = {"callable", "escaped", "filter", "test"}
     assert set(stock.tests) == set(TESTS) | asks_python
+    page = Path(__file__, "../../../docs/files.md").resolve().read_text(encoding="utf-8")
+    left_out = page[page.index("Left out are the filters") :].partition(". ")[0]
+    assert set(re.findall(r"`(\w+)`", left_out)) == set(REFUSED) | asks_python
 
 
 @pytest.mark.parametrize(
@@ -110,7 +145,17 @@ def test_each_filter_and_test_of_jinja_is_there_or_refused_with_a_reason() -> No
         ("{% for x in 5 %}{% endfor %}", "this expression` is a number, not a list"),
         ("{% for x in prices.tea %}{% endfor %}", "`prices.tea` is a number, not a list"),
         ("{{ name() }}", "cannot be called: it is text"),
-        ("{{ 'x' | round }}", "a number is needed"),
+        ("{{ numbers | sum('x') }}", "no `x`"),
+        ("{{ ['a'] | sum }}", "`sum` cannot do this: unsupported operand"),
+        ("{{ name | upper(1) }}", "`upper` cannot do this: takes 1 positional argument"),
+        ("{{ name | trim(3) }}", "`trim` cannot do this: strip arg must be None or str"),
+        ("{{ [1, 'a'] | max }}", "compares items of different kinds"),
+        ("{{ empty | min }}", "the list is empty"),
+        ("{{ 3 | length }}", "`this` is a number, not a list"),
+        ("{{ 3 | items }}", "`this` is a number, not a mapping"),
+        ("{{ numbers | select('nothing') | list }}", "name of a test"),
+        ("{{ prices | dictsort(by='x') }}", 'either "key" or "value"'),
+        ("{{ 'x' | round }}", "`this` is text, not a number"),
         ("{{ '%d' | format }}", "more conversions than there are values"),
         ("{{ '%r' | format(1) }}", "no conversion"),
         ("{{ [1, 'a'] | sort }}", "cannot be sorted"),

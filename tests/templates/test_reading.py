@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from promptctl.templates.bad_template import BadTemplate
-from promptctl.templates.reading import assigned, check_syntax, includes, variables
+from promptctl.templates.reading import check_syntax, includes, names, variables
 
 
 def test_includes_come_in_reading_order_with_their_lines() -> None:
@@ -51,12 +51,19 @@ def test_variables_are_the_roots_that_the_template_does_not_set() -> None:
     assert variables(text) == {"hello", "user", "lines", "outer", "inner", "b", "history"}
 
 
+def test_a_variable_has_the_line_of_its_first_use() -> None:
+    text = "one {{ 'b' }}\n{% if a %}\n{{ b\n  ~ c }}{{ a }}{% endif %}\n{% set n.x = 1 %}"
+    assert names(text)[0] == {"a": 2, "b": 3, "c": 4, "n": 1}
+
+
 def test_variables_set_for_an_include_are_told_apart() -> None:
     text = (
         "{% set tone = 'kind' %}{% for each in items %}{% include 'x.j2' %}{% endfor %}{% macro m(a) %}{% endmacro %}"
     )
-    assert {"tone", "each", "m", "a"} <= assigned(text)
-    assert "items" not in assigned(text)
+    used, assigned = names(text)
+    assert {"tone", "each", "m", "a"} <= assigned
+    assert "items" not in assigned
+    assert used == {"items": 1}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,179 @@
+# ruff: noqa: ARG001 (each is asked with all that the operation itself is given)
+"""Sizes in bytes of what filters and methods make, reserved before they begin; some refuse what would take long."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from promptctl.errors import RenderLimitExceeded
+from promptctl.templates.limits import NUMBER, SLOT, TEXT, Budget
+from promptctl.templates.tests import TESTS
+from promptctl.templates.values import fault, number, whole
+
+# Bytes of what an operation makes, by the budget, the value and the arguments.
+Size = Callable[..., int]
+
+# The longest path of an `attribute`.
+MAX_PATH = 200
+
+# Comparisons of one operation that compares each place of a text with each of another: a tenth of a second.
+_MAX_COMPARISONS = 1 << 28
+
+_WORDS = re.compile(r"[^ \t\n\r\v\f]+")
+_LINE_BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+
+
+def compared(budget: Budget, text: str, other: Any = None, *rest: Any) -> int:
+    """Refuse two texts whose lengths multiplied are too many comparisons."""
+    if isinstance(other, str) and len(text) * len(other) > _MAX_COMPARISONS:
+        raise RenderLimitExceeded("the template compares two texts that are too long for it")
+    return 0
+
+
+def parted(budget: Budget, text: str, separator: str) -> int:
+    """Size of the parts of a text."""
+    return compared(budget, text, separator) + 3 * TEXT + len(text) * budget.unit
+
+
+def padded(budget: Budget, text: str, width: int = 80, fill: str = " ") -> int:
+    """Size of a text padded to a width."""
+    return TEXT + max(whole(width, "width", -1_000_000_000), len(text)) * budget.unit
+
+
+def lines(budget: Budget, text: str, keepends: bool = False) -> int:
+    """Size of the lines of a text."""
+    count = 1 + sum(text.count(char) for char in _LINE_BREAKS)
+    return count * (TEXT + SLOT) + len(text) * budget.unit
+
+
+def indented(budget: Budget, text: str, width: int | str = 4, first: bool = False, blank: bool = False) -> int:
+    """Size of a text, and of its lines, moved right."""
+    count, margin = text.count("\n") + 1, len(width) if isinstance(width, str) else whole(width, "width", 0, 1000)
+    return count * (2 * TEXT + SLOT) + (len(text) + count * margin) * budget.unit
+
+
+def expanded(budget: Budget, text: str, tabsize: int = 8) -> int:
+    """Size of a text whose tabs become spaces."""
+    return TEXT + (len(text) + text.count("\t") * whole(tabsize, "tabsize")) * budget.unit
+
+
+def titled(budget: Budget, text: str) -> int:
+    """Size of the words of a text."""
+    return TEXT + len(text) * (SLOT + TEXT) // 2
+
+
+def truncated(
+    budget: Budget, text: str, length: int = 255, killwords: bool = False, end: str = "...", leeway: int = 5
+) -> int:
+    """Size of a text cut to a length."""
+    return TEXT + min(whole(length, "length", len(end)), len(text) + whole(leeway, "leeway")) * budget.unit
+
+
+def wrapped(
+    budget: Budget,
+    text: str,
+    width: int = 79,
+    break_long_words: bool = True,
+    wrapstring: str = "\n",
+    break_on_hyphens: bool = True,
+) -> int:
+    """Size of a text broken into lines; refuse long words, of which each piece broken off copies the rest."""
+    breaks = sum(text.count(char) for char in " \t-" + _LINE_BREAKS) + len(text) // whole(width, "width", 1) + 1
+    size = breaks * (2 * TEXT + len(wrapstring) * budget.unit) + len(text) * (SLOT + budget.unit)
+    if size <= budget.max_value:
+        copied = sum((match.end() - match.start()) ** 2 for match in _WORDS.finditer(text)) // width
+        if copied > _MAX_COMPARISONS:
+            raise RenderLimitExceeded("`wordwrap` is given words that are too long for it")
+    return size
+
+
+def escaped(budget: Budget, text: str) -> int:
+    """Size of a text with HTML entities."""
+    return TEXT + (len(text) + 4 * sum(text.count(sign) for sign in "&<>\"'")) * budget.unit
+
+
+def quoted(budget: Budget, value: str | Mapping[str, str]) -> int:
+    """Size of a text quoted for a URL, or of a mapping as a query."""
+    pairs = value.items() if isinstance(value, Mapping) else [(value, "")]
+    return sum(TEXT + 3 * (len(key) + len(item)) * budget.unit for key, item in pairs)
+
+
+def rounded(budget: Budget, value: float, precision: int = 0, method: str = "common") -> int:
+    """Size of a rounded number; refuse a power of ten that is no small number."""
+    whole(precision, "precision", -300, 300)
+    return NUMBER
+
+
+def looked_up(place: int) -> Size:
+    """Return the size of looking at an attribute of each item, which has this place among the arguments."""
+
+    def size(budget: Budget, values: Collection[Any], *args: Any, **kwargs: Any) -> int:
+        path = args[place] if len(args) > place else kwargs.get("attribute")
+        steps = 1
+        if isinstance(path, str):
+            if len(path) > MAX_PATH:
+                raise fault(f"`attribute` is longer than {MAX_PATH} characters")
+            steps += path.count(".") + path.count(",")
+        budget.charge(len(values) * NUMBER * steps)
+        return 0
+
+    return size
+
+
+def tested(budget: Budget, values: Collection[Any], *test: Any) -> int:
+    """Size of choosing items by a test. Jinja itself would overlook a wrong one of an empty list, and other names."""
+    if test and test[0] not in TESTS:
+        raise fault("`select` and `reject` take the name of a test, such as 'defined' or 'equalto'")
+    return 0
+
+
+def tested_at(budget: Budget, values: Collection[Any], attribute: Any, *test: Any) -> int:
+    """Size of choosing items by a test of their attribute."""
+    return tested(budget, values, *test) + looked_up(0)(budget, values, attribute)
+
+
+def summed(budget: Budget, values: Collection[Any], attribute: Any = None, start: Any = 0) -> int:
+    """Size of a sum; a list to begin with would be copied for each item."""
+    number(budget, start)
+    return looked_up(0)(budget, values, attribute)
+
+
+def ordered(
+    budget: Budget, values: Collection[Any], reverse: Any = False, case_sensitive: Any = False, attribute: Any = None
+) -> int:
+    """Size of sorting: a key for each item, and for each attribute but one all items in small letters."""
+    looked_up(0)(budget, values, attribute)
+    for _ in range(2 * attribute.count(",") if isinstance(attribute, str) else 0):
+        budget.weigh(values)
+    _compare(budget, len(values))
+    return 0
+
+
+def grouped(
+    budget: Budget, values: Collection[Any], attribute: Any, default: Any = None, case_sensitive: Any = False
+) -> int:
+    """Size of sorting and grouping: the default may be the key of each item, in small letters."""
+    looked_up(0)(budget, values, attribute)
+    _compare(budget, 3 * len(values))
+    return len(values) * len(default) * budget.unit if isinstance(default, str) else 0
+
+
+def _compare(budget: Budget, count: int) -> None:
+    budget.charge(2 * count * (TEXT + SLOT * count.bit_length()))
+
+
+def entries(budget: Budget, mapping: Mapping[Any, Any], *args: Any, **kwargs: Any) -> int:
+    """Size of a list with a pair for each entry of a mapping."""
+    return TEXT + (TEXT + 3 * SLOT) * len(mapping)
+
+
+def batched(budget: Budget, values: Collection[Any], linecount: int, fill_with: Any = None) -> int:
+    """Size of the last row of `linecount`, which is filled up."""
+    return whole(linecount, "linecount", 1) * SLOT
+
+
+def sliced(budget: Budget, values: Collection[Any], slices: int, fill_with: Any = None) -> int:
+    """Size of the columns themselves."""
+    return whole(slices, "slices", 1) * (TEXT + SLOT)
