@@ -19,7 +19,7 @@ from promptctl.labels.stretch import LabelMove
 from promptctl.labels.tags import version_number
 from promptctl.reports.comparison import comparison_as_dict
 from promptctl.reports.rows import evaluation_head
-from promptctl.reviews.review import DatasetReview, Measurement, Moment, PromptReview, Review
+from promptctl.reviews.review import DatasetReview, Measurement, PromptReview, Review, ReviewSide
 
 _UNSTABLE = frozenset(
     ("evaluation", "started_at", "cost_nano_usd", "unpriced", "reply_sources", "stopped", "tool_version")
@@ -30,8 +30,8 @@ _OF_TIME = frozenset(("latency_ms", "p50_latency_ms", "p95_latency_ms"))
 def review_as_dict(review: Review) -> dict[str, Any]:
     """JSON-able, with stable keys."""
     return {
-        "base": _moment(review.base) | {"tip": review.tip.commit, "tip_name": review.tip.name},
-        "head": _moment(review.head) | {"name": review.head.name, "work_tree": review.head.commit is None},
+        "base": _side(review.base) | {"tip": review.tip.commit, "tip_name": review.tip.name},
+        "head": _side(review.head) | {"name": review.head.name, "work_tree": review.head.commit is None},
         "passed": review.decision.is_passed,
         "exit_code": review.decision.exit_code,
         "decision": review.decision.reason,
@@ -257,8 +257,8 @@ def _mark(found: Measurement, compared: Compared | None = None) -> str:
     return "⚠️" if decision.exit_code == INCOMPLETE else "❌"
 
 
-def _moment(moment: Moment) -> dict[str, Any]:
-    return {"commit": moment.commit}
+def _side(side: ReviewSide) -> dict[str, Any]:
+    return {"commit": side.commit}
 
 
 def _prompt(prompt: PromptReview) -> dict[str, Any]:

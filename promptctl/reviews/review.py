@@ -128,7 +128,7 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class ReviewSide:
     """One side of a review: the commit (None for the work tree), and the name that the user gave it, if any."""
 
     commit: str | None
@@ -149,9 +149,9 @@ class Review:
     that differ. `taken_away` says what tested head's prompts and does no more. `arguments` make the same review again.
     """
 
-    tip: Moment
-    base: Moment
-    head: Moment
+    tip: ReviewSide
+    base: ReviewSide
+    head: ReviewSide
     prompts: tuple[PromptReview, ...] = ()
     datasets: tuple[DatasetReview, ...] = ()
     files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -22,7 +22,7 @@ from promptctl.labels.stretch import moves_between
 from promptctl.reviews.changes import find_changes
 from promptctl.reviews.measuring import ReviewRequest, Task, tasks_of
 from promptctl.reviews.range import ReviewRange, find_range, settings_at, trusted_line
-from promptctl.reviews.review import Measurement, Moment, Review
+from promptctl.reviews.review import Measurement, Review, ReviewSide
 from promptctl.reviews.taken_away import taken_away
 
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ def prepared(context: Context, request: ReviewRequest) -> Iterator[Prepared]:
             tasks = tuple(tasks_of(other, request, found, changes))
             differs = is_changed(CommitTree(git, found.tip, git.prefix), head, SETTINGS)
             about = Review(
-                tip=Moment(found.tip, request.base or (line.name if line else None)),
-                base=Moment(found.base),
-                head=Moment(found.head, request.head),
+                tip=ReviewSide(found.tip, request.base or (line.name if line else None)),
+                base=ReviewSide(found.base),
+                head=ReviewSide(found.head, request.head),
                 prompts=changes.prompts,
                 datasets=changes.datasets,
                 files=changes.files,

@@ -29,7 +29,7 @@ def taken_away(datasets: Sequence[DatasetReview], prompts: Iterable[PromptReview
         {prompt.former_id: prompt.id for prompt in prompts if prompt.former_id},
         {prompt.id for prompt in prompts if prompt.kind == "removed"},
     )
-    told = [line for dataset in datasets if dataset.before for line in _Finder(dataset, datasets, names).lines()]
+    told = [line for dataset in datasets if dataset.before for line in _TakenAway(dataset, datasets, names).lines()]
     told = list(dict.fromkeys(told))
     more = [f"{len(told) - _MOST} more of the kind"] if len(told) > _MOST else []
     return (*told[:_MOST], *more)
@@ -47,7 +47,7 @@ class _Names:
         return sorted({self._former.get(id_, id_) for id_ in ids} - self._removed)
 
 
-class _Finder:
+class _TakenAway:
     """Looks for what became of one dataset of base."""
 
     def __init__(self, dataset: DatasetReview, datasets: Sequence[DatasetReview], names: _Names) -> None:
