@@ -8,7 +8,7 @@ from typing import Any
 
 from promptctl.log.records import Content, Source
 from promptctl.models.gateway import Request
-from promptctl.models.retries import RetryPolicy
+from promptctl.models.model_settings import RetryPolicy
 from promptctl.prompts.prompt import Prompt, Rendered
 from promptctl.versions.version import Version
 

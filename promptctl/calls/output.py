@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from promptctl.schemas.json_schema import Validator
@@ -13,25 +12,20 @@ _FENCED = re.compile(r"\A\s*```(?:json)?[ \t]*\n(.*?)\n?```\s*\Z", re.DOTALL)
 _SHOWN_PROBLEMS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A reply after checking: the parsed value, or its problems (never both)."""
+def check_output(text: str, validator: Validator) -> tuple[Any, tuple[str, ...]]:
+    """Return the reply as data and its problems; with problems, the data is None.
 
-    value: Any = None
-    problems: tuple[str, ...] = ()
-
-
-def check_output(text: str, validator: Validator) -> Checked:
-    """Return the reply as data. A reply wrapped whole in one ``` fence is read without it; nothing else is repaired."""
+    A reply wrapped whole in one ``` fence is read without it; nothing else is repaired.
+    """
     fenced = _FENCED.match(text)
     try:
         value = json.loads(fenced[1] if fenced else text, parse_constant=_refuse_constant)
     except ValueError as error:
-        return Checked(problems=(f"not JSON: {error}",))
+        return None, (f"not JSON: {error}",)
     except RecursionError:
-        return Checked(problems=("not JSON: nested too deeply",))
+        return None, ("not JSON: nested too deeply",)
     problems = tuple(validator.problems(value))
-    return Checked(problems=problems) if problems else Checked(value=value)
+    return (None, problems) if problems else (value, ())
 
 
 def correction(problems: tuple[str, ...]) -> str:

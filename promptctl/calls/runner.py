@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
@@ -10,14 +11,14 @@ from typing import Any, Protocol
 
 from promptctl.calls.attempts import Attempts
 from promptctl.calls.call import Call
-from promptctl.calls.output import Checked, check_output, correction
-from promptctl.errors import InvalidOutput, ModelError
+from promptctl.errors import InvalidOutput, ModelError, RateLimited
 from promptctl.log.records import Content, Execution
 from promptctl.models.gateway import Delta, Gateway, Reply, Request
-from promptctl.models.retries import decide
+from promptctl.models.model_settings import RetryPolicy
 from promptctl.schemas.json_schema import Validator
 
 Sleep = Callable[[float], Any]
+Problems = tuple[str, ...]
 _KEPT_VALIDATORS = 256
 
 
@@ -61,12 +62,12 @@ class Runner:
         repairs_left = call.target.prompt.output.retries
         while True:
             reply = await self._ask(attempts)
-            checked = self._checked(call, reply)
-            if not checked.problems or repairs_left == 0:
-                return await self._finished(attempts, reply, checked)
-            await self._save_invalid(attempts, reply, checked)
+            value, problems = self._checked(call, reply)
+            if not problems or repairs_left == 0:
+                return await self._finished(attempts, reply, value, problems)
+            await self._save_invalid(attempts, reply, problems)
             repairs_left -= 1
-            attempts.request = _corrected(attempts.request, reply, checked)
+            attempts.request = _corrected(attempts.request, reply, problems)
 
     async def stream(self, call: Call) -> AsyncGenerator[dict[str, Any] | str | Execution, None]:
         """Yield the call as it arrives: first the chat message's metadata, then pieces of text, last the `Execution`.
@@ -98,7 +99,7 @@ class Runner:
                 self._cancelled(attempts, error, "".join(received))
                 raise
         self._tell_reply(attempts, reply)
-        yield await self._finished(attempts, reply, self._checked(call, reply))
+        yield await self._finished(attempts, reply, *self._checked(call, reply))
 
     async def _ask(self, attempts: Attempts) -> Reply:
         """Return one whole reply, asking again while the error and the policy allow it.
@@ -125,16 +126,16 @@ class Runner:
                 error.add_note(f"the last attempt: {failed.message}")
             raise
 
-    async def _finished(self, attempts: Attempts, reply: Reply, checked: Checked) -> Execution:
-        if checked.problems:
-            record = attempts.summed(await self._save_invalid(attempts, reply, checked))
-            raise _invalid(attempts.call, record, checked)
-        record = attempts.replied(reply, output=checked.value)
+    async def _finished(self, attempts: Attempts, reply: Reply, value: Any, problems: Problems) -> Execution:
+        if problems:
+            record = attempts.summed(await self._save_invalid(attempts, reply, problems))
+            raise _invalid(attempts.call, record, problems)
+        record = attempts.replied(reply, output=value)
         await self._recorder.save(record, attempts.call.options.log)
         return attempts.summed(record)
 
-    async def _save_invalid(self, attempts: Attempts, reply: Reply, checked: Checked) -> Execution:
-        message = "; ".join(checked.problems)
+    async def _save_invalid(self, attempts: Attempts, reply: Reply, problems: Problems) -> Execution:
+        message = "; ".join(problems)
         record = attempts.replied(reply, "invalid_output", error_type="InvalidOutput", error_message=message)
         await self._recorder.save(record, attempts.call.options.log)
         return record
@@ -162,10 +163,12 @@ class Runner:
         if self._on_reply is not None:
             self._on_reply(attempts.request, reply)
 
-    def _checked(self, call: Call, reply: Reply) -> Checked:
+    def _checked(self, call: Call, reply: Reply) -> tuple[Any, Problems]:
         schema = call.target.prompt.output.schema
         if schema is None or (reply.tool_calls and not reply.text):
-            return Checked()
+            return None, ()
+        from promptctl.calls.output import check_output
+
         validator = self._validators.get(call.target.version.digest)
         if validator is None:
             if len(self._validators) >= _KEPT_VALIDATORS:
@@ -174,16 +177,50 @@ class Runner:
         return check_output(reply.text, validator)
 
 
-def _corrected(request: Request, reply: Reply, checked: Checked) -> Request:
+def decide(
+    error: ModelError,
+    attempt: int,
+    policy: RetryPolicy,
+    *,
+    waited_s: float = 0.0,
+    jitter: Callable[[], float] = random.random,
+) -> tuple[float | None, str]:
+    """Return the seconds to wait before asking again, or None to give up; and the reason.
+
+    `attempt` is the number of the failed attempt, counted from 1. `waited_s` is what the call has waited between its
+    attempts so far; `jitter` returns a number from 0 up to 1.
+    """
+    if not error.is_retryable:
+        return None, "asking again would not help"
+    most = policy.max_attempts
+    if isinstance(error, RateLimited):
+        most = max(most, policy.max_refusals)
+    if attempt >= most:
+        return None, f"{attempt} of {most} attempts were made"
+    asked_s = error.retry_after_s
+    if asked_s is not None and asked_s > policy.retry_after_cap_s:
+        most_s = policy.retry_after_cap_s
+        return None, f"the provider asks to wait {asked_s:.0f} s, which is more than {most_s:.0f} s"
+    doublings = min(attempt - 1, 30)
+    delay_s = min(policy.cap_s, policy.base_s * 2**doublings) * (1 - jitter() / 2)
+    delay_s = max(delay_s, asked_s or 0.0)
+    if waited_s + delay_s > policy.budget_s:
+        return None, f"waiting again would pass {policy.budget_s:.0f} s in all"
+    return delay_s, f"attempt {attempt + 1} of {most} in {delay_s:.1f} s"
+
+
+def _corrected(request: Request, reply: Reply, problems: Problems) -> Request:
+    from promptctl.calls.output import correction
+
     said = {"role": "assistant", "content": reply.text}
-    asked = {"role": "user", "content": correction(checked.problems)}
+    asked = {"role": "user", "content": correction(problems)}
     return replace(request, messages=[*request.messages, said, asked])
 
 
-def _invalid(call: Call, record: Execution, checked: Checked) -> InvalidOutput:
+def _invalid(call: Call, record: Execution, problems: Problems) -> InvalidOutput:
     error = InvalidOutput(
         f"the reply of {call.request.model} does not fit the output schema of {call.target.prompt.id}: "
-        + "; ".join(checked.problems[:3]),
+        + "; ".join(problems[:3]),
         hint=f"the raw reply is kept: promptctl log show {record.id}",
     )
     error.execution = record

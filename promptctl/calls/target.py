@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from promptctl.calls.call import Target, merge_parameters
-from promptctl.models.retries import RetryPolicy
+from promptctl.models.model_settings import RetryPolicy
 
 if TYPE_CHECKING:
     from promptctl.context import Context

@@ -8,7 +8,7 @@ from typing import Any
 
 from promptctl.errors import Place, Problem
 from promptctl.formats.dataset_file import DatasetFile
-from promptctl.formats.structure import structure_of
+from promptctl.formats.schemas import structure_of
 
 Key = str | int
 

@@ -10,7 +10,7 @@ from promptctl.errors import InvalidFiles, Place, Problem, in_reading_order
 from promptctl.files.document import Document, Key
 from promptctl.files.names import DATASETS, PathRefused, resolve_path
 from promptctl.files.yaml_reader import read_yaml
-from promptctl.formats.structure import structure_of
+from promptctl.formats.schemas import structure_of
 
 
 @dataclass(frozen=True, slots=True)

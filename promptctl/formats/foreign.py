@@ -13,7 +13,7 @@ _WITH_INPUTS = _AS_MESSAGES + ", and its variables under `inputs:`"
 
 
 def foreign_shape(document: Document) -> Problem | None:
-    """Return the problem of a file that is no prompt of ours, with what it looks like; None if it may be one."""
+    """Return the problem of a file without `messages`, with what it looks like; None if it looks like a prompt."""
     data = document.data
     found: tuple[str, str] | None = None
     if data is None:
@@ -22,7 +22,7 @@ def foreign_shape(document: Document) -> Problem | None:
         found = "this is a list of messages without a prompt around it", "put it under `messages:`"
     elif not isinstance(data, dict):
         found = f"a prompt is a mapping, this is {'a list' if isinstance(data, list) else 'text'}", _AS_MESSAGES
-    elif "messages" not in data and (shape := _shape(data)) is not None:
+    elif (shape := _shape(data)) is not None:
         found = f"this looks like {shape[0]}, not like a prompt of promptctl", shape[1]
     return None if found is None else Problem(found[0], document.place(), found[1], "foreign-format")
 

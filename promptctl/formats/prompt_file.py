@@ -10,9 +10,7 @@ from typing import Any, Literal
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.files.document import Document
 from promptctl.files.yaml_reader import read_yaml
-from promptctl.formats import github_dialect
-from promptctl.formats.foreign import foreign_shape
-from promptctl.formats.structure import structure_of
+from promptctl.formats.schemas import structure_of
 
 Dialect = Literal["native", "github"]
 
@@ -28,6 +26,7 @@ _NATIVE_FOR = {
     "testData": "a dataset below datasets/",
     "evaluators": "a dataset below datasets/",
 }
+_PLACEHOLDER = re.compile(r"\{\{[\w.-]+\}\}")
 # What GitHub's `{{name}}` never is: blocks, comments, spaces, filters.
 _JINJA = re.compile(r"\{[%#]|\{\{-?\s|\{\{[\w.]+\s*[|(\[]")
 
@@ -51,11 +50,16 @@ class PromptFile:
 def read_prompt_file(data: bytes, path: str) -> PromptFile:
     """Read a prompt file of either dialect. Raises `InvalidFiles` with every problem of its shape."""
     document = read_yaml(data, path)
-    foreign = foreign_shape(document)
-    if foreign is not None:
-        raise InvalidFiles([foreign])
+    if not isinstance(document.data, dict) or "messages" not in document.data:
+        from promptctl.formats.foreign import foreign_shape
+
+        foreign = foreign_shape(document)
+        if foreign is not None:
+            raise InvalidFiles([foreign])
     if _dialect(document) == "github":
-        prompt = github_dialect.read_github_prompt(document)
+        from promptctl.formats.github_dialect import read_github_prompt
+
+        prompt = read_github_prompt(document)
         return PromptFile(path, "github", prompt.data, document, prompt.inline_dataset, prompt.problems)
     problems = structure_of("prompt").check(document) + _contradictions(document)
     if problems:
@@ -67,7 +71,7 @@ def _dialect(document: Document) -> Dialect:
     """Told by the keys; by the templates where the keys could be either's. Raises `InvalidFiles` for a mixture."""
     data = document.data
     native = [key for key in data if key in _NATIVE_KEYS]
-    github = [key for key in data if key in github_dialect.KEYS]
+    github = [key for key in data if key in _NATIVE_FOR]
     if native and github:
         raise InvalidFiles(
             [
@@ -97,7 +101,7 @@ def _has_only_plain_placeholders(messages: Any) -> bool:
         if not isinstance(content, str):
             return False
         texts.append(content)
-    return any(map(github_dialect.PLACEHOLDER.search, texts)) and not any(map(_JINJA.search, texts))
+    return any(map(_PLACEHOLDER.search, texts)) and not any(map(_JINJA.search, texts))
 
 
 def _contradictions(document: Document) -> list[Problem]:

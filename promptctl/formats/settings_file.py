@@ -11,7 +11,7 @@ from promptctl.errors import InvalidFiles, Problem
 from promptctl.files.document import Document
 from promptctl.files.names import DATASETS, SETTINGS, PathRefused, resolve_path
 from promptctl.files.yaml_reader import read_yaml
-from promptctl.formats.structure import structure_of
+from promptctl.formats.schemas import structure_of
 
 Lane = Literal["direct", "litellm"]
 Content = Literal["full", "metadata"]

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from promptctl.errors import ModelConfigurationError
+from promptctl.errors import ModelConfigurationError, ProviderFailed
 from promptctl.models.gateway import Embeddings, Reply, Request, Usage
 from promptctl.models.prices import Prices
-from promptctl.models.provider_errors import broken, refusal_in_answer
 
+HINT_ENDPOINT = "check `api_base` under `models:` in promptctl.yaml, or the provider's *_BASE_URL variable"
 # A parameter of one of these names would replace what the prompt declares elsewhere.
 _RESERVED = frozenset({"model", "messages", "tools", "response_format", "stream", "stream_options"})
 
@@ -29,6 +29,11 @@ class Parsed:
     finish_reason: str | None = None
     usage: Usage = field(default_factory=Usage)
     model: str = ""
+
+
+def broken(request: Request, what: str) -> ProviderFailed:
+    """Return the error of an answer that is not the protocol's; `what` ends the sentence that begins with the model."""
+    return ProviderFailed(f"{request.model} {what}", hint=HINT_ENDPOINT)
 
 
 def model_name(model: str) -> str:
@@ -85,6 +90,8 @@ def parse_completion(request: Request, data: Any) -> Parsed:
     if not isinstance(data, dict):
         raise broken(request, "answered with JSON that is not a completion")
     if data.get("error"):
+        from promptctl.models.provider_errors import refusal_in_answer
+
         raise refusal_in_answer(request, data["error"])
     choices = data.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):

@@ -1,10 +1,14 @@
-"""An endpoint made ready for requests: its address and headers checked, and the proxy in front of it, if any."""
+"""Endpoints: the variables that hold each provider's key and address, and an address made ready for requests.
+
+The names are those that LiteLLM and the providers' own tools use. A provider that is not listed here is LiteLLM's
+affair: it then reads the process's environment by its own rules.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
@@ -20,6 +24,55 @@ _EMBEDDINGS = "/embeddings"
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]*")
 _LOOPBACK = re.compile(r"localhost|127\.[0-9.]+|::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """The variables of one provider, the first that is set wins.
+
+    `settings` maps LiteLLM's names of further connection settings to their variables. `other_ways` are variables of
+    other kinds of sign-in, which LiteLLM handles: where one is set, no key is missed. A provider without `keys` needs
+    none. With `has_own_sign_in` LiteLLM sends those others even where it is given a key.
+    """
+
+    keys: tuple[str, ...] = ()
+    bases: tuple[str, ...] = ()
+    settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    other_ways: tuple[str, ...] = ()
+    is_local: bool = False
+    has_own_sign_in: bool = False
+
+    @property
+    def is_sent_its_key_alone(self) -> bool:
+        """Whether LiteLLM sends no more of the environment than the key it is given, so that any address may get it."""
+        return (bool(self.keys) or self.is_local) and not self.has_own_sign_in
+
+    def key(self, environ: Mapping[str, str]) -> str | None:
+        """The key, where the environment has one."""
+        return first_set(environ, self.keys)
+
+    def base(self, environ: Mapping[str, str]) -> str | None:
+        """The address, where the environment gives another than the provider's usual one."""
+        return first_set(environ, self.bases)
+
+    def is_missing_key(self, environ: Mapping[str, str]) -> bool:
+        """True where the provider needs a key and the environment has neither it nor another way to sign in."""
+        return bool(self.keys) and not self.is_local and first_set(environ, (*self.keys, *self.other_ways)) is None
+
+
+def first_set(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:
+    """The value of the first of these variables that is set to something, without blanks around it."""
+    return next((value for name in names if (value := environ.get(name, "").strip())), None)
+
+
+def known_provider(name: str) -> Provider:
+    """The variables of a provider; none at all where it is not listed here."""
+    return _PROVIDERS.get(name) or Provider()
+
+
+def known_providers() -> frozenset[str]:
+    """The names of the providers that are listed here."""
+    return frozenset(_PROVIDERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +156,88 @@ def _headers(model: str, endpoint: Endpoint) -> CIMultiDict[str]:
                 hint="set it again, in plain letters and on one line",
             )
     return headers
+
+
+def _usual(name: str, *more_keys: str) -> Provider:
+    return Provider(keys=(f"{name}_API_KEY", *more_keys), bases=(f"{name}_API_BASE",))
+
+
+_AWS = Provider(
+    settings={
+        "aws_access_key_id": ("AWS_ACCESS_KEY_ID",),
+        "aws_secret_access_key": ("AWS_SECRET_ACCESS_KEY",),
+        "aws_session_token": ("AWS_SESSION_TOKEN",),
+        "aws_region_name": ("AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION"),
+    }
+)
+_TOGETHER = ("TOGETHER_API_KEY", "TOGETHER_AI_API_KEY", "TOGETHER_AI_TOKEN")
+_FIREWORKS = ("FIREWORKS_API_KEY", "FIREWORKSAI_API_KEY", "FIREWORKS_AI_TOKEN")
+
+_PROVIDERS: dict[str, Provider] = {
+    "openai": Provider(
+        keys=("OPENAI_API_KEY",),
+        bases=("OPENAI_BASE_URL", "OPENAI_API_BASE"),
+    ),
+    "anthropic": Provider(
+        keys=("ANTHROPIC_API_KEY",),
+        bases=("ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"),
+        other_ways=("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_FEDERATION_RULE_ID"),
+    ),
+    "azure": Provider(
+        keys=("AZURE_API_KEY", "AZURE_OPENAI_API_KEY"),
+        bases=("AZURE_API_BASE",),
+        settings={"api_version": ("AZURE_API_VERSION",)},
+        other_ways=("AZURE_AD_TOKEN", "AZURE_CLIENT_ID", "AZURE_USERNAME"),
+    ),
+    "azure_ai": Provider(
+        keys=("AZURE_AI_API_KEY",), bases=("AZURE_AI_API_BASE",), other_ways=("AZURE_AD_TOKEN", "AZURE_CLIENT_ID")
+    ),
+    "bedrock": _AWS,
+    "sagemaker": _AWS,
+    "vertex_ai": Provider(
+        settings={"vertex_project": ("VERTEXAI_PROJECT",), "vertex_location": ("VERTEXAI_LOCATION",)}
+    ),
+    "gemini": Provider(keys=("GEMINI_API_KEY", "GOOGLE_API_KEY"), bases=("GEMINI_API_BASE",)),
+    "ai21": _usual("AI21"),
+    "cerebras": _usual("CEREBRAS"),
+    "codestral": _usual("CODESTRAL"),
+    "cohere": _usual("COHERE", "CO_API_KEY"),
+    "cohere_chat": _usual("COHERE", "CO_API_KEY"),
+    "dashscope": _usual("DASHSCOPE"),
+    "databricks": Provider(
+        keys=("DATABRICKS_API_KEY",),
+        bases=("DATABRICKS_API_BASE",),
+        other_ways=("DATABRICKS_TOKEN", "DATABRICKS_CLIENT_ID"),
+        has_own_sign_in=True,
+    ),
+    "deepinfra": _usual("DEEPINFRA"),
+    "deepseek": _usual("DEEPSEEK"),
+    "fireworks_ai": Provider(keys=("FIREWORKS_AI_API_KEY", *_FIREWORKS), bases=("FIREWORKS_API_BASE",)),
+    "github": _usual("GITHUB"),
+    "groq": _usual("GROQ"),
+    "huggingface": _usual("HUGGINGFACE", "HF_TOKEN"),
+    "minimax": _usual("MINIMAX"),
+    "mistral": _usual("MISTRAL"),
+    "moonshot": _usual("MOONSHOT"),
+    "nebius": _usual("NEBIUS"),
+    "novita": _usual("NOVITA"),
+    "nvidia_nim": _usual("NVIDIA_NIM"),
+    "openrouter": _usual("OPENROUTER", "OR_API_KEY"),
+    "perplexity": Provider(keys=("PERPLEXITYAI_API_KEY", "PERPLEXITY_API_KEY"), bases=("PERPLEXITY_API_BASE",)),
+    "replicate": _usual("REPLICATE", "REPLICATE_API_TOKEN"),
+    "sambanova": _usual("SAMBANOVA"),
+    "together_ai": Provider(keys=("TOGETHERAI_API_KEY", *_TOGETHER), bases=("TOGETHER_AI_API_BASE",)),
+    "voyage": _usual("VOYAGE"),
+    "xai": _usual("XAI"),
+    "zai": _usual("ZAI"),
+    "docker_model_runner": Provider(
+        keys=("DOCKER_MODEL_RUNNER_API_KEY",), bases=("DOCKER_MODEL_RUNNER_API_BASE",), is_local=True
+    ),
+    "hosted_vllm": Provider(keys=("HOSTED_VLLM_API_KEY",), bases=("HOSTED_VLLM_API_BASE",), is_local=True),
+    "litellm_proxy": Provider(keys=("LITELLM_PROXY_API_KEY",), bases=("LITELLM_PROXY_API_BASE",), is_local=True),
+    "llamafile": Provider(keys=("LLAMAFILE_API_KEY",), bases=("LLAMAFILE_API_BASE",), is_local=True),
+    "lm_studio": Provider(keys=("LM_STUDIO_API_KEY",), bases=("LM_STUDIO_API_BASE",), is_local=True),
+    "ollama": Provider(keys=("OLLAMA_API_KEY",), bases=("OLLAMA_API_BASE",), is_local=True),
+    "ollama_chat": Provider(keys=("OLLAMA_API_KEY",), bases=("OLLAMA_API_BASE",), is_local=True),
+    "xinference": Provider(keys=("XINFERENCE_API_KEY",), bases=("XINFERENCE_API_BASE",), is_local=True),
+}

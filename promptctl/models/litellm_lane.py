@@ -9,6 +9,7 @@ from typing import Any
 
 from promptctl.errors import ModelConfigurationError, ModelError
 from promptctl.models.chat_protocol import (
+    broken,
     build_embeddings,
     build_reply,
     model_name,
@@ -17,14 +18,13 @@ from promptctl.models.chat_protocol import (
     sent_parameters,
 )
 from promptctl.models.chat_stream import ReplyAssembler, stream_reply
-from promptctl.models.endpoints import checked_base
+from promptctl.models.endpoints import checked_base, first_set, known_provider
 from promptctl.models.gateway import Delta, Embeddings, Reply, Request, texts_of
 from promptctl.models.litellm_answers import chunk_data, completion_data, embeddings_data
 from promptctl.models.litellm_errors import translated
 from promptctl.models.litellm_library import close_clients, is_loaded, load_litellm, our_call, tool_arguments
 from promptctl.models.prices import Prices
-from promptctl.models.provider_errors import broken, interrupted, timed_out
-from promptctl.models.providers import first_set, known_provider
+from promptctl.models.provider_errors import interrupted, timed_out
 
 # LiteLLM takes its own settings (addresses, keys, files to read, callbacks) as arguments beside the model's parameters:
 # only what is known to be a parameter may come from a prompt.

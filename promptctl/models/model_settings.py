@@ -10,11 +10,10 @@ from typing import Any, Literal
 from promptctl.errors import MissingKey, ModelConfigurationError
 from promptctl.files.names import did_you_mean
 from promptctl.formats.settings_file import ModelRule, Settings
+from promptctl.models.endpoints import first_set, known_provider, known_providers
 from promptctl.models.gateway import Endpoint, recorded_model
 from promptctl.models.model_map import ModelMap
 from promptctl.models.prices import Prices
-from promptctl.models.providers import first_set, known_provider, known_providers
-from promptctl.models.retries import RetryPolicy
 
 Lane = Literal["echo", "replay", "direct", "litellm"]
 DEFAULT_TIMEOUT_S = 60.0
@@ -22,6 +21,24 @@ _HOW_IDS_ARE_WRITTEN = (
     "ids are written provider/model: openai/gpt-4o-mini, anthropic/claude-sonnet-4-5, replay/openai/gpt-4o-mini, "
     "echo/echo; a server of your own gets any provider's name and an `api_base` under `models:` in promptctl.yaml"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """The bounds of asking again.
+
+    A wait doubles from `base_s` up to `cap_s`, of which a random half is taken off, so that calls that failed together
+    do not come back together. What the provider asks for in Retry-After is waited in full, up to `retry_after_cap_s`;
+    asked for more, a call gives up. All waits of a call together last at most `budget_s`. Where `max_refusals` is more
+    than `max_attempts`, a call that is only told that there are too many is asked that often.
+    """
+
+    max_attempts: int = 3
+    max_refusals: int = 0
+    base_s: float = 0.5
+    cap_s: float = 20.0
+    budget_s: float = 120.0
+    retry_after_cap_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)

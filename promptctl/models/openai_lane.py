@@ -14,11 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl._version import __version__
 from promptctl.errors import ModelConfigurationError, ModelError, ProviderFailed
-from promptctl.models.chat_protocol import build_embeddings, build_reply, chat_body, model_name, parse_completion
+from promptctl.models.chat_protocol import (
+    broken,
+    build_embeddings,
+    build_reply,
+    chat_body,
+    model_name,
+    parse_completion,
+)
 from promptctl.models.endpoints import Address, address_of
 from promptctl.models.gateway import Delta, Embeddings, Reply, Request, texts_of
 from promptctl.models.prices import Prices
-from promptctl.models.provider_errors import broken, interrupted, refusal, refusal_in_answer
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession, ClientTimeout
@@ -100,7 +106,7 @@ class OpenAILane:
                     yield text
             failure = _what_is_missing(request, assembler)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            failure = interrupted(request, error)
+            failure = _interrupted(request, error)
         if failure is not None:
             raise failure
 
@@ -157,7 +163,7 @@ async def _answer_to(request: Request, session: ClientSession, address: Address,
         async with _post(request, session, address, url, body) as response:
             return await _checked_answer(request, response)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        failure = interrupted(request, error)
+        failure = _interrupted(request, error)
     # Raised here and not above, so that no traceback leads to the library's error, which holds address and key.
     raise failure
 
@@ -210,6 +216,8 @@ def _take(request: Request, event: bytes, assembler: ReplyAssembler) -> str:
     if not isinstance(chunk, dict):
         raise broken(request, "streamed an event that is not of the protocol")
     if chunk.get("error"):
+        from promptctl.models.provider_errors import refusal_in_answer
+
         raise refusal_in_answer(request, chunk["error"])
     return assembler.add(chunk)
 
@@ -218,7 +226,13 @@ def _what_is_missing(request: Request, assembler: ReplyAssembler) -> ModelError 
     """What is wrong with a stream that ended by itself, if anything."""
     if not assembler.has_choice:
         return broken(request, "answered without any choice")
-    return None if assembler.is_done or assembler.finish_reason else interrupted(request)
+    return None if assembler.is_done or assembler.finish_reason else _interrupted(request)
+
+
+def _interrupted(request: Request, cause: BaseException | None = None) -> ModelError:
+    from promptctl.models.provider_errors import interrupted
+
+    return interrupted(request, cause)
 
 
 @lru_cache(64)
@@ -243,6 +257,8 @@ async def _checked_answer(request: Request, response: ClientResponse) -> bytes:
             break
     answer = b"".join(parts)
     if response.status >= 300:
+        from promptctl.models.provider_errors import refusal
+
         raise refusal(request, response.status, answer.decode(errors="replace"), response.headers)
     if size > limit:
         raise _too_large(request)

@@ -22,6 +22,7 @@ from promptctl.errors import (
     RateLimited,
     RequestRejected,
 )
+from promptctl.models.chat_protocol import HINT_ENDPOINT
 from promptctl.models.gateway import Endpoint, Request
 
 _REDACTED = "[redacted]"
@@ -62,11 +63,6 @@ def refusal_in_answer(request: Request, error: Any) -> ModelError:
     code = error.get("code") if isinstance(error, dict) else None
     status = code if isinstance(code, int) and 400 <= code < 600 else 500
     return refusal(request, status, json.dumps({"error": error}), {})
-
-
-def broken(request: Request, what: str) -> ProviderFailed:
-    """The error of an answer that is not the protocol's; `what` ends the sentence that begins with the model."""
-    return ProviderFailed(f"{request.model} {what}", hint=_HINT_ENDPOINT)
 
 
 def interrupted(request: Request, cause: BaseException | None = None) -> ModelError:
@@ -147,7 +143,6 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     return seconds if seconds is not None or not value else _seconds_until(value)
 
 
-_HINT_ENDPOINT = "check `api_base` under `models:` in promptctl.yaml, or the provider's *_BASE_URL variable"
 _HINT_CERTIFICATE = "name the certificates to trust in the variable SSL_CERT_FILE"
 _HINT_KEY = "check the provider's key in the environment; `api_key_env` under `models:` names another variable"
 
@@ -174,7 +169,7 @@ def _is_timeout(name: str) -> bool:
     return name in _TIMEOUTS or name.endswith("TimeoutError")
 
 
-def _unreachable(request: Request, why: str, hint: str = _HINT_ENDPOINT) -> ProviderUnreachable:
+def _unreachable(request: Request, why: str, hint: str = HINT_ENDPOINT) -> ProviderUnreachable:
     return ProviderUnreachable(f"{request.model} was not reached: {why}", hint=hint)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
 from promptctl.files.canonical_json import canonical_json
-from promptctl.formats.structure import structure_of
+from promptctl.formats.schemas import structure_of
 from promptctl.models.gateway import Reply, Request, Usage, recorded_model
 
 Entry = Mapping[str, Any]

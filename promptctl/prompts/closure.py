@@ -12,7 +12,7 @@ from promptctl.files.document import Document, Key
 from promptctl.files.names import PROMPTS, PathRefused, resolve_path
 from promptctl.files.sources import Sources
 from promptctl.formats.prompt_file import PromptFile, read_prompt_file
-from promptctl.formats.structure import structure_of
+from promptctl.formats.schemas import structure_of
 from promptctl.prompts.partials import Partials
 from promptctl.prompts.prompt import MISSING, Input, Output
 from promptctl.schemas.references import SchemaSource, bundle, follow

@@ -11,7 +11,7 @@ from promptctl.calls.call import Call, CallOptions, Target
 from promptctl.calls.runner import Runner
 from promptctl.log.records import Content, Execution
 from promptctl.models.gateway import Delta, Embeddings, Reply, Request, Usage
-from promptctl.models.retries import RetryPolicy
+from promptctl.models.model_settings import RetryPolicy
 from promptctl.prompts.prompt import Message, Output, Prompt, Rendered
 from promptctl.versions.version import Version
 

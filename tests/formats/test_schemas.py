@@ -7,8 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from promptctl.files.yaml_reader import read_yaml
-from promptctl.formats.schemas import KINDS, Kind, load_schema, schema_text
-from promptctl.formats.structure import structure_of
+from promptctl.formats.schemas import KINDS, Kind, load_schema, schema_text, structure_of
 
 PROMPT = """
 name: Support triage

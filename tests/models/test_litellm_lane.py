@@ -24,10 +24,10 @@ from promptctl.errors import (
     RateLimited,
     RequestRejected,
 )
+from promptctl.models.endpoints import Provider
 from promptctl.models.gateway import Delta, Endpoint, Reply, Request, Usage, embedding_request
 from promptctl.models.litellm_lane import LiteLLM
 from promptctl.models.prices import Prices
-from promptctl.models.providers import Provider
 from tests import openai_server as say
 from tests.models import anthropic_answers as anthropic
 from tests.models.conftest import KEY, LITELLM_WARNINGS

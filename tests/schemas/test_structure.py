@@ -10,8 +10,7 @@ from jsonschema import Draft202012Validator
 
 from promptctl.errors import Place, Problem
 from promptctl.files.yaml_reader import read_yaml
-from promptctl.formats.schemas import KINDS, Kind, load_schema
-from promptctl.formats.structure import structure_of
+from promptctl.formats.schemas import KINDS, Kind, load_schema, structure_of
 from promptctl.schemas.json_schema import check_schema
 from promptctl.schemas.structure import Structure
 

@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from promptctl.schemas.structure import Structure
+
 Kind = Literal["prompt", "dataset", "promptctl", "github-prompt", "recording"]
 # The kinds that people write, and that editors help with.
 KINDS: tuple[Kind, ...] = ("prompt", "dataset", "promptctl", "github-prompt")
@@ -25,6 +27,12 @@ def load_schema(kind: Kind) -> dict[str, Any]:
         if is_elsewhere:
             definitions[name] = _read(other)["$defs"][there]
     return schema
+
+
+@cache
+def structure_of(kind: Kind, definition: str | None = None) -> Structure:
+    """Return the structure of a kind of file, or of one of its definitions (`case` of `dataset`)."""
+    return Structure(load_schema(kind), definition)
 
 
 def schema_text(kind: Kind) -> str:

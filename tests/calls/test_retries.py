@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from promptctl.calls.runner import decide
 from promptctl.errors import ModelError, OutOfQuota, ProviderFailed, ProviderUnreachable, RateLimited, RequestRejected
-from promptctl.models.retries import RetryPolicy, decide
+from promptctl.models.model_settings import RetryPolicy
 
 POLICY = RetryPolicy(max_attempts=5, base_s=1.0, cap_s=6.0, budget_s=30.0, retry_after_cap_s=20.0)
 
