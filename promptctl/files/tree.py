@@ -6,6 +6,8 @@ import io
 from collections.abc import Iterable, Mapping
 from typing import BinaryIO, Protocol, runtime_checkable
 
+from promptctl.errors import WorkspaceError
+
 MAX_BYTES = 1 << 20
 
 
@@ -36,6 +38,17 @@ class StreamedTree(Tree, Protocol):
 
     def open(self, path: str) -> BinaryIO:
         """The file's bytes as a stream, to be closed by whoever asked. Raises what `read` does, but for the size."""
+
+
+def is_there(tree: Tree, path: str) -> bool:
+    """Return True if the tree has something at the path, be it readable or not."""
+    try:
+        tree.read(path)
+    except FileNotFoundError:
+        return False
+    except WorkspaceError:
+        return True
+    return True
 
 
 class MemoryTree:

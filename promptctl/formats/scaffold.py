@@ -7,6 +7,7 @@ from pathlib import Path
 
 from promptctl.errors import WorkspaceError
 from promptctl.files.names import SETTINGS, STATE_FOLDER, STATE_IGNORE
+from promptctl.files.writing import replace_file
 from promptctl.formats.schemas import KINDS, schema_text
 
 _FIRST = Path(__file__).parent / "first"
@@ -48,19 +49,11 @@ def _first(name: str) -> str:
 
 
 def _write(folder: Path, path: str, text: str) -> bool:
-    """Write the file whole or not at all; False where something is there already."""
+    """Write the file whole or not at all; False if a file is there already."""
     target = folder / path
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-    except FileExistsError:
-        if target.is_file():
-            return False
-        raise WorkspaceError(f"{target} is in the way", hint="move it, then run promptctl init again") from None
-    except OSError as error:
-        target_is_ours = target.is_file() and target.stat().st_size < len(text.encode())
-        if target_is_ours:
-            target.unlink(missing_ok=True)
-        raise WorkspaceError(f"cannot write {target}: {error.strerror}") from error
+    if target.is_file():
+        return False
+    if target.exists():
+        raise WorkspaceError(f"{target} is in the way", hint="move it, then run promptctl init again")
+    replace_file(target, [text.encode()])
     return True

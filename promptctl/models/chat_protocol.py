@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from promptctl.errors import ModelConfigurationError, ProviderFailed
-from promptctl.models.gateway import Embeddings, Reply, Request, Usage
+from promptctl.errors import ModelConfigurationError
+from promptctl.models.gateway import Embeddings, Reply, Request, Usage, broken
 from promptctl.models.prices import Prices
 
-HINT_ENDPOINT = "check `api_base` under `models:` in promptctl.yaml, or the provider's *_BASE_URL variable"
 # A parameter of one of these names would replace what the prompt declares elsewhere.
 _RESERVED = frozenset({"model", "messages", "tools", "response_format", "stream", "stream_options"})
 
@@ -29,11 +28,6 @@ class Parsed:
     finish_reason: str | None = None
     usage: Usage = field(default_factory=Usage)
     model: str = ""
-
-
-def broken(request: Request, what: str) -> ProviderFailed:
-    """Return the error of an answer that is not the protocol's; `what` ends the sentence that begins with the model."""
-    return ProviderFailed(f"{request.model} {what}", hint=HINT_ENDPOINT)
 
 
 def model_name(model: str) -> str:

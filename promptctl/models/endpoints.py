@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
@@ -173,7 +173,23 @@ _AWS = Provider(
 _TOGETHER = ("TOGETHER_API_KEY", "TOGETHER_AI_API_KEY", "TOGETHER_AI_TOKEN")
 _FIREWORKS = ("FIREWORKS_API_KEY", "FIREWORKSAI_API_KEY", "FIREWORKS_AI_TOKEN")
 
+_USUAL = {
+    "ai21",
+    "cerebras",
+    "codestral",
+    "dashscope",
+    "deepinfra",
+    "deepseek",
+    "github",
+    "groq",
+    "minimax",
+    "mistral",
+} | {"moonshot", "nebius", "novita", "nvidia_nim", "sambanova", "voyage", "xai", "zai"}
+_LOCAL = {"docker_model_runner", "hosted_vllm", "litellm_proxy", "llamafile", "lm_studio", "ollama", "xinference"}
+
 _PROVIDERS: dict[str, Provider] = {
+    **{name: _usual(name.upper()) for name in _USUAL},
+    **{name: replace(_usual(name.upper()), is_local=True) for name in _LOCAL},
     "openai": Provider(
         keys=("OPENAI_API_KEY",),
         bases=("OPENAI_BASE_URL", "OPENAI_API_BASE"),
@@ -198,46 +214,19 @@ _PROVIDERS: dict[str, Provider] = {
         settings={"vertex_project": ("VERTEXAI_PROJECT",), "vertex_location": ("VERTEXAI_LOCATION",)}
     ),
     "gemini": Provider(keys=("GEMINI_API_KEY", "GOOGLE_API_KEY"), bases=("GEMINI_API_BASE",)),
-    "ai21": _usual("AI21"),
-    "cerebras": _usual("CEREBRAS"),
-    "codestral": _usual("CODESTRAL"),
     "cohere": _usual("COHERE", "CO_API_KEY"),
     "cohere_chat": _usual("COHERE", "CO_API_KEY"),
-    "dashscope": _usual("DASHSCOPE"),
     "databricks": Provider(
         keys=("DATABRICKS_API_KEY",),
         bases=("DATABRICKS_API_BASE",),
         other_ways=("DATABRICKS_TOKEN", "DATABRICKS_CLIENT_ID"),
         has_own_sign_in=True,
     ),
-    "deepinfra": _usual("DEEPINFRA"),
-    "deepseek": _usual("DEEPSEEK"),
     "fireworks_ai": Provider(keys=("FIREWORKS_AI_API_KEY", *_FIREWORKS), bases=("FIREWORKS_API_BASE",)),
-    "github": _usual("GITHUB"),
-    "groq": _usual("GROQ"),
     "huggingface": _usual("HUGGINGFACE", "HF_TOKEN"),
-    "minimax": _usual("MINIMAX"),
-    "mistral": _usual("MISTRAL"),
-    "moonshot": _usual("MOONSHOT"),
-    "nebius": _usual("NEBIUS"),
-    "novita": _usual("NOVITA"),
-    "nvidia_nim": _usual("NVIDIA_NIM"),
     "openrouter": _usual("OPENROUTER", "OR_API_KEY"),
     "perplexity": Provider(keys=("PERPLEXITYAI_API_KEY", "PERPLEXITY_API_KEY"), bases=("PERPLEXITY_API_BASE",)),
     "replicate": _usual("REPLICATE", "REPLICATE_API_TOKEN"),
-    "sambanova": _usual("SAMBANOVA"),
     "together_ai": Provider(keys=("TOGETHERAI_API_KEY", *_TOGETHER), bases=("TOGETHER_AI_API_BASE",)),
-    "voyage": _usual("VOYAGE"),
-    "xai": _usual("XAI"),
-    "zai": _usual("ZAI"),
-    "docker_model_runner": Provider(
-        keys=("DOCKER_MODEL_RUNNER_API_KEY",), bases=("DOCKER_MODEL_RUNNER_API_BASE",), is_local=True
-    ),
-    "hosted_vllm": Provider(keys=("HOSTED_VLLM_API_KEY",), bases=("HOSTED_VLLM_API_BASE",), is_local=True),
-    "litellm_proxy": Provider(keys=("LITELLM_PROXY_API_KEY",), bases=("LITELLM_PROXY_API_BASE",), is_local=True),
-    "llamafile": Provider(keys=("LLAMAFILE_API_KEY",), bases=("LLAMAFILE_API_BASE",), is_local=True),
-    "lm_studio": Provider(keys=("LM_STUDIO_API_KEY",), bases=("LM_STUDIO_API_BASE",), is_local=True),
-    "ollama": Provider(keys=("OLLAMA_API_KEY",), bases=("OLLAMA_API_BASE",), is_local=True),
     "ollama_chat": Provider(keys=("OLLAMA_API_KEY",), bases=("OLLAMA_API_BASE",), is_local=True),
-    "xinference": Provider(keys=("XINFERENCE_API_KEY",), bases=("XINFERENCE_API_BASE",), is_local=True),
 }

@@ -7,10 +7,12 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from promptctl.errors import ProviderFailed
 from promptctl.files.canonical_json import written_json
 
 ReplySource = Literal["model", "echo", "replay", "cache", "recorded"]
 REPLAY = "replay/"
+HINT_ENDPOINT = "check `api_base` under `models:` in promptctl.yaml, or the provider's *_BASE_URL variable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,11 @@ def recorded_model(model: str) -> str:
     'openai/gpt-4o-mini'
     """
     return model.removeprefix(REPLAY)
+
+
+def broken(request: Request, what: str) -> ProviderFailed:
+    """Return the error of an answer that is not the protocol's; `what` ends the sentence that begins with the model."""
+    return ProviderFailed(f"{request.model} {what}", hint=HINT_ENDPOINT)
 
 
 class Gateway(Protocol):

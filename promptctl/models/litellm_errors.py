@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptctl.errors import ModelConfigurationError, ModelError, ProviderFailed, RequestRejected
-from promptctl.models.chat_protocol import broken
-from promptctl.models.gateway import Request
+from promptctl.models.gateway import Request, broken
 from promptctl.models.provider_errors import causes, interrupted, redact, refusal, was_interrupted, words_of
 
 # LiteLLM's own refusals, made before anything was sent.

@@ -9,7 +9,6 @@ from typing import Any
 
 from promptctl.errors import ModelConfigurationError, ModelError
 from promptctl.models.chat_protocol import (
-    broken,
     build_embeddings,
     build_reply,
     model_name,
@@ -19,7 +18,7 @@ from promptctl.models.chat_protocol import (
 )
 from promptctl.models.chat_stream import ReplyAssembler, stream_reply
 from promptctl.models.endpoints import checked_base, first_set, known_provider
-from promptctl.models.gateway import Delta, Embeddings, Reply, Request, texts_of
+from promptctl.models.gateway import Delta, Embeddings, Reply, Request, broken, texts_of
 from promptctl.models.litellm_answers import chunk_data, completion_data, embeddings_data
 from promptctl.models.litellm_errors import translated
 from promptctl.models.litellm_library import close_clients, is_loaded, load_litellm, our_call, tool_arguments

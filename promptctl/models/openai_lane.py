@@ -9,13 +9,11 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from promptctl._version import __version__
 from promptctl.errors import ModelConfigurationError, ModelError, ProviderFailed
 from promptctl.models.chat_protocol import (
-    broken,
     build_embeddings,
     build_reply,
     chat_body,
@@ -23,11 +21,11 @@ from promptctl.models.chat_protocol import (
     parse_completion,
 )
 from promptctl.models.endpoints import Address, address_of
-from promptctl.models.gateway import Delta, Embeddings, Reply, Request, texts_of
+from promptctl.models.gateway import Delta, Embeddings, Reply, Request, broken, texts_of
 from promptctl.models.prices import Prices
 
 if TYPE_CHECKING:
-    from aiohttp import ClientResponse, ClientSession, ClientTimeout
+    from aiohttp import ClientResponse, ClientSession
     from yarl import URL
 
     from promptctl.models.chat_stream import ReplyAssembler
@@ -197,11 +195,13 @@ async def _texts_of(request: Request, response: ClientResponse, assembler: Reply
 def _post(
     request: Request, session: ClientSession, address: Address, url: URL, body: bytes
 ) -> AbstractAsyncContextManager[ClientResponse]:
+    import aiohttp
+
     return session.post(
         url,
         data=body,
         headers=address.headers,
-        timeout=_timeout(request.timeout_s),
+        timeout=aiohttp.ClientTimeout(total=request.timeout_s),
         allow_redirects=False,
         proxy=address.proxy,
     )
@@ -233,13 +233,6 @@ def _interrupted(request: Request, cause: BaseException | None = None) -> ModelE
     from promptctl.models.provider_errors import interrupted
 
     return interrupted(request, cause)
-
-
-@lru_cache(64)
-def _timeout(seconds: float) -> ClientTimeout:
-    import aiohttp
-
-    return aiohttp.ClientTimeout(total=seconds)
 
 
 async def _checked_answer(request: Request, response: ClientResponse) -> bytes:

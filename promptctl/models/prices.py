@@ -54,17 +54,8 @@ class Price:
         return (atto + _ATTO_PER_NANO // 2) // _ATTO_PER_NANO
 
 
-@dataclass(frozen=True, slots=True)
-class _PriceList:
-    """A model's price, and the prices of requests with more than so many input tokens, largest first."""
-
-    source: str
-    base: Price
-    above: tuple[tuple[int, Price], ...] = ()
-
-    def price_for(self, usage: Usage) -> Price:
-        tokens = usage.input_tokens or 0
-        return next((price for threshold, price in self.above if tokens > threshold), self.base)
+# The source of a model's prices, and the price of requests with more than so many input tokens, largest first.
+_Tiers = tuple[str, list[tuple[int, Price]]]
 
 
 class Prices:
@@ -79,28 +70,29 @@ class Prices:
     ) -> None:
         self._overrides = [(pattern, _override(given)) for pattern, given in (overrides or {}).items()]
         self._models = models or ModelMap()
-        self._lists: dict[tuple[str, str | None], _PriceList | None] = {}
+        self._tiers: dict[tuple[str, str | None], _Tiers | None] = {}
 
     def cost_nano_usd(
         self, model: str, usage: Usage, *, service_tier: str | None = None
     ) -> tuple[int | None, str | None]:
         """Return the cost and the source of its price; (None, None) if price or number of tokens is unknown."""
         key = (model, service_tier)
-        if key not in self._lists:
-            self._lists[key] = self._price_list(model, service_tier)
-        prices = self._lists[key]
-        cost = prices.price_for(usage).cost_nano_usd(usage) if prices is not None else None
-        return (None, None) if cost is None or prices is None else (cost, prices.source)
+        if key not in self._tiers:
+            self._tiers[key] = self._find(model, service_tier)
+        source, tiers = self._tiers[key] or (None, [])
+        price = next((price for threshold, price in tiers if (usage.input_tokens or 0) > threshold), None)
+        cost = None if price is None else price.cost_nano_usd(usage)
+        return (None, None) if cost is None else (cost, source)
 
-    def _price_list(self, model: str, service_tier: str | None) -> _PriceList | None:
+    def _find(self, model: str, service_tier: str | None) -> _Tiers | None:
         for pattern, price in reversed(self._overrides):
             if fnmatchcase(model, pattern):
-                return _PriceList(SETTINGS, price)
+                return SETTINGS, [(-1, price)]
         entry = self._models.entry(model)
         return None if entry is None else _bundled(entry, self._models.source, service_tier)
 
 
-def _bundled(entry: Mapping[str, Any], source: str, service_tier: str | None) -> _PriceList | None:
+def _bundled(entry: Mapping[str, Any], source: str, service_tier: str | None) -> _Tiers | None:
     base = _price(entry, "", None)
     if base is None:
         return None
@@ -115,7 +107,7 @@ def _bundled(entry: Mapping[str, Any], source: str, service_tier: str | None) ->
         if tier is not None:
             price = _price(entry, f"{suffix}_{tier}", price) or price
         above.append((thousands * 1000, price))
-    return _PriceList(source, base, tuple(above))
+    return source, [*above, (-1, base)]
 
 
 def _price(entry: Mapping[str, Any], suffix: str, base: Price | None) -> Price | None:

@@ -22,8 +22,7 @@ from promptctl.errors import (
     RateLimited,
     RequestRejected,
 )
-from promptctl.models.chat_protocol import HINT_ENDPOINT
-from promptctl.models.gateway import Endpoint, Request
+from promptctl.models.gateway import HINT_ENDPOINT, Endpoint, Request
 
 _REDACTED = "[redacted]"
 _SHOWN_CHARS = 500

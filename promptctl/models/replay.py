@@ -10,11 +10,10 @@ from pathlib import Path
 
 from promptctl.errors import InvalidFiles, ModelConfigurationError, Place, Problem, ReplyNotRecorded
 from promptctl.files.names import RECORDINGS
+from promptctl.files.wording import name_some
 from promptctl.models.gateway import REPLAY, Delta, Embeddings, Reply, Request, recorded_model
 from promptctl.models.recorded_reply import digest_for, reply_of
 from promptctl.models.recordings import RecordedReplies
-
-_MOST_NAMED = 3
 
 
 def embedding_reply(found: Embeddings) -> Reply:
@@ -99,6 +98,4 @@ class Replay:
             return f"{RECORDINGS} has none"
         if model in models:
             return f"none of the {count} in {RECORDINGS} is of this request"
-        more = f" and {len(models) - _MOST_NAMED} more" if len(models) > _MOST_NAMED else ""
-        named = ", ".join(models[:_MOST_NAMED])
-        return f"the {count} in {RECORDINGS} are of {named}{more}; for their replies give -m {REPLAY}{models[0]}"
+        return f"the {count} in {RECORDINGS} are of {name_some(models)}; for their replies give -m {REPLAY}{models[0]}"

@@ -10,7 +10,7 @@ from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, print
 from promptctl.files import names
 from promptctl.files.names import did_you_mean, id_problem, prompt_id, prompt_stem
 from promptctl.files.sources import Sources
-from promptctl.files.tree import Tree
+from promptctl.files.tree import Tree, is_there
 from promptctl.formats.settings_file import Settings, read_settings
 from promptctl.prompts.closure import resolve
 from promptctl.prompts.loading import prompt_of, two_files
@@ -22,7 +22,7 @@ from promptctl.schemas.checks import check_schema_file
 
 def files_of(tree: Tree) -> list[str]:
     """Return the files of the workspace that are checked: settings, prompts, schemas, partials, datasets."""
-    settings = [names.SETTINGS] if _exists(tree, names.SETTINGS) else []
+    settings = [names.SETTINGS] if is_there(tree, names.SETTINGS) else []
     ours = (path for path in tree.paths(names.PROMPTS) if _is_ours(path))
     return [*settings, *ours, *(path for path in tree.paths(names.DATASETS) if names.is_dataset(path))]
 
@@ -50,7 +50,7 @@ class WorkspaceCheck:
         if prompt_stem(path) is None:
             return []
         closure = self._prompt_file(path).closure
-        return [named for named in closure if _is_ours(named) and named != path and _exists(self._tree, named)]
+        return [named for named in closure if _is_ours(named) and named != path and is_there(self._tree, named)]
 
     def prompt(self, id_: str) -> Prompt | None:
         """Return the prompt of one of the ids in `prompts`; None if it cannot be loaded, which `file` reports."""
@@ -170,16 +170,6 @@ def _read(tree: Tree, path: str, make: Callable[[bytes, str], _Made]) -> _Made |
         return error.problems
     except WorkspaceError as error:
         return [Problem(error.message, error.place or Place(path), error.hint, "unreadable")]
-
-
-def _exists(tree: Tree, path: str) -> bool:
-    try:
-        tree.read(path)
-    except FileNotFoundError:
-        return False
-    except WorkspaceError:
-        return True
-    return True
 
 
 def _is_ours(path: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from promptctl.errors import InputError, InvalidFiles
 from promptctl.files.names import did_you_mean
 from promptctl.files.plain import Measure, NotPlain, plain
+from promptctl.files.wording import name_some
 from promptctl.prompts.prompt import MISSING, Input, Prompt
 from promptctl.schemas.json_schema import Validator, types_of
 
@@ -96,8 +97,7 @@ class InputCheck:
         if not self._inputs:
             return "this prompt has no inputs"
         parts = [each.name + ("" if _is_needed(each) else " (optional)") for each in self._inputs]
-        more = f" and {len(parts) - _MAX_SHOWN} more" if len(parts) > _MAX_SHOWN else ""
-        return f"its inputs are {', '.join(parts[:_MAX_SHOWN])}{more}"
+        return f"its inputs are {name_some(parts, _MAX_SHOWN)}"
 
 
 def parse_input(declared: Input, text: str) -> Any:

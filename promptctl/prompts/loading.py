@@ -10,7 +10,7 @@ from promptctl.errors import InvalidFiles, Place, Problem, PromptNotFound
 from promptctl.files.document import Document
 from promptctl.files.names import PROMPT_SUFFIXES, PROMPTS, did_you_mean, id_problem, prompt_id, prompt_stem
 from promptctl.files.sources import Cache, Sources
-from promptctl.files.tree import Tree
+from promptctl.files.tree import Tree, is_there
 from promptctl.prompts.closure import Declared, part_texts, resolve
 from promptctl.prompts.digest import digest
 from promptctl.prompts.prompt import Message, Placeholder, Prompt
@@ -93,7 +93,7 @@ def closure_of(tree: Tree, path: str, *, cache: Cache | None = None) -> Closure:
 def _path_of(tree: Tree, id_: str) -> str:
     """The path of the prompt's file. Raises `PromptNotFound`."""
     if id_problem(id_) is None:
-        found = [path for suffix in PROMPT_SUFFIXES if _is_there(tree, path := f"{PROMPTS}/{id_}{suffix}")]
+        found = [path for suffix in PROMPT_SUFFIXES if is_there(tree, path := f"{PROMPTS}/{id_}{suffix}")]
         if len(found) > 1:
             raise InvalidFiles([two_files(found[0], found[1], id_)])
         if found:
@@ -104,14 +104,6 @@ def _path_of(tree: Tree, id_: str) -> str:
 def two_files(first: str, second: str, id_: str) -> Problem:
     """Two files of one id."""
     return Problem(f"{first} and {second} are both the prompt `{id_}`", Place(second), "remove one", "duplicate-id")
-
-
-def _is_there(tree: Tree, path: str) -> bool:
-    try:
-        tree.read(path)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _not_found_hint(id_: str, known: Iterable[str]) -> str:
