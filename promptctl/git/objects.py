@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.errors import GitError, HistoryIncomplete
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from promptctl.git.commands import Commands
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _REQUESTS_AT_ONCE = 128
 _REQUEST_BYTES = 120
 _DRAIN_BYTES = 1 << 20
+
+Ahead = Callable[[], Iterable[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +58,17 @@ class Objects:
         self._commands = commands
         self._process: Any = None
         self._end: weakref.finalize[..., Objects] | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # what is read ahead may have to be looked up first
 
-    def read(self, name: str, *, max_bytes: int | None = None, ahead: Sequence[str] = ()) -> GitObject | None:
+    def read(self, name: str, *, max_bytes: int | None = None, ahead: Ahead = tuple) -> GitObject | None:
         """Return one object; None if there is none of that name.
 
-        `ahead` are ids that will be asked for next: a partial clone that has to fetch this one fetches them with it.
+        `ahead` returns ids that will be asked for next: a partial clone that has to fetch this one fetches them too.
         """
         return self.read_all([name], max_bytes=max_bytes, ahead=ahead)[0]
 
     def read_all(
-        self, names: Iterable[str], *, max_bytes: int | None = None, ahead: Sequence[str] = ()
+        self, names: Iterable[str], *, max_bytes: int | None = None, ahead: Ahead = tuple
     ) -> list[GitObject | None]:
         """Return the objects of `names`, in their order; None for each that is not in the repository.
 
@@ -84,7 +87,7 @@ class Objects:
                     if lacking == stop.name or not is_object_id(stop.name):
                         raise GitError(f"Git stopped while reading {stop.name}", hint=stop.words or None) from stop
                     lacking = stop.name
-                    self._fetch([name for name in (*names[len(found) :], *ahead) if is_object_id(name)], stop)
+                    self._fetch(names[len(found) :], ahead, stop)
         return found
 
     def close(self) -> None:
@@ -137,7 +140,7 @@ class Objects:
         stdout.read(1)
         return GitObject(name, fields[0].decode(), fields[1].decode(), size, data)
 
-    def _fetch(self, ids: Sequence[str], stop: _Stopped) -> None:
+    def _fetch(self, names: Sequence[str], ahead: Ahead, stop: _Stopped) -> None:
         """Fetch objects that a partial clone left out; a whole clone has stopped for a different reason."""
         promisors = self._commands.run(
             ["config", "--get-regexp", r"^remote\..*\.promisor$", "true"], check=False
@@ -148,7 +151,7 @@ class Objects:
         quiet = ("--quiet", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no", "--filter=blob:none")
         output = self._commands.run(
             ["-c", "fetch.negotiationAlgorithm=noop", "fetch", *quiet, "--stdin", "--end-of-options", remote],
-            input="".join(f"{id_}\n" for id_ in dict.fromkeys(ids)).encode(),
+            input="".join(f"{id_}\n" for id_ in dict.fromkeys((*names, *ahead())) if is_object_id(id_)).encode(),
             check=False,
         )
         if output.status != 0:

@@ -9,23 +9,30 @@ import stat
 import threading
 from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from promptctl.errors import Place, WorkspaceError, printable
+from promptctl.errors import GitError, Place, WorkspaceError, printable
+from promptctl.files.names import PROMPTS
 from promptctl.files.tree import MAX_BYTES
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from promptctl.git.repository import Git
 
 _REGULAR = ("100644", "100755", "100664")
+_FOLDER = "40000"
 _LINK = "120000"
 _SUBMODULE = "160000"
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _LFS_POINTER_BYTES = 1024
 _TREES_KEPT = 8
+
+
+class _Entry(NamedTuple):
+    mode: str
+    id: str
 
 
 class WorkTree:
@@ -93,25 +100,21 @@ class WorkTree:
 
 
 class CommitTree:
-    """The files of one commit. `prefix` is the workspace's path below the repository's root (`""` or `apps/bot/`).
+    """The files of one commit, read folder by folder and each once, in a fraction of a millisecond.
 
-    One `ls-tree` for each top-level folder that is asked for, on first use; then each file costs a fraction of a
-    millisecond.
+    `prefix` is the workspace's path below the repository's root (`""` or `apps/bot/`), by default that of `git`.
     """
 
-    def __init__(self, git: Git, commit: str, prefix: str = "") -> None:
+    def __init__(self, git: Git, commit: str, prefix: str | None = None) -> None:
         self.commit: str = commit
         self._git = git
-        self._prefix = prefix
-        self._listings: dict[str, dict[str, tuple[str, str]]] = {}
+        self._prefix = git.prefix if prefix is None else prefix
+        self._folders: dict[str, dict[str, _Entry]] = {}
 
     def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
         """Return the file's bytes; see `promptctl.files.tree.Tree.read`."""
-        listing = self._listing(_segments(path)[0])
-        id_ = self._file(path, listing)
-        # The rest of the prompts goes along when a partial clone has to fetch: what is named next lies there.
-        ahead = [other for other_mode, other in listing.values() if other_mode in _REGULAR] if _is_text(path) else []
-        found = self._git.objects.read(id_, max_bytes=max_bytes, ahead=ahead)
+        id_ = self._file(path)
+        found = self._git.objects.read(id_, max_bytes=max_bytes, ahead=lambda: self._ahead(path))
         if found is None:
             raise _refused(path, f"is damaged: object {id_} is not in the repository", "run git fsck")
         if found.data is None:
@@ -119,63 +122,111 @@ class CommitTree:
         return check_content(path, found.data)
 
     def open(self, path: str) -> BinaryIO:
-        """Return the file as a stream; see `promptctl.files.tree.StreamedTree.open`."""
+        """Open the file as a stream; see `promptctl.files.tree.StreamedTree.open`."""
         from promptctl.git.blob_stream import open_blob
 
-        return _checked(path, open_blob(self._git, self._file(path, self._listing(_segments(path)[0]))))
+        return _checked(path, open_blob(self._git, self._file(path)))
 
     def paths(self, prefix: str) -> list[str]:
         """Return every file below `prefix`, sorted."""
-        if not prefix.strip("/"):
-            return sorted(self._listing(""))
-        below = "/".join(_segments(prefix.rstrip("/")))
-        listing = self._listing(below.split("/", 1)[0])
-        if below in listing and listing[below][0] not in _REGULAR:
-            raise _refused(below, f"is {_kind(listing[below][0])} in commit {self.commit[:7]}")
-        return sorted(path for path in listing if path.startswith(below + "/"))
+        below = "/".join(_segments(prefix.rstrip("/"))) if prefix.strip("/") else ""
+        entry = self._entry(below)
+        if entry is not None and entry.mode not in (*_REGULAR, _FOLDER):
+            raise _refused(below, f"is {_kind(entry.mode)} in commit {self.commit[:7]}")
+        return sorted(path for path, _ in self._below(below))
 
     def blob(self, path: str) -> str | None:
         """Return the blob id of one regular file; None if there is none."""
-        mode, id_ = self._listing(_segments(path)[0]).get(path, ("", ""))
-        return id_ if mode in _REGULAR else None
+        entry = self._entry("/".join(_segments(path)))
+        return entry.id if entry is not None and entry.mode in _REGULAR else None
 
     def blobs(self, folder: str) -> dict[str, str]:
         """Return the blob id of each regular file below a folder, by path."""
-        listing = self._listing(folder.partition("/")[0]).items()
-        return {path: id_ for path, (mode, id_) in listing if mode in _REGULAR and path.startswith(folder + "/")}
+        return {path: entry.id for path, entry in self._below(folder) if entry.mode in _REGULAR}
 
     def links(self, folder: str) -> dict[str, str]:
-        """Return the object id of each link and submodule at or below a top-level folder, by path."""
-        return {path: id_ for path, (mode, id_) in self._listing(folder).items() if mode not in _REGULAR}
+        """Return the object id of each link and submodule at or below a folder, by path."""
+        top = self._entry(folder)
+        entries = [*self._below(folder), *([(folder, top)] if top is not None and top.mode != _FOLDER else [])]
+        return {path: entry.id for path, entry in entries if entry.mode not in _REGULAR}
 
-    def _file(self, path: str, listing: dict[str, tuple[str, str]]) -> str:
+    def _file(self, path: str) -> str:
         """Return the blob id of a file that can be read."""
-        mode, id_ = listing.get(path, ("", ""))
-        if mode in _REGULAR:
-            return id_
-        parent = path
-        while parent:
-            if parent in listing and listing[parent][0] not in _REGULAR:
-                kind, where = _kind(listing[parent][0]), f"in commit {self.commit[:7]}"
-                raise _refused(path, f"is {kind} {where}" if parent == path else f"lies in {parent}, {kind} {where}")
-            parent = parent.rpartition("/")[0]
+        segments = _segments(path)
+        for upto in range(1, len(segments) + 1):
+            parent = "/".join(segments[:upto])
+            entry = self._entry(parent)
+            if entry is None:
+                break
+            if entry.mode in _REGULAR:
+                if parent == path:
+                    return entry.id
+                break
+            if entry.mode != _FOLDER:
+                kind = f"{_kind(entry.mode)} in commit {self.commit[:7]}"
+                raise _refused(path, f"is {kind}" if parent == path else f"lies in {parent}, {kind}")
         raise FileNotFoundError(path)
 
-    def _listing(self, top: str) -> dict[str, tuple[str, str]]:
-        """Return mode and object id by path, for everything at or below one top-level name of the workspace."""
-        if top not in self._listings:
-            where = self._prefix + top
-            output = self._git.run(
-                ["ls-tree", "-r", "-z", "--full-tree", self.commit, *(["--", where] if where else [])]
-            )
-            listing: dict[str, tuple[str, str]] = {}
-            for line in output.stdout.split(b"\0"):
-                if line:
-                    meta, _, name = line.partition(b"\t")
-                    mode, _, id_ = meta.split(b" ")
-                    listing[_text(name)[len(self._prefix) :]] = (mode.decode(), id_.decode())
-            self._listings[top] = listing
-        return self._listings[top]
+    def _ahead(self, path: str) -> list[str]:
+        """Return what a partial clone that has to fetch a file fetches with it: files named next are there too."""
+        return list(self.blobs(PROMPTS).values()) if path.startswith(f"{PROMPTS}/") else []
+
+    def _below(self, folder: str) -> list[tuple[str, _Entry]]:
+        """Return everything below a folder that is no folder itself, with its path; unsorted."""
+        found: list[tuple[str, _Entry]] = []
+        folders = [(self._prefix + folder).rstrip("/")]
+        while folders:
+            entries = [
+                (f"{parent}/{name}" if parent else name, entry)
+                for parent, content in zip(folders, self._contents(folders), strict=True)
+                for name, entry in content.items()
+            ]
+            found += [(path[len(self._prefix) :], entry) for path, entry in entries if entry.mode != _FOLDER]
+            folders = [path for path, entry in entries if entry.mode == _FOLDER]
+        return found
+
+    def _entry(self, path: str) -> _Entry | None:
+        return self._entry_at(self._prefix + path) if path else None
+
+    # --- from here on, paths are relative to the repository's root -----------------------------------------------
+
+    def _entry_at(self, path: str) -> _Entry | None:
+        parent, _, name = path.rpartition("/")
+        return self._contents([parent])[0].get(name)
+
+    def _contents(self, folders: Sequence[str]) -> list[dict[str, _Entry]]:
+        """Return the entries of folders by name; those that were not read yet are read together."""
+        ids = {folder: self._tree_id(folder) for folder in folders if folder not in self._folders}
+        wanted = [id_ for id_ in ids.values() if id_ is not None]
+        trees = dict(zip(wanted, self._git.objects.read_all(wanted), strict=True))
+        for folder, id_ in ids.items():
+            tree = trees[id_] if id_ is not None else None
+            if id_ is not None and (tree is None or tree.data is None):
+                raise GitError(f"commit {self.commit[:7]} is damaged: object {id_} is missing", hint="git fsck")
+            self._folders[folder] = _entries(tree.data or b"", len(self.commit) // 2) if tree is not None else {}
+        return [self._folders[folder] for folder in folders]
+
+    def _tree_id(self, folder: str) -> str | None:
+        """Return the tree object of a folder; None if there is no such folder."""
+        if folder:
+            entry = self._entry_at(folder)
+            return entry.id if entry is not None and entry.mode == _FOLDER else None
+        commit = self._git.objects.read(self.commit)
+        if commit is None or commit.data is None or commit.kind != "commit":
+            raise GitError(f"commit {self.commit} is not in the repository", hint="git fsck")
+        return commit.data[5 : 5 + len(self.commit)].decode()  # after the word `tree`
+
+
+def _entries(tree: bytes, id_bytes: int) -> dict[str, _Entry]:
+    """Read a tree object: `<mode> <name>`, a null byte and the bytes of an id, again and again."""
+    found: dict[str, _Entry] = {}
+    at = 0
+    while at < len(tree):
+        end = tree.index(b"\0", at)
+        mode, _, name = tree[at:end].partition(b" ")
+        at = end + 1 + id_bytes
+        found[_text(name)] = _Entry(mode.decode(), tree[end + 1 : at].hex())
+    return found
 
 
 class CommitTrees:
@@ -189,7 +240,7 @@ class CommitTrees:
     def at(self, commit: str) -> CommitTree:
         """Return the workspace at a commit, given by its full id."""
         with self._lock:
-            tree = self._kept.pop(commit, None) or CommitTree(self._git, commit, self._git.prefix)
+            tree = self._kept.pop(commit, None) or CommitTree(self._git, commit)
             self._kept[commit] = tree
             if len(self._kept) > _TREES_KEPT:
                 self._kept.popitem(last=False)
@@ -229,10 +280,6 @@ def _checked(path: str, opened: io.BufferedReader) -> BinaryIO:
 
 def _kind(mode: str) -> str:
     return {_LINK: "a symbolic link", _SUBMODULE: "a submodule"}.get(mode, "not a regular file")
-
-
-def _is_text(path: str) -> bool:
-    return path.startswith("prompts/")
 
 
 def _text(name: bytes) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from promptctl.errors import Problem
 from promptctl.files.names import PROMPTS
-from promptctl.files.tree import MAX_BYTES
+from promptctl.git.trees import CommitTree
 from promptctl.labels.chains import LabelTags, bad_tag, marker, odd_name, read_events
 from promptctl.labels.remote import short
 from promptctl.labels.tags import LabelEvent
@@ -88,25 +88,7 @@ def _digest(git: Git, event: LabelEvent, cache: Cache) -> str | None:
     if not event.path.startswith(f"{prefix}{PROMPTS}/"):
         found = _PROMPTS_FOLDER.search(event.path)
         prefix = event.path[: found.start(1)] if found else ""
-    return closure_of(_Blobs(git, event.commit, prefix), event.path.removeprefix(prefix), cache=cache).digest
-
-
-class _Blobs:
-    """A commit's files, each asked for by its path: for many commits and few files of each."""
-
-    def __init__(self, git: Git, commit: str, prefix: str) -> None:
-        self.commit: str = commit
-        self._git = git
-        self._prefix = prefix
-
-    def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
-        found = self._git.objects.read(f"{self.commit}:{self._prefix}{path}", max_bytes=max_bytes)
-        if found is None or found.kind != "blob" or found.data is None:
-            raise FileNotFoundError(path)
-        return found.data
-
-    def paths(self, prefix: str) -> list[str]:  # noqa: ARG002 - no file is looked for among others
-        return []
+    return closure_of(CommitTree(git, event.commit, prefix), event.path.removeprefix(prefix), cache=cache).digest
 
 
 def _branches(git: Git, events: Sequence[LabelEvent]) -> list[Problem]:

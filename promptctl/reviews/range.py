@@ -46,7 +46,7 @@ def find_range(git: Git, work_tree: WorkTree, base: str | None, head: str | None
         raise GitError("the repository has no commit yet", hint="git add . && git commit")
     end = _commit(git, head, "HEAD") if head is not None else git.head
     tip = _commit(git, base, "BASE") if base is not None or line is None else line.tip
-    is_dirty = head is None and bool(changed_files(CommitTree(git, end, git.prefix), work_tree))
+    is_dirty = head is None and bool(changed_files(CommitTree(git, end), work_tree))
     shown = None if is_dirty else end
     found = git.run(["merge-base", tip, end], check=False)
     if found.status == 0:
@@ -80,7 +80,7 @@ def trusted_line(git: Git, settings: Settings | None) -> Line:
 def settings_at(git: Git, commit: str) -> Settings | None:
     """Read `promptctl.yaml` at a commit; None if it has none. Raises `InvalidFiles`."""
     try:
-        return read_settings(CommitTree(git, commit, git.prefix).read(SETTINGS), f"{commit[:7]}:{SETTINGS}")
+        return read_settings(CommitTree(git, commit).read(SETTINGS), f"{commit[:7]}:{SETTINGS}")
     except FileNotFoundError:
         return None
 

@@ -54,16 +54,16 @@ def prepared(context: Context, request: ReviewRequest) -> Iterator[Prepared]:
     with closing(git):
         line = trusted_line(git, _own_settings(context)) if request.base is None else None
         found = find_range(git, WorkTree(context.root), request.base, request.head, line)
-        base = CommitTree(git, found.base, git.prefix)
-        head = CommitTree(git, found.head, git.prefix) if found.head is not None else WorkTree(context.root)
+        base = CommitTree(git, found.base)
+        head = CommitTree(git, found.head) if found.head is not None else WorkTree(context.root)
         settings = settings_at(git, found.tip)
         if end := found.head or git.head:
-            _refuse_state(CommitTree(git, end, git.prefix))
+            _refuse_state(CommitTree(git, end))
         changes = find_changes(git, base, head)
         needs_recordings = request.is_evaluated and request.replies != "record"  # those go to the work tree
         with _as_at(context, head, settings or Settings(), needs_recordings=needs_recordings) as other:
             tasks = tuple(tasks_of(other, request, found, changes))
-            differs = is_changed(CommitTree(git, found.tip, git.prefix), head, SETTINGS)
+            differs = is_changed(CommitTree(git, found.tip), head, SETTINGS)
             about = Review(
                 tip=ReviewSide(found.tip, request.base or (line.name if line else None)),
                 base=ReviewSide(found.base),

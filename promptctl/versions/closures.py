@@ -69,8 +69,11 @@ class Closures:
         `files` are those it is one of: a partial clone that has to fetch it fetches them all.
         """
         if blob not in self._contents:
-            ahead = [other for path, other in files.items() if path.endswith(_TEXT_SUFFIXES)]
-            found = self._objects.read(blob, max_bytes=MAX_BYTES, ahead=ahead)
+            found = self._objects.read(
+                blob,
+                max_bytes=MAX_BYTES,
+                ahead=lambda: [other for path, other in files.items() if path.endswith(_TEXT_SUFFIXES)],
+            )
             self._contents[blob] = found.data if found else None
         return self._contents[blob]
 

@@ -72,6 +72,14 @@ def test_many_refs_start_as_many_git_processes_as_one(many: Repo, processes: Cou
     assert len(two) <= len(one) + 1  # of a second prompt the labels of all are read
 
 
+def test_versions_that_began_at_many_commits_start_no_more_processes(empty_repo: Repo, processes: Counted) -> None:
+    for n in range(6):
+        empty_repo.commit(f"prompt {n}", {"promptctl.yaml": "{}\n", path(n): prompt_text(f"prompt {n}")})
+    opened(empty_repo).numbers()
+    one = processes(lambda: resolve(opened(empty_repo), ["p0@v1"]))
+    assert processes(lambda: resolve(opened(empty_repo), [f"p{n}@v1" for n in range(6)])) == one
+
+
 def test_one_moment_answers_what_each_ref_is_answered_by_itself(many: Repo) -> None:
     refs = [f"p{n}{at}" for at in ("", "@HEAD", "@v1") for n in range(MANY)]
     shown = resolve(opened(many), refs)
