@@ -1,4 +1,4 @@
-"""What a workspace is made of, each part made on first use: settings, history, log, the way to the models."""
+"""The parts of a workspace, each made on first use: settings, history, log, the way to the models."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Context:
 
     @part
     def settings(self) -> Settings:
-        """What `promptctl.yaml` says."""
+        """The content of `promptctl.yaml`."""
         return read_settings((self.root / SETTINGS).read_bytes(), SETTINGS)
 
     @cached_property
@@ -92,7 +92,7 @@ class Context:
 
     @cached_property
     def recordings_folder(self) -> Path:
-        """Where recorded replies are: `replay/<model>` and `eval --replies replay` answer from it."""
+        """The folder of recorded replies: `replay/<model>` and `eval --replies replay` answer from it."""
         return self.root / RECORDINGS
 
     def at(self, tree: Tree, settings: Settings, recordings: Path | None = None) -> Self:
@@ -113,7 +113,7 @@ class Context:
         return self.recordings_folder / (prompt_id.replace("/", "--") + ".jsonl")
 
     def reply_recording(self, prompt_id: str) -> Callable[[Request, Reply], None]:
-        """What writes a prompt's replies to its file of recordings, without secrets.
+        """Return a function that writes a prompt's replies to its file of recordings, without secrets.
 
         A reply that is paid for reaches who asked, whatever becomes of its recording: a failure is told, and told once.
         """
@@ -146,12 +146,12 @@ class Context:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What the user should be told of the history: version numbers that changed as the branch was rewritten."""
+        """News of the history for the user: version numbers that changed because the branch was rewritten."""
         return self.repository.notices if self.has_made("repository") else ()
 
     @cached_property
     def tree(self) -> Tree:
-        """Where datasets and judges are read from: the work tree, unless the workspace is seen at another moment."""
+        """The tree that datasets and judges are read from: the work tree, or the tree of a revision under review."""
         return self.repository.work_tree
 
     @part

@@ -23,7 +23,7 @@ _KEPT_VALIDATORS = 256
 
 
 class Recorder(Protocol):
-    """Where the record of each attempt goes. Neither method raises for a log that cannot be written."""
+    """The place that the record of each attempt goes to. Neither method raises for a log that cannot be written."""
 
     async def save(self, execution: Execution, content: Content | None) -> None:
         """Record one attempt; returns once it is durable, or handed to a batch that will be."""

@@ -1,4 +1,4 @@
-"""What a call of an evaluation cost, also one that failed."""
+"""The cost of a call of an evaluation, also of one that failed."""
 
 from __future__ import annotations
 

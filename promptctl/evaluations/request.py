@@ -62,9 +62,10 @@ class EvaluationRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResumeRequest:
-    """Which evaluations of the log to take up again: that of the id, else what the last command left unfinished.
+    """A request to take up evaluations of the log again.
 
-    With `prompts` only theirs. With `retries_errors` also finished evaluations of which some results are errors.
+    It is the one that `evaluation` names, or those that the last command left unfinished. With `prompts` only theirs.
+    With `retries_errors` also finished evaluations of which some results are errors.
     """
 
     evaluation: str | None = None

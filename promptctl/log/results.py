@@ -60,7 +60,7 @@ class EvaluationSpec:
 
     @property
     def passes_needed(self) -> int:
-        """How many of a case's repeats must pass for the case to pass."""
+        """The number of a case's repeats that must pass for the case to pass."""
         return self.at_least or self.repeats
 
     def is_same_work(self, other: EvaluationSpec) -> bool:
@@ -151,7 +151,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultDetail:
-    """How a reply was graded. `assertions` are JSON objects, one for each assertion, as they were graded.
+    """The grading of a reply. `assertions` are JSON objects, one for each assertion, as they were graded.
 
     `metrics` are mean scores by the names that assertions give. `tokens` are (input, output), each None if unknown.
     `full_cost_nano_usd` is what the reply cost when it was paid for, `has_call` False where no model was called;
@@ -210,7 +210,7 @@ class EvaluationRow:
 
     @property
     def group(self) -> str:
-        """What the evaluations of one command share."""
+        """The id that the evaluations of one command share."""
         return self.spec.group or self.id
 
 

@@ -113,7 +113,7 @@ def alone_as_dict(found: Evaluation, rule: GateRule) -> dict[str, Any]:
 
 
 def about_alone(found: Evaluation) -> str:
-    """Why an evaluation stands by itself, and what it is judged by."""
+    """The reason why an evaluation is not compared, and the rule that judges it."""
     return f"there is no {found.row.prompt} at the base: it is judged by itself, {found.min_pass:.0%} must pass"
 
 
@@ -151,7 +151,7 @@ def comparison_markdown(found: Compared, *, most_cases: int = MOST_CASES) -> Ite
 
 
 def beside_the_verdict(found: Compared) -> str | None:
-    """Why the decision is against head, where the verdict's own reason does not say it."""
+    """The reason why the decision is against head, if the verdict's own reason does not name it."""
     if found.decision.is_passed:
         return None
     return found.decision.reason.replace(found.verdict.reason, "").strip() or None

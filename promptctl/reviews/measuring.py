@@ -226,7 +226,7 @@ def _measured(task: Task, compared: Sequence[Compared], evaluations: Sequence[Ev
 
 
 def _why_untested(id_: str, prompt: PromptReview | None, changes: Changes) -> str:
-    """Why no dataset tests a prompt: whether HEAD took away what did."""
+    """The reason why no dataset tests a prompt: HEAD may have taken its tests away."""
     ids = {id_, prompt.former_id if prompt is not None else None}
     gone = [dataset.path for dataset in changes.datasets if ids.intersection(dataset.tested)]
     return f"no dataset tests it any more, since HEAD changed {', '.join(gone)}" if gone else "no dataset tests it"

@@ -133,7 +133,7 @@ class Workspace:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What users should know of the history: version numbers that changed because the branch was rewritten."""
+        """News of the history for users: version numbers that changed because the branch was rewritten."""
         return self.context.notices
 
     @cached_property
@@ -145,7 +145,7 @@ class Workspace:
 
     @property
     def log(self) -> Log:
-        """What ran, what it answered, what it cost."""
+        """The log of all calls: what ran, its answer, its cost."""
         from promptctl.workspace.log import Log
 
         return Log(self.context)

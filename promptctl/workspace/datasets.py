@@ -43,7 +43,7 @@ class DatasetCases:
 
 @dataclass(frozen=True, slots=True)
 class DatasetCheck:
-    """What is wrong with a dataset, to its last case; `cases` is their number, None if there are errors."""
+    """The problems of a dataset, to its last case; `cases` is their number, None if there are errors."""
 
     path: str
     cases: int | None
