@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -139,3 +140,10 @@ def test_no_circle_of_files_exists() -> None:
             break
         left = inner
     assert sorted(left) == [], "these import each other"
+
+
+def test_no_class_name_exists_twice() -> None:
+    places = defaultdict(list)
+    for module, node in definitions(ast.ClassDef):
+        places[node.name].append(place(module, node))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
