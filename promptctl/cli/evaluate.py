@@ -97,11 +97,11 @@ def evaluate(
         raise UsageError("--dry-run estimates one evaluation, without --against and -o")
     check_reports(outputs or ())
     workspace = options.workspace_of(context)
-    refs, failed_of = split_names(workspace, names or ()) if failed else (names or [], None)
+    named, failed_of = split_names(workspace, names or ()) if failed else (names or [], None)
     refs = _refs(
-        workspace, refs, datasets or (), is_all=everything, changed=changed, failed_of=failed_of, failed=failed
+        workspace, named, datasets or (), is_all=everything, changed=changed, failed_of=failed_of, failed=failed
     )
-    if not refs:
+    if changed is not None and not refs:
         what = f"nothing that {' or '.join(datasets)} tests" if datasets else "no tested prompt, and no dataset of one,"
         tell(f"nothing to evaluate: {what} has changed since {changed}")
         conclude(workspace, (), outputs or (), partial(say_json, []) if as_json else lambda: None, errors.OK)
@@ -114,7 +114,7 @@ def evaluate(
         selection=Selection(
             ids=frozenset(cases) if cases else None, tags=tuple(tags or ()), sample=sample, seed=seed, first=first
         ),
-        only_own_datasets=everything or changed is not None,
+        only_own_datasets=changed is not None,
         only_failed=failed,
         failed_of=failed_of,
         repeats=repeats,
@@ -191,17 +191,14 @@ def _refs(
     changed: str | None,
     failed: bool,
     failed_of: str | None,
-) -> list[str]:
-    """The prompts to evaluate: those named, all, those that changed, or those of the evaluation that had failures."""
+) -> list[str] | None:
+    """Return the prompts named, those that changed, or those of the evaluation that had failures; None for all."""
     if bool(refs) + is_all + (changed is not None) > 1:
         raise UsageError("give prompts, --all or --changed-since: one of them")
     if changed is not None:
         return workspace.datasets.changed_since(changed, datasets)
     if is_all:
-        found = workspace.datasets.tested_prompts()
-        if not found:
-            raise UsageError("no prompt has a dataset", hint="write one to datasets/, with `prompts:` and `cases:`")
-        return found
+        return None
     if failed and not refs:
         rows = workspace.results.last_command() if failed_of is None else [workspace.results.evaluation(failed_of).row]
         return list(dict.fromkeys(row.prompt for row in rows))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -140,6 +140,8 @@ def _whole(tokens: float | None) -> int | None:
 
 
 def _from_log(log: Store, prompt: str, model: str) -> _PerCall | None:
+    if log.is_new:
+        return None
     wanted = Filter(prompt=prompt, model=model, status="ok")
     for totals in log.totals(wanted, by=("prompt",)):
         if totals.ok and totals.input_tokens:
@@ -151,7 +153,7 @@ def _from_log(log: Store, prompt: str, model: str) -> _PerCall | None:
 
 def _from_cases(context: Context, plan: Plan) -> _PerCall:
     asker = Asker(plan.target, drops_unknown_inputs=plan.spec.drops_unknown_inputs)
-    count, tokenizer = token_counter()
+    count, tokenizer = context.shared(_token_counter)
     tokens: list[int] = []
     for case in islice(_cases(context, plan), _COUNTED_CASES):
         rendered, _ = asker.ask(case)
@@ -161,6 +163,10 @@ def _from_cases(context: Context, plan: Plan) -> _PerCall:
     most = parameters.get("max_tokens") or parameters.get("max_completion_tokens")
     source = f"its cases, {tokenizer}" + (", and max_tokens" if most else "")
     return _PerCall(sum(tokens) / max(1, len(tokens)), most, source)
+
+
+def _token_counter(_context: Context) -> tuple[Callable[[str], int], str]:
+    return token_counter()
 
 
 def _cases(context: Context, plan: Plan) -> Iterator[Case]:

@@ -31,6 +31,7 @@ from promptctl.models.gateway import Usage
 
 if TYPE_CHECKING:
     from promptctl.assertions.assertion import AskedJudge
+    from promptctl.assertions.preparing import CodeUse
     from promptctl.context import Context
     from promptctl.datasets.dataset import Dataset
     from promptctl.evaluations.request import EvaluationRequest
@@ -98,7 +99,7 @@ def pair(context: Context, plans: Sequence[Plan], base: str, request: Evaluation
         try:
             pairs.append((_with_side(head), _base_plan(context, head, base, request)))
         except (PromptNotFound, RevisionNotFound) as error:
-            if not (request.only_own_datasets and base.startswith("@")):
+            if not (request.is_of_own and base.startswith("@")):
                 raise
             alone.append(head)
             unknown = error if isinstance(error, RevisionNotFound) else unknown
@@ -159,13 +160,23 @@ class _Planner:
     def __init__(self, context: Context, request: EvaluationRequest) -> None:
         self._context = context
         self._request = request
-        prompts = frozenset(ref.partition("@")[0] for ref in request.refs)
+        code: CodeUse = "run" if request.allows_code else "refuse"
+        if request.refs is None:
+            index = DatasetIndex(context.tree, code=code)
+            self._refs: Sequence[str] = list(index.tested_prompts())
+            prompts = frozenset(self._refs)
+        else:
+            self._refs = request.refs
+            prompts = frozenset(ref.partition("@")[0] for ref in self._refs)
+            index = DatasetIndex(context.tree, prompts=prompts, code=code)
+        if not self._refs:
+            raise UsageError("no prompt has a dataset", hint="write one to datasets/, with `prompts:` and `cases:`")
         self._choice = DatasetChoice(
-            index=DatasetIndex(context.tree, prompts=prompts, code="run" if request.allows_code else "refuse"),
+            index=index,
             inside=context.inside,
             names=request.datasets,
             prompts=prompts,
-            is_of_own=request.only_own_datasets,
+            is_of_own=request.is_of_own,
         )
         self._choosing = Choosing(request.selection)
         self._group = new_id()
@@ -175,7 +186,7 @@ class _Planner:
 
     def plans(self) -> list[Plan]:
         plans: list[Plan] = []
-        for ref in self._request.refs:
+        for ref in self._refs:
             at_version = self._context.prompt(ref)
             if not self._is_inactive(at_version.prompt):
                 for dataset in self._choice.of(at_version.prompt):
@@ -257,7 +268,7 @@ class _Planner:
         """True if the prompt refuses to run; asked for by itself that is an error, among others it is left out."""
         if prompt.status != "inactive":
             return False
-        if len(self._request.refs) == 1:
+        if len(self._refs) == 1:
             raise PromptInactive(
                 f"{prompt.id} is inactive and refuses to run", hint=f"set `status: active` in {prompt.path}"
             )

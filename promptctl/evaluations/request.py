@@ -31,13 +31,13 @@ class EvaluationRequest:
 
     Every prompt of `refs` is asked of every one of `models` (the prompt's own where there are none) over each of its
     datasets, or over those that `datasets` names by path; a prompt's own path names the tests in its file. With several
-    prompts a dataset that names prompts is used for those alone.
+    prompts a dataset that names prompts is used for those alone. `refs` None means every prompt that a dataset tests.
     `at_least` of `repeats` must pass for a case to pass. `only_failed` leaves what did not pass the last time, or in
     the evaluation of id `failed_of`. `replies` is where replies come from. `only_own_datasets` leaves out for each
     prompt what does not test it. `is_estimate` asks nothing, so that no key is needed.
     """
 
-    refs: Sequence[str]
+    refs: Sequence[str] | None
     datasets: Sequence[str] = ()
     models: Sequence[str] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -53,6 +53,11 @@ class EvaluationRequest:
     replies: Replies = "cache"
     is_estimate: bool = False
     allows_code: bool = False
+
+    @property
+    def is_of_own(self) -> bool:
+        """True if each prompt is evaluated on datasets that test it alone."""
+        return self.only_own_datasets or self.refs is None
 
     @property
     def needs_keys(self) -> bool:

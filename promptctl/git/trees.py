@@ -60,10 +60,12 @@ class WorkTree:
         return _checked(path, self._opened(path))
 
     def _opened(self, path: str) -> io.BufferedReader:
-        file = self.root.joinpath(*_segments(path))
-        if os.path.realpath(file) != str(file):
-            raise _refused(path, "is reached through a symbolic link", "put the file itself there")
+        file, segments = self.root, _segments(path)
         try:
+            for name in segments:
+                file /= name
+                if file.is_symlink():
+                    raise _refused(path, "is reached through a symbolic link", "put the file itself there")
             # Without O_NONBLOCK, opening a named pipe would wait for its other end.
             descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:

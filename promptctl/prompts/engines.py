@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from promptctl.errors import Place, RenderError, RenderLimitExceeded
 from promptctl.files.names import PROMPTS
 from promptctl.formats.github_dialect import PLACEHOLDER
 from promptctl.templates.bad_template import BadTemplate
-from promptctl.templates.limits import Budget
-from promptctl.templates.reading import BRACES_HINT, has_markup
+from promptctl.templates.limits import TEXT, Budget
+from promptctl.templates.reading import BRACES_HINT, has_markup, plain_pieces
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -48,9 +48,25 @@ class Engine:
             return _filling(partial(_simple, PLACEHOLDER.split(text)), place_of)
         if self._prompt.engine == "none":
             return lambda _: text
+        plain = text.replace("\r\n", "\n").replace("\r", "\n")  # as Jinja does
         if not has_markup(text):
-            plain = text.replace("\r\n", "\n").replace("\r", "\n")  # as Jinja does
             return lambda _: plain
+        if (pieces := plain_pieces(plain)) is not None:
+            return self._plain(pieces, text, place_of)
+        return self._compiled(text, place_of)
+
+    def _plain(self, pieces: Sequence[str], text: str, place_of: PlaceOf) -> Fill:
+        """Return a text of plain variables made ready, which is compiled only when one of them is no text."""
+        join = _filling(partial(_joined, pieces), place_of)
+        compiled = cache(lambda: self._compiled(text, place_of))
+
+        def fill(scope: Scope) -> str:
+            are_texts = all(scope.inputs.get(name).__class__ is str for name in pieces[1::2])
+            return join(scope) if are_texts else compiled()(scope)
+
+        return fill
+
+    def _compiled(self, text: str, place_of: PlaceOf) -> Fill:
         own = self._prompt.path.removeprefix(PROMPTS + "/")
         try:
             environment = self._opened()
@@ -85,6 +101,16 @@ def _filling(pieces: Callable[..., Iterator[str]], place_of: PlaceOf, template: 
             raise _failed(error, template, place_of) from None
 
     return fill
+
+
+def _joined(pieces: Sequence[str], inputs: Mapping[str, Any], budget: Budget) -> Iterator[str]:
+    """Fill plain variables in, whose values are text."""
+    for index, piece in enumerate(pieces):
+        if index % 2 == 0:
+            yield piece
+        else:
+            budget.charge(TEXT + len(inputs[piece]) * budget.unit)
+            yield inputs[piece]
 
 
 def _simple(pieces: Sequence[str], inputs: Mapping[str, Any], _: Budget) -> Iterator[str]:

@@ -27,6 +27,15 @@ _LITERAL = re.compile(r"\s+(?:\"([^\"\\\n]+)\"|'([^'\\\n]+)')\s*[-+]?")
 # Tags after which other rules hold, or that only the parser should judge.
 _NOT_QUICK = frozenset(("block", "extends", "from", "import", "raw"))
 
+# The markup of most templates. A text with no other is known without the parser.
+_VARIABLE = re.compile(r"(?<!\{)\{\{\s*([A-Za-z_]\w{0,99})\s*\}\}", re.ASCII)
+_MOST_PIECES = 2001
+# Words that are no variable of the inputs even alone between braces.
+_WORDS = frozenset(
+    ("True", "False", "None", "true", "false", "none", "and", "or", "not", "is", "in", "if", "else", "self", "super",
+     "caller", "loop", "range", "dict", "namespace")
+)  # fmt: skip
+
 # Remedy for braces that were meant as text.
 BRACES_HINT = (
     "braces that are text go between {% raw %} and {% endraw %}; "
@@ -37,6 +46,18 @@ BRACES_HINT = (
 def has_markup(text: str) -> bool:
     """Return true if the text holds anything for a template engine to do."""
     return "{{" in text or "{%" in text or "{#" in text
+
+
+def plain_pieces(text: str) -> list[str] | None:
+    """Return the text cut at its variables if `{{ name }}` is its only markup: text, name, text, …; else None.
+
+    >>> plain_pieces("Hi {{ who }}!")
+    ['Hi ', 'who', '!']
+    """
+    pieces = _VARIABLE.split(text)
+    if len(pieces) > _MOST_PIECES or "\r" in text or not _WORDS.isdisjoint(pieces[1::2]):
+        return None
+    return None if any(map(has_markup, pieces[::2])) else pieces
 
 
 def includes(text: str) -> list[tuple[str, int]]:
@@ -110,6 +131,9 @@ def names(text: str) -> tuple[dict[str, int], set[str]]:
     """
     if not has_markup(text):
         return {}, set()
+    if plain_pieces(text) is not None:
+        found = reversed(list(_VARIABLE.finditer(text)))
+        return {match[1]: text.count("\n", 0, match.start(1)) + 1 for match in found}, set()
     from jinja2 import nodes
     from jinja2.meta import find_undeclared_variables
 
@@ -124,7 +148,7 @@ def names(text: str) -> tuple[dict[str, int], set[str]]:
 
 def check_syntax(text: str) -> tuple[str, int] | None:
     """Return the fault of this template and its line; None if it can be rendered."""
-    if not has_markup(text):
+    if not has_markup(text) or plain_pieces(text) is not None:
         return None
     try:
         _environment().compile_text(text)

@@ -4,7 +4,10 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from promptctl.templates import reading
 from promptctl.templates.bad_template import BadTemplate
 from promptctl.templates.reading import check_syntax, includes, names, variables
 
@@ -133,3 +136,23 @@ print([name for name in ("jinja2", "jsonschema", "re2", "asyncio", "sqlite3") if
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+_PIECES = ["{{ x }}", "{{-y-}}", "{{z_1}}", "{", "}", "{{", "}}", "{#", "#}", "{%", "-", " ", "\n", "x", "_", "1",
+           "{{ é }}", "{{\n w\t}}", "{{ x y }}", "{{ None }}"]  # fmt: skip
+_NAMES = st.sampled_from([*sorted(reading._WORDS), "block", "class", "_", "__x__", "x" * 99, "x" * 200, "print", "set"])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(_PIECES) | _NAMES.map(lambda name: f"{{{{ {name} }}}}"), max_size=6).map("".join))
+def test_a_template_of_plain_variables_is_known_as_the_parser_knows_it(text: str) -> None:
+    def known() -> tuple[object, object]:
+        try:
+            return check_syntax(text), reading.names(text)
+        except BadTemplate as error:
+            return check_syntax(text), error.message
+
+    quick = known()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "plain_pieces", lambda _text: None)
+        assert known() == quick
