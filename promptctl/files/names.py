@@ -21,6 +21,9 @@ DATASET_SUFFIXES = (".yaml", ".yml")
 MAX_ID_LENGTH = 140
 
 ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*(?:/[A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*)*"
+LABEL = re.compile(r"[a-z][a-z0-9-]*\Z")
+# `{{name}}`, which stands for a variable in a template without logic, as GitHub's prompts are.
+PLACEHOLDER = re.compile(r"\{\{([\w.-]+)\}\}")
 _ID = re.compile(ID_PATTERN)
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 

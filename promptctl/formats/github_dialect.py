@@ -14,12 +14,11 @@ from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem, in_reading_order
 from promptctl.files.document import Document
-from promptctl.files.names import did_you_mean
+from promptctl.files.names import PLACEHOLDER, did_you_mean
 from promptctl.formats.schemas import structure_of
 
 # The code of a warning about a test or an evaluator that cannot be used: what is evaluated without it proves less.
 UNUSABLE_TEST = "unusable-test"
-PLACEHOLDER = re.compile(r"\{\{([\w.-]+)\}\}")
 
 _TESTS = ("testData", "evaluators")
 _KNOWN_KEYS = ("name", "description", "model", "messages", "modelParameters", "responseFormat", "jsonSchema", *_TESTS)

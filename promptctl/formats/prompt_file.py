@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.files.document import Document
+from promptctl.files.names import PLACEHOLDER
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.schemas import structure_of
 
@@ -26,7 +27,6 @@ _NATIVE_FOR = {
     "testData": "a dataset below datasets/",
     "evaluators": "a dataset below datasets/",
 }
-_PLACEHOLDER = re.compile(r"\{\{[\w.-]+\}\}")
 # What GitHub's `{{name}}` never is: blocks, comments, spaces, filters.
 _JINJA = re.compile(r"\{[%#]|\{\{-?\s|\{\{[\w.]+\s*[|(\[]")
 
@@ -101,7 +101,7 @@ def _has_only_plain_placeholders(messages: Any) -> bool:
         if not isinstance(content, str):
             return False
         texts.append(content)
-    return any(map(_PLACEHOLDER.search, texts)) and not any(map(_JINJA.search, texts))
+    return any(map(PLACEHOLDER.search, texts)) and not any(map(_JINJA.search, texts))
 
 
 def _contradictions(document: Document) -> list[Problem]:

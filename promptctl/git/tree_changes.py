@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 
-from promptctl.errors import WorkspaceError
 from promptctl.files.names import DATASETS, PROMPTS, SETTINGS
-from promptctl.git.trees import CommitTree, WorkTree, blob_id
+from promptctl.git.trees import CommitTree, WorkTree, blob_id, blob_of
 from promptctl.git.walk import FileChange
 
 _FOLDERS = (PROMPTS, DATASETS)
-_READ_BYTES = 1 << 20
 
 
 def changed_files(base: CommitTree, head: CommitTree | WorkTree) -> list[FileChange]:
@@ -33,26 +30,6 @@ def new_links(base: CommitTree, head: CommitTree | WorkTree) -> list[str]:
 def is_changed(base: CommitTree, head: CommitTree | WorkTree, path: str) -> bool:
     """Return True if one file differs."""
     return base.blob(path) != blob_of(head, path, like=base.commit)
-
-
-def blob_of(tree: CommitTree | WorkTree, path: str, like: str) -> str | None:
-    """Return the blob id of a file, in the hash that the id `like` is in; None if there is no such file.
-
-    A file on disk has the id that Git would give to it as it is. One that cannot be read has an id that no blob has.
-    """
-    if isinstance(tree, CommitTree):
-        return tree.blob(path)
-    new = hashlib.sha1 if len(like) == 40 else hashlib.sha256
-    try:
-        with tree.open(path) as opened:
-            made = new(b"blob %d\0" % os.fstat(opened.fileno()).st_size, usedforsecurity=False)
-            while part := opened.read(_READ_BYTES):
-                made.update(part)
-    except FileNotFoundError:
-        return None
-    except (OSError, WorkspaceError):
-        return ""
-    return made.hexdigest()
 
 
 def blobs_of(tree: CommitTree | WorkTree, folder: str, like: str) -> dict[str, str]:

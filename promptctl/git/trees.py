@@ -28,6 +28,7 @@ _SUBMODULE = "160000"
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _LFS_POINTER_BYTES = 1024
 _TREES_KEPT = 8
+_READ_BYTES = 1 << 20
 
 
 class _Entry(NamedTuple):
@@ -296,3 +297,23 @@ def _refused(path: str, why: str, hint: str | None = None) -> WorkspaceError:
 
 def _too_large(path: str, size: int, max_bytes: int) -> WorkspaceError:
     return _refused(path, f"has {size:,} bytes; at most {max_bytes:,} are read", "split it")
+
+
+def blob_of(tree: CommitTree | WorkTree, path: str, like: str) -> str | None:
+    """Return the blob id of a file, in the hash that the id `like` is in; None if there is no such file.
+
+    A file on disk has the id that Git would give to it as it is. One that cannot be read has an id that no blob has.
+    """
+    if isinstance(tree, CommitTree):
+        return tree.blob(path)
+    new = hashlib.sha1 if len(like) == 40 else hashlib.sha256
+    try:
+        with tree.open(path) as opened:
+            made = new(b"blob %d\0" % os.fstat(opened.fileno()).st_size, usedforsecurity=False)
+            while part := opened.read(_READ_BYTES):
+                made.update(part)
+    except FileNotFoundError:
+        return None
+    except (OSError, WorkspaceError):
+        return ""
+    return made.hexdigest()

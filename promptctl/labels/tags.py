@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.errors import printable
-from promptctl.files.names import id_problem
+from promptctl.files.names import LABEL, id_problem
 from promptctl.files.plain import utc
 from promptctl.git.commits import time_of
 from promptctl.git.objects import is_object_id
@@ -29,7 +29,6 @@ PREFIX = "refs/tags/prompt/"
 MAX_REF_BYTES = 200
 
 _NAME = re.compile(r"(?P<prompt>[^@]+)@(?P<label>[a-z][a-z0-9-]*)/(?P<n>[1-9][0-9]{0,8})\Z")
-LABEL = re.compile(r"[a-z][a-z0-9-]*\Z")
 _TAGGER = re.compile(r"(?P<actor>.* <[^<>]*>) (?P<time>\d{1,12} [+-]\d{4})\Z", re.DOTALL)
 _DIGEST = re.compile(r"[0-9]+:[0-9a-f]{64}\Z")
 # Each is a field of the event, in lower case.

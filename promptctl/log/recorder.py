@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from promptctl.formats.settings_file import Settings
 from promptctl.log.records import Content, Entry, Execution
-from promptctl.log.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from promptctl.formats.settings_file import Settings
+    from promptctl.log.store import Store
 
 
 class LogRecorder:

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptctl.errors import LabelRefused, Problem, UsageError
-from promptctl.files.names import did_you_mean
+from promptctl.files.names import LABEL, did_you_mean
 from promptctl.formats.settings_file import LabelRule
-from promptctl.labels.tags import LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from promptctl.errors import Place, RenderError, RenderLimitExceeded
-from promptctl.files.names import PROMPTS
-from promptctl.formats.github_dialect import PLACEHOLDER
+from promptctl.files.names import PLACEHOLDER, PROMPTS
 from promptctl.templates.bad_template import BadTemplate
 from promptctl.templates.limits import TEXT, Budget
 from promptctl.templates.reading import BRACES_HINT, has_markup, plain_pieces

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from promptctl.errors import Place
-from promptctl.files.names import PROMPTS, PathRefused, resolve_path
-from promptctl.formats.github_dialect import PLACEHOLDER
+from promptctl.files.names import PLACEHOLDER, PROMPTS, PathRefused, resolve_path
 from promptctl.prompts.closure import Declared, message_texts
 from promptctl.templates.bad_template import BadTemplate
 from promptctl.templates.reading import includes, names

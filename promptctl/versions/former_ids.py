@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from promptctl.files.tree import Tree
     from promptctl.labels.chains import LabelState, Listing
     from promptctl.log.store import Store
-    from promptctl.versions.lineage import VersionRow
+    from promptctl.versions.index_store import VersionRow
     from promptctl.versions.moment import Moment
 
 Former = Mapping[str, Sequence[str]]

@@ -12,11 +12,8 @@ from promptctl._version import __version__
 from promptctl.errors import GitError, HistoryIncomplete
 from promptctl.files.names import PROMPTS
 from promptctl.git.objects import is_object_id
-from promptctl.git.walk import first_parents, walk
-from promptctl.versions.closures import Closures
 from promptctl.versions.index_store import IndexStore
 from promptctl.versions.line import cut_at, unshallow_hint
-from promptctl.versions.lineage import Lineages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,8 +22,9 @@ if TYPE_CHECKING:
     from promptctl.git.repository import Git
     from promptctl.git.trees import CommitTrees
     from promptctl.git.walk import ParentedCommit
+    from promptctl.versions.index_store import VersionRow
     from promptctl.versions.line import Line
-    from promptctl.versions.lineage import VersionRow
+    from promptctl.versions.lineage import Lineages
 
 # Another version of promptctl may read more files, or fewer, than the one that built the index.
 _FORMAT = f"1 {__version__}"
@@ -142,6 +140,9 @@ class Index:
         tip = meta.get("tip", "")
         if not self._is_ours(meta) or not is_object_id(tip):
             return False
+        from promptctl.git.walk import first_parents
+        from promptctl.versions.lineage import Lineages
+
         try:
             commits = first_parents(self.git, line.tip, f"^{tip}")[::-1]
         except GitError:  # the old tip is not even in the repository any more
@@ -154,6 +155,9 @@ class Index:
         return True
 
     def _build(self, store: IndexStore, line: Line, meta: dict[str, str]) -> None:
+        from promptctl.git.walk import first_parents
+        from promptctl.versions.lineage import Lineages
+
         commits = first_parents(self.git, line.tip)[::-1]
         cut = cut_at(self.git, commits)
         if cut is not None:
@@ -169,6 +173,9 @@ class Index:
         self._tell_changes(line, last_common, before, store.all_versions() if before else [])
 
     def _walk(self, store: IndexStore, lineages: Lineages, commits: list[ParentedCommit], *, after: int) -> None:
+        from promptctl.git.walk import walk
+        from promptctl.versions.closures import Closures
+
         positions = {commit: after + place for place, (commit, _) in enumerate(commits, start=1)}
         closures = Closures(self.git.objects)
         steps = iter(walk(self.git, commits, PROMPTS))

@@ -6,9 +6,8 @@ import json
 import sqlite3
 import weakref
 from contextlib import closing, contextmanager, suppress
-from typing import TYPE_CHECKING
-
-from promptctl.versions.lineage import PromptState, VersionRow
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,6 +30,34 @@ CREATE TABLE prompts (
 ) STRICT, WITHOUT ROWID;
 """
 _TABLES = ("meta", "line", "versions", "prompts")
+
+
+class VersionRow(NamedTuple):
+    """One numbered version: `position` is its commit's place on the line, `same_as` the latest earlier equal one."""
+
+    prompt: str
+    number: int
+    position: int
+    digest: str
+    path: str
+    same_as: int | None = None
+
+
+@dataclass(slots=True)
+class PromptState:
+    """One id at the end of the line that was walked.
+
+    `path` is None while there is no such file. `digest` is that of the last version, None after a deletion: what
+    comes back gets a new number. `number` is the highest that the id ever had, 0 before the first. `is_sound` says that
+    the file as it is can be loaded, so that `digest` is its own.
+    """
+
+    id: str
+    path: str | None = None
+    digest: str | None = None
+    number: int = 0
+    is_sound: bool = False
+    asked: frozenset[str] = frozenset()
 
 
 class IndexStore:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptctl.errors import HistoryIncomplete
-from promptctl.git.commits import read_commits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -102,6 +101,8 @@ def cut_at(git: Git, commits: Sequence[ParentedCommit]) -> str | None:
     """Return the commit at which a shallow clone's line ends too early; None if it reaches the first commit of all."""
     if not git.is_shallow or not commits:
         return None
+    from promptctl.git.commits import read_commits
+
     oldest, parent = commits[0]
     # Git shows no parents at the cut; the commit itself still names them.
     is_cut = parent is None and any(info.parents for info in read_commits(git.objects, [oldest]).values())

@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from promptctl.differences.renames import Named, source_of
 from promptctl.files.names import prompt_id
 from promptctl.git.walk import apply
 from promptctl.versions.closures import candidate_paths
+from promptctl.versions.index_store import PromptState, VersionRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from promptctl.git.walk import Step
     from promptctl.versions.closures import Closures, Digested
-
-
-class VersionRow(NamedTuple):
-    """One numbered version: `position` is its commit's place on the line, `same_as` the latest earlier equal one."""
-
-    prompt: str
-    number: int
-    position: int
-    digest: str
-    path: str
-    same_as: int | None = None
-
-
-@dataclass(slots=True)
-class PromptState:
-    """One id at the end of the line that was walked.
-
-    `path` is None while there is no such file. `digest` is that of the last version, None after a deletion: what
-    comes back gets a new number. `number` is the highest that the id ever had, 0 before the first. `is_sound` says that
-    the file as it is can be loaded, so that `digest` is its own.
-    """
-
-    id: str
-    path: str | None = None
-    digest: str | None = None
-    number: int = 0
-    is_sound: bool = False
-    asked: frozenset[str] = frozenset()
 
 
 class Lineages:

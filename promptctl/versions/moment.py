@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound
-from promptctl.labels.chains import LabelTags, current
 from promptctl.versions.line import find_line
 
 if TYPE_CHECKING:
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
     from promptctl.git.repository import Git
     from promptctl.git.trees import CommitTree, WorkTree
-    from promptctl.labels.chains import LabelState
+    from promptctl.labels.chains import LabelState, LabelTags
     from promptctl.labels.tags import LabelName
     from promptctl.versions.index import Index
     from promptctl.versions.index_store import IndexStore
@@ -69,6 +68,8 @@ class Moment:
     @cached_property
     def label_tags(self) -> LabelTags:
         """The tags of every label."""
+        from promptctl.labels.chains import LabelTags
+
         return LabelTags.read(self.git)
 
     @cached_property
@@ -94,6 +95,8 @@ class Moment:
 
     def label(self, name: LabelName) -> LabelState | None:
         """Return where a label stands; see `labels.chains.current`. Labels of many prompts are read all at once."""
+        from promptctl.labels.chains import current
+
         is_read = "label_tags" in self.__dict__ or self._labelled not in (None, name.prompt)
         self._labelled = name.prompt
         return current(self.git, name, self.label_tags if is_read else None)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from promptctl.files.names import PROMPTS
-from promptctl.git.walk import apply, first_parents, walk
-from promptctl.versions.closures import Closures, candidate_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,8 +14,8 @@ if TYPE_CHECKING:
     from promptctl.git.repository import Git
     from promptctl.git.trees import CommitTrees
     from promptctl.git.walk import ParentedCommit, Step
-    from promptctl.versions.index_store import IndexStore
-    from promptctl.versions.lineage import VersionRow
+    from promptctl.versions.closures import Closures
+    from promptctl.versions.index_store import IndexStore, VersionRow
 
 UNKNOWN = "v?"
 _SHORT = 7
@@ -64,9 +63,14 @@ class Numbering:
     def __init__(self, git: Git, trees: CommitTrees) -> None:
         self._git = git
         self._trees = trees
-        self._closures = Closures(git.objects)
         self._standings: dict[str, _Standing] = {}
         self._walks: dict[str, tuple[Step, ...]] = {}
+
+    @cached_property
+    def _closures(self) -> Closures:
+        from promptctl.versions.closures import Closures
+
+        return Closures(self._git.objects)
 
     def name(self, store: IndexStore, content: Content) -> Numbered:
         """Return the number and name of a content."""
@@ -103,11 +107,15 @@ class Numbering:
         if position is None:
             return _Standing(fork, tuple(own))
         merged = store.commits_at([position])[position]
+        from promptctl.git.walk import first_parents
+
         later = {each for each, _ in first_parents(self._git, commit, f"^{merged}")}
         return _Standing(position, tuple(each for each in own if each[0] in later))
 
     def _own_commits(self, store: IndexStore, commit: str) -> tuple[list[ParentedCommit], int]:
         """Return a commit's first parents beyond the line, oldest first, and the position that they left, or 0."""
+        from promptctl.git.walk import first_parents
+
         for limits in ([f"--max-count={_CHAIN_AT_FIRST}"], []):
             commits = first_parents(self._git, *limits, commit)
             fork = store.highest_of([id_ for id_, _ in commits]) or 0
@@ -118,6 +126,8 @@ class Numbering:
 
     def _changes_beyond(self, prompt_id: str, commit: str, place: _Standing) -> int:
         """Count the commits beyond the line in which the prompt's digest changed."""
+        from promptctl.git.walk import apply, walk
+
         if commit not in self._walks:
             self._walks[commit] = tuple(walk(self._git, place.beyond, PROMPTS))
         start = place.beyond[0][1]
@@ -135,6 +145,8 @@ class Numbering:
 
     def _load(self, prompt_id: str, files: dict[str, str]) -> tuple[str | None, Iterable[str]]:
         """Return the prompt's digest among these files, and the paths that it depends on."""
+        from promptctl.versions.closures import candidate_paths
+
         paths = candidate_paths(prompt_id)
         if not files.keys() & paths:
             return None, paths

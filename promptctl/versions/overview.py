@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from promptctl.git.trees import WorkTree
-    from promptctl.versions.index_store import IndexStore
-    from promptctl.versions.lineage import PromptState
+    from promptctl.versions.index_store import IndexStore, PromptState
     from promptctl.versions.moment import Moment
 
 

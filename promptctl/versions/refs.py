@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass
 
 from promptctl.errors import UsageError, printable
-from promptctl.files.names import PROMPTS, id_problem, prompt_stem
-from promptctl.labels.tags import LABEL
+from promptctl.files.names import LABEL, PROMPTS, id_problem, prompt_stem
 
 _NUMBER = re.compile(r"v([1-9][0-9]{0,8})")
 _NUMBER_SHOWN = re.compile(r"v([0-9]+\+.*|\?.*|0)")

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, HistoryIncomplete, InvalidFiles, PromptNotFound, RevisionNotFound, WorkspaceError
 from promptctl.files.names import did_you_mean, prompt_id
-from promptctl.git.tree_changes import blob_of
-from promptctl.labels.tags import LabelName
+from promptctl.git.trees import blob_of
 from promptctl.prompts.loading import load_prompt, prompt_paths
-from promptctl.versions.former_ids import earlier_ids
 from promptctl.versions.line import unshallow_hint
 from promptctl.versions.moment import NOT_IN_GIT
 from promptctl.versions.prompt_at_version import PromptAtVersion
@@ -22,8 +20,7 @@ if TYPE_CHECKING:
 
     from promptctl.git.trees import CommitTree
     from promptctl.prompts.prompt import Prompt
-    from promptctl.versions.index_store import IndexStore
-    from promptctl.versions.lineage import VersionRow
+    from promptctl.versions.index_store import IndexStore, VersionRow
     from promptctl.versions.moment import Moment
     from promptctl.versions.refs import Ref
 
@@ -58,6 +55,11 @@ class Resolver:
             version = self._numbered(prompt, version, committed)
         return PromptAtVersion(ref, prompt, version, self._moment.work_tree)
 
+    def _earlier_ids(self, ref: Ref) -> tuple[str, ...]:
+        from promptctl.versions.former_ids import earlier_ids
+
+        return tuple(earlier_ids(self._moment, ref.prompt))
+
     def _committed_digest(self, prompt: Prompt) -> str | None:
         """Return the prompt's digest at HEAD; None if it is not there, or unsound there."""
         if self._moment.head is None:
@@ -75,8 +77,10 @@ class Resolver:
         """Return the version that a label names; None if that is no label of the prompt, under no id it ever had."""
         if label is None:
             return None
+        from promptctl.labels.tags import LabelName
+
         state = self._moment.label(LabelName(ref.prompt, label))
-        if state is None and (former := earlier_ids(self._moment, ref.prompt)):
+        if state is None and (former := self._earlier_ids(ref)):
             state = self._moment.label(LabelName(ref.prompt, label, former))
         if state is None:
             return None
@@ -90,7 +94,7 @@ class Resolver:
         ids: Sequence[str] = [ref.prompt]
         found = self._moment.ask(lambda store: _version(store, ids, number))
         if found is None:
-            ids = [ref.prompt, *earlier_ids(self._moment, ref.prompt)]
+            ids = [ref.prompt, *self._earlier_ids(ref)]
             found = self._moment.ask(lambda store: _version(store, ids, number))
         if found is None:
             raise self._moment.ask(lambda store: self._no_such_number(ref, ids, store))
@@ -124,7 +128,7 @@ class Resolver:
         try:
             return load_prompt(tree, ref.prompt)
         except PromptNotFound as error:
-            for former in earlier_ids(self._moment, ref.prompt):
+            for former in self._earlier_ids(ref):
                 try:
                     return replace(load_prompt(tree, former), id=ref.prompt)
                 except PromptNotFound:

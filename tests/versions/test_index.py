@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from promptctl.errors import HistoryIncomplete
+from promptctl.git import walk as git_walk
 from promptctl.git.walk import walk
 from promptctl.versions import index, index_store
 from promptctl.versions.repository import Repository
@@ -74,7 +75,7 @@ def no_walk(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         walked.append(len(commits))
         return walk(git, commits, folder)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(index, "walk", counted)
+    monkeypatch.setattr(git_walk, "walk", counted)
     return walked  # type: ignore[return-value]
 
 
@@ -264,7 +265,7 @@ def test_a_build_that_breaks_off_leaves_the_index_as_it_was(line: Repo, monkeypa
         raise HistoryIncomplete("no")
 
     with monkeypatch.context() as patched:
-        patched.setattr(index, "walk", interrupted)
+        patched.setattr(git_walk, "walk", interrupted)
         with pytest.raises(HistoryIncomplete):
             numbers_of(line)
     assert numbers_of(line) == [1, 2, 3, 4]
