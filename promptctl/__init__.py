@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from promptctl.datasets.dataset import Header as Header
     from promptctl.datasets.selection import Selection as Selection
     from promptctl.datasets.validation import ValidationReport as ValidationReport
+    from promptctl.differences.breaks import Break as Break
+    from promptctl.differences.diff import PromptDiff as PromptDiff
     from promptctl.errors import AuthenticationFailed as AuthenticationFailed
     from promptctl.errors import Cancelled as Cancelled
     from promptctl.errors import CaseNotFound as CaseNotFound
@@ -80,6 +82,7 @@ if TYPE_CHECKING:
     from promptctl.errors import UsageError as UsageError
     from promptctl.errors import WorkspaceError as WorkspaceError
     from promptctl.errors import WorkspaceNotFound as WorkspaceNotFound
+    from promptctl.evaluations.case_outcomes import CasePair as CasePair
     from promptctl.evaluations.estimate import Estimate as Estimate
     from promptctl.evaluations.evaluation import Evaluation as Evaluation
     from promptctl.evaluations.outcomes import CaseResults as CaseResults
@@ -88,6 +91,7 @@ if TYPE_CHECKING:
     from promptctl.evaluations.request import EvaluationRequest as EvaluationRequest
     from promptctl.evaluations.request import Limits as Limits
     from promptctl.evaluations.request import ResumeRequest as ResumeRequest
+    from promptctl.evaluations.summary import Counts as Counts
     from promptctl.evaluations.trend import Trend as Trend
     from promptctl.evaluations.trend import TrendRow as TrendRow
     from promptctl.formats.scaffold import Scaffold as Scaffold
@@ -107,9 +111,15 @@ if TYPE_CHECKING:
     from promptctl.log.results import Totals as Totals
     from promptctl.log.retention import Pruned as Pruned
     from promptctl.log.retention import Retention as Retention
+    from promptctl.log.times import parse_moment as parse_moment
     from promptctl.promotion.labelling import Labelling as Labelling
     from promptctl.promotion.moves import MoveResult as MoveResult
+    from promptctl.prompts.prompt import Input as Input
+    from promptctl.prompts.prompt import Message as Message
+    from promptctl.prompts.prompt import Placeholder as Placeholder
+    from promptctl.prompts.prompt import Prompt as Prompt
     from promptctl.reviews.measuring import ReviewRequest as ReviewRequest
+    from promptctl.reviews.review import DatasetReview as DatasetReview
     from promptctl.reviews.review import Review as Review
     from promptctl.versions.history import VersionEntry as VersionEntry
     from promptctl.versions.prompt_at_version import PromptAtVersion as PromptAtVersion
@@ -139,6 +149,8 @@ _NAMES = {
     "datasets.dataset": "Header",
     "datasets.selection": "Selection",
     "datasets.validation": "ValidationReport",
+    "differences.breaks": "Break",
+    "differences.diff": "PromptDiff",
     "errors": (
         "AuthenticationFailed Cancelled CaseNotFound CheckFailed DatasetNotFound GitError HistoryIncomplete "
         "Incomplete InputError InvalidFiles InvalidOutput LabelRefused LogError MissingKey "
@@ -153,6 +165,8 @@ _NAMES = {
     "evaluations.plan": "Plan",
     "evaluations.progress": "Progress",
     "evaluations.request": "EvaluationRequest Limits ResumeRequest",
+    "evaluations.case_outcomes": "CasePair",
+    "evaluations.summary": "Counts",
     "evaluations.trend": "Trend TrendRow",
     "formats.scaffold": "Scaffold",
     "labels.chains": "History LabelState Listing",
@@ -165,10 +179,12 @@ _NAMES = {
     "log.records": "Execution",
     "log.results": "EvaluationRow EvaluationSpec ResultRow Totals",
     "log.retention": "Pruned Retention",
+    "log.times": "parse_moment",
     "promotion.labelling": "Labelling",
     "promotion.moves": "MoveResult",
     "reviews.measuring": "ReviewRequest",
-    "reviews.review": "Review",
+    "prompts.prompt": "Input Message Placeholder Prompt",
+    "reviews.review": "DatasetReview Review",
     "versions.history": "VersionEntry",
     "versions.prompt_at_version": "PromptAtVersion RenderedPrompt",
     "versions.version": "Version",

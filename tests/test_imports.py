@@ -147,3 +147,20 @@ def test_no_class_name_exists_twice() -> None:
     for module, node in definitions(ast.ClassDef):
         places[node.name].append(place(module, node))
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_the_command_line_knows_the_public_api_alone() -> None:
+    offenders = []
+    for file in (PACKAGE / "cli").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module == "promptctl":
+                is_public = {alias.name for alias in node.names} <= {*promptctl.__all__, "errors"}
+                names = [] if is_public else [f"promptctl.{alias.name}" for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            for name in names:
+                package, _, rest = name.partition(".")
+                if package == "promptctl" and rest.partition(".")[0] not in ("cli", "workspace", "reports", "errors"):
+                    offenders.append(f"{file.name}: {name}")
+    assert offenders == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -41,6 +42,31 @@ class Page:
     def prompt(self) -> Prompt:
         """The prompt as it was then."""
         return self.at_version.prompt
+
+    def input_rows(self) -> list[tuple[str, str, str, str]]:
+        """Return name, type, default and description of each input."""
+        return [_input_row(declared) for declared in self.prompt.inputs.values()]
+
+    def output_rows(self) -> list[tuple[str, str, str, str]]:
+        """Return name, type, `required` or `optional` and description of each property of the reply."""
+        schema = self.prompt.output.schema or {}
+        properties = schema.get("properties")
+        required = schema.get("required", ())
+        rows = []
+        for name, part in properties.items() if isinstance(properties, Mapping) else ():
+            part = part if isinstance(part, Mapping) else {}
+            need = "required" if name in required else "optional"
+            rows.append((str(name), type_of(_target(part, schema)), need, str(part.get("description", ""))))
+        return rows
+
+    def tool_rows(self) -> list[tuple[str, str]]:
+        """Return each tool as it is called, and its description."""
+        return [_tool_row(tool) for tool in self.prompt.tools]
+
+    @property
+    def output_type(self) -> str | None:
+        """The type of the reply, in a few words; None without an output schema."""
+        return None if self.prompt.output.schema is None else type_of(self.prompt.output.schema)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
@@ -123,6 +149,32 @@ def _input_as_dict(declared: Input) -> dict[str, Any]:
         "schema": dict(declared.schema),
     }
     return data if declared.default is MISSING else {**data, "default": declared.default}
+
+
+def _input_row(declared: Input) -> tuple[str, str, str, str]:
+    if declared.default is not MISSING:
+        default = declared.default
+        need = f"= {default if isinstance(default, str) else json.dumps(default, ensure_ascii=False, default=str)}"
+    else:
+        need = "required" if declared.is_required else "optional"
+    return declared.name, type_of(declared.schema), need if len(need) <= 40 else need[:39] + "…", declared.description
+
+
+def _target(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a reference within the schema names; the schema itself if it is none."""
+    reference = schema.get("$ref")
+    if not isinstance(reference, str) or not reference.startswith("#/$defs/"):
+        return schema
+    found = root.get("$defs", {}).get(reference.removeprefix("#/$defs/"))
+    return found if isinstance(found, Mapping) else schema
+
+
+def _tool_row(tool: Mapping[str, Any]) -> tuple[str, str]:
+    function = tool.get("function", tool)
+    parameters = function.get("parameters", {})
+    required = parameters.get("required", ())
+    names = [name if name in required else f"{name}?" for name in parameters.get("properties", {})]
+    return f"{function.get('name', tool.get('type', '?'))}({', '.join(names)})", str(function.get("description", ""))
 
 
 def type_of(schema: Mapping[str, Any]) -> str:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import typer
 
-from promptctl import errors
-from promptctl._version import __version__
-from promptctl.cli.output import styled, tell, tell_error
+from promptctl import __version__, errors
+from promptctl.cli.output import report, tell, tell_error
 
 # What a full or broken disk under our output says; an error of a file of ours names the file.
 _OUTPUT_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
@@ -104,28 +102,18 @@ def _tell_usage(error: Any) -> int:
         tell(error.format_message())
         return errors.USAGE
     message, _, meant = error.format_message().partition(" Did you mean ")
-    tell(styled("error: ", sys.stderr, fg="red", bold=True) + message)
     context = getattr(error, "ctx", None)
-    if context is not None:
-        question = f"did you mean {meant.replace(chr(39), chr(96))} " if meant else ""
-        tell(f"  {styled('hint:', sys.stderr, fg='cyan')} {question}{context.command_path} --help")
+    question = f"did you mean {meant.replace(chr(39), chr(96))} " if meant else ""
+    report("error", message, hint=context and f"{question}{context.command_path} --help")
     return int(getattr(error, "exit_code", errors.USAGE)) or errors.USAGE
 
 
 def _tell_bug(error: Exception) -> int:
-    import traceback
+    from promptctl.reports.bug import save_traceback
 
-    from promptctl.log.redaction import Redactor, secrets_of
-
-    text = "".join(traceback.format_exception(error))
-    safe = Redactor(secrets_of(os.environ)).redact(text)
     try:
-        descriptor, path = tempfile.mkstemp(prefix="promptctl-bug-", suffix=".txt")
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(f"promptctl {__version__}, Python {sys.version}\n\n{safe}")
-        hint = f"please report it with the traceback saved in {path}"
+        hint = f"please report it with the traceback saved in {save_traceback(error, os.environ)}"
     except OSError as failure:
         hint = f"its traceback could not be saved ({failure.strerror}); make room and run the command again"
-    tell(styled("bug: ", sys.stderr, fg="red", bold=True) + f"{type(error).__name__} in promptctl {__version__}")
-    tell(f"  {styled('hint:', sys.stderr, fg='cyan')} {hint}")
+    report("bug", f"{type(error).__name__} in promptctl {__version__}", hint=hint)
     return errors.BUG

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from promptctl.cli.output import say, say_json, say_table, styled
-from promptctl.comparisons.compared import Against, Compared
-from promptctl.comparisons.verdicts import GateRule
-from promptctl.evaluations.case_outcomes import CasePair
 from promptctl.reports.comparison import (
     about_alone,
     alone_as_dict,
-    amount,
     asked_again,
     beside_the_verdict,
     comparison_as_dict,
     counts_line,
-    difference,
-    usage_name,
+    number_rows,
 )
 from promptctl.reports.diffs import line_diff
+
+if TYPE_CHECKING:
+    from promptctl import Against, CasePair, Compared, GateRule
 
 MOST_SHOWN = 10
 _COLOURS = {
@@ -64,24 +63,13 @@ def _say(found: Compared) -> None:
     if found.warning:
         say(f"  {styled('warning', sys.stdout, fg='yellow', bold=True)}: {found.warning}")
     say()
-    rows = [
-        (metric.name, _share(metric.base_mean), _share(metric.head_mean), difference(metric))
-        for metric in found.comparison.metrics
-        if metric.same_as is None
-    ]
-    for usage in found.comparison.usage:
-        before, after = (
-            (usage.base_p50, usage.head_p50) if usage.name == "latency_ms" else (usage.base_total, usage.head_total)
-        )
-        change = f"{after / before - 1:+.1%}" if before and after is not None else "-"
-        rows.append((usage_name(usage), amount(usage.name, before), amount(usage.name, after), change))
     names = ["", ""] if base.prompt == head.prompt else [f"{base.prompt} ", f"{head.prompt} "]
     sides = [
         f"{side} {name}{row.version_display or ('' if name else row.prompt)}".strip()
         for side, name, row in zip(("Base", "Head"), names, (base, head), strict=True)
     ]
     sides.append("Difference")
-    say_table(["", *sides], rows, right=sides)
+    say_table(["", *sides], number_rows(found.comparison), right=sides)
     say()
     say(counts_line(found.comparison))
     _say_flips("regressed", "red", found.comparison.regressed, found)
@@ -99,7 +87,3 @@ def _say_flips(title: str, colour: str, pairs: Sequence[CasePair], found: Compar
             say("   │" + (styled(line, sys.stdout, fg=shade) if shade else line))
     if len(pairs) > MOST_SHOWN:
         say(f"… and {len(pairs) - MOST_SHOWN} more {title}; --json shows all")
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1%}"

@@ -9,7 +9,8 @@ import typer
 
 from promptctl import errors
 from promptctl.cli import options
-from promptctl.cli.output import say, say_json, say_table, tell, tell_problem
+from promptctl.cli.output import say, say_json, say_table, tell, tell_problems
+from promptctl.reports.wording import count
 
 app = typer.Typer(help="The cases that prompts are evaluated on.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -58,10 +59,9 @@ def validate_dataset(context: typer.Context, name: Name, as_json: options.Json =
     if as_json:
         say_json(found.as_dict())
     else:
-        for problem in found.problems:
-            tell_problem(problem)
+        tell_problems(found.problems)
         if found.cases is not None:
-            say(f"{found.path}: {found.cases} case{'s' * (found.cases != 1)}")
+            say(f"{found.path}: {count(found.cases, 'case')}")
     if any(problem.severity == "error" for problem in found.problems):
         raise typer.Exit(errors.CHECK_FAILED)
 

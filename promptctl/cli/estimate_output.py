@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from promptctl.cli.folded_table import say_folded_table
-from promptctl.cli.output import format_cost, say_json, tell
+from promptctl.cli.output import say_json, tell
+from promptctl.reports.wording import format_cost
 
 if TYPE_CHECKING:
     from promptctl import Estimate

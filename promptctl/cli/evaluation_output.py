@@ -6,29 +6,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptctl.cli.folded_table import say_folded_table
-from promptctl.cli.output import (
-    format_cost,
-    format_count,
-    format_latency,
-    is_terminal,
-    say,
-    say_json,
-    say_table,
-    styled,
-    tell,
-)
+from promptctl.cli.output import format_id, is_terminal, say, say_json, say_table, styled, tell
 from promptctl.cli.text_difference import difference_lines, flat, shortened
-from promptctl.evaluations.evaluation import Evaluation
-from promptctl.evaluations.outcomes import CaseResults
-from promptctl.evaluations.plan import Plan
-from promptctl.evaluations.progress import Progress
-from promptctl.evaluations.summary import Counts
-from promptctl.files.wording import percent
 from promptctl.reports.rows import evaluation_head
-from promptctl.workspace import Workspace
+from promptctl.reports.wording import format_count, format_latency, format_spent, percent
+
+if TYPE_CHECKING:
+    from promptctl import CaseResults, Counts, Evaluation, Plan, Progress, Workspace
 
 MOST_SHOWN = 10
 MOST_GROUPS = 20
@@ -87,9 +74,7 @@ class EvaluationProgress:
         counts = f"[green]{progress.passed} passed[/] [red]{progress.failed} failed[/]"
         if progress.errors:
             counts += f" [yellow]{progress.errors} errors[/]"
-        counts += f" {format_cost(progress.cost_nano_usd)}"
-        if progress.unpriced:
-            counts += f" + {progress.unpriced} unpriced"
+        counts += f" {format_spent(progress.cost_nano_usd, progress.unpriced)}"
         self._bar.update(self._task, completed=progress.carried + progress.done, counts=counts)
 
 
@@ -158,7 +143,7 @@ def _total_row(found: Evaluation) -> tuple[Any, ...]:
     reused = sum(
         number for source, number in summary.reply_sources.items() if source in ("cache", "recorded", "replay")
     )
-    cost = spent(summary.cost_nano_usd, summary.unpriced) + (f" ({reused} reused)" if reused else "")
+    cost = format_spent(summary.cost_nano_usd, summary.unpriced) + (f" ({reused} reused)" if reused else "")
     latency = found.totals.p50_latency_ms
     return (
         row.prompt,
@@ -173,15 +158,8 @@ def _total_row(found: Evaluation) -> tuple[Any, ...]:
         "-" if data["low"] is None else f"{data['low']:.0%}–{data['high']:.0%}",
         cost,
         format_latency(latency),
-        row.id[-8:] if is_terminal() else row.id,
+        format_id(row.id),
     )
-
-
-def spent(cost_nano_usd: int | None, unpriced: int) -> str:
-    """What was spent; replies without a price are said to be so, and are not free."""
-    if not unpriced:
-        return format_cost(cost_nano_usd)
-    return f"{format_cost(cost_nano_usd)} + {unpriced} unpriced" if cost_nano_usd else "unpriced"
 
 
 def _say_groups(found: Evaluation) -> None:

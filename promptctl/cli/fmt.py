@@ -9,7 +9,7 @@ import typer
 
 from promptctl import errors
 from promptctl.cli import options
-from promptctl.cli.output import say, tell, tell_problem
+from promptctl.cli.output import say, tell, tell_problems
 
 
 def fmt(
@@ -24,8 +24,7 @@ def fmt(
 ) -> None:
     """Format prompts, datasets and settings: literal blocks, stable key order; comments and data stay."""
     report = options.workspace_of(context).format(paths or (), is_check=check)
-    for problem in report.problems:
-        tell_problem(problem)
+    tell_problems(report.problems)
     for path in report.changed:
         say(f"{'would format' if check else 'formatted'}  {path}")
     tell(f"{report.files} files, {len(report.changed)} {'to be formatted' if check else 'formatted'}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from promptctl.cli import options
 from promptctl.cli.output import is_terminal, say_json, say_table, tell
-from promptctl.versions.history import VersionEntry
+
+if TYPE_CHECKING:
+    from promptctl import VersionEntry
 
 
 def history(context: typer.Context, ref: options.Ref, as_json: options.Json = False) -> None:

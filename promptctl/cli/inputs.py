@@ -5,36 +5,35 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import InputError, UsageError
-from promptctl.files.names import did_you_mean
-from promptctl.files.yaml_reader import read_yaml
-from promptctl.prompts.inputs import parse_input
-from promptctl.prompts.prompt import Prompt
+from promptctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from promptctl import PromptAtVersion
 
 MAX_BYTES = 16 * 1024 * 1024
 
 
-def read_inputs(prompt: Prompt, pairs: Sequence[str], files: Sequence[str], many: str | None) -> dict[str, Any]:
-    """All inputs given on the command line. A name given twice is an error; `--inputs` is overridden by the others.
+def read_inputs(
+    prompt: PromptAtVersion, pairs: Sequence[str], files: Sequence[str], many: str | None
+) -> dict[str, Any]:
+    """Return all inputs given on the command line. `--inputs` is overridden by `-i` and `-I`; `-` is standard input.
 
-    Values of `-i` and `-I` are read by the input's declared type; `-` reads standard input.
+    Raises `UsageError` for a name that is given twice or a file that cannot be read.
     """
-    given: dict[str, Any] = {}
     stdin_used_by: list[str] = []
-    if many is not None:
-        given.update(_read_mapping(many, stdin_used_by))
-    named: set[str] = set()
+    document = None if many is None else _read_text(many, stdin_used_by, "--inputs")
+    texts: dict[str, str] = {}
     for text in pairs:
         name, value = _split(text, "-i")
-        _claim(name, named, prompt)
-        given[name] = parse_input(prompt.inputs[name], value)
+        _claim(name, texts)
+        texts[name] = value
     for text in files:
         name, path = _split(text, "-I")
-        _claim(name, named, prompt)
-        given[name] = parse_input(prompt.inputs[name], _read_text(path, stdin_used_by, f"-I {name}"))
-    return given
+        _claim(name, texts)
+        texts[name] = _read_text(path, stdin_used_by, f"-I {name}")
+    return prompt.read_inputs(texts, document, "standard input" if many == "-" else many or "")
 
 
 def read_pairs(pairs: Sequence[str], option: str) -> dict[str, Any]:
@@ -58,13 +57,9 @@ def _split(text: str, option: str) -> tuple[str, str]:
     return name, value
 
 
-def _claim(name: str, named: set[str], prompt: Prompt) -> None:
-    if name in named:
-        raise UsageError(f"input {name!r} is given twice")
-    if name not in prompt.inputs:
-        hint = did_you_mean(name, prompt.inputs) or f"declared inputs: {', '.join(prompt.inputs) or 'none'}"
-        raise InputError(f"{prompt.id} has no input {name!r}", hint=hint, names=[name])
-    named.add(name)
+def _claim(name: str, given: Mapping[str, str]) -> None:
+    if name in given:
+        raise UsageError(f"input `{name}` is given twice")
 
 
 def _read_text(path: str, stdin_used_by: list[str], option: str) -> str:
@@ -85,11 +80,3 @@ def _read_text(path: str, stdin_used_by: list[str], option: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(f"{option}: {path} is not UTF-8 text (byte {error.start})") from error
-
-
-def _read_mapping(path: str, stdin_used_by: list[str]) -> Mapping[str, Any]:
-    text = _read_text(path, stdin_used_by, "--inputs")
-    data = read_yaml(text.encode(), "standard input" if path == "-" else path).data
-    if not isinstance(data, dict):
-        raise UsageError(f"--inputs: {path} holds no mapping of names to values")
-    return data

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptctl import errors
+from promptctl import errors, parse_moment
 from promptctl.cli import options
-from promptctl.cli.output import is_terminal, say, say_json, say_table, styled, tell, tell_problem, visible, warn
-from promptctl.errors import GitError, Problem
-from promptctl.labels.tags import LabelEvent
-from promptctl.log.times import parse_moment
-from promptctl.promotion.labelling import Labelling
-from promptctl.promotion.moves import MoveResult
+from promptctl.cli.output import is_terminal, say, say_json, say_table, styled, tell, tell_problems, visible, warn
+from promptctl.errors import GitError
+from promptctl.reports.wording import count
+
+if TYPE_CHECKING:
+    from promptctl import LabelEvent, Labelling, MoveResult
 
 app = typer.Typer(
     help="Names that move from version to version: production, staging. Each move is a Git tag of its own.",
@@ -83,7 +82,7 @@ def list_labels(
     """List the labels and what they name. Says also who moved each there, when and why."""
     found = options.workspace_of(context).labels.all(prompt)
     states = [state for state in found.states.values() if everything or state.is_live]
-    _tell_all(found.problems)
+    tell_problems(found.problems)
     if as_json:
         say_json([state.as_dict() for state in states])
     elif states:
@@ -102,7 +101,7 @@ def list_labels(
 def show_log(context: typer.Context, label: options.Label, as_json: options.Json = False) -> None:
     """Show every move of a label. Newest first: who, when, why, on which evidence."""
     history = options.workspace_of(context).labels.log(label)
-    _tell_all(history.problems)
+    tell_problems(history.problems)
     events = list(reversed(history.events))
     if as_json:
         say_json([event.as_dict() for event in events])
@@ -129,7 +128,7 @@ def show_at(
     as_json: options.Json = False,
 ) -> None:
     """Say what a label named at a time. Where clocks contradict the order of the moves, that is said."""
-    when = datetime.fromisoformat(parse_moment(moment).replace("Z", "+00:00"))
+    when = datetime.fromisoformat(parse_moment(moment))
     found = options.workspace_of(context).labels.at(label, when)
     for event in found.doubtful:
         warn(f"event {event.n} ({event.action} {event.version}) may have come before: its clock contradicts the order")
@@ -156,11 +155,11 @@ def fetch(context: typer.Context, remote: RemoteName = None, as_json: options.Js
     else:
         for name in names:
             say(name)
-        tell(f"{_count(len(names), 'new move')} from {found.remote}")
+        tell(f"{count(len(names), 'new move')} from {found.remote}")
     if found.conflicts:
         tags = ", ".join(each.ref.removeprefix("refs/tags/") for each in found.conflicts)
         raise GitError(
-            f"{_count(len(found.conflicts), 'tag')} differ between here and {found.remote}, and were left alone: {tags}",
+            f"{count(len(found.conflicts), 'tag')} differ between here and {found.remote}, and were left alone: {tags}",
             hint="promptctl label verify",
         )
 
@@ -191,7 +190,7 @@ def push(context: typer.Context, remote: RemoteName = None, as_json: options.Jso
         warn(
             f"{each.event.name} ({each.event.action} {each.event.version}) came too late and was undone: {won} came first"
         )
-    _tell_all(done.refused)
+    tell_problems(done.refused)
     if done.undone or done.refused:
         raise typer.Exit(errors.WORKSPACE)
 
@@ -206,8 +205,8 @@ def verify(context: typer.Context, as_json: options.Json = False) -> None:
         found = [problem.as_dict() for problem in problems]
         say_json({"errors": failed, "warnings": warnings, "problems": found})
     else:
-        _tell_all(problems)
-        say(f"{_count(failed, 'error')}, {_count(len(problems) - failed, 'warning')}")
+        tell_problems(problems)
+        say(f"{count(failed, 'error')}, {count(len(problems) - failed, 'warning')}")
     if failed:
         raise typer.Exit(errors.CHECK_FAILED)
 
@@ -245,12 +244,3 @@ def _moved(event: LabelEvent) -> tuple[Any, ...]:
 def _about(event: LabelEvent) -> str:
     why = f": {event.reason}" if event.reason else ""
     return visible(f"{event.actor.partition(' <')[0]}, {event.date:%Y-%m-%d %H:%M %z}{why}")
-
-
-def _tell_all(problems: Iterable[Problem]) -> None:
-    for problem in problems:
-        tell_problem(problem)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

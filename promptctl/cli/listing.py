@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from promptctl.catalogue.listing import PromptFilter, PromptSummary
+from promptctl import PromptFilter
 from promptctl.cli import options
-from promptctl.cli.output import is_terminal, say_json, say_table, styled, tell, visible, warn
-from promptctl.files.names import did_you_mean
-from promptctl.workspace import Workspace
+from promptctl.cli.output import is_terminal, say_json, say_table, tell, tell_hint, visible, warn
+
+if TYPE_CHECKING:
+    from promptctl import PromptSummary
 
 
 def list_prompts(
@@ -31,7 +31,9 @@ def list_prompts(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option("--model", metavar="MODEL", help="Only prompts that run on this model; * and ? match any text."),
+        typer.Option(
+            "-m", "--model", metavar="MODEL", help="Only prompts that run on this model; * and ? match any text."
+        ),
     ] = None,
     provider: Annotated[
         str | None, typer.Option("--provider", metavar="NAME", help="Only prompts of this provider's models.")
@@ -63,7 +65,8 @@ def list_prompts(
         tell("no prompts yet: write one to prompts/<id>.prompt.yaml")
     else:
         tell("no prompt matches")
-        _tell_nearest(workspace, wanted)
+        for name, meant in workspace.suggest(wanted):
+            tell_hint(f"did you mean `--{name} {meant}`?")
 
 
 def _say(found: Sequence[PromptSummary]) -> None:
@@ -96,20 +99,3 @@ def _terminal_row(found: PromptSummary) -> tuple[Any, ...]:
     version = found.version.display.partition(" (")[0] if found.version else "-"
     labels = Text(", ").join(Text(f"{state.label} {state.version}", style="green") for state in found.labels)
     return found.id, version, labels, found.model or "-", name
-
-
-def _tell_nearest(workspace: Workspace, wanted: PromptFilter) -> None:
-    """What a filter that matched nothing may have meant."""
-    everything = workspace.prompts()
-    known: dict[str, set[str]] = {
-        "label": {state.label for each in everything for state in each.labels},
-        "model": {each.model for each in everything if each.model},
-        "provider": {each.provider for each in everything if each.provider},
-        "tag": {tag for each in everything if each.prompt for tag in each.prompt.tags},
-    }
-    asked = [("tag", tag) for tag in wanted.tags]
-    asked += [(name, value) for name in ("label", "model", "provider") if (value := getattr(wanted, name)) is not None]
-    for name, value in asked:
-        meant = did_you_mean(value, sorted(known[name]), f"--{name} {{}}")
-        if value not in known[name] and meant:
-            tell(f"  {styled('hint:', sys.stderr, fg='cyan')} {meant}")

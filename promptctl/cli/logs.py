@@ -10,19 +10,8 @@ import typer
 
 from promptctl import Filter
 from promptctl.cli import options
-from promptctl.cli.output import (
-    format_cost,
-    format_count,
-    format_id,
-    format_latency,
-    format_tokens,
-    is_terminal,
-    say,
-    say_json,
-    say_table,
-    styled,
-    tell,
-)
+from promptctl.cli.output import format_id, is_terminal, say, say_json, say_table, styled, tell
+from promptctl.reports.wording import format_cost, format_count, format_latency, format_spent, format_tokens
 
 if TYPE_CHECKING:
     from promptctl import CallTotals, Execution
@@ -159,8 +148,8 @@ def _stats_row(row: CallTotals) -> tuple[Any, ...]:
         _version(row.version_display or "-"),
         format_count(row.calls),
         format_count(row.failed),
-        f"{format_count(row.input_tokens)}+{format_count(row.output_tokens)}",
-        format_cost(row.cost_nano_usd) + (f" + {row.unpriced} unpriced" if row.unpriced else ""),
+        format_tokens(row.input_tokens, row.output_tokens),
+        format_spent(row.cost_nano_usd, row.unpriced),
         format_cost(round(average) if average is not None else None),
         format_latency(row.p50_latency_ms),
         format_latency(row.p95_latency_ms),

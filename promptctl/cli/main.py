@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from promptctl._version import __version__
+from promptctl import __version__
 from promptctl.cli.boundary import leave, run_program
 from promptctl.cli.lazy import Command, LazyGroup
 from promptctl.cli.output import say

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from promptctl.cli.output import NANO, warn
+from promptctl.cli.output import warn
 from promptctl.errors import PromptctlError
+from promptctl.reports.wording import NANO
 from promptctl.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:

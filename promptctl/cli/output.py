@@ -6,18 +6,16 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import typer
 
-from promptctl.errors import InvalidFiles, Problem, PromptctlError
+from promptctl.errors import InvalidFiles, Place, Problem, PromptctlError
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-NANO = 1_000_000_000
 
 # What would make a terminal do something, or show text in another order than it is in. Colours as `styled` sets them
 # stay, which also lets text from outside be coloured, but not hidden.
@@ -71,31 +69,39 @@ def tell(text: str) -> None:
 
 
 def warn(message: str, hint: str | None = None) -> None:
-    """A warning on stderr, with what to do about it."""
-    tell(styled("warning: ", sys.stderr, fg="yellow", bold=True) + message)
-    if hint:
-        tell(f"  {styled('hint:', sys.stderr, fg='cyan')} {hint}")
+    """Print a warning on stderr, with what to do about it."""
+    report("warning", message, hint=hint)
 
 
 def tell_error(error: PromptctlError) -> None:
-    """What happened, where, and what to do next, on stderr. All problems of files, not the first alone."""
+    """Print what happened, where, and what to do next; all problems of files, not the first alone."""
     if isinstance(error, InvalidFiles):
-        for problem in error.problems:
-            tell_problem(problem)
-        return
-    where = styled(f"{error.place}: ", sys.stderr, bold=True) if error.place else ""
-    tell(styled("error: ", sys.stderr, fg="red", bold=True) + where + error.message)
-    if error.hint:
-        _tell_hint(error.hint)
+        tell_problems(error.problems)
+    else:
+        report("error", error.message, error.place, error.hint)
 
 
-def tell_problem(problem: Problem) -> None:
-    """One problem of a file on stderr, as `error: file:line:column: what` and the next step below it."""
-    colour = "red" if problem.severity == "error" else "yellow"
-    where = styled(f"{problem.place}: ", sys.stderr, bold=True) if problem.place else ""
-    tell(styled(f"{problem.severity}: ", sys.stderr, fg=colour, bold=True) + where + problem.message)
-    if problem.hint:
-        _tell_hint(problem.hint)
+def tell_problems(problems: Iterable[Problem]) -> None:
+    """Print problems of files, each as `error: file:line:column: what`, and the next step below it."""
+    for problem in problems:
+        report(problem.severity, problem.message, problem.place, problem.hint)
+
+
+def report(kind: str, message: str, place: Place | None = None, hint: str | None = None) -> None:
+    """Print an `error`, a `warning` or a `bug` on stderr: what, where, and what to do next."""
+    colour = "yellow" if kind == "warning" else "red"
+    where = styled(f"{place}: ", sys.stderr, bold=True) if place else ""
+    tell(styled(f"{kind}: ", sys.stderr, fg=colour, bold=True) + where + message)
+    if hint:
+        tell_hint(hint)
+
+
+def tell_hint(text: str) -> None:
+    """Print what to do next on stderr."""
+    first, *rest = text.splitlines()
+    tell(f"  {styled('hint:', sys.stderr, fg='cyan')} {first}")
+    for line in rest:
+        tell(f"        {line}")
 
 
 def say_table(
@@ -134,51 +140,9 @@ def visible(text: str) -> str:
     )
 
 
-def format_cost(cost_nano_usd: int | None) -> str:
-    """Nano-USD as dollars with the digits that matter; `-` where unknown, which is not the same as nothing."""
-    if cost_nano_usd is None:
-        return "-"
-    dollars = cost_nano_usd / NANO
-    if cost_nano_usd == 0:
-        return "$0"
-    if dollars >= 1:
-        return f"${dollars:,.2f}"
-    whole, _, digits = f"{dollars:.{6 if dollars >= 0.0001 else 9}f}".partition(".")
-    return f"${whole}.{digits.rstrip('0'):0<2}"
-
-
-def format_latency(latency_ms: float | None) -> str:
-    """Milliseconds as a person reads them."""
-    if latency_ms is None:
-        return "-"
-    return f"{latency_ms / 1000:.2f} s" if latency_ms >= 1000 else f"{latency_ms:.0f} ms"
-
-
-def format_count(number: int | None) -> str:
-    """A whole number with thousands apart; `-` where unknown."""
-    return "-" if number is None else f"{number:,}"
-
-
 def format_id(id_: str) -> str:
     """An id as a table shows it: whole in a pipe, on a terminal its ending, which is the part that differs."""
     return id_[-8:] if is_terminal() else id_
-
-
-def format_tokens(sent: int | None, received: int | None) -> str:
-    """Tokens of the request and of the reply; `-` where neither is known."""
-    return "-" if sent is None and received is None else f"{format_count(sent)}+{format_count(received)}"
-
-
-def without_nulls(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The mapping without its None values, for a short listing."""
-    return {key: value for key, value in data.items() if value is not None}
-
-
-def _tell_hint(hint: str) -> None:
-    first, *rest = hint.splitlines()
-    tell(f"  {styled('hint:', sys.stderr, fg='cyan')} {first}")
-    for line in rest:
-        tell(f"        {line}")
 
 
 def _cell(value: Any) -> str:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from promptctl.cli import options
 from promptctl.cli.inputs import read_inputs
 from promptctl.cli.output import say, say_json, styled, tell
-from promptctl.versions.prompt_at_version import RenderedPrompt
+
+if TYPE_CHECKING:
+    from promptctl import RenderedPrompt
 
 _ROLE_COLOURS = {"system": "magenta", "developer": "magenta", "user": "cyan", "assistant": "green", "tool": "yellow"}
 
@@ -29,7 +31,7 @@ def render(
     workspace = options.workspace_of(context)
     at_version = workspace.prompt(ref)
     options.tell_unknown(at_version.version)
-    given = read_inputs(at_version.prompt, inputs or (), input_files or (), inputs_file)
+    given = read_inputs(at_version, inputs or (), input_files or (), inputs_file)
     rendered = at_version.render(given)
     if as_json:
         say_json(rendered.as_dict())

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.evaluation_output import failure_lines, say_evaluations, spent
+from promptctl.cli.evaluation_output import failure_lines, say_evaluations
 from promptctl.cli.folded_table import say_folded_table
 from promptctl.cli.output import format_id, is_terminal, say, say_json, tell
 from promptctl.cli.trend import trend
 from promptctl.reports.rows import result_as_dict
+from promptctl.reports.wording import format_spent
 
 if TYPE_CHECKING:
     from promptctl import EvaluationRow
@@ -71,7 +72,7 @@ def list_results(
                 row.totals.passed,
                 row.totals.failed,
                 row.totals.errors,
-                spent(row.totals.cost_nano_usd, row.totals.unpriced),
+                format_spent(row.totals.cost_nano_usd, row.totals.unpriced),
                 format_id(row.id),
             )
             for row in rows

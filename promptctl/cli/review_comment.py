@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from promptctl.cli.output import tell, warn
-from promptctl.cli.pull_request import LONGEST, Comments, pull_request_of
 from promptctl.errors import UsageError
+from promptctl.reports.pull_request import LONGEST, Comments, pull_request_of
 from promptctl.reports.review_markdown import MARKER
 
 GITHUB = "https://api.github.com"

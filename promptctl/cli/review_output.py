@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from promptctl.cli.comparison_output import say_comparisons
-from promptctl.cli.output import format_cost, say, say_table, styled, visible
-from promptctl.comparisons.comparison import PASSED
+from promptctl.cli.output import say, say_table, styled, visible
 from promptctl.errors import INCOMPLETE
 from promptctl.reports.prompt_diff import diff_lines
 from promptctl.reports.review import (
@@ -15,13 +15,16 @@ from promptctl.reports.review import (
     about_moves,
     counts,
     dataset_parts,
+    numbers,
     outcomes,
     readable,
     told_notes,
     told_problems,
     warnings,
 )
-from promptctl.reviews.review import DatasetReview, Review
+
+if TYPE_CHECKING:
+    from promptctl import DatasetReview, Review
 
 MOST_IDS = 10
 _COLOURS = {"+": "green", "-": "red", "!": "yellow", "@": "cyan"}
@@ -44,8 +47,8 @@ def say_review(review: Review) -> None:
     rows = list(outcomes(review))
     if rows:
         say()
-        numbers = ["Passed", "Cost"]
-        say_table(["Prompt", "Change", "Result", *numbers], [_row(row) for row in rows], right=numbers)
+        right = ["Passed", "Cost"]
+        say_table(["Prompt", "Change", "Result", *right], map(_row, rows), right=right)
     for problem in told_problems(review):
         say(_line(f"  {problem}"))
     say()
@@ -61,17 +64,8 @@ def _line(text: str) -> str:
     return visible(text).replace("\n", "\\n")
 
 
-def _row(row: ReviewRow) -> tuple[str, str, str, str, str]:
-    passed = cost = ""
-    if row.evaluation is not None:
-        data = row.evaluation.totals
-        passed, cost = f"{data.passed} of {data.cases}", format_cost(data.full_cost_nano_usd)
-    elif row.compared is not None:
-        metric = row.compared.comparison.metric(PASSED)
-        passed = f"{metric.base_mean:.1%} → {metric.head_mean:.1%}" if metric is not None else "-"
-        usage = next((each for each in row.compared.comparison.usage if each.name == "cost_nano_usd"), None)
-        sides = (usage.base_total, usage.head_total) if usage is not None else (None, None)
-        cost = " → ".join(format_cost(None if side is None else round(side)) for side in sides)
+def _row(row: ReviewRow) -> tuple[str, ...]:
+    passed, _, cost, _ = numbers(row)
     return row.prompt, row.change, row.verdict, passed, cost
 
 

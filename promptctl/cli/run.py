@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from promptctl.calls.prepare import RunOptions
+from promptctl import Execution, RunOptions
 from promptctl.cli import options
 from promptctl.cli.inputs import read_inputs, read_pairs
-from promptctl.cli.output import format_cost, format_latency, format_tokens, say, say_json, say_piece, styled, tell
+from promptctl.cli.output import say, say_json, say_piece, styled, tell
 from promptctl.errors import InvalidOutput, PromptctlError, UsageError
-from promptctl.log.records import Execution
-from promptctl.workspace import Workspace
+from promptctl.reports.wording import format_cost, format_latency, format_tokens
+
+if TYPE_CHECKING:
+    from promptctl import Workspace
 
 LogOption = Annotated[
     Literal["full", "metadata", "off"] | None,
@@ -60,7 +62,7 @@ def run(
     workspace = options.workspace_of(context)
     at_version = workspace.prompt(ref)
     options.tell_unknown(at_version.version)
-    given = read_inputs(at_version.prompt, inputs or (), input_files or (), inputs_file)
+    given = read_inputs(at_version, inputs or (), input_files or (), inputs_file)
     wanted = RunOptions(
         model=model,
         parameters=read_pairs(parameters or (), "--param"),

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from promptctl.catalogue.page import Page, type_of
+from promptctl import Placeholder
 from promptctl.cli import options
-from promptctl.cli.output import format_cost, format_count, format_latency, say, say_json, styled, tell, visible, warn
+from promptctl.cli.output import say, say_json, styled, tell, visible, warn
 from promptctl.cli.page_layout import page_width, say_columns, say_fact, say_heading, say_text, template
 from promptctl.cli.render import role_heading
-from promptctl.log.ids import short_id
-from promptctl.log.records import Execution
-from promptctl.prompts.prompt import MISSING, Input, Message, Placeholder, Prompt
+from promptctl.reports.wording import format_cost, format_count, format_latency
+
+if TYPE_CHECKING:
+    from promptctl import Execution, Message, Page
 
 _STATUS_COLOURS = {"deprecated": "yellow", "inactive": "red"}
 _REPLY_LINES = 8
@@ -35,14 +36,12 @@ def show(context: typer.Context, ref: options.Ref, as_json: options.Json = False
     prompt = page.prompt
     if prompt.inputs:
         say_heading("Inputs")
-        say_columns(
-            ["name", "type", "default", "description"], [_input_row(declared) for declared in prompt.inputs.values()]
-        )
-    if prompt.output.schema is not None:
-        _say_output(prompt, prompt.output.schema)
+        say_columns(["name", "type", "default", "description"], page.input_rows())
+    if page.output_type is not None:
+        _say_output(page)
     if prompt.tools:
         say_heading("Tools")
-        say_columns(["tool", "description"], [_tool_row(tool) for tool in prompt.tools])
+        say_columns(["tool", "description"], page.tool_rows())
     say_heading("Messages")
     for item in prompt.messages:
         _say_message(item, prompt.engine)
@@ -96,48 +95,18 @@ def _say_facts(page: Page) -> None:
     say_fact("digest", version.digest)
 
 
-def _input_row(declared: Input) -> tuple[str, str, str, str]:
-    if declared.default is not MISSING:
-        need = f"= {_compact(declared.default)}"
-    else:
-        need = "required" if declared.is_required else "optional"
-    return declared.name, type_of(declared.schema), need if len(need) <= 40 else need[:39] + "…", declared.description
-
-
-def _say_output(prompt: Prompt, schema: Mapping[str, Any]) -> None:
+def _say_output(page: Page) -> None:
+    output = page.prompt.output
     say_heading("Output")
-    about = [prompt.output.schema_path or "JSON Schema in the file"]
-    about += ["strict"] if prompt.output.is_strict else []
-    about += [f"retried {prompt.output.retries}×"] if prompt.output.retries else []
+    about = [output.schema_path or "JSON Schema in the file"]
+    about += ["strict"] if output.is_strict else []
+    about += [f"retried {output.retries}×"] if output.retries else []
     say(", ".join(about))
-    properties = schema.get("properties")
-    if not isinstance(properties, Mapping) or not properties:
-        say(type_of(schema))
-        return
-    required = schema.get("required", ())
-    rows = []
-    for name, part in properties.items():
-        part = part if isinstance(part, Mapping) else {}
-        need = "required" if name in required else "optional"
-        rows.append((str(name), type_of(_target(part, schema)), need, str(part.get("description", ""))))
-    say_columns(["property", "type", "given", "description"], rows)
-
-
-def _target(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a reference within the schema names; the schema itself where it is none."""
-    reference = schema.get("$ref")
-    if not isinstance(reference, str) or not reference.startswith("#/$defs/"):
-        return schema
-    found = root.get("$defs", {}).get(reference.removeprefix("#/$defs/"))
-    return found if isinstance(found, Mapping) else schema
-
-
-def _tool_row(tool: Mapping[str, Any]) -> tuple[str, str]:
-    function = tool.get("function", tool)
-    parameters = function.get("parameters", {})
-    required = parameters.get("required", ())
-    names = [name if name in required else f"{name}?" for name in parameters.get("properties", {})]
-    return f"{function.get('name', tool.get('type', '?'))}({', '.join(names)})", str(function.get("description", ""))
+    rows = page.output_rows()
+    if rows:
+        say_columns(["property", "type", "given", "description"], rows)
+    else:
+        say(page.output_type or "")
 
 
 def _say_message(item: Message | Placeholder, engine: str) -> None:
@@ -175,7 +144,7 @@ def _say_latest(latest: Execution) -> None:
     is_cut = say_text(latest.reply or latest.error_message or "", most_lines=_REPLY_LINES, indent="  ")
     if is_cut:
         say("  …")
-    tell(styled(f"  all of it: promptctl log show {short_id(latest.id)}", sys.stderr, dim=True))
+    tell(styled(f"  all of it: promptctl log show {latest.id[-8:]}", sys.stderr, dim=True))
 
 
 def _compact(value: Any) -> str:

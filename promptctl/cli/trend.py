@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.output import format_cost, format_latency, is_terminal, say, say_json, say_table, styled, tell
+from promptctl.cli.output import is_terminal, say, say_json, say_table, styled, tell
 from promptctl.reports.trend_page import check_trend_path
+from promptctl.reports.wording import format_cost, format_latency
 
 if TYPE_CHECKING:
     from promptctl import Trend, TrendRow

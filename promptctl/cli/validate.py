@@ -9,7 +9,8 @@ import typer
 
 from promptctl import errors
 from promptctl.cli import options
-from promptctl.cli.output import say, say_json, tell_problem
+from promptctl.cli.output import say, say_json, tell_problems
+from promptctl.reports.wording import count
 
 
 def validate(
@@ -35,12 +36,7 @@ def validate(
             }
         )
     else:
-        for problem in report.problems:
-            tell_problem(problem)
-        say(f"{_count(report.files, 'file')} checked: {_count(len(failed), 'error')}, {_count(warnings, 'warning')}")
+        tell_problems(report.problems)
+        say(f"{count(report.files, 'file')} checked: {count(len(failed), 'error')}, {count(warnings, 'warning')}")
     if failed:
         raise typer.Exit(errors.CHECK_FAILED)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

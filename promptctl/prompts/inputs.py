@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-from promptctl.errors import InputError, InvalidFiles
+from promptctl.errors import InputError, InvalidFiles, UsageError
 from promptctl.files.names import did_you_mean
 from promptctl.files.plain import Measure, NotPlain, plain
 from promptctl.files.wording import name_some
@@ -98,6 +98,25 @@ class InputCheck:
             return "this prompt has no inputs"
         parts = [each.name + ("" if _is_needed(each) else " (optional)") for each in self._inputs]
         return f"its inputs are {name_some(parts, _MAX_SHOWN)}"
+
+
+def read_inputs(prompt: Prompt, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values that texts mean, each by its input's type. Raises `InputError` for one that is not declared."""
+    for name in texts:
+        if name not in prompt.inputs:
+            hint = did_you_mean(name, prompt.inputs) or f"declared inputs: {', '.join(prompt.inputs) or 'none'}"
+            raise InputError(f"`{prompt.id}` has no input `{name}`", hint=hint, names=[name])
+    return {name: parse_input(prompt.inputs[name], text) for name, text in texts.items()}
+
+
+def read_mapping(text: str, name: str) -> dict[str, Any]:
+    """Return the inputs of a YAML or JSON document. Raises `InvalidFiles`, and `UsageError` if it is no mapping."""
+    from promptctl.files.yaml_reader import read_yaml
+
+    data = read_yaml(text.encode(), name).data
+    if not isinstance(data, dict):
+        raise UsageError(f"{name} holds no mapping of names to values")
+    return data
 
 
 def parse_input(declared: Input, text: str) -> Any:

@@ -10,10 +10,17 @@ from promptctl.comparisons.comparison import Comparison, UsageChange
 from promptctl.comparisons.verdicts import GateRule
 from promptctl.evaluations.case_outcomes import CaseOutcome, CasePair
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.files.wording import name_some
 from promptctl.reports.diffs import line_diff
 from promptctl.reports.markdown import code, fenced, inline
 from promptctl.reports.rows import evaluation_head
+from promptctl.reports.wording import (
+    format_change,
+    format_cost,
+    format_count,
+    format_latency,
+    format_share,
+    name_some,
+)
 from promptctl.statistics.intervals import Interval
 from promptctl.statistics.metric import MetricComparison
 
@@ -29,6 +36,7 @@ _LISTS = (
     "flaky",
     "errored",
 )
+_FORMS = {"cost_nano_usd": format_cost, "tokens": format_count, "latency_ms": format_latency}
 MARKS = {"worse": "❌", "better": "🎉", "not-worse": "✅", "inconclusive": "➖", "powerless": "➖", "incomplete": "⚠️"}
 
 
@@ -130,18 +138,8 @@ def comparison_markdown(found: Compared, *, most_cases: int = MOST_CASES) -> Ite
     sides = f"base {inline(base.version_display or '')} | head {inline(head.version_display or '')}"
     yield f"\n| | {sides} | difference |\n"
     yield "|---|--:|--:|--:|\n"
-    for metric in comparison.metrics:
-        if metric.same_as is None:
-            means = f"{_share(metric.base_mean)} | {_share(metric.head_mean)}"
-            yield f"| {inline(metric.name)} | {means} | {difference(metric)} |\n"
-    for usage in comparison.usage:
-        if usage.name == "latency_ms":
-            before, after = usage.base_p50, usage.head_p50
-            change = None if not before or after is None else after / before - 1
-        else:
-            before, after, change = usage.base_total, usage.head_total, usage.change
-        cells = (usage_name(usage), amount(usage.name, before), amount(usage.name, after), _signed(change))
-        yield f"| {' | '.join(cells)} |\n"
+    for name, *cells in number_rows(comparison):
+        yield f"| {' | '.join([inline(name), *cells])} |\n"
     dataset = code(head.spec.dataset)
     # One by one: long ids of some cases cannot push the number of the others out of sight.
     counts = ", ".join(map(inline, _counts(comparison)))
@@ -201,19 +199,28 @@ def difference(metric: MetricComparison) -> str:
     return f"{metric.difference * 100:+.1f} pp [{low:+.1f}, {high:+.1f}]"
 
 
+def number_rows(comparison: Comparison) -> Iterator[tuple[str, str, str, str]]:
+    """Yield each number of a comparison as people read it: its name, the base's, the head's, the difference."""
+    for metric in comparison.metrics:
+        if metric.same_as is None:
+            means = format_share(metric.base_mean), format_share(metric.head_mean)
+            yield metric.name, *means, difference(metric)
+    for usage in comparison.usage:
+        before, after = sides_of(usage)
+        form = _FORMS[usage.name]
+        yield usage_name(usage), form(before), form(after), format_change(before, after)
+
+
+def sides_of(usage: UsageChange) -> tuple[float | None, float | None]:
+    """Return the numbers that a usage is compared by: medians of latencies, totals of the rest."""
+    is_latency = usage.name == "latency_ms"
+    return (usage.base_p50, usage.head_p50) if is_latency else (usage.base_total, usage.head_total)
+
+
 def usage_name(usage: UsageChange) -> str:
-    """Return the name of a cost, a number of tokens or a latency in a table."""
+    """Name a cost, a number of tokens or a latency as a table does."""
     name = {"cost_nano_usd": "cost", "tokens": "tokens", "latency_ms": "median latency"}[usage.name]
     return f"{name}, one reply a case" if usage.is_per_reply else name
-
-
-def amount(name: str, value: float | None) -> str:
-    """A cost, a number of tokens or a latency, as people read it."""
-    if value is None:
-        return "-"
-    if name == "cost_nano_usd":
-        return f"${value / 1e9:.6f}"
-    return f"{value:,.0f}" if name == "tokens" else f"{value:,.0f} ms"
 
 
 def _flips(title: str, pairs: tuple[CasePair, ...], found: Compared, most: int) -> Iterator[str]:
@@ -268,11 +275,3 @@ def _interval(interval: Interval | None) -> dict[str, Any] | None:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 6)
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1%}"
-
-
-def _signed(change: float | None) -> str:
-    return "-" if change is None else f"{change:+.1%}"

@@ -9,9 +9,8 @@ from typing import Any
 
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import CaseResults, case_results
-from promptctl.evaluations.summary import Summary
-from promptctl.files.wording import percent
 from promptctl.log.store import Store
+from promptctl.reports.wording import format_spent, percent
 
 MOST_CASES = 50
 _WIDTH = 400
@@ -34,20 +33,12 @@ def markdown(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
         cells = [
             _MARKS[each.verdict], code(row.prompt), inline(row.version_display or "unversioned"), code(row.model),
             inline(row.spec.dataset), counts["passed"], counts["failed"], counts["errors"],
-            rate + interval, _cost(each.summary),
+            rate + interval, format_spent(each.summary.cost_nano_usd, each.summary.unpriced),
         ]  # fmt: skip
         yield f"| {' | '.join(str(cell) for cell in cells)} |\n"
     for each in evaluations:
         yield f"\n**{inline(each.row.prompt)}**: {each.verdict}: {inline(each.reason)}\n"
         yield from _cases(log, each)
-
-
-def _cost(summary: Summary) -> str:
-    """Return the cost as text; replies without a price are said to be unpriced, not free."""
-    spent = f"${summary.cost_nano_usd / 1e9:.4f}"
-    if not summary.unpriced:
-        return spent
-    return f"{spent} + {summary.unpriced} unpriced" if summary.cost_nano_usd else "unpriced"
 
 
 def _cases(log: Store, evaluation: Evaluation) -> Iterator[str]:

@@ -1,9 +1,10 @@
-"""The semantic diff of a prompt as lines: `+` and `-` for what came and went, `!` for what is another now."""
+"""What differs between two versions of a prompt, in words: the same on a terminal, in a comment and on a page."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from promptctl.differences.diff import PromptDiff
@@ -18,103 +19,123 @@ _LONGEST_VALUE = 200
 _SCHEMA_PATH = "output.schema_path"
 
 
-def diff_lines(diff: PromptDiff, *, leaves_out: Iterable[str] = ()) -> Iterator[str]:
-    """Every difference, part by part under a heading; `leaves_out` names partials that are shown elsewhere."""
+@dataclass(frozen=True, slots=True)
+class DiffLine:
+    """One line of a difference. `sign` is `+`, `-` or `!` (changed); empty for the `text` of a hunk.
+
+    `noun` stands before the text where no heading says what it is about. With `is_detail` it belongs to the line above.
+    """
+
+    text: str
+    sign: str = ""
+    noun: str = ""
+    is_detail: bool = False
+
+
+def diff_parts(diff: PromptDiff, *, leaves_out: Iterable[str] = ()) -> Iterator[tuple[str, list[DiffLine]]]:
+    """Yield each part that differs, with its heading; `leaves_out` names partials that are shown elsewhere."""
     elsewhere = set(leaves_out)
-    for message in diff.messages:
-        yield from _message(message)
-    for partial in diff.partials:
-        yield from _partial(partial, is_elsewhere=partial.path in elsewhere)
-    for each in diff.inputs:
-        yield from _input(each)
     values = [each for each in (diff.model, diff.engine) if each is not None]
-    yield from _values("", [*values, *diff.parameters])
-    if diff.output is not None:
-        if diff.output.kind != "changed":
-            yield f"{_SIGNS[diff.output.kind]} output: schema {diff.output.kind}{in_file(diff)}"
-        yield from _values("output.", diff.output.settings)
-        yield from _schema("output", diff.output.schema)
-    yield from _values("response_format.", diff.response_format)
-    for tool in diff.tools:
-        yield from _tool(tool)
-    yield from _values("", beside_behaviour(diff))
+    parts = {
+        "Messages": [line for each in diff.messages for line in _message(each)],
+        "Partials": [line for each in diff.partials for line in _partial(each, is_elsewhere=each.path in elsewhere)],
+        "Inputs": [line for each in diff.inputs for line in _input(each)],
+        "Model and parameters": list(_values([*values, *diff.parameters])),
+        "Output": list(_output(diff)),
+        "Response format": list(_values(diff.response_format, "response_format.")),
+        "Tools": [line for each in diff.tools for line in _tool(each)],
+        "Description and metadata": list(_values(_without_told_schema(diff))),
+    }
+    yield from ((title, lines) for title, lines in parts.items() if lines)
 
 
-def beside_behaviour(diff: PromptDiff) -> list[ValueChange]:
-    """Return the changes that no model sees, without the path of a schema that came or went."""
-    is_told = diff.output is not None and diff.output.kind != "changed"
-    return [each for each in diff.metadata if not (is_told and each.name == _SCHEMA_PATH)]
-
-
-def in_file(diff: PromptDiff) -> str:
-    """Return the file that a schema came from or went with, as a suffix; empty without one."""
-    path = next((each.after or each.before for each in diff.metadata if each.name == _SCHEMA_PATH), None)
-    return f" ({path})" if path else ""
+def diff_lines(diff: PromptDiff, *, leaves_out: Iterable[str] = ()) -> Iterator[str]:
+    """Yield every difference as a line, without headings: `+` for what came, `-` for what went, `!` for the rest."""
+    for _, lines in diff_parts(diff, leaves_out=leaves_out):
+        yield from (f"{line.sign} {line.noun}{line.text}" if line.sign else line.text for line in lines)
 
 
 def hunk_lines(hunks: Iterable[Hunk]) -> Iterator[str]:
-    """The lines of hunks, as in a unified diff."""
+    """Yield the lines of hunks, as in a unified diff."""
     for hunk in hunks:
         yield f"@@ line {hunk.after_start or 1} @@"
-        # The empty line behind the last line end says nothing.
+        # The empty line after the last line end says nothing.
         lines = hunk.lines[:-1] if hunk.lines[-1:] == (" ",) else hunk.lines
         yield from (line if line.strip() else "" for line in lines)
 
 
-def _message(change: MessageChange) -> Iterator[str]:
+def _message(change: MessageChange) -> Iterator[DiffLine]:
     who = f"placeholder {change.placeholder}" if change.placeholder else change.role_after or change.role_before or ""
     if change.before is None or change.after is None:
         kind = "added" if change.before is None else "removed"
-        yield f"{_SIGNS[kind]} message {change.after or change.before} ({who}) {kind}"
+        yield DiffLine(f"message {change.after or change.before} ({who}) {kind}", _SIGNS[kind])
     else:
         told = [f"was number {change.before}"] if "moved" in change.kinds else []
         told += [f"was {change.role_before}"] if "role" in change.kinds else []
-        yield f"! message {change.after} ({who})" + (f": {', '.join(told)}" if told else "")
-    yield from hunk_lines(change.hunks)
-    yield from _values("  ", change.extra)
+        yield DiffLine(f"message {change.after} ({who})" + (f": {', '.join(told)}" if told else ""), "!")
+    yield from map(DiffLine, hunk_lines(change.hunks))
+    yield from _values(change.extra, is_detail=True)
 
 
-def _partial(change: PartialChange, *, is_elsewhere: bool) -> Iterator[str]:
+def _partial(change: PartialChange, *, is_elsewhere: bool) -> Iterator[DiffLine]:
     moved = f", was {change.moved_from}" if change.moved_from else ""
-    yield f"{_SIGNS.get(change.kind, '!')} partial {change.path} {change.kind}{moved}"
+    yield DiffLine(f"{change.path} {change.kind}{moved}", _SIGNS.get(change.kind, "!"), "partial ")
     if not is_elsewhere:
-        yield from hunk_lines(change.hunks)
+        yield from map(DiffLine, hunk_lines(change.hunks))
 
 
-def _input(change: InputChange) -> Iterator[str]:
+def _input(change: InputChange) -> Iterator[DiffLine]:
     told = []
     if change.required is not None and change.kind != "removed":
-        told.append("must be given" if change.required.after else "may be left out")
+        told.append(("required" if change.required.after else "optional") + " now" * (change.kind == "changed"))
     if change.default is not None and change.kind != "removed":
-        told.append("no default" if change.default.kind == "removed" else f"default {shown(change.default.after)}")
-    sign = _SIGNS.get(change.kind, "!")
-    yield f"{sign} input {change.name} {change.kind}" + (f": {', '.join(told)}" if told else "")
-    yield from _schema(f"input {change.name}", change.schema)
+        told.append("no default" if change.default.kind == "removed" else f"default {_shown(change.default.after)}")
+    text = f"{change.name} {change.kind}" + (f": {', '.join(told)}" if told else "")
+    yield DiffLine(text, _SIGNS.get(change.kind, "!"), "input ")
+    yield from _schema(change.schema, f"input {change.name} ", is_detail=True)
 
 
-def _tool(change: ToolChange) -> Iterator[str]:
-    yield f"{_SIGNS.get(change.kind, '!')} tool {change.name} {change.kind}"
-    yield from _values(f"{change.name}.", change.settings)
-    yield from _schema(f"tool {change.name}", change.parameters)
+def _output(diff: PromptDiff) -> Iterator[DiffLine]:
+    change = diff.output
+    if change is None:
+        return
+    if change.kind != "changed":
+        path = next((each.after or each.before for each in diff.metadata if each.name == _SCHEMA_PATH), None)
+        yield DiffLine(f"schema {change.kind}" + (f" ({path})" if path else ""), _SIGNS[change.kind], "output: ")
+    yield from _values(change.settings, "output.")
+    yield from _schema(change.schema, "output ")
 
 
-def _schema(what: str, changes: Iterable[SchemaChange]) -> Iterator[str]:
+def _tool(change: ToolChange) -> Iterator[DiffLine]:
+    yield DiffLine(f"{change.name} {change.kind}", _SIGNS.get(change.kind, "!"), "tool ")
+    yield from _values(change.settings, f"{change.name}.", is_detail=True)
+    yield from _schema(change.parameters, f"tool {change.name} ", is_detail=True)
+
+
+def _schema(changes: Iterable[SchemaChange], noun: str, *, is_detail: bool = False) -> Iterator[DiffLine]:
     for change in changes:
-        place = "" if change.path == "$" else f" {change.path}"
+        place = "" if change.path == "$" else f"{change.path.removeprefix('$').removeprefix('.')}: "
         effect = "" if change.effect in ("none", "changed") else f" ({change.effect})"
-        yield f"! {what}{place}: {change.text}{effect}"
+        yield DiffLine(f"{place}{change.text}{effect}", "!", noun, is_detail)
 
 
-def _values(start: str, changes: Iterable[ValueChange]) -> Iterator[str]:
+def _values(changes: Iterable[ValueChange], noun: str = "", *, is_detail: bool = False) -> Iterator[DiffLine]:
     for change in changes:
-        if change.kind != "added":
-            yield f"- {start}{change.name}: {shown(change.before)}"
-        if change.kind != "removed":
-            yield f"+ {start}{change.name}: {shown(change.after)}"
+        sides = [_shown(change.before)] * (change.kind != "added") + [_shown(change.after)] * (change.kind != "removed")
+        text = f"{change.name}: {' → '.join(sides)}"
+        if change.before is None and change.after is None:
+            text = f"{change.name} changed"
+        yield DiffLine(text, _SIGNS.get(change.kind, "!"), noun, is_detail)
 
 
-def shown(value: Any) -> str:
-    """A value on one line, cut where it is long."""
+def _without_told_schema(diff: PromptDiff) -> list[ValueChange]:
+    """The changes that no model sees, without the path of a schema that came or went."""
+    is_told = diff.output is not None and diff.output.kind != "changed"
+    return [each for each in diff.metadata if not (is_told and each.name == _SCHEMA_PATH)]
+
+
+def _shown(value: Any) -> str:
+    """A value on one line, cut if it is long."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     flat = text.replace("\n", "⏎")
     return flat if len(flat) <= _LONGEST_VALUE else flat[: _LONGEST_VALUE - 1] + "…"

@@ -6,19 +6,21 @@ What differs from one run to the next though nothing is another (ids, times, wha
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from promptctl.comparisons.compared import Compared
+from promptctl.comparisons.comparison import PASSED
 from promptctl.differences.breaks import Break
 from promptctl.errors import INCOMPLETE, Problem
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.files.plain import bare_keys, utc
 from promptctl.labels.stretch import LabelMove
 from promptctl.labels.tags import version_number
-from promptctl.reports.comparison import comparison_as_dict
+from promptctl.reports.comparison import comparison_as_dict, difference, sides_of
 from promptctl.reports.rows import evaluation_head
+from promptctl.reports.wording import format_change, format_cost, format_latency, format_share
 from promptctl.reviews.review import DatasetReview, Measurement, PromptReview, Review, ReviewSide
 
 _UNSTABLE = frozenset(
@@ -110,6 +112,35 @@ def outcomes(review: Review) -> Iterator[ReviewRow]:
             yield ReviewRow(_mark(found), id_, change, f"{evaluation.verdict}, head alone", evaluation=evaluation)
         if found.why_not is not None:
             yield ReviewRow("❌" if found.problems else _mark(found), id_, change, f"not evaluated: {found.why_not}")
+
+
+def numbers(row: ReviewRow) -> tuple[str, str, str, str]:
+    """Return the passed cases, their difference, the cost and the median latency of a row, as people read them."""
+    if row.evaluation is not None:
+        totals = row.evaluation.totals
+        latency = format_latency(totals.p50_latency_ms) if is_timed(row.evaluation) else "-"
+        return format_share(totals.pass_rate), "", format_cost(totals.full_cost_nano_usd), latency
+    if row.compared is None:
+        return "", "", "", ""
+    comparison = row.compared.comparison
+    passed = comparison.metric(PASSED)
+    shares = "-" if passed is None else f"{passed.base_mean:.1%} → {passed.head_mean:.1%}"
+    usage = {each.name: sides_of(each) for each in comparison.usage}
+    latency_ms = usage.get("latency_ms") if is_timed_pair(row.compared) else None
+    return (
+        shares,
+        "-" if passed is None else difference(passed),
+        _sides(format_cost, usage.get("cost_nano_usd")),
+        _sides(format_latency, latency_ms),
+    )
+
+
+def _sides(form: Callable[[float | None], str], sides: tuple[float | None, float | None] | None) -> str:
+    if sides is None or None in sides:
+        return "-"
+    before, after = sides
+    change = f" ({format_change(before, after)})" if before else ""
+    return f"{form(before)} → {form(after)}{change}"
 
 
 def change_of(prompt: PromptReview | None) -> str:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from promptctl.comparisons.comparison import PASSED
 from promptctl.errors import INCOMPLETE
-from promptctl.reports.comparison import amount, comparison_markdown
-from promptctl.reports.comparison import difference as told_difference
+from promptctl.reports.comparison import comparison_markdown
 from promptctl.reports.markdown import code, fenced, html, inline
 from promptctl.reports.prompt_diff import diff_lines, hunk_lines
 from promptctl.reports.review import (
@@ -19,9 +17,8 @@ from promptctl.reports.review import (
     counts,
     dataset_parts,
     decision_pieces,
-    is_timed,
-    is_timed_pair,
     new_lines,
+    numbers,
     outcomes,
     readable,
     reproduce,
@@ -109,37 +106,10 @@ def _table(rows: Sequence[ReviewRow], detail: _Detail) -> Iterator[str]:
     yield "\n| | Prompt | Change | Result | Passed | Difference [95 %] | Cost | Median latency |\n"
     yield "|---|---|---|---|--:|--:|--:|--:|\n"
     for row in rows[: detail.rows]:
-        cells = (row.mark, code(row.prompt), inline(row.change), inline(row.verdict), *_numbers(row))
+        cells = (row.mark, code(row.prompt), inline(row.change), inline(row.verdict), *numbers(row))
         yield f"| {' | '.join(cells)} |\n"
     if len(rows) > detail.rows:
         yield f"\n… and {len(rows) - detail.rows} more rows.\n"
-
-
-def _numbers(row: ReviewRow) -> tuple[str, str, str, str]:
-    if row.evaluation is not None:
-        counted = row.evaluation.totals
-        rate = "-" if counted.pass_rate is None else f"{counted.pass_rate:.1%}"
-        latency = amount("latency_ms", counted.p50_latency_ms) if is_timed(row.evaluation) else "-"
-        return rate, "", amount("cost_nano_usd", counted.full_cost_nano_usd), latency
-    if row.compared is None:
-        return "", "", "", ""
-    comparison = row.compared.comparison
-    passed = comparison.metric(PASSED)
-    shares = f"{passed.base_mean:.1%} → {passed.head_mean:.1%}" if passed is not None else "-"
-    usage = {each.name: each for each in comparison.usage}
-    cost, latency_ms = usage.get("cost_nano_usd"), usage.get("latency_ms")
-    costs = _sides("cost_nano_usd", cost.base_total, cost.head_total) if cost is not None else "-"
-    times = "-"
-    if latency_ms is not None and is_timed_pair(row.compared):
-        times = _sides("latency_ms", latency_ms.base_p50, latency_ms.head_p50)
-    return shares, told_difference(passed) if passed is not None else "-", costs, times
-
-
-def _sides(name: str, before: float | None, after: float | None) -> str:
-    if before is None or after is None:
-        return "-"
-    change = f" ({after / before - 1:+.1%})" if before else ""
-    return f"{amount(name, before)} → {amount(name, after)}{change}"
 
 
 def _notes(review: Review) -> Iterator[str]:

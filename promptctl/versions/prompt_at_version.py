@@ -72,6 +72,17 @@ class PromptAtVersion:
 
         return Renderer(self.prompt)
 
+    def read_inputs(self, texts: Mapping[str, str], document: str | None = None, name: str = "") -> dict[str, Any]:
+        """Return inputs out of text: each of `texts` by its declared type, over those of a YAML or JSON document.
+
+        `name` is what messages call the document. Raises `InputError` for an input that is not declared or not of its
+        type, and `InvalidFiles` or `UsageError` for a document that is no mapping.
+        """
+        from promptctl.prompts.inputs import read_inputs, read_mapping
+
+        given = {} if document is None else read_mapping(document, name)
+        return {**given, **read_inputs(self.prompt, texts)}
+
     def render(self, inputs: Mapping[str, Any] | None = None) -> RenderedPrompt:
         """Return the messages for these inputs.
 

@@ -173,6 +173,12 @@ class Workspace:
 
         return list_prompts(self.context.fresh(), wanted)
 
+    def suggest(self, wanted: PromptFilter) -> list[tuple[str, str]]:
+        """Return fields of a filter that means no prompt, each with the value that may have been meant."""
+        from promptctl.catalogue.listing import suggestions
+
+        return list(suggestions(self.context.fresh(), wanted))
+
     def prompt(self, ref: str) -> PromptAtVersion:
         """Return the prompt that a ref names: `support/triage`, or with `@label`, `@v7` or `@<revision>` after it.
 

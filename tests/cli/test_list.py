@@ -73,10 +73,18 @@ def test_a_file_that_nothing_could_use_is_a_wrong_argument(cli: Cli) -> None:
 @pytest.mark.usefixtures("inside")
 def test_a_filter_that_matches_nothing_says_what_is_near(cli: Cli) -> None:
     cli("label", "set", "support/triage@production", "v1")
-    for option, wrong, near in (("label", "prodution", "production"), ("tag", "suport", "support")):
+    for option, wrong, near in (("tag", "suport", "support"), ("provider", "ech", "echo")):
         ran = cli("list", f"--{option}", wrong)
         assert (ran.exit_code, ran.out) == (0, "")
         assert f"did you mean `--{option} {near}`?" in ran.err
+
+
+@pytest.mark.usefixtures("inside")
+def test_a_label_that_no_prompt_ever_had_is_an_error(cli: Cli) -> None:
+    cli("label", "set", "support/triage@production", "v1")
+    ran = cli("list", "--label", "prodution")
+    assert (ran.exit_code, ran.out) == (3, "")
+    assert ran.err == "error: no prompt has a label `prodution`\n  hint: did you mean `production`?\n"
 
 
 @pytest.mark.usefixtures("inside")

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from promptctl.cli.output import format_cost, say, tell
+from promptctl.cli.output import say, tell
+from promptctl.reports.wording import format_cost
 
 
 @pytest.mark.parametrize(

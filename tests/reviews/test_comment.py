@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from promptctl.cli import pull_request
+from promptctl.reports import pull_request
 from promptctl.reports.review_markdown import MARKER
 from tests.reviews.conftest import Cli, Ran
 from tests.reviews.conftest import cli as cli

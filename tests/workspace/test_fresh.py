@@ -59,7 +59,8 @@ def test_a_new_commit(opened: promptctl.Workspace) -> None:
 
 
 def test_a_new_label(opened: promptctl.Workspace) -> None:
-    assert opened.prompts(PromptFilter(label="production")) == []
+    with pytest.raises(promptctl.RevisionNotFound, match="no prompt has a label `production`"):
+        opened.prompts(PromptFilter(label="production"))
     assert opened.complete("greet@") == []
     with promptctl.open_workspace(opened.root) as other:
         other.labels.set("greet@production", "v1")

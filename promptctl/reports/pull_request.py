@@ -115,7 +115,7 @@ class Comments:
         return head is not None and head != self._pull.head
 
     def _own_comment(self, marker: str) -> Mapping[str, Any] | None:
-        """The first comment with the marker that an automation or the token's own user wrote; never another person's."""
+        """The first comment with the marker that an automation or the token's own user wrote; never a person's."""
         by_people = []
         for comment in self._all():
             if not str(comment.get("body", "")).startswith(marker):

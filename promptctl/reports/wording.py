@@ -1,0 +1,56 @@
+"""Numbers as people read them, the same on a terminal, in a comment and on a page."""
+
+from __future__ import annotations
+
+from promptctl.files.wording import count as count
+from promptctl.files.wording import name_some as name_some
+from promptctl.files.wording import percent as percent
+
+NANO = 1_000_000_000
+
+
+def format_cost(cost_nano_usd: float | None) -> str:
+    """Return nano-USD as dollars with the digits that matter; `-` if unknown, which is not the same as nothing."""
+    if cost_nano_usd is None:
+        return "-"
+    dollars = cost_nano_usd / NANO
+    if cost_nano_usd == 0:
+        return "$0"
+    if dollars >= 1:
+        return f"${dollars:,.2f}"
+    whole, _, digits = f"{dollars:.{6 if dollars >= 0.0001 else 9}f}".partition(".")
+    return f"${whole}.{digits.rstrip('0'):0<2}"
+
+
+def format_spent(cost_nano_usd: int | None, unpriced: int) -> str:
+    """Return a cost; replies without a price are said to be unpriced, not free."""
+    if not unpriced:
+        return format_cost(cost_nano_usd)
+    return f"{format_cost(cost_nano_usd)} + {unpriced} unpriced" if cost_nano_usd else "unpriced"
+
+
+def format_latency(latency_ms: float | None) -> str:
+    """Return milliseconds, or seconds from one on; `-` if unknown."""
+    if latency_ms is None:
+        return "-"
+    return f"{latency_ms / 1000:.2f} s" if latency_ms >= 1000 else f"{latency_ms:.0f} ms"
+
+
+def format_count(number: float | None) -> str:
+    """Return a whole number with a comma at each thousand; `-` if unknown."""
+    return "-" if number is None else f"{number:,.0f}"
+
+
+def format_tokens(sent: int | None, received: int | None) -> str:
+    """Return the tokens of the request and of the reply; `-` if neither is known."""
+    return "-" if sent is None and received is None else f"{format_count(sent)}+{format_count(received)}"
+
+
+def format_share(share: float | None) -> str:
+    """Return a share in per cent with one digit; `-` if unknown."""
+    return "-" if share is None else f"{share:.1%}"
+
+
+def format_change(before: float | None, after: float | None) -> str:
+    """Return a relative change in per cent with its sign; `-` if there is nothing to compare with."""
+    return f"{after / before - 1:+.1%}" if before and after is not None else "-"
