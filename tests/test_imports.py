@@ -6,6 +6,7 @@ Start-up is paid at every call, so heavy libraries are loaded only when they are
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections import defaultdict
@@ -18,6 +19,7 @@ import pytest
 
 import promptctl
 from tests.cli.conftest import TRIAGE, write
+from tests.openai_server import OpenAIServer
 
 PACKAGE = Path(promptctl.__file__).parent
 OWNERS: dict[str, set[str]] = {
@@ -164,3 +166,28 @@ def test_the_command_line_knows_the_public_api_alone() -> None:
                 if package == "promptctl" and rest.partition(".")[0] not in ("cli", "workspace", "reports", "errors"):
                     offenders.append(f"{file.name}: {name}")
     assert offenders == []
+
+
+COUNT = """
+import sys
+import typer
+from promptctl.cli.boundary import run_program
+from promptctl.cli.main import app
+code = run_program(typer.main.get_command(app))
+print("MODULES", code, sum(name.startswith("promptctl.") for name in sys.modules), file=sys.stderr)
+"""
+
+
+def test_a_call_loads_few_modules_of_ours() -> None:
+    """Each one is found, read and run at every start: what one kind of call needs alone is loaded by it alone."""
+    with OpenAIServer() as server:
+        done = subprocess.run(
+            [sys.executable, "-c", COUNT, "run", "triage", "-i", "ticket=x", "-m", "openai/gpt-4o-mini"],
+            env={**os.environ, "OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": server.url},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    word, code, count = done.stderr.splitlines()[-1].split()
+    assert (word, code) == ("MODULES", "0"), done.stderr
+    assert int(count) <= 112
