@@ -135,7 +135,7 @@ def test_a_shallow_clone_says_the_command_that_would_tell_the_version(
         ("support/triag", 3, "did you mean `support/triage`?"),
         ("support/triage@producton", 3, "did you mean `support/triage@production`?"),
         ("support/triage@v4", 3, "its versions are v1 to v3"),
-        ("support/triage@", 2, "nothing that names a version follows @"),
+        ("support/triage@", 2, "no version follows @ in `support/triage@`"),
         ("support/triage@--output=x", 3, "no revision of this repository"),
     ],
 )
