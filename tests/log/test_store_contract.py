@@ -268,12 +268,12 @@ def test_an_execution_is_found_by_its_id_its_beginning_or_its_end(log: Store) ->
 def test_an_ambiguous_id_names_those_it_could_be(log: Store) -> None:
     log.append([Entry(make(id=f"0197e5c2-91ab-7cde-8f01-00000000{n}bcd")) for n in (1, 2)])
 
-    with pytest.raises(LogError, match="several executions match '0197': 0197e5c2-91ab-7cde-8f01-000000001bcd, 0197"):
+    with pytest.raises(LogError, match="several executions match `0197`: 0197e5c2-91ab-7cde-8f01-000000001bcd, 0197"):
         log.execution("0197")
 
 
 def test_an_unknown_or_too_short_id_says_what_to_do(log: Store) -> None:
-    with pytest.raises(LogError, match="no execution 'abcdef'") as unknown:
+    with pytest.raises(LogError, match="no execution `abcdef`") as unknown:
         log.execution("abcdef")
     with pytest.raises(UsageError, match="too short") as short:
         log.execution("abc")

@@ -19,7 +19,7 @@ def row_by_id(connection: sqlite3.Connection, select: str, wanted: str, noun: st
     """
     text = wanted.strip()
     if len(text) < _SHORTEST:
-        raise UsageError(f"{wanted!r} is too short for an id", hint=f"give at least {_SHORTEST} characters")
+        raise UsageError(f"`{wanted}` is too short for an id", hint=f"give at least {_SHORTEST} characters")
     ids = f"SELECT id FROM {noun}s WHERE"  # noqa: S608 - made of our own words
     beginning = connection.execute(f"{ids} id >= ? AND id < ? LIMIT ?", (text, text + _AFTER_ALL, _MOST_SHOWN))
     found = beginning.fetchall()
@@ -27,8 +27,8 @@ def row_by_id(connection: sqlite3.Connection, select: str, wanted: str, noun: st
         found = connection.execute(f"{ids} substr(id, ?) = ? LIMIT ?", (-len(text), text, _MOST_SHOWN)).fetchall()
     if len(found) > 1:
         shown = ", ".join(id_ for (id_,) in found)
-        raise LogError(f"several {noun}s match {wanted!r}: {shown}", hint="give more of the id")
+        raise LogError(f"several {noun}s match `{wanted}`: {shown}", hint="give more of the id")
     if not found:
-        raise LogError(f"no {noun} {wanted!r} in the log", hint=f"see the ids with: {command}")
+        raise LogError(f"no {noun} `{wanted}` in the log", hint=f"see the ids with: {command}")
     row: tuple[Any, ...] = connection.execute(f"{select} WHERE id = ?", found[0]).fetchone()
     return row
