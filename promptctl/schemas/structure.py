@@ -97,7 +97,7 @@ def _put(values: Mapping[Path, Any], data: Any) -> None:
 def _of_nearest(failures: list[Failure]) -> Iterator[Failure]:
     """Yield the failures, for alternatives those of the one that was most probably meant."""
     for failure in failures:
-        if failure.keyword not in ("anyOf", "oneOf"):
+        if failure.keyword not in ("anyOf", "oneOf") or not failure.detail:
             yield failure
             continue
         described = {key: failure.schema[key] for key in ("description",) if key in failure.schema}

@@ -109,6 +109,11 @@ def test_a_number_where_only_text_will_do_is_the_text_as_written() -> None:
     }  # fmt: skip
 
 
+def test_of_a_value_that_fits_two_alternatives_the_problem_is_told() -> None:
+    (problem,) = Structure({"oneOf": [{"type": "string"}, {"minLength": 1}]}).check(read_yaml(b"x", "f"))
+    assert problem.message == "fits more than one of the alternatives, and should fit one"
+
+
 def test_a_number_as_text_must_still_be_sound() -> None:
     assert [message for _, message, _ in told("name: x\nid: 12")] == ["`id` must be text, not 12"]
 
