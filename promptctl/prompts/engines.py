@@ -95,7 +95,7 @@ def _is_ascii(text: str) -> bool:
 def _filling(pieces: Callable[..., Iterator[str]], place_of: PlaceOf, template: Template | None = None) -> Fill:
     def fill(scope: Scope) -> str:
         try:
-            return "".join(scope.budget.emit(pieces(*scope)))
+            return scope.budget.emit(pieces(*scope))
         except Exception as error:
             raise _failed(error, template, place_of) from None
 

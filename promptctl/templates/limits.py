@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.errors import RenderLimitExceeded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 MIB = 1 << 20
 
@@ -62,7 +62,7 @@ class Budget:
         self.deadline = time.monotonic() + limits.time_s
         self.spent = 0
         self.depth = 0
-        self.emitted = 0
+        self.left_chars = self.max_output
         self.next_check = self.STRIDE
 
     def charge(self, amount: int) -> None:
@@ -144,13 +144,17 @@ class Budget:
                 total += NUMBER + (item.bit_length() // 3 if isinstance(item, int) else 0)
         self.reserve(total, "the template")
 
-    def emit(self, pieces: Iterable[str]) -> Iterator[str]:
-        """Yield pieces of the messages' text, counted."""
+    def emit(self, pieces: Iterable[str]) -> str:
+        """Return pieces of the messages' text as one text; stop taking them as soon as there is too much of it."""
+        texts: list[str] = []
+        left = self.left_chars
         for piece in pieces:
-            self.emitted += len(piece)
-            if self.emitted > self.max_output:
+            texts.append(piece)
+            left -= len(piece)
+            if left < 0:
                 raise RenderLimitExceeded(f"the messages grow larger than {self.max_output:,} characters")
-            yield piece
+        self.left_chars = left
+        return "".join(texts)
 
 
 def _mib(amount: int) -> str:
