@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from promptctl.assertions.assertion import Assertion
-from promptctl.assertions.comparing import first_difference
+from promptctl.assertions.equality import first_difference
 from promptctl.assertions.outcome import Outcome, Ungraded, decided, shown
-from promptctl.assertions.shapes import Shape
+from promptctl.assertions.shapes import Shape, listed
 from promptctl.assertions.subject import Subject
 
 NANO = 1_000_000_000
@@ -51,33 +50,20 @@ def finish_reason(subject: Subject, assertion: Assertion) -> Outcome:
     return decided(is_met, f"finished with {shown(subject.finish_reason)}", expected=wanted, got=subject.finish_reason)
 
 
-@dataclass(frozen=True, slots=True)
-class WantedCall:
-    """A call of a tool: its name, and the arguments that must be among those given; None leaves them open."""
-
-    name: str
-    arguments: Mapping[str, Any] | None = None
-
-    def as_data(self) -> dict[str, Any]:
-        """JSON-able."""
-        return {"name": self.name} if self.arguments is None else {"name": self.name, "arguments": dict(self.arguments)}
-
-
 def tool_call(subject: Subject, assertion: Assertion) -> Outcome:
     """The reply calls the tools that the value names, each with at least the arguments given; without one, any tool."""
-    wanted: tuple[WantedCall, ...] | None = assertion.wanted(subject)
+    wanted: tuple[Mapping[str, Any], ...] | None = assertion.wanted(subject)
     given = [_given(call) for call in subject.tool_calls]
     if wanted is None:
         reason = f"calls {', '.join(str(call['name']) for call in given)}" if given else "calls no tool"
         return decided(bool(given), reason, got=given)
     misses = [miss for call in wanted if (miss := _miss(call, given)) is not None]
-    reason = "; ".join(misses) or f"calls {', '.join(call.name for call in wanted)}"
-    expected = [call.as_data() for call in wanted]
-    return decided(not misses, reason, expected=expected, got=given, score=1.0 - len(misses) / len(wanted))
+    reason = "; ".join(misses) or f"calls {', '.join(call['name'] for call in wanted)}"
+    return decided(not misses, reason, expected=list(wanted), got=given, score=1.0 - len(misses) / len(wanted))
 
 
 def _given(call: Mapping[str, Any]) -> dict[str, Any]:
-    """A tool call of the chat-completions protocol as name and arguments; arguments that are no JSON stay text."""
+    """Return a tool call of the chat-completions protocol as name and arguments; arguments not in JSON stay text."""
     function = call.get("function")
     function = function if isinstance(function, Mapping) else call
     arguments = function.get("arguments")
@@ -87,13 +73,13 @@ def _given(call: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": function.get("name"), "arguments": arguments}
 
 
-def _miss(wanted: WantedCall, given: Sequence[Mapping[str, Any]]) -> str | None:
-    """Why no given call is the wanted one; None where one is."""
-    named = [call for call in given if call["name"] == wanted.name]
+def _miss(wanted: Mapping[str, Any], given: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return why no given call is the wanted one; None if one is."""
+    named = [call for call in given if call["name"] == wanted["name"]]
     if not named:
-        return f"does not call {wanted.name}"
-    differences = [_argument_difference(wanted.arguments or {}, call["arguments"]) for call in named]
-    return None if None in differences else f"calls {wanted.name} otherwise: {differences[0]}"
+        return f"does not call {wanted['name']}"
+    differences = [_argument_difference(wanted.get("arguments", {}), call["arguments"]) for call in named]
+    return None if None in differences else f"calls {wanted['name']} otherwise: {differences[0]}"
 
 
 def _argument_difference(wanted: Mapping[str, Any], given: Any) -> str | None:
@@ -102,29 +88,24 @@ def _argument_difference(wanted: Mapping[str, Any], given: Any) -> str | None:
     if not isinstance(given, Mapping):
         return f"its arguments are no JSON object: {shown(given)}"
     for name, value in wanted.items():
-        if name not in given:
-            return f"no argument {name}"
-        difference = first_difference(value, given[name], name)
+        difference = first_difference(value, given[name], name) if name in given else f"no argument {name}"
         if difference:
             return difference
     return None
 
 
-def read_wanted_calls(value: Any) -> tuple[WantedCall, ...]:
-    """A tool's name, `{name, arguments}`, or a list of either."""
-    items = value if isinstance(value, list) else [value]
-    if not items:
-        raise ValueError("must name at least one tool")
-    return tuple(_read_wanted_call(item) for item in items)
+def read_wanted_calls(value: Any) -> tuple[Mapping[str, Any], ...]:
+    """Read a tool's name, `{name, arguments}`, or a list of either; without `arguments` any will do."""
+    return tuple(_read_wanted_call(item) for item in listed(value, "tool"))
 
 
-def _read_wanted_call(item: Any) -> WantedCall:
+def _read_wanted_call(item: Any) -> Mapping[str, Any]:
     if isinstance(item, str) and item:
-        return WantedCall(item)
+        return {"name": item}
     if isinstance(item, Mapping) and isinstance(item.get("name"), str) and not set(item) - {"name", "arguments"}:
         arguments = item.get("arguments")
         if arguments is None or isinstance(arguments, Mapping):
-            return WantedCall(item["name"], arguments)
+            return {key: given for key, given in item.items() if given is not None}
     raise ValueError(f"must be a tool's name or {{name: …, arguments: {{…}}}}, not {shown(item)}")
 
 

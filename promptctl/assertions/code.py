@@ -14,7 +14,6 @@ from promptctl.files.names import DATASETS, resolve_path
 from promptctl.files.tree import Tree
 from promptctl.prompts.prompt import MISSING
 
-FLAG = "--allow-code"
 PASS_SCORE = 0.5
 
 Function = Callable[..., Any]
@@ -68,12 +67,20 @@ def _is_share(value: Any) -> bool:
     return not isinstance(value, bool) and isinstance(value, (int, float)) and math.isfinite(value) and 0 <= value <= 1
 
 
-def load_function(reference: Any, tree: Tree, dataset_path: str) -> tuple[Function, str]:
-    """The function that `file.py:function` names, and its file's SHA-256; it is below `datasets/`. This runs the file.
+def find_function(reference: Any, tree: Tree, dataset_path: str, *, is_run: bool) -> tuple[Function, str]:
+    """Return the function that `file.py:function` names below `datasets/`, and its file's SHA-256.
 
-    Raises `ValueError`, ending a sentence that begins with the name of the key.
+    With `is_run` the file is run; otherwise only something that stands for the function is returned. Raises
+    `ValueError`, ending a sentence that begins with the name of the key.
     """
     path, name, source = _located(reference, tree, dataset_path)
+    digest = hashlib.sha256(source).hexdigest()
+    if not is_run:
+
+        def not_loaded(*_: Any) -> Any:
+            raise Ungraded(f"{path}:{name} was not loaded: code runs only with --allow-code")
+
+        return not_loaded, digest
     namespace: dict[str, Any] = {"__name__": path.removesuffix(".py").replace("/", "."), "__file__": path}
     try:
         exec(compile(source, path, "exec"), namespace)  # noqa: S102 (the flag is the user's leave to run it)
@@ -82,24 +89,11 @@ def load_function(reference: Any, tree: Tree, dataset_path: str) -> tuple[Functi
     function = namespace.get(name)
     if not callable(function):
         raise ValueError(f"names {name}, which {path} does not define")
-    return function, hashlib.sha256(source).hexdigest()
-
-
-def name_function(reference: Any, tree: Tree, dataset_path: str) -> tuple[Function, str]:
-    """What stands for the function where cases are only looked at, and its file's SHA-256; nothing of it is run.
-
-    Raises `ValueError`, as `load_function` does for a file that is not there.
-    """
-    path, name, source = _located(reference, tree, dataset_path)
-
-    def not_loaded(*_: Any) -> Any:
-        raise Ungraded(f"{path}:{name} was not loaded: code runs only with {FLAG}")
-
-    return not_loaded, hashlib.sha256(source).hexdigest()
+    return function, digest
 
 
 def _located(reference: Any, tree: Tree, dataset_path: str) -> tuple[str, str, bytes]:
-    """The file that a reference names, the function in it, and the file's bytes."""
+    """Return the file that a reference names, the function in it, and the file's bytes."""
     file, separator, name = reference.rpartition(":") if isinstance(reference, str) else ("", "", "")
     if not separator or not file.endswith(".py") or not name.isidentifier():
         raise ValueError(f"must name a function as file.py:function, not {shown(reference)}")

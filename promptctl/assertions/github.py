@@ -10,10 +10,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from promptctl.assertions import verdicts
 from promptctl.assertions.assertion import Assertion, Kind
 from promptctl.assertions.judge import Judge
-from promptctl.assertions.model_graded import ask, asked, judged
+from promptctl.assertions.judgement import find_choice, judged, read_judgement
+from promptctl.assertions.model_graded import ask, asked, rated
 from promptctl.assertions.outcome import Outcome, Ungraded, decided, shown
 from promptctl.assertions.shapes import ANYTHING
 from promptctl.assertions.subject import Subject
@@ -44,19 +44,19 @@ def string(subject: Subject, assertion: Assertion) -> Outcome:
     return decided(is_met, reason, expected=wanted, got=got)
 
 
-async def llm(subject: Subject, assertion: Assertion, judge: Judge) -> Outcome:
+async def llm(subject: Subject, assertion: Assertion, judge: Judge | None) -> Outcome:
     """The judge's reply to the evaluator's own prompt names a choice, whose score passes where it is above 0."""
     evaluator: Mapping[str, Any] = assertion.ready
     prompt = fill(evaluator["prompt"], {**_fields(subject), "completion": subject.stripped})
     reply = await ask(judge, assertion, {"prompt": prompt, "system": evaluator["system"]})
     choices: Mapping[str, float] = evaluator["choices"]
-    choice = verdicts.find_choice(reply, choices)
+    choice = find_choice(reply, choices)
     score = choices[choice]
     bounded = min(1.0, max(0.0, score))
     return judged(reply, score > 0, bounded, f"the judge chose {choice}", expected=list(choices), got=subject.stripped)
 
 
-async def built_in(subject: Subject, assertion: Assertion, judge: Judge) -> Outcome:
+async def built_in(subject: Subject, assertion: Assertion, judge: Judge | None) -> Outcome:
     """One of GitHub's five ratings from 1 to 5, scored from 0 to 1; it passes above 0, so a rating of 2 does."""
     fields = _fields(subject)
     offered = {
@@ -64,12 +64,9 @@ async def built_in(subject: Subject, assertion: Assertion, judge: Judge) -> Outc
         "expected": _as_text(fields.get("expected", "")),
         "output": subject.stripped,
     }
-    reply = await ask(judge, assertion, offered)
-    verdict = verdicts.read_verdict(reply, ("rating",))
-    rating = verdicts.read_rating(reply, verdict, "rating")
-    score = (rating - 1) / 4
-    reason = f"rated {rating} of 5: {verdicts.read_reason(verdict)}".rstrip(": ")
-    return judged(reply, score > 0, score, reason, expected=offered["expected"] or None, got=subject.stripped)
+    found = read_judgement(await ask(judge, assertion, offered), ("rating",))
+    score, reason = rated(found)
+    return found.outcome(score > 0, score, reason, expected=offered["expected"] or None, got=subject.stripped)
 
 
 STRING = Kind(grade=string, value=ANYTHING, takes_path=False)
@@ -78,7 +75,7 @@ BUILT_IN_KIND = Kind(judged=built_in, takes_path=False)
 
 
 def fill(template: str, fields: Mapping[str, Any]) -> str:
-    """The text with each `{{name}}` of a known field replaced, in one pass; unknown ones stay.
+    """Return the text with each `{{name}}` of a known field replaced, in one pass; unknown ones stay.
 
     >>> fill("{{a}} {{b}} {{ a }}", {"a": "{{b}}"})
     '{{b}} {{b}} {{ a }}'
@@ -89,7 +86,7 @@ def fill(template: str, fields: Mapping[str, Any]) -> str:
 
 
 def _fields(subject: Subject) -> dict[str, Any]:
-    """The row's fields: those that the prompt takes, and the others."""
+    """Return the row's fields: those that the prompt takes, and the others."""
     return {**subject.variables, **subject.inputs}
 
 

@@ -4,38 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from promptctl.assertions import (
-    calls,
-    code,
-    measures,
-    model_graded,
-    sets,
-    structure,
-    text,
-)
-from promptctl.assertions.assertion import Kind
+from promptctl.assertions import calls, code, measures, model_graded, sets, structure, text
+from promptctl.assertions.assertion import NOT, Kind
 from promptctl.assertions.shapes import (
     AMOUNT,
     ANYTHING,
     FILLED_TEXT,
+    OPTIONAL_TEXT,
     PATTERN,
     RANGE,
     SHARE,
     TEXT,
     TEXTS,
     VISIBLE_TEXT,
+    Shape,
 )
-
-NOT = "not-"
 
 KINDS: Mapping[str, Kind] = {
     "equals": Kind(text.equals, value=ANYTHING),
-    "contains": Kind(text.contains, value=FILLED_TEXT),
-    "contains-any": Kind(text.contains_several(any, ignores_case=False), value=TEXTS),
-    "contains-all": Kind(text.contains_several(all, ignores_case=False), value=TEXTS),
-    "icontains": Kind(text.icontains, value=FILLED_TEXT),
-    "icontains-any": Kind(text.contains_several(any, ignores_case=True), value=TEXTS),
-    "icontains-all": Kind(text.contains_several(all, ignores_case=True), value=TEXTS),
+    "contains": Kind(text.containing(all, ignores_case=False), value=FILLED_TEXT),
+    "contains-any": Kind(text.containing(any, ignores_case=False), value=TEXTS),
+    "contains-all": Kind(text.containing(all, ignores_case=False), value=TEXTS),
+    "icontains": Kind(text.containing(all, ignores_case=True), value=FILLED_TEXT),
+    "icontains-any": Kind(text.containing(any, ignores_case=True), value=TEXTS),
+    "icontains-all": Kind(text.containing(all, ignores_case=True), value=TEXTS),
     "starts-with": Kind(text.starts_with, value=VISIBLE_TEXT),
     "ends-with": Kind(text.ends_with, value=VISIBLE_TEXT),
     "regex": Kind(text.regex, value=PATTERN),
@@ -63,7 +55,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "classify": Kind(
         judged=model_graded.classify,
-        value=model_graded.CLASSES,
+        value=Shape(model_graded.read_classes),
         options=model_graded.CLASSIFY_OPTIONS,
         required=("choices",),
         offers=model_graded.CLASSIFY_INPUTS,
@@ -72,33 +64,27 @@ KINDS: Mapping[str, Kind] = {
     "factuality": Kind(
         judged=model_graded.factuality,
         value=VISIBLE_TEXT,
-        options={**model_graded.JUDGE_OPTIONS, "accept": model_graded.RELATION_LIST},
+        options=model_graded.FACTUALITY_OPTIONS,
         offers=model_graded.FACTUALITY_INPUTS,
     ),
     "answer-relevance": Kind(
         judged=model_graded.answer_relevance,
-        value=model_graded.QUESTION,
+        value=OPTIONAL_TEXT,
         options=model_graded.SCORED_OPTIONS,
         offers=model_graded.RELEVANCE_INPUTS,
     ),
     "python": Kind(code.python, value=FILLED_TEXT, options={"threshold": SHARE}, takes_code=True),
-    "assert-set": Kind(
-        sets.assert_set,
-        judged=sets.assert_set_judged,
-        options={"threshold": SHARE},
-        takes_path=False,
-        takes_assertions=True,
-    ),
+    "assert-set": Kind(judged=sets.assert_set, options={"threshold": SHARE}, takes_path=False, takes_assertions=True),
 }
 
 
 def kind_of(type_: str) -> Kind | None:
-    """The kind of a type as written, `not-` or plain; None where there is none of that name."""
+    """Return the kind of a type as written, `not-` or plain; None if there is none of that name."""
     return KINDS.get(type_.removeprefix(NOT))
 
 
 def known_types() -> list[str]:
-    """Every name that may be written as a type."""
+    """Return every name that may be written as a type."""
     return [*KINDS, *(NOT + name for name in KINDS)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from promptctl.assertions.assertion import Assertion
-from promptctl.assertions.outcome import Outcome, Ungraded, decided, met, shown
+from promptctl.assertions.outcome import Outcome, Ungraded, decided, shown
 from promptctl.assertions.subject import Subject
 
 DEFAULT_DISTANCE = 5
@@ -73,7 +73,7 @@ def is_refusal(subject: Subject, assertion: Assertion) -> Outcome:
     """
     text = assertion.text(subject)
     if subject.finish_reason == "content_filter":
-        return met("the provider's content filter stopped the reply", got=text)
+        return decided(is_met=True, reason="the provider's content filter stopped the reply", got=text)
     opening = text[:_OPENING_CHARACTERS].replace("\u2019", "'")
     found = _REFUSALS.search(opening)
     reason = f"refuses: {shown(found.group())}" if found else "no words of refusal"

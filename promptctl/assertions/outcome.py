@@ -1,4 +1,4 @@
-"""What one assertion found: passed, failed, or could not be graded."""
+"""What one assertion found in one reply: passed, failed, or could not be graded."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _SHOWN_CHARACTERS = 80
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one assertion found in one reply.
+    """Result of one assertion on one reply.
 
-    `passed` is None where it could not be graded (no price, a judge off its menu): that is an error, neither a pass
-    nor a failure, and `score` is None then. Otherwise `score` is from 0 to 1. `expected` and `got` are what was
-    compared, for showing. `cost_nano_usd` is what judging cost, None where a price is unknown; `execution_ids` are
-    the log's records of the judge's calls. `parts` are the outcomes of a set's own assertions.
+    `passed` is None if it could not be graded (no price, a judge off its menu): that is an error, neither a pass nor a
+    failure, and `score` is None then. Otherwise `score` is from 0 to 1. `expected` and `got` are what was compared, for
+    showing. `cost_nano_usd` is what judging cost, None if a price is unknown; `execution_ids` are the log's records of
+    the judge's calls. `parts` are the outcomes of a set's own assertions.
     """
 
     passed: bool | None
@@ -29,15 +29,10 @@ class Outcome:
     execution_ids: tuple[str, ...] = ()
     parts: tuple[Graded, ...] = ()
 
-    @property
-    def is_error(self) -> bool:
-        """Whether this could not be graded."""
-        return self.passed is None
-
 
 @dataclass(frozen=True, slots=True)
 class Graded:
-    """One assertion's outcome, with what the assertion was called."""
+    """Outcome of one assertion, with the assertion's type, weight and metric."""
 
     type: str
     outcome: Outcome
@@ -45,7 +40,7 @@ class Graded:
     metric: str | None = None
 
     def as_data(self) -> dict[str, Any]:
-        """JSON-able, as results keep it and reports show it; keys that say nothing are left out."""
+        """Return a JSON object, as results keep it and reports show it; keys that say nothing are left out."""
         outcome = self.outcome
         optional: Mapping[str, Any] = {
             "metric": self.metric,
@@ -55,73 +50,57 @@ class Graded:
             "execution_ids": list(outcome.execution_ids) or None,
             "parts": [part.as_data() for part in outcome.parts] or None,
         }
-        kept = {key: value for key, value in optional.items() if value is not None}
         return {
             "type": self.type,
             "passed": outcome.passed,
             "score": outcome.score,
             "reason": outcome.reason,
             "cost_nano_usd": outcome.cost_nano_usd,
-            **kept,
+            **{key: value for key, value in optional.items() if value is not None},
         }
 
 
-class Ungraded(Exception):
-    """This assertion cannot be graded on this reply; its message says why. Always becomes an outcome, never escapes.
+class Undecided(Exception):
+    """Ends the grading of one assertion before it is done. Always becomes its `outcome`, and never escapes."""
 
-    `cost_nano_usd` and `execution_ids` are of the judge's calls that were made nonetheless.
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.reason)
+        self.outcome = outcome
+
+
+class Ungraded(Undecided):
+    """The assertion cannot be graded on this reply; the message says why.
+
+    `cost_nano_usd` and `execution_ids` are of the judge's calls that were made all the same.
     """
 
     def __init__(
         self, reason: str, *, got: Any = None, cost_nano_usd: int | None = 0, execution_ids: tuple[str, ...] = ()
     ) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.got = got
-        self.cost_nano_usd = cost_nano_usd
-        self.execution_ids = execution_ids
-
-    def outcome(self) -> Outcome:
-        """The outcome that this is."""
-        return Outcome(
-            None,
-            None,
-            self.reason,
-            got=self.got,
-            cost_nano_usd=self.cost_nano_usd,
-            execution_ids=self.execution_ids,
-        )
+        super().__init__(Outcome(None, None, reason, None, got, cost_nano_usd, execution_ids))
 
 
-class Unmet(Exception):
-    """What the assertion looks at is not there: it fails, with `not-` too, since nothing was seen to be absent."""
+class Unmet(Undecided):
+    """The assertion looks at something that is not there.
+
+    It fails, with `not-` too, since nothing was seen to be absent.
+    """
 
     def __init__(self, reason: str, got: Any = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.got = got
-
-    def outcome(self) -> Outcome:
-        """The outcome that this is."""
-        return unmet(self.reason, got=self.got)
+        super().__init__(unmet(reason, got=got))
 
 
 def decided(is_met: bool, reason: str, *, expected: Any = None, got: Any = None, score: float | None = None) -> Outcome:
-    """A pass or a failure; the score is 1 or 0 where none is given."""
-    return Outcome(is_met, (1.0 if is_met else 0.0) if score is None else score, reason, expected, got)
-
-
-def met(reason: str, *, expected: Any = None, got: Any = None) -> Outcome:
-    """A pass."""
-    return Outcome(passed=True, score=1.0, reason=reason, expected=expected, got=got)
+    """Return a pass or a failure; the score is 1 or 0 if none is given."""
+    return Outcome(is_met, float(is_met) if score is None else score, reason, expected, got)
 
 
 def unmet(reason: str, *, expected: Any = None, got: Any = None) -> Outcome:
-    """A failure."""
-    return Outcome(passed=False, score=0.0, reason=reason, expected=expected, got=got)
+    """Return a failure."""
+    return decided(is_met=False, reason=reason, expected=expected, got=got)
 
 
 def shown(value: Any) -> str:
-    """A value for a sentence: as JSON, shortened."""
+    """Return a value for a sentence: as JSON, shortened."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"

@@ -22,17 +22,17 @@ class InvalidPath(ValueError):
 
 @lru_cache(maxsize=256)
 def compile_path(text: str) -> Find:
-    """A function from a parsed reply to the part that the path names.
+    """Return a function from a parsed reply to the part that the path names.
 
     A path to one place gives the value there; one with `*`, `..`, a slice or a filter gives the list of values. The
-    function raises `Unmet` where there is nothing at that path. Raises `InvalidPath`.
+    function raises `Unmet` if there is nothing at that path. Raises `InvalidPath`.
     """
-    steps = _plain_steps(text)
+    steps = plain_steps(text)
     return _walk(text, steps) if steps is not None else _query(text)
 
 
-def _plain_steps(text: str) -> list[str | int] | None:
-    """The keys and indexes of a path such as `$.items[0].name`; None where it is not that simple.
+def plain_steps(text: str) -> list[str | int] | None:
+    """Return the keys and indexes of a path such as `$.items[0].name`; None if it is not that simple.
 
     Most paths are, and walking them costs a fifth of the library's time and none of its import.
     """
@@ -45,10 +45,7 @@ def _plain_steps(text: str) -> list[str | int] | None:
         if step is None:
             return None
         position = step.end()
-        name, index, single, double = step.groups()
-        steps.append(
-            int(index) if index is not None else next(key for key in (name, single, double) if key is not None)
-        )
+        steps.append(int(step[2]) if step.lastindex == 2 else step[step.lastindex or 1])
     return steps
 
 

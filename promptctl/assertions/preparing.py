@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
-from promptctl.assertions import code
-from promptctl.assertions.assertion import Assertion, Kind
+from promptctl.assertions.assertion import NOT, Assertion, Kind
+from promptctl.assertions.code import find_function
 from promptctl.assertions.judges import load_judge
-from promptctl.assertions.kinds import KINDS, NOT, OTHER_NAMES, kind_of, known_types
+from promptctl.assertions.kinds import KINDS, OTHER_NAMES, kind_of, known_types
 from promptctl.assertions.outcome import shown
 from promptctl.assertions.paths import InvalidPath, compile_path
 from promptctl.assertions.shapes import Shape
@@ -22,7 +22,6 @@ from promptctl.files.tree import Tree
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.prompts.prompt import MISSING, Prompt
 
-COMMON = frozenset({"type", "value", "path", "weight", "metric", "assert"})
 _MOST_KEPT = 4096
 
 Locate = Callable[..., Place]
@@ -30,24 +29,22 @@ Locate = Callable[..., Place]
 CodeUse = Literal["refuse", "run", "skip"]
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class AssertionFault(Exception):
     """Something wrong with an assertion, by the keys that lead to it from there."""
 
-    keys: tuple[str | int, ...]
-    message: str
-    code: str
-    hint: str | None = None
+    def __init__(self, keys: tuple[str | int, ...], message: str, code: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.keys = keys
+        self.code = code
+        self.hint = hint
 
     def problem(self, locate: Locate) -> Problem:
-        """The fault at its place in a file."""
-        return Problem(self.message, locate(*self.keys), self.hint, self.code)
+        """Return the fault at its place in a file."""
+        return Problem(str(self), locate(*self.keys), self.hint, self.code)
 
-
-class _Faulty(Exception):
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.message)
-        self.fault = fault
+    def below(self, *keys: str | int) -> AssertionFault:
+        """Return the same fault of an assertion that is at these keys of its set."""
+        return AssertionFault((*keys, *self.keys), str(self), self.code, self.hint)
 
 
 class Preparer:
@@ -57,21 +54,22 @@ class Preparer:
         self._tree = tree
         self._code_use = code
         self._judges: dict[str, Prompt] = {}
-        self._kept: dict[str, tuple[Assertion | None, tuple[Fault, ...]]] = {}
+        self._kept: dict[str, Assertion | tuple[AssertionFault, ...]] = {}
 
     def prepare(
         self, path: str, specs: Sequence[Mapping[str, Any]], locate: Locate, problems: list[Problem]
     ) -> tuple[Assertion, ...]:
         """Return the assertions of a list called `assert` in the file at `path`; problems are added to `problems`."""
-        prepared: list[Assertion] = []
+        made: list[Assertion] = []
         for index, spec in enumerate(specs):
-            assertion, faults = self._prepare(spec, path)
-            if assertion is not None:
-                prepared.append(assertion)
-            problems += [fault.problem(lambda *keys, at=index: locate("assert", at, *keys)) for fault in faults]
-        return tuple(prepared)
+            found = self._prepared(spec, path)
+            if isinstance(found, Assertion):
+                made.append(found)
+            else:
+                problems += [fault.problem(lambda *keys, at=index: locate("assert", at, *keys)) for fault in found]
+        return tuple(made)
 
-    def _prepare(self, spec: Mapping[str, Any], path: str) -> tuple[Assertion | None, tuple[Fault, ...]]:
+    def _prepared(self, spec: Mapping[str, Any], path: str) -> Assertion | tuple[AssertionFault, ...]:
         key = written_json(spec)
         if '"./' in key:  # a path from the file's own folder
             key = f"{path}\0{key}"
@@ -79,190 +77,150 @@ class Preparer:
         if kept is None:
             if len(self._kept) >= _MOST_KEPT:
                 self._kept.clear()
-            kept = self._kept[key] = self._make(spec, path)
+            kept = self._kept[key] = self._made(spec, path)
         return kept
 
-    def _make(self, spec: Mapping[str, Any], path: str) -> tuple[Assertion | None, tuple[Fault, ...]]:
-        type_ = spec["type"]
-        kind = kind_of(type_)
+    def _made(self, spec: Mapping[str, Any], path: str) -> Assertion | tuple[AssertionFault, ...]:
+        kind = kind_of(spec["type"])
         if kind is None:
-            return None, (_unknown_type(type_),)
-        faults = list(_misplaced(spec, type_, kind))
+            return (_unknown_type(spec["type"]),)
+        faults = list(_misplaced(spec, kind))
         parts: list[Any] = []
-        for part in (self._value, self._options, self._find, self._own):
+        for part in (self._value, self._options, self._find):
             try:
                 parts.append(part(spec, kind, path))
-            except _Faulty as faulty:
-                faults.append(faulty.fault)
+            except AssertionFault as fault:
+                faults.append(fault)
+        own = self._own(spec, path, faults) if kind.takes_assertions else ()
         if faults:
-            return None, tuple(faults)
-        given, options, find, (own, own_faults) = parts
-        if own_faults:
-            return None, own_faults
-        problem = kind.check(given.ready, options) if kind.check and given.ready is not MISSING else None
+            return tuple(faults)
+        (ready, value, resolved), options, find = parts
+        problem = kind.check(ready, options) if kind.check and ready is not MISSING else None
         if problem:
-            return None, (Fault(("value",), problem, "bad-value"),)
-        assertion = _assertion(spec, kind, given, options, find, own)
+            return (AssertionFault(("value",), problem, "bad-value"),)
+        assertion = Assertion(
+            type=spec["type"],
+            kind=kind,
+            ready=ready,
+            value=value,
+            find=find,
+            weight=float(spec.get("weight", 1.0)),
+            metric=spec.get("metric"),
+            options=options,
+            assertions=own,
+            digest=content_digest({**spec, "value": resolved, "assert": [inner.digest for inner in own]}),
+        )
         try:
             judge = self._judge(assertion)
-        except _Faulty as faulty:
-            return None, (faulty.fault,)
-        # Another judge may find otherwise: what it found is not what this one would.
-        return assertion if judge is None else replace(assertion, digest=content_digest([assertion.digest, judge])), ()
+        except AssertionFault as fault:
+            return (fault,)
+        # A different judge may find differently: what it found is not what this one would.
+        return assertion if judge is None else replace(assertion, digest=content_digest([assertion.digest, judge]))
 
-    def _value(self, spec: Mapping[str, Any], kind: Kind, path: str) -> _Given:
-        """The value in the form the kind grades with, or what will give it for each case."""
-        shape = kind.value
+    def _value(self, spec: Mapping[str, Any], kind: Kind, path: str) -> tuple[Any, Value | None, Any]:
+        """Return the value in the form the kind grades with, or what renders it for each case.
+
+        The third is what decides the outcome: a schema's content, not its file's name.
+        """
+        shape, written = kind.value, spec.get("value")
         if shape is None:
-            return _Given(None)
+            return None, None, None
         if kind.takes_code:
-            return self._code(spec["type"], spec.get("value"), path)
+            function, digest = self._code(spec["type"], written, path)
+            return function, None, [written, digest]
         if "value" not in spec:
-            return _Given(None) if not shape.is_required else _Given(MISSING, reads_expected=True)
-        written = spec["value"]
+            return (MISSING if shape.is_required else None), None, None
         if shape is SCHEMA and isinstance(written, Mapping) and isinstance(written.get("$ref"), str):
             written = self._file(written["$ref"], path)
         value = _compiled(written) if shape.is_templated else Value(written)
-        if not value.is_constant:
-            return _Given(MISSING, value, resolved=written, names=value.names)
-        return _Given(_read(shape, value.constant, "value"), resolved=written)
+        return (_read(shape, written, "value"), None, written) if value.render is None else (MISSING, value, written)
 
-    def _code(self, type_: str, reference: Any, path: str) -> _Given:
+    def _code(self, type_: str, reference: Any, path: str) -> tuple[Callable[..., Any], str]:
         if self._code_use == "refuse":
             message = f"{type_} runs code of this workspace, which it may not"
-            hint = f"pass {code.FLAG} where you trust the workspace, or use another assertion"
-            raise _Faulty(Fault(("type",), message, "code-not-allowed", hint))
+            hint = "pass --allow-code if you trust the workspace, or use a different assertion"
+            raise AssertionFault(("type",), message, "code-not-allowed", hint)
         try:
-            take = code.load_function if self._code_use == "run" else code.name_function
-            function, digest = take(reference, self._tree, path)
+            return find_function(reference, self._tree, path, is_run=self._code_use == "run")
         except (ValueError, PathRefused) as error:
-            raise _Faulty(Fault(("value",), f"`value` {error}", "bad-code")) from error
-        return _Given(function, resolved=[reference, digest])
+            raise AssertionFault(("value",), f"`value` {error}", "bad-code") from error
 
     def _file(self, reference: str, holder: str) -> Any:
-        """The JSON Schema that `$ref` names, below `datasets/`."""
+        """Return the JSON Schema that `$ref` names, below `datasets/`."""
         keys = ("value", "$ref")
         if reference.startswith("#"):
-            raise _Faulty(Fault(keys, "a schema cannot be a reference to itself", "bad-reference"))
+            raise AssertionFault(keys, "a schema cannot be a reference to itself", "bad-reference")
         try:
             path = resolve_path(reference, holder, DATASETS)
-            data = read_yaml(self._tree.read(path), path).data
+            return read_yaml(self._tree.read(path), path).data
         except PathRefused as refused:
-            raise _Faulty(Fault(keys, refused.message, "bad-reference", refused.hint)) from refused
+            raise AssertionFault(keys, refused.message, "bad-reference", refused.hint) from refused
         except FileNotFoundError:
-            hint = "schemas of datasets lie below datasets/; a prompt's own is used where `value` is left out"
-            raise _Faulty(Fault(keys, f"there is no file {path}", "missing-schema", hint)) from None
+            hint = "schemas of datasets are below datasets/; a prompt's own is used if `value` is left out"
+            raise AssertionFault(keys, f"there is no file {path}", "missing-schema", hint) from None
         except WorkspaceError as error:
-            raise _Faulty(Fault(keys, f"{path} cannot be used: {error}", "bad-schema", error.hint)) from error
-        return data
+            raise AssertionFault(keys, f"{path} cannot be used: {error}", "bad-schema", error.hint) from error
 
     def _options(self, spec: Mapping[str, Any], kind: Kind, _path: str) -> dict[str, Any]:
         options = {name: _read(shape, spec[name], name) for name, shape in kind.options.items() if name in spec}
-        missing = [name for name in kind.required if name not in spec]
-        if missing:
-            raise _Faulty(Fault(("type",), f"{spec['type']} needs `{missing[0]}`", "missing-key"))
+        missing = next((name for name in kind.required if name not in spec), None)
+        if missing is not None:
+            raise AssertionFault(("type",), f"{spec['type']} needs `{missing}`", "missing-key")
         return options
-
-    def _judge(self, assertion: Assertion) -> str | None:
-        """The digest of the prompt that judges, None where none does; it asks for nothing that a judge is not given."""
-        kind, prompt_id = assertion.kind, assertion.judge_prompt
-        if kind.judged is None or kind.grade is not None or prompt_id is None:
-            return None
-        try:
-            prompt = self._judges.get(prompt_id) or load_judge(self._tree, prompt_id)
-        except WorkspaceError as error:
-            message = f"the judge's prompt {prompt_id} cannot be used: {error}"
-            raise _Faulty(Fault(("prompt",), message, "bad-judge", error.hint)) from error
-        self._judges[prompt_id] = prompt
-        asked = [each.name for each in prompt.inputs.values() if each.is_required and each.default is MISSING]
-        unknown = [name for name in asked if name not in kind.offers]
-        if unknown:
-            message = f"the judge's prompt {prompt_id} asks for the input {unknown[0]}, which it is not given"
-            hint = f"it may declare {', '.join(sorted(kind.offers))}"
-            raise _Faulty(Fault(("prompt",), message, "bad-judge", hint))
-        return prompt.digest
 
     def _find(self, spec: Mapping[str, Any], _kind: Kind, _path: str) -> Callable[[Any], Any] | None:
         try:
             return compile_path(spec["path"]) if "path" in spec else None
         except InvalidPath as error:
-            raise _Faulty(Fault(("path",), f"`path` is not JSONPath: {error}", "bad-path")) from error
+            raise AssertionFault(("path",), f"`path` is not JSONPath: {error}", "bad-path") from error
 
-    def _own(self, spec: Mapping[str, Any], kind: Kind, path: str) -> tuple[tuple[Assertion, ...], tuple[Fault, ...]]:
-        """The assertions of a set, with the faults of any of them."""
-        if not kind.takes_assertions:
-            return (), ()
-        own: list[Assertion] = []
-        faults: list[Fault] = []
-        for index, inner in enumerate(spec.get("assert") or ()):
-            assertion, inner_faults = self._prepare(inner, path)
-            if assertion is not None:
-                own.append(assertion)
-            faults += [Fault(("assert", index, *f.keys), f.message, f.code, f.hint) for f in inner_faults]
+    def _own(self, spec: Mapping[str, Any], path: str, faults: list[AssertionFault]) -> tuple[Assertion, ...]:
+        """Return the assertions of a set; the faults of any of them are added to `faults`."""
+        found = [self._prepared(inner, path) for inner in spec.get("assert") or ()]
+        own = tuple(each for each in found if isinstance(each, Assertion))
+        for index, each in enumerate(found):
+            if not isinstance(each, Assertion):
+                faults += [fault.below("assert", index) for fault in each]
         if not faults and (spec.get("threshold") == 0 or not any(assertion.weight for assertion in own)):
-            faults.append(Fault(("assert",), "no assertion of the set decides anything", "no-assertion"))
-        return tuple(own), tuple(faults)
+            faults.append(AssertionFault(("assert",), "no assertion of the set decides anything", "no-assertion"))
+        return own
+
+    def _judge(self, assertion: Assertion) -> str | None:
+        """Return the digest of the judge's prompt, if it has one; it may ask for nothing that a judge is not given."""
+        prompt_id = assertion.judge_prompt
+        if prompt_id is None:
+            return None
+        try:
+            prompt = self._judges.get(prompt_id) or load_judge(self._tree, prompt_id)
+        except WorkspaceError as error:
+            message = f"the judge's prompt {prompt_id} cannot be used: {error}"
+            raise AssertionFault(("prompt",), message, "bad-judge", error.hint) from error
+        self._judges[prompt_id] = prompt
+        offers = assertion.kind.offers
+        for each in prompt.inputs.values():
+            if each.is_required and each.name not in offers:
+                message = f"the judge's prompt {prompt_id} asks for the input {each.name}, which it is not given"
+                hint = f"it may declare {', '.join(sorted(offers))}"
+                raise AssertionFault(("prompt",), message, "bad-judge", hint)
+        return prompt.digest
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """What `value` comes to. `resolved` is what decides the outcome: a schema's content, not its file's name."""
-
-    ready: Any
-    value: Value | None = None
-    resolved: Any = None
-    reads_expected: bool = False
-    names: frozenset[str] = frozenset()
-
-
-def _assertion(
-    spec: Mapping[str, Any],
-    kind: Kind,
-    given: _Given,
-    options: Mapping[str, Any],
-    find: Callable[[Any], Any] | None,
-    own: tuple[Assertion, ...],
-) -> Assertion:
-    names = given.names.union(*(inner.names for inner in own))
-    reads = given.reads_expected or "expected" in names or any(inner.reads_expected for inner in own)
-    decides = {**spec, "value": given.resolved, "assert": [inner.digest for inner in own]}
-    return Assertion(
-        type=spec["type"],
-        kind=kind,
-        ready=given.ready,
-        value=given.value,
-        find=find,
-        weight=float(spec.get("weight", 1.0)),
-        metric=spec.get("metric"),
-        is_negated=spec["type"].startswith(NOT),
-        options=options,
-        assertions=own,
-        needs_judge=kind.judged is not None and (kind.grade is None or any(inner.needs_judge for inner in own)),
-        reads_expected=reads,
-        names=names - {"expected", "output"},
-        digest=content_digest(decides),
-    )
-
-
-def _misplaced(spec: Mapping[str, Any], type_: str, kind: Kind) -> Iterator[Fault]:
-    """Keys that mean nothing to this type: what is written and not heeded is a mistake."""
+def _misplaced(spec: Mapping[str, Any], kind: Kind) -> Iterator[AssertionFault]:
+    """Yield a fault for each key that means nothing to this type: what is written and not heeded is a mistake."""
+    takes = [*(["value"] if kind.value else []), *(["path"] if kind.takes_path else []), *kind.options]
+    takes += ["assert"] if kind.takes_assertions else []
     for key in spec:
-        if key in kind.options or (key in COMMON and key not in ("value", "path", "assert")):
-            continue
-        is_taken = {"value": kind.value is not None, "path": kind.takes_path, "assert": kind.takes_assertions}
-        if is_taken.get(key):
-            continue
-        takes = [*(name for name, taken in is_taken.items() if taken), *kind.options]
-        hint = f"beside type, weight and metric it takes {', '.join(takes) or 'nothing'}"
-        yield Fault((key,), f"{type_} takes no `{key}`", "misplaced-key", hint)
+        if key not in ("type", "weight", "metric", *takes):
+            hint = f"beside type, weight and metric it takes {', '.join(takes) or 'nothing'}"
+            yield AssertionFault((key,), f"{spec['type']} takes no `{key}`", "misplaced-key", hint)
 
 
-def _unknown_type(type_: Any) -> Fault:
+def _unknown_type(type_: Any) -> AssertionFault:
     name = str(type_)
     other = OTHER_NAMES.get(name.removeprefix(NOT))
     meant = f"did you mean `{other}`?" if other else did_you_mean(name, known_types())
     hint = meant or f"the types are {', '.join(KINDS)}"
-    return Fault(("type",), f"there is no assertion type {shown(name)}", "unknown-assertion", hint)
+    return AssertionFault(("type",), f"there is no assertion type {shown(name)}", "unknown-assertion", hint)
 
 
 def _compiled(written: Any) -> Value:
@@ -270,11 +228,11 @@ def _compiled(written: Any) -> Value:
         return compile_value(written)
     except InvalidTemplate as error:
         hint = "to write {{ or {% as text, put it between {% raw %} and {% endraw %}"
-        raise _Faulty(Fault(("value",), f"`value` is no template: {error}", "bad-template", hint)) from error
+        raise AssertionFault(("value",), f"`value` is no template: {error}", "bad-template", hint) from error
 
 
 def _read(shape: Shape, value: Any, key: str) -> Any:
     try:
         return shape.read(value)
     except (ValueError, InvalidFiles) as error:
-        raise _Faulty(Fault((key,), f"`{key}` {error}", "bad-value")) from error
+        raise AssertionFault((key,), f"`{key}` {error}", "bad-value") from error

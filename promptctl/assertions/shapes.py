@@ -14,10 +14,10 @@ _LONGEST_PATTERN = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a value must be. `read` gives the form it is used in, or raises `ValueError` ending "`value` …".
+    """Form that a value must have. `read` returns the form it is used in, or raises `ValueError` ending "`value` …".
 
-    `is_text` values are rendered as text; others keep the type of a lone expression. Where `is_required` is set and
-    there is no value, the case's `expected` stands in for it.
+    `is_text` values are rendered as text; others keep the type of a lone expression. With `is_required` the case's
+    `expected` stands in for a value that is not there.
     """
 
     read: Callable[[Any], Any]
@@ -26,8 +26,16 @@ class Shape:
     is_templated: bool = True
 
 
+def listed(value: Any, noun: str) -> list[Any]:
+    """Read one thing, or a list of at least one."""
+    items = value if isinstance(value, list) else [value]
+    if not items:
+        raise ValueError(f"must name at least one {noun}")
+    return items
+
+
 def read_text(value: Any) -> str:
-    """A text; a whole number is read as its digits."""
+    """Read a text; a whole number is read as its digits."""
     if isinstance(value, str):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
@@ -36,7 +44,7 @@ def read_text(value: Any) -> str:
 
 
 def read_filled_text(value: Any) -> str:
-    """A text that is not empty: nothing can lack an empty one, so it would always pass."""
+    """Read a text that is not empty: nothing can lack an empty one, so it would always pass."""
     text = read_text(value)
     if not text:
         raise ValueError("is empty, which every reply would satisfy")
@@ -44,7 +52,7 @@ def read_filled_text(value: Any) -> str:
 
 
 def read_visible_text(value: Any) -> str:
-    """A text of more than whitespace, for types that leave the whitespace aside."""
+    """Read a text of more than whitespace, for types that leave the whitespace aside."""
     text = read_text(value)
     if not text.strip():
         raise ValueError("is blank, which every reply would satisfy")
@@ -52,12 +60,10 @@ def read_visible_text(value: Any) -> str:
 
 
 def read_texts(value: Any) -> tuple[str, ...]:
-    """A list of at least one text, none of them empty."""
+    """Read a list of at least one text, none of them empty."""
     if not isinstance(value, list):
         raise ValueError(f"must be a list of texts, not {shown(value)}")
-    if not value:
-        raise ValueError("must be a list of at least one text")
-    return tuple(read_filled_text(item) for item in value)
+    return tuple(read_filled_text(item) for item in listed(value, "text"))
 
 
 @lru_cache(maxsize=512)
@@ -79,41 +85,31 @@ def _pattern(text: str) -> Any:
 
 
 def read_pattern(value: Any) -> Any:
-    """A compiled regular expression, in RE2's syntax, which no pattern can make slow."""
+    """Compile a regular expression, in RE2's syntax, which no pattern can make slow."""
     return _pattern(read_filled_text(value))
 
 
-def read_number(value: Any) -> float:
-    """A number; a text that is one is read as one, since a template may give it so."""
+def read_amount(value: Any) -> float:
+    """Read a number that is not negative; a text that is one is read as one, since a template may give it so."""
+    number = value
     if isinstance(value, str):
         try:
-            value = float(value)
+            number = float(value)
         except ValueError:
-            raise ValueError(f"must be a number, not {shown(value)}") from None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or abs(value) == float("inf"):
+            number = None
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not abs(number) < float("inf"):
         raise ValueError(f"must be a number, not {shown(value)}")
-    return value
-
-
-def read_amount(value: Any) -> float:
-    """A number that is not negative."""
-    number = read_number(value)
     if number < 0:
         raise ValueError(f"must not be negative: {shown(value)}")
     return number
 
 
 def read_share(value: Any) -> float:
-    """A number from 0 to 1."""
-    number = read_number(value)
-    if not 0 <= number <= 1:
+    """Read a number from 0 to 1."""
+    number = read_amount(value)
+    if number > 1:
         raise ValueError(f"must be from 0 to 1, not {shown(value)}")
     return number
-
-
-def read_anything(value: Any) -> Any:
-    """Any value, as it is."""
-    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,17 +131,16 @@ class Range:
 
 
 def read_range(value: Any) -> Range:
-    """A whole number, or `{min: …, max: …}` of which one may be left out."""
-    if isinstance(value, Mapping):
-        unknown = set(value) - {"min", "max"}
-        if unknown or not value:
-            raise ValueError(f"must be a whole number or {{min: …, max: …}}, not {shown(value)}")
-        low, high = (_count(value[key]) if key in value else None for key in ("min", "max"))
-        if low is not None and high is not None and low > high:
-            raise ValueError(f"has a min of {low} above its max of {high}")
-        return Range(low, high)
-    exact = _count(value)
-    return Range(exact, exact)
+    """Read a whole number, or `{min: …, max: …}` of which one may be left out."""
+    if not isinstance(value, Mapping):
+        exact = _count(value)
+        return Range(exact, exact)
+    if set(value) - {"min", "max"} or not value:
+        raise ValueError(f"must be a whole number or {{min: …, max: …}}, not {shown(value)}")
+    low, high = (_count(value[key]) if key in value else None for key in ("min", "max"))
+    if low is not None and high is not None and low > high:
+        raise ValueError(f"has a min of {low} above its max of {high}")
+    return Range(low, high)
 
 
 def _count(value: Any) -> int:
@@ -158,10 +153,11 @@ def _count(value: Any) -> int:
 TEXT = Shape(read_text, is_text=True)
 FILLED_TEXT = Shape(read_filled_text, is_text=True)
 VISIBLE_TEXT = Shape(read_visible_text, is_text=True)
+# A text that may be left out, and for which `expected` does not stand in.
+OPTIONAL_TEXT = Shape(read_filled_text, is_text=True, is_required=False)
 TEXTS = Shape(read_texts)
 PATTERN = Shape(read_pattern, is_text=True)
-ANYTHING = Shape(read_anything)
+ANYTHING = Shape(lambda value: value)
 RANGE = Shape(read_range)
-NUMBER = Shape(read_number)
 AMOUNT = Shape(read_amount)
 SHARE = Shape(read_share)

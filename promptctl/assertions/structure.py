@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from promptctl.assertions.assertion import Assertion
-from promptctl.assertions.outcome import Outcome, Ungraded, Unmet, met, shown, unmet
+from promptctl.assertions.outcome import Outcome, Ungraded, Unmet, decided, shown, unmet
 from promptctl.assertions.shapes import Shape
 from promptctl.assertions.subject import Subject, describe_json_error, read_json
 from promptctl.schemas.json_schema import Validator, check_schema
@@ -25,17 +25,14 @@ _MOST_PROBLEMS_SHOWN = 3
 
 
 def is_json(subject: Subject, assertion: Assertion) -> Outcome:
-    """The reply, or the text at `path`, is JSON, and fits the schema where the value is one."""
-    schema = assertion.wanted(subject)
-    part = assertion.part(subject)
-    if not isinstance(part, str):
-        return _fits(schema, part, "is JSON")
+    """The reply, or the text at `path`, is JSON, and fits the schema if the value is one."""
+    schema, part = assertion.wanted(subject), assertion.part(subject)
     try:
-        value = subject.parsed if assertion.find is None else read_json(part)
+        value = part if not isinstance(part, str) else subject.parsed if assertion.find is None else read_json(part)
     except (ValueError, RecursionError) as error:
         return unmet(f"is not JSON: {describe_json_error(error)}", got=part)
     except Unmet as not_json:
-        return not_json.outcome()
+        return not_json.outcome
     return _fits(schema, value, "is JSON")
 
 
@@ -51,7 +48,7 @@ def json_schema(subject: Subject, assertion: Assertion) -> Outcome:
     try:
         return _fits(schema, subject.parsed, "fits the schema")
     except Unmet as not_json:
-        return not_json.outcome()
+        return not_json.outcome
 
 
 def contains_json(subject: Subject, assertion: Assertion) -> Outcome:
@@ -69,7 +66,7 @@ def contains_json(subject: Subject, assertion: Assertion) -> Outcome:
 def _fits(schema: Schema | None, value: Any, said: str) -> Outcome:
     problems = schema.validator.problems(value) if schema is not None else []
     if not problems:
-        return met(said, got=value)
+        return decided(is_met=True, reason=said, got=value)
     more = len(problems) - _MOST_PROBLEMS_SHOWN
     reason = "; ".join(problems[:_MOST_PROBLEMS_SHOWN]) + (f" (and {more} more)" if more > 0 else "")
     return unmet(reason, expected=schema.written if schema is not None else None, got=value)

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from promptctl.assertions.outcome import Ungraded
+from promptctl.assertions.paths import plain_steps
 from promptctl.errors import Place, RenderError
 from promptctl.prompts.engines import Engine, Scope
 from promptctl.prompts.prompt import Prompt
@@ -19,17 +20,12 @@ from promptctl.templates.reading import has_markup, includes, variables
 
 # An engine belongs to a prompt; a value's has no inputs declared and no partials.
 _NO_PROMPT = Prompt(id="value", path="value", digest="", name="value", messages=())
-_MARKS = ("{{", "{%", "{#")
-# `{{ expected.label }}` and its like, which most templated values are: read without a template engine.
-_PATH = re.compile(
-    r"\{\{[-+]?\s*([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*|\[\d{1,9}\]|\[\"[^\"\\{}]*\"\]|\['[^'\\{}]*'\])*)\s*[-+]?\}\}"
-)
-_STEP = re.compile(r"\.(\w+)|\[(\d+)\]|\[[\"']([^\"']*)[\"']\]")
+_LONE = re.compile(r"\{\{[-+]?((?:(?!\{\{|\{%|\{#|\}\}).)*?)[-+]?\}\}", re.DOTALL)
+_ROOT = re.compile(r"[A-Za-z_]\w*")
 # A template that asks whether a variable is there can do without it.
 _ASKS = re.compile(r"\bdefined\b|\bdefault\b|\|\s*d\b")
 
 Context = Mapping[str, Any]
-Render = Callable[[Context], Any]
 
 
 class InvalidTemplate(ValueError):
@@ -40,91 +36,72 @@ class InvalidTemplate(ValueError):
 class Value:
     """A value as written: constant, or rendered for each case.
 
-    `typed` gives it with the type of a lone expression (`"{{ expected.count }}"` gives a number), `text` as text.
-    `names` are the variables that it cannot do without.
+    `render` takes the names of the case and `as_text`; without it a lone expression keeps its type
+    (`"{{ expected.count }}"` renders to a number). `names` are the variables that it cannot do without.
     """
 
     constant: Any = None
-    typed: Render | None = None
-    text: Render | None = None
+    render: Callable[..., Any] | None = None
     names: frozenset[str] = frozenset()
 
-    @property
-    def is_constant(self) -> bool:
-        """Whether it is the same for every case."""
-        return self.typed is None
-
     def for_case(self, context: Context, *, as_text: bool) -> Any:
-        """The value for a case whose names are `context`. Raises `Ungraded` where the template fails."""
-        render = self.text if as_text and self.text is not None else self.typed
-        if render is None:
+        """Return the value for a case whose names are `context`. Raises `Ungraded` if the template fails."""
+        if self.render is None:
             return self.constant
         try:
-            return render(context)
+            return self.render(context, as_text=as_text)
         except RenderError as error:
             raise Ungraded(f"`value` cannot be rendered: {error.message}") from error
 
 
 def compile_value(written: Any) -> Value:
-    """A value ready to be given for any case; texts within lists and mappings are templates too.
+    """Return a value ready for any case; texts within lists and mappings are templates too.
 
     Raises `InvalidTemplate`.
     """
-    if isinstance(written, str):
+    if isinstance(written, str) and has_markup(written):
         return _compile_text(written)
-    if isinstance(written, list):
-        items = [compile_value(item) for item in written]
-        if all(item.is_constant for item in items):
-            return Value(written)
-        return Value(typed=lambda context: [_typed(item, context) for item in items], names=_names(items))
-    if isinstance(written, Mapping):
-        members = {key: compile_value(item) for key, item in written.items()}
-        if all(member.is_constant for member in members.values()):
-            return Value(written)
-        return Value(
-            typed=lambda context: {key: _typed(member, context) for key, member in members.items()},
-            names=_names(list(members.values())),
-        )
-    return Value(written)
+    if not isinstance(written, (list, Mapping)):
+        return Value(written)
+    keys = list(written) if isinstance(written, Mapping) else None
+    parts = [compile_value(item) for item in (written.values() if isinstance(written, Mapping) else written)]
+    if all(part.render is None for part in parts):
+        return Value(written)
 
+    def render(context: Context, **_as_text: bool) -> Any:
+        values = [part.for_case(context, as_text=False) for part in parts]
+        return values if keys is None else dict(zip(keys, values, strict=True))
 
-def _typed(value: Value, context: Context) -> Any:
-    return value.constant if value.typed is None else value.typed(context)
-
-
-def _names(values: list[Value]) -> frozenset[str]:
-    return frozenset().union(*(value.names for value in values))
+    return Value(render=render, names=frozenset().union(*(part.names for part in parts)))
 
 
 def _compile_text(text: str) -> Value:
-    if not has_markup(text):
-        return Value(text)
-    names, render = _template(text)
-    lone = _lone_expression(text)
+    lone = _LONE.fullmatch(text.strip())
     if lone is None:
-        return Value(typed=render, text=render, names=names)
-    path = _PATH.fullmatch(text.strip())
-    typed = _walk(path.group(1), path.group(2)) if path else _as_json(lone)
+        names, fill = _template(text)
+        return Value(render=lambda context, **_: fill(context), names=names)
     # The line ends around a lone expression are YAML's, not the author's.
-    text_render = _template(text.strip())[1]
-    return Value(typed=typed, text=text_render, names=names)
+    names, fill = _template(text.strip())
+    typed = _typed(lone[1].strip())
+    return Value(render=lambda context, as_text: fill(context) if as_text else typed(context), names=names)
 
 
-def _lone_expression(text: str) -> str | None:
-    """What stands between the braces where the text is one expression and nothing else."""
-    stripped = text.strip()
-    inner = stripped[2:-2]
-    is_lone = stripped.startswith("{{") and stripped.endswith("}}") and not any(m in inner for m in (*_MARKS, "}}"))
-    return inner.strip().removeprefix("-").removesuffix("-").strip() if is_lone else None
+def _typed(expression: str) -> Callable[[Context], Any]:
+    """Return what gives an expression's value with its type, carried through the template engine as JSON.
 
-
-def _walk(root: str, rest: str) -> Render:
-    steps = [int(index) if index else name or key for name, index, key in _STEP.findall(rest)]
+    `expected.label` and its like, which most of them are, need no engine.
+    """
+    root = _ROOT.match(expression)
+    steps = None if root is None else plain_steps("$" + expression[root.end() :])
+    if root is None or steps is None:
+        render = _template("{{ (" + expression + ") | tojson }}")[1]
+        return lambda context: json.loads(render(context))
+    name = root[0]
 
     def walk(context: Context) -> Any:
         node: Any = context
         path = ""
-        for step in (root, *steps):
+        for step in (name, *steps):
             path = f"{path}[{step}]" if isinstance(step, int) else f"{path}.{step}".lstrip(".")
             try:
                 node = node[step]
@@ -135,24 +112,18 @@ def _walk(root: str, rest: str) -> Render:
     return walk
 
 
-def _as_json(expression: str) -> Render:
-    """The expression's value with its type, carried through the template engine as JSON."""
-    render = _template("{{ (" + expression + ") | tojson }}")[1]
-    return lambda context: json.loads(render(context))
-
-
 @lru_cache(maxsize=1024)
-def _template(text: str) -> tuple[frozenset[str], Render]:
-    """The variables that a template cannot do without, and what renders it. Raises `InvalidTemplate`."""
+def _template(text: str) -> tuple[frozenset[str], Callable[[Context], str]]:
+    """Return the variables that a template cannot do without, and what renders it. Raises `InvalidTemplate`."""
     try:
         if includes(text):
             raise InvalidTemplate("it includes another file, which a value cannot")
         named = frozenset(variables(text))
         fill = Engine(_NO_PROMPT).ready(text, lambda line: Place("", line))
-    except BadTemplate as error:
-        raise InvalidTemplate(_with_line(error.message, error.line)) from error
-    except RenderError as error:
-        raise InvalidTemplate(_with_line(error.message, error.place.line if error.place else None)) from error
+    except (BadTemplate, RenderError) as error:
+        line = error.line if isinstance(error, BadTemplate) else error.place.line if error.place else None
+        where = "" if line is None or line == 1 else f" (line {line})"
+        raise InvalidTemplate(error.message + where) from error
     names = frozenset() if _ASKS.search(text) else named
 
     def render(context: Context) -> str:
@@ -163,7 +134,3 @@ def _template(text: str) -> tuple[frozenset[str], Render]:
         return fill(Scope(context, Budget(RenderLimits(), input_chars=chars)))
 
     return names, render
-
-
-def _with_line(message: str, line: int | None) -> str:
-    return message if line is None or line == 1 else f"{message} (line {line})"

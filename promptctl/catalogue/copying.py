@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.errors import InvalidFiles, Place, UsageError, WorkspaceError
 from promptctl.files.document import Document, Key
 from promptctl.files.names import PROMPT_SUFFIXES, PROMPTS, PathRefused, resolve_path
-from promptctl.files.tree import MAX_BYTES, Tree
+from promptctl.files.tree import Overlay, Tree
 from promptctl.formats.prompt_file import read_prompt_file
 from promptctl.prompts.closure import message_texts
 from promptctl.prompts.loading import load_prompt_file
@@ -67,7 +67,7 @@ def copy(parts: Context, ref: str, new_id: str) -> Copied:
     path = _new_path(parts, source.prompt.path, new_id)
     tree = parts.repository.work_tree
     draft = _Draft(source, path)
-    overlay = _Overlay(tree, path, draft.text)
+    overlay = Overlay(tree, path, draft.text.encode("utf-8", "surrogateescape"))
     named = set(source.prompt.closure[1:])
     try:
         copied = load_prompt_file(overlay, path)
@@ -159,23 +159,6 @@ def _includes(document: Document) -> Iterator[tuple[str, Place]]:
     for text, keys in message_texts(document.data.get("messages", ())):
         with suppress(BadTemplate):
             yield from ((reference, document.line_place(line, *keys)) for reference, line in includes(text))
-
-
-class _Overlay:
-    """The work tree with one file more."""
-
-    commit: str | None = None
-
-    def __init__(self, tree: Tree, path: str, text: str) -> None:
-        self._tree = tree
-        self._path = path
-        self._data = text.encode("utf-8", "surrogateescape")
-
-    def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
-        return self._data if path == self._path else self._tree.read(path, max_bytes=max_bytes)
-
-    def paths(self, prefix: str) -> list[str]:
-        return sorted({*self._tree.paths(prefix), self._path})
 
 
 def _is_there(tree: Tree, path: str) -> bool:

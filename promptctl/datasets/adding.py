@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from promptctl.datasets.dataset import Dataset
 from promptctl.errors import LogError, UsageError, WorkspaceError
 from promptctl.files.names import DATASET_SUFFIXES
-from promptctl.files.tree import MAX_BYTES
+from promptctl.files.tree import Overlay
 from promptctl.files.writing import replace_file
 from promptctl.formats.dataset_file import read_dataset_file
 from promptctl.git.trees import WorkTree
@@ -119,29 +118,9 @@ def _with_item(text: str, entry: dict[str, Any], path: str) -> str:
     return "".join([*lines[:end], *item, *lines[end:]])
 
 
-class _Changed:
-    """The work tree with one file as it would be."""
-
-    commit: str | None = None
-
-    def __init__(self, tree: WorkTree, path: str, data: bytes) -> None:
-        self._tree = tree
-        self._path = path
-        self._data = data
-
-    def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
-        return self._data if path == self._path else self._tree.read(path, max_bytes=max_bytes)
-
-    def open(self, path: str) -> BinaryIO:
-        return io.BytesIO(self._data) if path == self._path else self._tree.open(path)
-
-    def paths(self, prefix: str) -> list[str]:
-        return self._tree.paths(prefix)
-
-
 def _check(tree: WorkTree, path: str, change: tuple[str, bytes], prompt_id: str) -> None:
     """Nothing is written that could not be read back."""
-    dataset = Dataset.open(_Changed(tree, *change), path, code="skip")
+    dataset = Dataset.open(Overlay(tree, *change), path, code="skip")
     problems = [each for each in dataset.check(load_prompt(tree, prompt_id)) if each.severity == "error"]
     if problems:
         first = problems[0]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from promptctl.assertions.assertion import Assertion
-from promptctl.assertions.kinds import NOT
+from promptctl.assertions.assertion import NOT, Assertion
 from promptctl.datasets.cases import Case
 from promptctl.datasets.rows import Row
 from promptctl.errors import Place, Problem

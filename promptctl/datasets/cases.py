@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from promptctl.assertions.assertion import Assertion
+from promptctl.assertions.assertion import AskedJudge, Assertion
 from promptctl.assertions.preparing import Locate
 from promptctl.datasets.matrix import InvalidMatrix, unfold
 from promptctl.datasets.rows import Row
@@ -49,59 +49,51 @@ class Case:
     variables: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def needs_judge(self) -> bool:
-        """Whether grading the case asks a model."""
-        return any(assertion.needs_judge for assertion in self.assertions)
-
-
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """What holds for every case of a dataset. A case's own inputs and threshold win; the rest is added to.
-
-    With `implies_equals` a reply must equal an `expected` that no assertion reads.
-    """
-
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-    matrix: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    assertions: tuple[Assertion, ...] = ()
-    threshold: float | None = None
-    tags: tuple[str, ...] = ()
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    implies_equals: bool = True
+    def judges(self) -> Iterator[AskedJudge]:
+        """Every judge that grading the case asks."""
+        for assertion in self.assertions:
+            yield from assertion.judges
 
 
 class CaseMaker:
     """Makes the cases of one dataset from its rows.
 
-    `written` are the defaults as their file has them. With a prompt the cells of a table are read by the types it
-    declares, and numbers for an input of text are taken as they are written. The content hash is of the values as they
-    stand, so that a prompt's change of type makes no different case.
+    `defaults` hold for every case: its own inputs and threshold win, the rest is added to. `assertions` are theirs;
+    with `implies_equals` a reply must equal an `expected` that no assertion reads. With a prompt the cells of a table
+    are read by the types it declares, and numbers for an input of text are taken as they are written. The content hash
+    is of the values as they stand, so that a prompt's change of type makes no different case.
     """
 
-    def __init__(self, defaults: Defaults, prepare: Prepare, prompt: Prompt | None, written: Row) -> None:
-        self._defaults = defaults
+    def __init__(
+        self,
+        defaults: Row,
+        assertions: tuple[Assertion, ...],
+        prepare: Prepare,
+        prompt: Prompt | None,
+        *,
+        implies_equals: bool = True,
+    ) -> None:
+        self._inputs: Mapping[str, Any] = defaults.data.get("inputs", {})
+        self._matrix: Mapping[str, Any] = defaults.data.get("matrix", {})
+        self._defaults = defaults.data
+        self._assertions = assertions
         self._prepare = prepare
         self._prompt = prompt
         declared = prompt.inputs.values() if prompt is not None else ()
         self._texts = frozenset(each.name for each in declared if types_of(each.schema) == ["string"])
-        implied: Sequence[Mapping[str, Any]] = ({"type": "equals"},) if defaults.implies_equals else ()
-        self._implied = prepare(implied, lambda *_keys: Place(""), [])
-        self._default_texts = self._numbers_as_text("inputs", written)
-        self._default_matrix_texts = self._numbers_as_text("matrix", written)
+        implied: Sequence[Mapping[str, Any]] = ({"type": "equals"},) if implies_equals else ()
+        self._implied = prepare(implied, defaults.locate, [])
+        self._default_texts = self._numbers_as_text("inputs", defaults)
+        self._default_matrix_texts = self._numbers_as_text("matrix", defaults)
 
     def make(self, row: Row, problems: list[Problem]) -> Iterator[Case]:
         """Yield the row's cases: one, or with a matrix one for each of its cells. Problems are added to `problems`."""
-        data, defaults = row.data, self._defaults
-        own = data.get("assert")
-        found = len(problems)
-        assertions = defaults.assertions
-        if own:
+        data, found, assertions = row.data, len(problems), self._assertions
+        if own := data.get("assert"):
             assertions += self._prepare(own, row.locate, problems)
-        expected = data.get("expected", MISSING)
-        if expected is not MISSING and not any(assertion.reads_expected for assertion in assertions):
+        if "expected" in data and not any(assertion.reads_expected for assertion in assertions):
             assertions += self._implied
-        matrix = data.get("matrix")
-        if matrix or defaults.matrix:
+        if data.get("matrix") or self._matrix:
             yield from self._unfolded(row, assertions, problems)
         elif len(problems) == found:
             yield self._case(row, data.get("inputs") or {}, "", assertions, problems)
@@ -110,7 +102,7 @@ class CaseMaker:
         given = row.data.get("inputs") or {}
         own = row.data.get("matrix") or {}
         # A case's own value of an input stands in for the values that the defaults would unfold.
-        matrix = {**{name: values for name, values in self._defaults.matrix.items() if name not in given}, **own}
+        matrix = {**{name: values for name, values in self._matrix.items() if name not in given}, **own}
         twice = next((name for name in matrix if name in given), None)
         if twice is not None:
             message = f"the input {twice} is given both in `inputs` and in `matrix`"
@@ -136,12 +128,12 @@ class CaseMaker:
     ) -> Case:
         """The case of a row with the inputs given; `cell` has those of its matrix as they are written."""
         data, defaults = row.data, self._defaults
-        if row.is_text and defaults.inputs:
+        if row.is_text and self._inputs:
             # An empty cell says nothing if the defaults say something.
-            given = {name: cell for name, cell in given.items() if cell != "" or name not in defaults.inputs}
-        inputs = {**defaults.inputs, **given} if defaults.inputs else given
+            given = {name: cell for name, cell in given.items() if cell != "" or name not in self._inputs}
+        inputs = {**self._inputs, **given} if self._inputs else given
         expected = data.get("expected", MISSING)
-        threshold = data.get("threshold", defaults.threshold)
+        threshold = data.get("threshold", defaults.get("threshold"))
         variables = data.get("variables") or {}
         content = content_hash({**variables, **inputs}, expected, assertions, threshold)
         if self._default_texts:
@@ -150,20 +142,21 @@ class CaseMaker:
             inputs = _read_cells(inputs, given, self._prompt, row, problems)
         elif texts := self._numbers_as_text("inputs", row):
             inputs = {**inputs, **texts}
-        id_ = data.get("id")
+        id_, output = data.get("id"), data.get("output")
         return Case(
             id=content[:_DERIVED_ID_LENGTH] if id_ is None else id_ + label,
             inputs={**inputs, **cell} if cell else inputs,
             expected=expected,
-            tags=_tags(defaults.tags, data.get("tags")),
+            tags=tuple(dict.fromkeys((*defaults.get("tags", ()), *data.get("tags", ())))),
             assertions=assertions,
             content_hash=content,
             place=row.place,
             must_pass=data.get("must_pass", False),
             threshold=threshold,
-            output=_recorded(data.get("output")),
+            # A recorded reply as the text it would have come as.
+            output=output if output is None or isinstance(output, str) else json.dumps(output, ensure_ascii=False),
             cluster=data.get("cluster"),
-            metadata=_metadata(defaults.metadata, data),
+            metadata={**defaults.get("metadata", {}), **_metadata(data)},
             variables=variables,
         )
 
@@ -178,20 +171,15 @@ class CaseMaker:
 def content_hash(
     inputs: Mapping[str, Any], expected: Any, assertions: Sequence[Assertion], threshold: float | None = None
 ) -> str:
-    """What decides a case's result, as 32 hexadecimal digits: equal for equal content whatever the order of keys."""
-    content: list[Any] = [
-        inputs,
-        None if expected is MISSING else [expected],
-        [assertion.digest for assertion in assertions],
-        threshold,
-    ]
-    return content_digest(content)
+    """Return 32 hexadecimal digits for what decides a case's result: equal for equal content in any order of keys."""
+    wanted = None if expected is MISSING else [expected]
+    return content_digest([inputs, wanted, [assertion.digest for assertion in assertions], threshold])
 
 
 def _read_cells(
     inputs: Mapping[str, Any], cells: Mapping[str, Any], prompt: Prompt, row: Row, problems: list[Problem]
 ) -> dict[str, Any]:
-    """The inputs with each cell read by its declared type.
+    """Return the inputs with each cell read by its declared type.
 
     An empty cell is the empty text for an input that must be given as text, and no value for any other.
     """
@@ -210,20 +198,6 @@ def _read_cells(
     return typed
 
 
-def _tags(defaults: tuple[str, ...], own: Sequence[str] | None) -> tuple[str, ...]:
-    if not own:
-        return defaults
-    return tuple(dict.fromkeys((*defaults, *own))) if defaults else tuple(own)
-
-
-def _recorded(output: Any) -> str | None:
-    """A recorded reply as the text it would have come as."""
-    return output if output is None or isinstance(output, str) else json.dumps(output, ensure_ascii=False)
-
-
-def _metadata(defaults: Mapping[str, Any], data: Mapping[str, Any]) -> Mapping[str, Any]:
-    own = data.get("metadata") or {}
-    description = data.get("description")
-    if description is not None:
-        own = {"description": description, **own}
-    return {**defaults, **own} if defaults else own
+def _metadata(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    own: Mapping[str, Any] = data.get("metadata") or {}
+    return {"description": data["description"], **own} if data.get("description") is not None else own

@@ -5,21 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.datasets.expected_cells import read_expected_cell
 from promptctl.datasets.lines import MAX_LINE_BYTES, read_lines
 from promptctl.datasets.rows import Row, checked
 from promptctl.errors import InvalidFiles, Place, Problem
 from promptctl.files.names import did_you_mean
+from promptctl.files.tree import Tree
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from promptctl.files.tree import Tree
-
-RESERVED = ("id", "expected", "tags", "must_pass", "output")
 # Names with two underscores are promptfoo's, and `__cluster` is of their kind.
 MAGIC = ("__expected", "__metric", "__threshold", "__cluster", "__description", "__metadata:…")
 INPUT_PREFIX = "inputs."
@@ -31,54 +28,43 @@ _TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0
 
 
 def read_csv(tree: Tree, path: str) -> Iterator[Row | Problem]:
-    """Each case of the file, or what is wrong with its record. Lines are those on which a record begins.
+    """Yield each case of the file, or what is wrong with its record, on the line where the record begins.
 
-    Raises `InvalidFiles` where the file cannot be read any further, a bad header included.
+    Raises `InvalidFiles` if the file cannot be read any further, a bad header included.
     """
-    records = _Records(tree, path)
     columns: _Columns | None = None
-    for line, cells in records:
+    for line, cells in _records(tree, path):
         if columns is None:
             columns = _read_header(cells, Place(path, line))
         else:
-            row = _row(columns, cells, Place(path, line))
-            if isinstance(row, Row):
-                yield from checked(row)
-            else:
-                yield row
+            yield from checked(_row(columns, cells, Place(path, line)))
 
 
-class _Records:
-    """The records of a CSV file, each with the line it begins on; blank lines are passed over."""
+def _records(tree: Tree, path: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the records of a CSV file, each with the line it begins on; blank lines are passed over."""
+    first = 1
+    size = 0
 
-    def __init__(self, tree: Tree, path: str) -> None:
-        self._tree, self._path = tree, path
-        self._first = 1
-        self._size = 0
-
-    def __iter__(self) -> Iterator[tuple[int, list[str]]]:
-        # A longer field is refused by `_lines`; the library's own limit, 128 KiB, is the process's.
-        csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))
-        reader = csv.reader(self._lines(), strict=True)
-        while True:
-            self._first, self._size = reader.line_num + 1, 0
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                raise InvalidFiles([_unreadable(error, Place(self._path, self._first))]) from None
-            if cells:
-                yield self._first, cells
-
-    def _lines(self) -> Iterator[str]:
-        for line in read_lines(self._tree, self._path):
-            self._size += len(line)
-            if self._size > MAX_LINE_BYTES:
+    def lines() -> Iterator[str]:
+        nonlocal size
+        for line in read_lines(tree, path):
+            size += len(line)
+            if size > MAX_LINE_BYTES:
                 message = f"the record that begins here is longer than {MAX_LINE_BYTES >> 20} MiB"
                 hint = "look for a quote that is never closed"
-                raise InvalidFiles([Problem(message, Place(self._path, self._first), hint, "line-too-long")])
+                raise InvalidFiles([Problem(message, Place(path, first), hint, "line-too-long")])
             yield line
+
+    # A longer field is refused above; the library's own limit, 128 KiB, is the process's.
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))
+    reader = csv.reader(lines(), strict=True)
+    try:
+        for cells in reader:
+            if cells:
+                yield first, cells
+            first, size = reader.line_num + 1, 0
+    except csv.Error as error:
+        raise InvalidFiles([_unreadable(error, Place(path, first))]) from None
 
 
 def _unreadable(error: csv.Error, place: Place) -> Problem:
@@ -94,17 +80,17 @@ def _unreadable(error: csv.Error, place: Place) -> Problem:
 
 @dataclass(slots=True)
 class _Columns:
-    """Which cell of a record is what."""
+    """The meaning of each cell of a record: an input, an assertion, or a key of the case or its metadata."""
 
     count: int
     inputs: dict[str, int] = field(default_factory=dict)
     fields: dict[str, int] = field(default_factory=dict)
     assertions: list[int] = field(default_factory=list)
-    metadata: dict[str, tuple[int, bool]] = field(default_factory=dict)
+    metadata: dict[str, tuple[int, Callable[[str], Any]]] = field(default_factory=dict)
 
 
 def _read_header(cells: Sequence[str], place: Place) -> _Columns:
-    """The columns that the header names. Raises `InvalidFiles` with everything wrong with it."""
+    """Return the columns that the header names. Raises `InvalidFiles` with everything wrong with it."""
     columns = _Columns(len(cells))
     problems: list[Problem] = []
     seen: set[str] = set()
@@ -116,7 +102,7 @@ def _read_header(cells: Sequence[str], place: Place) -> _Columns:
         seen.add(name)
     if len(cells) == 1 and (";" in cells[0] or "\t" in cells[0]):
         hint = "save the file with commas between the cells"
-        problems.append(Problem("the header's names are not parted by commas", place, hint, "bad-header"))
+        problems.append(Problem("the header's names are not separated by commas", place, hint, "bad-header"))
     if problems:
         raise InvalidFiles(problems)
     return columns
@@ -127,25 +113,27 @@ def _column_problem(name: str, index: int, seen: set[str], place: Place) -> Prob
         hint = "the first line holds the inputs' names"
         return Problem(f"column {index + 1} of the header has no name", place, hint, "bad-header")
     if name in seen:
-        return Problem(f"the column {name!r} stands twice", place, "remove or rename one", "bad-header")
+        return Problem(f"the column `{name}` is given twice", place, "remove or rename one", "bad-header")
     return None
 
 
 def _add_column(columns: _Columns, name: str, index: int, place: Place) -> Problem | None:
     metadata = _METADATA.fullmatch(name)
-    if name in RESERVED or name in MAGIC[1:5]:
+    if name in _FIELDS or name == "__metric":
         columns.fields[name] = index
+    elif name == "__description":
+        columns.metadata = {"description": (index, str), **columns.metadata}
     elif _EXPECTED.fullmatch(name):
         columns.assertions.append(index)
     elif metadata:
-        columns.metadata[metadata.group(1)] = index, bool(metadata.group(2))
+        columns.metadata[metadata.group(1)] = index, _parts if metadata.group(2) else str
     elif name.startswith("__"):
         hint = did_you_mean(name, MAGIC) or f"known are {', '.join(MAGIC)}"
-        return Problem(f"{name} is no column that promptctl knows", place, hint, "unknown-column")
+        return Problem(f"`{name}` is no column that promptctl knows", place, hint, "unknown-column")
     else:
         input_ = name.removeprefix(INPUT_PREFIX)
         if input_ in columns.inputs:
-            return Problem(f"the input {input_!r} stands twice", place, "remove or rename one", "bad-header")
+            return Problem(f"the input `{input_}` is given twice", place, "remove or rename one", "bad-header")
         columns.inputs[input_] = index
     return None
 
@@ -162,40 +150,32 @@ def _row(columns: _Columns, cells: Sequence[str], place: Place) -> Row | Problem
 
 
 def _case(columns: _Columns, cells: Sequence[str]) -> dict[str, Any]:
-    """The record with a case's keys; empty cells of reserved columns say nothing. Raises `ValueError`."""
+    """Return the record with a case's keys; empty cells of reserved columns say nothing. Raises `ValueError`."""
     data: dict[str, Any] = {"inputs": {name: cells[index] for name, index in columns.inputs.items()}}
     given = {name: cells[index] for name, index in columns.fields.items() if cells[index].strip()}
-    for name in ("id", "output"):
-        if name in given:
-            data[name] = given[name] if name == "output" else given[name].strip()
-    if "expected" in given:
-        data["expected"] = _expected(given["expected"])
-    if "tags" in given:
-        data["tags"] = [tag for part in given["tags"].split(",") if (tag := part.strip())]
-    if "must_pass" in given:
-        data["must_pass"] = _truth(given["must_pass"])
-    if "__threshold" in given:
-        data["threshold"] = _share(given["__threshold"])
-    if "__cluster" in given:
-        data["cluster"] = given["__cluster"].strip()
+    metric = {"metric": given.pop("__metric").strip()} if "__metric" in given else {}
+    for name, cell in given.items():
+        key, read = _FIELDS[name]
+        data[key] = read(cell)
     assertions = [read_expected_cell(cells[index]) for index in columns.assertions if cells[index].strip()]
     if assertions:
-        metric = {"metric": given["__metric"].strip()} if "__metric" in given else {}
         data["assert"] = [{**assertion, **metric} for assertion in assertions]
-    metadata = _metadata(columns, cells, given.get("__description"))
+    metadata = {key: read(cells[at]) for key, (at, read) in columns.metadata.items() if cells[at].strip()}
     if metadata:
         data["metadata"] = metadata
     return data
 
 
 def _expected(cell: str) -> Any:
-    """A JSON object or list where the cell is one, else its text."""
+    """Read a JSON object or list if the cell is one, else its text."""
     if cell.lstrip()[:1] in ("{", "["):
-        try:
+        with suppress(ValueError, RecursionError):
             return json.loads(cell)
-        except (ValueError, RecursionError):
-            pass
     return cell
+
+
+def _parts(cell: str) -> list[str]:
+    return [part.strip() for part in cell.split(",")]
 
 
 def _truth(cell: str) -> bool:
@@ -212,10 +192,13 @@ def _share(cell: str) -> float:
     return share
 
 
-def _metadata(columns: _Columns, cells: Sequence[str], description: str | None) -> dict[str, Any]:
-    metadata: dict[str, Any] = {} if description is None else {"description": description}
-    for key, (index, is_list) in columns.metadata.items():
-        cell = cells[index]
-        if cell.strip():
-            metadata[key] = [part.strip() for part in cell.split(",")] if is_list else cell
-    return metadata
+# The key of a case that each column of this name gives, and how its cell is read.
+_FIELDS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+    "id": ("id", str.strip),
+    "expected": ("expected", _expected),
+    "tags": ("tags", lambda cell: list(filter(None, _parts(cell)))),
+    "must_pass": ("must_pass", _truth),
+    "output": ("output", str),
+    "__threshold": ("threshold", _share),
+    "__cluster": ("cluster", str.strip),
+}

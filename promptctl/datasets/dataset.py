@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from promptctl.assertions.assertion import AskedJudge
+from promptctl.assertions.assertion import AskedJudge, Assertion
 from promptctl.assertions.preparing import CodeUse, Preparer
 from promptctl.datasets.case_checks import CaseChecks
-from promptctl.datasets.cases import Case, CaseMaker, Defaults
+from promptctl.datasets.cases import Case, CaseMaker
 from promptctl.datasets.github_rows import github_assertions, github_rows
 from promptctl.datasets.row_files import RowFile, open_rows
 from promptctl.datasets.rows import Row
@@ -72,15 +72,7 @@ class Dataset:
     10,000 cases and 8 MiB are kept for `cases`; of a larger dataset each call reads the file anew.
     """
 
-    def __init__(
-        self,
-        header: Header,
-        read: Callable[[], RowFile],
-        preparer: Preparer,
-        memory: Memory,
-        defaults: Defaults | None = None,
-        faults: Sequence[Problem] = (),
-    ) -> None:
+    def __init__(self, header: Header, read: Callable[[], RowFile], preparer: Preparer, memory: Memory) -> None:
         self.header = header
         self.count: int | None = None
         self.digest: str | None = None
@@ -88,8 +80,9 @@ class Dataset:
         self._read = read
         self._prepare = partial(preparer.prepare, header.path)
         self._memory = memory
-        self._defaults = defaults
-        self._faults = list(faults)
+        self._assertions: tuple[Assertion, ...] | None = None
+        self._implies_equals = True
+        self._faults: list[Problem] = []
         self._kept: list[tuple[Prompt | None, list[Case]]] = []
 
     @classmethod
@@ -119,12 +112,14 @@ class Dataset:
         inline = prompt.inline_dataset
         if inline is None:
             return None
-        defaults = Defaults(assertions=github_assertions(inline.get("evaluators", ()), tree), implies_equals=False)
-        header = Header(prompt.path, prompt.name, (prompt.id,), prompt.description)
         none = Row({}, Place(prompt.path))
         file = RowFile(lambda: github_rows(prompt, inline.get("testData", ())), prompt.path, {}, none)
-        faults = [replace(each, severity="error") for each in prompt.problems if each.code == UNUSABLE_TEST]
-        return cls(header, lambda: file, Preparer(tree), Memory(), defaults, faults)
+        header = Header(prompt.path, prompt.name, (prompt.id,), prompt.description)
+        dataset = cls(header, lambda: file, Preparer(tree), Memory())
+        dataset._assertions = github_assertions(inline.get("evaluators", ()), tree)
+        dataset._implies_equals = False
+        dataset._faults = [replace(each, severity="error") for each in prompt.problems if each.code == UNUSABLE_TEST]
+        return dataset
 
     def place(self, *keys: str | int) -> Place:
         """Return where the value at these keys is in the dataset's file."""
@@ -182,17 +177,11 @@ class Dataset:
     def _begin(self, prompt: Prompt | None) -> tuple[RowFile, CaseMaker]:
         """Return the file and what makes cases of its rows; faults of the defaults are found the first time."""
         file = self._read()
-        if self._defaults is None:
-            given = file.defaults.data
-            self._defaults = Defaults(
-                inputs=given.get("inputs", {}),
-                matrix=given.get("matrix", {}),
-                assertions=self._prepare(given.get("assert", ()), file.defaults.locate, self._faults),
-                threshold=given.get("threshold"),
-                tags=tuple(given.get("tags", ())),
-                metadata=given.get("metadata", {}),
-            )
-        return file, CaseMaker(self._defaults, self._prepare, prompt, file.defaults)
+        if self._assertions is None:
+            own = file.defaults.data.get("assert", ())
+            self._assertions = self._prepare(own, file.defaults.locate, self._faults)
+        implies_equals = self._implies_equals
+        return file, CaseMaker(file.defaults, self._assertions, self._prepare, prompt, implies_equals=implies_equals)
 
     def _twice(self, ids: set[str]) -> Iterator[Problem]:
         """Yield a problem for each case whose id is that of an earlier case, naming both places."""
@@ -241,8 +230,7 @@ class _DatasetCheck:
             if self.kept is not None:
                 self.kept.append(case)
             self.problems += checks.problems_of(case, row)
-            if case.needs_judge:
-                self.judges.update(judge for assertion in case.assertions for judge in assertion.judges)
+            self.judges.update(case.judges)
             if case.id in self._ids:
                 self._duplicates.add(case.id)
             self._ids.add(case.id)

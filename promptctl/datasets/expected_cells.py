@@ -7,7 +7,8 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from promptctl.assertions.kinds import KINDS, NOT, known_types
+from promptctl.assertions.assertion import NOT
+from promptctl.assertions.kinds import KINDS, known_types
 from promptctl.files.names import nearest
 
 _CELL = re.compile(r"\s*([a-z][a-z-]*)(?:\(([^)]*)\))?(?::(.*))?", re.DOTALL)

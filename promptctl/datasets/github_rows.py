@@ -49,7 +49,7 @@ def github_assertions(evaluators: Sequence[Mapping[str, Any]], tree: Tree) -> tu
 
 def _with_judge(assertion: Assertion, tree: Tree) -> Assertion:
     """The assertion with a digest that also names the prompt of its judge: another one may find otherwise."""
-    if assertion.judge_prompt is None or not assertion.needs_judge:
+    if assertion.judge_prompt is None:
         return assertion
     try:
         judge = load_judge(tree, assertion.judge_prompt).digest
@@ -78,8 +78,7 @@ def _assertion(evaluator: Mapping[str, Any]) -> Assertion:
             ready={"prompt": llm["prompt"], "system": system, "choices": choices},
             metric=metric,
             options={"model": llm["modelId"]},
-            needs_judge=True,
             digest=digest,
         )
     name = evaluator["uses"].removeprefix("github/")
-    return Assertion(f"github-{name}", github.BUILT_IN_KIND, ready=None, metric=metric, needs_judge=True, digest=digest)
+    return Assertion(f"github-{name}", github.BUILT_IN_KIND, ready=None, metric=metric, digest=digest)

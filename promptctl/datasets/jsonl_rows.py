@@ -4,95 +4,80 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, NoReturn
 
 from promptctl.datasets.lines import read_lines
 from promptctl.datasets.rows import Row, checked
 from promptctl.errors import Place, Problem
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from promptctl.files.tree import Tree
+from promptctl.files.tree import Tree
 
 MAX_DEPTH = 64
 
 
 def read_jsonl(tree: Tree, path: str) -> Iterator[Row | Problem]:
-    """Each case of the file, or what is wrong with its line, its shape included; blank lines are passed over.
+    """Yield each case of the file, or what is wrong with its line, its shape included; blank lines are passed over.
 
-    Raises `InvalidFiles` where the file cannot be read any further.
+    Raises `InvalidFiles` if the file cannot be read any further.
     """
     for number, line in enumerate(read_lines(tree, path), 1):
-        if line.isspace():
-            continue
-        row = _row(line, Place(path, number))
-        if isinstance(row, Row):
-            yield from checked(row)
-        else:
-            yield row
+        if not line.isspace():
+            yield from checked(_row(line, Place(path, number)))
 
 
 def _row(line: str, place: Place) -> Row | Problem:
     try:
         data = _DECODER.decode(line)
+        if not isinstance(data, dict):
+            raise _BadLine("the line is no JSON object", 'write a case as {"id": …, "inputs": {…}}', "not-an-object")
+        if line.count("[") + line.count("{") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
+            raise RecursionError
+        if "\\ud" in line.lower() and _has_lone_surrogate(data):
+            message = "the line holds half of a surrogate pair (\\ud800 to \\udfff), which is no character"
+            raise _BadLine(message, "write the character itself", "lone-surrogate")
     except json.JSONDecodeError as error:
         hint = "each line holds one whole JSON object" if error.pos else 'each line holds a JSON object: {"id": …}'
-        return Problem(
-            f"the line is not JSON: {error.msg}", Place(place.path, place.line, error.colno), hint, "not-json"
-        )
-    except _BadJSON as error:
+        return Problem(f"the line is not JSON: {error.msg}", replace(place, column=error.colno), hint, "not-json")
+    except _BadLine as error:
         return Problem(str(error), place, error.hint, error.code)
     except ValueError:
         return Problem("the line holds a number of too many digits", place, "put it in quotes", "not-json")
     except RecursionError:
-        return _too_deep(place)
-    if not isinstance(data, dict):
-        return Problem("the line is no JSON object", place, 'write a case as {"id": …, "inputs": {…}}', "not-an-object")
-    if line.count("[") + line.count("{") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
-        return _too_deep(place)
-    if "\\ud" in line.lower() and _has_lone_surrogate(data):
-        message = "the line holds half of a surrogate pair (\\ud800 to \\udfff), which is no character"
-        return Problem(message, place, "write the character itself", "lone-surrogate")
+        message = f"the line is nested more than {MAX_DEPTH} levels deep"
+        return Problem(message, place, "give deep data as JSON in a text", "too-deep")
     return Row(data, place, size=len(line))
 
 
-class _BadJSON(Exception):
-    def __init__(self, message: str, hint: str, code: str) -> None:
+class _BadLine(Exception):
+    def __init__(self, message: str, hint: str, code: str = "not-json") -> None:
         super().__init__(message)
         self.hint = hint
         self.code = code
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The object of these keys and values; a key that stands twice would silently lose a value."""
+    """Return the object of these keys and values; a key that is given twice would silently lose a value."""
     made = dict(pairs)
     if len(made) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise _BadJSON(f"the key {twice!r} stands twice in one object", "remove one of them", "duplicate-key")
+        raise _BadLine(f"the key `{twice}` is given twice in one object", "remove one of them", "duplicate-key")
     return made
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise _BadJSON(f"{name} is not JSON", "write null, or leave the value out", "not-json")
+    raise _BadLine(f"{name} is not JSON", "write null, or leave the value out")
 
 
 def _finite(number: str) -> float:
     read = float(number)
     if math.isinf(read):
-        raise _BadJSON(
-            f"the number {number} is too large to be read", "write a smaller one, or put it in quotes", "not-json"
-        )
+        raise _BadLine(f"the number {number} is too large to be read", "write a smaller one, or put it in quotes")
     return read
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
-
-
-def _too_deep(place: Place) -> Problem:
-    message = f"the line is nested more than {MAX_DEPTH} levels deep"
-    return Problem(message, place, "give deep data as JSON in a text", "too-deep")
 
 
 def _depth(data: Any) -> int:

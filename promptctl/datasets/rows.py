@@ -43,10 +43,12 @@ class Row:
         return {} if self.file is None else self.file.as_written((*self.keys, key), names)
 
 
-def checked(row: Row) -> Iterable[Row | Problem]:
+def checked(row: Row | Problem) -> Iterable[Row | Problem]:
     """Return the row if its data has the shape of a case, or else what is wrong with it.
 
     For files of one case to a line; there an id may be left out, and is then derived from the content.
     """
+    if isinstance(row, Problem):
+        return (row,)
     data = row.data if "id" in row.data else {"id": "derived", **row.data}
     return structure_of("dataset", "case").check_data(data, row.place) or (row,)

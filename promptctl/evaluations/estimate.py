@@ -98,7 +98,7 @@ def estimate(context: Context, plan: Plan) -> Estimate:
     judges: Counter[AskedJudge] = Counter()
     for case in _cases(context, plan):
         calls += case.output is None
-        judges.update(judge for assertion in case.assertions for judge in assertion.judges)
+        judges.update(case.judges)
     calls *= plan.spec.repeats
     of_judges = _OfJudges()
     for judge, count in judges.items():

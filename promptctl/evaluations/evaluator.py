@@ -23,7 +23,7 @@ from promptctl.errors import (
 from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.limiter import DEADLINE
 from promptctl.evaluations.plan import Plan
-from promptctl.evaluations.scoring import Score, error_score, failed_score, score_case, score_case_judged, subject_of
+from promptctl.evaluations.scoring import Score, error_score, failed_score, score_case, subject_of
 from promptctl.log.records import Execution
 from promptctl.log.results import ResultDetail, ResultRow
 
@@ -100,9 +100,7 @@ class Evaluator:
                 finish_reason=execution.finish_reason,
                 output_schema=schema,
             )
-        if case.needs_judge:
-            return await score_case_judged(case, subject, self._judge.with_options(options))
-        return score_case(case, subject)
+        return await score_case(case, subject, self._judge.with_options(options))
 
     def _call(self, case: Case, options: CallOptions) -> Call:
         target = self._target

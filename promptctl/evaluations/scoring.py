@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptctl.assertions.assertion import grade, grade_judged
+from promptctl.assertions.assertion import grade
 from promptctl.assertions.judge import Judge
 from promptctl.assertions.outcome import Graded
 from promptctl.assertions.subject import Subject
@@ -72,17 +72,14 @@ def subject_of(
     )
 
 
-def score_case(case: Case, subject: Subject) -> Score:
-    """Grade a reply with a case's assertions, none of which needs a judge (`Case.needs_judge`)."""
-    return _score(case, tuple([grade(assertion, subject) for assertion in case.assertions]))
-
-
-async def score_case_judged(case: Case, subject: Subject, judge: Judge) -> Score:
+async def score_case(case: Case, subject: Subject, judge: Judge | None = None) -> Score:
     """Grade a reply with a case's assertions; judges are asked one after another.
 
     A judge's call that fails is that assertion's error. What must stop the evaluation passes through.
     """
-    return _score(case, tuple([await grade_judged(assertion, subject, judge) for assertion in case.assertions]))
+    graded = tuple([await grade(assertion, subject, judge) for assertion in case.assertions])
+    weighed = weigh(graded, case.threshold)
+    return Score(weighed.status, weighed.score, weighed.reason, _metrics(graded), graded, total_cost(graded))
 
 
 def failed_score(reason: str) -> Score:
@@ -93,11 +90,6 @@ def failed_score(reason: str) -> Score:
 def error_score(reason: str, *, cost_nano_usd: int | None = 0) -> Score:
     """The score of a case that has no reply to grade, or whose grading broke off at that cost."""
     return Score("error", None, reason, cost_nano_usd=cost_nano_usd)
-
-
-def _score(case: Case, graded: tuple[Graded, ...]) -> Score:
-    weighed = weigh(graded, case.threshold)
-    return Score(weighed.status, weighed.score, weighed.reason, _metrics(graded), graded, total_cost(graded))
 
 
 def _metrics(graded: tuple[Graded, ...]) -> dict[str, float]:

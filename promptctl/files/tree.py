@@ -73,3 +73,22 @@ class MemoryTree:
         """Every file below `prefix`, sorted."""
         below = prefix.rstrip("/") + "/" if prefix else ""
         return sorted(path for path in self._files if path.startswith(below))
+
+
+class Overlay:
+    """A tree with one file more, or with other content."""
+
+    commit: str | None = None
+
+    def __init__(self, tree: Tree, path: str, data: bytes) -> None:
+        self._tree = tree
+        self._path = path
+        self._data = data
+
+    def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
+        """The file's bytes; see `Tree.read`."""
+        return self._data if path == self._path else self._tree.read(path, max_bytes=max_bytes)
+
+    def paths(self, prefix: str) -> list[str]:
+        """Every file below `prefix`, sorted."""
+        return sorted({*self._tree.paths(prefix), *([self._path] if self._path.startswith(prefix) else [])})

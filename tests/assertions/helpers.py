@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from promptctl.assertions.assertion import Assertion, grade, grade_judged
-from promptctl.assertions.judge import JudgeEmbeddings, JudgeReply
+from promptctl.assertions.assertion import Assertion, grade
+from promptctl.assertions.judge import Judge, JudgeEmbeddings, JudgeReply
 from promptctl.assertions.outcome import Outcome
 from promptctl.assertions.preparing import CodeUse, Preparer
 from promptctl.assertions.subject import Subject
@@ -38,13 +38,17 @@ def prepared(spec: Mapping[str, Any], *, files: Mapping[str, str] | None = None,
     return made[0]
 
 
+def outcome_of(assertion: Assertion, subject: Subject, judge: Judge | None = None) -> Outcome:
+    return asyncio.run(grade(assertion, subject, judge)).outcome
+
+
 def graded(
     type_: str, reply: Any, value: Any = None, *, subject: Mapping[str, Any] | None = None, **keys: Any
 ) -> Outcome:
     """The outcome of one assertion on one reply; a reply that is not text is given as JSON."""
     spec = {"type": type_, **keys} if value is None else {"type": type_, "value": value, **keys}
     text = reply if isinstance(reply, str) else json.dumps(reply)
-    return grade(prepared(spec), Subject(text, **(subject or {}))).outcome
+    return outcome_of(prepared(spec), Subject(text, **(subject or {})))
 
 
 def passes(type_: str, reply: Any, value: Any = None, **keys: Any) -> bool | None:
@@ -87,7 +91,7 @@ def judged(
     files: Mapping[str, str] | None = None,
 ) -> Outcome:
     """The outcome of one model-graded assertion."""
-    return asyncio.run(grade_judged(prepared(spec, files=files), Subject(reply, **(subject or {})), judge)).outcome
+    return outcome_of(prepared(spec, files=files), Subject(reply, **(subject or {})), judge)
 
 
 def verdict(**keys: Any) -> str:

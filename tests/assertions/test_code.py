@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 
-from promptctl.assertions.assertion import grade
 from promptctl.assertions.outcome import Outcome
 from promptctl.assertions.subject import Subject
-from tests.assertions.helpers import prepared
+from tests.assertions.helpers import outcome_of, prepared
 
 
 def graded(body: str, reply: str = "hello", *, path: str | None = None, threshold: float | None = None) -> Outcome:
@@ -16,7 +15,7 @@ def graded(body: str, reply: str = "hello", *, path: str | None = None, threshol
     spec |= {} if path is None else {"path": path}
     spec |= {} if threshold is None else {"threshold": threshold}
     subject = Subject(reply, inputs={"n": 1}, expected="hello", latency_ms=5.0)
-    return grade(prepared(spec, files=files, code="run"), subject).outcome
+    return outcome_of(prepared(spec, files=files, code="run"), subject)
 
 
 def test_a_function_says_true_or_false_a_score_or_both_with_a_reason() -> None:

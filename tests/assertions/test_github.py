@@ -1,29 +1,27 @@
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from promptctl.assertions.assertion import grade, grade_judged
 from promptctl.assertions.outcome import Outcome
 from promptctl.assertions.subject import Subject
 from promptctl.datasets.github_rows import github_assertions
 from promptctl.files.tree import MemoryTree
-from tests.assertions.helpers import FakeJudge, verdict
+from tests.assertions.helpers import FakeJudge, outcome_of, verdict
 
 ROW = {"input": "2+2", "expected": "Four", "note": "{{input}}", "n": 4}
 
 
 def string(reply: str, row: Mapping[str, Any] = ROW, **tests: str) -> bool | None:
     assertion = github_assertions([{"name": "it", "string": tests}], MemoryTree({}))[0]
-    return grade(assertion, Subject(reply, variables=row)).outcome.passed
+    return outcome_of(assertion, Subject(reply, variables=row)).passed
 
 
 def asked(evaluator: Mapping[str, Any], judge: FakeJudge, reply: str = " four ") -> Outcome:
     assertion = github_assertions([{"name": "it", **evaluator}], MemoryTree({}))[0]
-    return asyncio.run(grade_judged(assertion, Subject(reply, variables=ROW), judge)).outcome
+    return outcome_of(assertion, Subject(reply, variables=ROW), judge)
 
 
 EVALUATOR = {

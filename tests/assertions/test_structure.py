@@ -4,9 +4,8 @@ import json
 
 import pytest
 
-from promptctl.assertions.assertion import grade
 from promptctl.assertions.subject import Subject
-from tests.assertions.helpers import faults, graded, passes, prepared
+from tests.assertions.helpers import faults, graded, outcome_of, passes, prepared
 
 SCHEMA = {"type": "object", "required": ["label"], "properties": {"label": {"enum": ["bug", "billing"]}}}
 
@@ -51,7 +50,7 @@ def test_without_any_schema_a_reply_is_ungraded_never_passed() -> None:
 def test_a_schema_can_stand_in_a_file_below_datasets() -> None:
     files = {"datasets/label.schema.yaml": json.dumps(SCHEMA)}
     assertion = prepared({"type": "json-schema", "value": {"$ref": "./label.schema.yaml"}}, files=files)
-    assert grade(assertion, Subject('{"label": "bug"}')).outcome.passed
+    assert outcome_of(assertion, Subject('{"label": "bug"}')).passed
     other = prepared(
         {"type": "json-schema", "value": {"$ref": "./label.schema.yaml"}},
         files={"datasets/label.schema.yaml": '{"type": "object"}'},

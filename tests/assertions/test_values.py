@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from promptctl.assertions.assertion import grade
 from promptctl.assertions.outcome import Outcome
 from promptctl.assertions.subject import Subject
 from promptctl.assertions.values import InvalidTemplate, compile_value
-from tests.assertions.helpers import faults, prepared
+from tests.assertions.helpers import faults, outcome_of, prepared
 
 CONTEXT = {"ticket": "charged twice", "expected": {"label": "bug", "n": 3, "tags": ["a"], "none": None}}
 
@@ -39,7 +38,7 @@ def test_a_lone_expression_keeps_its_type_and_anything_else_is_text(written: Any
 
 def test_a_value_without_a_template_is_the_same_for_every_case() -> None:
     value = compile_value({"a": ["{x}", 1]})
-    assert value.is_constant
+    assert value.render is None
     assert value.constant == {"a": ["{x}", 1]}
 
 
@@ -56,7 +55,7 @@ def test_a_broken_template_is_told_before_anything_runs(written: str) -> None:
 
 
 def graded(value: Any, *, type_: str = "equals", reply: str = "bug", **subject: Any) -> Outcome:
-    return grade(prepared({"type": type_, "value": value}), Subject(reply, **subject)).outcome
+    return outcome_of(prepared({"type": type_, "value": value}), Subject(reply, **subject))
 
 
 def test_a_template_reads_inputs_expected_and_the_reply_itself() -> None:

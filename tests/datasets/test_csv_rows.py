@@ -87,10 +87,10 @@ def test_a_ragged_record_is_told_and_the_next_is_read() -> None:
     ("header", "said"),
     [
         ("a,,b", "column 2 of the header has no name"),
-        ("a,b,a", "the column 'a' stands twice"),
-        ("a,__expectd", "__expectd is no column"),
-        ("a;b;c", "not parted by commas"),
-        ("a,inputs.a", "the input 'a' stands twice"),
+        ("a,b,a", "the column `a` is given twice"),
+        ("a,__expectd", "`__expectd` is no column"),
+        ("a;b;c", "not separated by commas"),
+        ("a,inputs.a", "the input `a` is given twice"),
     ],
 )
 def test_a_bad_header_stops_the_file(header: str, said: str) -> None:

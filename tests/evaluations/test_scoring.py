@@ -10,7 +10,7 @@ import pytest
 from promptctl.assertions.subject import Subject
 from promptctl.datasets.cases import Case
 from promptctl.errors import Place
-from promptctl.evaluations.scoring import Score, error_score, failed_score, score_case, score_case_judged, subject_of
+from promptctl.evaluations.scoring import Score, error_score, failed_score, score_case, subject_of
 from promptctl.prompts.prompt import MISSING
 from tests.assertions.helpers import FakeJudge, prepared, verdict
 
@@ -22,7 +22,7 @@ def case(*specs: Mapping[str, Any], threshold: float | None = None, expected: An
 
 def scored(reply: str, specs: Sequence[Mapping[str, Any]], **keys: Any) -> Score:
     made = case(*specs, **keys)
-    return score_case(made, subject_of(made, reply))
+    return asyncio.run(score_case(made, subject_of(made, reply)))
 
 
 A, B, C = ({"type": "contains", "value": letter} for letter in "abc")
@@ -76,22 +76,22 @@ def test_metrics_are_weighted_means_by_name_those_in_sets_included() -> None:
 
 def test_a_judge_is_asked_only_for_what_needs_one_and_its_cost_is_summed() -> None:
     made = case(A, {"type": "llm-rubric", "value": "polite"}, {"type": "llm-rubric", "value": "short"})
-    assert made.needs_judge
+    assert len(list(made.judges)) == 2
     judge = FakeJudge(verdict(**{"pass": True, "score": 1}), "no verdict")
-    score = asyncio.run(score_case_judged(made, subject_of(made, "a"), judge))
+    score = asyncio.run(score_case(made, subject_of(made, "a"), judge))
     assert (score.status, score.cost_nano_usd, score.execution_ids) == ("error", 2_000, ("execution-1", "execution-2"))
     unpriced = FakeJudge(verdict(**{"pass": True, "score": 1}), "no", cost_nano_usd=None)
-    assert asyncio.run(score_case_judged(made, subject_of(made, "a"), unpriced)).cost_nano_usd is None
+    assert asyncio.run(score_case(made, subject_of(made, "a"), unpriced)).cost_nano_usd is None
 
 
 def test_a_case_that_needs_a_judge_is_not_graded_without_one() -> None:
     with pytest.raises(ValueError, match="needs a judge"):
-        score_case(case({"type": "llm-rubric", "value": "polite"}), Subject("a"))
+        asyncio.run(score_case(case({"type": "llm-rubric", "value": "polite"}), Subject("a")))
 
 
 def test_a_score_can_be_kept_as_json() -> None:
     made = case(A, {"type": "equals"}, expected={"k": 1})
-    data = json.loads(json.dumps(score_case(made, subject_of(made, '{"k": 2}')).as_data()))
+    data = json.loads(json.dumps(asyncio.run(score_case(made, subject_of(made, '{"k": 2}'))).as_data()))
     assert data["status"] == "failed"
     assert data["assertions"][1]["expected"] == {"k": 1}
     assert data["assertions"][1]["got"] == {"k": 2}

@@ -1,0 +1,46 @@
+"""Equality of two JSON values, and the place where they first differ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from promptctl.assertions.outcome import shown
+
+
+def first_difference(wanted: Any, got: Any, path: str = "$") -> str | None:
+    """Return where and how `got` first differs from `wanted`, as a sentence; None if they are the same JSON value.
+
+    Key order does not matter, nor whether a number is written 1 or 1.0; `true` is not 1, and `"10"` is not 10.
+
+    >>> first_difference({"label": "bug"}, {"label": "billing"})
+    '$.label: expected "bug", got "billing"'
+    """
+    if isinstance(wanted, dict) and isinstance(got, dict):
+        for key in {**wanted, **got}:
+            at = f"{path}.{key}"
+            if key not in got or key not in wanted:
+                expected, given = (shown(each[key]) if key in each else "nothing" for each in (wanted, got))
+                return f"{at}: expected {expected}, got {given}"
+            if difference := first_difference(wanted[key], got[key], at):
+                return difference
+        return None
+    if isinstance(wanted, list) and isinstance(got, list):
+        for index, (value, other) in enumerate(zip(wanted, got, strict=False)):
+            if difference := first_difference(value, other, f"{path}[{index}]"):
+                return difference
+        return None if len(wanted) == len(got) else f"{path}: expected {len(wanted)} items, got {len(got)}"
+    kinds = _kind(wanted), _kind(got)
+    if kinds[0] == kinds[1] and wanted == got:
+        return None
+    where = "" if path == "$" else f"{path}: "
+    # With its kind if that is what differs and both might look alike.
+    noun = f"the {kinds[1]} " if kinds[0] != kinds[1] and "text" in kinds else ""
+    return f"{where}expected {shown(wanted)}, got {noun}{shown(got)}"
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, (int, float)):
+        return "number"
+    return {str: "text", dict: "object", list: "list", type(None): "null"}.get(type(value), type(value).__name__)
