@@ -34,7 +34,7 @@ def test_as_a_dict_it_has_stable_keys_and_is_json() -> None:
     keys = list(execution.as_dict())
 
     assert json.loads(json.dumps(execution.as_dict()))["metadata"]["prompt_id"] == execution.digest
-    assert keys[:4] == ["id", "call_id", "attempt", "started_at"]
+    assert keys[:4] == ["execution", "call", "attempt", "started_at"]
     assert keys[-8:] == ["call_metadata", "metadata", "content", "inputs", "messages", "reply", "tool_calls", "output"]
 
 

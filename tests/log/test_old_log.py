@@ -65,10 +65,15 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: OpenAIServer) 
     return folder
 
 
+# A cost is whole nano-dollars now, an average too.
+WHOLE = frozenset({"average_cost_nano_usd"})
+
+
 def values(document: Any, ignored: frozenset[str]) -> Counter[Any]:
     """Every number and text in a JSON document, wherever it stands."""
     if isinstance(document, dict):
-        return sum((values(item, ignored) for key, item in document.items() if key not in ignored), Counter())
+        shown = {key: round(item) if key in WHOLE and item is not None else item for key, item in document.items()}
+        return sum((values(item, ignored) for key, item in shown.items() if key not in ignored), Counter())
     if isinstance(document, list):
         return sum((values(item, ignored) for item in document), Counter())
     return Counter() if document is None or isinstance(document, bool) else Counter([document])
