@@ -54,7 +54,7 @@ def test_nothing_is_ever_overwritten(cli: Cli, inside: Path) -> None:
     for taken in ("chat", "support/triage", "yml"):
         ran = cli("copy", "support/triage", taken)
         assert ran.exit_code == 2
-        assert f"there is a prompt {taken} already" in ran.err
+        assert f"there is a prompt `{taken}` already" in ran.err
     assert {path: path.read_bytes() for path in inside.glob("prompts/**/*.*")} == before
 
 
