@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
@@ -108,8 +107,7 @@ class Session:
         What stops one stops all. Cancelling ends at once and keeps what is finished.
         """
         log, groups = self._context.log, [plan.spec.group or "" for plan in plans]
-        with ExitStack() as held:
-            held.enter_context(claimed(self._context.state_folder, groups))
+        with claimed(self._context.state_folder, groups):
             self._runs = [self._begin(plan) for plan in plans]
             carried = sum(len(run.done) for run in self._runs)
             progress = Progress(sum(plan.results for plan in plans), carried, len(plans))
@@ -117,7 +115,6 @@ class Session:
             try:
                 async with BatchRecorder(log, "metadata", self._heed) as self._recorder:
                     await self._work_through(progress)
-                    await self._recorder.close()
             except asyncio.CancelledError:
                 self._finish_all("interrupted")
                 self._say_how_to_go_on()
