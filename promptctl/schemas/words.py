@@ -59,10 +59,10 @@ def text_of(failure: Failure, *, shows_values: bool = True) -> str:
 
 
 def hint_of(failure: Failure) -> str | None:
-    """Say what to do about it in a file; the schema's description if nothing better is known."""
+    """Say what to do about it in a file; the schema's description if nothing better is known, else the wanted form."""
     described = _as_hint(failure.schema.get("description"))
     hint = _HINTS.get(failure.keyword)
-    return (hint(failure) if hint else None) or described
+    return (hint(failure) if hint else None) or described or _form_hint(failure)
 
 
 def meant_keys(failure: Failure) -> list[str]:
@@ -162,6 +162,7 @@ _TYPE_HINTS: tuple[tuple[str, tuple[type, ...], str], ...] = (
     ("integer", (str,), "write the number without quotes"),
     ("array", (str, int, float), "write `[{}]`"),
 )
+_FORMS = {"object": "keys with values, as in `{key: value}`", "array": "a list, as in `[a, b]`"}
 
 
 def _type_hint(failure: Failure) -> str | None:
@@ -169,7 +170,13 @@ def _type_hint(failure: Failure) -> str | None:
         return "write a value, or remove the key"
     wanted = type_names(failure.schema)
     hints = (hint for name, types, hint in _TYPE_HINTS if name in wanted and isinstance(failure.value, types))
-    return next(hints, "").format(_cut(str(failure.value))) or None
+    written = failure.value if isinstance(failure.value, str) else json.dumps(failure.value)
+    return next(hints, "").format(_cut(written)) or None
+
+
+def _form_hint(failure: Failure) -> str | None:
+    forms = [_FORMS[name] for name in type_names(failure.schema) if name in _FORMS] if failure.keyword == "type" else ()
+    return f"write {either(forms)}" if forms else None
 
 
 def _value_hint(failure: Failure) -> str | None:

@@ -52,6 +52,13 @@ def told(text: str) -> list[tuple[str, str, str | None]]:
         ("{on: true}", "1:1", "`name` is missing", "add `name`"),
         ("{name: [x]}", "1:8", '`name` must be text, not `["x"]`', None),
         ("{name: {x}}", "1:8", '`name` must be text, not `{"x": null}`', "quotes or on the lines below `|`"),
+        (
+            "{name: x, map: true}",
+            "1:16",
+            "`map` must be a mapping, not true",
+            "write keys with values, as in `{key: value}`",
+        ),
+        ("{name: x, tags: true}", "1:17", "`tags` must be a list, not true", "write `[true]`"),
         ("{name: true}", "1:8", "`name` must be text, not true", "put it in quotes"),
         ("name:", "1:6", "`name` must be text, not null", "write a value, or remove the key"),
         ("{name: ''}", "1:8", "`name` is empty", None),
