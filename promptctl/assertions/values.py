@@ -14,7 +14,7 @@ from promptctl.assertions.paths import plain_steps
 from promptctl.errors import Place, RenderError
 from promptctl.prompts.engines import Engine, Scope
 from promptctl.prompts.prompt import Prompt
-from promptctl.templates.bad_template import BadTemplate
+from promptctl.templates import BadTemplate
 from promptctl.templates.limits import Budget, RenderLimits
 from promptctl.templates.reading import has_markup, includes, variables
 

@@ -16,7 +16,7 @@ from promptctl.files.tree import Overlay, Tree
 from promptctl.formats.prompt_file import read_prompt_file
 from promptctl.prompts.closure import message_texts
 from promptctl.prompts.loading import load_prompt_file
-from promptctl.templates.bad_template import BadTemplate
+from promptctl.templates import BadTemplate
 from promptctl.templates.reading import includes
 from promptctl.versions.refs import check_id
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from promptctl.errors import Place, RenderError, RenderLimitExceeded
 from promptctl.files.names import PLACEHOLDER, PROMPTS
-from promptctl.templates.bad_template import BadTemplate
+from promptctl.templates import BadTemplate
 from promptctl.templates.limits import TEXT, Budget
 from promptctl.templates.reading import BRACES_HINT, has_markup, plain_pieces
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from promptctl.errors import Place, Problem
 from promptctl.files.names import PROMPTS
 from promptctl.files.sources import Sources
-from promptctl.templates.bad_template import BadTemplate
+from promptctl.templates import BadTemplate
 from promptctl.templates.reading import includes
 
 # A partial that includes one that includes one: deeper than this nobody can follow.

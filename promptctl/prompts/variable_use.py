@@ -8,7 +8,7 @@ from contextlib import suppress
 from promptctl.errors import Place
 from promptctl.files.names import PLACEHOLDER, PROMPTS, PathRefused, resolve_path
 from promptctl.prompts.closure import Declared, message_texts
-from promptctl.templates.bad_template import BadTemplate
+from promptctl.templates import BadTemplate
 from promptctl.templates.reading import includes, names
 
 PlaceOf = Callable[[int], Place]

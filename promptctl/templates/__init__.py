@@ -1,7 +1,13 @@
-"""Jinja2 with only what a prompt needs, on an account.
+"""Templates of prompts: read, checked, and rendered in a sandbox on a budget."""
 
-`environment` compiles templates and answers what their code asks. `guard` reads a template's syntax tree, refuses what
-has no place in a prompt and puts the account's calls in. `values`, `operators`, `methods`, `filters` and `tests` are
-all that a template can reach: Jinja's and Python's own functions, put on the account by `bounded` with the `sizes` of
-what they make. `limits` is the account; `faults` and `undefined` put errors into words; `reading` needs no rendering.
-"""
+from __future__ import annotations
+
+
+class BadTemplate(ValueError):
+    """Error of a template that cannot be used. `line` counts from 1 in the text of the template of that name."""
+
+    def __init__(self, message: str, line: int = 1, name: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.line = line
+        self.name = name

@@ -13,15 +13,22 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace, missing, pass_context
 
 from promptctl.files.names import PROMPTS, PathRefused, resolve_path
-from promptctl.templates import guard
-from promptctl.templates.bad_template import BadTemplate
-from promptctl.templates.filters import FILTERS
+from promptctl.templates import BadTemplate, guard
+from promptctl.templates.filters import FILTERS, TESTS
 from promptctl.templates.limits import SLOT, TEXT, Budget
 from promptctl.templates.methods import ATTRIBUTES, FUNCTIONS, METHODS
 from promptctl.templates.operators import BINARY, join_text, operate, take_slice
-from promptctl.templates.tests import TESTS
-from promptctl.templates.undefined import undefined_of
-from promptctl.templates.values import BUDGET, Bound, RenderContext, fail_undefined, fault, items_of, kind, to_text
+from promptctl.templates.values import (
+    BUDGET,
+    Bound,
+    RenderContext,
+    fail_undefined,
+    fault,
+    items_of,
+    kind,
+    to_text,
+    undefined_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Filters of a template: Jinja's own on the account of the render, and our own versions of some.
+"""Filters and tests of a template: Jinja's own on the account of the render, and our own versions of some.
 
 Ours replace those whose results or time would still grow (`format`, `indent`, `join`, `replace`, `unique`,
 `wordcount`), that print values as Python does (`string`, `tojson`), or that reach Python's attributes (`attr`).
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import markupsafe
 from jinja2.filters import FILTERS as JINJA_FILTERS
+from jinja2.tests import TESTS as JINJA_TESTS
 from jinja2.utils import pass_context
 
 from promptctl.templates import sizes
@@ -22,6 +23,8 @@ from promptctl.templates.values import RenderContext, fault, items_of, listable,
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+
+    Test = Callable[..., bool]
 
 REFUSED = {
     "random": "a prompt must be the same each time it is rendered",
@@ -102,6 +105,18 @@ def _mapped(budget: Budget, values: Collection[Any], *args: Any, **kwargs: Any) 
     return sizes.looked_up(1)(budget, values, *args, **kwargs)
 
 
+def _tested(_budget: Budget, _values: Collection[Any], *test: Any) -> int:
+    """Size of choosing items by a test. Jinja itself would overlook a wrong one of an empty list, and other names."""
+    if test and test[0] not in TESTS:
+        raise fault("`select` and `reject` take the name of a test, such as 'defined' or 'equalto'")
+    return 0
+
+
+def _tested_at(budget: Budget, values: Collection[Any], attribute: Any, *test: Any) -> int:
+    """Size of choosing items by a test of their attribute."""
+    return _tested(budget, values, *test) + sizes.looked_up(0)(budget, values, attribute)
+
+
 def _reverse(values: Any) -> Any:
     return (list(values) if isinstance(values, dict) else values)[::-1]
 
@@ -160,8 +175,8 @@ FILTERS: dict[str, Operation] = {
     "list": _jinja("list", listable),
     "map": _jinja("map", listable, _mapped, weighed),
     **{name: _jinja(name, listable, sizes.looked_up(1), timed) for name in ("max", "min")},
-    **{name: _jinja(name, listable, sizes.tested, listed) for name in ("reject", "select")},
-    **{name: _jinja(name, listable, sizes.tested_at, listed) for name in ("rejectattr", "selectattr")},
+    **{name: _jinja(name, listable, _tested, listed) for name in ("reject", "select")},
+    **{name: _jinja(name, listable, _tested_at, listed) for name in ("rejectattr", "selectattr")},
     "reverse": bounded("reverse", _reverse, read=items_of),
     "slice": _jinja("slice", listable, sizes.sliced, weighed),
     "sort": _jinja("sort", listable, sizes.ordered),
@@ -169,3 +184,38 @@ FILTERS: dict[str, Operation] = {
     "unique": _ours("unique", _unique, read=items_of),
 }
 FILTERS |= {"count": FILTERS["length"], "d": FILTERS["default"], "e": FILTERS["escape"]}
+
+
+# Tests: Jinja's own, without those that ask about Python.
+def _of_numbers(test: Test) -> Test:
+    def call(context: RenderContext, *numbers: Any) -> bool:
+        for each in numbers:
+            number(context.budget, each)
+        return test(*numbers)
+
+    return pass_context(call)
+
+
+def _timed(test: Test) -> Test:
+    def call(context: RenderContext, value: Any, *args: Any) -> bool:
+        passed = test(value, *args)
+        context.budget.tick()
+        return passed
+
+    return pass_context(call)
+
+
+def _of_text(test: Test) -> Test:
+    return lambda value: isinstance(value, str) and test(value)
+
+
+_OF_PYTHON = ("callable", "escaped", "filter", "test")
+
+_JINJA_TESTS: dict[str, Any] = dict(JINJA_TESTS)
+TESTS: dict[str, Test] = {name: test for name, test in _JINJA_TESTS.items() if name not in _OF_PYTHON}
+# Jinja's `odd` fills in a text's conversions: `'%1000000000d' is odd`.
+TESTS |= {name: _of_numbers(TESTS[name]) for name in ("divisibleby", "even", "odd")}
+# Jinja's would print any other value: a namespace that holds others twice, and so on, takes all memory.
+TESTS |= {name: _of_text(TESTS[name]) for name in ("lower", "upper")}
+# Their time grows with what they are given.
+TESTS |= {name: _timed(test) for name, test in TESTS.items() if name == "in" or test.__module__ == "_operator"}

@@ -12,11 +12,10 @@ from typing import Any, cast
 from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 
-from promptctl.templates.bad_template import BadTemplate
-from promptctl.templates.filters import FILTERS, REFUSED
+from promptctl.templates import BadTemplate
+from promptctl.templates.filters import FILTERS, REFUSED, TESTS
 from promptctl.templates.limits import MAX_INTEGER_BITS
-from promptctl.templates.tests import TESTS
-from promptctl.templates.undefined import meant
+from promptctl.templates.values import meant
 
 MAX_DEPTH = 80
 MAX_LOOPS = 12

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from promptctl.templates.bad_template import BadTemplate
+from promptctl.templates import BadTemplate
 
 if TYPE_CHECKING:
     from promptctl.templates.environment import PromptEnvironment

@@ -9,7 +9,6 @@ from typing import Any
 
 from promptctl.errors import RenderLimitExceeded
 from promptctl.templates.limits import NUMBER, SLOT, TEXT, Budget
-from promptctl.templates.tests import TESTS
 from promptctl.templates.values import fault, number, whole
 
 # Bytes of what an operation makes, by the budget, the value and the arguments.
@@ -120,18 +119,6 @@ def looked_up(place: int) -> Size:
         return 0
 
     return size
-
-
-def tested(budget: Budget, values: Collection[Any], *test: Any) -> int:
-    """Size of choosing items by a test. Jinja itself would overlook a wrong one of an empty list, and other names."""
-    if test and test[0] not in TESTS:
-        raise fault("`select` and `reject` take the name of a test, such as 'defined' or 'equalto'")
-    return 0
-
-
-def tested_at(budget: Budget, values: Collection[Any], attribute: Any, *test: Any) -> int:
-    """Size of choosing items by a test of their attribute."""
-    return tested(budget, values, *test) + looked_up(0)(budget, values, attribute)
 
 
 def summed(budget: Budget, values: Collection[Any], attribute: Any = None, start: Any = 0) -> int:

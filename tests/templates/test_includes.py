@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptctl.templates.bad_template import BadTemplate
+from promptctl.templates import BadTemplate
 from promptctl.templates.reading import parsed_includes, quick_includes
 
 _pieces = st.lists(

@@ -14,8 +14,7 @@ import jinja2
 import pytest
 
 from promptctl.errors import RenderError
-from promptctl.templates.filters import FILTERS, REFUSED
-from promptctl.templates.tests import TESTS
+from promptctl.templates.filters import FILTERS, REFUSED, TESTS
 from tests.prompts.conftest import MakePrompt, render
 
 INPUTS: dict[str, Any] = {

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptctl.templates import reading
-from promptctl.templates.bad_template import BadTemplate
+from promptctl.templates import BadTemplate, reading
 from promptctl.templates.reading import check_syntax, includes, names, variables
 
 
