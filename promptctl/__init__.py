@@ -124,7 +124,7 @@ if TYPE_CHECKING:
     from promptctl.versions.history import VersionEntry as VersionEntry
     from promptctl.versions.prompt_at_version import PromptAtVersion as PromptAtVersion
     from promptctl.versions.prompt_at_version import RenderedPrompt as RenderedPrompt
-    from promptctl.versions.version import Version as Version
+    from promptctl.versions.prompt_at_version import Version as Version
     from promptctl.workspace import Workspace as Workspace
     from promptctl.workspace import init_workspace as init_workspace
     from promptctl.workspace import open_workspace as open_workspace
@@ -186,8 +186,7 @@ _NAMES = {
     "prompts.prompt": "Input Message Placeholder Prompt",
     "reviews.review": "DatasetReview Review",
     "versions.history": "VersionEntry",
-    "versions.prompt_at_version": "PromptAtVersion RenderedPrompt",
-    "versions.version": "Version",
+    "versions.prompt_at_version": "PromptAtVersion RenderedPrompt Version",
     "workspace": "Workspace init_workspace open_workspace",
     "workspace.datasets": "DatasetCases DatasetCheck DatasetSummary Datasets",
     "workspace.log": "Log",

@@ -12,7 +12,7 @@ from promptctl.calls.runner import Recorder, Runner
 from promptctl.models.gateway import Delta, Embeddings, Gateway, Reply, Request, embedding_request
 from promptctl.models.replay import embedding_reply
 from promptctl.prompts.prompt import Prompt, Rendered
-from promptctl.versions.version import Version
+from promptctl.versions.prompt_at_version import Version
 
 OnReply = Callable[[Request, Reply], object]
 

@@ -14,7 +14,7 @@ from promptctl.calls.runner import Runner
 from promptctl.errors import ModelConfigurationError
 from promptctl.prompts.prompt import Prompt
 from promptctl.prompts.rendering import Renderer
-from promptctl.versions.version import Version
+from promptctl.versions.prompt_at_version import Version
 
 # From a judge's id to its prompt, the version of it, and the prompt compiled; the same each time.
 LoadJudge = Callable[[str], tuple[Prompt, Version, Renderer]]

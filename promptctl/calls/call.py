@@ -10,7 +10,7 @@ from promptctl.log.records import Content, Source
 from promptctl.models.gateway import Request
 from promptctl.models.model_settings import RetryPolicy
 from promptctl.prompts.prompt import Prompt, Rendered
-from promptctl.versions.version import Version
+from promptctl.versions.prompt_at_version import Version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

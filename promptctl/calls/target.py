@@ -12,7 +12,7 @@ from promptctl.models.model_settings import RetryPolicy
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.prompts.prompt import Prompt
-    from promptctl.versions.version import Version
+    from promptctl.versions.prompt_at_version import Version
 
 _REFUSALS = 8
 

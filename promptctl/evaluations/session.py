@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from promptctl.log.results import EvaluationRow, Replies
     from promptctl.models.gateway import Gateway
     from promptctl.prompts.prompt import Prompt
-    from promptctl.versions.version import Version
+    from promptctl.versions.prompt_at_version import Version
 
 OnProgress = Callable[["Plan", Progress], None]
 

@@ -9,11 +9,13 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import ModelConfigurationError
-from promptctl.models.gateway import Embeddings, Reply, Request, Usage, broken
-from promptctl.models.prices import Prices
+from promptctl.models.gateway import Embeddings, Reply, Request, Usage, broken, text_of
+
+if TYPE_CHECKING:
+    from promptctl.models.prices import Prices
 
 # A parameter of one of these names would replace what the prompt declares elsewhere.
 _RESERVED = frozenset({"model", "messages", "tools", "response_format", "stream", "stream_options"})
@@ -101,15 +103,6 @@ def parse_completion(request: Request, data: Any) -> Parsed:
         usage=usage_of(data.get("usage")),
         model=word_of(data.get("model")) or "",
     )
-
-
-def text_of(content: Any) -> str:
-    """Return a message's content as text; of content parts, those that are text."""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    return ""
 
 
 def tool_call_of(call: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,12 +14,11 @@ from promptctl.models.chat_protocol import (
     build_reply,
     dict_of,
     dicts_of,
-    text_of,
     tool_call_of,
     usage_of,
     word_of,
 )
-from promptctl.models.gateway import Delta, Reply, Request, Usage
+from promptctl.models.gateway import Delta, Reply, Request, Usage, text_of
 from promptctl.models.prices import Prices
 
 DONE = b"[DONE]"

@@ -10,8 +10,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from promptctl.errors import ModelConfigurationError, RequestRejected
-from promptctl.models.chat_protocol import dict_of, text_of
-from promptctl.models.gateway import Delta, Embeddings, Reply, Request, Usage, texts_of
+from promptctl.models.gateway import Delta, Embeddings, Reply, Request, Usage, text_of, texts_of
 
 MODEL = "echo/echo"
 _CHARS_PER_TOKEN = 4
@@ -83,7 +82,8 @@ def _answer(request: Request) -> str:
     wanted = request.response_format or {}
     if wanted.get("type") == "json_object":
         return "{}"
-    schema: Any = dict_of(wanted.get("json_schema")).get("schema")
+    named: Any = wanted.get("json_schema")
+    schema = named.get("schema") if isinstance(named, dict) else None
     if wanted.get("type") == "json_schema" and schema is not None:
         from promptctl.schemas.minimal import CannotFill, minimal_instance
 

@@ -116,6 +116,15 @@ def texts_of(request: Request) -> list[str]:
     return [message["content"] for message in request.messages]
 
 
+def text_of(content: Any) -> str:
+    """Return a message's content as text; of content parts, those that are text."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return ""
+
+
 def recorded_model(model: str) -> str:
     """Return the model whose recorded replies a model id asks for; any id but `replay/…` is its own.
 

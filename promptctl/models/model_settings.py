@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.errors import MissingKey, ModelConfigurationError
 from promptctl.files.names import did_you_mean
 from promptctl.formats.settings_file import ModelRule, Settings
-from promptctl.models.endpoints import first_set, known_provider, known_providers
 from promptctl.models.gateway import Endpoint, recorded_model
-from promptctl.models.model_map import ModelMap
-from promptctl.models.prices import Prices
+
+if TYPE_CHECKING:
+    from promptctl.models.model_map import ModelMap
+    from promptctl.models.prices import Prices
 
 Lane = Literal["echo", "replay", "direct", "litellm"]
 DEFAULT_TIMEOUT_S = 60.0
@@ -69,12 +70,19 @@ class Models:
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         self.environ = environ
         self._settings = settings
-        self._map = ModelMap()
         self._known: dict[str, ModelSettings] = {}
+
+    @cached_property
+    def _map(self) -> ModelMap:
+        from promptctl.models.model_map import ModelMap
+
+        return ModelMap()
 
     @cached_property
     def prices(self) -> Prices:
         """Prices of models."""
+        from promptctl.models.prices import Prices
+
         return Prices(self._settings.prices, self._map)
 
     def settings_of(self, model: str) -> ModelSettings:
@@ -131,6 +139,8 @@ class Models:
 
     def _endpoint(self, model: str, name: str, rule: ModelRule, lane: Lane) -> tuple[Endpoint, str | None]:
         """Return the address and key of a model of the provider `name`, and the variable that holds the key."""
+        from promptctl.models.endpoints import first_set, known_provider
+
         if rule.api_base is None:
             self._check_provider(model, name, lane)
         provider = known_provider(name)
@@ -151,6 +161,8 @@ class Models:
         return Endpoint(base if is_ours else None, provider.key(self.environ), headers), variable
 
     def _check_provider(self, model: str, provider: str, lane: Lane) -> None:
+        from promptctl.models.endpoints import known_providers
+
         if lane == "direct" and provider != "openai":
             raise ModelConfigurationError(
                 f"{model} is set to `lane: direct`, which needs to know where",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from promptctl.labels.tags import LabelName
     from promptctl.promotion.rules import FindProof
     from promptctl.prompts.prompt import Prompt
-    from promptctl.versions.version import Version
+    from promptctl.versions.prompt_at_version import Version
 
 
 @dataclass(frozen=True, slots=True)

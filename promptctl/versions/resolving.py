@@ -12,8 +12,7 @@ from promptctl.git.trees import blob_of
 from promptctl.prompts.loading import load_prompt, prompt_paths
 from promptctl.versions.line import unshallow_hint
 from promptctl.versions.moment import NOT_IN_GIT
-from promptctl.versions.prompt_at_version import PromptAtVersion
-from promptctl.versions.version import Version
+from promptctl.versions.prompt_at_version import PromptAtVersion, Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

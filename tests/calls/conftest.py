@@ -13,7 +13,7 @@ from promptctl.log.records import Content, Execution
 from promptctl.models.gateway import Delta, Embeddings, Reply, Request, Usage
 from promptctl.models.model_settings import RetryPolicy
 from promptctl.prompts.prompt import Message, Output, Prompt, Rendered
-from promptctl.versions.version import Version
+from promptctl.versions.prompt_at_version import Version
 
 SCHEMA = {"type": "object", "required": ["label"], "properties": {"label": {"enum": ["billing", "bug"]}}}
 

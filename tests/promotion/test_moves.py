@@ -14,7 +14,7 @@ from promptctl.labels.push import push_labels
 from promptctl.labels.tags import Candidate, LabelName
 from promptctl.promotion.moves import Mover, MoveResult, candidate_of
 from promptctl.prompts.prompt import Prompt
-from promptctl.versions.version import Version
+from promptctl.versions.prompt_at_version import Version
 from tests.desks import PATH, PROMPT, Desk, add_versions, open_git, write_hook
 from tests.repositories import Repo
 

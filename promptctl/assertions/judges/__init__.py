@@ -14,7 +14,7 @@ from promptctl.files.names import PROMPT_SUFFIXES, PROMPTS
 from promptctl.files.tree import Tree
 from promptctl.prompts.loading import load_prompt, prompt_paths
 from promptctl.prompts.prompt import Prompt
-from promptctl.versions.version import Version
+from promptctl.versions.prompt_at_version import Version
 
 if TYPE_CHECKING:
     from promptctl.context import Context

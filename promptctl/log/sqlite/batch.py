@@ -1,4 +1,4 @@
-"""The records of one transaction: rows, contents, totals and latest calls that belong together."""
+"""The records of one transaction: rows, contents, running totals and latest calls that belong together."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import sqlite3
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from promptctl.log.call_totals import REUSED_SOURCES
+from promptctl.log.call_totals import REUSED_SOURCES, SUMS, CallTotals
 from promptctl.log.encoding import Fields, document, encode, from_document, redacted, texts_of
-from promptctl.log.records import CONTENT_FIELDS, JSON_FIELDS, PLAIN_FIELDS, Entry, Execution
+from promptctl.log.records import CONTENT_FIELDS, JSON_FIELDS, PLAIN_FIELDS, Entry, Execution, Source
 from promptctl.log.redaction import Redactor
-from promptctl.log.sqlite import payloads, rollups
+from promptctl.log.sqlite import payloads
 from promptctl.log.sqlite.payloads import Payload
 
 if TYPE_CHECKING:
@@ -33,6 +33,26 @@ INSERT INTO latest_calls (prompt, execution_id, started_at, execution) VALUES (?
 ON CONFLICT (prompt) DO UPDATE SET
   execution_id = excluded.execution_id, started_at = excluded.started_at, execution = excluded.execution
 WHERE (excluded.started_at, excluded.execution_id) > (latest_calls.started_at, latest_calls.execution_id)
+"""
+
+SUM_COLUMNS = tuple("cost_nano_usd" if name == "known_cost_nano_usd" else name for name in SUMS)
+TOTALS_FIELDS = (*SUMS, "first_at", "last_at", "version_display")
+TOTALS_COLUMNS = (*SUM_COLUMNS, "first_at", "last_at", "version_display")
+
+_UPSERT = f"""
+INSERT INTO prompt_stats (prompt, digest, version, source, {", ".join(TOTALS_COLUMNS)})
+VALUES (?, ?, ?, ?, {", ".join("?" * len(TOTALS_COLUMNS))})
+ON CONFLICT (prompt, digest, ifnull(version, 0), source) DO UPDATE SET
+  {", ".join(f"{name} = {name} + excluded.{name}" for name in SUM_COLUMNS)},
+  version_display = CASE WHEN excluded.last_at >= last_at
+    THEN ifnull(excluded.version_display, version_display) ELSE version_display END,
+  first_at = min(first_at, excluded.first_at),
+  last_at = max(last_at, excluded.last_at)
+RETURNING id
+"""  # noqa: S608 - made of our own names
+_UPSERT_BUCKETS = """
+INSERT INTO latency_histogram (stats_id, bucket, attempts) VALUES (?, ?, ?)
+ON CONFLICT DO UPDATE SET attempts = attempts + excluded.attempts
 """
 
 
@@ -67,7 +87,7 @@ class Batch:
         """Add everything within the caller's transaction; known records are neither changed nor counted."""
         fresh = [row for row in self._rows if row.values is None or _is_inserted(connection, row.values)]
         payloads.store(connection, [payload for row in fresh for payload in row.payloads])
-        rollups.add_to_stats(connection, ((row.entry.execution, row.fields["started_at"]) for row in fresh))
+        _add_to_stats(connection, ((row.entry.execution, row.fields["started_at"]) for row in fresh))
         _keep_latest(connection, fresh)
         if self._results:
             from promptctl.log.sqlite.evaluations import add_results
@@ -119,6 +139,24 @@ def _make_row(entry: Entry, fields: Fields) -> _Row:
 
 def _is_inserted(connection: sqlite3.Connection, values: tuple[object, ...]) -> bool:
     return connection.execute(_INSERT, values).rowcount == 1
+
+
+def _add_to_stats(connection: sqlite3.Connection, executions: Iterable[tuple[Execution, str]]) -> None:
+    """Count these attempts, each with its start as it is stored.
+
+    Uncommitted changes are not counted as the version that they began from.
+    """
+    groups: dict[tuple[str, str, int | None, Source], CallTotals] = {}
+    for execution, started_at in executions:
+        version = None if execution.is_dirty else execution.version
+        key = execution.prompt, execution.digest, version, execution.source
+        if key not in groups:
+            groups[key] = CallTotals()
+        groups[key].count(execution, started_at)
+    for key, totals in groups.items():
+        values = [getattr(totals, name) for name in TOTALS_FIELDS]
+        stats_id = connection.execute(_UPSERT, (*key, *values)).fetchone()[0]
+        connection.executemany(_UPSERT_BUCKETS, [(stats_id, *item) for item in totals.histogram.items()])
 
 
 def _keep_latest(connection: sqlite3.Connection, rows: Iterable[_Row]) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 from promptctl.log.call_totals import FIELD_OF_STATUS, CallTotals, Dimension, bucket
 from promptctl.log.filter import Filter
+from promptctl.log.sqlite.batch import TOTALS_COLUMNS, TOTALS_FIELDS
 from promptctl.log.sqlite.filters import Condition, rows_where, stats_where
-from promptctl.log.sqlite.rollups import TOTALS_COLUMNS, TOTALS_FIELDS
 
 # Versions without a number differ by how they are shown: `v7+dirty`, `v?`, `unversioned`.
 _NUMBER_OF_ROW = "CASE WHEN is_dirty = 0 THEN version END"
