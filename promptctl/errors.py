@@ -19,6 +19,7 @@
     │   │   ├── HistoryIncomplete        3  this clone cannot know; `.hint` is the command that finds out
     │   │   └── LabelRefused             3  a rule, a race or a broken chain stopped a label's move
     │   └── LogError                     3  the log cannot be read or written
+    │       └── LogFailure               3  its database failed; `.reason` is a word for how
     ├── ModelError                       4  the model or its provider
     │   ├── ModelConfigurationError      4  unknown model, no key, endpoint not set up: no request was sent
     │   │   └── MissingKey               4  the variable that holds the model's key is not set
@@ -227,6 +228,17 @@ class LabelRefused(GitError):
 
 class LogError(WorkspaceError):
     """The execution log cannot be read or written."""
+
+
+FailureReason = Literal["locked", "read-only", "full", "corrupt", "newer", "foreign", "refused", "unusable"]
+
+
+class LogFailure(LogError):
+    """The log's database did not take a record or return one; `reason` is a word that a program can act on."""
+
+    def __init__(self, message: str, *, reason: FailureReason, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
 
 
 class ModelError(PromptctlError):

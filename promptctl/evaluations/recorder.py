@@ -8,10 +8,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
-from promptctl.log.failures import LogWarning
 from promptctl.log.records import Content, Entry, Execution
 from promptctl.log.results import ResultRow
-from promptctl.log.store import Store
+from promptctl.log.store import LogWarning, Store
 
 # How long a write may hold up the event loop; one that takes longer is followed by writes on a thread.
 _QUICK_S = 0.01

@@ -32,8 +32,8 @@ from promptctl.prompts.rendering import Renderer
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.evaluations.plan import Plan
-    from promptctl.log.failures import LogWarning
     from promptctl.log.results import EvaluationRow, Replies
+    from promptctl.log.store import LogWarning
     from promptctl.models.gateway import Gateway
     from promptctl.prompts.prompt import Prompt
     from promptctl.versions.prompt_at_version import Version

@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from promptctl.errors import FailureReason
+
 if TYPE_CHECKING:
     from promptctl.log.call_totals import CallTotals, Dimension
-    from promptctl.log.failures import LogWarning
     from promptctl.log.filter import Filter
     from promptctl.log.records import Entry, Execution
     from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus, Totals
     from promptctl.log.retention import Pruned, Retention
+
+
+@dataclass(frozen=True, slots=True)
+class LogWarning:
+    """A report on records that the log did not simply take. `kept_in` is the file that holds them now, if any.
+
+    With `has_new_log` a damaged log was put aside and a new one begun, which has taken them.
+    """
+
+    message: str
+    reason: FailureReason
+    kept_in: Path | None = None
+    hint: str | None = None
+    has_new_log: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
 
 
 class Store(Protocol):

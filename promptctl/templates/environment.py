@@ -16,8 +16,7 @@ from promptctl.files.names import PROMPTS, PathRefused, resolve_path
 from promptctl.templates import BadTemplate, guard
 from promptctl.templates.filters import FILTERS, TESTS
 from promptctl.templates.limits import SLOT, TEXT, Budget
-from promptctl.templates.methods import ATTRIBUTES, FUNCTIONS, METHODS
-from promptctl.templates.operators import BINARY, join_text, operate, take_slice
+from promptctl.templates.operations import ATTRIBUTES, BINARY, FUNCTIONS, METHODS, join_text, operate, take_slice
 from promptctl.templates.values import (
     BUDGET,
     Bound,

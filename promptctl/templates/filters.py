@@ -17,8 +17,7 @@ from jinja2.utils import pass_context
 from promptctl.templates import sizes
 from promptctl.templates.bounded import Operation, Step, bounded, charged, listed, timed, weighed
 from promptctl.templates.limits import ENTRY, Budget
-from promptctl.templates.methods import joined, replaced
-from promptctl.templates.operators import fill_conversions
+from promptctl.templates.operations import fill_conversions, joined, replaced
 from promptctl.templates.values import RenderContext, fault, items_of, listable, mapping, number, to_json, to_text
 
 if TYPE_CHECKING:

@@ -77,22 +77,17 @@ class Log:
         self._context.log.back_up(Path(target))
 
     def _meant(self, wanted: Filter, *, follows_renames: bool = True) -> Filter:
-        """The filter with the ids that prompts had before, and with ages such as `7d` as moments."""
-        from promptctl.versions.former_ids import logged_renames
-
+        """Return the filter with the ids that prompts had before, and with ages such as `7d` as moments."""
         renames = wanted.renames
         if follows_renames and not renames:
+            from promptctl.versions.former_ids import logged_renames
+
             renames = logged_renames(self._context.log, self._context.fresh().now())
-        return replace(
-            wanted,
-            renames=renames,
-            since=_moment(wanted.since),
-            until=_moment(wanted.until),
-        )
+        return replace(wanted, renames=renames, since=_moment(wanted.since), until=_moment(wanted.until))
 
 
 def _moment(text: str | None) -> str | None:
-    """A moment as the log stores it, of a date, a time or an age."""
+    """Return a date, a time or an age as a moment, in the form that the log stores."""
     from promptctl.log.times import parse_moment
 
     return None if text is None else parse_moment(text)

@@ -12,11 +12,11 @@ from promptctl.errors import LogError
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.recorder import BatchRecorder
 from promptctl.evaluations.request import EvaluationRequest, Limits
-from promptctl.log.failures import LogWarning
 from promptctl.log.records import Entry
 from promptctl.log.results import EvaluationRow, ResultRow
 from promptctl.log.sqlite.database import Database
 from promptctl.log.sqlite.store import SqliteStore
+from promptctl.log.store import LogWarning
 from promptctl.workspace import Workspace
 from tests.evaluation_lab import Lab, answering, slowly
 from tests.log.conftest import make

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from promptctl.log.failures import LogFailure
+from promptctl.errors import LogFailure
 from promptctl.log.sqlite.failures import reason_of, translated
 from promptctl.log.sqlite.opening import Opened, identity_of, open_for_reading, open_for_writing
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from promptctl.log.failures import LogFailure, Reason
+from promptctl.errors import FailureReason, LogFailure
 
-_REASONS: dict[int, Reason] = {
+_REASONS: dict[int, FailureReason] = {
     sqlite3.SQLITE_BUSY: "locked",
     sqlite3.SQLITE_LOCKED: "locked",
     sqlite3.SQLITE_PROTOCOL: "locked",
@@ -23,7 +23,7 @@ _REASONS: dict[int, Reason] = {
     sqlite3.SQLITE_MISMATCH: "refused",
     sqlite3.SQLITE_TOOBIG: "refused",
 }
-_WORDS: dict[Reason, tuple[str, str | None]] = {
+_WORDS: dict[FailureReason, tuple[str, str | None]] = {
     "locked": ("is locked by another process", "see what holds it, for instance with: fuser {path}"),
     "read-only": ("cannot be opened for writing", "check the permissions of {folder}"),
     "full": ("cannot grow: the disk is full", "free some space, or prune the log"),
@@ -36,7 +36,7 @@ _WORDS: dict[Reason, tuple[str, str | None]] = {
 }
 
 
-def reason_of(error: sqlite3.Error | OSError) -> Reason:
+def reason_of(error: sqlite3.Error | OSError) -> FailureReason:
     """Return the kind of failure, from SQLite's primary result code or the system's errno."""
     if isinstance(error, sqlite3.Error):
         code = getattr(error, "sqlite_errorcode", None)

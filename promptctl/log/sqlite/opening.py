@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from promptctl.log.failures import LogFailure
+from promptctl.errors import LogFailure
 from promptctl.log.ids import new_id
 from promptctl.log.sqlite.schema import NEWEST, OLDEST_SQLITE, migrate, schema_version
 

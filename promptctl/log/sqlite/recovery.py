@@ -6,13 +6,14 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
-from promptctl.log.failures import LogFailure, LogWarning
+from promptctl.errors import LogFailure
 from promptctl.log.redaction import Redactor
 from promptctl.log.sqlite.batch import Batch, read_lines
 from promptctl.log.sqlite.database import Database
 from promptctl.log.sqlite.failures import translated
 from promptctl.log.sqlite.opening import SIDE_FILES, Identity, folder_lock, identity_of, sync_folder
 from promptctl.log.sqlite.unsaved import Unsaved
+from promptctl.log.store import LogWarning
 from promptctl.log.times import utc_now
 
 

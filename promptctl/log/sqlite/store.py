@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from promptctl.log.failures import LogFailure, LogWarning
+from promptctl.errors import LogFailure
 from promptctl.log.records import Entry, Execution
 from promptctl.log.redaction import Redactor
 from promptctl.log.sqlite.batch import Batch
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from promptctl.log.filter import Filter
     from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus, Totals
     from promptctl.log.retention import Pruned, Retention
+    from promptctl.log.store import LogWarning
 
 
 class SqliteStore:

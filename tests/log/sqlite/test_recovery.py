@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from promptctl.log.failures import LogFailure
+from promptctl.errors import LogFailure
 from promptctl.log.records import Entry
 from promptctl.log.redaction import Redactor
 from promptctl.log.results import ResultDetail, ResultRow

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from promptctl.log.failures import LogFailure
+from promptctl.errors import LogFailure
 from promptctl.log.records import Entry
 from promptctl.log.sqlite import schema
 from promptctl.log.sqlite.store import SqliteStore
