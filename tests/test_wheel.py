@@ -26,7 +26,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_the_package_and_its_data_alone(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert "promptctl/py.typed" in names
+    assert {"promptctl/py.typed", "promptctl/__init__.pyi"} <= set(names)
     assert "promptctl/formats/schemas/prompt.schema.json" in names
     assert "promptctl/assertions/judges/llm-rubric.prompt.yaml" in names
     assert "promptctl/reports/page/page.html" in names
