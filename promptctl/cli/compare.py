@@ -6,21 +6,21 @@ from typing import Annotated
 
 import typer
 
-from promptctl import GateRule
 from promptctl.cli import options
 from promptctl.cli.comparison_output import say_comparisons
+from promptctl.cli.groups import grouped
 
 
+@grouped
 def compare(
     context: typer.Context,
     base: Annotated[str, typer.Argument(metavar="BASE", help="An evaluation's id, its beginning or its end.")],
     head: Annotated[str, typer.Argument(metavar="HEAD", help="The evaluation that is judged.")],
-    gate: options.Gate = "worse",
-    margin: options.Margin = 0.05,
+    gate: options.GateOptions,
     as_json: options.Json = False,
 ) -> None:
     """Compare two evaluations case by case: is the difference real, or noise? Exit code 1 where the gate fails."""
     workspace = options.workspace_of(context)
-    found = workspace.compare(base, head, GateRule(gate=gate, margin=margin))
+    found = workspace.compare(base, head, gate.rule)
     say_comparisons([found], as_json=as_json)
     raise typer.Exit(found.decision.exit_code)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from promptctl import EvaluationRequest, GateRule, Selection, errors
+from promptctl import EvaluationRequest, Selection, errors
 from promptctl.cli import options
 from promptctl.cli.comparison_output import say_against
 from promptctl.cli.estimate_output import say_estimate
 from promptctl.cli.evaluation_output import EvaluationProgress, say_evaluations
+from promptctl.cli.groups import grouped
 from promptctl.cli.inputs import read_pairs
 from promptctl.cli.output import say_json, tell
 from promptctl.errors import UsageError, WorkspaceError
@@ -26,56 +28,135 @@ if TYPE_CHECKING:
 _ID = re.compile(r"[0-9a-f-]{4,36}")
 
 
-def evaluate(
-    context: typer.Context,
+@dataclass(frozen=True, slots=True)
+class SubjectOptions:
+    """Arguments and options that say which prompts are evaluated, and on which datasets."""
+
     names: Annotated[
-        list[str] | None,
+        list[str],
         typer.Argument(
             metavar="[REF]...",
             help="Prompts, each at a version if wanted; with --failed also an evaluation's id.",
             autocompletion=options.complete_ref,
         ),
-    ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every prompt that a dataset tests.")] = False,
-    changed: Annotated[
+    ] = field(default_factory=list)
+    everything: Annotated[bool, typer.Option("--all", help="Every prompt that a dataset tests.")] = False
+    changed_since: Annotated[
         str | None,
         typer.Option("--changed-since", metavar="REV", help="Every prompt that changed, or whose dataset did."),
-    ] = None,
+    ] = None
     datasets: Annotated[
-        list[str] | None, typer.Option("-d", "--dataset", metavar="FILE", help="Only this dataset. Repeatable.")
-    ] = None,
-    models: options.Models = None,
-    parameters: options.Parameters = None,
-    judge: Annotated[str | None, typer.Option("--judge", metavar="MODEL", help="The model that grades.")] = None,
-    cases: Annotated[list[str] | None, typer.Option("--case", metavar="ID", help="Only this case. Repeatable.")] = None,
-    tags: Annotated[
-        list[str] | None, typer.Option("--tag", metavar="TAG", help="Only cases with this tag. Repeatable.")
-    ] = None,
+        list[str], typer.Option("-d", "--dataset", metavar="FILE", help="Only this dataset. Repeatable.")
+    ] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class CaseOptions:
+    """Options that choose among the cases of a dataset."""
+
+    cases: Annotated[list[str], typer.Option("--case", metavar="ID", help="Only this case. Repeatable.")] = field(
+        default_factory=list
+    )
+    tags: Annotated[list[str], typer.Option("--tag", metavar="TAG", help="Only cases with this tag. Repeatable.")] = (
+        field(default_factory=list)
+    )
     sample: Annotated[
         int | None, typer.Option("--sample", min=1, metavar="N", help="Only N cases, drawn by --seed.")
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Draws the same sample each time.")] = 0,
-    first: Annotated[int | None, typer.Option("--first", min=1, metavar="N", help="Only the first N cases.")] = None,
+    ] = None
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Draws the same sample each time.")] = 0
+    first: Annotated[int | None, typer.Option("--first", min=1, metavar="N", help="Only the first N cases.")] = None
     failed: Annotated[
         bool, typer.Option("--failed", help="Only what did not pass the last time, or in the evaluation ID.")
-    ] = False,
+    ] = False
+
+    @property
+    def selection(self) -> Selection:
+        """The choice that needs no earlier evaluation."""
+        return Selection(
+            ids=frozenset(self.cases) if self.cases else None,
+            tags=tuple(self.tags),
+            sample=self.sample,
+            seed=self.seed,
+            first=self.first,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PassOptions:
+    """Options that say when a case passes, and when its dataset does."""
+
     repeats: Annotated[
         int, typer.Option("--repeat", min=1, max=1000, metavar="K", help="Ask for each case K times.")
-    ] = 1,
+    ] = 1
     at_least: Annotated[
         int | None,
         typer.Option("--at-least", min=1, metavar="M", help="A case passes with M of its K; all by default."),
-    ] = None,
+    ] = None
     min_pass: Annotated[
         float | None,
         typer.Option(
             "--min-pass", min=0.0, max=1.0, metavar="SHARE", help="The share that must pass.", callback=options.a_number
         ),
-    ] = None,
-    replies: options.RepliesFrom = "cache",
-    concurrency: options.Concurrency = 16,
-    timeout_s: options.CaseTimeout = 300.0,
-    max_cost: options.MaxCost = None,
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class OverridingOptions:
+    """Options that win over what a prompt and its datasets name."""
+
+    parameters: options.Parameters = field(default_factory=list)
+    judge: Annotated[str | None, typer.Option("--judge", metavar="MODEL", help="The model that grades.")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """Options that say where results go besides the screen."""
+
+    reports: Annotated[
+        list[Path],
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Also write .json .jsonl .csv .md .xml (JUnit) .html. Repeatable."
+        ),
+    ] = field(default_factory=list)
+    as_json: options.Json = False
+
+    def check(self) -> None:
+        """Raise `UsageError` for a report that could not be written, before anything is paid for."""
+        for path in self.reports:
+            check_report_path(path)
+
+    def conclude(
+        self, workspace: Workspace, found: Sequence[Evaluation], say: Callable[[], None], code: int
+    ) -> NoReturn:
+        """Write the reports, print what was found, and end. A report that fails is told last: the rest was paid for."""
+        unwritten = None
+        for path in self.reports:
+            try:
+                workspace.results.export(found, path)
+                tell(f"written  {path}")
+            except WorkspaceError as error:
+                error.hint = error.hint or "write it again with: promptctl results export ID -o FILE"
+                unwritten = unwritten or error
+        say()
+        if unwritten is not None:
+            raise unwritten
+        raise typer.Exit(code)
+
+    def conclude_evaluations(self, workspace: Workspace, found: Sequence[Evaluation]) -> NoReturn:
+        """Report evaluations, and end as the worst of them says."""
+        say = partial(say_evaluations, workspace, found, as_json=self.as_json)
+        self.conclude(workspace, found, say, _exit_code(found))
+
+
+@grouped
+def evaluate(
+    context: typer.Context,
+    subjects: SubjectOptions,
+    asked: options.ReplyOptions,
+    instead: OverridingOptions,
+    choice: CaseOptions,
+    passing: PassOptions,
+    bounds: options.BoundOptions,
     fail_fast: options.FailFast = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would ask and cost; ask nothing.")] = False,
     allow_code: options.AllowCode = False,
@@ -85,64 +166,46 @@ def evaluate(
             "--against", metavar="REF", help="Also evaluate this version (@production, @origin/main) and compare."
         ),
     ] = None,
-    gate: options.Gate = "worse",
-    margin: options.Margin = 0.05,
-    outputs: options.Reports = None,
-    as_json: options.Json = False,
+    *,
+    gate: options.GateOptions,
+    output: OutputOptions,
 ) -> None:
     """Evaluate prompts over their datasets. Exit code 1 where too few cases pass, 5 where some could not be graded."""
-    if at_least is not None and at_least > repeats:
-        raise UsageError(f"--at-least {at_least} is more than --repeat {repeats}")
-    if dry_run and (against is not None or outputs):
+    if passing.at_least is not None and passing.at_least > passing.repeats:
+        raise UsageError(f"--at-least {passing.at_least} is more than --repeat {passing.repeats}")
+    if dry_run and (against is not None or output.reports):
         raise UsageError("--dry-run estimates one evaluation, without --against and -o")
-    check_reports(outputs or ())
+    output.check()
     workspace = options.workspace_of(context)
-    named, failed_of = split_names(workspace, names or ()) if failed else (names or [], None)
-    refs = _refs(
-        workspace, named, datasets or (), is_all=everything, changed=changed, failed_of=failed_of, failed=failed
-    )
-    if changed is not None and not refs:
-        what = f"nothing that {' or '.join(datasets)} tests" if datasets else "no tested prompt, and no dataset of one,"
-        tell(f"nothing to evaluate: {what} has changed since {changed}")
-        conclude(workspace, (), outputs or (), partial(say_json, []) if as_json else lambda: None, errors.OK)
+    names, failed_of = split_names(workspace, subjects.names) if choice.failed else (subjects.names, None)
+    refs = _refs(workspace, names, subjects, failed_of, is_failed=choice.failed)
+    if subjects.changed_since is not None and not refs:
+        _end_unchanged(workspace, subjects, output)
     request = EvaluationRequest(
         refs=refs,
-        datasets=datasets or (),
-        models=models or (),
-        parameters=read_pairs(parameters or (), "--param"),
-        judge=judge,
-        selection=Selection(
-            ids=frozenset(cases) if cases else None, tags=tuple(tags or ()), sample=sample, seed=seed, first=first
-        ),
-        only_own_datasets=changed is not None,
-        only_failed=failed,
+        datasets=subjects.datasets,
+        models=asked.models,
+        parameters=read_pairs(instead.parameters, "--param"),
+        judge=instead.judge,
+        selection=choice.selection,
+        only_own_datasets=subjects.changed_since is not None,
+        only_failed=choice.failed,
         failed_of=failed_of,
-        repeats=repeats,
-        at_least=at_least,
-        min_pass=min_pass,
-        limits=options.limits(concurrency, max_cost, timeout_s=timeout_s, fails_fast=fail_fast),
-        replies=replies,
+        repeats=passing.repeats,
+        at_least=passing.at_least,
+        min_pass=passing.min_pass,
+        limits=bounds.limits(fails_fast=fail_fast),
+        replies=asked.replies,
         allows_code=allow_code,
     )
     if dry_run:
-        say_estimate(workspace.estimate(request), as_json=as_json)
+        say_estimate(workspace.estimate(request), as_json=output.as_json)
     elif against is not None:
-        rule = GateRule(gate=gate, margin=margin)
-        with EvaluationProgress() as progress:
-            beside = workspace.evaluate_against(request, against, rule, progress)
-        say = partial(say_against, beside, rule, as_json=as_json)
-        conclude(workspace, beside.heads, outputs or (), say, beside.decision.exit_code)
+        _evaluate_against(workspace, request, against, gate, output)
     else:
         with EvaluationProgress() as progress:
             found = workspace.evaluate(request, progress)
-        say = partial(say_evaluations, workspace, found, as_json=as_json)
-        conclude(workspace, found, outputs or (), say, exit_code(found))
-
-
-def check_reports(outputs: Sequence[Path]) -> None:
-    """Raise `UsageError` for a report that could not be written, before anything is paid for."""
-    for path in outputs:
-        check_report_path(path)
+        output.conclude_evaluations(workspace, found)
 
 
 def split_names(workspace: Workspace, names: Sequence[str]) -> tuple[list[str], str | None]:
@@ -154,7 +217,23 @@ def split_names(workspace: Workspace, names: Sequence[str]) -> tuple[list[str], 
     return [name for name in names if name not in ids], ids[0] if ids else None
 
 
-def exit_code(found: Sequence[Evaluation]) -> int:
+def _evaluate_against(
+    workspace: Workspace, request: EvaluationRequest, base: str, gate: options.GateOptions, output: OutputOptions
+) -> NoReturn:
+    with EvaluationProgress() as progress:
+        found = workspace.evaluate_against(request, base, gate.rule, progress)
+    say = partial(say_against, found, gate.rule, as_json=output.as_json)
+    output.conclude(workspace, found.heads, say, found.decision.exit_code)
+
+
+def _end_unchanged(workspace: Workspace, subjects: SubjectOptions, output: OutputOptions) -> NoReturn:
+    tested = f"nothing that {' or '.join(subjects.datasets)} tests"
+    what = tested if subjects.datasets else "no tested prompt, and no dataset of one,"
+    tell(f"nothing to evaluate: {what} has changed since {subjects.changed_since}")
+    output.conclude(workspace, (), partial(say_json, []) if output.as_json else lambda: None, errors.OK)
+
+
+def _exit_code(found: Sequence[Evaluation]) -> int:
     """Return 1 if anything failed; else 5 if anything is incomplete; else 0."""
     verdicts = {each.verdict for each in found}
     if "failed" in verdicts:
@@ -164,44 +243,19 @@ def exit_code(found: Sequence[Evaluation]) -> int:
     return errors.OK
 
 
-def conclude(
-    workspace: Workspace, found: Sequence[Evaluation], outputs: Sequence[Path], say: Callable[[], None], code: int
-) -> NoReturn:
-    """Write the reports, print what was found, and end. A report that fails is told last: the rest was paid for."""
-    unwritten = None
-    for path in outputs:
-        try:
-            workspace.results.export(found, path)
-            tell(f"written  {path}")
-        except WorkspaceError as error:
-            error.hint = error.hint or "write it again with: promptctl results export ID -o FILE"
-            unwritten = unwritten or error
-    say()
-    if unwritten is not None:
-        raise unwritten
-    raise typer.Exit(code)
-
-
 def _refs(
-    workspace: Workspace,
-    refs: Sequence[str],
-    datasets: Sequence[str],
-    *,
-    is_all: bool,
-    changed: str | None,
-    failed: bool,
-    failed_of: str | None,
+    workspace: Workspace, names: Sequence[str], subjects: SubjectOptions, failed_of: str | None, *, is_failed: bool
 ) -> list[str] | None:
     """Return the prompts named, those that changed, or those of the evaluation that had failures; None for all."""
-    if bool(refs) + is_all + (changed is not None) > 1:
+    if bool(names) + subjects.everything + (subjects.changed_since is not None) > 1:
         raise UsageError("give prompts, --all or --changed-since: one of them")
-    if changed is not None:
-        return workspace.datasets.changed_since(changed, datasets)
-    if is_all:
+    if subjects.changed_since is not None:
+        return workspace.datasets.changed_since(subjects.changed_since, subjects.datasets)
+    if subjects.everything:
         return None
-    if failed and not refs:
+    if is_failed and not names:
         rows = workspace.results.last_command() if failed_of is None else [workspace.results.evaluation(failed_of).row]
         return list(dict.fromkeys(row.prompt for row in rows))
-    if not refs:
+    if not names:
         raise UsageError("say what to evaluate", hint="a prompt, or --all, or --changed-since origin/main")
-    return list(refs)
+    return list(names)

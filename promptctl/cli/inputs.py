@@ -11,29 +11,28 @@ from promptctl.errors import UsageError
 
 if TYPE_CHECKING:
     from promptctl import PromptAtVersion
+    from promptctl.cli.options import InputOptions
 
 MAX_BYTES = 16 * 1024 * 1024
 
 
-def read_inputs(
-    prompt: PromptAtVersion, pairs: Sequence[str], files: Sequence[str], many: str | None
-) -> dict[str, Any]:
+def read_inputs(prompt: PromptAtVersion, given: InputOptions) -> dict[str, Any]:
     """Return all inputs given on the command line. `--inputs` is overridden by `-i` and `-I`; `-` is standard input.
 
     Raises `UsageError` for a name that is given twice or a file that cannot be read.
     """
     stdin_used_by: list[str] = []
-    document = None if many is None else _read_text(many, stdin_used_by, "--inputs")
+    document = None if given.document is None else _read_text(given.document, stdin_used_by, "--inputs")
     texts: dict[str, str] = {}
-    for text in pairs:
+    for text in given.pairs:
         name, value = _split(text, "-i")
         _claim(name, texts)
         texts[name] = value
-    for text in files:
+    for text in given.files:
         name, path = _split(text, "-I")
         _claim(name, texts)
         texts[name] = _read_text(path, stdin_used_by, f"-I {name}")
-    return prompt.read_inputs(texts, document, "standard input" if many == "-" else many or "")
+    return prompt.read_inputs(texts, document, "standard input" if given.document == "-" else given.document or "")
 
 
 def read_pairs(pairs: Sequence[str], option: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -15,7 +15,7 @@ from promptctl.reports.wording import NANO
 from promptctl.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
-    from promptctl import Limits, Version
+    from promptctl import GateRule, Limits, Version
 
 
 def complete_ref(incomplete: str) -> list[str]:
@@ -42,17 +42,6 @@ Ref = Annotated[
         autocompletion=complete_ref,
     ),
 ]
-Inputs = Annotated[
-    list[str] | None,
-    typer.Option("-i", "--input", metavar="NAME=VALUE", help="An input, read by its declared type. Repeatable."),
-]
-InputFiles = Annotated[
-    list[str] | None,
-    typer.Option("-I", "--input-file", metavar="NAME=PATH", help="An input read from a file, or from - . Repeatable."),
-]
-InputsFile = Annotated[
-    str | None, typer.Option("--inputs", metavar="FILE", help="Many inputs: a YAML or JSON mapping; - reads stdin.")
-]
 Label = Annotated[
     str,
     typer.Argument(
@@ -67,68 +56,108 @@ PromptName = Annotated[
 ]
 Limit = Annotated[int, typer.Option("-n", "--limit", min=1, metavar="N", help="At most so many, the newest.")]
 Parameters = Annotated[
-    list[str] | None,
+    list[str],
     typer.Option("-p", "--param", metavar="NAME=VALUE", help="A parameter of the model, as JSON or text. Repeatable."),
-]
-Models = Annotated[
-    list[str] | None,
-    typer.Option("-m", "--model", metavar="MODEL", help="Ask this model instead. Repeatable: each in turn."),
-]
-RepliesFrom = Annotated[
-    Literal["ask", "cache", "record", "replay"],
-    typer.Option(
-        "--replies",
-        help="Ask the model each time; take what the cache has; the same, written to datasets/recordings/ too; "
-        "or answer from recordings alone, free and offline.",
-    ),
-]
-Concurrency = Annotated[
-    int, typer.Option("-j", "--concurrency", min=1, max=2000, metavar="N", help="Requests at once.")
-]
-CaseTimeout = Annotated[
-    float, typer.Option("--case-timeout", min=0.1, metavar="SECONDS", help="For one case.", callback=a_number)
-]
-MaxCost = Annotated[
-    float | None,
-    typer.Option("--max-cost", min=0.0, metavar="USD", help="Stop before more is spent in all.", callback=a_number),
 ]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first case that does not pass.")]
 AllowCode = Annotated[
     bool, typer.Option("--allow-code", help="Run `python:` assertions. Only where you trust whoever wrote them.")
 ]
-Reports = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "-o", "--output", metavar="FILE", help="Also write .json .jsonl .csv .md .xml (JUnit) .html. Repeatable."
-    ),
-]
-Gate = Annotated[
-    Literal["worse", "noninferior", "strict"],
-    typer.Option("--gate", help="What fails: a proven loss; also no proof of no loss; also any confirmed regression."),
-]
-Margin = Annotated[
-    float,
-    typer.Option(
-        "--margin",
-        min=0.0,
-        max=1.0,
-        metavar="SHARE",
-        help="The largest loss that --gate noninferior lets pass.",
-        callback=a_number,
-    ),
-]
 
 
-def limits(concurrency: int, max_cost: float | None, *, timeout_s: float = 300.0, fails_fast: bool = False) -> Limits:
-    """Return the bounds that the options mean."""
-    from promptctl import Limits
+@dataclass(frozen=True, slots=True)
+class InputOptions:
+    """Options that give a prompt its inputs."""
 
-    return Limits(
-        concurrency=concurrency,
-        case_timeout_s=timeout_s,
-        max_cost_nano_usd=None if max_cost is None else round(max_cost * NANO),
-        fails_fast=fails_fast,
-    )
+    pairs: Annotated[
+        list[str],
+        typer.Option("-i", "--input", metavar="NAME=VALUE", help="An input, read by its declared type. Repeatable."),
+    ] = field(default_factory=list)
+    files: Annotated[
+        list[str],
+        typer.Option(
+            "-I", "--input-file", metavar="NAME=PATH", help="An input read from a file, or from - . Repeatable."
+        ),
+    ] = field(default_factory=list)
+    document: Annotated[
+        str | None,
+        typer.Option("--inputs", metavar="FILE", help="Many inputs: a YAML or JSON mapping; - reads stdin."),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyOptions:
+    """Options that say which models answer, and where their replies come from."""
+
+    models: Annotated[
+        list[str],
+        typer.Option("-m", "--model", metavar="MODEL", help="Ask this model instead. Repeatable: each in turn."),
+    ] = field(default_factory=list)
+    replies: Annotated[
+        Literal["ask", "cache", "record", "replay"],
+        typer.Option(
+            "--replies",
+            help="Ask the model each time; take what the cache has; the same, written to datasets/recordings/ too; "
+            "or answer from recordings alone, free and offline.",
+        ),
+    ] = "cache"
+
+
+@dataclass(frozen=True, slots=True)
+class BoundOptions:
+    """Options that bound what a command asks and spends."""
+
+    concurrency: Annotated[
+        int, typer.Option("-j", "--concurrency", min=1, max=2000, metavar="N", help="Requests at once.")
+    ] = 16
+    case_timeout: Annotated[
+        float, typer.Option("--case-timeout", min=0.1, metavar="SECONDS", help="For one case.", callback=a_number)
+    ] = 300.0
+    max_cost: Annotated[
+        float | None,
+        typer.Option("--max-cost", min=0.0, metavar="USD", help="Stop before more is spent in all.", callback=a_number),
+    ] = None
+
+    def limits(self, *, fails_fast: bool = False) -> Limits:
+        """Return the bounds as a session takes them."""
+        from promptctl import Limits
+
+        return Limits(
+            concurrency=self.concurrency,
+            case_timeout_s=self.case_timeout,
+            max_cost_nano_usd=None if self.max_cost is None else round(self.max_cost * NANO),
+            fails_fast=fails_fast,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class GateOptions:
+    """Options that say which difference between two evaluations fails."""
+
+    gate: Annotated[
+        Literal["worse", "noninferior", "strict"],
+        typer.Option(
+            "--gate", help="What fails: a proven loss; also no proof of no loss; also any confirmed regression."
+        ),
+    ] = "worse"
+    margin: Annotated[
+        float,
+        typer.Option(
+            "--margin",
+            min=0.0,
+            max=1.0,
+            metavar="SHARE",
+            help="The largest loss that --gate noninferior lets pass.",
+            callback=a_number,
+        ),
+    ] = 0.05
+
+    @property
+    def rule(self) -> GateRule:
+        """The options as a comparison takes them."""
+        from promptctl import GateRule
+
+        return GateRule(gate=self.gate, margin=self.margin)
 
 
 def tell_unknown(version: Version) -> None:

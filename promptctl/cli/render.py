@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.groups import grouped
 from promptctl.cli.inputs import read_inputs
 from promptctl.cli.output import say, say_json, styled, tell
 
@@ -19,20 +20,18 @@ if TYPE_CHECKING:
 _ROLE_COLOURS = {"system": "magenta", "developer": "magenta", "user": "cyan", "assistant": "green", "tool": "yellow"}
 
 
+@grouped
 def render(
     context: typer.Context,
     ref: options.Ref,
-    inputs: options.Inputs = None,
-    input_files: options.InputFiles = None,
-    inputs_file: options.InputsFile = None,
+    inputs: options.InputOptions,
     as_json: options.Json = False,
 ) -> None:
     """Render a prompt: print the messages exactly as run would send them."""
     workspace = options.workspace_of(context)
     at_version = workspace.prompt(ref)
     options.tell_unknown(at_version.version)
-    given = read_inputs(at_version, inputs or (), input_files or (), inputs_file)
-    rendered = at_version.render(given)
+    rendered = at_version.render(read_inputs(at_version, inputs))
     if as_json:
         say_json(rendered.as_dict())
     else:

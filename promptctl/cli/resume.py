@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated
 
 import typer
 
 from promptctl import ResumeRequest
 from promptctl.cli import options
-from promptctl.cli.evaluate import check_reports, conclude, exit_code, split_names
-from promptctl.cli.evaluation_output import EvaluationProgress, say_evaluations
+from promptctl.cli.evaluate import OutputOptions, split_names
+from promptctl.cli.evaluation_output import EvaluationProgress
+from promptctl.cli.groups import grouped
 
 
+@grouped
 def resume(
     context: typer.Context,
     names: Annotated[
@@ -26,30 +27,26 @@ def resume(
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Also where nothing but errors is left.")
     ] = False,
-    concurrency: options.Concurrency = 16,
-    timeout_s: options.CaseTimeout = 300.0,
-    max_cost: options.MaxCost = None,
+    *,
+    bounds: options.BoundOptions,
     fail_fast: options.FailFast = False,
     allow_code: options.AllowCode = False,
-    outputs: options.Reports = None,
-    as_json: options.Json = False,
+    output: OutputOptions,
 ) -> None:
     """Go on with evaluations that were not finished: only what has no result, or an error, is asked for.
 
     They keep what they were begun with. Exit codes are those of eval.
     """
-    check_reports(outputs or ())
+    output.check()
     workspace = options.workspace_of(context)
     refs, evaluation = split_names(workspace, names or ())
     request = ResumeRequest(
         evaluation=evaluation,
         prompts=[ref.partition("@")[0] for ref in refs],
         retries_errors=retry_errors,
-        limits=options.limits(concurrency, max_cost, timeout_s=timeout_s, fails_fast=fail_fast),
+        limits=bounds.limits(fails_fast=fail_fast),
         allows_code=allow_code,
     )
     with EvaluationProgress() as progress:
         found = workspace.resume(request, progress)
-    conclude(
-        workspace, found, outputs or (), partial(say_evaluations, workspace, found, as_json=as_json), exit_code(found)
-    )
+    output.conclude_evaluations(workspace, found)

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from promptctl import GateRule, ReviewRequest
+from promptctl import ReviewRequest
 from promptctl.cli import options
 from promptctl.cli.evaluation_output import EvaluationProgress
+from promptctl.cli.groups import grouped
 from promptctl.cli.output import say_json, tell
 from promptctl.cli.review_output import say_review
 from promptctl.errors import UsageError
@@ -17,6 +18,7 @@ from promptctl.reports.review import review_as_dict
 from promptctl.reports.review_files import check_suffixes
 
 
+@grouped
 def review(
     context: typer.Context,
     base: Annotated[
@@ -31,13 +33,11 @@ def review(
             metavar="[HEAD]", help="The revision under review. Default: the work tree, or HEAD where it is clean."
         ),
     ] = None,
-    replies: options.RepliesFrom = "cache",
     no_eval: Annotated[bool, typer.Option("--no-eval", help="Ask no model: say what changed and who breaks.")] = False,
-    gate: options.Gate = "worse",
-    margin: options.Margin = 0.05,
-    models: options.Models = None,
-    concurrency: options.Concurrency = 16,
-    max_cost: options.MaxCost = None,
+    *,
+    asked: options.ReplyOptions,
+    gate: options.GateOptions,
+    bounds: options.BoundOptions,
     fail_on_breaking: Annotated[
         bool, typer.Option("--fail-on-breaking", help="Fail where callers or consumers break.")
     ] = False,
@@ -55,23 +55,23 @@ def review(
 
     Settings, and so endpoints and the names of keys, come from BASE. Exit code 1 where the gate fails.
     """
-    if no_eval and replies != "cache":
+    if no_eval and asked.replies != "cache":
         raise UsageError("--replies and --no-eval cannot be given together", hint="--no-eval asks for no reply at all")
     check_suffixes(outputs or ())
     workspace = options.workspace_of(context)
     arguments = _arguments(
-        {"--gate": (gate, "worse"), "--margin": (margin, 0.05), "--replies": (replies, "cache")},
+        {"--gate": (gate.gate, "worse"), "--margin": (gate.margin, 0.05), "--replies": (asked.replies, "cache")},
         {"--no-eval": no_eval, "--fail-on-breaking": fail_on_breaking, "--allow-code": allow_code},
     )
-    arguments += [part for model in models or () for part in ("--model", model)]
+    arguments += [part for model in asked.models for part in ("--model", model)]
     request = ReviewRequest(
         base=base,
         head=head,
-        models=models or (),
-        rule=GateRule(gate=gate, margin=margin),
-        limits=options.limits(concurrency, max_cost),
+        models=asked.models,
+        rule=gate.rule,
+        limits=bounds.limits(),
         is_evaluated=not no_eval,
-        replies=replies,
+        replies=asked.replies,
         allows_code=allow_code,
         fails_on_breaking=fail_on_breaking,
         arguments=arguments,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from promptctl import Execution, RunOptions
 from promptctl.cli import options
+from promptctl.cli.groups import grouped
 from promptctl.cli.inputs import read_inputs, read_pairs
 from promptctl.cli.output import say, say_json, say_piece, styled, tell
 from promptctl.errors import InvalidOutput, PromptctlError, UsageError
@@ -18,41 +20,52 @@ from promptctl.reports.wording import format_cost, format_latency, format_tokens
 if TYPE_CHECKING:
     from promptctl import Workspace
 
-LogOption = Annotated[
-    Literal["full", "metadata", "off"] | None,
-    typer.Option("--log", help="What the log keeps of this call; wins over the workspace's rules."),
-]
+
+@dataclass(frozen=True, slots=True)
+class RecordOptions:
+    """Options that are recorded with a call, and say how."""
+
+    user: Annotated[str | None, typer.Option("--user", metavar="NAME", help="Who the call is for; recorded only.")] = (
+        None
+    )
+    session: Annotated[
+        str | None, typer.Option("--session", metavar="NAME", help="The conversation it is part of; recorded only.")
+    ] = None
+    content_type: Annotated[
+        str | None,
+        typer.Option("--content-type", metavar="TYPE", help="What kind of content it is about; recorded only."),
+    ] = None
+    meta: Annotated[
+        list[str], typer.Option("--meta", metavar="NAME=VALUE", help="Free metadata; recorded only. Repeatable.")
+    ] = field(default_factory=list)
+    log: Annotated[
+        Literal["full", "metadata", "off"] | None,
+        typer.Option("--log", help="What the log keeps of this call; wins over the workspace's rules."),
+    ] = None
 
 
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """Options that say which model answers."""
+
+    model: Annotated[
+        str | None, typer.Option("-m", "--model", metavar="MODEL", help="Ask this model instead of the prompt's.")
+    ] = None
+    parameters: options.Parameters = field(default_factory=list)
+
+
+@grouped
 def run(
     context: typer.Context,
     ref: options.Ref,
-    inputs: options.Inputs = None,
-    input_files: options.InputFiles = None,
-    inputs_file: options.InputsFile = None,
-    model: Annotated[
-        str | None, typer.Option("-m", "--model", metavar="MODEL", help="Ask this model instead of the prompt's.")
-    ] = None,
-    parameters: options.Parameters = None,
+    inputs: options.InputOptions,
+    asked: ModelOptions,
+    about: RecordOptions,
     stream: Annotated[bool, typer.Option("--stream", help="Print the reply as it arrives.")] = False,
     record: Annotated[
         bool, typer.Option("--record", help="Also write the reply to datasets/recordings/, for replay/MODEL.")
     ] = False,
     as_json: options.Json = False,
-    user: Annotated[
-        str | None, typer.Option("--user", metavar="NAME", help="Who the call is for; recorded only.")
-    ] = None,
-    session: Annotated[
-        str | None, typer.Option("--session", metavar="NAME", help="The conversation it is part of; recorded only.")
-    ] = None,
-    content_type: Annotated[
-        str | None,
-        typer.Option("--content-type", metavar="TYPE", help="What kind of content it is about; recorded only."),
-    ] = None,
-    meta: Annotated[
-        list[str] | None, typer.Option("--meta", metavar="NAME=VALUE", help="Free metadata; recorded only. Repeatable.")
-    ] = None,
-    log: LogOption = None,
 ) -> None:
     """Run a prompt: render it, ask the model, validate the reply, and record every attempt."""
     if stream and as_json:
@@ -62,15 +75,15 @@ def run(
     workspace = options.workspace_of(context)
     at_version = workspace.prompt(ref)
     options.tell_unknown(at_version.version)
-    given = read_inputs(at_version, inputs or (), input_files or (), inputs_file)
+    given = read_inputs(at_version, inputs)
     wanted = RunOptions(
-        model=model,
-        parameters=read_pairs(parameters or (), "--param"),
-        user=user,
-        session=session,
-        content_type=content_type,
-        metadata=read_pairs(meta or (), "--meta"),
-        log=log,
+        model=asked.model,
+        parameters=read_pairs(asked.parameters, "--param"),
+        user=about.user,
+        session=about.session,
+        content_type=about.content_type,
+        metadata=read_pairs(about.meta, "--meta"),
+        log=about.log,
         record=record,
         source="run",
     )
