@@ -8,19 +8,18 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import InvalidFiles, RevisionNotFound, UsageError
+from promptctl.errors import InvalidFiles, UsageError
 from promptctl.files.names import PROMPT_SUFFIXES, PROMPTS, did_you_mean, nearest
 from promptctl.files.sources import Cache
 from promptctl.labels.tags import version_number
 from promptctl.prompts.loading import closure_of, load_prompt_file, prompt_paths, two_files
-from promptctl.versions.former_ids import labels_here, live_labels
+from promptctl.versions.former_ids import check_label, live_labels
 
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.files.tree import Tree
     from promptctl.labels.chains import LabelState
     from promptctl.prompts.prompt import Prompt
-    from promptctl.versions.moment import Moment
     from promptctl.versions.overview import PromptNumber
 
 
@@ -117,7 +116,7 @@ def list_prompts(parts: Context, wanted: PromptFilter | None = None) -> list[Pro
         if _matches(summary, wanted):
             summaries.append(summary)
     if wanted.label is not None and not summaries:
-        _check_label(moment, wanted.label)
+        check_label(moment, wanted.label)
     return summaries
 
 
@@ -134,14 +133,6 @@ def suggestions(parts: Context, wanted: PromptFilter) -> Iterator[tuple[str, str
         for value in values:
             if value is not None and value not in known[name]:
                 yield from ((name, meant) for meant in nearest(value, sorted(known[name]))[:1])
-
-
-def _check_label(moment: Moment, label: str) -> None:
-    """Raise `RevisionNotFound` if no prompt ever had the label."""
-    known = {state.label for state in labels_here(moment).states.values()} if moment.is_versioned else set()
-    if label not in known:
-        hint = did_you_mean(label, sorted(known)) or "promptctl label list shows all"
-        raise RevisionNotFound(f"no prompt has a label `{label}`", hint=hint)
 
 
 def _load(tree: Tree, id_: str, path: str, files: Collection[str]) -> tuple[Prompt | None, InvalidFiles | None]:

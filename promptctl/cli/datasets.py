@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from promptctl import errors
 from promptctl.cli import options
-from promptctl.cli.output import say, say_json, say_table, tell, tell_problems
+from promptctl.cli.checks import say_check
+from promptctl.cli.output import say_json, say_table, tell
 from promptctl.reports.wording import count
 
 app = typer.Typer(help="The cases that prompts are evaluated on.", no_args_is_help=True, rich_markup_mode=None)
@@ -56,14 +56,8 @@ def show_dataset(context: typer.Context, name: Name, as_json: options.Json = Fal
 def validate_dataset(context: typer.Context, name: Name, as_json: options.Json = False) -> None:
     """Check a dataset to its last case, with every prompt that it tests. Exit code 1 on any error."""
     found = options.workspace_of(context).datasets.check(name)
-    if as_json:
-        say_json(found.as_dict())
-    else:
-        tell_problems(found.problems)
-        if found.cases is not None:
-            say(f"{found.path}: {count(found.cases, 'case')}")
-    if any(problem.severity == "error" for problem in found.problems):
-        raise typer.Exit(errors.CHECK_FAILED)
+    cases = "" if found.cases is None else f"{count(found.cases, 'case')}, "
+    say_check(found.problems, about=f"{found.path}: {cases}", as_json=as_json, dataset=found.path, cases=found.cases)
 
 
 @app.command("add")

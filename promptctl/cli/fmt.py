@@ -9,7 +9,9 @@ import typer
 
 from promptctl import errors
 from promptctl.cli import options
-from promptctl.cli.output import say, tell, tell_problems
+from promptctl.cli.checks import check_as_dict
+from promptctl.cli.output import say, say_json, tell, tell_problems
+from promptctl.reports.wording import count
 
 
 def fmt(
@@ -21,13 +23,17 @@ def fmt(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit code 1 where a file would change.")
     ] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Format prompts, datasets and settings: literal blocks, stable key order; comments and data stay."""
     report = options.workspace_of(context).format(paths or (), is_check=check)
-    tell_problems(report.problems)
-    for path in report.changed:
-        say(f"{'would format' if check else 'formatted'}  {path}")
-    tell(f"{report.files} files, {len(report.changed)} {'to be formatted' if check else 'formatted'}")
+    if as_json:
+        say_json(check_as_dict(report.problems, files=report.files, changed=list(report.changed)))
+    else:
+        tell_problems(report.problems)
+        for path in report.changed:
+            say(f"{'would format' if check else 'formatted'}  {path}")
+        tell(f"{count(report.files, 'file')}, {len(report.changed)} {'to be formatted' if check else 'formatted'}")
     if report.problems:
         raise typer.Exit(errors.CHECK_FAILED if check else errors.WORKSPACE)
     if check and report.changed:

@@ -10,6 +10,7 @@ import typer
 
 from promptctl import errors, parse_moment
 from promptctl.cli import options
+from promptctl.cli.checks import say_check
 from promptctl.cli.output import is_terminal, say, say_json, say_table, styled, tell, tell_problems, visible, warn
 from promptctl.errors import GitError
 from promptctl.reports.wording import count
@@ -198,17 +199,7 @@ def push(context: typer.Context, remote: RemoteName = None, as_json: options.Jso
 @app.command("verify")
 def verify(context: typer.Context, as_json: options.Json = False) -> None:
     """Check every label. Its tags, what each follows, the commits they name, the remote. Exit code 1 on any error."""
-    problems = options.workspace_of(context).labels.verify()
-    failed = sum(problem.severity == "error" for problem in problems)
-    if as_json:
-        warnings = len(problems) - failed
-        found = [problem.as_dict() for problem in problems]
-        say_json({"errors": failed, "warnings": warnings, "problems": found})
-    else:
-        tell_problems(problems)
-        say(f"{count(failed, 'error')}, {count(len(problems) - failed, 'warning')}")
-    if failed:
-        raise typer.Exit(errors.CHECK_FAILED)
+    say_check(options.workspace_of(context).labels.verify(), as_json=as_json)
 
 
 def _say_move(labels: Labelling, result: MoveResult, *, as_json: bool) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from promptctl import Filter
 from promptctl.cli import options
+from promptctl.cli.groups import grouped
 from promptctl.cli.output import format_id, is_terminal, say, say_json, say_table, styled, tell
 from promptctl.reports.wording import format_cost, format_count, format_latency, format_spent, format_tokens
 
@@ -18,51 +20,52 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="What ran, what it answered, what it cost.", no_args_is_help=True, rich_markup_mode=None)
 
-VersionNumber = Annotated[int | None, typer.Option("--version", metavar="N", help="Only this version's.")]
-Label = Annotated[str | None, typer.Option("--label", metavar="LABEL", help="Only calls that asked for this label.")]
-StatusName = Annotated[
-    Literal["ok", "error", "invalid_output", "blocked", "cancelled"] | None,
-    typer.Option("--status", help="Only executions that ended so."),
-]
-Since = Annotated[
-    str | None, typer.Option("--since", metavar="WHEN", help="Only from then on: 90m, 24h, 7d, or 2026-01-31[T12:00].")
-]
-User = Annotated[str | None, typer.Option("--user", metavar="NAME", help="Only calls for this user.")]
-Session = Annotated[str | None, typer.Option("--session", metavar="NAME", help="Only calls of this session.")]
-SourceName = Annotated[
-    Literal["run", "api", "eval"] | None, typer.Option("--source", help="Only calls made from there.")
-]
+
+@dataclass(frozen=True, slots=True)
+class FilterOptions:
+    """Options that choose among the executions of the log."""
+
+    prompt: options.PromptName = None
+    version: Annotated[
+        str | None,
+        typer.Option(
+            "--version", metavar="VERSION", help="Only this version's: v7; of one prompt also a label or a revision."
+        ),
+    ] = None
+    label: Annotated[
+        str | None, typer.Option("--label", metavar="LABEL", help="Only calls that asked for this label.")
+    ] = None
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="WHEN", help="Only from then on: 90m, 24h, 7d, or 2026-01-31[T12:00]."),
+    ] = None
+    user: Annotated[str | None, typer.Option("--user", metavar="NAME", help="Only calls for this user.")] = None
+    session: Annotated[str | None, typer.Option("--session", metavar="NAME", help="Only calls of this session.")] = None
+    source: Annotated[
+        Literal["run", "api", "eval"] | None, typer.Option("--source", help="Only calls made from there.")
+    ] = None
+
+    @property
+    def filter(self) -> Filter:
+        """The options as the log takes them."""
+        return Filter(**{each.name: getattr(self, each.name) for each in fields(self)})
 
 
 @app.command("list")
+@grouped
 def list_executions(
     context: typer.Context,
-    prompt: options.PromptName = None,
-    version: VersionNumber = None,
-    label: Label = None,
-    status: StatusName = None,
-    since: Since = None,
-    user: User = None,
-    session: Session = None,
-    source: SourceName = None,
+    filters: FilterOptions,
+    status: Annotated[
+        Literal["ok", "error", "invalid_output", "blocked", "cancelled"] | None,
+        typer.Option("--status", help="Only executions that ended so."),
+    ] = None,
     limit: options.Limit = 20,
     as_json: options.Json = False,
 ) -> None:
     """List executions, newest first: one line for each attempt of a call."""
     workspace = options.workspace_of(context)
-    found = workspace.log.executions(
-        Filter(
-            prompt=prompt,
-            version=version,
-            label=label,
-            status=status,
-            since=since,
-            user=user,
-            session=session,
-            source=source,
-            limit=limit,
-        ),
-    )
+    found = workspace.log.executions(replace(filters.filter, status=status, limit=limit))
     if as_json:
         say_json([each.as_dict() for each in found])
         return
@@ -94,29 +97,11 @@ def show_execution(
 
 
 @app.command("stats")
-def show_stats(
-    context: typer.Context,
-    prompt: options.PromptName = None,
-    version: VersionNumber = None,
-    label: Label = None,
-    since: Since = None,
-    user: User = None,
-    session: Session = None,
-    source: SourceName = None,
-    as_json: options.Json = False,
-) -> None:
+@grouped
+def show_stats(context: typer.Context, filters: FilterOptions, as_json: options.Json = False) -> None:
     """Show calls, cost, tokens and latency by prompt and version."""
     workspace = options.workspace_of(context)
-    wanted = Filter(
-        prompt=prompt,
-        version=version,
-        label=label,
-        since=since,
-        user=user,
-        session=session,
-        source=source,
-    )
-    rows = workspace.log.totals(wanted)
+    rows = workspace.log.totals(filters.filter)
     if as_json:
         say_json([row.as_dict() for row in rows])
         return

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from promptctl import errors
 from promptctl.cli import options
-from promptctl.cli.output import say, say_json, tell_problems
+from promptctl.cli.checks import say_check
 from promptctl.reports.wording import count
 
 
@@ -22,21 +21,6 @@ def validate(
     as_json: options.Json = False,
 ) -> None:
     """Check the workspace's files: settings, prompts, schemas, partials and datasets. Exit code 1 on any error."""
-    workspace = options.workspace_of(context)
-    report = workspace.validate(paths or ())
-    failed = [problem for problem in report.problems if problem.severity == "error"]
-    warnings = len(report.problems) - len(failed)
-    if as_json:
-        say_json(
-            {
-                "files": report.files,
-                "errors": len(failed),
-                "warnings": warnings,
-                "problems": [problem.as_dict() for problem in report.problems],
-            }
-        )
-    else:
-        tell_problems(report.problems)
-        say(f"{count(report.files, 'file')} checked: {count(len(failed), 'error')}, {count(warnings, 'warning')}")
-    if failed:
-        raise typer.Exit(errors.CHECK_FAILED)
+    report = options.workspace_of(context).validate(paths or ())
+    about = f"{count(report.files, 'file')} checked: "
+    say_check(report.problems, about=about, as_json=as_json, files=report.files)

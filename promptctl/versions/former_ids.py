@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from promptctl.errors import GitError, HistoryIncomplete, WorkspaceError
-from promptctl.files.names import prompt_id
+from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound, WorkspaceError
+from promptctl.files.names import did_you_mean, prompt_id
 from promptctl.labels.chains import listing
 from promptctl.prompts.loading import load_prompt, prompt_paths
 from promptctl.versions.closures import candidate_paths
@@ -90,6 +90,16 @@ def live_labels(moment: Moment) -> dict[str, list[LabelState]]:
         if state.is_live:
             found.setdefault(state.prompt, []).append(state)
     return found
+
+
+def check_label(moment: Moment, label: str, others: Iterable[str] = ()) -> None:
+    """Raise `RevisionNotFound` if no prompt ever had the label, and it is none of the `others` that are known."""
+    known = set(others)
+    if moment.is_versioned:
+        known.update(state.label for state in labels_here(moment).states.values())
+    if label not in known:
+        hint = did_you_mean(label, sorted(known)) or "promptctl label list shows all"
+        raise RevisionNotFound(f"no prompt has a label `{label}`", hint=hint)
 
 
 def check_has_labels(moment: Moment) -> None:

@@ -49,16 +49,6 @@ class DatasetCheck:
     cases: int | None
     problems: tuple[Problem, ...]
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return a JSON object with stable keys."""
-        return {
-            "dataset": self.path,
-            "cases": self.cases,
-            "errors": sum(problem.severity == "error" for problem in self.problems),
-            "warnings": sum(problem.severity == "warning" for problem in self.problems),
-            "problems": [problem.as_dict() for problem in self.problems],
-        }
-
 
 class Datasets:
     """Reads datasets of the work tree, and adds cases. One is named by its path, or by its name below `datasets/`.

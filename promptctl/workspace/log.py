@@ -28,7 +28,11 @@ class Log:
         return self._context.log.is_new
 
     def executions(self, wanted: Filter | None = None, *, with_content: bool = False) -> Iterator[Execution]:
-        """Yield the executions that the filter means, newest first; their contents are None unless `with_content`."""
+        """Yield the executions that the filter means, newest first; their contents are None unless `with_content`.
+
+        Raises `PromptNotFound` for a prompt that is neither in the files nor in the log, and `RevisionNotFound` for
+        such a label or version.
+        """
         from promptctl.log.filter import Filter
 
         wanted = wanted or Filter()
@@ -50,7 +54,10 @@ class Log:
         return self._context.log.latest_call(prompt, former_ids(self._context.fresh().now(), prompt))
 
     def totals(self, wanted: Filter | None = None, by: Sequence[Dimension] = ("prompt", "version")) -> list[CallTotals]:
-        """Add up calls, tokens and cost of the executions that the filter means, one row for each group."""
+        """Add up calls, tokens and cost of the executions that the filter means, one row for each group.
+
+        Raises what `executions` raises.
+        """
         from promptctl.log.filter import Filter
 
         return self._context.log.totals(self._meant(wanted or Filter()), by)
@@ -77,12 +84,17 @@ class Log:
         self._context.log.back_up(Path(target))
 
     def _meant(self, wanted: Filter, *, follows_renames: bool = True) -> Filter:
-        """Return the filter with the ids that prompts had before, and with ages such as `7d` as moments."""
+        """Return the filter as the store takes it: with the ids that prompts had before, versions and ages resolved."""
+        context = self._context.fresh()
+        if wanted.prompt or wanted.label or wanted.version:
+            from promptctl.workspace.names import known
+
+            wanted = known(context, wanted)
         renames = wanted.renames
         if follows_renames and not renames:
             from promptctl.versions.former_ids import logged_renames
 
-            renames = logged_renames(self._context.log, self._context.fresh().now())
+            renames = logged_renames(context.log, context.now())
         return replace(wanted, renames=renames, since=_moment(wanted.since), until=_moment(wanted.until))
 
 

@@ -28,7 +28,13 @@ class Results:
     def evaluations(
         self, *, prompt: str | None = None, status: str | None = None, limit: int | None = None
     ) -> list[EvaluationRow]:
-        """Return the rows of evaluations, newest first; `prompt` is an id or a glob."""
+        """Return the rows of evaluations, newest first; `prompt` is an id or a glob.
+
+        Raises `PromptNotFound` for an id that is neither in the files nor in the log.
+        """
+        from promptctl.workspace.names import check_logged_prompt
+
+        check_logged_prompt(self._context.fresh(), prompt)
         return self._context.log.evaluations(prompt=prompt, status=status, limit=limit)
 
     def is_running(self, row: EvaluationRow) -> bool:

@@ -48,7 +48,7 @@ def test_a_case_is_shown_with_what_decides_it(cli: Cli, name: str) -> None:
 )
 def test_a_file_of_cases_by_itself_is_named_without_its_suffix_too(lab: Lab, cli: Cli, suffix: str, text: str) -> None:
     lab.write(f"datasets/alone.{suffix}", text)
-    assert cli("dataset", "validate", "alone").out == f"datasets/alone.{suffix}: 1 case\n"
+    assert cli("dataset", "validate", "alone").out == f"datasets/alone.{suffix}: 1 case, 0 errors, 0 warnings\n"
 
 
 def test_an_unknown_name_is_told_with_the_nearest(cli: Cli) -> None:
@@ -58,7 +58,7 @@ def test_an_unknown_name_is_told_with_the_nearest(cli: Cli) -> None:
 
 def test_a_sound_dataset_is_said_to_be_so(cli: Cli) -> None:
     ran = cli("dataset", "validate", "more/rows")
-    assert (ran.exit_code, ran.out) == (0, "datasets/more/rows.yaml: 3 cases\n")
+    assert (ran.exit_code, ran.out) == (0, "datasets/more/rows.yaml: 3 cases, 0 errors, 0 warnings\n")
 
 
 @pytest.mark.parametrize(

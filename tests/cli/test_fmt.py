@@ -51,6 +51,16 @@ def test_a_broken_file_is_told_and_the_others_are_formatted(cli: Cli, root: Path
     assert (root / "prompts/a.prompt.yaml").read_text() == FORMATTED
 
 
+def test_a_document_names_what_changed_and_what_is_wrong(cli: Cli, root: Path) -> None:
+    write(root, "prompts/0.prompt.yaml", "messages: [\n")
+    ran = cli("fmt", "--check", "--json")
+    assert (ran.exit_code, ran.err) == (1, "")
+    assert (ran.json["files"], ran.json["changed"]) == (5, ["prompts/a.prompt.yaml"])
+    assert (ran.json["errors"], ran.json["warnings"]) == (1, 0)
+    assert ran.json["problems"][0]["path"] == "prompts/0.prompt.yaml"
+    assert (root / "prompts/a.prompt.yaml").read_text() == PLAIN
+
+
 def test_a_link_is_neither_followed_nor_replaced(cli: Cli, root: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere.yaml"
     elsewhere.write_text(PLAIN)

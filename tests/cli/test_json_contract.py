@@ -65,6 +65,7 @@ def desk(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
         "render triage -i ticket=x",
         "run triage -i ticket=x",
         "validate",
+        "fmt --check",
         "label list",
         "label verify",
         "log list",
@@ -129,6 +130,7 @@ def test_a_failed_call_fits_too(desk: Lab, cli: Cli) -> None:
 def test_a_broken_prompt_is_listed(desk: Lab, cli: Cli) -> None:
     write(desk.root, "prompts/broken.prompt.yaml", "messages: 1\n")
     fits("list", cli("list", "--json").json)
-    ran = cli("validate", "--json")
-    assert ran.exit_code == 1
-    fits("validate", ran.json)
+    for command in ("validate", "fmt"):
+        ran = cli(command, "--json")
+        assert ran.exit_code == (3 if command == "fmt" else 1)
+        fits(command, ran.json)

@@ -282,6 +282,22 @@ def test_an_unknown_or_too_short_id_says_what_to_do(log: Store) -> None:
     assert "4 characters" in str(short.value.hint)
 
 
+def test_an_id_with_one_character_wrong_is_told_with_the_one_meant(log: Store) -> None:
+    log.append([Entry(make(id=f"0197e5c2-91ab-7cde-8f01-0000{n}00abcd")) for n in (1, 2)])
+
+    for wrong, meant in (
+        ("0197e5c3-91ab-7cde-8f01-0000100abcd", "0197e5c2-91ab-7cde-8f01-0000100abcd"),
+        ("0187e5c2", "0197e5c2"),
+        ("200abce", "200abcd"),
+        ("20aabcd", "200abcd"),
+        ("2010abcd", ""),
+    ):
+        with pytest.raises(LogError) as unknown:
+            log.execution(wrong)
+        expected = f"did you mean `{meant}`?" if meant else "see the ids with: promptctl log list"
+        assert unknown.value.hint == expected
+
+
 def test_an_id_is_text_and_never_a_pattern(filled: Store) -> None:
     for wanted in ("%%%%", "____", "' OR 1=1 --", "*****"):
         with pytest.raises(LogError, match="no execution"):

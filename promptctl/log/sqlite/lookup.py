@@ -6,9 +6,11 @@ import sqlite3
 from typing import Any
 
 from promptctl.errors import LogError, UsageError
+from promptctl.files.names import did_you_mean
 
 _SHORTEST = 4
 _MOST_SHOWN = 5
+_MOST_COMPARED = 2000
 _AFTER_ALL = "\U0010ffff"  # sorts after whatever follows in an id
 
 
@@ -29,6 +31,23 @@ def row_by_id(connection: sqlite3.Connection, select: str, wanted: str, noun: st
         shown = ", ".join(id_ for (id_,) in found)
         raise LogError(f"several {noun}s match `{wanted}`: {shown}", hint="give more of the id")
     if not found:
-        raise LogError(f"no {noun} `{wanted}` in the log", hint=f"see the ids with: {command}")
+        hint = _nearest(connection, ids, text) or f"see the ids with: {command}"
+        raise LogError(f"no {noun} `{wanted}` in the log", hint=hint)
     row: tuple[Any, ...] = connection.execute(f"{select} WHERE id = ?", found[0]).fetchone()
     return row
+
+
+def _nearest(connection: sqlite3.Connection, ids: str, text: str) -> str:
+    """Return the question that names beginnings or ends of ids with one character different; empty if there are none.
+
+    One of its halves is then as it was typed, which leaves few ids to compare.
+    """
+    size, half = len(text), len(text) // 2
+    first, second = text[:half], text[half:]
+    halves = f"{ids} substr(id, 1, ?) = ? OR substr(id, ?, ?) = ? OR substr(id, ?, ?) = ? OR substr(id, ?) = ?"
+    similar = connection.execute(
+        f"{halves} ORDER BY id DESC LIMIT ?",
+        (half, first, half + 1, size - half, second, -size, half, first, half - size, second, _MOST_COMPARED),
+    )
+    known = [part for (id_,) in similar for part in (id_[:size], id_[-size:])]
+    return did_you_mean(text, known, mistakes=1)

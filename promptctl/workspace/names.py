@@ -1,0 +1,70 @@
+"""Checks names that choose rows of the log: a prompt, a label, a version."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from promptctl.errors import UsageError
+from promptctl.log.filter import Filter, is_glob
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+
+_NUMBER = re.compile(r"v([1-9][0-9]{0,8})")
+# Git takes no less than four characters of a commit's id.
+_BARE_NUMBER = re.compile(r"[0-9]{1,3}")
+
+
+def known(context: Context, wanted: Filter) -> Filter:
+    """Return the filter with its version resolved, once its names are known to exist.
+
+    Raises `PromptNotFound`, `RevisionNotFound`, or `UsageError` for a version that is not written as one.
+    """
+    check_logged_prompt(context, wanted.prompt)
+    _check_logged_label(context, wanted.label)
+    return _version_meant(context, wanted)
+
+
+def check_logged_prompt(context: Context, prompt: str | None) -> None:
+    """Raise `PromptNotFound` for an id that is neither in the files nor in the log. A glob may match nothing."""
+    if prompt is None or is_glob(prompt) or prompt in context.prompt_ids():
+        return
+    log = context.log
+    if log.is_new or not (log.totals(Filter(prompt=prompt)) or log.evaluations(prompt=prompt, limit=1)):
+        from promptctl.versions.resolving import no_such_prompt
+
+        logged = () if log.is_new else log.totals(by=("prompt",))
+        raise no_such_prompt(prompt, {*context.prompt_ids(), *(row.prompt or "" for row in logged)})
+
+
+def _check_logged_label(context: Context, label: str | None) -> None:
+    """Raise `RevisionNotFound` for a label that no call asked for, no prompt had, and no rule allows."""
+    if label is None:
+        return
+    log = context.log
+    if log.is_new or next(log.executions(Filter(label=label, limit=1)), None) is None:
+        from promptctl.versions.former_ids import check_label
+
+        check_label(context.now(), label, context.settings.labels.rules)
+
+
+def _version_meant(context: Context, wanted: Filter) -> Filter:
+    """Return the filter with the number or the digest of a version that is written as what follows `@` in a ref.
+
+    Raises `UsageError` for a revision or a label without the one prompt that it is of, and what resolving it raises.
+    """
+    text = wanted.version
+    if not isinstance(text, str):
+        return wanted
+    if number := _NUMBER.fullmatch(text):
+        return replace(wanted, version=int(number[1]))
+    if _BARE_NUMBER.fullmatch(text):
+        raise UsageError(f"`{text}` is no version", hint=f"did you mean `v{text}`?")
+    if wanted.prompt is None or is_glob(wanted.prompt):
+        raise UsageError(
+            f"`{text}` names a version of one prompt",
+            hint="name that prompt too, or give a number, such as v7, for any prompt",
+        )
+    return replace(wanted, version=None, digest=context.prompt(f"{wanted.prompt}@{text}").version.digest)
