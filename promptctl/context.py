@@ -82,7 +82,7 @@ class Context:
 
     @cached_property
     def state_folder(self) -> Path:
-        """`.promptctl/`, with the log, the caches and its own .gitignore; made here where it can be made."""
+        """`.promptctl/`, with the log, the caches and its own .gitignore; made here if it can be made."""
         folder = self.root / STATE_FOLDER
         with suppress(OSError):
             folder.mkdir(exist_ok=True)
@@ -109,7 +109,7 @@ class Context:
         return other
 
     def recording_file(self, prompt_id: str) -> Path:
-        """The file that a prompt's replies are recorded in."""
+        """Return the file that a prompt's replies are recorded in."""
         return self.recordings_folder / (prompt_id.replace("/", "--") + ".jsonl")
 
     def reply_recording(self, prompt_id: str) -> Callable[[Request, Reply], None]:
@@ -203,7 +203,7 @@ class Context:
         return LogRecorder(self.log, self.settings, self.warn)
 
     def prompt_ids(self) -> tuple[str, ...]:
-        """The ids of the work tree's prompts, sorted."""
+        """Return the ids of the work tree's prompts, sorted."""
         from promptctl.prompts.loading import prompt_paths
 
         return tuple(prompt_paths(self.repository.work_tree))
@@ -213,7 +213,7 @@ class Context:
         return self.shared(_moment)
 
     def prompt(self, ref: str) -> PromptAtVersion:
-        """The prompt that a ref names: `support/triage`, or with `@label`, `@v7` or `@<revision>` behind it.
+        """Return the prompt that a ref names: `support/triage`, or with `@label`, `@v7` or `@<revision>` after it.
 
         Raises `PromptNotFound`, `RevisionNotFound` or `InvalidFiles`.
         """
@@ -221,7 +221,7 @@ class Context:
         return replace(found, default_model=self.settings.model)
 
     def inside(self, path: str | os.PathLike[str]) -> str:
-        """The path relative to the workspace, with `/`; the root itself is empty."""
+        """Return the path relative to the workspace, with `/`; the root itself is empty."""
         absolute = Path(os.path.normpath(Path.cwd() / path))
         root = Path(os.path.normpath(self.root))
         if not absolute.is_relative_to(root):

@@ -1,4 +1,4 @@
-"""Assertions written in Python: `python`, run only where the user passed `--allow-code`."""
+"""Assertions written in Python: `python`, run only if the user passed `--allow-code`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Function = Callable[..., Any]
 def python(subject: Subject, assertion: Assertion) -> Outcome:
     """The function that the value names accepts the reply.
 
-    It is called with the reply's text (or the value at `path`) and a mapping of `inputs`, `expected` (None where there
+    It is called with the reply's text (or the value at `path`) and a mapping of `inputs`, `expected` (None if there
     is none), `tool_calls`, `latency_ms`, `cost_nano_usd` and `finish_reason`. It gives true or false, a score from 0 to
     1 (which passes from `threshold` on, 0.5 by default), or `{pass, score, reason}`. What it raises is an error.
     """
@@ -47,7 +47,7 @@ def _call_context(subject: Subject) -> dict[str, Any]:
 
 
 def _read(given: Any, name: str, assertion: Assertion, part: Any) -> Outcome:
-    """What the function gave, read strictly: None, or a text that happens to be true, is no verdict."""
+    """Return the function's verdict, read strictly: None, or a text that happens to be true, is no verdict."""
     if isinstance(given, bool):
         return decided(given, f"{name} says {'pass' if given else 'fail'}", got=part)
     if isinstance(given, Mapping):

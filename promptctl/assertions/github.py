@@ -45,7 +45,7 @@ def string(subject: Subject, assertion: Assertion) -> Outcome:
 
 
 async def llm(subject: Subject, assertion: Assertion, judge: Judge | None) -> Outcome:
-    """The judge's reply to the evaluator's own prompt names a choice, whose score passes where it is above 0."""
+    """The judge's reply to the evaluator's own prompt names a choice, whose score passes if it is above 0."""
     evaluator: Mapping[str, Any] = assertion.ready
     prompt = fill(evaluator["prompt"], {**_fields(subject), "completion": subject.stripped})
     reply = await ask(judge, assertion, {"prompt": prompt, "system": evaluator["system"]})

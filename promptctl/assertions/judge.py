@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class JudgeReply:
-    """What a judge said, word for word. `cost_nano_usd` is None where the price is unknown."""
+    """A judge's reply, word for word. `cost_nano_usd` is None if the price is unknown."""
 
     text: str
     cost_nano_usd: int | None

@@ -25,7 +25,7 @@ MakeTarget = Callable[[Prompt, Version, str], Target]
 class RunnerJudge:
     """Asks judges' prompts.
 
-    `model` is asked where neither the assertion nor the judge's prompt names one.
+    `model` is asked if neither the assertion nor the judge's prompt names one.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class RunnerJudge:
 
 
 def chosen_judge(model: str | None, what: str) -> str:
-    """The model that judges; raises `ModelConfigurationError` where nothing names one."""
+    """The model that judges; raises `ModelConfigurationError` if nothing names one."""
     if model is None:
         raise ModelConfigurationError(
             f"no model is named to judge with ({what})", hint="give --judge MODEL, or `model` in the assertion"

@@ -1,4 +1,4 @@
-"""Every type of assertion by its name. A name has a `not-` form too, which passes where the plain one fails."""
+"""Every type of assertion by its name. Each has a `not-` form too, which passes if the plain one fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one assertion found in one reply: passed, failed, or could not be graded."""
+"""Result of one assertion on one reply: passed, failed, or could not be graded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a value of an assertion must look like, and the form it is used in."""
+"""Shapes that the values of assertions must have, and the forms in which they are used."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def json_schema(subject: Subject, assertion: Assertion) -> Outcome:
 
 
 def contains_json(subject: Subject, assertion: Assertion) -> Outcome:
-    """Somewhere in the text stands a JSON object or list, and one of them fits the schema where the value is one."""
+    """Somewhere in the text stands a JSON object or list, and one of them fits the schema if the value is one."""
     schema, text = assertion.wanted(subject), assertion.text(subject)
     nearest: Outcome | None = None
     for value in _json_in(text):
@@ -73,7 +73,7 @@ def _fits(schema: Schema | None, value: Any, said: str) -> Outcome:
 
 
 def _json_in(text: str) -> Iterator[Any]:
-    """Each outermost JSON object or list that stands in the text. Raises `Ungraded` where the search takes too long."""
+    """Each outermost JSON object or list that stands in the text. Raises `Ungraded` if the search takes too long."""
     decoder = json.JSONDecoder()
     position = read_in_vain = 0
     while read_in_vain < _MOST_READ_IN_VAIN:

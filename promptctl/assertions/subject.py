@@ -1,4 +1,4 @@
-"""What is graded: one reply, and what was asked for."""
+"""The subject of grading: one reply, and the request it answers."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class LoopThread:
             raise Cancelled("the workspace was closed before the call had ended") from None
 
     def iterate(self, generator: AsyncGenerator[T, None]) -> Iterator[T]:
-        """The items of an asynchronous generator; closing the iterator early closes the generator."""
+        """Yield the items of an asynchronous generator; closing the iterator early closes the generator."""
         try:
             while True:
                 try:

@@ -20,7 +20,7 @@ class RunOptions(TypedDict, total=False):
 
     `model` and `parameters` override the prompt's own. `user`, `session`, `content_type` and `metadata` are recorded
     with the call. `log` (`full`, `metadata`, `off`) wins over the workspace's log rules. `record` writes each reply
-    to `datasets/recordings/`, from where `replay/<model>` answers. `source` is `api` unless the command line calls.
+    to `datasets/recordings/`, from which `replay/<model>` answers. `source` is `api` unless the command line calls.
     """
 
     model: str | None

@@ -7,7 +7,7 @@ from promptctl.log.records import Execution
 
 
 def spent(execution: Execution | None, error: PromptctlError | None) -> int | None:
-    """The cost of a call in nano-USD: 0 for one that was refused, None where it broke off and nobody can say."""
+    """Return the cost of a call in nano-USD: 0 for one that was refused, None if it broke off and nobody can say."""
     if execution is not None and execution.cost_nano_usd is not None:
         return execution.cost_nano_usd
     if isinstance(error, ModelTimeout | ProviderUnreachable):

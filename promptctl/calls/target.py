@@ -29,7 +29,7 @@ def make_target(
     """Return a prompt with everything that a request to the model needs; `parameters` win over the prompt's own.
 
     Without `needs_key` the model is not asked itself: its replies come from recordings, or nothing is asked.
-    Raises `ModelConfigurationError` where the model's provider or its key is missing.
+    Raises `ModelConfigurationError` if the model's provider or its key is missing.
     """
     is_replay = model.startswith("replay/")
     settings = context.models.settings_of(model if needs_key or is_replay else f"replay/{model}")

@@ -41,9 +41,9 @@ def add_case(
 ) -> Added:
     """Append a case with the execution's inputs to the dataset at `path` (relative to `root`).
 
-    Where the dataset names another file for its cases, it is added there. The case is checked before anything is
-    written. Raises `LogError` where the log kept no inputs, `UsageError` where the dataset does not test that prompt or
-    has a case of that id, and `WorkspaceError` where the file is not one that a case can be added to.
+    If the dataset names another file for its cases, it is added there. The case is checked before anything is
+    written. Raises `LogError` if the log kept no inputs, `UsageError` if the dataset does not test that prompt or
+    has a case of that id, and `WorkspaceError` if the file is not one that a case can be added to.
     """
     found = log.execution(wanted)
     if found.inputs is None:
@@ -87,14 +87,14 @@ def _entry(found: Execution, case_id: str, tags: tuple[str, ...], *, expects_rep
 
 
 def _cases_path(tree: WorkTree, path: str) -> str:
-    """The file that holds the dataset's cases: it itself, or the one that it names."""
+    """Return the file that holds the dataset's cases: its own, or the one that it names."""
     if not path.endswith(DATASET_SUFFIXES):
         return path
     return read_dataset_file(tree.read(path), path).cases_path or path
 
 
 def _with_item(text: str, entry: dict[str, Any], path: str) -> str:
-    """The file with the case behind the last one; JSON on one line each is YAML too."""
+    """Return the file with the case after the last one; JSON on one line each is YAML too."""
     end_of_line = "\r\n" if "\r\n" in text else "\n"
     lines = text.splitlines(keepends=True)
     start = next((number for number, line in enumerate(lines) if re.match(r"cases:[ \t]*(#.*)?$", line.rstrip())), None)

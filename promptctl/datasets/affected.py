@@ -1,4 +1,4 @@
-"""Which prompts and datasets the changed files reach, found in the text of the others before any of them is parsed."""
+"""Prompts and datasets that the changed files reach, found in the text of the others before any of them is parsed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PLAIN_INCLUDE = re.compile(rb"""\{%[-+]?\s*include\s+(?:"[^"\\]*"|'[^'\\]*')\s*
 
 
 def prompts_reached(tree: Tree, changed: Iterable[str]) -> set[str]:
-    """The prompt files of a tree that may pull in one of these shared files, directly or through another.
+    """Return the prompt files of a tree that may pull in one of these shared files, directly or through another.
 
     None that does is missing; one that only mentions a file of that name may be among them.
     """
@@ -36,7 +36,7 @@ def prompts_reached(tree: Tree, changed: Iterable[str]) -> set[str]:
 
 
 def datasets_reached(tree: Tree, changed: Iterable[str]) -> set[str]:
-    """The dataset files of a tree that may name one of these files below `datasets/`."""
+    """Return the dataset files of a tree that may name one of these files below `datasets/`."""
     names = set(changed)
     if not names:
         return set()
@@ -45,7 +45,7 @@ def datasets_reached(tree: Tree, changed: Iterable[str]) -> set[str]:
 
 
 def _texts(tree: Tree, folder: str) -> dict[str, bytes]:
-    """The files of ours below a folder that can be read, sorted by path."""
+    """Return the files of ours below a folder that can be read, sorted by path."""
     texts: dict[str, bytes] = {}
     for path in tree.paths(folder):
         if path.endswith((".yaml", ".yml", ".json", ".j2")) and not is_recording(path):

@@ -1,4 +1,4 @@
-"""What can be wrong with a case before it is run: no assertion, inputs that do not fit, unknown names."""
+"""Checks of a case before it is run: no assertion, inputs that do not fit, unknown names."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class CaseChecks:
                     self._sound[name] = value
 
     def _given(self, name: str, case: Case, row: Row) -> tuple[str, Place]:
-        """Return what gives the input, for a sentence, and where."""
+        """Return the source of the input, as words for a sentence, and its place."""
         for source, noun in ((row, f"case `{_id(case, row)}`"), (self._defaults, "the defaults")):
             for key in ("inputs", "matrix"):
                 if name in (source.data.get(key) or {}):
@@ -112,7 +112,7 @@ def _is_unread_cell(name: str, value: Any, row: Row, prompt: Prompt) -> bool:
 
 
 def _undecided(case: Case, row: Row) -> Problem:
-    """The problem of a case that would pass whatever the reply."""
+    """Return the problem of a case that would pass whatever the reply."""
     what = "it has neither `expected` nor `assert`"
     hint = "give it an expected reply or an assertion; a case that asserts nothing would always pass"
     if case.assertions:
@@ -123,7 +123,7 @@ def _undecided(case: Case, row: Row) -> Problem:
 
 
 def _asks_output_schema(assertion: Assertion) -> bool:
-    """Whether the assertion, or one of its set, uses the prompt's own output schema."""
+    """Return True if the assertion, or one of its set, uses the prompt's own output schema."""
     if assertion.type.removeprefix(NOT) == "json-schema" and assertion.ready is None:
         return True
     return any(_asks_output_schema(own) for own in assertion.assertions)

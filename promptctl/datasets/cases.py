@@ -28,9 +28,9 @@ Prepare = Callable[[Sequence[Mapping[str, Any]], Locate, list[Problem]], tuple[A
 class Case:
     """One case, ready to be evaluated.
 
-    `expected` is MISSING where the case has none. `threshold` is the weighted score from which the case passes;
+    `expected` is MISSING if the case has none. `threshold` is the weighted score from which the case passes;
     without one every assertion must. `output` is a recorded reply to grade in place of a call. `content_hash` names
-    what decides the result (inputs, expected, assertions, threshold): cases of one id are comparable where it is equal.
+    what decides the result (inputs, expected, assertions, threshold): cases of one id are comparable if it is equal.
     `variables` are further names for templated values (GitHub's rows have them).
     """
 
@@ -126,7 +126,7 @@ class CaseMaker:
         problems: list[Problem],
         cell: Mapping[str, Any] = MappingProxyType({}),
     ) -> Case:
-        """The case of a row with the inputs given; `cell` has those of its matrix as they are written."""
+        """Return the case of a row with the inputs given; `cell` has those of its matrix as they are written."""
         data, defaults = row.data, self._defaults
         if row.is_text and self._inputs:
             # An empty cell says nothing if the defaults say something.

@@ -28,7 +28,7 @@ _TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0
 
 
 def read_csv(tree: Tree, path: str) -> Iterator[Row | Problem]:
-    """Yield each case of the file, or what is wrong with its record, on the line where the record begins.
+    """Yield each case of the file, or the problem of its record, with the line on which the record begins.
 
     Raises `InvalidFiles` if the file cannot be read any further, a bad header included.
     """

@@ -26,7 +26,7 @@ _MOST_KEPT_CHARACTERS = 8 << 20
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a dataset says of itself. `path` is its file; `min_pass` the share of all its cases that must pass."""
+    """The head of a dataset, without its cases. `min_pass` is the share of all its cases that must pass."""
 
     path: str
     name: str = ""
@@ -122,7 +122,7 @@ class Dataset:
         return dataset
 
     def place(self, *keys: str | int) -> Place:
-        """Return where the value at these keys is in the dataset's file."""
+        """Return the place of the value at these keys in the dataset's file."""
         return replace(self._read().defaults, keys=()).locate(*keys)
 
     def cases(self, prompt: Prompt | None = None) -> Iterator[Case]:
@@ -277,7 +277,7 @@ def _duplicate(case: Case, row: Row, first: Place) -> Problem:
 
 
 def _number(case: Case) -> int:
-    """A number for one case's id and content; their sum is the same whatever the order."""
+    """Return a number for one case's id and content; their sum is the same whatever the order."""
     import hashlib
 
     text = f"{case.id}\0{case.content_hash}".encode("utf-8", "surrogatepass")

@@ -22,7 +22,7 @@ _CODE = re.compile(r"\s*(?:javascript|fn|eval|file|python)\s*(?:\([^)]*\))?:")
 
 
 def read_expected_cell(cell: str) -> dict[str, Any]:
-    """The assertion that a cell of `__expected` stands for, as it would be written in YAML.
+    """Return the assertion that a cell of `__expected` stands for, as it would be written in YAML.
 
     A cell that begins with no type's name is a text to equal, unless it begins with what is nearly one: so little would
     turn a check into a text that no reply equals. Raises `ValueError` with a whole sentence.
@@ -61,7 +61,7 @@ def _refuse_misspelled(name: str, cell: str) -> None:
 
 @lru_cache(maxsize=512)
 def _misspelled(name: str) -> str | None:
-    """The type that a name is a slip of the keyboard away from; words that are merely like one are words."""
+    """Return the type of assertion that this is a one-key typo of, if any."""
     found = nearest(name, known_types(), mistakes=1)
     return found[0] if found and len(name) >= _SHORTEST_SLIP else None
 

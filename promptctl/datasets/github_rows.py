@@ -21,7 +21,7 @@ _ID_LENGTH = 12
 
 
 def github_rows(prompt: Prompt, test_data: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
-    """A case for each row: the fields that the prompt takes are its inputs; all of them are there for evaluators.
+    """Yield a case for each row: the fields that the prompt takes are its inputs; all of them are there for evaluators.
 
     Rows have no ids, so one is made of their content; equal rows, which GitHub's tools run again, are numbered.
     """
@@ -43,12 +43,12 @@ def _id(fields: Mapping[str, Any]) -> str:
 
 
 def github_assertions(evaluators: Sequence[Mapping[str, Any]], tree: Tree) -> tuple[Assertion, ...]:
-    """The assertions that evaluators stand for; the evaluator's name is the assertion's metric."""
+    """Return the assertions that evaluators stand for; the evaluator's name is the assertion's metric."""
     return tuple(_with_judge(_assertion(evaluator), tree) for evaluator in evaluators)
 
 
 def _with_judge(assertion: Assertion, tree: Tree) -> Assertion:
-    """The assertion with a digest that also names the prompt of its judge: another one may find otherwise."""
+    """Return the assertion with a digest that also names the prompt of its judge: different ones judge differently."""
     if assertion.judge_prompt is None:
         return assertion
     try:
@@ -59,7 +59,7 @@ def _with_judge(assertion: Assertion, tree: Tree) -> Assertion:
 
 
 def _assertion(evaluator: Mapping[str, Any]) -> Assertion:
-    """The first of `string`, `llm` and `uses` counts, as it did."""
+    """Return an evaluator's assertion; of `string`, `llm` and `uses` the first counts, as it did."""
     metric = evaluator["name"]
     # Not `content_digest`: logs hold hashes of cases that were made of this text, with blanks after `,` and `:`.
     digest = hashlib.blake2b(json.dumps(evaluator, sort_keys=True).encode(), digest_size=16).hexdigest()

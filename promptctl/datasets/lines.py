@@ -22,14 +22,14 @@ _SAVE_AS_UTF8 = "save the file as UTF-8"
 
 
 def open_file(tree: Tree, path: str) -> BinaryIO:
-    """The file's bytes as a stream, or as one held whole where the tree cannot stream."""
+    """Return the file's bytes as a stream, or as one held whole if the tree cannot stream."""
     if isinstance(tree, StreamedTree):
         return tree.open(path)
     return io.BytesIO(tree.read(path, max_bytes=MAX_WHOLE_BYTES))
 
 
 def read_lines(tree: Tree, path: str) -> Iterator[str]:
-    """Each line of a UTF-8 file, with its line end, so that the n-th one given is line n.
+    """Yield each line of a UTF-8 file, with its line end, so that the n-th one given is line n.
 
     A byte-order mark is left out. Raises `InvalidFiles` at the line that is not UTF-8, holds a NUL or is too long.
     """

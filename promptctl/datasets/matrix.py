@@ -21,7 +21,7 @@ class InvalidMatrix(ValueError):
 
 
 def unfold(matrix: Mapping[str, Sequence[Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each combination's ending for the case's id, and its inputs; the last input turns fastest.
+    """Yield each combination's ending for the case's id, and its inputs; the last input turns fastest.
 
     A value that is short text, a number, true, false or null names itself in the id, any other its place in the list.
     Raises `InvalidMatrix`.

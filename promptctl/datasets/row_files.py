@@ -34,7 +34,7 @@ class RowFile:
 
 
 def open_rows(tree: Tree, path: str) -> RowFile:
-    """The rows of the dataset at `path`. Raises `InvalidFiles`."""
+    """Return the rows of the dataset at `path`. Raises `InvalidFiles`."""
     suffix = _suffix(path)
     if is_recording(path):
         message = f"{path} holds recorded replies, which are no cases"

@@ -1,4 +1,4 @@
-"""One case as its file has it: plain data with the keys of a case, and where it is."""
+"""One case as its file has it: plain data with the keys of a case, and its place."""
 
 from __future__ import annotations
 

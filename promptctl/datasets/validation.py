@@ -16,7 +16,7 @@ from promptctl.prompts.prompt import Prompt
 
 @dataclass(frozen=True, slots=True)
 class ValidationReport:
-    """How many files were checked, and what is wrong with them, in reading order; warnings are among them."""
+    """The number of files checked, and their problems in reading order, warnings among them."""
 
     files: int
     problems: tuple[Problem, ...]

@@ -20,7 +20,7 @@ _INPUT_WORDS = ("title", "description", "examples", "$comment")
 
 @dataclass(frozen=True, slots=True)
 class PartialChange:
-    """An included file that differs; `moved_from` is its earlier path where only that changed."""
+    """An included file that differs; `moved_from` is its earlier path if only that changed."""
 
     path: str
     kind: Literal["added", "removed", "changed", "moved"]

@@ -47,24 +47,24 @@ class Document:
         return Document(data, self.path, self._root, self._text)
 
     def part(self, *keys: Key) -> Document:
-        """The value at `keys` as a document of its own, with the same places; its data is the same objects."""
+        """Return the value at `keys` as a document of its own, with the same places; its data is the same objects."""
         data = self.data
         for key in keys:
             data = data[key]
         return Document(data, self.path, self._find(keys)[0], self._text)
 
     def place(self, *keys: Key) -> Place:
-        """Where the value at `keys` begins, or its nearest ancestor that is there."""
+        """Return the beginning of the value at `keys`, or of its nearest ancestor that is there."""
         node, _ = self._find(keys)
         return self._at(node)
 
     def key_place(self, *keys: Key) -> Place:
-        """Where the key of the value at `keys` begins; for an item of a list, the item."""
+        """Return the beginning of the key of the value at `keys`; for an item of a list, of the item."""
         node, key = self._find(keys)
         return self._at(node if key is None else key)
 
     def text_place(self, *keys: Key) -> Place:
-        """Where the text of the scalar at `keys` begins: inside its quote, or on the line below its `|` or `>`."""
+        """Return the beginning of a scalar's text at `keys`: inside its quote, or on the line after its `|` or `>`."""
         node, _ = self._find(keys)
         style = getattr(node, "style", None)
         if not style:
@@ -79,7 +79,7 @@ class Document:
         return Place(self.path, line + 2, len(first) - len(first.lstrip(" ")) + 1)
 
     def text_lines(self, *keys: Key) -> tuple[int, ...]:
-        """The file's line of each line of the scalar's text, where they do not simply follow one another.
+        """Return the file's line of each line of the scalar's text, if they do not simply follow one another.
 
         So for folded blocks and for quoted or plain text over several lines; empty for everything else.
         """
@@ -97,7 +97,7 @@ class Document:
         return self._aligned[keys]
 
     def line_place(self, line: int, *keys: Key) -> Place:
-        """Where a line of the scalar's text stands in the file; `line` counts from 1."""
+        """Return the place of a line of the scalar's text; `line` counts from 1."""
         start = self.text_place(*keys)
         lines = self.text_lines(*keys)
         if lines:
@@ -109,7 +109,7 @@ class Document:
         yield from _block_scalars(self.data, self._root, 0)
 
     def written(self, *keys: Key) -> str | None:
-        """What stands in the file for a plain scalar that is not text (`1.10` for the number 1.1); else None."""
+        """Return a plain scalar that is not text as it is written (`1.10` for the number 1.1); None for all others."""
         node, _ = self._find(keys, exact=True)
         if getattr(node, "style", "?") or isinstance(node, tuple):
             return None
@@ -153,7 +153,7 @@ def _block_scalars(data: Any, node: Any, indent: int) -> Iterator[BlockScalar]:
 
 
 def scalar_value(written: str) -> str | int | float | bool | None:
-    """The value of a plain scalar as it is written; what has leading zeros, or is beyond JSON, stays text.
+    """Return the value of a plain scalar as it is written; what has leading zeros, or is beyond JSON, stays text.
 
     >>> [scalar_value(written) for written in ("no", "012", "1e3", "~")]
     ['no', '012', 1000.0, None]
@@ -174,7 +174,7 @@ def scalar_value(written: str) -> str | int | float | bool | None:
 
 
 def _align(text: str, sources: list[str], first_line: int) -> tuple[int, ...]:
-    """The source line on which each line of `text` begins, by looking for the sources in the text, in order."""
+    """Return the source line on which each line of `text` begins, by looking for the sources in the text, in order."""
     found: dict[int, int] = {}
     offset = line = 0
     for number, source in enumerate(sources, first_line):

@@ -29,7 +29,7 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 def id_problem(prompt_id: str) -> str | None:
-    """Why this cannot be a prompt's id, as the end of a sentence; None where it can."""
+    """Return the reason why this cannot be a prompt's id, as the end of a sentence; None if it can."""
     if not _ID.fullmatch(prompt_id):
         return "an id is made of letters, digits, `_`, `-` and `.` between them, in segments parted by `/`"
     if any(segment.endswith(".lock") for segment in prompt_id.split("/")):
@@ -40,7 +40,7 @@ def id_problem(prompt_id: str) -> str | None:
 
 
 def prompt_stem(path: str) -> str | None:
-    """The path below `prompts/` without its suffix, for a file named as a prompt; None for any other file.
+    """Return the path below `prompts/` without its suffix, for a file named as a prompt; None for any other file.
 
     >>> prompt_stem("prompts/support/My triage.prompt.yml")
     'support/My triage'
@@ -54,7 +54,7 @@ def prompt_stem(path: str) -> str | None:
 
 
 def prompt_id(path: str) -> str | None:
-    """The id of the prompt at this path of a workspace; None where it is no prompt, or its name can be no id.
+    """Return the id of the prompt at this path of a workspace; None if it is no prompt, or its name can be no id.
 
     >>> prompt_id("prompts/support/triage.prompt.yaml")
     'support/triage'
@@ -64,22 +64,22 @@ def prompt_id(path: str) -> str | None:
 
 
 def is_schema(path: str) -> bool:
-    """Whether the path is that of a JSON Schema below `prompts/`."""
+    """Return True for the path of a JSON Schema below `prompts/`."""
     return path.startswith(PROMPTS + "/") and path.endswith(SCHEMA_SUFFIXES)
 
 
 def is_partial(path: str) -> bool:
-    """Whether the path is that of a partial below `prompts/`."""
+    """Return True for the path of a partial below `prompts/`."""
     return path.startswith(PROMPTS + "/") and path.endswith(PARTIAL_SUFFIX)
 
 
 def is_dataset(path: str) -> bool:
-    """Whether the path is that of a dataset; recordings below `datasets/recordings/` never are."""
+    """Return True for the path of a dataset; recordings below `datasets/recordings/` are none."""
     return path.startswith(DATASETS + "/") and path.endswith(DATASET_SUFFIXES) and not is_recording(path)
 
 
 def is_recording(path: str) -> bool:
-    """Whether the path is that of recorded replies."""
+    """Return True for the path of a file of recorded replies."""
     return path.startswith(RECORDINGS + "/")
 
 
@@ -140,7 +140,7 @@ class PathRefused(ValueError):
 
 
 def resolve_path(reference: str, relative_to: str, base: str) -> str:
-    """The path, relative to the workspace, that `reference` names in the file `relative_to`.
+    """Return the path, relative to the workspace, that `reference` names in the file `relative_to`.
 
     A reference is relative to `base` (`prompts` or `datasets`), or with a leading `./` to the folder of the file that
     holds it. It never leaves `base`. Raises `PathRefused`. Links are the tree's matter.

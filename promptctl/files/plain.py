@@ -21,7 +21,7 @@ class NotPlain(ValueError):
 
 
 class Measure:
-    """How large values are: the characters of their texts, besides a share for each item, and whether all is ASCII."""
+    """The size of values: the characters of their texts and a share for each item; and if all text is ASCII."""
 
     __slots__ = ("chars", "is_ascii")
 
@@ -37,7 +37,7 @@ class Measure:
 
 
 def plain(value: Any, measure: Measure, depth: int = 0) -> Any:
-    """A copy of the value in plain types; tuples become lists. Raises `NotPlain`.
+    """Return a copy of the value in plain types; tuples become lists. Raises `NotPlain`.
 
     >>> plain({"tags": ("a", "b")}, Measure())
     {'tags': ['a', 'b']}

@@ -33,11 +33,11 @@ class Sources:
 
     @property
     def is_for_people(self) -> bool:
-        """Whether somebody will read the problems; where many prompts are read with a cache, nobody does."""
+        """True if somebody will read the problems; with a cache, for many prompts, nobody does."""
         return self._cache is None
 
     def locate(self, reference: str, relative_to: str, place: Place) -> str | None:
-        """The path that a reference names; None, and a problem, where it leads out of `prompts/`."""
+        """Return the path that a reference names; None, and a problem, if it leads out of `prompts/`."""
         try:
             return resolve_path(reference, relative_to, PROMPTS)
         except PathRefused as refused:
@@ -45,7 +45,7 @@ class Sources:
             return None
 
     def bytes_of(self, path: str, place: Place, noun: str) -> bytes | None:
-        """The file's bytes; None, and a problem at `place`, where it cannot be read."""
+        """Return the file's bytes; None, and a problem at `place`, if it cannot be read."""
         if path not in self.paths and len(self.paths) >= MAX_FILES:
             if not any(problem.code == "too-many-files" for problem in self.problems[-1:]):
                 message = f"the prompt pulls in more than {MAX_FILES} files"
@@ -63,7 +63,7 @@ class Sources:
         return None
 
     def made(self, use: str, path: str, data: bytes, make: Callable[[], _Made]) -> _Made:
-        """What `make` makes of the file's bytes, taken from the cache where they are still the same."""
+        """Return what `make` makes of the file's bytes, from the cache if they are still the same."""
         if self._cache is None:
             return make()
         print_ = hashlib.sha1(data, usedforsecurity=False).digest()
@@ -76,7 +76,7 @@ class Sources:
         return made
 
     def document(self, path: str, place: Place, noun: str) -> Document | None:
-        """The YAML or JSON document at `path`; None, and the first time the problems, where there is none."""
+        """Return the YAML or JSON document at `path`; None, and the first time the problems, if there is none."""
         if path not in self._documents:
             self._documents[path] = self._read_document(path, place, noun)
         return self._documents[path]

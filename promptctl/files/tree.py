@@ -1,4 +1,4 @@
-"""Where files are read from: one commit, or the work tree. The seam between prompts and Git."""
+"""Sets of files of one moment: a commit's, or the work tree's. The seam between prompts and Git."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Tree(Protocol):
         """The full commit id read from; None for the work tree."""
 
     def read(self, path: str, *, max_bytes: int = ...) -> bytes:
-        """The file's bytes, as stored; at most `max_bytes`, 1 MiB where nothing else is asked for.
+        """Return the file's bytes, as stored; at most `max_bytes`, 1 MiB if nothing else is asked for.
 
-        Raises `FileNotFoundError` where there is no such file, and `WorkspaceError` where the path leaves the
+        Raises `FileNotFoundError` if there is no such file, and `WorkspaceError` if the path leaves the
         workspace (`..`, absolute, through a link), is not a regular file, or is too large to be one of ours.
         """
 
     def paths(self, prefix: str) -> Iterable[str]:
-        """Every file below `prefix` (a folder such as `prompts`), sorted. Empty where there is no such folder."""
+        """Return every file below `prefix` (a folder such as `prompts`), sorted; none if there is no such folder."""
 
 
 @runtime_checkable
@@ -37,7 +37,7 @@ class StreamedTree(Tree, Protocol):
     """A tree that can also give a file piece by piece, for those that are larger than memory should hold."""
 
     def open(self, path: str) -> BinaryIO:
-        """The file's bytes as a stream, to be closed by whoever asked. Raises what `read` does, but for the size."""
+        """Return the file's bytes as a stream, for the caller to close. Raises what `read` does, but for the size."""
 
 
 def is_there(tree: Tree, path: str) -> bool:
@@ -59,18 +59,18 @@ class MemoryTree:
         self.commit = commit
 
     def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:  # noqa: ARG002 (what is held was read whole)
-        """The file's bytes; `FileNotFoundError` where there is none."""
+        """Return the file's bytes; `FileNotFoundError` if there is none."""
         try:
             return self._files[path]
         except KeyError:
             raise FileNotFoundError(path) from None
 
     def open(self, path: str) -> BinaryIO:
-        """The file's bytes as a stream."""
+        """Return the file's bytes as a stream."""
         return io.BytesIO(self.read(path))
 
     def paths(self, prefix: str) -> list[str]:
-        """Every file below `prefix`, sorted."""
+        """Return every file below `prefix`, sorted."""
         below = prefix.rstrip("/") + "/" if prefix else ""
         return sorted(path for path in self._files if path.startswith(below))
 
@@ -86,9 +86,9 @@ class Overlay:
         self._data = data
 
     def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
-        """The file's bytes; see `Tree.read`."""
+        """Return the file's bytes; see `Tree.read`."""
         return self._data if path == self._path else self._tree.read(path, max_bytes=max_bytes)
 
     def paths(self, prefix: str) -> list[str]:
-        """Every file below `prefix`, sorted."""
+        """Return every file below `prefix`, sorted."""
         return sorted({*self._tree.paths(prefix), *([self._path] if self._path.startswith(prefix) else [])})

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def percent(share: float, digits: int = 0) -> str:
-    """A share in per cent; never rounded up to 100 or down to 0 when it is not."""
+    """Return a share in per cent; never rounded up to 100 or down to 0 when it is not."""
     text = f"{100 * share:.{digits}f}"
     if (float(text) == 100 and share < 1) or (float(text) == 0 and share > 0):
         text = f"{100 * share:.{digits + 1}f}" if digits < 6 else text
@@ -19,6 +19,6 @@ def count(number: int, noun: str) -> str:
 
 
 def name_some(ids: Sequence[str], most: int = 3) -> str:
-    """The first few of some ids, and how many more there are."""
+    """Return the first few of some ids, and how many more there are."""
     rest = len(ids) - most
     return ", ".join(ids[:most]) + (f" and {rest} more" if rest > 0 else "")

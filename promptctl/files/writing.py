@@ -15,7 +15,7 @@ _NEW_FILE_MODE = 0o644
 def replace_file(file: Path, parts: Iterable[bytes]) -> None:
     """Put the parts, one after another, in the place of the file, which keeps its mode.
 
-    Folders on the way are made. Raises `WorkspaceError` where it cannot be written; then, as after whatever `parts`
+    Folders on the way are made. Raises `WorkspaceError` if it cannot be written; then, as after whatever `parts`
     raises, the old file is as it was and nothing is left beside it.
     """
     try:

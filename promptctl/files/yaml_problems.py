@@ -1,4 +1,4 @@
-"""What is wrong with a YAML file, in words that help: each mistake that people make, its place and its remedy."""
+"""Mistakes in a YAML file in words that help: each one that people make, its place and its remedy."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def tag_directive(place: Place) -> Problem:
 
 
 def key_is_no_text(place: Place, text: str) -> Problem:
-    """A mapping or a list where a key should be; nearly always an unquoted `{{ … }}`."""
+    """A mapping or a list as a key; nearly always an unquoted `{{ … }}`."""
     match = re.search(_TEMPLATE_VALUE, _line(text, (place.line or 1) - 1))
     if match:
         return _template_in_value(Place(place.path, place.line, match.start(1) + 1), match[1])
@@ -112,7 +112,7 @@ def forbidden_escape(place: Place, character: str) -> Problem:
 
 
 def syntax(path: str, text: str, error: Exception) -> Problem:
-    """What the parser could not read, explained from its message and the line it stands on."""
+    """Return the problem that the parser met, explained from its message and its line."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if mark is None:
         return _unreadable(path, text, error)
@@ -129,7 +129,7 @@ def syntax(path: str, text: str, error: Exception) -> Problem:
 
 @dataclass(frozen=True, slots=True)
 class _Site:
-    """Where a parser gave up: its words, its mark and the mark of what it was reading (line, column from 0)."""
+    """The place at which a parser gave up: its words, its mark and the mark of what it was reading (both from 0)."""
 
     path: str
     text: str

@@ -1,6 +1,6 @@
 """Strict YAML 1.2 with places: bytes to plain data, and where in the file each value stands.
 
-Built on the events of PyYAML's C parser (the pure-Python one where it is not there), with the core schema of YAML
+Built on the events of PyYAML's C parser (the pure-Python one if it is not there), with the core schema of YAML
 1.2 and a builder of our own: no anchors, aliases, tags, merge keys, duplicate keys or second documents, no key that
 is not text, at most 1 MiB and 64 levels. So `no` and `012` are text, `1e3` is a number, and a date is text.
 """
@@ -27,7 +27,7 @@ _BREAKS_OF_YAML_1_1 = "\x85\u2028\u2029"
 
 
 def read_yaml(data: bytes, path: str) -> Document:
-    """Read one strict YAML document; `data` is None where the file holds none.
+    """Read one strict YAML document; `data` is None if the file holds none.
 
     Raises `InvalidFiles` with every problem that could be told before the file stopped making sense.
     """
@@ -67,7 +67,7 @@ def _join_surrogates(match: re.Match[str]) -> str:
 
 
 def _hide_breaks(text: str) -> tuple[str, dict[int, str]]:
-    """The text with what YAML 1.1 alone takes for line breaks replaced by characters that it does not hold.
+    """Return the text with what YAML 1.1 alone takes for line breaks replaced by characters that it does not hold.
 
     Beside it the codes of those characters, each with what it stands for.
     """
@@ -98,7 +98,7 @@ class _Builder:
         self._has_escapes = "\\" in text
 
     def document(self) -> tuple[Any, Any]:
-        """The document's data and tree; what is wrong is added to `problems`."""
+        """Return the document's data and tree; what is wrong is added to `problems`."""
         parser_class, events, errors = _parser()
         self._events = events
         text, self._restore = _hide_breaks(self.text)
@@ -189,7 +189,7 @@ class _Builder:
         return data, (start, nodes)
 
     def _key(self, event: Any, seen: dict[str, Any]) -> str:
-        """The key as it is written: `1` and `true` are text as well."""
+        """Return the key as it is written: `1` and `true` are text as well."""
         if event.anchor is not None or event.tag is not None:
             self._report(_words().property_of_node(self._place(event), event))
         key: str = event.value
@@ -213,7 +213,7 @@ class _Builder:
         return value
 
     def _checked_text(self, event: Any) -> str:
-        """The text of a quoted scalar, whose escapes could have made what no text of ours may hold."""
+        """Return the text of a quoted scalar, whose escapes could have made what no text of ours may hold."""
         text: str = event.value
         if self._has_escapes and event.style == '"' and (bad := _FORBIDDEN_ESCAPED.search(text)):
             self._report(_words().forbidden_escape(self._place(event), bad[0]))
@@ -235,7 +235,7 @@ _PARSER: list[Any] = []
 
 
 def _parser() -> tuple[Any, Any, tuple[type[Exception], ...]]:
-    """The parser's class, the events' module and the parser's errors, imported on first use."""
+    """Return the parser's class, the events' module and the parser's errors, imported on first use."""
     if not _PARSER:
         import yaml
         from yaml import events

@@ -17,7 +17,7 @@ from promptctl.formats.schemas import structure_of
 class DatasetFile:
     """A dataset file of sound shape.
 
-    `header` is the file without its cases. `cases` are those written in it; None where they are in another file,
+    `header` is the file without its cases. `cases` are those written in it; None if they are in another file,
     whose path, relative to the workspace, is then `cases_path`.
     """
 
@@ -34,18 +34,18 @@ class DatasetFile:
 
     @property
     def defaults(self) -> Mapping[str, Any]:
-        """What holds for every case."""
+        """The values that hold for every case."""
         defaults: Mapping[str, Any] = self.header.get("defaults", {})
         return defaults
 
     def case_place(self, index: int) -> Place:
-        """Where the case begins in the file."""
+        """Return the place of the case in the file."""
         return self.document.place("cases", index)
 
     def as_written(self, keys: tuple[Key, ...], names: Collection[str]) -> dict[str, Any]:
-        """The `inputs` or `matrix` at `keys`, with the numbers under `names` as the text they are written as.
+        """Return the `inputs` or `matrix` at `keys`, with the numbers under `names` as the text they are written as.
 
-        For inputs that are text: `1.10` stays `1.10` where the prompt asks for a string.
+        For inputs that are text: `1.10` stays `1.10` if the prompt asks for a string.
         """
         found = dict(self.document.part(*keys).data)
         for name in found.keys() & set(names):

@@ -28,7 +28,7 @@ _Check = Callable[[str], bool]
 
 
 def format_file(data: bytes, path: str, kind: Kind) -> bytes:
-    """The file as it should be written; formatting it again changes nothing.
+    """Return the file as it should be written; formatting it again changes nothing.
 
     A GitHub prompt keeps its own order of keys. Raises `InvalidFiles` for a file that cannot be read, and for one
     that cannot be formatted without changing what it says.
@@ -60,7 +60,7 @@ def format_file(data: bytes, path: str, kind: Kind) -> bytes:
 
 
 def _with_one_end(text: str, says_the_same: _Check) -> str:
-    """Exactly one line end at the end, but where a text keeps those that stand there."""
+    """Return the text with exactly one line end at its end, unless its last block keeps those that it has."""
     if not text.strip():
         return text
     cleaned = text.rstrip("\n") + "\n"
@@ -68,7 +68,7 @@ def _with_one_end(text: str, says_the_same: _Check) -> str:
 
 
 def _with_literals(text: str, says_the_same: _Check) -> str:
-    """Every text of several lines as a literal block; one that no literal block can say stays as it was."""
+    """Return every text of several lines as a literal block; one that no literal block can say stays as it was."""
     scalars = [each for each in read_yaml(text.encode(), "").block_scalars() if _is_to_be_literal(*each)]
     # The last first, so that the places of the others stay true. Checked all together: each check reads the whole file.
     groups = [scalars[::-1]] if scalars else []
@@ -89,7 +89,7 @@ def _is_to_be_literal(event: Any, value: Any, _indent: int) -> bool:
 
 
 def _replaced(text: str, scalars: Sequence[BlockScalar]) -> str:
-    """The text with each of these, the last of them first, as a literal block."""
+    """Return the text with each of these, the last of them first, as a literal block."""
     lines = text.split("\n")
     for scalar in scalars:
         _replace(lines, *scalar)
@@ -112,7 +112,7 @@ def _replace(lines: list[str], event: Any, body: str, indent: int) -> None:
 
 
 def _in_order(text: str, order: Sequence[str]) -> str:
-    """The top-level keys in their order; what stands above the first, parted from it by a blank line, stays."""
+    """Return the top-level keys in their order; what stands above the first, parted from it by a blank line, stays."""
     head, blocks = _blocks(text)
     rank = {name: number for number, name in enumerate(order)}
     ranked = sorted(blocks, key=lambda block: rank.get(block[0], len(order)))
@@ -123,7 +123,7 @@ def _in_order(text: str, order: Sequence[str]) -> str:
 
 
 def _blocks(text: str) -> tuple[str, list[tuple[str, str]]]:
-    """The text before the first key's comments, and each top-level key with its lines and the comments above it."""
+    """Return the text before the first key's comments, and each top-level key with its comments and lines."""
     lines = [line + "\n" for line in text.removesuffix("\n").split("\n")]
     starts = [number for number, line in enumerate(lines) if _KEY.match(line)]
     if not starts:  # a file that is one flow mapping, as JSON is

@@ -1,7 +1,7 @@
 """GitHub Models' `.prompt.yml` files, read as they stand.
 
 What they mean is what GitHub's own tools made of them (`gh models` and `actions/ai-inference`): `{{name}}` is replaced
-once, without expressions, and stays where nothing is given for it; unknown keys are passed over, here with a warning.
+once, without expressions, and stays if nothing is given for it; unknown keys are passed over, here with a warning.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ class GitHubPrompt:
 
 
 def placeholders(text: str) -> list[str]:
-    """The names that `{{name}}` stands for in a text, in reading order, each once."""
+    """Return the names that `{{name}}` stands for in a text, in reading order, each once."""
     return list(dict.fromkeys(PLACEHOLDER.findall(text)))
 
 
 def read_github_prompt(document: Document) -> GitHubPrompt:
-    """A file of GitHub's dialect. Raises `InvalidFiles` for what makes it impossible to run."""
+    """Return a file of GitHub's dialect. Raises `InvalidFiles` for what makes it impossible to run."""
     reader = _Reader(document)
     data = reader.prompt()
     rows, evaluators = reader.rows(), reader.evaluators()
@@ -73,7 +73,7 @@ class _Reader:
         self.problems: list[Problem] = []
 
     def prompt(self) -> dict[str, Any]:
-        """The prompt in native shape; what is missing in it has been told as an error."""
+        """Return the prompt in native shape; what is missing in it has been told as an error."""
         data = {key: value for key, value in self.data.items() if key not in _TESTS}
         self.problems += structure_of("github-prompt").check(self.document.over(data))
         self._warn_of_unknown_keys()
@@ -196,6 +196,6 @@ class _Reader:
 
 
 def _inputs(messages: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The variables as inputs of any type; required, unless the file's own test rows do without."""
+    """Return the variables as inputs of any type; required, unless the file's own test rows do without."""
     names = dict.fromkeys(name for message in messages for name in placeholders(message["content"]))
     return {name: {} if all(name in row for row in rows) else {"required": False} for name in names}

@@ -68,7 +68,7 @@ def read_prompt_file(data: bytes, path: str) -> PromptFile:
 
 
 def _dialect(document: Document) -> Dialect:
-    """Told by the keys; by the templates where the keys could be either's. Raises `InvalidFiles` for a mixture."""
+    """Told by the keys; by the templates if the keys could be either's. Raises `InvalidFiles` for a mixture."""
     data = document.data
     native = [key for key in data if key in _NATIVE_KEYS]
     github = [key for key in data if key in _NATIVE_FOR]
@@ -92,7 +92,7 @@ def _dialect(document: Document) -> Dialect:
 
 
 def _has_only_plain_placeholders(messages: Any) -> bool:
-    """Whether the messages are all text, with GitHub's `{{name}}` in it and nothing that only Jinja has."""
+    """Return True if the messages are all text, with GitHub's `{{name}}` in it and nothing that only Jinja has."""
     if not isinstance(messages, list):
         return False
     texts: list[str] = []

@@ -16,7 +16,7 @@ _ACTING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u20
 
 
 def readable(data: bytes) -> str:
-    """One line for each fact, and each message under a heading, so that a line-by-line diff of two versions reads well.
+    """Return the prompt with one line for each fact, so that a line-by-line diff of two versions reads well.
 
     Partials and schemas are named, not read: this is one file by itself. Raises `InvalidFiles`.
     """

@@ -1,4 +1,4 @@
-"""Makes a new workspace: the first files, each written only where there is none yet."""
+"""Makes a new workspace: the first files, each written only if there is none yet."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Scaffold:
 
 
 def scaffold(folder: Path) -> Scaffold:
-    """Make a workspace in `folder`, creating it where needed. A file that exists is never touched.
+    """Make a workspace in `folder`, creating it if needed. A file that exists is never touched.
 
-    An example prompt and its dataset are written only where the folder has no prompts yet.
+    An example prompt and its dataset are written only if the folder has no prompts yet.
     """
     files = {SETTINGS: _first("promptctl.yaml")}
     if not any((folder / "prompts").rglob("*.prompt.y*ml")):

@@ -19,7 +19,7 @@ Content = Literal["full", "metadata"]
 
 @dataclass(frozen=True, slots=True)
 class ModelRule:
-    """What the models whose id matches `pattern` need beyond it. None: not set by any rule."""
+    """Settings of the models whose id matches `pattern`. None: not set by any rule."""
 
     pattern: str = "*"
     api_base: str | None = None
@@ -34,7 +34,7 @@ class ModelRule:
 
 @dataclass(frozen=True, slots=True)
 class LabelRule:
-    """What a label asks of a version before it may move there."""
+    """Conditions that a version must meet before a label may move to it."""
 
     after: str | None = None
     evaluation: Literal["passed"] | None = None
@@ -44,7 +44,7 @@ class LabelRule:
 
 @dataclass(frozen=True, slots=True)
 class LabelSettings:
-    """Where labels are pushed, and the rules of each; where any label is named, no other may be set.
+    """The remote that labels are pushed to, and the rules of each; if any label is named, no other may be set.
 
     A label that another comes `after` is named by that, with no rule of its own unless it has one.
     """
@@ -55,7 +55,7 @@ class LabelSettings:
 
 @dataclass(frozen=True, slots=True)
 class LogRule:
-    """What is kept of the executions of the prompts whose id matches the glob `prompts`."""
+    """Rule of how much is kept of the executions of prompts whose id matches the glob `prompts`."""
 
     prompts: str = "*"
     content: Content = "metadata"
@@ -64,7 +64,7 @@ class LogRule:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of a workspace; the built-in defaults where the file does not say."""
+    """The settings of a workspace; the built-in defaults if the file does not say."""
 
     model: str | None = None
     models: tuple[ModelRule, ...] = ()
@@ -75,7 +75,7 @@ class Settings:
     prices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def model_rule(self, model: str) -> ModelRule:
-        """All rules whose glob matches the model's id, merged: key by key the last one wins.
+        """Return all rules whose glob matches the model's id, merged: key by key the last one wins.
 
         `headers` and `parameters` are merged key by key as well.
         """
@@ -88,7 +88,7 @@ class Settings:
         return ModelRule(model, **merged)
 
     def log_rule(self, prompt_id: str) -> LogRule:
-        """The last rule whose glob matches the prompt's id; the built-in default where none does."""
+        """Return the last rule whose glob matches the prompt's id; the built-in default if none does."""
         return next((rule for rule in reversed(self.log) if fnmatchcase(prompt_id, rule.prompts)), LogRule())
 
 

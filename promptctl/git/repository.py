@@ -72,7 +72,7 @@ class Git(Commands):
     def commit_of(self, revision: str) -> str:
         """Return the full id of the commit that `revision` (anything `git rev-parse` takes) names.
 
-        Raises `RevisionNotFound` if nothing of that name is here, or where it is no commit, and `GitError` if
+        Raises `RevisionNotFound` if nothing of that name is here, or if it is no commit, and `GitError` if
         a branch and a tag have that name.
         """
         ask = ("rev-parse", "--verify", "--end-of-options")

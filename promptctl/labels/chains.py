@@ -116,7 +116,7 @@ class LabelTags:
 
 
 def current(git: Git, label: LabelName, tags: LabelTags | None = None) -> LabelState | None:
-    """Return where a label stands; None if it has no event here, under no id the prompt ever had.
+    """Return the state of a label; None if it has no event here under any id that the prompt ever had.
 
     `tags` are those of this clone, if they are known. Raises `RevisionNotFound` if the label was removed, and
     `GitError` if its last event is not one that promptctl wrote, or does not follow the one before.

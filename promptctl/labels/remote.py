@@ -121,7 +121,7 @@ class Remote:
         return off
 
     def push(self, new: Sequence[GitRef], after: Sequence[GitRef] = ()) -> GitOutput:
-        """Create references at the remote, all or none, where none of them is there and `after` are as given."""
+        """Create references at the remote, all or none, if none of them is there and `after` are as given."""
         leases = [f"--force-with-lease={ref.name}:{ref.object}" for ref in after]
         leases += [f"--force-with-lease={ref.name}:" for ref in new]
         refspecs = [f"{ref.object}:{ref.name}" for ref in (*after, *new)]

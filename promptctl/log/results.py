@@ -20,7 +20,7 @@ class EvaluationSpec:
 
     `ref` is the prompt's ref as it was asked for; `group` is shared by the evaluations of one command. `cases` is the
     number of selected cases. `ids`, `tags`, `sample`, `seed` and `first` are the selection; `ids` None means any.
-    At least `at_least` of `repeats` replies must pass for a case to pass (all where it is None). `judge` is the model
+    At least `at_least` of `repeats` replies must pass for a case to pass (all if it is None). `judge` is the model
     asked for with `--judge`. `side` is the part it plays in a comparison; a `rerun` asks flipped cases again.
     `left_out` are cases whose inputs a base cannot take. With `drops_unknown_inputs`, inputs that the prompt does not
     declare are left out of a case. `shard` is (i, n): the i-th of n parts of the cases.
@@ -66,7 +66,7 @@ class EvaluationSpec:
     def is_same_work(self, other: EvaluationSpec) -> bool:
         """Return True if both ask the same of a prompt, so that the results of one stand for the other.
 
-        Prompt version and model are not part of a spec. The source of replies counts only where it is recordings. A
+        Prompt version and model are not part of a spec. The source of replies counts only if it is recordings. A
         rerun is the same as nothing: it was asked for to be fresh.
         """
         return "rerun" not in (self.side, other.side) and self._work == other._work
@@ -154,7 +154,7 @@ class ResultDetail:
     """The grading of a reply. `assertions` are JSON objects, one for each assertion, as they were graded.
 
     `metrics` are mean scores by the names that assertions give. `tokens` are (input, output), each None if unknown.
-    `full_cost_nano_usd` is what the reply cost when it was paid for, `has_call` False where no model was called;
+    `full_cost_nano_usd` is what the reply cost when it was paid for, `has_call` False if no model was called;
     `judge_cost_nano_usd` is what judging it cost. `cluster` names the group of cases that stand or fall together.
     """
 
@@ -220,7 +220,7 @@ class ResultRow:
 
     `position` is the case's place in its dataset, `case_digest` the hash of its content, `detail` how it was graded,
     `score` the assertions' weighted mean, `output` the reply that was graded, kept whatever the log rules say.
-    `cost_nano_usd` is None where the price is unknown. `execution_id` is the execution graded, where one was logged.
+    `cost_nano_usd` is None if the price is unknown. `execution_id` is the execution graded, if one was logged.
     """
 
     evaluation_id: str
@@ -246,7 +246,7 @@ def _as_json(record: EvaluationSpec | Totals | ResultDetail) -> dict[str, Any]:
 
 
 def _known(kind: type[Any], data: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of the fields that a record has; a later version of the program may have written more."""
+    """Return the values of the fields that a record has; a later version of the program may have written more."""
     known = {each.name: data[each.name] for each in fields(kind) if each.name in data}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in known.items()}
 

@@ -37,11 +37,11 @@ class EventDecoder:
 
     @property
     def pending_bytes(self) -> int:
-        """How much of an event that has not ended is held."""
+        """The number of bytes held of an event that has not ended."""
         return len(self._rest) + sum(map(len, self._data))
 
     def feed(self, received: bytes) -> list[bytes]:
-        """The data of each event that these bytes complete."""
+        """Return the data of each event that these bytes complete."""
         if self._is_first:
             self._is_first = False
             received = received.removeprefix(_BOM)
@@ -55,7 +55,7 @@ class EventDecoder:
         return events
 
     def finish(self) -> list[bytes]:
-        """The data of an event that the stream ended in the middle of."""
+        """Return the data of an event that the stream ended in the middle of."""
         line, self._rest = self._rest.rstrip(b"\r"), b""
         if line:
             self._take(line)

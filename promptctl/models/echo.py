@@ -19,18 +19,18 @@ _DIMENSIONS = 64
 
 
 class Echo:
-    """Answers with the text of the last user message (of the last message, where no user speaks).
+    """Answers with the text of the last user message (of the last message, if no user speaks).
 
-    Where the request asks for JSON of a schema, the answer is a small value that fits it; where it asks for any
+    If the request asks for JSON of a schema, the answer is a small value that fits it; if it asks for any
     JSON object, an empty one. Tools are never called. A token is four characters, begun or whole; all are free.
     """
 
     async def complete(self, request: Request) -> Reply:
-        """The whole answer, at once."""
+        """Return the whole answer, at once."""
         return _reply(request)
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
-        """The answer in at most four pieces, then whole."""
+        """Yield the answer in at most four pieces, then whole."""
         reply = _reply(request)
         size = max(1, math.ceil(len(reply.text) / _STREAM_PIECES))
         for start in range(0, len(reply.text), size):

@@ -31,8 +31,8 @@ class Provider:
     """The variables of one provider, the first that is set wins.
 
     `settings` maps LiteLLM's names of further connection settings to their variables. `other_ways` are variables of
-    other kinds of sign-in, which LiteLLM handles: where one is set, no key is missed. A provider without `keys` needs
-    none. With `has_own_sign_in` LiteLLM sends those others even where it is given a key.
+    other kinds of sign-in, which LiteLLM handles: if one is set, no key is missed. A provider without `keys` needs
+    none. With `has_own_sign_in` LiteLLM sends those others even if it is given a key.
     """
 
     keys: tuple[str, ...] = ()
@@ -44,40 +44,40 @@ class Provider:
 
     @property
     def is_sent_its_key_alone(self) -> bool:
-        """Whether LiteLLM sends no more of the environment than the key it is given, so that any address may get it."""
+        """True if LiteLLM sends only the key we pass, so that any address may receive it."""
         return (bool(self.keys) or self.is_local) and not self.has_own_sign_in
 
     def key(self, environ: Mapping[str, str]) -> str | None:
-        """The key, where the environment has one."""
+        """Return the key, if the environment has one."""
         return first_set(environ, self.keys)
 
     def base(self, environ: Mapping[str, str]) -> str | None:
-        """The address, where the environment gives another than the provider's usual one."""
+        """Return the address, if the environment names a different one than the provider's usual."""
         return first_set(environ, self.bases)
 
     def is_missing_key(self, environ: Mapping[str, str]) -> bool:
-        """True where the provider needs a key and the environment has neither it nor another way to sign in."""
+        """True if the provider needs a key and the environment has neither it nor another way to sign in."""
         return bool(self.keys) and not self.is_local and first_set(environ, (*self.keys, *self.other_ways)) is None
 
 
 def first_set(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:
-    """The value of the first of these variables that is set to something, without blanks around it."""
+    """Return the value of the first of these variables that is set to something, without blanks around it."""
     return next((value for name in names if (value := environ.get(name, "").strip())), None)
 
 
 def known_provider(name: str) -> Provider:
-    """The variables of a provider; none at all where it is not listed here."""
+    """Return the variables of a provider; none at all if it is not listed here."""
     return _PROVIDERS.get(name) or Provider()
 
 
 def known_providers() -> frozenset[str]:
-    """The names of the providers that are listed here."""
+    """Return the names of the providers that are listed here."""
     return frozenset(_PROVIDERS)
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the requests of one endpoint go. Nothing of it shows in a repr."""
+    """The URLs and headers of one endpoint's requests. Nothing of it shows in a repr."""
 
     endpoint: Endpoint
     chat: URL
@@ -90,7 +90,7 @@ class Address:
 
 
 def address_of(model: str, endpoint: Endpoint, default_base: str, environ: Mapping[str, str]) -> Address:
-    """The endpoint, ready for use. Raises `ModelConfigurationError` where its address or headers cannot be used."""
+    """Return the endpoint, ready for use. Raises `ModelConfigurationError` if its address or headers are wrong."""
     from yarl import URL
 
     base = checked_base(model, endpoint.api_base or default_base)
@@ -100,7 +100,7 @@ def address_of(model: str, endpoint: Endpoint, default_base: str, environ: Mappi
 
 
 def checked_base(model: str, api_base: str) -> SplitResult:
-    """The address of an endpoint, in parts. Raises `ModelConfigurationError` where it cannot be one."""
+    """Return the address of an endpoint, in parts. Raises `ModelConfigurationError` if it cannot be one."""
     try:
         parts = urlsplit(api_base)
         is_good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
@@ -120,7 +120,7 @@ def checked_base(model: str, api_base: str) -> SplitResult:
 
 
 def proxy_for(model: str, base: SplitResult, environ: Mapping[str, str]) -> str | None:
-    """The proxy that the environment names for an address; never one for this machine itself."""
+    """Return the proxy that the environment names for an address; never one for this machine itself."""
     host = base.hostname or ""
     names = (f"{base.scheme}_proxy", f"{base.scheme}_proxy".upper(), "all_proxy", "ALL_PROXY")
     proxy = next((environ[name] for name in names if environ.get(name)), None)

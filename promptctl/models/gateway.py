@@ -17,7 +17,7 @@ HINT_ENDPOINT = "check `api_base` under `models:` in promptctl.yaml, or the prov
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a request goes beyond what its model id says. Nothing of it shows in a repr, a log or an error."""
+    """The address, key and headers of a request. Nothing of it shows in a repr, a log or an error."""
 
     api_base: str | None = field(default=None, repr=False)
     api_key: str | None = field(default=None, repr=False)
@@ -56,7 +56,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counted them; None where it did not say. `input_tokens` includes the cached ones."""
+    """Tokens as the provider counted them; None if it did not say. `input_tokens` includes the cached ones."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -67,7 +67,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole reply. `cost_nano_usd` is None where the price is unknown, never 0 for that reason.
+    """A whole reply. `cost_nano_usd` is None if the price is unknown, never 0 for that reason.
 
     `full_cost_nano_usd` is what a reused reply cost when it was paid for; None otherwise.
     """

@@ -1,4 +1,4 @@
-"""LiteLLM's exceptions as our errors: by the HTTP answer that caused them, where there was one."""
+"""LiteLLM's exceptions as our errors: by the HTTP answer that caused them, if there was one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _AROUND = re.compile(
 
 
 def translated(request: Request, error: BaseException) -> ModelError:
-    """The error that an exception of LiteLLM, or of a library beneath it, means."""
+    """Return the error that an exception of LiteLLM, or of a library beneath it, means."""
     if isinstance(error, ModelError):
         return error
     answer = _http_answer(error)
@@ -82,5 +82,5 @@ def _words(error: BaseException, request: Request) -> str:
 
 
 def _text(error: BaseException) -> str:
-    """The message without what LiteLLM adds: `litellm.BadRequestError: OpenAIException - …`."""
+    """Return the message without what LiteLLM adds: `litellm.BadRequestError: OpenAIException - …`."""
     return _AROUND.sub("", str(getattr(error, "message", "") or error))

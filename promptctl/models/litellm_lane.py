@@ -44,7 +44,7 @@ class LiteLLM:
     """Asks any provider through LiteLLM, which is imported on first use (2 s); `preload` begins that early.
 
     LiteLLM's own retries, fallbacks, callbacks and downloads are off. Keys and addresses come with each request;
-    `environ` is where the further connection settings of some providers are read from.
+    Further connection settings of some providers are read from `environ`.
     """
 
     def __init__(self, prices: Prices, environ: Mapping[str, str] | None = None) -> None:
@@ -114,7 +114,7 @@ class LiteLLM:
         return arguments
 
     def _arguments(self, litellm: Any, request: Request) -> dict[str, Any]:
-        """What every call is given: model, endpoint, deadline, and no retries but ours."""
+        """Return the arguments of every call: model, endpoint, deadline, and no retries but ours."""
         endpoint = request.endpoint
         provider = provider_name(request.model)
         arguments: dict[str, Any] = {
@@ -146,7 +146,7 @@ class LiteLLM:
         return arguments
 
     def _may_be_sent_to(self, provider: str, api_base: str) -> bool:
-        """Whether only the given key goes to this address, or the environment itself names it."""
+        """Return True if only the given key goes to this address, or the environment itself names it."""
         known = known_provider(provider)
         return known.is_sent_its_key_alone or known.base(self._environ) == api_base
 
@@ -156,7 +156,7 @@ async def _library() -> Any:
 
 
 async def _answer_to(request: Request, call: Any, arguments: Mapping[str, Any]) -> Any:
-    """What LiteLLM answers to one call. Raises what its exception means."""
+    """Return LiteLLM's answer to one call. Raises its exception translated to one of ours."""
     failure: ModelError
     try:
         with our_call():

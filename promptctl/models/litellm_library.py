@@ -37,7 +37,7 @@ _is_ours: ContextVar[bool] = ContextVar("is_promptctl_call", default=False)
 
 
 def load_litellm() -> Any:
-    """The module `litellm`, imported if need be: 2 s, 165 MB, no network. Safe to call from several threads."""
+    """Return the module `litellm`, imported if need be: 2 s, 165 MB, no network. Safe to call from several threads."""
     with _import_lock:
         if "litellm" not in sys.modules:
             for name, level in _LOGGERS.items():
@@ -75,7 +75,7 @@ def our_call() -> Iterator[None]:
 
 @functools.cache
 def tool_arguments() -> dict[str, Any]:
-    """What must be said beside tools, so that LiteLLM does not look among them for MCP servers to call.
+    """Return the arguments to add beside tools, so that LiteLLM does not look among them for MCP servers to call.
 
     Its code for that needs a package that it does not depend on, and it imports it for any request with tools.
     """

@@ -1,4 +1,4 @@
-"""What LiteLLM's bundled files say about models and providers, read without importing LiteLLM (2 s, 165 MB)."""
+"""Facts about models and providers from LiteLLM's bundled files, read without importing LiteLLM (2 s, 165 MB)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ModelMap:
 
     @cached_property
     def source(self) -> str:
-        """Where its prices come from: `litellm` and its version."""
+        """The source of its prices: `litellm` and its version."""
         if self._folder is None:
             return "litellm"
         found = sorted(self._folder.parent.glob("litellm-*.dist-info"))
@@ -47,7 +47,7 @@ class ModelMap:
 
     @cached_property
     def providers(self) -> frozenset[str]:
-        """The names of the providers that LiteLLM reaches; empty where the list cannot be read."""
+        """The names of the providers that LiteLLM reaches; empty if the list cannot be read."""
         try:
             listed = json.loads(self._read(_PROVIDERS))["providers"]
         except (OSError, ValueError, KeyError, TypeError):
@@ -55,13 +55,13 @@ class ModelMap:
         return frozenset(name for name in listed if "/" not in name)
 
     def entry(self, model: str) -> dict[str, Any] | None:
-        """What is known of a model (`openai/gpt-4o-mini`, or without its provider); None where it is not known."""
+        """Return the entry of a model (`openai/gpt-4o-mini`, or without its provider); None if it is not known."""
         if model not in self._entries:
             self._entries[model] = self._look_up(model)
         return self._entries[model]
 
     def provider_of(self, model: str) -> str | None:
-        """The provider of a model given without one (`gpt-4o-mini`); None where the map does not know it."""
+        """Return the provider of a model given without one (`gpt-4o-mini`); None if the map does not know it."""
         entry = self.entry(model)
         return None if entry is None else _prefix_of(str(entry.get("litellm_provider", "")))
 

@@ -30,7 +30,7 @@ class RetryPolicy:
 
     A wait doubles from `base_s` up to `cap_s`, of which a random half is taken off, so that calls that failed together
     do not come back together. What the provider asks for in Retry-After is waited in full, up to `retry_after_cap_s`;
-    asked for more, a call gives up. All waits of a call together last at most `budget_s`. Where `max_refusals` is more
+    asked for more, a call gives up. All waits of a call together last at most `budget_s`. If `max_refusals` is more
     than `max_attempts`, a call that is only told that there are too many is asked that often.
     """
 

@@ -43,7 +43,7 @@ class OpenAILane:
     """Asks for completions with as little work as can be for each call.
 
     One connection pool for each event loop, of at most `connections` at once. A key goes to the one address that the
-    endpoint names: redirects are not followed, cookies are not kept, and a proxy is used only where `environ` names
+    endpoint names: redirects are not followed, cookies are not kept, and a proxy is used only if `environ` names
     one. `request.timeout_s` bounds the whole reply, streamed or not.
     """
 
@@ -223,7 +223,7 @@ def _take(request: Request, event: bytes, assembler: ReplyAssembler) -> str:
 
 
 def _what_is_missing(request: Request, assembler: ReplyAssembler) -> ModelError | None:
-    """What is wrong with a stream that ended by itself, if anything."""
+    """Return the error of a stream that ended too early by itself; None if it is whole."""
     if not assembler.has_choice:
         return broken(request, "answered without any choice")
     return None if assembler.is_done or assembler.finish_reason else _interrupted(request)
@@ -236,7 +236,7 @@ def _interrupted(request: Request, cause: BaseException | None = None) -> ModelE
 
 
 async def _checked_answer(request: Request, response: ClientResponse) -> bytes:
-    """The whole body of a good answer."""
+    """Return the whole body of a good answer."""
     is_plain = response.status == _OK and "Content-Encoding" not in response.headers
     if is_plain and response.content_length is not None and response.content_length < _LARGEST_REPLY:
         return await response.read()

@@ -1,4 +1,4 @@
-"""What a provider's refusal means, as one of our errors, with every key, header and address taken out of its words.
+"""Refusals of providers as our errors, with every key, header and address taken out of their words.
 
 Both lanes to real models speak through this module, so that the same failure reads the same whichever lane met it.
 """
@@ -46,7 +46,7 @@ _BREAKS = frozenset(
 
 
 def refusal(request: Request, status: int, words: str, headers: Mapping[str, str]) -> ModelError:
-    """The error that an HTTP status of 300 and above means. `words` is the answer's body or the message in it."""
+    """Return the error that an HTTP status of 300 or more means. `words` is the answer's body or its message."""
     said = redact(words_of(words), request)
     detail = f": {said}" if said else ""
     kind, hint, did = _meaning(status, words)
@@ -58,14 +58,14 @@ def refusal(request: Request, status: int, words: str, headers: Mapping[str, str
 
 
 def refusal_in_answer(request: Request, error: Any) -> ModelError:
-    """The error of an error object that came with status 200, as some gateways send it."""
+    """Return the error of an error object that came with status 200, as some gateways send it."""
     code = error.get("code") if isinstance(error, dict) else None
     status = code if isinstance(code, int) and 400 <= code < 600 else 500
     return refusal(request, status, json.dumps({"error": error}), {})
 
 
 def interrupted(request: Request, cause: BaseException | None = None) -> ModelError:
-    """The error of a request that got no whole answer, by what is found in the chain of causes."""
+    """Return the error of a request that got no whole answer, by what is found in the chain of causes."""
     errors = list(causes(cause))
     names = {type(error).__name__ for error in errors}
     if "ConnectionRefusedError" in names:
@@ -82,14 +82,14 @@ def interrupted(request: Request, cause: BaseException | None = None) -> ModelEr
 
 
 def was_interrupted(error: BaseException) -> bool:
-    """True where an error, or what caused it, is of the connection or of its deadline: `interrupted` says which."""
+    """Return True if an error, or what caused it, is of the connection or of its deadline: `interrupted` says which."""
     # LiteLLM calls whatever it does not know a connection error.
     names = {type(cause).__name__ for cause in causes(error) if not type(cause).__module__.startswith("litellm")}
     return bool(names & _BREAKS) or any(map(_is_timeout, names))
 
 
 def timed_out(request: Request) -> ModelTimeout:
-    """The error of a reply that was not whole in time."""
+    """Return the error of a reply that was not whole in time."""
     return ModelTimeout(
         f"{request.model} gave no whole reply within {request.timeout_s:g} s",
         hint="raise `timeout_s` under `models:` in promptctl.yaml, or ask for a shorter reply",
@@ -97,7 +97,7 @@ def timed_out(request: Request) -> ModelTimeout:
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, what caused it, what caused that, and so on."""
+    """Yield an error, what caused it, what caused that, and so on."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -106,7 +106,7 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def words_of(body: str) -> str:
-    """What an error's body says in words, on one line of bounded length."""
+    """Return the words of an error's body, on one line of bounded length."""
     if _HTML.match(body):
         return "an HTML page"
     try:
@@ -118,7 +118,7 @@ def words_of(body: str) -> str:
 
 
 def redact(text: str, request: Request) -> str:
-    """The text without the request's key, headers and address, and without anything that looks like a key."""
+    """Return the text without the request's key, headers and address, and without anything that looks like a key."""
     for secret in sorted(_secrets(request.endpoint), key=len, reverse=True):
         text = text.replace(secret, _REDACTED)
     key = request.endpoint.api_key or ""
@@ -129,7 +129,7 @@ def redact(text: str, request: Request) -> str:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """How long the provider asks to wait, in seconds from now: Retry-After as a number or a date; None if it does not.
+    """Return the seconds that the provider asks to wait: Retry-After as a number or a date; None if it does not ask.
 
     >>> retry_after_s({"retry-after": "1.5"})
     1.5
@@ -181,7 +181,7 @@ def _secrets(endpoint: Endpoint) -> set[str]:
 
 
 def _message_in(body: Any) -> str:
-    """The message of an error object, in the shapes that providers give it."""
+    """Return the message of an error object, in the shapes that providers give it."""
     if isinstance(body, str):
         return body
     if isinstance(body, list):

@@ -4,7 +4,7 @@ A JSONL file of recordings holds one on each line, as `--record` writes it:
 
     {"request": digest, "model": …, "reply": text, "finish_reason": …, "usage": {…}, "recorded_at": …}
 
-with `tool_calls`, `cost_nano_usd` (what it cost then), `prompt` (its id) and `note` where there are any. A YAML file is
+with `tool_calls`, `cost_nano_usd` (what it cost then), `prompt` (its id) and `note` if there are any. A YAML file is
 a list of the same, written by hand. There `request` may be replaced by the parts that it is the digest of: `messages`,
 and if the request has them `parameters`, `tools`, `response_format` and `repeat`.
 """

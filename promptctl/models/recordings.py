@@ -165,7 +165,7 @@ class Recording:
         return True
 
     def _catch_up(self, descriptor: int) -> bool:
-        """Learn what stands in the file since it was last read; True where its last line is ended."""
+        """Read what was added to the file since it was last read; return True if its last line is ended."""
         stat = os.fstat(descriptor)
         inode, offset = self._read
         if inode != stat.st_ino or offset > stat.st_size:

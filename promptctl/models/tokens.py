@@ -1,4 +1,4 @@
-"""How many tokens a text has, about: counted with OpenAI's tokenizer from the files that come with LiteLLM, offline."""
+"""Estimates of a text's tokens, offline: OpenAI's tokenizer with the files that come with LiteLLM."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _CHARACTERS_PER_TOKEN = 4
 
 
 def token_counter() -> tuple[Callable[[str], int], str]:
-    """A function that counts the tokens of a text, and what it counts with.
+    """Return a function that counts the tokens of a text, and what it counts with.
 
-    Exact for OpenAI's models since gpt-4o, close for others. Where the tokenizer is not to be had, a token is four
+    Exact for OpenAI's models since gpt-4o, close for others. If the tokenizer is not to be had, a token is four
     characters. Nothing is ever downloaded.
     """
     folder = _bundled()

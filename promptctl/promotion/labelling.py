@@ -74,7 +74,7 @@ class Labelling:
         return self._warned(self._mover(moment).remove(self._known(name, moment), reason=reason))
 
     def all(self, prompt: str | None = None) -> Listing:
-        """Return where every label stands, those of one prompt if wanted; removed ones are there too."""
+        """Return the state of every label, or of those of one prompt; removed ones are there too."""
         moment = self._now()
         if prompt is not None:
             self._check_prompt(prompt, moment)
@@ -117,7 +117,7 @@ class Labelling:
         return self._refreshed(self._now()).verify()
 
     def here(self) -> Listing:
-        """Return where every label stands as far as this clone knows; nothing is asked of a remote."""
+        """Return the state of every label as far as this clone knows; nothing is asked of a remote."""
         return labels_here(self._now())
 
     @property

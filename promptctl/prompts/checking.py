@@ -57,7 +57,7 @@ class WorkspaceCheck:
         return self._prompt_file(self.prompts[id_]).prompt
 
     def among_files(self) -> Iterator[Problem]:
-        """What is wrong between files: ids that collide, names that two prompts claim."""
+        """Yield the problems between files: ids that collide, names that two prompts claim."""
         yield from _colliding(self._prompt_paths)
         yield from self._claims()
         yield from self._stray()
@@ -163,7 +163,7 @@ _Made = TypeVar("_Made")
 
 
 def _read(tree: Tree, path: str, make: Callable[[bytes, str], _Made]) -> _Made | Sequence[Problem]:
-    """What `make` makes of the file's bytes, or what is wrong with them."""
+    """Return what `make` makes of the file's bytes, or their problems."""
     try:
         return make(tree.read(path), path)
     except InvalidFiles as error:

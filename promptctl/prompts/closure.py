@@ -36,7 +36,7 @@ class Declared:
 
 
 def resolve(path: str, sources: Sources) -> Declared | None:
-    """The prompt at `path` with all that it names; None where the file itself cannot be read.
+    """Return the prompt at `path` with all that it names; None if the file itself cannot be read.
 
     Problems are added to `sources`, whose `paths` are then the closure.
     """
@@ -52,7 +52,7 @@ def resolve(path: str, sources: Sources) -> Declared | None:
 
 
 def message_texts(messages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, tuple[Key, ...]]]:
-    """Each text of the messages that is a template, with the keys that it stands under in the file."""
+    """Yield each text of the messages that is a template, with the keys that it stands under in the file."""
     for index, message in enumerate(messages):
         content = message.get("content")
         if isinstance(content, str):
@@ -63,7 +63,7 @@ def message_texts(messages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, 
 
 
 def part_texts(part: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Each text of a content part that is a template, with its keys; `type` and `when` are none."""
+    """Yield each text of a content part that is a template, with its keys; `type` and `when` are none."""
     for key, value in part.items():
         if isinstance(value, dict):
             yield from ((text, (key, name)) for name, text in value.items() if isinstance(text, str))
@@ -149,7 +149,7 @@ class _Resolver:
         )
 
     def _path_of(self, schema: Mapping[str, Any]) -> str | None:
-        """The file that the schema is nothing but a reference to."""
+        """Return the file that the schema is nothing but a reference to."""
         path = str(schema.get("$ref", "")).partition("#")[0] if len(schema) == 1 else ""
         try:
             return resolve_path(path, self._file.path, PROMPTS)
@@ -174,7 +174,7 @@ class _Resolver:
         return sound
 
     def _tool(self, source: SchemaSource) -> Mapping[str, Any]:
-        """The tool with the schema of its arguments bundled; empty where it is none."""
+        """Return the tool with the schema of its arguments bundled; empty if it is none."""
         keys = (*source.base, *source.keys)
         problems = structure_of("prompt", "tool").check(source.document.part(*keys))
         self._sources.problems += problems

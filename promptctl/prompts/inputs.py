@@ -48,7 +48,7 @@ class InputCheck:
         }
 
     def fill(self, given: Mapping[str, Any]) -> Filled:
-        """The inputs given, with defaults. Raises `InputError` with everything that is wrong."""
+        """Return the inputs given, with defaults. Raises `InputError` with everything that is wrong."""
         measure = Measure()
         values: dict[str, Any] = {}
         wrong: list[tuple[str, str]] = []
@@ -120,9 +120,9 @@ def read_mapping(text: str, name: str) -> dict[str, Any]:
 
 
 def parse_input(declared: Input, text: str) -> Any:
-    """The value that `text` means for this input, by its declared type; of several types, the first that fits.
+    """Return the value that `text` means for this input, by its declared type; of several types, the first that fits.
 
-    Text stays as it is; numbers, `true`, `false` and `null` are read; lists and mappings are JSON or YAML. Where no
+    Text stays as it is; numbers, `true`, `false` and `null` are read; lists and mappings are JSON or YAML. If no
     type is declared, text stays as it is. Raises `InputError`.
     """
     types = types_of(declared.schema) or ["string"]
@@ -140,7 +140,7 @@ def parse_input(declared: Input, text: str) -> Any:
 
 
 class _Type(NamedTuple):
-    """How a value of one type is read from text (MISSING if the text is none), named, and written on a command line."""
+    """Text form of one type: `read` returns a text's value, MISSING if it is none; noun and example are for errors."""
 
     read: Callable[[str], Any]
     noun: str

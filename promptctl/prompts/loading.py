@@ -20,9 +20,9 @@ _MESSAGE_KEYS = ("role", "content")
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """What the index of versions needs of a prompt: its digest, and the files that decide it.
+    """A prompt's digest and the files that decide it, as the index of versions needs them.
 
-    `digest` is None where the prompt cannot be loaded; `problems` then say why. `paths` are all files read or looked
+    `digest` is None if the prompt cannot be loaded; `problems` then say why. `paths` are all files read or looked
     for, the prompt's own first: the digest can change only when one of them does.
     """
 
@@ -37,7 +37,7 @@ class Closure:
 def prompt_paths(tree: Tree) -> dict[str, str]:
     """Prompt id to path, for each prompt file of the tree whose name can be an id, sorted by id.
 
-    Where two files have one id, `.prompt.yaml` is the one listed; loading it tells of the other.
+    If two files have one id, `.prompt.yaml` is the one listed; loading it tells of the other.
     """
     found: dict[str, str] = {}
     for path in tree.paths(PROMPTS):
@@ -48,7 +48,7 @@ def prompt_paths(tree: Tree) -> dict[str, str]:
 
 
 def load_prompt(tree: Tree, prompt_id: str) -> Prompt:
-    """The prompt of that id with its whole closure.
+    """Return the prompt of that id with its whole closure.
 
     Raises `PromptNotFound` with the nearest ids, and `InvalidFiles` with every problem of the prompt and the files it
     names. Warnings are in `Prompt.problems`.
@@ -57,7 +57,7 @@ def load_prompt(tree: Tree, prompt_id: str) -> Prompt:
 
 
 def load_prompt_file(tree: Tree, path: str) -> Prompt:
-    """The prompt at that path of the tree. Raises `InvalidFiles`, as `load_prompt` does."""
+    """Return the prompt at that path of the tree. Raises `InvalidFiles`, as `load_prompt` does."""
     sources = Sources(tree)
     prompt = prompt_of(path, resolve(path, sources), sources)
     if prompt is None:
@@ -75,7 +75,7 @@ def prompt_of(path: str, resolved: Declared | None, sources: Sources) -> Prompt 
 
 
 def closure_of(tree: Tree, path: str, *, cache: Cache | None = None) -> Closure:
-    """The digest of the prompt at `path` and the files it comes from; nothing is raised for what is wrong in them.
+    """Return the digest of the prompt at `path` and the files it comes from; their faults raise nothing.
 
     For many: hand in one dict as `cache` for all calls, in whatever order of commits. Files that have not changed
     since are then not parsed again; places in `problems` are left out.
@@ -91,7 +91,7 @@ def closure_of(tree: Tree, path: str, *, cache: Cache | None = None) -> Closure:
 
 
 def _path_of(tree: Tree, id_: str) -> str:
-    """The path of the prompt's file. Raises `PromptNotFound`."""
+    """Return the path of the prompt's file. Raises `PromptNotFound`."""
     if id_problem(id_) is None:
         found = [path for suffix in PROMPT_SUFFIXES if is_there(tree, path := f"{PROMPTS}/{id_}{suffix}")]
         if len(found) > 1:
@@ -102,7 +102,7 @@ def _path_of(tree: Tree, id_: str) -> str:
 
 
 def two_files(first: str, second: str, id_: str) -> Problem:
-    """Two files of one id."""
+    """Return the problem of two files with one id."""
     return Problem(f"{first} and {second} are both the prompt `{id_}`", Place(second), "remove one", "duplicate-id")
 
 
@@ -168,6 +168,6 @@ def _messages(given: Sequence[Mapping[str, Any]], document: Document) -> tuple[M
 
 
 def _part_place(part: Mapping[str, Any], document: Document, keys: tuple[str | int, ...]) -> Place:
-    """Where the part's text begins; of several texts, the first."""
+    """Return the beginning of the part's text; of several texts, of the first."""
     text = next(part_texts(part), None)
     return document.place(*keys) if text is None else document.text_place(*keys, *text[1])

@@ -1,4 +1,4 @@
-"""What a prompt is: the record that one `*.prompt.yaml` file and its closure are read into."""
+"""The prompt: the record that one `*.prompt.yaml` file and its closure are read into."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Dialect = Literal["native", "github"]
 
 
 class Missing(Enum):
-    """Stands where no value is; `None` is a value."""
+    """The mark of no value; `None` is a value."""
 
     MISSING = "missing"
 
@@ -49,7 +49,7 @@ class Message:
     `content` is a template's text, or OpenAI content parts (`{type: text, text: …}`, `{type: image_url, …}`) whose
     strings are templates. `place` is where the content's text begins in the file, so that a template's error can
     be given as a line of the file: `place_of` does that. `part_places` say the same for each part; `lines` gives the
-    file's line of each line of the text where they do not simply follow one another (folded or quoted text). `extra`
+    file's line of each line of the text if they do not simply follow one another (folded or quoted text). `extra`
     holds further protocol keys (`name`, `tool_call_id`, `tool_calls`).
     """
 
@@ -61,7 +61,7 @@ class Message:
     lines: tuple[int, ...] = ()
 
     def place_of(self, line: int, part: int | None = None) -> Place | None:
-        """Where in the file a line of the content stands, or of one of its parts; lines count from 1."""
+        """Return the place in the file of a line of the content, or of one of its parts; lines count from 1."""
         start = self.place if part is None else self.part_places[part]
         if start is None or start.line is None:
             return start
@@ -80,7 +80,7 @@ class Placeholder:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What the reply must be. `schema` is a JSON Schema with every `$ref` to a file already bundled in."""
+    """Requirements of the reply. `schema` is a JSON Schema with every `$ref` to a file already bundled in."""
 
     schema: Mapping[str, Any] | None = None
     schema_path: str | None = None
@@ -95,7 +95,7 @@ class Prompt:
 
     `partials` maps each included path (relative to `prompts/`) to its text. `closure` lists every file that was
     read, relative to the workspace. `digest` names the version exactly (see `promptctl.prompts.digest`).
-    `model` is None where the file names none: the workspace's default then runs, and is not part of the digest.
+    `model` is None if the file names none: the workspace's default then runs, and is not part of the digest.
     `problems` holds warnings only; errors have been raised.
     """
 
@@ -127,7 +127,7 @@ class Prompt:
     def declared_response_format(self) -> dict[str, Any] | None:
         """The chat-completions protocol's `response_format` that the prompt declares, or None.
 
-        A lane leaves it out where the model is known not to take it; the reply is validated all the same.
+        A lane leaves it out if the model is known not to take it; the reply is validated all the same.
         """
         if self.output.schema is not None:
             json_schema = {

@@ -1,4 +1,4 @@
-"""What can be wrong with one prompt whose files could all be read: templates, variables, schemas, defaults."""
+"""Checks of one prompt whose files could all be read: templates, variables, schemas, defaults."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from promptctl.templates.reading import BRACES_HINT, check_syntax
 
 
 def problems_of_prompt(resolved: Declared, prompt_id: str) -> Iterator[Problem]:
-    """Every problem of the prompt that does not keep its files from being read."""
+    """Yield every problem of the prompt that does not keep its files from being read."""
     if resolved.file.dialect == "github":
         yield from _problems_of_test_rows(resolved)
         return
@@ -32,7 +32,7 @@ def problems_of_prompt(resolved: Declared, prompt_id: str) -> Iterator[Problem]:
 
 
 def problems_of_partial(text: str, path: str) -> Iterator[Problem]:
-    """What is wrong with a partial as a template."""
+    """Yield the problem of a partial that is no sound template."""
     fault = check_syntax(text)
     if fault is not None:
         yield Problem(fault[0], Place(path, fault[1]), BRACES_HINT, "bad-template")
@@ -94,7 +94,7 @@ def _problems_of_schemas(resolved: Declared) -> Iterator[Problem]:
 
 
 def _arguments_of(name: str, resolved: Declared) -> Mapping[str, Any]:
-    """The bundled schema of a tool's arguments."""
+    """Return the bundled schema of a tool's arguments."""
     tool = next(tool for tool in resolved.tools if tool.get("function", {}).get("name") == name)
     schema: Mapping[str, Any] = tool["function"]["parameters"]
     return schema
@@ -113,7 +113,7 @@ def _problems_of_placeholders(resolved: Declared) -> Iterator[Problem]:
 
 
 def _problems_of_test_rows(resolved: Declared) -> Iterator[Problem]:
-    """Where the test rows of a GitHub file and its variables do not meet: what stays `{{name}}`, what goes nowhere."""
+    """Yield mismatches of a GitHub file's test rows and variables: names without a value, values that nothing uses."""
     rows = (resolved.file.inline_dataset or {}).get("testData") or ()
     document = resolved.file.document
     named = {name for message in resolved.file.data["messages"] for name in placeholders(message["content"])}

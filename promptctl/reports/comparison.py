@@ -95,7 +95,7 @@ def comparison_as_dict(found: Compared) -> dict[str, Any]:
 
 
 def alone_as_dict(found: Evaluation, rule: GateRule) -> dict[str, Any]:
-    """An evaluation that had nothing to be compared with: a comparison's keys, null or empty where it takes a base."""
+    """Return an evaluation without a base as JSON: a comparison's keys, null or empty for what a base would give."""
     decision = decision_of(found)
     return {
         "base": None,
@@ -121,12 +121,12 @@ def alone_as_dict(found: Evaluation, rule: GateRule) -> dict[str, Any]:
 
 
 def about_alone(found: Evaluation) -> str:
-    """The reason why an evaluation is not compared, and the rule that judges it."""
+    """Return the reason why an evaluation is not compared, and the rule that judges it."""
     return f"there is no {found.row.prompt} at the base: it is judged by itself, {found.min_pass:.0%} must pass"
 
 
 def comparison_markdown(found: Compared, *, most_cases: int = MOST_CASES) -> Iterator[str]:
-    """A comparison for a pull request: verdict, numbers, flipped cases folded."""
+    """Yield a comparison for a pull request: verdict, numbers, flipped cases folded."""
     comparison, verdict, head, base = found.comparison, found.verdict, found.head.row, found.base.row
     yield f"#### {MARKS[verdict.kind]} {code(head.prompt)}: {verdict.kind}\n\n{inline(verdict.reason)}\n"
     if besides := beside_the_verdict(found):
@@ -149,7 +149,7 @@ def comparison_markdown(found: Compared, *, most_cases: int = MOST_CASES) -> Ite
 
 
 def beside_the_verdict(found: Compared) -> str | None:
-    """The reason why the decision is against head, if the verdict's own reason does not name it."""
+    """Return the reason why the decision is against head, if the verdict's own reason does not name it."""
     if found.decision.is_passed:
         return None
     return found.decision.reason.replace(found.verdict.reason, "").strip() or None
@@ -172,7 +172,7 @@ def counts_line(comparison: Comparison) -> str:
 
 
 def _counts(comparison: Comparison) -> list[str]:
-    """The same in parts: each begins with its number, and names cases behind it."""
+    """Return the counts in parts: each begins with its number, and names cases after it."""
     parts = [
         f"{len(comparison.regressed)} regressed",
         f"{len(comparison.improved)} improved",
@@ -194,7 +194,7 @@ def _counts(comparison: Comparison) -> list[str]:
 
 
 def difference(metric: MetricComparison) -> str:
-    """A metric's difference with its interval: in points for shares."""
+    """Return a metric's difference with its interval: in points for shares."""
     low, high = metric.interval.low * 100, metric.interval.high * 100
     return f"{metric.difference * 100:+.1f} pp [{low:+.1f}, {high:+.1f}]"
 

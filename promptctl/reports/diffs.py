@@ -9,7 +9,7 @@ _CONTEXT = 2
 
 
 def line_diff(base: str, head: str) -> str:
-    """A unified diff without its header; `(equal)` where there is no difference. Very long texts are cut first."""
+    """Return a unified diff without its header; `(equal)` if there is no difference. Very long texts are cut."""
     if base == head:
         return "(equal)\n" + _cut(head)
     lines = difflib.unified_diff(_cut(base).splitlines(), _cut(head).splitlines(), lineterm="", n=_CONTEXT)

@@ -18,7 +18,7 @@ def write_report(path: Path, log: Store, evaluations: Sequence[Evaluation]) -> N
     """Write the evaluations with every result. The suffix chooses: .json .jsonl .csv .md .xml .html.
 
     Results are read from the log as they are written, so that any number of them fits. Raises `UsageError` for
-    another suffix and `WorkspaceError` where the file cannot be written; a file that was there then stays as it was.
+    another suffix and `WorkspaceError` if the file cannot be written; a file that was there then stays as it was.
     """
     writer = writer_for(path)
     replace_file(path, (part.encode("utf-8", "replace") for part in writer(log, evaluations)))

@@ -24,7 +24,7 @@ _SCRIPTS = ("dom.js", "charts.js", "review.js", "cases.js", "page.js")
 
 
 def html_page(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
-    """The page. Replies are put into it as text only, never as HTML; it may load and send nothing.
+    """Yield the page. Replies are put into it as text only, never as HTML; it may load and send nothing.
 
     With more than 5,000 results it holds those that did not pass before the others, and says how many it leaves out.
     """
@@ -46,7 +46,7 @@ def html_page(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
 
 
 def page(data: Mapping[str, Any]) -> Iterator[str]:
-    """The page around its data."""
+    """Yield the page around its data."""
     # The data goes in last: nothing of it is ever searched for a mark.
     head, rest = _asset("page.html").split("/*STYLE*/")
     middle, rest = rest.split("/*DATA*/")
@@ -55,7 +55,7 @@ def page(data: Mapping[str, Any]) -> Iterator[str]:
 
 
 def cases_of(log: Store, evaluations: Sequence[Evaluation]) -> tuple[list[dict[str, Any]], int]:
-    """The results by case, in the order of the datasets; and how many there was no room for."""
+    """Return the results by case, in the order of the datasets; and how many there was no room for."""
     cases: dict[tuple[str, str, str], dict[str, Any]] = {}
     room = _Room(evaluations)
     for number, evaluation in enumerate(evaluations):
@@ -100,7 +100,7 @@ class _Room:
         return True
 
     def shown(self, output: str | None) -> str | None:
-        """The reply, cut where it is very long or the page is full."""
+        """Return the reply, cut if it is very long or the page is full."""
         if output is None:
             return None
         most = _LONGEST_OUTPUT if self._characters > 0 else _SHORT_OUTPUT
@@ -130,7 +130,7 @@ def _result(evaluation: int, row: ResultRow, output: str | None) -> dict[str, An
 
 
 def _trend(log: Store, evaluations: Sequence[Evaluation]) -> list[dict[str, Any]]:
-    """The last whole evaluation of each version on the same cases and model, oldest first, up to this one."""
+    """Return the last whole evaluation of each version on the same cases and model, oldest first, up to this one."""
     if len(evaluations) != 1:
         return []
     this = evaluations[0].row

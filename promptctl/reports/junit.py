@@ -18,19 +18,19 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def junit(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
-    """The report; what was expected and what came stand inside each failure."""
+    """Yield the report; what was expected and what came stand inside each failure."""
     yield from document(part for evaluation in evaluations for part in suite(log, evaluation))
 
 
 def document(suites: Iterable[str]) -> Iterator[str]:
-    """A whole document of suites."""
+    """Yield a whole document of suites."""
     yield '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n'
     yield from suites
     yield "</testsuites>\n"
 
 
 def gate_suite(name: str, gates: Sequence[tuple[str, int, str]], warnings: Sequence[str] = ()) -> Iterator[str]:
-    """A suite with one test for each decision, given as name, exit code and reason; warnings stand as its output."""
+    """Yield a suite with a test for each decision, given as name, exit code and reason; warnings are its output."""
     failed = sum(code not in (OK, INCOMPLETE) for _, code, _ in gates)
     errors = sum(code == INCOMPLETE for _, code, _ in gates)
     yield (
@@ -50,7 +50,7 @@ def gate_suite(name: str, gates: Sequence[tuple[str, int, str]], warnings: Seque
 
 
 def suite(log: Store, evaluation: Evaluation, *, is_stable: bool = False) -> Iterator[str]:
-    """One evaluation; with `is_stable` without what is another each time it is made: its id, times and costs."""
+    """Yield one evaluation; with `is_stable` without what differs each time it is made: its id, times and costs."""
     row, counts = evaluation.row, evaluation.summary.counts
     name = f"{row.prompt} {row.version_display or ''} {row.model}".replace("  ", " ")
     seconds = sum(evaluation.summary.latencies_ms) / 1000
@@ -89,7 +89,7 @@ def suite(log: Store, evaluation: Evaluation, *, is_stable: bool = False) -> Ite
 
 
 def _not_run(evaluation: Evaluation, classname: str) -> Iterator[str]:
-    """A test that stands for the cases that were not run, so that their absence is not green."""
+    """Yield a test that stands for the cases that were not run, so that their absence is not green."""
     reason = f"{evaluation.summary.never_run} of {evaluation.summary.expected_cases} cases were not run"
     yield f"    <testcase classname={_attribute(classname)} name={_attribute('every case is run')}>"
     yield f"<error message={_attribute(reason)} type={_attribute('incomplete')}/></testcase>\n"

@@ -22,7 +22,7 @@ _MARKS = {"passed": "✅", "failed": "❌", "incomplete": "⚠️"}
 
 
 def markdown(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
-    """The report: a table of evaluations, then each one's cases that did not pass."""
+    """Yield the report: a table of evaluations, then each one's cases that did not pass."""
     yield "| | Prompt | Version | Model | Dataset | Passed | Failed | Errors | Rate [95 %] | Cost |\n"
     yield "|---|---|---|---|---|--:|--:|--:|--:|--:|\n"
     for each in evaluations:
@@ -55,7 +55,7 @@ def _cases(log: Store, evaluation: Evaluation) -> Iterator[str]:
 
 
 def case_details(case: CaseResults) -> Iterator[str]:
-    """One case that did not pass, folded."""
+    """Yield one case that did not pass, folded."""
     row = case.decisive
     reason = row.detail.reason or row.error_message or ""
     repeats = f" ({case.passes})" if len(case.rows) > 1 else ""

@@ -1,4 +1,4 @@
-"""What differs between two versions of a prompt, in words: the same on a terminal, in a comment and on a page."""
+"""Differences between two versions of a prompt in words, the same on a terminal, in a comment and on a page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SCHEMA_PATH = "output.schema_path"
 class DiffLine:
     """One line of a difference. `sign` is `+`, `-` or `!` (changed); empty for the `text` of a hunk.
 
-    `noun` stands before the text where no heading says what it is about. With `is_detail` it belongs to the line above.
+    `noun` stands before the text if no heading says what it is about. With `is_detail` it belongs to the line above.
     """
 
     text: str
@@ -129,13 +129,13 @@ def _values(changes: Iterable[ValueChange], noun: str = "", *, is_detail: bool =
 
 
 def _without_told_schema(diff: PromptDiff) -> list[ValueChange]:
-    """The changes that no model sees, without the path of a schema that came or went."""
+    """Return the changes that no model sees, without the path of a schema that came or went."""
     is_told = diff.output is not None and diff.output.kind != "changed"
     return [each for each in diff.metadata if not (is_told and each.name == _SCHEMA_PATH)]
 
 
 def _shown(value: Any) -> str:
-    """A value on one line, cut if it is long."""
+    """Return a value on one line, cut if it is long."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     flat = text.replace("\n", "⏎")
     return flat if len(flat) <= _LONGEST_VALUE else flat[: _LONGEST_VALUE - 1] + "…"

@@ -29,7 +29,7 @@ Done = Literal["created", "updated", "unchanged", "outdated", "forbidden"]
 
 @dataclass(frozen=True, slots=True)
 class PullRequest:
-    """A pull request as an event names it. `head` is the commit that the event is about, where it says.
+    """A pull request as an event names it. `head` is the commit that the event is about, if it says.
 
     `may_only_read`: of a fork, or Dependabot's, whose runs have a token that cannot write.
     """
@@ -41,9 +41,9 @@ class PullRequest:
 
 
 def pull_request_of(event: Path) -> PullRequest | None:
-    """The pull request that an event of GitHub Actions belongs to; None where it belongs to none.
+    """Return the pull request that an event of GitHub Actions belongs to; None if it belongs to none.
 
-    Raises `UsageError` where the file is no such event.
+    Raises `UsageError` if the file is no such event.
     """
     try:
         data = json.loads(event.read_bytes())
@@ -83,11 +83,11 @@ class Comments:
         self._token = token
 
     def put(self, body: str, marker: str) -> tuple[Done, str]:
-        """Make the comment that begins with the marker say this, and give where it is.
+        """Write this into the comment that begins with the marker, and return the comment's address.
 
-        Nothing is written where the pull request has moved on since the event (`outdated`): its own run will. A
-        run whose token may only read is `forbidden`. Raises `WorkspaceError` where GitHub refuses, and
-        `ProviderUnreachable` where it cannot be reached.
+        Nothing is written if the pull request has moved on since the event (`outdated`): its own run will. A
+        run whose token may only read is `forbidden`. Raises `WorkspaceError` if GitHub refuses, and
+        `ProviderUnreachable` if it cannot be reached.
         """
         issue = f"/repos/{self._pull.repository}/issues"
         try:
@@ -115,7 +115,7 @@ class Comments:
         return head is not None and head != self._pull.head
 
     def _own_comment(self, marker: str) -> Mapping[str, Any] | None:
-        """The first comment with the marker that an automation or the token's own user wrote; never a person's."""
+        """Return the first comment with the marker that an automation or the token's own user wrote."""
         by_people = []
         for comment in self._all():
             if not str(comment.get("body", "")).startswith(marker):
@@ -127,7 +127,7 @@ class Comments:
         return next((each for each in by_people if own and (each.get("user") or {}).get("login") == own), None)
 
     def _login(self) -> str | None:
-        """The name of the token's user; None for a job's own token, which is nobody's."""
+        """Return the name of the token's user; None for a job's own token, which is nobody's."""
         try:
             return str(self._ask("GET", "/user")["login"])
         except (_Refused, KeyError, TypeError):

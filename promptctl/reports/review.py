@@ -55,7 +55,7 @@ def review_as_dict(review: Review) -> dict[str, Any]:
 
 
 def reproduce(review: Review) -> str:
-    """The command that makes the same review again."""
+    """Return the command that makes the same review again."""
     return shlex.join(["promptctl", "review", *review.arguments])
 
 
@@ -71,7 +71,7 @@ def is_timed_pair(compared: Compared) -> bool:
 
 
 def readable(compared: Compared) -> Compared:
-    """The comparison without latencies where no model was asked."""
+    """Return the comparison without latencies if no model was asked."""
     if is_timed_pair(compared):
         return compared
     usage = tuple(each for each in compared.comparison.usage if each.name != "latency_ms")
@@ -79,7 +79,7 @@ def readable(compared: Compared) -> Compared:
 
 
 def stable_head(evaluation: Evaluation) -> dict[str, Any]:
-    """An evaluation's totals without what is another each time it is made."""
+    """Return an evaluation's totals without what differs each time it is made."""
     left_out = _UNSTABLE if is_timed(evaluation) else _UNSTABLE | _OF_TIME
     return {key: value for key, value in evaluation_head(evaluation).items() if key not in left_out}
 
@@ -97,7 +97,7 @@ class ReviewRow:
 
 
 def outcomes(review: Review) -> Iterator[ReviewRow]:
-    """Every prompt that differs or was evaluated, in order: one row for each dataset and model."""
+    """Yield every prompt that differs or was evaluated, in order: one row for each dataset and model."""
     reviewed = {prompt.id: prompt for prompt in review.prompts}
     for id_ in sorted({*reviewed, *(found.prompt for found in review.measurements)}):
         prompt, found = reviewed.get(id_), review.measurement(id_)
@@ -205,12 +205,12 @@ def warning_pieces(review: Review) -> list[Pieces]:
 
 
 def warnings(review: Review) -> list[str]:
-    """The same as sentences without their full stop."""
+    """Return the warnings as sentences without their full stop."""
     return [str(each) for each in warning_pieces(review)]
 
 
 def decision_pieces(review: Review) -> list[Pieces]:
-    """The decision's reason: what HEAD takes away, if the strict gate fails on it, behind everything else."""
+    """Return the decision's reason: what HEAD takes away, if the strict gate fails on it, after everything else."""
     reasons, gone = review.decision.reasons, "; ".join(review.taken_away)
     about_gone = [reason for reason in reasons if gone and gone in reason]
     others = " ".join(reason for reason in reasons if reason not in about_gone)
@@ -229,7 +229,7 @@ def told_problems(review: Review) -> list[Problem]:
 
 
 def new_lines(prompt: PromptReview) -> list[str]:
-    """A prompt that is new, as lines of a diff."""
+    """Return a prompt that is new, as lines of a diff."""
     assert prompt.head is not None
     inputs = ", ".join(prompt.head.inputs) or "none"
     lines = [f"+ inputs: {inputs}"]
@@ -238,13 +238,13 @@ def new_lines(prompt: PromptReview) -> list[str]:
 
 
 def about_file(path: str, ids: Sequence[str]) -> str:
-    """A shared file that differs, in a line."""
+    """Return a line about a shared file that differs."""
     users = f"used by {len(ids)} prompt{'s' if len(ids) > 1 else ''}" if ids else "used by no prompt that changed"
     return f"{path}: {users}"
 
 
 def about_moves(move: LabelMove) -> str:
-    """One move of a label, in a line."""
+    """Return a line about one move of a label."""
     event = move.event
     where = f"{event.prompt}@{event.label}"
     came_from = f" from {move.from_version}" if move.from_version else ""
@@ -374,5 +374,5 @@ def _break(found: Break) -> Mapping[str, str]:
 
 
 def _problem(problem: Problem) -> dict[str, Any]:
-    """A problem as the JSON of a review has it: without its severity."""
+    """Return a problem as the JSON of a review has it: without its severity."""
     return {key: value for key, value in problem.as_dict().items() if key != "severity"}

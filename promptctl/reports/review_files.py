@@ -43,7 +43,7 @@ def check_suffixes(paths: Sequence[Path]) -> None:
 
 
 def write_review(path: Path, log: Store, review: Review) -> None:
-    """Write the review. Raises `WorkspaceError` where the file cannot be written; it then stays as it was."""
+    """Write the review. Raises `WorkspaceError` if the file cannot be written; it then stays as it was."""
     replace_file(path, (part.encode("utf-8", "replace") for part in _written(path.suffix.lower(), log, review)))
 
 
@@ -61,7 +61,7 @@ def _written(suffix: str, log: Store, review: Review) -> Iterator[str]:
 
 
 def review_junit(log: Store, review: Review) -> Iterator[str]:
-    """A suite of the gates, and one for each evaluation of HEAD."""
+    """Yield a suite of the gates, and one for each evaluation of HEAD."""
     from promptctl.reports.junit import document, gate_suite, suite
 
     gates = [(found.prompt, found.decision.exit_code, found.decision.reason) for found in review.measurements]
@@ -76,7 +76,7 @@ def review_junit(log: Store, review: Review) -> Iterator[str]:
 
 
 def review_page(log: Store, review: Review) -> Iterator[str]:
-    """One self-contained page: the review above, the cases of both sides below."""
+    """Yield one self-contained page: the review above, the cases of both sides below."""
     from promptctl.reports.html import cases_of, page
 
     evaluations = [side for found in review.measurements for side in _sides_of(found.compared, found.evaluations)]

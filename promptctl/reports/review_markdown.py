@@ -54,7 +54,7 @@ _DETAILS = (
 
 
 def review_markdown(review: Review) -> str:
-    """The comment, at most 65,000 characters: as much in detail as there is room for."""
+    """Return the comment, at most 65,000 characters: as much in detail as there is room for."""
     text = ""
     for detail in _DETAILS:
         text = "".join(_parts(review, detail))
@@ -186,7 +186,7 @@ def _diffs(review: Review, detail: _Detail) -> Iterator[str]:
 
 
 def _file_lines(review: Review, path: str) -> list[str]:
-    """The lines of a partial that several prompts include, shown once."""
+    """Return the lines of a partial that several prompts include, shown once."""
     name = path.removeprefix("prompts/")
     for prompt in review.prompts:
         for partial in prompt.diff.partials if prompt.diff is not None else ():

@@ -21,7 +21,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def json_document(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
-    """One JSON document: each evaluation with its totals and all its results."""
+    """Yield one JSON document: each evaluation with its totals and all its results."""
     yield '{"evaluations": ['
     for number, evaluation in enumerate(evaluations):
         yield ("," if number else "") + "\n " + _dump(evaluation_head(evaluation))[:-1] + ',\n  "results": ['
@@ -34,14 +34,14 @@ def json_document(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str
 
 
 def json_lines(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
-    """One JSON object on each line: a result with its evaluation's id."""
+    """Yield one JSON object on each line: a result with its evaluation's id."""
     for evaluation in evaluations:
         for row in log.results(evaluation.row.id):
             yield _dump({"evaluation": evaluation.row.id, "prompt": evaluation.row.prompt} | result_as_dict(row)) + "\n"
 
 
 def csv_table(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
-    """A table with a header line; one row for each result."""
+    """Yield a table with a header line; one row for each result."""
     yield _csv_line(_COLUMNS)
     for evaluation in evaluations:
         about = evaluation.row
@@ -92,7 +92,7 @@ def evaluation_head(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def result_as_dict(row: ResultRow) -> dict[str, Any]:
-    """One result; JSON-able, with stable keys."""
+    """Return one result; JSON-able, with stable keys."""
     detail = row.detail
     return {
         "case": row.case_id,
@@ -123,7 +123,7 @@ def _dump(data: Any) -> str:
 
 
 def _csv_line(values: Sequence[Any]) -> str:
-    """One line. A cell that a spreadsheet would run as a formula is kept from it by a leading apostrophe."""
+    """Return one line. A cell that a spreadsheet would run as a formula is kept from it by a leading apostrophe."""
     buffer = io.StringIO()
     safe = [f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA else value for value in values]
     csv.writer(buffer, lineterminator="\n").writerow(safe)

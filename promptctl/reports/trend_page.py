@@ -28,7 +28,7 @@ def check_trend_path(path: Path) -> None:
 
 
 def trend_page(log: Store, trend: Trend, evaluations: Sequence[Evaluation]) -> Iterator[str]:
-    """The page; `evaluations` are those of the trend's rows."""
+    """Yield the page; `evaluations` are those of the trend's rows."""
     cases, left_out = cases_of(log, evaluations)
     about = f"{len(trend.rows)} versions on {trend.dataset} with {trend.model}"
     if left_out:

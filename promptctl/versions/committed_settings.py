@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def committed_settings(moment: Moment, *, is_fresh: bool = False) -> Settings | None:
     """Return what `promptctl.yaml` says on the default branch; None if that branch has no such file.
 
-    With `is_fresh` the remote is asked where its branch is now, so that a rule that was added there holds here at
+    With `is_fresh` the remote is asked for its branch of now, so that a rule that was added there holds here at
     once; if it cannot be asked, what was fetched last counts. Raises `HistoryIncomplete` if this clone does not have
     the branch, and `InvalidFiles` if the file there is wrong.
     """

@@ -71,7 +71,7 @@ def logged_renames(log: Store, moment: Moment) -> dict[str, str]:
 
 
 def labels_here(moment: Moment) -> Listing:
-    """Return where every label stands as far as this clone knows; a renamed prompt's under its id of today.
+    """Return the state of every label as far as this clone knows; a renamed prompt's under its id of today.
 
     Raises `GitError` outside Git.
     """

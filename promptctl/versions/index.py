@@ -51,7 +51,7 @@ _Answer = TypeVar("_Answer")
 class Index:
     """The numbered versions of one repository, current for a line whenever they are asked for. Threads may share it.
 
-    `file` is where the index is kept, None for nowhere. A damaged file is rebuilt. One that cannot be written is
+    `file` keeps the index; None for nowhere. A damaged file is rebuilt. One that cannot be written is
     left alone, and what it lacks is built in memory. `notices` report changes of numbers that users know.
     """
 

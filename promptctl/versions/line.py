@@ -37,7 +37,7 @@ def find_line(git: Git, branch: str | None = None, remote: str | None = None) ->
     """Return the default branch: `branch` of the settings, else what the remote calls its HEAD, else main.
 
     `remote` is the settings' remote, by default `origin`, or the only one there is. The local branch counts only
-    where no remote has been fetched. Raises `HistoryIncomplete` if this clone does not have the branch; the hint
+    if no remote has been fetched. Raises `HistoryIncomplete` if this clone does not have the branch; the hint
     is the command that would bring it.
     """
     names = (branch,) if branch else _USUAL_NAMES

@@ -94,7 +94,7 @@ class Moment:
         return found
 
     def label(self, name: LabelName) -> LabelState | None:
-        """Return where a label stands; see `labels.chains.current`. Labels of many prompts are read all at once."""
+        """Return the state of a label; see `labels.chains.current`. Labels of many prompts are read all at once."""
         from promptctl.labels.chains import current
 
         is_read = "label_tags" in self.__dict__ or self._labelled not in (None, name.prompt)

@@ -53,7 +53,7 @@ class _Standing:
 
 
 def shown(row: VersionRow, commit: str) -> str:
-    """Return a numbered version as people read it; `commit` is where it began."""
+    """Return a numbered version as people read it; `commit` is the one it began with."""
     return f"v{row.number} (= v{row.same_as})" if row.same_as is not None else f"v{row.number} ({commit[:_SHORT]})"
 
 

@@ -56,11 +56,11 @@ def open_workspace(
 ) -> Workspace:
     """Open the workspace that `path` (default: the current folder) is in or below.
 
-    `environ` is where keys are read from, the process's own by default; nothing else of it is used. Warnings, such as
+    Keys are read from `environ`, the process's own by default; nothing else of it is used. Warnings, such as
     a deprecated prompt or a log that cannot be written, go to `on_warning`, by default to the logger `promptctl`. With
-    `is_interactive`, Git may ask for a password on the terminal where labels need the remote.
+    `is_interactive`, Git may ask for a password on the terminal if labels need the remote.
 
-    Raises `WorkspaceNotFound` where there is no `promptctl.yaml` here or above, and `InvalidFiles` where it is wrong.
+    Raises `WorkspaceNotFound` if there is no `promptctl.yaml` here or above, and `InvalidFiles` if it is wrong.
     """
     context = Context(
         find_root(Path(path) if path is not None else Path.cwd()),
@@ -274,7 +274,7 @@ class Workspace:
     def stream(
         self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]
     ) -> Iterator[dict[str, Any] | str | Execution]:
-        """The call as it arrives: the chat message's metadata first, then pieces of text, last the `Execution`.
+        """Yield the call as it arrives: the chat message's metadata first, then pieces of text, last the `Execution`.
 
         Raises what `run` raises. Closing the iterator early cancels the call.
         """

@@ -29,21 +29,21 @@ class ShippedJudges:
     commit: str | None = None
 
     def read(self, path: str, *, max_bytes: int = 1 << 20) -> bytes:
-        """The file's bytes; `FileNotFoundError` where there is none."""
+        """The file's bytes; `FileNotFoundError` if there is none."""
         name = path.removeprefix(FOLDER)
         if not path.startswith(FOLDER) or "/" in name or not name.endswith(PROMPT_SUFFIXES):
             raise FileNotFoundError(path)
         return (_HERE / name).read_bytes()[:max_bytes]
 
     def paths(self, prefix: str) -> list[str]:
-        """Every judge's prompt, sorted, where `prefix` is a folder that holds them."""
+        """Return every judge's prompt below the folder `prefix`, sorted."""
         if not FOLDER.startswith(prefix.rstrip("/") + "/"):
             return []
         return sorted(FOLDER + file.name for file in _HERE.iterdir() if file.name.endswith(PROMPT_SUFFIXES))
 
 
 def load_judge(tree: Tree, prompt_id: str) -> Prompt:
-    """The judge's prompt of that id: the workspace's own where it has one, else the one that ships.
+    """Return the judge's prompt of that id: the workspace's own if it has one, else the one that ships.
 
     Raises what `load_prompt` does.
     """
@@ -65,12 +65,12 @@ def find_judge(context: Context, prompt_id: str) -> tuple[Prompt, Version]:
 
 
 def is_shipped(tree: Tree, prompt_id: str) -> bool:
-    """Whether the judge's prompt of that id is the one that ships, since the workspace has none of its own."""
+    """Return True if the judge's prompt of that id is the one that ships: the workspace has none of its own."""
     return prompt_id not in prompt_paths(tree) and f"{PROMPTS}/{prompt_id}{PROMPT_SUFFIXES[0]}" in _shipped_paths()
 
 
 def inputs_for(prompt: Prompt, offered: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the offered values that the judge's prompt declares as inputs."""
+    """Return the offered values that the judge's prompt declares as inputs."""
     return {name: value for name, value in offered.items() if name in prompt.inputs}
 
 

@@ -18,7 +18,7 @@ _OTHER_FILE = ".schema.json#/$defs/"
 
 @cache
 def load_schema(kind: Kind) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a kind of file, complete in itself. Shared: not to be changed."""
+    """Return the JSON Schema (2020-12) of a kind of file, complete in itself. Shared: not to be changed."""
     schema = _read(kind)
     definitions: dict[str, Any] = schema.get("$defs", {})
     for name, definition in definitions.items():
@@ -36,7 +36,7 @@ def structure_of(kind: Kind, definition: str | None = None) -> Structure:
 
 
 def schema_text(kind: Kind) -> str:
-    """The schema as a file for editors."""
+    """Return the schema as a file for editors."""
     return json.dumps(load_schema(kind), indent=2, ensure_ascii=False) + "\n"
 
 
