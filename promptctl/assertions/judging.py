@@ -2,48 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from promptctl.assertions.assertion import AskedJudge
 from promptctl.assertions.embedding import EMBEDDER, EMBEDDER_VERSION, Embedder
 from promptctl.assertions.judge import JudgeEmbeddings, JudgeReply
-from promptctl.assertions.judges import inputs_for
-from promptctl.calls.call import Call, CallOptions, Target
+from promptctl.assertions.judges import find_judge, inputs_for
+from promptctl.calls.call import Call, CallOptions
 from promptctl.calls.runner import Runner
+from promptctl.calls.target import make_target
 from promptctl.errors import ModelConfigurationError
-from promptctl.prompts.prompt import Prompt
-from promptctl.prompts.rendering import Renderer
-from promptctl.versions.prompt_at_version import Version
 
-# From a judge's id to its prompt, the version of it, and the prompt compiled; the same each time.
-LoadJudge = Callable[[str], tuple[Prompt, Version, Renderer]]
-# Asks for what a model needs beyond its id: (prompt, version, model) to a target.
-MakeTarget = Callable[[Prompt, Version, str], Target]
+if TYPE_CHECKING:
+    from promptctl.context import Context
 
 
 class RunnerJudge:
     """Asks judges' prompts.
 
-    `model` is asked if neither the assertion nor the judge's prompt names one.
+    `default_model` is asked if neither the assertion nor the judge's prompt names one; see `judge_model`. Without
+    `needs_key` replies come from recordings.
     """
 
     def __init__(
         self,
-        load_judge: LoadJudge,
+        context: Context,
         runner: Runner,
         embedder: Embedder,
-        make_target: MakeTarget,
         *,
-        model: str | None,
-        options: CallOptions,
+        default_model: str | None = None,
+        needs_key: bool = True,
     ) -> None:
-        self._load_judge = load_judge
+        self._context = context
         self._runner = runner
         self._embedder = embedder
-        self._make_target = make_target
-        self._model = model
-        self._options = options
+        self._default_model = default_model
+        self._needs_key = needs_key
+        self._options = CallOptions()
 
     def with_options(self, options: CallOptions) -> RunnerJudge:
         """Return the same judge, whose calls are recorded with these options."""
@@ -53,26 +50,31 @@ class RunnerJudge:
 
     async def ask(self, prompt_id: str, inputs: Mapping[str, Any], *, model: str | None = None) -> JudgeReply:
         """Run a judge's prompt; see `Judge.ask`."""
-        prompt, version, renderer = self._load_judge(prompt_id)
-        target = self._make_target(prompt, version, self._chosen(model or prompt.model, prompt_id))
-        rendered = renderer.render(inputs_for(prompt, inputs))
+        judge = find_judge(self._context, prompt_id)
+        asked = judge_model(self._context, AskedJudge(prompt_id, model), self._default_model)
+        target = make_target(self._context, judge.prompt, judge.version, asked, needs_key=self._needs_key)
+        rendered = judge.render(inputs_for(judge.prompt, inputs)).rendered
         call = Call(target, rendered, target.request(rendered), self._options)
         execution = await self._runner.run(call)
         return JudgeReply(execution.reply or "", execution.cost_nano_usd, execution.id)
 
     async def embed(self, texts: Sequence[str], *, model: str | None = None) -> JudgeEmbeddings:
         """One vector for each text; see `Judge.embed`."""
-        target = self._make_target(EMBEDDER, EMBEDDER_VERSION, self._chosen(model, "similar"))
+        asked = judge_model(self._context, AskedJudge(None, model), self._default_model)
+        target = make_target(self._context, EMBEDDER, EMBEDDER_VERSION, asked, needs_key=self._needs_key)
         return await self._embedder.embed(target, texts, self._options)
 
-    def _chosen(self, model: str | None, what: str) -> str:
-        return chosen_judge(model or self._model, what)
 
+def judge_model(context: Context, asked: AskedJudge, default: str | None) -> str:
+    """Return the model to judge with: the assertion's, the judge's own, `default`, or the workspace's.
 
-def chosen_judge(model: str | None, what: str) -> str:
-    """The model that judges; raises `ModelConfigurationError` if nothing names one."""
+    Raises `ModelConfigurationError` if nothing names one.
+    """
+    own = find_judge(context, asked.prompt_id).prompt.model if asked.prompt_id else None
+    model = asked.model or own or default or context.settings.model
     if model is None:
         raise ModelConfigurationError(
-            f"no model is named to judge with ({what})", hint="give --judge MODEL, or `model` in the assertion"
+            f"no model is named to judge with ({asked.prompt_id or 'similar'})",
+            hint="give --judge MODEL, or `model` in the assertion",
         )
     return model

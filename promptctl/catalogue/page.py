@@ -127,7 +127,8 @@ def _datasets(parts: Context, prompt: Prompt) -> tuple[str, ...]:
     from promptctl.datasets.index import DatasetIndex
 
     inline = [prompt.path] if prompt.inline_dataset is not None else []
-    return (*inline, *DatasetIndex(parts.repository.work_tree, prompts=[prompt.id]).testing(prompt.id))
+    testing = DatasetIndex(parts.repository.work_tree).testing([prompt.id], skips_broken=True)
+    return (*inline, *testing.get(prompt.id, ()))
 
 
 def _calls(parts: Context, prompt: str, former: Sequence[str]) -> tuple[CallTotals | None, Execution | None]:

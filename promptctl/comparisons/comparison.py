@@ -92,6 +92,11 @@ class Comparison:
         """Number of cases that are the same on both sides and lack a grade on one or both."""
         return len(self.errors) + self.never_run
 
+    @property
+    def flipped(self) -> tuple[str, ...]:
+        """The ids of the cases that passed on one side alone, regressed ones first."""
+        return tuple(pair.case_id for pair in (*self.regressed, *self.improved))
+
     def metric(self, name: str) -> MetricComparison | None:
         """The metric of that name, if any case has it on both sides."""
         return next((metric for metric in self.metrics if metric.name == name), None)

@@ -39,10 +39,13 @@ class Sides:
     ) -> Compared:
         """Return the comparison judged, with the cases that must pass and what was not run."""
         verdict = judge(self.comparison, rule, confirmed or Confirmed())
+        outcomes = [case.outcome for case in self.heads]
         must_pass = [case.outcome.case_id for case in self.heads if case.must_pass]
         decisions = [decide(verdict, rule)]
         if must_pass:
-            decisions.append(check_passes([case.outcome for case in self.heads], must_pass=must_pass))
+            decisions.append(check_passes(outcomes, must_pass=must_pass))
+        if rule.min_pass is not None and not self.head.summary.is_unfinished:
+            decisions.append(check_passes(outcomes, min_pass=rule.min_pass))
         if self.head.summary.is_unfinished:
             # Cases that base cannot take are in no comparison, so the verdict does not tell that head lacks them.
             unrun = self.head.summary.never_run

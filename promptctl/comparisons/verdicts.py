@@ -42,7 +42,8 @@ class GateRule:
     `gate`: `worse` fails only on a verdict `worse`; `noninferior` also unless a loss of `margin` is ruled out;
     `strict` also on any confirmed regression. `margin` and `min_effect` are in the metric's own unit (0.05 is five
     points of the pass rate); a difference smaller than `min_effect` is neither worse nor better. `max_errors` is the
-    share of comparable cases that may lack a grade. `metrics` are those judged; empty means all.
+    share of comparable cases that may lack a grade. `metrics` are those judged; empty means all. Of head's cases the
+    share `min_pass` must pass besides; None asks for no share.
     """
 
     gate: GateKind = "worse"
@@ -51,6 +52,7 @@ class GateRule:
     max_errors: float = 0.0
     metrics: tuple[str, ...] = ()
     power: float = 0.8
+    min_pass: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("margin", "min_effect", "max_errors"):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from promptctl.datasets.dataset import Dataset
 from promptctl.datasets.index import DatasetIndex
-from promptctl.errors import InvalidFiles, UsageError, WorkspaceError
+from promptctl.errors import UsageError, WorkspaceError
 from promptctl.files.names import DATASETS, prompt_id, prompt_stem
 from promptctl.prompts.prompt import Prompt
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DatasetChoice:
     """The datasets of one command, from one tree whatever the versions of its prompts.
 
@@ -40,7 +41,7 @@ class DatasetChoice:
                 f"no dataset tests {prompt.id}",
                 hint=f"write one to {DATASETS}/ with `prompts: [{prompt.id}]`, or name one: --dataset FILE",
             )
-        return [open_checked(self.index, path, prompt) for path in paths]
+        return [self.index.checked(path, prompt) for path in paths]
 
     def _named_for(self, prompt: Prompt) -> list[str]:
         paths = [
@@ -67,15 +68,9 @@ class DatasetChoice:
         return not prompts or prompt.id in prompts
 
     def _own_of(self, prompt: Prompt) -> list[str]:
-        self.index.raise_for_broken()
         inline = [prompt.path] if prompt.inline_dataset is not None else []
-        return [*self.index.testing(prompt.id), *inline]
+        return [*self._testing.get(prompt.id, ()), *inline]
 
-
-def open_checked(index: DatasetIndex, path: str, prompt: Prompt) -> Dataset:
-    """Return the dataset at a path, or the tests in the prompt's own file; raises `InvalidFiles` unless it is sound."""
-    dataset = index.open(path, prompt)
-    problems = dataset.check(prompt)
-    if any(problem.severity == "error" for problem in problems):
-        raise InvalidFiles(problems)
-    return dataset
+    @cached_property
+    def _testing(self) -> dict[str, list[str]]:
+        return self.index.testing(self.prompts)

@@ -17,7 +17,7 @@ from promptctl.datasets.rows import Row
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, in_reading_order
 from promptctl.files.tree import Tree
 from promptctl.formats.github_dialect import UNUSABLE_TEST
-from promptctl.prompts.prompt import Prompt
+from promptctl.prompts.prompt import Input, Prompt
 
 MAX_PROBLEMS = 100
 _MOST_KEPT = 10_000
@@ -83,7 +83,7 @@ class Dataset:
         self._assertions: tuple[Assertion, ...] | None = None
         self._implies_equals = True
         self._faults: list[Problem] = []
-        self._kept: list[tuple[Prompt | None, list[Case]]] = []
+        self._kept: list[tuple[Mapping[str, Input] | None, list[Case]]] = []
 
     @classmethod
     def open(cls, tree: Tree, path: str, *, code: CodeUse = "refuse") -> Dataset:
@@ -128,9 +128,11 @@ class Dataset:
     def cases(self, prompt: Prompt | None = None) -> Iterator[Case]:
         """Yield each case, one at a time. With a prompt, table cells are read by the types of its inputs.
 
-        Raises `InvalidFiles` at the first problem: call `check` before.
+        Cases that are kept serve every prompt that declares the same inputs. Raises `InvalidFiles` at the first
+        problem: call `check` before.
         """
-        kept = next((cases for of, cases in self._kept if of is prompt), None)
+        inputs = None if prompt is None else prompt.inputs
+        kept = next((cases for declared, cases in self._kept if declared == inputs), None)
         if kept is not None:
             yield from kept
             return
@@ -151,7 +153,8 @@ class Dataset:
         With a prompt also inputs that a case lacks, has too many, or has of the wrong kind. After 100 problems it
         stops, saying so. `count` and `digest` are set when there is no error.
         """
-        self._kept = [each for each in self._kept if each[0] is not prompt]
+        inputs = None if prompt is None else prompt.inputs
+        self._kept = [each for each in self._kept if each[0] != inputs]
         run = _DatasetCheck()
         place = Place(self.header.path)
         try:
@@ -171,7 +174,7 @@ class Dataset:
         if not any(problem.severity == "error" for problem in problems):
             self.count, self.digest, self.judges = run.count, run.digest, frozenset(run.judges)
             if run.kept is not None and self._memory.takes_cases(len(run.kept), run.characters):
-                self._kept.append((prompt, run.kept))
+                self._kept.append((inputs, run.kept))
         return problems
 
     def _begin(self, prompt: Prompt | None) -> tuple[RowFile, CaseMaker]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from promptctl.assertions.preparing import CodeUse, Preparer
 from promptctl.datasets.affected import may_name, naming_pattern
@@ -16,6 +17,9 @@ from promptctl.files.tree import Tree
 from promptctl.prompts.loading import load_prompt, load_prompt_file, prompt_paths
 from promptctl.prompts.prompt import Prompt
 
+if TYPE_CHECKING:
+    from promptctl.context import Context
+
 # The order in which a name without a suffix is looked for: the file with a header before the one with its rows.
 _SUFFIXES = (".yaml", ".yml", ".jsonl", ".csv")
 # Searching the text of each file for more names than these takes longer than parsing it.
@@ -25,13 +29,12 @@ _MOST_SEARCHED_FOR = 20
 class DatasetIndex:
     """The datasets of one tree, each read and parsed once on first use, and the prompts that they test.
 
-    Made once for each command and passed along: what changes on disk afterwards is not seen. With `prompts` only the
-    datasets that may test one of these are looked for. `code` says what becomes of `python` assertions.
+    Made once for each command and passed along: what changes on disk afterwards is not seen. `code` says what becomes
+    of `python` assertions.
     """
 
-    def __init__(self, tree: Tree, *, prompts: Collection[str] | None = None, code: CodeUse = "skip") -> None:
+    def __init__(self, tree: Tree, *, code: CodeUse = "skip") -> None:
         self.tree = tree
-        self._prompts = prompts
         self._preparer = Preparer(tree, code=code)
         self._memory = Memory()
         self._opened: dict[str, Dataset] = {}
@@ -58,43 +61,45 @@ class DatasetIndex:
             self._opened[path] = Dataset.open_with(self._preparer, self._memory, self.tree, path)
         return self._opened[path]
 
+    def checked(self, path: str, prompt: Prompt) -> Dataset:
+        """Return what `open` returns, checked to its last row; raises `InvalidFiles` with all its problems."""
+        dataset = self.open(path, prompt)
+        problems = dataset.check(prompt)
+        if any(problem.severity == "error" for problem in problems):
+            raise InvalidFiles(problems)
+        return dataset
+
     def datasets(self) -> list[Dataset]:
         """Return every dataset, sorted by path, without those in prompt files. Raises the error of the first bad."""
-        return [self.open(path) for path in self._candidates]
+        return [self.open(path) for path in self._candidates(None)]
 
-    def testing(self, prompt_id: str) -> list[str]:
-        """Return the paths of the sound datasets that test a prompt, sorted; `broken` has those that are not."""
-        return list(self._by_prompt.get(prompt_id, ()))
+    def testing(self, prompts: Collection[str] | None = None, *, skips_broken: bool = False) -> dict[str, list[str]]:
+        """Return the paths of the dataset files that test each of these prompts, or any prompt, sorted.
 
-    @cached_property
-    def broken(self) -> dict[str, WorkspaceError]:
-        """The error of each dataset whose header cannot be read, by path: nobody knows what it tests."""
-        broken: dict[str, WorkspaceError] = {}
-        for path in self._candidates:
-            try:
-                self.open(path)
-            except WorkspaceError as error:
-                broken[path] = error
-        return broken
-
-    def raise_for_broken(self) -> None:
-        """Raise the error of the first dataset whose header cannot be read, if there is one."""
-        for error in self.broken.values():
-            raise error
-
-    def tested_prompts(self) -> dict[str, list[str]]:
-        """Return the paths of the datasets that test each prompt, by id; tests in a prompt's file have that path.
-
-        Raises the error of a dataset whose header cannot be read.
+        Of a few prompts only the datasets that may name one of them are opened. Raises the error of a dataset whose
+        header cannot be read, as nobody knows which prompts it tests, unless it `skips_broken` ones.
         """
-        self.raise_for_broken()
-        found = {id_: list(paths) for id_, paths in self._by_prompt.items()}
-        for id_, path in prompt_paths(self.tree).items():
-            if self._prompts is not None and id_ not in self._prompts:
+        found: dict[str, list[str]] = {}
+        for path in self._candidates(prompts):
+            try:
+                tested = self.open(path).header.prompts
+            except WorkspaceError:
+                if not skips_broken:
+                    raise
                 continue
-            with suppress(WorkspaceError):
-                if _may_hold_tests(self.tree.read(path)) and load_prompt_file(self.tree, path).inline_dataset:
-                    found.setdefault(id_, []).append(path)
+            for prompt in dict.fromkeys(tested):
+                if prompts is None or prompt in prompts:
+                    found.setdefault(prompt, []).append(path)
+        return found
+
+    def tested_prompts(self, prompts: Collection[str] | None = None) -> dict[str, list[str]]:
+        """Return what `testing` returns, sorted by id, and the prompts' own files that hold tests."""
+        found = self.testing(prompts)
+        for id_, path in prompt_paths(self.tree).items():
+            if prompts is None or id_ in prompts:
+                with suppress(WorkspaceError):
+                    if _may_hold_tests(self.tree.read(path)) and load_prompt_file(self.tree, path).inline_dataset:
+                        found.setdefault(id_, []).append(path)
         return dict(sorted(found.items()))
 
     def named(self, name: str, inside: Callable[[str], str]) -> str:
@@ -130,29 +135,19 @@ class DatasetIndex:
             if before._prompt_and_tests(id_, paths) != self._prompt_and_tests(id_, paths)
         ]
 
-    @cached_property
-    def _candidates(self) -> list[str]:
-        """The dataset files that may test one of the prompts asked for."""
+    def _candidates(self, prompts: Collection[str] | None) -> list[str]:
+        """Return the dataset files that may test one of the prompts."""
         paths = [path for path in self.files if is_dataset(path)]
-        if self._prompts is None or len(self._prompts) > _MOST_SEARCHED_FOR:
+        if prompts is None or len(prompts) > _MOST_SEARCHED_FOR:
             return paths
-        pattern = naming_pattern(self._prompts)
-        return [path for path in paths if self._may_name(path, pattern)] if self._prompts else []
+        pattern = naming_pattern(prompts)
+        return [path for path in paths if path in self._opened or self._may_name(path, pattern)] if prompts else []
 
     def _may_name(self, path: str, pattern: re.Pattern[bytes]) -> bool:
         try:
             return may_name(self.tree.read(path), pattern)
         except (WorkspaceError, OSError):  # whoever opens it reports why it cannot be read
             return True
-
-    @cached_property
-    def _by_prompt(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for path in self._candidates:
-            if path not in self.broken:
-                for prompt in dict.fromkeys(self.open(path).header.prompts):
-                    found.setdefault(prompt, []).append(path)
-        return found
 
     def _prompt_and_tests(self, prompt_id: str, paths: Iterable[str]) -> object:
         """Return a key that is equal for an equal prompt with equal tests; one that is wrong or missing equals none."""
@@ -171,6 +166,19 @@ class DatasetIndex:
                     key = (dataset.digest, dataset.header.min_pass, dataset.header.prompts)
             self._asked[path] = key
         return key
+
+
+def dataset_index(context: Context, *, allows_code: bool = False) -> DatasetIndex:
+    """Return the one index of a context's datasets; `python` assertions are an error unless it `allows_code`."""
+    return context.shared(_with_code if allows_code else _without_code)
+
+
+def _with_code(context: Context) -> DatasetIndex:
+    return DatasetIndex(context.tree, code="run")
+
+
+def _without_code(context: Context) -> DatasetIndex:
+    return DatasetIndex(context.tree, code="refuse")
 
 
 def _may_hold_tests(text: bytes) -> bool:

@@ -6,6 +6,7 @@ import hashlib
 import heapq
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from promptctl.datasets.cases import Case
 from promptctl.errors import CaseNotFound, UsageError
@@ -50,7 +51,7 @@ class Chosen:
     def of(self, cases: Iterable[Case]) -> Iterator[Case]:
         """Yield the cases that were chosen, one at a time."""
         if self.ids is None:
-            yield from cases
+            yield from islice(cases, self.count)
             return
         left = self.count
         for case in cases:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from promptctl.errors import InputError, RenderError
 from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.plan import Plan
-from promptctl.evaluations.planning import OpenDatasets
 from promptctl.models.recorded_reply import digest_for
 from promptctl.models.recordings import RecordedReplies
 
@@ -44,8 +43,8 @@ def coverage(context: Context, plans: Sequence[Plan]) -> Coverage:
     replies = RecordedReplies(context.recordings_folder)
     cases = recorded = 0
     for plan in plans:
-        asker = Asker(plan.target, drops_unknown_inputs=plan.spec.drops_unknown_inputs)
-        for case in plan.chosen.of(context.shared(OpenDatasets).of(plan).cases(plan.target.prompt)):
+        asker = Asker(plan)
+        for case in plan.cases(context):
             if case.output is None:
                 cases += 1
                 with suppress(InputError, RenderError):

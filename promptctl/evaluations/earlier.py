@@ -29,20 +29,12 @@ class Evaluated:
 
 
 def last_evaluation(log: Store, wanted: Evaluated, evaluation_id: str | None = None) -> EvaluationRow | None:
-    """The last evaluation of that, or the one of that id; None where the one of that id is of something else.
-
-    Raises `UsageError` where there was none.
-    """
+    """Return the last evaluation of that, or the one of that id; None if there was none, or it is of something else."""
     if evaluation_id is not None:
         named = log.evaluation(evaluation_id)
         return named if wanted.is_of(named) else None
-    for row in log.evaluations(prompt=wanted.prompt, limit=_RECENT):
-        if wanted.is_of(row) and not row.spec.is_part_of_comparison:
-            return row
-    model = f" with {wanted.model}" if wanted.model else ""
-    raise UsageError(
-        f"{wanted.prompt} has not been evaluated{model} on {wanted.dataset} yet", hint="leave --failed out"
-    )
+    recent = log.evaluations(prompt=wanted.prompt, limit=_RECENT)
+    return next((row for row in recent if wanted.is_of(row) and not row.spec.is_part_of_comparison), None)
 
 
 def last_command(log: Store) -> list[EvaluationRow]:

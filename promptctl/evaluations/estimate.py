@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from promptctl.assertions.assertion import AskedJudge
 from promptctl.assertions.embedding import EMBEDDER
+from promptctl.assertions.judging import judge_model
 from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.plan import Plan
-from promptctl.evaluations.planning import OpenDatasets, judge_model
 from promptctl.files.plain import bare_keys
 from promptctl.log.filter import Filter
 from promptctl.log.store import Store
@@ -22,7 +22,6 @@ from promptctl.models.tokens import token_counter
 
 if TYPE_CHECKING:
     from promptctl.context import Context
-    from promptctl.datasets.cases import Case
 
 _COUNTED_CASES = 200
 _TOKENS_PER_MESSAGE = 4
@@ -96,7 +95,7 @@ def estimate(context: Context, plan: Plan) -> Estimate:
     target, log = plan.target, context.log
     calls = 0
     judges: Counter[AskedJudge] = Counter()
-    for case in _cases(context, plan):
+    for case in plan.cases(context):
         calls += case.output is None
         judges.update(case.judges)
     calls *= plan.spec.repeats
@@ -152,10 +151,10 @@ def _from_log(log: Store, prompt: str, model: str) -> _PerCall | None:
 
 
 def _from_cases(context: Context, plan: Plan) -> _PerCall:
-    asker = Asker(plan.target, drops_unknown_inputs=plan.spec.drops_unknown_inputs)
+    asker = Asker(plan)
     count, tokenizer = context.shared(_token_counter)
     tokens: list[int] = []
-    for case in islice(_cases(context, plan), _COUNTED_CASES):
+    for case in islice(plan.cases(context), _COUNTED_CASES):
         rendered, _ = asker.ask(case)
         texts = [_text(message.get("content")) for message in rendered.messages]
         tokens.append(sum(count(text) + _TOKENS_PER_MESSAGE for text in texts))
@@ -167,10 +166,6 @@ def _from_cases(context: Context, plan: Plan) -> _PerCall:
 
 def _token_counter(_context: Context) -> tuple[Callable[[str], int], str]:
     return token_counter()
-
-
-def _cases(context: Context, plan: Plan) -> Iterator[Case]:
-    return plan.chosen.of(context.shared(OpenDatasets).of(plan).cases(plan.target.prompt))
 
 
 def _text(content: Any) -> str:

@@ -45,7 +45,7 @@ class Evaluator:
         self, plan: Plan, runner: Runner, judge: RunnerJudge, options: CallOptions, case_timeout_s: float
     ) -> None:
         self._target = plan.target
-        self._asker = Asker(plan.target, drops_unknown_inputs=plan.spec.drops_unknown_inputs)
+        self._asker = Asker(plan)
         self._runner = runner
         self._judge = judge
         self._options = options

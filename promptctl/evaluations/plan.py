@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from promptctl._version import __version__
 from promptctl.calls.call import Target
+from promptctl.datasets.cases import Case
+from promptctl.datasets.index import dataset_index
 from promptctl.datasets.selection import Chosen
 from promptctl.log.ids import new_id
 from promptctl.log.results import EvaluationRow, EvaluationSpec
 from promptctl.log.times import utc_now
+from promptctl.prompts.prompt import Prompt
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One evaluation to be done: the prompt's version and model, the spec, and the cases by id.
 
-    `resumes` is the evaluation of the log that is taken up again; None begins a new one.
+    `tests` is the prompt whose own file holds the cases; None if a dataset does. Without `allows_code`, assertions that
+    run code are an error. `resumes` is the evaluation of the log that is taken up again; None begins a new one.
     """
 
     target: Target
     spec: EvaluationSpec
     chosen: Chosen
+    tests: Prompt | None = None
+    allows_code: bool = False
     resumes: EvaluationRow | None = None
 
     @property
     def results(self) -> int:
         """Number of results of the complete evaluation."""
         return self.chosen.count * self.spec.repeats
+
+    def cases(self, context: Context) -> Iterator[Case]:
+        """Yield the cases that were chosen, one at a time, as the prompt takes them."""
+        dataset = dataset_index(context, allows_code=self.allows_code).open(self.spec.dataset, self.tests)
+        return self.chosen.of(dataset.cases(self.target.prompt))
 
     @property
     def is_asked(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from promptctl.datasets.index import DatasetIndex
+from promptctl.datasets.index import dataset_index
 from promptctl.errors import HistoryIncomplete, PromptNotFound, UsageError
 from promptctl.files.names import did_you_mean
 from promptctl.files.plain import bare_keys
@@ -77,7 +77,7 @@ def trend(context: Context, ref: str, dataset: str | None = None, model: str | N
     except PromptNotFound:
         if not log.evaluations(prompt=prompt, limit=1):
             raise
-    path = None if dataset is None else DatasetIndex(context.tree).named(dataset, context.inside)
+    path = None if dataset is None else dataset_index(context).named(dataset, context.inside)
     whole = _whole_evaluations(log, (prompt, *former_ids(context.now(), prompt)))
     if not whole:
         raise UsageError(f"`{prompt}` has no finished evaluation", hint=f"promptctl eval {prompt}")

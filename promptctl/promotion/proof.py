@@ -45,7 +45,7 @@ def find_proof(log: Store, trees: DatasetTrees, version: VersionToProve, dataset
     parameters and judge, and asked no less than the dataset's `min_pass` and `must_pass`, and of each case to pass at
     every repeat. `dataset` is a path as `promptctl.yaml` names it, below `datasets/`.
     """
-    committed, here_now = (_index(tree, version.prompt) for tree in (trees.committed, trees.here))
+    committed, here_now = DatasetIndex(trees.committed), DatasetIndex(trees.here)
     wanted = [resolve_path(dataset, SETTINGS, DATASETS)] if dataset else _testing(committed, version.prompt)
     rows = log.evaluations(digest=version.prompt.digest)
     if not wanted:
@@ -101,12 +101,8 @@ def _must_pass(dataset: Dataset) -> frozenset[str]:
     return frozenset(case.id for case in dataset.cases() if case.must_pass)
 
 
-def _index(tree: Tree, prompt: Prompt) -> DatasetIndex:
-    return DatasetIndex(tree, prompts=[prompt.id])
-
-
 def _testing(index: DatasetIndex, prompt: Prompt) -> list[str]:
-    return index.tested_prompts().get(prompt.id, [])
+    return index.tested_prompts([prompt.id]).get(prompt.id, [])
 
 
 def _open(index: DatasetIndex, path: str, prompt: Prompt) -> Dataset | None:

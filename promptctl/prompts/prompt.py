@@ -34,7 +34,7 @@ class Input:
     schema: Mapping[str, Any]
     default: Any = MISSING
     is_required: bool = True
-    place: Place | None = None
+    place: Place | None = field(default=None, compare=False)
 
     @property
     def description(self) -> str:

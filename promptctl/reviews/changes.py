@@ -183,8 +183,8 @@ class _Finder:
     def _tests(self, prompts: Iterable[PromptReview], datasets: Iterable[DatasetReview]) -> dict[str, tuple[str, ...]]:
         """Return the datasets to evaluate, by prompt. Prompts of a new or changed dataset are evaluated over it."""
         changed = {each.id: each for each in prompts if each.head is not None and each.is_other_behaviour}
-        index = DatasetIndex(self._head, prompts=changed)
-        tests = {id_: index.testing(id_) for id_ in changed}
+        testing = DatasetIndex(self._head).testing(changed, skips_broken=True)
+        tests = {id_: testing.get(id_, []) for id_ in changed}
         for id_, prompt in changed.items():
             if prompt.head is not None and prompt.head.inline_dataset is not None:
                 tests[id_].append(prompt.head.path)

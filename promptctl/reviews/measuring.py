@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
 from promptctl.comparisons.against import compare_pairs
@@ -24,7 +25,7 @@ from promptctl.errors import (
 )
 from promptctl.evaluations.coverage import coverage
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.evaluations.planning import cases_taken, pair, plan
+from promptctl.evaluations.planning import Pair, cases_taken, pair, plan
 from promptctl.evaluations.request import EvaluationRequest, Limits
 from promptctl.files.names import RECORDINGS, SETTINGS
 from promptctl.log.results import Replies
@@ -32,10 +33,11 @@ from promptctl.reviews.review import Measurement, PromptReview
 
 if TYPE_CHECKING:
     from promptctl.context import Context
-    from promptctl.evaluations.plan import Plan
     from promptctl.evaluations.session import Session
+    from promptctl.log.store import Store
     from promptctl.reviews.changes import Changes
     from promptctl.reviews.range import ReviewRange
+
 
 _PASSED = Decision(OK)
 
@@ -63,190 +65,149 @@ class ReviewRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """The evaluations of one prompt over one dataset: pairs of head and base, or heads alone."""
+    """The evaluations of one prompt over one dataset, or why there are none and what that comes to."""
 
     prompt: str
-    pairs: tuple[tuple[Plan, Plan], ...] = ()
-    alone: tuple[Plan, ...] = ()
+    pairs: tuple[Pair, ...] = ()
     notes: tuple[str, ...] = ()
-
-    @property
-    def uses_recordings(self) -> bool:
-        """True if replies come from recordings."""
-        return any(not each.is_asked for each in (*self.alone, *(head for head, _ in self.pairs)))
+    why_not: str | None = None
+    decision: Decision = _PASSED
+    problems: tuple[Problem, ...] = ()
 
 
-async def measure(
-    context: Context, session: Session, tasks: Sequence[Task | Measurement], rule: GateRule
-) -> list[Measurement]:
+async def measure(log: Store, session: Session, tasks: Sequence[Task], rule: GateRule) -> list[Measurement]:
     """Do all tasks in one run; return one measurement for each prompt, in order."""
-    todo = [each for each in tasks if isinstance(each, Task)]
-    pairs = [each for task in todo for each in task.pairs]
-    alone = [each for task in todo for each in task.alone]
-    compared, evaluations = await compare_pairs(context, session, pairs, rule, alone)
-    found: dict[str, list[Measurement]] = {}
-    for each in tasks:
-        measured = each
-        if isinstance(each, Task):
-            mine, compared = compared[: len(each.pairs)], compared[len(each.pairs) :]
-            own, evaluations = evaluations[: len(each.alone)], evaluations[len(each.alone) :]
-            measured = _measured(each, mine, own)
-        assert isinstance(measured, Measurement)
-        found.setdefault(each.prompt, []).append(measured)
-    return [_joined(id_, parts) for id_, parts in found.items()]
+    found = iter(await compare_pairs(log, session, [each for task in tasks for each in task.pairs], rule))
+    return [_measurement(id_, list(own), found) for id_, own in groupby(tasks, key=lambda task: task.prompt)]
 
 
-def tasks_of(
-    context: Context, request: ReviewRequest, moments: ReviewRange, changes: Changes
-) -> Iterator[Task | Measurement]:
-    """Return what is to be evaluated of each changed or tested prompt, or why it is not; whatever the reason."""
-    changed = {prompt.id for prompt in changes.prompts if prompt.kind != "removed" and prompt.is_other_behaviour}
-    planner = _TaskPlanner(context, request, moments)
+def _measurement(id_: str, tasks: Sequence[Task], found: Iterator[Compared | Evaluation]) -> Measurement:
+    """Return the results of one prompt's tasks as one; `found` begins with them."""
+    own = [*islice(found, sum(len(task.pairs) for task in tasks))]
+    decisions = [
+        decision_of(each)
+        if isinstance(each, Evaluation)
+        else Decision.of(each.decision.exit_code, f"{id_}: {each.decision.reason}")
+        for each in own
+    ]
+    whys = dict.fromkeys(task.why_not for task in tasks if task.why_not is not None)
+    return Measurement(
+        prompt=id_,
+        decision=strictest([*(task.decision for task in tasks), *decisions]),
+        compared=tuple(each for each in own if isinstance(each, Compared)),
+        evaluations=tuple(each for each in own if isinstance(each, Evaluation)),
+        why_not="; ".join(whys) or None,
+        problems=tuple(dict.fromkeys(each for task in tasks for each in task.problems)),
+        notes=tuple(dict.fromkeys(note for task in tasks for note in task.notes)),
+    )
+
+
+def tasks_of(context: Context, request: ReviewRequest, moments: ReviewRange, changes: Changes) -> Iterator[Task]:
+    """Yield what is to be evaluated of each changed or tested prompt, by prompt; whatever is wrong is in the task."""
+    reviews = {each.id: each for each in changes.prompts}
+    changed = {each.id for each in changes.prompts if each.kind != "removed" and each.is_other_behaviour}
     for id_ in sorted(changed | changes.tests.keys()):
-        prompt = next((each for each in changes.prompts if each.id == id_), None)
-        why_not = planner.why_not(id_, prompt, changes)
-        if isinstance(why_not, Measurement):
-            yield why_not
-        elif why_not is not None:
-            yield Measurement(prompt=id_, decision=_PASSED, why_not=why_not)
-        else:
-            base = planner.base_ref(prompt)
-            for dataset in changes.tests[id_]:
-                yield planner.task(id_, dataset, base)
-
-
-class _TaskPlanner:
-    """Plans the evaluations of one review."""
-
-    def __init__(self, context: Context, request: ReviewRequest, moments: ReviewRange) -> None:
-        self._context = context
-        self._request = request
-        self._moments = moments
-
-    def task(self, id_: str, dataset: str, base: str | None) -> Task | Measurement:
-        """The evaluations of one prompt over one dataset; whatever stands in the way is reported, not raised."""
-        try:
-            return self._task(id_, dataset, base)
-        except InvalidFiles as error:
-            if all(problem.code == "code-not-allowed" for problem in error.problems):
-                why = f"{dataset} runs code, which a review does with --allow-code alone"
-                return Measurement(prompt=id_, decision=Decision.of(INCOMPLETE, f"{id_}: {why}."), why_not=why)
-            return _unusable(id_, error.problems)
-        except WorkspaceError as error:
-            return _unusable(id_, [Problem(error.message, error.place, error.hint)])
-        except ModelError as error:
-            decision = Decision.of(MODEL, f"{id_}: {error.message}.")
-            return Measurement(prompt=id_, decision=decision, why_not=error.message)
-
-    def why_not(self, id_: str, prompt: PromptReview | None, changes: Changes) -> str | Measurement | None:
-        """Return the reason not to evaluate a prompt, whatever the model; None to evaluate it."""
+        prompt = reviews.get(id_)
+        ref = id_ if moments.head is None else f"{id_}@{moments.head}"
         if prompt is not None and prompt.head_problems:
-            return _unusable(id_, prompt.head_problems)
-        if not self._request.is_evaluated:
-            return "--no-eval was given"
-        if not changes.tests.get(id_):
-            return _why_untested(id_, prompt, changes)
-        head = prompt.head if prompt is not None else None
-        if head is not None and head.status == "inactive":
-            return "it is inactive"
-        if not self._request.models and self._context.settings.model is None:
-            own = head or self._context.prompt(self._head_ref(id_)).prompt
-            if own.model is None:
-                return f"it names no model, and BASE's {SETTINGS} has no default"
+            yield _unusable(id_, prompt.head_problems)
+        elif why_not := _why_not(context, request, changes, id_, prompt, ref):
+            yield Task(prompt=id_, why_not=why_not)
+        else:
+            for dataset in changes.tests[id_]:
+                yield _task(context, request, id_, ref, dataset, _base_ref(prompt, moments))
+
+
+def _why_not(
+    context: Context, request: ReviewRequest, changes: Changes, id_: str, prompt: PromptReview | None, ref: str
+) -> str | None:
+    """Return the reason not to evaluate a sound prompt, whatever the model; None to evaluate it."""
+    if not request.is_evaluated:
+        return "--no-eval was given"
+    if not changes.tests.get(id_):
+        # HEAD may have taken its tests away.
+        ids = {id_, prompt.former_id if prompt is not None else None}
+        gone = [dataset.path for dataset in changes.datasets if ids.intersection(dataset.tested)]
+        return f"no dataset tests it any more, since HEAD changed {', '.join(gone)}" if gone else "no dataset tests it"
+    head = prompt.head if prompt is not None else None
+    if head is not None and head.status == "inactive":
+        return "it is inactive"
+    if not request.models and context.settings.model is None and (head or context.prompt(ref).prompt).model is None:
+        return f"it names no model, and BASE's {SETTINGS} has no default"
+    return None
+
+
+def _base_ref(prompt: PromptReview | None, moments: ReviewRange) -> str | None:
+    """Return the version to compare with; None if the prompt is as it was, is new, or was unsound."""
+    if prompt is None or prompt.base is None or not prompt.is_other_behaviour:
         return None
+    return f"{prompt.base.id}@{moments.base}"
 
-    def base_ref(self, prompt: PromptReview | None) -> str | None:
-        """The version to compare with; None where the prompt is as it was, is new, or was unsound."""
-        if prompt is None or prompt.base is None or not prompt.is_other_behaviour:
-            return None
-        return f"{prompt.base.id}@{self._moments.base}"
 
-    def _head_ref(self, id_: str) -> str:
-        return id_ if self._moments.head is None else f"{id_}@{self._moments.head}"
+def _task(context: Context, request: ReviewRequest, id_: str, ref: str, dataset: str, base: str | None) -> Task:
+    """Plan one prompt over one dataset; whatever stands in the way is reported, not raised."""
+    wanted = EvaluationRequest(
+        refs=[ref],
+        datasets=[dataset],
+        models=request.models,
+        limits=request.limits,
+        replies=request.replies,
+        allows_code=request.allows_code,
+    )
+    try:
+        return _planned(context, wanted, id_, base)
+    except InvalidFiles as error:
+        if all(problem.code == "code-not-allowed" for problem in error.problems):
+            why = f"{dataset} runs code, which a review does with --allow-code alone"
+            return Task(prompt=id_, decision=Decision.of(INCOMPLETE, f"{id_}: {why}."), why_not=why)
+        return _unusable(id_, error.problems)
+    except WorkspaceError as error:
+        return _unusable(id_, [Problem(error.message, error.place, error.hint)])
+    except ModelError as error:
+        return Task(prompt=id_, decision=Decision.of(MODEL, f"{id_}: {error.message}."), why_not=error.message)
 
-    def _task(self, id_: str, dataset: str, base: str | None) -> Task | Measurement:
-        request = EvaluationRequest(
-            refs=[self._head_ref(id_)],
-            datasets=[dataset],
-            models=self._request.models,
-            limits=self._request.limits,
-            replies=self._request.replies,
-            allows_code=self._request.allows_code,
-        )
-        notes: tuple[str, ...] = ()
-        try:
-            heads = plan(self._context, request)
-        except MissingKey as error:
-            # Without a key: recordings, where they hold every reply that is needed.
-            request = replace(request, replies="replay")
-            heads = plan(self._context, request)
-            held = coverage(self._context, heads)
-            if not held.is_whole:
-                why = f"{error.message}; and of its {held.cases} cases {held.recorded or 'none'} has a recorded reply"
-                return Measurement(prompt=id_, decision=_PASSED, why_not=why)
-            notes = (f"recorded replies were used: {error.message}",)
-        is_replayed = not all(each.is_asked for each in heads)
-        if is_replayed and coverage(self._context, heads).is_none:
-            why = f"none of the replies to it are recorded in {RECORDINGS}/"
-            return Measurement(prompt=id_, decision=_PASSED, why_not=why)
-        alone = Task(prompt=id_, alone=tuple(heads), notes=notes)
-        if base is None:
-            return alone
-        try:
-            pairs = pair(self._context, heads, base, request).pairs
-        except ModelConfigurationError as error:
-            if is_replayed:
-                raise
-            return _with_note(alone, error.message)
+
+def _planned(context: Context, request: EvaluationRequest, id_: str, base: str | None) -> Task:
+    missing: MissingKey | None = None
+    try:
+        heads = plan(context, request)
+    except MissingKey as error:
+        # Without a key: recordings, if they hold every reply that is needed.
+        missing, request = error, replace(request, replies="replay")
+        heads = plan(context, request)
+    is_replayed = not all(each.is_asked for each in heads)
+    if is_replayed:
+        held = coverage(context, heads)
+        if missing is not None and not held.is_whole:
+            why = f"{missing.message}; and of its {held.cases} cases {held.recorded or 'none'} has a recorded reply"
+            return Task(prompt=id_, why_not=why)
+        if held.is_none:
+            return Task(prompt=id_, why_not=f"none of the replies to it are recorded in {RECORDINGS}/")
+    notes = () if missing is None else (f"recorded replies were used: {missing.message}",)
+    alone = Task(prompt=id_, pairs=tuple(map(Pair, heads)), notes=notes)
+    if base is None:
+        return alone
+    try:
+        pairs = pair(context, request, heads, base)
+    except ModelConfigurationError as error:
         if is_replayed:
-            before = coverage(self._context, [each for _, each in pairs])
-            if before.is_none or (notes and not before.is_whole):
-                return _with_note(alone, f"{'no reply' if before.is_none else 'not every reply'} is recorded")
-        if not any(is_taken for _, each in pairs for _, is_taken in cases_taken(self._context, each)):
-            return _with_note(alone, "it cannot take the inputs of any case")
-        return Task(prompt=id_, pairs=pairs, notes=notes)
+            raise
+        return _with_note(alone, error.message)
+    bases = [each.base for each in pairs if each.base is not None]
+    if is_replayed:
+        before = coverage(context, bases)
+        if before.is_none or (missing is not None and not before.is_whole):
+            return _with_note(alone, f"{'no reply' if before.is_none else 'not every reply'} is recorded")
+    if not any(is_taken for each in bases for _, is_taken in cases_taken(context, each)):
+        return _with_note(alone, "it cannot take the inputs of any case")
+    return replace(alone, pairs=tuple(pairs))
 
 
 def _with_note(task: Task, why: str) -> Task:
     return replace(task, notes=(*task.notes, f"base was not evaluated: {why}"))
 
 
-def _measured(task: Task, compared: Sequence[Compared], evaluations: Sequence[Evaluation]) -> Measurement:
-    """Return the measurement of one task."""
-    id_ = task.prompt
-    decisions = [Decision.of(each.decision.exit_code, f"{id_}: {each.decision.reason}") for each in compared]
-    decisions += [decision_of(each) for each in evaluations]
-    return Measurement(
-        prompt=id_,
-        decision=strictest(decisions),
-        compared=tuple(compared),
-        evaluations=tuple(evaluations),
-        notes=task.notes,
-    )
-
-
-def _why_untested(id_: str, prompt: PromptReview | None, changes: Changes) -> str:
-    """The reason why no dataset tests a prompt: HEAD may have taken its tests away."""
-    ids = {id_, prompt.former_id if prompt is not None else None}
-    gone = [dataset.path for dataset in changes.datasets if ids.intersection(dataset.tested)]
-    return f"no dataset tests it any more, since HEAD changed {', '.join(gone)}" if gone else "no dataset tests it"
-
-
-def _joined(id_: str, parts: Sequence[Measurement]) -> Measurement:
-    """Join the measurements of one prompt's datasets."""
-    whys = dict.fromkeys(part.why_not for part in parts if part.why_not is not None)
-    return Measurement(
-        prompt=id_,
-        decision=strictest([part.decision for part in parts]),
-        compared=tuple(each for part in parts for each in part.compared),
-        evaluations=tuple(each for part in parts for each in part.evaluations),
-        why_not="; ".join(whys) or None,
-        problems=tuple(dict.fromkeys(each for part in parts for each in part.problems)),
-        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
-    )
-
-
-def _unusable(id_: str, problems: Sequence[Problem]) -> Measurement:
+def _unusable(id_: str, problems: Sequence[Problem]) -> Task:
     wrong = tuple(problem for problem in problems if problem.severity == "error")
     decision = Decision.of(WORKSPACE, f"{id_} cannot be used: {wrong[0] if wrong else 'its files are wrong'}.")
-    return Measurement(prompt=id_, decision=decision, why_not="its files, or its datasets, are wrong", problems=wrong)
+    return Task(prompt=id_, decision=decision, why_not="its files, or its datasets, are wrong", problems=wrong)

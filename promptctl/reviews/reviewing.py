@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptctl.comparisons.gates import Decision, strictest
-from promptctl.comparisons.verdicts import GateRule
 from promptctl.context import Context
 from promptctl.errors import CHECK_FAILED, OK, WORKSPACE, GitError, WorkspaceError
 from promptctl.files.names import RECORDINGS, SETTINGS, STATE_FOLDER
@@ -34,8 +32,8 @@ class Prepared:
     """A review without its results yet: do the tasks in a session of `context`, then `conclude`."""
 
     context: Context
-    tasks: tuple[Task | Measurement, ...]
-    conclude: Callable[[Sequence[Measurement]], Review]
+    tasks: tuple[Task, ...]
+    review: Review
 
 
 @contextmanager
@@ -43,15 +41,15 @@ def prepared(context: Context, request: ReviewRequest) -> Iterator[Prepared]:
     """Find what HEAD changed against BASE, and plan what is to be evaluated; nothing is asked.
 
     Settings come from BASE alone, and no code of the workspace runs: HEAD may be a stranger's. Raises `GitError`
-    outside Git, and where this clone lacks what it takes; `InvalidFiles` where BASE's settings are wrong. Whatever is
-    wrong in HEAD is part of the review.
+    outside Git, and if this clone lacks what it takes; `InvalidFiles` if BASE's settings are wrong. Whatever is wrong
+    in HEAD is part of the review.
     """
     from promptctl.git.repository import Git
 
     git = Git.open(context.root)
     if git is None:
         raise GitError("a review compares commits, and the workspace is not in a Git repository", hint="git init")
-    with closing(git):
+    with closing(git), tempfile.TemporaryDirectory(prefix="promptctl-review-") as folder:
         line = trusted_line(git, _own_settings(context)) if request.base is None else None
         found = find_range(git, WorkTree(context.root), request.base, request.head, line)
         base = CommitTree(git, found.base)
@@ -61,10 +59,11 @@ def prepared(context: Context, request: ReviewRequest) -> Iterator[Prepared]:
             _refuse_state(CommitTree(git, end))
         changes = find_changes(git, base, head)
         needs_recordings = request.is_evaluated and request.replies != "record"  # those go to the work tree
-        with _as_at(context, head, settings or Settings(), needs_recordings=needs_recordings) as other:
+        recordings = _recordings(context, head, Path(folder)) if needs_recordings else None
+        with closing(context.at(head, settings or Settings(), recordings)) as other:
             tasks = tuple(tasks_of(other, request, found, changes))
             differs = is_changed(CommitTree(git, found.tip), head, SETTINGS)
-            about = Review(
+            review = Review(
                 tip=ReviewSide(found.tip, request.base or (line.name if line else None)),
                 base=ReviewSide(found.base),
                 head=ReviewSide(found.head, request.head),
@@ -74,51 +73,39 @@ def prepared(context: Context, request: ReviewRequest) -> Iterator[Prepared]:
                 recordings=changes.recordings,
                 moves=tuple(moves_between(git, found.base, found.head)),
                 settings_differ=differs,
-                uses_recordings=any(isinstance(task, Task) and task.uses_recordings for task in tasks),
+                uses_recordings=any(not pair.head.is_asked for task in tasks for pair in task.pairs),
                 notes=(*_notes(git, found, settings, differs=differs), *changes.notes),
                 taken_away=taken_away(changes.datasets, changes.prompts),
                 rule=request.rule,
                 arguments=(found.tip, *((found.head,) if found.head else ()), *request.arguments),
                 decision=Decision(OK),
             )
-            yield Prepared(other, tasks, partial(_concluded, request, about))
+            yield Prepared(other, tasks, review)
 
 
-def _concluded(request: ReviewRequest, about: Review, measurements: Sequence[Measurement]) -> Review:
-    """The review with its measurements, and with what all of it comes to."""
-    breaking = [prompt for prompt in about.breaking if request.fails_on_breaking]
-    unusable = [dataset for dataset in about.datasets if dataset.problems and dataset.kind != "removed"]
-    decision = strictest(
-        [
-            *(found.decision for found in measurements),
-            *(Decision.of(CHECK_FAILED, f"{prompt.id} breaks its callers or consumers.") for prompt in breaking),
-            *(Decision.of(WORKSPACE, f"{each.path} cannot be used: {each.problems[0]}.") for each in unusable),
-            _nothing_taken_away(about.taken_away, request.rule),
-        ]
-    )
+def concluded(request: ReviewRequest, review: Review, measurements: Sequence[Measurement]) -> Review:
+    """Return the review with its measurements, and with what all of it comes to."""
+    decisions = [found.decision for found in measurements]
+    if request.fails_on_breaking:
+        broken = [f"{prompt.id} breaks its callers or consumers." for prompt in review.breaking]
+        decisions += [Decision.of(CHECK_FAILED, reason) for reason in broken]
+    for dataset in review.datasets:
+        if dataset.problems and dataset.kind != "removed":
+            decisions.append(Decision.of(WORKSPACE, f"{dataset.path} cannot be used: {dataset.problems[0]}."))
+    if review.taken_away and review.rule.gate == "strict":
+        gone = "; ".join(review.taken_away)
+        reason = f"The strict gate lets HEAD take away nothing that tests a prompt: {gone}."
+        decisions.append(Decision.of(CHECK_FAILED, reason))
+    decision = strictest(decisions)
     if decision.is_passed:
         decision = Decision.of(OK, "Nothing stands against it.")
-    return replace(about, measurements=tuple(measurements), decision=decision)
+    return replace(review, measurements=tuple(measurements), decision=decision)
 
 
 def _own_settings(context: Context) -> Settings | None:
     with suppress(WorkspaceError, OSError):
         return context.settings
     return None
-
-
-@contextmanager
-def _as_at(
-    context: Context, head: CommitTree | WorkTree, settings: Settings, *, needs_recordings: bool
-) -> Iterator[Context]:
-    """The workspace with HEAD's datasets and recordings, and with the settings given."""
-    with tempfile.TemporaryDirectory(prefix="promptctl-review-") as folder:
-        recordings = _recordings(context, head, Path(folder)) if needs_recordings else None
-        other = context.at(head, settings, recordings)
-        try:
-            yield other
-        finally:
-            other.close()
 
 
 def _recordings(context: Context, head: CommitTree | WorkTree, folder: Path) -> Path | None:
@@ -160,11 +147,3 @@ def _notes(git: Git, found: ReviewRange, settings: Settings | None, *, differs: 
         yield f"{SETTINGS} differs: the settings of BASE were used, not those of HEAD"
     if git.is_shallow:
         yield "this clone is shallow: it may lack labels and version numbers"
-
-
-def _nothing_taken_away(gone: Sequence[str], rule: GateRule) -> Decision:
-    if not gone or rule.gate != "strict":
-        return Decision(OK)
-    return Decision(
-        CHECK_FAILED, (f"The strict gate lets HEAD take away nothing that tests a prompt: {'; '.join(gone)}.",)
-    )

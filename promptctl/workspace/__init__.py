@@ -355,11 +355,12 @@ class Workspace:
 
         context = self.context.fresh()
         pairs = plan_against(context, request, base)
+        rule = replace(rule, min_pass=request.min_pass)
         return self._in_session(
             context,
             request.limits,
             on_progress,
-            lambda session: evaluate_against(context, session, pairs, rule, request.min_pass),
+            lambda session: evaluate_against(context.log, session, pairs, rule),
         )
 
     def compare(self, base_id: str, head_id: str, rule: GateRule) -> Compared:
@@ -371,16 +372,16 @@ class Workspace:
     def review(self, request: ReviewRequest, on_progress: OnProgress | None = None) -> Review:
         """Review what HEAD changed against BASE, and what that did to the results."""
         from promptctl.reviews.measuring import measure
-        from promptctl.reviews.reviewing import prepared
+        from promptctl.reviews.reviewing import concluded, prepared
 
         with prepared(self.context.fresh(), request) as ready:
             measurements = self._in_session(
                 ready.context,
                 request.limits,
                 on_progress,
-                lambda session: measure(ready.context, session, ready.tasks, request.rule),
+                lambda session: measure(ready.context.log, session, ready.tasks, request.rule),
             )
-            return ready.conclude(measurements)
+            return concluded(request, ready.review, measurements)
 
     def export_review(self, review: Review, file: str | os.PathLike[str]) -> None:
         """Write a review: .md .json .html .xml (JUnit), by the file's suffix."""

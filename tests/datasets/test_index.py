@@ -69,8 +69,8 @@ class TestIndex:
             "c": ["prompts/c.prompt.yml"],
             "more/b": ["datasets/both.yaml"],
         }
-        assert index.testing("more/b") == ["datasets/both.yaml"]
-        assert index.testing("nowhere") == []
+        assert index.testing(["more/b"])["more/b"] == ["datasets/both.yaml"]
+        assert "nowhere" not in index.testing(["nowhere"])
         assert [each.header.path for each in index.datasets()] == [
             "datasets/a.yaml", "datasets/both.yaml", "datasets/free.yaml"
         ]  # fmt: skip
@@ -78,7 +78,7 @@ class TestIndex:
     def test_with_many_prompts_each_file_is_read_once_and_listed_once(self) -> None:
         tree = CountingTree(many(30))
         prompts = [load_prompt(MemoryTree(many(30)), f"p{n}") for n in range(30)]
-        index = DatasetIndex(tree, prompts=[prompt.id for prompt in prompts])
+        index = DatasetIndex(tree)
         choice = DatasetChoice(index=index, inside=inside, prompts=frozenset(prompt.id for prompt in prompts))
         for prompt in prompts:
             (dataset,) = choice.of(prompt)
@@ -87,17 +87,13 @@ class TestIndex:
         assert tree.listings == {"datasets": 1}
 
     def test_for_a_few_prompts_datasets_that_do_not_name_them_are_not_opened(self) -> None:
-        index = DatasetIndex(
-            MemoryTree({**FILES, "datasets/bad.yaml": "prompts: [d]\ncsaes: []\n"}), prompts=["more/b"]
-        )
-        assert index.tested_prompts()["more/b"] == ["datasets/both.yaml"]
-        assert index.broken == {}
+        index = DatasetIndex(MemoryTree({**FILES, "datasets/bad.yaml": "prompts: [d]\ncsaes: []\n"}))
+        assert index.tested_prompts(["more/b"]) == {"more/b": ["datasets/both.yaml"]}
 
     def test_a_broken_dataset_is_raised_only_where_it_may_be_missed(self) -> None:
-        index = DatasetIndex(MemoryTree({**FILES, **BAD}), prompts=["a"])
-        assert index.testing("a") == ["datasets/a.yaml", "datasets/both.yaml"]
-        assert list(index.broken) == ["datasets/bad.yaml"]
-        for call in (index.tested_prompts, index.datasets):
+        index = DatasetIndex(MemoryTree({**FILES, **BAD}))
+        assert index.testing(["a"], skips_broken=True)["a"] == ["datasets/a.yaml", "datasets/both.yaml"]
+        for call in (index.tested_prompts, index.datasets, lambda: index.testing(["a"])):
             with pytest.raises(InvalidFiles, match="csaes"):
                 call()
 

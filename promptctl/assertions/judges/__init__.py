@@ -14,7 +14,8 @@ from promptctl.files.names import PROMPT_SUFFIXES, PROMPTS
 from promptctl.files.tree import Tree
 from promptctl.prompts.loading import load_prompt, prompt_paths
 from promptctl.prompts.prompt import Prompt
-from promptctl.versions.prompt_at_version import Version
+from promptctl.versions.prompt_at_version import PromptAtVersion, Version
+from promptctl.versions.refs import Ref
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -50,18 +51,26 @@ def load_judge(tree: Tree, prompt_id: str) -> Prompt:
     return load_prompt(ShippedJudges() if is_shipped(tree, prompt_id) else tree, prompt_id)
 
 
-def find_judge(context: Context, prompt_id: str) -> tuple[Prompt, Version]:
-    """Return a judge's prompt and its version: the workspace's own, or else the one that ships.
+def find_judge(context: Context, prompt_id: str) -> PromptAtVersion:
+    """Return a judge's prompt at its version: the workspace's own, or else the one that ships.
 
-    What ships has no number; its digest names it, together with the version of the program. Raises what
-    `Context.prompt` raises.
+    It is looked up once for each context, so that all verdicts of a command are of one version. What ships has no
+    number; its digest names it, together with the version of the program. Raises what `Context.prompt` raises.
     """
-    tree = context.tree
-    if is_shipped(tree, prompt_id):
-        prompt = load_judge(tree, prompt_id)
-        return prompt, Version(prompt.digest, display="built-in")
-    found = context.prompt(prompt_id if tree.commit is None else f"{prompt_id}@{tree.commit}")
-    return found.prompt, found.version
+    found = context.shared(_found)
+    if prompt_id not in found:
+        tree = context.tree
+        if is_shipped(tree, prompt_id):
+            prompt = load_judge(tree, prompt_id)
+            version = Version(prompt.digest, display="built-in")
+            found[prompt_id] = PromptAtVersion(Ref(prompt_id), prompt, version, ShippedJudges())
+        else:
+            found[prompt_id] = context.prompt(prompt_id if tree.commit is None else f"{prompt_id}@{tree.commit}")
+    return found[prompt_id]
+
+
+def _found(_context: Context) -> dict[str, PromptAtVersion]:
+    return {}
 
 
 def is_shipped(tree: Tree, prompt_id: str) -> bool:
