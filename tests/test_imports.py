@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -130,6 +131,27 @@ def test_the_environment_is_read_in_one_place() -> None:
         if node.attr in ("environ", "getenv") and isinstance(node.value, ast.Name) and node.value.id == "os"
     }
     assert {module for module in readers if not module.startswith("cli.")} <= allowed
+
+
+def doors() -> dict[str, set[str]]:
+    """The modules of each room that other rooms import, by the room's name; `__init__` is the room's own module."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for module, node in definitions(ast.ImportFrom):
+        room, _, rest = (node.module or "").removeprefix("promptctl.").partition(".")
+        if not (node.module or "").startswith("promptctl.") or room in ("errors", "context", module.split(".")[0]):
+            continue
+        for alias in node.names:
+            name = ".".join(part for part in (rest, alias.name) if part)
+            found[room].add(name if f"{room}.{name}" in modules() else rest or "__init__")
+    return found
+
+
+def test_a_room_is_entered_through_its_doors() -> None:
+    """Whoever needs one more door, or one less, says so in the table of docs/architecture.md."""
+    page = (PACKAGE.parent / "docs/architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)/` \| (`[^|]+`) \|$", page.partition("\n## The doors\n")[2], flags=re.MULTILINE)
+    table = {room: set(re.findall(r"`([\w.]+)`", names)) for room, names in rows}
+    assert {room: names for room, names in doors().items() if room not in ("_version", "cli")} == table
 
 
 def test_no_circle_of_files_exists() -> None:

@@ -10,9 +10,8 @@ from promptctl.assertions.assertion import AskedJudge
 from promptctl.assertions.embedding import EMBEDDER, EMBEDDER_VERSION, Embedder
 from promptctl.assertions.judge import JudgeEmbeddings, JudgeReply
 from promptctl.assertions.judges import find_judge, inputs_for
-from promptctl.calls.call import Call, CallOptions
+from promptctl.calls.call import Call, CallOptions, make_target
 from promptctl.calls.runner import Runner
-from promptctl.calls.target import make_target
 from promptctl.errors import ModelConfigurationError
 
 if TYPE_CHECKING:

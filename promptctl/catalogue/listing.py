@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InvalidFiles, UsageError
-from promptctl.files.names import PROMPT_SUFFIXES, PROMPTS, did_you_mean, nearest
+from promptctl.files.names import PROMPTS, candidate_paths, did_you_mean, nearest
 from promptctl.files.sources import Cache
 from promptctl.labels.tags import version_number
 from promptctl.prompts.loading import closure_of, load_prompt_file, prompt_paths, two_files
@@ -136,7 +136,7 @@ def suggestions(parts: Context, wanted: PromptFilter) -> Iterator[tuple[str, str
 
 
 def _load(tree: Tree, id_: str, path: str, files: Collection[str]) -> tuple[Prompt | None, InvalidFiles | None]:
-    other = next((each for suffix in PROMPT_SUFFIXES if (each := f"{PROMPTS}/{id_}{suffix}") != path), path)
+    other = next((each for each in candidate_paths(id_) if each != path), path)
     try:
         if other in files:
             raise InvalidFiles([two_files(path, other, id_)])

@@ -8,9 +8,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from promptctl.assertions.judging import RunnerJudge
-from promptctl.calls.call import Call, CallOptions
+from promptctl.calls.call import Call, CallOptions, spent
 from promptctl.calls.runner import Runner
-from promptctl.calls.spending import spent
 from promptctl.datasets.cases import Case
 from promptctl.errors import (
     InputError,

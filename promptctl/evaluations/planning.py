@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from promptctl.assertions.judging import judge_model
-from promptctl.calls.target import make_target
+from promptctl.calls.call import make_target
 from promptctl.datasets.choosing import DatasetChoice
 from promptctl.datasets.index import dataset_index
 from promptctl.datasets.selection import Choosing, Chosen, Selection, choose

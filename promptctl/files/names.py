@@ -63,6 +63,11 @@ def prompt_id(path: str) -> str | None:
     return stem if stem is not None and id_problem(stem) is None else None
 
 
+def candidate_paths(prompt_id: str) -> list[str]:
+    """Return the paths at which the prompt of this id can be."""
+    return [f"{PROMPTS}/{prompt_id}{suffix}" for suffix in PROMPT_SUFFIXES]
+
+
 def is_schema(path: str) -> bool:
     """Return True for the path of a JSON Schema below `prompts/`."""
     return path.startswith(PROMPTS + "/") and path.endswith(SCHEMA_SUFFIXES)

@@ -8,7 +8,7 @@ from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem, PromptNotFound
 from promptctl.files.document import Document
-from promptctl.files.names import PROMPT_SUFFIXES, PROMPTS, did_you_mean, id_problem, prompt_id, prompt_stem
+from promptctl.files.names import PROMPTS, candidate_paths, did_you_mean, id_problem, prompt_id, prompt_stem
 from promptctl.files.sources import Cache, Sources
 from promptctl.files.tree import Tree, is_there
 from promptctl.prompts.closure import Declared, part_texts, resolve
@@ -93,7 +93,7 @@ def closure_of(tree: Tree, path: str, *, cache: Cache | None = None) -> Closure:
 def _path_of(tree: Tree, id_: str) -> str:
     """Return the path of the prompt's file. Raises `PromptNotFound`."""
     if id_problem(id_) is None:
-        found = [path for suffix in PROMPT_SUFFIXES if is_there(tree, path := f"{PROMPTS}/{id_}{suffix}")]
+        found = [path for path in candidate_paths(id_) if is_there(tree, path)]
         if len(found) > 1:
             raise InvalidFiles([two_files(found[0], found[1], id_)])
         if found:

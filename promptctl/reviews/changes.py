@@ -10,7 +10,16 @@ from promptctl.datasets.index import DatasetIndex
 from promptctl.differences.diff import diff_prompts
 from promptctl.differences.renames import Named, renames_between, sources_of
 from promptctl.errors import Problem, PromptNotFound, WorkspaceError
-from promptctl.files.names import DATASETS, PROMPTS, SETTINGS, is_dataset, is_recording, prompt_id, prompt_stem
+from promptctl.files.names import (
+    DATASETS,
+    PROMPTS,
+    SETTINGS,
+    candidate_paths,
+    is_dataset,
+    is_recording,
+    prompt_id,
+    prompt_stem,
+)
 from promptctl.git.repository import Git
 from promptctl.git.tree_changes import changed_files, new_links
 from promptctl.git.trees import CommitTree, WorkTree
@@ -20,7 +29,6 @@ from promptctl.prompts.prompt import Prompt
 from promptctl.reviews.change_notes import change_notes
 from promptctl.reviews.dataset_changes import compare_sides, inline_side, problems_of, side_of
 from promptctl.reviews.review import DatasetReview, PromptReview
-from promptctl.versions.closures import candidate_paths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptctl.errors import WorkspaceError
-from promptctl.files.names import PROMPT_SUFFIXES, PROMPTS
+from promptctl.files.names import candidate_paths
 from promptctl.files.tree import MAX_BYTES
 from promptctl.git.trees import check_content
 
@@ -108,8 +108,3 @@ class _Files:
 
     def paths(self, prefix: str) -> list[str]:
         return [path for path in self._prompt_paths if path.startswith(prefix.rstrip("/") + "/")]
-
-
-def candidate_paths(prompt_id: str) -> list[str]:
-    """Return the paths at which the prompt of this id can be."""
-    return [f"{PROMPTS}/{prompt_id}{suffix}" for suffix in PROMPT_SUFFIXES]

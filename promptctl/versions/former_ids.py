@@ -7,10 +7,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound, WorkspaceError
-from promptctl.files.names import did_you_mean, prompt_id
+from promptctl.files.names import candidate_paths, did_you_mean, prompt_id
 from promptctl.labels.chains import listing
 from promptctl.prompts.loading import load_prompt, prompt_paths
-from promptctl.versions.closures import candidate_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

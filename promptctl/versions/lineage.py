@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from promptctl.differences.renames import Named, source_of
-from promptctl.files.names import prompt_id
+from promptctl.files.names import candidate_paths, prompt_id
 from promptctl.git.walk import apply
-from promptctl.versions.closures import candidate_paths
 from promptctl.versions.index_store import PromptState, VersionRow
 
 if TYPE_CHECKING:

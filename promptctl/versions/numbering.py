@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from promptctl.files.names import PROMPTS
+from promptctl.files.names import PROMPTS, candidate_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -145,8 +145,6 @@ class Numbering:
 
     def _load(self, prompt_id: str, files: dict[str, str]) -> tuple[str | None, Iterable[str]]:
         """Return the prompt's digest among these files, and the paths that it depends on."""
-        from promptctl.versions.closures import candidate_paths
-
         paths = candidate_paths(prompt_id)
         if not files.keys() & paths:
             return None, paths

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptctl.errors import WorkspaceError
-from promptctl.files.names import PROMPTS, prompt_id
+from promptctl.files.names import PROMPTS, candidate_paths, prompt_id
 from promptctl.git.tree_changes import blobs_of
 from promptctl.prompts.loading import load_prompt
-from promptctl.versions.closures import Closures, candidate_paths
+from promptctl.versions.closures import Closures
 from promptctl.versions.numbering import UNKNOWN, Content
 
 if TYPE_CHECKING:
