@@ -25,7 +25,8 @@ from tests.openai_server import OpenAIServer
 PACKAGE = Path(promptctl.__file__).parent
 OWNERS: dict[str, set[str]] = {
     "git": {"git.commands"},
-    "jsonschema": set(),  # only tests compare with it
+    "jsonschema": {"schemas.library"},
+    "referencing": {"schemas.library"},
     "litellm": {"models.litellm_lane", "models.litellm_library"},
     "aiohttp": {"models.openai_lane"},
     "typer": {"cli"},

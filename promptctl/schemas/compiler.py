@@ -2,8 +2,8 @@
 
 Checks the schemas of our own file kinds as well as those that come from strangers. These may be made to take for ever:
 a schema can ask exponentially much of one value only by applying several schemas to it, so each time one does, the run
-may stop (`Run.step`). Speaks drafts 4 to 2020-12; nothing is ever fetched. Tests hold it to the verdicts of the
-jsonschema library.
+may stop (`Run.step`). Speaks drafts 3 to 2020-12, except what `library` is for; nothing is ever fetched. Tests hold it
+to the verdicts of the jsonschema library.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from promptctl.files.canonical_json import canonical_json
 from promptctl.schemas.formats import fits
-from promptctl.schemas.keywords import TYPES, Path, resolve, type_names, with_numeric_bounds
+from promptctl.schemas.keywords import TYPES, Path, from_draft_3, resolve, type_names, with_numeric_bounds
 
 Schema = Mapping[str, Any]
 Check = Callable[[Any, Path, "Run"], None]
@@ -55,6 +55,7 @@ class Run:
 
     def __init__(self, steps: int | None = None) -> None:
         self.failures: list[Failure] = []
+        self.place: Any = None  # where a check by the library is
         self.nearest_most = sys.maxsize if steps is None else _NEAREST_MOST
         self._most = sys.maxsize if steps is None else MAX_FAILURES
         self._steps_left = steps or 0
@@ -85,6 +86,8 @@ class Run:
 class Compiler:
     """Compiles the schemas of one document. `searches(pattern, text)` finds patterns."""
 
+    _enough_fitting = 1  # alternatives of an `anyOf`
+
     def __init__(self, root: Schema | bool, searches: Callable[[str, str], Any]) -> None:
         self._root = root
         self._searches = searches
@@ -92,7 +95,8 @@ class Compiler:
         self._checks: dict[int, tuple[Any, Check]] = {id(each): (each, check) for each, check in _OF_BOOLEANS}
         draft = str(root.get("$schema", "")) if isinstance(root, Mapping) else ""
         self._targets: dict[str, Check] = {}
-        self._has_lone_references = any(f"draft-0{number}" in draft for number in (4, 6, 7))
+        self._has_lone_references = any(f"draft-0{number}" in draft for number in (3, 4, 6, 7))
+        self._is_draft_3 = "draft-03" in draft
 
     def check_of(self, schema: Any) -> Check:
         """Return the check of a sound schema, compiled on first use: schemas refer to each other in circles."""
@@ -102,6 +106,8 @@ class Compiler:
         return known[1]
 
     def _compiled(self, schema: Schema) -> Check:
+        if self._is_draft_3:
+            schema = from_draft_3(schema)
         if self._has_lone_references:
             schema = {"$ref": schema["$ref"]} if "$ref" in schema else with_numeric_bounds(schema)
         leaves = [(keyword, _LEAVES[keyword](schema[keyword])) for keyword in schema if keyword in _LEAVES]
@@ -128,7 +134,7 @@ class Compiler:
         properties = {name: self.check_of(each) for name, each in schema.get("properties", {}).items()}
         patterns = schema.get("patternProperties", {})
         others = schema.get("additionalProperties", True)
-        rest = self.check_of(others) if others is not False else partial(_refuse_key, schema)
+        rest = self.check_of(others) if others is not False else partial(refuse_key, schema)
 
         def check(value: Any, path: Path, run: Run) -> None:
             if value.__class__ is not dict:
@@ -211,8 +217,9 @@ class Compiler:
             run.step()
             self.check_of(each)(value, path, run)
 
-    def _union(self, schema: Schema, value: Any, path: Path, run: Run, *, keyword: str, enough: int) -> None:
-        """Try alternatives until `enough` of them fit."""
+    def _union(self, schema: Schema, value: Any, path: Path, run: Run, *, keyword: str) -> None:
+        """Try alternatives until enough of them fit."""
+        enough = 2 if keyword == "oneOf" else self._enough_fitting
         tried: list[list[Failure]] = []
         fitting = 0
         for each in schema[keyword]:
@@ -222,7 +229,7 @@ class Compiler:
                 break
         if not fitting:
             _fail_all(run, path, keyword, schema, value, tried)
-        elif fitting > 1:
+        elif fitting > 1 and keyword == "oneOf":
             run.fail(path, keyword, schema, value)
 
     def _not(self, schema: Schema, value: Any, path: Path, run: Run) -> None:
@@ -242,7 +249,8 @@ def _refuse(value: Any, path: Path, run: Run) -> None:
     run.fail(path, "false", {}, value)
 
 
-def _refuse_key(schema: Schema, value: Any, path: Path, run: Run) -> None:
+def refuse_key(schema: Schema, value: Any, path: Path, run: Run) -> None:
+    """Fail a key that the schema does not allow, which is the last of the path."""
     run.fail(path, "additionalProperties", schema, value)
 
 
@@ -360,8 +368,8 @@ _PARTS: dict[str, Callable[..., None]] = {
     },
     "contains": Compiler._contains,
     "allOf": Compiler._all_of,
-    "anyOf": partial(Compiler._union, keyword="anyOf", enough=1),
-    "oneOf": partial(Compiler._union, keyword="oneOf", enough=2),
+    "anyOf": partial(Compiler._union, keyword="anyOf"),
+    "oneOf": partial(Compiler._union, keyword="oneOf"),
     "not": Compiler._not,
     "if": Compiler._if,
 }

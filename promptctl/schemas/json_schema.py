@@ -9,14 +9,28 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptctl.files.names import did_you_mean
 from promptctl.files.plain import Measure, NotPlain, plain
 from promptctl.schemas.compiler import MAX_FAILURES, Check, Compiler, Failure, Run, Stopped
-from promptctl.schemas.keywords import FORMS, OLDER_FORMS, TYPES, Path, is_schema, resolve, schemas_in, types_of
+from promptctl.schemas.keywords import (
+    FORMS,
+    OLDER_FORMS,
+    REFERENCES,
+    TYPES,
+    Path,
+    from_draft_3,
+    is_schema,
+    resolve,
+    schemas_in,
+    types_of,
+)
 from promptctl.schemas.patterns import BadPattern, compiled, found
 from promptctl.schemas.words import path_text, rank, shown, text_of
+
+if TYPE_CHECKING:
+    from promptctl.schemas.library import References
 
 __all__ = ["Validator", "check_schema", "schema_faults", "types_of"]
 
@@ -25,15 +39,20 @@ MAX_STEPS = 1_000_000
 MAX_SCHEMAS = 2000
 
 _NEWEST = "https://json-schema.org/draft/2020-12/schema"
-_OLDER = re.compile(r"https://json-schema\.org/draft/2019-09/schema|http://json-schema\.org/draft-0[467]/schema")
+_2019 = "https://json-schema.org/draft/2019-09/schema"
+_OLDER = re.compile(rf"{re.escape(_2019)}|http://json-schema\.org/draft-0[3467]/schema")
 _TOO_DEEP = "schema or value are nested too deeply, or the schema refers to itself"
 _RE2 = "patterns are RE2's: no lookaround, no back-references, no repetition above 1000"
-_UNSUPPORTED = {
-    "unevaluatedProperties": "write `additionalProperties: false` beside the `properties` it is about",
-    "unevaluatedItems": "write `items: false` beside the `prefixItems` it is about",
-    "$recursiveRef": "write `$ref`",
-    "$dynamicRef": "write `$ref`",
+# Keywords that only some drafts have, with those and what to write in others. The library is needed for each.
+_OF_DRAFTS = {
+    "unevaluatedProperties": ((_NEWEST, _2019), "`additionalProperties: false` beside the `properties` it is about"),
+    "unevaluatedItems": ((_NEWEST, _2019), "`additionalItems: false` beside the `items` it is about"),
+    "$recursiveRef": ((_2019,), "`$dynamicRef`, or `$ref`"),
+    "$dynamicRef": ((_NEWEST,), "`$ref`"),
 }
+
+
+_Fault = tuple[Path, str]
 
 
 class Validator:
@@ -52,7 +71,8 @@ class Validator:
         run = Run(MAX_STEPS)
         try:
             if self._check is None:
-                self._check = _compiled(self._schema)
+                schema, compiler = compiler_of(self._schema)
+                self._check = compiler.check_of(schema)
             self._check(value, (), run)
         except (Stopped, BadPattern, RecursionError) as error:
             reason = _TOO_DEEP if isinstance(error, RecursionError) else str(error)
@@ -77,11 +97,16 @@ class Validator:
         return told
 
 
-def _compiled(schema: Any) -> Check:
-    schema, faults = _read(schema)
+def compiler_of(schema: Any) -> tuple[Any, Compiler]:
+    """Return the schema as plain data, and its compiler. Raises `Stopped` if values cannot be checked against it."""
+    schema, faults, needs_library = _read(schema)
     if faults:
         raise Stopped(_fault_text(*faults[0]))
-    return Compiler(schema, found).check_of(schema)
+    if not needs_library:
+        return schema, Compiler(schema, found)
+    from promptctl.schemas.library import LibraryCompiler
+
+    return schema, LibraryCompiler(schema, found)
 
 
 def check_schema(schema: Any) -> list[str]:
@@ -89,7 +114,7 @@ def check_schema(schema: Any) -> list[str]:
     return [_fault_text(*fault) for fault in schema_faults(schema)]
 
 
-def schema_faults(schema: Any) -> list[tuple[Path, str]]:
+def schema_faults(schema: Any) -> list[_Fault]:
     """Return what is wrong with a schema itself, as pairs of the keys that lead there and text."""
     return _read(schema)[1]
 
@@ -98,42 +123,68 @@ def _fault_text(path: Path, text: str) -> str:
     return f"${path_text(path)}: {text}"
 
 
-def _read(schema: Any) -> tuple[Any, list[tuple[Path, str]]]:
-    """Return the schema as plain data, and what is wrong with it."""
+def _read(schema: Any) -> tuple[Any, list[_Fault], bool]:
+    """Return the schema as plain data, what is wrong with it, and if it is the library that can follow it."""
     try:
         schema = plain(schema, Measure())
     except NotPlain as error:
-        return None, [((), str(error))]
-    return schema, _faults(schema)
-
-
-def _faults(schema: Any) -> list[tuple[Path, str]]:
+        return None, [((), str(error))], False
     if not is_schema(schema):
-        return [((), f"a schema is a mapping, not {shown(schema)}")]
+        return schema, [((), f"a schema is a mapping, not {shown(schema)}")], False
     draft = str(schema.get("$schema", _NEWEST) if isinstance(schema, dict) else _NEWEST).rstrip("#")
     if draft != _NEWEST and not _OLDER.fullmatch(draft):
-        return [((), f"`$schema: {draft[:80]}` is no draft of JSON Schema that is known here")]
-    faults: list[tuple[Path, str]] = []
-    for count, (path, part) in enumerate(_all_schemas(schema), 1):
+        return schema, [((), f"`$schema: {draft[:80]}` is no draft of JSON Schema that is known here")], False
+    faults, needs_library = _survey(schema, draft)
+    if needs_library and not faults:
+        from promptctl.schemas.library import References
+
+        try:
+            faults, _ = _survey(schema, draft, References(schema))
+        except ValueError as error:
+            faults = [((), f"an `$id` in this schema is no address: {error}")]
+    return schema, faults, needs_library
+
+
+def _survey(schema: Any, draft: str, references: References | None = None) -> tuple[list[_Fault], bool]:
+    """Return what is wrong with a schema, and if it needs the library; with `references`, also those that are lost."""
+    faults: list[_Fault] = []
+    needs_library = False
+    for count, (path, part, targets) in enumerate(_all_schemas(schema, draft, references), 1):
         if count > MAX_SCHEMAS:
-            return [*faults, ((), f"the schema has more than {MAX_SCHEMAS:,} parts")]
-        faults += [(path, text) for text in _oddities(part, schema)]
+            return [*faults, ((), f"the schema has more than {MAX_SCHEMAS:,} parts")], False
+        lost = [keyword for keyword, target in targets.items() if not is_schema(target)]
+        needs_library |= bool(lost) or not _OF_DRAFTS.keys().isdisjoint(part)
+        if references is not None:
+            faults += [(path, _lost(keyword, part[keyword])) for keyword in lost]
+        faults += [(path, text) for text in _oddities(part, draft)]
         faults += [(failure.path, text_of(failure)) for failure in Run().tries(_form(draft), part, path)]
-    return list(dict.fromkeys(faults))[:MAX_PROBLEMS]
+    return list(dict.fromkeys(faults))[:MAX_PROBLEMS], needs_library
 
 
-def _all_schemas(root: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yield every mapping that is a schema in `root`, itself first, or that a `$ref` leads to, with its path."""
-    stack: list[tuple[Path, Any]] = [((), root)]
-    seen: set[int] = set()
+def _all_schemas(
+    root: Any, draft: str, references: References | None
+) -> Iterator[tuple[Path, Mapping[str, Any], dict[str, Any]]]:
+    """Yield every mapping that is a schema in `root`, itself first, or that a reference leads to.
+
+    Each has its path, and the targets of its references by keyword.
+    """
+    stack: list[tuple[Path, Any, Any]] = [((), root, references and references.top)]
+    seen: dict[int, Any] = {}
     while stack:
-        path, schema = stack.pop()
+        path, schema, beside = stack.pop()
         if not isinstance(schema, dict) or id(schema) in seen:
             continue
-        seen.add(id(schema))
-        yield path, schema
-        stack.append(((*path, "$ref"), resolve(root, schema.get("$ref"))))
-        stack.extend(((*path, *step), each) for step, each in reversed(schemas_in(schema)))
+        seen[id(schema)] = schema
+        within = references and references.within(schema, beside)
+        part = from_draft_3(schema) if "draft-03" in draft else schema
+        targets: dict[str, Any] = {}
+        for keyword in part.keys() & REFERENCES:
+            reference = part[keyword]
+            found_at = references.follow(reference, within) if references else (resolve(root, reference), None)
+            targets[keyword] = found_at[0]
+            stack.append(((*path, keyword), *found_at))
+        yield path, part, targets
+        stack.extend(((*path, *step), each, within) for step, each in reversed(schemas_in(part)))
 
 
 @cache
@@ -143,18 +194,20 @@ def _form(draft: str) -> Check:
     return Compiler(form, found).check_of(form)
 
 
-def _oddities(schema: Mapping[str, Any], root: Any) -> Iterator[str]:
-    """Yield what no form says: names that do not exist, references and patterns that cannot be used."""
+def _lost(keyword: str, reference: str) -> str:
+    said = f"`{keyword}: {reference[:80]}`"
+    if reference.startswith("#"):
+        return f"{said} leads nowhere"
+    return f"{said} is not in this schema, and nothing is ever fetched: copy it to `$defs`"
+
+
+def _oddities(schema: Mapping[str, Any], draft: str) -> Iterator[str]:
+    """Yield what no form says: names that do not exist, and patterns that cannot be used."""
     named = schema.get("type")
     for name in named if isinstance(named, list) else [named]:
         if isinstance(name, str) and name not in TYPES:
             meant = did_you_mean(name[:40], TYPES)
             yield f"`{name[:40]}` is no type of JSON Schema" + (f"; {meant}" if meant else "")
-    reference = schema.get("$ref")
-    if isinstance(reference, str) and not reference.startswith("#"):
-        yield f"`$ref: {reference[:80]}` is not in this schema, and nothing is ever fetched"
-    elif isinstance(reference, str) and not is_schema(resolve(root, reference)):
-        yield f"`$ref: {reference[:80]}` leads nowhere"
     by_pattern = schema.get("patternProperties")
     for pattern in (schema.get("pattern"), *(by_pattern if isinstance(by_pattern, dict) else ())):
         try:
@@ -162,9 +215,9 @@ def _oddities(schema: Mapping[str, Any], root: Any) -> Iterator[str]:
         except BadPattern as error:
             yield f"the pattern {pattern[:80]} cannot be used: {error} ({_RE2})"
     for keyword in schema:
-        if keyword in _UNSUPPORTED:
-            yield f"`{keyword}` is not supported: {_UNSUPPORTED[keyword]}"
-            continue
+        drafts, instead = _OF_DRAFTS.get(keyword, ((draft,), ""))
+        if draft not in drafts:
+            yield f"`{keyword}` does not exist in this draft: write {instead}"
         # Annotations of other tools are no typos, so only a name nearly spelled as a keyword is taken for one.
         is_ours = keyword in FORMS or keyword.startswith(("x-", "$")) or len(keyword) > 40
         if not is_ours and (meant := did_you_mean(keyword, FORMS, mistakes=1)):

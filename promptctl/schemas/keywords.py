@@ -1,6 +1,7 @@
 """The keywords of JSON Schema: the form of each one's value, and which of them hold schemas.
 
 The one table that checking, bundling and comparing of schemas go by. Drafts 4 to 2020-12; 2020-12 where they differ.
+Draft 3 is translated.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ ONE = frozenset(
 LISTED = frozenset({"allOf", "anyOf", "oneOf", "prefixItems", "items"})
 BY_NAME = frozenset({"$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"})
 
+REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+
 # Keywords that describe a value and refuse none.
 ANNOTATIONS = (
     "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "$comment",
@@ -52,10 +55,10 @@ _ALIKE: tuple[tuple[Any, frozenset[str]], ...] = (
     (_COUNT, frozenset({"minContains", "maxContains"})),
     (_NUMBER, frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})),
     (_TEXT, frozenset({"title", "description", "pattern", "format", "contentEncoding", "contentMediaType"})),
-    (_TEXT, frozenset({"$ref", "$id", "$schema", "$anchor", "$comment", "$dynamicAnchor", "$dynamicRef"})),
+    (_TEXT, frozenset({"$id", "$schema", "$anchor", "$comment", "$dynamicAnchor", *REFERENCES})),
     (_FLAG, frozenset({"uniqueItems", "deprecated", "readOnly", "writeOnly"})),
     # values, and what is in wide use and no typo
-    (True, frozenset({"const", "default", "$vocabulary", "$recursiveRef", "$recursiveAnchor", "id"})),
+    (True, frozenset({"const", "default", "$vocabulary", "$recursiveAnchor", "id"})),
     (True, frozenset({"discriminator", "example", "nullable", "optional", "order", "xml"})),
 )
 # Keyword -> the schema of its own value.
@@ -148,7 +151,7 @@ def types_of(schema: Any, root: Any = None, depth: int = 0) -> list[str]:
 
 def type_names(schema: Mapping[str, Any]) -> list[str]:
     """Return the names under a schema's `type`."""
-    named = schema["type"]
+    named: Any = schema["type"]
     return named if isinstance(named, list) else [named]
 
 
@@ -158,6 +161,34 @@ def with_numeric_bounds(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
         if isinstance(made.get(exclusive), bool) and made.pop(exclusive) and bound in made:
             made[exclusive] = made.pop(bound)
+    return made
+
+
+def from_draft_3(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a schema of draft 3 in the words of draft 4; the schemas in it stay as they are."""
+    made = {
+        key: value for key, value in schema.items() if key not in ("disallow", "divisibleBy", "extends", "required")
+    }
+    properties = schema.get("properties")
+    if isinstance(properties, dict):
+        made["required"] = [
+            name for name, each in properties.items() if isinstance(each, dict) and each.get("required") is True
+        ]
+    if "divisibleBy" in schema:
+        made["multipleOf"] = schema["divisibleBy"]
+    if "extends" in schema:
+        made["allOf"] = schema["extends"] if isinstance(schema["extends"], list) else [schema["extends"]]
+    if "disallow" in schema:
+        made["not"] = {"type": schema["disallow"]}
+    named: list[Any] = type_names(schema) if "type" in schema else []
+    if "any" in named:
+        del made["type"]
+    elif any(isinstance(each, dict) for each in named):
+        del made["type"]
+        made["anyOf"] = [each if isinstance(each, dict) else {"type": each} for each in named]
+    if isinstance(schema.get("dependencies"), dict):
+        rules = schema["dependencies"].items()
+        made["dependencies"] = {name: [rule] if isinstance(rule, str) else rule for name, rule in rules}
     return made
 
 

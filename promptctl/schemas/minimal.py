@@ -9,9 +9,9 @@ from typing import Any
 
 from promptctl.schemas.compiler import Compiler, Run, Stopped
 from promptctl.schemas.formats import sample_of
-from promptctl.schemas.json_schema import check_schema
+from promptctl.schemas.json_schema import compiler_of
 from promptctl.schemas.keywords import Path, resolve, types_of
-from promptctl.schemas.patterns import BadPattern, found
+from promptctl.schemas.patterns import BadPattern
 from promptctl.schemas.words import path_text, text_of
 
 _LIMITS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
@@ -32,19 +32,20 @@ def minimal_instance(schema: Mapping[str, Any] | bool) -> Any:
     >>> minimal_instance({"required": ["label"], "properties": {"label": {"enum": ["billing", "bug"]}, "note": {}}})
     {'label': 'billing'}
     """
-    problems = check_schema(schema)
-    if problems:
-        raise CannotFill(problems[0])
     try:
-        return _Filler(schema).fill(schema, ())
+        root, compiler = compiler_of(schema)
+    except Stopped as unsound:
+        raise CannotFill(str(unsound)) from None
+    try:
+        return _Filler(root, compiler).fill(root, ())
     except (Stopped, BadPattern, RecursionError):
         raise CannotFill("$: is nested too deeply, or asks for very many values") from None
 
 
 class _Filler:
-    def __init__(self, root: Any) -> None:
+    def __init__(self, root: Any, compiler: Compiler) -> None:
         self._root = root
-        self._compiler = Compiler(root, found)
+        self._compiler = compiler
         self._run = Run(_MOST_STEPS)
 
     def fill(self, schema: Any, path: Path, within: tuple[str, ...] = ()) -> Any:

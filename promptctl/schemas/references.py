@@ -21,9 +21,10 @@ from promptctl.schemas.keywords import BY_NAME, LISTED, ONE, map_schemas, pointe
 Keys = tuple[Key, ...]
 
 _OF_A_FILE = frozenset(("$id", "$schema"))
-_TO_REWRITE = _OF_A_FILE | {"$ref"}
+_TO_REWRITE = _OF_A_FILE | {"$ref", "$dynamicRef"}
 _MAX_VALUES = 100_000
 _SUFFIX = re.compile(r"(?:\.schema)?\.(?:yaml|yml|json)$")
+_ANCHOR = re.compile(r"#[^/]+")
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -107,6 +108,7 @@ class _Bundle:
         self._taken: set[str] = set()
         self._pending: list[tuple[str, SchemaSource]] = []
         self._values = 0
+        self._anchors: dict[str, SchemaSource] = {}
 
     def make(self, source: SchemaSource, data: dict[str, Any]) -> dict[str, Any]:
         """Return the bundle; a schema that is nothing but a reference becomes the schema that it names."""
@@ -151,9 +153,14 @@ class _Bundle:
             return {}
         if not isinstance(schema, dict):
             return schema
+        anchor = schema.get("$dynamicAnchor")
+        if isinstance(anchor, str) and self._anchors.setdefault(anchor, source.whole) != source.whole:
+            self._tell(
+                f"`$dynamicAnchor: {anchor}` is in two files of this schema: rename one", source.place("$dynamicAnchor")
+            )
         make = partial(self._rewritten, source)
         return {
-            key: self._reference(value, source) if key == "$ref" else map_schemas(key, value, make)
+            key: self._reference(value, source) if _is_path(key, value) else map_schemas(key, value, make)
             for key, value in schema.items()
             if key not in _OF_A_FILE
         }
@@ -196,6 +203,11 @@ class _Bundle:
 
     def _tell(self, message: str, place: Place) -> None:
         self._sources.problems.append(Problem(message, place, "mend the schema", "bad-reference"))
+
+
+def _is_path(keyword: str, reference: Any) -> bool:
+    """Return True for a reference to a file or by a JSON pointer; a dynamic one to an anchor stays as it is."""
+    return keyword == "$ref" or (keyword == "$dynamicRef" and not _ANCHOR.fullmatch(str(reference)))
 
 
 def _holds_schemas(keys: Keys) -> bool:
