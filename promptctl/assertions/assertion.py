@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,6 +11,7 @@ from promptctl.assertions.outcome import Graded, Outcome, Undecided, Ungraded
 from promptctl.assertions.shapes import Shape
 from promptctl.assertions.subject import Subject
 from promptctl.assertions.values import Value
+from promptctl.files.wording import as_text
 from promptctl.prompts.prompt import MISSING
 
 # A name with this before it is the assertion that passes if the plain one fails.
@@ -106,8 +106,7 @@ class Assertion:
 
     def text(self, subject: Subject) -> str:
         """Return the part as text: a text as it is, anything else as JSON."""
-        part = self.part(subject)
-        return part if isinstance(part, str) else json.dumps(part, ensure_ascii=False)
+        return as_text(self.part(subject))
 
     def wanted(self, subject: Subject) -> Any:
         """Return the value in the form its kind grades with, for this case. Raises `Ungraded` if it cannot be had."""

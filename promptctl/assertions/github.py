@@ -5,7 +5,6 @@ Their texts hold `{{name}}` placeholders for the row's fields (and `{{completion
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +16,7 @@ from promptctl.assertions.model_graded import ask, asked, rated
 from promptctl.assertions.outcome import Outcome, Ungraded, decided, shown
 from promptctl.assertions.shapes import ANYTHING
 from promptctl.assertions.subject import Subject
+from promptctl.files.wording import as_text
 
 BUILT_IN = ("similarity", "coherence", "fluency", "relevance", "groundedness")
 # The first of these that an evaluator holds is the one that counts.
@@ -60,8 +60,8 @@ async def built_in(subject: Subject, assertion: Assertion, judge: Judge | None) 
     """One of GitHub's five ratings from 1 to 5, scored from 0 to 1; it passes above 0, so a rating of 2 does."""
     fields = _fields(subject)
     offered = {
-        "question": _as_text(fields["input"]) if "input" in fields else asked(subject),
-        "expected": _as_text(fields.get("expected", "")),
+        "question": as_text(fields["input"]) if "input" in fields else asked(subject),
+        "expected": as_text(fields.get("expected", "")),
         "output": subject.stripped,
     }
     found = read_judgement(await ask(judge, assertion, offered), ("rating",))
@@ -81,14 +81,10 @@ def fill(template: str, fields: Mapping[str, Any]) -> str:
     '{{b}} {{b}} {{ a }}'
     """
     return _PLACEHOLDER.sub(
-        lambda found: _as_text(fields[found.group(1)]) if found.group(1) in fields else found.group(), template
+        lambda found: as_text(fields[found.group(1)]) if found.group(1) in fields else found.group(), template
     )
 
 
 def _fields(subject: Subject) -> dict[str, Any]:
     """Return the row's fields: those that the prompt takes, and the others."""
     return {**subject.variables, **subject.inputs}
-
-
-def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -14,6 +13,7 @@ from promptctl.datasets.matrix import InvalidMatrix, unfold
 from promptctl.datasets.rows import Row
 from promptctl.errors import InputError, Place, Problem
 from promptctl.files.canonical_json import content_digest
+from promptctl.files.wording import as_text
 from promptctl.prompts.inputs import parse_input
 from promptctl.prompts.prompt import MISSING, Prompt
 from promptctl.schemas.json_schema import types_of
@@ -154,7 +154,7 @@ class CaseMaker:
             must_pass=data.get("must_pass", False),
             threshold=threshold,
             # A recorded reply as the text it would have come as.
-            output=output if output is None or isinstance(output, str) else json.dumps(output, ensure_ascii=False),
+            output=None if output is None else as_text(output),
             cluster=data.get("cluster"),
             metadata={**defaults.get("metadata", {}), **_metadata(data)},
             variables=variables,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from promptctl.assertions.judging import judge_model
 from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.plan import Plan
 from promptctl.files.plain import bare_keys
+from promptctl.files.wording import as_text
 from promptctl.log.filter import Filter
 from promptctl.log.store import Store
 from promptctl.models.gateway import Usage
@@ -156,7 +156,7 @@ def _from_cases(context: Context, plan: Plan) -> _PerCall:
     tokens: list[int] = []
     for case in islice(plan.cases(context), _COUNTED_CASES):
         rendered, _ = asker.ask(case)
-        texts = [_text(message.get("content")) for message in rendered.messages]
+        texts = [as_text(message.get("content")) for message in rendered.messages]
         tokens.append(sum(count(text) + _TOKENS_PER_MESSAGE for text in texts))
     parameters = plan.target.parameters
     most = parameters.get("max_tokens") or parameters.get("max_completion_tokens")
@@ -166,7 +166,3 @@ def _from_cases(context: Context, plan: Plan) -> _PerCall:
 
 def _token_counter(_context: Context) -> tuple[Callable[[str], int], str]:
     return token_counter()
-
-
-def _text(content: Any) -> str:
-    return content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)

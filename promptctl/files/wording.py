@@ -1,8 +1,10 @@
-"""Numbers and lists of names as they stand in sentences: `1 case`, `97%`, `a, b, c and 4 more`."""
+"""Numbers, values and lists of names as they stand in sentences: `1 case`, `97%`, `a, b, c and 4 more`."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
 
 def percent(share: float, digits: int = 0) -> str:
@@ -14,7 +16,7 @@ def percent(share: float, digits: int = 0) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """`1 case`, `2 cases`."""
+    """Return `1 case`, `2 cases`, …"""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
@@ -22,3 +24,8 @@ def name_some(ids: Sequence[str], most: int = 3) -> str:
     """Return the first few of some ids, and how many more there are."""
     rest = len(ids) - most
     return ", ".join(ids[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def as_text(value: Any) -> str:
+    """Return a text as it is, and any other value as one line of JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

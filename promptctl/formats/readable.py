@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from promptctl.files.wording import as_text
 from promptctl.formats.prompt_file import read_prompt_file
 
 _FIRST = ("name", "description", "status", "model", "template", "tags", "formerly")
@@ -22,7 +23,7 @@ def readable(data: bytes) -> str:
     """
     file = read_prompt_file(data, "prompt")
     prompt = file.data
-    lines: list[str] = [f"{key}: {_short(prompt[key])}" for key in _FIRST if key in prompt]
+    lines: list[str] = [f"{key}: {as_text(prompt[key])}" for key in _FIRST if key in prompt]
     for key in _TABLES:
         lines += _table(key, prompt.get(key) or {})
     for message in prompt.get("messages", ()):
@@ -38,7 +39,7 @@ def _table(title: str, rows: Mapping[str, Any]) -> Iterator[str]:
     if rows:
         width = max(len(name) for name in rows)
         yield from ("", f"── {title} ──")
-        yield from (f"{name.ljust(width)}  {_short(value)}" for name, value in rows.items())
+        yield from (f"{name.ljust(width)}  {as_text(value)}" for name, value in rows.items())
 
 
 def _message(message: Mapping[str, Any]) -> Iterator[str]:
@@ -48,7 +49,7 @@ def _message(message: Mapping[str, Any]) -> Iterator[str]:
         yield f"── {message.get('role')} ──"
     for key, value in message.items():
         if key not in ("role", "content", "placeholder"):
-            yield f"{key}: {_short(value)}"
+            yield f"{key}: {as_text(value)}"
     content = message.get("content")
     if isinstance(content, str):
         yield from content.rstrip("\n").split("\n")
@@ -57,8 +58,4 @@ def _message(message: Mapping[str, Any]) -> Iterator[str]:
         if part.get("type") == "text":
             yield from str(part.get("text", "")).rstrip("\n").split("\n")
         else:
-            yield json.dumps(part, ensure_ascii=False)
-
-
-def _short(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            yield as_text(part)

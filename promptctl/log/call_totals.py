@@ -16,7 +16,6 @@ Dimension = Literal[
     "prompt", "version", "digest", "source", "label", "model", "provider", "status", "user", "session",
     "content_type", "evaluation_id", "day",
 ]  # fmt: skip
-BY_VERSION: tuple[Dimension, ...] = ("prompt", "version")
 
 _GROWTH = 1.08
 _LOG_GROWTH = math.log(_GROWTH)

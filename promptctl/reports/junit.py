@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ from xml.sax.saxutils import escape, quoteattr
 from promptctl.errors import INCOMPLETE, OK
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import CaseResults, case_results
+from promptctl.files.wording import as_text
 from promptctl.log.store import Store
 
 _UNSTABLE = frozenset(("evaluation", "cost_usd"))
@@ -119,16 +119,12 @@ def _explanation(case: CaseResults) -> str:
     for graded in row.detail.failed_assertions:
         lines.append(f"{graded['type']}: {graded['reason']}")
         if graded.get("expected") is not None:
-            lines += [f"  expected: {_plain(graded['expected'])}", f"  got: {_plain(graded.get('got'))}"]
+            lines += [f"  expected: {as_text(graded['expected'])}", f"  got: {as_text(graded.get('got'))}"]
     if row.error_message:
         lines.append(row.error_message)
     if row.output is not None:
         lines += ["reply:", row.output]
     return "\n".join(lines)
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _attribute(value: Any) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import CaseResults, case_results
+from promptctl.files.wording import as_text
 from promptctl.log.store import Store
 from promptctl.reports.wording import format_spent, percent
 
@@ -63,7 +62,7 @@ def case_details(case: CaseResults) -> Iterator[str]:
     for graded in row.detail.failed_assertions:
         yield f"- {code(graded['type'])}: {inline(graded['reason'])}\n"
         if graded.get("expected") is not None:
-            expected, got = (_code(_flat(_plain(value))) for value in (graded["expected"], graded.get("got")))
+            expected, got = (_code(_flat(as_text(value))) for value in (graded["expected"], graded.get("got")))
             yield f"  - expected {expected}\n  - got {got}\n"
     if row.output is not None:
         yield f"\n{fenced(row.output)}\n"
@@ -105,7 +104,3 @@ def fenced(text: str, language: str = "") -> str:
     """Foreign text as a block of code that it cannot close."""
     ticks = "`" * max(3, max((len(run) for run in re.findall(r"`+", text)), default=0) + 1)
     return f"{ticks}{language}\n{text.rstrip().translate(_TURNING)}\n{ticks}"
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

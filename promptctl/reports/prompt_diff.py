@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from promptctl.differences.message_diff import MessageChange
 from promptctl.differences.part_changes import InputChange, PartialChange, ToolChange
 from promptctl.differences.text_diff import Hunk
 from promptctl.differences.value_changes import ValueChange
+from promptctl.files.wording import as_text
 from promptctl.schemas.effects import SchemaChange
 
 _SIGNS = {"added": "+", "removed": "-"}
@@ -136,6 +136,5 @@ def _without_told_schema(diff: PromptDiff) -> list[ValueChange]:
 
 def _shown(value: Any) -> str:
     """Return a value on one line, cut if it is long."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    flat = text.replace("\n", "⏎")
+    flat = as_text(value).replace("\n", "⏎")
     return flat if len(flat) <= _LONGEST_VALUE else flat[: _LONGEST_VALUE - 1] + "…"
