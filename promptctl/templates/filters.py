@@ -14,8 +14,8 @@ from jinja2.filters import FILTERS as JINJA_FILTERS
 from jinja2.tests import TESTS as JINJA_TESTS
 from jinja2.utils import pass_context
 
-from promptctl.templates import sizes
-from promptctl.templates.bounded import Operation, Step, bounded, charged, listed, timed, weighed
+from promptctl.templates import charges
+from promptctl.templates.charges import Operation, Size, Step, bounded, charged, listed, timed, weighed
 from promptctl.templates.limits import ENTRY, Budget
 from promptctl.templates.operations import fill_conversions, joined, replaced
 from promptctl.templates.values import RenderContext, fault, items_of, listable, mapping, number, to_json, to_text
@@ -101,7 +101,7 @@ def _escape(text: str) -> str:
 def _mapped(budget: Budget, values: Collection[Any], *args: Any, **kwargs: Any) -> int:
     if args[0] not in FILTERS if args else "attribute" not in kwargs:
         raise fault("`map` takes the name of a filter, or `attribute=` and `default=`")
-    return sizes.looked_up(1)(budget, values, *args, **kwargs)
+    return charges.looked_up(1)(budget, values, *args, **kwargs)
 
 
 def _tested(_budget: Budget, _values: Collection[Any], *test: Any) -> int:
@@ -113,7 +113,7 @@ def _tested(_budget: Budget, _values: Collection[Any], *test: Any) -> int:
 
 def _tested_at(budget: Budget, values: Collection[Any], attribute: Any, *test: Any) -> int:
     """Size of choosing items by a test of their attribute."""
-    return _tested(budget, values, *test) + sizes.looked_up(0)(budget, values, attribute)
+    return _tested(budget, values, *test) + charges.looked_up(0)(budget, values, attribute)
 
 
 def _reverse(values: Any) -> Any:
@@ -128,7 +128,7 @@ def _wordcount(context: RenderContext, text: str) -> int:
     return count
 
 
-def _jinja(name: str, read: Step | None, size: sizes.Size | None = None, result: Step | None = charged) -> Operation:
+def _jinja(name: str, read: Step | None, size: Size | None = None, result: Step | None = charged) -> Operation:
     """Return Jinja's filter of that name, bounded. All of its filters of lists go through them once."""
     return bounded(name, JINJA_FILTERS[name], read=read, size=size, result=result, is_watched=read is listable)
 
@@ -147,39 +147,39 @@ FILTERS: dict[str, Operation] = {
     "tojson": _ours("tojson", _tojson),
     # of numbers
     "abs": _jinja("abs", number),
-    "round": _jinja("round", number, sizes.rounded),
+    "round": _jinja("round", number, charges.rounded),
     # of text
     **{name: _jinja(name, to_text) for name in ("capitalize", "lower", "upper")},
-    "center": _jinja("center", to_text, sizes.padded),
-    "escape": bounded("escape", _escape, read=to_text, size=sizes.escaped, result=timed),
+    "center": _jinja("center", to_text, charges.padded),
+    "escape": bounded("escape", _escape, read=to_text, size=charges.escaped, result=timed),
     "format": _ours("format", _format, read=to_text),
-    "indent": bounded("indent", _indent, read=to_text, size=sizes.indented, result=timed),
+    "indent": bounded("indent", _indent, read=to_text, size=charges.indented, result=timed),
     "replace": _ours("replace", replaced, read=to_text),
     "string": bounded("string", lambda text: text, read=to_text, result=timed),
-    "title": _jinja("title", to_text, sizes.titled),
-    "trim": _jinja("trim", to_text, sizes.compared),
-    "truncate": _jinja("truncate", to_text, sizes.truncated, timed),
-    "urlencode": _jinja("urlencode", _quotable, sizes.quoted),
+    "title": _jinja("title", to_text, charges.titled),
+    "trim": _jinja("trim", to_text, charges.compared),
+    "truncate": _jinja("truncate", to_text, charges.truncated, timed),
+    "urlencode": _jinja("urlencode", _quotable, charges.quoted),
     "wordcount": _ours("wordcount", _wordcount, read=to_text),
-    "wordwrap": _jinja("wordwrap", to_text, sizes.wrapped),
+    "wordwrap": _jinja("wordwrap", to_text, charges.wrapped),
     # of lists and mappings
-    "batch": _jinja("batch", listable, sizes.batched, weighed),
-    "dictsort": _jinja("dictsort", mapping, sizes.entries),
+    "batch": _jinja("batch", listable, charges.batched, weighed),
+    "dictsort": _jinja("dictsort", mapping, charges.entries),
     "first": _jinja("first", items_of, None, None),
-    "groupby": _jinja("groupby", listable, sizes.grouped, weighed),
-    "items": bounded("items", dict.items, read=mapping, size=sizes.entries, result=listed),
+    "groupby": _jinja("groupby", listable, charges.grouped, weighed),
+    "items": bounded("items", dict.items, read=mapping, size=charges.entries, result=listed),
     "join": _ours("join", _join, read=items_of),
     "last": _jinja("last", items_of, None, None),
     "length": bounded("length", len, read=items_of, result=None),
     "list": _jinja("list", listable),
     "map": _jinja("map", listable, _mapped, weighed),
-    **{name: _jinja(name, listable, sizes.looked_up(1), timed) for name in ("max", "min")},
+    **{name: _jinja(name, listable, charges.looked_up(1), timed) for name in ("max", "min")},
     **{name: _jinja(name, listable, _tested, listed) for name in ("reject", "select")},
     **{name: _jinja(name, listable, _tested_at, listed) for name in ("rejectattr", "selectattr")},
     "reverse": bounded("reverse", _reverse, read=items_of),
-    "slice": _jinja("slice", listable, sizes.sliced, weighed),
-    "sort": _jinja("sort", listable, sizes.ordered),
-    "sum": _jinja("sum", listable, sizes.summed),
+    "slice": _jinja("slice", listable, charges.sliced, weighed),
+    "sort": _jinja("sort", listable, charges.ordered),
+    "sum": _jinja("sum", listable, charges.summed),
     "unique": _ours("unique", _unique, read=items_of),
 }
 FILTERS |= {"count": FILTERS["length"], "d": FILTERS["default"], "e": FILTERS["escape"]}

@@ -13,8 +13,8 @@ from jinja2.runtime import LoopContext
 from jinja2.utils import Namespace, missing, pass_context
 
 from promptctl.errors import RenderLimitExceeded
-from promptctl.templates import sizes
-from promptctl.templates.bounded import Operation, Step, bounded, charged, listed, timed
+from promptctl.templates import charges
+from promptctl.templates.charges import Operation, Size, Step, bounded, charged, listed, timed
 from promptctl.templates.limits import ENTRY, MAX_INTEGER_BITS, SLOT, TEXT, Budget
 from promptctl.templates.values import Bound, RenderContext, checked_integer, fault, items_of, kind, to_text, whole
 
@@ -53,7 +53,7 @@ def joined(context: RenderContext, separator: str, values: Any) -> str:
     return budget.join(texts, "`join`", separator)
 
 
-def _methods(owner: type, names: str, size: sizes.Size | None = None, result: Step = charged) -> dict[str, Operation]:
+def _methods(owner: type, names: str, size: Size | None = None, result: Step = charged) -> dict[str, Operation]:
     return {name: bounded(name, getattr(owner, name), size=size, result=result) for name in names.split()}
 
 
@@ -62,20 +62,20 @@ _TEXT = {
     **_methods(str, "capitalize casefold lower upper swapcase title removeprefix removesuffix"),
     **_methods(str, "count find index startswith endswith isalnum isalpha isascii isdecimal isdigit isidentifier"),
     **_methods(str, "islower isnumeric isspace istitle isupper"),
-    **_methods(str, "rfind rindex strip lstrip rstrip", sizes.compared),
-    **_methods(str, "partition rpartition", sizes.parted),
-    **_methods(str, "center ljust rjust zfill", sizes.padded),
-    **_methods(str, "splitlines", sizes.lines, timed),
-    **_methods(str, "expandtabs", sizes.expanded),
+    **_methods(str, "rfind rindex strip lstrip rstrip", charges.compared),
+    **_methods(str, "partition rpartition", charges.parted),
+    **_methods(str, "center ljust rjust zfill", charges.padded),
+    **_methods(str, "splitlines", charges.lines, timed),
+    **_methods(str, "expandtabs", charges.expanded),
     "join": bounded("join", pass_context(joined), result=timed),
     "replace": bounded("replace", pass_context(replaced), result=timed),
     "split": bounded("split", pass_context(_splitting(str.split)), result=timed),
-    "rsplit": bounded("rsplit", pass_context(_splitting(str.rsplit)), size=sizes.compared, result=timed),
+    "rsplit": bounded("rsplit", pass_context(_splitting(str.rsplit)), size=charges.compared, result=timed),
 }
 
 METHODS: dict[type, dict[str, Operation]] = {
     str: _TEXT,
-    dict: _methods(dict, "get", None, timed) | _methods(dict, "items keys values", sizes.entries, listed),
+    dict: _methods(dict, "get", None, timed) | _methods(dict, "items keys values", charges.entries, listed),
     list: _methods(list, "count index", None, timed),
     tuple: _methods(tuple, "count index", None, timed),
     LoopContext: _methods(LoopContext, "cycle changed", None, timed),
