@@ -17,7 +17,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from promptctl.files.canonical_json import canonical_json
-from promptctl.schemas.formats import fits
 from promptctl.schemas.keywords import TYPES, Path, from_draft_3, resolve, type_names, with_numeric_bounds
 
 Schema = Mapping[str, Any]
@@ -332,6 +331,12 @@ def _size(of: type[str | list[Any] | dict[str, Any]], compares: Callable[[Any, A
     return lambda bound: lambda value: not isinstance(value, of) or compares(len(value), bound)
 
 
+def _format(name: str) -> Holds:
+    from promptctl.schemas.formats import fits
+
+    return lambda value: value.__class__ is not str or fits(name, value)
+
+
 # Keywords that look at nothing but the value itself.
 _LEAVES: dict[str, Callable[[Any], Holds]] = {
     "type": _type,
@@ -348,7 +353,7 @@ _LEAVES: dict[str, Callable[[Any], Holds]] = {
     "exclusiveMinimum": _bound(operator.gt),
     "exclusiveMaximum": _bound(operator.lt),
     "multipleOf": _multiple,
-    "format": lambda name: lambda value: value.__class__ is not str or fits(name, value),
+    "format": _format,
 }
 
 _OF_BOOLEANS = ((True, _allow), (False, _refuse))

@@ -27,7 +27,6 @@ from promptctl.schemas.keywords import (
     types_of,
 )
 from promptctl.schemas.patterns import BadPattern, compiled, found
-from promptctl.schemas.words import path_text, rank, shown, text_of
 
 if TYPE_CHECKING:
     from promptctl.schemas.library import References
@@ -88,6 +87,8 @@ class Validator:
         return [f"${path}: {text}" for path, text in self.faults(value)]
 
     def _in_words(self, failures: list[Failure]) -> list[tuple[str, str]]:
+        from promptctl.schemas.words import path_text, rank, text_of
+
         in_order = sorted(failures, key=rank)
         pairs = ((path_text(each.path), text_of(each, shows_values=self._shows_values)) for each in in_order)
         told = list(dict.fromkeys(pairs))
@@ -120,6 +121,8 @@ def schema_faults(schema: Any) -> list[_Fault]:
 
 
 def _fault_text(path: Path, text: str) -> str:
+    from promptctl.schemas.words import path_text
+
     return f"${path_text(path)}: {text}"
 
 
@@ -130,6 +133,8 @@ def _read(schema: Any) -> tuple[Any, list[_Fault], bool]:
     except NotPlain as error:
         return None, [((), str(error))], False
     if not is_schema(schema):
+        from promptctl.schemas.words import shown
+
         return schema, [((), f"a schema is a mapping, not {shown(schema)}")], False
     draft = str(schema.get("$schema", _NEWEST) if isinstance(schema, dict) else _NEWEST).rstrip("#")
     if draft != _NEWEST and not _OLDER.fullmatch(draft):
@@ -157,7 +162,7 @@ def _survey(schema: Any, draft: str, references: References | None = None) -> tu
         if references is not None:
             faults += [(path, _lost(keyword, part[keyword])) for keyword in lost]
         faults += [(path, text) for text in _oddities(part, draft)]
-        faults += [(failure.path, text_of(failure)) for failure in Run().tries(_form(draft), part, path)]
+        faults += [(failure.path, _form_text(failure)) for failure in Run().tries(_form(draft), part, path)]
     return list(dict.fromkeys(faults))[:MAX_PROBLEMS], needs_library
 
 
@@ -192,6 +197,12 @@ def _form(draft: str) -> Check:
     """Return the check of a schema's own keywords, without the schemas within it."""
     form = {"properties": FORMS if draft == _NEWEST else {**FORMS, **OLDER_FORMS}}
     return Compiler(form, found).check_of(form)
+
+
+def _form_text(failure: Failure) -> str:
+    from promptctl.schemas.words import text_of
+
+    return text_of(failure)
 
 
 def _lost(keyword: str, reference: str) -> str:

@@ -14,22 +14,9 @@ from promptctl.errors import Place, Problem, in_reading_order
 from promptctl.files.document import Document
 from promptctl.schemas.compiler import Compiler, Failure, Run
 from promptctl.schemas.keywords import Path
-from promptctl.schemas.words import MAX_LISTED, hint_of, meant_keys, path_text, shown, text_of
 
 MAX_PROBLEMS = 100
 
-_CODES = {
-    "wrong-type": ("type",),
-    "unknown-value": ("enum", "const"),
-    "unknown-key": ("additionalProperties", "false"),
-    "wrong-name": ("propertyNames",),
-    "missing-key": ("required", "dependentRequired"),
-    "empty": ("minLength", "minItems", "minProperties"),
-    "too-long": ("maxLength",),
-    "out-of-range": ("minimum", "maximum", "exclusiveMinimum"),
-    "duplicate-item": ("uniqueItems",),
-}
-_CODE_OF = {keyword: code for code, keywords in _CODES.items() for keyword in keywords}
 _OF_KEYS = frozenset({"additionalProperties", "false", "propertyNames", "dependentRequired"})
 
 
@@ -49,7 +36,11 @@ class Structure:
         failures = self._failures(document.data)
         if failures:
             failures = self._with_texts(document, failures)
-        problems = [_problem(failure, _place(failure, document)) for failure in _distinct(failures[:MAX_PROBLEMS])]
+        if not failures:
+            return []
+        from promptctl.schemas.words import problems_of
+
+        problems = problems_of(failures[:MAX_PROBLEMS], lambda failure: _place(failure, document))
         more = len(failures) - MAX_PROBLEMS
         if more > 0:
             hint = "mend these, and check again"
@@ -63,7 +54,11 @@ class Structure:
             failures = self._failures(data)
         except RecursionError:
             return [Problem("values are nested too deep", place, "flatten the data", "too-deep")]
-        return [_problem(failure, place) for failure in _distinct(failures[:MAX_PROBLEMS])]
+        if not failures:
+            return []
+        from promptctl.schemas.words import problems_of
+
+        return problems_of(failures[:MAX_PROBLEMS], lambda _: place)
 
     def _failures(self, data: Any) -> list[Failure]:
         run = Run()
@@ -105,46 +100,5 @@ def _of_nearest(failures: list[Failure]) -> Iterator[Failure]:
             yield each._replace(schema={**described, **each.schema}) if each.path == failure.path else each
 
 
-def _distinct(failures: list[Failure]) -> list[Failure]:
-    """Return the failures without those that only repeat another: a key that is missing because it was misspelt."""
-    misspelt = {
-        (failure.path[:-1], name)
-        for failure in failures
-        if failure.keyword == "additionalProperties"
-        for name in meant_keys(failure)
-    }
-    return [
-        failure
-        for failure in failures
-        if failure.keyword != "required" or (failure.path, failure.detail) not in misspelt
-    ]
-
-
 def _place(failure: Failure, document: Document) -> Place:
     return (document.key_place if failure.keyword in _OF_KEYS else document.place)(*failure.path)
-
-
-def _problem(failure: Failure, place: Place) -> Problem:
-    hint = hint_of(failure)
-    return Problem(_message(failure, hint), place, hint, _CODE_OF.get(failure.keyword, "wrong-form"))
-
-
-def _message(failure: Failure, hint: str | None) -> str:
-    keyword, path = failure.keyword, failure.path
-    if keyword == "additionalProperties":
-        return f"unknown key `{path[-1]}`" + (f" in `{_label(path[:-1])}`" if path[1:] else "")
-    if not path:
-        return f"`{failure.detail}` is missing" if keyword == "required" else text_of(failure)
-    text = f" {text_of(failure)}"
-    # What the hint says better than a pattern or a very long list.
-    if hint and keyword == "propertyNames":
-        text = " cannot be a key"
-    elif hint and keyword in ("pattern", "not"):
-        text = f" does not have the form it must have: {shown(failure.value)}"
-    elif keyword == "enum" and len(failure.schema["enum"]) > MAX_LISTED:
-        text = f": {shown(failure.value)} is not known"
-    return f"`{_label(path)}`{text}"
-
-
-def _label(path: Path) -> str:
-    return path_text(path).lstrip(".")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from promptctl.errors import printable
+from promptctl.errors import Place, Problem, printable
 from promptctl.files.names import did_you_mean, nearest
 from promptctl.schemas.compiler import Failure
 from promptctl.schemas.keywords import Path, type_names
@@ -28,7 +28,20 @@ NAMES = {
 _PLAIN_KEY = re.compile(r"[A-Za-z_$][\w$-]{0,60}", re.ASCII)
 _MAX_VALUE = 60
 _MAX_TEXT = 300
-MAX_LISTED = 12
+_MAX_LISTED = 12
+
+_CODES = {
+    "wrong-type": ("type",),
+    "unknown-value": ("enum", "const"),
+    "unknown-key": ("additionalProperties", "false"),
+    "wrong-name": ("propertyNames",),
+    "missing-key": ("required", "dependentRequired"),
+    "empty": ("minLength", "minItems", "minProperties"),
+    "too-long": ("maxLength",),
+    "out-of-range": ("minimum", "maximum", "exclusiveMinimum"),
+    "duplicate-item": ("uniqueItems",),
+}
+_CODE_OF = {keyword: code for code, keywords in _CODES.items() for keyword in keywords}
 
 
 def path_text(path: Path) -> str:
@@ -58,14 +71,58 @@ def text_of(failure: Failure, *, shows_values: bool = True) -> str:
     return text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 1] + "…"
 
 
-def hint_of(failure: Failure) -> str | None:
+def problems_of(failures: list[Failure], place_of: Callable[[Failure], Place]) -> list[Problem]:
+    """Return the failures of a file of ours as problems, with what to do; without those that only repeat others.
+
+    A key that is missing because it was misspelt is told once.
+    """
+    misspelt = {
+        (failure.path[:-1], name)
+        for failure in failures
+        if failure.keyword == "additionalProperties"
+        for name in _meant_keys(failure)
+    }
+    return [
+        _problem(failure, place_of(failure))
+        for failure in failures
+        if failure.keyword != "required" or (failure.path, failure.detail) not in misspelt
+    ]
+
+
+def _problem(failure: Failure, place: Place) -> Problem:
+    hint = _hint_of(failure)
+    return Problem(_message(failure, hint), place, hint, _CODE_OF.get(failure.keyword, "wrong-form"))
+
+
+def _message(failure: Failure, hint: str | None) -> str:
+    keyword, path = failure.keyword, failure.path
+    if keyword == "additionalProperties":
+        return f"unknown key `{path[-1]}`" + (f" in `{_label(path[:-1])}`" if path[1:] else "")
+    if not path:
+        return f"`{failure.detail}` is missing" if keyword == "required" else text_of(failure)
+    text = f" {text_of(failure)}"
+    # What the hint says better than a pattern or a very long list.
+    if hint and keyword == "propertyNames":
+        text = " cannot be a key"
+    elif hint and keyword in ("pattern", "not"):
+        text = f" does not have the form it must have: {shown(failure.value)}"
+    elif keyword == "enum" and len(failure.schema["enum"]) > _MAX_LISTED:
+        text = f": {shown(failure.value)} is not known"
+    return f"`{_label(path)}`{text}"
+
+
+def _label(path: Path) -> str:
+    return path_text(path).lstrip(".")
+
+
+def _hint_of(failure: Failure) -> str | None:
     """Say what to do about it in a file; the schema's description if nothing better is known, else the wanted form."""
     described = _as_hint(failure.schema.get("description"))
     hint = _HINTS.get(failure.keyword)
     return (hint(failure) if hint else None) or described or _form_hint(failure)
 
 
-def meant_keys(failure: Failure) -> list[str]:
+def _meant_keys(failure: Failure) -> list[str]:
     """Return the keys that an unknown one may have been meant for, best first."""
     name, schema = str(failure.path[-1]), failure.schema
     instead = schema.get("x-instead", {}).get(name)
@@ -101,8 +158,8 @@ def counted(count: int, one: str, many: str = "") -> str:
 
 def either(names: Sequence[str]) -> str:
     """Join alternatives: `a, b or c`; of very many the first."""
-    if len(names) > MAX_LISTED:
-        return f"{', '.join(names[:MAX_LISTED])} or one of {len(names) - MAX_LISTED} more"
+    if len(names) > _MAX_LISTED:
+        return f"{', '.join(names[:_MAX_LISTED])} or one of {len(names) - _MAX_LISTED} more"
     return " or ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
@@ -184,7 +241,7 @@ def _value_hint(failure: Failure) -> str | None:
     known = [str(each) for each in allowed if each is not None]
     if isinstance(failure.value, str) and (meant := did_you_mean(failure.value, known)):
         return meant
-    return f"one of {', '.join(known)}" if len(known) > MAX_LISTED else None
+    return f"one of {', '.join(known)}" if len(known) > _MAX_LISTED else None
 
 
 def _key_hint(failure: Failure) -> str:
