@@ -1,9 +1,12 @@
 """The statistics of one run and of two: plain functions on plain numbers, on the standard library alone.
 
     distributions   quantiles of the normal and of Student's t, the binomial's tail
-    intervals       Wilson, Tango, Student's t (cluster-robust; for skewed values), and what holds if nothing varied
-    paired          McNemar's test and the sign-flip permutation test
+    intervals       Wilson, Tango, Newcombe, Student's t (cluster-robust; for skewed values), and what holds if
+                    nothing varied
+    paired          McNemar's test
+    noninferiority  an exact test of a loss
     bootstrap       the paired bootstrap of cases or whole clusters, studentized
+    scores          test and intervals of a mean difference, of one pivot
     multiplicity    Holm's correction over metrics
     repeats         pass@k, pass^k, m of K
     planning        the smallest difference that could be seen, and the cases it would take

@@ -46,8 +46,7 @@ def wilson(passed: int, n: int, confidence: float = 0.95) -> Interval:
 def tango(improved: int, regressed: int, n: int, confidence: float = 0.95) -> Interval:
     """Tango's score interval for the difference of two paired pass rates, (b − c)/n; never of zero width.
 
-    Formula: the δ at which z(δ) = (b−c−nδ)/√(n(2q + δ(1−δ))) is ±z, found by bisection, where q is the rate of
-    regressions most likely under δ: q = (√(B²−4AC) − B)/2A, A = 2n, B = −b−c+(2n−b+c)δ, C = −cδ(1−δ).
+    Formula: the δ at which `tango_score` is ±z, found by bisection.
     Source: Tango 1998, Statistics in Medicine 17:891; recommended by Fagerland, Lydersen and Laake 2014, Statistics
     in Medicine 33:2850.
     """
@@ -59,11 +58,60 @@ def tango(improved: int, regressed: int, n: int, confidence: float = 0.95) -> In
     estimate = (improved - regressed) / n
 
     def score(delta: float) -> float:
-        return _tango_score(delta, improved, regressed, n)
+        return tango_score(delta, improved, regressed, n)
 
     low = -1.0 if regressed == n else _bisect(lambda delta: score(delta) > z, -1.0, estimate)
     high = 1.0 if improved == n else _bisect(lambda delta: score(delta) > -z, estimate, 1.0)
     return Interval(low, high, confidence, "tango")
+
+
+def tango_score(delta: float, improved: int, regressed: int, n: int) -> float:
+    """The score statistic of a difference of paired pass rates of `delta`: far above zero if the table speaks for more.
+
+    Formula: z(δ) = (b−c−nδ)/√(n(2q + δ(1−δ))), q the rate of regressions most likely under δ: q = (√(B²−4AC) − B)/2A,
+    A = 2n, B = −b−c+(2n−b+c)δ, C = −cδ(1−δ).
+    Source: Tango 1998, Statistics in Medicine 17:891.
+    """
+    a = 2 * n
+    b = -improved - regressed + (2 * n - improved + regressed) * delta
+    c = -regressed * delta * (1 - delta)
+    q = (math.sqrt(max(0.0, b * b - 4 * a * c)) - b) / (2 * a)
+    variance = n * (2 * q + delta * (1 - delta))
+    distance = improved - regressed - n * delta
+    if variance <= 0:
+        return math.copysign(math.inf, distance) if distance else 0.0
+    return distance / math.sqrt(variance)
+
+
+def newcombe(both: int, improved: int, regressed: int, neither: int, confidence: float = 0.95) -> Interval:
+    """Newcombe's interval for the difference of two paired pass rates: square-and-add, of two Wilson intervals.
+
+    `both` cases pass on either side, `neither` on none.
+    Formula, of head's rate p₁ with Wilson's l₁ and u₁, and base's: from Δ − √((p₁−l₁)² − 2φ(p₁−l₁)(u₂−p₂) + (u₂−p₂)²)
+    to Δ + √((u₁−p₁)² − 2φ(u₁−p₁)(p₂−l₂) + (p₂−l₂)²), φ the correlation of the two sides, if above zero with ad − bc
+    less n/2, never below zero.
+    Source: Newcombe 1998, Statistics in Medicine 17:2635, method 10.
+    """
+    n = both + improved + regressed + neither
+    if min(both, improved, regressed, neither) < 0:
+        raise ValueError(f"{both}, {improved}, {regressed}, {neither} is not a table")
+    if n == 0:
+        return Interval(-1.0, 1.0, confidence, "newcombe")
+    sides = both + improved, both + regressed
+    head, base = (wilson(passed, n, confidence) for passed in sides)
+    product = both * neither - improved * regressed
+    corrected = max(product - n / 2, 0.0) if product > 0 else product
+    margins = math.prod(passed * (n - passed) for passed in sides)
+    phi = corrected / math.sqrt(margins) if margins else 0.0
+    head_rate, base_rate = (passed / n for passed in sides)
+
+    def added(first: float, second: float) -> float:
+        return math.sqrt(max(0.0, first * first - 2 * phi * first * second + second * second))
+
+    difference = (improved - regressed) / n
+    low = difference - added(head_rate - head.low, base.high - base_rate)
+    high = difference + added(head.high - head_rate, base_rate - base.low)
+    return Interval(max(-1.0, low), min(1.0, high), confidence, "newcombe")
 
 
 def mean_interval(
@@ -102,26 +150,27 @@ def standard_error(differences: Sequence[float], clusters: Sequence[Hashable] | 
     return math.sqrt(len(groups) / (len(groups) - 1) * squares) / n
 
 
-def skewed_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
+def skewed_interval(mean: float, standard_error: float, skewness: float, n: int, confidence: float = 0.95) -> Interval:
     """An interval for the mean of skewed values, without resampling: Student's t, its skewness removed by a cubic.
 
-    None with fewer than two values, or without spread. Values are cases' differences, or clusters' (`influences`).
-    Formula: g(t) = t + γt²/(3√n) + γ²t³/(27n) + γ/(6√n), γ the values' skewness, is close to symmetric; from
-    x̄ − g⁻¹(x)·SE to x̄ − g⁻¹(−x)·SE, x Student's quantile, with
+    `skewness` is that of the n values themselves. Values are cases' differences, or clusters' (`influences`).
+    Formula: `unskewed` g(t) is close to symmetric; from x̄ − g⁻¹(x)·SE to x̄ − g⁻¹(−x)·SE, x Student's quantile, with
     g⁻¹(x) = (3√n/γ)·(∛(1 + γ(x − γ/(6√n))/√n) − 1).
     Source: Hall 1992, Journal of the Royal Statistical Society B 54:221.
     """
-    error = standard_error(values)
-    if not error:
-        return None
-    n = len(values)
-    mean = math.fsum(values) / n
-    second = math.fsum((value - mean) ** 2 for value in values) / n
-    third = math.fsum((value - mean) ** 3 for value in values) / n
-    bend = third / second**1.5 / (3 * math.sqrt(n))
-    quantile = t_quantile((1 + confidence) / 2, n - 1)
-    low, high = mean - _unbent(quantile, bend) * error, mean - _unbent(-quantile, bend) * error
+    quantile, bend = t_quantile((1 + confidence) / 2, n - 1), skewness / (3 * math.sqrt(n))
+    low, high = mean - _unbent(quantile, bend) * standard_error, mean - _unbent(-quantile, bend) * standard_error
     return Interval(low, high, confidence, "skewed-t")
+
+
+def unskewed(t: float, skewness: float, n: int) -> float:
+    """The t of a mean of n skewed values, its skewness removed by a cubic: to be held against Student's t.
+
+    Formula: g(t) = t + γt²/(3√n) + γ²t³/(27n) + γ/(6√n).
+    Source: Hall 1992, Journal of the Royal Statistical Society B 54:221.
+    """
+    bend = skewness / (3 * math.sqrt(n))
+    return t + bend * t * t + bend * bend * t**3 / 3 + bend / 2
 
 
 def _unbent(x: float, bend: float) -> float:
@@ -130,6 +179,14 @@ def _unbent(x: float, bend: float) -> float:
         return x
     cube = 1 + 3 * bend * (x - bend / 2)
     return (math.copysign(abs(cube) ** (1 / 3), cube) - 1) / bend
+
+
+def skewness_of(values: Sequence[float]) -> float:
+    """The third central moment over the 3/2 power of the second; 0 without spread."""
+    mean = math.fsum(values) / len(values)
+    second = math.fsum((value - mean) ** 2 for value in values) / len(values)
+    third = math.fsum((value - mean) ** 3 for value in values) / len(values)
+    return third / second**1.5 if second**1.5 else 0.0
 
 
 def influences(differences: Sequence[float], clusters: Sequence[Hashable] | None = None) -> list[float]:
@@ -151,14 +208,22 @@ def influences(differences: Sequence[float], clusters: Sequence[Hashable] | None
 def unvaried_interval(mean: float, units: int, spread: float = 1.0, confidence: float = 0.95) -> Interval:
     """The interval if all differences were equal, or nearly all: a case not yet met could differ.
 
-    Formula: a share of up to q = z²/(n+z²) of all cases, Wilson's upper limit for none seen in n, may differ by as
-    much as `spread`: (1−q)·Δ ± q·spread. For passes and failures with no flip it is Tango's interval exactly.
-    Source: follows from Wilson 1927 and Tango 1998 (b = c = 0), as a bound for scores within `spread` of each other.
+    Formula: a share of up to q = 1 − (α/2)^(1/n) of all cases, the exact upper limit for none seen in n, may differ by
+    as much as `spread`: (1−q)·Δ ± q·spread.
+    Source: follows from Clopper and Pearson 1934, Biometrika 26:404, as a bound for scores within `spread` of each
+    other.
     """
-    z = _two_sided_z(confidence)
-    unseen = z * z / (units + z * z)
+    unseen = 1 - ((1 - confidence) / 2) ** (1 / units)
     kept = (1 - unseen) * mean
     return Interval(max(-spread, kept - unseen * spread), min(spread, kept + unseen * spread), confidence, "unvaried")
+
+
+def unvaried_p(mean: float, units: int, spread: float = 1.0) -> float:
+    """The one-sided p-value at which `unvaried_interval` ends at zero, for the side that the mean lies on.
+
+    Formula: (1 + |Δ|/spread)^−n: where each of n cases lost as much as can be lost, McNemar's 2^−n.
+    """
+    return math.exp(-units * math.log1p(abs(mean) / spread))
 
 
 def cluster_totals(differences: Sequence[float], clusters: Sequence[Hashable] | None = None) -> list[tuple[float, int]]:
@@ -175,18 +240,6 @@ def _two_sided_z(confidence: float) -> float:
     if not 0 < confidence < 1:
         raise ValueError(f"a confidence must lie between 0 and 1, not {confidence}")
     return normal_quantile((1 + confidence) / 2)
-
-
-def _tango_score(delta: float, improved: int, regressed: int, n: int) -> float:
-    a = 2 * n
-    b = -improved - regressed + (2 * n - improved + regressed) * delta
-    c = -regressed * delta * (1 - delta)
-    q = (math.sqrt(max(0.0, b * b - 4 * a * c)) - b) / (2 * a)
-    variance = n * (2 * q + delta * (1 - delta))
-    distance = improved - regressed - n * delta
-    if variance <= 0:
-        return math.copysign(math.inf, distance) if distance else 0.0
-    return distance / math.sqrt(variance)
 
 
 def _bisect(is_left: Callable[[float], bool], low: float, high: float) -> float:

@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from promptctl.statistics.bootstrap import bootstrap_t, studentized_interval
-from promptctl.statistics.intervals import (
-    Interval,
-    cluster_totals,
-    influences,
-    mean_interval,
-    skewed_interval,
-    standard_error,
-    tango,
-    unvaried_interval,
-)
-from promptctl.statistics.paired import RESAMPLES, PairedTest, mcnemar, sign_flip
+from promptctl.statistics.bootstrap import RESAMPLES
+from promptctl.statistics.intervals import Interval, cluster_totals, influences, skewness_of, standard_error, tango
+from promptctl.statistics.noninferiority import loss_p_value
+from promptctl.statistics.paired import PairedTest, mcnemar
 from promptctl.statistics.planning import ALPHA
+from promptctl.statistics.scores import score_test
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
-
-# Below this a resample is too often of next to nothing; Student's t serves.
-_FEWEST_TO_RESAMPLE = 10
-# Above this the bootstrap takes long, and says what the cubic of `skewed_interval` says at once.
-_MOST_TO_RESAMPLE = 200
-# With fewer values beside the most common one, resamples often hold none of them, and t has not met enough of the
-# spread.
-_FEWEST_VARIED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +37,9 @@ class MetricComparison:
 
     `n` cases have a value on both sides, `missing` on one side only. `units` are the clusters they form (n if there are
     none), `moved` the units that differ. `improved` and `regressed` count cases. `interval` is at the procedure's
-    confidence, `tolerance` at 1 − 2·alpha: non-inferiority is judged by its lower end. `test` has raw p-values; Holm's
-    correction is the verdict's. `same_as` names an earlier metric with the very same values, so that one question is
-    not asked twice.
+    confidence, `tolerance` at 1 − 2·alpha. `test` has raw p-values; Holm's correction is the verdict's. Of scores
+    `skewness` is that of the units' differences, and no two differ by more than `spread`. `same_as` names an earlier
+    metric with the very same values, so that one question is not asked twice.
     """
 
     name: str
@@ -73,7 +57,19 @@ class MetricComparison:
     standard_error: float
     test: PairedTest
     is_binary: bool
+    skewness: float = 0.0
+    spread: float = 1.0
     same_as: str | None = None
+
+    def rules_out(self, margin: float) -> bool:
+        """Return True if a true loss of `margin` or more is ruled out, at the procedure's alpha.
+
+        Of passes by the exact test and by Tango's interval, of scores by the tolerance interval.
+        """
+        if self.tolerance.low <= -margin:
+            return False
+        alpha = (1 - self.tolerance.confidence) / 2
+        return not self.is_binary or loss_p_value(self.improved, self.regressed, self.n, margin) < alpha
 
 
 def compare_metric(
@@ -87,9 +83,8 @@ def compare_metric(
 ) -> MetricComparison:
     """Compare one metric's values, paired by position; at least one pair, finite numbers.
 
-    Passes and failures, each case its own cluster: McNemar and Tango. Anything else: sign flips, and the studentized
-    bootstrap for 10 to 200 units, Student's t for fewer, without skewness for more; if next to nothing varied,
-    `unvaried_interval` besides.
+    Passes and failures, each case its own cluster: McNemar and Tango. Anything else, of cases or clusters:
+    `score_test`. Where nothing differs every p-value is 1.
     """
     n = len(base)
     # Rounding what binary floating point leaves of 0.9 − 0.8 makes equal differences equal.
@@ -98,13 +93,17 @@ def compare_metric(
     totals = cluster_totals(differences, clusters)
     moved = sum(abs(total) > 1e-12 for total, _size in totals)
     is_binary = len(totals) == n and all(value in (0, 1) for value in (*base, *head))
+    levels = (procedure.confidence, 1 - 2 * procedure.alpha)
+    values = influences(differences, clusters)
+    spread = max(1.0, max(*base, *head) - min(*base, *head))
     if is_binary:
         test = mcnemar(improved, regressed)
-        levels = [tango(improved, regressed, n, confidence) for confidence in _levels(procedure)]
+        interval, tolerance = (tango(improved, regressed, n, confidence) for confidence in levels)
     else:
-        test = sign_flip(differences, clusters, resamples=procedure.resamples, seed=f"{procedure.seed}:{name}")
-        spread = max(1.0, max(*base, *head) - min(*base, *head))
-        levels = _score_intervals(_Differences(name, differences, clusters, len(totals), moved, spread), procedure)
+        seed = f"{procedure.seed}:{name}"
+        test, (interval, tolerance) = score_test(
+            values, levels, spread=spread, resamples=procedure.resamples, seed=seed
+        )
     return MetricComparison(
         name=name,
         n=n,
@@ -116,55 +115,11 @@ def compare_metric(
         base_mean=math.fsum(base) / n,
         head_mean=math.fsum(head) / n,
         difference=math.fsum(differences) / n,
-        interval=levels[0],
-        tolerance=levels[1],
+        interval=interval,
+        tolerance=tolerance,
         standard_error=standard_error(differences, clusters) or 0.0,
-        test=test,
+        test=test if moved else mcnemar(0, 0),
         is_binary=is_binary,
+        skewness=skewness_of(values),
+        spread=spread,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Differences:
-    name: str
-    values: list[float]
-    clusters: Sequence[Hashable] | None
-    units: int
-    moved: int
-    spread: float
-
-
-def _levels(procedure: Procedure) -> tuple[float, float]:
-    return procedure.confidence, 1 - 2 * procedure.alpha
-
-
-def _score_intervals(differences: _Differences, procedure: Procedure) -> list[Interval]:
-    values = influences(differences.values, differences.clusters)
-    error = standard_error(values)
-    varied = len(values) - Counter(round(value, 9) for value in values).most_common(1)[0][1]
-    found: list[Interval | None]
-    if not error or differences.units < _FEWEST_TO_RESAMPLE or varied < _FEWEST_VARIED:
-        found = [mean_interval(differences.values, differences.clusters, level) for level in _levels(procedure)]
-    elif differences.units <= _MOST_TO_RESAMPLE:
-        t_values = bootstrap_t(values, resamples=procedure.resamples, seed=f"{procedure.seed}:{differences.name}")
-        mean = math.fsum(values) / len(values)
-        found = [studentized_interval(mean, error, t_values, level) for level in _levels(procedure)]
-    else:
-        found = [skewed_interval(values, level) for level in _levels(procedure)]
-    return [
-        _bounded(interval, differences, confidence, is_known=varied >= _FEWEST_VARIED)
-        for interval, confidence in zip(found, _levels(procedure), strict=True)
-    ]
-
-
-def _bounded(interval: Interval | None, differences: _Differences, confidence: float, *, is_known: bool) -> Interval:
-    """The interval within what is possible; if too little varied, the hull of it and `unvaried_interval`."""
-    limit = differences.spread
-    bound = interval
-    if interval is None or not is_known:
-        mean = math.fsum(differences.values) / len(differences.values)
-        bound = unvaried_interval(mean, differences.units, limit, confidence)
-    assert bound is not None
-    both = (interval or bound, bound)
-    low, high = min(each.low for each in both), max(each.high for each in both)
-    return Interval(max(-limit, low), min(limit, high), confidence, bound.method)

@@ -25,6 +25,8 @@ OLD_LOG = Path(__file__).parent.parent / "fixtures" / "old_log"
 EXPECTED = json.loads((OLD_LOG / "expected.json").read_text("utf-8"))
 OLD_URL = "http://127.0.0.1:18431/v1"
 
+# What is not kept but computed at each reading, since then by better methods.
+COMPUTED = frozenset({"interval", "p", "cases_needed", "detectable", "change"})
 PROSE = frozenset({"reason", "decision", "note", "hint", "tool_version"})
 ANEW_EACH_TIME = frozenset(
     {
@@ -81,6 +83,7 @@ def values(document: Any, ignored: frozenset[str]) -> Counter[Any]:
 
 def assert_says_the_same(now: Any, then: Any, ignored: frozenset[str] = PROSE) -> None:
     """Everything that was said then is said now, row by row."""
+    ignored |= COMPUTED
     if isinstance(then, list):
         assert len(now) == len(then)
         for row, old_row in zip(now, then, strict=True):

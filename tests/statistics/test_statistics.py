@@ -15,15 +15,18 @@ from promptctl.statistics.distributions import t_cdf, t_quantile
 from promptctl.statistics.intervals import (
     influences,
     mean_interval,
+    newcombe,
     skewed_interval,
+    skewness_of,
     standard_error,
     tango,
+    unskewed,
     unvaried_interval,
     wilson,
 )
 from promptctl.statistics.metric import Procedure, compare_metric
 from promptctl.statistics.multiplicity import holm
-from promptctl.statistics.paired import mcnemar, sign_flip
+from promptctl.statistics.paired import mcnemar
 from promptctl.statistics.planning import (
     cases_for_difference,
     cases_for_drop,
@@ -35,7 +38,6 @@ from promptctl.statistics.repeats import is_passed, pass_at_k, pass_hat_k
 
 steady = settings(derandomize=True, deadline=None, database=None, max_examples=60)
 tables = st.tuples(*[st.integers(0, 60)] * 4).filter(lambda table: sum(table) > 0)
-scores = st.lists(st.integers(-10, 10).map(lambda tenths: tenths / 10), min_size=1, max_size=9)
 
 
 def near(value: float, digits: float) -> object:
@@ -51,6 +53,20 @@ def test_cavo_2012_as_in_fagerland_chapter_8() -> None:
     assert test.p_two_sided == near(0.052479, 5e-7)
     interval = tango(6, 16, 161)
     assert (interval.low, interval.high) == (near(-0.1240, 5e-5), near(-0.0054, 5e-5))
+
+
+@pytest.mark.parametrize(
+    ("table", "low", "high"),
+    [
+        # Newcombe 1998, table II; Cavo et al. 2012 and Bentur et al. 2009 as in Fagerland et al. 2014.
+        ((36, 12, 2, 0), 0.0569, 0.3404),
+        ((59, 6, 16, 80), -0.1186, -0.0046),
+        ((1, 1, 7, 12), -0.5069, -0.0256),
+    ],
+)
+def test_newcombe_as_published(table: tuple[int, int, int, int], low: float, high: float) -> None:
+    interval = newcombe(*table)
+    assert (interval.low, interval.high) == (near(low, 5e-5), near(high, 5e-5))
 
 
 @pytest.mark.parametrize(
@@ -108,14 +124,6 @@ def test_pass_at_k_and_pass_hat_k_in_closed_form() -> None:
     assert pass_hat_k(4, 4, 4) == 1.0
     with pytest.raises(ValueError, match="3 passes in 2 repeats"):
         pass_at_k(2, 3, 1)
-
-
-def test_sign_flips_of_darwins_maize() -> None:
-    # Fisher 1935, section 21: 15 pairs of plants; of 32,768 flips 835 sum to 314 or more, and 28 of them to just 314.
-    eighths = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
-    test = sign_flip([value / 8 for value in eighths])
-    assert test.p_better == near(863 / 32768, 1e-15)
-    assert test.p_two_sided == near(2 * 863 / 32768, 1e-15)
 
 
 def test_intervals_of_means_worked_by_hand() -> None:
@@ -185,19 +193,6 @@ def test_one_sided_p_values_agree_with_scipy() -> None:
         assert test.p_better == pytest.approx(float(stats.binom.sf(b - 1, m, 0.5)))
 
 
-def test_sign_flips_agree_with_scipy() -> None:
-    stats = pytest.importorskip("scipy.stats")
-    numpy = pytest.importorskip("numpy")
-    rng = random.Random(2)
-    for _ in range(20):
-        differences = [rng.randint(-6, 6) / 8 for _ in range(rng.randint(2, 10))]
-        for alternative, name in (("less", "p_worse"), ("greater", "p_better")):
-            expected = stats.permutation_test(
-                (numpy.array(differences),), numpy.sum, permutation_type="samples", alternative=alternative
-            ).pvalue
-            assert getattr(sign_flip(differences), name) == pytest.approx(float(expected))
-
-
 def test_intervals_of_means_agree_with_scipy_and_statsmodels() -> None:
     stats = pytest.importorskip("scipy.stats")
     linear = pytest.importorskip("statsmodels.regression.linear_model")
@@ -259,36 +254,13 @@ def score_statistic(b: int, c: int, n: int, delta: float) -> float:
 @steady
 @given(tables)
 def test_improved_and_regressed_are_mirror_images(table: tuple[int, int, int, int]) -> None:
-    _, b, c, _ = table
+    a, b, c, d = table
     n = sum(table)
-    there, back = tango(b, c, n), tango(c, b, n)
-    assert (there.low, there.high) == (near(-back.high, 1e-12), near(-back.low, 1e-12))
+    for there, back in ((tango(b, c, n), tango(c, b, n)), (newcombe(a, b, c, d), newcombe(a, c, b, d))):
+        assert (there.low, there.high) == (near(-back.high, 1e-12), near(-back.low, 1e-12))
+        assert -1 <= there.low <= (b - c) / n <= there.high <= 1
     assert mcnemar(b, c).p_worse == mcnemar(c, b).p_better
     assert 0 < mcnemar(b, c).p_two_sided <= 1
-
-
-@steady
-@given(scores)
-def test_sign_flips_count_every_flip_and_every_tie(differences: list[float]) -> None:
-    tenths = [round(value * 10) for value in differences if value]
-    sums = [sum(sign * value for sign, value in zip(signs, tenths, strict=True)) for signs in flips(len(tenths))]
-    observed = sum(tenths)
-    test = sign_flip(differences)
-    assert test.p_worse == sum(value <= observed for value in sums) / len(sums)
-    assert test.p_better == sum(value >= observed for value in sums) / len(sums)
-    assert test.p_two_sided == sum(abs(value) >= abs(observed) for value in sums) / len(sums)
-
-
-def flips(count: int) -> list[tuple[int, ...]]:
-    return list(itertools.product((1, -1), repeat=count))
-
-
-@steady
-@given(st.integers(0, 10), st.integers(0, 10), st.integers(0, 5))
-def test_sign_flips_of_passes_are_mcnemar(improved: int, regressed: int, same: int) -> None:
-    exact, flipped = mcnemar(improved, regressed), sign_flip([1.0] * improved + [-1.0] * regressed + [0.0] * same)
-    assert (flipped.p_worse, flipped.p_better) == (exact.p_worse, exact.p_better)
-    assert flipped.p_two_sided == exact.p_two_sided
 
 
 @steady
@@ -312,31 +284,7 @@ def test_intervals_of_means_hold_the_mean(differences: list[float], size: int) -
         assert interval.low <= mean <= interval.high
 
 
-# Sign flips and bootstrap beyond exact counting
-
-
-def test_random_flips_agree_with_the_exact_test() -> None:
-    for improved, regressed in ((12, 18), (10, 25), (40, 41), (3, 19)):
-        differences = [0.25] * improved + [-0.25] * regressed + [0.0] * 7
-        exact, drawn = mcnemar(improved, regressed), sign_flip(differences, seed="a")
-        assert drawn.method == "sign-flip-random"
-        spread = 4 * math.sqrt(exact.p_worse * (1 - exact.p_worse) / 10_000) + 2e-4
-        assert drawn.p_worse == near(exact.p_worse, spread)
-        assert drawn.p_two_sided == near(exact.p_two_sided, 2 * spread)
-
-
-def test_random_flips_repeat_by_seed_and_are_never_zero() -> None:
-    differences = [-0.5 - position / 100 for position in range(30)]
-    test = sign_flip(differences, seed="a")
-    assert test == sign_flip(differences, seed="a")
-    assert test.p_worse == 1 / 10_001
-    mixed = [(-1) ** position * 0.1 * position for position in range(30)]
-    assert sign_flip(mixed, seed="a") != sign_flip(mixed, seed="b")
-
-
-def test_clusters_flip_whole() -> None:
-    # Ten cases in two documents are two coins, however alike the ten are.
-    assert sign_flip([-1.0] * 10, ["a"] * 5 + ["b"] * 5).p_worse == 0.25
+# Scores
 
 
 def test_bootstrap_agrees_with_every_sample_there_is() -> None:
@@ -364,10 +312,10 @@ def test_intervals_of_skewed_values_lean_to_the_longer_tail() -> None:
     rng = random.Random(6)
     values = [-rng.expovariate(20) for _ in range(150)]
     mean, error = sum(values) / 150, standard_error(values)
-    plain, cubic = mean_interval(values, confidence=0.9), skewed_interval(values, 0.9)
+    plain = mean_interval(values, confidence=0.9)
     assert error is not None
     assert plain is not None
-    assert cubic is not None
+    cubic = skewed_interval(mean, error, skewness_of(values), 150, 0.9)
     drawn = studentized_interval(mean, error, bootstrap_t(values, seed="s"), 0.9)
     for interval in (drawn, cubic):
         assert interval.low < plain.low - 0.04 * error
@@ -381,22 +329,17 @@ def test_removing_the_skewness_solves_its_equation() -> None:
     rng = random.Random(7)
     for values in ([-rng.expovariate(3) for _ in range(40)], [rng.gauss(0, 1) ** 2 for _ in range(400)]):
         n, skewness = len(values), float(stats.skew(values))
-        interval = skewed_interval(values, 0.95)
-        assert interval is not None
-        quantile_ = float(stats.t.ppf(0.975, n - 1))
-        mean, error = sum(values) / n, float(stats.sem(values))
+        assert skewness_of(values) == near(skewness, 1e-9)
+        mean, error, quantile_ = sum(values) / n, float(stats.sem(values)), float(stats.t.ppf(0.975, n - 1))
+        interval = skewed_interval(mean, error, skewness, n, 0.95)
         for end, wanted in ((interval.low, quantile_), (interval.high, -quantile_)):
-            t = (mean - end) / error
-            cubic = (
-                t + skewness * t**2 / (3 * math.sqrt(n)) + skewness**2 * t**3 / (27 * n) + skewness / 6 / math.sqrt(n)
-            )
-            assert cubic == near(wanted, 1e-9)
-    flat, symmetric = skewed_interval([0.5] * 9), [-1.0, 0.0, 1.0] * 20
-    assert flat is None
-    plain, cubic_ = mean_interval(symmetric), skewed_interval(symmetric)
+            assert unskewed((mean - end) / error, skewness, n) == near(wanted, 1e-9)
+    assert unskewed(2.0, 6.0, 400) == near(2 + 6 * 4 / 60 + 36 * 8 / 10_800 + 6 / 120, 1e-12)
+    symmetric = [-1.0, 0.0, 1.0] * 20
+    assert skewness_of([0.5] * 9) == skewness_of(symmetric) == 0.0
+    plain, cubic = mean_interval(symmetric), skewed_interval(0.0, standard_error(symmetric) or 0.0, 0.0, 60)
     assert plain is not None
-    assert cubic_ is not None
-    assert cubic_.low == near(plain.low, 1e-9)
+    assert cubic.low == near(plain.low, 1e-9)
 
 
 def test_a_cluster_counts_as_one_value_in_the_bootstrap() -> None:
@@ -430,20 +373,22 @@ def test_a_loss_of_the_margin_in_skewed_scores_is_seldom_ruled_out(n: int) -> No
 
 def test_no_case_and_one_case_have_wide_intervals_and_no_evidence() -> None:
     assert (wilson(0, 0).low, wilson(0, 0).high) == (0.0, 1.0)
-    assert (tango(0, 0, 0).low, tango(0, 0, 0).high) == (-1.0, 1.0)
+    for nothing in (tango(0, 0, 0), newcombe(0, 0, 0, 0)):
+        assert (nothing.low, nothing.high) == (-1.0, 1.0)
     assert tango(0, 1, 1).low == -1.0
     assert mean_interval([0.3]) is None
     assert standard_error([0.3, 0.1], ["a", "a"]) is None
-    for test in (mcnemar(0, 0), sign_flip([]), sign_flip([0.0, 0.0])):
-        assert (test.p_worse, test.p_better, test.p_two_sided) == (1.0, 1.0, 1.0)
+    test = mcnemar(0, 0)
+    assert (test.p_worse, test.p_better, test.p_two_sided) == (1.0, 1.0, 1.0)
     assert holm([]) == []
 
 
 def test_nothing_flipped_in_a_hundred_cases_is_no_proof_of_equality() -> None:
     interval = tango(0, 0, 100)
     assert (interval.low, interval.high) == (near(-0.0370, 5e-5), near(0.0370, 5e-5))
+    # Clopper and Pearson: the share that may yet differ if none of 100 did is 1 − 0.025^(1/100).
     same = unvaried_interval(0.0, 100)
-    assert (same.low, same.high) == (near(interval.low, 1e-12), near(interval.high, 1e-12))
+    assert (same.low, same.high) == (near(-0.0362, 5e-5), near(0.0362, 5e-5))
 
 
 def test_rates_and_tables_that_cannot_be_are_refused() -> None:
@@ -478,13 +423,16 @@ def test_a_metric_of_passes_is_tested_exactly_and_one_of_clusters_is_not() -> No
     alone = compare_metric("passed", base, head, procedure=Procedure())
     assert (alone.test.method, alone.interval.method, alone.test.p_worse) == ("mcnemar-exact", "tango", 1 / 32)
     together = compare_metric("passed", base, head, ["a"] * 6 + ["b"] * 6, procedure=Procedure())
-    assert (together.units, together.moved, together.test.p_worse) == (2, 1, 0.5)
+    # Two documents, one of them lower by 5/6: t = −1 with one degree of freedom, and (1 + 5/12)^−2.
+    assert (together.units, together.moved, together.test.method) == (2, 1, "t")
+    assert together.test.p_worse == near((12 / 17) ** 2, 1e-12)
 
 
 def test_decimal_scores_tie_as_people_read_them() -> None:
-    # 0.9 − 0.8 and 0.4 − 0.3 differ in binary; as differences of one size they must tie.
-    metric = compare_metric("tone", [0.9, 0.4, 0.1], [0.8, 0.3, 0.2], procedure=Procedure())
-    assert metric.test.p_worse == 0.5
+    # 0.9 − 0.8 and 0.4 − 0.3 differ in binary; as differences of one size they leave no spread.
+    metric = compare_metric("tone", [0.9, 0.4], [0.8, 0.3], procedure=Procedure())
+    assert (metric.standard_error, metric.test.method) == (0.0, "unvaried")
+    assert metric.test.p_worse == near(1.1**-2, 1e-12)
     same = compare_metric("tone", [0.3], [0.1 + 0.2], procedure=Procedure())
     assert (same.moved, same.improved, same.regressed) == (0, 0, 0)
 

@@ -1,0 +1,72 @@
+"""How often intervals hold the truth, and tests err where nothing changed, through the product's own functions.
+
+    python benchmarks/interval_coverage.py [trials]
+
+Prints four tables: paired pass rates (Tango and Newcombe, 95 %), paired scores of mean zero (the share called worse or
+better at a one-sided 5 %), ratios of cost and latency of heavy tails (95 %), pass rates of clustered cases (95 %).
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable
+
+from promptctl.statistics.intervals import Interval, newcombe, tango
+from promptctl.statistics.scores import score_test
+
+SIZES = (5, 10, 20, 50, 200)
+
+
+def main(trials: int) -> None:
+    """Print every table."""
+    pass_rates(trials)
+    scores(trials)
+
+
+def pass_rates(trials: int) -> None:
+    """Coverage for a difference of paired pass rates: `flipping` of all cases, of which the rest gains."""
+    print("| cases | regress, improve | Tango | Newcombe |\n|---|---|---|---|")
+    for n in SIZES[1:]:
+        for lost, gained in ((0.02, 0.02), (0.1, 0.05), (0.3, 0.1)):
+            rng = random.Random(f"{n} {lost}")
+            hits = [0, 0]
+            for _ in range(trials):
+                draws = [rng.random() for _ in range(n)]
+                c, b = sum(draw < lost for draw in draws), sum(lost <= draw < lost + gained for draw in draws)
+                both = sum(lost + gained <= draw < lost + gained + 0.7 * (1 - lost - gained) for draw in draws)
+                for at, interval in enumerate((tango(b, c, n), newcombe(both, b, c, n - b - c - both))):
+                    hits[at] += holds(interval, gained - lost)
+            print(f"| {n} | {lost:.2f}, {gained:.2f} | {hits[0] / trials:.3f} | {hits[1] / trials:.3f} |")
+
+
+def holds(interval: Interval, truth: float) -> bool:
+    """Return True if the truth lies within."""
+    return interval.low <= truth <= interval.high
+
+
+DIFFERENCES: dict[str, Callable[[random.Random], float]] = {
+    "normal": lambda rng: rng.gauss(0, 0.1),
+    "exponential": lambda rng: max(-1.0, 0.2 - rng.expovariate(5)),
+    "1 in 50 loses all": lambda rng: -1.0 if rng.random() < 0.02 else 0.02 / 0.98 + rng.gauss(0, 0.01),
+    "1 in 10 loses all": lambda rng: -1.0 if rng.random() < 0.1 else 0.1 / 0.9 + rng.gauss(0, 0.03),
+    "most keep all": lambda rng: 0.05 - rng.betavariate(0.2, 3.8),
+}
+
+
+def scores(trials: int) -> None:
+    """Share of trials called worse, and better, where the mean difference is zero."""
+    print("\n| cases | differences | worse | better |\n|---|---|---|---|")
+    for n in SIZES:
+        for name, draw in DIFFERENCES.items():
+            rng = random.Random(f"{n} {name}")
+            worse = better = 0
+            for _ in range(trials):
+                test, _ = score_test([draw(rng) for _ in range(n)], [0.95], resamples=499, seed=str(rng.random()))
+                worse += test.p_worse < 0.05
+                better += test.p_better < 0.05
+            print(f"| {n} | {name} | {worse / trials:.3f} | {better / trials:.3f} |")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
