@@ -225,7 +225,7 @@ class Context:
         absolute = Path(os.path.normpath(Path.cwd() / path))
         root = Path(os.path.normpath(self.root))
         if not absolute.is_relative_to(root):
-            raise UsageError(f"{path} is not in the workspace {self.root}")
+            raise UsageError(f"`{path}` is not in the workspace {self.root}")
         inside = absolute.relative_to(root).as_posix()
         return "" if inside == "." else inside
 

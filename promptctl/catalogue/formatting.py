@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptctl.errors import InvalidFiles, Problem, UsageError
-from promptctl.files.names import SETTINGS, is_dataset, prompt_stem
+from promptctl.files.names import SETTINGS, did_you_mean, is_dataset, prompt_stem
 from promptctl.files.writing import replace_file
 from promptctl.formats.formatting import format_file
 from promptctl.prompts.checking import files_of
@@ -35,7 +35,8 @@ def format_files(tree: WorkTree, paths: Sequence[str] = (), *, is_check: bool = 
     known = [path for path in kinds if not (tree.root / path).is_symlink()]
     for path in paths:
         if not any(_is_below(each, path) for each in known):
-            raise UsageError(f"`{path}` is no prompt, dataset or settings file of the workspace")
+            hint = did_you_mean(path, known) or "promptctl list shows all prompts, promptctl dataset list all datasets"
+            raise UsageError(f"`{path}` is no prompt, dataset or settings file of the workspace", hint=hint)
     chosen = [each for each in known if not paths or any(_is_below(each, path) for path in paths)]
     changed: list[str] = []
     problems: list[Problem] = []

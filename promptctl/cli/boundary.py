@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -17,6 +18,10 @@ from promptctl.cli.output import report, tell, tell_error
 # What a full or broken disk under our output says; an error of a file of ours names the file.
 _OUTPUT_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 _CommandLineError = typer.BadParameter.__mro__[2]
+_QUOTED = re.compile(r"'([^']*)'")
+_NO_CHOICE = re.compile(r"'([^']*)' is not one of (.*)")
+_POSSIBLE = re.compile(r" \(Possible options: .*\)")
+_PLAINER = {"a valid int range": "a whole number", "a valid int": "a whole number", "a valid float range": "a number"}
 
 
 def run_guarded(command: Callable[..., Any], arguments: Sequence[str] | None = None) -> int:
@@ -101,11 +106,24 @@ def _tell_usage(error: Any) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         tell(error.format_message())
         return errors.USAGE
-    message, _, meant = error.format_message().partition(" Did you mean ")
+    message, meant = _usage_words(error)
     context = getattr(error, "ctx", None)
-    question = f"did you mean {meant.replace(chr(39), chr(96))} " if meant else ""
+    question = f"did you mean {' or '.join(f'`{each}`' for each in meant)}? " if meant else ""
     report("error", message, hint=context and f"{question}{context.command_path} --help")
     return int(getattr(error, "exit_code", errors.USAGE)) or errors.USAGE
+
+
+def _usage_words(error: Any) -> tuple[str, list[str]]:
+    """Return the library's message with names in backticks, and the nearest of the words it would have taken."""
+    message, _, meant = _POSSIBLE.sub("", error.format_message()).partition(" Did you mean ")
+    near = [*(getattr(error, "possibilities", None) or ()), *_QUOTED.findall(meant)]
+    if wrong := _NO_CHOICE.search(message):
+        from difflib import get_close_matches
+
+        near = get_close_matches(wrong[1], _QUOTED.findall(wrong[2]), n=1)
+    for words, ours in _PLAINER.items():
+        message = message.replace(words, ours)
+    return _QUOTED.sub(r"`\1`", message), near
 
 
 def _tell_bug(error: Exception) -> int:

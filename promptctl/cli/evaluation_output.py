@@ -12,7 +12,7 @@ from promptctl.cli.folded_table import say_folded_table
 from promptctl.cli.output import format_id, is_terminal, say, say_json, say_table, styled, tell
 from promptctl.cli.text_difference import difference_lines, flat, shortened
 from promptctl.reports.rows import evaluation_head
-from promptctl.reports.wording import format_count, format_latency, format_spent, percent
+from promptctl.reports.wording import format_cost, format_count, format_latency, format_spent, percent
 
 if TYPE_CHECKING:
     from promptctl import CaseResults, Counts, Evaluation, Plan, Progress, Workspace
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MOST_SHOWN = 10
 MOST_GROUPS = 20
 MOST_FLAKY = 20
+# Columns of a terminal on which the bar is drawn long, and those that numbers and times of the progress take.
+_WIDE = 100
+_NUMBERS = 60
 _STOPPED = {
     "interrupted": "interrupted",
     "fail-fast": "stopped at the first case that did not pass",
@@ -36,19 +39,23 @@ class EvaluationProgress:
         self._bar: Any = None
         self._task: Any = None
         self._shown: Progress | None = None
+        self._title = 0
 
     def __enter__(self) -> EvaluationProgress:
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+            console = Console(stderr=True)
+            bar = 24 if console.width >= _WIDE else 8
+            self._title = max(12, console.width - bar - _NUMBERS)
             self._bar = Progress(
                 TextColumn("{task.description}"),
-                BarColumn(bar_width=24),
+                BarColumn(bar_width=bar),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[counts]}"),
                 TimeRemainingColumn(),
-                console=Console(stderr=True),
+                console=console,
                 transient=True,
                 refresh_per_second=8,
             )
@@ -70,11 +77,13 @@ class EvaluationProgress:
             if self._task is not None:
                 self._bar.remove_task(self._task)
             title = plan.target.prompt.id if progress.evaluations == 1 else f"{progress.evaluations} evaluations"
+            if len(title) > self._title:
+                title = "…" + title[1 - self._title :]
             self._task = self._bar.add_task(title, total=progress.total, counts="")
         counts = f"[green]{progress.passed} passed[/] [red]{progress.failed} failed[/]"
         if progress.errors:
             counts += f" [yellow]{progress.errors} errors[/]"
-        counts += f" {format_spent(progress.cost_nano_usd, progress.unpriced)}"
+        counts += f" {format_cost(progress.cost_nano_usd)}"
         self._bar.update(self._task, completed=progress.carried + progress.done, counts=counts)
 
 

@@ -40,7 +40,7 @@ def textconv(
     try:
         data = file.read_bytes()
     except OSError as error:
-        raise UsageError(f"cannot read {file}: {error.strerror}") from error
+        raise UsageError(f"cannot read `{file}`: {error.strerror}") from error
     sys.stdout.buffer.write(git_textconv(data, made_by))
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from promptctl.cli.output import say, tell
+from promptctl.errors import UsageError
 from promptctl.workspace import init_workspace
 
 
@@ -19,6 +20,8 @@ def init(
 ) -> None:
     """Make a workspace. No file that exists is touched."""
     target = (Path(context.obj or ".") / (folder or Path())).absolute()
+    if target.is_file():
+        raise UsageError(f"`{folder or context.obj}` is a file", hint="name a folder, or none for the current one")
     made = init_workspace(target)
     if made.is_new_repository:
         tell(f"made a Git repository in {target}")

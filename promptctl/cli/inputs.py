@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import UsageError
+from promptctl.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from promptctl import PromptAtVersion
@@ -52,13 +52,13 @@ def read_pairs(pairs: Sequence[str], option: str) -> dict[str, Any]:
 def _split(text: str, option: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise UsageError(f"{option} takes name=value, not {text!r}")
+        raise UsageError(f"{option} takes name=value, not `{printable(text)}`")
     return name, value
 
 
 def _claim(name: str, given: Mapping[str, str]) -> None:
     if name in given:
-        raise UsageError(f"input `{name}` is given twice")
+        raise UsageError(f"input `{name}` is given twice", hint="give it once, with -i or with -I")
 
 
 def _read_text(path: str, stdin_used_by: list[str], option: str) -> str:
@@ -72,10 +72,10 @@ def _read_text(path: str, stdin_used_by: list[str], option: str) -> str:
             with Path(path).open("rb") as file:
                 data = file.read(MAX_BYTES + 1)
         except OSError as error:
-            raise UsageError(f"{option}: cannot read {path}: {error.strerror}") from error
+            raise UsageError(f"{option}: cannot read `{printable(path)}`: {error.strerror}") from error
     if len(data) > MAX_BYTES:
-        raise UsageError(f"{option}: {path} is larger than {MAX_BYTES // 1024 // 1024} MiB")
+        raise UsageError(f"{option}: `{printable(path)}` is larger than {MAX_BYTES // 1024 // 1024} MiB")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UsageError(f"{option}: {path} is not UTF-8 text (byte {error.start})") from error
+        raise UsageError(f"{option}: `{printable(path)}` is not UTF-8 text (byte {error.start})") from error

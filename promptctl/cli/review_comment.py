@@ -37,7 +37,7 @@ def review_comment(
     try:
         body = report.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise UsageError(f"{report} cannot be read", hint="write it with: promptctl review -o review.md") from error
+        raise UsageError(f"`{report}` cannot be read", hint="write it with: promptctl review -o review.md") from error
     marker = _marker(name)
     body = f"{marker}\n{body.removeprefix(MARKER).lstrip()}"
     if len(body) > LONGEST:

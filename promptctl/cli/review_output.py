@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from promptctl.cli.comparison_output import say_comparisons
+from promptctl.cli.diff_output import say_parts
 from promptctl.cli.output import say, say_table, styled, visible
 from promptctl.errors import INCOMPLETE
-from promptctl.reports.prompt_diff import diff_lines
 from promptctl.reports.review import (
     ReviewRow,
     about_moves,
@@ -27,13 +27,11 @@ if TYPE_CHECKING:
     from promptctl import DatasetReview, Review
 
 MOST_IDS = 10
-_COLOURS = {"+": "green", "-": "red", "!": "yellow", "@": "cyan"}
 
 
 def say_review(review: Review) -> None:
     """Print a review on stdout."""
-    told = counts(review) or "nothing that a prompt is made of differs"
-    say(f"{styled(f'{review.base.short} → {review.head.short}', sys.stdout, bold=True)}: {told}")
+    say(f"{styled(f'{review.base.short} → {review.head.short}', sys.stdout, bold=True)}: {counts(review)}")
     for note in told_notes(review):
         say(f"  {_line(note)}")
     _say_diffs(review)
@@ -73,13 +71,9 @@ def _say_diffs(review: Review) -> None:
     for prompt in review.prompts:
         if prompt.diff is None or prompt.diff.is_empty:
             continue
-        say(
-            f"\n{styled(prompt.id, sys.stdout, bold=True)}" + (f" (was {prompt.former_id})" if prompt.former_id else "")
-        )
-        for line in diff_lines(prompt.diff):
-            shade = _COLOURS.get(line[:1])
-            text = "    " + visible(line)
-            say(styled(text, sys.stdout, fg=shade) if shade else text)
+        was = f" (was {prompt.former_id})" if prompt.former_id else ""
+        say(f"\n{styled(prompt.id, sys.stdout, bold=True)}{was}")
+        say_parts(prompt.diff)
 
 
 def _say_breaks(review: Review) -> None:

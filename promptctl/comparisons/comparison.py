@@ -153,7 +153,7 @@ def _by_id(outcomes: Sequence[CaseOutcome], side: str) -> dict[str, CaseOutcome]
     for outcome in outcomes:
         if outcome.case_id in found:
             raise UsageError(
-                f"{side} has two results of the case {outcome.case_id!r}",
+                f"{side} has two results of the case `{outcome.case_id}`",
                 hint="Compare one prompt with one model on each side; repeats of a case are reduced to one result.",
             )
         found[outcome.case_id] = outcome

@@ -76,7 +76,7 @@ def incomplete(comparison: Comparison, sparse: Sequence[MetricComparison]) -> st
     if not comparison.ungraded:
         return (
             f"Incomplete: {count(sparse[0].missing, 'case')} of {sparse[0].n + sparse[0].missing} "
-            f"{'has' if sparse[0].missing == 1 else 'have'} the metric {sparse[0].name!r} on one side only."
+            f"{'has' if sparse[0].missing == 1 else 'have'} the metric `{sparse[0].name}` on one side only."
         )
     lacking = comparison.ungraded
     sides = ", ".join(

@@ -163,7 +163,7 @@ def _gather(comparison: Comparison, rule: GateRule, confirmed: Confirmed) -> _Ev
         unknown = [name for name in rule.metrics if name not in known]
         if unknown:
             raise UsageError(
-                f"no case has the metric {unknown[0]!r} on both sides", hint=f"There are: {', '.join(known)}."
+                f"no case has the metric `{unknown[0]}` on both sides", hint=f"there are: {', '.join(known)}"
             )
         named = dict.fromkeys(rule.metrics)
         metrics = tuple(known[name] for name in named if known[name].same_as not in named)

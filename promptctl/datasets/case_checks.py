@@ -119,7 +119,7 @@ def _undecided(case: Case, row: Row) -> Problem:
         what = "its threshold is 0" if case.threshold == 0 else "all its assertions have weight 0"
     elif case.variables:  # a row of GitHub's
         what, hint = "the file has no evaluator that can be used", "add one to `evaluators`, with a name and `string`"
-    return Problem(f"nothing decides whether {case.id} passes: {what}", row.place, hint, "no-assertion")
+    return Problem(f"nothing decides whether `{case.id}` passes: {what}", row.place, hint, "no-assertion")
 
 
 def _asks_output_schema(assertion: Assertion) -> bool:

@@ -181,14 +181,14 @@ def _parts(cell: str) -> list[str]:
 def _truth(cell: str) -> bool:
     truth = _TRUTHS.get(cell.strip().lower())
     if truth is None:
-        raise ValueError(f"must_pass is {cell!r}; write true or false")
+        raise ValueError(f"must_pass is `{cell}`; write true or false")
     return truth
 
 
 def _share(cell: str) -> float:
     share = float(cell) if _SHARE.fullmatch(cell.strip()) else -1.0
     if not 0 <= share <= 1:
-        raise ValueError(f"__threshold is {cell!r}; write a number from 0 to 1")
+        raise ValueError(f"__threshold is `{cell}`; write a number from 0 to 1")
     return share
 
 

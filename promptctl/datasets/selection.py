@@ -110,7 +110,7 @@ class Choosing:
         ):
             if left:
                 named = sorted(left)[:_MOST_NAMED]
-                hint = did_you_mean(named[0], sorted(known)) or f"the dataset has no such {what}"
+                hint = did_you_mean(named[0], sorted(known)) or "list the cases with promptctl dataset show"
                 raise CaseNotFound(f"no {what} is called {', '.join(f'`{name}`' for name in named)}", hint=hint)
         if not self._count:
             raise UsageError(

@@ -45,9 +45,9 @@ def _chosen(files: Collection[str], paths: Sequence[str]) -> list[str]:
     for path in paths:
         found = [file for file in files if file == path or not path or file.startswith(path.rstrip("/") + "/")]
         if not found:
+            kinds = "those are promptctl.yaml, prompts, schemas and partials below prompts/, and datasets/**/*.yaml"
             raise UsageError(
-                f"{path} is no file of the workspace that can be checked",
-                hint="those are promptctl.yaml, prompts, schemas and partials below prompts/, and datasets/**/*.yaml",
+                f"`{path}` is no file of the workspace that can be checked", hint=did_you_mean(path, files) or kinds
             )
         chosen += found
     return list(dict.fromkeys(chosen))

@@ -267,7 +267,8 @@ def _base_plan(context: Context, request: EvaluationRequest, head: Plan, base: s
     try:
         at_version = context.prompt(ref)
     except PromptNotFound as error:
-        hint = f"to evaluate {own.id} by itself: promptctl eval {own.id}"
+        by_itself = f"to evaluate {own.id} by itself: promptctl eval {own.id}"
+        hint = by_itself if base.startswith("@") else error.hint
         raise PromptNotFound(f"nothing to compare with: {error.message}", hint=hint) from error
     model = head.target.model if request.models else (at_version.model or head.target.model)
     target = _target(context, request, at_version, model)

@@ -89,8 +89,11 @@ def trend(context: Context, ref: str, dataset: str | None = None, model: str | N
     model = model or on_it[0].model
     by_it = [row for row in on_it if row.model == model]
     if not by_it:
-        others = ", ".join(sorted({row.model for row in on_it}))
-        raise UsageError(f"`{prompt}` was never evaluated with `{model}` on `{path}`", hint=f"with: {others}")
+        others = sorted({row.model for row in on_it})
+        raise UsageError(
+            f"`{prompt}` was never evaluated with `{model}` on `{path}`",
+            hint=did_you_mean(model, others) or f"it was with {', '.join(others)}",
+        )
     cases = by_it[0].spec.dataset_digest
     rows = [_row(row, numbers.get(row.digest), row.spec.dataset_digest == cases) for row in newest_of_versions(by_it)]
     rows.sort(key=lambda row: (row.version is None, row.version or 0, row.started_at))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from promptctl.errors import printable
+
 PROMPTS = "prompts"
 DATASETS = "datasets"
 RECORDINGS = "datasets/recordings"
@@ -160,22 +162,23 @@ def resolve_path(reference: str, relative_to: str, base: str) -> str:
         raise PathRefused("the path is empty", hint)
     if _URL.match(reference):
         raise PathRefused(
-            f"{reference!r} is an address; nothing is ever fetched", f"save the file below {base}/ and name it there"
+            f"`{printable(reference)}` is an address; nothing is ever fetched",
+            f"save the file below {base}/ and name it there",
         )
     if reference.startswith(("/", "~", "\\")):
-        raise PathRefused(f"{reference!r} is an absolute path", hint)
+        raise PathRefused(f"`{printable(reference)}` is an absolute path", hint)
     if "\\" in reference:
-        raise PathRefused(f"{reference!r} holds a backslash", "write paths with /")
+        raise PathRefused(f"`{printable(reference)}` holds a backslash", "write paths with /")
     if not reference.isprintable():
-        raise PathRefused(f"{reference!r} holds characters that no path of ours has", hint)
+        raise PathRefused(f"`{printable(reference)}` holds characters that no path of ours has", hint)
     below = reference[2:] if reference.startswith("./") else reference
     segments = below.split("/")
     if ".." in segments:
-        raise PathRefused(f"{reference!r} climbs with `..`", hint)
+        raise PathRefused(f"`{printable(reference)}` climbs with `..`", hint)
     if any(segment in ("", ".") for segment in segments):
-        raise PathRefused(f"{reference!r} is not a plain path to a file", hint)
+        raise PathRefused(f"`{printable(reference)}` is not a plain path to a file", hint)
     folder = relative_to.rpartition("/")[0] if reference.startswith("./") else base
     path = f"{folder}/{below}" if folder else below
     if not path.startswith(base + "/"):
-        raise PathRefused(f"{reference!r} leads out of {base}/", hint)
+        raise PathRefused(f"`{printable(reference)}` leads out of {base}/", hint)
     return path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from promptctl.errors import UsageError
+from promptctl.errors import UsageError, printable
 
 _STORED_LENGTH = len("2026-05-03T09:30:00.000Z")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -45,7 +45,7 @@ def parse_moment(text: str, *, now: datetime | None = None) -> str:
         return utc_text(datetime.fromisoformat(text.strip()))
     except (ValueError, OverflowError):
         raise UsageError(
-            f"{text!r} is not a moment",
+            f"`{printable(text)}` is not a moment",
             hint="write a date (2026-05-03), a time (2026-05-03T09:30Z) or an age (12h, 7d)",
         ) from None
 

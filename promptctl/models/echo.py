@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from promptctl.errors import ModelConfigurationError, RequestRejected
+from promptctl.errors import ModelConfigurationError, RequestRejected, printable
 from promptctl.models.gateway import Delta, Embeddings, Reply, Request, Usage, text_of, texts_of
 
 MODEL = "echo/echo"
@@ -75,7 +75,9 @@ def _reply(request: Request) -> Reply:
 def check_model(model: str) -> None:
     """Raise `ModelConfigurationError` for any `echo/…` but the one there is."""
     if model != MODEL:
-        raise ModelConfigurationError(f"there is no model {model!r}", hint=f"the only model of echo is {MODEL}")
+        raise ModelConfigurationError(
+            f"there is no model `{printable(model)}`", hint=f"the only model of echo is {MODEL}"
+        )
 
 
 def _answer(request: Request) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from promptctl.errors import MissingKey, ModelConfigurationError
+from promptctl.errors import MissingKey, ModelConfigurationError, printable
 from promptctl.files.names import did_you_mean
 from promptctl.formats.settings_file import ModelRule, Settings
 from promptctl.models.gateway import Endpoint, recorded_model
@@ -96,7 +96,7 @@ class Models:
         if "://" in model:
             # LiteLLM sends some providers' keys to an address that stands in the id, and ids come from prompts.
             raise ModelConfigurationError(
-                f"{model!r} is not a model's id: it names an address",
+                f"`{printable(model)}` is not a model's id: it names an address",
                 hint="an address is given as `api_base` under `models:` in promptctl.yaml",
             )
         provider, slash, name = model.partition("/")
@@ -104,7 +104,7 @@ class Models:
             return model
         found = None if slash else self._map.provider_of(model)
         if found is None:
-            raise ModelConfigurationError(f"{model!r} is not a model's id", hint=_HOW_IDS_ARE_WRITTEN)
+            raise ModelConfigurationError(f"`{printable(model)}` is not a model's id", hint=_HOW_IDS_ARE_WRITTEN)
         return f"{found}/{model}"
 
     def _find(self, model: str) -> ModelSettings:
@@ -165,7 +165,7 @@ class Models:
 
         if lane == "direct" and provider != "openai":
             raise ModelConfigurationError(
-                f"{model} is set to `lane: direct`, which needs to know where",
+                f"`{model}` is set to `lane: direct`, which needs to know where",
                 hint="give it an `api_base` under `models:` in promptctl.yaml",
             )
         if provider in known_providers() or not self._map.providers or provider in self._map.providers:
@@ -175,7 +175,8 @@ class Models:
         known = sorted({*known_providers(), *self._map.providers, "echo", "replay"})
         meant = did_you_mean(provider, known, "{}/…")
         raise ModelConfigurationError(
-            f"unknown provider {provider!r} in the model's id {model!r}", hint=f"{meant} {_HOW_IDS_ARE_WRITTEN}".strip()
+            f"unknown provider `{printable(provider)}` in the model's id `{printable(model)}`",
+            hint=f"{meant} {_HOW_IDS_ARE_WRITTEN}".strip(),
         )
 
 
@@ -199,6 +200,6 @@ def _account_headers(provider: str, rule: ModelRule, environ: Mapping[str, str])
 
 def _missing_key(model: str, variables: tuple[str, ...], why: str) -> MissingKey:
     return MissingKey(
-        f"there is no key for {model}: the variable {' or '.join(variables)} is not set ({why})",
+        f"there is no key for `{model}`: the variable {' or '.join(variables)} is not set ({why})",
         hint=f"export {variables[0]}=…, or try without a key: --model echo/echo",
     )

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
 
-from promptctl.errors import InvalidFiles, ModelConfigurationError, Place, Problem, ReplyNotRecorded
+from promptctl.errors import InvalidFiles, ModelConfigurationError, Place, Problem, ReplyNotRecorded, printable
 from promptctl.files.names import RECORDINGS
 from promptctl.files.wording import name_some
 from promptctl.models.gateway import REPLAY, Delta, Embeddings, Reply, Request, recorded_model
@@ -80,13 +80,14 @@ class Replay:
         model = recorded_model(request.model)
         if not model:
             raise ModelConfigurationError(
-                f"{request.model!r} names no model to replay", hint="write replay/<model>: replay/openai/gpt-4o-mini"
+                f"`{printable(request.model)}` names no model to replay",
+                hint="write replay/<model>: replay/openai/gpt-4o-mini",
             )
         digest = digest_for(request)
         entry = self._replies.find(digest)
         if entry is None:
             raise ReplyNotRecorded(
-                f"no reply of {model} was recorded for this request: {self._what_there_is(model)}",
+                f"no reply of `{model}` was recorded for this request: {self._what_there_is(model)}",
                 hint=f"record it with: promptctl run PROMPT --model {model} --record; its digest is {digest}",
             )
         return replace(reply_of(entry), latency_ms=(time.perf_counter() - started) * 1000)

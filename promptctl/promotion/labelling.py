@@ -214,4 +214,6 @@ def _event_of(labels: Labels, label: LabelName, wanted: str) -> LabelEvent:
         if is_commit or event.version == wanted:
             return event
     named = ", ".join(dict.fromkeys(event.version for event in events))
-    raise LabelRefused(f"{label} never named {wanted}; it named {named}", hint=f"promptctl label set {label} {wanted}")
+    raise LabelRefused(
+        f"`{label}` never named {wanted}; it named {named}", hint=f"promptctl label set {label} {wanted}"
+    )

@@ -105,7 +105,7 @@ class Mover:
         goal = to or _version_before(history(self._git, label).events)
         if goal is None:
             raise LabelRefused(
-                f"{label} has named no version before {before.version}", hint=f"promptctl label log {label}"
+                f"`{label}` has named no version before {before.version}", hint=f"promptctl label log {label}"
             )
         target = _candidate(goal)
         if _names(before, target):

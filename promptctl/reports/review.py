@@ -158,7 +158,7 @@ def change_of(prompt: PromptReview | None) -> str:
 
 
 def counts(review: Review) -> str:
-    """Say how much differs, in a sentence without its full stop; empty if nothing does."""
+    """Say how much differs, in a sentence without its full stop."""
     parts = [_count(review.prompts, "prompt"), _count(review.datasets, "dataset")]
     if review.files:
         parts.append(f"{len(review.files)} shared file{'s' if len(review.files) > 1 else ''} changed")
@@ -166,7 +166,7 @@ def counts(review: Review) -> str:
         parts.append("recorded replies changed")
     if review.settings_differ:
         parts.append("settings changed")
-    return "; ".join(part for part in parts if part)
+    return "; ".join(part for part in parts if part) or "no prompt or dataset changed"
 
 
 def told_notes(review: Review) -> list[str]:

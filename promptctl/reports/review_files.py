@@ -87,7 +87,7 @@ def review_page(log: Store, review: Review) -> Iterator[str]:
             result["cost_nano_usd"] = result["full_cost_nano_usd"]
             if not is_timed(evaluations[result["e"]]):
                 result["latency_ms"] = None
-    about = counts(review) or "nothing that a prompt is made of differs"
+    about = counts(review)
     if left_out:
         about += f" · {left_out:,} results that passed are left out of this page"
     data = {

@@ -68,7 +68,7 @@ def review_markdown(review: Review) -> str:
 def _parts(review: Review, detail: _Detail) -> Iterator[str]:
     yield f"{MARKER}\n### {_title(review)}\n\n"
     sides = f"{code(review.base.short)} → {code(review.head.short)}"
-    yield f"{sides}: {counts(review) or 'nothing that a prompt is made of'}.\n"
+    yield f"{sides}: {counts(review)}.\n"
     if not review.decision.is_passed:
         yield f"\n**{' '.join(map(_inline, decision_pieces(review)))}**\n"
     yield from (f"\n**⚠️ {_inline(warning)}**\n" for warning in warning_pieces(review))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from promptctl.errors import printable
 from promptctl.files.names import id_problem, prompt_id, prompt_stem
 from promptctl.files.wording import name_some
 from promptctl.git.walk import FileChange
@@ -21,7 +22,8 @@ def change_notes(changes: Iterable[FileChange], links: Sequence[str], prompts: S
     """Files that nothing reads, for their name or as they are links; and renames that nothing says are any."""
     unnamed = [change.path for change in changes if change.after is not None and _breaks_the_rules(change.path)]
     for path in unnamed[:_MOST]:
-        yield f"{path!r} is not reviewed, as no prompt can be called so: {id_problem(prompt_stem(path) or '')}"
+        why = id_problem(prompt_stem(path) or "")
+        yield f"`{printable(path)}` is not reviewed, as no prompt can be called so: {why}"
     if len(unnamed) > _MOST:
         yield f"{len(unnamed) - _MOST} more files are not reviewed for their names"
     if links:

@@ -8,7 +8,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound
-from promptctl.files.names import SETTINGS
+from promptctl.files.names import SETTINGS, did_you_mean
 from promptctl.formats.settings_file import read_settings
 from promptctl.git.commits import read_commits
 from promptctl.git.tree_changes import changed_files
@@ -94,8 +94,10 @@ def _commit(git: Git, revision: str | None, what: str) -> str:
     except RevisionNotFound as error:
         if error.hint is not None:
             raise
-        message = f"{what}: this clone has no commit {name}"
-        raise RevisionNotFound(message, hint=f"bring it here: {_fetch(git, name)}") from error
+        message = f"{what}: this clone has no commit `{name}`"
+        branches = [ref.name.split("/", 2)[2] for ref in git.refs("refs/heads", "refs/remotes")]
+        meant = did_you_mean(name, branches)
+        raise RevisionNotFound(message, hint=f"{meant} bring it here: {_fetch(git, name)}".strip()) from error
 
 
 def _fetch(git: Git, revision: str) -> str:

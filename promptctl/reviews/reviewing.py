@@ -98,7 +98,7 @@ def concluded(request: ReviewRequest, review: Review, measurements: Sequence[Mea
         decisions.append(Decision.of(CHECK_FAILED, reason))
     decision = strictest(decisions)
     if decision.is_passed:
-        decision = Decision.of(OK, "Nothing stands against it.")
+        decision = Decision.of(OK, "No check failed.")
     return replace(review, measurements=tuple(measurements), decision=decision)
 
 

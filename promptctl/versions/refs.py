@@ -60,7 +60,7 @@ def parse_ref(text: str) -> Ref:
         raise UsageError(wrong, hint=hint)
     if _NUMBER_SHOWN.fullmatch(at):
         raise UsageError(
-            f"{at} is shown for what has no number of its own, and names nothing",
+            f"`{at}` is shown for what has no number of its own, and names nothing",
             hint=f"name the commit: {prompt}@<commit>",
         )
     return Ref(prompt, at)

@@ -332,14 +332,18 @@ class Workspace:
     def resume(self, request: ResumeRequest | None = None, on_progress: OnProgress | None = None) -> list[Evaluation]:
         """Take up evaluations of the log again: only what has no result, or an error, is asked for.
 
-        Without a request, all that the last command left unfinished. Raises `UsageError` if there is nothing to resume.
+        Without a request, all that the last command left unfinished. Raises `UsageError` if there is nothing to resume,
+        and `PromptNotFound` for a prompt that neither the files nor the log know.
         """
         from promptctl.evaluations.claims import is_claimed
         from promptctl.evaluations.earlier import unfinished
         from promptctl.evaluations.planning import replan
         from promptctl.evaluations.request import ResumeRequest
+        from promptctl.workspace.names import check_logged_prompt
 
         context, request = self.context.fresh(), request or ResumeRequest()
+        for prompt in request.prompts:
+            check_logged_prompt(context, prompt)
         rows = unfinished(context.log, request, partial(is_claimed, context.state_folder))
         plans = [replan(context, row, allows_code=request.allows_code) for row in rows]
         return self._in_session(context, request.limits, on_progress, lambda session: session.run(plans))

@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import GitError, InvalidFiles, Problem, WorkspaceError
+from promptctl.errors import GitError, InvalidFiles, Problem, RevisionNotFound, WorkspaceError
+from promptctl.files.names import did_you_mean
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -123,8 +124,16 @@ class Datasets:
         if repository.git is None:
             raise GitError("the workspace is not in a Git repository, so nothing can be compared", hint="git init")
         index = self._index()
-        changed = index.changed_since(repository.tree_at(repository.git.commit_of(revision)))
+        changed = index.changed_since(repository.tree_at(self._commit_of(revision)))
         return index.tested_by(changed, datasets, self._context.inside) if datasets else changed
+
+    def _commit_of(self, revision: str) -> str:
+        moment = self._context.fresh().now()
+        try:
+            return moment.commit_of(revision)
+        except RevisionNotFound as error:
+            error.hint = error.hint or did_you_mean(revision, moment.branches) or "bring it here with: git fetch"
+            raise
 
     def _index(self) -> DatasetIndex:
         from promptctl.datasets.index import DatasetIndex

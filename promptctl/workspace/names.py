@@ -59,7 +59,9 @@ def _version_meant(context: Context, wanted: Filter) -> Filter:
     if not isinstance(text, str):
         return wanted
     if number := _NUMBER.fullmatch(text):
-        return replace(wanted, version=int(number[1]))
+        numbered = replace(wanted, version=int(number[1]))
+        _check_number(context, numbered)
+        return numbered
     if _BARE_NUMBER.fullmatch(text):
         raise UsageError(f"`{text}` is no version", hint=f"did you mean `v{text}`?")
     if wanted.prompt is None or is_glob(wanted.prompt):
@@ -68,3 +70,12 @@ def _version_meant(context: Context, wanted: Filter) -> Filter:
             hint="name that prompt too, or give a number, such as v7, for any prompt",
         )
     return replace(wanted, version=None, digest=context.prompt(f"{wanted.prompt}@{text}").version.digest)
+
+
+def _check_number(context: Context, wanted: Filter) -> None:
+    """Raise `RevisionNotFound` for a number that neither the log nor the history knows for a prompt of the files."""
+    prompt = wanted.prompt
+    if prompt is None or prompt not in context.prompt_ids() or context.repository.git is None:
+        return
+    if context.log.is_new or not context.log.totals(Filter(prompt=prompt, version=wanted.version)):
+        context.prompt(f"{prompt}@v{wanted.version}")

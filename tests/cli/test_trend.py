@@ -100,7 +100,7 @@ def test_the_page_has_the_points_of_the_chart(greet: Path, cli: Cli) -> None:
     ("arguments", "code", "words"),
     [
         (["nothing"], 3, "there is no prompt `nothing`"),
-        (["greet", "-m", "openai/gpt-4o"], 2, "with: echo/echo"),
+        (["greet", "-m", "openai/gpt-4o"], 2, "it was with echo/echo"),
         (["greet", "-d", "gret"], 3, "did you mean"),
         (["greet", "-o", "trend.pdf"], 2, ".html"),
     ],

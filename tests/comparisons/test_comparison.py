@@ -67,7 +67,7 @@ def test_a_planned_case_that_never_ran_is_an_error_not_a_removed_case() -> None:
 
 
 def test_two_results_of_one_case_are_refused() -> None:
-    with pytest.raises(UsageError, match="head has two results of the case '0'"):
+    with pytest.raises(UsageError, match="head has two results of the case `0`"):
         compare_outcomes(run("P"), run("P") + run("F"))
 
 

@@ -152,9 +152,9 @@ def test_the_correction_is_named() -> None:
 
 
 def test_a_metric_nobody_has_is_a_mistake() -> None:
-    with pytest.raises(UsageError, match="no case has the metric 'tine' on both sides") as caught:
+    with pytest.raises(UsageError, match="no case has the metric `tine` on both sides") as caught:
         judge(scored([0.5], [0.5]), GateRule(metrics=("tine",)))
-    assert caught.value.hint == "There are: passed, tone."
+    assert caught.value.hint == "there are: passed, tone"
 
 
 # Fresh runs of flipped cases
@@ -247,7 +247,7 @@ def test_a_metric_graded_on_one_side_only_is_incomplete() -> None:
     head = [replace(case, scores={"tone": 0.5}) for case in head[:9]] + head[9:]
     verdict = judge(compare_outcomes(base, head))
     assert verdict.kind == "incomplete"
-    assert verdict.reason == "Incomplete: 1 case of 10 has the metric 'tone' on one side only."
+    assert verdict.reason == "Incomplete: 1 case of 10 has the metric `tone` on one side only."
     assert judge(compare_outcomes(base, head), GateRule(metrics=("passed",))).kind != "incomplete"
 
 

@@ -111,7 +111,7 @@ def test_replies_of_other_models_are_named_with_the_way_to_them(folder: Path) ->
     with pytest.raises(ReplyNotRecorded) as caught:
         find(folder)
     assert caught.value.message == (
-        "no reply of openai/gpt-4o-mini was recorded for this request: "
+        "no reply of `openai/gpt-4o-mini` was recorded for this request: "
         "the 3 in datasets/recordings are of sample, openai/gpt-4o; for their replies give -m replay/sample"
     )
 
@@ -125,7 +125,7 @@ def test_what_was_never_recorded_says_how_to_record_it(folder: Path) -> None:
     with pytest.raises(ReplyNotRecorded) as caught:
         find(folder)
     assert caught.value.message == (
-        "no reply of openai/gpt-4o-mini was recorded for this request: datasets/recordings has none"
+        "no reply of `openai/gpt-4o-mini` was recorded for this request: datasets/recordings has none"
     )
     assert caught.value.hint is not None
     assert "promptctl run PROMPT --model openai/gpt-4o-mini --record" in caught.value.hint

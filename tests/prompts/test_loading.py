@@ -186,8 +186,8 @@ class TestPartials:
         ("content", "line", "said"),
         [
             ("x\n{% include 'b.j2' %}", 5, "there is no partial prompts/b.j2"),
-            ("{% include '../b.j2' %}", 4, "'../b.j2' climbs with `..`"),
-            ("{% include '/etc/passwd' %}", 4, "'/etc/passwd' is an absolute path"),
+            ("{% include '../b.j2' %}", 4, "`../b.j2` climbs with `..`"),
+            ("{% include '/etc/passwd' %}", 4, "`/etc/passwd` is an absolute path"),
             ("x\n\n{% include name %}", 6, "literal"),
             ("{% include ['a.j2', 'b.j2'] %}", 4, "literal"),
             ("{% extends 'a.j2' %}", 4, "include"),

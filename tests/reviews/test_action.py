@@ -135,7 +135,7 @@ def test_a_review_that_cannot_be_made_says_why_in_the_comment(job: Job) -> None:
     code, runner = job.run(base="no-such-branch")
     assert code == WORKSPACE, runner.words
     assert "it could not be made" in job.github.comments[0]["body"]
-    assert "no commit no-such-branch" in job.github.comments[0]["body"]
+    assert "no commit `no-such-branch`" in job.github.comments[0]["body"]
 
 
 def test_a_push_outside_a_pull_request_reviews_and_comments_nothing(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

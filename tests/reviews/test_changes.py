@@ -146,7 +146,7 @@ def test_files_that_are_not_reviewed_are_named(pull: Pull, is_committed: bool) -
     if is_committed:
         pull.commit("Links")
     named, links = pull.data(is_evaluated=False)["notes"]
-    assert named.startswith("'prompts/My triage.prompt.yaml' is not reviewed, as no prompt can be called so: an id is")
+    assert named.startswith("`prompts/My triage.prompt.yaml` is not reviewed, as no prompt can be called so: an id is")
     assert links == "not reviewed, as no link is ever followed: 'datasets/more', 'prompts/alias.prompt.yaml'"
     if is_committed:
         assert pull.data(base="HEAD", head="HEAD", is_evaluated=False)["notes"] == []
