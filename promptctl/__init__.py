@@ -31,11 +31,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from promptctl._version import __version__ as __version__
+__version__ = "0.1.0"
 
 _STUB = Path(__file__).with_suffix(".pyi").read_text("utf-8")
 _HOMES = {name: home for home, name in re.findall(r"^from (\S+) import (\w+)", _STUB, re.MULTILINE)}
-__all__ = list(_HOMES)
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:

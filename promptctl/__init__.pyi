@@ -1,6 +1,5 @@
 """The public names, each with the module that it is imported from on first use: `__init__.py` reads this list."""
 
-from promptctl._version import __version__ as __version__
 from promptctl.calls.prepare import RunOptions as RunOptions
 from promptctl.catalogue.copying import Copied as Copied
 from promptctl.catalogue.difference import Difference as Difference
@@ -107,3 +106,4 @@ from promptctl.workspace.log import Log as Log
 from promptctl.workspace.results import Results as Results
 
 __all__: list[str]
+__version__: str

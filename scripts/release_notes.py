@@ -19,10 +19,10 @@ class NoNotes(Exception):
 
 
 def package_version(source: str) -> str:
-    """Return the version that the text of `_version.py` assigns."""
+    """Return the version that the text of `__init__.py` assigns."""
     found = re.search(r'^__version__ = "([^"]+)"$', source, flags=re.MULTILINE)
     if found is None:
-        raise NoNotes('promptctl/_version.py: no line `__version__ = "…"`; write it')
+        raise NoNotes('promptctl/__init__.py: no line `__version__ = "…"`; write it')
     return found[1]
 
 
@@ -45,9 +45,9 @@ def section(changelog: str, version: str) -> str:
 
 def release_notes(tag: str, root: Path = ROOT) -> str:
     """Return the release notes for `tag`, such as `v0.2.0`, from the files below `root`."""
-    version = package_version((root / "promptctl/_version.py").read_text(encoding="utf-8"))
+    version = package_version((root / "promptctl/__init__.py").read_text(encoding="utf-8"))
     if tag != f"v{version}":
-        raise NoNotes(f"promptctl/_version.py: the version is {version}, the tag is {tag}; make them agree")
+        raise NoNotes(f"promptctl/__init__.py: the version is {version}, the tag is {tag}; make them agree")
     return section((root / "CHANGELOG.md").read_text(encoding="utf-8"), version)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from promptctl._version import __version__
+from promptctl import __version__
 from promptctl.calls.call import Call, CallOptions, Target
 from promptctl.errors import ModelError, PromptctlError
 from promptctl.log.ids import new_id

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptctl._version import __version__
+from promptctl import __version__
 from promptctl.errors import GitError, InvalidFiles
 
 if TYPE_CHECKING:

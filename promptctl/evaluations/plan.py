@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from promptctl._version import __version__
+from promptctl import __version__
 from promptctl.calls.call import Target
 from promptctl.datasets.cases import Case
 from promptctl.datasets.index import dataset_index

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import TYPE_CHECKING, Any
 
-from promptctl._version import __version__
+from promptctl import __version__
 from promptctl.errors import ModelConfigurationError, ModelError, ProviderFailed
 from promptctl.models.chat_protocol import (
     build_embeddings,

@@ -8,7 +8,7 @@ import tempfile
 import traceback
 from collections.abc import Mapping
 
-from promptctl._version import __version__
+from promptctl import __version__
 from promptctl.log.redaction import Redactor, secrets_of
 
 

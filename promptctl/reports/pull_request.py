@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from promptctl._version import __version__
+from promptctl import __version__
 from promptctl.errors import ProviderUnreachable, UsageError, WorkspaceError
 
 if TYPE_CHECKING:

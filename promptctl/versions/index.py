@@ -8,7 +8,7 @@ import threading
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from promptctl._version import __version__
+from promptctl import __version__
 from promptctl.errors import GitError, HistoryIncomplete
 from promptctl.files.names import PROMPTS
 from promptctl.git.objects import is_object_id

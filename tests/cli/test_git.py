@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from promptctl._version import __version__
+from promptctl import __version__
 from promptctl.catalogue import git_driver
 from promptctl.cli import git as module
 from tests.cli.conftest import Cli, commit, git, write

@@ -53,7 +53,7 @@ def root(tmp_path: Path) -> Path:
 def notes(root: Path, tag: str, version: str | None = None) -> tuple[int, str, str]:
     """Run the script for `tag` with the package at `version`; return its exit code, output and messages."""
     source = f'"""The version."""\n\n__version__ = "{version or tag[1:]}"\n'
-    (root / "promptctl/_version.py").write_text(source)
+    (root / "promptctl/__init__.py").write_text(source)
     command = [sys.executable, str(root / "scripts/release_notes.py"), tag]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout, done.stderr
@@ -68,8 +68,8 @@ def test_a_section_is_cut_out_whole_and_without_its_heading(root: Path) -> None:
 @pytest.mark.parametrize(
     ("tag", "version", "message"),
     [
-        ("v0.2.0", "0.1.0", "promptctl/_version.py: the version is 0.1.0, the tag is v0.2.0; make them agree"),
-        ("0.2.0", "0.2.0", "promptctl/_version.py: the version is 0.2.0, the tag is 0.2.0; make them agree"),
+        ("v0.2.0", "0.1.0", "promptctl/__init__.py: the version is 0.1.0, the tag is v0.2.0; make them agree"),
+        ("0.2.0", "0.2.0", "promptctl/__init__.py: the version is 0.2.0, the tag is 0.2.0; make them agree"),
         ("v0.3.0", "0.3.0", "CHANGELOG.md: no section for 0.3.0; rename `## Unreleased` to `## 0.3.0 - YYYY-MM-DD`"),
         ("v0.0.2", "0.0.2", "CHANGELOG.md:23: 0.0.2 has no text; write what users see"),
         ("v0.0.1", "0.0.1", "CHANGELOG.md:25: 0.0.1 has no date; write `## 0.0.1 - YYYY-MM-DD`"),
@@ -83,4 +83,4 @@ def test_the_repositorys_own_version_and_changelog_are_read() -> None:
     done = subprocess.run([sys.executable, str(SCRIPT)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     done = subprocess.run([sys.executable, str(SCRIPT), "v0"], capture_output=True, text=True, check=False)
-    assert "promptctl/_version.py: the version is" in done.stderr
+    assert "promptctl/__init__.py: the version is" in done.stderr
