@@ -12,9 +12,8 @@ from promptctl.files.names import did_you_mean, id_problem, prompt_id, prompt_st
 from promptctl.files.sources import Sources
 from promptctl.files.tree import Tree, is_there
 from promptctl.formats.settings_file import Settings, read_settings
-from promptctl.prompts.closure import resolve
+from promptctl.prompts.closure import Partials, decode_partial, resolve
 from promptctl.prompts.loading import prompt_of, two_files
-from promptctl.prompts.partials import Partials, decode_partial
 from promptctl.prompts.prompt import Prompt
 from promptctl.prompts.prompt_checks import problems_of_partial, problems_of_prompt
 from promptctl.schemas.checks import check_schema_file

@@ -13,8 +13,7 @@ from promptctl.log.encoding import to_json
 from promptctl.log.records import CONTENT_FIELDS
 from promptctl.log.retention import Pruned, Retention
 from promptctl.log.sqlite import payloads
-from promptctl.log.sqlite.database import Database
-from promptctl.log.sqlite.failures import translated
+from promptctl.log.sqlite.database import Database, translated
 from promptctl.log.sqlite.filters import Condition, matching, where
 from promptctl.log.sqlite.opening import FILE_MODE, open_for_writing
 

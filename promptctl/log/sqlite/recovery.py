@@ -9,8 +9,7 @@ from pathlib import Path
 from promptctl.errors import LogFailure
 from promptctl.log.redaction import Redactor
 from promptctl.log.sqlite.batch import Batch, read_lines
-from promptctl.log.sqlite.database import Database
-from promptctl.log.sqlite.failures import translated
+from promptctl.log.sqlite.database import Database, translated
 from promptctl.log.sqlite.opening import SIDE_FILES, Identity, folder_lock, identity_of, sync_folder
 from promptctl.log.sqlite.unsaved import Unsaved
 from promptctl.log.store import LogWarning
