@@ -88,7 +88,7 @@ from promptctl.prompts.prompt import Input as Input
 from promptctl.prompts.prompt import Message as Message
 from promptctl.prompts.prompt import Placeholder as Placeholder
 from promptctl.prompts.prompt import Prompt as Prompt
-from promptctl.reviews.measuring import ReviewRequest as ReviewRequest
+from promptctl.reviews.request import ReviewRequest as ReviewRequest
 from promptctl.reviews.review import DatasetReview as DatasetReview
 from promptctl.reviews.review import Review as Review
 from promptctl.versions.history import VersionEntry as VersionEntry

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import ModelTimeout, PromptctlError, ProviderUnreachable
+from promptctl.errors import ModelConfigurationError, ModelTimeout, PromptctlError, ProviderUnreachable
+from promptctl.files.names import SETTINGS
 from promptctl.log.records import Content, Execution, Source
 from promptctl.models.gateway import Request
 from promptctl.models.model_settings import RetryPolicy
@@ -85,7 +86,7 @@ def make_target(
     context: Context,
     prompt: Prompt,
     version: Version,
-    model: str,
+    model: str | None,
     *,
     parameters: Mapping[str, Any] | None = None,
     needs_key: bool = True,
@@ -93,8 +94,13 @@ def make_target(
     """Return the target of many calls, as evaluations make them; `parameters` win over the prompt's own.
 
     Without `needs_key` the model is not asked itself: its replies come from recordings, or nothing is asked.
-    Raises `ModelConfigurationError` if the model's provider or its key is missing.
+    Raises `ModelConfigurationError` if there is no model, or its provider or its key is missing.
     """
+    if model is None:
+        raise ModelConfigurationError(
+            f"{prompt.id} names no model, and {SETTINGS} has no default",
+            hint="give --model, or set `model:` there",
+        )
     is_replay = model.startswith("replay/")
     settings = context.models.settings_of(model if needs_key or is_replay else f"replay/{model}")
     provider = settings.provider if needs_key or is_replay else model.partition("/")[0]

@@ -38,10 +38,8 @@ def plan_against(context: Context, request: EvaluationRequest, base: str) -> lis
 async def evaluate_against(log: Store, session: Session, pairs: Sequence[Pair], rule: GateRule) -> Against:
     """Do the plans of `plan_against`, and compare."""
     found = await compare_pairs(log, session, pairs, rule)
-    return Against(
-        tuple(each for each in found if isinstance(each, Compared)),
-        tuple(each for each in found if isinstance(each, Evaluation)),
-    )
+    compared = tuple(each for each in found if isinstance(each, Compared))
+    return Against(compared, tuple(each for each in found if isinstance(each, Evaluation)))
 
 
 async def compare_pairs(
@@ -49,59 +47,47 @@ async def compare_pairs(
 ) -> list[Compared | Evaluation]:
     """Do the plans of all pairs; return for each its comparison, or the evaluation of a head without a base.
 
-    Flipped cases are asked for again, three times on each side.
+    A base evaluation that the log holds already, of the same digest, model and cases, is not made again. Flipped cases
+    are then asked for again, three times on each side.
     """
-    first = await _first_answers(log, session, pairs)
+    kept = [same_evaluation(log, each.base) if each.base else None for each in pairs]
+    made = await _run(session, [Pair(each.head) if row else each for each, row in zip(pairs, kept, strict=True)])
+    first: list[Sides | None] = []
+    for row, (*bases, head) in zip(kept, made, strict=True):
+        bases += [load(log, row.id)] if row else []
+        first.append(Sides(log, bases[0], head) if bases else None)
     again = [
-        each.comparison.flipped[:MOST_RERUN] if isinstance(each, Sides) and both.head.is_asked else ()
-        for each, both in zip(first, pairs, strict=True)
+        (each, sides.comparison.flipped[:MOST_RERUN] if sides and each.head.is_asked else ())
+        for each, sides in zip(pairs, first, strict=True)
     ]
-    reruns = await ask_again(log, session, pairs, again, RERUNS)
+    reruns = await ask_again(log, session, again, RERUNS)
     return [
-        _confirmed(each, rule, asked, fresh) if isinstance(each, Sides) else each
-        for each, asked, fresh in zip(first, again, reruns, strict=True)
+        _confirmed(sides, rule, ids, fresh) if sides else head
+        for sides, (*_, head), (_, ids), fresh in zip(first, made, again, reruns, strict=True)
     ]
 
 
 async def ask_again(
-    log: Store, session: Session, pairs: Sequence[Pair], ids: Sequence[Sequence[str]], repeats: int
+    log: Store, session: Session, wanted: Sequence[tuple[Pair, Sequence[str]]], repeats: int
 ) -> list[tuple[Rerun, ...]]:
     """Ask both sides of each pair anew for some of its cases, by id, in one run; nothing comes from the cache.
 
     Returns for each pair its cases in that order, each with the statuses of its repeats; none of them if the session
     was stopped before.
     """
-    plans = [
-        rerun(side, wanted, repeats)
-        for each, wanted in zip(pairs, ids, strict=True)
-        for side in (each.base, each.head)
-        if wanted and side is not None
-    ]
-    made = iter(await session.run(plans) if plans and session.stopped is None else ())
+    fresh = [rerun(each, ids, repeats) for each, ids in wanted if ids]
+    made = iter(await _run(session, fresh) if fresh and session.stopped is None else ())
     found = []
-    for wanted in ids:
-        sides = [_statuses(log, each) for each in islice(made, 2 if wanted else 0)]
-        found.append(tuple(Rerun(id_, *(each.get(id_, ()) for each in sides)) for id_ in wanted if sides))
+    for _, ids in wanted:
+        sides = [_statuses(log, each) for each in (next(made, ()) if ids else ())]
+        found.append(tuple(Rerun(id_, *(each.get(id_, ()) for each in sides)) for id_ in ids if sides))
     return found
 
 
-async def _first_answers(log: Store, session: Session, pairs: Sequence[Pair]) -> list[Sides | Evaluation]:
-    """Do the plans of all pairs in one run, but for base evaluations that the log holds already."""
-    kept = [same_evaluation(log, each.base) if each.base is not None else None for each in pairs]
-    plans = [
-        side
-        for each, row in zip(pairs, kept, strict=True)
-        for side in (each.base if row is None else None, each.head)
-        if side is not None
-    ]
-    made = iter(await session.run(plans))
-    found: list[Sides | Evaluation] = []
-    for each, row in zip(pairs, kept, strict=True):
-        if each.base is None:
-            found.append(next(made))
-        else:
-            found.append(Sides(log, next(made) if row is None else load(log, row.id), next(made)))
-    return found
+async def _run(session: Session, pairs: Sequence[Pair]) -> list[tuple[Evaluation, ...]]:
+    """Do the plans of all pairs in one run of the session; return the evaluations of each, base first."""
+    made = iter(await session.run([side for each in pairs for side in each.sides]))
+    return [tuple(islice(made, len(each.sides))) for each in pairs]
 
 
 def _confirmed(sides: Sides, rule: GateRule, asked: Sequence[str], reruns: tuple[Rerun, ...]) -> Compared:

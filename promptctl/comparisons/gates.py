@@ -32,6 +32,10 @@ class Decision:
         """The reasons as one text."""
         return " ".join(self.reasons)
 
+    def about(self, name: str) -> Self:
+        """Return the same decision, its reasons said of something by name."""
+        return type(self)(self.exit_code, (f"{name}: {self.reason}",))
+
     @property
     def is_passed(self) -> bool:
         """True if the exit code is 0."""

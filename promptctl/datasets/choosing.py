@@ -13,7 +13,7 @@ from promptctl.files.names import DATASETS, prompt_id, prompt_stem
 from promptctl.prompts.prompt import Prompt
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class DatasetChoice:
     """The datasets of one command, from one tree whatever the versions of its prompts.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from promptctl.datasets.cases import Case
+from promptctl.errors import InputError
 from promptctl.evaluations.plan import Plan
 from promptctl.models.gateway import Request
 from promptctl.prompts.prompt import Rendered
@@ -27,3 +28,11 @@ class Asker:
             inputs = {name: value for name, value in inputs.items() if name in self._known_inputs}
         rendered = self._renderer.render(inputs)
         return rendered, target.request(rendered, repeat=repeat - 1)
+
+    def takes(self, case: Case) -> bool:
+        """Return True if the prompt can take the case's inputs."""
+        try:
+            self.ask(case)
+        except InputError:
+            return False
+        return True

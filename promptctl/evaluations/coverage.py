@@ -1,4 +1,4 @@
-"""Share of an evaluation that the recordings can answer, counted before anything is asked."""
+"""Cases of a plan that its prompt can take, and that the recordings can answer, before anything is asked."""
 
 from __future__ import annotations
 
@@ -24,15 +24,14 @@ class Coverage:
     cases: int
     recorded: int
 
-    @property
-    def is_whole(self) -> bool:
-        """True if no reply is missing."""
-        return self.recorded == self.cases
+    def suffices(self, *, needs_all: bool) -> bool:
+        """Return True if any case can be answered, or with `needs_all` every one."""
+        return self.recorded == self.cases or (self.recorded > 0 and not needs_all)
 
-    @property
-    def is_none(self) -> bool:
-        """True if replies are needed and all of them are missing."""
-        return self.cases > 0 and self.recorded == 0
+
+def takes_any(context: Context, plan: Plan) -> bool:
+    """Return True if the prompt can take the inputs of at least one of the plan's cases."""
+    return any(map(Asker(plan).takes, plan.cases(context)))
 
 
 def coverage(context: Context, plans: Sequence[Plan]) -> Coverage:

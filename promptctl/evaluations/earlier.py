@@ -1,11 +1,10 @@
-"""Finds earlier evaluations in the log: the last one of something, what did not pass in it, what is left unfinished."""
+"""Earlier evaluations in the log: cases that did not pass, what is left unfinished, what need not be done again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from promptctl.errors import UsageError
+from promptctl.errors import UsageError, WorkspaceError
 from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.request import ResumeRequest
 from promptctl.log.results import EvaluationRow
@@ -14,27 +13,38 @@ from promptctl.log.store import Store
 _RECENT = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluated:
-    """Subject of evaluations: a prompt at any version, on one dataset, with one model (with any if None)."""
+class FailedCases:
+    """The cases that did not pass the last time, or in the evaluation of that id, for one command."""
 
-    prompt: str
-    dataset: str
-    model: str | None = None
+    def __init__(self, log: Store, evaluation_id: str | None) -> None:
+        self._log = log
+        self._named = None if evaluation_id is None else log.evaluation(evaluation_id)
+        self._is_known = self._named is not None
+        self._never: list[str] = []
 
-    def is_of(self, row: EvaluationRow) -> bool:
-        """Return True if the evaluation has this subject."""
-        is_same = row.prompt == self.prompt and row.spec.dataset == self.dataset
-        return is_same and (self.model is None or row.model == self.model)
+    def of(self, prompt: str, dataset: str, model: str | None) -> tuple[str, frozenset[str]] | None:
+        """Return the model that was asked, and the ids of the cases; None if nothing is known.
 
+        Known are evaluations of the prompt at any version, on the dataset, with the model (with any if None).
+        """
+        recent = [self._named] if self._named else self._log.evaluations(prompt=prompt, limit=_RECENT)
+        for row in recent:
+            is_same = row.prompt == prompt and row.spec.dataset == dataset and model in (None, row.model)
+            if is_same and (self._named or not row.spec.is_part_of_comparison):
+                self._is_known = True
+                failed = self._log.results(row.id, statuses=("failed", "error"))
+                return row.model, frozenset(each.case_id for each in failed)
+        if self._named is None:
+            asked = f" with {model}" if model else ""
+            self._never.append(f"{prompt} has not been evaluated{asked} on {dataset} yet")
+        return None
 
-def last_evaluation(log: Store, wanted: Evaluated, evaluation_id: str | None = None) -> EvaluationRow | None:
-    """Return the last evaluation of that, or the one of that id; None if there was none, or it is of something else."""
-    if evaluation_id is not None:
-        named = log.evaluation(evaluation_id)
-        return named if wanted.is_of(named) else None
-    recent = log.evaluations(prompt=wanted.prompt, limit=_RECENT)
-    return next((row for row in recent if wanted.is_of(row) and not row.spec.is_part_of_comparison), None)
+    def finish(self, warn: Callable[[str], None]) -> None:
+        """Say what was never evaluated. Raises `UsageError` if nothing ever was."""
+        if self._never and not self._is_known:
+            raise UsageError(self._never[0], hint="leave --failed out")
+        for message in self._never:
+            warn(f"{message}, and is left out")
 
 
 def last_command(log: Store) -> list[EvaluationRow]:
@@ -45,18 +55,20 @@ def last_command(log: Store) -> list[EvaluationRow]:
     return _of_one_command(recent)
 
 
-def failed_cases(log: Store, row: EvaluationRow) -> frozenset[str]:
-    """The ids of the cases that did not pass."""
-    return frozenset(each.case_id for each in log.results(row.id, statuses=("failed", "error")))
-
-
 def unfinished(log: Store, request: ResumeRequest, is_running: Callable[[str], bool]) -> list[EvaluationRow]:
     """Return the evaluations to take up again: all of one command, the oldest first.
 
-    Those of a command that `is_running`, by its group, are passed over. Raises `UsageError` if there are none.
+    Those of a command that `is_running`, by its group, are passed over. Raises `UsageError` if there are none, and
+    `WorkspaceError` for one side of a comparison.
     """
     if request.evaluation is not None:
-        return [log.evaluation(request.evaluation)]
+        named = log.evaluation(request.evaluation)
+        if named.spec.is_part_of_comparison:
+            raise WorkspaceError(
+                f"evaluation {named.id[-8:]} is one side of a comparison",
+                hint="give the command again, with --against: what was answered comes from the cache",
+            )
+        return [named]
     recent = [row for row in log.evaluations(limit=_RECENT) if not row.spec.is_part_of_comparison]
     if request.prompts:
         recent = [row for row in recent if row.prompt in request.prompts]

@@ -22,6 +22,7 @@ from promptctl.models.tokens import token_counter
 
 if TYPE_CHECKING:
     from promptctl.context import Context
+    from promptctl.log.results import Replies
 
 _COUNTED_CASES = 200
 _TOKENS_PER_MESSAGE = 4
@@ -126,12 +127,17 @@ def estimate(context: Context, plan: Plan) -> Estimate:
     )
 
 
-def _cost(context: Context, plan: Plan, model: str, each: _PerCall) -> int | None:
-    """The price of one call: of each by itself, since long requests may have another price."""
-    if model.startswith(_FREE) or plan.spec.replies == "replay":
+def cost_of_call(context: Context, model: str, replies: Replies, usage: Usage) -> int | None:
+    """Return the cost of one call in nano-USD: 0 if no provider is asked, None if the price is unknown."""
+    if model.startswith(_FREE) or replies == "replay":
         return 0
-    used = Usage(input_tokens=round(each.input_tokens), output_tokens=round(each.output_tokens or 0))
-    return context.models.prices.cost_nano_usd(model, used)[0]
+    return context.models.prices.cost_nano_usd(model, usage)[0]
+
+
+def _cost(context: Context, plan: Plan, model: str, each: _PerCall) -> int | None:
+    """Return the cost of one call: of each by itself, since long requests may have a different price."""
+    usage = Usage(input_tokens=round(each.input_tokens), output_tokens=round(each.output_tokens or 0))
+    return cost_of_call(context, model, plan.spec.replies, usage)
 
 
 def _whole(tokens: float | None) -> int | None:

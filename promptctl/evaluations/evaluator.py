@@ -6,10 +6,12 @@ import asyncio
 import traceback
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from promptctl.assertions.embedding import Embedder
 from promptctl.assertions.judging import RunnerJudge
 from promptctl.calls.call import Call, CallOptions, spent
-from promptctl.calls.runner import Runner
+from promptctl.calls.runner import Recorder, Runner
 from promptctl.datasets.cases import Case
 from promptctl.errors import (
     InputError,
@@ -26,6 +28,10 @@ from promptctl.evaluations.scoring import Score, error_score, failed_score, scor
 from promptctl.log.records import Execution
 from promptctl.log.results import ResultDetail, ResultRow
 
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.models.gateway import Gateway
+
 Work = Iterator[tuple[int, Case, int]]
 
 
@@ -36,18 +42,33 @@ class Crashed(PromptctlError):
 class Evaluator:
     """Evaluates the cases of one plan; its prompt's templates are compiled once.
 
-    `options` go with each call: the evaluation's id, and what the log keeps. `case_timeout_s` bounds a case with its
-    retries and judges, in seconds.
+    `evaluation` is the id that each call is recorded with. `case_timeout_s` bounds a case with its retries and judges,
+    in seconds.
     """
 
     def __init__(
-        self, plan: Plan, runner: Runner, judge: RunnerJudge, options: CallOptions, case_timeout_s: float
+        self,
+        context: Context,
+        plan: Plan,
+        gateway: Gateway,
+        recorder: Recorder,
+        evaluation: str,
+        case_timeout_s: float,
     ) -> None:
+        prompt, replies = plan.target.prompt.id, plan.spec.replies
+        on_reply = context.reply_recording(prompt) if replies == "record" else None
         self._target = plan.target
         self._asker = Asker(plan)
-        self._runner = runner
-        self._judge = judge
-        self._options = options
+        self._runner = Runner(gateway, recorder, on_reply=on_reply)
+        self._judge = RunnerJudge(
+            context,
+            self._runner,
+            Embedder(gateway, recorder, on_reply),
+            default_model=plan.spec.judge,
+            needs_key=replies != "replay",
+        )
+        kept = context.recorder.content_for(prompt)
+        self._options = CallOptions(source="eval", evaluation_id=evaluation, log=kept)
         self._case_timeout_s = case_timeout_s
 
     async def evaluate(self, position: int, case: Case, repeat: int) -> ResultRow:

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 class Plan:
     """One evaluation to be done: the prompt's version and model, the spec, and the cases by id.
 
-    `tests` is the prompt whose own file holds the cases; None if a dataset does. Without `allows_code`, assertions that
-    run code are an error. `resumes` is the evaluation of the log that is taken up again; None begins a new one.
+    `tests` is the prompt that the dataset was chosen for: its own file may be that. Without `allows_code`, assertions
+    that run code are an error. `resumes` is the evaluation of the log that is taken up again; None begins a new one.
     """
 
     target: Target
     spec: EvaluationSpec
     chosen: Chosen
-    tests: Prompt | None = None
+    tests: Prompt
     allows_code: bool = False
     resumes: EvaluationRow | None = None
 

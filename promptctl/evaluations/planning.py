@@ -14,7 +14,6 @@ from promptctl.datasets.choosing import DatasetChoice
 from promptctl.datasets.index import dataset_index
 from promptctl.datasets.selection import Choosing, Chosen, Selection, choose
 from promptctl.errors import (
-    InputError,
     ModelConfigurationError,
     PromptInactive,
     PromptNotFound,
@@ -23,7 +22,8 @@ from promptctl.errors import (
     WorkspaceError,
 )
 from promptctl.evaluations.asking import Asker
-from promptctl.evaluations.earlier import Evaluated, failed_cases, last_evaluation
+from promptctl.evaluations.earlier import FailedCases
+from promptctl.evaluations.estimate import cost_of_call
 from promptctl.evaluations.plan import Plan
 from promptctl.log.ids import new_id
 from promptctl.log.results import EvaluationSpec
@@ -46,6 +46,11 @@ class Pair:
     head: Plan
     base: Plan | None = None
 
+    @property
+    def sides(self) -> tuple[Plan, ...]:
+        """The plans, base first."""
+        return (self.head,) if self.base is None else (self.base, self.head)
+
 
 def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
     """Return a plan for each prompt, dataset and model of the request, every dataset checked to its last row.
@@ -55,9 +60,8 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
     """
     plans: list[Plan] = []
     judges: set[AskedJudge] = set()
-    earlier: list[EvaluationRow] = []
-    never: list[str] = []
     group, choosing = new_id(), Choosing(request.selection)
+    failed = FailedCases(context.log, request.failed_of) if request.only_failed else None
     for ref, at_version, dataset in _subjects(context, request):
         prompt, path = at_version.prompt, dataset.header.path
         judges |= dataset.judges
@@ -65,16 +69,11 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
         all_chosen = choosing.of(cases, dataset.count)
         for name in request.models or (at_version.model,):
             model, selection, chosen = name, request.selection, all_chosen
-            if request.only_failed:
-                row = last_evaluation(
-                    context.log, Evaluated(prompt.id, path, name if request.models else None), request.failed_of
-                )
-                if row is None:
-                    asked = f" with {name}" if request.models else ""
-                    never.append(f"{prompt.id} has not been evaluated{asked} on {path} yet")
+            if failed is not None:
+                found = failed.of(prompt.id, path, name if request.models else None)
+                if found is None:
                     continue
-                earlier.append(row)
-                model, selection = row.model, selection.among(failed_cases(context.log, row))
+                model, selection = found[0], selection.among(found[1])
                 chosen = Choosing(selection).of(cases)
             if not chosen.count:
                 continue
@@ -97,14 +96,10 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
                 judge=request.judge,
                 replies=request.replies,
             )
-            tests = prompt if path == prompt.path else None
-            plans.append(Plan(target=target, spec=spec, chosen=chosen, tests=tests, allows_code=request.allows_code))
+            plans.append(Plan(target=target, spec=spec, chosen=chosen, tests=prompt, allows_code=request.allows_code))
     choosing.finish()
-    if request.failed_of is None:
-        if never and not earlier:
-            raise UsageError(never[0], hint="leave --failed out")
-        for message in never:
-            context.warn(f"{message}, and is left out")
+    if failed is not None:
+        failed.finish(context.warn)
     if not plans:
         raise UsageError("every case passed the last time", hint="leave --failed out to evaluate all")
     _check_models(context, request, {each.target.model for each in plans}, judges)
@@ -117,11 +112,6 @@ def replan(context: Context, row: EvaluationRow, *, allows_code: bool = False) -
     Raises `WorkspaceError` if prompt or dataset are not what they were: its results would not belong together.
     """
     spec = row.spec
-    if spec.is_part_of_comparison:
-        raise WorkspaceError(
-            f"evaluation {row.id[-8:]} is one side of a comparison",
-            hint="give the command again, with --against: what was answered comes from the cache",
-        )
     at_version = _version_of(context, row)
     prompt = at_version.prompt
     dataset = dataset_index(context, allows_code=allows_code).checked(spec.dataset, prompt)
@@ -138,7 +128,7 @@ def replan(context: Context, row: EvaluationRow, *, allows_code: bool = False) -
         target=replace(target, parameters=spec.parameters),
         spec=spec,
         chosen=choose(partial(dataset.cases, prompt), selection),
-        tests=prompt if spec.dataset == prompt.path else None,
+        tests=prompt,
         allows_code=allows_code,
         resumes=row,
     )
@@ -168,30 +158,15 @@ def pair(context: Context, request: EvaluationRequest, plans: Sequence[Plan], ba
     return pairs
 
 
-def rerun(plan: Plan, ids: Collection[str], repeats: int) -> Plan:
-    """Return a plan that asks again for these cases alone, so often: fresh, nothing is taken from the cache."""
-    spec = replace(
-        plan.spec,
-        side="rerun",
-        replies="ask",
-        ids=tuple(sorted(ids)),
-        cases=len(ids),
-        repeats=repeats,
-        at_least=None,
-    )
-    return replace(plan, chosen=Chosen(len(ids), frozenset(ids)), spec=spec)
+def rerun(pair: Pair, ids: Collection[str], repeats: int) -> Pair:
+    """Return the pair over these cases alone, so often: both sides are asked anew, nothing comes from the cache."""
+    chosen, wanted = Chosen(len(ids), frozenset(ids)), tuple(sorted(ids))
 
+    def fresh(side: Plan) -> Plan:
+        spec = replace(side.spec, side="rerun", replies="ask", ids=wanted, cases=len(ids), at_least=None)
+        return replace(side, chosen=chosen, spec=replace(spec, repeats=repeats))
 
-def cases_taken(context: Context, plan: Plan) -> Iterator[tuple[str, bool]]:
-    """Yield the id of each of a plan's cases, with True if its prompt can take the case's inputs."""
-    asker = Asker(plan)
-    for case in plan.cases(context):
-        try:
-            asker.ask(case)
-        except InputError:
-            yield case.id, False
-        else:
-            yield case.id, True
+    return Pair(fresh(pair.head), fresh(pair.base) if pair.base is not None else None)
 
 
 def _subjects(context: Context, request: EvaluationRequest) -> Iterator[tuple[str, PromptAtVersion, Dataset]]:
@@ -200,13 +175,8 @@ def _subjects(context: Context, request: EvaluationRequest) -> Iterator[tuple[st
     refs = list(index.tested_prompts()) if request.refs is None else request.refs
     if not refs:
         raise UsageError("no prompt has a dataset", hint="write one to datasets/, with `prompts:` and `cases:`")
-    choice = DatasetChoice(
-        index=index,
-        inside=context.inside,
-        names=request.datasets,
-        prompts=frozenset(ref.partition("@")[0] for ref in refs),
-        is_of_own=request.is_of_own,
-    )
+    prompts = frozenset(ref.partition("@")[0] for ref in refs)
+    choice = DatasetChoice(index, context.inside, request.datasets, prompts, is_of_own=request.is_of_own)
     for ref in refs:
         at_version = context.prompt(ref)
         prompt = at_version.prompt
@@ -222,34 +192,23 @@ def _subjects(context: Context, request: EvaluationRequest) -> Iterator[tuple[st
 
 
 def _target(context: Context, request: EvaluationRequest, at_version: PromptAtVersion, model: str | None) -> Target:
-    prompt = at_version.prompt
-    if model is None:
-        raise ModelConfigurationError(
-            f"{prompt.id} names no model, and promptctl.yaml has no default", hint="give --model, or set `model:` there"
-        )
-    return make_target(
-        context, prompt, at_version.version, model, parameters=request.parameters, needs_key=request.needs_keys
-    )
+    prompt, version = at_version.prompt, at_version.version
+    return make_target(context, prompt, version, model, parameters=request.parameters, needs_key=request.needs_keys)
 
 
-def _check_models(
-    context: Context, request: EvaluationRequest, models: set[str], judges: Collection[AskedJudge]
-) -> None:
+def _check_models(context: Context, request: EvaluationRequest, models: set[str], judges: set[AskedJudge]) -> None:
     """Refuse, before anything is sent, a judge that cannot be asked, and a model whose cost nobody can bound."""
-    for asked in judges:
-        model = judge_model(context, asked, request.judge)
-        if request.needs_keys:
+    judging = {judge_model(context, asked, request.judge) for asked in judges}
+    if request.needs_keys:
+        for model in judging:
             context.models.settings_of(model)
-        models.add(model)
-    if request.limits.max_cost_nano_usd is None or request.replies == "replay":
-        return
-    for model in sorted(models):
-        is_free = model.startswith(("echo/", "replay/"))
-        if not is_free and context.models.prices.cost_nano_usd(model, Usage(1, 1))[0] is None:
-            raise ModelConfigurationError(
-                f"--max-cost cannot be kept: it is not known what {model} costs",
-                hint="give its price under `prices:` in promptctl.yaml",
-            )
+    if request.limits.max_cost_nano_usd is not None:
+        for model in sorted(models | judging):
+            if cost_of_call(context, model, request.replies, Usage(1, 1)) is None:
+                raise ModelConfigurationError(
+                    f"--max-cost cannot be kept: it is not known what {model} costs",
+                    hint="give its price under `prices:` in promptctl.yaml",
+                )
 
 
 def _version_of(context: Context, row: EvaluationRow) -> PromptAtVersion:
@@ -276,7 +235,8 @@ def _base_plan(context: Context, request: EvaluationRequest, head: Plan, base: s
     found = replace(head, target=target, spec=spec)
     if at_version.prompt.inputs == own.inputs:
         return found
-    taken = dict(cases_taken(context, found))
+    asker = Asker(found)
+    taken = {case.id: asker.takes(case) for case in found.cases(context)}
     fit = frozenset(id_ for id_, is_taken in taken.items() if is_taken)
     if not fit or len(fit) == len(taken):
         return found

@@ -6,13 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from types import TracebackType
 from typing import TYPE_CHECKING
 
-from promptctl.assertions.embedding import Embedder
-from promptctl.assertions.judging import RunnerJudge
-from promptctl.calls.call import CallOptions
-from promptctl.calls.runner import Runner
 from promptctl.evaluations.account import Account
 from promptctl.evaluations.cache import CachedGateway, ReplyCache
 from promptctl.evaluations.claims import claimed
@@ -41,11 +36,8 @@ class _Run:
     plan: Plan
     row: EvaluationRow
     done: set[tuple[str, int]]
-    left: int = 0
+    left: int
     found: Evaluation | None = None
-
-    def __post_init__(self) -> None:
-        self.left = self.plan.results - len(self.done)
 
 
 _Work = Iterator[tuple[_Run, Callable[[], Awaitable["ResultRow"]]]]
@@ -75,16 +67,13 @@ class Session:
             "record": self._cached,
             "replay": Replay(context.recordings_folder),
         }
-        self._recorder: BatchRecorder
         self._runs: list[_Run] = []
         self._told: set[str] = set()
 
     async def __aenter__(self) -> Session:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._cached.close()
 
     def stop(self, reason: StopReason = "interrupted") -> None:
@@ -117,22 +106,21 @@ class Session:
         return evaluations
 
     def _begin(self, plan: Plan) -> _Run:
-        log, earlier = self._context.log, plan.resumes
-        if earlier is None:
+        log, row, done = self._context.log, plan.resumes, set[tuple[str, int]]()
+        if row is None:
             row = plan.row()
             log.begin_evaluation(row)
-            return _Run(plan, row, set())
-        log.update_evaluation(earlier.id, status="running", totals=earlier.totals)
-        done = {(row.case_id, row.repeat) for row in log.results(earlier.id, statuses=("passed", "failed"))}
-        return _Run(plan, earlier, done)
+        else:
+            log.update_evaluation(row.id, status="running", totals=row.totals)
+            done = {(each.case_id, each.repeat) for each in log.results(row.id, statuses=("passed", "failed"))}
+        return _Run(plan, row, done, left=plan.results - len(done))
 
     async def _work_through(self) -> None:
-        total, carried = sum(run.plan.results for run in self._runs), sum(len(run.done) for run in self._runs)
-        progress = Progress(total, carried, len(self._runs))
-        work = self._work()
+        carried, left = sum(len(run.done) for run in self._runs), sum(run.left for run in self._runs)
+        progress, work = Progress(carried + left, carried, len(self._runs)), self._work()
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(self._limits.concurrency, max(1, total - carried))):
+                for _ in range(min(self._limits.concurrency, max(1, left))):
                     group.create_task(self._take(work, progress))
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
@@ -140,8 +128,10 @@ class Session:
     def _work(self) -> _Work:
         """Yield the cases of all runs that have no result yet, errors among them."""
         for run in self._runs:
-            evaluator = self._evaluator(run)
-            for item in pending(run.plan.cases(self._context), run.plan.spec.repeats, run.done):
+            plan, timeout_s = run.plan, self._limits.case_timeout_s
+            gateway = self._gateways[plan.spec.replies]
+            evaluator = Evaluator(self._context, plan, gateway, self._recorder, run.row.id, timeout_s)
+            for item in pending(plan.cases(self._context), plan.spec.repeats, run.done):
                 yield run, partial(evaluator.evaluate, *item)
 
     async def _take(self, work: _Work, progress: Progress) -> None:
@@ -167,22 +157,6 @@ class Session:
         if run.found is None:
             run.found = finish(self._context.log, run.row, self.stopped, self._context.warn)
         return run.found
-
-    def _evaluator(self, run: _Run) -> Evaluator:
-        plan, context = run.plan, self._context
-        prompt, replies = plan.target.prompt.id, plan.spec.replies
-        on_reply = context.reply_recording(prompt) if replies == "record" else None
-        gateway = self._gateways[replies]
-        runner = Runner(gateway, self._recorder, on_reply=on_reply)
-        judge = RunnerJudge(
-            context,
-            runner,
-            Embedder(gateway, self._recorder, on_reply),
-            default_model=plan.spec.judge,
-            needs_key=replies != "replay",
-        )
-        options = CallOptions(source="eval", evaluation_id=run.row.id, log=context.recorder.content_for(prompt))
-        return Evaluator(plan, runner, judge, options, self._limits.case_timeout_s)
 
     def _heed(self, warning: LogWarning) -> None:
         """Report once what the log did not simply take; unless it is merely locked, spend no more."""

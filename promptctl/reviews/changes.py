@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from promptctl.datasets.affected import datasets_reached, prompts_reached
@@ -46,6 +46,11 @@ class Changes:
     recordings: tuple[str, ...] = ()
     tests: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def why_untested(self, ids: Container[str | None]) -> str:
+        """Return the reason why no dataset tests a prompt, by all its ids: HEAD may have taken its tests away."""
+        gone = [dataset.path for dataset in self.datasets if any(id_ in ids for id_ in dataset.tested)]
+        return f"no dataset tests it any more, since HEAD changed {', '.join(gone)}" if gone else "no dataset tests it"
 
 
 @dataclass(frozen=True, slots=True)

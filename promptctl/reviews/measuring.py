@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
 from promptctl.comparisons.against import compare_pairs
 from promptctl.comparisons.compared import Compared, decision_of
 from promptctl.comparisons.gates import Decision, strictest
-from promptctl.comparisons.verdicts import GateRule
 from promptctl.errors import (
     INCOMPLETE,
     MODEL,
@@ -23,44 +22,23 @@ from promptctl.errors import (
     Problem,
     WorkspaceError,
 )
-from promptctl.evaluations.coverage import coverage
+from promptctl.evaluations.coverage import coverage, takes_any
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.evaluations.planning import Pair, cases_taken, pair, plan
-from promptctl.evaluations.request import EvaluationRequest, Limits
+from promptctl.evaluations.planning import Pair, pair, plan
+from promptctl.evaluations.request import EvaluationRequest
 from promptctl.files.names import RECORDINGS, SETTINGS
-from promptctl.log.results import Replies
 from promptctl.reviews.review import Measurement, PromptReview
 
 if TYPE_CHECKING:
+    from promptctl.comparisons.verdicts import GateRule
     from promptctl.context import Context
     from promptctl.evaluations.session import Session
     from promptctl.log.store import Store
     from promptctl.reviews.changes import Changes
     from promptctl.reviews.range import ReviewRange
-
+    from promptctl.reviews.request import ReviewRequest
 
 _PASSED = Decision(OK)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReviewRequest:
-    """A request to review what HEAD changed.
-
-    `base` and `head` are revisions; see `promptctl.reviews.range.find_range` for what None means. With
-    `is_evaluated` False nothing is asked of a model. `replies` is where replies come from. `allows_code` runs
-    the code that HEAD's datasets name. `arguments` are the options that make the same review again.
-    """
-
-    base: str | None = None
-    head: str | None = None
-    models: Sequence[str] = ()
-    rule: GateRule = field(default_factory=GateRule)
-    limits: Limits = field(default_factory=Limits)
-    is_evaluated: bool = True
-    replies: Replies = "cache"
-    allows_code: bool = False
-    fails_on_breaking: bool = False
-    arguments: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,19 +62,13 @@ async def measure(log: Store, session: Session, tasks: Sequence[Task], rule: Gat
 def _measurement(id_: str, tasks: Sequence[Task], found: Iterator[Compared | Evaluation]) -> Measurement:
     """Return the results of one prompt's tasks as one; `found` begins with them."""
     own = [*islice(found, sum(len(task.pairs) for task in tasks))]
-    decisions = [
-        decision_of(each)
-        if isinstance(each, Evaluation)
-        else Decision.of(each.decision.exit_code, f"{id_}: {each.decision.reason}")
-        for each in own
-    ]
-    whys = dict.fromkeys(task.why_not for task in tasks if task.why_not is not None)
+    decisions = [decision_of(each) if isinstance(each, Evaluation) else each.decision.about(id_) for each in own]
     return Measurement(
         prompt=id_,
         decision=strictest([*(task.decision for task in tasks), *decisions]),
         compared=tuple(each for each in own if isinstance(each, Compared)),
         evaluations=tuple(each for each in own if isinstance(each, Evaluation)),
-        why_not="; ".join(whys) or None,
+        why_not="; ".join(dict.fromkeys(task.why_not for task in tasks if task.why_not is not None)) or None,
         problems=tuple(dict.fromkeys(each for task in tasks for each in task.problems)),
         notes=tuple(dict.fromkeys(note for task in tasks for note in task.notes)),
     )
@@ -111,24 +83,25 @@ def tasks_of(context: Context, request: ReviewRequest, moments: ReviewRange, cha
         ref = id_ if moments.head is None else f"{id_}@{moments.head}"
         if prompt is not None and prompt.head_problems:
             yield _unusable(id_, prompt.head_problems)
-        elif why_not := _why_not(context, request, changes, id_, prompt, ref):
+        elif why_not := _why_not(context, request, changes, ref, prompt):
             yield Task(prompt=id_, why_not=why_not)
         else:
+            # None if the prompt is as it was, is new, or was unsound.
+            old = prompt.base if prompt is not None and prompt.is_other_behaviour else None
+            base = f"{old.id}@{moments.base}" if old is not None else None
             for dataset in changes.tests[id_]:
-                yield _task(context, request, id_, ref, dataset, _base_ref(prompt, moments))
+                yield _task(context, request.evaluation(ref, dataset), id_, base)
 
 
 def _why_not(
-    context: Context, request: ReviewRequest, changes: Changes, id_: str, prompt: PromptReview | None, ref: str
+    context: Context, request: ReviewRequest, changes: Changes, ref: str, prompt: PromptReview | None
 ) -> str | None:
     """Return the reason not to evaluate a sound prompt, whatever the model; None to evaluate it."""
     if not request.is_evaluated:
         return "--no-eval was given"
+    id_ = ref.partition("@")[0]
     if not changes.tests.get(id_):
-        # HEAD may have taken its tests away.
-        ids = {id_, prompt.former_id if prompt is not None else None}
-        gone = [dataset.path for dataset in changes.datasets if ids.intersection(dataset.tested)]
-        return f"no dataset tests it any more, since HEAD changed {', '.join(gone)}" if gone else "no dataset tests it"
+        return changes.why_untested((id_, prompt.former_id if prompt is not None else None))
     head = prompt.head if prompt is not None else None
     if head is not None and head.status == "inactive":
         return "it is inactive"
@@ -137,28 +110,13 @@ def _why_not(
     return None
 
 
-def _base_ref(prompt: PromptReview | None, moments: ReviewRange) -> str | None:
-    """Return the version to compare with; None if the prompt is as it was, is new, or was unsound."""
-    if prompt is None or prompt.base is None or not prompt.is_other_behaviour:
-        return None
-    return f"{prompt.base.id}@{moments.base}"
-
-
-def _task(context: Context, request: ReviewRequest, id_: str, ref: str, dataset: str, base: str | None) -> Task:
+def _task(context: Context, request: EvaluationRequest, id_: str, base: str | None) -> Task:
     """Plan one prompt over one dataset; whatever stands in the way is reported, not raised."""
-    wanted = EvaluationRequest(
-        refs=[ref],
-        datasets=[dataset],
-        models=request.models,
-        limits=request.limits,
-        replies=request.replies,
-        allows_code=request.allows_code,
-    )
     try:
-        return _planned(context, wanted, id_, base)
+        return _planned(context, request, id_, base)
     except InvalidFiles as error:
         if all(problem.code == "code-not-allowed" for problem in error.problems):
-            why = f"{dataset} runs code, which a review does with --allow-code alone"
+            why = f"{request.datasets[0]} runs code, which a review does with --allow-code alone"
             return Task(prompt=id_, decision=Decision.of(INCOMPLETE, f"{id_}: {why}."), why_not=why)
         return _unusable(id_, error.problems)
     except WorkspaceError as error:
@@ -176,35 +134,31 @@ def _planned(context: Context, request: EvaluationRequest, id_: str, base: str |
         missing, request = error, replace(request, replies="replay")
         heads = plan(context, request)
     is_replayed = not all(each.is_asked for each in heads)
-    if is_replayed:
-        held = coverage(context, heads)
-        if missing is not None and not held.is_whole:
+    if is_replayed and not (held := coverage(context, heads)).suffices(needs_all=missing is not None):
+        why = f"none of the replies to it are recorded in {RECORDINGS}/"
+        if missing is not None:
             why = f"{missing.message}; and of its {held.cases} cases {held.recorded or 'none'} has a recorded reply"
-            return Task(prompt=id_, why_not=why)
-        if held.is_none:
-            return Task(prompt=id_, why_not=f"none of the replies to it are recorded in {RECORDINGS}/")
+        return Task(prompt=id_, why_not=why)
     notes = () if missing is None else (f"recorded replies were used: {missing.message}",)
     alone = Task(prompt=id_, pairs=tuple(map(Pair, heads)), notes=notes)
     if base is None:
         return alone
+    why_not = None
     try:
         pairs = pair(context, request, heads, base)
     except ModelConfigurationError as error:
         if is_replayed:
             raise
-        return _with_note(alone, error.message)
-    bases = [each.base for each in pairs if each.base is not None]
-    if is_replayed:
-        before = coverage(context, bases)
-        if before.is_none or (missing is not None and not before.is_whole):
-            return _with_note(alone, f"{'no reply' if before.is_none else 'not every reply'} is recorded")
-    if not any(is_taken for each in bases for _, is_taken in cases_taken(context, each)):
-        return _with_note(alone, "it cannot take the inputs of any case")
+        why_not = error.message
+    else:
+        bases = [each.base for each in pairs if each.base is not None]
+        if is_replayed and not (held := coverage(context, bases)).suffices(needs_all=missing is not None):
+            why_not = f"{'not every' if held.recorded else 'no'} reply is recorded"
+        elif not any(takes_any(context, each) for each in bases):
+            why_not = "it cannot take the inputs of any case"
+    if why_not is not None:
+        return replace(alone, notes=(*notes, f"base was not evaluated: {why_not}"))
     return replace(alone, pairs=tuple(pairs))
-
-
-def _with_note(task: Task, why: str) -> Task:
-    return replace(task, notes=(*task.notes, f"base was not evaluated: {why}"))
 
 
 def _unusable(id_: str, problems: Sequence[Problem]) -> Task:

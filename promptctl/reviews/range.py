@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound
-from promptctl.files.names import SETTINGS, did_you_mean
+from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound, WorkspaceError
+from promptctl.files.names import SETTINGS, STATE_FOLDER, did_you_mean
 from promptctl.formats.settings_file import read_settings
 from promptctl.git.commits import read_commits
 from promptctl.git.tree_changes import changed_files
@@ -16,6 +17,7 @@ from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.versions.line import find_line, unshallow_hint
 
 if TYPE_CHECKING:
+    from promptctl.context import Context
     from promptctl.formats.settings_file import Settings
     from promptctl.git.repository import Git
     from promptctl.versions.line import Line
@@ -40,12 +42,14 @@ def find_range(git: Git, work_tree: WorkTree, base: str | None, head: str | None
     BASE is what `base` names, or else the tip of `line`; what HEAD changed is counted from where it left that. HEAD is
     what `head` names, or else the work tree where it differs from HEAD's commit, and that commit where it does not.
 
-    Raises `RevisionNotFound`, and `HistoryIncomplete` where this clone cannot tell; the hint is the command that can.
+    Raises `RevisionNotFound`, `WorkspaceError` if HEAD brings a log or a cache along, and `HistoryIncomplete` if this
+    clone cannot tell; the hint is the command that can.
     """
     if git.head is None:
         raise GitError("the repository has no commit yet", hint="git add . && git commit")
     end = _commit(git, head, "HEAD") if head is not None else git.head
     tip = _commit(git, base, "BASE") if base is not None or line is None else line.tip
+    _refuse_state(CommitTree(git, end))
     is_dirty = head is None and bool(changed_files(CommitTree(git, end), work_tree))
     shown = None if is_dirty else end
     found = git.run(["merge-base", tip, end], check=False)
@@ -62,17 +66,21 @@ def find_range(git: Git, work_tree: WorkTree, base: str | None, head: str | None
     return ReviewRange(tip, tip, shown, "this clone is shallow, so BASE is compared as it is, wherever HEAD left it")
 
 
-def trusted_line(git: Git, settings: Settings | None) -> Line:
-    """The default branch, found without asking the work tree's `promptctl.yaml`, which a pull request can change.
+def trusted_line(git: Git, context: Context) -> Line:
+    """Return the default branch, found without asking the work tree's `promptctl.yaml`, which HEAD can change.
 
-    What the branch itself says of its name holds; `settings`, those of the work tree, only where nothing else tells.
+    What the branch itself says of its name holds. The settings of the context, those of the work tree, are asked only
+    if nothing else says it.
     """
     try:
         line = find_line(git)
     except HistoryIncomplete:
-        if settings is None or settings.branch is None:
+        own = None
+        with suppress(WorkspaceError, OSError):
+            own = context.settings
+        if own is None or own.branch is None:
             raise
-        return find_line(git, settings.branch, settings.labels.remote)
+        return find_line(git, own.branch, own.labels.remote)
     known = settings_at(git, line.tip)
     return find_line(git, known.branch, known.labels.remote) if known is not None and known.branch else line
 
@@ -83,6 +91,20 @@ def settings_at(git: Git, commit: str) -> Settings | None:
         return read_settings(CommitTree(git, commit).read(SETTINGS), f"{commit[:7]}:{SETTINGS}")
     except FileNotFoundError:
         return None
+
+
+def _refuse_state(tree: CommitTree) -> None:
+    """Raise where a commit brings a log or a cache along: its replies and verdicts would be those of its author.
+
+    A link there would have ours written wherever it leads.
+    """
+    harmless = (f"{STATE_FOLDER}/schemas/", f"{STATE_FOLDER}/.gitignore")
+    found = [path for path in tree.paths(STATE_FOLDER) if not path.startswith(harmless) or tree.blob(path) is None]
+    if found:
+        raise WorkspaceError(
+            f"{found[0]} is committed: replies and verdicts that HEAD brings along prove nothing",
+            hint=f"git rm -r --cached {STATE_FOLDER}",
+        )
 
 
 def _commit(git: Git, revision: str | None, what: str) -> str:

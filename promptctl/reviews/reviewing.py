@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptctl.comparisons.gates import Decision, strictest
 from promptctl.context import Context
-from promptctl.errors import CHECK_FAILED, OK, WORKSPACE, GitError, WorkspaceError
-from promptctl.files.names import RECORDINGS, SETTINGS, STATE_FOLDER
+from promptctl.errors import CHECK_FAILED, OK, WORKSPACE, GitError
+from promptctl.files.names import RECORDINGS, SETTINGS
 from promptctl.formats.settings_file import Settings
 from promptctl.git.tree_changes import blobs_of, is_changed
 from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.labels.stretch import moves_between
 from promptctl.reviews.changes import find_changes
-from promptctl.reviews.measuring import ReviewRequest, Task, tasks_of
+from promptctl.reviews.measuring import Task, tasks_of
 from promptctl.reviews.range import ReviewRange, find_range, settings_at, trusted_line
+from promptctl.reviews.request import ReviewRequest
 from promptctl.reviews.review import Measurement, Review, ReviewSide
 from promptctl.reviews.taken_away import taken_away
 
@@ -27,22 +28,16 @@ if TYPE_CHECKING:
     from promptctl.git.repository import Git
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A review without its results yet: do the tasks in a session of `context`, then `conclude`."""
-
-    context: Context
-    tasks: tuple[Task, ...]
-    review: Review
+Measure = Callable[[Context, Sequence[Task]], list[Measurement]]
 
 
-@contextmanager
-def prepared(context: Context, request: ReviewRequest) -> Iterator[Prepared]:
-    """Find what HEAD changed against BASE, and plan what is to be evaluated; nothing is asked.
+def review(context: Context, request: ReviewRequest, measure: Measure) -> Review:
+    """Return what HEAD changed against BASE, and what that did to the results.
 
-    Settings come from BASE alone, and no code of the workspace runs: HEAD may be a stranger's. Raises `GitError`
-    outside Git, and if this clone lacks what it takes; `InvalidFiles` if BASE's settings are wrong. Whatever is wrong
-    in HEAD is part of the review.
+    `measure` does the tasks in a session of the context that it is given; everything is read and planned before it is
+    called. Settings come from BASE alone, and no code of the workspace runs: HEAD may be a stranger's. Raises
+    `GitError` outside Git, and if this clone lacks what it takes; `InvalidFiles` if BASE's settings are wrong. Whatever
+    is wrong in HEAD is part of the review.
     """
     from promptctl.git.repository import Git
 
@@ -50,20 +45,18 @@ def prepared(context: Context, request: ReviewRequest) -> Iterator[Prepared]:
     if git is None:
         raise GitError("a review compares commits, and the workspace is not in a Git repository", hint="git init")
     with closing(git), tempfile.TemporaryDirectory(prefix="promptctl-review-") as folder:
-        line = trusted_line(git, _own_settings(context)) if request.base is None else None
+        line = trusted_line(git, context) if request.base is None else None
         found = find_range(git, WorkTree(context.root), request.base, request.head, line)
         base = CommitTree(git, found.base)
         head = CommitTree(git, found.head) if found.head is not None else WorkTree(context.root)
         settings = settings_at(git, found.tip)
-        if end := found.head or git.head:
-            _refuse_state(CommitTree(git, end))
         changes = find_changes(git, base, head)
         needs_recordings = request.is_evaluated and request.replies != "record"  # those go to the work tree
         recordings = _recordings(context, head, Path(folder)) if needs_recordings else None
         with closing(context.at(head, settings or Settings(), recordings)) as other:
             tasks = tuple(tasks_of(other, request, found, changes))
             differs = is_changed(CommitTree(git, found.tip), head, SETTINGS)
-            review = Review(
+            about = Review(
                 tip=ReviewSide(found.tip, request.base or (line.name if line else None)),
                 base=ReviewSide(found.base),
                 head=ReviewSide(found.head, request.head),
@@ -80,10 +73,10 @@ def prepared(context: Context, request: ReviewRequest) -> Iterator[Prepared]:
                 arguments=(found.tip, *((found.head,) if found.head else ()), *request.arguments),
                 decision=Decision(OK),
             )
-            yield Prepared(other, tasks, review)
+            return _concluded(request, about, measure(other, tasks))
 
 
-def concluded(request: ReviewRequest, review: Review, measurements: Sequence[Measurement]) -> Review:
+def _concluded(request: ReviewRequest, review: Review, measurements: Sequence[Measurement]) -> Review:
     """Return the review with its measurements, and with what all of it comes to."""
     decisions = [found.decision for found in measurements]
     if request.fails_on_breaking:
@@ -102,12 +95,6 @@ def concluded(request: ReviewRequest, review: Review, measurements: Sequence[Mea
     return replace(review, measurements=tuple(measurements), decision=decision)
 
 
-def _own_settings(context: Context) -> Settings | None:
-    with suppress(WorkspaceError, OSError):
-        return context.settings
-    return None
-
-
 def _recordings(context: Context, head: CommitTree | WorkTree, folder: Path) -> Path | None:
     """A folder with HEAD's recordings; None where those on disk are the same."""
     if isinstance(head, WorkTree):
@@ -122,20 +109,6 @@ def _recordings(context: Context, head: CommitTree | WorkTree, folder: Path) -> 
                 while part := opened.read(1 << 20):
                     copy.write(part)
     return folder
-
-
-def _refuse_state(tree: CommitTree) -> None:
-    """Raise where a commit brings a log or a cache along: its replies and verdicts would be those of its author.
-
-    A link there would have ours written wherever it leads.
-    """
-    harmless = (f"{STATE_FOLDER}/schemas/", f"{STATE_FOLDER}/.gitignore")
-    found = [path for path in tree.paths(STATE_FOLDER) if not path.startswith(harmless) or tree.blob(path) is None]
-    if found:
-        raise WorkspaceError(
-            f"{found[0]} is committed: replies and verdicts that HEAD brings along prove nothing",
-            hint=f"git rm -r --cached {STATE_FOLDER}",
-        )
 
 
 def _notes(git: Git, found: ReviewRange, settings: Settings | None, *, differs: bool) -> Iterator[str]:

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from promptctl.formats.scaffold import Scaffold
     from promptctl.log.records import Execution
     from promptctl.promotion.labelling import Labelling
-    from promptctl.reviews.measuring import ReviewRequest
-    from promptctl.reviews.review import Review
+    from promptctl.reviews.request import ReviewRequest
+    from promptctl.reviews.review import Measurement, Review
     from promptctl.versions.history import VersionEntry
     from promptctl.versions.prompt_at_version import PromptAtVersion
     from promptctl.workspace.datasets import Datasets
@@ -375,17 +375,18 @@ class Workspace:
 
     def review(self, request: ReviewRequest, on_progress: OnProgress | None = None) -> Review:
         """Review what HEAD changed against BASE, and what that did to the results."""
-        from promptctl.reviews.measuring import measure
-        from promptctl.reviews.reviewing import concluded, prepared
+        from promptctl.reviews.measuring import Task, measure
+        from promptctl.reviews.reviewing import review
 
-        with prepared(self.context.fresh(), request) as ready:
-            measurements = self._in_session(
-                ready.context,
+        def measured(context: Context, tasks: Sequence[Task]) -> list[Measurement]:
+            return self._in_session(
+                context,
                 request.limits,
                 on_progress,
-                lambda session: measure(ready.context.log, session, ready.tasks, request.rule),
+                lambda session: measure(context.log, session, tasks, request.rule),
             )
-            return concluded(request, ready.review, measurements)
+
+        return review(self.context.fresh(), request, measured)
 
     def export_review(self, review: Review, file: str | os.PathLike[str]) -> None:
         """Write a review: .md .json .html .xml (JUnit), by the file's suffix."""

@@ -303,6 +303,18 @@ class TestSides:
         assert re.search(r"\tbase sort v1 \(\w+\)\thead triage v1 \(\w+\)\tdifference\n", ran.out)
         assert "triage: better: 0 cases regressed and 5 improved of 10" in ran.out
 
+    def test_both_sides_are_asked_the_tests_in_the_file_of_head(self, lab: Lab, change: Change, cli: Cli) -> None:
+        text = "model: local/gpt-4o-mini\nmessages:\n  - {role: user, content: 'WRONG | {{word}}'}\n"
+        evaluators = "evaluators:\n  - {name: has it, string: {contains: '{{word}}'}}\n"
+        lab.write("prompts/gh.prompt.yml", f"{text}testData: [{{word: apple}}]\n{evaluators}")
+        commit(lab.root, "One test")
+        lab.write(
+            "prompts/gh.prompt.yml", f"{text}testData: [{{word: pear}}, {{word: plum}}]\n{evaluators}".replace("W", "w")
+        )
+        ran = cli("eval", "gh", "--against", "@main", "--json")
+        assert (ran.exit_code, ran.json[0]["n"], ran.json[0]["added"], ran.json[0]["removed"]) == (0, 2, [], [])
+        assert sorted(lab.asked) == ["WRONG | pear", "WRONG | plum", "wRONG | pear", "wRONG | plum"]
+
     def test_what_differs_beside_the_prompt_is_said(self, change: Change, cli: Cli) -> None:
         cli("eval", "triage")
         cli("eval", "triage", "--repeat", "3", "--at-least", "2", "--judge", "local/other")

@@ -190,6 +190,17 @@ class TestMemory:
             assert [case.id for case in dataset.cases()] == ["one"]
             assert tree.reads["datasets/a.yaml"] == reads
 
+    def test_what_is_kept_serves_every_prompt_of_the_same_inputs(self) -> None:
+        tree = CountingTree({"datasets/a.yaml": CASES})
+        dataset = self.opened(Memory(file_bytes=0), tree)
+        texts = (PROMPT, PROMPT.replace("{{ q }}", "Please: {{ q }}"), PROMPT.replace("string", "integer"))
+        files = {f"prompts/{name}.prompt.yaml": text for name, text in zip("abc", texts, strict=True)}
+        checked, alike, different = (load_prompt(MemoryTree(files), name) for name in "abc")
+        assert dataset.check(checked) == []
+        for prompt, reads in ((checked, 2), (alike, 2), (different, 3)):
+            assert [case.id for case in dataset.cases(prompt)] == ["one"]
+            assert tree.reads["datasets/a.yaml"] == reads
+
     def test_all_datasets_of_a_command_share_one_room(self) -> None:
         memory = Memory(cases=15)
         assert [memory.takes_cases(10, 100), memory.takes_cases(10, 100), memory.takes_cases(5, 100)] == [

@@ -10,11 +10,12 @@ import pytest
 from promptctl.comparisons.verdicts import GateRule
 from promptctl.evaluations.account import Account
 from promptctl.evaluations.plan import Plan
+from promptctl.evaluations.planning import Pair, rerun
 from promptctl.evaluations.request import EvaluationRequest, Limits
 from promptctl.evaluations.session import Session
 from promptctl.log.results import EvaluationSpec, ResultDetail, Totals
 from promptctl.models.router import Router
-from promptctl.reviews.measuring import ReviewRequest
+from promptctl.reviews.request import ReviewRequest
 from tests.cli.conftest import commit, git
 from tests.evaluation_lab import PROMPT, REPLY_COST, Lab, answering, slowly
 from tests.openai_server import Exchange
@@ -164,6 +165,22 @@ class TestPlans:
                     return [each.verdict for each in await session.run(pickle.loads(sent))]
 
             assert asyncio.run(do()) == ["passed"]
+
+    def test_a_rerun_asks_both_sides_for_some_cases_anew(self, lab: Lab) -> None:
+        lab.many(3)
+        (plan,) = lab.plans(repeats=5, at_least=4)
+        again = rerun(Pair(plan, plan), ["c2", "c0"], repeats=2)
+        for side in again.sides:
+            assert (side.results, side.spec.side, side.spec.replies, side.spec.at_least) == (4, "rerun", "ask", None)
+            assert (side.spec.ids, side.spec.cases, side.spec.is_whole) == (("c0", "c2"), 2, False)
+        with lab.open() as workspace:
+
+            async def do() -> list[int]:
+                async with Session(workspace.context) as session:
+                    return [each.summary.counts.passed for each in await session.run(again.sides)]
+
+            assert asyncio.run(do()) == [2, 2]
+        assert sorted(lab.asked) == ["c0"] * 4 + ["c2"] * 4
 
 
 class TestSpec:

@@ -12,7 +12,7 @@ import pytest
 
 from promptctl.reports.review import review_as_dict
 from promptctl.reports.review_markdown import review_markdown
-from promptctl.reviews.measuring import ReviewRequest
+from promptctl.reviews.request import ReviewRequest
 from promptctl.reviews.review import Review
 from promptctl.workspace import open_workspace
 from tests.cli.conftest import Cli, Ran, cli, commit, git, write

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound
-from promptctl.reviews.measuring import ReviewRequest
+from promptctl.reviews.request import ReviewRequest
 from promptctl.workspace import open_workspace
 from tests.cli.conftest import commit, git
 from tests.reviews.conftest import Pull

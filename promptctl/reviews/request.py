@@ -1,0 +1,42 @@
+"""A request to review what HEAD changed: against what, how results are judged, and within which bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from promptctl.comparisons.verdicts import GateRule
+from promptctl.evaluations.request import EvaluationRequest, Limits
+from promptctl.log.results import Replies
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewRequest:
+    """A request to review what HEAD changed.
+
+    `base` and `head` are revisions; see `promptctl.reviews.range.find_range` for what None means. With
+    `is_evaluated` False nothing is asked of a model. `replies` is where replies come from. `allows_code` runs
+    the code that HEAD's datasets name. `arguments` are the options that make the same review again.
+    """
+
+    base: str | None = None
+    head: str | None = None
+    models: Sequence[str] = ()
+    rule: GateRule = field(default_factory=GateRule)
+    limits: Limits = field(default_factory=Limits)
+    is_evaluated: bool = True
+    replies: Replies = "cache"
+    allows_code: bool = False
+    fails_on_breaking: bool = False
+    arguments: Sequence[str] = ()
+
+    def evaluation(self, ref: str, dataset: str) -> EvaluationRequest:
+        """Return the request to evaluate one prompt over one dataset, as this review asks for it."""
+        return EvaluationRequest(
+            refs=[ref],
+            datasets=[dataset],
+            models=self.models,
+            limits=self.limits,
+            replies=self.replies,
+            allows_code=self.allows_code,
+        )
