@@ -20,12 +20,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from promptctl.log.ids import new_id
 from promptctl.log.records import Content, Entry, Execution
 from promptctl.log.redaction import Redactor
 from promptctl.log.results import ResultDetail, ResultRow
 from promptctl.log.sqlite.store import SqliteStore
-from promptctl.log.times import utc_text
+from promptctl.log.stamps import new_id, utc_text
 
 PROMPTS, VERSIONS = 20, 20
 SYSTEM = "You triage tickets for Acme. " * 40
@@ -245,10 +244,10 @@ def since(options: argparse.Namespace, days: int) -> str:
 
 COLD_USE = """
 import sys
-from promptctl.log.ids import new_id
+from promptctl.log.stamps import new_id
 from promptctl.log.records import Entry
 from promptctl.log.sqlite.store import SqliteStore
-from promptctl.log.times import utc_now
+from promptctl.log.stamps import utc_now
 execution = Execution(
     id=new_id(), call_id=new_id(), started_at=utc_now(), source="run", prompt="a", prompt_name="A", digest="1:x",
     model="m", status="ok", inputs={"a": "b"}, messages=[{"role": "user", "content": "hi"}], reply="ho",

@@ -81,7 +81,7 @@ from promptctl.log.results import ResultRow as ResultRow
 from promptctl.log.results import Totals as Totals
 from promptctl.log.retention import Pruned as Pruned
 from promptctl.log.retention import Retention as Retention
-from promptctl.log.times import parse_moment as parse_moment
+from promptctl.log.stamps import parse_moment as parse_moment
 from promptctl.promotion.labelling import Labelling as Labelling
 from promptctl.promotion.moves import MoveResult as MoveResult
 from promptctl.prompts.prompt import Input as Input

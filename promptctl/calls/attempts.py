@@ -10,9 +10,8 @@ from typing import Any
 from promptctl import __version__
 from promptctl.calls.call import Call, CallOptions, Target
 from promptctl.errors import ModelError, PromptctlError
-from promptctl.log.ids import new_id
 from promptctl.log.records import Execution, Status
-from promptctl.log.times import utc_now
+from promptctl.log.stamps import new_id, utc_now
 from promptctl.models.gateway import Reply
 
 

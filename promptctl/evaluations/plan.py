@@ -11,9 +11,8 @@ from promptctl.calls.call import Target
 from promptctl.datasets.cases import Case
 from promptctl.datasets.index import dataset_index
 from promptctl.datasets.selection import Chosen
-from promptctl.log.ids import new_id
 from promptctl.log.results import EvaluationRow, EvaluationSpec
-from promptctl.log.times import utc_now
+from promptctl.log.stamps import new_id, utc_now
 from promptctl.prompts.prompt import Prompt
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.earlier import FailedCases
 from promptctl.evaluations.estimate import cost_of_call
 from promptctl.evaluations.plan import Plan
-from promptctl.log.ids import new_id
 from promptctl.log.results import EvaluationSpec
+from promptctl.log.stamps import new_id
 from promptctl.models.gateway import Usage
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any
 
 from promptctl.log.records import CONTENT_FIELDS, JSON_FIELDS, PLAIN_FIELDS, Execution
 from promptctl.log.redaction import Redactor
-from promptctl.log.times import as_stored
+from promptctl.log.stamps import as_stored
 
 Fields = dict[str, Any]
 """The fields of an execution or a result: every text valid UTF-8, and those of `_JSONS` JSON texts."""

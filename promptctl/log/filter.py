@@ -16,7 +16,7 @@ class Filter:
 
     `prompt` and `model` may be globs (`support/*`; `*` also matches `/`). `renames` maps earlier prompt ids to the
     current ones: rows of an earlier id count as the current prompt's. `version` is a number and never matches
-    uncommitted changes. `since` and `until` are UTC, ISO 8601 (see `promptctl.log.times.parse_moment`), `until`
+    uncommitted changes. `since` and `until` are UTC, ISO 8601 (see `promptctl.parse_moment`), `until`
     excluded. `limit` keeps the newest executions; totals know no limit. `Workspace.log` also takes what follows `@` in
     a ref for `version`, and ages such as `7d` for the moments.
     """

@@ -100,6 +100,6 @@ class Log:
 
 def _moment(text: str | None) -> str | None:
     """Return a date, a time or an age as a moment, in the form that the log stores."""
-    from promptctl.log.times import parse_moment
+    from promptctl.log.stamps import parse_moment
 
     return None if text is None else parse_moment(text)

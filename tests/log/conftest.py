@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from promptctl.log.ids import new_id
 from promptctl.log.records import Execution
 from promptctl.log.sqlite.store import SqliteStore
-from promptctl.log.times import utc_now
+from promptctl.log.stamps import new_id, utc_now
 
 MakeExecution = Callable[..., Execution]
 

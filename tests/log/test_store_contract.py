@@ -15,14 +15,13 @@ import pytest
 from promptctl.errors import LogError, UsageError
 from promptctl.log.call_totals import SUMS, Dimension
 from promptctl.log.filter import Filter
-from promptctl.log.ids import new_id
 from promptctl.log.records import Content, Entry
 from promptctl.log.redaction import Redactor
 from promptctl.log.results import EvaluationRow, EvaluationSpec, ResultDetail, ResultRow, Totals
 from promptctl.log.retention import Pruned, Retention
 from promptctl.log.sqlite.store import SqliteStore
+from promptctl.log.stamps import new_id, utc_now
 from promptctl.log.store import Store
-from promptctl.log.times import utc_now
 from tests.log.conftest import make, make_some
 
 SECRET = "correct-horse"

@@ -16,7 +16,7 @@ from promptctl.log.sqlite import payloads
 from promptctl.log.sqlite.filters import where
 from promptctl.log.sqlite.lookup import row_by_id
 from promptctl.log.sqlite.payloads import Payload
-from promptctl.log.times import as_stored, utc_now
+from promptctl.log.stamps import as_stored, utc_now
 
 _FIELDS = tuple(each.name for each in fields(EvaluationRow))
 _COLUMNS = tuple("commit_id" if name == "commit" else name for name in _FIELDS)

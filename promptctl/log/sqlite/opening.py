@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from promptctl.errors import LogFailure
-from promptctl.log.ids import new_id
 from promptctl.log.sqlite.schema import NEWEST, OLDEST_SQLITE, migrate, schema_version
+from promptctl.log.stamps import new_id
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700

@@ -12,8 +12,8 @@ from promptctl.log.sqlite.batch import Batch, read_lines
 from promptctl.log.sqlite.database import Database, translated
 from promptctl.log.sqlite.opening import SIDE_FILES, Identity, folder_lock, identity_of, sync_folder
 from promptctl.log.sqlite.unsaved import Unsaved
+from promptctl.log.stamps import utc_now
 from promptctl.log.store import LogWarning
-from promptctl.log.times import utc_now
 
 
 def recover(database: Database, unsaved: Unsaved, batch: Batch, failure: LogFailure) -> LogWarning | None:

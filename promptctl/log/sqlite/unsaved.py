@@ -7,8 +7,8 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from promptctl.log.ids import new_id
 from promptctl.log.sqlite.opening import FILE_MODE, FOLDER_MODE, sync_folder
+from promptctl.log.stamps import new_id
 
 FOLDER = "unsaved"
 _SUFFIX = ".jsonl"

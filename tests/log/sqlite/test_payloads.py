@@ -6,10 +6,10 @@ import string
 
 import pytest
 
-from promptctl.log.ids import new_id
 from promptctl.log.records import Entry
 from promptctl.log.sqlite.payloads import load
 from promptctl.log.sqlite.store import SqliteStore
+from promptctl.log.stamps import new_id
 from tests.log.conftest import make
 
 
