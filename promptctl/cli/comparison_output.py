@@ -6,7 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from promptctl.cli.output import say, say_json, say_table, styled
+from promptctl.cli.output import say, say_json, styled
+from promptctl.cli.tables import say_table
 from promptctl.reports.comparison import (
     about_alone,
     alone_as_dict,

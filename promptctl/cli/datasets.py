@@ -9,7 +9,8 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.checks import say_check
-from promptctl.cli.output import say_json, say_table, tell
+from promptctl.cli.output import say_json, tell
+from promptctl.cli.tables import say_table
 from promptctl.reports.wording import count
 
 app = typer.Typer(help="The cases that prompts are evaluated on.", no_args_is_help=True, rich_markup_mode=None)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from promptctl.cli.folded_table import say_folded_table
 from promptctl.cli.output import say_json, tell
+from promptctl.cli.tables import say_table
 from promptctl.reports.wording import format_cost
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def say_estimate(rows: Sequence[Estimate], *, as_json: bool) -> None:
     if as_json:
         say_json([row.as_dict() for row in rows])
         return
-    say_folded_table(
+    say_table(
         ["Prompt", "Model", "Dataset", "Calls", "Tokens in", "Tokens out", "Cost", "Estimated from"],
         [
             (

@@ -8,8 +8,8 @@ from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from promptctl.cli.folded_table import say_folded_table
-from promptctl.cli.output import format_id, is_terminal, say, say_json, say_table, styled, tell
+from promptctl.cli.output import format_id, is_terminal, say, say_json, styled, tell
+from promptctl.cli.tables import say_table
 from promptctl.cli.text_difference import difference_lines, flat, shortened
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.wording import format_cost, format_count, format_latency, format_spent, percent
@@ -139,7 +139,7 @@ def _say_totals(found: Sequence[Evaluation]) -> None:
         counts = [f"{passed} of {cases}", *([] if is_flawless else [failed, wrong])]
         short = version.partition(" (")[0]
         rows.append((prompt, short, model, *([dataset] if has_dataset else []), *counts, rate, interval, cost, id_))
-    say_folded_table(columns, rows, right=numbers)
+    say_table(columns, rows, right=numbers)
 
 
 def _dataset(found: Evaluation) -> str:

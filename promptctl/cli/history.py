@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.output import is_terminal, say_json, say_table, tell
+from promptctl.cli.output import is_terminal, say_json, tell
+from promptctl.cli.tables import say_table
 
 if TYPE_CHECKING:
     from promptctl import VersionEntry
@@ -20,7 +21,7 @@ def history(context: typer.Context, ref: options.Ref, as_json: options.Json = Fa
         say_json([row.as_dict() for row in rows])
     elif rows:
         columns = ["Version", "Date", "Author", "Labels", "Subject"]
-        say_table(columns, [_row(row) for row in rows], whole=["Version", "Date"])
+        say_table(columns, [_row(row) for row in rows])
     else:
         tell("no version yet: the prompt was never committed")
 

@@ -11,7 +11,8 @@ import typer
 from promptctl import errors, parse_moment
 from promptctl.cli import options
 from promptctl.cli.checks import say_check
-from promptctl.cli.output import is_terminal, say, say_json, say_table, styled, tell, tell_problems, visible, warn
+from promptctl.cli.output import is_terminal, say, say_json, styled, tell, tell_problems, visible, warn
+from promptctl.cli.tables import say_table
 from promptctl.errors import GitError
 from promptctl.reports.wording import count
 
@@ -91,9 +92,7 @@ def list_labels(
             (f"{state.prompt}@{state.label}", state.version if state.is_live else "removed", *_moved(state.event))
             for state in states
         ]
-        say_table(
-            ["Label", "Version", "Commit", "Date", "By", "Reason"], rows, whole=["Label", "Version", "Commit", "Date"]
-        )
+        say_table(["Label", "Version", "Commit", "Date", "By", "Reason"], rows)
     else:
         tell("no label yet: promptctl label set PROMPT@production")
 
@@ -114,9 +113,9 @@ def show_log(context: typer.Context, label: options.Label, as_json: options.Json
     has_evidence = any(event.evaluation for event in events)
     columns = ["N", "Action", "Version", "Commit", "Date", "By", "Reason"]
     if has_evidence or not is_terminal():
-        say_table([*columns, "Evaluation"], rows, right=["N"], whole=["Action", "Version", "Commit", "Date"])
+        say_table([*columns, "Evaluation"], rows, right=["N"])
     else:
-        say_table(columns, [row[:-1] for row in rows], right=["N"], whole=["Action", "Version", "Commit", "Date"])
+        say_table(columns, [row[:-1] for row in rows], right=["N"])
 
 
 @app.command("at")

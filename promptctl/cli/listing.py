@@ -9,7 +9,8 @@ import typer
 
 from promptctl import PromptFilter
 from promptctl.cli import options
-from promptctl.cli.output import is_terminal, say_json, say_table, tell, tell_hint, visible, warn
+from promptctl.cli.output import is_terminal, say_json, tell, tell_hint, warn
+from promptctl.cli.tables import Styled, say_table
 
 if TYPE_CHECKING:
     from promptctl import PromptSummary
@@ -75,7 +76,7 @@ def _say(found: Sequence[PromptSummary]) -> None:
         say_table(columns, [_row(each) for each in found])
         return
     columns = ["Prompt", "Version", "Labels", "Model", "Name"]
-    say_table(columns, [_terminal_row(each) for each in found], whole=["Prompt", "Version"])
+    say_table(columns, [_terminal_row(each) for each in found])
 
 
 def _row(found: PromptSummary) -> tuple[Any, ...]:
@@ -90,12 +91,13 @@ def _row(found: PromptSummary) -> tuple[Any, ...]:
 
 
 def _terminal_row(found: PromptSummary) -> tuple[Any, ...]:
-    from rich.text import Text
-
     prompt = found.prompt
-    name = Text(visible(prompt.name) if prompt else "invalid: see promptctl validate", style="" if prompt else "red")
-    if prompt is not None and prompt.status != "active":
-        name.append(f" ({prompt.status})", style="yellow")
+    if prompt is None:
+        name: Any = Styled("invalid: see promptctl validate", {"fg": "red"})
+    elif prompt.status != "active":
+        name = Styled(f"{prompt.name} ({prompt.status})", {"fg": "yellow"})
+    else:
+        name = prompt.name
     version = found.version.display.partition(" (")[0] if found.version else "-"
-    labels = Text(", ").join(Text(f"{state.label} {state.version}", style="green") for state in found.labels)
-    return found.id, version, labels, found.model or "-", name
+    labels = ", ".join(f"{state.label} {state.version}" for state in found.labels)
+    return found.id, version, Styled(labels, {"fg": "green"}), found.model or "-", name

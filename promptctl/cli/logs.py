@@ -12,7 +12,8 @@ import typer
 from promptctl import Filter
 from promptctl.cli import options
 from promptctl.cli.groups import grouped
-from promptctl.cli.output import format_id, is_terminal, say, say_json, say_table, styled, tell
+from promptctl.cli.output import format_id, is_terminal, say, say_json, styled, tell
+from promptctl.cli.tables import say_table
 from promptctl.reports.wording import format_cost, format_count, format_latency, format_spent, format_tokens
 
 if TYPE_CHECKING:
@@ -74,9 +75,7 @@ def list_executions(
         tell("no executions yet" if workspace.log.is_new else "no execution matches")
         return
     numbers = ["Tokens", "Cost", "Latency"]
-    say_table(
-        ["Time", "Prompt", "Version", "Model", "Status", *numbers, "Id"], rows, right=numbers, whole=["Time", "Id"]
-    )
+    say_table(["Time", "Prompt", "Version", "Model", "Status", *numbers, "Id"], rows, right=numbers)
 
 
 @app.command("show")

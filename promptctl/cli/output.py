@@ -6,16 +6,13 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal, TextIO
+from typing import Any, TextIO
 
 import typer
 
 from promptctl.errors import InvalidFiles, Place, Problem, PromptctlError
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 # What would make a terminal do something, or show text in another order than it is in. Colours as `styled` sets them
 # stay, which also lets text from outside be coloured, but not hidden.
@@ -32,13 +29,6 @@ def uses_colour(stream: TextIO) -> bool:
 def styled(text: str, stream: TextIO, **style: Any) -> str:
     """The text with its style where the stream shows colour."""
     return typer.style(text, **style) if uses_colour(stream) else text
-
-
-def console() -> Console:
-    """A rich console on stdout; only for a terminal, since its import costs."""
-    from rich.console import Console
-
-    return Console(no_color=not uses_colour(sys.stdout), highlight=False, soft_wrap=False)
 
 
 def is_terminal() -> bool:
@@ -104,30 +94,6 @@ def tell_hint(text: str) -> None:
         tell(f"        {line}")
 
 
-def say_table(
-    columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = (), whole: Sequence[str] = ()
-) -> None:
-    """A table: drawn on a terminal; tab-separated with a header line, never cut, in a pipe.
-
-    `right` names the columns whose values are numbers, `whole` those whose values are kept on one line.
-    """
-    if not is_terminal():
-        say("\t".join(column.lower() for column in columns))
-        for row in rows:
-            say("\t".join(_cell(value).replace("\t", " ").replace("\n", " ") for value in row))
-        return
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in columns:
-        side: Literal["left", "right"] = "right" if column in right else "left"
-        table.add_column(column, justify=side, overflow="fold", no_wrap=column in whole)
-    for row in rows:
-        table.add_row(*(value if isinstance(value, Text) else Text(visible(_cell(value))) for value in row))
-    console().print(table)
-
-
 def visible(text: str) -> str:
     """Text from files and commits as a terminal may show it: a control character in it stays a character."""
     if not is_terminal() or all(character.isprintable() or character in "\n\t" for character in text):
@@ -143,10 +109,6 @@ def visible(text: str) -> str:
 def format_id(id_: str) -> str:
     """An id as a table shows it: whole in a pipe, on a terminal its ending, which is the part that differs."""
     return id_[-8:] if is_terminal() else id_
-
-
-def _cell(value: Any) -> str:
-    return "-" if value is None else str(value)
 
 
 def _printable(text: str, stream: TextIO) -> str:

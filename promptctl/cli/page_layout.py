@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from promptctl.cli.output import is_terminal, say, styled, visible
+from promptctl.cli.tables import Styled, say_aligned
 
 _NAME_WIDTH = 11
 _WIDEST = 120
@@ -47,15 +48,14 @@ def say_fact(name: str, text: str | None, **style: Any) -> None:
 
 
 def say_columns(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A small table within the page: aligned, its last column wrapped on a terminal."""
-    cells = [[visible(" ".join(value.split())) for value in row] for row in rows]
-    widths = [max(len(row[index]) for row in [list(columns), *cells]) for index in range(len(columns) - 1)]
+    """A small table within the page: aligned, on a terminal with long cells wrapped."""
+    heads: list[Sequence[Any]] = [[Styled(column, {"dim": True}) for column in columns]]
+    table = heads + [[" ".join(value.split()) for value in row] for row in rows]
+    sides = [False] * len(columns)
     if is_terminal():
-        widths = [min(width, page_width() // len(columns)) for width in widths]
-    say(styled(_line(columns, widths), sys.stdout, dim=True))
-    for row in cells:
-        for line in _lines(row, widths):
-            say(line)
+        say_aligned(table, sides, width=page_width(), widest=page_width() // len(columns))
+    else:
+        say_aligned(table, sides)
 
 
 def say_text(text: str, *, most_lines: int | None = None, indent: str = "") -> bool:
@@ -81,17 +81,3 @@ def _marked(part: str) -> str:
         return part
     # Line by line, so that a pager or a cut keeps the colour where it belongs.
     return "\n".join(styled(line, sys.stdout, **style) for line in part.split("\n"))
-
-
-def _lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    if not is_terminal():
-        return [_line(row, widths)]
-    room = max(page_width() - sum(widths) - 2 * len(widths), 20)
-    wrapped = [textwrap.wrap(value, width) or [""] for value, width in zip(row, [*widths, room], strict=True)]
-    height = max(map(len, wrapped))
-    return [_line([part[at] if at < len(part) else "" for part in wrapped], widths) for at in range(height)]
-
-
-def _line(values: Sequence[str], widths: Sequence[int]) -> str:
-    head = "".join(f"{value:<{width}}  " for value, width in zip(values, widths, strict=False))
-    return f"{head}{values[-1]}".rstrip()

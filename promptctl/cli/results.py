@@ -9,8 +9,8 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.evaluation_output import failure_lines, say_evaluations
-from promptctl.cli.folded_table import say_folded_table
 from promptctl.cli.output import format_id, is_terminal, say, say_json, tell
+from promptctl.cli.tables import say_table
 from promptctl.cli.trend import trend
 from promptctl.reports.rows import result_as_dict
 from promptctl.reports.wording import format_spent
@@ -60,7 +60,7 @@ def list_results(
         tell("no such evaluation" if is_filtered else "no evaluations yet: promptctl eval PROMPT")
         return
     numbers = ["Passed", "Failed", "Errors", "Cost"]
-    say_folded_table(
+    say_table(
         ["Time", "Prompt", "Version", "Model", "Verdict", *numbers, "Id"],
         [
             (

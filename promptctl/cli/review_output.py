@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from promptctl.cli.comparison_output import say_comparisons
 from promptctl.cli.diff_output import say_parts
-from promptctl.cli.output import say, say_table, styled, visible
+from promptctl.cli.output import say, styled, visible
+from promptctl.cli.tables import say_table
 from promptctl.errors import INCOMPLETE
 from promptctl.reports.review import (
     ReviewRow,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.output import is_terminal, say, say_json, say_table, styled, tell
+from promptctl.cli.output import is_terminal, say, say_json, styled, tell
+from promptctl.cli.tables import say_table
 from promptctl.reports.trend_page import check_trend_path
 from promptctl.reports.wording import format_cost, format_latency
 
