@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from promptctl.files.canonical_json import canonical_json
-
 MAX_DEPTH = 100
 
 # What an item takes in memory beside its text, in characters of one byte.
@@ -74,9 +72,6 @@ def _plain_mapping(value: Mapping[Any, Any], measure: Measure, depth: int) -> di
         measure.chars += _ITEM
         made[name] = plain(item, measure, depth + 1)
     return made
-
-
-canonical = canonical_json
 
 
 def bare_keys(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:

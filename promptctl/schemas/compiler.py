@@ -17,18 +17,20 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from promptctl.files.canonical_json import canonical_json
-from promptctl.schemas.keywords import TYPES, Path, from_draft_3, resolve, type_names, with_numeric_bounds
+from promptctl.schemas.keywords import ANNOTATIONS, TYPES, Path, from_draft_3, resolve, type_names, with_numeric_bounds
+from promptctl.schemas.patterns import found
 
 Schema = Mapping[str, Any]
 Check = Callable[[Any, Path, "Run"], None]
 Holds = Callable[[Any], bool]
+SearchOf = Callable[[str], Callable[[str], Any]]
 
 MAX_FAILURES = 1000
 MAX_TIME_S = 2.0
 
 # How many failures of the nearest alternative are kept in a bounded run.
 _NEAREST_MOST = 4
-_NUMBERS = frozenset({int, float})
+_SEARCH_OF: SearchOf = partial(partial, found)
 _OF_KEYS = frozenset({"required", "additionalProperties", "dependentRequired", "false"})
 
 
@@ -52,26 +54,30 @@ class Failure(NamedTuple):
 class Run:
     """The check of one value, and its failures so far. With `steps` it is bounded in steps, time and failures."""
 
+    place: Any = None  # where a check by the library is
+    nearest_most = _most = sys.maxsize
+    is_bounded = False
+
     def __init__(self, steps: int | None = None) -> None:
         self.failures: list[Failure] = []
-        self.place: Any = None  # where a check by the library is
-        self.nearest_most = sys.maxsize if steps is None else _NEAREST_MOST
-        self._most = sys.maxsize if steps is None else MAX_FAILURES
-        self._steps_left = steps or 0
-        self._deadline = 0.0 if steps is None else time.monotonic() + MAX_TIME_S
+        if steps is not None:
+            self.is_bounded = True
+            self.nearest_most, self._most = _NEAREST_MOST, MAX_FAILURES
+            self._steps_left, self._deadline = steps, time.monotonic() + MAX_TIME_S
 
-    def step(self) -> None:
-        """Count one more schema that is applied to a value. Raises `Stopped`."""
-        if not self._deadline:
+    def step(self, count: int = 1) -> None:
+        """Count schemas that are applied to a value. Raises `Stopped`."""
+        if not self.is_bounded:
             return
-        self._steps_left -= 1
+        self._steps_left -= count
         if self._steps_left < 0 or time.monotonic() > self._deadline:
             raise Stopped("it takes too long for this schema and value")
 
     def fail(self, path: Path, keyword: str, schema: Schema, value: Any, detail: Any = None) -> None:
         """Keep one failure."""
         if len(self.failures) < self._most:
-            self.failures.append(Failure(path, keyword, schema, value, detail))
+            # Made as a tuple, in a third of the time: most failures are of conditions and alternatives, and never told.
+            self.failures.append(tuple.__new__(Failure, (path, keyword, schema, value, detail)))
 
     def tries(self, check: Check, value: Any, path: Path) -> list[Failure]:
         """Return the failures that a check finds, without keeping them."""
@@ -83,17 +89,16 @@ class Run:
 
 
 class Compiler:
-    """Compiles the schemas of one document. `searches(pattern, text)` finds patterns."""
+    """Compiles the schemas of one document. `search_of(pattern)` returns the function that finds it in a text."""
 
-    _enough_fitting = 1  # alternatives of an `anyOf`
+    enough_fitting = 1  # alternatives of an `anyOf`
 
-    def __init__(self, root: Schema | bool, searches: Callable[[str, str], Any]) -> None:
-        self._root = root
-        self._searches = searches
+    def __init__(self, root: Schema | bool, search_of: SearchOf = _SEARCH_OF) -> None:
+        self.root = root
+        self.search_of = search_of
         # By identity, so each schema is kept beside its check.
         self._checks: dict[int, tuple[Any, Check]] = {id(each): (each, check) for each, check in _OF_BOOLEANS}
         draft = str(root.get("$schema", "")) if isinstance(root, Mapping) else ""
-        self._targets: dict[str, Check] = {}
         self._has_lone_references = any(f"draft-0{number}" in draft for number in (3, 4, 6, 7))
         self._is_draft_3 = "draft-03" in draft
 
@@ -109,16 +114,32 @@ class Compiler:
             schema = from_draft_3(schema)
         if self._has_lone_references:
             schema = {"$ref": schema["$ref"]} if "$ref" in schema else with_numeric_bounds(schema)
-        leaves = [(keyword, _LEAVES[keyword](schema[keyword])) for keyword in schema if keyword in _LEAVES]
-        parts: list[Check] = [partial(part, self, schema) for keyword, part in _PARTS.items() if keyword in schema]
-        for keywords, make in ((_OF_OBJECTS, self._object), (_OF_LISTS, self._list)):
-            if not schema.keys().isdisjoint(keywords):
-                parts.append(make(schema))
-        if not leaves and len(parts) == 1:
-            return parts[0]
-        if len(leaves) == 1 and not parts:
-            keyword, holds = leaves[0]
-            return lambda value, path, run: None if holds(value) else run.fail(path, keyword, schema, value)
+        if "$ref" in schema and schema.keys() <= _ALONE:
+            return _PARTS["$ref"](self, schema)
+        by_class: dict[type, Check | None] = {}
+
+        def check(value: Any, path: Path, run: Run) -> None:
+            known = by_class.get(value.__class__, check_first)
+            if known is not None:
+                known(value, path, run)
+
+        def check_first(value: Any, path: Path, run: Run) -> None:
+            by_class[value.__class__] = self._keywords_for(value.__class__, schema)
+            check(value, path, run)
+
+        return check
+
+    def _keywords_for(self, kind: type, schema: Schema) -> Check | None:
+        """Return the check of what can fail for values of one class; None if nothing can."""
+        leaves: list[tuple[str, Holds]] = []
+        if "type" in schema and not any(kind in TYPES[name] for name in type_names(schema)):
+            is_whole = kind is float and "integer" in type_names(schema)
+            leaves.append(("type", float.is_integer if is_whole else _never))
+        leaves += [(name, make(schema[name])) for name, make in _LEAVES.get(kind, {}).items() if name in schema]
+        leaves += [("enum", _enum(schema["enum"], kind))] if "enum" in schema else []
+        leaves += [("const", _enum([schema["const"]], kind))] if "const" in schema else []
+        makers = {**_PARTS, **_PARTS_OF.get(kind, {})}
+        parts = [make(self, schema) for make in dict.fromkeys(makers[name] for name in makers if name in schema)]
 
         def check(value: Any, path: Path, run: Run) -> None:
             for keyword, holds in leaves:
@@ -127,117 +148,45 @@ class Compiler:
             for part in parts:
                 part(value, path, run)
 
-        return check
+        return check if leaves or len(parts) > 1 else next(iter(parts), None)
 
-    def _object(self, schema: Schema) -> Check:
+    def object_of(self, schema: Schema) -> Check:
+        """Return the check of `properties`, `additionalProperties` and `required`."""
         properties = {name: self.check_of(each) for name, each in schema.get("properties", {}).items()}
-        patterns = schema.get("patternProperties", {})
+        searches = [self.search_of(pattern) for pattern in schema.get("patternProperties", ())]
         others = schema.get("additionalProperties", True)
         rest = self.check_of(others) if others is not False else partial(refuse_key, schema)
+        required = schema.get("required", ())
 
         def check(value: Any, path: Path, run: Run) -> None:
-            if value.__class__ is not dict:
-                return
-            for name, item in value.items():
-                known = properties.get(name)
-                if known is not None:
-                    known(item, (*path, name), run)
-                elif rest is not _allow and not any(self._searches(pattern, name) for pattern in patterns):
-                    rest(item, (*path, name), run)
+            for name in required:
+                if name not in value:
+                    run.fail(path, "required", schema, value, name)
+            if rest is _allow:
+                for name, known in properties.items():
+                    if name in value:
+                        known(value[name], (*path, name), run)
+            else:
+                for name, item in value.items():
+                    if name in properties or not any(search(name) for search in searches):
+                        properties.get(name, rest)(item, (*path, name), run)
 
         return check
 
-    def _list(self, schema: Schema) -> Check:
+    def list_of(self, schema: Schema) -> Check:
+        """Return the check of `items`, `prefixItems` and `uniqueItems`."""
         first, rest = schema.get("prefixItems", ()), schema.get("items", True)
         if isinstance(rest, list):  # before draft 2020-12
             first, rest = rest, schema.get("additionalItems", True)
         first, others = [self.check_of(each) for each in first], self.check_of(rest)
 
         def check(value: Any, path: Path, run: Run) -> None:
-            if value.__class__ is not list:
-                return
             for index, item in enumerate(value if others is not _allow else value[: len(first)]):
                 (first[index] if index < len(first) else others)(item, (*path, index), run)
             for index in _repeats(value) if schema.get("uniqueItems") else ():
                 run.fail((*path, index), "uniqueItems", schema, value[index])
 
         return check
-
-    def _reference(self, schema: Schema, value: Any, path: Path, run: Run) -> None:
-        run.step()
-        check = self._targets.get(schema["$ref"])
-        if check is None:
-            check = self._targets[schema["$ref"]] = self.check_of(resolve(self._root, schema["$ref"]))
-        check(value, path, run)
-
-    def _pattern(self, schema: Schema, value: Any, path: Path, run: Run) -> None:
-        run.step()
-        if value.__class__ is str and not self._searches(schema["pattern"], value):
-            run.fail(path, "pattern", schema, value)
-
-    def _pattern_properties(self, schema: Schema, value: Any, path: Path, run: Run) -> None:
-        for pattern, each in schema["patternProperties"].items() if value.__class__ is dict else ():
-            for name, item in value.items():
-                run.step()
-                if self._searches(pattern, name):
-                    self.check_of(each)(item, (*path, name), run)
-
-    def _property_names(self, schema: Schema, value: Any, path: Path, run: Run) -> None:
-        for name in value if value.__class__ is dict else ():
-            if wrong := run.tries(self.check_of(schema["propertyNames"]), name, path):
-                run.fail((*path, name), "propertyNames", schema, name, wrong)
-
-    def _required(self, schema: Schema, value: Any, path: Path, run: Run) -> None:
-        for name in schema["required"] if value.__class__ is dict else ():
-            if name not in value:
-                run.fail(path, "required", schema, value, name)
-
-    def _dependents(self, schema: Schema, value: Any, path: Path, run: Run, *, keyword: str) -> None:
-        for name, rule in schema[keyword].items():
-            if value.__class__ is not dict or name not in value:
-                continue
-            if not isinstance(rule, list):
-                run.step()
-                self.check_of(rule)(value, path, run)
-                continue
-            for other in rule:
-                if other not in value:
-                    run.fail((*path, name), "dependentRequired", schema, value, other)
-
-    def _contains(self, schema: Schema, value: Any, path: Path, run: Run) -> None:
-        if value.__class__ is list:
-            wanted = self.check_of(schema["contains"])
-            count = sum(not run.tries(wanted, item, path) for item in value)
-            if not schema.get("minContains", 1) <= count <= schema.get("maxContains", math.inf):
-                run.fail(path, "contains", schema, value, count)
-
-    def _all_of(self, schema: Schema, value: Any, path: Path, run: Run) -> None:
-        for each in schema["allOf"]:
-            run.step()
-            self.check_of(each)(value, path, run)
-
-    def _union(self, schema: Schema, value: Any, path: Path, run: Run, *, keyword: str) -> None:
-        """Try alternatives until enough of them fit."""
-        enough = 2 if keyword == "oneOf" else self._enough_fitting
-        tried: list[list[Failure]] = []
-        fitting = 0
-        for each in schema[keyword]:
-            tried.append(run.tries(self.check_of(each), value, path))
-            fitting += not tried[-1]
-            if fitting == enough:
-                break
-        if not fitting:
-            _fail_all(run, path, keyword, schema, value, tried)
-        elif fitting > 1 and keyword == "oneOf":
-            run.fail(path, keyword, schema, value)
-
-    def _not(self, schema: Schema, value: Any, path: Path, run: Run) -> None:
-        if not run.tries(self.check_of(schema["not"]), value, path):
-            run.fail(path, "not", schema, value)
-
-    def _if(self, schema: Schema, value: Any, path: Path, run: Run) -> None:
-        branch = "else" if run.tries(self.check_of(schema["if"]), value, path) else "then"
-        self.check_of(schema.get(branch, True))(value, path, run)
 
 
 def _allow(_value: Any, _path: Path, _run: Run) -> None:
@@ -251,6 +200,79 @@ def _refuse(value: Any, path: Path, run: Run) -> None:
 def refuse_key(schema: Schema, value: Any, path: Path, run: Run) -> None:
     """Fail a key that the schema does not allow, which is the last of the path."""
     run.fail(path, "additionalProperties", schema, value)
+
+
+def _apply_target(target: Check, value: Any, path: Path, run: Run) -> None:
+    run.step()
+    target(value, path, run)
+
+
+def _apply_all(checks: list[Check], value: Any, path: Path, run: Run) -> None:
+    run.step(len(checks))
+    for check in checks:
+        check(value, path, run)
+
+
+def _apply_one(checks: list[Check], value: Any, path: Path, run: Run) -> None:
+    condition, then, other = checks
+    (other if run.tries(condition, value, path) else then)(value, path, run)
+
+
+def _match(schema: Schema, search: Holds, value: Any, path: Path, run: Run) -> None:
+    run.step()
+    if not search(value):
+        run.fail(path, "pattern", schema, value)
+
+
+def _apply_by_pattern(checks: list[tuple[Holds, Check]], value: Any, path: Path, run: Run) -> None:
+    for search, check in checks:
+        for name, item in value.items():
+            run.step()
+            if search(name):
+                check(item, (*path, name), run)
+
+
+def _check_names(schema: Schema, check: Check, value: Any, path: Path, run: Run) -> None:
+    for name in value:
+        if wrong := run.tries(check, name, path):
+            run.fail((*path, name), "propertyNames", schema, name, wrong)
+
+
+def _check_dependents(schema: Schema, rules: list[tuple[str, Any]], value: Any, path: Path, run: Run) -> None:
+    for name, rule in rules:
+        if name in value and isinstance(rule, list):
+            for other in rule:
+                if other not in value:
+                    run.fail((*path, name), "dependentRequired", schema, value, other)
+        elif name in value:
+            run.step()
+            rule(value, path, run)
+
+
+def _count_fitting(schema: Schema, check: Check, value: Any, path: Path, run: Run) -> None:
+    count = sum(not run.tries(check, item, path) for item in value)
+    if not schema.get("minContains", 1) <= count <= schema.get("maxContains", math.inf):
+        run.fail(path, "contains", schema, value, count)
+
+
+def _refuse_fitting(schema: Schema, check: Check, value: Any, path: Path, run: Run) -> None:
+    if not run.tries(check, value, path):
+        run.fail(path, "not", schema, value)
+
+
+def _choose(schema: Schema, keyword: str, enough: int, checks: list[Check], value: Any, path: Path, run: Run) -> None:
+    """Try alternatives until enough of them fit."""
+    tried: list[list[Failure]] = []
+    fitting = 0
+    for check in checks:
+        tried.append(run.tries(check, value, path))
+        fitting += not tried[-1]
+        if fitting == enough:
+            break
+    if not fitting:
+        _fail_all(run, path, keyword, schema, value, tried)
+    elif fitting > 1 and keyword == "oneOf":
+        run.fail(path, keyword, schema, value)
 
 
 def _fail_all(run: Run, path: Path, keyword: str, schema: Schema, value: Any, tried: list[list[Failure]]) -> None:
@@ -281,37 +303,32 @@ def _distance(path: Path, failures: list[Failure]) -> tuple[int, int]:
 
 def _repeats(items: list[Any]) -> list[int]:
     """Return the indexes of items that are equal to an earlier one."""
-    seen: set[str] = set()
+    seen: set[Any] = set()
     repeats: list[int] = []
     for index, item in enumerate(items):
-        key = canonical_json(item)
+        key = (item,) if item.__class__ is str else canonical_json(item)
         if key in seen:
             repeats.append(index)
         seen.add(key)
     return repeats
 
 
-def _type(named: str | list[str]) -> Holds:
-    names = [named] if isinstance(named, str) else named
-    classes = frozenset(each for name in names for each in TYPES[name])
-    if "integer" not in names or "number" in names:
-        return lambda value: value.__class__ in classes
-    return lambda value: value.__class__ in classes or (value.__class__ is float and value.is_integer())
+def _never(_value: Any) -> bool:
+    return False
 
 
-def _enum(allowed: list[Any]) -> Holds:
-    """Return a check that takes no longer for many values than for few."""
-    texts = frozenset(each for each in allowed if isinstance(each, str))
+def _enum(allowed: list[Any], kind: type) -> Holds:
+    """Return a check of values of one class that takes no longer for many allowed values than for few."""
+    if kind is str:
+        return frozenset(each for each in allowed if isinstance(each, str)).__contains__
     others = frozenset(canonical_json(each) for each in allowed if not isinstance(each, str))
-    return lambda value: value in texts if value.__class__ is str else bool(others) and canonical_json(value) in others
+    return lambda value: bool(others) and canonical_json(value) in others
 
 
 def _multiple(step: float) -> Holds:
     """Check for whole multiples, decimals taken as written: 0.3 is one of 0.1."""
 
     def holds(value: Any) -> bool:
-        if value.__class__ not in _NUMBERS:
-            return True
         if isinstance(step, int) and isinstance(value, int):
             return value % step == 0
         if isinstance(value, float) and not math.isfinite(value):
@@ -324,57 +341,78 @@ def _multiple(step: float) -> Holds:
 
 
 def _bound(compares: Callable[[Any, Any], bool]) -> Callable[[Any], Holds]:
-    return lambda bound: lambda value: value.__class__ not in _NUMBERS or compares(value, bound)
+    return lambda bound: lambda value: compares(value, bound)
 
 
-def _size(of: type[str | list[Any] | dict[str, Any]], compares: Callable[[Any, Any], bool]) -> Callable[[Any], Holds]:
-    return lambda bound: lambda value: not isinstance(value, of) or compares(len(value), bound)
+def _size(compares: Callable[[Any, Any], bool]) -> Callable[[Any], Holds]:
+    return lambda bound: lambda value: compares(len(value), bound)
 
 
 def _format(name: str) -> Holds:
     from promptctl.schemas.formats import fits
 
-    return lambda value: value.__class__ is not str or fits(name, value)
+    return partial(fits, name)
 
 
-# Keywords that look at nothing but the value itself.
-_LEAVES: dict[str, Callable[[Any], Holds]] = {
-    "type": _type,
-    "enum": _enum,
-    "const": lambda expected: _enum([expected]),
-    "minLength": _size(str, operator.ge),
-    "maxLength": _size(str, operator.le),
-    "minItems": _size(list, operator.ge),
-    "maxItems": _size(list, operator.le),
-    "minProperties": _size(dict, operator.ge),
-    "maxProperties": _size(dict, operator.le),
+_OF_NUMBERS: dict[str, Callable[[Any], Holds]] = {
     "minimum": _bound(operator.ge),
     "maximum": _bound(operator.le),
     "exclusiveMinimum": _bound(operator.gt),
     "exclusiveMaximum": _bound(operator.lt),
     "multipleOf": _multiple,
-    "format": _format,
+}
+# Keywords that look at nothing but the value itself, by its class.
+_LEAVES: dict[type, dict[str, Callable[[Any], Holds]]] = {
+    str: {
+        "minLength": _size(operator.ge),
+        "maxLength": _size(operator.le),
+        "format": _format,
+    },
+    list: {"minItems": _size(operator.ge), "maxItems": _size(operator.le)},
+    dict: {"minProperties": _size(operator.ge), "maxProperties": _size(operator.le)},
+    int: _OF_NUMBERS,
+    float: _OF_NUMBERS,
 }
 
 _OF_BOOLEANS = ((True, _allow), (False, _refuse))
-_OF_OBJECTS = ("properties", "additionalProperties")
-_OF_LISTS = ("items", "prefixItems", "uniqueItems")
+_ALONE = frozenset({"$ref", "$defs", "definitions", *ANNOTATIONS})
 
-# Keywords that apply other schemas, or need the document: (compiler, schema, value, path, run).
-_PARTS: dict[str, Callable[..., None]] = {
-    "$ref": Compiler._reference,
-    "pattern": Compiler._pattern,
-    "patternProperties": Compiler._pattern_properties,
-    "propertyNames": Compiler._property_names,
-    "required": Compiler._required,
-    **{
-        keyword: partial(Compiler._dependents, keyword=keyword)
-        for keyword in ("dependentRequired", "dependentSchemas", "dependencies")
+
+def _dependents(keyword: str, of: Compiler, schema: Schema) -> Check:
+    rules = [(name, rule if isinstance(rule, list) else of.check_of(rule)) for name, rule in schema[keyword].items()]
+    return partial(_check_dependents, schema, rules)
+
+
+def _by_pattern(of: Compiler, schema: Schema) -> Check:
+    checks = [(of.search_of(pattern), of.check_of(each)) for pattern, each in schema["patternProperties"].items()]
+    return partial(_apply_by_pattern, checks)
+
+
+# Keywords that apply other schemas, or look for patterns: those of every class of value, and those of one.
+_PARTS: dict[str, Callable[[Compiler, Schema], Check]] = {
+    "$ref": lambda of, schema: partial(_apply_target, of.check_of(resolve(of.root, schema["$ref"]))),
+    "allOf": lambda of, schema: partial(_apply_all, [*map(of.check_of, schema["allOf"])]),
+    "anyOf": lambda of, schema: partial(
+        _choose, schema, "anyOf", of.enough_fitting, [*map(of.check_of, schema["anyOf"])]
+    ),
+    "oneOf": lambda of, schema: partial(_choose, schema, "oneOf", 2, [*map(of.check_of, schema["oneOf"])]),
+    "not": lambda of, schema: partial(_refuse_fitting, schema, of.check_of(schema["not"])),
+    "if": lambda of, schema: partial(
+        _apply_one, [of.check_of(schema.get(each, True)) for each in ("if", "then", "else")]
+    ),
+}
+_PARTS_OF: dict[type, dict[str, Callable[[Compiler, Schema], Check]]] = {
+    str: {"pattern": lambda of, schema: partial(_match, schema, of.search_of(schema["pattern"]))},
+    list: {
+        "contains": lambda of, schema: partial(_count_fitting, schema, of.check_of(schema["contains"])),
+        **dict.fromkeys(("items", "prefixItems", "uniqueItems"), Compiler.list_of),
     },
-    "contains": Compiler._contains,
-    "allOf": Compiler._all_of,
-    "anyOf": partial(Compiler._union, keyword="anyOf"),
-    "oneOf": partial(Compiler._union, keyword="oneOf"),
-    "not": Compiler._not,
-    "if": Compiler._if,
+    dict: {
+        "patternProperties": _by_pattern,
+        "propertyNames": lambda of, schema: partial(_check_names, schema, of.check_of(schema["propertyNames"])),
+        "dependentRequired": partial(_dependents, "dependentRequired"),
+        "dependentSchemas": partial(_dependents, "dependentSchemas"),
+        "dependencies": partial(_dependents, "dependencies"),
+        **dict.fromkeys(("properties", "additionalProperties", "required"), Compiler.object_of),
+    },
 }

@@ -26,7 +26,7 @@ from promptctl.schemas.keywords import (
     schemas_in,
     types_of,
 )
-from promptctl.schemas.patterns import BadPattern, compiled, found
+from promptctl.schemas.patterns import BadPattern, compiled
 
 if TYPE_CHECKING:
     from promptctl.schemas.library import References
@@ -104,10 +104,10 @@ def compiler_of(schema: Any) -> tuple[Any, Compiler]:
     if faults:
         raise Stopped(_fault_text(*faults[0]))
     if not needs_library:
-        return schema, Compiler(schema, found)
+        return schema, Compiler(schema)
     from promptctl.schemas.library import LibraryCompiler
 
-    return schema, LibraryCompiler(schema, found)
+    return schema, LibraryCompiler(schema)
 
 
 def check_schema(schema: Any) -> list[str]:
@@ -196,7 +196,7 @@ def _all_schemas(
 def _form(draft: str) -> Check:
     """Return the check of a schema's own keywords, without the schemas within it."""
     form = {"properties": FORMS if draft == _NEWEST else {**FORMS, **OLDER_FORMS}}
-    return Compiler(form, found).check_of(form)
+    return Compiler(form).check_of(form)
 
 
 def _form_text(failure: Failure) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from promptctl.schemas.compiler import Check, Compiler, Run, Stopped, refuse_key
 from promptctl.schemas.keywords import REFERENCES, Path
+from promptctl.schemas.patterns import found
 
 # The address of a schema without an `$id`.
 _ADDRESS = "https://schema.invalid/"
@@ -62,10 +63,10 @@ class _Application:
 class LibraryCompiler(Compiler):
     """A compiler whose checks let the library decide which schemas apply."""
 
-    _enough_fitting = sys.maxsize  # each alternative that fits evaluates keys
+    enough_fitting = sys.maxsize  # each alternative that fits evaluates keys
 
-    def __init__(self, root: Any, searches: Callable[[str, str], Any]) -> None:
-        super().__init__(root, searches)
+    def __init__(self, root: Any) -> None:
+        super().__init__(root)
         from jsonschema import validators
 
         references = References(root)
@@ -124,7 +125,7 @@ class LibraryCompiler(Compiler):
             if "additionalProperties" in schema:
                 return set(value)
             names, patterns = schema.get("properties", {}), schema.get("patternProperties", ())
-            return {name for name in value if name in names or any(self._searches(each, name) for each in patterns)}
+            return {name for name in value if name in names or any(found(each, name) for each in patterns)}
         if value.__class__ is not list:
             return frozenset()
         first, rest = schema.get("prefixItems", ()), "items"

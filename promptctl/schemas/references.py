@@ -155,15 +155,17 @@ class _Bundle:
             return schema
         anchor = schema.get("$dynamicAnchor")
         if isinstance(anchor, str) and self._anchors.setdefault(anchor, source.whole) != source.whole:
-            self._tell(
-                f"`$dynamicAnchor: {anchor}` is in two files of this schema: rename one", source.place("$dynamicAnchor")
-            )
+            place = source.place("$dynamicAnchor")
+            self._tell(f"`$dynamicAnchor: {anchor}` is in two files of this schema: rename one", place)
         make = partial(self._rewritten, source)
-        return {
+        made = {
             key: self._reference(value, source) if _is_path(key, value) else map_schemas(key, value, make)
             for key, value in schema.items()
             if key not in _OF_A_FILE
         }
+        if "$dynamicRef" in made and "$ref" not in made:  # in one document without `$id`s they are the same
+            made["$ref"] = made.pop("$dynamicRef")
+        return made
 
     def _reference(self, reference: Any, source: SchemaSource) -> str:
         target = follow(reference, source, self._sources, "schema")
@@ -205,9 +207,8 @@ class _Bundle:
         self._sources.problems.append(Problem(message, place, "mend the schema", "bad-reference"))
 
 
-def _is_path(keyword: str, reference: Any) -> bool:
-    """Return True for a reference to a file or by a JSON pointer; a dynamic one to an anchor stays as it is."""
-    return keyword == "$ref" or (keyword == "$dynamicRef" and not _ANCHOR.fullmatch(str(reference)))
+def _is_path(keyword: str, value: Any) -> bool:
+    return keyword == "$ref" or (keyword == "$dynamicRef" and not _ANCHOR.fullmatch(str(value)))
 
 
 def _holds_schemas(keys: Keys) -> bool:

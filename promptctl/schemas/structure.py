@@ -25,7 +25,7 @@ class Structure:
 
     def __init__(self, schema: Mapping[str, Any], definition: str | None = None) -> None:
         start = schema if definition is None else schema["$defs"][definition]
-        self._check = Compiler(schema, re.search).check_of(start)
+        self._check = Compiler(schema, lambda pattern: re.compile(pattern).search).check_of(start)
 
     def check(self, document: Document) -> list[Problem]:
         """Return every problem of the document, in reading order; of very many the first hundred, and their number.
@@ -63,7 +63,7 @@ class Structure:
     def _failures(self, data: Any) -> list[Failure]:
         run = Run()
         self._check(data, (), run)
-        return list(_of_nearest(run.failures))
+        return list(_of_nearest(run.failures)) if run.failures else []
 
     def _with_texts(self, document: Document, failures: list[Failure]) -> list[Failure]:
         """Put the text as it is written for each number that cannot stand where it does, and return what is left."""

@@ -11,6 +11,7 @@ from referencing import Registry
 from promptctl.errors import Problem
 from promptctl.files.sources import Sources
 from promptctl.files.tree import MemoryTree
+from promptctl.schemas.json_schema import Validator
 from promptctl.schemas.references import SchemaSource, bundle
 
 
@@ -191,4 +192,26 @@ def test_a_file_that_cannot_be_read_is_told_once() -> None:
     assert [(str(problem.place), problem.code) for problem in problems] == [
         ("prompts/a.schema.yaml:1:4", "anchor"),
         ("prompts/a.schema.yaml:2:1", "duplicate-key"),
+    ]
+
+
+def test_a_dynamic_reference_becomes_one_to_the_same_place() -> None:
+    schema = sound(
+        main="properties: {tree: {$ref: tree.schema.yaml}, other: {$dynamicRef: '#/$defs/a'}}\n"
+        "$defs: {a: {type: 'null'}}",
+        tree="$dynamicAnchor: node\nitems: {$dynamicRef: '#node'}\nunevaluatedItems: false",
+    )
+    assert schema["$defs"]["tree"]["items"] == {"$ref": "#node"}
+    assert schema["properties"]["other"] == {"$ref": "#/$defs/a"}
+    assert Validator(schema).problems({"tree": [[[]]], "other": None}) == []
+    assert Validator(schema).problems({"tree": [1], "other": 1}) == ["$.other: must be null, not 1"]
+    both = sound(main="$ref: '#/$defs/a'\n$dynamicRef: '#b'\n$defs: {a: {}, b: {$dynamicAnchor: b, type: string}}")
+    assert Validator(both).problems(1) == ["$: must be text, not 1"]
+
+
+def test_an_anchor_in_two_files_is_a_problem() -> None:
+    tree = "$dynamicAnchor: node\nitems: {$dynamicRef: '#node'}\n"
+    _, problems = bundled(main=f"{tree}properties: {{a: {{$ref: a.schema.yaml}}}}", a=tree)
+    assert [problem.message for problem in problems] == [
+        "`$dynamicAnchor: node` is in two files of this schema: rename one"
     ]
