@@ -22,7 +22,7 @@ SCORE = "score"
 class UsageChange:
     """One measured quantity (cost, tokens, latency) over the pairs where both sides know it.
 
-    `known` pairs are in the numbers, `unknown` are not. Totals and medians are None where nothing is known. With
+    `known` pairs are in the numbers, `unknown` are not. Totals and medians are None if nothing is known. With
     `is_per_reply` costs and tokens are those of one reply a case on either side, as one side has more repeats.
     """
 
@@ -33,8 +33,6 @@ class UsageChange:
     head_total: float | None = None
     base_p50: float | None = None
     head_p50: float | None = None
-    base_p95: float | None = None
-    head_p95: float | None = None
     is_per_reply: bool = False
 
     @property
@@ -46,7 +44,7 @@ class UsageChange:
 
     @property
     def change(self) -> float | None:
-        """The difference as a share of base's total: 0.1 is ten per cent more; None where base's total is zero."""
+        """The difference as a share of base's total: 0.1 is ten per cent more; None if base's total is zero."""
         return self.difference / self.base_total if self.difference is not None and self.base_total else None
 
 
@@ -57,8 +55,7 @@ class Comparison:
     `improved`, `regressed` and `unchanged` part the graded pairs by status; `flaky` names those of them whose repeats
     disagreed on either side, besides. `errors` are pairs with no grade on one side or both. `changed` (same id, other
     content), `added` and `removed` cases are not comparable and count nowhere else. `never_run` cases were planned on
-    both sides and came to nothing on either; which ones is not known. `base_repeats` and `head_repeats`
-    are the most graded repeats of any case: where they differ, statuses are by different rules, pass shares are not.
+    both sides and came to nothing on either; which ones is not known.
     """
 
     procedure: Procedure
@@ -73,8 +70,6 @@ class Comparison:
     never_run: int = 0
     metrics: tuple[MetricComparison, ...] = ()
     usage: tuple[UsageChange, ...] = ()
-    base_repeats: int = 1
-    head_repeats: int = 1
     is_clustered: bool = False
 
     @property
@@ -142,8 +137,6 @@ def compare_outcomes(
         never_run=never_run,
         metrics=_compare_metrics(graded, procedure),
         usage=_compare_usage(same),
-        base_repeats=max((pair.base.repeats for pair in graded), default=0),
-        head_repeats=max((pair.head.repeats for pair in graded), default=0),
         is_clustered=_clusters(graded) is not None,
     )
 
@@ -249,8 +242,6 @@ def _usage(
         head_total=sum(head),
         base_p50=quantile(base, 0.5),
         head_p50=quantile(head, 0.5),
-        base_p95=quantile(base, 0.95),
-        head_p95=quantile(head, 0.95),
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from promptctl.errors import ModelConfigurationError, ModelError
@@ -56,7 +57,7 @@ class LiteLLM:
         litellm = await _library()
         arguments = self._chat_arguments(litellm, request)
         started = time.perf_counter()
-        answer = await _answer_to(request, litellm.acompletion, arguments)
+        answer = await _answer_to(request, partial(litellm.acompletion, **arguments))
         return build_reply(request, parse_completion(request, completion_data(answer)), self._prices, started)
 
     def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
@@ -69,7 +70,7 @@ class LiteLLM:
         litellm = await _library()
         texts = texts_of(request)
         arguments = self._arguments(litellm, request) | {"input": texts, "encoding_format": "float"}
-        answer = await _answer_to(request, litellm.aembedding, arguments)
+        answer = await _answer_to(request, partial(litellm.aembedding, **arguments))
         return build_embeddings(request, embeddings_data(answer), len(texts), self._prices)
 
     async def close(self) -> None:
@@ -83,7 +84,7 @@ class LiteLLM:
         arguments = self._chat_arguments(litellm, request)
         arguments |= {"stream": True, "stream_options": {"include_usage": True}}
         assembler.started = time.perf_counter()
-        chunks = await _answer_to(request, litellm.acompletion, arguments)
+        chunks = await _answer_to(request, partial(litellm.acompletion, **arguments))
         if not hasattr(chunks, "aclose"):  # a provider that does not stream answers whole
             if whole := assembler.add_whole(parse_completion(request, completion_data(chunks))):
                 yield whole
@@ -155,13 +156,13 @@ async def _library() -> Any:
     return load_litellm() if is_loaded() else await asyncio.to_thread(load_litellm)
 
 
-async def _answer_to(request: Request, call: Any, arguments: Mapping[str, Any]) -> Any:
+async def _answer_to(request: Request, call: Callable[[], Awaitable[Any]], left_s: float | None = None) -> Any:
     """Return LiteLLM's answer to one call. Raises its exception translated to one of ours."""
     failure: ModelError
     try:
         with our_call():
-            async with asyncio.timeout(request.timeout_s):
-                return await call(**arguments)
+            async with asyncio.timeout(request.timeout_s if left_s is None else left_s):
+                return await call()
     except TimeoutError:
         failure = timed_out(request)
     except Exception as error:
@@ -172,20 +173,14 @@ async def _answer_to(request: Request, call: Any, arguments: Mapping[str, Any]) 
 
 async def _next_text(request: Request, chunks: Any, assembler: ReplyAssembler) -> str | None:
     """Return the text of the next chunk, None at the stream's end. Steps may be awaited in different tasks."""
-    failure: ModelError
-    left_s = request.timeout_s - (time.perf_counter() - assembler.started)
-    try:
-        with our_call():
-            async with asyncio.timeout(left_s):
-                chunk = await anext(chunks)
-        return assembler.add(chunk_data(chunk, getattr(chunks, "_provider_response_model", None)))
-    except StopAsyncIteration:
-        return None
-    except TimeoutError:
-        failure = timed_out(request)
-    except Exception as error:
-        failure = translated(request, error)
-    raise failure
+
+    async def step() -> str | None:
+        chunk = await anext(chunks, None)
+        model = getattr(chunks, "_provider_response_model", None)
+        return None if chunk is None else assembler.add(chunk_data(chunk, model))
+
+    text: str | None = await _answer_to(request, step, request.timeout_s - (time.perf_counter() - assembler.started))
+    return text
 
 
 def _what_is_missing(request: Request, chunks: Any, assembler: ReplyAssembler) -> ModelError | None:

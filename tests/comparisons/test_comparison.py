@@ -81,7 +81,6 @@ def test_repeats_do_not_add_cases() -> None:
     assert passed.head_mean == pytest.approx((1 + 2 / 3 + 0) / 3)
     assert ids(comparison.flaky) == ["1"]
     assert ids(comparison.regressed) == ["1"]
-    assert (comparison.base_repeats, comparison.head_repeats) == (1, 3)
 
 
 def test_one_reply_is_compared_with_one_reply_where_one_side_has_more_repeats() -> None:
@@ -166,7 +165,6 @@ def test_costs_tokens_and_latency_over_the_pairs_that_know_them() -> None:
     assert (cost.difference, cost.change) == (50, 0.5)
     assert (tokens.known, tokens.unknown, tokens.difference, tokens.change) == (0, 2, None, None)
     assert (latency.base_p50, latency.head_p50) == (20.0, 40.0)
-    assert latency.head_p95 == pytest.approx(58.0)
 
 
 def test_a_free_base_has_no_relative_change() -> None:
