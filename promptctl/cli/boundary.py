@@ -62,7 +62,7 @@ def run_guarded(command: Callable[..., Any], arguments: Sequence[str] | None = N
 
 
 def run_program(command: Callable[..., Any]) -> int:
-    """`run_guarded` for the program itself, whatever streams and arguments it was started with."""
+    """Run the program itself, guarded in the same way, whatever streams and arguments it was started with."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by whoever started us
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - open to the end

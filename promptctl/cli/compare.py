@@ -19,7 +19,7 @@ def compare(
     gate: options.GateOptions,
     as_json: options.Json = False,
 ) -> None:
-    """Compare two evaluations case by case: is the difference real, or noise? Exit code 1 where the gate fails."""
+    """Compare two evaluations case by case: is the difference real, or noise? Exit code 1 if the gate fails."""
     workspace = options.workspace_of(context)
     found = workspace.compare(base, head, gate.rule)
     say_comparisons([found], as_json=as_json)

@@ -39,7 +39,7 @@ def say_comparisons(found: Sequence[Compared], *, as_json: bool) -> None:
 
 
 def say_against(found: Against, rule: GateRule, *, as_json: bool) -> None:
-    """Print comparisons on stdout, and behind them the evaluations that had nothing to be compared with."""
+    """Print comparisons on stdout, then the evaluations that had nothing to be compared with."""
     if as_json:
         alone = [alone_as_dict(each, rule) for each in found.alone]
         say_json([*map(comparison_as_dict, found.compared), *alone])

@@ -30,7 +30,7 @@ def diff(
             autocompletion=options.complete_ref,
         ),
     ] = None,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="End with 1 where anything differs.")] = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="End with 1 if anything differs.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Say what differs between two versions of a prompt, part by part, and whose code breaks."""

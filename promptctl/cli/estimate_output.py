@@ -40,11 +40,11 @@ def say_estimate(rows: Sequence[Estimate], *, as_json: bool) -> None:
         tell(f"not priced: {', '.join(unpriced)}; give `prices:` in promptctl.yaml")
     _say_judges([row for row in rows if row.judge_calls])
     if any(row.is_priced and row.cost_nano_usd is None for row in rows):
-        tell("where neither earlier calls nor max_tokens say how long replies are, their cost is not known")
+        tell("a cost is unknown if neither earlier calls nor max_tokens say how long replies are")
 
 
 def _say_judges(rows: Sequence[Estimate]) -> None:
-    """What judges take comes on top of the table."""
+    """Print the tokens and costs of judges, which are not in the table."""
     known = [row for row in rows if row.judge_input_tokens is not None]
     if known:
         tokens_in, tokens_out = (sum(tokens) for tokens in zip(*map(_judge_tokens, known), strict=True))

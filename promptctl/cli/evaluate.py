@@ -128,7 +128,7 @@ class OutputOptions:
     def conclude(
         self, workspace: Workspace, found: Sequence[Evaluation], say: Callable[[], None], code: int
     ) -> NoReturn:
-        """Write the reports, print what was found, and end. A report that fails is told last: the rest was paid for."""
+        """Write the reports, print what was found, and end. A report that fails is reported last: the rest was paid for."""
         unwritten = None
         for path in self.reports:
             try:
@@ -170,7 +170,7 @@ def evaluate(
     gate: options.GateOptions,
     output: OutputOptions,
 ) -> None:
-    """Evaluate prompts over their datasets. Exit code 1 where too few cases pass, 5 where some could not be graded."""
+    """Evaluate prompts over their datasets. Exit code 1 if too few cases pass, 5 if some could not be graded."""
     if passing.at_least is not None and passing.at_least > passing.repeats:
         raise UsageError(f"--at-least {passing.at_least} is more than --repeat {passing.repeats}")
     if dry_run and (against is not None or output.reports):

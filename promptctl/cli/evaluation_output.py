@@ -8,7 +8,7 @@ from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from promptctl.cli.output import format_id, is_terminal, say, say_json, styled, tell
+from promptctl.cli.output import format_id, format_version, is_terminal, say, say_json, styled, tell
 from promptctl.cli.tables import say_table
 from promptctl.cli.text_difference import difference_lines, flat, shortened
 from promptctl.reports.rows import evaluation_head
@@ -116,7 +116,7 @@ def say_evaluations(
 
 
 def _name(found: Evaluation, among: Sequence[Evaluation]) -> str:
-    """What is evaluated, told apart from the others of the same prompt."""
+    """Return the name of what is evaluated, with what differs from others of the same prompt."""
     alike = [each for each in among if each.row.prompt == found.row.prompt]
     parts = (lambda each: each.row.version_display or "unversioned", lambda each: each.row.model, _dataset)
     telling = [part(found) for part in parts if len({part(each) for each in alike}) > 1]
@@ -128,7 +128,7 @@ def _wrong(found: Evaluation) -> int:
 
 
 def _say_totals(found: Sequence[Evaluation]) -> None:
-    """The totals as a person reads them: a column stands only where it says something."""
+    """Print the totals for a person, without columns that say nothing."""
     has_dataset = any(_dataset(each).removesuffix(".yaml") != each.row.prompt for each in found)
     is_flawless = all(each.summary.counts.cases == each.summary.counts.passed for each in found)
     numbers = ["Passed", *([] if is_flawless else ["Failed", "Errors"]), "Rate", "95 %", "Cost"]
@@ -137,8 +137,7 @@ def _say_totals(found: Sequence[Evaluation]) -> None:
     for each in found:
         prompt, version, model, dataset, cases, passed, failed, wrong, rate, interval, cost, _, id_ = _total_row(each)
         counts = [f"{passed} of {cases}", *([] if is_flawless else [failed, wrong])]
-        short = version.partition(" (")[0]
-        rows.append((prompt, short, model, *([dataset] if has_dataset else []), *counts, rate, interval, cost, id_))
+        rows.append((prompt, version, model, *([dataset] if has_dataset else []), *counts, rate, interval, cost, id_))
     say_table(columns, rows, right=numbers)
 
 
@@ -156,7 +155,7 @@ def _total_row(found: Evaluation) -> tuple[Any, ...]:
     latency = found.totals.p50_latency_ms
     return (
         row.prompt,
-        row.version_display or "unversioned",
+        format_version(row.version_display),
         row.model,
         _dataset(found),
         format_count(counts.cases),
@@ -172,7 +171,7 @@ def _total_row(found: Evaluation) -> tuple[Any, ...]:
 
 
 def _say_groups(found: Evaluation) -> None:
-    """By tag, of many the weakest; by assertion and by metric."""
+    """Print counts by tag (of many tags the weakest), by assertion and by metric."""
     summary = found.summary
     tags = sorted(summary.by_tag.items(), key=lambda each: (each[1].rate or 0.0, each[0]))[:MOST_GROUPS]
     rows: list[tuple[Any, ...]] = [("tag", name, *_counts(counts)) for name, counts in sorted(tags)]
@@ -188,7 +187,7 @@ def _say_groups(found: Evaluation) -> None:
 
 
 def _say_repeats(found: Evaluation) -> None:
-    """What the repeats of each case say together."""
+    """Print how often repeats of a case agree."""
     summary = found.summary
     if summary.repeats > 1 and summary.counts.cases:
         data = found.totals
@@ -219,7 +218,7 @@ def _tell_failures(workspace: Workspace, found: Evaluation, most: int | None) ->
 
 
 def failure_lines(case: CaseResults) -> Iterator[str]:
-    """Why a case did not pass: what was expected, what came, and the difference."""
+    """Yield why a case did not pass: what was expected, what came, and the difference."""
     row = case.decisive
     mark = styled("✗ failed" if row.status == "failed" else "! error", sys.stderr, fg=_COLOURS[row.status], bold=True)
     repeats = f"  {case.passes}" if len(case.rows) > 1 else ""

@@ -20,9 +20,7 @@ def fmt(
         list[Path] | None,
         typer.Argument(metavar="[PATHS]...", help="Files or folders; the whole workspace by default."),
     ] = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit code 1 where a file would change.")
-    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 if a file would change.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Format prompts, datasets and settings: literal blocks, stable key order; comments and data stay."""

@@ -45,7 +45,7 @@ def textconv(
 
 
 def _program() -> str:
-    """How Git is to call this program: by its full path, so that it need not be on Git's PATH."""
+    """Return the command with which Git calls this program; its path is full, since it need not be on Git's PATH."""
     import shlex
     import shutil
 

@@ -36,7 +36,7 @@ def read_inputs(prompt: PromptAtVersion, given: InputOptions) -> dict[str, Any]:
 
 
 def read_pairs(pairs: Sequence[str], option: str) -> dict[str, Any]:
-    """`k=v` options such as `--param` and `--meta`; a value that reads as JSON is that value, else text."""
+    """Read `k=v` options such as `--param` and `--meta`: a value that is JSON as that, any other as text."""
     import json
 
     result: dict[str, Any] = {}

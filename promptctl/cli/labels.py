@@ -37,7 +37,7 @@ def set_label(
     label: options.Label,
     version: Annotated[
         str | None,
-        typer.Argument(metavar="[VERSION]", help="v7, a revision or another label; what HEAD has by default."),
+        typer.Argument(metavar="[VERSION]", help="v7, a revision or a different label; by default what HEAD has."),
     ] = None,
     reason: options.Reason = "",
     as_json: options.Json = False,
@@ -186,7 +186,7 @@ def push(context: typer.Context, remote: RemoteName = None, as_json: options.Jso
         if not (done.events or done.undone or done.refused):
             tell(f"nothing to push: {done.remote} has every move")
     for each in done.undone:
-        won = f"{each.won.action} {each.won.version} by {_about(each.won)}" if each.won else "another move"
+        won = f"{each.won.action} {each.won.version} by {_about(each.won)}" if each.won else "a different move"
         warn(
             f"{each.event.name} ({each.event.action} {each.event.version}) came too late and was undone: {won} came first"
         )
@@ -225,7 +225,7 @@ def _say_move(labels: Labelling, result: MoveResult, *, as_json: bool) -> None:
 
 
 def _moved(event: LabelEvent) -> tuple[Any, ...]:
-    """Commit, date, who and why, as a table shows them."""
+    """Return commit, date, actor and reason of a move, as a table shows them."""
     if not is_terminal():
         return event.commit, event.date.isoformat(), event.actor, event.reason or None
     return event.commit[:7], f"{event.date:%Y-%m-%d %H:%M}", event.actor.partition(" <")[0], event.reason or "-"

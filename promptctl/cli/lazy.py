@@ -1,4 +1,4 @@
-"""A group of commands that are imported when they are called, so that none pays for what another needs."""
+"""A group of commands, each imported when it is called, so that none pays for what others need."""
 
 from __future__ import annotations
 

@@ -22,7 +22,8 @@ def list_prompts(
         list[str] | None, typer.Option("--tag", metavar="TAG", help="Only prompts with this tag. Repeatable.")
     ] = None,
     search: Annotated[
-        str | None, typer.Option("--search", metavar="TEXT", help="Only where id, name, description or a tag has it.")
+        str | None,
+        typer.Option("--search", metavar="TEXT", help="Only prompts with this in id, name, description or a tag."),
     ] = None,
     label: Annotated[
         str | None, typer.Option("--label", metavar="LABEL", help="Only prompts that have this label.")

@@ -12,7 +12,7 @@ import typer
 from promptctl import Filter
 from promptctl.cli import options
 from promptctl.cli.groups import grouped
-from promptctl.cli.output import format_id, is_terminal, say, say_json, styled, tell
+from promptctl.cli.output import format_id, format_moment, format_version, say, say_json, styled, tell
 from promptctl.cli.tables import say_table
 from promptctl.reports.wording import format_cost, format_count, format_latency, format_spent, format_tokens
 
@@ -113,9 +113,9 @@ def show_stats(context: typer.Context, filters: FilterOptions, as_json: options.
 
 def _row(found: Execution) -> tuple[Any, ...]:
     return (
-        _moment(found.started_at) if is_terminal() else found.started_at,
+        format_moment(found.started_at),
         found.prompt + (f"@{found.label}" if found.label else ""),
-        _version(found.version_display or "unversioned"),
+        format_version(found.version_display),
         found.model,
         found.status,
         format_tokens(found.input_tokens, found.output_tokens),
@@ -129,7 +129,7 @@ def _stats_row(row: CallTotals) -> tuple[Any, ...]:
     average = row.average_cost_nano_usd
     return (
         row.prompt,
-        _version(row.version_display or "-"),
+        format_version(row.version_display or "-"),
         format_count(row.calls),
         format_count(row.failed),
         format_tokens(row.input_tokens, row.output_tokens),
@@ -137,18 +137,8 @@ def _stats_row(row: CallTotals) -> tuple[Any, ...]:
         format_cost(round(average) if average is not None else None),
         format_latency(row.p50_latency_ms),
         format_latency(row.p95_latency_ms),
-        _moment(row.last_at) if is_terminal() else row.last_at,
+        format_moment(row.last_at),
     )
-
-
-def _version(display: str) -> str:
-    """The version as it fits a table on a terminal: its number alone."""
-    return display.partition(" (")[0] if is_terminal() else display
-
-
-def _moment(moment: str) -> str:
-    """A time of the log as a person reads it, in UTC, to the minute."""
-    return moment.replace("T", " ")[:16]
 
 
 def _show_content(found: Execution) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def complete_ref(incomplete: str) -> list[str]:
-    """Prompt ids, and behind @ the prompt's labels, that begin with what was typed; nothing outside a workspace."""
+    """Return the prompt ids, or after @ the labels, that begin with what was typed; none outside a workspace."""
     try:
         with open_workspace(on_warning=lambda _: None) as workspace:
             return workspace.complete(incomplete)
@@ -28,7 +28,7 @@ def complete_ref(incomplete: str) -> list[str]:
 
 
 def a_number(given: float | None) -> float | None:
-    """The number given to an option; `nan` and `inf`, which pass every bound and keep none, are refused."""
+    """Return the number given to an option; refuse `nan` and `inf`, which pass every bound and keep none."""
     if given is not None and not math.isfinite(given):
         raise typer.BadParameter(f"{given} is no number to compare with")
     return given
@@ -38,7 +38,7 @@ Ref = Annotated[
     str,
     typer.Argument(
         metavar="REF",
-        help="A prompt's id; behind it, if wanted, @ and a label, a version (v7) or any Git revision.",
+        help="A prompt's id; after it, if wanted, @ and a label, a version (v7) or any Git revision.",
         autocompletion=complete_ref,
     ),
 ]
@@ -61,7 +61,7 @@ Parameters = Annotated[
 ]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first case that does not pass.")]
 AllowCode = Annotated[
-    bool, typer.Option("--allow-code", help="Run `python:` assertions. Only where you trust whoever wrote them.")
+    bool, typer.Option("--allow-code", help="Run `python:` assertions. Only if you trust whoever wrote them.")
 ]
 
 
@@ -161,13 +161,13 @@ class GateOptions:
 
 
 def tell_unknown(version: Version) -> None:
-    """Warn where this clone cannot know a version's number, with the command that would tell."""
+    """Warn if this clone cannot know a version's number, with the command that finds out."""
     if version.note and "?" in version.display:
         warn(f"the version is not known: {version.note}")
 
 
 def workspace_of(context: typer.Context) -> Workspace:
-    """The workspace that the command works in; when the command ends, it is closed, and what changed is told."""
+    """Open the workspace of a command; at the command's end it is closed, and its notices are printed."""
     workspace = open_workspace(
         context.obj, on_warning=warn, is_interactive=sys.stdin is not None and sys.stdin.isatty()
     )

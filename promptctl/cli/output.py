@@ -1,4 +1,4 @@
-"""How everything is printed: data on stdout, words on stderr; colour on a terminal only."""
+"""Functions that print: data on stdout, words on stderr; colour on a terminal only."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ def uses_colour(stream: TextIO) -> bool:
 
 
 def styled(text: str, stream: TextIO, **style: Any) -> str:
-    """The text with its style where the stream shows colour."""
+    """Return the text, styled if the stream shows colour."""
     return typer.style(text, **style) if uses_colour(stream) else text
 
 
 def is_terminal() -> bool:
-    """True where stdout is a terminal and so for a person's eyes."""
+    """Return True if stdout is a terminal, and so read by a person."""
     return sys.stdout.isatty()
 
 
 def say(text: str = "") -> None:
-    """A line of data on stdout."""
+    """Print a line of data on stdout."""
     sys.stdout.write(_printable(text, sys.stdout) + "\n")
 
 
 def say_piece(text: str) -> None:
-    """A piece of a line on stdout, at once."""
+    """Print a piece of a line on stdout, at once."""
     sys.stdout.write(_printable(text, sys.stdout))
     sys.stdout.flush()
 
 
 def say_json(data: Any) -> None:
-    """One JSON document on stdout: keys in their documented order, text readable."""
+    """Print one JSON document on stdout: keys in their documented order, text readable."""
     say(json.dumps(data, ensure_ascii=False, indent=2, default=str))
 
 
 def tell(text: str) -> None:
-    """A line of words on stderr. Where it cannot be written, the exit code says what is left to say."""
+    """Print a line of words on stderr. If it cannot be written, the exit code has to do."""
     with suppress(OSError):
         sys.stderr.write(_printable(text, sys.stderr) + "\n")
 
@@ -95,7 +95,7 @@ def tell_hint(text: str) -> None:
 
 
 def visible(text: str) -> str:
-    """Text from files and commits as a terminal may show it: a control character in it stays a character."""
+    """Return text from files and commits as a terminal may show it: control characters are escaped."""
     if not is_terminal() or all(character.isprintable() or character in "\n\t" for character in text):
         return text
     return "".join(
@@ -106,13 +106,24 @@ def visible(text: str) -> str:
     )
 
 
+def format_version(display: str | None) -> str:
+    """Return a version as a table shows it: whole in a pipe, on a terminal without its commit."""
+    shown = display or "unversioned"
+    return shown.partition(" (")[0] if is_terminal() else shown
+
+
+def format_moment(moment: str) -> str:
+    """Return a time in UTC as a table shows it: whole in a pipe, on a terminal to the minute."""
+    return moment.replace("T", " ")[:16] if is_terminal() else moment
+
+
 def format_id(id_: str) -> str:
-    """An id as a table shows it: whole in a pipe, on a terminal its ending, which is the part that differs."""
+    """Return an id as a table shows it: whole in a pipe, on a terminal its end, which is the part that differs."""
     return id_[-8:] if is_terminal() else id_
 
 
 def _printable(text: str, stream: TextIO) -> str:
-    """The text as the stream can write it: what its encoding lacks is shown as an escape, never an error.
+    """Return the text as the stream can write it: what its encoding lacks is an escape, never an error.
 
     So is what would command a terminal: messages and replies come from outside. Words are for people also in a pipe,
     such as the log of a CI; data stays as it is there.

@@ -1,4 +1,4 @@
-"""How a page is laid out: facts behind their names, small tables, templates with their marks in colour."""
+"""The layout of a page: facts with their names, small tables, templates with their marks in colour."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _STYLES: dict[str, dict[str, Any]] = {
 
 
 def page_width() -> int:
-    """How many columns a page takes: the terminal's, but no more than can be read."""
+    """Return the width of a page in columns: the terminal's, but no more than can be read."""
     return min(shutil.get_terminal_size().columns, _WIDEST)
 
 
 def say_heading(text: str) -> None:
-    """The line above a part of the page."""
+    """Print the line above a part of the page."""
     say()
     say(styled(text, sys.stdout, bold=True))
 
 
 def say_fact(name: str, text: str | None, **style: Any) -> None:
-    """One fact behind its name, wrapped on a terminal; nothing where there is nothing to say."""
+    """Print a fact after its name, wrapped on a terminal; print nothing without a text."""
     if not text:
         return
     lines = [visible(text)]
@@ -48,7 +48,7 @@ def say_fact(name: str, text: str | None, **style: Any) -> None:
 
 
 def say_columns(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A small table within the page: aligned, on a terminal with long cells wrapped."""
+    """Print a small table within the page: aligned, on a terminal with long cells wrapped."""
     heads: list[Sequence[Any]] = [[Styled(column, {"dim": True}) for column in columns]]
     table = heads + [[" ".join(value.split()) for value in row] for row in rows]
     sides = [False] * len(columns)
@@ -59,7 +59,7 @@ def say_columns(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def say_text(text: str, *, most_lines: int | None = None, indent: str = "") -> bool:
-    """A text of several lines, cut after `most_lines`; whether it was cut."""
+    """Print a text of several lines, cut after `most_lines`; return True if it was cut."""
     lines = visible(text).rstrip("\n").split("\n")
     for line in lines[:most_lines]:
         say(f"{indent}{line}" if line else "")
@@ -67,7 +67,7 @@ def say_text(text: str, *, most_lines: int | None = None, indent: str = "") -> b
 
 
 def template(text: str, engine: str) -> str:
-    """A message's text with the marks of its template in colour."""
+    """Return a message's text with the marks of its template in colour."""
     text = visible(text)
     marks = {"jinja2": _JINJA, "simple": _SIMPLE}.get(engine)
     if marks is None:

@@ -22,7 +22,7 @@ _WIDTH = 100
 
 
 def reference() -> str:
-    """The whole page as Markdown."""
+    """Return the whole page as Markdown."""
     from promptctl.cli.main import app
 
     root: Any = typer.main.get_command(app)

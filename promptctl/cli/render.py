@@ -39,7 +39,7 @@ def render(
 
 
 def role_heading(role: str, note: str = "") -> str:
-    """The line above a message."""
+    """Return the line above a message."""
     text = f"── {role}{f' ({note})' if note else ''} ──"
     return styled(text, sys.stdout, fg=_ROLE_COLOURS.get(role), bold=True)
 

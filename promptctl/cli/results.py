@@ -9,7 +9,7 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.evaluation_output import failure_lines, say_evaluations
-from promptctl.cli.output import format_id, is_terminal, say, say_json, tell
+from promptctl.cli.output import format_id, format_moment, format_version, say, say_json, tell
 from promptctl.cli.tables import say_table
 from promptctl.cli.trend import trend
 from promptctl.reports.rows import result_as_dict
@@ -64,9 +64,9 @@ def list_results(
         ["Time", "Prompt", "Version", "Model", "Verdict", *numbers, "Id"],
         [
             (
-                row.started_at.replace("T", " ")[: 16 if is_terminal() else 19],
+                format_moment(row.started_at),
                 row.prompt,
-                _version(row),
+                format_version(row.version_display),
                 row.model,
                 _verdict(row, is_running=results.is_running(row)),
                 row.totals.passed,
@@ -81,13 +81,8 @@ def list_results(
     )
 
 
-def _version(row: EvaluationRow) -> str:
-    display = row.version_display or "unversioned"
-    return display.partition(" (")[0] if is_terminal() else display
-
-
 def _verdict(row: EvaluationRow, *, is_running: bool) -> str:
-    """How it ended, and whether it only asked flipped cases again, as a comparison does."""
+    """Return how it ended, marked if it only asked flipped cases again for a comparison."""
     verdict = row.totals.verdict or row.status
     if row.status == "running":
         verdict = "running" if is_running else "interrupted"

@@ -24,9 +24,7 @@ def resume(
             autocompletion=options.complete_ref,
         ),
     ] = None,
-    retry_errors: Annotated[
-        bool, typer.Option("--retry-errors", help="Also where nothing but errors is left.")
-    ] = False,
+    retry_errors: Annotated[bool, typer.Option("--retry-errors", help="Also if nothing but errors is left.")] = False,
     *,
     bounds: options.BoundOptions,
     fail_fast: options.FailFast = False,

@@ -24,13 +24,13 @@ def review(
     base: Annotated[
         str | None,
         typer.Argument(
-            metavar="[BASE]", help="What HEAD is compared with: where it left this. Default: the default branch."
+            metavar="[BASE]", help="Compare HEAD with the commit at which it left this. Default: the default branch."
         ),
     ] = None,
     head: Annotated[
         str | None,
         typer.Argument(
-            metavar="[HEAD]", help="The revision under review. Default: the work tree, or HEAD where it is clean."
+            metavar="[HEAD]", help="The revision under review. Default: the work tree, or HEAD if that is clean."
         ),
     ] = None,
     no_eval: Annotated[bool, typer.Option("--no-eval", help="Ask no model: say what changed and who breaks.")] = False,
@@ -39,11 +39,11 @@ def review(
     gate: options.GateOptions,
     bounds: options.BoundOptions,
     fail_on_breaking: Annotated[
-        bool, typer.Option("--fail-on-breaking", help="Fail where callers or consumers break.")
+        bool, typer.Option("--fail-on-breaking", help="Fail if callers or consumers break.")
     ] = False,
     allow_code: Annotated[
         bool,
-        typer.Option("--allow-code", help="Run `python:` assertions of HEAD. Only where you trust whoever wrote it."),
+        typer.Option("--allow-code", help="Run `python:` assertions of HEAD. Only if you trust whoever wrote it."),
     ] = False,
     outputs: Annotated[
         list[Path] | None,
@@ -53,7 +53,7 @@ def review(
 ) -> None:
     """Review what HEAD changed: prompts, schemas, datasets, who breaks, and whether results got worse.
 
-    Settings, and so endpoints and the names of keys, come from BASE. Exit code 1 where the gate fails.
+    Settings, and so endpoints and the names of keys, come from BASE. Exit code 1 if the gate fails.
     """
     if no_eval and asked.replies != "cache":
         raise UsageError("--replies and --no-eval cannot be given together", hint="--no-eval asks for no reply at all")
@@ -89,6 +89,6 @@ def review(
 
 
 def _arguments(values: dict[str, tuple[object, object]], flags: dict[str, bool]) -> list[str]:
-    """The options that differ from their defaults, as they would be typed."""
+    """Return the options that differ from their defaults, as they would be typed."""
     given = [part for name, (value, usual) in values.items() if value != usual for part in (name, str(value))]
     return given + [name for name, is_set in flags.items() if is_set]

@@ -57,6 +57,6 @@ def review_comment(
 
 
 def _marker(name: str) -> str:
-    """The first line of the comment, which nobody sees."""
+    """Return the first line of the comment, which nobody sees."""
     folder = PurePosixPath(re.sub(r"[^\w./ ]|--+", "_", name)).as_posix()
     return MARKER if folder == "." else MARKER.replace(" -->", f": {folder} -->")

@@ -59,7 +59,7 @@ def say_review(review: Review) -> None:
 
 
 def _line(text: str) -> str:
-    """The text as one line, whatever a file is called."""
+    """Return the text as one line, whatever a file is called."""
     return visible(text).replace("\n", "\\n")
 
 

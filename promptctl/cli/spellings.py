@@ -69,7 +69,7 @@ def _today(command: SpelledCommand, args: Sequence[str]) -> list[str]:
 
 
 def _option_places(command: Any, args: Sequence[str]) -> Iterator[int]:
-    """Where options are among the arguments, so that a value that looks like one is none."""
+    """Yield the positions of options among the arguments; a value that looks like an option is none."""
     with_value = {
         name
         for param in command.params

@@ -1,4 +1,4 @@
-"""What was expected beside what came, shown where they differ."""
+"""Lines that show how a reply differs from what was expected."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_LINES = 20
 
 
 def difference_lines(expected: Any, got: Any) -> Iterator[str]:
-    """Two texts of several lines as a diff (`-` was expected, `+` came); anything else on a line each, cut alike."""
+    """Yield two texts of several lines as a diff (`-` was expected, `+` came), any others on a line each, cut alike."""
     wanted, came = _text(expected), _text(got)
     if "\n" in wanted.strip() and "\n" in came.strip():
         yield from _diff(wanted, came)
@@ -27,7 +27,7 @@ def difference_lines(expected: Any, got: Any) -> Iterator[str]:
 
 
 def shortened(value: Any, start: int = 0, width: int = _WIDTH) -> str:
-    """A value on one line: from shortly before `start`, where that is far, and no longer than `width`."""
+    """Return a value on one line: from shortly before `start` if that is far, and no longer than `width`."""
     text = _text(value)
     cut = start - _KEPT_BEFORE if start > width // 2 else 0
     shown = flat(text[cut : cut + width])
@@ -35,7 +35,7 @@ def shortened(value: Any, start: int = 0, width: int = _WIDTH) -> str:
 
 
 def flat(text: str) -> str:
-    """Foreign text on one line."""
+    """Return foreign text on one line."""
     return _LINE_END.sub("⏎", text)
 
 

@@ -93,7 +93,7 @@ _SHARES = ("passed", "score")
 
 
 def bar(share: float) -> str:
-    """A share from 0 to 1 as a bar of 20 columns.
+    """Return a share from 0 to 1 as a bar of 20 columns.
 
     >>> bar(0.5)
     '██████████          '
@@ -104,7 +104,7 @@ def bar(share: float) -> str:
 
 
 def sparkline(values: Sequence[float | None], *, is_share: bool = False) -> str:
-    """Values as heights between the lowest and the highest of them, shares from 0 to 1; a blank where there is none.
+    """Return values as heights between the lowest and the highest, shares from 0 to 1, with a blank for a missing one.
 
     >>> sparkline([1, None, 2, 3])
     '▁ ▅█'

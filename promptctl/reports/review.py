@@ -364,8 +364,8 @@ def _move(move: LabelMove) -> dict[str, Any]:
         "commit": event.commit,
         "actor": event.actor,
         "date": utc(event.date),
-        "reason": event.reason,
-        "evaluation": event.evaluation,
+        "reason": event.reason or None,
+        "evaluation": event.evaluation or None,
     }
 
 
