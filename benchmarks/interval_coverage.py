@@ -8,11 +8,13 @@ better at a one-sided 5 %), ratios of cost and latency of heavy tails (95 %), pa
 
 from __future__ import annotations
 
+import math
 import random
 import sys
 from collections.abc import Callable
 
 from promptctl.statistics.intervals import Interval, newcombe, tango
+from promptctl.statistics.ratios import ratio_of_means, ratio_of_medians
 from promptctl.statistics.scores import score_test
 
 SIZES = (5, 10, 20, 50, 200)
@@ -22,6 +24,7 @@ def main(trials: int) -> None:
     """Print every table."""
     pass_rates(trials)
     scores(trials)
+    ratios(trials)
 
 
 def pass_rates(trials: int) -> None:
@@ -66,6 +69,30 @@ def scores(trials: int) -> None:
                 worse += test.p_worse < 0.05
                 better += test.p_better < 0.05
             print(f"| {n} | {name} | {worse / trials:.3f} | {better / trials:.3f} |")
+
+
+def ratios(trials: int) -> None:
+    """Coverage for ratios of lognormal values, of those intervals that are printed, and the share printed."""
+    print("\n| cases | deviation of logs, correlation | means printed | covered | medians covered |")
+    print("|---|---|---|---|---|")
+    for n in SIZES[2:]:
+        for deviation in (0.5, 1.0, 1.5, 2.0):
+            for common in (0.0, 0.8):
+                rng = random.Random(f"{n} {deviation} {common}")
+                printed = [0, 0]
+                hits = [0, 0]
+                for _ in range(trials):
+                    shared = [rng.gauss(0, math.sqrt(common)) for _ in range(n)]
+                    base, head = (
+                        [math.exp(deviation * (at + rng.gauss(0, math.sqrt(1 - common)))) for at in shared]
+                        for _ in range(2)
+                    )
+                    for at, interval in enumerate((ratio_of_means(base, head), ratio_of_medians(base, head))):
+                        printed[at] += interval is not None
+                        hits[at] += interval is not None and holds(interval, 1.0)
+                means = f"{hits[0] / printed[0]:.3f}" if printed[0] else "-"
+                share, medians = printed[0] / trials, hits[1] / trials
+                print(f"| {n} | {deviation}, {common} | {share:.3f} | {means} | {medians:.3f} |")
 
 
 if __name__ == "__main__":

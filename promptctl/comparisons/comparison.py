@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from promptctl.comparisons.usage import UsageChange, compare_usage
 from promptctl.errors import UsageError
 from promptctl.evaluations.case_outcomes import CaseOutcome, CasePair
-from promptctl.statistics.bootstrap import quantile
 from promptctl.statistics.metric import MetricComparison, Procedure, compare_metric
 
 if TYPE_CHECKING:
@@ -16,36 +16,6 @@ if TYPE_CHECKING:
 
 PASSED = "passed"
 SCORE = "score"
-
-
-@dataclass(frozen=True, slots=True)
-class UsageChange:
-    """One measured quantity (cost, tokens, latency) over the pairs where both sides know it.
-
-    `known` pairs are in the numbers, `unknown` are not. Totals and medians are None if nothing is known. With
-    `is_per_reply` costs and tokens are those of one reply a case on either side, as one side has more repeats.
-    """
-
-    name: Literal["cost_nano_usd", "tokens", "latency_ms"]
-    known: int
-    unknown: int
-    base_total: float | None = None
-    head_total: float | None = None
-    base_p50: float | None = None
-    head_p50: float | None = None
-    is_per_reply: bool = False
-
-    @property
-    def difference(self) -> float | None:
-        """Head's total less base's."""
-        if self.base_total is None or self.head_total is None:
-            return None
-        return self.head_total - self.base_total
-
-    @property
-    def change(self) -> float | None:
-        """The difference as a share of base's total: 0.1 is ten per cent more; None if base's total is zero."""
-        return self.difference / self.base_total if self.difference is not None and self.base_total else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +106,7 @@ def compare_outcomes(
         removed=tuple(outcome for outcome in removed if outcome.case_id not in ids),
         never_run=never_run,
         metrics=_compare_metrics(graded, procedure),
-        usage=_compare_usage(same),
+        usage=compare_usage(same, _clusters(same)),
         is_clustered=_clusters(graded) is not None,
     )
 
@@ -203,46 +173,6 @@ def _clusters(pairs: Sequence[CasePair]) -> list[tuple[str, str]] | None:
         ("case", pair.case_id) if (named := pair.head.cluster or pair.base.cluster) is None else ("cluster", named)
         for pair in pairs
     ]
-
-
-def _compare_usage(pairs: Sequence[CasePair]) -> tuple[UsageChange, ...]:
-    base_replies = max((pair.base.replies for pair in pairs), default=0)
-    is_per_reply = base_replies != max((pair.head.replies for pair in pairs), default=0)
-
-    def amounts(read: Callable[[CaseOutcome], float | None]) -> list[tuple[float | None, float | None]]:
-        if not is_per_reply:
-            return [(read(pair.base), read(pair.head)) for pair in pairs]
-        return [(_per_reply(pair.base, read), _per_reply(pair.head, read)) for pair in pairs]
-
-    costs, tokens = amounts(lambda outcome: outcome.cost_nano_usd), amounts(lambda outcome: outcome.tokens)
-    return (
-        replace(_usage("cost_nano_usd", costs), is_per_reply=is_per_reply),
-        replace(_usage("tokens", tokens), is_per_reply=is_per_reply),
-        _usage("latency_ms", [(pair.base.latency_ms, pair.head.latency_ms) for pair in pairs]),
-    )
-
-
-def _per_reply(outcome: CaseOutcome, read: Callable[[CaseOutcome], float | None]) -> float | None:
-    amount = read(outcome)
-    return None if amount is None else amount / max(1, outcome.replies)
-
-
-def _usage(
-    name: Literal["cost_nano_usd", "tokens", "latency_ms"], values: Sequence[tuple[float | None, float | None]]
-) -> UsageChange:
-    known = [(before, after) for before, after in values if before is not None and after is not None]
-    if not known:
-        return UsageChange(name, known=0, unknown=len(values))
-    base, head = sorted(before for before, _after in known), sorted(after for _before, after in known)
-    return UsageChange(
-        name,
-        known=len(known),
-        unknown=len(values) - len(known),
-        base_total=sum(base),
-        head_total=sum(head),
-        base_p50=quantile(base, 0.5),
-        head_p50=quantile(head, 0.5),
-    )
 
 
 def _finite(value: float | None) -> float | None:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from promptctl.comparisons.compared import Compared, decision_of
-from promptctl.comparisons.comparison import Comparison, UsageChange
+from promptctl.comparisons.comparison import Comparison
+from promptctl.comparisons.usage import UsageChange
 from promptctl.comparisons.verdicts import GateRule
 from promptctl.evaluations.case_outcomes import CaseOutcome, CasePair
 from promptctl.evaluations.evaluation import Evaluation
@@ -14,7 +15,6 @@ from promptctl.reports.diffs import line_diff
 from promptctl.reports.markdown import code, fenced, inline
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.wording import (
-    format_change,
     format_cost,
     format_count,
     format_latency,
@@ -76,7 +76,10 @@ def comparison_as_dict(found: Compared) -> dict[str, Any]:
                 "head_total": usage.head_total,
                 "base_p50": usage.base_p50,
                 "head_p50": usage.head_p50,
+                "base_p95": usage.base_p95,
+                "head_p95": usage.head_p95,
                 "change": _rounded(usage.change),
+                "interval": _interval(usage.interval),
             }
             for usage in comparison.usage
         ],
@@ -206,15 +209,16 @@ def number_rows(comparison: Comparison) -> Iterator[tuple[str, str, str, str]]:
             means = format_share(metric.base_mean), format_share(metric.head_mean)
             yield metric.name, *means, difference(metric)
     for usage in comparison.usage:
-        before, after = sides_of(usage)
+        before, after = usage.sides
         form = _FORMS[usage.name]
-        yield usage_name(usage), form(before), form(after), format_change(before, after)
+        yield usage_name(usage), form(before), form(after), usage_change(usage)
 
 
-def sides_of(usage: UsageChange) -> tuple[float | None, float | None]:
-    """Return the numbers that a usage is compared by: medians of latencies, totals of the rest."""
-    is_latency = usage.name == "latency_ms"
-    return (usage.base_p50, usage.head_p50) if is_latency else (usage.base_total, usage.head_total)
+def usage_change(usage: UsageChange) -> str:
+    """A relative change with its interval, `+12.0% [+3.1%, +21.7%]`; `-` if nothing is known of how sure it is."""
+    if usage.change is None or usage.interval is None:
+        return "-"
+    return f"{usage.change:+.1%} [{usage.interval.low:+.1%}, {usage.interval.high:+.1%}]"
 
 
 def usage_name(usage: UsageChange) -> str:

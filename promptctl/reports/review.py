@@ -12,15 +12,16 @@ from typing import Any
 
 from promptctl.comparisons.compared import Compared
 from promptctl.comparisons.comparison import PASSED
+from promptctl.comparisons.usage import UsageChange
 from promptctl.differences.breaks import Break
 from promptctl.errors import INCOMPLETE, Problem
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.files.plain import bare_keys, utc
 from promptctl.labels.stretch import LabelMove
 from promptctl.labels.tags import version_number
-from promptctl.reports.comparison import comparison_as_dict, difference, sides_of
+from promptctl.reports.comparison import comparison_as_dict, difference
 from promptctl.reports.rows import evaluation_head
-from promptctl.reports.wording import format_change, format_cost, format_latency, format_share
+from promptctl.reports.wording import format_cost, format_latency, format_share
 from promptctl.reviews.review import DatasetReview, Measurement, PromptReview, Review, ReviewSide
 
 _UNSTABLE = frozenset(
@@ -125,22 +126,21 @@ def numbers(row: ReviewRow) -> tuple[str, str, str, str]:
     comparison = row.compared.comparison
     passed = comparison.metric(PASSED)
     shares = "-" if passed is None else f"{passed.base_mean:.1%} → {passed.head_mean:.1%}"
-    usage = {each.name: sides_of(each) for each in comparison.usage}
-    latency_ms = usage.get("latency_ms") if is_timed_pair(row.compared) else None
+    usage: dict[str, UsageChange] = {each.name: each for each in comparison.usage}
+    taken = usage.get("latency_ms") if is_timed_pair(row.compared) else None
     return (
         shares,
         "-" if passed is None else difference(passed),
         _sides(format_cost, usage.get("cost_nano_usd")),
-        _sides(format_latency, latency_ms),
+        _sides(format_latency, taken),
     )
 
 
-def _sides(form: Callable[[float | None], str], sides: tuple[float | None, float | None] | None) -> str:
-    if sides is None or None in sides:
+def _sides(form: Callable[[float | None], str], usage: UsageChange | None) -> str:
+    if usage is None or None in usage.sides:
         return "-"
-    before, after = sides
-    change = f" ({format_change(before, after)})" if before else ""
-    return f"{form(before)} → {form(after)}{change}"
+    before, after = usage.sides
+    return f"{form(before)} → {form(after)}" + (f" ({usage.change:+.1%})" if usage.change is not None else "")
 
 
 def change_of(prompt: PromptReview | None) -> str:

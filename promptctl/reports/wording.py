@@ -49,8 +49,3 @@ def format_tokens(sent: int | None, received: int | None) -> str:
 def format_share(share: float | None) -> str:
     """Return a share in per cent with one digit; `-` if unknown."""
     return "-" if share is None else f"{share:.1%}"
-
-
-def format_change(before: float | None, after: float | None) -> str:
-    """Return a relative change in per cent with its sign; `-` if there is nothing to compare with."""
-    return f"{after / before - 1:+.1%}" if before and after is not None else "-"

@@ -146,7 +146,7 @@ def standard_error(differences: Sequence[float], clusters: Sequence[Hashable] | 
     if min(differences) == max(differences):
         return 0.0  # rounding of the mean must not pass for spread
     mean = math.fsum(differences) / n
-    squares = math.fsum((total - size * mean) ** 2 for total, size in groups)
+    squares = math.fsum([(total - size * mean) ** 2 for total, size in groups])
     return math.sqrt(len(groups) / (len(groups) - 1) * squares) / n
 
 
@@ -184,8 +184,9 @@ def _unbent(x: float, bend: float) -> float:
 def skewness_of(values: Sequence[float]) -> float:
     """The third central moment over the 3/2 power of the second; 0 without spread."""
     mean = math.fsum(values) / len(values)
-    second = math.fsum((value - mean) ** 2 for value in values) / len(values)
-    third = math.fsum((value - mean) ** 3 for value in values) / len(values)
+    away = [value - mean for value in values]
+    second = math.fsum([d * d for d in away]) / len(values)
+    third = math.fsum([d * d * d for d in away]) / len(values)
     return third / second**1.5 if second**1.5 else 0.0
 
 
