@@ -16,8 +16,8 @@ from promptctl.assertions.shapes import Shape
 from promptctl.assertions.structure import SCHEMA
 from promptctl.assertions.values import InvalidTemplate, Value, compile_value
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
-from promptctl.files.canonical_json import content_digest, written_json
 from promptctl.files.names import DATASETS, PathRefused, did_you_mean, resolve_path
+from promptctl.files.plain import content_digest, written_json
 from promptctl.files.tree import Tree
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.prompts.prompt import MISSING, Prompt

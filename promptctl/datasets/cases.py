@@ -12,7 +12,7 @@ from promptctl.assertions.preparing import Locate
 from promptctl.datasets.matrix import InvalidMatrix, unfold
 from promptctl.datasets.rows import Row
 from promptctl.errors import InputError, Place, Problem
-from promptctl.files.canonical_json import content_digest
+from promptctl.files.plain import content_digest
 from promptctl.files.wording import as_text
 from promptctl.prompts.inputs import parse_input
 from promptctl.prompts.prompt import MISSING, Prompt

@@ -13,7 +13,7 @@ from promptctl.assertions.assertion import Assertion
 from promptctl.assertions.judges import load_judge
 from promptctl.datasets.rows import Row
 from promptctl.errors import Place, WorkspaceError
-from promptctl.files.canonical_json import content_digest
+from promptctl.files.plain import content_digest
 from promptctl.files.tree import Tree
 from promptctl.prompts.prompt import Prompt
 

@@ -23,8 +23,7 @@ from promptctl.differences.part_changes import (
     compare_tools,
 )
 from promptctl.differences.value_changes import ValueChange, compare_mappings, compare_value
-from promptctl.files.canonical_json import canonical_json
-from promptctl.files.plain import bare_keys
+from promptctl.files.plain import bare_keys, canonical_json
 
 if TYPE_CHECKING:
     from promptctl.prompts.prompt import Prompt

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from promptctl.differences.ordering import longest_in_order
 from promptctl.differences.text_diff import Hunk, compare_texts
 from promptctl.differences.value_changes import Kind, ValueChange, compare_mappings, compare_value
-from promptctl.files.canonical_json import canonical_json
+from promptctl.files.plain import canonical_json
 from promptctl.prompts.prompt import MISSING, Input, Output
 from promptctl.schemas.changes import compare_schemas
 from promptctl.schemas.effects import SchemaChange

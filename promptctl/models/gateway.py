@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from promptctl.errors import ProviderFailed
-from promptctl.files.canonical_json import written_json
+from promptctl.files.plain import written_json
 
 ReplySource = Literal["model", "echo", "replay", "cache", "recorded"]
 REPLAY = "replay/"

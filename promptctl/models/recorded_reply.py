@@ -17,7 +17,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
-from promptctl.files.canonical_json import canonical_json
+from promptctl.files.plain import canonical_json
 from promptctl.formats.schemas import structure_of
 from promptctl.models.gateway import Reply, Request, Usage, recorded_model
 

@@ -5,9 +5,9 @@ messages, partials, inputs, model, parameters, output, response format, tools. T
 metadata, earlier ids and tests are outside it, and so is what the model never sees of an input: its title,
 description, examples and comment. What is left at its default counts like what says so.
 
-Scheme 1 is SHA-256 over canonical JSON in UTF-8 (`promptctl.files.canonical_json`). Output schemas and tools are sent
-as they are written, and the order of their keys steers the model: they stand in it as JSON text in that order. Line
-ends are LF. Golden vectors in the tests hold all this, since a digest that changed would renumber every history.
+Scheme 1 is SHA-256 over canonical JSON in UTF-8 (`promptctl.files.plain.canonical_json`). Output schemas and tools are
+sent as they are written, and the order of their keys steers the model: they stand in it as JSON text in that order.
+Line ends are LF. Golden vectors in the tests hold all this, since a digest that changed would renumber every history.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from promptctl.files.canonical_json import canonical_json
+from promptctl.files.plain import canonical_json
 from promptctl.prompts.closure import Declared
 from promptctl.prompts.prompt import MISSING, Input, Output
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from promptctl.files.canonical_json import canonical_json
+from promptctl.files.plain import canonical_json
 from promptctl.schemas.bounds import compare_bounds
 from promptctl.schemas.effects import SchemaChange, added_or_removed, below, change, effect_of
 from promptctl.schemas.keywords import ANNOTATIONS, resolve

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from promptctl.files.canonical_json import canonical_json
+from promptctl.files.plain import canonical_json
 from promptctl.schemas.keywords import ANNOTATIONS, TYPES, Path, from_draft_3, resolve, type_names, with_numeric_bounds
 from promptctl.schemas.patterns import found
 

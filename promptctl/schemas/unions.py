@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from promptctl.files.canonical_json import canonical_json
+from promptctl.files.plain import canonical_json
 from promptctl.schemas.effects import show
 from promptctl.schemas.keywords import ANNOTATIONS
 from promptctl.schemas.values import NUMBERS, kind_names, kinds_of, listed_values, value_names

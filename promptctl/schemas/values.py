@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from promptctl.files.canonical_json import canonical_json
+from promptctl.files.plain import canonical_json
 from promptctl.schemas.effects import Effect, SchemaChange, change, show
 from promptctl.schemas.keywords import TYPES, type_names, type_of
 
