@@ -198,10 +198,10 @@ def read_relations(value: Any) -> tuple[str, ...]:
 
 # Inputs that each of these judges is given; a prompt of the workspace in its place may ask for no other input.
 _COMMON = frozenset({"output", "inputs", "asked"})
-RUBRIC_INPUTS = _COMMON | {"rubric"}
-CLASSIFY_INPUTS = _COMMON | {"choices", "question"}
-FACTUALITY_INPUTS = _COMMON | {"reference"}
-RELEVANCE_INPUTS = _COMMON | {"question"}
+RUBRIC_INPUTS: frozenset[str] = _COMMON | {"rubric"}
+CLASSIFY_INPUTS: frozenset[str] = _COMMON | {"choices", "question"}
+FACTUALITY_INPUTS: frozenset[str] = _COMMON | {"reference"}
+RELEVANCE_INPUTS: frozenset[str] = _COMMON | {"question"}
 
 JUDGE_OPTIONS: Mapping[str, Shape] = {"prompt": Shape(read_filled_text), "model": Shape(read_filled_text)}
 SCORED_OPTIONS: Mapping[str, Shape] = {**JUDGE_OPTIONS, "threshold": SHARE}

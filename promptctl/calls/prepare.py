@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypedDict
 
-from promptctl.calls.attempts import refused
-from promptctl.calls.call import Call, CallOptions, Target, merge_parameters
+from promptctl.calls.call import Call, CallOptions, Target, merge_parameters, refused
 from promptctl.context import Context
 from promptctl.errors import InputError, ModelConfigurationError, PromptInactive, RenderError
 from promptctl.files.names import SETTINGS

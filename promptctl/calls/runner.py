@@ -9,8 +9,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Protocol
 
-from promptctl.calls.attempts import Attempts
-from promptctl.calls.call import Call
+from promptctl.calls.call import Attempts, Call
 from promptctl.errors import InvalidOutput, ModelError, RateLimited
 from promptctl.log.records import Content, Execution
 from promptctl.models.gateway import Delta, Gateway, Reply, Request
