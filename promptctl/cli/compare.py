@@ -8,7 +8,7 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.comparison_output import say_comparisons
-from promptctl.cli.groups import grouped
+from promptctl.cli.options import grouped
 
 
 @grouped

@@ -16,8 +16,8 @@ from promptctl.cli import options
 from promptctl.cli.comparison_output import say_against
 from promptctl.cli.estimate_output import say_estimate
 from promptctl.cli.evaluation_output import EvaluationProgress, say_evaluations
-from promptctl.cli.groups import grouped
 from promptctl.cli.inputs import read_pairs
+from promptctl.cli.options import grouped
 from promptctl.cli.output import say_json, tell
 from promptctl.errors import UsageError, WorkspaceError
 from promptctl.reports.files import check_report_path

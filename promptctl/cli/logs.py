@@ -11,10 +11,10 @@ import typer
 
 from promptctl import Filter
 from promptctl.cli import options
-from promptctl.cli.groups import grouped
+from promptctl.cli.options import grouped
 from promptctl.cli.output import format_id, format_moment, format_version, say, say_json, styled, tell
 from promptctl.cli.tables import say_table
-from promptctl.reports.wording import format_cost, format_count, format_latency, format_spent, format_tokens
+from promptctl.reports.wording import as_text, format_cost, format_count, format_latency, format_spent, format_tokens
 
 if TYPE_CHECKING:
     from promptctl import CallTotals, Execution
@@ -91,7 +91,7 @@ def show_execution(
         return
     for key, value in found.as_dict().items():
         if key not in ("inputs", "messages", "reply", "tool_calls") and value not in (None, {}, []):
-            say(f"{styled(key.ljust(18), sys.stdout, dim=True)} {_value(value)}")
+            say(f"{styled(key.ljust(18), sys.stdout, dim=True)} {as_text(value)}")
     _show_content(found)
 
 
@@ -146,7 +146,7 @@ def _show_content(found: Execution) -> None:
         tell("\nonly the numbers of this call are kept; `log:` in promptctl.yaml says so")
         return
     for message in found.messages:
-        _show_part(f"{message.get('role')}", _value(message.get("content")))
+        _show_part(f"{message.get('role')}", as_text(message.get("content")))
     if found.reply is not None:
         _show_part("reply", found.reply)
     for call in found.tool_calls:
@@ -157,7 +157,3 @@ def _show_part(title: str, text: str) -> None:
     say()
     say(styled(f"── {title} ──", sys.stdout, bold=True))
     say(text.rstrip("\n"))
-
-
-def _value(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,11 +1,13 @@
-"""Arguments and options that several commands share, so that they read the same everywhere."""
+"""Arguments and options that several commands share, so that they read the same everywhere; and groups of options."""
 
 from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Callable
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from inspect import Parameter, Signature, signature
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
@@ -179,3 +181,42 @@ def workspace_of(context: typer.Context) -> Workspace:
 
     context.call_on_close(finish)
     return workspace
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command whose dataclass parameters are read from the command line field by field.
+
+    A field is declared like a parameter of a command: `Annotated[type, typer.Option(…)] = default`.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
+    parameters: list[Parameter] = []
+    for name, parameter in signature(command).parameters.items():
+        if name in groups:
+            parameters += _parameters(groups[name])
+        else:
+            parameters.append(parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[name]))
+
+    def ungrouped(**given: Any) -> None:
+        for name, kind in groups.items():
+            given[name] = kind(**{each.name: given.pop(each.name) for each in fields(kind)})
+        command(**given)
+
+    ungrouped.__name__, ungrouped.__doc__ = command.__name__, command.__doc__
+    ungrouped.__annotations__ = {each.name: each.annotation for each in parameters}
+    ungrouped.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    return ungrouped
+
+
+def _parameters(group: Any) -> list[Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        Parameter(each.name, Parameter.KEYWORD_ONLY, default=_default(each), annotation=hints[each.name])
+        for each in fields(group)
+    ]
+
+
+def _default(given: Field[Any]) -> Any:
+    if given.default_factory is not MISSING:
+        return given.default_factory()
+    return Parameter.empty if given.default is MISSING else given.default

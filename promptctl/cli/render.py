@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.groups import grouped
 from promptctl.cli.inputs import read_inputs
+from promptctl.cli.options import grouped
 from promptctl.cli.output import say, say_json, styled, tell
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from promptctl import ResumeRequest
 from promptctl.cli import options
 from promptctl.cli.evaluate import OutputOptions, split_names
 from promptctl.cli.evaluation_output import EvaluationProgress
-from promptctl.cli.groups import grouped
+from promptctl.cli.options import grouped
 
 
 @grouped

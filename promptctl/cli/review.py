@@ -10,7 +10,7 @@ import typer
 from promptctl import ReviewRequest
 from promptctl.cli import options
 from promptctl.cli.evaluation_output import EvaluationProgress
-from promptctl.cli.groups import grouped
+from promptctl.cli.options import grouped
 from promptctl.cli.output import say_json, tell
 from promptctl.cli.review_output import say_review
 from promptctl.errors import UsageError

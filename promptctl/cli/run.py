@@ -11,8 +11,8 @@ import typer
 
 from promptctl import Execution, RunOptions
 from promptctl.cli import options
-from promptctl.cli.groups import grouped
 from promptctl.cli.inputs import read_inputs, read_pairs
+from promptctl.cli.options import grouped
 from promptctl.cli.output import say, say_json, say_piece, styled, tell
 from promptctl.errors import InvalidOutput, PromptctlError, UsageError
 from promptctl.reports.wording import format_cost, format_latency, format_tokens

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
+
+from promptctl.reports.wording import as_text
 
 _WIDTH = 300
 # Whatever ends a line for `str.splitlines`, so for a terminal or a reader of logs.
@@ -17,7 +18,7 @@ _MOST_LINES = 20
 
 def difference_lines(expected: Any, got: Any) -> Iterator[str]:
     """Yield two texts of several lines as a diff (`-` was expected, `+` came), any others on a line each, cut alike."""
-    wanted, came = _text(expected), _text(got)
+    wanted, came = as_text(expected), as_text(got)
     if "\n" in wanted.strip() and "\n" in came.strip():
         yield from _diff(wanted, came)
         return
@@ -28,7 +29,7 @@ def difference_lines(expected: Any, got: Any) -> Iterator[str]:
 
 def shortened(value: Any, start: int = 0, width: int = _WIDTH) -> str:
     """Return a value on one line: from shortly before `start` if that is far, and no longer than `width`."""
-    text = _text(value)
+    text = as_text(value)
     cut = start - _KEPT_BEFORE if start > width // 2 else 0
     shown = flat(text[cut : cut + width])
     return ("…" if cut else "") + shown + ("…" if len(text) > cut + width else "")
@@ -52,7 +53,3 @@ def _diff(wanted: str, came: str) -> Iterator[str]:
 def _first_difference(first: str, second: str) -> int:
     pairs = zip(first, second, strict=False)
     return next((at for at, (one, other) in enumerate(pairs) if one != other), min(len(first), len(second)))
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from promptctl.files.wording import as_text as as_text
 from promptctl.files.wording import count as count
 from promptctl.files.wording import name_some as name_some
 from promptctl.files.wording import percent as percent
