@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from promptctl.files.plain import canonical_json
-from promptctl.schemas.keywords import ANNOTATIONS, TYPES, Path, from_draft_3, resolve, type_names, with_numeric_bounds
+from promptctl.schemas.keywords import ANNOTATIONS, TYPES, Path, resolve, translated, type_names
 from promptctl.schemas.patterns import found
 
 Schema = Mapping[str, Any]
@@ -98,9 +98,7 @@ class Compiler:
         self.search_of = search_of
         # By identity, so each schema is kept beside its check.
         self._checks: dict[int, tuple[Any, Check]] = {id(each): (each, check) for each, check in _OF_BOOLEANS}
-        draft = str(root.get("$schema", "")) if isinstance(root, Mapping) else ""
-        self._has_lone_references = any(f"draft-0{number}" in draft for number in (3, 4, 6, 7))
-        self._is_draft_3 = "draft-03" in draft
+        self.draft = str(root.get("$schema", "")) if isinstance(root, Mapping) else ""
 
     def check_of(self, schema: Any) -> Check:
         """Return the check of a sound schema, compiled on first use: schemas refer to each other in circles."""
@@ -110,10 +108,7 @@ class Compiler:
         return known[1]
 
     def _compiled(self, schema: Schema) -> Check:
-        if self._is_draft_3:
-            schema = from_draft_3(schema)
-        if self._has_lone_references:
-            schema = {"$ref": schema["$ref"]} if "$ref" in schema else with_numeric_bounds(schema)
+        schema = translated(schema, self.draft)
         if "$ref" in schema and schema.keys() <= _ALONE:
             return _PARTS["$ref"](self, schema)
         by_class: dict[type, Check | None] = {}
@@ -200,11 +195,6 @@ def _refuse(value: Any, path: Path, run: Run) -> None:
 def refuse_key(schema: Schema, value: Any, path: Path, run: Run) -> None:
     """Fail a key that the schema does not allow, which is the last of the path."""
     run.fail(path, "additionalProperties", schema, value)
-
-
-def _apply_target(target: Check, value: Any, path: Path, run: Run) -> None:
-    run.step()
-    target(value, path, run)
 
 
 def _apply_all(checks: list[Check], value: Any, path: Path, run: Run) -> None:
@@ -363,11 +353,7 @@ _OF_NUMBERS: dict[str, Callable[[Any], Holds]] = {
 }
 # Keywords that look at nothing but the value itself, by its class.
 _LEAVES: dict[type, dict[str, Callable[[Any], Holds]]] = {
-    str: {
-        "minLength": _size(operator.ge),
-        "maxLength": _size(operator.le),
-        "format": _format,
-    },
+    str: {"minLength": _size(operator.ge), "maxLength": _size(operator.le), "format": _format},
     list: {"minItems": _size(operator.ge), "maxItems": _size(operator.le)},
     dict: {"minProperties": _size(operator.ge), "maxProperties": _size(operator.le)},
     int: _OF_NUMBERS,
@@ -390,7 +376,7 @@ def _by_pattern(of: Compiler, schema: Schema) -> Check:
 
 # Keywords that apply other schemas, or look for patterns: those of every class of value, and those of one.
 _PARTS: dict[str, Callable[[Compiler, Schema], Check]] = {
-    "$ref": lambda of, schema: partial(_apply_target, of.check_of(resolve(of.root, schema["$ref"]))),
+    "$ref": lambda of, schema: partial(_apply_all, [of.check_of(resolve(of.root, schema["$ref"]))]),
     "allOf": lambda of, schema: partial(_apply_all, [*map(of.check_of, schema["allOf"])]),
     "anyOf": lambda of, schema: partial(
         _choose, schema, "anyOf", of.enough_fitting, [*map(of.check_of, schema["anyOf"])]
@@ -410,9 +396,7 @@ _PARTS_OF: dict[type, dict[str, Callable[[Compiler, Schema], Check]]] = {
     dict: {
         "patternProperties": _by_pattern,
         "propertyNames": lambda of, schema: partial(_check_names, schema, of.check_of(schema["propertyNames"])),
-        "dependentRequired": partial(_dependents, "dependentRequired"),
-        "dependentSchemas": partial(_dependents, "dependentSchemas"),
-        "dependencies": partial(_dependents, "dependencies"),
+        **{each: partial(_dependents, each) for each in ("dependentRequired", "dependentSchemas", "dependencies")},
         **dict.fromkeys(("properties", "additionalProperties", "required"), Compiler.object_of),
     },
 }

@@ -20,10 +20,10 @@ from promptctl.schemas.keywords import (
     REFERENCES,
     TYPES,
     Path,
-    from_draft_3,
     is_schema,
     resolve,
     schemas_in,
+    translated,
     types_of,
 )
 from promptctl.schemas.patterns import BadPattern, compiled
@@ -145,7 +145,7 @@ def _read(schema: Any) -> tuple[Any, list[_Fault], bool]:
 
         try:
             faults, _ = _survey(schema, draft, References(schema))
-        except ValueError as error:
+        except (ValueError, TypeError, AttributeError) as error:  # a schema within may name a different draft
             faults = [((), f"an `$id` in this schema is no address: {error}")]
     return schema, faults, needs_library
 
@@ -153,16 +153,19 @@ def _read(schema: Any) -> tuple[Any, list[_Fault], bool]:
 def _survey(schema: Any, draft: str, references: References | None = None) -> tuple[list[_Fault], bool]:
     """Return what is wrong with a schema, and if it needs the library; with `references`, also those that are lost."""
     faults: list[_Fault] = []
-    needs_library = False
+    needs_library, has_ids = False, "draft-03" not in draft and "draft-04" not in draft
     for count, (path, part, targets) in enumerate(_all_schemas(schema, draft, references), 1):
         if count > MAX_SCHEMAS:
             return [*faults, ((), f"the schema has more than {MAX_SCHEMAS:,} parts")], False
-        lost = [keyword for keyword, target in targets.items() if not is_schema(target)]
-        needs_library |= bool(lost) or not _OF_DRAFTS.keys().isdisjoint(part)
-        if references is not None:
-            faults += [(path, _lost(keyword, part[keyword])) for keyword in lost]
+        lost = [name for name, target in targets.items() if isinstance(part[name], str) and not is_schema(target)]
+        needs_library |= has_ids and (bool(lost) or not _OF_DRAFTS.keys().isdisjoint(part))
+        if references is not None or not has_ids:
+            faults += [(path, _lost(name, part[name])) for name in lost]
         faults += [(path, text) for text in _oddities(part, draft)]
-        faults += [(failure.path, _form_text(failure)) for failure in Run().tries(_form(draft), part, path)]
+        if failures := Run().tries(_form(draft), part, path):
+            from promptctl.schemas.words import text_of
+
+            faults += [(failure.path, text_of(failure)) for failure in failures]
     return list(dict.fromkeys(faults))[:MAX_PROBLEMS], needs_library
 
 
@@ -181,7 +184,7 @@ def _all_schemas(
             continue
         seen[id(schema)] = schema
         within = references and references.within(schema, beside)
-        part = from_draft_3(schema) if "draft-03" in draft else schema
+        part = translated(schema, draft) if "draft-03" in draft else schema
         targets: dict[str, Any] = {}
         for keyword in part.keys() & REFERENCES:
             reference = part[keyword]
@@ -197,12 +200,6 @@ def _form(draft: str) -> Check:
     """Return the check of a schema's own keywords, without the schemas within it."""
     form = {"properties": FORMS if draft == _NEWEST else {**FORMS, **OLDER_FORMS}}
     return Compiler(form).check_of(form)
-
-
-def _form_text(failure: Failure) -> str:
-    from promptctl.schemas.words import text_of
-
-    return text_of(failure)
 
 
 def _lost(keyword: str, reference: str) -> str:

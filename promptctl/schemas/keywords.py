@@ -138,7 +138,7 @@ def types_of(schema: Any, root: Any = None, depth: int = 0) -> list[str]:
     if not isinstance(schema, dict) or depth > 8:
         return []
     if schema.get("type") is not None:
-        return [name for name in type_names(schema) if name in TYPES]
+        return [name for name in type_names(schema) if isinstance(name, str) and name in TYPES]
     allowed = [schema["const"]] if "const" in schema else schema.get("enum")
     if isinstance(allowed, list):
         return list(dict.fromkeys(type_of(value) for value in allowed))
@@ -155,6 +155,15 @@ def type_names(schema: Mapping[str, Any]) -> list[str]:
     return named if isinstance(named, list) else [named]
 
 
+def translated(schema: Mapping[str, Any], draft: str) -> Mapping[str, Any]:
+    """Return a schema of a draft before 2019-09 in later words; the schemas in it stay as they are."""
+    if "draft-0" not in draft:
+        return schema
+    if "$ref" in schema:  # alone, whatever is beside it
+        return {"$ref": schema["$ref"]}
+    return with_numeric_bounds(_from_draft_3(schema) if "draft-03" in draft else schema)
+
+
 def with_numeric_bounds(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the schema with bounds as after draft 4, which wrote `exclusiveMinimum: true` beside `minimum`."""
     made = dict(schema)
@@ -164,8 +173,7 @@ def with_numeric_bounds(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     return made
 
 
-def from_draft_3(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a schema of draft 3 in the words of draft 4; the schemas in it stay as they are."""
+def _from_draft_3(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     made = {
         key: value for key, value in schema.items() if key not in ("disallow", "divisibleBy", "extends", "required")
     }

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from promptctl.schemas.compiler import Check, Compiler, Run, Stopped, refuse_key
-from promptctl.schemas.keywords import REFERENCES, Path
+from promptctl.schemas.keywords import REFERENCES, Path, translated
 from promptctl.schemas.patterns import found
 
 # The address of a schema without an `$id`.
@@ -25,7 +25,7 @@ class References:
     """The references of one document, as the library follows them. Nothing is ever fetched."""
 
     def __init__(self, root: Any) -> None:
-        """Read the `$id`s and anchors of a root that has the form of a schema. Raises `ValueError`."""
+        """Read the `$id`s and anchors of a root that has the form of a schema; fails at one that has not."""
         from jsonschema import Draft202012Validator, validators
         from referencing import Registry
         from referencing.jsonschema import specification_with
@@ -36,17 +36,17 @@ class References:
         registry: Any = Registry().with_resource(_ADDRESS, self._resource_of(root))
         self.top = registry.crawl().resolver(_ADDRESS)
 
-    def within(self, schema: Any, resolver: Any) -> Any:
-        """Return the resolver of references in `schema`, given the one beside it."""
-        return resolver.in_subresource(self._resource_of(schema))
+    def within(self, schema: Any, beside: Any) -> Any:
+        """Return the resolver of references in `schema`, given the one of the schema around it."""
+        return beside.in_subresource(self._resource_of(schema))
 
     def follow(self, reference: str, resolver: Any) -> tuple[Any, Any]:
-        """Return the schema that a reference names, and the resolver beside it; None if there is none."""
+        """Return the schema that a reference names, and the resolver around it; None if there is none."""
         from referencing.exceptions import Unresolvable
 
         try:
             resolved = resolver.lookup(reference)
-        except (Unresolvable, ValueError, TypeError):  # a pointer may lead through a list or a number
+        except (Unresolvable, ValueError, TypeError, AttributeError):  # a pointer may lead anywhere
             return None, resolver
         return resolved.contents, resolved.resolver
 
@@ -99,8 +99,7 @@ class LibraryCompiler(Compiler):
         run.step()
         known = self._checks.get(id(schema))
         if known is None:
-            is_alone = self._has_lone_references and "$ref" in schema
-            own = {} if is_alone else {key: each for key, each in schema.items() if key not in REFERENCES}
+            own = {key: each for key, each in translated(schema, self.draft).items() if key not in REFERENCES}
             known = self._checks[id(schema)] = schema, self._compiled(own)
         run.place.validator = validator
         known[1](value, path, run)

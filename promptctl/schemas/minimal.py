@@ -10,7 +10,7 @@ from typing import Any
 from promptctl.schemas.compiler import Compiler, Run, Stopped
 from promptctl.schemas.formats import sample_of
 from promptctl.schemas.json_schema import compiler_of
-from promptctl.schemas.keywords import Path, resolve, types_of
+from promptctl.schemas.keywords import Path, resolve, translated, types_of
 from promptctl.schemas.patterns import BadPattern
 from promptctl.schemas.words import path_text, text_of
 
@@ -36,6 +36,8 @@ def minimal_instance(schema: Mapping[str, Any] | bool) -> Any:
         root, compiler = compiler_of(schema)
     except Stopped as unsound:
         raise CannotFill(str(unsound)) from None
+    if "draft-03" in compiler.draft:
+        raise CannotFill("$: a schema of draft 3 is only checked")
     try:
         return _Filler(root, compiler).fill(root, ())
     except (Stopped, BadPattern, RecursionError):
@@ -53,7 +55,8 @@ class _Filler:
         check = self._compiler.check_of(schema)
         self._run.step()
         reason = f"${path_text(path)}: allows no value"
-        for value in self._candidates(schema if isinstance(schema, Mapping) else {}, path, within):
+        known = translated(schema, self._compiler.draft) if isinstance(schema, Mapping) else {}
+        for value in self._candidates(known, path, within):
             failures = self._run.tries(check, value, path)
             if not failures:
                 return value
@@ -95,10 +98,10 @@ class _Filler:
             yield {name: self.fill(parts.get(name, rest), (*path, name), within) for name in names}
         elif kind == "array":
             first, rest = schema.get("prefixItems", ()), schema.get("items", True)
-            indexes = range(schema.get("minItems", 0))
+            indexes = range(int(schema.get("minItems", 0)))
             yield [self.fill(first[i] if i < len(first) else rest, (*path, i), within) for i in indexes]
         elif kind == "string":
-            yield sample_of(schema.get("format", "")).ljust(min(schema.get("minLength", 0), 10_000), "a")
+            yield sample_of(schema.get("format", "")).ljust(int(min(schema.get("minLength", 0), 10_000)), "a")
         elif kind in ("integer", "number"):
             yield from _numbers(schema)
         else:

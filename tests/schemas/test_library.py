@@ -46,6 +46,11 @@ RECURSIVE = {
         }
     },
 }
+KEYWORDS = [
+    "$anchor", "$defs", "$dynamicAnchor", "$dynamicRef", "$id", "$recursiveAnchor", "$recursiveRef", "$ref", "$schema",
+    "a", "allOf", "contains", "dependencies", "extends", "id", "items", "not", "properties", "type",
+    "unevaluatedItems", "unevaluatedProperties",
+]  # fmt: skip
 BY_KIND = {
     "oneOf": [
         {"properties": {"kind": {"const": "a"}, "a": {}}, "required": ["kind"]},
@@ -163,6 +168,20 @@ def test_the_verdict_is_the_librarys(schema: dict[str, Any], others: Any, value:
     closed = {**schema, "unevaluatedProperties": others, "unevaluatedItems": others}
     oracle = Draft202012Validator(closed, registry=Registry(), format_checker=Draft202012Validator.FORMAT_CHECKER)
     assert bool(Validator(closed).problems(value)) is (not oracle.is_valid(value))
+
+
+ODD = st.recursive(
+    st.sampled_from([None, True, False, 3, 1.5, "", "#", "#a", "#/$defs/a", "a", "http://[", DRAFT_3, DRAFT_2019]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(KEYWORDS), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(schema=st.dictionaries(st.sampled_from(KEYWORDS), ODD, max_size=5), value=PLAIN)
+def test_no_schema_at_all_is_an_error(schema: dict[str, Any], value: Any) -> None:
+    faults, problems = check_schema(schema), Validator(schema).problems(value)
+    assert not faults or problems == [f"$: cannot be checked: {faults[0]}"]
 
 
 class TestHostility:

@@ -24,6 +24,9 @@ CASES: list[tuple[Any, Any]] = [
     ({"enum": ["a", "bug"], "minLength": 2}, "bug"),
     ({"const": {"a": [1]}}, {"a": [1]}),
     ({"type": "string", "minLength": 3}, "aaa"),
+    ({"type": "array", "items": {"type": "string", "minLength": 2.0}, "minItems": 1.0}, ["aa"]),
+    ({"$schema": "http://json-schema.org/draft-04/schema#", "type": "integer", "minimum": 1, "exclusiveMinimum": True}, 2),
+    ({"type": "object", "allOf": [{"required": ["a"]}], "properties": {"a": {"const": 1}}, "unevaluatedProperties": False}, {"a": 1}),
     ({"type": "integer", "minimum": 3, "multipleOf": 5}, 5),
     ({"type": "integer", "maximum": -4}, -4),
     ({"type": "integer", "exclusiveMinimum": 0}, 1),
@@ -69,6 +72,8 @@ def test_a_schema_that_refers_to_itself_ends_as_soon_as_it_can() -> None:
     [
         (False, "$: is not allowed here"),
         ({"type": "string", "minLength": 3, "maxLength": 2}, "$: has 3 characters, more than 2"),
+        ({"required": ["a"], "unevaluatedProperties": False}, "$.a: is an unknown key"),
+        ({"$schema": "http://json-schema.org/draft-03/schema#"}, "$: a schema of draft 3 is only checked"),
         (
             {"type": "object", "required": ["n"], "properties": {"n": {"$ref": "#"}}},
             "$.n.n: refers to itself without end",
