@@ -110,7 +110,7 @@ class OverridingOptions:
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
-    """Options that say where results go besides the screen."""
+    """Options for the files that results go to besides the screen."""
 
     reports: Annotated[
         list[Path],

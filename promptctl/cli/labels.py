@@ -127,7 +127,7 @@ def show_at(
     ],
     as_json: options.Json = False,
 ) -> None:
-    """Say what a label named at a time. Where clocks contradict the order of the moves, that is said."""
+    """Say what a label named at a time. If clocks contradict the order of the moves, that is said."""
     when = datetime.fromisoformat(parse_moment(moment))
     found = options.workspace_of(context).labels.at(label, when)
     for event in found.doubtful:

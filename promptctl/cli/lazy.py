@@ -15,7 +15,7 @@ from promptctl.cli.spellings import resumed, spelled
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command: its name, where it is in `promptctl.cli` (`module:name`), and the line that lists it.
+    """A command: its name, its place in `promptctl.cli` (`module:name`), and the line that lists it.
 
     Its name may be of two words. `earlier` are spellings that its options had.
     """

@@ -89,7 +89,7 @@ class InputOptions:
 
 @dataclass(frozen=True, slots=True)
 class ReplyOptions:
-    """Options that say which models answer, and where their replies come from."""
+    """Options for the models that answer, and the source of their replies."""
 
     models: Annotated[
         list[str],

@@ -79,7 +79,7 @@ def compare_outcomes(
 
     `planned` names cases that both runs set out to do: one of them that a side lacks is an error there, as in a run
     that was interrupted, rather than added or removed. `never_run` more that neither side came to have no names.
-    Raises UsageError where a run has two outcomes of one case.
+    Raises UsageError if a run has two outcomes of one case.
     """
     procedure = procedure or Procedure()
     before, after = _by_id(base, "base"), _by_id(head, "head")
@@ -166,7 +166,7 @@ def _reader(name: str) -> Callable[[CaseOutcome], float | None]:
 
 
 def _clusters(pairs: Sequence[CasePair]) -> list[tuple[str, str]] | None:
-    """Each pair's cluster, a case without one standing for itself; None where no case has one."""
+    """Each pair's cluster, a case without one standing for itself; None if no case has one."""
     if all(pair.head.cluster is None and pair.base.cluster is None for pair in pairs):
         return None
     return [

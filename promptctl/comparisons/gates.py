@@ -63,7 +63,7 @@ def check_passes(
 ) -> Decision:
     """The hard checks of one run, with no statistics: the share that must pass, and the cases that must.
 
-    Shares are over all cases, errors included. Where a share is asked for, errors are incomplete (5) unless so much
+    Shares are over all cases, errors included. If a share is asked for, errors are incomplete (5) unless so much
     failed that they could make up for it no more (1). Without `min_pass` only the cases that must pass are looked at.
     """
     if not outcomes:

@@ -31,7 +31,7 @@ def worse_at_best(comparison: Comparison, improved: int, p: float) -> str:
 def confirmed_worse(
     metric: MetricComparison, regressions: Sequence[str], improvements: Sequence[str], p: float | None
 ) -> str:
-    """Worse by fresh runs of flipped cases; `p` is None where too few differ for a test."""
+    """Worse by fresh runs of flipped cases; `p` is None if too few differ for a test."""
     backing = f"of {count(metric.n, 'case')} too few differ for a test" if p is None else f"p {p_value(p)}"
     return (
         f"Worse: run again, {count(len(regressions), 'regression')} ({name_some(regressions)}) and "

@@ -20,7 +20,7 @@ _SHORTEST_MS = 1.0
 class UsageChange:
     """One measured quantity (cost, tokens, latency) over the pairs where both sides know it.
 
-    `known` pairs are in the numbers, `unknown` are not. Totals and medians are None where nothing is known. With
+    `known` pairs are in the numbers, `unknown` are not. Totals and medians are None if nothing is known. With
     `is_per_reply` costs and tokens are those of one reply a case on either side, as one side has more repeats.
     `interval` is the 95 % interval of `change`: None with fewer than 10 cases (or clusters), with costs or tokens too
     heavy-tailed for an interval that can be trusted, and for latencies below a millisecond.

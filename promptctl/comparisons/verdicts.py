@@ -75,7 +75,7 @@ class Verdict:
     """The verdict on a comparison. `reason` is one plain sentence.
 
     `metric` is the one that decided, with its `difference`, `interval` and Holm-corrected one-sided `p` (of head being
-    better for `better`, else of its being worse); all None where nothing could be compared. For `inconclusive` and
+    better for `better`, else of its being worse); all None if nothing could be compared. For `inconclusive` and
     `powerless`, `detectable` is the smallest loss this comparison would have seen with the rule's power (None: none
     at all) and `cases_needed` about how many cases would settle it (None: too many to tell).
     `is_noninferior` says that every judged metric rules out a loss of the margin. `worst_case` says what would be so
@@ -98,7 +98,7 @@ class Verdict:
 
 
 def judge(comparison: Comparison, rule: GateRule | None = None, confirmed: Confirmed | None = None) -> Verdict:
-    """The verdict on a comparison. Raises UsageError where the rule names a metric that no case has on both sides."""
+    """The verdict on a comparison. Raises UsageError if the rule names a metric that no case has on both sides."""
     evidence = _gather(comparison, rule or GateRule(), confirmed or Confirmed())
     for answer in (_too_incomplete, _worse, _confirmed_worse, _better, _not_worse):
         verdict = answer(evidence)
@@ -221,7 +221,7 @@ def _worse(evidence: _Evidence) -> Verdict | None:
 
 
 def _confirmed_worse(evidence: _Evidence) -> Verdict | None:
-    """Worse by flipped cases that held on fresh runs: any majority of them where nothing else has power.
+    """Worse by flipped cases that held on fresh runs: any majority of them if nothing else has power.
 
     Elsewhere the same exact test must say so of the held flips alone: they are free of the flaky cases' noise.
     """

@@ -21,7 +21,7 @@ class _Line:
 class Account:
     """Admits cases while their cost, as far as it can be foreseen, stays within the bound; all of them without one.
 
-    A case is expected to cost the average of its plan so far, or of all plans where its own has no result yet.
+    A case is expected to cost the average of its plan so far, or of all plans if its own has no result yet.
     """
 
     def __init__(self, max_nano_usd: int | None = None) -> None:

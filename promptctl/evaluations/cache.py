@@ -99,7 +99,7 @@ class ReplyCache:
 
 
 class CachedGateway:
-    """A gateway that answers from the cache where it can. A reused reply costs 0 and says so in its `source`.
+    """A gateway that answers from the cache if it can. A reused reply costs 0 and says so in its `source`.
 
     So does a reply to an equal request that was under way at the same time, which is asked once.
     """

@@ -18,7 +18,7 @@ CaseStatus = Literal["passed", "failed", "error"]
 class CaseOutcome:
     """Outcome of one case on one side, its repeats already reduced (see `reduce_repeats`).
 
-    `status` is `error` where there is no graded reply: the model failed, the judge's reply was off the menu, or the
+    `status` is `error` if there is no graded reply: the model failed, the judge's reply was off the menu, or the
     case was never run. `passes` of `repeats` graded repeats passed; `replies` are all repeats, also those without a
     grade, and what costs and tokens are of. `score` and `scores` (by metric) are means over
     the repeats, higher is better. `cost_nano_usd` is what the replies cost when they were paid for, also where they
@@ -66,10 +66,10 @@ class CasePair:
 
 
 def reduce_repeats(repeats: Sequence[CaseOutcome], at_least: int | None = None) -> CaseOutcome:
-    """One outcome of one case's repeats: passed when at least `at_least` of them passed (all, where not given).
+    """One outcome of one case's repeats: passed when at least `at_least` of them passed (all, if not given).
 
-    Errors are no failures: where they could still decide the case either way it is an `error`. Scores and latency are
-    means over the repeats that have them, cost and tokens sums (None where one is unknown). The output is that of
+    Errors are no failures: if they could still decide the case either way it is an `error`. Scores and latency are
+    means over the repeats that have them, cost and tokens sums (None if one is unknown). The output is that of
     the first repeat whose status is the case's.
     """
     if not repeats:

@@ -18,7 +18,7 @@ _FOLDER = "running"
 def claimed(state_folder: Path, groups: Iterable[str]) -> Iterator[None]:
     """Hold the evaluations of these commands, each by its group, until the end; a killed process holds nothing.
 
-    Raises `UsageError` where another process holds one. Where no file can be made, it goes without.
+    Raises `UsageError` if another process holds one. If no file can be made, it goes without.
     """
     with ExitStack() as held:
         for group in sorted(set(groups)):

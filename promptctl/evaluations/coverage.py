@@ -37,7 +37,7 @@ def takes_any(context: Context, plan: Plan) -> bool:
 def coverage(context: Context, plans: Sequence[Plan]) -> Coverage:
     """Count the cases of the plans that have their reply in the recordings; judges are not looked at.
 
-    Raises `InvalidFiles` where the recordings cannot be read.
+    Raises `InvalidFiles` if the recordings cannot be read.
     """
     replies = RecordedReplies(context.recordings_folder)
     cases = recorded = 0

@@ -34,8 +34,8 @@ class Estimate:
     """Calls, tokens and cost of one evaluation. None is unknown; `source` says what it was estimated from.
 
     `judge_calls` are asked besides; what they take is not in the tokens and the cost but apart, and unknown where the
-    log has no earlier call of one of the judges. The cost is unknown where the model has no price (`is_priced`), or
-    where nothing says how long its replies are.
+    log has no earlier call of one of the judges. The cost is unknown if the model has no price (`is_priced`), or
+    if nothing says how long its replies are.
     """
 
     prompt: str

@@ -30,7 +30,7 @@ class Evaluation:
 
 
 def finish(log: Store, row: EvaluationRow, stopped: StopReason | None, on_warning: Callable[[str], None]) -> Evaluation:
-    """Count an evaluation and say in the log how it ended; what ended it early matters only where something is left.
+    """Count an evaluation and say in the log how it ended; what ended it early matters only if something is left.
 
     A log that cannot be read or written leaves it incomplete: what it did not take waits in files beside it.
     """

@@ -28,7 +28,7 @@ class Limiter:
 
     A refusal for too many requests halves the limit, but only once for a burst: the refusals of other requests that
     were already under way then say nothing new. The request that was refused waits as long as Retry-After says by
-    itself; where another one is refused before any reply comes, all are meant, and everybody is held back until it has
+    itself; if another one is refused before any reply comes, all are meant, and everybody is held back until it has
     passed. Each `limit` replies in a row let one more in.
     """
 

@@ -34,7 +34,7 @@ class CaseResults:
 def case_results(rows: Iterable[ResultRow], at_least: int | None = None) -> Iterator[CaseResults]:
     """One for each case, in the order of the rows, which must keep the repeats of a case together.
 
-    A case passes when `at_least` of its repeats passed; all, where that is not given.
+    A case passes when `at_least` of its repeats passed; all, if that is not given.
     """
     for _, group in groupby(rows, key=attrgetter("position", "case_id")):
         repeats = tuple(group)

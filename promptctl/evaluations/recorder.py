@@ -53,7 +53,7 @@ class BatchRecorder:
     async def finish(self, result: ResultRow) -> None:
         """Record a case's result, and return once it is on disk with every attempt handed over before.
 
-        Raises what went wrong in writing, also where that was an attempt for which nobody was waiting.
+        Raises what went wrong in writing, even in an attempt for which nobody was waiting.
         """
         self._raise_untold()
         # One to wait for each case: whoever is cancelled meanwhile takes nothing from the others.
@@ -64,7 +64,7 @@ class BatchRecorder:
         await written
 
     async def close(self) -> None:
-        """Write what is left. Raises what went wrong in writing, where nobody was told."""
+        """Write what is left. Raises what went wrong in writing, if nobody was told."""
         if self._writer is not None:
             await asyncio.wait([self._writer])
         entries, results, waiting = self._take()

@@ -29,11 +29,11 @@ class Limits:
 class EvaluationRequest:
     """A request to evaluate prompts over their datasets.
 
-    Every prompt of `refs` is asked of every one of `models` (the prompt's own where there are none) over each of its
+    Every prompt of `refs` is asked of every one of `models` (the prompt's own if there are none) over each of its
     datasets, or over those that `datasets` names by path; a prompt's own path names the tests in its file. With several
     prompts a dataset that names prompts is used for those alone. `refs` None means every prompt that a dataset tests.
     `at_least` of `repeats` must pass for a case to pass. `only_failed` leaves what did not pass the last time, or in
-    the evaluation of id `failed_of`. `replies` is where replies come from. `only_own_datasets` leaves out for each
+    the evaluation of id `failed_of`. `replies` is the source of replies. `only_own_datasets` leaves out for each
     prompt what does not test it. `is_estimate` asks nothing, so that no key is needed.
     """
 

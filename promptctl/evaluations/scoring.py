@@ -18,9 +18,9 @@ from promptctl.datasets.cases import Case
 class Score:
     """Grade of one reply to a case.
 
-    `score` is the weighted mean of its assertions' scores from 0 to 1, None where none could be graded. `metrics` are
+    `score` is the weighted mean of its assertions' scores from 0 to 1, None if none could be graded. `metrics` are
     the mean scores of the assertions that name one. `reason` says why it failed or could not be graded.
-    `cost_nano_usd` is what judging cost, None where a price is unknown.
+    `cost_nano_usd` is what judging cost, None if a price is unknown.
     """
 
     status: Status
@@ -58,7 +58,7 @@ def subject_of(
     finish_reason: str | None = None,
     output_schema: Mapping[str, Any] | None = None,
 ) -> Subject:
-    """A reply to a case, ready to be graded. `inputs` are those it was rendered with, the case's where left out."""
+    """A reply to a case, ready to be graded. `inputs` are those it was rendered with, the case's if left out."""
     return Subject(
         text,
         inputs=case.inputs if inputs is None else inputs,

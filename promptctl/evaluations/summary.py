@@ -175,7 +175,7 @@ class Summary:
     def verdict(self, min_pass: float) -> tuple[EvaluationVerdict, str]:
         """Return the verdict, and the reason in a sentence.
 
-        Failed below `min_pass` of all cases, or where a `must_pass` case failed. Errors and cases never run count as
+        Failed below `min_pass` of all cases, or if a `must_pass` case failed. Errors and cases never run count as
         not passed only once they cannot change that; else they leave it incomplete.
         """
         total = self.counts.cases + self.never_run

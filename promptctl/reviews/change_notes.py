@@ -36,7 +36,7 @@ def _breaks_the_rules(path: str) -> bool:
 
 
 def _renames(removed: Sequence[PromptReview], added: Sequence[PromptReview]) -> Iterator[str]:
-    """Of each new prompt the removed one that it is most like, where it is nearly the same."""
+    """Of each new prompt the removed one that it is most like, if it is nearly the same."""
     left = {old.id: _words(old.base.text) for old in removed[:_MOST_PROMPTS] if old.base is not None}
     told = 0
     for new in added[:_MOST_PROMPTS]:

@@ -55,7 +55,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """A prompt at one moment, or what is wrong with it; neither where there is no such file."""
+    """A prompt at one moment, or what is wrong with it; neither if there is no such file."""
 
     prompt: Prompt | None = None
     problems: tuple[Problem, ...] = ()

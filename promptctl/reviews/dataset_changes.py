@@ -24,7 +24,7 @@ class DatasetSide:
 
 
 def side_of(tree: Tree, path: str) -> DatasetSide | None:
-    """The dataset at a path of a tree; None where there is no such file. None of its code is run."""
+    """The dataset at a path of a tree; None if there is no such file. None of its code is run."""
     try:
         tree.read(path)
         return _side(Dataset.open(tree, path, code="skip"), None)
@@ -35,7 +35,7 @@ def side_of(tree: Tree, path: str) -> DatasetSide | None:
 
 
 def inline_side(tree: Tree, prompt: Prompt | None) -> DatasetSide | None:
-    """The tests in a prompt's own file; None where it has none."""
+    """The tests in a prompt's own file; None if it has none."""
     dataset = Dataset.of_prompt(prompt, tree) if prompt is not None else None
     if dataset is None or prompt is None:
         return None

@@ -1,4 +1,4 @@
-"""Evaluates the prompts of a review, against base where there is one to compare with."""
+"""Evaluates the prompts of a review, against base if there is one to compare with."""
 
 from __future__ import annotations
 

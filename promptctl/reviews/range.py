@@ -94,7 +94,7 @@ def settings_at(git: Git, commit: str) -> Settings | None:
 
 
 def _refuse_state(tree: CommitTree) -> None:
-    """Raise where a commit brings a log or a cache along: its replies and verdicts would be those of its author.
+    """Raise if a commit brings a log or a cache along: its replies and verdicts would be those of its author.
 
     A link there would have ours written wherever it leads.
     """

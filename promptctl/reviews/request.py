@@ -15,7 +15,7 @@ class ReviewRequest:
     """A request to review what HEAD changed.
 
     `base` and `head` are revisions; see `promptctl.reviews.range.find_range` for what None means. With
-    `is_evaluated` False nothing is asked of a model. `replies` is where replies come from. `allows_code` runs
+    `is_evaluated` False nothing is asked of a model. `replies` is the source of replies. `allows_code` runs
     the code that HEAD's datasets name. `arguments` are the options that make the same review again.
     """
 

@@ -23,7 +23,7 @@ ChangeKind = Literal["added", "removed", "renamed", "changed"]
 class PromptReview:
     """One prompt that differs.
 
-    `id` is head's, base's where it was removed. `base` and `head` are None where there is none or it cannot be loaded;
+    `id` is head's, base's if it was removed. `base` and `head` are None if there is none or it cannot be loaded;
     `base_problems` and `head_problems` then say why. `through` are the shared files of its closure that differ.
     """
 
@@ -64,7 +64,7 @@ class PromptReview:
         return bool(self.breaks_callers or self.breaks_consumers)
 
     def breaks(self) -> Iterator[tuple[str, str, str]]:
-        """Each break as who fails, at what (empty where it is the prompt itself), and why."""
+        """Each break as who fails, at what (empty if it is the prompt itself), and why."""
         for whose, found in (("callers", self.breaks_callers), ("consumers", self.breaks_consumers)):
             for each in found:
                 what = each.name if each.part == "prompt" else f"{each.part} {each.name}"
@@ -85,7 +85,7 @@ class ReviewedCase:
 class DatasetReview:
     """One dataset that differs: ids of cases, by what became of them, and the values of its header that differ.
 
-    `prompts` are the ids it tests, head's where it is there; `tested` those that base's tested. `before` and `after`
+    `prompts` are the ids it tests, head's if it is there; `tested` those that base's tested. `before` and `after`
     are all its cases by id, `min_pass` is of both sides. `problems` are of either side, and leave out its cases.
     """
 

@@ -96,7 +96,7 @@ def _concluded(request: ReviewRequest, review: Review, measurements: Sequence[Me
 
 
 def _recordings(context: Context, head: CommitTree | WorkTree, folder: Path) -> Path | None:
-    """A folder with HEAD's recordings; None where those on disk are the same."""
+    """A folder with HEAD's recordings; None if those on disk are the same."""
     if isinstance(head, WorkTree):
         return None
     wanted = blobs_of(head, RECORDINGS, like=head.commit)

@@ -1,6 +1,6 @@
 """The keywords of JSON Schema: the form of each one's value, and which of them hold schemas.
 
-The one table that checking, bundling and comparing of schemas go by. Drafts 4 to 2020-12; 2020-12 where they differ.
+The one table that checking, bundling and comparing of schemas go by. Drafts 4 to 2020-12; 2020-12 if they differ.
 Draft 3 is translated.
 """
 

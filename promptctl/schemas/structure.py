@@ -30,7 +30,7 @@ class Structure:
     def check(self, document: Document) -> list[Problem]:
         """Return every problem of the document, in reading order; of very many the first hundred, and their number.
 
-        Where only text will do and a number stands unquoted, `document.data` gets the text as it is written
+        If only text will do and a number stands unquoted, `document.data` gets the text as it is written
         (`name: 1.10`).
         """
         failures = self._failures(document.data)

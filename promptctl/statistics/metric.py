@@ -84,7 +84,7 @@ def compare_metric(
     """Compare one metric's values, paired by position; at least one pair, finite numbers.
 
     Passes and failures, each case its own cluster: McNemar and Tango. Anything else, of cases or clusters:
-    `score_test`. Where nothing differs every p-value is 1.
+    `score_test`. If nothing differs every p-value is 1.
     """
     n = len(base)
     # Rounding what binary floating point leaves of 0.9 − 0.8 makes equal differences equal.
