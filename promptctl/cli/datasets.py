@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -11,6 +10,7 @@ from promptctl.cli import options
 from promptctl.cli.checks import say_check
 from promptctl.cli.output import say_json, tell
 from promptctl.cli.tables import say_table
+from promptctl.cli.text_difference import shortened
 from promptctl.reports.wording import count
 
 app = typer.Typer(help="The cases that prompts are evaluated on.", no_args_is_help=True, rich_markup_mode=None)
@@ -47,7 +47,12 @@ def show_dataset(context: typer.Context, name: Name, as_json: options.Json = Fal
         say_json(found.as_dict())
         return
     rows = [
-        (case.id, " ".join(case.tags), ", ".join(assertion.type for assertion in case.assertions), _short(case.inputs))
+        (
+            case.id,
+            " ".join(case.tags),
+            ", ".join(assertion.type for assertion in case.assertions),
+            shortened(dict(case.inputs), width=100),
+        )
         for case in found.cases
     ]
     say_table(["Case", "Tags", "Assertions", "Inputs"], rows)
@@ -81,8 +86,3 @@ def add_to_dataset(
         name, execution, case_id=case, tags=tags or (), expects_reply=expects_reply
     )
     tell(f"added    {added.case_id} to {added.path}")
-
-
-def _short(inputs: Any) -> str:
-    text = json.dumps(dict(inputs), ensure_ascii=False)
-    return text if len(text) <= 100 else text[:99] + "…"

@@ -29,6 +29,9 @@ _STOPPED = {
     "max-cost": "stopped before more than --max-cost was spent",
     "log": "stopped since the log cannot be written",
 }
+_TOTALS = (
+    "Prompt", "Version", "Model", "Dataset", "Cases", "Passed", "Failed", "Errors", "Rate", "95 %", "Cost", "p50", "Id",
+)  # fmt: skip
 _COLOURS = {"passed": "green", "failed": "red", "incomplete": "yellow", "error": "yellow"}
 
 
@@ -94,11 +97,7 @@ def say_evaluations(
     if as_json:
         say_json([evaluation_head(each) for each in found])
         return
-    if is_terminal():
-        _say_totals(found)
-    else:
-        numbers = ["Cases", "Passed", "Failed", "Errors", "Rate", "95 %", "Cost", "p50"]
-        say_table(["Prompt", "Version", "Model", "Dataset", *numbers, "Id"], [_total_row(each) for each in found])
+    _say_totals(found)
     passed = [each for each in found if each.verdict == "passed" and not each.stopped]
     for each in found:
         is_one_of_many = len(found) > 1 and each in passed
@@ -128,32 +127,30 @@ def _wrong(found: Evaluation) -> int:
 
 
 def _say_totals(found: Sequence[Evaluation]) -> None:
-    """Print the totals for a person, without columns that say nothing."""
-    has_dataset = any(_dataset(each).removesuffix(".yaml") != each.row.prompt for each in found)
-    is_flawless = all(each.summary.counts.cases == each.summary.counts.passed for each in found)
-    numbers = ["Passed", *([] if is_flawless else ["Failed", "Errors"]), "Rate", "95 %", "Cost"]
-    columns = ["Prompt", "Version", "Model", *(["Dataset"] if has_dataset else []), *numbers, "Id"]
-    rows = []
-    for each in found:
-        prompt, version, model, dataset, cases, passed, failed, wrong, rate, interval, cost, _, id_ = _total_row(each)
-        counts = [f"{passed} of {cases}", *([] if is_flawless else [failed, wrong])]
-        rows.append((prompt, version, model, *([dataset] if has_dataset else []), *counts, rate, interval, cost, id_))
-    say_table(columns, rows, right=numbers)
+    """Print the totals; for a person without columns that say nothing."""
+    rows = [_totals(each) for each in found]
+    left_out: set[str] = set()
+    if is_terminal():
+        left_out = {"Cases", "p50"}
+        if all(each.summary.counts.cases == each.summary.counts.passed for each in found):
+            left_out |= {"Failed", "Errors"}
+        if all(_dataset(each).removesuffix(".yaml") == each.row.prompt for each in found):
+            left_out.add("Dataset")
+        rows = [row | {"Passed": f"{row['Passed']} of {row['Cases']}"} for row in rows]
+    columns = [column for column in _TOTALS if column not in left_out]
+    say_table(columns, [[row[column] for column in columns] for row in rows], right=_TOTALS[4:-1])
 
 
 def _dataset(found: Evaluation) -> str:
     return found.row.spec.dataset.removeprefix("datasets/")
 
 
-def _total_row(found: Evaluation) -> tuple[Any, ...]:
+def _totals(found: Evaluation) -> dict[str, Any]:
+    """Return the totals of an evaluation by column."""
     row, summary, counts = found.row, found.summary, found.summary.counts
     data = counts.as_dict()
-    reused = sum(
-        number for source, number in summary.reply_sources.items() if source in ("cache", "recorded", "replay")
-    )
-    cost = format_spent(summary.cost_nano_usd, summary.unpriced) + (f" ({reused} reused)" if reused else "")
-    latency = found.totals.p50_latency_ms
-    return (
+    reused = sum(summary.reply_sources.get(source, 0) for source in ("cache", "recorded", "replay"))
+    values = (
         row.prompt,
         format_version(row.version_display),
         row.model,
@@ -164,10 +161,11 @@ def _total_row(found: Evaluation) -> tuple[Any, ...]:
         counts.errors,
         "-" if counts.rate is None else percent(counts.rate, 1),
         "-" if data["low"] is None else f"{data['low']:.0%}–{data['high']:.0%}",
-        cost,
-        format_latency(latency),
+        format_spent(summary.cost_nano_usd, summary.unpriced) + (f" ({reused} reused)" if reused else ""),
+        format_latency(found.totals.p50_latency_ms),
         format_id(row.id),
     )
+    return dict(zip(_TOTALS, values, strict=True))
 
 
 def _say_groups(found: Evaluation) -> None:

@@ -13,6 +13,7 @@ from promptctl.cli import options
 from promptctl.cli.inputs import read_inputs
 from promptctl.cli.options import grouped
 from promptctl.cli.output import say, say_json, styled, tell
+from promptctl.cli.text_difference import shortened
 
 if TYPE_CHECKING:
     from promptctl import RenderedPrompt
@@ -65,5 +66,4 @@ def _text(message: Mapping[str, Any]) -> str:
 def _part(part: Mapping[str, Any]) -> str:
     if part.get("type") == "text":
         return str(part.get("text", ""))
-    text = json.dumps(part, ensure_ascii=False)
-    return f"[{text if len(text) <= 200 else text[:200] + '…'}]"
+    return f"[{shortened(part, width=200)}]"

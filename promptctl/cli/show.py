@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from promptctl.cli import options
 from promptctl.cli.output import say, say_json, styled, tell, visible, warn
 from promptctl.cli.page_layout import page_width, say_columns, say_fact, say_heading, say_text, template
 from promptctl.cli.render import role_heading
-from promptctl.reports.wording import format_cost, format_count, format_latency
+from promptctl.reports.wording import as_text, format_cost, format_count, format_latency
 
 if TYPE_CHECKING:
     from promptctl import Execution, Message, Page
@@ -77,13 +76,13 @@ def _say_facts(page: Page) -> None:
         say_fact("status", prompt.status, fg=_STATUS_COLOURS.get(prompt.status), bold=True)
     say_fact("tags", ", ".join(prompt.tags))
     say_fact("formerly", ", ".join(prompt.formerly))
-    parameters = "  ".join(f"{name}={_compact(value)}" for name, value in prompt.parameters.items())
+    parameters = "  ".join(f"{name}={as_text(value)}" for name, value in prompt.parameters.items())
     default = "" if prompt.model or at_version.model is None else " (the workspace's default)"
     say_fact("model", f"{at_version.model or 'none named'}{default}" + (f"  {parameters}" if parameters else ""))
     say_fact("includes", ", ".join(sorted(prompt.partials)))
     if prompt.output.schema is None and prompt.response_format is not None:
-        say_fact("output", _compact(prompt.response_format))
-    say_fact("metadata", "  ".join(f"{name}={_compact(value)}" for name, value in prompt.metadata.items()))
+        say_fact("output", as_text(prompt.response_format))
+    say_fact("metadata", "  ".join(f"{name}={as_text(value)}" for name, value in prompt.metadata.items()))
     say_fact("datasets", ", ".join(page.datasets) or "none")
     if page.totals is not None:
         row = page.totals
@@ -119,14 +118,14 @@ def _say_message(item: Message | Placeholder, engine: str) -> None:
     for part in parts:
         say(template(part.rstrip("\n"), engine))
     for name, value in item.extra.items():
-        say(f"[{name}: {_compact(value)}]")
+        say(f"[{name}: {as_text(value)}]")
     say()
 
 
 def _part(part: Mapping[str, Any]) -> str:
     if part.get("type") == "text" and set(part) <= {"type", "text"}:
         return str(part.get("text", ""))
-    return f"[{_compact(part)}]"
+    return f"[{as_text(part)}]"
 
 
 def _say_latest(latest: Execution) -> None:
@@ -145,7 +144,3 @@ def _say_latest(latest: Execution) -> None:
     if is_cut:
         say("  …")
     tell(styled(f"  all of it: promptctl log show {latest.id[-8:]}", sys.stderr, dim=True))
-
-
-def _compact(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,63 @@
+"""Wrong words on the command line: the exit code, and the words that were probably meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli
+from tests.cli.support import inside_support, support_workspace
+from tests.evaluation_lab import Lab
+
+__all__ = ["inside_support", "support_workspace"]
+
+
+@pytest.mark.usefixtures("inside")
+@pytest.mark.parametrize(
+    ("arguments", "code", "message", "hint"),
+    [
+        ("run chat --log ful", 2, "`ful` is not one of `full`", "did you mean `full`? "),
+        ("list --jsn", 2, "No such option: --jsn", "did you mean `--json`? "),
+        ("git instal", 2, "No such command `instal`", "did you mean `install`"),
+        ("eval chat --sample x", 2, "`x` is not a whole number", "eval --help"),
+        ("eval chat --min-pass x", 2, "`x` is not a number", "eval --help"),
+        ("render chat -i name", 2, "-i takes name=value, not `name`", ""),
+        ("init promptctl.yaml", 2, "`promptctl.yaml` is a file", "name a folder"),
+        ("eval --changed-since mian", 3, "no commit is named `mian`", "did you mean `main`?"),
+        ("eval resume chta", 3, "there is no prompt `chta`", "did you mean `chat`?"),
+        ("review mian", 3, "no commit `mian`", "did you mean `main`? bring it here"),
+        (
+            "validate prompts/caht.prompt.yaml",
+            2,
+            "`prompts/caht.prompt.yaml` is no file",
+            "`prompts/chat.prompt.yaml`?",
+        ),
+        ("fmt prompts/caht.prompt.yaml", 2, "`prompts/caht.prompt.yaml` is no prompt", "`prompts/chat.prompt.yaml`?"),
+        ("run chat -m opnai/x", 4, "unknown provider `opnai` in the model's id `opnai/x`", "did you mean `openai/…`?"),
+    ],
+)
+def test_the_words_meant_are_named(cli: Cli, arguments: str, code: int, message: str, hint: str) -> None:
+    ran = cli(*arguments.split())
+    assert ran.exit_code == code, ran.err
+    assert message in ran.err
+    assert f"  hint: {hint}" in ran.err or hint in ran.err.partition("hint: ")[2]
+
+
+def test_a_base_that_is_no_prompt_is_told_with_the_nearest(cli: Cli, lab: Lab) -> None:
+    lab.many(1)
+    ran = cli("eval", "triage", "--against", "triag")
+    assert ran.exit_code == 3
+    assert "nothing to compare with: there is no prompt `triag`\n  hint: did you mean `triage`?" in ran.err
+
+
+@pytest.mark.usefixtures("inside")
+def test_options_that_belong_together_are_read_one_by_one(cli: Cli, inside: Path) -> None:
+    (inside / "document.yaml").write_text("ticket: x\nproduct: Beta\n")
+    ran = cli(
+        "render", "support/triage", "--inputs", "document.yaml", "-i", "product=Gamma", "-i", "urgent=true", "--json"
+    )
+    assert "You triage tickets for Gamma." in ran.json["messages"][0]["content"]
+    for command in (["eval"], ["eval", "resume"], ["review"]):
+        words = cli(*command, "--help").out
+        assert all(f"{option} " in words for option in ("--concurrency", "--case-timeout", "--max-cost")), words
