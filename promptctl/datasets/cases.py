@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -108,12 +109,17 @@ class CaseMaker:
             message = f"the input {twice} is given both in `inputs` and in `matrix`"
             problems.append(Problem(message, row.locate("matrix", twice), "remove one of them", "given-twice"))
             return
+        # The cells of one row have all but a few inputs in common: one piece of evidence, unless the row says another.
+        is_many = math.prod(len(values) for values in matrix.values()) > 1
+        cluster = row.data.get("id") or content_digest([given, matrix])[:_DERIVED_ID_LENGTH] if is_many else None
         texts = {**self._default_matrix_texts, **self._numbers_as_text("matrix", row)}
         written = {name: texts.get(name, values) for name, values in matrix.items()}
         try:
             cells = zip(unfold(matrix), unfold(written), strict=True) if matrix else iter([(("", {}), ("", {}))])
             for (label, values), (_, as_text) in cells:
-                yield self._case(row, {**given, **values}, label, assertions, problems, as_text if texts else {})
+                yield self._case(
+                    row, {**given, **values}, label, assertions, problems, as_text if texts else {}, cluster
+                )
         except InvalidMatrix as error:
             problems.append(Problem(str(error), row.locate("matrix"), error.hint, "bad-matrix"))
 
@@ -125,6 +131,7 @@ class CaseMaker:
         assertions: tuple[Assertion, ...],
         problems: list[Problem],
         cell: Mapping[str, Any] = MappingProxyType({}),
+        cluster: str | None = None,
     ) -> Case:
         """Return the case of a row with the inputs given; `cell` has those of its matrix as they are written."""
         data, defaults = row.data, self._defaults
@@ -155,7 +162,7 @@ class CaseMaker:
             threshold=threshold,
             # A recorded reply as the text it would have come as.
             output=None if output is None else as_text(output),
-            cluster=data.get("cluster"),
+            cluster=data.get("cluster", cluster),
             metadata={**defaults.get("metadata", {}), **_metadata(data)},
             variables=variables,
         )

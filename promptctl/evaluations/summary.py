@@ -11,7 +11,7 @@ from promptctl.evaluations.outcomes import CaseResults
 from promptctl.files.wording import percent
 from promptctl.log.results import ResultRow, StopReason, Totals
 from promptctl.statistics.bootstrap import quantile
-from promptctl.statistics.intervals import wilson
+from promptctl.statistics.intervals import clustered_rate, wilson
 
 EvaluationVerdict = Literal["passed", "failed", "incomplete"]
 MOST_LISTED = 1000
@@ -19,11 +19,15 @@ MOST_LISTED = 1000
 
 @dataclass(slots=True)
 class Counts:
-    """Numbers of cases that passed, failed, or could not be graded."""
+    """Numbers of cases that passed, failed, or could not be graded.
+
+    `clusters` has the passed and all cases of each group that stands or falls together; other cases are in none.
+    """
 
     passed: int = 0
     failed: int = 0
     errors: int = 0
+    clusters: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def cases(self) -> int:
@@ -35,8 +39,11 @@ class Counts:
         """Passed of all cases: an error is not left out of the share."""
         return self.passed / self.cases if self.cases else None
 
-    def add(self, status: str) -> None:
+    def add(self, status: str, cluster: str | None = None) -> None:
         """Count one case."""
+        if cluster is not None:
+            passed, cases = self.clusters.get(cluster, (0, 0))
+            self.clusters[cluster] = passed + (status == "passed"), cases + 1
         if status == "passed":
             self.passed += 1
         elif status == "failed":
@@ -45,8 +52,8 @@ class Counts:
             self.errors += 1
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-able, with the rate and its 95 % Wilson interval."""
-        low, high = _interval(self.passed, self.cases)
+        """JSON-able, with the rate and its 95 % interval: Wilson's, wider if cases stand or fall together."""
+        low, high = self._interval()
         return {
             "cases": self.cases,
             "passed": self.passed,
@@ -56,6 +63,17 @@ class Counts:
             "low": low,
             "high": high,
         }
+
+    def _interval(self) -> tuple[float | None, float | None]:
+        if not self.cases:
+            return None, None
+        interval = wilson(self.passed, self.cases)
+        if self.clusters:
+            grouped = list(self.clusters.values())
+            passed = self.passed - sum(each for each, _cases in grouped)
+            rest = self.cases - sum(cases for _passed, cases in grouped)
+            interval = clustered_rate([*grouped, *[(1, 1)] * passed, *[(0, 1)] * (rest - passed)])
+        return _rounded(interval.low), _rounded(interval.high)
 
 
 @dataclass(slots=True)
@@ -119,9 +137,9 @@ class Summary:
             return
         outcome = case.outcome
         status = outcome.status
-        self.counts.add(status)
+        self.counts.add(status, outcome.cluster)
         for tag in case.tags:
-            self.by_tag.setdefault(tag, Counts()).add(status)
+            self.by_tag.setdefault(tag, Counts()).add(status, outcome.cluster)
         for name, value in outcome.scores.items():
             self.metrics.setdefault(name, Mean()).add(value)
         if outcome.score is not None:
@@ -157,10 +175,12 @@ class Summary:
             self.error_types[name] = self.error_types.get(name, 0) + 1
         source = row.reply_source or "none"
         self.reply_sources[source] = self.reply_sources.get(source, 0) + 1
+        # Repeats of a case stand or fall together too.
+        group = detail.cluster or (row.case_id if self.repeats > 1 else None)
         for graded in detail.assertions:
             passed = graded.get("passed")
             status = "error" if passed is None else ("passed" if passed else "failed")
-            self.by_assertion.setdefault(graded["type"], Counts()).add(status)
+            self.by_assertion.setdefault(graded["type"], Counts()).add(status, group)
 
     @property
     def never_run(self) -> int:
@@ -259,13 +279,6 @@ def _cases(number: int) -> str:
 
 def _share(passed: int, total: int) -> str:
     return f"{passed} of {_cases(total)} ({percent(passed / total, 1)})"
-
-
-def _interval(passed: int, n: int) -> tuple[float | None, float | None]:
-    if n == 0:
-        return None, None
-    interval = wilson(passed, n)
-    return _rounded(interval.low), _rounded(interval.high)
 
 
 def _quantile(values: array[float], probability: float) -> float | None:

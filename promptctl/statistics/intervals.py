@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from promptctl.statistics.distributions import normal_quantile, t_quantile
@@ -32,15 +32,42 @@ def wilson(passed: int, n: int, confidence: float = 0.95) -> Interval:
         raise ValueError(f"{passed} passed of {n} cases is not a rate")
     if n == 0:
         return Interval(0.0, 1.0, confidence, "wilson")
+    return _wilson(passed / n, n, confidence)
+
+
+def _wilson(rate: float, n: float, confidence: float) -> Interval:
     z = _two_sided_z(confidence)
-    rate = passed / n
     scale = 1 + z * z / n
     middle = (rate + z * z / (2 * n)) / scale
     half = z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n)) / scale
     # At none and all the formula ends exactly at 0 and 1; floating point alone would miss it by a hair.
-    low = 0.0 if passed == 0 else max(0.0, middle - half)
-    high = 1.0 if passed == n else min(1.0, middle + half)
+    low = 0.0 if rate == 0 else max(0.0, middle - half)
+    high = 1.0 if rate == 1 else min(1.0, middle + half)
     return Interval(low, high, confidence, "wilson")
+
+
+def clustered_rate(clusters: Sequence[tuple[int, int]], confidence: float = 0.95) -> Interval:
+    """Wilson's interval for the share of cases that pass, of cases that stand or fall together.
+
+    `clusters` has the passed and all cases of each; a case without a cluster is one of its own.
+    Formula: Wilson's with the number of independent cases that would vary as much, p(1−p)/v·(z/t)², t Student's
+    quantile of C−1 degrees of freedom, at most n; if all or none pass, C. v is the mean of C squared errors as by
+    `standard_error` and one more as if all cases of a cluster were alike, p(1−p)/C: a few may agree by chance.
+    Source: Korn and Graubard 1998, Survey Methodology 24:193; Dean and Pagano 2015, Journal of Survey Statistics and
+    Methodology 3:484, for Wilson's.
+    """
+    n, units = sum(size for _passed, size in clusters), len(clusters)
+    if n == 0:
+        return Interval(0.0, 1.0, confidence, "wilson-clustered")
+    rate = sum(passed for passed, _size in clusters) / n
+    alike = rate * (1 - rate) / units
+    independent = float(units)
+    if units > 1 and alike:
+        squares = math.fsum([(passed - size * rate) ** 2 for passed, size in clusters])
+        variance = (units * units / (units - 1) * squares / n**2 + alike) / (units + 1)
+        student = t_quantile((1 + confidence) / 2, units - 1)
+        independent = min(n, rate * (1 - rate) / variance * (_two_sided_z(confidence) / student) ** 2)
+    return replace(_wilson(rate, max(1.0, independent), confidence), method="wilson-clustered")
 
 
 def tango(improved: int, regressed: int, n: int, confidence: float = 0.95) -> Interval:

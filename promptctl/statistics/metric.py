@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from promptctl.statistics.bootstrap import RESAMPLES
 from promptctl.statistics.intervals import Interval, cluster_totals, influences, skewness_of, standard_error, tango
-from promptctl.statistics.noninferiority import loss_p_value
+from promptctl.statistics.noninferiority import is_loss_ruled_out
 from promptctl.statistics.paired import PairedTest, mcnemar
-from promptctl.statistics.planning import ALPHA
 from promptctl.statistics.scores import score_test
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
+
+
+ALPHA = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,9 @@ class MetricComparison:
 
         Of passes by the exact test and by Tango's interval, of scores by the tolerance interval.
         """
-        if self.tolerance.low <= -margin:
-            return False
-        alpha = (1 - self.tolerance.confidence) / 2
-        return not self.is_binary or loss_p_value(self.improved, self.regressed, self.n, margin) < alpha
+        if not self.is_binary:
+            return self.tolerance.low > -margin
+        return is_loss_ruled_out(self.improved, self.regressed, self.n, margin, (1 - self.tolerance.confidence) / 2)
 
 
 def compare_metric(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-from promptctl.statistics.distributions import normal_tail
+from promptctl.statistics.distributions import normal_quantile, normal_tail
 from promptctl.statistics.intervals import tango_score
 
 # Beyond this many cases the score test's own p-value errs by less than a tenth of a point.
@@ -15,6 +15,13 @@ _SHARES = 64
 _REFINEMENTS = 4
 # The mass of a binomial beyond so many standard deviations, and two more, is left out.
 _REACH = 6.5
+
+
+def is_loss_ruled_out(improved: int, regressed: int, n: int, margin: float, alpha: float) -> bool:
+    """Return True if both the exact test and Tango's interval of confidence 1 − 2α rule out a loss of the margin."""
+    if tango_score(-margin, improved, regressed, n) <= normal_quantile(1 - alpha):
+        return False
+    return loss_p_value(improved, regressed, n, margin) < alpha
 
 
 def loss_p_value(improved: int, regressed: int, n: int, margin: float) -> float:

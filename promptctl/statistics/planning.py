@@ -7,12 +7,52 @@ from fractions import Fraction
 from functools import lru_cache
 
 from promptctl.statistics.distributions import normal_quantile, normal_tail
+from promptctl.statistics.intervals import skewed_interval, unvaried_interval
+from promptctl.statistics.metric import ALPHA, MetricComparison
+from promptctl.statistics.noninferiority import is_loss_ruled_out
+from promptctl.statistics.scores import FEWEST_TO_RESAMPLE
 
-ALPHA = 0.05
 POWER = 0.8
 # Beyond this many cases the exact test and the normal approximation agree to about a tenth of a point.
 _EXACT_CASES = 2_000
 _MOST_CASES = 10_000_000
+
+
+def cases_to_rule_out(metric: MetricComparison, margin: float) -> int | None:
+    """The smallest number of cases, above those there are, with which a loss of the margin would be ruled out.
+
+    None if the loss seen is as large, or if nothing is known of the spread, or beyond ten million. The shares of
+    improved and regressed cases, or the scores' mean, spread and skewness, are taken to stay as they are; the bound is
+    that of `MetricComparison.rules_out`, except that `skewed_interval` stands in for the bootstrap, which it follows.
+    Cases grow with the clusters they form. Found by bisection; counts of cases are whole, so that the answer is the
+    smallest up to a few.
+    """
+    if metric.units < 2 or metric.difference <= -margin:
+        return None
+    few, enough = metric.units, metric.units + 1
+    while not _would_rule_out(metric, margin, enough):
+        few, enough = enough, enough * 2
+        if enough > _MOST_CASES:
+            return None
+    while enough - few > 1:
+        middle = (few + enough) // 2
+        if _would_rule_out(metric, margin, middle):
+            enough = middle
+        else:
+            few = middle
+    return math.ceil(enough * metric.n / metric.units)
+
+
+def _would_rule_out(metric: MetricComparison, margin: float, units: int) -> bool:
+    """Return True if so many units, like those there are, would rule out a loss of the margin."""
+    growth, confidence = units / metric.units, metric.tolerance.confidence
+    if metric.is_binary:
+        improved, regressed = round(metric.improved * growth), round(metric.regressed * growth)
+        return is_loss_ruled_out(improved, regressed, units, margin, (1 - confidence) / 2)
+    error = metric.standard_error / math.sqrt(growth)
+    skewness = metric.skewness if units >= FEWEST_TO_RESAMPLE else 0.0
+    pivot = skewed_interval(metric.difference, error, skewness, units, confidence)
+    return min(pivot.low, unvaried_interval(metric.difference, units, metric.spread, confidence).low) > -margin
 
 
 def detectable_difference(

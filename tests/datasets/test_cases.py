@@ -90,6 +90,16 @@ cases:
     assert len({case.content_hash for case in made}) == 5
 
 
+def test_the_cases_of_one_matrix_are_one_cluster_unless_they_name_another() -> None:
+    made = cases("""cases:
+  - {id: a, matrix: {q: [x, y]}, expected: z}
+  - {id: b, cluster: doc, matrix: {q: [x, y]}, expected: z}
+  - {id: c, matrix: {q: [x]}, expected: z}
+  - {id: d, inputs: {q: x}, expected: z}
+""")
+    assert [case.cluster for case in made] == ["a", "a", "doc", "doc", None, None]
+
+
 def test_numbers_stay_as_written_where_the_prompt_asks_for_text() -> None:
     (case,) = cases(
         "defaults: {inputs: {note: 2.50, n: 3}}\ncases: [{id: a, inputs: {q: 1.10, ratio: 1.10}, expected: x}]"

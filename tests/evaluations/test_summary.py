@@ -45,6 +45,25 @@ class TestRates:
         data = summary(rows(passed, failed)).totals(1.0).as_json()
         assert (round(data["low"], 3), round(data["high"], 3)) == (low, high)
 
+    def test_cases_of_one_document_are_not_counted_as_if_they_were_independent(self) -> None:
+        given = [
+            row(f"c{n}", "failed" if n < 5 else "passed", position=n, tags=["t"], scores={"cluster": f"d{n // 10}"})
+            for n in range(50)
+        ]
+        apart = summary(rows(45, 5)).totals(1.0).as_json()
+        data = summary(given).totals(1.0).as_json()
+        assert data["pass_rate"] == apart["pass_rate"] == 0.9
+        assert data["low"] < apart["low"] - 0.15
+        assert apart["high"] < data["high"] <= 1
+        assert data["by_tag"]["t"]["low"] == data["low"]
+
+    def test_repeats_of_a_case_are_no_more_cases_for_its_assertions(self) -> None:
+        graded = {"assertions": [{"type": "contains", "passed": True}]}
+        given = [row(f"c{n}", repeat=k, position=n, scores=graded) for n in range(5) for k in (1, 2, 3, 4)]
+        found = summary(given, repeats=4).totals(1.0).as_json()["by_assertion"]["contains"]
+        assert (found["cases"], found["pass_rate"]) == (20, 1.0)
+        assert round(found["low"], 3) == 0.566
+
     def test_nothing_has_no_rate(self) -> None:
         data = summary([]).totals(1.0).as_json()
         assert (data["pass_rate"], data["low"], data["score"], data["p50_latency_ms"]) == (None, None, None, None)

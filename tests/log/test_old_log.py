@@ -26,7 +26,7 @@ EXPECTED = json.loads((OLD_LOG / "expected.json").read_text("utf-8"))
 OLD_URL = "http://127.0.0.1:18431/v1"
 
 # What is not kept but computed at each reading, since then by better methods.
-COMPUTED = frozenset({"interval", "p", "cases_needed", "detectable", "change"})
+COMPUTED = frozenset({"interval", "low", "high", "p", "cases_needed", "detectable", "change"})
 PROSE = frozenset({"reason", "decision", "note", "hint", "tool_version"})
 ANEW_EACH_TIME = frozenset(
     {

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from promptctl.statistics.bootstrap import bootstrap_t, quantile, studentized_interval
 from promptctl.statistics.distributions import t_cdf, t_quantile
 from promptctl.statistics.intervals import (
+    clustered_rate,
     influences,
     mean_interval,
     newcombe,
@@ -26,10 +27,12 @@ from promptctl.statistics.intervals import (
 )
 from promptctl.statistics.metric import Procedure, compare_metric
 from promptctl.statistics.multiplicity import holm
+from promptctl.statistics.noninferiority import is_loss_ruled_out
 from promptctl.statistics.paired import mcnemar
 from promptctl.statistics.planning import (
     cases_for_difference,
     cases_for_drop,
+    cases_to_rule_out,
     detectable_difference,
     detectable_drop,
     drop_power,
@@ -476,3 +479,88 @@ def test_four_cases_can_show_nothing() -> None:
     assert detectable_drop(4, 0.0) is None
     assert detectable_drop(0, 0.0) is None
     assert detectable_drop(5, 0.0) is not None
+
+
+# Cases that stand or fall together
+
+
+def test_a_rate_of_clusters_is_wilsons_of_as_many_cases_as_they_amount_to() -> None:
+    alike = clustered_rate([(10, 10)] * 8 + [(0, 10)] * 2)
+    ten, hundred = wilson(8, 10), wilson(80, 100)
+    assert alike.low <= ten.low < hundred.low
+    assert hundred.high < ten.high <= alike.high
+    # All passed: of ten documents, not of a hundred cases.
+    assert clustered_rate([(10, 10)] * 10).low == near(wilson(10, 10).low, 1e-12)
+    assert clustered_rate([(0, 10)] * 10).high == near(wilson(0, 10).high, 1e-12)
+
+
+def test_cases_each_their_own_cluster_are_nearly_wilsons() -> None:
+    found, plain = clustered_rate([(1, 1)] * 80 + [(0, 1)] * 20), wilson(80, 100)
+    assert (found.low, found.high) == (near(plain.low, 0.003), near(plain.high, 0.003))
+
+
+@steady
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)).map(lambda pair: (min(pair), pair[1])), max_size=12))
+def test_a_rate_of_clusters_lies_within_its_interval(clusters: list[tuple[int, int]]) -> None:
+    interval = clustered_rate(clusters)
+    n, passed = sum(size for _, size in clusters), sum(passed for passed, _ in clusters)
+    assert 0 <= interval.low <= (passed / n if n else 0.5) <= interval.high <= 1
+    if clusters:
+        assert interval.high - interval.low >= 0.8 * (wilson(passed, n).high - wilson(passed, n).low)
+
+
+def test_one_cluster_says_next_to_nothing() -> None:
+    interval = clustered_rate([(9, 10)])
+    assert interval.high - interval.low > 0.75
+
+
+# Cases that would rule out a loss
+
+
+@pytest.mark.parametrize(
+    ("improved", "regressed", "n"), [(0, 0, 12), (1, 1, 40), (3, 2, 60), (10, 12, 200), (0, 4, 500)]
+)
+def test_the_cases_asked_for_rule_out_the_loss_and_fewer_do_not(improved: int, regressed: int, n: int) -> None:
+    base = [0.0] * improved + [1.0] * (n - improved)
+    head = [1.0] * improved + [0.0] * regressed + [1.0] * (n - improved - regressed)
+    metric = compare_metric("passed", base, head, procedure=Procedure())
+    needed = cases_to_rule_out(metric, 0.05)
+    assert needed is not None
+
+    def is_ruled_out(cases: int) -> bool:
+        scaled = [round(count * cases / n) for count in (improved, regressed)]
+        return is_loss_ruled_out(scaled[0], scaled[1], cases, 0.05, 0.05)
+
+    if metric.rules_out(0.05):
+        assert needed == n + 1
+    else:
+        assert is_ruled_out(needed)
+        assert not is_ruled_out(needed - 1)
+    if improved + regressed == 0:
+        assert needed == 59
+
+
+def test_scores_and_clusters_are_planned_by_their_own_bound() -> None:
+    rng = random.Random(8)
+    drawn = [rng.gauss(0, 0.2) for _ in range(240)]
+    head = [0.496 + value - sum(drawn) / 240 for value in drawn]
+    alone = compare_metric("tone", [0.5] * 240, head, procedure=Procedure())
+    needed = cases_to_rule_out(alone, 0.02)
+    assert needed is not None
+    assert 240 < needed < 480
+    # Twice as many cases, alike: the verdict's own interval agrees.
+    again = compare_metric("tone", [0.5] * 480, head * 2, procedure=Procedure())
+    assert (alone.rules_out(0.02), again.rules_out(0.02)) == (False, True)
+    together = compare_metric(
+        "tone", [0.5] * 240, head, [position // 10 for position in range(240)], procedure=Procedure()
+    )
+    grouped = cases_to_rule_out(together, 0.02)
+    assert grouped is not None
+    assert grouped % 10 == 0
+
+
+def test_a_loss_as_large_as_the_margin_or_a_single_cluster_has_no_answer() -> None:
+    lost = compare_metric("passed", [1.0] * 20, [0.0] * 3 + [1.0] * 17, procedure=Procedure())
+    assert cases_to_rule_out(lost, 0.05) is None
+    one = compare_metric("passed", [1.0] * 20, [0.0] + [1.0] * 19, ["a"] * 20, procedure=Procedure())
+    assert cases_to_rule_out(one, 0.1) is None
