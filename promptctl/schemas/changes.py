@@ -13,7 +13,7 @@ from typing import Any
 from promptctl.files.plain import canonical_json
 from promptctl.schemas.bounds import compare_bounds
 from promptctl.schemas.effects import SchemaChange, added_or_removed, below, change, effect_of
-from promptctl.schemas.keywords import ANNOTATIONS, resolve
+from promptctl.schemas.keywords import ANNOTATIONS, item_schemas, resolve
 from promptctl.schemas.objects import compare_objects
 from promptctl.schemas.unions import (
     UNIONS,
@@ -104,7 +104,7 @@ class _Comparison:
         return changes + self._combined(before, after) if shared else changes
 
     def _items(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[SchemaChange]:
-        (old_first, old_rest), (new_first, new_rest) = _item_schemas(old), _item_schemas(new)
+        (old_first, old_rest), (new_first, new_rest) = item_schemas(old), item_schemas(new)
         changes: list[SchemaChange] = []
         for index in range(max(len(old_first), len(new_first))):
             before = old_first[index] if index < len(old_first) else old_rest
@@ -169,14 +169,6 @@ def _said(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[SchemaChange]:
         verb = "added" if keyword not in old else "removed" if keyword not in new else "changed"
         changes.append(change(keyword, "none", f"{keyword} {verb}", old.get(keyword), new.get(keyword)))
     return changes
-
-
-def _item_schemas(schema: Mapping[str, Any]) -> tuple[Sequence[Schema], Schema]:
-    """Return the schemas of the first items and of all others, also as older drafts wrote them (`items` as a list)."""
-    items = schema.get("items", True)
-    if isinstance(items, list):
-        return items, schema.get("additionalItems", True)
-    return schema.get("prefixItems", ()), items
 
 
 def _resolved(schema: Schema, root: Schema) -> Schema:

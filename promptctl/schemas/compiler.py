@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from promptctl.files.plain import canonical_json
-from promptctl.schemas.keywords import ANNOTATIONS, TYPES, Path, resolve, translated, type_names
+from promptctl.schemas.keywords import ANNOTATIONS, TYPES, Path, item_schemas, resolve, translated, type_names
 from promptctl.schemas.patterns import found
 
 Schema = Mapping[str, Any]
@@ -170,10 +170,8 @@ class Compiler:
 
     def list_of(self, schema: Schema) -> Check:
         """Return the check of `items`, `prefixItems` and `uniqueItems`."""
-        first, rest = schema.get("prefixItems", ()), schema.get("items", True)
-        if isinstance(rest, list):  # before draft 2020-12
-            first, rest = rest, schema.get("additionalItems", True)
-        first, others = [self.check_of(each) for each in first], self.check_of(rest)
+        listed, rest = item_schemas(schema)
+        first, others = [*map(self.check_of, listed)], self.check_of(rest)
 
         def check(value: Any, path: Path, run: Run) -> None:
             for index, item in enumerate(value if others is not _allow else value[: len(first)]):

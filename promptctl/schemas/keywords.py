@@ -102,6 +102,13 @@ def schemas_in(schema: Mapping[str, Any]) -> list[tuple[Path, Any]]:
     return [(keys, each) for keys, each in found if is_schema(each)]
 
 
+def item_schemas(schema: Mapping[str, Any], absent: Any = True) -> tuple[Any, Any]:
+    """Return the schemas of the first items and of all others, also as older drafts wrote them (`items` as a list)."""
+    if isinstance(schema.get("items"), list):
+        return schema["items"], schema.get("additionalItems", absent)
+    return schema.get("prefixItems", ()), schema.get("items", absent)
+
+
 def pointer_keys(pointer: str) -> list[str]:
     """Return the keys of a JSON pointer, unescaped: `/$defs/a~1b` leads through `$defs` and `a/b`."""
     return [part.replace("~1", "/").replace("~0", "~") for part in unquote(pointer).split("/")[1:]]

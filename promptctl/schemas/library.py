@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from promptctl.schemas.compiler import Check, Compiler, Run, Stopped, refuse_key
-from promptctl.schemas.keywords import REFERENCES, Path, translated
+from promptctl.schemas.keywords import REFERENCES, Path, item_schemas, translated
 from promptctl.schemas.patterns import found
 
 # The address of a schema without an `$id`.
@@ -104,19 +104,17 @@ class LibraryCompiler(Compiler):
         run.place.validator = validator
         known[1](value, path, run)
         run.place.evaluated |= self._evaluated(schema, value, path, run)
-        if value.__class__ is dict and "unevaluatedProperties" in schema:
-            others = schema["unevaluatedProperties"]
-            check = self.check_of(others) if others is not False else partial(refuse_key, schema)
-            self._apply_to_others(check, value, value, path, run)
-        elif value.__class__ is list and "unevaluatedItems" in schema:
-            self._apply_to_others(self.check_of(schema["unevaluatedItems"]), range(len(value)), value, path, run)
+        for keyword, kind in (("unevaluatedProperties", dict), ("unevaluatedItems", list)):
+            if keyword not in schema or value.__class__ is not kind:
+                continue
+            is_refused = kind is dict and schema[keyword] is False
+            check = partial(refuse_key, schema) if is_refused else self.check_of(schema[keyword])
+            keys = value if kind is dict else range(len(value))
+            for key in keys:
+                if key not in run.place.evaluated:
+                    check(value[key], (*path, key), run)
+            run.place.evaluated.update(keys)
         return ()
-
-    def _apply_to_others(self, check: Check, keys: Iterable[str | int], value: Any, path: Path, run: Run) -> None:
-        for key in keys:
-            if key not in run.place.evaluated:
-                check(value[key], (*path, key), run)
-        run.place.evaluated.update(keys)
 
     def _evaluated(self, schema: Any, value: Any, path: Path, run: Run) -> Set[str | int]:
         """Return the keys or indexes of the value that the schema's own keywords speak about."""
@@ -127,10 +125,8 @@ class LibraryCompiler(Compiler):
             return {name for name in value if name in names or any(found(each, name) for each in patterns)}
         if value.__class__ is not list:
             return frozenset()
-        first, rest = schema.get("prefixItems", ()), "items"
-        if isinstance(schema.get("items"), list):  # before draft 2020-12
-            first, rest = schema["items"], "additionalItems"
-        indexes = {*range(len(value) if rest in schema else min(len(first), len(value)))}
+        first, rest = item_schemas(schema, None)
+        indexes = {*range(min(len(first), len(value)) if rest is None else len(value))}
         if "contains" in schema and "$dynamicRef" in self._top.VALIDATORS:  # since draft 2020-12
             fitting = self.check_of(schema["contains"])
             indexes.update(index for index, item in enumerate(value) if not run.tries(fitting, item, path))

@@ -10,7 +10,7 @@ from typing import Any
 from promptctl.schemas.compiler import Compiler, Run, Stopped
 from promptctl.schemas.formats import sample_of
 from promptctl.schemas.json_schema import compiler_of
-from promptctl.schemas.keywords import Path, resolve, translated, types_of
+from promptctl.schemas.keywords import Path, item_schemas, resolve, translated, types_of
 from promptctl.schemas.patterns import BadPattern
 from promptctl.schemas.words import path_text, text_of
 
@@ -97,7 +97,7 @@ class _Filler:
             names = schema.get("required", ())
             yield {name: self.fill(parts.get(name, rest), (*path, name), within) for name in names}
         elif kind == "array":
-            first, rest = schema.get("prefixItems", ()), schema.get("items", True)
+            first, rest = item_schemas(schema)
             indexes = range(int(schema.get("minItems", 0)))
             yield [self.fill(first[i] if i < len(first) else rest, (*path, i), within) for i in indexes]
         elif kind == "string":
