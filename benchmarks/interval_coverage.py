@@ -13,7 +13,7 @@ import random
 import sys
 from collections.abc import Callable
 
-from promptctl.statistics.intervals import Interval, newcombe, tango
+from promptctl.statistics.intervals import Interval, clustered_rate, newcombe, tango, wilson
 from promptctl.statistics.ratios import ratio_of_means, ratio_of_medians
 from promptctl.statistics.scores import score_test
 
@@ -25,6 +25,7 @@ def main(trials: int) -> None:
     pass_rates(trials)
     scores(trials)
     ratios(trials)
+    clusters(trials)
 
 
 def pass_rates(trials: int) -> None:
@@ -93,6 +94,26 @@ def ratios(trials: int) -> None:
                 means = f"{hits[0] / printed[0]:.3f}" if printed[0] else "-"
                 share, medians = printed[0] / trials, hits[1] / trials
                 print(f"| {n} | {deviation}, {common} | {share:.3f} | {means} | {medians:.3f} |")
+
+
+def clusters(trials: int) -> None:
+    """Coverage for a pass rate of clusters of 1 to 15 cases whose own rates vary, with `correlation` within."""
+    print("\n| clusters | rate, correlation | of clusters | Wilson |\n|---|---|---|---|")
+    for count in (5, 10, 20, 40):
+        for rate in (0.5, 0.9):
+            for correlation in (0.05, 0.3, 0.9):
+                rng = random.Random(f"{count} {rate} {correlation}")
+                scale = (1 - correlation) / correlation
+                hits = [0, 0]
+                for _ in range(trials):
+                    found = []
+                    for _ in range(count):
+                        own, size = rng.betavariate(rate * scale, (1 - rate) * scale), rng.randint(1, 15)
+                        found.append((sum(rng.random() < own for _ in range(size)), size))
+                    passed, n = (sum(column) for column in zip(*found, strict=True))
+                    for at, interval in enumerate((clustered_rate(found), wilson(passed, n))):
+                        hits[at] += holds(interval, rate)
+                print(f"| {count} | {rate}, {correlation} | {hits[0] / trials:.3f} | {hits[1] / trials:.3f} |")
 
 
 if __name__ == "__main__":
