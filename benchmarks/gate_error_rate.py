@@ -1,17 +1,16 @@
-"""How often each gate fails a pull request that changed nothing, and how often one that broke something.
+"""How often the gate fails a pull request that changed nothing, and how often one that broke something.
 
-Simulated: of n cases a tenth are coin flips, which pass half of the time whatever the prompt; the rest pass on base.
-Head is the same prompt (`no change`), or a share of the steady cases now fails. Every flipped case is run again three
-times on each side, as `--against` does. Prints one table; exits 1 where a target is missed:
+Simulated through the product's own functions, as `eval --against` goes: both sides are evaluated and compared, flipped
+cases are asked again on both sides as `flips.to_ask` says, and the gate decides. Each case passes with a chance of its
+own: flaky cases with one drawn uniformly (or all with one half: coins), all others always, unless they are broken.
+Prints one table; exits 1 where a target is missed:
 
-    the default gate fails at most 5 % of unchanged prompts (n = 100, 200, 500) and at least 95 % of those that lost
-    10 points of 200 cases; a loss of the margin is ruled out for at most 7 % of prompts that lost just that, 0.05 of
-    a score, however skewed the losses are
+    unchanged prompts are called worse in at most 2.5 % of comparisons (5 % where flaky cases are coins), and fail at
+    most 5 % of commands that compare 20 of them; one broken case is found in 98 % of comparisons, 4 lost and 1 gained
+    and 6 lost and 1 gained of 20 in 99 %; 50 lost and 200 gained of 400 are better, with the fifty named; a loss of
+    the margin is ruled out for at most 7 % of prompts that lost just that, 0.05 of a score, however skewed
 
-In these last rows every case passes on both sides, and its score falls by 0.05 on average, with noise: by a little in
-each case (exponentially), by a quarter in one case of five, by all in one case of twenty.
-
-    python benchmarks/gate_error_rate.py [--trials 2000]
+    python benchmarks/gate_error_rate.py [--trials 1000]
 """
 
 from __future__ import annotations
@@ -20,167 +19,208 @@ import argparse
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from promptctl.comparisons.comparison import Comparison, compare_outcomes
-from promptctl.comparisons.confirmation import Confirmed, Rerun, confirm
+from promptctl.comparisons.flips import to_ask, weigh
 from promptctl.comparisons.gates import decide
-from promptctl.comparisons.verdicts import GateRule, Verdict, judge
-from promptctl.evaluations.case_outcomes import CaseOutcome, CaseStatus, reduce_repeats
+from promptctl.comparisons.rule import GateRule
+from promptctl.comparisons.verdicts import Verdict, flips_of, judge, steps_of
+from promptctl.evaluations.case_outcomes import CaseOutcome
 from promptctl.statistics.metric import Procedure
 
-COIN_FLIPS = 0.1
-Check = Callable[[Comparison, Verdict], bool]
+Target = Callable[["Row"], bool]
 GATES = {gate: GateRule(gate=gate) for gate in ("worse", "noninferior", "strict")}
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """`n` cases, of which `broken` (a share) really fail on head; `is_scored` adds a metric that only has noise.
+    """`n` cases, a share `flaky` of them; `lost` fail on head and `gained` on base, always; `tries` comparisons.
 
-    With `loss`, all cases pass, and the metric falls by what it draws.
+    With `fall`, every case passes with that chance on base and on head. With `loss`, all cases pass, and a metric falls
+    by what it draws. `tries` comparisons are made in one command, or, with `until`, one after another until one passes.
     """
 
     name: str
     n: int
-    broken: float = 0.0
-    repeats: int = 1
-    is_scored: bool = False
+    flaky: float = 0.0
+    is_coin: bool = False
+    lost: int = 0
+    gained: int = 0
+    fall: tuple[float, float] | None = None
     loss: Callable[[random.Random], float] | None = None
-    target: Callable[[float], bool] | None = None
-    check: str = "gate worse"
+    tries: int = 1
+    until_passed: bool = False
+    reruns: int = GateRule().reruns
+    target: Target | None = None
 
 
-SKEWED: dict[str, Callable[[random.Random], float]] = {
+@dataclass(frozen=True)
+class Row:
+    """Shares of the trials, and the mean number of requests that asking again took."""
+
+    worse: float
+    better: float
+    failed: dict[str, float]
+    named: float
+    loss_ruled_out: float
+    requests: float
+
+
+def _at_most(share: float) -> Target:
+    return lambda row: row.worse <= share
+
+
+def _finds(share: float) -> Target:
+    return lambda row: row.worse >= share
+
+
+def _unchanged() -> Iterator[Scenario]:
+    for is_coin in (False, True):
+        for n in (20, 50, 200, 1000):
+            for flaky in (0.1, 0.3):
+                name = f"n={n:<5}nothing changed, {flaky:.0%} {'coins' if is_coin else 'flaky'}"
+                yield Scenario(name, n, flaky, is_coin, target=_at_most(0.05 if is_coin else 0.025))
+
+
+def _broken() -> Iterator[Scenario]:
+    for n in (20, 50, 200, 1000):
+        for flaky in (0.1, 0.3):
+            yield Scenario(f"n={n:<5}1 broken, {flaky:.0%} flaky", n, flaky, lost=1, target=_finds(0.98))
+    for lost in (3, 4, 6):
+        for flaky in (0.1, 0.3):
+            name = f"n=20   {lost} broken, 1 gained, {flaky:.0%} flaky"
+            yield Scenario(name, 20, flaky, lost=lost, gained=1, target=_finds(0.99))
+    for n in (200, 1000):
+        yield Scenario(f"n={n:<5}10 broken, 30% flaky", n, 0.3, lost=10, target=_finds(0.99))
+    is_better: Target = lambda row: row.better == row.named == 1  # noqa: E731 - a name for one use
+    yield Scenario("n=400  50 broken, 200 gained", 400, lost=50, gained=200, target=is_better)
+    for n in (50, 200):
+        for fall in ((0.95, 0.85), (0.7, 0.6)):
+            yield Scenario(f"n={n:<5}each case from {fall[0]:.0%} to {fall[1]:.0%}", n, fall=fall)
+
+
+def _commands() -> Iterator[Scenario]:
+    fails_seldom: Target = lambda row: row.failed["worse"] <= 0.05  # noqa: E731
+    for n in (50, 200):
+        yield Scenario(f"n={n:<5}20 unchanged in one command, 30% flaky", n, 0.3, tries=20, target=fails_seldom)
+    yield Scenario("n=50   3 broken in one of 20, 30% flaky", 50, 0.3, lost=3, tries=20)
+    for reruns in (0, 3, 8):
+        yield Scenario(f"n=200  nothing changed, 30% flaky, --reruns {reruns}", 200, 0.3, reruns=reruns)
+        yield Scenario(f"n=200  1 broken, 30% flaky, --reruns {reruns}", 200, 0.3, lost=1, reruns=reruns)
+    for tries in (3, 10):
+        yield Scenario(
+            f"n=200  1 broken, run until it passes, {tries}×", 200, 0.3, lost=1, tries=tries, until_passed=True
+        )
+    for n in (60, 150, 400):
+        for name, loss in _SKEWED.items():
+            ruled_out: Target = lambda row: row.loss_ruled_out <= 0.07  # noqa: E731
+            yield Scenario(f"n={n:<5}-0.05, {name}", n, loss=loss, target=ruled_out)
+
+
+_SKEWED: dict[str, Callable[[random.Random], float]] = {
     "a little each": lambda rng: rng.expovariate(20),
     "1 of 5": lambda rng: rng.expovariate(4) if rng.random() < 0.2 else 0.0,
     "1 of 20": lambda rng: 1.0 if rng.random() < 0.05 else 0.0,
-}
-SCENARIOS = (
-    Scenario("n=10   no change", 10),
-    Scenario("n=20   no change", 20),
-    Scenario("n=20   1 case broken", 20, broken=0.05),
-    Scenario("n=20   3 cases broken", 20, broken=0.15),
-    Scenario("n=50   no change", 50),
-    Scenario("n=50   -10 points", 50, broken=0.1),
-    Scenario("n=100  no change", 100, target=lambda share: share <= 0.05),
-    Scenario("n=100  -10 points", 100, broken=0.1),
-    Scenario("n=200  no change", 200, target=lambda share: share <= 0.05),
-    Scenario("n=200  -10 points", 200, broken=0.1, target=lambda share: share >= 0.95),
-    Scenario("n=500  no change", 500, target=lambda share: share <= 0.05),
-    Scenario("n=500  -5 points", 500, broken=0.05),
-    Scenario("n=100  no change, 3 repeats", 100, repeats=3),
-    Scenario("n=100  -10 points, 3 repeats", 100, broken=0.1, repeats=3),
-    Scenario("n=100  no change, 2 metrics", 100, is_scored=True),
-    Scenario("n=200  -10 points, 2 metrics", 200, broken=0.1, is_scored=True),
-    *(
-        Scenario(f"n={n:<4} -0.05, {name}", n, loss=loss, target=lambda share: share <= 0.07, check="loss ruled out")
-        for n in (60, 150, 400)
-        for name, loss in SKEWED.items()
-    ),
-)
-CHECKS: dict[str, Check] = {
-    "any new failure": lambda comparison, _verdict: bool(comparison.regressed),
-    "rate dropped": lambda comparison, _verdict: _lost(comparison) > 0,
-    "dropped > 2 pp": lambda comparison, _verdict: _lost(comparison) > 0.02 * comparison.n,
-    "gate worse": lambda _comparison, verdict: not decide(verdict, GATES["worse"]).is_passed,
-    "of it by reruns": lambda _comparison, verdict: verdict.kind == "worse" and "run again" in verdict.reason,
-    "gate noninferior": lambda _comparison, verdict: not decide(verdict, GATES["noninferior"]).is_passed,
-    "gate strict": lambda _comparison, verdict: not decide(verdict, GATES["strict"]).is_passed,
-    "loss ruled out": lambda _comparison, verdict: all(metric.is_noninferior for metric in verdict.metrics),
-    "said better": lambda _comparison, verdict: verdict.kind == "better",
 }
 
 
 def main() -> int:
     """Run every scenario and print its row."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--trials", type=int, default=2000)
+    parser.add_argument("--trials", type=int, default=1000)
     trials = parser.parse_args().trials
     started = time.perf_counter()
-    print(f"share of {trials} trials in which the rule failed the change\n")
-    print(f"{'':30}" + "".join(f"{name:>17}" for name in CHECKS))
+    columns = ("worse", "better", *(f"fails {gate}" for gate in GATES), "named", "requests")
+    print(f"{f'shares of {trials} trials':52}" + "".join(f"{name:>18}" for name in columns))
     missed = []
-    for scenario in SCENARIOS:
-        shares = run(scenario, trials)
-        print(f"{scenario.name:30}" + "".join(f"{shares[name]:17.3f}" for name in CHECKS), flush=True)
-        if scenario.target and not scenario.target(shares[scenario.check]):
+    for scenario in (*_unchanged(), *_broken(), *_commands()):
+        row = run(scenario, trials)
+        shares = [row.worse, row.better, *row.failed.values(), row.named]
+        line = "".join(f"{share:18.3f}" for share in shares) + f"{row.requests:18.0f}"
+        if scenario.loss is not None:
+            line = f"{'loss ruled out':>36}{row.loss_ruled_out:18.3f}"
+        print(f"{scenario.name:52}{line}", flush=True)
+        if scenario.target and not scenario.target(row):
             missed.append(scenario.name)
     print(f"\n{time.perf_counter() - started:.0f} s; " + (f"MISSED: {', '.join(missed)}" if missed else "targets held"))
     return 1 if missed else 0
 
 
-def run(scenario: Scenario, trials: int) -> dict[str, float]:
-    """The share of trials in which each check would have failed the change."""
+def run(scenario: Scenario, trials: int) -> Row:
+    """Make so many commands up, and count what the gate says of them."""
     rng = random.Random(f"gate-error-rate:{scenario.name}")
-    failed = dict.fromkeys(CHECKS, 0)
+    worse = better = named = ruled_out = requests = 0
+    failed = dict.fromkeys(GATES, 0)
     for trial in range(trials):
-        comparison, confirmed = simulate(scenario, rng, f"{trial}")
-        verdict = judge(comparison, confirmed=confirmed)
-        for name, check in CHECKS.items():
-            failed[name] += check(comparison, verdict)
-    return {name: count / trials for name, count in failed.items()}
-
-
-def simulate(scenario: Scenario, rng: random.Random, seed: str) -> tuple[Comparison, Confirmed]:
-    """One pull request: both sides run, compared, and what flipped run again."""
-    if scenario.loss is not None:
-        return _scored(scenario.n, scenario.loss, rng, seed), Confirmed()
-    flips, broken = round(COIN_FLIPS * scenario.n), round(scenario.broken * scenario.n)
-    base_chance = [0.5] * flips + [1.0] * (scenario.n - flips)
-    head_chance = [0.5] * flips + [0.0] * broken + [1.0] * (scenario.n - flips - broken)
-    # A thousand resamples are enough for a rate over thousands of trials; fewer than 20 flips are exact anyway.
-    comparison = compare_outcomes(
-        [_outcome(case, chance, scenario, rng) for case, chance in enumerate(base_chance)],
-        [_outcome(case, chance, scenario, rng) for case, chance in enumerate(head_chance)],
-        procedure=Procedure(resamples=1_000, seed=seed),
+        fails = dict.fromkeys(GATES, False)
+        for at in range(scenario.tries):
+            lost = 0 if at and not scenario.until_passed else scenario.lost
+            verdict, asked = compare(scenario, lost, rng, seed=f"{trial}:{at}")
+            now = {gate: not decide(verdict, rule).is_passed for gate, rule in GATES.items()}
+            combine = all if scenario.until_passed else any
+            fails = {gate: combine((now[gate], fails[gate])) if at else now[gate] for gate in GATES}
+            worse += verdict.kind == "worse"
+            better += verdict.kind == "better"
+            named += len(verdict.confirmed.regressions) >= lost
+            ruled_out += all(metric.is_noninferior for metric in verdict.metrics)
+            requests += asked
+        for gate in GATES:
+            failed[gate] += fails[gate]
+    made = trials * scenario.tries
+    return Row(
+        worse=worse / made,
+        better=better / made,
+        failed={gate: count / trials for gate, count in failed.items()},
+        named=named / made,
+        loss_ruled_out=ruled_out / made,
+        requests=requests / made,
     )
-    reruns = [
-        Rerun(
-            pair.case_id, _statuses(base_chance[int(pair.case_id)], rng), _statuses(head_chance[int(pair.case_id)], rng)
-        )
-        for pair in (*comparison.improved, *comparison.regressed)
-    ]
-    return comparison, confirm(comparison, reruns)
 
 
-def _scored(n: int, loss: Callable[[random.Random], float], rng: random.Random, seed: str) -> Comparison:
+def compare(scenario: Scenario, lost: int, rng: random.Random, seed: str) -> tuple[Verdict, int]:
+    """Make one comparison; return its verdict, and how many requests it took to ask flipped cases again."""
+    # A thousand resamples are enough for a rate over thousands of trials.
+    procedure = Procedure(resamples=1_000, seed=seed, comparisons=1 if scenario.until_passed else scenario.tries)
+    if scenario.loss is not None:
+        return judge(_scored(scenario.n, scenario.loss, rng, procedure), GateRule(metrics=("tone",))), 0
+    flaky = round(scenario.flaky * scenario.n)
+    chances = [0.5 if scenario.is_coin else rng.random() for _ in range(flaky)]
+    steady = scenario.n - flaky - lost - scenario.gained
+    base = [*chances, *[1.0] * lost, *[0.0] * scenario.gained, *[1.0] * steady]
+    head = [*chances, *[0.0] * lost, *[1.0] * scenario.gained, *[1.0] * steady]
+    if scenario.fall:
+        base, head = ([chance] * scenario.n for chance in scenario.fall)
+    rule = GateRule(reruns=scenario.reruns)
+    comparison = compare_outcomes(_outcomes(base, rng), _outcomes(head, rng), procedure=procedure)
+    flips, steps = flips_of(comparison), steps_of(comparison, rule)
+    pairs: dict[str, list[int]] = {}
+    requests = 0
+    for target in steps.targets(flips.n):
+        for id_, times in to_ask(flips, pairs, steps, target).items():
+            before, after = base[int(id_)], head[int(id_)]
+            fresh = [(rng.random() < after) - (rng.random() < before) for _ in range(times)]
+            pairs[id_] = [*pairs.get(id_, ()), *fresh]
+            requests += 2 * times
+    return judge(comparison, rule, weigh(flips, pairs, steps)), requests
+
+
+def _scored(n: int, loss: Callable[[random.Random], float], rng: random.Random, procedure: Procedure) -> Comparison:
     def side(lost: Callable[[], float]) -> list[CaseOutcome]:
         return [
             CaseOutcome(case_id=str(case), content_hash="", status="passed", scores={"tone": 1 - lost()})
             for case in range(n)
         ]
 
-    return compare_outcomes(
-        side(lambda: 0.0), side(lambda: loss(rng) + rng.gauss(0, 0.02)), procedure=Procedure(resamples=1_000, seed=seed)
-    )
+    return compare_outcomes(side(lambda: 0.0), side(lambda: loss(rng) + rng.gauss(0, 0.02)), procedure=procedure)
 
 
-def _outcome(case: int, chance: float, scenario: Scenario, rng: random.Random) -> CaseOutcome:
-    return reduce_repeats(
-        [
-            CaseOutcome(
-                case_id=str(case),
-                content_hash="",
-                status=_status(chance, rng),
-                scores={"tone": rng.gauss(0.7, 0.1)} if scenario.is_scored else {},
-            )
-            for _ in range(scenario.repeats)
-        ]
-    )
-
-
-def _statuses(chance: float, rng: random.Random) -> tuple[CaseStatus, ...]:
-    return tuple(_status(chance, rng) for _ in range(3))
-
-
-def _status(chance: float, rng: random.Random) -> CaseStatus:
-    return "passed" if rng.random() < chance else "failed"
-
-
-def _lost(comparison: Comparison) -> int:
-    return len(comparison.regressed) - len(comparison.improved)
+def _outcomes(chances: list[float], rng: random.Random) -> list[CaseOutcome]:
+    return [
+        CaseOutcome(case_id=str(case), content_hash="", status="passed" if rng.random() < chance else "failed")
+        for case, chance in enumerate(chances)
+    ]
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from promptctl.catalogue.listing import PromptSummary as PromptSummary
 from promptctl.catalogue.page import Page as Page
 from promptctl.comparisons.compared import Against as Against
 from promptctl.comparisons.compared import Compared as Compared
-from promptctl.comparisons.verdicts import GateRule as GateRule
+from promptctl.comparisons.rule import GateRule as GateRule
 from promptctl.datasets.adding import Added as Added
 from promptctl.datasets.cases import Case as Case
 from promptctl.datasets.dataset import Header as Header

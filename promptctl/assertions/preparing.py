@@ -205,6 +205,10 @@ class Preparer:
         return prompt.digest
 
 
+OWN_METRICS = ("passed", "pass share", "score")
+"""Metrics that every comparison has; an assertion's metric of such a name would be taken for it."""
+
+
 def _misplaced(spec: Mapping[str, Any], kind: Kind) -> Iterator[AssertionFault]:
     """Yield a fault for each key that means nothing to this type: what is written and not heeded is a mistake."""
     takes = [*(["value"] if kind.value else []), *(["path"] if kind.takes_path else []), *kind.options]
@@ -213,6 +217,9 @@ def _misplaced(spec: Mapping[str, Any], kind: Kind) -> Iterator[AssertionFault]:
         if key not in ("type", "weight", "metric", *takes):
             hint = f"beside type, weight and metric it takes {', '.join(takes) or 'nothing'}"
             yield AssertionFault((key,), f"{spec['type']} takes no `{key}`", "misplaced-key", hint)
+    if (metric := spec.get("metric")) in OWN_METRICS:
+        why = f"`{metric}` is a number that every evaluation has, of all assertions together"
+        yield AssertionFault(("metric",), why, "reserved-metric", "give the metric a name of its own")
 
 
 def _unknown_type(type_: Any) -> AssertionFault:

@@ -20,7 +20,7 @@ from promptctl.reports.comparison import (
 from promptctl.reports.diffs import line_diff
 
 if TYPE_CHECKING:
-    from promptctl import Against, CasePair, Compared, GateRule
+    from promptctl import Against, CasePair, Compared
 
 MOST_SHOWN = 10
 _COLOURS = {
@@ -38,10 +38,10 @@ def say_comparisons(found: Sequence[Compared], *, as_json: bool) -> None:
         _say(each)
 
 
-def say_against(found: Against, rule: GateRule, *, as_json: bool) -> None:
+def say_against(found: Against, *, as_json: bool) -> None:
     """Print comparisons on stdout, then the evaluations that had nothing to be compared with."""
     if as_json:
-        alone = [alone_as_dict(each, rule) for each in found.alone]
+        alone = [alone_as_dict(each, found.rule) for each in found.alone]
         say_json([*map(comparison_as_dict, found.compared), *alone])
         return
     say_comparisons(found.compared, as_json=False)

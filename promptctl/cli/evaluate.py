@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -163,16 +163,25 @@ def evaluate(
     against: Annotated[
         str | None,
         typer.Option(
-            "--against", metavar="REF", help="Also evaluate this version (@production, @origin/main) and compare."
+            "--against",
+            metavar="[REF]",
+            help="Also evaluate this version and compare: @production, @origin/main, a whole ref. Without one, "
+            "`gate.base` of promptctl.yaml, else @production, else the default branch.",
         ),
     ] = None,
     *,
     gate: options.GateOptions,
+    reruns: options.Reruns = None,
+    afresh: Annotated[
+        bool, typer.Option("--afresh", help="Ask all anew, and set earlier comparisons of the same content aside.")
+    ] = False,
     output: OutputOptions,
 ) -> None:
     """Evaluate prompts over their datasets. Exit code 1 if too few cases pass, 5 if some could not be graded."""
     if passing.at_least is not None and passing.at_least > passing.repeats:
         raise UsageError(f"--at-least {passing.at_least} is more than --repeat {passing.repeats}")
+    if afresh and (against is None or asked.replies in ("record", "replay")):
+        raise UsageError("--afresh asks both sides of a comparison anew: give it with --against, without recordings")
     if dry_run and (against is not None or output.reports):
         raise UsageError("--dry-run estimates one evaluation, without --against and -o")
     output.check()
@@ -195,13 +204,15 @@ def evaluate(
         at_least=passing.at_least,
         min_pass=passing.min_pass,
         limits=bounds.limits(fails_fast=fail_fast),
-        replies=asked.replies,
+        replies="ask" if afresh else asked.replies,
         allows_code=allow_code,
+        afresh=afresh,
     )
     if dry_run:
         say_estimate(workspace.estimate(request), as_json=output.as_json)
     elif against is not None:
-        _evaluate_against(workspace, request, against, gate, output)
+        rule = gate.rule if reruns is None else {**gate.rule, "reruns": reruns}
+        _evaluate_against(workspace, request, against, rule, output)
     else:
         with EvaluationProgress() as progress:
             found = workspace.evaluate(request, progress)
@@ -218,11 +229,13 @@ def split_names(workspace: Workspace, names: Sequence[str]) -> tuple[list[str], 
 
 
 def _evaluate_against(
-    workspace: Workspace, request: EvaluationRequest, base: str, gate: options.GateOptions, output: OutputOptions
+    workspace: Workspace, request: EvaluationRequest, base: str, rule: dict[str, Any], output: OutputOptions
 ) -> NoReturn:
     with EvaluationProgress() as progress:
-        found = workspace.evaluate_against(request, base, gate.rule, progress)
-    say = partial(say_against, found, gate.rule, as_json=output.as_json)
+        found = workspace.evaluate_against(request, base or None, rule, progress)
+    if not base and found.compared:
+        tell(f"compared with @{found.compared[0].base.row.spec.ref.partition('@')[2]}")
+    say = partial(say_against, found, as_json=output.as_json)
     output.conclude(workspace, found.heads, say, found.decision.exit_code)
 
 

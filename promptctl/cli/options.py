@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
 from inspect import Parameter, Signature, signature
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
@@ -17,7 +17,7 @@ from promptctl.reports.wording import NANO
 from promptctl.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
-    from promptctl import GateRule, Limits, Version
+    from promptctl import Limits, Version
 
 
 def complete_ref(incomplete: str) -> list[str]:
@@ -134,32 +134,81 @@ class BoundOptions:
 
 @dataclass(frozen=True, slots=True)
 class GateOptions:
-    """Options that say which difference between two evaluations fails."""
+    """Options that say which difference between two evaluations fails; without one, `gate:` in promptctl.yaml does."""
 
     gate: Annotated[
-        Literal["worse", "noninferior", "strict"],
+        Literal["worse", "noninferior", "strict"] | None,
         typer.Option(
-            "--gate", help="What fails: a proven loss; also no proof of no loss; also any confirmed regression."
+            "--gate",
+            help="What fails: a proven loss; also no proof of no loss; also any confirmed regression. Default: worse.",
         ),
-    ] = "worse"
+    ] = None
     margin: Annotated[
-        float,
+        float | None,
         typer.Option(
             "--margin",
             min=0.0,
             max=1.0,
             metavar="SHARE",
-            help="The largest loss that --gate noninferior lets pass.",
+            help="The largest loss that --gate noninferior lets pass. Default: 0.05.",
             callback=a_number,
         ),
-    ] = 0.05
+    ] = None
+    min_effect: Annotated[
+        float | None,
+        typer.Option(
+            "--min-effect",
+            min=0.0,
+            max=1.0,
+            metavar="SHARE",
+            help="A smaller difference is neither worse nor better.",
+            callback=a_number,
+        ),
+    ] = None
+    metrics: Annotated[
+        list[str],
+        typer.Option(
+            "--metric", metavar="NAME", help="Judge this metric, not the passing cases (`passed`) alone. Repeatable."
+        ),
+    ] = field(default_factory=list)
+    max_cost_increase: Annotated[
+        float | None,
+        typer.Option(
+            "--max-cost-increase",
+            min=0.0,
+            metavar="SHARE",
+            help="Fail where a reply costs more by this share (0.1 is ten per cent), beyond chance.",
+            callback=a_number,
+        ),
+    ] = None
+    max_token_increase: Annotated[
+        float | None,
+        typer.Option(
+            "--max-token-increase",
+            min=0.0,
+            metavar="SHARE",
+            help="Fail where a reply takes more tokens by this share, beyond chance.",
+            callback=a_number,
+        ),
+    ] = None
 
     @property
-    def rule(self) -> GateRule:
-        """The options as a comparison takes them."""
-        from promptctl import GateRule
+    def rule(self) -> dict[str, Any]:
+        """The fields of the rule that were given."""
+        given = {**asdict(self), "metrics": tuple(self.metrics) or None}
+        return {name: value for name, value in given.items() if value is not None}
 
-        return GateRule(gate=self.gate, margin=self.margin)
+
+Reruns = Annotated[
+    int | None,
+    typer.Option(
+        "--reruns",
+        min=0,
+        max=100,
+        metavar="N",
+        help="Fresh pairs that each flipped case is asked for; 0 judges by first answers alone. Default: 5.",
+    ),
+]
 
 
 def tell_unknown(version: Version) -> None:

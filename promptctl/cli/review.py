@@ -37,6 +37,7 @@ def review(
     *,
     asked: options.ReplyOptions,
     gate: options.GateOptions,
+    reruns: options.Reruns = None,
     bounds: options.BoundOptions,
     fail_on_breaking: Annotated[
         bool, typer.Option("--fail-on-breaking", help="Fail if callers or consumers break.")
@@ -59,8 +60,9 @@ def review(
         raise UsageError("--replies and --no-eval cannot be given together", hint="--no-eval asks for no reply at all")
     check_suffixes(outputs or ())
     workspace = options.workspace_of(context)
+    rule = gate.rule if reruns is None else {**gate.rule, "reruns": reruns}
     arguments = _arguments(
-        {"--gate": (gate.gate, "worse"), "--margin": (gate.margin, 0.05), "--replies": (asked.replies, "cache")},
+        {**{_option(name): (value, None) for name, value in rule.items()}, "--replies": (asked.replies, "cache")},
         {"--no-eval": no_eval, "--fail-on-breaking": fail_on_breaking, "--allow-code": allow_code},
     )
     arguments += [part for model in asked.models for part in ("--model", model)]
@@ -68,7 +70,7 @@ def review(
         base=base,
         head=head,
         models=asked.models,
-        rule=gate.rule,
+        rule=rule,
         limits=bounds.limits(),
         is_evaluated=not no_eval,
         replies=asked.replies,
@@ -88,7 +90,17 @@ def review(
     raise typer.Exit(found.decision.exit_code)
 
 
+def _option(field: str) -> str:
+    return "--metric" if field == "metrics" else f"--{field.replace('_', '-')}"
+
+
 def _arguments(values: dict[str, tuple[object, object]], flags: dict[str, bool]) -> list[str]:
     """Return the options that differ from their defaults, as they would be typed."""
-    given = [part for name, (value, usual) in values.items() if value != usual for part in (name, str(value))]
+    given = [
+        part
+        for name, (value, usual) in values.items()
+        if value != usual
+        for each in (value if isinstance(value, tuple) else (value,))
+        for part in (name, str(each))
+    ]
     return given + [name for name, is_set in flags.items() if is_set]

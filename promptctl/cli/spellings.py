@@ -1,4 +1,4 @@
-"""Earlier spellings of options and commands: they work until 1.0, and stand in no help."""
+"""Spellings that typer does not know: earlier ones, which work until 1.0, and options without their value."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typer.core import TyperCommand
 from promptctl.errors import UsageError
 
 REPLIES = {"--no-cache": "--replies=ask", "--record": "--replies=record", "--replay": "--replies=replay"}
+VALUE_OPTIONAL = frozenset({"--against"})
+"""Options that may stand without a value, which typer has no way to say."""
 _RESUMING = ("--resume", "--retry-errors")
 
 
@@ -56,7 +58,7 @@ def resumed(evaluate: Any, args: Sequence[str]) -> list[str]:
 
 
 def _today(command: SpelledCommand, args: Sequence[str]) -> list[str]:
-    written = list(args)
+    args = written = _with_values(args)
     renamed = {now.partition("=")[0] for now in command.earlier.values()}
     given: dict[str, str] = {}
     for at in _option_places(command, args):
@@ -66,6 +68,15 @@ def _today(command: SpelledCommand, args: Sequence[str]) -> list[str]:
         if option in renamed and given.setdefault(option, text) != text:
             raise UsageError(f"{given[option]} and {text} cannot be given together", hint=f"give {option} alone")
     return written
+
+
+def _with_values(args: Sequence[str]) -> list[str]:
+    """Return the arguments with an empty value where an option stands without one."""
+    following = [*args[1:], "--"]
+    return [
+        f"{text}=" if text in VALUE_OPTIONAL and after.startswith("-") else text
+        for text, after in zip(args, following, strict=True)
+    ]
 
 
 def _option_places(command: Any, args: Sequence[str]) -> Iterator[int]:

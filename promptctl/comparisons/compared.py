@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from promptctl.comparisons.comparison import Comparison
 from promptctl.comparisons.confirmation import Rerun
 from promptctl.comparisons.gates import Decision, strictest
-from promptctl.comparisons.verdicts import GateRule, Verdict
+from promptctl.comparisons.rule import GateRule
+from promptctl.comparisons.verdicts import Verdict
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.files.wording import count
@@ -44,6 +45,7 @@ class Against:
 
     compared: tuple[Compared, ...]
     alone: tuple[Evaluation, ...] = ()
+    rule: GateRule = field(default_factory=GateRule)
 
     @property
     def heads(self) -> list[Evaluation]:

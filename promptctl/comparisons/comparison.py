@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
 PASSED = "passed"
+PASS_SHARE = "pass share"  # noqa: S105 - a metric's name
 SCORE = "score"
 
 
@@ -25,7 +26,8 @@ class Comparison:
     `improved`, `regressed` and `unchanged` part the graded pairs by status; `flaky` names those of them whose repeats
     disagreed on either side, besides. `errors` are pairs with no grade on one side or both. `changed` (same id, other
     content), `added` and `removed` cases are not comparable and count nowhere else. `never_run` cases were planned on
-    both sides and came to nothing on either; which ones is not known.
+    both sides and came to nothing on either; which ones is not known. `lost_metrics` are those that cases have, and
+    none on both sides.
     """
 
     procedure: Procedure
@@ -39,6 +41,7 @@ class Comparison:
     removed: tuple[CaseOutcome, ...] = ()
     never_run: int = 0
     metrics: tuple[MetricComparison, ...] = ()
+    lost_metrics: tuple[str, ...] = ()
     usage: tuple[UsageChange, ...] = ()
     is_clustered: bool = False
 
@@ -56,11 +59,6 @@ class Comparison:
     def ungraded(self) -> int:
         """Number of cases that are the same on both sides and lack a grade on one or both."""
         return len(self.errors) + self.never_run
-
-    @property
-    def flipped(self) -> tuple[str, ...]:
-        """The ids of the cases that passed on one side alone, regressed ones first."""
-        return tuple(pair.case_id for pair in (*self.regressed, *self.improved))
 
     def metric(self, name: str) -> MetricComparison | None:
         """The metric of that name, if any case has it on both sides."""
@@ -94,6 +92,7 @@ def compare_outcomes(
     nowhere = [CaseOutcome(case_id=case_id, content_hash="", status="error") for case_id in sorted(ids)]
     errors += [CasePair(lost, lost) for lost in nowhere if lost.case_id not in before and lost.case_id not in after]
     graded = [pair for pair in same if pair.is_graded]
+    metrics, lost_metrics = _compare_metrics(graded, procedure)
     return Comparison(
         procedure=procedure,
         improved=tuple(pair for pair in graded if pair.base.status == "failed" and pair.head.status == "passed"),
@@ -105,7 +104,8 @@ def compare_outcomes(
         added=tuple(outcome for outcome in added if outcome.case_id not in ids),
         removed=tuple(outcome for outcome in removed if outcome.case_id not in ids),
         never_run=never_run,
-        metrics=_compare_metrics(graded, procedure),
+        metrics=metrics,
+        lost_metrics=lost_metrics,
         usage=compare_usage(same, _clusters(same)),
         is_clustered=_clusters(graded) is not None,
     )
@@ -134,20 +134,30 @@ def _never_run(outcome: CaseOutcome) -> CaseOutcome:
     )
 
 
-def _compare_metrics(pairs: Sequence[CasePair], procedure: Procedure) -> tuple[MetricComparison, ...]:
-    """Passes first, then the score, then named metrics by name; equal values are marked, not asked twice."""
+def _compare_metrics(
+    pairs: Sequence[CasePair], procedure: Procedure
+) -> tuple[tuple[MetricComparison, ...], tuple[str, ...]]:
+    """Compare passes, then, of repeated cases, the share of passing replies, the score, and named metrics by name.
+
+    Equal values are marked, not asked twice. Metrics that no case has on both sides are the second part.
+    """
     readers: dict[str, Callable[[CaseOutcome], float | None]] = {
-        PASSED: lambda outcome: outcome.pass_share,
-        SCORE: lambda outcome: outcome.score,
+        PASSED: lambda outcome: float(outcome.status == "passed")
     }
+    if any(pair.base.repeats > 1 or pair.head.repeats > 1 for pair in pairs):
+        readers[PASS_SHARE] = lambda outcome: outcome.pass_share
+    readers[SCORE] = lambda outcome: outcome.score
     names = sorted({name for pair in pairs for name in (*pair.base.scores, *pair.head.scores)} - set(readers))
     readers |= {name: _reader(name) for name in names}
     found: list[MetricComparison] = []
+    lost: list[str] = []
     seen: dict[tuple[object, ...], MetricComparison] = {}
     for name, read in readers.items():
         values = [(pair, _finite(read(pair.base)), _finite(read(pair.head))) for pair in pairs]
         both = [(pair, before, after) for pair, before, after in values if before is not None and after is not None]
         if not both:
+            if any(before is not None or after is not None for _pair, before, after in values):
+                lost.append(name)
             continue
         kept = [pair for pair, _before, _after in both]
         base, head = [before for _pair, before, _after in both], [after for _pair, _before, after in both]
@@ -158,7 +168,7 @@ def _compare_metrics(pairs: Sequence[CasePair], procedure: Procedure) -> tuple[M
             continue
         seen[key] = compare_metric(name, base, head, _clusters(kept), procedure=procedure, missing=missing)
         found.append(seen[key])
-    return tuple(found)
+    return tuple(found), tuple(lost)
 
 
 def _reader(name: str) -> Callable[[CaseOutcome], float | None]:

@@ -1,51 +1,165 @@
-"""Flipped cases run again: which of the flips hold, and which were noise."""
+"""Flipped cases asked again on both sides, and what earlier comparisons of the same content asked already."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from promptctl.comparisons.comparison import compare_outcomes
+from promptctl.comparisons.flips import Flips, Weighed, to_ask, weigh
+from promptctl.comparisons.verdicts import flips_of, steps_of
+from promptctl.evaluations.case_outcomes import CaseOutcome, CaseStatus, reduce_repeats
+from promptctl.evaluations.evaluation import cases_of
+from promptctl.evaluations.outcomes import outcome_of
+from promptctl.evaluations.planning import rerun
 
-    from promptctl.comparisons.comparison import Comparison
-    from promptctl.evaluations.case_outcomes import CaseStatus
+if TYPE_CHECKING:
+    from promptctl.comparisons.rule import GateRule
+    from promptctl.comparisons.sides import Sides
+    from promptctl.evaluations.planning import Pair
+    from promptctl.log.results import EvaluationRow
+    from promptctl.log.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Rerun:
-    """The statuses of one flipped case, run again, fresh, on each side."""
+    """The fresh pairs of one flipped case: its statuses on base and on head, pair by pair."""
 
     case_id: str
-    base: tuple[CaseStatus, ...]
-    head: tuple[CaseStatus, ...]
+    base: tuple[CaseStatus, ...] = ()
+    head: tuple[CaseStatus, ...] = ()
+
+    @property
+    def pairs(self) -> list[int]:
+        """The pairs as `flips.Pairs` has them; one with an error says nothing."""
+        both = zip(self.base, self.head, strict=True)
+        return [(head == "passed") - (base == "passed") for base, head in both if "error" not in (base, head)]
 
 
 @dataclass(frozen=True, slots=True)
-class Confirmed:
-    """Flipped cases, by id, that held when both sides were run again."""
+class Earlier:
+    """Earlier comparisons of the same content, oldest first, and reruns of flipped cases; each is (base, head).
 
-    regressions: tuple[str, ...] = ()
-    improvements: tuple[str, ...] = ()
+    `set_aside` comparisons were made before one that was begun afresh, and count no longer.
+    """
+
+    comparisons: tuple[tuple[EvaluationRow, EvaluationRow], ...] = ()
+    reruns: tuple[tuple[EvaluationRow, EvaluationRow], ...] = ()
+    set_aside: int = 0
 
 
-def confirm(comparison: Comparison, reruns: Sequence[Rerun], *, runs: int = 3) -> Confirmed:
-    """Return the flipped cases that held: at least `runs` fresh runs on each side, all in agreement with the flip."""
-
-    def held(statuses: tuple[CaseStatus, ...], wanted: CaseStatus) -> bool:
-        return len(statuses) >= runs and set(statuses) == {wanted}
-
-    regressed = {pair.case_id for pair in comparison.regressed}
-    improved = {pair.case_id for pair in comparison.improved}
-    return Confirmed(
-        regressions=tuple(
-            run.case_id
-            for run in reruns
-            if run.case_id in regressed and held(run.base, "passed") and held(run.head, "failed")
+def find_earlier(log: Store, base: EvaluationRow, head: EvaluationRow) -> Earlier:
+    """Return what the log has of earlier comparisons of the same content as that of base and head."""
+    key = head.spec.comparison
+    if key is None:
+        return Earlier()
+    digests = dict.fromkeys((base.digest, head.digest))
+    found = {row.id: row for digest in digests for row in log.evaluations(digest=digest) if row.spec.comparison == key}
+    rows = [found[id_] for id_ in sorted(found)]
+    heads = [row for row in rows if row.spec.side == "head" and row.id <= head.id]
+    since = max((row.id for row in heads if row.spec.afresh), default="")
+    bases = {row.group: row for row in rows if row.spec.side == "base"}
+    reruns: dict[object, dict[bool, EvaluationRow]] = {}
+    for row in rows:
+        if row.spec.side == "rerun" and row.id >= since:
+            asked = (row.group, row.spec.ids, row.spec.repeats)
+            reruns.setdefault(asked, {})[row.spec.drops_unknown_inputs] = row
+    return Earlier(
+        tuple(
+            (bases.get(row.group, base), row) for row in heads if since <= row.id < head.id and row.status == "finished"
         ),
-        improvements=tuple(
-            run.case_id
-            for run in reruns
-            if run.case_id in improved and held(run.base, "failed") and held(run.head, "passed")
-        ),
+        tuple((each[True], each[False]) for each in reruns.values() if len(each) == 2),
+        sum(row.id < since for row in heads),
     )
+
+
+class FlippedCases:
+    """The flipped cases of one comparison, with all that was ever asked of them."""
+
+    def __init__(self, log: Store, sides: Sides, rule: GateRule, pair: Pair | None = None) -> None:
+        comparison, base, head = sides.comparison, sides.base.row, sides.head.row
+        self.earlier = find_earlier(log, base, head)
+        self.sides, self._log, self._pair, self._spec = sides, log, pair, head.spec
+        self._hashes = {
+            pair.case_id: pair.head.content_hash
+            for pair in (*comparison.improved, *comparison.regressed, *comparison.unchanged)
+        }
+        self.steps = steps_of(comparison, rule, can_differ=_can_differ(base) or _can_differ(head))
+        self.flips = self._with_earlier(flips_of(comparison))
+        self._rounds: dict[str, Rerun] = {}
+        for each in self.earlier.reruns:
+            self.take(*each)
+        if not (self.earlier.reruns or pair):
+            self.steps = replace(self.steps, rounds=0)
+
+    @property
+    def reruns(self) -> tuple[Rerun, ...]:
+        """The flipped cases that were asked again, lost ones first."""
+        return tuple(self._rounds[id_] for id_ in (*self.flips.lost, *self.flips.gained) if id_ in self._rounds)
+
+    @property
+    def weighed(self) -> Weighed:
+        """What the three steps say of them."""
+        return weigh(self.flips, self._pairs, self.steps)
+
+    def wanted(self, time: int) -> list[Pair]:
+        """Return the pairs of plans that ask for what is wanted at this time of asking; none if nothing is."""
+        targets = self.steps.targets(self.flips.n)
+        if self._pair is None or time >= len(targets):
+            return []
+        missing = to_ask(self.flips, self._pairs, self.steps, targets[time])
+        by_number = groupby(sorted(missing, key=lambda id_: (missing[id_], id_)), key=missing.__getitem__)
+        return [rerun(self._pair, list(ids), number * self._spec.repeats) for number, ids in by_number]
+
+    def take(self, base: EvaluationRow, head: EvaluationRow) -> None:
+        """Add the fresh pairs of an evaluation on base and one on head."""
+        before, after = (self._statuses(row) for row in (base, head))
+        for case_id, statuses in before.items():
+            both = [(status, after[case_id][at]) for at, status in statuses.items() if at in after.get(case_id, {})]
+            known = self._rounds.get(case_id, Rerun(case_id))
+            self._rounds[case_id] = replace(
+                known,
+                base=(*known.base, *(status for status, _ in both)),
+                head=(*known.head, *(status for _, status in both)),
+            )
+
+    @property
+    def _pairs(self) -> dict[str, list[int]]:
+        return {id_: each.pairs for id_, each in self._rounds.items()}
+
+    def _with_earlier(self, flips: Flips) -> Flips:
+        """Add the cases that flipped in earlier comparisons; the first of them is the one that the first step tests."""
+        flipped = dict.fromkeys(flips.lost, -1) | dict.fromkeys(flips.gained, 1)
+        first: tuple[int, int] | None = None
+        for base, head in reversed(self.earlier.comparisons):
+            bases, heads = ([case.outcome for case in cases_of(self._log, row)] for row in (base, head))
+            then = flips_of(compare_outcomes(bases, heads))
+            flipped |= dict.fromkeys(then.lost, -1) | dict.fromkeys(then.gained, 1)
+            first = len(then.lost), len(then.gained)
+        known = [id_ for id_ in flipped if id_ in self._hashes]
+        lost, gained = (tuple(id_ for id_ in known if flipped[id_] == way) for way in (-1, 1))
+        return Flips(flips.n, lost, gained, first)
+
+    def _statuses(self, row: EvaluationRow) -> Mapping[str, Mapping[int, CaseStatus]]:
+        """Return the case's status each time that it was asked anew, by number; of repeats, what they reduce to."""
+        repeats, at_least = self._spec.repeats, self._spec.at_least
+        found: dict[str, dict[int, list[CaseOutcome]]] = {}
+        for result in self._log.results(row.id):
+            if self._hashes.get(result.case_id) == (result.case_digest or ""):
+                rounds = found.setdefault(result.case_id, {})
+                rounds.setdefault((result.repeat - 1) // repeats, []).append(outcome_of(result))
+        return {
+            case_id: {
+                at: reduce_repeats(outcomes, at_least).status
+                for at, outcomes in rounds.items()
+                if len(outcomes) == repeats
+            }
+            for case_id, rounds in found.items()
+        }
+
+
+def _can_differ(row: EvaluationRow) -> bool:
+    """Return True if the replies to one request may differ from each other."""
+    return row.spec.replies != "replay" and not row.model.startswith(("echo/", "replay/"))

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from promptctl.comparisons.verdicts import GateRule, Verdict
+from promptctl.comparisons.rule import GateRule
+from promptctl.comparisons.verdicts import Verdict
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, MODEL, OK, WORKSPACE
 from promptctl.files.wording import count, name_some, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from promptctl.comparisons.usage import UsageChange
     from promptctl.evaluations.case_outcomes import CaseOutcome
 
 
@@ -42,8 +44,11 @@ class Decision:
         return self.exit_code == OK
 
 
-def decide(verdict: Verdict, rule: GateRule | None = None) -> Decision:
-    """Return the decision of the rule's gate on a verdict: exit code 0, 1 (not good) or 5 (incomplete)."""
+def decide(verdict: Verdict, rule: GateRule | None = None, usage: Sequence[UsageChange] = ()) -> Decision:
+    """Return the decision of the rule's gate on a verdict: exit code 0, 1 (not good) or 5 (incomplete).
+
+    `usage` is what a reply costs and holds on either side, for rules that bound its increase.
+    """
     rule = rule or GateRule()
     if verdict.kind == "worse":
         return Decision.of(CHECK_FAILED, verdict.reason)
@@ -51,11 +56,26 @@ def decide(verdict: Verdict, rule: GateRule | None = None) -> Decision:
         held = verdict.confirmed.regressions
         there = f"there {'is' if len(held) == 1 else 'are'} {len(held)}: {name_some(held)}"
         return Decision.of(CHECK_FAILED, f"The strict gate allows no confirmed regression, and {there}.")
+    limits = {"cost_nano_usd": rule.max_cost_increase, "tokens": rule.max_token_increase}
+    increases = [_decide_increase(each, limit) for each in usage if (limit := limits.get(each.name)) is not None]
     if verdict.kind == "incomplete":
-        return Decision.of(INCOMPLETE, verdict.reason)
+        return strictest([Decision.of(INCOMPLETE, verdict.reason), *increases])
     if rule.gate == "noninferior" and not verdict.is_noninferior:
         return Decision.of(CHECK_FAILED, f"The noninferior gate asks for proof of no loss. {verdict.reason}")
-    return Decision.of(OK, verdict.reason)
+    return strictest([Decision.of(OK, verdict.reason), *increases])
+
+
+def _decide_increase(usage: UsageChange, limit: float) -> Decision:
+    """Return the decision on a cost or a number of tokens: it fails if the whole interval is above the limit."""
+    name = {"cost_nano_usd": "The cost", "tokens": "The number of tokens"}[usage.name]
+    if usage.interval is None or usage.change is None:
+        why = "unknown" if not usage.known else "too uncertain to be judged"
+        return Decision.of(INCOMPLETE, f"{name} of a reply is {why}, and may grow by {percent(limit)} at most.")
+    low, high = percent(usage.interval.low), percent(usage.interval.high)
+    grew = f"{name} of a reply changed by {percent(usage.change)} (interval {low} to {high})"
+    if usage.interval.low > limit:
+        return Decision.of(CHECK_FAILED, f"{grew}, more than the {percent(limit)} allowed.")
+    return Decision(OK)
 
 
 def check_passes(

@@ -2,22 +2,53 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from promptctl.comparisons.comparison import PASSED, Comparison
+from promptctl.comparisons.flips import ROUNDS
 from promptctl.files.wording import count, name_some, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from promptctl.comparisons.flips import Weighed
+    from promptctl.comparisons.rule import GateRule
     from promptctl.statistics.intervals import Interval
     from promptctl.statistics.metric import MetricComparison
 
 
-def tested(claim: str, metric: MetricComparison, p: float, metrics: int) -> str:
-    """Worse, or better, by the test."""
+def flipped(kind: Literal["worse", "better"], metric: MetricComparison, weighed: Weighed, p: float) -> str:
+    """Worse, or better, of the cases: by first answers, by fresh pairs, or case by case."""
+    if weighed.step == "first answers":
+        return f"{kind.capitalize()}: {describe(metric)}, p {p_value(p)}{_but(kind, weighed)}."
+    held = weighed.confirmed
+    ids, others, way = held.regressions, held.improvements, "passed on base and failed on head"
+    if kind == "better":
+        ids, others, way = held.improvements, held.regressions, "failed on base and passed on head"
+    if len(ids) > len(others):
+        some = name_some(ids) if len(ids) == 1 else f"{count(len(ids), 'case')} ({name_some(ids)})"
+        times = f", asked {weighed.rounds} times more on both sides, {way} every time" if weighed.rounds else f" {way}"
+        against = f", while {count(len(others), 'case')} did the reverse as firmly" if others else ""
+        return f"{kind.capitalize()}: {some}{times}{against}. Overall {describe(metric)}."
+    return (
+        f"{kind.capitalize()}: of {count(weighed.asked, 'flipped case')} asked again on both sides base alone passed "
+        f"in {weighed.base_alone} fresh pairs and head alone in {weighed.head_alone}, p {p_value(p)}"
+        f"{_but(kind, weighed)}. In the first answers {describe(metric)}."
+    )
+
+
+def _but(kind: str, weighed: Weighed) -> str:
+    """Name the confirmed regressions of a head that is better."""
+    ids = weighed.confirmed.regressions
+    if kind != "better" or not ids:
+        return ""
+    return f"; but {count(len(ids), 'case')} that passed {'fails' if len(ids) == 1 else 'fail'} now every time: " + (
+        name_some(ids)
+    )
+
+
+def tested(kind: Literal["worse", "better"], metric: MetricComparison, p: float, metrics: int) -> str:
+    """Worse, or better, of a metric that the rule names."""
     correction = f" after Holm's correction over {metrics} metrics" if metrics > 1 else ""
-    return f"{claim}: {describe(metric)}, p {p_value(p)}{correction}."
+    return f"{kind.capitalize()}: {describe(metric)}, p {p_value(p)}{correction}."
 
 
 def worse_at_best(comparison: Comparison, improved: int, p: float) -> str:
@@ -28,17 +59,6 @@ def worse_at_best(comparison: Comparison, improved: int, p: float) -> str:
     )
 
 
-def confirmed_worse(
-    metric: MetricComparison, regressions: Sequence[str], improvements: Sequence[str], p: float | None
-) -> str:
-    """Worse by fresh runs of flipped cases; `p` is None if too few differ for a test."""
-    backing = f"of {count(metric.n, 'case')} too few differ for a test" if p is None else f"p {p_value(p)}"
-    return (
-        f"Worse: run again, {count(len(regressions), 'regression')} ({name_some(regressions)}) and "
-        f"{count(len(improvements), 'improvement')} held every time; {backing}."
-    )
-
-
 def not_worse(metric: MetricComparison, largest_loss: float, margin: float) -> str:
     """A loss of the margin is ruled out; of all metrics this one leaves room for the largest loss."""
     loss = f"any loss is below {amount(metric, largest_loss)}" if largest_loss else "there is no loss"
@@ -46,38 +66,52 @@ def not_worse(metric: MetricComparison, largest_loss: float, margin: float) -> s
     return f"Not worse: {describe(metric)}; with {confidence} confidence {loss} (margin {amount(metric, margin)})."
 
 
-def inconclusive(metric: MetricComparison, p: float, outlook: str) -> str:
-    """Neither shown nor ruled out."""
-    return f"Inconclusive: {describe(metric)}, p {p_value(p)}; {outlook}."
+def undecided(kind: Literal["inconclusive", "powerless"], metric: MetricComparison, weighed: Weighed, text: str) -> str:
+    """Neither shown nor ruled out; `text` is the outlook."""
+    asked = ""
+    if metric.name == PASSED and weighed.rounds and weighed.flips.count:
+        asked = f"; of {count(weighed.asked, 'flipped case')} asked again none held every time"
+        held = weighed.confirmed
+        if held.regressions or held.improvements:
+            asked = (
+                f"; asked again {count(len(held.regressions), 'regression')} and "
+                f"{count(len(held.improvements), 'improvement')} held every time"
+            )
+    return f"{kind.capitalize()}: {describe(metric)}{asked}; {text}."
 
 
-def powerless(metric: MetricComparison, outlook: str) -> str:
-    """Too few cases differ for any test."""
-    return f"Powerless: {describe(metric)}; too few cases differ for any test to tell, and {outlook}."
+def outlook(
+    metric: MetricComparison, detectable: float | None, cases_needed: int | None, rule: GateRule, weighed: Weighed
+) -> str:
+    """Say which loss the gate could have seen, and what would show more."""
+    if detectable is None:
+        seen = f"no loss, however large, was likely to be seen in {count(metric.n, 'case')}"
+    elif metric.name == PASSED:
+        lost = count(round(detectable * metric.n), "case")
+        seen = f"a loss of {lost} ({amount(metric, detectable)}) or more would probably have been seen"
+    else:
+        seen = f"a loss of {amount(metric, detectable)} or more would probably have been seen"
+    if not weighed.steps.rounds and weighed.steps.can_differ and metric.name == PASSED:
+        seen += f" in first answers alone; asking flipped cases again, --reruns {ROUNDS}, sees single cases"
+    if cases_needed is not None:
+        seen += f"; about {cases_needed:,} cases would rule out a loss of {amount(metric, rule.margin)}"
+    return seen
 
 
-def outlook(metric: MetricComparison, detectable: float | None, cases_needed: int | None, power: float) -> str:
-    """Say which loss could have been seen, and how many cases would show more."""
-    seen = (
-        f"no loss, however large, was likely to be seen with {count(metric.n, 'case')}"
-        if detectable is None
-        else f"only a loss of {amount(metric, detectable)} or more was likely to be seen ({percent(power)} power)"
-    )
-    return seen + (f", while about {cases_needed} cases would settle it" if cases_needed is not None else "")
+def lacks_metric(name: str, counts: tuple[int, int]) -> str:
+    """Cases have a metric on one side only."""
+    missing, n = counts
+    verb = "has" if missing == 1 else "have"
+    return f"Incomplete: {missing} of {count(n, 'case')} {verb} the metric `{name}` on one side only."
 
 
-def incomplete(comparison: Comparison, sparse: Sequence[MetricComparison]) -> str:
-    """Too much is missing, or there is nothing to compare."""
+def incomplete(comparison: Comparison) -> str:
+    """Too many cases are missing, or there is nothing to compare."""
     if not comparison.comparable:
         apart = len(comparison.changed), len(comparison.added), len(comparison.removed)
         if not any(apart):
             return "Incomplete: there are no cases to compare."
         return "Incomplete: no case is the same in both runs ({} changed, {} added, {} removed).".format(*apart)
-    if not comparison.ungraded:
-        return (
-            f"Incomplete: {count(sparse[0].missing, 'case')} of {sparse[0].n + sparse[0].missing} "
-            f"{'has' if sparse[0].missing == 1 else 'have'} the metric `{sparse[0].name}` on one side only."
-        )
     lacking = comparison.ungraded
     sides = ", ".join(
         f"{side} lacks {missing}"
@@ -109,13 +143,10 @@ def worst_case(improved: int, regressed: int, n: int, p: float) -> str:
 
 def describe(metric: MetricComparison) -> str:
     """Describe a metric's change with its interval: `7 cases regressed and 1 improved of 120 (-5.0 points, …)`."""
-    if metric.name == PASSED and metric.is_binary:
+    if metric.name == PASSED:
         what = f"{count(metric.regressed, 'case')} regressed and {metric.improved} improved of {metric.n}"
-    elif metric.name == PASSED:
-        what = (
-            f"the pass rate went from {percent(metric.base_mean, 1)} to {percent(metric.head_mean, 1)} over "
-            f"{count(metric.n, 'case')}"
-        )
+        if not metric.regressed + metric.improved:
+            what = f"no case of {metric.n} flipped"
     else:
         what = (
             f"{metric.name} went from {metric.base_mean:.3f} to {metric.head_mean:.3f} over {count(metric.n, 'case')}"

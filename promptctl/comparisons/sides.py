@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from promptctl.comparisons.compared import Compared
 from promptctl.comparisons.comparison import Comparison, compare_outcomes
-from promptctl.comparisons.confirmation import Confirmed, Rerun
+from promptctl.comparisons.confirmation import FlippedCases
 from promptctl.comparisons.gates import Decision, check_passes, decide, strictest
-from promptctl.comparisons.verdicts import GateRule, judge
+from promptctl.comparisons.rule import GateRule
+from promptctl.comparisons.verdicts import judge
 from promptctl.errors import INCOMPLETE
 from promptctl.evaluations.evaluation import Evaluation, cases_of, load
 from promptctl.evaluations.outcomes import CaseResults
 from promptctl.files.wording import count
+from promptctl.statistics.metric import Procedure
 
 if TYPE_CHECKING:
     from promptctl.log.results import EvaluationRow
@@ -23,25 +25,25 @@ if TYPE_CHECKING:
 def compare(log: Store, base_id: str, head_id: str, rule: GateRule) -> Compared:
     """Compare two evaluations of the log, as they are. Raises `LogError` for an id that it does not have."""
     base, head = (load(log, log.evaluation(id_).id) for id_ in (base_id, head_id))
-    return Sides(log, base, head).compared(rule, note=_difference_of(base.row, head.row))
+    sides = Sides(log, base, head)
+    return sides.compared(rule, FlippedCases(log, sides, rule), note=_difference_of(base.row, head.row))
 
 
 class Sides:
-    """Base and head of one comparison, case by case."""
+    """Base and head of one comparison, case by case; `comparisons` of them are made together."""
 
-    def __init__(self, log: Store, base: Evaluation, head: Evaluation) -> None:
+    def __init__(self, log: Store, base: Evaluation, head: Evaluation, comparisons: int = 1) -> None:
         self.base, self.head = base, head
         self.heads = cases_of(log, head.row)
-        self.comparison = _comparison(base, head, cases_of(log, base.row), self.heads)
+        procedure = Procedure(comparisons=comparisons)
+        self.comparison = _comparison(base, head, cases_of(log, base.row), self.heads, procedure)
 
-    def compared(
-        self, rule: GateRule, confirmed: Confirmed | None = None, reruns: tuple[Rerun, ...] = (), *, note: str | None
-    ) -> Compared:
+    def compared(self, rule: GateRule, flipped: FlippedCases, *, note: str | None) -> Compared:
         """Return the comparison judged, with the cases that must pass and what was not run."""
-        verdict = judge(self.comparison, rule, confirmed or Confirmed())
+        verdict = judge(self.comparison, rule, flipped.weighed)
         outcomes = [case.outcome for case in self.heads]
         must_pass = [case.outcome.case_id for case in self.heads if case.must_pass]
-        decisions = [decide(verdict, rule)]
+        decisions = [decide(verdict, rule, self.comparison.usage)]
         if must_pass:
             decisions.append(check_passes(outcomes, must_pass=must_pass))
         if rule.min_pass is not None and not self.head.summary.is_unfinished:
@@ -51,11 +53,16 @@ class Sides:
             unrun = self.head.summary.never_run
             were = "was" if unrun == 1 else "were"
             decisions.append(Decision.of(INCOMPLETE, f"head: {count(unrun, 'case')} {were} not run."))
-        return Compared(self.base, self.head, self.comparison, verdict, strictest(decisions), rule, note, reruns)
+        decision = strictest(decisions)
+        return Compared(self.base, self.head, self.comparison, verdict, decision, rule, note, flipped.reruns)
 
 
 def _comparison(
-    base: Evaluation, head: Evaluation, bases: Sequence[CaseResults], heads: Sequence[CaseResults]
+    base: Evaluation,
+    head: Evaluation,
+    bases: Sequence[CaseResults],
+    heads: Sequence[CaseResults],
+    procedure: Procedure,
 ) -> Comparison:
     """Both sides, case by case. What an unfinished side had still to do is an error there, not a removed case."""
     outcomes = [[case.outcome for case in side] for side in (bases, heads)]
@@ -66,7 +73,7 @@ def _comparison(
         missing -= {*made.row.spec.left_out}
         planned |= missing
         left.append(max(0, made.summary.never_run - len(missing)))
-    return compare_outcomes(*outcomes, planned=planned, never_run=min(left))
+    return compare_outcomes(*outcomes, procedure=procedure, planned=planned, never_run=min(left))
 
 
 def _difference_of(base: EvaluationRow, head: EvaluationRow) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from promptctl.assertions.judging import judge_model
@@ -25,6 +26,7 @@ from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.earlier import FailedCases
 from promptctl.evaluations.estimate import cost_of_call
 from promptctl.evaluations.plan import Plan
+from promptctl.files.plain import canonical_json
 from promptctl.log.results import EvaluationSpec
 from promptctl.log.stamps import new_id
 from promptctl.models.gateway import Usage
@@ -95,6 +97,7 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
                 parameters=target.parameters,
                 judge=request.judge,
                 replies=request.replies,
+                afresh=request.afresh,
             )
             plans.append(Plan(target=target, spec=spec, chosen=chosen, tests=prompt, allows_code=request.allows_code))
     choosing.finish()
@@ -146,8 +149,14 @@ def pair(context: Context, request: EvaluationRequest, plans: Sequence[Plan], ba
     unknown: RevisionNotFound | None = None
     for head in plans:
         try:
-            found = _base_plan(context, request, head, base)
-            pairs.append(Pair(replace(head, spec=replace(head.spec, side="head")), found))
+            other = _base_plan(context, request, head, base)
+            key = _comparison_key(head, other)
+            pairs.append(
+                Pair(
+                    replace(head, spec=replace(head.spec, side="head", comparison=key)),
+                    replace(other, spec=replace(other.spec, comparison=key)),
+                )
+            )
         except (PromptNotFound, RevisionNotFound) as error:
             if not (request.is_of_own and base.startswith("@")):
                 raise
@@ -156,6 +165,17 @@ def pair(context: Context, request: EvaluationRequest, plans: Sequence[Plan], ba
     if unknown is not None and all(each.base is None for each in pairs):
         raise unknown
     return pairs
+
+
+def _comparison_key(head: Plan, base: Plan) -> str:
+    """Return a digest that is equal for comparisons of the same versions, models, cases and ways of grading."""
+    spec = head.spec
+    asked = [
+        *([each.target.version.digest, each.target.model, dict(each.spec.parameters)] for each in (base, head)),
+        *(spec.dataset_digest, spec.ids, spec.tags, spec.sample, spec.seed, spec.first),
+        *(spec.repeats, spec.passes_needed, spec.judge, spec.replies == "replay"),
+    ]
+    return sha256(canonical_json(asked).encode()).hexdigest()[:32]
 
 
 def rerun(pair: Pair, ids: Collection[str], repeats: int) -> Pair:

@@ -34,7 +34,8 @@ class EvaluationRequest:
     prompts a dataset that names prompts is used for those alone. `refs` None means every prompt that a dataset tests.
     `at_least` of `repeats` must pass for a case to pass. `only_failed` leaves what did not pass the last time, or in
     the evaluation of id `failed_of`. `replies` is the source of replies. `only_own_datasets` leaves out for each
-    prompt what does not test it. `is_estimate` asks nothing, so that no key is needed.
+    prompt what does not test it. `is_estimate` asks nothing, so that no key is needed. A comparison begun
+    `afresh` sets the answers of earlier ones of the same content aside.
     """
 
     refs: Sequence[str] | None
@@ -52,6 +53,7 @@ class EvaluationRequest:
     limits: Limits = field(default_factory=Limits)
     replies: Replies = "cache"
     is_estimate: bool = False
+    afresh: bool = False
     allows_code: bool = False
 
     @property

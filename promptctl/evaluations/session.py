@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING
 
 from promptctl.evaluations.account import Account
@@ -126,13 +127,20 @@ class Session:
             raise failures.exceptions[0] from None
 
     def _work(self) -> _Work:
-        """Yield the cases of all runs that have no result yet, errors among them."""
-        for run in self._runs:
-            plan, timeout_s = run.plan, self._limits.case_timeout_s
-            gateway = self._gateways[plan.spec.replies]
-            evaluator = Evaluator(self._context, plan, gateway, self._recorder, run.row.id, timeout_s)
-            for item in pending(plan.cases(self._context), plan.spec.repeats, run.done):
-                yield run, partial(evaluator.evaluate, *item)
+        """Yield the cases of all runs that have no result yet, errors among them.
+
+        Both sides of a comparison in turn: whichever was asked first would meet a server at another load.
+        """
+        for _, sides in groupby(self._runs, key=lambda run: run.plan.spec.comparison or run.row.id):
+            for items in zip_longest(*map(self._work_of, sides)):
+                yield from (item for item in items if item is not None)
+
+    def _work_of(self, run: _Run) -> _Work:
+        plan, timeout_s = run.plan, self._limits.case_timeout_s
+        gateway = self._gateways[plan.spec.replies]
+        evaluator = Evaluator(self._context, plan, gateway, self._recorder, run.row.id, timeout_s)
+        for item in pending(plan.cases(self._context), plan.spec.repeats, run.done):
+            yield run, partial(evaluator.evaluate, *item)
 
     async def _take(self, work: _Work, progress: Progress) -> None:
         while self.stopped is None and (taken := next(work, None)) is not None:

@@ -63,6 +63,15 @@ class LogRule:
 
 
 @dataclass(frozen=True, slots=True)
+class GateSettings:
+    """What a team says of comparisons: `rule` has the fields of a `GateRule` that it sets."""
+
+    rule: Mapping[str, Any] = field(default_factory=dict)
+    judge: str | None = None
+    base: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of a workspace; the built-in defaults if the file does not say."""
 
@@ -71,6 +80,7 @@ class Settings:
     branch: str | None = None
     labels: LabelSettings = field(default_factory=LabelSettings)
     log: tuple[LogRule, ...] = ()
+    gate: GateSettings = field(default_factory=GateSettings)
     budgets: tuple[Mapping[str, Any], ...] = ()
     prices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -112,6 +122,7 @@ def read_settings(data: bytes, path: str = SETTINGS) -> Settings:
         branch=given.get("branch"),
         labels=_labels(given.get("labels", {})),
         log=tuple(_log_rule(rule) for rule in given.get("log", ())),
+        gate=_gate(given.get("gate", {})),
         budgets=tuple(given.get("budgets", ())),
         prices=given.get("prices", {}),
     )
@@ -123,6 +134,16 @@ def _labels(given: Mapping[str, Any]) -> LabelSettings:
         if rule.after is not None:
             rules.setdefault(rule.after, LabelRule())
     return LabelSettings(given.get("remote"), rules)
+
+
+def _gate(given: Mapping[str, Any]) -> GateSettings:
+    rule = {("gate" if name == "rule" else name): value for name, value in given.items()}
+    for name in ("margin", "min_effect", "max_cost_increase", "max_token_increase"):
+        if isinstance(share := rule.get(name), str):
+            rule[name] = float(share.removesuffix("%")) / 100
+    if "metrics" in rule:
+        rule["metrics"] = tuple(rule["metrics"])
+    return GateSettings(judge=rule.pop("judge", None), base=rule.pop("base", None), rule=rule)
 
 
 def _log_rule(given: Mapping[str, Any]) -> LogRule:

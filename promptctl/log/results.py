@@ -23,7 +23,8 @@ class EvaluationSpec:
     At least `at_least` of `repeats` replies must pass for a case to pass (all if it is None). `judge` is the model
     asked for with `--judge`. `side` is the part it plays in a comparison; a `rerun` asks flipped cases again.
     `left_out` are cases whose inputs a base cannot take. With `drops_unknown_inputs`, inputs that the prompt does not
-    declare are left out of a case. `shard` is (i, n): the i-th of n parts of the cases.
+    declare are left out of a case. `shard` is (i, n): the i-th of n parts of the cases. `comparison` is equal for
+    comparisons of the same content; one begun `afresh` sets the answers of earlier ones aside.
     """
 
     ref: str = ""
@@ -46,6 +47,8 @@ class EvaluationSpec:
     drops_unknown_inputs: bool = False
     left_out: tuple[str, ...] = ()
     shard: tuple[int, int] | None = None
+    comparison: str | None = None
+    afresh: bool = False
 
     @property
     def is_whole(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from promptctl.errors import WorkspaceError
 from promptctl.evaluations.outcomes import case_results
 from promptctl.files.names import DATASETS, SETTINGS, resolve_path
 from promptctl.files.tree import Tree
+from promptctl.files.wording import name_some
 from promptctl.log.results import EvaluationRow
 from promptctl.log.store import Store
 from promptctl.promotion.rules import Proof
@@ -59,7 +60,8 @@ def find_proof(log: Store, trees: DatasetTrees, version: VersionToProve, dataset
         opened, here = _open(committed, path, version.prompt), _open(here_now, path, version.prompt)
         if opened is None and here is None:
             return Proof(missing=f"{path} is missing or wrong: promptctl validate")
-        row = _last(log, rows, opened, version) if opened is not None else None
+        counting = list(_counting(log, rows, opened, version)) if opened is not None else []
+        row = counting[0] if counting else None
         if row is None and opened is not None and here is None:
             return _unusable_here(trees.here, path)
         if row is None and _asks(opened) != _asks(here):
@@ -68,7 +70,7 @@ def find_proof(log: Store, trees: DatasetTrees, version: VersionToProve, dataset
             return Proof(missing=f"none is known here{on}")
         if row.totals.verdict != "passed":
             return Proof(missing=f"in the last one{on} ({row.id[-8:]}) {row.totals.reason}")
-        lines.append(_line(row))
+        lines.append(_line(row, counting[1:]))
     return Proof("; ".join(lines))
 
 
@@ -116,10 +118,12 @@ def _open(index: DatasetIndex, path: str, prompt: Prompt) -> Dataset | None:
     return dataset
 
 
-def _last(log: Store, rows: list[EvaluationRow], dataset: Dataset, version: VersionToProve) -> EvaluationRow | None:
-    """Return the newest whole evaluation on a dataset."""
+def _counting(
+    log: Store, rows: list[EvaluationRow], dataset: Dataset, version: VersionToProve
+) -> Iterator[EvaluationRow]:
+    """Yield the whole evaluations on a dataset, the newest first."""
     asked = _must_pass(dataset)
-    return next((row for row in rows if _counts(row, dataset, version) and _asked_all(log, row, asked)), None)
+    return (row for row in rows if _counts(row, dataset, version) and _asked_all(log, row, asked))
 
 
 def _asked_all(log: Store, row: EvaluationRow, case_ids: frozenset[str]) -> bool:
@@ -145,10 +149,16 @@ def _counts(row: EvaluationRow, dataset: Dataset, version: VersionToProve) -> bo
     )
 
 
-def _line(row: EvaluationRow) -> str:
+def _line(row: EvaluationRow, earlier: list[EvaluationRow]) -> str:
+    """Return the evidence in a line; evaluations of the same that did not pass before are part of it."""
     totals = row.totals
     line = f"{row.id} passed {totals.passed} of {totals.cases} on {row.spec.dataset}"
-    return f"{line} (recorded replies)" if _is_recorded(row) else line
+    if _is_recorded(row):
+        line += " (recorded replies)"
+    if refused := [each for each in earlier if each.totals.verdict != "passed"]:
+        told = name_some([f"{each.id[-8:]} {each.totals.passed} of {each.totals.cases}" for each in refused])
+        line += f" (of {len(earlier) + 1} evaluations of it {len(refused)} did not pass: {told})"
+    return line
 
 
 def _is_recorded(row: EvaluationRow) -> bool:

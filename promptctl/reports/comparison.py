@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from promptctl.comparisons.compared import Compared, decision_of
-from promptctl.comparisons.comparison import Comparison
+from promptctl.comparisons.comparison import PASSED, Comparison
+from promptctl.comparisons.rule import GateRule
 from promptctl.comparisons.usage import UsageChange
-from promptctl.comparisons.verdicts import GateRule
 from promptctl.evaluations.case_outcomes import CaseOutcome, CasePair
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.reports.diffs import line_diff
@@ -25,7 +25,10 @@ from promptctl.statistics.intervals import Interval
 from promptctl.statistics.metric import MetricComparison
 
 MOST_CASES = 20
-_VALUES = ("warning", "n", "metric", "difference", "interval", "p", "detectable", "cases_needed", "worst_case")
+_VALUES = (
+    *("warning", "n", "metric", "difference", "interval", "p", "detectable", "cases_needed", "worst_case"),
+    *("step", "fresh_pairs"),
+)
 _LISTS = (
     "confirmed_regressions",
     "confirmed_improvements",
@@ -42,7 +45,7 @@ MARKS = {"worse": "❌", "better": "🎉", "not-worse": "✅", "inconclusive": "
 
 def comparison_as_dict(found: Compared) -> dict[str, Any]:
     """JSON-able, with stable keys."""
-    comparison, verdict = found.comparison, found.verdict
+    comparison, verdict, weighed = found.comparison, found.verdict, found.verdict.weighed
     return {
         "base": evaluation_head(found.base),
         "head": evaluation_head(found.head),
@@ -63,6 +66,15 @@ def comparison_as_dict(found: Compared) -> dict[str, Any]:
         "detectable": _rounded(verdict.detectable),
         "cases_needed": verdict.cases_needed,
         "worst_case": verdict.worst_case,
+        "step": weighed.step if weighed else None,
+        "fresh_pairs": {
+            "cases": weighed.asked,
+            "base_alone": weighed.base_alone,
+            "head_alone": weighed.head_alone,
+            "to_confirm": weighed.rounds,
+        }
+        if weighed and weighed.asked
+        else None,
         "confirmed_regressions": list(verdict.confirmed.regressions),
         "confirmed_improvements": list(verdict.confirmed.improvements),
         "metrics": [_metric(metric) for metric in comparison.metrics],
@@ -176,13 +188,16 @@ def counts_line(comparison: Comparison) -> str:
 
 def _counts(comparison: Comparison) -> list[str]:
     """Return the counts in parts: each begins with its number, and names cases after it."""
+    failing = sum(pair.head.status == "failed" for pair in comparison.unchanged)
     parts = [
         f"{len(comparison.regressed)} regressed",
         f"{len(comparison.improved)} improved",
-        f"{len(comparison.unchanged)} unchanged",
+        f"{len(comparison.unchanged)} unchanged{f', {failing} of them failing' if failing else ''}",
     ]
+    if comparison.flaky:
+        named = name_some([_shares(pair) for pair in comparison.flaky])
+        parts.append(f"{len(comparison.flaky)} flaky ({named})")
     others: dict[str, Sequence[CasePair | CaseOutcome]] = {
-        "flaky": comparison.flaky,
         "without a result": comparison.errors,
         "changed": comparison.changed,
         "added": comparison.added,
@@ -196,6 +211,11 @@ def _counts(comparison: Comparison) -> list[str]:
     return parts
 
 
+def _shares(pair: CasePair) -> str:
+    """Name a flaky case with the shares of its replies that passed: `double-charge 3/3 → 1/3`."""
+    return f"{pair.case_id} {pair.base.passes}/{pair.base.repeats} → {pair.head.passes}/{pair.head.repeats}"
+
+
 def difference(metric: MetricComparison) -> str:
     """Return a metric's difference with its interval: in points for shares."""
     low, high = metric.interval.low * 100, metric.interval.high * 100
@@ -207,7 +227,8 @@ def number_rows(comparison: Comparison) -> Iterator[tuple[str, str, str, str]]:
     for metric in comparison.metrics:
         if metric.same_as is None:
             means = format_share(metric.base_mean), format_share(metric.head_mean)
-            yield metric.name, *means, difference(metric)
+            of = f" of the {metric.n} with a result" if metric.name == PASSED and comparison.ungraded else ""
+            yield f"{metric.name}{of}", *means, difference(metric)
     for usage in comparison.usage:
         before, after = usage.sides
         form = _FORMS[usage.name]

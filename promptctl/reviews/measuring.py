@@ -30,7 +30,7 @@ from promptctl.files.names import RECORDINGS, SETTINGS
 from promptctl.reviews.review import Measurement, PromptReview
 
 if TYPE_CHECKING:
-    from promptctl.comparisons.verdicts import GateRule
+    from promptctl.comparisons.rule import GateRule
     from promptctl.context import Context
     from promptctl.evaluations.session import Session
     from promptctl.log.store import Store
@@ -90,7 +90,8 @@ def tasks_of(context: Context, request: ReviewRequest, moments: ReviewRange, cha
             old = prompt.base if prompt is not None and prompt.is_other_behaviour else None
             base = f"{old.id}@{moments.base}" if old is not None else None
             for dataset in changes.tests[id_]:
-                yield _task(context, request.evaluation(ref, dataset), id_, base)
+                wanted = replace(request.evaluation(ref, dataset), judge=context.settings.gate.judge)
+                yield _task(context, wanted, id_, base)
 
 
 def _why_not(

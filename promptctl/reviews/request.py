@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from promptctl.comparisons.verdicts import GateRule
+from promptctl.comparisons.rule import GateRule
 from promptctl.evaluations.request import EvaluationRequest, Limits
 from promptctl.log.results import Replies
 
@@ -16,13 +17,14 @@ class ReviewRequest:
 
     `base` and `head` are revisions; see `promptctl.reviews.range.find_range` for what None means. With
     `is_evaluated` False nothing is asked of a model. `replies` is the source of replies. `allows_code` runs
-    the code that HEAD's datasets name. `arguments` are the options that make the same review again.
+    the code that HEAD's datasets name. `rule` is a rule, or those of its fields that are not as BASE's
+    settings say. `arguments` are the options that make the same review again.
     """
 
     base: str | None = None
     head: str | None = None
     models: Sequence[str] = ()
-    rule: GateRule = field(default_factory=GateRule)
+    rule: GateRule | Mapping[str, Any] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     is_evaluated: bool = True
     replies: Replies = "cache"

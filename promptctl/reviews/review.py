@@ -8,7 +8,7 @@ from typing import Literal
 
 from promptctl.comparisons.compared import Compared
 from promptctl.comparisons.gates import Decision
-from promptctl.comparisons.verdicts import GateRule
+from promptctl.comparisons.rule import GateRule
 from promptctl.differences.breaks import Break
 from promptctl.differences.diff import PromptDiff
 from promptctl.errors import Problem

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptctl.comparisons.gates import Decision, strictest
+from promptctl.comparisons.rule import rule_of
 from promptctl.context import Context
 from promptctl.errors import CHECK_FAILED, OK, WORKSPACE, GitError
 from promptctl.files.names import RECORDINGS, SETTINGS
@@ -69,7 +70,7 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
                 uses_recordings=any(not pair.head.is_asked for task in tasks for pair in task.pairs),
                 notes=(*_notes(git, found, settings, differs=differs), *changes.notes),
                 taken_away=taken_away(changes.datasets, changes.prompts),
-                rule=request.rule,
+                rule=rule_of(other.settings.gate.rule, request.rule),
                 arguments=(found.tip, *((found.head,) if found.head else ()), *request.arguments),
                 decision=Decision(OK),
             )

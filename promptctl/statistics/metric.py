@@ -23,14 +23,20 @@ ALPHA = 0.05
 class Procedure:
     """The procedure of a comparison, fixed before any result is seen.
 
-    `alpha` is the level of one-sided tests; `confidence` that of the intervals shown. The same seed gives the same
-    numbers to the last digit.
+    `alpha` is the level of one-sided tests, which `comparisons` share that are made together; `confidence` that of the
+    intervals shown. The same seed gives the same numbers to the last digit.
     """
 
     alpha: float = ALPHA
     confidence: float = 0.95
     resamples: int = RESAMPLES
     seed: str = ""
+    comparisons: int = 1
+
+    @property
+    def level(self) -> float:
+        """The level of one comparison: its share of alpha."""
+        return self.alpha / self.comparisons
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mappi
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from promptctl.context import Context
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from promptctl.catalogue.listing import PromptFilter, PromptSummary
     from promptctl.catalogue.page import Page
     from promptctl.comparisons.compared import Against, Compared
-    from promptctl.comparisons.verdicts import GateRule
+    from promptctl.comparisons.rule import GateRule
     from promptctl.datasets.validation import ValidationReport
     from promptctl.evaluations.estimate import Estimate
     from promptctl.evaluations.evaluation import Evaluation
@@ -349,32 +349,46 @@ class Workspace:
         return self._in_session(context, request.limits, on_progress, lambda session: session.run(plans))
 
     def evaluate_against(
-        self, request: EvaluationRequest, base: str, rule: GateRule, on_progress: OnProgress | None = None
+        self,
+        request: EvaluationRequest,
+        base: str | None = None,
+        rule: GateRule | Mapping[str, Any] = MappingProxyType({}),
+        on_progress: OnProgress | None = None,
     ) -> Against:
         """Evaluate prompts beside an earlier version of them over the same cases, and compare.
 
-        `base` is `@label`, `@v7` or `@<revision>` of the same prompt, or another prompt's whole ref.
+        `base` is `@label`, `@v7` or `@<revision>` of the same prompt, or another prompt's whole ref; without one it is
+        `gate.base` of the settings, else the label production if each prompt has it, else the default branch. `rule` is
+        a rule, or those of its fields that are not as `gate:` in the settings says.
         """
         from promptctl.comparisons.against import evaluate_against, plan_against
+        from promptctl.comparisons.rule import rule_of
 
         context = self.context.fresh()
+        gate = context.settings.gate
+        request = replace(request, judge=request.judge or gate.judge)
         pairs = plan_against(context, request, base)
-        rule = replace(rule, min_pass=request.min_pass)
+        judged_by = replace(rule_of(gate.rule, rule), min_pass=request.min_pass)
         return self._in_session(
             context,
             request.limits,
             on_progress,
-            lambda session: evaluate_against(context.log, session, pairs, rule),
+            lambda session: evaluate_against(context.log, session, pairs, judged_by),
         )
 
-    def compare(self, base_id: str, head_id: str, rule: GateRule) -> Compared:
-        """Compare two evaluations of the log; nothing is asked of a model."""
+    def compare(
+        self, base_id: str, head_id: str, rule: GateRule | Mapping[str, Any] = MappingProxyType({})
+    ) -> Compared:
+        """Compare two evaluations of the log; nothing is asked of a model. See `evaluate_against` for `rule`."""
+        from promptctl.comparisons.rule import rule_of
         from promptctl.comparisons.sides import compare
 
-        return compare(self.context.log, base_id, head_id, rule)
+        context = self.context.fresh()
+        return compare(context.log, base_id, head_id, rule_of(context.settings.gate.rule, rule))
 
     def review(self, request: ReviewRequest, on_progress: OnProgress | None = None) -> Review:
         """Review what HEAD changed against BASE, and what that did to the results."""
+        from promptctl.comparisons.rule import rule_of
         from promptctl.reviews.measuring import Task, measure
         from promptctl.reviews.reviewing import review
 
@@ -383,7 +397,7 @@ class Workspace:
                 context,
                 request.limits,
                 on_progress,
-                lambda session: measure(context.log, session, tasks, request.rule),
+                lambda session: measure(context.log, session, tasks, rule_of(context.settings.gate.rule, request.rule)),
             )
 
         return review(self.context.fresh(), request, measured)

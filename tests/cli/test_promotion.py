@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Cli, commit, git, write
+from tests.evaluation_lab import Lab, answering
 
 PROMPT = "inputs: {name: {type: string}}\nmessages:\n  - {role: user, content: 'Hello {{ name }}'}\n"
 CASES = (
@@ -184,3 +185,22 @@ def test_replies_that_the_dataset_itself_holds_are_told_as_recorded(greet: Path,
     assert cli("eval", "greet").exit_code == 0
     assert is_moved(cli)
     assert "(recorded replies)" in cli("label", "log", "greet@production").out
+
+
+def test_evidence_names_evaluations_of_the_same_that_did_not_pass(
+    lab: Lab, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(lab.root)
+    git(lab.root, "init", "--quiet", "--initial-branch", "main")
+    settings = lab.root / "promptctl.yaml"
+    settings.write_text(settings.read_text() + "labels:\n  production: {evaluation: passed}\n")
+    lab.many(2)
+    commit(lab.root, "Triage")
+    lab.server.default = answering({"c1": "no"})
+    assert cli("eval", "triage", "--replies", "ask").exit_code == 1
+    assert cli("label", "set", "triage@production").exit_code == 3
+    lab.server.default = answering({})
+    assert cli("eval", "triage", "--replies", "ask").exit_code == 0
+    assert cli("label", "set", "triage@production").exit_code == 0
+    tag = git(lab.root, "cat-file", "tag", "refs/tags/prompt/triage@production/1")
+    assert re.search(r"passed 2 of 2 on \S+ \(of 2 evaluations of it 1 did not pass: \w{8} 1 of 2\)", tag)

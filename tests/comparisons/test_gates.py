@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from promptctl.comparisons.confirmation import Confirmed
+from promptctl.comparisons.flips import Confirmed, Flips, Steps, Weighed
 from promptctl.comparisons.gates import Decision, check_passes, decide, strictest
-from promptctl.comparisons.verdicts import GateRule, Verdict, VerdictKind
+from promptctl.comparisons.rule import GateRule
+from promptctl.comparisons.verdicts import Verdict, VerdictKind
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK
 from promptctl.evaluations.case_outcomes import CaseOutcome, CaseStatus
 
@@ -44,7 +45,9 @@ def test_noninferior_asks_every_metric_even_of_a_better_one() -> None:
 
 
 def test_strict_fails_on_any_confirmed_regression() -> None:
-    verdict = Verdict("not-worse", "Fine.", n=500, confirmed=Confirmed(("double-charge",), ("refund", "greeting")))
+    confirmed = Confirmed(("double-charge",), ("refund", "greeting"))
+    weighed = Weighed(Flips(500), Steps(), confirmed=confirmed)
+    verdict = Verdict("not-worse", "Fine.", n=500, weighed=weighed)
     decision = decide(verdict, GateRule(gate="strict"))
     assert not decision.is_passed
     assert decision.reason == "The strict gate allows no confirmed regression, and there is 1: double-charge."

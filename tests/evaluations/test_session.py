@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from promptctl.comparisons.verdicts import GateRule
+from promptctl.comparisons.rule import GateRule
 from promptctl.evaluations.account import Account
 from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.planning import Pair, rerun

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from promptctl.comparisons.verdicts import GateRule
+from promptctl.comparisons.rule import GateRule
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, MODEL, OK, WORKSPACE
 from promptctl.evaluations.request import Limits
 from promptctl.reports.markdown import inline
@@ -29,7 +28,8 @@ class TestAgainstBase:
         data = pull.data()
         (found,) = evaluation_of(data, "triage")["comparisons"]
         assert (found["verdict"], data["exit_code"]) == ("worse", CHECK_FAILED)
-        assert len(found["regressed"]) == len(found["confirmed_regressions"]) == 8
+        # First answers have decided, so that no flipped case is asked again.
+        assert (len(found["regressed"]), found["confirmed_regressions"]) == (8, [])
         assert {usage["name"] for usage in found["usage"]} == {"cost_nano_usd", "tokens", "latency_ms"}
         assert "❌ Prompt review: failed" in pull.markdown()
 
@@ -335,10 +335,11 @@ def test_the_command_in_the_report_makes_the_same_review(pull: Pull, cli: Cli, m
     worsen(pull)
     data = cli("review", "--gate", "noninferior", "--margin", "0.1", "--json").json
     again = data["reproduce"].split()
-    assert json.loads(cli(*again[1:], "--json").out) | {"head": None, "base": None} == data | {
-        "head": None,
-        "base": None,
-    }
+    same = cli(*again[1:], "--json").json
+    (comparison,) = evaluation_of(same, "triage")["comparisons"]
+    assert comparison.pop("note") == "the same was compared 2 times, and all answers to flipped cases count"
+    assert evaluation_of(data, "triage")["comparisons"][0].pop("note") is None
+    assert same | {"head": None, "base": None} == data | {"head": None, "base": None}
 
 
 def test_an_output_without_a_format_is_refused_before_anything_is_spent(pull: Pull, cli: Cli) -> None:

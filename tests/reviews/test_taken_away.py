@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from promptctl.comparisons.verdicts import GateRule
+from promptctl.comparisons.rule import GateRule
 from promptctl.errors import CHECK_FAILED, OK
 from tests.reviews.conftest import Cli, Pull, case
 

@@ -1,0 +1,277 @@
+"""Flipped cases: whether head does worse on these very cases, in three steps that share one error rate.
+
+    first answers   all flips of the two evaluations, by an exact sign test
+    fresh pairs     the flipped cases asked again on both sides, by the same test of these answers alone
+    case by case    a flip that showed in every fresh pair is confirmed; more confirmed regressions than improvements
+                    are worse, unless an earlier step said better
+
+The claim is about the cases as they are: only the randomness of replies is noise. Under "nothing changed" a pair of
+replies to one case is as likely to differ one way as the other, however often the case passes. So the first test holds;
+the second does, as no answer that made a case be asked again is in it; and a case shows one way in r pairs with
+probability (p(1−p))^r ≤ 4^−r, so that of n cases none does by chance but with probability n·4^−r.
+Each step has its share of the level, and the shares add up to 1. r follows from the number of cases compared, not
+of those that flipped: one more lost case must not make it harder to confirm the others.
+Sources: McNemar 1947, Psychometrika 12:153 (exact form); Fisher 1935, The Design of Experiments, section 21.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import sha256
+from typing import Literal
+
+from promptctl.statistics.distributions import binomial_tail
+
+ROUNDS = 5
+"""Fresh pairs of a flipped case. Of falls from 70 to 60 % in 200 cases three find 74 %, five 88 %, eight 97 %."""
+FIRST_SHARE, FRESH_SHARE, CASES_SHARE = 0.25, 0.25, 0.5
+"""Shares of the level. Half goes to single cases, since r grows only by one if a share falls to a quarter."""
+OUTWEIGHING = 0.1
+"""The part of a level at which head must be better to outweigh more confirmed regressions than improvements. At the
+whole level one broken case among 1,000, of which 300 are flaky, would be missed in one comparison of forty."""
+MOST_ASKED = 200
+"""Flipped cases that are asked again at most; of more than that a random sample, both directions alike."""
+
+MOST_TIMES = 3
+"""Flipped cases are asked again at most at so many times; see `Steps.targets`."""
+
+Step = Literal["first answers", "fresh pairs", "case by case"]
+Pairs = Mapping[str, Sequence[int]]
+"""By case, each fresh pair in the order asked: -1 if base alone passed, 1 if head alone did, 0 if they agreed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flips:
+    """The cases that flipped, of `n` compared: `lost` passed on base alone, `gained` on head alone; by id.
+
+    If the same was compared before, they are all that ever flipped, and `first` are the numbers (lost, gained) of the
+    first comparison, which the first step tests.
+    """
+
+    n: int
+    lost: tuple[str, ...] = ()
+    gained: tuple[str, ...] = ()
+    first: tuple[int, int] | None = None
+
+    @property
+    def count(self) -> int:
+        """Number of flipped cases."""
+        return len(self.lost) + len(self.gained)
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The three steps, fixed before an answer is seen.
+
+    `level` is the chance of calling head worse if nothing changed, in this comparison. `rounds` 0 means first
+    answers alone, which then have the whole level. Unless replies `can_differ`, a flip is confirmed by itself.
+    `seed` draws the sample of very many flips.
+    """
+
+    level: float = 0.05
+    rounds: int = ROUNDS
+    can_differ: bool = True
+    seed: str = ""
+
+    @property
+    def first_level(self) -> float:
+        """The level of the first step."""
+        return self.level * (FIRST_SHARE if self.rounds else 1.0)
+
+    def rounds_of(self, n: int) -> int:
+        """Return the number of fresh pairs that confirm one of `n` cases, r = ⌈log4(n/share)⌉, `rounds` at least."""
+        return max(self.rounds, math.ceil(math.log(max(1, n) / (CASES_SHARE * self.level), 4) - 1e-9))
+
+    def targets(self, n: int) -> tuple[int, ...]:
+        """Return how many pairs a flipped case has after each time of asking: few first, as most flips end there."""
+        if not (self.rounds and self.can_differ):
+            return ()
+        return tuple(sorted({min(2, self.rounds), self.rounds, self.rounds_of(n)}))
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """Flipped cases, by id, that showed in every fresh pair."""
+
+    regressions: tuple[str, ...] = ()
+    improvements: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """The answer of the three steps: `direction` -1 (worse), 1 (better) or 0, by `step`.
+
+    `p_worse` and `p_better` are one-sided p-values of the steps together: the smallest, each over its share.
+    `asked` flipped cases have fresh pairs; base alone passed in `base_alone` of them, head alone in `head_alone`.
+    `rounds` pairs confirm a case; 0 if nothing was asked again.
+    """
+
+    flips: Flips
+    steps: Steps
+    direction: int = 0
+    step: Step | None = None
+    p_worse: float = 1.0
+    p_better: float = 1.0
+    asked: int = 0
+    base_alone: int = 0
+    head_alone: int = 0
+    rounds: int = 0
+    confirmed: Confirmed = field(default_factory=Confirmed)
+
+
+def weigh(flips: Flips, pairs: Pairs, steps: Steps) -> Weighed:
+    """Return what first answers and fresh pairs say. Pairs of cases that were not to be asked again are passed over."""
+    direction = _first(flips, steps)
+    lost, gained = _to_be_asked(flips, steps, direction)
+    base_alone, head_alone, _ = _fresh(pairs, (*lost, *gained), steps)
+    rounds = steps.rounds_of(flips.n) if steps.rounds and steps.can_differ else 0
+    is_told = bool(steps.rounds or not steps.can_differ)
+    confirmed = Confirmed(_held(lost, -1, pairs, rounds), _held(gained, 1, pairs, rounds)) if is_told else Confirmed()
+    majority = len(confirmed.improvements) - len(confirmed.regressions)
+    step: Step | None = "first answers" if direction else None
+    if not direction and (direction := _decided(base_alone, head_alone, FRESH_SHARE * steps.level)):
+        step = "fresh pairs"
+    first = flips.first or (len(flips.lost), len(flips.gained))
+    tests = ((first, FIRST_SHARE if steps.rounds else 1.0), ((base_alone, head_alone), FRESH_SHARE))
+    p_worse, p_better = (
+        min(1.0, *(binomial_tail(counts[way], sum(counts)) / share for counts, share in tests)) for way in (0, 1)
+    )
+    if majority and (not direction or (majority < 0 < direction and p_better >= OUTWEIGHING * steps.level)):
+        direction, step = (1 if majority > 0 else -1), "case by case"
+        by_chance = flips.n * 4.0**-rounds / CASES_SHARE if rounds else 0.0
+        p_worse, p_better = (by_chance, p_better) if direction < 0 else (p_worse, by_chance)
+    return Weighed(
+        flips=flips,
+        steps=steps,
+        direction=direction,
+        step=step,
+        p_worse=p_worse,
+        p_better=p_better,
+        asked=sum(id_ in pairs for id_ in (*lost, *gained)),
+        base_alone=base_alone,
+        head_alone=head_alone,
+        rounds=rounds,
+        confirmed=confirmed,
+    )
+
+
+def to_ask(flips: Flips, pairs: Pairs, steps: Steps, target: int) -> dict[str, int]:
+    """Return the cases to be asked again, each with the number of pairs it lacks of `target`, one of `steps.targets`.
+
+    After the rounds of the second step, or if what is left of them can decide nothing any more, only cases that
+    showed in every pair so far.
+    """
+    direction = _first(flips, steps)
+    if direction < 0:
+        return {}
+    lost, gained = _to_be_asked(flips, steps, direction)
+    base_alone, head_alone, left = _fresh(pairs, (*lost, *gained), steps)
+    total, level = base_alone + head_alone + left, FRESH_SHARE * steps.level
+    is_open = not direction and binomial_tail(max(base_alone, head_alone) + left, total) < level
+    asks_all = is_open and target <= steps.rounds
+    found: dict[str, int] = {}
+    for ids, way in ((lost, -1), (gained, 1)):
+        for id_ in ids:
+            seen = pairs.get(id_, ())
+            if len(seen) < target and (asks_all or all(each == way for each in seen)):
+                found[id_] = target - len(seen)
+    return found
+
+
+def smallest_loss(flips: Flips, steps: Steps, power: float = 0.8, trials: int = 100) -> int | None:
+    """Return the fewest broken cases that the steps would probably have found, by seeded simulation; None if none.
+
+    A broken case passes on base and fails on head, always. As many other cases flip by chance, either way, as flipped
+    here; how often such a case passes has the density 6p(1−p) that uniform chances leave among flips.
+    """
+    rng = random.Random(f"smallest-loss:{flips.n}:{flips.count}")  # noqa: S311 - a reproducible draw, not a secret
+    if not flips.n:
+        return None
+    few, enough = 0, 1
+    while sum(_is_found(flips, steps, enough, rng) for _ in range(trials)) < power * trials:
+        few, enough = enough, 2 * enough
+        if few >= flips.n:
+            return None
+    while enough - few > 1:
+        middle = (few + enough) // 2
+        is_enough = sum(_is_found(flips, steps, middle, rng) for _ in range(trials)) >= power * trials
+        few, enough = (few, middle) if is_enough else (middle, enough)
+    return min(enough, flips.n)
+
+
+def _is_found(flips: Flips, steps: Steps, broken: int, rng: random.Random) -> bool:
+    """Make one comparison up, with cases broken; return True if it is called worse."""
+    broken = min(broken, flips.n)
+    noise = min(flips.count, flips.n - broken)
+    lost = _heads(noise, rng)
+    if first := _decided(broken + lost, noise - lost, steps.first_level):
+        return first < 0
+    if not steps.rounds:
+        return False
+    asked = min(1.0, MOST_ASKED / (broken + noise))
+    noise, broken = round(asked * noise), sum(rng.random() < asked for _ in range(broken))
+    differing = sum(rng.random() < _DIFFERS for _ in range(noise * steps.rounds))
+    head_alone = _heads(differing, rng)
+    base_alone = differing - head_alone + broken * steps.rounds
+    if fresh := _decided(base_alone, head_alone, FRESH_SHARE * steps.level):
+        return fresh < 0
+    return broken > int(rng.random() < noise * _shows_always(steps.rounds_of(flips.n)))
+
+
+# Of a fresh pair of a case that flipped by chance: 2·E[p(1−p)] over the density 6p(1−p).
+_DIFFERS = 0.4
+
+
+@lru_cache
+def _shows_always(rounds: int) -> float:
+    """Return the chance that a case which flipped by chance shows one way in every pair: E[(p(1−p))^r]."""
+    return 6 * math.exp(2 * math.lgamma(rounds + 2) - math.lgamma(2 * rounds + 4))
+
+
+def _heads(tosses: int, rng: random.Random) -> int:
+    return rng.getrandbits(tosses).bit_count() if tosses else 0
+
+
+@lru_cache(maxsize=4096)
+def _decided(lost: int, gained: int, level: float) -> int:
+    """Return -1 if so many lost cases of all that differ are worse, 1 if so many gained ones are better, else 0."""
+    if binomial_tail(max(lost, gained), lost + gained) >= level:
+        return 0
+    return -1 if lost > gained else 1
+
+
+def _first(flips: Flips, steps: Steps) -> int:
+    """Return the direction that first answers decide, 0 for none."""
+    lost, gained = flips.first or (len(flips.lost), len(flips.gained))
+    return _decided(lost, gained, steps.first_level)
+
+
+def _to_be_asked(flips: Flips, steps: Steps, direction: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the lost and gained cases that fresh pairs are of; if head is better the lost ones, to name them."""
+    lost, gained = flips.lost, flips.gained if direction <= 0 else ()
+    if len(lost) + len(gained) <= MOST_ASKED or not steps.can_differ:
+        return lost, gained
+    # The smallest of a hash, not a shuffle: one flip more leaves the rest of the sample as it was.
+    drawn = sorted((*lost, *gained), key=lambda id_: sha256(f"{steps.seed}:{id_}".encode()).digest())
+    sample = set(drawn[:MOST_ASKED])
+    return tuple(id_ for id_ in lost if id_ in sample), tuple(id_ for id_ in gained if id_ in sample)
+
+
+def _fresh(pairs: Pairs, ids: Sequence[str], steps: Steps) -> tuple[int, int, int]:
+    """Count the pairs of the second step: where base alone passed, those in which head alone did, and those still to come."""
+    base_alone = head_alone = left = 0
+    for id_ in ids:
+        seen = pairs.get(id_, ())[: steps.rounds]
+        base_alone += seen.count(-1)
+        head_alone += seen.count(1)
+        left += steps.rounds - len(seen)
+    return base_alone, head_alone, left
+
+
+def _held(ids: Sequence[str], way: int, pairs: Pairs, rounds: int) -> tuple[str, ...]:
+    found = ((id_, pairs.get(id_, ())) for id_ in ids)
+    return tuple(id_ for id_, seen in found if len(seen) >= rounds and all(each == way for each in seen))
