@@ -75,7 +75,7 @@ def _with_values(args: Sequence[str]) -> list[str]:
     following = [*args[1:], "--"]
     return [
         f"{text}=" if text in VALUE_OPTIONAL and after.startswith("-") else text
-        for text, after in zip(args, following, strict=True)
+        for text, after in zip(args, following, strict=False)
     ]
 
 

@@ -68,19 +68,19 @@ async def compare_pairs(
     """
     kept = [same_evaluation(log, each.base) if each.base else None for each in pairs]
     made = await _run(session, [Pair(each.head) if row else each for each, row in zip(pairs, kept, strict=True)])
-    flipped: list[FlippedCases | None] = []
-    for each, row, (*bases, head) in zip(pairs, kept, made, strict=True):
-        bases += [load(log, row.id)] if row else []
-        sides = Sides(log, bases[0], head, comparisons=len(pairs)) if bases else None
-        flipped.append(FlippedCases(log, sides, rule, each) if sides else None)
+    first = [
+        Sides(log, load(log, row.id) if row else bases[0], head, comparisons=len(pairs)) if row or bases else None
+        for row, (*bases, head) in zip(kept, made, strict=True)
+    ]
+    flipped = [side.flipped(log, rule, each) if side else None for side, each in zip(first, pairs, strict=True)]
     for time in range(MOST_TIMES):
         asked = [(cases, again) for cases in flipped if cases for again in cases.wanted(time)]
         if asked and session.stopped is None:
             for (cases, _), (base, head) in zip(asked, await _run(session, [again for _, again in asked]), strict=True):
                 cases.take(base.row, head.row)
     return [
-        cases.sides.compared(rule, cases, note="; ".join(_notes(cases)) or None) if cases else head
-        for cases, (*_, head) in zip(flipped, made, strict=True)
+        side.compared(rule, cases, note="; ".join(_notes(side, cases)) or None) if side and cases else head
+        for side, cases, (*_, head) in zip(first, flipped, made, strict=True)
     ]
 
 
@@ -90,19 +90,19 @@ async def _run(session: Session, pairs: Sequence[Pair]) -> list[tuple[Evaluation
     return [tuple(islice(made, len(each.sides))) for each in pairs]
 
 
-def _notes(flipped: FlippedCases) -> list[str]:
-    notes, sides = [], flipped.sides
+def _notes(sides: Sides, flipped: FlippedCases) -> list[str]:
+    notes = []
     if stopped := [side for side, made in (("base", sides.base), ("head", sides.head)) if made.stopped]:
         named = " and ".join(stopped)
         notes.append(f"{named} stopped early; the same command goes on, and asks for nothing that was answered")
     if left_out := sides.base.row.spec.left_out:
         notes.append(f"base cannot take the inputs of {len(left_out)} of the cases, which are not compared")
-    weighed, earlier = flipped.weighed, flipped.earlier
+    findings, earlier = flipped.findings, flipped.earlier
     if any(flipped.wanted(time) for time in range(MOST_TIMES)):
         notes.append("stopped before every flipped case was asked for again as often as it should be")
-    if weighed.asked and weighed.flips.count > MOST_ASKED:
-        notes.append(f"of {weighed.flips.count} flipped cases a random sample of {weighed.asked} was asked for again")
-    if earlier.comparisons and weighed.flips.count:
+    if findings.asked and findings.flips.count > MOST_ASKED:
+        notes.append(f"of {findings.flips.count} flipped cases a random sample of {findings.asked} was asked for again")
+    if earlier.comparisons and findings.flips.count:
         times = len(earlier.comparisons) + 1
         notes.append(f"the same was compared {times} times, and all answers to flipped cases count")
     if earlier.set_aside:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from promptctl.comparisons.comparison import compare_outcomes
-from promptctl.comparisons.flips import Flips, Weighed, to_ask, weigh
+from promptctl.comparisons.comparison import Comparison, compare_outcomes
+from promptctl.comparisons.flips import Findings, Flips, to_ask, weigh
 from promptctl.comparisons.verdicts import flips_of, steps_of
 from promptctl.evaluations.case_outcomes import CaseOutcome, CaseStatus, reduce_repeats
 from promptctl.evaluations.evaluation import cases_of
@@ -17,7 +17,6 @@ from promptctl.evaluations.planning import rerun
 
 if TYPE_CHECKING:
     from promptctl.comparisons.rule import GateRule
-    from promptctl.comparisons.sides import Sides
     from promptctl.evaluations.planning import Pair
     from promptctl.log.results import EvaluationRow
     from promptctl.log.store import Store
@@ -78,10 +77,17 @@ def find_earlier(log: Store, base: EvaluationRow, head: EvaluationRow) -> Earlie
 class FlippedCases:
     """The flipped cases of one comparison, with all that was ever asked of them."""
 
-    def __init__(self, log: Store, sides: Sides, rule: GateRule, pair: Pair | None = None) -> None:
-        comparison, base, head = sides.comparison, sides.base.row, sides.head.row
+    def __init__(
+        self,
+        log: Store,
+        comparison: Comparison,
+        base: EvaluationRow,
+        head: EvaluationRow,
+        rule: GateRule,
+        pair: Pair | None = None,
+    ) -> None:
         self.earlier = find_earlier(log, base, head)
-        self.sides, self._log, self._pair, self._spec = sides, log, pair, head.spec
+        self._log, self._pair, self._spec = log, pair, head.spec
         self._hashes = {
             pair.case_id: pair.head.content_hash
             for pair in (*comparison.improved, *comparison.regressed, *comparison.unchanged)
@@ -100,8 +106,8 @@ class FlippedCases:
         return tuple(self._rounds[id_] for id_ in (*self.flips.lost, *self.flips.gained) if id_ in self._rounds)
 
     @property
-    def weighed(self) -> Weighed:
-        """What the three steps say of them."""
+    def findings(self) -> Findings:
+        """The answer of the three steps."""
         return weigh(self.flips, self._pairs, self.steps)
 
     def wanted(self, time: int) -> list[Pair]:

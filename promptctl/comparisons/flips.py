@@ -24,7 +24,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Literal
 
-from promptctl.statistics.distributions import binomial_tail
+from promptctl.statistics.paired import mcnemar
 
 ROUNDS = 5
 """Fresh pairs of a flipped case. Of falls from 70 to 60 % in 200 cases three find 74 %, five 88 %, eight 97 %."""
@@ -102,7 +102,7 @@ class Confirmed:
 
 
 @dataclass(frozen=True, slots=True)
-class Weighed:
+class Findings:
     """The answer of the three steps: `direction` -1 (worse), 1 (better) or 0, by `step`.
 
     `p_worse` and `p_better` are one-sided p-values of the steps together: the smallest, each over its share.
@@ -123,7 +123,7 @@ class Weighed:
     confirmed: Confirmed = field(default_factory=Confirmed)
 
 
-def weigh(flips: Flips, pairs: Pairs, steps: Steps) -> Weighed:
+def weigh(flips: Flips, pairs: Pairs, steps: Steps) -> Findings:
     """Return what first answers and fresh pairs say. Pairs of cases that were not to be asked again are passed over."""
     direction = _first(flips, steps)
     lost, gained = _to_be_asked(flips, steps, direction)
@@ -135,16 +135,16 @@ def weigh(flips: Flips, pairs: Pairs, steps: Steps) -> Weighed:
     step: Step | None = "first answers" if direction else None
     if not direction and (direction := _decided(base_alone, head_alone, FRESH_SHARE * steps.level)):
         step = "fresh pairs"
-    first = flips.first or (len(flips.lost), len(flips.gained))
-    tests = ((first, FIRST_SHARE if steps.rounds else 1.0), ((base_alone, head_alone), FRESH_SHARE))
-    p_worse, p_better = (
-        min(1.0, *(binomial_tail(counts[way], sum(counts)) / share for counts, share in tests)) for way in (0, 1)
-    )
+    lost_first, gained_first = flips.first or (len(flips.lost), len(flips.gained))
+    tests = (mcnemar(gained_first, lost_first), mcnemar(head_alone, base_alone))
+    shares = (FIRST_SHARE if steps.rounds else 1.0, FRESH_SHARE)
+    p_worse = min(1.0, *(test.p_worse / share for test, share in zip(tests, shares, strict=True)))
+    p_better = min(1.0, *(test.p_better / share for test, share in zip(tests, shares, strict=True)))
     if majority and (not direction or (majority < 0 < direction and p_better >= OUTWEIGHING * steps.level)):
         direction, step = (1 if majority > 0 else -1), "case by case"
         by_chance = flips.n * 4.0**-rounds / CASES_SHARE if rounds else 0.0
         p_worse, p_better = (by_chance, p_better) if direction < 0 else (p_worse, by_chance)
-    return Weighed(
+    return Findings(
         flips=flips,
         steps=steps,
         direction=direction,
@@ -170,8 +170,8 @@ def to_ask(flips: Flips, pairs: Pairs, steps: Steps, target: int) -> dict[str, i
         return {}
     lost, gained = _to_be_asked(flips, steps, direction)
     base_alone, head_alone, left = _fresh(pairs, (*lost, *gained), steps)
-    total, level = base_alone + head_alone + left, FRESH_SHARE * steps.level
-    is_open = not direction and binomial_tail(max(base_alone, head_alone) + left, total) < level
+    fewer, more = sorted((base_alone, head_alone))
+    is_open = not direction and bool(_decided(more + left, fewer, FRESH_SHARE * steps.level))
     asks_all = is_open and target <= steps.rounds
     found: dict[str, int] = {}
     for ids, way in ((lost, -1), (gained, 1)):
@@ -239,9 +239,10 @@ def _heads(tosses: int, rng: random.Random) -> int:
 @lru_cache(maxsize=4096)
 def _decided(lost: int, gained: int, level: float) -> int:
     """Return -1 if so many lost cases of all that differ are worse, 1 if so many gained ones are better, else 0."""
-    if binomial_tail(max(lost, gained), lost + gained) >= level:
-        return 0
-    return -1 if lost > gained else 1
+    test = mcnemar(gained, lost)
+    if test.p_worse < level:
+        return -1
+    return int(test.p_better < level)
 
 
 def _first(flips: Flips, steps: Steps) -> int:
@@ -262,7 +263,7 @@ def _to_be_asked(flips: Flips, steps: Steps, direction: int) -> tuple[tuple[str,
 
 
 def _fresh(pairs: Pairs, ids: Sequence[str], steps: Steps) -> tuple[int, int, int]:
-    """Count the pairs of the second step: where base alone passed, those in which head alone did, and those still to come."""
+    """Count the pairs of the second step in which base alone passed, in which head alone did, and those to come."""
     base_alone = head_alone = left = 0
     for id_ in ids:
         seen = pairs.get(id_, ())[: steps.rounds]

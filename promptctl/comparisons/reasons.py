@@ -9,35 +9,37 @@ from promptctl.comparisons.flips import ROUNDS
 from promptctl.files.wording import count, name_some, percent
 
 if TYPE_CHECKING:
-    from promptctl.comparisons.flips import Weighed
+    from promptctl.comparisons.flips import Findings
     from promptctl.comparisons.rule import GateRule
     from promptctl.statistics.intervals import Interval
     from promptctl.statistics.metric import MetricComparison
 
 
-def flipped(kind: Literal["worse", "better"], metric: MetricComparison, weighed: Weighed, p: float) -> str:
+def flipped(kind: Literal["worse", "better"], metric: MetricComparison, findings: Findings, p: float) -> str:
     """Worse, or better, of the cases: by first answers, by fresh pairs, or case by case."""
-    if weighed.step == "first answers":
-        return f"{kind.capitalize()}: {describe(metric)}, p {p_value(p)}{_but(kind, weighed)}."
-    held = weighed.confirmed
+    if findings.step == "first answers":
+        return f"{kind.capitalize()}: {describe(metric)}, p {p_value(p)}{_but(kind, findings)}."
+    held = findings.confirmed
     ids, others, way = held.regressions, held.improvements, "passed on base and failed on head"
     if kind == "better":
         ids, others, way = held.improvements, held.regressions, "failed on base and passed on head"
     if len(ids) > len(others):
         some = name_some(ids) if len(ids) == 1 else f"{count(len(ids), 'case')} ({name_some(ids)})"
-        times = f", asked {weighed.rounds} times more on both sides, {way} every time" if weighed.rounds else f" {way}"
+        times = (
+            f", asked {findings.rounds} times more on both sides, {way} every time" if findings.rounds else f" {way}"
+        )
         against = f", while {count(len(others), 'case')} did the reverse as firmly" if others else ""
         return f"{kind.capitalize()}: {some}{times}{against}. Overall {describe(metric)}."
     return (
-        f"{kind.capitalize()}: of {count(weighed.asked, 'flipped case')} asked again on both sides base alone passed "
-        f"in {weighed.base_alone} fresh pairs and head alone in {weighed.head_alone}, p {p_value(p)}"
-        f"{_but(kind, weighed)}. In the first answers {describe(metric)}."
+        f"{kind.capitalize()}: of {count(findings.asked, 'flipped case')} asked again on both sides base alone passed "
+        f"in {findings.base_alone} fresh pairs and head alone in {findings.head_alone}, p {p_value(p)}"
+        f"{_but(kind, findings)}. In the first answers {describe(metric)}."
     )
 
 
-def _but(kind: str, weighed: Weighed) -> str:
+def _but(kind: str, findings: Findings) -> str:
     """Name the confirmed regressions of a head that is better."""
-    ids = weighed.confirmed.regressions
+    ids = findings.confirmed.regressions
     if kind != "better" or not ids:
         return ""
     return f"; but {count(len(ids), 'case')} that passed {'fails' if len(ids) == 1 else 'fail'} now every time: " + (
@@ -66,12 +68,14 @@ def not_worse(metric: MetricComparison, largest_loss: float, margin: float) -> s
     return f"Not worse: {describe(metric)}; with {confidence} confidence {loss} (margin {amount(metric, margin)})."
 
 
-def undecided(kind: Literal["inconclusive", "powerless"], metric: MetricComparison, weighed: Weighed, text: str) -> str:
+def undecided(
+    kind: Literal["inconclusive", "powerless"], metric: MetricComparison, findings: Findings, text: str
+) -> str:
     """Neither shown nor ruled out; `text` is the outlook."""
     asked = ""
-    if metric.name == PASSED and weighed.rounds and weighed.flips.count:
-        asked = f"; of {count(weighed.asked, 'flipped case')} asked again none held every time"
-        held = weighed.confirmed
+    if metric.name == PASSED and findings.rounds and findings.flips.count:
+        asked = f"; of {count(findings.asked, 'flipped case')} asked again none held every time"
+        held = findings.confirmed
         if held.regressions or held.improvements:
             asked = (
                 f"; asked again {count(len(held.regressions), 'regression')} and "
@@ -81,7 +85,7 @@ def undecided(kind: Literal["inconclusive", "powerless"], metric: MetricComparis
 
 
 def outlook(
-    metric: MetricComparison, detectable: float | None, cases_needed: int | None, rule: GateRule, weighed: Weighed
+    metric: MetricComparison, detectable: float | None, cases_needed: int | None, rule: GateRule, findings: Findings
 ) -> str:
     """Say which loss the gate could have seen, and what would show more."""
     if detectable is None:
@@ -91,7 +95,7 @@ def outlook(
         seen = f"a loss of {lost} ({amount(metric, detectable)}) or more would probably have been seen"
     else:
         seen = f"a loss of {amount(metric, detectable)} or more would probably have been seen"
-    if not weighed.steps.rounds and weighed.steps.can_differ and metric.name == PASSED:
+    if not findings.steps.rounds and findings.steps.can_differ and metric.name == PASSED:
         seen += f" in first answers alone; asking flipped cases again, --reruns {ROUNDS}, sees single cases"
     if cases_needed is not None:
         seen += f"; about {cases_needed:,} cases would rule out a loss of {amount(metric, rule.margin)}"

@@ -18,6 +18,7 @@ from promptctl.files.wording import count
 from promptctl.statistics.metric import Procedure
 
 if TYPE_CHECKING:
+    from promptctl.evaluations.planning import Pair
     from promptctl.log.results import EvaluationRow
     from promptctl.log.store import Store
 
@@ -26,7 +27,7 @@ def compare(log: Store, base_id: str, head_id: str, rule: GateRule) -> Compared:
     """Compare two evaluations of the log, as they are. Raises `LogError` for an id that it does not have."""
     base, head = (load(log, log.evaluation(id_).id) for id_ in (base_id, head_id))
     sides = Sides(log, base, head)
-    return sides.compared(rule, FlippedCases(log, sides, rule), note=_difference_of(base.row, head.row))
+    return sides.compared(rule, sides.flipped(log, rule), note=_difference_of(base.row, head.row))
 
 
 class Sides:
@@ -38,9 +39,13 @@ class Sides:
         procedure = Procedure(comparisons=comparisons)
         self.comparison = _comparison(base, head, cases_of(log, base.row), self.heads, procedure)
 
+    def flipped(self, log: Store, rule: GateRule, pair: Pair | None = None) -> FlippedCases:
+        """Return the cases that flipped, with what was ever asked of them; `pair` is what asks for more."""
+        return FlippedCases(log, self.comparison, self.base.row, self.head.row, rule, pair)
+
     def compared(self, rule: GateRule, flipped: FlippedCases, *, note: str | None) -> Compared:
         """Return the comparison judged, with the cases that must pass and what was not run."""
-        verdict = judge(self.comparison, rule, flipped.weighed)
+        verdict = judge(self.comparison, rule, flipped.findings)
         outcomes = [case.outcome for case in self.heads]
         must_pass = [case.outcome.case_id for case in self.heads if case.must_pass]
         decisions = [decide(verdict, rule, self.comparison.usage)]

@@ -18,13 +18,13 @@ from typing import Literal
 
 from promptctl.comparisons import reasons
 from promptctl.comparisons.comparison import PASSED, Comparison
-from promptctl.comparisons.flips import Confirmed, Flips, Steps, Weighed, smallest_loss, weigh
+from promptctl.comparisons.flips import Confirmed, Findings, Flips, Steps, smallest_loss, weigh
 from promptctl.comparisons.rule import GateRule
 from promptctl.errors import UsageError
-from promptctl.statistics.distributions import binomial_tail
 from promptctl.statistics.intervals import Interval
 from promptctl.statistics.metric import MetricComparison
 from promptctl.statistics.multiplicity import holm
+from promptctl.statistics.paired import mcnemar
 from promptctl.statistics.planning import cases_for_difference, cases_for_drop, detectable_difference
 
 VerdictKind = Literal["worse", "not-worse", "better", "inconclusive", "powerless", "incomplete"]
@@ -51,7 +51,7 @@ class Verdict:
     `detectable` is the smallest loss this comparison would have seen with the rule's power (None: none at all) and
     `cases_needed` about how many cases would settle it (None: too many to tell).
     `is_noninferior` says that every judged metric rules out a loss of the margin. `worst_case` says what would be so
-    if every error were held against head, if there are errors. `weighed` is what the flipped cases say.
+    if every error were held against head, if there are errors. `findings` is what the flipped cases say.
     """
 
     kind: VerdictKind
@@ -64,14 +64,14 @@ class Verdict:
     detectable: float | None = None
     cases_needed: int | None = None
     is_noninferior: bool = False
-    weighed: Weighed | None = None
+    findings: Findings | None = None
     worst_case: str | None = None
     metrics: tuple[MetricVerdict, ...] = ()
 
     @property
     def confirmed(self) -> Confirmed:
         """Flipped cases that showed in every fresh pair."""
-        return self.weighed.confirmed if self.weighed else Confirmed()
+        return self.findings.confirmed if self.findings else Confirmed()
 
 
 def flips_of(comparison: Comparison) -> Flips:
@@ -88,12 +88,12 @@ def steps_of(comparison: Comparison, rule: GateRule, *, can_differ: bool = True)
     return Steps(comparison.procedure.level / len(rule.judged), rule.reruns, can_differ, comparison.procedure.seed)
 
 
-def judge(comparison: Comparison, rule: GateRule | None = None, weighed: Weighed | None = None) -> Verdict:
-    """The verdict on a comparison; without `weighed` of first answers alone.
+def judge(comparison: Comparison, rule: GateRule | None = None, findings: Findings | None = None) -> Verdict:
+    """The verdict on a comparison; without `findings` of first answers alone.
 
     Raises UsageError if the rule names a metric that no case has on both sides.
     """
-    evidence = _gather(comparison, rule or GateRule(), weighed)
+    evidence = _gather(comparison, rule or GateRule(), findings)
     for answer in (_too_incomplete, _worse, _lacks_metric, _better, _not_worse):
         verdict = answer(evidence)
         if verdict is not None:
@@ -105,7 +105,7 @@ def judge(comparison: Comparison, rule: GateRule | None = None, weighed: Weighed
 class _Evidence:
     comparison: Comparison
     rule: GateRule
-    weighed: Weighed
+    findings: Findings
     metrics: tuple[MetricComparison, ...]
     tests: tuple[MetricVerdict, ...]
 
@@ -135,21 +135,21 @@ class _Evidence:
             detectable=detectable,
             cases_needed=cases_needed,
             is_noninferior=kind not in ("worse", "incomplete") and all(test.is_noninferior for test in self.tests),
-            weighed=self.weighed,
+            findings=self.findings,
             worst_case=_worst_case(self.comparison),
             metrics=self.tests,
         )
 
 
-def _gather(comparison: Comparison, rule: GateRule, weighed: Weighed | None) -> _Evidence:
-    weighed = weighed or weigh(flips_of(comparison), {}, replace(steps_of(comparison, rule), rounds=0))
+def _gather(comparison: Comparison, rule: GateRule, findings: Findings | None) -> _Evidence:
+    findings = findings or weigh(flips_of(comparison), {}, replace(steps_of(comparison, rule), rounds=0))
     known = {metric.name: metric for metric in comparison.metrics}
     unknown = [name for name in rule.judged if name not in known]
     if unknown and comparison.n and unknown[0] not in comparison.lost_metrics:
         raise UsageError(f"no case has the metric `{unknown[0]}` on both sides", hint=f"there are: {', '.join(known)}")
     metrics = tuple(known[name] for name in rule.judged if name in known)
-    worse = holm([_p(metric, weighed, -1) for metric in metrics])
-    better = holm([_p(metric, weighed, 1) for metric in metrics])
+    worse = holm([_p(metric, findings, -1) for metric in metrics])
+    better = holm([_p(metric, findings, 1) for metric in metrics])
     tests = tuple(
         MetricVerdict(
             name=metric.name,
@@ -159,13 +159,13 @@ def _gather(comparison: Comparison, rule: GateRule, weighed: Weighed | None) -> 
         )
         for metric, p_worse, p_better in zip(metrics, worse, better, strict=True)
     )
-    return _Evidence(comparison, rule, weighed, metrics, tests)
+    return _Evidence(comparison, rule, findings, metrics, tests)
 
 
-def _p(metric: MetricComparison, weighed: Weighed, way: int) -> float:
+def _p(metric: MetricComparison, findings: Findings, way: int) -> float:
     """Return the p-value of a metric in one direction: of passes that of the three steps together."""
     if metric.name == PASSED:
-        return weighed.p_worse if way < 0 else weighed.p_better
+        return findings.p_worse if way < 0 else findings.p_better
     return metric.test.p_worse if way < 0 else metric.test.p_better
 
 
@@ -186,7 +186,7 @@ def _too_incomplete(evidence: _Evidence) -> Verdict | None:
         return certain
     reason = reasons.incomplete(comparison)
     if not evidence.metrics:
-        return Verdict("incomplete", reason, n=comparison.n, weighed=evidence.weighed)
+        return Verdict("incomplete", reason, n=comparison.n, findings=evidence.findings)
     return evidence.verdict("incomplete", reason, evidence.metrics[0])
 
 
@@ -201,7 +201,7 @@ def _lacks_metric(evidence: _Evidence) -> Verdict | None:
         return None
     reason = reasons.lacks_metric(*next(iter(lacking.items())))
     if not evidence.metrics:
-        return Verdict("incomplete", reason, n=comparison.n, weighed=evidence.weighed)
+        return Verdict("incomplete", reason, n=comparison.n, findings=evidence.findings)
     return evidence.verdict("incomplete", reason, evidence.metrics[0])
 
 
@@ -220,7 +220,7 @@ def _shown(evidence: _Evidence, way: int) -> Verdict | None:
     for position, (metric, test) in enumerate(zip(evidence.metrics, evidence.tests, strict=True)):
         p = test.p_worse if way < 0 else test.p_better
         if metric.name == PASSED:
-            is_shown = evidence.weighed.direction == way and way * _effect(evidence.weighed, metric) >= least
+            is_shown = evidence.findings.direction == way and way * _effect(evidence.findings, metric) >= least
         else:
             is_shown = p < level and way * metric.difference >= least
         if is_shown:
@@ -231,17 +231,17 @@ def _shown(evidence: _Evidence, way: int) -> Verdict | None:
     metric = evidence.metrics[position]
     kind: Literal["worse", "better"] = "worse" if way < 0 else "better"
     if metric.name == PASSED:
-        return evidence.verdict(kind, reasons.flipped(kind, metric, evidence.weighed, p), metric)
+        return evidence.verdict(kind, reasons.flipped(kind, metric, evidence.findings, p), metric)
     return evidence.verdict(kind, reasons.tested(kind, metric, p, len(evidence.metrics)), metric)
 
 
-def _effect(weighed: Weighed, metric: MetricComparison) -> float:
+def _effect(findings: Findings, metric: MetricComparison) -> float:
     """Return the difference of the pass rate that the deciding step found."""
-    held, flips = weighed.confirmed, weighed.flips
-    if weighed.step == "case by case":
+    held, flips = findings.confirmed, findings.flips
+    if findings.step == "case by case":
         return (len(held.improvements) - len(held.regressions)) / flips.n
-    if weighed.step == "fresh pairs":
-        share_of_flips = (weighed.head_alone - weighed.base_alone) / (weighed.asked * weighed.steps.rounds)
+    if findings.step == "fresh pairs":
+        share_of_flips = (findings.head_alone - findings.base_alone) / (findings.asked * findings.steps.rounds)
         return share_of_flips * flips.count / flips.n
     return metric.difference
 
@@ -264,15 +264,15 @@ def _undecided(evidence: _Evidence) -> Verdict:
     metric = evidence.metrics[position]
     detectable, cases_needed = _detectable(metric, evidence), _cases_needed(metric, evidence)
     kind: Literal["powerless", "inconclusive"] = "powerless" if detectable is None else "inconclusive"
-    outlook = reasons.outlook(metric, detectable, cases_needed, evidence.rule, evidence.weighed)
-    reason = reasons.undecided(kind, metric, evidence.weighed, outlook)
+    outlook = reasons.outlook(metric, detectable, cases_needed, evidence.rule, evidence.findings)
+    reason = reasons.undecided(kind, metric, evidence.findings, outlook)
     return evidence.verdict(kind, reason, metric, detectable=detectable, cases_needed=cases_needed)
 
 
 def _detectable(metric: MetricComparison, evidence: _Evidence) -> float | None:
     """Return the smallest loss that the gate's own rule would probably have seen; None if none."""
     if metric.name == PASSED:
-        cases = smallest_loss(evidence.weighed.flips, evidence.weighed.steps, evidence.rule.power)
+        cases = smallest_loss(evidence.findings.flips, evidence.findings.steps, evidence.rule.power)
         return None if cases is None else cases / evidence.comparison.n
     level = evidence.comparison.procedure.level / len(evidence.metrics)
     return detectable_difference(metric.standard_error, alpha=level, power=evidence.rule.power) or None
@@ -300,9 +300,9 @@ def _worse_at_best(evidence: _Evidence) -> Verdict | None:
     gained = sum(pair.base.status != "passed" and pair.head.status != "failed" for pair in comparison.errors)
     gained += comparison.never_run
     improved, regressed = len(comparison.improved) + gained, len(comparison.regressed)
-    p = binomial_tail(regressed, improved + regressed)
+    p = mcnemar(improved, regressed).p_worse
     difference = (improved - regressed) / comparison.comparable
-    if p >= evidence.weighed.steps.first_level or difference > -evidence.rule.min_effect:
+    if p >= evidence.findings.steps.first_level or difference > -evidence.rule.min_effect:
         return None
     return evidence.verdict("worse", reasons.worse_at_best(comparison, improved, p), passes)
 
@@ -314,6 +314,4 @@ def _worst_case(comparison: Comparison) -> str | None:
     lost = sum(pair.base.status != "failed" and pair.head.status != "passed" for pair in comparison.errors)
     lost += comparison.never_run
     improved, regressed = len(comparison.improved), len(comparison.regressed) + lost
-    return reasons.worst_case(
-        improved, regressed, comparison.comparable, binomial_tail(regressed, improved + regressed)
-    )
+    return reasons.worst_case(improved, regressed, comparison.comparable, mcnemar(improved, regressed).p_worse)

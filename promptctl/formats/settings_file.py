@@ -64,7 +64,7 @@ class LogRule:
 
 @dataclass(frozen=True, slots=True)
 class GateSettings:
-    """What a team says of comparisons: `rule` has the fields of a `GateRule` that it sets."""
+    """A team's rule for comparisons: `rule` has the fields of a `GateRule` that it sets."""
 
     rule: Mapping[str, Any] = field(default_factory=dict)
     judge: str | None = None

@@ -45,7 +45,7 @@ MARKS = {"worse": "❌", "better": "🎉", "not-worse": "✅", "inconclusive": "
 
 def comparison_as_dict(found: Compared) -> dict[str, Any]:
     """JSON-able, with stable keys."""
-    comparison, verdict, weighed = found.comparison, found.verdict, found.verdict.weighed
+    comparison, verdict, findings = found.comparison, found.verdict, found.verdict.findings
     return {
         "base": evaluation_head(found.base),
         "head": evaluation_head(found.head),
@@ -66,14 +66,14 @@ def comparison_as_dict(found: Compared) -> dict[str, Any]:
         "detectable": _rounded(verdict.detectable),
         "cases_needed": verdict.cases_needed,
         "worst_case": verdict.worst_case,
-        "step": weighed.step if weighed else None,
+        "step": findings.step if findings else None,
         "fresh_pairs": {
-            "cases": weighed.asked,
-            "base_alone": weighed.base_alone,
-            "head_alone": weighed.head_alone,
-            "to_confirm": weighed.rounds,
+            "cases": findings.asked,
+            "base_alone": findings.base_alone,
+            "head_alone": findings.head_alone,
+            "to_confirm": findings.rounds,
         }
-        if weighed and weighed.asked
+        if findings and findings.asked
         else None,
         "confirmed_regressions": list(verdict.confirmed.regressions),
         "confirmed_improvements": list(verdict.confirmed.improvements),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptctl.comparisons.flips import MOST_ASKED, Flips, Steps, Weighed, smallest_loss, to_ask, weigh
+from promptctl.comparisons.flips import MOST_ASKED, Findings, Flips, Steps, smallest_loss, to_ask, weigh
 
 ALWAYS_LOST = [-1] * 8
 ALWAYS_GAINED = [1] * 8
@@ -139,7 +139,7 @@ def _comparisons(draw: st.DrawFn) -> tuple[Flips, dict[str, list[int]], Steps]:
     return found, pairs, Steps(0.05 / draw(st.sampled_from([1, 3, 20])), draw(st.sampled_from([0, 3, 5])))
 
 
-def _fails(found: Weighed) -> tuple[bool, bool]:
+def _fails(found: Findings) -> tuple[bool, bool]:
     return found.direction < 0, found.direction < 0 or bool(found.confirmed.regressions)
 
 
@@ -173,11 +173,11 @@ def test_a_direction_has_a_p_value_below_the_level(
     given_comparison: tuple[Flips, dict[str, list[int]], Steps],
 ) -> None:
     found, pairs, steps = given_comparison
-    weighed = weigh(found, pairs, steps)
-    if weighed.direction < 0:
-        assert weighed.p_worse < steps.level
-    if weighed.direction > 0:
-        assert weighed.p_better < steps.level
+    findings = weigh(found, pairs, steps)
+    if findings.direction < 0:
+        assert findings.p_worse < steps.level
+    if findings.direction > 0:
+        assert findings.p_better < steps.level
 
 
 @pytest.mark.parametrize("flaky", [0.1, 0.3])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from promptctl.comparisons.flips import Confirmed, Flips, Steps, Weighed
+from promptctl.comparisons.flips import Confirmed, Findings, Flips, Steps
 from promptctl.comparisons.gates import Decision, check_passes, decide, strictest
 from promptctl.comparisons.rule import GateRule
 from promptctl.comparisons.verdicts import Verdict, VerdictKind
@@ -46,8 +46,8 @@ def test_noninferior_asks_every_metric_even_of_a_better_one() -> None:
 
 def test_strict_fails_on_any_confirmed_regression() -> None:
     confirmed = Confirmed(("double-charge",), ("refund", "greeting"))
-    weighed = Weighed(Flips(500), Steps(), confirmed=confirmed)
-    verdict = Verdict("not-worse", "Fine.", n=500, weighed=weighed)
+    findings = Findings(Flips(500), Steps(), confirmed=confirmed)
+    verdict = Verdict("not-worse", "Fine.", n=500, findings=findings)
     decision = decide(verdict, GateRule(gate="strict"))
     assert not decision.is_passed
     assert decision.reason == "The strict gate allows no confirmed regression, and there is 1: double-charge."

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from promptctl.comparisons.comparison import Comparison, compare_outcomes
-from promptctl.comparisons.flips import Weighed, weigh
+from promptctl.comparisons.flips import Findings, weigh
 from promptctl.comparisons.rule import GateRule
 from promptctl.comparisons.verdicts import Verdict, flips_of, judge, steps_of
 from promptctl.errors import UsageError
@@ -50,7 +50,7 @@ def scored(base: list[float], head: list[float], name: str = "tone") -> Comparis
     return compare_outcomes(sides[0], sides[1])
 
 
-def held(comparison: Comparison, *ids: str, rule: GateRule | None = None) -> Weighed:
+def held(comparison: Comparison, *ids: str, rule: GateRule | None = None) -> Findings:
     """What the flipped cases say if those of `ids` show in every fresh pair, and the others agree in all."""
     flips, steps = flips_of(comparison), steps_of(comparison, rule or GateRule())
     ways = dict.fromkeys(flips.lost, -1) | dict.fromkeys(flips.gained, 1)
@@ -79,7 +79,7 @@ def test_four_regressions_alone_tell_nothing_until_they_are_asked_again() -> Non
     )
     assert "--reruns 5" in verdict.reason
     ids = [pair.case_id for pair in comparison.regressed]
-    found = judge(comparison, weighed=held(comparison, *ids))
+    found = judge(comparison, findings=held(comparison, *ids))
     assert found.kind == "worse"
     assert found.reason == (
         "Worse: 4 cases (regressed-16, regressed-17, regressed-18 and 1 more), asked 5 times more on both sides, "
@@ -102,7 +102,7 @@ def test_better_needs_evidence_too() -> None:
 
 def test_a_better_head_names_what_it_lost() -> None:
     comparison = compared(150, improved=200, regressed=50)
-    found = judge(comparison, weighed=held(comparison, *(pair.case_id for pair in comparison.regressed)))
+    found = judge(comparison, findings=held(comparison, *(pair.case_id for pair in comparison.regressed)))
     assert (found.kind, len(found.confirmed.regressions)) == ("better", 50)
     assert "; but 50 cases that passed fail now every time: regressed-350, " in found.reason
 
@@ -119,7 +119,7 @@ def test_not_worse_rules_out_a_loss_of_the_margin() -> None:
 
 def test_inconclusive_says_what_could_be_seen_and_what_would_settle_it() -> None:
     comparison = compared(44, improved=2, regressed=4)
-    verdict = judge(comparison, weighed=held(comparison))
+    verdict = judge(comparison, findings=held(comparison))
     assert (verdict.kind, verdict.detectable) == ("inconclusive", 0.02)
     assert verdict.cases_needed is not None
     assert verdict.cases_needed > 50
@@ -180,7 +180,7 @@ def test_comparisons_made_together_share_the_error_rate() -> None:
     shared = compare_outcomes(base, head, procedure=Procedure(comparisons=20))
     assert (judge(shared).kind, judge(shared).p) == ("inconclusive", 0.03125)
     ids = [pair.case_id for pair in shared.regressed]
-    assert judge(shared, weighed=held(shared, *ids)).kind == "worse"
+    assert judge(shared, findings=held(shared, *ids)).kind == "worse"
 
 
 def test_a_metric_nobody_has_is_a_mistake() -> None:
@@ -195,7 +195,7 @@ def test_a_metric_nobody_has_is_a_mistake() -> None:
 def test_one_case_that_broke_is_worse() -> None:
     comparison = compared(19, regressed=1)
     assert judge(comparison).kind == "inconclusive"
-    verdict = judge(comparison, weighed=held(comparison, "regressed-19"))
+    verdict = judge(comparison, findings=held(comparison, "regressed-19"))
     assert verdict.kind == "worse"
     assert verdict.reason.startswith(
         "Worse: regressed-19, asked 5 times more on both sides, passed on base and failed on head every time. "
@@ -204,9 +204,9 @@ def test_one_case_that_broke_is_worse() -> None:
 
 def test_confirmed_improvements_outweigh_as_many_regressions() -> None:
     comparison = compared(18, regressed=1, improved=1)
-    assert judge(comparison, weighed=held(comparison, "regressed-19", "improved-18")).kind == "inconclusive"
+    assert judge(comparison, findings=held(comparison, "regressed-19", "improved-18")).kind == "inconclusive"
     comparison = compared(19, improved=1)
-    assert judge(comparison, weighed=held(comparison, "improved-19")).kind == "better"
+    assert judge(comparison, findings=held(comparison, "improved-19")).kind == "better"
 
 
 def test_a_loss_is_about_these_cases_whatever_their_clusters() -> None:
