@@ -43,7 +43,6 @@ class Comparison:
     metrics: tuple[MetricComparison, ...] = ()
     lost_metrics: tuple[str, ...] = ()
     usage: tuple[UsageChange, ...] = ()
-    is_clustered: bool = False
 
     @property
     def n(self) -> int:
@@ -107,7 +106,6 @@ def compare_outcomes(
         metrics=metrics,
         lost_metrics=lost_metrics,
         usage=compare_usage(same, _clusters(same)),
-        is_clustered=_clusters(graded) is not None,
     )
 
 

@@ -3,7 +3,7 @@
     incomplete     too many cases have no grade on one side, a metric is missing, or there is nothing to compare
     worse          of the cases, by the three steps of `flips`; or of a metric that the rule names, by its own test
     better         the same the other way
-    not-worse      a loss as large as the margin is ruled out, in ten cases or more
+    not-worse      a loss as large as the margin is ruled out
     powerless      even the loss of every case could not have shown
     inconclusive   none of these; what could have been seen, and what it would take, is said
 
@@ -25,11 +25,9 @@ from promptctl.statistics.intervals import Interval
 from promptctl.statistics.metric import MetricComparison
 from promptctl.statistics.multiplicity import holm
 from promptctl.statistics.paired import mcnemar
-from promptctl.statistics.planning import cases_for_difference, cases_for_drop, detectable_difference
+from promptctl.statistics.planning import cases_to_rule_out, detectable_difference
 
 VerdictKind = Literal["worse", "not-worse", "better", "inconclusive", "powerless", "incomplete"]
-# In fewer units Tango's interval, an approximation, would be wrong up to 11 % of the time where 5 % is promised.
-_FEWEST_UNITS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +153,7 @@ def _gather(comparison: Comparison, rule: GateRule, findings: Findings | None) -
             name=metric.name,
             p_worse=p_worse,
             p_better=p_better,
-            is_noninferior=_is_noninferior(metric, rule.margin, comparison.procedure.alpha),
+            is_noninferior=metric.rules_out(rule.margin),
         )
         for metric, p_worse, p_better in zip(metrics, worse, better, strict=True)
     )
@@ -167,13 +165,6 @@ def _p(metric: MetricComparison, findings: Findings, way: int) -> float:
     if metric.name == PASSED:
         return findings.p_worse if way < 0 else findings.p_better
     return metric.test.p_worse if way < 0 else metric.test.p_better
-
-
-def _is_noninferior(metric: MetricComparison, margin: float, alpha: float) -> bool:
-    """Return True if a loss of the margin is ruled out, by the interval or since the exact test says better."""
-    if metric.test.p_better < alpha:
-        return True
-    return metric.units >= _FEWEST_UNITS and metric.rules_out(margin)
 
 
 def _too_incomplete(evidence: _Evidence) -> Verdict | None:
@@ -249,10 +240,8 @@ def _effect(findings: Findings, metric: MetricComparison) -> float:
 def _not_worse(evidence: _Evidence) -> Verdict | None:
     if not all(test.is_noninferior for test in evidence.tests):
         return None
-    alpha = evidence.comparison.procedure.alpha
     largest, position = max(
-        (0.0 if metric.test.p_better < alpha else max(0.0, -metric.tolerance.low), -position)
-        for position, metric in enumerate(evidence.metrics)
+        (max(0.0, -metric.tolerance.low), -position) for position, metric in enumerate(evidence.metrics)
     )
     metric = evidence.metrics[-position]
     return evidence.verdict("not-worse", reasons.not_worse(metric, largest, evidence.rule.margin), metric)
@@ -262,7 +251,7 @@ def _undecided(evidence: _Evidence) -> Verdict:
     """Powerless or inconclusive, about the first metric that a loss of the margin is not ruled out for."""
     position = next(i for i, test in enumerate(evidence.tests) if not test.is_noninferior)
     metric = evidence.metrics[position]
-    detectable, cases_needed = _detectable(metric, evidence), _cases_needed(metric, evidence)
+    detectable, cases_needed = _detectable(metric, evidence), cases_to_rule_out(metric, evidence.rule.margin)
     kind: Literal["powerless", "inconclusive"] = "powerless" if detectable is None else "inconclusive"
     outlook = reasons.outlook(metric, detectable, cases_needed, evidence.rule, evidence.findings)
     reason = reasons.undecided(kind, metric, evidence.findings, outlook)
@@ -276,20 +265,6 @@ def _detectable(metric: MetricComparison, evidence: _Evidence) -> float | None:
         return None if cases is None else cases / evidence.comparison.n
     level = evidence.comparison.procedure.level / len(evidence.metrics)
     return detectable_difference(metric.standard_error, alpha=level, power=evidence.rule.power) or None
-
-
-def _cases_needed(metric: MetricComparison, evidence: _Evidence) -> int | None:
-    """Return about how many cases would rule out a loss of the margin, if they did as these; None if none would."""
-    alpha, power = evidence.comparison.procedure.alpha, evidence.rule.power
-    distance = metric.difference + evidence.rule.margin
-    if distance <= 0:
-        return None
-    if metric.is_binary:
-        units = cases_for_drop(min(1.0, distance), metric.moved / (2 * metric.units), alpha=alpha, power=power)
-    else:
-        deviation = metric.standard_error * metric.units**0.5
-        units = cases_for_difference(deviation, distance, alpha=alpha, power=power)
-    return None if units is None else max(metric.n + 1, round(units * metric.n / metric.units))
 
 
 def _worse_at_best(evidence: _Evidence) -> Verdict | None:

@@ -94,7 +94,7 @@ def test_in_four_cases_first_answers_can_show_nothing() -> None:
 
 
 def test_better_needs_evidence_too() -> None:
-    assert judge(compared(5, improved=4)).kind == "inconclusive"
+    assert judge(compared(5, improved=4)).kind == "not-worse"
     verdict = judge(compared(15, improved=5))
     assert (verdict.kind, verdict.p) == ("better", 0.03125)
     assert verdict.reason.startswith("Better: 0 cases regressed and 5 improved of 20 (+25.0 points")
