@@ -97,7 +97,9 @@ def outlook(
         seen = f"a loss of {amount(metric, detectable)} or more would probably have been seen"
     if not findings.steps.rounds and findings.steps.can_differ and metric.name == PASSED:
         seen += f" in first answers alone; asking flipped cases again, --reruns {ROUNDS}, sees single cases"
-    if cases_needed is not None:
+    if cases_needed is None and findings.rounds:
+        seen += f"; --reruns {2 * findings.steps.rounds} would tell more of the flipped cases"
+    elif cases_needed is not None:
         seen += f"; about {cases_needed:,} cases would rule out a loss of {amount(metric, rule.margin)}"
     return seen
 

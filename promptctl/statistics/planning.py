@@ -23,7 +23,7 @@ def cases_to_rule_out(metric: MetricComparison, margin: float) -> int | None:
     Cases grow with the clusters they form. Found by bisection; counts of cases are whole, so that the answer is the
     smallest up to a few.
     """
-    if metric.units < 2 or metric.difference <= -margin:
+    if (metric.units < 2 and not metric.is_binary) or metric.difference <= -margin:
         return None
     few, enough = metric.units, metric.units + 1
     while not _would_rule_out(metric, margin, enough):
