@@ -12,7 +12,15 @@ from promptctl.cli.output import format_id, format_version, is_terminal, say, sa
 from promptctl.cli.tables import say_table
 from promptctl.cli.text_difference import difference_lines, flat, shortened
 from promptctl.reports.rows import evaluation_head
-from promptctl.reports.wording import format_cost, format_count, format_latency, format_spent, percent
+from promptctl.reports.wording import (
+    count,
+    format_cost,
+    format_count,
+    format_latency,
+    format_spent,
+    name_some,
+    percent,
+)
 
 if TYPE_CHECKING:
     from promptctl import CaseResults, Counts, Evaluation, Plan, Progress, Workspace
@@ -208,7 +216,7 @@ def _tell_failures(workspace: Workspace, found: Evaluation, most: int | None) ->
     if not wrong:
         return
     cases = workspace.results.cases(found.row.id)
-    for case in islice((case for case in cases if case.outcome.status != "passed"), most):
+    for case in islice((case for case in cases if case.outcome.status != "passed" and not case.is_expected), most):
         for line in failure_lines(case):
             tell(line)
     if most is not None and wrong > most:
@@ -237,6 +245,12 @@ def failure_lines(case: CaseResults) -> Iterator[str]:
 def _tell_verdict(found: Evaluation) -> None:
     word = styled(found.verdict, sys.stderr, fg=_COLOURS[found.verdict], bold=True)
     tell(f"\n{found.row.prompt}: {word}: {found.reason}")
+    if xfailed := found.totals.xfailed:
+        tell(
+            f"  {count(len(xfailed), 'case')} failed as expected, and {'is' if len(xfailed) == 1 else 'are'} not counted"
+        )
+    if xpassed := found.totals.xpassed:
+        tell(f"  expected to fail, and passed: {name_some(xpassed)}; remove `xfail`")
     if found.stopped:
         tell(f"  {_STOPPED[found.stopped]}; go on with: promptctl eval resume {found.row.id[-8:]}")
     elif found.summary.is_unfinished:

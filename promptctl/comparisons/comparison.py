@@ -25,7 +25,8 @@ class Comparison:
 
     `improved`, `regressed` and `unchanged` part the graded pairs by status; `flaky` names those of them whose repeats
     disagreed on either side, besides. `errors` are pairs with no grade on one side or both. `changed` (same id, other
-    content), `added` and `removed` cases are not comparable and count nowhere else. `never_run` cases were planned on
+    content), `added` and `removed` cases are not comparable and count nowhere else; nor do `expected_failures`, cases
+    that have an `xfail` in head. `never_run` cases were planned on
     both sides and came to nothing on either; which ones is not known. `lost_metrics` are those that cases have, and
     none on both sides.
     """
@@ -37,6 +38,7 @@ class Comparison:
     flaky: tuple[CasePair, ...] = ()
     errors: tuple[CasePair, ...] = ()
     changed: tuple[CasePair, ...] = ()
+    expected_failures: tuple[CasePair, ...] = ()
     added: tuple[CaseOutcome, ...] = ()
     removed: tuple[CaseOutcome, ...] = ()
     never_run: int = 0
@@ -82,6 +84,8 @@ def compare_outcomes(
     before, after = _by_id(base, "base"), _by_id(head, "head")
     ids = set(planned)
     pairs = [CasePair(before[case_id], outcome) for case_id, outcome in after.items() if case_id in before]
+    expected_failures = [pair for pair in pairs if pair.head.is_xfail]
+    pairs = [pair for pair in pairs if not pair.head.is_xfail]
     same = [pair for pair in pairs if pair.base.content_hash == pair.head.content_hash]
     added = [outcome for case_id, outcome in after.items() if case_id not in before]
     removed = [outcome for case_id, outcome in before.items() if case_id not in after]
@@ -100,6 +104,7 @@ def compare_outcomes(
         flaky=tuple(pair for pair in graded if pair.base.is_flaky or pair.head.is_flaky),
         errors=tuple(errors),
         changed=tuple(pair for pair in pairs if pair.base.content_hash != pair.head.content_hash),
+        expected_failures=tuple(expected_failures),
         added=tuple(outcome for outcome in added if outcome.case_id not in ids),
         removed=tuple(outcome for outcome in removed if outcome.case_id not in ids),
         never_run=never_run,

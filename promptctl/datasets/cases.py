@@ -32,6 +32,7 @@ class Case:
     `expected` is MISSING if the case has none. `threshold` is the weighted score from which the case passes;
     without one every assertion must. `output` is a recorded reply to grade in place of a call. `content_hash` names
     what decides the result (inputs, expected, assertions, threshold): cases of one id are comparable if it is equal.
+    It is not counted if it fails for the reason `xfail`; if `is_xfail_strict`, the evaluation fails if it passes.
     `variables` are further names for templated values (GitHub's rows have them).
     """
 
@@ -43,6 +44,8 @@ class Case:
     content_hash: str
     place: Place
     must_pass: bool = False
+    xfail: str | None = None
+    is_xfail_strict: bool = False
     threshold: float | None = None
     output: str | None = None
     cluster: str | None = None
@@ -149,7 +152,7 @@ class CaseMaker:
             inputs = _read_cells(inputs, given, self._prompt, row, problems)
         elif texts := self._numbers_as_text("inputs", row):
             inputs = {**inputs, **texts}
-        id_, output = data.get("id"), data.get("output")
+        id_, output, xfail = data.get("id"), data.get("output"), data.get("xfail")
         return Case(
             id=content[:_DERIVED_ID_LENGTH] if id_ is None else id_ + label,
             inputs={**inputs, **cell} if cell else inputs,
@@ -159,6 +162,8 @@ class CaseMaker:
             content_hash=content,
             place=row.place,
             must_pass=data.get("must_pass", False),
+            xfail=xfail["reason"] if isinstance(xfail, Mapping) else xfail,
+            is_xfail_strict=isinstance(xfail, Mapping) and xfail.get("strict", False),
             threshold=threshold,
             # A recorded reply as the text it would have come as.
             output=None if output is None else as_text(output),

@@ -198,6 +198,7 @@ _FIELDS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "expected": ("expected", _expected),
     "tags": ("tags", lambda cell: list(filter(None, _parts(cell)))),
     "must_pass": ("must_pass", _truth),
+    "xfail": ("xfail", str.strip),
     "output": ("output", str),
     "__threshold": ("threshold", _share),
     "__cluster": ("cluster", str.strip),

@@ -23,7 +23,8 @@ class CaseOutcome:
     grade, and what costs and tokens are of. `score` and `scores` (by metric) are means over
     the repeats, higher is better. `cost_nano_usd` is what the replies cost when they were paid for, also where they
     come from a cache: otherwise a cached side would look free. `tokens` counts input and output. None is unknown.
-    `cluster` names the group of cases that stand or fall together (a document, a user).
+    `cluster` names the group of cases that stand or fall together (a document, a user). A case that `is_xfail` is
+    expected to fail.
     """
 
     case_id: str
@@ -40,6 +41,7 @@ class CaseOutcome:
     tokens: int | None = None
     output: str | None = None
     cluster: str | None = None
+    is_xfail: bool = False
 
     @property
     def pass_share(self) -> float:

@@ -142,6 +142,8 @@ class Evaluator:
             metrics=score.metrics,
             tags=case.tags,
             must_pass=case.must_pass,
+            xfail=case.xfail,
+            is_xfail_strict=case.is_xfail_strict,
             cluster=case.cluster,
             tokens=(execution.input_tokens, execution.output_tokens) if execution is not None else (None, None),
             full_cost_nano_usd=_full_cost(execution) if execution is not None else None,

@@ -19,6 +19,12 @@ class CaseResults:
     rows: tuple[ResultRow, ...]
     tags: tuple[str, ...] = ()
     must_pass: bool = False
+    is_xfail_strict: bool = False
+
+    @property
+    def is_expected(self) -> bool:
+        """True if the case failed, and is expected to."""
+        return self.outcome.is_xfail and self.outcome.status == "failed"
 
     @property
     def decisive(self) -> ResultRow:
@@ -40,7 +46,7 @@ def case_results(rows: Iterable[ResultRow], at_least: int | None = None) -> Iter
         repeats = tuple(group)
         detail = repeats[0].detail
         outcome = reduce_repeats([outcome_of(row) for row in repeats], at_least if len(repeats) > 1 else None)
-        yield CaseResults(outcome, repeats, tuple(detail.tags), detail.must_pass)
+        yield CaseResults(outcome, repeats, tuple(detail.tags), detail.must_pass, detail.is_xfail_strict)
 
 
 def outcome_of(row: ResultRow) -> CaseOutcome:
@@ -58,6 +64,7 @@ def outcome_of(row: ResultRow) -> CaseOutcome:
         tokens=_total(detail.tokens),
         output=row.output,
         cluster=detail.cluster,
+        is_xfail=detail.xfail is not None,
     )
 
 

@@ -101,7 +101,8 @@ class Summary:
     `expected_cases` is how many were to be evaluated; a case counts once it has all its repeats. Costs are nano-USD:
     `cost` what was spent, `full_cost` what the replies cost when they were paid for, `unknown_costs` how many of them
     nobody knows that of. Of K repeats of a case at least one passed in `any_passed` cases, all in `all_passed`; `flaky`
-    cases have the number of repeats that passed. Lists of case ids are cut after 1,000; the counts never are.
+    cases have the number of repeats that passed. Cases that are expected to fail are counted by themselves. Lists of
+    case ids are cut after 1,000; the counts never are.
     """
 
     expected_cases: int
@@ -118,6 +119,10 @@ class Summary:
     flaky: dict[str, int] = field(default_factory=dict)
     must_pass_failed: list[str] = field(default_factory=list)
     must_pass_failures: int = 0
+    xfailed: list[str] = field(default_factory=list)
+    xpassed: list[str] = field(default_factory=list)
+    xpassed_strictly: list[str] = field(default_factory=list)
+    expected_failures: int = 0
     error_types: dict[str, int] = field(default_factory=dict)
     reply_sources: dict[str, int] = field(default_factory=dict)
     input_tokens: int = 0
@@ -137,6 +142,12 @@ class Summary:
             return
         outcome = case.outcome
         status = outcome.status
+        if outcome.is_xfail and status != "error":
+            self.expected_failures += 1
+            _list(self.xfailed if status == "failed" else self.xpassed, outcome.case_id)
+            if status == "passed" and case.is_xfail_strict:
+                _list(self.xpassed_strictly, outcome.case_id)
+            return
         self.counts.add(status, outcome.cluster)
         for tag in case.tags:
             self.by_tag.setdefault(tag, Counts()).add(status, outcome.cluster)
@@ -185,7 +196,7 @@ class Summary:
     @property
     def never_run(self) -> int:
         """Cases that were not run, or not as often as they should have been."""
-        return max(0, self.expected_cases - self.counts.cases)
+        return max(0, self.expected_cases - self.counts.cases - self.expected_failures)
 
     @property
     def is_unfinished(self) -> bool:
@@ -200,6 +211,11 @@ class Summary:
         """
         total = self.counts.cases + self.never_run
         unknown = self.counts.errors + self.never_run
+        if self.xpassed_strictly:
+            named = _first(self.xpassed_strictly, len(self.xpassed_strictly))
+            return "failed", f"{_cases(len(self.xpassed_strictly))} that `xfail` expects to fail passed: {named}"
+        if total == 0 and self.expected_failures:
+            return "passed", f"all {_cases(self.expected_failures)} are expected to fail"
         if total == 0:
             return "incomplete", "no case was evaluated"
         if self.must_pass_failures:
@@ -248,6 +264,8 @@ class Summary:
             errored=tuple(self.errored),
             flaky=tuple(self.flaky),
             must_pass_failed=tuple(self.must_pass_failed),
+            xfailed=tuple(self.xfailed),
+            xpassed=tuple(self.xpassed),
             verdict=verdict,
             reason=reason,
             stopped=stopped,

@@ -104,8 +104,10 @@ class Totals:
 
     `low` and `high` are the 95 % Wilson interval of `pass_rate`, a share of all cases. Costs are nano-USD: `cost` is
     what was spent, `full_cost` what the replies cost when they were paid for (None if unknown of one), `unpriced` the
-    number of replies without a price. `pass_at_k` and `pass_hat_k` are the shares of cases of which at least one and
-    all of K repeats passed. `by_tag` and `by_assertion` have counts by name. Lists of case ids are cut after 1,000.
+    number of replies without a price. `xfailed` and `xpassed` cases
+    are expected to fail, and did or did not: they count nowhere else. `pass_at_k` and `pass_hat_k` are the shares
+    of cases of which at least one and all of K repeats passed. `by_tag` and `by_assertion` have counts by name.
+    Lists of case ids are cut after 1,000.
     """
 
     cases: int = 0
@@ -138,6 +140,8 @@ class Totals:
     errored: Sequence[str] = ()
     flaky: Sequence[str] = ()
     must_pass_failed: Sequence[str] = ()
+    xfailed: Sequence[str] = ()
+    xpassed: Sequence[str] = ()
     verdict: str | None = None
     reason: str | None = None
     stopped: StopReason | None = None
@@ -158,7 +162,8 @@ class ResultDetail:
 
     `metrics` are mean scores by the names that assertions give. `tokens` are (input, output), each None if unknown.
     `full_cost_nano_usd` is what the reply cost when it was paid for, `has_call` False if no model was called;
-    `judge_cost_nano_usd` is what judging it cost. `cluster` names the group of cases that stand or fall together.
+    `judge_cost_nano_usd` is what judging it cost. `xfail` is why the case is expected to fail. `cluster` names the
+    group of cases that stand or fall together.
     """
 
     reason: str = ""
@@ -166,6 +171,8 @@ class ResultDetail:
     metrics: Mapping[str, float] = field(default_factory=dict)
     tags: Sequence[str] = ()
     must_pass: bool = False
+    xfail: str | None = None
+    is_xfail_strict: bool = False
     cluster: str | None = None
     tokens: tuple[int | None, int | None] = (None, None)
     full_cost_nano_usd: int | None = None

@@ -102,6 +102,7 @@ def comparison_as_dict(found: Compared) -> dict[str, Any]:
         "errors": len(comparison.errors),
         "unchanged": len(comparison.unchanged),
         "changed": [pair.case_id for pair in comparison.changed],
+        "expected_failures": [pair.case_id for pair in comparison.expected_failures],
         "added": [outcome.case_id for outcome in comparison.added],
         "never_run": comparison.never_run,
         "removed": [outcome.case_id for outcome in comparison.removed],
@@ -128,6 +129,7 @@ def alone_as_dict(found: Evaluation, rule: GateRule) -> dict[str, Any]:
         "errors": found.summary.counts.errors,
         "unchanged": None,
         "changed": [],
+        "expected_failures": [],
         "added": [],
         "never_run": None,
         "removed": [],
@@ -206,6 +208,10 @@ def _counts(comparison: Comparison) -> list[str]:
     for name, cases in others.items():
         if cases:
             parts.append(f"{len(cases)} {name} ({name_some([case.case_id for case in cases])})")
+    if expected := comparison.expected_failures:
+        passing = [pair.case_id for pair in expected if pair.head.status == "passed"]
+        told = f" ({name_some(passing)} {'passes' if len(passing) == 1 else 'pass'})" if passing else ""
+        parts.append(f"{len(expected)} expected to fail{told}")
     if comparison.never_run:
         parts.append(f"{comparison.never_run} not run")
     return parts

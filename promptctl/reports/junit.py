@@ -55,10 +55,12 @@ def suite(log: Store, evaluation: Evaluation, *, is_stable: bool = False) -> Ite
     name = f"{row.prompt} {row.version_display or ''} {row.model}".replace("  ", " ")
     seconds = sum(evaluation.summary.latencies_ms) / 1000
     is_unfinished = evaluation.summary.is_unfinished
-    tests, errors = counts.cases + is_unfinished, counts.errors + is_unfinished
+    summary = evaluation.summary
+    tests, errors = counts.cases + summary.expected_failures + is_unfinished, counts.errors + is_unfinished
+    failures = counts.failed + len(summary.xpassed_strictly)
     yield (
-        f"  <testsuite name={_attribute(name)} tests={_attribute(tests)} failures={_attribute(counts.failed)}"
-        f" errors={_attribute(errors)} skipped={_attribute(0)}"
+        f"  <testsuite name={_attribute(name)} tests={_attribute(tests)} failures={_attribute(failures)}"
+        f" errors={_attribute(errors)} skipped={_attribute(len(summary.xfailed))}"
         + ("" if is_stable else f" time={_attribute(f'{seconds:.3f}')} timestamp={_attribute(row.started_at)}")
         + ">\n"
     )
@@ -100,6 +102,13 @@ def _test(case: CaseResults, classname: str, *, is_stable: bool) -> Iterator[str
     seconds = (case.outcome.latency_ms or 0.0) / 1000
     start = f"    <testcase classname={_attribute(classname)} name={_attribute(row.case_id)}"
     start += "" if is_stable else f" time={_attribute(f'{seconds:.3f}')}"
+    if case.is_expected:
+        yield f"{start}><skipped message={_attribute(f'expected to fail: {row.detail.xfail}')}/></testcase>\n"
+        return
+    if case.outcome.status == "passed" and case.outcome.is_xfail and case.is_xfail_strict:
+        passed = f"passed, and is expected to fail: {row.detail.xfail}"
+        yield f"{start}><failure message={_attribute(passed)} type={_attribute('xfail')}/></testcase>\n"
+        return
     if case.outcome.status == "passed":
         yield start + "/>\n"
         return

@@ -105,6 +105,7 @@ def result_as_dict(row: ResultRow) -> dict[str, Any]:
         "metrics": dict(detail.metrics),
         "tags": list(detail.tags),
         "must_pass": detail.must_pass,
+        "xfail": detail.xfail,
         "case_digest": row.case_digest,
         "reply_source": row.reply_source,
         "cost_nano_usd": row.cost_nano_usd,

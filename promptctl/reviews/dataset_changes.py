@@ -89,7 +89,7 @@ def problems_of(error: WorkspaceError, path: str) -> tuple[Problem, ...]:
 
 def _side(dataset: Dataset, prompt: Prompt | None) -> DatasetSide:
     cases = {
-        case.id: ReviewedCase(case.content_hash, case.must_pass, case.output, case.cluster)
+        case.id: ReviewedCase(case.content_hash, case.must_pass, case.xfail is not None, case.output, case.cluster)
         for case in dataset.cases(prompt)
     }
     return DatasetSide(dataset.header, cases)

@@ -77,6 +77,7 @@ class ReviewedCase:
 
     content: str
     must_pass: bool = False
+    is_xfail: bool = False
     output: str | None = None
     cluster: str | None = None
 

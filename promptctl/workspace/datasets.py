@@ -167,5 +167,6 @@ def _case(case: Case) -> dict[str, Any]:
         "expected": None if case.expected is MISSING else case.expected,
         "assertions": [assertion.type for assertion in case.assertions],
         "must_pass": case.must_pass,
+        "xfail": case.xfail,
         "case_digest": case.content_hash,
     }

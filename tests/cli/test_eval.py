@@ -486,3 +486,18 @@ def test_a_reply_cannot_forge_the_terminal(lab: Lab, cli: Cli, monkeypatch: pyte
     shown: Any = cli("eval", "triage").err
     assert "\x1b[2J" not in shown
     assert "\x1b]0;" not in shown
+
+
+def test_a_failure_that_is_expected_is_not_shown_and_a_pass_is(
+    lab: Lab, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {"id": "known", "inputs": {"ticket": "b"}, "expected": "b", "xfail": "the model cannot count"}
+    lab.cases({"id": "sound", "inputs": {"ticket": "a"}, "expected": "a"}, known)
+    monkeypatch.chdir(lab.root)
+    ran = cli("eval", "triage")
+    assert ran.exit_code == 0
+    assert "expected to fail, and passed: known; remove `xfail`" in ran.err
+    lab.server.default = answering({"b": "wrong"})
+    ran = cli("eval", "triage", "--replies", "ask")
+    assert "1 case failed as expected, and is not counted" in ran.err
+    assert "✗" not in ran.err
