@@ -85,14 +85,14 @@ class Desk:
 
     @property
     def mover(self) -> Mover:
-        return Mover(self.git, LabelSettings(self.remote, self.rules), self.find_proof)
+        return Mover(self.git, LabelSettings(self.remote, self.rules))
 
     @property
     def labels(self) -> Labels:
         return Labels(self.git, self.remote)
 
     def set(self, version: str, label: str = "production", **options: Any) -> MoveResult:
-        return self.mover.set(LabelName(PROMPT, label), self.candidate(version), **options)
+        return self.mover.set(LabelName(PROMPT, label), self.candidate(version), self.find_proof, **options)
 
     def listing(self) -> Listing:
         return listing(self.git)

@@ -69,7 +69,7 @@ async def compare_pairs(
     kept = [same_evaluation(log, each.base) if each.base else None for each in pairs]
     made = await _run(session, [Pair(each.head) if row else each for each, row in zip(pairs, kept, strict=True)])
     first = [
-        Sides(log, load(log, row.id) if row else bases[0], head, comparisons=len(pairs)) if row or bases else None
+        Sides(log, load(log, row) if row else bases[0], head, comparisons=len(pairs)) if row or bases else None
         for row, (*bases, head) in zip(kept, made, strict=True)
     ]
     flipped = [side.flipped(log, rule, each) if side else None for side, each in zip(first, pairs, strict=True)]

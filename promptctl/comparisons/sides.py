@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def compare(log: Store, base_id: str, head_id: str, rule: GateRule) -> Compared:
     """Compare two evaluations of the log, as they are. Raises `LogError` for an id that it does not have."""
-    base, head = (load(log, log.evaluation(id_).id) for id_ in (base_id, head_id))
+    base, head = (load(log, log.evaluation(id_)) for id_ in (base_id, head_id))
     sides = Sides(log, base, head)
     return sides.compared(rule, sides.flipped(log, rule), note=_difference_of(base.row, head.row))
 

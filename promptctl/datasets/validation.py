@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from promptctl.assertions.preparing import Preparer
 from promptctl.datasets.dataset import Dataset, Memory
 from promptctl.errors import InvalidFiles, Place, Problem, UsageError, WorkspaceError, in_reading_order
-from promptctl.files.names import did_you_mean, is_dataset
+from promptctl.files.names import RECORDINGS, did_you_mean, is_dataset
 from promptctl.files.tree import Tree
 from promptctl.prompts.checking import WorkspaceCheck, files_of
 from promptctl.prompts.prompt import Prompt
@@ -35,6 +35,8 @@ def validate_workspace(tree: Tree, paths: Sequence[str] = ()) -> ValidationRepor
     problems: list[Problem] = []
     for path in checked:
         problems += _check_dataset(check, tree, preparer, path) if is_dataset(path) else check.file(path)
+    if not paths:
+        problems += _check_recordings(tree)
     among = check.among_files()
     problems += [each for each in among if not paths or (each.place is not None and each.place.path in checked)]
     return ValidationReport(len(files), tuple(in_reading_order(dict.fromkeys(problems))))
@@ -53,6 +55,19 @@ def _chosen(files: Collection[str], paths: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
+def _check_recordings(tree: Tree) -> list[Problem]:
+    """Return what is wrong with the folder of recordings, as when it is a link."""
+    try:
+        tree.paths(RECORDINGS)
+    except WorkspaceError as error:
+        return [_unreadable(error, RECORDINGS)]
+    return []
+
+
+def _unreadable(error: WorkspaceError, path: str) -> Problem:
+    return Problem(error.message, error.place or Place(path), error.hint, "unreadable")
+
+
 def _check_dataset(check: WorkspaceCheck, tree: Tree, preparer: Preparer, path: str) -> Iterable[Problem]:
     """Return what is wrong with a dataset and its cases, for each prompt that it tests."""
     try:
@@ -60,7 +75,7 @@ def _check_dataset(check: WorkspaceCheck, tree: Tree, preparer: Preparer, path: 
     except InvalidFiles as error:
         return error.problems
     except WorkspaceError as error:
-        return [Problem(error.message, error.place or Place(path), error.hint, "unreadable")]
+        return [_unreadable(error, path)]
     problems: list[Problem] = []
     prompts: list[Prompt] = []
     for index, id_ in enumerate(dataset.header.prompts):

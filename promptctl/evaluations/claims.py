@@ -54,22 +54,33 @@ def refuse_claimed(state_folder: Path, rows: Iterable[EvaluationRow]) -> None:
 def _claim(file: Path) -> Iterator[None]:
     try:
         file.parent.mkdir(exist_ok=True)
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = _locked(file)
     except OSError:
         yield
         return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise UsageError(
-            "another process is running this evaluation", hint="wait for its end, or stop it; then resume"
-        ) from None
-    except OSError:
-        pass  # a file system without locks
     try:
         yield
     finally:
         with suppress(OSError):
             file.unlink()
+        os.close(descriptor)
+
+
+def _locked(file: Path) -> int:
+    """Return a descriptor of the file, which is made and locked. Raises `UsageError` if another process holds it."""
+    while True:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise UsageError(
+                "another process is running this evaluation", hint="wait for its end, or stop it; then resume"
+            ) from None
+        except OSError:
+            return descriptor  # a file system without locks
+        # The holder before unlinks the file while it holds it: what was opened here may be a file without a name.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), file.stat()):
+                return descriptor
         os.close(descriptor)

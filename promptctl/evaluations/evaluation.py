@@ -46,9 +46,8 @@ def finish(log: Store, row: EvaluationRow, stopped: StopReason | None, on_warnin
         return Evaluation(row, summary, Totals(), "incomplete", "the log could not be written to its end", "log")
 
 
-def load(log: Store, evaluation_id: str) -> Evaluation:
-    """Read an evaluation out of the log, counted anew from its results."""
-    row = log.evaluation(evaluation_id)
+def load(log: Store, row: EvaluationRow) -> Evaluation:
+    """Return the evaluation of a row of the log, counted anew from its results."""
     return _judged(row, _summary(log, row), row.totals.stopped)
 
 

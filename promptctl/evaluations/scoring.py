@@ -30,22 +30,6 @@ class Score:
     graded: tuple[Graded, ...] = ()
     cost_nano_usd: int | None = 0
 
-    @property
-    def execution_ids(self) -> tuple[str, ...]:
-        """The log's records of the judges' calls."""
-        return tuple(id_ for part in self.graded for id_ in part.outcome.execution_ids)
-
-    def as_data(self) -> dict[str, Any]:
-        """JSON-able, as results keep it."""
-        return {
-            "status": self.status,
-            "score": self.score,
-            "reason": self.reason,
-            "metrics": dict(self.metrics),
-            "assertions": [part.as_data() for part in self.graded],
-            "judge_cost_nano_usd": self.cost_nano_usd,
-        }
-
 
 def subject_of(
     case: Case,

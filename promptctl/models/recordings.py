@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
-from promptctl.files.names import RECORDINGS
+from promptctl.files.names import DATASETS, RECORDINGS
 from promptctl.models.gateway import Reply, Request
 from promptctl.models.recorded_reply import Entry, entry_of, read_handwritten, read_line, said
 
@@ -100,6 +100,7 @@ class RecordedReplies:
         return problems
 
     def _list(self) -> list[Path]:
+        _check_folder(self._folder)
         if not self._folder.is_dir():
             return []
         found = (file for file in self._folder.iterdir() if file.suffix in {".jsonl", ".yaml", ".yml"})
@@ -114,10 +115,12 @@ class RecordedReplies:
 class Recording:
     """Adds the replies of one prompt to a JSONL file, from which `replay/<model>` answers.
 
-    Several processes may add to one file at once: each line is whole, none is doubled.
+    Several processes may add to one file at once: each line is whole, none is doubled. Raises `InvalidFiles` if the
+    file's folder is a link.
     """
 
     def __init__(self, path: Path, prompt: str | None = None, *, now: Callable[[], datetime] = _now) -> None:
+        _check_folder(path.parent)
         self._path = path
         self._prompt = prompt
         self._now = now
@@ -181,6 +184,13 @@ class Recording:
                     self._said[_key(entry["request"])] = _fingerprint(entry)
         self._read = (stat.st_ino, stat.st_size)
         return ends_in_newline
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise `InvalidFiles` if the folder, or `datasets/` above it, is a link: it could lead out of the workspace."""
+    if folder.is_symlink() or (folder.parent.name == DATASETS and folder.parent.is_symlink()):
+        message, hint = "the folder is reached through a symbolic link", "put the folder itself there"
+        raise InvalidFiles([Problem(message, Place(RECORDINGS), hint, "unreadable")])
 
 
 def _entries(file: Path) -> Iterator[Entry]:

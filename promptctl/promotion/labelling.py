@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, HistoryIncomplete, LabelRefused, UsageError
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from promptctl.labels.tags import LabelEvent
     from promptctl.labels.times import LiveAt
     from promptctl.promotion.moves import MoveResult
-    from promptctl.promotion.rules import FindProof, Proof
+    from promptctl.promotion.rules import Proof
     from promptctl.prompts.prompt import Prompt
     from promptctl.versions.moment import Moment
 
@@ -53,48 +53,44 @@ class Labelling:
         Raises `LabelRefused` if a rule of `promptctl.yaml`, as the default branch has it, or the remote stops it: then
         nothing has changed.
         """
-        moment = self._now()
-        label = self._label(name, moment)
+        label, mover, moment = self._mover(name)
         ref = Ref(label.prompt) if version is None else parse_ref(f"{label.prompt}@{version.removeprefix('@')}")
         found = self._context.repository.resolve(ref, moment=moment)
         target = candidate_of(found.prompt, found.version, moment.git.prefix)
-        mover = self._mover(moment, lambda dataset: self._proof(found.prompt, dataset, moment))
-        return self._warned(mover.set(label, target, reason=reason, is_by_number=ref.number is not None))
+        proof = partial(self._proof, found.prompt, moment)
+        return self._warned(mover.set(label, target, proof, reason=reason, is_by_number=ref.number is not None))
 
     def rollback(self, name: str, to: str | None = None, *, reason: str = "") -> MoveResult:
         """Let a label name again what it named before, or the version `to` (`v5`, a commit) that it once named."""
-        moment = self._now()
-        label = self._known(name, moment)
+        label, mover, moment = self._mover(name)
+        self._check_prompt(label.prompt, moment)
         event = None if to is None else _event_of(self._labels(moment), label, to.removeprefix("@"))
-        return self._warned(self._mover(moment).rollback(label, reason=reason, to=event))
+        return self._warned(mover.rollback(label, reason=reason, to=event))
 
     def remove(self, name: str, *, reason: str = "") -> MoveResult:
         """Let a label name nothing from now on; its history stays."""
-        moment = self._now()
-        return self._warned(self._mover(moment).remove(self._known(name, moment), reason=reason))
+        label, mover, moment = self._mover(name)
+        self._check_prompt(label.prompt, moment)
+        return self._warned(mover.remove(label, reason=reason))
 
     def all(self, prompt: str | None = None) -> Listing:
         """Return the state of every label, or of those of one prompt; removed ones are there too."""
-        moment = self._now()
-        if prompt is not None:
-            self._check_prompt(prompt, moment)
-        self._refreshed(moment)
+        self._refreshed()
         found = self.here()
         if prompt is None:
             return found
+        self._check_prompt(prompt, self._now())
         return replace(found, states={key: state for key, state in found.states.items() if key[0] == prompt})
 
     def log(self, name: str) -> History:
         """Return every move of a label, oldest first; those under the prompt's earlier ids too."""
-        moment = self._now()
-        label = self._known(name, moment)
-        return self._refreshed(moment).log(label)
+        label, labels = self._known(name)
+        return labels.log(label)
 
     def at(self, name: str, time: datetime) -> LiveAt:
         """Return what a label named at a time (with a time zone)."""
-        moment = self._now()
-        label = self._known(name, moment)
-        return self._refreshed(moment).at(label, time)
+        label, labels = self._known(name)
+        return labels.at(label, time)
 
     def fetch(self, remote: str | None = None) -> Fetched:
         """Bring every label of the remote that `promptctl.yaml` names, or of a different configured one."""
@@ -114,7 +110,7 @@ class Labelling:
 
     def verify(self) -> list[Problem]:
         """Return everything that is wrong with the labels here, and with those of the remote."""
-        return self._refreshed(self._now()).verify()
+        return self._refreshed().verify()
 
     def here(self) -> Listing:
         """Return the state of every label as far as this clone knows; nothing is asked of a remote."""
@@ -157,22 +153,29 @@ class Labelling:
     def _labels(self, moment: Moment) -> Labels:
         return Labels(self._git, self._settings(moment).remote)
 
-    def _refreshed(self, moment: Moment) -> Labels:
+    def _refreshed(self) -> Labels:
         """Return the labels after the remote was asked."""
-        labels = self._labels(moment)
+        labels = self._labels(self._now())
         note = labels.refresh()
         if note:
             self._context.warn(note)
         return labels
 
-    def _mover(self, moment: Moment, find_proof: FindProof | None = None) -> Mover:
-        """Return a mover with the rules that the default branch has now; with the work tree's until it has any."""
+    def _mover(self, name: str) -> tuple[LabelName, Mover, Moment]:
+        """Return a label, a mover for one move of it, and the moment after the remote was asked for its labels.
+
+        The mover has the rules that the default branch has now, and the work tree's until it has any.
+        """
+        moment = self._now()
+        label = self._label(name, moment)
         known = committed_settings(moment)
         if known is not None and known.labels.remote is not None:
             known = committed_settings(moment, is_fresh=True)
-        return Mover(self._git, (known or self._context.settings).labels, find_proof)
+        mover = Mover(self._git, (known or self._context.settings).labels)
+        mover.fetch()
+        return label, mover, self._now()
 
-    def _proof(self, prompt: Prompt, dataset: str | None, moment: Moment) -> Proof:
+    def _proof(self, prompt: Prompt, moment: Moment, dataset: str | None) -> Proof:
         """Return the evaluation that `evaluation: passed` asks for, of one version."""
         from promptctl.promotion.proof import DatasetTrees, VersionToProve, find_proof
 
@@ -195,10 +198,12 @@ class Labelling:
         check_name(ref.at)
         return LabelName(ref.prompt, ref.at, former_ids(moment, ref.prompt))
 
-    def _known(self, name: str, moment: Moment) -> LabelName:
-        label = self._label(name, moment)
-        self._check_prompt(label.prompt, moment)
-        return label
+    def _known(self, name: str) -> tuple[LabelName, Labels]:
+        """Return a label of a prompt that there is or was, and the labels after the remote was asked."""
+        label = self._label(name, self._now())
+        labels = self._refreshed()
+        self._check_prompt(label.prompt, self._now())
+        return label, labels
 
     def _check_prompt(self, prompt: str, moment: Moment) -> None:
         """Raise `PromptNotFound` if there is no such prompt and never was; a deleted one still has its labels."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from promptctl.formats.settings_file import LabelSettings
     from promptctl.git.repository import Git
+    from promptctl.labels.remote import Fetched
     from promptctl.labels.tags import LabelName
     from promptctl.promotion.rules import FindProof
     from promptctl.prompts.prompt import Prompt
@@ -60,24 +61,41 @@ def candidate_of(prompt: Prompt, version: Version, prefix: str = "") -> Candidat
 
 
 class Mover:
-    """Moves labels by the workspace's settings. `find_proof` looks up what `evaluation: passed` wants.
+    """Moves labels by the workspace's settings.
 
     Every method raises `LabelRefused` if a rule, a race or a broken chain stops the move; nothing has changed then.
     """
 
-    def __init__(self, git: Git, settings: LabelSettings, find_proof: FindProof | None = None) -> None:
+    def __init__(self, git: Git, settings: LabelSettings) -> None:
         self._git = git
         self._settings = settings
-        self._find_proof = find_proof
+        self._fetched: Fetched | None = None
 
     @cached_property
     def _remote(self) -> Remote | None:
         return Remote(self._git, self._settings.remote) if self._settings.remote else None
 
-    def set(self, label: LabelName, target: Candidate, *, reason: str = "", is_by_number: bool = False) -> MoveResult:
+    def fetch(self) -> None:
+        """Bring the remote's labels here, for what the caller looks up for one move. A move alone does it itself."""
+        if self._remote is not None:
+            try:
+                self._fetched = self._remote.fetch()
+            except RemoteUnreachable as error:
+                raise LabelRefused(f"no label was moved: {error.message}", hint=error.hint) from error
+
+    def set(
+        self,
+        label: LabelName,
+        target: Candidate,
+        find_proof: FindProof | None = None,
+        *,
+        reason: str = "",
+        is_by_number: bool = False,
+    ) -> MoveResult:
         """Let a label name a version. No event is made if it names that version already.
 
-        `is_by_number` says that the person named the version by its number, and so could mean what once had it.
+        `find_proof` looks up what `evaluation: passed` wants. `is_by_number` says that the person named the version by
+        its number, and so could mean what once had it.
         """
         rules.check_name(label.label)
         rules.check_is_allowed(self._settings, label.label)
@@ -90,7 +108,7 @@ class Mover:
         if is_by_number:
             self._check_number(label, target)
         reason = one_line(reason)
-        evaluation = self._check_rules(label, target, reason)
+        evaluation = self._check_rules(label, target, reason, find_proof)
         self._check_target(label, target, before)
         return self._append(before, Draft("set", label, target, reason, one_line(evaluation)))
 
@@ -124,8 +142,10 @@ class Mover:
 
     def _state(self, label: LabelName) -> LabelState | None:
         """Return the label's state, after asking the remote."""
-        if self._remote is not None:
-            self._fetch(self._remote, label)
+        if self._fetched is None:
+            self.fetch()
+        if self._remote is not None and self._fetched is not None:
+            self._check_conflicts(self._remote, self._fetched, label)
         try:
             before = last_state(self._git, label)
         except GitError as error:
@@ -140,11 +160,8 @@ class Mover:
             raise Labels(self._git, self._settings.remote).unknown(label)
         return state
 
-    def _fetch(self, remote: Remote, label: LabelName) -> None:
-        try:
-            fetched = remote.fetch()
-        except RemoteUnreachable as error:
-            raise LabelRefused(f"no label was moved: {error.message}", hint=error.hint) from error
+    def _check_conflicts(self, remote: Remote, fetched: Fetched, label: LabelName) -> None:
+        """Raise `LabelRefused` if a tag of the label differs between here and the remote."""
         for conflict in fetched.conflicts:
             chain = conflict.ref.rpartition("/")[0]
             if chain in label.chains:
@@ -157,7 +174,7 @@ class Mover:
                 )
 
     def _check_new_name(self, label: LabelName) -> None:
-        """Return a new label's tags must fit Git's names, and must not differ from others by case alone."""
+        """Raise `UsageError` if a new label's tags are too long for Git, `LabelRefused` if they differ by case."""
         name = EventName(label.prompt, label.label, 1)
         if len(name.ref) + 8 > MAX_REF_BYTES:
             raise UsageError(f"the tag {short(name.ref)} would be too long a name for Git")
@@ -169,14 +186,14 @@ class Mover:
                     hint="rename one of the prompts: some file systems cannot hold both",
                 )
 
-    def _check_rules(self, label: LabelName, target: Candidate, reason: str) -> str:
+    def _check_rules(self, label: LabelName, target: Candidate, reason: str, find_proof: FindProof | None) -> str:
         """Return the evaluation that proves the version; raises `LabelRefused` with what the rules object to."""
         rule = rules.rule_of(self._settings, label.label)
         problems = rules.reason_problems(rule, label.label, reason)
         if rule.after is not None:
             earlier = last_state(self._git, replace(label, label=rule.after))
             problems += rules.after_problems(rule, label, target, earlier)
-        evaluation, unproven = rules.evaluation_problems(rule, label, target, self._find_proof)
+        evaluation, unproven = rules.evaluation_problems(rule, label, target, find_proof)
         if problems + unproven:
             raise rules.refuse(label, problems + unproven)
         return evaluation
@@ -201,7 +218,10 @@ class Mover:
             )
 
     def _check_target(self, label: LabelName, target: Candidate, before: LabelState | None) -> None:
-        """Return the commit must be here, hold the prompt, be of this workspace, and be on a branch of the remote."""
+        """Raise `LabelRefused` unless the commit holds this workspace's prompt and is on a branch of the remote.
+
+        Raises `RevisionNotFound` if there is no such commit here.
+        """
         commit = self._git.objects.read(target.commit, max_bytes=0)
         if commit is None or commit.kind != "commit":
             raise RevisionNotFound(f"{target.commit} is no commit of this repository")

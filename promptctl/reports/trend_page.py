@@ -17,7 +17,7 @@ from promptctl.reports.rows import evaluation_head
 def write_trend(path: Path, log: Store, trend: Trend) -> None:
     """Write a trend as a page. Raises `UsageError` for a suffix other than .html, and `WorkspaceError` on failure."""
     check_trend_path(path)
-    evaluations = [load(log, row.evaluation) for row in trend.rows]
+    evaluations = [load(log, log.evaluation(row.evaluation)) for row in trend.rows]
     replace_file(path, (part.encode("utf-8", "replace") for part in trend_page(log, trend, evaluations)))
 
 

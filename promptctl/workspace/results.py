@@ -50,7 +50,7 @@ class Results:
         """
         from promptctl.evaluations.evaluation import load
 
-        return load(self._context.log, self._context.log.evaluation(wanted).id)
+        return load(self._context.log, self._context.log.evaluation(wanted))
 
     def cases(self, wanted: str) -> Iterator[CaseResults]:
         """Yield what became of each case of an evaluation, in the order of its dataset, with every reply."""

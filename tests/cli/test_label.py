@@ -256,6 +256,40 @@ def test_a_named_remote_gets_each_move_at_once_and_other_clones_see_it(
     assert live(cli) == "v1"
 
 
+def test_what_is_moved_is_looked_up_after_the_remote_was_asked(
+    cli: Cli, inside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(inside, "promptctl.yaml", SETTINGS + "labels: {remote: origin}\n")
+    commit(inside, "Share labels")
+    ben = clone(add_remote(inside), "ben")
+    cli("label", "set", "support/triage@staging", "v1")
+    monkeypatch.chdir(ben)
+    cli("label", "fetch")
+    monkeypatch.chdir(inside)
+    cli("label", "set", "support/triage@staging", "v2")
+    cli("label", "set", NAME, "v1")
+    cli("label", "set", NAME, "v3")
+    monkeypatch.chdir(ben)
+    ran = cli("label", "rollback", NAME, "--to", "v1", "--json")
+    assert (ran.exit_code, ran.json["version_display"]) == (0, "v1")
+    assert cli("label", "set", NAME, "staging", "--json").json["version_display"] == "v2"
+
+
+@pytest.mark.parametrize("arguments", [["log", "late@live"], ["remove", "late@live"], ["list", "late"]])
+def test_a_prompt_that_only_the_labels_of_the_remote_know_is_known(
+    cli: Cli, inside: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    write(inside, "promptctl.yaml", SETTINGS + "labels: {remote: origin}\n")
+    commit(inside, "Share labels")
+    ben = clone(add_remote(inside), "ben")
+    write(inside, "prompts/late.prompt.yaml", "messages: [{role: user, content: x}]\n")
+    commit(inside, "Add a prompt")
+    git(inside, "push", "--quiet")
+    cli("label", "set", "late@live", "v1")
+    monkeypatch.chdir(ben)
+    assert cli("label", *arguments).exit_code == 0
+
+
 def test_a_move_that_came_too_late_is_undone_and_said(cli: Cli, inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bare = add_remote(inside)
     monkeypatch.chdir(clone(bare, "ben"))

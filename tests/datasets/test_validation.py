@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from promptctl.datasets.validation import validate_workspace
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.files.tree import MemoryTree
+from promptctl.git.trees import WorkTree
 from promptctl.prompts.checking import files_of
 from promptctl.prompts.loading import closure_of, load_prompt, prompt_paths
 from tests.prompts.workspaces import TRIAGE_SCHEMA, tree_with
@@ -37,6 +39,14 @@ def test_a_sound_workspace_has_no_problems() -> None:
         "promptctl.yaml", "prompts/support/tone.j2", "prompts/support/triage.prompt.yaml",
         "prompts/support/triage.schema.yaml", "datasets/d.yaml",
     ]  # fmt: skip
+
+
+def test_a_linked_folder_of_recordings_is_reported(tmp_path: Path) -> None:
+    for folder in ("prompts", "datasets", "elsewhere"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "datasets/recordings").symlink_to(tmp_path / "elsewhere")
+    (problem,) = validate_workspace(WorkTree(tmp_path)).problems
+    assert (str(problem.place), problem.code) == ("datasets/recordings", "unreadable")
 
 
 class TestDatasets:

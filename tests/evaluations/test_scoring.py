@@ -79,7 +79,8 @@ def test_a_judge_is_asked_only_for_what_needs_one_and_its_cost_is_summed() -> No
     assert len(list(made.judges)) == 2
     judge = FakeJudge(verdict(**{"pass": True, "score": 1}), "no verdict")
     score = asyncio.run(score_case(made, subject_of(made, "a"), judge))
-    assert (score.status, score.cost_nano_usd, score.execution_ids) == ("error", 2_000, ("execution-1", "execution-2"))
+    assert (score.status, score.cost_nano_usd) == ("error", 2_000)
+    assert [part.as_data().get("execution_ids") for part in score.graded] == [None, ["execution-1"], ["execution-2"]]
     unpriced = FakeJudge(verdict(**{"pass": True, "score": 1}), "no", cost_nano_usd=None)
     assert asyncio.run(score_case(made, subject_of(made, "a"), unpriced)).cost_nano_usd is None
 
@@ -89,13 +90,13 @@ def test_a_case_that_needs_a_judge_is_not_graded_without_one() -> None:
         asyncio.run(score_case(case({"type": "llm-rubric", "value": "polite"}), Subject("a")))
 
 
-def test_a_score_can_be_kept_as_json() -> None:
+def test_graded_assertions_can_be_kept_as_json() -> None:
     made = case(A, {"type": "equals"}, expected={"k": 1})
-    data = json.loads(json.dumps(asyncio.run(score_case(made, subject_of(made, '{"k": 2}'))).as_data()))
-    assert data["status"] == "failed"
-    assert data["assertions"][1]["expected"] == {"k": 1}
-    assert data["assertions"][1]["got"] == {"k": 2}
-    assert data["assertions"][1]["reason"] == "$.k: expected 1, got 2"
+    score = asyncio.run(score_case(made, subject_of(made, '{"k": 2}')))
+    kept = json.loads(json.dumps([part.as_data() for part in score.graded]))
+    assert score.status == "failed"
+    assert (kept[1]["expected"], kept[1]["got"]) == ({"k": 1}, {"k": 2})
+    assert kept[1]["reason"] == "$.k: expected 1, got 2"
 
 
 def test_a_case_without_a_gradable_reply_has_a_score_too() -> None:

@@ -358,3 +358,15 @@ def test_replies_do_not_sit_in_memory(folder: Path) -> None:
     assert len(replies) == 200
     held = replies.__dict__
     assert sum(len(str(value)) for value in held.values()) < 200 * 200
+
+
+@pytest.mark.parametrize("link", ["datasets", "datasets/recordings"])
+def test_a_folder_that_is_a_link_is_neither_read_nor_written(folder: Path, tmp_path: Path, link: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    record(elsewhere / "recordings" / "x.jsonl", REQUEST, REPLY)
+    (tmp_path / link).parent.mkdir(exist_ok=True)
+    (tmp_path / link).symlink_to(elsewhere if link == "datasets" else elsewhere / "recordings")
+    with pytest.raises(InvalidFiles, match="datasets/recordings: the folder is reached through a symbolic link"):
+        find(folder)
+    with pytest.raises(InvalidFiles, match="symbolic link"):
+        Recording(folder / "new.jsonl")
