@@ -18,6 +18,7 @@ from promptctl.evaluations.limiter import LimitedGateway
 from promptctl.evaluations.progress import Progress
 from promptctl.evaluations.recorder import BatchRecorder
 from promptctl.evaluations.request import Limits
+from promptctl.models.recordings import check_folder
 from promptctl.models.replay import Replay
 
 if TYPE_CHECKING:
@@ -87,8 +88,11 @@ class Session:
         """Do the plans; return an evaluation for each, in their order, whole or not.
 
         All are in the log before the first request, so that a killed process leaves nothing that cannot be resumed.
-        What stops one stops all. Cancelling ends at once and keeps what is finished.
+        What stops one stops all. Cancelling ends at once and keeps what is finished. Raises `InvalidFiles`, and begins
+        nothing, if recordings are needed and their folder is a link.
         """
+        if any(plan.spec.replies in ("record", "replay") for plan in plans):
+            check_folder(self._context.recordings_folder)
         for model in {plan.target.model for plan in plans if plan.is_asked}:
             self._router.preload(model)
         with claimed(self._context.state_folder, [plan.spec.group or "" for plan in plans]):

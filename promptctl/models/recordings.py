@@ -100,7 +100,7 @@ class RecordedReplies:
         return problems
 
     def _list(self) -> list[Path]:
-        _check_folder(self._folder)
+        check_folder(self._folder)
         if not self._folder.is_dir():
             return []
         found = (file for file in self._folder.iterdir() if file.suffix in {".jsonl", ".yaml", ".yml"})
@@ -120,7 +120,7 @@ class Recording:
     """
 
     def __init__(self, path: Path, prompt: str | None = None, *, now: Callable[[], datetime] = _now) -> None:
-        _check_folder(path.parent)
+        check_folder(path.parent)
         self._path = path
         self._prompt = prompt
         self._now = now
@@ -186,7 +186,7 @@ class Recording:
         return ends_in_newline
 
 
-def _check_folder(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
     """Raise `InvalidFiles` if the folder, or `datasets/` above it, is a link: it could lead out of the workspace."""
     if folder.is_symlink() or (folder.parent.name == DATASETS and folder.parent.is_symlink()):
         message, hint = "the folder is reached through a symbolic link", "put the folder itself there"

@@ -8,6 +8,7 @@ import pickle
 import pytest
 
 from promptctl.comparisons.rule import GateRule
+from promptctl.errors import InvalidFiles
 from promptctl.evaluations.account import Account
 from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.planning import Pair, rerun
@@ -65,6 +66,17 @@ def three(lab: Lab) -> Lab:
     # A flip in each of them, so that cases are asked for again.
     lab.server.default = answering({"a0": "x", "b1": "y"})
     return lab
+
+
+def test_recordings_behind_a_link_begin_no_evaluation(lab: Lab) -> None:
+    lab.many(2)
+    (lab.root / "elsewhere").mkdir()
+    (lab.root / "datasets/recordings").symlink_to(lab.root / "elsewhere")
+    with pytest.raises(InvalidFiles, match="symbolic link"):
+        lab.one(replies="record")
+    assert (lab.asked, list((lab.root / "elsewhere").iterdir())) == ([], [])
+    with lab.open() as workspace:
+        assert workspace.results.evaluations() == []
 
 
 class TestOneForEachCommand:
