@@ -31,6 +31,7 @@ OWNERS: dict[str, set[str]] = {
     "aiohttp": {"models.openai_lane"},
     "typer": {"cli"},
     "rich": {"cli"},
+    "rapidfuzz": {"assertions.measures", "files.names"},
 }
 Node = TypeVar("Node", bound=ast.AST)
 PROBE = """

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from promptctl.assertions.assertion import NOT, Assertion
 from promptctl.datasets.cases import Case
 from promptctl.datasets.rows import Row
 from promptctl.errors import Place, Problem
-from promptctl.files.names import did_you_mean
+from promptctl.files.names import MAX_SUGGESTIONS, did_you_mean
 from promptctl.prompts.inputs import InputCheck
 from promptctl.prompts.prompt import MISSING, Prompt
 from promptctl.schemas.json_schema import types_of
@@ -34,6 +34,7 @@ class CaseChecks:
         # The last sound value of each input: those that stand for many cases are checked once.
         self._sound: dict[str, Any] = {}
         self._told: set[Problem] = set()
+        self._suggested: dict[tuple[str, str], str] = {}
 
     def problems_of(self, case: Case, row: Row) -> Iterator[Problem]:
         """Yield everything wrong with the case."""
@@ -62,7 +63,7 @@ class CaseChecks:
         for name, value in case.inputs.items():
             if name not in prompt.inputs:
                 noun, place = self._given(name, case, row)
-                hint = did_you_mean(name, prompt.inputs) or f"remove it, or declare it in {prompt.path}"
+                hint = self._meant(name, prompt.inputs) or f"remove it, or declare it in {prompt.path}"
                 message = f"`{name}`, given by {noun}, is no input of {prompt.id}"
                 yield Problem(message, place, hint, "extra-input")
             elif value is not self._sound.get(name, self) and not _is_unread_cell(name, value, row, prompt):
@@ -73,6 +74,12 @@ class CaseChecks:
                     yield Problem(f"{noun}: `{name}{path}` {text}", place, hint, "wrong-input")
                 if not faults:
                     self._sound[name] = value
+
+    def _meant(self, name: str, names: Collection[str], case: str = "") -> str:
+        key = name, case
+        if key not in self._suggested:
+            self._suggested[key] = did_you_mean(name, names) if len(self._suggested) < MAX_SUGGESTIONS else ""
+        return self._suggested[key]
 
     def _given(self, name: str, case: Case, row: Row) -> tuple[str, Place]:
         """Return the source of the input, as words for a sentence, and its place."""
@@ -86,7 +93,7 @@ class CaseChecks:
         assert self._prompt is not None
         known = {*case.variables, *case.inputs, *self._with_default}
         for name in sorted(assertion.names - known):
-            hint = did_you_mean(name, [*known, "expected", "output"])
+            hint = self._meant(name, [*known, "expected", "output"], case.id)
             hint = hint or "an assertion can name the inputs, expected and output"
             if name in self._prompt.inputs:
                 hint = f"give the case the input {name}, or write {{{{ {name} | default('…') }}}}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 
 from promptctl.errors import printable
 
@@ -23,6 +24,9 @@ DATASET_SUFFIXES = (".yaml", ".yml")
 MAX_ID_LENGTH = 140
 
 ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*(?:/[A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*)*"
+# Files choose names and their number, so suggestions are bounded: in a name's length, in names, and in each file.
+_MAX_TYPED, _MAX_NAMES, MAX_SUGGESTIONS = 120, 2000, 20
+
 LABEL = re.compile(r"[a-z][a-z0-9-]*\Z")
 # `{{name}}`, which stands for a variable in a template without logic, as GitHub's prompts are.
 PLACEHOLDER = re.compile(r"\{\{([\w.-]+)\}\}")
@@ -104,37 +108,30 @@ def nearest(name: str, names: Iterable[str], *, mistakes: int | None = None) -> 
     """Return the names that a typo of `name` most probably means, at most three; empty if none is near.
 
     Near is a name with at most `mistakes` typing mistakes: a letter wrong, missing, extra or swapped with the next.
-    By default one for each three letters, and then also a name that holds the other.
+    By default one for each three letters and at least one, and then also a name that holds the other. No long name is
+    near, and of many names only the first are compared.
 
     >>> nearest("prompst", ["prompts", "cases"])
     ['prompts']
     """
+    if len(name) > _MAX_TYPED:
+        return []
+    from rapidfuzz.distance import OSA
+
     typed = name.casefold()
     found: dict[str, int] = {}
-    for candidate in dict.fromkeys(names):
+    for candidate in dict.fromkeys(islice(names, _MAX_NAMES)):
+        if len(candidate) > _MAX_TYPED:
+            continue
         folded = candidate.casefold()
-        apart = abs(len(typed) - len(folded))
-        most = max(len(typed), len(folded)) // 3 if mistakes is None else mistakes
-        if apart <= most and (count := _mistakes(typed, folded)) <= most:
+        apart, longest = abs(len(typed) - len(folded)), max(len(typed), len(folded))
+        most = mistakes if mistakes is not None else max(longest // 3, min(longest - 1, 1))
+        if apart <= most and (count := OSA.distance(typed, folded, score_cutoff=most)) <= most:
             found[candidate] = count
         elif mistakes is None and min(len(typed), len(folded)) >= 3 and (typed in folded or folded in typed):
             found[candidate] = apart
     fewest = min(found.values(), default=0)
     return [candidate for candidate, count in found.items() if count == fewest][:3]
-
-
-def _mistakes(typed: str, meant: str) -> int:
-    """Count the typing mistakes between two texts: their Damerau-Levenshtein distance (optimal string alignment)."""
-    before: list[int] = []
-    row = list(range(len(meant) + 1))
-    for i, letter in enumerate(typed, 1):
-        older, before, row = before, row, [i]
-        for j, other in enumerate(meant, 1):
-            count = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != other))
-            if i > 1 and j > 1 and letter == meant[j - 2] and typed[i - 2] == other:
-                count = min(count, older[j - 2] + 1)
-            row.append(count)
-    return row[-1]
 
 
 class PathRefused(ValueError):

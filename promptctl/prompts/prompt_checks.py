@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from promptctl.errors import Place, Problem
-from promptctl.files.names import PROMPTS, did_you_mean
+from promptctl.files.names import MAX_SUGGESTIONS, PROMPTS, did_you_mean
 from promptctl.formats.github_dialect import placeholders
 from promptctl.prompts.closure import Declared, message_texts
 from promptctl.prompts.prompt import MISSING
@@ -52,14 +52,15 @@ def _problems_of_variables(resolved: Declared) -> Iterator[Problem]:
     data, inputs = resolved.file.data, resolved.inputs
     used = used_variables(resolved)
     is_simple = data.get("template") == "simple"
-    for name, place in used.items():
-        if name not in inputs:
-            hint = did_you_mean(name, inputs) or f"declare it: `inputs: {{{name}: {{type: string}}}}`"
-            if is_simple:
-                message = f"`{name}` is not declared under `inputs`, so `{{{{{name}}}}}` is sent as it stands"
-                yield Problem(message, place, hint, "undeclared", "warning")
-            else:
-                yield Problem(f"`{name}` is not declared under `inputs`", place, hint, "undeclared")
+    undeclared = sorted(used.keys() - inputs.keys(), key=lambda name: (used[name].path, used[name].line or 0, name))
+    for number, name in enumerate(undeclared):
+        meant = did_you_mean(name, inputs) if number < MAX_SUGGESTIONS else ""
+        hint = meant or f"declare it: `inputs: {{{name}: {{type: string}}}}`"
+        if is_simple:
+            message = f"`{name}` is not declared under `inputs`, so `{{{{{name}}}}}` is sent as it stands"
+            yield Problem(message, used[name], hint, "undeclared", "warning")
+        else:
+            yield Problem(f"`{name}` is not declared under `inputs`", used[name], hint, "undeclared")
     for name in inputs.keys() - used.keys() - _named_outside_templates(data):
         hint = "remove it, or use it in a message"
         yield Problem(f"the input `{name}` is used nowhere", inputs[name].place, hint, "unused", "warning")

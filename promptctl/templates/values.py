@@ -27,8 +27,6 @@ BUDGET = " budget"
 
 MAX_INDENT = 16
 
-_MAX_NAME = 120
-
 
 class RenderContext(Context):
     """Jinja's context, with the budget of the render it belongs to."""
@@ -229,5 +227,5 @@ def _listed(names: list[str]) -> str:
 
 def meant(name: str, names: Iterable[str]) -> str:
     """Return the end of an error that says which of the names was meant; empty if none is near."""
-    question = did_you_mean(name, [known for known in names if len(known) <= _MAX_NAME][:200])
+    question = did_you_mean(name, names)
     return f"; {question}" if question else ""

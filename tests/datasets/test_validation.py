@@ -65,6 +65,13 @@ class TestDatasets:
             ("d.yaml:5:3", "missing-input", "case `b` does not give `ticket`, which support/triage requires"),
         ]
 
+    def test_only_their_first_typos_get_a_suggestion(self) -> None:
+        typos = ", ".join(f"ticket{letter}: x" for letter in "abcdefghijklmnopqrstuvwxyz")
+        text = f"cases: [{{id: a, expected: x, inputs: {{ticket: x, {typos}}}}}]\nprompts: [support/triage]\n"
+        hints = [each.hint for each in check(tree_with({"datasets/d.yaml": text}), "datasets/d.yaml")]
+        assert hints[:20] == ["did you mean `ticket`?"] * 20
+        assert set(hints[20:]) == {"remove it, or declare it in prompts/support/triage.prompt.yaml"}
+
     def test_may_give_it_in_the_defaults(self) -> None:
         assert self.against("defaults: {inputs: {ticket: x}}\ncases: [{id: a}]\n") == []
         assert self.against("defaults: {matrix: {ticket: [x]}}\ncases: [{id: a}]\n") == []

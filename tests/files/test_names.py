@@ -97,3 +97,10 @@ def test_a_typo_finds_the_nearest_names() -> None:
     assert nearest("Temperature", ["temperature"]) == ["temperature"]
     assert nearest("triage", ["support/triage", "other"]) == ["support/triage"]
     assert nearest("zzz", ["support/triage"]) == []
+    assert nearest("ad", ["id", "xy"]) == ["id"]
+    assert nearest("a", ["b"]) == []
+
+
+def test_names_chosen_by_files_are_compared_within_bounds() -> None:
+    assert nearest("a" * 121, ["a" * 120]) == nearest("a" * 120, ["a" * 121]) == []
+    assert nearest("n9999", (f"n{number}" for number in range(10_000))) != ["n9999"]

@@ -46,6 +46,11 @@ class TestVariables:
         problems = check_prompt(one(block("{{ naem }}", inputs="{name: {}}")), "prompts/p.prompt.yaml")
         assert [problem.hint for problem in problems if problem.code == "undeclared"] == ["did you mean `name`?"]
 
+    def test_only_the_first_typos_of_a_file_get_a_suggestion(self) -> None:
+        text = block(*(f"{{{{ {'x' * 20}{number} }}}}" for number in range(30)), inputs=f"{{{'x' * 21}: {{}}}}")
+        hints = [each.hint or "" for each in check_prompt(one(text), "prompts/p.prompt.yaml") if each.code != "unused"]
+        assert [hint.startswith("did you mean") for hint in hints] == [True] * 20 + [False] * 10
+
     def test_that_the_template_sets_itself_need_no_declaration(self) -> None:
         text = block("{% set a = 1 %}{{ a }}", "{% for b in range(3) %}{{ b }}{{ loop.index }}{% endfor %}")
         assert check(text) == []
