@@ -180,7 +180,7 @@ def evaluate(
     """Evaluate prompts over their datasets. Exit code 1 if too few cases pass, 5 if some could not be graded."""
     if passing.at_least is not None and passing.at_least > passing.repeats:
         raise UsageError(f"--at-least {passing.at_least} is more than --repeat {passing.repeats}")
-    if afresh and (against is None or asked.replies in ("record", "replay")):
+    if afresh and (against is None or asked.replies in ("record", "refresh", "replay")):
         raise UsageError("--afresh asks both sides of a comparison anew: give it with --against, without recordings")
     if dry_run and (against is not None or output.reports):
         raise UsageError("--dry-run estimates one evaluation, without --against and -o")

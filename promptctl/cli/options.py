@@ -96,11 +96,11 @@ class ReplyOptions:
         typer.Option("-m", "--model", metavar="MODEL", help="Ask this model instead. Repeatable: each in turn."),
     ] = field(default_factory=list)
     replies: Annotated[
-        Literal["ask", "cache", "record", "replay"],
+        Literal["ask", "cache", "record", "refresh", "replay"],
         typer.Option(
             "--replies",
             help="Ask the model each time; take what the cache has; the same, written to datasets/recordings/ too; "
-            "or answer from recordings alone, free and offline.",
+            "ask each time and write; or answer from recordings alone, free and offline.",
         ),
     ] = "cache"
 

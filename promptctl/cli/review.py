@@ -13,7 +13,7 @@ from promptctl.cli.evaluation_output import EvaluationProgress
 from promptctl.cli.options import grouped
 from promptctl.cli.output import say_json, tell
 from promptctl.cli.review_output import say_review
-from promptctl.errors import UsageError
+from promptctl.errors import UsageError, WorkspaceError
 from promptctl.reports.review import review_as_dict
 from promptctl.reports.review_files import check_suffixes
 
@@ -80,13 +80,20 @@ def review(
     )
     with EvaluationProgress() as progress:
         found = workspace.review(request, progress)
+    unwritten = None
     for path in outputs or ():
-        workspace.export_review(found, path)
-        tell(f"written  {path}")
+        try:
+            workspace.export_review(found, path)
+            tell(f"written  {path}")
+        except WorkspaceError as error:
+            error.hint = error.hint or "give the command again: what was answered comes from the cache"
+            unwritten = unwritten or error
     if as_json:
         say_json(review_as_dict(found))
     else:
         say_review(found)
+    if unwritten is not None:
+        raise unwritten
     raise typer.Exit(found.decision.exit_code)
 
 

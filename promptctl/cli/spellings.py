@@ -9,7 +9,12 @@ from typer.core import TyperCommand
 
 from promptctl.errors import UsageError
 
-REPLIES = {"--no-cache": "--replies=ask", "--record": "--replies=record", "--replay": "--replies=replay"}
+REPLIES = {
+    "--no-cache": "--replies=ask",
+    "--record": "--replies=record",
+    "--replay": "--replies=replay",
+    "--no-cache --record": "--replies=refresh",
+}
 VALUE_OPTIONAL = frozenset({"--against"})
 """Options that may stand without a value, which typer has no way to say."""
 _RESUMING = ("--resume", "--retry-errors")
@@ -65,8 +70,11 @@ def _today(command: SpelledCommand, args: Sequence[str]) -> list[str]:
         text = args[at]
         written[at] = command.earlier.get(text, text)
         option = written[at].partition("=")[0]
-        if option in renamed and given.setdefault(option, text) != text:
-            raise UsageError(f"{given[option]} and {text} cannot be given together", hint=f"give {option} alone")
+        if option in renamed and (other := given.setdefault(option, text)) != text:
+            both = command.earlier.get(" ".join(sorted((other, text))))
+            if both is None:
+                raise UsageError(f"{other} and {text} cannot be given together", hint=f"give {option} alone")
+            written[at] = both  # of an option given twice, the later counts
     return written
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from promptctl.datasets.github_rows import github_assertions, github_rows
 from promptctl.datasets.row_files import RowFile, open_rows
 from promptctl.datasets.rows import Row
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, in_reading_order
+from promptctl.files.names import did_you_mean
 from promptctl.files.tree import Tree
 from promptctl.formats.github_dialect import UNUSABLE_TEST
 from promptctl.prompts.prompt import Input, Prompt
@@ -124,6 +125,19 @@ class Dataset:
     def place(self, *keys: str | int) -> Place:
         """Return the place of the value at these keys in the dataset's file."""
         return replace(self._read().defaults, keys=()).locate(*keys)
+
+    def missing_prompts(self, known: Collection[str]) -> list[Problem]:
+        """Return a problem for each prompt that the dataset tests and that is not among those known."""
+        return [
+            Problem(
+                f"the dataset tests `{id_}`, and there is no such prompt",
+                self.place("prompts", index),
+                did_you_mean(id_, known) or "write it, or mend the name",
+                "missing-prompt",
+            )
+            for index, id_ in enumerate(self.header.prompts)
+            if id_ not in known
+        ]
 
     def cases(self, prompt: Prompt | None = None) -> Iterator[Case]:
         """Yield each case, one at a time. With a prompt, table cells are read by the types of its inputs.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from promptctl.assertions.preparing import CodeUse, Preparer
 from promptctl.datasets.affected import may_name, naming_pattern
 from promptctl.datasets.dataset import Dataset, Memory
-from promptctl.errors import DatasetNotFound, InvalidFiles, PromptNotFound, UsageError, WorkspaceError
+from promptctl.errors import DatasetNotFound, InvalidFiles, Problem, PromptNotFound, UsageError, WorkspaceError
 from promptctl.files.names import DATASETS, did_you_mean, is_dataset, prompt_stem
 from promptctl.files.tree import Tree
 from promptctl.prompts.loading import load_prompt, load_prompt_file, prompt_paths
@@ -101,6 +101,13 @@ class DatasetIndex:
                     if _may_hold_tests(self.tree.read(path)) and load_prompt_file(self.tree, path).inline_dataset:
                         found.setdefault(id_, []).append(path)
         return dict(sorted(found.items()))
+
+    def missing_prompt(self, prompt: str) -> list[Problem]:
+        """Return a problem for each prompt that is not there and that a dataset tests together with this one."""
+        known = prompt_paths(self.tree)
+        return [
+            each for path in self.testing([prompt]).get(prompt, ()) for each in self.open(path).missing_prompts(known)
+        ]
 
     def named(self, name: str, inside: Callable[[str], str]) -> str:
         """Return the path of the dataset that a user names: by path, or below `datasets/` with or without its suffix.

@@ -76,14 +76,7 @@ def _check_dataset(check: WorkspaceCheck, tree: Tree, preparer: Preparer, path: 
         return error.problems
     except WorkspaceError as error:
         return [_unreadable(error, path)]
-    problems: list[Problem] = []
-    prompts: list[Prompt] = []
-    for index, id_ in enumerate(dataset.header.prompts):
-        if id_ not in check.prompts:
-            message = f"the dataset tests `{id_}`, and there is no such prompt"
-            hint = did_you_mean(id_, check.prompts) or "write it, or mend the name"
-            problems.append(Problem(message, dataset.place("prompts", index), hint, "missing-prompt"))
-        elif (prompt := check.prompt(id_)) is not None:
-            prompts.append(prompt)
-    against: list[Prompt | None] = [*prompts] or [None]
-    return [*problems, *(problem for prompt in against for problem in dataset.check(prompt))]
+    found = (check.prompt(id_) for id_ in dataset.header.prompts if id_ in check.prompts)
+    against: list[Prompt | None] = [prompt for prompt in found if prompt is not None] or [None]
+    missing = dataset.missing_prompts(check.prompts)
+    return [*missing, *(problem for prompt in against for problem in dataset.check(prompt))]

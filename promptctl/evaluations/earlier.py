@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from promptctl.errors import UsageError, WorkspaceError
 from promptctl.evaluations.plan import Plan
@@ -10,7 +11,7 @@ from promptctl.evaluations.request import ResumeRequest
 from promptctl.log.results import EvaluationRow
 from promptctl.log.store import Store
 
-_RECENT = 1000
+_FEW = 100
 
 
 class FailedCases:
@@ -27,8 +28,7 @@ class FailedCases:
 
         Known are evaluations of the prompt at any version, on the dataset, with the model (with any if None).
         """
-        recent = [self._named] if self._named else self._log.evaluations(prompt=prompt, limit=_RECENT)
-        for row in recent:
+        for row in [self._named] if self._named else _newest_first(self._log, prompt=prompt):
             is_same = row.prompt == prompt and row.spec.dataset == dataset and model in (None, row.model)
             if is_same and (self._named or not row.spec.is_part_of_comparison):
                 self._is_known = True
@@ -49,10 +49,10 @@ class FailedCases:
 
 def last_command(log: Store) -> list[EvaluationRow]:
     """The evaluations of the last command, in the order in which they were begun. Raises `UsageError` without any."""
-    recent = [row for row in log.evaluations(limit=_RECENT) if not row.spec.is_part_of_comparison]
-    if not recent:
+    newest = next((row for row in _newest_first(log) if not row.spec.is_part_of_comparison), None)
+    if newest is None:
         raise UsageError("nothing has been evaluated yet", hint="promptctl eval PROMPT")
-    return _of_one_command(recent)
+    return [row for row in reversed(log.evaluations(group=newest.group)) if not row.spec.is_part_of_comparison]
 
 
 def unfinished(log: Store, request: ResumeRequest, is_running: Callable[[str], bool]) -> list[EvaluationRow]:
@@ -69,14 +69,14 @@ def unfinished(log: Store, request: ResumeRequest, is_running: Callable[[str], b
                 hint="give the command again, with --against: what was answered comes from the cache",
             )
         return [named]
-    recent = [row for row in log.evaluations(limit=_RECENT) if not row.spec.is_part_of_comparison]
+    recent = [row for row in log.evaluations(has_gaps=True) if not row.spec.is_part_of_comparison]
     if request.prompts:
         recent = [row for row in recent if row.prompt in request.prompts]
     with_errors = [row for row in recent if row.totals.errors]
     waiting = [row for row in recent if row.status != "finished" or (request.retries_errors and row in with_errors)]
     free = [row for row in waiting if not is_running(row.group)]
     if free:
-        return _of_one_command(free)
+        return [row for row in reversed(free) if row.group == free[0].group]
     if waiting:
         raise UsageError("what is unfinished is being run by another process", hint="wait for its end, or stop it")
     hint = "see them with: promptctl results list"
@@ -97,6 +97,7 @@ def same_evaluation(log: Store, plan: Plan) -> EvaluationRow | None:
     return None
 
 
-def _of_one_command(rows: list[EvaluationRow]) -> list[EvaluationRow]:
-    """Return the evaluations of the newest one's command, the oldest first."""
-    return [row for row in reversed(rows) if row.group == rows[0].group]
+def _newest_first(log: Store, **wanted: Any) -> Iterator[EvaluationRow]:
+    """Yield evaluations for a search of the newest that fits: few at first, then all of them from the newest on."""
+    for limit in (_FEW, None):
+        yield from log.evaluations(**wanted, limit=limit)

@@ -56,7 +56,7 @@ class Evaluator:
         case_timeout_s: float,
     ) -> None:
         prompt, replies = plan.target.prompt.id, plan.spec.replies
-        on_reply = context.reply_recording(prompt) if replies == "record" else None
+        on_reply = context.reply_recording(prompt) if replies in ("record", "refresh") else None
         self._target = plan.target
         self._asker = Asker(plan)
         self._runner = Runner(gateway, recorder, on_reply=on_reply)

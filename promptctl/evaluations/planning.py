@@ -15,6 +15,7 @@ from promptctl.datasets.choosing import DatasetChoice
 from promptctl.datasets.index import dataset_index
 from promptctl.datasets.selection import Choosing, Chosen, Selection, choose
 from promptctl.errors import (
+    InvalidFiles,
     ModelConfigurationError,
     PromptInactive,
     PromptNotFound,
@@ -198,7 +199,12 @@ def _subjects(context: Context, request: EvaluationRequest) -> Iterator[tuple[st
     prompts = frozenset(ref.partition("@")[0] for ref in refs)
     choice = DatasetChoice(index, context.inside, request.datasets, prompts, is_of_own=request.is_of_own)
     for ref in refs:
-        at_version = context.prompt(ref)
+        try:
+            at_version = context.prompt(ref)
+        except PromptNotFound as error:
+            if request.is_of_own and (problems := index.missing_prompt(ref)):  # nobody but a dataset names it
+                raise InvalidFiles(problems) from error
+            raise
         prompt = at_version.prompt
         if prompt.status != "inactive":
             for dataset in choice.of(prompt):

@@ -67,6 +67,7 @@ class Session:
             "ask": limited,
             "cache": self._cached,
             "record": self._cached,
+            "refresh": limited,
             "replay": Replay(context.recordings_folder),
         }
         self._runs: list[_Run] = []

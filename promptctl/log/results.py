@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self
 
 ResultStatus = Literal["passed", "failed", "error"]
-Replies = Literal["ask", "cache", "record", "replay"]
-"""Source of replies: the model each time; the cache first; the same, and recorded; recordings alone."""
+Replies = Literal["ask", "cache", "record", "refresh", "replay"]
+"""Source of replies: the model; the cache first; the same, and recorded; the model, and recorded; recordings alone."""
 Side = Literal["alone", "base", "head", "rerun"]
 StopReason = Literal["interrupted", "fail-fast", "max-cost", "log"]
 """What ended an evaluation early."""
@@ -269,5 +269,5 @@ def _earlier_replies(data: Mapping[str, Any]) -> Replies:
     if data.get("is_replayed"):
         return "replay"
     if data.get("is_recorded"):
-        return "record"
+        return "record" if data.get("is_cached", True) else "refresh"
     return "cache" if data.get("is_cached", True) else "ask"

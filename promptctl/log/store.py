@@ -95,9 +95,14 @@ class Store(Protocol):
         prompt: str | None = None,
         digest: str | None = None,
         status: str | None = None,
+        group: str | None = None,
+        has_gaps: bool = False,
         limit: int | None = None,
     ) -> list[EvaluationRow]:
-        """Return evaluations, newest first, of one prompt (or a glob of prompts), of one digest, of one status."""
+        """Return evaluations, newest first, of one prompt (or a glob of prompts), digest, status or command's group.
+
+        With `has_gaps` only those that are not finished, or of which a case ended in an error.
+        """
 
     def evaluation(self, wanted: str) -> EvaluationRow:
         """Return one evaluation, by its id or a unique beginning or end of at least 4 characters.

@@ -98,7 +98,7 @@ def _path_of(tree: Tree, id_: str) -> str:
             raise InvalidFiles([two_files(found[0], found[1], id_)])
         if found:
             return found[0]
-    raise PromptNotFound(f"there is no prompt `{id_}`", hint=_not_found_hint(id_, prompt_paths(tree)))
+    raise no_such_prompt(id_, prompt_paths(tree))
 
 
 def two_files(first: str, second: str, id_: str) -> Problem:
@@ -106,8 +106,12 @@ def two_files(first: str, second: str, id_: str) -> Problem:
     return Problem(f"{first} and {second} are both the prompt `{id_}`", Place(second), "remove one", "duplicate-id")
 
 
-def _not_found_hint(id_: str, known: Iterable[str]) -> str:
-    ids = list(known)
+def no_such_prompt(id_: str, known: Iterable[str]) -> PromptNotFound:
+    """Return the error for a prompt that is not among those known, with the nearest names."""
+    return PromptNotFound(f"there is no prompt `{id_}`", hint=_not_found_hint(id_, sorted(known)))
+
+
+def _not_found_hint(id_: str, ids: list[str]) -> str:
     stem = prompt_stem(id_ if id_.startswith(PROMPTS + "/") else f"{PROMPTS}/{id_}")
     if stem in ids:
         return f"a prompt is named by its id: {stem}"

@@ -52,7 +52,7 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
         head = CommitTree(git, found.head) if found.head is not None else WorkTree(context.root)
         settings = settings_at(git, found.tip)
         changes = find_changes(git, base, head)
-        needs_recordings = request.is_evaluated and request.replies != "record"  # those go to the work tree
+        needs_recordings = request.is_evaluated and request.replies not in ("record", "refresh")  # to the work tree
         recordings = _recordings(context, head, Path(folder)) if needs_recordings else None
         with closing(context.at(head, settings or Settings(), recordings)) as other:
             tasks = tuple(tasks_of(other, request, found, changes))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import threading
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from promptctl.errors import HistoryIncomplete
 from promptctl.git.trees import WorkTree
-from promptctl.prompts.loading import prompt_paths
+from promptctl.prompts.loading import no_such_prompt, prompt_paths
 from promptctl.versions.moment import Moment
 from promptctl.versions.refs import Ref, parse_ref
-from promptctl.versions.resolving import Resolver, no_such_prompt, note
+from promptctl.versions.resolving import Resolver, note
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,20 +43,23 @@ class Repository:
         self._cache_dir = cache_dir
         self._lock = threading.RLock()
         self._is_fresh = False
+        self._git: Git | None = None
+        self._kept_index: Index | None = None
 
-    @cached_property
+    @property
     def git(self) -> Git | None:
         """Git in the workspace; None outside a work tree. Raises `GitError` if Git is missing or refuses."""
-        from promptctl.git.repository import Git
+        if self._git is None:  # looked for again each time: it may be made while the workspace is open
+            from promptctl.git.repository import Git
 
-        self._is_fresh = True
-        return Git.open(self.root)
+            self._git = Git.open(self.root)
+            self._is_fresh = True
+        return self._git
 
     @property
     def notices(self) -> tuple[str, ...]:
         """News for users: version numbers that changed because the line was rewritten."""
-        index = self.__dict__.get("_index")
-        return tuple(index.notices) if index is not None else ()
+        return tuple(self._kept_index.notices) if self._kept_index is not None else ()
 
     def now(self) -> Moment:
         """Return the repository as it is now, to resolve many refs by it. HEAD is read here, the rest on first use."""
@@ -118,19 +120,18 @@ class Repository:
     def close(self) -> None:
         """Close the index and end Git's process; the next use opens them again."""
         with self._lock:
-            index = self.__dict__.get("_index")
-            if index is not None:
-                index.close()
-            git = self.__dict__.get("git")
-            if git is not None:
-                git.close()
+            if self._kept_index is not None:
+                self._kept_index.close()
+            if self._git is not None:
+                self._git.close()
 
-    @cached_property
+    @property
     def _index(self) -> Index | None:
-        if self.git is None:
-            return None
-        from promptctl.git.trees import CommitTrees
-        from promptctl.versions.index import Index
+        git = self.git
+        if self._kept_index is None and git is not None:
+            from promptctl.git.trees import CommitTrees
+            from promptctl.versions.index import Index
 
-        file = self._cache_dir / _INDEX_FILE if self._cache_dir is not None else None
-        return Index(self.git, CommitTrees(self.git), file)
+            file = self._cache_dir / _INDEX_FILE if self._cache_dir is not None else None
+            self._kept_index = Index(git, CommitTrees(git), file)
+        return self._kept_index

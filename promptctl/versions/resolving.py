@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from promptctl.errors import GitError, HistoryIncomplete, InvalidFiles, PromptNotFound, RevisionNotFound, WorkspaceError
 from promptctl.files.names import did_you_mean, prompt_id
 from promptctl.git.trees import blob_of
-from promptctl.prompts.loading import load_prompt, prompt_paths
+from promptctl.prompts.loading import load_prompt, no_such_prompt, prompt_paths
 from promptctl.versions.line import unshallow_hint
 from promptctl.versions.moment import NOT_IN_GIT
 from promptctl.versions.prompt_at_version import PromptAtVersion, Version
@@ -183,12 +183,6 @@ class Resolver:
             return meant
         here = f"its labels here: {', '.join(labels)}; " if labels else ""
         return f"{here}labels set elsewhere come with: promptctl label fetch"
-
-
-def no_such_prompt(prompt: str, known: Iterable[str]) -> PromptNotFound:
-    """Return the error for a prompt that is not among those known, with the nearest names."""
-    hint = did_you_mean(prompt, sorted(known)) or "promptctl list shows every prompt"
-    return PromptNotFound(f"there is no prompt `{prompt}`", hint=hint)
 
 
 def note(error: GitError) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -404,9 +405,13 @@ class Workspace:
 
     def export_review(self, review: Review, file: str | os.PathLike[str]) -> None:
         """Write a review: .md .json .html .xml (JUnit), by the file's suffix."""
+        from promptctl.formats.settings_file import Settings
+        from promptctl.git.trees import WorkTree
         from promptctl.reports.review_files import write_review
 
-        write_review(Path(file), self.context.log, review)
+        # Like the review itself, without the work tree's settings, which may be broken.
+        with closing(self.context.at(WorkTree(self.root), Settings())) as context:
+            write_review(Path(file), context.log, review)
 
     def _in_session(
         self,

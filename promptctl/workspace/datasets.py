@@ -80,9 +80,11 @@ class Datasets:
         context, index = self._context.fresh(), self._index()
         path = index.named(name, context.inside)
         dataset = index.open(path)
-        prompts: list[Any] = [context.prompt(id_).prompt for id_ in dataset.header.prompts] or [None]
+        known = context.prompt_ids()
+        missing = dataset.missing_prompts(known)
+        prompts: list[Any] = [context.prompt(id_).prompt for id_ in dataset.header.prompts if id_ in known] or [None]
         problems = dict.fromkeys(problem for prompt in prompts for problem in dataset.check(prompt))
-        return DatasetCheck(path, dataset.count, tuple(problems))
+        return DatasetCheck(path, None if missing else dataset.count, (*missing, *problems))
 
     def add(
         self,

@@ -33,7 +33,7 @@ def check_logged_prompt(context: Context, prompt: str | None) -> None:
         return
     log = context.log
     if log.is_new or not (log.totals(Filter(prompt=prompt)) or log.evaluations(prompt=prompt, limit=1)):
-        from promptctl.versions.resolving import no_such_prompt
+        from promptctl.prompts.loading import no_such_prompt
 
         logged = () if log.is_new else log.totals(by=("prompt",))
         raise no_such_prompt(prompt, {*context.prompt_ids(), *(row.prompt or "" for row in logged)})

@@ -98,6 +98,14 @@ def test_what_is_wrong_is_told_with_file_and_line_and_nothing_is_asked(
     assert (ran.exit_code, lab.asked) == (3, [])
 
 
+@pytest.mark.parametrize("command", [["dataset", "validate", "b"], ["eval", "--all", "--dry-run"], ["validate"]])
+def test_a_prompt_that_is_missing_is_told_with_its_place(lab: Lab, cli: Cli, command: list[str]) -> None:
+    lab.write("datasets/b.yaml", "prompts: [bx, triage]\ncases: [{id: a, inputs: {ticket: a}, expected: a}]\n")
+    ran = cli(*command)
+    assert ran.exit_code in (1, 3)
+    assert "error: datasets/b.yaml:1:11: the dataset tests `bx`, and there is no such prompt" in ran.err
+
+
 def test_a_logged_execution_becomes_a_case(lab: Lab, cli: Cli) -> None:
     lab.write("datasets/triage.yaml", "prompts: [triage]\ncases:\n  - {id: a, inputs: {ticket: a}, expected: a}\n")
     made = cli("run", "triage", "-i", "ticket=Where is it?", "--json").json

@@ -266,6 +266,14 @@ class TestRecordings:
         lines = (lab.root / "datasets/recordings/triage.jsonl").read_text().splitlines()
         assert [json.loads(line)["cost_nano_usd"] for line in lines] == [15_000, 15_000]
 
+    def test_recordings_are_refreshed(self, lab: Lab, cli: Cli) -> None:
+        lab.many(2)
+        cli("eval", "triage", "--replies", "record")
+        lab.server.default = answering({"c0": "wrong"})
+        assert cli("eval", "triage", "--replies", "record").exit_code == 0
+        assert cli("eval", "triage", "--replies", "refresh").exit_code == 1
+        assert cli("eval", "triage", "--replies", "replay", "--json").json[0]["passed"] == 1
+
 
 class TestChangedSince:
     @pytest.fixture

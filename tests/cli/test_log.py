@@ -60,6 +60,12 @@ def test_an_unknown_prompt_is_told_with_the_nearest(cli: Cli, command: str) -> N
         3,
         "error: there is no prompt `support/triag`\n  hint: did you mean `support/triage`?\n",
     )
+    unlike = cli(*command.split(), "--prompt", "nix").err
+    assert (
+        unlike
+        == cli("show", "nix").err
+        == "error: there is no prompt `nix`\n  hint: promptctl list shows all prompts\n"
+    )
     assert cli(*command.split(), "--prompt", "support/x*").exit_code == 0, "a glob may match nothing"
 
 

@@ -30,12 +30,20 @@ def test_an_evaluation_is_resumed(cli: Cli, begun: str, arguments: list[str], na
 
 
 @pytest.mark.parametrize(
-    ("earlier", "today"), [("--no-cache", "ask"), ("--record", "record"), ("--replay", "replay"), (None, "cache")]
+    ("earlier", "today"),
+    [
+        ("--no-cache", "ask"),
+        ("--record", "record"),
+        ("--no-cache --record", "refresh"),
+        ("--record --no-cache", "refresh"),
+        ("--replay", "replay"),
+        (None, "cache"),
+    ],
 )
 def test_where_replies_come_from(lab: Lab, cli: Cli, earlier: str | None, today: str) -> None:
     lab.many(1)
     cli("eval", "triage", "--record")
-    for arguments in ([earlier] if earlier else [], ["--replies", today], [f"--replies={today}"]):
+    for arguments in ((earlier or "").split(), ["--replies", today], [f"--replies={today}"]):
         (found,) = cli("eval", "triage", *arguments, "--json").json
         with lab.open() as workspace:
             assert workspace.results.evaluation(found["evaluation"]).row.spec.replies == today
@@ -44,7 +52,7 @@ def test_where_replies_come_from(lab: Lab, cli: Cli, earlier: str | None, today:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["eval", "triage", "--record", "--no-cache"],
+        ["eval", "triage", "--replay", "--no-cache"],
         ["eval", "triage", "--record", "--replay"],
         ["eval", "triage", "--replies", "ask", "--record"],
         ["eval", "triage", "--record", "--replies=ask"],

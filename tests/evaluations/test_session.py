@@ -210,7 +210,8 @@ class TestSpec:
         [
             ({"is_cached": True}, "cache", "alone"),
             ({"is_cached": False}, "ask", "alone"),
-            ({"is_cached": False, "is_recorded": True}, "record", "alone"),
+            ({"is_cached": False, "is_recorded": True}, "refresh", "alone"),
+            ({"is_cached": True, "is_recorded": True}, "record", "alone"),
             ({"is_replayed": True, "is_cached": True}, "replay", "alone"),
             ({"drops_unknown_inputs": True}, "cache", "base"),
             ({"drops_unknown_inputs": True, "rerun_of": "flipped cases"}, "cache", "rerun"),

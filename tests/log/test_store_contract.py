@@ -542,16 +542,22 @@ def test_evaluations_are_listed_newest_first_and_filtered(log: Store) -> None:
     for number, (prompt, digest) in enumerate([("a", "1"), ("b/c", "2"), ("a", "2")]):
         log.begin_evaluation(an_evaluation(id=f"id-{number}", prompt=prompt, digest=digest))
     log.update_evaluation("id-0", status="passed", totals=Totals())
+    log.begin_evaluation(an_evaluation(id="id-3", prompt="d", digest="3", spec=EvaluationSpec(group="id-2")))
+    log.begin_evaluation(an_evaluation(id="id-4", prompt="d", digest="3"))
+    log.update_evaluation("id-3", status="finished", totals=Totals(errors=1))
+    log.update_evaluation("id-4", status="finished", totals=Totals())
 
     def ids(**wanted: Any) -> list[str]:
         return [each.id for each in log.evaluations(**wanted)]
 
-    assert ids() == ["id-2", "id-1", "id-0"]
-    assert ids(limit=1) == ["id-2"]
+    assert ids() == ["id-4", "id-3", "id-2", "id-1", "id-0"]
+    assert ids(limit=1) == ["id-4"]
     assert ids(prompt="a") == ["id-2", "id-0"]
     assert ids(prompt="b/*") == ["id-1"]
     assert ids(digest="2") == ["id-2", "id-1"]
     assert ids(status="passed") == ["id-0"]
+    assert ids(group="id-2") == ["id-3", "id-2"]
+    assert ids(has_gaps=True) == ["id-3", "id-2", "id-1", "id-0"]
 
 
 def test_an_unknown_ambiguous_or_short_id_is_refused(log: Store) -> None:

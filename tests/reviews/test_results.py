@@ -184,6 +184,17 @@ class TestNotEvaluated:
         worsen(pull)
         assert pull.data()["exit_code"] == CHECK_FAILED
 
+    def test_a_report_is_written_though_settings_are_broken_and_one_that_fails_is_reported_last(
+        self, pull: Pull, cli: Cli, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("LOCAL_KEY", "sk-local-0123456789")
+        worsen(pull)
+        pull.write("promptctl.yaml", "modle: [")
+        ran = cli("review", "-o", "a.xml", "-o", "promptctl.yaml/b.html", "-o", "c.html")
+        assert "got: wrong" in (pull.root / "a.xml").read_text()
+        assert (pull.root / "c.html").exists()
+        assert (ran.exit_code, "worse" in ran.out, "give the command again" in ran.err) == (WORKSPACE, True, True)
+
     def test_the_branch_that_head_says_is_the_default_is_not_believed(self, pull: Pull) -> None:
         pull.write("promptctl.yaml", SETTINGS.format(url=pull.server.url) + "branch: feature\n")
         worsen(pull)

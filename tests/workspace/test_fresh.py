@@ -115,3 +115,14 @@ def test_plans_of_two_calls_keep_their_own_cases(opened: promptctl.Workspace) ->
     with pytest.raises(promptctl.CaseNotFound, match="no case `jon`") as raised:
         opened.results.case(found.row.id, "jon")
     assert raised.value.hint == "did you mean `joan`?"
+
+
+def test_a_repository_that_is_made_meanwhile(tmp_path: Path) -> None:
+    write(tmp_path, "promptctl.yaml", "model: echo/echo\n")
+    prompt(tmp_path, "Hello")
+    with promptctl.open_workspace(tmp_path) as workspace:
+        assert workspace.prompt("greet").version.number is None
+        git(tmp_path, "init", "-q", "-b", "main")
+        commit(tmp_path, "Greet people")
+        assert workspace.prompt("greet").version.number == 1
+        assert [row.number for row in workspace.history("greet")] == [1]

@@ -108,12 +108,20 @@ class SqliteStore:
         prompt: str | None = None,
         digest: str | None = None,
         status: str | None = None,
+        group: str | None = None,
+        has_gaps: bool = False,
         limit: int | None = None,
     ) -> list[EvaluationRow]:
         from promptctl.log.sqlite.evaluations import evaluations
         from promptctl.log.sqlite.filters import matching
 
-        conditions = {**matching("prompt", prompt), "digest = ?": digest, "status = ?": status}
+        conditions = {
+            **matching("prompt", prompt),
+            "digest = ?": digest,
+            "status = ?": status,
+            "coalesce(json_extract(spec, '$.group'), id) = ?": group,
+            "(status <> 'finished' OR json_extract(totals, '$.errors') > 0)": [] if has_gaps else None,
+        }
         with self._reading() as connection:
             return evaluations(connection, conditions, limit)
 
