@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from promptctl.cli.output import say, say_json, styled
+from promptctl.cli.output import say, say_json, styled, tell
 from promptctl.cli.tables import say_table
 from promptctl.reports.comparison import (
     about_alone,
@@ -36,6 +36,8 @@ def say_comparisons(found: Sequence[Compared], *, as_json: bool) -> None:
         return
     for each in found:
         _say(each)
+    if len(found) > 1:
+        tell(f"{len(found)} comparisons share an error rate of 5%")
 
 
 def say_against(found: Against, *, as_json: bool) -> None:

@@ -172,6 +172,8 @@ def counts(review: Review) -> str:
 def told_notes(review: Review) -> list[str]:
     """Return the notes on how the review was made."""
     notes = list(review.notes)
+    if (comparisons := sum(len(found.compared) for found in review.measurements)) > 1:
+        notes.append(f"{comparisons} comparisons share an error rate of 5%")
     if review.recordings:
         files = ", ".join(review.recordings[:5]) + (" …" if len(review.recordings) > 5 else "")
         used = "recorded replies were used, and HEAD changes them" if review.uses_recordings else "HEAD changes them"
