@@ -27,8 +27,7 @@ OLD_URL = "http://127.0.0.1:18431/v1"
 
 # What is not kept but computed at each reading, since then by better methods.
 COMPUTED = frozenset({"interval", "low", "high", "p", "cases_needed", "detectable", "change", "reruns"})
-# A comparison is powerless now only if not even the loss of every case could show.
-RENAMED = {"powerless": "inconclusive"}
+JUDGED = frozenset({"verdict", "exit_code", "passed", "confirmed_regressions", "confirmed_improvements"})
 PROSE = frozenset({"reason", "decision", "note", "hint", "tool_version"})
 ANEW_EACH_TIME = frozenset(
     {
@@ -80,7 +79,7 @@ def values(document: Any, ignored: frozenset[str]) -> Counter[Any]:
         return sum((values(item, ignored) for key, item in shown.items() if key not in ignored), Counter())
     if isinstance(document, list):
         return sum((values(item, ignored) for item in document), Counter())
-    return Counter() if document is None or isinstance(document, bool) else Counter([RENAMED.get(document, document)])
+    return Counter() if document is None or isinstance(document, bool) else Counter([document])
 
 
 def assert_says_the_same(now: Any, then: Any, ignored: frozenset[str] = PROSE) -> None:
@@ -103,8 +102,10 @@ def test_what_is_read_from_it_is_what_was_read_then(desk: Path, cli: Cli, room: 
     for then in EXPECTED["reads"]:
         if then["argv"][0] == room:
             now = cli(*then["argv"])
-            assert now.exit_code == then["exit"], named(then["argv"])
-            assert_says_the_same(now.json, then["json"])
+            # A comparison is judged anew, and a flip of the echo model, whose replies cannot differ, decides now.
+            codes = {then["exit"], 1} if room == "compare" else {then["exit"]}
+            assert now.exit_code in codes, named(then["argv"])
+            assert_says_the_same(now.json, then["json"], PROSE | JUDGED if room == "compare" else PROSE)
 
 
 @pytest.mark.parametrize("change", EXPECTED["changes"], ids=lambda change: change["name"])
