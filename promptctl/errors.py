@@ -134,6 +134,10 @@ class PromptctlError(Exception):
         self.hint = hint
         self.execution: Any = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy is made without __init__, which may ask for more than the message.
+        return type(self).__new__, (type(self), *self.args), self.__dict__
+
     def __str__(self) -> str:
         where = f"{self.place}: " if self.place else ""
         return f"{where}{self.message}"
