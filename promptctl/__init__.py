@@ -28,12 +28,12 @@ one small tree, drawn in `promptctl.errors`.
 
 import re
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 __version__ = "0.1.0"
 
-_STUB = Path(__file__).with_suffix(".pyi").read_text("utf-8")
+# The loader reads it, as the package may lie in a zip.
+_STUB = __loader__.get_data(f"{__file__.rpartition('.')[0]}.pyi").decode()
 _HOMES = {name: home for home, name in re.findall(r"^from (\S+) import (\w+)", _STUB, re.MULTILINE)}
 __all__ = ["__version__", *_HOMES]
 
@@ -48,4 +48,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted({*globals(), *__all__, "errors"})
