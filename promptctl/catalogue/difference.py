@@ -45,12 +45,12 @@ def compare(parts: Context, old: str, new: str | None = None) -> Difference:
 
 def _committed(parts: Context, prompt: str) -> PromptAtVersion:
     """Return the prompt at HEAD."""
+    at_work = parts.prompt(prompt)
     if not parts.now().is_versioned:
         raise GitError(
             f"there is nothing to compare `{prompt}` with: the workspace is not in a Git repository",
             hint=f"name a different prompt: promptctl diff {prompt} OTHER",
         )
-    at_work = parts.prompt(prompt)
     try:
         return parts.prompt(f"{prompt}@HEAD")
     except (PromptNotFound, RevisionNotFound) as error:

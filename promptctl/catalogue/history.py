@@ -31,6 +31,7 @@ def history(parts: Context, ref: str) -> list[VersionEntry]:
     parsed = parse_ref(ref)
     moment = parts.now()
     if not moment.is_versioned:
+        parts.prompt(ref)  # raises for a prompt that is not there
         raise GitError(f"`{parsed.prompt}` has no history: the workspace is not in a Git repository", hint="git init")
     entries = parts.repository.versions_of(parsed.prompt, moment)
     top = _top(parts, parsed, moment)

@@ -39,6 +39,9 @@ class Resolver:
         if ref.at is None:
             return self._in_work_tree(ref)
         if not self._moment.is_versioned:
+            known = prompt_paths(self._moment.work_tree)
+            if ref.prompt not in known:
+                raise no_such_prompt(ref.prompt, known)
             hint = f"write {ref.prompt} for the files as they are, or put the workspace under Git: git init"
             raise GitError(f"`{ref}` names a version, and {NOT_IN_GIT}", hint=hint)
         if ref.number is not None:

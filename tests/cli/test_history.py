@@ -89,6 +89,9 @@ def test_outside_git_there_is_no_history(cli: Cli, tmp_path: Path) -> None:
     ran = cli("history", "chat")
     assert ran.exit_code == 3
     assert "hint: git init" in ran.err
+    for command in ("history caht", "history caht@v1", "diff caht", "diff caht@v1"):
+        ran = cli(*command.split())
+        assert (ran.exit_code, "hint: did you mean `chat`?" in ran.err) == (3, True)
 
 
 def test_a_repository_without_commits_says_the_next_command(cli: Cli, tmp_path: Path) -> None:
