@@ -15,7 +15,7 @@ from jinja2.utils import pass_context
 
 from promptctl.errors import RenderLimitExceeded
 from promptctl.templates.limits import NUMBER, SLOT, TEXT, Budget
-from promptctl.templates.values import RenderContext, checked_integer, fault, number, whole
+from promptctl.templates.values import RenderContext, Unfit, checked_integer, fault, number, whole
 
 # Called with the render's context, the value, and the arguments of the template.
 Operation = Callable[..., Any]
@@ -77,7 +77,9 @@ def truncated(
     budget: Budget, text: str, length: int = 255, killwords: bool = False, end: str = "...", leeway: int = 5
 ) -> int:
     """Size of a text cut to a length."""
-    return TEXT + min(whole(length, "length", len(end)), len(text) + whole(leeway, "leeway")) * budget.unit
+    if isinstance(length, int) and length < len(end):
+        raise fault(f"`length` of `truncate` is at least {len(end)}, the length of its `end`")
+    return TEXT + min(whole(length, "length"), len(text) + whole(leeway, "leeway")) * budget.unit
 
 
 def wrapped(
@@ -238,9 +240,9 @@ def bounded(
 
     def call(context: RenderContext, value: Any, /, *args: Any, **kwargs: Any) -> Any:
         budget = context.budget
-        if read is not None:
-            value = read(budget, value)
         try:
+            if read is not None:
+                value = read(budget, value)
             if size is not None and (amount := size(budget, value, *args, **kwargs)):
                 budget.reserve(amount, f"`{name}`")
             if is_watched and len(value) > _MANY:
@@ -259,6 +261,10 @@ def bounded(
 def _misuse(error: TypeError | ValueError) -> str:
     """Return the words of Python's error without the function's name and without any value."""
     message = str(error)
+    if isinstance(error, Unfit):
+        return message
+    if message.startswith("unsupported operand"):
+        return "needs numbers, and an item of the list is not a number"
     if " not supported between " in message:
         return "compares items of different kinds, or mappings, which cannot be sorted; name an `attribute`"
     if message.endswith((" in list", " in tuple")):

@@ -210,7 +210,7 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
             budget.weigh(given)  # which a macro sees as one list
         budget.charge(SLOT * len(given))
         if isinstance(obj, LoopContext):
-            args = tuple(items_of(budget, arg) for arg in args)
+            args = tuple(items_of(budget, arg, "this") for arg in args)
         budget.enter("the macro" if isinstance(obj, Macro) else "the recursive loop")
         try:
             return obj(*args, **kwargs)

@@ -18,7 +18,17 @@ from promptctl.templates import charges
 from promptctl.templates.charges import Operation, Size, Step, bounded, charged, listed, timed, weighed
 from promptctl.templates.limits import ENTRY, Budget
 from promptctl.templates.operations import fill_conversions, joined, replaced
-from promptctl.templates.values import RenderContext, fault, items_of, listable, mapping, number, to_json, to_text
+from promptctl.templates.values import (
+    RenderContext,
+    Unfit,
+    fault,
+    items_of,
+    listable,
+    mapping,
+    number,
+    to_json,
+    to_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -186,10 +196,13 @@ FILTERS |= {"count": FILTERS["length"], "d": FILTERS["default"], "e": FILTERS["e
 
 
 # Tests: Jinja's own, without those that ask about Python.
-def _of_numbers(test: Test) -> Test:
+def _of_numbers(name: str, test: Test) -> Test:
     def call(context: RenderContext, *numbers: Any) -> bool:
-        for each in numbers:
-            number(context.budget, each)
+        try:
+            for each in numbers:
+                number(context.budget, each)
+        except Unfit as error:
+            raise fault(f"`{name}` {error}") from None
         return test(*numbers)
 
     return pass_context(call)
@@ -213,7 +226,7 @@ _OF_PYTHON = ("callable", "escaped", "filter", "test")
 _JINJA_TESTS: dict[str, Any] = dict(JINJA_TESTS)
 TESTS: dict[str, Test] = {name: test for name, test in _JINJA_TESTS.items() if name not in _OF_PYTHON}
 # Jinja's `odd` fills in a text's conversions: `'%1000000000d' is odd`.
-TESTS |= {name: _of_numbers(TESTS[name]) for name in ("divisibleby", "even", "odd")}
+TESTS |= {name: _of_numbers(name, TESTS[name]) for name in ("divisibleby", "even", "odd")}
 # Jinja's would print any other value: a namespace that holds others twice, and so on, takes all memory.
 TESTS |= {name: _of_text(TESTS[name]) for name in ("lower", "upper")}
 # Their time grows with what they are given.

@@ -100,7 +100,7 @@ def _range(context: RenderContext, _: None, *bounds: int) -> range:
 def _dict(context: RenderContext, _: None, /, *pairs: Any, **entries: Any) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for source in pairs:
-        for key, value in source.items() if isinstance(source, dict) else items_of(context.budget, source):
+        for key, value in source.items() if isinstance(source, dict) else items_of(context.budget, source, "this"):
             if not isinstance(key, str):
                 raise fault("the keys of `dict` are text")
             made[key] = value

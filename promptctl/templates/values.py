@@ -149,6 +149,10 @@ def whole(value: Any, name: str, minimum: int = 0, maximum: int = 1_000_000_000)
     return value
 
 
+class Unfit(TypeError):
+    """Value that an operation does not take; the text is the end of a sentence that begins with its name."""
+
+
 def number(_: Budget, value: Any) -> Any:
     """Return the value if it is a number."""
     return _one_of((int, float), value, "a number")
@@ -159,7 +163,7 @@ def mapping(_: Budget, value: Any) -> Any:
     return _one_of(dict, value, "a mapping")
 
 
-def items_of(_: Budget, value: Any, label: str = "this") -> Collection[Any]:
+def items_of(_: Budget, value: Any, label: str | None = None) -> Collection[Any]:
     """Return the value if it has items: those of a list, keys of a mapping, characters of a text. Refuse all others."""
     return () if type(value) is Undefined else _one_of((list, tuple, str, dict, range), value, "a list", label)
 
@@ -171,12 +175,22 @@ def listable(budget: Budget, value: Any) -> Collection[Any]:
     return items_of(budget, value)
 
 
-def _one_of(types: type | tuple[type, ...], value: Any, wanted: str, label: str = "this") -> Any:
+def _one_of(types: type | tuple[type, ...], value: Any, wanted: str, label: str | None = None) -> Any:
     if isinstance(value, types):
         return value
     if isinstance(value, Undefined):
-        fail_undefined(value, label)
+        fail_undefined(value, label or "this")
+    if label is None:
+        raise Unfit(f"needs {wanted}, and this is {kind(value)}")
     raise fault(f"`{label}` is {kind(value)}, not {wanted}")
+
+
+# Jinja's words, and ours.
+_EMPTY = {
+    "No first item, sequence was empty.": "`first`: the list is empty, so it has no first item",
+    "No last item, sequence was empty.": "`last`: the list is empty, so it has no last item",
+    "No aggregated item, sequence was empty.": "`max` and `min`: the list is empty, so no item is largest or smallest",
+}
 
 
 class _PromptUndefined(StrictUndefined):
@@ -189,7 +203,7 @@ class _PromptUndefined(StrictUndefined):
     def _undefined_message(self) -> str:
         name: Any = self._undefined_name
         if self._undefined_hint:
-            return self._undefined_hint.replace("sequence was empty.", "the list is empty")  # as Jinja's filters say it
+            return _EMPTY.get(self._undefined_hint, self._undefined_hint)
         if self._undefined_obj is missing:
             return self._message_of_variable(str(name))
         if isinstance(self._undefined_obj, dict):
