@@ -13,7 +13,7 @@ from typing import Any
 from promptctl.files.plain import canonical_json
 from promptctl.schemas.bounds import compare_bounds
 from promptctl.schemas.effects import SchemaChange, added_or_removed, below, change, effect_of
-from promptctl.schemas.keywords import ANNOTATIONS, item_schemas, resolve
+from promptctl.schemas.keywords import ANNOTATIONS, LocalReferences, item_schemas
 from promptctl.schemas.objects import compare_objects
 from promptctl.schemas.unions import (
     UNIONS,
@@ -51,7 +51,7 @@ class _Comparison:
     """One comparison of two documents: resolves each side's references, and compares no pair of schemas twice."""
 
     def __init__(self, old_root: Schema, new_root: Schema) -> None:
-        self._roots = (old_root, new_root)
+        self._references = (LocalReferences(old_root), LocalReferences(new_root))
         # By identity, so each schema is kept beside what it resolves to.
         self._resolved: tuple[dict[int, tuple[Schema, Schema]], ...] = ({}, {})
         self._known: dict[tuple[int, int], tuple[SchemaChange, ...]] = {}
@@ -75,7 +75,7 @@ class _Comparison:
 
     def _resolve(self, side: int, schema: Schema) -> Schema:
         if id(schema) not in self._resolved[side]:
-            self._resolved[side][id(schema)] = schema, _resolved(schema, self._roots[side])
+            self._resolved[side][id(schema)] = schema, _resolved(schema, self._references[side])
         return self._resolved[side][id(schema)][1]
 
     def _compare(self, old: Schema, new: Schema) -> list[SchemaChange]:
@@ -171,12 +171,12 @@ def _said(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[SchemaChange]:
     return changes
 
 
-def _resolved(schema: Schema, root: Schema) -> Schema:
+def _resolved(schema: Schema, references: LocalReferences) -> Schema:
     """Return the schema that a local `$ref` names, with the keywords beside it; itself if it cannot be found."""
     seen: set[str] = set()
     while not isinstance(schema, bool) and isinstance(schema.get("$ref"), str):
         reference = schema["$ref"]
-        target = resolve(root, reference)
+        target = references.find(reference)
         if not isinstance(target, Mapping | bool) or reference in seen:
             return schema
         seen.add(reference)

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from promptctl.files.plain import canonical_json
-from promptctl.schemas.keywords import ANNOTATIONS, TYPES, Path, item_schemas, resolve, translated, type_names
+from promptctl.schemas.keywords import ANNOTATIONS, TYPES, LocalReferences, Path, item_schemas, translated, type_names
 from promptctl.schemas.patterns import found
 
 Schema = Mapping[str, Any]
@@ -27,6 +27,9 @@ SearchOf = Callable[[str], Callable[[str], Any]]
 
 MAX_FAILURES = 1000
 MAX_TIME_S = 2.0
+
+# Lists and mappings of no more parts than this take less time than a step, and are not counted.
+_FEW = 16
 
 # How many failures of the nearest alternative are kept in a bounded run.
 _NEAREST_MOST = 4
@@ -94,7 +97,7 @@ class Compiler:
     enough_fitting = 1  # alternatives of an `anyOf`
 
     def __init__(self, root: Schema | bool, search_of: SearchOf = _SEARCH_OF) -> None:
-        self.root = root
+        self.references = LocalReferences(root)
         self.search_of = search_of
         # By identity, so each schema is kept beside its check.
         self._checks: dict[int, tuple[Any, Check]] = {id(each): (each, check) for each, check in _OF_BOOLEANS}
@@ -131,10 +134,15 @@ class Compiler:
             is_whole = kind is float and "integer" in type_names(schema)
             leaves.append(("type", float.is_integer if is_whole else _never))
         leaves += [(name, make(schema[name])) for name, make in _LEAVES.get(kind, {}).items() if name in schema]
-        leaves += [("enum", _enum(schema["enum"], kind))] if "enum" in schema else []
-        leaves += [("const", _enum([schema["const"]], kind))] if "const" in schema else []
+        choices = [("enum", _enum(schema["enum"], kind))] if "enum" in schema else []
+        choices += [("const", _enum([schema["const"]], kind))] if "const" in schema else []
         makers = {**_PARTS, **_PARTS_OF.get(kind, {})}
-        parts = [make(self, schema) for make in dict.fromkeys(makers[name] for name in makers if name in schema)]
+        parts: list[Check] = []
+        if kind in (list, dict):
+            parts += [partial(_check_whole, schema, choices)] if choices else []
+        else:
+            leaves += choices
+        parts += [make(self, schema) for make in dict.fromkeys(makers[name] for name in makers if name in schema)]
 
         def check(value: Any, path: Path, run: Run) -> None:
             for keyword, holds in leaves:
@@ -152,8 +160,11 @@ class Compiler:
         others = schema.get("additionalProperties", True)
         rest = self.check_of(others) if others is not False else partial(refuse_key, schema)
         required = schema.get("required", ())
+        named = len(required) + len(properties)
 
         def check(value: Any, path: Path, run: Run) -> None:
+            if named + len(value) > _FEW:
+                run.step(len(value))
             for name in required:
                 if name not in value:
                     run.fail(path, "required", schema, value, name)
@@ -163,8 +174,10 @@ class Compiler:
                         known(value[name], (*path, name), run)
             else:
                 for name, item in value.items():
-                    if name in properties or not any(search(name) for search in searches):
-                        properties.get(name, rest)(item, (*path, name), run)
+                    own = properties.get(name)
+                    if own is None:
+                        own = _allow if searches and _is_found(name, searches, run) else rest
+                    own(item, (*path, name), run)
 
         return check
 
@@ -174,10 +187,16 @@ class Compiler:
         first, others = [*map(self.check_of, listed)], self.check_of(rest)
 
         def check(value: Any, path: Path, run: Run) -> None:
-            for index, item in enumerate(value if others is not _allow else value[: len(first)]):
+            items = value if others is not _allow else value[: len(first)]
+            if len(items) > _FEW:
+                run.step(len(items))
+            for index, item in enumerate(items):
                 (first[index] if index < len(first) else others)(item, (*path, index), run)
-            for index in _repeats(value) if schema.get("uniqueItems") else ():
-                run.fail((*path, index), "uniqueItems", schema, value[index])
+            if schema.get("uniqueItems"):
+                if len(value) > _FEW:
+                    run.step(len(value))
+                for index in _repeats(value):
+                    run.fail((*path, index), "uniqueItems", schema, value[index])
 
         return check
 
@@ -196,8 +215,8 @@ def refuse_key(schema: Schema, value: Any, path: Path, run: Run) -> None:
 
 
 def _apply_all(checks: list[Check], value: Any, path: Path, run: Run) -> None:
-    run.step(len(checks))
     for check in checks:
+        run.step()
         check(value, path, run)
 
 
@@ -206,10 +225,22 @@ def _apply_one(checks: list[Check], value: Any, path: Path, run: Run) -> None:
     (other if run.tries(condition, value, path) else then)(value, path, run)
 
 
+def _check_whole(schema: Schema, choices: list[tuple[str, Holds]], value: Any, path: Path, run: Run) -> None:
+    for keyword, holds in choices:
+        run.step(len(value))
+        if not holds(value):
+            run.fail(path, keyword, schema, value)
+
+
 def _match(schema: Schema, search: Holds, value: Any, path: Path, run: Run) -> None:
     run.step()
     if not search(value):
         run.fail(path, "pattern", schema, value)
+
+
+def _is_found(name: str, searches: list[Callable[[str], Any]], run: Run) -> bool:
+    run.step()
+    return any(search(name) for search in searches)
 
 
 def _apply_by_pattern(checks: list[tuple[Holds, Check]], value: Any, path: Path, run: Run) -> None:
@@ -228,12 +259,12 @@ def _check_names(schema: Schema, check: Check, value: Any, path: Path, run: Run)
 
 def _check_dependents(schema: Schema, rules: list[tuple[str, Any]], value: Any, path: Path, run: Run) -> None:
     for name, rule in rules:
+        run.step()
         if name in value and isinstance(rule, list):
             for other in rule:
                 if other not in value:
                     run.fail((*path, name), "dependentRequired", schema, value, other)
         elif name in value:
-            run.step()
             rule(value, path, run)
 
 
@@ -374,7 +405,7 @@ def _by_pattern(of: Compiler, schema: Schema) -> Check:
 
 # Keywords that apply other schemas, or look for patterns: those of every class of value, and those of one.
 _PARTS: dict[str, Callable[[Compiler, Schema], Check]] = {
-    "$ref": lambda of, schema: partial(_apply_all, [of.check_of(resolve(of.root, schema["$ref"]))]),
+    "$ref": lambda of, schema: partial(_apply_all, [of.check_of(of.references.find(schema["$ref"]))]),
     "allOf": lambda of, schema: partial(_apply_all, [*map(of.check_of, schema["allOf"])]),
     "anyOf": lambda of, schema: partial(
         _choose, schema, "anyOf", of.enough_fitting, [*map(of.check_of, schema["anyOf"])]

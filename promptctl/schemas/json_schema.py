@@ -19,9 +19,9 @@ from promptctl.schemas.keywords import (
     OLDER_FORMS,
     REFERENCES,
     TYPES,
+    LocalReferences,
     Path,
     is_schema,
-    resolve,
     schemas_in,
     translated,
     types_of,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Validator", "check_schema", "schema_faults", "types_of"]
 
 MAX_PROBLEMS = 20
-MAX_STEPS = 1_000_000
+MAX_STEPS = 4_000_000
 MAX_SCHEMAS = 2000
 
 _NEWEST = "https://json-schema.org/draft/2020-12/schema"
@@ -176,6 +176,7 @@ def _all_schemas(
 
     Each has its path, and the targets of its references by keyword.
     """
+    local = LocalReferences(root)
     stack: list[tuple[Path, Any, Any]] = [((), root, references and references.top)]
     seen: dict[int, Any] = {}
     while stack:
@@ -188,7 +189,7 @@ def _all_schemas(
         targets: dict[str, Any] = {}
         for keyword in part.keys() & REFERENCES:
             reference = part[keyword]
-            found_at = references.follow(reference, within) if references else (resolve(root, reference), None)
+            found_at = references.follow(reference, within) if references else (local.find(reference), None)
             targets[keyword] = found_at[0]
             stack.append(((*path, keyword), *found_at))
         yield path, part, targets

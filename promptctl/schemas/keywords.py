@@ -7,6 +7,7 @@ Draft 3 is translated.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
 
@@ -114,34 +115,47 @@ def pointer_keys(pointer: str) -> list[str]:
     return [part.replace("~1", "/").replace("~0", "~") for part in unquote(pointer).split("/")[1:]]
 
 
-def resolve(root: Any, reference: Any) -> Any:
-    """Return the part of `root` that a reference such as `#/$defs/user` or `#user` names; None if there is none."""
-    if not isinstance(reference, str) or not reference.startswith("#"):
-        return None
-    if reference[1:] and not reference.startswith("#/"):
-        return _anchored(root, reference[1:])
-    found = root
-    for key in pointer_keys(reference[1:]):
-        if isinstance(found, dict) and key in found:
-            found = found[key]
-        elif isinstance(found, list) and key.isdecimal() and int(key) < len(found):
-            found = found[int(key)]
-        else:
+class LocalReferences:
+    """The references within one document, such as `#/$defs/user` and `#user`. Its anchors are collected only once."""
+
+    def __init__(self, root: Any) -> None:
+        self._root = root
+
+    def find(self, reference: Any) -> Any:
+        """Return the part of the document that a reference names; None if there is none."""
+        if not isinstance(reference, str) or not reference.startswith("#"):
             return None
-    return found
+        if reference[1:] and not reference.startswith("#/"):
+            return self._anchors.get(reference[1:])
+        found = self._root
+        for key in pointer_keys(reference[1:]):
+            if isinstance(found, dict) and key in found:
+                found = found[key]
+            elif isinstance(found, list) and key.isdecimal() and int(key) < len(found):
+                found = found[int(key)]
+            else:
+                return None
+        return found
+
+    @cached_property
+    def _anchors(self) -> dict[str, Any]:
+        anchors: dict[str, Any] = {}
+        stack, seen = [self._root], set[int]()
+        while stack:
+            schema = stack.pop()
+            if not isinstance(schema, dict) or id(schema) in seen:
+                continue
+            seen.add(id(schema))
+            for name in (schema.get("$anchor"), schema.get("$dynamicAnchor")):
+                if isinstance(name, str):
+                    anchors.setdefault(name, schema)
+            stack.extend(each for _, each in reversed(schemas_in(schema)))
+        return anchors
 
 
-def _anchored(schema: Any, anchor: str) -> Any:
-    if not isinstance(schema, dict):
-        return None
-    if anchor in (schema.get("$anchor"), schema.get("$dynamicAnchor")):
-        return schema
-    return next((found for _, each in schemas_in(schema) if (found := _anchored(each, anchor)) is not None), None)
-
-
-def types_of(schema: Any, root: Any = None, depth: int = 0) -> list[str]:
+def types_of(schema: Any, references: LocalReferences | None = None, depth: int = 0) -> list[str]:
     """Return the types that a value of this schema may have, in the schema's order; empty if it does not say."""
-    root = schema if root is None else root
+    references = references or LocalReferences(schema)
     if not isinstance(schema, dict) or depth > 8:
         return []
     if schema.get("type") is not None:
@@ -151,9 +165,11 @@ def types_of(schema: Any, root: Any = None, depth: int = 0) -> list[str]:
         return list(dict.fromkeys(type_of(value) for value in allowed))
     for keyword in ("anyOf", "oneOf"):
         if isinstance(schema.get(keyword), list):
-            return list(dict.fromkeys(name for each in schema[keyword] for name in types_of(each, root, depth + 1)))
-    parts = [*schema.get("allOf", ()), resolve(root, schema.get("$ref"))]
-    return next(filter(None, (types_of(each, root, depth + 1) for each in parts)), [])
+            return list(
+                dict.fromkeys(name for each in schema[keyword] for name in types_of(each, references, depth + 1))
+            )
+    parts = [*schema.get("allOf", ()), references.find(schema.get("$ref"))]
+    return next(filter(None, (types_of(each, references, depth + 1) for each in parts)), [])
 
 
 def type_names(schema: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from promptctl.schemas.compiler import Compiler, Run, Stopped
 from promptctl.schemas.formats import sample_of
 from promptctl.schemas.json_schema import compiler_of
-from promptctl.schemas.keywords import Path, item_schemas, resolve, translated, types_of
+from promptctl.schemas.keywords import Path, item_schemas, translated, types_of
 from promptctl.schemas.patterns import BadPattern
 from promptctl.schemas.words import path_text, text_of
 
@@ -39,14 +39,13 @@ def minimal_instance(schema: Mapping[str, Any] | bool) -> Any:
     if "draft-03" in compiler.draft:
         raise CannotFill("$: a schema of draft 3 is only checked")
     try:
-        return _Filler(root, compiler).fill(root, ())
+        return _Filler(compiler).fill(root, ())
     except (Stopped, BadPattern, RecursionError):
         raise CannotFill("$: is nested too deeply, or asks for very many values") from None
 
 
 class _Filler:
-    def __init__(self, root: Any, compiler: Compiler) -> None:
-        self._root = root
+    def __init__(self, compiler: Compiler) -> None:
         self._compiler = compiler
         self._run = Run(_MOST_STEPS)
 
@@ -74,7 +73,7 @@ class _Filler:
             raise CannotFill(f"${path_text(path)}: refers to itself without end")
         if reference is not None:
             within = (*within, reference)
-            own = _joined(own, resolve(self._root, reference))
+            own = _joined(own, self._compiler.references.find(reference))
         for part in schema.get("allOf", ()):
             own = _joined(own, part)
         failed: CannotFill | None = None

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +13,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator, Draft202012Validator, validators
 from referencing import Registry
 
+from promptctl.schemas import keywords
 from promptctl.schemas.json_schema import Validator, check_schema, types_of
+from promptctl.schemas.keywords import Path
 
 TRIAGE = {
     "type": "object",
@@ -173,6 +178,55 @@ class TestHostility:
         value = "x" if keyword == "anyOf" else 1
         problems = Validator({"$ref": "#/$defs/n0", "$defs": {**both, "n40": {"type": "integer"}}}).problems(value)
         assert "takes too long" in problems[0]
+
+    @pytest.mark.parametrize(
+        ("schema", "value"),
+        [
+            ({"allOf": [{"uniqueItems": True}] * 100}, [[1]] * 1000),
+            ({"allOf": [{"const": [1]}] * 100}, [[1]] * 1000),
+            ({"allOf": [{"enum": [{}]}] * 100}, {f"k{index}": 1 for index in range(1000)}),
+            ({"allOf": [{"items": {"type": "array", "minItems": 1}}] * 100}, [[1]] * 1000),
+            ({"allOf": [{"properties": {"a": {"minimum": 1}}}] * 100}, {f"k{index}": 1 for index in range(1000)}),
+        ],
+    )
+    def test_what_a_schema_asks_of_each_part_of_a_value_is_counted(
+        self, schema: Any, value: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("promptctl.schemas.json_schema.MAX_STEPS", 50_000)
+        monkeypatch.setattr("promptctl.schemas.compiler.MAX_TIME_S", 1000.0)
+        assert "takes too long" in Validator(schema).problems(value)[0]
+        assert "takes too long" not in str(Validator({"allOf": schema["allOf"][:1]}).problems(value))
+
+    @pytest.mark.parametrize(
+        "schema",
+        [
+            {"allOf": [{"minLength": 1}] * 10},
+            {"items": {"required": [f"k{index}" for index in range(20)]}},
+            {"items": {"dependentRequired": {"a": ["b"]}}},
+            {"patternProperties": {"^a": {}}, "additionalProperties": False},
+        ],
+    )
+    def test_the_clock_is_read_again_and_again(self, schema: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        clock = SimpleNamespace(monotonic=partial(next, itertools.count(0.0, 0.5)))
+        monkeypatch.setattr("promptctl.schemas.compiler.time", clock)
+        value: Any = {f"k{index}": 1 for index in range(10)} if "patternProperties" in schema else [{"a": 1}] * 10
+        assert "takes too long" in Validator(schema).problems("x" if "allOf" in schema else value)[0]
+
+    @pytest.mark.parametrize("keyword", ["$ref", "$dynamicRef"])
+    def test_anchors_are_collected_once(self, keyword: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        walked: list[Any] = []
+        walk = keywords.schemas_in
+
+        def schemas_in(schema: Any) -> list[tuple[Path, Any]]:
+            walked.append(schema)
+            return walk(schema)
+
+        monkeypatch.setattr("promptctl.schemas.keywords.schemas_in", schemas_in)
+        references = [{keyword: "#none"}] * 50 + [{keyword: "#there"}] * 50
+        schema = {"allOf": references, "$defs": {"a": {"$anchor": "there", "type": "null"}, "b": True, "c": {}}}
+        assert any("leads nowhere" in problem for problem in check_schema(schema))
+        assert types_of({"anyOf": references, "$defs": schema["$defs"]}) == (["null"] if keyword == "$ref" else [])
+        assert len(walked) < 1000
 
     def test_a_schema_that_refers_to_itself_is_stopped(self) -> None:
         assert "refers to itself" in Validator({"$ref": "#"}).problems(1)[0]
