@@ -27,10 +27,10 @@ def list_datasets(context: typer.Context, as_json: options.Json = False) -> None
     elif found:
         rows = [
             (
-                each.header.path,
+                each.path,
                 "invalid" if each.cases is None else each.cases,
-                ", ".join(each.header.prompts),
-                each.header.description,
+                ", ".join(each.header.prompts) if each.header else None,
+                each.header.description if each.header else "see promptctl validate",
             )
             for each in found
         ]

@@ -69,9 +69,9 @@ class DatasetIndex:
             raise InvalidFiles(problems)
         return dataset
 
-    def datasets(self) -> list[Dataset]:
-        """Return every dataset, sorted by path, without those in prompt files. Raises the error of the first bad."""
-        return [self.open(path) for path in self._candidates(None)]
+    def paths(self) -> list[str]:
+        """Return the path of every dataset, sorted, without those in prompt files."""
+        return [path for path in self.files if is_dataset(path)]
 
     def testing(self, prompts: Collection[str] | None = None, *, skips_broken: bool = False) -> dict[str, list[str]]:
         """Return the paths of the dataset files that test each of these prompts, or any prompt, sorted.
@@ -144,7 +144,7 @@ class DatasetIndex:
 
     def _candidates(self, prompts: Collection[str] | None) -> list[str]:
         """Return the dataset files that may test one of the prompts."""
-        paths = [path for path in self.files if is_dataset(path)]
+        paths = self.paths()
         if prompts is None or len(prompts) > _MOST_SEARCHED_FOR:
             return paths
         pattern = naming_pattern(prompts)

@@ -7,27 +7,34 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import GitError, InvalidFiles, Problem, RevisionNotFound, WorkspaceError
+from promptctl.errors import GitError, Problem, RevisionNotFound, WorkspaceError
 from promptctl.files.names import did_you_mean
 
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.datasets.adding import Added
     from promptctl.datasets.cases import Case
-    from promptctl.datasets.dataset import Dataset, Header
+    from promptctl.datasets.dataset import Header
     from promptctl.datasets.index import DatasetIndex
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetSummary:
-    """One dataset of the work tree. `cases` is their number, None if one of them is wrong."""
+    """One dataset of the work tree: its header and the number of its cases, each None if it cannot be read.
 
-    header: Header
-    cases: int | None
+    `error` is then the reason.
+    """
+
+    path: str
+    header: Header | None
+    cases: int | None = None
+    error: WorkspaceError | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        return _about(self.header) | {"cases": self.cases}
+        unknown: dict[str, Any] = {"dataset": self.path, "prompts": [], "description": None, "min_pass": None}
+        about = _about(self.header) if self.header else unknown
+        return about | {"cases": self.cases, "error_message": str(self.error) if self.error else None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,8 @@ class Datasets:
 
     def all(self) -> list[DatasetSummary]:
         """Return the datasets, sorted by path; those inside prompt files are not among them."""
-        return [DatasetSummary(dataset.header, _count(dataset)) for dataset in self._index().datasets()]
+        index = self._index()
+        return [_summary(index, path) for path in index.paths()]
 
     def cases(self, name: str) -> DatasetCases:
         """Return a dataset with all its cases."""
@@ -143,11 +151,14 @@ class Datasets:
         return DatasetIndex(self._context.repository.work_tree)
 
 
-def _count(dataset: Dataset) -> int | None:
+def _summary(index: DatasetIndex, path: str) -> DatasetSummary:
+    header = None
     try:
-        return sum(1 for _ in dataset.cases())
-    except InvalidFiles:
-        return None
+        dataset = index.open(path)
+        header = dataset.header
+        return DatasetSummary(path, header, sum(1 for _ in dataset.cases()))
+    except WorkspaceError as error:
+        return DatasetSummary(path, header, error=error)
 
 
 def _about(header: Header) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.cli.conftest import Cli
+from tests.cli.test_json_contract import fits
 from tests.evaluation_lab import Lab
 
 
@@ -30,6 +31,21 @@ def test_each_is_listed_with_its_cases_and_prompts(cli: Cli) -> None:
     ]
     lines = cli("dataset", "list").out.splitlines()
     assert lines[2] == "datasets/triage.yaml\t2\ttriage\tTwo cases."
+
+
+def test_a_broken_one_is_listed_with_its_error(lab: Lab, cli: Cli) -> None:
+    lab.write("datasets/head.yaml", "prompts: [triage\n")
+    lab.write("datasets/case.yaml", "prompts: [triage]\ncases: ./none.csv\n")
+    ran = cli("dataset", "list", "--json")
+    case, head, *others = ran.json
+    assert ran.exit_code == 0
+    assert (case["dataset"], case["prompts"], case["cases"]) == ("datasets/case.yaml", ["triage"], None)
+    assert (head["dataset"], head["prompts"], head["cases"]) == ("datasets/head.yaml", [], None)
+    assert case["error_message"].startswith("datasets/case.yaml:2:")
+    assert head["error_message"].startswith("datasets/head.yaml:")
+    assert [each["error_message"] for each in others] == [None, None]
+    fits("dataset list", ran.json)
+    assert "datasets/head.yaml\tinvalid\t" in cli("dataset", "list").out
 
 
 @pytest.mark.parametrize("name", ["triage", "triage.yaml", "datasets/triage.yaml"])

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -71,7 +71,7 @@ class TestIndex:
         }
         assert index.testing(["more/b"])["more/b"] == ["datasets/both.yaml"]
         assert "nowhere" not in index.testing(["nowhere"])
-        assert [each.header.path for each in index.datasets()] == [
+        assert index.paths() == [
             "datasets/a.yaml", "datasets/both.yaml", "datasets/free.yaml"
         ]  # fmt: skip
 
@@ -93,7 +93,8 @@ class TestIndex:
     def test_a_broken_dataset_is_raised_only_where_it_may_be_missed(self) -> None:
         index = DatasetIndex(MemoryTree({**FILES, **BAD}))
         assert index.testing(["a"], skips_broken=True)["a"] == ["datasets/a.yaml", "datasets/both.yaml"]
-        for call in (index.tested_prompts, index.datasets, lambda: index.testing(["a"])):
+        calls: list[Callable[[], object]] = [index.tested_prompts, lambda: index.testing(["a"])]
+        for call in calls:
             with pytest.raises(InvalidFiles, match="csaes"):
                 call()
 
@@ -179,8 +180,8 @@ class TestMemory:
     def opened(self, memory: Memory, tree: CountingTree) -> Dataset:
         index = DatasetIndex(tree)
         index._memory = memory
-        (dataset,) = index.datasets()
-        return dataset
+        (path,) = index.paths()
+        return index.open(path)
 
     def test_what_finds_no_room_is_read_anew_each_time(self) -> None:
         for memory, reads in ((Memory(), 1), (Memory(file_bytes=10), 2), (Memory(file_bytes=10, cases=0), 3)):
