@@ -233,8 +233,8 @@ def _evaluate_against(
 ) -> NoReturn:
     with EvaluationProgress() as progress:
         found = workspace.evaluate_against(request, base or None, rule, progress)
-    if not base and found.compared:
-        tell(f"compared with @{found.compared[0].base.row.spec.ref.partition('@')[2]}")
+    if not base and found.base:
+        tell(f"compared with @{found.base.partition('@')[2]}")
     say = partial(say_against, found, as_json=output.as_json)
     output.conclude(workspace, found.heads, say, found.decision.exit_code)
 

@@ -56,6 +56,7 @@ async def evaluate_against(log: Store, session: Session, pairs: Sequence[Pair], 
         tuple(each for each in found if isinstance(each, Compared)),
         tuple(each for each in found if isinstance(each, Evaluation)),
         rule,
+        next((each.base.spec.ref for each in pairs if each.base), None),
     )
 
 

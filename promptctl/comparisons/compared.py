@@ -41,11 +41,15 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """Prompts beside an earlier version of them; `alone` are those that were not there yet."""
+    """Prompts beside an earlier version of them; `alone` are those that were not there yet.
+
+    `base` is the ref of the first of them that was compared with, such as `support/triage@main`.
+    """
 
     compared: tuple[Compared, ...]
     alone: tuple[Evaluation, ...] = ()
     rule: GateRule = field(default_factory=GateRule)
+    base: str | None = None
 
     @property
     def heads(self) -> list[Evaluation]:

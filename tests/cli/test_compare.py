@@ -361,3 +361,73 @@ class TestSides:
         ran = cli("eval", "triage", "sort", "--against", "@main", "--json")
         assert [each["base"]["prompt"] for each in ran.json] == ["triage", "sort"]
         assert len(lab.asked) == 2
+
+
+class TestRule:
+    def settings(self, lab: Lab, text: str) -> None:
+        file = lab.root / "promptctl.yaml"
+        file.write_text(file.read_text() + text)
+
+    def test_without_a_version_it_is_the_default_branch_or_production_or_what_the_settings_name(
+        self, lab: Lab, change: Change, cli: Cli
+    ) -> None:
+        change("c1 head")
+        ran = cli("eval", "triage", "--against", "--reruns", "0")
+        assert "compared with @main" in ran.err
+        assert cli("label", "set", "triage@production", "main").exit_code == 0
+        assert "compared with @production" in cli("eval", "triage", "--against").err
+        assert cli("label", "set", "triage@staging", "main").exit_code == 0
+        self.settings(lab, "gate: {base: staging}\n")
+        assert "compared with @staging" in cli("eval", "--against", "-j", "2", "triage").err
+
+    def test_first_answers_alone_confirm_nothing_and_say_what_they_could_not_see(
+        self, lab: Lab, change: Change, cli: Cli
+    ) -> None:
+        change("c1 head")
+        found = against(cli, "--reruns", "0")
+        assert (found["verdict"], found["fresh_pairs"], found["reruns"]) == ("inconclusive", None, [])
+        assert "in first answers alone; asking flipped cases again, --reruns 5, sees single cases" in found["reason"]
+        assert len(lab.asked) == 20
+
+    def test_a_team_states_its_rule_once_and_options_win(self, lab: Lab, change: Change, cli: Cli) -> None:
+        self.settings(lab, "gate: {rule: noninferior, margin: 10%, reruns: 0}\n")
+        change("c1 head")
+        found = against(cli, code=1)
+        assert (found["gate"], found["margin"], found["fresh_pairs"]) == ("noninferior", 0.1, None)
+        assert against(cli, "--gate", "worse")["gate"] == "worse"
+
+    @pytest.mark.parametrize("wrong", ["{rule: best}", "{margin: -1}", "{max_cost_increase: ten}", "{rules: worse}"])
+    def test_a_rule_that_cannot_be_is_refused(self, lab: Lab, change: Change, cli: Cli, wrong: str) -> None:
+        self.settings(lab, f"gate: {wrong}\n")
+        ran = cli("eval", "triage", "--against", "@main")
+        assert (ran.exit_code, "promptctl.yaml:" in ran.err, lab.asked) == (3, True, [])
+
+    def test_afresh_asks_all_anew_and_says_what_it_set_aside(self, lab: Lab, change: Change, cli: Cli) -> None:
+        change("once:c2")
+        against(cli)
+        asked = len(lab.asked)
+        found = against(cli, "--afresh")
+        assert len(lab.asked) == asked + 20
+        assert (found["verdict"], found["reruns"]) == ("inconclusive", [])
+        assert found["note"] == "begun afresh: 1 earlier comparison of the same set aside"
+        ran = cli("eval", "triage", "--afresh")
+        assert (ran.exit_code, "--against" in ran.err) == (2, True)
+
+    def test_repeats_are_compared_by_what_the_evaluation_says_of_a_case(
+        self, lab: Lab, change: Change, cli: Cli
+    ) -> None:
+        """Two of three replies must pass: the one that is wrong once passes on both sides."""
+        change("c1 once:c2")
+        found = against(cli, "--repeat", "3", "--at-least", "2", code=1)
+        assert ([pair["case"] for pair in found["regressed"]], found["confirmed_regressions"]) == (["c1"], ["c1"])
+        assert (found["flaky"], [each["name"] for each in found["metrics"]][:2]) == (["c2"], ["passed", "pass share"])
+        assert [len(each["head"]) for each in found["reruns"]] == [5]
+        assert len(lab.asked) == 60 + 2 * 5 * 3
+
+    def test_several_comparisons_share_the_error_rate(self, lab: Lab, change: Change, cli: Cli) -> None:
+        change("c1 head")
+        ran = cli("eval", "triage", "--against", "@main", "-m", "local/gpt-4o-mini", "-m", "local/other")
+        assert ran.exit_code == 1
+        assert "2 comparisons share an error rate of 5%" in ran.err
+        # Of ten cases with half the level each, six pairs confirm one.
+        assert "c1, asked 5 times more" in ran.out

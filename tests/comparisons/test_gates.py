@@ -7,9 +7,11 @@ import pytest
 from promptctl.comparisons.flips import Confirmed, Findings, Flips, Steps
 from promptctl.comparisons.gates import Decision, check_passes, decide, strictest
 from promptctl.comparisons.rule import GateRule
+from promptctl.comparisons.usage import UsageChange
 from promptctl.comparisons.verdicts import Verdict, VerdictKind
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK
 from promptctl.evaluations.case_outcomes import CaseOutcome, CaseStatus
+from promptctl.statistics.intervals import Interval
 
 
 def outcomes(**counts: int) -> list[CaseOutcome]:
@@ -92,3 +94,20 @@ def test_failed_outranks_incomplete_outranks_passed() -> None:
     assert strictest([good, bad, open_]) == bad
     assert strictest([good, open_]) == open_
     assert strictest([bad, Decision.of(CHECK_FAILED, "Worse.")]).reason == "Bad. Worse."
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "code"),
+    [(0.12, 0.2, CHECK_FAILED), (0.05, 0.2, OK), (-0.2, -0.1, OK), (None, None, INCOMPLETE)],
+)
+def test_a_rule_may_bound_what_a_reply_costs_more(low: float | None, high: float | None, code: int) -> None:
+    interval = None if low is None or high is None else Interval(low, high, 0.95, "test")
+    cost = UsageChange("cost_nano_usd", known=20, unknown=0, base_total=100, head_total=115, interval=interval)
+    verdict = Verdict("inconclusive", "Because.", n=20)
+    decision = decide(verdict, GateRule(max_cost_increase=0.1), [cost])
+    assert decision.exit_code == code
+    assert decide(verdict, GateRule(max_token_increase=0.1), [cost]).is_passed
+    if code == CHECK_FAILED:
+        assert decision.reason == (
+            "The cost of a reply changed by 15% (interval 12% to 20%), more than the 10% allowed."
+        )
