@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 import operator
 import sys
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from time import monotonic
 from typing import Any, NamedTuple
 
 from promptctl.files.plain import canonical_json
@@ -66,14 +66,14 @@ class Run:
         if steps is not None:
             self.is_bounded = True
             self.nearest_most, self._most = _NEAREST_MOST, MAX_FAILURES
-            self._steps_left, self._deadline = steps, time.monotonic() + MAX_TIME_S
+            self._steps_left, self._deadline = steps, monotonic() + MAX_TIME_S
 
     def step(self, count: int = 1) -> None:
         """Count schemas that are applied to a value. Raises `Stopped`."""
         if not self.is_bounded:
             return
-        self._steps_left -= count
-        if self._steps_left < 0 or time.monotonic() > self._deadline:
+        self._steps_left = left = self._steps_left - count
+        if left < 0 or monotonic() > self._deadline:
             raise Stopped("it takes too long for this schema and value")
 
     def fail(self, path: Path, keyword: str, schema: Schema, value: Any, detail: Any = None) -> None:

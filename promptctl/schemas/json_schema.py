@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from promptctl.files.names import did_you_mean
+from promptctl.files.names import did_you_mean, nearest
 from promptctl.files.plain import Measure, NotPlain, plain
 from promptctl.schemas.compiler import MAX_FAILURES, Check, Compiler, Failure, Run, Stopped
 from promptctl.schemas.keywords import (
+    ASKING,
     FORMS,
     OLDER_FORMS,
     REFERENCES,
@@ -25,6 +26,7 @@ from promptctl.schemas.keywords import (
     schemas_in,
     translated,
     types_of,
+    without_absent,
 )
 from promptctl.schemas.patterns import BadPattern, compiled
 
@@ -185,7 +187,7 @@ def _all_schemas(
             continue
         seen[id(schema)] = schema
         within = references and references.within(schema, beside)
-        part = translated(schema, draft) if "draft-03" in draft else schema
+        part = translated(schema, draft) if "draft-03" in draft else without_absent(schema, draft)
         targets: dict[str, Any] = {}
         for keyword in part.keys() & REFERENCES:
             reference = part[keyword]
@@ -229,5 +231,13 @@ def _oddities(schema: Mapping[str, Any], draft: str) -> Iterator[str]:
             yield f"`{keyword}` does not exist in this draft: write {instead}"
         # Annotations of other tools are no typos, so only a name nearly spelled as a keyword is taken for one.
         is_ours = keyword in FORMS or keyword.startswith(("x-", "$")) or len(keyword) > 40
-        if not is_ours and (meant := did_you_mean(keyword, FORMS, mistakes=1)):
-            yield f"`{keyword}` is no keyword of JSON Schema; {meant}"
+        near = () if is_ours else nearest(keyword, ASKING, mistakes=1)
+        if alike := [each for each in near if _is_typo(keyword, each)]:
+            yield f"`{keyword}` is no keyword of JSON Schema; {did_you_mean(keyword, alike)}"
+
+
+def _is_typo(written: str, meant: str) -> bool:
+    """Return True if the words are alike for their length: `note` is not meant for `not`."""
+    from difflib import SequenceMatcher
+
+    return written.casefold() == meant.casefold() or SequenceMatcher(None, written, meant).ratio() > 0.86

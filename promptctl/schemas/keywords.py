@@ -7,7 +7,7 @@ Draft 3 is translated.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 from urllib.parse import unquote
 
@@ -44,41 +44,66 @@ ANNOTATIONS = (
 _SCHEMA = {"type": ["object", "boolean"]}
 _SCHEMAS = {"type": "array", "minItems": 1, "items": _SCHEMA}
 _NAMED = {"type": "object", "additionalProperties": _SCHEMA}
-_TEXT, _NUMBER, _FLAG = {"type": "string"}, {"type": "number"}, {"type": "boolean"}
+_TEXT, _NUMBER = {"type": "string"}, {"type": "number"}
 _COUNT = {"type": "integer", "minimum": 0}
-_TEXTS = {"type": "array", "items": _TEXT, "uniqueItems": True}
+_TEXTS = {"type": "array", "items": _TEXT}
+# In wide use beside the keywords of JSON Schema, and no typos of them.
+_OF_OTHERS = ("discriminator", "example", "nullable", "optional", "order", "xml")
 
 _ALIKE: tuple[tuple[Any, frozenset[str]], ...] = (
+    (True, frozenset({*ANNOTATIONS, *_OF_OTHERS})),
     (_SCHEMAS, LISTED),
     (_SCHEMA, ONE),
     (_NAMED, BY_NAME),
     (_COUNT, frozenset({"minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"})),
     (_COUNT, frozenset({"minContains", "maxContains"})),
     (_NUMBER, frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})),
-    (_TEXT, frozenset({"title", "description", "pattern", "format", "contentEncoding", "contentMediaType"})),
-    (_TEXT, frozenset({"$id", "$schema", "$anchor", "$comment", "$dynamicAnchor", *REFERENCES})),
-    (_FLAG, frozenset({"uniqueItems", "deprecated", "readOnly", "writeOnly"})),
-    # values, and what is in wide use and no typo
-    (True, frozenset({"const", "default", "$vocabulary", "$recursiveAnchor", "id"})),
-    (True, frozenset({"discriminator", "example", "nullable", "optional", "order", "xml"})),
+    (_TEXT, frozenset({"pattern", "format", "$id", "$schema", "$anchor", "$dynamicAnchor", *REFERENCES})),
+    (True, frozenset({"const", "$vocabulary", "$recursiveAnchor", "id"})),
 )
 # Keyword -> the schema of its own value.
 FORMS: dict[str, Any] = {
     **{keyword: form for form, keywords in _ALIKE for keyword in keywords},
-    "type": {"type": ["string", "array"], "items": _TEXT, "minItems": 1, "uniqueItems": True},
+    "type": {"type": ["string", "array"], "items": _TEXT, "minItems": 1},
+    "uniqueItems": {"type": "boolean"},
     "enum": {"type": "array"},
-    "examples": {"type": "array"},
     "multipleOf": {"type": "number", "exclusiveMinimum": 0},
     "required": _TEXTS,
     "dependentRequired": {"type": "object", "additionalProperties": _TEXTS},
     "dependencies": {"type": "object", "additionalProperties": {**_TEXTS, "type": ["object", "boolean", "array"]}},
 }
+# What a typo may mean: one of a keyword that refuses nothing does no harm.
+ASKING = FORMS.keys() - {*ANNOTATIONS, *_OF_OTHERS}
 # Where older drafts differ: before 2020-12, and draft 4.
 OLDER_FORMS: dict[str, Any] = {
     "items": {"type": ["object", "boolean", "array"], "items": _SCHEMA},
     "exclusiveMinimum": {"type": ["boolean", "number"]},
     "exclusiveMaximum": {"type": ["boolean", "number"]},
 }
+
+# Keywords that refuse values, and the draft that brought them; what replaced `dependencies` came in 2019-09.
+_SINCE: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("draft-03", ()),
+    ("draft-04", ("allOf", "anyOf", "oneOf", "not", "multipleOf", "minProperties", "maxProperties")),
+    ("draft-06", ("const", "contains", "propertyNames")),
+    ("draft-07", ("if", "then", "else")),
+    ("2019-09", ("dependentRequired", "dependentSchemas", "minContains", "maxContains")),
+    ("2020-12", ("prefixItems",)),
+)
+
+
+def without_absent(schema: Mapping[str, Any], draft: str) -> Mapping[str, Any]:
+    """Return the schema without keywords of other drafts, which mean nothing in this one."""
+    absent = _absent_in(draft)
+    return schema if absent.isdisjoint(schema) else {key: each for key, each in schema.items() if key not in absent}
+
+
+@cache
+def _absent_in(draft: str) -> frozenset[str]:
+    drafts = [name for name, _ in _SINCE]
+    own = next((index for index, name in enumerate(drafts) if name in draft), len(drafts) - 1)
+    later = [keyword for _, keywords in _SINCE[own + 1 :] for keyword in keywords]
+    return frozenset(later if "draft-0" in draft else (*later, "dependencies"))
 
 
 def is_schema(value: Any) -> bool:
@@ -179,7 +204,8 @@ def type_names(schema: Mapping[str, Any]) -> list[str]:
 
 
 def translated(schema: Mapping[str, Any], draft: str) -> Mapping[str, Any]:
-    """Return a schema of a draft before 2019-09 in later words; the schemas in it stay as they are."""
+    """Return a schema without keywords of other drafts, in later words; the schemas in it stay as they are."""
+    schema = without_absent(schema, draft)
     if "draft-0" not in draft:
         return schema
     if "$ref" in schema:  # alone, whatever is beside it

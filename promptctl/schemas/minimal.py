@@ -89,7 +89,8 @@ class _Filler:
         if "const" in schema or "enum" in schema:
             yield from [schema["const"]] if "const" in schema else schema["enum"]
             return
-        yield from [schema["default"]] if "default" in schema else schema.get("examples", ())[:1]
+        examples = schema.get("examples")
+        yield from [schema["default"]] if "default" in schema else examples[:1] if isinstance(examples, list) else ()
         kind = next(iter(types_of(schema)), "object" if "required" in schema or "properties" in schema else "null")
         if kind == "object":
             parts, rest = schema.get("properties", {}), schema.get("additionalProperties", True)

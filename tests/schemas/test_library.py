@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from referencing import Registry
 
 from promptctl.schemas.json_schema import Validator, check_schema
@@ -281,3 +281,29 @@ print("jsonschema" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "True"]
+
+
+@pytest.mark.parametrize("draft", ["draft-03", "draft-04", "draft-06", "draft-07", "draft/2019-09", "draft/2020-12"])
+@pytest.mark.parametrize(
+    ("keyword", "asked", "value"),
+    [
+        ("dependencies", {"a": ["b"]}, {"a": 1}),
+        ("dependentRequired", {"a": ["b"]}, {"a": 1}),
+        ("dependentSchemas", {"a": False}, {"a": 1}),
+        ("prefixItems", [False], [1]),
+        ("if", {}, 1),
+        ("const", 2, 1),
+        ("contains", False, [1]),
+        ("propertyNames", False, {"a": 1}),
+        ("allOf", [{"enum": [2]}], 1),
+        ("not", {}, 1),
+        ("multipleOf", 2, 1),
+        ("minProperties", 2, {}),
+    ],
+)
+def test_a_keyword_of_other_drafts_asks_nothing(draft: str, keyword: str, asked: Any, value: Any) -> None:
+    schema = {"$schema": f"http://json-schema.org/{draft}/schema#", keyword: asked, "then": False}
+    if "draft-0" not in draft:
+        schema["$schema"] = f"https://json-schema.org/{draft}/schema"
+    known = validators.validator_for(schema).VALIDATORS
+    assert bool(Validator(schema).problems(value)) is (keyword in known)
