@@ -90,7 +90,7 @@ def same_evaluation(log: Store, plan: Plan) -> EvaluationRow | None:
     if plan.spec.replies not in ("cache", "record"):
         return None
     target = plan.target
-    for row in log.evaluations(digest=target.version.digest, status="finished", limit=50):
+    for row in _newest_first(log, digest=target.version.digest, status="finished"):
         is_same = row.prompt == target.prompt.id and row.model == target.model and row.spec.is_same_work(plan.spec)
         if is_same and not row.totals.errors:
             return row
