@@ -56,10 +56,10 @@ def test_everything_of_one_case_is_shown(cli: Cli, done: dict[str, str]) -> None
     assert 'expected "c1", got "wrong"' in ran.err
     (row,) = cli("results", "show", done["short"], "--case", "c1", "--json").json
     assert (row["case"], row["output"], row["status"], row["repeat"]) == ("c1", "wrong", "failed", 1)
-    unknown = cli("results", "show", done["short"], "--case", "c9")
+    unknown = cli("results", "show", done["short"], "--case", "nix")
     assert (unknown.exit_code, unknown.err) == (
         3,
-        f"error: evaluation `{done['short']}` has no case `c9`\n  hint: its cases are c0, c1, c2\n",
+        f"error: evaluation `{done['short']}` has no case `nix`\n  hint: its cases are c0, c1, c2\n",
     )
 
 
