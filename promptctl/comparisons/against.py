@@ -99,11 +99,9 @@ def _notes(sides: Sides, flipped: FlippedCases) -> list[str]:
     if left_out := sides.base.row.spec.left_out:
         notes.append(f"base cannot take the inputs of {len(left_out)} of the cases, which are not compared")
     findings, earlier = flipped.findings, flipped.earlier
-    if any(flipped.wanted(time) for time in range(MOST_TIMES)):
-        notes.append("stopped before every flipped case was asked for again as often as it should be")
     if findings.asked and findings.flips.count > MOST_ASKED:
         notes.append(f"of {findings.flips.count} flipped cases a random sample of {findings.asked} was asked for again")
-    if earlier.comparisons and findings.flips.count:
+    if earlier.comparisons and findings.flips.count and flipped.steps.rounds:
         times = len(earlier.comparisons) + 1
         notes.append(f"the same was compared {times} times, and all answers to flipped cases count")
     if earlier.set_aside:

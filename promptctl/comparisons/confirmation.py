@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from promptctl.comparisons.comparison import Comparison, compare_outcomes
-from promptctl.comparisons.flips import Findings, Flips, to_ask, weigh
+from promptctl.comparisons.comparison import Comparison
+from promptctl.comparisons.flips import MOST_TIMES, Findings, Flips, to_ask, weigh
 from promptctl.comparisons.verdicts import flips_of, steps_of
 from promptctl.evaluations.case_outcomes import CaseOutcome, CaseStatus, reduce_repeats
 from promptctl.evaluations.evaluation import cases_of
 from promptctl.evaluations.outcomes import outcome_of
+from promptctl.evaluations.plan import comparison_key
 from promptctl.evaluations.planning import rerun
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Earlier:
 def find_earlier(log: Store, base: EvaluationRow, head: EvaluationRow) -> Earlier:
     """Return what the log has of earlier comparisons of the same content as that of base and head."""
     key = head.spec.comparison
-    if key is None:
+    if head.spec.side != "head" or key != comparison_key(head, base):
         return Earlier()
     digests = dict.fromkeys((base.digest, head.digest))
     found = {row.id: row for digest in digests for row in log.evaluations(digest=digest) if row.spec.comparison == key}
@@ -60,16 +61,19 @@ def find_earlier(log: Store, base: EvaluationRow, head: EvaluationRow) -> Earlie
     heads = [row for row in rows if row.spec.side == "head" and row.id <= head.id]
     since = max((row.id for row in heads if row.spec.afresh), default="")
     bases = {row.group: row for row in rows if row.spec.side == "base"}
-    reruns: dict[object, dict[bool, EvaluationRow]] = {}
+    # Both sides of a time of asking begin one after the other; two times may ask the same of the same cases.
+    reruns: dict[object, tuple[list[EvaluationRow], list[EvaluationRow]]] = {}
     for row in rows:
         if row.spec.side == "rerun" and row.id >= since:
             asked = (row.group, row.spec.ids, row.spec.repeats)
-            reruns.setdefault(asked, {})[row.spec.drops_unknown_inputs] = row
+            reruns.setdefault(asked, ([], []))[not row.spec.drops_unknown_inputs].append(row)
     return Earlier(
         tuple(
             (bases.get(row.group, base), row) for row in heads if since <= row.id < head.id and row.status == "finished"
         ),
-        tuple((each[True], each[False]) for each in reruns.values() if len(each) == 2),
+        tuple(
+            both for bases_again, heads_again in reruns.values() for both in zip(bases_again, heads_again, strict=False)
+        ),
         sum(row.id < since for row in heads),
     )
 
@@ -99,6 +103,11 @@ class FlippedCases:
             self.take(*each)
         if not (self.earlier.reruns or pair):
             self.steps = replace(self.steps, rounds=0)
+
+    @property
+    def is_unfinished(self) -> bool:
+        """True if a flipped case is still to be asked again: the session was stopped, or replies failed."""
+        return any(self.wanted(time) for time in range(MOST_TIMES))
 
     @property
     def reruns(self) -> tuple[Rerun, ...]:
@@ -140,10 +149,17 @@ class FlippedCases:
         flipped = dict.fromkeys(flips.lost, -1) | dict.fromkeys(flips.gained, 1)
         first: tuple[int, int] | None = None
         for base, head in reversed(self.earlier.comparisons):
-            bases, heads = ([case.outcome for case in cases_of(self._log, row)] for row in (base, head))
-            then = flips_of(compare_outcomes(bases, heads))
-            flipped |= dict.fromkeys(then.lost, -1) | dict.fromkeys(then.gained, 1)
-            first = len(then.lost), len(then.gained)
+            before, after = (
+                {
+                    (each.outcome.case_id, each.outcome.content_hash): each.outcome.status
+                    for each in cases_of(self._log, row)
+                }
+                for row in (base, head)
+            )
+            both = {id_: (status, after.get((id_, hash_))) for (id_, hash_), status in before.items()}
+            then = {id_: _WAY[statuses] for id_, statuses in both.items() if statuses in _WAY}
+            flipped |= then
+            first = sum(way < 0 for way in then.values()), sum(way > 0 for way in then.values())
         known = [id_ for id_ in flipped if id_ in self._hashes]
         lost, gained = (tuple(id_ for id_ in known if flipped[id_] == way) for way in (-1, 1))
         return Flips(flips.n, lost, gained, first)
@@ -166,6 +182,10 @@ class FlippedCases:
         }
 
 
+_WAY = {("passed", "failed"): -1, ("failed", "passed"): 1}
+
+
 def _can_differ(row: EvaluationRow) -> bool:
-    """Return True if the replies to one request may differ from each other."""
-    return row.spec.replies != "replay" and not row.model.startswith(("echo/", "replay/"))
+    """Return True if the replies to one request, or what a judge says of them, may differ from each other."""
+    models = (row.model, *([row.spec.judge_model] if row.spec.judge_model else []))
+    return row.spec.replies != "replay" and not all(each.startswith(("echo/", "replay/")) for each in models)

@@ -69,13 +69,15 @@ class Steps:
 
     `level` is the chance of calling head worse if nothing changed, in this comparison. `rounds` 0 means first
     answers alone, which then have the whole level. Unless replies `can_differ`, a flip is confirmed by itself.
-    `seed` draws the sample of very many flips.
+    `seed` draws the sample of very many flips. A step that finds less than `min_effect`, a share of all cases, decides
+    nothing.
     """
 
     level: float = 0.05
     rounds: int = ROUNDS
     can_differ: bool = True
     seed: str = ""
+    min_effect: float = 0.0
 
     @property
     def first_level(self) -> float:
@@ -107,7 +109,7 @@ class Findings:
 
     `p_worse` and `p_better` are one-sided p-values of the steps together: the smallest, each over its share.
     `asked` flipped cases have fresh pairs; base alone passed in `base_alone` of them, head alone in `head_alone`.
-    `rounds` pairs confirm a case; 0 if nothing was asked again.
+    `rounds` pairs confirm a case; 0 if nothing was asked again. `unfinished` cases held so far, and lack pairs.
     """
 
     flips: Flips
@@ -120,6 +122,7 @@ class Findings:
     base_alone: int = 0
     head_alone: int = 0
     rounds: int = 0
+    unfinished: int = 0
     confirmed: Confirmed = field(default_factory=Confirmed)
 
 
@@ -133,14 +136,21 @@ def weigh(flips: Flips, pairs: Pairs, steps: Steps) -> Findings:
     confirmed = Confirmed(_held(lost, -1, pairs, rounds), _held(gained, 1, pairs, rounds)) if is_told else Confirmed()
     majority = len(confirmed.improvements) - len(confirmed.regressions)
     step: Step | None = "first answers" if direction else None
-    if not direction and (direction := _decided(base_alone, head_alone, FRESH_SHARE * steps.level)):
-        step = "fresh pairs"
+    asked = [id_ for id_ in (*lost, *gained) if id_ in pairs]
+    if not direction and asked and steps.rounds:
+        share = (head_alone - base_alone) / (len(asked) * steps.rounds) * flips.count / flips.n
+        direction = _decided(base_alone, head_alone, FRESH_SHARE * steps.level) if _is_enough(share, steps) else 0
+        step = "fresh pairs" if direction else None
     lost_first, gained_first = flips.first or (len(flips.lost), len(flips.gained))
     tests = (mcnemar(gained_first, lost_first), mcnemar(head_alone, base_alone))
     shares = (FIRST_SHARE if steps.rounds else 1.0, FRESH_SHARE)
     p_worse = min(1.0, *(test.p_worse / share for test, share in zip(tests, shares, strict=True)))
     p_better = min(1.0, *(test.p_better / share for test, share in zip(tests, shares, strict=True)))
-    if majority and (not direction or (majority < 0 < direction and p_better >= OUTWEIGHING * steps.level)):
+    if (
+        majority
+        and _is_enough(majority / flips.n, steps)
+        and (not direction or (majority < 0 < direction and p_better >= OUTWEIGHING * steps.level))
+    ):
         direction, step = (1 if majority > 0 else -1), "case by case"
         by_chance = flips.n * 4.0**-rounds / CASES_SHARE if rounds else 0.0
         p_worse, p_better = (by_chance, p_better) if direction < 0 else (p_worse, by_chance)
@@ -151,10 +161,16 @@ def weigh(flips: Flips, pairs: Pairs, steps: Steps) -> Findings:
         step=step,
         p_worse=p_worse,
         p_better=p_better,
-        asked=sum(id_ in pairs for id_ in (*lost, *gained)),
+        asked=len(asked),
         base_alone=base_alone,
         head_alone=head_alone,
         rounds=rounds,
+        unfinished=sum(
+            len(pairs[id_]) < rounds and all(each == way for each in pairs[id_])
+            for ids, way in ((lost, -1), (gained, 1))
+            for id_ in ids
+            if id_ in pairs
+        ),
         confirmed=confirmed,
     )
 
@@ -182,25 +198,27 @@ def to_ask(flips: Flips, pairs: Pairs, steps: Steps, target: int) -> dict[str, i
     return found
 
 
-def smallest_loss(flips: Flips, steps: Steps, power: float = 0.8, trials: int = 100) -> int | None:
+def smallest_loss(flips: Flips, steps: Steps, most: int, power: float = 0.8) -> int | None:
     """Return the fewest broken cases that the steps would probably have found, by seeded simulation; None if none.
 
     A broken case passes on base and fails on head, always. As many other cases flip by chance, either way, as flipped
-    here; how often such a case passes has the density 6p(1−p) that uniform chances leave among flips.
+    here; how often such a case passes has the density 6p(1−p) that uniform chances leave among flips. No more than
+    `most` cases, those that pass on base, can break.
     """
+    trials = 100 if flips.count < 200 else 25  # it takes long only where very many flip
     rng = random.Random(f"smallest-loss:{flips.n}:{flips.count}")  # noqa: S311 - a reproducible draw, not a secret
-    if not flips.n:
+    if not most:
         return None
     few, enough = 0, 1
     while sum(_is_found(flips, steps, enough, rng) for _ in range(trials)) < power * trials:
         few, enough = enough, 2 * enough
-        if few >= flips.n:
+        if few >= most:
             return None
     while enough - few > 1:
         middle = (few + enough) // 2
         is_enough = sum(_is_found(flips, steps, middle, rng) for _ in range(trials)) >= power * trials
         few, enough = (few, middle) if is_enough else (middle, enough)
-    return min(enough, flips.n)
+    return min(enough, most)
 
 
 def _is_found(flips: Flips, steps: Steps, broken: int, rng: random.Random) -> bool:
@@ -248,7 +266,12 @@ def _decided(lost: int, gained: int, level: float) -> int:
 def _first(flips: Flips, steps: Steps) -> int:
     """Return the direction that first answers decide, 0 for none."""
     lost, gained = flips.first or (len(flips.lost), len(flips.gained))
-    return _decided(lost, gained, steps.first_level)
+    return _decided(lost, gained, steps.first_level) if _is_enough((gained - lost) / max(1, flips.n), steps) else 0
+
+
+def _is_enough(share: float, steps: Steps) -> bool:
+    # Rounding what binary floating point leaves makes ten of a hundred a tenth.
+    return round(abs(share) - steps.min_effect, 12) >= 0
 
 
 def _to_be_asked(flips: Flips, steps: Steps, direction: int) -> tuple[tuple[str, ...], tuple[str, ...]]:

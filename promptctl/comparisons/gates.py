@@ -9,6 +9,7 @@ from promptctl.comparisons.rule import GateRule
 from promptctl.comparisons.verdicts import Verdict
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, MODEL, OK, WORKSPACE
 from promptctl.files.wording import count, name_some, percent
+from promptctl.statistics.scores import FEWEST_TO_RESAMPLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,8 +69,13 @@ def decide(verdict: Verdict, rule: GateRule | None = None, usage: Sequence[Usage
 def _decide_increase(usage: UsageChange, limit: float) -> Decision:
     """Return the decision on a cost or a number of tokens: it fails if the whole interval is above the limit."""
     name = {"cost_nano_usd": "The cost", "tokens": "The number of tokens"}[usage.name]
+    before, after = usage.sides
+    if usage.known and before == after:
+        return Decision(OK)
     if usage.interval is None or usage.change is None:
-        why = "unknown" if not usage.known else "too uncertain to be judged"
+        why = "too uncertain to be judged, as a few replies make up most of it"
+        if usage.known < FEWEST_TO_RESAMPLE:
+            why = f"known of {count(usage.known, 'case')} only" if usage.known else "unknown"
         return Decision.of(INCOMPLETE, f"{name} of a reply is {why}, and may grow by {percent(limit)} at most.")
     low, high = percent(usage.interval.low), percent(usage.interval.high)
     grew = f"{name} of a reply changed by {percent(usage.change)} (interval {low} to {high})"

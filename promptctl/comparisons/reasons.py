@@ -9,6 +9,8 @@ from promptctl.comparisons.flips import ROUNDS
 from promptctl.files.wording import count, name_some, percent
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from promptctl.comparisons.flips import Findings
     from promptctl.comparisons.rule import GateRule
     from promptctl.statistics.intervals import Interval
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
 
 def flipped(kind: Literal["worse", "better"], metric: MetricComparison, findings: Findings, p: float) -> str:
     """Worse, or better, of the cases: by first answers, by fresh pairs, or case by case."""
+    lost, gained = first = findings.flips.first or (len(findings.flips.lost), len(findings.flips.gained))
+    if findings.step == "first answers" and first != (metric.regressed, metric.improved):
+        then = f"{count(lost, 'case')} regressed and {gained} improved of {findings.flips.n}"
+        return f"{kind.capitalize()}: when this was first compared {then}, p {p_value(p)}. Now {describe(metric)}."
     if findings.step == "first answers":
         return f"{kind.capitalize()}: {describe(metric)}, p {p_value(p)}{_but(kind, findings)}."
     held = findings.confirmed
@@ -73,9 +79,13 @@ def undecided(
 ) -> str:
     """Neither shown nor ruled out; `text` is the outlook."""
     asked = ""
-    if metric.name == PASSED and findings.rounds and findings.flips.count:
+    if metric.name == PASSED and findings.asked:
         asked = f"; of {count(findings.asked, 'flipped case')} asked again none held every time"
         held = findings.confirmed
+        if findings.unfinished:
+            asked = (
+                f"; {count(findings.unfinished, 'flipped case')} held so far, and could not be asked again to the end"
+            )
         if held.regressions or held.improvements:
             asked = (
                 f"; asked again {count(len(held.regressions), 'regression')} and "
@@ -91,8 +101,9 @@ def outlook(
     if detectable is None:
         seen = f"no loss, however large, was likely to be seen in {count(metric.n, 'case')}"
     elif metric.name == PASSED:
-        lost = count(round(detectable * metric.n), "case")
-        seen = f"a loss of {lost} ({amount(metric, detectable)}) or more would probably have been seen"
+        lost = round(detectable * metric.n)
+        fail = "fails" if lost == 1 else "fail"
+        seen = f"{count(lost, 'case')} that {fail} now every time would probably have been seen"
     else:
         seen = f"a loss of {amount(metric, detectable)} or more would probably have been seen"
     if not findings.steps.rounds and findings.steps.can_differ and metric.name == PASSED:
@@ -109,6 +120,16 @@ def lacks_metric(name: str, counts: tuple[int, int]) -> str:
     missing, n = counts
     verb = "has" if missing == 1 else "have"
     return f"Incomplete: {missing} of {count(n, 'case')} {verb} the metric `{name}` on one side only."
+
+
+def no_metric(name: str, known: Sequence[str]) -> str:
+    """The rule names a metric that no case has."""
+    return f"Incomplete: no case has the metric `{name}` on both sides (there are: {', '.join(known)})."
+
+
+def all_expected(number: int) -> str:
+    """Nothing is left to compare."""
+    return f"Inconclusive: all {count(number, 'case')} are expected to fail, so that nothing is compared."
 
 
 def incomplete(comparison: Comparison) -> str:

@@ -11,10 +11,10 @@ from promptctl.comparisons.confirmation import FlippedCases
 from promptctl.comparisons.gates import Decision, check_passes, decide, strictest
 from promptctl.comparisons.rule import GateRule
 from promptctl.comparisons.verdicts import judge
-from promptctl.errors import INCOMPLETE
+from promptctl.errors import CHECK_FAILED, INCOMPLETE
 from promptctl.evaluations.evaluation import Evaluation, cases_of, load
 from promptctl.evaluations.outcomes import CaseResults
-from promptctl.files.wording import count
+from promptctl.files.wording import count, name_some
 from promptctl.statistics.metric import Procedure
 
 if TYPE_CHECKING:
@@ -46,8 +46,9 @@ class Sides:
     def compared(self, rule: GateRule, flipped: FlippedCases, *, note: str | None) -> Compared:
         """Return the comparison judged, with the cases that must pass and what was not run."""
         verdict = judge(self.comparison, rule, flipped.findings)
-        outcomes = [case.outcome for case in self.heads]
-        must_pass = [case.outcome.case_id for case in self.heads if case.must_pass]
+        counted = [case for case in self.heads if not case.outcome.is_xfail]
+        outcomes = [case.outcome for case in counted]
+        must_pass = [case.outcome.case_id for case in counted if case.must_pass]
         decisions = [decide(verdict, rule, self.comparison.usage)]
         if must_pass:
             decisions.append(check_passes(outcomes, must_pass=must_pass))
@@ -58,6 +59,12 @@ class Sides:
             unrun = self.head.summary.never_run
             were = "was" if unrun == 1 else "were"
             decisions.append(Decision.of(INCOMPLETE, f"head: {count(unrun, 'case')} {were} not run."))
+        if passing := self.head.summary.xpassed_strictly:
+            told = f"{count(len(passing), 'case')} that `xfail` expects to fail passed: {name_some(passing)}."
+            decisions.append(Decision.of(CHECK_FAILED, told))
+        if flipped.is_unfinished and verdict.kind != "worse":
+            told = "Flipped cases were not asked again to the end; give the command again."
+            decisions.append(Decision.of(INCOMPLETE, told))
         decision = strictest(decisions)
         return Compared(self.base, self.head, self.comparison, verdict, decision, rule, note, flipped.reruns)
 

@@ -20,7 +20,6 @@ from promptctl.comparisons import reasons
 from promptctl.comparisons.comparison import PASSED, Comparison
 from promptctl.comparisons.flips import Confirmed, Findings, Flips, Steps, smallest_loss, weigh
 from promptctl.comparisons.rule import GateRule
-from promptctl.errors import UsageError
 from promptctl.statistics.intervals import Interval
 from promptctl.statistics.metric import MetricComparison
 from promptctl.statistics.multiplicity import holm
@@ -83,14 +82,17 @@ def flips_of(comparison: Comparison) -> Flips:
 
 def steps_of(comparison: Comparison, rule: GateRule, *, can_differ: bool = True) -> Steps:
     """Return the steps that flipped cases are judged by: the comparison's level is shared among the metrics judged."""
-    return Steps(comparison.procedure.level / len(rule.judged), rule.reruns, can_differ, comparison.procedure.seed)
+    return Steps(
+        comparison.procedure.level / len(rule.judged),
+        rule.reruns,
+        can_differ,
+        seed=comparison.procedure.seed,
+        min_effect=rule.min_effect,
+    )
 
 
 def judge(comparison: Comparison, rule: GateRule | None = None, findings: Findings | None = None) -> Verdict:
-    """The verdict on a comparison; without `findings` of first answers alone.
-
-    Raises UsageError if the rule names a metric that no case has on both sides.
-    """
+    """The verdict on a comparison; without `findings` of first answers alone."""
     evidence = _gather(comparison, rule or GateRule(), findings)
     for answer in (_too_incomplete, _worse, _lacks_metric, _better, _not_worse):
         verdict = answer(evidence)
@@ -142,9 +144,6 @@ class _Evidence:
 def _gather(comparison: Comparison, rule: GateRule, findings: Findings | None) -> _Evidence:
     findings = findings or weigh(flips_of(comparison), {}, replace(steps_of(comparison, rule), rounds=0))
     known = {metric.name: metric for metric in comparison.metrics}
-    unknown = [name for name in rule.judged if name not in known]
-    if unknown and comparison.n and unknown[0] not in comparison.lost_metrics:
-        raise UsageError(f"no case has the metric `{unknown[0]}` on both sides", hint=f"there are: {', '.join(known)}")
     metrics = tuple(known[name] for name in rule.judged if name in known)
     worse = holm([_p(metric, findings, -1) for metric in metrics])
     better = holm([_p(metric, findings, 1) for metric in metrics])
@@ -172,6 +171,9 @@ def _too_incomplete(evidence: _Evidence) -> Verdict | None:
     comparison = evidence.comparison
     if comparison.n and comparison.ungraded <= evidence.rule.max_errors * comparison.comparable:
         return None
+    if comparison.expected_failures and not comparison.comparable:
+        reason = reasons.all_expected(len(comparison.expected_failures))
+        return Verdict("inconclusive", reason, n=0, findings=evidence.findings)
     certain = _worse_at_best(evidence) if comparison.n else None
     if certain is not None:
         return certain
@@ -182,15 +184,17 @@ def _too_incomplete(evidence: _Evidence) -> Verdict | None:
 
 
 def _lacks_metric(evidence: _Evidence) -> Verdict | None:
-    """Return the verdict if more cases than the rule allows have a metric, any metric, on one side only."""
-    comparison, limit = evidence.comparison, evidence.rule.max_errors
+    """Return the verdict if a metric is missing: of those judged on one side in too many cases, of others in all."""
+    comparison, rule = evidence.comparison, evidence.rule
     lacking = dict.fromkeys(comparison.lost_metrics, (comparison.n, comparison.n))
-    for metric in comparison.metrics:
-        if metric.missing > limit * (metric.n + metric.missing):
+    for metric in evidence.metrics:
+        if metric.missing > rule.max_errors * (metric.n + metric.missing):
             lacking[metric.name] = metric.missing, metric.n + metric.missing
-    if not lacking:
+    known = [metric.name for metric in comparison.metrics]
+    unknown = [name for name in rule.judged if name not in (*known, *comparison.lost_metrics)]
+    if not (lacking or unknown):
         return None
-    reason = reasons.lacks_metric(*next(iter(lacking.items())))
+    reason = reasons.no_metric(unknown[0], known) if unknown else reasons.lacks_metric(*next(iter(lacking.items())))
     if not evidence.metrics:
         return Verdict("incomplete", reason, n=comparison.n, findings=evidence.findings)
     return evidence.verdict("incomplete", reason, evidence.metrics[0])
@@ -211,7 +215,7 @@ def _shown(evidence: _Evidence, way: int) -> Verdict | None:
     for position, (metric, test) in enumerate(zip(evidence.metrics, evidence.tests, strict=True)):
         p = test.p_worse if way < 0 else test.p_better
         if metric.name == PASSED:
-            is_shown = evidence.findings.direction == way and way * _effect(evidence.findings, metric) >= least
+            is_shown = evidence.findings.direction == way
         else:
             is_shown = p < level and way * metric.difference >= least
         if is_shown:
@@ -224,17 +228,6 @@ def _shown(evidence: _Evidence, way: int) -> Verdict | None:
     if metric.name == PASSED:
         return evidence.verdict(kind, reasons.flipped(kind, metric, evidence.findings, p), metric)
     return evidence.verdict(kind, reasons.tested(kind, metric, p, len(evidence.metrics)), metric)
-
-
-def _effect(findings: Findings, metric: MetricComparison) -> float:
-    """Return the difference of the pass rate that the deciding step found."""
-    held, flips = findings.confirmed, findings.flips
-    if findings.step == "case by case":
-        return (len(held.improvements) - len(held.regressions)) / flips.n
-    if findings.step == "fresh pairs":
-        share_of_flips = (findings.head_alone - findings.base_alone) / (findings.asked * findings.steps.rounds)
-        return share_of_flips * flips.count / flips.n
-    return metric.difference
 
 
 def _not_worse(evidence: _Evidence) -> Verdict | None:
@@ -261,10 +254,14 @@ def _undecided(evidence: _Evidence) -> Verdict:
 def _detectable(metric: MetricComparison, evidence: _Evidence) -> float | None:
     """Return the smallest loss that the gate's own rule would probably have seen; None if none."""
     if metric.name == PASSED:
-        cases = smallest_loss(evidence.findings.flips, evidence.findings.steps, evidence.rule.power)
+        passing = round(metric.base_mean * metric.n)
+        cases = smallest_loss(evidence.findings.flips, evidence.findings.steps, passing, evidence.rule.power)
         return None if cases is None else cases / evidence.comparison.n
     level = evidence.comparison.procedure.level / len(evidence.metrics)
-    return detectable_difference(metric.standard_error, alpha=level, power=evidence.rule.power) or None
+    # No score's p-value is below (1 + Δ/spread)⁻ⁿ.
+    least = metric.spread * (level ** (-1 / metric.units) - 1)
+    found = max(least, detectable_difference(metric.standard_error, alpha=level, power=evidence.rule.power))
+    return found if found <= metric.spread else None
 
 
 def _worse_at_best(evidence: _Evidence) -> Verdict | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from promptctl import __version__
@@ -11,6 +12,7 @@ from promptctl.calls.call import Target
 from promptctl.datasets.cases import Case
 from promptctl.datasets.index import dataset_index
 from promptctl.datasets.selection import Chosen
+from promptctl.files.plain import canonical_json
 from promptctl.log.results import EvaluationRow, EvaluationSpec
 from promptctl.log.stamps import new_id, utc_now
 from promptctl.prompts.prompt import Prompt
@@ -66,3 +68,14 @@ class Plan:
             spec=self.spec,
             tool_version=__version__,
         )
+
+
+def comparison_key(head: EvaluationRow, base: EvaluationRow) -> str:
+    """Return a digest that is equal for comparisons of the same versions, models, cases and ways of grading."""
+    spec = head.spec
+    asked = [
+        *([each.prompt, each.digest, each.model, dict(each.spec.parameters)] for each in (base, head)),
+        *(spec.dataset_digest, spec.ids, spec.tags, spec.sample, spec.seed, spec.first),
+        *(spec.repeats, spec.passes_needed, spec.judge_model, spec.replies == "replay"),
+    ]
+    return sha256(canonical_json(asked).encode()).hexdigest()[:32]

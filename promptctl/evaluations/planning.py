@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from promptctl.assertions.judging import judge_model
@@ -26,8 +25,7 @@ from promptctl.errors import (
 from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.earlier import FailedCases
 from promptctl.evaluations.estimate import cost_of_call
-from promptctl.evaluations.plan import Plan
-from promptctl.files.plain import canonical_json
+from promptctl.evaluations.plan import Plan, comparison_key
 from promptctl.log.results import EvaluationSpec
 from promptctl.log.stamps import new_id
 from promptctl.models.gateway import Usage
@@ -97,6 +95,7 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
                 min_pass=dataset.header.min_pass if request.min_pass is None else request.min_pass,
                 parameters=target.parameters,
                 judge=request.judge,
+                judge_model=(request.judge or context.settings.model or "") if dataset.judges else None,
                 replies=request.replies,
                 afresh=request.afresh,
             )
@@ -151,7 +150,7 @@ def pair(context: Context, request: EvaluationRequest, plans: Sequence[Plan], ba
     for head in plans:
         try:
             other = _base_plan(context, request, head, base)
-            key = _comparison_key(head, other)
+            key = comparison_key(head.row(), other.row())
             pairs.append(
                 Pair(
                     replace(head, spec=replace(head.spec, side="head", comparison=key)),
@@ -166,17 +165,6 @@ def pair(context: Context, request: EvaluationRequest, plans: Sequence[Plan], ba
     if unknown is not None and all(each.base is None for each in pairs):
         raise unknown
     return pairs
-
-
-def _comparison_key(head: Plan, base: Plan) -> str:
-    """Return a digest that is equal for comparisons of the same versions, models, cases and ways of grading."""
-    spec = head.spec
-    asked = [
-        *([each.target.version.digest, each.target.model, dict(each.spec.parameters)] for each in (base, head)),
-        *(spec.dataset_digest, spec.ids, spec.tags, spec.sample, spec.seed, spec.first),
-        *(spec.repeats, spec.passes_needed, spec.judge, spec.replies == "replay"),
-    ]
-    return sha256(canonical_json(asked).encode()).hexdigest()[:32]
 
 
 def rerun(pair: Pair, ids: Collection[str], repeats: int) -> Pair:

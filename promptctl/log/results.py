@@ -18,13 +18,14 @@ StopReason = Literal["interrupted", "fail-fast", "max-cost", "log"]
 class EvaluationSpec:
     """Everything that it takes to do an evaluation again, beside the prompt's version and the model.
 
-    `ref` is the prompt's ref as it was asked for; `group` is shared by the evaluations of one command. `cases` is the
-    number of selected cases. `ids`, `tags`, `sample`, `seed` and `first` are the selection; `ids` None means any.
-    At least `at_least` of `repeats` replies must pass for a case to pass (all if it is None). `judge` is the model
-    asked for with `--judge`. `side` is the part it plays in a comparison; a `rerun` asks flipped cases again.
-    `left_out` are cases whose inputs a base cannot take. With `drops_unknown_inputs`, inputs that the prompt does not
-    declare are left out of a case. `shard` is (i, n): the i-th of n parts of the cases. `comparison` is equal for
-    comparisons of the same content; one begun `afresh` sets the answers of earlier ones aside.
+    `ref` is the prompt's ref as it was asked for; `group` is shared by the evaluations of one command. `cases` is
+    the number of selected cases. `ids`, `tags`, `sample`, `seed` and `first` are the selection; `ids` None means
+    any. At least `at_least` of `repeats` replies must pass for a case to pass (all if it is None). `judge` is the
+    model asked for with `--judge`, `judge_model` the one that judges without a model of their own asked, None
+    without judges. `side` is the part it plays in a comparison; a `rerun` asks flipped cases again. `left_out` are
+    cases whose inputs a base cannot take. With `drops_unknown_inputs`, inputs that the prompt does not declare are
+    left out of a case. `shard` is (i, n): the i-th of n parts of the cases. `comparison` is equal for comparisons
+    of the same content; one begun `afresh` sets the answers of earlier ones aside.
     """
 
     ref: str = ""
@@ -42,6 +43,7 @@ class EvaluationSpec:
     min_pass: float = 1.0
     parameters: Mapping[str, Any] = field(default_factory=dict)
     judge: str | None = None
+    judge_model: str | None = None
     replies: Replies = "cache"
     side: Side = "alone"
     drops_unknown_inputs: bool = False
@@ -78,7 +80,7 @@ class EvaluationSpec:
     def _work(self) -> tuple[object, ...]:
         return (
             *(self.dataset_digest, self.ids, self.tags, self.sample, self.seed, self.first, self.shard),
-            *(self.repeats, self.passes_needed, dict(self.parameters), self.judge),
+            *(self.repeats, self.passes_needed, dict(self.parameters), self.judge, self.judge_model),
             *(self.replies == "replay", len(self.left_out)),
         )
 

@@ -431,3 +431,49 @@ class TestRule:
         assert "2 comparisons share an error rate of 5%" in ran.err
         # Of ten cases with half the level each, six pairs confirm one.
         assert "c1, asked 5 times more" in ran.out
+
+
+class TestEvidence:
+    def test_a_command_that_could_not_ask_to_the_end_is_incomplete(self, lab: Lab, change: Change, cli: Cli) -> None:
+        change("c1 head")
+        # Twenty first answers, and a few of the fresh pairs.
+        found = against(cli, "--max-cost", "0.00035", "-j", "1", code=5)
+        assert found["verdict"] == "inconclusive"
+        assert "Flipped cases were not asked again to the end" in found["decision"]
+        assert against(cli, code=1)["verdict"] == "worse"
+
+    def test_compare_takes_the_pairs_of_the_same_sides_alone(self, lab: Lab, change: Change, cli: Cli) -> None:
+        change("c1 c2 head")
+        found = against(cli, code=1)
+        base, head = found["base"]["evaluation"], found["head"]["evaluation"]
+        same = cli("compare", base, head, "--json").json[0]
+        assert (same["verdict"], same["confirmed_regressions"]) == ("worse", ["c1", "c2"])
+        reversed_ = cli("compare", head, base, "--json").json[0]
+        assert (reversed_["passed"], reversed_["fresh_pairs"]) == (True, None)
+
+    def test_every_time_of_asking_counts_again(self, lab: Lab, change: Change, cli: Cli) -> None:
+        """With four pairs, first and second time ask for two of the same cases."""
+        change("c1 head")
+        found = against(cli, "--reruns", "4", code=1)
+        asked = len(lab.asked)
+        assert against(cli, "--reruns", "4", code=1)["reruns"] == found["reruns"]
+        assert len(lab.asked) == asked
+
+    def test_what_first_answers_decided_stays(self, lab: Lab, change: Change, cli: Cli) -> None:
+        change(" ".join(f"c{n}" for n in range(8)))
+        assert "8 cases regressed" in against(cli, code=1)["reason"]
+        lab.server.default = answering_rightly
+        found = against(cli, "--replies", "ask", code=1)
+        assert "when this was first compared 8 cases regressed and 0 improved of 10" in found["reason"]
+
+    def test_cases_that_are_expected_to_fail_count_as_in_an_evaluation(
+        self, lab: Lab, change: Change, cli: Cli
+    ) -> None:
+        known = {"id": "known", "inputs": {"ticket": "known"}, "expected": "k", "xfail": "known", "must_pass": True}
+        cases = [{"id": f"c{n}", "inputs": {"ticket": f"c{n}"}, "expected": f"c{n}"} for n in range(3)]
+        lab.cases(*cases, known)
+        change("head")
+        assert against(cli, "--min-pass", "1")["expected_failures"] == ["known"]
+        lab.cases(*cases, {**known, "expected": "known", "xfail": {"reason": "known", "strict": True}})
+        found = against(cli, code=1)
+        assert "1 case that `xfail` expects to fail passed: known." in found["decision"]

@@ -136,7 +136,8 @@ def _comparisons(draw: st.DrawFn) -> tuple[Flips, dict[str, list[int]], Steps]:
         for ids, way in ((found.lost, -1), (found.gained, 1))
         for id_ in ids
     }
-    return found, pairs, Steps(0.05 / draw(st.sampled_from([1, 3, 20])), draw(st.sampled_from([0, 3, 5])))
+    level, least = 0.05 / draw(st.sampled_from([1, 3, 20])), draw(st.sampled_from([0.0, 0.0, 0.05, 0.1]))
+    return found, pairs, Steps(level, draw(st.sampled_from([0, 3, 5])), min_effect=least)
 
 
 def _fails(found: Findings) -> tuple[bool, bool]:
@@ -207,10 +208,10 @@ def test_unchanged_prompts_are_seldom_worse(flaky: float) -> None:
 
 @pytest.mark.parametrize(("n", "count"), [(20, 0), (20, 3), (200, 40), (1000, 100)])
 def test_one_broken_case_would_have_been_seen(n: int, count: int) -> None:
-    assert smallest_loss(flips(n, lost=count // 2, gained=count - count // 2), Steps()) == 1
+    assert smallest_loss(flips(n, lost=count // 2, gained=count - count // 2), Steps(), n) == 1
 
 
 def test_first_answers_alone_see_only_large_losses_and_in_few_cases_none() -> None:
-    assert smallest_loss(flips(20), Steps(rounds=0)) == 5
-    assert smallest_loss(flips(4), Steps(rounds=0)) is None
-    assert smallest_loss(flips(0), Steps()) is None
+    assert smallest_loss(flips(20), Steps(rounds=0), 20) == 5
+    assert smallest_loss(flips(4), Steps(rounds=0), 4) is None
+    assert smallest_loss(flips(20), Steps(), 0) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from promptctl.comparisons.flips import Confirmed, Findings, Flips, Steps
@@ -104,6 +106,7 @@ def test_a_rule_may_bound_what_a_reply_costs_more(low: float | None, high: float
     interval = None if low is None or high is None else Interval(low, high, 0.95, "test")
     cost = UsageChange("cost_nano_usd", known=20, unknown=0, base_total=100, head_total=115, interval=interval)
     verdict = Verdict("inconclusive", "Because.", n=20)
+    assert decide(verdict, GateRule(max_cost_increase=0.1), [replace(cost, head_total=100)]).is_passed
     decision = decide(verdict, GateRule(max_cost_increase=0.1), [cost])
     assert decision.exit_code == code
     assert decide(verdict, GateRule(max_token_increase=0.1), [cost]).is_passed
