@@ -232,7 +232,8 @@ def _is_found(flips: Flips, steps: Steps, broken: int, rng: random.Random) -> bo
         return False
     asked = min(1.0, MOST_ASKED / (broken + noise))
     noise, broken = round(asked * noise), sum(rng.random() < asked for _ in range(broken))
-    differing = sum(rng.random() < _DIFFERS for _ in range(noise * steps.rounds))
+    drawn = noise * steps.rounds
+    differing = min(drawn, max(0, round(rng.gauss(_DIFFERS * drawn, math.sqrt(_DIFFERS * (1 - _DIFFERS) * drawn)))))
     head_alone = _heads(differing, rng)
     base_alone = differing - head_alone + broken * steps.rounds
     if fresh := _decided(base_alone, head_alone, FRESH_SHARE * steps.level):

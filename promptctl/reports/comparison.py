@@ -239,6 +239,8 @@ def number_rows(comparison: Comparison) -> Iterator[tuple[str, str, str, str]]:
         before, after = usage.sides
         form = _FORMS[usage.name]
         yield usage_name(usage), form(before), form(after), usage_change(usage)
+        if usage.name == "latency_ms" and usage.known:
+            yield "p95 latency", form(usage.base_p95), form(usage.head_p95), "-"
 
 
 def usage_change(usage: UsageChange) -> str:
