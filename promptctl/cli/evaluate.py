@@ -13,7 +13,6 @@ import typer
 
 from promptctl import EvaluationRequest, Selection, errors
 from promptctl.cli import options
-from promptctl.cli.comparison_output import say_against
 from promptctl.cli.estimate_output import say_estimate
 from promptctl.cli.evaluation_output import EvaluationProgress, say_evaluations
 from promptctl.cli.inputs import read_pairs
@@ -231,6 +230,8 @@ def split_names(workspace: Workspace, names: Sequence[str]) -> tuple[list[str], 
 def _evaluate_against(
     workspace: Workspace, request: EvaluationRequest, base: str, rule: dict[str, Any], output: OutputOptions
 ) -> NoReturn:
+    from promptctl.cli.comparison_output import say_against
+
     with EvaluationProgress() as progress:
         found = workspace.evaluate_against(request, base or None, rule, progress)
     if not base and found.base:
