@@ -169,8 +169,7 @@ def evaluate(
         ),
     ] = None,
     *,
-    gate: options.GateOptions,
-    reruns: options.Reruns = None,
+    gate: options.AskingGateOptions,
     afresh: Annotated[
         bool, typer.Option("--afresh", help="Ask all anew, and set earlier comparisons of the same content aside.")
     ] = False,
@@ -210,8 +209,7 @@ def evaluate(
     if dry_run:
         say_estimate(workspace.estimate(request), as_json=output.as_json)
     elif against is not None:
-        rule = gate.rule if reruns is None else {**gate.rule, "reruns": reruns}
-        _evaluate_against(workspace, request, against, rule, output)
+        _evaluate_against(workspace, request, against, gate.rule, output)
     else:
         with EvaluationProgress() as progress:
             found = workspace.evaluate(request, progress)

@@ -199,16 +199,20 @@ class GateOptions:
         return {name: value for name, value in given.items() if value is not None}
 
 
-Reruns = Annotated[
-    int | None,
-    typer.Option(
-        "--reruns",
-        min=0,
-        max=100,
-        metavar="N",
-        help="Fresh pairs that each flipped case is asked for; 0 judges by first answers alone. Default: 5.",
-    ),
-]
+@dataclass(frozen=True, slots=True)
+class AskingGateOptions(GateOptions):
+    """The options of a gate whose command can ask flipped cases again."""
+
+    reruns: Annotated[
+        int | None,
+        typer.Option(
+            "--reruns",
+            min=0,
+            max=100,
+            metavar="N",
+            help="Fresh pairs that each flipped case is asked for; 0 judges by first answers alone. Default: 5.",
+        ),
+    ] = None
 
 
 def tell_unknown(version: Version) -> None:

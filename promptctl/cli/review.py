@@ -36,8 +36,7 @@ def review(
     no_eval: Annotated[bool, typer.Option("--no-eval", help="Ask no model: say what changed and who breaks.")] = False,
     *,
     asked: options.ReplyOptions,
-    gate: options.GateOptions,
-    reruns: options.Reruns = None,
+    gate: options.AskingGateOptions,
     bounds: options.BoundOptions,
     fail_on_breaking: Annotated[
         bool, typer.Option("--fail-on-breaking", help="Fail if callers or consumers break.")
@@ -60,9 +59,8 @@ def review(
         raise UsageError("--replies and --no-eval cannot be given together", hint="--no-eval asks for no reply at all")
     check_suffixes(outputs or ())
     workspace = options.workspace_of(context)
-    rule = gate.rule if reruns is None else {**gate.rule, "reruns": reruns}
     arguments = _arguments(
-        {**{_option(name): (value, None) for name, value in rule.items()}, "--replies": (asked.replies, "cache")},
+        {**{_option(name): (value, None) for name, value in gate.rule.items()}, "--replies": (asked.replies, "cache")},
         {"--no-eval": no_eval, "--fail-on-breaking": fail_on_breaking, "--allow-code": allow_code},
     )
     arguments += [part for model in asked.models for part in ("--model", model)]
@@ -70,7 +68,7 @@ def review(
         base=base,
         head=head,
         models=asked.models,
-        rule=rule,
+        rule=gate.rule,
         limits=bounds.limits(),
         is_evaluated=not no_eval,
         replies=asked.replies,

@@ -62,6 +62,11 @@ class Flips:
         """Number of flipped cases."""
         return len(self.lost) + len(self.gained)
 
+    @property
+    def tested(self) -> tuple[int, int]:
+        """The numbers (lost, gained) that the first step tests."""
+        return self.first or (len(self.lost), len(self.gained))
+
 
 @dataclass(frozen=True, slots=True)
 class Steps:
@@ -141,7 +146,7 @@ def weigh(flips: Flips, pairs: Pairs, steps: Steps) -> Findings:
         share = (head_alone - base_alone) / (len(asked) * steps.rounds) * flips.count / flips.n
         direction = _decided(base_alone, head_alone, FRESH_SHARE * steps.level) if _is_enough(share, steps) else 0
         step = "fresh pairs" if direction else None
-    lost_first, gained_first = flips.first or (len(flips.lost), len(flips.gained))
+    lost_first, gained_first = flips.tested
     tests = (mcnemar(gained_first, lost_first), mcnemar(head_alone, base_alone))
     shares = (FIRST_SHARE if steps.rounds else 1.0, FRESH_SHARE)
     p_worse = min(1.0, *(test.p_worse / share for test, share in zip(tests, shares, strict=True)))
@@ -166,10 +171,7 @@ def weigh(flips: Flips, pairs: Pairs, steps: Steps) -> Findings:
         head_alone=head_alone,
         rounds=rounds,
         unfinished=sum(
-            len(pairs[id_]) < rounds and all(each == way for each in pairs[id_])
-            for ids, way in ((lost, -1), (gained, 1))
-            for id_ in ids
-            if id_ in pairs
+            0 < len(pairs.get(id_, ())) < rounds for id_ in (*_held(lost, -1, pairs, 0), *_held(gained, 1, pairs, 0))
         ),
         confirmed=confirmed,
     )
@@ -189,13 +191,8 @@ def to_ask(flips: Flips, pairs: Pairs, steps: Steps, target: int) -> dict[str, i
     fewer, more = sorted((base_alone, head_alone))
     is_open = not direction and bool(_decided(more + left, fewer, FRESH_SHARE * steps.level))
     asks_all = is_open and target <= steps.rounds
-    found: dict[str, int] = {}
-    for ids, way in ((lost, -1), (gained, 1)):
-        for id_ in ids:
-            seen = pairs.get(id_, ())
-            if len(seen) < target and (asks_all or all(each == way for each in seen)):
-                found[id_] = target - len(seen)
-    return found
+    asked = (*lost, *gained) if asks_all else (*_held(lost, -1, pairs, 0), *_held(gained, 1, pairs, 0))
+    return {id_: target - seen for id_ in asked if (seen := len(pairs.get(id_, ()))) < target}
 
 
 def smallest_loss(flips: Flips, steps: Steps, most: int, power: float = 0.8) -> int | None:
@@ -266,7 +263,7 @@ def _decided(lost: int, gained: int, level: float) -> int:
 
 def _first(flips: Flips, steps: Steps) -> int:
     """Return the direction that first answers decide, 0 for none."""
-    lost, gained = flips.first or (len(flips.lost), len(flips.gained))
+    lost, gained = flips.tested
     return _decided(lost, gained, steps.first_level) if _is_enough((gained - lost) / max(1, flips.n), steps) else 0
 
 
@@ -298,5 +295,6 @@ def _fresh(pairs: Pairs, ids: Sequence[str], steps: Steps) -> tuple[int, int, in
 
 
 def _held(ids: Sequence[str], way: int, pairs: Pairs, rounds: int) -> tuple[str, ...]:
+    """Return the cases with so many pairs at least, all of them this way."""
     found = ((id_, pairs.get(id_, ())) for id_ in ids)
     return tuple(id_ for id_, seen in found if len(seen) >= rounds and all(each == way for each in seen))

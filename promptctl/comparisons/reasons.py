@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 def flipped(kind: Literal["worse", "better"], metric: MetricComparison, findings: Findings, p: float) -> str:
     """Worse, or better, of the cases: by first answers, by fresh pairs, or case by case."""
-    lost, gained = first = findings.flips.first or (len(findings.flips.lost), len(findings.flips.gained))
-    if findings.step == "first answers" and first != (metric.regressed, metric.improved):
+    lost, gained = findings.flips.tested
+    if findings.step == "first answers" and (lost, gained) != (metric.regressed, metric.improved):
         then = f"{count(lost, 'case')} regressed and {gained} improved of {findings.flips.n}"
         return f"{kind.capitalize()}: when this was first compared {then}, p {p_value(p)}. Now {describe(metric)}."
     if findings.step == "first answers":

@@ -114,6 +114,12 @@ class _Evidence:
         """The passing cases, if the rule judges them."""
         return next((metric for metric in self.metrics if metric.name == PASSED), None)
 
+    def incomplete(self, reason: str) -> Verdict:
+        """Return the verdict `incomplete`, about the first metric judged if there is one."""
+        if not self.metrics:
+            return Verdict("incomplete", reason, n=self.comparison.n, findings=self.findings)
+        return self.verdict("incomplete", reason, self.metrics[0])
+
     def verdict(
         self,
         kind: VerdictKind,
@@ -177,10 +183,7 @@ def _too_incomplete(evidence: _Evidence) -> Verdict | None:
     certain = _worse_at_best(evidence) if comparison.n else None
     if certain is not None:
         return certain
-    reason = reasons.incomplete(comparison)
-    if not evidence.metrics:
-        return Verdict("incomplete", reason, n=comparison.n, findings=evidence.findings)
-    return evidence.verdict("incomplete", reason, evidence.metrics[0])
+    return evidence.incomplete(reasons.incomplete(comparison))
 
 
 def _lacks_metric(evidence: _Evidence) -> Verdict | None:
@@ -194,10 +197,9 @@ def _lacks_metric(evidence: _Evidence) -> Verdict | None:
     unknown = [name for name in rule.judged if name not in (*known, *comparison.lost_metrics)]
     if not (lacking or unknown):
         return None
-    reason = reasons.no_metric(unknown[0], known) if unknown else reasons.lacks_metric(*next(iter(lacking.items())))
-    if not evidence.metrics:
-        return Verdict("incomplete", reason, n=comparison.n, findings=evidence.findings)
-    return evidence.verdict("incomplete", reason, evidence.metrics[0])
+    if unknown:
+        return evidence.incomplete(reasons.no_metric(unknown[0], known))
+    return evidence.incomplete(reasons.lacks_metric(*next(iter(lacking.items()))))
 
 
 def _worse(evidence: _Evidence) -> Verdict | None:
