@@ -12,7 +12,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,15 +65,12 @@ def open_for_writing(path: Path, timeout_s: float) -> Opened:
         if before is None:
             _create(path, timeout_s)
             continue
-        connection = _connect(path, timeout_s)
-        try:
+        with _replaced_meanwhile(path, before), ExitStack() as stack:
+            connection = stack.enter_context(closing(_connect(path, timeout_s)))
             if identity_of(path) == before:  # else it was replaced between the two looks: open the new one
                 _prepare(connection, path, timeout_s)
+                stack.pop_all()
                 return Opened(connection, before)
-        except BaseException:
-            connection.close()
-            raise
-        connection.close()
     raise LogFailure(f"the log {path} cannot be created", reason="unusable", hint="if it is a link, see where it leads")
 
 
@@ -83,28 +80,14 @@ def open_for_reading(path: Path, timeout_s: float) -> sqlite3.Connection:
     An older schema is brought up to date first, as the queries are written for this program's. In a folder that cannot
     be written, a log that is up to date can still be read.
     """
-    if identity_of(path) is None:
-        connection = sqlite3.connect(":memory:", isolation_level=None)
-        migrate(connection, path)
-        return connection
-    connection = _connect(path, timeout_s)
-    try:
-        try:
-            version = schema_version(connection)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
-                raise
-            connection.close()
-            connection = _connect_unchanging(path)
-            version = schema_version(connection)
-        if version < NEWEST:
-            connection.close()
-            open_for_writing(path, timeout_s).connection.close()
-            connection = _connect(path, timeout_s)
-        connection.execute("PRAGMA query_only = ON")
-    except BaseException:
-        connection.close()
-        raise
+    for _ in range(_MOST_TRIES):
+        before = identity_of(path)
+        if before is None:
+            break
+        with _replaced_meanwhile(path, before):
+            return _connect_to_read(path, timeout_s)
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(connection, path)
     return connection
 
 
@@ -141,6 +124,38 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _replaced_meanwhile(path: Path, before: Identity) -> Iterator[None]:
+    """Let errors of SQLite pass by if the path no longer leads to that file: it was moved away while it was opened."""
+    try:
+        yield
+    except sqlite3.Error:
+        if identity_of(path) == before:
+            raise
+
+
+def _connect_to_read(path: Path, timeout_s: float) -> sqlite3.Connection:
+    connection = _connect(path, timeout_s)
+    try:
+        try:
+            version = schema_version(connection)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+                raise
+            connection.close()
+            connection = _connect_unchanging(path)
+            version = schema_version(connection)
+        if version < NEWEST:
+            connection.close()
+            open_for_writing(path, timeout_s).connection.close()
+            connection = _connect(path, timeout_s)
+        connection.execute("PRAGMA query_only = ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _create(path: Path, timeout_s: float) -> None:

@@ -17,6 +17,7 @@ from promptctl.errors import LogFailure
 from promptctl.log.records import Entry
 from promptctl.log.redaction import Redactor
 from promptctl.log.results import ResultDetail, ResultRow
+from promptctl.log.sqlite import opening
 from promptctl.log.sqlite.schema import NEWEST
 from promptctl.log.sqlite.store import SqliteStore
 from tests.log.conftest import make
@@ -222,6 +223,26 @@ def test_only_one_of_those_who_meet_the_damage_moves_the_file(path: Path) -> Non
     assert "".join(errors) == ""
     assert len(list(path.parent.glob("log.damaged-*.db"))) == 1
     assert len(list(SqliteStore(path).executions())) == 6
+
+
+def test_a_log_that_is_moved_away_while_it_is_opened_is_begun_anew(
+    log: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.append([Entry(make())])
+    log.close()
+    connect = opening._connect
+    moves = iter((path.with_name("moved.db"), path.with_name("moved-again.db")))
+
+    def connect_late(path: Path, timeout_s: float) -> sqlite3.Connection:
+        if aside := next(moves, None):
+            path.rename(aside)
+        return connect(path, timeout_s)
+
+    monkeypatch.setattr(opening, "_connect", connect_late)
+
+    assert list(log.executions()) == []
+    assert log.append([Entry(make())]) is None
+    assert len(list(log.executions())) == 1
 
 
 def test_a_full_disk_costs_no_record(log: SqliteStore, path: Path) -> None:
