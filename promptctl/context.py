@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from promptctl.versions.repository import Repository
 
 T = TypeVar("T")
+_CHANGED = "not the reply itself: a secret in it was replaced"
 
 
 class part(Generic[T]):  # noqa: N801 - used like `property`
@@ -127,8 +128,9 @@ class Context:
             kept = replace(
                 reply, text=redactor.redact(reply.text), tool_calls=redactor.redact_data(list(reply.tool_calls))
             )
+            is_changed = (kept.text, list(kept.tool_calls)) != (reply.text, list(reply.tool_calls))
             try:
-                recording.add(request, kept)
+                recording.add(request, kept, note=_CHANGED if is_changed else None)
             except WorkspaceError as error:
                 warning = f"the reply was not recorded: {error}"
                 if warning not in told:
@@ -146,8 +148,10 @@ class Context:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """News of the history for the user: version numbers that changed because the branch was rewritten."""
-        return self.repository.notices if self.has_made("repository") else ()
+        """News for the user: version numbers that changed, and how many secrets were hidden in what was written."""
+        history = self.repository.notices if self.has_made("repository") else ()
+        hidden = self.redactor.news if self.has_made("redactor") else None
+        return (*history, hidden) if hidden else history
 
     @cached_property
     def tree(self) -> Tree:
@@ -157,11 +161,11 @@ class Context:
     @part
     def redactor(self) -> Redactor:
         """Hides secrets in everything that is written: values of the environment that are keys by their names."""
-        from promptctl.log.redaction import Redactor, secrets_of
+        from promptctl.log.redaction import Redactor
+        from promptctl.log.secrets import secrets_of
 
-        named = [rule.api_key_env for rule in self.settings.models if rule.api_key_env]
-        keys = [self.environ[name] for name in named if self.environ.get(name)]
-        return Redactor([*secrets_of(self.environ), *keys])
+        named = {rule.api_key_env for rule in self.settings.models if rule.api_key_env}
+        return Redactor(secrets_of(self.environ, named))
 
     @part
     def log(self) -> Store:

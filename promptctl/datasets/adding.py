@@ -17,16 +17,21 @@ from promptctl.files.writing import replace_file
 from promptctl.formats.dataset_file import read_dataset_file
 from promptctl.git.trees import WorkTree
 from promptctl.log.records import Execution
+from promptctl.log.redaction import REDACTED
 from promptctl.log.store import Store
 from promptctl.prompts.loading import load_prompt
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """A case that was added: its id, and the file that it stands in."""
+    """A case that was added: its id, and the file that it stands in.
+
+    `is_redacted` says that the log had replaced a secret in it, so that it is not the text of the call.
+    """
 
     case_id: str
     path: str
+    is_redacted: bool = False
 
 
 def add_case(
@@ -70,7 +75,7 @@ def add_case(
         replace_file(root / path, [new])
     else:
         raise WorkspaceError(f"{cases_path}: a case is added to .yaml and .jsonl files only")
-    return Added(chosen, cases_path)
+    return Added(chosen, cases_path, is_redacted=REDACTED in json.dumps(entry))
 
 
 def _entry(found: Execution, case_id: str, tags: tuple[str, ...], *, expects_reply: bool) -> dict[str, Any]:

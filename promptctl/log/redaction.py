@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-REDACTED = "[redacted]"
-SHORTEST_SECRET = 8
+from promptctl.log.secrets import SHORTEST_SECRET, Secret
 
-_SECRET_NAME = r"(?i)(_|^)(API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$"  # noqa: S105 - a pattern of names
+REDACTED = "[redacted]"
+
+_BY_SHAPE = "the shape of a key"
 _SHORT = 2_000
 _FEW = 100
 
 # Where a key begins: not inside a word, but after a JSON escape, whose last letter is not one of the text's.
-_START = r"(^|[^A-Za-z0-9]|\\[bfnrt]|\\u[0-9a-fA-F]{4})"
+_ESCAPE = r"\\[bfnrt]|\\u[0-9a-fA-F]{4}"
+_START = rf"(^|[^A-Za-z0-9]|{_ESCAPE})"
 _KEYS = (
     r"(sk-[A-Za-z0-9_-]{20,})",
     r"[rs]k_(?:live|test)_[A-Za-z0-9]{16,}",
@@ -45,21 +48,24 @@ _ANCHORS = (
 )  # fmt: skip
 
 
-def secrets_of(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the values of an environment that are secrets by their names: `…_API_KEY`, `…_TOKEN` and the like."""
-    return tuple(value for name, value in environ.items() if re.search(_SECRET_NAME, name))
-
-
 class Redactor:
-    """Replaces secrets by `[redacted]`. Values shorter than 8 characters do not count as secrets.
+    """Replaces secrets by `[redacted]`, and counts them. Values shorter than 8 characters do not count as secrets.
+
+    A secret given as plain text is hidden anywhere, also inside a longer word.
 
     >>> Redactor(["correct-horse"]).redact("it was correct-horse, or sk-proj-0123456789abcdefghij")
     'it was [redacted], or [redacted]'
     """
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        values = {secret.strip() for secret in secrets if _is_text(secret)}
-        self._known = {form for value in values if len(value) >= SHORTEST_SECRET for form in _forms(value)}
+    def __init__(self, secrets: Iterable[Secret | str] = ()) -> None:
+        self._known: dict[str, Secret] = {}
+        for given in secrets:
+            secret = given if isinstance(given, Secret) else Secret("", given.strip())
+            if len(secret.value) >= SHORTEST_SECRET and _is_text(secret.value):
+                for form in _forms(secret.value):
+                    if form not in self._known or not secret.is_whole:
+                        self._known[form] = secret
+        self._hidden: Counter[str] = Counter()
         self._anchors = (*self._known, *_ANCHORS)
         self._patterns: _Patterns | None = None
         self._texts = 0
@@ -77,14 +83,32 @@ class Redactor:
         except UnicodeEncodeError:  # lone surrogates: `redact` deals with them
             return True
 
+    @property
+    def news(self) -> str | None:
+        """How many texts were hidden so far, and what they were, in one line; None if there was none."""
+        hidden = +self._hidden
+        if not hidden:
+            return None
+        count = hidden.total()
+        texts = "1 text was" if count == 1 else f"{count} texts were"
+        named = ", ".join(name if count == times else f"{name} ({times})" for name, times in hidden.most_common())
+        return f"{texts} written as {REDACTED}: {named}"
+
     def redact(self, text: str) -> str:
         """Return the text without its secrets; the very same object if there are none."""
+        return self._redact(text, self._hidden)
+
+    def holds_secret(self, text: str) -> bool:
+        """Return True if `redact` would change the text; nothing is counted."""
+        return self._redact(text, Counter()) != text
+
+    def _redact(self, text: str, hidden: Counter[str]) -> str:
         if not self.is_suspect(text) or self._patterns is None:
             return text
         try:
-            redacted = self._patterns.hide(text)
+            redacted = self._patterns.hide(text, hidden)
         except UnicodeEncodeError:  # no key contains what cannot be encoded
-            return self.redact(text.encode("utf-8", "replace").decode())
+            return self._redact(text.encode("utf-8", "replace").decode(), hidden)
         return text if redacted == text else redacted
 
     def redact_json(self, text: str) -> str:
@@ -122,18 +146,36 @@ def _is_text(secret: str) -> bool:
 class _Patterns:
     """The expressions of one set of known secrets: one that finds whether there is anything, and one for each kind."""
 
-    def __init__(self, known: Iterable[str]) -> None:
+    def __init__(self, known: Mapping[str, Secret]) -> None:
         import re2
 
-        literals = [re2.escape(value) for value in sorted(known, key=len, reverse=True)]
-        self._known = re2.compile("|".join(literals)) if literals else None
+        forms = sorted(known, key=len, reverse=True)
+        inside = [re2.escape(form) for form in forms if not known[form].is_whole]
+        whole = [_as_whole(form, re2.escape(form)) for form in forms if known[form].is_whole]
+        sources = [("()", inside), (rf"({_ESCAPE}|\b)", [form for begins, form in whole if begins])]
+        sources.append(("()", [form for begins, form in whole if not begins]))
+        expressions = [f"{before}({'|'.join(some)})" for before, some in sources if some]
+        self._names = {form: secret.name for form, secret in known.items()}
+        self._known = [re2.compile(expression) for expression in expressions]
         self._shapes = re2.compile("|".join(_SHAPES))
-        self.any = re2.compile("|".join([*literals, *_SHAPES]))
+        self.any = re2.compile("|".join([*expressions, *_SHAPES]))
 
-    def hide(self, text: str) -> str:
-        if self._known is not None:
-            text = self._known.sub(REDACTED, text)
-        return str(self._shapes.sub(_placeholder, text))
+    def hide(self, text: str, hidden: Counter[str]) -> str:
+        """Return the text without secrets, which are counted by what told them."""
+
+        def value(match: Any) -> str:
+            name = self._names.get(match[2], "")
+            hidden[f"the value of {name}" if name else "a known secret"] += 1
+            return f"{match[1]}{REDACTED}"
+
+        def shape(match: Any) -> str:
+            replaced = _placeholder(match)
+            hidden[_BY_SHAPE] += replaced != match[0]
+            return replaced
+
+        for pattern in self._known:
+            text = pattern.sub(value, text)
+        return str(self._shapes.sub(shape, text))
 
 
 def _placeholder(match: Any) -> str:
@@ -142,6 +184,12 @@ def _placeholder(match: Any) -> str:
     if (key or token) and not any(character.isdigit() for character in key + token):
         return str(match[0])  # a long name looks like this too; a key has digits
     return f"{start}{bearer}{scheme}{REDACTED}{'@' if scheme else ''}"
+
+
+def _as_whole(form: str, escaped: str) -> tuple[bool, str]:
+    """Return whether a value begins with a letter, and its expression, which ends where a word does."""
+    begins, ends = (re.match("[A-Za-z0-9_]", form[at]) is not None for at in (0, -1))
+    return begins, escaped + (r"\b" if ends else "")
 
 
 def _forms(value: str) -> set[str]:

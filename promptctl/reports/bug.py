@@ -9,7 +9,8 @@ import traceback
 from collections.abc import Mapping
 
 from promptctl import __version__
-from promptctl.log.redaction import Redactor, secrets_of
+from promptctl.log.redaction import Redactor
+from promptctl.log.secrets import secrets_of
 
 
 def save_traceback(error: Exception, environ: Mapping[str, str]) -> str:

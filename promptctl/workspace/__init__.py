@@ -134,7 +134,7 @@ class Workspace:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """News of the history for users: version numbers that changed because the branch was rewritten."""
+        """News for users: version numbers that changed, and how many secrets were hidden in what was written."""
         return self.context.notices
 
     @cached_property

@@ -111,7 +111,7 @@ class Datasets:
 
         context = self._context
         path = self._index().named(name, context.inside)
-        return add_case(
+        added = add_case(
             context.root,
             path,
             context.log,
@@ -120,6 +120,9 @@ class Datasets:
             tags=tuple(tags),
             expects_reply=expects_reply,
         )
+        if added.is_redacted:
+            context.warn(f"case {added.case_id} holds [redacted]: the log replaced a secret there; put a made-up value")
+        return added
 
     def tested_prompts(self) -> list[str]:
         """Return the ids of the prompts that a dataset tests, sorted."""

@@ -59,10 +59,29 @@ def test_a_streamed_reply_is_recorded_for_replay_too(cli: Cli) -> None:
 
 def test_a_recording_is_written_without_secrets(cli: Cli, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOP_API_KEY", "correct-horse")
-    assert cli("run", "triage", "-i", "ticket=Take correct-horse", "--record").out == "Take correct-horse\n"
+    ran = cli("run", "triage", "-i", "ticket=Take correct-horse", "--record")
+    assert ran.out == "Take correct-horse\n"
+    assert "warning: 4 texts were written as [redacted]: the value of SHOP_API_KEY" in ran.err
     recorded = (workspace / "datasets/recordings/triage.jsonl").read_text()
     assert "Take [redacted]" in recorded
     assert "correct-horse" not in recorded
+    assert '"note":"not the reply itself: a secret in it was replaced"' in recorded
+    dataset = workspace / "datasets/triage.yaml"
+    dataset.parent.mkdir(exist_ok=True)
+    dataset.write_text("prompts: [triage]\ncases:\n  - {id: a, inputs: {ticket: a}, expected: a}\n")
+    [logged] = json.loads(cli("log", "list", "--json").out)
+    added = cli("dataset", "add", "triage", "--execution", logged["execution"], "--expect-reply")
+    assert "holds [redacted]: the log replaced a secret there" in added.err
+
+
+@pytest.mark.usefixtures("workspace")
+def test_a_word_that_is_a_password_is_neither_replaced_nor_told(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTGRES_PASSWORD", "postgres")
+    monkeypatch.setenv("PARTITION_KEY", "customer_id")
+    text = "postgresql by customer_id, postgres"
+    ran = cli("run", "triage", "-i", f"ticket={text}", "--record")
+    assert "redacted" not in ran.err
+    assert cli("run", "triage", "-i", f"ticket={text}", "--model", "replay/echo/echo").out == f"{text}\n"
 
 
 @pytest.mark.parametrize(("log", "rows", "content"), [("full", 1, True), ("metadata", 1, False), ("off", 0, False)])

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptctl.log.redaction import Redactor, secrets_of
+from promptctl.log.redaction import Redactor
+from promptctl.log.secrets import secrets_of
+from promptctl.models.endpoints import known_provider, known_providers
 
 SHAPES = [
     "sk-proj-abcdefghij0123456789",
@@ -100,19 +102,82 @@ def test_short_values_are_not_taken_for_secrets() -> None:
     assert Redactor(["true", "", "prod"]).redact("true prod") == "true prod"
 
 
-def test_secrets_are_known_by_the_names_of_their_variables() -> None:
-    environ = {
-        "OPENAI_API_KEY": "one",
-        "GITHUB_TOKEN": "two",
-        "SLACK_SECRET": "three",
-        "LOCAL_KEY": "four",
-        "DB_PASSWORD": "five",
-        "PATH": "six",
-        "KEYBOARD": "seven",
-        "TOKENIZERS_PARALLELISM": "eight",
-    }
+MODELS_KEYS = sorted({key for name in known_providers() for key in known_provider(name).keys})
+SECRETS = {
+    "DB_PASSWORD": "hunter22",
+    "PGPASSWORD": "postgres!",
+    "ADMIN_PASSWORD": "correct-horse-battery-staple",
+    "LOCAL_KEY": "abc123def456",
+    "ROOT_PASSWORD": "Tr0ub4dor&3",
+    "S3_SECRET": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    "SIGNING_KEY": "/wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    "SMTP_PASS": "xkqjwvzpth",
+    "GITHUB_TOKEN": "aGhTkLqWzX",
+    "PIN_TOKEN": "12345678",
+    "MAIL_PASSWORD": "abcd efgh ijkl mnop",
+    "HASH_KEY": "3f2a9c1d8e7b6a5f",
+    "MYSQL_PWD": "postgres1",
+    "SENTRY_TOKEN_2": "550e8400-e29b-41d4-a716-446655440000",
+}
+WORDS = {
+    "POSTGRES_PASSWORD": "postgres",
+    "RABBITMQ_PASS": "rabbitmq",
+    "MINIO_SECRET": "minioadmin",
+    "ADMIN_TOKEN": "changeme",
+    "PARTITION_KEY": "customer_id",
+    "SORT_KEY": "created_at",
+    "CACHE_KEY": "prompts-v1",
+    "MODEL_KEY": "gpt-4o-mini",
+    "JOIN_KEY": "customerId",
+    "ROUTING_KEY": "user:profile:data",
+    "REGION_KEY": "production-eu-west1",
+    "DATE_KEY": "2024-01-01",
+    "SSH_KEY": "~/.ssh/id_rsa",
+    "APP_CREDENTIALS": "/home/me/gcp/key.json",
+    "VAULT_SECRET": "prod/db/password",
+    "DB_PASSWORD": "short",
+    "PATH": "/usr/bin-0123456789",
+    "KEYBOARD": "abc123def456",
+    "TOKENIZERS_PARALLELISM": "abc123def456",
+}
 
-    assert secrets_of(environ) == ("one", "two", "three", "four", "five")
+
+@pytest.mark.parametrize(("name", "value"), SECRETS.items())
+def test_a_value_of_a_variable_with_the_name_of_a_secret_is_hidden(name: str, value: str) -> None:
+    redactor = Redactor(secrets_of({name: value}))
+
+    for around in ("{}", "a {} b", '"{}"', "x\n{}\ny", "({}),"):
+        assert redactor.redact(around.format(value)) == around.format("[redacted]")
+        assert redactor.redact_data([around.format(value)]) == [around.format("[redacted]")]
+
+
+@pytest.mark.parametrize(("name", "value"), WORDS.items())
+def test_a_word_or_an_identifier_is_no_secret_whatever_its_variable_is_called(name: str, value: str) -> None:
+    assert list(secrets_of({name: value})) == []
+
+
+@pytest.mark.parametrize("name", [*MODELS_KEYS, "AWS_SECRET_ACCESS_KEY", "OPENAI_API_KEY_2", "named_in_settings"])
+def test_a_key_of_a_model_is_a_secret_whatever_it_is_made_of(name: str) -> None:
+    redactor = Redactor(secrets_of({name: "postgres"}, certain={"named_in_settings"}))
+
+    assert redactor.redact("postgres and postgresql, _postgres") == "[redacted] and postgresql, _postgres"
+
+
+def test_a_short_secret_is_hidden_as_a_whole_and_a_long_one_anywhere() -> None:
+    redactor = Redactor(secrets_of({"A_TOKEN": "hunter22", "B_TOKEN": "f3a9c1d8e7b6a5f4e3"}))
+
+    assert redactor.redact("hunter22 hunter221 xhunter22") == "[redacted] hunter221 xhunter22"
+    assert redactor.redact("keyf3a9c1d8e7b6a5f4e3x") == "key[redacted]x"
+
+
+def test_whatever_is_hidden_is_counted_and_named() -> None:
+    redactor = Redactor(secrets_of({"A_TOKEN": "hunter22"}))
+    redactor.redact("hunter22, sk-a-long-name-without-any-digit-in-it")
+    assert redactor.news == "1 text was written as [redacted]: the value of A_TOKEN"
+    assert redactor.holds_secret("hunter22")
+    assert Redactor().news is None
+    redactor.redact_data(["hunter22", SHAPES[0]])
+    assert redactor.news == ("3 texts were written as [redacted]: the value of A_TOKEN (2), the shape of a key (1)")
 
 
 JSON = st.recursive(
