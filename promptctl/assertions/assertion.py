@@ -142,4 +142,7 @@ async def grade(assertion: Assertion, subject: Subject, judge: Judge | None = No
         outcome = undecided.outcome
     except RecursionError:
         outcome = Ungraded("the reply is nested too deeply to be compared").outcome
-    return Graded(assertion.type, outcome, assertion.weight, assertion.metric)
+    model: str | None = None
+    if judge is not None and outcome.execution_ids and not kind.takes_assertions:
+        model = judge.model_for(assertion.judge_prompt, assertion.options.get("model"))
+    return Graded(assertion.type, outcome, assertion.weight, assertion.metric, model)

@@ -35,5 +35,8 @@ class Judge(Protocol):
         `model` the prompt's, or the evaluation's judge. Raises `ModelError`, and whatever stops the evaluation.
         """
 
+    def model_for(self, prompt_id: str | None, model: str | None) -> str:
+        """Return the model that is asked if an assertion names this prompt (None for embeddings) and model."""
+
     async def embed(self, texts: Sequence[str], *, model: str | None = None) -> JudgeEmbeddings:
         """One vector for each text."""

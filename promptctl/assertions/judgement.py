@@ -44,7 +44,8 @@ class Judgement:
     def because(self, finding: str = "") -> str:
         """Return a finding with the judge's reason for it, which decides nothing, so that anything will do."""
         reason = self.said.get("reason")
-        return ": ".join(filter(None, (finding, reason.strip() if isinstance(reason, str) else "")))
+        said = reason.strip() if isinstance(reason, str) else ""
+        return ": ".join(filter(None, (finding, said))) or "the judge gave no reason"
 
     def outcome(self, is_met: bool, score: float, reason: str, *, expected: Any, got: Any) -> Outcome:
         """Return the pass or failure that this is."""

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from promptctl.assertions.assertion import AskedJudge
 from promptctl.assertions.embedding import EMBEDDER, EMBEDDER_VERSION, Embedder
 from promptctl.assertions.judge import JudgeEmbeddings, JudgeReply
 from promptctl.assertions.judges import find_judge, inputs_for
-from promptctl.calls.call import Call, CallOptions, make_target
+from promptctl.calls.call import Call, CallOptions, Target, make_target
 from promptctl.calls.runner import Runner
 from promptctl.errors import ModelConfigurationError
+from promptctl.models.gateway import recorded_model
 
 if TYPE_CHECKING:
     from promptctl.context import Context
+    from promptctl.prompts.prompt import Prompt
+    from promptctl.versions.prompt_at_version import Version
 
 
 class RunnerJudge:
     """Asks judges' prompts.
 
-    `default_model` is asked if neither the assertion nor the judge's prompt names one; see `judge_model`. Without
-    `needs_key` replies come from recordings.
+    `default_model` is asked if neither the assertion nor the judge's prompt names one; see `judge_model`. `parameters`
+    win over the judge's own and its model's; null leaves one out. Without `needs_key` replies come from recordings.
     """
 
     def __init__(
@@ -32,8 +36,10 @@ class RunnerJudge:
         embedder: Embedder,
         *,
         default_model: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
         needs_key: bool = True,
     ) -> None:
+        self._parameters = parameters or {}
         self._context = context
         self._runner = runner
         self._embedder = embedder
@@ -47,11 +53,15 @@ class RunnerJudge:
         judge._options = options
         return judge
 
+    def model_for(self, prompt_id: str | None, model: str | None) -> str:
+        """Return the model that is asked; see `Judge.model_for`."""
+        return judge_model(self._context, AskedJudge(prompt_id, model), self._default_model)
+
     async def ask(self, prompt_id: str, inputs: Mapping[str, Any], *, model: str | None = None) -> JudgeReply:
         """Run a judge's prompt; see `Judge.ask`."""
         judge = find_judge(self._context, prompt_id)
-        asked = judge_model(self._context, AskedJudge(prompt_id, model), self._default_model)
-        target = make_target(self._context, judge.prompt, judge.version, asked, needs_key=self._needs_key)
+        asked = self.model_for(prompt_id, model)
+        target = self._target(judge.prompt, judge.version, asked)
         rendered = judge.render(inputs_for(judge.prompt, inputs)).rendered
         call = Call(target, rendered, target.request(rendered), self._options)
         execution = await self._runner.run(call)
@@ -59,21 +69,39 @@ class RunnerJudge:
 
     async def embed(self, texts: Sequence[str], *, model: str | None = None) -> JudgeEmbeddings:
         """One vector for each text; see `Judge.embed`."""
-        asked = judge_model(self._context, AskedJudge(None, model), self._default_model)
+        asked = self.model_for(None, model)
         target = make_target(self._context, EMBEDDER, EMBEDDER_VERSION, asked, needs_key=self._needs_key)
         return await self._embedder.embed(target, texts, self._options)
+
+    def _target(self, prompt: Prompt, version: Version, model: str) -> Target:
+        """Return the target of a judge's call: its model may have parameters for judging alone."""
+        target = make_target(self._context, prompt, version, model, needs_key=self._needs_key)
+        ruled = self._context.settings.model_rule(recorded_model(model)).judge_parameters
+        merged = {**target.parameters, **ruled, **self._parameters}
+        left_out = {name for name in (*ruled, *self._parameters) if merged[name] is None}
+        return replace(target, parameters={name: merged[name] for name in merged if name not in left_out})
+
+
+_HOW_TO_NAME_ONE = (
+    "name a model that judges: --judge MODEL, `gate.judge` in promptctl.yaml, or `model` in the assertion"
+)
 
 
 def judge_model(context: Context, asked: AskedJudge, default: str | None) -> str:
     """Return the model to judge with: the assertion's, the judge's own, `default`, or the workspace's.
 
-    Raises `ModelConfigurationError` if nothing names one.
+    Raises `ModelConfigurationError` if nothing names one, and for echo, which understands nothing.
     """
     own = find_judge(context, asked.prompt_id).prompt.model if asked.prompt_id else None
     model = asked.model or own or default or context.settings.model
     if model is None:
         raise ModelConfigurationError(
             f"no model is named to judge with ({asked.prompt_id or 'similar'})",
-            hint="give --judge MODEL, or `model` in the assertion",
+            hint=_HOW_TO_NAME_ONE,
+        )
+    if recorded_model(model).startswith("echo/"):
+        raise ModelConfigurationError(
+            f"{model} cannot judge ({asked.prompt_id or 'similar'}): it only repeats what it is sent",
+            hint=_HOW_TO_NAME_ONE,
         )
     return model

@@ -32,18 +32,20 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Graded:
-    """Outcome of one assertion, with the assertion's type, weight and metric."""
+    """Outcome of one assertion, with the assertion's type, weight and metric, and the model that judged, if one did."""
 
     type: str
     outcome: Outcome
     weight: float = 1.0
     metric: str | None = None
+    judge: str | None = None
 
     def as_data(self) -> dict[str, Any]:
         """Return a JSON object, as results keep it and reports show it; keys that say nothing are left out."""
         outcome = self.outcome
         optional: Mapping[str, Any] = {
             "metric": self.metric,
+            "judge": self.judge,
             "weight": None if self.weight == 1.0 else self.weight,
             "expected": outcome.expected,
             "got": outcome.got,

@@ -104,7 +104,6 @@ class OverridingOptions:
     """Options that win over what a prompt and its datasets name."""
 
     parameters: options.Parameters = field(default_factory=list)
-    judge: Annotated[str | None, typer.Option("--judge", metavar="MODEL", help="The model that grades.")] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +152,7 @@ def evaluate(
     subjects: SubjectOptions,
     asked: options.ReplyOptions,
     instead: OverridingOptions,
+    judging: options.JudgeOptions,
     choice: CaseOptions,
     passing: PassOptions,
     bounds: options.BoundOptions,
@@ -193,7 +193,8 @@ def evaluate(
         datasets=subjects.datasets,
         models=asked.models,
         parameters=read_pairs(instead.parameters, "--param"),
-        judge=instead.judge,
+        judge=judging.judge,
+        judge_parameters=read_pairs(judging.judge_parameters, "--judge-param"),
         selection=choice.selection,
         only_own_datasets=subjects.changed_since is not None,
         only_failed=choice.failed,

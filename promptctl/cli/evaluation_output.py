@@ -13,6 +13,7 @@ from promptctl.cli.tables import say_table
 from promptctl.cli.text_difference import difference_lines, flat, shortened
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.wording import (
+    assertion_name,
     count,
     format_cost,
     format_count,
@@ -235,7 +236,7 @@ def failure_lines(case: CaseResults) -> Iterator[str]:
     if row.status == "failed" and not assertions:
         yield f"    reason: {flat(row.detail.reason)}"
     for graded in assertions:
-        yield f"    {graded['type']}: {flat(graded['reason'])}"
+        yield f"    {flat(assertion_name(graded))}: {flat(graded['reason'])}"
         if graded.get("expected") is not None:
             yield from (f"      {line}" for line in difference_lines(graded["expected"], graded.get("got")))
     if row.output is not None and not any(graded.get("got") is not None for graded in assertions):
@@ -245,6 +246,8 @@ def failure_lines(case: CaseResults) -> Iterator[str]:
 def _tell_verdict(found: Evaluation) -> None:
     word = styled(found.verdict, sys.stderr, fg=_COLOURS[found.verdict], bold=True)
     tell(f"\n{found.row.prompt}: {word}: {found.reason}")
+    if judges := found.totals.judges:
+        tell(f"  judged by {', '.join(judges)}")
     if xfailed := found.totals.xfailed:
         tell(
             f"  {count(len(xfailed), 'case')} failed as expected, and {'is' if len(xfailed) == 1 else 'are'} not counted"

@@ -106,6 +106,19 @@ class ReplyOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeOptions:
+    """Options for the model that grades replies, unless an assertion or the judge's prompt names one."""
+
+    judge: Annotated[str | None, typer.Option("--judge", metavar="MODEL", help="The model that grades.")] = None
+    judge_parameters: Annotated[
+        list[str],
+        typer.Option(
+            "--judge-param", metavar="NAME=VALUE", help="A parameter of the judge; null leaves it out. Repeatable."
+        ),
+    ] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class BoundOptions:
     """Options that bound what a command asks and spends."""
 

@@ -10,6 +10,7 @@ import typer
 from promptctl import ReviewRequest
 from promptctl.cli import options
 from promptctl.cli.evaluation_output import EvaluationProgress
+from promptctl.cli.inputs import read_pairs
 from promptctl.cli.options import grouped
 from promptctl.cli.output import say_json, tell
 from promptctl.cli.review_output import say_review
@@ -36,6 +37,7 @@ def review(
     no_eval: Annotated[bool, typer.Option("--no-eval", help="Ask no model: say what changed and who breaks.")] = False,
     *,
     asked: options.ReplyOptions,
+    judging: options.JudgeOptions,
     gate: options.AskingGateOptions,
     bounds: options.BoundOptions,
     fail_on_breaking: Annotated[
@@ -64,10 +66,14 @@ def review(
         {"--no-eval": no_eval, "--fail-on-breaking": fail_on_breaking, "--allow-code": allow_code},
     )
     arguments += [part for model in asked.models for part in ("--model", model)]
+    arguments += ["--judge", judging.judge] if judging.judge else []
+    arguments += [part for pair in judging.judge_parameters for part in ("--judge-param", pair)]
     request = ReviewRequest(
         base=base,
         head=head,
         models=asked.models,
+        judge=judging.judge,
+        judge_parameters=read_pairs(judging.judge_parameters, "--judge-param"),
         rule=gate.rule,
         limits=bounds.limits(),
         is_evaluated=not no_eval,

@@ -96,6 +96,7 @@ def _difference_of(base: EvaluationRow, head: EvaluationRow) -> str | None:
         "repeats": (base.spec.repeats, head.spec.repeats),
         "passes asked of the repeats": (base.spec.at_least or "all", head.spec.at_least or "all"),
         "judge": (base.spec.judge or "the default", head.spec.judge or "the default"),
+        "judge parameters": (dict(base.spec.judge_parameters), dict(head.spec.judge_parameters)),
         "parameters": (base.spec.parameters, head.spec.parameters),
     }
     differing = [f"{name} ({old} and {new})" for name, (old, new) in names.items() if old != new]

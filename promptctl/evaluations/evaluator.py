@@ -65,6 +65,7 @@ class Evaluator:
             self._runner,
             Embedder(gateway, recorder, on_reply),
             default_model=plan.spec.judge,
+            parameters=plan.spec.judge_parameters,
             needs_key=replies != "replay",
         )
         kept = context.recorder.content_for(prompt)

@@ -73,9 +73,11 @@ class Plan:
 def comparison_key(head: EvaluationRow, base: EvaluationRow) -> str:
     """Return a digest that is equal for comparisons of the same versions, models, cases and ways of grading."""
     spec = head.spec
-    asked = [
+    asked: list[object] = [
         *([each.prompt, each.digest, each.model, dict(each.spec.parameters)] for each in (base, head)),
         *(spec.dataset_digest, spec.ids, spec.tags, spec.sample, spec.seed, spec.first),
         *(spec.repeats, spec.passes_needed, spec.judge_model, spec.replies == "replay"),
     ]
+    if spec.judge_parameters:  # only then: the keys of earlier comparisons stay as they are
+        asked.append(dict(spec.judge_parameters))
     return sha256(canonical_json(asked).encode()).hexdigest()[:32]

@@ -16,6 +16,7 @@ from promptctl.datasets.selection import Choosing, Chosen, Selection, choose
 from promptctl.errors import (
     InvalidFiles,
     ModelConfigurationError,
+    Place,
     PromptInactive,
     PromptNotFound,
     RevisionNotFound,
@@ -26,9 +27,12 @@ from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.earlier import FailedCases
 from promptctl.evaluations.estimate import cost_of_call
 from promptctl.evaluations.plan import Plan, comparison_key
+from promptctl.files.names import RECORDINGS
+from promptctl.formats.settings_file import judge_parameter_problems
 from promptctl.log.results import EvaluationSpec
 from promptctl.log.stamps import new_id
-from promptctl.models.gateway import Usage
+from promptctl.models.gateway import Usage, recorded_model
+from promptctl.models.recordings import RecordedReplies
 
 if TYPE_CHECKING:
     from promptctl.assertions.assertion import AskedJudge
@@ -96,6 +100,7 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
                 parameters=target.parameters,
                 judge=request.judge,
                 judge_model=(request.judge or context.settings.model or "") if dataset.judges else None,
+                judge_parameters=request.judge_parameters,
                 replies=request.replies,
                 afresh=request.afresh,
             )
@@ -212,7 +217,10 @@ def _target(context: Context, request: EvaluationRequest, at_version: PromptAtVe
 
 def _check_models(context: Context, request: EvaluationRequest, models: set[str], judges: set[AskedJudge]) -> None:
     """Refuse, before anything is sent, a judge that cannot be asked, and a model whose cost nobody can bound."""
+    if problems := judge_parameter_problems(request.judge_parameters, Place("judge parameters")):
+        raise UsageError(problems[0].message, hint=problems[0].hint)
     judging = {judge_model(context, asked, request.judge) for asked in judges}
+    _check_recorded(context, request, judging)
     if request.needs_keys:
         for model in judging:
             context.models.settings_of(model)
@@ -223,6 +231,19 @@ def _check_models(context: Context, request: EvaluationRequest, models: set[str]
                     f"--max-cost cannot be kept: it is not known what {model} costs",
                     hint="give its price under `prices:` in promptctl.yaml",
                 )
+
+
+def _check_recorded(context: Context, request: EvaluationRequest, judging: set[str]) -> None:
+    """Refuse judges that are to be replayed, and of which no reply is recorded."""
+    is_replayed = request.replies == "replay"
+    replayed = sorted(model for model in judging if is_replayed or model.startswith("replay/"))
+    recorded = RecordedReplies(context.recordings_folder).models if replayed else ()
+    for model in replayed:
+        if recorded_model(model) not in recorded:
+            raise ModelConfigurationError(
+                f"{model} cannot judge: none of its replies are recorded in {RECORDINGS}/",
+                hint="record them with --replies record, or name a model that is asked: --judge MODEL",
+            )
 
 
 def _version_of(context: Context, row: EvaluationRow) -> PromptAtVersion:

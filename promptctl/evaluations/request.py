@@ -33,9 +33,10 @@ class EvaluationRequest:
     datasets, or over those that `datasets` names by path; a prompt's own path names the tests in its file. With several
     prompts a dataset that names prompts is used for those alone. `refs` None means every prompt that a dataset tests.
     `at_least` of `repeats` must pass for a case to pass. `only_failed` leaves what did not pass the last time, or in
-    the evaluation of id `failed_of`. `replies` is the source of replies. `only_own_datasets` leaves out for each
-    prompt what does not test it. `is_estimate` asks nothing, so that no key is needed. A comparison begun
-    `afresh` sets the answers of earlier ones of the same content aside.
+    the evaluation of id `failed_of`. `parameters` are the prompt's alone; judges get `judge_parameters`. `replies` is
+    the source of replies. `only_own_datasets` leaves out for each prompt what does not test it. `is_estimate` asks
+    nothing, so that no key is needed. A comparison begun `afresh` sets the answers of earlier ones of the same content
+    aside.
     """
 
     refs: Sequence[str] | None
@@ -43,6 +44,7 @@ class EvaluationRequest:
     models: Sequence[str] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     judge: str | None = None
+    judge_parameters: Mapping[str, Any] = field(default_factory=dict)
     selection: Selection = field(default_factory=Selection)
     only_own_datasets: bool = False
     only_failed: bool = False

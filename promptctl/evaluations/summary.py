@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -123,6 +123,7 @@ class Summary:
     xpassed: list[str] = field(default_factory=list)
     xpassed_strictly: list[str] = field(default_factory=list)
     expected_failures: int = 0
+    judges: set[str] = field(default_factory=set)
     error_types: dict[str, int] = field(default_factory=dict)
     reply_sources: dict[str, int] = field(default_factory=dict)
     input_tokens: int = 0
@@ -192,6 +193,7 @@ class Summary:
             passed = graded.get("passed")
             status = "error" if passed is None else ("passed" if passed else "failed")
             self.by_assertion.setdefault(graded["type"], Counts()).add(status, group)
+            self.judges.update(_judges(graded))
 
     @property
     def never_run(self) -> int:
@@ -251,6 +253,7 @@ class Summary:
             metrics={name: _rounded(mean.value) for name, mean in sorted(self.metrics.items())},
             by_tag={name: counts.as_dict() for name, counts in sorted(self.by_tag.items())},
             by_assertion={name: counts.as_dict() for name, counts in sorted(self.by_assertion.items())},
+            judges=tuple(sorted(self.judges)),
             cost_nano_usd=self.cost_nano_usd,
             full_cost_nano_usd=None if self.unknown_costs else self.full_cost_nano_usd,
             unpriced=self.unpriced,
@@ -280,6 +283,14 @@ def summarise(
     for case in cases:
         summary.add(case)
     return summary
+
+
+def _judges(graded: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the models that judged an assertion, or those of its set."""
+    if judge := graded.get("judge"):
+        yield judge
+    for part in graded.get("parts", ()):
+        yield from _judges(part)
 
 
 def _list(ids: list[str], case_id: str) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from promptctl.errors import InvalidFiles, Problem
+from promptctl.errors import InvalidFiles, Place, Problem
 from promptctl.files.document import Document
 from promptctl.files.names import DATASETS, SETTINGS, PathRefused, resolve_path
 from promptctl.files.yaml_reader import read_yaml
-from promptctl.formats.schemas import structure_of
+from promptctl.formats.schemas import load_schema, structure_of
 
 Lane = Literal["direct", "litellm"]
 Content = Literal["full", "metadata"]
@@ -30,6 +30,7 @@ class ModelRule:
     lane: Lane | None = None
     supports_schema: bool | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    judge_parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +88,13 @@ class Settings:
     def model_rule(self, model: str) -> ModelRule:
         """Return all rules whose glob matches the model's id, merged: key by key the last one wins.
 
-        `headers` and `parameters` are merged key by key as well.
+        `headers` and both kinds of parameters are merged key by key as well.
         """
         merged: dict[str, Any] = {}
         for rule in self.models:
             if fnmatchcase(model, rule.pattern):
                 merged.update((name, value) for name in _MERGED if (value := getattr(rule, name)) is not None)
-                for name in ("headers", "parameters"):
+                for name in ("headers", "parameters", "judge_parameters"):
                     merged[name] = {**merged.get(name, {}), **getattr(rule, name)}
         return ModelRule(model, **merged)
 
@@ -112,7 +113,7 @@ def read_settings(data: bytes, path: str = SETTINGS) -> Settings:
         return Settings()
     problems = structure_of("promptctl").check(document)
     if not problems:
-        problems = _label_problems(document)
+        problems = [*_label_problems(document), *_judge_problems(document)]
     if problems:
         raise InvalidFiles(problems)
     given = document.data
@@ -148,6 +149,19 @@ def _gate(given: Mapping[str, Any]) -> GateSettings:
 
 def _log_rule(given: Mapping[str, Any]) -> LogRule:
     return LogRule(given["prompts"], given.get("content", "metadata"), given.get("active", True))
+
+
+def _judge_problems(document: Document) -> Iterator[Problem]:
+    for pattern, rule in document.data.get("models", {}).items():
+        given = (rule or {}).get("judge_parameters", {})
+        yield from judge_parameter_problems(given, document.place("models", pattern, "judge_parameters"))
+
+
+def judge_parameter_problems(given: Mapping[str, Any], place: Place) -> list[Problem]:
+    """Return what is wrong with parameters for judging: they are a prompt's, but null leaves one out."""
+    known = load_schema("prompt")["$defs"]["parameters"]["properties"]
+    checked = {name: value for name, value in given.items() if value is not None or name not in known}
+    return structure_of("prompt", "parameters").check_data(checked, place)
 
 
 def _label_problems(document: Document) -> list[Problem]:

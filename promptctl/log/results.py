@@ -18,14 +18,14 @@ StopReason = Literal["interrupted", "fail-fast", "max-cost", "log"]
 class EvaluationSpec:
     """Everything that it takes to do an evaluation again, beside the prompt's version and the model.
 
-    `ref` is the prompt's ref as it was asked for; `group` is shared by the evaluations of one command. `cases` is
-    the number of selected cases. `ids`, `tags`, `sample`, `seed` and `first` are the selection; `ids` None means
-    any. At least `at_least` of `repeats` replies must pass for a case to pass (all if it is None). `judge` is the
-    model asked for with `--judge`, `judge_model` the one that judges without a model of their own asked, None
-    without judges. `side` is the part it plays in a comparison; a `rerun` asks flipped cases again. `left_out` are
-    cases whose inputs a base cannot take. With `drops_unknown_inputs`, inputs that the prompt does not declare are
-    left out of a case. `shard` is (i, n): the i-th of n parts of the cases. `comparison` is equal for comparisons
-    of the same content; one begun `afresh` sets the answers of earlier ones aside.
+    `ref` is the prompt's ref as it was asked for; `group` is shared by the evaluations of one command. `cases` is the
+    number of selected cases. `ids`, `tags`, `sample`, `seed` and `first` are the selection; `ids` None means any. At
+    least `at_least` of `repeats` replies must pass for a case to pass (all if it is None). `judge` is the model asked
+    for with `--judge`, `judge_model` the one that judges without a model of their own asked, None without judges;
+    `judge_parameters` are those of `--judge-param`. `side` is the part it plays in a comparison; a `rerun` asks flipped
+    cases again. `left_out` are cases whose inputs a base cannot take. With `drops_unknown_inputs`, inputs that the
+    prompt does not declare are left out of a case. `shard` is (i, n): the i-th of n parts of the cases. `comparison` is
+    equal for comparisons of the same content; one begun `afresh` sets the answers of earlier ones aside.
     """
 
     ref: str = ""
@@ -44,6 +44,7 @@ class EvaluationSpec:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     judge: str | None = None
     judge_model: str | None = None
+    judge_parameters: Mapping[str, Any] = field(default_factory=dict)
     replies: Replies = "cache"
     side: Side = "alone"
     drops_unknown_inputs: bool = False
@@ -81,6 +82,7 @@ class EvaluationSpec:
         return (
             *(self.dataset_digest, self.ids, self.tags, self.sample, self.seed, self.first, self.shard),
             *(self.repeats, self.passes_needed, dict(self.parameters), self.judge, self.judge_model),
+            dict(self.judge_parameters),
             *(self.replies == "replay", len(self.left_out)),
         )
 
@@ -106,10 +108,10 @@ class Totals:
 
     `low` and `high` are the 95 % Wilson interval of `pass_rate`, a share of all cases. Costs are nano-USD: `cost` is
     what was spent, `full_cost` what the replies cost when they were paid for (None if unknown of one), `unpriced` the
-    number of replies without a price. `xfailed` and `xpassed` cases
-    are expected to fail, and did or did not: they count nowhere else. `pass_at_k` and `pass_hat_k` are the shares
-    of cases of which at least one and all of K repeats passed. `by_tag` and `by_assertion` have counts by name.
-    Lists of case ids are cut after 1,000.
+    number of replies without a price. `xfailed` and `xpassed` cases are expected to fail, and did or did not: they
+    count nowhere else. `pass_at_k` and `pass_hat_k` are the shares of cases of which at least one and all of K repeats
+    passed. `by_tag` and `by_assertion` have counts by name; `judges` are the models that judged. Lists of case ids are
+    cut after 1,000.
     """
 
     cases: int = 0
@@ -129,6 +131,7 @@ class Totals:
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     by_tag: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     by_assertion: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    judges: Sequence[str] = ()
     cost_nano_usd: int = 0
     full_cost_nano_usd: int | None = None
     unpriced: int = 0

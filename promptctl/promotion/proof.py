@@ -143,6 +143,7 @@ def _counts(row: EvaluationRow, dataset: Dataset, version: VersionToProve) -> bo
         and spec.dataset_digest == dataset.digest
         and spec.is_whole
         and spec.judge is None
+        and not spec.judge_parameters
         and spec.passes_needed >= spec.repeats
         and spec.min_pass >= dataset.header.min_pass
         and dict(spec.parameters) == merge_parameters(version.parameters, version.prompt)

@@ -123,7 +123,7 @@ def _result(evaluation: int, row: ResultRow, output: str | None) -> dict[str, An
         "cost_nano_usd": row.cost_nano_usd,
         "full_cost_nano_usd": detail.full_cost_nano_usd,
         "assertions": [
-            {key: graded[key] for key in ("type", "passed", "reason", "expected", "got") if key in graded}
+            {key: graded[key] for key in ("type", "judge", "passed", "reason", "expected", "got") if key in graded}
             for graded in detail.assertions
         ],
     }

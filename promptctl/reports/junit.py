@@ -12,6 +12,7 @@ from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import CaseResults, case_results
 from promptctl.files.wording import as_text
 from promptctl.log.store import Store
+from promptctl.reports.wording import assertion_name
 
 _UNSTABLE = frozenset(("evaluation", "cost_usd"))
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -126,7 +127,7 @@ def _explanation(case: CaseResults) -> str:
     row = case.decisive
     lines = []
     for graded in row.detail.failed_assertions:
-        lines.append(f"{graded['type']}: {graded['reason']}")
+        lines.append(f"{assertion_name(graded)}: {graded['reason']}")
         if graded.get("expected") is not None:
             lines += [f"  expected: {as_text(graded['expected'])}", f"  got: {as_text(graded.get('got'))}"]
     if row.error_message:

@@ -9,7 +9,7 @@ from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import CaseResults, case_results
 from promptctl.files.wording import as_text
 from promptctl.log.store import Store
-from promptctl.reports.wording import format_spent, percent
+from promptctl.reports.wording import assertion_name, format_spent, percent
 
 MOST_CASES = 50
 _WIDTH = 400
@@ -60,7 +60,7 @@ def case_details(case: CaseResults) -> Iterator[str]:
     repeats = f" ({case.passes})" if len(case.rows) > 1 else ""
     yield f"\n<details><summary>{html(row.case_id)}: {row.status}{repeats}: {html(reason)}</summary>\n\n"
     for graded in row.detail.failed_assertions:
-        yield f"- {code(graded['type'])}: {inline(graded['reason'])}\n"
+        yield f"- {code(assertion_name(graded))}: {inline(graded['reason'])}\n"
         if graded.get("expected") is not None:
             expected, got = (_code(_flat(as_text(value))) for value in (graded["expected"], graded.get("got")))
             yield f"  - expected {expected}\n  - got {got}\n"

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from promptctl.files.wording import as_text as as_text
 from promptctl.files.wording import count as count
 from promptctl.files.wording import name_some as name_some
 from promptctl.files.wording import percent as percent
 
 NANO = 1_000_000_000
+
+
+def assertion_name(graded: Mapping[str, Any]) -> str:
+    """Name an assertion of a result, with the model that judged it if one did."""
+    judge = graded.get("judge")
+    return f"{graded['type']}, judged by {judge}" if judge else str(graded["type"])
 
 
 def format_cost(cost_nano_usd: float | None) -> str:

@@ -90,7 +90,8 @@ def tasks_of(context: Context, request: ReviewRequest, moments: ReviewRange, cha
             old = prompt.base if prompt is not None and prompt.is_other_behaviour else None
             base = f"{old.id}@{moments.base}" if old is not None else None
             for dataset in changes.tests[id_]:
-                wanted = replace(request.evaluation(ref, dataset), judge=context.settings.gate.judge)
+                wanted = request.evaluation(ref, dataset)
+                wanted = replace(wanted, judge=wanted.judge or context.settings.gate.judge)
                 yield _task(context, wanted, id_, base)
 
 

@@ -24,6 +24,8 @@ class ReviewRequest:
     base: str | None = None
     head: str | None = None
     models: Sequence[str] = ()
+    judge: str | None = None
+    judge_parameters: Mapping[str, Any] = field(default_factory=dict)
     rule: GateRule | Mapping[str, Any] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     is_evaluated: bool = True
@@ -38,6 +40,8 @@ class ReviewRequest:
             refs=[ref],
             datasets=[dataset],
             models=self.models,
+            judge=self.judge,
+            judge_parameters=self.judge_parameters,
             limits=self.limits,
             replies=self.replies,
             allows_code=self.allows_code,

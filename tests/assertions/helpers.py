@@ -77,6 +77,9 @@ class FakeJudge:
             raise reply
         return JudgeReply(reply, self.cost_nano_usd, f"execution-{len(self.asked)}")
 
+    def model_for(self, prompt_id: str | None, model: str | None) -> str:
+        return model or "openai/judge"
+
     async def embed(self, texts: Sequence[str], *, model: str | None = None) -> JudgeEmbeddings:
         self.embedded += texts
         return JudgeEmbeddings(self.vectors, self.cost_nano_usd, "execution-embed")

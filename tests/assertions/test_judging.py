@@ -5,7 +5,7 @@ import json
 import pytest
 
 from promptctl import __version__
-from promptctl.errors import InvalidFiles, WorkspaceError
+from promptctl.errors import InvalidFiles, ModelConfigurationError, UsageError, WorkspaceError
 from promptctl.evaluations.request import Limits
 from promptctl.log.filter import Filter
 from promptctl.log.records import Execution
@@ -242,3 +242,83 @@ class TestSimilarity:
             (row,) = workspace.log.executions(Filter(prompt="judges/similar"))
             logged = workspace.log.execution(row.id)
         assert (logged.messages, logged.inputs, logged.reply) == (None, None, None)
+
+
+class TestWhoJudges:
+    @pytest.mark.parametrize("replies", ["cache", "ask", "replay"])
+    @pytest.mark.parametrize("type_", ["llm-rubric", "similar", "assert-set"])
+    def test_echo_never_judges_and_nothing_is_sent(self, lab: Lab, type_: str, replies: str) -> None:
+        value = {"assert": [RUBRIC]} if type_ == "assert-set" else {"value": "is polite"}
+        lab.cases({"id": "a", "inputs": {"ticket": "Hello"}, "assert": [{"type": type_, **value}]})
+        settings = (lab.root / "promptctl.yaml").read_text()
+        lab.write("promptctl.yaml", settings.replace("model: local/gpt-4o-mini", "model: echo/echo"))
+        with pytest.raises(ModelConfigurationError, match="echo/echo cannot judge") as raised:
+            lab.evaluate(models=("local/gpt-4o-mini",), replies=replies)
+        assert "--judge MODEL" in (raised.value.hint or "")
+        assert lab.server.requests == []
+
+    @pytest.mark.parametrize("judge", ["echo/echo", "replay/echo/echo", "replay/local/judge"])
+    def test_nor_do_echo_by_name_and_recordings_that_there_are_none_of(self, lab: Lab, judge: str) -> None:
+        with pytest.raises(ModelConfigurationError, match="cannot judge"):
+            lab.evaluate(judge=judge)
+        assert lab.server.requests == []
+
+    def test_recorded_verdicts_judge(self, lab: Lab) -> None:
+        with_judge(lab, {"pass": True, "score": 1, "reason": "ok"})
+        lab.one(judge="local/judge", replies="record")
+        assert lab.one(judge="replay/local/judge").verdict == "passed"
+        assert lab.one(judge="local/judge", replies="replay").verdict == "passed"
+
+    def test_each_judged_check_names_its_judge(self, lab: Lab) -> None:
+        both = [RUBRIC, {"type": "assert-set", "assert": [{**RUBRIC, "model": "local/other"}]}, {"type": "is-json"}]
+        lab.cases({"id": "a", "inputs": {"ticket": "Hello"}, "assert": both})
+        with_judge(lab, {"pass": True, "score": 1, "reason": ""})
+        found = lab.one(judge="local/judge")
+        first, second, third = lab.row(found, "a").detail.assertions
+        assert (first["judge"], "judge" in second, second["parts"][0]["judge"]) == ("local/judge", False, "local/other")
+        assert "judge" not in third
+        assert found.totals.judges == ("local/judge", "local/other")
+
+    def test_a_judge_without_a_reason_is_said_to_have_given_none(self, lab: Lab) -> None:
+        with_judge(lab, {"pass": False, "score": 0, "reason": " "})
+        assert lab.row(lab.one(judge="local/judge"), "a").detail.reason == "llm-rubric: the judge gave no reason"
+
+
+class TestParameters:
+    @pytest.fixture(autouse=True)
+    def _verdict(self, lab: Lab) -> None:
+        with_judge(lab, {"pass": True, "score": 1, "reason": "ok"})
+
+    def sent(self, lab: Lab, **request: object) -> dict[str, object]:
+        lab.server.requests.clear()
+        lab.one(judge="local/judge", replies="ask", **request)
+        return {name: judged(lab)[0].get(name) for name in ("temperature", "max_tokens", "seed")}
+
+    def test_those_of_the_prompt_are_not_the_judges(self, lab: Lab) -> None:
+        given = {"temperature": 0.9, "max_tokens": 3}
+        assert self.sent(lab, parameters=given) == {"temperature": 0, "max_tokens": None, "seed": None}
+        assert (lab.server.requests[0].body or {})["max_tokens"] == 3
+
+    def test_a_rule_and_the_request_give_a_judge_its_own(self, lab: Lab) -> None:
+        settings = (lab.root / "promptctl.yaml").read_text()
+        rule = '  "local/judge": {judge_parameters: {temperature: null, max_tokens: 900}}\n'
+        lab.write("promptctl.yaml", settings.replace("log:\n", rule + "log:\n"))
+        assert self.sent(lab) == {"temperature": None, "max_tokens": 900, "seed": None}
+        given = {"temperature": 0.2, "seed": 7, "max_tokens": None}
+        assert self.sent(lab, judge_parameters=given) == {"temperature": 0.2, "max_tokens": None, "seed": 7}
+        assert "judge_parameters" not in json.dumps(lab.server.requests[0].body)
+
+    def test_an_evaluation_goes_on_with_the_parameters_it_began_with(self, lab: Lab) -> None:
+        with_judge(lab, failure(400))
+        first = lab.one(judge="local/judge", judge_parameters={"seed": 7})
+        with_judge(lab, {"pass": True, "score": 1, "reason": "ok"})
+        lab.server.requests.clear()
+        lab.resume(first, retries_errors=True)
+        assert judged(lab)[0]["seed"] == 7
+
+    def test_a_misspelt_one_is_refused(self, lab: Lab) -> None:
+        with pytest.raises(UsageError, match="temprature"):
+            lab.evaluate(judge="local/judge", judge_parameters={"temprature": None})
+        lab.write("promptctl.yaml", 'models: {"*": {judge_parameters: {temperature: hot}}}\n')
+        with pytest.raises(InvalidFiles, match="temperature"):
+            lab.evaluate(judge="local/judge")

@@ -12,8 +12,8 @@ from promptctl.evaluations.request import Limits
 from promptctl.reports.markdown import inline
 from promptctl.reports.review_files import write_review
 from promptctl.workspace import open_workspace
-from tests.openai_server import OpenAIServer
-from tests.reviews.conftest import SETTINGS, Cli, Pull, case, evaluation_of, prompt_of
+from tests.openai_server import Exchange, OpenAIServer, reply
+from tests.reviews.conftest import SETTINGS, Cli, Pull, case, evaluation_of, obedient, prompt_of
 
 PATH = "prompts/triage.prompt.yaml"
 
@@ -356,3 +356,38 @@ def test_the_command_in_the_report_makes_the_same_review(pull: Pull, cli: Cli, m
 def test_an_output_without_a_format_is_refused_before_anything_is_spent(pull: Pull, cli: Cli) -> None:
     ran = cli("review", "-o", "review.pdf")
     assert (ran.exit_code, pull.server.requests) == (2, [])
+
+
+class TestJudges:
+    @pytest.fixture
+    def judged(self, pull: Pull, server: OpenAIServer) -> Pull:
+        async def answer(exchange: Exchange) -> None:
+            is_judge = exchange.request.body["model"] == "judge"
+            verdict = '{"pass": true, "score": 1, "reason": "It is."}'
+            await (reply(verdict) if is_judge else obedient)(exchange)
+
+        server.default = answer
+        rubric = {"assert": [{"type": "llm-rubric", "value": "is kind"}]}
+        pull.dataset(*({**case(n), **rubric} for n in range(8)))
+        pull.edit(PATH, "Say one word.", "Say one word only.")
+        return pull
+
+    def test_the_judge_that_is_named_judges_both_sides_and_is_told(
+        self, judged: Pull, cli: Cli, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("LOCAL_KEY", judged.environ["LOCAL_KEY"])
+        ran = cli("review", "--judge", "local/judge", "--judge-param", "seed=7", "-o", "r.md")
+        assert ran.exit_code == OK
+        asked = [request.body for request in judged.server.requests if request.body["model"] == "judge"]
+        assert {body["seed"] for body in asked} == {7}
+        assert "--judge local/judge --judge-param seed=7" in (judged.root / "r.md").read_text()
+
+    def test_echo_as_the_workspaces_model_is_no_judge(self, judged: Pull) -> None:
+        judged.git("checkout", "--quiet", "main")
+        judged.write("promptctl.yaml", judged.read("promptctl.yaml").replace("model: local/small", "model: echo/echo"))
+        base = judged.commit()
+        judged.git("checkout", "--quiet", "feature")
+        data = judged.data(base=base, models=("local/small",))
+        assert (data["exit_code"], judged.server.requests) == (MODEL, [])
+        assert "echo/echo cannot judge" in str(evaluation_of(data, "triage")["why_not"])
+        assert judged.data(base=base, models=("local/small",), judge="local/judge")["exit_code"] == OK

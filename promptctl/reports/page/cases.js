@@ -40,7 +40,7 @@ function compared(expected, got) {
 function checkNode(check) {
   const state = check.passed === null ? "error" : check.passed ? "passed" : "failed";
   const hasBoth = state !== "passed" && isKnown(check.expected);
-  return el("li", { class: state }, el("b", {}, check.type), ` ${check.reason}`, hasBoth ? compared(check.expected, check.got ?? "") : null);
+  return el("li", { class: state }, el("b", {}, check.judge ? `${check.type}, judged by ${check.judge}` : check.type), ` ${check.reason}`, hasBoth ? compared(check.expected, check.got ?? "") : null);
 }
 
 function side(result) {
