@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from promptctl.versions.prompt_at_version import Version
 
 if TYPE_CHECKING:
     from promptctl.context import Context
+    from promptctl.models.reply_format import ReplyFormats
 
 # Attempts of a call among many at once that is only told to come back later.
 _MANY_REFUSALS = 8
@@ -46,7 +47,8 @@ class CallOptions:
 class Target:
     """A prompt at a version and the model that is asked, with everything that a request to it needs.
 
-    `parameters` are all that are sent, as `merge_parameters` makes them.
+    `parameters` are all that are sent, as `merge_parameters` makes them. `formats` are the forms of a reply that the
+    model takes, None for any.
     """
 
     prompt: Prompt
@@ -56,15 +58,20 @@ class Target:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     timeout_s: float = 60.0
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    formats: ReplyFormats | None = None
 
     def request(self, rendered: Rendered, *, repeat: int = 0) -> Request:
         """Return the request that sends these messages to the model."""
+        messages: Sequence[Mapping[str, Any]] = rendered.messages
+        response_format: Mapping[str, Any] | None = self.prompt.declared_response_format
+        if self.formats is not None:
+            messages, response_format = self.formats.asked(messages, response_format)
         return Request(
             model=self.model,
-            messages=rendered.messages,
+            messages=messages,
             parameters=self.parameters,
             tools=self.prompt.tools,
-            response_format=self.prompt.declared_response_format,
+            response_format=response_format,
             timeout_s=self.timeout_s,
             repeat=repeat,
         )
@@ -110,7 +117,13 @@ def make_target(
     sent = merge_parameters(settings.parameters, prompt, parameters)
     # With many cases at once, being asked to come back later is no failure yet; what the user set stands.
     retry = replace(settings.retry, max_refusals=_MANY_REFUSALS) if settings.retry == RetryPolicy() else settings.retry
-    return Target(prompt, version, model, provider, sent, settings.timeout_s, retry)
+    formats = formats_for(context, prompt, model)
+    return Target(prompt, version, model, provider, sent, settings.timeout_s, retry, formats)
+
+
+def formats_for(context: Context, prompt: Prompt, model: str) -> ReplyFormats | None:
+    """Return the forms of a reply that the model takes; None for a prompt that declares none."""
+    return None if prompt.declared_response_format is None else context.models.formats_of(model)
 
 
 def spent(execution: Execution | None, error: PromptctlError | None) -> int | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypedDict
 
-from promptctl.calls.call import Call, CallOptions, Target, merge_parameters, refused
+from promptctl.calls.call import Call, CallOptions, Target, formats_for, merge_parameters, refused
 from promptctl.context import Context
 from promptctl.errors import InputError, ModelConfigurationError, PromptInactive, RenderError
 from promptctl.files.names import SETTINGS
@@ -63,6 +63,7 @@ def prepare(context: Context, ref: str, inputs: Mapping[str, Any], options: RunO
         parameters=merge_parameters(settings.parameters, prompt, options.get("parameters")),
         timeout_s=settings.timeout_s,
         retry=settings.retry,
+        formats=formats_for(context, prompt, model),
     )
     return Call(target, rendered, target.request(rendered), recorded)
 

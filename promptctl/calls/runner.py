@@ -217,10 +217,17 @@ def _corrected(request: Request, reply: Reply, problems: Problems) -> Request:
 
 
 def _invalid(call: Call, record: Execution, problems: Problems) -> InvalidOutput:
+    formats = call.target.formats
+    in_words = (
+        ""
+        if formats is None or formats.has_schema
+        else "; the schema was asked for in words: if the model takes schemas, set `supports_schema: true` under "
+        "`models:` in promptctl.yaml"
+    )
     error = InvalidOutput(
         f"the reply of {call.request.model} does not fit the output schema of {call.target.prompt.id}: "
         + "; ".join(problems[:3]),
-        hint=f"the raw reply is kept: promptctl log show {record.id}",
+        hint=f"the raw reply is kept: promptctl log show {record.id}{in_words}",
     )
     error.execution = record
     return error

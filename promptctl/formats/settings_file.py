@@ -29,6 +29,7 @@ class ModelRule:
     max_attempts: int | None = None
     lane: Lane | None = None
     supports_schema: bool | None = None
+    priced_as: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     judge_parameters: Mapping[str, Any] = field(default_factory=dict)
 
@@ -103,7 +104,7 @@ class Settings:
         return next((rule for rule in reversed(self.log) if fnmatchcase(prompt_id, rule.prompts)), LogRule())
 
 
-_MERGED = ("api_base", "api_key_env", "timeout_s", "max_attempts", "lane", "supports_schema")
+_MERGED = ("api_base", "api_key_env", "timeout_s", "max_attempts", "lane", "supports_schema", "priced_as")
 
 
 def read_settings(data: bytes, path: str = SETTINGS) -> Settings:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import ModelConfigurationError
+from promptctl.models.dialects import dialect_of, spoken
 from promptctl.models.gateway import Embeddings, Reply, Request, Usage, broken, text_of
 
 if TYPE_CHECKING:
@@ -66,19 +67,22 @@ def sent_parameters(request: Request) -> dict[str, Any]:
 
 def chat_body(request: Request, *, is_streamed: bool) -> dict[str, Any]:
     """Return the JSON body that asks for a completion."""
-    body: dict[str, Any] = {"model": model_name(request.model), "messages": list(request.messages)}
+    provider, name = provider_name(request.model), model_name(request.model)
+    dialect = dialect_of(provider)
+    body: dict[str, Any] = {"model": dialect.name_of(name), "messages": dialect.messages(request.messages)}
     if request.parameters:
         parameters = sent_parameters(request)
         extra = parameters.pop("extra_body", {})
-        body.update(parameters | extra)
+        body.update(spoken(provider, name, parameters) | extra)
     if request.tools:
-        body["tools"] = list(request.tools)
+        body["tools"] = dialect.marked(request.tools)
     if request.response_format is not None:
         body["response_format"] = request.response_format
-    if is_streamed:
+    if is_streamed and (dialect.streams_formats or request.response_format is None):
         body["stream"] = True
-        body["stream_options"] = {"include_usage": True}
-    return body
+        if dialect.has_stream_options:
+            body["stream_options"] = {"include_usage": True}
+    return {**dialect.extra, **body} if dialect.extra else body
 
 
 def parse_completion(request: Request, data: Any) -> Parsed:

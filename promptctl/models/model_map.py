@@ -15,6 +15,7 @@ _OPENING = re.compile(rb"\s*:\s*\{")
 # The longest entry has some 4,000 bytes.
 _LONGEST_ENTRY = 64 * 1024
 # The map names a provider's kinds of models apart; in a model id they share one prefix.
+_BEDROCK_ROUTE = re.compile(r"^(?:converse|invoke)/")
 _KINDS = {"bedrock_converse": "bedrock", "cohere_chat": "cohere", "text-completion-openai": "openai"}
 
 
@@ -74,7 +75,7 @@ class ModelMap:
         if exact is not None or "/" not in model:
             return exact
         provider, _, name = model.partition("/")
-        entry = _find(text, name)
+        entry = _find(text, name if provider != "bedrock" else _BEDROCK_ROUTE.sub("", name))
         # `mistral/x` must not be priced as some other provider's `x`.
         if entry is not None and _prefix_of(str(entry.get("litellm_provider", ""))) == provider:
             return entry

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,8 +16,11 @@ from promptctl.models.gateway import Endpoint, recorded_model
 if TYPE_CHECKING:
     from promptctl.models.model_map import ModelMap
     from promptctl.models.prices import Prices
+    from promptctl.models.reply_format import ReplyFormats
 
 Lane = Literal["echo", "replay", "direct", "litellm"]
+# LiteLLM drops a request for any JSON object on its way to these.
+_NO_JSON_OBJECT = re.compile(r"(?:anthropic|bedrock|sagemaker|replicate)/|(?:vertex_ai|databricks)/.*claude")
 DEFAULT_TIMEOUT_S = 60.0
 _HOW_IDS_ARE_WRITTEN = (
     "ids are written provider/model: openai/gpt-4o-mini, anthropic/claude-sonnet-4-5, replay/openai/gpt-4o-mini, "
@@ -55,7 +59,6 @@ class ModelSettings:
     timeout_s: float
     retry: RetryPolicy
     parameters: Mapping[str, Any]
-    supports_schema: bool
     key_variable: str | None
     endpoint: Endpoint = field(repr=False)
 
@@ -83,7 +86,7 @@ class Models:
         """Prices of models."""
         from promptctl.models.prices import Prices
 
-        return Prices(self._settings.prices, self._map)
+        return Prices(self._settings.prices, self._map, lambda model: self._settings.model_rule(model).priced_as)
 
     def settings_of(self, model: str) -> ModelSettings:
         """Return what the model needs. Raises `ModelConfigurationError` if its provider or its key is missing."""
@@ -110,7 +113,7 @@ class Models:
     def _find(self, model: str) -> ModelSettings:
         provider = model.partition("/")[0]
         rule = self._settings.model_rule(recorded_model(model))
-        lane = _lane(provider, rule)
+        lane = self._lane(model, rule)
         endpoint, variable = Endpoint(), None
         if lane == "echo":
             from promptctl.models.echo import check_model
@@ -125,35 +128,73 @@ class Models:
             timeout_s=rule.timeout_s or DEFAULT_TIMEOUT_S,
             retry=RetryPolicy() if rule.max_attempts is None else RetryPolicy(max_attempts=rule.max_attempts),
             parameters=rule.parameters,
-            supports_schema=self._supports_schema(model, rule, lane),
             key_variable=variable,
             endpoint=endpoint,
         )
 
-    def _supports_schema(self, model: str, rule: ModelRule, lane: Lane) -> bool:
-        """Report if a JSON Schema is sent to the model; to an unknown one only the direct lane sends it."""
-        if lane != "replay" and rule.supports_schema is not None:
-            return rule.supports_schema
-        entry = self._map.entry(model) if lane == "litellm" else None
-        return lane != "litellm" or (entry is not None and entry.get("supports_response_schema") is True)
+    def formats_of(self, model: str) -> ReplyFormats:
+        """Return the forms of a reply that a model takes; a replayed one is asked as the recorded model was."""
+        from promptctl.models.reply_format import ReplyFormats
+
+        model = recorded_model(self._whole_id(model))
+        if "/" not in model and self._map.entry(model) is None:
+            return ReplyFormats()
+        model = self._whole_id(model)
+        rule, provider = self._settings.model_rule(model), model.partition("/")[0]
+        lane = self._lane(model, rule)
+        if lane in {"echo", "replay"} or (rule.api_base is None and self._is_unknown(provider, model)):
+            return ReplyFormats()
+        from promptctl.models.dialects import dialect_of
+
+        dialect = dialect_of(provider)
+        is_direct = lane == "direct"
+        has_object = dialect.has_json_object if is_direct else not _NO_JSON_OBJECT.match(model)
+        has_schema = dialect.has_schema if is_direct else None
+        if rule.supports_schema is not None:
+            has_schema = rule.supports_schema
+        elif has_schema is None:
+            entry = self._map.entry(rule.priced_as or model) or {}
+            has_schema = entry.get("supports_response_schema") is True
+        return ReplyFormats(has_schema, has_object, is_direct and has_object and dialect.address is not None)
+
+    def _lane(self, model: str, rule: ModelRule) -> Lane:
+        provider = model.partition("/")[0]
+        if provider == "echo":
+            return "echo"
+        if provider == "replay":
+            return "replay"
+        if rule.lane is not None:
+            return rule.lane
+        if rule.api_base is not None:
+            return "direct"
+        from promptctl.models.dialects import own_address
+
+        if provider != "openai" and own_address(provider) is None:
+            return "litellm"
+        mode = (self._map.entry(model) or {}).get("mode")
+        is_other_protocol = mode == "responses" or (mode == "completion" and provider == "openai")
+        return "litellm" if is_other_protocol else "direct"
 
     def _endpoint(self, model: str, name: str, rule: ModelRule, lane: Lane) -> tuple[Endpoint, str | None]:
         """Return the address and key of a model of the provider `name`, and the variable that holds the key."""
+        from promptctl.models.dialects import own_address, with_path
         from promptctl.models.endpoints import first_set, known_provider
 
         if rule.api_base is None:
             self._check_provider(model, name, lane)
         provider = known_provider(name)
         headers = {**_account_headers(name, rule, self.environ), **rule.headers}
+        named = base = provider.base(self.environ)
+        if lane == "direct":
+            base = own_address(name) if named is None else with_path(name, named)
         if rule.api_key_env is not None:
             key = first_set(self.environ, (rule.api_key_env,))
             if key is None:
                 raise _missing_key(model, (rule.api_key_env,), "promptctl.yaml names it as `api_key_env`")
-            return Endpoint(rule.api_base or provider.base(self.environ), key, headers), rule.api_key_env
+            return Endpoint(rule.api_base or base, key, headers), rule.api_key_env
         if rule.api_base is not None:
             return Endpoint(rule.api_base, None, headers), None
-        base = provider.base(self.environ)
-        if base is None and provider.is_missing_key(self.environ):
+        if named is None and provider.is_missing_key(self.environ):
             raise _missing_key(model, provider.keys, "it is read from the environment alone")
         variable = next((key for key in provider.keys if first_set(self.environ, (key,))), None)
         # Signed in another way, LiteLLM finds the address where it finds the rest.
@@ -161,17 +202,17 @@ class Models:
         return Endpoint(base if is_ours else None, provider.key(self.environ), headers), variable
 
     def _check_provider(self, model: str, provider: str, lane: Lane) -> None:
-        from promptctl.models.endpoints import known_providers
+        from promptctl.models.dialects import own_address
 
-        if lane == "direct" and provider != "openai":
+        if lane == "direct" and provider != "openai" and own_address(provider) is None:
             raise ModelConfigurationError(
                 f"`{model}` is set to `lane: direct`, which needs to know where",
                 hint="give it an `api_base` under `models:` in promptctl.yaml",
             )
-        if provider in known_providers() or not self._map.providers or provider in self._map.providers:
+        if not self._is_unknown(provider, model):
             return
-        if self._map.entry(model) is not None:
-            return
+        from promptctl.models.endpoints import known_providers
+
         known = sorted({*known_providers(), *self._map.providers, "echo", "replay"})
         meant = did_you_mean(provider, known, "{}/…")
         raise ModelConfigurationError(
@@ -179,15 +220,12 @@ class Models:
             hint=f"{meant} {_HOW_IDS_ARE_WRITTEN}".strip(),
         )
 
+    def _is_unknown(self, provider: str, model: str) -> bool:
+        from promptctl.models.endpoints import known_providers
 
-def _lane(provider: str, rule: ModelRule) -> Lane:
-    if provider == "echo":
-        return "echo"
-    if provider == "replay":
-        return "replay"
-    if rule.lane is not None:
-        return rule.lane
-    return "direct" if provider == "openai" or rule.api_base is not None else "litellm"
+        if provider in known_providers() or not self._map.providers or provider in self._map.providers:
+            return False
+        return self._map.entry(model) is None
 
 
 def _account_headers(provider: str, rule: ModelRule, environ: Mapping[str, str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -62,12 +62,17 @@ class Prices:
     """Prices of models: the workspace's `prices` by glob (the last match wins), then LiteLLM's bundled map.
 
     `overrides` are in USD for a million tokens, as `promptctl.yaml` gives them: with the keys `input` and `output` and,
-    if they differ from these, `cached_input`, `cache_write` and `reasoning`.
+    if they differ from these, those of the other kinds of tokens. `priced_as` returns the model whose price another
+    one has, if the settings name one.
     """
 
     def __init__(
-        self, overrides: Mapping[str, Mapping[str, Any]] | None = None, models: ModelMap | None = None
+        self,
+        overrides: Mapping[str, Mapping[str, Any]] | None = None,
+        models: ModelMap | None = None,
+        priced_as: Callable[[str], str | None] = lambda _model: None,
     ) -> None:
+        self._priced_as = priced_as
         self._overrides = [(pattern, _override(given)) for pattern, given in (overrides or {}).items()]
         self._models = models or ModelMap()
         self._tiers: dict[tuple[str, str | None], _Tiers | None] = {}
@@ -85,10 +90,12 @@ class Prices:
         return (None, None) if cost is None else (cost, source)
 
     def _find(self, model: str, service_tier: str | None) -> _Tiers | None:
-        for pattern, price in reversed(self._overrides):
-            if fnmatchcase(model, pattern):
-                return SETTINGS, [(-1, price)]
-        entry = self._models.entry(model)
+        alias = self._priced_as(model)
+        for name in (model,) if alias is None else (model, alias):
+            for pattern, price in reversed(self._overrides):
+                if fnmatchcase(name, pattern):
+                    return SETTINGS, [(-1, price)]
+        entry = self._models.entry(alias or model)
         return None if entry is None else _bundled(entry, self._models.source, service_tier)
 
 

@@ -17,8 +17,8 @@ CONNECTIONS = 100
 class Router:
     """A gateway to every model: `echo/echo`, `replay/<model>`, the direct lane and LiteLLM.
 
-    The direct lane serves `openai/*` and every model to which a rule of the settings gives an `api_base`; a rule's
-    `lane` forces either. A key that no rule names goes only to the provider's own
+    The direct lane serves the providers whose address is in `dialects`, and every model to which a rule of the settings
+    gives an `api_base`; a rule's `lane` forces either. A key that no rule names goes only to the provider's own
     address, or to one that `environ` names, and never to an `api_base` out of a file.
 
     `recordings` is the folder that `replay/` answers from. `connections` bounds the direct lane's connection pool.
@@ -106,16 +106,13 @@ def _addressed(request: Request, settings: ModelSettings) -> Request:
     """Return the request as its lane gets it. A recording is found by the request as it was asked."""
     if settings.lane in {"echo", "replay"}:
         return request
-    wanted = request.response_format
-    if wanted is not None and wanted.get("type") == "json_schema" and not settings.supports_schema:
-        wanted = None
     # Not `replace`, which takes four times as long.
     return Request(
         settings.model,
         request.messages,
         request.parameters,
         request.tools,
-        wanted,
+        request.response_format,
         request.timeout_s,
         settings.endpoint,
         request.repeat,

@@ -127,7 +127,7 @@ class Prompt:
     def declared_response_format(self) -> dict[str, Any] | None:
         """The chat-completions protocol's `response_format` that the prompt declares, or None.
 
-        A lane leaves it out if the model is known not to take it; the reply is validated all the same.
+        A model that is known not to take it is asked for the same in the messages.
         """
         if self.output.schema is not None:
             json_schema = {
