@@ -107,9 +107,11 @@ def say_evaluations(
         say_json([evaluation_head(each) for each in found])
         return
     _say_totals(found)
-    passed = [each for each in found if each.verdict == "passed" and not each.stopped]
+    passed = 0
     for each in found:
-        is_one_of_many = len(found) > 1 and each in passed
+        has_passed = each.verdict == "passed" and not each.stopped
+        passed += has_passed
+        is_one_of_many = len(found) > 1 and has_passed
         if len(found) > 1 and (not is_one_of_many or _wrong(each)):
             tell(f"\n{styled(f'── {_name(each, found)}', sys.stderr, bold=True)}")
         if is_terminal() and not is_one_of_many:
@@ -120,7 +122,7 @@ def say_evaluations(
             _tell_verdict(each)
     if len(found) > 1 and passed:
         word = styled("passed", sys.stderr, fg=_COLOURS["passed"], bold=True)
-        tell(f"\n{word}: {len(passed)} of {len(found)} evaluations")
+        tell(f"\n{word}: {passed} of {len(found)} evaluations")
 
 
 def _name(found: Evaluation, among: Sequence[Evaluation]) -> str:
