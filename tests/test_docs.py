@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ def test_queries_run_on_the_schema() -> None:
     queries = [block.text for block in blocks(text_of(ROOT / "docs/log.md")) if block.language == "sql"]
     asked = [query for query in queries if query != schema_sql()]
     assert len(asked) < len(queries)
-    with sqlite3.connect(":memory:") as database:
+    with closing(sqlite3.connect(":memory:")) as database:
         database.executescript(schema_sql())
         for query in asked:
             database.executescript(query)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
+from math import fsum
 from typing import Literal
 
 from promptctl.evaluations.case_outcomes import CaseOutcome, CasePair
@@ -95,8 +96,8 @@ def _change(name: UsageName, base: list[float], head: list[float], clusters: Seq
         name,
         known=len(base),
         unknown=0,
-        base_total=sum(before),
-        head_total=sum(after),
+        base_total=fsum(before),
+        head_total=fsum(after),
         base_p50=medians[0],
         head_p50=medians[1],
         base_p95=quantile(before, 0.95),

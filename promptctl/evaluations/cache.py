@@ -48,6 +48,10 @@ class ReplyCache:
         self._is_broken = False
         self._connection: sqlite3.Connection | None = None
 
+    def __del__(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
     def get(self, request: str) -> str | None:
         """Return the text kept under the digest of a request, or None."""
         with self._lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def test_the_log_is_closed(tmp_path: Path) -> None:
         (*PROMPTCTL, "run", "triage", "-i", "ticket=x"), cwd=workspace(tmp_path), check=True, capture_output=True
     )
     assert not (tmp_path / ".promptctl/log.db-wal").exists()
-    with sqlite3.connect(tmp_path / ".promptctl/log.db") as log:
+    with closing(sqlite3.connect(tmp_path / ".promptctl/log.db")) as log:
         assert log.execute("SELECT count(*) FROM executions").fetchone() == (1,)
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -189,7 +190,7 @@ def test_a_broken_log_never_costs_the_answer(cli: Cli, workspace: Path) -> None:
 def test_the_log_holds_no_secret_of_the_environment(cli: Cli, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_API_KEY", "canary-1234567890")
     cli("run", "triage", "-i", "ticket=my key is canary-1234567890")
-    with sqlite3.connect(workspace / ".promptctl/log.db") as connection:
+    with closing(sqlite3.connect(workspace / ".promptctl/log.db")) as connection:
         dump = "\n".join(connection.iterdump())
     connection.close()
     assert "canary-1234567890" not in dump

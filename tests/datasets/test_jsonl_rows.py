@@ -25,7 +25,7 @@ def test_each_line_is_a_case_and_blank_ones_are_passed_over() -> None:
 @pytest.mark.parametrize(
     ("line", "code", "column"),
     [
-        ('{"id": "a",}', "not-json", 12),
+        ('{"id" "a"}', "not-json", 7),
         ("", None, None),
         ('[{"id": "a"}]', "not-an-object", None),
         ('{"id": "a", "id": "b"}', "duplicate-key", None),

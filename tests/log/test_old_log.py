@@ -79,6 +79,8 @@ def values(document: Any, ignored: frozenset[str]) -> Counter[Any]:
         return sum((values(item, ignored) for key, item in shown.items() if key not in ignored), Counter())
     if isinstance(document, list):
         return sum((values(item, ignored) for item in document), Counter())
+    if isinstance(document, float):
+        document = round(document, 9)  # sums of floats were not exact then
     return Counter() if document is None or isinstance(document, bool) else Counter([document])
 
 

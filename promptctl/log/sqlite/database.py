@@ -65,6 +65,9 @@ class Database:
         self._is_fresh = False
         _close_before_forks(self)
 
+    def __del__(self) -> None:
+        self.close()
+
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do `work` in one write transaction and return its result.
 
