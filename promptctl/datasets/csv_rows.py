@@ -14,6 +14,7 @@ from promptctl.datasets.expected_cells import read_expected_cell
 from promptctl.datasets.lines import MAX_LINE_BYTES, read_lines
 from promptctl.datasets.rows import Row, checked
 from promptctl.errors import InvalidFiles, Place, Problem
+from promptctl.files.merges import unresolved_merge
 from promptctl.files.names import did_you_mean
 from promptctl.files.tree import Tree
 
@@ -60,6 +61,9 @@ def _records(tree: Tree, path: str) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(lines(), strict=True)
     try:
         for cells in reader:
+            # In a cell in quotes such a line is text.
+            if cells and (merge := unresolved_merge(cells[0].partition("\n")[0], path, first)) is not None:
+                raise InvalidFiles([merge])
             if cells:
                 yield first, cells
             first, size = reader.line_num + 1, 0

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, printable
 from promptctl.files import names
+from promptctl.files.merges import unresolved_merge
 from promptctl.files.names import did_you_mean, id_problem, prompt_id, prompt_stem
 from promptctl.files.sources import Sources
 from promptctl.files.tree import Tree, is_there
@@ -76,6 +77,8 @@ class WorkspaceCheck:
         text = _read(self._tree, path, decode_partial)
         if isinstance(text, Problem):
             yield text
+        elif isinstance(text, str) and (merge := unresolved_merge(text, path)) is not None:
+            yield merge
         elif isinstance(text, str):
             sources = Sources(self._tree)
             Partials(sources).include_all(text, path, lambda line: Place(path, line))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from promptctl.errors import Place, Problem
+from promptctl.files.merges import indented_merge
 from promptctl.files.names import MAX_SUGGESTIONS, PROMPTS, did_you_mean
 from promptctl.formats.github_dialect import placeholders
 from promptctl.prompts.closure import Declared, message_texts
@@ -19,6 +20,11 @@ from promptctl.templates.reading import BRACES_HINT, check_syntax
 
 def problems_of_prompt(resolved: Declared, prompt_id: str) -> Iterator[Problem]:
     """Yield every problem of the prompt that does not keep its files from being read."""
+    for text, keys in message_texts(resolved.file.data["messages"]):
+        if (line := indented_merge(text)) is not None:
+            place = resolved.file.document.line_place(line, *keys)
+            hint = "keep one side and remove the markers, unless they are text for the model"
+            yield Problem("the message holds an unresolved merge", place, hint, "unresolved-merge", "warning")
     if resolved.file.dialect == "github":
         yield from _problems_of_test_rows(resolved)
         return
