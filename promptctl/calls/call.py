@@ -8,7 +8,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from promptctl import __version__
-from promptctl.errors import ModelConfigurationError, ModelError, ModelTimeout, PromptctlError, ProviderUnreachable
+from promptctl.errors import (
+    ModelConfigurationError,
+    ModelError,
+    ModelTimeout,
+    Place,
+    PromptctlError,
+    ProviderUnreachable,
+    UsageError,
+)
 from promptctl.files.names import SETTINGS
 from promptctl.log.records import Content, Execution, Source, Status
 from promptctl.log.stamps import new_id, utc_now
@@ -88,8 +96,20 @@ class Call:
 
 
 def merge_parameters(model: Mapping[str, Any], prompt: Prompt, call: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the parameters to send: the model's from the settings, the prompt's over them, the call's over both."""
+    """Return the parameters to send: the model's from the settings, the prompt's over them, the call's over both.
+
+    Raises `UsageError` for one of the call that no file could have; with None a call leaves one out.
+    """
+    if call:
+        _check_parameters({name: value for name, value in call.items() if value is not None})
     return {**model, **prompt.parameters, **(call or {})}
+
+
+def _check_parameters(given: Mapping[str, Any]) -> None:
+    from promptctl.formats.schemas import structure_of
+
+    for problem in structure_of("prompt", "parameters").check_data(dict(given), Place("parameters")):
+        raise UsageError(f"parameters: {problem.message}", hint=problem.hint)
 
 
 def make_target(

@@ -13,8 +13,6 @@ _INDENTED = re.compile(r"^([ \t]+)<{7}(?: .*)?$(?s:.*?)^\1={7}$(?s:.*?)^\1>{7}(?
 
 def unresolved_merge(text: str, path: str, first_line: int = 1) -> Problem | None:
     """Return the problem of a text that holds markers of a merge, at the first of them; None if it holds none."""
-    if "<<<<<<<" not in text and ">>>>>>>" not in text:
-        return None
     found = [match for match in _MARKER.finditer(text) if match[1] != "|" * 7]
     if not found:
         return None

@@ -12,7 +12,6 @@ from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem, in_reading_order
 from promptctl.files.document import Document, scalar_value
-from promptctl.files.merges import unresolved_merge
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 64
@@ -48,8 +47,11 @@ def _read_text(text: str, path: str) -> Document:
         text = _SURROGATE_PAIR.sub(_join_surrogates, text)
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if (merge := unresolved_merge(text, path)) is not None:
-        raise InvalidFiles([merge])
+    if ">>>>>>>" in text or "<<<<<<<" in text:
+        from promptctl.files.merges import unresolved_merge
+
+        if (merge := unresolved_merge(text, path)) is not None:
+            raise InvalidFiles([merge])
     builder = _Builder(text, path)
     data, root = builder.document()
     if builder.problems:

@@ -9,7 +9,6 @@ from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
 from promptctl.files.document import Document, Key
-from promptctl.files.merges import unresolved_merge
 from promptctl.files.names import PROMPTS, PathRefused, resolve_path
 from promptctl.files.sources import Sources
 from promptctl.formats.prompt_file import PromptFile, read_prompt_file
@@ -239,9 +238,11 @@ class Partials:
         if isinstance(text, Problem):
             self._sources.problems.append(text)
             return
-        if self._sources.is_for_people and (merge := unresolved_merge(text, path)) is not None:
-            self._sources.problems.append(merge)
-            return
+        if self._sources.is_for_people and (">>>>>>>" in text or "<<<<<<<" in text):
+            from promptctl.files.merges import unresolved_merge
+
+            if (merge := unresolved_merge(text, path)) is not None:
+                self._sources.problems.append(merge)
         self.texts[path.removeprefix(PROMPTS + "/")] = text
         self.include_all(text, path, lambda line: Place(path, line), chain)
 

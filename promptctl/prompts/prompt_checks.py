@@ -83,7 +83,7 @@ def _named_outside_templates(data: Mapping[str, Any]) -> set[str]:
 def _problems_of_schemas(resolved: Declared) -> Iterator[Problem]:
     document = resolved.file.document
     for name, declared in resolved.inputs.items():
-        problems = schema_problems(declared.schema, SchemaSource(document, ("inputs", name)))
+        problems = schema_problems(declared.schema, SchemaSource(document, ("inputs", name)), is_closed=True)
         yield from problems
         if not problems and declared.default is not MISSING:
             place = document.place("inputs", name, "default")

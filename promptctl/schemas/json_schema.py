@@ -7,7 +7,7 @@ take long is stopped and reported.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,9 @@ _OF_DRAFTS = {
     "$dynamicRef": ((_NEWEST,), "`$ref`"),
 }
 
+
+# `note` is not meant for `not`, nor `when` for `then`: in a short word only letters that are swapped are a mistake.
+_SHORT, _LONG, _LONGEST = 5, 8, 40
 
 _Fault = tuple[Path, str]
 
@@ -164,6 +167,7 @@ def _survey(schema: Any, draft: str, references: References | None = None) -> tu
         if references is not None or not has_ids:
             faults += [(path, _lost(name, part[name])) for name in lost]
         faults += [(path, text) for text in _oddities(part, draft)]
+        faults += [((*path, key), text) for key, text in _misspelt(part)]
         if failures := Run().tries(_form(draft), part, path):
             from promptctl.schemas.words import text_of
 
@@ -229,15 +233,17 @@ def _oddities(schema: Mapping[str, Any], draft: str) -> Iterator[str]:
         drafts, instead = _OF_DRAFTS.get(keyword, ((draft,), ""))
         if draft not in drafts:
             yield f"`{keyword}` does not exist in this draft: write {instead}"
-        # Annotations of other tools are no typos, so only a name nearly spelled as a keyword is taken for one.
-        is_ours = keyword in FORMS or keyword.startswith(("x-", "$")) or len(keyword) > 40
-        near = () if is_ours else nearest(keyword, ASKING, mistakes=1)
-        if alike := [each for each in near if _is_typo(keyword, each)]:
-            yield f"`{keyword}` is no keyword of JSON Schema; {did_you_mean(keyword, alike)}"
 
 
-def _is_typo(written: str, meant: str) -> bool:
-    """Return True if the words are alike for their length: `note` is not meant for `not`."""
-    from difflib import SequenceMatcher
+def _misspelt(schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield each key that is nearly a keyword, and its fault. Annotations of other tools are no typos."""
+    for key in schema:
+        if key not in FORMS and not key.startswith(("x-", "$")) and (meant := meant_keyword(key, ASKING)):
+            yield key, f"`{key}` is no keyword of JSON Schema; {meant}"
 
-    return written.casefold() == meant.casefold() or SequenceMatcher(None, written, meant).ratio() > 0.86
+
+def meant_keyword(key: str, keywords: Iterable[str] = FORMS) -> str:
+    """Return the question that names the keyword that was probably meant; empty if none is near."""
+    near = nearest(key, keywords, mistakes=2 if len(key) >= _LONG else 1) if len(key) <= _LONGEST else ()
+    is_word = len(key) < _SHORT
+    return did_you_mean(key, [each for each in near if not is_word or sorted(each) in (sorted(key), sorted(f"${key}"))])

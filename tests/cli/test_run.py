@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import promptctl
 from tests.cli.conftest import TRIAGE, Cli, write
 
 SCHEMA = "output:\n  schema: {type: object, required: [label], properties: {label: {enum: [billing, bug]}}}\n"
@@ -196,3 +197,29 @@ def test_the_log_holds_no_secret_of_the_environment(cli: Cli, workspace: Path, m
     assert "canary-1234567890" not in dump
     files = [path.read_bytes() for path in (workspace / ".promptctl").rglob("*") if path.is_file()]
     assert not any(b"canary-1234567890" in data for data in files)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "said", "hint"),
+    [
+        ("temprature=0", "unknown key `temprature`", "did you mean `temperature`?"),
+        ("temperature=hot", "`temperature` must be a number, not the text `hot`", ""),
+        ("maxTokens=5", "unknown key `maxTokens`", "use `max_tokens`"),
+        ("model=openai/gpt-5", "unknown key `model`", "use the prompt's own `model`"),
+    ],
+)
+def test_a_parameter_that_no_file_could_have_is_refused(
+    cli: Cli, workspace: Path, parameter: str, said: str, hint: str
+) -> None:
+    write(workspace, "datasets/t.yaml", "prompts: [triage]\ncases: [{id: a, inputs: {ticket: x}, expected: y}]\n")
+    for ran in (cli("run", "triage", "-i", "ticket=x", "-p", parameter), cli("eval", "triage", "-p", parameter)):
+        assert ran.exit_code == 2
+        assert f"error: parameters: {said}" in ran.err
+        assert hint in ran.err
+
+
+def test_python_parameters_are_checked_too_and_none_leaves_one_out(workspace: Path) -> None:
+    opened = promptctl.open_workspace(workspace)
+    with pytest.raises(promptctl.UsageError, match="unknown key `temprature`"):
+        opened.run("triage", {"ticket": "x"}, parameters={"temprature": 0})
+    assert opened.run("triage", {"ticket": "x"}, parameters={"temperature": None}).reply

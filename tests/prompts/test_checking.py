@@ -110,9 +110,33 @@ class TestSchemas:
     def test_of_inputs_are_schemas(self) -> None:
         text = block("{{ a }}{{ b }}", inputs="{a: {type: string, multipleOf: x}, b: {propertis: {}}}")
         found = check(text)
-        assert [code for _, code, _ in found] == ["invalid-schema", "invalid-schema"]
+        assert [code for _, code, _ in found] == ["invalid-schema", "unknown-key"]
         assert "multipleOf" in found[0][2]
         assert "propertis" in found[1][2]
+
+    @pytest.mark.parametrize(
+        ("schema", "said"),
+        [
+            ("{type: string, defualt: Acme}", "unknown key `defualt` in `inputs.a`: did you mean `default`?"),
+            ("{tpye: string}", "unknown key `tpye` in `inputs.a`: did you mean `type`?"),
+            ("{enmu: [a]}", "unknown key `enmu` in `inputs.a`: did you mean `enum`?"),
+            ("{pattren: a}", "unknown key `pattren` in `inputs.a`: did you mean `pattern`?"),
+            ("{optional: true}", "unknown key `optional` in `inputs.a`: write `required: false`, or give a `default`"),
+            ("{note: a}", "unknown key `note` in `inputs.a`: remove it, or begin its name with `x-`"),
+            (
+                "{properties: {b: {descripton: a}}}",
+                "unknown key `descripton` in `inputs.a.properties.b`: did you mean `description`?",
+            ),
+        ],
+    )
+    def test_of_inputs_have_no_unknown_keys(self, schema: str, said: str) -> None:
+        tree = one(block("{{ a }}", inputs=f"{{a: {schema}}}"))
+        (problem,) = check_prompt(tree, "prompts/p.prompt.yaml")
+        assert (problem.code, f"{problem.message}: {problem.hint}") == ("unknown-key", said)
+
+    def test_of_inputs_may_have_keys_of_other_tools_behind_x(self) -> None:
+        schema = "{type: [string, 'null'], title: A, examples: [b], x-widget: area, $comment: c}"
+        assert check(block("{{ a }}", inputs=f"{{a: {schema}}}")) == []
 
     def test_of_outputs_and_tools_are_schemas(self) -> None:
         text = (
