@@ -11,6 +11,7 @@ from promptctl.files.names import MAX_SUGGESTIONS, PROMPTS, did_you_mean
 from promptctl.formats.github_dialect import placeholders
 from promptctl.prompts.closure import Declared, message_texts
 from promptctl.prompts.prompt import MISSING
+from promptctl.prompts.unfilled import unfilled_variables
 from promptctl.prompts.variable_use import used_variables
 from promptctl.schemas.checks import schema_problems
 from promptctl.schemas.json_schema import Validator, types_of
@@ -67,7 +68,9 @@ def _problems_of_variables(resolved: Declared) -> Iterator[Problem]:
             yield Problem(message, used[name], hint, "undeclared", "warning")
         else:
             yield Problem(f"`{name}` is not declared under `inputs`", used[name], hint, "undeclared")
-    for name in inputs.keys() - used.keys() - _named_outside_templates(data):
+    not_filled = dict(unfilled_variables(resolved, inputs))
+    yield from not_filled.values()
+    for name in inputs.keys() - used.keys() - _named_outside_templates(data) - not_filled.keys():
         hint = "remove it, or use it in a message"
         yield Problem(f"the input `{name}` is used nowhere", inputs[name].place, hint, "unused", "warning")
 
@@ -129,7 +132,10 @@ def _problems_of_test_rows(resolved: Declared) -> Iterator[Problem]:
         for name in sorted(named - row.keys()):
             message = f"test row {index + 1} gives no `{name}`, so `{{{{{name}}}}}` is sent as it stands"
             yield Problem(message, place, f"add `{name}` to the row", "missing-input", "warning")
-    unused = {name for row in rows for name in row} - named - {"expected"}
+    given = {name for row in rows for name in row}
+    not_filled = dict(unfilled_variables(resolved, named | given))
+    yield from not_filled.values()
+    unused = given - named - {"expected"} - not_filled.keys()
     for name in sorted(unused) if rows and named else ():
         message = f"the test rows give `{name}`, which no message uses"
         yield Problem(message, document.place("testData"), "remove it, or use it", "unused", "warning")

@@ -80,7 +80,8 @@ class TestVariables:
                 "p.prompt.yaml:5",
                 "undeclared",
                 "`b` is not declared under `inputs`, so `{{b}}` is sent as it stands",
-            )
+            ),
+            ("p.prompt.yaml:5", "not-filled-in", "`{{ c }}` is sent as it stands"),
         ]
 
     def test_without_a_template_braces_are_text(self) -> None:
@@ -104,6 +105,56 @@ class TestTemplates:
     def test_what_only_another_engine_would_read_has_a_way_out(self) -> None:
         (problem,) = check_prompt(one(block("{{#if x}}")), "prompts/p.prompt.yaml")
         assert "template: simple" in (problem.hint or "")
+
+
+class TestVariablesThatAreNotFilledIn:
+    @pytest.mark.parametrize("written", ["{a}", "${a}", "$a", "%(a)s", "[[a]]"])
+    def test_in_a_jinja_prompt_are_warnings(self, written: str) -> None:
+        (problem,) = check_prompt(one(block("Hi", f"about {written} now", inputs="{a: {}}")), "prompts/p.prompt.yaml")
+        assert (problem.severity, problem.code) == ("warning", "not-filled-in")
+        assert str(problem) == f"prompts/p.prompt.yaml:6: `{written}` is sent as it stands"
+        assert problem.hint == "write `{{ a }}`"
+
+    def test_count_where_the_prompt_has_no_variable_at_all(self) -> None:
+        (problem,) = check_prompt(one(block("about {product}")), "prompts/p.prompt.yaml")
+        assert problem.hint == "write `{{ product }}`, and declare it: `inputs: {product: {type: string}}`"
+
+    def test_are_found_in_partials(self) -> None:
+        assert check(block("{% include 'a.j2' %}", inputs="{a: {}}"), a_j2="Hi\n{a}") == [
+            ("a.j2:2", "not-filled-in", "`{a}` is sent as it stands")
+        ]
+
+    @pytest.mark.parametrize("text", ["{{ {'k': a} }}{# {a} #}", "{{ a }} {b} $5 {'a'}", "{{ a }} \\frac{a}"])
+    def test_are_no_other_braces(self, text: str) -> None:
+        assert check(block(text, inputs="{a: {}}")) == []
+
+    @pytest.mark.parametrize(
+        ("template", "text", "hint"),
+        [
+            ("simple", "{{ a }}", "write `{{a}}`: no blanks and no filters between the braces"),
+            ("simple", "{{a | upper}}", "write `{{a}}`: no blanks and no filters between the braces"),
+            ("simple", "{a}", "write `{{a}}`"),
+            ("none", "{{ a }}", "remove `template: none`: without it messages are Jinja templates"),
+            ("none", "{{a}}", "remove `template: none`: without it messages are Jinja templates"),
+        ],
+    )
+    def test_with_another_engine_say_what_works(self, template: str, text: str, hint: str) -> None:
+        found = check_prompt(one(f"template: {template}\n" + block(text, inputs="{a: {}}")), "prompts/p.prompt.yaml")
+        assert [(each.code, each.hint) for each in found] == [("not-filled-in", hint)]
+
+    def test_logic_is_told_once(self) -> None:
+        text = "template: simple\n" + block("{{a}}{% if a %}x", "{% endif %}", inputs="{a: {}}")
+        assert check(text) == [("p.prompt.yaml:6:5", "not-filled-in", "`{% if a %}` is sent as it stands")]
+
+    def test_in_a_file_of_github_have_its_spelling(self) -> None:
+        head = "modelParameters: {}\ntestData: [{b: c}]\n"
+        text = head + block("{{ a }}", "{b}", "{% if a %}").removeprefix("inputs: {}\n")
+        found = check_prompt(one(text), "prompts/p.prompt.yaml")
+        assert [(each.message, (each.hint or "")[:20]) for each in found if each.code == "not-filled-in"] == [
+            ("`{{ a }}` is sent as it stands", "write `{{a}}`: no bl"),
+            ("`{b}` is sent as it stands", "write `{{b}}`"),
+            ("`{% if a %}` is sent as it stands", "GitHub's files have "),
+        ]
 
 
 class TestSchemas:
