@@ -40,8 +40,9 @@ translated at the seam of the library that raised it, and printed in one place (
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 OK = 0
@@ -112,6 +113,28 @@ class Problem:
 def in_reading_order(problems: Iterable[Problem]) -> list[Problem]:
     """Return the problems as one meets them in the files; those of one place keep their order."""
     return sorted(problems, key=_reading_position)
+
+
+def one_of_each_kind(problems: Iterable[Problem]) -> list[Problem]:
+    """Return the first problem of each kind and file, with how many more there are and where they end.
+
+    Of one kind are those whose words differ in numbers alone, such as the index of a row.
+    """
+    kinds: dict[Any, list[Problem]] = {}
+    for problem in problems:
+        path = problem.place.path if problem.place else None
+        kinds.setdefault((path, problem.code, problem.severity, re.sub(r"\d+", "0", problem.message)), []).append(
+            problem
+        )
+    return [with_count(found[0], len(found) - 1, found[-1].place) for found in kinds.values()]
+
+
+def with_count(problem: Problem, more: int, last: Place | None) -> Problem:
+    """Return the problem with how many more of its kind there are, and the line of the last."""
+    if not more:
+        return problem
+    until = f", the last on line {last.line}" if last is not None and last.line else ""
+    return replace(problem, message=f"{problem.message} (and {more:,} more like this{until})")
 
 
 def _reading_position(problem: Problem) -> tuple[str, int, int]:

@@ -19,8 +19,6 @@ from promptctl.assertions.subject import Subject
 from promptctl.files.wording import as_text
 
 BUILT_IN = ("similarity", "coherence", "fluency", "relevance", "groundedness")
-# The first of these that an evaluator holds is the one that counts.
-STRING_TESTS = ("equals", "contains", "startsWith", "endsWith")
 
 _PLACEHOLDER = re.compile(r"\{\{([\w.-]+)\}\}")
 _SAID = {"equals": "equal", "contains": "contain", "startsWith": "start with", "endsWith": "end with"}

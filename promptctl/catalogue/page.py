@@ -126,7 +126,7 @@ def _datasets(parts: Context, prompt: Prompt) -> tuple[str, ...]:
     """Return the datasets of the work tree that test the prompt; one that is wrong is for `validate` to report."""
     from promptctl.datasets.index import DatasetIndex
 
-    inline = [prompt.path] if prompt.inline_dataset is not None else []
+    inline = [prompt.path] if prompt.own_tests else []
     testing = DatasetIndex(parts.repository.work_tree).testing([prompt.id], skips_broken=True)
     return (*inline, *testing.get(prompt.id, ()))
 

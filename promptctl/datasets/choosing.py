@@ -68,7 +68,7 @@ class DatasetChoice:
         return not prompts or prompt.id in prompts
 
     def _own_of(self, prompt: Prompt) -> list[str]:
-        inline = [prompt.path] if prompt.inline_dataset is not None else []
+        inline = [prompt.path] if prompt.own_tests else []
         return [*self._testing.get(prompt.id, ()), *inline]
 
     @cached_property

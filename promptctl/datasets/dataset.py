@@ -111,14 +111,16 @@ class Dataset:
         The prompt runs without a test or an evaluator that cannot be used; to evaluate it so is an error, as it was.
         """
         inline = prompt.inline_dataset
-        if inline is None:
+        rows = prompt.own_tests
+        if inline is None or not rows:
             return None
         none = Row({}, Place(prompt.path))
-        file = RowFile(lambda: github_rows(prompt, inline.get("testData", ())), prompt.path, {}, none)
+        file = RowFile(lambda: github_rows(prompt, rows), prompt.path, {}, none)
         header = Header(prompt.path, prompt.name, (prompt.id,), prompt.description)
         dataset = cls(header, lambda: file, Preparer(tree), Memory())
         dataset._assertions = github_assertions(inline.get("evaluators", ()), tree)
-        dataset._implies_equals = False
+        # The rows of a file without evaluators are graded by what they expect.
+        dataset._implies_equals = not dataset._assertions
         dataset._faults = [replace(each, severity="error") for each in prompt.problems if each.code == UNUSABLE_TEST]
         return dataset
 

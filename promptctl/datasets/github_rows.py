@@ -15,6 +15,7 @@ from promptctl.datasets.rows import Row
 from promptctl.errors import Place, WorkspaceError
 from promptctl.files.plain import content_digest
 from promptctl.files.tree import Tree
+from promptctl.formats.github_dialect import STRING_TESTS, model_id
 from promptctl.prompts.prompt import Prompt
 
 _ID_LENGTH = 12
@@ -65,7 +66,7 @@ def _assertion(evaluator: Mapping[str, Any]) -> Assertion:
     digest = hashlib.blake2b(json.dumps(evaluator, sort_keys=True).encode(), digest_size=16).hexdigest()
     if evaluator.get("string"):
         tests = evaluator["string"]
-        test = next((name for name in github.STRING_TESTS if tests.get(name)), github.STRING_TESTS[0])
+        test = next((name for name in STRING_TESTS if tests.get(name)), STRING_TESTS[0])
         ready = (test, tests.get(test, ""))
         return Assertion("github-string", github.STRING, ready=ready, metric=metric, digest=digest)
     if evaluator.get("llm"):
@@ -77,7 +78,7 @@ def _assertion(evaluator: Mapping[str, Any]) -> Assertion:
             github.LLM,
             ready={"prompt": llm["prompt"], "system": system, "choices": choices},
             metric=metric,
-            options={"model": llm["modelId"]},
+            options={"model": model_id(llm["modelId"])},
             digest=digest,
         )
     name = evaluator["uses"].removeprefix("github/")

@@ -98,7 +98,7 @@ class DatasetIndex:
         for id_, path in prompt_paths(self.tree).items():
             if prompts is None or id_ in prompts:
                 with suppress(WorkspaceError):
-                    if _may_hold_tests(self.tree.read(path)) and load_prompt_file(self.tree, path).inline_dataset:
+                    if _may_hold_tests(self.tree.read(path)) and load_prompt_file(self.tree, path).own_tests:
                         found.setdefault(id_, []).append(path)
         return dict(sorted(found.items()))
 

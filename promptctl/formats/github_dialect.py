@@ -12,13 +12,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from promptctl.errors import InvalidFiles, Place, Problem, in_reading_order
+from promptctl.errors import InvalidFiles, Place, Problem, in_reading_order, one_of_each_kind
 from promptctl.files.document import Document
 from promptctl.files.names import PLACEHOLDER, did_you_mean
+from promptctl.files.wording import count
 from promptctl.formats.schemas import structure_of
 
 # The code of a warning about a test or an evaluator that cannot be used: what is evaluated without it proves less.
 UNUSABLE_TEST = "unusable-test"
+
+# The first of these that an evaluator holds is the one that counts.
+STRING_TESTS = ("equals", "contains", "startsWith", "endsWith")
+_ALL_STRING_TESTS = "`equals`, `contains`, `startsWith` and `endsWith`"
+
+_EVALUATOR_KEYS = ("name", "string", "llm", "uses", "description")
+_LLM_KEYS = ("modelId", "prompt", "systemPrompt", "choices")
 
 _TESTS = ("testData", "evaluators")
 _KNOWN_KEYS = ("name", "description", "model", "messages", "modelParameters", "responseFormat", "jsonSchema", *_TESTS)
@@ -34,8 +42,38 @@ _PARAMETERS = {
     "seed": "seed",
 }
 _NOT_GITHUBS = "remove it, or write the prompt in promptctl's own format"
+# Keys that people write for GitHub's, with what to do.
+_INSTEAD = {
+    **dict.fromkeys(
+        (
+            "parameters",
+            "config",
+            "options",
+            "settings",
+            "temperature",
+            "max-tokens",
+            "max_tokens",
+            "maxTokens",
+            "top_p",
+        ),
+        "it goes under `modelParameters`",
+    ),
+    **dict.fromkeys(("response_format", "output"), "write `responseFormat: json_object` beside `messages`"),
+    **dict.fromkeys(("schema", "json_schema", "output_schema"), "use `jsonSchema`"),
+    **dict.fromkeys(("tests", "cases", "test_data", "examples"), "use `testData`"),
+    **dict.fromkeys(("assert", "asserts", "evals"), "use `evaluators`"),
+    "metadata": _NOT_GITHUBS,
+}
+# What GitHub's `string` evaluators never had, and the assertion of a dataset that does it.
+_ASSERTIONS = {
+    "json": "is-json", "isjson": "is-json", "is_json": "is-json", "jsonschema": "json-schema", "schema": "json-schema",
+    "regex": "regex", "matches": "regex", "pattern": "regex", "notcontains": "not-contains", "notequals": "not-equals",
+    "containsany": "contains-any", "containsall": "contains-all", "icontains": "icontains", "length": "word-count",
+}  # fmt: skip
 _SNAKE = frozenset(_PARAMETERS.values())
 _REGISTRY_MODEL = re.compile(r"azureml://registries/(?:azureml?-)?([^/]+)/models/([^/]+)(?:/.*)?")
+# Providers whose registry has another name.
+_PROVIDERS = {"azure-openai": "openai", "azureml": "microsoft"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +90,16 @@ def placeholders(text: str) -> list[str]:
     return list(dict.fromkeys(PLACEHOLDER.findall(text)))
 
 
+def model_id(written: str) -> str:
+    """Return the model's id as we have it, for an id of GitHub's or the address of a model in a registry.
+
+    >>> model_id("azureml://registries/azure-openai/models/gpt-4.1/versions/2")
+    'openai/gpt-4.1'
+    """
+    found = _REGISTRY_MODEL.fullmatch(written.strip())
+    return f"{_PROVIDERS.get(found[1], found[1])}/{found[2]}" if found else written.strip()
+
+
 def read_github_prompt(document: Document) -> GitHubPrompt:
     """Return a file of GitHub's dialect. Raises `InvalidFiles` for what makes it impossible to run."""
     reader = _Reader(document)
@@ -61,8 +109,9 @@ def read_github_prompt(document: Document) -> GitHubPrompt:
     if errors:
         raise InvalidFiles(in_reading_order(errors))
     data["inputs"] = _inputs(data["messages"], rows)
+    reader.warn_of_ungraded(rows, evaluators)
     dataset = {"testData": rows, "evaluators": evaluators} if rows or evaluators else None
-    return GitHubPrompt(data, dataset, tuple(in_reading_order(reader.problems)))
+    return GitHubPrompt(data, dataset, tuple(one_of_each_kind(in_reading_order(reader.problems))))
 
 
 class _Reader:
@@ -89,7 +138,7 @@ class _Reader:
             if data.get(key, "").strip():
                 native[key] = data[key]
         if data.get("model", "").strip():
-            native["model"] = _REGISTRY_MODEL.sub(r"\1/\2", data["model"].strip())
+            native["model"] = model_id(data["model"])
         return native
 
     def rows(self) -> list[Mapping[str, Any]]:
@@ -99,6 +148,18 @@ class _Reader:
     def evaluators(self) -> list[Mapping[str, Any]]:
         """`evaluators`, without those that GitHub's tools would not have understood."""
         return self._sound_items("evaluators", "evaluator", "evaluator")
+
+    def warn_of_ungraded(self, rows: Sequence[Mapping[str, Any]], evaluators: Sequence[Any]) -> None:
+        """Warn of test rows that nothing grades; without any evaluator a row can say what it expects."""
+        if evaluators and not rows:
+            message, hint = "the evaluators grade nothing: there are no test rows", "add rows to `testData`"
+            self._warn(message, self.document.place("evaluators"), hint, "not-evaluated")
+        ungraded = [] if self.data.get("evaluators") else [row for row in rows if row.get("expected") in (None, "")]
+        if ungraded:
+            share = f"{len(ungraded)} of {count(len(rows), 'test row')}"
+            message = f"nothing grades {share}: the file has no evaluator, and they say nothing under `expected`"
+            hint = "add an evaluator to `evaluators`, or `expected` to each row"
+            self._warn(message, self.document.place("testData"), hint, "not-evaluated")
 
     def _sound_items(self, key: str, definition: str, noun: str) -> list[Mapping[str, Any]]:
         items = self.data.get(key, [])
@@ -113,11 +174,35 @@ class _Reader:
             problems = structure.check(part)
             if problems:
                 first = problems[0]
-                message = f"{noun} {index + 1} cannot be used: {first.message}"
-                self._warn(message, first.place, first.hint, UNUSABLE_TEST)
+                message, way_out = self._unusable(part, first)
+                self._warn(f"{noun} {index + 1} cannot be used: {message}", first.place, way_out, UNUSABLE_TEST)
             else:
                 sound.append(part.data)
+                if key == "evaluators":
+                    self._warn_of_unknown_tests(index, part.data)
         return sound
+
+    def _warn_of_unknown_tests(self, index: int, evaluator: Mapping[str, Any]) -> None:
+        for keys, known in ((("string",), STRING_TESTS), (("llm",), _LLM_KEYS), ((), _EVALUATOR_KEYS)):
+            holder = evaluator.get(keys[0]) if keys else evaluator
+            for key in holder if isinstance(holder, dict) else ():
+                if key not in known:
+                    message = f"`{key}` of evaluator {index + 1} is not checked: GitHub's evaluators have no such key"
+                    place = self.document.key_place("evaluators", index, *keys, key)
+                    self._warn(message, place, did_you_mean(key, known) or _NOT_GITHUBS, "unknown-key")
+
+    def _unusable(self, item: Document, problem: Problem) -> tuple[str, str | None]:
+        """Return why an item cannot be used and what to do, in better words for a test that GitHub did not have."""
+        tests = item.data.get("string") if isinstance(item.data, dict) else None
+        unknown = list(tests) if isinstance(tests, dict) and tests.keys().isdisjoint(STRING_TESTS) else []
+        if not unknown:
+            return problem.message, problem.hint
+        if meant := did_you_mean(unknown[0], STRING_TESTS, mistakes=2):
+            return f"`string` has no `{unknown[0]}`", meant
+        assertion = _ASSERTIONS.get(unknown[0].lower())
+        instead = f"the assertion `{assertion}`" if assertion else "assertions of many more types"
+        hint = f"write the tests as a dataset below datasets/, which has {instead}; here there is {_ALL_STRING_TESTS}"
+        return f"GitHub's `string` has no `{unknown[0]}`", hint
 
     def _warn_of_unknown_keys(self) -> None:
         for key in self.document.data:
@@ -130,7 +215,7 @@ class _Reader:
                     self._warn_unread(key, ("role", "content"), ("messages", index, key))
 
     def _warn_unread(self, key: str, known: Sequence[str], keys: tuple[str | int, ...]) -> None:
-        hint = did_you_mean(key, known) or _NOT_GITHUBS
+        hint = _INSTEAD.get(key) or did_you_mean(key, known) or _NOT_GITHUBS
         message = f"`{key}` is not read: GitHub's prompt files have no such key"
         self._warn(message, self.document.key_place(*keys), hint, "unknown-key")
 
@@ -140,7 +225,11 @@ class _Reader:
             name = _PARAMETERS.get(key, key)
             place = self.document.key_place("modelParameters", key)
             if name not in _SNAKE:
-                hint = did_you_mean(key, [*_PARAMETERS, *_SNAKE]) or _NOT_GITHUBS
+                in_snake = key.replace("-", "_")
+                known = [*_PARAMETERS, *_SNAKE]
+                meant = did_you_mean(in_snake, known, mistakes=max(1, len(key) // 4))
+                beside = _INSTEAD.get(in_snake, "")
+                hint = (beside if "`modelParameters`" not in beside else "") or meant or _NOT_GITHUBS
                 message = f"the parameter `{key}` is not sent: GitHub's prompt files have no such key"
                 self._warn(message, place, hint, "unknown-key")
             elif name in parameters and parameters[name] != value:

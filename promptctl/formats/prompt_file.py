@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.files.document import Document
-from promptctl.files.names import PLACEHOLDER
+from promptctl.files.names import PLACEHOLDER, nearest
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.schemas import structure_of
 
@@ -20,6 +20,8 @@ _NATIVE_KEYS = frozenset(
     ("parameters", "inputs", "template", "output", "response_format", "tools", "status", "formerly")
 )
 _LOOSE_NATIVE_KEYS = frozenset(("tags", "metadata"))
+_SHARED_KEYS = ("name", "description", "model", "messages")
+_MEANT_FOR_OURS = (*_NATIVE_KEYS, *_LOOSE_NATIVE_KEYS, *_SHARED_KEYS, "temperature", "top_p", "settings", "options")
 _NATIVE_FOR = {
     "modelParameters": "`parameters`",
     "responseFormat": "`output` or `response_format`",
@@ -49,11 +51,12 @@ class PromptFile:
 
 def read_prompt_file(data: bytes, path: str) -> PromptFile:
     """Read a prompt file of either dialect. Raises `InvalidFiles` with every problem of its shape."""
-    document = read_yaml(data, path)
+    document = _read(data, path)
     if not isinstance(document.data, dict) or "messages" not in document.data:
-        from promptctl.formats.foreign import foreign_shape
+        from promptctl.formats.foreign import foreign_shape, foreign_text
 
-        foreign = foreign_shape(document)
+        is_text = isinstance(document.data, str)
+        foreign = (foreign_text(data.decode(), path) if is_text else None) or foreign_shape(document)
         if foreign is not None:
             raise InvalidFiles([foreign])
     if _dialect(document) == "github":
@@ -65,6 +68,19 @@ def read_prompt_file(data: bytes, path: str) -> PromptFile:
     if problems:
         raise InvalidFiles(problems)
     return PromptFile(path, "native", document.data, document)
+
+
+def _read(data: bytes, path: str) -> Document:
+    """Return the file's YAML. Raises `InvalidFiles`: with one problem if its text is that of another tool."""
+    try:
+        return read_yaml(data, path)
+    except InvalidFiles:
+        from promptctl.formats.foreign import foreign_text
+
+        foreign = foreign_text(data.decode("utf-8", "replace"), path)
+        if foreign is None:
+            raise
+        raise InvalidFiles([foreign]) from None
 
 
 def _dialect(document: Document) -> Dialect:
@@ -88,20 +104,26 @@ def _dialect(document: Document) -> Dialect:
         return "native" if native else "github"
     if not _LOOSE_NATIVE_KEYS.isdisjoint(data):
         return "native"
-    return "github" if _has_only_plain_placeholders(data.get("messages")) else "native"
+    texts = _plain_texts(data.get("messages"))
+    if any(map(PLACEHOLDER.search, texts)):
+        return "github"
+    # A key that neither has is passed over in GitHub's files; a typo of one of ours makes the file no other's.
+    unknown = [key for key in data if key not in _SHARED_KEYS]
+    is_foreign = bool(texts and unknown) and not any(nearest(key, _MEANT_FOR_OURS) for key in unknown)
+    return "github" if is_foreign else "native"
 
 
-def _has_only_plain_placeholders(messages: Any) -> bool:
-    """Return True if the messages are all text, with GitHub's `{{name}}` in it and nothing that only Jinja has."""
+def _plain_texts(messages: Any) -> list[str]:
+    """Return the texts of messages that are all text without anything that only Jinja has; none for any others."""
     if not isinstance(messages, list):
-        return False
+        return []
     texts: list[str] = []
     for message in messages:
         content = message.get("content") if isinstance(message, dict) else None
-        if not isinstance(content, str):
-            return False
+        if not isinstance(content, str) or _JINJA.search(content):
+            return []
         texts.append(content)
-    return any(map(PLACEHOLDER.search, texts)) and not any(map(_JINJA.search, texts))
+    return texts
 
 
 def _contradictions(document: Document) -> list[Problem]:

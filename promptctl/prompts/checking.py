@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, printable
 from promptctl.files import names
+from promptctl.files.document import Document
 from promptctl.files.merges import unresolved_merge
 from promptctl.files.names import did_you_mean, id_problem, prompt_id, prompt_stem
 from promptctl.files.sources import Sources
 from promptctl.files.tree import Tree, is_there
+from promptctl.files.yaml_reader import read_yaml
+from promptctl.formats.foreign import foreign_file, foreign_shape
 from promptctl.formats.settings_file import Settings, read_settings
 from promptctl.prompts.closure import Partials, decode_partial, resolve
 from promptctl.prompts.loading import prompt_of, two_files
@@ -110,15 +113,20 @@ class WorkspaceCheck:
                 claimed.setdefault(former, id_)
 
     def _stray(self) -> Iterator[Problem]:
-        """YAML below prompts/ that is no prompt by its name, and that no prompt names: most often misnamed."""
-        prompts = [self.prompt(id_) for id_ in self.prompts]
-        if None in prompts:
-            return
-        named = {path for prompt in prompts if prompt is not None for path in prompt.closure}
+        """Files below prompts/ that are no prompts by their name, and that no prompt names."""
+        yield from filter(None, map(foreign_file, self._paths))
+        # Files that a prompt names which cannot be loaded are not known; one of another tool is told by its content.
+        are_known = all(self.prompt(id_) is not None for id_ in self.prompts)
+        named = {path for id_ in self.prompts for path in self._prompt_file(self.prompts[id_]).closure}
         for path in self._paths:
-            if path.endswith(names.DATASET_SUFFIXES) and not _is_ours(path) and path not in named:
-                hint = "a prompt's file ends in .prompt.yaml, a schema's in .schema.yaml"
-                yield Problem("the file is not read: no prompt names it", Place(path), hint, "stray-file", "warning")
+            if path.endswith((*names.DATASET_SUFFIXES, ".json")) and not _is_ours(path) and path not in named:
+                foreign = _foreign_content(self._tree, path)
+                if foreign is not None:
+                    yield foreign
+                elif are_known:
+                    hint = "a prompt's file ends in .prompt.yaml, a schema's in .schema.yaml"
+                    message = "the file is not read: no prompt names it"
+                    yield Problem(message, Place(path), hint, "stray-file", "warning")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +152,20 @@ def _read_prompt(tree: Tree, path: str) -> _ReadPrompt:
     if resolved is not None:
         problems += problems_of_prompt(resolved, stem)
     return _ReadPrompt(tuple(problems), tuple(sources.paths), prompt)
+
+
+def _foreign_content(tree: Tree, path: str) -> Problem | None:
+    """Return the warning of a stray file that looks like a file of another tool, or like a prompt by another name."""
+    document = _read(tree, path, read_yaml)
+    if not isinstance(document, Document) or not isinstance(document.data, list | dict):
+        return None
+    if isinstance(document.data, dict) and "messages" in document.data:
+        message, hint = "the file is not read, and it looks like a prompt", "name it <id>.prompt.yaml"
+        return Problem(message, Place(path), hint, "stray-file", "warning")
+    found = foreign_shape(document)
+    if found is None or "JSON Schema" in found.message:
+        return None
+    return replace(found, message=f"the file is not read: {found.message}", severity="warning")
 
 
 def _colliding(paths: Sequence[str]) -> Iterator[Problem]:

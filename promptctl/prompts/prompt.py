@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal
@@ -137,6 +137,19 @@ class Prompt:
             }
             return {"type": "json_schema", "json_schema": json_schema}
         return dict(self.response_format) if self.response_format is not None else None
+
+    @property
+    def own_tests(self) -> Sequence[Mapping[str, Any]]:
+        """The test rows in a file of GitHub's that can be graded: without evaluators, those that expect something."""
+        inline = self.inline_dataset
+        if inline is None:
+            return ()
+        from promptctl.formats.github_dialect import UNUSABLE_TEST
+
+        rows: Sequence[Mapping[str, Any]] = inline.get("testData", ())
+        if inline.get("evaluators") or any(each.code == UNUSABLE_TEST for each in self.problems):
+            return rows
+        return [row for row in rows if row.get("expected") not in (None, "")]
 
 
 @dataclass(frozen=True, slots=True)

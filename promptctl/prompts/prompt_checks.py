@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from promptctl.errors import Place, Problem
+from promptctl.errors import Place, Problem, one_of_each_kind
 from promptctl.files.merges import indented_merge
 from promptctl.files.names import MAX_SUGGESTIONS, PROMPTS, did_you_mean
 from promptctl.formats.github_dialect import placeholders
@@ -27,7 +27,7 @@ def problems_of_prompt(resolved: Declared, prompt_id: str) -> Iterator[Problem]:
             hint = "keep one side and remove the markers, unless they are text for the model"
             yield Problem("the message holds an unresolved merge", place, hint, "unresolved-merge", "warning")
     if resolved.file.dialect == "github":
-        yield from _problems_of_test_rows(resolved)
+        yield from one_of_each_kind(_problems_of_test_rows(resolved))
         return
     if resolved.file.data.get("template", "jinja2") == "jinja2":
         yield from _problems_of_templates(resolved)

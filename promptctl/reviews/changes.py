@@ -199,7 +199,7 @@ class _Finder:
         testing = DatasetIndex(self._head).testing(changed, skips_broken=True)
         tests = {id_: testing.get(id_, []) for id_ in changed}
         for id_, prompt in changed.items():
-            if prompt.head is not None and prompt.head.inline_dataset is not None:
+            if prompt.head is not None and prompt.head.own_tests:
                 tests[id_].append(prompt.head.path)
         for dataset in datasets:
             if dataset.kind == "removed" or not dataset.is_other_test:

@@ -237,10 +237,34 @@ evaluators:
         assert after is not None
         assert {case.id for case in before.cases()} == {case.id for case in after.cases()}
 
-    def test_tests_without_an_evaluator_prove_nothing(self) -> None:
-        dataset, prompt = self.opened(self.FILE.split("evaluators:", maxsplit=1)[0])
+    def test_without_an_evaluator_a_row_is_graded_by_what_it_expects(self) -> None:
+        text = self.FILE.split("evaluators:", maxsplit=1)[0] + "  - {input: hi, expected: ''}\n  - {input: ho}\n"
+        for dataset, prompt in (self.opened(text), self.opened(text + "evaluators: []\n")):
+            assert dataset is not None
+            assert dataset.check(prompt) == []
+            cases = list(dataset.cases(prompt))
+            assert [case.expected for case in cases] == ["spam", "ham", "ham"]
+            assert {each.type for case in cases for each in case.assertions} == {"equals"}
+            (problem,) = prompt.problems
+            assert problem.message.startswith("nothing grades 2 of 5 test rows")
+
+    @pytest.mark.parametrize(
+        "tests", ["testData: [{input: a}]\nevaluators: []\n", "evaluators: [{name: a, uses: github/fluency}]\n"]
+    )
+    def test_that_nothing_grades_are_a_warning_and_no_dataset(self, tests: str) -> None:
+        dataset, prompt = self.opened(self.FILE.split("testData:", maxsplit=1)[0] + tests)
+        assert dataset is None
+        assert [(each.code, each.severity) for each in prompt.problems] == [("not-evaluated", "warning")]
+
+    def test_the_model_of_a_registry_is_the_providers(self) -> None:
+        model = "azureml://registries/azure-openai/models/gpt-4.1/versions/2"
+        llm = f"{{modelId: '{model}', prompt: p, choices: [{{choice: a, score: 1}}]}}"
+        dataset, prompt = self.opened(
+            self.FILE.split("evaluators:", maxsplit=1)[0] + f"evaluators: [{{name: j, llm: {llm}}}]\n"
+        )
         assert dataset is not None
-        assert {problem.code for problem in dataset.check(prompt)} == {"no-assertion"}
+        assert dataset.check(prompt) == []
+        assert {asked.model for asked in dataset.judges} == {"openai/gpt-4.1"}
 
     @pytest.mark.parametrize(
         ("good", "bad", "said"),

@@ -69,7 +69,8 @@ def test_parameters_that_github_never_sent_are_not_sent_and_said() -> None:
         ("gpt-4o", "gpt-4o"),
         ("''", None),
         ("", None),
-        ("azureml://registries/azure-openai/models/gpt-4o/versions/2", "azure-openai/gpt-4o"),
+        ("azureml://registries/azure-openai/models/gpt-4o/versions/2", "openai/gpt-4o"),
+        ("azureml://registries/azureml/models/Phi-4/versions/1", "microsoft/Phi-4"),
         ("azureml://registries/azureml-meta/models/Llama-3", "meta/Llama-3"),
     ],
 )
@@ -189,3 +190,60 @@ def test_unknown_keys_are_passed_over_with_a_warning() -> None:
 def test_messages_that_cannot_be_sent_are_errors(messages: str, said: str, problems_of: ProblemsOf) -> None:
     (problem,) = problems_of(read_prompt_file, f"evaluators: []\nmessages: {messages}\n")
     assert said in problem.message
+
+
+@pytest.mark.parametrize(
+    ("written", "said", "hint"),
+    [
+        ("{isJSON: true}", "GitHub's `string` has no `isJSON`", "has the assertion `is-json`"),
+        ("{regex: x}", "GitHub's `string` has no `regex`", "has the assertion `regex`"),
+        ("{notContains: x}", "GitHub's `string` has no `notContains`", "has the assertion `not-contains`"),
+        ("{contians: x}", "`string` has no `contians`", "did you mean `contains`?"),
+    ],
+)
+def test_a_test_that_github_did_not_have_says_the_way_out(written: str, said: str, hint: str) -> None:
+    (problem,) = read(f"testData: [{{input: a}}]\nevaluators: [{{name: a, string: {written}}}]\n{MESSAGES}").problems
+    assert problem.message == f"evaluator 1 cannot be used: {said}"
+    assert hint in (problem.hint or "")
+
+
+def test_a_test_beside_one_that_is_known_is_not_passed_over_in_silence() -> None:
+    text = f"testData: [{{input: a}}]\nevaluators: [{{name: a, string: {{contains: x, notContains: y}}}}]\n{MESSAGES}"
+    (problem,) = read(text).problems
+    assert problem.message == "`notContains` of evaluator 1 is not checked: GitHub's evaluators have no such key"
+
+
+def test_many_evaluators_with_one_fault_are_one_problem() -> None:
+    text = "testData: [{input: a}]\nevaluators:\n" + "- {name: a}\n" * 30 + MESSAGES
+    (problem,) = read(text).problems
+    assert problem.message.endswith("`string` is missing (and 29 more like this, the last on line 32)")
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("max-tokens: 4000", "it goes under `modelParameters`"),
+        ("config: {temperature: 0}", "it goes under `modelParameters`"),
+        ("testdata: []", "did you mean `testData`?"),
+        ("tests: []", "use `testData`"),
+        ("author: me", "remove it, or write the prompt in promptctl's own format"),
+    ],
+)
+@pytest.mark.parametrize("neighbour", ["evaluators: []", "name: x"])
+@pytest.mark.parametrize("content", ["Hi", "Hi {{name}}"])
+def test_a_key_that_neither_has_warns_whatever_its_neighbours(
+    key: str, hint: str, neighbour: str, content: str
+) -> None:
+    (problem,) = read(f"{neighbour}\n{key}\nmessages: [{{role: user, content: '{content}'}}]").problems
+    assert (problem.severity, problem.hint) == ("warning", hint)
+
+
+def test_metadata_and_parameters_of_other_kinds_have_their_own_hints() -> None:
+    file = read(
+        f"evaluators: []\nmetadata: {{a: b}}\nmodelParameters: {{response_format: json, max-tokens: 4}}\n{MESSAGES}"
+    )
+    assert [each.hint for each in file.problems] == [
+        "remove it, or write the prompt in promptctl's own format",
+        "write `responseFormat: json_object` beside `messages`",
+        "did you mean `max_tokens`?",
+    ]

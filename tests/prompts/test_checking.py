@@ -233,7 +233,9 @@ class TestSchemas:
 
 
 def test_a_github_files_tests_and_variables_should_meet() -> None:
-    text = "testData: [{a: 1, c: 2, expected: x}, {b: 1}]\nmessages: [{role: user, content: '{{a}} {{b}}'}]\n"
+    text = (
+        "testData: [{a: 1, c: 2, expected: x}, {b: 1, expected: y}]\nmessages: [{role: user, content: '{{a}} {{b}}'}]\n"
+    )
     problems = check_prompt(one(text), "prompts/p.prompt.yaml")
     assert {problem.severity for problem in problems} == {"warning"}
     assert told(problems) == [

@@ -64,13 +64,13 @@ def test_what_is_not_declared_has_its_default() -> None:
 
 
 def test_a_github_prompt_runs_as_it_stands() -> None:
-    text = "model: openai/x\nmodelParameters: {maxTokens: 5}\ntestData: [{a: 1}]\nschemaRef: x\n"
+    text = "model: openai/x\nmodelParameters: {maxTokens: 5}\ntestData: [{a: 1, expected: b}]\nschemaRef: x\n"
     text += "messages:\n- role: user\n  content: |\n    Hi {{a}}\n"
     prompt = load_prompt(MemoryTree({"prompts/p.prompt.yml": text}), "p")
     assert (prompt.dialect, prompt.engine, prompt.parameters) == ("github", "simple", {"max_tokens": 5})
     assert prompt.messages == (Message("user", "Hi {{a}}\n", Place("prompts/p.prompt.yml", 8, 5)),)
     assert prompt.inputs["a"].is_required
-    assert prompt.inline_dataset == {"testData": [{"a": 1}], "evaluators": []}
+    assert prompt.inline_dataset == {"testData": [{"a": 1, "expected": "b"}], "evaluators": []}
     assert [problem.severity for problem in prompt.problems] == ["warning"]
 
 
