@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 _NAMES_A_TEMPLATE = re.compile(r"\{%[-+]?\s*(?:include|extends|import|from|block)\b")
 
 _OPENING = re.compile(r"\{[{%#]")
-_TEXTS = r"\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'"
+# Atomic groups, not `*+`: the first releases of Python 3.11 fail to match with it in a group.
+_TEXTS = r"\"(?>(?:[^\"\\]|\\.)*)\"|'(?>(?:[^'\\]|\\.)*)'"
 _ELEMENTS = {
-    "{#": re.compile(r"\{#(?:[^#]|#(?!\}))*+#\}"),
-    "{{": re.compile(rf"\{{\{{(?:[^\"'{{}}]|{_TEXTS}|\}}(?!\}}))*+\}}\}}", re.DOTALL),
-    "{%": re.compile(rf"\{{%[-+]?\s*(\w+)((?:[^\"'{{}}%]|{_TEXTS}|%(?!\}}))*+)%\}}", re.DOTALL),
+    "{#": re.compile(r"\{#(?>(?:[^#]|#(?!\}))*)#\}"),
+    "{{": re.compile(rf"\{{\{{(?>(?:[^\"'{{}}]|{_TEXTS}|\}}(?!\}}))*)\}}\}}", re.DOTALL),
+    "{%": re.compile(rf"\{{%[-+]?\s*(\w+)((?>(?:[^\"'{{}}%]|{_TEXTS}|%(?!\}}))*))%\}}", re.DOTALL),
 }
 _LITERAL = re.compile(r"\s+(?:\"([^\"\\\n]+)\"|'([^'\\\n]+)')\s*[-+]?")
 # Tags after which other rules hold, or that only the parser should judge.
