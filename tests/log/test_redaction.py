@@ -133,7 +133,7 @@ WORDS = {
     "REGION_KEY": "production-eu-west1",
     "DATE_KEY": "2024-01-01",
     "SSH_KEY": "~/.ssh/id_rsa",
-    "APP_CREDENTIALS": "/home/me/gcp/key.json",
+    "APP_CREDENTIALS": "/srv/gcp/key.json",
     "VAULT_SECRET": "prod/db/password",
     "DB_PASSWORD": "short",
     "PATH": "/usr/bin-0123456789",
