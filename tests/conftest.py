@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,12 @@ def _isolated_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     patch.setenv("GIT_TERMINAL_PROMPT", "0")
     patch.setenv("NO_COLOR", "1")
     patch.setenv("LC_ALL", "C.UTF-8")
+    patch.setenv("TZ", "UTC")
+    time.tzset()
     patch.delenv("COLUMNS", raising=False)
     yield
     patch.undo()
+    time.tzset()
 
 
 @pytest.fixture(autouse=True)

@@ -111,7 +111,7 @@ class Session:
 
 def environment() -> dict[str, str]:
     """What a session's commands see: this interpreter's `promptctl` first, no colour, no wide or narrow surprise."""
-    environ = {**os.environ, "TERM": "dumb", "COLUMNS": str(COLUMNS), "LINES": "50", "GIT_PAGER": "cat"}
+    environ = {**os.environ, "TERM": "dumb", "TZ": "UTC", "COLUMNS": str(COLUMNS), "LINES": "50", "GIT_PAGER": "cat"}
     for who in ("AUTHOR", "COMMITTER"):
         environ |= {f"GIT_{who}_NAME": "Ada Example", f"GIT_{who}_EMAIL": "ada@example.com"}
     environ["PATH"] = str(Path(sys.executable).parent) + os.pathsep + environ["PATH"]

@@ -34,7 +34,9 @@ def list_datasets(context: typer.Context, as_json: options.Json = False) -> None
             )
             for each in found
         ]
-        say_table(["Dataset", "Cases", "Prompts", "Description"], rows, right=["Cases"])
+        say_table(
+            ["Dataset", "Cases", "Prompts", "Description"], rows, right=["Cases"], texts=["Prompts", "Description"]
+        )
     else:
         tell("no datasets yet: write one to datasets/<name>.yaml")
 
@@ -55,7 +57,7 @@ def show_dataset(context: typer.Context, name: Name, as_json: options.Json = Fal
         )
         for case in found.cases
     ]
-    say_table(["Case", "Tags", "Assertions", "Inputs"], rows)
+    say_table(["Case", "Tags", "Assertions", "Inputs"], rows, texts=["Tags", "Assertions", "Inputs"])
 
 
 @app.command("validate")

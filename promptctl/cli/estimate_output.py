@@ -34,6 +34,7 @@ def say_estimate(rows: Sequence[Estimate], *, as_json: bool) -> None:
             for row in rows
         ],
         right=["Calls", "Tokens in", "Tokens out", "Cost"],
+        texts=["Model", "Dataset", "Estimated from"],
     )
     unpriced = sorted({row.model for row in rows if not row.is_priced})
     if unpriced:

@@ -149,7 +149,13 @@ def _say_totals(found: Sequence[Evaluation]) -> None:
             left_out.add("Dataset")
         rows = [row | {"Passed": f"{row['Passed']} of {row['Cases']}"} for row in rows]
     columns = [column for column in _TOTALS if column not in left_out]
-    say_table(columns, [[row[column] for column in columns] for row in rows], right=_TOTALS[4:-1])
+    say_table(
+        columns,
+        [[row[column] for column in columns] for row in rows],
+        right=_TOTALS[4:-1],
+        texts=["Model", "Dataset"],
+        spare=["Errors", "95 %"],
+    )
 
 
 def _dataset(found: Evaluation) -> str:

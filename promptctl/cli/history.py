@@ -21,7 +21,7 @@ def history(context: typer.Context, ref: options.Ref, as_json: options.Json = Fa
         say_json([row.as_dict() for row in rows])
     elif rows:
         columns = ["Version", "Date", "Author", "Labels", "Subject"]
-        say_table(columns, [_row(row) for row in rows])
+        say_table(columns, [_row(row) for row in rows], texts=["Author", "Labels", "Subject"])
     else:
         tell("no version yet: the prompt was never committed")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,18 @@ import typer
 from promptctl import errors, parse_moment
 from promptctl.cli import options
 from promptctl.cli.checks import say_check
-from promptctl.cli.output import is_terminal, say, say_json, styled, tell, tell_problems, visible, warn
+from promptctl.cli.output import (
+    format_moment,
+    is_terminal,
+    say,
+    say_json,
+    styled,
+    tell,
+    tell_problems,
+    time_heading,
+    visible,
+    warn,
+)
 from promptctl.cli.tables import say_table
 from promptctl.errors import GitError
 from promptctl.reports.wording import count
@@ -92,7 +104,11 @@ def list_labels(
             (f"{state.prompt}@{state.label}", state.version if state.is_live else "removed", *_moved(state.event))
             for state in states
         ]
-        say_table(["Label", "Version", "Commit", "Date", "By", "Reason"], rows)
+        say_table(
+            ["Label", "Version", "Commit", _dates(state.event for state in states), "By", "Reason"],
+            rows,
+            texts=["By", "Reason"],
+        )
     else:
         tell("no label yet: promptctl label set PROMPT@production")
 
@@ -111,11 +127,11 @@ def show_log(context: typer.Context, label: options.Label, as_json: options.Json
         for event in events
     ]
     has_evidence = any(event.evaluation for event in events)
-    columns = ["N", "Action", "Version", "Commit", "Date", "By", "Reason"]
+    columns = ["N", "Action", "Version", "Commit", _dates(events), "By", "Reason"]
     if has_evidence or not is_terminal():
-        say_table([*columns, "Evaluation"], rows, right=["N"])
+        say_table([*columns, "Evaluation"], rows, right=["N"], texts=["By", "Reason"])
     else:
-        say_table(columns, [row[:-1] for row in rows], right=["N"])
+        say_table(columns, [row[:-1] for row in rows], right=["N"], texts=["By", "Reason"])
 
 
 @app.command("at")
@@ -123,19 +139,20 @@ def show_at(
     context: typer.Context,
     label: options.Label,
     moment: Annotated[
-        str, typer.Argument(metavar="TIME", help="2026-05-03, 2026-05-03T09:30, or an age: 90m, 12h, 7d. UTC.")
+        str, typer.Argument(metavar="TIME", help="2026-05-03, 2026-05-03T09:30, yesterday, or an age: 90m, 12h, 7d.")
     ],
     as_json: options.Json = False,
 ) -> None:
     """Say what a label named at a time. If clocks contradict the order of the moves, that is said."""
-    when = datetime.fromisoformat(parse_moment(moment))
+    meant = parse_moment(moment, zone=None)
+    when = datetime.fromisoformat(meant)
     found = options.workspace_of(context).labels.at(label, when)
     for event in found.doubtful:
         warn(f"event {event.n} ({event.action} {event.version}) may have come before: its clock contradicts the order")
     if as_json:
         then = found.event.as_dict() if found.event else None
         doubtful = [each.as_dict() for each in found.doubtful]
-        say_json({"time": parse_moment(moment), "live": found.is_live, "event": then, "doubtful": doubtful})
+        say_json({"time": meant, "live": found.is_live, "event": then, "doubtful": doubtful})
     elif found.event is None:
         say(f"{label} did not exist yet")
     elif not found.is_live:
@@ -228,7 +245,11 @@ def _moved(event: LabelEvent) -> tuple[Any, ...]:
     """Return commit, date, actor and reason of a move, as a table shows them."""
     if not is_terminal():
         return event.commit, event.date.isoformat(), event.actor, event.reason or None
-    return event.commit[:7], f"{event.date:%Y-%m-%d %H:%M}", event.actor.partition(" <")[0], event.reason or "-"
+    return event.commit[:7], format_moment(event.date.isoformat()), event.actor.partition(" <")[0], event.reason or "-"
+
+
+def _dates(events: Iterable[LabelEvent]) -> str:
+    return time_heading("Date", (event.date.isoformat() for event in events))
 
 
 def _about(event: LabelEvent) -> str:

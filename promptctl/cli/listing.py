@@ -77,7 +77,7 @@ def _say(found: Sequence[PromptSummary]) -> None:
         say_table(columns, [_row(each) for each in found])
         return
     columns = ["Prompt", "Version", "Labels", "Model", "Name"]
-    say_table(columns, [_terminal_row(each) for each in found])
+    say_table(columns, [_terminal_row(each) for each in found], texts=["Labels", "Model", "Name"])
 
 
 def _row(found: PromptSummary) -> tuple[Any, ...]:

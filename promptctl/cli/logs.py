@@ -4,22 +4,48 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from promptctl import Filter
+from promptctl import CallTotals, Filter, parse_moment
 from promptctl.cli import options
 from promptctl.cli.options import grouped
-from promptctl.cli.output import format_id, format_moment, format_version, say, say_json, styled, tell
-from promptctl.cli.tables import say_table
-from promptctl.reports.wording import as_text, format_cost, format_count, format_latency, format_spent, format_tokens
+from promptctl.cli.output import (
+    format_id,
+    format_moment,
+    format_version,
+    is_terminal,
+    say,
+    say_json,
+    styled,
+    tell,
+    time_heading,
+)
+from promptctl.cli.tables import Styled, say_table
+from promptctl.cli.text_difference import shortened
+from promptctl.errors import UsageError
+from promptctl.reports.wording import (
+    as_text,
+    count,
+    format_cost,
+    format_count,
+    format_latency,
+    format_spent,
+    format_tokens,
+)
 
 if TYPE_CHECKING:
-    from promptctl import CallTotals, Execution
+    from promptctl import Execution, Workspace
 
 app = typer.Typer(help="What ran, what it answered, what it cost.", no_args_is_help=True, rich_markup_mode=None)
+
+_REPLY_WIDTH = 80
+_NAMES = ("prompt", "version", "label", "model", "provider", "user", "session", "source", "status")
+_DIMENSIONS: Mapping[str, Any] = {**{name: name for name in _NAMES}, "day": "local_day"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +62,41 @@ class FilterOptions:
     label: Annotated[
         str | None, typer.Option("--label", metavar="LABEL", help="Only calls that asked for this label.")
     ] = None
+    model: Annotated[
+        str | None,
+        typer.Option("-m", "--model", metavar="MODEL", help="Only this model's; * and ? match any text."),
+    ] = None
     since: Annotated[
         str | None,
-        typer.Option("--since", metavar="WHEN", help="Only from then on: 90m, 24h, 7d, or 2026-01-31[T12:00]."),
+        typer.Option(
+            "--since", metavar="WHEN", help="Only from then on: yesterday, today, 90m, 7d, or 2026-01-31[T12:00]."
+        ),
+    ] = None
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="WHEN", help="Only before then; days begin at midnight here.")
     ] = None
     user: Annotated[str | None, typer.Option("--user", metavar="NAME", help="Only calls for this user.")] = None
     session: Annotated[str | None, typer.Option("--session", metavar="NAME", help="Only calls of this session.")] = None
-    source: Annotated[
-        Literal["run", "api", "eval"] | None, typer.Option("--source", help="Only calls made from there.")
+    search: Annotated[
+        str | None,
+        typer.Option("--search", metavar="TEXT", help="Only with this in an input, a message, the reply or an error."),
     ] = None
+    source: Annotated[
+        Literal["app", "api", "run", "eval", "all"],
+        typer.Option("--source", help="Only calls made from there; app is every call but those of evaluations."),
+    ] = "app"
 
     @property
     def filter(self) -> Filter:
         """The options as the log takes them."""
-        return Filter(**{each.name: getattr(self, each.name) for each in fields(self)})
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        moments = {name: given[name] and parse_moment(given[name], zone=None) for name in ("since", "until")}
+        return Filter(**{**given, **moments, "source": None if self.source == "all" else self.source})
+
+    def tell_nothing(self, workspace: Workspace, what: str) -> None:
+        """Say that nothing of the kind was found."""
+        left_out = "; those of evaluations are left out: --source all" if self.source == "app" else ""
+        tell(f"no {what}s yet" if workspace.log.is_new else f"no {what} matches{left_out}")
 
 
 @app.command("list")
@@ -62,20 +109,27 @@ def list_executions(
         typer.Option("--status", help="Only executions that ended so."),
     ] = None,
     limit: options.Limit = 20,
+    content: Annotated[
+        bool, typer.Option("--content", help="With --json: also inputs, messages and replies that are kept.")
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """List executions, newest first: one line for each attempt of a call."""
+    if content and not as_json:
+        raise UsageError("--content goes with --json", hint="promptctl log show ID shows one call whole")
     workspace = options.workspace_of(context)
-    found = workspace.log.executions(replace(filters.filter, status=status, limit=limit))
+    wanted = replace(filters.filter, status=status, limit=limit)
+    found = list(workspace.log.executions(wanted, with_content=content or not as_json))
     if as_json:
-        say_json([each.as_dict() for each in found])
+        say_json([each.as_row(with_content=content) for each in found])
         return
-    rows = [_row(each) for each in found]
-    if not rows:
-        tell("no executions yet" if workspace.log.is_new else "no execution matches")
+    if not found:
+        filters.tell_nothing(workspace, "execution")
         return
     numbers = ["Tokens", "Cost", "Latency"]
-    say_table(["Time", "Prompt", "Version", "Model", "Status", *numbers, "Id"], rows, right=numbers)
+    time = time_heading("Time", (each.started_at for each in found))
+    columns = [time, "Prompt", "Version", "Model", "Status", *numbers, "Id", "Reply"]
+    say_table(columns, map(_row, found), right=numbers, texts=["Model", "Status", "Reply"], spare=["Latency", "Tokens"])
 
 
 @app.command("show")
@@ -97,18 +151,71 @@ def show_execution(
 
 @app.command("stats")
 @grouped
-def show_stats(context: typer.Context, filters: FilterOptions, as_json: options.Json = False) -> None:
-    """Show calls, cost, tokens and latency by prompt and version."""
+def show_stats(
+    context: typer.Context,
+    filters: FilterOptions,
+    by: Annotated[
+        str,
+        typer.Option("--by", metavar="NAMES", help=f"One row for each of: {', '.join(_DIMENSIONS)}; joined by commas."),
+    ] = "prompt,version",
+    as_json: options.Json = False,
+) -> None:
+    """Show calls, cost, tokens and latency, by prompt and version or as --by says, with their total."""
+    groups = _groups(by)
     workspace = options.workspace_of(context)
-    rows = workspace.log.totals(filters.filter)
+    rows = workspace.log.totals(filters.filter, [_DIMENSIONS[name] for name in groups])
     if as_json:
         say_json([row.as_dict() for row in rows])
         return
     if not rows:
-        tell("no calls yet" if workspace.log.is_new else "no call matches")
+        filters.tell_nothing(workspace, "call")
         return
+    total = CallTotals()
+    for row in rows:
+        total.add(row)
     numbers = ["Calls", "Failed", "Tokens", "Cost", "Average", "p50", "p95"]
-    say_table(["Prompt", "Version", *numbers, "Last call"], [_stats_row(row) for row in rows], right=numbers)
+    last_call = time_heading("Last call", (row.last_at for row in rows))
+    columns = [*map(str.capitalize, groups), *numbers, last_call]
+    table = [(*(_group(row, name) for name in groups), *_sums(row)) for row in rows]
+    if is_terminal() and len(rows) > 1:
+        table.append((Styled("total", {"bold": True}), *[""] * (len(groups) - 1), *_sums(total)))
+    say_table(
+        columns,
+        table,
+        right=numbers,
+        spare=["p95", "Average", last_call, "p50", "Failed"],
+    )
+    if not is_terminal() and len(rows) > 1:  # beside the rows, which may be added up
+        tokens, cost = format_tokens(total.input_tokens, total.output_tokens), _spent(total)
+        tell(f"total: {count(total.calls, 'call')}, {format_count(total.failed)} failed, {tokens} tokens, {cost}")
+    if filters.source == "app":
+        _tell_evaluations(workspace, filters.filter)
+
+
+def _groups(by: str) -> list[str]:
+    """Return the names of `--by`. Raises `UsageError` for one that is none."""
+    names = [name.strip() for name in by.split(",")]
+    for name in names:
+        if name not in _DIMENSIONS:
+            near = get_close_matches(name, _DIMENSIONS, n=1)
+            hint = f"did you mean `{near[0]}`?" if near else f"the names are {', '.join(_DIMENSIONS)}"
+            raise UsageError(f"`{name}` is nothing that --by knows", hint=hint)
+    return list(dict.fromkeys(names))
+
+
+def _group(row: CallTotals, name: str) -> Any:
+    return format_version(row.version_display or "-") if name == "version" else row.group[name]
+
+
+def _tell_evaluations(workspace: Workspace, wanted: Filter) -> None:
+    """Print what evaluations took, which the table does not count."""
+    for row in workspace.log.totals(replace(wanted, source="eval"), ()):
+        if row.calls:
+            tell(f"not counted: {count(row.calls, 'call')} of evaluations, {_spent(row)}; --source all counts them")
+
+
+def _spent(row: CallTotals) -> str:
+    return format_spent(row.cost_nano_usd, row.unpriced)
 
 
 def _row(found: Execution) -> tuple[Any, ...]:
@@ -122,18 +229,17 @@ def _row(found: Execution) -> tuple[Any, ...]:
         format_cost(found.cost_nano_usd),
         format_latency(found.latency_ms),
         format_id(found.id),
+        shortened((found.reply or found.error_message or "").strip(), width=_REPLY_WIDTH),
     )
 
 
-def _stats_row(row: CallTotals) -> tuple[Any, ...]:
+def _sums(row: CallTotals) -> tuple[Any, ...]:
     average = row.average_cost_nano_usd
     return (
-        row.prompt,
-        format_version(row.version_display or "-"),
         format_count(row.calls),
         format_count(row.failed),
         format_tokens(row.input_tokens, row.output_tokens),
-        format_spent(row.cost_nano_usd, row.unpriced),
+        _spent(row),
         format_cost(round(average) if average is not None else None),
         format_latency(row.p50_latency_ms),
         format_latency(row.p95_latency_ms),

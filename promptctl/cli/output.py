@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, TextIO
 
 import typer
@@ -113,8 +114,19 @@ def format_version(display: str | None) -> str:
 
 
 def format_moment(moment: str) -> str:
-    """Return a time in UTC as a table shows it: whole in a pipe, on a terminal to the minute."""
-    return moment.replace("T", " ")[:16] if is_terminal() else moment
+    """Return a time in UTC as a table shows it: whole in a pipe, on a terminal to the minute, in this machine's time."""
+    return f"{local_time(moment):%Y-%m-%d %H:%M}" if is_terminal() else moment
+
+
+def time_heading(name: str, moments: Iterable[str]) -> str:
+    """Return the heading of such times, on a terminal with the zone that they are in."""
+    zones = dict.fromkeys(local_time(moment).tzname() or "" for moment in moments)  # summer time is one of its own
+    return f"{name} ({'/'.join(zones)})" if is_terminal() else name
+
+
+def local_time(moment: str) -> datetime:
+    """Return a moment of the log in this machine's time."""
+    return datetime.fromisoformat(moment).astimezone()
 
 
 def format_id(id_: str) -> str:

@@ -9,7 +9,7 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.evaluation_output import failure_lines, say_evaluations
-from promptctl.cli.output import format_id, format_moment, format_version, say, say_json, tell
+from promptctl.cli.output import format_id, format_moment, format_version, say, say_json, tell, time_heading
 from promptctl.cli.tables import say_table
 from promptctl.cli.trend import trend
 from promptctl.reports.rows import result_as_dict
@@ -60,8 +60,17 @@ def list_results(
         tell("no such evaluation" if is_filtered else "no evaluations yet: promptctl eval PROMPT")
         return
     numbers = ["Passed", "Failed", "Errors", "Cost"]
+    time = time_heading("Time", (row.started_at for row in rows))
     say_table(
-        ["Time", "Prompt", "Version", "Model", "Verdict", *numbers, "Id"],
+        [
+            time,
+            "Prompt",
+            "Version",
+            "Model",
+            "Verdict",
+            *numbers,
+            "Id",
+        ],
         [
             (
                 format_moment(row.started_at),
@@ -78,6 +87,8 @@ def list_results(
             for row in rows
         ],
         right=numbers,
+        texts=["Model"],
+        spare=["Cost", "Errors", time],
     )
 
 

@@ -47,7 +47,7 @@ def say_review(review: Review) -> None:
     if rows:
         say()
         right = ["Passed", "Cost"]
-        say_table(["Prompt", "Change", "Result", *right], map(_row, rows), right=right)
+        say_table(["Prompt", "Change", "Result", *right], map(_row, rows), right=right, texts=["Change", "Result"])
     for problem in told_problems(review):
         say(_line(f"  {problem}"))
     say()

@@ -10,7 +10,7 @@ import typer
 
 from promptctl import Placeholder
 from promptctl.cli import options
-from promptctl.cli.output import say, say_json, styled, tell, visible, warn
+from promptctl.cli.output import local_time, say, say_json, styled, tell, visible, warn
 from promptctl.cli.page_layout import page_width, say_columns, say_fact, say_heading, say_text, template
 from promptctl.cli.render import role_heading
 from promptctl.reports.wording import as_text, format_cost, format_count, format_latency
@@ -69,8 +69,7 @@ def _say_facts(page: Page) -> None:
     if made is not None:
         since = "since" if version.is_dirty else "made"
         who = made.author.partition(" <")[0]
-        day = made.date.replace("T", " ")[:16]
-        say_fact(since, f"{made.commit[:7]} by {who}, {day}: {made.subject}")
+        say_fact(since, f"{made.commit[:7]} by {who}, {local_time(made.date):%Y-%m-%d %H:%M %Z}: {made.subject}")
     say_fact("labels", ", ".join(f"{state.label} {state.version}" for state in page.labels), fg="green")
     if prompt.status != "active":
         say_fact("status", prompt.status, fg=_STATUS_COLOURS.get(prompt.status), bold=True)
@@ -131,7 +130,7 @@ def _part(part: Mapping[str, Any]) -> str:
 def _say_latest(latest: Execution) -> None:
     asked = f" @{latest.label}" if latest.label else ""
     about: Sequence[str] = (
-        latest.started_at.replace("T", " ")[:16] + " UTC",
+        f"{local_time(latest.started_at):%Y-%m-%d %H:%M %Z}",
         (latest.version_display or "unversioned") + asked,
         latest.model,
         latest.status,

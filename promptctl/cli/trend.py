@@ -56,7 +56,12 @@ def _say(found: Trend) -> None:
     if is_terminal():
         say(f"{styled(found.prompt, sys.stdout, bold=True)} on {found.dataset} with {found.model}\n")
     rows = [_cells(row) for row in found.rows]
-    say_table(["Version", *numbers], rows, right=[name for name in numbers if name != "Passed"])
+    say_table(
+        ["Version", *numbers],
+        rows,
+        right=[name for name in numbers if name != "Passed"],
+        spare=["Latency", "Score", "95 %"],
+    )
     if any(not row.has_same_cases for row in found.rows):
         tell("* the dataset held other cases then")
     if is_terminal() and len(found.rows) > 1:

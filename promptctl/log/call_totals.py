@@ -14,7 +14,7 @@ from promptctl.log.records import Execution
 
 Dimension = Literal[
     "prompt", "version", "digest", "source", "label", "model", "provider", "status", "user", "session",
-    "content_type", "evaluation_id", "day",
+    "content_type", "evaluation_id", "day", "local_day",
 ]  # fmt: skip
 
 _GROWTH = 1.08
@@ -34,7 +34,8 @@ REUSED_SOURCES = frozenset({"cache", "recorded"})
 class CallTotals:
     """The totals of one group of executions.
 
-    `group` names it: dimension to value; a version has `version_display` beside it.
+    `group` names it: dimension to value; a version has `version_display` beside it. A `local_day` is
+    a day of this machine's time, named `day`; a `day` is one of UTC.
     `calls` counts requests of users (first attempts), `reused` the replies taken from a cache or a recording. Tokens
     and costs are sums over every attempt, so over everything that was paid. `priced` counts attempts whose cost is
     known, `unpriced` those that brought a reply (or part of one) whose cost is not. `timed`, `latency_sum_ms` and

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from promptctl.log.records import Source, Status
 
@@ -17,8 +18,9 @@ class Filter:
     `prompt` and `model` may be globs (`support/*`; `*` also matches `/`). `renames` maps earlier prompt ids to the
     current ones: rows of an earlier id count as the current prompt's. `version` is a number and never matches
     uncommitted changes. `since` and `until` are UTC, ISO 8601 (see `promptctl.parse_moment`), `until`
-    excluded. `limit` keeps the newest executions; totals know no limit. `Workspace.log` also takes what follows `@` in
-    a ref for `version`, and ages such as `7d` for the moments.
+    excluded. The source `app` is every call but those of evaluations. `search` finds a text, in any case, in contents
+    that are kept and in messages of errors. `limit` keeps the newest executions; totals know no limit. `Workspace.log`
+    also takes what follows `@` in a ref for `version`, and ages such as `7d` for the moments.
     """
 
     prompt: str | None = None
@@ -31,10 +33,11 @@ class Filter:
     until: str | None = None
     user: str | None = None
     session: str | None = None
-    source: Source | None = None
+    source: Source | Literal["app"] | None = None
     model: str | None = None
     evaluation_id: str | None = None
     call_id: str | None = None
+    search: str | None = None
     limit: int | None = None
 
     def current_id(self, prompt: str) -> str:

@@ -95,6 +95,12 @@ class Execution:
             "execution_id": self.id,
         }
 
+    def as_row(self, *, with_content: bool = False) -> dict[str, Any]:
+        """Return the same without contents, or with those that are kept."""
+        is_kept = with_content and self.kept_content == "full"
+        dropped = {"output"} if is_kept else {"output", *CONTENT_FIELDS}
+        return {name: value for name, value in self.as_dict().items() if name not in dropped}
+
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys: the fields, and `metadata`, which a chat message carries."""
         return {

@@ -11,7 +11,7 @@ import os
 import re
 import threading
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from promptctl.errors import UsageError, printable
 
@@ -23,6 +23,8 @@ _DRAWS = 64  # asking the system each time costs more than all the rest of an id
 
 _STORED_LENGTH = len("2026-05-03T09:30:00.000Z")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_AGE = re.compile(r"(\d+)\s*([smhdw])(?:ec(?:ond)?s?|in(?:ute)?s?|ours?|ays?|eeks?)?(?:\s+ago)?")
+_DAYS_AGO = {"today": 0, "yesterday": 1}
 
 
 class _Clock:
@@ -92,10 +94,11 @@ def utc_text(moment: datetime) -> str:
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
-def parse_moment(text: str, *, now: datetime | None = None) -> str:
-    """Read a moment that a person wrote, as it is stored: a date, a date and time, or an age such as `12h` or `7d`.
+def parse_moment(text: str, *, now: datetime | None = None, zone: tzinfo | None = UTC) -> str:
+    """Read a moment that a person wrote, as it is stored: a date, a date and time, `yesterday`, or an age such as `7d`.
 
-    Raises `UsageError` for anything else.
+    A date, `today` and `yesterday` are the beginning of that day in the `zone`; None is this machine's own. A time that
+    names no zone is of that zone too. Raises `UsageError` for anything else.
 
     >>> parse_moment("2026-05-03")
     '2026-05-03T00:00:00.000Z'
@@ -104,15 +107,24 @@ def parse_moment(text: str, *, now: datetime | None = None) -> str:
     >>> parse_moment("7d", now=datetime(2026, 5, 10, tzinfo=UTC))
     '2026-05-03T00:00:00.000Z'
     """
-    ago = re.fullmatch(r"(\d+)\s*([smhdw])", text.strip())
+    words = text.strip()
+    now = (now or datetime.now(UTC)).astimezone(zone)
     try:
-        if ago:
-            return utc_text((now or datetime.now(UTC)) - timedelta(**{_UNITS[ago[2]]: int(ago[1])}))
-        return utc_text(datetime.fromisoformat(text.strip()))
+        if ago := _AGE.fullmatch(words.lower()):
+            return utc_text(now - timedelta(**{_UNITS[ago[2]]: int(ago[1])}))
+        if words.lower() == "now":
+            return utc_text(now)
+        days = _DAYS_AGO.get(words.lower())
+        day = None if days is None else (now - timedelta(days=days)).date().isoformat()
+        moment = datetime.fromisoformat(day or words)
+        if moment.tzinfo is None:
+            # Without a zone `astimezone` takes it as this machine's time on that day, summer time included.
+            moment = moment.astimezone() if zone is None else moment.replace(tzinfo=zone)
+        return utc_text(moment)
     except (ValueError, OverflowError):
         raise UsageError(
             f"`{printable(text)}` is not a moment",
-            hint="write a date (2026-05-03), a time (2026-05-03T09:30Z) or an age (12h, 7d)",
+            hint="write a date (2026-05-03), a time (2026-05-03T09:30Z), today, yesterday, or an age (12h, 7d)",
         ) from None
 
 

@@ -100,7 +100,7 @@ def test_at_says_what_was_live_then(cli: Cli) -> None:
     assert now.out.endswith(": first\n")
     cli("label", "remove", NAME)
     assert f"{NAME} was removed (" in cli("label", "at", NAME, "0s").out
-    assert cli("label", "at", NAME, "yesterday").exit_code == 2
+    assert cli("label", "at", NAME, "tomorrow").exit_code == 2
 
 
 def test_a_rule_refuses_with_the_commands_that_would_satisfy_it(cli: Cli, inside: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Cli, git
+from tests.cli.conftest import Cli, git, write
 from tests.cli.support import inside_support, support_workspace
 
 __all__ = ["inside_support", "support_workspace"]
@@ -100,3 +101,82 @@ def test_an_id_with_one_character_wrong_is_told_with_the_one_meant(cli: Cli, cal
     whole = "1" + called["v1"][1:]
     assert f"did you mean `{called['v1']}`?" in cli("log", "show", whole).err
     assert "see the ids with: promptctl log list" in cli("log", "show", "zzzzzzzz").err
+
+
+@pytest.fixture
+def asked(cli: Cli, inside: Path) -> Path:
+    """Calls of two users, one of which was refused, and an evaluation."""
+    for user, text in (("u17", "Unlock my account"), ("u17", 'a "quoted" word'), ("u2", "unlock it")):
+        cli("run", "chat", "-m", "echo/echo", "--user", user, "--meta", f"about={text}")
+        cli("run", "support/triage@v2", "-i", f"ticket={text}", "-m", "echo/echo", "--user", user)
+    cli("run", "support/triage", "--user", "u2")
+    write(inside, "datasets/chat.yaml", "prompts: [chat]\ncases: [{id: a, assert: [{type: contains, value: Hello}]}]\n")
+    cli("eval", "chat", "-m", "echo/echo")
+    return inside
+
+
+@pytest.mark.usefixtures("asked")
+def test_which_version_answered_a_user_and_what_did_it_cost(cli: Cli) -> None:
+    ran = cli("log", "list", "--user", "u17", "--since", "1h", "--prompt", "chat")
+    head, *rows = ran.out.splitlines()
+    assert head.split("\t") == [
+        "time", "prompt", "version", "model", "status", "tokens", "cost", "latency", "id", "reply",
+    ]  # fmt: skip
+    assert [(row.split("\t")[2][:3], row.split("\t")[6], row.split("\t")[9]) for row in rows] == [
+        ("v1 ", "$0", "Hello")
+    ] * 2
+    earlier = cli("log", "list", "--user", "u17", "--since", "2020-01-31", "--until", "2 days ago")
+    assert (earlier.exit_code, earlier.out) == (0, "")
+    assert "no execution matches; those of evaluations are left out: --source all" in earlier.err
+    assert cli("log", "list", "--since", "yesteday").exit_code == 2
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_text_is_searched_and_contents_come_when_asked_for(cli: Cli) -> None:
+    found = cli("log", "list", "--search", 'A "Quoted', "--json", "--content").json
+    assert {each["inputs"]["ticket"] for each in found} == {'a "quoted" word'}
+    assert all(each["reply"] and each["messages"] for each in found)
+    (bare, *_) = cli("log", "list", "--json").json
+    assert not bare.keys() & {"inputs", "messages", "reply", "tool_calls", "output"}
+    refused = cli("log", "list", "--status", "blocked", "--search", "`ticket` is missing")
+    assert refused.out.splitlines()[1].split("\t")[-1].startswith("inputs of support/triage: `ticket` is missing")
+    without = cli("log", "list", "--content")
+    assert (without.exit_code, "promptctl log show ID" in without.err) == (2, True)
+
+
+@pytest.mark.usefixtures("asked")
+def test_contents_that_are_not_kept_are_left_out(cli: Cli) -> None:
+    cli("run", "chat", "-m", "echo/echo", "--log", "metadata")
+    (row,) = cli("log", "list", "-n", "1", "--json", "--content").json
+    assert (row["content"], "reply" in row) == ("metadata", False)
+
+
+@pytest.mark.usefixtures("asked")
+def test_calls_of_evaluations_are_left_out_unless_asked_for(cli: Cli) -> None:
+    sources = {name: {row["source"] for row in cli("log", "list", "--source", name, "--json").json}
+               for name in ("app", "run", "eval", "all")}  # fmt: skip
+    assert sources == {"app": {"run"}, "run": {"run"}, "eval": {"eval"}, "all": {"run", "eval"}}
+    assert {row["source"] for row in cli("log", "list", "--json").json} == {"run"}
+    counted = cli("log", "stats")
+    assert re.search(r"not counted: 1 call of evaluations, .*; --source all counts them", counted.err)
+    assert "not counted" not in cli("log", "stats", "--source", "all").err
+
+
+@pytest.mark.usefixtures("asked")
+def test_totals_are_grouped_as_asked_with_their_sum(cli: Cli) -> None:
+    by = ("--by", "user,day,model,label")
+    ran = cli("log", "stats", "--prompt", "chat", *by)
+    rows = cli("log", "stats", "--prompt", "chat", *by, "--json").json
+    days = [row["first_call_at"][:10] for row in rows]
+    assert [line.split("\t")[:5] for line in ran.out.splitlines()] == [
+        ["user", "day", "model", "label", "calls"],
+        ["u17", days[0], "echo/echo", "-", "2"],
+        ["u2", days[1], "echo/echo", "-", "1"],
+    ]
+    assert "total: 3 calls, 0 failed, 6+6 tokens, $0\n" in ran.err
+    assert [(row["user"], row["day"], row["calls"]) for row in rows] == [("u17", days[0], 2), ("u2", days[1], 1)]
+    wrong = cli("log", "stats", "--by", "usr")
+    assert (wrong.exit_code, wrong.err) == (
+        2,
+        "error: `usr` is nothing that --by knows\n  hint: did you mean `user`?\n",
+    )

@@ -107,7 +107,7 @@ def test_deleted_is_gone_and_its_executions_stay(cli: Cli, done: dict[str, str])
     assert (ran.exit_code, "3 results" in ran.err) == (0, True)
     assert cli("results", "list", "--json").json == []
     assert cli("results", "show", done["short"]).exit_code == 3
-    assert len(cli("log", "list", "--json").json) == 3
+    assert len(cli("log", "list", "--source", "eval", "--json").json) == 3
 
 
 def test_one_that_was_killed_is_told_from_one_that_is_running(lab: Lab, cli: Cli) -> None:

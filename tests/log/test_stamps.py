@@ -5,6 +5,7 @@ import threading
 import time
 import uuid
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -77,13 +78,24 @@ def test_now_is_utc_with_milliseconds() -> None:
         ("2026-05-03T09:30:00.1239+02:00", "2026-05-03T07:30:00.123Z"),
         ("90s", "2026-05-10T11:58:30.000Z"),
         ("2w", "2026-04-26T12:00:00.000Z"),
+        ("2 days ago", "2026-05-08T12:00:00.000Z"),
+        ("now", "2026-05-10T12:00:00.000Z"),
+        ("today", "2026-05-10T00:00:00.000Z"),
+        ("Yesterday", "2026-05-09T00:00:00.000Z"),
     ],
 )
 def test_a_moment_may_be_a_date_a_time_or_an_age(text: str, moment: str) -> None:
     assert parse_moment(text, now=NOON) == moment
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "7", "7y", "2026-13-01", "99999999999999d"])
+def test_a_day_begins_at_midnight_of_the_zone() -> None:
+    zone = ZoneInfo("Pacific/Auckland")  # it is 11 May there already
+    assert parse_moment("yesterday", now=NOON, zone=zone) == "2026-05-09T12:00:00.000Z"
+    assert parse_moment("2026-01-31T12:00", zone=zone) == "2026-01-30T23:00:00.000Z", "in summer time"
+    assert parse_moment("2026-01-31T12:00Z", zone=zone) == "2026-01-31T12:00:00.000Z"
+
+
+@pytest.mark.parametrize("text", ["", "tomorrow", "7", "7y", "2026-13-01", "99999999999999d"])
 def test_anything_else_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(UsageError, match="not a moment") as caught:
         parse_moment(text)

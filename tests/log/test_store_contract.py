@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -227,12 +228,43 @@ def filled(log: Store) -> Store:
         ({"user": "ada", "session": "s-1"}, "eca"),
         ({"session": "s-2"}, "b"),
         ({"source": "api"}, "d"),
+        ({"source": "app"}, "dcba"),
+        ({"source": "app", "prompt": "chat", "renames": {"old/chat": "chat"}}, "dc"),
         ({"model": "local/*"}, "c"),
         ({"evaluation_id": "e-1"}, "e"),
     ],
 )
 def test_a_filter_finds_what_it_says_newest_first(filled: Store, wanted: dict[str, Any], ids: str) -> None:
     assert found(filled, **wanted) == list(ids)
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("charged TWICE", "cba"),
+        ("straße", "b"),
+        ('say "no"\n', "b"),
+        ("timed out", "d"),
+        ("lookup", "c"),
+        ("gold", "c"),
+        ("%", ""),
+        ("hidden", ""),
+    ],
+)
+def test_a_text_is_found_in_contents_and_errors(log: Store, text: str, ids: str) -> None:
+    long = [{"role": "user", "content": "Gold " + "x" * 20_000}]
+    tool_calls = [{"function": {"name": "lookup"}}]
+    log.append(
+        [
+            Entry(make(case_id="a"), "full"),
+            Entry(make(case_id="b", inputs={"ticket": 'Say "no"\n'}, reply="STRASSE straße"), "full"),
+            Entry(make(case_id="c", messages=long, tool_calls=tool_calls), "full"),
+            Entry(make(case_id="d", messages=long, status="error", error_message="It timed out."), "metadata"),
+            Entry(make(case_id="e", messages=long, reply="hidden"), "metadata"),
+        ]
+    )
+    assert found(log, search=text) == list(ids)
+    assert sum(row.calls for row in log.totals(Filter(search=text))) == len(ids)
 
 
 def test_the_attempts_of_one_call_are_found_together(log: Store) -> None:
@@ -463,6 +495,7 @@ def test_uncommitted_changes_stand_apart_from_the_version_they_began_from(log: S
         (("model",), [("local/llama", 1), ("openai/gpt-4o-mini", 2)]),
         (("label",), [("production", 2), (None, 1)]),
         (("day",), [("2026-05-03", 1), ("2026-05-04", 2)]),
+        (("local_day",), [("2026-05-03", 1), ("2026-05-04", 2)]),
         (("status",), [("error", 1), ("ok", 2)]),
     ],
 )
@@ -477,7 +510,18 @@ def test_other_groups_are_counted_from_the_rows(
         ]
     )
 
-    assert [(row.group[by[0]], row.attempts) for row in log.totals(by=by)] == groups
+    name = by[0].removeprefix("local_")
+    assert [(row.group[name], row.attempts) for row in log.totals(by=by)] == groups
+
+
+def test_a_local_day_is_one_of_this_machine(log: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    log.append([Entry(make(started_at="2026-05-03T23:30:00.000Z"))])
+    monkeypatch.setenv("TZ", "XYZ-2")  # two hours ahead of UTC
+    time.tzset()
+    days = [log.totals(by=(by,))[0].group["day"] for by in ("day", "local_day")]
+    monkeypatch.undo()
+    time.tzset()
+    assert days == ["2026-05-03", "2026-05-04"]
 
 
 def test_calls_of_one_status_are_counted_though_their_first_attempt_had_another(log: Store) -> None:

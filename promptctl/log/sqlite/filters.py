@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
 from promptctl.log.filter import Filter, is_glob
+from promptctl.log.sqlite.payloads import text_of
 
 Condition = tuple[str, list[Any]]
 """SQL that begins with WHERE, or is empty, and its parameters."""
 
-_COLUMNS = ("digest", "label", "user", "session", "source", "evaluation_id", "call_id")
-_BEYOND_STATS = ("label", "status", "since", "until", "user", "session", "model", "evaluation_id", "call_id")
+_COLUMNS = ("digest", "label", "user", "session", "evaluation_id", "call_id")
+_BEYOND_STATS = ("label", "status", "since", "until", "user", "session", "model", "evaluation_id", "call_id", "search")
+_SEARCH = (
+    "(has_text(error_message, ?) OR EXISTS (SELECT 1 FROM payloads "
+    "WHERE hash IN (inputs_hash, messages_hash, reply_hash, tool_calls_hash) AND has_text(content, ?)))"
+)
 
 
 def where(conditions: Mapping[str, Any]) -> Condition:
@@ -41,6 +48,8 @@ def rows_where(wanted: Filter) -> Condition:
             status: wanted.status,
             "started_at >= ?": wanted.since,
             "started_at < ?": wanted.until,
+            **_sources(wanted),
+            _SEARCH: None if wanted.search is None else [wanted.search] * 2,
             **{f"{column} = ?": getattr(wanted, column) for column in _COLUMNS},
         }
     )
@@ -50,8 +59,23 @@ def stats_where(wanted: Filter) -> Condition | None:
     """Return the filter's condition on `prompt_stats`; None if that table cannot answer it."""
     if any(getattr(wanted, name) is not None for name in _BEYOND_STATS):
         return None
-    columns = {f"{column} = ?": getattr(wanted, column) for column in ("version", "digest", "source")}
-    return where({**_prompts(wanted), **columns})
+    columns = {f"{column} = ?": getattr(wanted, column) for column in ("version", "digest")}
+    return where({**_prompts(wanted), **columns, **_sources(wanted)})
+
+
+def add_search(connection: sqlite3.Connection) -> None:
+    """Let the connection answer the filter's `search`."""
+    connection.create_function("has_text", 2, _has_text, deterministic=True)
+
+
+def _has_text(content: str | bytes | None, wanted: str) -> bool:
+    """Return True if a content has the text, in any case; within JSON it may be written with escapes."""
+    text = (text_of(content) or "").casefold()
+    return wanted.casefold() in text or json.dumps(wanted, ensure_ascii=False)[1:-1].casefold() in text
+
+
+def _sources(wanted: Filter) -> dict[str, Any]:
+    return {"source <> ?": "eval"} if wanted.source == "app" else {"source = ?": wanted.source}
 
 
 def _prompts(wanted: Filter) -> dict[str, Any]:

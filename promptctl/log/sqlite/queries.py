@@ -12,7 +12,7 @@ from promptctl.log.filter import Filter
 from promptctl.log.records import CONTENT_FIELDS, JSON_FIELDS, PLAIN_FIELDS, Execution
 from promptctl.log.sqlite import payloads
 from promptctl.log.sqlite.batch import COLUMNS
-from promptctl.log.sqlite.filters import Condition, rows_where
+from promptctl.log.sqlite.filters import Condition, add_search, rows_where
 from promptctl.log.sqlite.lookup import row_by_id
 
 _FIELDS = (*PLAIN_FIELDS, *JSON_FIELDS, "kept_content", *CONTENT_FIELDS)
@@ -21,6 +21,7 @@ _SELECT = f"SELECT {', '.join(COLUMNS)} FROM executions"  # noqa: S608 - made of
 
 def executions(connection: sqlite3.Connection, wanted: Filter, *, with_content: bool) -> Iterator[Execution]:
     """Yield the executions that the filter means, newest first."""
+    add_search(connection)
     sql, parameters = select_executions(wanted)
     for row in connection.execute(sql, parameters):
         yield _execution(connection, row, with_content=with_content)

@@ -10,13 +10,14 @@ from typing import Any
 from promptctl.log.call_totals import FIELD_OF_STATUS, CallTotals, Dimension, bucket
 from promptctl.log.filter import Filter
 from promptctl.log.sqlite.batch import TOTALS_COLUMNS, TOTALS_FIELDS
-from promptctl.log.sqlite.filters import Condition, rows_where, stats_where
+from promptctl.log.sqlite.filters import Condition, add_search, rows_where, stats_where
 
 # Versions without a number differ by how they are shown: `v7+dirty`, `v?`, `unversioned`.
 _NUMBER_OF_ROW = "CASE WHEN is_dirty = 0 THEN version END"
 _OF_ROWS: Mapping[str, tuple[str, ...]] = {
     "version": (_NUMBER_OF_ROW, f"CASE WHEN ({_NUMBER_OF_ROW}) IS NULL THEN version_display END"),
     "day": ("substr(started_at, 1, 10)",),
+    "local_day": ("date(started_at, 'localtime')",),
 }
 _OF_ROLLUP: Mapping[str, tuple[str, ...]] = {
     "prompt": ("prompt",),
@@ -55,6 +56,7 @@ def totals(connection: sqlite3.Connection, wanted: Filter, by: Sequence[Dimensio
     if condition is not None:
         sql, parameters = _select_from_rollup(condition, by)
     else:
+        add_search(connection)
         connection.create_aggregate("latency_histogram", 1, _LatencyHistogram)  # type: ignore[arg-type]
         sql, parameters = select_from_rows(wanted, by)
     names = [name for dimension in by for name in _names(dimension)]
@@ -104,7 +106,7 @@ def _select_from_rollup(condition: Condition, by: Sequence[Dimension]) -> Condit
 
 
 def _names(dimension: Dimension) -> tuple[str, ...]:
-    return ("version", "version_display") if dimension == "version" else (dimension,)
+    return ("version", "version_display") if dimension == "version" else (dimension.removeprefix("local_"),)
 
 
 def _sort_key(value: Any) -> tuple[bool, bool, Any]:
