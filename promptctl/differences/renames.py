@@ -11,7 +11,7 @@ from promptctl.files.names import PROMPTS, prompt_id
 from promptctl.git.walk import list_commits, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from promptctl.git.repository import Git
 
@@ -62,13 +62,21 @@ def renames_between(git: Git, base: str, head: str) -> dict[str, str]:
     with suppress(GitError):
         commits = list_commits(git, "--topo-order", "--reverse", "--no-merges", head, f"^{base}")
         for step in walk(git, commits, PROMPTS):
-            prompts = [(id_, change) for change in step.changes if (id_ := prompt_id(change.path)) is not None]
-            gone = [
-                Named(id_, frozenset([change.before])) for id_, change in prompts if change.before and not change.after
-            ]
-            new = [
-                Named(id_, frozenset([change.after])) for id_, change in prompts if change.after and not change.before
-            ]
-            for id_, before in sources_of(new, gone).items():
-                former[id_] = former.pop(before, before)
+            before = {change.path: change.before for change in step.changes if change.before}
+            after = {change.path: change.after for change in step.changes if change.after}
+            for id_, was in moved_files(before, after).items():
+                former[id_] = former.pop(was, was)
     return former
+
+
+def moved_files(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
+    """Return the ids that prompts had, by those they have, of files that only moved: given as path to blob id."""
+    gone, new = (
+        [
+            Named(id_, frozenset([blob]))
+            for path, blob in files.items()
+            if path not in others and (id_ := prompt_id(path)) is not None
+        ]
+        for files, others in ((before, after), (after, before))
+    )
+    return sources_of(new, gone)

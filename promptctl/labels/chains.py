@@ -10,7 +10,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import GitError, HistoryIncomplete, Problem, RevisionNotFound
-from promptctl.files.names import id_problem
+from promptctl.files.names import SETTINGS, id_problem
 from promptctl.labels.tags import PREFIX, TAGS, LabelEvent, LabelName, MalformedTag, parse_event, parse_name
 
 if TYPE_CHECKING:
@@ -202,6 +202,28 @@ def listing(git: Git, formerly: Mapping[str, Sequence[str]] | None = None, tags:
                 state = states.pop(key)
                 states.setdefault((today, key[1]), replace(state, prompt=today))
     return Listing(dict(sorted(states.items())), tuple(problems))
+
+
+def other_workspace(git: Git, event: LabelEvent) -> str | None:
+    """Return the other workspace of the repository that a label belongs to (`apps/bot/`, or `.` for its root).
+
+    None if the label is this workspace's, or of one that was moved to here.
+    """
+    if event.workspace in (None, git.prefix):
+        return None
+    # A workspace that was moved is not at its old place any more, and was not at the new one before.
+    places = [f"{git.head}:{event.workspace}{SETTINGS}", f"{event.commit}:{git.prefix}{SETTINGS}"]
+    return (event.workspace or ".") if any(git.objects.read_all(places, max_bytes=0)) else None
+
+
+def refuse_other_workspace(git: Git, label: LabelName, event: LabelEvent) -> None:
+    """Raise `RevisionNotFound` if a label, at this event, belongs to a different workspace of the repository."""
+    other = other_workspace(git, event)
+    if other is not None:
+        raise RevisionNotFound(
+            f"the label `{label}` belongs to the prompt of the same id in the workspace {other}",
+            hint=f"promptctl -C {quote(str(git.root / other))} label list",
+        )
 
 
 def read_events(git: Git, refs: Sequence[GitRef]) -> list[LabelEvent | Problem]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound
 from promptctl.files.names import did_you_mean
 from promptctl.labels.audit import verify
-from promptctl.labels.chains import History, LabelTags, history
+from promptctl.labels.chains import History, LabelTags, history, refuse_other_workspace
 from promptctl.labels.remote import Fetched, Remote, RemoteUnreachable, last_fetch, remote_names
 from promptctl.labels.times import LiveAt, live_at
 
@@ -62,6 +62,8 @@ class Labels:
         found = history(self._git, label)
         if not found.events and not found.problems:
             raise self.unknown(label)
+        for event in found.events[-1:]:
+            refuse_other_workspace(self._git, label, event)
         return found
 
     def at(self, label: LabelName, moment: datetime) -> LiveAt:

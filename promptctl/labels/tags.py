@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.errors import printable
-from promptctl.files.names import LABEL, id_problem
+from promptctl.files.names import LABEL, PROMPTS, id_problem
 from promptctl.files.plain import utc
 from promptctl.git.commits import time_of
 from promptctl.git.objects import is_object_id
@@ -121,6 +121,12 @@ class LabelEvent:
     def name(self) -> EventName:
         """The event's name: its label and number."""
         return EventName(self.prompt, self.label, self.n)
+
+    @property
+    def workspace(self) -> str | None:
+        """The folder of the prompt's workspace, from the repository's root and with its slash; None if odd."""
+        below = self.path.rfind(f"{PROMPTS}/{self.prompt}.prompt.")
+        return self.path[:below] if below >= 0 else None
 
     @property
     def is_live(self) -> bool:

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, LabelRefused, RevisionNotFound, UsageError
-from promptctl.labels.chains import LabelState, history, last_state, marker, recorded_otherwise
+from promptctl.labels.chains import LabelState, history, last_state, marker, other_workspace, recorded_otherwise
 from promptctl.labels.reading import Labels
 from promptctl.labels.remote import Remote, RemoteUnreachable, short
 from promptctl.labels.tags import MAX_REF_BYTES, PREFIX, Candidate, EventName, LabelEvent, one_line
@@ -109,7 +109,7 @@ class Mover:
             self._check_number(label, target)
         reason = one_line(reason)
         evaluation = self._check_rules(label, target, reason, find_proof)
-        self._check_target(label, target, before)
+        self._check_target(label, target)
         return self._append(before, Draft("set", label, target, reason, one_line(evaluation)))
 
     def rollback(self, label: LabelName, *, reason: str = "", to: LabelEvent | None = None) -> MoveResult:
@@ -150,6 +150,12 @@ class Mover:
             before = last_state(self._git, label)
         except GitError as error:
             raise LabelRefused(f"{label} was not moved: {error.message}", hint=error.hint) from error
+        other = other_workspace(self._git, before.event) if before is not None else None
+        if other is not None:
+            raise LabelRefused(
+                f"the labels of `{label.prompt}` belong to the prompt of the same id in the workspace {other}",
+                hint="give one of the two prompts a different id: labels are named by id in the whole repository",
+            )
         if self._remote is not None and before is not None and before.is_unpushed:
             raise _not_pushed(str(label), self._remote)
         return before
@@ -217,7 +223,7 @@ class Mover:
                 hint=f"name the commit: promptctl label set {label} {target.commit[:12]}",
             )
 
-    def _check_target(self, label: LabelName, target: Candidate, before: LabelState | None) -> None:
+    def _check_target(self, label: LabelName, target: Candidate) -> None:
         """Raise `LabelRefused` unless the commit holds this workspace's prompt and is on a branch of the remote.
 
         Raises `RevisionNotFound` if there is no such commit here.
@@ -227,13 +233,6 @@ class Mover:
             raise RevisionNotFound(f"{target.commit} is no commit of this repository")
         if self._git.objects.read(f"{target.commit}:{target.path}", max_bytes=0) is None:
             raise LabelRefused(f"the commit {target.commit[:12]} has no file {target.path}")
-        other = _workspace_of(before.event) if before is not None else None
-        is_other = other is not None and other != self._git.prefix
-        if is_other and self._git.objects.read(f"{target.commit}:{other}promptctl.yaml", max_bytes=0) is not None:
-            raise LabelRefused(
-                f"the labels of `{label.prompt}` belong to the prompt of the same id in the workspace {other or '.'}",
-                hint="give one of the two prompts a different id: labels are named by id in the whole repository",
-            )
         if self._remote is not None and self._remote.off_branches([target.commit]):
             name = self._remote.name
             contains = ["--count=1", "--format=%(refname:short)", f"--contains={target.commit}", "refs/heads"]
@@ -283,9 +282,3 @@ def _version_before(events: Sequence[LabelEvent]) -> LabelEvent | None:
 
 def _version(event: LabelEvent) -> tuple[str, str]:
     return event.digest, event.version
-
-
-def _workspace_of(event: LabelEvent) -> str | None:
-    """Return the folder of the workspace that an event's prompt was in, with its slash; None if not known."""
-    below = event.path.rfind(f"prompts/{event.prompt}.prompt.")
-    return event.path[:below] if below >= 0 else None

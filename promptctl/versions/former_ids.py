@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound, WorkspaceError
 from promptctl.files.names import candidate_paths, did_you_mean, prompt_id
-from promptctl.labels.chains import listing
+from promptctl.labels.chains import listing, other_workspace
 from promptctl.prompts.loading import load_prompt, prompt_paths
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from promptctl.files.tree import Tree
     from promptctl.labels.chains import LabelState, Listing
     from promptctl.log.store import Store
-    from promptctl.versions.index_store import VersionRow
+    from promptctl.versions.index_store import IndexStore, VersionRow
     from promptctl.versions.moment import Moment
 
 Former = Mapping[str, Sequence[str]]
@@ -26,15 +27,20 @@ Former = Mapping[str, Sequence[str]]
 
 
 def earlier_ids(moment: Moment, prompt: str) -> tuple[str, ...]:
-    """Return every id that a prompt had before, latest first: by its `formerly`, and by renames on the line.
+    """Return every id that a prompt had before, latest first: by its `formerly`, and by renames on the line or beside.
 
     The id can be that of a different prompt today.
     """
     rows: list[VersionRow] = []
     if moment.is_versioned:
         with suppress(HistoryIncomplete):
-            rows = moment.ask(lambda store: store.versions(prompt))
+            rows = moment.ask(lambda store: store.versions(id_on_line(moment, store, prompt)))
     return _earlier(moment.work_tree, prompt, rows)
+
+
+def id_on_line(moment: Moment, store: IndexStore, prompt: str) -> str:
+    """Return the id that a prompt's versions are numbered under: a different one if it was renamed beside the line."""
+    return prompt if store.version(prompt, 1) is not None else moment.renames.get(prompt, prompt)
 
 
 def former_ids(moment: Moment, prompt: str) -> tuple[str, ...]:
@@ -52,6 +58,8 @@ def all_former_ids(moment: Moment) -> Former:
         with suppress(HistoryIncomplete):
             for row in moment.ask(lambda store: store.all_versions()):
                 rows.setdefault(row.prompt, []).append(row)
+    if moment.is_versioned and not here.keys() <= rows.keys():
+        rows |= {id_: rows[was] for id_, was in moment.renames.items() if id_ not in rows and was in rows}
     found = {id_: _earlier(moment.work_tree, id_, rows.get(id_, ())) for id_ in here}
     return {id_: left for id_, ids in found.items() if (left := tuple(former for former in ids if former not in here))}
 
@@ -70,16 +78,17 @@ def logged_renames(log: Store, moment: Moment) -> dict[str, str]:
 
 
 def labels_here(moment: Moment) -> Listing:
-    """Return the state of every label as far as this clone knows; a renamed prompt's under its id of today.
+    """Return the state of every label of this workspace as far as this clone knows; by the prompts' ids of today.
 
     Raises `GitError` outside Git.
     """
     check_has_labels(moment)
     found = listing(moment.git, tags=moment.label_tags)
     known = prompt_paths(moment.work_tree)
-    if all(prompt in known for prompt, _ in found.states):
-        return found
-    return listing(moment.git, all_former_ids(moment), moment.label_tags)
+    if not all(prompt in known for prompt, _ in found.states):
+        found = listing(moment.git, all_former_ids(moment), moment.label_tags)
+    own = {key: state for key, state in found.states.items() if other_workspace(moment.git, state.event) is None}
+    return replace(found, states=own)
 
 
 def live_labels(moment: Moment) -> dict[str, list[LabelState]]:

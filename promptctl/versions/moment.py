@@ -9,7 +9,7 @@ from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound
 from promptctl.versions.line import find_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from promptctl.git.repository import Git
     from promptctl.git.trees import CommitTree, WorkTree
@@ -66,6 +66,26 @@ class Moment:
         return Numbering(self.git, self._history.trees)
 
     @cached_property
+    def renames(self) -> Mapping[str, str]:
+        """The ids that prompts had on the line, by those they have at HEAD or in the work tree: moved beside the line.
+
+        Empty if the line is not known.
+        """
+        from promptctl.differences.renames import moved_files, renames_between
+        from promptctl.files.names import PROMPTS
+        from promptctl.git.tree_changes import blobs_of
+
+        if self.head is None:
+            return {}
+        try:
+            found = renames_between(self.git, self.line.tip, self.head)
+        except HistoryIncomplete:
+            return {}
+        committed = self.tree_at(self.head).blobs(PROMPTS)
+        here = blobs_of(self.work_tree, PROMPTS, like=self.head)
+        return found | {id_: found.get(was, was) for id_, was in moved_files(committed, here).items()}
+
+    @cached_property
     def label_tags(self) -> LabelTags:
         """The tags of every label."""
         from promptctl.labels.chains import LabelTags
@@ -77,9 +97,13 @@ class Moment:
         """The names of the branches here and of the remotes: `main`, `origin/main`."""
         return [ref.name.split("/", 2)[2] for ref in self.git.refs("refs/heads", "refs/remotes")]
 
-    def tree_at(self, commit: str) -> CommitTree:
-        """Return the workspace at a commit, given by its full id."""
-        return self._history.trees.at(commit)
+    def tree_at(self, commit: str, folder: str | None = None) -> CommitTree:
+        """Return the workspace at a commit, given by its full id; `folder` is a different place where it was then."""
+        if folder in (None, self.git.prefix):
+            return self._history.trees.at(commit)
+        from promptctl.git.trees import CommitTree
+
+        return CommitTree(self.git, commit, folder)
 
     def commit_of(self, revision: str) -> str:
         """Return the full id of the commit that a revision names; see `Git.commit_of`."""
@@ -94,12 +118,18 @@ class Moment:
         return found
 
     def label(self, name: LabelName) -> LabelState | None:
-        """Return the state of a label; see `labels.chains.current`. Labels of many prompts are read all at once."""
-        from promptctl.labels.chains import current
+        """Return the state of a label; see `labels.chains.current`. Labels of many prompts are read all at once.
+
+        Raises `RevisionNotFound` for a label of a different workspace of the repository.
+        """
+        from promptctl.labels.chains import current, refuse_other_workspace
 
         is_read = "label_tags" in self.__dict__ or self._labelled not in (None, name.prompt)
         self._labelled = name.prompt
-        return current(self.git, name, self.label_tags if is_read else None)
+        state = current(self.git, name, self.label_tags if is_read else None)
+        if state is not None:
+            refuse_other_workspace(self.git, name, state.event)
+        return state
 
     def ask(self, question: Callable[[IndexStore], _Answer]) -> _Answer:
         """Return what `question` reads from the index of versions, which is brought up to the tip of the line before.

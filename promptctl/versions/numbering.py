@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from promptctl.files.names import PROMPTS, candidate_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from promptctl.git.repository import Git
     from promptctl.git.trees import CommitTrees
@@ -86,7 +86,7 @@ class Numbering:
         is_numbered = row is not None and row.digest == digest
         base = f"v{row.number if row else 0}"
         if place.beyond and not is_numbered and not (content.is_dirty and digest is None):
-            base += f"+{max(self._changes_beyond(content.ids[0], commit, place), 1)}"
+            base += f"+{max(self._changes_beyond(content.ids, commit, place), 1)}"
         if content.is_dirty:
             return Numbered(None, f"{base}+dirty")
         if row is not None and is_numbered:
@@ -124,7 +124,7 @@ class Numbering:
         ids = [id_ for id_, _ in commits]
         return commits[: ids.index(store.commits_at([fork])[fork]) if fork else None][::-1], fork
 
-    def _changes_beyond(self, prompt_id: str, commit: str, place: _Standing) -> int:
+    def _changes_beyond(self, ids: Sequence[str], commit: str, place: _Standing) -> int:
         """Count the commits beyond the line in which the prompt's digest changed."""
         from promptctl.git.walk import apply, walk
 
@@ -132,21 +132,22 @@ class Numbering:
             self._walks[commit] = tuple(walk(self._git, place.beyond, PROMPTS))
         start = place.beyond[0][1]
         files = dict(self._trees.at(start).blobs(PROMPTS)) if start else {}
-        digest, asked = self._load(prompt_id, files)
+        digest, asked = self._load(ids, files)
         count = 0
         for step in self._walks[commit]:
             apply(step.changes, files)
             if any(change.path in asked for change in step.changes):
-                now, asked = self._load(prompt_id, files)
+                now, asked = self._load(ids, files)
                 if now is not None and now != digest:
                     count += 1
                     digest = now
         return count
 
-    def _load(self, prompt_id: str, files: dict[str, str]) -> tuple[str | None, Iterable[str]]:
-        """Return the prompt's digest among these files, and the paths that it depends on."""
-        paths = candidate_paths(prompt_id)
-        if not files.keys() & paths:
+    def _load(self, ids: Sequence[str], files: dict[str, str]) -> tuple[str | None, Iterable[str]]:
+        """Return the digest among these files of the prompt under its first id there, and the paths it depends on."""
+        paths = [path for id_ in ids for path in candidate_paths(id_)]
+        there = next((id_ for id_ in ids if files.keys() & candidate_paths(id_)), None)
+        if there is None:
             return None, paths
-        found = self._closures.digested(prompt_id, files)
+        found = self._closures.digested(there, files)
         return found.digest, found.asked | set(paths)

@@ -10,6 +10,7 @@ from promptctl.files.names import PROMPTS, candidate_paths, prompt_id
 from promptctl.git.tree_changes import blobs_of
 from promptctl.prompts.loading import load_prompt
 from promptctl.versions.closures import Closures
+from promptctl.versions.former_ids import id_on_line
 from promptctl.versions.numbering import UNKNOWN, Content
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def number_all(moment: Moment, store: IndexStore) -> dict[str, PromptNumber]:
         is_dirty = digest != committed or (
             digest is None and any(disk_files.get(path) != head_files.get(path) for path in paths)
         )
-        content = Content((id_, *formerly), head, committed, is_dirty or head is None)
+        ids = dict.fromkeys((id_, *formerly, id_on_line(moment, store, id_)))
+        content = Content(tuple(ids), head, committed, is_dirty or head is None)
         named = moment.numbering.name(store, content)
         numbers[id_] = PromptNumber(named.number, named.display, is_dirty)
     return numbers

@@ -86,7 +86,7 @@ class Resolver:
             state = self._moment.label(LabelName(ref.prompt, label, former))
         if state is None:
             return None
-        found = self._at_commit(ref, state.commit, label=label)
+        found = self._at_commit(ref, state.commit, label=label, folder=state.event.workspace)
         _refuse_other_digest(found, state.digest)
         return found
 
@@ -117,8 +117,10 @@ class Resolver:
         name = f"a branch or tag of that name is reached by {ref.prompt}@refs/heads/{ref.at} or @refs/tags/{ref.at}"
         return RevisionNotFound(f"`{ref.prompt}` has no version {ref.at}: {has}", hint=name)
 
-    def _at_commit(self, ref: Ref, commit: str, *, label: str | None = None) -> PromptAtVersion:
-        tree = self._moment.tree_at(commit)
+    def _at_commit(
+        self, ref: Ref, commit: str, *, label: str | None = None, folder: str | None = None
+    ) -> PromptAtVersion:
+        tree = self._moment.tree_at(commit, folder)
         prompt = self._load_at(ref, tree)
         version = self._numbered(prompt, Version(prompt.digest, commit, label=label), prompt.digest)
         return PromptAtVersion(ref, prompt, version, tree)
@@ -145,11 +147,16 @@ class Resolver:
         dirty = "+dirty" if version.is_dirty else ""
         if not self._is_numbered:
             return replace(version, display=(version.commit or "")[:_SHORT] + dirty)
-        from promptctl.versions.numbering import UNKNOWN, Content
+        from promptctl.versions.former_ids import id_on_line
+        from promptctl.versions.numbering import UNKNOWN, Content, Numbered
 
-        content = Content((prompt.id, *prompt.formerly), version.commit, committed, version.is_dirty)
+        def name(store: IndexStore) -> Numbered:
+            ids = dict.fromkeys((prompt.id, *prompt.formerly, id_on_line(self._moment, store, prompt.id)))
+            content = Content(tuple(ids), version.commit, committed, version.is_dirty)
+            return self._moment.numbering.name(store, content)
+
         try:
-            named = self._moment.ask(lambda store: self._moment.numbering.name(store, content))
+            named = self._moment.ask(name)
         except GitError as error:
             return replace(version, display=(UNKNOWN if version.commit else "v0") + dirty, note=note(error))
         return replace(version, number=named.number, display=named.display)

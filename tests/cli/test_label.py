@@ -402,6 +402,37 @@ def test_labels_of_a_workspace_below_the_root(cli: Cli, inside: Path, monkeypatc
     assert cli("label", "verify").out == "0 errors, 0 warnings\n"
 
 
+def test_a_label_belongs_to_its_workspace_alone_and_moves_with_it(
+    cli: Cli, inside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        write(inside, f"{name}/promptctl.yaml", SETTINGS)
+        write(inside, f"{name}/prompts/hi.prompt.yaml", f"messages: [{{role: user, content: {name}}}]\n")
+    commit(inside, "Add two workspaces")
+    monkeypatch.chdir(inside / "one")
+    cli("label", "set", "hi@production")
+
+    monkeypatch.chdir(inside / "two")
+    assert cli("label", "list", "--json").json == []
+    assert cli("list", "--json").json[0]["labels"] == {}
+    for command in (
+        ("render", "hi@production"),
+        ("label", "log", "hi@production"),
+        ("label", "at", "hi@production", "2099-01-01"),
+        ("label", "set", "hi@production"),
+        ("label", "remove", "hi@production"),
+    ):
+        refused = cli(*command)
+        assert (refused.exit_code, "of the same id in the workspace one/" in refused.err) == (3, True), command
+
+    monkeypatch.chdir(inside)
+    git(inside, "mv", "one", "three")
+    commit(inside, "Move a workspace")
+    monkeypatch.chdir(inside / "three")
+    assert cli("label", "list", "--json").json[0]["label"] == "production"
+    assert "one" in cli("render", "hi@production").out
+
+
 def test_numbers_that_changed_are_said(cli: Cli, inside: Path) -> None:
     cli("history", "support/triage")
     git(inside, "reset", "--quiet", "--hard", "HEAD~2")

@@ -325,3 +325,32 @@ def test_a_workspace_in_a_submodule_numbers_by_its_own_repository(line: Repo, tm
     outer.commit("Add the workspace")
     inside = Repo(outer.path / "bot")
     assert numbers_of(inside) == numbers_of(line)
+
+
+def test_a_rename_on_a_branch_is_followed_as_on_the_main_line(line: Repo) -> None:
+    line.git("checkout", "--quiet", "-b", "branch")
+    line.git("mv", A, B)
+    moved = line.commit("moved", {})
+    assert display(line, "b") == f"v2 ({line.git('rev-parse', 'main')[:7]})"
+    edited = line.commit("edited", {B: prompt_text("three")})
+
+    assert display(line, "b") == f"v2+1 ({edited[:7]})"
+    assert display(line, "b@v1") == f"v1 ({line.git('rev-parse', 'main~1')[:7]})"
+    assert display(line, f"b@{moved}") == display(line, "b@main")
+    assert numbers_of(line, "b") == [(1, "one", None), (2, "two", None)]
+    assert opened(line).numbers()["b"].display == f"v2+1 ({edited[:7]})"
+    assert earlier_ids(opened(line).now(), "b") == ("a",)
+
+    line.git("mv", B, "prompts/c.prompt.yaml")
+    line.commit("moved again", {})
+    assert display(line, "c") == f"v2+1 ({line.head[:7]})"
+    line.git("checkout", "--quiet", "main")
+    assert opened(line).numbers().keys() == {"a"}
+
+
+def test_a_file_that_was_moved_and_not_committed_is_followed(line: Repo) -> None:
+    (line.path / A).rename(line.path / B)
+
+    assert display(line, "b") == "v2+dirty"
+    assert opened(line).numbers()["b"].display == "v2+dirty"
+    assert numbers_of(line, "b") == [(1, "one", None), (2, "two", None)]
