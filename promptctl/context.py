@@ -212,6 +212,19 @@ class Context:
 
         return tuple(prompt_paths(self.repository.work_tree))
 
+    def prompts_not_checked_out(self) -> tuple[str, ...]:
+        """Return the ids of the prompts that a sparse checkout leaves out, sorted."""
+        from promptctl.prompts.loading import prompts_not_checked_out
+
+        return prompts_not_checked_out(self.repository.work_tree)
+
+    def warn_of_sparse_checkout(self) -> None:
+        """Warn of prompts that are not checked out: what looks at all prompts does not see them."""
+        from promptctl.git.trees import CHECK_OUT
+
+        if count := len(self.prompts_not_checked_out()):
+            self.warn(f"{'1 prompt is' if count == 1 else f'{count} prompts are'} not checked out: {CHECK_OUT}")
+
     def now(self) -> Moment:
         """Return the moment that this context sees the repository at: a command's refs are all resolved at one."""
         return self.shared(_moment)

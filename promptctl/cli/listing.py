@@ -64,7 +64,8 @@ def list_prompts(
     elif found:
         _say(found)
     elif wanted == PromptFilter():
-        tell("no prompts yet: write one to prompts/<id>.prompt.yaml")
+        if not workspace.context.prompts_not_checked_out():
+            tell("no prompts yet: write one to prompts/<id>.prompt.yaml")
     else:
         tell("no prompt matches")
         for name, meant in workspace.suggest(wanted):

@@ -14,7 +14,7 @@ from promptctl.datasets.dataset import Dataset, Memory
 from promptctl.errors import DatasetNotFound, InvalidFiles, Problem, PromptNotFound, UsageError, WorkspaceError
 from promptctl.files.names import DATASETS, did_you_mean, is_dataset, prompt_stem
 from promptctl.files.tree import Tree
-from promptctl.prompts.loading import load_prompt, load_prompt_file, prompt_paths
+from promptctl.prompts.loading import load_prompt, load_prompt_file, prompt_paths, prompts_not_checked_out
 from promptctl.prompts.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class DatasetIndex:
 
     def missing_prompt(self, prompt: str) -> list[Problem]:
         """Return a problem for each prompt that is not there and that a dataset tests together with this one."""
-        known = prompt_paths(self.tree)
+        known = {*prompt_paths(self.tree), *prompts_not_checked_out(self.tree)}
         return [
             each for path in self.testing([prompt]).get(prompt, ()) for each in self.open(path).missing_prompts(known)
         ]

@@ -11,6 +11,7 @@ from promptctl.errors import InvalidFiles, Place, Problem, UsageError, Workspace
 from promptctl.files.names import RECORDINGS, did_you_mean, is_dataset
 from promptctl.files.tree import Tree
 from promptctl.prompts.checking import WorkspaceCheck, files_of
+from promptctl.prompts.loading import prompts_not_checked_out
 from promptctl.prompts.prompt import Prompt
 
 
@@ -78,5 +79,5 @@ def _check_dataset(check: WorkspaceCheck, tree: Tree, preparer: Preparer, path: 
         return [_unreadable(error, path)]
     found = (check.prompt(id_) for id_ in dataset.header.prompts if id_ in check.prompts)
     against: list[Prompt | None] = [prompt for prompt in found if prompt is not None] or [None]
-    missing = dataset.missing_prompts(check.prompts)
+    missing = dataset.missing_prompts({*check.prompts, *prompts_not_checked_out(tree)})
     return [*missing, *(problem for prompt in against for problem in dataset.check(prompt))]

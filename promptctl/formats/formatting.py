@@ -56,7 +56,9 @@ def format_file(data: bytes, path: str, kind: Kind) -> bytes:
                 "unformattable",
             )]
         )  # fmt: skip
-    return text.encode()
+    # Line ends are Git's affair: a checkout may have them all as CRLF.
+    has_crlf = data.count(b"\r\n") == data.count(b"\n") > 0
+    return (text.replace("\n", "\r\n") if has_crlf else text).encode()
 
 
 def _with_one_end(text: str, says_the_same: _Check) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +44,7 @@ class Git(Commands):
         or refuses the repository.
         """
         folder = folder.resolve()
-        if not _is_below_repository(folder):
+        if git_folder(folder) is None:
             return None
         git = cls(folder, is_interactive=is_interactive)
         return git if git.look_again() else None
@@ -113,15 +114,30 @@ def _candidates(words: str) -> str | None:
     return "Git says: " + "; ".join(said) if said else None
 
 
-def _is_below_repository(folder: Path) -> bool:
-    """Return True if a `.git` is in `folder` or above it, on the same file system, as Git looks.
+def git_folder(folder: Path) -> Path | None:
+    """Return the Git folder of the work tree that `folder` is in, as Git looks for it; None if there is none.
 
     Asked before GitPython is imported: a workspace outside Git does not pay for it.
     """
     device = folder.stat().st_dev
     for place in (folder, *folder.parents):
         if place.stat().st_dev != device:
-            return False
-        if (place / ".git").exists():
-            return True
-    return False
+            return None
+        found = place / ".git"
+        if found.is_file():  # of a linked work tree or a submodule
+            with suppress(OSError, ValueError):
+                return place / found.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+        if found.exists():
+            return found
+    return None
+
+
+def sparse_state(folder: Path) -> int | None:
+    """Return a number that changes with what a sparse checkout leaves out; None if the checkout is not sparse."""
+    git = git_folder(folder)
+    if git is None or not (git / "info" / "sparse-checkout").is_file():
+        return None
+    try:
+        return (git / "index").stat().st_mtime_ns
+    except OSError:
+        return None

@@ -3,22 +3,56 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from promptctl.files.names import DATASETS, PROMPTS, SETTINGS
+from promptctl.files.tree import MAX_BYTES
+from promptctl.git.index import as_stored, ignored
 from promptctl.git.trees import CommitTree, WorkTree, blob_id, blob_of
 from promptctl.git.walk import FileChange
 
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
 _FOLDERS = (PROMPTS, DATASETS)
+_BELOW = tuple(f"{folder}/" for folder in _FOLDERS)
 
 
 def changed_files(base: CommitTree, head: CommitTree | WorkTree) -> list[FileChange]:
-    """List every file below `prompts/` and `datasets/`, and `promptctl.yaml`, that differs; sorted by path."""
-    before, after = _files(base, like=base.commit), _files(head, like=base.commit)
-    return [
-        FileChange(path, before.get(path), after.get(path))
-        for path in sorted({*before, *after})
-        if before.get(path) != after.get(path)
-    ]
+    """List every file below `prompts/` and `datasets/`, and `promptctl.yaml`, that differs; sorted by path.
+
+    A file of the work tree is compared as Git would store it. One that Git ignores is no change.
+    """
+    before, after = _files(base, base), _files(head, base)
+    differ = [path for path in sorted({*before, *after}) if before.get(path) != after.get(path)]
+    is_new = isinstance(head, WorkTree) and any(path not in before for path in differ)
+    left_alone = ignored(base.git, _FOLDERS) if is_new else set()
+    return [FileChange(path, before.get(path), after.get(path)) for path in differ if path not in left_alone]
+
+
+class CleanTree:
+    """A commit's files; those that are clean in the work tree as they are there, as Git's filters made them."""
+
+    def __init__(self, committed: CommitTree, here: WorkTree) -> None:
+        self.commit = committed.commit
+        self._committed = committed
+        self._here = here
+
+    def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
+        """Return the file's bytes; see `promptctl.files.tree.Tree.read`."""
+        return self._tree(path).read(path, max_bytes=max_bytes)
+
+    def open(self, path: str) -> BinaryIO:
+        """Open the file as a stream; see `promptctl.files.tree.StreamedTree.open`."""
+        return self._tree(path).open(path)
+
+    def paths(self, prefix: str) -> list[str]:
+        """Return every file below `prefix` of the commit, sorted."""
+        return self._committed.paths(prefix)
+
+    def _tree(self, path: str) -> CommitTree | WorkTree:
+        is_here = self._committed.blob(path) is not None and not is_changed(self._committed, self._here, path)
+        return self._here if is_here and path not in self._here.not_checked_out() else self._committed
 
 
 def new_links(base: CommitTree, head: CommitTree | WorkTree) -> list[str]:
@@ -29,13 +63,29 @@ def new_links(base: CommitTree, head: CommitTree | WorkTree) -> list[str]:
 
 def is_changed(base: CommitTree, head: CommitTree | WorkTree, path: str) -> bool:
     """Return True if one file differs."""
-    return base.blob(path) != blob_of(head, path, like=base.commit)
+    return base.blob(path) != blob_at(head, path, base)
 
 
-def blobs_of(tree: CommitTree | WorkTree, folder: str, like: str) -> dict[str, str]:
-    """Return the blob id of each file below a folder, by path."""
+def blob_at(tree: CommitTree | WorkTree, path: str, beside: CommitTree) -> str | None:
+    """Return the blob id of a file as Git would store it, in the repository of the commit `beside`; None if none."""
+    if isinstance(tree, CommitTree):
+        return tree.blob(path)
+    plain = blob_of(tree, path, beside.commit)
+    if plain is None or plain == beside.blob(path):
+        return plain
+    return as_stored(beside.git, {path: plain})[path]
+
+
+def blobs_of(tree: CommitTree | WorkTree, folder: str, beside: CommitTree) -> dict[str, str]:
+    """Return the blob id of each file below a folder, by path, as Git stores it in the repository of `beside`."""
     if isinstance(tree, CommitTree):
         return tree.blobs(folder)
+    stored = as_stored(beside.git, _plain(tree, folder, beside.commit))
+    return {path: id_ for path, id_ in stored.items() if path.startswith(f"{folder}/")}
+
+
+def _plain(tree: WorkTree, folder: str, like: str) -> dict[str, str]:
+    """Return the blob ids of the bytes of each file below a folder, by path."""
     return {path: id_ for path in tree.paths(folder) if (id_ := blob_of(tree, path, like)) is not None}
 
 
@@ -47,11 +97,16 @@ def _links(tree: CommitTree | WorkTree, like: str) -> dict[str, str]:
     return {path: blob_id(os.fsencode((tree.root / path).readlink()), like) for path in paths}
 
 
-def _files(tree: CommitTree | WorkTree, like: str) -> dict[str, str]:
+def _files(tree: CommitTree | WorkTree, beside: CommitTree) -> dict[str, str]:
     """Return the blob id of each file by path. A link is no file, in either kind of tree."""
     links = {path for folder in _FOLDERS for path in tree.links(folder)}
-    settings = blob_of(tree, SETTINGS, like)
-    files = {SETTINGS: settings} if settings is not None else {}
+    files: dict[str, str] = {}
     for folder in _FOLDERS:
-        files |= {path: id_ for path, id_ in blobs_of(tree, folder, like).items() if path not in links}
-    return files
+        files |= tree.blobs(folder) if isinstance(tree, CommitTree) else _plain(tree, folder, beside.commit)
+    settings = tree.blob(SETTINGS) if isinstance(tree, CommitTree) else blob_of(tree, SETTINGS, beside.commit)
+    files |= {SETTINGS: settings} if settings is not None else {}
+    files = {path: id_ for path, id_ in files.items() if path not in links}
+    if isinstance(tree, CommitTree):
+        return files
+    stored = as_stored(beside.git, files)
+    return {path: id_ for path, id_ in stored.items() if path == SETTINGS or path.startswith(_BELOW)}

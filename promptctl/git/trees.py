@@ -28,6 +28,7 @@ _SUBMODULE = "160000"
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _LFS_POINTER_BYTES = 1024
 _TREES_KEPT = 8
+CHECK_OUT = "this is a sparse checkout; git sparse-checkout add FOLDER brings more"
 _READ_BYTES = 1 << 20
 
 
@@ -46,6 +47,7 @@ class WorkTree:
 
     def __init__(self, root: Path) -> None:
         self.root = Path(os.path.realpath(root))
+        self._left_out: tuple[int, dict[str, str]] | None = None
 
     def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
         """Return the file's bytes; see `promptctl.files.tree.Tree.read`."""
@@ -71,6 +73,8 @@ class WorkTree:
             descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+                if path in self.not_checked_out():
+                    raise _refused(path, "is not checked out", CHECK_OUT) from None
                 raise FileNotFoundError(path) from None
             raise _refused(path, f"cannot be read ({error.strerror})") from error
         mode = os.fstat(descriptor).st_mode
@@ -85,6 +89,19 @@ class WorkTree:
         if os.path.realpath(top) != str(top):
             raise _refused(prefix, "is reached through a symbolic link", "put the folder itself there")
         return sorted(start + name for start, _, files in self._folders(top) for name in files)
+
+    def not_checked_out(self) -> dict[str, str]:
+        """Return the blob id of each file that Git knows and a sparse checkout left out, by path."""
+        from promptctl.git.repository import sparse_state
+
+        state = sparse_state(self.root)
+        if state is None:
+            return {}
+        from promptctl.git.index import left_out
+
+        if self._left_out is None or self._left_out[0] != state:
+            self._left_out = state, left_out(self.root)
+        return self._left_out[1]
 
     def links(self, folder: str) -> list[str]:
         """Return every link at or below a top-level folder, whatever it leads to, sorted."""
@@ -110,14 +127,14 @@ class CommitTree:
 
     def __init__(self, git: Git, commit: str, prefix: str | None = None) -> None:
         self.commit: str = commit
-        self._git = git
+        self.git = git
         self._prefix = git.prefix if prefix is None else prefix
         self._folders: dict[str, dict[str, _Entry]] = {}
 
     def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
         """Return the file's bytes; see `promptctl.files.tree.Tree.read`."""
         id_ = self._file(path)
-        found = self._git.objects.read(id_, max_bytes=max_bytes, ahead=lambda: self._ahead(path))
+        found = self.git.objects.read(id_, max_bytes=max_bytes, ahead=lambda: self._ahead(path))
         if found is None:
             raise _refused(path, f"is damaged: object {id_} is not in the repository", "run git fsck")
         if found.data is None:
@@ -128,7 +145,7 @@ class CommitTree:
         """Open the file as a stream; see `promptctl.files.tree.StreamedTree.open`."""
         from promptctl.git.blob_stream import open_blob
 
-        return _checked(path, open_blob(self._git, self._file(path)))
+        return _checked(path, open_blob(self.git, self._file(path)))
 
     def paths(self, prefix: str) -> list[str]:
         """Return every file below `prefix`, sorted."""
@@ -201,7 +218,7 @@ class CommitTree:
         """Return the entries of folders by name; those that were not read yet are read together."""
         ids = {folder: self._tree_id(folder) for folder in folders if folder not in self._folders}
         wanted = [id_ for id_ in ids.values() if id_ is not None]
-        trees = dict(zip(wanted, self._git.objects.read_all(wanted), strict=True))
+        trees = dict(zip(wanted, self.git.objects.read_all(wanted), strict=True))
         for folder, id_ in ids.items():
             tree = trees[id_] if id_ is not None else None
             if id_ is not None and (tree is None or tree.data is None):
@@ -214,7 +231,7 @@ class CommitTree:
         if folder:
             entry = self._entry_at(folder)
             return entry.id if entry is not None and entry.mode == _FOLDER else None
-        commit = self._git.objects.read(self.commit)
+        commit = self.git.objects.read(self.commit)
         if commit is None or commit.data is None or commit.kind != "commit":
             raise GitError(f"commit {self.commit} is not in the repository", hint="git fsck")
         return commit.data[5 : 5 + len(self.commit)].decode()  # after the word `tree`
@@ -299,13 +316,11 @@ def _too_large(path: str, size: int, max_bytes: int) -> WorkspaceError:
     return _refused(path, f"has {size:,} bytes; at most {max_bytes:,} are read", "split it")
 
 
-def blob_of(tree: CommitTree | WorkTree, path: str, like: str) -> str | None:
-    """Return the blob id of a file, in the hash that the id `like` is in; None if there is no such file.
+def blob_of(tree: WorkTree, path: str, like: str) -> str | None:
+    """Return the blob id that a file's bytes have, in the hash that the id `like` is in; None if there is no file.
 
-    A file on disk has the id that Git would give to it as it is. One that cannot be read has an id that no blob has.
+    One that cannot be read has an id that no blob has.
     """
-    if isinstance(tree, CommitTree):
-        return tree.blob(path)
     new = hashlib.sha1 if len(like) == 40 else hashlib.sha256
     try:
         with tree.open(path) as opened:

@@ -56,6 +56,9 @@ class Labelling:
         label, mover, moment = self._mover(name)
         ref = Ref(label.prompt) if version is None else parse_ref(f"{label.prompt}@{version.removeprefix('@')}")
         found = self._context.repository.resolve(ref, moment=moment)
+        if version is None and not found.version.is_dirty and found.version.commit is not None:
+            # A label names what is committed, which Git's filters may have changed here.
+            found = self._context.repository.resolve(replace(ref, at=found.version.commit), moment=moment)
         target = candidate_of(found.prompt, found.version, moment.git.prefix)
         proof = partial(self._proof, found.prompt, moment)
         return self._warned(mover.set(label, target, proof, reason=reason, is_by_number=ref.number is not None))
@@ -177,13 +180,15 @@ class Labelling:
 
     def _proof(self, prompt: Prompt, moment: Moment, dataset: str | None) -> Proof:
         """Return the evaluation that `evaluation: passed` asks for, of one version."""
+        from promptctl.git.tree_changes import CleanTree
         from promptctl.promotion.proof import DatasetTrees, VersionToProve, find_proof
 
         model = prompt.model or self._context.settings.model
         parameters = self._context.settings.model_rule(model).parameters if model else {}
-        committed = moment.tree_at(moment.head) if moment.head is not None else moment.work_tree
+        here = moment.work_tree
+        committed = CleanTree(moment.tree_at(moment.head), here) if moment.head is not None else here
         version = VersionToProve(prompt=prompt, model=model, parameters=parameters)
-        return find_proof(self._context.log, DatasetTrees(committed, moment.work_tree), version, dataset)
+        return find_proof(self._context.log, DatasetTrees(committed, here), version, dataset)
 
     def _warned(self, result: MoveResult) -> MoveResult:
         if result.note:

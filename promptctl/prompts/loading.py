@@ -47,6 +47,14 @@ def prompt_paths(tree: Tree) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def prompts_not_checked_out(tree: Tree) -> tuple[str, ...]:
+    """Return the ids of the prompts that Git knows and a sparse checkout left out, sorted."""
+    from promptctl.git.trees import WorkTree
+
+    paths = tree.not_checked_out() if isinstance(tree, WorkTree) else ()
+    return tuple(sorted({id_ for path in paths if (id_ := prompt_id(path)) is not None}))
+
+
 def load_prompt(tree: Tree, prompt_id: str) -> Prompt:
     """Return the prompt of that id with its whole closure.
 

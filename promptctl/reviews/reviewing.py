@@ -100,8 +100,8 @@ def _recordings(context: Context, head: CommitTree | WorkTree, folder: Path) -> 
     """A folder with HEAD's recordings; None if those on disk are the same."""
     if isinstance(head, WorkTree):
         return None
-    wanted = blobs_of(head, RECORDINGS, like=head.commit)
-    if wanted == blobs_of(WorkTree(context.root), RECORDINGS, like=head.commit):
+    wanted = blobs_of(head, RECORDINGS, head)
+    if wanted == blobs_of(WorkTree(context.root), RECORDINGS, head):
         return None
     for path in wanted:
         name = path.removeprefix(RECORDINGS + "/")

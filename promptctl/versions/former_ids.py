@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from promptctl.files.tree import Tree
     from promptctl.labels.chains import LabelState, Listing
     from promptctl.log.store import Store
-    from promptctl.versions.index_store import IndexStore, VersionRow
+    from promptctl.versions.index_store import VersionRow
     from promptctl.versions.moment import Moment
 
 Former = Mapping[str, Sequence[str]]
@@ -34,13 +34,8 @@ def earlier_ids(moment: Moment, prompt: str) -> tuple[str, ...]:
     rows: list[VersionRow] = []
     if moment.is_versioned:
         with suppress(HistoryIncomplete):
-            rows = moment.ask(lambda store: store.versions(id_on_line(moment, store, prompt)))
+            rows = moment.ask(lambda store: store.versions(moment.id_on_line(store, prompt)))
     return _earlier(moment.work_tree, prompt, rows)
-
-
-def id_on_line(moment: Moment, store: IndexStore, prompt: str) -> str:
-    """Return the id that a prompt's versions are numbered under: a different one if it was renamed beside the line."""
-    return prompt if store.version(prompt, 1) is not None else moment.renames.get(prompt, prompt)
 
 
 def former_ids(moment: Moment, prompt: str) -> tuple[str, ...]:

@@ -81,9 +81,13 @@ class Moment:
             found = renames_between(self.git, self.line.tip, self.head)
         except HistoryIncomplete:
             return {}
-        committed = self.tree_at(self.head).blobs(PROMPTS)
-        here = blobs_of(self.work_tree, PROMPTS, like=self.head)
-        return found | {id_: found.get(was, was) for id_, was in moved_files(committed, here).items()}
+        tree = self.tree_at(self.head)
+        here = blobs_of(self.work_tree, PROMPTS, tree)
+        return found | {id_: found.get(was, was) for id_, was in moved_files(tree.blobs(PROMPTS), here).items()}
+
+    def id_on_line(self, store: IndexStore, prompt: str) -> str:
+        """Return the id that a prompt's versions are numbered under: it may have been renamed beside the line."""
+        return prompt if store.version(prompt, 1) is not None else self.renames.get(prompt, prompt)
 
     @cached_property
     def label_tags(self) -> LabelTags:

@@ -10,7 +10,6 @@ from promptctl.files.names import PROMPTS, candidate_paths, prompt_id
 from promptctl.git.tree_changes import blobs_of
 from promptctl.prompts.loading import load_prompt
 from promptctl.versions.closures import Closures
-from promptctl.versions.former_ids import id_on_line
 from promptctl.versions.numbering import UNKNOWN, Content
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def number_all(moment: Moment, store: IndexStore) -> dict[str, PromptNumber]:
     head, tip = moment.head, store.meta()["tip"]
     tip_files = moment.tree_at(tip).blobs(PROMPTS)
     head_files = tip_files if head == tip else moment.tree_at(head).blobs(PROMPTS) if head else {}
-    disk_files = blobs_of(moment.work_tree, PROMPTS, like=tip)
+    disk_files = blobs_of(moment.work_tree, PROMPTS, moment.tree_at(tip))
     states = {state.id: state for state in store.states()}
     closures = Closures(moment.git.objects)
     numbers: dict[str, PromptNumber] = {}
@@ -64,7 +63,7 @@ def number_all(moment: Moment, store: IndexStore) -> dict[str, PromptNumber]:
         is_dirty = digest != committed or (
             digest is None and any(disk_files.get(path) != head_files.get(path) for path in paths)
         )
-        ids = dict.fromkeys((id_, *formerly, id_on_line(moment, store, id_)))
+        ids = dict.fromkeys((id_, *formerly, moment.id_on_line(store, id_)))
         content = Content(tuple(ids), head, committed, is_dirty or head is None)
         named = moment.numbering.name(store, content)
         numbers[id_] = PromptNumber(named.number, named.display, is_dirty)

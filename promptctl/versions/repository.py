@@ -88,11 +88,10 @@ class Repository:
         moment = moment or self.now()
         if not moment.is_versioned:
             return []
-        from promptctl.versions.former_ids import id_on_line
         from promptctl.versions.history import numbered_versions
 
         def ask(store: IndexStore) -> tuple[list[VersionEntry], list[str]]:
-            return numbered_versions(moment.git.objects, store, id_on_line(moment, store, prompt)), store.ids()
+            return numbered_versions(moment.git.objects, store, moment.id_on_line(store, prompt)), store.ids()
 
         versions, ids = moment.ask(ask)
         if not versions and prompt not in ids:

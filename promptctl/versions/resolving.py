@@ -52,8 +52,8 @@ class Resolver:
         prompt = load_prompt(self._moment.work_tree, ref.prompt)
         version = Version(prompt.digest)
         if self._moment.is_versioned:
-            committed = self._committed_digest(prompt)
-            version = Version(prompt.digest, self._moment.head, committed != prompt.digest)
+            committed, is_clean = self._committed(prompt)
+            version = Version(prompt.digest, self._moment.head, not is_clean)
             version = self._numbered(prompt, version, committed)
         return PromptAtVersion(ref, prompt, version, self._moment.work_tree)
 
@@ -62,18 +62,23 @@ class Resolver:
 
         return tuple(earlier_ids(self._moment, ref.prompt))
 
-    def _committed_digest(self, prompt: Prompt) -> str | None:
-        """Return the prompt's digest at HEAD; None if it is not there, or unsound there."""
+    def _committed(self, prompt: Prompt) -> tuple[str | None, bool]:
+        """Return the prompt's digest at HEAD, None if it is not there or unsound; and True if nothing here differs."""
         if self._moment.head is None:
-            return None
+            return None, False
         tree, here = self._moment.tree_at(self._moment.head), self._moment.work_tree
         # The same bytes have the same digest; HEAD's prompt need not be read to know it.
         if all((blob := tree.blob(path)) and blob == blob_of(here, path, like=blob) for path in prompt.closure):
-            return prompt.digest
+            return prompt.digest, True
         try:
-            return load_prompt(tree, prompt.id).digest
+            digest = load_prompt(tree, prompt.id).digest
         except WorkspaceError:
-            return None
+            digest = None
+        from promptctl.git.tree_changes import is_changed
+
+        # What Git calls clean is clean, whatever its filters made of the text.
+        is_clean = digest == prompt.digest or not any(is_changed(tree, here, path) for path in prompt.closure)
+        return digest, is_clean
 
     def _at_label(self, ref: Ref, label: str | None) -> PromptAtVersion | None:
         """Return the version that a label names; None if that is no label of the prompt, under no id it ever had."""
@@ -147,11 +152,10 @@ class Resolver:
         dirty = "+dirty" if version.is_dirty else ""
         if not self._is_numbered:
             return replace(version, display=(version.commit or "")[:_SHORT] + dirty)
-        from promptctl.versions.former_ids import id_on_line
         from promptctl.versions.numbering import UNKNOWN, Content, Numbered
 
         def name(store: IndexStore) -> Numbered:
-            ids = dict.fromkeys((prompt.id, *prompt.formerly, id_on_line(self._moment, store, prompt.id)))
+            ids = dict.fromkeys((prompt.id, *prompt.formerly, self._moment.id_on_line(store, prompt.id)))
             content = Content(tuple(ids), version.commit, committed, version.is_dirty)
             return self._moment.numbering.name(store, content)
 

@@ -172,6 +172,7 @@ class Workspace:
         """
         from promptctl.catalogue.listing import list_prompts
 
+        self.context.warn_of_sparse_checkout()
         return list_prompts(self.context.fresh(), wanted)
 
     def suggest(self, wanted: PromptFilter) -> list[tuple[str, str]]:
@@ -231,6 +232,7 @@ class Workspace:
         """
         from promptctl.datasets.validation import validate_workspace
 
+        self.context.warn_of_sparse_checkout()
         wanted = [self.context.inside(path) for path in paths]
         return validate_workspace(self.context.repository.work_tree, wanted)
 

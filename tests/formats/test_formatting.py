@@ -113,8 +113,8 @@ def test_a_github_file_keeps_its_own_order() -> None:
 
 
 def test_line_ends_become_one_kind() -> None:
-    assert formatted("name: A\r\nmessages:\r\n  - {role: user, content: hi}\r\n\r\n").endswith("content: hi}\n")
-    assert "\r" not in formatted("name: A\r\nmessages:\r\n  - {role: user, content: hi}\r\n")
+    assert formatted("name: A\r\nmessages:\r\n  - {role: user, content: hi}\r\n\r\n").endswith("content: hi}\r\n")
+    assert "\r" not in formatted("name: A\r\nmessages:\n  - {role: user, content: hi}\r\n")
 
 
 def test_a_file_that_cannot_be_read_is_refused_with_its_place() -> None:

@@ -1,0 +1,58 @@
+"""The work tree as Git's index has it: what a sparse checkout leaves out, what is ignored, what is clean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from promptctl.git.repository import Git
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+_LEFT_OUT = "S"
+
+
+def left_out(folder: Path) -> dict[str, str]:
+    """Return the blob id of each file below a folder that a sparse checkout left out, by its path from the folder."""
+    git = Git.open(folder)
+    if git is None:
+        return {}
+    try:
+        entries = _entries(git)
+    finally:
+        git.close()
+    return {path: id_ for path, (tag, id_) in entries.items() if tag == _LEFT_OUT and not (folder / path).exists()}
+
+
+def as_stored(git: Git, plain: Mapping[str, str]) -> dict[str, str]:
+    """Return the blob ids that Git would store files under, given those of their bytes; paths are from Git's folder.
+
+    A file whose bytes are not those of the index may be clean all the same: line ends, LFS and other filters change
+    what is checked out. Git's own filters are asked for these alone. Files that a sparse checkout left out are there.
+    """
+    entries = _entries(git)
+    stored = {path: id_ for path, (tag, id_) in entries.items() if tag == _LEFT_OUT} | dict(plain)
+    differ = [
+        path for path, id_ in plain.items() if id_ and entries.get(path, ("", id_))[1] != id_ and "\n" not in path
+    ]
+    if differ:
+        # From the top: there paths mean the same to Git's attributes and to its reading of files.
+        lines = "".join(f"{git.prefix}{path}\n" for path in differ).encode("utf-8", "surrogateescape")
+        hashed = git.run(["-C", str(git.root), "hash-object", "--stdin-paths"], input=lines, check=False)
+        if hashed.status == 0:
+            stored |= dict(zip(differ, hashed.lines(), strict=True))
+    return stored
+
+
+def ignored(git: Git, folders: Iterable[str]) -> set[str]:
+    """Return the files below folders of Git's own folder that Git ignores, and that are not in its index."""
+    found = git.run(["ls-files", "--others", "--ignored", "--exclude-standard", "-z", "--", *folders]).stdout
+    return {path for path in found.decode("utf-8", "surrogateescape").split("\0") if path}
+
+
+def _entries(git: Git) -> dict[str, tuple[str, str]]:
+    """Return the index's tag and blob id of each regular file below Git's folder, by path."""
+    lines = git.run(["ls-files", "-s", "-t", "-z"]).stdout.decode("utf-8", "surrogateescape").split("\0")
+    fields = ((*about.split(" "), path) for about, _, path in (line.partition("\t") for line in lines) if path)
+    return {path: (tag, id_) for tag, mode, id_, stage, path in fields if mode.startswith("100") and stage == "0"}

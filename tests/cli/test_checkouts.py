@@ -1,0 +1,91 @@
+"""Checkouts as people have them: sparse ones, other line ends, filters, ignored files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli, commit, git, write
+from tests.cli.support import PATH, SETTINGS, inside_support, support_workspace  # noqa: F401
+
+ONE = "support/triage"
+
+
+@pytest.fixture
+def sparse(inside: Path) -> Path:
+    write(inside, "datasets/triage.yaml", f"prompts: [{ONE}]\ncases: [{{id: a, inputs: {{ticket: x}}, expected: y}}]\n")
+    commit(inside, "Add cases")
+    git(inside, "sparse-checkout", "set", "--no-cone", "/*", "!/prompts/support")
+    assert not (inside / PATH).exists()
+    return inside
+
+
+def test_prompts_that_are_not_checked_out_are_counted_and_not_taken_for_missing(cli: Cli, sparse: Path) -> None:
+    for command in ("list", "validate"):
+        ran = cli(command)
+        assert (ran.exit_code, "1 prompt is not checked out" in ran.err) == (0, True), ran.err
+        assert "git sparse-checkout add" in ran.err
+    ran = cli("render", ONE, "-i", "ticket=x")
+    assert (ran.exit_code, f"{PATH}: the file is not checked out" in ran.err) == (3, True)
+    assert cli("render", f"{ONE}@v1", "-i", "ticket=x").exit_code == 0
+    assert "no prompt or dataset changed" in cli("review", "main").out
+
+    git(sparse, "sparse-checkout", "set", "--no-cone", "/*", "!/prompts")
+    assert "no prompts yet" not in cli("list").err
+    assert "2 prompts are not checked out" in cli("list").err
+
+
+def test_a_checkout_with_other_line_ends_is_clean_and_stays_as_it_is(
+    cli: Cli, inside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("fmt")
+    commit(inside, "Format")
+    copy = inside.parent / "windows"
+    git(inside.parent, "clone", "--quiet", "-c", "core.autocrlf=true", str(inside), str(copy))
+    monkeypatch.chdir(copy)
+    assert b"\r\n" in (copy / PATH).read_bytes()
+    assert cli("fmt", "--check").exit_code == 0
+    assert "no prompt or dataset changed" in cli("review", "main").out
+    assert cli("show", ONE, "--json").json["dirty"] is False
+    assert cli("label", "set", f"{ONE}@staging").exit_code == 0
+
+    text = (copy / PATH).read_bytes()
+    (copy / PATH).write_bytes(b"status: active\r\n" + text)  # in the wrong order
+    cli("fmt")
+    assert (copy / PATH).read_bytes().count(b"\r\n") == text.count(b"\r\n") + 1
+    assert "\n" not in (copy / PATH).read_bytes().decode().replace("\r\n", "")
+
+
+def test_what_a_filter_of_git_calls_clean_is_clean(cli: Cli, inside: Path) -> None:
+    git(inside, "config", "filter.product.clean", "sed s/Acme/PRODUCT/")
+    git(inside, "config", "filter.product.smudge", "sed s/PRODUCT/Acme/")
+    write(inside, ".gitattributes", "*.yaml filter=product\n")
+    write(inside, "prompts/hello.prompt.yaml", "messages: [{role: user, content: Hello}]\n")
+    cases = "cases: [{id: a, expected: Hello}, {id: b, assert: [{type: not-contains, value: Acme}]}]\n"
+    write(inside, "datasets/hello.yaml", "prompts: [hello]\n" + cases)
+    write(inside, "promptctl.yaml", SETTINGS + "labels: {staging: {}, production: {evaluation: passed}}\n")
+    git(inside, "add", "--renormalize", ".")
+    commit(inside, "Filter")
+    assert "PRODUCT" in git(inside, "cat-file", "blob", f"HEAD:{PATH}")
+    assert "Acme" in (inside / PATH).read_text()
+
+    assert {each["dirty"] for each in cli("list", "--json").json} == {False}
+    assert cli("show", ONE, "--json").json["dirty"] is False
+    assert "no prompt or dataset changed" in cli("review", "main").out
+    assert cli("label", "set", f"{ONE}@staging").exit_code == 0
+    assert "PRODUCT" in cli("render", f"{ONE}@staging", "-i", "ticket=x", "-i", "urgent=true").out
+
+    assert "PRODUCT" in git(inside, "cat-file", "blob", "HEAD:datasets/hello.yaml")
+    assert cli("eval", "hello").exit_code == 0
+    assert cli("label", "set", "hello@production").exit_code == 0
+
+
+def test_ignored_files_are_no_part_of_a_review(cli: Cli, inside: Path) -> None:
+    write(inside, ".gitignore", ".promptctl/\nprompts/private/\n")
+    commit(inside, "Ignore")
+    write(inside, "prompts/private/mine.prompt.yaml", "messages: [{role: user, content: x}]\n")
+    assert "no prompt or dataset changed" in cli("review", "main").out
+    write(inside, "prompts/new.prompt.yaml", "messages: [{role: user, content: x}]\n")
+    changed = cli("review", "main", "--no-eval").out
+    assert ("new" in changed, "private" in changed) == (True, False)
