@@ -21,6 +21,7 @@ from promptctl.errors import AuthenticationFailed as AuthenticationFailed
 from promptctl.errors import Cancelled as Cancelled
 from promptctl.errors import CaseNotFound as CaseNotFound
 from promptctl.errors import CheckFailed as CheckFailed
+from promptctl.errors import ContentFiltered as ContentFiltered
 from promptctl.errors import DatasetNotFound as DatasetNotFound
 from promptctl.errors import GitError as GitError
 from promptctl.errors import HistoryIncomplete as HistoryIncomplete
@@ -46,7 +47,9 @@ from promptctl.errors import ProviderUnreachable as ProviderUnreachable
 from promptctl.errors import RateLimited as RateLimited
 from promptctl.errors import RenderError as RenderError
 from promptctl.errors import RenderLimitExceeded as RenderLimitExceeded
+from promptctl.errors import ReplyCut as ReplyCut
 from promptctl.errors import ReplyNotRecorded as ReplyNotRecorded
+from promptctl.errors import ReplyWithheld as ReplyWithheld
 from promptctl.errors import RequestRejected as RequestRejected
 from promptctl.errors import RevisionNotFound as RevisionNotFound
 from promptctl.errors import UsageError as UsageError

@@ -190,7 +190,7 @@ class Context:
         """Return a new way to every model, whose direct lane keeps at most so many connections."""
         from promptctl.models.router import CONNECTIONS, Router
 
-        return Router(self.models, self.recordings_folder, connections=connections or CONNECTIONS)
+        return Router(self.models, self.recordings_folder, connections=connections or CONNECTIONS, on_warning=self.warn)
 
     def shared(self, make: Callable[[Context], T]) -> T:
         """Return what `make` makes of this context, made once: a part that belongs to a room above this one."""

@@ -5,6 +5,8 @@
     │   └── InputError                   2  inputs missing, extra, or not of their schema
     ├── CheckFailed                      1  something was checked and is not good
     │   └── InvalidOutput                1  the reply does not fit the prompt's output schema
+    │       ├── ReplyCut                 1  it ended before it was whole, as at `max_tokens`
+    │       └── ReplyWithheld            1  the provider's filter kept it back, or the model refused
     ├── WorkspaceError                   3  the user's files, workspace or repository
     │   ├── WorkspaceNotFound            3  no promptctl.yaml here or above
     │   ├── InvalidFiles                 3  one or more problems in files; `.problems` has all of them
@@ -25,6 +27,7 @@
     │   │   └── MissingKey               4  the variable that holds the model's key is not set
     │   ├── AuthenticationFailed         4  401, 403
     │   ├── RequestRejected              4  400, 404, 413, 422: asking again would not help
+    │   │   ├── ContentFiltered          4  the provider's filter refused the prompt
     │   │   └── ReplyNotRecorded         4  `replay/…` has no reply for this request
     │   ├── RateLimited                  4  429; `.retry_after_s` if the provider said
     │   │   └── OutOfQuota               4  402, or 429 of a spent account: asking again would not help
@@ -189,7 +192,24 @@ class CheckFailed(PromptctlError):
 
 
 class InvalidOutput(CheckFailed):
-    """The model's reply does not fit the prompt's output schema, after every retry."""
+    """The model's reply does not fit the prompt's output schema, after every retry.
+
+    `problems` are what does not fit; a reply that was never whole has none.
+    """
+
+    def __init__(
+        self, message: str, *, place: Place | None = None, hint: str | None = None, problems: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message, place=place, hint=hint)
+        self.problems = tuple(problems)
+
+
+class ReplyCut(InvalidOutput):
+    """The reply ended before it was whole: at `max_tokens`, or because the provider broke it off."""
+
+
+class ReplyWithheld(InvalidOutput):
+    """The provider's filter kept the reply back, or the model refused to give one."""
 
 
 class WorkspaceError(PromptctlError):
@@ -309,6 +329,10 @@ class AuthenticationFailed(ModelError):
 
 class RequestRejected(ModelError):
     """The provider refused the request itself (400, 404, 413, 422): asking again would not help."""
+
+
+class ContentFiltered(RequestRejected):
+    """The provider's filter refused the prompt, so that there is no reply."""
 
 
 class ReplyNotRecorded(RequestRejected):

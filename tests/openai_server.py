@@ -132,6 +132,22 @@ def tool_call(name: str, arguments: Mapping[str, Any], *, call_id: str = "call_1
     return _completion(message, (), None, "tool_calls", MODEL, 0.0)
 
 
+def chunks(*parts: Mapping[str, Any] | bytes, finish_reason: str = "stop") -> Answer:
+    """A stream of these deltas, and of bytes sent as they are between them."""
+
+    async def answer(exchange: Exchange) -> None:
+        await exchange.start_stream()
+        for part in parts:
+            if isinstance(part, bytes):
+                await exchange.write(part)
+            else:
+                await exchange.event(_chunk(exchange, MODEL, delta=part))
+        await exchange.event(_chunk(exchange, MODEL, finish_reason=finish_reason))
+        await exchange.end_stream()
+
+    return answer
+
+
 def failure(
     status: int, message: str = "it failed", *, code: str | None = None, retry_after: float | str | None = None
 ) -> Answer:

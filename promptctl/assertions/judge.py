@@ -9,11 +9,12 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class JudgeReply:
-    """A judge's reply, word for word. `cost_nano_usd` is None if the price is unknown."""
+    """A judge's reply, word for word. `cost_nano_usd` is None if its price is unknown, `fault` why it is not whole."""
 
     text: str
     cost_nano_usd: int | None
     execution_id: str
+    fault: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

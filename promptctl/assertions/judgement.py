@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +9,7 @@ from typing import Any
 
 from promptctl.assertions.judge import JudgeReply
 from promptctl.assertions.outcome import Outcome, Ungraded, shown
-
-_FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*)\n[ \t]*```", re.DOTALL)
+from promptctl.models.reading import read_data, without_reasoning
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +57,12 @@ class Judgement:
 
 
 def read_judgement(reply: JudgeReply, keys: Sequence[str]) -> Judgement:
-    """Read a reply that is a JSON object with at least these keys; one fence around it is allowed.
+    """Read a reply that is a JSON object with at least these keys.
 
     Raises `Ungraded` for anything else.
     """
-    text = reply.text.strip()
-    fenced = _FENCED.fullmatch(text)
     try:
-        said = json.loads(fenced.group(1) if fenced else text)
+        said = read_data(reply.text)
     except (ValueError, RecursionError):
         raise off_menu(reply, "the judge's reply is not JSON") from None
     if not isinstance(said, dict):
@@ -88,7 +84,7 @@ def find_choice(reply: JudgeReply, scores: Mapping[str, float]) -> str:
     The whole reply may be the choice. Else choices are found as whole words only, so that 10 never names 1; the first
     of the list wins, unless one with a different score is named too: then nobody can say which was meant.
     """
-    text = reply.text.strip().casefold()
+    text = without_reasoning(reply.text).strip().casefold()
     folded = {choice: choice.strip().casefold() for choice in scores}
     whole = next((choice for choice, word in folded.items() if word == text), None)
     if whole is not None:

@@ -65,7 +65,7 @@ class RunnerJudge:
         rendered = judge.render(inputs_for(judge.prompt, inputs)).rendered
         call = Call(target, rendered, target.request(rendered), self._options)
         execution = await self._runner.run(call)
-        return JudgeReply(execution.reply or "", execution.cost_nano_usd, execution.id)
+        return JudgeReply(execution.reply or "", execution.cost_nano_usd, execution.id, fault=execution.error_message)
 
     async def embed(self, texts: Sequence[str], *, model: str | None = None) -> JudgeEmbeddings:
         """One vector for each text; see `Judge.embed`."""

@@ -7,6 +7,7 @@ import re
 from promptctl.assertions.assertion import Assertion
 from promptctl.assertions.outcome import Outcome, Ungraded, decided, shown
 from promptctl.assertions.subject import Subject
+from promptctl.models.reading import is_withheld
 
 DEFAULT_DISTANCE = 5
 # Counting takes as long as the product of the lengths, and nothing can interrupt it: this is about a second.
@@ -67,13 +68,13 @@ def word_count(subject: Subject, assertion: Assertion) -> Outcome:
 
 
 def is_refusal(subject: Subject, assertion: Assertion) -> Outcome:
-    """The reply declines to answer: the provider's filter stopped it, or it opens with words of refusal.
+    """The reply declines to answer: the provider says that it does, or that its filter stopped it; or its words do.
 
-    A reading of common English phrases, not a judgement; an empty reply is no refusal.
+    The words are common English phrases at its beginning, not a judgement; an empty reply is no refusal.
     """
     text = assertion.text(subject)
-    if subject.finish_reason == "content_filter":
-        return decided(is_met=True, reason="the provider's content filter stopped the reply", got=text)
+    if is_withheld(subject.finish_reason):
+        return decided(is_met=True, reason=f"the provider says so: {subject.finish_reason}", got=text)
     opening = text[:_OPENING_CHARACTERS].replace("\u2019", "'")
     found = _REFUSALS.search(opening)
     reason = f"refuses: {shown(found.group())}" if found else "no words of refusal"

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from promptctl.assertions.assertion import Assertion
 from promptctl.assertions.judge import Judge, JudgeReply
-from promptctl.assertions.judgement import Judgement, read_judgement
+from promptctl.assertions.judgement import Judgement, off_menu, read_judgement
 from promptctl.assertions.outcome import Outcome, Ungraded, shown
 from promptctl.assertions.shapes import SHARE, Shape, listed, read_filled_text, read_text
 from promptctl.assertions.subject import Subject
@@ -103,7 +103,10 @@ async def ask(judge: Judge | None, assertion: Assertion, offered: Mapping[str, A
     """Ask the judge's prompt of this assertion: the one it names, else the one of its type."""
     prompt_id = assertion.judge_prompt
     assert prompt_id is not None, "what judges by embedding is not asked"
-    return await _call(_needed(judge, assertion).ask(prompt_id, offered, model=assertion.options.get("model")))
+    reply = await _call(_needed(judge, assertion).ask(prompt_id, offered, model=assertion.options.get("model")))
+    if reply.fault is not None:
+        raise off_menu(reply, reply.fault)
+    return reply
 
 
 def asked(subject: Subject) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 from promptctl.assertions.assertion import Assertion
 from promptctl.assertions.outcome import Outcome, Ungraded, Unmet, decided, shown, unmet
 from promptctl.assertions.shapes import Shape
-from promptctl.assertions.subject import Subject, describe_json_error, read_json
+from promptctl.assertions.subject import Subject
+from promptctl.models.reading import describe_json_error, read_data, without_reasoning
 from promptctl.schemas.json_schema import Validator, check_schema
 
 _OPENING = re.compile(r"[{\[]")
@@ -28,7 +29,7 @@ def is_json(subject: Subject, assertion: Assertion) -> Outcome:
     """The reply, or the text at `path`, is JSON, and fits the schema if the value is one."""
     schema, part = assertion.wanted(subject), assertion.part(subject)
     try:
-        value = part if not isinstance(part, str) else subject.parsed if assertion.find is None else read_json(part)
+        value = part if not isinstance(part, str) else subject.parsed if assertion.find is None else read_data(part)
     except (ValueError, RecursionError) as error:
         return unmet(f"is not JSON: {describe_json_error(error)}", got=part)
     except Unmet as not_json:
@@ -55,7 +56,7 @@ def contains_json(subject: Subject, assertion: Assertion) -> Outcome:
     """Somewhere in the text stands a JSON object or list, and one of them fits the schema if the value is one."""
     schema, text = assertion.wanted(subject), assertion.text(subject)
     nearest: Outcome | None = None
-    for value in _json_in(text):
+    for value in _json_in(without_reasoning(text)):
         outcome = _fits(schema, value, "contains JSON")
         if outcome.passed:
             return outcome

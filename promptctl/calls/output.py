@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import json
-import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from promptctl.models.gateway import Reply
+from promptctl.models.reading import read_data
 from promptctl.schemas.json_schema import Validator
 
-_FENCED = re.compile(r"\A\s*```(?:json)?[ \t]*\n(.*?)\n?```\s*\Z", re.DOTALL)
 _SHOWN_PROBLEMS = 5
 
 
-def check_output(text: str, validator: Validator) -> tuple[Any, tuple[str, ...]]:
+def check_output(
+    reply: Reply, validator: Validator, tools: Sequence[Mapping[str, Any]] = ()
+) -> tuple[Any, tuple[str, ...]]:
     """Return the reply as data and its problems; with problems, the data is None.
 
-    A reply wrapped whole in one ``` fence is read without it; nothing else is repaired.
+    A reply that only calls tools needs no data, if it calls those that the prompt declares.
     """
-    fenced = _FENCED.match(text)
+    if reply.tool_calls and not reply.text.strip():
+        known = {tool.get("function", tool).get("name") for tool in tools}
+        called = [call.get("function", call).get("name") for call in reply.tool_calls]
+        unknown = [name for name in called if name not in known]
+        return None, tuple(f"calls the tool {name}, which the prompt does not declare" for name in unknown)
     try:
-        value = json.loads(fenced[1] if fenced else text, parse_constant=_refuse_constant)
+        value = read_data(reply.text)
     except ValueError as error:
         return None, (f"not JSON: {error}",)
     except RecursionError:
@@ -28,16 +35,15 @@ def check_output(text: str, validator: Validator) -> tuple[Any, tuple[str, ...]]
     return (None, problems) if problems else (value, ())
 
 
-def correction(problems: tuple[str, ...]) -> str:
-    """Return the message that asks the model to correct its reply."""
+def correction(reply: Reply, problems: tuple[str, ...]) -> list[dict[str, str]]:
+    """Return the reply and the message that asks the model to correct it."""
     listed = "\n".join(f"- {problem}" for problem in problems[:_SHOWN_PROBLEMS])
     more = len(problems) - _SHOWN_PROBLEMS
     rest = f"\n- and {more} more" if more > 0 else ""
-    return (
+    asked = (
         f"Your reply does not fit the required JSON Schema:\n{listed}{rest}\n"
         "Reply again with the corrected JSON value only, without any text around it."
     )
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
+    # A call of a tool can only be answered with its result, and some providers refuse an empty message.
+    said = reply.text or (json.dumps(list(reply.tool_calls), ensure_ascii=False) if reply.tool_calls else "(nothing)")
+    return [{"role": "assistant", "content": said}, {"role": "user", "content": asked}]

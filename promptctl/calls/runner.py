@@ -17,8 +17,9 @@ from promptctl.models.model_settings import RetryPolicy
 from promptctl.schemas.json_schema import Validator
 
 Sleep = Callable[[float], Any]
-Problems = tuple[str, ...]
 _KEPT_VALIDATORS = 256
+# What nearly all replies end with, so that nothing more need be loaded to read them.
+_WHOLE = frozenset({None, "stop", "tool_calls"})
 
 
 class Recorder(Protocol):
@@ -55,18 +56,19 @@ class Runner:
         """Make the call and return its last attempt, with the cost of all attempts.
 
         Raises `ModelError` when the provider failed for good and `InvalidOutput` when the reply never fitted the
-        output schema; the error's `execution` is the last attempt either way.
+        output schema; the error's `execution` is the last attempt either way. Without a schema a reply that was cut or
+        withheld is returned, with the status `invalid_output` and why.
         """
         attempts = Attempts(call)
         repairs_left = call.target.prompt.output.retries
         while True:
             reply = await self._ask(attempts)
-            value, problems = self._checked(call, reply)
-            if not problems or repairs_left == 0:
-                return await self._finished(attempts, reply, value, problems)
-            await self._save_invalid(attempts, reply, problems)
+            value, fault = self._read(call, reply)
+            if fault is None or not fault.problems or repairs_left == 0:
+                return await self._finished(attempts, reply, value, fault)
+            await self._save(attempts, reply, fault)
             repairs_left -= 1
-            attempts.request = _corrected(attempts.request, reply, problems)
+            attempts.request = _corrected(attempts.request, reply, fault)
 
     async def stream(self, call: Call) -> AsyncGenerator[dict[str, Any] | str | Execution, None]:
         """Yield the call as it arrives: first the chat message's metadata, then pieces of text, last the `Execution`.
@@ -98,7 +100,7 @@ class Runner:
                 self._cancelled(attempts, error, "".join(received))
                 raise
         self._tell_reply(attempts, reply)
-        yield await self._finished(attempts, reply, *self._checked(call, reply))
+        yield await self._finished(attempts, reply, *self._read(call, reply))
 
     async def _ask(self, attempts: Attempts) -> Reply:
         """Return one whole reply, asking again while the error and the policy allow it.
@@ -125,17 +127,24 @@ class Runner:
                 error.add_note(f"the last attempt: {failed.message}")
             raise
 
-    async def _finished(self, attempts: Attempts, reply: Reply, value: Any, problems: Problems) -> Execution:
-        if problems:
-            record = attempts.summed(await self._save_invalid(attempts, reply, problems))
-            raise _invalid(attempts.call, record, problems)
-        record = attempts.replied(reply, output=value)
-        await self._recorder.save(record, attempts.call.options.log)
-        return attempts.summed(record)
+    async def _finished(self, attempts: Attempts, reply: Reply, value: Any, fault: InvalidOutput | None) -> Execution:
+        record = attempts.summed(await self._save(attempts, reply, fault, value))
+        if fault is not None and attempts.call.target.prompt.output.schema is not None:
+            fault.hint = (
+                fault.hint or f"the raw reply is kept: promptctl log show {record.id}{_in_words(attempts.call)}"
+            )
+            fault.execution = record
+            raise fault
+        return record
 
-    async def _save_invalid(self, attempts: Attempts, reply: Reply, problems: Problems) -> Execution:
-        message = "; ".join(problems)
-        record = attempts.replied(reply, "invalid_output", error_type="InvalidOutput", error_message=message)
+    async def _save(
+        self, attempts: Attempts, reply: Reply, fault: InvalidOutput | None, value: Any = None
+    ) -> Execution:
+        if fault is None:
+            record = attempts.replied(reply, output=value)
+        else:
+            words = "; ".join(fault.problems) or fault.message
+            record = attempts.replied(reply, "invalid_output", error_type=type(fault).__name__, error_message=words)
         await self._recorder.save(record, attempts.call.options.log)
         return record
 
@@ -162,10 +171,17 @@ class Runner:
         if self._on_reply is not None:
             self._on_reply(attempts.request, reply)
 
-    def _checked(self, call: Call, reply: Reply) -> tuple[Any, Problems]:
-        schema = call.target.prompt.output.schema
-        if schema is None or (reply.tool_calls and not reply.text):
-            return None, ()
+    def _read(self, call: Call, reply: Reply) -> tuple[Any, InvalidOutput | None]:
+        """Return the reply as data if the prompt asks for it, and what is wrong with the reply, if anything is."""
+        prompt = call.target.prompt
+        schema = prompt.output.schema
+        if schema is None and reply.finish_reason in _WHOLE and reply.text and not reply.text.isspace():
+            return None, None
+        from promptctl.models.reading import shortfall
+
+        short = shortfall(call.request, reply, wants_data=schema is not None)
+        if schema is None or short is not None:
+            return None, short
         from promptctl.calls.output import check_output
 
         validator = self._validators.get(call.target.version.digest)
@@ -173,7 +189,11 @@ class Runner:
             if len(self._validators) >= _KEPT_VALIDATORS:
                 self._validators.clear()
             validator = self._validators[call.target.version.digest] = Validator(schema)
-        return check_output(reply.text, validator)
+        value, problems = check_output(reply, validator, prompt.tools)
+        if not problems:
+            return value, None
+        misfit = f"the reply of {call.request.model} does not fit the output schema of {prompt.id}: "
+        return None, InvalidOutput(misfit + "; ".join(problems[:3]), problems=problems)
 
 
 def decide(
@@ -208,26 +228,17 @@ def decide(
     return delay_s, f"attempt {attempt + 1} of {most} in {delay_s:.1f} s"
 
 
-def _corrected(request: Request, reply: Reply, problems: Problems) -> Request:
+def _corrected(request: Request, reply: Reply, fault: InvalidOutput) -> Request:
     from promptctl.calls.output import correction
 
-    said = {"role": "assistant", "content": reply.text}
-    asked = {"role": "user", "content": correction(problems)}
-    return replace(request, messages=[*request.messages, said, asked])
+    return replace(request, messages=[*request.messages, *correction(reply, fault.problems)])
 
 
-def _invalid(call: Call, record: Execution, problems: Problems) -> InvalidOutput:
+def _in_words(call: Call) -> str:
     formats = call.target.formats
-    in_words = (
-        ""
-        if formats is None or formats.has_schema
-        else "; the schema was asked for in words: if the model takes schemas, set `supports_schema: true` under "
+    if formats is None or formats.has_schema:
+        return ""
+    return (
+        "; the schema was asked for in words: if the model takes schemas, set `supports_schema: true` under "
         "`models:` in promptctl.yaml"
     )
-    error = InvalidOutput(
-        f"the reply of {call.request.model} does not fit the output schema of {call.target.prompt.id}: "
-        + "; ".join(problems[:3]),
-        hint=f"the raw reply is kept: promptctl log show {record.id}{in_words}",
-    )
-    error.execution = record
-    return error

@@ -14,7 +14,7 @@ from promptctl.cli import options
 from promptctl.cli.inputs import read_inputs, read_pairs
 from promptctl.cli.options import grouped
 from promptctl.cli.output import say, say_json, say_piece, styled, tell
-from promptctl.errors import InvalidOutput, PromptctlError, UsageError
+from promptctl.errors import CheckFailed, InvalidOutput, PromptctlError, UsageError
 from promptctl.reports.wording import format_cost, format_latency, format_tokens
 
 if TYPE_CHECKING:
@@ -92,6 +92,8 @@ def run(
     else:
         execution = _complete(workspace, ref, given, wanted, as_json=as_json)
     _summarise(execution)
+    if execution.status == "invalid_output":
+        raise CheckFailed(execution.error_message or "the reply is not whole")
 
 
 def _complete(

@@ -14,6 +14,7 @@ from promptctl.calls.call import Call, CallOptions, spent
 from promptctl.calls.runner import Recorder, Runner
 from promptctl.datasets.cases import Case
 from promptctl.errors import (
+    ContentFiltered,
     InputError,
     InvalidOutput,
     ModelError,
@@ -27,6 +28,7 @@ from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.scoring import Score, error_score, failed_score, score_case, subject_of
 from promptctl.log.records import Execution
 from promptctl.log.results import ResultDetail, ResultRow
+from promptctl.models.reading import FILTERED
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -80,16 +82,14 @@ class Evaluator:
         options = replace(self._options, case_id=case.id, repeat=repeat)
         execution: Execution | None = None
         error: PromptctlError | None = None
+        score: Score | None = None
         judging_nano_usd: int | None = 0
         try:
             async with asyncio.timeout(self._case_timeout_s) as deadline:
                 DEADLINE.set(deadline)
                 if case.output is None:
-                    execution = await self._runner.run(self._call(case, options))
-                score = await self._score(case, execution, options)
-        except InvalidOutput as invalid:
-            execution, error = invalid.execution, invalid
-            score = failed_score(invalid.message)
+                    execution, error = await self._asked(case, options)
+                score = await self._score(case, execution, error, options)
         except (ModelError, InputError, RenderError) as failed:
             execution, error = failed.execution, failed
         except PromptctlError:
@@ -102,12 +102,23 @@ class Evaluator:
             judging_nano_usd = 0 if execution is None else None
         except Exception as bug:
             error = _crash(bug)
-        if error is not None and not isinstance(error, InvalidOutput):
-            score = error_score(error.message, cost_nano_usd=judging_nano_usd)
-        return self._result(position, case, options, execution, score, error)
+        if score is None:
+            score = error_score(error.message if error else "", cost_nano_usd=judging_nano_usd)
+        return self._result(position, case, options, execution, score, error if score.status != "passed" else None)
 
-    async def _score(self, case: Case, execution: Execution | None, options: CallOptions) -> Score:
+    async def _asked(self, case: Case, options: CallOptions) -> tuple[Execution, PromptctlError | None]:
+        """Return the call's record, and the error of a reply that can be graded all the same."""
+        try:
+            return await self._runner.run(self._call(case, options)), None
+        except (InvalidOutput, ContentFiltered) as gradable:
+            return gradable.execution, gradable
+
+    async def _score(
+        self, case: Case, execution: Execution | None, error: PromptctlError | None, options: CallOptions
+    ) -> Score:
         schema = self._target.prompt.output.schema
+        if isinstance(error, InvalidOutput) and error.problems:
+            return failed_score(case, error.message)
         if execution is None:
             subject = subject_of(case, case.output or "", output_schema=schema)
         else:
@@ -118,8 +129,9 @@ class Evaluator:
                 tool_calls=execution.tool_calls,
                 latency_ms=execution.latency_ms,
                 cost_nano_usd=_full_cost(execution),
-                finish_reason=execution.finish_reason,
+                finish_reason=FILTERED if isinstance(error, ContentFiltered) else execution.finish_reason,
                 output_schema=schema,
+                fault=error.message if error is not None else execution.error_message,
             )
         return await score_case(case, subject, self._judge.with_options(options))
 

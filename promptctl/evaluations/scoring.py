@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptctl.assertions.assertion import grade
+from promptctl.assertions.assertion import Assertion, grade
 from promptctl.assertions.judge import Judge
 from promptctl.assertions.outcome import Graded
 from promptctl.assertions.subject import Subject
 from promptctl.assertions.weighing import Status, mean_score, total_cost, weigh
 from promptctl.datasets.cases import Case
+
+# What these want is in the reply, or in how it ended.
+_WANTING = frozenset({"equals", "finish-reason", "is-refusal"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ def subject_of(
     cost_nano_usd: int | None = None,
     finish_reason: str | None = None,
     output_schema: Mapping[str, Any] | None = None,
+    fault: str | None = None,
 ) -> Subject:
     """A reply to a case, ready to be graded. `inputs` are those it was rendered with, the case's if left out."""
     return Subject(
@@ -53,27 +57,43 @@ def subject_of(
         finish_reason=finish_reason,
         output_schema=output_schema,
         variables=case.variables,
+        fault=fault,
     )
 
 
 async def score_case(case: Case, subject: Subject, judge: Judge | None = None) -> Score:
     """Grade a reply with a case's assertions; judges are asked one after another.
 
-    A judge's call that fails is that assertion's error. What must stop the evaluation passes through.
+    A judge's call that fails is that assertion's error. What must stop the evaluation passes through. A reply that is
+    not whole fails, since what is not there would pass many an assertion; unless the case wants just such a reply.
     """
+    if subject.fault is not None and not await _is_wanted(case, subject):
+        return failed_score(case, subject.fault)
     graded = tuple([await grade(assertion, subject, judge) for assertion in case.assertions])
     weighed = weigh(graded, case.threshold)
     return Score(weighed.status, weighed.score, weighed.reason, _metrics(graded), graded, total_cost(graded))
 
 
-def failed_score(reason: str) -> Score:
-    """The score of a reply that failed before it could be graded, as one that does not fit the output schema has."""
-    return Score("failed", 0.0, reason)
+def failed_score(case: Case, reason: str) -> Score:
+    """The score of a reply that fails ungraded, as one that does not fit the output schema: its metrics are 0 too."""
+    metrics = {own.metric: 0.0 for own in _all_assertions(case.assertions) if own.metric is not None}
+    return Score("failed", 0.0, reason, metrics)
 
 
 def error_score(reason: str, *, cost_nano_usd: int | None = 0) -> Score:
     """The score of a case that has no reply to grade, or whose grading broke off at that cost."""
     return Score("error", None, reason, cost_nano_usd=cost_nano_usd)
+
+
+async def _is_wanted(case: Case, subject: Subject) -> bool:
+    """Return True if the reply passes one of the assertions that no other reply would pass by what it lacks."""
+    wanting = [own for own in _all_assertions(case.assertions) if own.type in _WANTING]
+    return any([(await grade(own, subject)).outcome.passed for own in wanting])
+
+
+def _all_assertions(assertions: Sequence[Assertion]) -> list[Assertion]:
+    """Every assertion, those of sets included."""
+    return [each for own in assertions for each in (own, *_all_assertions(own.assertions))]
 
 
 def _metrics(graded: tuple[Graded, ...]) -> dict[str, float]:

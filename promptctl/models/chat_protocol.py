@@ -6,18 +6,23 @@ An answer is plain JSON data here; how it travelled is the lane's affair.
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import ModelConfigurationError
 from promptctl.models.dialects import dialect_of, spoken
-from promptctl.models.gateway import Embeddings, Reply, Request, Usage, broken, text_of
+from promptctl.models.gateway import REFUSAL, Embeddings, Reply, Request, Usage, broken, text_of
 
 if TYPE_CHECKING:
     from promptctl.models.prices import Prices
 
+_HALF = re.compile("[\ud800-\udfff]")
+# More than any reply has: such a count is a server's mistake.
+_MOST_TOKENS = 10**9
+_COUNTS = frozenset({"prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"})
 # A parameter of one of these names would replace what the prompt declares elsewhere.
 _RESERVED = frozenset({"model", "messages", "tools", "response_format", "stream", "stream_options"})
 
@@ -31,6 +36,7 @@ class Parsed:
     finish_reason: str | None = None
     usage: Usage = field(default_factory=Usage)
     model: str = ""
+    warning: str | None = None
 
 
 def model_name(model: str) -> str:
@@ -89,23 +95,49 @@ def parse_completion(request: Request, data: Any) -> Parsed:
     """Return the first choice of a whole completion. Raises `ProviderFailed` if the data is not one, or is an error."""
     if not isinstance(data, dict):
         raise broken(request, "answered with JSON that is not a completion")
-    if data.get("error"):
-        from promptctl.models.provider_errors import refusal_in_answer
-
-        raise refusal_in_answer(request, data["error"])
     choices = data.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        raise broken(request, "answered without any choice")
+    if data.get("error") or not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        from promptctl.models.provider_errors import error_in_answer
+
+        raise error_in_answer(request, data) or broken(request, "answered without any choice")
     choice = choices[0]
-    message = choice.get("message")
-    if not isinstance(message, dict):
+    message, finish_reason = choice.get("message"), word_of(choice.get("finish_reason"))
+    # A filter may leave the message out.
+    if not isinstance(message, dict) and finish_reason is None:
         raise broken(request, "answered with a choice that has no message")
+    message = dict_of(message)
+    return parsed_reply(
+        text_of(message.get("content")),
+        str(message.get("refusal") or ""),
+        dicts_of(message.get("tool_calls")),
+        finish_reason,
+        data.get("usage"),
+        word_of(data.get("model")) or "",
+    )
+
+
+def parsed_reply(
+    text: str,
+    refusal: str,
+    tool_calls: Iterable[Mapping[str, Any]],
+    finish_reason: str | None,
+    usage: Any,
+    model: str,
+) -> Parsed:
+    """Return the content of a reply from what an answer holds, whole or streamed.
+
+    The words of a refusal are its text, and its finish reason says that it is one.
+    """
+    if refusal and not text:
+        text = refusal
+        finish_reason = finish_reason if finish_reason not in {None, "stop"} else REFUSAL
     return Parsed(
-        text=text_of(message.get("content")) or str(message.get("refusal") or ""),
-        tool_calls=tuple(tool_call_of(call) for call in dicts_of(message.get("tool_calls"))),
-        finish_reason=word_of(choice.get("finish_reason")),
-        usage=usage_of(data.get("usage")),
-        model=word_of(data.get("model")) or "",
+        paired(text),
+        tuple(tool_call_of(call) for call in tool_calls),
+        finish_reason,
+        usage_of(usage),
+        model,
+        odd_counts(usage),
     )
 
 
@@ -118,7 +150,9 @@ def tool_call_of(call: Mapping[str, Any]) -> dict[str, Any]:
         "type": "function",
         "function": {
             "name": function.get("name"),
-            "arguments": arguments if isinstance(arguments, str) else json.dumps(arguments or {}, ensure_ascii=False),
+            "arguments": paired(arguments)
+            if isinstance(arguments, str)
+            else json.dumps(arguments or {}, ensure_ascii=False),
         },
     }
 
@@ -159,6 +193,7 @@ def build_reply(
         price_source=source,
         latency_ms=(time.perf_counter() - started) * 1000,
         first_token_ms=first_token_ms,
+        warning=None if parsed.warning is None else f"{request.model} {parsed.warning}",
     )
 
 
@@ -180,12 +215,12 @@ def build_embeddings(request: Request, data: Any, count: int, prices: Prices) ->
     return Embeddings(vectors, word_of(data.get("model")) or model_name(request.model), usage, cost, price_source)
 
 
-def dict_of(value: Any) -> Mapping[str, Any]:
+def dict_of(value: Any) -> dict[str, Any]:
     """Return the value if it is an object, else an empty one: a server may send anything."""
     return value if isinstance(value, dict) else {}
 
 
-def dicts_of(value: Any) -> list[Mapping[str, Any]]:
+def dicts_of(value: Any) -> list[dict[str, Any]]:
     """Return the objects of a list; none if the value is no list."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
@@ -195,8 +230,25 @@ def word_of(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def paired(text: str) -> str:
+    """Return a text in which halves of a character that arrived apart are one."""
+    if text.isascii() or not _HALF.search(text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+
+
 def _count(*values: Any) -> int | None:
-    for value in values:
-        if value.__class__ is int:
-            return value
-    return None
+    return next((value for value in values if _is_count(value)), None)
+
+
+def _is_count(value: Any) -> bool:
+    return value.__class__ is int and 0 <= value <= _MOST_TOKENS
+
+
+def odd_counts(usage: Any) -> str | None:
+    """Return what to say of a usage object with counts that cannot be, if it has any."""
+    given = dict_of(usage)
+    details = (dict_of(given.get(name)) for name in ("prompt_tokens_details", "completion_tokens_details"))
+    counts = [count for each in (given, *details) for count in each.items() if count[0] in _COUNTS]
+    odd = [f"{name}: {value!r:.40}" for name, value in counts if value is not None and not _is_count(value)]
+    return f"counted {', '.join(odd)}, which cannot be and is taken as unknown" if odd else None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from operator import itemgetter
 from typing import Any
 
 from promptctl.errors import ModelError
@@ -14,17 +16,22 @@ from promptctl.models.chat_protocol import (
     build_reply,
     dict_of,
     dicts_of,
-    tool_call_of,
-    usage_of,
+    paired,
+    parsed_reply,
     word_of,
 )
-from promptctl.models.gateway import Delta, Reply, Request, Usage, text_of
+from promptctl.models.gateway import Delta, Reply, Request, text_of
 from promptctl.models.prices import Prices
 
 DONE = b"[DONE]"
 # A lone CR at the end may be the first half of CRLF: it stays until the next bytes tell.
 _LINE_END = re.compile(rb"\r\n|\n|\r(?=[^\n])")
 _BOM = b"\xef\xbb\xbf"
+
+
+def is_kept_open(data: bytes) -> bool:
+    """Return True for data that says nothing: empty, or a comment, as some servers send to keep a connection open."""
+    return data.strip()[:1] in {b"", b":"}
 
 
 class EventDecoder:
@@ -83,8 +90,11 @@ class ReplyAssembler:
         self._whole: Parsed | None = None
         self._text: list[str] = []
         self._refusal: list[str] = []
-        self._tool_calls: dict[int, dict[str, Any]] = {}
-        self._usage = Usage()
+        self._tool_calls: list[tuple[int, dict[str, Any]]] = []
+        # The call that the pieces of each index are of.
+        self._open_calls: dict[Any, dict[str, Any]] = {}
+        self._half = ""
+        self._usage: Any = None
         self._model = ""
         self.finish_reason: str | None = None
         self.has_choice = False
@@ -100,7 +110,7 @@ class ReplyAssembler:
         """Take one chunk in, and return the text that it brought."""
         self._model = word_of(chunk.get("model")) or self._model
         if isinstance(chunk.get("usage"), dict):
-            self._usage = usage_of(chunk["usage"])
+            self._usage = chunk["usage"]
         choice = next((choice for choice in dicts_of(chunk.get("choices")) if not choice.get("index")), None)
         if choice is None:
             return ""
@@ -111,20 +121,20 @@ class ReplyAssembler:
     def forget_end(self) -> None:
         """Take back finish reason, usage and an empty choice, which turned out not to be the provider's."""
         self.finish_reason = None
-        self._usage = Usage()
+        self._usage = None
         self.has_choice = bool(self._text or self._refusal or self._tool_calls)
 
     def parsed(self) -> Parsed:
         """Return the reply as far as it has arrived."""
         if self._whole is not None:
             return self._whole
-        calls = [self._tool_calls[index] for index in sorted(self._tool_calls)]
-        return Parsed(
-            text="".join(self._text) or "".join(self._refusal),
-            tool_calls=tuple(tool_call_of(call) for call in calls),
-            finish_reason=self.finish_reason,
-            usage=self._usage,
-            model=self._model,
+        return parsed_reply(
+            "".join(self._text),
+            "".join(self._refusal),
+            [call for _, call in sorted(self._tool_calls, key=itemgetter(0))],
+            self.finish_reason,
+            self._usage,
+            self._model,
         )
 
     def _add_delta(self, delta: Mapping[str, Any]) -> str:
@@ -133,19 +143,43 @@ class ReplyAssembler:
         if delta.get("refusal"):
             self._refusal.append(str(delta["refusal"]))
         text = text_of(delta.get("content"))
-        if text:
-            self._text.append(text)
-        return text
+        if not text:
+            return ""
+        self._text.append(text)
+        # The first half of a character waits for its second.
+        whole = paired(self._half + text)
+        self._half = whole[-1] if "\ud800" <= whole[-1] <= "\udbff" else ""
+        return whole[:-1] if self._half else whole
 
     def _add_tool_call(self, piece: Mapping[str, Any]) -> None:
-        index = piece.get("index")
-        # Servers that send each call whole may leave out its index.
-        place = index if isinstance(index, int) else len(self._tool_calls)
-        call = self._tool_calls.setdefault(place, {"id": None, "function": {"name": "", "arguments": ""}})
+        index, function = piece.get("index"), dict_of(piece.get("function"))
+        name = word_of(function.get("name")) or ""
+        call = self._open_calls.get(index)
+        if call is None or (name and _is_another(call, piece)):
+            call = {"id": None, "function": {"name": "", "arguments": ""}}
+            place = index if isinstance(index, int) else len(self._tool_calls)
+            self._tool_calls.append((place, call))
+            self._open_calls[index] = call
         call["id"] = piece.get("id") or call["id"]
-        function = dict_of(piece.get("function"))
-        for key in ("name", "arguments"):
-            call["function"][key] += word_of(function.get(key)) or ""
+        known = call["function"]
+        # Some servers repeat the name with each piece.
+        known["name"] += name if name != known["name"] else ""
+        arguments = function.get("arguments")
+        known["arguments"] += arguments if isinstance(arguments, str) else json.dumps(arguments) if arguments else ""
+
+
+def _is_another(call: Mapping[str, Any], piece: Mapping[str, Any]) -> bool:
+    """Return True if a named piece begins a call of its own, though its index (or the lack of one) is the last one's.
+
+    It has an id of its own, or comes without any when what is there is already whole.
+    """
+    if piece.get("id") and call["id"]:
+        return bool(piece["id"] != call["id"])
+    try:
+        json.loads(call["function"]["arguments"])
+    except ValueError:
+        return False
+    return True
 
 
 async def stream_reply(

@@ -12,6 +12,8 @@ from promptctl.files.plain import written_json
 
 ReplySource = Literal["model", "echo", "replay", "cache", "recorded"]
 REPLAY = "replay/"
+# The finish reason of a reply that the provider marks as the model's refusal.
+REFUSAL = "refusal"
 HINT_ENDPOINT = "check `api_base` under `models:` in promptctl.yaml, or the provider's *_BASE_URL variable"
 
 
@@ -69,7 +71,8 @@ class Usage:
 class Reply:
     """A whole reply. `cost_nano_usd` is None if the price is unknown, never 0 for that reason.
 
-    `full_cost_nano_usd` is what a reused reply cost when it was paid for; None otherwise.
+    `full_cost_nano_usd` is what a reused reply cost when it was paid for; None otherwise. `warning` is what the user
+    should know of the answer it came in.
     """
 
     text: str
@@ -84,6 +87,7 @@ class Reply:
     first_token_ms: float | None = None
     source: ReplySource = "model"
     full_cost_nano_usd: int | None = None
+    warning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

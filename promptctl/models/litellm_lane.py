@@ -23,6 +23,7 @@ from promptctl.models.gateway import Delta, Embeddings, Reply, Request, broken, 
 from promptctl.models.litellm_answers import chunk_data, completion_data, embeddings_data
 from promptctl.models.litellm_errors import translated
 from promptctl.models.litellm_library import close_clients, is_loaded, load_litellm, our_call, tool_arguments
+from promptctl.models.litellm_wire import Wire
 from promptctl.models.prices import Prices
 from promptctl.models.provider_errors import interrupted, timed_out
 
@@ -56,9 +57,12 @@ class LiteLLM:
         """Return the whole reply."""
         litellm = await _library()
         arguments = self._chat_arguments(litellm, request)
+        wire = Wire(request)
         started = time.perf_counter()
-        answer = await _answer_to(request, partial(litellm.acompletion, **arguments))
-        return build_reply(request, parse_completion(request, completion_data(answer)), self._prices, started)
+        answer = await _answer_to(request, partial(litellm.acompletion, **arguments), wire)
+        data = completion_data(answer)
+        data["usage"] = wire.take()["usage"] or data["usage"]
+        return build_reply(request, parse_completion(request, data), self._prices, started)
 
     def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
         """Yield the reply's text as it arrives, then the whole reply. A broken one raises, with what had arrived."""
@@ -70,7 +74,7 @@ class LiteLLM:
         litellm = await _library()
         texts = texts_of(request)
         arguments = self._arguments(litellm, request) | {"input": texts, "encoding_format": "float"}
-        answer = await _answer_to(request, partial(litellm.aembedding, **arguments))
+        answer = await _answer_to(request, partial(litellm.aembedding, **arguments), Wire(request))
         return build_embeddings(request, embeddings_data(answer), len(texts), self._prices)
 
     async def close(self) -> None:
@@ -83,18 +87,20 @@ class LiteLLM:
         litellm = await _library()
         arguments = self._chat_arguments(litellm, request)
         arguments |= {"stream": True, "stream_options": {"include_usage": True}}
+        wire = Wire(request)
         assembler.started = time.perf_counter()
-        chunks = await _answer_to(request, partial(litellm.acompletion, **arguments))
+        chunks = await _answer_to(request, partial(litellm.acompletion, **arguments), wire)
         if not hasattr(chunks, "aclose"):  # a provider that does not stream answers whole
             if whole := assembler.add_whole(parse_completion(request, completion_data(chunks))):
                 yield whole
             return
         try:
-            while (text := await _next_text(request, chunks, assembler)) is not None:
+            while (text := await _next_text(request, chunks, assembler, wire)) is not None:
                 if text:
                     yield text
         finally:
             await chunks.aclose()
+        assembler.add(wire.take())
         if failure := _what_is_missing(request, chunks, assembler):
             raise failure
 
@@ -156,22 +162,24 @@ async def _library() -> Any:
     return load_litellm() if is_loaded() else await asyncio.to_thread(load_litellm)
 
 
-async def _answer_to(request: Request, call: Callable[[], Awaitable[Any]], left_s: float | None = None) -> Any:
+async def _answer_to(
+    request: Request, call: Callable[[], Awaitable[Any]], wire: Wire, left_s: float | None = None
+) -> Any:
     """Return LiteLLM's answer to one call. Raises its exception translated to one of ours."""
     failure: ModelError
     try:
-        with our_call():
+        with our_call(wire.mend):
             async with asyncio.timeout(request.timeout_s if left_s is None else left_s):
                 return await call()
     except TimeoutError:
         failure = timed_out(request)
     except Exception as error:
-        failure = translated(request, error)
+        failure = wire.failure or translated(request, error)
     # Raised here and not above, so that no traceback leads to the library's error, which holds address and key.
     raise failure
 
 
-async def _next_text(request: Request, chunks: Any, assembler: ReplyAssembler) -> str | None:
+async def _next_text(request: Request, chunks: Any, assembler: ReplyAssembler, wire: Wire) -> str | None:
     """Return the text of the next chunk, None at the stream's end. Steps may be awaited in different tasks."""
 
     async def step() -> str | None:
@@ -179,13 +187,15 @@ async def _next_text(request: Request, chunks: Any, assembler: ReplyAssembler) -
         model = getattr(chunks, "_provider_response_model", None)
         return None if chunk is None else assembler.add(chunk_data(chunk, model))
 
-    text: str | None = await _answer_to(request, step, request.timeout_s - (time.perf_counter() - assembler.started))
+    left_s = request.timeout_s - (time.perf_counter() - assembler.started)
+    text: str | None = await _answer_to(request, step, wire, left_s)
     return text
 
 
 def _what_is_missing(request: Request, chunks: Any, assembler: ReplyAssembler) -> ModelError | None:
     """Return what is wrong with a stream that ended by itself, if anything: LiteLLM makes up an end if none came."""
-    if getattr(chunks, "received_finish_reason", assembler.finish_reason) is not None:
+    ends = [getattr(chunks, name, None) for name in ("received_finish_reason", "intermittent_finish_reason")]
+    if any(ends) or (assembler.finish_reason is not None and not hasattr(chunks, "received_finish_reason")):
         return None
     assembler.forget_end()
     return interrupted(request) if assembler.has_choice else broken(request, "answered without any choice")

@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from importlib.util import find_spec
@@ -32,8 +32,9 @@ _LOGGERS = {
     **dict.fromkeys(("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"), logging.CRITICAL + 1),
     **dict.fromkeys(("openai", "httpx", "httpcore"), logging.WARNING),
 }
+Mend = Callable[[Any], Awaitable[Any]]
 _import_lock = threading.Lock()
-_is_ours: ContextVar[bool] = ContextVar("is_promptctl_call", default=False)
+_mend: ContextVar[Mend | None] = ContextVar("promptctl_mend", default=None)
 
 
 def load_litellm() -> Any:
@@ -44,7 +45,7 @@ def load_litellm() -> Any:
                 logging.getLogger(name).setLevel(level)
             with environment(_WHILE_IMPORTING):
                 _configure(importlib.import_module("litellm"))
-        _refuse_redirects()
+        _wrap_transport()
     return sys.modules["litellm"]
 
 
@@ -60,15 +61,18 @@ def preload() -> None:
 
 
 @contextmanager
-def our_call() -> Iterator[None]:
-    """Make one call without LiteLLM's own logging and pricing, which cost time and may call others, or redirects."""
+def our_call(mend: Mend | None = None) -> Iterator[None]:
+    """Make one call without LiteLLM's own logging and pricing, which cost time and may call others, or redirects.
+
+    `mend` is given each HTTP response before LiteLLM reads it, and returns the one to read.
+    """
     is_internal = _is_internal_call()
     token = is_internal.set(True) if is_internal is not None else None
-    ours = _is_ours.set(True)
+    ours = _mend.set(mend or _unchanged)
     try:
         yield
     finally:
-        _is_ours.reset(ours)
+        _mend.reset(ours)
         if is_internal is not None and token is not None:
             is_internal.reset(token)
 
@@ -113,10 +117,15 @@ def _configure(litellm: Any) -> None:
         importlib.import_module("litellm.anthropic_beta_headers_manager").get_provider_name("anthropic")
 
 
-def _refuse_redirects() -> None:
+async def _unchanged(response: Any) -> Any:
+    return response
+
+
+def _wrap_transport() -> None:
     """Keep our calls from following a redirect: httpx takes off `Authorization` alone, and other key headers go along.
 
-    LiteLLM has no setting for it, so its transport is wrapped; calls that are not ours are left as they are.
+    What they are answered is mended as they wish. LiteLLM has no setting for either, so its transport is wrapped; calls
+    that are not ours are left as they are.
     """
     transport = importlib.import_module("litellm.llms.custom_httpx.aiohttp_transport").LiteLLMAiohttpTransport
     handle = transport.handle_async_request
@@ -124,13 +133,17 @@ def _refuse_redirects() -> None:
         return
 
     @functools.wraps(handle)
-    async def handle_without_redirect(self: Any, request: Any) -> Any:
+    async def handle_ours(self: Any, request: Any) -> Any:
         response = await handle(self, request)
-        if _is_ours.get() and response.is_redirect:
+        mend = _mend.get()
+        if mend is None:
+            return response
+        if response.is_redirect:
             response.headers.pop("location", None)
-        return response
+        response.request = request
+        return await mend(response)
 
-    transport.handle_async_request = handle_without_redirect
+    transport.handle_async_request = handle_ours
 
 
 def _is_internal_call() -> ContextVar[bool] | None:

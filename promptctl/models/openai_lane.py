@@ -209,16 +209,22 @@ def _post(
 
 def _take(request: Request, event: bytes, assembler: ReplyAssembler) -> str:
     """Give one event to the assembler, and return the text that it brings."""
+    from promptctl.models.chat_stream import is_kept_open
+
     if event == b"[DONE]":
         assembler.is_done = True
+        return ""
+    if is_kept_open(event):
         return ""
     chunk = _decode(request, event)
     if not isinstance(chunk, dict):
         raise broken(request, "streamed an event that is not of the protocol")
-    if chunk.get("error"):
-        from promptctl.models.provider_errors import refusal_in_answer
+    if chunk.get("error") or not isinstance(chunk.get("choices"), list):
+        from promptctl.models.provider_errors import error_in_answer
 
-        raise refusal_in_answer(request, chunk["error"])
+        failure = error_in_answer(request, chunk)
+        if failure is not None:
+            raise failure
     return assembler.add(chunk)
 
 

@@ -33,6 +33,14 @@ _MASKED = re.compile(r"[\w.\-]*\*{3,}[\w.\-*]*")
 _KEY_LIKE = re.compile(
     r"(?i)\bbearer\s+[^\s\"',;]+|\b(?:sk|pk|rk|gsk|hf|xai|r8|AIza)[-_]?[A-Za-z0-9_\-]{12,}|\bAKIA[0-9A-Z]{12,}"
 )
+# Where the words of an error stand, in the shapes that servers give it.
+_WORDS = ("error", "errors", "message", "detail", "msg", "error_message", "base_resp", "status_msg", "title")
+_NAMED = [
+    (re.compile("auth|api_?key|permission", re.I), 401),
+    (re.compile("quota|billing|credits?|balance", re.I), 402),
+    (re.compile("rate_?limit|too_?many|resource_?exhausted", re.I), 429),
+    (re.compile("not_?found|invalid|bad_?request|unsupported|unprocessable|context_length", re.I), 400),
+]
 _QUOTA = re.compile(r"insufficient_quota|insufficient[ _](?:balance|credits?|funds)|exceeded your current quota", re.I)
 _CONTEXT = re.compile(r"context_length_exceeded|maximum context length|context window|prompt is too long", re.I)
 _HTML = re.compile(r"\s*(?:<!doctype html|<html)", re.I)
@@ -57,11 +65,29 @@ def refusal(request: Request, status: int, words: str, headers: Mapping[str, str
     return error
 
 
-def refusal_in_answer(request: Request, error: Any) -> ModelError:
-    """Return the error of an error object that came with status 200, as some gateways send it."""
-    code = error.get("code") if isinstance(error, dict) else None
-    status = code if isinstance(code, int) and 400 <= code < 600 else 500
-    return refusal(request, status, json.dumps({"error": error}), {})
+def error_in_answer(request: Request, data: Mapping[str, Any]) -> ModelError | None:
+    """Return the error that an answer with status 200 is, as some servers send it; None if it has no words of one."""
+    if not any(data.get(key) for key in _WORDS):
+        return None
+    words = json.dumps(data)
+    objects = [inner for key in _WORDS if isinstance(inner := data.get(key), dict)] + [data]
+    status = next((status for each in objects if (status := _status_in(each)) is not None), None)
+    if status is not None:
+        return refusal(request, status, words, {})
+    said = redact(words_of(words), request)
+    failure = ProviderFailed(f"{request.model} answered with an error: {said}")
+    failure.detail = said
+    return failure
+
+
+def _status_in(error: Mapping[str, Any]) -> int | None:
+    """Return the HTTP status that an error object states, as a number or by the name of its kind."""
+    for key in ("code", "status", "status_code", "statusCode"):
+        code = str(error.get(key))
+        if code.isdecimal() and 400 <= int(code[:6]) < 600:
+            return int(code)
+    named = " ".join(str(error.get(key)) for key in ("code", "type", "status"))
+    return next((status for pattern, status in _NAMED if pattern.search(named)), None)
 
 
 def interrupted(request: Request, cause: BaseException | None = None) -> ModelError:
@@ -187,7 +213,7 @@ def _message_in(body: Any) -> str:
     if isinstance(body, list):
         return "; ".join(_message_in(item) for item in body)
     if isinstance(body, dict):
-        for key in ("error", "message", "detail", "msg", "error_message", "title"):
+        for key in _WORDS:
             if body.get(key):
                 return _message_in(body[key])
     return json.dumps(body, ensure_ascii=False)

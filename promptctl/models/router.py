@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from pathlib import Path
 
@@ -22,10 +22,20 @@ class Router:
     address, or to one that `environ` names, and never to an `api_base` out of a file.
 
     `recordings` is the folder that `replay/` answers from. `connections` bounds the direct lane's connection pool.
+    `on_warning` is given each warning of a reply once.
     """
 
-    def __init__(self, models: Models, recordings: Path | None = None, *, connections: int = CONNECTIONS) -> None:
+    def __init__(
+        self,
+        models: Models,
+        recordings: Path | None = None,
+        *,
+        connections: int = CONNECTIONS,
+        on_warning: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._models = models
+        self._on_warning = on_warning
+        self._warned: set[str] = set()
         self._recordings = recordings
         self._connections = connections
         self._gateways: dict[Lane, Gateway] = {}
@@ -51,7 +61,7 @@ class Router:
         """Return the whole reply, from the model's lane."""
         settings = self.settings_of(request.model)
         try:
-            return await self._gateway(settings.lane).complete(_addressed(request, settings))
+            return self._told(await self._gateway(settings.lane).complete(_addressed(request, settings)))
         except AuthenticationFailed as error:
             _name_variable(error, settings)
             raise
@@ -62,7 +72,7 @@ class Router:
         try:
             async with aclosing(self._gateway(settings.lane).stream(_addressed(request, settings))) as pieces:
                 async for piece in pieces:
-                    yield piece
+                    yield self._told(piece) if isinstance(piece, Reply) else piece
         except AuthenticationFailed as error:
             _name_variable(error, settings)
             raise
@@ -76,6 +86,13 @@ class Router:
         """Close the running event loop's connections; the router may be used again afterwards."""
         for gateway in list(self._gateways.values()):
             await gateway.close()
+
+    def _told(self, reply: Reply) -> Reply:
+        """Return the reply, after a report of what the user should know of it: once for each model."""
+        if reply.warning is not None and reply.model not in self._warned:
+            self._warned.add(reply.model)
+            self._on_warning(reply.warning)
+        return reply
 
     def _gateway(self, lane: Lane) -> Gateway:
         if lane not in self._gateways:

@@ -12,7 +12,8 @@ SCHEMA = {"type": "object", "required": ["label"], "properties": {"label": {"enu
 
 def test_is_json_takes_the_whole_reply_and_a_schema_if_there_is_one() -> None:
     assert passes("is-json", "[1, 2]")
-    assert not passes("is-json", "```json\n[1]\n```")
+    assert passes("is-json", "```json\n[1]\n```")
+    assert not passes("is-json", "Here: [1]")
     assert passes("is-json", {"label": "bug"}, SCHEMA)
     assert not passes("is-json", {"label": "other"}, SCHEMA)
     assert passes("not-is-json", {"label": "other"}, SCHEMA)

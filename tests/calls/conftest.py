@@ -37,6 +37,9 @@ class QueuedGateway:
                 raise piece
             if isinstance(piece, str):
                 yield Delta(piece)
+            if isinstance(piece, Reply):
+                yield piece
+                return
         yield _reply("".join(piece for piece in pieces if isinstance(piece, str)))
 
     async def embed(self, request: Request) -> Embeddings:
@@ -67,7 +70,7 @@ def _reply(answer: Any) -> Reply:
     return Reply(answer, "gpt-4o-mini-2024", "openai", usage=Usage(10, 5), cost_nano_usd=100, latency_ms=1.0)
 
 
-def make_call(*, retries: int = 0, schema: dict[str, Any] | None = None, **options: Any) -> Call:
+def make_call(*, retries: int = 0, schema: dict[str, Any] | None = None, tools: Any = (), **options: Any) -> Call:
     """A call of a small prompt, with an output schema where one is given."""
     prompt = Prompt(
         id="support/triage",
@@ -77,6 +80,7 @@ def make_call(*, retries: int = 0, schema: dict[str, Any] | None = None, **optio
         messages=(Message("user", "Hi"),),
         metadata={"content_type": "text", "owner": "support"},
         output=Output(schema=schema, retries=retries),
+        tools=tuple(tools),
     )
     rendered = Rendered(({"role": "user", "content": "Hi"},), {})
     target = Target(

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from promptctl.errors import InvalidOutput, ProviderFailed, RateLimited, RequestRejected
+from promptctl.errors import InvalidOutput, ProviderFailed, RateLimited, ReplyWithheld, RequestRejected
 from promptctl.log.records import Execution
-from promptctl.models.gateway import Reply
+from promptctl.models.gateway import Reply, Usage
 from tests.calls.conftest import SCHEMA, KeptRecords, QueuedGateway, make_call
+
+LOOKUP = {"type": "function", "function": {"name": "lookup"}}
 
 
 def test_a_call_is_recorded_once_with_everything_that_made_it(make_runner: Any, records: KeptRecords) -> None:
@@ -79,10 +82,73 @@ def test_a_reply_that_never_fits_is_kept_and_raised(make_runner: Any, records: K
 def test_a_tool_call_needs_no_output(make_runner: Any) -> None:
     calls = ({"id": "1", "type": "function", "function": {"name": "lookup", "arguments": "{}"}},)
     execution = asyncio.run(
-        make_runner(QueuedGateway(Reply("", "m", "openai", tool_calls=calls))).run(make_call(schema=SCHEMA))
+        make_runner(QueuedGateway(Reply("", "m", "openai", tool_calls=calls))).run(
+            make_call(schema=SCHEMA, tools=[LOOKUP])
+        )
     )
     assert execution.status == "ok"
     assert execution.tool_calls == calls
+
+
+@pytest.mark.parametrize("tools", [(), ({"type": "function", "function": {"name": "other"}},)])
+def test_a_call_of_a_tool_that_the_prompt_lacks_is_no_output(make_runner: Any, tools: Any) -> None:
+    calls = ({"id": "1", "type": "function", "function": {"name": "lookup", "arguments": "{}"}},)
+    gateway = QueuedGateway(Reply("", "m", "openai", tool_calls=calls), '{"label": "bug"}')
+    execution = asyncio.run(make_runner(gateway).run(make_call(schema=SCHEMA, retries=1, tools=tools)))
+    assert execution.output == {"label": "bug"}
+    said, asked = gateway.requests[1].messages[-2:]
+    assert "lookup" in said["content"]
+    assert "calls the tool lookup" in asked["content"]
+
+
+ENDS: dict[str, tuple[Reply, str, str]] = {
+    "cut": (Reply('{"la', "m", "openai", finish_reason="length"), "ReplyCut", "cut at max_tokens=5"),
+    "cut by another name": (Reply("x", "m", "openai", finish_reason="MAX_TOKENS"), "ReplyCut", "cut at max_tokens=5"),
+    "spent on reasoning": (
+        Reply("", "m", "openai", finish_reason="length", usage=Usage(10, 5, reasoning_tokens=5)),
+        "ReplyCut",
+        "cut at max_tokens=5, all of it spent on reasoning",
+    ),
+    "nothing but reasoning": (
+        Reply(" ", "m", "openai", finish_reason="stop", usage=Usage(10, 5, reasoning_tokens=5)),
+        "ReplyCut",
+        "is empty: all of its tokens were spent on reasoning",
+    ),
+    "withheld": (Reply("", "m", "openai", finish_reason="content_filter"), "ReplyWithheld", "withheld by the provider"),
+    "broken off": (Reply("a", "m", "openai", finish_reason="error"), "ReplyCut", "broken off by the provider"),
+}
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("case", ENDS)
+def test_a_reply_that_is_not_whole_says_so(
+    make_runner: Any, records: KeptRecords, case: str, is_streamed: bool
+) -> None:
+    reply, error_type, words = ENDS[case]
+    call = make_call()
+    call = replace(call, request=replace(call.request, parameters={"max_tokens": 5}))
+    runner = make_runner(QueuedGateway([reply] if is_streamed else reply))
+    execution = asyncio.run(_collect(runner.stream(call)))[-1] if is_streamed else asyncio.run(runner.run(call))
+    assert (execution.status, execution.error_type, execution.reply) == ("invalid_output", error_type, reply.text)
+    assert words in execution.error_message
+    assert records.executions == [execution]
+
+
+@pytest.mark.parametrize("case", ENDS)
+def test_data_that_is_not_whole_is_not_asked_for_again(make_runner: Any, records: KeptRecords, case: str) -> None:
+    reply, error_type, _ = ENDS[case]
+    gateway = QueuedGateway(reply, "never")
+    with pytest.raises(InvalidOutput) as caught:
+        asyncio.run(make_runner(gateway).run(make_call(schema=SCHEMA, retries=2)))
+    assert type(caught.value).__name__ == records.executions[-1].error_type == error_type
+    assert len(records.executions) == len(gateway.requests) == 1
+
+
+def test_a_refusal_is_a_reply_in_words_and_no_data(make_runner: Any) -> None:
+    refusal = Reply("Je ne peux pas.", "m", "openai", finish_reason="refusal")
+    assert asyncio.run(make_runner(QueuedGateway(refusal)).run(make_call())).status == "ok"
+    with pytest.raises(ReplyWithheld, match="is a refusal: Je ne peux pas"):
+        asyncio.run(make_runner(QueuedGateway(refusal, "never")).run(make_call(schema=SCHEMA, retries=2)))
 
 
 def test_an_unknown_cost_stays_unknown(make_runner: Any) -> None:

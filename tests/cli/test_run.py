@@ -9,6 +9,7 @@ import pytest
 
 import promptctl
 from tests.cli.conftest import TRIAGE, Cli, write
+from tests.openai_server import OpenAIServer, reply
 
 SCHEMA = "output:\n  schema: {type: object, required: [label], properties: {label: {enum: [billing, bug]}}}\n"
 
@@ -223,3 +224,31 @@ def test_python_parameters_are_checked_too_and_none_leaves_one_out(workspace: Pa
     with pytest.raises(promptctl.UsageError, match="unknown key `temprature`"):
         opened.run("triage", {"ticket": "x"}, parameters={"temprature": 0})
     assert opened.run("triage", {"ticket": "x"}, parameters={"temperature": None}).reply
+
+
+@pytest.mark.parametrize("option", [(), ("--stream",), ("--json",)])
+def test_a_reply_that_is_not_whole_is_said(cli: Cli, workspace: Path, option: tuple[str, ...]) -> None:
+    with OpenAIServer() as server:
+        write(workspace, "promptctl.yaml", f'models:\n  "local/*": {{api_base: "{server.url}"}}\n')
+        server.script(reply("Half a", finish_reason="length"), reply("", finish_reason="content_filter"))
+        asked = ("run", "triage", "-i", "ticket=Help!", "-p", "max_tokens=5", "-m", "local/m", *option)
+        cut, withheld = cli(*asked), cli(*asked)
+    assert (cut.exit_code, withheld.exit_code) == (1, 1)
+    assert "Half a" in cut.out
+    assert "cut at max_tokens=5" in cut.err
+    assert "withheld by the provider (content_filter)" in withheld.err
+    rows = cli("log", "list", "--json").json
+    assert [each["status"] for each in rows] == ["invalid_output"] * 2
+    assert {each["error_type"] for each in rows} == {"ReplyCut", "ReplyWithheld"}
+
+
+def test_impossible_numbers_of_tokens_are_said_once_and_cost_no_reply(cli: Cli, workspace: Path) -> None:
+    with OpenAIServer() as server:
+        write(workspace, "promptctl.yaml", f'models:\n  "local/*": {{api_base: "{server.url}"}}\n')
+        server.script(reply("Hello", tokens={"prompt_tokens": -10, "completion_tokens": 10**30}))
+        ran = cli("run", "triage", "-i", "ticket=Help!", "-m", "local/m")
+    assert (ran.exit_code, ran.out) == (0, "Hello\n")
+    assert ran.err.count("cannot be and is taken as unknown") == 1
+    assert "cost unknown" in ran.err
+    (row,) = cli("log", "list", "--json").json
+    assert (row["input_tokens"], row["output_tokens"], row["cost_nano_usd"]) == (None, None, None)

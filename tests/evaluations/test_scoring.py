@@ -100,5 +100,40 @@ def test_graded_assertions_can_be_kept_as_json() -> None:
 
 
 def test_a_case_without_a_gradable_reply_has_a_score_too() -> None:
-    assert (failed_score("invalid output").status, failed_score("x").score) == ("failed", 0.0)
+    inner = {"type": "contains", "value": "b", "metric": "words"}
+    made = case({**A, "metric": "label"}, {"type": "assert-set", "assert": [inner]})
+    failed = failed_score(made, "invalid output")
+    assert (failed.status, failed.score, failed.metrics) == ("failed", 0.0, {"label": 0.0, "words": 0.0})
     assert (error_score("timeout").status, error_score("x").score) == ("error", None)
+
+
+ABSENT: list[Mapping[str, Any]] = [
+    {"type": "not-contains", "value": "secret"},
+    {"type": "word-count", "value": {"max": 5}},
+    {"type": "not-is-refusal"},
+]
+
+
+@pytest.mark.parametrize("spec", ABSENT)
+def test_a_reply_that_is_not_whole_passes_nothing_by_what_it_lacks(spec: Mapping[str, Any]) -> None:
+    made = case({**spec, "metric": "m"})
+    score = asyncio.run(score_case(made, subject_of(made, "", finish_reason="length", fault="it was cut")))
+    assert (score.status, score.score, score.reason) == ("failed", 0.0, "it was cut")
+    assert score.metrics == {"m": 0.0}
+    assert asyncio.run(score_case(made, subject_of(made, "", finish_reason="stop"))).status == "passed"
+
+
+WANTED: list[tuple[str, Mapping[str, Any]]] = [
+    ("length", {"type": "finish-reason", "value": "length"}),
+    ("length", {"type": "equals", "value": "yes"}),
+    ("content_filter", {"type": "is-refusal"}),
+    ("refusal", {"type": "is-refusal"}),
+    ("content_filter", {"type": "assert-set", "assert": [{"type": "is-refusal"}]}),
+]
+
+
+@pytest.mark.parametrize(("reason", "spec"), WANTED)
+def test_a_case_may_want_just_such_a_reply(reason: str, spec: Mapping[str, Any]) -> None:
+    made = case(spec, {"type": "not-contains", "value": "secret"})
+    score = asyncio.run(score_case(made, subject_of(made, "yes", finish_reason=reason, fault="it was cut")))
+    assert score.status == "passed"

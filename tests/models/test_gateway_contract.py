@@ -173,7 +173,118 @@ def test_a_refusal_is_the_replys_text(lane: Gateway, server: OpenAIServer, ask: 
     message = {"role": "assistant", "content": None, "refusal": "I cannot help with that."}
     body = {"model": "m", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
     server.script(say.raw(json.dumps(body).encode()))
-    assert complete(lane, ask()).text == "I cannot help with that."
+    reply = complete(lane, ask())
+    assert (reply.text, reply.finish_reason) == ("I cannot help with that.", "refusal")
+
+
+ODD_COUNTS: dict[str, tuple[dict[str, Any], tuple[int | None, int | None]]] = {
+    "negative": ({"prompt_tokens": -10, "completion_tokens": 4}, (None, 4)),
+    "huge": ({"prompt_tokens": 10, "completion_tokens": 10**30}, (10, None)),
+    "a fraction": ({"prompt_tokens": 10.5, "completion_tokens": 4}, (None, 4)),
+    "text": ({"prompt_tokens": 10, "completion_tokens": "4"}, (10, None)),
+    "negative details": (
+        {"prompt_tokens": 10, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": -1}},
+        (10, 4),
+    ),
+}
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("case", ODD_COUNTS)
+def test_counts_that_cannot_be_are_unknown_and_said(
+    lane: Gateway, server: OpenAIServer, ask: Ask, case: str, is_streamed: bool
+) -> None:
+    usage, expected = ODD_COUNTS[case]
+    server.script(say.reply("hello", tokens=usage))
+    answer = ask_either_way(lane, ask(), is_streamed=is_streamed)
+    reply = answer[-1] if is_streamed else answer
+    assert reply.text == "hello"
+    assert (reply.usage.input_tokens, reply.usage.output_tokens) == expected
+    assert not reply.usage.cached_tokens
+    assert (reply.cost_nano_usd is None) == (None in expected)
+    assert reply.warning is not None
+    assert "which cannot be" in reply.warning
+
+
+def _call(name: str, arguments: str, **fields: Any) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, "arguments": arguments}, **fields}
+
+
+def _piece(arguments: str, **fields: Any) -> dict[str, Any]:
+    return {"function": {"arguments": arguments}, **fields}
+
+
+TWO_CALLS = [("get", {"a": 1}), ("put", {"a": 2})]
+STREAMED_CALLS: dict[str, list[dict[str, Any]]] = {
+    "whole, all at index 0": [_call("get", '{"a": 1}', index=0, id="c1"), _call("put", '{"a": 2}', index=0, id="c2")],
+    "in pieces, all at index 0": [
+        _call("get", "", index=0, id="c1"),
+        _piece('{"a": 1}', index=0),
+        _call("put", '{"a"', index=0, id="c2"),
+        _piece(": 2}", index=0),
+    ],
+    "whole, without an index": [_call("get", '{"a": 1}', id="c1"), _call("put", '{"a": 2}', id="c2")],
+    "in pieces, by their index": [
+        _call("get", "", index=0, id="c1"),
+        _call("put", "", index=1, id="c2"),
+        _piece('{"a": 1}', index=0),
+        _piece('{"a": 2}', index=1),
+    ],
+    "the id with each piece": [
+        _call("get", '{"a"', index=0, id="c1"),
+        _piece(": 1}", index=0, id="c1"),
+        _call("put", '{"a": 2}', index=1, id="c2"),
+    ],
+}
+
+
+@pytest.mark.parametrize("case", STREAMED_CALLS)
+def test_streamed_tool_calls_are_told_apart(lane: Gateway, server: OpenAIServer, ask: Ask, case: str) -> None:
+    server.script(say.chunks(*({"tool_calls": [piece]} for piece in STREAMED_CALLS[case]), finish_reason="tool_calls"))
+    reply = stream(lane, ask(tools=(TOOL,)))[-1]
+    assert isinstance(reply, Reply)
+    calls = [(call["function"]["name"], json.loads(call["function"]["arguments"])) for call in reply.tool_calls]
+    assert calls == TWO_CALLS
+
+
+def test_a_character_in_two_halves_is_one(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:
+    server.script(say.chunks({"content": "a\ud83d"}, {"content": "\ude00b"}, {"content": "\ud83d"}))
+    *deltas, reply = stream(lane, ask())
+    assert [delta.text for delta in deltas if isinstance(delta, Delta)] == ["a", "😀b"]
+    assert isinstance(reply, Reply)
+    assert reply.text == "a😀b\ud83d"
+
+
+def test_a_streamed_refusal_comes_back_whole(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:
+    server.script(say.chunks({"refusal": "I cannot"}, {"refusal": " help."}))
+    reply = stream(lane, ask())[-1]
+    assert isinstance(reply, Reply)
+    assert (reply.text, reply.finish_reason) == ("I cannot help.", "refusal")
+
+
+def test_what_keeps_a_stream_open_is_no_part_of_it(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:
+    kept_open = [b"data:\n\n", b": ping\n\n", b"data: : ping\n\n", b"data: \r\n\r\n", b"event: ping\ndata:\n\n"]
+    server.script(say.chunks({"content": "one "}, *kept_open, {"content": "two"}, b"data:\n\n"))
+    reply = stream(lane, ask())[-1]
+    assert isinstance(reply, Reply)
+    assert reply.text == "one two"
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_text_in_parts_is_text(lane: Gateway, server: OpenAIServer, ask: Ask, is_streamed: bool) -> None:
+    parts = [{"type": "text", "text": "one "}, {"type": "text", "text": "two"}]
+    choice = {"index": 0, "message": {"role": "assistant", "content": parts}, "finish_reason": "stop"}
+    whole = say.raw(json.dumps({"model": "m", "choices": [choice]}).encode())
+    server.script(say.chunks({"content": parts}) if is_streamed else whole)
+    answer = ask_either_way(lane, ask(), is_streamed=is_streamed)
+    assert (answer[-1] if is_streamed else answer).text == "one two"
+
+
+def test_a_filtered_choice_may_lack_its_message(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:
+    body = {"model": "m", "choices": [{"index": 0, "finish_reason": "content_filter"}]}
+    server.script(say.raw(json.dumps(body).encode()))
+    reply = complete(lane, ask())
+    assert (reply.text, reply.finish_reason) == ("", "content_filter")
 
 
 def test_usage_that_the_server_does_not_give_is_unknown(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:
@@ -296,6 +407,42 @@ def test_an_error_inside_a_stream_keeps_what_came(lane: Gateway, server: OpenAIS
     with pytest.raises(ProviderFailed, match="overloaded") as caught:
         stream(lane, ask())
     assert caught.value.partial.text == "one "
+
+
+ERRORS_WITH_200: dict[str, tuple[dict[str, Any], type[ModelError], int | None, str]] = {
+    "vLLM's": (
+        {"object": "error", "message": "The model `x` does not exist.", "type": "NotFoundError", "code": 404},
+        RequestRejected,
+        404,
+        "The model `x` does not exist.",
+    ),
+    "FastAPI's": ({"detail": "the model is loading"}, ProviderFailed, None, "the model is loading"),
+    "text": ({"error": "out of memory"}, ProviderFailed, None, "out of memory"),
+    "a code in text": ({"error": {"message": "slow down", "code": "429"}}, RateLimited, 429, "slow down"),
+    "a code by name": (
+        {"error": {"message": "No such model", "type": "invalid_request_error"}},
+        RequestRejected,
+        400,
+        "No such model",
+    ),
+    "beside it": ({"message": "Unauthorized", "statusCode": 401}, AuthenticationFailed, 401, "Unauthorized"),
+    "a list": ({"success": False, "errors": [{"code": 7003, "message": "No route"}]}, ProviderFailed, None, "No route"),
+    "without choices": ({"base_resp": {"status_msg": "busy"}, "choices": None}, ProviderFailed, None, "busy"),
+    "with choices": ({"error": {"message": "bad gateway", "code": 502}, "choices": []}, ProviderFailed, 502, "bad"),
+}
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("case", ERRORS_WITH_200)
+def test_an_error_with_status_200_is_the_servers(
+    lane: Gateway, server: OpenAIServer, ask: Ask, case: str, is_streamed: bool
+) -> None:
+    body, expected, status, words = ERRORS_WITH_200[case]
+    answer = json.dumps(body).encode()
+    server.script(say.chunks(b"data: %s\n\n" % answer) if is_streamed else say.raw(answer))
+    with pytest.raises(ModelError, match=words) as caught:
+        ask_either_way(lane, ask(), is_streamed=is_streamed)
+    assert (type(caught.value), caught.value.status) == (expected, status)
 
 
 RETRY_AFTER: dict[str, tuple[float | str | None, float, float]] = {

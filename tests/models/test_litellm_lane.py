@@ -30,6 +30,7 @@ from promptctl.models.litellm_lane import LiteLLM
 from promptctl.models.prices import Prices
 from tests import openai_server as say
 from tests.models import anthropic_answers as anthropic
+from tests.models import gemini_answers as gemini
 from tests.models.conftest import KEY, LITELLM_WARNINGS
 from tests.openai_server import OpenAIServer
 
@@ -296,3 +297,16 @@ def test_an_odd_answer_breaks_nothing(server: OpenAIServer, ask_claude: Ask, bod
     server.script(say.raw(json.dumps(body).encode()))
     with suppress(ModelError):
         assert complete(ask_claude()).text == ""
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"), [("STOP", "stop"), ("MAX_TOKENS", "length"), ("SAFETY", "content_filter")]
+)
+def test_a_stream_of_gemini_ends_as_it_says(server: OpenAIServer, ask: Ask, reason: str, expected: str) -> None:
+    server.script(gemini.streamed("Hello ", "there", reason=reason))
+    endpoint = Endpoint(server.url.removesuffix("/v1"), KEY)
+    *deltas, reply = stream(ask(model=f"gemini/{gemini.MODEL}", endpoint=endpoint))
+    assert [delta.text for delta in deltas if isinstance(delta, Delta)] == ["Hello ", "there"]
+    assert isinstance(reply, Reply)
+    assert (reply.text, reply.finish_reason) == ("Hello there", expected)
+    assert reply.usage.input_tokens == 5

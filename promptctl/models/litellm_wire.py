@@ -1,0 +1,97 @@
+"""Answers in the chat-completions protocol as they come over the wire, mended before LiteLLM reads them.
+
+LiteLLM loses or trips over some of what the direct lane reads. What it has no place for is kept for our lane.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from promptctl.errors import ModelError
+from promptctl.models.chat_protocol import dict_of, dicts_of, odd_counts
+from promptctl.models.chat_stream import DONE, EventDecoder, is_kept_open
+from promptctl.models.gateway import Request, text_of
+
+_CHAT = "/chat/completions"
+
+
+class Wire:
+    """The answer to one call. `failure` is the error that it turned out to be, whatever LiteLLM makes of that."""
+
+    def __init__(self, request: Request) -> None:
+        self.failure: ModelError | None = None
+        self._request = request
+        self._refusal = ""
+        self._usage: Any = None
+
+    def take(self) -> dict[str, Any]:
+        """Return what LiteLLM was not given since the last time, as a chunk of the protocol."""
+        refusal, self._refusal = self._refusal, ""
+        usage, self._usage = self._usage, None
+        return {"usage": usage, "choices": [{"delta": {"refusal": refusal}}] if refusal else []}
+
+    async def mend(self, response: Any) -> Any:
+        """Return the response of an HTTP library with its body mended, if it is of the protocol."""
+        import httpx
+
+        kind = response.headers.get("content-type", "").partition(";")[0].strip()
+        if not response.is_success or not response.request.url.path.endswith(_CHAT):
+            return response
+        wire, received = self, response.stream
+
+        class Mended(httpx.AsyncByteStream):
+            async def __aiter__(self) -> AsyncIterator[bytes]:
+                decoder = EventDecoder()
+                async for part in received:
+                    # One by one: an error among them must not take with it what came before.
+                    for event in decoder.feed(part):
+                        yield wire._event(event)
+                for event in decoder.finish():
+                    yield wire._event(event)
+
+            async def aclose(self) -> None:
+                await received.aclose()
+
+        if kind == "text/event-stream":
+            response.stream = Mended()
+        elif kind == "application/json":
+            body = b"".join([part async for part in received])
+            await received.aclose()
+            response.headers.pop("content-length", None)
+            response.stream = httpx.ByteStream(self._mended(body, "message"))
+        return response
+
+    def _event(self, data: bytes) -> bytes:
+        return b"" if is_kept_open(data) else b"data: %s\n\n" % self._mended(data, "delta")
+
+    def _mended(self, body: bytes, part: str) -> bytes:
+        try:
+            data = {} if body == DONE else json.loads(body)
+        except (ValueError, RecursionError):
+            return body
+        if not isinstance(data, dict) or not data:
+            return body
+        if data.get("error") or not isinstance(data.get("choices"), list):
+            from promptctl.models.provider_errors import error_in_answer
+
+            self.failure = error_in_answer(self._request, data)
+            if self.failure is not None:
+                raise self.failure
+        for choice in dicts_of(data.get("choices")):
+            self._mend(choice, part)
+        if odd_counts(data.get("usage")):
+            self._usage, data["usage"] = data["usage"], None
+        return json.dumps(data).encode()
+
+    def _mend(self, choice: dict[str, Any], part: str) -> None:
+        if choice.get(part) is None:
+            choice[part] = {"role": "assistant", "content": None}
+        said = dict_of(choice[part])
+        if isinstance(content := said.get("content"), list) and all(
+            each.get("type") == "text" for each in dicts_of(content)
+        ):
+            said["content"] = text_of(content)
+        if part == "delta" and said.get("refusal"):
+            self._refusal += str(said.pop("refusal"))

@@ -1,0 +1,116 @@
+"""A reply as it is read, in the one way that calls, assertions and judges share: as data, and whether it is whole."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NoReturn
+
+from promptctl.errors import InvalidOutput, ReplyCut, ReplyWithheld
+from promptctl.models.gateway import REFUSAL, Reply, Request
+
+# What providers say of a reply that they ended early, or kept back. LiteLLM says the first of each for most of them.
+_CUT = frozenset(
+    {"length", "max_tokens", "max_output_tokens", "model_length", "token_limit", "model_context_window_exceeded"}
+)
+_BROKEN_OFF = frozenset({"error", "abort", "aborted", "cancelled", "insufficient_system_resource", "network_error"})
+FILTERED = "content_filter"
+_WITHHELD = frozenset(
+    {FILTERED, "content_filtered", "safety", "recitation", "blocklist", "prohibited_content", "spii"}
+    | {"guardrail_intervened", "sensitive", "image_safety"}
+)
+_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens", "num_predict")
+_REASONING = re.compile(r"\s*<(think|thinking|thought|reasoning)>", re.IGNORECASE)
+_FENCE = "```"
+_LANGUAGE = re.compile(r"[A-Za-z][\w.+-]*(?=\s)")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def read_data(text: str) -> Any:
+    """Read a reply as JSON, in which NaN and Infinity are not. Raises `ValueError` and `RecursionError`.
+
+    A block of reasoning before it (`<think>…</think>`) and one code fence around the whole of it are left aside;
+    nothing else is repaired.
+    """
+    try:
+        return _DECODER.decode(text)
+    except ValueError:
+        bare = _unfenced(without_reasoning(text))
+        if bare == text:
+            raise
+    return _DECODER.decode(bare)
+
+
+def describe_json_error(error: Exception) -> str:
+    """Return why a text is not JSON, in a few words with the place in the text."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} (line {error.lineno}, column {error.colno})"
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
+def without_reasoning(text: str) -> str:
+    """Return a text without the block of reasoning that it begins with; all of it is one if the block never ends.
+
+    Some chat templates open the block themselves, so that only its end is in the reply.
+
+    >>> without_reasoning("<think>easy</think> 42")
+    '42'
+    """
+    opening = _REASONING.match(text)
+    if opening is None:
+        before, end, rest = text.partition("</think>")
+        return rest.lstrip() if end and "<think>" not in before else text
+    found = re.compile(f"</{opening[1]}>", re.IGNORECASE).search(text, opening.end())
+    return text[found.end() :].lstrip() if found else ""
+
+
+def may_be_reasoning(text: str) -> bool:
+    """Return True if the beginning of a text is that of a block of reasoning, or may become one."""
+    begun = text.lstrip().lower()
+    return _REASONING.match(text) is not None or any(
+        f"<{tag}>".startswith(begun) for tag in ("think", "thinking", "thought", "reasoning")
+    )
+
+
+def is_withheld(finish_reason: str | None) -> bool:
+    """Return True if the provider gives this reason for a reply that it kept back, or that is a refusal."""
+    return (finish_reason or "").lower() in {REFUSAL, *_WITHHELD}
+
+
+def shortfall(request: Request, reply: Reply, *, wants_data: bool) -> InvalidOutput | None:
+    """Return the error of a reply that was cut, kept back, or spent on reasoning alone; None if it is whole.
+
+    A refusal is a whole reply, unless data was asked for.
+    """
+    of, ended = f"the reply of {request.model}", (reply.finish_reason or "").lower()
+    if ended in _WITHHELD:
+        return ReplyWithheld(f"{of} was withheld by the provider ({ended})", hint="change the prompt or its inputs")
+    if ended == REFUSAL and wants_data:
+        return ReplyWithheld(f"{of} is a refusal: {reply.text}", hint="change the prompt or its inputs")
+    is_empty = not reply.tool_calls and not reply.text.strip()
+    is_reasoning = is_empty and bool(reply.usage.reasoning_tokens)
+    if ended in _CUT:
+        limit = next((f"{name}={request.parameters[name]}" for name in _LIMITS if request.parameters.get(name)), None)
+        spent = ", all of it spent on reasoning" if is_reasoning else ""
+        hint = "raise it, or ask for a shorter reply" if limit else "set `max_tokens`, or ask for a shorter reply"
+        return ReplyCut(f"{of} was cut at {limit or 'the most tokens that the model gives'}{spent}", hint=hint)
+    if ended in _BROKEN_OFF:
+        return ReplyCut(f"{of} was broken off by the provider ({ended})", hint="run it again")
+    if is_reasoning:
+        return ReplyCut(f"{of} is empty: all of its tokens were spent on reasoning", hint="raise `max_tokens`")
+    return None
+
+
+def _unfenced(text: str) -> str:
+    text = text.strip().removeprefix("\ufeff")
+    if not (text.startswith(_FENCE) and text.endswith(_FENCE) and len(text) > 2 * len(_FENCE)):
+        return text
+    inner = text[len(_FENCE) : -len(_FENCE)]
+    language = _LANGUAGE.match(inner)
+    return inner[language.end() :] if language else inner

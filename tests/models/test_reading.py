@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+
+from promptctl.models.reading import read_data, without_reasoning
+
+READ = {
+    "bare": '{"a": 1}',
+    "in a fence": '```\n{"a": 1}\n```',
+    "in a fence with its language": '\n ```json\n{"a": 1}\n``` \n',
+    "in a fence in capitals": '```JSON\r\n{"a": 1}\r\n```',
+    "in a fence on one line": '```json {"a": 1}```',
+    "after its reasoning": '<think>is it {"a": 2}?</think>\n\n{"a": 1}',
+    "after reasoning in a fence": '<Thinking>\nhm\n</Thinking>\n```json\n{"a": 1}\n```',
+    "after reasoning that the template opened": 'so it is 1\n</think>\n{"a": 1}',
+    "after a byte-order mark": '\ufeff{"a": 1}',
+}
+
+
+@pytest.mark.parametrize("case", READ)
+def test_a_reply_is_read_as_data(case: str) -> None:
+    assert read_data(READ[case]) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Here: {"a": 1}',
+        '```\n{"a": 1}\n```\nDone.',
+        "```\n1\n```\n```\n2\n```",
+        "NaN",
+        "```\nNaN\n```",
+        "",
+        "```",
+        "<think>1",
+    ],
+)
+def test_nothing_else_is_repaired(text: str) -> None:
+    with pytest.raises(ValueError, match=r"JSON|Expecting|Extra"):
+        read_data(text)
+
+
+def test_marks_within_data_are_data() -> None:
+    assert read_data('{"a": "```</think>"}') == {"a": "```</think>"}
+
+
+def test_reasoning_that_never_ends_is_all_there_is() -> None:
+    assert without_reasoning("<think>so far") == ""
+    assert without_reasoning("plain <think>x</think>") == "plain <think>x</think>"
