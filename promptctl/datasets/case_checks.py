@@ -58,7 +58,8 @@ class CaseChecks:
         for name in self._required:
             if name not in case.inputs:
                 message = f"case `{_id(case, row)}` does not give `{name}`, which {prompt.id} requires"
-                hint = f"add `{name}` to its `inputs`, or to those of the `defaults`"
+                here = f"a column `{name}`" if row.is_text else f"`{name}` to its `inputs`"
+                hint = f"add {here}, or give it under the `inputs` of the `defaults`"
                 yield Problem(message, row.place, hint, "missing-input")
         for name, value in case.inputs.items():
             if name not in prompt.inputs:
@@ -97,11 +98,11 @@ class CaseChecks:
             hint = hint or "an assertion can name the inputs, expected and output"
             if name in self._prompt.inputs:
                 hint = f"give the case the input {name}, or write {{{{ {name} | default('…') }}}}"
-            message = f"the assertion {assertion.type} of {case.id} names {name}, which the case does not have"
+            message = f"the assertion {assertion.type} of `{case.id}` names {name}, which the case does not have"
             yield Problem(message, row.place, hint, "unknown-variable")
         if _asks_output_schema(assertion) and self._prompt.output.schema is None:
             message = (
-                f"the assertion {assertion.type} of {case.id} has no schema: {self._prompt.id} has no output schema"
+                f"the assertion {assertion.type} of `{case.id}` has no schema: {self._prompt.id} has no output schema"
             )
             hint = "give the assertion a schema as its `value`, or the prompt an `output`"
             yield Problem(message, row.place, hint, "missing-schema")

@@ -22,26 +22,40 @@ from promptctl.files.tree import Tree
 MAGIC = ("__expected", "__metric", "__threshold", "__cluster", "__description", "__metadata:…")
 INPUT_PREFIX = "inputs."
 
+# What may separate cells, as it is written in a file of ours; the comma where a header has none.
+_DELIMITERS = {",": ",", ";": ";", "\t": "\\t", "|": "|"}
 _EXPECTED = re.compile(r"__expected\d*")
 _METADATA = re.compile(r"__metadata:(\w+)(\[\])?")
 _SHARE = re.compile(r"\d*\.?\d+(?:[eE][+-]?\d+)?")
 _TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": False}
 
 
-def read_csv(tree: Tree, path: str) -> Iterator[Row | Problem]:
+def read_csv(tree: Tree, path: str, delimiter: str | None = None) -> Iterator[Row | Problem]:
     """Yield each case of the file, or the problem of its record, with the line on which the record begins.
 
-    Raises `InvalidFiles` if the file cannot be read any further, a bad header included.
+    Without a delimiter it is the one that the header has most of, and a warning if that is no comma. Raises
+    `InvalidFiles` if the file cannot be read any further, a bad header included.
     """
     columns: _Columns | None = None
-    for line, cells in _records(tree, path):
+    given = delimiter or _sniffed(tree, path)
+    if given not in (delimiter, ","):
+        shown = "tab" if given == "\t" else given
+        hint = f'say so with `delimiter: "{_DELIMITERS[given]}"` beside `cases:`, or save the file with commas'
+        yield Problem(f"the cells are read as separated by `{shown}`", Place(path, 1), hint, "delimiter", "warning")
+    for line, cells in _records(tree, path, given):
         if columns is None:
             columns = _read_header(cells, Place(path, line))
         else:
             yield from checked(_row(columns, cells, Place(path, line)))
 
 
-def _records(tree: Tree, path: str) -> Iterator[tuple[int, list[str]]]:
+def _sniffed(tree: Tree, path: str) -> str:
+    """Return the delimiter that the first line has most of outside of quotes."""
+    header = re.sub(r'"[^"]*"', "", next(read_lines(tree, path), ""))
+    return max(_DELIMITERS, key=header.count)
+
+
+def _records(tree: Tree, path: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the records of a CSV file, each with the line it begins on; blank lines are passed over."""
     first = 1
     size = 0
@@ -58,7 +72,7 @@ def _records(tree: Tree, path: str) -> Iterator[tuple[int, list[str]]]:
 
     # A longer field is refused above; the library's own limit, 128 KiB, is the process's.
     csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))
-    reader = csv.reader(lines(), strict=True)
+    reader = csv.reader(lines(), strict=True, delimiter=delimiter)
     try:
         for cells in reader:
             # In a cell in quotes such a line is text.
@@ -104,9 +118,6 @@ def _read_header(cells: Sequence[str], place: Place) -> _Columns:
         if problem is not None:
             problems.append(problem)
         seen.add(name)
-    if len(cells) == 1 and (";" in cells[0] or "\t" in cells[0]):
-        hint = "save the file with commas between the cells"
-        problems.append(Problem("the header's names are not separated by commas", place, hint, "bad-header"))
     if problems:
         raise InvalidFiles(problems)
     return columns
@@ -145,7 +156,9 @@ def _add_column(columns: _Columns, name: str, index: int, place: Place) -> Probl
 def _row(columns: _Columns, cells: Sequence[str], place: Place) -> Row | Problem:
     if len(cells) != columns.count:
         message = f"the record has {len(cells)} cell{'s' * (len(cells) != 1)} and the header {columns.count}"
-        return Problem(message, place, 'put a cell that holds a comma or a line end in quotes: "a, b"', "ragged-row")
+        return Problem(
+            message, place, 'put a cell that holds a delimiter or a line end in quotes: "a, b"', "ragged-row"
+        )
     try:
         data = _case(columns, cells)
     except ValueError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,13 +15,15 @@ from promptctl.datasets.cases import Case, CaseMaker
 from promptctl.datasets.github_rows import github_assertions, github_rows
 from promptctl.datasets.row_files import RowFile, open_rows
 from promptctl.datasets.rows import Row
-from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, in_reading_order
+from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, in_reading_order, with_count
 from promptctl.files.names import did_you_mean
 from promptctl.files.tree import Tree
 from promptctl.formats.github_dialect import UNUSABLE_TEST
 from promptctl.prompts.prompt import Input, Prompt
 
 MAX_PROBLEMS = 100
+# Values of a case in a message: problems that differ in them alone are of one kind.
+_VALUE = re.compile(r"(?<=not )(?:the text )?`[^`]*`|(?<=is )`[^`]*`|(?<=case id )\S+|\d+")
 _MOST_KEPT = 10_000
 _MOST_KEPT_CHARACTERS = 8 << 20
 
@@ -157,6 +160,8 @@ class Dataset:
             raise InvalidFiles(self._faults)
         for row in file.read():
             if isinstance(row, Problem):
+                if row.severity == "warning":
+                    continue
                 raise InvalidFiles([row])
             problems: list[Problem] = []
             yield from maker.make(row, problems)
@@ -176,16 +181,16 @@ class Dataset:
         try:
             file, maker = self._begin(prompt)
             place = Place(file.path)
-            run.problems += self._faults
+            run.add(self._faults)
             checks = CaseChecks(prompt, file.defaults)
             for row in file.read():
                 run.see(row, maker, checks)
                 if run.is_full:
                     break
         except InvalidFiles as invalid:
-            run.problems += invalid.problems
+            run.add(invalid.problems)
         except WorkspaceError as error:
-            run.problems.append(Problem(error.message, error.place, error.hint, "unreadable"))
+            run.add([Problem(error.message, error.place, error.hint, "unreadable")])
         problems = run.finished(self._twice, place)
         if not any(problem.severity == "error" for problem in problems):
             self.count, self.digest, self.judges = run.count, run.digest, frozenset(run.judges)
@@ -220,7 +225,7 @@ class _DatasetCheck:
     """One check under way: the problems so far, what was counted, and the cases while they are few and small."""
 
     def __init__(self) -> None:
-        self.problems: list[Problem] = []
+        self._kinds: dict[object, tuple[Problem, int, Problem]] = {}
         self.count = 0
         self.judges: set[AskedJudge] = set()
         self.kept: list[Case] | None = []
@@ -231,44 +236,55 @@ class _DatasetCheck:
 
     @property
     def is_full(self) -> bool:
-        return len(self.problems) + len(self._duplicates) >= MAX_PROBLEMS
+        return len(self._kinds) + len(self._duplicates) >= MAX_PROBLEMS
 
     @property
     def digest(self) -> str:
         return f"{self._sum:032x}"
 
+    def add(self, problems: Iterable[Problem], case_id: object = None) -> None:
+        """Add problems; those of a kind in a file count as one: they differ in the case and its values alone."""
+        for problem in problems:
+            words = _VALUE.sub("", problem.message.replace(f"`{case_id}`", ""))
+            kind = (problem.code, problem.severity, problem.place and problem.place.path, words)
+            first, more, _ = self._kinds.get(kind, (problem, -1, problem))
+            self._kinds[kind] = first, more + 1, problem
+
     def see(self, row: Row | Problem, maker: CaseMaker, checks: CaseChecks) -> None:
         if isinstance(row, Problem):
-            self.problems.append(row)
+            self.add([row])
             return
         self.characters += row.size
-        for case in maker.make(row, self.problems):
+        found: list[Problem] = []
+        for case in maker.make(row, found):
             self.count += 1
             if self.count > _MOST_KEPT or self.characters > _MOST_KEPT_CHARACTERS:
                 self.kept = None
             if self.kept is not None:
                 self.kept.append(case)
-            self.problems += checks.problems_of(case, row)
+            self.add(checks.problems_of(case, row), row.data.get("id") or case.id)
             self.judges.update(case.judges)
             if case.id in self._ids:
                 self._duplicates.add(case.id)
             self._ids.add(case.id)
             self._sum = (self._sum + _number(case)) % (1 << 128)
+        self.add(found, row.data.get("id"))
 
     def finished(self, twice: Callable[[set[str]], Iterable[Problem]], place: Place) -> list[Problem]:
         """Return all problems, with the ids that came twice, or that there was no case at all."""
         if self._duplicates:
-            self.problems += twice(self._duplicates)
-            self.problems = in_reading_order(self.problems)
-        if not self.count and not self.problems:
+            self.add(twice(self._duplicates))
+        problems = [with_count(first, more, last.place) for first, more, last in self._kinds.values()]
+        if self._duplicates:
+            problems = in_reading_order(problems)
+        if not self.count and not problems:
             hint = "give it at least one case: an evaluation of nothing proves nothing"
-            self.problems.append(Problem("the dataset holds no case", place, hint, "no-cases"))
-        if len(self.problems) > MAX_PROBLEMS:
-            del self.problems[MAX_PROBLEMS:]
-        if len(self.problems) == MAX_PROBLEMS:
+            problems.append(Problem("the dataset holds no case", place, hint, "no-cases"))
+        if self.is_full:
+            del problems[MAX_PROBLEMS:]
             message = f"checking stopped after {MAX_PROBLEMS} problems; there may be more"
-            self.problems.append(Problem(message, place, "mend these and check again", "too-many-problems"))
-        return self.problems
+            problems.append(Problem(message, place, "mend these and check again", "too-many-problems"))
+        return problems
 
 
 def _header(path: str, data: Mapping[str, Any]) -> Header:

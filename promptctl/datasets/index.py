@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from promptctl.context import Context
 
 # The order in which a name without a suffix is looked for: the file with a header before the one with its rows.
-_SUFFIXES = (".yaml", ".yml", ".jsonl", ".csv")
+_SUFFIXES = (".yaml", ".yml", ".jsonl", ".csv", ".tsv")
 # Searching the text of each file for more names than these takes longer than parsing it.
 _MOST_SEARCHED_FOR = 20
 

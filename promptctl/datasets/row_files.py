@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from promptctl.datasets.csv_rows import read_csv
@@ -14,7 +15,11 @@ from promptctl.files.names import DATASET_SUFFIXES, DATASETS, did_you_mean, is_r
 from promptctl.files.tree import Tree
 from promptctl.formats.dataset_file import DatasetFile, read_dataset_file
 
-_READERS: Mapping[str, Callable[[Tree, str], Iterator[Row | Problem]]] = {".jsonl": read_jsonl, ".csv": read_csv}
+_READERS: Mapping[str, Callable[[Tree, str], Iterator[Row | Problem]]] = {
+    ".jsonl": read_jsonl,
+    ".csv": read_csv,
+    ".tsv": partial(read_csv, delimiter="\t"),
+}
 
 Read = Callable[[], Iterator[Row | Problem]]
 
@@ -71,7 +76,10 @@ def _inline(file: DatasetFile, size: int) -> Read:
 def _beside(tree: Tree, file: DatasetFile, path: str) -> Read:
     def read() -> Iterator[Row | Problem]:
         try:
-            yield from _READERS[_suffix(path)](tree, path)
+            if "delimiter" in file.header:
+                yield from read_csv(tree, path, file.header["delimiter"])
+            else:
+                yield from _READERS[_suffix(path)](tree, path)
         except FileNotFoundError:
             raise InvalidFiles([_missing(tree, path, file.document.place("cases"), "file of cases")]) from None
 

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from promptctl.assertions.preparing import Preparer
 from promptctl.datasets.dataset import Dataset, Memory
-from promptctl.errors import InvalidFiles, Place, Problem, UsageError, WorkspaceError, in_reading_order
-from promptctl.files.names import RECORDINGS, did_you_mean, is_dataset
+from promptctl.errors import (
+    InvalidFiles,
+    Place,
+    Problem,
+    UsageError,
+    WorkspaceError,
+    in_reading_order,
+    one_of_each_kind,
+)
+from promptctl.files.names import DATASET_SUFFIXES, RECORDINGS, did_you_mean, is_dataset
 from promptctl.files.tree import Tree
+from promptctl.files.yaml_reader import read_yaml
 from promptctl.prompts.checking import WorkspaceCheck, files_of
 from promptctl.prompts.loading import prompts_not_checked_out
 from promptctl.prompts.prompt import Prompt
@@ -36,6 +46,7 @@ def validate_workspace(tree: Tree, paths: Sequence[str] = ()) -> ValidationRepor
     problems: list[Problem] = []
     for path in checked:
         problems += _check_dataset(check, tree, preparer, path) if is_dataset(path) else check.file(path)
+        problems += _bare_questions(tree, path)
     if not paths:
         problems += _check_recordings(tree)
     among = check.among_files()
@@ -62,6 +73,18 @@ def _check_recordings(tree: Tree) -> list[Problem]:
         tree.paths(RECORDINGS)
     except WorkspaceError as error:
         return [_unreadable(error, RECORDINGS)]
+    return []
+
+
+def _bare_questions(tree: Tree, path: str) -> list[Problem]:
+    """Return the warning of a file with texts that parsers of YAML 1.1, PyYAML's own among them, do not read."""
+    with suppress(WorkspaceError, FileNotFoundError):
+        if path.endswith(DATASET_SUFFIXES) and b"?" in (data := tree.read(path)) and (b"{" in data or b"[" in data):
+            message = "an unquoted text with `?` in braces or brackets: not every parser of YAML reads it"
+            places = read_yaml(data, path).bare_questions()
+            return one_of_each_kind(
+                Problem(message, at, "put it in quotes", "bare-question", "warning") for at in places
+            )
     return []
 
 

@@ -108,6 +108,14 @@ class Document:
         """Yield each scalar value outside of brackets and braces, in reading order."""
         yield from _block_scalars(self.data, self._root, 0)
 
+    def bare_questions(self) -> Iterator[Place]:
+        """Yield the place of each text with a `?` that is not quoted in brackets or braces: not all parsers take it."""
+        yield from (
+            self._at(node)
+            for node in _flow_scalars(self._root, is_in_flow=False)
+            if not node.style and "?" in node.value
+        )
+
     def written(self, *keys: Key) -> str | None:
         """Return a plain scalar that is not text as it is written (`1.10` for the number 1.1); None for all others."""
         node, _ = self._find(keys, exact=True)
@@ -150,6 +158,18 @@ def _block_scalars(data: Any, node: Any, indent: int) -> Iterator[BlockScalar]:
     for key in data if isinstance(data, dict) else range(len(data)):
         child = children[key][1] if isinstance(data, dict) else children[key]
         yield from _block_scalars(data[key], child, start.start_mark.column)
+
+
+def _flow_scalars(node: Any, *, is_in_flow: bool) -> Iterator[Any]:
+    """Yield the scalars within brackets and braces, the keys among them."""
+    if not isinstance(node, tuple):
+        if is_in_flow and node is not None:
+            yield node
+        return
+    start, children = node
+    for child in children.values() if isinstance(children, dict) else [(None, child) for child in children]:
+        for each in child:
+            yield from _flow_scalars(each, is_in_flow=is_in_flow or bool(start.flow_style))
 
 
 def scalar_value(written: str) -> str | int | float | bool | None:

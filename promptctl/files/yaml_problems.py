@@ -14,6 +14,7 @@ QUOTE_OR_BLOCK = "quote the value, or put the text on the lines below `|`"
 _TEMPLATE_VALUE = r"(?:^|[:,\[]|-)\s*(\{\{|\{%|\{#)"
 _NO_SPACE_AFTER_COLON = r"^\s*(?:- +)?([A-Za-z_][\w-]*):[^\s/]"
 _UNPRINTABLE = "[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+_GITHUB_KEY = r"^(?:modelParameters|responseFormat|jsonSchema|testData|evaluators):"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -66,13 +67,15 @@ def alias(place: Place, name: str) -> Problem:
     return Problem("aliases (`*name`) are not read", place, hint, "alias")
 
 
-def property_of_node(place: Place, event: Any) -> Problem:
+def property_of_node(place: Place, event: Any, text: str = "") -> Problem:
     """`&name` or `!tag` before a value."""
     if event.anchor is not None:
         hint = f"if `&{event.anchor}` is text, quote it; otherwise remove it"
         return Problem("anchors (`&name`) are not read", place, hint, "anchor")
     if event.tag == "!include":
         hint = 'write `{% include "path" %}` in the text, or `$ref: path` for a schema or a tool'
+        if re.search(_GITHUB_KEY, text, re.MULTILINE):
+            hint = "GitHub's files include nothing: write the text out, or the prompt in promptctl's own format"
         return Problem("tags such as `!include` are not read", place, hint, "tag")
     shown = event.tag.replace("tag:yaml.org,2002:", "!!")
     return Problem(f"tags such as `{shown}` are not read", place, "remove the tag, or quote the text", "tag")
@@ -85,9 +88,9 @@ def tag_directive(place: Place) -> Problem:
 
 def key_is_no_text(place: Place, text: str) -> Problem:
     """A mapping or a list as a key; nearly always an unquoted `{{ … }}`."""
-    match = re.search(_TEMPLATE_VALUE, _line(text, (place.line or 1) - 1))
-    if match:
-        return _template_in_value(Place(place.path, place.line, match.start(1) + 1), match[1])
+    line = _line(text, (place.line or 1) - 1)
+    if match := re.search(_TEMPLATE_VALUE, line):
+        return _template_in_value(Place(place.path, place.line, match.start(1) + 1), match[1], line)
     return Problem("a key must be text, not a list or a mapping", place, "write it as text", "key-not-text")
 
 
@@ -146,7 +149,10 @@ class _Site:
         return Problem(message, Place(self.path, mark.line + 1, mark.column + 1), hint, "yaml-syntax")
 
 
-def _template_in_value(place: Place, opening: str) -> Problem:
+def _template_in_value(place: Place, opening: str, line: str) -> Problem:
+    if opening == "{%" and not line[: (place.column or 1) - 1].strip(" -"):
+        hint = 'templates are in the texts of messages; a text that prompts share is a partial: `{% include "path" %}`'
+        return Problem("the file itself is no template", place, hint, "unquoted-template")
     message = f"a value that begins with `{opening}` is a mapping to YAML, not text"
     return Problem(message, place, QUOTE_OR_BLOCK, "unquoted-template")
 
@@ -165,10 +171,11 @@ def _template(site: _Site) -> Problem | None:
         # `{#` begins a comment to YAML, and the parser only misses the `}` lines below.
         above = range(site.mark.line - 1, max(-1, site.mark.line - 4), -1)
         spots += [(line, len(_line(site.text, line))) for line in above]
-    for line, column in spots:
-        match = re.search(_TEMPLATE_VALUE, _line(site.text, line))
+    for number, column in spots:
+        line = _line(site.text, number)
+        match = re.search(_TEMPLATE_VALUE, line)
         if match is not None and match.start(1) <= column:
-            return _template_in_value(Place(site.path, line + 1, match.start(1) + 1), match[1])
+            return _template_in_value(Place(site.path, number + 1, match.start(1) + 1), match[1], line)
     return None
 
 

@@ -148,7 +148,7 @@ class _Builder:
             self._report(_words().alias(self._place(event), event.anchor))
             return None, event
         if event.anchor is not None or event.tag is not None:
-            self._report(_words().property_of_node(self._place(event), event))
+            self._report(_words().property_of_node(self._place(event), event, self.text))
         if kind is self._events.ScalarEvent:
             return self._scalar_value(event), event
         self._collections += 1
@@ -196,7 +196,7 @@ class _Builder:
     def _key(self, event: Any, seen: dict[str, Any]) -> str:
         """Return the key as it is written: `1` and `true` are text as well."""
         if event.anchor is not None or event.tag is not None:
-            self._report(_words().property_of_node(self._place(event), event))
+            self._report(_words().property_of_node(self._place(event), event, self.text))
         key: str = event.value
         if event.style:
             key = self._checked_text(event)

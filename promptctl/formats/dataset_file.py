@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from promptctl.errors import InvalidFiles, Place, Problem, in_reading_order
+from promptctl.errors import InvalidFiles, Place, Problem, in_reading_order, one_of_each_kind
 from promptctl.files.document import Document, Key
 from promptctl.files.names import DATASETS, PathRefused, resolve_path
 from promptctl.files.yaml_reader import read_yaml
@@ -78,8 +78,11 @@ def read_dataset_file(data: bytes, path: str) -> DatasetFile:
             cases_path = resolve_path(given, path, DATASETS)
         except PathRefused as refused:
             problems.append(Problem(refused.message, document.place("cases"), refused.hint, "path-refused"))
+    if given is not None and "delimiter" in document.data and not str(given).endswith(".csv"):
+        place = document.key_place("delimiter")
+        problems.append(Problem("`delimiter` is for cases in a .csv file", place, "remove it", "misplaced-key"))
     if problems:
-        raise InvalidFiles(in_reading_order(problems))
+        raise InvalidFiles(one_of_each_kind(in_reading_order(problems)))
     header = {key: value for key, value in document.data.items() if key != "cases"}
     cases = tuple(given) if isinstance(given, list) else None
     return DatasetFile(path, document, header, cases, cases_path)

@@ -89,7 +89,6 @@ def test_a_ragged_record_is_told_and_the_next_is_read() -> None:
         ("a,,b", "column 2 of the header has no name"),
         ("a,b,a", "the column `a` is given twice"),
         ("a,__expectd", "`__expectd` is no column"),
-        ("a;b;c", "not separated by commas"),
         ("a,inputs.a", "the input `a` is given twice"),
     ],
 )
@@ -139,3 +138,24 @@ def test_a_bad_cell_is_told_with_its_line(column: str, cell: str, said: str) -> 
     assert isinstance(problem, Problem)
     assert str(problem.place) == f"{PATH}:2"
     assert said in problem.message
+
+
+@pytest.mark.parametrize(("delimiter", "written"), [(";", ";"), ("\t", "\\t"), ("|", "|")])
+def test_another_delimiter_is_read_with_a_note(delimiter: str, written: str) -> None:
+    note, *found = read(f'id{delimiter}"a, b; c"{delimiter}expected\nx{delimiter}"1{delimiter}2"{delimiter}y\n')
+    assert isinstance(note, Problem)
+    assert (note.severity, note.code, str(note.place)) == ("warning", "delimiter", f"{PATH}:1")
+    assert f'delimiter: "{written}"' in (note.hint or "")
+    assert [each.data["inputs"] for each in found if isinstance(each, Row)] == [{"a, b; c": f"1{delimiter}2"}]
+
+
+def test_a_delimiter_that_is_given_needs_no_note() -> None:
+    text = "a;b\n1,5;2\n"
+    found = list(read_csv(MemoryTree({PATH: text}), PATH, ";"))
+    assert [each.data["inputs"] for each in found if isinstance(each, Row)] == [{"a": "1,5", "b": "2"}]
+    assert len(found) == 1
+
+
+def test_commas_win_where_a_header_has_as_many() -> None:
+    (row,) = rows("a,b;c\n1,2\n")
+    assert row.data["inputs"] == {"a": "1", "b;c": "2"}

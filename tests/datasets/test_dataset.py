@@ -97,8 +97,10 @@ class TestChecking:
     def test_an_id_given_twice_names_both_lines(self) -> None:
         lines = [json.dumps({"id": id_, "inputs": {"q": str(n)}, "expected": "y"}) for n, id_ in enumerate("abcab")]
         found = problems("\n".join(lines), "datasets/x.jsonl")
-        assert told(found) == [("duplicate-id", "datasets/x.jsonl:4"), ("duplicate-id", "datasets/x.jsonl:5")]
-        assert found[0].message == "the case id a is given twice; the first is on line 1"
+        assert told(found) == [("duplicate-id", "datasets/x.jsonl:4")]
+        assert found[0].message == (
+            "the case id a is given twice; the first is on line 1 (and 1 more like this, the last on line 5)"
+        )
 
     def test_a_case_without_an_id_given_twice_names_both_lines(self) -> None:
         (problem,) = problems("q,expected\nx,y\nz,y\nx,y\n", "datasets/x.csv")
@@ -149,7 +151,6 @@ class TestChecking:
 """
         assert told(problems(text)) == [
             ("missing-expected", f"{PATH}:2:5"),
-            ("missing-expected", f"{PATH}:3:5"),
             ("unknown-variable", f"{PATH}:4:5"),
             ("unknown-variable", f"{PATH}:5:5"),
             ("missing-schema", f"{PATH}:7:5"),
@@ -181,9 +182,36 @@ class TestChecking:
         assert told(problems(data, "datasets/x.jsonl"))[-1] == ("not-utf-8", "datasets/x.jsonl:2:9")
 
     def test_it_stops_after_a_hundred_problems_and_says_so(self) -> None:
-        found = problems("nonsense\n" * 10_000, "datasets/x.jsonl")
+        lines = (json.dumps({"id": str(n), "x" + "y" * n: 1}) for n in range(200))
+        found = problems("\n".join(lines), "datasets/x.jsonl")
         assert len(found) == MAX_PROBLEMS + 1
         assert found[-1].code == "too-many-problems"
+
+    @pytest.mark.parametrize(
+        ("text", "path", "codes"),
+        [
+            ("nonsense\n" * 2000, "datasets/x.jsonl", ["not-json"]),
+            (
+                "id,extra\n" + "".join(f"c{n},x{n}\n" for n in range(2000)),
+                "datasets/x.csv",
+                ["no-assertion", "missing-input", "extra-input"],
+            ),
+            ("q,expected\n" + "x,y,z\n" * 2000, "datasets/x.csv", ["ragged-row"]),
+            ("q,must_pass\n" + "".join(f"x,maybe{n}\n" for n in range(2000)), "datasets/x.csv", ["bad-cell"]),
+            ("".join(f'{{"id": "c{n}", "inptus": {{}}}}\n' for n in range(2000)), "datasets/x.jsonl", ["unknown-key"]),
+        ],
+    )
+    def test_a_kind_of_problem_is_told_once_with_its_count_and_first_place(
+        self, text: str, path: str, codes: list[str]
+    ) -> None:
+        found = problems(text, path)
+        assert sorted(each.code for each in found) == sorted(codes)
+        assert all("(and 1,999 more like this, the last on line 200" in each.message for each in found)
+        assert {each.place.line for each in found if each.place} <= {1, 2}
+
+    def test_problems_of_different_inputs_are_of_different_kinds(self) -> None:
+        found = problems("id,a,b,expected\n1,x,x,y\n2,x,x,y\n", "datasets/x.csv")
+        assert [each.message.partition(",")[0] for each in found if each.code == "extra-input"] == ["`a`", "`b`"]
 
     def test_code_is_refused_with_the_flag_s_name(self) -> None:
         text = "cases: [{id: a, inputs: {q: x}, assert: [{type: python, value: 'c.py:f'}]}]"

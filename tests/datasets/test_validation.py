@@ -241,3 +241,32 @@ def test_any_workspace_is_checked_and_agrees_with_loading(files: dict[str, str |
             assert any(problem.severity == "error" for problem in problems)
         else:
             assert load_prompt(tree, id_).digest == closure.digest
+
+
+def test_a_question_mark_without_quotes_in_braces_is_a_warning() -> None:
+    text = (
+        "messages:\n- {role: user, content: Is it?}\n- {role: user, content: 'Is it?'}\n- role: user\n  content: Why?\n"
+    )
+    (problem,) = check(MemoryTree({"prompts/p.prompt.yaml": text}))
+    assert (problem.severity, problem.code, str(problem.place)) == (
+        "warning",
+        "bare-question",
+        "prompts/p.prompt.yaml:2:25",
+    )
+
+
+def test_a_delimiter_is_for_csv_alone() -> None:
+    tree = {"datasets/d.yaml": 'delimiter: ";"\ncases: [{id: a, expected: b}]\n'}
+    assert [(code, at) for at, code, _ in told(check(MemoryTree(tree)))] == [("misplaced-key", "datasets/d.yaml:1:1")]
+
+
+def test_a_csv_of_excel_is_read_with_a_note_and_evaluated() -> None:
+    files = {
+        "prompts/p.prompt.yaml": "inputs: {q: {}}\n" + HI.replace("Hi", "'{{ q }}'"),
+        "datasets/d.csv": "q;expected\na;b\n",
+    }
+    (problem,) = check(MemoryTree({**files, "datasets/d.yaml": "prompts: [p]\ncases: d.csv\n"}))
+    assert (problem.severity, problem.code) == ("warning", "delimiter")
+    assert check(MemoryTree({**files, "datasets/d.yaml": 'prompts: [p]\ncases: d.csv\ndelimiter: ";"\n'})) == []
+    tsv = {**files, "datasets/d.tsv": "q\texpected\na\tb\n", "datasets/d.yaml": "prompts: [p]\ncases: d.tsv\n"}
+    assert check(MemoryTree(tsv)) == []

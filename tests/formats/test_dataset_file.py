@@ -59,7 +59,7 @@ def test_numbers_are_text_where_the_prompt_asks_for_text() -> None:
         ("", "1:1", "the file is empty", "`cases:`"),
         ("prompts: [a]\n", "1:1", "`cases` is missing", "add `cases`"),
         ("cases: []\n", "1:8", "`cases` is empty", "the cases"),
-        ("cases: cases.txt\n", "1:8", "does not have the form", ".jsonl or .csv"),
+        ("cases: cases.txt\n", "1:8", "does not have the form", ".jsonl, .csv or .tsv"),
         ("cases:\n- {inputs: {}}\n", "2:3", "`cases[0]` has no `id`", "add `id`"),
         ("cases: [{id: a}]\ntests: []\n", "2:1", "unknown key `tests`", "use `cases`"),
         ("cases: [{id: a, vars: {}}]\n", "1:17", "unknown key `vars`", "use `inputs`"),
