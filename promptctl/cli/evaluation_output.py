@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from promptctl.cli.output import format_id, format_version, is_terminal, say, say_json, styled, tell
 from promptctl.cli.tables import say_table
 from promptctl.cli.text_difference import difference_lines, flat, shortened
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.wording import (
+    as_text,
     assertion_name,
     count,
     format_cost,
@@ -100,29 +102,42 @@ class EvaluationProgress:
 
 
 def say_evaluations(
-    workspace: Workspace, found: Sequence[Evaluation], *, as_json: bool, most_failures: int | None = MOST_SHOWN
+    workspace: Workspace,
+    found: Sequence[Evaluation],
+    *,
+    as_json: bool,
+    most_failures: int | None = MOST_SHOWN,
+    is_data: bool = False,
 ) -> None:
-    """Print evaluations: totals on stdout; the failing cases, at most so many of each, and the verdict as words."""
+    """Print evaluations: totals on stdout; the failing cases, at most so many of each, and the verdict.
+
+    The two are words, on stderr, unless the command is there to show them: then `is_data`.
+    """
     if as_json:
         say_json([evaluation_head(each) for each in found])
         return
     _say_totals(found)
+    stream = sys.stdout if is_data else sys.stderr
     passed = 0
     for each in found:
         has_passed = each.verdict == "passed" and not each.stopped
         passed += has_passed
         is_one_of_many = len(found) > 1 and has_passed
         if len(found) > 1 and (not is_one_of_many or _wrong(each)):
-            tell(f"\n{styled(f'── {_name(each, found)}', sys.stderr, bold=True)}")
+            _write(f"\n{styled(f'── {_name(each, found)}', stream, bold=True)}", stream)
         if is_terminal() and not is_one_of_many:
             _say_groups(each)
         _say_repeats(each)
-        _tell_failures(workspace, each, most_failures)
+        _tell_failures(workspace, each, most_failures, stream)
         if not is_one_of_many:
-            _tell_verdict(each)
+            _tell_verdict(each, stream)
     if len(found) > 1 and passed:
-        word = styled("passed", sys.stderr, fg=_COLOURS["passed"], bold=True)
-        tell(f"\n{word}: {passed} of {len(found)} evaluations")
+        word = styled("passed", stream, fg=_COLOURS["passed"], bold=True)
+        _write(f"\n{word}: {passed} of {len(found)} evaluations", stream)
+
+
+def _write(text: str, stream: TextIO) -> None:
+    (say if stream is sys.stdout else tell)(text)
 
 
 def _name(found: Evaluation, among: Sequence[Evaluation]) -> str:
@@ -220,25 +235,27 @@ def _counts(counts: Counts) -> tuple[int, int, int]:
     return counts.passed, counts.failed, counts.errors
 
 
-def _tell_failures(workspace: Workspace, found: Evaluation, most: int | None) -> None:
+def _tell_failures(workspace: Workspace, found: Evaluation, most: int | None, stream: TextIO) -> None:
     wrong = _wrong(found)
     if not wrong:
         return
     cases = workspace.results.cases(found.row.id)
     for case in islice((case for case in cases if case.outcome.status != "passed" and not case.is_expected), most):
-        for line in failure_lines(case):
-            tell(line)
+        for line in failure_lines(case, stream):
+            _write(line, stream)
     if most is not None and wrong > most:
-        tell(f"\n… and {wrong - most} more: promptctl results show {found.row.id[-8:]}")
+        _write(f"\n… and {wrong - most} more: promptctl results show {found.row.id[-8:]}", stream)
 
 
-def failure_lines(case: CaseResults) -> Iterator[str]:
+def failure_lines(case: CaseResults, stream: TextIO) -> Iterator[str]:
     """Yield why a case did not pass: what was expected, what came, and the difference."""
     row = case.decisive
-    mark = styled("✗ failed" if row.status == "failed" else "! error", sys.stderr, fg=_COLOURS[row.status], bold=True)
+    mark = styled("✗ failed" if row.status == "failed" else "! error", stream, fg=_COLOURS[row.status], bold=True)
     repeats = f"  {case.passes}" if len(case.rows) > 1 else ""
-    yield f"\n{mark}  {styled(row.case_id, sys.stderr, bold=True)}{repeats}"
+    yield f"\n{mark}  {styled(row.case_id, stream, bold=True)}{repeats}"
     assertions = row.detail.failed_assertions
+    if inputs := row.detail.inputs:
+        yield f"    input     {shortened(', '.join(f'{name}: {as_text(value)}' for name, value in inputs.items()))}"
     if row.error_message and not assertions:
         yield f"    error: {flat(row.error_message)}"
     if row.status == "failed" and not assertions:
@@ -249,10 +266,13 @@ def failure_lines(case: CaseResults) -> Iterator[str]:
             yield from (f"      {line}" for line in difference_lines(graded["expected"], graded.get("got")))
     if row.output is not None and not any(graded.get("got") is not None for graded in assertions):
         yield f"      reply     {shortened(row.output)}"
+    if row.execution_id is not None:
+        yield f"    call      promptctl log show {row.execution_id[-8:]}"
 
 
-def _tell_verdict(found: Evaluation) -> None:
-    word = styled(found.verdict, sys.stderr, fg=_COLOURS[found.verdict], bold=True)
+def _tell_verdict(found: Evaluation, stream: TextIO) -> None:
+    tell = partial(_write, stream=stream)
+    word = styled(found.verdict, stream, fg=_COLOURS[found.verdict], bold=True)
     tell(f"\n{found.row.prompt}: {word}: {found.reason}")
     if judges := found.totals.judges:
         tell(f"  judged by {', '.join(judges)}")

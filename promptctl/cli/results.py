@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.evaluation_output import failure_lines, say_evaluations
-from promptctl.cli.output import format_id, format_moment, format_version, say, say_json, tell, time_heading
+from promptctl.cli.evaluation_output import say_evaluations
+from promptctl.cli.output import format_id, format_moment, format_version, say_json, tell, time_heading
 from promptctl.cli.tables import say_table
 from promptctl.cli.trend import trend
+from promptctl.reports.files import check_report_path
 from promptctl.reports.rows import result_as_dict
 from promptctl.reports.wording import format_spent
 
@@ -107,33 +108,38 @@ def show_results(
     case: Annotated[str | None, typer.Option("--case", metavar="ID", help="Everything of one case.")] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show an evaluation: its totals, and why each case failed."""
+    """Show an evaluation: its totals, and why each case failed; or everything of one case."""
     workspace = options.workspace_of(context)
     if case is None:
         found = workspace.results.evaluation(wanted)
-        say_evaluations(workspace, [found], as_json=as_json, most_failures=None)
+        say_evaluations(workspace, [found], as_json=as_json, most_failures=None, is_data=True)
         return
     each = workspace.results.case(wanted, case)
     if as_json:
-        say_json([result_as_dict(row) for row in each.rows])
+        say_json([result_as_dict(row) | workspace.results.messages(row) for row in each.rows])
         return
-    if each.outcome.status != "passed":
-        for line in failure_lines(each):
-            tell(line)
-    for row in each.rows:
-        say(row.output or "")
+    from promptctl.cli.case_output import say_case
+
+    say_case(workspace.results.evaluation(wanted), each, workspace.results.messages(each.rows[0])["messages"])
 
 
 @app.command("export")
 def export_results(
     context: typer.Context,
     wanted: Annotated[list[str], typer.Argument(metavar="ID...", help="Evaluations, by id.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help=".json .jsonl .csv .md .xml .html")],
+    outputs: Annotated[
+        list[Path],
+        typer.Option("-o", "--output", metavar="FILE", help=".json .jsonl .csv .md .xml .html. Repeatable."),
+    ],
 ) -> None:
-    """Write evaluations with every result to a file."""
+    """Write evaluations with every result to files."""
+    for output in outputs:
+        check_report_path(output)
     results = options.workspace_of(context).results
-    results.export([results.evaluation(each) for each in wanted], output)
-    tell(f"written  {output}")
+    found = [results.evaluation(each) for each in wanted]
+    for output in outputs:
+        results.export(found, output)
+        tell(f"written  {output}")
 
 
 @app.command("delete")

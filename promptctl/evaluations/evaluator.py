@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from promptctl.assertions.embedding import Embedder
 from promptctl.assertions.judging import RunnerJudge
@@ -29,10 +29,13 @@ from promptctl.evaluations.scoring import Score, error_score, failed_score, scor
 from promptctl.log.records import Execution
 from promptctl.log.results import ResultDetail, ResultRow
 from promptctl.models.reading import FILTERED
+from promptctl.prompts.prompt import MISSING
 
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.models.gateway import Gateway
+
+_LONGEST_KEPT = 20_000
 
 Work = Iterator[tuple[int, Case, int]]
 
@@ -162,6 +165,8 @@ class Evaluator:
             full_cost_nano_usd=_full_cost(execution) if execution is not None else None,
             has_call=execution is not None,
             judge_cost_nano_usd=score.cost_nano_usd,
+            inputs=_kept(execution.inputs if execution and execution.inputs else case.inputs),
+            expected=None if case.expected is MISSING else _kept(case.expected),
         )
         cost = spent(execution, error)
         if cost is not None:
@@ -191,6 +196,15 @@ def pending(cases: Iterator[Case], repeats: int, done: Collection[tuple[str, int
         for repeat in range(1, repeats + 1):
             if (case.id, repeat) not in done:
                 yield position, case, repeat
+
+
+def _kept(value: Any) -> Any:
+    """Return an input as results keep it: whole, but for the end of texts such as a picture's data."""
+    if isinstance(value, str):
+        return value if len(value) <= _LONGEST_KEPT else value[:_LONGEST_KEPT] + "… (cut)"
+    if isinstance(value, Mapping):
+        return {name: _kept(each) for name, each in value.items()}
+    return [_kept(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _source(case: Case, execution: Execution | None) -> str | None:

@@ -169,6 +169,7 @@ class ResultDetail:
     `full_cost_nano_usd` is what the reply cost when it was paid for, `has_call` False if no model was called;
     `judge_cost_nano_usd` is what judging it cost. `xfail` is why the case is expected to fail. `cluster` names the
     group of cases that stand or fall together.
+    `inputs` and `expected` are the case's, very long texts cut; empty and None in older logs.
     """
 
     reason: str = ""
@@ -183,6 +184,8 @@ class ResultDetail:
     full_cost_nano_usd: int | None = None
     has_call: bool = False
     judge_cost_nano_usd: int | None = 0
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    expected: Any = None
 
     @property
     def failed_assertions(self) -> list[Mapping[str, Any]]:

@@ -12,6 +12,7 @@ from promptctl.evaluations.outcomes import case_results
 from promptctl.evaluations.trend import newest_of_versions
 from promptctl.log.results import ResultRow
 from promptctl.log.store import Store
+from promptctl.reports.asked import AskedMessages, about_request, message_texts
 from promptctl.reports.rows import evaluation_head
 
 MOST_RESULTS = 5_000
@@ -56,6 +57,7 @@ def page(data: Mapping[str, Any]) -> Iterator[str]:
 
 def cases_of(log: Store, evaluations: Sequence[Evaluation]) -> tuple[list[dict[str, Any]], int]:
     """Return the results by case, in the order of the datasets; and how many there was no room for."""
+    messages = AskedMessages(log)
     cases: dict[tuple[str, str, str], dict[str, Any]] = {}
     room = _Room(evaluations)
     for number, evaluation in enumerate(evaluations):
@@ -67,12 +69,17 @@ def cases_of(log: Store, evaluations: Sequence[Evaluation]) -> tuple[list[dict[s
             case_id, outcome = found.outcome.case_id, found.outcome
             key = (about.prompt, about.spec.dataset, case_id)
             case = cases.setdefault(
-                key, {"id": case_id, "prompt": about.prompt, "tags": list(found.tags), "results": []}
+                key, {"id": case_id, "prompt": about.prompt, "tags": list(found.tags), "request": [], "results": []}
             )
+            case["request"] = case["request"] or [
+                (name, room.shown(text)) for name, text in about_request(rows[0]) if name != "execution"
+            ]
             # What a case came to is decided by all its repeats, also by those that there is no room for.
             of_case = {"outcome": outcome.status, "passes": outcome.passes, "of": len(found.rows)}
             of_case = of_case if len(found.rows) > 1 else {}
-            case["results"] += [_result(number, row, room.shown(row.output)) | of_case for row in rows]
+            for row in rows:
+                sent = [(role, room.shown(text)) for role, text in message_texts(messages.of(row))]
+                case["results"].append(_result(number, row, room.shown(row.output)) | {"messages": sent} | of_case)
     return list(cases.values()), room.left_out
 
 
@@ -118,6 +125,7 @@ def _result(evaluation: int, row: ResultRow, output: str | None) -> dict[str, An
         "reason": detail.reason,
         "error": row.error_message,
         "output": output,
+        "execution": row.execution_id,
         "source": row.reply_source,
         "latency_ms": None if row.reply_source == "replay" else row.latency_ms,
         "cost_nano_usd": row.cost_nano_usd,

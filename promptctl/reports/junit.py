@@ -11,10 +11,12 @@ from promptctl.errors import INCOMPLETE, OK
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import CaseResults, case_results
 from promptctl.files.wording import as_text
+from promptctl.log.results import ResultRow
 from promptctl.log.store import Store
+from promptctl.reports.asked import AskedMessages, about_request, message_texts
 from promptctl.reports.wording import assertion_name
 
-_UNSTABLE = frozenset(("evaluation", "cost_usd"))
+_UNSTABLE = frozenset(("evaluation", "cost_usd", "execution"))
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -74,6 +76,7 @@ def suite(log: Store, evaluation: Evaluation, *, is_stable: bool = False) -> Ite
         "commit": row.commit,
         "model": row.model,
         "dataset": row.spec.dataset,
+        "parameters": as_text(dict(row.spec.parameters)),
         "verdict": f"{evaluation.verdict}: {evaluation.reason}",
         "cost_usd": None if evaluation.summary.unpriced else f"{evaluation.summary.cost_nano_usd / 1e9:.9f}",
     }
@@ -81,11 +84,11 @@ def suite(log: Store, evaluation: Evaluation, *, is_stable: bool = False) -> Ite
         if value is not None and not (is_stable and key in _UNSTABLE):
             yield f"      <property name={_attribute(key)} value={_attribute(value)}/>\n"
     yield "    </properties>\n"
-    classname = f"{row.prompt}.{row.spec.dataset}"
+    classname, messages = f"{row.prompt}.{row.spec.dataset}", AskedMessages(log)
     for case in case_results(log.results(row.id), row.spec.at_least):
         # A case that lacks some of its repeats is not graded: it is one of those that were not run.
         if len(case.rows) >= evaluation.summary.repeats:
-            yield from _test(case, classname, is_stable=is_stable)
+            yield from _test(case, classname, messages, is_stable=is_stable)
     if is_unfinished:
         yield from _not_run(evaluation, classname)
     yield "  </testsuite>\n"
@@ -98,33 +101,45 @@ def _not_run(evaluation: Evaluation, classname: str) -> Iterator[str]:
     yield f"<error message={_attribute(reason)} type={_attribute('incomplete')}/></testcase>\n"
 
 
-def _test(case: CaseResults, classname: str, *, is_stable: bool) -> Iterator[str]:
+def _test(case: CaseResults, classname: str, messages: AskedMessages, *, is_stable: bool) -> Iterator[str]:
     row = case.decisive
     seconds = (case.outcome.latency_ms or 0.0) / 1000
     start = f"    <testcase classname={_attribute(classname)} name={_attribute(row.case_id)}"
     start += "" if is_stable else f" time={_attribute(f'{seconds:.3f}')}"
+    about = [(name, value) for name, value in about_request(row) if not (is_stable and name in _UNSTABLE)]
+    found = _found(case, messages)
+    if not (about or found):
+        yield f"{start}/>\n"
+        return
+    yield f"{start}>\n"
+    if about:
+        yield "      <properties>\n"
+        for name, value in about:
+            yield f"        <property name={_attribute(name)} value={_attribute(value)}/>\n"
+        yield "      </properties>\n"
+    yield f"{found}    </testcase>\n"
+
+
+def _found(case: CaseResults, messages: AskedMessages) -> str:
+    """Return the element that says what is wrong with a case, or why it does not count; empty if it passed."""
+    row, status = case.decisive, case.outcome.status
     if case.is_expected:
-        yield f"{start}><skipped message={_attribute(f'expected to fail: {row.detail.xfail}')}/></testcase>\n"
-        return
-    if case.outcome.status == "passed" and case.outcome.is_xfail and case.is_xfail_strict:
+        return f"      <skipped message={_attribute(f'expected to fail: {row.detail.xfail}')}/>\n"
+    if status == "passed":
+        if not (case.outcome.is_xfail and case.is_xfail_strict):
+            return ""
         passed = f"passed, and is expected to fail: {row.detail.xfail}"
-        yield f"{start}><failure message={_attribute(passed)} type={_attribute('xfail')}/></testcase>\n"
-        return
-    if case.outcome.status == "passed":
-        yield start + "/>\n"
-        return
+        return f"      <failure message={_attribute(passed)} type={_attribute('xfail')}/>\n"
     reason = row.detail.reason or row.error_message or row.status
     if len(case.rows) > 1:
         reason = f"{case.passes}: {reason}"
-    element = "failure" if case.outcome.status == "failed" else "error"
+    element = "failure" if status == "failed" else "error"
     kind = f" type={_attribute(row.error_type or 'assertion')}"
-    yield start + ">\n"
-    yield f"      <{element} message={_attribute(reason)}{kind}>{_text(_explanation(case))}</{element}>\n"
-    yield "    </testcase>\n"
+    explanation = _text(_explanation(row, messages))
+    return f"      <{element} message={_attribute(reason)}{kind}>{explanation}</{element}>\n"
 
 
-def _explanation(case: CaseResults) -> str:
-    row = case.decisive
+def _explanation(row: ResultRow, messages: AskedMessages) -> str:
     lines = []
     for graded in row.detail.failed_assertions:
         lines.append(f"{assertion_name(graded)}: {graded['reason']}")
@@ -132,6 +147,8 @@ def _explanation(case: CaseResults) -> str:
             lines += [f"  expected: {as_text(graded['expected'])}", f"  got: {as_text(graded.get('got'))}"]
     if row.error_message:
         lines.append(row.error_message)
+    for role, text in message_texts(messages.of(row)):
+        lines += [f"{role}:", text]
     if row.output is not None:
         lines += ["reply:", row.output]
     return "\n".join(lines)

@@ -9,10 +9,12 @@ from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import CaseResults, case_results
 from promptctl.files.wording import as_text
 from promptctl.log.store import Store
+from promptctl.reports.asked import AskedMessages, Messages, about_request, message_texts
 from promptctl.reports.wording import assertion_name, format_spent, percent
 
 MOST_CASES = 50
 _WIDTH = 400
+_LONGEST_MESSAGES = 4000
 # Characters that turn the direction of what is read, so that a text can look like another one.
 _TURNING = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd")
 # GitHub makes links of plain text behind these: mentions, addresses, issues. A character of no width prevents it.
@@ -42,7 +44,7 @@ def markdown(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
 
 def _cases(log: Store, evaluation: Evaluation) -> Iterator[str]:
     wrong = evaluation.summary.counts.failed + evaluation.summary.counts.errors
-    shown = 0
+    shown, messages = 0, AskedMessages(log)
     for case in case_results(log.results(evaluation.row.id), evaluation.row.spec.at_least):
         if case.outcome.status == "passed":
             continue
@@ -50,15 +52,17 @@ def _cases(log: Store, evaluation: Evaluation) -> Iterator[str]:
             yield f"\n… and {wrong - shown} more.\n"
             break
         shown += 1
-        yield from case_details(case)
+        yield from case_details(case, messages.of(case.decisive))
 
 
-def case_details(case: CaseResults) -> Iterator[str]:
-    """Yield one case that did not pass, folded."""
+def case_details(case: CaseResults, messages: Messages | None) -> Iterator[str]:
+    """Yield one case that did not pass, folded: its request, what is wrong with the reply, and the reply."""
     row = case.decisive
     reason = row.detail.reason or row.error_message or ""
     repeats = f" ({case.passes})" if len(case.rows) > 1 else ""
     yield f"\n<details><summary>{html(row.case_id)}: {row.status}{repeats}: {html(reason)}</summary>\n\n"
+    for name, text in about_request(row):
+        yield f"- {inline(name)}: {_code(_flat(text))}\n"
     for graded in row.detail.failed_assertions:
         yield f"- {code(assertion_name(graded))}: {inline(graded['reason'])}\n"
         if graded.get("expected") is not None:
@@ -66,6 +70,9 @@ def case_details(case: CaseResults) -> Iterator[str]:
             yield f"  - expected {expected}\n  - got {got}\n"
     if row.output is not None:
         yield f"\n{fenced(row.output)}\n"
+    if messages:
+        sent = "\n".join(f"{role}: {text}" for role, text in message_texts(messages))
+        yield f"\nMessages sent:\n\n{fenced(sent[:_LONGEST_MESSAGES])}\n"
     yield "\n</details>\n"
 
 

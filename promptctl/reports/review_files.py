@@ -83,7 +83,7 @@ def review_page(log: Store, review: Review) -> Iterator[str]:
     cases, left_out = cases_of(log, evaluations)
     for case in cases:
         for result in case["results"]:
-            result["source"] = None
+            result["source"] = result["execution"] = None
             result["cost_nano_usd"] = result["full_cost_nano_usd"]
             if not is_timed(evaluations[result["e"]]):
                 result["latency_ms"] = None

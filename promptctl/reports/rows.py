@@ -11,23 +11,28 @@ from typing import Any
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.log.results import ResultRow
 from promptctl.log.store import Store
+from promptctl.reports.asked import AskedMessages
+from promptctl.reports.wording import as_text
 
 _COLUMNS = (
     "evaluation", "prompt", "version", "model", "dataset", "case", "repeat", "status", "score", "reason", "output",
     "cost_usd", "latency_ms", "input_tokens", "output_tokens", "tags", "error",
 )  # fmt: skip
 
+_REQUEST_COLUMNS = ("expected", "messages", "parameters", "execution")
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def json_document(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
     """Yield one JSON document: each evaluation with its totals and all its results."""
+    messages = AskedMessages(log)
     yield '{"evaluations": ['
     for number, evaluation in enumerate(evaluations):
         yield ("," if number else "") + "\n " + _dump(evaluation_head(evaluation))[:-1] + ',\n  "results": ['
         separator = "\n   "
         for row in log.results(evaluation.row.id):
-            yield separator + _dump(result_as_dict(row))
+            yield separator + _dump(result_as_dict(row) | messages.as_dict(row))
             separator = ",\n   "
         yield "]}"
     yield "]}\n"
@@ -35,14 +40,20 @@ def json_document(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str
 
 def json_lines(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
     """Yield one JSON object on each line: a result with its evaluation's id."""
+    messages = AskedMessages(log)
     for evaluation in evaluations:
-        for row in log.results(evaluation.row.id):
-            yield _dump({"evaluation": evaluation.row.id, "prompt": evaluation.row.prompt} | result_as_dict(row)) + "\n"
+        about = evaluation.row
+        head = {"evaluation": about.id, "prompt": about.prompt, "parameters": dict(about.spec.parameters)}
+        for row in log.results(about.id):
+            yield _dump(head | result_as_dict(row) | messages.as_dict(row)) + "\n"
 
 
 def csv_table(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
-    """Yield a table with a header line; one row for each result."""
-    yield _csv_line(_COLUMNS)
+    """Yield a table with a header line; one row for each result, with a column for each input that any of them has."""
+    found = (row for each in evaluations for row in log.results(each.row.id))
+    inputs = list(dict.fromkeys(name for row in found for name in row.detail.inputs))
+    messages = AskedMessages(log)
+    yield _csv_line((*_COLUMNS, *(f"input.{name}" for name in inputs), *_REQUEST_COLUMNS))
     for evaluation in evaluations:
         about = evaluation.row
         for row in log.results(about.id):
@@ -65,6 +76,11 @@ def csv_table(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
                     *detail.tokens,
                     " ".join(detail.tags),
                     row.error_message,
+                    *(_cell(detail.inputs.get(name)) for name in inputs),
+                    _cell(detail.expected),
+                    _cell(messages.of(row)),
+                    _dump(dict(about.spec.parameters)),
+                    row.execution_id,
                 )
             )
 
@@ -96,6 +112,8 @@ def result_as_dict(row: ResultRow) -> dict[str, Any]:
     detail = row.detail
     return {
         "case": row.case_id,
+        "inputs": dict(detail.inputs),
+        "expected": detail.expected,
         "repeat": row.repeat,
         "status": row.status,
         "score": row.score,
@@ -117,6 +135,10 @@ def result_as_dict(row: ResultRow) -> dict[str, Any]:
         "error_type": row.error_type,
         "error_message": row.error_message,
     }
+
+
+def _cell(value: Any) -> str | None:
+    return None if value is None else as_text(value)
 
 
 def _dump(data: Any) -> str:

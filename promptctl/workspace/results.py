@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import CaseNotFound
 from promptctl.files.names import did_you_mean
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from promptctl.evaluations.evaluation import Evaluation
     from promptctl.evaluations.outcomes import CaseResults
     from promptctl.evaluations.trend import Trend
-    from promptctl.log.results import EvaluationRow
+    from promptctl.log.results import EvaluationRow, ResultRow
 
 
 class Results:
@@ -68,6 +68,12 @@ class Results:
             ids.append(case.outcome.case_id)
         hint = did_you_mean(case_id, ids) or f"its cases are {name_some(ids)}"
         raise CaseNotFound(f"evaluation `{wanted}` has no case `{case_id}`", hint=hint)
+
+    def messages(self, row: ResultRow) -> dict[str, Any]:
+        """Return a result's rendered messages under the key `messages`: None if the log does not keep them."""
+        from promptctl.reports.asked import AskedMessages
+
+        return AskedMessages(self._context.log).as_dict(row)
 
     def last_command(self) -> list[EvaluationRow]:
         """Return the evaluations that were begun together last. Raises `UsageError` if there are none."""

@@ -42,19 +42,27 @@ def test_none_of_those_asked_for_is_not_none_at_all(cli: Cli, done: dict[str, st
 def test_it_is_shown_as_it_was_when_it_ended(cli: Cli, done: dict[str, str]) -> None:
     ran = cli("results", "show", done["short"])
     assert ran.exit_code == 0
-    assert "✗ failed  c1" in ran.err
-    assert "! error  c2" in ran.err
-    assert "no such thing" in ran.err
-    assert f"promptctl eval resume {done['short']} --retry-errors" in ran.err
+    assert "✗ failed  c1\n    input     ticket: c1\n" in ran.out
+    assert "! error  c2" in ran.out
+    assert "no such thing" in ran.out
+    assert f"promptctl eval resume {done['short']} --retry-errors" in ran.out
+    assert ran.err == ""
     (shown,) = cli("results", "show", done["id"], "--json").json
     assert (shown["passed"], shown["failed"], shown["errors"], shown["verdict"]) == (1, 1, 1, "failed")
 
 
 def test_everything_of_one_case_is_shown(cli: Cli, done: dict[str, str]) -> None:
     ran = cli("results", "show", done["short"], "--case", "c1")
-    assert ran.out == "wrong\n"
-    assert 'expected "c1", got "wrong"' in ran.err
     (row,) = cli("results", "show", done["short"], "--case", "c1", "--json").json
+    assert ran.out == (
+        f"c1  failed\nevaluation  {done['id']}: triage unversioned · local/gpt-4o-mini · datasets/triage.yaml\n"
+        "\ninput ticket\n  │ c1\n\nexpected\n  │ c1\n\nmessage user\n  │ c1\n\nreply\n  │ wrong\n"
+        '\nchecks\n  ✗ equals: expected "c1", got "wrong"\n      expected  c1\n      got       wrong\n'
+        f"\nreply       model · {row['latency_ms']:.0f} ms · 12+3 tokens · $0.000015\n"
+        f"call        {row['execution']}: promptctl log show {row['execution'][-8:]}\n"
+    )
+    assert (row["inputs"], row["expected"]) == ({"ticket": "c1"}, "c1")
+    assert row["messages"] == [{"role": "user", "content": "c1"}]
     assert (row["case"], row["output"], row["status"], row["repeat"]) == ("c1", "wrong", "failed", 1)
     unknown = cli("results", "show", done["short"], "--case", "nix")
     assert (unknown.exit_code, unknown.err) == (
@@ -68,7 +76,7 @@ def test_show_leaves_no_failure_out_and_eval_names_the_way_there(lab: Lab, cli: 
     lab.server.default = answering({}, otherwise=failure(400))
     ran = cli("eval", "triage", "--json")
     (found,) = ran.json
-    shown = cli("results", "show", found["evaluation"][-8:]).err
+    shown = cli("results", "show", found["evaluation"][-8:]).out
     assert shown.count("! error") == 15
     again = cli("eval", "triage").err
     assert again.count("! error") == 10
@@ -133,3 +141,12 @@ def test_one_that_was_killed_is_told_from_one_that_is_running(lab: Lab, cli: Cli
     process.wait()
     assert verdict() == "interrupted"
     assert json.dumps(listed)
+
+
+def test_several_reports_are_written_at_once(cli: Cli, lab: Lab, done: dict[str, str]) -> None:
+    ran = cli("results", "export", done["short"], "-o", "a.csv", "-o", "b.md")
+    assert (ran.exit_code, ran.err) == (0, "written  a.csv\nwritten  b.md\n")
+    assert (lab.root / "a.csv").is_file()
+    assert (lab.root / "b.md").is_file()
+    assert cli("results", "export", done["short"], "-o", "c.csv", "-o", "c.pdf").exit_code == 2
+    assert not (lab.root / "c.csv").exists()

@@ -16,12 +16,16 @@ def test_each_case_is_a_test_and_what_was_expected_and_came_stands_inside(
         "tests": "6", "failures": "2", "errors": "1", "skipped": "0",
     }  # fmt: skip
     tests = {test.get("name"): test for test in suite.iter("testcase")}
-    assert list(tests["good"]) == []
-    (failed,) = tests["wrong"]
+    (properties,) = tests["good"]
+    about = {each.get("name"): each.get("value") for each in properties}
+    assert (about["input.ticket"], about["expected"]) == ("good", "good")
+    assert len(about["execution"] or "") == 36
+    _, failed = tests["wrong"]
     assert failed.tag == "failure"
     assert failed.get("message") == 'equals: expected "right as it is", got "wrong as it is"'
     assert "  expected: right as it is\n  got: wrong as it is" in (failed.text or "")
-    (error,) = tests["refused"]
+    assert "user:\nwrong\nreply:\nwrong as it is" in (failed.text or "")
+    _, error = tests["refused"]
     assert (error.tag, error.get("type")) == ("error", "RequestRejected")
     assert "<no> & no" in (error.text or "")
 

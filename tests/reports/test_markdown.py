@@ -57,3 +57,12 @@ def test_very_many_failures_are_counted(lab: Lab, write: Write) -> None:
     text = write(lab.evaluate(), "r.md").read_text()
     assert text.count("<details>") == MOST_CASES
     assert "… and 7 more." in text
+
+
+def test_a_case_has_its_inputs_its_messages_and_its_call(lab: Lab, write: Write) -> None:
+    lab.cases({"id": "a", "inputs": {"ticket": "@all <b>\n```\n# x"}, "expected": "y"})
+    found = lab.evaluate()
+    text = write(found, "r.md").read_text()
+    assert "- input.ticket: ````@all <b> ``` # x````\n- expected: `y`\n" in text
+    assert f"- execution: `{lab.row(found[0], 'a').execution_id}`\n" in text
+    assert "\nMessages sent:\n\n````\nuser: @all <b>\n```\n# x\n````\n" in text

@@ -17,6 +17,8 @@ class TestJSON:
         wrong = rows["wrong"]
         assert (wrong["output"], wrong["cost_nano_usd"], wrong["tags"]) == ("wrong as it is", REPLY_COST, ["long"])
         assert wrong["assertions"][0]["expected"] == "right as it is"
+        assert (wrong["inputs"], wrong["expected"]) == ({"ticket": "wrong"}, "right as it is")
+        assert wrong["messages"] == [{"role": "user", "content": "wrong"}]
         assert rows["forged|`x`"]["output"] == FORGED
         assert (rows["refused"]["error_type"], rows["refused"]["output"]) == ("RequestRejected", None)
         assert rows["scored"]["metrics"] == {"sum": 1.0}
@@ -30,6 +32,7 @@ class TestJSON:
         rows = [json.loads(line) for line in lines if line]
         assert [row["case"] for row in rows] == ["good", "better", "wrong", "forged|`x`", "refused", "scored"]
         assert {row["evaluation"] for row in rows} == {mixed[0].row.id}
+        assert (rows[0]["parameters"], rows[0]["inputs"]) == ({}, {"ticket": "good"})
 
     def test_several_evaluations_stand_in_one_document(self, lab: Lab, write: Write) -> None:
         lab.many(2)
@@ -45,7 +48,31 @@ def test_a_table_opens_in_a_spreadsheet_and_runs_no_formula(mixed: list[Evaluati
     with write(mixed, "r.csv").open(newline="") as file:
         rows = by_case(list(csv.DictReader(file)))
     assert rows["scored"]["output"] == "'=1+1"
-    assert rows["wrong"]["output"] == "wrong as it is"
+    wrong = rows["wrong"]
+    assert (wrong["output"], wrong["input.ticket"], wrong["expected"]) == ("wrong as it is", "wrong", "right as it is")
+    assert json.loads(wrong["messages"]) == [{"role": "user", "content": "wrong"}]
+    assert (wrong["parameters"], len(wrong["execution"])) == ("{}", 36)
+    assert (rows["scored"]["input.ticket"], rows["scored"]["expected"]) == ("'=1+1", "")
     assert (rows["good"]["cost_usd"], rows["refused"]["cost_usd"]) == ("0.000015000", "0.000000000")
     assert (rows["better"]["tags"], rows["good"]["status"]) == ("smoke long", "passed")
     assert rows["forged|`x`"]["output"] == FORGED
+
+
+def test_columns_are_of_the_inputs_of_all_prompts(lab: Lab, write: Write) -> None:
+    lab.many(1)
+    lab.write("prompts/sort.prompt.yaml", "inputs: {a: {type: object}}\nmessages: [{role: user, content: x}]\n")
+    lab.cases({"id": "s", "inputs": {"a": {"b": [1]}}, "expected": {"c": None}}, name="sort", prompts=["sort"])
+    with write(lab.evaluate("triage", "sort"), "r.csv").open(newline="") as file:
+        triage, sort = csv.DictReader(file)
+    assert (triage["input.ticket"], triage["input.a"]) == ("c0", "")
+    assert (sort["input.ticket"], sort["input.a"], sort["expected"]) == ("", '{"b": [1]}', '{"c": null}')
+
+
+def test_messages_that_the_log_does_not_keep_are_missing_and_long_inputs_are_cut(lab: Lab, write: Write) -> None:
+    settings = (lab.root / "promptctl.yaml").read_text()
+    lab.write("promptctl.yaml", settings.replace("content: full", "content: metadata"))
+    lab.cases({"id": "long", "inputs": {"ticket": "x" * 30_000}, "expected": "x"})
+    (found,) = json.loads(write(lab.evaluate(), "r.json").read_text())["evaluations"]
+    (row,) = found["results"]
+    assert row["messages"] is None
+    assert row["inputs"]["ticket"] == "x" * 20_000 + "… (cut)"

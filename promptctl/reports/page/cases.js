@@ -9,7 +9,7 @@ const cases = data.cases.map((item, position) => {
     differs: new Set(item.results.map((result) => result.status)).size > 1 || item.results.some((result) => result.passes > 0 && result.passes < result.of),
     worst: ["failed", "error", "passed"].find((state) => states.includes(state)),
     score: known("score").length ? Math.min(...known("score")) : null, latency: largest("latency_ms"), cost: largest("full_cost_nano_usd"),
-    text: [item.id, item.prompt, ...item.results.flatMap((result) => [result.output, result.reason, result.error])].join("\n").toLowerCase() };
+    text: [item.id, item.prompt, ...item.request.flat(), ...item.results.flatMap((result) => [result.output, result.reason, result.error, result.execution, ...result.messages.flat()])].join("\n").toLowerCase() };
 });
 
 const words = (text) => text.match(/\s+|[\p{L}\p{N}_]+|[^\s\p{L}\p{N}_]/gu) || [];
@@ -43,16 +43,22 @@ function checkNode(check) {
   return el("li", { class: state }, el("b", {}, check.judge ? `${check.type}, judged by ${check.judge}` : check.type), ` ${check.reason}`, hasBoth ? compared(check.expected, check.got ?? "") : null);
 }
 
+// A name and a text for each part: inputs of a case, or messages of a request.
+function named(pairs) {
+  return pairs.flatMap(([name, text]) => [el("dt", {}, name), el("dd", {}, el("pre", {}, text ?? ""))]);
+}
+
 function side(result) {
   const evaluation = data.evaluations[result.e];
   const of = data.evaluations.length > 1 ? [evaluation.version_display, evaluation.model] : [];
   const facts = [evaluation.repeats > 1 ? `repeat ${result.repeat}` : null, ...of, result.source === "model" ? null : result.source,
-    isKnown(result.latency_ms) ? time(result.latency_ms) : null, isKnown(result.cost_nano_usd) ? money(result.cost_nano_usd) : null];
+    result.execution ? `call ${result.execution.slice(-8)}` : null, isKnown(result.latency_ms) ? time(result.latency_ms) : null, isKnown(result.cost_nano_usd) ? money(result.cost_nano_usd) : null];
   return el("div", { class: "side" },
     el("p", { class: "meta" }, el("span", { class: `mark ${result.status}` }, result.status), facts.filter(Boolean).map((fact) => el("span", {}, fact))),
     result.error ? el("pre", { class: "problem" }, result.error) : null,
     isKnown(result.output) ? el("pre", {}, result.output === "" ? el("i", {}, "an empty reply") : result.output) : null,
-    result.assertions.length ? el("ul", { class: "checks" }, result.assertions.map(checkNode)) : null);
+    result.assertions.length ? el("ul", { class: "checks" }, result.assertions.map(checkNode)) : null,
+    result.messages.length ? el("details", { class: "sent" }, el("summary", {}, "Messages sent"), el("dl", { class: "request" }, named(result.messages))) : null);
 }
 
 function caseNode(item) {
@@ -67,7 +73,7 @@ function caseNode(item) {
     el("span", { class: "facts" }, facts.filter(Boolean).map((fact) => el("span", {}, fact))));
   const node = el("details", { class: `case ${item.worst}` }, summary);
   node.addEventListener("toggle", () => {
-    if (node.open && node.children.length === 1) node.append(el("div", { class: "sides" }, item.results.map(side)));
+    if (node.open && node.children.length === 1) node.append(...item.request.length ? [el("dl", { class: "request" }, named(item.request))] : [], el("div", { class: "sides" }, item.results.map(side)));
   });
   return node;
 }

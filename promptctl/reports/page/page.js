@@ -8,7 +8,8 @@ function tile(name, value, note) {
 }
 
 function about(evaluation) {
-  const parts = [evaluation.version_display, evaluation.label ? `@${evaluation.label}` : null, evaluation.model, evaluation.dataset];
+  const parts = [evaluation.version_display, evaluation.label ? `@${evaluation.label}` : null, evaluation.model, evaluation.dataset,
+    ...Object.entries(evaluation.parameters || {}).map(([name, value]) => `${name}: ${plain(value)}`), evaluation.judges?.length ? `judged by ${evaluation.judges.join(", ")}` : null];
   return parts.filter(Boolean).map((part) => el("span", {}, part));
 }
 

@@ -1,0 +1,52 @@
+"""The request behind a result: its inputs, the messages they were rendered into, and where the log has the call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from promptctl.errors import LogError
+from promptctl.files.wording import as_text
+from promptctl.log.results import ResultRow
+from promptctl.log.store import Store
+
+Messages = Sequence[Mapping[str, Any]]
+
+
+class AskedMessages:
+    """Reads the messages that results were asked with from the log, if it keeps them."""
+
+    def __init__(self, log: Store) -> None:
+        self._log = log
+        self._is_pruned = False
+
+    def of(self, row: ResultRow) -> Messages | None:
+        """Return the rendered messages of a result; None if nothing was asked or the log does not keep them."""
+        if row.execution_id is None or self._is_pruned:
+            return None
+        try:
+            return self._log.execution(row.execution_id).messages
+        except LogError:
+            self._is_pruned = True  # looking for what is gone takes long
+            return None
+
+    def as_dict(self, row: ResultRow) -> dict[str, Any]:
+        """Return what `of` does under its key of a JSON document."""
+        messages = self.of(row)
+        return {"messages": None if messages is None else list(messages)}
+
+
+def about_request(row: ResultRow) -> Iterator[tuple[str, str]]:
+    """Yield the parts of a result's request, each with a name: inputs, what is expected, the call's id in the log."""
+    for name, value in row.detail.inputs.items():
+        yield f"input.{name}", as_text(value)
+    if row.detail.expected is not None:
+        yield "expected", as_text(row.detail.expected)
+    if row.execution_id is not None:
+        yield "execution", row.execution_id
+
+
+def message_texts(messages: Messages | None) -> Iterator[tuple[str, str]]:
+    """Yield the role and the text of each message; what is no text, such as a picture or a tool call, as JSON."""
+    for message in messages or ():
+        yield str(message.get("role")), as_text(message.get("content") or message.get("tool_calls") or "")
