@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,8 +18,8 @@ from promptctl.cli.estimate_output import say_estimate
 from promptctl.cli.evaluation_output import EvaluationProgress, say_evaluations
 from promptctl.cli.inputs import read_pairs
 from promptctl.cli.options import grouped
-from promptctl.cli.output import say_json, tell
-from promptctl.errors import UsageError, WorkspaceError
+from promptctl.cli.output import say_json, tell, tell_error
+from promptctl.errors import PromptctlError, UsageError, WorkspaceError
 from promptctl.reports.files import check_report_path
 
 if TYPE_CHECKING:
@@ -140,10 +141,39 @@ class OutputOptions:
             raise unwritten
         raise typer.Exit(code)
 
-    def conclude_evaluations(self, workspace: Workspace, found: Sequence[Evaluation]) -> NoReturn:
-        """Report evaluations, and end as the worst of them says."""
+    def conclude_evaluations(
+        self, workspace: Workspace, found: Sequence[Evaluation], broken: BrokenFiles | None = None
+    ) -> NoReturn:
+        """Report evaluations, and end as the worst of them, or of what could not be evaluated, says."""
         say = partial(say_evaluations, workspace, found, as_json=self.as_json)
-        self.conclude(workspace, found, say, _exit_code(found))
+        code = _exit_code(found)
+        self.conclude(workspace, found, say, code if broken is None else broken.worst_with(code))
+
+
+class BrokenFiles(list[PromptctlError]):
+    """Errors of prompts and datasets that were left out, each printed at once."""
+
+    def tell(self, error: PromptctlError) -> None:
+        """Print an error, and remember it."""
+        if str(error) not in map(str, self):
+            tell_error(error)
+            self.append(error)
+
+    @contextmanager
+    def told_once(self) -> Iterator[None]:
+        """End the command without a second word if what is raised was printed: nothing else was left to evaluate."""
+        try:
+            yield
+        except PromptctlError as error:
+            if error not in self:
+                raise
+            raise typer.Exit(self.worst_with(errors.OK)) from None
+
+    def worst_with(self, code: int) -> int:
+        """Return the exit code of the command if the rest of it ended with this one."""
+        found = {code, *(error.exit_code for error in self)}
+        order = (errors.CHECK_FAILED, errors.WORKSPACE, errors.MODEL)
+        return next((each for each in order if each in found), code)
 
 
 @grouped
@@ -185,9 +215,10 @@ def evaluate(
     output.check()
     workspace = options.workspace_of(context)
     names, failed_of = split_names(workspace, subjects.names) if choice.failed else (subjects.names, None)
-    refs = _refs(workspace, names, subjects, failed_of, is_failed=choice.failed)
+    broken = BrokenFiles()
+    refs = _refs(workspace, names, subjects, broken, failed_of, is_failed=choice.failed)
     if subjects.changed_since is not None and not refs:
-        _end_unchanged(workspace, subjects, output)
+        _end_unchanged(workspace, subjects, output, broken)
     request = EvaluationRequest(
         refs=refs,
         datasets=subjects.datasets,
@@ -206,15 +237,17 @@ def evaluate(
         replies="ask" if afresh else asked.replies,
         allows_code=allow_code,
         afresh=afresh,
+        on_broken=broken.tell,
     )
-    if dry_run:
-        say_estimate(workspace.estimate(request), as_json=output.as_json)
-    elif against is not None:
-        _evaluate_against(workspace, request, against, gate.rule, output)
-    else:
+    with broken.told_once():
+        if dry_run:
+            say_estimate(workspace.estimate(request), as_json=output.as_json)
+            raise typer.Exit(broken.worst_with(errors.OK))
+        if against is not None:
+            _evaluate_against(workspace, request, against, gate.rule, output, broken)
         with EvaluationProgress() as progress:
             found = workspace.evaluate(request, progress)
-        output.conclude_evaluations(workspace, found)
+        output.conclude_evaluations(workspace, found, broken)
 
 
 def split_names(workspace: Workspace, names: Sequence[str]) -> tuple[list[str], str | None]:
@@ -227,7 +260,12 @@ def split_names(workspace: Workspace, names: Sequence[str]) -> tuple[list[str], 
 
 
 def _evaluate_against(
-    workspace: Workspace, request: EvaluationRequest, base: str, rule: dict[str, Any], output: OutputOptions
+    workspace: Workspace,
+    request: EvaluationRequest,
+    base: str,
+    rule: dict[str, Any],
+    output: OutputOptions,
+    broken: BrokenFiles,
 ) -> NoReturn:
     from promptctl.cli.comparison_output import say_against
 
@@ -236,14 +274,17 @@ def _evaluate_against(
     if not base and found.base:
         tell(f"compared with @{found.base.partition('@')[2]}")
     say = partial(say_against, found, as_json=output.as_json)
-    output.conclude(workspace, found.heads, say, found.decision.exit_code)
+    output.conclude(workspace, found.heads, say, broken.worst_with(found.decision.exit_code))
 
 
-def _end_unchanged(workspace: Workspace, subjects: SubjectOptions, output: OutputOptions) -> NoReturn:
+def _end_unchanged(
+    workspace: Workspace, subjects: SubjectOptions, output: OutputOptions, broken: BrokenFiles
+) -> NoReturn:
     tested = f"nothing that {' or '.join(subjects.datasets)} tests"
     what = tested if subjects.datasets else "no tested prompt, and no dataset of one,"
     tell(f"nothing to evaluate: {what} has changed since {subjects.changed_since}")
-    output.conclude(workspace, (), partial(say_json, []) if output.as_json else lambda: None, errors.OK)
+    say = partial(say_json, []) if output.as_json else lambda: None
+    output.conclude(workspace, (), say, broken.worst_with(errors.OK))
 
 
 def _exit_code(found: Sequence[Evaluation]) -> int:
@@ -257,13 +298,19 @@ def _exit_code(found: Sequence[Evaluation]) -> int:
 
 
 def _refs(
-    workspace: Workspace, names: Sequence[str], subjects: SubjectOptions, failed_of: str | None, *, is_failed: bool
+    workspace: Workspace,
+    names: Sequence[str],
+    subjects: SubjectOptions,
+    broken: BrokenFiles,
+    failed_of: str | None,
+    *,
+    is_failed: bool,
 ) -> list[str] | None:
     """Return the prompts named, those that changed, or those of the evaluation that had failures; None for all."""
     if bool(names) + subjects.everything + (subjects.changed_since is not None) > 1:
         raise UsageError("give prompts, --all or --changed-since: one of them")
     if subjects.changed_since is not None:
-        return workspace.datasets.changed_since(subjects.changed_since, subjects.datasets)
+        return workspace.datasets.changed_since(subjects.changed_since, subjects.datasets, broken.tell)
     if subjects.everything:
         return None
     if is_failed and not names:

@@ -11,6 +11,8 @@ from promptctl import PromptFilter
 from promptctl.cli import options
 from promptctl.cli.output import is_terminal, say_json, tell, tell_hint, warn
 from promptctl.cli.tables import Styled, say_table
+from promptctl.errors import WorkspaceError
+from promptctl.reports.wording import count, name_some
 
 if TYPE_CHECKING:
     from promptctl import PromptSummary
@@ -70,6 +72,9 @@ def list_prompts(
         tell("no prompt matches")
         for name, meant in workspace.suggest(wanted):
             tell_hint(f"did you mean `--{name} {meant}`?")
+    if broken := [each.id for each in found if each.prompt is None]:
+        hint = "promptctl validate says what is wrong"
+        raise WorkspaceError(f"{count(len(broken), 'prompt')} cannot be loaded: {name_some(broken)}", hint=hint)
 
 
 def _say(found: Sequence[PromptSummary]) -> None:

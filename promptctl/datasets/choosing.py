@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from promptctl.datasets.dataset import Dataset
 from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import UsageError, WorkspaceError
 from promptctl.files.names import DATASETS, prompt_id, prompt_stem
@@ -19,7 +18,7 @@ class DatasetChoice:
 
     `names` are those that the user names, as for `DatasetIndex.named`, which `inside` belongs to; the path of a
     prompt's own file names the tests in it. `prompts` are the ids of all prompts of the command. `is_of_own` leaves
-    out for each of them what does not test it.
+    out for each of them what does not test it. If it `skips_broken` datasets, those that nobody can read are left out.
     """
 
     index: DatasetIndex
@@ -27,13 +26,13 @@ class DatasetChoice:
     names: Sequence[str] = ()
     prompts: frozenset[str] = frozenset()
     is_of_own: bool = False
+    skips_broken: bool = False
 
-    def of(self, prompt: Prompt) -> list[Dataset]:
-        """Return the prompt's datasets, checked to their last row.
+    def paths_of(self, prompt: Prompt) -> list[str]:
+        """Return the paths of the prompt's datasets.
 
-        Raises `InvalidFiles` with what is wrong with one, `DatasetNotFound` for a name of none, `UsageError` if none of
-        those that are named is for this one of several prompts, and `WorkspaceError` if none is named and none tests
-        it.
+        Raises `DatasetNotFound` for a name of none, `UsageError` if none of those that are named is for this one of
+        several prompts, and `WorkspaceError` if none is named and none tests it.
         """
         paths = self._named_for(prompt) if self.names else self._own_of(prompt)
         if not paths and not self.names:
@@ -41,7 +40,7 @@ class DatasetChoice:
                 f"no dataset tests {prompt.id}",
                 hint=f"write one to {DATASETS}/ with `prompts: [{prompt.id}]`, or name one: --dataset FILE",
             )
-        return [self.index.checked(path, prompt) for path in paths]
+        return paths
 
     def _named_for(self, prompt: Prompt) -> list[str]:
         paths = [
@@ -73,4 +72,4 @@ class DatasetChoice:
 
     @cached_property
     def _testing(self) -> dict[str, list[str]]:
-        return self.index.testing(self.prompts)
+        return self.index.testing(self.prompts, skips_broken=self.skips_broken)

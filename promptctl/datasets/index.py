@@ -38,6 +38,7 @@ class DatasetIndex:
         self._preparer = Preparer(tree, code=code)
         self._memory = Memory()
         self._opened: dict[str, Dataset] = {}
+        self.broken: dict[str, WorkspaceError] = {}
         self._asked: dict[str, object] = {}
 
     @cached_property
@@ -77,24 +78,27 @@ class DatasetIndex:
         """Return the paths of the dataset files that test each of these prompts, or any prompt, sorted.
 
         Of a few prompts only the datasets that may name one of them are opened. Raises the error of a dataset whose
-        header cannot be read, as nobody knows which prompts it tests, unless it `skips_broken` ones.
+        header cannot be read, as nobody knows which prompts it tests; if it `skips_broken` ones, they are in `broken`.
         """
         found: dict[str, list[str]] = {}
         for path in self._candidates(prompts):
             try:
                 tested = self.open(path).header.prompts
-            except WorkspaceError:
+            except WorkspaceError as error:
                 if not skips_broken:
                     raise
+                self.broken[path] = error
                 continue
             for prompt in dict.fromkeys(tested):
                 if prompts is None or prompt in prompts:
                     found.setdefault(prompt, []).append(path)
         return found
 
-    def tested_prompts(self, prompts: Collection[str] | None = None) -> dict[str, list[str]]:
+    def tested_prompts(
+        self, prompts: Collection[str] | None = None, *, skips_broken: bool = False
+    ) -> dict[str, list[str]]:
         """Return what `testing` returns, sorted by id, and the prompts' own files that hold tests."""
-        found = self.testing(prompts)
+        found = self.testing(prompts, skips_broken=skips_broken)
         for id_, path in prompt_paths(self.tree).items():
             if prompts is None or id_ in prompts:
                 with suppress(WorkspaceError):
@@ -133,12 +137,12 @@ class DatasetIndex:
         tested = self.tested_prompts()
         return [prompt for prompt in prompts if paths.intersection(tested.get(prompt, ()))]
 
-    def changed_since(self, earlier: Tree) -> list[str]:
+    def changed_since(self, earlier: Tree, *, skips_broken: bool = False) -> list[str]:
         """Return the tested prompts whose digest, or one of whose datasets, is not what it was in an earlier tree."""
         before = DatasetIndex(earlier)
         return [
             id_
-            for id_, paths in self.tested_prompts().items()
+            for id_, paths in self.tested_prompts(skips_broken=skips_broken).items()
             if before._prompt_and_tests(id_, paths) != self._prompt_and_tests(id_, paths)
         ]
 

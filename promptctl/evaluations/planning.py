@@ -17,6 +17,7 @@ from promptctl.errors import (
     InvalidFiles,
     ModelConfigurationError,
     Place,
+    PromptctlError,
     PromptInactive,
     PromptNotFound,
     RevisionNotFound,
@@ -39,8 +40,10 @@ if TYPE_CHECKING:
     from promptctl.calls.call import Target
     from promptctl.context import Context
     from promptctl.datasets.dataset import Dataset
+    from promptctl.datasets.index import DatasetIndex
     from promptctl.evaluations.request import EvaluationRequest
     from promptctl.log.results import EvaluationRow
+    from promptctl.prompts.prompt import Prompt
     from promptctl.versions.prompt_at_version import PromptAtVersion
 
 
@@ -67,7 +70,8 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
     judges: set[AskedJudge] = set()
     group, choosing = new_id(), Choosing(request.selection)
     failed = FailedCases(context.log, request.failed_of) if request.only_failed else None
-    for ref, at_version, dataset in _subjects(context, request):
+    broken: list[PromptctlError] = []
+    for ref, at_version, dataset in _subjects(context, request, broken):
         prompt, path = at_version.prompt, dataset.header.path
         judges |= dataset.judges
         cases = partial(dataset.cases, prompt)
@@ -105,6 +109,11 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
                 afresh=request.afresh,
             )
             plans.append(Plan(target=target, spec=spec, chosen=chosen, tests=prompt, allows_code=request.allows_code))
+    if request.on_broken is not None:
+        for error in {str(error): error for error in broken}.values():
+            request.on_broken(error)
+    if broken and not plans:
+        raise broken[0]
     choosing.finish()
     if failed is not None:
         failed.finish(context.warn)
@@ -167,6 +176,11 @@ def pair(context: Context, request: EvaluationRequest, plans: Sequence[Plan], ba
                 raise
             pairs.append(Pair(head))
             unknown = error if isinstance(error, RevisionNotFound) else unknown
+        except InvalidFiles as error:
+            if not (request.is_of_own and request.on_broken):
+                raise
+            request.on_broken(error)
+            pairs.append(Pair(head))
     if unknown is not None and all(each.base is None for each in pairs):
         raise unknown
     return pairs
@@ -183,31 +197,72 @@ def rerun(pair: Pair, ids: Collection[str], repeats: int) -> Pair:
     return Pair(fresh(pair.head), fresh(pair.base) if pair.base is not None else None)
 
 
-def _subjects(context: Context, request: EvaluationRequest) -> Iterator[tuple[str, PromptAtVersion, Dataset]]:
-    """Yield each ref of the request with its prompt, once for each of its datasets."""
+def _subjects(
+    context: Context, request: EvaluationRequest, broken: list[PromptctlError]
+) -> Iterator[tuple[str, PromptAtVersion, Dataset]]:
+    """Yield each ref of the request with its prompt, once for each of its datasets.
+
+    What keeps one from being evaluated is added to `broken`, and raised if the user named it or nobody is to be told.
+    """
     index = dataset_index(context, allows_code=request.allows_code)
-    refs = list(index.tested_prompts()) if request.refs is None else request.refs
-    if not refs:
+    goes_on = request.is_of_own and request.on_broken is not None
+    refs = list(index.tested_prompts(skips_broken=goes_on)) if request.refs is None else request.refs
+    broken += index.broken.values()
+    if not refs and not broken:
         raise UsageError("no prompt has a dataset", hint="write one to datasets/, with `prompts:` and `cases:`")
     prompts = frozenset(ref.partition("@")[0] for ref in refs)
-    choice = DatasetChoice(index, context.inside, request.datasets, prompts, is_of_own=request.is_of_own)
+    choice = DatasetChoice(
+        index, context.inside, request.datasets, prompts, is_of_own=request.is_of_own, skips_broken=goes_on
+    )
     for ref in refs:
         try:
-            at_version = context.prompt(ref)
-        except PromptNotFound as error:
-            if request.is_of_own and (problems := index.missing_prompt(ref)):  # nobody but a dataset names it
-                raise InvalidFiles(problems) from error
-            raise
-        prompt = at_version.prompt
-        if prompt.status != "inactive":
-            for dataset in choice.of(prompt):
+            at_version = _prompt(context, request, index, ref)
+            paths = choice.paths_of(at_version.prompt) if _is_active(context, at_version.prompt, len(refs)) else ()
+        except WorkspaceError as error:
+            if not goes_on:
+                raise
+            broken.append(error)
+            continue
+        for path in paths:
+            try:
+                dataset = index.checked(path, at_version.prompt)
+                if goes_on:
+                    _check_subject(context, request, at_version, dataset)
+            except (WorkspaceError, ModelConfigurationError) as error:
+                if not goes_on:
+                    raise
+                broken.append(error)
+            else:
                 yield ref, at_version, dataset
-        elif len(refs) == 1:
-            raise PromptInactive(
-                f"{prompt.id} is inactive and refuses to run", hint=f"set `status: active` in {prompt.path}"
-            )
-        else:
-            context.warn(f"{prompt.id} is inactive and left out")
+
+
+def _prompt(context: Context, request: EvaluationRequest, index: DatasetIndex, ref: str) -> PromptAtVersion:
+    try:
+        return context.prompt(ref)
+    except PromptNotFound as error:
+        if request.is_of_own and (problems := index.missing_prompt(ref)):  # nobody but a dataset names it
+            raise InvalidFiles(problems) from error
+        raise
+
+
+def _is_active(context: Context, prompt: Prompt, refs: int) -> bool:
+    """Return False, and say so, for one of several prompts that is inactive; raise `PromptInactive` for a single."""
+    if prompt.status != "inactive":
+        return True
+    if refs == 1:
+        raise PromptInactive(
+            f"{prompt.id} is inactive and refuses to run", hint=f"set `status: active` in {prompt.path}"
+        )
+    context.warn(f"{prompt.id} is inactive and left out")
+    return False
+
+
+def _check_subject(context: Context, request: EvaluationRequest, at_version: PromptAtVersion, dataset: Dataset) -> None:
+    """Raise `ModelConfigurationError` if a model that the prompt or its judges need cannot be asked."""
+    for name in request.models or (at_version.model,):
+        _target(context, request, at_version, name)
+    for asked in dataset.judges if request.needs_keys else ():
+        context.models.settings_of(judge_model(context, asked, request.judge))
 
 
 def _target(context: Context, request: EvaluationRequest, at_version: PromptAtVersion, model: str | None) -> Target:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from promptctl.datasets.selection import Selection
+from promptctl.errors import PromptctlError
 from promptctl.log.results import Replies
 
 
@@ -36,7 +37,8 @@ class EvaluationRequest:
     the evaluation of id `failed_of`. `parameters` are the prompt's alone; judges get `judge_parameters`. `replies` is
     the source of replies. `only_own_datasets` leaves out for each prompt what does not test it. `is_estimate` asks
     nothing, so that no key is needed. A comparison begun `afresh` sets the answers of earlier ones of the same content
-    aside.
+    aside. `on_broken` is given what keeps a prompt that nobody named, or one of its datasets, from being evaluated; the
+    others go on. Without it the first such error is raised.
     """
 
     refs: Sequence[str] | None
@@ -57,6 +59,7 @@ class EvaluationRequest:
     is_estimate: bool = False
     afresh: bool = False
     allows_code: bool = False
+    on_broken: Callable[[PromptctlError], None] | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_of_own(self) -> bool:

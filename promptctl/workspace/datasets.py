@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import GitError, Problem, RevisionNotFound, WorkspaceError
+from promptctl.errors import GitError, Problem, PromptctlError, RevisionNotFound, WorkspaceError
 from promptctl.files.names import did_you_mean
 
 if TYPE_CHECKING:
@@ -128,16 +128,23 @@ class Datasets:
         """Return the ids of the prompts that a dataset tests, sorted."""
         return list(self._index().tested_prompts())
 
-    def changed_since(self, revision: str, datasets: Sequence[str] = ()) -> list[str]:
+    def changed_since(
+        self, revision: str, datasets: Sequence[str] = (), on_broken: Callable[[PromptctlError], None] | None = None
+    ) -> list[str]:
         """Return the tested prompts that are not what they were at a revision, or one of whose datasets is not.
 
-        With `datasets` only those that one of these tests. Raises `GitError` outside Git.
+        With `datasets` only those that one of these tests. `on_broken` is given the error of a dataset that cannot be
+        read, which is raised without it. Raises `GitError` outside Git.
         """
         repository = self._context.repository
         if repository.git is None:
             raise GitError("the workspace is not in a Git repository, so nothing can be compared", hint="git init")
         index = self._index()
-        changed = index.changed_since(repository.tree_at(self._commit_of(revision)))
+        earlier = repository.tree_at(self._commit_of(revision))
+        changed = index.changed_since(earlier, skips_broken=on_broken is not None)
+        if on_broken is not None:
+            for error in index.broken.values():
+                on_broken(error)
         return index.tested_by(changed, datasets, self._context.inside) if datasets else changed
 
     def _commit_of(self, revision: str) -> str:

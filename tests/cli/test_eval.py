@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import promptctl
 from promptctl.errors import WorkspaceError
 from promptctl.reports import files
 from tests.cli.conftest import Cli, commit, git
@@ -509,3 +510,83 @@ def test_a_failure_that_is_expected_is_not_shown_and_a_pass_is(
     ran = cli("eval", "triage", "--replies", "ask")
     assert "1 case failed as expected, and is not counted" in ran.err
     assert "✗" not in ran.err
+
+
+BROKEN = {
+    "a dataset that is no YAML": ({"datasets/bad.yaml": "prompts: [triage\n"}, "datasets/bad.yaml:1:10"),
+    "a dataset of a wrong shape": (
+        {"datasets/bad.yaml": "prompts: [triage]\ncases: [{id: a, inptus: {}}]\n"},
+        "unknown key `inptus`",
+    ),
+    "a case that lacks an input": (
+        {"datasets/bad.yaml": "prompts: [triage]\ncases: [{id: a, expected: x}]\n"},
+        "does not give `ticket`",
+    ),
+    "a prompt of a wrong shape": (
+        {
+            "prompts/bad.prompt.yaml": "messages: [{role: user, contnt: x}]\n",
+            "datasets/bad.yaml": "prompts: [bad]\ncases: [{id: a, expected: x}]\n",
+        },
+        "unknown key `contnt`",
+    ),
+    "a prompt that is not there": (
+        {"datasets/bad.yaml": "prompts: [triag]\ncases: [{id: a, expected: x}]\n"},
+        "there is no such prompt",
+    ),
+    "an evaluator that cannot be used": (
+        {
+            "prompts/bad.prompt.yml": "testData: [{a: b}]\nevaluators: [{name: e, string: {isJSON: true}}]\n"
+            "messages: [{role: user, content: Hi}]\n"
+        },
+        "has no `isJSON`",
+    ),
+}
+
+
+class TestOneBadFile:
+    """Of prompts that nobody named, the sound ones are evaluated, and the worst decides the exit code."""
+
+    @pytest.mark.parametrize("kind", BROKEN)
+    @pytest.mark.parametrize("options", [["--all"], ["--changed-since", "HEAD"], ["--all", "--against", "@main"]])
+    def test_never_stops_the_others(self, lab: Lab, cli: Cli, kind: str, options: list[str]) -> None:
+        files, said = BROKEN[kind]
+        lab.many(2)
+        git(lab.root, "init", "-q", "-b", "main")
+        commit(lab.root, "Begin")
+        lab.write("prompts/triage.prompt.yaml", PROMPT.replace("{{ ticket }}", "{{ ticket }} "))
+        for path, text in files.items():
+            lab.write(path, text)
+        ran = cli("eval", *options)
+        assert ran.exit_code == 3
+        assert ran.err.count(said) == 1
+        assert "triage" in ran.out
+
+    def test_comes_after_a_failed_check(self, lab: Lab, cli: Cli) -> None:
+        lab.many(2)
+        lab.server.default = answering({"c0": "wrong"})
+        lab.write("datasets/bad.yaml", "prompts: [triage\n")
+        assert cli("eval", "--all").exit_code == 1
+
+    def test_is_said_by_an_estimate_too(self, lab: Lab, cli: Cli) -> None:
+        lab.many(2)
+        lab.write("datasets/bad.yaml", "prompts: [triage\n")
+        ran = cli("eval", "--all", "--dry-run")
+        assert (ran.exit_code, "triage" in ran.out, "bad.yaml" in ran.err) == (3, True, True)
+
+    def test_alone_is_the_error(self, lab: Lab, cli: Cli) -> None:
+        lab.write("datasets/bad.yaml", "prompts: [triage\n")
+        ran = cli("eval", "--all")
+        assert (ran.exit_code, ran.out, ran.err.count("datasets/bad.yaml:1:10")) == (3, "", 1)
+
+    def test_is_raised_to_a_program_that_does_not_ask_for_the_others(self, lab: Lab) -> None:
+        lab.many(2)
+        lab.write("datasets/bad.yaml", "prompts: [triage\n")
+        with lab.open() as workspace, pytest.raises(WorkspaceError, match=r"datasets/bad\.yaml"):
+            workspace.evaluate(promptctl.EvaluationRequest(refs=None))
+
+    def test_of_github_without_an_evaluator_is_passed_over(self, lab: Lab, cli: Cli) -> None:
+        lab.many(2)
+        text = "testData: [{a: b}]\nevaluators: []\nmessages: [{role: user, content: 'Hi {{a}}'}]\n"
+        lab.write("prompts/playground.prompt.yml", text)
+        ran = cli("eval", "--all", "--json")
+        assert (ran.exit_code, [each["prompt"] for each in ran.json]) == (0, ["triage"])

@@ -102,7 +102,10 @@ def test_uncommitted_changes_and_broken_files_are_said(cli: Cli, inside: Path) -
     assert (triage["version"], triage["version_display"], triage["dirty"]) == (None, "v3+dirty", True)
     assert chat["status"] is None
     assert "messages" in chat["error_message"]
-    assert "\tinvalid\t" in cli("list").out
+    ran = cli("list")
+    assert "\tinvalid\t" in ran.out
+    assert "triage\tv3" in ran.out
+    assert (ran.exit_code, "1 prompt cannot be loaded: chat" in ran.err) == (3, True)
 
 
 def test_two_files_of_one_id_are_an_error_of_that_prompt(cli: Cli, inside: Path) -> None:

@@ -81,7 +81,8 @@ class TestIndex:
         index = DatasetIndex(tree)
         choice = DatasetChoice(index=index, inside=inside, prompts=frozenset(prompt.id for prompt in prompts))
         for prompt in prompts:
-            (dataset,) = choice.of(prompt)
+            (path,) = choice.paths_of(prompt)
+            dataset = index.checked(path, prompt)
             assert [case.id for case in dataset.cases(prompt)] == ["one"]
         assert max(tree.reads.values()) == 1
         assert tree.listings == {"datasets": 1}
@@ -139,9 +140,10 @@ class TestChoice:
         )
 
     def paths(self, choice: DatasetChoice, prompt_id: str = "a") -> list[str]:
-        found = choice.of(load_prompt(choice.index.tree, prompt_id))
-        assert all(dataset.count == 1 for dataset in found)
-        return [dataset.header.path for dataset in found]
+        prompt = load_prompt(choice.index.tree, prompt_id)
+        found = choice.paths_of(prompt)
+        assert all(choice.index.checked(path, prompt).count == 1 for path in found)
+        return found
 
     def test_without_names_it_is_those_that_test_the_prompt(self) -> None:
         assert self.paths(self.choice()) == ["datasets/a.yaml", "datasets/both.yaml"]
