@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,8 @@ _MANY_REFUSALS = 8
 class CallOptions:
     """Details that a caller adds to a call; the model sees none of them.
 
-    `log` overrides the workspace's log rules for this call: `full`, `metadata` or `off`.
+    `log` overrides the workspace's log rules for this call: `full`, `metadata` or `off`. `on_retry` is told each time
+    that the model is asked again: which attempt that is, and why.
     """
 
     source: Source = "api"
@@ -49,6 +50,7 @@ class CallOptions:
     evaluation_id: str | None = None
     case_id: str | None = None
     repeat: int | None = None
+    on_retry: Callable[[str], object] | None = None
 
 
 @dataclass(frozen=True, slots=True)

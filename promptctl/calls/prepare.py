@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypedDict
 
@@ -20,6 +20,7 @@ class RunOptions(TypedDict, total=False):
     `model` and `parameters` override the prompt's own. `user`, `session`, `content_type` and `metadata` are recorded
     with the call. `log` (`full`, `metadata`, `off`) wins over the workspace's log rules. `record` writes each reply
     to `datasets/recordings/`, from which `replay/<model>` answers. `source` is `api` unless the command line calls.
+    `on_retry` is told each time that the model is asked again: which attempt that is, and why.
     """
 
     model: str | None
@@ -31,6 +32,7 @@ class RunOptions(TypedDict, total=False):
     log: Content | None
     record: bool
     source: Source
+    on_retry: Callable[[str], object]
 
 
 def prepare(context: Context, ref: str, inputs: Mapping[str, Any], options: RunOptions) -> Call:
@@ -86,4 +88,5 @@ def _call_options(options: RunOptions) -> CallOptions:
         content_type=options.get("content_type"),
         metadata=options.get("metadata") or {},
         log=options.get("log"),
+        on_retry=options.get("on_retry"),
     )

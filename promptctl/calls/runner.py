@@ -68,6 +68,8 @@ class Runner:
                 return await self._finished(attempts, reply, value, fault)
             await self._save(attempts, reply, fault)
             repairs_left -= 1
+            why = f"the reply did not fit the schema: {fault.problems[0]}"
+            _tell_retry(attempts, f"attempt {attempts.number + 1}: {why}")
             attempts.request = _corrected(attempts.request, reply, fault)
 
     async def stream(self, call: Call) -> AsyncGenerator[dict[str, Any] | str | Execution, None]:
@@ -158,6 +160,7 @@ class Runner:
                 error.hint = error.hint or f"gave up: {reason}"
             error.execution = attempts.summed(record)
             raise error
+        _tell_retry(attempts, f"{reason}: {error.message}")
         attempts.waited_s += delay_s
         await self._sleep(delay_s)
 
@@ -226,6 +229,11 @@ def decide(
     if waited_s + delay_s > policy.budget_s:
         return None, f"waiting again would pass {policy.budget_s:.0f} s in all"
     return delay_s, f"attempt {attempt + 1} of {most} in {delay_s:.1f} s"
+
+
+def _tell_retry(attempts: Attempts, words: str) -> None:
+    if attempts.call.options.on_retry is not None:
+        attempts.call.options.on_retry(words)
 
 
 def _corrected(request: Request, reply: Reply, fault: InvalidOutput) -> Request:

@@ -244,8 +244,8 @@ def evaluate(
             say_estimate(workspace.estimate(request), as_json=output.as_json)
             raise typer.Exit(broken.worst_with(errors.OK))
         if against is not None:
-            _evaluate_against(workspace, request, against, gate.rule, output, broken)
-        with EvaluationProgress() as progress:
+            _evaluate_against(context, workspace, request, against, gate.rule, output, broken)
+        with EvaluationProgress(context) as progress:
             found = workspace.evaluate(request, progress)
         output.conclude_evaluations(workspace, found, broken)
 
@@ -260,6 +260,7 @@ def split_names(workspace: Workspace, names: Sequence[str]) -> tuple[list[str], 
 
 
 def _evaluate_against(
+    context: typer.Context,
     workspace: Workspace,
     request: EvaluationRequest,
     base: str,
@@ -269,7 +270,7 @@ def _evaluate_against(
 ) -> NoReturn:
     from promptctl.cli.comparison_output import say_against
 
-    with EvaluationProgress() as progress:
+    with EvaluationProgress(context) as progress:
         found = workspace.evaluate_against(request, base or None, rule, progress)
     if not base and found.base:
         tell(f"compared with @{found.base.partition('@')[2]}")

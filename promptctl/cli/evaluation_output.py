@@ -9,6 +9,9 @@ from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
+import typer
+
+from promptctl.cli.options import begin_waiting, end_waiting
 from promptctl.cli.output import format_id, format_version, is_terminal, say, say_json, styled, tell
 from promptctl.cli.tables import say_table
 from promptctl.cli.text_difference import difference_lines, flat, shortened
@@ -47,16 +50,21 @@ _COLOURS = {"passed": "green", "failed": "red", "incomplete": "yellow", "error":
 
 
 class EvaluationProgress:
-    """A progress bar on a terminal; nothing in a pipe."""
+    """A progress bar on a terminal, which moves from the start; in a pipe a line every ten seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: typer.Context) -> None:
+        self._context = context
+        self._said = "evaluating"
         self._bar: Any = None
         self._task: Any = None
         self._shown: Progress | None = None
         self._title = 0
 
     def __enter__(self) -> EvaluationProgress:
-        if sys.stderr.isatty():
+        end_waiting(self._context)
+        if not sys.stderr.isatty():
+            begin_waiting(self._context, lambda: self._said)
+        else:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -73,32 +81,35 @@ class EvaluationProgress:
                 transient=True,
                 refresh_per_second=8,
             )
+            self._task = self._bar.add_task(self._said, total=None, counts="")
             self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        end_waiting(self._context)
         if self._bar is not None:
             self._bar.stop()
 
     def __call__(self, plan: Plan, progress: Progress) -> None:
         """Show how far it is; called after each result."""
+        name = plan.target.prompt.id if progress.evaluations == 1 else f"{progress.evaluations} evaluations"
+        done = progress.carried + progress.done
         if self._bar is None:
+            self._said = f"{name}: {done} of {progress.total} cases, {progress.passed} passed, {progress.failed} failed"
             return
         if progress is not self._shown:
             self._shown = progress
             if self._task is not None:
                 self._bar.remove_task(self._task)
-            title = plan.target.prompt.id if progress.evaluations == 1 else f"{progress.evaluations} evaluations"
-            if len(title) > self._title:
-                title = "…" + title[1 - self._title :]
+            title = name if len(name) <= self._title else "…" + name[1 - self._title :]
             self._task = self._bar.add_task(title, total=progress.total, counts="")
         counts = f"[green]{progress.passed} passed[/] [red]{progress.failed} failed[/]"
         if progress.errors:
             counts += f" [yellow]{progress.errors} errors[/]"
         counts += f" {format_cost(progress.cost_nano_usd)}"
-        self._bar.update(self._task, completed=progress.carried + progress.done, counts=counts)
+        self._bar.update(self._task, completed=done, counts=counts)
 
 
 def say_evaluations(

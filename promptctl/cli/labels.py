@@ -55,7 +55,7 @@ def set_label(
     as_json: options.Json = False,
 ) -> None:
     """Let a label name a version. The rules of promptctl.yaml on the default branch hold."""
-    labels = options.workspace_of(context).labels
+    labels = options.workspace_of(context, asks=True).labels
     _say_move(labels, labels.set(label, version, reason=reason), as_json=as_json)
 
 
@@ -70,7 +70,7 @@ def roll_back(
     as_json: options.Json = False,
 ) -> None:
     """Let a label name what it named before. A second rollback goes one version further back."""
-    labels = options.workspace_of(context).labels
+    labels = options.workspace_of(context, asks=True).labels
     _say_move(labels, labels.rollback(label, to, reason=reason), as_json=as_json)
 
 
@@ -79,7 +79,7 @@ def remove(
     context: typer.Context, label: options.Label, reason: options.Reason = "", as_json: options.Json = False
 ) -> None:
     """Let a label name nothing. Its history stays, and rollback brings it back."""
-    labels = options.workspace_of(context).labels
+    labels = options.workspace_of(context, asks=True).labels
     _say_move(labels, labels.remove(label, reason=reason), as_json=as_json)
 
 
@@ -94,7 +94,7 @@ def list_labels(
     as_json: options.Json = False,
 ) -> None:
     """List the labels and what they name. Says also who moved each there, when and why."""
-    found = options.workspace_of(context).labels.all(prompt)
+    found = options.workspace_of(context, asks=True).labels.all(prompt)
     states = [state for state in found.states.values() if everything or state.is_live]
     tell_problems(found.problems)
     if as_json:
@@ -116,7 +116,7 @@ def list_labels(
 @app.command("log")
 def show_log(context: typer.Context, label: options.Label, as_json: options.Json = False) -> None:
     """Show every move of a label. Newest first: who, when, why, on which evidence."""
-    history = options.workspace_of(context).labels.log(label)
+    history = options.workspace_of(context, asks=True).labels.log(label)
     tell_problems(history.problems)
     events = list(reversed(history.events))
     if as_json:
@@ -146,7 +146,7 @@ def show_at(
     """Say what a label named at a time. If clocks contradict the order of the moves, that is said."""
     meant = parse_moment(moment, zone=None)
     when = datetime.fromisoformat(meant)
-    found = options.workspace_of(context).labels.at(label, when)
+    found = options.workspace_of(context, asks=True).labels.at(label, when)
     for event in found.doubtful:
         warn(f"event {event.n} ({event.action} {event.version}) may have come before: its clock contradicts the order")
     if as_json:
@@ -164,7 +164,7 @@ def show_at(
 @app.command("fetch")
 def fetch(context: typer.Context, remote: RemoteName = None, as_json: options.Json = False) -> None:
     """Bring every label of the remote. Git's own fetch does not bring them all."""
-    found = options.workspace_of(context).labels.fetch(remote)
+    found = options.workspace_of(context, asks=True).labels.fetch(remote)
     names = [ref.removeprefix("refs/tags/prompt/") for ref in found.added]
     if as_json:
         conflicts = [{"tag": each.ref, "here": each.here, "there": each.there} for each in found.conflicts]
@@ -184,7 +184,7 @@ def fetch(context: typer.Context, remote: RemoteName = None, as_json: options.Js
 @app.command("push")
 def push(context: typer.Context, remote: RemoteName = None, as_json: options.Json = False) -> None:
     """Publish the moves that no remote has yet. One that came too late is undone here, and what won is said."""
-    done = options.workspace_of(context).labels.push(remote)
+    done = options.workspace_of(context, asks=True).labels.push(remote)
     if as_json:
         say_json(
             {
@@ -215,7 +215,7 @@ def push(context: typer.Context, remote: RemoteName = None, as_json: options.Jso
 @app.command("verify")
 def verify(context: typer.Context, as_json: options.Json = False) -> None:
     """Check every label. Its tags, what each follows, the commits they name, the remote. Exit code 1 on any error."""
-    say_check(options.workspace_of(context).labels.verify(), as_json=as_json)
+    say_check(options.workspace_of(context, asks=True).labels.verify(), as_json=as_json)
 
 
 def _say_move(labels: Labelling, result: MoveResult, *, as_json: bool) -> None:

@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 import typer
 
 from promptctl.cli.output import warn
+from promptctl.cli.waiting import Waiting
 from promptctl.errors import PromptctlError
 from promptctl.reports.wording import NANO
 from promptctl.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
     from promptctl import Limits, Version
+
+
+_WAITING = "promptctl.waiting"
 
 
 def complete_ref(incomplete: str) -> list[str]:
@@ -234,8 +238,12 @@ def tell_unknown(version: Version) -> None:
         warn(f"the version is not known: {version.note}")
 
 
-def workspace_of(context: typer.Context) -> Workspace:
-    """Open the workspace of a command; at the command's end it is closed, and its notices are printed."""
+def workspace_of(context: typer.Context, *, asks: bool = False) -> Workspace:
+    """Open the workspace of a command; at the command's end it is closed, and its notices are printed.
+
+    Until the command prints something, a line says that it waits. With `asks`, Git may ask for a password meanwhile.
+    """
+    begin_waiting(context, "asking Git" if asks else "reading the workspace", is_still=asks)
     workspace = open_workspace(
         context.obj, on_warning=warn, is_interactive=sys.stdin is not None and sys.stdin.isatty()
     )
@@ -247,6 +255,20 @@ def workspace_of(context: typer.Context) -> Workspace:
 
     context.call_on_close(finish)
     return workspace
+
+
+def begin_waiting(context: typer.Context, text: str | Callable[[], str], *, is_still: bool = False) -> None:
+    """Say what the command waits for from now on."""
+    end_waiting(context)
+    waiting = context.meta[_WAITING] = Waiting(text, is_still=is_still)
+    context.call_on_close(waiting.end)
+    waiting.begin()
+
+
+def end_waiting(context: typer.Context) -> None:
+    """Say nothing of it any more: the command reads from the terminal, or shows its own progress."""
+    if _WAITING in context.meta:
+        context.meta.pop(_WAITING).end()
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

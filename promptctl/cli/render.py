@@ -32,6 +32,7 @@ def render(
     workspace = options.workspace_of(context)
     at_version = workspace.prompt(ref)
     options.tell_unknown(at_version.version)
+    options.end_waiting(context)  # an input may come from the terminal
     rendered = at_version.render(read_inputs(at_version, inputs))
     if as_json:
         say_json(rendered.as_dict())

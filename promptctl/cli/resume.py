@@ -45,6 +45,6 @@ def resume(
         limits=bounds.limits(fails_fast=fail_fast),
         allows_code=allow_code,
     )
-    with EvaluationProgress() as progress:
+    with EvaluationProgress(context) as progress:
         found = workspace.resume(request, progress)
     output.conclude_evaluations(workspace, found)

@@ -82,7 +82,7 @@ def review(
         fails_on_breaking=fail_on_breaking,
         arguments=arguments,
     )
-    with EvaluationProgress() as progress:
+    with EvaluationProgress(context) as progress:
         found = workspace.review(request, progress)
     unwritten = None
     for path in outputs or ():

@@ -13,7 +13,7 @@ from promptctl import Execution, RunOptions
 from promptctl.cli import options
 from promptctl.cli.inputs import read_inputs, read_pairs
 from promptctl.cli.options import grouped
-from promptctl.cli.output import say, say_json, say_piece, styled, tell
+from promptctl.cli.output import is_terminal, say, say_json, say_piece, styled, tell
 from promptctl.errors import CheckFailed, InvalidOutput, PromptctlError, UsageError
 from promptctl.reports.wording import format_cost, format_latency, format_tokens
 
@@ -61,7 +61,13 @@ def run(
     inputs: options.InputOptions,
     asked: ModelOptions,
     about: RecordOptions,
-    stream: Annotated[bool, typer.Option("--stream", help="Print the reply as it arrives.")] = False,
+    stream: Annotated[
+        bool | None,
+        typer.Option(
+            "--stream/--no-stream",
+            help="Print the reply as it arrives, or whole. Default: as it arrives, on a terminal and without a schema.",
+        ),
+    ] = None,
     record: Annotated[
         bool, typer.Option("--record", help="Also write the reply to datasets/recordings/, for replay/MODEL.")
     ] = False,
@@ -75,6 +81,7 @@ def run(
     workspace = options.workspace_of(context)
     at_version = workspace.prompt(ref)
     options.tell_unknown(at_version.version)
+    options.end_waiting(context)  # an input may come from the terminal
     given = read_inputs(at_version, inputs)
     wanted = RunOptions(
         model=asked.model,
@@ -86,7 +93,11 @@ def run(
         log=about.log,
         record=record,
         source="run",
+        on_retry=tell,
     )
+    if stream is None:  # a reply that has to fit a schema can be asked for again only while nothing of it is printed
+        stream = is_terminal() and not as_json and at_version.prompt.output.schema is None
+    options.begin_waiting(context, f"asking {asked.model or at_version.model}")
     if stream:
         execution = _stream(workspace, ref, given, wanted)
     else:

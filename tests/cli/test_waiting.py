@@ -1,0 +1,131 @@
+"""What a person sees while a command waits."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from promptctl.cli import waiting
+from promptctl.cli.waiting import Waiting
+from tests.cli.conftest import TRIAGE, Cli, write
+from tests.openai_server import Answer, Exchange, OpenAIServer, failure, reply
+
+PROGRAM = [sys.executable, "-m", "promptctl"]
+
+
+class Terminal:
+    """A terminal that a program runs on; `seen` is set once it has shown `awaited`."""
+
+    def __init__(self, awaited: str) -> None:
+        self.awaited = awaited
+        self.seen = threading.Event()
+
+    def once_seen(self, answer: Answer) -> Answer:
+        """An answer that is sent no earlier."""
+
+        async def held(exchange: Exchange) -> None:
+            await asyncio.to_thread(self.seen.wait, 60)
+            await answer(exchange)
+
+        return held
+
+    def run(self, *arguments: str, term: str = "xterm") -> str:
+        ours, theirs = pty.openpty()
+        environ = {**os.environ, "TERM": term, "COLUMNS": "80", "OPENAI_API_KEY": "sk-test"}
+        program = subprocess.Popen([*PROGRAM, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=environ)
+        os.close(theirs)
+        sent = ""
+        while True:
+            try:
+                sent += os.read(ours, 65536).decode(errors="replace")
+            except OSError:  # the program has ended
+                break
+            if self.awaited in sent:
+                self.seen.set()
+        os.close(ours)
+        program.wait()
+        return sent
+
+
+@pytest.fixture
+def server(workspace: Path) -> Iterator[OpenAIServer]:
+    with OpenAIServer() as server:
+        write(workspace, "promptctl.yaml", f'model: local/m\nmodels:\n  "local/*": {{api_base: "{server.url}"}}\n')
+        yield server
+
+
+@pytest.mark.parametrize("option", ["--stream", "--no-stream"])
+def test_something_moves_until_the_reply_comes(server: OpenAIServer, option: str) -> None:
+    terminal = Terminal("asking local/m")
+    server.script(terminal.once_seen(reply("Hello there")))
+    sent = terminal.run("run", "triage", "-i", "ticket=x", option)
+    moving, _, rest = sent.rpartition("\r\x1b[2K")
+    assert "asking local/m" in moving
+    assert rest.startswith("Hello there\r\n")
+
+
+def test_a_terminal_streams_unless_the_reply_has_to_fit_a_schema(server: OpenAIServer, workspace: Path) -> None:
+    schema = "output: {schema: {type: object, required: [a], properties: {a: {const: 1}}}, retries: 1}\n"
+    write(workspace, "prompts/strict.prompt.yaml", TRIAGE + schema)
+    for prompt, options in (("triage", []), ("triage", ["--no-stream"]), ("triage", ["--json"]), ("strict", [])):
+        server.script(reply('{"a": 1}'))
+        Terminal("").run("run", prompt, "-i", "ticket=x", *options)
+    assert [each.body.get("stream", False) for each in server.requests] == [True, False, False, False]
+
+
+def test_a_retry_is_said_on_a_line_of_its_own(server: OpenAIServer) -> None:
+    terminal = Terminal("attempt 2 of 3")
+    server.script(failure(500, "overloaded"), terminal.once_seen(reply("Hello")))
+    sent = terminal.run("run", "triage", "-i", "ticket=x", "--no-stream")
+    said = sent.partition("attempt 2 of 3")[2].partition("\r\n")[0]
+    assert "overloaded" in said
+    assert "\x1b[2Kattempt 2 of 3" in sent
+    assert sent.rpartition("\x1b[2K")[2].startswith("Hello\r\n")
+
+
+def test_a_reply_that_fits_no_schema_is_said_when_it_is_asked_for_again(
+    server: OpenAIServer, workspace: Path, cli: Cli
+) -> None:
+    schema = "output: {schema: {type: object, required: [a], properties: {a: {const: 1}}}, retries: 1}\n"
+    write(workspace, "prompts/strict.prompt.yaml", TRIAGE + schema)
+    server.script(reply('{"b": 1}'), reply('{"a": 1}'))
+    ran = cli("run", "strict", "-i", "ticket=x")
+    assert (ran.exit_code, "attempt 2: the reply did not fit the schema: " in ran.err) == (0, True)
+
+
+def test_an_evaluation_moves_before_its_first_reply(server: OpenAIServer, workspace: Path) -> None:
+    write(workspace, "datasets/triage.yaml", "prompts: [triage]\ncases: [{id: a, inputs: {ticket: x}, expected: x}]\n")
+    terminal = Terminal("evaluating")
+    server.default = terminal.once_seen(reply("x"))
+    assert "evaluating" in terminal.run("eval", "triage")
+
+
+def test_a_dumb_terminal_sees_no_movement(server: OpenAIServer) -> None:
+    server.script(reply("Hello"))
+    assert "\x1b" not in Terminal("").run("run", "triage", "-i", "ticket=x", term="dumb")
+
+
+def test_without_a_terminal_a_line_comes_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(waiting, "_LINE_S", 0.01)
+    asked = threading.Event()
+    twice = iter((False, True))
+
+    def words() -> str:
+        if next(twice, True):
+            asked.set()
+        return "triage: 40 of 200 cases"
+
+    with Waiting(words):
+        assert asked.wait(60)
+    out, err = capsys.readouterr()
+    assert (out, err.splitlines()[0]) == ("", "triage: 40 of 200 cases (0 s)")
