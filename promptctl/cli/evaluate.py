@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn
 
 import typer
 
@@ -25,6 +25,11 @@ from promptctl.reports.files import check_report_path
 if TYPE_CHECKING:
     from promptctl import Evaluation, Workspace
 
+EXAMPLES = """\
+  promptctl eval support/triage
+  promptctl eval --all --against @production --max-cost 2.00 -o report.html
+  promptctl eval support/triage --failed -m openai/gpt-4o-mini
+"""
 _ID = re.compile(r"[0-9a-f-]{4,36}")
 
 
@@ -32,6 +37,7 @@ _ID = re.compile(r"[0-9a-f-]{4,36}")
 class SubjectOptions:
     """Arguments and options that say which prompts are evaluated, and on which datasets."""
 
+    heading: ClassVar[str] = "Prompts and datasets"
     names: Annotated[
         list[str],
         typer.Argument(
@@ -54,6 +60,7 @@ class SubjectOptions:
 class CaseOptions:
     """Options that choose among the cases of a dataset."""
 
+    heading: ClassVar[str] = "Cases"
     cases: Annotated[list[str], typer.Option("--case", metavar="ID", help="Only this case. Repeatable.")] = field(
         default_factory=list
     )
@@ -85,6 +92,7 @@ class CaseOptions:
 class PassOptions:
     """Options that say when a case passes, and when its dataset does."""
 
+    heading: ClassVar[str] = "Passing"
     repeats: Annotated[
         int, typer.Option("--repeat", min=1, max=1000, metavar="K", help="Ask for each case K times.")
     ] = 1
@@ -104,6 +112,7 @@ class PassOptions:
 class OverridingOptions:
     """Options that win over what a prompt and its datasets name."""
 
+    heading: ClassVar[str] = "Models and replies"
     parameters: options.Parameters = field(default_factory=list)
 
 
@@ -111,6 +120,7 @@ class OverridingOptions:
 class OutputOptions:
     """Options for the files that results go to besides the screen."""
 
+    heading: ClassVar[str] = "Output"
     reports: Annotated[
         list[Path],
         typer.Option(

@@ -37,6 +37,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+EXAMPLES = """\
+  promptctl label set support/triage@production v7 --reason "Fewer wrong refunds"
+  promptctl label rollback support/triage@production
+  promptctl label log support/triage@production
+"""
+
 RemoteName = Annotated[
     str | None,
     typer.Option("--remote", metavar="NAME", help="A configured remote; the one in promptctl.yaml by default."),

@@ -15,27 +15,31 @@ from promptctl.cli.spellings import resumed, spelled
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command: its name, its place in `promptctl.cli` (`module:name`), and the line that lists it.
+    """A command: its name, its place in `promptctl.cli` (`module:name`), the line that lists it, under which heading.
 
-    Its name may be of two words. `earlier` are spellings that its options had.
+    Its name may be of two words. `earlier` are spellings that its options had. A module's `EXAMPLES` end its help.
     """
 
     name: str
     where: str
     help: str
+    heading: str = "Commands"
     earlier: Mapping[str, str] = field(default_factory=dict)
     kind: type[TyperCommand] | None = None
 
     def load(self) -> Any:
         """Return the command itself; a `typer.Typer` becomes a group of its own."""
         module, _, attribute = self.where.partition(":")
-        found = getattr(import_module(f"promptctl.cli.{module}"), attribute)
+        home = import_module(f"promptctl.cli.{module}")
+        found = getattr(home, attribute)
+        # `\b` keeps the lines as they are written.
+        examples = f"\b\nExamples:\n{home.EXAMPLES}" if hasattr(home, "EXAMPLES") else None
         if isinstance(found, typer.Typer):
             group: Any = typer.main.get_group(found)
-            group.name = self.name
+            group.name, group.epilog = self.name, examples
             return group
         alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-        alone.command(self.name, cls=self.kind or spelled(self.earlier))(found)
+        alone.command(self.name, cls=self.kind or spelled(self.earlier), epilog=examples)(found)
         return typer.main.get_command(alone)
 
 
@@ -70,5 +74,8 @@ class LazyGroup(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the library's signature
         """Write the list in `--help`, without loading any of them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(command.name, command.help) for command in self.table])
+        width = max(len(command.name) for command in self.table)
+        for heading in dict.fromkeys(command.heading for command in self.table):
+            with formatter.section(heading):
+                of_it = (command for command in self.table if command.heading == heading)
+                formatter.write_dl([(command.name.ljust(width), command.help) for command in of_it])

@@ -7,12 +7,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import typer
 
 from promptctl import CallTotals, Filter, parse_moment
 from promptctl.cli import options
+from promptctl.cli.help import HelpfulCommand
 from promptctl.cli.options import grouped
 from promptctl.cli.output import (
     format_id,
@@ -52,6 +53,7 @@ _DIMENSIONS: Mapping[str, Any] = {**{name: name for name in _NAMES}, "day": "loc
 class FilterOptions:
     """Options that choose among the executions of the log."""
 
+    heading: ClassVar[str] = "Which calls"
     prompt: options.PromptName = None
     version: Annotated[
         str | None,
@@ -99,7 +101,7 @@ class FilterOptions:
         tell(f"no {what}s yet" if workspace.log.is_new else f"no {what} matches{left_out}")
 
 
-@app.command("list")
+@app.command("list", cls=HelpfulCommand)
 @grouped
 def list_executions(
     context: typer.Context,
@@ -149,7 +151,7 @@ def show_execution(
     _show_content(found)
 
 
-@app.command("stats")
+@app.command("stats", cls=HelpfulCommand)
 @grouped
 def show_stats(
     context: typer.Context,

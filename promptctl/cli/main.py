@@ -15,32 +15,41 @@ from promptctl.cli.spellings import REPLIES, ResumeCommand
 
 ABOUT = "Prompts in Git: rendered, run, evaluated and compared, with every model call on record."
 
+WRITE, HISTORY, RUN, EVALUATE, REVIEW, HELP = (
+    "Write prompts", "Versions and labels", "Run and log", "Evaluate and compare", "Review", "Help",
+)  # fmt: skip
+
 COMMANDS = (
-    Command("init", "init:init", "Make a workspace."),
-    Command("validate", "validate:validate", "Check every file of the workspace."),
-    Command("fmt", "fmt:fmt", "Format prompts, datasets and settings."),
-    Command("list", "listing:list_prompts", "List the prompts of the workspace."),
-    Command("show", "show:show", "Show everything about one prompt."),
-    Command("history", "history:history", "List a prompt's versions: who made each, when and why."),
-    Command("diff", "diff:diff", "Say what differs between two versions, and who breaks."),
-    Command("label", "labels:app", "Names that move: production, staging."),
-    Command("copy", "copying:copy", "Copy a prompt, at any version, to a new id."),
-    Command("render", "render:render", "Print the messages exactly as run would send them."),
-    Command("run", "run:run", "Ask the model, validate the reply, record every attempt."),
-    Command("eval", "evaluate:evaluate", "Evaluate prompts over their datasets.", REPLIES),
-    Command("eval resume", "resume:resume", "Go on with evaluations that were not finished.", kind=ResumeCommand),
-    Command("compare", "compare:compare", "Say what the difference between two evaluations means."),
+    Command("init", "init:init", "Make a workspace.", WRITE),
+    Command("validate", "validate:validate", "Check every file of the workspace.", WRITE),
+    Command("fmt", "fmt:fmt", "Format prompts, datasets and settings.", WRITE),
+    Command("list", "listing:list_prompts", "List the prompts of the workspace.", WRITE),
+    Command("show", "show:show", "Show everything about one prompt.", WRITE),
+    Command("copy", "copying:copy", "Copy a prompt, at any version, to a new id.", WRITE),
+    Command("render", "render:render", "Print the messages exactly as run would send them.", WRITE),
+    Command("history", "history:history", "List a prompt's versions: who made each, when and why.", HISTORY),
+    Command("diff", "diff:diff", "Say what differs between two versions, and who breaks.", HISTORY),
+    Command("label", "labels:app", "Names that move: production, staging.", HISTORY),
+    Command("git", "git:app", "Let Git show prompts readably.", HISTORY),
+    Command("run", "run:run", "Ask the model, validate the reply, record every attempt.", RUN),
+    Command("log", "logs:app", "What ran, what it answered, what it cost.", RUN),
+    Command("eval", "evaluate:evaluate", "Evaluate prompts over their datasets.", EVALUATE, REPLIES),
+    Command(
+        "eval resume", "resume:resume", "Go on with evaluations that were not finished.", EVALUATE, kind=ResumeCommand
+    ),
+    Command("compare", "compare:compare", "Say what the difference between two evaluations means.", EVALUATE),
+    Command("results", "results:app", "Evaluations of the past.", EVALUATE),
+    Command("dataset", "datasets:app", "The cases that prompts are evaluated on.", EVALUATE),
     Command(
         "review",
         "review:review",
         "Review a pull request: what changed, who breaks, what it did to results.",
+        REVIEW,
         {"--replay": "--replies=replay"},
     ),
-    Command("review-comment", "review_comment:review_comment", "Write a review to its pull request on GitHub."),
-    Command("results", "results:app", "Evaluations of the past."),
-    Command("dataset", "datasets:app", "The cases that prompts are evaluated on."),
-    Command("log", "logs:app", "What ran, what it answered, what it cost."),
-    Command("git", "git:app", "Let Git show prompts readably."),
+    Command("review-comment", "review_comment:review_comment", "Write a review to its pull request on GitHub.", REVIEW),
+    Command("help", "help:show_help", "Show what a command does: promptctl help eval.", HELP),
+    Command("version", "help:show_version", "Print the version.", HELP),
 )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
+from copy import copy
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
 from inspect import Parameter, Signature, signature
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_type_hints
 
 import typer
 
@@ -75,6 +76,7 @@ AllowCode = Annotated[
 class InputOptions:
     """Options that give a prompt its inputs."""
 
+    heading: ClassVar[str] = "Inputs"
     pairs: Annotated[
         list[str],
         typer.Option("-i", "--input", metavar="NAME=VALUE", help="An input, read by its declared type. Repeatable."),
@@ -95,6 +97,7 @@ class InputOptions:
 class ReplyOptions:
     """Options for the models that answer, and the source of their replies."""
 
+    heading: ClassVar[str] = "Models and replies"
     models: Annotated[
         list[str],
         typer.Option("-m", "--model", metavar="MODEL", help="Ask this model instead. Repeatable: each in turn."),
@@ -126,6 +129,7 @@ class JudgeOptions:
 class BoundOptions:
     """Options that bound what a command asks and spends."""
 
+    heading: ClassVar[str] = "Limits"
     concurrency: Annotated[
         int, typer.Option("-j", "--concurrency", min=1, max=2000, metavar="N", help="Requests at once.")
     ] = 16
@@ -153,6 +157,7 @@ class BoundOptions:
 class GateOptions:
     """Options that say which difference between two evaluations fails; without one, `gate:` in promptctl.yaml does."""
 
+    heading: ClassVar[str] = "Gate"
     gate: Annotated[
         Literal["worse", "noninferior", "strict"] | None,
         typer.Option(
@@ -274,7 +279,8 @@ def end_waiting(context: typer.Context) -> None:
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """Return a command whose dataclass parameters are read from the command line field by field.
 
-    A field is declared like a parameter of a command: `Annotated[type, typer.Option(…)] = default`.
+    A field is declared like a parameter of a command: `Annotated[type, typer.Option(…)] = default`. The class's
+    `heading` is above its options in the help.
     """
     hints = get_type_hints(command, include_extras=True)
     groups: dict[str, Any] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
@@ -299,9 +305,16 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 def _parameters(group: Any) -> list[Parameter]:
     hints = get_type_hints(group, include_extras=True)
     return [
-        Parameter(each.name, Parameter.KEYWORD_ONLY, default=_default(each), annotation=hints[each.name])
+        Parameter(each.name, Parameter.KEYWORD_ONLY, default=_default(each), annotation=_below(group, hints[each.name]))
         for each in fields(group)
     ]
+
+
+def _below(group: Any, annotation: Any) -> Any:
+    """Return an option's declaration with the heading of its group in the help."""
+    declared = copy(annotation.__metadata__[0])  # several groups may share one option
+    declared.rich_help_panel = getattr(group, "heading", None)
+    return Annotated[annotation.__origin__, declared]
 
 
 def _default(given: Field[Any]) -> Any:

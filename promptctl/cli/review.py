@@ -18,6 +18,12 @@ from promptctl.errors import UsageError, WorkspaceError
 from promptctl.reports.review import review_as_dict
 from promptctl.reports.review_files import check_suffixes
 
+EXAMPLES = """\
+  promptctl review
+  promptctl review origin/main --gate strict -o review.md -o review.html
+  promptctl review --no-eval --fail-on-breaking
+"""
+
 
 @grouped
 def review(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import typer
 
@@ -20,11 +20,18 @@ from promptctl.reports.wording import format_cost, format_latency, format_tokens
 if TYPE_CHECKING:
     from promptctl import Workspace
 
+EXAMPLES = """\
+  promptctl run support/triage -i ticket="I was charged twice"
+  promptctl run support/triage@production -I ticket=ticket.txt --user u17
+  promptctl run support/triage -m openai/gpt-4o-mini -p temperature=0 --json
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class RecordOptions:
     """Options that are recorded with a call, and say how."""
 
+    heading: ClassVar[str] = "Recorded with the call"
     user: Annotated[str | None, typer.Option("--user", metavar="NAME", help="Who the call is for; recorded only.")] = (
         None
     )
@@ -48,6 +55,7 @@ class RecordOptions:
 class ModelOptions:
     """Options that say which model answers."""
 
+    heading: ClassVar[str] = "Model"
     model: Annotated[
         str | None, typer.Option("-m", "--model", metavar="MODEL", help="Ask this model instead of the prompt's.")
     ] = None

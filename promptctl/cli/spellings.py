@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from typer.core import TyperCommand
-
+from promptctl.cli.help import HelpfulCommand
 from promptctl.errors import UsageError
 
 REPLIES = {
@@ -20,7 +19,7 @@ VALUE_OPTIONAL = frozenset({"--against"})
 _RESUMING = ("--resume", "--retry-errors")
 
 
-class SpelledCommand(TyperCommand):
+class SpelledCommand(HelpfulCommand):
     """A command that also takes the `earlier` spellings of its options."""
 
     earlier: ClassVar[Mapping[str, str]] = {}
@@ -30,7 +29,7 @@ class SpelledCommand(TyperCommand):
         return super().parse_args(ctx, _today(self, args))
 
 
-class ResumeCommand(TyperCommand):
+class ResumeCommand(HelpfulCommand):
     """A command that goes on with what was begun, and so refuses options that say what to begin."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
