@@ -178,7 +178,8 @@ def _tree(command: Any) -> Iterator[Any]:
 
 
 def _options(command: Any) -> set[str]:
-    return {option for parameter in command.params for option in parameter.opts} | {"--help", "-h"}
+    spellings = (option for each in command.params for option in (*each.opts, *each.secondary_opts))
+    return {*spellings, "--help", "-h"}
 
 
 def _commands(text: str) -> Iterator[str]:
