@@ -23,6 +23,8 @@ _HALF = re.compile("[\ud800-\udfff]")
 # More than any reply has: such a count is a server's mistake.
 _MOST_TOKENS = 10**9
 _COUNTS = frozenset({"prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"})
+# More than any call costs.
+_MOST_USD = 10**6
 # A parameter of one of these names would replace what the prompt declares elsewhere.
 _RESERVED = frozenset({"model", "messages", "tools", "response_format", "stream", "stream_options"})
 
@@ -163,13 +165,45 @@ def usage_of(data: Any) -> Usage:
         return Usage()
     prompt = dict_of(data.get("prompt_tokens_details"))
     completion = dict_of(data.get("completion_tokens_details"))
+    written = dict_of(prompt.get("cache_creation_token_details")) or dict_of(data.get("cache_creation"))
+    input_tokens, output_tokens = _count(data.get("prompt_tokens")), _count(data.get("completion_tokens"))
+    reasoning_tokens, total = _count(completion.get("reasoning_tokens")), _count(data.get("total_tokens"))
+    if input_tokens is not None and output_tokens is not None and total is not None:
+        # Some providers count the tokens of reasoning beside the others, and only their sum says so.
+        beside = total - input_tokens - output_tokens
+        if beside > 0 and reasoning_tokens in {None, beside}:
+            output_tokens, reasoning_tokens = output_tokens + beside, beside
     return Usage(
-        input_tokens=_count(data.get("prompt_tokens")),
-        output_tokens=_count(data.get("completion_tokens")),
-        cached_tokens=_count(prompt.get("cached_tokens"), data.get("prompt_cache_hit_tokens")),
-        cache_write_tokens=_count(data.get("cache_creation_input_tokens"), prompt.get("cache_creation_tokens")),
-        reasoning_tokens=_count(completion.get("reasoning_tokens")),
+        input_tokens,
+        output_tokens,
+        cached_tokens=_count(
+            prompt.get("cached_tokens"), data.get("prompt_cache_hit_tokens"), data.get("cached_tokens")
+        ),
+        cache_write_tokens=_count(
+            data.get("cache_creation_input_tokens"),
+            prompt.get("cache_creation_tokens"),
+            prompt.get("cache_write_tokens"),
+        ),
+        reasoning_tokens=reasoning_tokens,
+        cache_write_hour_tokens=_count(written.get("ephemeral_1h_input_tokens")),
+        input_audio_tokens=_count(prompt.get("audio_tokens")),
+        output_audio_tokens=_count(completion.get("audio_tokens")),
+        told_nano_usd=_told_nano_usd(data),
     )
+
+
+def _told_nano_usd(usage: Mapping[str, Any]) -> int | None:
+    """Return what the provider says that a call cost, in the forms of OpenRouter, Perplexity and xAI."""
+    ticks = _count(usage.get("cost_in_usd_ticks"))  # of 1e-10 USD
+    if ticks is not None:
+        return ticks // 10
+    told = usage.get("cost")
+    usd: list[Any] = [told.get("total_cost") if isinstance(told, dict) else told]
+    if usage.get("is_byok") is True:  # OpenRouter's share alone, of a call that the user's own key pays
+        usd.append(dict_of(usage.get("cost_details")).get("upstream_inference_cost"))
+    if any(each.__class__ not in {int, float} or not 0 <= each < _MOST_USD for each in usd):
+        return None
+    return round(float(sum(usd)) * 1e9)
 
 
 def build_reply(

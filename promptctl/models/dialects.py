@@ -26,9 +26,9 @@ class Dialect:
 
     `has_schema` is None if LiteLLM's list of models says for which. With `streams_formats` false a request for a form
     of reply is not streamed; without `takes_parts` content of texts is sent as one text. `marks_cache` says that
-    `cache_control` is the provider's own. `renames` maps parameters to the provider's names for them, `tool_choices`
-    values of `tool_choice`; `lacks` names parameters that the provider would pass over without a word. `extra` is
-    added to each body, `name_prefix` to a model's name that has no slash.
+    `cache_control` is the provider's own, `tells_cost` that its usage has what a call cost. `renames` maps parameters
+    to the provider's names for them, `tool_choices` values of `tool_choice`; `lacks` names parameters that the provider
+    would pass over without a word. `extra` is added to each body, `name_prefix` to a model's name that has no slash.
     """
 
     source: str = ""
@@ -39,6 +39,7 @@ class Dialect:
     streams_formats: bool = True
     takes_parts: bool = True
     marks_cache: bool = False
+    tells_cost: bool = False
     renames: Mapping[str, str] = field(default_factory=dict)
     tool_choices: Mapping[str, str] = field(default_factory=dict)
     lacks: frozenset[str] = frozenset()
@@ -130,11 +131,12 @@ _DIALECTS: dict[str, Dialect] = {
         has_schema=False,
         renames=_MAX_TOKENS,
     ),
-    "xai": Dialect("https://docs.x.ai/docs/api-reference", "https://api.x.ai/v1", renames=_MAX_TOKENS),
+    "xai": Dialect("https://docs.x.ai/docs/api-reference", "https://api.x.ai/v1", tells_cost=True, renames=_MAX_TOKENS),
     "openrouter": Dialect(
         "https://openrouter.ai/docs/api/reference/overview",
         "https://openrouter.ai/api/v1",
         marks_cache=True,
+        tells_cost=True,
         extra={"usage": {"include": True}},  # the cost of the call
     ),
     "together_ai": Dialect("https://docs.together.ai/docs/openai-api-compatibility", "https://api.together.xyz/v1"),
@@ -159,6 +161,7 @@ _DIALECTS: dict[str, Dialect] = {
     "perplexity": Dialect(
         "https://docs.perplexity.ai/api-reference/chat-completions-post",
         "https://api.perplexity.ai",
+        tells_cost=True,
         has_stream_options=False,
         has_json_object=False,
     ),

@@ -58,13 +58,21 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counted them; None if it did not say. `input_tokens` includes the cached ones."""
+    """Tokens as the provider counted them; None if it did not say.
+
+    `input_tokens` and `output_tokens` are all of them, and the others are parts of these: `cache_write_hour_tokens` of
+    `cache_write_tokens`. `told_nano_usd` is what the provider says that the call cost.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cache_write_hour_tokens: int | None = None
+    input_audio_tokens: int | None = None
+    output_audio_tokens: int | None = None
+    told_nano_usd: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,14 @@ _MESSAGE = {
 _USAGE = {
     "prompt_tokens": None,
     "completion_tokens": None,
-    "prompt_tokens_details": {"cached_tokens": None, "cache_creation_tokens": None},
-    "completion_tokens_details": {"reasoning_tokens": None},
+    "total_tokens": None,
+    "prompt_tokens_details": {
+        "cached_tokens": None,
+        "cache_creation_tokens": None,
+        "cache_creation_token_details": {"ephemeral_1h_input_tokens": None},
+        "audio_tokens": None,
+    },
+    "completion_tokens_details": {"reasoning_tokens": None, "audio_tokens": None},
 }
 
 

@@ -15,6 +15,7 @@ _UNSENT = {
     "UnsupportedParamsError": "this model does not take one of the parameters",
     "ImageFetchError": "images must be given as data: URLs for this provider; nothing is fetched from here",
 }
+_CUT = "Stream ended before a finish_reason was received"
 # The statuses that LiteLLM gives to failures of its own, when no provider answered with one.
 _MADE_UP = frozenset({400, 500})
 # What LiteLLM puts before and after a provider's words.
@@ -36,7 +37,7 @@ def translated(request: Request, error: BaseException) -> ModelError:
     for name, hint in _UNSENT.items():
         if name in names:
             return RequestRejected(f"{request.model}: {_words(error, request)}", hint=hint)
-    if was_interrupted(error):
+    if was_interrupted(error) or _CUT in _text(error):
         return interrupted(request, error)
     if "JSONDecodeError" in names:
         return broken(request, "answered with something that is not JSON")

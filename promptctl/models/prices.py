@@ -22,7 +22,10 @@ _MAP_KEYS = {
     "output": "output_cost_per_token",
     "cached_input": "cache_read_input_token_cost",
     "cache_write": "cache_creation_input_token_cost",
+    "cache_write_hour": "cache_creation_input_token_cost_above_1hr",
+    "input_audio": "input_cost_per_audio_token",
     "reasoning": "output_cost_per_reasoning_token",
+    "output_audio": "output_cost_per_audio_token",
 }
 _THRESHOLD = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
 
@@ -35,7 +38,10 @@ class Price:
     output: int
     cached_input: int | None = None
     cache_write: int | None = None
+    cache_write_hour: int | None = None
+    input_audio: int | None = None
     reasoning: int | None = None
+    output_audio: int | None = None
 
     def cost_nano_usd(self, usage: Usage) -> int | None:
         """Return the cost of these tokens, each counted once; None if their number is not known."""
@@ -43,13 +49,20 @@ class Price:
             return None
         cached = min(usage.cached_tokens or 0, usage.input_tokens)
         written = min(usage.cache_write_tokens or 0, usage.input_tokens - cached)
+        hour = min(usage.cache_write_hour_tokens or 0, written)
+        heard = min(usage.input_audio_tokens or 0, usage.input_tokens - cached - written)
         reasoned = min(usage.reasoning_tokens or 0, usage.output_tokens)
+        spoken = min(usage.output_audio_tokens or 0, usage.output_tokens - reasoned)
+        cache_write = _first(self.cache_write, self.input)
         atto = (
-            (usage.input_tokens - cached - written) * self.input
+            (usage.input_tokens - cached - written - heard) * self.input
             + cached * _first(self.cached_input, self.input)
-            + written * _first(self.cache_write, self.input)
-            + (usage.output_tokens - reasoned) * self.output
+            + (written - hour) * cache_write
+            + hour * _first(self.cache_write_hour, cache_write)
+            + heard * _first(self.input_audio, self.input)
+            + (usage.output_tokens - reasoned - spoken) * self.output
             + reasoned * _first(self.reasoning, self.output)
+            + spoken * _first(self.output_audio, self.output)
         )
         return (atto + _ATTO_PER_NANO // 2) // _ATTO_PER_NANO
 
@@ -80,14 +93,26 @@ class Prices:
     def cost_nano_usd(
         self, model: str, usage: Usage, *, service_tier: str | None = None
     ) -> tuple[int | None, str | None]:
-        """Return the cost and the source of its price; (None, None) if price or number of tokens is unknown."""
+        """Return the cost and the source of its price; (None, None) if price or number of tokens is unknown.
+
+        The workspace's price wins over what the provider says, and that over LiteLLM's list, if the provider is known
+        to say it.
+        """
         key = (model, service_tier)
         if key not in self._tiers:
             self._tiers[key] = self._find(model, service_tier)
         source, tiers = self._tiers[key] or (None, [])
         price = next((price for threshold, price in tiers if (usage.input_tokens or 0) > threshold), None)
         cost = None if price is None else price.cost_nano_usd(usage)
+        told = usage.told_nano_usd
+        if told is not None and (cost is None or source != SETTINGS) and self._believes(model, told, cost):
+            return told, model.partition("/")[0]
         return (None, None) if cost is None else (cost, source)
+
+    def _believes(self, model: str, told: int, cost: int | None) -> bool:
+        from promptctl.models.dialects import dialect_of
+
+        return dialect_of(model.partition("/")[0]).tells_cost or (cost is None and told > 0)
 
     def _find(self, model: str, service_tier: str | None) -> _Tiers | None:
         alias = self._priced_as(model)

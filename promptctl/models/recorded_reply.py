@@ -33,7 +33,7 @@ def digest_for(request: Request) -> str:
 
 def entry_of(request: Request, reply: Reply, recorded_at: str, prompt: str | None, note: str | None) -> Entry:
     """Return the recording of a reply, ready to be written."""
-    usage = {key: value for key, value in asdict(reply.usage).items() if value is not None}
+    usage = {key: value for key, value in asdict(replace(reply.usage, told_nano_usd=None)).items() if value is not None}
     optional = {
         "tool_calls": list(reply.tool_calls) or None,
         "cost_nano_usd": reply.cost_nano_usd if reply.full_cost_nano_usd is None else reply.full_cost_nano_usd,
