@@ -72,6 +72,7 @@ class Session:
         }
         self._runs: list[_Run] = []
         self._told: set[str] = set()
+        self._pilot = asyncio.Lock()
 
     async def __aenter__(self) -> Session:
         return self
@@ -149,22 +150,44 @@ class Session:
 
     async def _take(self, work: _Work, progress: Progress) -> None:
         while self.stopped is None and (taken := next(work, None)) is not None:
-            run, evaluate = taken
-            if not self._account.admits(run.row.id):
-                self.stop("max-cost")
-                return
-            progress.under_way += 1
-            result = await evaluate()
-            await self._recorder.finish(result)
-            progress.under_way -= 1
-            self._account.settle(run.row.id, result.cost_nano_usd)
-            progress.add(result)
-            self._on_progress(run.plan, progress)
-            if self._limits.fails_fast and result.status != "passed":
-                self.stop("fail-fast")
-            run.left -= 1
-            if not run.left:
-                self._finish(run)
+            if self._account.is_blind:
+                # One case at a time, until it is known what one costs.
+                async with self._pilot:
+                    if self._account.is_blind:
+                        await self._do(*taken, progress)
+                        continue
+            await self._do(*taken, progress)
+
+    async def _do(self, run: _Run, evaluate: Callable[[], Awaitable[ResultRow]], progress: Progress) -> None:
+        if self.stopped is not None:
+            return
+        if not self._account.admits(run.row.id):
+            self.stop("max-cost")
+            return
+        progress.under_way += 1
+        result = await evaluate()
+        await self._recorder.finish(result)
+        progress.under_way -= 1
+        self._account.settle(run.row.id, result.cost_nano_usd)
+        progress.add(result)
+        self._on_progress(run.plan, progress)
+        if self._limits.fails_fast and result.status != "passed":
+            self.stop("fail-fast")
+        if self._account.is_blind:
+            self._stop_blind(run.plan)
+        run.left -= 1
+        if not run.left:
+            self._finish(run)
+
+    def _stop_blind(self, plan: Plan) -> None:
+        """A bound on the cost that cannot be kept is no bound."""
+        if self.stopped is None:
+            self._context.warn(
+                f"--max-cost cannot be kept: it is not known what the first case of {plan.target.prompt.id} cost "
+                f"({plan.target.model}, or a judge): a reply broke off or came without numbers of tokens; go on "
+                "without --max-cost"
+            )
+        self.stop("max-cost")
 
     def _finish(self, run: _Run) -> Evaluation:
         if run.found is None:

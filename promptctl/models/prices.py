@@ -105,14 +105,19 @@ class Prices:
         price = next((price for threshold, price in tiers if (usage.input_tokens or 0) > threshold), None)
         cost = None if price is None else price.cost_nano_usd(usage)
         told = usage.told_nano_usd
-        if told is not None and (cost is None or source != SETTINGS) and self._believes(model, told, cost):
+        if (
+            told is not None
+            and (cost is None or source != SETTINGS)
+            and (self.tells_cost(model) or (cost is None and told > 0))
+        ):
             return told, model.partition("/")[0]
         return (None, None) if cost is None else (cost, source)
 
-    def _believes(self, model: str, told: int, cost: int | None) -> bool:
+    def tells_cost(self, model: str) -> bool:
+        """Return True if the model's provider says with each reply what it cost."""
         from promptctl.models.dialects import dialect_of
 
-        return dialect_of(model.partition("/")[0]).tells_cost or (cost is None and told > 0)
+        return dialect_of(model.partition("/")[0]).tells_cost
 
     def _find(self, model: str, service_tier: str | None) -> _Tiers | None:
         alias = self._priced_as(model)

@@ -224,6 +224,18 @@ class TestMoney:
         assert (second.summary.counts.cases, second.verdict) == (0, "incomplete")
         assert lab.resume(second).verdict == "passed"
 
+    def test_replies_without_numbers_of_tokens_end_it_and_say_why(self, lab: Lab) -> None:
+        lab.many(20)
+        lab.server.default = reply("c0", tokens={})
+        found = lab.one(limits=Limits(concurrency=8, max_cost_nano_usd=10_000))
+        assert (found.verdict, found.stopped, len(lab.asked)) == ("incomplete", "max-cost", 1)
+        assert any("--max-cost cannot be kept" in warning for warning in lab.warnings)
+
+    def test_nothing_more_is_asked_at_once_than_the_bound_allows(self, lab: Lab) -> None:
+        lab.many(20)
+        lab.one(limits=Limits(concurrency=8, max_cost_nano_usd=1))
+        assert len(lab.asked) == 1
+
     def test_a_model_without_a_price_is_refused(self, lab: Lab) -> None:
         lab.many(2)
         with pytest.raises(ModelConfigurationError, match="not known what local/unpriced costs"):

@@ -275,13 +275,25 @@ class TestAccount:
         assert not account.admits("dear")
         assert account.admits("cheap")
 
-    def test_what_cost_nobody_knows_what_is_taken_to_have_cost_the_average(self) -> None:
-        account = Account(10)
-        assert account.admits("a")
-        assert account.admits("a")
-        account.settle("a", 5)
-        account.settle("a", None)
+    def test_what_cost_nobody_knows_what_is_taken_to_have_cost_what_the_dearest_did(self) -> None:
+        account = Account(30)
+        for cost in (10, 2, None):
+            assert account.admits("a")
+            account.settle("a", cost)
+        assert account.admits("a"), "22 and an average of 6"
+        account.settle("a", 6)
         assert not account.admits("a")
+        assert account.spent_nano_usd == 18
+
+    def test_it_is_blind_until_a_case_has_told_its_cost(self) -> None:
+        account = Account(30)
+        assert account.is_blind
+        account.admits("a")
+        account.settle("a", None)
+        assert account.is_blind
+        account.admits("a")
+        account.settle("a", 0)
+        assert (account.is_blind, Account().is_blind) == (False, False)
 
     def test_without_a_bound_it_only_adds_up(self) -> None:
         account = Account()
