@@ -126,8 +126,10 @@ def make_target(
     """Return the target of many calls, as evaluations make them; `parameters` win over the prompt's own.
 
     Without `needs_key` the model is not asked itself: its replies come from recordings, or nothing is asked.
-    Raises `ModelConfigurationError` if there is no model, or its provider or its key is missing.
+    Raises `ModelConfigurationError` if there is no model, or its provider or its key is missing, and `InvalidFiles` if
+    a schema of the prompt is none.
     """
+    check_schemas(prompt)
     if model is None:
         raise ModelConfigurationError(
             f"{prompt.id} names no model, and {SETTINGS} has no default",
@@ -141,6 +143,14 @@ def make_target(
     retry = replace(settings.retry, max_refusals=_MANY_REFUSALS) if settings.retry == RetryPolicy() else settings.retry
     formats = formats_for(context, prompt, model)
     return Target(prompt, version, model, provider, sent, settings.timeout_s, retry, formats)
+
+
+def check_schemas(prompt: Prompt) -> None:
+    """Raise `InvalidFiles` if a schema of the prompt is no JSON Schema: nothing is asked with it."""
+    if prompt.output.schema is not None or prompt.tools:
+        from promptctl.prompts.unsound import refuse_unsound
+
+        refuse_unsound(prompt)
 
 
 def formats_for(context: Context, prompt: Prompt, model: str) -> ReplyFormats | None:

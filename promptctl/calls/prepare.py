@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypedDict
 
-from promptctl.calls.call import Call, CallOptions, Target, formats_for, merge_parameters, refused
+from promptctl.calls.call import Call, CallOptions, Target, check_schemas, formats_for, merge_parameters, refused
 from promptctl.context import Context
-from promptctl.errors import InputError, ModelConfigurationError, PromptInactive, RenderError
+from promptctl.errors import InputError, InvalidFiles, ModelConfigurationError, PromptInactive, RenderError
 from promptctl.files.names import SETTINGS
 from promptctl.log.records import Content, Source
 from promptctl.prompts.prompt import Prompt
@@ -38,7 +38,8 @@ class RunOptions(TypedDict, total=False):
 def prepare(context: Context, ref: str, inputs: Mapping[str, Any], options: RunOptions) -> Call:
     """Return the call, ready to be made. A refusal is in the log before it is raised.
 
-    Raises `InputError`, `RenderError`, `PromptInactive` and `ModelConfigurationError`, each with its `execution`.
+    Raises `InputError`, `RenderError`, `PromptInactive`, `ModelConfigurationError`, and `InvalidFiles` if a schema is
+    none, each with its `execution`.
     """
     at_version = context.prompt(ref)
     prompt = at_version.prompt
@@ -52,10 +53,11 @@ def prepare(context: Context, ref: str, inputs: Mapping[str, Any], options: RunO
                 hint=f"add `model: …` to {SETTINGS}, or give --model",
             )
         _check_status(prompt, context)
+        check_schemas(prompt)
         settings = context.gateway.settings_of(model)
         context.gateway.preload(model)
         rendered = at_version.render(inputs).rendered
-    except (InputError, RenderError, PromptInactive, ModelConfigurationError) as error:
+    except (InputError, RenderError, PromptInactive, ModelConfigurationError, InvalidFiles) as error:
         error.execution = refused(target, inputs, error, recorded)
         context.recorder.save_now(error.execution, recorded.log)
         raise

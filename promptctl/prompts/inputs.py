@@ -62,7 +62,10 @@ class InputCheck:
                     continue
                 wrong += [(name, f"`{name}{path}` {message}") for path, message in self.faults(name, value)]
             elif each.default is not MISSING:
-                values[name] = plain(each.default, measure)
+                values[name] = value = plain(each.default, measure)
+                wrong += [
+                    (name, f"the default of `{name}{path}` {message}") for path, message in self.faults(name, value)
+                ]
             elif each.is_required:
                 wrong.append((name, f"`{name}` is missing"))
         extra = [name for name in given if name not in self._names]
