@@ -18,8 +18,8 @@ from promptctl.cli.estimate_output import say_estimate
 from promptctl.cli.evaluation_output import EvaluationProgress, say_evaluations
 from promptctl.cli.inputs import read_pairs
 from promptctl.cli.options import grouped
-from promptctl.cli.output import say_json, tell, tell_error
-from promptctl.errors import PromptctlError, UsageError, WorkspaceError
+from promptctl.cli.output import conclude, say_json, tell, tell_error
+from promptctl.errors import PromptctlError, UsageError
 from promptctl.reports.files import check_report_path
 
 if TYPE_CHECKING:
@@ -137,19 +137,9 @@ class OutputOptions:
     def conclude(
         self, workspace: Workspace, found: Sequence[Evaluation], say: Callable[[], None], code: int
     ) -> NoReturn:
-        """Write the reports, print what was found, and end. A report that fails is reported last: the rest was paid for."""
-        unwritten = None
-        for path in self.reports:
-            try:
-                workspace.results.export(found, path)
-                tell(f"written  {path}")
-            except WorkspaceError as error:
-                error.hint = error.hint or "write it again with: promptctl results export ID -o FILE"
-                unwritten = unwritten or error
-        say()
-        if unwritten is not None:
-            raise unwritten
-        raise typer.Exit(code)
+        """Print what was found, write the reports, and end."""
+        again = "write it again with: promptctl results export ID -o FILE"
+        conclude(say, self.reports, lambda path: workspace.results.export(found, path), again, code)
 
     def conclude_evaluations(
         self, workspace: Workspace, found: Sequence[Evaluation], broken: BrokenFiles | None = None

@@ -6,14 +6,15 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, TextIO
+from pathlib import Path
+from typing import Any, NoReturn, TextIO
 
 import typer
 
-from promptctl.errors import InvalidFiles, Place, Problem, PromptctlError
+from promptctl.errors import OK, WORKSPACE, InvalidFiles, Place, Problem, PromptctlError, WorkspaceError
 
 # What would make a terminal do something, or show text in another order than it is in. Colours as `styled` sets them
 # stay, which also lets text from outside be coloured, but not hidden.
@@ -57,6 +58,30 @@ def tell(text: str) -> None:
     """Print a line of words on stderr. If it cannot be written, the exit code has to do."""
     with suppress(OSError):
         sys.stderr.write(_printable(text, sys.stderr) + "\n")
+
+
+def conclude(
+    say_it: Callable[[], None], paths: Iterable[Path], write: Callable[[Path], None], hint: str, code: int
+) -> NoReturn:
+    """Print what was paid for, then write it to files, and end with its exit code.
+
+    A file that cannot be written is reported last, and changes the exit code of a success alone. If the output cannot
+    be printed, the files are written all the same.
+    """
+    failed = False
+    try:
+        say_it()
+        sys.stdout.flush()
+    finally:
+        for path in paths:
+            try:
+                write(path)
+                tell(f"written  {path}")
+            except WorkspaceError as error:
+                error.hint = error.hint or hint
+                tell_error(error)
+                failed = True
+    raise typer.Exit(code or (WORKSPACE if failed else OK))
 
 
 def warn(message: str, hint: str | None = None) -> None:

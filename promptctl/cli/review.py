@@ -12,9 +12,9 @@ from promptctl.cli import options
 from promptctl.cli.evaluation_output import EvaluationProgress
 from promptctl.cli.inputs import read_pairs
 from promptctl.cli.options import grouped
-from promptctl.cli.output import say_json, tell
+from promptctl.cli.output import conclude, say_json
 from promptctl.cli.review_output import say_review
-from promptctl.errors import UsageError, WorkspaceError
+from promptctl.errors import UsageError
 from promptctl.reports.review import review_as_dict
 from promptctl.reports.review_files import check_suffixes
 
@@ -90,21 +90,13 @@ def review(
     )
     with EvaluationProgress(context) as progress:
         found = workspace.review(request, progress)
-    unwritten = None
-    for path in outputs or ():
-        try:
-            workspace.export_review(found, path)
-            tell(f"written  {path}")
-        except WorkspaceError as error:
-            error.hint = error.hint or "give the command again: what was answered comes from the cache"
-            unwritten = unwritten or error
-    if as_json:
-        say_json(review_as_dict(found))
-    else:
-        say_review(found)
-    if unwritten is not None:
-        raise unwritten
-    raise typer.Exit(found.decision.exit_code)
+    conclude(
+        lambda: say_json(review_as_dict(found)) if as_json else say_review(found),
+        outputs or (),
+        lambda path: workspace.export_review(found, path),
+        "give the command again: what was answered comes from the cache",
+        found.decision.exit_code,
+    )
 
 
 def _option(field: str) -> str:

@@ -159,8 +159,10 @@ class TestOutput:
         monkeypatch.setattr(files, "write_report", full)
         ran = cli("eval", "triage", "-o", "r.md", "-o", "r.json")
         assert (ran.exit_code, (lab.root / "r.json").exists()) == (3, True)
-        assert "triage: passed: 1 of 1 case" in ran.err
+        assert "triage: passed: 1 of 1 case" in ran.err.partition("cannot write r.md")[0]
         assert "promptctl results export" in ran.err
+        lab.server.default = reply("wrong")
+        assert cli("eval", "triage", "--replies", "ask", "-o", "r.md").exit_code == 1
 
     def test_of_repeats_it_is_said_how_many_passed(self, lab: Lab, cli: Cli) -> None:
         lab.many(2)
