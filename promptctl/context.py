@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from promptctl.errors import UsageError, WorkspaceError
-from promptctl.files.names import RECORDINGS, SETTINGS, STATE_FOLDER, STATE_IGNORE
+from promptctl.files.names import DRAFTS, RECORDINGS, SETTINGS, STATE_FOLDER
 from promptctl.formats.settings_file import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -85,10 +85,14 @@ class Context:
     def state_folder(self) -> Path:
         """`.promptctl/`, with the log, the caches and its own .gitignore; made here if it can be made."""
         folder = self.root / STATE_FOLDER
+        is_ready = False
         with suppress(OSError):
-            folder.mkdir(exist_ok=True)
-            with (folder / ".gitignore").open("x", encoding="utf-8") as file:
-                file.write(STATE_IGNORE)
+            is_ready = (folder / ".gitignore").stat().st_size > 0 and not any((folder / DRAFTS).iterdir())
+        if not is_ready:
+            from promptctl.files.writing import make_state_folder
+
+            with suppress(OSError):
+                make_state_folder(folder)
         return folder
 
     @cached_property

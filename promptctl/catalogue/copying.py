@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InvalidFiles, Place, UsageError, WorkspaceError
 from promptctl.files.document import Document, Key
-from promptctl.files.names import PROMPT_SUFFIXES, PROMPTS, PathRefused, resolve_path
+from promptctl.files.names import PROMPT_SUFFIXES, PROMPTS, STATE_FOLDER, PathRefused, resolve_path
 from promptctl.files.tree import Overlay, Tree
+from promptctl.files.writing import replace_file
 from promptctl.formats.prompt_file import read_prompt_file
 from promptctl.prompts.closure import message_texts
 from promptctl.prompts.loading import load_prompt_file
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from promptctl.versions.prompt_at_version import PromptAtVersion
 
 _HERE = "./"
+_EDITOR_SCHEMA = re.compile(rf"^(# yaml-language-server: *\$schema=)(?:\.\./)+{re.escape(STATE_FOLDER)}/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +116,9 @@ class _Draft:
             for reference, place in named:
                 if reference.startswith(_HERE):
                     self._rewrite(reference, place)
+        # The comment that names the editor's schema, by its path from the file.
+        there = "/".join([".."] * path.count("/"))
+        self._lines[0] = _EDITOR_SCHEMA.sub(rf"\g<1>{there}/{STATE_FOLDER}/", self._lines[0])
         if "formerly" in file.data:
             self._leave_out("formerly", file.document)
 
@@ -188,9 +193,4 @@ def _write(parts: Context, path: str, data: bytes) -> None:
     file = parts.repository.work_tree.root / path
     if os.path.realpath(file.parent) != str(file.parent):
         raise WorkspaceError(f"{path} would be reached through a symbolic link", hint="choose a different id")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("xb") as opened:
-            opened.write(data)
-    except OSError as error:
-        raise WorkspaceError(f"{path} cannot be written: {error.strerror}") from error
+    replace_file(file, [data], is_new=True)

@@ -134,9 +134,16 @@ def _check(tree: WorkTree, path: str, change: tuple[str, bytes], prompt_id: str)
 
 
 def _append(file: Path, line: bytes) -> None:
-    with file.open("r+b") as opened:
+    with file.open("r+b", buffering=0) as opened:
         size = opened.seek(0, os.SEEK_END)
         if size:
             opened.seek(size - 1)
             line = line if opened.read(1) == b"\n" else b"\n" + line
-        opened.write(line)
+        try:
+            is_whole = opened.write(line) == len(line)
+            reason = "it could not be written whole"
+        except OSError as error:
+            is_whole, reason = False, str(error.strerror)
+        if not is_whole:
+            opened.truncate(size)
+            raise WorkspaceError(f"cannot write {file}: {reason}")

@@ -13,6 +13,7 @@ DATASETS = "datasets"
 RECORDINGS = "datasets/recordings"
 SETTINGS = "promptctl.yaml"
 STATE_FOLDER = ".promptctl"
+DRAFTS = "drafts"
 STATE_IGNORE = "*\n!.gitignore\n!schemas/\n!schemas/*.schema.json\n"
 
 PROMPT_SUFFIXES = (".prompt.yaml", ".prompt.yml")

@@ -2,34 +2,99 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from promptctl.errors import WorkspaceError
+from promptctl.files.names import DRAFTS, SETTINGS, STATE_FOLDER, STATE_IGNORE
 
 _NEW_FILE_MODE = 0o644
+_SUFFIX = ".promptctl-draft"
 
 
-def replace_file(file: Path, parts: Iterable[bytes]) -> None:
+def replace_file(file: Path, parts: Iterable[bytes], *, is_new: bool = False) -> None:
     """Put the parts, one after another, in the place of the file, which keeps its mode.
 
-    Folders on the way are made. Raises `WorkspaceError` if it cannot be written; then, as after whatever `parts`
-    raises, the old file is as it was and nothing is left beside it.
+    Folders on the way are made. With `is_new` a file that is there is an error. Raises `WorkspaceError` if it cannot be
+    written; then, as after whatever `parts` raises, the old file is as it was and nothing is left beside it.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         mode = file.stat().st_mode & 0o777 if file.exists() else _NEW_FILE_MODE
-        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        temporary = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as opened:
-                opened.writelines(parts)
-            temporary.chmod(mode)
-            temporary.replace(file)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        with _draft(file) as (opened, draft):
+            opened.writelines(parts)
+            opened.flush()
+            os.fchmod(opened.fileno(), mode)
+            if is_new:
+                os.link(draft, file)
+            else:
+                draft.replace(file)
     except OSError as error:
         raise WorkspaceError(f"cannot write {file}: {error.strerror}") from error
+
+
+def make_state_folder(folder: Path) -> None:
+    """Make `.promptctl/` with its own .gitignore, and clear away what killed processes left there.
+
+    Raises `OSError` if it cannot be made.
+    """
+    ignore, drafts = folder / ".gitignore", folder / DRAFTS
+    drafts.mkdir(parents=True, exist_ok=True)
+    if not ignore.exists() or ignore.stat().st_size == 0:
+        with _open_draft(drafts, ignore.name) as (opened, draft):
+            opened.write(STATE_IGNORE.encode())
+            opened.flush()
+            os.fchmod(opened.fileno(), _NEW_FILE_MODE)
+            draft.replace(ignore)
+    for left in drafts.iterdir():
+        _remove_if_left(left)
+
+
+@contextmanager
+def _draft(file: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """Open a draft of a file, on the same file system: in the state folder of its workspace, or else beside it."""
+    root = next((folder for folder in file.absolute().parents if (folder / SETTINGS).is_file()), None)
+    drafts = file.parent
+    if root is not None:
+        state = root / STATE_FOLDER
+        with suppress(OSError):
+            make_state_folder(state)
+            is_near = not state.is_symlink() and (state / DRAFTS).lstat().st_dev == file.parent.stat().st_dev
+            drafts = state / DRAFTS if is_near and os.access(state / DRAFTS, os.W_OK) else drafts
+    for left in drafts.glob(f".{file.name}.*{_SUFFIX}"):
+        _remove_if_left(left)
+    with _open_draft(drafts, file.name) as found:
+        yield found
+
+
+@contextmanager
+def _open_draft(folder: Path, name: str) -> Iterator[tuple[BinaryIO, Path]]:
+    """Open a new file that is locked for as long as it is written, and gone afterwards."""
+    import tempfile
+
+    draft = Path()
+    try:
+        while True:
+            descriptor, path = tempfile.mkstemp(dir=folder, prefix=f".{name}.", suffix=_SUFFIX)
+            draft = Path(path)
+            opened = os.fdopen(descriptor, "wb")
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(opened, fcntl.LOCK_EX)
+            if draft.exists():  # else it was taken for one that a killed process left, before it was locked
+                break
+            opened.close()
+        with opened:
+            yield opened, draft
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _remove_if_left(draft: Path) -> None:
+    """Remove a draft that no process is writing."""
+    with suppress(OSError), draft.open("rb") as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        draft.unlink()

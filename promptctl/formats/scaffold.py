@@ -27,20 +27,21 @@ class Scaffold:
 
 
 def scaffold(folder: Path) -> Scaffold:
-    """Make a workspace in `folder`, creating it if needed. A file that exists is never touched.
+    """Make a workspace in `folder`, creating it if needed. A file that exists is never touched, but for our schemas.
 
     An example prompt and its dataset are written only if the folder has no prompts yet.
     """
-    files = {SETTINGS: _first("promptctl.yaml")}
+    files = {SETTINGS: _first("promptctl.yaml"), f"{STATE_FOLDER}/.gitignore": STATE_IGNORE}
     if not any((folder / "prompts").rglob("*.prompt.y*ml")):
-        files["prompts/welcome.prompt.yaml"] = _first("welcome.prompt.yaml")
+        # The prompt last: if this is ended in between, the next time finds no prompt, and writes what is missing.
         files["datasets/welcome.yaml"] = _first("welcome.yaml")
-    files[f"{STATE_FOLDER}/.gitignore"] = STATE_IGNORE
-    files |= {f"{STATE_FOLDER}/schemas/{kind}.schema.json": schema_text(kind) for kind in KINDS}
+        files["prompts/welcome.prompt.yaml"] = _first("welcome.prompt.yaml")
+    schemas = {f"{STATE_FOLDER}/schemas/{kind}.schema.json": schema_text(kind) for kind in KINDS}
     written: list[str] = []
     kept: list[str] = []
-    for path, text in files.items():
-        (written if _write(folder, path, text) else kept).append(path)
+    for path, text in {**files, **schemas}.items():
+        is_written = _write(folder, path, text, is_ours=path in schemas)
+        (written if is_written else kept).append(path)
     return Scaffold(folder, tuple(written), tuple(kept))
 
 
@@ -48,12 +49,12 @@ def _first(name: str) -> str:
     return (_FIRST / name).read_text(encoding="utf-8")
 
 
-def _write(folder: Path, path: str, text: str) -> bool:
-    """Write the file whole or not at all; False if a file is there already."""
+def _write(folder: Path, path: str, text: str, *, is_ours: bool) -> bool:
+    """Write the file whole or not at all; False if it is there already, one of ours as it should be."""
     target = folder / path
-    if target.is_file():
+    if target.is_file() and (not is_ours or target.read_bytes() == text.encode()):
         return False
-    if target.exists():
+    if target.exists() and not target.is_file():
         raise WorkspaceError(f"{target} is in the way", hint="move it, then run promptctl init again")
     replace_file(target, [text.encode()])
     return True

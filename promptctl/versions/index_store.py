@@ -72,8 +72,6 @@ class IndexStore:
         """Open the index in this file, which is made if it is missing. Raises `sqlite3.Error`."""
         with suppress(OSError):  # SQLite reports a folder that cannot be made
             file.parent.mkdir(parents=True, exist_ok=True)
-            with (file.parent / ".gitignore").open("x") as ignored:
-                ignored.write("*\n")
         return cls._connect(str(file))
 
     @classmethod

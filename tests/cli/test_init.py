@@ -62,3 +62,37 @@ def test_a_folder_in_the_way_is_named(cli: Cli, tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_named(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "closed").mkdir(mode=0o500)
     assert cli("init", "closed").exit_code == 3
+
+
+def test_after_an_upgrade_the_schemas_are_the_new_ones_and_nothing_else_changes(cli: Cli, tmp_path: Path) -> None:
+    cli("init")
+    schema = tmp_path / ".promptctl/schemas/prompt.schema.json"
+    new = schema.read_text()
+    schema.write_text("{}")
+    (tmp_path / "promptctl.yaml").write_text("model: echo/echo\n")
+    again = cli("init")
+    assert (again.exit_code, again.out) == (0, "written  .promptctl/schemas/prompt.schema.json\n")
+    assert schema.read_text() == new
+    assert (tmp_path / "promptctl.yaml").read_text() == "model: echo/echo\n"
+
+
+def test_what_was_ended_half_way_is_completed_the_next_time(cli: Cli, tmp_path: Path) -> None:
+    cli("init")
+    (tmp_path / "prompts/welcome.prompt.yaml").unlink()  # what comes last
+    again = cli("init")
+    assert "written  prompts/welcome.prompt.yaml" in again.out
+    assert cli("eval", "welcome").exit_code == 0
+
+
+def test_a_copy_names_the_editors_schema_from_its_own_folder(cli: Cli, tmp_path: Path) -> None:
+    cli("init")
+    cli("copy", "welcome", "deep/er/w2")
+    cli("copy", "deep/er/w2", "w3")
+    first = [
+        (tmp_path / "prompts" / name).read_text().splitlines()[0]
+        for name in ("deep/er/w2.prompt.yaml", "w3.prompt.yaml")
+    ]
+    assert first == [
+        "# yaml-language-server: $schema=../../../.promptctl/schemas/prompt.schema.json",
+        "# yaml-language-server: $schema=../.promptctl/schemas/prompt.schema.json",
+    ]

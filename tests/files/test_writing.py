@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from promptctl.errors import WorkspaceError
-from promptctl.files.writing import replace_file
+from promptctl.files.writing import _open_draft, make_state_folder, replace_file
 
 
 def test_a_file_is_replaced_and_keeps_its_mode(tmp_path: Path) -> None:
@@ -41,3 +43,57 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(WorkspaceError, match="cannot write"):
         replace_file(tmp_path / "file/a.json", [b""])
+
+
+KILLED = """
+import os, pathlib, sys
+from promptctl.files.writing import replace_file
+
+def parts():
+    yield b"half"
+    os.kill(os.getpid(), 9)
+
+replace_file(pathlib.Path(sys.argv[1]), parts())
+"""
+
+
+def killed(file: Path) -> None:
+    assert subprocess.run([sys.executable, "-c", KILLED, str(file)], check=False).returncode == -9
+
+
+def test_what_a_killed_process_left_is_cleared_away_and_never_lies_among_the_files_of_a_workspace(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "promptctl.yaml").write_text("")
+    file = tmp_path / "prompts/a.prompt.yaml"
+    killed(file)
+    assert list(file.parent.iterdir()) == []
+    assert len(list((tmp_path / ".promptctl/drafts").iterdir())) == 1
+    assert (tmp_path / ".promptctl/.gitignore").read_text().startswith("*\n")
+
+    with _open_draft(tmp_path / ".promptctl/drafts", "other") as (_, other):
+        make_state_folder(tmp_path / ".promptctl")
+        assert list((tmp_path / ".promptctl/drafts").iterdir()) == [other], "one that is being written stays"
+    assert list((tmp_path / ".promptctl/drafts").iterdir()) == []
+
+
+def test_outside_a_workspace_the_next_writing_clears_away_what_was_left(tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    killed(file)
+    assert len(list(tmp_path.iterdir())) == 1
+    replace_file(file, [b"whole"])
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_gitignore_that_was_begun_and_not_written_is_written(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").touch()
+    make_state_folder(tmp_path)
+    assert (tmp_path / ".gitignore").read_text().startswith("*\n")
+
+
+def test_a_file_that_must_be_new_is_never_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    replace_file(file, [b"one"], is_new=True)
+    with pytest.raises(WorkspaceError, match="File exists"):
+        replace_file(file, [b"two"], is_new=True)
+    assert (file.read_bytes(), list(tmp_path.iterdir())) == (b"one", [file])
