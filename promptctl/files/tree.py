@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterable, Mapping
 from typing import BinaryIO, Protocol, runtime_checkable
 
-from promptctl.errors import WorkspaceError
+from promptctl.errors import GitError, WorkspaceError
 
 MAX_BYTES = 1 << 20
 
@@ -41,11 +41,16 @@ class StreamedTree(Tree, Protocol):
 
 
 def is_there(tree: Tree, path: str) -> bool:
-    """Return True if the tree has something at the path, be it readable or not."""
+    """Return True if the tree has something at the path, be it readable or not.
+
+    Raises `GitError` if the tree itself cannot be read.
+    """
     try:
         tree.read(path)
     except FileNotFoundError:
         return False
+    except GitError:
+        raise
     except WorkspaceError:
         return True
     return True

@@ -6,6 +6,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import GitError
+from promptctl.git.commands import REFETCH
 
 if TYPE_CHECKING:
     from promptctl.git.repository import Git
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 def open_blob(git: Git, id_: str) -> io.BufferedReader:
     """Open the blob of this id as a stream. Raises `GitError` if it cannot be read."""
     if git.run(["cat-file", "-e", id_], check=False).status != 0 and git.objects.read(id_, max_bytes=0) is None:
-        raise GitError(f"object {id_} is not in the repository", hint="git fsck")
+        raise GitError(f"object {id_} is not in the repository", hint=REFETCH)
     return io.BufferedReader(_BlobStream(git.start(["cat-file", "blob", id_])))
 
 

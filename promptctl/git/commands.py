@@ -7,6 +7,7 @@ filter and no file-system monitor, and reads neither aliases nor display setting
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,10 @@ _OPTIONS = (
     *("-c", "advice.graftFileDeprecated=false"),
 )
 
+FSCK = "git fsck shows what is damaged"
+REFETCH = f"{FSCK}; git fetch --refetch REMOTE brings again what a remote has"
+_BROKEN_REF = re.compile(r"broken ref (\S+)")
+
 _NO_GIT = "Git is not installed, or not on the PATH"
 _INSTALL_GIT = "install Git (https://git-scm.com), or use the workspace outside Git"
 
@@ -105,6 +110,8 @@ class Commands:
         output = GitOutput(stdout, stderr.decode("utf-8", "replace"), process.returncode)
         if check and output.status != 0:
             raise refusal(output)
+        if broken := _BROKEN_REF.search(output.stderr):  # Git goes on without it: a label would be an older one
+            raise GitError(f"the reference {broken[1]} is damaged", hint=f"{FSCK}; then remove it and fetch it again")
         return output
 
     def start(self, args: Sequence[str], *, has_input: bool = False) -> subprocess.Popen[bytes]:

@@ -53,6 +53,6 @@ def ignored(git: Git, folders: Iterable[str]) -> set[str]:
 
 def _entries(git: Git) -> dict[str, tuple[str, str]]:
     """Return the index's tag and blob id of each regular file below Git's folder, by path."""
-    lines = git.run(["ls-files", "-s", "-t", "-z"]).stdout.decode("utf-8", "surrogateescape").split("\0")
+    lines = git.run(["ls-files", "-s", "-t", "-z"], check=False).stdout.decode("utf-8", "surrogateescape").split("\0")
     fields = ((*about.split(" "), path) for about, _, path in (line.partition("\t") for line in lines) if path)
     return {path: (tag, id_) for tag, mode, id_, stage, path in fields if mode.startswith("100") and stage == "0"}

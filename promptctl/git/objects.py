@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import GitError, HistoryIncomplete
+from promptctl.git.commands import REFETCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -85,7 +86,7 @@ class Objects:
                 except _Stopped as stop:
                     # Git ends at the first object that a partial clone lacks, instead of saying "missing".
                     if lacking == stop.name or not is_object_id(stop.name):
-                        raise GitError(f"Git stopped while reading {stop.name}", hint=stop.words or None) from stop
+                        raise _damaged(stop) from stop
                     lacking = stop.name
                     self._fetch(names[len(found) :], ahead, stop)
         return found
@@ -137,7 +138,8 @@ class Objects:
             left = size
             while left > 0:
                 left -= len(stdout.read(min(left, _DRAIN_BYTES))) or left
-        stdout.read(1)
+        if not stdout.read(1) or (data is not None and len(data) < size):
+            raise _Stopped(name, self._process.stderr.read().decode("utf-8", "replace").strip())
         return GitObject(name, fields[0].decode(), fields[1].decode(), size, data)
 
     def _fetch(self, names: Sequence[str], ahead: Ahead, stop: _Stopped) -> None:
@@ -146,7 +148,7 @@ class Objects:
             ["config", "--get-regexp", r"^remote\..*\.promisor$", "true"], check=False
         ).lines()
         if not promisors:
-            raise GitError(f"Git stopped while reading {stop.name}", hint=stop.words or None)
+            raise _damaged(stop)
         remote = promisors[0].rsplit(" ", 1)[0].removeprefix("remote.").removesuffix(".promisor")
         quiet = ("--quiet", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no", "--filter=blob:none")
         output = self._commands.run(
@@ -165,6 +167,10 @@ class Objects:
         self._process = None
         if self._end is not None:
             self._end()
+
+
+def _damaged(stop: _Stopped) -> GitError:
+    return GitError(f"Git stopped while reading {stop.name}", hint="\n".join([*stop.words.splitlines(), REFETCH]))
 
 
 def _end(process: Any) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from promptctl.errors import GitError, Place, WorkspaceError, printable
 from promptctl.files.names import PROMPTS
 from promptctl.files.tree import MAX_BYTES
+from promptctl.git.commands import REFETCH
 
 if TYPE_CHECKING:
     import io
@@ -136,7 +137,7 @@ class CommitTree:
         id_ = self._file(path)
         found = self.git.objects.read(id_, max_bytes=max_bytes, ahead=lambda: self._ahead(path))
         if found is None:
-            raise _refused(path, f"is damaged: object {id_} is not in the repository", "run git fsck")
+            raise _refused(path, f"is damaged: object {id_} is not in the repository", REFETCH)
         if found.data is None:
             raise _too_large(path, found.size, max_bytes)
         return check_content(path, found.data)
@@ -222,8 +223,12 @@ class CommitTree:
         for folder, id_ in ids.items():
             tree = trees[id_] if id_ is not None else None
             if id_ is not None and (tree is None or tree.data is None):
-                raise GitError(f"commit {self.commit[:7]} is damaged: object {id_} is missing", hint="git fsck")
-            self._folders[folder] = _entries(tree.data or b"", len(self.commit) // 2) if tree is not None else {}
+                raise GitError(f"commit {self.commit[:7]} is damaged: object {id_} is missing", hint=REFETCH)
+            try:
+                self._folders[folder] = _entries(tree.data or b"", len(self.commit) // 2) if tree is not None else {}
+            except ValueError as error:
+                message = f"commit {self.commit[:7]} is damaged: object {id_} is no tree"
+                raise GitError(message, hint=REFETCH) from error
         return [self._folders[folder] for folder in folders]
 
     def _tree_id(self, folder: str) -> str | None:
@@ -233,7 +238,7 @@ class CommitTree:
             return entry.id if entry is not None and entry.mode == _FOLDER else None
         commit = self.git.objects.read(self.commit)
         if commit is None or commit.data is None or commit.kind != "commit":
-            raise GitError(f"commit {self.commit} is not in the repository", hint="git fsck")
+            raise GitError(f"commit {self.commit} is not in the repository", hint=REFETCH)
         return commit.data[5 : 5 + len(self.commit)].decode()  # after the word `tree`
 
 

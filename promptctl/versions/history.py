@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from promptctl.errors import GitError
+from promptctl.git.commands import REFETCH
 from promptctl.git.commits import CommitInfo, read_commits
 from promptctl.versions.numbering import shown
 
@@ -54,6 +56,9 @@ def numbered_versions(objects: Objects, store: IndexStore, prompt: str) -> list[
     rows = store.versions(prompt)
     commits = store.commits_at([row.position for row in rows])
     about = read_commits(objects, list(dict.fromkeys(commits.values())))
+    for commit in commits.values():
+        if commit not in about:
+            raise GitError(f"commit {commit} is not in the repository", hint=REFETCH)
     return [
         VersionEntry(
             number=row.number,
