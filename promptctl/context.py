@@ -87,7 +87,8 @@ class Context:
         folder = self.root / STATE_FOLDER
         is_ready = False
         with suppress(OSError):
-            is_ready = (folder / ".gitignore").stat().st_size > 0 and not any((folder / DRAFTS).iterdir())
+            is_ready = (folder / ".gitignore").stat().st_size > 0
+            is_ready = is_ready and not any((folder / DRAFTS).iterdir())
         if not is_ready:
             from promptctl.files.writing import make_state_folder
 
