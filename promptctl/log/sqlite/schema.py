@@ -66,7 +66,7 @@ def _refuse_foreign(connection: sqlite3.Connection, path: Path, version: int) ->
         raise LogFailure(
             f"the log {path} was written by a newer promptctl (its schema is {version}, this program knows {NEWEST})",
             reason="newer",
-            hint="upgrade promptctl: pip install --upgrade promptctl",
+            hint="upgrade promptctl: pip install --upgrade promptctl-git",
         )
     is_empty = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
     if not is_empty and connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:

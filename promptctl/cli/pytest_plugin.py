@@ -1,0 +1,167 @@
+"""A plugin of pytest: with `pytest --promptctl`, each case of a dataset is a test.
+
+Nothing of promptctl is imported without that option: pytest loads the plugin wherever the package is installed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from promptctl import CaseResults, Workspace
+    from promptctl.errors import PromptctlError
+
+_WORKSPACES = pytest.StashKey[dict[Path, "Workspace"]]()
+_SUFFIXES = frozenset({".yaml", ".yml"})
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    group = parser.getgroup("promptctl", "cases of prompts as tests")
+    group.addoption("--promptctl", action="store_true", help="Run each case of each dataset as a test.")
+    group.addoption("--promptctl-model", metavar="MODEL", help="Ask this model instead of the prompts' own.")
+    group.addoption(
+        "--promptctl-replies",
+        choices=("ask", "cache", "record", "refresh", "replay"),
+        default="cache",
+        help="The source of replies, as `promptctl eval --replies` takes it; replay asks no model.",
+    )
+    group.addoption("--promptctl-allow-code", action="store_true", help="Run `python:` assertions too.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the workspaces that are opened while files are collected."""
+    config.stash[_WORKSPACES] = {}
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Close them."""
+    for workspace in config.stash.get(_WORKSPACES, {}).values():
+        workspace.close()
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect a dataset of a workspace."""
+    if not parent.config.getoption("promptctl") or file_path.suffix not in _SUFFIXES:
+        return None
+    if "datasets" not in file_path.parts:
+        return None
+    workspace = _workspace_of(parent.config, file_path)
+    if workspace is None:
+        return None
+    path = file_path.relative_to(workspace.root).as_posix()
+    if path not in {each.path for each in workspace.datasets.all()}:
+        return None
+    dataset: _DatasetFile = _DatasetFile.from_parent(parent, path=file_path)
+    dataset.workspace, dataset.dataset, dataset.results = workspace, path, {}
+    return dataset
+
+
+def _workspace_of(config: pytest.Config, file: Path) -> Workspace | None:
+    from promptctl import errors, open_workspace
+
+    opened = config.stash[_WORKSPACES]
+    known = next((opened[folder] for folder in file.parents if folder in opened), None)
+    if known is not None:
+        return known
+    try:
+        workspace = open_workspace(file.parent)
+    except errors.WorkspaceNotFound:
+        return None
+    return opened.setdefault(workspace.root, workspace)
+
+
+class _DatasetFile(pytest.File):
+    """A dataset: its cases, for each prompt that it tests."""
+
+    workspace: Workspace
+    dataset: str
+    results: dict[tuple[str, str], CaseResults]
+
+    def collect(self) -> Iterator[pytest.Item]:
+        from promptctl.errors import PromptctlError
+
+        try:
+            found = self.workspace.datasets.cases(self.dataset)
+        except PromptctlError as error:
+            raise self.CollectError(_in_words(error)) from None
+        for prompt in found.header.prompts:
+            for case in found.cases:
+                name = case.id if len(found.header.prompts) == 1 else f"{prompt}::{case.id}"
+                item: _CaseItem = _CaseItem.from_parent(self, name=name)
+                item.prompt, item.case_id = prompt, case.id
+                yield item
+
+
+class _CaseItem(pytest.Item):
+    """A case of one prompt. The first that runs evaluates all that were selected with it, many at once."""
+
+    prompt: str
+    case_id: str
+    parent: _DatasetFile
+
+    def runtest(self) -> None:
+        results = self.parent.results
+        if (self.prompt, self.case_id) not in results:
+            self._evaluate()
+        found = results[self.prompt, self.case_id]
+        if found.is_expected:
+            pytest.xfail(found.decisive.detail.reason)
+        if found.outcome.status != "passed":
+            raise _CaseFailed(found)
+
+    def _evaluate(self) -> None:
+        """Evaluate the prompt over this case and the others of it that were selected; a worker of several its own."""
+        from promptctl import EvaluationRequest, Selection
+
+        alike = {each.case_id for each in self.session.items if self._is_like(each)}  # type: ignore[attr-defined]
+        ids = {self.case_id} if hasattr(self.config, "workerinput") else alike
+        model = self.config.getoption("promptctl_model")
+        request = EvaluationRequest(
+            refs=[self.prompt],
+            datasets=[self.parent.dataset],
+            models=[model] if model else [],
+            selection=Selection(ids=frozenset(ids)),
+            replies=self.config.getoption("promptctl_replies"),
+            allows_code=self.config.getoption("promptctl_allow_code"),
+        )
+        for evaluation in self.parent.workspace.evaluate(request):
+            for found in self.parent.workspace.results.cases(evaluation.row.id):
+                self.parent.results[self.prompt, found.outcome.case_id] = found
+
+    def _is_like(self, other: Any) -> bool:
+        return isinstance(other, _CaseItem) and other.parent is self.parent and other.prompt == self.prompt
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Return why the case did not pass, as `promptctl eval` says it; an error of ours with its hint."""
+        from promptctl.cli.evaluation_output import failure_lines
+        from promptctl.errors import PromptctlError
+
+        if isinstance(excinfo.value, _CaseFailed):
+            return "\n".join(failure_lines(excinfo.value.found, sys.stdout)).strip("\n")
+        if isinstance(excinfo.value, PromptctlError):
+            return _in_words(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        return self.path, None, f"{self.prompt}: {self.case_id}"
+
+
+def _in_words(error: PromptctlError) -> str:
+    """Return what is wrong, where, and what to do next; of files all that is."""
+    problems = getattr(error, "problems", None) or [error]
+    lines = [(f"{each.place}: {each.message}" if each.place else each.message, each.hint) for each in problems]
+    return "\n".join(f"{what}\n  hint: {hint}" if hint else what for what, hint in lines)
+
+
+class _CaseFailed(Exception):
+    """A case that did not pass."""
+
+    def __init__(self, found: CaseResults) -> None:
+        super().__init__(found.outcome.case_id)
+        self.found = found

@@ -1,0 +1,83 @@
+"""`pytest --promptctl`: a test for each case, run by pytest itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import promptctl
+from tests.cli.conftest import TRIAGE, write
+
+PLUGIN = "promptctl.cli.pytest_plugin"
+DATASET = """\
+prompts: [triage]
+cases:
+  - {id: right, inputs: {ticket: billing}, expected: billing}
+  - {id: wrong, inputs: {ticket: a bug}, expected: billing}
+  - {id: known, inputs: {ticket: a bug}, expected: billing, xfail: not yet}
+"""
+
+
+@pytest.fixture
+def desk(workspace: Path) -> Path:
+    write(workspace, "datasets/triage.yaml", DATASET)
+    write(workspace, "datasets/notes.txt", "no dataset")
+    return workspace
+
+
+def run(folder: Path, *arguments: str) -> tuple[int, str]:
+    command = [sys.executable, "-m", "pytest", "-p", PLUGIN, "-p", "no:cacheprovider", "-q", "-rA", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_each_case_is_a_test(desk: Path) -> None:
+    code, said = run(desk, "--promptctl")
+    assert code == 1, said
+    assert "1 failed, 1 passed, 1 xfailed" in said
+    assert "PASSED datasets/triage.yaml::right" in said
+    assert "expected  billing\n      got       a bug" in said
+    assert "Traceback" not in said
+
+
+def test_cases_are_selected_as_tests_are_and_evaluated_together(desk: Path) -> None:
+    code, said = run(desk, "--promptctl", "datasets/triage.yaml", "-k", "right or known")
+    assert (code, "1 passed, 1 deselected, 1 xfailed" in said) == (0, True), said
+    with promptctl.open_workspace(desk) as workspace:
+        (evaluation,) = workspace.results.evaluations()
+        assert [case.outcome.case_id for case in workspace.results.cases(evaluation.id)] == ["right", "known"]
+
+
+def test_a_dataset_of_several_prompts_names_them(desk: Path) -> None:
+    write(desk, "prompts/other.prompt.yaml", TRIAGE)
+    write(desk, "datasets/triage.yaml", DATASET.replace("[triage]", "[triage, other]"))
+    code, said = run(desk, "--promptctl", "-k", "right")
+    assert (code, "PASSED datasets/triage.yaml::other::right" in said) == (0, True), said
+
+
+def test_recordings_answer_without_a_model(desk: Path) -> None:
+    code, said = run(
+        desk, "--promptctl", "-k", "right", "--promptctl-model", "local/m", "--promptctl-replies", "replay"
+    )
+    assert (code, "recording" in said) == (1, True), said
+
+
+def test_a_dataset_that_is_wrong_is_an_error_of_its_own(desk: Path) -> None:
+    write(desk, "datasets/broken.yaml", "prompts: [triage]\ncasse: []\n")
+    code, said = run(desk, "--promptctl")
+    assert (code, "did you mean `cases`?" in said, "ERROR datasets/broken.yaml" in said) == (2, True, True), said
+
+
+def test_without_the_option_nothing_is_collected(desk: Path) -> None:
+    assert run(desk)[0] == 5, "no tests"
+
+
+def test_the_package_declares_the_plugin_by_the_name_of_its_module() -> None:
+    project = tomllib.loads((Path(promptctl.__file__).parent.parent / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"]["pytest11"] == {PLUGIN: PLUGIN}
+    assert import_module(PLUGIN)
