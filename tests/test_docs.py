@@ -32,7 +32,18 @@ LINKED = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", ROOT / "SECUR
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _INLINE = re.compile(r"`([^`\n]+)`")
 # Options that the pages name and that are Git's, pip's or SQLite's.
-_FOREIGN = {"--atomic", "--end-of-options", "--no-tags", "--unshallow", "--batch"}
+_FOREIGN = {
+    "--promptctl",
+    "--promptctl-model",
+    "--promptctl-replies",
+    "--promptctl-allow-code",
+    "--junit-xml",
+    "--atomic",
+    "--end-of-options",
+    "--no-tags",
+    "--unshallow",
+    "--batch",
+}
 
 
 def text_of(page: Path) -> str:
