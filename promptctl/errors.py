@@ -294,6 +294,7 @@ class ModelError(PromptctlError):
     `is_retryable` is True if asking again can help; `status` is the HTTP status, if there was one;
     `retry_after_s` is what the provider asked for, in seconds; `partial` is the `Reply` that had arrived when a
     stream broke off. `detail` is the part of the message that is the provider's own words, which may quote the request.
+    `asked_at` is the `time.perf_counter()` at which the request was sent, if the lane had to prepare for long.
     """
 
     exit_code = MODEL
@@ -313,6 +314,14 @@ class ModelError(PromptctlError):
         self.retry_after_s = retry_after_s
         self.partial: Any = None
         self.detail: str | None = None
+        self.asked_at: float | None = None
+
+    @property
+    def is_lasting(self) -> bool:
+        """True if each request to the model would fail in this way: the key, the account or the model is not good."""
+        return isinstance(self, AuthenticationFailed | OutOfQuota | MissingKey) or (
+            self.status == 404 and isinstance(self, RequestRejected)
+        )
 
 
 class ModelConfigurationError(ModelError):

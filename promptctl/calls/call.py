@@ -58,7 +58,7 @@ class Target:
     """A prompt at a version and the model that is asked, with everything that a request to it needs.
 
     `parameters` are all that are sent, as `merge_parameters` makes them. `formats` are the forms of a reply that the
-    model takes, None for any.
+    model takes, None for any. With `drops_reasoning` a reply loses the block of reasoning that it begins with.
     """
 
     prompt: Prompt
@@ -69,6 +69,7 @@ class Target:
     timeout_s: float = 60.0
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     formats: ReplyFormats | None = None
+    drops_reasoning: bool = False
 
     def request(self, rendered: Rendered, *, repeat: int = 0) -> Request:
         """Return the request that sends these messages to the model."""
@@ -142,7 +143,8 @@ def make_target(
     # With many cases at once, being asked to come back later is no failure yet; what the user set stands.
     retry = replace(settings.retry, max_refusals=_MANY_REFUSALS) if settings.retry == RetryPolicy() else settings.retry
     formats = formats_for(context, prompt, model)
-    return Target(prompt, version, model, provider, sent, settings.timeout_s, retry, formats)
+    shows = settings.drops_reasoning
+    return Target(prompt, version, model, provider, sent, settings.timeout_s, retry, formats, shows)
 
 
 def check_schemas(prompt: Prompt) -> None:
@@ -213,7 +215,8 @@ class Attempts:
             fields = _reply_fields(partial)
             self._add(partial.cost_nano_usd)
         fields |= _error_fields(error)
-        fields["latency_ms"] = _to_microseconds((time.perf_counter() - self._clock) * 1000)
+        begun = (error.asked_at if isinstance(error, ModelError) else None) or self._clock
+        fields["latency_ms"] = _to_microseconds((time.perf_counter() - begun) * 1000)
         return self._record(status, fields)
 
     def summed(self, last: Execution) -> Execution:

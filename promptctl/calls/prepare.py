@@ -67,6 +67,7 @@ def prepare(context: Context, ref: str, inputs: Mapping[str, Any], options: RunO
         parameters=merge_parameters(settings.parameters, prompt, options.get("parameters")),
         timeout_s=settings.timeout_s,
         retry=settings.retry,
+        drops_reasoning=settings.drops_reasoning,
         formats=formats_for(context, prompt, model),
     )
     return Call(target, rendered, target.request(rendered), recorded)

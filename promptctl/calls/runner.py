@@ -62,7 +62,7 @@ class Runner:
         attempts = Attempts(call)
         repairs_left = call.target.prompt.output.retries
         while True:
-            reply = await self._ask(attempts)
+            reply = _shown(call, await self._ask(attempts))
             value, fault = self._read(call, reply)
             if fault is None or not fault.problems or repairs_left == 0:
                 return await self._finished(attempts, reply, value, fault)
@@ -83,6 +83,7 @@ class Runner:
             attempts.begin()
             received: list[str] = []
             is_open = False
+            show = _shower(call)
             try:
                 async with aclosing(self._gateway.stream(attempts.request)) as pieces:
                     async for piece in pieces:
@@ -92,7 +93,8 @@ class Runner:
                             yield attempts.opening()
                         if isinstance(piece, Delta):
                             received.append(piece.text)
-                            yield piece.text
+                            if text := show(piece.text):
+                                yield text
                         else:
                             reply = piece
                 break
@@ -102,6 +104,7 @@ class Runner:
                 self._cancelled(attempts, error, "".join(received))
                 raise
         self._tell_reply(attempts, reply)
+        reply = _shown(call, reply)
         yield await self._finished(attempts, reply, *self._read(call, reply))
 
     async def _ask(self, attempts: Attempts) -> Reply:
@@ -197,6 +200,23 @@ class Runner:
             return value, None
         misfit = f"the reply of {call.request.model} does not fit the output schema of {prompt.id}: "
         return None, InvalidOutput(misfit + "; ".join(problems[:3]), problems=problems)
+
+
+def _shown(call: Call, reply: Reply) -> Reply:
+    """Return the reply as the model's rule wants it shown: without its reasoning, or as it is."""
+    if not call.target.drops_reasoning:
+        return reply
+    from promptctl.models.reading import without_reasoning
+
+    return replace(reply, text=without_reasoning(reply.text))
+
+
+def _shower(call: Call) -> Callable[[str], str]:
+    if not call.target.drops_reasoning:
+        return str
+    from promptctl.models.reading import AfterReasoning
+
+    return AfterReasoning().pass_on
 
 
 def decide(

@@ -41,6 +41,7 @@ _STOPPED = {
     "interrupted": "interrupted",
     "fail-fast": "stopped at the first case that did not pass",
     "max-cost": "stopped before more than --max-cost was spent",
+    "refused": "stopped when the key, the account or the model was refused",
     "log": "stopped since the log cannot be written",
 }
 _TOTALS = (

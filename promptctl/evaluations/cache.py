@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from promptctl.log.redaction import Redactor
 
-_SCHEMA = "CREATE TABLE IF NOT EXISTS replies (request TEXT NOT NULL PRIMARY KEY, reply TEXT NOT NULL) STRICT"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS replies (request TEXT NOT NULL PRIMARY KEY, reply TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS homes (model TEXT NOT NULL PRIMARY KEY, server TEXT NOT NULL) STRICT;
+"""
 _BATCH = 200
 _KEPT = (
     *("text", "model", "provider", "tool_calls", "finish_reason", "cost_nano_usd"),
@@ -46,6 +49,7 @@ class ReplyCache:
         self._lock = threading.Lock()
         self._unwritten: dict[str, str] = {}
         self._is_broken = False
+        self._homes: dict[str, str] = {}
         self._connection: sqlite3.Connection | None = None
 
     def __del__(self) -> None:
@@ -62,6 +66,18 @@ class ReplyCache:
                 )
                 text = row[0] if row else None
         return text
+
+    def key(self, request: str, model: str, server: str) -> str:
+        """Return the digest under which a reply is kept: the request's, with the server unless it is the model's first.
+
+        So replies that were kept before servers were told apart are found again.
+        """
+        with self._lock:
+            if model not in self._homes:
+                found = self._do(lambda db: _home(db, model, server))
+                self._homes[model] = server if found is None else found
+            is_first = self._homes[model] == server
+        return request if is_first else hashlib.sha256(f"{request} {server}".encode()).hexdigest()
 
     def put(self, request: str, kept: str) -> None:
         """Keep a text of ASCII, unless there is a secret in it; written in batches and on `flush`."""
@@ -105,18 +121,20 @@ class ReplyCache:
 class CachedGateway:
     """A gateway that answers from the cache if it can. A reused reply costs 0 and says so in its `source`.
 
-    So does a reply to an equal request that was under way at the same time, which is asked once.
+    So does a reply to an equal request that was under way at the same time, which is asked once. `server_of` tells
+    servers apart that answer to the same model's id.
     """
 
-    def __init__(self, gateway: Gateway, cache: ReplyCache) -> None:
+    def __init__(self, gateway: Gateway, cache: ReplyCache, server_of: Callable[[str], str] = lambda _: "") -> None:
         self._gateway = gateway
         self._cache = cache
+        self._server_of = server_of
         self._replies: Sharing[Reply] = Sharing()
         self._embeddings: Sharing[Embeddings] = Sharing()
 
     async def complete(self, request: Request) -> Reply:
         """The kept reply, or else the model's, which is then kept."""
-        digest = request.digest()
+        digest = self._key(request, request.digest())
         reply, is_shared = await self._replies.ask(
             digest, lambda: self._kept(digest, _reply), lambda: self._asked(digest, request)
         )
@@ -129,7 +147,8 @@ class CachedGateway:
 
     async def embed(self, request: Request) -> Embeddings:
         """The kept embeddings of the same texts, or else the model's, which are then kept."""
-        digest = hashlib.sha256(_ENCODER.encode(["embed", request.model, texts_of(request)]).encode()).hexdigest()
+        asked_for = _ENCODER.encode(["embed", request.model, texts_of(request)])
+        digest = self._key(request, hashlib.sha256(asked_for.encode()).hexdigest())
 
         async def asked() -> Embeddings:
             found = await self._gateway.embed(request)
@@ -144,6 +163,9 @@ class CachedGateway:
         """Write the cache and close the gateway behind."""
         self._cache.close()
         await self._gateway.close()
+
+    def _key(self, request: Request, digest: str) -> str:
+        return self._cache.key(digest, request.model, self._server_of(request.model))
 
     def _kept(self, digest: str, read: Callable[[str], T | None]) -> T | None:
         text = self._cache.get(digest)
@@ -162,8 +184,15 @@ def _open(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute(_SCHEMA)
+    connection.executescript(_SCHEMA)
     return connection
+
+
+def _home(connection: sqlite3.Connection, model: str, server: str) -> str:
+    """Return the first server of a model whose replies were kept; from now on it is this one, if there was none."""
+    connection.execute("INSERT OR IGNORE INTO homes (model, server) VALUES (?, ?)", (model, server))
+    found: str = connection.execute("SELECT server FROM homes WHERE model = ?", (model,)).fetchone()[0]
+    return found
 
 
 def _write(connection: sqlite3.Connection, rows: Sequence[tuple[str, str]]) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from promptctl.errors import RateLimited
+from promptctl.errors import ModelError, RateLimited
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
@@ -109,11 +109,15 @@ class Limiter:
 
 
 class LimitedGateway:
-    """A gateway behind a limiter for each model. A request that waits to be asked again holds no place meanwhile."""
+    """A gateway behind a limiter for each model. A request that waits to be asked again holds no place meanwhile.
 
-    def __init__(self, gateway: Gateway, most: int) -> None:
+    `on_lasting` is given each error that the next request would meet too.
+    """
+
+    def __init__(self, gateway: Gateway, most: int, on_lasting: Callable[[ModelError], None] = lambda _: None) -> None:
         self._gateway = gateway
         self._most = most
+        self._on_lasting = on_lasting
         self._limiters: dict[str, Limiter] = {}
 
     async def complete(self, request: Request) -> Reply:
@@ -139,22 +143,25 @@ class LimitedGateway:
         limiter = self._limiters.get(model)
         if limiter is None:
             limiter = self._limiters[model] = Limiter(self._most)
-        return _Place(limiter)
+        return _Place(limiter, self._on_lasting)
 
 
 class _Place:
     """A place among the requests to one model; how the request ended moves the limit."""
 
-    __slots__ = ("_asked_at", "_limiter")
+    __slots__ = ("_asked_at", "_limiter", "_on_lasting")
 
-    def __init__(self, limiter: Limiter) -> None:
+    def __init__(self, limiter: Limiter, on_lasting: Callable[[ModelError], None]) -> None:
         self._limiter = limiter
+        self._on_lasting = on_lasting
         self._asked_at = 0.0
 
     async def __aenter__(self) -> None:
         self._asked_at = await self._limiter.acquire()
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, ModelError) and error.is_lasting:
+            self._on_lasting(error)
         if error is None:
             self._limiter.succeeded()
         elif isinstance(error, RateLimited):

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING
 
+from promptctl.errors import ModelError
 from promptctl.evaluations.account import Account
 from promptctl.evaluations.cache import CachedGateway, ReplyCache
 from promptctl.evaluations.claims import claimed
@@ -60,9 +61,9 @@ class Session:
         self._on_progress = on_progress or (lambda _plan, _progress: None)
         self._account = Account(self._limits.max_cost_nano_usd)
         self._router = context.router(self._limits.concurrency)
-        limited = LimitedGateway(self._router, self._limits.concurrency)
+        limited = LimitedGateway(self._router, self._limits.concurrency, self._give_up)
         self._cache = ReplyCache(context.state_folder / "cache.db", context.warn, context.redactor)
-        self._cached = CachedGateway(limited, self._cache)
+        self._cached = CachedGateway(limited, self._cache, self._server_of)
         self._gateways: Mapping[Replies, Gateway] = {
             "ask": limited,
             "cache": self._cached,
@@ -193,6 +194,20 @@ class Session:
         if run.found is None:
             run.found = finish(self._context.log, run.row, self.stopped, self._context.warn)
         return run.found
+
+    def _give_up(self, error: ModelError) -> None:
+        """Begin nothing more: what refuses this request would refuse each."""
+        if self.stopped is None:
+            self._context.warn(f"stopped, since no other request would fare better: {error.message}")
+        self.stop("refused")
+
+    def _server_of(self, model: str) -> str:
+        """Return what tells a model's server from one that answers to the same model's id."""
+        try:
+            endpoint = self._router.settings_of(model).endpoint
+        except ModelError:
+            return ""
+        return " ".join([(endpoint.api_base or "").rstrip("/"), *sorted(endpoint.leaves_out)])
 
     def _heed(self, warning: LogWarning) -> None:
         """Report once what the log did not simply take; unless it is merely locked, spend no more."""

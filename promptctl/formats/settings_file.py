@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal
@@ -29,6 +29,8 @@ class ModelRule:
     max_attempts: int | None = None
     lane: Lane | None = None
     supports_schema: bool | None = None
+    leave_out: Sequence[str] | None = None
+    reasoning_block: Literal["drop", "keep"] | None = None
     priced_as: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     judge_parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -104,7 +106,10 @@ class Settings:
         return next((rule for rule in reversed(self.log) if fnmatchcase(prompt_id, rule.prompts)), LogRule())
 
 
-_MERGED = ("api_base", "api_key_env", "timeout_s", "max_attempts", "lane", "supports_schema", "priced_as")
+_MERGED = (
+    *("api_base", "api_key_env", "timeout_s", "max_attempts", "lane"),
+    *("supports_schema", "leave_out", "reasoning_block", "priced_as"),
+)
 
 
 def read_settings(data: bytes, path: str = SETTINGS) -> Settings:

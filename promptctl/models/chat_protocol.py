@@ -12,13 +12,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import ModelConfigurationError
+from promptctl.errors import ModelConfigurationError, RequestRejected
 from promptctl.models.dialects import dialect_of, spoken
 from promptctl.models.gateway import REFUSAL, Embeddings, Reply, Request, Usage, broken, text_of
 
 if TYPE_CHECKING:
     from promptctl.models.prices import Prices
 
+_OPTIONS = "stream_options"
 _HALF = re.compile("[\ud800-\udfff]")
 # More than any reply has: such a count is a server's mistake.
 _MOST_TOKENS = 10**9
@@ -84,13 +85,35 @@ def chat_body(request: Request, *, is_streamed: bool) -> dict[str, Any]:
         body.update(spoken(provider, name, parameters) | extra)
     if request.tools:
         body["tools"] = dialect.marked(request.tools)
-    if request.response_format is not None:
+    if request.response_format is not None and "response_format" not in request.endpoint.leaves_out:
         body["response_format"] = request.response_format
     if is_streamed and (dialect.streams_formats or request.response_format is None):
         body["stream"] = True
-        if dialect.has_stream_options:
-            body["stream_options"] = {"include_usage": True}
     return {**dialect.extra, **body} if dialect.extra else body
+
+
+class StreamOptions:
+    """Asks streams for their usage, but not those of servers that are known to refuse that."""
+
+    def __init__(self) -> None:
+        self._refusing: set[str | None] = set()
+
+    def of(self, request: Request) -> dict[str, Any]:
+        """Return the key to add to a streamed request, if any."""
+        is_refused = request.endpoint.api_base in self._refusing or _OPTIONS in request.endpoint.leaves_out
+        has_options = dialect_of(provider_name(request.model)).has_stream_options and not is_refused
+        return {_OPTIONS: {"include_usage": True}} if has_options else {}
+
+    def heed(self, request: Request, refused: RequestRejected) -> None:
+        """Remember the server that refused the key, so that it may be asked once more; any other refusal is raised."""
+        if _OPTIONS not in (refused.detail or "") or not self.of(request):
+            raise refused
+        self._refusing.add(request.endpoint.api_base)
+
+
+def embedding_options(request: Request) -> dict[str, Any]:
+    """Return the keys of a request for embeddings beside its model and texts."""
+    return {} if "encoding_format" in request.endpoint.leaves_out else {"encoding_format": "float"}
 
 
 def parse_completion(request: Request, data: Any) -> Parsed:

@@ -93,14 +93,15 @@ def address_of(model: str, endpoint: Endpoint, default_base: str, environ: Mappi
     """Return the endpoint, ready for use. Raises `ModelConfigurationError` if its address or headers are wrong."""
     from yarl import URL
 
-    base = checked_base(model, endpoint.api_base or default_base)
+    base = checked_base(model, endpoint if endpoint.api_base else replace(endpoint, api_base=default_base))
     path = base.path.rstrip("/").removesuffix(_CHAT)
     chat, embeddings = (URL(urlunsplit(base._replace(path=path + end))) for end in (_CHAT, _EMBEDDINGS))
     return Address(endpoint, chat, embeddings, _headers(model, endpoint), proxy_for(model, base, environ))
 
 
-def checked_base(model: str, api_base: str) -> SplitResult:
+def checked_base(model: str, endpoint: Endpoint) -> SplitResult:
     """Return the address of an endpoint, in parts. Raises `ModelConfigurationError` if it cannot be one."""
+    api_base = endpoint.api_base or ""
     try:
         parts = urlsplit(api_base)
         is_good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
@@ -108,12 +109,12 @@ def checked_base(model: str, api_base: str) -> SplitResult:
         is_good = False
     if not is_good or re.search(r"[\s\x00-\x1f]", api_base):
         raise ModelConfigurationError(
-            f"the address set for {model} cannot be used",
-            hint="an `api_base` is written http://host:port/v1 or https://host/v1",
+            f"the address set for {model} cannot be used: {endpoint.place}",
+            hint="an address is written http://host:port/v1 or https://host/v1",
         )
     if parts.username is not None or parts.password is not None:
         raise ModelConfigurationError(
-            f"the address set for {model} holds a user name or password",
+            f"the address set for {model} holds a user name or password: {endpoint.place}",
             hint="take it out, and name the variable that holds the key with `api_key_env`",
         )
     return parts._replace(fragment="")

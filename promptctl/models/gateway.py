@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -19,11 +20,25 @@ HINT_ENDPOINT = "check `api_base` under `models:` in promptctl.yaml, or the prov
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """The address, key and headers of a request. Nothing of it shows in a repr, a log or an error."""
+    """The address, key and headers of a request. Nothing of it shows in a repr or a log; errors may show the address.
+
+    `set_by` says where the address was set. `leaves_out` are keys of a request that its server refuses.
+    """
 
     api_base: str | None = field(default=None, repr=False)
     api_key: str | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    set_by: str | None = None
+    leaves_out: frozenset[str] = frozenset()
+
+    @property
+    def place(self) -> str:
+        """The address and where it was set, for an error; without what may be secret in it, a user name or a query."""
+        if self.api_base is None:
+            return "its endpoint"
+        address = re.sub(r"\A([A-Za-z+]*://)?[^/]*@", r"\1", self.api_base).partition("?")[0].partition("#")[0]
+        shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in address)
+        return f"{shown} ({self.set_by})" if self.set_by else shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +163,12 @@ def recorded_model(model: str) -> str:
 
 def broken(request: Request, what: str) -> ProviderFailed:
     """Return the error of an answer that is not the protocol's; `what` ends the sentence that begins with the model."""
-    return ProviderFailed(f"{request.model} {what}", hint=HINT_ENDPOINT)
+    return ProviderFailed(f"{request.model} {what}", hint=hint_endpoint(request.endpoint))
+
+
+def hint_endpoint(endpoint: Endpoint) -> str:
+    """Return what to do about an address that is not a provider's."""
+    return HINT_ENDPOINT if endpoint.api_base is None else f"is {endpoint.place} the address? {HINT_ENDPOINT}"
 
 
 class Gateway(Protocol):

@@ -8,10 +8,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
-from promptctl.errors import ModelConfigurationError, ModelError
+from promptctl.errors import ModelConfigurationError, ModelError, RequestRejected
 from promptctl.models.chat_protocol import (
+    StreamOptions,
     build_embeddings,
     build_reply,
+    embedding_options,
     model_name,
     parse_completion,
     provider_name,
@@ -52,17 +54,17 @@ class LiteLLM:
     def __init__(self, prices: Prices, environ: Mapping[str, str] | None = None) -> None:
         self._prices = prices
         self._environ = environ or {}
+        self._stream_options = StreamOptions()
 
     async def complete(self, request: Request) -> Reply:
         """Return the whole reply."""
         litellm = await _library()
         arguments = self._chat_arguments(litellm, request)
         wire = Wire(request)
-        started = time.perf_counter()
         answer = await _answer_to(request, partial(litellm.acompletion, **arguments), wire)
         data = completion_data(answer)
         data["usage"] = wire.take()["usage"] or data["usage"]
-        return build_reply(request, parse_completion(request, data), self._prices, started)
+        return build_reply(request, parse_completion(request, data), self._prices, wire.started)
 
     def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
         """Yield the reply's text as it arrives, then the whole reply. A broken one raises, with what had arrived."""
@@ -73,7 +75,7 @@ class LiteLLM:
         """Return one vector for each text."""
         litellm = await _library()
         texts = texts_of(request)
-        arguments = self._arguments(litellm, request) | {"input": texts, "encoding_format": "float"}
+        arguments = self._arguments(litellm, request) | embedding_options(request) | {"input": texts}
         answer = await _answer_to(request, partial(litellm.aembedding, **arguments), Wire(request))
         return build_embeddings(request, embeddings_data(answer), len(texts), self._prices)
 
@@ -86,10 +88,16 @@ class LiteLLM:
         """Yield the text of a streamed reply piece by piece, while the assembler takes in all of it."""
         litellm = await _library()
         arguments = self._chat_arguments(litellm, request)
-        arguments |= {"stream": True, "stream_options": {"include_usage": True}}
+        arguments |= {"stream": True, **self._stream_options.of(request)}
         wire = Wire(request)
         assembler.started = time.perf_counter()
-        chunks = await _answer_to(request, partial(litellm.acompletion, **arguments), wire)
+        try:
+            chunks = await _answer_to(request, partial(litellm.acompletion, **arguments), wire)
+        except RequestRejected as refused:
+            self._stream_options.heed(request, refused)
+            del arguments["stream_options"]
+            chunks = await _answer_to(request, partial(litellm.acompletion, **arguments), wire)
+        assembler.started = wire.started
         if not hasattr(chunks, "aclose"):  # a provider that does not stream answers whole
             if whole := assembler.add_whole(parse_completion(request, completion_data(chunks))):
                 yield whole
@@ -116,7 +124,7 @@ class LiteLLM:
         arguments["messages"] = [dict(message) for message in request.messages]
         if request.tools:
             arguments |= {"tools": [dict(tool) for tool in request.tools], **tool_arguments()}
-        if request.response_format is not None:
+        if request.response_format is not None and "response_format" not in request.endpoint.leaves_out:
             arguments["response_format"] = dict(request.response_format)
         return arguments
 
@@ -134,7 +142,7 @@ class LiteLLM:
             if value := first_set(self._environ, variables):
                 arguments[name] = value
         if endpoint.api_base is not None:
-            checked_base(request.model, endpoint.api_base)
+            checked_base(request.model, endpoint)
             arguments["api_base"] = endpoint.api_base
             if provider not in litellm.provider_list:
                 arguments["model"] = f"openai/{model_name(request.model)}"
@@ -168,13 +176,14 @@ async def _answer_to(
     """Return LiteLLM's answer to one call. Raises its exception translated to one of ours."""
     failure: ModelError
     try:
-        with our_call(wire.mend):
+        with our_call(wire):
             async with asyncio.timeout(request.timeout_s if left_s is None else left_s):
                 return await call()
     except TimeoutError:
         failure = timed_out(request)
     except Exception as error:
         failure = wire.failure or translated(request, error)
+    failure.asked_at = wire.started
     # Raised here and not above, so that no traceback leads to the library's error, which holds address and key.
     raise failure
 

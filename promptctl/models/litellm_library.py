@@ -12,11 +12,14 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from promptctl.models.litellm_wire import Wire
 
 # LiteLLM reads these from the process's environment while it is imported; there is no other way to tell it.
 _WHILE_IMPORTING = {
@@ -32,9 +35,8 @@ _LOGGERS = {
     **dict.fromkeys(("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"), logging.CRITICAL + 1),
     **dict.fromkeys(("openai", "httpx", "httpcore"), logging.WARNING),
 }
-Mend = Callable[[Any], Awaitable[Any]]
 _import_lock = threading.Lock()
-_mend: ContextVar[Mend | None] = ContextVar("promptctl_mend", default=None)
+_wire: ContextVar[Wire | None] = ContextVar("promptctl_wire", default=None)
 
 
 def load_litellm() -> Any:
@@ -61,18 +63,18 @@ def preload() -> None:
 
 
 @contextmanager
-def our_call(mend: Mend | None = None) -> Iterator[None]:
+def our_call(wire: Wire | None = None) -> Iterator[None]:
     """Make one call without LiteLLM's own logging and pricing, which cost time and may call others, or redirects.
 
-    `mend` is given each HTTP response before LiteLLM reads it, and returns the one to read.
+    `wire` learns when the request is sent, and mends its response before LiteLLM reads it.
     """
     is_internal = _is_internal_call()
     token = is_internal.set(True) if is_internal is not None else None
-    ours = _mend.set(mend or _unchanged)
+    ours = _wire.set(wire)
     try:
         yield
     finally:
-        _mend.reset(ours)
+        _wire.reset(ours)
         if is_internal is not None and token is not None:
             is_internal.reset(token)
 
@@ -117,10 +119,6 @@ def _configure(litellm: Any) -> None:
         importlib.import_module("litellm.anthropic_beta_headers_manager").get_provider_name("anthropic")
 
 
-async def _unchanged(response: Any) -> Any:
-    return response
-
-
 def _wrap_transport() -> None:
     """Keep our calls from following a redirect: httpx takes off `Authorization` alone, and other key headers go along.
 
@@ -134,14 +132,15 @@ def _wrap_transport() -> None:
 
     @functools.wraps(handle)
     async def handle_ours(self: Any, request: Any) -> Any:
+        wire = _wire.get()
+        if wire is None:
+            return await handle(self, request)
+        wire.begin()
         response = await handle(self, request)
-        mend = _mend.get()
-        if mend is None:
-            return response
         if response.is_redirect:
             response.headers.pop("location", None)
         response.request = request
-        return await mend(response)
+        return await wire.mend(response)
 
     transport.handle_async_request = handle_ours
 

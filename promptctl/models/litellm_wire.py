@@ -6,25 +6,34 @@ LiteLLM loses or trips over some of what the direct lane reads. What it has no p
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 from promptctl.errors import ModelError
 from promptctl.models.chat_protocol import dict_of, dicts_of, odd_counts
 from promptctl.models.chat_stream import DONE, EventDecoder, is_kept_open
-from promptctl.models.gateway import Request, text_of
+from promptctl.models.gateway import Request, broken, text_of
 
 _CHAT = "/chat/completions"
 
 
 class Wire:
-    """The answer to one call. `failure` is the error that it turned out to be, whatever LiteLLM makes of that."""
+    """The answer to one call. `failure` is the error that it turned out to be, whatever LiteLLM makes of that.
+
+    `started` is the `time.perf_counter()` at which the request was sent; what LiteLLM imports before is not latency.
+    """
 
     def __init__(self, request: Request) -> None:
+        self.started = time.perf_counter()
         self.failure: ModelError | None = None
         self._request = request
         self._refusal = ""
         self._usage: Any = None
+
+    def begin(self) -> None:
+        """Take the time: the request goes out now."""
+        self.started = time.perf_counter()
 
     def take(self) -> dict[str, Any]:
         """Return what LiteLLM was not given since the last time, as a chunk of the protocol."""
@@ -56,6 +65,9 @@ class Wire:
 
         if kind == "text/event-stream":
             response.stream = Mended()
+        elif kind == "text/html":
+            self.failure = broken(self._request, "answered with HTML")
+            raise self.failure
         elif kind == "application/json":
             body = b"".join([part async for part in received])
             await received.aclose()

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.errors import MissingKey, ModelConfigurationError, printable
-from promptctl.files.names import did_you_mean
+from promptctl.files.names import SETTINGS, did_you_mean
 from promptctl.formats.settings_file import ModelRule, Settings
 from promptctl.models.gateway import Endpoint, recorded_model
 
@@ -50,7 +50,8 @@ class RetryPolicy:
 class ModelSettings:
     """Settings of one model beyond its id, from `promptctl.yaml` and the environment.
 
-    `parameters` are sent with each request; a prompt's own win over them. `key_variable` is where the key was found.
+    `parameters` are sent with each request; a prompt's own win over them. With `drops_reasoning` a reply loses the
+    block of reasoning that it begins with. `key_variable` is where the key was found.
     """
 
     model: str
@@ -59,6 +60,7 @@ class ModelSettings:
     timeout_s: float
     retry: RetryPolicy
     parameters: Mapping[str, Any]
+    drops_reasoning: bool
     key_variable: str | None
     endpoint: Endpoint = field(repr=False)
 
@@ -128,6 +130,7 @@ class Models:
             timeout_s=rule.timeout_s or DEFAULT_TIMEOUT_S,
             retry=RetryPolicy() if rule.max_attempts is None else RetryPolicy(max_attempts=rule.max_attempts),
             parameters=rule.parameters,
+            drops_reasoning=rule.reasoning_block == "drop",
             key_variable=variable,
             endpoint=endpoint,
         )
@@ -185,21 +188,24 @@ class Models:
         provider = known_provider(name)
         headers = {**_account_headers(name, rule, self.environ), **rule.headers}
         named = base = provider.base(self.environ)
+        leaves_out = frozenset(rule.leave_out or ())
+        set_in = [name for name in provider.bases if first_set(self.environ, (name,))]
+        set_by = SETTINGS if rule.api_base else next(iter(set_in), None)
         if lane == "direct":
             base = own_address(name) if named is None else with_path(name, named)
         if rule.api_key_env is not None:
             key = first_set(self.environ, (rule.api_key_env,))
             if key is None:
                 raise _missing_key(model, (rule.api_key_env,), "promptctl.yaml names it as `api_key_env`")
-            return Endpoint(rule.api_base or base, key, headers), rule.api_key_env
+            return Endpoint(rule.api_base or base, key, headers, set_by, leaves_out), rule.api_key_env
         if rule.api_base is not None:
-            return Endpoint(rule.api_base, None, headers), None
+            return Endpoint(rule.api_base, None, headers, set_by, leaves_out), None
         if named is None and provider.is_missing_key(self.environ):
             raise _missing_key(model, provider.keys, "it is read from the environment alone")
         variable = next((key for key in provider.keys if first_set(self.environ, (key,))), None)
         # Signed in another way, LiteLLM finds the address where it finds the rest.
         is_ours = variable is not None or lane == "direct" or provider.is_local
-        return Endpoint(base if is_ours else None, provider.key(self.environ), headers), variable
+        return Endpoint(base if is_ours else None, provider.key(self.environ), headers, set_by, leaves_out), variable
 
     def _check_provider(self, model: str, provider: str, lane: Lane) -> None:
         from promptctl.models.dialects import own_address

@@ -12,11 +12,13 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from typing import TYPE_CHECKING, Any
 
 from promptctl import __version__
-from promptctl.errors import ModelConfigurationError, ModelError, ProviderFailed
+from promptctl.errors import ModelConfigurationError, ModelError, ProviderFailed, RequestRejected
 from promptctl.models.chat_protocol import (
+    StreamOptions,
     build_embeddings,
     build_reply,
     chat_body,
+    embedding_options,
     model_name,
     parse_completion,
 )
@@ -54,6 +56,7 @@ class OpenAILane:
         self._sessions: dict[asyncio.AbstractEventLoop, ClientSession] = {}
         self._keepers: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
         self._addresses: dict[int, Address] = {}
+        self._stream_options = StreamOptions()
 
     async def complete(self, request: Request) -> Reply:
         """Return the whole reply."""
@@ -75,7 +78,7 @@ class OpenAILane:
         """Return one vector for each text."""
         texts = texts_of(request)
         address = self._address(request)
-        body = _encode(request, {"model": model_name(request.model), "input": texts, "encoding_format": "float"})
+        body = _encode(request, {"model": model_name(request.model), "input": texts, **embedding_options(request)})
         answer = await _answer_to(request, await self._session(), address, address.embeddings, body)
         return build_embeddings(request, _decode(request, answer), len(texts), self._prices)
 
@@ -88,7 +91,23 @@ class OpenAILane:
 
     async def _texts(self, request: Request, assembler: ReplyAssembler) -> AsyncGenerator[str, None]:
         """Yield the text of a streamed reply piece by piece, while the assembler takes in all of it."""
-        body = _encode(request, chat_body(request, is_streamed=True))
+        try:
+            async with aclosing(self._streamed(request, assembler)) as texts:
+                async for text in texts:
+                    yield text
+        except RequestRejected as refused:
+            self._stream_options.heed(request, refused)
+        else:
+            return
+        async with aclosing(self._streamed(request, assembler)) as texts:
+            async for text in texts:
+                yield text
+
+    async def _streamed(self, request: Request, assembler: ReplyAssembler) -> AsyncGenerator[str, None]:
+        body = chat_body(request, is_streamed=True)
+        if "stream" in body:
+            body |= self._stream_options.of(request)
+        sent = _encode(request, body)
         address = self._address(request)
         session = await self._session()
         import aiohttp
@@ -97,7 +116,7 @@ class OpenAILane:
         assembler.started = time.perf_counter()
         try:
             async with (
-                _post(request, session, address, address.chat, body) as response,
+                _post(request, session, address, address.chat, sent) as response,
                 aclosing(_texts_of(request, response, assembler)) as texts,
             ):
                 async for text in texts:

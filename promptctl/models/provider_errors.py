@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from promptctl.errors import (
     AuthenticationFailed,
+    ContentFiltered,
     ModelError,
     ModelTimeout,
     OutOfQuota,
@@ -42,6 +43,24 @@ _NAMED = [
     (re.compile("not_?found|invalid|bad_?request|unsupported|unprocessable|context_length", re.I), 400),
 ]
 _QUOTA = re.compile(r"insufficient_quota|insufficient[ _](?:balance|credits?|funds)|exceeded your current quota", re.I)
+_RENEWED = re.compile(r"RESOURCE_EXHAUSTED|RetryInfo|per[ _-]?(?:minute|day|second)|try again in \d", re.I)
+_DELAY = re.compile(r"""retryDelay\W+(\d+(?:\.\d+)?)(s)|(?:try again|retry) in (\d+(?:\.\d+)?) ?(ms|s|m)\b""", re.I)
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+_FILTERED = re.compile(
+    r"content_filter|content[ _]policy|ResponsibleAIPolicy|content management policy|data_inspection_failed|"
+    r"content exists risk|flagged as potentially violating|violates? (?:our |the )?(?:usage|safety|content)",
+    re.I,
+)
+_HINTS = [
+    (
+        re.compile(r"response_format|json_schema|structured.outputs?", re.I),
+        "set `supports_schema: false` under `models:` in promptctl.yaml, so that the schema is asked for in words",
+    ),
+    (
+        re.compile(r"encoding_format"),
+        "set `leave_out: [encoding_format]` under `models:` in promptctl.yaml",
+    ),
+]
 _CONTEXT = re.compile(r"context_length_exceeded|maximum context length|context window|prompt is too long", re.I)
 _HTML = re.compile(r"\s*(?:<!doctype html|<html)", re.I)
 _TIMEOUTS = frozenset({"Timeout", "ReadTimeout", "ConnectTimeout", "PoolTimeout"})
@@ -58,10 +77,12 @@ def refusal(request: Request, status: int, words: str, headers: Mapping[str, str
     said = redact(words_of(words), request)
     detail = f": {said}" if said else ""
     kind, hint, did = _meaning(status, words)
+    if status == 404:
+        hint = f"check the model's name and the address, {request.endpoint.place}"
     error = kind(f"{request.model} {did} ({status}){detail}", hint=hint, status=status)
     error.detail = said or None
     if issubclass(kind, RateLimited | ProviderFailed):
-        error.retry_after_s = retry_after_s(headers)
+        error.retry_after_s = _first_known(retry_after_s(headers), _delay_in(words))
     return error
 
 
@@ -92,16 +113,16 @@ def _status_in(error: Mapping[str, Any]) -> int | None:
 
 def interrupted(request: Request, cause: BaseException | None = None) -> ModelError:
     """Return the error of a request that got no whole answer, by what is found in the chain of causes."""
-    errors = list(causes(cause))
+    errors, place = list(causes(cause)), request.endpoint.place
     names = {type(error).__name__ for error in errors}
     if "ConnectionRefusedError" in names:
-        return _unreachable(request, "nothing listens at its endpoint (connection refused)")
+        return _unreachable(request, f"nothing listens at {place} (connection refused)")
     if names & {"gaierror", "ClientConnectorDNSError"}:
-        return _unreachable(request, "the host name of its endpoint is not known")
+        return _unreachable(request, f"the host name of {place} is not known")
     certificate = next((e for e in errors if type(e).__name__ == "SSLCertVerificationError"), None)
     if certificate is not None:
         reason = getattr(certificate, "verify_message", "") or "not accepted"
-        return _unreachable(request, f"the certificate of its endpoint was refused ({reason})", _HINT_CERTIFICATE)
+        return _unreachable(request, f"the certificate of {place} was refused ({reason})", _HINT_CERTIFICATE)
     if any(map(_is_timeout, names)):
         return timed_out(request)
     return ProviderUnreachable(f"{request.model}: the connection closed before the reply was whole")
@@ -173,9 +194,12 @@ _HINT_KEY = "check the provider's key in the environment; `api_key_env` under `m
 
 
 def _meaning(status: int, words: str) -> tuple[type[ModelError], str | None, str]:
+    if status in {400, 403, 422} and _FILTERED.search(words):
+        return ContentFiltered, "change the prompt or its inputs", "refused the prompt by its content filter"
     if status in {401, 403}:
         return AuthenticationFailed, _HINT_KEY, "refused the key"
-    if status == 402 or (status == 429 and _QUOTA.search(words)):
+    # A quota for each minute or day says when it is free again; a spent account does not.
+    if status == 402 or (status == 429 and _QUOTA.search(words) and not _RENEWED.search(words)):
         return OutOfQuota, "add credit to the account with the provider", "is out of quota"
     if status == 429:
         return RateLimited, None, "takes no more requests for now"
@@ -186,8 +210,21 @@ def _meaning(status: int, words: str) -> tuple[type[ModelError], str | None, str
         return RequestRejected, hint, "answered with a redirect"
     if _CONTEXT.search(words):
         return RequestRejected, "shorten the inputs, or choose a model with a longer context", "refused the request"
-    hint_404 = "check the model's name, and `api_base` where one is set" if status == 404 else None
-    return RequestRejected, hint_404, "refused the request"
+    named = next((way for pattern, way in _HINTS if pattern.search(words)), None)
+    return RequestRejected, named, "refused the request"
+
+
+def _delay_in(words: str) -> float | None:
+    """Return the seconds that an error's body asks to wait, as Gemini's and OpenAI's do; None if it does not."""
+    found = _DELAY.search(words)
+    if found is None:
+        return None
+    number, unit = (found[1], found[2]) if found[1] else (found[3], found[4])
+    return float(number) * _SECONDS[unit.lower()]
+
+
+def _first_known(*seconds: float | None) -> float | None:
+    return next((each for each in seconds if each is not None), None)
 
 
 def _is_timeout(name: str) -> bool:

@@ -20,7 +20,8 @@ _WITHHELD = frozenset(
     | {"guardrail_intervened", "sensitive", "image_safety"}
 )
 _LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens", "num_predict")
-_REASONING = re.compile(r"\s*<(think|thinking|thought|reasoning)>", re.IGNORECASE)
+_TAGS = ("<think>", "<thinking>", "<thought>", "<reasoning>")
+_REASONING = re.compile(rf"\s*({'|'.join(_TAGS)})", re.IGNORECASE)
 _FENCE = "```"
 _LANGUAGE = re.compile(r"[A-Za-z][\w.+-]*(?=\s)")
 
@@ -66,16 +67,31 @@ def without_reasoning(text: str) -> str:
     if opening is None:
         before, end, rest = text.partition("</think>")
         return rest.lstrip() if end and "<think>" not in before else text
-    found = re.compile(f"</{opening[1]}>", re.IGNORECASE).search(text, opening.end())
+    found = re.compile(f"</{opening[1][1:]}", re.IGNORECASE).search(text, opening.end())
     return text[found.end() :].lstrip() if found else ""
 
 
-def may_be_reasoning(text: str) -> bool:
-    """Return True if the beginning of a text is that of a block of reasoning, or may become one."""
-    begun = text.lstrip().lower()
-    return _REASONING.match(text) is not None or any(
-        f"<{tag}>".startswith(begun) for tag in ("think", "thinking", "thought", "reasoning")
-    )
+class AfterReasoning:
+    """Passes on a streamed text without the block of reasoning that it begins with."""
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._is_through = False
+
+    def pass_on(self, piece: str) -> str:
+        """Return what can be shown by now."""
+        if self._is_through:
+            return piece
+        self._held += piece
+        begun = self._held.lstrip().lower()
+        if _REASONING.match(begun):
+            rest = without_reasoning(self._held)
+        elif any(tag.startswith(begun) for tag in _TAGS):
+            rest = ""
+        else:
+            rest = self._held
+        self._is_through = bool(rest)
+        return rest
 
 
 def is_withheld(finish_reason: str | None) -> bool:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -236,3 +237,28 @@ def test_the_chat_metadata_has_exactly_the_documented_keys(make_runner: Any) -> 
         "parameters": {"temperature": 0},
         "execution_id": execution.id,
     }
+
+
+@pytest.mark.parametrize("drops", [False, True])
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_reasoning_in_a_reply_is_dropped_if_the_models_rule_says_so(
+    make_runner: Any, drops: bool, is_streamed: bool
+) -> None:
+    call = make_call()
+    call = replace(call, target=replace(call.target, drops_reasoning=drops))
+    kept: list[str] = []
+    pieces = ["<think>hm", "</think>\n", "Hello"]
+    gateway = QueuedGateway(pieces if is_streamed else "".join(pieces))
+    runner = make_runner(gateway, on_reply=lambda _request, reply: kept.append(reply.text))
+    found = asyncio.run(_collect(runner.stream(call)))[1:] if is_streamed else [asyncio.run(runner.run(call))]
+    assert found[-1].reply == ("Hello" if drops else "".join(pieces))
+    assert found[:-1] == ((["Hello"] if drops else pieces) if is_streamed else [])
+    assert kept == ["".join(pieces)], "what is recorded is the whole reply"
+
+
+def test_a_failed_attempt_took_time_from_when_it_was_sent(make_runner: Any, records: KeptRecords) -> None:
+    refused = RequestRejected("no", status=400)
+    refused.asked_at = time.perf_counter() - 100
+    with pytest.raises(RequestRejected):
+        asyncio.run(make_runner(QueuedGateway(refused)).run(make_call()))
+    assert (records.executions[0].latency_ms or 0) >= 100_000

@@ -16,7 +16,7 @@ from promptctl.errors import (
 from promptctl.evaluations.request import Limits
 from promptctl.evaluations.scoring import subject_of
 from tests.evaluation_lab import PROMPT, REPLY_COST, Lab, answering, slowly
-from tests.openai_server import close_early, failure, half_body, hang, html, malformed, reply
+from tests.openai_server import Answer, OpenAIServer, close_early, failure, half_body, hang, html, malformed, raw, reply
 
 ONCE = 'models:\n  "local/*": {{api_base: "{url}", timeout_s: 5, max_attempts: 1}}\n'
 SCHEMA = "output: {schema: {type: object, required: [label], properties: {label: {enum: [bug, billing]}}}}\n"
@@ -256,6 +256,34 @@ class TestStopping:
         assert (found.verdict, found.stopped) == ("failed", "fail-fast")
         assert len(lab.asked) <= 6
 
+    @pytest.mark.parametrize(
+        "refusal",
+        [
+            failure(401, "Incorrect API key"),
+            failure(402, "Insufficient Balance"),
+            failure(429, "no credit", code="insufficient_quota"),
+            failure(404, "no such model"),
+        ],
+    )
+    def test_a_refusal_that_every_case_would_meet_stops_the_rest(self, lab: Lab, refusal: Answer) -> None:
+        lab.many(50)
+        lab.server.default = refusal
+        found = lab.one(limits=Limits(concurrency=2))
+        assert (found.verdict, found.stopped) == ("incomplete", "refused")
+        assert len(lab.asked) <= 2
+        assert len([said for said in lab.warnings if "no other request would fare better" in said]) == 1
+        lab.server.default = answering({})
+        assert lab.resume(found).verdict == "passed"
+        assert len(lab.asked) <= 52
+
+    def test_a_judge_that_is_refused_stops_the_rest_too(self, lab: Lab) -> None:
+        lab.many(50, **{"assert": [{"type": "llm-rubric", "value": "polite"}]})
+        judged = {f"c{n}": f"c{n}" for n in range(50)}
+        lab.server.default = answering(judged, otherwise=failure(401, "Incorrect API key"))
+        found = lab.one(limits=Limits(concurrency=2), judge="local/judge")
+        assert found.stopped == "refused"
+        assert len(lab.asked) <= 8
+
     def test_no_more_requests_are_under_way_than_asked_for(self, lab: Lab) -> None:
         lab.many(12)
         lab.server.default = slowly(0.02)
@@ -318,3 +346,44 @@ class TestSelection:
         lab.many(2)
         with pytest.raises(UsageError, match="has not been evaluated"):
             lab.evaluate(only_failed=True)
+
+
+class TestReplies:
+    def test_a_reply_that_was_cut_passes_nothing_by_what_it_lacks(self, lab: Lab) -> None:
+        checks = [{"type": "not-contains", "value": "secret", "metric": "safe"}]
+        lab.cases({"id": "a", "inputs": {"ticket": "a"}, "assert": checks})
+        lab.server.default = reply("half", finish_reason="length")
+        found = lab.one(parameters={"max_tokens": 5})
+        row = lab.row(found, "a")
+        assert (row.status, row.output, row.detail.metrics) == ("failed", "half", {"safe": 0.0})
+        assert "cut at max_tokens=5" in row.detail.reason
+
+    @pytest.mark.parametrize("schema", ["", "output:\n  schema: {type: object}\n"])
+    def test_a_filter_is_a_refusal_however_it_is_said(self, lab: Lab, schema: str) -> None:
+        lab.write("prompts/triage.prompt.yaml", PROMPT + schema)
+        refused = [{"type": "is-refusal"}]
+        lab.cases(*({"id": name, "inputs": {"ticket": name}, "assert": refused} for name in "abc"))
+        choice = {"index": 0, "message": {"role": "assistant", "refusal": "Je ne peux pas."}, "finish_reason": "stop"}
+        lab.server.default = answering(
+            {
+                "a": failure(400, "The prompt was filtered", code="content_filter"),
+                "b": reply("", finish_reason="content_filter"),
+                "c": raw(json.dumps({"model": "m", "choices": [choice]}).encode()),
+            }
+        )
+        found = lab.one()
+        assert found.verdict == "passed", [row.detail.reason for row in lab.rows(found)]
+        assert len(lab.asked) == 3
+
+    def test_a_kept_reply_is_of_the_server_that_gave_it(self, lab: Lab) -> None:
+        lab.many(2)
+        with OpenAIServer() as other:
+            other.default = reply("another's")
+            settings = (lab.root / "promptctl.yaml").read_text()
+            assert lab.one().verdict == "passed"
+            lab.write("promptctl.yaml", settings.replace(lab.server.url, other.url))
+            assert lab.one().verdict == lab.one().verdict == "failed"
+            assert len(other.requests) == 2
+            lab.write("promptctl.yaml", settings)
+            assert lab.one().verdict == "passed"
+        assert len(lab.asked) == 2

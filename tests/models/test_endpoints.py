@@ -42,7 +42,7 @@ def test_a_proxy_of_another_kind_is_refused_without_showing_it() -> None:
 
 @pytest.mark.parametrize("address", ["http://h/v1", "https://h:8443/v1/", "http://[::1]:8000/v1", "https://h?x=1"])
 def test_addresses_that_can_be_used(address: str) -> None:
-    assert checked_base("m/x", address).hostname
+    assert checked_base("m/x", Endpoint(address)).hostname
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_addresses_that_can_be_used(address: str) -> None:
 )
 def test_addresses_that_cannot(address: str) -> None:
     with pytest.raises(ModelConfigurationError, match="the address set for m/x cannot be used"):
-        checked_base("m/x", address)
+        checked_base("m/x", Endpoint(address))
 
 
 def test_headers_of_the_endpoint_win_over_our_own() -> None:

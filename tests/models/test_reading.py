@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from promptctl.models.reading import read_data, without_reasoning
+from promptctl.models.reading import AfterReasoning, read_data, without_reasoning
 
 READ = {
     "bare": '{"a": 1}',
@@ -47,3 +47,20 @@ def test_marks_within_data_are_data() -> None:
 def test_reasoning_that_never_ends_is_all_there_is() -> None:
     assert without_reasoning("<think>so far") == ""
     assert without_reasoning("plain <think>x</think>") == "plain <think>x</think>"
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("<think>so\n</think>\n\nIt is <b>42</b>", "It is <b>42</b>"),
+        ("plain words", "plain words"),
+        ("<thin ice>", "<thin ice>"),
+        (" <Thinking>x</Thinking>y", "y"),
+        ("<think>never ends", ""),
+    ],
+)
+def test_a_stream_shows_what_comes_after_its_reasoning(text: str, shown: str, size: int) -> None:
+    after = AfterReasoning()
+    pieces = [after.pass_on(text[start : start + size]) for start in range(0, len(text), size)]
+    assert "".join(pieces) == shown == without_reasoning(text)

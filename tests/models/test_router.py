@@ -312,3 +312,18 @@ def test_preloading_imports_what_the_lane_needs() -> None:
     found = modules_after(code)
     assert "aiohttp" in found
     assert "litellm" not in found
+
+
+@pytest.mark.parametrize(
+    ("settings", "environ", "place"),
+    [
+        ("", {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "http://h/v1"}, "http://h/v1 (OPENAI_BASE_URL)"),
+        ("models: {'openai/*': {api_base: 'http://h/v1?k=1'}}", {}, "http://h/v1 (promptctl.yaml)"),
+        ("", {"OPENAI_API_KEY": "k"}, "its endpoint"),
+    ],
+)
+def test_an_address_is_said_with_where_it_was_set(
+    settings: str, environ: dict[str, str], place: str, tmp_path: Path
+) -> None:
+    router = Router(Models(read_settings(settings.encode()), environ), tmp_path)
+    assert router.settings_of("openai/gpt-4o-mini").endpoint.place == place
