@@ -6,18 +6,22 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from promptctl.cli.output import say, say_json, styled, tell
+from promptctl.cli.output import say, say_json, say_wrapped, styled, tell
 from promptctl.cli.tables import say_table
+from promptctl.cli.text_difference import flat
 from promptctl.reports.comparison import (
+    MARKS,
     about_alone,
     alone_as_dict,
-    asked_again,
     beside_the_verdict,
     comparison_as_dict,
     counts_line,
     number_rows,
+    side_names,
 )
 from promptctl.reports.diffs import line_diff
+from promptctl.reports.flips import FlippedAssertion, flipped_assertions, grouped, of_fresh_replies
+from promptctl.reports.verdict import certainty, headline
 
 if TYPE_CHECKING:
     from promptctl import Against, CasePair, Compared
@@ -34,7 +38,9 @@ def say_comparisons(found: Sequence[Compared], *, as_json: bool) -> None:
     if as_json:
         say_json([comparison_as_dict(each) for each in found])
         return
-    for each in found:
+    for number, each in enumerate(found):
+        if number:
+            say()
         _say(each)
     if len(found) > 1:
         tell(f"{len(found)} comparisons share an error rate of 5%")
@@ -47,46 +53,52 @@ def say_against(found: Against, *, as_json: bool) -> None:
         say_json([*map(comparison_as_dict, found.compared), *alone])
         return
     say_comparisons(found.compared, as_json=False)
-    for each in found.alone:
+    for number, each in enumerate(found.alone):
+        if number or found.compared:
+            say()
         colour = {"passed": "green", "failed": "red"}.get(each.verdict, "yellow")
         word = styled(each.verdict, sys.stdout, fg=colour, bold=True)
         say(f"{styled(each.row.prompt, sys.stdout, bold=True)}: {word}: {each.reason}")
-        say(f"  {about_alone(each)}\n")
+        say(f"  {about_alone(each)}")
 
 
 def _say(found: Compared) -> None:
-    base, head, verdict = found.base.row, found.head.row, found.verdict
-    word = styled(verdict.kind, sys.stdout, fg=_COLOURS[verdict.kind], bold=True)
-    claim, _, why = verdict.reason.partition(": ")
-    reason = why if claim.casefold() == verdict.kind.replace("-", " ") else verdict.reason
-    say(f"{styled(head.prompt, sys.stdout, bold=True)}: {word}: {reason}")
-    for note in (beside_the_verdict(found), found.note, verdict.worst_case):
+    head, verdict, comparison = found.head.row, found.verdict, found.comparison
+    say_wrapped(f"{MARKS[verdict.kind]} {headline(found)}", fg=_COLOURS[verdict.kind], bold=True)
+    for note in (certainty(found), beside_the_verdict(found), found.note, verdict.worst_case):
         if note:
-            say(f"  {note}")
+            say_wrapped(note, indent="  ")
     if found.warning:
-        say(f"  {styled('warning', sys.stdout, fg='yellow', bold=True)}: {found.warning}")
+        say_wrapped(f"warning: {found.warning}", indent="  ", fg="yellow")
     say()
-    names = ["", ""] if base.prompt == head.prompt else [f"{base.prompt} ", f"{head.prompt} "]
-    sides = [
-        f"{side} {name}{row.version_display or ('' if name else row.prompt)}".strip()
-        for side, name, row in zip(("Base", "Head"), names, (base, head), strict=True)
-    ]
-    sides.append("Difference")
-    say_table(["", *sides], number_rows(found.comparison), right=sides)
+    say_wrapped(f"{head.prompt} · {head.spec.dataset} · {head.model}")
+    names = [*(f"{name[:1].upper()}{name[1:]}" for name in side_names(found)), "Difference"]
+    say_table(["", *names], number_rows(comparison), right=names)
     say()
-    say(counts_line(found.comparison))
-    _say_flips("regressed", "red", found.comparison.regressed, found)
-    _say_flips("improved", "green", found.comparison.improved, found)
+    say_wrapped(counts_line(comparison))
+    _say_flips("regressed", "red", comparison.regressed, found)
+    _say_flips("improved", "green", comparison.improved, found)
     say()
+    say_wrapped(f"Statistics: {verdict.reason}")
 
 
 def _say_flips(title: str, colour: str, pairs: Sequence[CasePair], found: Compared) -> None:
-    for pair in pairs[:MOST_SHOWN]:
-        again = asked_again(found, pair.case_id)
-        say(f"\n{styled(title, sys.stdout, fg=colour, bold=True)}{f', {again}' if again else ''}: {pair.case_id}")
-        for line in line_diff(pair.base.output or "", pair.head.output or "").splitlines():
-            shade = "red" if line.startswith("-") else "green" if line.startswith("+") else None
-            # No line begins with what a reply says: in a CI's log it could be a command to it, such as `::error::`.
-            say("   │" + (styled(line, sys.stdout, fg=shade) if shade else line))
-    if len(pairs) > MOST_SHOWN:
-        say(f"… and {len(pairs) - MOST_SHOWN} more {title}; --json shows all")
+    for kind, group in grouped(found, pairs):
+        say(f"\n{styled(f'{title}, {kind}: {len(group)}', sys.stdout, fg=colour, bold=True)}")
+        for pair in group[:MOST_SHOWN]:
+            again = f": {of_fresh_replies(found, pair.case_id)}" if kind == "noise" else ""
+            say(f"  {styled(pair.case_id, sys.stdout, bold=True)}{again}")
+            for flipped in flipped_assertions(pair) if kind != "noise" else ():
+                _say_flipped(flipped)
+        if len(group) > MOST_SHOWN:
+            say(f"  … and {len(group) - MOST_SHOWN} more; --json shows all")
+
+
+def _say_flipped(flipped: FlippedAssertion) -> None:
+    say_wrapped(flat(f"{flipped.name}: {flipped.reason}"), indent="    ")
+    if flipped.note:
+        say_wrapped(flat(flipped.note), indent="    ")
+    for line in line_diff(flipped.before, flipped.after).splitlines():
+        shade = "red" if line.startswith("-") else "green" if line.startswith("+") else None
+        # No line begins with what a reply says: in a CI's log it could be a command to it, such as `::error::`.
+        say("    │" + (styled(line, sys.stdout, fg=shade) if shade else line))

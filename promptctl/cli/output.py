@@ -43,6 +43,19 @@ def say(text: str = "") -> None:
     sys.stdout.write(_printable(text, sys.stdout) + "\n")
 
 
+def say_wrapped(text: str, indent: str = "", **style: Any) -> None:
+    """Print a sentence on stdout; on a terminal its lines end between words."""
+    lines = [text]
+    if is_terminal():
+        import shutil
+        import textwrap
+
+        width = max(20, shutil.get_terminal_size().columns - len(indent))
+        lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
+    for line in lines:
+        say(indent + styled(line, sys.stdout, **style))
+
+
 def say_piece(text: str) -> None:
     """Print a piece of a line on stdout, at once."""
     sys.stdout.write(_printable(text, sys.stdout))

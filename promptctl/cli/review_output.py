@@ -19,8 +19,10 @@ from promptctl.reports.review import (
     numbers,
     outcomes,
     readable,
+    sides,
     told_notes,
     told_problems,
+    told_reasons,
     warnings,
 )
 
@@ -32,7 +34,7 @@ MOST_IDS = 10
 
 def say_review(review: Review) -> None:
     """Print a review on stdout."""
-    say(f"{styled(f'{review.base.short} → {review.head.short}', sys.stdout, bold=True)}: {counts(review)}")
+    say(f"{styled(_line(' → '.join(sides(review))), sys.stdout, bold=True)}: {counts(review)}")
     for note in told_notes(review):
         say(f"  {_line(note)}")
     _say_diffs(review)
@@ -47,7 +49,9 @@ def say_review(review: Review) -> None:
     if rows:
         say()
         right = ["Passed", "Cost"]
-        say_table(["Prompt", "Change", "Result", *right], map(_row, rows), right=right, texts=["Change", "Result"])
+        say_table(
+            ["Prompt", "Change", "Result", "Dataset", *right], map(_row, rows), right=right, texts=["Change", "Result"]
+        )
     for problem in told_problems(review):
         say(_line(f"  {problem}"))
     say()
@@ -55,7 +59,7 @@ def say_review(review: Review) -> None:
         say(f"{styled('warning', sys.stdout, fg='yellow', bold=True)}: {_line(warning)}")
     colour = "green" if review.decision.is_passed else "yellow" if review.decision.exit_code == INCOMPLETE else "red"
     word = "passed" if review.decision.is_passed else "incomplete" if colour == "yellow" else "failed"
-    say(f"{styled(word, sys.stdout, fg=colour, bold=True)}: {_line(review.decision.reason)}")
+    say(f"{styled(word, sys.stdout, fg=colour, bold=True)}: {_line(' '.join(told_reasons(review)))}")
 
 
 def _line(text: str) -> str:
@@ -65,7 +69,7 @@ def _line(text: str) -> str:
 
 def _row(row: ReviewRow) -> tuple[str, ...]:
     passed, _, cost, _ = numbers(row)
-    return row.prompt, row.change, row.verdict, passed, cost
+    return row.prompt, row.change, row.verdict, row.dataset.removeprefix("datasets/"), passed, cost
 
 
 def _say_diffs(review: Review) -> None:

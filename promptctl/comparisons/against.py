@@ -93,11 +93,13 @@ async def _run(session: Session, pairs: Sequence[Pair]) -> list[tuple[Evaluation
 
 def _notes(sides: Sides, flipped: FlippedCases) -> list[str]:
     notes = []
-    if stopped := [side for side, made in (("base", sides.base), ("head", sides.head)) if made.stopped]:
+    if stopped := [side for side, made in (("before", sides.base), ("after", sides.head)) if made.stopped]:
         named = " and ".join(stopped)
         notes.append(f"{named} stopped early; the same command goes on, and asks for nothing that was answered")
     if left_out := sides.base.row.spec.left_out:
-        notes.append(f"base cannot take the inputs of {len(left_out)} of the cases, which are not compared")
+        notes.append(
+            f"the version before cannot take the inputs of {len(left_out)} of the cases, which are not compared"
+        )
     findings, earlier = flipped.findings, flipped.earlier
     if findings.asked and findings.flips.count > MOST_ASKED:
         notes.append(f"of {findings.flips.count} flipped cases a random sample of {findings.asked} was asked for again")

@@ -26,9 +26,9 @@ def flipped(kind: Literal["worse", "better"], metric: MetricComparison, findings
     if findings.step == "first answers":
         return f"{kind.capitalize()}: {describe(metric)}, p {p_value(p)}{_but(kind, findings)}."
     held = findings.confirmed
-    ids, others, way = held.regressions, held.improvements, "passed on base and failed on head"
+    ids, others, way = held.regressions, held.improvements, "passed before and failed after"
     if kind == "better":
-        ids, others, way = held.improvements, held.regressions, "failed on base and passed on head"
+        ids, others, way = held.improvements, held.regressions, "failed before and passed after"
     if len(ids) > len(others):
         some = name_some(ids) if len(ids) == 1 else f"{count(len(ids), 'case')} ({name_some(ids)})"
         times = (
@@ -37,8 +37,8 @@ def flipped(kind: Literal["worse", "better"], metric: MetricComparison, findings
         against = f", while {count(len(others), 'case')} did the reverse as firmly" if others else ""
         return f"{kind.capitalize()}: {some}{times}{against}. Overall {describe(metric)}."
     return (
-        f"{kind.capitalize()}: of {count(findings.asked, 'flipped case')} asked again on both sides base alone passed "
-        f"in {findings.base_alone} fresh pairs and head alone in {findings.head_alone}, p {p_value(p)}"
+        f"{kind.capitalize()}: of {count(findings.asked, 'flipped case')} asked again on both sides "
+        f"{findings.base_alone} fresh pairs passed before alone and {findings.head_alone} after alone, p {p_value(p)}"
         f"{_but(kind, findings)}. In the first answers {describe(metric)}."
     )
 
@@ -63,15 +63,22 @@ def worse_at_best(comparison: Comparison, improved: int, p: float) -> str:
     """Worse whatever the errors would have been."""
     return (
         f"Worse: {count(len(comparison.regressed), 'case')} regressed, and even if all without a result "
-        f"({count(comparison.ungraded, 'case')}) went head's way only {improved} would have improved, p {p_value(p)}."
+        f"({count(comparison.ungraded, 'case')}) went the better way only {improved} would have improved, "
+        f"p {p_value(p)}."
     )
 
 
-def not_worse(metric: MetricComparison, largest_loss: float, margin: float) -> str:
+def not_worse(metric: MetricComparison, margin: float) -> str:
     """A loss of the margin is ruled out; of all metrics this one leaves room for the largest loss."""
+    return f"Not worse: {describe(metric)}; {ruled_out(metric, margin)}."
+
+
+def ruled_out(metric: MetricComparison, margin: float) -> str:
+    """Return the loss of a metric that is ruled out, with how sure that is."""
+    largest_loss = max(0.0, -metric.tolerance.low)
     loss = f"any loss is below {amount(metric, largest_loss)}" if largest_loss else "there is no loss"
     confidence = percent((1 + metric.tolerance.confidence) / 2)
-    return f"Not worse: {describe(metric)}; with {confidence} confidence {loss} (margin {amount(metric, margin)})."
+    return f"with {confidence} confidence {loss} (margin {amount(metric, margin)})"
 
 
 def undecided(
@@ -141,10 +148,10 @@ def incomplete(comparison: Comparison) -> str:
         return "Incomplete: no case is the same in both runs ({} changed, {} added, {} removed).".format(*apart)
     lacking = comparison.ungraded
     sides = ", ".join(
-        f"{side} lacks {missing}"
+        f"{missing} {side}"
         for side, missing in (
-            ("base", comparison.never_run + sum(pair.base.status == "error" for pair in comparison.errors)),
-            ("head", comparison.never_run + sum(pair.head.status == "error" for pair in comparison.errors)),
+            ("before", comparison.never_run + sum(pair.base.status == "error" for pair in comparison.errors)),
+            ("after", comparison.never_run + sum(pair.head.status == "error" for pair in comparison.errors)),
         )
         if missing
     )
@@ -163,8 +170,8 @@ def incomplete(comparison: Comparison) -> str:
 def worst_case(improved: int, regressed: int, n: int, p: float) -> str:
     """Say what the result would be if every error counted against head."""
     return (
-        f"Were every error held against head, {count(regressed, 'case')} would have regressed and {improved} improved "
-        f"of {n}, p {p_value(p)}."
+        f"Were every error held against the version after, {count(regressed, 'case')} would have regressed and "
+        f"{improved} improved of {n}, p {p_value(p)}."
     )
 
 

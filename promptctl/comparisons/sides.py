@@ -58,7 +58,7 @@ class Sides:
             # Cases that base cannot take are in no comparison, so the verdict does not tell that head lacks them.
             unrun = self.head.summary.never_run
             were = "was" if unrun == 1 else "were"
-            decisions.append(Decision.of(INCOMPLETE, f"head: {count(unrun, 'case')} {were} not run."))
+            decisions.append(Decision.of(INCOMPLETE, f"After: {count(unrun, 'case')} {were} not run."))
         if passing := self.head.summary.xpassed_strictly:
             told = f"{count(len(passing), 'case')} that `xfail` expects to fail passed: {name_some(passing)}."
             decisions.append(Decision.of(CHECK_FAILED, told))

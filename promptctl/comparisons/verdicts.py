@@ -235,11 +235,9 @@ def _shown(evidence: _Evidence, way: int) -> Verdict | None:
 def _not_worse(evidence: _Evidence) -> Verdict | None:
     if not all(test.is_noninferior for test in evidence.tests):
         return None
-    largest, position = max(
-        (max(0.0, -metric.tolerance.low), -position) for position, metric in enumerate(evidence.metrics)
-    )
+    _, position = max((max(0.0, -metric.tolerance.low), -position) for position, metric in enumerate(evidence.metrics))
     metric = evidence.metrics[-position]
-    return evidence.verdict("not-worse", reasons.not_worse(metric, largest, evidence.rule.margin), metric)
+    return evidence.verdict("not-worse", reasons.not_worse(metric, evidence.rule.margin), metric)
 
 
 def _undecided(evidence: _Evidence) -> Verdict:

@@ -18,6 +18,7 @@ from promptctl.datasets.rows import Row
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, in_reading_order, with_count
 from promptctl.files.names import did_you_mean
 from promptctl.files.tree import Tree
+from promptctl.files.wording import as_text
 from promptctl.formats.github_dialect import UNUSABLE_TEST
 from promptctl.prompts.prompt import Input, Prompt
 
@@ -197,6 +198,11 @@ class Dataset:
             if run.kept is not None and self._memory.takes_cases(len(run.kept), run.characters):
                 self._kept.append((inputs, run.kept))
         return problems
+
+    @property
+    def defaults(self) -> str:
+        """The defaults that hold for every case, as one text."""
+        return as_text(dict(self._read().defaults.data))
 
     def _begin(self, prompt: Prompt | None) -> tuple[RowFile, CaseMaker]:
         """Return the file and what makes cases of its rows; faults of the defaults are found the first time."""

@@ -11,6 +11,8 @@ from promptctl.statistics.repeats import is_passed
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from promptctl.log.results import ResultRow
+
 CaseStatus = Literal["passed", "failed", "error"]
 
 
@@ -24,7 +26,7 @@ class CaseOutcome:
     the repeats, higher is better. `cost_nano_usd` is what the replies cost when they were paid for, also where they
     come from a cache: otherwise a cached side would look free. `tokens` counts input and output. None is unknown.
     `cluster` names the group of cases that stand or fall together (a document, a user). A case that `is_xfail` is
-    expected to fail.
+    expected to fail. `row` is the result that the output is of.
     """
 
     case_id: str
@@ -42,6 +44,7 @@ class CaseOutcome:
     output: str | None = None
     cluster: str | None = None
     is_xfail: bool = False
+    row: ResultRow | None = field(default=None, compare=False, repr=False)
 
     @property
     def pass_share(self) -> float:

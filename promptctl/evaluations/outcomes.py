@@ -65,6 +65,7 @@ def outcome_of(row: ResultRow) -> CaseOutcome:
         output=row.output,
         cluster=detail.cluster,
         is_xfail=detail.xfail is not None,
+        row=row,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from promptctl.comparisons.compared import Compared, decision_of
@@ -12,8 +13,10 @@ from promptctl.comparisons.usage import UsageChange
 from promptctl.evaluations.case_outcomes import CaseOutcome, CasePair
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.reports.diffs import line_diff
+from promptctl.reports.flips import certainty_of, flipped_assertions, grouped, of_fresh_replies
 from promptctl.reports.markdown import code, fenced, inline
 from promptctl.reports.rows import evaluation_head
+from promptctl.reports.verdict import certainty, headline
 from promptctl.reports.wording import (
     format_cost,
     format_count,
@@ -50,6 +53,8 @@ def comparison_as_dict(found: Compared) -> dict[str, Any]:
         "base": evaluation_head(found.base),
         "head": evaluation_head(found.head),
         "verdict": verdict.kind,
+        "headline": headline(found),
+        "summary": certainty(found),
         "reason": verdict.reason,
         "gate": found.rule.gate,
         "margin": found.rule.margin,
@@ -95,8 +100,8 @@ def comparison_as_dict(found: Compared) -> dict[str, Any]:
             }
             for usage in comparison.usage
         ],
-        "regressed": [_pair(pair) for pair in comparison.regressed],
-        "improved": [_pair(pair) for pair in comparison.improved],
+        "regressed": [_pair(pair, found) for pair in comparison.regressed],
+        "improved": [_pair(pair, found) for pair in comparison.improved],
         "flaky": [pair.case_id for pair in comparison.flaky],
         "errored": [pair.case_id for pair in comparison.errors],
         "errors": len(comparison.errors),
@@ -117,6 +122,8 @@ def alone_as_dict(found: Evaluation, rule: GateRule) -> dict[str, Any]:
         "base": None,
         "head": evaluation_head(found),
         "verdict": found.verdict,
+        "headline": None,
+        "summary": None,
         "reason": found.reason,
         "gate": rule.gate,
         "margin": rule.margin,
@@ -143,26 +150,39 @@ def about_alone(found: Evaluation) -> str:
 
 
 def comparison_markdown(found: Compared, *, most_cases: int = MOST_CASES) -> Iterator[str]:
-    """Yield a comparison for a pull request: verdict, numbers, flipped cases folded."""
-    comparison, verdict, head, base = found.comparison, found.verdict, found.head.row, found.base.row
-    yield f"#### {MARKS[verdict.kind]} {code(head.prompt)}: {verdict.kind}\n\n{inline(verdict.reason)}\n"
+    """Yield a comparison for a pull request: the verdict in a sentence, numbers, flipped cases folded, statistics."""
+    comparison, verdict, head = found.comparison, found.verdict, found.head.row
+    yield f"#### {MARKS[verdict.kind]} {inline(headline(found))}\n\n"
+    about = ": ".join(filter(None, [f"{code(head.prompt)} on {code(head.spec.dataset)}", inline(certainty(found))]))
+    yield f"{about}. Model {code(head.model)}.\n"
     if besides := beside_the_verdict(found):
         yield f"\n{inline(besides)}\n"
     if found.warning:
         yield f"\n**⚠️ {inline(found.warning)}**\n"
     if found.note:
         yield f"\n*{inline(found.note)}*\n"
-    sides = f"base {inline(base.version_display or '')} | head {inline(head.version_display or '')}"
-    yield f"\n| | {sides} | difference |\n"
+    before, after = map(inline, side_names(found))
+    yield f"\n| | {before} | {after} | difference |\n"
     yield "|---|--:|--:|--:|\n"
     for name, *cells in number_rows(comparison):
         yield f"| {' | '.join([inline(name), *cells])} |\n"
-    dataset = code(head.spec.dataset)
     # One by one: long ids of some cases cannot push the number of the others out of sight.
     counts = ", ".join(map(inline, _counts(comparison)))
-    yield f"\nOf {comparison.comparable} comparable cases: {counts}. Model {code(head.model)}, dataset {dataset}.\n"
+    yield f"\nOf {comparison.comparable} comparable cases: {counts}.\n"
     yield from _flips("Regressed", comparison.regressed, found, most_cases)
     yield from _flips("Improved", comparison.improved, found, most_cases)
+    yield f"\n<details><summary>Statistics</summary>\n\n{inline(verdict.reason)}\n\n</details>\n"
+
+
+def side_names(found: Compared) -> tuple[str, str]:
+    """Return what the columns of both sides are called: `before v3 (3f2a9c1)`, with the prompt if that differs too."""
+    base, head = found.base.row, found.head.row
+    names = ["", ""] if base.prompt == head.prompt else [base.prompt, head.prompt]
+    before, after = (
+        " ".join(filter(None, [side, name, row.version_display]))
+        for side, name, row in zip(("before", "after"), names, (base, head), strict=True)
+    )
+    return before, after
 
 
 def beside_the_verdict(found: Compared) -> str | None:
@@ -170,17 +190,6 @@ def beside_the_verdict(found: Compared) -> str | None:
     if found.decision.is_passed:
         return None
     return found.decision.reason.replace(found.verdict.reason, "").strip() or None
-
-
-def asked_again(found: Compared, case_id: str) -> str | None:
-    """Say how a flipped case did on fresh replies; None if it was not asked for again."""
-    run = next((run for run in found.reruns if run.case_id == case_id), None)
-    if run is None or not (run.base and run.head):
-        return None
-    if case_id in (*found.verdict.confirmed.regressions, *found.verdict.confirmed.improvements):
-        return "and again on fresh replies"
-    base, head = (f"{statuses.count('passed')} of {len(statuses)}" for statuses in (run.base, run.head))
-    return f"but of fresh replies {base} passed on base, {head} on head"
 
 
 def counts_line(comparison: Comparison) -> str:
@@ -256,21 +265,33 @@ def usage_name(usage: UsageChange) -> str:
     return f"{name}, one reply a case" if usage.is_per_reply else name
 
 
-def _flips(title: str, pairs: tuple[CasePair, ...], found: Compared, most: int) -> Iterator[str]:
-    if not pairs:
-        return
-    yield f"\n<details><summary>{title}: {len(pairs)}</summary>\n\n"
-    for pair in pairs[:most]:
-        again = asked_again(found, pair.case_id)
-        yield f"**{inline(pair.case_id)}**{f', {again}' if again else ''}\n\n"
-        yield fenced(line_diff(pair.base.output or "", pair.head.output or ""), "diff") + "\n\n"
-    if len(pairs) > most:
-        yield f"… and {len(pairs) - most} more.\n\n"
-    yield "</details>\n"
+def _flips(title: str, pairs: Sequence[CasePair], found: Compared, most: int) -> Iterator[str]:
+    for kind, group in grouped(found, pairs):
+        yield f"\n<details><summary>{title}, {kind}: {len(group)}</summary>\n\n"
+        for pair in group[:most]:
+            again = f": {of_fresh_replies(found, pair.case_id)}" if kind == "noise" else ""
+            yield f"**{inline(pair.case_id)}**{again}\n\n"
+            for flipped in flipped_assertions(pair):
+                yield f"- {code(flipped.name)}: {inline(flipped.reason)}\n"
+                if flipped.note:
+                    yield f"- {inline(flipped.note)}\n"
+                yield f"\n{fenced(line_diff(flipped.before, flipped.after), 'diff')}\n\n"
+        if len(group) > most:
+            yield f"… and {len(group) - most} more.\n\n"
+        yield "</details>\n"
 
 
-def _pair(pair: CasePair) -> dict[str, Any]:
-    return {"case": pair.case_id, "base": _outcome(pair.base), "head": _outcome(pair.head)}
+def _pair(pair: CasePair, found: Compared) -> dict[str, Any]:
+    detail = pair.head.row.detail if pair.head.row else None
+    return {
+        "case": pair.case_id,
+        "certainty": certainty_of(found, pair.case_id),
+        "inputs": dict(detail.inputs) if detail else {},
+        "expected": detail.expected if detail else None,
+        "assertions": [asdict(each) for each in flipped_assertions(pair)],
+        "base": _outcome(pair.base),
+        "head": _outcome(pair.head),
+    }
 
 
 def _outcome(outcome: CaseOutcome) -> dict[str, Any]:

@@ -21,12 +21,14 @@ from promptctl.labels.stretch import LabelMove
 from promptctl.labels.tags import version_number
 from promptctl.reports.comparison import comparison_as_dict, difference
 from promptctl.reports.rows import evaluation_head
+from promptctl.reports.verdict import headline
 from promptctl.reports.wording import format_cost, format_latency, format_share
 from promptctl.reviews.review import DatasetReview, Measurement, PromptReview, Review, ReviewSide
 
 _UNSTABLE = frozenset(
     ("evaluation", "started_at", "cost_nano_usd", "unpriced", "reply_sources", "stopped", "tool_version")
 )
+_LONGEST_VALUE = 300
 _OF_TIME = frozenset(("latency_ms", "p50_latency_ms", "p95_latency_ms"))
 
 
@@ -95,6 +97,12 @@ class ReviewRow:
     verdict: str
     compared: Compared | None = None
     evaluation: Evaluation | None = None
+
+    @property
+    def dataset(self) -> str:
+        """The dataset of the row; empty if nothing was evaluated."""
+        made = self.compared.head if self.compared else self.evaluation
+        return made.row.spec.dataset if made else ""
 
 
 def outcomes(review: Review) -> Iterator[ReviewRow]:
@@ -211,9 +219,29 @@ def warnings(review: Review) -> list[str]:
     return [str(each) for each in warning_pieces(review)]
 
 
+def told_reasons(review: Review) -> list[str]:
+    """Return the decision's reasons, a verdict among them as the sentence that people repeat."""
+    told = {each.verdict.reason: headline(each) for found in review.measurements for each in found.compared}
+    reasons = list(review.decision.reasons)
+    for reason, sentence in told.items():
+        reasons = [each.replace(reason, sentence) for each in reasons]
+    return reasons
+
+
+def sides(review: Review) -> tuple[str, str]:
+    """Return what was compared, with names where there are any: `before main (3f2a9c1)`, `after the work tree`."""
+    head = review.head
+    after = "after the work tree" if head.commit is None else _named("after", head.name, head.short)
+    return _named("before", review.tip.name, review.base.short), after
+
+
+def _named(side: str, name: str | None, short: str) -> str:
+    return f"{side} ({short})" if name is None or name.startswith(short) else f"{side} {name} ({short})"
+
+
 def decision_pieces(review: Review) -> list[Pieces]:
     """Return the decision's reason: what HEAD takes away, if the strict gate fails on it, after everything else."""
-    reasons, gone = review.decision.reasons, "; ".join(review.taken_away)
+    reasons, gone = told_reasons(review), "; ".join(review.taken_away)
     about_gone = [reason for reason in reasons if gone and gone in reason]
     others = " ".join(reason for reason in reasons if reason not in about_gone)
     found = [Pieces("", (others,))] if others else []
@@ -261,7 +289,9 @@ def dataset_parts(dataset: DatasetReview, most_ids: int) -> list[str]:
     named = {"added": dataset.added, "removed": dataset.removed, "changed": dataset.changed}
     parts = []
     for word, ids in named.items():
-        if ids:
+        if word == "changed" and "defaults" in dataset.header and ids and not dataset.unchanged:
+            parts.append(f"every case changed with `defaults` ({len(ids)})")
+        elif ids:
             more = f" and {len(ids) - most_ids} more" if len(ids) > most_ids else ""
             shown = f" ({', '.join(ids[:most_ids])}{more})" if most_ids else ""
             parts.append(f"{len(ids)} {word}{shown}")
@@ -272,7 +302,8 @@ def dataset_parts(dataset: DatasetReview, most_ids: int) -> list[str]:
 
 
 def _plain(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
 
 
 def _count(found: Sequence[PromptReview] | Sequence[DatasetReview], noun: str) -> str:
@@ -342,10 +373,9 @@ def _measurement(found: Measurement) -> dict[str, Any]:
 
 
 def _compared(found: Compared) -> dict[str, Any]:
-    data = comparison_as_dict(found)
+    data = comparison_as_dict(readable(found))
     data |= {"base": stable_head(found.base), "head": stable_head(found.head)}
     if not is_timed_pair(found):
-        data["usage"] = [usage for usage in data["usage"] if usage["name"] != "latency_ms"]
         for pair in (*data["regressed"], *data["improved"]):
             for side in ("base", "head"):
                 pair[side] = {key: value for key, value in pair[side].items() if key not in _OF_TIME}

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from promptctl.comparisons.comparison import PASSED
 from promptctl.errors import UsageError
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.files.writing import replace_file
 from promptctl.log.store import Store
 from promptctl.reports.prompt_diff import diff_lines
 from promptctl.reports.review import (
+    ReviewRow,
     about_file,
     about_moves,
     counts,
@@ -20,13 +22,17 @@ from promptctl.reports.review import (
     is_timed,
     new_lines,
     outcomes,
+    readable,
     reproduce,
     review_as_dict,
+    sides,
     stable_head,
     told_notes,
     told_problems,
+    told_reasons,
     warnings,
 )
+from promptctl.reports.verdict import certainty, headline
 from promptctl.reviews.review import Review
 
 SUFFIXES = (".md", ".markdown", ".json", ".html", ".xml")
@@ -91,7 +97,7 @@ def review_page(log: Store, review: Review) -> Iterator[str]:
     if left_out:
         about += f" · {left_out:,} results that passed are left out of this page"
     data = {
-        "title": f"Review of {review.head.short} against {review.base.short}",
+        "title": "Review: " + " → ".join(sides(review)),
         "about": about,
         "evaluations": [_page_head(evaluation) for evaluation in evaluations],
         "cases": cases,
@@ -109,8 +115,8 @@ def _page_head(evaluation: Evaluation) -> dict[str, Any]:
 
 def _page_part(review: Review) -> dict[str, Any]:
     rows = [
-        {"mark": row.mark, "prompt": row.prompt, "change": row.change, "verdict": row.verdict}
-        | {"reason": row.compared.verdict.reason if row.compared else row.evaluation.reason if row.evaluation else ""}
+        {"mark": row.mark, "prompt": row.prompt, "dataset": row.dataset, "change": row.change, "verdict": row.verdict}
+        | _page_row(row)
         for row in outcomes(review)
     ]
     breaks = [
@@ -120,7 +126,7 @@ def _page_part(review: Review) -> dict[str, Any]:
     ]
     return {
         "passed": review.decision.is_passed,
-        "decision": review.decision.reason,
+        "decision": " ".join(told_reasons(review)),
         "rows": rows,
         "breaks": breaks,
         "warnings": warnings(review),
@@ -137,6 +143,22 @@ def _page_part(review: Review) -> dict[str, Any]:
         ],
         "moves": [about_moves(move) for move in review.moves],
         "reproduce": reproduce(review),
+    }
+
+
+def _page_row(row: ReviewRow) -> dict[str, Any]:
+    """Return what a row says of its result, and the difference with its interval for a bar."""
+    if row.compared is None:
+        return {"reason": row.evaluation.reason if row.evaluation else ""}
+    shown, passed = readable(row.compared), row.compared.comparison.metric(PASSED)
+    bar = None
+    if passed is not None:
+        bar = {"difference": passed.difference, "low": passed.interval.low, "high": passed.interval.high}
+    return {
+        "reason": headline(shown),
+        "certainty": certainty(shown),
+        "statistics": row.compared.verdict.reason,
+        "bar": bar,
     }
 
 

@@ -22,6 +22,7 @@ from promptctl.reports.review import (
     outcomes,
     readable,
     reproduce,
+    sides,
     told_notes,
     told_problems,
     warning_pieces,
@@ -67,8 +68,7 @@ def review_markdown(review: Review) -> str:
 
 def _parts(review: Review, detail: _Detail) -> Iterator[str]:
     yield f"{MARKER}\n### {_title(review)}\n\n"
-    sides = f"{code(review.base.short)} → {code(review.head.short)}"
-    yield f"{sides}: {counts(review)}.\n"
+    yield f"{' → '.join(map(inline, sides(review)))}: {counts(review)}.\n"
     if not review.decision.is_passed:
         yield f"\n**{' '.join(map(_inline, decision_pieces(review)))}**\n"
     yield from (f"\n**⚠️ {_inline(warning)}**\n" for warning in warning_pieces(review))
@@ -103,10 +103,17 @@ def _title(review: Review) -> str:
 def _table(rows: Sequence[ReviewRow], detail: _Detail) -> Iterator[str]:
     if not rows:
         return
-    yield "\n| | Prompt | Change | Result | Passed | Difference [95 %] | Cost | Median latency |\n"
-    yield "|---|---|---|---|--:|--:|--:|--:|\n"
+    yield "\n| | Prompt | Change | Result | Dataset | Passed | Difference [95 %] | Cost | Median latency |\n"
+    yield "|---|---|---|---|---|--:|--:|--:|--:|\n"
     for row in rows[: detail.rows]:
-        cells = (row.mark, code(row.prompt), inline(row.change), inline(row.verdict), *numbers(row))
+        cells = (
+            row.mark,
+            code(row.prompt),
+            inline(row.change),
+            inline(row.verdict),
+            code(row.dataset) if row.dataset else "",
+            *numbers(row),
+        )
         yield f"| {' | '.join(cells)} |\n"
     if len(rows) > detail.rows:
         yield f"\n… and {len(rows) - detail.rows} more rows.\n"

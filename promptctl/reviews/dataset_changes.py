@@ -21,6 +21,7 @@ class DatasetSide:
     header: Header | None = None
     cases: Mapping[str, ReviewedCase] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    defaults: str = ""
 
 
 def side_of(tree: Tree, path: str) -> DatasetSide | None:
@@ -55,6 +56,7 @@ def compare_sides(
     header: dict[str, tuple[object, object]] = {}
     if before.header is not None and after.header is not None:
         values = {name: (getattr(before.header, name), getattr(after.header, name)) for name in _HEADER}
+        values["defaults"] = (before.defaults, after.defaults)
         header = {name: both for name, both in values.items() if both[0] != both[1]}
     is_whole = not problems
     found = DatasetReview(
@@ -92,4 +94,4 @@ def _side(dataset: Dataset, prompt: Prompt | None) -> DatasetSide:
         case.id: ReviewedCase(case.content_hash, case.must_pass, case.xfail is not None, case.output, case.cluster)
         for case in dataset.cases(prompt)
     }
-    return DatasetSide(dataset.header, cases)
+    return DatasetSide(dataset.header, cases, defaults=dataset.defaults)

@@ -100,7 +100,7 @@ def test_a_flip_that_did_not_hold_says_how_it_fared(change: Change, cli: Cli) ->
     change("once:c2")
     ran = cli("eval", "triage", "--against", "@main")
     assert ran.exit_code == 0
-    assert "regressed, but of fresh replies 2 of 2 passed on base, 2 of 2 on head: c2" in ran.out
+    assert "regressed, noise: 1\n  c2: of fresh replies 2 of 2 passed before, 2 of 2 after\n" in ran.out
 
 
 def test_cases_that_are_not_the_same_on_both_sides_are_named(lab: Lab, change: Change, cli: Cli) -> None:
@@ -129,7 +129,7 @@ def test_long_ids_hide_no_number_of_a_report(lab: Lab, change: Change, cli: Cli)
         told = "".join(comparison_markdown(workspace.compare(base, head, GateRule())))
     line = next(line for line in told.splitlines() if line.startswith("Of 10 comparable cases: 0 regressed"))
     assert "10 unchanged, 3 changed \\(xxx" in line
-    assert ", 1 added \\(new\\). Model `local/gpt-4o-mini`" in line
+    assert line.endswith(", 1 added \\(new\\).")
 
 
 class TestIncomplete:
@@ -138,12 +138,10 @@ class TestIncomplete:
         change("head")
         cli("eval", "triage", "--max-cost", "0.00006", "-j", "1", "--replies", "ask")
         head, base = newest(cli)
-        for sides, lacking in (((base, head), "head"), ((head, base), "base")):
+        for sides, lacking in (((base, head), "after"), ((head, base), "before")):
             ran = cli("compare", *sides, "--json")
             assert (ran.exit_code, ran.json[0]["verdict"], ran.json[0]["removed"]) == (5, "incomplete", [])
-            assert re.search(
-                rf"of 10 cases have no result on one side or both \({lacking} lacks \d\)", ran.json[0]["reason"]
-            )
+            assert re.search(rf"of 10 cases have no result on one side or both \(\d {lacking}\)", ran.json[0]["reason"])
 
     def test_what_neither_side_came_to_is_missing(self, change: Change, cli: Cli) -> None:
         for text in ("base", "head"):
@@ -183,7 +181,7 @@ class TestIncomplete:
         unrun = found["head"]["never_run"]
         assert 0 < unrun <= 5
         assert (found["n"], found["never_run"], found["errored"]) == (7, 0, [])
-        assert found["decision"] == f"head: {unrun} cases were not run."
+        assert found["decision"] == f"After: {unrun} cases were not run."
 
     def test_a_base_that_was_not_finished_lacks_only_what_it_was_asked_for(self, unfit: None, cli: Cli) -> None:
         base = against(cli, "--max-cost", "0.00007", "-j", "1", code=5)["base"]
@@ -193,7 +191,7 @@ class TestIncomplete:
         ran = cli("compare", base["evaluation"], newest(cli)[0], "--json")
         found = ran.json[0]
         assert (ran.exit_code, found["errored"]) == (5, [f"c{n}" for n in range(7 - lacking, 7)])
-        assert f"of 7 cases have no result on one side or both (base lacks {lacking})" in found["reason"]
+        assert f"of 7 cases have no result on one side or both ({lacking} before)" in found["reason"]
 
     def test_a_prompt_that_was_not_reached_fails_the_command(self, lab: Lab, change: Change, cli: Cli) -> None:
         change("other", prompt="sort")
@@ -213,7 +211,7 @@ class TestIncomplete:
     def test_every_case_an_error_is_no_verdict(self, change: Change, cli: Cli) -> None:
         change(" ".join(f"broken:c{n}" for n in range(10)))
         found = against(cli, code=5)
-        assert found["reason"] == "Incomplete: 10 of 10 cases have no result on one side or both (head lacks 10)."
+        assert found["reason"] == "Incomplete: 10 of 10 cases have no result on one side or both (10 after)."
         assert (found["n"], found["p"], found["difference"]) == (0, None, None)
 
     def test_a_comparison_is_not_resumed_but_given_again(self, change: Change, cli: Cli) -> None:
@@ -241,7 +239,7 @@ class TestGates:
         change("c1")
         ran = cli("eval", "triage", "--against", "@main")
         assert ran.exit_code == 1
-        assert ran.out.count("c1, asked 5 times more on both sides, passed on base and failed on head every time") == 1
+        assert ran.out.count("c1, asked 5 times more on both sides, passed before and failed after every time") == 1
         assert "\n  1 case that must pass failed: c1.\n" in ran.out
 
     def test_confirmed_regressions_that_the_gate_lets_pass_are_told(self, lab: Lab, change: Change, cli: Cli) -> None:
@@ -316,8 +314,8 @@ class TestSides:
         commit(lab.root, "Another")
         ran = cli("eval", "triage", "--against", "sort@main")
         assert ran.exit_code == 0
-        assert re.search(r"\tbase sort v1 \(\w+\)\thead triage v1 \(\w+\)\tdifference\n", ran.out)
-        assert "triage: better: 5 cases (c1, c2, c3 and 2 more), asked 5 times more on both sides, " in ran.out
+        assert re.search(r"\tbefore sort v1 \(\w+\)\tafter triage v1 \(\w+\)\tdifference\n", ran.out)
+        assert "Statistics: Better: 5 cases (c1, c2, c3 and 2 more), asked 5 times more on both sides, " in ran.out
         assert "Overall 0 cases regressed and 5 improved of 10" in ran.out
 
     def test_both_sides_are_asked_the_tests_in_the_file_of_head(self, lab: Lab, change: Change, cli: Cli) -> None:

@@ -81,7 +81,7 @@ def test_four_regressions_alone_tell_nothing_until_they_are_asked_again() -> Non
     assert found.kind == "worse"
     assert found.reason == (
         "Worse: 4 cases (regressed-16, regressed-17, regressed-18 and 1 more), asked 5 times more on both sides, "
-        "passed on base and failed on head every time. Overall 4 cases regressed and 0 improved of 20 (-20.0 points, "
+        "passed before and failed after every time. Overall 4 cases regressed and 0 improved of 20 (-20.0 points, "
         "95% interval -41.6 to -0.7)."
     )
 
@@ -196,7 +196,7 @@ def test_one_case_that_broke_is_worse() -> None:
     verdict = judge(comparison, findings=held(comparison, "regressed-19"))
     assert verdict.kind == "worse"
     assert verdict.reason.startswith(
-        "Worse: regressed-19, asked 5 times more on both sides, passed on base and failed on head every time. "
+        "Worse: regressed-19, asked 5 times more on both sides, passed before and failed after every time. "
     )
 
 
@@ -227,11 +227,11 @@ def test_errors_make_a_comparison_incomplete() -> None:
     verdict = judge(compared(40, regressed=1, base_errors=1, head_errors=2))
     assert verdict.kind == "incomplete"
     assert verdict.reason == (
-        "Incomplete: 3 of 44 cases have no result on one side or both (base lacks 1, head lacks 2); of the others 1 "
+        "Incomplete: 3 of 44 cases have no result on one side or both (1 before, 2 after); of the others 1 "
         "regressed and 0 improved."
     )
     assert verdict.worst_case == (
-        "Were every error held against head, 3 cases would have regressed and 0 improved of 44, p = 0.12."
+        "Were every error held against the version after, 3 cases would have regressed and 0 improved of 44, p = 0.12."
     )
 
 
@@ -245,7 +245,7 @@ def test_errors_within_the_limit_are_told_and_the_rest_is_judged() -> None:
 def test_worse_stands_where_no_error_could_undo_it() -> None:
     verdict = judge(compared(40, regressed=30, base_errors=1, head_errors=2))
     assert verdict.kind == "worse"
-    assert "even if all without a result (3 cases) went head's way" in verdict.reason
+    assert "even if all without a result (3 cases) went the better way" in verdict.reason
     assert judge(compared(40, regressed=6, base_errors=4)).kind == "incomplete"
 
 
@@ -285,7 +285,7 @@ def test_nothing_to_compare_is_incomplete_with_the_reason() -> None:
         "Incomplete: no case is the same in both runs (2 changed, 0 added, 0 removed)."
     )
     assert judge(compared(base_errors=10)).reason == (
-        "Incomplete: 10 of 10 cases have no result on one side or both (base lacks 10)."
+        "Incomplete: 10 of 10 cases have no result on one side or both (10 before)."
     )
 
 

@@ -249,3 +249,16 @@ def test_labels_moved_after_base_are_told(pull: Pull, monkeypatch: pytest.Monkey
     (move,) = pull.data(is_evaluated=False)["label_moves"]
     assert (move["prompt"], move["label"], move["action"], move["reason"]) == ("other", "staging", "set", "try it")
     assert pull.data(base=head, head=head, is_evaluated=False)["label_moves"] == []
+
+
+def test_a_changed_default_is_one_line_and_not_every_id(pull: Pull, cli: Cli) -> None:
+    cases = [case(n) for n in range(8)]
+    pull.dataset(*cases, defaults={"tags": ["x"]})
+    base = pull.commit("Tag")
+    pull.dataset(*cases, defaults={"assert": [{"type": "word-count", "value": 1}]})
+    pull.commit("Assert")
+    (dataset,) = pull.data(base=base)["datasets"]
+    assert dataset["header"]["defaults"]["before"] == '{"tags": ["x"]}'
+    told = cli("review", base, "--no-eval").out
+    assert "every case changed with `defaults` (8); defaults {" in told
+    assert "case-1" not in told

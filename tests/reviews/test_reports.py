@@ -129,7 +129,7 @@ def test_many_flipped_cases_with_long_replies_fit_too(pull: Pull) -> None:
     pull.edit("prompts/triage.prompt.yaml", "Say one word.", "Say one word. WORSE")
     text = pull.markdown(base=base)
     assert len(text) <= LONGEST
-    assert "Regressed: 60" in text
+    assert "Regressed, likely: 60" in text
 
 
 def test_a_file_keeps_what_it_held_where_the_review_cannot_be_made(pull: Pull, cli: Cli) -> None:

@@ -115,7 +115,7 @@ class TestAgainstBase:
         pull.commit("Ask where it is known")
         (found,) = evaluation_of(pull.data(base=base), "triage")["comparisons"]
         assert (found["n"], found["added"], found["errored"]) == (4, [f"case-{n}" for n in range(4, 8)], [])
-        assert found["note"] == "base cannot take the inputs of 4 of the cases, which are not compared"
+        assert found["note"] == "the version before cannot take the inputs of 4 of the cases, which are not compared"
 
     def test_one_bound_on_the_cost_holds_for_the_whole_review(self, pull: Pull) -> None:
         worsen(pull)

@@ -1,0 +1,101 @@
+"""A comparison's verdict as somebody repeats it: one sentence, then how sure it is and what it costs."""
+
+from __future__ import annotations
+
+from promptctl.comparisons import reasons
+from promptctl.comparisons.compared import Compared
+from promptctl.comparisons.comparison import PASSED
+from promptctl.comparisons.usage import UsageChange
+from promptctl.reports.wording import count, format_cost, format_latency, name_some
+from promptctl.statistics.metric import MetricComparison
+
+_NAMES = {"cost_nano_usd": "cost", "latency_ms": "latency"}
+_FORMS = {"cost_nano_usd": format_cost, "latency_ms": format_latency}
+_MOST_NAMED = 5
+
+
+def headline(found: Compared) -> str:
+    """Return the verdict in a sentence: `Worse: 52 of 60 cases pass, 58 did. 4 now fail every time: bug-0009, …`."""
+    comparison, verdict = found.comparison, found.verdict
+    word = verdict.kind.replace("-", " ").capitalize()
+    passed, decisive = comparison.metric(PASSED), comparison.metric(verdict.metric or PASSED)
+    told = []
+    if verdict.kind == "incomplete" or passed is None:
+        told.append(verdict.reason.partition(": ")[2].rstrip("."))
+    elif decisive is not None and decisive.name != PASSED:
+        told.append(f"{decisive.name} is {decisive.head_mean:.3f}, it was {decisive.base_mean:.3f}")
+    if passed is not None:
+        told.append(_passes(passed))
+    sentence = f"{word}: {'; '.join(told)}."
+    return " ".join([sentence, *_flipped(found)])
+
+
+def certainty(found: Compared) -> str:
+    """Return how sure the verdict is, and what became of cost and latency, in one line."""
+    told = [_chance(found)]
+    usage: dict[str, UsageChange] = {each.name: each for each in found.comparison.usage}
+    changes = [_change(usage[name]) for name in _NAMES if name in usage]
+    told.append(", ".join(change for change in changes if change))
+    return "; ".join(part for part in told if part)
+
+
+def _passes(passed: MetricComparison) -> str:
+    before, after = (round(mean * passed.n) for mean in (passed.base_mean, passed.head_mean))
+    verb = "passes" if passed.n == 1 else "pass"
+    return f"{after} of {count(passed.n, 'case')} {verb}, {'as before' if before == after else f'{before} did'}"
+
+
+def _flipped(found: Compared) -> list[str]:
+    """Return a sentence on the cases that hold one way, or if none does and head is worse on those that fail now."""
+    held, comparison = found.verdict.confirmed, found.comparison
+    told = []
+    if held.regressions:
+        told.append(f"{_number(held.regressions, 'fail')} every time: {name_some(held.regressions, _MOST_NAMED)}.")
+    elif found.verdict.kind == "worse" and comparison.regressed:
+        ids = [pair.case_id for pair in comparison.regressed]
+        told.append(f"{_number(ids, 'fail')}: {name_some(ids, _MOST_NAMED)}.")
+    if held.improvements:
+        told.append(f"{_number(held.improvements, 'pass')} every time: {name_some(held.improvements, _MOST_NAMED)}.")
+    return told
+
+
+def _number(ids: tuple[str, ...] | list[str], verb: str) -> str:
+    ending = ("es" if verb == "pass" else "s") if len(ids) == 1 else ""
+    return f"{len(ids)} now {verb}{ending}"
+
+
+def _chance(found: Compared) -> str:
+    verdict, findings = found.verdict, found.verdict.findings
+    if verdict.kind == "incomplete" or verdict.p is None:
+        return ""
+    if verdict.kind in ("worse", "better"):
+        if findings is not None and not findings.steps.can_differ:
+            return "not chance: asked again, these replies stay the same"
+        return f"unlikely to be chance (p {_p(verdict.p)})"
+    if verdict.kind == "not-worse":
+        metric = found.comparison.metric(verdict.metric or PASSED)
+        return reasons.ruled_out(metric, found.rule.margin) if metric else ""
+    if not found.comparison.regressed and not found.comparison.improved:
+        return f"no case flipped, but {count(verdict.n, 'case')} cannot rule out a loss"
+    return f"it may be chance (p {_p(verdict.p)})"
+
+
+def _p(p: float) -> str:
+    if p < 0.001:
+        return "< 0.001"
+    return f"= {p:.3f}" if p < 0.01 else f"= {p:.2f}"
+
+
+def _change(usage: UsageChange) -> str:
+    """Return what became of a cost or a latency; empty if nothing can be said."""
+    name = _NAMES[usage.name]
+    before, after = usage.sides
+    if before is None or after is None or (usage.name == "latency_ms" and usage.interval is None):
+        return ""
+    if usage.change is None or usage.interval is None:
+        form = _FORMS[usage.name]
+        return f"{name} unchanged" if before == after else f"{name} {form(before)} → {form(after)}"
+    is_noise = usage.interval.low <= 0 <= usage.interval.high
+    if not round(usage.change, 2) or (is_noise and usage.name == "latency_ms"):
+        return f"{name} unchanged"
+    return f"{name} {usage.change:+.0%}{', within noise' if is_noise else ''}"

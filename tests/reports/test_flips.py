@@ -1,0 +1,93 @@
+"""Flipped cases: the sentence that names them, how sure each is, and the assertion that flipped."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Cli, cli, commit, git
+from tests.evaluation_lab import Lab, lab, running_model_server
+from tests.openai_server import Exchange, reply
+
+__all__ = ["cli", "lab", "running_model_server"]
+
+RUBRIC = {"type": "llm-rubric", "value": "is kind"}
+LABEL = {"type": "equals", "path": "$.label", "value": "a"}
+
+
+@pytest.fixture
+def changed(lab: Lab, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A repository whose prompt says WORSE since `main`: then c0 and c1 have the wrong label."""
+    monkeypatch.chdir(lab.root)
+    git(lab.root, "init", "--quiet")
+    lab.cases(*({"id": f"c{n}", "inputs": {"ticket": f"c{n}"}, "assert": [LABEL]} for n in range(10)))
+    commit(lab.root, "Begin")
+    git(lab.root, "branch", "-M", "main")
+    lab.write("prompts/triage.prompt.yaml", (lab.root / "prompts/triage.prompt.yaml").read_text() + "# WORSE\n")
+    prompt = (lab.root / "prompts/triage.prompt.yaml").read_text()
+    worse = "  - {role: system, content: WORSE}\n  - {role: user"
+    lab.write("prompts/triage.prompt.yaml", prompt.replace("  - {role: user", worse))
+
+    async def answer(exchange: Exchange) -> None:
+        said = [str(message["content"]) for message in exchange.request.body["messages"]]
+        label = "b" if said[0] == "WORSE" and said[-1] in ("c0", "c1") else "a"
+        await reply(json.dumps({"label": label, "at": "length"}))(exchange)
+
+    lab.server.default = answer
+    return lab
+
+
+def test_the_first_line_is_a_sentence_the_second_says_how_sure_it_is(changed: Lab, cli: Cli) -> None:
+    ran = cli("eval", "triage", "--against", "@main")
+    first, second, *_ = ran.out.splitlines()
+    assert first == "❌ Worse: 8 of 10 cases pass, 10 did. 2 now fail every time: c0, c1."
+    assert second.startswith("  unlikely to be chance (p ")
+    assert "; cost " in second
+    assert 'regressed, confirmed: 2\n  c0\n    equals: expected "a", got "b"\n    │-a\n    │+b\n' in ran.out
+    assert "triage · datasets/triage.yaml · local/gpt-4o-mini\n\tbefore v1 (" in ran.out
+    assert "\nStatistics: Worse: 2 cases (c0, c1), asked 5 times more on both sides, passed before" in ran.out
+
+
+def test_data_has_the_sentence_the_certainty_and_the_asserted_part(changed: Lab, cli: Cli) -> None:
+    (found,) = cli("eval", "triage", "--against", "@main", "--json").json
+    assert found["headline"] == "Worse: 8 of 10 cases pass, 10 did. 2 now fail every time: c0, c1."
+    pair = found["regressed"][0]
+    assert (pair["certainty"], pair["inputs"], pair["expected"]) == ("confirmed", {"ticket": "c0"}, None)
+    assert pair["assertions"] == [
+        {"name": "equals", "reason": 'expected "a", got "b"', "before": "a", "after": "b", "note": None}
+    ]
+
+
+def test_a_judge_that_changed_its_mind_is_said(lab: Lab, cli: Cli) -> None:
+    lab.cases({"id": "a", "inputs": {"ticket": "Hello"}, "assert": [{"type": "is-json"}, RUBRIC], "threshold": 0.5})
+    verdicts: list[dict[str, Any]] = [
+        {"pass": True, "score": 1, "reason": "It is kind."},
+        {"pass": False, "score": 0, "reason": "It is curt."},
+    ]
+
+    async def answer(exchange: Exchange) -> None:
+        is_judge = exchange.request.body["model"] == "judge"
+        await reply(json.dumps(verdicts.pop(0)) if is_judge else "Hello")(exchange)
+
+    lab.server.default = answer
+    ids = [lab.one(judge="local/judge", replies="ask").row.id for _ in range(2)]
+    told = cli("compare", *ids).out
+    assert "regressed, likely: 1\n  a\n    llm-rubric, judged by local/judge: It is curt.\n" in told
+    assert "    the same reply, and the judge changed its mind; before it said: It is kind.\n    │(equal)\n" in told
+
+
+def test_what_did_not_hold_is_noise(cli: Cli, changed: Lab) -> None:
+    answered: list[str] = []
+
+    async def answer(exchange: Exchange) -> None:
+        said = [str(message["content"]) for message in exchange.request.body["messages"]]
+        is_wrong = said == ["WORSE", "c2"] and said[-1] not in answered
+        answered.extend(said[1:])
+        await reply(json.dumps({"label": "b" if is_wrong else "a"}))(exchange)
+
+    changed.server.default = answer
+    (found,) = cli("eval", "triage", "--against", "@main", "--json").json
+    assert [(pair["case"], pair["certainty"]) for pair in found["regressed"]] == [("c2", "noise")]
+    assert found["headline"] == "Inconclusive: 9 of 10 cases pass, 10 did."
