@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from promptctl.assertions.outcome import Graded, Outcome, Undecided, Ungraded
 from promptctl.assertions.shapes import Shape
 from promptctl.assertions.subject import Subject
 from promptctl.assertions.values import Value
+from promptctl.files.look_alikes import normal
 from promptctl.files.wording import as_text
 from promptctl.prompts.prompt import MISSING
 
@@ -102,7 +103,12 @@ class Assertion:
 
     def part(self, subject: Subject) -> Any:
         """Return the reply's text, or the value at `path` in the parsed reply. Raises `Unmet` if there is none."""
-        return subject.text if self.find is None else self.find(subject.parsed)
+        return self.normal(subject.text if self.find is None else self.find(subject.parsed))
+
+    def normal(self, value: Any) -> Any:
+        """Return a value with its texts in the forms that the assertion's `normalize` names."""
+        forms = self.options.get("normalize")
+        return _normal(value, forms) if forms else value
 
     def text(self, subject: Subject) -> str:
         """Return the part as text: a text as it is, anything else as JSON."""
@@ -111,7 +117,7 @@ class Assertion:
     def wanted(self, subject: Subject) -> Any:
         """Return the value in the form its kind grades with, for this case. Raises `Ungraded` if it cannot be had."""
         if self.ready is not MISSING:
-            return self.ready
+            return self.normal(self.ready)
         shape = self.kind.value
         assert shape is not None, "a kind without a value is ready from the start"
         if self.value is not None:
@@ -121,9 +127,17 @@ class Assertion:
         else:
             raise Ungraded("there is neither a `value` nor an `expected` to compare with")
         try:
-            return shape.read(given)
+            return self.normal(shape.read(given))
         except ValueError as error:
             raise Ungraded(f"`{where}` {error}") from error
+
+
+def _normal(value: Any, forms: Collection[str]) -> Any:
+    if isinstance(value, str):
+        return normal(value, forms)
+    if isinstance(value, (list, tuple)):
+        return type(value)(_normal(item, forms) for item in value)
+    return {key: _normal(item, forms) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 async def grade(assertion: Assertion, subject: Subject, judge: Judge | None = None) -> Graded:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from promptctl.assertions.outcome import shown
+from promptctl.files.look_alikes import unseen_difference
+
+# 0.3 differs from 0.2 by a little more than 0.1.
+_ROUNDED = 1 + 1e-9
 
 
-def first_difference(wanted: Any, got: Any, path: str = "$") -> str | None:
+def first_difference(wanted: Any, got: Any, path: str = "$", tolerance: float = 0) -> str | None:
     """Return where and how `got` first differs from `wanted`, as a sentence; None if they are the same JSON value.
 
-    Key order does not matter, nor whether a number is written 1 or 1.0; `true` is not 1, and `"10"` is not 10.
+    Numbers may differ by the `tolerance`. Key order does not matter, nor whether a number is written 1 or 1.0; `true`
+    is not 1, and `"10"` is not 10.
 
     >>> first_difference({"label": "bug"}, {"label": "billing"})
     '$.label: expected "bug", got "billing"'
@@ -21,21 +26,23 @@ def first_difference(wanted: Any, got: Any, path: str = "$") -> str | None:
             if key not in got or key not in wanted:
                 expected, given = (shown(each[key]) if key in each else "nothing" for each in (wanted, got))
                 return f"{at}: expected {expected}, got {given}"
-            if difference := first_difference(wanted[key], got[key], at):
+            if difference := first_difference(wanted[key], got[key], at, tolerance):
                 return difference
         return None
     if isinstance(wanted, list) and isinstance(got, list):
         for index, (value, other) in enumerate(zip(wanted, got, strict=False)):
-            if difference := first_difference(value, other, f"{path}[{index}]"):
+            if difference := first_difference(value, other, f"{path}[{index}]", tolerance):
                 return difference
         return None if len(wanted) == len(got) else f"{path}: expected {len(wanted)} items, got {len(got)}"
     kinds = _kind(wanted), _kind(got)
-    if kinds[0] == kinds[1] and wanted == got:
+    is_near = kinds == ("number", "number") and tolerance > 0 and abs(wanted - got) <= tolerance * _ROUNDED
+    if is_near or (kinds[0] == kinds[1] and wanted == got):
         return None
     where = "" if path == "$" else f"{path}: "
     # With its kind if that is what differs and both might look alike.
     noun = f"the {kinds[1]} " if kinds[0] != kinds[1] and "text" in kinds else ""
-    return f"{where}expected {shown(wanted)}, got {noun}{shown(got)}"
+    unseen = unseen_difference(wanted, got) if kinds == ("text", "text") else None
+    return f"{where}expected {shown(wanted)}, got {noun}{shown(got)}" + (f"; {unseen}" if unseen else "")
 
 
 def _kind(value: Any) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from promptctl.assertions.outcome import shown
+from promptctl.files.look_alikes import FORMS
 
 _LONGEST_PATTERN = 10_000
+# As JavaScript writes a pattern with its flags.
+_SLASHED = re.compile(r"/(.+)/([gimsuy]{1,4})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,21 @@ def _pattern(text: str) -> Any:
 
 def read_pattern(value: Any) -> Any:
     """Compile a regular expression, in RE2's syntax, which no pattern can make slow."""
-    return _pattern(read_filled_text(value))
+    text = read_filled_text(value)
+    if (slashed := _SLASHED.fullmatch(text)) and len(set(slashed[2])) == len(slashed[2]):
+        flags = "".join(flag for flag in slashed[2] if flag in "ims")
+        instead = f"(?{flags})" * bool(flags) + slashed[1]
+        raise ValueError(f"is written `/…/{slashed[2]}`: write {shown(instead)}, or `[/]` for a slash that is text")
+    return _pattern(text)
+
+
+def read_forms(value: Any) -> frozenset[str]:
+    """Read the names of the forms that texts are compared in."""
+    names = listed(value, "form")
+    for name in names:
+        if name not in FORMS:
+            raise ValueError(f"must be {' or '.join(FORMS)}, or a list of them, not {shown(name)}")
+    return frozenset(names)
 
 
 def read_amount(value: Any) -> float:
@@ -160,4 +178,5 @@ PATTERN = Shape(read_pattern, is_text=True)
 ANYTHING = Shape(lambda value: value)
 RANGE = Shape(read_range)
 AMOUNT = Shape(read_amount)
+COMPARING = {"normalize": Shape(read_forms)}
 SHARE = Shape(read_share)

@@ -9,6 +9,7 @@ from promptctl.assertions.assertion import Assertion, Grade
 from promptctl.assertions.equality import first_difference
 from promptctl.assertions.outcome import Outcome, decided, shown
 from promptctl.assertions.subject import Subject
+from promptctl.files.look_alikes import normal
 
 
 def equals(subject: Subject, assertion: Assertion) -> Outcome:
@@ -23,8 +24,8 @@ def equals(subject: Subject, assertion: Assertion) -> Outcome:
         got = part.strip() if isinstance(part, str) else part
         difference = first_difference(wanted.strip(), got)
     else:
-        got = subject.parsed if assertion.find is None else assertion.part(subject)
-        difference = first_difference(wanted, got)
+        got = assertion.normal(subject.parsed) if assertion.find is None else assertion.part(subject)
+        difference = first_difference(wanted, got, tolerance=assertion.options.get("tolerance", 0))
     return decided(difference is None, difference or f"equals {shown(wanted)}", expected=wanted, got=got)
 
 
@@ -42,11 +43,20 @@ def containing(combine: Callable[[Iterable[bool]], bool], *, ignores_case: bool)
         is_met = len(found) == len(wanted) if combine is all else bool(found)
         named = found if is_met else [item for item in wanted if item not in found]
         reason = f"{'contains' if is_met else 'does not contain'} {', '.join(map(shown, named))}"
+        reason += "" if is_met else _unseen(fold(text), named, fold)
         score = len(found) / len(wanted) if combine is all else None
         expected = expected if isinstance(expected, str) else wanted
         return decided(is_met, reason, expected=expected, got=text, score=score)
 
     return grade
+
+
+def _unseen(text: str, missing: list[str], fold: Callable[[str], str]) -> str:
+    """Return what to say if a text that is missing is there in another Unicode form, or with blanks of other kinds."""
+    alike = normal(text)
+    if any(normal(fold(item)) in alike for item in missing):
+        return ", but one that looks alike: `normalize: [nfc, whitespace]` takes it"
+    return ""
 
 
 def starts_with(subject: Subject, assertion: Assertion) -> Outcome:

@@ -101,8 +101,18 @@ def did_you_mean(name: str, names: Iterable[str], form: str = "{}", *, mistakes:
     >>> did_you_mean("prompst", ["prompts", "cases"], "--{}")
     'did you mean `--prompts`?'
     """
-    near = [f"`{form.format(each)}`" for each in nearest(name, names, mistakes=mistakes)]
+    near = [f"`{form.format(each)}`{_unseen(name, each)}" for each in nearest(name, names, mistakes=mistakes)]
     return f"did you mean {' or '.join(near)}?" if near else ""
+
+
+def _unseen(name: str, meant: str) -> str:
+    """Return what differs between two names that look alike, in brackets; empty for any others."""
+    if name.isascii() and meant.isascii():
+        return ""
+    from promptctl.files.look_alikes import unseen_difference
+
+    unseen = unseen_difference(name, meant)
+    return f" ({unseen})" if unseen else ""
 
 
 def nearest(name: str, names: Iterable[str], *, mistakes: int | None = None) -> list[str]:
@@ -119,12 +129,12 @@ def nearest(name: str, names: Iterable[str], *, mistakes: int | None = None) -> 
         return []
     from rapidfuzz.distance import OSA
 
-    typed = name.casefold()
+    typed = _folded(name)
     found: dict[str, int] = {}
     for candidate in dict.fromkeys(islice(names, _MAX_NAMES)):
         if len(candidate) > _MAX_TYPED:
             continue
-        folded = candidate.casefold()
+        folded = _folded(candidate)
         apart, longest = abs(len(typed) - len(folded)), max(len(typed), len(folded))
         most = mistakes if mistakes is not None else max(longest // 3, min(longest - 1, 1))
         if apart <= most and (count := OSA.distance(typed, folded, score_cutoff=most)) <= most:
@@ -133,6 +143,14 @@ def nearest(name: str, names: Iterable[str], *, mistakes: int | None = None) -> 
             found[candidate] = apart
     fewest = min(found.values(), default=0)
     return [candidate for candidate, count in found.items() if count == fewest][:3]
+
+
+def _folded(name: str) -> str:
+    if name.isascii():
+        return name.casefold()
+    from promptctl.files.look_alikes import normal
+
+    return normal(name).casefold()
 
 
 class PathRefused(ValueError):

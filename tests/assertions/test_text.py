@@ -37,8 +37,52 @@ class TestEquals:
     def test_what_only_python_takes_for_json_is_not_json(self, reply: str) -> None:
         assert "not JSON" in graded("is-json", reply).reason
 
+    @pytest.mark.parametrize(
+        ("reply", "value", "said"),
+        [
+            ("cafe\u0301", "caf\u00e9", "character 4, U+00E9 and U+0065 U+0301, and are equal after NFC"),
+            ("10\u00a0EUR", "10 EUR", "character 3, U+0020 and U+00A0, and are equal after blanks are made plain"),
+            ("bil\u200bling", "billing", "character 4, U+006C and U+200B, and are equal after blanks are made plain"),
+            ("caf\u00e9\u00a0a", "cafe\u0301 a", "character 4, U+0065 U+0301 and U+00E9, and are equal after both"),
+        ],
+    )
+    def test_texts_that_look_alike_say_how_they_differ(self, reply: str, value: str, said: str) -> None:
+        reason = graded("equals", reply, value).reason
+        assert reason.startswith("expected ")
+        assert said in reason
+        assert passes("equals", reply, value, normalize=["nfc", "whitespace"])
+        assert passes("equals", {"a": [reply]}, {"a": [value]}, normalize=["nfc", "whitespace"])
+        assert not passes("not-equals", reply, value, normalize=["nfc", "whitespace"])
+
+    def test_one_form_is_enough_where_the_other_does_not_matter(self) -> None:
+        assert passes("equals", "cafe\u0301", "caf\u00e9", normalize="nfc")
+        assert not passes("equals", "cafe\u0301", "caf\u00e9", normalize="whitespace")
+        assert not passes("equals", "a  b", "a b", normalize="nfc")
+        assert passes("equals", "a \n b", "a b", normalize="whitespace")
+
+    def test_texts_that_differ_visibly_say_nothing_more(self) -> None:
+        assert graded("equals", "bug", "billing").reason == 'expected "billing", got "bug"'
+
+    def test_numbers_may_differ_by_the_tolerance(self) -> None:
+        assert passes("equals", {"a": [0.3, 5]}, {"a": [0.2, 5]}, tolerance=0.1)
+        assert passes("equals", "3.14", 3.1416, tolerance=0.01)
+        assert not passes("equals", "3.1", 3.1416, tolerance=0.01)
+        assert not passes("equals", {"a": True}, {"a": 1}, tolerance=1)
+        assert faults({"type": "contains", "value": "a", "tolerance": 1})
+
+    def test_an_unknown_form_is_refused(self) -> None:
+        ((message, *_),) = [faults({"type": "equals", "value": "a", "normalize": "nfd"})]
+        assert "nfc or whitespace" in str(message)
+
 
 class TestContains:
+    @pytest.mark.parametrize("type_", ["contains", "icontains", "contains-all", "contains-any"])
+    def test_what_looks_alike_is_said(self, type_: str) -> None:
+        value = ["caf\u00e9"] if "-" in type_ else "caf\u00e9"
+        assert "but one that looks alike: `normalize:" in graded(type_, "a cafe\u0301 there", value).reason
+        assert passes(type_, "a cafe\u0301 there", value, normalize="nfc")
+        assert "alike" not in graded(type_, "a tea there", value).reason
+
     def test_with_and_without_case(self) -> None:
         assert passes("contains", "A refund is due", "refund")
         assert not passes("contains", "A Refund is due", "refund")
@@ -123,3 +167,16 @@ class TestNot:
         outcome = graded("not-contains", {"reply": "ok"}, "refund", path="$.repl")
         assert outcome.passed is False
         assert "nothing at $.repl" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("pattern", "instead"), [("/refund/i", "(?i)refund"), ("/a.b/gi", "(?i)a.b"), ("/a/g", "a"), ("/a/su", "(?s)a")]
+)
+def test_a_pattern_between_slashes_is_refused_with_what_to_write(pattern: str, instead: str) -> None:
+    (fault,) = faults({"type": "regex", "value": pattern})
+    assert f'write "{instead}"' in str(fault)
+
+
+@pytest.mark.parametrize("pattern", ["/api/v1/", "/usr/lib", "a/i", "/see/ss"])
+def test_slashes_that_are_text_are_text(pattern: str) -> None:
+    assert passes("regex", f"at {pattern}", pattern)
