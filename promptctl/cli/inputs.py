@@ -1,4 +1,7 @@
-"""Reads a prompt's inputs from the command line: `-i name=value`, `-I name=path`, `--inputs FILE`."""
+"""Reads a prompt's inputs from the command line: `-i name=value`, `-I name=path`, `--inputs FILE`.
+
+A file gives its text, or if it is an image, a sound or a PDF, its data URL.
+"""
 
 from __future__ import annotations
 
@@ -62,6 +65,8 @@ def _claim(name: str, given: Mapping[str, str]) -> None:
 
 
 def _read_text(path: str, stdin_used_by: list[str], option: str) -> str:
+    from promptctl.files.media import NotReadable, as_input
+
     if path == "-":
         if stdin_used_by:
             raise UsageError(f"standard input is already read by {stdin_used_by[0]}; {option} cannot read it again")
@@ -76,6 +81,6 @@ def _read_text(path: str, stdin_used_by: list[str], option: str) -> str:
     if len(data) > MAX_BYTES:
         raise UsageError(f"{option}: `{printable(path)}` is larger than {MAX_BYTES // 1024 // 1024} MiB")
     try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{option}: `{printable(path)}` is not UTF-8 text (byte {error.start})") from error
+        return as_input(data)
+    except NotReadable as error:
+        raise UsageError(f"{option}: `{printable(path)}` {error}") from error

@@ -12,6 +12,7 @@ from promptctl.files.tree import Tree
 
 # A text in which a path may be written so that its letters do not stand in it: an escape, a name made of several.
 _ESCAPE = re.compile(rb"\\[xuUN0-7\r\n]")
+_OF_ROWS = (".csv", ".jsonl", ".tsv")
 _INCLUDE = re.compile(rb"\{%[-+]?\s*include\b")
 _PLAIN_INCLUDE = re.compile(rb"""\{%[-+]?\s*include\s+(?:"[^"\\]*"|'[^'\\]*')\s*(?=[-+]?%\}|with|without|ignore)""")
 
@@ -40,15 +41,19 @@ def datasets_reached(tree: Tree, changed: Iterable[str]) -> set[str]:
     names = set(changed)
     if not names:
         return set()
+    texts = _texts(tree, DATASETS, _OF_ROWS)
+    # A file of rows may name an image or another file that changed.
     pattern = naming_pattern(names)
-    return {path for path, text in _texts(tree, DATASETS).items() if is_dataset(path) and may_name(text, pattern)}
+    names |= {path for path, text in texts.items() if path.endswith(_OF_ROWS) and may_name(text, pattern)}
+    pattern = naming_pattern(names)
+    return {path for path, text in texts.items() if is_dataset(path) and may_name(text, pattern)}
 
 
-def _texts(tree: Tree, folder: str) -> dict[str, bytes]:
+def _texts(tree: Tree, folder: str, more: tuple[str, ...] = ()) -> dict[str, bytes]:
     """Return the files of ours below a folder that can be read, sorted by path."""
     texts: dict[str, bytes] = {}
     for path in tree.paths(folder):
-        if path.endswith((".yaml", ".yml", ".json", ".j2")) and not is_recording(path):
+        if path.endswith((".yaml", ".yml", ".json", ".j2", *more)) and not is_recording(path):
             with suppress(WorkspaceError, OSError):
                 texts[path] = tree.read(path)
     return texts

@@ -67,6 +67,11 @@ class CaseChecks:
                 hint = self._meant(name, prompt.inputs) or f"remove it, or declare it in {prompt.path}"
                 message = f"`{name}`, given by {noun}, is no input of {prompt.id}"
                 yield Problem(message, place, hint, "extra-input")
+            elif isinstance(value, str) and value.startswith("file:") and " " not in value:
+                noun, place = self._given(name, case, row)
+                message = f"{noun}: `{name}` is sent as the text it is, not as the file"
+                hint = f"name a file below datasets/ under `files: {{{name}: …}}`"
+                yield Problem(message, place, hint, "not-a-file", "warning")
             elif value is not self._sound.get(name, self) and not _is_unread_cell(name, value, row, prompt):
                 faults = inputs.faults(name, value)
                 for path, text in faults:

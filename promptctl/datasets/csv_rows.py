@@ -21,6 +21,7 @@ from promptctl.files.tree import Tree
 # Names with two underscores are promptfoo's, and `__cluster` is of their kind.
 MAGIC = ("__expected", "__metric", "__threshold", "__cluster", "__description", "__metadata:…")
 INPUT_PREFIX = "inputs."
+FILES_PREFIX = "files."
 
 # What may separate cells, as it is written in a file of ours; the comma where a header has none.
 _DELIMITERS = {",": ",", ";": ";", "\t": "\\t", "|": "|"}
@@ -102,6 +103,7 @@ class _Columns:
 
     count: int
     inputs: dict[str, int] = field(default_factory=dict)
+    files: dict[str, int] = field(default_factory=dict)
     fields: dict[str, int] = field(default_factory=dict)
     assertions: list[int] = field(default_factory=list)
     metadata: dict[str, tuple[int, Callable[[str], Any]]] = field(default_factory=dict)
@@ -142,6 +144,8 @@ def _add_column(columns: _Columns, name: str, index: int, place: Place) -> Probl
         columns.assertions.append(index)
     elif metadata:
         columns.metadata[metadata.group(1)] = index, _parts if metadata.group(2) else str
+    elif name.startswith(FILES_PREFIX):
+        columns.files[name.removeprefix(FILES_PREFIX)] = index
     elif name.startswith("__"):
         hint = did_you_mean(name, MAGIC) or f"known are {', '.join(MAGIC)}"
         return Problem(f"`{name}` is no column that promptctl knows", place, hint, "unknown-column")
@@ -169,6 +173,9 @@ def _row(columns: _Columns, cells: Sequence[str], place: Place) -> Row | Problem
 def _case(columns: _Columns, cells: Sequence[str]) -> dict[str, Any]:
     """Return the record with a case's keys; empty cells of reserved columns say nothing. Raises `ValueError`."""
     data: dict[str, Any] = {"inputs": {name: cells[index] for name, index in columns.inputs.items()}}
+    files = {name: cells[index].strip() for name, index in columns.files.items() if cells[index].strip()}
+    if files:
+        data["files"] = files
     given = {name: cells[index] for name, index in columns.fields.items() if cells[index].strip()}
     metric = {"metric": given.pop("__metric").strip()} if "__metric" in given else {}
     for name, cell in given.items():

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from promptctl.datasets.csv_rows import read_csv
 from promptctl.datasets.jsonl_rows import read_jsonl
 from promptctl.datasets.rows import Row
-from promptctl.errors import InvalidFiles, Place, Problem
-from promptctl.files.names import DATASET_SUFFIXES, DATASETS, did_you_mean, is_recording
+from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
+from promptctl.files.media import MAX_MEDIA_BYTES, NotReadable, as_input
+from promptctl.files.names import DATASET_SUFFIXES, DATASETS, PathRefused, did_you_mean, is_recording, resolve_path
 from promptctl.files.tree import Tree
 from promptctl.formats.dataset_file import DatasetFile, read_dataset_file
 
@@ -45,7 +46,7 @@ def open_rows(tree: Tree, path: str) -> RowFile:
         message = f"{path} holds recorded replies, which are no cases"
         raise InvalidFiles([Problem(message, Place(path), "name a dataset below datasets/", "not-a-dataset")])
     if suffix in _READERS:
-        return RowFile(lambda: _READERS[suffix](tree, path), path, {}, Row({}, Place(path)))
+        return RowFile(lambda: _with_files(tree, _READERS[suffix](tree, path)), path, {}, Row({}, Place(path)))
     if suffix not in DATASET_SUFFIXES:
         hint = f"datasets are {', '.join((*DATASET_SUFFIXES, *_READERS))} files"
         raise InvalidFiles([Problem(f"{path} is no dataset by its name", Place(path), hint, "not-a-dataset")])
@@ -56,7 +57,7 @@ def open_rows(tree: Tree, path: str) -> RowFile:
     file = read_dataset_file(data, path)
     read = _inline(file, len(data)) if file.cases_path is None else _beside(tree, file, file.cases_path)
     defaults = Row(file.defaults, Place(path), file, ("defaults",))
-    return RowFile(read, file.cases_path or path, file.header, defaults, len(data))
+    return RowFile(lambda: _with_files(tree, read()), file.cases_path or path, file.header, defaults, len(data))
 
 
 def _suffix(path: str) -> str:
@@ -84,6 +85,35 @@ def _beside(tree: Tree, file: DatasetFile, path: str) -> Read:
             raise InvalidFiles([_missing(tree, path, file.document.place("cases"), "file of cases")]) from None
 
     return read
+
+
+def _with_files(tree: Tree, rows: Iterable[Row | Problem]) -> Iterator[Row | Problem]:
+    """Yield the rows with the files that they name as inputs; in place of a row whose file is wrong, the problem."""
+    for row in rows:
+        yield _with_its_files(tree, row) if isinstance(row, Row) and row.data.get("files") else row
+
+
+def _with_its_files(tree: Tree, row: Row) -> Row | Problem:
+    inputs = dict(row.data.get("inputs") or {})
+    size = row.size
+    for name, reference in row.data["files"].items():
+        place = row.locate("files", name)
+        if name in inputs:
+            message = f"the input `{name}` is given both in `inputs` and in `files`"
+            return Problem(message, place, "remove one of them", "given-twice")
+        try:
+            path = resolve_path(reference, row.place.path, DATASETS)
+            inputs[name] = value = as_input(tree.read(path, max_bytes=MAX_MEDIA_BYTES))
+        except PathRefused as refused:
+            return Problem(refused.message, place, refused.hint, "path-refused")
+        except FileNotFoundError:
+            return _missing(tree, path, place)
+        except WorkspaceError as error:
+            return Problem(error.message, place, error.hint, "unreadable")
+        except NotReadable as error:
+            return Problem(f"{path} {error}", place, "name a text, an image, a sound or a PDF", "not-readable")
+        size += len(value)
+    return replace(row, data={**row.data, "inputs": inputs}, size=size)
 
 
 def _missing(tree: Tree, path: str, place: Place, noun: str = "file") -> Problem:

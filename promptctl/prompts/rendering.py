@@ -72,8 +72,22 @@ def _content(message: Message, engine: Engine) -> Fill:
     for number, part in enumerate(message.content):
         place_of = partial(message.place_of, part=number if number < len(message.part_places) else None)
         sent = {key: value for key, value in part.items() if key != "when"}
-        parts.append((part.get("when"), _ready(sent, engine, place_of)))
+        fill = _ready(sent, engine, place_of)
+        parts.append((part.get("when"), _bare_sound(fill) if part.get("type") == "input_audio" else fill))
     return lambda scope: [fill(scope) for when, fill in parts if when is None or not _is_empty(scope.inputs.get(when))]
+
+
+def _bare_sound(fill: Fill) -> Fill:
+    """Return the part of a sound made ready: the protocol takes its base64 alone, not the data URL of a file."""
+
+    def bare(scope: Scope) -> Any:
+        from promptctl.files.media import without_data_url
+
+        part = fill(scope)
+        sound = part["input_audio"]
+        return {**part, "input_audio": {**sound, "data": without_data_url(sound["data"])}}
+
+    return bare
 
 
 def _ready(value: Any, engine: Engine, place_of: PlaceOf) -> Fill:

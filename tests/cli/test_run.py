@@ -252,3 +252,25 @@ def test_impossible_numbers_of_tokens_are_said_once_and_cost_no_reply(cli: Cli, 
     assert "cost unknown" in ran.err
     (row,) = cli("log", "list", "--json").json
     assert (row["input_tokens"], row["output_tokens"], row["cost_nano_usd"]) == (None, None, None)
+
+
+def test_a_file_of_an_image_or_a_sound_is_given_as_it_is_sent(cli: Cli, workspace: Path) -> None:
+    text = """model: echo/echo
+inputs: {image: {type: string}, sound: {type: string}}
+messages:
+- role: user
+  content:
+  - {type: text, text: Look}
+  - {type: image_url, image_url: {url: "{{ image }}"}}
+  - {type: input_audio, input_audio: {data: "{{ sound }}", format: wav}}
+"""
+    write(workspace, "prompts/see.prompt.yaml", text)
+    (workspace / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (workspace / "a.wav").write_bytes(b"RIFF\0\0\0\0WAVE")
+    (workspace / "a.zip").write_bytes(b"PK\3\4\xff")
+    given = ["-I", f"image={workspace}/a.png", "-I", f"sound={workspace}/a.wav"]
+    (message,) = cli("render", "see", *given, "--json").json["messages"]
+    assert message["content"][1]["image_url"]["url"] == "data:image/png;base64,iVBORw0KGgo="
+    assert message["content"][2]["input_audio"]["data"] == "UklGRgAAAABXQVZF"
+    ran = cli("render", "see", "-I", f"image={workspace}/a.zip")
+    assert (ran.exit_code, "neither UTF-8 text" in ran.err) == (2, True)

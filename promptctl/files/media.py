@@ -1,0 +1,61 @@
+"""Files as inputs: a text as it is, and an image, sound or document as a data URL, the form that messages carry."""
+
+from __future__ import annotations
+
+import base64
+
+# A data URL is a third longer, and providers take no image that is much larger.
+MAX_MEDIA_BYTES = 8 << 20
+
+_PDF = b"%PDF-"
+_HEAD = 64
+# How the bytes of a file begin. The name decides nothing: a file is what it holds.
+_TYPES = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+    (_PDF, "application/pdf"),
+    (b"ID3", "audio/mpeg"),
+    (b"\xff\xfb", "audio/mpeg"),
+    (b"\xff\xf3", "audio/mpeg"),
+    (b"OggS", "audio/ogg"),
+    (b"fLaC", "audio/flac"),
+)
+_RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav"}
+
+
+class NotReadable(ValueError):
+    """A file that can be no input; the message ends a sentence about it."""
+
+
+def as_input(data: bytes) -> str:
+    """Return the value of an input that a file gives. Raises `NotReadable`.
+
+    >>> as_input(b"GIF89a" + bytes(3))
+    'data:image/gif;base64,R0lGODlhAAAA'
+    """
+    kind = _media_type(data)
+    if kind is not None:
+        if len(data) > MAX_MEDIA_BYTES:
+            raise NotReadable(f"has {len(data):,} bytes; at most {MAX_MEDIA_BYTES:,} are sent of an image or sound")
+        return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        known = "an image (PNG, JPEG, GIF, WebP), a PDF or a sound (WAV, MP3, Ogg, FLAC)"
+        raise NotReadable(f"is neither UTF-8 text (byte {error.start}) nor {known}") from None
+
+
+def without_data_url(value: str) -> str:
+    """Return the base64 text of a data URL; any other text as it is."""
+    head, separator, content = value.partition(";base64,")
+    return content if separator and head.startswith("data:") else value
+
+
+def _media_type(data: bytes) -> str | None:
+    if not data.startswith(_PDF) and all(8 < byte < 127 for byte in data[:_HEAD]):
+        return None  # a text may begin with `GIF89a`
+    if data.startswith(b"RIFF"):
+        return _RIFF.get(data[8:12])
+    return next((kind for sign, kind in _TYPES if data.startswith(sign)), None)
