@@ -72,7 +72,7 @@ class Engine:
             template = environment.compile_text(text, own)
         except BadTemplate as error:
             place = place_of(error.line) if error.name == own else Place(f"{PROMPTS}/{error.name}", error.line)
-            raise RenderError(error.message, place=place, hint=BRACES_HINT) from None
+            raise RenderError(error.message, place=place, hint=error.hint or BRACES_HINT) from None
         return _filling(partial(environment.chunks, template), place_of, template)
 
     def _opened(self) -> PromptEnvironment:

@@ -16,7 +16,7 @@ from promptctl.prompts.variable_use import used_variables
 from promptctl.schemas.checks import schema_problems
 from promptctl.schemas.json_schema import Validator, types_of
 from promptctl.schemas.references import SchemaSource
-from promptctl.templates.reading import BRACES_HINT, check_syntax
+from promptctl.templates.reading import check_syntax
 
 
 def problems_of_prompt(resolved: Declared, prompt_id: str) -> Iterator[Problem]:
@@ -29,9 +29,12 @@ def problems_of_prompt(resolved: Declared, prompt_id: str) -> Iterator[Problem]:
     if resolved.file.dialect == "github":
         yield from one_of_each_kind(_problems_of_test_rows(resolved))
         return
+    faults: list[Problem] = []
     if resolved.file.data.get("template", "jinja2") == "jinja2":
-        yield from _problems_of_templates(resolved)
-    yield from _problems_of_variables(resolved)
+        faults += _problems_of_templates(resolved)
+        yield from faults
+    # What a template that does not parse uses is not known.
+    yield from (each for each in _problems_of_variables(resolved) if not faults or each.code != "unused")
     yield from _problems_of_schemas(resolved)
     if prompt_id in resolved.file.data.get("formerly", ()):
         place = resolved.file.document.place("formerly")
@@ -42,7 +45,7 @@ def problems_of_partial(text: str, path: str) -> Iterator[Problem]:
     """Yield the problem of a partial that is no sound template."""
     fault = check_syntax(text)
     if fault is not None:
-        yield Problem(fault[0], Place(path, fault[1]), BRACES_HINT, "bad-template")
+        yield Problem(fault[0], Place(path, fault[1]), fault[2], "bad-template")
 
 
 def _problems_of_templates(resolved: Declared) -> Iterator[Problem]:
@@ -50,7 +53,7 @@ def _problems_of_templates(resolved: Declared) -> Iterator[Problem]:
         fault = check_syntax(text)
         if fault is not None:
             place = resolved.file.document.line_place(fault[1], *keys)
-            yield Problem(fault[0], place, BRACES_HINT, "bad-template")
+            yield Problem(fault[0], place, fault[2], "bad-template")
     for path, text in resolved.partials.items():
         yield from problems_of_partial(text, f"{PROMPTS}/{path}")
 

@@ -17,6 +17,7 @@ from promptctl.templates import BadTemplate, guard
 from promptctl.templates.filters import FILTERS, TESTS
 from promptctl.templates.limits import SLOT, TEXT, Budget
 from promptctl.templates.operations import ATTRIBUTES, BINARY, FUNCTIONS, METHODS, join_text, operate, take_slice
+from promptctl.templates.syntax import bad_template
 from promptctl.templates.values import (
     BUDGET,
     Bound,
@@ -244,15 +245,10 @@ def _refusing(name: str | None) -> Iterator[None]:
         error.name = name
         raise
     except TemplateSyntaxError as error:
-        raise BadTemplate(_tidy(error.message or "it does not parse"), error.lineno, name) from None
+        raise bad_template(error.message or "it does not parse", error.lineno, error.source or "", name) from None
     except SyntaxError as error:  # Python's limits on nesting, and names given twice
         raise BadTemplate(f"the template cannot be compiled: {error.msg}", 1, name) from None
     except (RecursionError, MemoryError):
         raise BadTemplate("the template is nested too deeply", 1, name) from None
     except (ValueError, OverflowError):
         raise BadTemplate("the template holds a number that is too long", 1, name) from None
-
-
-def _tidy(message: str) -> str:
-    """Return Jinja's message with its names in our quotes."""
-    return re.sub(r"'([^'\s]+)'", r"`\1`", message.rstrip("."))

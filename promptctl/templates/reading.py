@@ -147,14 +147,14 @@ def names(text: str) -> tuple[dict[str, int], set[str]]:
     return {name: lines.get(name, 1) for name in find_undeclared_variables(environment.guarded(tree))}, assigned
 
 
-def check_syntax(text: str) -> tuple[str, int] | None:
-    """Return the fault of this template and its line; None if it can be rendered."""
+def check_syntax(text: str) -> tuple[str, int, str] | None:
+    """Return the fault of this template, its line and what to do; None if it can be rendered."""
     if not has_markup(text) or plain_pieces(text) is not None:
         return None
     try:
         _environment().compile_text(text)
     except BadTemplate as error:
-        return error.message, error.line
+        return error.message, error.line, error.hint or BRACES_HINT
     return None
 
 

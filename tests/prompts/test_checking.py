@@ -102,6 +102,14 @@ class TestTemplates:
         ((at, code, _),) = check(block("{% include 'a.j2' %}"), a_j2="one\n{{ x y }}\n")
         assert (at, code) == ("a.j2:2", "bad-template")
 
+    def test_a_block_that_is_never_closed_is_told_where_it_begins_and_nothing_else(self) -> None:
+        text = block("a", "{% if a %}", "{{ b }}", "c", inputs="{a: {}, b: {}}")
+        (problem,) = check_prompt(one(text), "prompts/p.prompt.yaml")
+        assert (str(problem), problem.hint) == (
+            "prompts/p.prompt.yaml:6: `{% if … %}` is never closed",
+            "add `{% endif %}` where it ends",
+        )
+
     def test_what_only_another_engine_would_read_has_a_way_out(self) -> None:
         (problem,) = check_prompt(one(block("{{#if x}}")), "prompts/p.prompt.yaml")
         assert "template: simple" in (problem.hint or "")

@@ -72,8 +72,18 @@ def test_variables_set_for_an_include_are_told_apart() -> None:
     ("text", "words", "line"),
     [
         ("a\n{{ name", "unexpected end of template", 2),
-        ("a\n\n{% if x %}", "Unexpected end of template", 3),
-        ("{% foo %}", "unknown tag `foo`", 1),
+        ("a\n\n{% if x %}\n\nb", "`{% if … %}` is never closed", 3),
+        ("{% for a in b %}\n{% if a %}{% endif %}\n", "`{% for … %}` is never closed", 1),
+        ("{% if a %}\n{% if b %}\n{% endif %}\n", "`{% if … %}` is never closed", 1),
+        ("{% set a = 1 %}\n{% set b %}\n", "`{% set … %}` is never closed", 2),
+        ("{% endif %}", "`{% endif %}` closes nothing", 1),
+        ("{% if a %}{% endfor %}", "`{% endfor %}` stands where `{% endif %}` belongs", 1),
+        ("{% else %}", "`{% else %}` belongs to no `if` here", 1),
+        ("{% foo %}", "there is no tag `foo`", 1),
+        ("{{ x y }}", "`y` is one thing too many here", 1),
+        ("{{ }}", "there is nothing between `{{` and `}}`", 1),
+        ("{{ 'a }}", "a quote (`'`) is never closed", 1),
+        ("{{ x }", "`}` is not expected here", 1),
         ("{{ x | uper }}", "no filter `uper`; did you mean `upper`", 1),
         ("{{ x is defind }}", "no test `defind`; did you mean `defined`", 1),
         ("{{ x | random }}", "must be the same each time", 1),
@@ -82,14 +92,15 @@ def test_variables_set_for_an_include_are_told_apart() -> None:
         ("\n{{ 0x" + "f" * 5000 + " }}", "more than a thousand digits", 2),
         ("{{ " + "9" * 6000 + " }}", "too long", 1),
         ("{{ dict(a=1, a=2) }}", "keyword argument repeated", 1),
-        ('{"a": {{"b": 1}}}', "expected token", 1),
+        ('{"a": {{"b": 1}}}', "`:` is one thing too many here", 1),
         ("${#list[@]}", "comment", 1),
     ],
 )
 def test_a_fault_is_told_with_its_line(text: str, words: str, line: int) -> None:
     found = check_syntax(text)
     assert found is not None
-    message, at = found
+    message, at, hint = found
+    assert hint
     assert words.replace("'", "`") in message.replace("'", "`")
     assert at == line
 
