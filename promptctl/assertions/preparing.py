@@ -172,7 +172,8 @@ class Preparer:
         try:
             return compile_path(spec["path"]) if "path" in spec else None
         except InvalidPath as error:
-            raise AssertionFault(("path",), f"`path` is not JSONPath: {error}", "bad-path") from error
+            hint = "write for example $.label, $.items[0].name or $['a key']"
+            raise AssertionFault(("path",), f"`path` is not JSONPath: {error}", "bad-path", hint) from error
 
     def _own(self, spec: Mapping[str, Any], path: str, faults: list[AssertionFault]) -> tuple[Assertion, ...]:
         """Return the assertions of a set; the faults of any of them are added to `faults`."""

@@ -20,6 +20,7 @@ _OUTPUT_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 _CommandLineError = typer.BadParameter.__mro__[2]
 _QUOTED = re.compile(r"'([^']*)'")
 _NO_CHOICE = re.compile(r"'([^']*)' is not one of (.*)")
+_EXTRA = re.compile(r"unexpected extra argument\S* \((\S+?)(?: [^)]*)?\)")
 _POSSIBLE = re.compile(r" \(Possible options: .*\)")
 _PLAINER = {"a valid int range": "a whole number", "a valid int": "a whole number", "a valid float range": "a number"}
 
@@ -108,6 +109,10 @@ def _tell_usage(error: Any) -> int:
         return errors.USAGE
     message, meant = _usage_words(error)
     context = getattr(error, "ctx", None)
+    if context and context.command.name in ("run", "render") and (extra := _EXTRA.search(message)):
+        given = extra[1] if "=" in extra[1] else f"name={extra[1]}"
+        report("error", f"`{extra[1]}` is one argument too many", hint=f"inputs are given by name: -i {given!r}")
+        return errors.USAGE
     question = f"did you mean {' or '.join(f'`{each}`' for each in meant)}? " if meant else ""
     report("error", message, hint=context and f"{question}{context.command_path} --help")
     return int(getattr(error, "exit_code", errors.USAGE)) or errors.USAGE

@@ -25,8 +25,8 @@ def read_inputs(prompt: PromptAtVersion, given: InputOptions) -> dict[str, Any]:
     Raises `UsageError` for a name that is given twice or a file that cannot be read.
     """
     stdin_used_by: list[str] = []
-    document = None if given.document is None else _read_text(given.document, stdin_used_by, "--inputs")
-    texts: dict[str, str] = {}
+    document = None if given.document is None else _read_file(given.document, stdin_used_by, "--inputs")
+    texts: dict[str, str | bytes] = {}
     for text in given.pairs:
         name, value = _split(text, "-i")
         _claim(name, texts)
@@ -34,7 +34,7 @@ def read_inputs(prompt: PromptAtVersion, given: InputOptions) -> dict[str, Any]:
     for text in given.files:
         name, path = _split(text, "-I")
         _claim(name, texts)
-        texts[name] = _read_text(path, stdin_used_by, f"-I {name}")
+        texts[name] = _read_file(path, stdin_used_by, f"-I {name}")
     return prompt.read_inputs(texts, document, "standard input" if given.document == "-" else given.document or "")
 
 
@@ -55,18 +55,18 @@ def read_pairs(pairs: Sequence[str], option: str) -> dict[str, Any]:
 def _split(text: str, option: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise UsageError(f"{option} takes name=value, not `{printable(text)}`")
+        name = printable(text.strip("=")) or "name"
+        hint = f"{option} {name}=…" + (f", or from a file: -I {name}=FILE" if option == "-i" else "")
+        raise UsageError(f"{option} takes name=value, not `{printable(text)}`", hint=hint)
     return name, value
 
 
-def _claim(name: str, given: Mapping[str, str]) -> None:
+def _claim(name: str, given: Mapping[str, str | bytes]) -> None:
     if name in given:
         raise UsageError(f"input `{name}` is given twice", hint="give it once, with -i or with -I")
 
 
-def _read_text(path: str, stdin_used_by: list[str], option: str) -> str:
-    from promptctl.files.media import NotReadable, as_input
-
+def _read_file(path: str, stdin_used_by: list[str], option: str) -> bytes:
     if path == "-":
         if stdin_used_by:
             raise UsageError(f"standard input is already read by {stdin_used_by[0]}; {option} cannot read it again")
@@ -80,7 +80,4 @@ def _read_text(path: str, stdin_used_by: list[str], option: str) -> str:
             raise UsageError(f"{option}: cannot read `{printable(path)}`: {error.strerror}") from error
     if len(data) > MAX_BYTES:
         raise UsageError(f"{option}: `{printable(path)}` is larger than {MAX_BYTES // 1024 // 1024} MiB")
-    try:
-        return as_input(data)
-    except NotReadable as error:
-        raise UsageError(f"{option}: `{printable(path)}` {error}") from error
+    return data

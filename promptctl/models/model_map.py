@@ -9,8 +9,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from promptctl.files.names import nearest
+
 _PRICES = "model_prices_and_context_window_backup.json"
 _PROVIDERS = "provider_endpoints_support_backup.json"
+# A model that is listed without its provider.
+_NAME = re.compile(rb'^ +"([\w:.-]+)": \{', re.MULTILINE)
 _OPENING = re.compile(rb"\s*:\s*\{")
 # The longest entry has some 4,000 bytes.
 _LONGEST_ENTRY = 64 * 1024
@@ -65,6 +69,17 @@ class ModelMap:
         """Return the provider of a model given without one (`gpt-4o-mini`); None if the map does not know it."""
         entry = self.entry(model)
         return None if entry is None else _prefix_of(str(entry.get("litellm_provider", "")))
+
+    def ids_like(self, name: str) -> list[str]:
+        """Return the ids of models that a name without its provider may be a typo of: `gpt4o`; at most three."""
+        try:
+            known = [key.decode() for key in _NAME.findall(self._read(_PRICES))]
+        except OSError:
+            return []
+        written = re.sub(r"\W", "", name.lower())
+        near = [each for each in known if re.sub(r"\W", "", each.lower()) == written]
+        near = near or nearest(name, [each for each in known if each[0] == name[:1].lower()], mistakes=2)
+        return [f"{provider}/{each}" for each in near[:3] if (provider := self.provider_of(each))]
 
     def _look_up(self, model: str) -> dict[str, Any] | None:
         try:

@@ -109,7 +109,11 @@ class Models:
             return model
         found = None if slash else self._map.provider_of(model)
         if found is None:
-            raise ModelConfigurationError(f"`{printable(model)}` is not a model's id", hint=_HOW_IDS_ARE_WRITTEN)
+            near = [] if slash else self._map.ids_like(model)
+            meant = f"did you mean {' or '.join(f'`{each}`' for each in near)}? " if near else ""
+            raise ModelConfigurationError(
+                f"`{printable(model)}` is not a model's id", hint=f"{meant}{_HOW_IDS_ARE_WRITTEN}"
+            )
         return f"{found}/{model}"
 
     def _find(self, model: str) -> ModelSettings:

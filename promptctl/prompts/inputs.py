@@ -103,20 +103,34 @@ class InputCheck:
         return f"its inputs are {name_some(parts, _MAX_SHOWN)}"
 
 
-def read_inputs(prompt: Prompt, texts: Mapping[str, str]) -> dict[str, Any]:
-    """Return the values that texts mean, each by its input's type. Raises `InputError` for one that is not declared."""
+def read_inputs(prompt: Prompt, texts: Mapping[str, str | bytes]) -> dict[str, Any]:
+    """Return the values that texts mean, or the bytes of files, each by its input's type.
+
+    Raises `InputError` for one that is not declared.
+    """
     for name in texts:
         if name not in prompt.inputs:
             hint = did_you_mean(name, prompt.inputs) or f"declared inputs: {', '.join(prompt.inputs) or 'none'}"
             raise InputError(f"`{prompt.id}` has no input `{name}`", hint=hint, names=[name])
-    return {name: parse_input(prompt.inputs[name], text) for name, text in texts.items()}
+    return {name: parse_input(prompt.inputs[name], _text(name, text)) for name, text in texts.items()}
 
 
-def read_mapping(text: str, name: str) -> dict[str, Any]:
+def _text(name: str, given: str | bytes) -> str:
+    if isinstance(given, str):
+        return given
+    from promptctl.files.media import NotReadable, as_input
+
+    try:
+        return as_input(given)
+    except NotReadable as error:
+        raise InputError(f"the file for the input `{name}` {error}", names=[name]) from error
+
+
+def read_mapping(text: str | bytes, name: str) -> dict[str, Any]:
     """Return the inputs of a YAML or JSON document. Raises `InvalidFiles`, and `UsageError` if it is no mapping."""
     from promptctl.files.yaml_reader import read_yaml
 
-    data = read_yaml(text.encode(), name).data
+    data = read_yaml(text.encode() if isinstance(text, str) else text, name).data
     if not isinstance(data, dict):
         raise UsageError(f"{name} holds no mapping of names to values")
     return data

@@ -17,7 +17,6 @@ from promptctl.templates import BadTemplate, guard
 from promptctl.templates.filters import FILTERS, TESTS
 from promptctl.templates.limits import SLOT, TEXT, Budget
 from promptctl.templates.operations import ATTRIBUTES, BINARY, FUNCTIONS, METHODS, join_text, operate, take_slice
-from promptctl.templates.syntax import bad_template
 from promptctl.templates.values import (
     BUDGET,
     Bound,
@@ -245,6 +244,8 @@ def _refusing(name: str | None) -> Iterator[None]:
         error.name = name
         raise
     except TemplateSyntaxError as error:
+        from promptctl.templates.syntax import bad_template
+
         raise bad_template(error.message or "it does not parse", error.lineno, error.source or "", name) from None
     except SyntaxError as error:  # Python's limits on nesting, and names given twice
         raise BadTemplate(f"the template cannot be compiled: {error.msg}", 1, name) from None

@@ -96,11 +96,14 @@ class PromptAtVersion:
 
         return Renderer(self.prompt)
 
-    def read_inputs(self, texts: Mapping[str, str], document: str | None = None, name: str = "") -> dict[str, Any]:
+    def read_inputs(
+        self, texts: Mapping[str, str | bytes], document: str | bytes | None = None, name: str = ""
+    ) -> dict[str, Any]:
         """Return inputs out of text: each of `texts` by its declared type, over those of a YAML or JSON document.
 
-        `name` is what messages call the document. Raises `InputError` for an input that is not declared or not of its
-        type, and `InvalidFiles` or `UsageError` for a document that is no mapping.
+        Bytes are those of a file: of an image, a sound or a PDF they give its data URL. `name` is what messages call
+        the document. Raises `InputError` for an input that is not declared or not of its type, and `InvalidFiles` or
+        `UsageError` for a document that is no mapping.
         """
         from promptctl.prompts.inputs import read_inputs, read_mapping
 

@@ -61,3 +61,30 @@ def test_options_that_belong_together_are_read_one_by_one(cli: Cli, inside: Path
     for command in (["eval"], ["eval", "resume"], ["review"]):
         words = cli(*command, "--help").out
         assert all(f"{option} " in words for option in ("--concurrency", "--case-timeout", "--max-cost")), words
+
+
+@pytest.mark.usefixtures("workspace")
+@pytest.mark.parametrize(
+    ("arguments", "said", "hint"),
+    [
+        (["run", "triage", "hello"], "`hello` is one argument too many", "-i 'name=hello'"),
+        (["render", "triage", "ticket=x", "y"], "`ticket=x` is one argument too many", "-i 'ticket=x'"),
+        (["run", "triage", "-i", "ticket"], "-i takes name=value, not `ticket`", "-I ticket=FILE"),
+        (["run", "triage", "-p", "seed"], "--param takes name=value, not `seed`", "--param seed=…"),
+        (
+            ["run", "triage", "-i", "ticket=x", "-m", "gpt4o"],
+            "`gpt4o` is not a model's id",
+            "did you mean `openai/gpt-4o`?",
+        ),
+        (
+            ["run", "triage", "-i", "ticket=x", "-m", "gpt-4o-mni"],
+            "not a model's id",
+            "did you mean `openai/gpt-4o-mini`?",
+        ),
+    ],
+)
+def test_a_typing_mistake_says_what_to_type(cli: Cli, arguments: list[str], said: str, hint: str) -> None:
+    ran = cli(*arguments)
+    assert ran.exit_code in (2, 4)
+    assert said in ran.err
+    assert hint in ran.err
