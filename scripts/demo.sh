@@ -54,4 +54,18 @@ step log stats --prompt github/feedback-issue
 say 'Every prompt over the cases of its dataset.'
 step eval --all --model replay/sample
 
+desk=$(mktemp -d)/notes
+page=${desk%/notes}/comparison.html
+say 'A workspace of your own, with one version. Then somebody changes the prompt.'
+step init "$desk" 2>/dev/null
+git -C "$desk" add .
+git -C "$desk" -c user.name=Demo -c user.email=demo@example.com -c commit.gpgSign=false commit -qm 'Add prompts'
+sed 's/Welcome {{ name }} to/Welcome a colleague to/' "$desk/prompts/welcome.prompt.yaml" > "$desk/changed"
+mv "$desk/changed" "$desk/prompts/welcome.prompt.yaml"
+step -C "$desk" diff welcome
+
+say 'Is it better or worse? Both versions over the same cases; a loss fails the command, and so a CI job.'
+step -C "$desk" eval welcome --against @HEAD -o "$page" || printf 'exit code %s\n' "$?"
+
+printf '\n%sThe same as a page: %s%s\n' "$bold" "$page" "$plain"
 say 'With a model of your own: export OPENAI_API_KEY=… and name it with --model openai/gpt-4o-mini'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -186,13 +187,46 @@ def test_no_line_that_a_stranger_wrote_commands_the_runner(job: Job) -> None:
     )
     job.open()
     _, runner = job.run()
-    lines = [line.strip() for line in runner.words.splitlines()]
+    lines = [line.strip() for line in runner.words.partition("[Annotate files]")[0].splitlines()]
     commands = [number for number, line in enumerate(lines) if line.startswith("::")]
     stop = next(number for number in commands if lines[number].startswith("::stop-commands::"))
     resume = lines.index(f"::{lines[stop].removeprefix('::stop-commands::')}::")
     printed = [number for number, line in enumerate(lines) if "::error::" in line]
     assert printed
     assert all(stop < number < resume for number in (*printed, *commands[1:-1]))
+
+
+def test_findings_are_annotations_at_the_lines_of_files(job: Job) -> None:
+    job.pull.write("prompts/broken.prompt.yaml", "messages:\n  - {role: user, content: Hi, note: '::error::x'}\n")
+    job.pull.commit("Break one")
+    job.open()
+    _, runner = job.run()
+    words = runner.words.partition("[Annotate files]")[2].partition("\n[")[0].split("\n")
+    lines = [line for line in words if line.startswith("::")]
+    assert any(line.startswith("::error file=prompts/broken.prompt.yaml,line=2::") for line in lines), runner.words
+    assert any(line.startswith("::error file=prompts/triage.prompt.yaml,line=1::") for line in lines), runner.words
+    assert all(re.match("::(error|warning) file=prompts/[a-z]+[.]prompt[.]yaml,line=[0-9]+::", line) for line in lines)
+
+
+def test_a_workspace_in_a_folder_is_annotated_with_that_folder(job: Job) -> None:
+    job.pull.write("apps/bot/promptctl.yaml", "model: echo/echo\n")
+    job.pull.write("apps/bot/prompts/hello.prompt.yaml", "messages: 1\n")
+    job.pull.commit("Another workspace")
+    job.open()
+    _, runner = job.run(working_directory="apps/bot")
+    assert "\n::error file=apps/bot/prompts/hello.prompt.yaml,line=1::" in runner.words
+
+
+@pytest.mark.parametrize(("source", "runs"), [("team/bot", True), ("stranger/bot", False)])
+def test_code_runs_only_from_a_branch_of_the_same_repository(job: Job, source: str, runs: bool) -> None:
+    job.source = source
+    _, runner = job.run(allow_code="true", reruns="2")
+    data = json.loads((Path(runner.outputs["review"]["folder"]) / "review.json").read_text())
+    assert ("--allow-code" in data["reproduce"]) is runs
+    assert "--reruns 2" in data["reproduce"]
+    _, without = job.run()
+    data = json.loads((Path(without.outputs["review"]["folder"]) / "review.json").read_text())
+    assert "--allow-code" not in data["reproduce"]
 
 
 def test_a_base_that_cannot_be_fetched_is_explained_in_the_comment(job: Job) -> None:
