@@ -59,6 +59,7 @@ class Target:
 
     `parameters` are all that are sent, as `merge_parameters` makes them. `formats` are the forms of a reply that the
     model takes, None for any. With `drops_reasoning` a reply loses the block of reasoning that it begins with.
+    `server` tells apart servers that answer to the same model's id.
     """
 
     prompt: Prompt
@@ -70,6 +71,7 @@ class Target:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     formats: ReplyFormats | None = None
     drops_reasoning: bool = False
+    server: str = ""
 
     def request(self, rendered: Rendered, *, repeat: int = 0) -> Request:
         """Return the request that sends these messages to the model."""
@@ -143,8 +145,18 @@ def make_target(
     # With many cases at once, being asked to come back later is no failure yet; what the user set stands.
     retry = replace(settings.retry, max_refusals=_MANY_REFUSALS) if settings.retry == RetryPolicy() else settings.retry
     formats = formats_for(context, prompt, model)
-    shows = settings.drops_reasoning
-    return Target(prompt, version, model, provider, sent, settings.timeout_s, retry, formats, shows)
+    return Target(
+        prompt,
+        version,
+        model,
+        provider,
+        sent,
+        settings.timeout_s,
+        retry,
+        formats,
+        settings.drops_reasoning,
+        settings.endpoint.server,
+    )
 
 
 def check_schemas(prompt: Prompt) -> None:

@@ -129,6 +129,12 @@ def lacks_metric(name: str, counts: tuple[int, int]) -> str:
     return f"Incomplete: {missing} of {count(n, 'case')} {verb} the metric `{name}` on one side only."
 
 
+def not_compared(names: Sequence[str]) -> str:
+    """Metrics that no case has on both sides, and that decide nothing."""
+    named = ", ".join(f"`{name}`" for name in names)
+    return f"Not compared, as no case has it on both sides: {named}."
+
+
 def no_metric(name: str, known: Sequence[str]) -> str:
     """The rule names a metric that no case has."""
     return f"Incomplete: no case has the metric `{name}` on both sides (there are: {', '.join(known)})."

@@ -1,6 +1,6 @@
 """The verdict on a comparison, with its reason.
 
-    incomplete     too many cases have no grade on one side, a metric is missing, or there is nothing to compare
+    incomplete     too many cases lack a grade on one side, a metric that decides is missing, or nothing can be compared
     worse          of the cases, by the three steps of `flips`; or of a metric that the rule names, by its own test
     better         the same the other way
     not-worse      a loss as large as the margin is ruled out
@@ -94,11 +94,10 @@ def steps_of(comparison: Comparison, rule: GateRule, *, can_differ: bool = True)
 def judge(comparison: Comparison, rule: GateRule | None = None, findings: Findings | None = None) -> Verdict:
     """The verdict on a comparison; without `findings` of first answers alone."""
     evidence = _gather(comparison, rule or GateRule(), findings)
-    for answer in (_too_incomplete, _worse, _lacks_metric, _better, _not_worse):
-        verdict = answer(evidence)
-        if verdict is not None:
-            return verdict
-    return _undecided(evidence)
+    answers = (answer(evidence) for answer in (_too_incomplete, _worse, _lacks_metric, _better, _not_worse))
+    verdict = next((found for found in answers if found is not None), None) or _undecided(evidence)
+    lost = [name for name in comparison.lost_metrics if name not in evidence.rule.judged]
+    return replace(verdict, reason=f"{verdict.reason} {reasons.not_compared(lost)}") if lost else verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +186,9 @@ def _too_incomplete(evidence: _Evidence) -> Verdict | None:
 
 
 def _lacks_metric(evidence: _Evidence) -> Verdict | None:
-    """Return the verdict if a metric is missing: of those judged on one side in too many cases, of others in all."""
+    """Return the verdict if a metric that is judged is missing, on one side in too many cases or in all."""
     comparison, rule = evidence.comparison, evidence.rule
-    lacking = dict.fromkeys(comparison.lost_metrics, (comparison.n, comparison.n))
+    lacking = {name: (comparison.n, comparison.n) for name in comparison.lost_metrics if name in rule.judged}
     for metric in evidence.metrics:
         if metric.missing > rule.max_errors * (metric.n + metric.missing):
             lacking[metric.name] = metric.missing, metric.n + metric.missing

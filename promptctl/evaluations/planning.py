@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from promptctl.assertions.judging import judge_model
@@ -107,6 +108,7 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
                 judge_parameters=request.judge_parameters,
                 replies=request.replies,
                 afresh=request.afresh,
+                server=sha256(target.server.encode()).hexdigest()[:16] if target.server else None,
             )
             plans.append(Plan(target=target, spec=spec, chosen=chosen, tests=prompt, allows_code=request.allows_code))
     if request.on_broken is not None:

@@ -204,10 +204,9 @@ class Session:
     def _server_of(self, model: str) -> str:
         """Return what tells a model's server from one that answers to the same model's id."""
         try:
-            endpoint = self._router.settings_of(model).endpoint
+            return self._router.settings_of(model).endpoint.server
         except ModelError:
             return ""
-        return " ".join([(endpoint.api_base or "").rstrip("/"), *sorted(endpoint.leaves_out)])
 
     def _heed(self, warning: LogWarning) -> None:
         """Report once what the log did not simply take; unless it is merely locked, spend no more."""

@@ -25,7 +25,8 @@ class EvaluationSpec:
     `judge_parameters` are those of `--judge-param`. `side` is the part it plays in a comparison; a `rerun` asks flipped
     cases again. `left_out` are cases whose inputs a base cannot take. With `drops_unknown_inputs`, inputs that the
     prompt does not declare are left out of a case. `shard` is (i, n): the i-th of n parts of the cases. `comparison` is
-    equal for comparisons of the same content; one begun `afresh` sets the answers of earlier ones aside.
+    equal for comparisons of the same content; one begun `afresh` sets the answers of earlier ones aside. `server` is a
+    digest that tells apart servers that answer to the same model's id, None for the provider's own.
     """
 
     ref: str = ""
@@ -52,6 +53,7 @@ class EvaluationSpec:
     shard: tuple[int, int] | None = None
     comparison: str | None = None
     afresh: bool = False
+    server: str | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -83,7 +85,7 @@ class EvaluationSpec:
             *(self.dataset_digest, self.ids, self.tags, self.sample, self.seed, self.first, self.shard),
             *(self.repeats, self.passes_needed, dict(self.parameters), self.judge, self.judge_model),
             dict(self.judge_parameters),
-            *(self.replies == "replay", len(self.left_out)),
+            *(self.replies == "replay", len(self.left_out), self.server),
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -32,6 +32,11 @@ class Endpoint:
     leaves_out: frozenset[str] = frozenset()
 
     @property
+    def server(self) -> str:
+        """A text that tells apart servers that answer to the same model's id; empty for the provider's own."""
+        return " ".join([(self.api_base or "").rstrip("/"), *sorted(self.leaves_out)])
+
+    @property
     def place(self) -> str:
         """The address and where it was set, for an error; without what may be secret in it, a user name or a query."""
         if self.api_base is None:

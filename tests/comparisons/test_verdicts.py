@@ -259,13 +259,16 @@ def test_a_metric_graded_on_one_side_only_is_incomplete() -> None:
     assert verdict.reason == "Incomplete: 1 of 10 cases has the metric `tone` on one side only."
 
 
-def test_a_metric_that_one_side_lacks_in_every_case_is_incomplete() -> None:
+def test_a_metric_that_one_side_lacks_in_every_case_is_incomplete_where_it_decides() -> None:
     base, head = runs(10)
+    plain = judge(compare_outcomes(base, head))
     base = [replace(case, scores={"tone": 0.5}) for case in base]
     verdict = judge(compare_outcomes(base, head))
-    assert verdict.kind == "incomplete"
-    assert verdict.reason == "Incomplete: 10 of 10 cases have the metric `tone` on one side only."
-    assert judge(compare_outcomes(base, head), GateRule(metrics=("tone",))).kind == "incomplete"
+    assert verdict.kind == plain.kind != "incomplete"
+    assert verdict.reason == f"{plain.reason} Not compared, as no case has it on both sides: `tone`."
+    decisive = judge(compare_outcomes(base, head), GateRule(metrics=("tone",)))
+    assert decisive.kind == "incomplete"
+    assert decisive.reason == "Incomplete: 10 of 10 cases have the metric `tone` on one side only."
 
 
 def test_what_broke_counts_whatever_else_is_missing() -> None:

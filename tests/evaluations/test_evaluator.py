@@ -387,3 +387,13 @@ class TestReplies:
             lab.write("promptctl.yaml", settings)
             assert lab.one().verdict == "passed"
         assert len(lab.asked) == 2
+
+    def test_an_evaluation_of_another_server_does_not_stand_for_one(self, lab: Lab) -> None:
+        lab.many(2)
+        found = lab.one()
+        (plan,) = lab.plans()
+        assert plan.spec.is_same_work(found.row.spec)
+        settings = (lab.root / "promptctl.yaml").read_text()
+        lab.write("promptctl.yaml", settings.replace(lab.server.url, "http://127.0.0.1:1/v1"))
+        (moved,) = lab.plans()
+        assert not moved.spec.is_same_work(found.row.spec)
