@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from promptctl.errors import LogFailure
-from promptctl.log.sqlite.schema import NEWEST, OLDEST_SQLITE, migrate, schema_version
+from promptctl.log.sqlite.schema import NEWEST, OLDEST_SQLITE, READABLE, migrate, schema_version
 from promptctl.log.stamps import new_id
 
 FILE_MODE = 0o600
@@ -77,8 +77,8 @@ def open_for_writing(path: Path, timeout_s: float) -> Opened:
 def open_for_reading(path: Path, timeout_s: float) -> sqlite3.Connection:
     """Return a connection that can only read; to an empty log if there is no file yet.
 
-    An older schema is brought up to date first, as the queries are written for this program's. In a folder that cannot
-    be written, a log that is up to date can still be read.
+    An older schema is brought up to date first. In a folder that cannot be written, a log can still be read if it has
+    the tables of this program.
     """
     for _ in range(_MOST_TRIES):
         before = identity_of(path)
@@ -137,25 +137,37 @@ def _replaced_meanwhile(path: Path, before: Identity) -> Iterator[None]:
 
 
 def _connect_to_read(path: Path, timeout_s: float) -> sqlite3.Connection:
-    connection = _connect(path, timeout_s)
+    connection, version = _connect_anyhow(path, timeout_s)
     try:
-        try:
-            version = schema_version(connection)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
-                raise
-            connection.close()
-            connection = _connect_unchanging(path)
-            version = schema_version(connection)
         if version < NEWEST:
             connection.close()
-            open_for_writing(path, timeout_s).connection.close()
-            connection = _connect(path, timeout_s)
+            try:
+                open_for_writing(path, timeout_s).connection.close()
+            except (sqlite3.Error, OSError):
+                if version < READABLE:
+                    raise
+            connection, _ = _connect_anyhow(path, timeout_s)
         connection.execute("PRAGMA query_only = ON")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _connect_anyhow(path: Path, timeout_s: float) -> tuple[sqlite3.Connection, int]:
+    """Return a connection and the number of the schema; one that cannot write if the folder cannot be written."""
+    connection = _connect(path, timeout_s)
+    try:
+        return connection, schema_version(connection)
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            raise
+    except BaseException:
+        connection.close()
+        raise
+    connection = _connect_unchanging(path)
+    return connection, schema_version(connection)
 
 
 def _create(path: Path, timeout_s: float) -> None:

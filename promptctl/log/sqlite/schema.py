@@ -28,7 +28,8 @@ from promptctl.errors import LogFailure
 APPLICATION_ID = 0x50435446
 OLDEST_SQLITE = (3, 37, 0)  # the first with STRICT tables
 
-NEWEST = 1
+NEWEST = 2
+READABLE = 1  # what came later are views, for people alone
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 

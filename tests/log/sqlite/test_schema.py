@@ -84,7 +84,7 @@ def test_a_new_log_is_in_wal_mode_and_knows_its_schema(log: SqliteStore) -> None
         assert connection.execute("PRAGMA user_version").fetchone() == (schema.NEWEST,)
         assert connection.execute("PRAGMA application_id").fetchone() == (schema.APPLICATION_ID,)
         tables = connection.execute(
-            "SELECT name FROM pragma_table_list WHERE schema = 'main' AND NOT strict"
+            "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND NOT strict"
         ).fetchall()
 
     assert [name for (name,) in tables if not name.startswith("sqlite_")] == []
@@ -143,10 +143,11 @@ def test_the_database_of_another_program_is_refused_and_left_alone(path: Path) -
 
 
 def add_migration(monkeypatch: pytest.MonkeyPatch, sql: str) -> None:
-    first = schema.migration_sql(1)
-    monkeypatch.setattr(schema, "migration_sql", {1: first, 2: sql}.__getitem__)
+    known = {number: schema.migration_sql(number) for number in range(1, schema.NEWEST + 1)}
+    newest = schema.NEWEST + 1
+    monkeypatch.setattr(schema, "migration_sql", {**known, newest: sql}.__getitem__)
     for module in ("schema", "opening"):
-        monkeypatch.setattr(f"promptctl.log.sqlite.{module}.NEWEST", 2)
+        monkeypatch.setattr(f"promptctl.log.sqlite.{module}.NEWEST", newest)
 
 
 def test_an_older_log_is_brought_up_to_date_by_whoever_comes_first(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +157,7 @@ def test_an_older_log_is_brought_up_to_date_by_whoever_comes_first(path: Path, m
 
     assert len(list(SqliteStore(path).executions())) == 1
     raw = connect(path)
-    assert raw.execute("PRAGMA user_version").fetchone() == (2,)
+    assert raw.execute("PRAGMA user_version").fetchone() == (schema.NEWEST,)
     assert raw.execute("SELECT count(*) FROM later").fetchone() == (0,)
     raw.close()
 
@@ -164,13 +165,14 @@ def test_an_older_log_is_brought_up_to_date_by_whoever_comes_first(path: Path, m
 def test_a_migration_that_fails_half_way_leaves_nothing_behind(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with SqliteStore(path) as log:
         log.append([Entry(make())])
+    newest = schema.NEWEST
     broken = "CREATE TABLE later (x INTEGER) STRICT;\nCREATE TABLE executions (x);"
     add_migration(monkeypatch, broken)
 
     with SqliteStore(path) as log:
         assert "already exists" in str(log.append([Entry(make())]))
     raw = connect(path)
-    assert raw.execute("PRAGMA user_version").fetchone() == (1,)
+    assert raw.execute("PRAGMA user_version").fetchone() == (newest,)
     assert raw.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'later'").fetchone() == (0,)
     raw.close()
 
@@ -187,3 +189,42 @@ def test_executions_can_only_be_added_by_any_client(path: Path, sql: str) -> Non
 
 def test_a_value_of_the_wrong_type_is_refused(log: SqliteStore) -> None:
     assert "INTEGER" in str(log.append([Entry(make(cost_nano_usd="much"))]))
+
+
+def as_first_schema(path: Path) -> None:
+    """Make a log as the first version of the program made it."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    with SqliteStore(path) as log:
+        log.append([Entry(make(cost_nano_usd=1_500_000, reply="Hello"), "full")])
+    raw = connect(path)
+    raw.execute("DROP VIEW executions_readable")
+    raw.execute("DROP VIEW results_readable")
+    raw.execute("PRAGMA user_version = 1")
+    raw.close()
+
+
+def test_an_old_log_gets_views_that_people_can_read(path: Path) -> None:
+    as_first_schema(path)
+    with SqliteStore(path) as log:
+        log.append([Entry(make(reply="x" * 20_000), "full"), Entry(make(reply="kept by nobody"), "metadata")])
+    raw = connect(path)
+    rows = raw.execute(
+        "SELECT reply, cost_usd, prompt, status FROM executions_readable ORDER BY started_at, id"
+    ).fetchall()
+    assert [str(reply)[:12] for reply, *_ in rows] == ["Hello", "(compressed:", "None"]
+    assert rows[0][1] == 0.0015
+    assert raw.execute("SELECT count(*) FROM results_readable").fetchone() == (0,)
+    assert raw.execute("PRAGMA user_version").fetchone() == (schema.NEWEST,)
+    raw.close()
+
+
+def test_an_old_log_that_cannot_be_brought_up_to_date_is_read_as_it_is(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_first_schema(path)
+
+    def refuse(*_: object) -> None:
+        raise sqlite3.OperationalError("attempt to write a readonly database")
+
+    monkeypatch.setattr("promptctl.log.sqlite.opening.open_for_writing", refuse)
+    assert [each.cost_nano_usd for each in SqliteStore(path).executions()] == [1_500_000]
