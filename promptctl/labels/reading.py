@@ -8,7 +8,7 @@ from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound
 from promptctl.files.names import did_you_mean
 from promptctl.labels.audit import verify
 from promptctl.labels.chains import History, LabelTags, history, refuse_other_workspace
-from promptctl.labels.remote import Fetched, Remote, RemoteUnreachable, last_fetch, remote_names
+from promptctl.labels.remote import Fetched, Remote, RemoteUnreachable, last_fetch, remote_meant, remote_names
 from promptctl.labels.times import LiveAt, live_at
 
 if TYPE_CHECKING:
@@ -28,14 +28,7 @@ class Labels:
 
     def fetch(self, remote: str | None = None) -> Fetched:
         """Bring every label of the remote, or of a different configured one. Raises `RemoteUnreachable`."""
-        name = remote or self._remote
-        if name is None:
-            names = remote_names(self._git)
-            raise GitError(
-                "promptctl.yaml names no remote for labels",
-                hint=f"promptctl label fetch --remote {names[0]}" if names else "git remote add NAME ADDRESS",
-            )
-        return Remote(self._git, name).fetch()
+        return Remote(self._git, remote_meant(self._git, remote or self._remote, "promptctl label fetch")).fetch()
 
     def refresh(self) -> str | None:
         """Fetch if a remote is named; return a note for people if that was not possible, or tags differ.
@@ -86,7 +79,7 @@ class Labels:
             return HistoryIncomplete(
                 f"this clone knows no label `{label.label}` of `{label.prompt}`, and has never fetched labels from "
                 f"{remotes[0]}",
-                hint="promptctl label fetch" if self._remote else f"promptctl label fetch --remote {remotes[0]}",
+                hint="promptctl label fetch" if len(remotes) == 1 else f"promptctl label fetch --remote {remotes[0]}",
             )
         names = f"its labels are {', '.join(known)}" if known else "it has none"
         return RevisionNotFound(

@@ -64,6 +64,22 @@ def remote_names(git: Git) -> list[str]:
     return [name for name in git.run(["remote"]).lines() if name]
 
 
+def remote_meant(git: Git, named: str | None, command: str) -> str:
+    """Return the remote that a user or the settings named, or else the only one there is.
+
+    Raises `GitError` if there is none, or several; `command` is what a remote would be named for.
+    """
+    names = remote_names(git)
+    if named is not None or len(names) == 1:
+        return named or names[0]
+    if not names:
+        raise GitError("this repository has no remote for labels", hint="git remote add NAME ADDRESS")
+    raise GitError(
+        f"promptctl.yaml names no remote for labels, and there are several: {', '.join(names)}",
+        hint=f"name one: {command} --remote {names[0]}, or `labels: {{remote: {names[0]}}}` in promptctl.yaml",
+    )
+
+
 class Remote:
     """One configured remote. Raises `GitError` if no remote of that name is configured; an address is not a name."""
 

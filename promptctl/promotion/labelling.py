@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from promptctl.errors import GitError, HistoryIncomplete, LabelRefused, UsageError
+from promptctl.errors import HistoryIncomplete, LabelRefused, UsageError
 from promptctl.labels.reading import Labels
-from promptctl.labels.remote import remote_names
+from promptctl.labels.remote import remote_meant, remote_names
 from promptctl.labels.tags import LabelName
 from promptctl.promotion.moves import Mover, candidate_of
 from promptctl.promotion.rules import check_name
@@ -103,13 +103,8 @@ class Labelling:
         """Publish the moves that no remote has yet; those that came too late are undone here, and reported."""
         from promptctl.labels.push import push_labels
 
-        name = remote or self._settings(self._now()).remote
-        if name is None:
-            raise GitError(
-                "promptctl.yaml names no remote for labels",
-                hint="name one: promptctl label push --remote origin, or `labels: {remote: origin}` in promptctl.yaml",
-            )
-        return push_labels(self._git, name)
+        named = remote or self._settings(self._now()).remote
+        return push_labels(self._git, remote_meant(self._git, named, "promptctl label push"))
 
     def verify(self) -> list[Problem]:
         """Return everything that is wrong with the labels here, and with those of the remote."""

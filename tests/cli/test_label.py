@@ -193,8 +193,8 @@ def test_an_evaluation_must_have_passed_with_all_cases_and_the_own_model(cli: Cl
         (["rollback", "support/triage@prodution"], 3, "did you mean `support/triage@production`?"),
         (["rollback", NAME], 3, "has named no version before v1"),
         (["rollback", NAME, "--to", "v2"], 3, "never named v2; it named v1"),
-        (["fetch"], 3, "promptctl.yaml names no remote"),
-        (["push"], 3, "promptctl.yaml names no remote"),
+        (["fetch"], 3, "this repository has no remote for labels"),
+        (["push"], 3, "this repository has no remote for labels"),
         (["fetch", "--remote", "nowhere"], 3, "no remote is named `nowhere`"),
         (["push", "--remote", "--upload-pack=x"], 3, "no remote is named"),
     ],
@@ -231,10 +231,13 @@ def test_a_move_without_a_named_remote_stays_here_until_it_is_pushed(
     ran = cli("label", "set", NAME, "v2")
     assert "promptctl label push" in ran.err
     assert git(bare, "tag") == ""
-    assert cli("label", "push", "--remote", "origin").out == "pushed  support/triage@production/1  set v2\n"
+    assert cli("label", "push").out == "pushed  support/triage@production/1  set v2\n", "the only remote is meant"
     assert "nothing to push" in cli("label", "push", "--remote", "origin").err
+    git(inside, "remote", "add", "fork", str(bare))
+    several = cli("label", "push")
+    assert (several.exit_code, "there are several: fork, origin" in several.err) == (3, True)
     monkeypatch.chdir(clone(bare, "ben"))
-    assert cli("label", "fetch", "--remote", "origin", "--json").json["conflicts"] == []
+    assert cli("label", "fetch", "--json").json["conflicts"] == []
     assert live(cli) == "v2"
 
 

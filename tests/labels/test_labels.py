@@ -221,7 +221,7 @@ def test_a_clone_that_never_fetched_labels_cannot_know(ada: Desk, ben: Desk, rem
     assert caught.value.hint == "promptctl label fetch"
     fresh.remote = None
     assert isinstance(fresh.labels.unknown(LabelName(PROMPT, "production")), HistoryIncomplete)
-    assert fresh.labels.unknown(LabelName(PROMPT, "production")).hint == "promptctl label fetch --remote origin"
+    assert fresh.labels.unknown(LabelName(PROMPT, "production")).hint == "promptctl label fetch"
     fresh.labels.fetch("origin")
     assert fresh.live() == "v1"
     assert isinstance(fresh.labels.unknown(LabelName(PROMPT, "staging")), RevisionNotFound)
@@ -247,7 +247,7 @@ def test_refresh_brings_what_others_did_and_says_when_it_could_not(ada: Desk, be
 
 def test_without_a_remote_nothing_is_asked_or_fetched(alone: Desk) -> None:
     assert alone.labels.refresh() is None
-    with pytest.raises(GitError, match="names no remote for labels"):
+    with pytest.raises(GitError, match="has no remote for labels"):
         alone.labels.fetch()
 
 
