@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ from promptctl.cli.boundary import leave, run_program
 from promptctl.cli.lazy import Command, LazyGroup
 from promptctl.cli.output import say
 from promptctl.cli.spellings import REPLIES, ResumeCommand
+from promptctl.errors import WorkspaceError
 
 ABOUT = "Prompts in Git: rendered, run, evaluated and compared, with every model call on record."
 
@@ -86,6 +88,22 @@ def start(
 ) -> None:
     """Prompts in Git: rendered, run, evaluated and compared, with every model call on record."""
     context.obj = workspace
+    if workspace is not None and os.path.isdir(workspace):  # noqa: PTH112 - else `init` makes it, or none is found
+        before = _current_folder()
+        os.chdir(workspace)
+        context.obj = None
+        if before is not None:
+            context.call_on_close(lambda: os.chdir(before))
+    elif _current_folder() is None:
+        raise WorkspaceError("the current folder was deleted", hint="cd to a folder that is there, or name one: -C DIR")
+
+
+def _current_folder() -> str | None:
+    """Return the current folder; None if it was deleted."""
+    try:
+        return os.getcwd()  # noqa: PTH109 - of a program that has not started yet
+    except FileNotFoundError:
+        return None
 
 
 def main() -> None:

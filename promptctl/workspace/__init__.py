@@ -63,8 +63,12 @@ def open_workspace(
 
     Raises `WorkspaceNotFound` if there is no `promptctl.yaml` here or above, and `InvalidFiles` if it is wrong.
     """
+    try:
+        start = Path(path or ".").absolute()
+    except FileNotFoundError as error:
+        raise WorkspaceNotFound("the current folder was deleted", hint="change to a folder that is there") from error
     context = Context(
-        find_root(Path(path) if path is not None else Path.cwd()),
+        find_root(start),
         os.environ if environ is None else environ,
         on_warning or logging.getLogger("promptctl").warning,
         is_interactive=is_interactive,

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from promptctl import open_workspace
+from promptctl.errors import WorkspaceNotFound
 from tests.cli.conftest import Cli
 from tests.cli.support import inside_support, support_workspace
 from tests.evaluation_lab import Lab
@@ -88,3 +90,28 @@ def test_a_typing_mistake_says_what_to_type(cli: Cli, arguments: list[str], said
     assert ran.exit_code in (2, 4)
     assert said in ran.err
     assert hint in ran.err
+
+
+def test_paths_are_of_the_folder_that_the_command_works_in(
+    cli: Cli, workspace: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.chdir(elsewhere)
+    assert cli("-C", str(workspace), "validate", "prompts/triage.prompt.yaml").exit_code == 0
+    assert cli("-C", str(workspace / "prompts"), "fmt", "--check", "triage.prompt.yaml").exit_code in (0, 1)
+    (workspace / "ticket.txt").write_text("Help!")
+    assert cli("-C", str(workspace), "render", "triage", "-I", "ticket=ticket.txt").exit_code == 0
+    assert Path.cwd() == elsewhere
+
+
+def test_a_current_folder_that_was_deleted_is_said(
+    cli: Cli, workspace: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path_factory.mktemp("gone")
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    ran = cli("list")
+    assert (ran.exit_code, "the current folder was deleted" in ran.err) == (3, True)
+    with pytest.raises(WorkspaceNotFound, match="was deleted"):
+        open_workspace()
+    assert cli("-C", str(workspace), "list").exit_code == 0
