@@ -14,8 +14,20 @@ from promptctl.cli.options import grouped
 @grouped
 def compare(
     context: typer.Context,
-    base: Annotated[str, typer.Argument(metavar="BASE", help="An evaluation's id, its beginning or its end.")],
-    head: Annotated[str, typer.Argument(metavar="HEAD", help="The evaluation that is judged.")],
+    base: Annotated[
+        str,
+        typer.Argument(
+            metavar="BASE",
+            help="An evaluation's id, its beginning or its end.",
+            autocompletion=options.completing("evaluation"),
+        ),
+    ],
+    head: Annotated[
+        str,
+        typer.Argument(
+            metavar="HEAD", help="The evaluation that is judged.", autocompletion=options.completing("evaluation")
+        ),
+    ],
     gate: options.GateOptions,
     as_json: options.Json = False,
 ) -> None:

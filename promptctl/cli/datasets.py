@@ -15,7 +15,12 @@ from promptctl.reports.wording import count
 
 app = typer.Typer(help="The cases that prompts are evaluated on.", no_args_is_help=True, rich_markup_mode=None)
 
-Name = Annotated[str, typer.Argument(metavar="DATASET", help="Its path, or its name below datasets/.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATASET", help="Its path, or its name below datasets/.", autocompletion=options.completing("dataset")
+    ),
+]
 
 
 @app.command("list")
@@ -72,7 +77,15 @@ def validate_dataset(context: typer.Context, name: Name, as_json: options.Json =
 def add_to_dataset(
     context: typer.Context,
     name: Name,
-    execution: Annotated[str, typer.Option("--execution", metavar="ID", help="The execution that becomes a case.")],
+    execution: Annotated[
+        str,
+        typer.Option(
+            "--execution",
+            metavar="ID",
+            help="The execution that becomes a case.",
+            autocompletion=options.completing("execution"),
+        ),
+    ],
     case: Annotated[
         str | None, typer.Option("--id", metavar="CASE", help="The case's id; without it, one made of the execution's.")
     ] = None,

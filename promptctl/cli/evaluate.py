@@ -52,7 +52,14 @@ class SubjectOptions:
         typer.Option("--changed-since", metavar="REV", help="Every prompt that changed, or whose dataset did."),
     ] = None
     datasets: Annotated[
-        list[str], typer.Option("-d", "--dataset", metavar="FILE", help="Only this dataset. Repeatable.")
+        list[str],
+        typer.Option(
+            "-d",
+            "--dataset",
+            metavar="FILE",
+            help="Only this dataset. Repeatable.",
+            autocompletion=options.completing("dataset"),
+        ),
     ] = field(default_factory=list)
 
 
@@ -61,12 +68,21 @@ class CaseOptions:
     """Options that choose among the cases of a dataset."""
 
     heading: ClassVar[str] = "Cases"
-    cases: Annotated[list[str], typer.Option("--case", metavar="ID", help="Only this case. Repeatable.")] = field(
-        default_factory=list
-    )
-    tags: Annotated[list[str], typer.Option("--tag", metavar="TAG", help="Only cases with this tag. Repeatable.")] = (
-        field(default_factory=list)
-    )
+    cases: Annotated[
+        list[str],
+        typer.Option(
+            "--case", metavar="ID", help="Only this case. Repeatable.", autocompletion=options.completing("case")
+        ),
+    ] = field(default_factory=list)
+    tags: Annotated[
+        list[str],
+        typer.Option(
+            "--tag",
+            metavar="TAG",
+            help="Only cases with this tag. Repeatable.",
+            autocompletion=options.completing("tag"),
+        ),
+    ] = field(default_factory=list)
     sample: Annotated[
         int | None, typer.Option("--sample", min=1, metavar="N", help="Only N cases, drawn by --seed.")
     ] = None

@@ -66,7 +66,13 @@ class FilterOptions:
     ] = None
     model: Annotated[
         str | None,
-        typer.Option("-m", "--model", metavar="MODEL", help="Only this model's; * and ? match any text."),
+        typer.Option(
+            "-m",
+            "--model",
+            metavar="MODEL",
+            help="Only this model's; * and ? match any text.",
+            autocompletion=options.completing("model"),
+        ),
     ] = None
     since: Annotated[
         str | None,
@@ -137,7 +143,14 @@ def list_executions(
 @app.command("show")
 def show_execution(
     context: typer.Context,
-    wanted: Annotated[str, typer.Argument(metavar="ID", help="An execution's id, its beginning or its end.")],
+    wanted: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="An execution's id, its beginning or its end.",
+            autocompletion=options.completing("execution"),
+        ),
+    ],
     as_json: options.Json = False,
 ) -> None:
     """Show one execution whole: what was sent, what came back, what it cost."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Callable
 from copy import copy
@@ -20,18 +21,29 @@ from promptctl.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
     from promptctl import Limits, Version
+    from promptctl.workspace.completion import Word
 
 
 _WAITING = "promptctl.waiting"
 
 
-def complete_ref(incomplete: str) -> list[str]:
-    """Return the prompt ids, or after @ the labels, that begin with what was typed; none outside a workspace."""
-    try:
-        with open_workspace(on_warning=lambda _: None) as workspace:
-            return workspace.complete(incomplete)
-    except (PromptctlError, OSError):
-        return []
+def completing(kind: Word) -> Callable[[typer.Context, str], list[str]]:
+    """Return what completes words of a kind; outside a workspace, and in a broken one, there are none."""
+
+    def complete(ctx: typer.Context, incomplete: str) -> list[str]:
+        # An option that still lacks its value keeps the library from reading the arguments before it.
+        words = (os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or "").split()
+        try:
+            with open_workspace(ctx.find_root().params.get("workspace"), on_warning=lambda _: None) as workspace:
+                known = set(workspace.complete("")) if kind in ("input", "tag", "case") else set()
+                return workspace.complete(incomplete, kind, [ref for ref in words if ref.partition("@")[0] in known])
+        except (PromptctlError, OSError):
+            return []
+
+    return complete
+
+
+complete_ref = completing("ref")
 
 
 def a_number(given: float | None) -> float | None:
@@ -59,7 +71,10 @@ Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; reco
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document with stable keys.")]
 
 PromptName = Annotated[
-    str | None, typer.Option("--prompt", metavar="ID", help="Only this prompt's; * and ? match any text.")
+    str | None,
+    typer.Option(
+        "--prompt", metavar="ID", help="Only this prompt's; * and ? match any text.", autocompletion=complete_ref
+    ),
 ]
 Limit = Annotated[int, typer.Option("-n", "--limit", min=1, metavar="N", help="At most so many, the newest.")]
 Parameters = Annotated[
@@ -79,12 +94,22 @@ class InputOptions:
     heading: ClassVar[str] = "Inputs"
     pairs: Annotated[
         list[str],
-        typer.Option("-i", "--input", metavar="NAME=VALUE", help="An input, read by its declared type. Repeatable."),
+        typer.Option(
+            "-i",
+            "--input",
+            metavar="NAME=VALUE",
+            help="An input, read by its declared type. Repeatable.",
+            autocompletion=completing("input"),
+        ),
     ] = field(default_factory=list)
     files: Annotated[
         list[str],
         typer.Option(
-            "-I", "--input-file", metavar="NAME=PATH", help="An input read from a file, or from - . Repeatable."
+            "-I",
+            "--input-file",
+            metavar="NAME=PATH",
+            help="An input read from a file, or from - . Repeatable.",
+            autocompletion=completing("input"),
         ),
     ] = field(default_factory=list)
     document: Annotated[
@@ -100,7 +125,13 @@ class ReplyOptions:
     heading: ClassVar[str] = "Models and replies"
     models: Annotated[
         list[str],
-        typer.Option("-m", "--model", metavar="MODEL", help="Ask this model instead. Repeatable: each in turn."),
+        typer.Option(
+            "-m",
+            "--model",
+            metavar="MODEL",
+            help="Ask this model instead. Repeatable: each in turn.",
+            autocompletion=completing("model"),
+        ),
     ] = field(default_factory=list)
     replies: Annotated[
         Literal["ask", "cache", "record", "refresh", "replay"],

@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Evaluations of the past.", no_args_is_help=True, rich_markup_mode=None)
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="An evaluation's id, its beginning or its end.")]
+Id = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID",
+        help="An evaluation's id, its beginning or its end.",
+        autocompletion=options.completing("evaluation"),
+    ),
+]
 
 
 @app.command("list")
@@ -126,7 +133,10 @@ def show_results(
 @app.command("export")
 def export_results(
     context: typer.Context,
-    wanted: Annotated[list[str], typer.Argument(metavar="ID...", help="Evaluations, by id.")],
+    wanted: Annotated[
+        list[str],
+        typer.Argument(metavar="ID...", help="Evaluations, by id.", autocompletion=options.completing("evaluation")),
+    ],
     outputs: Annotated[
         list[Path],
         typer.Option("-o", "--output", metavar="FILE", help=".json .jsonl .csv .md .xml .html. Repeatable."),
@@ -145,7 +155,10 @@ def export_results(
 @app.command("delete")
 def delete_results(
     context: typer.Context,
-    wanted: Annotated[list[str], typer.Argument(metavar="ID...", help="Evaluations, by id.")],
+    wanted: Annotated[
+        list[str],
+        typer.Argument(metavar="ID...", help="Evaluations, by id.", autocompletion=options.completing("evaluation")),
+    ],
 ) -> None:
     """Delete evaluations with their results; the executions they made stay in the log."""
     for row, number in options.workspace_of(context).results.delete(wanted):

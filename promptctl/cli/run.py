@@ -57,7 +57,14 @@ class ModelOptions:
 
     heading: ClassVar[str] = "Model"
     model: Annotated[
-        str | None, typer.Option("-m", "--model", metavar="MODEL", help="Ask this model instead of the prompt's.")
+        str | None,
+        typer.Option(
+            "-m",
+            "--model",
+            metavar="MODEL",
+            help="Ask this model instead of the prompt's.",
+            autocompletion=options.completing("model"),
+        ),
     ] = None
     parameters: options.Parameters = field(default_factory=list)
 

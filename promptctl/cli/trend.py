@@ -27,10 +27,24 @@ def trend(
     context: typer.Context,
     ref: options.Ref,
     dataset: Annotated[
-        str | None, typer.Option("-d", "--dataset", metavar="FILE", help="On this dataset; the last one by default.")
+        str | None,
+        typer.Option(
+            "-d",
+            "--dataset",
+            metavar="FILE",
+            help="On this dataset; the last one by default.",
+            autocompletion=options.completing("dataset"),
+        ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option("-m", "--model", metavar="MODEL", help="With this model; the last one by default.")
+        str | None,
+        typer.Option(
+            "-m",
+            "--model",
+            metavar="MODEL",
+            help="With this model; the last one by default.",
+            autocompletion=options.completing("model"),
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write a page with charts: .html")

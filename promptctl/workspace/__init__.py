@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from promptctl.reviews.review import Measurement, Review
     from promptctl.versions.history import VersionEntry
     from promptctl.versions.prompt_at_version import PromptAtVersion
+    from promptctl.workspace.completion import Word
     from promptctl.workspace.datasets import Datasets
     from promptctl.workspace.log import Log
     from promptctl.workspace.results import Results
@@ -219,15 +220,14 @@ class Workspace:
 
         return copy(self.context.fresh(), ref, new_id)
 
-    def complete(self, start: str) -> list[str]:
-        """Return the prompt ids, or after an `@` the refs with live labels, that begin with `start`."""
-        if "@" not in start:
-            return [prompt_id for prompt_id in self.context.prompt_ids() if prompt_id.startswith(start)]
-        if self.context.repository.git is None:
-            return []
-        live = [state for state in self.labels.here().states.values() if state.is_live]
-        names = [f"{state.prompt}@{state.label}" for state in live]
-        return [name for name in names if name.startswith(start)]
+    def complete(self, start: str, kind: Word = "ref", refs: Sequence[str] = ()) -> list[str]:
+        """Return the words of a kind that begin so. Refs are prompt ids, after an `@` with labels and versions.
+
+        `refs` are those that the command names already: inputs, tags and cases are of their prompts.
+        """
+        from promptctl.workspace.completion import candidates
+
+        return [word for word in candidates(self.context, kind, refs, start) if word.startswith(start)]
 
     def validate(self, paths: Sequence[str | os.PathLike[str]] = ()) -> ValidationReport:
         """Return every problem of every file, or of the files at or below `paths` (relative to the current folder).
