@@ -91,9 +91,10 @@ class IndexStore:
     @classmethod
     def _connect(cls, name: str) -> IndexStore:
         connection = sqlite3.connect(name, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
+        store = cls(connection)
         # The file may come from elsewhere: nothing in its schema may run.
         connection.execute("PRAGMA trusted_schema = OFF")
-        return cls(connection)
+        return store
 
     def close(self) -> None:
         """Close the file."""
