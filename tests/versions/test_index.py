@@ -16,6 +16,7 @@ from promptctl.git import walk as git_walk
 from promptctl.git.walk import walk
 from promptctl.versions import index, index_store
 from promptctl.versions.repository import Repository
+from promptctl.workspace import open_workspace
 from tests.repositories import Repo, prompt_text
 
 if TYPE_CHECKING:
@@ -272,8 +273,10 @@ def test_a_build_that_breaks_off_leaves_the_index_as_it_was(line: Repo, monkeypa
 
 
 def test_the_index_is_kept_out_of_git(line: Repo) -> None:
-    line.commit("no ignore", {".gitignore": ""})
-    numbers_of(line)
+    line.commit("no ignore", {".gitignore": "", "promptctl.yaml": ""})
+    with open_workspace(line.path) as workspace:
+        assert workspace.prompt("a").version.number == 3
+    assert (line.path / INDEX).is_file()
     assert line.git("status", "--porcelain") == ""
 
 
