@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +11,8 @@ import typer
 from promptctl.cli import options
 from promptctl.cli.comparison_output import say_comparisons
 from promptctl.cli.options import grouped
+from promptctl.cli.output import conclude
+from promptctl.reports.files import check_report_path
 
 
 @grouped
@@ -29,10 +33,23 @@ def compare(
         ),
     ],
     gate: options.GateOptions,
+    reports: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Also write .json .jsonl .csv .md .xml (JUnit) .html. Repeatable."
+        ),
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Compare two evaluations case by case: is the difference real, or noise? Exit code 1 if the gate fails."""
+    for path in reports or ():
+        check_report_path(path)
     workspace = options.workspace_of(context)
     found = workspace.compare(base, head, gate.rule)
-    say_comparisons([found], as_json=as_json)
-    raise typer.Exit(found.decision.exit_code)
+    conclude(
+        partial(say_comparisons, [found], as_json=as_json),
+        reports or (),
+        partial(workspace.results.export_comparisons, [found]),
+        "give the command again with a different -o FILE",
+        found.decision.exit_code,
+    )

@@ -23,7 +23,7 @@ from promptctl.errors import PromptctlError, UsageError
 from promptctl.reports.files import check_report_path
 
 if TYPE_CHECKING:
-    from promptctl import Evaluation, Workspace
+    from promptctl import Against, Evaluation, Workspace
 
 EXAMPLES = """\
   promptctl eval support/triage
@@ -157,6 +157,16 @@ class OutputOptions:
         again = "write it again with: promptctl results export ID -o FILE"
         conclude(say, self.reports, lambda path: workspace.results.export(found, path), again, code)
 
+    def conclude_comparisons(self, workspace: Workspace, found: Against, code: int) -> NoReturn:
+        """Report comparisons, and end."""
+        from promptctl.cli.comparison_output import say_against
+
+        def write(path: Path) -> None:
+            workspace.results.export_comparisons(found.compared, path, found.alone)
+
+        again = "write it again with: promptctl compare BASE HEAD -o FILE"
+        conclude(partial(say_against, found, as_json=self.as_json), self.reports, write, again, code)
+
     def conclude_evaluations(
         self, workspace: Workspace, found: Sequence[Evaluation], broken: BrokenFiles | None = None
     ) -> NoReturn:
@@ -284,14 +294,11 @@ def _evaluate_against(
     output: OutputOptions,
     broken: BrokenFiles,
 ) -> NoReturn:
-    from promptctl.cli.comparison_output import say_against
-
     with EvaluationProgress(context) as progress:
         found = workspace.evaluate_against(request, base or None, rule, progress)
     if not base and found.base:
         tell(f"compared with @{found.base.partition('@')[2]}")
-    say = partial(say_against, found, as_json=output.as_json)
-    output.conclude(workspace, found.heads, say, broken.worst_with(found.decision.exit_code))
+    output.conclude_comparisons(workspace, found, broken.worst_with(found.decision.exit_code))
 
 
 def _end_unchanged(

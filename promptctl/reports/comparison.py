@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -28,6 +29,8 @@ from promptctl.statistics.intervals import Interval
 from promptctl.statistics.metric import MetricComparison
 
 MOST_CASES = 20
+# A version without a number is a hash alone, which says nothing of its own.
+_HASH = re.compile(r"^[0-9a-f]{7,}(\+dirty)?$")
 _VALUES = (
     *("warning", "n", "metric", "difference", "interval", "p", "detectable", "cases_needed", "worst_case"),
     *("step", "fresh_pairs"),
@@ -179,7 +182,7 @@ def side_names(found: Compared) -> tuple[str, str]:
     base, head = found.base.row, found.head.row
     names = ["", ""] if base.prompt == head.prompt else [base.prompt, head.prompt]
     before, after = (
-        " ".join(filter(None, [side, name, row.version_display]))
+        " ".join(filter(None, [side, name, _HASH.sub(r"(\g<0>)", row.version_display or "")]))
         for side, name, row in zip(("before", "after"), names, (base, head), strict=True)
     )
     return before, after

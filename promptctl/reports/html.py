@@ -69,7 +69,15 @@ def cases_of(log: Store, evaluations: Sequence[Evaluation]) -> tuple[list[dict[s
             case_id, outcome = found.outcome.case_id, found.outcome
             key = (about.prompt, about.spec.dataset, case_id)
             case = cases.setdefault(
-                key, {"id": case_id, "prompt": about.prompt, "tags": list(found.tags), "request": [], "results": []}
+                key,
+                {
+                    "id": case_id,
+                    "prompt": about.prompt,
+                    "dataset": about.spec.dataset,
+                    "tags": list(found.tags),
+                    "request": [],
+                    "results": [],
+                },
             )
             case["request"] = case["request"] or [
                 (name, room.shown(text)) for name, text in about_request(rows[0]) if name != "execution"

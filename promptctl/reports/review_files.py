@@ -7,32 +7,26 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from promptctl.comparisons.comparison import PASSED
 from promptctl.errors import UsageError
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.files.writing import replace_file
 from promptctl.log.store import Store
 from promptctl.reports.prompt_diff import diff_lines
 from promptctl.reports.review import (
-    ReviewRow,
     about_file,
     about_moves,
     counts,
     dataset_parts,
-    is_timed,
     new_lines,
     outcomes,
-    readable,
     reproduce,
     review_as_dict,
     sides,
-    stable_head,
     told_notes,
     told_problems,
     told_reasons,
     warnings,
 )
-from promptctl.reports.verdict import certainty, headline
 from promptctl.reviews.review import Review
 
 SUFFIXES = (".md", ".markdown", ".json", ".html", ".xml")
@@ -83,40 +77,22 @@ def review_junit(log: Store, review: Review) -> Iterator[str]:
 
 def review_page(log: Store, review: Review) -> Iterator[str]:
     """Yield one self-contained page: the review above, the cases of both sides below."""
-    from promptctl.reports.html import cases_of, page
+    from promptctl.reports.comparison_page import sides_page
 
-    evaluations = [side for found in review.measurements for side in _sides_of(found.compared, found.evaluations)]
-    cases, left_out = cases_of(log, evaluations)
-    for case in cases:
-        for result in case["results"]:
-            result["source"] = result["execution"] = None
-            result["cost_nano_usd"] = result["full_cost_nano_usd"]
-            if not is_timed(evaluations[result["e"]]):
-                result["latency_ms"] = None
-    about = counts(review)
-    if left_out:
-        about += f" · {left_out:,} results that passed are left out of this page"
-    data = {
-        "title": "Review: " + " → ".join(sides(review)),
-        "about": about,
-        "evaluations": [_page_head(evaluation) for evaluation in evaluations],
-        "cases": cases,
-        "trend": [],
-        "review": _page_part(review),
-    }
-    yield from page(data)
-
-
-def _page_head(evaluation: Evaluation) -> dict[str, Any]:
-    head = stable_head(evaluation)
-    offline = {} if is_timed(evaluation) else {"p50_latency_ms": None, "p95_latency_ms": None}
-    return head | {"cost_nano_usd": head["full_cost_nano_usd"], "unpriced": 0} | offline
+    compared = [each for found in review.measurements for each in found.compared]
+    alone = [each for found in review.measurements for each in found.evaluations]
+    title = "Review: " + " → ".join(sides(review))
+    about = {"title": title, "about": counts(review), "review": _page_part(review)}
+    yield from sides_page(log, compared, alone, about, is_stable=True)
 
 
 def _page_part(review: Review) -> dict[str, Any]:
+    from promptctl.reports.comparison_page import row_of
+
     rows = [
-        {"mark": row.mark, "prompt": row.prompt, "dataset": row.dataset, "change": row.change, "verdict": row.verdict}
-        | _page_row(row)
+        {"dataset": row.dataset, "verdict": row.verdict, "reason": row.evaluation.reason if row.evaluation else ""}
+        | (row_of(row.compared) if row.compared else {})
+        | {"mark": row.mark, "prompt": row.prompt, "change": row.change}
         for row in outcomes(review)
     ]
     breaks = [
@@ -146,22 +122,6 @@ def _page_part(review: Review) -> dict[str, Any]:
     }
 
 
-def _page_row(row: ReviewRow) -> dict[str, Any]:
-    """Return what a row says of its result, and the difference with its interval for a bar."""
-    if row.compared is None:
-        return {"reason": row.evaluation.reason if row.evaluation else ""}
-    shown, passed = readable(row.compared), row.compared.comparison.metric(PASSED)
-    bar = None
-    if passed is not None:
-        bar = {"difference": passed.difference, "low": passed.interval.low, "high": passed.interval.high}
-    return {
-        "reason": headline(shown),
-        "certainty": certainty(shown),
-        "statistics": row.compared.verdict.reason,
-        "bar": bar,
-    }
-
-
 def _diffs(review: Review) -> Iterator[dict[str, Any]]:
     for prompt in review.prompts:
         if prompt.diff is not None and not prompt.diff.is_empty:
@@ -175,9 +135,3 @@ def _heads(review: Review) -> Iterator[Evaluation]:
     for found in review.measurements:
         yield from (compared.head for compared in found.compared)
         yield from found.evaluations
-
-
-def _sides_of(compared: Sequence[Any], evaluations: Sequence[Evaluation]) -> Iterator[Evaluation]:
-    for each in compared:
-        yield from (each.base, each.head)
-    yield from evaluations

@@ -12,6 +12,7 @@ from promptctl.files.names import did_you_mean
 from promptctl.files.wording import name_some
 
 if TYPE_CHECKING:
+    from promptctl.comparisons.compared import Compared
     from promptctl.context import Context
     from promptctl.evaluations.evaluation import Evaluation
     from promptctl.evaluations.outcomes import CaseResults
@@ -95,6 +96,14 @@ class Results:
         from promptctl.reports.files import write_report
 
         write_report(Path(file), self._context.log, evaluations)
+
+    def export_comparisons(
+        self, compared: Sequence[Compared], file: str | os.PathLike[str], alone: Sequence[Evaluation] = ()
+    ) -> None:
+        """Write comparisons with every result of both sides, and evaluations that were compared with nothing."""
+        from promptctl.reports.comparison_files import write_comparisons
+
+        write_comparisons(Path(file), self._context.log, compared, alone)
 
     def export_trend(self, trend: Trend, file: str | os.PathLike[str]) -> None:
         """Write a trend as a page with charts, and with every case of its evaluations."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ET
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.cli.conftest import Cli, cli, commit, git
 from tests.evaluation_lab import Lab, lab, running_model_server
 from tests.openai_server import Exchange, reply
+from tests.reports.test_html import data_of
 
 __all__ = ["cli", "lab", "running_model_server"]
 
@@ -91,3 +93,38 @@ def test_what_did_not_hold_is_noise(cli: Cli, changed: Lab) -> None:
     (found,) = cli("eval", "triage", "--against", "@main", "--json").json
     assert [(pair["case"], pair["certainty"]) for pair in found["regressed"]] == [("c2", "noise")]
     assert found["headline"] == "Inconclusive: 9 of 10 cases pass, 10 did."
+
+
+def test_a_comparison_is_written_by_all_that_compare_and_is_the_same_page(changed: Lab, cli: Cli) -> None:
+    names = [f"a.{suffix}" for suffix in ("html", "md", "json", "jsonl", "csv", "xml")]
+    ran = cli("eval", "triage", "--against", "@main", *(part for name in names for part in ("-o", name)))
+    assert (ran.exit_code, ran.err.count("written  ")) == (1, 6)
+    document = json.loads((changed.root / "a.json").read_text())
+    assert [len(each["results"]) for each in document["evaluations"]] == [10, 10]
+    base, head = (each["evaluation"] for each in document["evaluations"])
+    assert document["comparisons"][0]["headline"].startswith("Worse: 8 of 10 cases pass")
+    assert (changed.root / "a.md").read_text().startswith("#### ❌ Worse: 8 of 10 cases pass, 10 did.")
+    assert len((changed.root / "a.csv").read_text().splitlines()) == 21
+    (gates, suite) = ET.parse(changed.root / "a.xml").getroot()
+    assert (gates.get("name"), gates.get("failures"), suite.get("failures")) == ("promptctl compare", "1", "2")
+    first = data_of((changed.root / "a.html").read_text())
+    assert cli("compare", base, head, "-o", "b.html").exit_code == 1
+    assert data_of((changed.root / "b.html").read_text()) == first
+    git(changed.root, "checkout", "--quiet", "-b", "worse")
+    commit(changed.root, "Worse")
+    assert cli("review", "main", "-o", "c.html").exit_code == 1
+    reviewed = data_of((changed.root / "c.html").read_text())
+    for data in (first, reviewed):
+        assert data["review"]["rows"][0]["reason"].startswith("Worse: 8 of 10 cases pass, 10 did. 2 now fail every")
+        assert data["review"]["rows"][0]["bar"]["low"] < data["review"]["rows"][0]["bar"]["difference"] == -0.2
+        assert [each["side"] for each in data["evaluations"]] == ["before", "after"]
+        flips = {case["id"]: case["flip"] for case in data["cases"] if case["flip"]}
+        assert {id_: (flip["way"], flip["certainty"]) for id_, flip in flips.items()} == {
+            "c0": ("regressed", "confirmed"),
+            "c1": ("regressed", "confirmed"),
+        }
+    assert reviewed["review"]["diffs"][0]["title"] == "triage"
+
+
+def test_a_comparison_that_has_no_such_format_is_refused(changed: Lab, cli: Cli) -> None:
+    assert cli("compare", "aaaa", "bbbb", "-o", "x.pdf").exit_code == 2

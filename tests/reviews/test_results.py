@@ -193,7 +193,7 @@ class TestNotEvaluated:
         ran = cli("review", "-o", "a.xml", "-o", "promptctl.yaml/b.html", "-o", "c.html")
         assert "got: wrong" in (pull.root / "a.xml").read_text()
         assert (pull.root / "c.html").exists()
-        assert (ran.exit_code, "worse" in ran.out, "give the command again" in ran.err) == (WORKSPACE, True, True)
+        assert (ran.exit_code, "worse" in ran.out, "give the command again" in ran.err) == (CHECK_FAILED, True, True)
 
     def test_the_branch_that_head_says_is_the_default_is_not_believed(self, pull: Pull) -> None:
         pull.write("promptctl.yaml", SETTINGS.format(url=pull.server.url) + "branch: feature\n")

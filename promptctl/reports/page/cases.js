@@ -50,7 +50,7 @@ function named(pairs) {
 
 function side(result) {
   const evaluation = data.evaluations[result.e];
-  const of = data.evaluations.length > 1 ? [evaluation.version_display, evaluation.model] : [];
+  const of = data.evaluations.length > 1 ? [evaluation.side, evaluation.version_display, evaluation.model] : [];
   const facts = [evaluation.repeats > 1 ? `repeat ${result.repeat}` : null, ...of, result.source === "model" ? null : result.source,
     result.execution ? `call ${result.execution.slice(-8)}` : null, isKnown(result.latency_ms) ? time(result.latency_ms) : null, isKnown(result.cost_nano_usd) ? money(result.cost_nano_usd) : null];
   return el("div", { class: "side" },
@@ -61,6 +61,16 @@ function side(result) {
     result.messages.length ? el("details", { class: "sent" }, el("summary", {}, "Messages sent"), el("dl", { class: "request" }, named(result.messages))) : null);
 }
 
+// What flipped: how sure that is, and each assertion with the part of the reply that it looks at, before and after.
+function flipNode(flip) {
+  return el("div", { class: "flip" }, el("p", {}, el("b", {}, `${flip.way}, ${flip.certainty}`), flip.fresh === "not asked again" ? null : `: ${flip.fresh}`),
+    flip.assertions.map((each) => {
+      const [removed, added] = difference(each.before, each.after) || [each.before, each.after];
+      return el("div", {}, el("p", {}, el("b", {}, each.name), ` ${each.reason}`), each.note ? el("p", {}, each.note) : null,
+        el("dl", { class: "compared" }, el("dt", {}, "before"), el("dd", {}, removed), el("dt", {}, "after"), el("dd", {}, added)));
+    }));
+}
+
 function caseNode(item) {
   const why = item.worst === "passed" ? null : item.results.find((result) => result.status === item.worst);
   const [first] = item.results;
@@ -68,12 +78,12 @@ function caseNode(item) {
   const facts = [isKnown(item.score) && item.score < 1 ? score(item.score) : null, item.latency >= 0 ? time(item.latency) : null];
   const summary = el("summary", {}, el("span", { class: `dot ${item.worst}`, role: "img", "aria-label": item.worst }),
     el("span", { class: "what" }, el("strong", {}, item.id), isMany ? el("span", { class: "of" }, item.prompt) : null,
-      item.tags.map((tag) => el("span", { class: "tag" }, tag)), item.differs ? el("span", { class: "tag differs" }, spread) : null,
+      item.tags.map((tag) => el("span", { class: "tag" }, tag)), item.flip ? el("span", { class: `tag ${item.flip.way}` }, `${item.flip.way}, ${item.flip.certainty}`) : item.differs ? el("span", { class: "tag differs" }, spread) : null,
       why ? el("span", { class: "why" }, why.reason || why.error || "") : null),
     el("span", { class: "facts" }, facts.filter(Boolean).map((fact) => el("span", {}, fact))));
   const node = el("details", { class: `case ${item.worst}` }, summary);
   node.addEventListener("toggle", () => {
-    if (node.open && node.children.length === 1) node.append(...item.request.length ? [el("dl", { class: "request" }, named(item.request))] : [], el("div", { class: "sides" }, item.results.map(side)));
+    if (node.open && node.children.length === 1) node.append(...item.flip ? [flipNode(item.flip)] : [], ...item.request.length ? [el("dl", { class: "request" }, named(item.request))] : [], el("div", { class: "sides" }, item.results.map(side)));
   });
   return node;
 }

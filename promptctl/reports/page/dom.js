@@ -27,6 +27,8 @@ function money(nano) {
 const time = (ms) => !isKnown(ms) ? "-" : ms >= 1000 ? (ms / 1000).toFixed(2) + " s" : ms < 10 ? ms.toFixed(1) + " ms" : Math.round(ms) + " ms";
 const count = (number) => isKnown(number) ? number.toLocaleString("en-US") : "-";
 const score = (value) => isKnown(value) ? value.toFixed(2) : "-";
+// A text whose words, such as ids with hyphens, stay on one line each.
+const unbroken = (text) => text.split(/(\S*-\S*)/).map((part, at) => at % 2 ? el("span", { class: "word" }, part) : part);
 const plain = (value) => typeof value === "string" ? value : JSON.stringify(value, null, 1);
 
 // A share is never rounded up to all or down to none.

@@ -8,7 +8,7 @@ function tile(name, value, note) {
 }
 
 function about(evaluation) {
-  const parts = [evaluation.version_display, evaluation.label ? `@${evaluation.label}` : null, evaluation.model, evaluation.dataset,
+  const parts = [evaluation.side, evaluation.version_display, evaluation.label ? `@${evaluation.label}` : null, evaluation.model, evaluation.dataset,
     ...Object.entries(evaluation.parameters || {}).map(([name, value]) => `${name}: ${plain(value)}`), evaluation.judges?.length ? `judged by ${evaluation.judges.join(", ")}` : null];
   return parts.filter(Boolean).map((part) => el("span", {}, part));
 }
@@ -65,7 +65,7 @@ function chartNodes() {
   const one = data.evaluations.length === 1 ? data.evaluations[0] : null;
   const telling = [], name = (each) => telling.map((part) => each[part]).filter(Boolean).join(" · ");
   const kinds = () => new Set(data.evaluations.map(name)).size;
-  for (const part of ["prompt", "model", "version_display", "dataset"]) {
+  for (const part of ["prompt", "model", "side", "version_display", "dataset"]) {
     const before = kinds();
     telling.push(part);
     if (kinds() === before) telling.pop();
@@ -81,11 +81,12 @@ function chartNodes() {
 
 const ORDERS = { dataset: ["as in the dataset", (one, other) => one.position - other.position], score: ["lowest score", (one, other) => (one.score ?? 2) - (other.score ?? 2)],
   latency: ["slowest", (one, other) => other.latency - one.latency], cost: ["costliest", (one, other) => other.cost - one.cost] };
-const STATES = { "": "All", failed: "Failed", error: "Errors", passed: "Passed", differ: "Differ" };
+const STATES = { "": "All", regressed: "Regressed", improved: "Improved", noise: "Noise", failed: "Failed", error: "Errors", passed: "Passed", differ: "Differ" };
 const wanted = { status: "", search: "", tag: "", prompt: "", order: "dataset" };
 let shown = PAGE;
 
-const isOfStatus = (item, status) => status === "" || (status === "differ" ? item.differs : item.states.has(status));
+const flipOf = (item) => !item.flip ? null : item.flip.certainty === "noise" ? "noise" : item.flip.way;
+const isOfStatus = (item, status) => status === "" || flipOf(item) === status || (status === "differ" ? item.differs : item.states.has(status));
 const isWanted = (item) => isOfStatus(item, wanted.status) && (!wanted.tag || item.tags.includes(wanted.tag)) && (!wanted.prompt || item.prompt === wanted.prompt)
   && (!wanted.search || item.text.includes(wanted.search.toLowerCase()));
 
@@ -122,7 +123,7 @@ function start() {
   byId("verdicts").append(...data.evaluations.map(data.evaluations.length === 1 ? only : oneOfMany));
   byId("charts").append(...chartNodes());
   const of = (status) => cases.filter((item) => isOfStatus(item, status)).length;
-  if (of("failed")) wanted.status = "failed";
+  wanted.status = ["regressed", "failed"].find(of) || "";
   for (const [key, value] of new URLSearchParams(location.hash.slice(1))) if (key in wanted && (key !== "order" || value in ORDERS)) wanted[key] = value;
   for (const [status, name] of Object.entries(STATES)) {
     if (status && !of(status)) continue;

@@ -1,0 +1,78 @@
+"""Writes comparisons to a file, in the format that its name asks for; whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from promptctl.comparisons.compared import Compared, decision_of
+from promptctl.comparisons.gates import strictest
+from promptctl.evaluations.evaluation import Evaluation
+from promptctl.files.writing import replace_file
+from promptctl.log.store import Store
+from promptctl.reports.comparison import comparison_as_dict, comparison_markdown
+from promptctl.reports.files import writer_for
+from promptctl.reports.verdict import headline
+
+
+def write_comparisons(path: Path, log: Store, compared: Sequence[Compared], alone: Sequence[Evaluation] = ()) -> None:
+    """Write comparisons, and evaluations that had nothing to be compared with. The suffix chooses, as for evaluations.
+
+    Tables and data have every result of both sides. Raises what `write_report` does.
+    """
+    writer = writer_for(path)
+    sides = [side for each in compared for side in (each.base, each.head)] + list(alone)
+    match path.suffix.lower():
+        case ".json":
+            parts = _document(writer(log, sides), compared)
+        case ".html":
+            parts = _page(log, compared, alone)
+        case ".md" | ".markdown":
+            parts = _markdown(compared, writer(log, alone) if alone else iter(()))
+        case ".xml":
+            parts = _junit(log, compared, alone)
+        case _:
+            parts = writer(log, sides)
+    replace_file(path, (part.encode("utf-8", "replace") for part in parts))
+
+
+def _document(evaluations: Iterator[str], compared: Sequence[Compared]) -> Iterator[str]:
+    """Yield the document of the evaluations, with the comparisons before them."""
+    yield '{"comparisons": ' + json.dumps([*map(comparison_as_dict, compared)], ensure_ascii=False) + ",\n"
+    yield next(evaluations).removeprefix("{")
+    yield from evaluations
+
+
+def _page(log: Store, compared: Sequence[Compared], alone: Sequence[Evaluation]) -> Iterator[str]:
+    from promptctl.reports.comparison_page import comparison_page
+
+    decision = strictest([*(each.decision for each in compared), *map(decision_of, alone)])
+    told = decision.reason
+    for each in compared:
+        told = told.replace(each.verdict.reason, headline(each))
+    yield from comparison_page(log, compared, alone, (decision.is_passed, told))
+
+
+def _markdown(compared: Sequence[Compared], alone: Iterator[str]) -> Iterator[str]:
+    for number, each in enumerate(compared):
+        yield "\n" if number else ""
+        yield from comparison_markdown(each)
+    yield "\n" if compared else ""
+    yield from alone
+
+
+def _junit(log: Store, compared: Sequence[Compared], alone: Sequence[Evaluation]) -> Iterator[str]:
+    """Yield a suite of the gates, and one for each evaluation that is judged."""
+    from promptctl.reports.junit import document, gate_suite, suite
+
+    decisions = [(each.head, each.decision) for each in compared] + [(each, decision_of(each)) for each in alone]
+    gates = [(made.row.prompt, decision.exit_code, decision.reason) for made, decision in decisions]
+    warnings = [f"{each.head.row.prompt}: {each.warning}" for each in compared if each.warning]
+
+    def suites() -> Iterator[str]:
+        yield from gate_suite("promptctl compare", gates, warnings)
+        for made, _ in decisions:
+            yield from suite(log, made)
+
+    yield from document(suites())

@@ -1,0 +1,112 @@
+"""Comparisons as one page: a row for each with its sentence and a bar, the cases of both sides below, flips marked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from promptctl.comparisons.compared import Compared
+from promptctl.comparisons.comparison import PASSED
+from promptctl.evaluations.evaluation import Evaluation
+from promptctl.log.store import Store
+from promptctl.reports.comparison import MARKS, about_alone, beside_the_verdict
+from promptctl.reports.flips import certainty_of, flipped_assertions, of_fresh_replies
+from promptctl.reports.html import cases_of, page
+from promptctl.reports.review import is_timed, readable, stable_head
+from promptctl.reports.rows import evaluation_head
+from promptctl.reports.verdict import certainty, headline
+
+_NOTHING_ELSE: Mapping[str, Sequence[Any]] = {
+    name: [] for name in ("breaks", "warnings", "notes", "problems", "files", "diffs", "datasets", "moves")
+}
+_ALONE = {"passed": "✅", "failed": "❌"}
+
+
+def comparison_page(
+    log: Store, compared: Sequence[Compared], alone: Sequence[Evaluation], decision: tuple[bool, str]
+) -> Iterator[str]:
+    """Yield the page of comparisons, and of evaluations without a base; the decision is whether all passed, and why."""
+    is_passed, reason = decision
+    rows = [row_of(each) | {"mark": MARKS[each.verdict.kind]} for each in compared]
+    rows += [
+        {"mark": _ALONE.get(each.verdict, "⚠️"), "prompt": each.row.prompt, "dataset": each.row.spec.dataset}
+        | {"change": about_alone(each), "verdict": each.verdict, "reason": each.reason}
+        for each in alone
+    ]
+    names = list(dict.fromkeys(each.head.row.prompt for each in compared))
+    title = names[0] if len(names) == 1 and not alone else f"{len(compared) + len(alone)} comparisons"
+    part = {**_NOTHING_ELSE, "passed": is_passed, "decision": reason, "rows": rows, "reproduce": ""}
+    yield from sides_page(log, compared, alone, {"title": title, "about": "before and after", "review": part})
+
+
+def sides_page(
+    log: Store,
+    compared: Sequence[Compared],
+    alone: Sequence[Evaluation],
+    about: dict[str, Any],
+    *,
+    is_stable: bool = False,
+) -> Iterator[str]:
+    """Yield the page `about` something, with the cases of both sides; with `is_stable` equal for equal results."""
+    evaluations = [side for each in compared for side in (each.base, each.head)] + list(alone)
+    cases, left_out = cases_of(log, evaluations)
+    flips: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for each in compared:
+        flips |= {(each.head.row.prompt, each.head.row.spec.dataset, id_): flip for id_, flip in _flips(each)}
+    for case in cases:
+        case["flip"] = flips.get((case["prompt"], case["dataset"], case["id"]))
+        for result in case["results"] if is_stable else ():
+            result["source"] = result["execution"] = None
+            result["cost_nano_usd"] = result["full_cost_nano_usd"]
+            if not is_timed(evaluations[result["e"]]):
+                result["latency_ms"] = None
+    heads = [_stable(each) if is_stable else evaluation_head(each) for each in evaluations]
+    for number, head in enumerate(heads):
+        if head["full_cost_nano_usd"] is not None:
+            head |= {"cost_nano_usd": head["full_cost_nano_usd"], "unpriced": 0}
+        if number < 2 * len(compared):
+            head["side"] = "after" if number % 2 else "before"
+    if left_out:
+        about["about"] += f" · {left_out:,} results that passed are left out of this page"
+    yield from page({**about, "evaluations": heads, "cases": cases, "trend": []})
+
+
+def row_of(found: Compared) -> dict[str, Any]:
+    """Return a comparison as a row: its sentence, how sure it is, and the difference with its interval for a bar."""
+    shown, passed, head = readable(found), found.comparison.metric(PASSED), found.head.row
+    bar = None
+    if passed is not None:
+        bar = {"difference": passed.difference, "low": passed.interval.low, "high": passed.interval.high}
+    return {
+        "prompt": head.prompt,
+        "dataset": head.spec.dataset,
+        "change": head.model,
+        "verdict": found.verdict.kind,
+        "reason": headline(shown),
+        "certainty": certainty(shown),
+        "notes": [note for note in (beside_the_verdict(found), found.warning, found.note) if note],
+        "statistics": found.verdict.reason,
+        "bar": bar,
+    }
+
+
+def _flips(found: Compared) -> Iterator[tuple[str, dict[str, Any]]]:
+    for way, pairs in (("regressed", found.comparison.regressed), ("improved", found.comparison.improved)):
+        for pair in pairs:
+            sure = certainty_of(found, pair.case_id)
+            yield (
+                pair.case_id,
+                {
+                    "way": way,
+                    "certainty": sure,
+                    "fresh": of_fresh_replies(found, pair.case_id),
+                    "assertions": [asdict(each) for each in flipped_assertions(pair)],
+                },
+            )
+
+
+def _stable(evaluation: Evaluation) -> dict[str, Any]:
+    head = stable_head(evaluation)
+    offline = {} if is_timed(evaluation) else {"p50_latency_ms": None, "p95_latency_ms": None}
+    return head | {"cost_nano_usd": None, "unpriced": 0} | offline
