@@ -12,7 +12,17 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
 
 from promptctl.evaluations.sharing import Sharing
-from promptctl.models.gateway import Delta, Embeddings, Gateway, Reply, Request, Usage, texts_of
+from promptctl.models.gateway import (
+    Delta,
+    Embeddings,
+    Gateway,
+    Reply,
+    Request,
+    Usage,
+    cost_of_kept,
+    texts_of,
+    usage_of_kept,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -30,7 +40,8 @@ _KEPT = (
     *("latency_ms", "first_token_ms"),
 )
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
-_usage_values = attrgetter(*(each.name for each in fields(Usage)))
+_USAGE = tuple(each.name for each in fields(Usage))
+_usage_values = attrgetter(*_USAGE)
 T = TypeVar("T")
 Reused = TypeVar("Reused", Reply, Embeddings)
 
@@ -226,10 +237,10 @@ def _reply(text: str) -> Reply | None:
             **{
                 **kept,
                 "tool_calls": tuple(kept["tool_calls"]),
-                "usage": Usage(*kept["usage"]),
+                "usage": usage_of_kept(dict(zip(_USAGE, kept["usage"], strict=False))),
                 "source": "cache",
                 "cost_nano_usd": 0,
-                "full_cost_nano_usd": kept["cost_nano_usd"],
+                "full_cost_nano_usd": cost_of_kept(kept["cost_nano_usd"]),
                 "price_source": "cache",
             }
         )

@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import ModelConfigurationError, RequestRejected
 from promptctl.models.dialects import dialect_of, spoken
-from promptctl.models.gateway import REFUSAL, Embeddings, Reply, Request, Usage, broken, text_of
+from promptctl.models.gateway import REFUSAL, Embeddings, Reply, Request, Usage, broken, is_count, text_of
 
 if TYPE_CHECKING:
     from promptctl.models.prices import Prices
 
 _OPTIONS = "stream_options"
 _HALF = re.compile("[\ud800-\udfff]")
-# More than any reply has: such a count is a server's mistake.
-_MOST_TOKENS = 10**9
 _COUNTS = frozenset({"prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"})
 # More than any call costs.
 _MOST_USD = 10**6
@@ -101,8 +99,7 @@ class StreamOptions:
     def of(self, request: Request) -> dict[str, Any]:
         """Return the key to add to a streamed request, if any."""
         is_refused = request.endpoint.api_base in self._refusing or _OPTIONS in request.endpoint.leaves_out
-        has_options = dialect_of(provider_name(request.model)).has_stream_options and not is_refused
-        return {_OPTIONS: {"include_usage": True}} if has_options else {}
+        return {} if is_refused else {_OPTIONS: {"include_usage": True}}
 
     def heed(self, request: Request, refused: RequestRejected) -> None:
         """Remember the server that refused the key, so that it may be asked once more; any other refusal is raised."""
@@ -266,6 +263,10 @@ def build_embeddings(request: Request, data: Any, count: int, prices: Prices) ->
     except (KeyError, TypeError, ValueError):
         vectors = ()
     if len(vectors) != count:
+        from promptctl.models.provider_errors import error_in_answer
+
+        if not vectors and (failure := error_in_answer(request, data)) is not None:
+            raise failure
         raise broken(request, f"answered with {len(vectors)} embeddings for {count} texts")
     usage = replace(usage_of(data.get("usage")), output_tokens=0)
     cost, price_source = prices.cost_nano_usd(request.model, usage)
@@ -295,11 +296,7 @@ def paired(text: str) -> str:
 
 
 def _count(*values: Any) -> int | None:
-    return next((value for value in values if _is_count(value)), None)
-
-
-def _is_count(value: Any) -> bool:
-    return value.__class__ is int and 0 <= value <= _MOST_TOKENS
+    return next((value for value in values if is_count(value)), None)
 
 
 def odd_counts(usage: Any) -> str | None:
@@ -307,5 +304,5 @@ def odd_counts(usage: Any) -> str | None:
     given = dict_of(usage)
     details = (dict_of(given.get(name)) for name in ("prompt_tokens_details", "completion_tokens_details"))
     counts = [count for each in (given, *details) for count in each.items() if count[0] in _COUNTS]
-    odd = [f"{name}: {value!r:.40}" for name, value in counts if value is not None and not _is_count(value)]
+    odd = [f"{name}: {value!r:.40}" for name, value in counts if value is not None and not is_count(value)]
     return f"counted {', '.join(odd)}, which cannot be and is taken as unknown" if odd else None

@@ -15,6 +15,8 @@ ReplySource = Literal["model", "echo", "replay", "cache", "recorded"]
 REPLAY = "replay/"
 # The finish reason of a reply that the provider marks as the model's refusal.
 REFUSAL = "refusal"
+_MOST_TOKENS = 10**9
+_MOST_NANO_USD = 10**15
 HINT_ENDPOINT = "check `api_base` under `models:` in promptctl.yaml, or the provider's *_BASE_URL variable"
 
 
@@ -93,6 +95,21 @@ class Usage:
     input_audio_tokens: int | None = None
     output_audio_tokens: int | None = None
     told_nano_usd: int | None = None
+
+
+def is_count(value: Any) -> bool:
+    """Return True for a number of tokens that can be: whole, not negative, and no more than any reply has."""
+    return value.__class__ is int and 0 <= value <= _MOST_TOKENS
+
+
+def usage_of_kept(counts: Mapping[str, Any]) -> Usage:
+    """Return the usage that was kept by the names of its fields; None for a count that cannot be."""
+    return Usage(**{name: value for name, value in counts.items() if is_count(value)})
+
+
+def cost_of_kept(nano_usd: Any) -> int | None:
+    """Return a cost that was kept; None for one that cannot be."""
+    return nano_usd if nano_usd.__class__ is int and 0 <= nano_usd <= _MOST_NANO_USD else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from promptctl.models.chat_protocol import dict_of, dicts_of, odd_counts
 from promptctl.models.chat_stream import DONE, EventDecoder, is_kept_open
 from promptctl.models.gateway import Request, broken, text_of
 
-_CHAT = "/chat/completions"
+_PATHS = ("/chat/completions", "/embeddings")
 
 
 class Wire:
@@ -46,7 +46,7 @@ class Wire:
         import httpx
 
         kind = response.headers.get("content-type", "").partition(";")[0].strip()
-        if not response.is_success or not response.request.url.path.endswith(_CHAT):
+        if not response.is_success or not response.request.url.path.endswith(_PATHS):
             return response
         wire, received = self, response.stream
 
@@ -85,7 +85,7 @@ class Wire:
             return body
         if not isinstance(data, dict) or not data:
             return body
-        if data.get("error") or not isinstance(data.get("choices"), list):
+        if data.get("error") or not isinstance(data.get("choices", data.get("data")), list):
             from promptctl.models.provider_errors import error_in_answer
 
             self.failure = error_in_answer(self._request, data)

@@ -21,7 +21,9 @@ from promptctl.models.chat_protocol import (
     embedding_options,
     model_name,
     parse_completion,
+    provider_name,
 )
+from promptctl.models.dialects import dialect_of
 from promptctl.models.endpoints import Address, address_of
 from promptctl.models.gateway import Delta, Embeddings, Reply, Request, broken, texts_of
 from promptctl.models.prices import Prices
@@ -105,7 +107,7 @@ class OpenAILane:
 
     async def _streamed(self, request: Request, assembler: ReplyAssembler) -> AsyncGenerator[str, None]:
         body = chat_body(request, is_streamed=True)
-        if "stream" in body:
+        if "stream" in body and dialect_of(provider_name(request.model)).has_stream_options:
             body |= self._stream_options.of(request)
         sent = _encode(request, body)
         address = self._address(request)

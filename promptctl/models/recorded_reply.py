@@ -19,7 +19,7 @@ from typing import Any
 from promptctl.errors import InvalidFiles, Place, Problem
 from promptctl.files.plain import canonical_json
 from promptctl.formats.schemas import structure_of
-from promptctl.models.gateway import Reply, Request, Usage, recorded_model
+from promptctl.models.gateway import Reply, Request, cost_of_kept, recorded_model, usage_of_kept
 
 Entry = Mapping[str, Any]
 
@@ -59,11 +59,11 @@ def reply_of(entry: Entry) -> Reply:
         provider="replay",
         tool_calls=tuple(entry.get("tool_calls") or ()),
         finish_reason=entry.get("finish_reason"),
-        usage=Usage(**(entry.get("usage") or {})),
+        usage=usage_of_kept(entry.get("usage") or {}),
         cost_nano_usd=0,
         price_source="free",
         source="replay",
-        full_cost_nano_usd=entry.get("cost_nano_usd"),
+        full_cost_nano_usd=cost_of_kept(entry.get("cost_nano_usd")),
     )
 
 

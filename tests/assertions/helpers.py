@@ -60,7 +60,7 @@ class FakeJudge:
 
     def __init__(
         self,
-        *replies: str | Exception,
+        *replies: str | JudgeReply | Exception,
         vectors: Sequence[Sequence[float]] = (),
         cost_nano_usd: int | None = 1_000,
     ) -> None:
@@ -75,6 +75,8 @@ class FakeJudge:
         reply = self.replies.pop(0)
         if isinstance(reply, Exception):
             raise reply
+        if isinstance(reply, JudgeReply):
+            return reply
         return JudgeReply(reply, self.cost_nano_usd, f"execution-{len(self.asked)}")
 
     def model_for(self, prompt_id: str | None, model: str | None) -> str:

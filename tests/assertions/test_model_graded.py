@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from promptctl.assertions.judge import JudgeReply
 from promptctl.errors import Incomplete, ModelTimeout
 from tests.assertions.helpers import FakeJudge, faults, judged, verdict
 
@@ -49,6 +50,13 @@ class TestRubric:
 
     def test_a_verdict_in_one_fence_is_read(self) -> None:
         assert judged(RUBRIC, "Hi", FakeJudge(f"```json\n{rubric()}\n```\n"), subject=NAMED).passed
+        assert judged(RUBRIC, "Hi", FakeJudge(f"<think>hm</think>```\n{rubric()}\n```"), subject=NAMED).passed
+
+    def test_a_judge_that_was_cut_has_judged_nothing(self) -> None:
+        cut = JudgeReply(rubric(), 1_000, "e1", fault="the reply of openai/judge was cut at max_tokens=5")
+        outcome = judged(RUBRIC, "Hi", FakeJudge(cut), subject=NAMED)
+        assert (outcome.passed, outcome.cost_nano_usd, outcome.execution_ids) == (None, 1_000, ("e1",))
+        assert "was cut at max_tokens=5" in outcome.reason
 
     @pytest.mark.parametrize(
         "reply",

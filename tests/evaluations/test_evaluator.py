@@ -358,6 +358,26 @@ class TestReplies:
         assert (row.status, row.output, row.detail.metrics) == ("failed", "half", {"safe": 0.0})
         assert "cut at max_tokens=5" in row.detail.reason
 
+    @pytest.mark.parametrize("text", ['{"a": 1}', '```json\n{"a": 1}\n```', '<think>{"a": 2}?</think>\n\n{"a": 1}'])
+    def test_a_reply_is_the_same_data_to_the_schema_and_to_every_assertion(self, lab: Lab, text: str) -> None:
+        lab.write("prompts/triage.prompt.yaml", PROMPT + "output:\n  schema: {type: object, required: [a]}\n")
+        checks: list[dict[str, object]] = [
+            {"type": "is-json"},
+            {"type": "json-schema"},
+            {"type": "contains-json", "value": {"type": "object", "properties": {"a": {"const": 1}}}},
+            {"type": "equals", "value": {"a": 1}},
+            {"type": "equals", "path": "$.a", "value": 1},
+            {"type": "equals", "path": "$.a", "value": "{{ output.a }}"},
+        ]
+        lab.cases(
+            {"id": "asked", "inputs": {"ticket": "a"}, "assert": checks},
+            {"id": "given", "inputs": {"ticket": "a"}, "output": text, "assert": checks},
+        )
+        lab.server.default = reply(text)
+        found = lab.one()
+        assert found.verdict == "passed", [row.detail.reason for row in lab.rows(found)]
+        assert len(lab.asked) == 1
+
     @pytest.mark.parametrize("schema", ["", "output:\n  schema: {type: object}\n"])
     def test_a_filter_is_a_refusal_however_it_is_said(self, lab: Lab, schema: str) -> None:
         lab.write("prompts/triage.prompt.yaml", PROMPT + schema)

@@ -683,6 +683,16 @@ def test_embeddings_fail_as_replies_do(lane: Gateway, server: OpenAIServer) -> N
     assert caught.value.retry_after_s == 2
 
 
+@pytest.mark.parametrize("case", ERRORS_WITH_200)
+def test_an_error_instead_of_embeddings_is_the_servers(lane: Gateway, server: OpenAIServer, case: str) -> None:
+    body, expected, status, words = ERRORS_WITH_200[case]
+    server.script(say.raw(json.dumps(body).encode()))
+    request = embedding_request("openai/text-embedding-3-small", ["one"])
+    with pytest.raises(ModelError, match=words) as caught:
+        run(lane, lane.embed(replace(request, endpoint=Endpoint(server.url, KEY))))
+    assert (type(caught.value), caught.value.status) == (expected, status)
+
+
 def test_many_requests_at_once_get_their_own_replies(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:
     async def all_at_once() -> list[Reply]:
         return list(await asyncio.gather(*(lane.complete(ask(f"number {n}")) for n in range(40))))

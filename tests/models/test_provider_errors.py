@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from promptctl.errors import RateLimited
 from promptctl.models.gateway import Endpoint, Request
 from promptctl.models.provider_errors import redact, refusal, words_of
 
@@ -72,3 +73,19 @@ def test_a_refusal_by_an_empty_body_says_its_status() -> None:
 
 def test_milliseconds_of_a_wait_are_read() -> None:
     assert refusal(request(), 429, "", {"retry-after-ms": "1500", "retry-after": "2"}).retry_after_s == 1.5
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds"),
+    [
+        ("Rate limit reached for gpt-4o. Please try again in 20s.", 20),
+        ("Please try again in 250ms", 0.25),
+        ("please retry in 1.5 s", 1.5),
+        ("try again in 2m", 120),
+        ("try again later", None),
+    ],
+)
+def test_a_wait_in_the_words_is_read(words: str, seconds: float | None) -> None:
+    error = refusal(Request("m/x", ()), 429, words, {})
+    assert (type(error), error.retry_after_s) == (RateLimited, seconds)
+    assert refusal(Request("m/x", ()), 429, words, {"retry-after": "3"}).retry_after_s == 3

@@ -370,3 +370,19 @@ def test_a_folder_that_is_a_link_is_neither_read_nor_written(folder: Path, tmp_p
         find(folder)
     with pytest.raises(InvalidFiles, match="symbolic link"):
         Recording(folder / "new.jsonl")
+
+
+@pytest.mark.parametrize("count", [-10, 10**30])
+def test_counts_and_costs_that_cannot_be_are_unknown(folder: Path, count: int) -> None:
+    entry = {"request": digest_for(REQUEST), "model": REQUEST.model, "reply": "hi", "recorded_at": "2026-01-01"}
+    kept = {**entry, "usage": {"input_tokens": count, "output_tokens": 4}, "cost_nano_usd": count}
+    folder.mkdir(exist_ok=True, parents=True)
+    (folder / "old.jsonl").write_text(json.dumps(kept) + "\n")
+    reply = find(folder)
+    assert (reply.text, reply.usage, reply.full_cost_nano_usd) == ("hi", Usage(None, 4), None)
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter", "refusal"])
+def test_why_a_reply_ended_comes_back(folder: Path, reason: str) -> None:
+    record(folder / "f.jsonl", REQUEST, Reply("half", "m", "openai", finish_reason=reason))
+    assert find(folder).finish_reason == reason
