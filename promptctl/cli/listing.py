@@ -9,7 +9,7 @@ import typer
 
 from promptctl import PromptFilter
 from promptctl.cli import options
-from promptctl.cli.output import is_terminal, say_json, tell, tell_hint, warn
+from promptctl.cli.output import is_terminal, say_json, tell, tell_hint, tell_problems, warn
 from promptctl.cli.tables import Styled, say_table
 from promptctl.errors import WorkspaceError
 from promptctl.reports.wording import count, name_some
@@ -68,6 +68,7 @@ def list_prompts(
     elif wanted == PromptFilter():
         if not workspace.context.prompts_not_checked_out():
             tell("no prompts yet: write one to prompts/<id>.prompt.yaml")
+        tell_problems(each for each in workspace.validate(()).problems if each.code == "prompt-elsewhere")
     else:
         tell("no prompt matches")
         for name, meant in workspace.suggest(wanted):

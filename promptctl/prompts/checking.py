@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, printable
@@ -13,6 +14,7 @@ from promptctl.files.merges import unresolved_merge
 from promptctl.files.names import did_you_mean, id_problem, prompt_id, prompt_stem
 from promptctl.files.sources import Sources
 from promptctl.files.tree import Tree, is_there
+from promptctl.files.wording import count, name_some
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.foreign import foreign_file, foreign_shape
 from promptctl.formats.settings_file import Settings, read_settings
@@ -64,17 +66,35 @@ class WorkspaceCheck:
         yield from _colliding(self._prompt_paths)
         yield from self._claims()
         yield from self._stray()
+        yield from self._elsewhere()
 
     def _settings(self) -> Iterator[Problem]:
         settings = _read(self._tree, names.SETTINGS, read_settings)
         if not isinstance(settings, Settings):
             yield from settings
             return
+        yield from self._names_in(settings)
         for label, rule in settings.labels.rules.items():
             known = [path.removeprefix(names.DATASETS + "/") for path in self._tree.paths(names.DATASETS)]
             if rule.dataset is not None and rule.dataset.removeprefix("./") not in known:
                 message = f"the label `{label}` asks for the dataset {rule.dataset}, and there is none"
                 yield Problem(message, Place(names.SETTINGS), _near_hint(rule.dataset, known), "missing-dataset")
+
+    def _names_in(self, settings: Settings) -> Iterator[Problem]:
+        """Yield warnings of names that nothing has: a rule that a typo keeps from holding would be lost in silence."""
+        place = Place(names.SETTINGS)
+        for rule in settings.log:
+            if self.prompts and not any(fnmatchcase(id_, rule.prompts) for id_ in self.prompts):
+                message = f"the rule of `log` for `{rule.prompts}` matches no prompt"
+                yield Problem(message, place, did_you_mean(rule.prompts, self.prompts) or None, "no-match", "warning")
+        for label, label_rule in settings.labels.rules.items():
+            others = [each for each in settings.labels.rules if each not in (label_rule.after, label)]
+            if label_rule.after is not None and (meant := did_you_mean(label_rule.after, others, mistakes=1)):
+                message = f"`{label}` comes after `{label_rule.after}`, which is nearly another label"
+                yield Problem(message, place, meant, "near-label", "warning")
+        if settings.budgets:
+            hint = "give --max-cost to each command"
+            yield Problem("no command keeps to `budgets` yet", place, hint, "not-read", "warning")
 
     def _partial(self, path: str) -> Iterator[Problem]:
         text = _read(self._tree, path, decode_partial)
@@ -127,6 +147,16 @@ class WorkspaceCheck:
                     hint = "a prompt's file ends in .prompt.yaml, a schema's in .schema.yaml"
                     message = "the file is not read: no prompt names it"
                     yield Problem(message, Place(path), hint, "stray-file", "warning")
+
+    def _elsewhere(self) -> Iterator[Problem]:
+        """Yield the warning of prompt files where GitHub's tools had them, or if none is in place, anywhere."""
+        paths = self._tree.paths(".github" if self._prompt_paths else "")
+        suffixes, own = names.PROMPT_SUFFIXES, names.PROMPTS + "/"
+        if found := sorted(path for path in paths if path.endswith(suffixes) and not path.startswith(own)):
+            noun = f"{count(len(found), 'prompt file')} outside {names.PROMPTS}/ {'is' if len(found) == 1 else 'are'}"
+            hint = f"move each: git mv {found[0]} {names.PROMPTS}/"
+            message = f"{noun} not read: {name_some(found)}"
+            yield Problem(message, Place(found[0]), hint, "prompt-elsewhere", "warning")
 
 
 @dataclass(frozen=True, slots=True)

@@ -270,3 +270,40 @@ def test_a_csv_of_excel_is_read_with_a_note_and_evaluated() -> None:
     assert check(MemoryTree({**files, "datasets/d.yaml": 'prompts: [p]\ncases: d.csv\ndelimiter: ";"\n'})) == []
     tsv = {**files, "datasets/d.tsv": "q\texpected\na\tb\n", "datasets/d.yaml": "prompts: [p]\ncases: d.tsv\n"}
     assert check(MemoryTree(tsv)) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "said", "hint"),
+    [
+        ("log: [{prompts: suport/*}]", "the rule of `log` for `suport/*` matches no prompt", None),
+        ("log: [{prompts: chatt}]", "the rule of `log` for `chatt` matches no prompt", "did you mean `chat`?"),
+        (
+            "labels: {staging: {reason: required}, production: {after: stagin}}",
+            "`production` comes after `stagin`, which is nearly another label",
+            "did you mean `staging`?",
+        ),
+        ("budgets: [{limit: 5}]", "no command keeps to `budgets` yet", "give --max-cost to each command"),
+    ],
+)
+def test_a_setting_that_holds_for_nothing_is_a_warning(settings: str, said: str, hint: str | None) -> None:
+    (problem,) = check(MemoryTree({"promptctl.yaml": settings + "\n", "prompts/chat.prompt.yaml": HI}))
+    assert (problem.severity, problem.message, problem.hint) == ("warning", said, hint)
+
+
+def test_settings_that_hold_for_something_are_sound() -> None:
+    text = "log: [{prompts: '*'}, {prompts: 'cha?'}]\nlabels: {production: {after: staging}}\n"
+    assert check(MemoryTree({"promptctl.yaml": text, "prompts/chat.prompt.yaml": HI})) == []
+
+
+@pytest.mark.parametrize(
+    ("paths", "said"),
+    [
+        (["summary.prompt.yml"], "1 prompt file outside prompts/ is not read: summary.prompt.yml"),
+        ([".github/prompts/a.prompt.yml", "b.prompt.yaml"], "2 prompt files outside prompts/ are not read"),
+    ],
+)
+def test_prompts_in_other_folders_are_found(paths: list[str], said: str) -> None:
+    (problem,) = check(MemoryTree(dict.fromkeys(paths, HI)))
+    assert (problem.severity, problem.code) == ("warning", "prompt-elsewhere")
+    assert problem.message.startswith(said)
+    assert problem.hint == f"move each: git mv {paths[0]} prompts/"
