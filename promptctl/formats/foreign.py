@@ -147,5 +147,5 @@ def _shape(data: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def _has_agents(data: Mapping[str, Any]) -> bool:
-    keys = {"goal", "backstory", "expected_output"}
-    return any(isinstance(each, dict) and keys & each.keys() for each in data.values())
+    kinds = ({"goal", "backstory"}, {"description", "expected_output"})
+    return any(isinstance(each, dict) and any(keys <= each.keys() for keys in kinds) for each in data.values())

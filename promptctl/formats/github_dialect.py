@@ -193,7 +193,15 @@ class _Reader:
 
     def _unusable(self, item: Document, problem: Problem) -> tuple[str, str | None]:
         """Return why an item cannot be used and what to do, in better words for a test that GitHub did not have."""
-        tests = item.data.get("string") if isinstance(item.data, dict) else None
+        data = item.data
+        if not isinstance(data, dict):
+            return problem.message, problem.hint
+        if data.keys().isdisjoint(("string", "llm", "uses")):
+            meant = next(
+                filter(None, (did_you_mean(key, ("string", "llm", "uses")) for key in data if key != "name")), ""
+            )
+            return "it has none of `string`, `llm` and `uses`", meant or "add one of them"
+        tests = data.get("string")
         unknown = list(tests) if isinstance(tests, dict) and tests.keys().isdisjoint(STRING_TESTS) else []
         if not unknown:
             return problem.message, problem.hint

@@ -216,7 +216,9 @@ def test_a_test_beside_one_that_is_known_is_not_passed_over_in_silence() -> None
 def test_many_evaluators_with_one_fault_are_one_problem() -> None:
     text = "testData: [{input: a}]\nevaluators:\n" + "- {name: a}\n" * 30 + MESSAGES
     (problem,) = read(text).problems
-    assert problem.message.endswith("`string` is missing (and 29 more like this, the last on line 32)")
+    assert problem.message.endswith(
+        "it has none of `string`, `llm` and `uses` (and 29 more like this, the last on line 32)"
+    )
 
 
 @pytest.mark.parametrize(
