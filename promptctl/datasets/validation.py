@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -10,6 +10,8 @@ from promptctl.assertions.preparing import Preparer
 from promptctl.datasets.dataset import Dataset, Memory
 from promptctl.errors import (
     InvalidFiles,
+    MissingKey,
+    ModelConfigurationError,
     Place,
     Problem,
     UsageError,
@@ -17,9 +19,10 @@ from promptctl.errors import (
     in_reading_order,
     one_of_each_kind,
 )
-from promptctl.files.names import DATASET_SUFFIXES, RECORDINGS, did_you_mean, is_dataset
+from promptctl.files.names import DATASET_SUFFIXES, RECORDINGS, SETTINGS, did_you_mean, is_dataset
 from promptctl.files.tree import Tree
 from promptctl.files.yaml_reader import read_yaml
+from promptctl.models.model_settings import Models
 from promptctl.prompts.checking import WorkspaceCheck, files_of
 from promptctl.prompts.loading import prompts_not_checked_out
 from promptctl.prompts.prompt import Prompt
@@ -47,6 +50,7 @@ def validate_workspace(tree: Tree, paths: Sequence[str] = ()) -> ValidationRepor
     for path in checked:
         problems += _check_dataset(check, tree, preparer, path) if is_dataset(path) else check.file(path)
         problems += _bare_questions(tree, path)
+        problems += _unknown_models(check, tree, path)
     if not paths:
         problems += _check_recordings(tree)
     among = check.among_files()
@@ -74,6 +78,22 @@ def _check_recordings(tree: Tree) -> list[Problem]:
     except WorkspaceError as error:
         return [_unreadable(error, RECORDINGS)]
     return []
+
+
+def _unknown_models(check: WorkspaceCheck, tree: Tree, path: str) -> Iterator[Problem]:
+    """Yield the warning of a prompt's or the settings' model that is written without a provider and is not known."""
+    prompt = check.prompt_at(path)
+    model = check.settings.model if path == SETTINGS else prompt and prompt.model
+    if not model or "/" in model:
+        return
+    try:
+        Models(check.settings, {}).settings_of(model)
+    except MissingKey:
+        return
+    except ModelConfigurationError as error:
+        lines = tree.read(path).decode("utf-8", "replace").splitlines()
+        line = next((number for number, text in enumerate(lines, 1) if text.startswith("model")), None)
+        yield Problem(error.message, Place(path, line), error.hint, "unknown-model", "warning")
 
 
 def _bare_questions(tree: Tree, path: str) -> list[Problem]:

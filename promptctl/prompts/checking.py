@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import TypeVar
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, printable
@@ -60,6 +61,16 @@ class WorkspaceCheck:
     def prompt(self, id_: str) -> Prompt | None:
         """Return the prompt of one of the ids in `prompts`; None if it cannot be loaded, which `file` reports."""
         return self._prompt_file(self.prompts[id_]).prompt
+
+    def prompt_at(self, path: str) -> Prompt | None:
+        """Return the prompt in the file at `path`; None if it holds none, or one that cannot be loaded."""
+        return self._prompt_file(path).prompt if prompt_stem(path) is not None else None
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings of the workspace; the built-in defaults if they cannot be read."""
+        found = _read(self._tree, names.SETTINGS, read_settings) if is_there(self._tree, names.SETTINGS) else None
+        return found if isinstance(found, Settings) else Settings()
 
     def among_files(self) -> Iterator[Problem]:
         """Yield the problems between files: ids that collide, names that two prompts claim."""

@@ -307,3 +307,29 @@ def test_prompts_in_other_folders_are_found(paths: list[str], said: str) -> None
     assert (problem.severity, problem.code) == ("warning", "prompt-elsewhere")
     assert problem.message.startswith(said)
     assert problem.hint == f"move each: git mv {paths[0]} prompts/"
+
+
+@pytest.mark.parametrize(
+    ("model", "hint"),
+    [
+        ("gpt4o", "did you mean `openai/gpt-4o`?"),
+        ("gpt-4o-mni", "did you mean `openai/gpt-4o-mini`?"),
+        ("nothing-like-it", "ids are"),
+    ],
+)
+def test_a_model_that_no_provider_has_is_a_warning(model: str, hint: str) -> None:
+    files = {"promptctl.yaml": f"model: {model}\n", "prompts/p.prompt.yaml": f"name: P\nmodel: {model}\n{HI}"}
+    found = check(MemoryTree(files))
+    assert [(each.code, each.severity, str(each.place)) for each in found] == [
+        ("unknown-model", "warning", "promptctl.yaml:1"),
+        ("unknown-model", "warning", "prompts/p.prompt.yaml:2"),
+    ]
+    assert all((each.hint or "").startswith(hint) for each in found)
+
+
+@pytest.mark.parametrize(
+    "model", ["gpt-4o", "openai/gpt-4o", "openai/not-yet-known", "local/x", "echo/echo", "replay/a/b"]
+)
+def test_a_model_that_can_be_asked_given_a_key_is_none(model: str) -> None:
+    settings = "models: {'local/*': {api_base: 'http://127.0.0.1:1/v1', api_key_env: NO_SUCH}}\n"
+    assert check(MemoryTree({"promptctl.yaml": settings, "prompts/p.prompt.yaml": f"model: {model}\n{HI}"})) == []
