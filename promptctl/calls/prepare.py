@@ -8,8 +8,8 @@ from typing import Any, TypedDict
 
 from promptctl.calls.call import Call, CallOptions, Target, check_schemas, formats_for, merge_parameters, refused
 from promptctl.context import Context
-from promptctl.errors import InputError, InvalidFiles, ModelConfigurationError, PromptInactive, RenderError
-from promptctl.files.names import SETTINGS
+from promptctl.errors import InputError, InvalidFiles, ModelConfigurationError, PromptInactive, RenderError, UsageError
+from promptctl.files.names import SETTINGS, did_you_mean
 from promptctl.log.records import Content, Source
 from promptctl.prompts.prompt import Prompt
 
@@ -41,6 +41,11 @@ def prepare(context: Context, ref: str, inputs: Mapping[str, Any], options: RunO
     Raises `InputError`, `RenderError`, `PromptInactive`, `ModelConfigurationError`, and `InvalidFiles` if a schema is
     none, each with its `execution`.
     """
+    for name in options.keys() - RunOptions.__annotations__.keys():
+        hint = (
+            did_you_mean(name, RunOptions.__annotations__) or f"the options are {', '.join(RunOptions.__annotations__)}"
+        )
+        raise UsageError(f"a call has no option `{name}`", hint=hint)
     at_version = context.prompt(ref)
     prompt = at_version.prompt
     model = options.get("model") or at_version.model or ""

@@ -15,6 +15,8 @@ _TEMPLATE_VALUE = r"(?:^|[:,\[]|-)\s*(\{\{|\{%|\{#)"
 _NO_SPACE_AFTER_COLON = r"^\s*(?:- +)?([A-Za-z_][\w-]*):[^\s/]"
 _UNPRINTABLE = "[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 _GITHUB_KEY = r"^(?:modelParameters|responseFormat|jsonSchema|testData|evaluators):"
+# In an indentation, before or after a colon.
+_UNSEEN = "^ *(?:- *)?([\u00a0\u2000-\u200b\u2060\u3000\ufeff])|:([\u00a0\u2000-\u200b\u3000])|^ *[\\w -]+(\uff1a)"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -157,6 +159,16 @@ def _template_in_value(place: Place, opening: str, line: str) -> Problem:
     return Problem(message, place, QUOTE_OR_BLOCK, "unquoted-template")
 
 
+def _unseen(site: _Site) -> Problem | None:
+    for number in (site.mark.line, site.mark.line - 1):
+        if found := re.search(_UNSEEN, _line(site.text, number)):
+            at = found.start(found.lastindex or 0)
+            character = f"U+{ord(found[found.lastindex or 0]):04X}"
+            what = f"the character {character} stands here, and only looks like a blank or a colon"
+            return Problem(what, Place(site.path, number + 1, at + 1), "type it anew", "unseen-character")
+    return None
+
+
 def _tab(site: _Site) -> Problem | None:
     before = site.here()[: site.mark.column + 1]
     is_of_block = "block scalar" in site.context and "tab" in site.message
@@ -287,6 +299,7 @@ def _indentation(site: _Site) -> Problem | None:
 
 # In the order in which they are told from each other: the plainest signs first.
 _EXPLANATIONS = (
+    _unseen,
     _tab,
     _template,
     _no_key_at_all,

@@ -97,7 +97,7 @@ def _problem(failure: Failure, place: Place) -> Problem:
 def _message(failure: Failure, hint: str | None) -> str:
     keyword, path = failure.keyword, failure.path
     if keyword == "additionalProperties":
-        return f"unknown key `{path[-1]}`" + (f" in `{_label(path[:-1])}`" if path[1:] else "")
+        return f"unknown key `{printable(str(path[-1]))}`" + (f" in `{_label(path[:-1])}`" if path[1:] else "")
     if not path:
         return f"`{failure.detail}` is missing" if keyword == "required" else text_of(failure)
     text = f" {text_of(failure)}"
@@ -246,6 +246,11 @@ def _value_hint(failure: Failure) -> str | None:
 
 def _key_hint(failure: Failure) -> str:
     name, known = str(failure.path[-1]), failure.schema.get("properties", {})
+    if not name.isprintable():
+        meant = did_you_mean(name, known)
+        return "it holds characters that nobody sees, or blanks that are none: type it anew" + f"; {meant}" * bool(
+            meant
+        )
     instead = failure.schema.get("x-instead", {}).get(name)
     if instead:
         return f"use {instead}" if " " in instead else f"use `{instead}`"

@@ -16,6 +16,7 @@ _WORDS = (
     (r"expected token '?end of print statement'?, got '?([^']+?)'?$", "`{0}` is one thing too many here", None),
     (r"Expected an expression, got 'end of print", "there is nothing between `{{{{` and `}}}}`", "name an input there"),
     (r"unexpected char ['\"](['\"])", "a quote (`{0}`) is never closed", "close it"),
+    (r"unexpected char '(\\[xuU]\w+)'", "`{0}`, a character that nobody sees, is in this expression", "remove it"),
     (r"unexpected char '(.)'", "`{0}` is no part of an expression", None),
     (r"^unexpected '(\})'$", "`{0}` is not expected here", "`{{` is closed by `}}`"),
 )

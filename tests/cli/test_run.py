@@ -4,6 +4,7 @@ import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -274,3 +275,15 @@ messages:
     assert message["content"][2]["input_audio"]["data"] == "UklGRgAAAABXQVZF"
     ran = cli("render", "see", "-I", f"image={workspace}/a.zip")
     assert (ran.exit_code, "neither UTF-8 text" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("paramters", "`parameters`"), ("modle", "`model`"), ("timeout_ms", "the options")]
+)
+def test_a_misspelt_option_of_a_call_is_refused(workspace: Path, name: str, hint: str) -> None:
+    options: dict[str, Any] = {name: None}
+    with promptctl.open_workspace(workspace) as opened:
+        for call in (opened.run, lambda *given, **more: list(opened.stream(*given, **more))):
+            with pytest.raises(promptctl.UsageError, match=f"a call has no option `{name}`") as refused:
+                call("triage", {"ticket": "x"}, **options)
+            assert hint in (refused.value.hint or "")

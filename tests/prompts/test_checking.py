@@ -110,6 +110,16 @@ class TestTemplates:
             "add `{% endif %}` where it ends",
         )
 
+    def test_a_character_that_nobody_sees_is_named(self) -> None:
+        (problem,) = check_prompt(one(block("{{ a\u200b }}", inputs="{a: {}}")), "prompts/p.prompt.yaml")
+        assert problem.message == r"`\u200b`, a character that nobody sees, is in this expression"
+
+    def test_a_key_with_a_character_that_nobody_sees_is_named(self) -> None:
+        (problem,) = check_prompt(one("na\u200bme: P\n" + HI), "prompts/p.prompt.yaml")
+        assert problem.message == r"unknown key `na\u200bme`"
+        assert (problem.hint or "").startswith("it holds characters that nobody sees")
+        assert "did you mean `name`" in (problem.hint or "")
+
     def test_what_only_another_engine_would_read_has_a_way_out(self) -> None:
         (problem,) = check_prompt(one(block("{{#if x}}")), "prompts/p.prompt.yaml")
         assert "template: simple" in (problem.hint or "")
