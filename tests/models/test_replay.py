@@ -215,6 +215,15 @@ def test_recordings_made_meanwhile_are_found(folder: Path) -> None:
     assert asyncio.run(replay.complete(replayed(asked("c")))).text == REPLY.text
 
 
+def test_an_unresolved_merge_of_recordings_is_one_problem(folder: Path) -> None:
+    file = folder / "x.jsonl"
+    record(file, asked("a"), REPLY)
+    line = file.read_bytes()
+    file.write_bytes(line + b"<<<<<<< HEAD\n" + line + b"=======\n" + line + b">>>>>>> other\n")
+    with pytest.raises(InvalidFiles, match=r"datasets/recordings/x\.jsonl:2:1: an unresolved merge begins here$"):
+        asyncio.run(Replay(folder).complete(replayed(asked("b"))))
+
+
 def test_a_line_that_a_crash_left_unfinished_does_not_swallow_the_next(folder: Path) -> None:
     file = folder / "x.jsonl"
     record(file, asked("a"), REPLY)
