@@ -25,6 +25,8 @@ FILES_PREFIX = "files."
 
 # What may separate cells, as it is written in a file of ours; the comma where a header has none.
 _DELIMITERS = {",": ",", ";": ";", "\t": "\\t", "|": "|"}
+# Before the header, with the delimiter behind it.
+_EXCELS_LINE = "sep="
 _EXPECTED = re.compile(r"__expected\d*")
 _METADATA = re.compile(r"__metadata:(\w+)(\[\])?")
 _SHARE = re.compile(r"\d*\.?\d+(?:[eE][+-]?\d+)?")
@@ -44,6 +46,8 @@ def read_csv(tree: Tree, path: str, delimiter: str | None = None) -> Iterator[Ro
         hint = f'say so with `delimiter: "{_DELIMITERS[given]}"` beside `cases:`, or save the file with commas'
         yield Problem(f"the cells are read as separated by `{shown}`", Place(path, 1), hint, "delimiter", "warning")
     for line, cells in _records(tree, path, given):
+        if columns is None and cells[0].startswith(_EXCELS_LINE):
+            continue
         if columns is None:
             columns = _read_header(cells, Place(path, line))
         else:
@@ -53,6 +57,8 @@ def read_csv(tree: Tree, path: str, delimiter: str | None = None) -> Iterator[Ro
 def _sniffed(tree: Tree, path: str) -> str:
     """Return the delimiter that the first line has most of outside of quotes."""
     header = re.sub(r'"[^"]*"', "", next(read_lines(tree, path), ""))
+    if header.startswith(_EXCELS_LINE):
+        header = header.removeprefix(_EXCELS_LINE)
     return max(_DELIMITERS, key=header.count)
 
 

@@ -78,6 +78,8 @@ def property_of_node(place: Place, event: Any, text: str = "") -> Problem:
         hint = 'write `{% include "path" %}` in the text, or `$ref: path` for a schema or a tool'
         if re.search(_GITHUB_KEY, text, re.MULTILINE):
             hint = "GitHub's files include nothing: write the text out, or the prompt in promptctl's own format"
+        elif re.search("^cases:", text, re.MULTILINE):
+            hint = "name a file of cases, `cases: file.csv`, or the file of an input under the case's `files`"
         return Problem("tags such as `!include` are not read", place, hint, "tag")
     shown = event.tag.replace("tag:yaml.org,2002:", "!!")
     return Problem(f"tags such as `{shown}` are not read", place, "remove the tag, or quote the text", "tag")

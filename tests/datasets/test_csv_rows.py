@@ -159,3 +159,8 @@ def test_a_delimiter_that_is_given_needs_no_note() -> None:
 def test_commas_win_where_a_header_has_as_many() -> None:
     (row,) = rows("a,b;c\n1,2\n")
     assert row.data["inputs"] == {"a": "1", "b;c": "2"}
+
+
+def test_the_line_with_which_excel_names_a_delimiter_is_no_header() -> None:
+    found = read("sep=;\na;b,c\n1;2\n")
+    assert [each.data["inputs"] for each in found if isinstance(each, Row)] == [{"a": "1", "b,c": "2"}]

@@ -47,6 +47,7 @@ def _either_parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
         ("a: !include x.md\ntestData: []\n", "1:4", "tags such as `!include`", "GitHub's files include nothing"),
         ("{% import 'm.j2' as m %}\na: b\n", "1:1", "the file itself is no template", "in the texts of messages"),
         ("a: b\n{% if x %}\nc: d\n{% endif %}\n", "2:1", "the file itself is no template", "in the texts of messages"),
+        ("cases: !include x.yaml\n", "1:8", "tags such as `!include`", "`cases: file.csv`"),
         ("a:\u00a0b\nc: d\n", "1:3", "the character U+00A0 stands here", "type it anew"),
         ("a: |\n  x\n\u00a0 y\n", "3:1", "the character U+00A0 stands here", "type it anew"),
         ("a: b\n  c\uff1a d\n  e: f\n", "2:4", "the character U+FF1A stands here", "type it anew"),
