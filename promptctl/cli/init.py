@@ -35,4 +35,7 @@ def init(
     if "prompts/welcome.prompt.yaml" in made.written:
         tell("  promptctl render welcome -i name=Ada")
         tell("  promptctl run welcome -i name=Ada")
+    elsewhere = [*target.glob("*.prompt.y*ml"), *target.glob(".github/**/*.prompt.y*ml")]
+    for path in sorted(path.relative_to(target).as_posix() for path in elsewhere):
+        tell(f"  git mv {path} prompts/      # a prompt where promptctl does not look")
     tell("  git add . && git commit -m 'Add prompts'      # from now on every version has a name")

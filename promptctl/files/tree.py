@@ -40,6 +40,14 @@ class StreamedTree(Tree, Protocol):
         """Return the file's bytes as a stream, for the caller to close. Raises what `read` does, but for the size."""
 
 
+@runtime_checkable
+class ListedTree(Tree, Protocol):
+    """A tree that can also list its top folder alone, for those whose other folders may be large."""
+
+    def top_files(self) -> list[str]:
+        """Return the files at the top, sorted."""
+
+
 def is_there(tree: Tree, path: str) -> bool:
     """Return True if the tree has something at the path, be it readable or not.
 

@@ -104,6 +104,10 @@ class WorkTree:
             self._left_out = state, left_out(self.root)
         return self._left_out[1]
 
+    def top_files(self) -> list[str]:
+        """Return the files at the top; see `promptctl.files.tree.ListedTree.top_files`."""
+        return sorted(each.name for each in self.root.iterdir() if each.is_file() and not each.is_symlink())
+
     def links(self, folder: str) -> list[str]:
         """Return every link at or below a top-level folder, whatever it leads to, sorted."""
         if (self.root / folder).is_symlink():

@@ -14,7 +14,7 @@ from promptctl.files.document import Document
 from promptctl.files.merges import unresolved_merge
 from promptctl.files.names import did_you_mean, id_problem, prompt_id, prompt_stem
 from promptctl.files.sources import Sources
-from promptctl.files.tree import Tree, is_there
+from promptctl.files.tree import ListedTree, Tree, is_there
 from promptctl.files.wording import count, name_some
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.foreign import foreign_file, foreign_shape
@@ -161,7 +161,8 @@ class WorkspaceCheck:
 
     def _elsewhere(self) -> Iterator[Problem]:
         """Yield the warning of prompt files where GitHub's tools had them, or if none is in place, anywhere."""
-        paths = self._tree.paths(".github" if self._prompt_paths else "")
+        paths = [*self._tree.paths(".github" if self._prompt_paths else "")]
+        paths += self._tree.top_files() if self._prompt_paths and isinstance(self._tree, ListedTree) else ()
         suffixes, own = names.PROMPT_SUFFIXES, names.PROMPTS + "/"
         if found := sorted(path for path in paths if path.endswith(suffixes) and not path.startswith(own)):
             noun = f"{count(len(found), 'prompt file')} outside {names.PROMPTS}/ {'is' if len(found) == 1 else 'are'}"
