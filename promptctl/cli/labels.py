@@ -100,7 +100,7 @@ def list_labels(
     as_json: options.Json = False,
 ) -> None:
     """List the labels and what they name. Says also who moved each there, when and why."""
-    found = options.workspace_of(context, asks=True).labels.all(prompt)
+    found = options.workspace_of(context).labels.all(prompt)
     states = [state for state in found.states.values() if everything or state.is_live]
     tell_problems(found.problems)
     if as_json:
@@ -122,7 +122,7 @@ def list_labels(
 @app.command("log")
 def show_log(context: typer.Context, label: options.Label, as_json: options.Json = False) -> None:
     """Show every move of a label. Newest first: who, when, why, on which evidence."""
-    history = options.workspace_of(context, asks=True).labels.log(label)
+    history = options.workspace_of(context).labels.log(label)
     tell_problems(history.problems)
     events = list(reversed(history.events))
     if as_json:
@@ -152,7 +152,7 @@ def show_at(
     """Say what a label named at a time. If clocks contradict the order of the moves, that is said."""
     meant = parse_moment(moment, zone=None)
     when = datetime.fromisoformat(meant)
-    found = options.workspace_of(context, asks=True).labels.at(label, when)
+    found = options.workspace_of(context).labels.at(label, when)
     for event in found.doubtful:
         warn(f"event {event.n} ({event.action} {event.version}) may have come before: its clock contradicts the order")
     if as_json:

@@ -274,14 +274,14 @@ def tell_unknown(version: Version) -> None:
         warn(f"the version is not known: {version.note}")
 
 
-def workspace_of(context: typer.Context, *, asks: bool = False) -> Workspace:
+def workspace_of(context: typer.Context, *, asks: bool = False, on_warning: Callable[[str], None] = warn) -> Workspace:
     """Open the workspace of a command; at the command's end it is closed, and its notices are printed.
 
     Until the command prints something, a line says that it waits. With `asks`, Git may ask for a password meanwhile.
     """
     begin_waiting(context, "asking Git" if asks else "reading the workspace", is_still=asks)
     workspace = open_workspace(
-        context.obj, on_warning=warn, is_interactive=sys.stdin is not None and sys.stdin.isatty()
+        context.obj, on_warning=on_warning, is_interactive=sys.stdin is not None and sys.stdin.isatty()
     )
 
     def finish() -> None:

@@ -13,7 +13,7 @@ from promptctl import Execution, RunOptions
 from promptctl.cli import options
 from promptctl.cli.inputs import read_inputs, read_pairs
 from promptctl.cli.options import grouped
-from promptctl.cli.output import is_terminal, say, say_json, say_piece, styled, tell
+from promptctl.cli.output import is_terminal, say, say_json, say_piece, styled, tell, warn
 from promptctl.errors import CheckFailed, InvalidOutput, PromptctlError, UsageError
 from promptctl.reports.wording import format_cost, format_latency, format_tokens
 
@@ -93,7 +93,8 @@ def run(
         raise UsageError(
             "--stream and --json cannot be given together", hint="--json prints the whole reply at its end"
         )
-    workspace = options.workspace_of(context)
+    arriving = _Arriving()
+    workspace = options.workspace_of(context, on_warning=arriving.warn)
     at_version = workspace.prompt(ref)
     options.tell_unknown(at_version.version)
     options.end_waiting(context)  # an input may come from the terminal
@@ -114,7 +115,7 @@ def run(
         stream = is_terminal() and not as_json and at_version.prompt.output.schema is None
     options.begin_waiting(context, f"asking {asked.model or at_version.model}")
     if stream:
-        execution = _stream(workspace, ref, given, wanted)
+        execution = arriving.print(workspace.stream(ref, given, **wanted))
     else:
         execution = _complete(workspace, ref, given, wanted, as_json=as_json)
     _summarise(execution)
@@ -141,24 +142,38 @@ def _complete(
     return execution
 
 
-def _stream(workspace: Workspace, ref: str, given: Mapping[str, Any], wanted: RunOptions) -> Execution:
-    execution: Execution | None = None
-    text = ""
-    pieces: Iterator[dict[str, Any] | str | Execution] = workspace.stream(ref, given, **wanted)
-    try:
-        for piece in pieces:
-            if isinstance(piece, str):
-                text = piece
-                say_piece(piece)
-            elif isinstance(piece, Execution):
-                execution = piece
-    finally:
-        if text and not text.endswith("\n"):
+class _Arriving:
+    """Prints a reply as it arrives; a warning meanwhile begins a line of its own on a terminal."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._is_open = False
+
+    def print(self, pieces: Iterator[dict[str, Any] | str | Execution]) -> Execution:
+        """Print the pieces of text, and return the execution that ends the stream."""
+        execution: Execution | None = None
+        try:
+            for piece in pieces:
+                if isinstance(piece, str) and piece:
+                    self._text = piece
+                    self._is_open = not piece.endswith("\n")
+                    say_piece(piece)
+                elif isinstance(piece, Execution):
+                    execution = piece
+        finally:
+            if self._is_open:
+                say()
+        assert execution is not None, "a stream ends with its execution"
+        if not self._text:
+            _say_reply(execution)
+        return execution
+
+    def warn(self, message: str) -> None:
+        """Print a warning."""
+        if self._is_open and is_terminal():
             say()
-    assert execution is not None, "a stream ends with its execution"
-    if not text:
-        _say_reply(execution)
-    return execution
+            self._is_open = False
+        warn(message)
 
 
 def _say_reply(execution: Execution) -> None:

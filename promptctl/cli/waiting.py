@@ -21,7 +21,7 @@ _CLEAR = "\r\x1b[2K"
 class Waiting:
     """Says on standard error what a command waits for, from `begin` to `end` or to its first output.
 
-    On a terminal, whatever is printed meanwhile takes the place of the moving line. With `is_still` nothing moves, since
+    On a terminal, whatever is printed meanwhile takes the place of the moving line. With `is_still` it is drawn once, since
     Git may ask for a password on the same line.
     """
 
@@ -46,12 +46,12 @@ class Waiting:
         is_terminal = sys.stderr.isatty()
         if is_terminal and os.environ.get("TERM") == "dumb":
             return
-        if is_terminal and not self._is_still:
+        if is_terminal:
             self._streams = sys.stdout, sys.stderr
             sys.stderr = _Beside(sys.stderr, self.clear)
             if sys.stdout.isatty():
                 sys.stdout = _Beside(sys.stdout, self._stop)
-        show = self._draw if self._streams else self._say_once if is_terminal else self._say_now_and_then
+        show = self._draw if self._streams else self._say_now_and_then
         self._thread = threading.Thread(target=show, daemon=True)
         self._thread.start()
 
@@ -86,7 +86,8 @@ class Waiting:
         while not self._over.wait(pause_s):
             pause_s = _FRAME_S
             seconds = time.monotonic() - began
-            line = f"{_FRAMES[number % len(_FRAMES)]} {self._words()} · {seconds:.1f} s"
+            moving = f"{_FRAMES[number % len(_FRAMES)]} {self._words()} · {seconds:.1f} s"
+            line = f"{self._words()} … " if self._is_still else moving
             line = line[: max(shutil.get_terminal_size().columns - 1, 10)]
             number += 1
             with self._lock:
@@ -99,10 +100,8 @@ class Waiting:
                 except (OSError, ValueError):  # nobody reads, or the encoding has no such characters
                     return
                 self._is_drawn = True
-
-    def _say_once(self) -> None:
-        if not self._over.wait(_FIRST_S):
-            tell(f"{self._words()} …")
+            if self._is_still:
+                return
 
     def _say_now_and_then(self) -> None:
         began = time.monotonic()

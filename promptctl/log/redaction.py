@@ -85,7 +85,7 @@ class Redactor:
 
     @property
     def news(self) -> str | None:
-        """How many texts were hidden so far, and what they were, in one line; None if there was none."""
+        """Number of the texts hidden so far and their names, in one line; None if there was none."""
         hidden = +self._hidden
         if not hidden:
             return None

@@ -129,3 +129,13 @@ def test_without_a_terminal_a_line_comes_now_and_then(
         assert asked.wait(60)
     out, err = capsys.readouterr()
     assert (out, err.splitlines()[0]) == ("", "triage: 40 of 200 cases (0 s)")
+
+
+def test_a_warning_after_a_streamed_reply_is_on_a_line_of_its_own(server: OpenAIServer, workspace: Path) -> None:
+    server.script(reply("One"), reply("Two"))
+    Terminal("").run("run", "triage", "-i", "ticket=x")
+    for side in ("-wal", "-shm"):
+        (workspace / f".promptctl/log.db{side}").unlink(missing_ok=True)
+    (workspace / ".promptctl/log.db").write_text("no database any more")
+    sent = Terminal("").run("run", "triage", "-i", "ticket=x")
+    assert "Two\r\nwarning: the log was damaged" in sent
