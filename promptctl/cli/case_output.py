@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from promptctl import CaseResults, Evaluation, ResultRow
-from promptctl.cli.output import say, styled
+from promptctl.cli.output import say, say_wrapped, styled
 from promptctl.cli.text_difference import difference_lines, flat
 from promptctl.reports.asked import Messages, message_texts
 from promptctl.reports.wording import as_text, assertion_name, format_cost, format_latency, format_tokens
@@ -23,7 +23,7 @@ def say_case(evaluation: Evaluation, case: CaseResults, messages: Messages | Non
     repeats = f"  {case.passes}" if len(case.rows) > 1 else ""
     say(f"{styled(flat(first.case_id), sys.stdout, bold=True)}  {status}{repeats}")
     version = about.version_display or "unversioned"
-    say(f"evaluation  {about.id}: {about.prompt} {version} · {about.model} · {about.spec.dataset}")
+    say_wrapped(f"evaluation  {about.id}: {about.prompt} {version} · {about.model} · {about.spec.dataset}")
     if case.tags:
         say(f"tags        {', '.join(map(flat, case.tags))}")
     if about.spec.parameters:
@@ -54,12 +54,13 @@ def _say_result(row: ResultRow, *, is_one_of_many: bool) -> None:
         say(f"\n{styled('checks', sys.stdout, bold=True)}")
     for graded in row.detail.assertions:
         for line in _check_lines(graded):
-            say(f"  {line}")
+            told = line.lstrip(" ")
+            say_wrapped(told, indent="  " + " " * (len(line) - len(told)))
     facts = [row.reply_source, format_latency(row.latency_ms), f"{format_tokens(*row.detail.tokens)} tokens"]
     facts.append(format_cost(row.cost_nano_usd) if row.cost_nano_usd is not None else "cost unknown")
     say(f"\nreply       {' · '.join(fact for fact in facts if fact)}")
     if row.execution_id is not None:
-        say(f"call        {row.execution_id}: promptctl log show {row.execution_id[-8:]}")
+        say_wrapped(f"call        {row.execution_id}: promptctl log show {row.execution_id[-8:]}")
 
 
 def _check_lines(graded: Mapping[str, Any]) -> Iterator[str]:
@@ -76,4 +77,4 @@ def _say_block(title: str, text: str) -> None:
     say(f"\n{styled(flat(title), sys.stdout, bold=True)}")
     # No line begins with what a reply says: in a CI's log it could be a command to it, such as `::error::`.
     for line in text.splitlines() or [""]:
-        say(f"  │ {line}")
+        say_wrapped(line, indent="  │ ")

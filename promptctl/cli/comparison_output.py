@@ -101,4 +101,4 @@ def _say_flipped(flipped: FlippedAssertion) -> None:
     for line in line_diff(flipped.before, flipped.after).splitlines():
         shade = "red" if line.startswith("-") else "green" if line.startswith("+") else None
         # No line begins with what a reply says: in a CI's log it could be a command to it, such as `::error::`.
-        say("    │" + (styled(line, sys.stdout, fg=shade) if shade else line))
+        say_wrapped(line, indent="    │", fg=shade)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 
 from promptctl.cli.options import begin_waiting, end_waiting
-from promptctl.cli.output import format_id, format_version, is_terminal, say, say_json, styled, tell
+from promptctl.cli.output import format_id, format_version, is_terminal, say, say_json, styled, tell, wrapped
 from promptctl.cli.tables import say_table
 from promptctl.cli.text_difference import difference_lines, flat, shortened
 from promptctl.reports.rows import evaluation_head
@@ -149,7 +149,10 @@ def say_evaluations(
 
 
 def _write(text: str, stream: TextIO) -> None:
-    (say if stream is sys.stdout else tell)(text)
+    for line in text.split("\n"):
+        told = line.lstrip(" ")
+        for part in wrapped(told, " " * (len(line) - len(told)), stream):
+            (say if stream is sys.stdout else tell)(part)
 
 
 def _name(found: Evaluation, among: Sequence[Evaluation]) -> str:

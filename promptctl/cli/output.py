@@ -45,15 +45,22 @@ def say(text: str = "") -> None:
 
 def say_wrapped(text: str, indent: str = "", **style: Any) -> None:
     """Print a sentence on stdout; on a terminal its lines end between words."""
-    lines = [text]
-    if is_terminal():
-        import shutil
-        import textwrap
+    for line in wrapped(text, indent, sys.stdout):
+        say(indent + styled(line.removeprefix(indent), sys.stdout, **style))
 
-        width = max(20, shutil.get_terminal_size().columns - len(indent))
-        lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
-    for line in lines:
-        say(indent + styled(line, sys.stdout, **style))
+
+def wrapped(text: str, indent: str, stream: TextIO) -> list[str]:
+    """Return a line with its indent; on a terminal as several, each as wide as it is at most, that end between words."""
+    if not stream.isatty():
+        return [indent + text]
+    import shutil
+    import textwrap
+    import unicodedata
+
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text[:1])
+    width = max(20, shutil.get_terminal_size().columns - len(indent) - wide)
+    lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    return [indent + line for line in lines or [""]]
 
 
 def say_piece(text: str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import xml.etree.ElementTree as ET
 from typing import Any
 
 import pytest
 
+from promptctl.cli.output import wrapped
 from tests.cli.conftest import Cli, cli, commit, git
 from tests.evaluation_lab import Lab, lab, running_model_server
 from tests.openai_server import Exchange, reply
@@ -128,3 +130,16 @@ def test_a_comparison_is_written_by_all_that_compare_and_is_the_same_page(change
 
 def test_a_comparison_that_has_no_such_format_is_refused(changed: Lab, cli: Cli) -> None:
     assert cli("compare", "aaaa", "bbbb", "-o", "x.pdf").exit_code == 2
+
+
+def test_a_sentence_on_a_terminal_ends_its_lines_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", "60")
+    said = "❌ Worse: 52 of 60 cases pass, 57 did. 5 now fail every time: bug-0000, bug-0013, bug-0026."
+    lines = wrapped(said, "  ", Terminal())
+    assert " ".join(line.strip() for line in lines) == said
+    assert all(line.startswith("  ") and len(line) < 60 for line in lines)
+    assert wrapped(said, "  ", io.StringIO()) == ["  " + said]
