@@ -11,8 +11,9 @@ from promptctl.datasets.rows import Row
 from promptctl.errors import Place, Problem
 from promptctl.files.names import MAX_SUGGESTIONS, did_you_mean
 from promptctl.prompts.inputs import InputCheck
-from promptctl.prompts.prompt import MISSING, Prompt
+from promptctl.prompts.prompt import MISSING, Message, Prompt
 from promptctl.schemas.json_schema import types_of
+from promptctl.templates.reading import plain_pieces
 
 
 class CaseChecks:
@@ -27,9 +28,11 @@ class CaseChecks:
         self._inputs = InputCheck(prompt) if prompt is not None else None
         self._with_default: frozenset[str] = frozenset()
         self._required: tuple[str, ...] = ()
+        self._images: frozenset[str] = frozenset()
         if prompt is not None:
             declared = prompt.inputs.values()
             self._with_default = frozenset(each.name for each in declared if each.default is not MISSING)
+            self._images = frozenset(_image_inputs(prompt))
             self._required = tuple(each.name for each in declared if each.is_required)
         # The last sound value of each input: those that stand for many cases are checked once.
         self._sound: dict[str, Any] = {}
@@ -67,7 +70,7 @@ class CaseChecks:
                 hint = self._meant(name, prompt.inputs) or f"remove it, or declare it in {prompt.path}"
                 message = f"`{name}`, given by {noun}, is no input of {prompt.id}"
                 yield Problem(message, place, hint, "extra-input")
-            elif isinstance(value, str) and value.startswith("file:") and " " not in value:
+            elif isinstance(value, str) and self._is_path(name, value):
                 noun, place = self._given(name, case, row)
                 message = f"{noun}: `{name}` is sent as the text it is, not as the file"
                 hint = f"name a file below datasets/ under `files: {{{name}: …}}`"
@@ -80,6 +83,12 @@ class CaseChecks:
                     yield Problem(f"{noun}: `{name}{path}` {text}", place, hint, "wrong-input")
                 if not faults:
                     self._sound[name] = value
+
+    def _is_path(self, name: str, value: str) -> bool:
+        """Return True for a text that names a file where a file's content or an address is meant."""
+        if " " in value or "\n" in value:
+            return False
+        return value.startswith("file:") or (name in self._images and ":" not in value)
 
     def _meant(self, name: str, names: Collection[str], case: str = "") -> str:
         key = name, case
@@ -111,6 +120,16 @@ class CaseChecks:
             )
             hint = "give the assertion a schema as its `value`, or the prompt an `output`"
             yield Problem(message, row.place, hint, "missing-schema")
+
+
+def _image_inputs(prompt: Prompt) -> Iterator[str]:
+    """Yield the inputs that are the address of an image: nothing else is in its `url`."""
+    for message in prompt.messages:
+        parts = message.content if isinstance(message, Message) and not isinstance(message.content, str) else ()
+        for part in parts:
+            pieces = plain_pieces(str(part.get("image_url", {}).get("url", "")).strip())
+            if pieces is not None and len(pieces) == 3 and not pieces[0] + pieces[2]:
+                yield pieces[1]
 
 
 def _id(case: Case, row: Row) -> str:

@@ -118,6 +118,12 @@ def test_a_changed_image_reaches_the_datasets_whose_rows_name_it() -> None:
     assert datasets_reached(MemoryTree(files), ["datasets/a.png"]) == {"datasets/d.yaml"}
 
 
-def test_the_address_of_a_file_as_an_input_is_a_warning() -> None:
-    (problem,) = problems(tree("inputs: {url: 'file://images/a.png'}"))
+@pytest.mark.parametrize("value", ["https://example.com/a.png", "data:image/png;base64,AA==", "what is it"])
+def test_an_address_or_a_text_is_none(value: str) -> None:
+    assert problems(tree(f"inputs: {{url: '{value}'}}")) == []
+
+
+@pytest.mark.parametrize("value", ["file://images/a.png", "images/a.png", "a.png"])
+def test_the_path_of_a_file_as_an_input_is_a_warning(value: str) -> None:
+    (problem,) = problems(tree(f"inputs: {{url: '{value}'}}"))
     assert (problem.severity, problem.hint) == ("warning", "name a file below datasets/ under `files: {url: …}`")
