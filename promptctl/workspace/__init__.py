@@ -227,7 +227,7 @@ class Workspace:
         """
         from promptctl.workspace.completion import candidates
 
-        return [word for word in candidates(self.context, kind, refs, start) if word.startswith(start)]
+        return [word for word in candidates(self.context.fresh(), kind, refs, start) if word.startswith(start)]
 
     def validate(self, paths: Sequence[str | os.PathLike[str]] = ()) -> ValidationReport:
         """Return every problem of every file, or of the files at or below `paths` (relative to the current folder).

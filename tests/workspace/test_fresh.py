@@ -61,11 +61,11 @@ def test_a_new_commit(opened: promptctl.Workspace) -> None:
 def test_a_new_label(opened: promptctl.Workspace) -> None:
     with pytest.raises(promptctl.RevisionNotFound, match="no prompt has a label `production`"):
         opened.prompts(PromptFilter(label="production"))
-    assert opened.complete("greet@") == []
+    assert opened.complete("greet@") == ["greet@v1"]
     with promptctl.open_workspace(opened.root) as other:
         other.labels.set("greet@production", "v1")
     assert [each.id for each in opened.prompts(PromptFilter(label="production"))] == ["greet"]
-    assert opened.complete("greet@") == ["greet@production"]
+    assert opened.complete("greet@") == ["greet@production", "greet@v1"]
     assert opened.run("greet@production", {"name": "Ada"}).label == "production"
     with promptctl.open_workspace(opened.root) as other:
         other.labels.remove("greet@production")
