@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from promptctl.errors import UsageError, WorkspaceError
-from promptctl.files.names import DRAFTS, RECORDINGS, SETTINGS, STATE_FOLDER
+from promptctl.files.names import DRAFTS, RECORDINGS, SETTINGS, STATE_FOLDER, STATE_VARIABLE
 from promptctl.formats.settings_file import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -83,8 +83,12 @@ class Context:
 
     @cached_property
     def state_folder(self) -> Path:
-        """`.promptctl/`, with the log, the caches and its own .gitignore; made here if it can be made."""
-        folder = self.root / STATE_FOLDER
+        """The folder of the log and the caches, with its own .gitignore; made here if it can be made.
+
+        It is `.promptctl/`, or what `PROMPTCTL_STATE` or else `state` of `promptctl.yaml` names.
+        """
+        named = self.environ.get(STATE_VARIABLE, "").strip() or self.settings.state or STATE_FOLDER
+        folder = self.root / Path(named).expanduser()
         is_ready = False
         with suppress(OSError):
             is_ready = (folder / ".gitignore").stat().st_size > 0

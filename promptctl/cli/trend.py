@@ -71,17 +71,21 @@ def _say(found: Trend) -> None:
         say(f"{styled(found.prompt, sys.stdout, bold=True)} on {found.dataset} with {found.model}\n")
     rows = [_cells(row) for row in found.rows]
     say_table(
-        ["Version", *numbers],
+        ["Version", *numbers, "Change"],
         rows,
         right=[name for name in numbers if name != "Passed"],
         spare=["Latency", "Score", "95 %"],
     )
     if any(not row.has_same_cases for row in found.rows):
         tell("* the dataset held other cases then")
-    if is_terminal() and len(found.rows) > 1:
+    beside = [row.version_display for row in found.rows if row.version is None]
+    line_rows = [row for row in found.rows if row.version is not None] or found.rows
+    if beside and len(beside) < len(found.rows):
+        tell(f"not on the default branch: {', '.join(beside)}")
+    if is_terminal() and len(line_rows) > 1:
         say()
         for name, read, show in _LINES:
-            values = [read(row) for row in found.rows]
+            values = [read(row) for row in line_rows]
             if any(value is not None for value in values):
                 line = sparkline(values, is_share=name in _SHARES)
                 say(f"{name:<8} {line}  {show(values[0])} → {show(values[-1])}")
@@ -99,6 +103,7 @@ def _cells(row: TrendRow) -> tuple[Any, ...]:
         "-" if row.score is None else f"{row.score:.3f}",
         format_cost(row.cost_nano_usd),
         format_latency(row.p50_latency_ms),
+        row.change or "-",
     )
 
 

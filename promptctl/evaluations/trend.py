@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.datasets.index import dataset_index
 from promptctl.errors import HistoryIncomplete, PromptNotFound, UsageError
+from promptctl.evaluations.outcomes import case_results
 from promptctl.files.names import did_you_mean
 from promptctl.files.plain import bare_keys
 from promptctl.log.results import EvaluationRow
 from promptctl.log.store import Store
+from promptctl.statistics.paired import mcnemar
 from promptctl.versions.former_ids import former_ids
 from promptctl.versions.refs import parse_ref
 
 if TYPE_CHECKING:
     from promptctl.context import Context
 
+_SIGNIFICANT = 0.05
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrendRow:
     """One version of a prompt, by its newest whole evaluation.
 
-    `version` is None for what is not on the default branch. `cost_nano_usd` is what its replies cost when they were
-    paid for. With `has_same_cases` False the dataset had different cases then: the row is no measure for the others.
+    `version` is None for what is not on the default branch. `change` from the version before, on the same cases, is
+    `better`, `worse` or `noise`, which chance explains; None if there is nothing to compare with. `cost_nano_usd` is
+    what its replies cost when they were paid for. With `has_same_cases` False the dataset had different cases then: the
+    row is no measure for the others.
     """
 
     version: int | None
@@ -43,6 +49,7 @@ class TrendRow:
     cost_nano_usd: int | None
     p50_latency_ms: float | None
     has_same_cases: bool
+    change: Literal["better", "worse", "noise"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +104,30 @@ def trend(context: Context, ref: str, dataset: str | None = None, model: str | N
     cases = by_it[0].spec.dataset_digest
     rows = [_row(row, numbers.get(row.digest), row.spec.dataset_digest == cases) for row in newest_of_versions(by_it)]
     rows.sort(key=lambda row: (row.version is None, row.version or 0, row.started_at))
-    return Trend(prompt, path, model, tuple(_until(rows, until)))
+    return Trend(prompt, path, model, tuple(_with_changes(log, _until(rows, until), by_it)))
+
+
+def _with_changes(log: Store, rows: Sequence[TrendRow], of: Iterable[EvaluationRow]) -> Iterator[TrendRow]:
+    """Yield the rows with the change of each version on the default branch from the one before."""
+    needed = {evaluation.id: evaluation.spec.at_least for evaluation in of}
+    before: dict[str, bool] = {}
+    for row in rows:
+        if row.version is None or not row.has_same_cases:
+            yield row
+            continue
+        passed = {
+            case.outcome.case_id: case.outcome.status == "passed"
+            for case in case_results(log.results(row.evaluation), needed[row.evaluation])
+            if case.outcome.status != "error"
+        }
+        both = before.keys() & passed.keys()
+        improved, regressed = (sum(passed[id_] == up != before[id_] for id_ in both) for up in (True, False))
+        test = mcnemar(improved, regressed)
+        change: Literal["better", "worse", "noise"] = "noise"
+        if test.p_two_sided <= _SIGNIFICANT:
+            change = "better" if improved > regressed else "worse"
+        yield replace(row, change=change) if both else row
+        before = passed
 
 
 def _whole_evaluations(log: Store, prompts: Sequence[str]) -> list[EvaluationRow]:

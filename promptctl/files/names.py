@@ -13,6 +13,7 @@ DATASETS = "datasets"
 RECORDINGS = "datasets/recordings"
 SETTINGS = "promptctl.yaml"
 STATE_FOLDER = ".promptctl"
+STATE_VARIABLE = "PROMPTCTL_STATE"
 DRAFTS = "drafts"
 STATE_IGNORE = "*\n!.gitignore\n!schemas/\n!schemas/*.schema.json\n"
 

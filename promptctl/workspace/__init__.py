@@ -58,9 +58,9 @@ def open_workspace(
 ) -> Workspace:
     """Open the workspace that `path` (default: the current folder) is in or below.
 
-    Keys are read from `environ`, the process's own by default; nothing else of it is used. Warnings, such as
-    a deprecated prompt or a log that cannot be written, go to `on_warning`, by default to the logger `promptctl`. With
-    `is_interactive`, Git may ask for a password on the terminal if labels need the remote.
+    Keys and `PROMPTCTL_STATE` are read from `environ`, the process's own by default; nothing else of it is used.
+    Warnings, such as a deprecated prompt or a log that cannot be written, go to `on_warning`, by default to the logger
+    `promptctl`. With `is_interactive`, Git may ask for a password on the terminal if labels need the remote.
 
     Raises `WorkspaceNotFound` if there is no `promptctl.yaml` here or above, and `InvalidFiles` if it is wrong.
     """

@@ -89,3 +89,25 @@ def test_ignored_files_are_no_part_of_a_review(cli: Cli, inside: Path) -> None:
     write(inside, "prompts/new.prompt.yaml", "messages: [{role: user, content: x}]\n")
     changed = cli("review", "main", "--no-eval").out
     assert ("new" in changed, "private" in changed) == (True, False)
+
+
+def test_the_log_of_a_checkout_that_cannot_be_written_is_kept_elsewhere(
+    cli: Cli, inside: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (inside / ".promptctl").write_text("in the way, as a folder that cannot be written")
+    asked = ("run", "chat", "--model", "echo/echo")
+    write(inside, "datasets/chat.yaml", "prompts: [chat]\ncases: [{id: a, expected: Hello}]\n")
+    refused = cli("eval", "chat", "--model", "echo/echo")
+    assert (refused.exit_code, "PROMPTCTL_STATE=FOLDER" in refused.err) == (3, True), refused.err
+
+    monkeypatch.setenv("PROMPTCTL_STATE", str(tmp_path / "state"))
+    assert cli(*asked).exit_code == 0
+    assert (tmp_path / "state/log.db").is_file()
+    assert cli("log", "list", "--json", "--source", "all").json[0]["prompt"] == "chat"
+
+    monkeypatch.delenv("PROMPTCTL_STATE")
+    write(inside, "promptctl.yaml", f"{SETTINGS}state: {tmp_path / 'other'}\n")
+    assert cli(*asked).exit_code == 0
+    assert (tmp_path / "other/log.db").is_file()
+    write(inside, "promptctl.yaml", f"{SETTINGS}state: prompts/cache\n")
+    assert "promptctl.yaml" in cli("list").err, "a pull request could bring a cache along"

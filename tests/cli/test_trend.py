@@ -44,8 +44,28 @@ def test_versions_come_in_their_order_with_their_numbers(greet: Path, cli: Cli) 
 
 def test_a_pipe_gets_a_table_of_plain_numbers(greet: Path, cli: Cli) -> None:
     lines = [line.split("\t") for line in cli("results", "trend", "greet").out.splitlines()]
-    assert lines[0] == ["version", "cases", "passed", "95 %", "score", "cost", "latency"]
+    assert lines[0] == ["version", "cases", "passed", "95 %", "score", "cost", "latency", "change"]
     assert [line[:3] for line in lines[1:]] == [["v1", "4", "50.0%"], ["v2", "4", "75.0%"], ["v3", "4", "100.0%"]]
+    assert [line[-1] for line in lines[1:]] == ["-", "noise", "noise"], "one case of four is no proof"
+
+
+def test_a_change_beyond_chance_is_said_and_a_branch_stays_beside_the_line(tmp_path: Path, cli: Cli) -> None:
+    git(tmp_path, "init", "--quiet")
+    write(tmp_path, "promptctl.yaml", "model: echo/echo\n")
+    asked = "assert: [{type: contains, value: Hello}]"
+    cases = "".join(f"  - {{id: c{n}, inputs: {{name: n{n}}}, {asked}}}\n" for n in range(8))
+    write(tmp_path, "datasets/greet.yaml", f"prompts: [greet]\ncases:\n{cases}")
+    for word in ("Dear", "Hello", "Dear, dear"):
+        if word == "Dear, dear":
+            git(tmp_path, "checkout", "--quiet", "-b", "abandoned")
+        write(tmp_path, "prompts/greet.prompt.yaml", PROMPT.replace("WORD", word))
+        commit(tmp_path, word)
+        cli("eval", "greet")
+    git(tmp_path, "checkout", "--quiet", "main")
+
+    ran = cli("results", "trend", "greet")
+    assert [line.split("\t")[-1] for line in ran.out.splitlines()[1:]] == ["-", "better", "-"]
+    assert "not on the default branch: v2+1" in ran.err
 
 
 def test_a_version_behind_the_at_sign_ends_it(greet: Path, cli: Cli) -> None:

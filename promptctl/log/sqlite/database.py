@@ -36,7 +36,10 @@ _REASONS: dict[int, FailureReason] = {
 }
 _WORDS: dict[FailureReason, tuple[str, str | None]] = {
     "locked": ("is locked by another process", "see what holds it, for instance with: fuser {path}"),
-    "read-only": ("cannot be opened for writing", "check the permissions of {folder}"),
+    "read-only": (
+        "cannot be opened for writing",
+        "check the permissions of {folder}, or keep the log elsewhere: PROMPTCTL_STATE=FOLDER",
+    ),
     "full": ("cannot grow: the disk is full", "free some space, or prune the log"),
     "corrupt": (
         "is damaged",
@@ -224,7 +227,8 @@ def _reason_of(error: sqlite3.Error | OSError) -> FailureReason:
 
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return "full"
-    return "read-only" if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) else "unusable"
+    is_closed = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+    return "read-only" if is_closed else "unusable"
 
 
 def _failure(path: Path, error: sqlite3.Error | OSError) -> LogFailure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from promptctl.log.sqlite.opening import FILE_MODE, FOLDER_MODE, sync_folder
@@ -12,12 +13,14 @@ from promptctl.log.stamps import new_id
 
 FOLDER = "unsaved"
 _SUFFIX = ".jsonl"
+_TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - only a folder of this user's in them is used
 
 
 class Unsaved:
     """Unsaved records of one log, in files that are written whole or not at all.
 
-    `spare` is the folder to fall back to; by default one of this user's alone in the system's temporary folder.
+    `spare` is the folder to fall back to; by default ones of this user's alone in the system's temporary folders. All
+    of them are looked through, whichever `TMPDIR` names at the time.
     """
 
     def __init__(self, log_path: Path, spare: Path | None = None) -> None:
@@ -27,30 +30,33 @@ class Unsaved:
     def keep(self, lines: Iterable[str]) -> Path:
         """Write lines to a new file, durably, with mode 0600, and return its path.
 
-        Raises `OSError` if neither folder can be written.
+        Raises `OSError` if no folder can be written.
         """
-        near, spare = self._folders()
         text = "".join(line + "\n" for line in lines)
-        try:
-            return _write(near, text)
-        except OSError:
-            return _write(spare, text)
+        *folders, last = self._folders()
+        for folder in folders:
+            with suppress(OSError):
+                return _write(folder, text)
+        return _write(last, text)
 
     def files(self) -> list[Path]:
         """Return every file of unsaved records, the oldest first in each folder."""
         folders = [folder for folder in self._folders() if _is_own_folder(folder)]
         return [path for folder in folders for path in sorted(folder.glob(f"*{_SUFFIX}"))]
 
-    def _folders(self) -> tuple[Path, Path]:
-        return self._log_path.parent / FOLDER, self._spare or _default_spare(self._log_path)
+    def _folders(self) -> list[Path]:
+        spares = [self._spare] if self._spare is not None else _default_spares(self._log_path)
+        return [self._log_path.parent / FOLDER, *spares]
 
 
-def _default_spare(log_path: Path) -> Path:
+def _default_spares(log_path: Path) -> list[Path]:
     import hashlib
     import tempfile
 
     name = hashlib.sha256(os.fsencode(log_path.absolute())).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"promptctl-{os.getuid()}-{name}"
+    # Fixed places first: a later process, with a different TMPDIR or none, looks there too.
+    places = dict.fromkeys([*_TEMPORARY, tempfile.gettempdir()])
+    return [Path(place) / f"promptctl-{os.getuid()}-{name}" for place in places]
 
 
 def _write(folder: Path, text: str) -> Path:

@@ -366,3 +366,29 @@ def test_a_path_that_leads_nowhere_is_an_error_and_not_an_endless_wait(tmp_path:
             warning = log.append([])
         assert warning
         assert message in warning.message
+
+
+def test_what_was_kept_in_one_temporary_folder_is_found_with_a_different_one(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+    monkeypatch.setattr("promptctl.log.sqlite.unsaved._TEMPORARY", (str(first), str(second)))
+    path.parent.parent.mkdir(exist_ok=True)
+    path.parent.write_text("no folder")
+    with SqliteStore(path) as log:
+        warning = log.append([Entry(make())])
+        first.rename(tmp_path / "gone")
+        first.write_text("cannot be used for a while")
+        other = log.append([Entry(make())])
+    first.unlink()
+    (tmp_path / "gone").rename(first)
+    assert warning is not None
+    assert warning.kept_in is not None
+    assert other is not None
+    assert other.kept_in is not None
+    assert (first in warning.kept_in.parents, second in other.kept_in.parents) == (True, True)
+
+    path.parent.unlink()
+    assert len(list(SqliteStore(path).executions())) == 2
