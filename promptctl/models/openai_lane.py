@@ -197,8 +197,9 @@ async def _texts_of(request: Request, response: ClientResponse, assembler: Reply
             yield text
         return
     decoder = EventDecoder()
-    received = 0
+    received, head = 0, b""
     async for part in response.content.iter_any():
+        head = head or part
         for event in decoder.feed(part):
             if text := _take(request, event, assembler):
                 yield text
@@ -211,6 +212,9 @@ async def _texts_of(request: Request, response: ClientResponse, assembler: Reply
         # An event that was cut is not malformed: the stream is, and says so by not being finished.
         if event.rstrip().endswith((b"}", DONE)) and (text := _take(request, event, assembler)):
             yield text
+    if not assembler.has_choice and head.lstrip().startswith(b"{"):
+        # An error that came as it is, and not as an event.
+        parse_completion(request, _decode(request, head))
 
 
 def _post(

@@ -257,3 +257,17 @@ def test_a_loop_that_ends_closes_its_connections_itself(server: OpenAIServer, as
         assert asyncio.run(lane.complete(ask("hello"))).text == "hello"
     gc.collect()
     assert [each for each in gc.get_objects() if type(each) is ClientSession and not each.closed] == []
+
+
+def test_an_error_in_a_stream_that_is_no_event_is_the_servers(server: OpenAIServer, ask: Ask) -> None:
+    body = b'{"error": {"message": "no such model", "code": 404}}'
+    server.script(say.raw(body, content_type="text/event-stream"))
+    with pytest.raises(RequestRejected, match="no such model"):
+        asyncio.run(_all(OpenAILane(Prices()), ask()))
+
+
+async def _all(lane: OpenAILane, request: Request) -> list[Delta | Reply]:
+    try:
+        return [piece async for piece in lane.stream(request)]
+    finally:
+        await lane.close()
