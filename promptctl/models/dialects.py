@@ -68,8 +68,8 @@ class Dialect:
 
 
 def dialect_of(provider: str) -> Dialect:
-    """Return the provider's dialect; OpenAI's own if it is not listed here."""
-    return _DIALECTS.get(provider) or _OPENAI
+    """Return the provider's dialect; one like OpenAI's if it is not listed here."""
+    return _DIALECTS.get(provider) or _ANY
 
 
 def own_address(provider: str) -> str | None:
@@ -103,6 +103,8 @@ def spoken(provider: str, model: str, parameters: dict[str, Any]) -> dict[str, A
 
 
 _OPENAI = Dialect("https://platform.openai.com/docs/api-reference/chat/create")
+# A gateway may lead to a provider that knows marks of its cache.
+_ANY = Dialect(_OPENAI.source, marks_cache=True)
 _OLLAMA = Dialect(
     "https://docs.ollama.com/api/openai-compatibility",
     "http://localhost:11434/v1",
@@ -112,6 +114,7 @@ _OLLAMA = Dialect(
 
 _DIALECTS: dict[str, Dialect] = {
     "openai": _OPENAI,
+    "azure": _OPENAI,
     "groq": Dialect(
         "https://console.groq.com/docs/structured-outputs",
         "https://api.groq.com/openai/v1",

@@ -7,14 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptctl.errors import ModelConfigurationError, ModelError, ProviderFailed, RequestRejected
+from promptctl.models.chat_protocol import provider_name
 from promptctl.models.gateway import Request, broken
 from promptctl.models.provider_errors import causes, interrupted, redact, refusal, was_interrupted, words_of
 
-# LiteLLM's own refusals, made before anything was sent.
-_UNSENT = {
-    "UnsupportedParamsError": "this model does not take one of the parameters",
-    "ImageFetchError": "images must be given as data: URLs for this provider; nothing is fetched from here",
-}
+# LiteLLM's advice on settings of its own, which are not the user's.
+_ADVICE = re.compile(r"[.,]?\s*(?:To drop|If you want|Set `litellm).*", re.DOTALL)
 _CUT = "Stream ended before a finish_reason was received"
 # The statuses that LiteLLM gives to failures of its own, when no provider answered with one.
 _MADE_UP = frozenset({400, 500})
@@ -34,9 +32,8 @@ def translated(request: Request, error: BaseException) -> ModelError:
     if answer is not None:
         return refusal(request, *answer)
     names = {type(cause).__name__ for cause in causes(error)}
-    for name, hint in _UNSENT.items():
-        if name in names:
-            return RequestRejected(f"{request.model}: {_words(error, request)}", hint=hint)
+    if names & {"UnsupportedParamsError", "ImageFetchError"}:
+        return _unsent(request, error)
     if was_interrupted(error) or _CUT in _text(error):
         return interrupted(request, error)
     if "JSONDecodeError" in names:
@@ -51,6 +48,23 @@ def translated(request: Request, error: BaseException) -> ModelError:
     failure = kind(f"{request.model} failed: {_words(error, request)}")
     failure.detail = _words(error, request)
     return failure
+
+
+def _unsent(request: Request, error: BaseException) -> RequestRejected:
+    """Return the error of a request that LiteLLM itself refused, before anything was sent."""
+    text, provider = _text(error), provider_name(request.model)
+    named = [name for name in (*request.parameters, "tools", "response_format") if re.search(rf"\b{name}\b", text)]
+    if not named:
+        hint = "images must be given as data: URLs for this provider; nothing is fetched from here"
+        return RequestRejected(f"{request.model}: {_words(error, request)}", hint=hint)
+    if "not support parameters" in text:
+        what = f"{provider} does not take {' and '.join(f'`{name}`' for name in named)}"
+    else:
+        what = _ADVICE.sub("", words_of(text))
+    hint = (
+        f"take `{named[0]}` out of the prompt, or leave it out for this model: `leave_out: [{named[0]}]` in its rule "
+    )
+    return RequestRejected(f"{request.model}: {redact(what, request)}", hint=f"{hint}under `models:` in promptctl.yaml")
 
 
 def _http_answer(error: BaseException) -> tuple[int, str, Mapping[str, str]] | None:

@@ -20,11 +20,19 @@ from promptctl.models.chat_protocol import (
     sent_parameters,
 )
 from promptctl.models.chat_stream import ReplyAssembler, stream_reply
+from promptctl.models.dialects import dialect_of
 from promptctl.models.endpoints import checked_base, first_set, known_provider
 from promptctl.models.gateway import Delta, Embeddings, Reply, Request, broken, texts_of
 from promptctl.models.litellm_answers import chunk_data, completion_data, embeddings_data
 from promptctl.models.litellm_errors import translated
-from promptctl.models.litellm_library import close_clients, is_loaded, load_litellm, our_call, tool_arguments
+from promptctl.models.litellm_library import (
+    close_clients,
+    is_loaded,
+    load_litellm,
+    our_call,
+    spread_extra_bodies,
+    tool_arguments,
+)
 from promptctl.models.litellm_wire import Wire
 from promptctl.models.prices import Prices
 from promptctl.models.provider_errors import interrupted, timed_out
@@ -121,9 +129,12 @@ class LiteLLM:
                 hint="leave it out; where the provider speaks the chat-completions protocol, `lane: direct` passes any",
             )
         arguments = self._arguments(litellm, request) | parameters
-        arguments["messages"] = [dict(message) for message in request.messages]
+        dialect = dialect_of(provider_name(request.model))
+        arguments["messages"] = [dict(message) for message in dialect.messages(request.messages)]
         if request.tools:
-            arguments |= {"tools": [dict(tool) for tool in request.tools], **tool_arguments()}
+            arguments |= {"tools": [dict(tool) for tool in dialect.marked(request.tools)], **tool_arguments()}
+        if "extra_body" in parameters:
+            spread_extra_bodies()
         if request.response_format is not None and "response_format" not in request.endpoint.leaves_out:
             arguments["response_format"] = dict(request.response_format)
         return arguments

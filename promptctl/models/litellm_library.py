@@ -89,6 +89,32 @@ def tool_arguments() -> dict[str, Any]:
     return {"_skip_mcp_handler": True} if has_handler else {}
 
 
+@functools.cache
+def spread_extra_bodies() -> None:
+    """Let the keys of `extra_body` reach Anthropic and Bedrock as keys of the body, as they reach other providers.
+
+    LiteLLM sends them a key `extra_body`. They cannot be arguments of the call: some names are settings of LiteLLM.
+    """
+    found = importlib.import_module("litellm.llms.anthropic.chat.transformation").AnthropicConfig
+    _wrap_body(found, "transform_request", lambda body: body)
+    found = importlib.import_module("litellm.llms.bedrock.chat.converse_transformation").AmazonConverseConfig
+    _wrap_body(found, "_transform_request_helper", lambda body: body.get("additionalModelRequestFields"))
+
+
+def _wrap_body(config: Any, method: str, place: Callable[[dict[str, Any]], Any]) -> None:
+    make = getattr(config, method)
+
+    @functools.wraps(make)
+    def make_ours(*given: Any, **named: Any) -> Any:
+        body = make(*given, **named)
+        fields = place(body)
+        if _mend.get() is not None and isinstance(fields, dict) and isinstance(fields.get("extra_body"), dict):
+            fields.update(fields.pop("extra_body"))
+        return body
+
+    setattr(config, method, make_ours)
+
+
 async def close_clients() -> None:
     """Close the connections that LiteLLM has opened in the running event loop, and let it open new ones."""
     litellm = sys.modules.get("litellm")
