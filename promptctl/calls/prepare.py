@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypedDict
 
@@ -21,6 +22,9 @@ class RunOptions(TypedDict, total=False):
     with the call. `log` (`full`, `metadata`, `off`) wins over the workspace's log rules. `record` writes each reply
     to `datasets/recordings/`, from which `replay/<model>` answers. `source` is `api` unless the command line calls.
     `on_retry` is told each time that the model is asked again: which attempt that is, and why.
+
+    `timeout` is how long one attempt may take, in seconds, whatever the model's rule says. `fallbacks` are models to
+    ask in turn if the provider of the one before failed for good; each is a call of its own in the log.
     """
 
     model: str | None
@@ -33,9 +37,24 @@ class RunOptions(TypedDict, total=False):
     record: bool
     source: Source
     on_retry: Callable[[str], object]
+    timeout: float | None
+    fallbacks: Sequence[str]
 
 
-def prepare(context: Context, ref: str, inputs: Mapping[str, Any], options: RunOptions) -> Call:
+def prepare_all(context: Context, ref: str, inputs: Mapping[str, Any], options: RunOptions) -> list[Call]:
+    """Return the call and its fallbacks, as `prepare` makes them, so that a wrong one is found before any is made."""
+    timeout, fallbacks = options.get("timeout"), options.get("fallbacks") or ()
+    if timeout is not None and not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
+        raise UsageError(f"`timeout` is a number of seconds above 0, not {timeout!r}")
+    if isinstance(fallbacks, str):
+        raise UsageError("`fallbacks` is a list of models", hint=f"write [{fallbacks!r}]")
+    first = prepare(context, ref, inputs, options, preloads=True)
+    return [first, *(prepare(context, ref, inputs, {**options, "model": model}) for model in fallbacks)]
+
+
+def prepare(
+    context: Context, ref: str, inputs: Mapping[str, Any], options: RunOptions, *, preloads: bool = False
+) -> Call:
     """Return the call, ready to be made. A refusal is in the log before it is raised.
 
     Raises `InputError`, `RenderError`, `PromptInactive`, `ModelConfigurationError`, and `InvalidFiles` if a schema is
@@ -60,7 +79,8 @@ def prepare(context: Context, ref: str, inputs: Mapping[str, Any], options: RunO
         _check_status(prompt, context)
         check_schemas(prompt)
         settings = context.gateway.settings_of(model)
-        context.gateway.preload(model)
+        if preloads:
+            context.gateway.preload(model)
         rendered = at_version.render(inputs).rendered
     except (InputError, RenderError, PromptInactive, ModelConfigurationError, InvalidFiles) as error:
         error.execution = refused(target, inputs, error, recorded)
@@ -70,7 +90,7 @@ def prepare(context: Context, ref: str, inputs: Mapping[str, Any], options: RunO
         target,
         provider=settings.provider,
         parameters=merge_parameters(settings.parameters, prompt, options.get("parameters")),
-        timeout_s=settings.timeout_s,
+        timeout_s=options.get("timeout") or settings.timeout_s,
         retry=settings.retry,
         drops_reasoning=settings.drops_reasoning,
         formats=formats_for(context, prompt, model),

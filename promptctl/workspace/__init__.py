@@ -275,8 +275,12 @@ class Workspace:
 
     async def arun(self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]) -> Execution:
         """`run`, awaited."""
-        runner, call = self._prepared(ref, inputs, options)
-        return await runner.run(call)
+        runner, calls = self._prepared(ref, inputs, options)
+        if len(calls) == 1:
+            return await runner.run(calls[0])
+        from promptctl.calls.fallbacks import run_first
+
+        return await run_first(runner, calls)
 
     def stream(
         self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]
@@ -291,24 +295,29 @@ class Workspace:
         self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]
     ) -> AsyncGenerator[dict[str, Any] | str | Execution, None]:
         """`stream`, as an asynchronous generator."""
-        runner, call = self._prepared(ref, inputs, options)
-        stream = runner.stream(call)
+        runner, calls = self._prepared(ref, inputs, options)
+        if len(calls) == 1:
+            stream = runner.stream(calls[0])
+        else:
+            from promptctl.calls.fallbacks import stream_first
+
+            stream = stream_first(runner, calls)
         try:
             async for item in stream:
                 yield item
         finally:
             await stream.aclose()
 
-    def _prepared(self, ref: str, inputs: Mapping[str, Any] | None, options: RunOptions) -> tuple[Runner, Call]:
-        from promptctl.calls.prepare import prepare
+    def _prepared(self, ref: str, inputs: Mapping[str, Any] | None, options: RunOptions) -> tuple[Runner, list[Call]]:
+        from promptctl.calls.prepare import prepare_all
         from promptctl.calls.runner import Runner
 
         context = self.context.fresh()
-        call = prepare(context, ref, inputs or {}, options)
+        calls = prepare_all(context, ref, inputs or {}, options)
         if not options.get("record"):
-            return self._runner, call
-        on_reply = context.reply_recording(call.target.prompt.id)
-        return Runner(context.gateway, context.recorder, on_reply=on_reply), call
+            return self._runner, calls
+        on_reply = context.reply_recording(calls[0].target.prompt.id)
+        return Runner(context.gateway, context.recorder, on_reply=on_reply), calls
 
     def evaluate(self, request: EvaluationRequest, on_progress: OnProgress | None = None) -> list[Evaluation]:
         """Evaluate prompts over their datasets; every result is in the log before the next case is taken.
