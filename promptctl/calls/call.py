@@ -12,10 +12,8 @@ from promptctl.errors import (
     ModelConfigurationError,
     ModelError,
     ModelTimeout,
-    Place,
     PromptctlError,
     ProviderUnreachable,
-    UsageError,
 )
 from promptctl.files.names import SETTINGS
 from promptctl.log.records import Content, Execution, Source, Status
@@ -103,18 +101,13 @@ class Call:
 def merge_parameters(model: Mapping[str, Any], prompt: Prompt, call: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the parameters to send: the model's from the settings, the prompt's over them, the call's over both.
 
-    Raises `UsageError` for one of the call that no file could have; with None a call leaves one out.
+    Those that the model's rule leaves out (None there) are not among them.
     """
-    if call:
-        _check_parameters({name: value for name, value in call.items() if value is not None})
-    return {**model, **prompt.parameters, **(call or {})}
-
-
-def _check_parameters(given: Mapping[str, Any]) -> None:
-    from promptctl.formats.schemas import structure_of
-
-    for problem in structure_of("prompt", "parameters").check_data(dict(given), Place("parameters")):
-        raise UsageError(f"parameters: {problem.message}", hint=problem.hint)
+    merged = {**model, **prompt.parameters, **(call or {})}
+    left_out = [name for name, value in model.items() if value is None]
+    for name in left_out:
+        del merged[name]
+    return merged
 
 
 def make_target(

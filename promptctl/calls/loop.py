@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import CancelledError
@@ -24,6 +25,12 @@ class LoopThread:
         self._thread: threading.Thread | None = None
         self._process_id = 0
         self._inherited: list[asyncio.AbstractEventLoop] = []
+
+    @property
+    def is_running(self) -> bool:
+        """True while the loop can be waited for: it was started in this process, and this is not its own thread."""
+        is_ours = self._loop is not None and self._process_id == os.getpid()
+        return is_ours and self._thread is not threading.current_thread()
 
     def run(self, coroutine: Awaitable[T], *, on_interrupt: Callable[[], None] | None = None) -> T:
         """Return the coroutine's result. Ctrl-C cancels it, waits until it has recorded that, and is raised again.
@@ -66,7 +73,9 @@ class LoopThread:
                     return
                 yield item
         finally:
-            self.run(generator.aclose())
+            # While the interpreter is taken down the loop's thread stands still: to wait for it would be for ever.
+            if not sys.is_finalizing():
+                self.run(generator.aclose())
 
     def close(self) -> None:
         """Stop the loop and its thread, cancelling what still runs on it; the next use starts new ones."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from promptctl.errors import InvalidFiles, Place, Problem
+from promptctl.errors import InvalidFiles, Place, Problem, printable
 from promptctl.files.document import Document
-from promptctl.files.names import DATASETS, SETTINGS, PathRefused, resolve_path
+from promptctl.files.names import DATASETS, SETTINGS, PathRefused, did_you_mean, resolve_path
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.schemas import load_schema, structure_of
 
@@ -92,7 +92,7 @@ class Settings:
     def model_rule(self, model: str) -> ModelRule:
         """Return all rules whose glob matches the model's id, merged: key by key the last one wins.
 
-        `headers` and both kinds of parameters are merged key by key as well.
+        `headers` and both kinds of parameters are merged key by key as well. A parameter that is left out is None.
         """
         merged: dict[str, Any] = {}
         for rule in self.models:
@@ -100,6 +100,8 @@ class Settings:
                 merged.update((name, value) for name in _MERGED if (value := getattr(rule, name)) is not None)
                 for name in ("headers", "parameters", "judge_parameters"):
                     merged[name] = {**merged.get(name, {}), **getattr(rule, name)}
+        if left_out := merged.get("leave_out"):
+            merged["parameters"] = {**merged["parameters"], **dict.fromkeys(left_out)}
         return ModelRule(model, **merged)
 
     def log_rule(self, prompt_id: str) -> LogRule:
@@ -107,6 +109,7 @@ class Settings:
         return next((rule for rule in reversed(self.log) if fnmatchcase(prompt_id, rule.prompts)), LogRule())
 
 
+_REQUEST_KEYS = ("stream_options", "response_format", "encoding_format")
 _MERGED = (
     *("api_base", "api_key_env", "timeout_s", "max_attempts", "lane"),
     *("supports_schema", "leave_out", "reasoning_block", "priced_as"),
@@ -120,7 +123,7 @@ def read_settings(data: bytes, path: str = SETTINGS) -> Settings:
         return Settings()
     problems = structure_of("promptctl").check(document)
     if not problems:
-        problems = [*_label_problems(document), *_judge_problems(document)]
+        problems = [*_label_problems(document), *_judge_problems(document), *_leave_out_problems(document)]
     if problems:
         raise InvalidFiles(problems)
     given = document.data
@@ -163,6 +166,16 @@ def _judge_problems(document: Document) -> Iterator[Problem]:
     for pattern, rule in document.data.get("models", {}).items():
         given = (rule or {}).get("judge_parameters", {})
         yield from judge_parameter_problems(given, document.place("models", pattern, "judge_parameters"))
+
+
+def _leave_out_problems(document: Document) -> Iterator[Problem]:
+    known = {*load_schema("prompt")["$defs"]["parameters"]["properties"], *_REQUEST_KEYS}
+    for pattern, rule in document.data.get("models", {}).items():
+        for index, name in enumerate((rule or {}).get("leave_out", ())):
+            if name not in known:
+                place = document.place("models", pattern, "leave_out", index)
+                hint = did_you_mean(name, known) or "name a parameter, or one of " + ", ".join(_REQUEST_KEYS)
+                yield Problem(f"`{printable(name)}` is no key that could be left out", place, hint, "unknown-key")
 
 
 def judge_parameter_problems(given: Mapping[str, Any], place: Place) -> list[Problem]:

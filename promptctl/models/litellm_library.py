@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from importlib.util import find_spec
@@ -108,7 +108,7 @@ def _wrap_body(config: Any, method: str, place: Callable[[dict[str, Any]], Any])
     def make_ours(*given: Any, **named: Any) -> Any:
         body = make(*given, **named)
         fields = place(body)
-        if _mend.get() is not None and isinstance(fields, dict) and isinstance(fields.get("extra_body"), dict):
+        if _wire.get() is not None and isinstance(fields, dict) and isinstance(fields.get("extra_body"), dict):
             fields.update(fields.pop("extra_body"))
         return body
 

@@ -157,7 +157,9 @@ class Models:
         is_direct = lane == "direct"
         has_object = dialect.has_json_object if is_direct else not _NO_JSON_OBJECT.match(model)
         has_schema = dialect.has_schema if is_direct else None
-        if rule.supports_schema is not None:
+        if "response_format" in (rule.leave_out or ()):
+            has_schema = has_object = False
+        elif rule.supports_schema is not None:
             has_schema = rule.supports_schema
         elif has_schema is None:
             entry = self._map.entry(rule.priced_as or model) or {}

@@ -8,8 +8,9 @@ import json
 import threading
 import time
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from typing import TYPE_CHECKING, Any
+from weakref import finalize
 
 from promptctl import __version__
 from promptctl.errors import ModelConfigurationError, ModelError, ProviderFailed, RequestRejected
@@ -58,6 +59,7 @@ class OpenAILane:
         self._sessions: dict[asyncio.AbstractEventLoop, ClientSession] = {}
         self._keepers: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
         self._addresses: dict[int, Address] = {}
+        finalize(self, _forget_ended, self._sessions, self._keepers)
         self._stream_options = StreamOptions()
 
     async def complete(self, request: Request) -> Reply:
@@ -133,9 +135,7 @@ class OpenAILane:
         loop = asyncio.get_running_loop()
         session = self._sessions.get(loop)
         if session is None or session.closed:
-            for ended in [other for other in list(self._sessions) if other.is_closed()]:
-                self._sessions.pop(ended, None)
-                self._keepers.pop(ended, None)
+            _forget_ended(self._sessions, self._keepers)
             import aiohttp
 
             session = self._sessions[loop] = aiohttp.ClientSession(
@@ -163,6 +163,22 @@ class OpenAILane:
 def preload() -> None:
     """Begin to import what the lane needs (0.1 s) on a thread of its own, so that it overlaps with other work."""
     threading.Thread(target=lambda: importlib.import_module("aiohttp"), name="import-aiohttp", daemon=True).start()
+
+
+def _forget_ended(
+    sessions: dict[asyncio.AbstractEventLoop, ClientSession],
+    keepers: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]],
+) -> None:
+    """Let go of the sessions of loops that were closed without their generators: aiohttp would complain of them."""
+    for ended in [loop for loop in list(sessions) if loop.is_closed()]:
+        keepers.pop(ended, None)
+        session = sessions.pop(ended)
+        connector = session.connector
+        session.detach()
+        if connector is not None:
+            # In a loop that is closed there is nothing to wait for: its first step closes it.
+            with suppress(Exception):
+                next(iter(connector.close().__await__()), None)
 
 
 async def _closed_at_the_end(session: ClientSession) -> AsyncGenerator[None, None]:

@@ -11,6 +11,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+from weakref import finalize
 
 from promptctl.context import Context
 from promptctl.errors import WorkspaceNotFound
@@ -130,7 +131,10 @@ class Workspace:
     def _loop(self) -> LoopThread:
         from promptctl.calls.loop import LoopThread
 
-        return LoopThread()
+        loop = LoopThread()
+        # A workspace that is dropped without being closed leaves no connection and no thread behind.
+        finalize(self, _let_go, self.context, loop).atexit = False
+        return loop
 
     @property
     def root(self) -> Path:
@@ -449,9 +453,7 @@ class Workspace:
     def close(self) -> None:
         """Close connections and the log. The workspace can be used again afterwards."""
         if "_loop" in self.__dict__:
-            if self.context.has_made("gateway"):
-                self._loop.run(self.context.gateway.close())
-            self._loop.close()
+            _let_go(self.context, self._loop)
         if "labels" in self.__dict__:
             self.labels.close()
         self.context.close()
@@ -477,3 +479,11 @@ class Workspace:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def _let_go(context: Context, loop: LoopThread) -> None:
+    """Close what the loop's thread has opened, and the thread; nothing if it does not run."""
+    if loop.is_running:
+        if context.has_made("gateway"):
+            loop.run(context.gateway.close())
+        loop.close()

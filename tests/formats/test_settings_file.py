@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from promptctl.errors import InvalidFiles
 from promptctl.formats.settings_file import LabelRule, LogRule, ModelRule, Settings, read_settings
 from tests.files.conftest import attempt
 from tests.formats.conftest import ProblemsOf
@@ -146,3 +147,15 @@ def test_any_bytes_are_settings_or_refused(data: bytes) -> None:
     settings, problems = attempt(read_settings, data, "promptctl.yaml")
     assert all(problem.place for problem in problems)
     assert problems or (settings.model_rule("openai/x") and settings.log_rule("a"))
+
+
+def test_parameters_that_are_left_out_are_marked() -> None:
+    settings = read_settings(b"models: {'a/*': {parameters: {top_p: 1}, leave_out: [seed, stream_options]}}")
+    assert settings.model_rule("a/b").parameters == {"top_p": 1, "seed": None, "stream_options": None}
+
+
+def test_a_key_that_could_not_be_left_out_is_an_error() -> None:
+    with pytest.raises(InvalidFiles) as caught:
+        read_settings(b"models: {'a/*': {leave_out: [seed, temprature]}}")
+    assert caught.value.message == "`temprature` is no key that could be left out"
+    assert caught.value.hint == "did you mean `temperature`?"

@@ -22,6 +22,7 @@ models:
   "deepseek/new": {supports_schema: true}
   "azure/team-4o": {priced_as: openai/gpt-4o}
   "mistral/*": {lane: litellm}
+  "openai/plain": {leave_out: [response_format]}
 """
 
 
@@ -33,6 +34,7 @@ models:
         ("openai/unheard-of", True, True),
         ("openai/old", False, True),
         ("replay/openai/old", False, True),
+        ("openai/plain", False, False),
         ("local/llama", True, True),
         ("anthropic/claude-sonnet-4-5", True, False),
         ("anthropic/unheard-of", False, False),

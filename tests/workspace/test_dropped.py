@@ -1,0 +1,56 @@
+"""A workspace that is dropped without being closed leaves nothing behind that anything complains of."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.openai_server import OpenAIServer
+
+BEGIN = """
+import asyncio, gc, threading
+import promptctl
+
+def opened():
+    return promptctl.open_workspace(".", {})
+
+async def asked(workspace):
+    print((await workspace.arun("p")).reply)
+
+def closed(workspace):
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(asked(workspace))
+    loop.close()
+"""
+WAYS = {
+    "at the end of the program": "workspace = opened(); print(workspace.run('p').reply)",
+    "in the middle of it": "print(opened().run('p').reply); gc.collect(); assert threading.active_count() == 1",
+    "many": "[opened().run('p') for _ in range(3)]; gc.collect(); assert threading.active_count() == 1; print('hello')",
+    "with its loop": "asyncio.run(asked(opened()))",
+    "with a loop that was only closed": ("workspace = opened(); closed(workspace)"),
+    "after a loop that was only closed": ("workspace = opened(); closed(workspace); workspace.run('p')"),
+}
+
+
+def ran(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "prompts").mkdir()
+    (folder / "prompts/p.prompt.yaml").write_text("model: local/m\nmessages: [{role: user, content: hello}]\n")
+    with OpenAIServer() as server:
+        (folder / "promptctl.yaml").write_text(f'models: {{"local/*": {{api_base: "{server.url}"}}}}\n')
+        command = [sys.executable, "-c", BEGIN + script]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_complains_of_a_workspace_that_is_dropped(way: str, tmp_path: Path) -> None:
+    done = ran(WAYS[way], tmp_path)
+    assert (done.stdout, done.stderr, done.returncode) == ("hello\n", "", 0)
+
+
+def test_a_program_ends_with_a_stream_that_was_begun(tmp_path: Path) -> None:
+    done = ran("stream = opened().stream('p'); next(stream); print('hello')", tmp_path)
+    assert (done.stdout, done.returncode) == ("hello\n", 0)
+    assert "Unclosed" not in done.stderr
