@@ -12,8 +12,10 @@ from promptctl.errors import (
     ModelConfigurationError,
     ModelError,
     ModelTimeout,
+    Place,
     PromptctlError,
     ProviderUnreachable,
+    UsageError,
 )
 from promptctl.files.names import SETTINGS
 from promptctl.log.records import Content, Execution, Source, Status
@@ -101,13 +103,23 @@ class Call:
 def merge_parameters(model: Mapping[str, Any], prompt: Prompt, call: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the parameters to send: the model's from the settings, the prompt's over them, the call's over both.
 
-    Those that the model's rule leaves out (None there) are not among them.
+    Those that the model's rule leaves out (None there) are not among them. Raises `UsageError` for one of the call that
+    no file could have; with None a call leaves one out.
     """
+    if call:
+        _check_parameters({name: value for name, value in call.items() if value is not None})
     merged = {**model, **prompt.parameters, **(call or {})}
     left_out = [name for name, value in model.items() if value is None]
     for name in left_out:
         del merged[name]
     return merged
+
+
+def _check_parameters(given: Mapping[str, Any]) -> None:
+    from promptctl.formats.schemas import structure_of
+
+    for problem in structure_of("prompt", "parameters").check_data(dict(given), Place("parameters")):
+        raise UsageError(f"parameters: {problem.message}", hint=problem.hint)
 
 
 def make_target(
