@@ -278,7 +278,7 @@ messages:
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("paramters", "`parameters`"), ("modle", "`model`"), ("timeout_ms", "the options")]
+    ("name", "hint"), [("paramters", "`parameters`"), ("modle", "`model`"), ("deadline_ms", "the options")]
 )
 def test_a_misspelt_option_of_a_call_is_refused(workspace: Path, name: str, hint: str) -> None:
     options: dict[str, Any] = {name: None}
