@@ -73,7 +73,6 @@ class Moment:
         """
         from promptctl.differences.renames import moved_files, renames_between
         from promptctl.files.names import PROMPTS
-        from promptctl.git.tree_changes import blobs_of
 
         if self.head is None:
             return {}
@@ -81,9 +80,16 @@ class Moment:
             found = renames_between(self.git, self.line.tip, self.head)
         except HistoryIncomplete:
             return {}
-        tree = self.tree_at(self.head)
-        here = blobs_of(self.work_tree, PROMPTS, tree)
-        return found | {id_: found.get(was, was) for id_, was in moved_files(tree.blobs(PROMPTS), here).items()}
+        committed = self.tree_at(self.head).blobs(PROMPTS)
+        return found | {id_: found.get(was, was) for id_, was in moved_files(committed, self.blobs_here).items()}
+
+    @cached_property
+    def blobs_here(self) -> Mapping[str, str]:
+        """The blob id of each file of the work tree below `prompts/` as Git would store it; empty without a commit."""
+        from promptctl.files.names import PROMPTS
+        from promptctl.git.tree_changes import blobs_of
+
+        return blobs_of(self.work_tree, PROMPTS, self.tree_at(self.head)) if self.head is not None else {}
 
     def id_on_line(self, store: IndexStore, prompt: str) -> str:
         """Return the id that a prompt's versions are numbered under: it may have been renamed beside the line."""

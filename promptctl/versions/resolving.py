@@ -74,10 +74,10 @@ class Resolver:
             digest = load_prompt(tree, prompt.id).digest
         except WorkspaceError:
             digest = None
-        from promptctl.git.tree_changes import is_changed
-
         # What Git calls clean is clean, whatever its filters made of the text.
-        is_clean = digest == prompt.digest or not any(is_changed(tree, here, path) for path in prompt.closure)
+        is_clean = digest == prompt.digest or all(
+            tree.blob(path) == self._moment.blobs_here.get(path) for path in prompt.closure
+        )
         return digest, is_clean
 
     def _at_label(self, ref: Ref, label: str | None) -> PromptAtVersion | None:
