@@ -85,9 +85,9 @@ class Context:
     def state_folder(self) -> Path:
         """The folder of the log and the caches, with its own .gitignore; made here if it can be made.
 
-        It is `.promptctl/`, or what `PROMPTCTL_STATE` or else `state` of `promptctl.yaml` names.
+        It is `.promptctl/`, or what `PROMPTCTL_STATE` names: no file of a branch chooses where we write.
         """
-        named = self.environ.get(STATE_VARIABLE, "").strip() or self.settings.state or STATE_FOLDER
+        named = self.environ.get(STATE_VARIABLE, "").strip() or STATE_FOLDER
         folder = self.root / Path(named).expanduser()
         is_ready = False
         with suppress(OSError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import glob
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -50,8 +51,7 @@ def make_state_folder(folder: Path) -> None:
             opened.flush()
             os.fchmod(opened.fileno(), _NEW_FILE_MODE)
             draft.replace(ignore)
-    for left in drafts.iterdir():
-        _remove_if_left(left)
+    _remove_left(drafts, "*")
 
 
 @contextmanager
@@ -65,8 +65,7 @@ def _draft(file: Path) -> Iterator[tuple[BinaryIO, Path]]:
             make_state_folder(state)
             is_near = not state.is_symlink() and (state / DRAFTS).lstat().st_dev == file.parent.stat().st_dev
             drafts = state / DRAFTS if is_near and os.access(state / DRAFTS, os.W_OK) else drafts
-    for left in drafts.glob(f".{file.name}.*{_SUFFIX}"):
-        _remove_if_left(left)
+    _remove_left(drafts, glob.escape(file.name))
     with _open_draft(drafts, file.name) as found:
         yield found
 
@@ -93,8 +92,9 @@ def _open_draft(folder: Path, name: str) -> Iterator[tuple[BinaryIO, Path]]:
         draft.unlink(missing_ok=True)
 
 
-def _remove_if_left(draft: Path) -> None:
-    """Remove a draft that no process is writing."""
-    with suppress(OSError), draft.open("rb") as opened:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        draft.unlink()
+def _remove_left(drafts: Path, name: str) -> None:
+    """Remove the drafts of files with such a name that no process is writing; whatever else is there is not ours."""
+    for draft in drafts.glob(f".{name}.????????{_SUFFIX}"):
+        with suppress(OSError), draft.open("rb") as opened:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            draft.unlink()

@@ -82,7 +82,6 @@ class Settings:
     model: str | None = None
     models: tuple[ModelRule, ...] = ()
     branch: str | None = None
-    state: str | None = None
     labels: LabelSettings = field(default_factory=LabelSettings)
     log: tuple[LogRule, ...] = ()
     gate: GateSettings = field(default_factory=GateSettings)
@@ -131,7 +130,6 @@ def read_settings(data: bytes, path: str = SETTINGS) -> Settings:
         model=given.get("model"),
         models=tuple(ModelRule(pattern, **(rule or {})) for pattern, rule in given.get("models", {}).items()),
         branch=given.get("branch"),
-        state=given.get("state"),
         labels=_labels(given.get("labels", {})),
         log=tuple(_log_rule(rule) for rule in given.get("log", ())),
         gate=_gate(given.get("gate", {})),

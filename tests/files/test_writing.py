@@ -77,6 +77,19 @@ def test_what_a_killed_process_left_is_cleared_away_and_never_lies_among_the_fil
     assert list((tmp_path / ".promptctl/drafts").iterdir()) == []
 
 
+def test_only_drafts_are_cleared_away_wherever_the_state_folder_leads(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    names = ["thesis.tex", ".notes", "a.promptctl-draft", ".a.promptctl-draft", ".b.short.promptctl-draft"]
+    for name in names:
+        (theirs / name).write_text("mine")
+    (theirs / ".a.yaml.abcd_123.promptctl-draft").touch()
+    (tmp_path / ".promptctl").mkdir()
+    (tmp_path / ".promptctl/drafts").symlink_to(theirs)
+    make_state_folder(tmp_path / ".promptctl")
+    assert sorted(each.name for each in theirs.iterdir()) == sorted(names)
+
+
 def test_outside_a_workspace_the_next_writing_clears_away_what_was_left(tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     killed(file)
