@@ -18,11 +18,12 @@ _CONDITION = re.compile(r"([\w.-]+) (==|!=) '(.*)'")
 
 @dataclass
 class Runner:
-    """One job. `event` is the event's data, `environ` what its steps see, `folder` where it may write."""
+    """One job. `event` is what came with `event_name`, `environ` what its steps see, `folder` where it may write."""
 
     folder: Path
     checkout: Path
     event: Mapping[str, Any]
+    event_name: str
     environ: Mapping[str, str]
     inputs: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -99,6 +100,7 @@ class Runner:
             step, _, output = rest.partition(".outputs.")
             return self.outputs.get(step, {}).get(output, "")
         known = {"github.token": self.environ.get("JOB_TOKEN", ""), "runner.temp": str(self.folder / "temp")}
+        known["github.event_name"] = self.event_name
         known["github.action_path"] = str(ACTION.parent)
         if name in known:
             return known[name]

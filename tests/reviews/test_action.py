@@ -36,6 +36,7 @@ class Job:
         self.github = github
         self.tmp_path = tmp_path
         self.source = "team/bot"
+        self.event_name = "pull_request"
         self.keys = dict(KEY)
         self.number = 0
 
@@ -65,7 +66,7 @@ class Job:
         event.write_text(json.dumps(self.event()))
         environ = {name: value for name, value in os.environ.items() if name != "LOCAL_KEY"}
         environ |= self.keys | {"JOB_TOKEN": self.github.token, "GITHUB_API_URL": self.github.url}
-        runner = Runner(folder, checkout, self.event(), environ)
+        runner = Runner(folder, checkout, self.event(), self.event_name, environ)
         return runner.run(event, command=str(PROMPTCTL), **inputs), runner
 
     def event(self) -> dict[str, Any]:
@@ -217,15 +218,33 @@ def test_a_workspace_in_a_folder_is_annotated_with_that_folder(job: Job) -> None
     assert "\n::error file=apps/bot/prompts/hello.prompt.yaml,line=1::" in runner.words
 
 
-@pytest.mark.parametrize(("source", "runs"), [("team/bot", True), ("stranger/bot", False)])
-def test_code_runs_only_from_a_branch_of_the_same_repository(job: Job, source: str, runs: bool) -> None:
-    job.source = source
-    _, runner = job.run(allow_code="true", reruns="2")
+@pytest.mark.parametrize(
+    ("name", "source", "runs"),
+    [
+        ("pull_request", "team/bot", True),
+        ("pull_request", "stranger/bot", False),
+        ("pull_request_target", "stranger/bot", False),
+        ("push", None, True),
+        ("issue_comment", None, False),
+        ("workflow_run", None, False),
+    ],
+)
+def test_code_runs_only_if_it_is_the_same_repositorys(
+    job: Job, monkeypatch: pytest.MonkeyPatch, name: str, source: str | None, runs: bool
+) -> None:
+    job.event_name, job.source = name, source or ""
+    if source is None:
+        monkeypatch.setattr(job, "event", lambda: {"repository": {"full_name": "team/bot"}})
+    base = job.pull.git("rev-parse", "origin/main")
+    _, runner = job.run("refs/heads/feature", depth=None, base=base, allow_code="true", reruns="2")
     data = json.loads((Path(runner.outputs["review"]["folder"]) / "review.json").read_text())
     assert ("--allow-code" in data["reproduce"]) is runs
     assert "--reruns 2" in data["reproduce"]
-    _, without = job.run()
-    data = json.loads((Path(without.outputs["review"]["folder"]) / "review.json").read_text())
+
+
+def test_no_code_runs_unless_it_is_allowed(job: Job) -> None:
+    _, runner = job.run()
+    data = json.loads((Path(runner.outputs["review"]["folder"]) / "review.json").read_text())
     assert "--allow-code" not in data["reproduce"]
 
 
