@@ -48,12 +48,14 @@ class Wire:
         kind = response.headers.get("content-type", "").partition(";")[0].strip()
         if not response.is_success or not response.request.url.path.endswith(_PATHS):
             return response
-        wire, received = self, response.stream
+        # LiteLLM asks for compressed answers: they are decoded here, so that no header may say that they are not.
+        wire, received = self, response
+        plain = [each for each in response.headers.items() if each[0] not in {"content-encoding", "content-length"}]
 
         class Mended(httpx.AsyncByteStream):
             async def __aiter__(self) -> AsyncIterator[bytes]:
                 decoder = EventDecoder()
-                async for part in received:
+                async for part in received.aiter_bytes():
                     # One by one: an error among them must not take with it what came before.
                     for event in decoder.feed(part):
                         yield wire._event(event)
@@ -63,17 +65,17 @@ class Wire:
             async def aclose(self) -> None:
                 await received.aclose()
 
+        body: httpx.AsyncByteStream
         if kind == "text/event-stream":
-            response.stream = Mended()
+            body = Mended()
         elif kind == "text/html":
             self.failure = broken(self._request, "answered with HTML")
             raise self.failure
         elif kind == "application/json":
-            body = b"".join([part async for part in received])
-            await received.aclose()
-            response.headers.pop("content-length", None)
-            response.stream = httpx.ByteStream(self._mended(body, "message"))
-        return response
+            body = httpx.ByteStream(self._mended(await received.aread(), "message"))
+        else:
+            return response
+        return httpx.Response(response.status_code, headers=plain, stream=body, request=response.request)
 
     def _event(self, data: bytes) -> bytes:
         return b"" if is_kept_open(data) else b"data: %s\n\n" % self._mended(data, "delta")

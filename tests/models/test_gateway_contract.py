@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import logging
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -269,6 +271,24 @@ def test_what_keeps_a_stream_open_is_no_part_of_it(lane: Gateway, server: OpenAI
     reply = stream(lane, ask())[-1]
     assert isinstance(reply, Reply)
     assert reply.text == "one two"
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_a_compressed_answer_is_read(
+    lane: Gateway, server: OpenAIServer, ask: Ask, coding: str, is_streamed: bool
+) -> None:
+    words = {"role": "assistant", "content": "hello"}
+    choice = {"index": 0, "delta" if is_streamed else "message": words, "finish_reason": "stop"}
+    body = json.dumps({"model": "m", "choices": [choice], "usage": {"prompt_tokens": -1}}).encode()
+    kind = "text/event-stream" if is_streamed else "application/json"
+    sent = b"data: %s\n\ndata: [DONE]\n\n" % body if is_streamed else body
+    packed = gzip.compress(sent) if coding == "gzip" else zlib.compress(sent)
+    server.script(say.raw(packed, content_type=kind, headers={"content-encoding": coding}))
+    answer = ask_either_way(lane, ask(), is_streamed=is_streamed)
+    reply = answer[-1] if is_streamed else answer
+    assert (reply.text, reply.finish_reason) == ("hello", "stop")
+    assert reply.warning is not None
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])
