@@ -152,12 +152,12 @@ class ReplyAssembler:
         return whole[:-1] if self._half else whole
 
     def _add_tool_call(self, piece: Mapping[str, Any]) -> None:
-        index, function = piece.get("index"), dict_of(piece.get("function"))
+        index, function = index_of(piece), dict_of(piece.get("function"))
         name = word_of(function.get("name")) or ""
         call = self._open_calls.get(index)
         if call is None or (name and _is_another(call, piece)):
             call = {"id": None, "function": {"name": "", "arguments": ""}}
-            place = index if isinstance(index, int) else len(self._tool_calls)
+            place = len(self._tool_calls) if index is None else index
             self._tool_calls.append((place, call))
             self._open_calls[index] = call
         call["id"] = piece.get("id") or call["id"]
@@ -168,13 +168,23 @@ class ReplyAssembler:
         known["arguments"] += arguments if isinstance(arguments, str) else json.dumps(arguments) if arguments else ""
 
 
+def index_of(piece: Mapping[str, Any]) -> int | None:
+    """Return the index of a tool call's piece; None for one that is no number."""
+    index = piece.get("index")
+    return int(index) if isinstance(index, int | str) and re.fullmatch(r"[0-9]{1,9}", str(index)) else None
+
+
 def _is_another(call: Mapping[str, Any], piece: Mapping[str, Any]) -> bool:
     """Return True if a named piece begins a call of its own, though its index (or the lack of one) is the last one's.
 
-    It has an id of its own, or comes without any when what is there is already whole.
+    It has an id of its own, or comes without any when what is there is already whole. A name alone that is the same is
+    repeated.
     """
     if piece.get("id") and call["id"]:
         return bool(piece["id"] != call["id"])
+    function = dict_of(piece.get("function"))
+    if function.get("name") == call["function"]["name"] and not function.get("arguments"):
+        return False
     try:
         json.loads(call["function"]["arguments"])
     except ValueError:

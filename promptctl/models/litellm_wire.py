@@ -12,7 +12,7 @@ from typing import Any
 
 from promptctl.errors import ModelError
 from promptctl.models.chat_protocol import dict_of, dicts_of, odd_counts
-from promptctl.models.chat_stream import DONE, EventDecoder, is_kept_open
+from promptctl.models.chat_stream import DONE, EventDecoder, index_of, is_kept_open
 from promptctl.models.gateway import Request, broken, text_of
 
 _PATHS = ("/chat/completions", "/embeddings")
@@ -107,5 +107,8 @@ class Wire:
             each.get("type") == "text" for each in dicts_of(content)
         ):
             said["content"] = text_of(content)
+        for call in dicts_of(said.get("tool_calls")):
+            if index_of(call) is None:
+                call.pop("index", None)
         if part == "delta" and said.get("refusal"):
             self._refusal += str(said.pop("refusal"))

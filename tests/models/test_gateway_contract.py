@@ -238,6 +238,23 @@ STREAMED_CALLS: dict[str, list[dict[str, Any]]] = {
         _piece(": 1}", index=0, id="c1"),
         _call("put", '{"a": 2}', index=1, id="c2"),
     ],
+    "an index that is none": [
+        _call("get", '{"a": 1}', index={}, id="c1"),
+        _call("put", '{"a"', index=[], id="c2"),
+        _piece(": 2}", index="x"),
+    ],
+    "the name with each piece, and after the last": [
+        _call("get", '{"a"', index=0, id="c1"),
+        _call("get", ": 1}", index=0),
+        _call("get", "", index=0),
+        _call("put", '{"a": 2}', index=1, id="c2"),
+        _call("put", "", index=1, id=""),
+    ],
+    "without an id, all at index 0": [
+        _call("get", '{"a": 1}', index=0),
+        _call("put", "", index=0),
+        _piece('{"a": 2}', index=0),
+    ],
 }
 
 
