@@ -19,6 +19,7 @@ from promptctl.evaluations.limiter import LimitedGateway
 from promptctl.evaluations.progress import Progress
 from promptctl.evaluations.recorder import BatchRecorder
 from promptctl.evaluations.request import Limits
+from promptctl.log.call_totals import REUSED_SOURCES
 from promptctl.models.recordings import check_folder
 from promptctl.models.replay import Replay
 
@@ -169,22 +170,28 @@ class Session:
         result = await evaluate()
         await self._recorder.finish(result)
         progress.under_way -= 1
-        self._account.settle(run.row.id, result.cost_nano_usd)
+        self._settle(result)
         progress.add(result)
         self._on_progress(run.plan, progress)
         if self._limits.fails_fast and result.status != "passed":
             self.stop("fail-fast")
-        if self._account.is_blind:
-            self._stop_blind(run.plan)
+        if self._account.is_boundless:
+            self._stop_boundless(run.plan)
         run.left -= 1
         if not run.left:
             self._finish(run)
 
-    def _stop_blind(self, plan: Plan) -> None:
+    def _settle(self, result: ResultRow) -> None:
+        cost = result.cost_nano_usd
+        is_asked = cost != 0 or result.reply_source in ("model", "echo")
+        saved = result.detail.full_cost_nano_usd if result.reply_source in REUSED_SOURCES else None
+        self._account.settle(result.evaluation_id, cost, saved or 0, is_asked=is_asked)
+
+    def _stop_boundless(self, plan: Plan) -> None:
         """A bound on the cost that cannot be kept is no bound."""
         if self.stopped is None:
             self._context.warn(
-                f"--max-cost cannot be kept: it is not known what the first case of {plan.target.prompt.id} cost "
+                f"--max-cost cannot be kept: it is not known what a case of {plan.target.prompt.id} cost "
                 f"({plan.target.model}, or a judge): a reply broke off or came without numbers of tokens; go on "
                 "without --max-cost"
             )

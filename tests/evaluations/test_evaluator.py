@@ -236,6 +236,34 @@ class TestMoney:
         lab.one(limits=Limits(concurrency=8, max_cost_nano_usd=1))
         assert len(lab.asked) == 1
 
+    def test_what_comes_from_the_cache_does_not_lift_the_bound(self, lab: Lab) -> None:
+        lab.many(20)
+        lab.server.default = answering({}, reply("c0", tokens={}))
+        for asked in (1, 2):  # the first command's reply is in the cache
+            found = lab.one(limits=Limits(concurrency=8, max_cost_nano_usd=10_000))
+            assert (found.stopped, len(lab.asked)) == ("max-cost", asked)
+
+    def test_nor_does_a_case_that_failed_before_it_was_asked(self, lab: Lab) -> None:
+        lab.cases(
+            {"id": "none", "inputs": {"ticket": "none"}, "expected": "x"},
+            *({"id": f"c{n}", "inputs": {"ticket": f"c{n}"}, "expected": f"c{n}"} for n in range(20)),
+        )
+        lab.server.default = answering({"none": failure(400, "no such thing")}, reply("c0", tokens={}))
+        found = lab.one(limits=Limits(concurrency=8, max_cost_nano_usd=10_000))
+        assert (found.stopped, lab.asked) == ("max-cost", ["none", "c0"])
+
+    def test_after_a_cached_case_no_more_is_asked_at_once_than_the_bound_allows(self, lab: Lab) -> None:
+        lab.many(40)
+        lab.one(selection=Selection(first=1))
+        found = lab.one(limits=Limits(concurrency=30, max_cost_nano_usd=2 * REPLY_COST))
+        assert (found.stopped, found.summary.cost_nano_usd) == ("max-cost", 2 * REPLY_COST)
+
+    def test_cached_cases_alone_are_all_done(self, lab: Lab) -> None:
+        lab.many(20)
+        lab.one()
+        found = lab.one(limits=Limits(concurrency=8, max_cost_nano_usd=1), afresh=True)
+        assert (found.verdict, found.stopped, len(lab.asked)) == ("passed", None, 20)
+
     def test_a_model_without_a_price_is_refused(self, lab: Lab) -> None:
         lab.many(2)
         with pytest.raises(ModelConfigurationError, match="not known what local/unpriced costs"):

@@ -295,6 +295,29 @@ class TestAccount:
         account.settle("a", 0)
         assert (account.is_blind, Account().is_blind) == (False, False)
 
+    def test_what_was_not_asked_says_nothing_about_the_next(self) -> None:
+        account = Account(30)
+        account.admits("a")
+        account.settle("a", 0, is_asked=False)
+        assert (account.is_blind, account.is_boundless) == (True, False)
+        account.admits("a")
+        account.settle("a", None)
+        assert account.is_boundless
+
+    def test_what_was_reused_is_expected_to_be_paid_the_next_time(self) -> None:
+        account = Account(10)
+        account.admits("a")
+        account.settle("a", 1, 8)
+        assert (account.spent_nano_usd, account.admits("a"), account.admits("a")) == (1, True, False)
+
+    def test_a_free_case_does_not_weigh_what_nobody_knows(self) -> None:
+        account = Account(30)
+        for cost in (0, None):
+            assert not account.is_boundless
+            account.admits("a")
+            account.settle("a", cost)
+        assert account.is_boundless
+
     def test_without_a_bound_it_only_adds_up(self) -> None:
         account = Account()
         assert all(account.admits("a") for _ in range(3))
