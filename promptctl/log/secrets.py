@@ -11,17 +11,18 @@ SHORTEST_SECRET = 8
 
 # The keys of models are secrets whatever they are made of.
 _KEY_OF_A_MODEL = re.compile(
-    r"(?i)(API_?KEY|AI_TOKEN|API_TOKEN|AD_TOKEN|HF_TOKEN|ACCESS_KEY|ACCESS_TOKEN|SESSION_TOKEN)(_?[0-9]+)?$"
+    r"(?i)(API_?KEY|ACCESS_KEY|(AI|API|AD|HF|ACCESS|SESSION|AUTH|BEARER|DATABRICKS)_TOKEN(_BEDROCK)?)(_?[0-9]+)?$"
 )
 _SECRET_NAME = re.compile(
     r"(?i)(APIKEY|PASSWORD|PASSWD|PASSPHRASE|(_|^)(KEY|TOKEN|SECRET|CREDENTIALS?|PASS|PWD|PAT))(_?[0-9]+)?$"
 )
-_NAME_OF_ANY_KEY = re.compile(r"(?i)(_|^)KEY(_?[0-9]+)?$")  # PARTITION_KEY is the name of a column
+# The keys of data: PARTITION_KEY is the name of a column.
+_KEY_OF_DATA = re.compile(r"(?i)(_|^)(PARTITION|SORT|PRIMARY|FOREIGN|JOIN|SHARD|INDEX|ROUTING|CACHE)_KEY(_?[0-9]+)?$")
 
 _SEPARATORS = re.compile(r"[-_./:~\\ ]+")
 _HUMPS = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_NUMBERED = re.compile(r"v?[0-9]{1,4}|[0-9]?[A-Za-z]{1,2}[0-9]?|[A-Za-z]{1,10}[0-9]{1,2}")
-_PASSPHRASE_WORDS = 4
+_NAME = re.compile(r"v?[0-9]{1,4}|[0-9]?[A-Za-z]{1,2}[0-9]?|[A-Za-z]{1,4}|[A-Za-z]{1,10}[0-9]{1,2}")
+_PASSPHRASE_WORDS = 3
 _SHORT = 4
 _LONGEST_WORD = 15
 _LONG = 16
@@ -51,7 +52,8 @@ def secrets_of(environ: Mapping[str, str], certain: Collection[str] = ()) -> Ite
     """Yield the secrets of an environment.
 
     A key of a model, and a variable named in `certain`, is a secret whatever its value. Any other variable with the
-    name of a secret (`…_PASSWORD`, `…_KEY`) is one only if its value can be: not `postgres`, nor `customer_id`.
+    name of a secret (`…_PASSWORD`, `…_KEY`) is one unless its value is a word or an identifier of two: `postgres`,
+    `customer_id`. For a file's path, and for a key of data such as `SORT_KEY`, the name of anything is enough.
     """
     for name, given in environ.items():
         value = given.strip()
@@ -63,37 +65,38 @@ def secrets_of(environ: Mapping[str, str], certain: Collection[str] = ()) -> Ite
 
 
 def _can_be_secret(name: str, value: str) -> bool:
-    pieces = [piece for piece in _SEPARATORS.split(value) if piece]
-    if value.startswith(("/", "./", "../", "~/")) and all(map(_is_part_of_a_name, pieces)):
-        return False  # a file that holds the secret
+    pieces = _pieces(value)
+    if value.startswith(("/", "./", "../", "~/")) or _KEY_OF_DATA.search(name):
+        return not all(_NAME.fullmatch(piece) or _is_like_words(piece) for piece in pieces)
     if _is_made_of_words(value) or value.lower() in name.lower():
         return len(pieces) >= _PASSPHRASE_WORDS
-    return _NAME_OF_ANY_KEY.search(name) is None or not all(map(_is_part_of_a_name, pieces))
+    return True
 
 
 def _is_made_of_words(value: str) -> bool:
-    pieces = [piece for piece in _SEPARATORS.split(value) if piece]
-    return all(_is_word(piece) for piece in pieces)
+    """Return True for words of English, of which one is longer than four letters."""
+    pieces = _pieces(value)
+    return any(len(piece) > _SHORT for piece in pieces) and all(map(_is_like_words, pieces))
 
 
-def _is_part_of_a_name(piece: str) -> bool:
-    return _is_word(piece) or _NUMBERED.fullmatch(piece) is not None
+def _pieces(value: str) -> list[str]:
+    return [piece for piece in _SEPARATORS.split(value) if piece]
 
 
-def _is_word(piece: str) -> bool:
+def _is_like_words(piece: str) -> bool:
     """Return True for a word, or several in one (`customerId`), whose letters follow each other as English ones do."""
     if not (piece.isascii() and piece.isalpha()):
         return False
     words = _HUMPS.split(piece)
-    if len(piece) >= _SHORT * len(words):
-        return all(len(word) <= _LONGEST_WORD and _is_like_a_word(word.lower()) for word in words)
-    return len(piece) <= _SHORT
+    if len(words) > 1 and len(piece) < _SHORT * len(words):
+        return False
+    return all(len(word) <= _LONGEST_WORD and _is_like_a_word(word.lower()) for word in words)
 
 
 def _is_like_a_word(word: str) -> bool:
     pairs = list(pairwise(word))
     usual = sum(second in _FOLLOWERS[first] for first, second in pairs)
-    return len(word) <= _SHORT or usual >= _LIKE_A_WORD * len(pairs)
+    return len(pairs) <= 1 or usual >= _LIKE_A_WORD * len(pairs)
 
 
 def _is_text(value: str) -> bool:

@@ -102,7 +102,14 @@ def test_short_values_are_not_taken_for_secrets() -> None:
     assert Redactor(["true", "", "prod"]).redact("true prod") == "true prod"
 
 
-MODELS_KEYS = sorted({key for name in known_providers() for key in known_provider(name).keys})
+PROVIDERS = [known_provider(name) for name in known_providers()]
+SIGN_INS = {
+    way for provider in PROVIDERS for ways in (*provider.settings.values(), provider.other_ways) for way in ways
+}
+MODELS_KEYS = sorted(
+    {key for provider in PROVIDERS for key in provider.keys}
+    | {way for way in SIGN_INS if way.endswith(("KEY", "TOKEN"))}
+)
 SECRETS = {
     "DB_PASSWORD": "hunter22",
     "PGPASSWORD": "postgres!",
@@ -118,6 +125,15 @@ SECRETS = {
     "HASH_KEY": "3f2a9c1d8e7b6a5f",
     "MYSQL_PWD": "postgres1",
     "SENTRY_TOKEN_2": "550e8400-e29b-41d4-a716-446655440000",
+    "LICENSE_KEY": "XQZK-7731-PLMW-0042",
+    "LICENCE_KEY": "XQZK-PLMW",
+    "MASTER_KEY": "0000-1111-2222-3333",
+    "SECRET_KEY": "django12-abc",
+    "MODEL_KEY": "gpt-4o-mini",
+    "DATE_KEY": "2024-01-01",
+    "WIFI_PASSWORD": "blue-tiger-lamp",
+    "CARD_PASS": "ab-cd-ef-gh",
+    "BOOT_PASSWORD": "production-xqzk",
 }
 WORDS = {
     "POSTGRES_PASSWORD": "postgres",
@@ -127,14 +143,15 @@ WORDS = {
     "PARTITION_KEY": "customer_id",
     "SORT_KEY": "created_at",
     "CACHE_KEY": "prompts-v1",
-    "MODEL_KEY": "gpt-4o-mini",
+    "PRIMARY_KEY": "tenant-4o-db",
     "JOIN_KEY": "customerId",
     "ROUTING_KEY": "user:profile:data",
-    "REGION_KEY": "production-eu-west1",
-    "DATE_KEY": "2024-01-01",
+    "SHARD_KEY": "production-eu-west1",
+    "SORT_KEY_2": "2024-01-01",
+    "DB_PASS": "app_production",
     "SSH_KEY": "~/.ssh/id_rsa",
     "APP_CREDENTIALS": "/srv/gcp/key.json",
-    "VAULT_SECRET": "prod/db/password",
+    "VAULT_SECRET": "./prod/db/password",
     "DB_PASSWORD": "short",
     "PATH": "/usr/bin-0123456789",
     "KEYBOARD": "abc123def456",
@@ -156,7 +173,7 @@ def test_a_word_or_an_identifier_is_no_secret_whatever_its_variable_is_called(na
     assert list(secrets_of({name: value})) == []
 
 
-@pytest.mark.parametrize("name", [*MODELS_KEYS, "AWS_SECRET_ACCESS_KEY", "OPENAI_API_KEY_2", "named_in_settings"])
+@pytest.mark.parametrize("name", [*MODELS_KEYS, "AWS_BEARER_TOKEN_BEDROCK", "OPENAI_API_KEY_2", "named_in_settings"])
 def test_a_key_of_a_model_is_a_secret_whatever_it_is_made_of(name: str) -> None:
     redactor = Redactor(secrets_of({name: "postgres"}, certain={"named_in_settings"}))
 
