@@ -97,13 +97,20 @@ class DatasetIndex:
     def tested_prompts(
         self, prompts: Collection[str] | None = None, *, skips_broken: bool = False
     ) -> dict[str, list[str]]:
-        """Return what `testing` returns, sorted by id, and the prompts' own files that hold tests."""
+        """Return what `testing` returns, sorted by id, and the prompts' own files that hold tests.
+
+        A prompt's file that may hold tests and cannot be read is treated as a dataset that cannot be.
+        """
         found = self.testing(prompts, skips_broken=skips_broken)
         for id_, path in prompt_paths(self.tree).items():
             if prompts is None or id_ in prompts:
-                with suppress(WorkspaceError):
+                try:
                     if _may_hold_tests(self.tree.read(path)) and load_prompt_file(self.tree, path).own_tests:
                         found.setdefault(id_, []).append(path)
+                except WorkspaceError as error:
+                    if not skips_broken:
+                        raise
+                    self.broken[path] = error
         return dict(sorted(found.items()))
 
     def missing_prompt(self, prompt: str) -> list[Problem]:
@@ -134,7 +141,7 @@ class DatasetIndex:
     def tested_by(self, prompts: Iterable[str], names: Iterable[str], inside: Callable[[str], str]) -> list[str]:
         """Return the prompts that one of the datasets tests; these are named as for `named`, or by prompt files."""
         paths = {name if prompt_stem(name) is not None else self.named(name, inside) for name in names}
-        tested = self.tested_prompts()
+        tested = self.tested_prompts(skips_broken=True)
         return [prompt for prompt in prompts if paths.intersection(tested.get(prompt, ()))]
 
     def changed_since(self, earlier: Tree, *, skips_broken: bool = False) -> list[str]:

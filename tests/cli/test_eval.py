@@ -542,6 +542,13 @@ BROKEN = {
         },
         "has no `isJSON`",
     ),
+    "a prompt that holds its tests and is no YAML": (
+        {
+            "prompts/bad.prompt.yml": "messages: [{role: user, content: Hi}]\ntestData: [{a: b}]\n"
+            "evaluators: [{name: e, string: {contains: x}]\n"
+        },
+        "bad.prompt.yml:3",
+    ),
 }
 
 

@@ -99,6 +99,13 @@ class TestIndex:
             with pytest.raises(InvalidFiles, match="csaes"):
                 call()
 
+    def test_a_broken_prompt_that_may_hold_its_tests_is_no_less_than_a_broken_dataset(self) -> None:
+        index = DatasetIndex(MemoryTree({**FILES, "prompts/c.prompt.yml": "evaluators: [{\n" + GITHUB}))
+        assert "c" not in index.tested_prompts(skips_broken=True)
+        assert list(index.broken) == ["prompts/c.prompt.yml"]
+        with pytest.raises(InvalidFiles, match="is not closed"):
+            index.tested_prompts()
+
     @pytest.mark.parametrize("name", ["a", "a.yaml", "datasets/a.yaml"])
     def test_a_dataset_is_named_in_short_or_by_path(self, name: str) -> None:
         assert DatasetIndex(MemoryTree(FILES)).named(name, inside) == "datasets/a.yaml"
