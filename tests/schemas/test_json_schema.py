@@ -382,7 +382,7 @@ SIMPLE = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(schema=SIMPLE, value=PLAIN)
 def test_the_compiler_gives_the_librarys_verdict(schema: dict[str, Any], value: Any) -> None:
     oracle = Draft202012Validator(schema, registry=Registry(), format_checker=Draft202012Validator.FORMAT_CHECKER)
@@ -415,14 +415,14 @@ COMBINED = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(schema=COMBINED, value=PLAIN)
 def test_so_it_does_for_combined_schemas(schema: dict[str, Any], value: Any) -> None:
     oracle = Draft202012Validator(schema, registry=Registry(), format_checker=Draft202012Validator.FORMAT_CHECKER)
     assert bool(Validator(schema).problems(value)) is (not oracle.is_valid(value))
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(schema=SIMPLE, value=PLAIN)
 def test_so_it_does_for_older_drafts(schema: dict[str, Any], value: Any) -> None:
     named = {**in_full(schema), "$schema": "http://json-schema.org/draft-07/schema#"}

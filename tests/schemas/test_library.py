@@ -155,14 +155,14 @@ def test_draft_3_is_spoken(schema: dict[str, Any], fitting: Any, other: Any, pro
         assert any(problem in each for each in Validator(named).problems(other)), Validator(named).problems(other)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(schema=COMBINED, value=PLAIN)
 def test_the_words_are_those_of_the_compiler(schema: dict[str, Any], value: Any) -> None:
     followed = {"$dynamicRef": "#it", "$defs": {"it": {"$dynamicAnchor": "it", **schema}}}
     assert Validator(followed).problems(value) == Validator(schema).problems(value)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(schema=COMBINED, others=st.booleans() | COMBINED, value=PLAIN)
 def test_the_verdict_is_the_librarys(schema: dict[str, Any], others: Any, value: Any) -> None:
     closed = {**schema, "unevaluatedProperties": others, "unevaluatedItems": others}

@@ -281,7 +281,7 @@ def keywords(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]
 SCHEMAS: st.SearchStrategy[Any] = st.recursive(st.booleans() | st.just({}), keywords, max_leaves=4)
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(old=SCHEMAS, new=SCHEMAS, values=st.lists(VALUES, min_size=4, max_size=12))
 def test_no_value_is_lost_or_gained_without_a_change_that_says_so(old: Any, new: Any, values: list[Any]) -> None:
     changes = compare_schemas(old, new)

@@ -152,7 +152,7 @@ class TestVerdictsAreThoseOfAFullValidator:
     """Hypothesis makes documents near each schema: values it names, with some of them spoilt."""
 
     @pytest.mark.parametrize("kind", KINDS)
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=75, deadline=None)
     @given(data=st.data())
     def test_for(self, kind: Kind, data: st.DataObject) -> None:
         schema = load_schema(kind)
