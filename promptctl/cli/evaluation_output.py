@@ -37,7 +37,7 @@ MOST_FLAKY = 20
 # Columns of a terminal on which the bar is drawn long, and those that numbers and times of the progress take.
 _WIDE = 100
 _NUMBERS = 60
-_STOPPED = {
+STOPPED = {
     "interrupted": "interrupted",
     "fail-fast": "stopped at the first case that did not pass",
     "max-cost": "stopped before more than --max-cost was spent",
@@ -298,7 +298,7 @@ def _tell_verdict(found: Evaluation, stream: TextIO) -> None:
     if xpassed := found.totals.xpassed:
         tell(f"  expected to fail, and passed: {name_some(xpassed)}; remove `xfail`")
     if found.stopped:
-        tell(f"  {_STOPPED[found.stopped]}; go on with: promptctl eval resume {found.row.id[-8:]}")
+        tell(f"  {STOPPED[found.stopped]}; go on with: promptctl eval resume {found.row.id[-8:]}")
     elif found.summary.is_unfinished:
         tell(f"  go on with: promptctl eval resume {found.row.id[-8:]}")
     elif found.summary.counts.errors:

@@ -40,7 +40,7 @@ def is_terminal() -> bool:
 
 def say(text: str = "") -> None:
     """Print a line of data on stdout."""
-    sys.stdout.write(_printable(text, sys.stdout) + "\n")
+    sys.stdout.write(writable(text, sys.stdout) + "\n")
 
 
 def say_wrapped(text: str, indent: str = "", **style: Any) -> None:
@@ -65,7 +65,7 @@ def wrapped(text: str, indent: str, stream: TextIO) -> list[str]:
 
 def say_piece(text: str) -> None:
     """Print a piece of a line on stdout, at once."""
-    sys.stdout.write(_printable(text, sys.stdout))
+    sys.stdout.write(writable(text, sys.stdout))
     sys.stdout.flush()
 
 
@@ -77,7 +77,7 @@ def say_json(data: Any) -> None:
 def tell(text: str) -> None:
     """Print a line of words on stderr. If it cannot be written, the exit code has to do."""
     with suppress(OSError):
-        sys.stderr.write(_printable(text, sys.stderr) + "\n")
+        sys.stderr.write(writable(text, sys.stderr) + "\n")
 
 
 def conclude(
@@ -179,7 +179,7 @@ def format_id(id_: str) -> str:
     return id_[-8:] if is_terminal() else id_
 
 
-def _printable(text: str, stream: TextIO) -> str:
+def writable(text: str, stream: TextIO) -> str:
     """Return the text as the stream can write it: what its encoding lacks is an escape, never an error.
 
     So is what would command a terminal: messages and replies come from outside. Words are for people also in a pipe,

@@ -51,37 +51,38 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
         return None
     if "datasets" not in file_path.parts:
         return None
-    workspace = _workspace_of(parent.config, file_path)
-    if workspace is None:
+    from promptctl import errors
+
+    try:
+        workspace = _workspace_of(parent.config, file_path)
+        path = file_path.relative_to(workspace.root).as_posix()
+        if path not in {each.path for each in workspace.datasets.all()}:
+            return None
+    except errors.WorkspaceNotFound:
         return None
-    path = file_path.relative_to(workspace.root).as_posix()
-    if path not in {each.path for each in workspace.datasets.all()}:
-        return None
+    except errors.PromptctlError as error:
+        raise parent.CollectError(_in_words(error)) from None
     dataset: _DatasetFile = _DatasetFile.from_parent(parent, path=file_path)
-    dataset.workspace, dataset.dataset, dataset.results = workspace, path, {}
+    dataset.workspace, dataset.dataset, dataset.results, dataset.ended = workspace, path, {}, {}
     return dataset
 
 
-def _workspace_of(config: pytest.Config, file: Path) -> Workspace | None:
-    from promptctl import errors, open_workspace
+def _workspace_of(config: pytest.Config, file: Path) -> Workspace:
+    from promptctl.workspace import find_root, open_workspace
 
-    opened = config.stash[_WORKSPACES]
-    known = next((opened[folder] for folder in file.parents if folder in opened), None)
-    if known is not None:
-        return known
-    try:
-        workspace = open_workspace(file.parent)
-    except errors.WorkspaceNotFound:
-        return None
-    return opened.setdefault(workspace.root, workspace)
+    opened, root = config.stash[_WORKSPACES], find_root(file.parent)
+    if root not in opened:
+        opened[root] = open_workspace(root)
+    return opened[root]
 
 
 class _DatasetFile(pytest.File):
-    """A dataset: its cases, for each prompt that it tests."""
+    """A dataset: its cases, for each prompt that it tests. `ended` says of a prompt why its other cases were not run."""
 
     workspace: Workspace
     dataset: str
     results: dict[tuple[str, str], CaseResults]
+    ended: dict[str, PromptctlError]
 
     def collect(self) -> Iterator[pytest.Item]:
         from promptctl.errors import PromptctlError
@@ -106,10 +107,17 @@ class _CaseItem(pytest.Item):
     parent: _DatasetFile
 
     def runtest(self) -> None:
-        results = self.parent.results
-        if (self.prompt, self.case_id) not in results:
-            self._evaluate()
-        found = results[self.prompt, self.case_id]
+        from promptctl.errors import PromptctlError
+
+        results, ended = self.parent.results, self.parent.ended
+        if (self.prompt, self.case_id) not in results and self.prompt not in ended:
+            try:
+                self._evaluate()
+            except PromptctlError as error:
+                ended[self.prompt] = error
+        found = results.get((self.prompt, self.case_id))
+        if found is None:
+            raise ended[self.prompt]
         if found.is_expected:
             pytest.xfail(found.decisive.detail.reason)
         if found.outcome.status != "passed":
@@ -118,6 +126,8 @@ class _CaseItem(pytest.Item):
     def _evaluate(self) -> None:
         """Evaluate the prompt over this case and the others of it that were selected; a worker of several its own."""
         from promptctl import EvaluationRequest, Selection
+        from promptctl.cli.evaluation_output import STOPPED
+        from promptctl.errors import PromptctlError
 
         alike = {each.case_id for each in self.session.items if self._is_like(each)}  # type: ignore[attr-defined]
         ids = {self.case_id} if hasattr(self.config, "workerinput") else alike
@@ -131,8 +141,13 @@ class _CaseItem(pytest.Item):
             allows_code=self.config.getoption("promptctl_allow_code"),
         )
         for evaluation in self.parent.workspace.evaluate(request):
+            said = ""
             for found in self.parent.workspace.results.cases(evaluation.row.id):
                 self.parent.results[self.prompt, found.outcome.case_id] = found
+                said = found.decisive.error_message or said
+            if evaluation.stopped:
+                why = STOPPED[evaluation.stopped] + (f": {said}" if said else "")
+                self.parent.ended[self.prompt] = PromptctlError(f"not run: {why}")
 
     def _is_like(self, other: Any) -> bool:
         return isinstance(other, _CaseItem) and other.parent is self.parent and other.prompt == self.prompt
@@ -140,10 +155,12 @@ class _CaseItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Return why the case did not pass, as `promptctl eval` says it; an error of ours with its hint."""
         from promptctl.cli.evaluation_output import failure_lines
+        from promptctl.cli.output import writable
         from promptctl.errors import PromptctlError
 
         if isinstance(excinfo.value, _CaseFailed):
-            return "\n".join(failure_lines(excinfo.value.found, sys.stdout)).strip("\n")
+            lines = "\n".join(failure_lines(excinfo.value.found, sys.stdout)).strip("\n")
+            return writable(lines, sys.stderr)
         if isinstance(excinfo.value, PromptctlError):
             return _in_words(excinfo.value)
         return super().repr_failure(excinfo, style)
@@ -154,9 +171,12 @@ class _CaseItem(pytest.Item):
 
 def _in_words(error: PromptctlError) -> str:
     """Return what is wrong, where, and what to do next; of files all that is."""
+    from promptctl.cli.output import writable
+
     problems = getattr(error, "problems", None) or [error]
     lines = [(f"{each.place}: {each.message}" if each.place else each.message, each.hint) for each in problems]
-    return "\n".join(f"{what}\n  hint: {hint}" if hint else what for what, hint in lines)
+    words = "\n".join(f"{what}\n  hint: {hint}" if hint else what for what, hint in lines)
+    return writable(words, sys.stderr)
 
 
 class _CaseFailed(Exception):

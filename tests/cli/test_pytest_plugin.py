@@ -12,6 +12,7 @@ import pytest
 
 import promptctl
 from tests.cli.conftest import TRIAGE, write
+from tests.openai_server import OpenAIServer, failure
 
 PLUGIN = "promptctl.cli.pytest_plugin"
 DATASET = """\
@@ -71,6 +72,51 @@ def test_a_dataset_that_is_wrong_is_an_error_of_its_own(desk: Path) -> None:
     write(desk, "datasets/broken.yaml", "prompts: [triage]\ncasse: []\n")
     code, said = run(desk, "--promptctl")
     assert (code, "did you mean `cases`?" in said, "ERROR datasets/broken.yaml" in said) == (2, True, True), said
+
+
+def test_what_ends_an_evaluation_fails_its_other_cases_without_asking(
+    desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = "".join(f"  - {{id: c{number}, inputs: {{ticket: {number}}}, expected: x}}\n" for number in range(60))
+    write(desk, "datasets/triage.yaml", f"prompts: [triage]\ncases:\n{cases}")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-refused")
+    with OpenAIServer() as server:
+        server.default = failure(401, "that key is no key")
+        write(desk, "promptctl.yaml", f'model: local/m\nmodels:\n  "local/*": {{api_base: "{server.url}"}}\n')
+        code, said = run(desk, "--promptctl")
+        asked = len(server.requests)
+    assert (code, "60 failed" in said, "Traceback" in said, "KeyError" in said) == (1, True, False, False), said
+    assert 0 < asked < 60
+    assert "not run: stopped when the key, the account or the model was refused: " in said
+    with promptctl.open_workspace(desk) as workspace:
+        assert len(list(workspace.results.evaluations())) == 1
+
+
+def test_a_workspace_in_another_has_cases_of_its_own(desk: Path) -> None:
+    write(desk, "promptctl.yaml", "model: echo/echo\n")
+    write(desk, "tools/bot/promptctl.yaml", "model: echo/echo\n")
+    write(desk, "tools/bot/prompts/triage.prompt.yaml", TRIAGE)
+    write(desk, "tools/bot/datasets/triage.yaml", DATASET)
+    code, said = run(desk, "--promptctl", "-k", "right")
+    assert (code, "PASSED tools/bot/datasets/triage.yaml::right" in said) == (0, True), said
+    assert "PASSED datasets/triage.yaml::right" in said
+
+
+def test_settings_that_are_wrong_are_an_error_in_words(desk: Path) -> None:
+    write(desk, "promptctl.yaml", "modle: echo/echo\n")
+    code, said = run(desk, "--promptctl")
+    assert (code, "promptctl.yaml:1:1" in said, "did you mean `model`?" in said) == (2, True, True), said
+    assert "Traceback" not in said
+
+
+def test_a_reply_commands_no_terminal(desk: Path) -> None:
+    write(
+        desk,
+        "datasets/triage.yaml",
+        'prompts: [triage]\ncases: [{id: a, inputs: {ticket: "\\e]0;owned\\a\\e[2J"}, expected: x}]\n',
+    )
+    code, said = run(desk, "--promptctl", "--color=yes")
+    assert (code, "owned" in said, "\x1b]0;" in said, "\x1b[2J" in said) == (1, True, False, False), said
 
 
 def test_without_the_option_nothing_is_collected(desk: Path) -> None:
