@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from promptctl import CaseResults, Evaluation, ResultRow
-from promptctl.cli.output import say, say_wrapped, styled
-from promptctl.cli.text_difference import difference_lines, flat
+from promptctl.cli.output import flat, say, say_wrapped, styled
+from promptctl.cli.text_difference import difference_lines
 from promptctl.reports.asked import Messages, message_texts
 from promptctl.reports.wording import as_text, assertion_name, format_cost, format_latency, format_tokens
 
@@ -25,9 +25,9 @@ def say_case(evaluation: Evaluation, case: CaseResults, messages: Messages | Non
     version = about.version_display or "unversioned"
     say_wrapped(f"evaluation  {about.id}: {about.prompt} {version} · {about.model} · {about.spec.dataset}")
     if case.tags:
-        say(f"tags        {', '.join(map(flat, case.tags))}")
+        say_wrapped(f"tags        {', '.join(case.tags)}")
     if about.spec.parameters:
-        say(f"parameters  {as_text(dict(about.spec.parameters))}")
+        say_wrapped(f"parameters  {as_text(dict(about.spec.parameters))}")
     for name, value in first.detail.inputs.items():
         _say_block(f"input {name}", as_text(value))
     if first.detail.expected is not None:

@@ -6,9 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from promptctl.cli.output import say, say_json, say_wrapped, styled, tell
+from promptctl.cli.output import flat, say, say_json, say_wrapped, styled, tell
 from promptctl.cli.tables import say_table
-from promptctl.cli.text_difference import flat
 from promptctl.reports.comparison import (
     MARKS,
     about_alone,
@@ -58,8 +57,8 @@ def say_against(found: Against, *, as_json: bool) -> None:
             say()
         colour = {"passed": "green", "failed": "red"}.get(each.verdict, "yellow")
         word = styled(each.verdict, sys.stdout, fg=colour, bold=True)
-        say(f"{styled(each.row.prompt, sys.stdout, bold=True)}: {word}: {each.reason}")
-        say(f"  {about_alone(each)}")
+        say_wrapped(f"{styled(each.row.prompt, sys.stdout, bold=True)}: {word}: {each.reason}")
+        say_wrapped(about_alone(each), indent="  ")
 
 
 def _say(found: Compared) -> None:
@@ -87,7 +86,7 @@ def _say_flips(title: str, colour: str, pairs: Sequence[CasePair], found: Compar
         say(f"\n{styled(f'{title}, {kind}: {len(group)}', sys.stdout, fg=colour, bold=True)}")
         for pair in group[:MOST_SHOWN]:
             again = f": {of_fresh_replies(found, pair.case_id)}" if kind == "noise" else ""
-            say(f"  {styled(pair.case_id, sys.stdout, bold=True)}{again}")
+            say(f"  {styled(flat(pair.case_id), sys.stdout, bold=True)}{again}")
             for flipped in flipped_assertions(pair) if kind != "noise" else ():
                 _say_flipped(flipped)
         if len(group) > MOST_SHOWN:
@@ -95,9 +94,9 @@ def _say_flips(title: str, colour: str, pairs: Sequence[CasePair], found: Compar
 
 
 def _say_flipped(flipped: FlippedAssertion) -> None:
-    say_wrapped(flat(f"{flipped.name}: {flipped.reason}"), indent="    ")
+    say_wrapped(f"{flipped.name}: {flipped.reason}", indent="    ")
     if flipped.note:
-        say_wrapped(flat(flipped.note), indent="    ")
+        say_wrapped(flipped.note, indent="    ")
     for line in line_diff(flipped.before, flipped.after).splitlines():
         shade = "red" if line.startswith("-") else "green" if line.startswith("+") else None
         # No line begins with what a reply says: in a CI's log it could be a command to it, such as `::error::`.

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 
 from promptctl.cli.options import begin_waiting, end_waiting
-from promptctl.cli.output import format_id, format_version, is_terminal, say, say_json, styled, tell, wrapped
+from promptctl.cli.output import flat, format_id, format_version, is_terminal, say, say_json, styled, tell, wrapped
 from promptctl.cli.tables import say_table
-from promptctl.cli.text_difference import difference_lines, flat, shortened
+from promptctl.cli.text_difference import difference_lines, shortened
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.wording import (
     as_text,
@@ -149,10 +149,14 @@ def say_evaluations(
 
 
 def _write(text: str, stream: TextIO) -> None:
-    for line in text.split("\n"):
-        told = line.lstrip(" ")
-        for part in wrapped(told, " " * (len(line) - len(told)), stream):
-            (say if stream is sys.stdout else tell)(part)
+    """Print a line, below an empty one if it begins with a line's end."""
+    words = say if stream is sys.stdout else tell
+    line = text.removeprefix("\n")
+    if line != text:
+        words("")
+    told = line.lstrip(" ")
+    for part in wrapped(told, " " * (len(line) - len(told)), stream):
+        words(part)
 
 
 def _name(found: Evaluation, among: Sequence[Evaluation]) -> str:
@@ -243,7 +247,7 @@ def _say_repeats(found: Evaluation) -> None:
         words = say if is_terminal() else tell
         some, every = percent(data.pass_at_k or 0.0, 1), percent(data.pass_hat_k or 0.0, 1)
         words(f"pass@{summary.repeats} {some} · pass^{summary.repeats} {every}")
-        words(f"flaky: {flaky}")
+        words(f"flaky: {flat(flaky)}")
 
 
 def _counts(counts: Counts) -> tuple[int, int, int]:
@@ -267,7 +271,7 @@ def failure_lines(case: CaseResults, stream: TextIO) -> Iterator[str]:
     row = case.decisive
     mark = styled("✗ failed" if row.status == "failed" else "! error", stream, fg=_COLOURS[row.status], bold=True)
     repeats = f"  {case.passes}" if len(case.rows) > 1 else ""
-    yield f"\n{mark}  {styled(row.case_id, stream, bold=True)}{repeats}"
+    yield f"\n{mark}  {styled(flat(row.case_id), stream, bold=True)}{repeats}"
     assertions = row.detail.failed_assertions
     if inputs := row.detail.inputs:
         yield f"    input     {shortened(', '.join(f'{name}: {as_text(value)}' for name, value in inputs.items()))}"

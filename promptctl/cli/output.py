@@ -22,6 +22,14 @@ _CONTROL = re.compile(
     "\x1b(?!\\[(?:[012]|3[0-7]|9[0-7])m)|\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 )
 
+# Whatever ends a line for `str.splitlines`, so for a terminal or a reader of logs.
+_LINE_END = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+
+
+def flat(text: str) -> str:
+    """Return foreign text on one line: in a CI's log, what begins a line could be a command to it."""
+    return _LINE_END.sub("⏎", text)
+
 
 def uses_colour(stream: TextIO) -> bool:
     """True on a terminal, unless NO_COLOR is set or the terminal is dumb."""
@@ -51,6 +59,7 @@ def say_wrapped(text: str, indent: str = "", **style: Any) -> None:
 
 def wrapped(text: str, indent: str, stream: TextIO) -> list[str]:
     """Return a line with its indent; on a terminal as several, each as wide as it is at most, that end between words."""
+    text = flat(text)
     if not stream.isatty():
         return [indent + text]
     import shutil
@@ -127,7 +136,7 @@ def report(kind: str, message: str, place: Place | None = None, hint: str | None
     """Print an `error`, a `warning` or a `bug` on stderr: what, where, and what to do next."""
     colour = "yellow" if kind == "warning" else "red"
     where = styled(f"{place}: ", sys.stderr, bold=True) if place else ""
-    tell(styled(f"{kind}: ", sys.stderr, fg=colour, bold=True) + where + message)
+    tell(styled(f"{kind}: ", sys.stderr, fg=colour, bold=True) + where + flat(message))
     if hint:
         tell_hint(hint)
 

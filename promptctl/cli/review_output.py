@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from promptctl.cli.comparison_output import say_comparisons
 from promptctl.cli.diff_output import say_parts
-from promptctl.cli.output import say, styled, visible
+from promptctl.cli.output import flat, say, say_wrapped, styled, visible
 from promptctl.cli.tables import say_table
 from promptctl.errors import INCOMPLETE
 from promptctl.reports.review import (
@@ -34,9 +34,9 @@ MOST_IDS = 10
 
 def say_review(review: Review) -> None:
     """Print a review on stdout."""
-    say(f"{styled(_line(' → '.join(sides(review))), sys.stdout, bold=True)}: {counts(review)}")
+    say_wrapped(f"{styled(_line(' → '.join(sides(review))), sys.stdout, bold=True)}: {counts(review)}")
     for note in told_notes(review):
-        say(f"  {_line(note)}")
+        say_wrapped(_line(note), indent="  ")
     _say_diffs(review)
     _say_list("Datasets", [_about_dataset(each) for each in review.datasets])
     _say_list("Labels moved meanwhile", [about_moves(move) for move in review.moves])
@@ -53,18 +53,18 @@ def say_review(review: Review) -> None:
             ["Prompt", "Change", "Result", "Dataset", *right], map(_row, rows), right=right, texts=["Change", "Result"]
         )
     for problem in told_problems(review):
-        say(_line(f"  {problem}"))
+        say_wrapped(_line(str(problem)), indent="  ")
     say()
     for warning in warnings(review):
-        say(f"{styled('warning', sys.stdout, fg='yellow', bold=True)}: {_line(warning)}")
+        say_wrapped(f"{styled('warning', sys.stdout, fg='yellow', bold=True)}: {_line(warning)}")
     colour = "green" if review.decision.is_passed else "yellow" if review.decision.exit_code == INCOMPLETE else "red"
     word = "passed" if review.decision.is_passed else "incomplete" if colour == "yellow" else "failed"
-    say(f"{styled(word, sys.stdout, fg=colour, bold=True)}: {_line(' '.join(told_reasons(review)))}")
+    say_wrapped(f"{styled(word, sys.stdout, fg=colour, bold=True)}: {_line(' '.join(told_reasons(review)))}")
 
 
 def _line(text: str) -> str:
     """Return the text as one line, whatever a file is called."""
-    return visible(text).replace("\n", "\\n")
+    return visible(flat(text))
 
 
 def _row(row: ReviewRow) -> tuple[str, ...]:
@@ -76,8 +76,8 @@ def _say_diffs(review: Review) -> None:
     for prompt in review.prompts:
         if prompt.diff is None or prompt.diff.is_empty:
             continue
-        was = f" (was {prompt.former_id})" if prompt.former_id else ""
-        say(f"\n{styled(prompt.id, sys.stdout, bold=True)}{was}")
+        was = f" (was {_line(prompt.former_id)})" if prompt.former_id else ""
+        say(f"\n{styled(_line(prompt.id), sys.stdout, bold=True)}{was}")
         say_parts(prompt.diff)
 
 
@@ -99,4 +99,4 @@ def _say_list(title: str, lines: Sequence[str], colour: str | None = None) -> No
     if lines:
         say(f"\n{styled(title, sys.stdout, bold=True)}")
     for line in lines:
-        say(styled(f"  {_line(line)}", sys.stdout, fg=colour) if colour else f"  {_line(line)}")
+        say_wrapped(_line(line), indent="  ", fg=colour)

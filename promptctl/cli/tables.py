@@ -186,4 +186,4 @@ def _shown(value: Any) -> str:
 def _text(value: Any) -> str:
     """Return a cell's text on one line."""
     text = value.text if isinstance(value, Styled) else "-" if value is None else str(value)
-    return text.replace("\t", " ").replace("\n", " ")
+    return " ".join(text.replace("\t", " ").splitlines())

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator
 from typing import Any
 
+from promptctl.cli.output import flat
 from promptctl.reports.wording import as_text
 
 _WIDTH = 300
-# Whatever ends a line for `str.splitlines`, so for a terminal or a reader of logs.
-_LINE_END = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _KEPT_BEFORE = 30
 _MOST_LINES = 20
 
@@ -33,11 +31,6 @@ def shortened(value: Any, start: int = 0, width: int = _WIDTH) -> str:
     cut = start - _KEPT_BEFORE if start > width // 2 else 0
     shown = flat(text[cut : cut + width])
     return ("…" if cut else "") + shown + ("…" if len(text) > cut + width else "")
-
-
-def flat(text: str) -> str:
-    """Return foreign text on one line."""
-    return _LINE_END.sub("⏎", text)
 
 
 def _diff(wanted: str, came: str) -> Iterator[str]:

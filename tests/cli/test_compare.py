@@ -116,6 +116,25 @@ def test_cases_that_are_not_the_same_on_both_sides_are_named(lab: Lab, change: C
     )
 
 
+def test_no_id_of_a_case_begins_a_line(lab: Lab, change: Change, cli: Cli) -> None:
+    """A CI reads commands from its log, at the beginning of a line or behind spaces."""
+    cases = [{"id": f"{n}\n::error file=x::pwned\r::stop::", "inputs": {"ticket": f"c{n}"}} for n in range(3)]
+    lab.cases(*(each | {"expected": f"c{n}"} for n, each in enumerate(cases)))
+    change("c1")
+    compared = cli("eval", "triage", "--against", "@main")
+    assert "⏎::error file=x::pwned⏎::stop::" in compared.out
+    evaluated = cli("eval", "triage")
+    head = newest(cli)[0]
+    for ran in (
+        compared,
+        evaluated,
+        cli("results", "show", head),
+        cli("results", "show", head, "--case", cases[1]["id"]),
+    ):
+        assert [line for line in (ran.out + ran.err).splitlines() if line.lstrip().startswith("::")] == []
+    assert "pwned" in cli("results", "show", head).out
+
+
 def test_long_ids_hide_no_number_of_a_report(lab: Lab, change: Change, cli: Cli) -> None:
     lab.many(10)
     cases = [{"id": f"c{n}", "inputs": {"ticket": f"c{n}"}, "expected": f"c{n}"} for n in range(10)]

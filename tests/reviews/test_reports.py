@@ -6,6 +6,8 @@ import json
 import re
 import xml.etree.ElementTree as ET
 
+import pytest
+
 from promptctl.reports.review_markdown import LONGEST, MARKER
 from tests.reviews.conftest import Cli, Pull, case
 
@@ -136,3 +138,15 @@ def test_a_file_keeps_what_it_held_where_the_review_cannot_be_made(pull: Pull, c
     (pull.root / "review.md").write_text("before")
     assert cli("review", "no-such-branch", "-o", "review.md").exit_code == 3
     assert (pull.root / "review.md").read_text() == "before"
+
+
+def test_on_a_narrow_terminal_lines_end_between_words(pull: Pull, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    pull.edit("prompts/triage.prompt.yaml", "Say one word", "WORSE. Say one word")
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("LOCAL_KEY", "sk-local-0123456789")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    lines = cli("review").out.splitlines()
+    words = next(number for number, line in enumerate(lines) if line.startswith("failed: "))
+    assert len(lines[words:]) > 1, "the reason is longer than a line"
+    assert all(len(line) <= 60 for line in (lines[0], *lines[words:]))
