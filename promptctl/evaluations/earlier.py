@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from promptctl.errors import UsageError, WorkspaceError
@@ -86,14 +87,24 @@ def unfinished(log: Store, request: ResumeRequest, is_running: Callable[[str], b
 
 
 def same_evaluation(log: Store, plan: Plan) -> EvaluationRow | None:
-    """Return a finished evaluation of the log that the plan would only repeat, if its replies may be reused."""
+    """Return a finished evaluation of the log that the plan would only repeat, if its replies may be reused.
+
+    Its row says the plan's version: the same content can have been evaluated before its commit, or under another id.
+    """
     if plan.spec.replies not in ("cache", "record"):
         return None
-    target = plan.target
-    for row in _newest_first(log, digest=target.version.digest, status="finished"):
+    target, version = plan.target, plan.target.version
+    for row in _newest_first(log, digest=version.digest, status="finished"):
         is_same = row.prompt == target.prompt.id and row.model == target.model and row.spec.is_same_work(plan.spec)
         if is_same and not row.totals.errors:
-            return row
+            return replace(
+                row,
+                version=version.number,
+                version_display=version.display,
+                commit=version.commit,
+                is_dirty=version.is_dirty,
+                label=version.label,
+            )
     return None
 
 

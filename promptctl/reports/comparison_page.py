@@ -50,12 +50,15 @@ def sides_page(
 ) -> Iterator[str]:
     """Yield the page `about` something, with the cases of both sides; with `is_stable` equal for equal results."""
     evaluations = [side for each in compared for side in (each.base, each.head)] + list(alone)
-    cases, left_out = cases_of(log, evaluations)
-    flips: dict[tuple[str, str, str], dict[str, Any]] = {}
+    cases, left_out = cases_of(log, evaluations, len(compared))
+    flips: dict[tuple[str, ...], dict[str, Any]] = {}
     for each in compared:
-        flips |= {(each.head.row.prompt, each.head.row.spec.dataset, id_): flip for id_, flip in _flips(each)}
-    for case in cases:
-        case["flip"] = flips.get((case["prompt"], case["dataset"], case["id"]))
+        flips |= {(each.head.row.id, id_): flip for id_, flip in _flips(each)}
+    models = {each.head.row.id: each.head.row.model for each in compared}
+    for key, case in cases.items():
+        case["flip"] = flips.get(key)
+        if key[0] in models and len(set(models.values())) > 1:
+            case["prompt"] += f" · {models[key[0]]}"
         for result in case["results"] if is_stable else ():
             result["source"] = result["execution"] = None
             result["cost_nano_usd"] = result["full_cost_nano_usd"]
@@ -69,7 +72,7 @@ def sides_page(
             head["side"] = "after" if number % 2 else "before"
     if left_out:
         about["about"] += f" · {left_out:,} results that passed are left out of this page"
-    yield from page({**about, "evaluations": heads, "cases": cases, "trend": []})
+    yield from page({**about, "evaluations": heads, "cases": list(cases.values()), "trend": []})
 
 
 def row_of(found: Compared) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def html_page(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
             "title": names[0] if len(names) == 1 else f"{len(names)} prompts",
             "about": about,
             "evaluations": [evaluation_head(each) for each in evaluations],
-            "cases": cases,
+            "cases": list(cases.values()),
             "trend": _trend(log, evaluations),
         }
     )
@@ -55,21 +55,28 @@ def page(data: Mapping[str, Any]) -> Iterator[str]:
     yield from (head, _asset("page.css"), middle, _embedded(data), between, *map(_asset, _SCRIPTS), end)
 
 
-def cases_of(log: Store, evaluations: Sequence[Evaluation]) -> tuple[list[dict[str, Any]], int]:
-    """Return the results by case, in the order of the datasets; and how many there was no room for."""
+def cases_of(
+    log: Store, evaluations: Sequence[Evaluation], pairs: int = 0
+) -> tuple[dict[tuple[str, ...], dict[str, Any]], int]:
+    """Return the results by case, in the order of the datasets; and how many there was no room for.
+
+    A case's key ends in its id. The evaluations begin with so many `pairs` of compared ones, base and head: their cases
+    stand side by side in the head's name, and their keys begin with the head's id.
+    """
     messages = AskedMessages(log)
-    cases: dict[tuple[str, str, str], dict[str, Any]] = {}
+    cases: dict[tuple[str, ...], dict[str, Any]] = {}
     room = _Room(evaluations)
     for number, evaluation in enumerate(evaluations):
-        about = evaluation.row
-        for found in case_results(log.results(about.id), about.spec.at_least):
+        is_side = number < 2 * pairs
+        about = evaluations[number | 1].row if is_side else evaluation.row
+        group = (about.id,) if is_side else (about.prompt, about.spec.dataset)
+        for found in case_results(log.results(evaluation.row.id), evaluation.row.spec.at_least):
             rows = [row for row in found.rows if room.takes(row)]
             if not rows:
                 continue
             case_id, outcome = found.outcome.case_id, found.outcome
-            key = (about.prompt, about.spec.dataset, case_id)
             case = cases.setdefault(
-                key,
+                (*group, case_id),
                 {
                     "id": case_id,
                     "prompt": about.prompt,
@@ -88,7 +95,7 @@ def cases_of(log: Store, evaluations: Sequence[Evaluation]) -> tuple[list[dict[s
             for row in rows:
                 sent = [(role, room.shown(text)) for role, text in message_texts(messages.of(row))]
                 case["results"].append(_result(number, row, room.shown(row.output)) | {"messages": sent} | of_case)
-    return list(cases.values()), room.left_out
+    return cases, room.left_out
 
 
 class _Room:

@@ -6,8 +6,10 @@ message names it before the bar.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,6 +68,14 @@ def against(cli: Cli, *more: str, code: int = 0) -> dict[str, Any]:
     ran = cli("eval", "triage", "--against", "@main", "--json", *more)
     assert ran.exit_code == code, ran.out + ran.err
     found: dict[str, Any] = ran.json[0]
+    return found
+
+
+def cases_of_page(path: str) -> list[dict[str, Any]]:
+    """The cases in the data of a page."""
+    data = re.search(r'<script id="data" type="application/json">(.*?)</script>', Path(path).read_text(), re.DOTALL)
+    assert data is not None
+    found: list[dict[str, Any]] = json.loads(data[1])["cases"]
     return found
 
 
@@ -336,6 +346,38 @@ class TestSides:
         assert re.search(r"\tbefore sort v1 \(\w+\)\tafter triage v1 \(\w+\)\tdifference\n", ran.out)
         assert "Statistics: Better: 5 cases (c1, c2, c3 and 2 more), asked 5 times more on both sides, " in ran.out
         assert "Overall 0 cases regressed and 5 improved of 10" in ran.out
+
+    def test_a_page_has_the_cases_of_each_comparison_side_by_side(self, lab: Lab, change: Change, cli: Cli) -> None:
+        async def answer(exchange: Exchange) -> None:
+            """One model gets c1 wrong after the change, the other before it."""
+            body = exchange.request.body
+            is_old, is_other = body["messages"][-1]["content"].startswith("base"), body["model"] == "other"
+            await (reply("no") if is_old == is_other else answering_rightly)(exchange)
+
+        change("head")
+        lab.cases({"id": "c1", "inputs": {"ticket": "c1"}, "expected": "c1"})
+        lab.server.default = answer
+        cli("eval", "triage", "--against", "@main", "-m", "local/gpt-4o-mini", "-m", "local/other", "-o", "many.html")
+        told = [(each["prompt"], each["flip"]["way"], len(each["results"])) for each in cases_of_page("many.html")]
+        assert told == [("triage · local/gpt-4o-mini", "regressed", 2), ("triage · local/other", "improved", 2)]
+
+    def test_a_page_has_the_cases_of_two_prompts_side_by_side(self, lab: Lab, change: Change, cli: Cli) -> None:
+        change("c1", prompt="sort")
+        commit(lab.root, "Another")
+        cli("eval", "triage", "--against", "sort@main", "-o", "two.html")
+        cases = cases_of_page("two.html")
+        assert {(each["prompt"], len(each["results"])) for each in cases} == {("triage", 2)}
+        assert [each["id"] for each in cases if each["flip"]] == ["c1"]
+
+    def test_a_kept_side_is_called_what_was_asked_for(self, lab: Lab, change: Change, cli: Cli) -> None:
+        change("c1")
+        cli("eval", "triage")
+        kept = newest(cli)[0]
+        now = commit(lab.root, "Break")
+        change("head")
+        (found,) = cli("eval", "triage", "--against", "@main", "--json").json
+        assert found["base"]["evaluation"] == kept
+        assert (found["base"]["version_display"], found["base"]["dirty"]) == (f"v2 ({now[:7]})", False)
 
     def test_both_sides_are_asked_the_tests_in_the_file_of_head(self, lab: Lab, change: Change, cli: Cli) -> None:
         text = "model: local/gpt-4o-mini\nmessages:\n  - {role: user, content: 'WRONG | {{word}}'}\n"
