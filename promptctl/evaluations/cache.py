@@ -20,6 +20,7 @@ from promptctl.models.gateway import (
     Request,
     Usage,
     cost_of_kept,
+    is_broken_off,
     texts_of,
     usage_of_kept,
 )
@@ -230,9 +231,11 @@ def _kept_reply(reply: Reply) -> str:
 
 
 def _reply(text: str) -> Reply | None:
-    """The reply, at no cost; None for one that another version of the program kept."""
+    """The reply, at no cost; None for one that another version of the program kept, or that was broken off."""
     try:
         kept = json.loads(text)
+        if is_broken_off(kept["finish_reason"]):
+            return None
         return Reply(
             **{
                 **kept,
@@ -244,7 +247,7 @@ def _reply(text: str) -> Reply | None:
                 "price_source": "cache",
             }
         )
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
@@ -260,11 +263,11 @@ def _embeddings(text: str) -> Embeddings | None:
         return Embeddings(
             vectors,
             kept["model"],
-            Usage(*kept.get("usage", ())),
+            usage_of_kept(dict(zip(_USAGE, kept.get("usage", ()), strict=False))),
             cost_nano_usd=0,
             price_source="cache",
             source="cache",
-            full_cost_nano_usd=kept.get("cost_nano_usd"),
+            full_cost_nano_usd=cost_of_kept(kept.get("cost_nano_usd")),
         )
     except (ValueError, TypeError, KeyError):
         return None

@@ -12,9 +12,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import ModelConfigurationError, RequestRejected
+from promptctl.errors import ModelConfigurationError, ProviderFailed, RequestRejected
 from promptctl.models.dialects import dialect_of, spoken
-from promptctl.models.gateway import REFUSAL, Embeddings, Reply, Request, Usage, broken, is_count, text_of
+from promptctl.models.gateway import (
+    REFUSAL,
+    Embeddings,
+    Reply,
+    Request,
+    Usage,
+    broken,
+    is_broken_off,
+    is_count,
+    text_of,
+)
 
 if TYPE_CHECKING:
     from promptctl.models.prices import Prices
@@ -94,18 +104,25 @@ class StreamOptions:
     """Asks streams for their usage, but not those of servers that are known to refuse that."""
 
     def __init__(self) -> None:
-        self._refusing: set[str | None] = set()
+        self._refusing: set[tuple[str, str | None]] = set()
 
     def of(self, request: Request) -> dict[str, Any]:
         """Return the key to add to a streamed request, if any."""
-        is_refused = request.endpoint.api_base in self._refusing or _OPTIONS in request.endpoint.leaves_out
+        is_refused = _server_of(request) in self._refusing or _OPTIONS in request.endpoint.leaves_out
         return {} if is_refused else {_OPTIONS: {"include_usage": True}}
 
-    def heed(self, request: Request, refused: RequestRejected) -> None:
-        """Remember the server that refused the key, so that it may be asked once more; any other refusal is raised."""
-        if _OPTIONS not in (refused.detail or "") or not self.of(request):
+    def heed(self, request: Request, refused: RequestRejected, sent: Mapping[str, Any]) -> None:
+        """Remember the server that refused the key, so that it may be asked once more; any other refusal is raised.
+
+        `sent` holds what this request was sent with: others to the same server may have been refused meanwhile.
+        """
+        if _OPTIONS not in (refused.detail or "") or _OPTIONS not in sent:
             raise refused
-        self._refusing.add(request.endpoint.api_base)
+        self._refusing.add(_server_of(request))
+
+
+def _server_of(request: Request) -> tuple[str, str | None]:
+    return provider_name(request.model), request.endpoint.api_base
 
 
 def embedding_options(request: Request) -> dict[str, Any]:
@@ -249,6 +266,15 @@ def build_reply(
         first_token_ms=first_token_ms,
         warning=None if parsed.warning is None else f"{request.model} {parsed.warning}",
     )
+
+
+def finished(request: Request, reply: Reply) -> Reply:
+    """Return the reply. Raises `ProviderFailed`, with the reply as its `partial`, if the provider broke it off."""
+    if not is_broken_off(reply.finish_reason):
+        return reply
+    failure = ProviderFailed(f"{request.model} broke its reply off ({reply.finish_reason})")
+    failure.partial = reply
+    raise failure
 
 
 def build_embeddings(request: Request, data: Any, count: int, prices: Prices) -> Embeddings:

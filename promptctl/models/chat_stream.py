@@ -16,6 +16,7 @@ from promptctl.models.chat_protocol import (
     build_reply,
     dict_of,
     dicts_of,
+    finished,
     paired,
     parsed_reply,
     word_of,
@@ -211,7 +212,7 @@ async def stream_reply(
         failure = error
     reply = build_reply(request, assembler.parsed(), prices, assembler.started, first_token_ms)
     if failure is None:
-        yield reply
+        yield finished(request, reply)
         return
     failure.partial = reply if assembler.has_choice else None
     raise failure

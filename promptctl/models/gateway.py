@@ -15,6 +15,8 @@ ReplySource = Literal["model", "echo", "replay", "cache", "recorded"]
 REPLAY = "replay/"
 # The finish reason of a reply that the provider marks as the model's refusal.
 REFUSAL = "refusal"
+# The finish reasons of a reply that the provider, and not the model, ended early.
+_BROKEN_OFF = frozenset({"error", "abort", "aborted", "cancelled", "insufficient_system_resource", "network_error"})
 _MOST_TOKENS = 10**9
 _MOST_NANO_USD = 10**15
 HINT_ENDPOINT = "check `api_base` under `models:` in promptctl.yaml, or the provider's *_BASE_URL variable"
@@ -95,6 +97,11 @@ class Usage:
     input_audio_tokens: int | None = None
     output_audio_tokens: int | None = None
     told_nano_usd: int | None = None
+
+
+def is_broken_off(finish_reason: str | None) -> bool:
+    """Return True if the provider gives this reason for a reply that it failed to finish."""
+    return finish_reason is not None and finish_reason.lower() in _BROKEN_OFF
 
 
 def is_count(value: Any) -> bool:

@@ -14,6 +14,7 @@ from promptctl.models.chat_protocol import (
     build_embeddings,
     build_reply,
     embedding_options,
+    finished,
     model_name,
     parse_completion,
     provider_name,
@@ -71,8 +72,11 @@ class LiteLLM:
         wire = Wire(request)
         answer = await _answer_to(request, partial(litellm.acompletion, **arguments), wire)
         data = completion_data(answer)
-        data["usage"] = wire.take()["usage"] or data["usage"]
-        return build_reply(request, parse_completion(request, data), self._prices, wire.started)
+        lost = wire.take()
+        data["usage"] = lost["usage"] or data["usage"]
+        parsed = parse_completion(request, data)
+        parsed.finish_reason = lost["finish_reason"] or parsed.finish_reason
+        return finished(request, build_reply(request, parsed, self._prices, wire.started))
 
     def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
         """Yield the reply's text as it arrives, then the whole reply. A broken one raises, with what had arrived."""
@@ -102,7 +106,7 @@ class LiteLLM:
         try:
             chunks = await _answer_to(request, partial(litellm.acompletion, **arguments), wire)
         except RequestRejected as refused:
-            self._stream_options.heed(request, refused)
+            self._stream_options.heed(request, refused, arguments)
             del arguments["stream_options"]
             chunks = await _answer_to(request, partial(litellm.acompletion, **arguments), wire)
         assembler.started = wire.started
@@ -116,7 +120,9 @@ class LiteLLM:
                     yield text
         finally:
             await chunks.aclose()
-        assembler.add(wire.take())
+        lost = wire.take()
+        assembler.add(lost)
+        assembler.finish_reason = lost["finish_reason"] or assembler.finish_reason
         if failure := _what_is_missing(request, chunks, assembler):
             raise failure
 

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from promptctl.errors import ModelError
-from promptctl.models.chat_protocol import dict_of, dicts_of, odd_counts
+from promptctl.models.chat_protocol import dict_of, dicts_of, odd_counts, word_of
 from promptctl.models.chat_stream import DONE, EventDecoder, index_of, is_kept_open
-from promptctl.models.gateway import Request, broken, text_of
+from promptctl.models.gateway import Request, broken, is_broken_off, text_of
 
 _PATHS = ("/chat/completions", "/embeddings")
 
@@ -30,6 +30,7 @@ class Wire:
         self._request = request
         self._refusal = ""
         self._usage: Any = None
+        self._finish_reason: str | None = None
 
     def begin(self) -> None:
         """Take the time: the request goes out now."""
@@ -39,7 +40,8 @@ class Wire:
         """Return what LiteLLM was not given since the last time, as a chunk of the protocol."""
         refusal, self._refusal = self._refusal, ""
         usage, self._usage = self._usage, None
-        return {"usage": usage, "choices": [{"delta": {"refusal": refusal}}] if refusal else []}
+        choices = [{"delta": {"refusal": refusal}}] if refusal else []
+        return {"usage": usage, "choices": choices, "finish_reason": self._finish_reason}
 
     async def mend(self, response: Any) -> Any:
         """Return the response of an HTTP library with its body mended, if it is of the protocol."""
@@ -100,6 +102,9 @@ class Wire:
         return json.dumps(data).encode()
 
     def _mend(self, choice: dict[str, Any], part: str) -> None:
+        if is_broken_off(word_of(choice.get("finish_reason"))):
+            # LiteLLM calls it a stop, or fails without what had come.
+            self._finish_reason, choice["finish_reason"] = choice["finish_reason"], "stop"
         if choice.get(part) is None:
             choice[part] = {"role": "assistant", "content": None}
         said = dict_of(choice[part])

@@ -20,6 +20,7 @@ from promptctl.models.chat_protocol import (
     build_reply,
     chat_body,
     embedding_options,
+    finished,
     model_name,
     parse_completion,
     provider_name,
@@ -69,7 +70,8 @@ class OpenAILane:
         session = await self._session()
         started = time.perf_counter()
         answer = await _answer_to(request, session, address, address.chat, body)
-        return build_reply(request, parse_completion(request, _decode(request, answer)), self._prices, started)
+        parsed = parse_completion(request, _decode(request, answer))
+        return finished(request, build_reply(request, parsed, self._prices, started))
 
     def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
         """Yield the reply's text as it arrives, then the whole reply. A broken one raises, with what had arrived."""
@@ -95,22 +97,25 @@ class OpenAILane:
 
     async def _texts(self, request: Request, assembler: ReplyAssembler) -> AsyncGenerator[str, None]:
         """Yield the text of a streamed reply piece by piece, while the assembler takes in all of it."""
+        options = self._stream_options.of(request)
         try:
-            async with aclosing(self._streamed(request, assembler)) as texts:
+            async with aclosing(self._streamed(request, assembler, options)) as texts:
                 async for text in texts:
                     yield text
         except RequestRejected as refused:
-            self._stream_options.heed(request, refused)
+            self._stream_options.heed(request, refused, options)
         else:
             return
-        async with aclosing(self._streamed(request, assembler)) as texts:
+        async with aclosing(self._streamed(request, assembler, {})) as texts:
             async for text in texts:
                 yield text
 
-    async def _streamed(self, request: Request, assembler: ReplyAssembler) -> AsyncGenerator[str, None]:
+    async def _streamed(
+        self, request: Request, assembler: ReplyAssembler, options: Mapping[str, Any]
+    ) -> AsyncGenerator[str, None]:
         body = chat_body(request, is_streamed=True)
         if "stream" in body and dialect_of(provider_name(request.model)).has_stream_options:
-            body |= self._stream_options.of(request)
+            body |= options
         sent = _encode(request, body)
         address = self._address(request)
         session = await self._session()

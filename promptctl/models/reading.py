@@ -7,13 +7,12 @@ import re
 from typing import Any, NoReturn
 
 from promptctl.errors import InvalidOutput, ReplyCut, ReplyWithheld
-from promptctl.models.gateway import REFUSAL, Reply, Request
+from promptctl.models.gateway import REFUSAL, Reply, Request, is_broken_off
 
 # What providers say of a reply that they ended early, or kept back. LiteLLM says the first of each for most of them.
 _CUT = frozenset(
     {"length", "max_tokens", "max_output_tokens", "model_length", "token_limit", "model_context_window_exceeded"}
 )
-_BROKEN_OFF = frozenset({"error", "abort", "aborted", "cancelled", "insufficient_system_resource", "network_error"})
 FILTERED = "content_filter"
 _WITHHELD = frozenset(
     {FILTERED, "content_filtered", "safety", "recitation", "blocklist", "prohibited_content", "spii"}
@@ -116,7 +115,7 @@ def shortfall(request: Request, reply: Reply, *, wants_data: bool) -> InvalidOut
         spent = ", all of it spent on reasoning" if is_reasoning else ""
         hint = "raise it, or ask for a shorter reply" if limit else "set `max_tokens`, or ask for a shorter reply"
         return ReplyCut(f"{of} was cut at {limit or 'the most tokens that the model gives'}{spent}", hint=hint)
-    if ended in _BROKEN_OFF:
+    if is_broken_off(ended):
         return ReplyCut(f"{of} was broken off by the provider ({ended})", hint="run it again")
     if is_reasoning:
         return ReplyCut(f"{of} is empty: all of its tokens were spent on reasoning", hint="raise `max_tokens`")

@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from promptctl.errors import ProviderFailed
-from promptctl.evaluations.cache import CachedGateway, ReplyCache
+from promptctl.evaluations.cache import CachedGateway, ReplyCache, _embeddings, _kept_embeddings
 from promptctl.log.redaction import Redactor
-from promptctl.models.gateway import Reply, Request, Usage
+from promptctl.models.gateway import Embeddings, Reply, Request, Usage
 from tests.evaluation_lab import REPLY_COST, Lab, answering, slowly
 from tests.openai_server import failure
 
@@ -209,3 +210,23 @@ class TestEqualRequestsAtTheSameTime:
         assert found.summary.reply_sources == {"model": 1, "cache": 3}
         lab.one(replies="ask")
         assert len(lab.asked) == 5
+
+
+def test_a_reply_that_was_broken_off_is_not_taken_from_the_cache(tmp_path: Path) -> None:
+    class BreakingGateway(CountingGateway):
+        async def complete(self, request: Request) -> Reply:
+            return replace(await super().complete(request), finish_reason="error" if self.asked == 1 else "stop")
+
+    gateway = BreakingGateway()
+    for _ in range(3):
+        cached = CachedGateway(gateway, opened(tmp_path))  # type: ignore[arg-type]
+        reply = asyncio.run(cached.complete(Request("local/m", [])))
+        asyncio.run(cached.close())
+    assert (gateway.asked, reply.source, reply.finish_reason) == (2, "cache", "stop")
+
+
+def test_counts_of_kept_embeddings_that_cannot_be_are_unknown() -> None:
+    kept = _kept_embeddings(Embeddings(((1.0,),), "m", Usage(10**30, 0, -1), 10**30))
+    found = _embeddings(kept)
+    assert found is not None
+    assert (found.usage, found.full_cost_nano_usd) == (Usage(None, 0), None)

@@ -501,6 +501,40 @@ def test_a_server_that_refuses_stream_options_is_asked_once_without_and_from_the
     assert ["stream_options" in received.body for received in server.requests] == [True, False, False]
 
 
+def test_streams_that_are_refused_their_options_at_once_are_each_asked_again(
+    lane: Gateway, server: OpenAIServer, ask: Ask
+) -> None:
+    both_asked = asyncio.Event()
+
+    async def refuse(exchange: say.Exchange) -> None:
+        if len(server.requests) == 2:
+            both_asked.set()
+        await both_asked.wait()
+        await say.failure(400, "Extra inputs are not permitted: stream_options")(exchange)
+
+    server.script(refuse, refuse, say.reply("hello"), say.reply("hello"))
+
+    async def last(text: str) -> Delta | Reply:
+        return [piece async for piece in lane.stream(ask(text))][-1]
+
+    async def both() -> list[Delta | Reply]:
+        return list(await asyncio.gather(last("a"), last("b")))
+
+    assert [reply.text for reply in run(lane, both())] == ["hello", "hello"]
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("finish_reason", ["error", "network_error"])
+def test_a_reply_that_the_provider_broke_off_is_its_failure(
+    lane: Gateway, server: OpenAIServer, ask: Ask, finish_reason: str, is_streamed: bool
+) -> None:
+    server.script(say.reply("half a rep", finish_reason=finish_reason))
+    with pytest.raises(ProviderFailed, match="broke its reply off") as caught:
+        ask_either_way(lane, ask(), is_streamed=is_streamed)
+    assert caught.value.is_retryable
+    assert (caught.value.partial.text, caught.value.partial.usage.input_tokens) == ("half a rep", 12)
+
+
 def test_keys_that_a_server_refuses_are_left_out(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:
     keys = frozenset({"stream_options", "response_format", "encoding_format"})
     endpoint = Endpoint(server.url, KEY, leaves_out=keys)
