@@ -25,12 +25,12 @@
     ├── ModelError                       4  the model or its provider
     │   ├── ModelConfigurationError      4  unknown model, no key, endpoint not set up: no request was sent
     │   │   └── MissingKey               4  the variable that holds the model's key is not set
-    │   ├── AuthenticationFailed         4  401, 403
-    │   ├── RequestRejected              4  400, 404, 413, 422: asking again would not help
+    │   ├── AuthenticationFailed         4  401; 403 or 400 of the key or the account
+    │   ├── RequestRejected              4  400, 403, 404, 413, 422: asking again would not help
     │   │   ├── ContentFiltered          4  the provider's filter refused the prompt
     │   │   └── ReplyNotRecorded         4  `replay/…` has no reply for this request
     │   ├── RateLimited                  4  429; `.retry_after_s` if the provider said
-    │   │   └── OutOfQuota               4  402, or 429 of a spent account: asking again would not help
+    │   │   └── OutOfQuota               4  402, or 400, 403, 429 of a spent account: asking again would not help
     │   ├── ProviderFailed               4  5xx, or a reply that is not the protocol's
     │   ├── ProviderUnreachable          4  connection refused, reset or closed early
     │   └── ModelTimeout                 4  our own deadline passed
@@ -333,11 +333,11 @@ class MissingKey(ModelConfigurationError):
 
 
 class AuthenticationFailed(ModelError):
-    """The provider refused the key (401 or 403)."""
+    """The provider refused the key (401, or 403 and 400 with words of the key, a permission or the account)."""
 
 
 class RequestRejected(ModelError):
-    """The provider refused the request itself (400, 404, 413, 422): asking again would not help."""
+    """The provider refused the request itself (400, 403, 404, 413, 422): asking again would not help."""
 
 
 class ContentFiltered(RequestRejected):
@@ -355,7 +355,7 @@ class RateLimited(ModelError):
 
 
 class OutOfQuota(RateLimited):
-    """402, or 429 with the words of a spent account: asking again would not help."""
+    """402, or 400, 403 and 429 with the words of a spent account: asking again would not help."""
 
     is_retryable = False
 

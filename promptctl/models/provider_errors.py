@@ -42,13 +42,32 @@ _NAMED = [
     (re.compile("rate_?limit|too_?many|resource_?exhausted", re.I), 429),
     (re.compile("not_?found|invalid|bad_?request|unsupported|unprocessable|context_length", re.I), 400),
 ]
-_QUOTA = re.compile(r"insufficient_quota|insufficient[ _](?:balance|credits?|funds)|exceeded your current quota", re.I)
+_QUOTA = re.compile(
+    r"insufficient_quota|insufficient[ _](?:balance|credits?|funds)|exceeded your current quota|"
+    r"credit balance is too low|(?:doesn't|does not) have any credits|billing_(?:hard_limit|not_active)",
+    re.I,
+)
+# A 400 of a provider that has no 401 for it, and a 403 that is of each request; others are of this one.
+_KEY_INVALID = re.compile(
+    r"API_KEY_INVALID|invalid[ _]api[ _]key|incorrect api key|api key (?:is )?(?:not valid|invalid|expired)", re.I
+)
+_FORBIDDEN = re.compile(
+    r"\bkeys?\b|api_?key|credential|permission|authori[sz]|authenticat|(?:\b|_)accounts?\b|organi[sz]ation|"
+    r"subscription|AccessDenied|(?:have|no) access|access to|\bcountry",
+    re.I,
+)
 _RENEWED = re.compile(r"RESOURCE_EXHAUSTED|RetryInfo|per[ _-]?(?:minute|day|second)|try again in \d", re.I)
-_DELAY = re.compile(r"""retryDelay\W+(\d+(?:\.\d+)?)(s)|(?:try again|retry) in (\d+(?:\.\d+)?) ?(ms|s|m)\b""", re.I)
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+_DELAY = re.compile(
+    r"(?:retryDelay\W+|(?:try again|retry) in )"
+    r"((?:\d+(?:\.\d+)? ?(?:ms|h(?:ours?)?|m(?:in(?:utes?)?)?|s(?:ec(?:onds?)?)?)(?![a-z]) ?)+)",
+    re.I,
+)
+_DELAY_PART = re.compile(r"(\d+(?:\.\d+)?) ?(ms|[hms])", re.I)
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _FILTERED = re.compile(
     r"content_filter|content[ _]policy|ResponsibleAIPolicy|content management policy|data_inspection_failed|"
-    r"content exists risk|flagged as potentially violating|violates? (?:our |the )?(?:usage|safety|content)",
+    r"content exists risk|flagged as potentially violating|violates? (?:our |the )?(?:usage|safety|content)|"
+    r"requires moderation|input was flagged|flagged_input",
     re.I,
 )
 _HINTS = [
@@ -191,16 +210,23 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 
 _HINT_CERTIFICATE = "name the certificates to trust in the variable SSL_CERT_FILE"
 _HINT_KEY = "check the provider's key in the environment; `api_key_env` under `models:` names another variable"
+_HINT_FORBIDDEN = (
+    "if only some requests are refused, change their inputs; if all are, check the key's rights and `api_base`"
+)
 
 
 def _meaning(status: int, words: str) -> tuple[type[ModelError], str | None, str]:
     if status in {400, 403, 422} and _FILTERED.search(words):
         return ContentFiltered, "change the prompt or its inputs", "refused the prompt by its content filter"
-    if status in {401, 403}:
-        return AuthenticationFailed, _HINT_KEY, "refused the key"
     # A quota for each minute or day says when it is free again; a spent account does not.
-    if status == 402 or (status == 429 and _QUOTA.search(words) and not _RENEWED.search(words)):
+    is_spent = status in {400, 403, 429} and _QUOTA.search(words) and not _RENEWED.search(words)
+    if status == 402 or is_spent:
         return OutOfQuota, "add credit to the account with the provider", "is out of quota"
+    is_refused = status == 403 and _FORBIDDEN.search(words) and not _HTML.match(words)
+    if status == 401 or is_refused or (status == 400 and _KEY_INVALID.search(words)):
+        return AuthenticationFailed, _HINT_KEY, "refused the key"
+    if status == 403:
+        return RequestRejected, _HINT_FORBIDDEN, "refused the request"
     if status == 429:
         return RateLimited, None, "takes no more requests for now"
     if status in {408, 409, 425} or status >= 500:
@@ -219,8 +245,7 @@ def _delay_in(words: str) -> float | None:
     found = _DELAY.search(words)
     if found is None:
         return None
-    number, unit = (found[1], found[2]) if found[1] else (found[3], found[4])
-    return float(number) * _SECONDS[unit.lower()]
+    return sum(float(number) * _SECONDS[unit.lower()] for number, unit in _DELAY_PART.findall(found[1]))
 
 
 def _first_known(*seconds: float | None) -> float | None:

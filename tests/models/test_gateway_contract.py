@@ -372,7 +372,16 @@ def test_a_stream_that_is_left_early_is_closed(lane: Gateway, server: OpenAIServ
 ERRORS: dict[str, tuple[say.Answer, type[ModelError], int | None]] = {
     "400": (say.failure(400, "messages: too odd"), RequestRejected, 400),
     "401": (say.failure(401, f"Incorrect API key provided: {KEY}"), AuthenticationFailed, 401),
-    "403": (say.failure(403, "not for you"), AuthenticationFailed, 403),
+    "403": (say.failure(403, "not for you"), RequestRejected, 403),
+    "403 of the key": (say.failure(403, "The key lacks the permission"), AuthenticationFailed, 403),
+    "403 of a firewall": (say.html(403), RequestRejected, 403),
+    "403 of a spent account": (say.failure(403, "Your team doesn't have any credits yet"), OutOfQuota, 403),
+    "400 of the key": (say.failure(400, "API key not valid.", code="INVALID_ARGUMENT"), AuthenticationFailed, 400),
+    "400 of a spent account": (
+        say.failure(400, "Your credit balance is too low to access the Anthropic API."),
+        OutOfQuota,
+        400,
+    ),
     "404": (say.failure(404, "The model `x` does not exist", code="model_not_found"), RequestRejected, 404),
     "413": (say.failure(413, "too large"), RequestRejected, 413),
     "422": (say.failure(422, "unprocessable"), RequestRejected, 422),
@@ -564,6 +573,7 @@ FILTERED: dict[str, tuple[int, str, str | None]] = {
     "Azure's": (400, "The response was filtered due to the prompt triggering the policy", "content_filter"),
     "OpenAI's": (400, "Invalid prompt: flagged as potentially violating our usage policy", "invalid_prompt"),
     "another's": (403, "Content violates usage guidelines.", None),
+    "OpenRouter's": (403, 'm requires moderation on P. Your input was flagged for "violence".', None),
 }
 
 

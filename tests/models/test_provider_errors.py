@@ -82,6 +82,12 @@ def test_milliseconds_of_a_wait_are_read() -> None:
         ("Please try again in 250ms", 0.25),
         ("please retry in 1.5 s", 1.5),
         ("try again in 2m", 120),
+        ("Please try again in 7m12.5s.", 432.5),
+        ("Please try again in 6m0s.", 360),
+        ("try again in 1h2m3s", 3723),
+        ("Please retry in 2 minutes", 120),
+        ("try again in 20 seconds.", 20),
+        ('{"retryDelay": "34.5s"}', 34.5),
         ("try again later", None),
     ],
 )
