@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 _OPTIONS = "stream_options"
 _HALF = re.compile("[\ud800-\udfff]")
-_COUNTS = frozenset({"prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"})
+_COUNTS = frozenset({"prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "reasoning_tokens"})
+# More than any model thinks for one reply, and more digits than any number of the protocol has.
+_MOST_REASONING = 10**6
+_MOST_DIGITS = 30
 # More than any call costs.
 _MOST_USD = 10**6
 # A parameter of one of these names would replace what the prompt declares elsewhere.
@@ -204,12 +207,10 @@ def usage_of(data: Any) -> Usage:
     completion = dict_of(data.get("completion_tokens_details"))
     written = dict_of(prompt.get("cache_creation_token_details")) or dict_of(data.get("cache_creation"))
     input_tokens, output_tokens = _count(data.get("prompt_tokens")), _count(data.get("completion_tokens"))
-    reasoning_tokens, total = _count(completion.get("reasoning_tokens")), _count(data.get("total_tokens"))
-    if input_tokens is not None and output_tokens is not None and total is not None:
-        # Some providers count the tokens of reasoning beside the others, and only their sum says so.
-        beside = total - input_tokens - output_tokens
-        if beside > 0 and reasoning_tokens in {None, beside}:
-            output_tokens, reasoning_tokens = output_tokens + beside, beside
+    reasoning_tokens, beside = _count(completion.get("reasoning_tokens")), _beside(data)
+    # Some providers count the tokens of reasoning beside the others, and only their sum says so.
+    if output_tokens is not None and 0 < beside <= _MOST_REASONING and reasoning_tokens in {None, beside}:
+        output_tokens, reasoning_tokens = output_tokens + beside, beside
     return Usage(
         input_tokens,
         output_tokens,
@@ -286,7 +287,7 @@ def build_embeddings(request: Request, data: Any, count: int, prices: Prices) ->
     try:
         ordered = sorted(dicts_of(data.get("data")), key=lambda row: int(row["index"]))
         vectors = tuple(tuple(float(number) for number in row["embedding"]) for row in ordered)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         vectors = ()
     if len(vectors) != count:
         from promptctl.models.provider_errors import error_in_answer
@@ -297,6 +298,16 @@ def build_embeddings(request: Request, data: Any, count: int, prices: Prices) ->
     usage = replace(usage_of(data.get("usage")), output_tokens=0)
     cost, price_source = prices.cost_nano_usd(request.model, usage)
     return Embeddings(vectors, word_of(data.get("model")) or model_name(request.model), usage, cost, price_source)
+
+
+def answer_data(answer: bytes) -> Any:
+    """Return an answer's JSON, with numbers of endless digits as infinite. Raises `ValueError`, `RecursionError`."""
+    try:
+        return json.loads(answer)
+    except (json.JSONDecodeError, UnicodeError):
+        raise
+    except ValueError:  # Python reads no number of more than 4,300 digits
+        return json.loads(answer, parse_int=lambda digits: int(digits) if len(digits) < _MOST_DIGITS else float(digits))
 
 
 def dict_of(value: Any) -> dict[str, Any]:
@@ -325,10 +336,19 @@ def _count(*values: Any) -> int | None:
     return next((value for value in values if is_count(value)), None)
 
 
+def _beside(usage: Mapping[str, Any]) -> int:
+    """Return how many tokens the total counts beside those put in and out; 0 if not all three are known."""
+    counts = [_count(usage.get(name)) for name in ("total_tokens", "prompt_tokens", "completion_tokens")]
+    known = [count for count in counts if count is not None]
+    return known[0] - known[1] - known[2] if len(known) == len(counts) else 0
+
+
 def odd_counts(usage: Any) -> str | None:
     """Return what to say of a usage object with counts that cannot be, if it has any."""
     given = dict_of(usage)
     details = (dict_of(given.get(name)) for name in ("prompt_tokens_details", "completion_tokens_details"))
     counts = [count for each in (given, *details) for count in each.items() if count[0] in _COUNTS]
     odd = [f"{name}: {value!r:.40}" for name, value in counts if value is not None and not is_count(value)]
+    if _beside(given) > _MOST_REASONING:
+        odd.append(f"total_tokens: {given['total_tokens']}")
     return f"counted {', '.join(odd)}, which cannot be and is taken as unknown" if odd else None

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from promptctl.errors import ModelError
-from promptctl.models.chat_protocol import dict_of, dicts_of, odd_counts, word_of
+from promptctl.models.chat_protocol import answer_data, dict_of, dicts_of, odd_counts, word_of
 from promptctl.models.chat_stream import DONE, EventDecoder, index_of, is_kept_open
 from promptctl.models.gateway import Request, broken, is_broken_off, text_of
 
@@ -84,7 +84,7 @@ class Wire:
 
     def _mended(self, body: bytes, part: str) -> bytes:
         try:
-            data = {} if body == DONE else json.loads(body)
+            data = {} if body == DONE else answer_data(body)
         except (ValueError, RecursionError):
             return body
         if not isinstance(data, dict) or not data:

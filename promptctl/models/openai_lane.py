@@ -16,6 +16,7 @@ from promptctl import __version__
 from promptctl.errors import ModelConfigurationError, ModelError, ProviderFailed, RequestRejected
 from promptctl.models.chat_protocol import (
     StreamOptions,
+    answer_data,
     build_embeddings,
     build_reply,
     chat_body,
@@ -323,7 +324,7 @@ def _encode(request: Request, body: Mapping[str, Any]) -> bytes:
 
 def _decode(request: Request, answer: bytes) -> Any:
     try:
-        return json.loads(answer)
+        return answer_data(answer)
     except (ValueError, RecursionError):
         pass
     what = "HTML" if answer.lstrip()[:1] == b"<" else "something that is not JSON" if answer else "nothing"

@@ -185,6 +185,11 @@ ODD_COUNTS: dict[str, tuple[dict[str, Any], tuple[int | None, int | None]]] = {
     "huge": ({"prompt_tokens": 10, "completion_tokens": 10**30}, (10, None)),
     "a fraction": ({"prompt_tokens": 10.5, "completion_tokens": 4}, (None, 4)),
     "text": ({"prompt_tokens": 10, "completion_tokens": "4"}, (10, None)),
+    "a total beyond belief": (
+        {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 10**9},
+        (100, 50),
+    ),
+    "a negative total": ({"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": -1}, (100, 50)),
     "negative details": (
         {"prompt_tokens": 10, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": -1}},
         (10, 4),
@@ -207,6 +212,21 @@ def test_counts_that_cannot_be_are_unknown_and_said(
     assert (reply.cost_nano_usd is None) == (None in expected)
     assert reply.warning is not None
     assert "which cannot be" in reply.warning
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_count_of_endless_digits_loses_no_reply(
+    lane: Gateway, server: OpenAIServer, ask: Ask, is_streamed: bool
+) -> None:
+    words = {"role": "assistant", "content": "hello"}
+    choice = {"index": 0, "delta" if is_streamed else "message": words, "finish_reason": "stop"}
+    usage = {"prompt_tokens": "DIGITS", "completion_tokens": 3}
+    body = json.dumps({"model": "m", "choices": [choice], "usage": usage}).replace('"DIGITS"', "9" * 5000).encode()
+    server.script(say.raw_stream(b"data: %s\n\ndata: [DONE]\n\n" % body) if is_streamed else say.raw(body))
+    answer = ask_either_way(lane, ask(), is_streamed=is_streamed)
+    reply = answer[-1] if is_streamed else answer
+    assert (reply.text, reply.usage) == ("hello", Usage(None, 3))
+    assert "prompt_tokens: inf" in (reply.warning or "")
 
 
 def _call(name: str, arguments: str, **fields: Any) -> dict[str, Any]:
