@@ -98,6 +98,7 @@ def _difference_of(base: EvaluationRow, head: EvaluationRow) -> str | None:
         "judge": (base.spec.judge or "the default", head.spec.judge or "the default"),
         "judge parameters": (dict(base.spec.judge_parameters), dict(head.spec.judge_parameters)),
         "parameters": (base.spec.parameters, head.spec.parameters),
+        "models' rules": (dict(base.spec.rules), dict(head.spec.rules)),
     }
     differing = [f"{name} ({old} and {new})" for name, (old, new) in names.items() if old != new]
     return f"they differ in more than the prompt: {', '.join(differing)}" if differing else None

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from promptctl.assertions.judging import judge_model
@@ -29,6 +28,7 @@ from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.earlier import FailedCases
 from promptctl.evaluations.estimate import cost_of_call
 from promptctl.evaluations.plan import Plan, comparison_key
+from promptctl.evaluations.rules import judge_rules, reply_rules, server_digest
 from promptctl.files.names import RECORDINGS
 from promptctl.formats.settings_file import judge_parameter_problems
 from promptctl.log.results import EvaluationSpec
@@ -108,7 +108,8 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
                 judge_parameters=request.judge_parameters,
                 replies=request.replies,
                 afresh=request.afresh,
-                server=sha256(target.server.encode()).hexdigest()[:16] if target.server else None,
+                server=server_digest(target.server),
+                rules=reply_rules(context, target.model) | judge_rules(context, request, dataset.judges),
             )
             plans.append(Plan(target=target, spec=spec, chosen=chosen, tests=prompt, allows_code=request.allows_code))
     if request.on_broken is not None:
@@ -325,7 +326,16 @@ def _base_plan(context: Context, request: EvaluationRequest, head: Plan, base: s
         raise PromptNotFound(f"nothing to compare with: {error.message}", hint=hint) from error
     model = head.target.model if request.models else (at_version.model or head.target.model)
     target = _target(context, request, at_version, model)
-    spec = replace(head.spec, ref=ref, side="base", drops_unknown_inputs=True, parameters=target.parameters)
+    of_judges = {name: rule for name, rule in head.spec.rules.items() if name == "judges"}
+    spec = replace(
+        head.spec,
+        ref=ref,
+        side="base",
+        drops_unknown_inputs=True,
+        parameters=target.parameters,
+        server=server_digest(target.server),
+        rules=reply_rules(context, target.model) | of_judges,
+    )
     found = replace(head, target=target, spec=spec)
     if at_version.prompt.inputs == own.inputs:
         return found

@@ -26,7 +26,8 @@ class EvaluationSpec:
     cases again. `left_out` are cases whose inputs a base cannot take. With `drops_unknown_inputs`, inputs that the
     prompt does not declare are left out of a case. `shard` is (i, n): the i-th of n parts of the cases. `comparison` is
     equal for comparisons of the same content; one begun `afresh` sets the answers of earlier ones aside. `server` is a
-    digest that tells apart servers that answer to the same model's id, None for the provider's own.
+    digest that tells apart servers that answer to the same model's id, None for the provider's own. `rules` are those
+    of `promptctl.yaml` that change what is graded, by name, with a digest for those of its judges; only what is set.
     """
 
     ref: str = ""
@@ -54,6 +55,7 @@ class EvaluationSpec:
     comparison: str | None = None
     afresh: bool = False
     server: str | None = None
+    rules: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_whole(self) -> bool:
@@ -85,7 +87,7 @@ class EvaluationSpec:
             *(self.dataset_digest, self.ids, self.tags, self.sample, self.seed, self.first, self.shard),
             *(self.repeats, self.passes_needed, dict(self.parameters), self.judge, self.judge_model),
             dict(self.judge_parameters),
-            *(self.replies == "replay", len(self.left_out), self.server),
+            *(self.replies == "replay", len(self.left_out), self.server, dict(self.rules)),
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from promptctl.comparisons.rule import GateRule
 from promptctl.datasets.selection import Selection
 from promptctl.errors import (
     CaseNotFound,
@@ -13,8 +14,9 @@ from promptctl.errors import (
     UsageError,
     WorkspaceError,
 )
-from promptctl.evaluations.request import Limits
+from promptctl.evaluations.request import EvaluationRequest, Limits
 from promptctl.evaluations.scoring import subject_of
+from tests.cli.conftest import commit, git
 from tests.evaluation_lab import PROMPT, REPLY_COST, Lab, answering, slowly
 from tests.openai_server import Answer, OpenAIServer, close_early, failure, half_body, hang, html, malformed, raw, reply
 
@@ -445,3 +447,53 @@ class TestReplies:
         lab.write("promptctl.yaml", settings.replace(lab.server.url, "http://127.0.0.1:1/v1"))
         (moved,) = lab.plans()
         assert not moved.spec.is_same_work(found.row.spec)
+
+    @pytest.mark.parametrize("rule", ["reasoning_block: drop", "supports_schema: false"])
+    def test_nor_does_one_of_other_rules(self, lab: Lab, rule: str) -> None:
+        lab.many(2)
+        found = lab.one()
+        settings = (lab.root / "promptctl.yaml").read_text()
+        lab.write("promptctl.yaml", settings.replace("timeout_s: 5", f"timeout_s: 5, {rule}"))
+        (ruled,) = lab.plans()
+        assert not ruled.spec.is_same_work(found.row.spec)
+        lab.write("promptctl.yaml", settings.replace("timeout_s: 5", "timeout_s: 6, reasoning_block: keep"))
+        (alike,) = lab.plans()
+        assert alike.spec.is_same_work(found.row.spec)
+
+    @pytest.mark.parametrize(
+        "rule",
+        [
+            "judge_parameters: {temperature: 0.5}",
+            "parameters: {temperature: 0.5}",
+            "reasoning_block: drop",
+            "supports_schema: false",
+            "api_base: http://127.0.0.1:1/v1",
+        ],
+    )
+    def test_nor_does_one_whose_judge_had_other_rules(self, lab: Lab, rule: str) -> None:
+        lab.many(2, **{"assert": [{"type": "llm-rubric", "value": "polite"}]})
+        (before,) = lab.plans(judge="local/judge")
+        settings = (lab.root / "promptctl.yaml").read_text()
+        lab.write("promptctl.yaml", settings.replace("log:", f'  "local/judge": {{{rule}}}\nlog:'))
+        (after,) = lab.plans(judge="local/judge")
+        assert not after.spec.is_same_work(before.spec)
+        assert lab.asked == []
+
+    def test_a_comparison_grades_its_base_again_after_a_rule_has_changed(self, lab: Lab) -> None:
+        lab.cases(
+            *(
+                {"id": f"c{n}", "inputs": {"ticket": f"c{n}"}, "assert": [{"type": "not-contains", "value": "bad"}]}
+                for n in range(8)
+            ),
+        )
+        git(lab.root, "init", "-q", "-b", "main")
+        commit(lab.root, "Begin")
+        lab.server.default = reply("<think>bad</think>good")
+        assert lab.one().summary.counts.failed == 8
+        lab.write("prompts/triage.prompt.yaml", PROMPT + "parameters: {temperature: 0.1}\n")
+        settings = (lab.root / "promptctl.yaml").read_text()
+        lab.write("promptctl.yaml", settings.replace("timeout_s: 5", "timeout_s: 5, reasoning_block: drop"))
+        with lab.open() as workspace:
+            (found,) = workspace.evaluate_against(EvaluationRequest(refs=("triage",)), "@main", GateRule()).compared
+        assert (found.base.summary.counts.passed, found.head.summary.counts.passed) == (8, 8)
+        assert found.verdict.kind != "better"

@@ -201,7 +201,7 @@ class TestSpec:
             ref="triage@v2", group="g", dataset="datasets/triage.yaml", dataset_digest="d", cases=3, ids=("a",),
             tags=("smoke",), sample=2, seed=7, first=1, repeats=3, at_least=2, min_pass=0.9,
             parameters={"temperature": 0}, judge="local/judge", replies="record", side="base",
-            drops_unknown_inputs=True, left_out=("b",), shard=(1, 4),
+            drops_unknown_inputs=True, left_out=("b",), shard=(1, 4), rules={"reasoning_block": "drop"},
         )  # fmt: skip
         assert EvaluationSpec.from_json(spec.as_json()) == spec
 
@@ -238,7 +238,14 @@ class TestSpec:
             side="base", replies="record", min_pass=0.5,
         )  # fmt: skip
         assert spec.is_same_work(alike)
-        for change in ({"dataset_digest": "e"}, {"judge": "m"}, {"replies": "replay"}, {"side": "rerun"}, {"seed": 1}):
+        for change in (
+            {"dataset_digest": "e"},
+            {"judge": "m"},
+            {"replies": "replay"},
+            {"side": "rerun"},
+            {"seed": 1},
+            {"rules": {"a": 1}},
+        ):
             assert not spec.is_same_work(EvaluationSpec(**{**alike.as_json(), **change}))
 
     def test_totals_and_details_are_read_as_they_were_written(self) -> None:
