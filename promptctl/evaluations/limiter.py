@@ -7,6 +7,7 @@ import time
 from collections import deque
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING
 
 from promptctl.errors import ModelError, RateLimited
@@ -111,10 +112,12 @@ class Limiter:
 class LimitedGateway:
     """A gateway behind a limiter for each model. A request that waits to be asked again holds no place meanwhile.
 
-    `on_lasting` is given each error that the next request would meet too.
+    `on_lasting` is given a model, and each error that the next request to it would meet too.
     """
 
-    def __init__(self, gateway: Gateway, most: int, on_lasting: Callable[[ModelError], None] = lambda _: None) -> None:
+    def __init__(
+        self, gateway: Gateway, most: int, on_lasting: Callable[[str, ModelError], None] = lambda _model, _error: None
+    ) -> None:
         self._gateway = gateway
         self._most = most
         self._on_lasting = on_lasting
@@ -143,7 +146,7 @@ class LimitedGateway:
         limiter = self._limiters.get(model)
         if limiter is None:
             limiter = self._limiters[model] = Limiter(self._most)
-        return _Place(limiter, self._on_lasting)
+        return _Place(limiter, partial(self._on_lasting, model))
 
 
 class _Place:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, zip_longest
@@ -35,15 +36,25 @@ OnProgress = Callable[["Plan", Progress], None]
 
 @dataclass(slots=True)
 class _Run:
-    """An evaluation under way: `done` has (case, repeat) of earlier results that stay, `left` counts those to come."""
+    """An evaluation under way: `done` has (case, repeat) of earlier results that stay, `left` counts those to come.
+
+    It `is_refused` once a model that it needs has refused what it would refuse each time.
+    """
 
     plan: Plan
     row: EvaluationRow
     done: set[tuple[str, int]]
     left: int
+    is_refused: bool = False
     found: Evaluation | None = None
 
+    def needs(self, model: str) -> bool:
+        """Return True if the model answers or judges."""
+        return model in (self.plan.target.model, self.plan.spec.judge_model)
 
+
+# The evaluation that a request is for.
+_RUN: ContextVar[_Run | None] = ContextVar("run", default=None)
 _Work = Iterator[tuple[_Run, Callable[[], Awaitable["ResultRow"]]]]
 
 
@@ -74,6 +85,7 @@ class Session:
         }
         self._runs: list[_Run] = []
         self._told: set[str] = set()
+        self._refusing: set[str] = set()
         self._pilot = asyncio.Lock()
 
     async def __aenter__(self) -> Session:
@@ -92,8 +104,9 @@ class Session:
         """Do the plans; return an evaluation for each, in their order, whole or not.
 
         All are in the log before the first request, so that a killed process leaves nothing that cannot be resumed.
-        What stops one stops all. Cancelling ends at once and keeps what is finished. Raises `InvalidFiles`, and begins
-        nothing, if recordings are needed and their folder is a link.
+        What stops one stops all, except for a model that refuses: it stops those that need it. Cancelling ends at once
+        and keeps what is finished. Raises `InvalidFiles`, and begins nothing, if recordings are needed and their folder
+        is a link.
         """
         if any(plan.spec.replies in ("record", "replay") for plan in plans):
             check_folder(self._context.recordings_folder)
@@ -122,7 +135,9 @@ class Session:
         else:
             log.update_evaluation(row.id, status="running", totals=row.totals)
             done = {(each.case_id, each.repeat) for each in log.results(row.id, statuses=("passed", "failed"))}
-        return _Run(plan, row, done, left=plan.results - len(done))
+        run = _Run(plan, row, done, left=plan.results - len(done))
+        run.is_refused = any(map(run.needs, self._refusing))
+        return run
 
     async def _work_through(self) -> None:
         carried, left = sum(len(run.done) for run in self._runs), sum(run.left for run in self._runs)
@@ -148,6 +163,8 @@ class Session:
         gateway = self._gateways[plan.spec.replies]
         evaluator = Evaluator(self._context, plan, gateway, self._recorder, run.row.id, timeout_s)
         for item in pending(plan.cases(self._context), plan.spec.repeats, run.done):
+            if run.is_refused:
+                return
             yield run, partial(evaluator.evaluate, *item)
 
     async def _take(self, work: _Work, progress: Progress) -> None:
@@ -161,12 +178,13 @@ class Session:
             await self._do(*taken, progress)
 
     async def _do(self, run: _Run, evaluate: Callable[[], Awaitable[ResultRow]], progress: Progress) -> None:
-        if self.stopped is not None:
+        if self.stopped is not None or run.is_refused:
             return
         if not self._account.admits(run.row.id):
             self.stop("max-cost")
             return
         progress.under_way += 1
+        _RUN.set(run)
         result = await evaluate()
         await self._recorder.finish(result)
         progress.under_way -= 1
@@ -199,14 +217,21 @@ class Session:
 
     def _finish(self, run: _Run) -> Evaluation:
         if run.found is None:
-            run.found = finish(self._context.log, run.row, self.stopped, self._context.warn)
+            run.found = finish(
+                self._context.log, run.row, "refused" if run.is_refused else self.stopped, self._context.warn
+            )
         return run.found
 
-    def _give_up(self, error: ModelError) -> None:
-        """Begin nothing more: what refuses this request would refuse each."""
-        if self.stopped is None:
+    def _give_up(self, model: str, error: ModelError) -> None:
+        """Begin nothing more that needs the model: what refuses this request would refuse each."""
+        if self.stopped is None and model not in self._refusing:
             self._context.warn(f"stopped, since no other request would fare better: {error.message}")
-        self.stop("refused")
+        self._refusing.add(model)
+        asking = _RUN.get()
+        for run in self._runs:
+            run.is_refused = run.is_refused or run is asking or run.needs(model)
+        if all(run.is_refused for run in self._runs if run.found is None):
+            self.stop("refused")
 
     def _server_of(self, model: str) -> str:
         """Return what tells a model's server from one that answers to the same model's id."""

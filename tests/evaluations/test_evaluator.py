@@ -18,7 +18,19 @@ from promptctl.evaluations.request import EvaluationRequest, Limits
 from promptctl.evaluations.scoring import subject_of
 from tests.cli.conftest import commit, git
 from tests.evaluation_lab import PROMPT, REPLY_COST, Lab, answering, slowly
-from tests.openai_server import Answer, OpenAIServer, close_early, failure, half_body, hang, html, malformed, raw, reply
+from tests.openai_server import (
+    Answer,
+    Exchange,
+    OpenAIServer,
+    close_early,
+    failure,
+    half_body,
+    hang,
+    html,
+    malformed,
+    raw,
+    reply,
+)
 
 ONCE = 'models:\n  "local/*": {{api_base: "{url}", timeout_s: 5, max_attempts: 1}}\n'
 SCHEMA = "output: {schema: {type: object, required: [label], properties: {label: {enum: [bug, billing]}}}}\n"
@@ -313,6 +325,35 @@ class TestStopping:
         found = lab.one(limits=Limits(concurrency=2), judge="local/judge")
         assert found.stopped == "refused"
         assert len(lab.asked) <= 8
+
+    def test_a_model_that_is_refused_stops_no_other(self, lab: Lab) -> None:
+        lab.many(20)
+        settings = (lab.root / "promptctl.yaml").read_text()
+        rule = '  "bad/*": {{api_base: "{url}", timeout_s: 5, parameters: {{seed: 1}}}}\nlog:'
+        lab.write("promptctl.yaml", settings.replace("log:", rule.format(url=lab.server.url)))
+
+        async def answer(exchange: Exchange) -> None:
+            is_bad = "seed" in (exchange.request.body or {})
+            await (failure(401, "Incorrect API key") if is_bad else answering({}))(exchange)
+
+        lab.server.default = answer
+        refused, sound = lab.evaluate(models=("bad/m", "local/m"), limits=Limits(concurrency=2))
+        assert (refused.stopped, refused.verdict) == ("refused", "incomplete")
+        assert (sound.stopped, sound.verdict) == (None, "passed")
+        assert len(lab.asked) <= 22
+
+    def test_a_judge_that_is_refused_stops_only_what_it_judges(self, lab: Lab) -> None:
+        lab.many(20)
+        lab.cases(
+            *({"id": f"j{n}", "inputs": {"ticket": "c0"}, "assert": [{"type": "llm-rubric", "value": "polite"}]}
+              for n in range(20)),
+            name="judged", prompts=["triage"],
+        )  # fmt: skip
+        told = {f"c{n}": f"c{n}" for n in range(20)}
+        lab.server.default = answering(told, otherwise=failure(401, "Incorrect API key"))
+        judged, sound = lab.evaluate(judge="local/judge", limits=Limits(concurrency=2))
+        assert (judged.row.spec.dataset, judged.stopped) == ("datasets/judged.yaml", "refused")
+        assert (sound.stopped, sound.verdict) == (None, "passed")
 
     def test_no_more_requests_are_under_way_than_asked_for(self, lab: Lab) -> None:
         lab.many(12)
