@@ -18,15 +18,22 @@ def check_output(
 ) -> tuple[Any, tuple[str, ...]]:
     """Return the reply as data and its problems; with problems, the data is None.
 
-    A reply that only calls tools needs no data, if it calls those that the prompt declares.
+    A reply that calls tools needs no data, whatever it says beside them, if it calls those that the prompt declares.
     """
-    if reply.tool_calls and not reply.text.strip():
-        known = {tool.get("function", tool).get("name") for tool in tools}
-        called = [call.get("function", call).get("name") for call in reply.tool_calls]
-        unknown = [name for name in called if name not in known]
-        return None, tuple(f"calls the tool {name}, which the prompt does not declare" for name in unknown)
+    value, problems = _read(reply.text, validator)
+    if not reply.tool_calls:
+        return value, problems
+    known = {tool.get("function", tool).get("name") for tool in tools}
+    called = [call.get("function", call).get("name") for call in reply.tool_calls]
+    unknown = tuple(f"calls the tool {name}, which the prompt does not declare" for name in called if name not in known)
+    if unknown and reply.text.strip():
+        return value, problems
+    return value, unknown
+
+
+def _read(text: str, validator: Validator) -> tuple[Any, tuple[str, ...]]:
     try:
-        value = read_data(reply.text)
+        value = read_data(text)
     except ValueError as error:
         return None, (f"not JSON: {error}",)
     except RecursionError:

@@ -80,10 +80,11 @@ def test_a_reply_that_never_fits_is_kept_and_raised(make_runner: Any, records: K
     assert caught.value.exit_code == 1
 
 
-def test_a_tool_call_needs_no_output(make_runner: Any) -> None:
+@pytest.mark.parametrize("text", ["", "Let me look.", '{"label": "nonsense"}'])
+def test_a_tool_call_needs_no_output_whatever_is_said_beside_it(make_runner: Any, text: str) -> None:
     calls = ({"id": "1", "type": "function", "function": {"name": "lookup", "arguments": "{}"}},)
     execution = asyncio.run(
-        make_runner(QueuedGateway(Reply("", "m", "openai", tool_calls=calls))).run(
+        make_runner(QueuedGateway(Reply(text, "m", "openai", tool_calls=calls))).run(
             make_call(schema=SCHEMA, tools=[LOOKUP])
         )
     )
