@@ -8,13 +8,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from promptctl.datasets.expected_cells import read_expected_cell
 from promptctl.datasets.lines import MAX_LINE_BYTES, read_lines
 from promptctl.datasets.rows import Row, checked
 from promptctl.errors import InvalidFiles, Place, Problem
-from promptctl.files.merges import unresolved_merge
+from promptctl.files.merges import conflicts, is_marker, merge_problem
 from promptctl.files.names import did_you_mean
 from promptctl.files.tree import Tree
 
@@ -66,10 +67,12 @@ def _records(tree: Tree, path: str, delimiter: str) -> Iterator[tuple[int, list[
     """Yield the records of a CSV file, each with the line it begins on; blank lines are passed over."""
     first = 1
     size = 0
+    opening = ""
 
     def lines() -> Iterator[str]:
-        nonlocal size
+        nonlocal size, opening
         for line in read_lines(tree, path):
+            opening = opening if size else line
             size += len(line)
             if size > MAX_LINE_BYTES:
                 message = f"the record that begins here is longer than {MAX_LINE_BYTES >> 20} MiB"
@@ -83,13 +86,17 @@ def _records(tree: Tree, path: str, delimiter: str) -> Iterator[tuple[int, list[
     try:
         for cells in reader:
             # In a cell in quotes such a line is text.
-            if cells and (merge := unresolved_merge(cells[0].partition("\n")[0], path, first)) is not None:
-                raise InvalidFiles([merge])
+            if is_marker(opening) and _conflict_begins(tree, path, first):
+                raise InvalidFiles([merge_problem(Place(path, first, 1))])
             if cells:
                 yield first, cells
             first, size = reader.line_num + 1, 0
     except csv.Error as error:
         raise InvalidFiles([_unreadable(error, Place(path, first))]) from None
+
+
+def _conflict_begins(tree: Tree, path: str, line: int) -> bool:
+    return (1, "") in conflicts(islice(read_lines(tree, path), line - 1, None))
 
 
 def _unreadable(error: csv.Error, place: Place) -> Problem:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from promptctl.datasets.lines import read_lines
 from promptctl.datasets.rows import Row, checked
 from promptctl.errors import InvalidFiles, Place, Problem
-from promptctl.files.merges import unresolved_merge
+from promptctl.files.merges import is_marker, merge_problem
 from promptctl.files.tree import Tree
 
 MAX_DEPTH = 64
@@ -23,8 +23,8 @@ def read_jsonl(tree: Tree, path: str) -> Iterator[Row | Problem]:
     Raises `InvalidFiles` if the file cannot be read any further.
     """
     for number, line in enumerate(read_lines(tree, path), 1):
-        if (merge := unresolved_merge(line, path, number)) is not None:
-            raise InvalidFiles([merge])
+        if is_marker(line):
+            raise InvalidFiles([merge_problem(Place(path, number, 1))])
         if not line.isspace():
             yield from checked(_row(line, Place(path, number)))
 

@@ -3,27 +3,57 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 
 from promptctl.errors import Place, Problem
 
-# `=======` alone is no sign: it underlines a heading.
-_MARKER = re.compile(r"^(<{7}|>{7}|\|{7})(?: [^\n]*)?\r?$", re.MULTILINE)
-_INDENTED = re.compile(r"^([ \t]+)<{7}(?: .*)?$(?s:.*?)^\1={7}$(?s:.*?)^\1>{7}(?: .*)?$", re.MULTILINE)
+_MARKER = re.compile(r"([ \t]*)(<{7}|={7}|>{7})(?: .*)?\r?\n?")
 
 
-def unresolved_merge(text: str, path: str, first_line: int = 1) -> Problem | None:
-    """Return the problem of a text that holds markers of a merge, at the first of them; None if it holds none."""
-    found = [match for match in _MARKER.finditer(text) if match[1] != "|" * 7]
-    if not found:
-        return None
-    line = text.count("\n", 0, found[0].start()) + first_line
-    more = max(0, sum(match[1] == "<" * 7 for match in found) - 1)
-    message = "an unresolved merge begins here" + (f", and {more} more below" if more else "")
-    hint = "keep one side and remove the markers, then git add the file; indent them if they are text"
-    return Problem(message, Place(path, line, 1), hint, "unresolved-merge")
+def unresolved_merge(text: str, path: str) -> Problem | None:
+    """Return the problem of a text that holds whole conflicts, at the first of them; None if it holds none."""
+    found = [line for line, indent in conflicts(text.split("\n")) if not indent]
+    return merge_problem(Place(path, found[0], 1), len(found) - 1) if found else None
 
 
 def indented_merge(text: str) -> int | None:
     """Return the line, from 1, of a whole conflict that was indented with the text around it; None without one."""
-    found = _INDENTED.search(text) if "<<<<<<<" in text else None
-    return None if found is None else text.count("\n", 0, found.start()) + 1
+    if "<<<<<<<" not in text:
+        return None
+    return next((line for line, indent in conflicts(text.split("\n")) if indent), None)
+
+
+def is_marker(line: str) -> bool:
+    """Return True for a line that begins or ends a conflict, if it is no text: for files in which no line is."""
+    marker = _MARKER.fullmatch(line)
+    # `=======` alone is no sign: it underlines a heading.
+    return marker is not None and not marker[1] and marker[2][0] != "="
+
+
+def conflicts(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Yield the line, from 1, on which each whole conflict begins, and its indent, in one pass.
+
+    A conflict is whole if its three markers have the same indent. One of them by itself is text.
+    """
+    # By indent: the line on which a conflict begins, and the marker that comes next.
+    begun: dict[str, tuple[int, str]] = {}
+    for number, line in enumerate(lines, 1):
+        marker = _MARKER.fullmatch(line)
+        if marker is None:
+            continue
+        indent, sign = marker[1], marker[2][0]
+        first, awaited = begun.get(indent, (number, "<"))
+        if sign == "<":
+            begun[indent] = number, "="
+        elif sign == awaited == "=":
+            begun[indent] = first, ">"
+        elif sign == awaited:
+            del begun[indent]
+            yield first, indent
+
+
+def merge_problem(place: Place, more: int = 0) -> Problem:
+    """Return the problem of a conflict that begins there, with so many below it."""
+    message = "an unresolved merge begins here" + (f", and {more} more below" if more else "")
+    hint = "keep one side and remove the markers, then git add the file; indent them if they are text"
+    return Problem(message, place, hint, "unresolved-merge")

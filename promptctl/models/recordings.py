@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
-from promptctl.files.merges import unresolved_merge
+from promptctl.files.merges import is_marker, merge_problem
 from promptctl.files.names import DATASETS, RECORDINGS
 from promptctl.models.gateway import Reply, Request
 from promptctl.models.recorded_reply import Entry, entry_of, read_handwritten, read_line, said
@@ -91,8 +91,8 @@ class RecordedReplies:
             start = _LINE_START.match(line)
             if start is not None and line.endswith(b"}\n"):
                 digest = start[1].decode()
-            elif merge := unresolved_merge(line.decode("utf-8", "replace"), str(_place(file)), line_number):
-                return [merge]
+            elif is_marker(line.decode("utf-8", "replace")):
+                return [merge_problem(Place(str(_place(file)), line_number, 1))]
             else:
                 entry, wrong = read_line(line, _place(file, line_number))
                 problems += wrong

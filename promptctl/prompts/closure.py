@@ -237,7 +237,7 @@ class Partials:
         if isinstance(text, Problem):
             self._sources.problems.append(text)
             return
-        if self._sources.is_for_people and (">>>>>>>" in text or "<<<<<<<" in text):
+        if self._sources.is_for_people and "<<<<<<<" in text:
             from promptctl.files.merges import unresolved_merge
 
             if (merge := unresolved_merge(text, path)) is not None:

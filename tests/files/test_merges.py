@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+
 import pytest
 
 from promptctl.datasets.dataset import Dataset
 from promptctl.datasets.validation import validate_workspace
 from promptctl.errors import InvalidFiles
-from promptctl.files.merges import indented_merge, unresolved_merge
+from promptctl.files.merges import conflicts, indented_merge, unresolved_merge
 from promptctl.files.tree import MemoryTree
 from promptctl.prompts.loading import load_prompt
 
@@ -75,7 +78,18 @@ def test_several_conflicts_are_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Title\n=======\ntext", "a <<<<<<< b", "  <<<<<<< HEAD", "<<<<<<<<< nine", ">>> doctest"]
+    "text",
+    [
+        "Title\n=======\ntext",
+        "a <<<<<<< b",
+        "  <<<<<<< HEAD",
+        "<<<<<<<<< nine",
+        ">>> doctest",
+        ">>>>>>> mail",
+        "<<<<<<< b\n>>>>>>> a",
+        "=======\n>>>>>>> a",
+        "<<<<<<< a\n=======\n  >>>>>>> b",
+    ],
 )
 def test_what_only_looks_like_a_marker_is_text(text: str) -> None:
     assert unresolved_merge(text, "f") is None
@@ -86,6 +100,30 @@ def test_a_cell_in_quotes_may_hold_a_conflict() -> None:
     tree = MemoryTree({"datasets/c.csv": f'id,expected\na,"Resolve:\n{cell}"\n'})
 
     assert not Dataset.open(tree, "datasets/c.csv").check()
+
+
+@pytest.mark.parametrize("row", ['"<<<<<<< HEAD"', f'"{conflict("a", "b")}"', ">>>>>>> quoted mail", "<<<<<<< left"])
+def test_a_first_cell_may_look_like_a_marker(row: str) -> None:
+    tree = MemoryTree({"datasets/c.csv": f"expected\n{row}\nb\n"})
+
+    dataset = Dataset.open(tree, "datasets/c.csv")
+
+    assert (dataset.check(), len(list(dataset.cases()))) == ([], 2)
+
+
+def test_a_text_of_markers_is_read_in_one_pass() -> None:
+    text = "  <<<<<<<\n  =======\n" * 50_000
+    read = Counter[str]()
+
+    def lines() -> Iterator[str]:
+        for line in text.splitlines():
+            read[line] += 1
+            yield line
+
+    assert list(conflicts(lines())) == []
+    assert read.total() == 100_000
+    assert indented_merge(text) is None
+    assert indented_merge(text + "  >>>>>>> b\n") == 99_999
 
 
 def test_a_conflict_indented_with_a_message_is_a_warning() -> None:
