@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from promptctl.cli.output import tell
 from promptctl.errors import UsageError, printable
 
 if TYPE_CHECKING:
@@ -35,7 +36,12 @@ def read_inputs(prompt: PromptAtVersion, given: InputOptions) -> dict[str, Any]:
         name, path = _split(text, "-I")
         _claim(name, texts)
         texts[name] = _read_file(path, stdin_used_by, f"-I {name}")
-    return prompt.read_inputs(texts, document, "standard input" if given.document == "-" else given.document or "")
+    values = prompt.read_inputs(texts, document, "standard input" if given.document == "-" else given.document or "")
+    for name, file in texts.items():
+        value = values[name]
+        if isinstance(file, bytes) and isinstance(value, str) and value.startswith("data:") and file[:5] != b"data:":
+            tell(f"{name} is sent as a data URL: {value[5:].partition(';')[0]}, {len(file):,} bytes")
+    return values
 
 
 def read_pairs(pairs: Sequence[str], option: str) -> dict[str, Any]:

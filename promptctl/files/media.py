@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import re
 
 # A data URL is a third longer, and providers take no image that is much larger.
 MAX_MEDIA_BYTES = 8 << 20
 
 _PDF = b"%PDF-"
-_HEAD = 64
+# Every PDF says near its end where its table of objects begins.
+_PDF_END = b"startxref"
+_CONTROL = re.compile(r"[^\t\n\v\f\r\x1b -~\x80-\U0010ffff]")
 # How the bytes of a file begin. The name decides nothing: a file is what it holds.
 _TYPES = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -54,8 +57,18 @@ def without_data_url(value: str) -> str:
 
 
 def _media_type(data: bytes) -> str | None:
-    if not data.startswith(_PDF) and all(8 < byte < 127 for byte in data[:_HEAD]):
-        return None  # a text may begin with `GIF89a`
     if data.startswith(b"RIFF"):
-        return _RIFF.get(data[8:12])
-    return next((kind for sign, kind in _TYPES if data.startswith(sign)), None)
+        kind = _RIFF.get(data[8:12])
+    else:
+        kind = next((kind for sign, kind in _TYPES if data.startswith(sign)), None)
+    if kind is None or (data.startswith(_PDF) and _PDF_END in data):
+        return kind
+    return None if _is_text(data) else kind
+
+
+def _is_text(data: bytes) -> bool:
+    """Return True for UTF-8 without control characters: a text may begin with `GIF89a`."""
+    try:
+        return _CONTROL.search(data.decode()) is None
+    except UnicodeDecodeError:
+        return False

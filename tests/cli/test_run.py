@@ -270,7 +270,9 @@ messages:
     (workspace / "a.wav").write_bytes(b"RIFF\0\0\0\0WAVE")
     (workspace / "a.zip").write_bytes(b"PK\3\4\xff")
     given = ["-I", f"image={workspace}/a.png", "-I", f"sound={workspace}/a.wav"]
-    (message,) = cli("render", "see", *given, "--json").json["messages"]
+    ran = cli("render", "see", *given, "--json")
+    (message,) = ran.json["messages"]
+    assert "image is sent as a data URL: image/png, 8 bytes" in ran.err
     assert message["content"][1]["image_url"]["url"] == "data:image/png;base64,iVBORw0KGgo="
     assert message["content"][2]["input_audio"]["data"] == "UklGRgAAAABXQVZF"
     ran = cli("render", "see", "-I", f"image={workspace}/a.zip")

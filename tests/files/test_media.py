@@ -16,7 +16,8 @@ from promptctl.files.media import MAX_MEDIA_BYTES, NotReadable, as_input, withou
         (b"RIFF\x10\0\0\0WEBPVP8 ", "image/webp"),
         (b"RIFF\x10\0\0\0WAVEfmt ", "audio/wav"),
         (b"ID3\3\0", "audio/mpeg"),
-        (b"%PDF-1.7 only ASCII", "application/pdf"),
+        (b"%PDF-1.7 only ASCII\nstartxref\n9\n%%EOF", "application/pdf"),
+        (b"%PDF-1.7 cut \xff", "application/pdf"),
     ],
 )
 def test_a_file_of_media_is_a_data_url_of_the_type_it_holds(data: bytes, kind: str) -> None:
@@ -26,7 +27,20 @@ def test_a_file_of_media_is_a_data_url_of_the_type_it_holds(data: bytes, kind: s
     assert without_data_url(as_input(data)) == content
 
 
-@pytest.mark.parametrize("text", ["", "Hi", "GIF89a is a format", "ID3 tags", "RIFF", "\ufeffcaf\u00e9"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Hi",
+        "GIF89a is a format",
+        "ID3 tags",
+        "RIFF",
+        "\ufeffcaf\u00e9",
+        "ID3 " + "caf\u00e9 \U0001f600\t\r\n" * 9,
+        "RIFF1234WAVE",
+        "%PDF-1.7 begins each PDF",
+    ],
+)
 def test_a_text_is_its_text(text: str) -> None:
     assert as_input(text.encode()) == text.removeprefix("\ufeff")
 
