@@ -48,6 +48,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
+# A number outside backticks; the group keeps what is inside: a name, such as `q1`.
+_NUMBER = re.compile(r"(`[^`]*`)|\d+")
 OK = 0
 CHECK_FAILED = 1
 USAGE = 2
@@ -121,12 +123,12 @@ def in_reading_order(problems: Iterable[Problem]) -> list[Problem]:
 def one_of_each_kind(problems: Iterable[Problem]) -> list[Problem]:
     """Return the first problem of each kind and file, with how many more there are and where they end.
 
-    Of one kind are those whose words differ in numbers alone, such as the index of a row.
+    Of one kind are those whose words differ in numbers alone, such as the index of a row; not in a name in backticks.
     """
     kinds: dict[Any, list[Problem]] = {}
     for problem in problems:
         path = problem.place.path if problem.place else None
-        kinds.setdefault((path, problem.code, problem.severity, re.sub(r"\d+", "0", problem.message)), []).append(
+        kinds.setdefault((path, problem.code, problem.severity, _NUMBER.sub(r"\1", problem.message)), []).append(
             problem
         )
     return [with_count(found[0], len(found) - 1, found[-1].place) for found in kinds.values()]

@@ -24,7 +24,8 @@ from promptctl.prompts.prompt import Input, Prompt
 
 MAX_PROBLEMS = 100
 # Values of a case in a message: problems that differ in them alone are of one kind.
-_VALUE = re.compile(r"(?<=not )(?:the text )?`[^`]*`|(?<=is )`[^`]*`|(?<=case id )\S+|\d+")
+# Anything else in backticks is a name, which the group keeps.
+_VALUE = re.compile(r"(?<=not )(?:the text )?`[^`]*`|(?<=is )`[^`]*`|(?<=case id )\S+|(`[^`]*`)|\d+")
 _MOST_KEPT = 10_000
 _MOST_KEPT_CHARACTERS = 8 << 20
 
@@ -251,7 +252,7 @@ class _DatasetCheck:
     def add(self, problems: Iterable[Problem], case_id: object = None) -> None:
         """Add problems; those of a kind in a file count as one: they differ in the case and its values alone."""
         for problem in problems:
-            words = _VALUE.sub("", problem.message.replace(f"`{case_id}`", ""))
+            words = _VALUE.sub(r"\1", problem.message.replace(f"`{case_id}`", ""))
             kind = (problem.code, problem.severity, problem.place and problem.place.path, words)
             first, more, _ = self._kinds.get(kind, (problem, -1, problem))
             self._kinds[kind] = first, more + 1, problem

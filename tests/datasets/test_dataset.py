@@ -209,9 +209,11 @@ class TestChecking:
         assert all("(and 1,999 more like this, the last on line 200" in each.message for each in found)
         assert {each.place.line for each in found if each.place} <= {1, 2}
 
-    def test_problems_of_different_inputs_are_of_different_kinds(self) -> None:
-        found = problems("id,a,b,expected\n1,x,x,y\n2,x,x,y\n", "datasets/x.csv")
-        assert [each.message.partition(",")[0] for each in found if each.code == "extra-input"] == ["`a`", "`b`"]
+    @pytest.mark.parametrize("names", [["a", "b"], ["q1", "q2"]])
+    def test_problems_of_different_inputs_are_of_different_kinds(self, names: list[str]) -> None:
+        found = problems(f"id,{','.join(names)},expected\n1,x,x,y\n2,x,x,y\n", "datasets/x.csv")
+        inputs = [each.message.partition(",")[0] for each in found if each.code == "extra-input"]
+        assert inputs == [f"`{name}`" for name in names]
 
     def test_code_is_refused_with_the_flag_s_name(self) -> None:
         text = "cases: [{id: a, inputs: {q: x}, assert: [{type: python, value: 'c.py:f'}]}]"
