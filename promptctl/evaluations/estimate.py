@@ -160,14 +160,29 @@ def _from_cases(context: Context, plan: Plan) -> _PerCall:
     asker = Asker(plan)
     count, tokenizer = context.shared(_token_counter)
     tokens: list[int] = []
+    has_media = False
     for case in islice(plan.cases(context), _COUNTED_CASES):
         rendered, _ = asker.ask(case)
-        texts = [as_text(message.get("content")) for message in rendered.messages]
+        contents = [message.get("content") for message in rendered.messages]
+        texts = [_text_of(content) for content in contents]
+        has_media = has_media or any(isinstance(each, list) and any(map(_is_media, each)) for each in contents)
         tokens.append(sum(count(text) + _TOKENS_PER_MESSAGE for text in texts))
     parameters = plan.target.parameters
     most = parameters.get("max_tokens") or parameters.get("max_completion_tokens")
-    source = f"its cases, {tokenizer}" + (", and max_tokens" if most else "")
+    counted = f"its cases{' without images, sounds and files' if has_media else ''}, {tokenizer}"
+    source = counted + (", and max_tokens" if most else "")
     return _PerCall(sum(tokens) / max(1, len(tokens)), most, source)
+
+
+def _text_of(content: object) -> str:
+    """Return the text of a message. How many tokens its images, sounds and files are, only a provider knows."""
+    if not isinstance(content, list):
+        return as_text(content)
+    return as_text([part for part in content if not _is_media(part)])
+
+
+def _is_media(part: object) -> bool:
+    return isinstance(part, dict) and part.get("type") != "text"
 
 
 def _token_counter(_context: Context) -> tuple[Callable[[str], int], str]:

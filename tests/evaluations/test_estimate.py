@@ -35,6 +35,18 @@ def test_without_any_the_cases_are_counted_and_max_tokens_bounds_the_replies(lab
     assert lab.asked == []
 
 
+def test_an_image_is_no_text(lab: Lab) -> None:
+    image = '{type: image_url, image_url: {url: "{{ ticket }}"}}'
+    prompt = (
+        PROMPT[: PROMPT.index("messages:")] + "messages:\n- role: user\n  content: [{type: text, text: Look}, IMAGE]\n"
+    )
+    lab.write("prompts/triage.prompt.yaml", prompt.replace("IMAGE", image))
+    lab.cases({"id": "a", "inputs": {"ticket": "data:image/png;base64," + "iVBORw0KGgo" * 9_000}, "expected": "x"})
+    found = estimated(lab)
+    assert found.input_tokens < 100
+    assert found.source.startswith("its cases without images, sounds and files, ")
+
+
 def test_a_model_without_a_price_says_so(lab: Lab) -> None:
     lab.many(2)
     found = estimated(lab, models=("local/unpriced",), parameters={"max_tokens": 5})
