@@ -10,9 +10,15 @@ from promptctl.errors import Place, Problem
 _MARKER = re.compile(r"([ \t]*)(<{7}|={7}|>{7})(?: .*)?\r?\n?")
 
 
-def unresolved_merge(text: str, path: str) -> Problem | None:
-    """Return the problem of a text that holds whole conflicts, at the first of them; None if it holds none."""
-    found = [line for line, indent in conflicts(text.split("\n")) if not indent]
+def unresolved_merge(text: str, path: str, *, is_data: bool = False) -> Problem | None:
+    """Return the problem of a text that holds whole conflicts, at the first of them; None if it holds none.
+
+    In data a marker by itself is one, as what is left of a conflict: none of its lines may look so.
+    """
+    lines = text.split("\n")
+    found = [line for line, indent in conflicts(lines) if not indent]
+    if is_data and not found:
+        found = [number for number, line in enumerate(lines, 1) if is_marker(line)][:1]
     return merge_problem(Place(path, found[0], 1), len(found) - 1) if found else None
 
 

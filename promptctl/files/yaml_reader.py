@@ -47,10 +47,10 @@ def _read_text(text: str, path: str) -> Document:
         text = _SURROGATE_PAIR.sub(_join_surrogates, text)
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if "<<<<<<<" in text:
+    if ">>>>>>>" in text or "<<<<<<<" in text:
         from promptctl.files.merges import unresolved_merge
 
-        if (merge := unresolved_merge(text, path)) is not None:
+        if (merge := unresolved_merge(text, path, is_data=True)) is not None:
             raise InvalidFiles([merge])
     builder = _Builder(text, path)
     data, root = builder.document()

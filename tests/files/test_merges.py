@@ -31,6 +31,7 @@ def conflict(ours: str, theirs: str) -> str:
         ("prompts/o.schema.json", "{\n" + conflict(' "type": "object"', ' "type": "array"') + "}\n", 2),
         ("prompts/o.schema.yaml", conflict("type: object", "type: array"), 1),
         ("promptctl.yaml", "model: echo/echo\n" + conflict("branch: a", "branch: b"), 2),
+        ("promptctl.yaml", "model: echo/echo\n>>>>>>> other\n", 2),
         ("datasets/d.yaml", "prompts: [p]\n" + conflict("cases: a.csv", "cases: b.csv"), 2),
         ("datasets/c.csv", "id,expected\na,b\n" + conflict("b,c", "b,d"), 3),
         ("datasets/c.csv", "expected\n" + conflict("c", "d"), 2),
