@@ -1,7 +1,7 @@
 """Git, spoken to through GitPython's command interface alone: the one module that knows GitPython.
 
 Each call is a process of about 2 ms, so callers ask for much at once. Only plumbing is called: it runs no hook, no
-filter and no file-system monitor, and reads neither aliases nor display settings.
+file-system monitor and no filter of the repository's own configuration, and reads neither aliases nor display settings.
 """
 
 from __future__ import annotations

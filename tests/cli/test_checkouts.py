@@ -81,6 +81,40 @@ def test_what_a_filter_of_git_calls_clean_is_clean(cli: Cli, inside: Path) -> No
     assert cli("label", "set", "hello@production").exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("name", "key", "file"),
+    [("evil", "clean", "config"), ("ev=il", "clean", "config.worktree"), ("evil", "process", "included")],
+)
+def test_a_filter_that_a_repository_configures_is_never_run(
+    cli: Cli, inside: Path, tmp_path: Path, name: str, key: str, file: str
+) -> None:
+    ran = tmp_path / "ran"
+    write(inside, ".gitattributes", f"*.yaml filter={name}\n")
+    commit(inside, "Ask for a filter")
+    git(inside, "config", "include.path", "included")
+    git(inside, "config", "extensions.worktreeConfig", "true")
+    for setting, value in ((key, f"touch {ran}; cat"), ("required", "true")):
+        git(inside, "config", "--file", f".git/{file}", f"filter.{name}.{setting}", value)
+    (inside / PATH).write_text((inside / PATH).read_text().replace("Acme", "Another"))
+
+    assert {each["prompt"]: each["dirty"] for each in cli("list", "--json").json}[ONE] is True
+    assert cli("show", ONE, "--json").json["dirty"] is True
+    assert ONE in cli("review", "main", "--no-eval").out
+    assert not ran.exists()
+
+
+def test_a_filter_of_the_user_is_run(cli: Cli, inside: Path) -> None:
+    git(inside, "config", "--global", "filter.product.clean", "sed s/Acme/PRODUCT/")
+    write(inside, ".gitattributes", "*.yaml filter=product\n")
+    git(inside, "add", "--renormalize", ".")
+    commit(inside, "Filter")
+    (inside / PATH).touch()
+    assert "Acme" in (inside / PATH).read_text()
+    assert cli("show", ONE, "--json").json["dirty"] is False
+    (inside / PATH).write_text((inside / PATH).read_text().replace("Acme", "Another"))
+    assert cli("show", ONE, "--json").json["dirty"] is True
+
+
 def test_ignored_files_are_no_part_of_a_review(cli: Cli, inside: Path) -> None:
     write(inside, ".gitignore", ".promptctl/\nprompts/private/\n")
     commit(inside, "Ignore")
