@@ -66,6 +66,11 @@ _OPTIONS = (
 FSCK = "git fsck shows what is damaged"
 REFETCH = f"{FSCK}; git fetch --refetch REMOTE brings again what a remote has"
 _BROKEN_REF = re.compile(r"broken ref (\S+)")
+_ALL_BRANCHES = (
+    "refs/heads",
+    "refs/remotes",
+    "refs/remotes/",
+)  # who lists them can do without one, but not who writes `refs/heads/`
 
 _NO_GIT = "Git is not installed, or not on the PATH"
 _INSTALL_GIT = "install Git (https://git-scm.com), or use the workspace outside Git"
@@ -110,8 +115,9 @@ class Commands:
         output = GitOutput(stdout, stderr.decode("utf-8", "replace"), process.returncode)
         if check and output.status != 0:
             raise refusal(output)
-        if broken := _BROKEN_REF.search(output.stderr):  # Git goes on without it: a label would be an older one
-            raise GitError(f"the reference {broken[1]} is damaged", hint=f"{FSCK}; then remove it and fetch it again")
+        for name in _BROKEN_REF.findall(output.stderr):  # Git goes on without it: a label would be an older one
+            if any(f"{name}/".startswith(f"{asked.rstrip('/')}/") for asked in args if asked not in _ALL_BRANCHES):
+                raise GitError(f"the reference {name} is damaged", hint=f"{FSCK}; then remove it and fetch it again")
         return output
 
     def start(self, args: Sequence[str], *, has_input: bool = False) -> subprocess.Popen[bytes]:

@@ -62,8 +62,8 @@ class Git(Commands):
         self.root, self.prefix = Path(answers[2]), answers[3]
         head = answers[4] if len(answers) > 4 else ""
         self.head = head if is_object_id(head) else None
-        if self.head is None:
-            self.refs("refs/heads")  # a branch that is damaged looks like one without a commit
+        if self.head is None:  # a branch that is damaged looks like one without a commit
+            self.refs("refs/heads/")
         return True
 
     def refs(self, *prefixes: str) -> list[GitRef]:

@@ -81,6 +81,24 @@ def test_a_damaged_repository_is_said_to_be_one(cli: Cli, inside: Path, damage: 
             assert ran.err.startswith("error: ") or "is damaged" in ran.out, (command, ran.err)
 
 
+def test_a_damaged_branch_is_in_the_way_of_nothing_but_itself(cli: Cli, inside: Path) -> None:
+    for ref in ("refs/heads/other", "refs/tags/other", "refs/remotes/origin/other"):
+        file = inside / ".git" / ref
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    for command in (
+        ("label", "set", f"{NAME}@production", "v1"),
+        ("render", f"{NAME}@production", "-i", "ticket=x"),
+        ("label", "list"),
+        ("list",),
+    ):
+        ran = cli(*command)
+        assert ran.exit_code == 0, (command, ran.err)
+    assert cli("render", f"{NAME}@other", "-i", "ticket=x").exit_code == 3
+    (inside / ".git/HEAD").write_text("ref: refs/heads/other\n")
+    assert "other is damaged" in cli("list").err
+
+
 def test_a_label_that_is_cut_short_is_not_what_it_was_before(cli: Cli, inside: Path) -> None:
     cli("label", "set", f"{NAME}@production", "v1")
     cli("label", "set", f"{NAME}@production", "v2")
