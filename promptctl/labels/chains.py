@@ -212,8 +212,18 @@ def other_workspace(git: Git, event: LabelEvent) -> str | None:
     if event.workspace in (None, git.prefix):
         return None
     # A workspace that was moved is not at its old place any more, and was not at the new one before.
-    places = [f"{git.head}:{event.workspace}{SETTINGS}", f"{event.commit}:{git.prefix}{SETTINGS}"]
-    return (event.workspace or ".") if any(git.objects.read_all(places, max_bytes=0)) else None
+    is_other = _is_workspace(git, git.head, event.workspace) or _is_workspace(git, event.commit, git.prefix)
+    return (event.workspace or ".") if is_other else None
+
+
+def living_workspace(git: Git, event: LabelEvent) -> str | None:
+    """Return what `other_workspace` does, but None if that workspace was removed: its labels are free to be moved."""
+    other = other_workspace(git, event)
+    return other if other is not None and _is_workspace(git, git.head, event.workspace) else None
+
+
+def _is_workspace(git: Git, commit: str | None, folder: str | None) -> bool:
+    return git.objects.read_all([f"{commit}:{folder}{SETTINGS}"], max_bytes=0)[0] is not None
 
 
 def refuse_other_workspace(git: Git, label: LabelName, event: LabelEvent) -> None:
@@ -222,7 +232,9 @@ def refuse_other_workspace(git: Git, label: LabelName, event: LabelEvent) -> Non
     if other is not None:
         raise RevisionNotFound(
             f"the label `{label}` belongs to the prompt of the same id in the workspace {other}",
-            hint=f"promptctl -C {quote(str(git.root / other))} label list",
+            hint=f"promptctl -C {quote(str(git.root / other))} label list"
+            if living_workspace(git, event)
+            else f"that workspace was removed; move the label to a version of this prompt: promptctl label set {label}",
         )
 
 

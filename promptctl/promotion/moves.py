@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, LabelRefused, RevisionNotFound, UsageError
-from promptctl.labels.chains import LabelState, history, last_state, marker, other_workspace, recorded_otherwise
+from promptctl.labels.chains import LabelState, history, last_state, living_workspace, marker, recorded_otherwise
 from promptctl.labels.reading import Labels
 from promptctl.labels.remote import Remote, RemoteUnreachable, short
 from promptctl.labels.tags import MAX_REF_BYTES, PREFIX, Candidate, EventName, LabelEvent, one_line
@@ -150,7 +150,7 @@ class Mover:
             before = last_state(self._git, label)
         except GitError as error:
             raise LabelRefused(f"{label} was not moved: {error.message}", hint=error.hint) from error
-        other = other_workspace(self._git, before.event) if before is not None else None
+        other = living_workspace(self._git, before.event) if before is not None else None
         if other is not None:
             raise LabelRefused(
                 f"the labels of `{label.prompt}` belong to the prompt of the same id in the workspace {other}",

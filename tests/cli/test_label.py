@@ -436,6 +436,28 @@ def test_a_label_belongs_to_its_workspace_alone_and_moves_with_it(
     assert "one" in cli("render", "hi@production").out
 
 
+def test_labels_of_a_removed_workspace_keep_no_other_from_the_id(
+    cli: Cli, inside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        write(inside, f"{name}/promptctl.yaml", SETTINGS)
+        write(inside, f"{name}/prompts/hi.prompt.yaml", f"messages: [{{role: user, content: {name}}}]\n")
+    commit(inside, "Add two workspaces")
+    monkeypatch.chdir(inside / "one")
+    cli("label", "set", "hi@production")
+    monkeypatch.chdir(inside)
+    git(inside, "rm", "-rq", "one")
+    commit(inside, "Remove a workspace")
+
+    monkeypatch.chdir(inside / "two")
+    refused = cli("render", "hi@production")
+    assert (refused.exit_code, "was removed; move the label" in refused.err) == (3, True), "never the other's text"
+    moved = cli("label", "set", "hi@production")
+    assert moved.exit_code == 0, moved.err
+    assert "two" in cli("render", "hi@production").out
+    assert cli("label", "verify").exit_code == 0
+
+
 def test_numbers_that_changed_are_said(cli: Cli, inside: Path) -> None:
     cli("history", "support/triage")
     git(inside, "reset", "--quiet", "--hard", "HEAD~2")
