@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from promptctl.errors import FailureReason
 
@@ -66,6 +66,12 @@ class Store(Protocol):
         """Return one execution with its contents, by its id or a unique beginning or end of at least 4 characters.
 
         Raises `UsageError` for fewer characters and `LogError` if none or several match.
+        """
+
+    def messages(self, ids: Iterable[str]) -> Iterator[Sequence[Mapping[str, Any]] | None]:
+        """Yield the messages of the execution of each id; None if they are not kept.
+
+        An id is taken when its messages are asked for.
         """
 
     def latest_call(self, prompt: str, formerly: Sequence[str] = ()) -> Execution | None:

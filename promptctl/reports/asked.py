@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from promptctl.errors import LogError
 from promptctl.files.wording import as_text
 from promptctl.log.results import ResultRow
 from promptctl.log.store import Store
@@ -17,18 +16,16 @@ class AskedMessages:
     """Reads the messages that results were asked with from the log, if it keeps them."""
 
     def __init__(self, log: Store) -> None:
-        self._log = log
-        self._is_pruned = False
+        self._wanted: list[str] = []
+        # One open log for all: it takes each id when it is asked for the next messages.
+        self._found = log.messages(iter(self._wanted.pop, None))
 
     def of(self, row: ResultRow) -> Messages | None:
         """Return the rendered messages of a result; None if nothing was asked or the log does not keep them."""
-        if row.execution_id is None or self._is_pruned:
+        if row.execution_id is None:
             return None
-        try:
-            return self._log.execution(row.execution_id).messages
-        except LogError:
-            self._is_pruned = True  # looking for what is gone takes long
-            return None
+        self._wanted.append(row.execution_id)
+        return next(self._found)
 
     def as_dict(self, row: ResultRow) -> dict[str, Any]:
         """Return what `of` does under its key of a JSON document."""

@@ -64,6 +64,13 @@ def test_a_new_store_is_empty_and_stays_so_when_it_is_read(log: Store) -> None:
     assert not log.is_new
 
 
+def test_messages_are_read_by_id_in_any_order(log: Store) -> None:
+    said = [make(messages=[{"role": "user", "content": str(number)}]) for number in range(3)]
+    log.append([Entry(said[0], "full"), Entry(said[1], "metadata"), Entry(said[2], "full")])
+    ids = [said[2].id, said[1].id, new_id(), said[0].id]
+    assert list(log.messages(ids)) == [said[2].messages, None, None, said[0].messages]
+
+
 def test_a_closed_store_opens_again_on_the_next_use(log: Store) -> None:
     log.append([Entry(make())])
     log.close()

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import csv
 import json
+import sqlite3
+from contextlib import closing
+
+import pytest
 
 from promptctl.evaluations.evaluation import Evaluation
 from tests.evaluation_lab import REPLY_COST, Lab
@@ -76,3 +80,23 @@ def test_messages_that_the_log_does_not_keep_are_missing_and_long_inputs_are_cut
     (row,) = found["results"]
     assert row["messages"] is None
     assert row["inputs"]["ticket"] == "x" * 20_000 + "… (cut)"
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        "DELETE FROM payloads WHERE hash = (SELECT messages_hash FROM executions WHERE id = ?)",
+        "UPDATE results SET execution_id = 'a call that was pruned' WHERE execution_id = ?",
+    ],
+)
+def test_messages_that_are_gone_take_no_others_along(lab: Lab, write: Write, gone: str) -> None:
+    lab.many(3)
+    found = lab.evaluate()
+    path = write(found, "r.json")
+    execution = json.loads(path.read_text())["evaluations"][0]["results"][0]["execution"]
+    with lab.open() as workspace:
+        file = workspace.context.log.path  # type: ignore[attr-defined]
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(gone, (execution,))
+    rows = json.loads(write(found, "r.json").read_text())["evaluations"][0]["results"]
+    assert [row["messages"] and row["messages"][0]["content"] for row in rows] == [None, "c1", "c2"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from promptctl.log.encoding import from_document
@@ -40,6 +40,15 @@ def execution(connection: sqlite3.Connection, wanted: str) -> Execution:
     """Return one execution with its contents, by an id as a person types it."""
     row = row_by_id(connection, _SELECT, wanted, "execution", "promptctl log list")
     return _execution(connection, row, with_content=True)
+
+
+def messages(connection: sqlite3.Connection, ids: Iterable[str]) -> Iterator[Sequence[Mapping[str, Any]] | None]:
+    """Yield the messages of the execution of each id; None if they are not kept."""
+    sql = "SELECT payloads.content FROM executions JOIN payloads ON hash = messages_hash WHERE id = ?"
+    for id_ in ids:
+        row = connection.execute(sql, (id_,)).fetchone()
+        text = payloads.text_of(row[0]) if row else None
+        yield None if text is None else json.loads(text)
 
 
 def latest_call(connection: sqlite3.Connection, ids: Sequence[str]) -> Execution | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import LogFailure
 from promptctl.log.records import Entry, Execution
@@ -73,6 +73,12 @@ class SqliteStore:
 
         with self._reading() as connection:
             return execution(connection, wanted)
+
+    def messages(self, ids: Iterable[str]) -> Iterator[Sequence[Mapping[str, Any]] | None]:
+        from promptctl.log.sqlite.queries import messages
+
+        with self._reading() as connection:
+            yield from messages(connection, ids)
 
     def latest_call(self, prompt: str, formerly: Sequence[str] = ()) -> Execution | None:
         from promptctl.log.sqlite.queries import latest_call
