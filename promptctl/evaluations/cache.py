@@ -87,8 +87,8 @@ class ReplyCache:
         with self._lock:
             if model not in self._homes:
                 found = self._do(lambda db: _home(db, model, server))
-                self._homes[model] = server if found is None else found
-            is_first = self._homes[model] == server
+                self._homes[model] = _digest(server) if found is None else found
+            is_first = self._homes[model] == _digest(server)
         return request if is_first else hashlib.sha256(f"{request} {server}".encode()).hexdigest()
 
     def put(self, request: str, kept: str) -> None:
@@ -198,15 +198,30 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.executescript(_SCHEMA)
+        _hide_addresses(connection)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
+def _digest(server: str) -> str:
+    """Return what is kept of a server: its address may hold a key."""
+    return hashlib.sha256(server.encode()).hexdigest() if server else ""
+
+
+def _hide_addresses(connection: sqlite3.Connection) -> None:
+    """Put digests for the addresses that earlier versions kept."""
+    found = connection.execute(
+        "SELECT model, server FROM homes WHERE server LIKE '%/%' OR server LIKE '% %'"
+    ).fetchall()
+    rows = [(_digest(server), model) for model, server in found]
+    connection.executemany("UPDATE homes SET server = ? WHERE model = ?", rows)
+
+
 def _home(connection: sqlite3.Connection, model: str, server: str) -> str:
     """Return the first server of a model whose replies were kept; from now on it is this one, if there was none."""
-    connection.execute("INSERT OR IGNORE INTO homes (model, server) VALUES (?, ?)", (model, server))
+    connection.execute("INSERT OR IGNORE INTO homes (model, server) VALUES (?, ?)", (model, _digest(server)))
     found: str = connection.execute("SELECT server FROM homes WHERE model = ?", (model,)).fetchone()[0]
     return found
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -141,6 +142,22 @@ def test_a_reply_comes_back_as_it_was_but_for_its_price(tmp_path: Path) -> None:
     )
     assert (reused.source, reused.cost_nano_usd, reused.full_cost_nano_usd) == ("cache", 0, 7)
     assert reused.text.startswith("é")
+
+
+def test_no_address_of_a_server_is_kept_and_replies_of_earlier_versions_are_found(tmp_path: Path) -> None:
+    server = "https://gateway.example.com/v1?api-key=canary "
+    cache = opened(tmp_path)
+    assert cache.key("digest", "local/m", server) == "digest"
+    assert cache.key("digest", "local/m", "") != "digest"
+    cache.close()
+    with closing(sqlite3.connect(tmp_path / "cache.db", isolation_level=None)) as database:
+        assert "canary" not in str(database.execute("SELECT * FROM homes").fetchall())
+        database.execute("UPDATE homes SET server = ?", (server,))
+    cache = opened(tmp_path)
+    assert cache.key("digest", "local/m", server) == "digest"
+    cache.close()
+    with closing(sqlite3.connect(tmp_path / "cache.db")) as database:
+        assert "canary" not in str(database.execute("SELECT * FROM homes").fetchall())
 
 
 def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
