@@ -7,7 +7,7 @@ import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from promptctl.calls.call import Attempts, Call
 from promptctl.errors import InvalidOutput, ModelError, RateLimited
@@ -15,6 +15,9 @@ from promptctl.log.records import Content, Execution
 from promptctl.models.gateway import Delta, Gateway, Reply, Request
 from promptctl.models.model_settings import RetryPolicy
 from promptctl.schemas.json_schema import Validator
+
+if TYPE_CHECKING:
+    from promptctl.models.reading import AfterReasoning
 
 Sleep = Callable[[float], Any]
 _KEPT_VALIDATORS = 256
@@ -93,7 +96,7 @@ class Runner:
                             yield attempts.opening()
                         if isinstance(piece, Delta):
                             received.append(piece.text)
-                            if text := show(piece.text):
+                            if text := piece.text if show is None else show.pass_on(piece.text):
                                 yield text
                         else:
                             reply = piece
@@ -104,6 +107,8 @@ class Runner:
                 self._cancelled(attempts, error, "".join(received))
                 raise
         self._tell_reply(attempts, reply)
+        if show is not None and (text := show.finish()):
+            yield text
         reply = _shown(call, reply)
         yield await self._finished(attempts, reply, *self._read(call, reply))
 
@@ -211,12 +216,12 @@ def _shown(call: Call, reply: Reply) -> Reply:
     return replace(reply, text=without_reasoning(reply.text))
 
 
-def _shower(call: Call) -> Callable[[str], str]:
+def _shower(call: Call) -> AfterReasoning | None:
     if not call.target.drops_reasoning:
-        return str
+        return None
     from promptctl.models.reading import AfterReasoning
 
-    return AfterReasoning().pass_on
+    return AfterReasoning()
 
 
 def decide(

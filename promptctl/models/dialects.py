@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from promptctl.errors import ModelConfigurationError
 
@@ -79,8 +79,8 @@ def own_address(provider: str) -> str | None:
 
 def with_path(provider: str, base: str) -> str:
     """Return an address from the environment, with the path of the provider's own if it has none."""
-    own = own_address(provider)
-    return base.rstrip("/") + urlsplit(own).path if own and urlsplit(base).path in {"", "/"} else base
+    own, parts = own_address(provider), urlsplit(base)
+    return urlunsplit(parts._replace(path=urlsplit(own).path)) if own and parts.path in {"", "/"} else base
 
 
 def spoken(provider: str, model: str, parameters: dict[str, Any]) -> dict[str, Any]:

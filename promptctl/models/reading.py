@@ -71,7 +71,10 @@ def without_reasoning(text: str) -> str:
 
 
 class AfterReasoning:
-    """Passes on a streamed text without the block of reasoning that it begins with."""
+    """Passes on a streamed text without the block of reasoning that it begins with.
+
+    Until a block ends the text may be all of one, even if no tag opens it: it is held, to the end if need be.
+    """
 
     def __init__(self) -> None:
         self._held = ""
@@ -82,15 +85,15 @@ class AfterReasoning:
         if self._is_through:
             return piece
         self._held += piece
-        begun = self._held.lstrip().lower()
-        if _REASONING.match(begun):
-            rest = without_reasoning(self._held)
-        elif any(tag.startswith(begun) for tag in _TAGS):
-            rest = ""
-        else:
-            rest = self._held
+        if not _REASONING.match(self._held) and "<think>" not in self._held and "</think>" not in self._held:
+            return ""
+        rest = without_reasoning(self._held)
         self._is_through = bool(rest)
         return rest
+
+    def finish(self) -> str:
+        """Return what is still to be shown when the text is whole."""
+        return "" if self._is_through else without_reasoning(self._held)
 
 
 def is_withheld(finish_reason: str | None) -> bool:

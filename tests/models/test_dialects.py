@@ -11,7 +11,7 @@ import pytest
 
 from promptctl.errors import ModelConfigurationError
 from promptctl.formats.settings_file import read_settings
-from promptctl.models.dialects import _DIALECTS
+from promptctl.models.dialects import _DIALECTS, with_path
 from promptctl.models.endpoints import known_provider
 from promptctl.models.gateway import Delta, Reply, Request
 from promptctl.models.model_settings import Models
@@ -215,3 +215,16 @@ def test_a_model_of_a_different_protocol_goes_through_litellm(model: str, lane: 
     assert models(model.partition("/")[0]).settings_of(model).lane == lane
     rules = f'models:\n  "{model}": {{api_base: "http://here/v1"}}\n'
     assert models("openai", rules).settings_of(model).lane == "direct"
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("http://h", "http://h/openai/v1"),
+        ("http://h/", "http://h/openai/v1"),
+        ("http://h?x=1", "http://h/openai/v1?x=1"),
+        ("http://h/v1?x=1", "http://h/v1?x=1"),
+    ],
+)
+def test_an_address_without_a_path_gets_the_providers_own(given: str, used: str) -> None:
+    assert with_path("groq", given) == used

@@ -58,9 +58,13 @@ def test_reasoning_that_never_ends_is_all_there_is() -> None:
         ("<thin ice>", "<thin ice>"),
         (" <Thinking>x</Thinking>y", "y"),
         ("<think>never ends", ""),
+        ("<", "<"),
+        ("so it is\n</think>\n\n42", "42"),
+        ("plain <think>x</think>", "plain <think>x</think>"),
+        ("<think>a</think></think>b", "</think>b"),
     ],
 )
 def test_a_stream_shows_what_comes_after_its_reasoning(text: str, shown: str, size: int) -> None:
     after = AfterReasoning()
     pieces = [after.pass_on(text[start : start + size]) for start in range(0, len(text), size)]
-    assert "".join(pieces) == shown == without_reasoning(text)
+    assert "".join([*pieces, after.finish()]) == shown == without_reasoning(text)
