@@ -63,11 +63,16 @@ class EventDecoder:
         return events
 
     def finish(self) -> list[bytes]:
-        """Return the data of an event that the stream ended in the middle of."""
+        """Return the data of a last event without its end.
+
+        One that was cut is none: it is not malformed; the stream is, and says so by not being finished.
+        """
         line, self._rest = self._rest.rstrip(b"\r"), b""
         if line:
             self._take(line)
-        return [self._event()] if self._data else []
+        event = self._event()
+        is_cut = event.startswith((b"{", b"[")) and not event.rstrip().endswith((b"}", b"]"))
+        return [event] if event and not is_cut else []
 
     def _take(self, line: bytes) -> None:
         name, _, value = line.partition(b":")

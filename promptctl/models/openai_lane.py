@@ -210,7 +210,7 @@ async def _answer_to(request: Request, session: ClientSession, address: Address,
 
 
 async def _texts_of(request: Request, response: ClientResponse, assembler: ReplyAssembler) -> AsyncGenerator[str, None]:
-    from promptctl.models.chat_stream import DONE, EventDecoder
+    from promptctl.models.chat_stream import EventDecoder
 
     if not response.ok or response.content_type in {"application/json", "text/html"}:
         # A server that does not stream answers whole.
@@ -231,8 +231,7 @@ async def _texts_of(request: Request, response: ClientResponse, assembler: Reply
         if assembler.is_done:
             return
     for event in decoder.finish():
-        # An event that was cut is not malformed: the stream is, and says so by not being finished.
-        if event.rstrip().endswith((b"}", DONE)) and (text := _take(request, event, assembler)):
+        if text := _take(request, event, assembler):
             yield text
     if not assembler.has_choice and head.lstrip().startswith(b"{"):
         # An error that came as it is, and not as an event.

@@ -469,6 +469,14 @@ def test_a_stream_cut_half_way_keeps_what_came(lane: Gateway, server: OpenAIServ
     assert (partial.usage, partial.cost_nano_usd) == (Usage(), None)
 
 
+def test_a_stream_cut_within_an_event_is_cut(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:
+    whole = b'data: {"model": "m", "choices": [{"index": 0, "delta": {"content": "one "}}]}\n\n'
+    server.script(say.raw_stream(whole, b'data: {"model": "m", "choices": [{"ind'))
+    with pytest.raises(ProviderUnreachable, match="the connection closed before the reply was whole") as caught:
+        stream(lane, ask())
+    assert caught.value.partial.text == "one "
+
+
 def test_an_error_inside_a_stream_keeps_what_came(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:
     server.script(say.error_in_stream("one ", message="overloaded"))
     with pytest.raises(ProviderFailed, match="overloaded") as caught:
