@@ -45,7 +45,7 @@ def _say_result(row: ResultRow, *, is_one_of_many: bool) -> None:
         status = styled(row.status, sys.stdout, fg=_COLOURS[row.status])
         say(f"\n{styled(f'── repeat {row.repeat}', sys.stdout, bold=True)}  {status}")
     if row.output is not None:
-        _say_block("reply", row.output)
+        _say_block("reply", as_text(row.output))
     if row.error_message:
         say(f"\nerror       {flat(row.error_message)}")
     elif row.detail.reason and not row.detail.assertions:

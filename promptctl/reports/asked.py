@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from promptctl.files.wording import as_text
 from promptctl.log.results import ResultRow
 from promptctl.log.store import Store
+from promptctl.reports.wording import as_text
 
 Messages = Sequence[Mapping[str, Any]]
 

@@ -10,11 +10,10 @@ from xml.sax.saxutils import escape, quoteattr
 from promptctl.errors import INCOMPLETE, OK
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import CaseResults, case_results
-from promptctl.files.wording import as_text
 from promptctl.log.results import ResultRow
 from promptctl.log.store import Store
 from promptctl.reports.asked import AskedMessages, about_request, message_texts
-from promptctl.reports.wording import assertion_name
+from promptctl.reports.wording import as_text, assertion_name
 
 _UNSTABLE = frozenset(("evaluation", "cost_usd", "execution"))
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -150,7 +149,7 @@ def _explanation(row: ResultRow, messages: AskedMessages) -> str:
     for role, text in message_texts(messages.of(row)):
         lines += [f"{role}:", text]
     if row.output is not None:
-        lines += ["reply:", row.output]
+        lines += ["reply:", as_text(row.output)]
     return "\n".join(lines)
 
 

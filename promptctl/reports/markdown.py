@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import CaseResults, case_results
-from promptctl.files.wording import as_text
 from promptctl.log.store import Store
 from promptctl.reports.asked import AskedMessages, Messages, about_request, message_texts
-from promptctl.reports.wording import assertion_name, format_spent, percent
+from promptctl.reports.wording import as_text, assertion_name, format_spent, percent
 
 MOST_CASES = 50
 _WIDTH = 400
@@ -69,7 +68,7 @@ def case_details(case: CaseResults, messages: Messages | None) -> Iterator[str]:
             expected, got = (_code(_flat(as_text(value))) for value in (graded["expected"], graded.get("got")))
             yield f"  - expected {expected}\n  - got {got}\n"
     if row.output is not None:
-        yield f"\n{fenced(row.output)}\n"
+        yield f"\n{fenced(as_text(row.output))}\n"
     if messages:
         sent = "\n".join(f"{role}: {text}" for role, text in message_texts(messages))
         yield f"\nMessages sent:\n\n{fenced(sent[:_LONGEST_MESSAGES])}\n"

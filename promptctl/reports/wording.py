@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from promptctl.files.wording import as_text as as_text
+from promptctl.files import wording
 from promptctl.files.wording import count as count
 from promptctl.files.wording import name_some as name_some
 from promptctl.files.wording import percent as percent
 
 NANO = 1_000_000_000
+# The content of a file in a request: behind a data URL's head, or as the part of a sound has it.
+_FILE = re.compile(r'(data:[^,\s"]{1,200};base64,|"data": ")([\w+/=-]{200,})', re.ASCII)
+
+
+def as_text(value: Any) -> str:
+    """Return a text, or any other value as one line of JSON; of an image, sound or document its kind and size."""
+    return _FILE.sub(lambda found: f"{found[1]}… ({-(-len(found[2]) * 3 // 4000)} KB)", wording.as_text(value))
 
 
 def assertion_name(graded: Mapping[str, Any]) -> str:

@@ -150,3 +150,15 @@ def test_several_reports_are_written_at_once(cli: Cli, lab: Lab, done: dict[str,
     assert (lab.root / "b.md").is_file()
     assert cli("results", "export", done["short"], "-o", "c.csv", "-o", "c.pdf").exit_code == 2
     assert not (lab.root / "c.csv").exists()
+
+
+def test_the_content_of_a_file_is_told_by_its_size(lab: Lab, cli: Cli) -> None:
+    image = "data:image/png;base64," + "iVBORw0KGgo0" * 1000
+    lab.cases({"id": "a", "inputs": {"ticket": image}, "expected": "x"})
+    (found,) = cli("eval", "triage", "--json").json
+    for ran in (
+        cli("results", "show", found["evaluation"]),
+        cli("results", "show", found["evaluation"], "--case", "a"),
+    ):
+        assert "data:image/png;base64,… (9 KB)" in ran.out
+        assert "iVBORw0KGgo0" * 100 not in ran.out

@@ -8,7 +8,9 @@ from contextlib import closing
 import pytest
 
 from promptctl.evaluations.evaluation import Evaluation
+from promptctl.reports.wording import as_text
 from tests.evaluation_lab import REPLY_COST, Lab
+from tests.openai_server import reply
 from tests.reports.conftest import FORGED, Write, by_case
 
 
@@ -100,3 +102,18 @@ def test_messages_that_are_gone_take_no_others_along(lab: Lab, write: Write, gon
         connection.execute(gone, (execution,))
     rows = json.loads(write(found, "r.json").read_text())["evaluations"][0]["results"]
     assert [row["messages"] and row["messages"][0]["content"] for row in rows] == [None, "c1", "c2"]
+
+
+@pytest.mark.parametrize("name", ["r.csv", "r.md", "r.xml", "r.html"])
+def test_the_content_of_a_file_is_told_by_its_size(lab: Lab, write: Write, name: str) -> None:
+    image = "data:image/png;base64," + "iVBORw0KGgo0" * 1000
+    lab.cases({"id": "a", "inputs": {"ticket": image}, "expected": "x"})
+    lab.server.default = reply("y")
+    text = write(lab.evaluate(), name).read_text()
+    assert "data:image/png;base64,… (9 KB)" in text
+    assert "iVBORw0KGgo0" not in text
+
+
+def test_the_content_of_a_sound_is_told_by_its_size() -> None:
+    part = {"type": "input_audio", "input_audio": {"data": "UklGR" * 1000, "format": "wav"}}
+    assert as_text([part]) == ('[{"type": "input_audio", "input_audio": {"data": "… (4 KB)", "format": "wav"}}]')
