@@ -20,7 +20,7 @@ _OUTPUT_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 _CommandLineError = typer.BadParameter.__mro__[2]
 _QUOTED = re.compile(r"'([^']*)'")
 _NO_CHOICE = re.compile(r"'([^']*)' is not one of (.*)")
-_EXTRA = re.compile(r"unexpected extra argument\S* \((\S+?)(?: [^)]*)?\)")
+_EXTRA = re.compile(r"unexpected extra argument\S* \((.*)\)", re.DOTALL)
 _POSSIBLE = re.compile(r" \(Possible options: .*\)")
 _PLAINER = {"a valid int range": "a whole number", "a valid int": "a whole number", "a valid float range": "a number"}
 
@@ -54,7 +54,7 @@ def run_guarded(command: Callable[..., Any], arguments: Sequence[str] | None = N
         tell_error(errors.WorkspaceError(f"the output cannot be written: {error.strerror}"))
         return errors.WORKSPACE
     except _CommandLineError as error:  # type: ignore[misc]
-        return _tell_usage(error)
+        return _tell_usage(error, sys.argv if arguments is None else arguments)
     except Exception as error:
         return _tell_bug(error)
     if result == errors.INTERRUPTED:  # Typer makes it of Ctrl-C, without a word
@@ -103,15 +103,20 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _tell_usage(error: Any) -> int:
+def _tell_usage(error: Any, arguments: Sequence[str]) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         tell(error.format_message())
         return errors.USAGE
     message, meant = _usage_words(error)
     context = getattr(error, "ctx", None)
-    if context and context.command.name in ("run", "render") and (extra := _EXTRA.search(message)):
-        given = extra[1] if "=" in extra[1] else f"name={extra[1]}"
-        report("error", f"`{extra[1]}` is one argument too many", hint=f"inputs are given by name: -i {given!r}")
+    if context and context.command.name in ("run", "render") and (found := _EXTRA.search(error.format_message())):
+        import shlex
+
+        extra = max((each for each in arguments if f"{found[1]} ".startswith(f"{each} ")), key=len, default=found[1])
+        name, equals, _ = extra.partition("=")
+        given = ("" if equals and name.isidentifier() else "NAME=") + shlex.quote(extra)
+        said = errors.printable(extra)
+        report("error", f"`{said}` is one argument too many", hint=f"inputs are given by name: -i {given}")
         return errors.USAGE
     question = f"did you mean {' or '.join(f'`{each}`' for each in meant)}? " if meant else ""
     report("error", message, hint=context and f"{question}{context.command_path} --help")

@@ -9,6 +9,7 @@ from typer.core import TyperCommand
 
 from promptctl import __version__
 from promptctl.cli.output import say
+from promptctl.errors import UsageError, printable
 
 _OTHERS = "Options"
 
@@ -50,6 +51,10 @@ def show_help(
             break
         name, command, left = command.resolve_command(about, left)
         about = type(about)(command, info_name=name, parent=about)
+    if left:
+        raise UsageError(
+            f"`{about.command_path}` has no command `{printable(left[0])}`", hint=f"{about.command_path} --help"
+        )
     say(command.get_help(about))
 
 

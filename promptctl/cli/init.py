@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -37,5 +38,5 @@ def init(
         tell("  promptctl run welcome -i name=Ada")
     elsewhere = [*target.glob("*.prompt.y*ml"), *target.glob(".github/**/*.prompt.y*ml")]
     for path in sorted(path.relative_to(target).as_posix() for path in elsewhere):
-        tell(f"  git mv {path} prompts/      # a prompt where promptctl does not look")
+        tell(f"  git mv {shlex.quote(path)} prompts/      # a prompt where promptctl does not look")
     tell("  git add . && git commit -m 'Add prompts'      # from now on every version has a name")

@@ -13,7 +13,7 @@ from promptctl.cli.boundary import leave, run_program
 from promptctl.cli.lazy import Command, LazyGroup
 from promptctl.cli.output import say
 from promptctl.cli.spellings import REPLIES, ResumeCommand
-from promptctl.errors import WorkspaceError
+from promptctl.errors import WorkspaceError, printable
 
 ABOUT = "Prompts in Git: rendered, run, evaluated and compared, with every model call on record."
 
@@ -90,7 +90,10 @@ def start(
     context.obj = workspace
     if workspace is not None and os.path.isdir(workspace):  # noqa: PTH112 - else `init` makes it, or none is found
         before = _current_folder()
-        os.chdir(workspace)
+        try:
+            os.chdir(workspace)
+        except OSError as error:
+            raise WorkspaceError(f"cannot enter {printable(workspace)}: {error.strerror}") from error
         context.obj = None
         if before is not None:
             context.call_on_close(lambda: os.chdir(before))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from promptctl.cli.output import styled, tell
+from promptctl.errors import printable
 
 _FIRST_S = 0.2
 _FRAME_S = 0.1
@@ -88,7 +89,7 @@ class Waiting:
             seconds = time.monotonic() - began
             moving = f"{_FRAMES[number % len(_FRAMES)]} {self._words()} · {seconds:.1f} s"
             line = f"{self._words()} … " if self._is_still else moving
-            line = line[: max(shutil.get_terminal_size().columns - 1, 10)]
+            line = _cut(printable(line), max(shutil.get_terminal_size().columns - 1, 10))
             number += 1
             with self._lock:
                 if self._over.is_set() or self._streams is None:
@@ -110,6 +111,17 @@ class Waiting:
 
     def _words(self) -> str:
         return self.text if isinstance(self.text, str) else self.text()
+
+
+def _cut(line: str, cells: int) -> str:
+    """Return the start of a line that fits into as many cells of a terminal; a wide character takes two."""
+    import unicodedata
+
+    for number, character in enumerate(line):
+        cells -= 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        if cells < 0:
+            return line[:number]
+    return line
 
 
 class _Beside:

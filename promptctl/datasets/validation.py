@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from promptctl.models.model_settings import Models
 from promptctl.prompts.checking import WorkspaceCheck, files_of
 from promptctl.prompts.loading import prompts_not_checked_out
 from promptctl.prompts.prompt import Prompt
+
+_MODEL = re.compile(r"""["']?model["']?\s*:""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ def _unknown_models(check: WorkspaceCheck, tree: Tree, path: str) -> Iterator[Pr
         return
     except ModelConfigurationError as error:
         lines = tree.read(path).decode("utf-8", "replace").splitlines()
-        line = next((number for number, text in enumerate(lines, 1) if text.startswith("model")), None)
+        line = next((number for number, text in enumerate(lines, 1) if _MODEL.match(text)), None)
         yield Problem(error.message, Place(path, line), error.hint, "unknown-model", "warning")
 
 

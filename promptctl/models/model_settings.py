@@ -104,6 +104,11 @@ class Models:
                 f"`{printable(model)}` is not a model's id: it names an address",
                 hint="an address is given as `api_base` under `models:` in promptctl.yaml",
             )
+        if not model.isprintable():
+            raise ModelConfigurationError(
+                f"`{printable(model)}` is not a model's id: it holds a character that cannot be shown",
+                hint=_HOW_IDS_ARE_WRITTEN,
+            )
         provider, slash, name = model.partition("/")
         if slash and provider and name:
             return model

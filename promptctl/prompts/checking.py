@@ -166,7 +166,9 @@ class WorkspaceCheck:
         suffixes, own = names.PROMPT_SUFFIXES, names.PROMPTS + "/"
         if found := sorted(path for path in paths if path.endswith(suffixes) and not path.startswith(own)):
             noun = f"{count(len(found), 'prompt file')} outside {names.PROMPTS}/ {'is' if len(found) == 1 else 'are'}"
-            hint = f"move each: git mv {found[0]} {names.PROMPTS}/"
+            import shlex
+
+            hint = f"move each: git mv {shlex.quote(found[0])} {names.PROMPTS}/"
             message = f"{noun} not read: {name_some(found)}"
             yield Problem(message, Place(found[0]), hint, "prompt-elsewhere", "warning")
 

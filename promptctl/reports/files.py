@@ -26,9 +26,9 @@ def write_report(path: Path, log: Store, evaluations: Sequence[Evaluation]) -> N
 
 def check_report_path(path: Path) -> None:
     """Find out, before an evaluation is paid for, that its report could not be written. Raises `UsageError`."""
-    writer_for(path)
     if path.is_dir():
         raise UsageError(f"{path} is a folder", hint=f"name a file in it: {path / 'report.html'}")
+    writer_for(path)
     folder = path.absolute().parent
     while not folder.exists():
         folder = folder.parent

@@ -37,7 +37,7 @@ def check_suffixes(paths: Sequence[Path]) -> None:
     for path in paths:
         if path.suffix.lower() not in SUFFIXES:
             raise UsageError(
-                f"{path.name}: no review has the suffix {path.suffix or '(none)'}",
+                f"{path.name or path}: no review has the suffix {path.suffix or '(none)'}",
                 hint="use .md, .json, .html or .xml (JUnit)",
             )
 

@@ -100,14 +100,14 @@ def test_a_copy_names_the_editors_schema_from_its_own_folder(cli: Cli, tmp_path:
 
 def test_prompts_where_githubs_tools_had_them_are_offered_and_named(cli: Cli, tmp_path: Path) -> None:
     text = "messages: [{role: user, content: 'Hi {{a}}'}]\n"
-    for path in ("summary.prompt.yml", ".github/prompts/label.prompt.yml"):
+    for path in ("a summary.prompt.yml", ".github/prompts/label.prompt.yml"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
 
     made = cli("init")
     assert "  git mv .github/prompts/label.prompt.yml prompts/ " in made.err
-    assert "  git mv summary.prompt.yml prompts/ " in made.err
-    said = "2 prompt files outside prompts/ are not read: .github/prompts/label.prompt.yml, summary.prompt.yml"
+    assert "  git mv 'a summary.prompt.yml' prompts/ " in made.err
+    said = "2 prompt files outside prompts/ are not read: .github/prompts/label.prompt.yml, a summary.prompt.yml"
     assert said in cli("validate").err
 
     (tmp_path / "prompts/welcome.prompt.yaml").unlink()

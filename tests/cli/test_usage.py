@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -69,8 +71,13 @@ def test_options_that_belong_together_are_read_one_by_one(cli: Cli, inside: Path
 @pytest.mark.parametrize(
     ("arguments", "said", "hint"),
     [
-        (["run", "triage", "hello"], "`hello` is one argument too many", "-i 'name=hello'"),
-        (["render", "triage", "ticket=x", "y"], "`ticket=x` is one argument too many", "-i 'ticket=x'"),
+        (["run", "triage", "hello"], "`hello` is one argument too many", "-i NAME=hello"),
+        (["run", "triage", "hello world"], "`hello world` is one argument too many", "-i NAME='hello world'"),
+        (["render", "triage", "ticket=it's"], "`ticket=it's` is one argument too many", """-i 'ticket=it'"'"'s'"""),
+        (["help", "render", "x"], "has no command `x`", "render --help"),
+        (["eval", "triage", "-o", "."], ". is a folder", "name a file in it: report.html"),
+        (["run", "triage", "-i", "ticket=x", "-m", "lo\x1bcal/m"], "it holds a character", "hint:"),
+        (["render", "triage", "ticket=x", "y"], "`ticket=x` is one argument too many", "-i ticket=x"),
         (["run", "triage", "-i", "ticket"], "-i takes name=value, not `ticket`", "-I ticket=FILE"),
         (["run", "triage", "-p", "seed"], "--param takes name=value, not `seed`", "--param seed=…"),
         (
@@ -102,6 +109,15 @@ def test_paths_are_of_the_folder_that_the_command_works_in(
     (workspace / "ticket.txt").write_text("Help!")
     assert cli("-C", str(workspace), "render", "triage", "-I", "ticket=ticket.txt").exit_code == 0
     assert Path.cwd() == elsewhere
+
+
+def test_a_folder_that_may_not_be_entered_is_said(cli: Cli, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: str) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "chdir", refuse)
+    ran = cli("-C", str(workspace), "list")
+    assert (ran.exit_code, ran.err) == (3, f"error: cannot enter {workspace}: Permission denied\n")
 
 
 def test_a_current_folder_that_was_deleted_is_said(

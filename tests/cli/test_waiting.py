@@ -113,6 +113,15 @@ def test_a_dumb_terminal_sees_no_movement(server: OpenAIServer) -> None:
     assert "\x1b" not in Terminal("").run("run", "triage", "-i", "ticket=x", term="dumb")
 
 
+def test_a_name_commands_no_terminal_and_the_line_fits(server: OpenAIServer) -> None:
+    terminal = Terminal("asking local/")
+    server.script(terminal.once_seen(reply("Hello")))
+    sent = terminal.run("run", "triage", "-i", "ticket=x", "--no-stream", "-m", "local/" + "模" * 60)
+    moving = sent.partition("asking local/")[2].partition("\x1b")[0]
+    assert 20 < moving.count("模") < 40, "a line of 79 cells"
+    assert waiting._cut("模a模", 3) == "模a"
+
+
 def test_without_a_terminal_a_line_comes_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

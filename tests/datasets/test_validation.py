@@ -318,10 +318,11 @@ def test_prompts_in_other_folders_are_found(paths: list[str], said: str) -> None
     ],
 )
 def test_a_model_that_no_provider_has_is_a_warning(model: str, hint: str) -> None:
-    files = {"promptctl.yaml": f"model: {model}\n", "prompts/p.prompt.yaml": f"name: P\nmodel: {model}\n{HI}"}
+    settings = f"models:\n  openai/*: {{timeout_s: 9}}\nmodel: {model}\n"
+    files = {"promptctl.yaml": settings, "prompts/p.prompt.yaml": f"name: P\nmodel: {model}\n{HI}"}
     found = check(MemoryTree(files))
     assert [(each.code, each.severity, str(each.place)) for each in found] == [
-        ("unknown-model", "warning", "promptctl.yaml:1"),
+        ("unknown-model", "warning", "promptctl.yaml:3"),
         ("unknown-model", "warning", "prompts/p.prompt.yaml:2"),
     ]
     assert all((each.hint or "").startswith(hint) for each in found)
