@@ -77,6 +77,7 @@ class Target:
         """Return the request that sends these messages to the model."""
         messages: Sequence[Mapping[str, Any]] = rendered.messages
         response_format: Mapping[str, Any] | None = self.prompt.declared_response_format
+        declared = messages, response_format
         if self.formats is not None:
             messages, response_format = self.formats.asked(messages, response_format)
         return Request(
@@ -87,6 +88,7 @@ class Target:
             response_format=response_format,
             timeout_s=self.timeout_s,
             repeat=repeat,
+            declared=None if messages is declared[0] else declared,
         )
 
 

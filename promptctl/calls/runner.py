@@ -264,7 +264,10 @@ def _tell_retry(attempts: Attempts, words: str) -> None:
 def _corrected(request: Request, reply: Reply, fault: InvalidOutput) -> Request:
     from promptctl.calls.output import correction
 
-    return replace(request, messages=[*request.messages, *correction(reply, fault.problems)])
+    added, declared = correction(reply, fault.problems), request.declared
+    if declared is not None:
+        declared = [*declared[0], *added], declared[1]
+    return replace(request, messages=[*request.messages, *added], declared=declared)
 
 
 def _in_words(call: Call) -> str:

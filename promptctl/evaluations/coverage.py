@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from promptctl.errors import InputError, RenderError
 from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.plan import Plan
-from promptctl.models.recorded_reply import digest_for
 from promptctl.models.recordings import RecordedReplies
 
 if TYPE_CHECKING:
@@ -47,5 +46,5 @@ def coverage(context: Context, plans: Sequence[Plan]) -> Coverage:
             if case.output is None:
                 cases += 1
                 with suppress(InputError, RenderError):
-                    recorded += replies.find(digest_for(asker.ask(case)[1])) is not None
+                    recorded += replies.find_for(asker.ask(case)[1]) is not None
     return Coverage(cases, recorded)

@@ -56,6 +56,7 @@ class Request:
 
     `model` is the LiteLLM id (`openai/gpt-4o-mini`). `messages`, `tools`, `response_format` and `parameters` have
     the chat-completions protocol's shapes. `repeat` tells equal requests of one evaluation apart and is not sent.
+    `declared` are messages and response format as the prompt declares them, if a model is asked in another form.
     """
 
     model: str
@@ -66,6 +67,7 @@ class Request:
     timeout_s: float = 60.0
     endpoint: Endpoint = field(default_factory=Endpoint)
     repeat: int = 0
+    declared: tuple[Sequence[Mapping[str, Any]], Mapping[str, Any] | None] | None = None
 
     def digest(self) -> str:
         """SHA-256 (hex) of what decides the reply: model, messages, parameters, tools, response format, repeat."""

@@ -27,7 +27,17 @@ _REQUEST_KEYS = ("messages", "parameters", "tools", "response_format", "repeat")
 
 
 def digest_for(request: Request) -> str:
-    """Return the digest under which the reply to a request is recorded: of the whole request to the recorded model."""
+    """Return the digest under which the reply to a request is recorded: of the whole request to the recorded model.
+
+    It is that of the request as the prompt declares it, so that another form of asking finds the same recording.
+    """
+    messages, response_format = request.declared or (request.messages, request.response_format)
+    model = recorded_model(request.model)
+    return replace(request, model=model, messages=messages, response_format=response_format).digest()
+
+
+def sent_digest_for(request: Request) -> str:
+    """Return the digest of the request as it is sent; recordings were once kept under it."""
     return replace(request, model=recorded_model(request.model)).digest()
 
 

@@ -15,7 +15,15 @@ from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.files.merges import is_marker, merge_problem
 from promptctl.files.names import DATASETS, RECORDINGS
 from promptctl.models.gateway import Reply, Request
-from promptctl.models.recorded_reply import Entry, entry_of, read_handwritten, read_line, said
+from promptctl.models.recorded_reply import (
+    Entry,
+    digest_for,
+    entry_of,
+    read_handwritten,
+    read_line,
+    said,
+    sent_digest_for,
+)
 
 # How our own lines begin: enough to know where a reply is without parsing all of them.
 _LINE_START = re.compile(rb'\{"request": ?"([0-9a-f]{64})"')
@@ -43,6 +51,11 @@ class RecordedReplies:
 
     def __len__(self) -> int:
         return len(self._found)
+
+    def find_for(self, request: Request) -> Entry | None:
+        """Return the recording of a request, however it is asked. Raises `InvalidFiles` as `find` does."""
+        entry = self.find(digest_for(request))
+        return self.find(sent_digest_for(request)) if entry is None and request.declared is not None else entry
 
     def find(self, digest: str) -> Entry | None:
         """Return the recording of the request with this digest. Raises `InvalidFiles` for files that cannot be read."""

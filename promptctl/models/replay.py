@@ -83,9 +83,9 @@ class Replay:
                 f"`{printable(request.model)}` names no model to replay",
                 hint="write replay/<model>: replay/openai/gpt-4o-mini",
             )
-        digest = digest_for(request)
-        entry = self._replies.find(digest)
+        entry = self._replies.find_for(request)
         if entry is None:
+            digest = digest_for(request)
             raise ReplyNotRecorded(
                 f"no reply of `{model}` was recorded for this request: {self._what_there_is(model)}",
                 hint=f"record it with: promptctl run PROMPT --model {model} --record; its digest is {digest}",

@@ -489,6 +489,30 @@ class TestReplies:
         (moved,) = lab.plans()
         assert not moved.spec.is_same_work(found.row.spec)
 
+    @pytest.mark.parametrize("recorded_with", ["true", "false"])
+    def test_a_recording_is_found_however_its_schema_is_asked_for(self, lab: Lab, recorded_with: str) -> None:
+        lab.write("prompts/triage.prompt.yaml", PROMPT + SCHEMA.replace("schema: {type", "retries: 1, schema: {type"))
+        lab.cases({"id": "a", "inputs": {"ticket": "x"}, "assert": [{"type": "contains", "value": "bug"}]})
+        lab.server.script(reply("no data"), reply('{"label": "bug"}'))
+        settings = (lab.root / "promptctl.yaml").read_text()
+        for has_schema, replies in ((recorded_with, "record"), ("true", "replay"), ("false", "replay")):
+            rule = f"timeout_s: 5, supports_schema: {has_schema}"
+            lab.write("promptctl.yaml", settings.replace("timeout_s: 5", rule))
+            assert lab.one(replies=replies).verdict == "passed"
+        assert len(lab.server.requests) == 2
+
+    def test_a_recording_of_the_request_as_it_was_sent_is_found_too(self, lab: Lab) -> None:
+        lab.write("prompts/triage.prompt.yaml", PROMPT + SCHEMA)
+        lab.cases({"id": "a", "inputs": {"ticket": "x"}, "assert": [{"type": "contains", "value": "bug"}]})
+        settings = (lab.root / "promptctl.yaml").read_text()
+        lab.write("promptctl.yaml", settings.replace("timeout_s: 5", "timeout_s: 5, supports_schema: false"))
+        lab.server.default = reply('{"label": "bug"}')
+        lab.one()
+        (sent,) = [request.body for request in lab.server.requests]
+        kept = {"model": "local/gpt-4o-mini", "messages": sent["messages"], "reply": '{"label": "bug"}'}
+        lab.write("datasets/recordings/old.yaml", json.dumps([kept | {"recorded_at": "2026-01-01"}]))
+        assert lab.one(replies="replay").verdict == "passed"
+
     @pytest.mark.parametrize("rule", ["reasoning_block: drop", "supports_schema: false"])
     def test_nor_does_one_of_other_rules(self, lab: Lab, rule: str) -> None:
         lab.many(2)
