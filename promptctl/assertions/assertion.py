@@ -94,6 +94,11 @@ class Assertion:
         return stands_in or any(each.reads_expected for each in self.assertions)
 
     @property
+    def runs_code(self) -> bool:
+        """True if it, or an assertion of its set, is code of the workspace."""
+        return self.kind.takes_code or any(each.runs_code for each in self.assertions)
+
+    @property
     def judges(self) -> Iterator[AskedJudge]:
         """Every judge that it asks, by itself or by an assertion of its set."""
         if self.kind.judged is not None and not self.kind.takes_assertions:

@@ -25,8 +25,9 @@ from promptctl.prompts.prompt import MISSING, Prompt
 _MOST_KEPT = 4096
 
 Locate = Callable[..., Place]
-# Code that assertions name: an error, run (importing its file already is), or found and not run by who only looks.
-CodeUse = Literal["refuse", "run", "skip"]
+# Code that assertions name: an error, run (importing its file already is), found and not run by who only looks, or the
+# same with the assertions left out of their cases.
+CodeUse = Literal["refuse", "run", "skip", "leave-out"]
 
 
 class AssertionFault(Exception):
@@ -52,7 +53,7 @@ class Preparer:
 
     def __init__(self, tree: Tree, *, code: CodeUse = "refuse") -> None:
         self._tree = tree
-        self._code_use = code
+        self.code_use = code
         self._judges: dict[str, Prompt] = {}
         self._kept: dict[str, Assertion | tuple[AssertionFault, ...]] = {}
 
@@ -136,12 +137,12 @@ class Preparer:
         return (_read(shape, written, "value"), None, written) if value.render is None else (MISSING, value, written)
 
     def _code(self, type_: str, reference: Any, path: str) -> tuple[Callable[..., Any], str]:
-        if self._code_use == "refuse":
+        if self.code_use == "refuse":
             message = f"{type_} runs code of this workspace, which it may not"
-            hint = "pass --allow-code if you trust the workspace, or use a different assertion"
+            hint = "--allow-code runs it, if you trust the workspace; --leave-out-code checks everything else"
             raise AssertionFault(("type",), message, "code-not-allowed", hint)
         try:
-            return find_function(reference, self._tree, path, is_run=self._code_use == "run")
+            return find_function(reference, self._tree, path, is_run=self.code_use == "run")
         except (ValueError, PathRefused) as error:
             raise AssertionFault(("value",), f"`value` {error}", "bad-code") from error
 

@@ -215,6 +215,7 @@ def evaluate(
     fail_fast: options.FailFast = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would ask and cost; ask nothing.")] = False,
     allow_code: options.AllowCode = False,
+    leave_out_code: options.LeaveOutCode = False,
     against: Annotated[
         str | None,
         typer.Option(
@@ -236,6 +237,8 @@ def evaluate(
         raise UsageError(f"--at-least {passing.at_least} is more than --repeat {passing.repeats}")
     if afresh and (against is None or asked.replies in ("record", "refresh", "replay")):
         raise UsageError("--afresh asks both sides of a comparison anew: give it with --against, without recordings")
+    if allow_code and leave_out_code:
+        raise UsageError("--allow-code and --leave-out-code cannot be given together")
     if dry_run and (against is not None or output.reports):
         raise UsageError("--dry-run estimates one evaluation, without --against and -o")
     output.check()
@@ -262,6 +265,7 @@ def evaluate(
         limits=bounds.limits(fails_fast=fail_fast),
         replies="ask" if afresh else asked.replies,
         allows_code=allow_code,
+        leaves_out_code=leave_out_code,
         afresh=afresh,
         on_broken=broken.tell,
     )

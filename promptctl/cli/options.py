@@ -85,6 +85,9 @@ FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first c
 AllowCode = Annotated[
     bool, typer.Option("--allow-code", help="Run `python:` assertions. Only if you trust whoever wrote them.")
 ]
+LeaveOutCode = Annotated[
+    bool, typer.Option("--leave-out-code", help="Check everything but `python:` assertions, and say what was left out.")
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,9 @@ def review(
     ] = False,
     allow_code: Annotated[
         bool,
-        typer.Option("--allow-code", help="Run `python:` assertions of HEAD. Only if you trust whoever wrote it."),
+        typer.Option(
+            "--allow-code", help="Run `python:` assertions of HEAD, else left out. Only if you trust whoever wrote it."
+        ),
     ] = False,
     outputs: Annotated[
         list[Path] | None,

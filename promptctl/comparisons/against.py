@@ -100,6 +100,8 @@ def _notes(sides: Sides, flipped: FlippedCases) -> list[str]:
         notes.append(
             f"the version before cannot take the inputs of {len(left_out)} of the cases, which are not compared"
         )
+    if code_left_out := sides.head.row.spec.code_left_out:
+        notes.append(code_left_out)
     findings, earlier = flipped.findings, flipped.earlier
     if findings.asked and findings.flips.count > MOST_ASKED:
         notes.append(f"of {findings.flips.count} flipped cases a random sample of {findings.asked} was asked for again")

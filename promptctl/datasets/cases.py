@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -59,13 +59,51 @@ class Case:
             yield from assertion.judges
 
 
+@dataclass(slots=True)
+class CodeLeftOut:
+    """Count of the assertions that run code and were left out, and of the cases that went with them."""
+
+    assertions: int = 0
+    cases: int = 0
+    first: Place | None = None
+
+    @property
+    def words(self) -> str:
+        """The count and the first place, as words for people; empty if nothing was left out."""
+        if not self.assertions:
+            return ""
+        noun = "assertion that runs code was" if self.assertions == 1 else "assertions that run code were"
+        words = f"{self.assertions:,} {noun} not checked (first at {self.first})"
+        if self.cases:
+            cases = "1 case that needs" if self.cases == 1 else f"{self.cases:,} cases that need"
+            words += f", and {cases} {'it' if self.assertions == 1 else 'them'} left out"
+        return words
+
+    def rest_of(self, case: Case) -> Case | None:
+        """Return a case without its code; None if nothing would decide it as it was meant.
+
+        A threshold or an `xfail` judges all assertions together: part of them says nothing of it.
+        """
+        rest = tuple(each for each in case.assertions if not each.runs_code)
+        if len(rest) == len(case.assertions):
+            return case
+        self.assertions += len(case.assertions) - len(rest)
+        self.first = self.first or case.place
+        if case.threshold is not None or case.xfail is not None or not any(each.weight for each in rest):
+            self.cases += 1
+            return None
+        # Results with and without code never stand for each other.
+        return replace(case, assertions=rest, content_hash=content_digest([case.content_hash, "code left out"]))
+
+
 class CaseMaker:
     """Makes the cases of one dataset from its rows.
 
     `defaults` hold for every case: its own inputs and threshold win, the rest is added to. `assertions` are theirs;
     with `implies_equals` a reply must equal an `expected` that no assertion reads. With a prompt the cells of a table
     are read by the types it declares, and numbers for an input of text are taken as they are written. The content hash
-    is of the values as they stand, so that a prompt's change of type makes no different case.
+    is of the values as they stand, so that a prompt's change of type makes no different case. With `leaves_out_code`
+    cases come without their code assertions, which `left_out` counts.
     """
 
     def __init__(
@@ -76,7 +114,10 @@ class CaseMaker:
         prompt: Prompt | None,
         *,
         implies_equals: bool = True,
+        leaves_out_code: bool = False,
     ) -> None:
+        self.left_out = CodeLeftOut()
+        self._leaves_out_code = leaves_out_code
         self._inputs: Mapping[str, Any] = defaults.data.get("inputs", {})
         self._matrix: Mapping[str, Any] = defaults.data.get("matrix", {})
         self._defaults = defaults.data
@@ -92,6 +133,10 @@ class CaseMaker:
 
     def make(self, row: Row, problems: list[Problem]) -> Iterator[Case]:
         """Yield the row's cases: one, or with a matrix one for each of its cells. Problems are added to `problems`."""
+        made = self._made(row, problems)
+        yield from filter(None, map(self.left_out.rest_of, made)) if self._leaves_out_code else made
+
+    def _made(self, row: Row, problems: list[Problem]) -> Iterator[Case]:
         data, found, assertions = row.data, len(problems), self._assertions
         if own := data.get("assert"):
             assertions += self._prepare(own, row.locate, problems)

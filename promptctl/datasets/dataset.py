@@ -11,7 +11,7 @@ from typing import Any
 from promptctl.assertions.assertion import AskedJudge, Assertion
 from promptctl.assertions.preparing import CodeUse, Preparer
 from promptctl.datasets.case_checks import CaseChecks
-from promptctl.datasets.cases import Case, CaseMaker
+from promptctl.datasets.cases import Case, CaseMaker, CodeLeftOut
 from promptctl.datasets.github_rows import github_assertions, github_rows
 from promptctl.datasets.row_files import RowFile, open_rows
 from promptctl.datasets.rows import Row
@@ -74,8 +74,9 @@ class Dataset:
     """A dataset of one tree. `cases` may be called any number of times; each call gives them from the first.
 
     `check` goes through all of it before anything runs. It leaves the number of cases in `count`, a hash of them,
-    whatever their order, in `digest` (both are None before), and who is asked to grade them in `judges`. At most
-    10,000 cases and 8 MiB are kept for `cases`; of a larger dataset each call reads the file anew.
+    whatever their order, in `digest` (both are None before), who is asked to grade them in `judges`, and the code that
+    was left out in `code_left_out`. At most 10,000 cases and 8 MiB are kept for `cases`; of a larger dataset each call
+    reads the file anew.
     """
 
     def __init__(self, header: Header, read: Callable[[], RowFile], preparer: Preparer, memory: Memory) -> None:
@@ -83,7 +84,9 @@ class Dataset:
         self.count: int | None = None
         self.digest: str | None = None
         self.judges: frozenset[AskedJudge] = frozenset()
+        self.code_left_out = CodeLeftOut()
         self._read = read
+        self._leaves_out_code = preparer.code_use == "leave-out"
         self._prepare = partial(preparer.prepare, header.path)
         self._memory = memory
         self._assertions: tuple[Assertion, ...] | None = None
@@ -189,6 +192,9 @@ class Dataset:
                 run.see(row, maker, checks)
                 if run.is_full:
                     break
+            self.code_left_out = maker.left_out
+            if maker.left_out.cases and not run.count:
+                run.add([_nothing_without_code(place)])
         except InvalidFiles as invalid:
             run.add(invalid.problems)
         except WorkspaceError as error:
@@ -211,8 +217,14 @@ class Dataset:
         if self._assertions is None:
             own = file.defaults.data.get("assert", ())
             self._assertions = self._prepare(own, file.defaults.locate, self._faults)
-        implies_equals = self._implies_equals
-        return file, CaseMaker(file.defaults, self._assertions, self._prepare, prompt, implies_equals=implies_equals)
+        return file, CaseMaker(
+            file.defaults,
+            self._assertions,
+            self._prepare,
+            prompt,
+            implies_equals=self._implies_equals,
+            leaves_out_code=self._leaves_out_code,
+        )
 
     def _twice(self, ids: set[str]) -> Iterator[Problem]:
         """Yield a problem for each case whose id is that of an earlier case, naming both places."""
@@ -304,6 +316,12 @@ def _header(path: str, data: Mapping[str, Any]) -> Header:
         min_pass=float(data.get("min_pass", 1.0)),
         metadata=data.get("metadata", {}),
     )
+
+
+def _nothing_without_code(place: Place) -> Problem:
+    message = "every case needs code of this workspace, which may not run: without it nothing is checked"
+    hint = "--allow-code runs it, if you trust the workspace; or add assertions of other types"
+    return Problem(message, place, hint, "code-not-allowed")
 
 
 def _duplicate(case: Case, row: Row, first: Place) -> Problem:

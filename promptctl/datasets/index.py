@@ -186,17 +186,13 @@ class DatasetIndex:
         return key
 
 
-def dataset_index(context: Context, *, allows_code: bool = False) -> DatasetIndex:
-    """Return the one index of a context's datasets; `python` assertions are an error unless it `allows_code`."""
-    return context.shared(_with_code if allows_code else _without_code)
+def dataset_index(context: Context, code: CodeUse = "refuse") -> DatasetIndex:
+    """Return the one index of a context's datasets with this use of `python` assertions."""
+    return context.shared(_indexes).setdefault(code, DatasetIndex(context.tree, code=code))
 
 
-def _with_code(context: Context) -> DatasetIndex:
-    return DatasetIndex(context.tree, code="run")
-
-
-def _without_code(context: Context) -> DatasetIndex:
-    return DatasetIndex(context.tree, code="refuse")
+def _indexes(_: Context) -> dict[CodeUse, DatasetIndex]:
+    return {}
 
 
 def _may_hold_tests(text: bytes) -> bool:

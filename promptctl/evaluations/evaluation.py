@@ -69,4 +69,6 @@ def _summary(log: Store, row: EvaluationRow) -> Summary:
 
 def _judged(row: EvaluationRow, summary: Summary, stopped: StopReason | None) -> Evaluation:
     verdict, reason = summary.verdict(row.spec.min_pass)
+    if row.spec.code_left_out:
+        reason += f"; {row.spec.code_left_out}"
     return Evaluation(row, summary, summary.totals(row.spec.min_pass, stopped), verdict, reason, stopped)

@@ -18,6 +18,7 @@ from promptctl.log.stamps import new_id, utc_now
 from promptctl.prompts.prompt import Prompt
 
 if TYPE_CHECKING:
+    from promptctl.assertions.preparing import CodeUse
     from promptctl.context import Context
 
 
@@ -25,15 +26,15 @@ if TYPE_CHECKING:
 class Plan:
     """One evaluation to be done: the prompt's version and model, the spec, and the cases by id.
 
-    `tests` is the prompt that the dataset was chosen for: its own file may be that. Without `allows_code`, assertions
-    that run code are an error. `resumes` is the evaluation of the log that is taken up again; None begins a new one.
+    `tests` is the prompt that the dataset was chosen for: its own file may be that. `code` says what becomes of
+    assertions that run code. `resumes` is the evaluation of the log that is taken up again; None begins a new one.
     """
 
     target: Target
     spec: EvaluationSpec
     chosen: Chosen
     tests: Prompt
-    allows_code: bool = False
+    code: CodeUse = "refuse"
     resumes: EvaluationRow | None = None
 
     @property
@@ -43,7 +44,7 @@ class Plan:
 
     def cases(self, context: Context) -> Iterator[Case]:
         """Yield the cases that were chosen, one at a time, as the prompt takes them."""
-        dataset = dataset_index(context, allows_code=self.allows_code).open(self.spec.dataset, self.tests)
+        dataset = dataset_index(context, self.code).open(self.spec.dataset, self.tests)
         return self.chosen.of(dataset.cases(self.target.prompt))
 
     @property

@@ -38,6 +38,7 @@ from promptctl.models.recordings import RecordedReplies
 
 if TYPE_CHECKING:
     from promptctl.assertions.assertion import AskedJudge
+    from promptctl.assertions.preparing import CodeUse
     from promptctl.calls.call import Target
     from promptctl.context import Context
     from promptctl.datasets.dataset import Dataset
@@ -110,8 +111,9 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
                 afresh=request.afresh,
                 server=server_digest(target.server),
                 rules=reply_rules(context, target.model) | judge_rules(context, request, dataset.judges),
+                code_left_out=dataset.code_left_out.words,
             )
-            plans.append(Plan(target=target, spec=spec, chosen=chosen, tests=prompt, allows_code=request.allows_code))
+            plans.append(Plan(target=target, spec=spec, chosen=chosen, tests=prompt, code=request.code))
     if request.on_broken is not None:
         for error in {str(error): error for error in broken}.values():
             request.on_broken(error)
@@ -123,6 +125,7 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
     if not plans:
         raise UsageError("every case passed the last time", hint="leave --failed out to evaluate all")
     _check_models(context, request, {each.target.model for each in plans}, judges)
+    _warn_of_code_left_out(context, plans)
     return plans
 
 
@@ -134,7 +137,8 @@ def replan(context: Context, row: EvaluationRow, *, allows_code: bool = False) -
     spec = row.spec
     at_version = _version_of(context, row)
     prompt = at_version.prompt
-    dataset = dataset_index(context, allows_code=allows_code).checked(spec.dataset, prompt)
+    code: CodeUse = "leave-out" if spec.code_left_out else "run" if allows_code else "refuse"
+    dataset = dataset_index(context, code).checked(spec.dataset, prompt)
     if at_version.version.digest != row.digest or dataset.digest != spec.dataset_digest:
         changed = spec.dataset if at_version.version.digest == row.digest else row.prompt
         raise WorkspaceError(
@@ -149,7 +153,7 @@ def replan(context: Context, row: EvaluationRow, *, allows_code: bool = False) -
         spec=spec,
         chosen=choose(partial(dataset.cases, prompt), selection),
         tests=prompt,
-        allows_code=allows_code,
+        code=code,
         resumes=row,
     )
 
@@ -207,7 +211,7 @@ def _subjects(
 
     What keeps one from being evaluated is added to `broken`, and raised if the user named it or nobody is to be told.
     """
-    index = dataset_index(context, allows_code=request.allows_code)
+    index = dataset_index(context, request.code)
     goes_on = request.is_of_own and request.on_broken is not None
     refs = list(index.tested_prompts(skips_broken=goes_on)) if request.refs is None else request.refs
     broken += index.broken.values()
@@ -291,6 +295,12 @@ def _check_models(context: Context, request: EvaluationRequest, models: set[str]
                     hint="give its price under `prices:` in promptctl.yaml, or say with `priced_as` under `models:` "
                     "which model it is",
                 )
+
+
+def _warn_of_code_left_out(context: Context, plans: Sequence[Plan]) -> None:
+    for path, words in {each.spec.dataset: each.spec.code_left_out for each in plans}.items():
+        if words:
+            context.warn(f"{path}: {words}")
 
 
 def _check_recorded(context: Context, request: EvaluationRequest, judging: set[str]) -> None:

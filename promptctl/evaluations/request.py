@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptctl.datasets.selection import Selection
 from promptctl.errors import PromptctlError
 from promptctl.log.results import Replies
+
+if TYPE_CHECKING:
+    from promptctl.assertions.preparing import CodeUse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +40,9 @@ class EvaluationRequest:
     the evaluation of id `failed_of`. `parameters` are the prompt's alone; judges get `judge_parameters`. `replies` is
     the source of replies. `only_own_datasets` leaves out for each prompt what does not test it. `is_estimate` asks
     nothing, so that no key is needed. A comparison begun `afresh` sets the answers of earlier ones of the same content
-    aside. `on_broken` is given what keeps a prompt that nobody named, or one of its datasets, from being evaluated; the
-    others go on. Without it the first such error is raised.
+    aside. Assertions that run code are an error, unless it `allows_code` or `leaves_out_code`. `on_broken` is given
+    what keeps a prompt that nobody named, or one of its datasets, from being evaluated; the others go on. Without it
+    the first such error is raised.
     """
 
     refs: Sequence[str] | None
@@ -59,7 +63,13 @@ class EvaluationRequest:
     is_estimate: bool = False
     afresh: bool = False
     allows_code: bool = False
+    leaves_out_code: bool = False
     on_broken: Callable[[PromptctlError], None] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def code(self) -> CodeUse:
+        """What becomes of assertions that run code."""
+        return "run" if self.allows_code else "leave-out" if self.leaves_out_code else "refuse"
 
     @property
     def is_of_own(self) -> bool:

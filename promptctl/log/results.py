@@ -28,6 +28,7 @@ class EvaluationSpec:
     equal for comparisons of the same content; one begun `afresh` sets the answers of earlier ones aside. `server` is a
     digest that tells apart servers that answer to the same model's id, None for the provider's own. `rules` are those
     of `promptctl.yaml` that change what is graded, by name, with a digest for those of its judges; only what is set.
+    `code_left_out` says how many assertions were left out as they run code, and where; empty for none.
     """
 
     ref: str = ""
@@ -56,12 +57,13 @@ class EvaluationSpec:
     afresh: bool = False
     server: str | None = None
     rules: Mapping[str, Any] = field(default_factory=dict)
+    code_left_out: str = ""
 
     @property
     def is_whole(self) -> bool:
-        """True if it covers every case of its dataset."""
+        """True if it covers every case of its dataset, and every assertion."""
         is_selected = self.ids is not None or self.tags or self.sample is not None or self.first is not None
-        return not (is_selected or self.side == "rerun" or self.left_out or self.shard)
+        return not (is_selected or self.side == "rerun" or self.left_out or self.shard or self.code_left_out)
 
     @property
     def is_part_of_comparison(self) -> bool:
@@ -87,7 +89,7 @@ class EvaluationSpec:
             *(self.dataset_digest, self.ids, self.tags, self.sample, self.seed, self.first, self.shard),
             *(self.repeats, self.passes_needed, dict(self.parameters), self.judge, self.judge_model),
             dict(self.judge_parameters),
-            *(self.replies == "replay", len(self.left_out), self.server, dict(self.rules)),
+            *(self.replies == "replay", len(self.left_out), self.server, dict(self.rules), self.code_left_out),
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def _task(context: Context, request: EvaluationRequest, id_: str, base: str | No
         return _planned(context, request, id_, base)
     except InvalidFiles as error:
         if all(problem.code == "code-not-allowed" for problem in error.problems):
-            why = f"{request.datasets[0]} runs code, which a review does with --allow-code alone"
+            why = f"{request.datasets[0]} is checked by code alone, which a review runs with --allow-code only"
             return Task(prompt=id_, decision=Decision.of(INCOMPLETE, f"{id_}: {why}."), why_not=why)
         return _unusable(id_, error.problems)
     except WorkspaceError as error:
@@ -141,7 +141,9 @@ def _planned(context: Context, request: EvaluationRequest, id_: str, base: str |
         if missing is not None:
             why = f"{missing.message}; and of its {held.cases} cases {held.recorded or 'none'} has a recorded reply"
         return Task(prompt=id_, why_not=why)
-    notes = () if missing is None else (f"recorded replies were used: {missing.message}",)
+    told = [] if missing is None else [f"recorded replies were used: {missing.message}"]
+    told += [f"{each.spec.dataset}: {each.spec.code_left_out}" for each in heads if each.spec.code_left_out]
+    notes = tuple(told)
     alone = Task(prompt=id_, pairs=tuple(map(Pair, heads)), notes=notes)
     if base is None:
         return alone

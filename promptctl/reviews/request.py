@@ -17,8 +17,8 @@ class ReviewRequest:
 
     `base` and `head` are revisions; see `promptctl.reviews.range.find_range` for what None means. With
     `is_evaluated` False nothing is asked of a model. `replies` is the source of replies. `allows_code` runs
-    the code that HEAD's datasets name. `rule` is a rule, or those of its fields that are not as BASE's
-    settings say. `arguments` are the options that make the same review again.
+    the code that HEAD's datasets name, which is left out otherwise. `rule` is a rule, or those of its fields that are
+    not as BASE's settings say. `arguments` are the options that make the same review again.
     """
 
     base: str | None = None
@@ -45,4 +45,5 @@ class ReviewRequest:
             limits=self.limits,
             replies=self.replies,
             allows_code=self.allows_code,
+            leaves_out_code=True,
         )

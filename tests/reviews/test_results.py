@@ -231,6 +231,17 @@ class TestNotEvaluated:
         pull.write("datasets/checks.py", "raise SystemExit('it ran')\n")
         pull.dataset(case(1) | {"assert": [{"type": "python", "value": "checks.py:short"}]})
         pull.commit()
+        found = evaluation_of(pull.data(), "triage")
+        assert found["comparisons"]
+        (note,) = found["notes"]
+        assert note.startswith("datasets/triage.yaml: 1 assertion that runs code was not checked (first at datasets/")
+
+    def test_a_dataset_that_code_alone_checks_leaves_the_review_incomplete(self, pull: Pull) -> None:
+        worsen(pull)
+        pull.write("datasets/checks.py", "raise SystemExit('it ran')\n")
+        only = {key: value for key, value in case(1).items() if key not in ("expected", "assert")}
+        pull.dataset(only | {"assert": [{"type": "python", "value": "checks.py:short"}]})
+        pull.commit()
         data = pull.data()
         assert "--allow-code" in evaluation_of(data, "triage")["why_not"]
         assert data["exit_code"] == INCOMPLETE
