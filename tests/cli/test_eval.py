@@ -490,6 +490,19 @@ def test_code_runs_only_where_the_user_says_so(lab: Lab, cli: Cli) -> None:
     assert Path("ran").exists()
 
 
+def test_an_evaluation_without_code_is_resumed_without_it(lab: Lab, cli: Cli) -> None:
+    lab.write("datasets/check.py", "from pathlib import Path\nPath('ran').touch()\n")
+    code = {"type": "python", "value": "./check.py:ok"}
+    lab.cases(
+        *({"id": id_, "inputs": {"ticket": id_}, "assert": [code, {"type": "regex", "value": "z"}]} for id_ in "ab")
+    )
+    assert cli("eval", "triage", "--leave-out-code", "--fail-fast", "-j", "1").exit_code == 1
+    ran = cli("eval", "resume")
+    assert ran.exit_code == 1
+    assert "2 assertions that run code were not checked" in ran.err
+    assert not Path("ran").exists()
+
+
 def test_a_reply_cannot_forge_the_terminal(lab: Lab, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     lab.many(1)
     lab.server.default = answering({"c0": "\x1b[2J\x1b]0;pwned\x07 wrong"})

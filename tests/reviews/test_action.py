@@ -16,7 +16,7 @@ from promptctl.errors import CHECK_FAILED, OK, WORKSPACE
 from promptctl.reports.review_markdown import MARKER
 from tests.cli.conftest import git
 from tests.reviews.action import Runner
-from tests.reviews.conftest import KEY, Pull
+from tests.reviews.conftest import KEY, Pull, case
 from tests.reviews.github_server import GitHub
 
 PROMPTCTL = Path(sys.executable).with_name("promptctl")
@@ -246,6 +246,24 @@ def test_no_code_runs_unless_it_is_allowed(job: Job) -> None:
     _, runner = job.run()
     data = json.loads((Path(runner.outputs["review"]["folder"]) / "review.json").read_text())
     assert "--allow-code" not in data["reproduce"]
+
+
+@pytest.mark.parametrize("allow_code", ["false", "true"])
+def test_without_code_the_rest_is_checked_and_the_comment_says_what_was_not(
+    job: Job, tmp_path: Path, allow_code: str
+) -> None:
+    mark = tmp_path / "it-ran"
+    job.source = "stranger/bot"
+    code = {"type": "python", "value": "checks.py:ok"}
+    job.pull.write("datasets/checks.py", f"open({str(mark)!r}, 'w').close()\ndef ok(*_): return True\n")
+    job.pull.dataset(*(case(number) | {"assert": [code, {"type": "equals"}]} for number in range(12)))
+    job.pull.commit("Bring code")
+    job.open()
+    exit_code, runner = job.run(allow_code=allow_code)
+    assert exit_code == CHECK_FAILED, runner.words
+    (comment,) = job.github.comments
+    assert "12 assertions that run code were not checked" in comment["body"]
+    assert not mark.exists()
 
 
 def test_a_base_that_cannot_be_fetched_is_explained_in_the_comment(job: Job) -> None:
