@@ -68,7 +68,7 @@ class EvaluationRequest:
 
     @property
     def code(self) -> CodeUse:
-        """What becomes of assertions that run code."""
+        """Return the use of assertions that run code."""
         return "run" if self.allows_code else "leave-out" if self.leaves_out_code else "refuse"
 
     @property
