@@ -52,7 +52,7 @@ def trend_page(log: Store, trend: Trend, evaluations: Sequence[Evaluation]) -> I
             "title": trend.prompt,
             "about": about,
             "evaluations": [evaluation_head(each) for each in evaluations],
-            "cases": cases,
+            "cases": list(cases.values()),
             "trend": points,
         }
     )
