@@ -23,7 +23,7 @@ _DRAWS = 64  # asking the system each time costs more than all the rest of an id
 
 _STORED_LENGTH = len("2026-05-03T09:30:00.000Z")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_AGE = re.compile(r"(\d+)\s*([smhdw])(?:ec(?:ond)?s?|in(?:ute)?s?|ours?|ays?|eeks?)?(?:\s+ago)?")
+_AGE = re.compile(r"(\d+)\s*(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:ours?)?|d(?:ays?)?|w(?:eeks?)?)(?:\s+ago)?")
 _DAYS_AGO = {"today": 0, "yesterday": 1}
 
 
@@ -111,7 +111,7 @@ def parse_moment(text: str, *, now: datetime | None = None, zone: tzinfo | None 
     now = (now or datetime.now(UTC)).astimezone(zone)
     try:
         if ago := _AGE.fullmatch(words.lower()):
-            return utc_text(now - timedelta(**{_UNITS[ago[2]]: int(ago[1])}))
+            return utc_text(now - timedelta(**{_UNITS[ago[2][0]]: int(ago[1])}))
         if words.lower() == "now":
             return utc_text(now)
         days = _DAYS_AGO.get(words.lower())

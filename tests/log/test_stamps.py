@@ -95,7 +95,7 @@ def test_a_day_begins_at_midnight_of_the_zone() -> None:
     assert parse_moment("2026-01-31T12:00Z", zone=zone) == "2026-01-31T12:00:00.000Z"
 
 
-@pytest.mark.parametrize("text", ["", "tomorrow", "7", "7y", "2026-13-01", "99999999999999d"])
+@pytest.mark.parametrize("text", ["", "tomorrow", "7", "7y", "3mours", "3dinutes", "2026-13-01", "99999999999999d"])
 def test_anything_else_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(UsageError, match="not a moment") as caught:
         parse_moment(text)
