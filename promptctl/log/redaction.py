@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from promptctl.log.secrets import SHORTEST_SECRET, Secret
+from promptctl.log.secrets import Secret
 
 REDACTED = "[redacted]"
+SHORTEST_SECRET = 8
 
 _BY_SHAPE = "the shape of a key"
 _SHORT = 2_000

@@ -7,8 +7,6 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
-SHORTEST_SECRET = 8
-
 # The keys of models are secrets whatever they are made of.
 _KEY_OF_A_MODEL = re.compile(
     r"(?i)(API_?KEY|ACCESS_KEY|(AI|API|AD|HF|ACCESS|SESSION|AUTH|BEARER|DATABRICKS)_TOKEN(_BEDROCK)?)(_?[0-9]+)?$"
@@ -57,8 +55,6 @@ def secrets_of(environ: Mapping[str, str], certain: Collection[str] = ()) -> Ite
     """
     for name, given in environ.items():
         value = given.strip()
-        if len(value) < SHORTEST_SECRET or not _is_text(value):
-            continue
         is_certain = name in certain or _KEY_OF_A_MODEL.search(name) is not None
         if is_certain or (_SECRET_NAME.search(name) and _can_be_secret(name, value)):
             yield Secret(name, value, is_whole=len(value) < _LONG or _is_made_of_words(value))
@@ -97,8 +93,3 @@ def _is_like_a_word(word: str) -> bool:
     pairs = list(pairwise(word))
     usual = sum(second in _FOLLOWERS[first] for first, second in pairs)
     return len(pairs) <= 1 or usual >= _LIKE_A_WORD * len(pairs)
-
-
-def _is_text(value: str) -> bool:
-    """Return True if the value can be part of a text; bytes of the environment that are no UTF-8 cannot."""
-    return not any("\ud800" <= character <= "\udfff" for character in value)
