@@ -25,7 +25,6 @@ from promptctl.files.tree import Tree
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.models.model_settings import Models
 from promptctl.prompts.checking import WorkspaceCheck, files_of
-from promptctl.prompts.loading import prompts_not_checked_out
 from promptctl.prompts.prompt import Prompt
 
 _MODEL = re.compile(r"""["']?model["']?\s*:""")
@@ -45,15 +44,15 @@ def validate_workspace(tree: Tree, paths: Sequence[str] = ()) -> ValidationRepor
     Raises `UsageError` for a path that names no file of the workspace.
     """
     check = WorkspaceCheck(tree)
-    preparer = Preparer(tree, code="skip")
+    preparer, models = Preparer(tree, code="skip"), Models(check.settings, {})
     files = _chosen(files_of(tree), paths) if paths else files_of(tree)
     named = [each for path in files for each in check.named_by(path)] if paths else []
     checked = dict.fromkeys([*files, *named])
     problems: list[Problem] = []
     for path in checked:
         problems += _check_dataset(check, tree, preparer, path) if is_dataset(path) else check.file(path)
-        problems += _bare_questions(tree, path)
-        problems += _unknown_models(check, tree, path)
+        problems += _bare_questions(check, tree, path)
+        problems += _unknown_models(check, models, tree, path)
     if not paths:
         problems += _check_recordings(tree)
     among = check.among_files()
@@ -83,14 +82,14 @@ def _check_recordings(tree: Tree) -> list[Problem]:
     return []
 
 
-def _unknown_models(check: WorkspaceCheck, tree: Tree, path: str) -> Iterator[Problem]:
+def _unknown_models(check: WorkspaceCheck, models: Models, tree: Tree, path: str) -> Iterator[Problem]:
     """Yield the warning of a prompt's or the settings' model that is written without a provider and is not known."""
     prompt = check.prompt_at(path)
     model = check.settings.model if path == SETTINGS else prompt and prompt.model
     if not model or "/" in model:
         return
     try:
-        Models(check.settings, {}).settings_of(model)
+        models.settings_of(model)
     except MissingKey:
         return
     except ModelConfigurationError as error:
@@ -99,16 +98,14 @@ def _unknown_models(check: WorkspaceCheck, tree: Tree, path: str) -> Iterator[Pr
         yield Problem(error.message, Place(path, line), error.hint, "unknown-model", "warning")
 
 
-def _bare_questions(tree: Tree, path: str) -> list[Problem]:
+def _bare_questions(check: WorkspaceCheck, tree: Tree, path: str) -> list[Problem]:
     """Return the warning of a file with texts that parsers of YAML 1.1, PyYAML's own among them, do not read."""
+    places = check.bare_questions(path)
     with suppress(WorkspaceError, FileNotFoundError):
-        if path.endswith(DATASET_SUFFIXES) and b"?" in (data := tree.read(path)) and (b"{" in data or b"[" in data):
-            message = "an unquoted text with `?` in braces or brackets: not every parser of YAML reads it"
-            places = read_yaml(data, path).bare_questions()
-            return one_of_each_kind(
-                Problem(message, at, "put it in quotes", "bare-question", "warning") for at in places
-            )
-    return []
+        if places is None and path.endswith(DATASET_SUFFIXES) and b"?" in (data := tree.read(path)):
+            places = tuple(read_yaml(data, path).bare_questions()) if b"{" in data or b"[" in data else ()
+    message = "an unquoted text with `?` in braces or brackets: not every parser of YAML reads it"
+    return one_of_each_kind(Problem(message, at, "put it in quotes", "bare-question", "warning") for at in places or ())
 
 
 def _unreadable(error: WorkspaceError, path: str) -> Problem:
@@ -125,5 +122,5 @@ def _check_dataset(check: WorkspaceCheck, tree: Tree, preparer: Preparer, path: 
         return [_unreadable(error, path)]
     found = (check.prompt(id_) for id_ in dataset.header.prompts if id_ in check.prompts)
     against: list[Prompt | None] = [prompt for prompt in found if prompt is not None] or [None]
-    missing = dataset.missing_prompts({*check.prompts, *prompts_not_checked_out(tree)})
+    missing = dataset.missing_prompts(check.known)
     return [*missing, *(problem for prompt in against for problem in dataset.check(prompt))]

@@ -20,7 +20,7 @@ from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.foreign import foreign_file, foreign_shape
 from promptctl.formats.settings_file import Settings, read_settings
 from promptctl.prompts.closure import Partials, decode_partial, resolve
-from promptctl.prompts.loading import prompt_of, two_files
+from promptctl.prompts.loading import prompt_of, prompts_not_checked_out, two_files
 from promptctl.prompts.prompt import Prompt
 from promptctl.prompts.prompt_checks import problems_of_partial, problems_of_prompt
 from promptctl.schemas.checks import check_schema_file
@@ -65,6 +65,15 @@ class WorkspaceCheck:
     def prompt_at(self, path: str) -> Prompt | None:
         """Return the prompt in the file at `path`; None if it holds none, or one that cannot be loaded."""
         return self._prompt_file(path).prompt if prompt_stem(path) is not None else None
+
+    def bare_questions(self, path: str) -> tuple[Place, ...] | None:
+        """Return the places of unquoted texts with `?` in a prompt's file; None for any other, or one not read."""
+        return self._prompt_file(path).bare_questions if prompt_stem(path) is not None else None
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """The ids of all prompts, those that a sparse checkout leaves out among them."""
+        return frozenset((*self.prompts, *prompts_not_checked_out(self._tree)))
 
     @cached_property
     def settings(self) -> Settings:
@@ -175,11 +184,15 @@ class WorkspaceCheck:
 
 @dataclass(frozen=True, slots=True)
 class _ReadPrompt:
-    """A prompt's file as it was read: its problems, the files it names, and the prompt unless it cannot be loaded."""
+    """A prompt's file as it was read: its problems, the files it names, and the prompt unless it cannot be loaded.
+
+    `bare_questions` is None for a file that could not be read as a prompt's.
+    """
 
     problems: tuple[Problem, ...]
     closure: tuple[str, ...]
     prompt: Prompt | None
+    bare_questions: tuple[Place, ...] | None
 
 
 def _read_prompt(tree: Tree, path: str) -> _ReadPrompt:
@@ -193,9 +206,11 @@ def _read_prompt(tree: Tree, path: str) -> _ReadPrompt:
     resolved = resolve(path, sources)
     prompt = prompt_of(path, resolved, sources)
     problems += sources.problems
+    questions = None
     if resolved is not None:
         problems += problems_of_prompt(resolved, stem)
-    return _ReadPrompt(tuple(problems), tuple(sources.paths), prompt)
+        questions = tuple(resolved.file.document.bare_questions())
+    return _ReadPrompt(tuple(problems), tuple(sources.paths), prompt, questions)
 
 
 def _foreign_content(tree: Tree, path: str) -> Problem | None:
