@@ -43,7 +43,7 @@ def number_all(moment: Moment, store: IndexStore) -> dict[str, PromptNumber]:
     head, tip = moment.head, store.meta()["tip"]
     tip_files = moment.tree_at(tip).blobs(PROMPTS)
     head_files = tip_files if head == tip else moment.tree_at(head).blobs(PROMPTS) if head else {}
-    disk_files = blobs_of(moment.work_tree, PROMPTS, moment.tree_at(tip))
+    disk_files = moment.blobs_here if head else blobs_of(moment.work_tree, PROMPTS, moment.tree_at(tip))
     states = {state.id: state for state in store.states()}
     closures = Closures(moment.git.objects)
     numbers: dict[str, PromptNumber] = {}
