@@ -16,7 +16,7 @@ from promptctl.formats.schemas import structure_of
 from promptctl.prompts.prompt import MISSING, Input, Output
 from promptctl.schemas.references import SchemaSource, bundle, follow
 from promptctl.templates import BadTemplate
-from promptctl.templates.reading import BRACES_HINT, includes
+from promptctl.templates.reading import includes
 
 _JINJA_WORDS = frozenset(
     ("False", "None", "True", "and", "else", "false", "if", "in", "is", "loop", "none", "not", "or", "range", "self",
@@ -216,7 +216,7 @@ class Partials:
         try:
             found = includes(text)
         except BadTemplate as error:
-            self._report(error.message, place_of(error.line), error.hint or BRACES_HINT, "bad-template")
+            self._report(error.message, place_of(error.line), error.hint, "bad-template")
             return
         for reference, line in found:
             place = place_of(line)

@@ -11,7 +11,7 @@ from promptctl.errors import Place, RenderError, RenderLimitExceeded
 from promptctl.files.names import PLACEHOLDER, PROMPTS
 from promptctl.templates import BadTemplate
 from promptctl.templates.limits import TEXT, Budget
-from promptctl.templates.reading import BRACES_HINT, has_markup, plain_pieces
+from promptctl.templates.reading import has_markup, plain_pieces
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -72,7 +72,7 @@ class Engine:
             template = environment.compile_text(text, own)
         except BadTemplate as error:
             place = place_of(error.line) if error.name == own else Place(f"{PROMPTS}/{error.name}", error.line)
-            raise RenderError(error.message, place=place, hint=error.hint or BRACES_HINT) from None
+            raise RenderError(error.message, place=place, hint=error.hint) from None
         return _filling(partial(environment.chunks, template), place_of, template)
 
     def _opened(self) -> PromptEnvironment:

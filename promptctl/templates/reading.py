@@ -37,12 +37,6 @@ _WORDS = frozenset(
      "caller", "loop", "range", "dict", "namespace")
 )  # fmt: skip
 
-# Remedy for braces that were meant as text.
-BRACES_HINT = (
-    "braces that are text go between {% raw %} and {% endraw %}; "
-    "`template: simple` fills in {{name}} alone, `template: none` nothing"
-)
-
 
 def has_markup(text: str) -> bool:
     """Return true if the text holds anything for a template engine to do."""
@@ -154,7 +148,7 @@ def check_syntax(text: str) -> tuple[str, int, str] | None:
     try:
         _environment().compile_text(text)
     except BadTemplate as error:
-        return error.message, error.line, error.hint or BRACES_HINT
+        return error.message, error.line, error.hint
     return None
 
 
