@@ -56,7 +56,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     try:
         workspace = _workspace_of(parent.config, file_path)
         path = file_path.relative_to(workspace.root).as_posix()
-        if path not in {each.path for each in workspace.datasets.all()}:
+        if path not in workspace.datasets.paths():
             return None
     except errors.WorkspaceNotFound:
         return None
@@ -129,8 +129,9 @@ class _CaseItem(pytest.Item):
         from promptctl.cli.evaluation_output import STOPPED
         from promptctl.errors import PromptctlError
 
-        alike = {each.case_id for each in self.session.items if self._is_like(each)}  # type: ignore[attr-defined]
-        ids = {self.case_id} if hasattr(self.config, "workerinput") else alike
+        ids = {self.case_id}
+        if not hasattr(self.config, "workerinput"):
+            ids |= {each.case_id for each in self.session.items if self._is_like(each)}  # type: ignore[attr-defined]
         model = self.config.getoption("promptctl_model")
         request = EvaluationRequest(
             refs=[self.prompt],

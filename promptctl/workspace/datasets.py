@@ -72,6 +72,10 @@ class Datasets:
         index = self._index()
         return [_summary(index, path) for path in index.paths()]
 
+    def paths(self) -> list[str]:
+        """Return the path of each dataset in `all`, without opening any."""
+        return self._index().paths()
+
     def cases(self, name: str) -> DatasetCases:
         """Return a dataset with all its cases."""
         from promptctl.prompts.loading import load_prompt
