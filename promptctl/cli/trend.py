@@ -79,13 +79,12 @@ def _say(found: Trend) -> None:
     if any(not row.has_same_cases for row in found.rows):
         tell("* the dataset held other cases then")
     beside = [row.version_display for row in found.rows if row.version is None]
-    line_rows = [row for row in found.rows if row.version is not None] or found.rows
     if beside and len(beside) < len(found.rows):
         tell(f"not on the default branch: {', '.join(beside)}")
-    if is_terminal() and len(line_rows) > 1:
+    if is_terminal() and len(found.line) > 1:
         say()
         for name, read, show in _LINES:
-            values = [read(row) for row in line_rows]
+            values = [read(row) for row in found.line]
             if any(value is not None for value in values):
                 line = sparkline(values, is_share=name in _SHARES)
                 say(f"{name:<8} {line}  {show(values[0])} → {show(values[-1])}")

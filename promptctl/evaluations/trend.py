@@ -61,6 +61,11 @@ class Trend:
     model: str
     rows: tuple[TrendRow, ...]
 
+    @property
+    def line(self) -> Sequence[TrendRow]:
+        """The rows of versions on the default branch's line; all if none is."""
+        return [row for row in self.rows if row.version is not None] or self.rows
+
     def as_dict(self) -> dict[str, Any]:
         """JSON-able, with stable keys."""
         return asdict(self, dict_factory=bare_keys)

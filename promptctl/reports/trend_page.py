@@ -45,7 +45,7 @@ def trend_page(log: Store, trend: Trend, evaluations: Sequence[Evaluation]) -> I
             "full_cost_nano_usd": row.cost_nano_usd,
             "p50_latency_ms": row.p50_latency_ms,
         }
-        for row in [row for row in trend.rows if row.version is not None] or trend.rows
+        for row in trend.line
     ]
     yield from page(
         {
