@@ -229,10 +229,11 @@ class Context:
 
     def warn_of_sparse_checkout(self) -> None:
         """Warn of prompts that are not checked out: what looks at all prompts does not see them."""
+        from promptctl.files.wording import count
         from promptctl.git.trees import CHECK_OUT
 
-        if count := len(self.prompts_not_checked_out()):
-            self.warn(f"{'1 prompt is' if count == 1 else f'{count} prompts are'} not checked out: {CHECK_OUT}")
+        if number := len(self.prompts_not_checked_out()):
+            self.warn(f"{count(number, 'prompt')} {'is' if number == 1 else 'are'} not checked out: {CHECK_OUT}")
 
     def now(self) -> Moment:
         """Return the moment that this context sees the repository at: a command's refs are all resolved at one."""

@@ -35,13 +35,6 @@ class Waiting:
         self._streams: tuple[Any, Any] | None = None
         self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> Waiting:
-        self.begin()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.end()
-
     def begin(self) -> None:
         """Start to wait."""
         is_terminal = sys.stderr.isatty()

@@ -7,12 +7,11 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from promptctl.errors import WorkspaceError
-from promptctl.files.names import DATASETS, PROMPTS, is_dataset, is_recording, prompt_stem
+from promptctl.files.names import DATASETS, PROMPTS, ROW_SUFFIXES, is_dataset, is_recording, prompt_stem
 from promptctl.files.tree import Tree
 
 # A text in which a path may be written so that its letters do not stand in it: an escape, a name made of several.
 _ESCAPE = re.compile(rb"\\[xuUN0-7\r\n]")
-_OF_ROWS = (".csv", ".jsonl", ".tsv")
 _INCLUDE = re.compile(rb"\{%[-+]?\s*include\b")
 _PLAIN_INCLUDE = re.compile(rb"""\{%[-+]?\s*include\s+(?:"[^"\\]*"|'[^'\\]*')\s*(?=[-+]?%\}|with|without|ignore)""")
 
@@ -41,10 +40,10 @@ def datasets_reached(tree: Tree, changed: Iterable[str]) -> set[str]:
     names = set(changed)
     if not names:
         return set()
-    texts = _texts(tree, DATASETS, _OF_ROWS)
+    texts = _texts(tree, DATASETS, ROW_SUFFIXES)
     # A file of rows may name an image or another file that changed.
     pattern = naming_pattern(names)
-    names |= {path for path, text in texts.items() if path.endswith(_OF_ROWS) and may_name(text, pattern)}
+    names |= {path for path, text in texts.items() if path.endswith(ROW_SUFFIXES) and may_name(text, pattern)}
     pattern = naming_pattern(names)
     return {path for path, text in texts.items() if is_dataset(path) and may_name(text, pattern)}
 

@@ -58,8 +58,6 @@ def read_csv(tree: Tree, path: str, delimiter: str | None = None) -> Iterator[Ro
 def _sniffed(tree: Tree, path: str) -> str:
     """Return the delimiter that the first line has most of outside of quotes."""
     header = re.sub(r'"[^"]*"', "", next(read_lines(tree, path), ""))
-    if header.startswith(_EXCELS_LINE):
-        header = header.removeprefix(_EXCELS_LINE)
     return max(_DELIMITERS, key=header.count)
 
 

@@ -12,7 +12,7 @@ from promptctl.assertions.preparing import CodeUse, Preparer
 from promptctl.datasets.affected import may_name, naming_pattern
 from promptctl.datasets.dataset import Dataset, Memory
 from promptctl.errors import DatasetNotFound, InvalidFiles, Problem, PromptNotFound, UsageError, WorkspaceError
-from promptctl.files.names import DATASETS, did_you_mean, is_dataset, prompt_stem
+from promptctl.files.names import DATASET_SUFFIXES, DATASETS, ROW_SUFFIXES, did_you_mean, is_dataset, prompt_stem
 from promptctl.files.tree import Tree
 from promptctl.prompts.loading import load_prompt, load_prompt_file, prompt_paths, prompts_not_checked_out
 from promptctl.prompts.prompt import Prompt
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from promptctl.context import Context
 
 # The order in which a name without a suffix is looked for: the file with a header before the one with its rows.
-_SUFFIXES = (".yaml", ".yml", ".jsonl", ".csv", ".tsv")
+_SUFFIXES = (*DATASET_SUFFIXES, *ROW_SUFFIXES)
 # Searching the text of each file for more names than these takes longer than parsing it.
 _MOST_SEARCHED_FOR = 20
 

@@ -21,6 +21,7 @@ PROMPT_SUFFIXES = (".prompt.yaml", ".prompt.yml")
 SCHEMA_SUFFIXES = (".schema.yaml", ".schema.yml", ".schema.json")
 PARTIAL_SUFFIX = ".j2"
 DATASET_SUFFIXES = (".yaml", ".yml")
+ROW_SUFFIXES = (".jsonl", ".csv", ".tsv")
 
 # A label of a prompt is a Git ref of at most 200 bytes; this leaves room for `refs/tags/prompt/`, label and number.
 MAX_ID_LENGTH = 140

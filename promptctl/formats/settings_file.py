@@ -162,14 +162,14 @@ def _log_rule(given: Mapping[str, Any]) -> LogRule:
 
 def _judge_problems(document: Document) -> Iterator[Problem]:
     for pattern, rule in document.data.get("models", {}).items():
-        given = (rule or {}).get("judge_parameters", {})
-        yield from judge_parameter_problems(given, document.place("models", pattern, "judge_parameters"))
+        if given := (rule or {}).get("judge_parameters"):
+            yield from judge_parameter_problems(given, document.place("models", pattern, "judge_parameters"))
 
 
 def _leave_out_problems(document: Document) -> Iterator[Problem]:
-    known = {*load_schema("prompt")["$defs"]["parameters"]["properties"], *_REQUEST_KEYS}
     for pattern, rule in document.data.get("models", {}).items():
         for index, name in enumerate((rule or {}).get("leave_out", ())):
+            known = {*load_schema("prompt")["$defs"]["parameters"]["properties"], *_REQUEST_KEYS}
             if name not in known:
                 place = document.place("models", pattern, "leave_out", index)
                 hint = did_you_mean(name, known) or "name a parameter, or one of " + ", ".join(_REQUEST_KEYS)

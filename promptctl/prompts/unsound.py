@@ -12,7 +12,9 @@ from promptctl.schemas.json_schema import check_schema
 
 def refuse_unsound(prompt: Prompt) -> None:
     """Raise `InvalidFiles`, as `validate` reports it, if a schema of the prompt is no JSON Schema."""
-    problems = [problem for keys, schema in _schemas(prompt) if check_schema(schema) for problem in _at(prompt, keys)]
+    problems = [
+        problem for keys, schema in _schemas(prompt) if check_schema(schema) for problem in _at(prompt, keys, schema)
+    ]
     if problems:
         raise InvalidFiles(problems)
 
@@ -25,13 +27,12 @@ def _schemas(prompt: Prompt) -> Iterator[tuple[tuple[str | int, ...], Any]]:
             yield ("tools", index, "function", "parameters"), tool["function"]["parameters"]
 
 
-def _at(prompt: Prompt, keys: tuple[str | int, ...]) -> list[Problem]:
+def _at(prompt: Prompt, keys: tuple[str | int, ...], schema: Any) -> list[Problem]:
     """Return the problems of one schema, at its lines if it is written in the prompt's file."""
     from promptctl.files.yaml_reader import read_yaml
     from promptctl.schemas.checks import schema_problems
     from promptctl.schemas.references import SchemaSource
 
-    schema = dict(_schemas(prompt))[keys]
     try:
         source = SchemaSource(read_yaml(prompt.text.encode(), prompt.path), (), keys)
         found = schema_problems(schema, source)

@@ -134,8 +134,12 @@ def test_without_a_terminal_a_line_comes_now_and_then(
             asked.set()
         return "triage: 40 of 200 cases"
 
-    with Waiting(words):
+    line = Waiting(words)
+    line.begin()
+    try:
         assert asked.wait(60)
+    finally:
+        line.end()
     out, err = capsys.readouterr()
     assert (out, err.splitlines()[0]) == ("", "triage: 40 of 200 cases (0 s)")
 
