@@ -53,13 +53,7 @@ class SubjectOptions:
     ] = None
     datasets: Annotated[
         list[str],
-        typer.Option(
-            "-d",
-            "--dataset",
-            metavar="FILE",
-            help="Only this dataset. Repeatable.",
-            autocompletion=options.completing("dataset"),
-        ),
+        options.dataset_option("Only this dataset. Repeatable."),
     ] = field(default_factory=list)
 
 

@@ -66,13 +66,7 @@ class FilterOptions:
     ] = None
     model: Annotated[
         str | None,
-        typer.Option(
-            "-m",
-            "--model",
-            metavar="MODEL",
-            help="Only this model's; * and ? match any text.",
-            autocompletion=options.completing("model"),
-        ),
+        options.model_option("Only this model's; * and ? match any text."),
     ] = None
     since: Annotated[
         str | None,

@@ -46,6 +46,16 @@ def completing(kind: Word) -> Callable[[typer.Context, str], list[str]]:
 complete_ref = completing("ref")
 
 
+def model_option(text: str) -> Any:
+    """Return the option that names models, explained by this text."""
+    return typer.Option("-m", "--model", metavar="MODEL", help=text, autocompletion=completing("model"))
+
+
+def dataset_option(text: str) -> Any:
+    """Return the option that names datasets, explained by this text."""
+    return typer.Option("-d", "--dataset", metavar="FILE", help=text, autocompletion=completing("dataset"))
+
+
 def a_number(given: float | None) -> float | None:
     """Return the number given to an option; refuse `nan` and `inf`, which pass every bound and keep none."""
     if given is not None and not math.isfinite(given):
@@ -128,13 +138,7 @@ class ReplyOptions:
     heading: ClassVar[str] = "Models and replies"
     models: Annotated[
         list[str],
-        typer.Option(
-            "-m",
-            "--model",
-            metavar="MODEL",
-            help="Ask this model instead. Repeatable: each in turn.",
-            autocompletion=completing("model"),
-        ),
+        model_option("Ask this model instead. Repeatable: each in turn."),
     ] = field(default_factory=list)
     replies: Annotated[
         Literal["ask", "cache", "record", "refresh", "replay"],

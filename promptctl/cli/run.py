@@ -58,13 +58,7 @@ class ModelOptions:
     heading: ClassVar[str] = "Model"
     model: Annotated[
         str | None,
-        typer.Option(
-            "-m",
-            "--model",
-            metavar="MODEL",
-            help="Ask this model instead of the prompt's.",
-            autocompletion=options.completing("model"),
-        ),
+        options.model_option("Ask this model instead of the prompt's."),
     ] = None
     parameters: options.Parameters = field(default_factory=list)
 

@@ -28,23 +28,11 @@ def trend(
     ref: options.Ref,
     dataset: Annotated[
         str | None,
-        typer.Option(
-            "-d",
-            "--dataset",
-            metavar="FILE",
-            help="On this dataset; the last one by default.",
-            autocompletion=options.completing("dataset"),
-        ),
+        options.dataset_option("On this dataset; the last one by default."),
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(
-            "-m",
-            "--model",
-            metavar="MODEL",
-            help="With this model; the last one by default.",
-            autocompletion=options.completing("model"),
-        ),
+        options.model_option("With this model; the last one by default."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write a page with charts: .html")

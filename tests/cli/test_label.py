@@ -405,15 +405,19 @@ def test_labels_of_a_workspace_below_the_root(cli: Cli, inside: Path, monkeypatc
     assert cli("label", "verify").out == "0 errors, 0 warnings\n"
 
 
-def test_a_label_belongs_to_its_workspace_alone_and_moves_with_it(
-    cli: Cli, inside: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def label_one_of_two_workspaces(cli: Cli, inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("one", "two"):
         write(inside, f"{name}/promptctl.yaml", SETTINGS)
         write(inside, f"{name}/prompts/hi.prompt.yaml", f"messages: [{{role: user, content: {name}}}]\n")
     commit(inside, "Add two workspaces")
     monkeypatch.chdir(inside / "one")
     cli("label", "set", "hi@production")
+
+
+def test_a_label_belongs_to_its_workspace_alone_and_moves_with_it(
+    cli: Cli, inside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label_one_of_two_workspaces(cli, inside, monkeypatch)
 
     monkeypatch.chdir(inside / "two")
     assert cli("label", "list", "--json").json == []
@@ -439,12 +443,7 @@ def test_a_label_belongs_to_its_workspace_alone_and_moves_with_it(
 def test_labels_of_a_removed_workspace_keep_no_other_from_the_id(
     cli: Cli, inside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("one", "two"):
-        write(inside, f"{name}/promptctl.yaml", SETTINGS)
-        write(inside, f"{name}/prompts/hi.prompt.yaml", f"messages: [{{role: user, content: {name}}}]\n")
-    commit(inside, "Add two workspaces")
-    monkeypatch.chdir(inside / "one")
-    cli("label", "set", "hi@production")
+    label_one_of_two_workspaces(cli, inside, monkeypatch)
     monkeypatch.chdir(inside)
     git(inside, "rm", "-rq", "one")
     commit(inside, "Remove a workspace")
