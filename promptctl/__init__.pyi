@@ -6,6 +6,8 @@ from promptctl.catalogue.difference import Difference as Difference
 from promptctl.catalogue.formatting import FormatReport as FormatReport
 from promptctl.catalogue.listing import PromptFilter as PromptFilter
 from promptctl.catalogue.listing import PromptSummary as PromptSummary
+from promptctl.catalogue.log_rules import RuleChange as RuleChange
+from promptctl.catalogue.log_rules import RuledPrompt as RuledPrompt
 from promptctl.catalogue.page import Page as Page
 from promptctl.comparisons.compared import Against as Against
 from promptctl.comparisons.compared import Compared as Compared

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import typer
 
 from promptctl import CallTotals, Filter, parse_moment
-from promptctl.cli import options
+from promptctl.cli import log_rules, options
 from promptctl.cli.help import HelpfulCommand
 from promptctl.cli.options import grouped
 from promptctl.cli.output import (
@@ -28,7 +28,7 @@ from promptctl.cli.output import (
 )
 from promptctl.cli.tables import Styled, say_table
 from promptctl.cli.text_difference import shortened
-from promptctl.errors import UsageError
+from promptctl.errors import LogError, UsageError, printable
 from promptctl.reports.wording import (
     as_text,
     count,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from promptctl import Execution, Workspace
 
 app = typer.Typer(help="What ran, what it answered, what it cost.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(log_rules.app, name="rules")
 
 _REPLY_WIDTH = 80
 _NAMES = ("prompt", "version", "label", "model", "provider", "user", "session", "source", "status")
@@ -148,7 +149,21 @@ def show_execution(
     as_json: options.Json = False,
 ) -> None:
     """Show one execution whole: what was sent, what came back, what it cost."""
-    found = options.workspace_of(context).log.execution(wanted)
+    _say_execution(options.workspace_of(context).log.execution(wanted), as_json=as_json)
+
+
+@app.command("latest")
+def show_latest(context: typer.Context, ref: options.Ref, as_json: options.Json = False) -> None:
+    """Show a prompt's last call whole, whatever the log rules keep; after @ that of a version, as far as it is kept."""
+    found = options.workspace_of(context).log.latest_call(ref)
+    if found is None:
+        raise LogError(
+            f"no call of {printable(ref)} yet", hint=f"promptctl log list --prompt {printable(ref.partition('@')[0])}"
+        )
+    _say_execution(found, as_json=as_json)
+
+
+def _say_execution(found: Execution, *, as_json: bool) -> None:
     if as_json:
         say_json(found.as_dict())
         return

@@ -59,11 +59,20 @@ class LabelSettings:
 
 @dataclass(frozen=True, slots=True)
 class LogRule:
-    """Rule of how much is kept of the executions of prompts whose id matches the glob `prompts`."""
+    """Rule of how much is kept of the executions of prompts whose id matches the glob `prompts`.
+
+    `place` is None for the built-in default.
+    """
 
     prompts: str = "*"
     content: Content = "metadata"
     is_active: bool = True
+    place: Place | None = field(default=None, compare=False)
+
+    @property
+    def kept(self) -> Literal["full", "metadata", "off"]:
+        """The amount kept in one word; `off`: no row."""
+        return self.content if self.is_active else "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +140,7 @@ def read_settings(data: bytes, path: str = SETTINGS) -> Settings:
         models=tuple(ModelRule(pattern, **(rule or {})) for pattern, rule in given.get("models", {}).items()),
         branch=given.get("branch"),
         labels=_labels(given.get("labels", {})),
-        log=tuple(_log_rule(rule) for rule in given.get("log", ())),
+        log=tuple(_log_rule(rule, document.place("log", index)) for index, rule in enumerate(given.get("log", ()))),
         gate=_gate(given.get("gate", {})),
         budgets=tuple(given.get("budgets", ())),
         prices=given.get("prices", {}),
@@ -156,8 +165,8 @@ def _gate(given: Mapping[str, Any]) -> GateSettings:
     return GateSettings(judge=rule.pop("judge", None), base=rule.pop("base", None), rule=rule)
 
 
-def _log_rule(given: Mapping[str, Any]) -> LogRule:
-    return LogRule(given["prompts"], given.get("content", "metadata"), given.get("active", True))
+def _log_rule(given: Mapping[str, Any], place: Place) -> LogRule:
+    return LogRule(given["prompts"], given.get("content", "metadata"), given.get("active", True), place)
 
 
 def _judge_problems(document: Document) -> Iterator[Problem]:

@@ -38,5 +38,4 @@ class LogRecorder:
 
     def content_for(self, prompt_id: str) -> Content:
         """Return how much of this prompt's calls the workspace's rules keep."""
-        rule = self._settings.log_rule(prompt_id)
-        return rule.content if rule.is_active else "off"
+        return self._settings.log_rule(prompt_id).kept

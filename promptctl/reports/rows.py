@@ -53,12 +53,12 @@ def csv_table(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
     found = (row for each in evaluations for row in log.results(each.row.id))
     inputs = list(dict.fromkeys(name for row in found for name in row.detail.inputs))
     messages = AskedMessages(log)
-    yield _csv_line((*_COLUMNS, *(f"input.{name}" for name in inputs), *_REQUEST_COLUMNS))
+    yield csv_line((*_COLUMNS, *(f"input.{name}" for name in inputs), *_REQUEST_COLUMNS))
     for evaluation in evaluations:
         about = evaluation.row
         for row in log.results(about.id):
             detail = row.detail
-            yield _csv_line(
+            yield csv_line(
                 (
                     about.id,
                     about.prompt,
@@ -145,7 +145,7 @@ def _dump(data: Any) -> str:
     return json.dumps(data, ensure_ascii=False)
 
 
-def _csv_line(values: Sequence[Any]) -> str:
+def csv_line(values: Sequence[Any]) -> str:
     """Return one line. A cell that a spreadsheet would run as a formula is kept from it by a leading apostrophe."""
     buffer = io.StringIO()
     safe = [f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA else value for value in values]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from promptctl.catalogue.log_rules import RuleChange, RuledPrompt
     from promptctl.context import Context
     from promptctl.log.call_totals import CallTotals, Dimension
     from promptctl.log.filter import Filter
-    from promptctl.log.records import Execution
+    from promptctl.log.records import Execution, Source
     from promptctl.log.retention import Pruned, Retention
 
 
@@ -47,10 +48,21 @@ class Log:
         """
         return self._context.log.execution(wanted)
 
-    def latest_call(self, prompt: str) -> Execution | None:
-        """Return the last call of a prompt in full, whatever the log rules keep; None if there was none."""
-        from promptctl.versions.former_ids import former_ids
+    def latest_call(self, ref: str) -> Execution | None:
+        """Return the last call of a prompt in full, whatever the log rules keep; None if there was none.
 
+        After @ a version or a label may be named: then it is the last one of the rows, with what the rules kept.
+        Raises `PromptNotFound` for a prompt that is neither in the files nor in the log.
+        """
+        from promptctl.log.filter import Filter
+        from promptctl.versions.former_ids import former_ids
+        from promptctl.workspace.names import check_logged_prompt
+
+        prompt, _, version = ref.partition("@")
+        if version:
+            wanted = Filter(prompt=prompt, version=version, source="app", limit=1)
+            return next(self.executions(wanted, with_content=True), None)
+        check_logged_prompt(self._context, prompt)
         return self._context.log.latest_call(prompt, former_ids(self._context.fresh().now(), prompt))
 
     def totals(self, wanted: Filter | None = None, by: Sequence[Dimension] = ("prompt", "version")) -> list[CallTotals]:
@@ -61,6 +73,35 @@ class Log:
         from promptctl.log.filter import Filter
 
         return self._context.log.totals(self._meant(wanted or Filter()), by)
+
+    def rules(
+        self,
+        *,
+        kept: Literal["full", "metadata", "off"] | None = None,
+        search: str | None = None,
+        source: Source | Literal["app"] | None = "app",
+    ) -> list[RuledPrompt]:
+        """Return every prompt of the files and of the log, sorted by id, with the log rule that holds and its totals.
+
+        `kept` chooses those of which so much is kept, `search` those with this in their id. The totals are those of
+        calls from `source`; of all with None.
+        """
+        from promptctl.catalogue.log_rules import ruled_prompts
+        from promptctl.log.filter import Filter
+
+        totals = [] if self.is_new else self.totals(Filter(source=source), ("prompt",))
+        return ruled_prompts(self._context.fresh(), totals, kept=kept, search=search)
+
+    def set_rules(self, globs: Sequence[str], given: Mapping[str, str], *, is_dry_run: bool = False) -> RuleChange:
+        """Set `content` or `active` in the log rule of each glob, in the text of `promptctl.yaml`.
+
+        Calls of this workspace object go by the rules that it was opened with. Raises `UsageError` for a key or value
+        that no rule has, and `WorkspaceError` if the file cannot be edited in place.
+        """
+        from promptctl.catalogue.log_rules import set_rules
+
+        prompts = [row.prompt for row in self.rules(source=None)]
+        return set_rules(self._context, globs, given, prompts, is_dry_run=is_dry_run)
 
     def prune(self, retention: Retention, *, is_dry_run: bool = False) -> Pruned:
         """Delete old contents and rows; totals stay. A dry run returns the exact numbers.

@@ -71,6 +71,9 @@ def desk(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
         "log list",
         "log stats",
         "log show",
+        "log latest triage",
+        "log rules",
+        "log rules set triage active=false --dry-run",
         "dataset list",
         "dataset show triage",
         "dataset validate triage",
@@ -96,7 +99,7 @@ def test_a_document_fits_its_schema(desk: Lab, cli: Cli, arguments: str) -> None
     words = arguments.split()
     groups = ("label", "log", "dataset", "results")
     command = " ".join(words[:2]) if words[0] in groups else words[0]
-    command += next((f" {option}" for option in ("--dry-run", "--against") if option in words), "")
+    command += next((f" {option}" for option in ("set", "--dry-run", "--against") if option in words), "")
     fits(command, ran.json)
 
 

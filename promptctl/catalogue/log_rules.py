@@ -1,0 +1,142 @@
+"""Log rules as people look at them: each prompt with the rule that holds for it, and how to set one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Literal
+
+from promptctl.errors import UsageError, printable
+from promptctl.files.names import SETTINGS, did_you_mean
+from promptctl.files.writing import replace_file
+from promptctl.formats.rule_editing import with_log_rules
+from promptctl.formats.settings_file import LogRule, Settings, read_settings
+from promptctl.log.call_totals import CallTotals
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+
+_VALUES: Mapping[str, Mapping[str, str | bool]] = {
+    "content": {"full": "full", "metadata": "metadata"},
+    "active": {"true": True, "false": False},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuledPrompt:
+    """A prompt that is in the files or was ever called, the log rule that holds for it, and the totals of its calls."""
+
+    prompt: str
+    has_file: bool
+    rule: LogRule
+    totals: CallTotals
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        totals = self.totals
+        return {
+            "prompt": self.prompt,
+            "has_file": self.has_file,
+            "kept": self.rule.kept,
+            "rule": self.rule.prompts if self.rule.place else None,
+            "rule_place": str(self.rule.place) if self.rule.place else None,
+            "calls": totals.calls,
+            "cost_nano_usd": totals.cost_nano_usd,
+            "average_cost_nano_usd": totals.average_cost_nano_usd,
+            "unpriced": totals.unpriced,
+            "last_call_at": totals.last_at or None,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleChange:
+    """An edit of the log rules: the file before and after, and the prompts of which another amount is kept now.
+
+    `overruled` are prompts that a glob means and a later rule keeps as it says.
+    """
+
+    old: str
+    new: str
+    changed: Mapping[str, tuple[str, str]]
+    overruled: Mapping[str, LogRule]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        return {
+            "edited": self.old != self.new,
+            "changed": [
+                {"prompt": prompt, "before": before, "after": after} for prompt, (before, after) in self.changed.items()
+            ],
+            "overruled": [
+                {"prompt": prompt, "rule": rule.prompts, "rule_place": str(rule.place), "kept": rule.kept}
+                for prompt, rule in self.overruled.items()
+            ],
+        }
+
+
+def ruled_prompts(
+    parts: Context,
+    totals: Sequence[CallTotals],
+    *,
+    kept: Literal["full", "metadata", "off"] | None = None,
+    search: str | None = None,
+) -> list[RuledPrompt]:
+    """Return the prompts of the files and of the totals, sorted by id; those that a text or a rule's word means."""
+    files = set(parts.prompt_ids())
+    called = {row.group["prompt"]: row for row in totals}
+    rows = [
+        RuledPrompt(
+            prompt=prompt,
+            has_file=prompt in files,
+            rule=parts.settings.log_rule(prompt),
+            totals=called.get(prompt) or CallTotals(),
+        )
+        for prompt in sorted(files | called.keys())
+    ]
+    text = (search or "").casefold()
+    return [row for row in rows if kept in (None, row.rule.kept) and text in row.prompt.casefold()]
+
+
+def set_rules(
+    parts: Context, globs: Sequence[str], given: Mapping[str, str], prompts: Sequence[str], *, is_dry_run: bool = False
+) -> RuleChange:
+    """Set keys of the log rule of each glob in `promptctl.yaml`, given as text, and say what changed.
+
+    `prompts` are all ids that may be meant. Raises `UsageError` for an unknown key or value, and what editing raises.
+    """
+    read = {key: _value(key, value) for key, value in given.items()}
+    if not all(globs):
+        raise UsageError("an empty glob means no prompt", hint='`"*"` means all')
+    file = parts.root / SETTINGS
+    old = file.read_bytes()
+    new = with_log_rules(old, globs, read)
+    before, after = read_settings(old), read_settings(new)
+    if not is_dry_run and new != old:
+        replace_file(file, [new])
+    kept = {prompt: (before.log_rule(prompt).kept, after.log_rule(prompt).kept) for prompt in prompts}
+    return RuleChange(
+        old=old.decode(),
+        new=new.decode(),
+        changed={prompt: sides for prompt, sides in kept.items() if sides[0] != sides[1]},
+        overruled=_overruled(after, globs, prompts),
+    )
+
+
+def _overruled(settings: Settings, globs: Sequence[str], prompts: Sequence[str]) -> dict[str, LogRule]:
+    found = {}
+    for prompt in prompts:
+        rule = settings.log_rule(prompt)
+        if rule.prompts not in globs and any(fnmatchcase(prompt, glob) for glob in globs):
+            found[prompt] = rule
+    return found
+
+
+def _value(key: str, value: str) -> str | bool:
+    if key not in _VALUES:
+        hint = did_you_mean(key, _VALUES) or "set content=full, content=metadata, active=true or active=false"
+        raise UsageError(f"`{printable(key)}` is no key of a log rule", hint=hint)
+    if value not in _VALUES[key]:
+        hint = did_you_mean(value, _VALUES[key]) or f"{key} is {' or '.join(_VALUES[key])}"
+        raise UsageError(f"`{printable(value)}` is nothing that {key} can be", hint=hint)
+    return _VALUES[key][value]

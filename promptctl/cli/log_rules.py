@@ -1,0 +1,145 @@
+"""`promptctl log rules`: which rule holds for each prompt, what its calls cost, and how to change the rule."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from promptctl.cli import options
+from promptctl.cli.output import format_moment, say, say_json, styled, tell, time_heading, visible
+from promptctl.cli.tables import say_table
+from promptctl.errors import UsageError
+from promptctl.reports.rule_table import check_rules_path, rules_as_yaml, write_rules
+from promptctl.reports.wording import count, format_cost, format_count, format_spent
+
+if TYPE_CHECKING:
+    from promptctl import RuleChange, RuledPrompt
+
+app = typer.Typer(help="What is kept of each prompt's calls, and by which rule.", rich_markup_mode=None)
+
+_Order = Literal["prompt", "calls", "cost", "average", "last"]
+_ORDERS: Mapping[_Order, Callable[[RuledPrompt], Any]] = {
+    "calls": lambda row: row.totals.calls,
+    "cost": lambda row: row.totals.cost_nano_usd or 0,
+    "average": lambda row: row.totals.average_cost_nano_usd or 0,
+    "last": lambda row: row.totals.last_at,
+}
+_COLOURS = {"+": "green", "-": "red"}
+
+
+@app.callback(invoke_without_command=True)
+def list_rules(
+    context: typer.Context,
+    kept: Annotated[
+        Literal["full", "metadata", "off"] | None,
+        typer.Option("--kept", help="Only prompts of which so much is kept; off: no row."),
+    ] = None,
+    search: Annotated[
+        str | None, typer.Option("--search", metavar="TEXT", help="Only prompts with this in their id.")
+    ] = None,
+    sort: Annotated[_Order, typer.Option("--sort", help="By which column; numbers and times from the top.")] = "prompt",
+    source: Annotated[
+        Literal["app", "api", "run", "eval", "all"],
+        typer.Option("--source", help="Count calls made from there; app is every call but those of evaluations."),
+    ] = "app",
+    as_json: options.Json = False,
+) -> None:
+    """List every prompt that is in the files or was ever called: its rule, where that stands, and its totals."""
+    if context.invoked_subcommand is not None:
+        return
+    log = options.workspace_of(context).log
+    rows = log.rules(kept=kept, search=search, source=None if source == "all" else source)
+    if sort != "prompt":
+        rows.sort(key=_ORDERS[sort], reverse=True)
+    if as_json:
+        say_json([row.as_dict() for row in rows])
+        return
+    if not rows:
+        tell("no prompt matches" if kept or search else "no prompt yet: promptctl init")
+        return
+    numbers = ["Calls", "Cost", "Average"]
+    last_call = time_heading("Last call", (row.totals.last_at for row in rows if row.totals.last_at))
+    columns = ["Prompt", "Keeps", "Rule", "Line", *numbers, last_call]
+    say_table(columns, map(_cells, rows), right=numbers, texts=["Prompt", "Rule"], spare=["Average", last_call, "Line"])
+    if without := sum(not row.has_file for row in rows):
+        tell(f"* {count(without, 'prompt')} without a file in this work tree")
+
+
+@app.command("set")
+def set_rules(
+    context: typer.Context,
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="GLOB... KEY=VALUE...", help='Which prompts, and what: "extract/*" content=full'),
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; show what would change.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Set the rule of each glob in promptctl.yaml: content=full|metadata, active=true|false. Comments stay."""
+    globs = [word for word in words if "=" not in word]
+    given = dict(word.split("=", 1) for word in words if "=" in word)
+    if not globs or not given:
+        raise UsageError(
+            f"nothing to set: {'no glob' if not globs else 'no KEY=VALUE'} is given",
+            hint='promptctl log rules set "extract/*" content=full',
+        )
+    change = options.workspace_of(context).log.set_rules(globs, given, is_dry_run=dry_run)
+    if as_json:
+        say_json(change.as_dict())
+        return
+    _say_diff(change)
+    for prompt, (before, after) in change.changed.items():
+        say(f"{prompt}  {before} → {after}")
+    for prompt, rule in change.overruled.items():
+        tell(f"{prompt} goes on by a later rule: {rule.place}: `{rule.prompts}` keeps {rule.kept}")
+    if change.old == change.new:
+        tell("nothing to change")
+    else:
+        tell(f"{count(len(change.changed), 'prompt')} {'would change' if dry_run else 'changed'}")
+
+
+@app.command("export")
+def export_rules(
+    context: typer.Context,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write it there: .yaml or .csv. Else YAML is printed."),
+    ] = None,
+) -> None:
+    """Write the table of rules and totals, for a spreadsheet or a script."""
+    if output is not None:
+        check_rules_path(output)
+    rows = options.workspace_of(context).log.rules()
+    if output is None:
+        say(rules_as_yaml(rows).rstrip("\n"))
+    else:
+        write_rules(rows, output)
+        tell(f"written  {output}")
+
+
+def _cells(row: RuledPrompt) -> Sequence[Any]:
+    totals, rule = row.totals, row.rule
+    called = totals.calls > 0
+    average = totals.average_cost_nano_usd
+    return (
+        row.prompt + ("" if row.has_file else " *"),
+        rule.kept,
+        rule.prompts if rule.place else "built in",
+        rule.place.line if rule.place else "-",
+        format_count(totals.calls),
+        format_spent(totals.cost_nano_usd, totals.unpriced) if called else "-",
+        format_cost(average) if called else "-",
+        format_moment(totals.last_at) if called else "-",
+    )
+
+
+def _say_diff(change: RuleChange) -> None:
+    sides = change.old.splitlines(), change.new.splitlines()
+    for line in list(difflib.unified_diff(*sides, lineterm="", n=1))[2:]:
+        colour = _COLOURS.get(line[:1])
+        say(styled(visible(line), sys.stdout, fg=colour) if colour else visible(line))
