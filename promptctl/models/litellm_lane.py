@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -24,6 +25,7 @@ from promptctl.models.chat_stream import ReplyAssembler, stream_reply
 from promptctl.models.dialects import dialect_of
 from promptctl.models.endpoints import checked_base, first_set, known_provider
 from promptctl.models.gateway import Delta, Embeddings, Reply, Request, broken, texts_of
+from promptctl.models.hosts import Reach, reach_of
 from promptctl.models.litellm_answers import chunk_data, completion_data, embeddings_data
 from promptctl.models.litellm_errors import translated
 from promptctl.models.litellm_library import (
@@ -32,6 +34,7 @@ from promptctl.models.litellm_library import (
     load_litellm,
     our_call,
     spread_extra_bodies,
+    surroundings,
     tool_arguments,
 )
 from promptctl.models.litellm_wire import Wire
@@ -51,6 +54,8 @@ PARAMETERS = frozenset(
     | {"mirostat", "keep_alive"}
 )
 _NO_KEY = "none"
+# Servers on this machine that LiteLLM would otherwise take for OpenAI.
+_UNKNOWN_TO_LITELLM = {"lm_studio": "http://localhost:1234/v1", "xinference": "http://127.0.0.1:9997/v1"}
 
 
 class LiteLLM:
@@ -64,12 +69,13 @@ class LiteLLM:
         self._prices = prices
         self._environ = environ or {}
         self._stream_options = StreamOptions()
+        self._reaches: dict[tuple[str, str | None], Reach] = {}
 
     async def complete(self, request: Request) -> Reply:
         """Return the whole reply."""
         litellm = await _library()
         arguments = self._chat_arguments(litellm, request)
-        wire = Wire(request)
+        wire = self._wire(request)
         answer = await _answer_to(request, partial(litellm.acompletion, **arguments), wire)
         data = completion_data(answer)
         lost = wire.take()
@@ -88,7 +94,7 @@ class LiteLLM:
         litellm = await _library()
         texts = texts_of(request)
         arguments = self._arguments(litellm, request) | embedding_options(request) | {"input": texts}
-        answer = await _answer_to(request, partial(litellm.aembedding, **arguments), Wire(request))
+        answer = await _answer_to(request, partial(litellm.aembedding, **arguments), self._wire(request))
         return build_embeddings(request, embeddings_data(answer), len(texts), self._prices)
 
     async def close(self) -> None:
@@ -101,7 +107,7 @@ class LiteLLM:
         litellm = await _library()
         arguments = self._chat_arguments(litellm, request)
         arguments |= {"stream": True, **self._stream_options.of(request)}
-        wire = Wire(request)
+        wire = self._wire(request)
         assembler.started = time.perf_counter()
         try:
             chunks = await _answer_to(request, partial(litellm.acompletion, **arguments), wire)
@@ -158,6 +164,8 @@ class LiteLLM:
         for name, variables in known_provider(provider).settings.items():
             if value := first_set(self._environ, variables):
                 arguments[name] = value
+        if endpoint.api_base is None and provider in _UNKNOWN_TO_LITELLM:
+            endpoint = replace(endpoint, api_base=_UNKNOWN_TO_LITELLM[provider])
         if endpoint.api_base is not None:
             checked_base(request.model, endpoint)
             arguments["api_base"] = endpoint.api_base
@@ -177,6 +185,13 @@ class LiteLLM:
             arguments["extra_headers"] = dict(endpoint.headers)
         return arguments
 
+    def _wire(self, request: Request) -> Wire:
+        key = request.model, request.endpoint.api_base
+        if key not in self._reaches:
+            provider = provider_name(request.model)
+            self._reaches[key] = reach_of(request.model, provider, request.endpoint, surroundings(self._environ))
+        return Wire(request, self._reaches[key])
+
     def _may_be_sent_to(self, provider: str, api_base: str) -> bool:
         """Return True if only the given key goes to this address, or the environment itself names it."""
         known = known_provider(provider)
@@ -195,7 +210,10 @@ async def _answer_to(
     try:
         with our_call(wire):
             async with asyncio.timeout(request.timeout_s if left_s is None else left_s):
-                return await call()
+                answer = await call()
+        if wire.failure is None:
+            return answer
+        failure = wire.failure
     except TimeoutError:
         failure = timed_out(request)
     except Exception as error:

@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from importlib.util import find_spec
@@ -47,7 +47,9 @@ def load_litellm() -> Any:
                 logging.getLogger(name).setLevel(level)
             with environment(_WHILE_IMPORTING):
                 _configure(importlib.import_module("litellm"))
-        _wrap_transport()
+        from promptctl.models.litellm_door import guard_transports
+
+        guard_transports(_wire.get)
     return sys.modules["litellm"]
 
 
@@ -64,9 +66,9 @@ def preload() -> None:
 
 @contextmanager
 def our_call(wire: Wire | None = None) -> Iterator[None]:
-    """Make one call without LiteLLM's own logging and pricing, which cost time and may call others, or redirects.
+    """Make one call without LiteLLM's own logging and pricing, which cost time and may call others.
 
-    `wire` learns when the request is sent, and mends its response before LiteLLM reads it.
+    `wire` says where its requests may go, learns when they are sent, and mends the response before LiteLLM reads it.
     """
     is_internal = _is_internal_call()
     token = is_internal.set(True) if is_internal is not None else None
@@ -145,35 +147,14 @@ def _configure(litellm: Any) -> None:
         importlib.import_module("litellm.anthropic_beta_headers_manager").get_provider_name("anthropic")
 
 
-def _wrap_transport() -> None:
-    """Keep our calls from following a redirect: httpx takes off `Authorization` alone, and other key headers go along.
-
-    What they are answered is mended as they wish. LiteLLM has no setting for either, so its transport is wrapped; calls
-    that are not ours are left as they are.
-    """
-    transport = importlib.import_module("litellm.llms.custom_httpx.aiohttp_transport").LiteLLMAiohttpTransport
-    handle = transport.handle_async_request
-    if hasattr(handle, "__wrapped__"):
-        return
-
-    @functools.wraps(handle)
-    async def handle_ours(self: Any, request: Any) -> Any:
-        wire = _wire.get()
-        if wire is None:
-            return await handle(self, request)
-        wire.begin()
-        response = await handle(self, request)
-        if response.is_redirect:
-            response.headers.pop("location", None)
-        response.request = request
-        return await wire.mend(response)
-
-    transport.handle_async_request = handle_ours
-
-
 def _is_internal_call() -> ContextVar[bool] | None:
     found = getattr(sys.modules.get("litellm._internal_context"), "is_internal_call", None)
     return found if isinstance(found, ContextVar) else None
+
+
+def surroundings(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the variables that LiteLLM may read: the given ones, and the process's, in which it looks for the rest."""
+    return {**os.environ, **environ}
 
 
 @contextmanager

@@ -10,22 +10,25 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from promptctl.errors import ModelError
+from promptctl.errors import ModelConfigurationError, ModelError
 from promptctl.models.chat_protocol import answer_data, dict_of, dicts_of, odd_counts, word_of
 from promptctl.models.chat_stream import DONE, EventDecoder, index_of, is_kept_open
 from promptctl.models.gateway import Request, broken, is_broken_off, text_of
+from promptctl.models.hosts import Reach
 
 _PATHS = ("/chat/completions", "/embeddings")
 
 
 class Wire:
-    """The answer to one call. `failure` is the error that it turned out to be, whatever LiteLLM makes of that.
+    """The requests and the answer of one call. `failure` is the error that it turned out to be, whatever LiteLLM makes
+    of that.
 
     `started` is the `time.perf_counter()` at which the request was sent; what LiteLLM imports before is not latency.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, reach: Reach) -> None:
         self.started = time.perf_counter()
+        self._reach = reach
         self.failure: ModelError | None = None
         self._request = request
         self._refusal = ""
@@ -35,6 +38,21 @@ class Wire:
     def begin(self) -> None:
         """Take the time: the request goes out now."""
         self.started = time.perf_counter()
+
+    def check(self, scheme: str, host: str, port: int | None, path: str) -> None:
+        """Raise the error of a request to an address that is not the model's, before it is sent."""
+        self._refuse(host, self._reach.refusal(scheme, host, port, path))
+
+    def check_host(self, host: str) -> None:
+        """Raise the error of looking up a host that no request of the call may go to."""
+        self._refuse(host, self._reach.refusal_of_host(host))
+
+    def _refuse(self, host: str, error: ModelConfigurationError | None) -> None:
+        if error is None:
+            return
+        if not self._reach.is_done_without(host):
+            self.failure = error
+        raise error
 
     def take(self) -> dict[str, Any]:
         """Return what LiteLLM was not given since the last time, as a chunk of the protocol."""

@@ -14,6 +14,7 @@ from promptctl.formats.settings_file import ModelRule, Settings
 from promptctl.models.gateway import Endpoint, recorded_model
 
 if TYPE_CHECKING:
+    from promptctl.models.endpoints import Provider
     from promptctl.models.model_map import ModelMap
     from promptctl.models.prices import Prices
     from promptctl.models.reply_format import ReplyFormats
@@ -22,6 +23,8 @@ Lane = Literal["echo", "replay", "direct", "litellm"]
 # LiteLLM drops a request for any JSON object on its way to these.
 _NO_JSON_OBJECT = re.compile(r"(?:anthropic|bedrock|sagemaker|replicate)/|(?:vertex_ai|databricks)/.*claude")
 DEFAULT_TIMEOUT_S = 60.0
+_NOT_IN_IDS = re.compile(r"[^A-Za-z0-9._:@/+~-]")
+_ARN = re.compile(r"(?:^|/)arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]*:[^:]")
 _HOW_IDS_ARE_WRITTEN = (
     "ids are written provider/model: openai/gpt-4o-mini, anthropic/claude-sonnet-4-5, replay/openai/gpt-4o-mini, "
     "echo/echo; a server of your own gets any provider's name and an `api_base` under `models:` in promptctl.yaml"
@@ -98,17 +101,9 @@ class Models:
 
     def _whole_id(self, model: str) -> str:
         """Return a model's id with its provider: `gpt-4o-mini`, as some write it, is looked up."""
-        if "://" in model:
-            # LiteLLM sends some providers' keys to an address that stands in the id, and ids come from prompts.
-            raise ModelConfigurationError(
-                f"`{printable(model)}` is not a model's id: it names an address",
-                hint="an address is given as `api_base` under `models:` in promptctl.yaml",
-            )
-        if not model.isprintable():
-            raise ModelConfigurationError(
-                f"`{printable(model)}` is not a model's id: it holds a character that cannot be shown",
-                hint=_HOW_IDS_ARE_WRITTEN,
-            )
+        if wrong := _what_is_wrong_with(model):
+            hint = _HOW_IDS_ARE_WRITTEN
+            raise ModelConfigurationError(f"`{printable(model)}` is not a model's id: it {wrong}", hint=hint)
         provider, slash, name = model.partition("/")
         if slash and provider and name:
             return model
@@ -204,6 +199,8 @@ class Models:
         set_by = SETTINGS if rule.api_base else next(iter(set_in), None)
         if lane == "direct":
             base = own_address(name) if named is None else with_path(name, named)
+        elif named is None and rule.api_base is None:
+            _check_address(model, name, provider, self.environ)
         if rule.api_key_env is not None:
             key = first_set(self.environ, (rule.api_key_env,))
             if key is None:
@@ -245,12 +242,42 @@ class Models:
         return self._map.entry(model) is None
 
 
+def _what_is_wrong_with(model: str) -> str | None:
+    """Return what makes a text no model's id; None if nothing does.
+
+    LiteLLM builds hosts and paths out of ids, which come from prompts: what parts an address has no place in them.
+    """
+    if "://" in model:
+        return "names an address, which is given as `api_base` under `models:` in promptctl.yaml"
+    if not model.isprintable():
+        return "holds a character that cannot be shown"
+    if (stray := _NOT_IN_IDS.search(model)) is not None and not (stray[0] == "#" and model.startswith("fireworks_ai/")):
+        return f"holds `{stray[0]}`; letters, digits and . _ : @ / + ~ - are what ids are made of"
+    if not {".", ".."}.isdisjoint(model.split("/")):
+        return "climbs with `.` or `..`"
+    if "arn:" in model and not _ARN.search(model):
+        return "holds an ARN that is none: arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE"
+    return None
+
+
 def _account_headers(provider: str, rule: ModelRule, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the headers that choose one of several OpenAI accounts; no address but OpenAI's own gets them."""
     if provider != "openai" or rule.api_base is not None:
         return {}
     named = {"OpenAI-Organization": environ.get("OPENAI_ORG_ID"), "OpenAI-Project": environ.get("OPENAI_PROJECT_ID")}
     return {name: value for name, value in named.items() if value}
+
+
+def _check_address(model: str, name: str, provider: Provider, environ: Mapping[str, str]) -> None:
+    """Raise `ModelConfigurationError` if nobody names an address: LiteLLM would send the key to OpenAI."""
+    from promptctl.models.hosts import has_address
+
+    if not has_address(name, environ):
+        variable = provider.bases[0] if provider.bases else f"{name.upper().replace('-', '_')}_API_BASE"
+        raise ModelConfigurationError(
+            f"`{printable(model)}` has no address: `{printable(name)}` has none of its own, and none is set",
+            hint=f"set `api_base` for it under `models:` in promptctl.yaml, or the variable {variable}",
+        )
 
 
 def _missing_key(model: str, variables: tuple[str, ...], why: str) -> MissingKey:

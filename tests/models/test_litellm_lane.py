@@ -340,9 +340,9 @@ def test_what_comes_before_a_request_is_sent_is_no_latency(
     assert time.perf_counter() - caught.value.asked_at < 600
 
 
-def _an_hour_ago(begin: Callable[[Wire, Request], None]) -> Callable[[Wire, Request], None]:
-    def begin_early(wire: Wire, request: Request) -> None:
-        begin(wire, request)
+def _an_hour_ago(begin: Callable[..., None]) -> Callable[..., None]:
+    def begin_early(wire: Wire, *given: Any) -> None:
+        begin(wire, *given)
         wire.started -= 3600
 
     return begin_early
