@@ -17,7 +17,7 @@ from promptctl.formats.settings_file import Settings, read_settings
 
 if TYPE_CHECKING:
     from promptctl.files.tree import Tree
-    from promptctl.log.recorder import LogRecorder
+    from promptctl.log.records import LogRecorder
     from promptctl.log.redaction import Redactor
     from promptctl.log.store import Store
     from promptctl.models.gateway import Reply, Request
@@ -211,9 +211,9 @@ class Context:
     @part
     def recorder(self) -> LogRecorder:
         """Writes each attempt to the log by the workspace's rules."""
-        from promptctl.log.recorder import LogRecorder
+        from promptctl.log.records import LogRecorder
 
-        return LogRecorder(self.log, self.settings, self.warn)
+        return LogRecorder(self.log.append, self.settings, self.warn)
 
     def prompt_ids(self) -> tuple[str, ...]:
         """Return the ids of the work tree's prompts, sorted."""

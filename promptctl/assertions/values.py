@@ -12,8 +12,8 @@ from typing import Any
 from promptctl.assertions.outcome import Ungraded
 from promptctl.assertions.paths import plain_steps
 from promptctl.errors import Place, RenderError
-from promptctl.prompts.engines import Engine, Scope
 from promptctl.prompts.prompt import Prompt
+from promptctl.prompts.rendering import Engine, Scope
 from promptctl.templates import BadTemplate
 from promptctl.templates.limits import Budget, RenderLimits
 from promptctl.templates.reading import has_markup, includes, variables

@@ -1,41 +1,14 @@
-"""`promptctl help` and `promptctl version`; and the help of each command, its options in groups."""
+"""`promptctl help` and `promptctl version`."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from promptctl import __version__
 from promptctl.cli.output import say
 from promptctl.errors import UsageError, printable
-
-_OTHERS = "Options"
-
-
-class HelpfulCommand(TyperCommand):
-    """A command whose help lists options that belong together under a heading of their own."""
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the arguments, then the options: those of a group together, all others last."""
-        headings: dict[str, list[Any]] = {"Arguments": []}
-        others = []
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            heading = getattr(param, "rich_help_panel", None)
-            if record is None:
-                continue
-            if param.param_type_name == "argument":
-                headings["Arguments"].append(record)
-            elif heading is None:
-                others.append(record)
-            else:
-                headings.setdefault(heading, []).append(record)
-        for heading, records in {**headings, _OTHERS: others}.items():
-            if records:
-                with formatter.section(heading):
-                    formatter.write_dl(records)
 
 
 def show_help(

@@ -13,7 +13,7 @@ import typer
 
 from promptctl import CallTotals, Filter, parse_moment
 from promptctl.cli import log_rules, options
-from promptctl.cli.help import HelpfulCommand
+from promptctl.cli.commands import HelpfulCommand
 from promptctl.cli.options import grouped
 from promptctl.cli.output import (
     format_id,

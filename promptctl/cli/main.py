@@ -10,9 +10,8 @@ import typer
 
 from promptctl import __version__
 from promptctl.cli.boundary import leave, run_program
-from promptctl.cli.lazy import Command, LazyGroup
+from promptctl.cli.commands import REPLIES, Command, LazyGroup, ResumeCommand
 from promptctl.cli.output import say
-from promptctl.cli.spellings import REPLIES, ResumeCommand
 from promptctl.errors import WorkspaceError, printable
 
 ABOUT = "Prompts in Git: rendered, run, evaluated and compared, with every model call on record."

@@ -1,10 +1,15 @@
-"""Rows of the log as plain records."""
+"""Rows of the log as plain records, and what records them by the workspace's rules."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from promptctl.formats.settings_file import Settings
 
 Status = Literal["ok", "error", "invalid_output", "blocked", "cancelled"]
 Source = Literal["run", "api", "eval"]
@@ -135,3 +140,35 @@ class Entry:
 
     execution: Execution
     content: Content = "metadata"
+
+
+class LogRecorder:
+    """Writes by a log's `append`, which returns a warning or None.
+
+    What a call asks for wins over the workspace's rules; `off` still keeps the totals. If the log cannot be written,
+    `on_warning` is called, and the record is kept in a file that the next open takes in.
+    """
+
+    def __init__(
+        self, append: Callable[[list[Entry]], object], settings: Settings, on_warning: Callable[[str], None]
+    ) -> None:
+        self._append = append
+        self._settings = settings
+        self._on_warning = on_warning
+
+    async def save(self, execution: Execution, content: Content | None) -> None:
+        """Record one attempt, durably, without holding up the event loop."""
+        import asyncio
+
+        await asyncio.to_thread(self.save_now, execution, content)
+
+    def save_now(self, execution: Execution, content: Content | None) -> None:
+        """Record one attempt, durably, before returning."""
+        entry = Entry(execution, content or self.content_for(execution.prompt))
+        warning = self._append([entry])
+        if warning is not None:
+            self._on_warning(str(warning))
+
+    def content_for(self, prompt_id: str) -> Content:
+        """Return how much of this prompt's calls the workspace's rules keep."""
+        return self._settings.log_rule(prompt_id).kept

@@ -11,8 +11,7 @@ from promptctl.files.document import Document
 from promptctl.files.names import PROMPTS, candidate_paths, did_you_mean, id_problem, prompt_id, prompt_stem
 from promptctl.files.sources import Cache, Sources
 from promptctl.files.tree import Tree, is_there
-from promptctl.prompts.closure import Declared, part_texts, resolve
-from promptctl.prompts.digest import digest
+from promptctl.prompts.closure import Declared, digest, part_texts, resolve
 from promptctl.prompts.prompt import Message, Placeholder, Prompt
 
 _MESSAGE_KEYS = ("role", "content")

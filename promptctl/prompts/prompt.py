@@ -94,7 +94,7 @@ class Prompt:
     """A prompt with its whole closure, all read from one tree.
 
     `partials` maps each included path (relative to `prompts/`) to its text. `closure` lists every file that was
-    read, relative to the workspace. `digest` names the version exactly (see `promptctl.prompts.digest`).
+    read, relative to the workspace. `digest` names the version exactly (see `promptctl.prompts.closure.digest`).
     `model` is None if the file names none: the workspace's default then runs, and is not part of the digest.
     `problems` holds warnings only; errors have been raised.
     """

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 
 from promptctl.files.plain import canonical_json
 from promptctl.schemas.keywords import ANNOTATIONS, TYPES, LocalReferences, Path, item_schemas, translated, type_names
-from promptctl.schemas.patterns import found
 
 Schema = Mapping[str, Any]
 Check = Callable[[Any, Path, "Run"], None]
@@ -33,7 +32,6 @@ _FEW = 16
 
 # How many failures of the nearest alternative are kept in a bounded run.
 _NEAREST_MOST = 4
-_SEARCH_OF: SearchOf = partial(partial, found)
 _OF_KEYS = frozenset({"required", "additionalProperties", "dependentRequired", "false"})
 
 
@@ -96,7 +94,7 @@ class Compiler:
 
     enough_fitting = 1  # alternatives of an `anyOf`
 
-    def __init__(self, root: Schema | bool, search_of: SearchOf = _SEARCH_OF) -> None:
+    def __init__(self, root: Schema | bool, search_of: SearchOf) -> None:
         self.references = LocalReferences(root)
         self.search_of = search_of
         # By identity, so each schema is kept beside its check.

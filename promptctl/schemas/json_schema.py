@@ -19,16 +19,18 @@ from promptctl.schemas.keywords import (
     FORMS,
     OLDER_FORMS,
     REFERENCES,
+    SEARCH_OF,
     TYPES,
+    BadPattern,
     LocalReferences,
     Path,
+    compiled,
     is_schema,
     schemas_in,
     translated,
     types_of,
     without_absent,
 )
-from promptctl.schemas.patterns import BadPattern, compiled
 
 if TYPE_CHECKING:
     from promptctl.schemas.library import References
@@ -109,7 +111,7 @@ def compiler_of(schema: Any) -> tuple[Any, Compiler]:
     if faults:
         raise Stopped(_fault_text(*faults[0]))
     if not needs_library:
-        return schema, Compiler(schema)
+        return schema, Compiler(schema, SEARCH_OF)
     from promptctl.schemas.library import LibraryCompiler
 
     return schema, LibraryCompiler(schema)
@@ -206,7 +208,7 @@ def _all_schemas(
 def _form(draft: str) -> Check:
     """Return the check of a schema's own keywords, without the schemas within it."""
     form = {"properties": FORMS if draft == _NEWEST else {**FORMS, **OLDER_FORMS}}
-    return Compiler(form).check_of(form)
+    return Compiler(form, SEARCH_OF).check_of(form)
 
 
 def _lost(keyword: str, reference: str) -> str:

@@ -1,4 +1,4 @@
-"""The keywords of JSON Schema: the form of each one's value, and which of them hold schemas.
+"""The keywords of JSON Schema: the form of each one's value, which of them hold schemas, how a pattern is found.
 
 The one table that checking, bundling and comparing of schemas go by. Drafts 4 to 2020-12; 2020-12 if they differ.
 Draft 3 is translated.
@@ -6,8 +6,9 @@ Draft 3 is translated.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache, partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -254,3 +255,44 @@ def type_of(value: Any) -> str:
     if value.__class__ is float:
         return "integer" if value.is_integer() else "number"
     return next(name for name, classes in TYPES.items() if value.__class__ in classes)
+
+
+# RE2's time is at worst the product of the text's length and the pattern's: a third of a second for so many.
+MAX_MATCH_STEPS = 50_000_000
+_PATTERN_MEMORY = 1 << 20
+_UNICODE_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\u([0-9A-Fa-f]{4})")
+
+
+class BadPattern(ValueError):
+    """A pattern that is no regular expression, or that cannot be searched for in linear time."""
+
+
+@lru_cache(maxsize=512)
+def compiled(pattern: str) -> Any:
+    """Return the pattern compiled by RE2, which searches in linear time whatever comes. Raises `BadPattern`."""
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _PATTERN_MEMORY
+    try:
+        return re2.compile(_UNICODE_ESCAPE.sub(r"\1\\x{\2}", pattern), options)
+    except (re2.error, UnicodeEncodeError) as error:
+        reason = error.args[0] if error.args else ""
+        words = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else "it is not Unicode text"
+        raise BadPattern(words) from None
+
+
+def found(pattern: str, text: str) -> bool:
+    """Return whether the pattern is found anywhere in the text. Raises `BadPattern`."""
+    expression = compiled(pattern)
+    if len(text) * expression.programsize > MAX_MATCH_STEPS:
+        raise BadPattern("the text is too long to be searched for it")
+    try:
+        return expression.search(text) is not None
+    except UnicodeEncodeError:
+        return False
+
+
+SEARCH_OF = partial(partial, found)
+"""Returns the function that finds a pattern in a text."""

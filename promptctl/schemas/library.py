@@ -14,8 +14,7 @@ from functools import partial
 from typing import Any
 
 from promptctl.schemas.compiler import Check, Compiler, Run, Stopped, refuse_key
-from promptctl.schemas.keywords import REFERENCES, Path, item_schemas, translated
-from promptctl.schemas.patterns import found
+from promptctl.schemas.keywords import REFERENCES, SEARCH_OF, Path, found, item_schemas, translated
 
 # The address of a schema without an `$id`.
 _ADDRESS = "https://schema.invalid/"
@@ -66,7 +65,7 @@ class LibraryCompiler(Compiler):
     enough_fitting = sys.maxsize  # each alternative that fits evaluates keys
 
     def __init__(self, root: Any) -> None:
-        super().__init__(root)
+        super().__init__(root, SEARCH_OF)
         from jsonschema import validators
 
         references = References(root)

@@ -10,8 +10,7 @@ from typing import Any
 from promptctl.schemas.compiler import Compiler, Run, Stopped
 from promptctl.schemas.formats import sample_of
 from promptctl.schemas.json_schema import compiler_of
-from promptctl.schemas.keywords import Path, item_schemas, translated, types_of
-from promptctl.schemas.patterns import BadPattern
+from promptctl.schemas.keywords import BadPattern, Path, item_schemas, translated, types_of
 from promptctl.schemas.words import path_text, text_of
 
 _LIMITS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")

@@ -1,0 +1,202 @@
+"""Commands as typer has none: imported when called, with options in groups and spellings that it does not know.
+
+The spellings are earlier ones, which work until 1.0, and options without their value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, ClassVar
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from promptctl.errors import UsageError
+
+REPLIES = {
+    "--no-cache": "--replies=ask",
+    "--record": "--replies=record",
+    "--replay": "--replies=replay",
+    "--no-cache --record": "--replies=refresh",
+}
+VALUE_OPTIONAL = frozenset({"--against"})
+"""Options that may stand without a value, which typer has no way to say."""
+_RESUMING = ("--resume", "--retry-errors")
+
+_OTHERS = "Options"
+
+
+class HelpfulCommand(TyperCommand):
+    """A command whose help lists options that belong together under a heading of their own."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the arguments, then the options: those of a group together, all others last."""
+        headings: dict[str, list[Any]] = {"Arguments": []}
+        others = []
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            heading = getattr(param, "rich_help_panel", None)
+            if record is None:
+                continue
+            if param.param_type_name == "argument":
+                headings["Arguments"].append(record)
+            elif heading is None:
+                others.append(record)
+            else:
+                headings.setdefault(heading, []).append(record)
+        for heading, records in {**headings, _OTHERS: others}.items():
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)
+
+
+class SpelledCommand(HelpfulCommand):
+    """A command that also takes the `earlier` spellings of its options."""
+
+    earlier: ClassVar[Mapping[str, str]] = {}
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments, with each earlier spelling as it is spelled today."""
+        return super().parse_args(ctx, _today(self, args))
+
+
+class ResumeCommand(HelpfulCommand):
+    """A command that goes on with what was begun, and so refuses options that say what to begin."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments. Raises `UsageError` for an option of `eval` that could change nothing any more."""
+        begun = ctx.parent.command.get_command(ctx.parent, "eval")
+        own = {name for param in self.params for name in param.opts}
+        known = {name for param in begun.params for name in param.opts if name.startswith("-")} | {*begun.earlier}
+        for at in _option_places(begun, args):
+            name = args[at].partition("=")[0]
+            if name in known - own:
+                raise UsageError(
+                    f"{name} cannot be given with `eval resume`",
+                    hint="it goes on with what the evaluation was begun with; to change that, give its command again",
+                )
+        return super().parse_args(ctx, args)
+
+
+def spelled(earlier: Mapping[str, str]) -> type[SpelledCommand]:
+    """Return the class of a command whose options had these spellings, each with what it is today."""
+    return type("SpelledCommand", (SpelledCommand,), {"earlier": earlier})
+
+
+def resumed(evaluate: Any, args: Sequence[str]) -> list[str]:
+    """Return the arguments of `eval`, as those of `eval resume` if they have `--resume` or `--retry-errors`."""
+    places = _option_places(evaluate, args)
+    given = [at for at in places if args[at] in _RESUMING]
+    if not given or args[0] == "resume":
+        return list(args)
+    return ["resume", *(text for at, text in enumerate(args) if not (at in given and text == "--resume"))]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: its name, its place in `promptctl.cli` (`module:name`), the line that lists it, under which heading.
+
+    Its name may be of two words. `earlier` are spellings that its options had. A module's `EXAMPLES` end its help.
+    """
+
+    name: str
+    where: str
+    help: str
+    heading: str = "Commands"
+    earlier: Mapping[str, str] = field(default_factory=dict)
+    kind: type[TyperCommand] | None = None
+
+    def load(self) -> Any:
+        """Return the command itself; a `typer.Typer` becomes a group of its own."""
+        module, _, attribute = self.where.partition(":")
+        home = import_module(f"promptctl.cli.{module}")
+        found = getattr(home, attribute)
+        # `\b` keeps the lines as they are written.
+        examples = f"\b\nExamples:\n{home.EXAMPLES}" if hasattr(home, "EXAMPLES") else None
+        if isinstance(found, typer.Typer):
+            group: Any = typer.main.get_group(found)
+            group.name, group.epilog = self.name, examples
+            return group
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+        alone.command(self.name, cls=self.kind or spelled(self.earlier), epilog=examples)(found)
+        return typer.main.get_command(alone)
+
+
+class LazyGroup(TyperGroup):
+    """Lists its commands from `table`, and loads one when it is asked for."""
+
+    table: ClassVar[tuple[Command, ...]] = ()
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the library's signature
+        """Return the commands' names, in the table's order."""
+        return [command.name for command in self.table]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the library's signature
+        """Return the command of that name; None if there is none."""
+        known = self.__dict__.setdefault("_loaded", {})
+        if cmd_name not in known:
+            command = next((command for command in self.table if command.name == cmd_name), None)
+            if command is None:
+                return None
+            known[cmd_name] = command.load()
+        return known[cmd_name]
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that the arguments begin with, which may be of two words."""
+        if args[0] == "eval":
+            args = ["eval", *resumed(self.get_command(ctx, "eval"), args[1:])]
+        name = " ".join(args[:2])
+        if len(args) > 1 and name in self.list_commands(ctx):
+            return name, self.get_command(ctx, name), args[2:]
+        self.commands: Any = dict.fromkeys(self.list_commands(ctx))  # names for the library's suggestions
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the library's signature
+        """Write the list in `--help`, without loading any of them."""
+        width = max(len(command.name) for command in self.table)
+        for heading in dict.fromkeys(command.heading for command in self.table):
+            with formatter.section(heading):
+                of_it = (command for command in self.table if command.heading == heading)
+                formatter.write_dl([(command.name.ljust(width), command.help) for command in of_it])
+
+
+def _today(command: SpelledCommand, args: Sequence[str]) -> list[str]:
+    args = written = _with_values(args)
+    renamed = {now.partition("=")[0] for now in command.earlier.values()}
+    given: dict[str, str] = {}
+    for at in _option_places(command, args):
+        text = args[at]
+        written[at] = command.earlier.get(text, text)
+        option = written[at].partition("=")[0]
+        if option in renamed and (other := given.setdefault(option, text)) != text:
+            both = command.earlier.get(" ".join(sorted((other, text))))
+            if both is None:
+                raise UsageError(f"{other} and {text} cannot be given together", hint=f"give {option} alone")
+            written[at] = both  # of an option given twice, the later counts
+    return written
+
+
+def _with_values(args: Sequence[str]) -> list[str]:
+    """Return the arguments with an empty value where an option stands without one."""
+    following = [*args[1:], "--"]
+    return [
+        f"{text}=" if text in VALUE_OPTIONAL and after.startswith("-") else text
+        for text, after in zip(args, following, strict=False)
+    ]
+
+
+def _option_places(command: Any, args: Sequence[str]) -> Iterator[int]:
+    """Yield the positions of options among the arguments; a value that looks like an option is none."""
+    with_value = {
+        name
+        for param in command.params
+        if param.param_type_name == "option" and not param.is_flag
+        for name in param.opts
+    }
+    at = 0
+    while at < len(args) and args[at] != "--":
+        if args[at].startswith("-"):
+            yield at
+        at += 2 if args[at] in with_value else 1
