@@ -23,7 +23,7 @@ Lane = Literal["echo", "replay", "direct", "litellm"]
 # LiteLLM drops a request for any JSON object on its way to these.
 _NO_JSON_OBJECT = re.compile(r"(?:anthropic|bedrock|sagemaker|replicate)/|(?:vertex_ai|databricks)/.*claude")
 DEFAULT_TIMEOUT_S = 60.0
-_NOT_IN_IDS = re.compile(r"[^A-Za-z0-9._:@/+~-]")
+_NOT_IN_IDS = re.compile(r"[^\w.:@/+~-]")
 _ARN = re.compile(r"(?:^|/)arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]*:[^:]")
 _HOW_IDS_ARE_WRITTEN = (
     "ids are written provider/model: openai/gpt-4o-mini, anthropic/claude-sonnet-4-5, replay/openai/gpt-4o-mini, "
