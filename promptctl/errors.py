@@ -35,6 +35,7 @@
     │   ├── ProviderUnreachable          4  connection refused, reset or closed early
     │   └── ModelTimeout                 4  our own deadline passed
     ├── Incomplete                       5  stopped before the end; can be resumed
+    │   └── CostLimitReached             5  too little is left for one more request, which was not sent
     └── Cancelled                      130  the user pressed Ctrl-C
 
 An error says what happened, where (`place`) and what to do next (`hint`). It is raised where the cause is known,
@@ -297,6 +298,7 @@ class ModelError(PromptctlError):
     `retry_after_s` is what the provider asked for, in seconds; `partial` is the `Reply` that had arrived when a
     stream broke off. `detail` is the part of the message that is the provider's own words, which may quote the request.
     `asked_at` is the `time.perf_counter()` at which the request was sent, if the lane had to prepare for long.
+    `was_sent` is False if no connection was made.
     """
 
     exit_code = MODEL
@@ -317,6 +319,7 @@ class ModelError(PromptctlError):
         self.partial: Any = None
         self.detail: str | None = None
         self.asked_at: float | None = None
+        self.was_sent = True
 
     @property
     def is_lasting(self) -> bool:
@@ -384,6 +387,10 @@ class Incomplete(PromptctlError):
     """Stopped before the end by errors, a budget or the user; what was done is kept and can be resumed."""
 
     exit_code = INCOMPLETE
+
+
+class CostLimitReached(Incomplete):
+    """Too little is left of the limit on the cost for one more request, which was not sent."""
 
 
 class Cancelled(PromptctlError):

@@ -54,11 +54,13 @@ class Sides:
             decisions.append(check_passes(outcomes, must_pass=must_pass))
         if rule.min_pass is not None and not self.head.summary.is_unfinished:
             decisions.append(check_passes(outcomes, min_pass=rule.min_pass))
-        if self.head.summary.is_unfinished:
-            # Cases that base cannot take are in no comparison, so the verdict does not tell that head lacks them.
-            unrun = self.head.summary.never_run
-            were = "was" if unrun == 1 else "were"
-            decisions.append(Decision.of(INCOMPLETE, f"After: {count(unrun, 'case')} {were} not run."))
+        # Cases that base cannot take are in no comparison, and a few may lack a result in one: the verdict alone does
+        # not tell that a side stopped.
+        for side, made in (("After", self.head), ("Before", self.base)):
+            if made.summary.is_unfinished:
+                unrun = made.summary.never_run
+                were = "was" if unrun == 1 else "were"
+                decisions.append(Decision.of(INCOMPLETE, f"{side}: {count(unrun, 'case')} {were} not run."))
         if passing := self.head.summary.xpassed_strictly:
             told = f"{count(len(passing), 'case')} that `xfail` expects to fail passed: {name_some(passing)}."
             decisions.append(Decision.of(CHECK_FAILED, told))

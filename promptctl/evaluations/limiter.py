@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING
 
-from promptctl.errors import ModelError, RateLimited
+from promptctl.errors import Incomplete, ModelError, RateLimited
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
@@ -112,19 +112,26 @@ class Limiter:
 class LimitedGateway:
     """A gateway behind a limiter for each model. A request that waits to be asked again holds no place meanwhile.
 
-    `on_lasting` is given a model, and each error that the next request to it would meet too.
+    The first request to a model goes alone until it is answered, so that a refused key is refused once; the others wait
+    for it so many seconds, as `probe_s` says for a model. `on_lasting` is given a model, and each error that the next
+    request to it would meet too; after one nothing more is sent to it.
     """
 
     def __init__(
-        self, gateway: Gateway, most: int, on_lasting: Callable[[str, ModelError], None] = lambda _model, _error: None
+        self,
+        gateway: Gateway,
+        most: int,
+        on_lasting: Callable[[str, ModelError], None] = lambda _model, _error: None,
+        probe_s: Callable[[str], float] = lambda _model: 0.0,
     ) -> None:
         self._gateway = gateway
         self._most = most
         self._on_lasting = on_lasting
-        self._limiters: dict[str, Limiter] = {}
+        self._probe_s = probe_s
+        self._doors: dict[str, _Door] = {}
 
     async def complete(self, request: Request) -> Reply:
-        """Ask once there is a place."""
+        """Ask once there is a place. Raises `Incomplete` if the model has refused what it would refuse each time."""
         async with self._place(request.model):
             return await self._gateway.complete(request)
 
@@ -134,7 +141,7 @@ class LimitedGateway:
             yield piece
 
     async def embed(self, request: Request) -> Embeddings:
-        """Embed once there is a place."""
+        """Embed once there is a place; raises as `complete` does."""
         async with self._place(request.model):
             return await self._gateway.embed(request)
 
@@ -143,33 +150,68 @@ class LimitedGateway:
         await self._gateway.close()
 
     def _place(self, model: str) -> _Place:
-        limiter = self._limiters.get(model)
-        if limiter is None:
-            limiter = self._limiters[model] = Limiter(self._most)
-        return _Place(limiter, partial(self._on_lasting, model))
+        door = self._doors.get(model)
+        if door is None:
+            on_lasting = partial(self._on_lasting, model)
+            door = self._doors[model] = _Door(model, Limiter(self._most), on_lasting, self._probe_s(model))
+        return _Place(door)
+
+
+class _Door:
+    """The way to one model. It opens for all once the first request is answered, and closes for good on a refusal."""
+
+    def __init__(self, model: str, limiter: Limiter, on_lasting: Callable[[ModelError], None], probe_s: float) -> None:
+        self.limiter = limiter
+        self.on_lasting = on_lasting
+        self.is_refused = False
+        self._model = model
+        self._probe_s = probe_s
+        self._is_begun = False
+        self._answered = asyncio.Event()
+
+    async def enter(self) -> float:
+        """Wait for a place, and give the moment when it was had, by the limiter's clock."""
+        if not self._answered.is_set():
+            await self._wait_for_the_first()
+        asked_at = await self.limiter.acquire()
+        if self.is_refused:
+            self.limiter.release()
+            raise Incomplete(f"{self._model} was not asked: it has refused what it would refuse each time")
+        return asked_at
+
+    def leave(self, error: BaseException | None, asked_at: float) -> None:
+        """Give the place back; how the request ended moves the limit."""
+        if isinstance(error, ModelError) and error.is_lasting:
+            self.is_refused = True
+            self.on_lasting(error)
+        self._answered.set()
+        if error is None:
+            self.limiter.succeeded()
+        elif isinstance(error, RateLimited):
+            self.limiter.refused(error.retry_after_s, asked_at)
+        self.limiter.release()
+
+    async def _wait_for_the_first(self) -> None:
+        if self._is_begun and self._probe_s:
+            with time_stands_still(), suppress(TimeoutError):
+                await asyncio.wait_for(self._answered.wait(), self._probe_s)
+        self._is_begun = True
 
 
 class _Place:
-    """A place among the requests to one model; how the request ended moves the limit."""
+    """A place among the requests to one model."""
 
-    __slots__ = ("_asked_at", "_limiter", "_on_lasting")
+    __slots__ = ("_asked_at", "_door")
 
-    def __init__(self, limiter: Limiter, on_lasting: Callable[[ModelError], None]) -> None:
-        self._limiter = limiter
-        self._on_lasting = on_lasting
+    def __init__(self, door: _Door) -> None:
+        self._door = door
         self._asked_at = 0.0
 
     async def __aenter__(self) -> None:
-        self._asked_at = await self._limiter.acquire()
+        self._asked_at = await self._door.enter()
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, ModelError) and error.is_lasting:
-            self._on_lasting(error)
-        if error is None:
-            self._limiter.succeeded()
-        elif isinstance(error, RateLimited):
-            self._limiter.refused(error.retry_after_s, self._asked_at)
-        self._limiter.release()
+        self._door.leave(error, self._asked_at)
 
 
 @contextmanager

@@ -10,17 +10,17 @@ from functools import partial
 from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING
 
-from promptctl.errors import ModelError
-from promptctl.evaluations.account import Account
+from promptctl.calls.account import Account
+from promptctl.calls.spending import SpendingGateway
+from promptctl.errors import CostLimitReached, Incomplete, ModelError
 from promptctl.evaluations.cache import CachedGateway, ReplyCache
 from promptctl.evaluations.claims import claimed
 from promptctl.evaluations.evaluation import Evaluation, finish
 from promptctl.evaluations.evaluator import Evaluator, pending
-from promptctl.evaluations.limiter import LimitedGateway
+from promptctl.evaluations.limiter import LimitedGateway, time_stands_still
 from promptctl.evaluations.progress import Progress
 from promptctl.evaluations.recorder import BatchRecorder
 from promptctl.evaluations.request import Limits
-from promptctl.log.call_totals import REUSED_SOURCES
 from promptctl.models.recordings import check_folder
 from promptctl.models.replay import Replay
 
@@ -53,6 +53,8 @@ class _Run:
         return model in (self.plan.target.model, self.plan.spec.judge_model)
 
 
+_PROBE_S = 1.0
+_PROBE_WITHOUT_KEY_S = 0.025
 # The evaluation that a request is for.
 _RUN: ContextVar[_Run | None] = ContextVar("run", default=None)
 _Work = Iterator[tuple[_Run, Callable[[], Awaitable["ResultRow"]]]]
@@ -71,9 +73,12 @@ class Session:
         self._context = context
         self._limits = limits or Limits()
         self._on_progress = on_progress or (lambda _plan, _progress: None)
-        self._account = Account(self._limits.max_cost_nano_usd)
         self._router = context.router(self._limits.concurrency)
-        limited = LimitedGateway(self._router, self._limits.concurrency, self._give_up)
+        paying: Gateway = self._router
+        if self._limits.max_cost_nano_usd is not None:
+            account = Account(self._limits.max_cost_nano_usd)
+            paying = SpendingGateway(self._router, account, context.models, time_stands_still)
+        limited = LimitedGateway(paying, self._limits.concurrency, self._give_up, self._probe_s)
         self._cache = ReplyCache(context.state_folder / "cache.db", context.warn, context.redactor)
         self._cached = CachedGateway(limited, self._cache, self._server_of)
         self._gateways: Mapping[Replies, Gateway] = {
@@ -86,7 +91,6 @@ class Session:
         self._runs: list[_Run] = []
         self._told: set[str] = set()
         self._refusing: set[str] = set()
-        self._pilot = asyncio.Lock()
 
     async def __aenter__(self) -> Session:
         return self
@@ -169,51 +173,36 @@ class Session:
 
     async def _take(self, work: _Work, progress: Progress) -> None:
         while self.stopped is None and (taken := next(work, None)) is not None:
-            if self._account.is_blind:
-                # One case at a time, until it is known what one costs.
-                async with self._pilot:
-                    if self._account.is_blind:
-                        await self._do(*taken, progress)
-                        continue
             await self._do(*taken, progress)
 
     async def _do(self, run: _Run, evaluate: Callable[[], Awaitable[ResultRow]], progress: Progress) -> None:
         if self.stopped is not None or run.is_refused:
             return
-        if not self._account.admits(run.row.id):
-            self.stop("max-cost")
-            return
         progress.under_way += 1
         _RUN.set(run)
-        result = await evaluate()
+        try:
+            result = await evaluate()
+        except Incomplete as unsent:  # the case stays open
+            self._heed_unsent(unsent)
+            return
+        finally:
+            progress.under_way -= 1
         await self._recorder.finish(result)
-        progress.under_way -= 1
-        self._settle(result)
         progress.add(result)
         self._on_progress(run.plan, progress)
         if self._limits.fails_fast and result.status != "passed":
             self.stop("fail-fast")
-        if self._account.is_boundless:
-            self._stop_boundless(run.plan)
         run.left -= 1
         if not run.left:
             self._finish(run)
 
-    def _settle(self, result: ResultRow) -> None:
-        cost = result.cost_nano_usd
-        is_asked = cost != 0 or result.reply_source in ("model", "echo")
-        saved = result.detail.full_cost_nano_usd if result.reply_source in REUSED_SOURCES else None
-        self._account.settle(result.evaluation_id, cost, saved or 0, is_asked=is_asked)
-
-    def _stop_boundless(self, plan: Plan) -> None:
-        """A bound on the cost that cannot be kept is no bound."""
-        if self.stopped is None:
-            self._context.warn(
-                f"--max-cost cannot be kept: it is not known what a case of {plan.target.prompt.id} cost "
-                f"({plan.target.model}, or a judge): a reply broke off or came without numbers of tokens; go on "
-                "without --max-cost"
-            )
-        self.stop("max-cost")
+    def _heed_unsent(self, unsent: Incomplete) -> None:
+        if isinstance(unsent, CostLimitReached):
+            if "cost" not in self._told:
+                self._told.add("cost")
+                hint = f"; {unsent.hint}" if unsent.hint else ""
+                self._context.warn(f"{unsent.message}{hint}")
+            self.stop("max-cost")
 
     def _finish(self, run: _Run) -> Evaluation:
         if run.found is None:
@@ -232,6 +221,14 @@ class Session:
             run.is_refused = run.is_refused or run is asking or run.needs(model)
         if all(run.is_refused for run in self._runs if run.found is None):
             self.stop("refused")
+
+    def _probe_s(self, model: str) -> float:
+        """Return for how long others wait for the first reply: an unknown key is worth more than a server without."""
+        try:
+            has_key = self._router.settings_of(model).endpoint.api_key is not None
+        except ModelError:
+            return 0.0
+        return _PROBE_S if has_key else _PROBE_WITHOUT_KEY_S
 
     def _server_of(self, model: str) -> str:
         """Return what tells a model's server from one that answers to the same model's id."""

@@ -51,6 +51,7 @@ class Parsed:
     usage: Usage = field(default_factory=Usage)
     model: str = ""
     warning: str | None = None
+    service_tier: str | None = None
 
 
 def model_name(model: str) -> str:
@@ -155,6 +156,7 @@ def parse_completion(request: Request, data: Any) -> Parsed:
         finish_reason,
         data.get("usage"),
         word_of(data.get("model")) or "",
+        service_tier_of(data),
     )
 
 
@@ -165,6 +167,7 @@ def parsed_reply(
     finish_reason: str | None,
     usage: Any,
     model: str,
+    service_tier: str | None = None,
 ) -> Parsed:
     """Return the content of a reply from what an answer holds, whole or streamed.
 
@@ -180,7 +183,13 @@ def parsed_reply(
         usage_of(usage),
         model,
         odd_counts(usage),
+        service_tier or word_of(dict_of(usage).get("service_tier")),
     )
+
+
+def service_tier_of(data: Mapping[str, Any]) -> str | None:
+    """Return the service tier that an answer says it was made in, which need not be the one asked for."""
+    return word_of(data.get("service_tier"))
 
 
 def tool_call_of(call: Mapping[str, Any]) -> dict[str, Any]:
@@ -227,6 +236,12 @@ def usage_of(data: Any) -> Usage:
         input_audio_tokens=_count(prompt.get("audio_tokens")),
         output_audio_tokens=_count(completion.get("audio_tokens")),
         told_nano_usd=_told_nano_usd(data),
+        input_image_tokens=_count(prompt.get("image_tokens")),
+        web_searches=_count(
+            dict_of(data.get("server_tool_use")).get("web_search_requests"),
+            prompt.get("web_search_requests"),
+            data.get("num_search_queries"),
+        ),
     )
 
 
@@ -251,8 +266,12 @@ def build_reply(
 
     `started` is the `time.perf_counter()` at which it was asked for; the reply took from then until now.
     """
+    parameters = request.parameters
     cost, source = prices.cost_nano_usd(
-        request.model, parsed.usage, service_tier=request.parameters.get("service_tier")
+        request.model,
+        parsed.usage,
+        service_tier=parsed.service_tier or word_of(parameters.get("service_tier")),
+        search_size=search_size_of(parameters) if "web_search_options" in parameters else None,
     )
     return Reply(
         text=parsed.text,
@@ -267,6 +286,11 @@ def build_reply(
         first_token_ms=first_token_ms,
         warning=None if parsed.warning is None else f"{request.model} {parsed.warning}",
     )
+
+
+def search_size_of(parameters: Mapping[str, Any]) -> str:
+    """Return the size of the context of the search that the parameters ask for."""
+    return word_of(dict_of(parameters["web_search_options"]).get("search_context_size")) or "medium"
 
 
 def finished(request: Request, reply: Reply) -> Reply:

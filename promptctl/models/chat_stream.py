@@ -19,6 +19,7 @@ from promptctl.models.chat_protocol import (
     finished,
     paired,
     parsed_reply,
+    service_tier_of,
     word_of,
 )
 from promptctl.models.gateway import Delta, Reply, Request, text_of
@@ -102,6 +103,7 @@ class ReplyAssembler:
         self._half = ""
         self._usage: Any = None
         self._model = ""
+        self._service_tier: str | None = None
         self.finish_reason: str | None = None
         self.has_choice = False
         self.is_done = False
@@ -115,6 +117,7 @@ class ReplyAssembler:
     def add(self, chunk: Mapping[str, Any]) -> str:
         """Take one chunk in, and return the text that it brought."""
         self._model = word_of(chunk.get("model")) or self._model
+        self._service_tier = service_tier_of(chunk) or self._service_tier
         if isinstance(chunk.get("usage"), dict):
             self._usage = chunk["usage"]
         choice = next((choice for choice in dicts_of(chunk.get("choices")) if not choice.get("index")), None)
@@ -141,6 +144,7 @@ class ReplyAssembler:
             self.finish_reason,
             self._usage,
             self._model,
+            self._service_tier,
         )
 
     def _add_delta(self, delta: Mapping[str, Any]) -> str:

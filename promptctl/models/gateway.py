@@ -99,6 +99,8 @@ class Usage:
     input_audio_tokens: int | None = None
     output_audio_tokens: int | None = None
     told_nano_usd: int | None = None
+    input_image_tokens: int | None = None
+    web_searches: int | None = None
 
 
 def is_broken_off(finish_reason: str | None) -> bool:

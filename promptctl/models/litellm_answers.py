@@ -24,7 +24,11 @@ _USAGE = {
         "cache_creation_tokens": None,
         "cache_creation_token_details": {"ephemeral_1h_input_tokens": None},
         "audio_tokens": None,
+        "image_tokens": None,
+        "web_search_requests": None,
     },
+    "server_tool_use": {"web_search_requests": None},
+    "service_tier": None,
     "completion_tokens_details": {"reasoning_tokens": None, "audio_tokens": None},
 }
 
@@ -46,7 +50,10 @@ def embeddings_data(answer: Any) -> dict[str, Any]:
 
 
 def _chat_data(answer: Any, part: str) -> dict[str, Any]:
-    data = _read(answer, {"model": None, "choices": [{"finish_reason": None, part: _MESSAGE}], "usage": _USAGE})
+    data = _read(
+        answer,
+        {"model": None, "service_tier": None, "choices": [{"finish_reason": None, part: _MESSAGE}], "usage": _USAGE},
+    )
     for choice in data["choices"]:
         message = choice[part]
         message["refusal"] = message["refusal"] or message["provider_specific_fields"]["refusal"]

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from promptctl.files.names import SETTINGS
-from promptctl.models.gateway import Usage
+from promptctl.models.gateway import Usage, is_count
 from promptctl.models.model_map import ModelMap
 
 # Prices are kept as integers of 1e-18 USD for one token, so that no rounding happens before the last step.
@@ -24,9 +24,15 @@ _MAP_KEYS = {
     "cache_write": "cache_creation_input_token_cost",
     "cache_write_hour": "cache_creation_input_token_cost_above_1hr",
     "input_audio": "input_cost_per_audio_token",
+    "input_image": "input_cost_per_image_token",
     "reasoning": "output_cost_per_reasoning_token",
     "output_audio": "output_cost_per_audio_token",
 }
+# The map's names of service tiers, by the names that providers give them.
+_SERVICE_TIERS = {"flex": "flex", "priority": "priority", "batch": "batches", "ultrafast": "ultrafast"}
+_SEARCH_FEES = "search_context_cost_per_query"
+# The most searches for one reply that a worst case counts with.
+_MOST_SEARCHES = 10
 _THRESHOLD = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
 
 
@@ -42,6 +48,17 @@ class Price:
     input_audio: int | None = None
     reasoning: int | None = None
     output_audio: int | None = None
+    input_image: int | None = None
+
+    def worst_nano_usd(self, input_tokens: int, output_tokens: int, *, has_audio: bool) -> int:
+        """Return the cost of so many tokens if each is of the dearest kind that a request can have."""
+        inputs = [self.input, self.cached_input, self.cache_write, self.cache_write_hour, self.input_image]
+        outputs = [self.output, self.reasoning]
+        if has_audio:
+            inputs.append(self.input_audio)
+            outputs.append(self.output_audio)
+        dearest = [max(price or 0 for price in kinds) for kinds in (inputs, outputs)]
+        return -(-(input_tokens * dearest[0] + output_tokens * dearest[1]) // _ATTO_PER_NANO)
 
     def cost_nano_usd(self, usage: Usage) -> int | None:
         """Return the cost of these tokens, each counted once; None if their number is not known."""
@@ -51,15 +68,17 @@ class Price:
         written = min(usage.cache_write_tokens or 0, usage.input_tokens - cached)
         hour = min(usage.cache_write_hour_tokens or 0, written)
         heard = min(usage.input_audio_tokens or 0, usage.input_tokens - cached - written)
+        seen = min(usage.input_image_tokens or 0, usage.input_tokens - cached - written - heard)
         reasoned = min(usage.reasoning_tokens or 0, usage.output_tokens)
         spoken = min(usage.output_audio_tokens or 0, usage.output_tokens - reasoned)
         cache_write = _first(self.cache_write, self.input)
         atto = (
-            (usage.input_tokens - cached - written - heard) * self.input
+            (usage.input_tokens - cached - written - heard - seen) * self.input
             + cached * _first(self.cached_input, self.input)
             + (written - hour) * cache_write
             + hour * _first(self.cache_write_hour, cache_write)
             + heard * _first(self.input_audio, self.input)
+            + seen * _first(self.input_image, self.input)
             + (usage.output_tokens - reasoned - spoken) * self.output
             + reasoned * _first(self.reasoning, self.output)
             + spoken * _first(self.output_audio, self.output)
@@ -91,19 +110,18 @@ class Prices:
         self._tiers: dict[tuple[str, str | None], _Tiers | None] = {}
 
     def cost_nano_usd(
-        self, model: str, usage: Usage, *, service_tier: str | None = None
+        self, model: str, usage: Usage, *, service_tier: str | None = None, search_size: str | None = None
     ) -> tuple[int | None, str | None]:
         """Return the cost and the source of its price; (None, None) if price or number of tokens is unknown.
 
         The workspace's price wins over what the provider says, and that over LiteLLM's list, if the provider is known
-        to say it.
+        to say it. `search_size` is the size of the context that a request with a search of the web asks for.
         """
-        key = (model, service_tier)
-        if key not in self._tiers:
-            self._tiers[key] = self._find(model, service_tier)
-        source, tiers = self._tiers[key] or (None, [])
+        source, tiers = self._tiers_of(model, service_tier)
         price = next((price for threshold, price in tiers if (usage.input_tokens or 0) > threshold), None)
         cost = None if price is None else price.cost_nano_usd(usage)
+        if cost is not None and source != SETTINGS:
+            cost += self._search_nano_usd(model, usage, search_size)
         told = usage.told_nano_usd
         if (
             told is not None
@@ -119,6 +137,62 @@ class Prices:
 
         return dialect_of(model.partition("/")[0]).tells_cost
 
+    def worst_nano_usd(
+        self,
+        model: str,
+        input_tokens: int,
+        output_tokens: int,
+        *,
+        service_tier: str | None,
+        has_audio: bool,
+        searches: bool,
+    ) -> int | None:
+        """Return the most that so many tokens can cost, at the dearest price that may be billed; None if unknown."""
+        may_be_dearer = service_tier in {"auto", "priority", "ultrafast"}
+        names = (None, "priority", "ultrafast") if may_be_dearer else (None,)
+        found = [self._tiers_of(model, name) for name in names]
+        costs = [
+            price.worst_nano_usd(input_tokens, output_tokens, has_audio=has_audio)
+            for _, tiers in found
+            for threshold, price in tiers
+            if input_tokens > threshold
+        ]
+        if not costs:
+            return None
+        fees = self._search_fees(model) if found[0][0] != SETTINGS else {}
+        always = bool(fees) and _always_searches(model)
+        return max(costs) + (_MOST_SEARCHES * max(fees.values(), default=0) if searches or always else 0)
+
+    def limits_of(self, model: str) -> tuple[int | None, int | None]:
+        """Return the most tokens that the model takes in and gives out, as LiteLLM's list says; None if unknown."""
+        entry = self._models.entry(self._priced_as(model) or model) or {}
+        window, most = entry.get("max_input_tokens"), entry.get("max_output_tokens") or entry.get("max_tokens")
+        return window if is_count(window) else None, most if is_count(most) else None
+
+    def _tiers_of(self, model: str, service_tier: str | None) -> tuple[str | None, list[tuple[int, Price]]]:
+        key = (model, _SERVICE_TIERS.get(service_tier or ""))
+        if key not in self._tiers:
+            self._tiers[key] = self._find(*key)
+        return self._tiers[key] or (None, [])
+
+    def _search_nano_usd(self, model: str, usage: Usage, size: str | None) -> int:
+        """Return the fees for searches of the web: the provider counts them, or there is one if one was asked for."""
+        searches = usage.web_searches
+        if searches is None:
+            searches = 1 if size is not None or _always_searches(model) else 0
+        fees = self._search_fees(model) if searches else {}
+        if _is_billed_once(model, self._models.entry(self._priced_as(model) or model)):
+            searches = min(searches, 1)
+        return searches * fees.get(f"search_context_size_{size}", fees.get("search_context_size_medium", 0))
+
+    def _search_fees(self, model: str) -> dict[str, int]:
+        """Return the fee of one search in nano-USD, by the size of its context."""
+        entry = self._models.entry(self._priced_as(model) or model) or {}
+        fees = entry.get(_SEARCH_FEES)
+        if not isinstance(fees, dict):
+            return {}
+        return {size: (_per_token(usd) or 0) // _ATTO_PER_NANO for size, usd in fees.items()}
+
     def _find(self, model: str, service_tier: str | None) -> _Tiers | None:
         alias = self._priced_as(model)
         for name in (model,) if alias is None else (model, alias):
@@ -133,16 +207,15 @@ def _bundled(entry: Mapping[str, Any], source: str, service_tier: str | None) ->
     base = _price(entry, "", None)
     if base is None:
         return None
-    tier = service_tier if service_tier in {"flex", "priority"} else None
-    if tier is not None:
-        base = _price(entry, f"_{tier}", base) or base
+    if service_tier is not None:
+        base = _price(entry, f"_{service_tier}", base) or base
     thresholds = sorted((int(found[1]) for key in entry if (found := _THRESHOLD.fullmatch(key))), reverse=True)
     above = []
     for thousands in thresholds:
         suffix = f"_above_{thousands}k_tokens"
         price = _price(entry, suffix, base) or base
-        if tier is not None:
-            price = _price(entry, f"{suffix}_{tier}", price) or price
+        if service_tier is not None:
+            price = _price(entry, f"{suffix}_{service_tier}", price) or price
         above.append((thousands * 1000, price))
     return source, [*above, (-1, base)]
 
@@ -156,6 +229,20 @@ def _price(entry: Mapping[str, Any], suffix: str, base: Price | None) -> Price |
     if entry.get("mode") == "embedding":
         known.setdefault("output", 0)
     return Price(**known) if "input" in known and "output" in known else None
+
+
+def _always_searches(model: str) -> bool:
+    """Return True if each reply of the model is made from a search of the web."""
+    return model.startswith("perplexity/") or "-search-" in model
+
+
+def _is_billed_once(model: str, entry: Mapping[str, Any] | None) -> bool:
+    """Return True if a reply's searches cost one fee, however many they are."""
+    if model.startswith("perplexity/"):
+        return "deep-research" not in model
+    provider = str((entry or {}).get("litellm_provider"))
+    is_google = provider == "gemini" or provider in {"vertex_ai", "vertex_ai-language-models"}
+    return is_google and (entry or {}).get("web_search_billing_unit") != "per_query"
 
 
 def _per_token(usd: Any) -> int | None:

@@ -257,7 +257,9 @@ def _is_timeout(name: str) -> bool:
 
 
 def _unreachable(request: Request, why: str, hint: str = HINT_ENDPOINT) -> ProviderUnreachable:
-    return ProviderUnreachable(f"{request.model} was not reached: {why}", hint=hint)
+    error = ProviderUnreachable(f"{request.model} was not reached: {why}", hint=hint)
+    error.was_sent = False
+    return error
 
 
 def _secrets(endpoint: Endpoint) -> set[str]:

@@ -20,7 +20,12 @@ from tests.cli.conftest import Cli, commit, git
 from tests.evaluation_lab import Lab
 from tests.openai_server import Answer, Exchange, OpenAIServer, failure, reply
 
-PROMPT = "inputs: {{ticket: {{type: string}}}}\nmessages:\n  - {{role: user, content: '{wrong} | {{{{ ticket }}}}'}}\n"
+PROMPT = """\
+inputs: {{ticket: {{type: string}}}}
+parameters: {{max_tokens: 3}}
+messages:
+  - {{role: user, content: '{wrong} | {{{{ ticket }}}}'}}
+"""
 
 
 def answering(server: OpenAIServer) -> Answer:
@@ -229,7 +234,7 @@ class TestIncomplete:
         commit(lab.root, "Two prompts")
         change("head")
         change("head", prompt="sort")
-        ran = cli("eval", "triage", "sort", "--against", "@main", "--max-cost", "0.0003", "-j", "1", "--json")
+        ran = cli("eval", "triage", "sort", "--against", "@main", "--max-cost", "0.00033", "-j", "1", "--json")
         assert ran.exit_code == 5
         assert [each["verdict"] for each in ran.json] == ["inconclusive", "incomplete"]
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import ClassVar
 
 import pytest
 
@@ -211,11 +212,15 @@ class TestRepeats:
 
 
 class TestMoney:
-    def test_spending_stops_at_the_cap_and_what_was_under_way(self, lab: Lab) -> None:
+    # With this a request costs 33 tokens at worst, where its reply then costs 15.
+    short: ClassVar = {"max_tokens": 3}
+    worst = 33_000
+
+    def test_no_more_is_spent_than_the_cap_and_what_is_given_back_is_used(self, lab: Lab) -> None:
         lab.many(60)
         cap = 20 * REPLY_COST
-        found = lab.one(limits=Limits(concurrency=4, max_cost_nano_usd=cap))
-        assert cap - REPLY_COST <= found.summary.cost_nano_usd <= cap + 4 * REPLY_COST
+        found = lab.one(limits=Limits(concurrency=16, max_cost_nano_usd=cap), parameters=self.short)
+        assert cap - self.worst < found.summary.cost_nano_usd <= cap
         assert (found.verdict, found.stopped) == ("incomplete", "max-cost")
         whole = lab.resume(found)
         assert (whole.verdict, whole.stopped) == ("passed", None)
@@ -225,52 +230,63 @@ class TestMoney:
         lab.many(30)
         cap = 40 * REPLY_COST
         limits = Limits(concurrency=2, max_cost_nano_usd=cap)
-        found = lab.evaluate("triage", "triage", limits=limits, replies="ask")
-        assert sum(each.summary.cost_nano_usd for each in found) <= cap + 2 * REPLY_COST
+        found = lab.evaluate("triage", "triage", limits=limits, replies="ask", parameters=self.short)
+        assert sum(each.summary.cost_nano_usd for each in found) == len(lab.asked) * REPLY_COST <= cap
         assert [each.verdict for each in found] == ["passed", "incomplete"]
 
     def test_what_the_cap_keeps_from_running_is_there_and_can_be_resumed(self, lab: Lab) -> None:
         lab.many(10)
-        first, second = lab.evaluate(
-            "triage", "triage", limits=Limits(concurrency=1, max_cost_nano_usd=3 * REPLY_COST), replies="ask"
-        )
+        limits = Limits(concurrency=1, max_cost_nano_usd=4 * REPLY_COST)
+        first, second = lab.evaluate("triage", "triage", limits=limits, replies="ask", parameters=self.short)
         assert (first.stopped, second.stopped) == ("max-cost", "max-cost")
         assert (second.summary.counts.cases, second.verdict) == (0, "incomplete")
         assert lab.resume(second).verdict == "passed"
 
-    def test_replies_without_numbers_of_tokens_end_it_and_say_why(self, lab: Lab) -> None:
+    def test_replies_without_numbers_of_tokens_count_with_their_worst_case(self, lab: Lab) -> None:
         lab.many(20)
         lab.server.default = reply("c0", tokens={})
-        found = lab.one(limits=Limits(concurrency=8, max_cost_nano_usd=10_000))
-        assert (found.verdict, found.stopped, len(lab.asked)) == ("incomplete", "max-cost", 1)
-        assert any("--max-cost cannot be kept" in warning for warning in lab.warnings)
+        limits = Limits(concurrency=8, max_cost_nano_usd=4 * self.worst)
+        found = lab.one(limits=limits, parameters=self.short)
+        assert (found.stopped, len(lab.asked)) == ("max-cost", 4)
+        assert any("for replies whose cost nobody told" in warning for warning in lab.warnings)
 
-    def test_nothing_more_is_asked_at_once_than_the_bound_allows(self, lab: Lab) -> None:
+    def test_nothing_is_asked_whose_worst_case_is_more_than_the_bound(self, lab: Lab) -> None:
         lab.many(20)
-        lab.one(limits=Limits(concurrency=8, max_cost_nano_usd=1))
-        assert len(lab.asked) == 1
+        found = lab.one(limits=Limits(concurrency=8, max_cost_nano_usd=self.worst - 1), parameters=self.short)
+        assert (found.verdict, found.stopped, lab.asked) == ("incomplete", "max-cost", [])
+        # Nothing says how long a reply may be.
+        lab.one(limits=Limits(concurrency=8, max_cost_nano_usd=100 * self.worst))
+        assert lab.asked == []
+        assert any("set `max_tokens`" in warning for warning in lab.warnings)
 
-    def test_what_comes_from_the_cache_does_not_lift_the_bound(self, lab: Lab) -> None:
-        lab.many(20)
-        lab.server.default = answering({}, reply("c0", tokens={}))
-        for asked in (1, 2):  # the first command's reply is in the cache
-            found = lab.one(limits=Limits(concurrency=8, max_cost_nano_usd=10_000))
-            assert (found.stopped, len(lab.asked)) == ("max-cost", asked)
+    def test_judges_are_paid_from_the_same_account(self, lab: Lab) -> None:
+        rubric = [{"type": "llm-rubric", "value": "is polite"}]
+        lab.cases(*({"id": f"c{n}", "inputs": {"ticket": f"c{n}"}, "assert": rubric} for n in range(4)))
+        limits = Limits(concurrency=4, max_cost_nano_usd=10 * self.worst)
+        found = lab.one(limits=limits, judge="local/gpt-4o-mini", parameters=self.short)
+        # All four replies, but no judge, whose prompt is longer and whose reply may be of any length.
+        assert (sorted(lab.asked), found.stopped) == (["c0", "c1", "c2", "c3"], "max-cost")
+        assert (found.verdict, found.summary.counts.cases) == ("incomplete", 0)
 
-    def test_nor_does_a_case_that_failed_before_it_was_asked(self, lab: Lab) -> None:
-        lab.cases(
-            {"id": "none", "inputs": {"ticket": "none"}, "expected": "x"},
-            *({"id": f"c{n}", "inputs": {"ticket": f"c{n}"}, "expected": f"c{n}"} for n in range(20)),
-        )
-        lab.server.default = answering({"none": failure(400, "no such thing")}, reply("c0", tokens={}))
-        found = lab.one(limits=Limits(concurrency=8, max_cost_nano_usd=10_000))
-        assert (found.stopped, lab.asked) == ("max-cost", ["none", "c0"])
-
-    def test_after_a_cached_case_no_more_is_asked_at_once_than_the_bound_allows(self, lab: Lab) -> None:
+    def test_what_comes_from_the_cache_takes_nothing(self, lab: Lab) -> None:
         lab.many(40)
-        lab.one(selection=Selection(first=1))
-        found = lab.one(limits=Limits(concurrency=30, max_cost_nano_usd=2 * REPLY_COST))
-        assert (found.stopped, found.summary.cost_nano_usd) == ("max-cost", 2 * REPLY_COST)
+        lab.one(selection=Selection(first=10), parameters=self.short)
+        found = lab.one(limits=Limits(concurrency=30, max_cost_nano_usd=self.worst + 1_000), parameters=self.short)
+        assert (found.stopped, found.summary.cost_nano_usd, len(lab.asked)) == ("max-cost", REPLY_COST, 11)
+
+    def test_retries_are_paid_too_and_what_was_refused_costs_nothing(self, lab: Lab) -> None:
+        lab.many(1)
+        lab.server.default = failure(400, "no such thing")
+        limits = Limits(max_cost_nano_usd=self.worst)
+        assert lab.one(limits=limits, parameters=self.short).stopped is None
+        lab.server.default = answering({})
+        assert lab.one(limits=limits, parameters=self.short).verdict == "passed"
+
+    def test_resuming_has_a_bound_of_its_own(self, lab: Lab) -> None:
+        lab.many(4)
+        begun = lab.one(limits=Limits(concurrency=1, max_cost_nano_usd=self.worst), parameters=self.short)
+        again = lab.resume(begun, limits=Limits(concurrency=1, max_cost_nano_usd=self.worst))
+        assert (again.stopped, len(lab.asked)) == ("max-cost", 2)
 
     def test_cached_cases_alone_are_all_done(self, lab: Lab) -> None:
         lab.many(20)

@@ -9,7 +9,6 @@ import pytest
 
 from promptctl.comparisons.rule import GateRule
 from promptctl.errors import InvalidFiles
-from promptctl.evaluations.account import Account
 from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.planning import Pair, rerun
 from promptctl.evaluations.request import EvaluationRequest, Limits
@@ -18,7 +17,7 @@ from promptctl.log.results import EvaluationSpec, ResultDetail, Totals
 from promptctl.models.router import Router
 from promptctl.reviews.request import ReviewRequest
 from tests.cli.conftest import commit, git
-from tests.evaluation_lab import PROMPT, REPLY_COST, Lab, answering, slowly
+from tests.evaluation_lab import PROMPT, Lab, answering, slowly
 from tests.openai_server import Exchange
 
 
@@ -254,79 +253,3 @@ class TestSpec:
         assert Totals.from_json(totals.as_json()) == totals
         assert ResultDetail.from_json(detail.as_json()) == detail
         assert "full_cost_nano_usd" not in ResultDetail().as_json()
-
-
-class TestAccount:
-    def test_it_admits_while_the_average_fits(self) -> None:
-        account = Account(10)
-        assert account.admits("a")
-        account.settle("a", 4)
-        assert account.admits("a")
-        assert not account.admits("a"), "one under way at 4, and one more at 4, would be 12"
-        account.settle("a", 4)
-        assert (account.spent_nano_usd, account.admits("a")) == (8, False)
-
-    def test_a_plan_without_results_is_expected_to_cost_what_the_others_do(self) -> None:
-        account = Account(10)
-        assert account.admits("a")
-        account.settle("a", 6)
-        assert not account.admits("b")
-
-    def test_a_dear_plan_is_not_hidden_by_many_cheap_ones(self) -> None:
-        account = Account(1_000)
-        for _ in range(100):
-            assert account.admits("cheap")
-            account.settle("cheap", 1)
-        assert account.admits("dear")
-        account.settle("dear", 500)
-        assert not account.admits("dear")
-        assert account.admits("cheap")
-
-    def test_what_cost_nobody_knows_what_is_taken_to_have_cost_what_the_dearest_did(self) -> None:
-        account = Account(30)
-        for cost in (10, 2, None):
-            assert account.admits("a")
-            account.settle("a", cost)
-        assert account.admits("a"), "22 and an average of 6"
-        account.settle("a", 6)
-        assert not account.admits("a")
-        assert account.spent_nano_usd == 18
-
-    def test_it_is_blind_until_a_case_has_told_its_cost(self) -> None:
-        account = Account(30)
-        assert account.is_blind
-        account.admits("a")
-        account.settle("a", None)
-        assert account.is_blind
-        account.admits("a")
-        account.settle("a", 0)
-        assert (account.is_blind, Account().is_blind) == (False, False)
-
-    def test_what_was_not_asked_says_nothing_about_the_next(self) -> None:
-        account = Account(30)
-        account.admits("a")
-        account.settle("a", 0, is_asked=False)
-        assert (account.is_blind, account.is_boundless) == (True, False)
-        account.admits("a")
-        account.settle("a", None)
-        assert account.is_boundless
-
-    def test_what_was_reused_is_expected_to_be_paid_the_next_time(self) -> None:
-        account = Account(10)
-        account.admits("a")
-        account.settle("a", 1, 8)
-        assert (account.spent_nano_usd, account.admits("a"), account.admits("a")) == (1, True, False)
-
-    def test_a_free_case_does_not_weigh_what_nobody_knows(self) -> None:
-        account = Account(30)
-        for cost in (0, None):
-            assert not account.is_boundless
-            account.admits("a")
-            account.settle("a", cost)
-        assert account.is_boundless
-
-    def test_without_a_bound_it_only_adds_up(self) -> None:
-        account = Account()
-        assert all(account.admits("a") for _ in range(3))
-        account.settle("a", REPLY_COST)
-        assert account.spent_nano_usd == REPLY_COST

@@ -118,10 +118,15 @@ class TestAgainstBase:
         assert found["note"] == "the version before cannot take the inputs of 4 of the cases, which are not compared"
 
     def test_one_bound_on_the_cost_holds_for_the_whole_review(self, pull: Pull) -> None:
-        worsen(pull)
-        review = pull.review(limits=Limits(concurrency=1, max_cost_nano_usd=60_000))
-        assert review.decision.exit_code in (INCOMPLETE, CHECK_FAILED)
-        assert len(pull.server.requests) < 8
+        base = pull.edit(PATH, "messages:", "parameters: {max_tokens: 3}\nmessages:")
+        pull.edit(PATH, "Say one word.", "Say just one word.")
+        limits, asked = Limits(concurrency=1, max_cost_nano_usd=300_000), pull.server.requests
+        # Whatever share of errors the rule allows.
+        for rule in ({}, {"max_errors": 1.0}):
+            del asked[:]
+            review = pull.review(base=base, limits=limits, rule=rule, replies="ask")
+            assert review.decision.exit_code == INCOMPLETE
+            assert 0 < len(asked) < 12
 
     def test_an_error_of_the_model_leaves_it_incomplete(self, pull: Pull, server: OpenAIServer) -> None:
         from tests.openai_server import failure

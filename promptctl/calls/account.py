@@ -1,0 +1,62 @@
+"""An account of money with a bound: the worst case of each request is reserved before it is sent."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Account:
+    """Lets no more be spent than its bound, as long as no request costs more than was reserved for it.
+
+    All amounts are in nano-USD. `kept_nano_usd` is the part of what is spent that nobody told: such a request counts
+    with all that was reserved. For use on one event loop.
+    """
+
+    def __init__(self, max_nano_usd: int) -> None:
+        self.max_nano_usd = max_nano_usd
+        self.spent_nano_usd = 0
+        self.kept_nano_usd = 0
+        self._reserved = 0
+        self._open = 0
+        self._waiting: list[asyncio.Future[None]] = []
+
+    @property
+    def left_nano_usd(self) -> int:
+        """The amount that is neither spent nor reserved; below 0 if a request cost more than was foreseen."""
+        return self.max_nano_usd - self.spent_nano_usd - self._reserved
+
+    async def reserve(self, nano_usd: int | None) -> int | None:
+        """Return the amount that is reserved for one request; None if too little is left, so that it must not be sent.
+
+        Waits while requests under way may still give back enough. A request that nobody can bound (None) takes all
+        that is left, once no other is under way. What is reserved must be settled.
+        """
+        while not self._has(nano_usd):
+            if not self._open or self.spent_nano_usd + (nano_usd or 1) > self.max_nano_usd:
+                return None
+            change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(change)
+            await change
+        taken = self.left_nano_usd if nano_usd is None else nano_usd
+        self._reserved += taken
+        self._open += 1
+        return taken
+
+    def settle(self, reserved_nano_usd: int, cost_nano_usd: int | None) -> None:
+        """Count what a request cost, and give back the rest of what was reserved for it; None if nobody can tell."""
+        self._reserved -= reserved_nano_usd
+        self._open -= 1
+        if cost_nano_usd is None:
+            cost_nano_usd = reserved_nano_usd
+            self.kept_nano_usd += reserved_nano_usd
+        self.spent_nano_usd += cost_nano_usd
+        waiting, self._waiting = self._waiting, []
+        for change in waiting:
+            if not change.done():
+                change.set_result(None)
+
+    def _has(self, nano_usd: int | None) -> bool:
+        """Return True if so much can be reserved now. What is free needs nothing to be left."""
+        if nano_usd is None:
+            return not self._open and self.left_nano_usd > 0
+        return nano_usd == 0 or nano_usd <= self.left_nano_usd

@@ -1,0 +1,89 @@
+"""An account of money: no more is spent than its bound, and what comes back is used."""
+
+from __future__ import annotations
+
+import asyncio
+
+from promptctl.calls.account import Account
+
+
+def test_what_is_not_needed_is_given_back() -> None:
+    async def spend() -> None:
+        account = Account(10)
+        assert await account.reserve(8) == 8
+        assert account.left_nano_usd == 2
+        account.settle(8, 3)
+        assert (account.spent_nano_usd, account.left_nano_usd) == (3, 7)
+        assert await account.reserve(8) is None
+
+    asyncio.run(spend())
+
+
+def test_a_request_waits_for_what_others_give_back() -> None:
+    async def spend() -> None:
+        account = Account(10)
+        await account.reserve(8)
+        second, third = asyncio.create_task(account.reserve(7)), asyncio.create_task(account.reserve(7))
+        await asyncio.sleep(0)
+        assert not second.done()
+        account.settle(8, 1)
+        assert await second == 7
+        account.settle(7, 1)
+        assert await third == 7
+        account.settle(7, 7)
+        assert (account.spent_nano_usd, account.left_nano_usd) == (9, 1)
+
+    asyncio.run(spend())
+
+
+def test_nothing_waits_for_what_cannot_come_back() -> None:
+    async def spend() -> None:
+        account = Account(10)
+        await account.reserve(4)
+        account.settle(4, 4)
+        await account.reserve(4)
+        assert await account.reserve(7) is None, "6 are left at most"
+        waiting = asyncio.create_task(account.reserve(5))
+        await asyncio.sleep(0)
+        account.settle(4, None)
+        assert (await waiting, account.kept_nano_usd, account.spent_nano_usd) == (None, 4, 8)
+
+    asyncio.run(spend())
+
+
+def test_one_that_is_cancelled_while_it_waits_takes_nothing() -> None:
+    async def spend() -> None:
+        account = Account(10)
+        await account.reserve(10)
+        first, second = asyncio.create_task(account.reserve(6)), asyncio.create_task(account.reserve(6))
+        await asyncio.sleep(0)
+        first.cancel()
+        account.settle(10, 0)
+        assert (await second, account.left_nano_usd) == (6, 4)
+
+    asyncio.run(spend())
+
+
+def test_what_nobody_can_bound_goes_alone() -> None:
+    async def spend() -> None:
+        account = Account(10)
+        await account.reserve(2)
+        unbounded = asyncio.create_task(account.reserve(None))
+        await asyncio.sleep(0)
+        assert not unbounded.done()
+        account.settle(2, 2)
+        assert await unbounded == 8
+        account.settle(8, 20)
+        assert (account.left_nano_usd, await account.reserve(None), await account.reserve(1)) == (-12, None, None)
+
+    asyncio.run(spend())
+
+
+def test_what_is_free_needs_nothing() -> None:
+    async def spend() -> None:
+        account = Account(0)
+        assert await account.reserve(0) == 0
+        account.settle(0, 0)
+        assert await account.reserve(1) is None
+
+    asyncio.run(spend())

@@ -1,0 +1,122 @@
+"""The most that a request can cost: by hand from the price map that LiteLLM ships."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from promptctl.formats.settings_file import read_settings
+from promptctl.models.gateway import Request, embedding_request
+from promptctl.models.model_map import ModelMap
+from promptctl.models.model_settings import Models
+from promptctl.models.worst_case import MOST_OUTPUT, WorstCase
+
+SETTINGS = """\
+models:
+  "local/*": {api_base: "http://127.0.0.1:9/v1"}
+prices:
+  local/m: {input: 1, output: 2, cache_write: 3, reasoning: 5, input_audio: 50, output_audio: 70}
+"""
+MODELS = Models(
+    read_settings(SETTINGS.encode()), {"OPENAI_API_KEY": "x", "ANTHROPIC_API_KEY": "x", "GEMINI_API_KEY": "x"}
+)
+USER = {"role": "user", "content": "hi"}
+# The request, its one message and what stands in that.
+PLAIN = 16 + 8 + len("user") + len("hi")
+
+
+def worst(model: str = "local/m", content: Any = "hi", tools: Any = (), **parameters: Any) -> WorstCase:
+    request = Request(model, [{"role": "user", "content": content}], parameters, tools)
+    return WorstCase.of(request, MODELS.settings_of(model), MODELS.prices)
+
+
+def test_each_token_is_of_the_dearest_kind() -> None:
+    found = worst(max_tokens=10)
+    assert (found.input_tokens, found.output_tokens) == (PLAIN, 10)
+    assert found.nano_usd == PLAIN * 3_000 + 10 * 5_000
+
+
+def test_a_token_is_a_byte_at_least() -> None:
+    assert worst(content="é").input_tokens == PLAIN
+    assert worst(content=[{"type": "text", "text": "é"}]).input_tokens > PLAIN
+
+
+@pytest.mark.parametrize(
+    ("parameters", "output"),
+    [
+        ({"max_completion_tokens": 7}, 7),
+        ({"max_tokens": 5, "n": 3}, 15),
+        ({"max_tokens": 5, "extra_body": {"n": 4}}, 20),
+        ({"max_tokens": 5, "extra_body": {"max_tokens": 50}}, 50),
+        ({"max_tokens": 50, "extra_body": {"max_tokens": 5}}, 50),
+        ({"num_predict": -1}, MOST_OUTPUT),
+        ({"max_tokens": True}, MOST_OUTPUT),
+        ({}, MOST_OUTPUT),
+    ],
+)
+def test_the_reply_is_as_long_as_the_parameters_allow(parameters: dict[str, Any], output: int) -> None:
+    assert worst(**parameters).output_tokens == output
+
+
+def test_without_a_limit_it_is_the_models_own() -> None:
+    entry = ModelMap().entry("gpt-4o-mini")
+    assert entry is not None
+    found = worst("openai/gpt-4o-mini")
+    assert (found.output_tokens, found.is_limited) == (entry["max_output_tokens"], True)
+    hand = PLAIN * entry["input_cost_per_token"] + entry["max_output_tokens"] * entry["output_cost_per_token"]
+    assert found.nano_usd == pytest.approx(hand * 1e9, abs=1)
+    assert not worst().is_limited
+
+
+def test_images_tools_schemas_and_documents_are_counted() -> None:
+    image = [{"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 100_000}}]
+    assert worst(content=image).input_tokens == 16 + 8 + 4 + 16_384
+    assert worst("openai/gpt-4o-mini", image).input_tokens == 16 + 8 + 4 + 50_000
+    assert worst(content=[{"type": "file", "file": {}}]).input_tokens == 16 + 8 + 4 + 200_000
+    assert worst(tools=({"type": "function", "function": {"name": "f"}},)).input_tokens > PLAIN + 700
+    schema = Request("local/m", [USER], response_format={"type": "json_object"})
+    assert WorstCase.of(schema, MODELS.settings_of("local/m"), MODELS.prices).input_tokens > PLAIN + 350
+
+
+def test_sounds_cost_what_sounds_cost() -> None:
+    sound = [{"type": "input_audio", "input_audio": {"data": "A" * 1000, "format": "mp3"}}]
+    heard = worst(content=sound, max_tokens=1)
+    assert heard.nano_usd == heard.input_tokens * 50_000 + 70_000
+    assert heard.input_tokens > 1000
+
+
+def test_a_tier_that_may_be_billed_is_counted() -> None:
+    entry = ModelMap().entry("gpt-5.4")
+    assert entry is not None
+    plain, dearer, cheaper = (worst("openai/gpt-5.4", service_tier=tier) for tier in (None, "auto", "flex"))
+    assert plain.nano_usd == cheaper.nano_usd
+    hand = PLAIN * entry["input_cost_per_token_priority"]
+    hand += entry["max_output_tokens"] * entry["output_cost_per_token_priority"]
+    assert dearer.nano_usd == pytest.approx(hand * 1e9, abs=1)
+
+
+def test_searches_are_counted() -> None:
+    entry = ModelMap().entry("claude-sonnet-4-5")
+    assert entry is not None
+    plain = worst("anthropic/claude-sonnet-4-5", max_tokens=1)
+    searching = worst("anthropic/claude-sonnet-4-5", max_tokens=1, web_search_options={})
+    assert plain.nano_usd is not None
+    assert searching.nano_usd is not None
+    fee = entry["search_context_cost_per_query"]["search_context_size_medium"]
+    extra = searching.input_tokens - plain.input_tokens
+    dearest = max(entry[name] for name in entry if name.startswith("cache_creation") and "above_200k" not in name)
+    assert searching.nano_usd - plain.nano_usd == pytest.approx((10 * fee + extra * dearest) * 1e9, abs=2)
+
+
+def test_embeddings_have_no_reply() -> None:
+    model = "openai/text-embedding-3-small"
+    found = WorstCase.of(embedding_request(model, ["hi"]), MODELS.settings_of(model), MODELS.prices)
+    assert found.output_tokens == 0
+    assert found.nano_usd == pytest.approx(found.input_tokens * 20)
+
+
+def test_what_has_no_price_has_no_worst_case() -> None:
+    found = worst("local/other")
+    assert (found.nano_usd, found.is_unpriced) == (None, True)
+    assert worst("echo/echo").nano_usd == 0
