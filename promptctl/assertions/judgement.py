@@ -9,7 +9,7 @@ from typing import Any
 
 from promptctl.assertions.judge import JudgeReply
 from promptctl.assertions.outcome import Outcome, Ungraded, shown
-from promptctl.models.reading import read_data, without_reasoning
+from promptctl.models.reading import describe_json_error, read_data, without_reasoning
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,9 @@ def read_judgement(reply: JudgeReply, keys: Sequence[str]) -> Judgement:
     Raises `Ungraded` for anything else.
     """
     try:
-        said = read_data(reply.text)
-    except (ValueError, RecursionError):
-        raise off_menu(reply, "the judge's reply is not JSON") from None
+        said = read_data(reply.text, is_strict=True)
+    except (ValueError, RecursionError) as error:
+        raise off_menu(reply, f"the judge's reply is not JSON: {describe_json_error(error)}") from None
     if not isinstance(said, dict):
         raise off_menu(reply, "the judge's reply is not a JSON object")
     missing = [key for key in keys if key not in said]

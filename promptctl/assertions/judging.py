@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from promptctl.assertions.assertion import AskedJudge
@@ -62,8 +63,10 @@ class RunnerJudge:
         judge = find_judge(self._context, prompt_id)
         asked = self.model_for(prompt_id, model)
         target = self._target(judge.prompt, judge.version, asked)
-        rendered = judge.render(inputs_for(judge.prompt, inputs)).rendered
-        call = Call(target, rendered, target.request(rendered), self._options)
+        # No reply can end the marks around it: it was given before they were drawn.
+        mark = f"-{token_hex(8)}"
+        rendered = judge.render(inputs_for(judge.prompt, {**inputs, "mark": mark})).rendered
+        call = Call(target, rendered, replace(target.request(rendered), mark=mark), self._options)
         execution = await self._runner.run(call)
         return JudgeReply(execution.reply or "", execution.cost_nano_usd, execution.id, fault=execution.error_message)
 

@@ -200,7 +200,7 @@ def read_relations(value: Any) -> tuple[str, ...]:
 
 
 # Inputs that each of these judges is given; a prompt of the workspace in its place may ask for no other input.
-_COMMON = frozenset({"output", "inputs", "asked"})
+_COMMON = frozenset({"output", "inputs", "asked", "mark"})
 RUBRIC_INPUTS: frozenset[str] = _COMMON | {"rubric"}
 CLASSIFY_INPUTS: frozenset[str] = _COMMON | {"choices", "question"}
 FACTUALITY_INPUTS: frozenset[str] = _COMMON | {"reference"}

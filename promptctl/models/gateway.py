@@ -57,6 +57,7 @@ class Request:
     `model` is the LiteLLM id (`openai/gpt-4o-mini`). `messages`, `tools`, `response_format` and `parameters` have
     the chat-completions protocol's shapes. `repeat` tells equal requests of one evaluation apart and is not sent.
     `declared` are messages and response format as the prompt declares them, if a model is asked in another form.
+    `mark` is a text within the messages that was drawn for this request alone; it is no part of what is asked.
     """
 
     model: str
@@ -68,6 +69,7 @@ class Request:
     endpoint: Endpoint = field(default_factory=Endpoint)
     repeat: int = 0
     declared: tuple[Sequence[Mapping[str, Any]], Mapping[str, Any] | None] | None = None
+    mark: str = ""
 
     def digest(self) -> str:
         """SHA-256 (hex) of what decides the reply: model, messages, parameters, tools, response format, repeat."""
@@ -79,7 +81,10 @@ class Request:
             "response_format": self.response_format,
             "repeat": self.repeat,
         }
-        return hashlib.sha256(written_json(decided).encode("utf-8", "surrogatepass")).hexdigest()
+        text = written_json(decided)
+        if self.mark:
+            text = text.replace(self.mark, "")
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

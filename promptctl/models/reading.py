@@ -29,22 +29,31 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+def _object_of_unlike_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is given twice")
+    return found
+
+
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_STRICT_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_object_of_unlike_keys)
 
 
-def read_data(text: str) -> Any:
+def read_data(text: str, *, is_strict: bool = False) -> Any:
     """Read a reply as JSON, in which NaN and Infinity are not. Raises `ValueError` and `RecursionError`.
 
     A block of reasoning before it (`<think>…</think>`) and one code fence around the whole of it are left aside;
-    nothing else is repaired.
+    nothing else is repaired. With `is_strict` a key that is given twice is an error.
     """
+    decoder = _STRICT_DECODER if is_strict else _DECODER
     try:
-        return _DECODER.decode(text)
+        return decoder.decode(text)
     except ValueError:
         bare = _unfenced(without_reasoning(text))
         if bare == text:
             raise
-    return _DECODER.decode(bare)
+    return decoder.decode(bare)
 
 
 def describe_json_error(error: Exception) -> str:

@@ -55,6 +55,14 @@ def asked(text: str) -> Request:
     return Request("openai/gpt-4o-mini", ({"role": "user", "content": text},))
 
 
+def test_a_mark_drawn_for_one_request_is_no_part_of_what_is_asked() -> None:
+    plain, marked = (
+        replace(REQUEST, messages=[{"role": "user", "content": f"<reply{mark}>x</reply{mark}>"}], mark=mark)
+        for mark in ("", "-0123456789abcdef")
+    )
+    assert (digest_for(plain), plain.digest()) == (digest_for(marked), marked.digest())
+
+
 def test_a_recorded_reply_comes_back_for_free(folder: Path) -> None:
     assert record(folder / "x.jsonl", REQUEST, REPLY) is True
     reply = find(folder)
