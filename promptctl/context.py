@@ -67,6 +67,7 @@ class Context:
         self.warn = on_warning
         self.is_interactive = is_interactive
         self.is_numbered = True
+        self.trusted_judges: Tree | None = None
         self._parts: dict[str, Any] = {}
         self._shared: dict[Any, Any] = {}
 
@@ -105,15 +106,16 @@ class Context:
         """The folder of recorded replies: `replay/<model>` and `eval --replies replay` answer from it."""
         return self.root / RECORDINGS
 
-    def at(self, tree: Tree, settings: Settings, recordings: Path | None = None) -> Self:
+    def at(self, tree: Tree, settings: Settings, trusted: Tree, recordings: Path | None = None) -> Self:
         """These parts with the datasets of another tree and with other settings; to be closed on its own.
 
-        Nothing of `promptctl.yaml` as it stands on disk is read. Calls go to the same log. Versions are called by their
-        commit: their numbers would take the whole history, which a clone for one review seldom has at hand.
+        Judges are settings too: those that `trusted` has, or that ship, stand before those of `tree`. Nothing of
+        `promptctl.yaml` as it stands on disk is read. Calls go to the same log. Versions are called by their commit:
+        their numbers would take the whole history, which a clone for one review seldom has at hand.
         """
         other = type(self)(self.root, self.environ, self.warn)
         other.is_numbered = False
-        other._parts["settings"], other.tree = settings, tree
+        other._parts["settings"], other.tree, other.trusted_judges = settings, tree, trusted
         if recordings is not None:
             other.recordings_folder = recordings
         return other

@@ -49,10 +49,14 @@ class AssertionFault(Exception):
 
 
 class Preparer:
-    """Prepares the assertions of a tree's datasets. Equal ones are prepared once, however many cases hold them."""
+    """Prepares the assertions of a tree's datasets. Equal ones are prepared once, however many cases hold them.
 
-    def __init__(self, tree: Tree, *, code: CodeUse = "refuse") -> None:
+    Judges are read from `trusted` where that has them, or the tree is trusted itself; see `load_judge`.
+    """
+
+    def __init__(self, tree: Tree, *, code: CodeUse = "refuse", trusted: Tree | None = None) -> None:
         self._tree = tree
+        self._trusted = trusted
         self.code_use = code
         self._judges: dict[str, Prompt] = {}
         self._kept: dict[str, Assertion | tuple[AssertionFault, ...]] = {}
@@ -193,7 +197,7 @@ class Preparer:
         if prompt_id is None:
             return None
         try:
-            prompt = self._judges.get(prompt_id) or load_judge(self._tree, prompt_id)
+            prompt = self._judges.get(prompt_id) or load_judge(self._tree, prompt_id, self._trusted)
         except WorkspaceError as error:
             message = f"the judge's prompt {prompt_id} cannot be used: {error}"
             raise AssertionFault(("prompt",), message, "bad-judge", error.hint) from error

@@ -95,9 +95,9 @@ class Dataset:
         self._kept: list[tuple[Mapping[str, Input] | None, list[Case]]] = []
 
     @classmethod
-    def open(cls, tree: Tree, path: str, *, code: CodeUse = "refuse") -> Dataset:
-        """Open the dataset at a path of the workspace by itself; see `open_with`."""
-        return cls.open_with(Preparer(tree, code=code), Memory(), tree, path)
+    def open(cls, tree: Tree, path: str, *, code: CodeUse = "refuse", trusted: Tree | None = None) -> Dataset:
+        """Open the dataset at a path of the workspace by itself; see `open_with`, and `Preparer` for `trusted`."""
+        return cls.open_with(Preparer(tree, code=code, trusted=trusted), Memory(), tree, path)
 
     @classmethod
     def open_with(cls, preparer: Preparer, memory: Memory, tree: Tree, path: str) -> Dataset:
@@ -113,7 +113,7 @@ class Dataset:
         )
 
     @classmethod
-    def of_prompt(cls, prompt: Prompt, tree: Tree) -> Dataset | None:
+    def of_prompt(cls, prompt: Prompt, tree: Tree, trusted: Tree | None = None) -> Dataset | None:
         """Return the tests in a prompt file of GitHub's dialect, graded as `gh models eval` did; None without any.
 
         The prompt runs without a test or an evaluator that cannot be used; to evaluate it so is an error, as it was.
@@ -126,7 +126,7 @@ class Dataset:
         file = RowFile(lambda: github_rows(prompt, rows), prompt.path, {}, none)
         header = Header(prompt.path, prompt.name, (prompt.id,), prompt.description)
         dataset = cls(header, lambda: file, Preparer(tree), Memory())
-        dataset._assertions = github_assertions(inline.get("evaluators", ()), tree)
+        dataset._assertions = github_assertions(inline.get("evaluators", ()), tree, trusted)
         # The rows of a file without evaluators are graded by what they expect.
         dataset._implies_equals = not dataset._assertions
         dataset._faults = [replace(each, severity="error") for each in prompt.problems if each.code == UNUSABLE_TEST]

@@ -43,17 +43,19 @@ def _id(fields: Mapping[str, Any]) -> str:
     return content_digest(fields)[:_ID_LENGTH]
 
 
-def github_assertions(evaluators: Sequence[Mapping[str, Any]], tree: Tree) -> tuple[Assertion, ...]:
+def github_assertions(
+    evaluators: Sequence[Mapping[str, Any]], tree: Tree, trusted: Tree | None = None
+) -> tuple[Assertion, ...]:
     """Return the assertions that evaluators stand for; the evaluator's name is the assertion's metric."""
-    return tuple(_with_judge(_assertion(evaluator), tree) for evaluator in evaluators)
+    return tuple(_with_judge(_assertion(evaluator), tree, trusted) for evaluator in evaluators)
 
 
-def _with_judge(assertion: Assertion, tree: Tree) -> Assertion:
+def _with_judge(assertion: Assertion, tree: Tree, trusted: Tree | None) -> Assertion:
     """Return the assertion with a digest that also names the prompt of its judge: different ones judge differently."""
     if assertion.judge_prompt is None:
         return assertion
     try:
-        judge = load_judge(tree, assertion.judge_prompt).digest
+        judge = load_judge(tree, assertion.judge_prompt, trusted).digest
     except WorkspaceError:  # told before anything is asked, when the judge itself is looked up
         return assertion
     return replace(assertion, digest=content_digest([assertion.digest, judge]))

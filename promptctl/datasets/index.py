@@ -30,12 +30,13 @@ class DatasetIndex:
     """The datasets of one tree, each read and parsed once on first use, and the prompts that they test.
 
     Made once for each command and passed along: what changes on disk afterwards is not seen. `code` says what becomes
-    of `python` assertions.
+    of `python` assertions, `trusted` where judges are read from.
     """
 
-    def __init__(self, tree: Tree, *, code: CodeUse = "skip") -> None:
+    def __init__(self, tree: Tree, *, code: CodeUse = "skip", trusted: Tree | None = None) -> None:
         self.tree = tree
-        self._preparer = Preparer(tree, code=code)
+        self._trusted = trusted
+        self._preparer = Preparer(tree, code=code, trusted=trusted)
         self._memory = Memory()
         self._opened: dict[str, Dataset] = {}
         self.broken: dict[str, WorkspaceError] = {}
@@ -52,7 +53,7 @@ class DatasetIndex:
         Raises `InvalidFiles` as `Dataset.open` does, and `DatasetNotFound` if the prompt's file has no tests.
         """
         if prompt is not None and path == prompt.path:
-            inline = Dataset.of_prompt(prompt, self.tree)
+            inline = Dataset.of_prompt(prompt, self.tree, self._trusted)
             if inline is None:
                 raise DatasetNotFound(
                     f"`{path}` holds no tests", hint=f"name a dataset that tests {prompt.id}, or none to use all"
@@ -188,7 +189,8 @@ class DatasetIndex:
 
 def dataset_index(context: Context, code: CodeUse = "refuse") -> DatasetIndex:
     """Return the one index of a context's datasets with this use of `python` assertions."""
-    return context.shared(_indexes).setdefault(code, DatasetIndex(context.tree, code=code))
+    made = DatasetIndex(context.tree, code=code, trusted=context.trusted_judges)
+    return context.shared(_indexes).setdefault(code, made)
 
 
 def _indexes(_: Context) -> dict[CodeUse, DatasetIndex]:

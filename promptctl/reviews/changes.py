@@ -65,16 +65,20 @@ class _Loaded:
         return self.prompt is not None or bool(self.problems)
 
 
-def find_changes(git: Git, base: CommitTree, head: CommitTree | WorkTree) -> Changes:
-    """Find the changes from `base` to `head`. Only files that the changed ones can reach are loaded."""
-    return _Finder(git, base, head).changes()
+def find_changes(git: Git, base: CommitTree, head: CommitTree | WorkTree, trusted: CommitTree) -> Changes:
+    """Find the changes from `base` to `head`. Only files that the changed ones can reach are loaded.
+
+    Judges are read from `trusted` on both sides: that HEAD has a different one changes no case.
+    """
+    return _Finder(git, base, head, trusted).changes()
 
 
 class _Finder:
-    def __init__(self, git: Git, base: CommitTree, head: CommitTree | WorkTree) -> None:
+    def __init__(self, git: Git, base: CommitTree, head: CommitTree | WorkTree, trusted: CommitTree) -> None:
         self._git = git
         self._base = base
         self._head = head
+        self._trusted = trusted
         self._changed = [change for change in changed_files(base, head) if change.path != SETTINGS]
         self._loaded: dict[tuple[bool, str], _Loaded] = {}
         self._shared: dict[str, list[str]] = {}
@@ -178,7 +182,12 @@ class _Finder:
         found = []
         for path in sorted(paths):
             earlier = former.get(path)
-            review = compare_sides(path, side_of(self._base, earlier or path), side_of(self._head, path), earlier)
+            review = compare_sides(
+                path,
+                side_of(self._base, earlier or path, self._trusted),
+                side_of(self._head, path, self._trusted),
+                earlier,
+            )
             if review is not None:
                 found.append(review)
         return found
@@ -187,7 +196,10 @@ class _Finder:
         """The tests that stand in prompt files."""
         found = []
         for prompt in prompts:
-            sides = inline_side(self._base, prompt.base), inline_side(self._head, prompt.head)
+            sides = (
+                inline_side(self._base, prompt.base, self._trusted),
+                inline_side(self._head, prompt.head, self._trusted),
+            )
             if any(sides) and prompt.kind in ("changed", "renamed"):
                 review = compare_sides(prompt.path, *sides)
                 found += [review] if review is not None else []
@@ -195,7 +207,7 @@ class _Finder:
 
     def _tests(self, prompts: Iterable[PromptReview], datasets: Iterable[DatasetReview]) -> dict[str, tuple[str, ...]]:
         """Return the datasets to evaluate, by prompt. Prompts of a new or changed dataset are evaluated over it."""
-        changed = {each.id: each for each in prompts if each.head is not None and each.is_other_behaviour}
+        changed = {each.id: each for each in prompts if each.head is not None and each.is_to_be_measured}
         testing = DatasetIndex(self._head).testing(changed, skips_broken=True)
         tests = {id_: testing.get(id_, []) for id_ in changed}
         for id_, prompt in changed.items():

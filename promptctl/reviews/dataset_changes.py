@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from promptctl.assertions.assertion import AskedJudge
 from promptctl.datasets.dataset import Dataset, Header
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.files.tree import Tree
@@ -22,22 +23,23 @@ class DatasetSide:
     cases: Mapping[str, ReviewedCase] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     defaults: str = ""
+    judges: frozenset[AskedJudge] = frozenset()
 
 
-def side_of(tree: Tree, path: str) -> DatasetSide | None:
+def side_of(tree: Tree, path: str, trusted: Tree) -> DatasetSide | None:
     """The dataset at a path of a tree; None if there is no such file. None of its code is run."""
     try:
         tree.read(path)
-        return _side(Dataset.open(tree, path, code="skip"), None)
+        return _side(Dataset.open(tree, path, code="skip", trusted=trusted), None)
     except FileNotFoundError:
         return None
     except WorkspaceError as error:
         return DatasetSide(problems=problems_of(error, path))
 
 
-def inline_side(tree: Tree, prompt: Prompt | None) -> DatasetSide | None:
+def inline_side(tree: Tree, prompt: Prompt | None, trusted: Tree) -> DatasetSide | None:
     """The tests in a prompt's own file; None if it has none."""
-    dataset = Dataset.of_prompt(prompt, tree) if prompt is not None else None
+    dataset = Dataset.of_prompt(prompt, tree, trusted) if prompt is not None else None
     if dataset is None or prompt is None:
         return None
     try:
@@ -73,6 +75,7 @@ def compare_sides(
         before=before.cases if is_whole else {},
         after=after.cases if is_whole else {},
         min_pass=(_min_pass(before), _min_pass(after)),
+        judges=(before.judges, after.judges),
         problems=problems,
     )
     return found if found.kind != "changed" or found.is_other_test or header else None
@@ -90,8 +93,11 @@ def problems_of(error: WorkspaceError, path: str) -> tuple[Problem, ...]:
 
 
 def _side(dataset: Dataset, prompt: Prompt | None) -> DatasetSide:
-    cases = {
-        case.id: ReviewedCase(case.content_hash, case.must_pass, case.xfail is not None, case.output, case.cluster)
-        for case in dataset.cases(prompt)
-    }
-    return DatasetSide(dataset.header, cases, defaults=dataset.defaults)
+    cases: dict[str, ReviewedCase] = {}
+    judges: set[AskedJudge] = set()
+    for case in dataset.cases(prompt):
+        cases[case.id] = ReviewedCase(
+            case.content_hash, case.must_pass, case.xfail is not None, case.output, case.cluster
+        )
+        judges.update(case.judges)
+    return DatasetSide(dataset.header, cases, defaults=dataset.defaults, judges=frozenset(judges))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
+from promptctl.assertions.judging import judge_model
 from promptctl.comparisons.against import compare_pairs
 from promptctl.comparisons.compared import Compared, decision_of
 from promptctl.comparisons.gates import Decision, strictest
@@ -27,11 +28,13 @@ from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.planning import Pair, pair, plan
 from promptctl.evaluations.request import EvaluationRequest
 from promptctl.files.names import RECORDINGS, SETTINGS
+from promptctl.models.gateway import REPLAY
 from promptctl.reviews.review import Measurement, PromptReview
 
 if TYPE_CHECKING:
     from promptctl.comparisons.rule import GateRule
     from promptctl.context import Context
+    from promptctl.evaluations.plan import Plan
     from promptctl.evaluations.session import Session
     from promptctl.log.store import Store
     from promptctl.reviews.changes import Changes
@@ -43,7 +46,11 @@ _PASSED = Decision(OK)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """The evaluations of one prompt over one dataset, or why there are none and what that comes to."""
+    """The evaluations of one prompt over one dataset, or why there are none and what that comes to.
+
+    `doubt` is why they prove nothing of what HEAD's model says, or are compared with nothing, which the strict gate
+    takes for incomplete. With `is_judged_by_recordings` judges did not grade it themselves.
+    """
 
     prompt: str
     pairs: tuple[Pair, ...] = ()
@@ -51,6 +58,8 @@ class Task:
     why_not: str | None = None
     decision: Decision = _PASSED
     problems: tuple[Problem, ...] = ()
+    doubt: str | None = None
+    is_judged_by_recordings: bool = False
 
 
 async def measure(log: Store, session: Session, tasks: Sequence[Task], rule: GateRule) -> list[Measurement]:
@@ -77,14 +86,16 @@ def _measurement(id_: str, tasks: Sequence[Task], found: Iterator[Compared | Eva
 def tasks_of(context: Context, request: ReviewRequest, moments: ReviewRange, changes: Changes) -> Iterator[Task]:
     """Yield what is to be evaluated of each changed or tested prompt, by prompt; whatever is wrong is in the task."""
     reviews = {each.id: each for each in changes.prompts}
-    changed = {each.id for each in changes.prompts if each.kind != "removed" and each.is_other_behaviour}
+    changed = {each.id for each in changes.prompts if each.is_to_be_measured}
     for id_ in sorted(changed | changes.tests.keys()):
         prompt = reviews.get(id_)
         ref = id_ if moments.head is None else f"{id_}@{moments.head}"
         if prompt is not None and prompt.head_problems:
             yield _unusable(id_, prompt.head_problems)
-        elif why_not := _why_not(context, request, changes, ref, prompt):
+        elif why_not := _why_not(request, changes, id_, prompt):
             yield Task(prompt=id_, why_not=why_not)
+        elif why_not := _why_unasked(context, request, ref, prompt):
+            yield Task(prompt=id_, why_not=why_not, doubt=f"it was not evaluated: {why_not}")
         else:
             # None if the prompt is as it was, is new, or was unsound.
             old = prompt.base if prompt is not None and prompt.is_other_behaviour else None
@@ -92,18 +103,22 @@ def tasks_of(context: Context, request: ReviewRequest, moments: ReviewRange, cha
             for dataset in changes.tests[id_]:
                 wanted = request.evaluation(ref, dataset)
                 wanted = replace(wanted, judge=wanted.judge or context.settings.gate.judge)
-                yield _task(context, wanted, id_, base)
+                usual = (prompt.base.model if prompt is not None and prompt.base else None) or context.settings.model
+                yield _task(context, wanted, id_, base, usual)
 
 
-def _why_not(
-    context: Context, request: ReviewRequest, changes: Changes, ref: str, prompt: PromptReview | None
-) -> str | None:
-    """Return the reason not to evaluate a sound prompt, whatever the model; None to evaluate it."""
+def _why_not(request: ReviewRequest, changes: Changes, id_: str, prompt: PromptReview | None) -> str | None:
+    """Return the reason not to evaluate a sound prompt, whatever HEAD made of it; None to evaluate it."""
     if not request.is_evaluated:
         return "--no-eval was given"
-    id_ = ref.partition("@")[0]
     if not changes.tests.get(id_):
         return changes.why_untested((id_, prompt.former_id if prompt is not None else None))
+    sides = () if prompt is None else (prompt.base, prompt.head)
+    return "it is inactive" if sides and all(each and each.status == "inactive" for each in sides) else None
+
+
+def _why_unasked(context: Context, request: ReviewRequest, ref: str, prompt: PromptReview | None) -> str | None:
+    """Return the reason of HEAD's making not to evaluate a sound prompt; None to evaluate it."""
     head = prompt.head if prompt is not None else None
     if head is not None and head.status == "inactive":
         return "it is inactive"
@@ -112,10 +127,13 @@ def _why_not(
     return None
 
 
-def _task(context: Context, request: EvaluationRequest, id_: str, base: str | None) -> Task:
-    """Plan one prompt over one dataset; whatever stands in the way is reported, not raised."""
+def _task(context: Context, request: EvaluationRequest, id_: str, base: str | None, usual: str | None) -> Task:
+    """Plan one prompt over one dataset; whatever stands in the way is reported, not raised.
+
+    `usual` is the model that BASE asks for the prompt, or for any.
+    """
     try:
-        return _planned(context, request, id_, base)
+        return _planned(context, request, id_, base, usual)
     except InvalidFiles as error:
         if all(problem.code == "code-not-allowed" for problem in error.problems):
             why = f"{request.datasets[0]} is checked by code alone, which a review runs with --allow-code only"
@@ -127,7 +145,7 @@ def _task(context: Context, request: EvaluationRequest, id_: str, base: str | No
         return Task(prompt=id_, decision=Decision.of(MODEL, f"{id_}: {error.message}."), why_not=error.message)
 
 
-def _planned(context: Context, request: EvaluationRequest, id_: str, base: str | None) -> Task:
+def _planned(context: Context, request: EvaluationRequest, id_: str, base: str | None, usual: str | None) -> Task:
     missing: MissingKey | None = None
     try:
         heads = plan(context, request)
@@ -140,11 +158,20 @@ def _planned(context: Context, request: EvaluationRequest, id_: str, base: str |
         why = f"none of the replies to it are recorded in {RECORDINGS}/"
         if missing is not None:
             why = f"{missing.message}; and of its {held.cases} cases {held.recorded or 'none'} has a recorded reply"
-        return Task(prompt=id_, why_not=why)
+        return Task(prompt=id_, why_not=why, doubt=f"it was not evaluated: {why}")
     told = [] if missing is None else [f"recorded replies were used: {missing.message}"]
+    if unlike := [each.target.model for each in heads if not request.models and _is_less(each.target.model, usual)]:
+        told.append(f"{unlike[0]} answered for HEAD, and BASE asks {usual or 'no model'}")
+    doubt = told[0] if told else None
     told += [f"{each.spec.dataset}: {each.spec.code_left_out}" for each in heads if each.spec.code_left_out]
     notes = tuple(told)
-    alone = Task(prompt=id_, pairs=tuple(map(Pair, heads)), notes=notes)
+    alone = Task(
+        prompt=id_,
+        pairs=tuple(map(Pair, heads)),
+        notes=notes,
+        doubt=doubt,
+        is_judged_by_recordings=any(_is_judged_by_recordings(context, request, each) for each in heads),
+    )
     if base is None:
         return alone
     why_not = None
@@ -161,8 +188,23 @@ def _planned(context: Context, request: EvaluationRequest, id_: str, base: str |
         elif not any(takes_any(context, each) for each in bases):
             why_not = "it cannot take the inputs of any case"
     if why_not is not None:
-        return replace(alone, notes=(*notes, f"base was not evaluated: {why_not}"))
+        why_not = f"base was not evaluated: {why_not}"
+        return replace(alone, notes=(*notes, why_not), doubt=doubt or why_not)
     return replace(alone, pairs=tuple(pairs))
+
+
+def _is_less(model: str, usual: str | None) -> bool:
+    """Return True if nothing is asked for the model's replies, while the usual one is asked."""
+    lane = model.partition("/")[0]
+    return lane in ("echo", "replay") and lane != (usual or "").partition("/")[0]
+
+
+def _is_judged_by_recordings(context: Context, request: EvaluationRequest, plan: Plan) -> bool:
+    judges = (
+        {judge for case in plan.cases(context) for judge in case.judges} if plan.spec.judge_model is not None else ()
+    )
+    is_replayed = plan.spec.replies == "replay"
+    return any(is_replayed or judge_model(context, each, request.judge).startswith(REPLAY) for each in judges)
 
 
 def _unusable(id_: str, problems: Sequence[Problem]) -> Task:

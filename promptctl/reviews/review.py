@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from promptctl.assertions.assertion import AskedJudge
 from promptctl.comparisons.compared import Compared
 from promptctl.comparisons.gates import Decision
 from promptctl.comparisons.rule import GateRule
@@ -42,6 +43,17 @@ class PromptReview:
     def is_other_behaviour(self) -> bool:
         """True if the prompt's behaviour can differ; a changed description alone does not count."""
         return self.diff is None or not self.diff.is_same_behaviour
+
+    @property
+    def is_activated(self) -> bool:
+        """True if it runs in HEAD, and refused to in BASE."""
+        is_inactive = [side is not None and side.status == "inactive" for side in (self.base, self.head)]
+        return self.head is not None and is_inactive == [True, False]
+
+    @property
+    def is_to_be_measured(self) -> bool:
+        """True if its tests are to be run: it is there, and can behave otherwise than what ran in BASE."""
+        return self.kind != "removed" and (self.is_other_behaviour or self.is_activated)
 
     @property
     def breaks_callers(self) -> tuple[Break, ...]:
@@ -87,7 +99,8 @@ class DatasetReview:
     """One dataset that differs: ids of cases, by what became of them, and the values of its header that differ.
 
     `prompts` are the ids it tests, head's if it is there; `tested` those that base's tested. `before` and `after`
-    are all its cases by id, `min_pass` is of both sides. `problems` are of either side, and leave out its cases.
+    are all its cases by id, `min_pass` and `judges` of both sides. `problems` are of either side, and leave out its
+    cases.
     """
 
     path: str
@@ -103,6 +116,7 @@ class DatasetReview:
     before: Mapping[str, ReviewedCase] = field(default_factory=dict)
     after: Mapping[str, ReviewedCase] = field(default_factory=dict)
     min_pass: tuple[float | None, float | None] = (None, None)
+    judges: tuple[frozenset[AskedJudge], frozenset[AskedJudge]] = (frozenset(), frozenset())
     problems: tuple[Problem, ...] = ()
 
     @property

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 from promptctl.comparisons.gates import Decision, strictest
 from promptctl.comparisons.rule import rule_of
 from promptctl.context import Context
-from promptctl.errors import CHECK_FAILED, OK, WORKSPACE, GitError
+from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK, WORKSPACE, GitError
 from promptctl.files.names import RECORDINGS, SETTINGS
+from promptctl.files.wording import name_some
 from promptctl.formats.settings_file import Settings
 from promptctl.git.tree_changes import blobs_of, is_changed
 from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.labels.stretch import moves_between
-from promptctl.reviews.changes import find_changes
+from promptctl.reviews.changes import Changes, find_changes
+from promptctl.reviews.judges import judges_of_head
 from promptctl.reviews.measuring import Task, tasks_of
 from promptctl.reviews.range import ReviewRange, find_range, settings_at, trusted_line
 from promptctl.reviews.request import ReviewRequest
@@ -50,13 +52,15 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
         found = find_range(git, WorkTree(context.root), request.base, request.head, line)
         base = CommitTree(git, found.base)
         head = CommitTree(git, found.head) if found.head is not None else WorkTree(context.root)
+        tip = CommitTree(git, found.tip)
         settings = settings_at(git, found.tip)
-        changes = find_changes(git, base, head)
+        changes = find_changes(git, base, head, tip)
         needs_recordings = request.is_evaluated and request.replies not in ("record", "refresh")  # to the work tree
         recordings = _recordings(context, head, Path(folder)) if needs_recordings else None
-        with closing(context.at(head, settings or Settings(), recordings)) as other:
+        with closing(context.at(head, settings or Settings(), tip, recordings)) as other:
             tasks = tuple(tasks_of(other, request, found, changes))
-            differs = is_changed(CommitTree(git, found.tip), head, SETTINGS)
+            differs = is_changed(tip, head, SETTINGS)
+            named = filter(None, (other.settings.model, other.settings.gate.judge, request.judge))
             about = Review(
                 tip=ReviewSide(found.tip, request.base or (line.name if line else None)),
                 base=ReviewSide(found.base),
@@ -69,15 +73,21 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
                 settings_differ=differs,
                 uses_recordings=any(not pair.head.is_asked for task in tasks for pair in task.pairs),
                 notes=(*_notes(git, found, settings, differs=differs), *changes.notes),
-                taken_away=taken_away(changes.datasets, changes.prompts),
+                taken_away=(
+                    *taken_away(changes.datasets, changes.prompts),
+                    *judges_of_head(base, head, tip, changes, [*named]),
+                    *_recorded_judges(changes, tasks),
+                ),
                 rule=rule_of(other.settings.gate.rule, request.rule),
                 arguments=(found.tip, *((found.head,) if found.head else ()), *request.arguments),
                 decision=Decision(OK),
             )
-            return _concluded(request, about, measure(other, tasks))
+            return _concluded(request, about, tasks, measure(other, tasks))
 
 
-def _concluded(request: ReviewRequest, review: Review, measurements: Sequence[Measurement]) -> Review:
+def _concluded(
+    request: ReviewRequest, review: Review, tasks: Sequence[Task], measurements: Sequence[Measurement]
+) -> Review:
     """Return the review with its measurements, and with what all of it comes to."""
     decisions = [found.decision for found in measurements]
     if request.fails_on_breaking:
@@ -86,10 +96,13 @@ def _concluded(request: ReviewRequest, review: Review, measurements: Sequence[Me
     for dataset in review.datasets:
         if dataset.problems and dataset.kind != "removed":
             decisions.append(Decision.of(WORKSPACE, f"{dataset.path} cannot be used: {dataset.problems[0]}."))
-    if review.taken_away and review.rule.gate == "strict":
-        gone = "; ".join(review.taken_away)
-        reason = f"The strict gate lets HEAD take away nothing that tests a prompt: {gone}."
-        decisions.append(Decision.of(CHECK_FAILED, reason))
+    if review.rule.gate == "strict":
+        if review.taken_away:
+            gone = "; ".join(review.taken_away)
+            reason = f"The strict gate lets HEAD take away nothing that tests a prompt: {gone}."
+            decisions.append(Decision.of(CHECK_FAILED, reason))
+        doubts = dict.fromkeys(f"{task.prompt}: {task.doubt}." for task in tasks if task.doubt is not None)
+        decisions += [Decision.of(INCOMPLETE, doubt) for doubt in doubts]
     decision = strictest(decisions)
     if decision.is_passed:
         decision = Decision.of(OK, "No check failed.")
@@ -110,6 +123,13 @@ def _recordings(context: Context, head: CommitTree | WorkTree, folder: Path) -> 
                 while part := opened.read(1 << 20):
                     copy.write(part)
     return folder
+
+
+def _recorded_judges(changes: Changes, tasks: Sequence[Task]) -> Iterator[str]:
+    """Yield for whom recordings that HEAD changed graded, if they did."""
+    graded = sorted({task.prompt for task in tasks if task.is_judged_by_recordings})
+    if changes.recordings and graded:
+        yield f"recordings that HEAD changed answered for the judges of {name_some(graded)}"
 
 
 def _notes(git: Git, found: ReviewRange, settings: Settings | None, *, differs: bool) -> Iterator[str]:

@@ -429,7 +429,8 @@ class Workspace:
         from promptctl.reports.review_files import write_review
 
         # Like the review itself, without the work tree's settings, which may be broken.
-        with closing(self.context.at(WorkTree(self.root), Settings())) as context:
+        tree = WorkTree(self.root)
+        with closing(self.context.at(tree, Settings(), tree)) as context:
             write_review(Path(file), context.log, review)
 
     def _in_session(

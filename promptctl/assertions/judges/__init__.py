@@ -43,12 +43,12 @@ class ShippedJudges:
         return sorted(FOLDER + file.name for file in _HERE.iterdir() if file.name.endswith(PROMPT_SUFFIXES))
 
 
-def load_judge(tree: Tree, prompt_id: str) -> Prompt:
+def load_judge(tree: Tree, prompt_id: str, trusted: Tree | None = None) -> Prompt:
     """Return the judge's prompt of that id: the workspace's own if it has one, else the one that ships.
 
-    Raises what `load_prompt` does.
+    Judges that `trusted` has, and those that ship, stand before the tree's own. Raises what `load_prompt` does.
     """
-    return load_prompt(ShippedJudges() if is_shipped(tree, prompt_id) else tree, prompt_id)
+    return load_prompt(_tree_of(tree, prompt_id, trusted), prompt_id)
 
 
 def find_judge(context: Context, prompt_id: str) -> PromptAtVersion:
@@ -59,11 +59,11 @@ def find_judge(context: Context, prompt_id: str) -> PromptAtVersion:
     """
     found = context.shared(_found)
     if prompt_id not in found:
-        tree = context.tree
-        if is_shipped(tree, prompt_id):
-            prompt = load_judge(tree, prompt_id)
+        tree = _tree_of(context.tree, prompt_id, context.trusted_judges)
+        if isinstance(tree, ShippedJudges):
+            prompt = load_prompt(tree, prompt_id)
             version = Version(prompt.digest, display="built-in")
-            found[prompt_id] = PromptAtVersion(Ref(prompt_id), prompt, version, ShippedJudges())
+            found[prompt_id] = PromptAtVersion(Ref(prompt_id), prompt, version, tree)
         else:
             found[prompt_id] = context.prompt(prompt_id if tree.commit is None else f"{prompt_id}@{tree.commit}")
     return found[prompt_id]
@@ -73,15 +73,19 @@ def _found(_context: Context) -> dict[str, PromptAtVersion]:
     return {}
 
 
-def is_shipped(tree: Tree, prompt_id: str) -> bool:
-    """Return True if the judge's prompt of that id is the one that ships: the workspace has none of its own."""
-    return prompt_id not in prompt_paths(tree) and f"{PROMPTS}/{prompt_id}{PROMPT_SUFFIXES[0]}" in _shipped_paths()
+def is_shipped(prompt_id: str) -> bool:
+    """Return True if a judge's prompt of that id ships."""
+    return f"{PROMPTS}/{prompt_id}{PROMPT_SUFFIXES[0]}" in ShippedJudges().paths(PROMPTS)
+
+
+def _tree_of(tree: Tree, prompt_id: str, trusted: Tree | None) -> Tree:
+    """Return the tree to read the judge's prompt from."""
+    first = tree if trusted is None else trusted
+    if prompt_id in prompt_paths(first):
+        return first
+    return ShippedJudges() if is_shipped(prompt_id) else tree
 
 
 def inputs_for(prompt: Prompt, offered: Mapping[str, Any]) -> dict[str, Any]:
     """Return the offered values that the judge's prompt declares as inputs."""
     return {name: value for name, value in offered.items() if name in prompt.inputs}
-
-
-def _shipped_paths() -> list[str]:
-    return ShippedJudges().paths(PROMPTS)

@@ -1,0 +1,141 @@
+"""Judges are settings: a branch is graded by those of its base, and what it does to a judge is told."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from promptctl.comparisons.rule import GateRule
+from promptctl.errors import CHECK_FAILED, OK
+from tests.openai_server import Exchange, OpenAIServer, reply
+from tests.reviews.conftest import SETTINGS, Pull, case, evaluation_of
+
+STRICT = GateRule(gate="strict")
+RUBRIC = {"type": "llm-rubric", "value": "is polite"}
+OWN = "prompts/judges/llm-rubric.prompt.yaml"
+JUDGE = (
+    "inputs: {rubric: {type: string}, output: {type: string}}\n"
+    "messages: [{role: user, content: '{% include \"shared/how.j2\" %} OURS {{ rubric }} {{ output }}'}]\n"
+)
+LENIENT = "messages: [{role: user, content: LENIENT}]\n"
+
+
+def judged(number: int, **more: Any) -> dict[str, Any]:
+    return {"id": f"case-{number}", "inputs": {"ticket": f"billing {number}"}, "assert": [RUBRIC | more]}
+
+
+@pytest.fixture
+def graded(pull: Pull, server: OpenAIServer) -> Pull:
+    """A pull request whose dataset `local/judge` grades: it lets pass whom it is asked LENIENTly, and nobody else."""
+
+    async def answer(exchange: Exchange) -> None:
+        body = exchange.request.body
+        if body["model"] == "small":
+            await reply("billing")(exchange)
+            return
+        is_lenient = any("LENIENT" in str(message["content"]) for message in body["messages"])
+        verdict = {"reason": "", "score": 1 if is_lenient else 0, "pass": is_lenient}
+        await reply(json.dumps(verdict))(exchange)
+
+    server.default = answer
+    settings = SETTINGS.format(url=server.url).replace("prices:\n", "prices:\n  local/judge: {input: 1, output: 1}\n")
+    pull.write("promptctl.yaml", settings + "gate: {judge: local/judge}\n")
+    pull.dataset(*(judged(n) for n in range(3)), min_pass=0)
+    pull.commit("Grade")
+    pull.git("push", "--quiet", "origin", "feature:main")
+    pull.git("fetch", "--quiet", "origin")
+    return pull
+
+
+def grades(pull: Pull, **request: Any) -> tuple[int, int, list[str]]:
+    """The exit code, how many cases pass on head, and what is told as taken away."""
+    data = pull.data(**request)
+    found = evaluation_of(data, "triage")
+    alone, compared = found["evaluations"], found["comparisons"]
+    passed = alone[0]["passed"] if alone else compared[0]["head"]["passed"]
+    return data["exit_code"], passed, data["taken_away"]
+
+
+def test_the_judge_that_ships_grades_though_head_puts_its_own_in_its_place(graded: Pull) -> None:
+    graded.write(OWN, LENIENT)
+    graded.edit("prompts/triage.prompt.yaml", "Say one word.", "Say a word.")
+    told = "the judge judges/llm-rubric was added (BASE's graded)"
+    assert grades(graded) == (OK, 0, [told])
+    assert grades(graded, rule=STRICT) == (CHECK_FAILED, 0, [told])
+
+
+def test_a_judge_of_base_grades_with_its_partials_though_head_changes_them(graded: Pull) -> None:
+    graded.write(OWN, JUDGE)
+    graded.write("prompts/shared/how.j2", "Be hard.")
+    base = graded.commit("A judge")
+    graded.write("prompts/shared/how.j2", "LENIENT")
+    graded.edit("prompts/triage.prompt.yaml", "Say one word.", "Say a word.")
+    told = ["the judge judges/llm-rubric was changed (BASE's graded)"]
+    assert grades(graded, base=base) == (OK, 0, told)
+    graded.git("rm", "--quiet", OWN)
+    graded.commit("Back to the one that ships")
+    told = ["the judge judges/llm-rubric was removed (BASE's graded)"]
+    assert graded.data(base=base, is_evaluated=False, rule=STRICT)["taken_away"] == told
+    graded.git("checkout", "--quiet", "HEAD~", "--", OWN)
+    graded.git("mv", OWN, "prompts/judges/mine.prompt.yaml")
+    graded.commit("Under a different name")
+    told = ["the judge judges/llm-rubric was renamed (BASE's graded)"]
+    assert graded.data(base=base, is_evaluated=False, rule=STRICT)["taken_away"] == told
+
+
+def test_a_judge_under_an_id_of_its_own_is_found_by_the_datasets_that_name_it(graded: Pull) -> None:
+    graded.write("prompts/mine.prompt.yaml", JUDGE.replace('{% include "shared/how.j2" %}', "Hard:"))
+    graded.write("datasets/rows.jsonl", json.dumps(judged(1, prompt="mine")) + "\n")
+    graded.write("datasets/triage.yaml", "prompts: [triage]\nmin_pass: 0\ncases: rows.jsonl\n")
+    base = graded.commit("A judge")
+    graded.edit("prompts/mine.prompt.yaml", "Hard:", "LENIENT")
+    told = ["the judge mine was changed (BASE's graded)"]
+    assert graded.data(base=base, is_evaluated=False, rule=STRICT)["taken_away"] == told
+    graded.edit("prompts/mine.prompt.yaml", "LENIENT", "Hard:")
+    graded.edit("prompts/triage.prompt.yaml", "Say one word.", "Say a word.")
+    assert graded.data(base=base, is_evaluated=False, rule=STRICT)["taken_away"] == []
+
+
+def test_a_judge_that_head_brings_or_names_is_told(graded: Pull) -> None:
+    graded.write("prompts/mine.prompt.yaml", LENIENT)
+    graded.dataset(
+        *(judged(n) for n in range(3)), judged(3, prompt="mine"), judged(4, model="local/lenient"), min_pass=0
+    )
+    graded.commit("A judge")
+    code, passed, told = grades(graded, rule=STRICT)
+    assert (code, passed) == (CHECK_FAILED, 1)
+    assert told == [
+        "the judge mine is HEAD's own",
+        "datasets/triage.yaml names a judge of HEAD's own, local/lenient",
+    ]
+    graded.dataset(*(judged(n) for n in range(3)), judged(3, model="local/judge"), case(4), min_pass=0)
+    graded.git("rm", "--quiet", "--force", "prompts/mine.prompt.yaml")
+    graded.commit("The one that the settings name")
+    assert graded.data(is_evaluated=False, rule=STRICT)["taken_away"] == []
+
+
+def test_a_prompt_of_base_that_head_makes_a_judge_is_told_unless_it_was_one(graded: Pull) -> None:
+    graded.dataset(judged(9, prompt="other", model="local/third"), name="more", prompt="greet", min_pass=0)
+    base = graded.commit("More")
+    graded.dataset(*(judged(n, prompt="other", model="local/third") for n in range(3)), min_pass=0)
+    graded.commit("The same judges")
+    assert graded.data(base=base, is_evaluated=False, rule=STRICT)["taken_away"] == []
+    graded.dataset(*(judged(n, prompt="greet") for n in range(3)), min_pass=0)
+    graded.commit("A prompt that judges nowhere")
+    told = ["datasets/triage.yaml names a judge of HEAD's own, greet"]
+    assert graded.data(base=base, is_evaluated=False, rule=STRICT)["taken_away"] == told
+
+
+def test_recordings_of_head_that_answer_for_a_judge_are_told(graded: Pull) -> None:
+    graded.edit("prompts/triage.prompt.yaml", "Say one word.", "Say a word.")
+    graded.review(replies="record")
+    graded.commit("Recordings")
+    code, passed, told = grades(graded, replies="replay", rule=STRICT)
+    assert (code, passed, told) == (CHECK_FAILED, 0, ["recordings that HEAD changed answered for the judges of triage"])
+    graded.git("push", "--quiet", "origin", "feature:main")
+    graded.git("fetch", "--quiet", "origin")
+    graded.dataset(*(judged(n) for n in range(2)), min_pass=0)
+    graded.commit("One less")
+    assert grades(graded, replies="replay")[2] == ["datasets/triage.yaml lost 1 case (case-2)"]
