@@ -137,7 +137,10 @@ class Context:
 
         def record(request: Request, reply: Reply) -> None:
             kept = replace(
-                reply, text=redactor.redact(reply.text), tool_calls=redactor.redact_data(list(reply.tool_calls))
+                reply,
+                text=redactor.redact(reply.text),
+                tool_calls=redactor.redact_data(list(reply.tool_calls)),
+                finish_reason=reply.finish_reason and redactor.redact(reply.finish_reason),
             )
             is_changed = (kept.text, list(kept.tool_calls)) != (reply.text, list(reply.tool_calls))
             try:

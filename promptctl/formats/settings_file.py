@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -117,6 +118,10 @@ class Settings:
         return next((rule for rule in reversed(self.log) if fnmatchcase(prompt_id, rule.prompts)), LogRule())
 
 
+_KEY = re.compile(
+    r"(?i)^(bearer|basic|token) |(?<![a-z0-9])((sk|rk)[-_][a-z0-9_-]{16}|gh[pousr]_[a-z0-9]{16}|github_pat_|glpat-|"
+    r"hf_[a-z0-9]{16}|gsk_|xai-[a-z0-9]{16}|AIza[a-z0-9_-]{30}|eyJ[a-z0-9_-]{8})"
+)
 _REQUEST_KEYS = ("stream_options", "response_format", "encoding_format")
 _MERGED = (
     *("api_base", "api_key_env", "timeout_s", "max_attempts", "lane"),
@@ -132,6 +137,7 @@ def read_settings(data: bytes, path: str = SETTINGS) -> Settings:
     problems = structure_of("promptctl").check(document)
     if not problems:
         problems = [*_label_problems(document), *_judge_problems(document), *_leave_out_problems(document)]
+        problems += _header_problems(document)
     if problems:
         raise InvalidFiles(problems)
     given = document.data
@@ -173,6 +179,16 @@ def _judge_problems(document: Document) -> Iterator[Problem]:
     for pattern, rule in document.data.get("models", {}).items():
         if given := (rule or {}).get("judge_parameters"):
             yield from judge_parameter_problems(given, document.place("models", pattern, "judge_parameters"))
+
+
+def _header_problems(document: Document) -> Iterator[Problem]:
+    """Yield the headers with a key in their value, which is not shown."""
+    for pattern, rule in document.data.get("models", {}).items():
+        for name, value in (rule or {}).get("headers", {}).items():
+            if _KEY.search(value):
+                place = document.place("models", pattern, "headers", name)
+                message = f"the header `{printable(name)}` holds a key"
+                yield Problem(message, place, "name the variable that holds the key in `api_key_env`", "key-in-file")
 
 
 def _leave_out_problems(document: Document) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""Keeps secrets out of everything that is written: known values, and texts with the shape of a key.
+"""Keeps secrets out of everything that is written: known values, plain and encoded, and texts with a key's shape.
 
 One expression of RE2 does the work, in linear time, on the serialised text of a whole payload: some 500 MB/s if
 there is nothing to hide. Loading it costs 3 ms, so a few short texts are only searched for what any match must contain.
@@ -6,17 +6,20 @@ there is nothing to hide. Loading it costs 3 ms, so a few short texts are only s
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from promptctl.log.secrets import Secret
 
 REDACTED = "[redacted]"
 SHORTEST_SECRET = 8
 
+_URL_SAFE = str.maketrans("+/", "-_")
 _BY_SHAPE = "the shape of a key"
 _SHORT = 2_000
 _FEW = 100
@@ -63,9 +66,9 @@ class Redactor:
         for given in secrets:
             secret = given if isinstance(given, Secret) else Secret("", given.strip())
             if len(secret.value) >= SHORTEST_SECRET and _is_text(secret.value):
-                for form in _forms(secret.value):
-                    if form not in self._known or not secret.is_whole:
-                        self._known[form] = secret
+                for form, is_whole in _forms(secret):
+                    if form not in self._known or not is_whole:
+                        self._known[form] = secret._replace(is_whole=is_whole)
         self._hidden: Counter[str] = Counter()
         self._anchors = (*self._known, *_ANCHORS)
         self._patterns: _Patterns | None = None
@@ -193,6 +196,20 @@ def _as_whole(form: str, escaped: str) -> tuple[bool, str]:
     return begins, escaped + (r"\b" if ends else "")
 
 
-def _forms(value: str) -> set[str]:
-    """Return a secret as it is written in plain text and in JSON."""
-    return {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+def _forms(secret: Secret) -> Iterator[tuple[str, bool]]:
+    """Yield a secret as it is written in plain text, in JSON, percent-encoded and in base64.
+
+    The second of each pair says that the form is hidden only as a whole word; an encoded one can be part of no word.
+    """
+    value = secret.value
+    for plain in (value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
+        yield plain, secret.is_whole
+    for quoted in {quote(value, safe=""), quote(value), quote_plus(value)} - {value}:
+        yield quoted, False
+        yield re.sub("%..", lambda code: code[0].lower(), quoted), False
+    data = value.encode()
+    for before in range(3):  # bytes that may come before it in what is encoded: a user's name
+        encoded = base64.b64encode(b"\0" * before + data).decode()
+        core = encoded[-(-before * 8 // 6) : (before + len(data)) * 8 // 6]
+        yield core, False
+        yield core.translate(_URL_SAFE), False

@@ -6,17 +6,26 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from itertools import pairwise
 from typing import NamedTuple
+from urllib.parse import unquote
 
-# The keys of models are secrets whatever they are made of.
+# The keys of models are secrets whatever they are made of: of every variable that LiteLLM may read one from.
 _KEY_OF_A_MODEL = re.compile(
-    r"(?i)(API_?KEY|ACCESS_KEY|(AI|API|AD|HF|ACCESS|SESSION|AUTH|BEARER|DATABRICKS)_TOKEN(_BEDROCK)?)(_?[0-9]+)?$"
+    r"(?i)(API_?KEYS?|ACCESS_KEY|JWT|CLIENT_SECRET|SERVICE_KEY|CERTIFICATE_PASSWORD|"
+    r"(AI|API|AD|HF|ACCESS|SESSION|AUTH|BEARER|DATABRICKS|FRIENDLI|OIDC|WATSONX|REPLICATE)_TOKEN(_BEDROCK)?|"
+    r"(COMETAPI|AIMLAPI|SCW_SECRET)_KEY|(GIGACHAT|VERTEX|VERTEXAI)_CREDENTIALS|AZURE_PASSWORD)(_?[0-9]+)?$"
 )
+# The end of a name that says which of several: `STRIPE_KEY_PROD`, `TOKEN_2`.
+_WHICH = r"(_?[0-9]+|_(PROD|PRODUCTION|STAGING|DEV|TEST|CI|EU|US|OLD|NEW|LIVE|BACKUP|PRIMARY|SECONDARY|[A-Z]))?$"
 _SECRET_NAME = re.compile(
-    r"(?i)(APIKEY|PASSWORD|PASSWD|PASSPHRASE|(_|^)(KEY|TOKEN|SECRET|CREDENTIALS?|PASS|PWD|PAT))(_?[0-9]+)?$"
+    r"(?i)(APIKEY|PASSWORD|PASSWD|PASSPHRASE|(PG|SSH|DB)PASS|"
+    rf"(_|^)(KEY|TOKEN|SECRET|CREDENTIAL|PASS|PWD|PAT|JWT|COOKIE|AUTH)S?){_WHICH}"
 )
+_WITH_PASSWORD = re.compile(r"[a-zA-Z][\w+.-]*://[^/@:\s]*:([^/@\s]+)@")
 # The keys of data: PARTITION_KEY is the name of a column.
 _KEY_OF_DATA = re.compile(r"(?i)(_|^)(PARTITION|SORT|PRIMARY|FOREIGN|JOIN|SHARD|INDEX|ROUTING|CACHE)_KEY(_?[0-9]+)?$")
 
+_PATHS = ("/", "./", "../", "~/")
+_LIST = re.compile(r"[,;\s]+")
 _SEPARATORS = re.compile(r"[-_./:~\\ ]+")
 _HUMPS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NAME = re.compile(r"v?[0-9]{1,4}|[0-9]?[A-Za-z]{1,2}[0-9]?|[A-Za-z]{1,4}|[A-Za-z]{1,10}[0-9]{1,2}")
@@ -46,23 +55,33 @@ class Secret(NamedTuple):
     is_whole: bool = False
 
 
-def secrets_of(environ: Mapping[str, str], certain: Collection[str] = ()) -> Iterator[Secret]:
+def secrets_of(
+    environ: Mapping[str, str], certain: Collection[str] = (), *, whatever_the_name: bool = False
+) -> Iterator[Secret]:
     """Yield the secrets of an environment.
 
     A key of a model, and a variable named in `certain`, is a secret whatever its value. Any other variable with the
     name of a secret (`…_PASSWORD`, `…_KEY`) is one unless its value is a word or an identifier of two: `postgres`,
-    `customer_id`. For a file's path, and for a key of data such as `SORT_KEY`, the name of anything is enough.
+    `customer_id`. For a file's path, and for a key of data such as `SORT_KEY`, the name of anything is enough. So is
+    the password in an address. Of a list, each item is one. With `whatever_the_name` any variable may hold a secret.
     """
     for name, given in environ.items():
         value = given.strip()
         is_certain = name in certain or _KEY_OF_A_MODEL.search(name) is not None
-        if is_certain or (_SECRET_NAME.search(name) and _can_be_secret(name, value)):
-            yield Secret(name, value, is_whole=len(value) < _LONG or _is_made_of_words(value))
+        is_named = whatever_the_name and not value.startswith(_PATHS)
+        if is_certain or ((is_named or _SECRET_NAME.search(name)) and _can_be_secret(name, value)):
+            yield from (_secret(name, each) for each in {value, *_LIST.split(value)})
+        elif (found := _WITH_PASSWORD.match(value)) is not None and _can_be_secret(name, unquote(found[1])):
+            yield _secret(name, unquote(found[1]))
+
+
+def _secret(name: str, value: str) -> Secret:
+    return Secret(name, value, is_whole=len(value) < _LONG or _is_made_of_words(value))
 
 
 def _can_be_secret(name: str, value: str) -> bool:
     pieces = _pieces(value)
-    if value.startswith(("/", "./", "../", "~/")) or _KEY_OF_DATA.search(name):
+    if value.startswith(_PATHS) or _KEY_OF_DATA.search(name):
         return not all(_NAME.fullmatch(piece) or _is_like_words(piece) for piece in pieces)
     if _is_made_of_words(value) or value.lower() in name.lower():
         return len(pieces) >= _PASSPHRASE_WORDS

@@ -14,8 +14,11 @@ from promptctl.log.secrets import secrets_of
 
 
 def save_traceback(error: Exception, environ: Mapping[str, str]) -> str:
-    """Write the traceback to a new file of the temporary folder; return its path. Raises `OSError` if it cannot."""
-    text = Redactor(secrets_of(environ)).redact("".join(traceback.format_exception(error)))
+    """Write the traceback to a new file of the temporary folder; return its path. Raises `OSError` if it cannot.
+
+    Here it is not known which variable `api_key_env` named, so any may hold a secret.
+    """
+    text = Redactor(secrets_of(environ, whatever_the_name=True)).redact("".join(traceback.format_exception(error)))
     descriptor, path = tempfile.mkstemp(prefix="promptctl-bug-", suffix=".txt")
     with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(f"promptctl {__version__}, Python {sys.version}\n\n{text}")

@@ -93,6 +93,7 @@ def test_a_label_that_another_comes_after_is_a_label_as_well() -> None:
             "cannot be a key",
             "name the variable in `api_key_env`",
         ),
+        ("models: {'a/*': {headers: {X-A: 'Bearer 1'}}}\n", "1:33", "the header `X-A` holds a key", "`api_key_env`"),
         ("models: {'a/*': {headers: {X-A: \"a\\nb\"}}}\n", "1:33", "does not have the form", "one line of text"),
         ("models: {'a/*': {max_attempts: 0}}\n", "1:32", "must be at least 1", ""),
         ("models: {'a/*': {parameters: {temprature: 0}}}\n", "1:31", "unknown key `temprature`", "`temperature`"),
@@ -159,3 +160,33 @@ def test_a_key_that_could_not_be_left_out_is_an_error() -> None:
         read_settings(b"models: {'a/*': {leave_out: [seed, temprature]}}")
     assert caught.value.message == "`temprature` is no key that could be left out"
     assert caught.value.hint == "did you mean `temperature`?"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "authorization",
+        "Proxy-Authorization",
+        "X-Goog-Api-Key",
+        "api-key",
+        "ApiKey",
+        "X-API-KEY",
+        "COOKIE",
+        "X-AuthToken",
+        "Private-Token",
+        "X-Amz-Security-Token",
+        "Ocp-Apim-Subscription-Key",
+        "CF-Access-Client-Secret",
+        "x-session",
+    ],
+)
+def test_a_header_that_carries_a_key_cannot_stand_in_the_file(name: str) -> None:
+    with pytest.raises(InvalidFiles, match="cannot be a key"):
+        read_settings(f"models: {{'a/*': {{headers: {{{name}: x}}}}}}\n".encode())
+
+
+def test_other_headers_can() -> None:
+    names = ["X-Team", "HTTP-Referer", "OpenAI-Organization", "anthropic-version", "X-Request-Id", "X-Keyboard"]
+    headers = dict.fromkeys(names, "a task-force-of-the-support-team")
+    read = read_settings(f"models: {{'a/*': {{headers: {headers}}}}}\n".encode())
+    assert read.model_rule("a/b").headers == headers

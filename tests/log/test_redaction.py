@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -134,6 +136,11 @@ SECRETS = {
     "WIFI_PASSWORD": "blue-tiger-lamp",
     "CARD_PASS": "ab-cd-ef-gh",
     "BOOT_PASSWORD": "production-xqzk",
+    "STRIPE_KEY_PROD": "live9x8c7v6b",
+    "NPM_AUTH": "bnBtOnNlY3JldA",
+    "GH_PAT": "pat9x8c7v6b5",
+    "SESSION_COOKIE": "s%3A9x8c7v6b",
+    "SSHPASS": "open-sesame-4-all",
 }
 WORDS = {
     "POSTGRES_PASSWORD": "postgres",
@@ -156,6 +163,10 @@ WORDS = {
     "PATH": "/usr/bin-0123456789",
     "KEYBOARD": "abc123def456",
     "TOKENIZERS_PARALLELISM": "abc123def456",
+    "DATABASE_URL": "postgres://postgres:postgres@db/app",
+    "HTTPS_PROXY": "http://proxy.example:3128",
+    "API_KEY_NAME": "abc123def456",
+    "TOKEN_LIMIT": "100000000",
 }
 
 
@@ -173,11 +184,49 @@ def test_a_word_or_an_identifier_is_no_secret_whatever_its_variable_is_called(na
     assert list(secrets_of({name: value})) == []
 
 
-@pytest.mark.parametrize("name", [*MODELS_KEYS, "AWS_BEARER_TOKEN_BEDROCK", "OPENAI_API_KEY_2", "named_in_settings"])
+# Further variables that LiteLLM reads what it signs in with from.
+READ_BY_LITELLM = [
+    "AWS_BEARER_TOKEN_BEDROCK", "SNOWFLAKE_JWT", "WATSONX_ZENAPIKEY", "WATSONX_APIKEY", "WATSONX_TOKEN", "WX_API_KEY",
+    "AZURE_CLIENT_SECRET", "AZURE_PASSWORD", "AZURE_CERTIFICATE_PASSWORD", "DATABRICKS_CLIENT_SECRET", "COMETAPI_KEY",
+    "AIMLAPI_KEY", "GIGACHAT_CREDENTIALS", "GIGACHAT_ACCESS_TOKEN", "FRIENDLI_TOKEN", "VERCEL_OIDC_TOKEN",
+    "JINA_AI_TOKEN",
+    "DATAROBOT_API_TOKEN", "SCW_SECRET_KEY", "VERTEXAI_CREDENTIALS", "AICORE_CLIENT_SECRET", "ANTHROPIC_AUTH_TOKEN",
+    "ANTHROPIC_AWS_API_KEY", "BEDROCK_MANTLE_API_KEY", "REPLICATE_API_TOKEN", "MISTRAL_AZURE_API_KEY",
+    "OPENAI_API_KEYS",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*MODELS_KEYS, *READ_BY_LITELLM, "OPENAI_API_KEY_2", "named_in_settings"])
 def test_a_key_of_a_model_is_a_secret_whatever_it_is_made_of(name: str) -> None:
     redactor = Redactor(secrets_of({name: "postgres"}, certain={"named_in_settings"}))
 
     assert redactor.redact("postgres and postgresql, _postgres") == "[redacted] and postgresql, _postgres"
+
+
+@pytest.mark.parametrize("key", ["hunter22", "sk-proj-canary+/9 0?", "key/with=odd&signs", "schl\u00fcssel-wort-9"])
+def test_a_secret_is_hidden_in_base64_and_percent_encoded_too(key: str) -> None:
+    redactor = Redactor(secrets_of({"A_TOKEN": key}))
+    said = {quote(key, safe=""), quote(key), quote_plus(key), quote(key, safe="").replace("%C3%BC", "%c3%bc")} - {key}
+    for user in ("", "u", "me:", "user:"):
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            said.add(encode(f"{user}{key}".encode()).decode())
+            said.add(encode(f"{user}{key}, and more".encode()).decode())
+    for text in said:
+        for each in (text, f"Basic {text}", f"x{text}x", f"https://h/?q={text}&p=1"):
+            assert "[redacted]" in redactor.redact(each), each
+            assert "[redacted]" in redactor.redact_json(json.dumps([each]))
+
+
+def test_the_password_of_an_address_and_each_key_of_a_list_are_secrets() -> None:
+    environ = {"DATABASE_URL": "postgres://app:hunter22%2B@db/app", "KEYRING_TOKENS": "aGhTkLqWzX1,bGhTkLqWzX2"}
+    redactor = Redactor(secrets_of(environ))
+    assert redactor.redact("hunter22+ at db as app") == "[redacted] at db as app"
+    assert redactor.redact("aGhTkLqWzX1 bGhTkLqWzX2") == "[redacted] [redacted]"
+
+
+def test_where_no_name_is_known_any_variable_may_hold_a_secret() -> None:
+    environ = {"MY_GATE": "zq9x8c7v6b5n", "HOME": "/home/x9c8v7b6", "LANG": "postgres", "TERM": "screen"}
+    assert [each.name for each in secrets_of(environ, whatever_the_name=True)] == ["MY_GATE"]
 
 
 def test_a_short_secret_is_hidden_as_a_whole_and_a_long_one_anywhere() -> None:

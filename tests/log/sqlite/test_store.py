@@ -68,8 +68,7 @@ def test_no_secret_reaches_the_disk_by_any_way(path: Path) -> None:
         "error_message": f"401: {secret}",
         "call_metadata": {"header": secret},
         "parameters": {"extra": secret},
-        "user": secret,
-        "session": secret,
+        **dict.fromkeys(("user", "session", "finish_reason", "model_resolved", "content_type", "prompt_name"), secret),
     }
     with SqliteStore(path, redactor=Redactor([secret])) as log:
         log.append([Entry(make(**everywhere), content) for content in ("full", "metadata", "off")])
