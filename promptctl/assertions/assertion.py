@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from promptctl.assertions.judge import Judge
 from promptctl.assertions.outcome import Graded, Outcome, Undecided, Ungraded
+from promptctl.assertions.paths import Find
 from promptctl.assertions.shapes import Shape
 from promptctl.assertions.subject import Subject
 from promptctl.assertions.values import Value
@@ -66,7 +68,7 @@ class Assertion:
     kind: Kind
     ready: Any = MISSING
     value: Value | None = None
-    find: Callable[[Any], Any] | None = None
+    find: Find | None = None
     weight: float = 1.0
     metric: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -108,7 +110,8 @@ class Assertion:
 
     def part(self, subject: Subject) -> Any:
         """Return the reply's text, or the value at `path` in the parsed reply. Raises `Unmet` if there is none."""
-        return self.normal(subject.text if self.find is None else self.find(subject.parsed))
+        with subject.effort as effort:
+            return self.normal(subject.text if self.find is None else self.find(subject.parsed, effort))
 
     def normal(self, value: Any) -> Any:
         """Return a value with its texts in the forms that the assertion's `normalize` names."""
@@ -121,12 +124,17 @@ class Assertion:
 
     def wanted(self, subject: Subject) -> Any:
         """Return the value in the form its kind grades with, for this case. Raises `Ungraded` if it cannot be had."""
+        with subject.effort:
+            return self._wanted(subject)
+
+    def _wanted(self, subject: Subject) -> Any:
         if self.ready is not MISSING:
             return self.normal(self.ready)
         shape = self.kind.value
         assert shape is not None, "a kind without a value is ready from the start"
         if self.value is not None:
-            given, where = self.value.for_case(subject.context(), as_text=shape.is_text), "value"
+            given = self.value.for_case(subject.context(), subject.effort, as_text=shape.is_text)
+            where = "value"
         elif subject.expected is not MISSING:
             given, where = subject.expected, "expected"
         else:
@@ -147,11 +155,15 @@ def _normal(value: Any, forms: Collection[str]) -> Any:
 
 async def grade(assertion: Assertion, subject: Subject, judge: Judge | None = None) -> Graded:
     """Grade a reply with an assertion. Errors of the judge's calls that would stop the evaluation pass through."""
-    kind = assertion.kind
+    kind, effort = assertion.kind, subject.effort
     try:
         if kind.grade is not None:
-            outcome = kind.grade(subject, assertion)
+            # Code that the user allowed to run takes the time that it takes.
+            with nullcontext() if kind.takes_code else effort:
+                effort.tick()
+                outcome = kind.grade(subject, assertion)
         else:
+            effort.tick()
             assert kind.judged is not None
             outcome = await kind.judged(subject, assertion, judge)
         if assertion.type.startswith(NOT) and outcome.passed is not None and outcome.score is not None:
@@ -162,6 +174,8 @@ async def grade(assertion: Assertion, subject: Subject, judge: Judge | None = No
     except RecursionError:
         outcome = Ungraded("the reply is nested too deeply to be compared").outcome
     model: str | None = None
+    expected, got = effort.excerpts(outcome.expected, outcome.got)
+    outcome = replace(outcome, reason=effort.sentence(outcome.reason), expected=expected, got=got)
     if judge is not None and outcome.execution_ids and not kind.takes_assertions:
         model = judge.model_for(assertion.judge_prompt, assertion.options.get("model"))
     return Graded(assertion.type, outcome, assertion.weight, assertion.metric, model)

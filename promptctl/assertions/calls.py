@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from promptctl.assertions.assertion import Assertion
+from promptctl.assertions.effort import Effort
 from promptctl.assertions.equality import first_difference
 from promptctl.assertions.outcome import Outcome, Ungraded, decided, shown
 from promptctl.assertions.shapes import Shape, listed
@@ -57,7 +58,7 @@ def tool_call(subject: Subject, assertion: Assertion) -> Outcome:
     if wanted is None:
         reason = f"calls {', '.join(str(call['name']) for call in given)}" if given else "calls no tool"
         return decided(bool(given), reason, got=given)
-    misses = [miss for call in wanted if (miss := _miss(call, given)) is not None]
+    misses = [miss for call in wanted if (miss := _miss(call, given, subject.effort)) is not None]
     reason = "; ".join(misses) or f"calls {', '.join(call['name'] for call in wanted)}"
     return decided(not misses, reason, expected=list(wanted), got=given, score=1.0 - len(misses) / len(wanted))
 
@@ -73,8 +74,9 @@ def _given(call: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": function.get("name"), "arguments": arguments}
 
 
-def _miss(wanted: Mapping[str, Any], given: Sequence[Mapping[str, Any]]) -> str | None:
+def _miss(wanted: Mapping[str, Any], given: Sequence[Mapping[str, Any]], effort: Effort) -> str | None:
     """Return why no given call is the wanted one; None if one is."""
+    effort.tick()
     named = [call for call in given if call["name"] == wanted["name"]]
     if not named:
         return f"does not call {wanted['name']}"

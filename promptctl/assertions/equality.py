@@ -20,29 +20,43 @@ def first_difference(wanted: Any, got: Any, path: str = "$", tolerance: float = 
     >>> first_difference({"label": "bug"}, {"label": "billing"})
     '$.label: expected "bug", got "billing"'
     """
+    found = _difference(wanted, got, tolerance)
+    if found is None:
+        return None
+    text, steps = found
+    at = path + "".join(reversed(steps))
+    is_value = at == "$" and not (isinstance(wanted, list) and isinstance(got, list))
+    return text if is_value else f"{at}: {text}"
+
+
+def _difference(wanted: Any, got: Any, tolerance: float) -> tuple[str, list[str]] | None:
+    """Return how two values first differ, and the steps that lead there, the last one first.
+
+    The path is put together once it is known: with long keys, those of all values would take quadratic time.
+    """
     if isinstance(wanted, dict) and isinstance(got, dict):
         for key in {**wanted, **got}:
-            at = f"{path}.{key}"
             if key not in got or key not in wanted:
                 expected, given = (shown(each[key]) if key in each else "nothing" for each in (wanted, got))
-                return f"{at}: expected {expected}, got {given}"
-            if difference := first_difference(wanted[key], got[key], at, tolerance):
-                return difference
+                return f"expected {expected}, got {given}", [f".{key}"]
+            if found := _difference(wanted[key], got[key], tolerance):
+                found[1].append(f".{key}")
+                return found
         return None
     if isinstance(wanted, list) and isinstance(got, list):
         for index, (value, other) in enumerate(zip(wanted, got, strict=False)):
-            if difference := first_difference(value, other, f"{path}[{index}]", tolerance):
-                return difference
-        return None if len(wanted) == len(got) else f"{path}: expected {len(wanted)} items, got {len(got)}"
+            if found := _difference(value, other, tolerance):
+                found[1].append(f"[{index}]")
+                return found
+        return None if len(wanted) == len(got) else (f"expected {len(wanted)} items, got {len(got)}", [])
     kinds = _kind(wanted), _kind(got)
     is_near = kinds == ("number", "number") and tolerance > 0 and abs(wanted - got) <= tolerance * _ROUNDED
     if is_near or (kinds[0] == kinds[1] and wanted == got):
         return None
-    where = "" if path == "$" else f"{path}: "
     # With its kind if that is what differs and both might look alike.
     noun = f"the {kinds[1]} " if kinds[0] != kinds[1] and "text" in kinds else ""
     unseen = unseen_difference(wanted, got) if kinds == ("text", "text") else None
-    return f"{where}expected {shown(wanted)}, got {noun}{shown(got)}" + (f"; {unseen}" if unseen else "")
+    return f"expected {shown(wanted)}, got {noun}{shown(got)}" + (f"; {unseen}" if unseen else ""), []
 
 
 def _kind(value: Any) -> str:

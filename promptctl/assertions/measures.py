@@ -10,8 +10,8 @@ from promptctl.assertions.subject import Subject
 from promptctl.models.reading import is_withheld
 
 DEFAULT_DISTANCE = 5
-# Counting takes as long as the product of the lengths, and nothing can interrupt it: this is about a second.
-_MOST_PAIRS = 20_000_000_000
+# Counting takes as long as the product of the lengths, and nothing can interrupt it.
+_PAIRS_PER_S = 20_000_000_000
 # A refusal says so at its start; later in a long answer the same words are a caveat, or somebody's quoted.
 _OPENING_CHARACTERS = 400
 
@@ -44,10 +44,12 @@ def levenshtein(subject: Subject, assertion: Assertion) -> Outcome:
     from rapidfuzz.distance import Levenshtein
 
     text, wanted = assertion.text(subject).strip(), assertion.wanted(subject).strip()
-    if len(text) * len(wanted) > _MOST_PAIRS:
+    seconds = len(text) * len(wanted) / _PAIRS_PER_S
+    if seconds > 1:
         raise Ungraded(
             f"texts of {len(text):,} and {len(wanted):,} characters are too long for their edits to be counted"
         )
+    subject.effort.afford(seconds)
     limit = assertion.options.get("threshold", DEFAULT_DISTANCE)
     distance = Levenshtein.distance(text, wanted)
     longest = max(len(text), len(wanted))

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
+from promptctl.assertions.effort import Effort
 from promptctl.assertions.outcome import Ungraded, Unmet, shown
 
 _STEP = re.compile(r"""\.([A-Za-z_]\w*)|\[(\d{1,9})\]|\['([^'\\]*)'\]|\["([^"\\]*)"\]""")
 # Each further `..` multiplies the nodes walked by the size of the reply.
 _MOST_DESCENTS = 2
+_LONGEST = 1000
 
-Find = Callable[[Any], Any]
+# Finds a part of the parsed reply, at the cost of the case's effort.
+Find = Callable[[Any, Effort], Any]
 
 
 class InvalidPath(ValueError):
@@ -27,6 +31,8 @@ def compile_path(text: str) -> Find:
     A path to one place gives the value there; one with `*`, `..`, a slice or a filter gives the list of values. The
     function raises `Unmet` if there is nothing at that path. Raises `InvalidPath`.
     """
+    if len(text) > _LONGEST:
+        raise InvalidPath(f"it has more than {_LONGEST:,} characters")
     steps = plain_steps(text)
     return _walk(text, steps) if steps is not None else _query(text)
 
@@ -50,7 +56,7 @@ def plain_steps(text: str) -> list[str | int] | None:
 
 
 def _walk(text: str, steps: list[str | int]) -> Find:
-    def find(data: Any) -> Any:
+    def find(data: Any, _: Effort) -> Any:
         node = data
         for step in steps:
             if isinstance(step, str):
@@ -69,17 +75,19 @@ def _query(text: str) -> Find:
 
     if text.count("..") > _MOST_DESCENTS:
         raise InvalidPath(f"more than {_MOST_DESCENTS} `..` in one path")
+    environment, counted, running = _counting()
     try:
-        query = _environment().compile(text)
+        query = counted(environment.compile(text))
     except (JSONPathError, RecursionError) as error:
         first = str(error).partition("\n")[0] or "nested too deeply"
         hint = "" if text.startswith("$") else "; a path starts with `$`"
         raise InvalidPath(first + hint) from error
     is_singular = query.singular_query()
 
-    def find(data: Any) -> Any:
+    def find(data: Any, effort: Effort) -> Any:
         # The library would read a text as JSON a second time.
         try:
+            running.effort = effort
             found = query.findall(data) if isinstance(data, (dict, list)) else []
         except (JSONPathError, RecursionError) as error:
             raise Ungraded(f"the path {text} cannot be followed: {str(error).partition(chr(10))[0]}") from error
@@ -95,10 +103,61 @@ def _nothing(text: str, data: Any) -> Unmet:
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Any:
-    """RFC 9535 to the letter, with the two functions that take patterns on re2, so that no pattern can hang."""
-    import re2
+def _counting() -> tuple[Any, Any, threading.local]:
+    """Return the environment of RFC 9535 to the letter, its queries' class, and where both find the effort to count in.
+
+    Each value that a query finds or a filter looks at is counted. Patterns are RE2's, so that none can hang.
+    """
     from jsonpath import JSONPathEnvironment
+
+    running = threading.local()
+
+    class Environment(JSONPathEnvironment):
+        def is_truthy(self, obj: object) -> bool:
+            running.effort.step()
+            return super().is_truthy(obj)
+
+    environment, pattern = Environment(strict=True), _pattern_class(running)
+    environment.function_extensions["match"] = pattern(is_whole=True)
+    environment.function_extensions["search"] = pattern(is_whole=False)
+    return environment, _query_class(running), running
+
+
+def _query_class(running: threading.local) -> Any:
+    from jsonpath import JSONPath, JSONPathMatch
+    from jsonpath.filter import FilterQuery, walk
+    from jsonpath.selectors import Filter
+
+    class Node(JSONPathMatch):
+        """A value found, without the library's list of its children and its path, which grow with the keys."""
+
+        def new_child(self, obj: object, key: int | str) -> Node:  # noqa: ARG002
+            running.effort.step()
+            return Node(filter_context={}, obj=obj, parent=None, path="", parts=(), root=self.root)
+
+        def add_child(self, *children: JSONPathMatch) -> None:
+            """Keep none: nobody asks for them."""
+
+    class Query(JSONPath):
+        def __init__(self, path: JSONPath) -> None:
+            super().__init__(env=path.env, segments=path.segments)
+            filters = [each for segment in self.segments for each in segment.selectors if isinstance(each, Filter)]
+            for each in (found for own in filters for found in walk(own.expression)):
+                if isinstance(each, FilterQuery):
+                    each.path = Query(each.path)
+
+        def finditer(self, data: Any, **_: Any) -> Iterable[JSONPathMatch]:
+            nodes: Iterable[JSONPathMatch]
+            nodes = [Node(filter_context={}, obj=data, parent=None, path="", parts=(), root=data)]
+            for segment in self.segments:
+                nodes = segment.resolve(nodes)
+            return nodes
+
+    return Query
+
+
+def _pattern_class(running: threading.local) -> Any:
+    import re2
     from jsonpath.function_extensions import ExpressionType, FilterFunction
 
     class Pattern(FilterFunction):
@@ -112,12 +171,10 @@ def _environment() -> Any:
             if not isinstance(value, str) or not isinstance(pattern, str):
                 return False
             try:
-                found = re2.fullmatch(pattern, value) if self._is_whole else re2.search(pattern, value)
+                expression = re2.compile(pattern)
             except re2.error as error:
                 raise Ungraded(f"the pattern {shown(pattern)} in the path is not valid: {error}") from error
-            return found is not None
+            running.effort.afford_search(expression, value)
+            return (expression.fullmatch if self._is_whole else expression.search)(value) is not None
 
-    environment = JSONPathEnvironment(strict=True)
-    environment.function_extensions["match"] = Pattern(is_whole=True)
-    environment.function_extensions["search"] = Pattern(is_whole=False)
-    return environment
+    return Pattern

@@ -11,7 +11,7 @@ from promptctl.assertions.code import find_function
 from promptctl.assertions.judges import load_judge
 from promptctl.assertions.kinds import KINDS, OTHER_NAMES, kind_of, known_types
 from promptctl.assertions.outcome import shown
-from promptctl.assertions.paths import InvalidPath, compile_path
+from promptctl.assertions.paths import Find, InvalidPath, compile_path
 from promptctl.assertions.shapes import Shape
 from promptctl.assertions.structure import SCHEMA
 from promptctl.assertions.values import InvalidTemplate, Value, compile_value
@@ -173,7 +173,7 @@ class Preparer:
             raise AssertionFault(("type",), f"{spec['type']} needs `{missing}`", "missing-key")
         return options
 
-    def _find(self, spec: Mapping[str, Any], _kind: Kind, _path: str) -> Callable[[Any], Any] | None:
+    def _find(self, spec: Mapping[str, Any], _kind: Kind, _path: str) -> Find | None:
         try:
             return compile_path(spec["path"]) if "path" in spec else None
         except InvalidPath as error:

@@ -10,18 +10,19 @@ from functools import lru_cache
 from typing import Any
 
 from promptctl.assertions.assertion import Assertion
+from promptctl.assertions.effort import Effort
 from promptctl.assertions.outcome import Outcome, Ungraded, Unmet, decided, shown, unmet
 from promptctl.assertions.shapes import Shape
 from promptctl.assertions.subject import Subject
 from promptctl.models.reading import describe_json_error, read_data, without_reasoning
 from promptctl.schemas.json_schema import Validator, check_schema
 
-_OPENING = re.compile(r"[{\[]")
-# How many characters are read in vain before the search is given up: a reply of many openings and no end to any would
-# be read once for each. One that is nested too deeply does not say how far it was read.
-_MOST_READ_IN_VAIN = 10_000_000
-_READ_IN_VAIN_AT_LEAST = 100
-_READ_TOO_DEEP = 10_000
+# A bracket with what may come next in JSON: those of prose are passed over without a try.
+_OPENING = re.compile(r'\{(?=[ \t\n\r]*["}])|\[(?=[ \t\n\r]*[]\[{"0-9tfnIN-])')
+# A text, its end perhaps missing, or a bracket.
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[{}\[\]]', re.DOTALL)
+# How much is decoded at first; and the longest word of JSON (`-Infinity`, an escape), which the end of a piece may cut.
+_FIRST_PIECE, _LONGEST_WORD = 1024, 16
 _MOST_PROBLEMS_SHOWN = 3
 
 
@@ -56,7 +57,7 @@ def contains_json(subject: Subject, assertion: Assertion) -> Outcome:
     """Somewhere in the text stands a JSON object or list, and one of them fits the schema if the value is one."""
     schema, text = assertion.wanted(subject), assertion.text(subject)
     nearest: Outcome | None = None
-    for value in _json_in(without_reasoning(text)):
+    for value in _json_in(without_reasoning(text), subject.effort):
         outcome = _fits(schema, value, "contains JSON")
         if outcome.passed:
             return outcome
@@ -73,24 +74,58 @@ def _fits(schema: Schema | None, value: Any, said: str) -> Outcome:
     return unmet(reason, expected=schema.written if schema is not None else None, got=value)
 
 
-def _json_in(text: str) -> Iterator[Any]:
-    """Each outermost JSON object or list that stands in the text. Raises `Ungraded` if the search takes too long."""
+def _json_in(text: str, effort: Effort) -> Iterator[Any]:
+    """Yield each outermost JSON object or list in the text, in linear time. Raises `Ungraded` if one is too deep.
+
+    Where the decoder stops within an object or list, those within it that are still open would stop there too: none of
+    them is tried. So no character is read more than a few times, be it in a text of JSON or outside.
+    """
     decoder = json.JSONDecoder()
-    position = read_in_vain = 0
-    while read_in_vain < _MOST_READ_IN_VAIN:
-        found = _OPENING.search(text, position)
-        if found is None:
-            return
+    position, hopeless = 0, set[int]()
+    while found := _OPENING.search(text, position):
+        effort.tick()
         opening, position = found.start(), found.end()
+        if opening in hopeless:
+            continue
         try:
-            value, position = decoder.raw_decode(text, opening)
-        except json.JSONDecodeError as error:
-            read_in_vain += max(error.pos - opening, _READ_IN_VAIN_AT_LEAST)
-        except (ValueError, RecursionError):
-            read_in_vain += _READ_TOO_DEEP
+            value, end = _decoded(decoder, text, opening)
+        except (ValueError, RecursionError) as error:
+            raise Ungraded(f"the reply cannot be searched for JSON: {describe_json_error(error)}") from error
+        if value is None:
+            hopeless |= _still_open(text, opening, end)
         else:
+            position = end
             yield value
-    raise Ungraded("the reply has too many brackets and braces that begin no JSON to be searched for some")
+
+
+def _decoded(decoder: json.JSONDecoder, text: str, start: int) -> tuple[Any, int]:
+    """Return the object or list that begins there and where it ends; None and where it stops being JSON.
+
+    It is looked for in growing pieces: what the decoder says of an error takes time by all the text before it.
+    """
+    size = _FIRST_PIECE
+    while True:
+        piece = text[start : start + size]
+        try:
+            value, end = decoder.raw_decode(piece)
+        except json.JSONDecodeError as error:
+            is_cut = error.pos >= len(piece) - _LONGEST_WORD or error.msg.startswith("Unterminated")
+            if start + size >= len(text) or not is_cut:
+                return None, start + error.pos
+        else:
+            return value, start + end
+        size *= 4
+
+
+def _still_open(text: str, start: int, end: int) -> set[int]:
+    """Return where the objects and lists begin that are open at the end of a stretch of valid JSON."""
+    opened: list[int] = []
+    for token in _TOKEN.finditer(text, start, end):
+        if token[0] in ("{", "["):
+            opened.append(token.start())
+        elif token[0] in ("}", "]") and opened:
+            opened.pop()
+    return set(opened)
 
 
 @dataclass(frozen=True, slots=True)

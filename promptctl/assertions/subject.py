@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from promptctl.assertions.effort import Effort
 from promptctl.assertions.outcome import Unmet
 from promptctl.models.reading import describe_json_error, read_data
 from promptctl.prompts.prompt import MISSING
@@ -19,7 +20,7 @@ class Subject:
     `expected` is MISSING if the case has none. `latency_ms`, `cost_nano_usd` and `finish_reason` are None if they are
     not known; for a reply taken from the cache they are those of the call that made it. `output_schema` is the
     prompt's. `variables` are further names for templated values; the inputs stand above them. `fault` says why the
-    reply is not whole.
+    reply is not whole. `effort` is the account that its assertions share.
     """
 
     text: str
@@ -32,6 +33,7 @@ class Subject:
     output_schema: Mapping[str, Any] | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
     fault: str | None = None
+    effort: Effort = field(default_factory=Effort)
 
     @cached_property
     def stripped(self) -> str:

@@ -11,6 +11,9 @@ from promptctl.assertions.outcome import Outcome, decided, shown
 from promptctl.assertions.subject import Subject
 from promptctl.files.look_alikes import normal
 
+_MOST_NAMED = 20
+_LONGEST_COMPARED = 100_000
+
 
 def equals(subject: Subject, assertion: Assertion) -> Outcome:
     """The reply is the value.
@@ -39,11 +42,15 @@ def containing(combine: Callable[[Iterable[bool]], bool], *, ignores_case: bool)
         text, expected = assertion.text(subject), assertion.wanted(subject)
         wanted = [expected] if isinstance(expected, str) else list(expected)
         searched = fold(text)
-        found = [item for item in wanted if fold(item) in searched]
+        found: list[str] = []
+        missing: list[str] = []
+        for item in wanted:
+            subject.effort.tick()
+            (found if fold(item) in searched else missing).append(item)
         is_met = len(found) == len(wanted) if combine is all else bool(found)
-        named = found if is_met else [item for item in wanted if item not in found]
-        reason = f"{'contains' if is_met else 'does not contain'} {', '.join(map(shown, named))}"
-        reason += "" if is_met else _unseen(fold(text), named, fold)
+        named = found if is_met else missing
+        reason = f"{'contains' if is_met else 'does not contain'} {_named(named)}"
+        reason += "" if is_met else _unseen(searched, named[:_MOST_NAMED], fold)
         score = len(found) / len(wanted) if combine is all else None
         expected = expected if isinstance(expected, str) else wanted
         return decided(is_met, reason, expected=expected, got=text, score=score)
@@ -51,8 +58,15 @@ def containing(combine: Callable[[Iterable[bool]], bool], *, ignores_case: bool)
     return grade
 
 
+def _named(items: list[str]) -> str:
+    more = len(items) - _MOST_NAMED
+    return ", ".join(map(shown, items[:_MOST_NAMED])) + (f" and {more:,} more" if more > 0 else "")
+
+
 def _unseen(text: str, missing: list[str], fold: Callable[[str], str]) -> str:
     """Return what to say if a text that is missing is there in another Unicode form, or with blanks of other kinds."""
+    if len(text) > _LONGEST_COMPARED:
+        return ""
     alike = normal(text)
     if any(normal(fold(item)) in alike for item in missing):
         return ", but one that looks alike: `normalize: [nfc, whitespace]` takes it"
@@ -78,6 +92,7 @@ def ends_with(subject: Subject, assertion: Assertion) -> Outcome:
 def regex(subject: Subject, assertion: Assertion) -> Outcome:
     """The pattern matches somewhere in the text; RE2's syntax, `(?i)` and its like included."""
     text, pattern = assertion.text(subject), assertion.wanted(subject)
+    subject.effort.afford_search(pattern, text)
     is_met = _search(pattern, text)
     reason = f"{'matches' if is_met else 'does not match'} {shown(pattern.pattern)}"
     return decided(is_met, reason, expected=pattern.pattern, got=text)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from promptctl.assertions.effort import Effort
 from promptctl.assertions.outcome import Ungraded
 from promptctl.assertions.paths import plain_steps
 from promptctl.errors import Place, RenderError
@@ -21,6 +22,7 @@ from promptctl.templates.reading import has_markup, includes, variables
 # An engine belongs to a prompt; a value's has no inputs declared and no partials.
 _NO_PROMPT = Prompt(id="value", path="value", digest="", name="value", messages=())
 _LONE = re.compile(r"\{\{[-+]?((?:(?!\{\{|\{%|\{#|\}\}).)*?)[-+]?\}\}", re.DOTALL)
+_LIMITS = RenderLimits()
 _ROOT = re.compile(r"[A-Za-z_]\w*")
 # A template that asks whether a variable is there can do without it.
 _ASKS = re.compile(r"\bdefined\b|\bdefault\b|\|\s*d\b")
@@ -36,7 +38,7 @@ class InvalidTemplate(ValueError):
 class Value:
     """A value as written: constant, or rendered for each case.
 
-    `render` takes the names of the case and `as_text`; without it a lone expression keeps its type
+    `render` takes the names of the case, its effort and `as_text`; without it a lone expression keeps its type
     (`"{{ expected.count }}"` renders to a number). `names` are the variables that it cannot do without.
     """
 
@@ -44,13 +46,14 @@ class Value:
     render: Callable[..., Any] | None = None
     names: frozenset[str] = frozenset()
 
-    def for_case(self, context: Context, *, as_text: bool) -> Any:
+    def for_case(self, context: Context, effort: Effort, *, as_text: bool) -> Any:
         """Return the value for a case whose names are `context`. Raises `Ungraded` if the template fails."""
         if self.render is None:
             return self.constant
         try:
-            return self.render(context, as_text=as_text)
+            return self.render(context, effort, as_text=as_text)
         except RenderError as error:
+            effort.tick()
             raise Ungraded(f"`value` cannot be rendered: {error.message}") from error
 
 
@@ -68,8 +71,8 @@ def compile_value(written: Any) -> Value:
     if all(part.render is None for part in parts):
         return Value(written)
 
-    def render(context: Context, **_as_text: bool) -> Any:
-        values = [part.for_case(context, as_text=False) for part in parts]
+    def render(context: Context, effort: Effort, **_as_text: bool) -> Any:
+        values = [part.for_case(context, effort, as_text=False) for part in parts]
         return values if keys is None else dict(zip(keys, values, strict=True))
 
     return Value(render=render, names=frozenset().union(*(part.names for part in parts)))
@@ -79,14 +82,17 @@ def _compile_text(text: str) -> Value:
     lone = _LONE.fullmatch(text.strip())
     if lone is None:
         names, fill = _template(text)
-        return Value(render=lambda context, **_: fill(context), names=names)
+        return Value(render=lambda context, effort, **_: fill(context, effort), names=names)
     # The line ends around a lone expression are YAML's, not the author's.
     names, fill = _template(text.strip())
     typed = _typed(lone[1].strip())
-    return Value(render=lambda context, as_text: fill(context) if as_text else typed(context), names=names)
+    return Value(
+        render=lambda context, effort, as_text: (fill if as_text else typed)(context, effort),
+        names=names,
+    )
 
 
-def _typed(expression: str) -> Callable[[Context], Any]:
+def _typed(expression: str) -> Callable[[Context, Effort], Any]:
     """Return what gives an expression's value with its type, carried through the template engine as JSON.
 
     `expected.label` and its like, which most of them are, need no engine.
@@ -95,10 +101,10 @@ def _typed(expression: str) -> Callable[[Context], Any]:
     steps = None if root is None else plain_steps("$" + expression[root.end() :])
     if root is None or steps is None:
         render = _template("{{ (" + expression + ") | tojson }}")[1]
-        return lambda context: json.loads(render(context))
+        return lambda context, effort: json.loads(render(context, effort))
     name = root[0]
 
-    def walk(context: Context) -> Any:
+    def walk(context: Context, _: Effort) -> Any:
         node: Any = context
         path = ""
         for step in (name, *steps):
@@ -113,7 +119,7 @@ def _typed(expression: str) -> Callable[[Context], Any]:
 
 
 @lru_cache(maxsize=1024)
-def _template(text: str) -> tuple[frozenset[str], Callable[[Context], str]]:
+def _template(text: str) -> tuple[frozenset[str], Callable[[Context, Effort], str]]:
     """Return the variables that a template cannot do without, and what renders it. Raises `InvalidTemplate`."""
     try:
         if includes(text):
@@ -126,11 +132,13 @@ def _template(text: str) -> tuple[frozenset[str], Callable[[Context], str]]:
         raise InvalidTemplate(error.message + where) from error
     names = frozenset() if _ASKS.search(text) else named
 
-    def render(context: Context) -> str:
+    def render(context: Context, effort: Effort) -> str:
         missing = sorted(name for name in names if name not in context)
         if missing:
             raise Ungraded(f"`value` cannot be rendered: there is no {missing[0]} in this case")
         chars = sum(len(value) for value in context.values() if isinstance(value, str))
-        return fill(Scope(context, Budget(RenderLimits(), input_chars=chars)))
+        effort.tick()
+        limits = replace(_LIMITS, time_s=min(_LIMITS.time_s, effort.left_s))
+        return fill(Scope(context, Budget(limits, input_chars=chars)))
 
     return names, render

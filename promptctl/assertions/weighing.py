@@ -11,6 +11,8 @@ from promptctl.assertions.outcome import Graded
 Status = Literal["passed", "failed", "error"]
 # Weights such as 0.1 add up to a little less than they should.
 _ROUNDING = 1e-9
+_MOST_TOLD = 20
+_LONGEST_TOLD = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,4 +73,6 @@ def total_cost(parts: Sequence[Graded]) -> int | None:
 
 
 def _reasons(parts: Sequence[Graded]) -> str:
-    return "; ".join(f"{part.type}: {part.outcome.reason}" for part in parts)
+    told = [f"{part.type}: {part.outcome.reason}" for part in parts[:_MOST_TOLD]]
+    more = len(parts) - len(told)
+    return "; ".join(told)[:_LONGEST_TOLD] + (f"; and {more:,} more" if more else "")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from promptctl.cli.output import flat
+from promptctl.files.wording import alike_until
 from promptctl.reports.wording import as_text
 
 _WIDTH = 300
@@ -20,7 +21,7 @@ def difference_lines(expected: Any, got: Any) -> Iterator[str]:
     if "\n" in wanted.strip() and "\n" in came.strip():
         yield from _diff(wanted, came)
         return
-    start = _first_difference(wanted, came)
+    start = alike_until(wanted, came)
     yield f"expected  {shortened(wanted, start)}"
     yield f"got       {shortened(came, start)}"
 
@@ -41,8 +42,3 @@ def _diff(wanted: str, came: str) -> Iterator[str]:
             yield f"│{shortened(line)}"
     if len(lines) > _MOST_LINES + 2:
         yield f"… {len(lines) - _MOST_LINES - 2} more lines"
-
-
-def _first_difference(first: str, second: str) -> int:
-    pairs = zip(first, second, strict=False)
-    return next((at for at, (one, other) in enumerate(pairs) if one != other), min(len(first), len(second)))

@@ -35,7 +35,11 @@ if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.models.gateway import Gateway
 
+# Characters of a case's inputs and `expected` that its result keeps: of one text, and of all. An item counts for some.
 _LONGEST_KEPT = 20_000
+_MOST_KEPT = 100_000
+_ITEM = 4
+_CUT = "… (cut)"
 
 Work = Iterator[tuple[int, Case, int]]
 
@@ -152,6 +156,7 @@ class Evaluator:
         score: Score,
         error: PromptctlError | None,
     ) -> ResultRow:
+        kept = _Kept()
         detail = ResultDetail(
             reason=score.reason,
             assertions=tuple([part.as_data() for part in score.graded]),
@@ -165,8 +170,8 @@ class Evaluator:
             full_cost_nano_usd=_full_cost(execution) if execution is not None else None,
             has_call=execution is not None,
             judge_cost_nano_usd=score.cost_nano_usd,
-            inputs=_kept(execution.inputs if execution and execution.inputs else case.inputs),
-            expected=None if case.expected is MISSING else _kept(case.expected),
+            inputs=kept.part(execution.inputs if execution and execution.inputs else case.inputs),
+            expected=None if case.expected is MISSING else kept.part(case.expected),
         )
         cost = spent(execution, error)
         if cost is not None:
@@ -198,13 +203,31 @@ def pending(cases: Iterator[Case], repeats: int, done: Collection[tuple[str, int
                 yield position, case, repeat
 
 
-def _kept(value: Any) -> Any:
-    """Return an input as results keep it: whole, but for the end of texts such as a picture's data."""
-    if isinstance(value, str):
-        return value if len(value) <= _LONGEST_KEPT else value[:_LONGEST_KEPT] + "… (cut)"
-    if isinstance(value, Mapping):
-        return {name: _kept(each) for name, each in value.items()}
-    return [_kept(each) for each in value] if isinstance(value, list | tuple) else value
+class _Kept:
+    """The inputs of a case as its result keeps them: whole, but for the end of texts such as a picture's data."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_KEPT
+
+    def part(self, value: Any) -> Any:
+        """Return a value as it is kept; when all of them are too large together, what comes last is left out."""
+        if isinstance(value, str):
+            most = max(0, min(_LONGEST_KEPT, self._left))
+            self._left -= len(value)
+            return value if len(value) <= most else value[:most] + _CUT
+        self._left -= _ITEM
+        if isinstance(value, Mapping):
+            kept: dict[str, Any] = {}
+            for name, each in value.items():
+                if self._left <= len(name):
+                    return {**kept, _CUT: f"{len(value) - len(kept):,} more"}
+                self._left -= len(name)
+                kept[name] = self.part(each)
+            return kept
+        if isinstance(value, list | tuple):
+            items = [self.part(each) for each in value if self._left > 0]
+            return items if len(items) == len(value) else [*items, _CUT]
+        return value
 
 
 def _source(case: Case, execution: Execution | None) -> str | None:

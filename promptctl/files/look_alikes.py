@@ -11,6 +11,10 @@ _UNSEEN = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
 )
 
+# Long runs in which there may be marks: none of those is a letter or a digit, and none comes before this character.
+_MARKS = re.compile(r"(?:(?![\0-\u02ff])\W){31,}")
+_MOST_MARKS = 30
+
 FORMS = ("nfc", "whitespace")
 
 
@@ -21,8 +25,25 @@ def normal(text: str, forms: Collection[str] = FORMS) -> str:
     if "nfc" in forms and not text.isascii():
         from unicodedata import normalize
 
-        text = normalize("NFC", text)
+        text = normalize("NFC", _MARKS.sub(_joined, text))
     return text
+
+
+def _joined(run: re.Match[str]) -> str:
+    """Return a run of characters with a joiner that shows nothing after each 30 marks in a row.
+
+    The time of normalising grows with the square of a run of marks; this is how Unicode's Stream-Safe Text Format
+    (UAX 15) bounds it.
+    """
+    pieces: list[str] = []
+    marks = 0
+    for character in run[0]:
+        marks = marks + 1 if _is_mark(character) else 0
+        if marks > _MOST_MARKS:
+            pieces.append("\u034f")
+            marks = 1
+        pieces.append(character)
+    return "".join(pieces)
 
 
 def unseen_difference(first: str, second: str) -> str | None:

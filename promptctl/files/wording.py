@@ -29,3 +29,19 @@ def name_some(ids: Sequence[str], most: int = 3) -> str:
 def as_text(value: Any) -> str:
     """Return a text as it is, and any other value as one line of JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def alike_until(first: str, second: str) -> int:
+    """Return how many characters two texts begin alike with, by halves: as fast as texts are compared.
+
+    >>> alike_until("before", "behind")
+    2
+    """
+    low, high = 0, min(len(first), len(second))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if first[low:middle] == second[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from promptctl.assertions.effort import Effort
 from promptctl.assertions.outcome import Unmet
 from promptctl.assertions.paths import InvalidPath, compile_path
 
@@ -27,13 +28,13 @@ REPLY = {"label": "bug", "items": [{"name": "a", "n": 1}, {"name": "bb", "n": No
     ],
 )
 def test_a_path_gives_one_value_or_a_list_of_several(path: str, value: Any) -> None:
-    assert compile_path(path)(REPLY) == value
+    assert compile_path(path)(REPLY, Effort()) == value
 
 
 @pytest.mark.parametrize("path", ["$.lable", "$.items[2]", "$.label.x", "$..lable", "$.items[?@.n > 9]", "$.s[0]"])
 def test_nothing_at_a_path_is_said_and_never_passes_for_an_empty_list(path: str) -> None:
     with pytest.raises(Unmet, match="nothing at"):
-        compile_path(path)(REPLY)
+        compile_path(path)(REPLY, Effort())
 
 
 @pytest.mark.parametrize("path", ["label", "$.items[", "$.a b", "$.items[?@.x==]", "$..a..b..c"])
@@ -45,4 +46,4 @@ def test_what_is_no_path_is_refused(path: str) -> None:
 def test_a_pattern_in_a_path_cannot_hang() -> None:
     find = compile_path("$[?match(@, '(a+)+$')]")
     with pytest.raises(Unmet):
-        find(["a" * 50_000 + "!"])
+        find(["a" * 50_000 + "!"], Effort())

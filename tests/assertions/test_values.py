@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from promptctl.assertions.effort import Effort
 from promptctl.assertions.outcome import Outcome
 from promptctl.assertions.subject import Subject
 from promptctl.assertions.values import InvalidTemplate, compile_value
@@ -33,7 +34,7 @@ CONTEXT = {"ticket": "charged twice", "expected": {"label": "bug", "n": 3, "tags
     ],
 )
 def test_a_lone_expression_keeps_its_type_and_anything_else_is_text(written: Any, value: Any) -> None:
-    assert compile_value(written).for_case(CONTEXT, as_text=False) == value
+    assert compile_value(written).for_case(CONTEXT, Effort(), as_text=False) == value
 
 
 def test_a_value_without_a_template_is_the_same_for_every_case() -> None:
@@ -43,7 +44,7 @@ def test_a_value_without_a_template_is_the_same_for_every_case() -> None:
 
 
 def test_what_an_input_holds_is_never_a_template() -> None:
-    assert compile_value("{{ ticket }}!").for_case({"ticket": "{{ 7 * 7 }}"}, as_text=True) == "{{ 7 * 7 }}!"
+    assert compile_value("{{ ticket }}!").for_case({"ticket": "{{ 7 * 7 }}"}, Effort(), as_text=True) == "{{ 7 * 7 }}!"
 
 
 @pytest.mark.parametrize("written", ["{{ a", "{% if %}", "{% include 'x.j2' %}", "{{ a | nosuchfilter }}"])
