@@ -90,6 +90,11 @@ class Assertion:
         return own.union(*(each.names for each in self.assertions)) - {"expected", "output"}
 
     @property
+    def count(self) -> int:
+        """The number of assertions that it is: itself, and those of its set."""
+        return 1 + sum(each.count for each in self.assertions)
+
+    @property
     def reads_expected(self) -> bool:
         """True if it compares with the case's `expected`."""
         stands_in = self.ready is MISSING and (self.value is None or "expected" in self.value.names)

@@ -7,8 +7,8 @@ from typing import Any, Self
 
 from promptctl.assertions.outcome import Ungraded
 from promptctl.files.wording import alike_until, as_text
+from promptctl.formats.settings_file import DEFAULT_LIMITS
 
-GRADING_S = 2.0
 # Nodes that JSONPaths find on their way: a reply of 8 MiB has fewer, and each costs a microsecond.
 MAX_FOUND = 500_000
 # What a result keeps of each value, in bytes, and of each when all of its values together take more than `_KEPT`.
@@ -17,8 +17,23 @@ _KEPT, _LEAST = 16 * EXCERPT, 256
 # Room for the words that say how much is left out, and for what was equal before.
 _WORDS, _BEFORE = 96, 512
 _STRIDE = 64
+_HARD_CASES, _EACH_S = 30, 0.005
+_RAISE = "raise `limits: {grading_s: …}` in promptctl.yaml if it may"
 # At worst RE2's time is the product of the text's length and the expression's.
 _RE2_STEPS_PER_S = 150_000_000
+
+
+class Total:
+    """The time that the replies of one evaluation have together: that of some hard cases, and a little for each."""
+
+    def __init__(self, limit_s: float = DEFAULT_LIMITS.grading_s) -> None:
+        self.left_s = _HARD_CASES * limit_s
+        self.said = f"{self.left_s:g} s of the processor and {_EACH_S * 1000:g} ms for each"
+
+    def take(self, limit_s: float) -> float:
+        """Return the seconds that one reply more has, and count the little that each has."""
+        self.left_s += _EACH_S
+        return min(limit_s, max(_EACH_S, self.left_s))
 
 
 class Effort:
@@ -28,8 +43,10 @@ class Effort:
     a slow judge fails a sound case. `tick`, `step` and `afford` raise `Ungraded` when a limit is passed.
     """
 
-    def __init__(self, limit_s: float = GRADING_S) -> None:
-        self._limit_s = self._left_s = limit_s
+    def __init__(self, limit_s: float = DEFAULT_LIMITS.grading_s, total: Total | None = None) -> None:
+        self._limit_s = limit_s
+        self._total = total or Total(limit_s)
+        self._given_s = self._left_s = self._total.take(limit_s)
         self._deadline = 0.0
         self._depth = self._found = 0
         self._kept = 0
@@ -43,7 +60,9 @@ class Effort:
     def __exit__(self, *_: object) -> None:
         self._depth -= 1
         if not self._depth:
-            self._left_s = self._deadline - time.thread_time()
+            left_s = self._deadline - time.thread_time()
+            self._total.left_s -= self._left_s - left_s
+            self._left_s = left_s
 
     @property
     def left_s(self) -> float:
@@ -74,6 +93,8 @@ class Effort:
 
     @property
     def _refused(self) -> Ungraded:
+        if self._given_s < self._limit_s:
+            return Ungraded(f"grading the evaluation's replies takes longer than {self._total.said}; {_RAISE}")
         return Ungraded(f"grading the case takes longer than {self._limit_s:g} s of the processor")
 
     def excerpts(self, expected: Any, got: Any) -> tuple[Any, Any]:

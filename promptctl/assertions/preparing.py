@@ -20,6 +20,7 @@ from promptctl.files.names import DATASETS, PathRefused, did_you_mean, resolve_p
 from promptctl.files.plain import content_digest, written_json
 from promptctl.files.tree import Tree
 from promptctl.files.yaml_reader import read_yaml
+from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
 from promptctl.prompts.prompt import MISSING, Prompt
 
 _MOST_KEPT = 4096
@@ -51,12 +52,21 @@ class AssertionFault(Exception):
 class Preparer:
     """Prepares the assertions of a tree's datasets. Equal ones are prepared once, however many cases hold them.
 
-    Judges are read from `trusted` where that has them, or the tree is trusted itself; see `load_judge`.
+    Judges are read from `trusted` where that has them, or the tree is trusted itself; see `load_judge`. `limits` are
+    those of each dataset.
     """
 
-    def __init__(self, tree: Tree, *, code: CodeUse = "refuse", trusted: Tree | None = None) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        *,
+        code: CodeUse = "refuse",
+        trusted: Tree | None = None,
+        limits: DatasetLimits = DEFAULT_LIMITS,
+    ) -> None:
         self._tree = tree
         self._trusted = trusted
+        self.limits = limits
         self.code_use = code
         self._judges: dict[str, Prompt] = {}
         self._kept: dict[str, Assertion | tuple[AssertionFault, ...]] = {}
@@ -66,6 +76,9 @@ class Preparer:
     ) -> tuple[Assertion, ...]:
         """Return the assertions of a list called `assert` in the file at `path`; problems are added to `problems`."""
         made: list[Assertion] = []
+        if (problem := too_many(specs, self.limits, locate)) is not None:
+            problems.append(problem)
+            return ()
         for index, spec in enumerate(specs):
             found = self._prepared(spec, path)
             if isinstance(found, Assertion):
@@ -209,6 +222,22 @@ class Preparer:
                 hint = f"it may declare {', '.join(sorted(offers))}"
                 raise AssertionFault(("prompt",), message, "bad-judge", hint)
         return prompt.digest
+
+
+def too_many(
+    specs: Sequence[Mapping[str, Any]], limits: DatasetLimits, locate: Locate, more: Sequence[Assertion] = ()
+) -> Problem | None:
+    """Return the problem of more assertions in a case than may be, those of sets and `more` included; None if fewer."""
+    count = _count(specs) + sum(each.count for each in more)
+    if count <= limits.assertions:
+        return None
+    message = f"the case has {count:,} assertions, at most {limits.assertions:,} are graded"
+    hint = "split it, or raise `limits: {assertions: …}` in promptctl.yaml"
+    return Problem(message, locate("assert"), hint, "too-many-assertions")
+
+
+def _count(specs: Sequence[Mapping[str, Any]]) -> int:
+    return sum(1 + _count(each.get("assert") or ()) for each in specs)
 
 
 OWN_METRICS = ("passed", "pass share", "score")

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from promptctl.cli.output import flat
-from promptctl.files.wording import alike_until
-from promptctl.reports.wording import as_text
+from promptctl.reports.wording import alike_until, as_text
 
 _WIDTH = 300
 _KEPT_BEFORE = 30

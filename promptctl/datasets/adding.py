@@ -15,6 +15,7 @@ from promptctl.files.names import DATASET_SUFFIXES
 from promptctl.files.tree import Overlay
 from promptctl.files.writing import replace_file
 from promptctl.formats.dataset_file import read_dataset_file
+from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
 from promptctl.git.trees import WorkTree
 from promptctl.log.records import Execution
 from promptctl.log.redaction import REDACTED
@@ -43,6 +44,7 @@ def add_case(
     case_id: str | None = None,
     tags: tuple[str, ...] = (),
     expects_reply: bool = False,
+    limits: DatasetLimits = DEFAULT_LIMITS,
 ) -> Added:
     """Append a case with the execution's inputs to the dataset at `path` (relative to `root`).
 
@@ -57,7 +59,7 @@ def add_case(
             hint="keep them from now on: `log: [{prompts: '*', content: full}]` in promptctl.yaml",
         )
     tree = WorkTree(root)
-    dataset = Dataset.open(tree, path, code="skip")
+    dataset = Dataset.open(tree, path, code="skip", limits=limits)
     if dataset.header.prompts and found.prompt not in dataset.header.prompts:
         raise UsageError(f"{path} tests {', '.join(dataset.header.prompts)}, and the execution is of {found.prompt}")
     chosen = case_id or f"from-{found.id[-8:]}"
@@ -67,11 +69,11 @@ def add_case(
     cases_path = _cases_path(tree, path)
     if cases_path.endswith(".jsonl"):
         line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
-        _check(tree, path, (cases_path, line), found.prompt)
+        _check(tree, path, (cases_path, line), found.prompt, limits)
         _append(root / cases_path, line)
     elif cases_path == path and path.endswith(DATASET_SUFFIXES):
         new = _with_item(tree.read(path).decode(), entry, path).encode()
-        _check(tree, path, (path, new), found.prompt)
+        _check(tree, path, (path, new), found.prompt, limits)
         replace_file(root / path, [new])
     else:
         raise WorkspaceError(f"{cases_path}: a case is added to .yaml and .jsonl files only")
@@ -123,9 +125,9 @@ def _with_item(text: str, entry: dict[str, Any], path: str) -> str:
     return "".join([*lines[:end], *item, *lines[end:]])
 
 
-def _check(tree: WorkTree, path: str, change: tuple[str, bytes], prompt_id: str) -> None:
+def _check(tree: WorkTree, path: str, change: tuple[str, bytes], prompt_id: str, limits: DatasetLimits) -> None:
     """Nothing is written that could not be read back."""
-    dataset = Dataset.open(Overlay(tree, *change), path, code="skip")
+    dataset = Dataset.open(Overlay(tree, *change), path, code="skip", limits=limits)
     problems = [each for each in dataset.check(load_prompt(tree, prompt_id)) if each.severity == "error"]
     if problems:
         first = problems[0]

@@ -36,6 +36,10 @@ class CaseChecks:
             self._required = tuple(each.name for each in declared if each.is_required)
         # The last sound value of each input: those that stand for many cases are checked once.
         self._sound: dict[str, Any] = {}
+        # Those of the last case: most cases have the assertions of the defaults alone.
+        self._looked_at: tuple[Assertion, ...] | None = None
+        self._decides = False
+        self._reading: list[Assertion] = []
         self._told: set[Problem] = set()
         self._suggested: dict[tuple[str, str], str] = {}
 
@@ -45,9 +49,13 @@ class CaseChecks:
             if problem not in self._told:
                 self._told.add(problem)
                 yield problem
-        if case.threshold == 0 or not any(assertion.weight for assertion in case.assertions):
+        if case.assertions is not self._looked_at:
+            self._looked_at = case.assertions
+            self._decides = any(assertion.weight for assertion in case.assertions)
+            self._reading = [each for each in case.assertions if _reads_case(each)]
+        if case.threshold == 0 or not self._decides:
             yield _undecided(case, row)
-        for assertion in case.assertions:
+        for assertion in self._reading:
             if assertion.reads_expected and case.expected is MISSING:
                 message = f"`{case.id}` has no `expected`, which its assertion {assertion.type} reads"
                 yield Problem(message, row.place, "add `expected`, or give the assertion a `value`", "missing-expected")
@@ -152,6 +160,10 @@ def _undecided(case: Case, row: Row) -> Problem:
     elif case.variables:  # a row of GitHub's
         what, hint = "the file has no evaluator that can be used", "add one to `evaluators`, with a name and `string`"
     return Problem(f"nothing decides whether `{case.id}` passes: {what}", row.place, hint, "no-assertion")
+
+
+def _reads_case(assertion: Assertion) -> bool:
+    return assertion.reads_expected or bool(assertion.names) or _asks_output_schema(assertion)
 
 
 def _asks_output_schema(assertion: Assertion) -> bool:

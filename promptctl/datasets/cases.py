@@ -9,17 +9,20 @@ from types import MappingProxyType
 from typing import Any
 
 from promptctl.assertions.assertion import AskedJudge, Assertion
-from promptctl.assertions.preparing import Locate
+from promptctl.assertions.preparing import Locate, too_many
 from promptctl.datasets.matrix import InvalidMatrix, unfold
 from promptctl.datasets.rows import Row
-from promptctl.errors import InputError, Place, Problem
+from promptctl.errors import InputError, InvalidFiles, Place, Problem
 from promptctl.files.plain import content_digest
 from promptctl.files.wording import as_text
+from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
 from promptctl.prompts.inputs import parse_input
 from promptctl.prompts.prompt import MISSING, Prompt
 from promptctl.schemas.json_schema import types_of
 
 _DERIVED_ID_LENGTH = 16
+# What defaults and matrices may multiply a dataset to, in characters for each case that it may hold.
+_REPEATED_PER_CASE = 2500
 
 # Makes assertions of those of a list called `assert`, and adds what is wrong with any to the problems.
 Prepare = Callable[[Sequence[Mapping[str, Any]], Locate, list[Problem]], tuple[Assertion, ...]]
@@ -115,7 +118,12 @@ class CaseMaker:
         *,
         implies_equals: bool = True,
         leaves_out_code: bool = False,
+        limits: DatasetLimits = DEFAULT_LIMITS,
     ) -> None:
+        self._limits = limits
+        self._count = self._repeated = 0
+        filled_in = [defaults.data[key] for key in ("inputs", "metadata") if key in defaults.data]
+        self._default_size = len(as_text(filled_in)) if filled_in else 0
         self.left_out = CodeLeftOut()
         self._leaves_out_code = leaves_out_code
         self._inputs: Mapping[str, Any] = defaults.data.get("inputs", {})
@@ -139,6 +147,9 @@ class CaseMaker:
     def _made(self, row: Row, problems: list[Problem]) -> Iterator[Case]:
         data, found, assertions = row.data, len(problems), self._assertions
         if own := data.get("assert"):
+            if (problem := too_many(own, self._limits, row.locate, self._assertions)) is not None:
+                problems.append(problem)
+                return
             assertions += self._prepare(own, row.locate, problems)
         if "expected" in data and not any(assertion.reads_expected for assertion in assertions):
             assertions += self._implied
@@ -162,12 +173,12 @@ class CaseMaker:
         cluster = row.data.get("id") or content_digest([given, matrix])[:_DERIVED_ID_LENGTH] if is_many else None
         texts = {**self._default_matrix_texts, **self._numbers_as_text("matrix", row)}
         written = {name: texts.get(name, values) for name, values in matrix.items()}
+        size = len(as_text(given)) + sum(max(len(as_text(each)) for each in values) for values in matrix.values())
         try:
             cells = zip(unfold(matrix), unfold(written), strict=True) if matrix else iter([(("", {}), ("", {}))])
-            for (label, values), (_, as_text) in cells:
-                yield self._case(
-                    row, {**given, **values}, label, assertions, problems, as_text if texts else {}, cluster
-                )
+            for (label, values), (_, plain) in cells:
+                self._repeated += size
+                yield self._case(row, {**given, **values}, label, assertions, problems, plain if texts else {}, cluster)
         except InvalidMatrix as error:
             problems.append(Problem(str(error), row.locate("matrix"), error.hint, "bad-matrix"))
 
@@ -183,6 +194,7 @@ class CaseMaker:
     ) -> Case:
         """Return the case of a row with the inputs given; `cell` has those of its matrix as they are written."""
         data, defaults = row.data, self._defaults
+        self._bound(row)
         if row.is_text and self._inputs:
             # An empty cell says nothing if the defaults say something.
             given = {name: cell for name, cell in given.items() if cell != "" or name not in self._inputs}
@@ -216,6 +228,20 @@ class CaseMaker:
             metadata={**defaults.get("metadata", {}), **_metadata(data)},
             variables=variables,
         )
+
+    def _bound(self, row: Row) -> None:
+        """Count one case more. Raises `InvalidFiles` if the dataset makes too many, or too large ones."""
+        self._count += 1
+        self._repeated += self._default_size
+        most, hint = self._limits.cases, "split it, or raise `limits: {cases: …}` in promptctl.yaml"
+        if self._count > most:
+            message = f"the dataset holds more than {most:,} cases: this one is too many"
+        elif self._repeated > most * _REPEATED_PER_CASE:
+            size = f"{most * _REPEATED_PER_CASE / (1 << 20):,.0f} MiB"
+            message = f"with defaults filled in and matrices unfolded, the cases up to this one hold more than {size}"
+        else:
+            return
+        raise InvalidFiles([Problem(message, row.place, hint, "too-many-cases")])
 
     def _numbers_as_text(self, key: str, row: Row) -> Mapping[str, Any]:
         """Return the inputs of text that are given as numbers, or as lists of some, with the text in the file."""

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from promptctl.assertions.assertion import AskedJudge, Assertion
-from promptctl.assertions.preparing import CodeUse, Preparer
+from promptctl.assertions.preparing import CodeUse, Preparer, too_many
 from promptctl.datasets.case_checks import CaseChecks
 from promptctl.datasets.cases import Case, CaseMaker, CodeLeftOut
 from promptctl.datasets.github_rows import github_assertions, github_rows
@@ -20,6 +20,7 @@ from promptctl.files.names import did_you_mean
 from promptctl.files.tree import Tree
 from promptctl.files.wording import as_text
 from promptctl.formats.github_dialect import UNUSABLE_TEST
+from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
 from promptctl.prompts.prompt import Input, Prompt
 
 MAX_PROBLEMS = 100
@@ -87,6 +88,7 @@ class Dataset:
         self.code_left_out = CodeLeftOut()
         self._read = read
         self._leaves_out_code = preparer.code_use == "leave-out"
+        self._limits = preparer.limits
         self._prepare = partial(preparer.prepare, header.path)
         self._memory = memory
         self._assertions: tuple[Assertion, ...] | None = None
@@ -95,9 +97,17 @@ class Dataset:
         self._kept: list[tuple[Mapping[str, Input] | None, list[Case]]] = []
 
     @classmethod
-    def open(cls, tree: Tree, path: str, *, code: CodeUse = "refuse", trusted: Tree | None = None) -> Dataset:
+    def open(
+        cls,
+        tree: Tree,
+        path: str,
+        *,
+        code: CodeUse = "refuse",
+        trusted: Tree | None = None,
+        limits: DatasetLimits = DEFAULT_LIMITS,
+    ) -> Dataset:
         """Open the dataset at a path of the workspace by itself; see `open_with`, and `Preparer` for `trusted`."""
-        return cls.open_with(Preparer(tree, code=code, trusted=trusted), Memory(), tree, path)
+        return cls.open_with(Preparer(tree, code=code, trusted=trusted, limits=limits), Memory(), tree, path)
 
     @classmethod
     def open_with(cls, preparer: Preparer, memory: Memory, tree: Tree, path: str) -> Dataset:
@@ -113,7 +123,9 @@ class Dataset:
         )
 
     @classmethod
-    def of_prompt(cls, prompt: Prompt, tree: Tree, trusted: Tree | None = None) -> Dataset | None:
+    def of_prompt(
+        cls, prompt: Prompt, tree: Tree, trusted: Tree | None = None, limits: DatasetLimits = DEFAULT_LIMITS
+    ) -> Dataset | None:
         """Return the tests in a prompt file of GitHub's dialect, graded as `gh models eval` did; None without any.
 
         The prompt runs without a test or an evaluator that cannot be used; to evaluate it so is an error, as it was.
@@ -125,11 +137,14 @@ class Dataset:
         none = Row({}, Place(prompt.path))
         file = RowFile(lambda: github_rows(prompt, rows), prompt.path, {}, none)
         header = Header(prompt.path, prompt.name, (prompt.id,), prompt.description)
-        dataset = cls(header, lambda: file, Preparer(tree), Memory())
-        dataset._assertions = github_assertions(inline.get("evaluators", ()), tree, trusted)
+        dataset = cls(header, lambda: file, Preparer(tree, limits=limits), Memory())
+        evaluators = inline.get("evaluators", ())
+        many = too_many(evaluators, limits, lambda *_: Place(prompt.path))
+        dataset._assertions = () if many else github_assertions(evaluators, tree, trusted)
         # The rows of a file without evaluators are graded by what they expect.
         dataset._implies_equals = not dataset._assertions
-        dataset._faults = [replace(each, severity="error") for each in prompt.problems if each.code == UNUSABLE_TEST]
+        dataset._faults = [many] if many else []
+        dataset._faults += [replace(each, severity="error") for each in prompt.problems if each.code == UNUSABLE_TEST]
         return dataset
 
     def place(self, *keys: str | int) -> Place:
@@ -224,6 +239,7 @@ class Dataset:
             prompt,
             implies_equals=self._implies_equals,
             leaves_out_code=self._leaves_out_code,
+            limits=self._limits,
         )
 
     def _twice(self, ids: set[str]) -> Iterator[Problem]:
@@ -247,6 +263,7 @@ class _DatasetCheck:
         self._kinds: dict[object, tuple[Problem, int, Problem]] = {}
         self.count = 0
         self.judges: set[AskedJudge] = set()
+        self._looked_at: object = None
         self.kept: list[Case] | None = []
         self.characters = 0
         self._ids: set[str] = set()
@@ -273,16 +290,18 @@ class _DatasetCheck:
         if isinstance(row, Problem):
             self.add([row])
             return
-        self.characters += row.size
         found: list[Problem] = []
         for case in maker.make(row, found):
             self.count += 1
+            self.characters += row.size
             if self.count > _MOST_KEPT or self.characters > _MOST_KEPT_CHARACTERS:
                 self.kept = None
             if self.kept is not None:
                 self.kept.append(case)
             self.add(checks.problems_of(case, row), row.data.get("id") or case.id)
-            self.judges.update(case.judges)
+            if case.assertions is not self._looked_at:
+                self._looked_at = case.assertions
+                self.judges.update(case.judges)
             if case.id in self._ids:
                 self._duplicates.add(case.id)
             self._ids.add(case.id)

@@ -14,6 +14,7 @@ from promptctl.datasets.dataset import Dataset, Memory
 from promptctl.errors import DatasetNotFound, InvalidFiles, Problem, PromptNotFound, UsageError, WorkspaceError
 from promptctl.files.names import DATASET_SUFFIXES, DATASETS, ROW_SUFFIXES, did_you_mean, is_dataset, prompt_stem
 from promptctl.files.tree import Tree
+from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
 from promptctl.prompts.loading import load_prompt, load_prompt_file, prompt_paths, prompts_not_checked_out
 from promptctl.prompts.prompt import Prompt
 
@@ -33,10 +34,17 @@ class DatasetIndex:
     of `python` assertions, `trusted` where judges are read from.
     """
 
-    def __init__(self, tree: Tree, *, code: CodeUse = "skip", trusted: Tree | None = None) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        *,
+        code: CodeUse = "skip",
+        trusted: Tree | None = None,
+        limits: DatasetLimits = DEFAULT_LIMITS,
+    ) -> None:
         self.tree = tree
         self._trusted = trusted
-        self._preparer = Preparer(tree, code=code, trusted=trusted)
+        self._preparer = Preparer(tree, code=code, trusted=trusted, limits=limits)
         self._memory = Memory()
         self._opened: dict[str, Dataset] = {}
         self.broken: dict[str, WorkspaceError] = {}
@@ -53,7 +61,7 @@ class DatasetIndex:
         Raises `InvalidFiles` as `Dataset.open` does, and `DatasetNotFound` if the prompt's file has no tests.
         """
         if prompt is not None and path == prompt.path:
-            inline = Dataset.of_prompt(prompt, self.tree, self._trusted)
+            inline = Dataset.of_prompt(prompt, self.tree, self._trusted, self._preparer.limits)
             if inline is None:
                 raise DatasetNotFound(
                     f"`{path}` holds no tests", hint=f"name a dataset that tests {prompt.id}, or none to use all"
@@ -147,7 +155,7 @@ class DatasetIndex:
 
     def changed_since(self, earlier: Tree, *, skips_broken: bool = False) -> list[str]:
         """Return the tested prompts whose digest, or one of whose datasets, is not what it was in an earlier tree."""
-        before = DatasetIndex(earlier)
+        before = DatasetIndex(earlier, limits=self._preparer.limits)
         return [
             id_
             for id_, paths in self.tested_prompts(skips_broken=skips_broken).items()
@@ -189,7 +197,7 @@ class DatasetIndex:
 
 def dataset_index(context: Context, code: CodeUse = "refuse") -> DatasetIndex:
     """Return the one index of a context's datasets with this use of `python` assertions."""
-    made = DatasetIndex(context.tree, code=code, trusted=context.trusted_judges)
+    made = DatasetIndex(context.tree, code=code, trusted=context.trusted_judges, limits=context.settings.limits)
     return context.shared(_indexes).setdefault(code, made)
 
 

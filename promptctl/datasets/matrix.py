@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 MAX_CELLS = 10_000
 _LONGEST_LABEL = 40
+_LONGEST_ENDING = 1000
 
 
 class InvalidMatrix(ValueError):
@@ -34,8 +36,15 @@ def unfold(matrix: Mapping[str, Sequence[Any]]) -> Iterator[tuple[str, dict[str,
         raise InvalidMatrix(
             f"the matrix makes {count:,} cases of one; at most {MAX_CELLS:,} are made", "leave out some values"
         )
+    labels = {name: _labels(name, values) for name, values in matrix.items()}
+    longest = sum(len(name) + max(map(len, each)) + 2 for name, each in labels.items())
+    if longest > _LONGEST_ENDING:
+        raise InvalidMatrix(
+            f"the matrix adds up to {longest:,} characters to an id; at most {_LONGEST_ENDING:,} are added",
+            "vary fewer inputs at once",
+        )
     named = [
-        [(name, label, value) for label, value in zip(_labels(name, values), values, strict=True)]
+        [(name, label, value) for label, value in zip(labels[name], values, strict=True)]
         for name, values in matrix.items()
     ]
     for cells in itertools.product(*named):
@@ -46,7 +55,7 @@ def unfold(matrix: Mapping[str, Sequence[Any]]) -> Iterator[tuple[str, dict[str,
 def _labels(name: str, values: Sequence[Any]) -> list[str]:
     labels = [_label(index, value) for index, value in enumerate(values, 1)]
     if len(set(labels)) < len(labels):
-        twice = next(label for label in labels if labels.count(label) > 1)
+        twice = Counter(labels).most_common(1)[0][0]
         raise InvalidMatrix(f"the matrix gives {name} the value {twice} twice", "remove one of them")
     return labels
 

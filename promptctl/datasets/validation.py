@@ -44,7 +44,7 @@ def validate_workspace(tree: Tree, paths: Sequence[str] = ()) -> ValidationRepor
     Raises `UsageError` for a path that names no file of the workspace.
     """
     check = WorkspaceCheck(tree)
-    preparer, models = Preparer(tree, code="skip"), Models(check.settings, {})
+    preparer, models = Preparer(tree, code="skip", limits=check.settings.limits), Models(check.settings, {})
     files = _chosen(files_of(tree), paths) if paths else files_of(tree)
     named = [each for path in files for each in check.named_by(path)] if paths else []
     checked = dict.fromkeys([*files, *named])

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from promptctl.assertions.effort import Effort, Total
 from promptctl.assertions.embedding import Embedder
 from promptctl.assertions.judging import RunnerJudge
 from promptctl.calls.call import Call, CallOptions, spent
@@ -80,6 +81,8 @@ class Evaluator:
         kept = context.recorder.content_for(prompt)
         self._options = CallOptions(source="eval", evaluation_id=evaluation, log=kept)
         self._case_timeout_s = case_timeout_s
+        self._grading_s = context.settings.limits.grading_s
+        self._grading = Total(self._grading_s)
 
     async def evaluate(self, position: int, case: Case, repeat: int) -> ResultRow:
         """Return the result of a case at one repeat (from 1); `position` is its place in the dataset.
@@ -124,10 +127,11 @@ class Evaluator:
         self, case: Case, execution: Execution | None, error: PromptctlError | None, options: CallOptions
     ) -> Score:
         schema = self._target.prompt.output.schema
+        effort = Effort(self._grading_s, self._grading)
         if isinstance(error, InvalidOutput) and error.problems:
             return failed_score(case, error.message)
         if execution is None:
-            subject = subject_of(case, case.output or "", output_schema=schema)
+            subject = subject_of(case, case.output or "", output_schema=schema, effort=effort)
         else:
             subject = subject_of(
                 case,
@@ -139,6 +143,7 @@ class Evaluator:
                 finish_reason=FILTERED if isinstance(error, ContentFiltered) else execution.finish_reason,
                 output_schema=schema,
                 fault=error.message if error is not None else execution.error_message,
+                effort=effort,
             )
         return await score_case(case, subject, self._judge.with_options(options))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from promptctl.assertions.assertion import Assertion, grade
+from promptctl.assertions.effort import Effort
 from promptctl.assertions.judge import Judge
 from promptctl.assertions.outcome import Graded
 from promptctl.assertions.subject import Subject
@@ -45,6 +46,7 @@ def subject_of(
     finish_reason: str | None = None,
     output_schema: Mapping[str, Any] | None = None,
     fault: str | None = None,
+    effort: Effort | None = None,
 ) -> Subject:
     """A reply to a case, ready to be graded. `inputs` are those it was rendered with, the case's if left out."""
     return Subject(
@@ -58,6 +60,7 @@ def subject_of(
         output_schema=output_schema,
         variables=case.variables,
         fault=fault,
+        effort=effort or Effort(),
     )
 
 

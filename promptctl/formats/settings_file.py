@@ -86,6 +86,21 @@ class GateSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DatasetLimits:
+    """The most cases of a dataset, once matrices are unfolded, and the most assertions of a case, sets included.
+
+    Grading one reply may take `grading_s` of the processor.
+    """
+
+    cases: int = 100_000
+    assertions: int = 200
+    grading_s: float = 2.0
+
+
+DEFAULT_LIMITS = DatasetLimits()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of a workspace; the built-in defaults if the file does not say."""
 
@@ -95,6 +110,7 @@ class Settings:
     labels: LabelSettings = field(default_factory=LabelSettings)
     log: tuple[LogRule, ...] = ()
     gate: GateSettings = field(default_factory=GateSettings)
+    limits: DatasetLimits = DEFAULT_LIMITS
     budgets: tuple[Mapping[str, Any], ...] = ()
     prices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -148,6 +164,7 @@ def read_settings(data: bytes, path: str = SETTINGS) -> Settings:
         labels=_labels(given.get("labels", {})),
         log=tuple(_log_rule(rule, document.place("log", index)) for index, rule in enumerate(given.get("log", ()))),
         gate=_gate(given.get("gate", {})),
+        limits=DatasetLimits(**given.get("limits", {})),
         budgets=tuple(given.get("budgets", ())),
         prices=given.get("prices", {}),
     )

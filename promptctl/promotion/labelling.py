@@ -183,7 +183,8 @@ class Labelling:
         here = moment.work_tree
         committed = CleanTree(moment.tree_at(moment.head), here) if moment.head is not None else here
         version = VersionToProve(prompt=prompt, model=model, parameters=parameters)
-        return find_proof(self._context.log, DatasetTrees(committed, here), version, dataset)
+        trees = DatasetTrees(committed, here, self._context.settings.limits)
+        return find_proof(self._context.log, trees, version, dataset)
 
     def _warned(self, result: MoveResult) -> MoveResult:
         if result.note:

@@ -15,6 +15,7 @@ from promptctl.evaluations.outcomes import case_results
 from promptctl.files.names import DATASETS, SETTINGS, resolve_path
 from promptctl.files.tree import Tree
 from promptctl.files.wording import name_some
+from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
 from promptctl.log.results import EvaluationRow
 from promptctl.log.store import Store
 from promptctl.promotion.rules import Proof
@@ -36,6 +37,7 @@ class DatasetTrees:
 
     committed: Tree
     here: Tree
+    limits: DatasetLimits = DEFAULT_LIMITS
 
 
 def find_proof(log: Store, trees: DatasetTrees, version: VersionToProve, dataset: str | None) -> Proof:
@@ -46,7 +48,7 @@ def find_proof(log: Store, trees: DatasetTrees, version: VersionToProve, dataset
     parameters and judge, and asked no less than the dataset's `min_pass` and `must_pass`, and of each case to pass at
     every repeat. `dataset` is a path as `promptctl.yaml` names it, below `datasets/`.
     """
-    committed, here_now = DatasetIndex(trees.committed), DatasetIndex(trees.here)
+    committed, here_now = (DatasetIndex(tree, limits=trees.limits) for tree in (trees.committed, trees.here))
     wanted = [resolve_path(dataset, SETTINGS, DATASETS)] if dataset else _testing(committed, version.prompt)
     rows = log.evaluations(digest=version.prompt.digest)
     if not wanted:

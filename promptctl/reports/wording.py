@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptctl.files import wording
+from promptctl.files.wording import alike_until as alike_until
 from promptctl.files.wording import count as count
 from promptctl.files.wording import name_some as name_some
 from promptctl.files.wording import percent as percent

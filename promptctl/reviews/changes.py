@@ -20,6 +20,7 @@ from promptctl.files.names import (
     prompt_id,
     prompt_stem,
 )
+from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
 from promptctl.git.repository import Git
 from promptctl.git.tree_changes import changed_files, new_links
 from promptctl.git.trees import CommitTree, WorkTree
@@ -65,17 +66,22 @@ class _Loaded:
         return self.prompt is not None or bool(self.problems)
 
 
-def find_changes(git: Git, base: CommitTree, head: CommitTree | WorkTree, trusted: CommitTree) -> Changes:
+def find_changes(
+    git: Git, base: CommitTree, head: CommitTree | WorkTree, trusted: CommitTree, limits: DatasetLimits = DEFAULT_LIMITS
+) -> Changes:
     """Find the changes from `base` to `head`. Only files that the changed ones can reach are loaded.
 
     Judges are read from `trusted` on both sides: that HEAD has a different one changes no case.
     """
-    return _Finder(git, base, head, trusted).changes()
+    return _Finder(git, base, head, trusted, limits).changes()
 
 
 class _Finder:
-    def __init__(self, git: Git, base: CommitTree, head: CommitTree | WorkTree, trusted: CommitTree) -> None:
+    def __init__(
+        self, git: Git, base: CommitTree, head: CommitTree | WorkTree, trusted: CommitTree, limits: DatasetLimits
+    ) -> None:
         self._git = git
+        self._limits = limits
         self._base = base
         self._head = head
         self._trusted = trusted
@@ -182,12 +188,9 @@ class _Finder:
         found = []
         for path in sorted(paths):
             earlier = former.get(path)
-            review = compare_sides(
-                path,
-                side_of(self._base, earlier or path, self._trusted),
-                side_of(self._head, path, self._trusted),
-                earlier,
-            )
+            before = side_of(self._base, earlier or path, self._trusted, self._limits)
+            after = side_of(self._head, path, self._trusted, self._limits)
+            review = compare_sides(path, before, after, earlier)
             if review is not None:
                 found.append(review)
         return found
@@ -196,12 +199,10 @@ class _Finder:
         """The tests that stand in prompt files."""
         found = []
         for prompt in prompts:
-            sides = (
-                inline_side(self._base, prompt.base, self._trusted),
-                inline_side(self._head, prompt.head, self._trusted),
-            )
-            if any(sides) and prompt.kind in ("changed", "renamed"):
-                review = compare_sides(prompt.path, *sides)
+            before = inline_side(self._base, prompt.base, self._trusted, self._limits)
+            after = inline_side(self._head, prompt.head, self._trusted, self._limits)
+            if (before or after) and prompt.kind in ("changed", "renamed"):
+                review = compare_sides(prompt.path, before, after)
                 found += [review] if review is not None else []
         return found
 

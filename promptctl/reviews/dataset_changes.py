@@ -9,6 +9,7 @@ from promptctl.assertions.assertion import AskedJudge
 from promptctl.datasets.dataset import Dataset, Header
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.files.tree import Tree
+from promptctl.formats.settings_file import DatasetLimits
 from promptctl.prompts.prompt import Prompt
 from promptctl.reviews.review import ChangeKind, DatasetReview, ReviewedCase
 
@@ -26,20 +27,20 @@ class DatasetSide:
     judges: frozenset[AskedJudge] = frozenset()
 
 
-def side_of(tree: Tree, path: str, trusted: Tree) -> DatasetSide | None:
+def side_of(tree: Tree, path: str, trusted: Tree, limits: DatasetLimits) -> DatasetSide | None:
     """The dataset at a path of a tree; None if there is no such file. None of its code is run."""
     try:
         tree.read(path)
-        return _side(Dataset.open(tree, path, code="skip", trusted=trusted), None)
+        return _side(Dataset.open(tree, path, code="skip", trusted=trusted, limits=limits), None)
     except FileNotFoundError:
         return None
     except WorkspaceError as error:
         return DatasetSide(problems=problems_of(error, path))
 
 
-def inline_side(tree: Tree, prompt: Prompt | None, trusted: Tree) -> DatasetSide | None:
+def inline_side(tree: Tree, prompt: Prompt | None, trusted: Tree, limits: DatasetLimits) -> DatasetSide | None:
     """The tests in a prompt's own file; None if it has none."""
-    dataset = Dataset.of_prompt(prompt, tree, trusted) if prompt is not None else None
+    dataset = Dataset.of_prompt(prompt, tree, trusted, limits) if prompt is not None else None
     if dataset is None or prompt is None:
         return None
     try:

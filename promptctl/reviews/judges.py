@@ -8,19 +8,24 @@ from promptctl.assertions.assertion import AskedJudge
 from promptctl.assertions.judges import is_shipped
 from promptctl.datasets.affected import datasets_reached
 from promptctl.files.tree import Tree
+from promptctl.formats.settings_file import DatasetLimits
 from promptctl.reviews.changes import Changes
 from promptctl.reviews.dataset_changes import side_of
 from promptctl.reviews.review import PromptReview
 
 
-def judges_of_head(base: Tree, head: Tree, trusted: Tree, changes: Changes, named: Collection[str]) -> Iterator[str]:
+def judges_of_head(
+    base: Tree, head: Tree, trusted: Tree, changes: Changes, named: Collection[str], limits: DatasetLimits
+) -> Iterator[str]:
     """Yield each judge of HEAD's own in a sentence without its full stop.
 
     `trusted` is what judges were read from. `named` are models that settings or the command name.
     """
     differing = {id_: each for each in changes.prompts for id_ in _ids(each)}
     grading = (
-        {each.prompt_id for tree in (base, head) for each in _asked(tree, differing, trusted)} if differing else set()
+        {each.prompt_id for tree in (base, head) for each in _asked(tree, differing, trusted, limits)}
+        if differing
+        else set()
     )
     for prompt in {each.id: each for id_, each in differing.items() if id_ in grading or is_shipped(id_)}.values():
         if prompt.kind == "added" and not is_shipped(prompt.id):
@@ -35,7 +40,7 @@ def judges_of_head(base: Tree, head: Tree, trusted: Tree, changes: Changes, name
             if asked.prompt_id is not None and not is_shipped(asked.prompt_id) and asked.prompt_id not in differing:
                 told.setdefault(asked.prompt_id, dataset.path)
     if told:
-        known = {name for each in _asked(base, told, trusted) for name in (each.prompt_id, each.model)}
+        known = {name for each in _asked(base, told, trusted, limits) for name in (each.prompt_id, each.model)}
         yield from (f"{path} names a judge of HEAD's own, {name}" for name, path in told.items() if name not in known)
 
 
@@ -45,9 +50,9 @@ def _ids(prompt: PromptReview) -> Iterator[str]:
         yield prompt.former_id
 
 
-def _asked(tree: Tree, names: Iterable[str], trusted: Tree) -> Iterator[AskedJudge]:
+def _asked(tree: Tree, names: Iterable[str], trusted: Tree, limits: DatasetLimits) -> Iterator[AskedJudge]:
     """Yield the judges of every dataset that may name one of these prompts or models."""
     for path in datasets_reached(tree, names):
-        side = side_of(tree, path, trusted)
+        side = side_of(tree, path, trusted, limits)
         if side is not None:
             yield from side.judges

@@ -54,7 +54,7 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
         head = CommitTree(git, found.head) if found.head is not None else WorkTree(context.root)
         tip = CommitTree(git, found.tip)
         settings = settings_at(git, found.tip)
-        changes = find_changes(git, base, head, tip)
+        changes = find_changes(git, base, head, tip, (settings or Settings()).limits)
         needs_recordings = request.is_evaluated and request.replies not in ("record", "refresh")  # to the work tree
         recordings = _recordings(context, head, Path(folder)) if needs_recordings else None
         with closing(context.at(head, settings or Settings(), tip, recordings)) as other:
@@ -75,7 +75,7 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
                 notes=(*_notes(git, found, settings, differs=differs), *changes.notes),
                 taken_away=(
                     *taken_away(changes.datasets, changes.prompts),
-                    *judges_of_head(base, head, tip, changes, [*named]),
+                    *judges_of_head(base, head, tip, changes, [*named], other.settings.limits),
                     *_recorded_judges(changes, tasks),
                 ),
                 rule=rule_of(other.settings.gate.rule, request.rule),

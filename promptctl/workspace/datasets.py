@@ -123,6 +123,7 @@ class Datasets:
             case_id=case_id,
             tags=tuple(tags),
             expects_reply=expects_reply,
+            limits=context.settings.limits,
         )
         if added.is_redacted:
             context.warn(f"case {added.case_id} holds [redacted]: the log replaced a secret there; put a made-up value")
@@ -162,7 +163,8 @@ class Datasets:
     def _index(self) -> DatasetIndex:
         from promptctl.datasets.index import DatasetIndex
 
-        return DatasetIndex(self._context.repository.work_tree)
+        context = self._context
+        return DatasetIndex(context.repository.work_tree, limits=context.settings.limits)
 
 
 def _summary(index: DatasetIndex, path: str) -> DatasetSummary:
