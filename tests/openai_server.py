@@ -118,10 +118,11 @@ def reply(
     model: str = MODEL,
     pieces: Sequence[str] | None = None,
     pause_s: float = 0.0,
+    service_tier: str | None = None,
 ) -> Answer:
     """A reply of text. `pieces` cut it for a stream (three by default), sent `pause_s` apart."""
     message = {"role": "assistant", "content": text}
-    return _completion(message, pieces or _thirds(text), tokens, finish_reason, model, pause_s)
+    return _completion(message, pieces or _thirds(text), tokens, finish_reason, model, pause_s, service_tier)
 
 
 def tool_call(name: str, arguments: Mapping[str, Any], *, call_id: str = "call_1") -> Answer:
@@ -382,20 +383,22 @@ def _completion(
     finish_reason: str,
     model: str,
     pause_s: float,
+    service_tier: str | None = None,
 ) -> Answer:
+    tier = {} if service_tier is None else {"service_tier": service_tier}
     spent = dict(tokens) if tokens is not None else usage(12, 3)
 
     async def answer(exchange: Exchange) -> None:
         if not exchange.request.body.get("stream"):
             choice = {"index": 0, "message": message, "finish_reason": finish_reason, "logprobs": None}
-            await exchange.send_json(_envelope(exchange, model) | {"choices": [choice], "usage": spent})
+            await exchange.send_json(_envelope(exchange, model) | {"choices": [choice], "usage": spent} | tier)
             return
         await exchange.start_stream()
         await exchange.event(_chunk(exchange, model, delta={"role": "assistant", "content": ""}))
         for delta in _deltas(message, pieces):
             await exchange.event(_chunk(exchange, model, delta=delta))
             await asyncio.sleep(pause_s)
-        await exchange.event(_chunk(exchange, model, delta={}, finish_reason=finish_reason))
+        await exchange.event(_chunk(exchange, model, delta={}, finish_reason=finish_reason) | tier)
         if (exchange.request.body.get("stream_options") or {}).get("include_usage"):
             await exchange.event(_chunk(exchange, model, usage=spent) | {"choices": []})
         await exchange.end_stream()

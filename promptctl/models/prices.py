@@ -160,8 +160,10 @@ class Prices:
         if not costs:
             return None
         fees = self._search_fees(model) if found[0][0] != SETTINGS else {}
-        always = bool(fees) and _always_searches(model)
-        return max(costs) + (_MOST_SEARCHES * max(fees.values(), default=0) if searches or always else 0)
+        if not (searches or _always_searches(model)):
+            return max(costs)
+        most = 1 if _is_billed_once(model, self._models.entry(self._priced_as(model) or model)) else _MOST_SEARCHES
+        return max(costs) + most * max(fees.values(), default=0)
 
     def limits_of(self, model: str) -> tuple[int | None, int | None]:
         """Return the most tokens that the model takes in and gives out, as LiteLLM's list says; None if unknown."""
@@ -225,6 +227,8 @@ def _price(entry: Mapping[str, Any], suffix: str, base: Price | None) -> Price |
     found = {kind: _per_token(entry.get(key + suffix)) for kind, key in _MAP_KEYS.items()}
     known = {kind: price for kind, price in found.items() if price is not None}
     if base is not None:
+        if base.reasoning == base.output and "output" in known:
+            known.setdefault("reasoning", known["output"])
         return replace(base, **known)
     if entry.get("mode") == "embedding":
         known.setdefault("output", 0)
@@ -238,7 +242,7 @@ def _always_searches(model: str) -> bool:
 
 def _is_billed_once(model: str, entry: Mapping[str, Any] | None) -> bool:
     """Return True if a reply's searches cost one fee, however many they are."""
-    if model.startswith("perplexity/"):
+    if _always_searches(model):
         return "deep-research" not in model
     provider = str((entry or {}).get("litellm_provider"))
     is_google = provider == "gemini" or provider in {"vertex_ai", "vertex_ai-language-models"}

@@ -4,8 +4,11 @@ import asyncio
 
 import pytest
 
-from promptctl.evaluations.limiter import DEADLINE, Limiter
+from promptctl.errors import AuthenticationFailed, Incomplete, ModelError, RequestRejected
+from promptctl.evaluations.limiter import DEADLINE, LimitedGateway, Limiter
 from promptctl.evaluations.request import Limits
+from promptctl.models.echo import Echo
+from promptctl.models.gateway import Reply, Request
 from tests.evaluation_lab import Lab, answering, slowly
 from tests.openai_server import Exchange, failure, reply
 
@@ -210,3 +213,48 @@ class TestWithAProvider:
         lab.server.default = few
         found = lab.one(limits=Limits(concurrency=16))
         assert (found.verdict, found.summary.counts.passed) == ("passed", 40)
+
+
+class TestTheFirst:
+    """The first request to a model goes alone until it is answered."""
+
+    def scene(self, error: ModelError | None, probe_s: float) -> tuple[list[str], list[object]]:
+        """Ask five times at once; return what was sent before the first answer, and how all ended."""
+
+        async def run() -> tuple[list[str], list[object]]:
+            answered = asyncio.Event()
+            sent: list[str] = []
+
+            class Held(Echo):
+                async def complete(self, request: Request) -> Reply:
+                    sent.append(request.model)
+                    await answered.wait()
+                    if error is not None:
+                        raise error
+                    return Reply("", "m", "local")
+
+            gateway = LimitedGateway(Held(), 5, probe_s=lambda _model: probe_s)
+            asked = [asyncio.create_task(gateway.complete(Request("local/m", []))) for _ in range(5)]
+            for _ in range(20):  # turns of the loop, until each waits
+                await asyncio.sleep(0)
+            first = list(sent)
+            answered.set()
+            return first, list(await asyncio.gather(*asked, return_exceptions=True))
+
+        return asyncio.run(run())
+
+    def test_it_goes_alone_and_then_all_go(self) -> None:
+        sent, ended = self.scene(None, 3600)
+        assert (sent, [type(each) for each in ended]) == (["local/m"], [Reply] * 5)
+
+    def test_after_a_refused_key_nothing_more_is_sent(self) -> None:
+        sent, ended = self.scene(AuthenticationFailed("refused", status=401), 3600)
+        assert (sent, [type(each) for each in ended]) == (["local/m"], [AuthenticationFailed, *[Incomplete] * 4])
+
+    def test_an_error_of_one_request_says_nothing_of_the_others(self) -> None:
+        _, ended = self.scene(RequestRejected("too long", status=400), 3600)
+        assert [type(each) for each in ended] == [RequestRejected] * 5
+
+    def test_nobody_waits_without_need(self) -> None:
+        sent, _ = self.scene(None, 0)
+        assert len(sent) == 5

@@ -12,9 +12,10 @@ MODEL = "claude-sonnet-4-5-20250929"
 _USAGE = {"input_tokens": 10, "output_tokens": 4, "cache_read_input_tokens": 5, "cache_creation_input_tokens": 2}
 
 
-def message(text: str) -> Answer:
-    """A whole reply of text."""
-    return raw(json.dumps(_message([{"type": "text", "text": text}], "end_turn")).encode())
+def message(text: str, *before: dict[str, Any], **usage: Any) -> Answer:
+    """A whole reply of text, with blocks before it and more of usage."""
+    whole = _message([*before, {"type": "text", "text": text}], "end_turn")
+    return raw(json.dumps(whole | {"usage": {**_USAGE, **usage}}).encode())
 
 
 def failure(status: int, kind: str, words: str, **headers: str) -> Answer:
@@ -23,7 +24,9 @@ def failure(status: int, kind: str, words: str, **headers: str) -> Answer:
     return raw(body, status=status, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
 
-def streamed(*pieces: str, is_whole: bool = True, error: str | None = None) -> Answer:
+def streamed(
+    *pieces: str, is_whole: bool = True, error: str | None = None, usage: dict[str, Any] | None = None
+) -> Answer:
     """A streamed reply, which breaks off after its pieces unless it is whole, or ends in an error."""
     events: list[dict[str, Any]] = [
         {"type": "message_start", "message": _message([], None) | {"usage": {**_USAGE, "output_tokens": 1}}},
@@ -36,7 +39,7 @@ def streamed(*pieces: str, is_whole: bool = True, error: str | None = None) -> A
         delta = {"stop_reason": "end_turn", "stop_sequence": None}
         events += [
             {"type": "content_block_stop", "index": 0},
-            {"type": "message_delta", "delta": delta, "usage": {"output_tokens": 4}},
+            {"type": "message_delta", "delta": delta, "usage": {"output_tokens": 4, **(usage or {})}},
             {"type": "message_stop"},
         ]
 

@@ -162,6 +162,19 @@ def test_the_same_reply_comes_back(lane: Gateway, server: OpenAIServer, ask: Ask
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])
+def test_the_tier_that_the_reply_was_made_in_is_priced(
+    lane: Gateway, server: OpenAIServer, ask: Ask, is_streamed: bool
+) -> None:
+    server.script(say.reply("hello", tokens=say.usage(100, 10), service_tier="default"))
+    answer = ask_either_way(lane, ask(parameters={"service_tier": "priority"}), is_streamed=is_streamed)
+    # Asked for in haste, and answered as usual: 0.15 and 0.60 USD for a million.
+    assert (answer[-1] if is_streamed else answer).cost_nano_usd == 100 * 150 + 10 * 600
+    server.script(say.reply("hello", tokens=say.usage(100, 10), service_tier="priority"))
+    answer = ask_either_way(lane, ask(), is_streamed=is_streamed)
+    assert (answer[-1] if is_streamed else answer).cost_nano_usd == 100 * 250 + 10 * 1000
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
 def test_tool_calls_come_back_whole(lane: Gateway, server: OpenAIServer, ask: Ask, is_streamed: bool) -> None:
     server.script(say.tool_call("lookup", {"q": "weather in Zürich"}, call_id="call_9"))
     answer = ask_either_way(lane, ask(tools=(TOOL,)), is_streamed=is_streamed)

@@ -100,6 +100,22 @@ def test_a_stream_and_a_whole_reply_cost_the_same(server: OpenAIServer, ask_clau
     assert (streamed.usage, streamed.cost_nano_usd) == (whole.usage, whole.cost_nano_usd)
 
 
+def test_searches_and_the_tier_of_another_provider_are_priced(server: OpenAIServer, ask_claude: Ask) -> None:
+    more = {"server_tool_use": {"web_search_requests": 2}}
+    server.script(
+        anthropic.message("Hello.", **more),
+        anthropic.streamed("Hello.", usage=more),
+        anthropic.message("x", service_tier="batch"),
+    )
+    whole, (*_, streamed) = complete(ask_claude()), stream(ask_claude())
+    # As above, and 0.01 USD for each of two searches.
+    assert whole.cost_nano_usd == 99_000 + 2 * 10_000_000
+    assert isinstance(streamed, Reply)
+    assert (streamed.usage, streamed.cost_nano_usd) == (whole.usage, whole.cost_nano_usd)
+    # A batch costs half of it all.
+    assert complete(ask_claude()).cost_nano_usd == 99_000 / 2
+
+
 FAILURES: dict[str, tuple[say.Answer, type[ModelError], int | None]] = {
     "400": (anthropic.failure(400, "invalid_request_error", "max_tokens: too odd"), RequestRejected, 400),
     "401": (anthropic.failure(401, "authentication_error", f"invalid x-api-key {KEY}"), AuthenticationFailed, 401),

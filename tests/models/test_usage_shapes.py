@@ -83,6 +83,27 @@ SHAPES: dict[str, tuple[dict[str, Any], Usage]] = {
         {"prompt_tokens": 3, "completion_tokens": 5, "cost": {"total_cost": 0.005, "request_cost": 0.004}},
         Usage(3, 5, told_nano_usd=5_000_000),
     ),
+    "anthropic: searches, in a tier": (
+        {
+            "prompt_tokens": 3,
+            "completion_tokens": 5,
+            "server_tool_use": {"web_search_requests": 2},
+            "service_tier": "batch",
+        },
+        Usage(3, 5, web_searches=2),
+    ),
+    "gemini: images and searches": (
+        {
+            "prompt_tokens": 300,
+            "completion_tokens": 5,
+            "prompt_tokens_details": {"image_tokens": 258, "web_search_requests": 3},
+        },
+        Usage(300, 5, input_image_tokens=258, web_searches=3),
+    ),
+    "perplexity: searches": (
+        {"prompt_tokens": 3, "completion_tokens": 5, "num_search_queries": 4},
+        Usage(3, 5, web_searches=4),
+    ),
     "a cost that cannot be": ({"cost": -1}, Usage()),
     "no number": ({"cost": "1.5"}, Usage()),
     "not finite": ({"cost": float("nan")}, Usage()),
@@ -128,6 +149,52 @@ def test_every_kind_of_token_has_its_price(usage: Usage, micro_usd: int) -> None
 )
 def test_prices_of_the_list_are_those_that_are_billed(model: str, usage: Usage, nano_usd: int) -> None:
     assert Prices().cost_nano_usd(model, usage)[0] == nano_usd
+
+
+@pytest.mark.parametrize(
+    ("model", "usage", "size", "nano_usd"),
+    [
+        # USD: claude-sonnet-4-5 asks 3 and 15 for a million tokens, and 0.01 for each search.
+        ("anthropic/claude-sonnet-4-5", Usage(100, 10, web_searches=3), None, 450_000 + 30_000_000),
+        ("anthropic/claude-sonnet-4-5", Usage(100, 10), None, 450_000),
+        # gemini-2.5-flash 0.30 and 2.50, and 0.035 for a prompt with searches; gemini-3.5-flash 0.014 for each search.
+        ("gemini/gemini-2.5-flash", Usage(100, 10, web_searches=3), None, 55_000 + 35_000_000),
+        ("gemini/gemini-3.5-flash", Usage(100, 10, web_searches=3), None, 240_000 + 42_000_000),
+        # gpt-4o-search-preview 2.50 and 10, and 0.025 for each request, which does not say that it searched.
+        ("openai/gpt-4o-search-preview", Usage(100, 10), None, 350_000 + 25_000_000),
+        # sonar 1 and 1, and by the size of the context 0.012, 0.008 or 0.005 for each request.
+        ("perplexity/sonar", Usage(100, 10), None, 110_000 + 8_000_000),
+        ("perplexity/sonar", Usage(100, 10, web_searches=4), "high", 110_000 + 12_000_000),
+        ("perplexity/sonar", Usage(100, 10, told_nano_usd=7), "high", 7),
+        # sonar-deep-research 2 and 8, and 0.005 for each search.
+        ("perplexity/sonar-deep-research", Usage(100, 10, web_searches=4), None, 280_000 + 20_000_000),
+        # gemini-embedding-2: text 0.20, an image's tokens 0.45.
+        ("gemini/gemini-embedding-2", Usage(300, 0, input_image_tokens=258), None, 42 * 200 + 258 * 450),
+    ],
+)
+def test_searches_and_images_cost_what_the_list_says(model: str, usage: Usage, size: str | None, nano_usd: int) -> None:
+    assert Prices().cost_nano_usd(model, usage, search_size=size)[0] == nano_usd
+
+
+@pytest.mark.parametrize(
+    ("model", "tier", "nano_usd"),
+    [
+        # gpt-5.4 in USD for a million: 2.50 and 15; flex 1.25 and 7.50; priority 5 and 30; a batch as flex.
+        ("openai/gpt-5.4", None, 250_000 + 150_000),
+        ("openai/gpt-5.4", "default", 250_000 + 150_000),
+        ("openai/gpt-5.4", "flex", 125_000 + 75_000),
+        ("openai/gpt-5.4", "priority", 500_000 + 300_000),
+        ("openai/gpt-5.4", "batch", 125_000 + 75_000),
+        ("anthropic/claude-sonnet-4-5", "batch", 150_000 + 75_000),
+        ("anthropic/claude-sonnet-4-5", "standard", 300_000 + 150_000),
+        # gemini-2.5-flash, whose reasoning costs what its output does: 0.30 and 2.50; priority 0.54 and 4.50.
+        ("gemini/gemini-2.5-flash", "priority", 54_000 + 45_000),
+        ("gemini/gemini-2.5-flash", "flex", 15_000 + 12_500),
+        ("gemini/gemini-2.5-flash", "any other", 30_000 + 25_000),
+    ],
+)
+def test_a_service_tier_has_its_prices(model: str, tier: str | None, nano_usd: int) -> None:
+    assert Prices().cost_nano_usd(model, Usage(100, 10, reasoning_tokens=4), service_tier=tier)[0] == nano_usd
 
 
 @pytest.mark.parametrize(
