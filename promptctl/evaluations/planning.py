@@ -28,8 +28,9 @@ from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.earlier import FailedCases
 from promptctl.evaluations.estimate import cost_of_call
 from promptctl.evaluations.plan import Plan, comparison_key
+from promptctl.evaluations.request import EvaluationRequest
 from promptctl.evaluations.rules import judge_rules, reply_rules, server_digest
-from promptctl.files.names import RECORDINGS
+from promptctl.files.names import RECORDINGS, SETTINGS
 from promptctl.formats.settings_file import judge_parameter_problems
 from promptctl.log.results import EvaluationSpec
 from promptctl.log.stamps import new_id
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.datasets.dataset import Dataset
     from promptctl.datasets.index import DatasetIndex
-    from promptctl.evaluations.request import EvaluationRequest
+    from promptctl.evaluations.request import ResumeRequest
     from promptctl.log.results import EvaluationRow
     from promptctl.prompts.prompt import Prompt
     from promptctl.versions.prompt_at_version import PromptAtVersion
@@ -105,7 +106,7 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
                 min_pass=dataset.header.min_pass if request.min_pass is None else request.min_pass,
                 parameters=target.parameters,
                 judge=request.judge,
-                judge_model=(request.judge or context.settings.model or "") if dataset.judges else None,
+                judge_model=_judge_model(context, request, dataset),
                 judge_parameters=request.judge_parameters,
                 replies=request.replies,
                 afresh=request.afresh,
@@ -129,12 +130,13 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
     return plans
 
 
-def replan(context: Context, row: EvaluationRow, *, allows_code: bool = False) -> Plan:
+def replan(context: Context, row: EvaluationRow, resumed: ResumeRequest) -> Plan:
     """Return the plan that takes up an evaluation of the log again, with what it was begun with.
 
-    Raises `WorkspaceError` if prompt or dataset are not what they were: its results would not belong together.
+    Raises `WorkspaceError` if prompt, dataset, server, judge or the rules of `promptctl.yaml` are not what they were:
+    its results would not belong together. Raises what `plan` does for a model that cannot be asked.
     """
-    spec = row.spec
+    spec, allows_code = row.spec, resumed.allows_code
     at_version = _version_of(context, row)
     prompt = at_version.prompt
     code: CodeUse = "leave-out" if spec.code_left_out else "run" if allows_code else "refuse"
@@ -145,7 +147,16 @@ def replan(context: Context, row: EvaluationRow, *, allows_code: bool = False) -
             f"{changed} has changed since evaluation {row.id[-8:]} began",
             hint=f"evaluate it anew: promptctl eval {spec.ref}",
         )
-    target = make_target(context, prompt, at_version.version, row.model, needs_key=spec.replies != "replay")
+    request = EvaluationRequest(
+        refs=(spec.ref,),
+        judge=spec.judge,
+        judge_parameters=spec.judge_parameters,
+        replies=spec.replies,
+        limits=resumed.limits,
+    )
+    target = make_target(context, prompt, at_version.version, row.model, needs_key=request.needs_keys)
+    _check_models(context, request, {target.model}, set(dataset.judges))
+    _check_same(context, row, request, target, dataset)
     ids = None if spec.ids is None else frozenset(spec.ids)
     selection = Selection(ids=ids, tags=spec.tags, sample=spec.sample, seed=spec.seed, first=spec.first)
     return Plan(
@@ -156,6 +167,33 @@ def replan(context: Context, row: EvaluationRow, *, allows_code: bool = False) -
         code=code,
         resumes=row,
     )
+
+
+def _check_same(
+    context: Context, row: EvaluationRow, request: EvaluationRequest, target: Target, dataset: Dataset
+) -> None:
+    """Raise `WorkspaceError` if what answers or judges is not what it was when the evaluation began."""
+    spec = row.spec
+    if spec.is_without_server:
+        return
+    judge = _judge_model(context, request, dataset)
+    rules = reply_rules(context, target.model) | judge_rules(context, request, dataset.judges)
+    changed = {
+        f"the server of {row.model}": spec.server != server_digest(target.server),
+        f"the model that judges (now {judge})": spec.judge_model != judge,
+        "the server, the rule or the parameters of a judge": spec.rules.get("judges") != rules.get("judges"),
+        f"the rule of {row.model} in {SETTINGS}": {**spec.rules, "judges": None} != {**rules, "judges": None},
+    }
+    if differing := [what for what, is_changed in changed.items() if is_changed]:
+        raise WorkspaceError(
+            f"evaluation {row.id[-8:]} cannot be taken up again: since it began, {', '.join(differing)} changed",
+            hint=f"change it back, or evaluate anew: promptctl eval {spec.ref}",
+        )
+
+
+def _judge_model(context: Context, request: EvaluationRequest, dataset: Dataset) -> str | None:
+    """Return the model that judges without a model of their own ask; None without judges."""
+    return (request.judge or context.settings.model or "") if dataset.judges else None
 
 
 def pair(context: Context, request: EvaluationRequest, plans: Sequence[Plan], base: str) -> list[Pair]:

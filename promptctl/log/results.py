@@ -28,7 +28,8 @@ class EvaluationSpec:
     equal for comparisons of the same content; one begun `afresh` sets the answers of earlier ones aside. `server` is a
     digest that tells apart servers that answer to the same model's id, None for the provider's own. `rules` are those
     of `promptctl.yaml` that change what is graded, by name, with a digest for those of its judges; only what is set.
-    `code_left_out` says how many assertions were left out as they run code, and where; empty for none.
+    `code_left_out` says how many assertions were left out as they run code, and where; empty for none. Of a spec that
+    an earlier version of the program wrote, `is_without_server` says that server, rules and judging model are unknown.
     """
 
     ref: str = ""
@@ -58,6 +59,7 @@ class EvaluationSpec:
     server: str | None = None
     rules: Mapping[str, Any] = field(default_factory=dict)
     code_left_out: str = ""
+    is_without_server: bool = field(default=False, compare=False)
 
     @property
     def is_whole(self) -> bool:
@@ -94,12 +96,15 @@ class EvaluationSpec:
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON object that the log keeps."""
-        return _as_json(self)
+        kept = _as_json(self)
+        del kept["is_without_server"]
+        return kept
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read what `as_json` wrote, or what earlier versions of the program did."""
         known = _known(cls, data)
+        known["is_without_server"] = not {"server", "rules", "judge_model"} <= data.keys()
         known["left_out"] = tuple(data.get("left_out_ids") or _texts(data.get("left_out")))
         if "replies" not in data:
             known["replies"] = _earlier_replies(data)

@@ -365,7 +365,7 @@ class Workspace:
         for prompt in request.prompts:
             check_logged_prompt(context, prompt)
         rows = unfinished(context.log, request, partial(is_claimed, context.state_folder))
-        plans = [replan(context, row, allows_code=request.allows_code) for row in rows]
+        plans = [replan(context, row, request) for row in rows]
         return self._in_session(context, request.limits, on_progress, lambda session: session.run(plans))
 
     def evaluate_against(

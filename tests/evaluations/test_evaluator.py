@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import ClassVar
 
 import pytest
@@ -304,6 +305,37 @@ class TestMoney:
         lab.cases({"id": "a", "inputs": {"ticket": "x"}, "assert": [{"type": "llm-rubric", "value": "is polite"}]})
         with pytest.raises(ModelConfigurationError, match="local/unpriced"):
             lab.evaluate(judge="local/unpriced", limits=Limits(max_cost_nano_usd=1_000))
+
+
+class TestSameWork:
+    @pytest.mark.parametrize(
+        ("settings", "what"),
+        [
+            (("127.0.0.1", "localhost"), "the server of local/gpt-4o-mini"),
+            (("timeout_s: 5", "reasoning_block: drop"), "the rule of local/gpt-4o-mini in promptctl.yaml"),
+            (("model: local/gpt-4o-mini", "model: local/judge"), "the model that judges (now local/judge)"),
+            (("timeout_s: 5", "judge_parameters: {temperature: 1}"), "the parameters of a judge"),
+        ],
+    )
+    def test_what_answers_or_judges_must_be_what_it_was(self, lab: Lab, settings: tuple[str, str], what: str) -> None:
+        lab.write("prompts/triage.prompt.yaml", PROMPT + "model: local/gpt-4o-mini\n")
+        lab.cases({"id": "a", "inputs": {"ticket": "x"}, "assert": [{"type": "llm-rubric", "value": "is polite"}]})
+        lab.server.default = failure(401, "refused")
+        begun = lab.one()
+        kept = (lab.root / "promptctl.yaml").read_text()
+        old, new = settings
+        lab.write("promptctl.yaml", kept.replace(old, new, 1))
+        with pytest.raises(WorkspaceError, match=re.escape(what)):
+            lab.resume(begun)
+        lab.write("promptctl.yaml", kept)
+        assert lab.resume(begun).verdict == "incomplete"
+
+    def test_a_bound_needs_prices_when_resuming_too(self, lab: Lab) -> None:
+        lab.many(2)
+        lab.server.default = failure(401, "refused")
+        (begun,) = lab.evaluate(models=("local/unpriced",))
+        with pytest.raises(ModelConfigurationError, match="not known what local/unpriced costs"):
+            lab.resume(begun, limits=Limits(max_cost_nano_usd=1_000))
 
 
 class TestStopping:
