@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from promptctl.errors import UsageError, WorkspaceError
-from promptctl.files.names import DRAFTS, RECORDINGS, SETTINGS, STATE_FOLDER, STATE_VARIABLE
+from promptctl.files.names import DRAFTS, LOG_FILE, RECORDINGS, SETTINGS, STATE_FOLDER, STATE_NAMES, STATE_VARIABLE
 from promptctl.formats.settings_file import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -84,22 +84,46 @@ class Context:
 
     @cached_property
     def state_folder(self) -> Path:
-        """The folder of the log and the caches, with its own .gitignore; made here if it can be made.
+        """The folder of the log and the caches; made here if it can be made.
 
-        It is `.promptctl/`, or what `PROMPTCTL_STATE` names: no file of a branch chooses where we write.
+        It is in Git's own folder, which no checkout writes and all work trees of a repository share; outside Git it is
+        `.promptctl/`. `PROMPTCTL_STATE` names a different one: no file of a branch chooses where we write. Raises
+        `WorkspaceError` for a link on the way, for what is no file, and for state that Git tracks.
         """
-        named = self.environ.get(STATE_VARIABLE, "").strip() or STATE_FOLDER
-        folder = self.root / Path(named).expanduser()
-        is_ready = False
-        with suppress(OSError):
-            is_ready = (folder / ".gitignore").stat().st_size > 0
-            is_ready = is_ready and not any((folder / DRAFTS).iterdir())
-        if not is_ready:
-            from promptctl.files.writing import make_state_folder
+        near, own = self.root / STATE_FOLDER, self._own_state_folder
+        if named := self.environ.get(STATE_VARIABLE, "").strip():
+            folder = self.root / Path(named).expanduser()
+            is_near = folder.resolve().is_relative_to(self.root.resolve())
+            if _state_names(folder) & STATE_NAMES and is_near and own != near:
+                from promptctl.log.sqlite.moving import refuse_tracked
 
-            with suppress(OSError):
-                make_state_folder(folder)
-        return folder
+                refuse_tracked(self.root, folder.resolve())
+            return _with_ignore(folder)
+        link = os.path.relpath(own / LOG_FILE, os.path.realpath(near)) if own != near else None
+        left = _state_names(near, link)
+        _with_ignore(near)
+        if own == near:
+            return near
+        if left & STATE_NAMES:
+            from promptctl.log.sqlite.moving import move_state
+
+            if not move_state(self.root, near, own, self.warn):
+                return near
+        _state_names(own)
+        with suppress(OSError):
+            own.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return own
+
+    @cached_property
+    def _own_state_folder(self) -> Path:
+        """The folder of the state where `PROMPTCTL_STATE` names none."""
+        from promptctl.git.repository import shared_git_folder
+
+        found = shared_git_folder(self.root)
+        if found is None:
+            return self.root / STATE_FOLDER
+        git, way = found
+        return git / "promptctl" / way.replace("%", "%25").replace("/", "%2F")
 
     @cached_property
     def recordings_folder(self) -> Path:
@@ -183,10 +207,13 @@ class Context:
 
     @part
     def log(self) -> Store:
-        """The execution log at `.promptctl/log.db`."""
+        """The execution log, `log.db` in the state folder."""
         from promptctl.log.sqlite.store import SqliteStore
 
-        return SqliteStore(self.state_folder / "log.db", redactor=self.redactor)
+        near, own = self.root / STATE_FOLDER / LOG_FILE, self._own_state_folder / LOG_FILE
+        path = self.state_folder / LOG_FILE
+        link = near if path == own != near else None
+        return SqliteStore(path, redactor=self.redactor, other_paths=(own, near), link=link)
 
     @part
     def models(self) -> Models:
@@ -275,3 +302,47 @@ class Context:
 
 def _moment(context: Context) -> Moment:
     return context.repository.now()
+
+
+def _state_names(folder: Path, log_link: str | None = None) -> set[str]:
+    """Return the names in a state folder, without the log's if that is a link which leads to `log_link`.
+
+    Raises `WorkspaceError` for a folder that is a link or a file, and for what is neither a file nor a folder in it.
+    """
+    names = set()
+    try:
+        if folder.is_symlink():
+            raise _refused_state(folder, "is a symbolic link")
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_symlink() and entry.name == LOG_FILE and log_link is not None:
+                    if str(Path(entry.path).readlink()) != log_link:
+                        names.add(entry.name)
+                elif entry.is_symlink() or not (entry.is_file() or entry.is_dir()):
+                    raise _refused_state(Path(entry.path), "is a link or a device")
+                else:
+                    names.add(entry.name)
+    except NotADirectoryError:
+        raise _refused_state(folder, "is no folder") from None
+    except OSError:  # one that is missing is made, and one that cannot be read is told when it is written
+        return names
+    return names
+
+
+def _refused_state(path: Path, why: str) -> WorkspaceError:
+    hint = f"remove it (git rm --cached too, if Git tracks it), or keep the log elsewhere: {STATE_VARIABLE}=FOLDER"
+    return WorkspaceError(f"{path} {why}, and so no place for the log and the caches", hint=hint)
+
+
+def _with_ignore(folder: Path) -> Path:
+    """Make a state folder with its own .gitignore, if it can be made, and return it."""
+    is_ready = False
+    with suppress(OSError):
+        is_ready = (folder / ".gitignore").stat().st_size > 0
+        is_ready = is_ready and not any((folder / DRAFTS).iterdir())
+    if not is_ready:
+        from promptctl.files.writing import make_state_folder
+
+        with suppress(OSError):
+            make_state_folder(folder)
+    return folder

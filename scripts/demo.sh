@@ -47,7 +47,7 @@ step run github/feedback-issue -i area=Search -i 'product=Lumen Notes' -i "feedb
 say 'echo/echo answers with what it was asked.'
 step run chat-assistant -i 'message=What can you do?' --user demo
 
-say 'Every call is on record, in .promptctl/log.db.'
+say 'Every call is on record, in .git/promptctl/log.db.'
 step log list -n 2
 step log stats --prompt github/feedback-issue
 

@@ -29,7 +29,7 @@ def claimed(state_folder: Path, groups: Iterable[str]) -> Iterator[None]:
 def is_claimed(state_folder: Path, group: str) -> bool:
     """Return True if a process is running the evaluations of that command now."""
     try:
-        descriptor = os.open(state_folder / _FOLDER / group, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(state_folder / _FOLDER / group, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return False
     try:
@@ -69,7 +69,7 @@ def _claim(file: Path) -> Iterator[None]:
 def _locked(file: Path) -> int:
     """Return a descriptor of the file, which is made and locked. Raises `UsageError` if another process holds it."""
     while True:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

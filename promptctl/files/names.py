@@ -14,7 +14,10 @@ RECORDINGS = "datasets/recordings"
 SETTINGS = "promptctl.yaml"
 STATE_FOLDER = ".promptctl"
 STATE_VARIABLE = "PROMPTCTL_STATE"
+LOG_FILE = "log.db"
 DRAFTS = "drafts"
+# What of a state folder is read again: the log, what could not be written to it, and two caches.
+STATE_NAMES = frozenset({LOG_FILE, "unsaved", "cache.db", "index"})
 STATE_IGNORE = "*\n!.gitignore\n!schemas/\n!schemas/*.schema.json\n"
 
 PROMPT_SUFFIXES = (".prompt.yaml", ".prompt.yml")

@@ -41,9 +41,11 @@ def replace_file(file: Path, parts: Iterable[bytes], *, is_new: bool = False) ->
 def make_state_folder(folder: Path) -> None:
     """Make `.promptctl/` with its own .gitignore, and clear away what killed processes left there.
 
-    Raises `OSError` if it cannot be made.
+    Raises `OSError` if it cannot be made, or is reached through a link: a branch can bring one that leads anywhere.
     """
     ignore, drafts = folder / ".gitignore", folder / DRAFTS
+    if folder.is_symlink() or drafts.is_symlink():
+        raise NotADirectoryError(f"{folder} is reached through a symbolic link")
     drafts.mkdir(parents=True, exist_ok=True)
     if not ignore.exists() or ignore.stat().st_size == 0:
         with _open_draft(drafts, ignore.name) as (opened, draft):
@@ -63,7 +65,7 @@ def _draft(file: Path) -> Iterator[tuple[BinaryIO, Path]]:
         state = root / STATE_FOLDER
         with suppress(OSError):
             make_state_folder(state)
-            is_near = not state.is_symlink() and (state / DRAFTS).lstat().st_dev == file.parent.stat().st_dev
+            is_near = (state / DRAFTS).stat().st_dev == file.parent.stat().st_dev
             drafts = state / DRAFTS if is_near and os.access(state / DRAFTS, os.W_OK) else drafts
     _remove_left(drafts, glob.escape(file.name))
     with _open_draft(drafts, file.name) as found:

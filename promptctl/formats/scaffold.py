@@ -52,6 +52,8 @@ def _first(name: str) -> str:
 def _write(folder: Path, path: str, text: str, *, is_ours: bool) -> bool:
     """Write the file whole or not at all; False if it is there already, one of ours as it should be."""
     target = folder / path
+    if link := next((each for each in target.parents if folder in each.parents and each.is_symlink()), None):
+        raise WorkspaceError(f"{link} is a symbolic link", hint="put the folder itself there, then run promptctl init")
     if target.is_file() and (not is_ours or target.read_bytes() == text.encode()):
         return False
     if target.exists() and not target.is_file():

@@ -121,6 +121,26 @@ def git_folder(folder: Path) -> Path | None:
 
     Asked before GitPython is imported: a workspace outside Git does not pay for it.
     """
+    found = _git_folder(folder)
+    return found[1] if found is not None else None
+
+
+def shared_git_folder(folder: Path) -> tuple[Path, str] | None:
+    """Return the Git folder that all work trees of a repository share, and the way from this one's root to `folder`.
+
+    None outside Git. No commit, and so no checkout, has a file in it.
+    """
+    folder = folder.resolve()
+    found = _git_folder(folder)
+    if found is None or not found[1].is_dir():
+        return None
+    root, git = found
+    with suppress(OSError, ValueError):  # only the folder of a linked work tree has this file
+        git /= (git / "commondir").read_text(encoding="utf-8").strip()
+    return git.resolve(), "" if folder == root else folder.relative_to(root).as_posix()
+
+
+def _git_folder(folder: Path) -> tuple[Path, Path] | None:
     device = folder.stat().st_dev
     for place in (folder, *folder.parents):
         if place.stat().st_dev != device:
@@ -128,9 +148,9 @@ def git_folder(folder: Path) -> Path | None:
         found = place / ".git"
         if found.is_file():  # of a linked work tree or a submodule
             with suppress(OSError, ValueError):
-                return place / found.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+                return place, place / found.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
         if found.exists():
-            return found
+            return place, found
     return None
 
 

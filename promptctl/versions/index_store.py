@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import stat
 import weakref
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -69,7 +71,9 @@ class IndexStore:
 
     @classmethod
     def open(cls, file: Path) -> IndexStore:
-        """Open the index in this file, which is made if it is missing. Raises `sqlite3.Error`."""
+        """Open the index in this file, made if it is missing. Raises `sqlite3.Error`: a link or a pipe is damage."""
+        if os.path.lexists(file) and not stat.S_ISREG(file.lstat().st_mode):
+            raise sqlite3.DatabaseError(f"{file} is no regular file")
         with suppress(OSError):  # SQLite reports a folder that cannot be made
             file.parent.mkdir(parents=True, exist_ok=True)
         return cls._connect(str(file))

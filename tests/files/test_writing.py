@@ -77,17 +77,29 @@ def test_what_a_killed_process_left_is_cleared_away_and_never_lies_among_the_fil
     assert list((tmp_path / ".promptctl/drafts").iterdir()) == []
 
 
-def test_only_drafts_are_cleared_away_wherever_the_state_folder_leads(tmp_path: Path) -> None:
+def test_only_drafts_are_cleared_away(tmp_path: Path) -> None:
+    names = ["thesis.tex", ".notes", "a.promptctl-draft", ".a.promptctl-draft", ".b.short.promptctl-draft"]
+    make_state_folder(tmp_path / ".promptctl")
+    for name in names:
+        (tmp_path / ".promptctl/drafts" / name).write_text("mine")
+    (tmp_path / ".promptctl/drafts/.a.yaml.abcd_123.promptctl-draft").touch()
+    make_state_folder(tmp_path / ".promptctl")
+    assert sorted(each.name for each in (tmp_path / ".promptctl/drafts").iterdir()) == sorted(names)
+
+
+def test_no_draft_is_written_through_a_link(tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
     theirs.mkdir()
-    names = ["thesis.tex", ".notes", "a.promptctl-draft", ".a.promptctl-draft", ".b.short.promptctl-draft"]
-    for name in names:
-        (theirs / name).write_text("mine")
-    (theirs / ".a.yaml.abcd_123.promptctl-draft").touch()
-    (tmp_path / ".promptctl").mkdir()
-    (tmp_path / ".promptctl/drafts").symlink_to(theirs)
-    make_state_folder(tmp_path / ".promptctl")
-    assert sorted(each.name for each in theirs.iterdir()) == sorted(names)
+    root = tmp_path / "desk"
+    for link in (".promptctl", ".promptctl/drafts"):
+        (root / link).parent.mkdir(parents=True, exist_ok=True)
+        (root / "promptctl.yaml").touch()
+        (root / link).symlink_to(theirs)
+        with pytest.raises(NotADirectoryError):
+            make_state_folder(root / ".promptctl")
+        killed(root / "a.yaml")
+        assert list(theirs.iterdir()) == []
+        (root / link).unlink()
 
 
 def test_outside_a_workspace_the_next_writing_clears_away_what_was_left(tmp_path: Path) -> None:

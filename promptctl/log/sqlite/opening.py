@@ -66,7 +66,7 @@ def open_for_writing(path: Path, timeout_s: float) -> Opened:
             _create(path, timeout_s)
             continue
         with _replaced_meanwhile(path, before), ExitStack() as stack:
-            connection = stack.enter_context(closing(_connect(path, timeout_s)))
+            connection = stack.enter_context(closing(connect(path, timeout_s)))
             if identity_of(path) == before:  # else it was replaced between the two looks: open the new one
                 _prepare(connection, path, timeout_s)
                 stack.pop_all()
@@ -119,7 +119,18 @@ def folder_lock(folder: Path, timeout_s: float) -> Iterator[None]:
 
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    sync_file(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def show_at(link: Path, path: Path) -> None:
+    """Put a link to the log where earlier versions kept it, and where people look for it, unless something is there."""
+    with suppress(OSError):
+        link.symlink_to(os.path.relpath(path, os.path.realpath(link.parent)))
+
+
+def sync_file(file: Path, flags: int = os.O_RDWR) -> None:
+    """Make a file durable."""
+    descriptor = os.open(file, flags | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:
@@ -156,7 +167,7 @@ def _connect_to_read(path: Path, timeout_s: float) -> sqlite3.Connection:
 
 def _connect_anyhow(path: Path, timeout_s: float) -> tuple[sqlite3.Connection, int]:
     """Return a connection and the number of the schema; one that cannot write if the folder cannot be written."""
-    connection = _connect(path, timeout_s)
+    connection = connect(path, timeout_s)
     try:
         return connection, schema_version(connection)
     except sqlite3.OperationalError as error:
@@ -197,11 +208,7 @@ def _build(draft: Path) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
     finally:
         connection.close()
-    descriptor = os.open(draft, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_file(draft)
 
 
 def _put_in_place(draft: Path, path: Path) -> None:
@@ -213,7 +220,8 @@ def _put_in_place(draft: Path, path: Path) -> None:
         draft.rename(path)
 
 
-def _connect(path: Path, timeout_s: float, query: str = "mode=rw") -> sqlite3.Connection:
+def connect(path: Path, timeout_s: float, query: str = "mode=rw") -> sqlite3.Connection:
+    """Connect to a database that is there."""
     name = str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     return sqlite3.connect(
         f"file:{name}?{query}", uri=True, timeout=timeout_s, isolation_level=None, check_same_thread=False
@@ -229,7 +237,7 @@ def _connect_unchanging(path: Path) -> sqlite3.Connection:
             reason="read-only",
             hint=f"make {path.parent} writable once, or copy log.db and log.db-wal to a folder that is",
         )
-    return _connect(path, 0, "mode=ro&immutable=1")
+    return connect(path, 0, "mode=ro&immutable=1")
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, timeout_s: float) -> None:

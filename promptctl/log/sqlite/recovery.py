@@ -37,7 +37,9 @@ def recover(database: Database, unsaved: Unsaved, batch: Batch, failure: LogFail
     except OSError as error:
         lost = f"{failure.message}; nor could the record be kept in a file ({error}): it is lost"
         return LogWarning(lost, failure.reason, hint=failure.hint)
-    kept = f"{failure.message}; the record is kept in {path} until the log can be written again"
+    kept = (
+        f"{failure.message}; the record is kept in {path} until the log can be written again{unsaved.condition(path)}"
+    )
     return LogWarning(kept, failure.reason, path, hint=failure.hint)
 
 

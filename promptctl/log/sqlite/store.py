@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from promptctl.log.records import Entry, Execution
 from promptctl.log.redaction import Redactor
 from promptctl.log.sqlite.batch import Batch
 from promptctl.log.sqlite.database import Database
+from promptctl.log.sqlite.opening import show_at
 from promptctl.log.sqlite.unsaved import Unsaved
 
 if TYPE_CHECKING:
@@ -28,7 +30,8 @@ class SqliteStore:
     """A `Store` in the file `path`; records that it does not take go to files beside it, or in `spare_folder`.
 
     A record survives the death of every process, but the last ones before a power failure may be lost
-    (`synchronous = NORMAL`; `FULL` is some ten times slower). What `redactor` knows as secret is never written.
+    (`synchronous = NORMAL`; `FULL` is some ten times slower). What `redactor` knows as secret is never written. Records
+    that were kept for the log at `other_paths` are taken in too, and at `link` people find the log.
     """
 
     def __init__(
@@ -38,11 +41,14 @@ class SqliteStore:
         busy_timeout_s: float = 30.0,
         redactor: Redactor | None = None,
         spare_folder: Path | None = None,
+        other_paths: Sequence[Path] = (),
+        link: Path | None = None,
     ) -> None:
         self.path = path
         self.redactor = redactor or Redactor()
-        self.unsaved = Unsaved(path, spare_folder)
-        self.database = Database(path, busy_timeout_s, on_opened=self._take_in_unsaved)
+        self.unsaved = Unsaved(path, spare_folder, other_paths)
+        self.database = Database(path, busy_timeout_s, on_opened=self._after_opening)
+        self._link = link
 
     @property
     def is_new(self) -> bool:
@@ -186,6 +192,11 @@ class SqliteStore:
         self._take_in_before_reading()
         with self.database.reading() as connection:
             yield connection
+
+    def _after_opening(self) -> None:
+        if self._link is not None and not os.path.lexists(self._link):
+            show_at(self._link, self.path)
+        self._take_in_unsaved()
 
     def _take_in_unsaved(self) -> None:
         """Take in records that were kept in files, after the first write: new records never wait for old ones."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,13 +19,14 @@ _TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - only a folder of this user's i
 class Unsaved:
     """Unsaved records of one log, in files that are written whole or not at all.
 
-    `spare` is the folder to fall back to; by default ones of this user's alone in the system's temporary folders. All
-    of them are looked through, whichever `TMPDIR` names at the time.
+    `spare` is the folder to fall back to; by default ones of this user's alone in the system's temporary folders, named
+    by the log. All of them are looked through, also those of `other_paths` that this log has or had.
     """
 
-    def __init__(self, log_path: Path, spare: Path | None = None) -> None:
+    def __init__(self, log_path: Path, spare: Path | None = None, other_paths: Sequence[Path] = ()) -> None:
         self._log_path = log_path
         self._spare = spare
+        self._other_paths = other_paths
 
     def keep(self, lines: Iterable[str]) -> Path:
         """Write lines to a new file, durably, with mode 0600, and return its path.
@@ -40,23 +41,30 @@ class Unsaved:
         return _write(last, text)
 
     def files(self) -> list[Path]:
-        """Return every file of unsaved records, the oldest first in each folder."""
+        """Return every file of unsaved records, the oldest first in each folder; links and pipes are none."""
         folders = [folder for folder in self._folders() if _is_own_folder(folder)]
-        return [path for folder in folders for path in sorted(folder.glob(f"*{_SUFFIX}"))]
+        found = [path for folder in folders for path in sorted(folder.glob(f"*{_SUFFIX}"))]
+        return [path for path in found if stat.S_ISREG(path.lstat().st_mode)]
+
+    def condition(self, path: Path) -> str:
+        """Return what a later process needs to find this file, as the end of a sentence; empty if nothing."""
+        place = path.parent.parent
+        is_anywhere = self._spare is not None or path.parent.name == FOLDER or str(place) in _TEMPORARY
+        return "" if is_anywhere else f" by a command with TMPDIR={place}"
 
     def _folders(self) -> list[Path]:
-        spares = [self._spare] if self._spare is not None else _default_spares(self._log_path)
+        spares = [self._spare] if self._spare is not None else _default_spares((*self._other_paths, self._log_path))
         return [self._log_path.parent / FOLDER, *spares]
 
 
-def _default_spares(log_path: Path) -> list[Path]:
+def _default_spares(log_paths: Iterable[Path]) -> list[Path]:
     import hashlib
     import tempfile
 
-    name = hashlib.sha256(os.fsencode(log_path.absolute())).hexdigest()[:16]
+    names = [hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:16] for path in dict.fromkeys(log_paths)]
     # Fixed places first: a later process, with a different TMPDIR or none, looks there too.
     places = dict.fromkeys([*_TEMPORARY, tempfile.gettempdir()])
-    return [Path(place) / f"promptctl-{os.getuid()}-{name}" for place in places]
+    return [Path(place) / f"promptctl-{os.getuid()}-{name}" for name in names for place in places]
 
 
 def _write(folder: Path, text: str) -> Path:

@@ -230,7 +230,7 @@ def test_a_log_that_is_moved_away_while_it_is_opened_is_begun_anew(
 ) -> None:
     log.append([Entry(make())])
     log.close()
-    connect = opening._connect
+    connect = opening.connect
     moves = iter((path.with_name("moved.db"), path.with_name("moved-again.db")))
 
     def connect_late(path: Path, timeout_s: float) -> sqlite3.Connection:
@@ -238,7 +238,7 @@ def test_a_log_that_is_moved_away_while_it_is_opened_is_begun_anew(
             path.rename(aside)
         return connect(path, timeout_s)
 
-    monkeypatch.setattr(opening, "_connect", connect_late)
+    monkeypatch.setattr(opening, "connect", connect_late)
 
     assert list(log.executions()) == []
     assert log.append([Entry(make())]) is None

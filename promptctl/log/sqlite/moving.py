@@ -1,0 +1,136 @@
+"""Moves the log and the caches of earlier versions out of `.promptctl/`, into Git's own folder, and loses no record."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+
+from promptctl.errors import WorkspaceError, printable
+from promptctl.files.names import LOG_FILE, STATE_FOLDER, STATE_NAMES
+from promptctl.git.repository import Git
+from promptctl.log.sqlite.database import translated
+from promptctl.log.sqlite.opening import (
+    FILE_MODE,
+    FOLDER_MODE,
+    SIDE_FILES,
+    connect,
+    folder_lock,
+    show_at,
+    sync_file,
+    sync_folder,
+)
+from promptctl.log.stamps import new_id
+
+_WAIT_S = 30.0
+_DATABASES = (LOG_FILE, "cache.db")
+
+
+def refuse_tracked(root: Path, folder: Path) -> None:
+    """Raise `WorkspaceError` if Git tracks state in a folder of the workspace: a commit's log and caches are not ours.
+
+    Only `.gitignore` and `schemas/` may be tracked. On some file systems `.Promptctl/` is the same folder.
+    """
+    if (git := Git.open(root)) is None:
+        return
+    with closing(git):
+        listed = git.run(["ls-files", "-z"]).stdout.decode("utf-8", "surrogateescape").split("\0")
+    name = os.path.relpath(folder, git.folder)
+    inside, harmless = f"{name}/".casefold(), (f"{name}/.gitignore".casefold(), f"{name}/schemas/".casefold())
+    for path in listed:
+        if path.casefold().startswith(inside) and not path.casefold().startswith(harmless):
+            raise WorkspaceError(
+                f"{printable(path)} is committed: replies, verdicts and versions that a commit brings prove nothing",
+                hint=f"git rm -r --cached {name}",
+            )
+
+
+def move_state(root: Path, old: Path, new: Path, warn: Callable[[str], None]) -> bool:
+    """Move the state in `old` to `new`; False if it cannot be moved, and is to be used where it is.
+
+    A process that has the log open finds after its next write that the path leads elsewhere, and writes again there.
+    A process killed in between leaves two logs, of which the old one is then set aside. Raises `WorkspaceError` for
+    state that Git tracks, and `LogFailure`.
+    """
+    refuse_tracked(root, old.resolve())
+    if not os.access(old, os.W_OK):
+        return False
+    try:
+        new.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    except OSError:
+        return False
+    with translated(old / LOG_FILE), folder_lock(new, _WAIT_S):
+        for draft in new.glob("*.db.*.new*"):  # of a process that was killed right here
+            draft.unlink(missing_ok=True)
+        log = old / LOG_FILE
+        if log.is_symlink():  # of a work tree that was moved
+            log.unlink()
+        names = sorted(name for name in STATE_NAMES if os.path.lexists(old / name))
+        if not names:  # another process was quicker
+            return True
+        is_foreign = _is_known(root, names)
+        is_free = not any((new / name).exists() for name in _DATABASES if name in names)
+        place = new if is_free and not is_foreign else new / f"earlier-{new_id()}"
+        place.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        _move(old, place, names)
+        show_at(log, new / LOG_FILE)
+    if place == new:
+        warn(f"the log and the caches in {STATE_FOLDER}/ were moved to {new}, where no checkout can replace them")
+    else:
+        why = "a commit had files in their place" if is_foreign else "there is a log already"
+        warn(f"the log or caches in {STATE_FOLDER}/ are not used, as {why}; see them with PROMPTCTL_STATE={place}")
+    return True
+
+
+def _is_known(root: Path, names: list[str]) -> bool:
+    """Return True if a commit tracked such a file in `.promptctl/`: what is there may have come with it."""
+    if (git := Git.open(root)) is None:
+        return False
+    paths = [f"{STATE_FOLDER}/{name}" for name in names]
+    with closing(git):
+        found = git.run(["rev-list", "--all", "--reflog", "--max-count=1", "--", *paths], check=False)
+    return found.status != 0 or bool(found.text)
+
+
+def _move(old: Path, place: Path, names: list[str]) -> None:
+    if "index" in names:  # built anew
+        shutil.rmtree(old / "index", ignore_errors=True)
+    for name in _DATABASES:
+        if name in names:
+            _move_database(old / name, place / name)
+    kept = [*old.glob("unsaved/*"), *old.glob("log.damaged-*")]
+    for file in kept:
+        target = place / file.relative_to(old)
+        target.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        shutil.move(file, target)
+    with suppress(OSError):
+        (old / "unsaved").rmdir()
+
+
+def _move_database(source: Path, target: Path) -> None:
+    """Copy a database with all that is written to it, put the copy in place, and remove the source."""
+    draft = target.with_name(f"{target.name}.{new_id()}.new")
+    os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
+    try:
+        with closing(connect(source, _WAIT_S)) as holder:
+            holder.execute("BEGIN IMMEDIATE")  # nobody writes until the source is gone
+            with closing(connect(source, _WAIT_S)) as reader, closing(connect(draft, _WAIT_S)) as copy:
+                reader.backup(copy)
+            sync_file(draft)
+            draft.rename(target)
+            sync_folder(target.parent)
+            source.unlink()
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError:  # damaged: whoever opens it next puts it aside
+        for suffix in ("", *SIDE_FILES):
+            if Path(f"{source}{suffix}").exists():
+                shutil.move(f"{source}{suffix}", f"{target}{suffix}")
+    finally:
+        draft.unlink(missing_ok=True)
+    for suffix in SIDE_FILES:
+        Path(f"{source}{suffix}").unlink(missing_ok=True)
+    sync_folder(source.parent)
