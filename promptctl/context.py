@@ -315,9 +315,11 @@ def _state_names(folder: Path, log_link: str | None = None) -> set[str]:
             raise _refused_state(folder, "is a symbolic link")
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.is_symlink() and entry.name == LOG_FILE and log_link is not None:
-                    if str(Path(entry.path).readlink()) != log_link:
-                        names.add(entry.name)
+                is_log_link = log_link is not None and entry.name == LOG_FILE and entry.is_symlink()
+                if is_log_link and str(Path(entry.path).readlink()) == log_link:
+                    continue
+                if is_log_link and not Path(entry.path).exists():  # that of a work tree which was moved
+                    names.add(entry.name)
                 elif entry.is_symlink() or not (entry.is_file() or entry.is_dir()):
                     raise _refused_state(Path(entry.path), "is a link or a device")
                 else:
