@@ -1,5 +1,6 @@
 """The public names, each with the module that it is imported from on first use: `__init__.py` reads this list."""
 
+from promptctl.calls.plain import PlainOptions as PlainOptions
 from promptctl.calls.prepare import RunOptions as RunOptions
 from promptctl.catalogue.copying import Copied as Copied
 from promptctl.catalogue.difference import Difference as Difference
@@ -24,6 +25,7 @@ from promptctl.errors import Cancelled as Cancelled
 from promptctl.errors import CaseNotFound as CaseNotFound
 from promptctl.errors import CheckFailed as CheckFailed
 from promptctl.errors import ContentFiltered as ContentFiltered
+from promptctl.errors import CostLimitReached as CostLimitReached
 from promptctl.errors import DatasetNotFound as DatasetNotFound
 from promptctl.errors import GitError as GitError
 from promptctl.errors import HistoryIncomplete as HistoryIncomplete

@@ -13,6 +13,7 @@ from promptctl.errors import InputError, InvalidFiles, ModelConfigurationError, 
 from promptctl.files.names import SETTINGS, did_you_mean
 from promptctl.log.records import Content, Source
 from promptctl.prompts.prompt import Prompt
+from promptctl.versions.prompt_at_version import PromptAtVersion
 
 
 class RunOptions(TypedDict, total=False):
@@ -41,19 +42,29 @@ class RunOptions(TypedDict, total=False):
     fallbacks: Sequence[str]
 
 
-def prepare_all(context: Context, ref: str, inputs: Mapping[str, Any], options: RunOptions) -> list[Call]:
-    """Return the call and its fallbacks, as `prepare` makes them, so that a wrong one is found before any is made."""
+def prepare_all(
+    context: Context, asked: str | PromptAtVersion, inputs: Mapping[str, Any], options: RunOptions
+) -> list[Call]:
+    """Return the call and its fallbacks, as `prepare` makes them, so that a wrong one is found before any is made.
+
+    `asked` is a ref, or a prompt that was resolved before.
+    """
     timeout, fallbacks = options.get("timeout"), options.get("fallbacks") or ()
     if timeout is not None and not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
         raise UsageError(f"`timeout` is a number of seconds above 0, not {timeout!r}")
     if isinstance(fallbacks, str):
         raise UsageError("`fallbacks` is a list of models", hint=f"write [{fallbacks!r}]")
-    first = prepare(context, ref, inputs, options, preloads=True)
-    return [first, *(prepare(context, ref, inputs, {**options, "model": model}) for model in fallbacks)]
+    first = prepare(context, asked, inputs, options, preloads=True)
+    return [first, *(prepare(context, asked, inputs, {**options, "model": model}) for model in fallbacks)]
 
 
 def prepare(
-    context: Context, ref: str, inputs: Mapping[str, Any], options: RunOptions, *, preloads: bool = False
+    context: Context,
+    asked: str | PromptAtVersion,
+    inputs: Mapping[str, Any],
+    options: RunOptions,
+    *,
+    preloads: bool = False,
 ) -> Call:
     """Return the call, ready to be made. A refusal is in the log before it is raised.
 
@@ -65,7 +76,7 @@ def prepare(
             did_you_mean(name, RunOptions.__annotations__) or f"the options are {', '.join(RunOptions.__annotations__)}"
         )
         raise UsageError(f"a call has no option `{name}`", hint=hint)
-    at_version = context.prompt(ref)
+    at_version = context.prompt(asked) if isinstance(asked, str) else asked
     prompt = at_version.prompt
     model = options.get("model") or at_version.model or ""
     target = Target(prompt, at_version.version, model, model.partition("/")[0], prompt.parameters)

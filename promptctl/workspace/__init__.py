@@ -20,6 +20,7 @@ from promptctl.files.names import SETTINGS
 if TYPE_CHECKING:
     from promptctl.calls.call import Call
     from promptctl.calls.loop import LoopThread
+    from promptctl.calls.plain import PlainOptions
     from promptctl.calls.prepare import RunOptions
     from promptctl.calls.runner import Runner
     from promptctl.catalogue.copying import Copied
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from promptctl.workspace.datasets import Datasets
     from promptctl.workspace.log import Log
     from promptctl.workspace.results import Results
+
+    Piece = dict[str, Any] | str | Execution
 
 T = TypeVar("T")
 
@@ -279,27 +282,64 @@ class Workspace:
 
     async def arun(self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]) -> Execution:
         """`run`, awaited."""
-        runner, calls = self._prepared(ref, inputs, options)
-        if len(calls) == 1:
-            return await runner.run(calls[0])
-        from promptctl.calls.fallbacks import run_first
+        from promptctl.calls.prepare import prepare_all
 
-        return await run_first(runner, calls)
+        return await self._ask(options, lambda context: prepare_all(context, ref, inputs or {}, options))
 
     def stream(
         self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]
-    ) -> Iterator[dict[str, Any] | str | Execution]:
+    ) -> Iterator[Piece]:
         """Yield the call as it arrives: the chat message's metadata first, then pieces of text, last the `Execution`.
 
         Raises what `run` raises. Closing the iterator early cancels the call.
         """
         return self._loop.iterate(self.astream(ref, inputs, **options))
 
-    async def astream(
+    def astream(
         self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]
-    ) -> AsyncGenerator[dict[str, Any] | str | Execution, None]:
+    ) -> AsyncGenerator[Piece, None]:
         """`stream`, as an asynchronous generator."""
-        runner, calls = self._prepared(ref, inputs, options)
+        from promptctl.calls.prepare import prepare_all
+
+        return self._stream(options, lambda context: prepare_all(context, ref, inputs or {}, options))
+
+    def call(self, messages: Sequence[Mapping[str, Any]], **options: Unpack[PlainOptions]) -> Execution:
+        """Ask a model with messages of no prompt file; logged, priced and ruled as the prompt that `prompt_type` names.
+
+        Raises what `run` raises.
+        """
+        return self._loop.run(self.acall(messages, **options))
+
+    async def acall(self, messages: Sequence[Mapping[str, Any]], **options: Unpack[PlainOptions]) -> Execution:
+        """`call`, awaited."""
+        from promptctl.calls.plain import prepare_plain
+
+        return await self._ask(options, lambda context: prepare_plain(context, messages, options))
+
+    def stream_call(self, messages: Sequence[Mapping[str, Any]], **options: Unpack[PlainOptions]) -> Iterator[Piece]:
+        """Yield such a call as it arrives, as `stream` does."""
+        return self._loop.iterate(self.astream_call(messages, **options))
+
+    def astream_call(
+        self, messages: Sequence[Mapping[str, Any]], **options: Unpack[PlainOptions]
+    ) -> AsyncGenerator[Piece, None]:
+        """`stream_call`, as an asynchronous generator."""
+        from promptctl.calls.plain import prepare_plain
+
+        return self._stream(options, lambda context: prepare_plain(context, messages, options))
+
+    async def _ask(self, options: RunOptions, prepare: Callable[[Context], list[Call]]) -> Execution:
+        runner, calls = self._prepared(options, prepare)
+        if len(calls) == 1:
+            return await runner.run(calls[0])
+        from promptctl.calls.fallbacks import run_first
+
+        return await run_first(runner, calls)
+
+    async def _stream(
+        self, options: RunOptions, prepare: Callable[[Context], list[Call]]
+    ) -> AsyncGenerator[Piece, None]:
+        runner, calls = self._prepared(options, prepare)
         if len(calls) == 1:
             stream = runner.stream(calls[0])
         else:
@@ -312,12 +352,11 @@ class Workspace:
         finally:
             await stream.aclose()
 
-    def _prepared(self, ref: str, inputs: Mapping[str, Any] | None, options: RunOptions) -> tuple[Runner, list[Call]]:
-        from promptctl.calls.prepare import prepare_all
+    def _prepared(self, options: RunOptions, prepare: Callable[[Context], list[Call]]) -> tuple[Runner, list[Call]]:
         from promptctl.calls.runner import Runner
 
         context = self.context.fresh()
-        calls = prepare_all(context, ref, inputs or {}, options)
+        calls = prepare(context)
         if not options.get("record"):
             return self._runner, calls
         on_reply = context.reply_recording(calls[0].target.prompt.id)

@@ -1,0 +1,81 @@
+"""Calls without a prompt file: an application's own messages, logged, priced and ruled as those of a prompt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from promptctl.calls.call import Call, check_schemas
+from promptctl.calls.prepare import RunOptions, prepare_all
+from promptctl.context import Context
+from promptctl.errors import InputError, InvalidFiles, Place, UsageError
+from promptctl.files.names import candidate_paths, id_problem
+from promptctl.files.tree import MemoryTree
+from promptctl.formats.schemas import structure_of
+from promptctl.prompts.loading import load_prompt_file
+from promptctl.prompts.prompt import Rendered
+from promptctl.versions.prompt_at_version import PromptAtVersion, RenderedPrompt, Version
+from promptctl.versions.refs import Ref
+
+UNNAMED = "unnamed"
+"""The id that calls without a prompt type count under."""
+NO_FILE = "no file"
+"""The version of a prompt that has none."""
+
+
+class PlainOptions(RunOptions, total=False):
+    """Options of a call without a prompt file: those of a run, and what else a prompt file would say.
+
+    `prompt_type` is the id that the call is logged, ruled and counted under; without one that is `unnamed`. `output`,
+    `response_format`, `tools` are written as in a prompt file, without references to files.
+    """
+
+    prompt_type: str | None
+    output: Mapping[str, Any] | None
+    response_format: Mapping[str, Any] | None
+    tools: Sequence[Mapping[str, Any]] | None
+
+
+class _Plain(PromptAtVersion):
+    """Messages as they are given, in the place of a prompt at a version."""
+
+    messages: Sequence[Mapping[str, Any]] = ()
+
+    def render(self, inputs: Mapping[str, Any] | None = None) -> RenderedPrompt:  # noqa: ARG002 - there are none
+        """Return the messages, once they are known to be messages."""
+        messages = [dict(message) if isinstance(message, Mapping) else message for message in self.messages]
+        if not messages:
+            raise InputError("a call needs a message", hint='[{"role": "user", "content": "Hello"}]')
+        for index, message in enumerate(messages):
+            for problem in structure_of("prompt", "message").check_data(message, Place(f"messages[{index}]")):
+                raise InputError(problem.message, place=problem.place, hint=problem.hint)
+        return RenderedPrompt(self.prompt, self.version, Rendered(tuple(messages), {}), self.model)
+
+
+def prepare_plain(context: Context, messages: Sequence[Mapping[str, Any]], options: PlainOptions) -> list[Call]:
+    """Return the call and its fallbacks, ready to be made. A refusal is in the log before it is raised.
+
+    Raises `UsageError` for options that no prompt file could have, and what a run raises.
+    """
+    given: dict[str, Any] = dict(options)
+    id_ = given.pop("prompt_type", None) or UNNAMED
+    if problem := id_problem(id_):
+        raise UsageError(f"`prompt_type`: {problem}")
+    declared = {name: value for name in ("output", "response_format", "tools") if (value := given.pop(name, None))}
+    plain = _declared(id_, declared, context.settings.model)
+    plain.__dict__["messages"] = messages
+    return prepare_all(context, plain, {}, cast(RunOptions, given))
+
+
+def _declared(id_: str, declared: Mapping[str, Any], default_model: str | None) -> _Plain:
+    """Return a prompt file of these parts as it would be loaded; its digest is of them alone, not of the messages."""
+    path = candidate_paths(id_)[0]
+    file = {**declared, "template": "none", "messages": [{"role": "user", "content": ""}]}
+    tree = MemoryTree({path: json.dumps(file)})
+    try:
+        prompt = load_prompt_file(tree, path)
+        check_schemas(prompt)
+    except InvalidFiles as error:
+        raise UsageError(f"a call without a file: {error.problems[0].message}", hint=error.problems[0].hint) from None
+    return _Plain(Ref(id_), prompt, Version(prompt.digest, display=NO_FILE), tree, default_model)

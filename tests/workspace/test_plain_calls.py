@@ -1,0 +1,140 @@
+"""Calls without a prompt file: `Workspace.call` and its streamed and awaited forms."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptctl import Execution, Filter, Workspace, open_workspace
+from promptctl.errors import InputError, InvalidOutput, ModelConfigurationError, UsageError
+from tests.openai_server import OpenAIServer, failure, reply
+
+HELLO = [{"role": "system", "content": "Be {{ kind }}."}, {"role": "user", "content": "Hello"}]
+RULES = """\
+model: near/a
+models:
+  "near/*": {{api_base: "{url}", max_attempts: 1}}
+prices:
+  "near/*": {{input: 1, output: 2}}
+log:
+  - {{prompts: "*", content: full}}
+  - {{prompts: "extract_*", content: metadata}}
+"""
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[OpenAIServer]:
+    with OpenAIServer() as server:
+        yield server
+
+
+@pytest.fixture
+def workspace(running: OpenAIServer, tmp_path: Path) -> Iterator[Workspace]:
+    running.reset()
+    (tmp_path / "promptctl.yaml").write_text(RULES.format(url=running.url))
+    with open_workspace(tmp_path, {}) as opened:
+        yield opened
+
+
+async def _streamed(workspace: Workspace, **options: Any) -> Execution:
+    *_, last = [item async for item in workspace.astream_call(HELLO, **options)]
+    assert isinstance(last, Execution)
+    return last
+
+
+def asked(workspace: Workspace, way: str, **options: Any) -> Execution:
+    if way == "call":
+        return workspace.call(HELLO, **options)
+    if way == "stream":
+        *_, last = workspace.stream_call(HELLO, **options)
+        assert isinstance(last, Execution)
+        return last
+    return asyncio.run(workspace.acall(HELLO, **options) if way == "acall" else _streamed(workspace, **options))
+
+
+@pytest.mark.parametrize("way", ["call", "acall", "stream", "astream"])
+def test_a_call_is_logged_priced_and_ruled_as_a_prompt_of_that_id(
+    workspace: Workspace, running: OpenAIServer, way: str
+) -> None:
+    running.script(reply("hi"))
+    found = asked(workspace, way, prompt_type="extract_page_metadata", user="u1", metadata={"page": 3})
+    assert (found.reply, found.prompt, found.version_display) == ("hi", "extract_page_metadata", "no file")
+    assert found.cost_nano_usd is not None
+    assert found.cost_nano_usd > 0
+    assert running.requests[-1].body["messages"] == HELLO, "sent as given: nothing is a template"
+    (row,) = workspace.log.executions(Filter(prompt="extract_page_metadata"), with_content=True)
+    assert (row.id, row.user, row.call_metadata, row.messages) == (found.id, "u1", {"page": 3}, None)
+    latest = workspace.log.latest_call("extract_page_metadata")
+    assert latest is not None
+    assert (latest.messages, latest.reply) == (HELLO, "hi")
+
+
+def test_without_a_type_calls_count_as_unnamed_under_the_rule_for_all(
+    workspace: Workspace, running: OpenAIServer
+) -> None:
+    running.script(reply("hi"))
+    assert workspace.call(HELLO, model="near/b").model == "near/b"
+    (row,) = workspace.log.executions(with_content=True)
+    assert (row.prompt, row.reply) == ("unnamed", "hi")
+
+
+def test_equal_calls_are_one_version_whatever_their_messages(workspace: Workspace, running: OpenAIServer) -> None:
+    running.script(reply("a"), reply("b"), reply('{"x": 1}'))
+    workspace.call(HELLO, prompt_type="t")
+    workspace.call([{"role": "user", "content": "other"}], prompt_type="t")
+    workspace.call(HELLO, prompt_type="t", response_format={"type": "json_object"})
+    assert len({row.digest for row in workspace.log.executions(Filter(prompt="t"))}) == 2
+    (ruled,) = workspace.log.rules()
+    assert (ruled.prompt, ruled.has_file, ruled.totals.calls) == ("t", False, 3)
+
+
+def test_totals_go_on_when_a_file_of_that_id_appears(
+    workspace: Workspace, running: OpenAIServer, tmp_path: Path
+) -> None:
+    running.script(reply("a"), reply("b"))
+    workspace.call(HELLO, prompt_type="t")
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts/t.prompt.yaml").write_text("messages: [{role: user, content: Hello}]\n")
+    workspace.run("t")
+    (ruled,) = workspace.log.rules()
+    assert (ruled.prompt, ruled.has_file, ruled.totals.calls) == ("t", True, 2)
+    page = workspace.page("t")
+    assert page.totals is not None
+    assert page.totals.calls == 2
+
+
+def test_data_is_checked_and_asked_for_again(workspace: Workspace, running: OpenAIServer) -> None:
+    output = {"schema": {"type": "object", "required": ["x"]}, "retries": 1}
+    running.script(reply("no"), reply('{"x": 1}'))
+    assert workspace.call(HELLO, output=output).output == {"x": 1}
+    running.script(reply("no"), reply("no"))
+    with pytest.raises(InvalidOutput):
+        workspace.call(HELLO, output=output)
+    running.script(failure(500), reply("hi"))
+    assert workspace.call(HELLO, model="near/a", fallbacks=["near/b"]).model == "near/b"
+
+
+@pytest.mark.parametrize(
+    ("messages", "options", "error", "words"),
+    [
+        ([], {}, InputError, "a call needs a message"),
+        (["hello"], {}, InputError, "must be a mapping"),
+        ([{"role": "usr", "content": "x"}], {}, InputError, "usr"),
+        (HELLO, {"prompt_type": "../x"}, UsageError, "prompt_type"),
+        (HELLO, {"promt_type": "x"}, UsageError, "no option `promt_type`"),
+        (HELLO, {"output": {"schema": {"type": "objekt"}}}, UsageError, "objekt"),
+        (HELLO, {"output": {"schema": {"$ref": "a.schema.yaml"}}}, UsageError, "a.schema.yaml"),
+        (HELLO, {"parameters": {"temprature": 0}}, UsageError, "temprature"),
+        (HELLO, {"model": "none"}, ModelConfigurationError, "none"),
+    ],
+)
+def test_what_is_wrong_is_refused_before_anything_is_sent(
+    workspace: Workspace, running: OpenAIServer, messages: Any, options: Any, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        workspace.call(messages, **options)
+    assert not running.requests
