@@ -68,6 +68,7 @@ class Context:
         self.is_interactive = is_interactive
         self.is_numbered = True
         self.trusted_judges: Tree | None = None
+        self.start = root
         self._parts: dict[str, Any] = {}
         self._shared: dict[Any, Any] = {}
 

@@ -22,6 +22,7 @@ from promptctl.labels.stretch import moves_between
 from promptctl.reviews.changes import Changes, find_changes
 from promptctl.reviews.judges import judges_of_head
 from promptctl.reviews.measuring import Task, tasks_of
+from promptctl.reviews.place import check_place
 from promptctl.reviews.range import ReviewRange, find_range, settings_at, trusted_line
 from promptctl.reviews.request import ReviewRequest
 from promptctl.reviews.review import Measurement, Review, ReviewSide
@@ -38,9 +39,9 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
     """Return what HEAD changed against BASE, and what that did to the results.
 
     `measure` does the tasks in a session of the context that it is given; everything is read and planned before it is
-    called. Settings come from BASE alone, and no code of the workspace runs: HEAD may be a stranger's. Raises
-    `GitError` outside Git, and if this clone lacks what it takes; `InvalidFiles` if BASE's settings are wrong. Whatever
-    is wrong in HEAD is part of the review.
+    called. Settings and judges come from BASE alone, and no code of the workspace runs: HEAD may be a stranger's.
+    Raises `GitError` outside Git, and if this clone lacks what it takes; `InvalidFiles` if BASE's settings are wrong;
+    `WorkspaceError` if the workspace is not the one that BASE has. Whatever else is wrong in HEAD is in the review.
     """
     from promptctl.git.repository import Git
 
@@ -53,6 +54,7 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
         base = CommitTree(git, found.base)
         head = CommitTree(git, found.head) if found.head is not None else WorkTree(context.root)
         tip = CommitTree(git, found.tip)
+        check_place(git, context.start, tip, head)
         settings = settings_at(git, found.tip)
         changes = find_changes(git, base, head, tip, (settings or Settings()).limits)
         needs_recordings = request.is_evaluated and request.replies not in ("record", "refresh")  # to the work tree

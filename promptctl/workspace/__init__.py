@@ -78,6 +78,7 @@ def open_workspace(
         on_warning or logging.getLogger("promptctl").warning,
         is_interactive=is_interactive,
     )
+    context.start = start
     return Workspace(context)
 
 

@@ -209,10 +209,36 @@ def test_findings_are_annotations_at_the_lines_of_files(job: Job) -> None:
     assert all(re.match("::(error|warning) file=prompts/[a-z]+[.]prompt[.]yaml,line=[0-9]+::", line) for line in lines)
 
 
-def test_a_workspace_in_a_folder_is_annotated_with_that_folder(job: Job) -> None:
+def second_workspace(job: Job) -> None:
+    """Give `main` another workspace, and the branch what `main` has."""
+    job.pull.git("checkout", "--quiet", "main")
     job.pull.write("apps/bot/promptctl.yaml", "model: echo/echo\n")
-    job.pull.write("apps/bot/prompts/hello.prompt.yaml", "messages: 1\n")
     job.pull.commit("Another workspace")
+    job.pull.git("push", "--quiet", "origin", "main")
+    job.pull.git("checkout", "--quiet", "feature")
+    job.pull.git("merge", "--quiet", "--no-edit", "main")
+
+
+def test_a_workspace_that_a_pull_request_moves_or_links_is_not_reviewed(job: Job) -> None:
+    second_workspace(job)
+    job.pull.git("mv", "apps/bot", "apps/other")
+    (job.pull.root / "apps/bot").symlink_to("other")
+    job.pull.commit("A link")
+    job.open()
+    code, runner = job.run(working_directory="apps/bot")
+    assert (code, "leads through the link" in runner.words) == (WORKSPACE, True), runner.words
+    job.pull.git("rm", "--quiet", "apps/bot")
+    job.pull.write("apps/bot/sub/promptctl.yaml", "model: echo/echo\n")
+    job.pull.commit("A nearer one")
+    job.open()
+    code, runner = job.run(working_directory="apps/bot/sub")
+    assert (code, "the workspace of BASE is apps/bot" in runner.words) == (WORKSPACE, True), runner.words
+
+
+def test_a_workspace_in_a_folder_is_annotated_with_that_folder(job: Job) -> None:
+    second_workspace(job)
+    job.pull.write("apps/bot/prompts/hello.prompt.yaml", "messages: 1\n")
+    job.pull.commit("A prompt there")
     job.open()
     _, runner = job.run(working_directory="apps/bot")
     assert "\n::error file=apps/bot/prompts/hello.prompt.yaml,line=1::" in runner.words
@@ -274,9 +300,9 @@ def test_a_base_that_cannot_be_fetched_is_explained_in_the_comment(job: Job) -> 
 
 
 def test_each_workspace_keeps_its_own_comment(job: Job) -> None:
-    job.pull.write("apps/bot/promptctl.yaml", "model: echo/echo\n")
+    second_workspace(job)
     job.pull.write("apps/bot/prompts/hello.prompt.yaml", "messages:\n  - {role: user, content: Hello}\n")
-    job.pull.commit("Another workspace")
+    job.pull.commit("A prompt there")
     job.open()
     job.run()
     code, runner = job.run(working_directory="apps/bot")

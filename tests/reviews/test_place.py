@@ -1,0 +1,106 @@
+"""The workspace under review is the one that BASE has: HEAD cannot move it or put a nearer one in its place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from promptctl.errors import WorkspaceError
+from promptctl.reviews.request import ReviewRequest
+from promptctl.workspace import open_workspace
+from tests.reviews.conftest import Pull
+
+
+def review(start: Path, base: str = "origin/main", head: str | None = "HEAD") -> None:
+    with open_workspace(start, {}, on_warning=lambda _: None) as workspace:
+        workspace.review(ReviewRequest(base=base, head=head, is_evaluated=False))
+
+
+def refused(pull: Pull, start: str, why: str, head: str | None = "HEAD") -> None:
+    """Commit what is there, expect that it is refused, and go back to where BASE stands."""
+    if head is not None:
+        pull.git("add", "--all")
+        pull.git("commit", "--quiet", "--allow-empty", "--message", "Evade")
+    with pytest.raises(WorkspaceError, match=why):
+        review(pull.root / start, head=head)
+    pull.git("reset", "--quiet", "--hard", "origin/main")
+    pull.git("clean", "-fdxq")
+
+
+def test_head_cannot_move_the_workspace_nor_put_one_nearer(pull: Pull) -> None:
+    above = "the workspace of BASE is ., and HEAD puts the one in sub in its place"
+    pull.write("sub/promptctl.yaml", "model: echo/echo\n")
+    refused(pull, "sub", above)
+    pull.write("sub/promptctl.yaml", "model: echo/echo\n")
+    pull.write("sub/deeper/x", "")
+    refused(pull, "sub/deeper", above, head=None)
+    (pull.root / "sub").mkdir()
+    for name in ("promptctl.yaml", "prompts", "datasets"):
+        pull.git("mv", name, f"sub/{name}")
+    refused(pull, "sub", above)
+    (pull.root / "promptctl.yaml").rename(pull.root / "elsewhere.yaml")
+    (pull.root / "promptctl.yaml").symlink_to("elsewhere.yaml")
+    refused(pull, ".", r"HEAD has no file promptctl.yaml in \., where BASE has it")
+    pull.git("rm", "--quiet", "promptctl.yaml")
+    pull.git("commit", "--quiet", "--message", "No settings")
+    pull.git("branch", "gone")
+    pull.git("reset", "--quiet", "--hard", "origin/main")
+    with pytest.raises(WorkspaceError, match=r"HEAD has no file promptctl\.yaml"):
+        review(pull.root, head="gone")
+
+
+@pytest.mark.parametrize("name", ["prompts", "datasets"])
+def test_head_cannot_put_anything_but_a_folder_where_prompts_and_datasets_are(pull: Pull, name: str) -> None:
+    why = "HEAD puts a link, a submodule or a file where a folder belongs|is reached through a symbolic link"
+    for head in ("HEAD", None):
+        (pull.root / name).rename(pull.root / "aside")
+        (pull.root / name).symlink_to("aside")
+        refused(pull, ".", why, head=head)
+    pull.git("rm", "-r", "--quiet", name)
+    pull.write(name, "a file")
+    refused(pull, ".", why)
+    pull.git("rm", "-r", "--quiet", "--cached", name)
+    commit = pull.git("rev-parse", "HEAD").strip()
+    (pull.root / name).rename(pull.root.parent / f"aside-{name}")
+    (pull.root / name).mkdir()
+    pull.git("update-index", "--add", "--cacheinfo", f"160000,{commit},{name}")
+    pull.git("commit", "--quiet", "--message", "A submodule")
+    with pytest.raises(WorkspaceError, match=why):
+        review(pull.root)
+    pull.write(f"{name}/.git", "gitdir: ../.git\n")
+    with pytest.raises(WorkspaceError, match=why):
+        review(pull.root, head=None)
+
+
+def test_a_folder_on_the_way_that_is_a_link_is_refused(pull: Pull) -> None:
+    for name in ("one", "two"):
+        pull.write(f"apps/{name}/promptctl.yaml", pull.read("promptctl.yaml"))
+        pull.write(f"apps/{name}/prompts/a.prompt.yaml", "messages: [{role: user, content: hi}]\n")
+    pull.git("rm", "-r", "--quiet", "promptctl.yaml", "prompts", "datasets")
+    pull.commit("Two workspaces")
+    pull.git("push", "--quiet", "origin", "feature:main")
+    pull.git("fetch", "--quiet", "origin")
+    review(pull.root / "apps/one")
+    shutil.rmtree(pull.root / "apps/one")
+    (pull.root / "apps/one").symlink_to("two")
+    refused(pull, "apps/one", "the way to the workspace leads through the link")
+    pull.git("mv", "apps", "real")
+    (pull.root / "apps").symlink_to("real")
+    refused(pull, "apps/one", "the way to the workspace leads through the link")
+    pull.write("apps/three/promptctl.yaml", "model: echo/echo\n")
+    refused(pull, "apps/three", "BASE has no workspace in apps/three or above it: HEAD brings the one in apps/three")
+    os.symlink(pull.root, pull.root.parent / "outside")
+    review(pull.root.parent / "outside/apps/one")
+
+
+def test_the_first_workspace_of_a_repository_is_reviewed(pull: Pull) -> None:
+    pull.git("checkout", "--quiet", "--orphan", "bare")
+    pull.git("rm", "-r", "--quiet", "--force", ".")
+    pull.git("commit", "--quiet", "--allow-empty", "--message", "Nothing yet")
+    pull.git("checkout", "--quiet", "-b", "first")
+    pull.git("checkout", "origin/main", "--", ".")
+    pull.commit("The first workspace")
+    review(pull.root, base="bare")
