@@ -12,6 +12,8 @@ from typing import Any
 import hypothesis
 import pytest
 
+from tests.warm_command import warm_command as warm_command
+
 # The same code passes or fails alike at each run; `--hypothesis-profile=default` looks for new examples.
 hypothesis.settings.register_profile("repeatable", derandomize=True)
 hypothesis.settings.load_profile("repeatable")

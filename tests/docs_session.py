@@ -109,12 +109,13 @@ class Session:
         return [line.rstrip() for line in text.strip("\n").split("\n")] if text.strip() else []
 
 
-def environment() -> dict[str, str]:
-    """What a session's commands see: this interpreter's `promptctl` first, no colour, no wide or narrow surprise."""
+def environment(command: Path | None = None) -> dict[str, str]:
+    """What a session's commands see: that `promptctl`, or this interpreter's, no colour, no wide or narrow surprise."""
     environ = {**os.environ, "TERM": "dumb", "TZ": "UTC", "COLUMNS": str(COLUMNS), "LINES": "50", "GIT_PAGER": "cat"}
     for who in ("AUTHOR", "COMMITTER"):
         environ |= {f"GIT_{who}_NAME": "Ada Example", f"GIT_{who}_EMAIL": "ada@example.com"}
-    environ["PATH"] = str(Path(sys.executable).parent) + os.pathsep + environ["PATH"]
+    folders = [command.parent] if command else []
+    environ["PATH"] = os.pathsep.join(map(str, [*folders, Path(sys.executable).parent, environ["PATH"]]))
     return environ
 
 
@@ -154,9 +155,9 @@ def steps(block: Block) -> Iterator[Step]:
         yield Step(command, tuple(shown), line)
 
 
-def differences(page: str, folder: Path) -> list[str]:
-    """Where the page's session shows something else than it gives, as `line: command` with what came."""
-    session = Session(folder, environment())
+def differences(page: str, folder: Path, command: Path | None = None) -> list[str]:
+    """Where the page's session shows something else than `command` gives, as `line: command` with what came."""
+    session = Session(folder, environment(command))
     found = []
     printed: list[str] = []
     for block in blocks(page):

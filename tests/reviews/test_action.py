@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,6 @@ from tests.reviews.action import Runner
 from tests.reviews.conftest import KEY, Pull, case
 from tests.reviews.github_server import GitHub
 
-PROMPTCTL = Path(sys.executable).with_name("promptctl")
-
 
 @pytest.fixture
 def github() -> Iterator[GitHub]:
@@ -31,7 +28,8 @@ def github() -> Iterator[GitHub]:
 class Job:
     """A run of the action for pull request 7, in a checkout of its own."""
 
-    def __init__(self, pull: Pull, github: GitHub, tmp_path: Path) -> None:
+    def __init__(self, pull: Pull, github: GitHub, tmp_path: Path, command: Path) -> None:
+        self.command = command
         self.pull = pull
         self.github = github
         self.tmp_path = tmp_path
@@ -67,7 +65,7 @@ class Job:
         environ = {name: value for name, value in os.environ.items() if name != "LOCAL_KEY"}
         environ |= self.keys | {"JOB_TOKEN": self.github.token, "GITHUB_API_URL": self.github.url}
         runner = Runner(folder, checkout, self.event(), self.event_name, environ)
-        return runner.run(event, command=str(PROMPTCTL), **inputs), runner
+        return runner.run(event, command=str(self.command), **inputs), runner
 
     def event(self) -> dict[str, Any]:
         head = {"sha": self.pull.git("rev-parse", "feature"), "ref": "feature", "repo": {"full_name": self.source}}
@@ -77,9 +75,9 @@ class Job:
 
 
 @pytest.fixture
-def job(pull: Pull, github: GitHub, tmp_path: Path) -> Job:
+def job(pull: Pull, github: GitHub, tmp_path: Path, warm_command: Path) -> Job:
     pull.edit("prompts/triage.prompt.yaml", "Say one word.", "Say one word. WORSE")
-    found = Job(pull, github, tmp_path)
+    found = Job(pull, github, tmp_path, warm_command)
     found.open()
     return found
 
