@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from promptctl.errors import ModelConfigurationError, ModelError, ProviderFailed, RequestRejected
@@ -52,18 +52,24 @@ def translated(request: Request, error: BaseException) -> ModelError:
 
 def _unsent(request: Request, error: BaseException) -> RequestRejected:
     """Return the error of a request that LiteLLM itself refused, before anything was sent."""
-    text, provider = _text(error), provider_name(request.model)
+    text = _text(error)
     named = [name for name in (*request.parameters, "tools", "response_format") if re.search(rf"\b{name}\b", text)]
     if not named:
         hint = "images must be given as data: URLs for this provider; nothing is fetched from here"
         return RequestRejected(f"{request.model}: {_words(error, request)}", hint=hint)
     if "not support parameters" in text:
-        what = f"{provider} does not take {' and '.join(f'`{name}`' for name in named)}"
-    else:
-        what = _ADVICE.sub("", words_of(text))
-    hint = (
-        f"take `{named[0]}` out of the prompt, or leave it out for this model: `leave_out: [{named[0]}]` in its rule "
-    )
+        return not_taken(request, named)
+    return _not_taken(request, named[0], _ADVICE.sub("", words_of(text)))
+
+
+def not_taken(request: Request, named: Sequence[str]) -> RequestRejected:
+    """Return the error of parameters that the provider does not take, with the way to leave the first out."""
+    what = f"{provider_name(request.model)} does not take {' and '.join(f'`{name}`' for name in named)}"
+    return _not_taken(request, named[0], what)
+
+
+def _not_taken(request: Request, name: str, what: str) -> RequestRejected:
+    hint = f"take `{name}` out of the prompt, or leave it out for this model: `leave_out: [{name}]` in its rule "
     return RequestRejected(f"{request.model}: {redact(what, request)}", hint=f"{hint}under `models:` in promptctl.yaml")
 
 

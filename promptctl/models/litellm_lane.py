@@ -27,7 +27,7 @@ from promptctl.models.endpoints import checked_base, first_set, known_provider
 from promptctl.models.gateway import Delta, Embeddings, Reply, Request, broken, texts_of
 from promptctl.models.hosts import Reach, reach_of
 from promptctl.models.litellm_answers import chunk_data, completion_data, embeddings_data
-from promptctl.models.litellm_errors import translated
+from promptctl.models.litellm_errors import not_taken, translated
 from promptctl.models.litellm_library import (
     close_clients,
     is_loaded,
@@ -147,6 +147,7 @@ class LiteLLM:
             arguments |= {"tools": [dict(tool) for tool in dialect.marked(request.tools)], **tool_arguments()}
         if "extra_body" in parameters:
             spread_extra_bodies()
+        arguments["allowed_openai_params"] = _named_again(litellm, request, arguments["model"])
         if request.response_format is not None and "response_format" not in request.endpoint.leaves_out:
             arguments["response_format"] = dict(request.response_format)
         return arguments
@@ -196,6 +197,19 @@ class LiteLLM:
         """Return True if only the given key goes to this address, or the environment itself names it."""
         known = known_provider(provider)
         return known.is_sent_its_key_alone or known.base(self._environ) == api_base
+
+
+def _named_again(litellm: Any, request: Request, model: str) -> list[str]:
+    """Return the arguments that LiteLLM would drop without a word, and that a provider of the protocol takes.
+
+    Without `max_retries` OpenAI's library asks three times. Raises `RequestRejected` for a `user` that is not taken.
+    """
+    provider, has_user = provider_name(model), request.parameters.get("user") is not None
+    if provider == "openai" or provider in litellm.openai_compatible_providers:
+        return ["max_retries", "user"] if has_user else ["max_retries"]
+    if has_user and "user" not in (litellm.get_supported_openai_params(model_name(model), provider) or ()):
+        raise not_taken(request, ["user"])
+    return []
 
 
 async def _library() -> Any:

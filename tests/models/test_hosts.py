@@ -67,7 +67,6 @@ def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordingProxy]:
         monkeypatch.setenv(name, running.url)
     for name, value in AWS.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("openai._base_client.BaseClient._calculate_retry_timeout", lambda *_, **__: 0)
     yield running
     running.close()
 
@@ -118,7 +117,12 @@ def test_each_provider_of_the_table_is_asked_at_its_own_hosts_alone(proxy: Recor
         [error] = ask(chat(model))
         reach = reach_of(model, provider, Endpoint(), AWS)
         hosts = {each.removeprefix("https://").partition(":")[0] for each in proxy.asked}
-        if error is None or not hosts or any(reach.refusal("https", host, None, "/") for host in hosts):
+        # The transport of LiteLLM's own opens a second connection if the first one fails.
+        if (
+            error is None
+            or not 0 < len(proxy.asked) <= 2
+            or any(reach.refusal("https", host, None, "/") for host in hosts)
+        ):
             wrong[provider] = (hosts, error)
     gc.collect()
     assert wrong == {}
