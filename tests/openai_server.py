@@ -119,9 +119,10 @@ def reply(
     pieces: Sequence[str] | None = None,
     pause_s: float = 0.0,
     service_tier: str | None = None,
+    reasoning: Mapping[str, str] | None = None,
 ) -> Answer:
     """A reply of text. `pieces` cut it for a stream (three by default), sent `pause_s` apart."""
-    message = {"role": "assistant", "content": text}
+    message = {"role": "assistant", "content": text, **(reasoning or {})}
     return _completion(message, pieces or _thirds(text), tokens, finish_reason, model, pause_s, service_tier)
 
 
@@ -412,6 +413,9 @@ def _deltas(message: Mapping[str, Any], pieces: Sequence[str]) -> Iterator[dict[
         opening = {"name": function["name"], "arguments": function["arguments"][:half]}
         yield {"tool_calls": [{"index": index, "id": call["id"], "type": "function", "function": opening}]}
         yield {"tool_calls": [{"index": index, "function": {"arguments": function["arguments"][half:]}}]}
+    for name in ("reasoning_content", "reasoning"):
+        for piece in _thirds(message.get(name, "")):
+            yield {name: piece}
     for piece in pieces:
         yield {"content": piece}
 

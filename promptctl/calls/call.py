@@ -319,6 +319,7 @@ def _reply_fields(reply: Reply) -> dict[str, Any]:
         "full_cost_nano_usd": reply.full_cost_nano_usd,
         "reply": reply.text,
         "tool_calls": reply.tool_calls,
+        "reasoning": reply.reasoning or None,
     }
 
 

@@ -168,7 +168,7 @@ def _say_execution(found: Execution, *, as_json: bool) -> None:
         say_json(found.as_dict())
         return
     for key, value in found.as_dict().items():
-        if key not in ("inputs", "messages", "reply", "tool_calls") and value not in (None, {}, []):
+        if key not in ("inputs", "messages", "reply", "tool_calls", "reasoning") and value not in (None, {}, []):
             say(f"{styled(key.ljust(18), sys.stdout, dim=True)} {as_text(value)}")
     _show_content(found)
 
@@ -277,6 +277,8 @@ def _show_content(found: Execution) -> None:
         return
     for message in found.messages:
         _show_part(f"{message.get('role')}", as_text(message.get("content")))
+    if found.reasoning is not None:
+        _show_part("reasoning", found.reasoning)
     if found.reply is not None:
         _show_part("reply", found.reply)
     for call in found.tool_calls:

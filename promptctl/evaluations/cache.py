@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS homes (model TEXT NOT NULL PRIMARY KEY, server TEXT N
 _BATCH = 200
 _KEPT = (
     *("text", "model", "provider", "tool_calls", "finish_reason", "cost_nano_usd"),
-    *("latency_ms", "first_token_ms"),
+    *("latency_ms", "first_token_ms", "reasoning"),
 )
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 _USAGE = tuple(each.name for each in fields(Usage))

@@ -25,6 +25,8 @@ _FREE_TEXTS = (
 _SUSPECTS = (*_FREE_TEXTS, *_JSONS)
 _NO_CONTENTS = dict.fromkeys(CONTENT_FIELDS)
 _DEEPEST = 64
+# The type of the part that holds the reasoning, before the tool calls.
+_REASONING = "reasoning"
 
 _plain_values = attrgetter(*PLAIN_FIELDS)
 
@@ -42,8 +44,20 @@ def encode(execution: Execution, *, is_whole: bool) -> Fields:
     fields["inputs"] = None if execution.inputs is None else to_json(execution.inputs)
     fields["messages"] = None if execution.messages is None else to_json(execution.messages)
     fields["reply"] = None if execution.reply is None else well_formed(execution.reply)
-    fields["tool_calls"] = to_json(execution.tool_calls) if execution.tool_calls else None
+    parts = [*_reasoning_part(execution), *execution.tool_calls]
+    fields["tool_calls"] = to_json(parts) if parts else None
     return fields
+
+
+def _reasoning_part(execution: Execution) -> Sequence[Mapping[str, Any]]:
+    return [{"type": _REASONING, "text": execution.reasoning}] if execution.reasoning else ()
+
+
+def parts_of(kept: Any) -> Fields:
+    """Return the fields of an execution out of what is kept of a reply beside its text: tool calls and reasoning."""
+    if not isinstance(kept, list) or not kept or kept[0].get("type") != _REASONING:
+        return {"tool_calls": kept}
+    return {"tool_calls": kept[1:], "reasoning": kept[0].get("text")}
 
 
 def texts_of(fields: Fields) -> list[str]:
@@ -71,7 +85,8 @@ def from_document(document: Mapping[str, Any]) -> Execution:
     """Return the execution of a document."""
     known = {*PLAIN_FIELDS, *JSON_FIELDS, *CONTENT_FIELDS}
     fields = {name: value for name, value in document.items() if name in known}
-    return Execution(**{**fields, "is_dirty": bool(fields.get("is_dirty"))})
+    parts = parts_of(fields["tool_calls"]) if "tool_calls" in fields else {}
+    return Execution(**{**fields, **parts, "is_dirty": bool(fields.get("is_dirty"))})
 
 
 def to_json(value: Any) -> str:

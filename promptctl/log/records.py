@@ -25,6 +25,7 @@ class Execution:
     `started_at` is UTC, ISO 8601 with milliseconds and `Z`. Costs are integer nano-USD, None if unknown.
     `reply_source` is the origin of the reply; `cache` and `recorded` cost 0 and never touch `latest_calls`.
     `inputs`, `messages`, `reply` and `tool_calls` are the payloads; a log read back without content has None there.
+    `reasoning` is the model's thinking, kept with the tool calls as a part of the reply that is not its text.
     `call_metadata` is the prompt's own metadata with the call's added: the column `metadata` of the table.
     `output` is the parsed reply if the prompt has an output schema and the reply fits it, `full_cost_nano_usd` the
     original cost of a reused reply; neither is stored.
@@ -77,6 +78,7 @@ class Execution:
     output: Any = None
     full_cost_nano_usd: int | None = None
     kept_content: KeptContent | None = None
+    reasoning: str | None = None
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -103,7 +105,7 @@ class Execution:
     def as_row(self, *, with_content: bool = False) -> dict[str, Any]:
         """Return the same without contents, or with those that are kept."""
         is_kept = with_content and self.kept_content == "full"
-        dropped = {"output"} if is_kept else {"output", *CONTENT_FIELDS}
+        dropped = {"output"} if is_kept else {"output", "reasoning", *CONTENT_FIELDS}
         return {name: value for name, value in self.as_dict().items() if name not in dropped}
 
     def as_dict(self) -> dict[str, Any]:
@@ -119,6 +121,7 @@ class Execution:
             "reply": self.reply,
             "tool_calls": list(self.tool_calls),
             "output": self.output,
+            **({} if self.reasoning is None else {"reasoning": self.reasoning}),
         }
 
 
@@ -131,7 +134,7 @@ _JSON_NAMES = {
 }
 JSON_FIELDS = ("parameters", "call_metadata")
 CONTENT_FIELDS = ("inputs", "messages", "reply", "tool_calls")
-PLAIN_FIELDS = tuple(each.name for each in fields(Execution))[: -len((*JSON_FIELDS, *CONTENT_FIELDS)) - 3]
+PLAIN_FIELDS = tuple(each.name for each in fields(Execution))[: -len((*JSON_FIELDS, *CONTENT_FIELDS)) - 4]
 
 
 @dataclass(frozen=True, slots=True)

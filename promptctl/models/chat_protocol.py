@@ -52,6 +52,7 @@ class Parsed:
     model: str = ""
     warning: str | None = None
     service_tier: str | None = None
+    reasoning: str = ""
 
 
 def model_name(model: str) -> str:
@@ -157,6 +158,7 @@ def parse_completion(request: Request, data: Any) -> Parsed:
         data.get("usage"),
         word_of(data.get("model")) or "",
         service_tier_of(data),
+        reasoning_of(message),
     )
 
 
@@ -168,6 +170,7 @@ def parsed_reply(
     usage: Any,
     model: str,
     service_tier: str | None = None,
+    reasoning: str = "",
 ) -> Parsed:
     """Return the content of a reply from what an answer holds, whole or streamed.
 
@@ -184,12 +187,18 @@ def parsed_reply(
         model,
         odd_counts(usage),
         service_tier or word_of(dict_of(usage).get("service_tier")),
+        paired(reasoning),
     )
 
 
 def service_tier_of(data: Mapping[str, Any]) -> str | None:
     """Return the service tier that an answer says it was made in, which need not be the one asked for."""
     return word_of(data.get("service_tier"))
+
+
+def reasoning_of(message: Mapping[str, Any]) -> str:
+    """Return the thinking in a message or a piece of one, by the two names that servers have for it."""
+    return text_of(message.get("reasoning_content") or message.get("reasoning"))
 
 
 def tool_call_of(call: Mapping[str, Any]) -> dict[str, Any]:
@@ -284,6 +293,7 @@ def build_reply(
         price_source=source,
         latency_ms=(time.perf_counter() - started) * 1000,
         first_token_ms=first_token_ms,
+        reasoning=parsed.reasoning,
         warning=None if parsed.warning is None else f"{request.model} {parsed.warning}",
     )
 

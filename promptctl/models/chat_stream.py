@@ -19,6 +19,7 @@ from promptctl.models.chat_protocol import (
     finished,
     paired,
     parsed_reply,
+    reasoning_of,
     service_tier_of,
     word_of,
 )
@@ -97,6 +98,7 @@ class ReplyAssembler:
         self._whole: Parsed | None = None
         self._text: list[str] = []
         self._refusal: list[str] = []
+        self._reasoning: list[str] = []
         self._tool_calls: list[tuple[int, dict[str, Any]]] = []
         # The call that the pieces of each index are of.
         self._open_calls: dict[Any, dict[str, Any]] = {}
@@ -145,11 +147,14 @@ class ReplyAssembler:
             self._usage,
             self._model,
             self._service_tier,
+            "".join(self._reasoning),
         )
 
     def _add_delta(self, delta: Mapping[str, Any]) -> str:
         for piece in dicts_of(delta.get("tool_calls")):
             self._add_tool_call(piece)
+        if thought := reasoning_of(delta):
+            self._reasoning.append(thought)
         if delta.get("refusal"):
             self._refusal.append(str(delta["refusal"]))
         text = text_of(delta.get("content"))

@@ -130,7 +130,9 @@ def cost_of_kept(nano_usd: Any) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole reply. `cost_nano_usd` is None if the price is unknown, never 0 for that reason.
+    """A whole reply; `reasoning` is the thinking that came before its text, if the provider shows it.
+
+    `cost_nano_usd` is None if the price is unknown, never 0 for that reason.
 
     `full_cost_nano_usd` is what a reused reply cost when it was paid for; None otherwise. `warning` is what the user
     should know of the answer it came in.
@@ -149,6 +151,7 @@ class Reply:
     source: ReplySource = "model"
     full_cost_nano_usd: int | None = None
     warning: str | None = None
+    reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True)

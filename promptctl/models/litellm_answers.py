@@ -12,6 +12,7 @@ from typing import Any
 _MESSAGE = {
     "content": None,
     "refusal": None,
+    "reasoning_content": None,
     "provider_specific_fields": {"refusal": None},
     "tool_calls": [{"index": None, "id": None, "function": {"name": None, "arguments": None}}],
 }

@@ -9,6 +9,8 @@ import pytest
 
 from tests.cli.conftest import Cli, git, write
 from tests.cli.support import inside_support, support_workspace
+from tests.evaluation_lab import Lab
+from tests.openai_server import reply
 
 __all__ = ["inside_support", "support_workspace"]
 
@@ -180,3 +182,19 @@ def test_totals_are_grouped_as_asked_with_their_sum(cli: Cli) -> None:
         2,
         "error: `usr` is nothing that --by knows\n  hint: did you mean `user`?\n",
     )
+
+
+def test_reasoning_is_shown_before_the_reply_and_kept_by_the_same_rule(
+    cli: Cli, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(lab.root)
+    lab.server.default = reply("It is 42.", reasoning={"reasoning_content": "Let me think."})
+    for options in ((), ("--stream",)):
+        ran = cli("run", "triage", "-i", "ticket=x", *options)
+        assert (ran.exit_code, ran.out) == (0, "It is 42.\n")
+        called = cli("log", "list", "--json", "-n", "1").json[0]["execution"]
+        assert "── reasoning ──\nLet me think.\n\n── reply ──\nIt is 42.\n" in cli("log", "show", called).out
+        assert cli("log", "show", called, "--json").json["reasoning"] == "Let me think."
+    cli("run", "triage", "-i", "ticket=x", "--log", "metadata")
+    called = cli("log", "list", "--json", "-n", "1").json[0]["execution"]
+    assert "Let me think" not in cli("log", "show", called).out

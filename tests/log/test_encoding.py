@@ -21,6 +21,17 @@ def test_a_record_survives_being_written_as_a_document_and_read_back() -> None:
     assert from_document(written) == replace(execution, tool_calls=[{"id": "1", "type": "function"}])
 
 
+@pytest.mark.parametrize("calls", [[], [{"id": "1", "type": "function"}]])
+def test_reasoning_is_kept_with_the_tool_calls(calls: list[Any]) -> None:
+    execution = make(tool_calls=calls, reasoning="Let me think of sk-canary-0123456789abcdef.")
+    fields = redacted(encode(execution, is_whole=True), Redactor(["sk-canary-0123456789abcdef"]))
+    read = from_document(json.loads(document(fields)))
+    assert (read.reasoning, read.tool_calls) == ("Let me think of [redacted].", calls)
+    assert read.as_dict()["reasoning"] == read.reasoning
+    assert "reasoning" not in read.as_row(with_content=True), "nothing says that its content is kept"
+    assert from_document(json.loads(document(encode(execution, is_whole=False)))).reasoning is None
+
+
 def test_without_its_contents_a_record_has_everything_else() -> None:
     execution = make()
 

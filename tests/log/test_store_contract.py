@@ -84,16 +84,17 @@ def test_a_closed_store_opens_again_on_the_next_use(log: Store) -> None:
 def test_a_rule_decides_what_is_kept_of_a_call_but_never_its_totals_and_latest_call(
     log: Store, content: Content, kept: str | None
 ) -> None:
-    written = make()
+    written = make(reasoning="Hm.")
     log.append([Entry(written, content)])
 
     rows = list(log.executions(with_content=True))
     assert [row.kept_content for row in rows] == ([kept] if kept else [])
+    assert [row.reasoning for row in rows if content == "metadata"] in ([], [None])
     assert [row.reply for row in rows if content == "metadata"] in ([], [None])
     assert [(row.calls, row.cost_nano_usd, row.average_cost_nano_usd) for row in log.totals()] == [(1, 27_000, 27_000)]
     latest = log.latest_call("support/triage")
     assert latest
-    assert (latest.messages, latest.reply) == (written.messages, written.reply)
+    assert (latest.messages, latest.reply, latest.reasoning) == (written.messages, written.reply, "Hm.")
     assert (latest.input_tokens, latest.cost_nano_usd, latest.user, latest.latency_ms) == (100, 27_000, "ada", 420.5)
 
 
@@ -105,12 +106,13 @@ def test_appending_at_once_writes_all_or_says_that_it_did_not(log: Store) -> Non
 
 
 def test_an_execution_is_read_back_whole(log: Store) -> None:
-    written = make(tool_calls=[{"id": "1"}], is_dirty=True, evaluation_id="e", case_id="c", repeat=2)
+    written = make(tool_calls=[{"id": "1"}], reasoning="Hm.", is_dirty=True, evaluation_id="e", case_id="c", repeat=2)
     log.append([Entry(written, "full")])
 
     read = log.execution(written.id)
 
     assert (read.inputs, read.messages, read.reply) == (written.inputs, written.messages, written.reply)
+    assert (read.tool_calls, read.reasoning) == (written.tool_calls, "Hm.")
     assert read.metadata == written.metadata
     assert read.kept_content == "full"
     assert [getattr(read, name) for name in ("is_dirty", "evaluation_id", "case_id", "repeat")] == [True, "e", "c", 2]

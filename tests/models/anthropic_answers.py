@@ -25,11 +25,16 @@ def failure(status: int, kind: str, words: str, **headers: str) -> Answer:
 
 
 def streamed(
-    *pieces: str, is_whole: bool = True, error: str | None = None, usage: dict[str, Any] | None = None
+    *pieces: str,
+    is_whole: bool = True,
+    error: str | None = None,
+    usage: dict[str, Any] | None = None,
+    thinking: str = "",
 ) -> Answer:
     """A streamed reply, which breaks off after its pieces unless it is whole, or ends in an error."""
     events: list[dict[str, Any]] = [
         {"type": "message_start", "message": _message([], None) | {"usage": {**_USAGE, "output_tokens": 1}}},
+        *(_thinking(thinking) if thinking else ()),
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
         *({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": p}} for p in pieces),
     ]
@@ -55,6 +60,18 @@ def streamed(
             exchange.cut()
 
     return answer
+
+
+def _thinking(text: str) -> list[dict[str, Any]]:
+    block = {"type": "thinking", "thinking": "", "signature": ""}
+    half = len(text) // 2
+    deltas = [{"type": "thinking_delta", "thinking": text[:half]}, {"type": "thinking_delta", "thinking": text[half:]}]
+    deltas.append({"type": "signature_delta", "signature": "x"})
+    return [
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        *({"type": "content_block_delta", "index": 0, "delta": delta} for delta in deltas),
+        {"type": "content_block_stop", "index": 0},
+    ]
 
 
 def _message(content: list[dict[str, Any]], stop_reason: str | None) -> dict[str, Any]:

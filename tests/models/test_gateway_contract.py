@@ -175,6 +175,19 @@ def test_the_tier_that_the_reply_was_made_in_is_priced(
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_reasoning_is_a_part_of_the_reply_and_not_of_its_text(
+    lane: Gateway, server: OpenAIServer, ask: Ask, name: str, is_streamed: bool
+) -> None:
+    server.script(say.reply("It is 42.", reasoning={name: "Let me think."}))
+    answer = ask_either_way(lane, ask(), is_streamed=is_streamed)
+    reply = answer[-1] if is_streamed else answer
+    assert (reply.text, reply.reasoning) == ("It is 42.", "Let me think.")
+    if is_streamed:
+        assert "".join(piece.text for piece in answer[:-1]) == "It is 42."
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
 def test_tool_calls_come_back_whole(lane: Gateway, server: OpenAIServer, ask: Ask, is_streamed: bool) -> None:
     server.script(say.tool_call("lookup", {"q": "weather in Zürich"}, call_id="call_9"))
     answer = ask_either_way(lane, ask(tools=(TOOL,)), is_streamed=is_streamed)

@@ -116,6 +116,15 @@ def test_searches_and_the_tier_of_another_provider_are_priced(server: OpenAIServ
     assert complete(ask_claude()).cost_nano_usd == 99_000 / 2
 
 
+def test_thinking_of_another_provider_is_kept_beside_the_text(server: OpenAIServer, ask_claude: Ask) -> None:
+    thinking = {"type": "thinking", "thinking": "Let me think.", "signature": "x"}
+    server.script(anthropic.message("Hello.", thinking), anthropic.streamed("Hello.", thinking="Let me think."))
+    whole, (delta, streamed) = complete(ask_claude()), stream(ask_claude())
+    assert (whole.text, whole.reasoning) == ("Hello.", "Let me think.")
+    assert isinstance(streamed, Reply)
+    assert (delta, streamed.text, streamed.reasoning) == (Delta("Hello."), "Hello.", "Let me think.")
+
+
 FAILURES: dict[str, tuple[say.Answer, type[ModelError], int | None]] = {
     "400": (anthropic.failure(400, "invalid_request_error", "max_tokens: too odd"), RequestRejected, 400),
     "401": (anthropic.failure(401, "authentication_error", f"invalid x-api-key {KEY}"), AuthenticationFailed, 401),

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from promptctl.log.encoding import from_document
+from promptctl.log.encoding import Fields, from_document, parts_of
 from promptctl.log.filter import Filter
 from promptctl.log.records import CONTENT_FIELDS, JSON_FIELDS, PLAIN_FIELDS, Execution
 from promptctl.log.sqlite import payloads
@@ -70,5 +70,9 @@ def _execution(connection: sqlite3.Connection, row: tuple[Any, ...], *, with_con
         digest = fields.pop(name)
         text = payloads.load(connection, digest) if with_content else None
         if text is not None:
-            fields[name] = text if name == "reply" else json.loads(text)
+            fields |= {name: text} if name == "reply" else _read(name, json.loads(text))
     return Execution(**fields)
+
+
+def _read(name: str, value: Any) -> Fields:
+    return parts_of(value) if name == "tool_calls" else {name: value}
