@@ -19,12 +19,13 @@ hypothesis.settings.register_profile("repeatable", derandomize=True)
 hypothesis.settings.load_profile("repeatable")
 
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
+RUNNERS = ("CI", "GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "TEAMCITY_VERSION")
 SECRET_NAMES = ("_API_KEY", "_TOKEN", "_SECRET", "_BASE_URL", "_API_BASE")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _isolated_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """HOME, Git identity and Git configuration are the suite's own; no key of the machine's is seen."""
+    """HOME, Git identity and Git configuration are the suite's own; no key of the machine's and no runner is seen."""
     home = tmp_path_factory.mktemp("home")
     (home / ".gitconfig").write_text(
         "[user]\n\tname = Test Author\n\temail = author@example.com\n"
@@ -33,7 +34,7 @@ def _isolated_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     patch = pytest.MonkeyPatch()
     for name in list(os.environ):
         is_setting = name.startswith(("GIT_", "XDG_", "LITELLM", "PROMPTCTL_")) and name != "PROMPTCTL_WILD"
-        if is_setting or name.endswith(SECRET_NAMES):
+        if is_setting or name.endswith(SECRET_NAMES) or name in RUNNERS:
             patch.delenv(name)
     patch.setenv("HOME", str(home))
     patch.setenv("GIT_CONFIG_NOSYSTEM", "1")

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import typer
 
 from promptctl import __version__, errors
-from promptctl.cli.output import report, tell, tell_error
+from promptctl.cli.output import report, streams_for_runner, tell, tell_error
 
 # What a full or broken disk under our output says; an error of a file of ours names the file.
 _OUTPUT_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
@@ -27,6 +27,11 @@ _PLAINER = {"a valid int range": "a whole number", "a valid int": "a whole numbe
 
 def run_guarded(command: Callable[..., Any], arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code."""
+    with streams_for_runner():
+        return _run(command, arguments)
+
+
+def _run(command: Callable[..., Any], arguments: Sequence[str] | None) -> int:
     try:
         try:
             result = command(args=list(arguments) if arguments is not None else None, standalone_mode=False)
@@ -105,7 +110,8 @@ def _drop_output() -> None:
 
 def _tell_usage(error: Any, arguments: Sequence[str]) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
-        tell(error.format_message())
+        for line in error.format_message().splitlines():
+            tell(line)
         return errors.USAGE
     message, meant = _usage_words(error)
     context = getattr(error, "ctx", None)

@@ -10,7 +10,7 @@ import typer
 from promptctl import errors
 from promptctl.cli import options
 from promptctl.cli.checks import check_as_dict
-from promptctl.cli.output import say, say_json, tell, tell_problems
+from promptctl.cli.output import flat, say, say_json, tell, tell_problems
 from promptctl.reports.wording import count
 
 
@@ -30,7 +30,7 @@ def fmt(
     else:
         tell_problems(report.problems)
         for path in report.changed:
-            say(f"{'would format' if check else 'formatted'}  {path}")
+            say(f"{'would format' if check else 'formatted'}  {flat(path)}")
         tell(f"{count(report.files, 'file')}, {len(report.changed)} {'to be formatted' if check else 'formatted'}")
     if report.problems:
         raise typer.Exit(errors.CHECK_FAILED if check else errors.WORKSPACE)

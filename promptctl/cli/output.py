@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 import sys
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn, TextIO, cast
 
 import typer
 
@@ -23,7 +24,18 @@ _CONTROL = re.compile(
 )
 
 # Whatever ends a line for `str.splitlines`, so for a terminal or a reader of logs.
-_LINE_END = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_ENDS = "\n\r\v\f\x1c-\x1e\x85\u2028\u2029"
+_LINE_END = re.compile(f"\r\n|[{_ENDS}]")
+
+# Variables of the runners that obey lines of what a job prints. A command is `::name::` behind blanks at most, or
+# `##[name]`, `##vso[name]`, `##teamcity[name]` anywhere in a line.
+_RUNNERS = ("GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "TEAMCITY_VERSION")
+_BLANKS = re.compile(f"(?:[^\\S{_ENDS}]|[\u200b\ufeff]|\x1b\\[[0-9;]*m)*")
+_COMMAND = re.compile(f"(?<![^{_ENDS}]){_BLANKS.pattern}:(?=:)|##[a-zA-Z]{{0,20}}(?=\\[)")
+_LONGEST_START = 24
+_NAMED = re.compile("`[^`]*`")
+# What an encoder of JSON leaves as it is, and a terminal or a runner does not.
+_UNSAFE_JSON = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069]|(?<=#)#(?=[a-zA-Z]{0,20}\[)")
 
 
 def flat(text: str) -> str:
@@ -49,6 +61,12 @@ def is_terminal() -> bool:
 def say(text: str = "") -> None:
     """Print a line of data on stdout."""
     sys.stdout.write(writable(text, sys.stdout) + "\n")
+
+
+def say_command(line: str) -> None:
+    """Print a line that is a command to the CI's runner."""
+    stream = sys.stdout.stream if isinstance(sys.stdout, _InRunner) else sys.stdout
+    stream.write(_encodable(line, stream) + "\n")
 
 
 def say_wrapped(text: str, indent: str = "", **style: Any) -> None:
@@ -80,13 +98,18 @@ def say_piece(text: str) -> None:
 
 def say_json(data: Any) -> None:
     """Print one JSON document on stdout: keys in their documented order, text readable."""
-    say(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+    text = json.dumps(data, ensure_ascii=False, indent=2, default=str)
+    say(_UNSAFE_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def tell(text: str) -> None:
-    """Print a line of words on stderr. If it cannot be written, the exit code has to do."""
+    """Print a line of words on stderr, below empty ones if it begins with line ends.
+
+    If it cannot be written, the exit code has to do.
+    """
+    line = text.lstrip("\n")
     with suppress(OSError):
-        sys.stderr.write(writable(text, sys.stderr) + "\n")
+        sys.stderr.write(text[: -len(line) or None] + writable(flat(line), sys.stderr) + "\n")
 
 
 def conclude(
@@ -136,14 +159,14 @@ def report(kind: str, message: str, place: Place | None = None, hint: str | None
     """Print an `error`, a `warning` or a `bug` on stderr: what, where, and what to do next."""
     colour = "yellow" if kind == "warning" else "red"
     where = styled(f"{place}: ", sys.stderr, bold=True) if place else ""
-    tell(styled(f"{kind}: ", sys.stderr, fg=colour, bold=True) + where + flat(message))
+    tell(styled(f"{kind}: ", sys.stderr, fg=colour, bold=True) + where + message)
     if hint:
         tell_hint(hint)
 
 
 def tell_hint(text: str) -> None:
-    """Print what to do next on stderr."""
-    first, *rest = text.splitlines()
+    """Print what to do next on stderr: a line for each command, however many a name in backticks has."""
+    first, *rest = _NAMED.sub(lambda found: flat(found[0]), text).splitlines() or [""]
     tell(f"  {styled('hint:', sys.stderr, fg='cyan')} {first}")
     for line in rest:
         tell(f"        {line}")
@@ -192,9 +215,67 @@ def writable(text: str, stream: TextIO) -> str:
     """Return the text as the stream can write it: what its encoding lacks is an escape, never an error.
 
     So is what would command a terminal: messages and replies come from outside. Words are for people also in a pipe,
-    such as the log of a CI; data stays as it is there.
+    and a CI's log is for people. Data stays as it is in a pipe or a file.
     """
-    if stream.isatty() or stream is sys.stderr:
+    if stream.isatty() or stream is sys.stderr or isinstance(stream, _InRunner):
         text = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+    return _encodable(text, stream)
+
+
+def uncommanded(text: str) -> str:
+    """Return lines that no CI's runner obeys: a character without width breaks what it would."""
+    return _COMMAND.sub("\\g<0>\u200b", text)
+
+
+def is_in_runner() -> bool:
+    """Return True if a runner of CI reads what is printed."""
+    return any(os.environ.get(name) for name in _RUNNERS)
+
+
+@contextmanager
+def streams_for_runner() -> Iterator[None]:
+    """See to it that nothing printed meanwhile, by a library either, is a command to the CI's runner.
+
+    What goes into a file is data and stays as it is.
+    """
+    before = sys.stdout, sys.stderr
+    if is_in_runner():
+        sys.stderr = cast("TextIO", _InRunner(sys.stderr))
+        if not _is_file(sys.stdout):
+            sys.stdout = cast("TextIO", _InRunner(sys.stdout))
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+class _InRunner:
+    """A stream that a CI's runner reads line by line. It may be written in pieces of lines."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self._start = ""
+
+    def write(self, text: str) -> int:
+        """Write the text, its commands broken; what was written of the line before counts."""
+        safe = uncommanded(self._start + text)
+        self.stream.write(_encodable(safe[len(self._start) :], self.stream))
+        line = _LINE_END.split(safe)[-1]
+        is_blank = _BLANKS.fullmatch(line.removesuffix(":"))
+        self._start = ":" * line.endswith(":") if is_blank else f"x{line[-_LONGEST_START:]}"
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def _is_file(stream: TextIO) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _encodable(text: str, stream: TextIO) -> str:
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)

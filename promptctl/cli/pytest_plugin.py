@@ -156,12 +156,10 @@ class _CaseItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Return why the case did not pass, as `promptctl eval` says it; an error of ours with its hint."""
         from promptctl.cli.evaluation_output import failure_lines
-        from promptctl.cli.output import writable
         from promptctl.errors import PromptctlError
 
         if isinstance(excinfo.value, _CaseFailed):
-            lines = "\n".join(failure_lines(excinfo.value.found, sys.stdout)).strip("\n")
-            return writable(lines, sys.stderr)
+            return _printable("\n".join(failure_lines(excinfo.value.found, sys.stdout)).strip("\n"))
         if isinstance(excinfo.value, PromptctlError):
             return _in_words(excinfo.value)
         return super().repr_failure(excinfo, style)
@@ -172,12 +170,20 @@ class _CaseItem(pytest.Item):
 
 def _in_words(error: PromptctlError) -> str:
     """Return what is wrong, where, and what to do next; of files all that is."""
-    from promptctl.cli.output import writable
+    from promptctl.cli.output import flat
 
     problems = getattr(error, "problems", None) or [error]
     lines = [(f"{each.place}: {each.message}" if each.place else each.message, each.hint) for each in problems]
-    words = "\n".join(f"{what}\n  hint: {hint}" if hint else what for what, hint in lines)
-    return writable(words, sys.stderr)
+    told = [f"{flat(what)}\n  hint: {flat(hint)}" if hint else flat(what) for what, hint in lines]
+    return _printable("\n".join(told))
+
+
+def _printable(words: str) -> str:
+    """Return the words as pytest may print them: they command neither a terminal nor a CI's runner."""
+    from promptctl.cli.output import is_in_runner, uncommanded, writable
+
+    safe = writable(words, sys.stderr)
+    return uncommanded(safe) if is_in_runner() else safe
 
 
 class _CaseFailed(Exception):

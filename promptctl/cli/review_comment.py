@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from promptctl.cli.output import say, tell, warn
+from promptctl.cli.output import say_command, tell, warn
 from promptctl.errors import UsageError
 from promptctl.reports.annotations import annotation_lines
 from promptctl.reports.pull_request import LONGEST, Comments, pull_request_of
@@ -86,7 +86,7 @@ def _annotate(report: Path) -> None:
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise UsageError(f"`{report}` is no review", hint="write it with: promptctl review -o review.json") from error
     for line in lines:
-        say(line)
+        say_command(line)
 
 
 def _prefix() -> str:

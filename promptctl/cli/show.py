@@ -10,7 +10,7 @@ import typer
 
 from promptctl import Placeholder
 from promptctl.cli import options
-from promptctl.cli.output import local_time, say, say_json, styled, tell, visible, warn
+from promptctl.cli.output import flat, local_time, say, say_json, styled, tell, visible, warn
 from promptctl.cli.page_layout import page_width, say_columns, say_fact, say_heading, say_text, template
 from promptctl.cli.render import role_heading
 from promptctl.reports.wording import as_text, format_cost, format_count, format_latency
@@ -50,7 +50,7 @@ def show(context: typer.Context, ref: options.Ref, as_json: options.Json = False
 
 def _say_head(page: Page) -> None:
     prompt = page.prompt
-    title = visible(prompt.name)
+    title = visible(flat(prompt.name))
     if prompt.name == prompt.id:
         say(styled(title, sys.stdout, bold=True))
     else:

@@ -43,4 +43,4 @@ def _escaped(text: str, *, is_property: bool = False) -> str:
     """Return a stranger's text as part of a command, which it can neither end nor follow with another."""
     for character in "%\r\n" + (":," if is_property else ""):
         text = text.replace(character, f"%{ord(character):02X}")
-    return text
+    return text.replace("##[", "##\u200b[")

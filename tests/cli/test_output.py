@@ -1,9 +1,30 @@
 from __future__ import annotations
 
+import json
+import re
+import sys
+from pathlib import Path
+
 import pytest
 
-from promptctl.cli.output import say, tell
+from promptctl.cli.output import say, say_json, say_piece, streams_for_runner, tell
 from promptctl.reports.wording import format_cost
+from tests.cli.conftest import Cli, write
+
+# As GitHub's runner, Azure's agent and TeamCity read a line; `str.splitlines` knows more ends of lines than they do.
+OBEYED = re.compile(r"[\s\ufeff]*::|.*##[a-z]*\[", re.IGNORECASE)
+COMMANDS = [
+    ("::error::x",), ("  \t::error::x",), ("\u00a0\u2003::error::x",), ("\ufeff::error::x",), ("\x1b[31m::error::x",),
+    (":", ":error::x"), (" ", ":", ":error::x"), ("a\n", "::error::x"), ("a\n:", ":error::x"), ("a\r::error::x",),
+    ("a\u2028::error::x\x85::error::y",), ("a ##[error]x",), ("#", "#", "[error]x"), ("##vso[task.x]",),
+    ("##v", "so[task.x]",), ("##teamcity[x]",), ("#" * 40 + "[error]x",), (" " * 2000, ":", ":error::x"),
+    ("long " * 400 + "#", "#[error]x"),
+]  # fmt: skip
+
+
+def obeyed(text: str) -> list[str]:
+    """The lines that a runner would take for commands."""
+    return [line for line in text.splitlines() if OBEYED.match(line)]
 
 
 @pytest.mark.parametrize(
@@ -26,3 +47,69 @@ def test_words_command_no_terminal_behind_a_pipe_and_data_stays(capsys: pytest.C
     say("\x1b[2J")
     tell("\x1b[2J")
     assert capsys.readouterr() == ("\x1b[2J\n", "\\x1b[2J\n")
+
+
+@pytest.mark.parametrize("pieces", COMMANDS)
+@pytest.mark.parametrize("runner", ["GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "TEAMCITY_VERSION"])
+def test_no_line_is_a_command_to_the_runner_of_a_ci(
+    pieces: tuple[str, ...], runner: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(runner, "true")
+    with streams_for_runner():
+        for piece in pieces:
+            say_piece(piece)
+            sys.stderr.write(piece)
+        say()
+        tell("".join(pieces))
+        say_json({"".join(pieces): ["".join(pieces)]})
+        say("section_start:1:x\r\x1b[0K")
+    out, err = capsys.readouterr()
+    assert obeyed(out + err) == []
+    assert "\x1b[0K" not in out
+    document = out[out.index("{\n") : out.index("}\n") + 1]
+    assert json.loads(document) == {"".join(pieces): ["".join(pieces)]}
+
+
+def test_elsewhere_and_in_a_file_data_stays_as_it_is(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with streams_for_runner():
+        say("::error::x")
+    assert capfd.readouterr().out == "::error::x\n"
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    with (tmp_path / "reply.txt").open("w+") as file, monkeypatch.context() as redirected:
+        redirected.setattr(sys, "stdout", file)
+        with streams_for_runner():
+            say("::error::x")
+        file.seek(0)
+        assert file.read() == "::error::x\n"
+
+
+def test_a_message_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    tell("\nfirst\n::error::second\r\nthird")
+    assert capsys.readouterr().err == "\nfirst⏎::error::second⏎third\n"
+
+
+def test_commands_print_no_command_of_a_strangers(workspace: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    evil = "x\\n::error::owned ##[error]owned"
+    write(workspace, "prompts/a\n  ::error::owned.prompt.yaml", "messages: [{role: user, content: x}]\n")
+    write(workspace, "prompts/bad.prompt.yaml", f'"{evil}": 1\nmessages: [{{role: user, content: x}}]\n')
+    write(workspace, "prompts/loud.prompt.yaml", f'name: "{evil}"\nmessages: [{{role: user, content: "{evil}"}}]\n')
+    write(
+        workspace,
+        "datasets/loud.yaml",
+        f'prompts: [loud]\ncases: [{{id: "{evil}", assert: [{{type: equals, value: "{evil}."}}]}}]\n',
+    )
+    warned = []
+    for command in (
+        ["validate"], ["validate", "--json"], ["fmt", "--check"], ["list"], ["list", "--json"], ["show", "loud"],
+        ["render", "loud"], ["run", "loud"], ["run", "loud", "--stream"], ["run", "loud", "--json"], ["eval", "loud"],
+        ["eval", "loud", "--case", evil], ["results", "show", "@1"], ["log", "list"], ["run", "loud", "-i", evil],
+    ):  # fmt: skip
+        ran = cli(*command)
+        assert obeyed(ran.out + ran.err) == [], command
+        if ran.out.startswith(("{", "[")):
+            json.loads(ran.out)
+        warned.append("owned" in ran.out + ran.err)
+    assert any(warned)
