@@ -82,6 +82,32 @@ def test_every_tool_of_the_developers_is_pinned() -> None:
     assert {re.sub(r"[-_.]+", "-", re.split(r"[<>=!]", each)[0]).lower() for each in needed} <= pinned
 
 
+def test_what_the_action_installs_is_pinned_by_hash() -> None:
+    text = (ROOT / "constraints-hashes.txt").read_text(encoding="utf-8")
+    blocks = re.split(r"\n(?=\S)", text.strip())
+    heads = [
+        re.match(r"([\w.-]+)==([\w.]+)(?: ; [^\\]+)? \\(?:\n    --hash=sha256:[0-9a-f]{64}(?: \\)?)+\Z", each)
+        for each in blocks
+    ]
+    assert all(heads)
+    pinned = {head[1]: head[2] for head in heads if head}
+    constraints = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines())
+    lowered = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in constraints.items()}
+    assert {name: version for name, version in pinned.items() if lowered.get(name, version) != version} == {}
+    needed = [*project()["project"]["dependencies"], *project()["build-system"]["requires"]]
+    assert {re.split(r"[<>=!]", each)[0].lower() for each in needed} <= pinned.keys()
+    script = (ROOT / "scripts/install.sh").read_text(encoding="utf-8")
+    assert "--require-hashes --only-binary :all:" in script
+    assert "scripts/install.sh" in (ROOT / "action.yml").read_text(encoding="utf-8")
+
+
+def test_every_action_of_others_is_pinned_by_its_commit() -> None:
+    files = [*(ROOT / ".github/workflows").glob("*.yml"), ROOT / "action.yml", *(ROOT / "docs").glob("*.md")]
+    used = [line for file in files for line in re.findall(r"^ *-? *uses: (.*)", file.read_text("utf-8"), re.MULTILINE)]
+    wrong = [each for each in used if not re.match(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v|OWNER/promptctl@<", each)]
+    assert (wrong, len(used) > 10) == ([], True)
+
+
 def test_no_file_names_a_machine_or_a_registry() -> None:
     listed = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, check=False)
     if listed.returncode != 0:

@@ -45,12 +45,13 @@ def textconv(
 
 
 def _program() -> str:
-    """Return the command with which Git calls this program; its path is full, since it need not be on Git's PATH."""
-    import shlex
-    import shutil
+    """Return the command with which Git calls this program.
 
-    started = Path(sys.argv[0])
-    if started.name == "promptctl" and started.is_file():
-        return shlex.quote(str(started.resolve()))
-    found = shutil.which("promptctl")
-    return shlex.quote(found) if found else f"{shlex.quote(sys.executable)} -m promptctl"
+    Git calls it in the work tree, and Python would import what a branch has there, such as `git.py`, or what an empty
+    part of PYTHONPATH names: -I prevents both. It leaves out a user's own packages, so -P has to do for these.
+    """
+    import shlex
+    import site
+
+    is_users_own = Path(__file__).is_relative_to(site.getusersitepackages())
+    return f"{shlex.quote(sys.executable)} {'-P' if is_users_own else '-I'} -m promptctl"

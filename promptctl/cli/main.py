@@ -48,7 +48,7 @@ COMMANDS = (
         REVIEW,
         {"--replay": "--replies=replay"},
     ),
-    Command("review-comment", "review_comment:review_comment", "Write a review to its pull request on GitHub.", REVIEW),
+    Command("review-comment", "review_comment:review_comment", "Write a review to its pull or merge request.", REVIEW),
     Command("help", "help:show_help", "Show what a command does: promptctl help eval.", HELP),
     Command("version", "help:show_version", "Print the version.", HELP),
 )

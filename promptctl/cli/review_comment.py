@@ -1,4 +1,4 @@
-"""`promptctl review-comment`: the review as the one comment of a pull request, made anew at each push."""
+"""`promptctl review-comment`: the review as the one comment of a pull or merge request, made anew at each push."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import typer
 from promptctl.cli.output import say_command, tell, warn
 from promptctl.errors import UsageError
 from promptctl.reports.annotations import annotation_lines
-from promptctl.reports.pull_request import LONGEST, Comments, pull_request_of
+from promptctl.reports.comments import CommentHost
+from promptctl.reports.merge_request import LONGEST_NOTE, MergeRequestNotes, as_note, merge_request_of
+from promptctl.reports.pull_request import LONGEST, PullRequestComments, pull_request_of
 from promptctl.reports.review_markdown import MARKER
 from promptctl.workspace import find_root
 
@@ -25,11 +27,18 @@ def review_comment(
         Path, typer.Option("--report", metavar="FILE", help="The review, as review -o FILE.md wrote it.")
     ],
     event: Annotated[
-        Path | None, typer.Option("--event", metavar="FILE", help='The event: "$GITHUB_EVENT_PATH".')
+        Path | None,
+        typer.Option("--event", metavar="FILE", help='The event of GitHub: "$GITHUB_EVENT_PATH". On GitLab none.'),
     ] = None,
     name: Annotated[
         str, typer.Option("--name", metavar="NAME", help="Keep a comment of its own, for the workspace in this folder.")
     ] = ".",
+    author: Annotated[
+        str | None,
+        typer.Option(
+            "--author", metavar="LOGIN", help="The user that GITHUB_TOKEN writes as, if it is an app's: `name[bot]`."
+        ),
+    ] = None,
     annotate: Annotated[
         bool,
         typer.Option(
@@ -37,30 +46,28 @@ def review_comment(
         ),
     ] = False,
 ) -> None:
-    """Write a review to its pull request on GitHub: one comment, found again by its hidden marker.
+    """Write a review to its pull or merge request: one comment, found again by its author and its hidden marker.
 
-    The token is read from GITHUB_TOKEN, the address of the interface from GITHUB_API_URL.
+    On GitHub the token is read from GITHUB_TOKEN, the address of the interface from GITHUB_API_URL; in a pipeline of
+    GitLab from GITLAB_TOKEN and CI_API_V4_URL.
     """
     if annotate:
         _annotate(report)
         return
-    if event is None:
-        raise UsageError(
-            "--event is missing", hint='promptctl review-comment --event "$GITHUB_EVENT_PATH" --report FILE'
-        )
-    pull = pull_request_of(event)
-    if pull is None:
-        tell("this event belongs to no pull request: there is nothing to comment on")
+    if event is None and "GITLAB_CI" in os.environ:
+        host, longest = _gitlab(), LONGEST_NOTE
+    else:
+        host, longest = _github(event, author), LONGEST
+    if host is None:
+        tell("this event belongs to no pull or merge request: there is nothing to comment on")
         return
-    body = _read(report)
     marker = _marker(name)
-    body = f"{marker}\n{body.removeprefix(MARKER).lstrip()}"
-    if len(body) > LONGEST:
-        raise UsageError(f"{report} has {len(body):,} characters; a comment has at most {LONGEST:,}")
-    token = os.environ.get("GITHUB_TOKEN", "").strip()
-    if not token:
-        raise UsageError("GITHUB_TOKEN is not set", hint="env: {GITHUB_TOKEN: ${{ github.token }}}")
-    done, url = Comments(pull, os.environ.get("GITHUB_API_URL") or GITHUB, token).put(body, marker)
+    body = f"{marker}\n{_read(report).removeprefix(MARKER).lstrip()}"
+    if isinstance(host, MergeRequestNotes):
+        body = as_note(body)
+    if len(body) > longest:
+        raise UsageError(f"{report} has {len(body):,} characters; a comment has at most {longest:,}")
+    done, url = host.put(body, marker)
     if done == "forbidden":
         warn(
             "a pull request from a fork, or of Dependabot, may not comment; the review is in the job's summary and its artifact"
@@ -69,6 +76,39 @@ def review_comment(
         tell("the pull request has moved on since: the run of its newest commit will comment")
     else:
         tell(f"{done}  {url}")
+
+
+def _github(event: Path | None, author: str | None) -> CommentHost | None:
+    if event is None:
+        raise UsageError(
+            "--event is missing", hint='promptctl review-comment --event "$GITHUB_EVENT_PATH" --report FILE'
+        )
+    pull = pull_request_of(event)
+    if pull is None:
+        return None
+    token = _token("GITHUB_TOKEN", "env: {GITHUB_TOKEN: ${{ github.token }}}")
+    return PullRequestComments(pull, os.environ.get("GITHUB_API_URL") or GITHUB, token, author)
+
+
+def _gitlab() -> CommentHost | None:
+    request = merge_request_of(os.environ)
+    if request is None:
+        return None
+    if request.may_only_read and not os.environ.get("GITLAB_TOKEN"):
+        warn("a merge request from a fork may not comment; the review is in the job's artifacts")
+        raise typer.Exit
+    token = _token(
+        "GITLAB_TOKEN",
+        "a project access token with the scope `api`, as a masked variable; CI_JOB_TOKEN may write no notes",
+    )
+    return MergeRequestNotes(request, os.environ.get("CI_API_V4_URL", ""), token)
+
+
+def _token(variable: str, hint: str) -> str:
+    token = os.environ.get(variable, "").strip()
+    if not token:
+        raise UsageError(f"{variable} is not set", hint=hint)
+    return token
 
 
 def _read(report: Path) -> str:

@@ -64,7 +64,7 @@ def flipped_assertions(pair: CasePair) -> list[FlippedAssertion]:
         return found
     failing = pair.head if pair.head.status == "failed" else pair.base
     reason = failing.row.detail.reason if failing.row else ""
-    return [FlippedAssertion("reply", reason, pair.base.output or "", pair.head.output or "")]
+    return [FlippedAssertion("reply", reason, as_text(pair.base.output or ""), as_text(pair.head.output or ""))]
 
 
 def _differing(
@@ -96,4 +96,4 @@ def _flipped(old: Mapping[str, Any], new: Mapping[str, Any], pair: CasePair) -> 
 
 def _part(graded: Mapping[str, Any], side: CaseOutcome) -> str:
     """Return the part of the reply that an assertion looked at; the whole reply if it did not say."""
-    return as_text(graded["got"]) if graded.get("got") is not None else side.output or ""
+    return as_text(graded["got"] if graded.get("got") is not None else side.output or "")

@@ -14,6 +14,7 @@ from promptctl.log.results import ResultRow
 from promptctl.log.store import Store
 from promptctl.reports.asked import AskedMessages, about_request, message_texts
 from promptctl.reports.rows import evaluation_head
+from promptctl.reports.wording import as_text
 
 MOST_RESULTS = 5_000
 _LONGEST_OUTPUT = 20_000
@@ -94,7 +95,9 @@ def cases_of(
             of_case = of_case if len(found.rows) > 1 else {}
             for row in rows:
                 sent = [(role, room.shown(text)) for role, text in message_texts(messages.of(row))]
-                case["results"].append(_result(number, row, room.shown(row.output)) | {"messages": sent} | of_case)
+                case["results"].append(
+                    _result(number, row, room.shown(_readable(row.output))) | {"messages": sent} | of_case
+                )
     return cases, room.left_out
 
 
@@ -146,10 +149,19 @@ def _result(evaluation: int, row: ResultRow, output: str | None) -> dict[str, An
         "cost_nano_usd": row.cost_nano_usd,
         "full_cost_nano_usd": detail.full_cost_nano_usd,
         "assertions": [
-            {key: graded[key] for key in ("type", "judge", "passed", "reason", "expected", "got") if key in graded}
+            {
+                key: _readable(graded[key])
+                for key in ("type", "judge", "passed", "reason", "expected", "got")
+                if key in graded
+            }
             for graded in detail.assertions
         ],
     }
+
+
+def _readable(value: Any) -> Any:
+    """Return a value; a text without the content of the images, sounds and documents in it."""
+    return as_text(value) if isinstance(value, str) else value
 
 
 def _trend(log: Store, evaluations: Sequence[Evaluation]) -> list[dict[str, Any]]:

@@ -14,8 +14,15 @@ from promptctl.reports.wording import as_text, assertion_name, format_spent, per
 MOST_CASES = 50
 _WIDTH = 400
 _LONGEST_MESSAGES = 4000
-# Characters that turn the direction of what is read, so that a text can look like another one.
-_TURNING = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd")
+# What would command a terminal, as a picture of it; and what turns the direction of what is read, so that a text can
+# look like another one.
+_COMMANDING = {
+    **{code: 0x2400 + code for code in range(0x20) if code not in b"\t\n"},
+    0x7F: 0x2421,
+    **dict.fromkeys(
+        (*range(0x80, 0xA0), 0x61C, *range(0x200E, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A)), 0xFFFD
+    ),
+}
 # GitHub makes links of plain text behind these: mentions, addresses, issues. A character of no width prevents it.
 _LINKED = re.compile(r"@|:(?=//)|www(?=\.)|#(?=\d)|GH-(?=\d)", re.IGNORECASE)
 _MARKS = {"passed": "✅", "failed": "❌", "incomplete": "⚠️"}
@@ -76,7 +83,7 @@ def case_details(case: CaseResults, messages: Messages | None) -> Iterator[str]:
 
 
 def inline(text: str) -> str:
-    """Foreign text within a line: none of it is read as Markdown, HTML, a mention or a link."""
+    """Foreign text within a line: none of it is read as Markdown, HTML, math, a mention or a link."""
     return _entities(re.sub(r"([\\`*_{}\[\]()#+!|~])", r"\\\1", _flat(text)))
 
 
@@ -98,15 +105,18 @@ def _code(flat: str) -> str:
 
 def _flat(text: str) -> str:
     short = text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
-    return " ".join(short.split()).translate(_TURNING)
+    return " ".join(short.split()).translate(_COMMANDING)
 
 
 def _entities(text: str) -> str:
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _LINKED.sub(lambda found: f"{found[0]}\u200b", escaped)
+    unlinked = _LINKED.sub(lambda found: f"{found[0]}\u200b", escaped)
+    # GitHub looks for math after Markdown is read: only an element of its own keeps a dollar from being half of it.
+    return unlinked.replace("$", "<span>&#36;</span>")
 
 
 def fenced(text: str, language: str = "") -> str:
     """Foreign text as a block of code that it cannot close."""
     ticks = "`" * max(3, max((len(run) for run in re.findall(r"`+", text)), default=0) + 1)
-    return f"{ticks}{language}\n{text.rstrip().translate(_TURNING)}\n{ticks}"
+    shown = text.replace("\r\n", "\n").rstrip().translate(_COMMANDING)
+    return f"{ticks}{language}\n{shown}\n{ticks}"

@@ -21,6 +21,7 @@ _COLUMNS = (
 
 _REQUEST_COLUMNS = ("expected", "messages", "parameters", "execution")
 
+_BLANKS = " \u00a0\u200b\ufeff"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
@@ -70,7 +71,7 @@ def csv_table(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
                     row.status,
                     row.score,
                     detail.reason,
-                    row.output,
+                    _cell(row.output),
                     None if row.cost_nano_usd is None else f"{row.cost_nano_usd / 1e9:.9f}",
                     row.latency_ms,
                     *detail.tokens,
@@ -146,8 +147,13 @@ def _dump(data: Any) -> str:
 
 
 def csv_line(values: Sequence[Any]) -> str:
-    """Return one line. A cell that a spreadsheet would run as a formula is kept from it by a leading apostrophe."""
+    """Return one row. A cell that a spreadsheet would run as a formula is kept from it by a leading apostrophe.
+
+    All cells are in quotes: the writer sees no need to quote one with a carriage return alone, which would end its row.
+    """
     buffer = io.StringIO()
-    safe = [f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA else value for value in values]
-    csv.writer(buffer, lineterminator="\n").writerow(safe)
+    safe = [
+        f"'{value}" if isinstance(value, str) and value.lstrip(_BLANKS)[:1] in _FORMULA else value for value in values
+    ]
+    csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(safe)
     return buffer.getvalue()

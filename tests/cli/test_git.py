@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import site
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,25 @@ def test_what_git_does_with_files_stays_as_it_was(cli: Cli, root: Path) -> None:
     commit(root, "Short")
     git(root, "merge", "--quiet", "--no-edit", "other")
     assert (root / "prompts/greet.prompt.yaml").read_text() == PROMPT.format("hi", 1)
+
+
+@pytest.mark.parametrize("path", ["", ":", "."])
+def test_the_driver_imports_nothing_of_the_work_tree(
+    cli: Cli, root: Path, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("git", "install")
+    for name in ("promptctl", "git", "yaml", "typing", "sitecustomize", "usercustomize"):
+        write(root, f"{name}.py", "open('owned', 'w')")
+    write(root, "prompts/greet.prompt.yaml", PROMPT.format("goodbye", 1))
+    monkeypatch.setenv("PYTHONPATH", path)
+    assert "-temperature  0\n+temperature  1\n" in git(root, "diff", "--", "prompts")
+    assert not (root / "owned").exists()
+
+
+def test_a_users_own_installation_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert module._program().endswith(" -I -m promptctl")
+    monkeypatch.setattr(site, "getusersitepackages", lambda: str(Path(module.__file__).parents[2]))
+    assert module._program().endswith(" -P -m promptctl")
 
 
 def test_a_broken_file_is_shown_as_it_is(cli: Cli, root: Path) -> None:

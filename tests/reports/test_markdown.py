@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+
+import pytest
+from markdown_it import MarkdownIt
 
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.reports.markdown import MOST_CASES
+from promptctl.reports.markdown import MOST_CASES, code, fenced, html, inline
 from tests.evaluation_lab import Lab, answering
 from tests.reports.conftest import Write
 
@@ -26,6 +30,28 @@ def test_no_reply_breaks_out_of_its_place(mixed: list[Evaluation], write: Write)
     assert "<!--" not in outside
     assert "@everyone" not in outside
     assert "](javascript" not in outside
+
+
+HOSTILE = (
+    "a\x1b[2J\x07\x9b31m\u202egnp.exe\r\n$x$ $$y$$ @all ![](http://e.example/t.png) <img src=x> "
+    "[l](http://e.example)\r# z"
+)
+
+
+@pytest.mark.parametrize("shown", [inline, html, code, fenced])
+def test_foreign_text_commands_nothing(shown: Callable[[str], str]) -> None:
+    text = shown(HOSTILE)
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]", text)
+    assert "␛[2J␇" in text.replace("\\", "")
+    if shown in (inline, html):
+        assert "$" not in text
+        assert not re.search(r"<(?!/?span>)|@(?!\u200b)|://", text)
+        assert "\n" not in text
+
+
+def test_a_markdown_reader_makes_plain_text_of_it() -> None:
+    made = MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(f"- {inline(HOSTILE)}\n")
+    assert set(re.findall(r"</?(\w+)", made)) == {"ul", "li", "span"}
 
 
 def test_a_summary_shows_its_text_as_it_is(mixed: list[Evaluation], write: Write) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import re
 import sqlite3
 from contextlib import closing
 
@@ -117,3 +119,25 @@ def test_the_content_of_a_file_is_told_by_its_size(lab: Lab, write: Write, name:
 def test_the_content_of_a_sound_is_told_by_its_size() -> None:
     part = {"type": "input_audio", "input_audio": {"data": "UklGR" * 1000, "format": "wav"}}
     assert as_text([part]) == ('[{"type": "input_audio", "input_audio": {"data": "… (4 KB)", "format": "wav"}}]')
+
+
+def test_no_cell_of_a_table_ends_its_row_or_is_a_formula(lab: Lab, write: Write) -> None:
+    forms = ["a\r=1+1", " =1+1", "\u00a0@SUM(1)", "\ufeff-1", "a\n=1", 'b",=1', "\r\n=1"]
+    lab.cases(*({"id": f"c{number}", "inputs": {"ticket": form}, "expected": "x"} for number, form in enumerate(forms)))
+    data = write(lab.evaluate(), "r.csv").read_bytes().decode()
+    rows = list(csv.DictReader(io.StringIO(data, newline="")))
+    shown = [row["input.ticket"] for row in rows]
+    assert [each.removeprefix("'") for each in shown] == forms
+    assert [each.startswith("'") for each in shown] == [False, True, True, True, False, False, True]
+    outside = re.sub(r'"(?:[^"]|"")*"', "", data)
+    assert set(outside) == {",", "\n"}
+    assert outside.count("\n") == len(forms) + 1
+
+
+@pytest.mark.parametrize("name", ["r.csv", "r.html", "r.md", "r.xml"])
+def test_of_an_image_in_a_reply_its_size_is_shown(name: str, lab: Lab, write: Write) -> None:
+    lab.cases({"id": "a", "inputs": {"ticket": "x"}, "assert": [{"type": "contains", "value": "yes"}]})
+    lab.server.default = reply("data:image/png;base64," + "A" * 8000)
+    text = write(lab.evaluate(), name).read_text()
+    assert "A" * 300 not in text
+    assert "data:image/png;base64,… (6 KB)" in text

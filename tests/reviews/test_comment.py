@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from promptctl.reports import pull_request
+from promptctl.reports import comments
 from promptctl.reports.review_markdown import MARKER
 from tests.reviews.conftest import Cli, Ran
 from tests.reviews.conftest import cli as cli
@@ -29,7 +29,7 @@ def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHub]:
         github.heads[7] = HEAD
         monkeypatch.setenv("GITHUB_TOKEN", github.token)
         monkeypatch.setenv("GITHUB_API_URL", github.url)
-        monkeypatch.setattr(pull_request, "_WAITS_S", (0.0, 0.0))
+        monkeypatch.setattr(comments, "_WAITS_S", (0.0, 0.0))
         yield github
 
 
@@ -37,12 +37,12 @@ def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHub]:
 def comment(cli: Cli, tmp_path: Path) -> Any:
     """Write an event and a report, and run the command on them."""
 
-    def run(body: str | bytes = "All is well", data: Any = None, name: str | None = None) -> Ran:
+    def run(body: str | bytes = "All is well", data: Any = None, name: str | None = None, *more: str) -> Ran:
         (tmp_path / "event.json").write_text(json.dumps(event() if data is None else data))
         said = body if isinstance(body, bytes) else body.encode()
         (tmp_path / "review.md").write_bytes(MARKER.encode() + b"\n" + said + b"\n")
         files = ("--event", str(tmp_path / "event.json"), "--report", str(tmp_path / "review.md"))
-        return cli("review-comment", *files, *(("--name", name) if name is not None else ()))
+        return cli("review-comment", *files, *(("--name", name) if name is not None else ()), *more)
 
     return run
 
@@ -92,6 +92,19 @@ def test_a_person_who_copies_the_marker_keeps_their_comment(github: GitHub, comm
     github.say(f"{MARKER}\nmine", {"login": "mallory", "type": "User"})
     assert comment("ours").err.startswith("created")
     assert github.comments[0]["body"] == f"{MARKER}\nmine"
+
+
+def test_a_comment_of_another_bot_is_not_ours(github: GitHub, comment: Any) -> None:
+    github.say(f"{MARKER}\nof a bot that repeats what a stranger wrote", {"login": "echo[bot]", "type": "Bot"})
+    assert comment("ours").err.startswith("created")
+    assert comment("again").err.startswith("updated")
+    assert [each["body"].split()[-1] for each in github.comments] == ["wrote", "again"]
+
+
+def test_an_app_is_known_by_the_name_it_is_given(github: GitHub, comment: Any) -> None:
+    github.say(f"{MARKER}\nearlier", {"login": "prompts[bot]", "type": "Bot"})
+    assert comment("ours", None, None, "--author", "prompts[bot]").err.startswith("updated")
+    assert len(github.comments) == 1
 
 
 def test_the_comment_of_the_tokens_own_user_is_found_too(github: GitHub, comment: Any) -> None:
