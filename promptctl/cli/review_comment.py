@@ -55,11 +55,11 @@ def review_comment(
         _annotate(report)
         return
     if event is None and "GITLAB_CI" in os.environ:
-        host, longest = _gitlab(), LONGEST_NOTE
+        host, longest, missing = _gitlab(), LONGEST_NOTE, "this pipeline belongs to no merge request"
     else:
-        host, longest = _github(event, author), LONGEST
+        host, longest, missing = _github(event, author), LONGEST, "this event belongs to no pull request"
     if host is None:
-        tell("this event belongs to no pull or merge request: there is nothing to comment on")
+        tell(f"{missing}: there is nothing to comment on")
         return
     marker = _marker(name)
     body = f"{marker}\n{_read(report).removeprefix(MARKER).lstrip()}"

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from promptctl.errors import CHECK_FAILED, OK, WORKSPACE
 from promptctl.reports.review_markdown import MARKER
 from tests.cli.conftest import git
-from tests.reviews.action import Runner
+from tests.reviews.action import ACTION, Runner
 from tests.reviews.conftest import KEY, Pull, case
 from tests.reviews.github_server import GitHub
 
@@ -83,7 +84,8 @@ def job(pull: Pull, github: GitHub, tmp_path: Path, warm_command: Path) -> Job:
 
 
 def test_a_shallow_checkout_of_the_merge_is_reviewed_and_the_gate_fails(job: Job) -> None:
-    code, runner = job.run()
+    job.keys = {}
+    code, runner = job.run(keys=f"OTHER_KEY=a=b\nLOCAL_KEY={KEY['LOCAL_KEY']}\nno line of one\n")
     assert code == CHECK_FAILED, runner.words
     (comment,) = job.github.comments
     assert comment["body"].startswith(f"{MARKER}\n### ❌ Prompt review: failed")
@@ -91,6 +93,12 @@ def test_a_shallow_checkout_of_the_merge_is_reviewed_and_the_gate_fails(job: Job
     assert "shallow, so BASE" not in comment["body"]
     assert runner.summary == comment["body"]
     assert runner.uploaded["prompt-review"] == ["messages.txt", *(f"review.{s}" for s in ("html", "json", "md", "xml"))]
+
+
+def test_only_the_step_that_asks_models_has_the_keys() -> None:
+    steps = yaml.safe_load(ACTION.read_text())["runs"]["steps"]
+    assert [step["name"] for step in steps if "inputs.keys" in str(step)] == ["Review"]
+    assert [step["name"] for step in steps if "inputs.token" in str(step)] == ["Comment"]
 
 
 def test_each_push_writes_the_one_comment_anew(job: Job) -> None:
