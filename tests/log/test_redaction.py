@@ -225,7 +225,7 @@ def test_the_password_of_an_address_and_each_key_of_a_list_are_secrets() -> None
 
 
 def test_where_no_name_is_known_any_variable_may_hold_a_secret() -> None:
-    environ = {"MY_GATE": "zq9x8c7v6b5n", "HOME": "/home/x9c8v7b6", "LANG": "postgres", "TERM": "screen"}
+    environ = {"MY_GATE": "zq9x8c7v6b5n", "HOME": "/srv/x9c8v7b6", "LANG": "postgres", "TERM": "screen"}
     assert [each.name for each in secrets_of(environ, whatever_the_name=True)] == ["MY_GATE"]
 
 
