@@ -28,30 +28,35 @@ def change_notes(changes: Iterable[FileChange], links: Sequence[str], prompts: S
         yield f"{len(unnamed) - _MOST} more files are not reviewed for their names"
     if links:
         yield f"not reviewed, as no link is ever followed: {name_some([repr(link) for link in links], _MOST)}"
-    yield from _renames([each for each in prompts if each.kind == "removed"], [e for e in prompts if e.kind == "added"])
+    yield from _renames(prompts)
 
 
 def _breaks_the_rules(path: str) -> bool:
     return prompt_stem(path) is not None and prompt_id(path) is None
 
 
-def _renames(removed: Sequence[PromptReview], added: Sequence[PromptReview]) -> Iterator[str]:
-    """Of each new prompt the removed one that it is most like, if it is nearly the same."""
+def likely_renames(prompts: Sequence[PromptReview]) -> dict[str, PromptReview]:
+    """Return by the id of a removed prompt the new one that says nearly the same."""
+    removed = [each for each in prompts if each.kind == "removed" and each.base is not None]
     left = {old.id: _words(old.base.text) for old in removed[:_MOST_PROMPTS] if old.base is not None}
-    told = 0
-    for new in added[:_MOST_PROMPTS]:
+    found: dict[str, PromptReview] = {}
+    for new in [each for each in prompts if each.kind == "added"][:_MOST_PROMPTS]:
         former = _nearest(_words(new.head.text), left) if new.head is not None else None
-        if former is None:
-            continue
-        del left[former]
-        told += 1
-        if told <= _MOST:
-            yield (
-                f"{new.id} says nearly what {former} said, which was removed: "
-                f"with `formerly: [{former}]` in {new.path} it would be a rename, and compared"
-            )
-    if told > _MOST:
-        yield f"so do at least {told - _MOST} more new prompts"
+        if former is not None:
+            del left[former]
+            found[former] = new
+    return found
+
+
+def _renames(prompts: Sequence[PromptReview]) -> Iterator[str]:
+    found = likely_renames(prompts)
+    for former, new in list(found.items())[:_MOST]:
+        yield (
+            f"{new.id} says nearly what {former} said, which was removed: "
+            f"with `formerly: [{former}]` in {new.path} it would be a rename, and compared"
+        )
+    if len(found) > _MOST:
+        yield f"so do at least {len(found) - _MOST} more new prompts"
 
 
 def _nearest(words: list[str], among: Mapping[str, list[str]]) -> str | None:

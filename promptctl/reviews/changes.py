@@ -38,7 +38,8 @@ class Changes:
 
     `files` are shared files, with the prompts that pull them in; `recordings` files of recorded replies. `tests` names
     for each prompt to evaluate the datasets to do it over: all of its own where its behaviour is another, else those
-    that changed. `notes` are of files that none of these shows.
+    that changed. `stale` names by the former id of each prompt that has none in HEAD the datasets that test it and did
+    not change. `notes` are of files that none of these shows.
     """
 
     prompts: tuple[PromptReview, ...] = ()
@@ -46,6 +47,7 @@ class Changes:
     files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     recordings: tuple[str, ...] = ()
     tests: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    stale: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def why_untested(self, ids: Container[str | None]) -> str:
@@ -98,6 +100,7 @@ class _Finder:
             files={path: tuple(sorted(set(ids))) for path, ids in sorted(self._shared.items())},
             recordings=tuple(change.path for change in self._changed if is_recording(change.path)),
             tests=self._tests(prompts, datasets),
+            stale=self._stale(prompts),
             notes=tuple(change_notes(self._changed, new_links(self._base, self._head), prompts)),
         )
 
@@ -205,6 +208,17 @@ class _Finder:
                 review = compare_sides(prompt.path, before, after)
                 found += [review] if review is not None else []
         return found
+
+    def _stale(self, prompts: Iterable[PromptReview]) -> dict[str, tuple[str, ...]]:
+        """Return the datasets and the prompts' own files that test ids of base which head no longer has."""
+        gone = {each.former_id or each.id: each for each in prompts if each.kind in ("removed", "renamed")}
+        changed = {change.path for change in self._changed}
+        testing = DatasetIndex(self._base, trusted=self._trusted).testing(gone, skips_broken=True)
+        found = {id_: [path for path in testing.get(id_, ()) if path not in changed] for id_ in sorted(gone)}
+        for id_, each in gone.items():
+            if each.kind == "removed" and each.base is not None and each.base.own_tests:
+                found[id_].append(each.base.path)
+        return {id_: tuple(paths) for id_, paths in found.items() if paths}
 
     def _tests(self, prompts: Iterable[PromptReview], datasets: Iterable[DatasetReview]) -> dict[str, tuple[str, ...]]:
         """Return the datasets to evaluate, by prompt. Prompts of a new or changed dataset are evaluated over it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -98,7 +99,13 @@ def _side(dataset: Dataset, prompt: Prompt | None) -> DatasetSide:
     judges: set[AskedJudge] = set()
     for case in dataset.cases(prompt):
         cases[case.id] = ReviewedCase(
-            case.content_hash, case.must_pass, case.xfail is not None, case.output, case.cluster
+            case.content_hash,
+            case.must_pass,
+            case.xfail is not None,
+            case.output,
+            case.cluster,
+            frozenset(each.digest for each in case.assertions if each.weight),
+            math.inf if case.threshold is None else case.threshold,
         )
         judges.update(case.judges)
     return DatasetSide(dataset.header, cases, defaults=dataset.defaults, judges=frozenset(judges))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -85,13 +86,18 @@ class PromptReview:
 
 @dataclass(frozen=True, slots=True)
 class ReviewedCase:
-    """A case at one moment: the hash of its content, and what of it is outside of that hash and decides results."""
+    """A case at one moment: the hash of its content, and what of it decides results.
+
+    `assertions` are the digests of those that decide. `threshold` is infinite if all of them must hold.
+    """
 
     content: str
     must_pass: bool = False
     is_xfail: bool = False
     output: str | None = None
     cluster: str | None = None
+    assertions: frozenset[str] = frozenset()
+    threshold: float = math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,7 +76,7 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
                 uses_recordings=any(not pair.head.is_asked for task in tasks for pair in task.pairs),
                 notes=(*_notes(git, found, settings, differs=differs), *changes.notes),
                 taken_away=(
-                    *taken_away(changes.datasets, changes.prompts),
+                    *taken_away(changes.datasets, changes.prompts, changes.stale),
                     *judges_of_head(base, head, tip, changes, [*named], other.settings.limits),
                     *_recorded_judges(changes, tasks),
                 ),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from promptctl.files.names import prompt_stem
 from promptctl.files.wording import count, name_some
+from promptctl.reviews.change_notes import likely_renames
 from promptctl.reviews.review import DatasetReview, PromptReview, ReviewedCase
 
 _MOST = 20
@@ -16,24 +17,65 @@ _WEAKER: dict[str, _Test] = {
     "answered by the dataset itself": lambda before, after: after.output not in (None, before.output),
     # Cases of one cluster are one piece of evidence: of enough cases in one, no test can show a loss.
     "grouped with other cases": lambda before, after: after.cluster not in (None, before.cluster),
+    "asserting less": lambda before, after: (
+        after.assertions < before.assertions
+        or (after.assertions == before.assertions and after.threshold < before.threshold)
+    ),
 }
 
 
-def taken_away(datasets: Sequence[DatasetReview], prompts: Iterable[PromptReview]) -> tuple[str, ...]:
+def taken_away(
+    datasets: Sequence[DatasetReview], prompts: Sequence[PromptReview], stale: Mapping[str, Sequence[str]]
+) -> tuple[str, ...]:
     """Each in a sentence without its full stop. Prompts that are removed themselves need no test.
 
-    A case that only moved, to another id or another dataset of the prompt, is not gone. One whose content is another
-    under the same id is told among the dataset's changes: whether it asks for less is for people to see.
+    One that HEAD may have renamed is not removed: a new prompt stands for it; see `successors`. `stale` are datasets,
+    by a prompt of base that they test, which did not change. A case that only moved, to another id or another dataset
+    of the prompt, is not gone. One whose content is another under the same id is told among the dataset's changes:
+    whether it asks for less is for people to see, unless it has the same assertions but some.
     """
-    prompts = list(prompts)
+    former = {prompt.former_id: prompt.id for prompt in prompts if prompt.former_id}
     names = _Names(
-        {prompt.former_id: prompt.id for prompt in prompts if prompt.former_id},
+        {**former, **successors(datasets, prompts)},
         {prompt.id for prompt in prompts if prompt.kind == "removed"},
     )
     told = [line for dataset in datasets if dataset.before for line in _TakenAway(dataset, datasets, names).lines()]
+    for old, paths in stale.items():
+        now = name_some(names.then(names.now([old])))
+        for path in paths if now else ():
+            is_own = prompt_stem(path) is not None
+            left = f"{path} still names {old}, and no longer tests {now}"
+            told.append(f"the tests in {path} were removed" if is_own else left)
     told = list(dict.fromkeys(told))
     more = [f"{len(told) - _MOST} more of the kind"] if len(told) > _MOST else []
     return (*told[:_MOST], *more)
+
+
+def successors(datasets: Sequence[DatasetReview], prompts: Sequence[PromptReview]) -> dict[str, str]:
+    """Return by the id of each removed prompt that was tested the new one that may be it.
+
+    That is the one that says nearly the same, or else one that has a test of its; any, if none is like it: a branch
+    that rewrites what it renames takes the tests away all the same.
+    """
+    new = sorted(prompt.id for prompt in prompts if prompt.kind == "added")
+    removed = [prompt.id for prompt in prompts if prompt.kind == "removed"] if new else []
+    likely = {old: prompt.id for old, prompt in likely_renames(prompts).items()} if removed else {}
+    for old in removed:
+        own = [each for each in datasets if old in each.tested]
+        likely.setdefault(old, next((id_ for id_ in new if _is_tested_alike(id_, own, datasets)), new[0]))
+    return likely
+
+
+def _is_tested_alike(new: str, own: Sequence[DatasetReview], datasets: Sequence[DatasetReview]) -> bool:
+    ids = {id_ for dataset in own for id_ in dataset.before}
+    contents = {case.content for dataset in own for case in dataset.before.values()}
+    return any(
+        dataset in own
+        or not ids.isdisjoint(dataset.after)
+        or any(case.content in contents for case in dataset.after.values())
+        for dataset in datasets
+        if new in dataset.prompts and dataset.kind != "removed"
+    )
 
 
 class _Names:
@@ -47,6 +89,11 @@ class _Names:
         """The ids of those that are still there."""
         return sorted({self._former.get(id_, id_) for id_ in ids} - self._removed)
 
+    def then(self, ids: Iterable[str]) -> list[str]:
+        """The same ids, each with the one that it had."""
+        former = {new: old for old, new in self._former.items()}
+        return [f"{id_} (was {former[id_]})" if id_ in former else id_ for id_ in ids]
+
 
 class _TakenAway:
     """Looks for what became of one dataset of base."""
@@ -54,6 +101,7 @@ class _TakenAway:
     def __init__(self, dataset: DatasetReview, datasets: Sequence[DatasetReview], names: _Names) -> None:
         self._dataset = dataset
         self._datasets = datasets
+        self._names = names
         self._prompts = names.now(dataset.tested)
         self._cases = {prompt: self._cases_of(prompt) for prompt in self._prompts}
 
@@ -64,7 +112,7 @@ class _TakenAway:
             yield f"the tests in {path} were removed"
         elif gone:
             was = "was removed, which tested" if self._dataset.kind == "removed" else "no longer tests"
-            yield f"{path} {was} {name_some(gone)}"
+            yield f"{path} {was} {name_some(self._names.then(gone))}"
         lost = {id_: None for prompt in self._prompts if prompt not in gone for id_ in self._lost(prompt)}
         if lost:
             yield f"{path} lost {count(len(lost), 'case')} ({name_some(list(lost))})"

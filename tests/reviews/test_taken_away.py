@@ -139,6 +139,77 @@ def test_every_output_says_so(pull: Pull, cli: Cli) -> None:
     assert "<failure message=" in (pull.root / "a.xml").read_text()
 
 
+def rename(pull: Pull, text: str) -> None:
+    """Put the prompt under a new id that no `formerly` explains."""
+    pull.git("rm", "--quiet", "prompts/triage.prompt.yaml")
+    pull.write("prompts/sort.prompt.yaml", text)
+
+
+def alike(pull: Pull) -> None:
+    rename(pull, pull.read("prompts/triage.prompt.yaml").replace("Say one word.", "Say one word only."))
+
+
+def unlike(pull: Pull) -> None:
+    rename(pull, "inputs: {ticket: {type: string}}\nmessages: [{role: user, content: '{{ ticket }} in a word'}]\n")
+
+
+@pytest.mark.parametrize("put_under_a_new_id", [alike, unlike])
+def test_no_new_name_hides_what_is_taken_away(pull: Pull, put_under_a_new_id: Evade) -> None:
+    base = all_must_pass(pull)
+
+    def told() -> object:
+        pull.commit("Evade")
+        found = pull.data(base=base, is_evaluated=False, rule=STRICT)
+        assert found["exit_code"] == (CHECK_FAILED if found["taken_away"] else OK)
+        pull.git("reset", "--quiet", "--hard", base)
+        put_under_a_new_id(pull)
+        return found["taken_away"]
+
+    put_under_a_new_id(pull)
+    assert told() == ["datasets/triage.yaml still names triage, and no longer tests sort (was triage)"]
+    pull.dataset(*eight(must_pass=True), prompt="sort", min_pass=0)
+    assert told() == ["datasets/triage.yaml: min_pass 0.9 → 0"]
+    pull.git("mv", "datasets/triage.yaml", "datasets/sort.yaml")
+    pull.dataset(*eight(must_pass=True)[:7], name="sort", prompt="sort", min_pass=0)
+    assert told() == [
+        "datasets/triage.yaml was removed, which tested sort (was triage)",
+        "datasets/triage.yaml: min_pass 0.9 → 0 in datasets/sort.yaml",
+    ]
+    pull.git("rm", "--quiet", "datasets/triage.yaml")
+    pull.dataset(*eight(), name="sort", prompt="sort", min_pass=0.9)
+    assert told() == ["datasets/triage.yaml: 8 cases no longer must pass (case-0, case-1, case-2 and 5 more)"]
+    pull.git("rm", "--quiet", "datasets/triage.yaml")
+    pull.dataset(case(20), name="sort", prompt="sort", min_pass=0)
+    assert told() == ["datasets/triage.yaml was removed, which tested sort (was triage)"]
+    pull.dataset(*eight(must_pass=True), prompt="sort", min_pass=0.9)
+    assert told() == []
+
+
+def test_cases_that_assert_less_are_told(pull: Pull) -> None:
+    both = [{"type": "equals", "value": "billing"}, {"type": "contains", "value": "bill"}]
+    pull.dataset(case(1) | {"assert": both}, case(2) | {"assert": both}, case(3) | {"assert": both, "threshold": 0.9})
+    base = pull.commit("Two assertions")
+    pull.dataset(
+        case(1) | {"assert": both[:1]},
+        case(2) | {"assert": [both[0], both[1] | {"weight": 0}]},
+        case(3) | {"assert": both, "threshold": 0.1},
+    )
+    pull.commit("Fewer")
+    (told,) = pull.data(base=base, is_evaluated=False)["taken_away"]
+    assert told == "datasets/triage.yaml: 3 cases asserting less (case-1, case-2, case-3)"
+
+
+def test_tests_in_the_file_of_a_prompt_under_a_new_id_count_too(pull: Pull) -> None:
+    prompt = "messages:\n  - {role: user, content: 'Hi {{x}}'}\n"
+    pull.write("prompts/own.prompt.yml", prompt + "testData:\n  - {x: a, expected: Hi a}\n")
+    base = pull.commit("A prompt with a test of its own")
+    pull.git("rm", "--quiet", "prompts/own.prompt.yml")
+    pull.write("prompts/new.prompt.yml", prompt.replace("Hi", "Hello there,"))
+    pull.commit("Under a new id")
+    (told,) = pull.data(base=base, is_evaluated=False)["taken_away"]
+    assert told == "the tests in prompts/own.prompt.yml were removed"
+
+
 def test_what_only_moved_or_went_with_its_prompt_is_not_taken_away(pull: Pull) -> None:
     base = all_must_pass(pull)
     pull.git("mv", "datasets/triage.yaml", "datasets/moved.yaml")
