@@ -81,7 +81,9 @@ class Context:
     @part
     def settings(self) -> Settings:
         """The content of `promptctl.yaml`."""
-        return read_settings((self.root / SETTINGS).read_bytes(), SETTINGS)
+        from promptctl.git.trees import WorkTree
+
+        return read_settings(WorkTree(self.root).read(SETTINGS), SETTINGS)
 
     @cached_property
     def state_folder(self) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from promptctl.errors import InvalidFiles, Problem, UsageError
+from promptctl.errors import InvalidFiles, Place, Problem, UsageError, WorkspaceError
 from promptctl.files.names import SETTINGS, did_you_mean, is_dataset, prompt_stem
 from promptctl.files.writing import replace_file
 from promptctl.formats.formatting import format_file
@@ -43,10 +43,13 @@ def format_files(tree: WorkTree, paths: Sequence[str] = (), *, is_check: bool = 
     for path in chosen:
         file = tree.root / path
         try:
-            old = file.read_bytes()
+            old = tree.read(path)
             new = format_file(old, path, kinds[path])
         except InvalidFiles as error:
             problems += error.problems
+            continue
+        except WorkspaceError as error:
+            problems.append(Problem(error.message, error.place or Place(path), error.hint, "unreadable"))
             continue
         if new != old:
             changed.append(path)

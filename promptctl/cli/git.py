@@ -11,7 +11,7 @@ import typer
 from promptctl.cli import options
 from promptctl.cli.output import say, tell
 from promptctl.errors import UsageError
-from promptctl.workspace import git_textconv
+from promptctl.workspace import git_textconv, read_given
 
 app = typer.Typer(help="Let Git show prompts readably.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -38,7 +38,7 @@ def textconv(
 ) -> None:
     """Print a prompt file as Git is to show it. A file that cannot be read is printed as it is."""
     try:
-        data = file.read_bytes()
+        data = read_given(file, 16 << 20)
     except OSError as error:
         raise UsageError(f"cannot read `{file}`: {error.strerror}") from error
     sys.stdout.buffer.write(git_textconv(data, made_by))

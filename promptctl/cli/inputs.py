@@ -5,6 +5,7 @@ A file gives its text, or if it is an image, a sound or a PDF, its data URL.
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.cli.output import tell
 from promptctl.errors import UsageError, printable
+from promptctl.workspace import read_given
 
 if TYPE_CHECKING:
     from promptctl import PromptAtVersion
@@ -80,9 +82,10 @@ def _read_file(path: str, stdin_used_by: list[str], option: str) -> bytes:
         data = sys.stdin.buffer.read(MAX_BYTES + 1)
     else:
         try:
-            with Path(path).open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
+            return read_given(Path(path), MAX_BYTES)
         except OSError as error:
+            if error.errno == errno.EFBIG:
+                raise UsageError(f"{option}: `{printable(path)}` is larger than {MAX_BYTES >> 20} MiB") from error
             raise UsageError(f"{option}: cannot read `{printable(path)}`: {error.strerror}") from error
     if len(data) > MAX_BYTES:
         raise UsageError(f"{option}: `{printable(path)}` is larger than {MAX_BYTES // 1024 // 1024} MiB")

@@ -17,7 +17,7 @@ from promptctl.reports.comments import CommentHost
 from promptctl.reports.merge_request import LONGEST_NOTE, MergeRequestNotes, as_note, merge_request_of
 from promptctl.reports.pull_request import LONGEST, PullRequestComments, pull_request_of
 from promptctl.reports.review_markdown import MARKER
-from promptctl.workspace import find_root
+from promptctl.workspace import find_root, read_given
 
 GITHUB = "https://api.github.com"
 
@@ -113,7 +113,7 @@ def _token(variable: str, hint: str) -> str:
 
 def _read(report: Path) -> str:
     try:
-        return report.read_text(encoding="utf-8", errors="replace")
+        return read_given(report, 16 << 20).decode("utf-8", "replace")
     except OSError as error:
         hint = f"write it with: promptctl review -o {report.name}"
         raise UsageError(f"`{report}` cannot be read", hint=hint) from error

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 from promptctl.datasets.expected_cells import read_expected_cell
@@ -79,22 +78,22 @@ def _records(tree: Tree, path: str, delimiter: str) -> Iterator[tuple[int, list[
             yield line
 
     # A longer field is refused above; the library's own limit, 128 KiB, is the process's.
+    merges: set[int] | None = None
     csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))
     reader = csv.reader(lines(), strict=True, delimiter=delimiter)
     try:
         for cells in reader:
             # In a cell in quotes such a line is text.
-            if is_marker(opening) and _conflict_begins(tree, path, first):
-                raise InvalidFiles([merge_problem(Place(path, first, 1))])
+            if is_marker(opening):
+                if merges is None:
+                    merges = {line for line, indent in conflicts(read_lines(tree, path)) if not indent}
+                if first in merges:
+                    raise InvalidFiles([merge_problem(Place(path, first, 1))])
             if cells:
                 yield first, cells
             first, size = reader.line_num + 1, 0
     except csv.Error as error:
         raise InvalidFiles([_unreadable(error, Place(path, first))]) from None
-
-
-def _conflict_begins(tree: Tree, path: str, line: int) -> bool:
-    return (1, "") in conflicts(islice(read_lines(tree, path), line - 1, None))
 
 
 def _unreadable(error: csv.Error, place: Place) -> Problem:

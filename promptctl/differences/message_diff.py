@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.differences.ordering import longest_in_order
-from promptctl.differences.text_diff import Hunk, compare_lines, lines_of
+from promptctl.differences.text_diff import BoundedMatcher, Hunk, compare_lines, lines_of
 from promptctl.differences.value_changes import ValueChange, compare_mappings, plain
 from promptctl.prompts.prompt import Message, Placeholder
 
@@ -66,13 +66,13 @@ def _position(change: MessageChange, stayed: set[tuple[int, int]]) -> tuple[int,
 def _pairs(old: Sequence[Item], new: Sequence[Item]) -> list[tuple[int, int]]:
     """Pair old items with new ones: first those that are equal, then those that are alike."""
     old_keys, new_keys = [_key(item) for item in old], [_key(item) for item in new]
-    blocks = SequenceMatcher(None, old_keys, new_keys, autojunk=False).get_matching_blocks()
+    blocks = BoundedMatcher(None, old_keys, new_keys, autojunk=False).get_matching_blocks()
     pairs = [(block.a + k, block.b + k) for block in blocks for k in range(block.size)]
     anchors = list(pairs)
-    for i in _unpaired(old, pairs, 0):
-        same = next((j for j in _unpaired(new, pairs, 1) if new_keys[j] == old_keys[i]), None)
-        if same is not None:
-            pairs.append((i, same))
+    waiting: dict[str, list[int]] = {}
+    for j in reversed(_unpaired(new, pairs, 1)):
+        waiting.setdefault(new_keys[j], []).append(j)
+    pairs += [(i, waiting[old_keys[i]].pop()) for i in _unpaired(old, pairs, 0) if waiting.get(old_keys[i])]
     left, right = _unpaired(old, pairs, 0), _unpaired(new, pairs, 1)
     if len(left) * len(right) > _MOST_PAIRS:
         return sorted(pairs + _in_place(old, new, left, right, anchors))

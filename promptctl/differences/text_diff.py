@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from difflib import Match, SequenceMatcher
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _CONTEXT_LINES = 3
+
+
+# About a second: two texts of 20,000 lines of few kinds would take half a minute, and of a mebibyte hours.
+_MOST_STEPS = 10_000_000
+
+
+class BoundedMatcher(SequenceMatcher[str]):
+    """Finds what two sequences have in common, in bounded time: what is not looked at by then counts as different."""
+
+    a: Sequence[str]
+    b2j: dict[str, list[int]]
+    _left = _MOST_STEPS
+
+    def find_longest_match(self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None) -> Match:
+        """Return the longest match within these bounds; an empty one if there is none, or the time is over."""
+        end = len(self.a) if ahi is None else ahi
+        if self._left > 0:
+            self._left -= end - alo + sum(len(self.b2j.get(each, ())) for each in self.a[alo:end])
+        return super().find_longest_match(alo, ahi, blo, bhi) if self._left > 0 else Match(alo, blo, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +54,7 @@ def compare_texts(before: str, after: str) -> tuple[Hunk, ...]:
 def compare_lines(before: Sequence[str], after: Sequence[str]) -> tuple[Hunk, ...]:
     """Return the hunks in which two lists of lines differ."""
     hunks = []
-    for group in SequenceMatcher(None, before, after).get_grouped_opcodes(_CONTEXT_LINES):
+    for group in BoundedMatcher(None, before, after).get_grouped_opcodes(_CONTEXT_LINES):
         lines: list[str] = []
         for kind, i1, i2, j1, j2 in group:
             if kind == "equal":

@@ -2,13 +2,48 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
+import stat
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
 
 from promptctl.errors import GitError, WorkspaceError
 
 MAX_BYTES = 1 << 20
+
+
+class NotRegular(OSError):
+    """Something that is no file to be read: a pipe, a device, a socket."""
+
+
+def open_file(file: Path, *, follows_links: bool = False) -> io.BufferedReader:
+    """Open a file of this machine. Whatever is no regular file is refused before a byte of it is read, as `OSError`.
+
+    It is what was opened that is looked at, so that nothing can take its place in between. Without O_NONBLOCK, opening
+    a named pipe would wait for its other end.
+    """
+    no_link = 0 if follows_links else os.O_NOFOLLOW
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | no_link)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    raise NotRegular(errno.EINVAL, "it is not a regular file")
+
+
+def read_file(file: Path, max_bytes: int = MAX_BYTES, *, follows_links: bool = False) -> bytes:
+    """Return the bytes of a file of this machine, whose kind and size are known before it is read; raises `OSError`."""
+    with open_file(file, follows_links=follows_links) as opened:
+        size = os.fstat(opened.fileno()).st_size
+        data = b"" if size > max_bytes else opened.read(max_bytes + 1)
+    if max(size, len(data)) > max_bytes:  # it may have grown while it was read
+        raise OSError(errno.EFBIG, f"it has {max(size, len(data)):,} bytes; at most {max_bytes:,} are read")
+    return data
 
 
 class Tree(Protocol):

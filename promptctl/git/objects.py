@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 # both sides would wait for each other.
 _REQUESTS_AT_ONCE = 128
 _REQUEST_BYTES = 120
-_DRAIN_BYTES = 1 << 20
+# Of an object that is read with no bound of its own, such as a folder's or a tag's.
+_MOST_BYTES = 128 << 20
+# Larger blobs Git hands over in pieces, instead of holding them.
+_STREAMED = "core.bigFileThreshold=1m"
 
 Ahead = Callable[[], Iterable[str]]
 
@@ -100,7 +103,7 @@ class Objects:
         if any("\n" in name for name in names):
             raise GitError("a line break cannot be part of a Git name")
         if self._process is None or self._process.poll() is not None:
-            self._process = self._commands.start(["cat-file", "--batch"], has_input=True)
+            self._process = self._commands.start(["-c", _STREAMED, "cat-file", "--batch"], has_input=True)
             # Held by the process alone, this ends it in order even if the object is collected in a reference cycle.
             self._end = weakref.finalize(self, _end, self._process)
         is_whole = False
@@ -109,7 +112,10 @@ class Objects:
             while batch := list(_batch(waiting)):
                 self._ask(batch)
                 for name in batch:
-                    yield self._answer(name, max_bytes)
+                    answer = self._answer(name, max_bytes)
+                    yield answer
+                    if answer is not None and answer.data is None:
+                        return  # its bytes are not read, be they a gigabyte: what follows is asked of a new process
             is_whole = True
         finally:
             if not is_whole:  # an answer left unread would be taken for the next one's
@@ -131,14 +137,10 @@ class Objects:
         if len(fields) != 3 or fields[-1] in (b"missing", b"ambiguous") or not fields[-1].isdigit():
             return None
         size = int(fields[2])
-        data = None
-        if max_bytes is None or size <= max_bytes:
-            data = stdout.read(size)
-        else:
-            left = size
-            while left > 0:
-                left -= len(stdout.read(min(left, _DRAIN_BYTES))) or left
-        if not stdout.read(1) or (data is not None and len(data) < size):
+        if size > (_MOST_BYTES if max_bytes is None else max_bytes):
+            return GitObject(name, fields[0].decode(), fields[1].decode(), size, None)
+        data = stdout.read(size)
+        if not stdout.read(1) or len(data) < size:
             raise _Stopped(name, self._process.stderr.read().decode("utf-8", "replace").strip())
         return GitObject(name, fields[0].decode(), fields[1].decode(), size, data)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import stat
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from promptctl.errors import GitError, Place, WorkspaceError, printable
 from promptctl.files.names import PROMPTS
-from promptctl.files.tree import MAX_BYTES
+from promptctl.files.tree import MAX_BYTES, NotRegular, open_file
 from promptctl.git.commands import REFETCH
 
 if TYPE_CHECKING:
@@ -70,19 +69,17 @@ class WorkTree:
                 file /= name
                 if file.is_symlink():
                     raise _refused(path, "is reached through a symbolic link", "put the file itself there")
-            # Without O_NONBLOCK, opening a named pipe would wait for its other end.
-            descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            return open_file(file)
+        except NotRegular:
+            raise _refused(path, "is not a regular file") from None
+        except IsADirectoryError:
+            raise FileNotFoundError(path) from None
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
                 if path in self.not_checked_out():
                     raise _refused(path, "is not checked out", CHECK_OUT) from None
                 raise FileNotFoundError(path) from None
             raise _refused(path, f"cannot be read ({error.strerror})") from error
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            os.close(descriptor)
-            raise FileNotFoundError(path) if stat.S_ISDIR(mode) else _refused(path, "is not a regular file")
-        return os.fdopen(descriptor, "rb")
 
     def paths(self, prefix: str) -> list[str]:
         """Return every file below `prefix`, sorted; the insides of `.git` and of linked folders are left out."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.files.merges import is_marker, merge_problem
 from promptctl.files.names import DATASETS, RECORDINGS
+from promptctl.files.tree import open_file, read_file
 from promptctl.models.gateway import Reply, Request
 from promptctl.models.recorded_reply import (
     Entry,
@@ -81,7 +82,7 @@ class RecordedReplies:
         if not isinstance(found, int):
             return found
         file, offset = self._files[found >> _OFFSET_BITS], found & ((1 << _OFFSET_BITS) - 1)
-        with file.open("rb") as opened:
+        with open_file(file) as opened:
             opened.seek(offset)
             line = opened.readline(_LONGEST_LINE)
         entry, problems = read_line(line, _place(file))
@@ -98,7 +99,7 @@ class RecordedReplies:
 
     def _index_file(self, number: int, file: Path) -> list[Problem]:
         if file.suffix != ".jsonl":
-            entries, problems = read_handwritten(file.read_bytes(), str(_place(file)))
+            entries, problems = read_handwritten(_whole(file), str(_place(file)))
             self._found.update((_key(entry["request"]), entry) for entry in entries)
             return problems
         problems = []
@@ -220,7 +221,15 @@ def _entries(file: Path) -> Iterator[Entry]:
     if file.suffix == ".jsonl":
         yield from filter(None, (read_line(line, _place(file))[0] for _, _, line in _lines(file)))
     else:
-        yield from read_handwritten(file.read_bytes(), str(_place(file)))[0]
+        yield from read_handwritten(_whole(file), str(_place(file)))[0]
+
+
+def _whole(file: Path) -> bytes:
+    try:
+        return read_file(file)
+    except OSError as error:
+        message = f"the file cannot be read: {error.strerror}"
+        raise InvalidFiles([Problem(message, Place(str(_place(file))), "split it", "unreadable")]) from error
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
@@ -232,7 +241,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 def _lines(file: Path) -> Iterator[tuple[int, int, bytes]]:
     """Offset, number and bytes of each line that is not blank. A line that is too long comes cut, and so not whole."""
     offset = number = 0
-    with file.open("rb") as opened:
+    with open_file(file) as opened:
         while line := opened.readline(_LONGEST_LINE):
             number += 1
             start, last = offset, line

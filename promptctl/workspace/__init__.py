@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
@@ -94,6 +95,25 @@ def init_workspace(folder: str | os.PathLike[str]) -> Scaffold:
     else:
         git.close()
     return replace(made, is_new_repository=git is None)
+
+
+_STREAMS = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
+
+
+def read_given(file: Path, max_bytes: int) -> bytes:
+    """Return the bytes of a file that somebody names; a stream (`/dev/stdin`, a pipe) only if it is named itself.
+
+    Kind and size are known before a regular file is read. Raises `OSError`.
+    """
+    from promptctl.files.tree import read_file
+
+    if not str(file).startswith(_STREAMS) and (file.is_symlink() or not file.is_fifo()):
+        return read_file(file, max_bytes, follows_links=True)
+    with file.open("rb") as stream:
+        data = stream.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise OSError(errno.EFBIG, f"it has more than {max_bytes:,} bytes")
+    return data
 
 
 def git_textconv(data: bytes, made_by: str | None = None) -> bytes:

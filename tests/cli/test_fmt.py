@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,24 @@ def test_a_link_is_neither_followed_nor_replaced(cli: Cli, root: Path, tmp_path:
     cli("fmt")
     assert link.is_symlink()
     assert elsewhere.read_text() == PLAIN
+
+
+def test_pipes_and_giants_are_reported_and_the_others_formatted(cli: Cli, root: Path) -> None:
+    os.mkfifo(root / "prompts/pipe.prompt.yaml")
+    with (root / "datasets/giant.yaml").open("wb") as giant:
+        giant.truncate(1 << 40)
+    ran = cli("fmt")
+    assert (ran.exit_code, ran.out) == (3, "formatted  prompts/a.prompt.yaml\n")
+    assert "prompts/pipe.prompt.yaml: the file is not a regular file" in ran.err
+    assert "datasets/giant.yaml: the file has 1,099,511,627,776 bytes; at most 1,048,576 are read" in ran.err
+    assert cli("validate").exit_code == 1
+    # What a user names may be a stream by its own name, but no link to one.
+    (root / "zero").symlink_to("/dev/zero")
+    ran = cli("git", "textconv", "zero")
+    assert (ran.exit_code, ran.err) == (2, "error: cannot read `zero`: it is not a regular file\n")
+    ran = cli("render", "a", "-I", "x=zero")
+    assert (ran.exit_code, "it is not a regular file" in ran.err) == (2, True)
+    with (root / "promptctl.yaml").open("wb") as giant:
+        giant.truncate(1 << 40)
+    ran = cli("fmt")
+    assert "promptctl.yaml: the file has 1,099,511,627,776 bytes" in ran.err
