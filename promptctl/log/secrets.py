@@ -25,7 +25,6 @@ _WITH_PASSWORD = re.compile(r"[a-zA-Z][\w+.-]*://[^/@:\s]*:([^/@\s]+)@")
 _KEY_OF_DATA = re.compile(r"(?i)(_|^)(PARTITION|SORT|PRIMARY|FOREIGN|JOIN|SHARD|INDEX|ROUTING|CACHE)_KEY(_?[0-9]+)?$")
 
 _PATHS = ("/", "./", "../", "~/")
-_LIST = re.compile(r"[,;\s]+")
 _SEPARATORS = re.compile(r"[-_./:~\\ ]+")
 _HUMPS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NAME = re.compile(r"v?[0-9]{1,4}|[0-9]?[A-Za-z]{1,2}[0-9]?|[A-Za-z]{1,4}|[A-Za-z]{1,10}[0-9]{1,2}")
@@ -70,7 +69,9 @@ def secrets_of(
         is_certain = name in certain or _KEY_OF_A_MODEL.search(name) is not None
         is_named = whatever_the_name and not value.startswith(_PATHS)
         if is_certain or ((is_named or _SECRET_NAME.search(name)) and _can_be_secret(name, value)):
-            yield from (_secret(name, each) for each in {value, *_LIST.split(value)})
+            yield _secret(name, value)
+            if "," in value and name.lower().endswith("s"):  # `API_KEYS`
+                yield from (_secret(name, each) for each in value.split(",") if _can_be_secret(name, each))
         elif (found := _WITH_PASSWORD.match(value)) is not None and _can_be_secret(name, unquote(found[1])):
             yield _secret(name, unquote(found[1]))
 

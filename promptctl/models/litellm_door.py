@@ -23,21 +23,22 @@ WireOf = Callable[[], Wire | None]
 def guard_transports(wire_of: WireOf) -> None:
     """Wrap everything that LiteLLM sends with, once; `wire_of` returns the wire of the call that is being made."""
     own = importlib.import_module("litellm.llms.custom_httpx.aiohttp_transport").LiteLLMAiohttpTransport
+    if hasattr(own.handle_async_request, "__wrapped__"):
+        return
     httpx = importlib.import_module("httpx")
-    for transport in (own, httpx.AsyncHTTPTransport):
-        _wrap(transport, "handle_async_request", functools.partial(_httpx_async, wire_of))
+    _wrap(httpx.AsyncHTTPTransport, "handle_async_request", functools.partial(_httpx_async, wire_of))
     _wrap(httpx.HTTPTransport, "handle_request", functools.partial(_httpx, wire_of))
     _wrap(importlib.import_module("aiohttp").ClientSession, "_request", functools.partial(_aiohttp, wire_of))
     if find_spec("urllib3") is not None:
         pool = importlib.import_module("urllib3.connectionpool").HTTPConnectionPool
         _wrap(pool, "urlopen", functools.partial(_urllib3, wire_of))
     _wrap(socket, "getaddrinfo", functools.partial(_look_up, wire_of))
+    _wrap(own, "handle_async_request", functools.partial(_httpx_async, wire_of))  # last: it says that all are wrapped
 
 
 def _wrap(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
     inner = getattr(owner, name)
-    if not hasattr(inner, "__wrapped__"):
-        setattr(owner, name, functools.wraps(inner)(make(inner)))
+    setattr(owner, name, functools.wraps(inner)(make(inner)))
 
 
 def _httpx_async(wire_of: WireOf, handle: Any) -> Any:

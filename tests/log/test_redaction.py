@@ -224,6 +224,13 @@ def test_the_password_of_an_address_and_each_key_of_a_list_are_secrets() -> None
     assert redactor.redact("aGhTkLqWzX1 bGhTkLqWzX2") == "[redacted] [redacted]"
 
 
+def test_a_word_of_a_passphrase_or_a_line_of_a_certificate_is_no_secret_of_its_own() -> None:
+    pem = "-----BEGIN PRIVATE KEY-----\nMIIEpAIBAAKC\n-----END PRIVATE KEY-----"
+    redactor = Redactor(secrets_of({"MAIL_PASSWORD": "highest mountain, coldest pass", "VERTEXAI_CREDENTIALS": pem}))
+    assert redactor.redact("the highest mountain has no -----BEGIN") == "the highest mountain has no -----BEGIN"
+    assert redactor.redact("highest mountain, coldest pass") == "[redacted]"
+
+
 def test_where_no_name_is_known_any_variable_may_hold_a_secret() -> None:
     environ = {"MY_GATE": "zq9x8c7v6b5n", "HOME": "/srv/x9c8v7b6", "LANG": "postgres", "TERM": "screen"}
     assert [each.name for each in secrets_of(environ, whatever_the_name=True)] == ["MY_GATE"]
