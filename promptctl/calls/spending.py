@@ -62,7 +62,7 @@ class SpendingGateway:
         await self._gateway.close()
 
     async def _reserve(self, request: Request) -> int:
-        worst = WorstCase.of(request, self._models.settings_of(request.model), self._models.prices)
+        worst = WorstCase.of(request, self._models.settings_of(request.model).model, self._models.prices)
         if worst.is_unpriced:
             raise CostLimitReached(
                 f"the limit on the cost cannot be kept: it is not known what {request.model} costs",

@@ -39,6 +39,8 @@ def say_estimate(rows: Sequence[Estimate], *, as_json: bool) -> None:
     unpriced = sorted({row.model for row in rows if not row.is_priced})
     if unpriced:
         tell(f"not priced: {', '.join(unpriced)}; give `prices:` in promptctl.yaml")
+    if worst := max((row.worst_nano_usd or 0 for row in rows), default=0):
+        tell(f"--max-cost: before each call its worst case is reserved, up to {format_cost(worst)} for one of these")
     _say_judges([row for row in rows if row.judge_calls])
     if any(row.is_priced and row.cost_nano_usd is None for row in rows):
         tell("a cost is unknown if neither earlier calls nor max_tokens say how long replies are")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -19,14 +19,16 @@ from promptctl.log.filter import Filter
 from promptctl.log.store import Store
 from promptctl.models.gateway import Usage
 from promptctl.models.tokens import token_counter
+from promptctl.models.worst_case import FREE, WorstCase
 
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.log.results import Replies
+    from promptctl.models.gateway import Request
+    from promptctl.prompts.prompt import Rendered
 
 _COUNTED_CASES = 200
 _TOKENS_PER_MESSAGE = 4
-_FREE = ("echo/", "replay/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class Estimate:
 
     `judge_calls` are asked besides; what they take is not in the tokens and the cost but apart, and unknown where the
     log has no earlier call of one of the judges. The cost is unknown if the model has no price (`is_priced`), or
-    if nothing says how long its replies are.
+    if nothing says how long its replies are. `worst_nano_usd` is the most that one call can cost, the dearest of the
+    first cases: as much must be left of a limit on the cost.
     """
 
     prompt: str
@@ -51,6 +54,7 @@ class Estimate:
     judge_input_tokens: int | None = 0
     judge_output_tokens: int | None = 0
     judge_cost_nano_usd: int | None = 0
+    worst_nano_usd: int | None = 0
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able, with stable keys."""
@@ -107,7 +111,9 @@ def estimate(context: Context, plan: Plan) -> Estimate:
         of_judges.add(
             count * plan.spec.repeats, of_one, None if of_one is None else _cost(context, plan, model, of_one)
         )
-    each = _from_log(log, target.prompt.id, target.model) or _from_cases(context, plan)
+    asker = Asker(plan)
+    asked = [asker.ask(case) for case in islice(plan.cases(context), _COUNTED_CASES)]
+    each = _from_log(log, target.prompt.id, target.model) or _from_cases(context, plan, asked)
     output = each.output_tokens
     cost = _cost(context, plan, target.model, each) if calls else 0
     return Estimate(
@@ -124,12 +130,13 @@ def estimate(context: Context, plan: Plan) -> Estimate:
         judge_input_tokens=_whole(of_judges.input_tokens),
         judge_output_tokens=_whole(of_judges.output_tokens),
         judge_cost_nano_usd=of_judges.cost_nano_usd,
+        worst_nano_usd=_worst(context, plan, asked) if calls else 0,
     )
 
 
 def cost_of_call(context: Context, model: str, replies: Replies, usage: Usage) -> int | None:
     """Return the cost of one call in nano-USD: 0 if no provider is asked, None if the price is unknown."""
-    if model.startswith(_FREE) or replies == "replay":
+    if model.startswith(FREE) or replies == "replay":
         return 0
     return context.models.prices.cost_nano_usd(model, usage)[0]
 
@@ -156,13 +163,21 @@ def _from_log(log: Store, prompt: str, model: str) -> _PerCall | None:
     return None
 
 
-def _from_cases(context: Context, plan: Plan) -> _PerCall:
-    asker = Asker(plan)
+def _worst(context: Context, plan: Plan, asked: Sequence[tuple[Rendered, Request]]) -> int | None:
+    """Return the most that one of the calls can cost; None if unknown."""
+    if plan.spec.replies == "replay":
+        return 0
+    prices, model = context.models.prices, plan.target.model
+    costs = [WorstCase.of(request, model, prices).nano_usd for _, request in asked]
+    known = [cost for cost in costs if cost is not None]
+    return max(known, default=0) if len(known) == len(costs) else None
+
+
+def _from_cases(context: Context, plan: Plan, asked: Sequence[tuple[Rendered, Request]]) -> _PerCall:
     count, tokenizer = context.shared(_token_counter)
     tokens: list[int] = []
     has_media = False
-    for case in islice(plan.cases(context), _COUNTED_CASES):
-        rendered, _ = asker.ask(case)
+    for rendered, _ in asked:
         contents = [message.get("content") for message in rendered.messages]
         texts = [_text_of(content) for content in contents]
         has_media = has_media or any(isinstance(each, list) and any(map(_is_media, each)) for each in contents)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from promptctl.models.gateway import Request
 
 if TYPE_CHECKING:
-    from promptctl.models.model_settings import ModelSettings
     from promptctl.models.prices import Prices
 
 # A token stands for one byte at least. What a provider adds: for each request and message, for tools, for a schema.
@@ -28,7 +27,8 @@ _MOST_INPUT = 200_000
 MOST_OUTPUT = 128_000
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict")
 _CHOICES = ("n", "best_of", "candidate_count")
-_FREE = frozenset({"echo", "replay"})
+# Models that no provider is asked for begin with these.
+FREE = ("echo/", "replay/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,11 @@ class WorstCase:
     is_limited: bool = True
 
     @classmethod
-    def of(cls, request: Request, settings: ModelSettings, prices: Prices) -> WorstCase:
-        """Return the worst case of a request to the model of these settings."""
-        if settings.lane in _FREE:
+    def of(cls, request: Request, model: str, prices: Prices) -> WorstCase:
+        """Return the worst case of a request to a model, by its id with its provider."""
+        if model.startswith(FREE):
             return cls()
-        model, given = settings.model, _merged(request.parameters)
+        given = _merged(request.parameters)
         window, most = prices.limits_of(model)
         output, is_limited = 0, True
         if not _is_embedding(request):
@@ -79,7 +79,7 @@ class WorstCase:
     def hint(self) -> str:
         """Advice on a request that is too dear."""
         limit = "lower `max_tokens`" if self.is_limited else "set `max_tokens`, which limits the reply"
-        return f"{limit} in the prompt's `parameters`, or raise the limit on the cost"
+        return f"{limit} (a prompt's `parameters`; a judge's: `judge_parameters`), or raise the limit on the cost"
 
 
 def _merged(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import json
 
+from promptctl.datasets.selection import Selection
 from promptctl.evaluations.estimate import Estimate
-from promptctl.evaluations.request import EvaluationRequest
+from promptctl.evaluations.request import EvaluationRequest, Limits
 from promptctl.models.tokens import token_counter
 from tests.evaluation_lab import PROMPT, REPLY_COST, Lab
 from tests.openai_server import reply
@@ -33,6 +34,18 @@ def test_without_any_the_cases_are_counted_and_max_tokens_bounds_the_replies(lab
     assert found.cost_nano_usd == (found.input_tokens + 500) * 1_000
     assert found.source.endswith("and max_tokens")
     assert lab.asked == []
+
+
+def test_the_worst_case_of_a_call_is_what_a_bound_must_leave(lab: Lab) -> None:
+    lab.many(11)
+    lab.write("prompts/triage.prompt.yaml", PROMPT + "parameters: {max_tokens: 3}\n")
+    worst = estimated(lab).worst_nano_usd
+    assert worst == 34_000, "of c10, the longest"
+    for limit, asked in ((worst - 1, 0), (worst, 1)):
+        lab.one(selection=Selection(ids=frozenset({"c10"})), limits=Limits(max_cost_nano_usd=limit))
+        assert len(lab.asked) == asked
+    assert estimated(lab).worst_nano_usd == worst
+    assert estimated(lab, models=("local/unpriced",)).worst_nano_usd is None
 
 
 def test_an_image_is_no_text(lab: Lab) -> None:

@@ -28,7 +28,7 @@ PLAIN = 16 + 8 + len("user") + len("hi")
 
 def worst(model: str = "local/m", content: Any = "hi", tools: Any = (), **parameters: Any) -> WorstCase:
     request = Request(model, [{"role": "user", "content": content}], parameters, tools)
-    return WorstCase.of(request, MODELS.settings_of(model), MODELS.prices)
+    return WorstCase.of(request, model, MODELS.prices)
 
 
 def test_each_token_is_of_the_dearest_kind() -> None:
@@ -76,7 +76,7 @@ def test_images_tools_schemas_and_documents_are_counted() -> None:
     assert worst(content=[{"type": "file", "file": {}}]).input_tokens == 16 + 8 + 4 + 200_000
     assert worst(tools=({"type": "function", "function": {"name": "f"}},)).input_tokens > PLAIN + 700
     schema = Request("local/m", [USER], response_format={"type": "json_object"})
-    assert WorstCase.of(schema, MODELS.settings_of("local/m"), MODELS.prices).input_tokens > PLAIN + 350
+    assert WorstCase.of(schema, "local/m", MODELS.prices).input_tokens > PLAIN + 350
 
 
 def test_sounds_cost_what_sounds_cost() -> None:
@@ -111,7 +111,7 @@ def test_searches_are_counted() -> None:
 
 def test_embeddings_have_no_reply() -> None:
     model = "openai/text-embedding-3-small"
-    found = WorstCase.of(embedding_request(model, ["hi"]), MODELS.settings_of(model), MODELS.prices)
+    found = WorstCase.of(embedding_request(model, ["hi"]), model, MODELS.prices)
     assert found.output_tokens == 0
     assert found.nano_usd == pytest.approx(found.input_tokens * 20)
 
