@@ -113,8 +113,8 @@ class LimitedGateway:
     """A gateway behind a limiter for each model. A request that waits to be asked again holds no place meanwhile.
 
     The first request to a model goes alone until it is answered, so that a refused key is refused once; the others wait
-    for it so many seconds, as `probe_s` says for a model. `on_lasting` is given a model, and each error that the next
-    request to it would meet too; after one nothing more is sent to it.
+    for it so many seconds, as `probe_s` says for a model (None for as long as it takes). `on_lasting` is given a model,
+    and each error that the next request to it would meet too; after one nothing more is sent to it.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class LimitedGateway:
         gateway: Gateway,
         most: int,
         on_lasting: Callable[[str, ModelError], None] = lambda _model, _error: None,
-        probe_s: Callable[[str], float] = lambda _model: 0.0,
+        probe_s: Callable[[str], float | None] = lambda _model: 0.0,
     ) -> None:
         self._gateway = gateway
         self._most = most
@@ -160,7 +160,9 @@ class LimitedGateway:
 class _Door:
     """The way to one model. It opens for all once the first request is answered, and closes for good on a refusal."""
 
-    def __init__(self, model: str, limiter: Limiter, on_lasting: Callable[[ModelError], None], probe_s: float) -> None:
+    def __init__(
+        self, model: str, limiter: Limiter, on_lasting: Callable[[ModelError], None], probe_s: float | None
+    ) -> None:
         self.limiter = limiter
         self.on_lasting = on_lasting
         self.is_refused = False
@@ -192,7 +194,7 @@ class _Door:
         self.limiter.release()
 
     async def _wait_for_the_first(self) -> None:
-        if self._is_begun and self._probe_s:
+        if self._is_begun and self._probe_s != 0:
             with time_stands_still(), suppress(TimeoutError):
                 await asyncio.wait_for(self._answered.wait(), self._probe_s)
         self._is_begun = True

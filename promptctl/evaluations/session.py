@@ -222,8 +222,13 @@ class Session:
         if all(run.is_refused for run in self._runs if run.found is None):
             self.stop("refused")
 
-    def _probe_s(self, model: str) -> float:
-        """Return for how long others wait for the first reply: an unknown key is worth more than a server without."""
+    def _probe_s(self, model: str) -> float | None:
+        """Return for how long others wait for the first reply: an unknown key is worth more than a server without.
+
+        With a bound on the cost they wait as long as it takes: the first tells whether the model keeps its limits.
+        """
+        if self._limits.max_cost_nano_usd is not None:
+            return None
         try:
             has_key = self._router.settings_of(model).endpoint.api_key is not None
         except ModelError:

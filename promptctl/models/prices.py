@@ -182,7 +182,9 @@ class Prices:
         searches = usage.web_searches
         if searches is None:
             searches = 1 if size is not None or _always_searches(model) else 0
-        fees = self._search_fees(model) if searches else {}
+        if not searches:
+            return 0
+        fees = self._search_fees(model)
         if _is_billed_once(model, self._models.entry(self._priced_as(model) or model)):
             searches = min(searches, 1)
         return searches * fees.get(f"search_context_size_{size}", fees.get("search_context_size_medium", 0))

@@ -32,6 +32,7 @@ from tests.openai_server import (
     malformed,
     raw,
     reply,
+    usage,
 )
 
 ONCE = 'models:\n  "local/*": {{api_base: "{url}", timeout_s: 5, max_attempts: 1}}\n'
@@ -259,6 +260,12 @@ class TestMoney:
         lab.one(limits=Limits(concurrency=8, max_cost_nano_usd=100 * self.worst))
         assert lab.asked == []
         assert any("set `max_tokens`" in warning for warning in lab.warnings)
+
+    def test_a_server_that_counts_more_than_it_may_shows_with_its_first_reply(self, lab: Lab) -> None:
+        lab.many(20)
+        lab.server.default = slowly(0.1, reply("c0", tokens=usage(100_000, 25_000)))
+        found = lab.one(limits=Limits(concurrency=16, max_cost_nano_usd=16 * self.worst), parameters=self.short)
+        assert (found.stopped, lab.asked) == ("max-cost", ["c0"])
 
     def test_judges_are_paid_from_the_same_account(self, lab: Lab) -> None:
         rubric = [{"type": "llm-rubric", "value": "is polite"}]
