@@ -133,16 +133,29 @@ class Context:
         """The folder of recorded replies: `replay/<model>` and `eval --replies replay` answer from it."""
         return self.root / RECORDINGS
 
-    def at(self, tree: Tree, settings: Settings, trusted: Tree, recordings: Path | None = None) -> Self:
+    def at(
+        self,
+        tree: Tree,
+        settings: Settings,
+        trusted: Tree,
+        recordings: Path | None = None,
+        *,
+        needs_keys: bool = True,
+    ) -> Self:
         """These parts with the datasets of another tree and with other settings; to be closed on its own.
 
         Judges are settings too: those that `trusted` has, or that ship, stand before those of `tree`. Nothing of
         `promptctl.yaml` as it stands on disk is read. Calls go to the same log. Versions are called by their commit:
-        their numbers would take the whole history, which a clone for one review seldom has at hand.
+        their numbers would take the whole history, which a clone for one review seldom has at hand. Without
+        `needs_keys` nothing can be asked, and no key need be set.
         """
         other = type(self)(self.root, self.environ, self.warn)
         other.is_numbered = False
         other._parts["settings"], other.tree, other.trusted_judges = settings, tree, trusted
+        if not needs_keys:
+            from promptctl.models.model_settings import Models
+
+            other._parts["models"] = Models(settings, self.environ, needs_keys=False)
         if recordings is not None:
             other.recordings_folder = recordings
         return other

@@ -11,9 +11,10 @@ import pytest
 from promptctl.files.tree import MemoryTree
 from promptctl.formats.settings_file import LabelSettings
 from promptctl.git.repository import Git
-from promptctl.labels.chains import Listing, current, listing
+from promptctl.labels.chains import LabelTags, Listing, current, listing
 from promptctl.labels.reading import Labels
 from promptctl.labels.tags import Candidate, LabelName
+from promptctl.labels.trust import LabelTrust
 from promptctl.promotion.moves import Mover, MoveResult
 from promptctl.promotion.rules import FindProof
 from promptctl.prompts.loading import closure_of
@@ -84,18 +85,23 @@ class Desk:
         return open_git(self.repo.path)
 
     @property
+    def trust(self) -> LabelTrust:
+        return LabelTrust(self.remote)
+
+    @property
     def mover(self) -> Mover:
-        return Mover(self.git, LabelSettings(self.remote, self.rules))
+        return Mover(self.git, LabelSettings(self.remote, self.rules), self.trust)
 
     @property
     def labels(self) -> Labels:
-        return Labels(self.git, self.remote)
+        return Labels(self.git, self.trust)
 
     def set(self, version: str, label: str = "production", **options: Any) -> MoveResult:
         return self.mover.set(LabelName(PROMPT, label), self.candidate(version), self.find_proof, **options)
 
     def listing(self) -> Listing:
-        return listing(self.git)
+        git = self.git
+        return listing(git, LabelTags.read(git, self.trust))
 
     def candidate(self, version: str, prompt: str = PROMPT) -> Candidate:
         """The version whose commit is tagged with its number: `v2`."""
@@ -106,7 +112,7 @@ class Desk:
 
     def live(self, label: str = "production", prompt: str = PROMPT, formerly: tuple[str, ...] = ()) -> str | None:
         """The version that the label names as far as this clone knows."""
-        state = current(self.git, LabelName(prompt, label, formerly))
+        state = current(self.git, self.trust, LabelName(prompt, label, formerly))
         return state.version if state else None
 
     def tags(self) -> dict[str, str]:

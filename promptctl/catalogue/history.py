@@ -37,7 +37,7 @@ def history(parts: Context, ref: str) -> list[VersionEntry]:
     top = _top(parts, parsed, moment)
     if top is not None and top.version.number is not None:
         entries = entries[: top.version.number]
-    own = live_labels(moment).get(parsed.prompt, [])
+    own = live_labels(moment, parts.warn).get(parsed.prompt, [])
     rows = [replace(entry, labels=_labels_of(entry, own, entries)) for entry in reversed(entries)]
     if top is not None and top.version.number is None and top.version.commit is not None:
         rows.insert(0, _unnumbered(parts, top, own, moment))

@@ -99,7 +99,7 @@ def list_prompts(parts: Context, wanted: PromptFilter | None = None) -> list[Pro
         paths = {id_: path for id_, path in paths.items() if path in users}
     moment = parts.now()
     numbers = parts.repository.numbers(moment) if paths else {}
-    live = live_labels(moment) if paths else {}
+    live = live_labels(moment, parts.warn) if paths else {}
     files = set(tree.paths(PROMPTS))
     summaries = []
     for id_, path in paths.items():

@@ -115,7 +115,7 @@ def page(parts: Context, ref: str) -> Page:
     return Page(
         at_version=at_version,
         made=made,
-        labels=live_labels(moment).get(prompt.id, ()),
+        labels=live_labels(moment, parts.warn).get(prompt.id, ()),
         datasets=_datasets(parts, prompt),
         totals=totals,
         latest=latest,

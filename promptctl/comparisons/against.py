@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def _usual_base(context: Context, heads: Sequence[Plan]) -> str:
     """Return what to compare with if nothing is named: `gate.base`, else production, else the default branch."""
-    named, labels = context.settings.gate.base, live_labels(context.now())
+    named, labels = context.settings.gate.base, live_labels(context.now(), context.warn)
     if named is not None:
         return f"@{named.removeprefix('@')}"
     if all(any(each.label == "production" for each in labels.get(head.target.prompt.id, ())) for head in heads):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from promptctl.assertions.judges import ShippedJudges, find_judge
 from promptctl.assertions.judging import judge_model
 from promptctl.files.plain import canonical_json
 from promptctl.models.gateway import recorded_model
@@ -29,12 +30,16 @@ def reply_rules(context: Context, model: str) -> dict[str, Any]:
 
 
 def judge_rules(context: Context, request: EvaluationRequest, judges: Iterable[AskedJudge]) -> dict[str, Any]:
-    """Return the digest of the rules of all judges' models, and of their servers; empty without any.
+    """Return the digest of the rules of all judges' models, of their servers and own prompts; empty without any.
 
     Raises `ModelConfigurationError` for a judge that cannot be asked.
     """
-    models = {judge_model(context, asked, request.judge) for asked in judges}
+    asked_all = list(judges)
+    models = {judge_model(context, asked, request.judge) for asked in asked_all}
     ruled = {model: rules for model in models if (rules := _of_judge(context, request, model))}
+    prompts = {id_: find_judge(context, id_) for asked in asked_all if (id_ := asked.prompt_id)}
+    if own := {id_: found.prompt.digest for id_, found in prompts.items() if not isinstance(found.tree, ShippedJudges)}:
+        ruled["prompts"] = own
     return {"judges": sha256(canonical_json(ruled).encode()).hexdigest()[:16]} if ruled else {}
 
 

@@ -51,11 +51,13 @@ class LabelRule:
 class LabelSettings:
     """The remote that labels are pushed to, and the rules of each; if any label is named, no other may be set.
 
-    A label that another comes `after` is named by that, with no rule of its own unless it has one.
+    A label that another comes `after` is named by that, with no rule of its own unless it has one. With `is_signed`
+    only signed events count.
     """
 
     remote: str | None = None
     rules: Mapping[str, LabelRule] = field(default_factory=dict)
+    is_signed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +173,16 @@ def read_settings(data: bytes, path: str = SETTINGS) -> Settings:
 
 
 def _labels(given: Mapping[str, Any]) -> LabelSettings:
-    rules = {name: LabelRule(**(rule or {})) for name, rule in given.items() if name != "remote"}
+    rules = {name: LabelRule(**(rule or {})) for name, rule in _label_rules(given).items()}
     for rule in tuple(rules.values()):
         if rule.after is not None:
             rules.setdefault(rule.after, LabelRule())
-    return LabelSettings(given.get("remote"), rules)
+    return LabelSettings(given.get("remote"), rules, is_signed=given.get("signed") == "required")
+
+
+def _label_rules(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what is written for labels; `signed: required` is no rule of a label of that name."""
+    return {name: rule for name, rule in given.items() if name != "remote" and not isinstance(rule, str)}
 
 
 def _gate(given: Mapping[str, Any]) -> GateSettings:
@@ -228,7 +235,7 @@ def judge_parameter_problems(given: Mapping[str, Any], place: Place) -> list[Pro
 def _label_problems(document: Document) -> list[Problem]:
     """Rules that no version could ever meet: labels that come after each other; and paths that lead elsewhere."""
     labels = document.data.get("labels", {})
-    rules = {name: rule or {} for name, rule in labels.items() if name != "remote"}
+    rules = {name: rule or {} for name, rule in _label_rules(labels).items()}
     problems: list[Problem] = []
     for name, rule in rules.items():
         chain = [name]

@@ -32,6 +32,7 @@ class Git(Commands):
         self.root = folder
         self.prefix = ""
         self.head: str | None = None
+        self.is_bare = False
         self.is_shallow = False
         # With commands of its own: two objects that hold each other are not let go of at once.
         self.objects = Objects(Commands(folder, is_interactive=is_interactive))
@@ -65,6 +66,10 @@ class Git(Commands):
         if self.head is None:  # a branch that is damaged looks like one without a commit
             self.refs("refs/heads/")
         return True
+
+    def path_here(self, path: str) -> str:
+        """Return a path of the workspace as commands of Git take it, which run in its folder, or at a bare root."""
+        return f"{self.prefix}{path}" if self.is_bare else path
 
     def refs(self, *prefixes: str) -> list[GitRef]:
         """Return the references below each of `prefixes` (`refs/tags/prompt/support`), by name; opens no object."""

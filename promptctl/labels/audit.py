@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from promptctl.errors import Problem
+from promptctl.errors import Problem, WorkspaceError
 from promptctl.files.names import PROMPTS
+from promptctl.git.repository import GitRef
 from promptctl.git.trees import CommitTree
-from promptctl.labels.chains import LabelTags, bad_tag, marker, odd_name, read_events
+from promptctl.labels.chains import LabelTags, bad_tag, odd_name, read_events
 from promptctl.labels.remote import short
-from promptctl.labels.tags import LabelEvent
+from promptctl.labels.tags import LabelEvent, parse_name
+from promptctl.labels.trust import known, marker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence, Set
@@ -19,27 +22,63 @@ if TYPE_CHECKING:
     from promptctl.files.sources import Cache
     from promptctl.git.repository import Git
     from promptctl.labels.remote import Remote
+    from promptctl.labels.trust import LabelTrust
 
 _PROMPTS_FOLDER = re.compile(rf"(?:^|/)({PROMPTS}/)")
 
 
-def verify(git: Git, remote: Remote | None = None) -> list[Problem]:
-    """Return everything wrong with the labels here, by name; with a remote, also with those there.
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Everything wrong with the labels here, by name, and the events that were read.
 
-    Labels are to be fetched before. Warnings are facts that a person should know and that harm nothing.
+    Warnings are facts that a person should know and that harm nothing.
     """
-    tags = LabelTags.read(git)
+
+    problems: list[Problem]
+    events: list[LabelEvent]
+
+
+def verify(git: Git, trust: LabelTrust, remote: Remote | None = None) -> Audit:
+    """Check the labels here, and with a remote also those there. Labels are to be fetched before.
+
+    Rules, evidence and signatures are not looked at: what held when an event was made is for `promotion/` to say.
+    """
+    tags = LabelTags.read(git, trust)
     named = [tag for chain in tags.chains.values() for tag in chain.values()]
     found = read_events(git, named)
     events = [event for event in found if isinstance(event, LabelEvent)]
     problems = [odd_name(ref) for ref in tags.odd] + [problem for problem in found if isinstance(problem, Problem)]
     problems += _chains(events, {ref.name: ref.object for ref in named})
+    problems += _actors(events)
     problems += _targets(git, events)
     problems += _branches(git, events)
     if remote is not None:
-        here = {ref.name: ref.object for ref in (*named, *tags.odd)}
+        here = {ref.name: ref.object for ref in named}
         problems += _remote(remote.name, here, remote.tags(), events, tags.unpushed.keys())
-    return problems
+        problems += [_stray(remote.name, ref, here.get(ref.name)) for ref in tags.strays]
+    return Audit(problems, events)
+
+
+def _actors(events: Iterable[LabelEvent]) -> list[Problem]:
+    """Return events that say they were made by somebody who is not the tag's own tagger."""
+    words = "its tagger is {}, but it says that it was moved by {}"
+    return [
+        bad_tag(event.name.ref, "label-actor", words.format(event.tagger, event.actor))
+        for event in events
+        if not event.is_by_actor
+    ]
+
+
+def _stray(remote: str, stray: GitRef, counting: str | None) -> Problem:
+    """Return the problem of a tag that another fetch brought, or a hand made: it counts for nothing."""
+    tag = short(stray.name)
+    if counting is None:
+        words = f"the tag {tag} is here, but {remote} is not known to have had it: it counts for nothing"
+    else:
+        words = (
+            f"the tag {tag} is {stray.object[:12]} here: {counting[:12]}, which {remote} had, is the one that counts"
+        )
+    return Problem(words, hint=f"git tag -d {quote(tag)}", code="label-stray", severity="warning")
 
 
 def _chains(events: Sequence[LabelEvent], objects: Mapping[str, str]) -> list[Problem]:
@@ -71,10 +110,15 @@ def _targets(git: Git, events: Sequence[LabelEvent]) -> list[Problem]:
     found = git.objects.read_all([f"{event.commit}:{event.path}" for event in events], max_bytes=0)
     for event, file in zip(events, found, strict=True):
         tag, hint = short(event.name.ref), f"promptctl label set {event.prompt}@{event.label} VERSION"
+        try:
+            is_equal = file is not None and file.kind == "blob" and _digest(git, event, cache) == event.digest
+        except WorkspaceError as error:  # of this event alone: the others are checked
+            problems.append(bad_tag(event.name.ref, "label-path", error.message))
+            continue
         if file is None or file.kind != "blob":
             words = f"{tag} names the commit {event.commit[:12]}, which has no file {event.path}"
             problems.append(Problem(words, hint=hint, code="label-path"))
-        elif _digest(git, event, cache) != event.digest:
+        elif not is_equal:
             words = f"{tag} recorded a different text from the one {event.path} has in the commit {event.commit[:12]}"
             problems.append(Problem(words, hint=hint, code="label-digest"))
     return problems
@@ -123,6 +167,9 @@ def _remote(
     for ref in sorted({*here, *there}):
         if here.get(ref) == there.get(ref):
             continue
+        if parse_name(ref) is None:
+            problems.append(odd_name(GitRef(ref, there[ref])))
+            continue
         tag, is_unpushed = short(ref), marker(ref) in unpushed
         if ref not in here:
             words, hint, code = f"{tag} is at {remote}, but not here", "promptctl label fetch", "label-not-here"
@@ -136,13 +183,14 @@ def _remote(
             )
         elif ref not in there:
             words, code = f"{tag} is here, but {remote} does not have it", "label-lost"
-            hint = f"to restore it: git push {remote} {quote(ref)}"
+            hint = f"to restore it: git push {remote} {quote(f'{known(ref, remote)}:{ref}')}"
         else:
             words = f"{tag} is {there[ref][:12]} at {remote}, but {here[ref][:12]} here: one of them was replaced"
             code = "label-differs"
-            hint = f"to restore it: git push --force {remote} {quote(ref)}"
+            hint = f"to restore it: git push --force {remote} {quote(f'{known(ref, remote)}:{ref}')}"
             if here[ref] not in followed:
-                hint += f"\nto take theirs: git fetch {remote} {quote(f'+{ref}:{ref}')}"
+                both = f"{quote(f'+{ref}:{ref}')} {quote(f'+{ref}:{known(ref, remote)}')}"
+                hint += f"\nto take theirs: git fetch {remote} {both}"
         is_warning = code == "label-unpushed"
         problems.append(Problem(words, hint=hint, code=code, severity="warning" if is_warning else "error"))
     return problems

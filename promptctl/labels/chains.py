@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import GitError, HistoryIncomplete, Problem, RevisionNotFound
 from promptctl.files.names import SETTINGS, id_problem
+from promptctl.git.repository import GitRef
 from promptctl.labels.tags import PREFIX, TAGS, LabelEvent, LabelName, MalformedTag, parse_event, parse_name
+from promptctl.labels.trust import UNPUSHED, LabelTrust, known, marker, unsigned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence, Set
 
-    from promptctl.git.repository import Git, GitRef
+    from promptctl.git.repository import Git
 
-# Markers of events that no remote has accepted yet, under the same names as their tags.
-UNPUSHED = "refs/promptctl/unpushed/"
 _MAX_TAG_BYTES = 64 * 1024
 
 Chain = dict[int, "GitRef"]
@@ -87,41 +87,51 @@ class Listing:
 class LabelTags:
     """The tags below `prompt/` of this clone, sorted out by label.
 
-    `chains` holds the tags of each label by what their references begin with, `odd` those whose name is none of ours,
-    `unpushed` the markers of events that no remote has accepted yet.
+    `chains` holds the tags of each label that count by what their references begin with, `odd` those whose name is none
+    of ours, `unpushed` the markers of events that no remote has accepted yet. `strays` are tags that count for nothing:
+    the remote of labels is not known to have them.
     """
 
-    def __init__(self, refs: Iterable[GitRef]) -> None:
+    def __init__(self, refs: Iterable[GitRef], trust: LabelTrust) -> None:
+        self.trust = trust
         self.chains: dict[str, Chain] = {}
         self.odd: list[GitRef] = []
-        self.unpushed: dict[str, str] = {}
-        for ref in refs:
-            name = parse_name(ref.name)
-            if ref.name.startswith(UNPUSHED):
-                self.unpushed[ref.name] = ref.object
-            elif name is None:
-                self.odd.append(ref)
+        self.strays: list[GitRef] = []
+        found = {ref.name: ref.object for ref in refs}
+        self.unpushed = {name: oid for name, oid in found.items() if name.startswith(UNPUSHED)}
+        tags = {name: oid for name, oid in found.items() if name.startswith(PREFIX)}
+        counting = tags
+        if trust.remote is not None:
+            start = known(PREFIX, trust.remote)
+            counting = {PREFIX + name.removeprefix(start): oid for name, oid in found.items() if name.startswith(start)}
+            counting |= {name: oid for name, oid in tags.items() if self.unpushed.get(marker(name)) == oid}
+            self.strays = [GitRef(name, oid) for name, oid in tags.items() if counting.get(name) != oid]
+        for tag, oid in sorted(counting.items()):
+            name = parse_name(tag)
+            if name is None:
+                self.odd.append(GitRef(tag, oid))
             else:
-                self.chains.setdefault(name.chain, {})[name.n] = ref
+                self.chains.setdefault(name.chain, {})[name.n] = GitRef(tag, oid)
 
     @classmethod
-    def read(cls, git: Git, label: LabelName | None = None) -> LabelTags:
+    def read(cls, git: Git, trust: LabelTrust, label: LabelName | None = None) -> LabelTags:
         """Read the tags of one label, or of all, in one Git call."""
-        prefixes = [PREFIX.rstrip("/")] if label is None else label.chains
-        return cls(git.refs(*prefixes, *(marker(prefix) for prefix in prefixes)) if prefixes else [])
+        prefixes = [PREFIX] if label is None else label.chains
+        places = [place for prefix in prefixes for place in trust.places(prefix)]
+        return cls(git.refs(*places) if places else [], trust)
 
     def labels_of(self, prompt: str) -> list[str]:
         """Return the names of a prompt's labels."""
         return [chain.rpartition("@")[2] for chain in self.chains if chain.startswith(f"{PREFIX}{prompt}@")]
 
 
-def current(git: Git, label: LabelName, tags: LabelTags | None = None) -> LabelState | None:
+def current(git: Git, trust: LabelTrust, label: LabelName, tags: LabelTags | None = None) -> LabelState | None:
     """Return the state of a label; None if it has no event here under any id that the prompt ever had.
 
     `tags` are those of this clone, if they are known. Raises `RevisionNotFound` if the label was removed, and
     `GitError` if its last event is not one that promptctl wrote, or does not follow the one before.
     """
-    state = last_state(git, label, tags)
+    state = last_state(git, trust, label, tags)
     if state is not None and not state.is_live:
         event = state.event
         why = f": {event.reason}" if event.reason else ""
@@ -132,13 +142,13 @@ def current(git: Git, label: LabelName, tags: LabelTags | None = None) -> LabelS
     return state
 
 
-def last_state(git: Git, label: LabelName, tags: LabelTags | None = None) -> LabelState | None:
+def last_state(git: Git, trust: LabelTrust, label: LabelName, tags: LabelTags | None = None) -> LabelState | None:
     """Return what `current` does; a removed label is a state too."""
-    tags = tags or LabelTags.read(git, label)
+    tags = tags or LabelTags.read(git, trust, label)
     chain = next((tags.chains[name] for name in label.chains if name in tags.chains), None)
     if chain is None:
         return None
-    event = read_events(git, [chain[max(chain)]])[0]
+    event = read_events(git, [chain[max(chain)]], trust)[0]
     problem = event if isinstance(event, Problem) else _break_before(event, chain, tags.unpushed.keys())
     if problem is not None:
         raise GitError(problem.message, hint=problem.hint)
@@ -153,14 +163,14 @@ def last_state(git: Git, label: LabelName, tags: LabelTags | None = None) -> Lab
     return LabelState(label.prompt, label.label, event, is_unpushed=marker(event.name.ref) in tags.unpushed)
 
 
-def history(git: Git, label: LabelName) -> History:
+def history(git: Git, trust: LabelTrust, label: LabelName) -> History:
     """Return every event of a label in order; after a rename, the chain of the earlier id is its past."""
-    tags = LabelTags.read(git, label)
+    tags = LabelTags.read(git, trust, label)
     problems = [odd_name(ref) for ref in tags.odd]
     chains = []
     for name in label.chains:
         chain = tags.chains.get(name, {})
-        found = read_events(git, [chain[n] for n in sorted(chain)])
+        found = read_events(git, [chain[n] for n in sorted(chain)], trust)
         problems += [each for each in found if isinstance(each, Problem)]
         chains.append([each for each in found if isinstance(each, LabelEvent)])
     return History(tuple(_joined([chain for chain in chains if chain])), tuple(problems))
@@ -180,15 +190,14 @@ def _joined(chains: Sequence[Sequence[LabelEvent]]) -> list[LabelEvent]:
     return events
 
 
-def listing(git: Git, formerly: Mapping[str, Sequence[str]] | None = None, tags: LabelTags | None = None) -> Listing:
+def listing(git: Git, tags: LabelTags, formerly: Mapping[str, Sequence[str]] | None = None) -> Listing:
     """Return every label of every prompt, in two Git calls, whatever their number.
 
     `formerly` maps a prompt's id to its earlier ids: their labels are given under the id of today.
     """
-    tags = tags or LabelTags.read(git)
     problems = [odd_name(ref) for ref in tags.odd]
     states: dict[tuple[str, str], LabelState] = {}
-    last = read_events(git, [chain[max(chain)] for chain in tags.chains.values()])
+    last = read_events(git, [chain[max(chain)] for chain in tags.chains.values()], tags.trust)
     for chain, event in zip(tags.chains.values(), last, strict=True):
         problem = event if isinstance(event, Problem) else _break_before(event, chain, tags.unpushed.keys())
         if problem is not None:
@@ -238,8 +247,11 @@ def refuse_other_workspace(git: Git, label: LabelName, event: LabelEvent) -> Non
         )
 
 
-def read_events(git: Git, refs: Sequence[GitRef]) -> list[LabelEvent | Problem]:
-    """Read the event under each reference, or what is wrong with it, in one Git call."""
+def read_events(git: Git, refs: Sequence[GitRef], trust: LabelTrust | None = None) -> list[LabelEvent | Problem]:
+    """Read the event under each reference, or what is wrong with it, in one Git call.
+
+    With `trust`, an event whose signature does not count is wrong.
+    """
     found: list[LabelEvent | Problem] = []
     tags = git.objects.read_all([ref.object for ref in refs], max_bytes=_MAX_TAG_BYTES)
     for ref, tag in zip(refs, tags, strict=True):
@@ -247,6 +259,16 @@ def read_events(git: Git, refs: Sequence[GitRef]) -> list[LabelEvent | Problem]:
             found.append(parse_event(ref.name, tag))
         except MalformedTag as error:
             found.append(bad_tag(ref.name, error.code, error.words))
+    if trust is not None and trust.signers is not None:
+        events = [event for event in found if isinstance(event, LabelEvent)]
+        bad = unsigned(git, trust, [(event.oid, event.address) for event in events])
+        bad |= {each.oid: f"its tagger is {each.tagger}, not {each.actor}" for each in events if not each.is_by_actor}
+        found = [
+            bad_move(each, "label-unsigned", bad[each.oid])
+            if isinstance(each, LabelEvent) and each.oid in bad
+            else each
+            for each in found
+        ]
     return found
 
 
@@ -258,26 +280,28 @@ def bad_tag(ref: str, code: str, words: str) -> Problem:
     return Problem(f"the tag {tag} is no event of a label: {words}", hint=remedy, code=code)
 
 
+def bad_move(event: LabelEvent, code: str, words: str) -> Problem:
+    """Return the problem of an event that breaks what was asked of it: what is there stays, the next move mends it."""
+    hint = f"promptctl label set {event.prompt}@{event.label} VERSION makes the next move as it is asked"
+    return Problem(f"the move {event.name} does not hold: {words}", hint=hint, code=code)
+
+
 def odd_name(ref: GitRef) -> Problem:
     """Return the problem of a tag below `prompt/` whose name is none of ours; it counts for nothing."""
     return bad_tag(ref.name, "label-name", "its name is not <prompt>@<label>/<number>")
 
 
-def recorded_otherwise(git: Git, prompt_id: str, number: int, digest: str) -> LabelEvent | None:
+def recorded_otherwise(git: Git, trust: LabelTrust, prompt_id: str, number: int, digest: str) -> LabelEvent | None:
     """Return an event of any label of a prompt that recorded this version number for a different digest.
 
     Numbers change if the default branch's first-parent line was rewritten; then the number alone names nothing.
     """
     if id_problem(prompt_id) is not None:
         return None
-    refs = [ref for ref in git.refs(f"{PREFIX}{prompt_id}@*/*") if parse_name(ref.name) is not None]
+    tags = LabelTags(git.refs(*trust.places(f"{PREFIX}{prompt_id}@*/*")), trust)
+    refs = [ref for chain in tags.chains.values() for ref in chain.values()]
     events = (event for event in read_events(git, refs) if isinstance(event, LabelEvent))
     return next((event for event in events if event.version == f"v{number}" and event.digest != digest), None)
-
-
-def marker(ref: str) -> str:
-    """Return the reference that marks a tag which no remote has accepted yet."""
-    return f"{ref}/".replace(PREFIX, UNPUSHED, 1).rstrip("/")
 
 
 def _break_before(event: LabelEvent, chain: Mapping[int, GitRef], unpushed: Set[str]) -> Problem | None:

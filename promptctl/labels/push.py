@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from promptctl.errors import Problem
 from promptctl.git.repository import GitRef
-from promptctl.labels.chains import UNPUSHED, LabelTags, history, marker, read_events
+from promptctl.labels.chains import LabelTags, history, read_events
 from promptctl.labels.remote import Remote, words_of
 from promptctl.labels.tags import PREFIX, LabelEvent, LabelName
+from promptctl.labels.trust import UNPUSHED, LabelTrust, known, marker
 from promptctl.labels.writing import update_refs
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def push_labels(git: Git, name: str) -> Pushed:
     remote = Remote(git, name)
     remote.fetch()
     push = _Push(git, remote)
-    for chain in _in_order(_pending(git)):
+    for chain in _in_order(_pending(git, LabelTrust(name))):
         push.chain(chain)
     if push.done.undone:
         remote.fetch()
@@ -56,6 +57,7 @@ class _Push:
     def __init__(self, git: Git, remote: Remote) -> None:
         self._git = git
         self._remote = remote
+        self._trust = LabelTrust(remote.name)
         self._there = remote.tags()
         self.done = Pushed(remote.name)
 
@@ -69,7 +71,8 @@ class _Push:
         for event in events:
             if self._is_there(event):
                 self.done.events.append(event)
-                update_refs(self._git, [f"delete {marker(event.name.ref)} {event.oid}"])
+                kept = f"update {known(event.name.ref, self._remote.name)} {event.oid}"
+                update_refs(self._git, [kept, f"delete {marker(event.name.ref)} {event.oid}"])
         rest = [event for event in events if not self._is_there(event)]
         if rest and self._is_beaten(events):
             self._undo(rest)
@@ -90,7 +93,7 @@ class _Push:
         if not events:
             return None
         label = LabelName(first.prompt, first.label)
-        published = {event.commit for event in history(self._git, label).events if self._is_there(event)}
+        published = {event.commit for event in history(self._git, self._trust, label).events if self._is_there(event)}
         off = self._remote.off_branches(event.commit for event in events if event.commit not in published)
         if off:
             return Problem(
@@ -113,7 +116,7 @@ class _Push:
 
     def _base(self, event: LabelEvent) -> list[GitRef]:
         """Return the tag that an event was built on, which the remote must have: of an earlier id after a rename."""
-        chains = LabelTags.read(self._git).chains.values()
+        chains = LabelTags.read(self._git, self._trust).chains.values()
         return [ref for chain in chains for ref in chain.values() if ref.object == event.previous][:1]
 
     def _undo(self, events: Sequence[LabelEvent]) -> None:
@@ -128,9 +131,9 @@ class _Push:
             self.done.undone.append(Undone(event, self._remote.event(event.name.ref, oid) if oid else None))
 
 
-def _pending(git: Git) -> list[list[LabelEvent]]:
+def _pending(git: Git, trust: LabelTrust) -> list[list[LabelEvent]]:
     """Return the events that no remote has accepted yet, by label, in order. Removes markers without a tag."""
-    tags = LabelTags.read(git)
+    tags = LabelTags.read(git, trust)
     here = {ref.name: ref.object for chain in tags.chains.values() for ref in chain.values()}
     marked = [GitRef(PREFIX + mark.removeprefix(UNPUSHED), oid) for mark, oid in tags.unpushed.items()]
     chains: dict[str, list[LabelEvent]] = {}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound
 from promptctl.files.names import did_you_mean
-from promptctl.labels.audit import verify
+from promptctl.labels.audit import Audit, verify
 from promptctl.labels.chains import History, LabelTags, history, refuse_other_workspace
 from promptctl.labels.remote import Fetched, Remote, RemoteUnreachable, last_fetch, remote_meant, remote_names
 from promptctl.labels.times import LiveAt, live_at
@@ -14,21 +14,23 @@ from promptctl.labels.times import LiveAt, live_at
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from promptctl.errors import Problem
     from promptctl.git.repository import Git
     from promptctl.labels.tags import LabelName
+    from promptctl.labels.trust import LabelTrust
 
 
 class Labels:
-    """The labels of a repository. `remote` is the one that holds them for everyone, None if they are local."""
+    """The labels of a repository; the remote of `trust` holds them for everyone, None if they are local."""
 
-    def __init__(self, git: Git, remote: str | None = None) -> None:
+    def __init__(self, git: Git, trust: LabelTrust) -> None:
         self._git = git
-        self._remote = remote
+        self._trust = trust
+        self._remote = trust.remote
 
     def fetch(self, remote: str | None = None) -> Fetched:
         """Bring every label of the remote, or of a different configured one. Raises `RemoteUnreachable`."""
-        return Remote(self._git, remote_meant(self._git, remote or self._remote, "promptctl label fetch")).fetch()
+        named = remote_meant(self._git, remote or self._remote, "promptctl label fetch")
+        return Remote(self._git, named).fetch(tags_count=self._remote is None)
 
     def refresh(self) -> str | None:
         """Fetch if a remote is named; return a note for people if that was not possible, or tags differ.
@@ -52,7 +54,7 @@ class Labels:
 
     def log(self, label: LabelName) -> History:
         """Return every event of a label, oldest first. Raises as `unknown` says if there is none."""
-        found = history(self._git, label)
+        found = history(self._git, self._trust, label)
         if not found.events and not found.problems:
             raise self.unknown(label)
         for event in found.events[-1:]:
@@ -63,16 +65,16 @@ class Labels:
         """Return what a label named at a time (with a time zone)."""
         return live_at(self.log(label).events, moment)
 
-    def verify(self) -> list[Problem]:
+    def verify(self) -> Audit:
         """Return everything that is wrong with the labels here and at the remote; `refresh` comes before."""
-        return verify(self._git, Remote(self._git, self._remote) if self._remote else None)
+        return verify(self._git, self._trust, Remote(self._git, self._remote) if self._remote else None)
 
     def unknown(self, label: LabelName) -> GitError:
         """Return the error for a label that has no event here, to be raised by the caller.
 
         `HistoryIncomplete` if this clone never fetched labels and so cannot know, else `RevisionNotFound`.
         """
-        tags = LabelTags.read(self._git)
+        tags = LabelTags.read(self._git, self._trust)
         known = list(dict.fromkeys(name for id_ in (label.prompt, *label.formerly) for name in tags.labels_of(id_)))
         remotes = [self._remote] if self._remote else remote_names(self._git)
         if remotes and not any(last_fetch(self._git, remote) for remote in remotes):

@@ -21,20 +21,20 @@ from promptctl.files.writing import replace_file
 from promptctl.git.commands import refusal
 from promptctl.git.repository import GitRef
 from promptctl.labels.chains import read_events
-from promptctl.labels.tags import PREFIX, TAGS, LabelEvent
+from promptctl.labels.tags import PREFIX, TAGS, LabelEvent, parse_name
+from promptctl.labels.trust import LabelTrust, known, marker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from promptctl.git.commands import GitOutput
     from promptctl.git.repository import Git
 
-_ALL_LABELS = f"{PREFIX}*:{PREFIX}*"
 _FETCH = ("fetch", "--quiet", "--no-tags", "--no-prune", "--no-prune-tags", "--no-write-fetch-head",
           "--recurse-submodules=no", "--end-of-options")  # fmt: skip
 _PUSH = ("push", "--porcelain", "--atomic", "--no-follow-tags", "--no-signed", "--recurse-submodules=no")
 # Beside Git's own files, as it is knowledge about this clone: when labels were last fetched from each remote.
-_FETCHED = "promptctl/labels-fetched.json"
+_FETCHED = "promptctl/labels-known.json"
 
 
 class RemoteUnreachable(GitError):
@@ -92,23 +92,33 @@ class Remote:
         self.name = name
         self._git = git
 
-    def fetch(self) -> Fetched:
-        """Bring every label of the remote; a tag that differs here is left as it is and reported.
+    def fetch(self, *, tags_count: bool = False) -> Fetched:
+        """Bring every label of the remote, to be known as its own; an event that differs here is left and reported.
 
-        Raises `RemoteUnreachable`, and `GitError` if a label could not be stored here.
+        What is known stays, whatever becomes of it at the remote. With `tags_count` every tag here is an event. Raises
+        `RemoteUnreachable`, and `GitError` if a label could not be stored here.
         """
-        before = {ref.name: ref.object for ref in self._git.refs(PREFIX.rstrip("/"))}
-        output = self._git.run([*_FETCH, self.name, _ALL_LABELS], check=False)
-        after = {ref.name: ref.object for ref in self._git.refs(PREFIX.rstrip("/"))}
-        conflicts: tuple[Conflict, ...] = ()
-        if output.status != 0:
-            there = self.tags()
-            if any(ref not in after for ref in there):
+        there = self.tags()
+        before = {ref.name: ref.object for ref in self._git.refs(*LabelTrust(self.name).places())}
+        # Odd names count for nothing, and could stand in the way of others as files.
+        new = [ref for ref in there if known(ref, self.name) not in before and parse_name(ref) is not None]
+        if new:
+            wanted = "".join(f"{ref}:{known(ref, self.name)}\n" for ref in new).encode()
+            output = self._git.run([*_FETCH[:-1], "--stdin", "--end-of-options", self.name], input=wanted, check=False)
+            after = {ref.name for ref in self._git.refs(known(PREFIX, self.name).rstrip("/"))}
+            if any(known(ref, self.name) not in after for ref in new):
                 error = refusal(output)
                 raise GitError(f"labels of {self.name} could not be stored here: {error.message}", hint=error.hint)
-            conflicts = tuple(Conflict(ref, after[ref], oid) for ref, oid in there.items() if after[ref] != oid)
+        kept = {ref: before.get(known(ref, self.name), oid) for ref, oid in there.items() if ref not in before}
+        show_tags(self._git, {ref: oid for ref, oid in kept.items() if parse_name(ref) is not None})
         _note_fetch(self._git, self.name)
-        return Fetched(self.name, tuple(ref for ref in after if ref not in before), conflicts)
+        conflicts = []
+        for ref, oid in there.items():
+            held = before.get(marker(ref)) or before.get(known(ref, self.name)) or (tags_count and before.get(ref))
+            if held and held != oid:
+                conflicts.append(Conflict(ref, held, oid))
+        added = tuple(ref for ref in new if before.get(ref) != there[ref])
+        return Fetched(self.name, added, tuple(conflicts))
 
     def tags(self, pattern: str = f"{PREFIX}*") -> dict[str, str]:
         """Return the references below `prompt/` that the remote holds now, with the ids of their objects."""
@@ -161,6 +171,14 @@ class Remote:
             error = refusal(output)
             raise RemoteUnreachable(f"{self.name} cannot be asked: {error.message}", hint=error.hint)
         return [(ref, oid) for oid, _, ref in (line.partition("\t") for line in output.lines())]
+
+
+def show_tags(git: Git, tags: Mapping[str, str]) -> None:
+    """Make tags of events that are known, for people to see; a name that a different tag has is left to that."""
+    asked = "".join(f"create {ref} {oid}\n" for ref, oid in tags.items()).encode()
+    if tags and git.run(["update-ref", "--no-deref", "--stdin"], input=asked, check=False).status != 0:
+        for ref, oid in tags.items():
+            git.run(["update-ref", "--no-deref", ref, oid, "0" * len(oid)], check=False)
 
 
 def words_of(output: GitOutput) -> str:

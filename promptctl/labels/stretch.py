@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from promptctl.git.commits import read_commits
 from promptctl.git.repository import GitRef
 from promptctl.labels.chains import LabelTags, read_events
-from promptctl.labels.tags import PREFIX, LabelEvent
+from promptctl.labels.tags import LabelEvent
 
 if TYPE_CHECKING:
     from promptctl.git.repository import Git
+    from promptctl.labels.trust import LabelTrust
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,20 +23,21 @@ class LabelMove:
     from_version: str | None = None
 
 
-def moves_between(git: Git, base: str, head: str | None) -> list[LabelMove]:
+def moves_between(git: Git, trust: LabelTrust, base: str, head: str | None) -> list[LabelMove]:
     """Return every move recorded after the commit `base` was made, up to when `head` was; with None, up to now.
 
     As far as this clone has the labels. Ordered by prompt, label and number: clocks may differ.
     """
     since, until = _made_at(git, base), None if head is None else _made_at(git, head)
-    listed = git.run(["for-each-ref", "--format=%(taggerdate:unix) %(objectname) %(refname)", PREFIX.rstrip("/")])
+    places = trust.places()
+    listed = git.run(["for-each-ref", "--format=%(taggerdate:unix) %(objectname) %(refname)", *places])
     fields = [line.split(" ", 2) for line in listed.lines()]
-    made = {ref: int(moment) for moment, _, ref in fields if moment.isdecimal()}
-    wanted = {ref for ref, moment in made.items() if moment > since and (until is None or moment <= until)}
+    made = {id_: int(moment) for moment, id_, _ in fields if moment.isdecimal()}
+    wanted = {id_ for id_, moment in made.items() if moment > since and (until is None or moment <= until)}
     moves = []
-    for chain in LabelTags(GitRef(ref, id_) for _, id_, ref in fields).chains.values():
-        for n in [n for n, tag in chain.items() if tag.name in wanted]:
-            event, *before = read_events(git, [chain[each] for each in (n, n - 1) if each in chain])
+    for chain in LabelTags((GitRef(ref, id_) for _, id_, ref in fields), trust).chains.values():
+        for n in [n for n, tag in chain.items() if tag.object in wanted]:
+            event, *before = read_events(git, [chain[each] for each in (n, n - 1) if each in chain], trust)
             if isinstance(event, LabelEvent):
                 live = [each.version for each in before if isinstance(each, LabelEvent) and each.is_live]
                 moves.append(LabelMove(event, *live))

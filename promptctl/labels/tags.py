@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.errors import printable
-from promptctl.files.names import LABEL, PROMPTS, id_problem
+from promptctl.files.names import LABEL, PROMPT_SUFFIXES, PROMPTS, id_problem
 from promptctl.files.plain import utc
 from promptctl.git.commits import time_of
 from promptctl.git.objects import is_object_id
@@ -30,6 +30,7 @@ MAX_REF_BYTES = 200
 
 _NAME = re.compile(r"(?P<prompt>[^@]+)@(?P<label>[a-z][a-z0-9-]*)/(?P<n>[1-9][0-9]{0,8})\Z")
 _TAGGER = re.compile(r"(?P<actor>.* <[^<>]*>) (?P<time>\d{1,12} [+-]\d{4})\Z", re.DOTALL)
+_ODD = re.compile("[?\ufffd\\s]")
 _DIGEST = re.compile(r"[0-9]+:[0-9a-f]{64}\Z")
 # Each is a field of the event, in lower case.
 _REQUIRED = ("Prompt", "Label", "Action", "Version", "Digest", "Path", "Previous", "Actor")
@@ -100,6 +101,7 @@ class LabelEvent:
     `n` counts the events of the label and alone orders them; `date` is what the actor's clock said. `path` is the
     prompt's file relative to the repository's root. `version` is what the commit was called at that time. A `remove`
     names the version that was live until then. `previous` is the tag object of the event before, `oid` of this one.
+    `tagger` is the person in the tag's own header, who is to be the `actor`.
     """
 
     prompt: str
@@ -116,11 +118,22 @@ class LabelEvent:
     evaluation: str
     previous: str | None
     oid: str
+    tagger: str = ""
 
     @property
     def name(self) -> EventName:
         """The event's name: its label and number."""
         return EventName(self.prompt, self.label, self.n)
+
+    @property
+    def address(self) -> str:
+        """The mail address of who made it."""
+        return self.tagger.rpartition("<")[2].removesuffix(">")
+
+    @property
+    def is_by_actor(self) -> bool:
+        """True if the tag's header names the actor; letters that an encoding lost do not count."""
+        return _ODD.sub("", self.tagger) == _ODD.sub("", self.actor)
 
     @property
     def workspace(self) -> str | None:
@@ -168,7 +181,8 @@ def version_number(display: str) -> int | None:
 
 def parse_name(ref: str) -> EventName | None:
     """Return the event that a reference is named for; None if its name is none of ours."""
-    match = _NAME.match(ref.removeprefix(PREFIX)) if ref.startswith(PREFIX) else None
+    is_ours = ref.startswith(PREFIX) and len(ref) <= MAX_REF_BYTES
+    match = _NAME.match(ref.removeprefix(PREFIX)) if is_ours else None
     if match is None or id_problem(match["prompt"]) is not None:
         return None
     return EventName(match["prompt"], match["label"], int(match["n"]))
@@ -214,8 +228,9 @@ def parse_event(ref: str, found: GitObject | None) -> LabelEvent:
     trailers = _trailers(message)
     if (trailers["Prompt"], trailers["Label"]) != (name.prompt, name.label):
         raise MalformedTag("label-trailers", f"it says that it is of {trailers['Prompt']}@{trailers['Label']}")
-    if not trailers["Path"].isprintable():
-        raise MalformedTag("label-trailers", f"its path `{printable(trailers['Path'])}` can be no file of a prompt")
+    if not _is_prompts(trailers["Path"]):
+        path = printable(trailers["Path"][:_MAX_LINE])
+        raise MalformedTag("label-path", f"its path `{path}` can be no file of a prompt")
     made = _TAGGER.match(headers.get("tagger", ""))
     if made is None:
         raise MalformedTag("label-trailers", "it does not say who made it and when")
@@ -224,7 +239,16 @@ def parse_event(ref: str, found: GitObject | None) -> LabelEvent:
         raise MalformedTag("label-trailers", "its date is not valid")
     said: dict[str, Any] = {key.lower(): trailers.get(key, "") for key in _TRAILERS}
     said["previous"] = None if trailers["Previous"] == "none" else trailers["Previous"]
-    return LabelEvent(**said, n=name.n, commit=headers["object"], date=date, oid=found.id)
+    tagger = one_line(made["actor"])
+    return LabelEvent(**said, n=name.n, commit=headers["object"], date=date, oid=found.id, tagger=tagger)
+
+
+def _is_prompts(path: str) -> bool:
+    """Return True if a path from the repository's root can be that of a prompt: whoever wrote it, it will be read."""
+    *folders, name = path.split("/")
+    is_below = all(part not in ("", ".", "..") for part in folders) and PROMPTS in folders
+    is_plain = len(path) <= _MAX_LINE and path.isprintable() and "\N{REPLACEMENT CHARACTER}" not in path
+    return is_below and is_plain and name.endswith(PROMPT_SUFFIXES)
 
 
 def tagger_actor(tagger: str) -> str:
@@ -235,7 +259,7 @@ def tagger_actor(tagger: str) -> str:
 
 def _trailers(message: str) -> dict[str, str]:
     """Return the trailers of a message: one `Key: value` on each line after the subject. Unknown keys are kept."""
-    body = message.partition("-----BEGIN ")[0]  # a signed tag ends with its signature
+    body = f"\n{message}".partition("\n-----BEGIN ")[0][1:]  # a signed tag ends with its signature
     trailers: dict[str, str] = {}
     for line in body.split("\n")[1:]:
         key, colon, value = line.partition(": ")

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from promptctl.errors import GitError, LabelRefused
 from promptctl.git.commands import refusal
 from promptctl.git.repository import GitRef
-from promptctl.labels.chains import marker, read_events
-from promptctl.labels.remote import RemoteUnreachable, short, words_of
+from promptctl.labels.chains import read_events
+from promptctl.labels.remote import RemoteUnreachable, short, show_tags, words_of
+from promptctl.labels.signing import HOW_TO_SIGN, is_signing, signed_tag
 from promptctl.labels.tags import Action, LabelEvent, LabelName, tag_bytes, tagger_actor
+from promptctl.labels.trust import known, marker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from promptctl.labels.chains import LabelState
     from promptctl.labels.remote import Remote
     from promptctl.labels.tags import Candidate
+    from promptctl.labels.trust import LabelTrust
 
 # In a draft, instead of what the tag object itself will say.
 _NO_DATE = datetime.fromtimestamp(0, UTC)
@@ -38,27 +41,32 @@ class Draft:
     evaluation: str = ""
 
 
-def append(git: Git, remote: Remote | None, before: LabelState | None, draft: Draft) -> tuple[LabelEvent, str | None]:
+def append(
+    git: Git, remote: Remote | None, trust: LabelTrust, before: LabelState | None, draft: Draft
+) -> tuple[LabelEvent, str | None]:
     """Make the event that follows `before`; returns it, and a note if the remote has it but this clone does not.
 
     Raises `LabelRefused` if a different event came first, or if the remote or this repository does not take it; no
     reference has changed then.
     """
-    tag = _write_tag(git, before, draft)
-    event = read_events(git, [tag])[0]
-    assert isinstance(event, LabelEvent), event
+    tag = _write_tag(git, before, draft, must_sign=trust.signers is not None)
+    event = read_events(git, [tag], trust)[0]
+    if not isinstance(event, LabelEvent):
+        raise LabelRefused(f"{draft.label} was not moved: {event.message}", hint=HOW_TO_SIGN)
     if remote is None:
         created = update_refs(git, [f"create {ref} {tag.object}" for ref in (tag.name, marker(tag.name))])
         if created.status != 0 and _object_of(git, tag.name) != tag.object:
-            raise _not_created(git, event, created)
+            raise _not_created(git, event, tag.name, created)
         return event, None
     # Tried before the remote is asked: a lock or a clashing name must not be found out after it has taken the event.
-    rehearsal = update_refs(git, ["start", f"create {tag.name} {tag.object}", "prepare", "abort"])
+    kept = known(tag.name, remote.name)
+    rehearsal = update_refs(git, ["start", f"create {kept} {tag.object}", "prepare", "abort"])
     if rehearsal.status != 0:
-        raise _not_created(git, event, rehearsal)
+        raise _not_created(git, event, kept, rehearsal)
     _create_there(remote, event, tag, [GitRef(before.event.name.ref, before.event.oid)] if before is not None else [])
-    created = update_refs(git, [f"create {tag.name} {tag.object}"])
-    if created.status != 0 and _object_of(git, tag.name) != tag.object:
+    created = update_refs(git, [f"create {kept} {tag.object}"])
+    show_tags(git, {tag.name: tag.object})
+    if created.status != 0 and _object_of(git, kept) != tag.object:
         return event, f"{remote.name} has the move, but it could not be stored here: run promptctl label fetch"
     return event, None
 
@@ -71,10 +79,10 @@ def identity(git: Git) -> str:
             f"a label's move is signed with a name, and Git knows none: {refusal(output).message}",
             hint='git config user.name "NAME" && git config user.email ADDRESS',
         )
-    return output.text
+    return output.stdout.decode("utf-8", "replace").rstrip("\n")
 
 
-def _write_tag(git: Git, before: LabelState | None, draft: Draft) -> GitRef:
+def _write_tag(git: Git, before: LabelState | None, draft: Draft, *, must_sign: bool) -> GitRef:
     prompt, target = draft.label.prompt, draft.target
     tagger = identity(git)
     event = LabelEvent(
@@ -94,7 +102,10 @@ def _write_tag(git: Git, before: LabelState | None, draft: Draft) -> GitRef:
         previous=before.event.oid if before is not None else None,
         oid="",
     )
-    return GitRef(event.name.ref, git.run(["mktag"], input=tag_bytes(event, tagger)).text)
+    data = tag_bytes(event, tagger)
+    if must_sign or is_signing(git):
+        return GitRef(event.name.ref, signed_tag(git, event.name.ref, draft.target.commit, data))
+    return GitRef(event.name.ref, git.run(["mktag"], input=data).text)
 
 
 def _create_there(remote: Remote, event: LabelEvent, tag: GitRef, after: Sequence[GitRef]) -> None:
@@ -141,9 +152,9 @@ def lost(event: LabelEvent, won: LabelEvent | None) -> LabelRefused:
     )
 
 
-def _not_created(git: Git, event: LabelEvent, output: GitOutput) -> LabelRefused:
+def _not_created(git: Git, event: LabelEvent, ref: str, output: GitOutput) -> LabelRefused:
     """Return the reason why a tag could not be made here: a different event took its place, or Git's own words."""
-    first = _object_of(git, event.name.ref)
+    first = _object_of(git, ref)
     if first is not None:
         won = read_events(git, [GitRef(event.name.ref, first)])[0]
         return lost(event, won if isinstance(won, LabelEvent) else None)

@@ -72,10 +72,11 @@ class Models:
     """Settings and prices of models, each looked up once. Keys come from `environ` alone.
 
     A key that no rule names goes only to the provider's own address, or to one that `environ` names, and never to an
-    `api_base` out of a file.
+    `api_base` out of a file. Without `needs_keys` a missing key is no error, for those who ask nothing.
     """
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+    def __init__(self, settings: Settings, environ: Mapping[str, str], *, needs_keys: bool = True) -> None:
+        self._needs_keys = needs_keys
         self.environ = environ
         self._settings = settings
         self._known: dict[str, ModelSettings] = {}
@@ -203,12 +204,12 @@ class Models:
             _check_address(model, name, provider, self.environ)
         if rule.api_key_env is not None:
             key = first_set(self.environ, (rule.api_key_env,))
-            if key is None:
+            if key is None and self._needs_keys:
                 raise _missing_key(model, (rule.api_key_env,), "promptctl.yaml names it as `api_key_env`")
             return Endpoint(rule.api_base or base, key, headers, set_by, leaves_out), rule.api_key_env
         if rule.api_base is not None:
             return Endpoint(rule.api_base, None, headers, set_by, leaves_out), None
-        if named is None and provider.is_missing_key(self.environ):
+        if self._needs_keys and named is None and provider.is_missing_key(self.environ):
             raise _missing_key(model, provider.keys, "it is read from the environment alone")
         variable = next((key for key in provider.keys if first_set(self.environ, (key,))), None)
         # Signed in another way, LiteLLM finds the address where it finds the rest.

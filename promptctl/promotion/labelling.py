@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from promptctl.errors import HistoryIncomplete, LabelRefused, UsageError
+from promptctl.errors import LabelRefused, UsageError
 from promptctl.labels.reading import Labels
 from promptctl.labels.remote import remote_meant, remote_names
 from promptctl.labels.tags import LabelName
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from promptctl.context import Context
     from promptctl.errors import Problem
-    from promptctl.formats.settings_file import LabelSettings
     from promptctl.git.repository import Git
     from promptctl.labels.chains import History, Listing
     from promptctl.labels.push import Pushed
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from promptctl.promotion.moves import MoveResult
     from promptctl.promotion.rules import Proof
     from promptctl.prompts.prompt import Prompt
+    from promptctl.versions.committed_settings import Committed
     from promptctl.versions.moment import Moment
 
 _LEAST_OF_A_COMMIT = 4
@@ -53,26 +54,26 @@ class Labelling:
         Raises `LabelRefused` if a rule of `promptctl.yaml`, as the default branch has it, or the remote stops it: then
         nothing has changed.
         """
-        label, mover, moment = self._mover(name)
+        label, mover, moment, known = self._mover(name)
         ref = Ref(label.prompt) if version is None else parse_ref(f"{label.prompt}@{version.removeprefix('@')}")
         found = self._context.repository.resolve(ref, moment=moment)
         if version is None and not found.version.is_dirty and found.version.commit is not None:
             # A label names what is committed, which Git's filters may have changed here.
             found = self._context.repository.resolve(replace(ref, at=found.version.commit), moment=moment)
         target = candidate_of(found.prompt, found.version, moment.git.prefix)
-        proof = partial(self._proof, found.prompt, moment)
+        proof = partial(self._proof, found.prompt, moment, known)
         return self._warned(mover.set(label, target, proof, reason=reason, is_by_number=ref.number is not None))
 
     def rollback(self, name: str, to: str | None = None, *, reason: str = "") -> MoveResult:
         """Let a label name again what it named before, or the version `to` (`v5`, a commit) that it once named."""
-        label, mover, moment = self._mover(name)
+        label, mover, moment, _ = self._mover(name)
         self._check_prompt(label.prompt, moment)
         event = None if to is None else _event_of(self._labels(moment), label, to.removeprefix("@"))
         return self._warned(mover.rollback(label, reason=reason, to=event))
 
     def remove(self, name: str, *, reason: str = "") -> MoveResult:
         """Let a label name nothing from now on; its history stays."""
-        label, mover, moment = self._mover(name)
+        label, mover, moment, _ = self._mover(name)
         self._check_prompt(label.prompt, moment)
         return self._warned(mover.remove(label, reason=reason))
 
@@ -103,12 +104,15 @@ class Labelling:
         """Publish the moves that no remote has yet; those that came too late are undone here, and reported."""
         from promptctl.labels.push import push_labels
 
-        named = remote or self._settings(self._now()).remote
+        named = remote or self._now().label_trust.remote
         return push_labels(self._git, remote_meant(self._git, named, "promptctl label push"))
 
     def verify(self) -> list[Problem]:
         """Return everything that is wrong with the labels here, and with those of the remote."""
-        return self._refreshed().verify()
+        from promptctl.promotion.audit import check_moves
+
+        found = self._refreshed().verify()
+        return found.problems + check_moves(self._now(), found.events, self._context.log)
 
     def here(self) -> Listing:
         """Return the state of every label as far as this clone knows; nothing is asked of a remote."""
@@ -117,7 +121,7 @@ class Labelling:
     @property
     def has_remote(self) -> bool:
         """True if there is a remote that moves could be pushed to."""
-        return self._settings(self._now()).remote is not None or bool(remote_names(self._git))
+        return bool(remote_names(self._git))
 
     def close(self) -> None:
         """End Git's process; the next use starts a new one."""
@@ -131,6 +135,7 @@ class Labelling:
         """Return this moment. Raises `GitError` outside Git."""
         moment = self._context.fresh().now()
         check_has_labels(moment)
+        moment.is_for_labels = True
         return moment
 
     @cached_property
@@ -140,16 +145,8 @@ class Labelling:
         root, is_interactive = self._context.root, self._context.is_interactive
         return (Git.open(root, is_interactive=True) if is_interactive else None) or self._now().git
 
-    def _settings(self, moment: Moment) -> LabelSettings:
-        """Return the labels' settings for reading, as far as this clone has them."""
-        try:
-            committed = committed_settings(moment)
-        except HistoryIncomplete:
-            committed = None
-        return (committed or self._context.settings).labels
-
     def _labels(self, moment: Moment) -> Labels:
-        return Labels(self._git, self._settings(moment).remote)
+        return Labels(self._git, moment.label_trust)
 
     def _refreshed(self) -> Labels:
         """Return the labels after the remote was asked."""
@@ -159,32 +156,36 @@ class Labelling:
             self._context.warn(note)
         return labels
 
-    def _mover(self, name: str) -> tuple[LabelName, Mover, Moment]:
+    def _mover(self, name: str) -> tuple[LabelName, Mover, Moment, Committed | None]:
         """Return a label, a mover for one move of it, and the moment after the remote was asked for its labels.
 
-        The mover has the rules that the default branch has now, and the work tree's until it has any.
+        The mover has the rules that the default branch has now, and the work tree's until it has any. What the branch
+        has is returned too.
         """
         moment = self._now()
         label = self._label(name, moment)
-        known = committed_settings(moment)
-        if known is not None and known.labels.remote is not None:
-            known = committed_settings(moment, is_fresh=True)
-        mover = Mover(self._git, (known or self._context.settings).labels)
+        known = moment.committed
+        if known is not None and known.settings.labels.remote is not None:
+            known = committed_settings(moment.git, moment.trusted_line, is_fresh=True)
+        settings = known.settings if known is not None else self._context.settings
+        trust = known.trust if known is not None else moment.label_trust
+        mover = Mover(self._git, settings.labels, trust)
         mover.fetch()
-        return label, mover, self._now()
+        return label, mover, self._now(), known
 
-    def _proof(self, prompt: Prompt, moment: Moment, dataset: str | None) -> Proof:
-        """Return the evaluation that `evaluation: passed` asks for, of one version."""
+    def _proof(self, prompt: Prompt, moment: Moment, known: Committed | None, dataset: str | None) -> Proof:
+        """Return the evaluation that `evaluation: passed` asks for, of one version, by settings that hold for all."""
         from promptctl.git.tree_changes import CleanTree
         from promptctl.promotion.proof import DatasetTrees, VersionToProve, find_proof
 
-        model = prompt.model or self._context.settings.model
-        parameters = self._context.settings.model_rule(model).parameters if model else {}
-        here = moment.work_tree
-        committed = CleanTree(moment.tree_at(moment.head), here) if moment.head is not None else here
-        version = VersionToProve(prompt=prompt, model=model, parameters=parameters)
+        here, head = moment.work_tree, moment.head
+        committed = here if head is None else CleanTree(moment.tree_at(head), here)
         trees = DatasetTrees(committed, here, self._context.settings.limits)
-        return find_proof(self._context.log, trees, version, dataset)
+        tree = here if head is None else moment.tree_at(head)
+        settings = known.settings if known is not None else self._context.settings
+        trusted = moment.tree_at(known.commit) if known is not None else tree
+        with closing(self._context.at(tree, settings, trusted, needs_keys=False)) as context:
+            return find_proof(context, trees, VersionToProve(prompt, prompt.model or settings.model), dataset)
 
     def _warned(self, result: MoveResult) -> MoveResult:
         if result.note:

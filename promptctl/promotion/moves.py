@@ -12,10 +12,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, LabelRefused, RevisionNotFound, UsageError
-from promptctl.labels.chains import LabelState, history, last_state, living_workspace, marker, recorded_otherwise
+from promptctl.labels.chains import LabelState, LabelTags, history, last_state, living_workspace, recorded_otherwise
 from promptctl.labels.reading import Labels
 from promptctl.labels.remote import Remote, RemoteUnreachable, short
 from promptctl.labels.tags import MAX_REF_BYTES, PREFIX, Candidate, EventName, LabelEvent, one_line
+from promptctl.labels.trust import marker, unsigned
 from promptctl.labels.writing import Draft, append
 from promptctl.promotion import rules
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from promptctl.git.repository import Git
     from promptctl.labels.remote import Fetched
     from promptctl.labels.tags import LabelName
+    from promptctl.labels.trust import LabelTrust
     from promptctl.promotion.rules import FindProof
     from promptctl.prompts.prompt import Prompt
     from promptctl.versions.prompt_at_version import Version
@@ -66,14 +68,15 @@ class Mover:
     Every method raises `LabelRefused` if a rule, a race or a broken chain stops the move; nothing has changed then.
     """
 
-    def __init__(self, git: Git, settings: LabelSettings) -> None:
+    def __init__(self, git: Git, settings: LabelSettings, trust: LabelTrust) -> None:
         self._git = git
         self._settings = settings
+        self._trust = trust
         self._fetched: Fetched | None = None
 
     @cached_property
     def _remote(self) -> Remote | None:
-        return Remote(self._git, self._settings.remote) if self._settings.remote else None
+        return Remote(self._git, self._trust.remote) if self._trust.remote else None
 
     def fetch(self) -> None:
         """Bring the remote's labels here, for what the caller looks up for one move. A move alone does it itself."""
@@ -103,7 +106,7 @@ class Mover:
         if before is None:
             rules.check_is_no_branch(self._git, label.label)
             self._check_new_name(label)
-        elif _names(before, target):
+        elif _names(before, target) and self._is_signed(before):
             return _unmoved(before)
         if is_by_number:
             self._check_number(label, target)
@@ -120,7 +123,7 @@ class Mover:
         """
         before = self._existing(label)
         reason = self._checked_reason(label, reason)
-        goal = to or _version_before(history(self._git, label).events)
+        goal = to or _version_before(history(self._git, self._trust, label).events)
         if goal is None:
             raise LabelRefused(
                 f"`{label}` has named no version before {before.version}", hint=f"promptctl label log {label}"
@@ -147,7 +150,7 @@ class Mover:
         if self._remote is not None and self._fetched is not None:
             self._check_conflicts(self._remote, self._fetched, label)
         try:
-            before = last_state(self._git, label)
+            before = last_state(self._git, replace(self._trust, signers=None), label)
         except GitError as error:
             raise LabelRefused(f"{label} was not moved: {error.message}", hint=error.hint) from error
         other = living_workspace(self._git, before.event) if before is not None else None
@@ -160,10 +163,14 @@ class Mover:
             raise _not_pushed(str(label), self._remote)
         return before
 
+    def _is_signed(self, state: LabelState) -> bool:
+        """Return True if the event counts; one whose signature does not is followed by one whose does."""
+        return not unsigned(self._git, self._trust, [(state.event.oid, state.event.address)])
+
     def _existing(self, label: LabelName) -> LabelState:
         state = self._state(label)
         if state is None:
-            raise Labels(self._git, self._settings.remote).unknown(label)
+            raise Labels(self._git, self._trust).unknown(label)
         return state
 
     def _check_conflicts(self, remote: Remote, fetched: Fetched, label: LabelName) -> None:
@@ -184,8 +191,7 @@ class Mover:
         name = EventName(label.prompt, label.label, 1)
         if len(name.ref) + 8 > MAX_REF_BYTES:
             raise UsageError(f"the tag {short(name.ref)} would be too long a name for Git")
-        for ref in self._git.refs(PREFIX.rstrip("/")):
-            chain = ref.name.rpartition("/")[0]
+        for chain in LabelTags.read(self._git, self._trust).chains:
             if chain != name.chain and chain.casefold() == name.chain.casefold():
                 raise LabelRefused(
                     f"{short(name.chain)} differs from the label {short(chain)} by upper and lower case alone",
@@ -197,7 +203,7 @@ class Mover:
         rule = rules.rule_of(self._settings, label.label)
         problems = rules.reason_problems(rule, label.label, reason)
         if rule.after is not None:
-            earlier = last_state(self._git, replace(label, label=rule.after))
+            earlier = last_state(self._git, self._trust, replace(label, label=rule.after))
             problems += rules.after_problems(rule, label, target, earlier)
         evaluation, unproven = rules.evaluation_problems(rule, label, target, find_proof)
         if problems + unproven:
@@ -215,7 +221,7 @@ class Mover:
         number = target.version.removeprefix("v")
         if not number.isdecimal():
             return
-        earlier = recorded_otherwise(self._git, label.prompt, int(number), target.digest)
+        earlier = recorded_otherwise(self._git, self._trust, label.prompt, int(number), target.digest)
         if earlier is not None:
             raise LabelRefused(
                 f"{target.version} of `{label.prompt}` is {target.commit[:12]} today, but {earlier.name} recorded "
@@ -243,7 +249,7 @@ class Mover:
             )
 
     def _append(self, before: LabelState | None, draft: Draft) -> MoveResult:
-        event, note = append(self._git, self._remote, before, draft)
+        event, note = append(self._git, self._remote, self._trust, before, draft)
         is_pushed = self._remote is not None
         return MoveResult(event, before.event if before else None, is_moved=True, is_pushed=is_pushed, note=note)
 

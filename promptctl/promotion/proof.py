@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from promptctl.calls.call import merge_parameters
+from promptctl.calls.call import make_target
 from promptctl.datasets.dataset import Dataset
 from promptctl.datasets.index import DatasetIndex
-from promptctl.errors import WorkspaceError
+from promptctl.errors import ModelError, WorkspaceError
 from promptctl.evaluations.outcomes import case_results
+from promptctl.evaluations.request import EvaluationRequest
+from promptctl.evaluations.rules import judge_rules, reply_rules, server_digest
 from promptctl.files.names import DATASETS, SETTINGS, resolve_path
 from promptctl.files.tree import Tree
 from promptctl.files.wording import name_some
 from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
-from promptctl.log.results import EvaluationRow
+from promptctl.log.results import EvaluationRow, EvaluationSpec
 from promptctl.log.store import Store
 from promptctl.promotion.rules import Proof
 from promptctl.prompts.prompt import Prompt
+from promptctl.versions.prompt_at_version import Version
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class VersionToProve:
-    """The version to be proven: a prompt with the model and parameters that would run."""
+    """The version to be proven: a prompt with the model that would run."""
 
     prompt: Prompt
     model: str | None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +45,18 @@ class DatasetTrees:
     limits: DatasetLimits = DEFAULT_LIMITS
 
 
-def find_proof(log: Store, trees: DatasetTrees, version: VersionToProve, dataset: str | None) -> Proof:
+def find_proof(context: Context, trees: DatasetTrees, version: VersionToProve, dataset: str | None) -> Proof:
     """Return what proves the version, or what is missing.
 
     On `dataset`, or on every committed dataset that tests the prompt, the last evaluation of the version's digest must
-    have passed. It counts where it covered all cases as they are committed, with the version's own model and
-    parameters and judge, and asked no less than the dataset's `min_pass` and `must_pass`, and of each case to pass at
-    every repeat. `dataset` is a path as `promptctl.yaml` names it, below `datasets/`.
+    have passed. It counts where it covered all cases as they are committed, with the version's own model, parameters
+    and judges at their own servers, and asked no less than the dataset's `min_pass` and `must_pass`, and of each case
+    to pass at every repeat. `dataset` is a path as `promptctl.yaml` names it, below `datasets/`. The settings and the
+    judges' prompts of `context` are those that hold for all.
     """
     committed, here_now = (DatasetIndex(tree, limits=trees.limits) for tree in (trees.committed, trees.here))
     wanted = [resolve_path(dataset, SETTINGS, DATASETS)] if dataset else _testing(committed, version.prompt)
+    log = context.log
     rows = log.evaluations(digest=version.prompt.digest)
     if not wanted:
         new = _testing(here_now, version.prompt)
@@ -62,7 +69,7 @@ def find_proof(log: Store, trees: DatasetTrees, version: VersionToProve, dataset
         opened, here = _open(committed, path, version.prompt), _open(here_now, path, version.prompt)
         if opened is None and here is None:
             return Proof(missing=f"{path} is missing or wrong: promptctl validate")
-        counting = list(_counting(log, rows, opened, version)) if opened is not None else []
+        counting = list(_counting(context, rows, opened, version)) if opened is not None else []
         row = counting[0] if counting else None
         if row is None and opened is not None and here is None:
             return _unusable_here(trees.here, path)
@@ -121,11 +128,11 @@ def _open(index: DatasetIndex, path: str, prompt: Prompt) -> Dataset | None:
 
 
 def _counting(
-    log: Store, rows: list[EvaluationRow], dataset: Dataset, version: VersionToProve
+    context: Context, rows: list[EvaluationRow], dataset: Dataset, version: VersionToProve
 ) -> Iterator[EvaluationRow]:
     """Yield the whole evaluations on a dataset, the newest first."""
     asked = _must_pass(dataset)
-    return (row for row in rows if _counts(row, dataset, version) and _asked_all(log, row, asked))
+    return (row for row in rows if _counts(context, row, dataset, version) and _asked_all(context.log, row, asked))
 
 
 def _asked_all(log: Store, row: EvaluationRow, case_ids: frozenset[str]) -> bool:
@@ -136,7 +143,7 @@ def _asked_all(log: Store, row: EvaluationRow, case_ids: frozenset[str]) -> bool
     return case_ids <= asked
 
 
-def _counts(row: EvaluationRow, dataset: Dataset, version: VersionToProve) -> bool:
+def _counts(context: Context, row: EvaluationRow, dataset: Dataset, version: VersionToProve) -> bool:
     spec = row.spec
     return (
         row.status == "finished"
@@ -148,8 +155,26 @@ def _counts(row: EvaluationRow, dataset: Dataset, version: VersionToProve) -> bo
         and not spec.judge_parameters
         and spec.passes_needed >= spec.repeats
         and spec.min_pass >= dataset.header.min_pass
-        and dict(spec.parameters) == merge_parameters(version.parameters, version.prompt)
+        and _asked(spec) == _to_ask(context, spec, dataset, version)
     )
+
+
+def _asked(spec: EvaluationSpec) -> object:
+    return dict(spec.parameters), spec.server, spec.judge_model, dict(spec.rules)
+
+
+def _to_ask(context: Context, spec: EvaluationSpec, dataset: Dataset, version: VersionToProve) -> object:
+    """Return what an evaluation with this source of replies asks by the settings; None if nothing can be asked."""
+    request = EvaluationRequest(refs=None, replies=spec.replies)
+    try:
+        target = make_target(
+            context, version.prompt, Version(version.prompt.digest), version.model, needs_key=request.needs_keys
+        )
+        rules = reply_rules(context, target.model) | judge_rules(context, request, dataset.judges)
+    except (WorkspaceError, ModelError):
+        return None
+    judge_model = (context.settings.model or "") if dataset.judges else None
+    return dict(target.parameters), server_digest(target.server), judge_model, rules
 
 
 def _line(row: EvaluationRow, earlier: list[EvaluationRow]) -> str:

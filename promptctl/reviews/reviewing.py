@@ -71,7 +71,7 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
                 datasets=changes.datasets,
                 files=changes.files,
                 recordings=changes.recordings,
-                moves=tuple(moves_between(git, found.base, found.head)),
+                moves=tuple(moves_between(git, other.now().label_trust, found.base, found.head)),
                 settings_differ=differs,
                 uses_recordings=any(not pair.head.is_asked for task in tasks for pair in task.pairs),
                 notes=(*_notes(git, found, settings, differs=differs), *changes.notes),

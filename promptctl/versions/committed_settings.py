@@ -2,33 +2,103 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from promptctl.errors import InvalidFiles, Place
+from promptctl.errors import GitError, InvalidFiles, Place
 from promptctl.files.names import SETTINGS
 from promptctl.formats.settings_file import Settings, read_settings
 from promptctl.git.objects import is_object_id
+from promptctl.git.trees import CommitTree
+from promptctl.labels.trust import SIGNERS, LabelTrust
+from promptctl.versions.line import candidate_lines, find_line
 
 if TYPE_CHECKING:
     from promptctl.git.repository import Git
     from promptctl.versions.line import Line
-    from promptctl.versions.moment import Moment
 
 
-def committed_settings(moment: Moment, *, is_fresh: bool = False) -> Settings | None:
-    """Return what `promptctl.yaml` says on the default branch; None if that branch has no such file.
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The settings of the commit `commit` of the default branch, and the trust in labels by them."""
+
+    settings: Settings
+    commit: str
+    trust: LabelTrust
+
+
+def trusted_line(git: Git, usual: Line) -> Line:
+    """Return the default branch by what the branch that the remote calls its own says of name and remote.
+
+    The work tree's `promptctl.yaml` is not asked: a branch must not say whose rules hold.
+    """
+    branch, remote = _named(git, usual)
+    if remote is not None and not git.refs(f"refs/remotes/{remote}/"):
+        remote = None
+    is_usual = branch is None and remote in (None, usual.remote)
+    return usual if is_usual else find_line(git, branch, remote or usual.remote)
+
+
+def line_named_by_itself(git: Git) -> Line | None:
+    """Return the one branch whose own settings name it as the default branch; None if there is none, or several."""
+    named = [line for line in candidate_lines(git) if _named(git, line)[0] == line.branch]
+    return named[0] if len(named) == 1 else None
+
+
+def _named(git: Git, line: Line) -> tuple[str | None, str | None]:
+    """Return the default branch and the remote that the settings at the tip of a line name."""
+    try:
+        data = CommitTree(git, line.tip).read(SETTINGS)
+    except FileNotFoundError:
+        return None, None
+    if not (b"branch" in data or b"remote" in data):  # most have neither, and are not parsed for it
+        return None, None
+    settings = _read(data, line)
+    return settings.branch, settings.labels.remote
+
+
+def committed_settings(git: Git, line: Line, *, is_fresh: bool = False) -> Committed | None:
+    """Return what `promptctl.yaml` says on the default branch; None if that branch has no such file anywhere.
 
     With `is_fresh` the remote is asked for its branch of now, so that a rule that was added there holds here at
-    once; if it cannot be asked, what was fetched last counts. Raises `HistoryIncomplete` if this clone does not have
-    the branch, and `InvalidFiles` if the file there is wrong.
+    once; if it cannot be asked, what was fetched last counts. Raises `GitError` if only other workspaces are there, and
+    `InvalidFiles` if the file there is wrong.
     """
-    line = moment.line
-    tip = (_tip_at_remote(moment.git, line) if is_fresh else None) or line.tip
+    tip = (_tip_at_remote(git, line) if is_fresh else None) or line.tip
+    found = settings_at(git, replace(line, tip=tip))
+    if found is None:
+        listed = git.run(["ls-tree", "-r", "-z", "--name-only", "--full-tree", tip]).text.split("\0")
+        if other := next((path for path in listed if path.rpartition("/")[2] == SETTINGS), None):
+            raise GitError(
+                f"whose label rules hold is not known: {line.name} has no {git.prefix}{SETTINGS}, but {other}",
+                hint=f"labels go by the settings of {line.name}: bring the workspace there first",
+            )
+    return found
+
+
+def settings_at(git: Git, line: Line) -> Committed | None:
+    """Return what the workspace's settings and its file of signers are at the tip of a line; None without settings."""
+    tree = CommitTree(git, line.tip)
     try:
-        data = moment.tree_at(tip).read(SETTINGS)
+        settings = _read(tree.read(SETTINGS), line)
     except FileNotFoundError:
         return None
+    signers = None
+    if settings.labels.is_signed:
+        try:
+            signers = tree.read(SIGNERS).decode("utf-8", "replace")
+        except FileNotFoundError:
+            signers = ""
+    return Committed(settings, line.tip, LabelTrust(settings.labels.remote, signers, line.name))
+
+
+def trust_without_line(git: Git) -> LabelTrust:
+    """Return the trust in labels if the default branch is not known: the remote must have them."""
+    names = git.run(["remote"]).lines()
+    return LabelTrust(("origin" if "origin" in names else names[0]) if names else None)
+
+
+def _read(data: bytes, line: Line) -> Settings:
     try:
         return read_settings(data, SETTINGS)
     except InvalidFiles as error:

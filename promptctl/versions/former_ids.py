@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound, Work
 from promptctl.files.names import candidate_paths, did_you_mean, prompt_id
 from promptctl.labels.chains import listing, other_workspace
 from promptctl.prompts.loading import load_prompt, prompt_paths
+from promptctl.versions.prompt_at_version import note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,20 +79,22 @@ def labels_here(moment: Moment) -> Listing:
     Raises `GitError` outside Git.
     """
     check_has_labels(moment)
-    found = listing(moment.git, tags=moment.label_tags)
+    found = listing(moment.git, moment.label_tags)
     known = prompt_paths(moment.work_tree)
     if not all(prompt in known for prompt, _ in found.states):
-        found = listing(moment.git, all_former_ids(moment), moment.label_tags)
+        found = listing(moment.git, moment.label_tags, all_former_ids(moment))
     own = {key: state for key, state in found.states.items() if other_workspace(moment.git, state.event) is None}
     return replace(found, states=own)
 
 
-def live_labels(moment: Moment) -> dict[str, list[LabelState]]:
-    """Return the labels that name a version, by prompt; none outside Git."""
+def live_labels(moment: Moment, warn: Callable[[str], None]) -> dict[str, list[LabelState]]:
+    """Return the labels that name a version, by prompt; none outside Git. Warns if this clone cannot know them."""
     found: dict[str, list[LabelState]] = {}
     for state in labels_here(moment).states.values() if moment.is_versioned else ():
         if state.is_live:
             found.setdefault(state.prompt, []).append(state)
+    if moment.is_versioned and moment.label_tags.strays and (error := moment.unknown_labels()):
+        warn(note(error))
     return found
 
 

@@ -32,6 +32,16 @@ class Line:
         """Its short name: `origin/main`, `main`."""
         return self.ref.removeprefix("refs/remotes/").removeprefix("refs/heads/")
 
+    @property
+    def remote(self) -> str | None:
+        """The name of its remote; None for a local branch."""
+        return self.ref.split("/")[2] if self.ref.startswith("refs/remotes/") else None
+
+    @property
+    def branch(self) -> str:
+        """Its name at the remote, or here: `main`."""
+        return self.ref.removeprefix(f"refs/remotes/{self.remote}/").removeprefix("refs/heads/")
+
 
 def find_line(git: Git, branch: str | None = None, remote: str | None = None) -> Line:
     """Return the default branch: `branch` of the settings, else what the remote calls its HEAD, else main.
@@ -54,6 +64,15 @@ def find_line(git: Git, branch: str | None = None, remote: str | None = None) ->
         raise _no_such_branch(git, names[0], where, is_named=bool(branch))
     line = _first(found, [f"refs/heads/{name}" for name in names])
     return line or _only_branch(git, names[0])
+
+
+def candidate_lines(git: Git) -> list[Line]:
+    """Return every branch that could be the default branch: those of origin or the only remote, or else those here."""
+    remotes = git.run(["remote"]).lines()
+    if remotes and len(remotes) != 1 and "origin" not in remotes:
+        return []
+    place = f"refs/remotes/{remotes[0] if len(remotes) == 1 else 'origin'}/" if remotes else "refs/heads/"
+    return [Line(name, tip) for name, (tip, target) in _refs(git, [place]).items() if not target]
 
 
 def _refs(git: Git, patterns: Iterable[str]) -> dict[str, tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from promptctl.git.trees import CommitTree, WorkTree
     from promptctl.labels.chains import LabelState, LabelTags
     from promptctl.labels.tags import LabelName
+    from promptctl.labels.trust import LabelTrust
+    from promptctl.versions.committed_settings import Committed
     from promptctl.versions.index import Index
     from promptctl.versions.index_store import IndexStore
     from promptctl.versions.line import Line
@@ -30,7 +33,8 @@ class Moment:
 
     However many refs are resolved, HEAD, the line and each revision are read once. A process that lives on takes a new
     moment for each of its requests, so that it sees new commits and labels. `head` is the full id of HEAD's commit,
-    None if there is none. A workspace outside Git has a moment too, without history.
+    None if there is none. A workspace outside Git has a moment too, without history. If it `is_for_labels`, the work
+    tree's settings do not say which branch versions are numbered on.
     """
 
     def __init__(
@@ -42,7 +46,8 @@ class Moment:
         self.is_shallow = index is not None and index.git.is_shallow
         self._index = index
         self._branch = branch
-        self._remote = remote
+        self.remote_named_here = remote
+        self.is_for_labels = False
         self._commits: dict[str, str | RevisionNotFound] = {}
         self._labelled: str | None = None
         self._unknown: HistoryIncomplete | None = None
@@ -56,7 +61,57 @@ class Moment:
     @cached_property
     def line(self) -> Line:
         """The default branch that versions are numbered on. Raises `HistoryIncomplete` if this clone lacks it."""
-        return find_line(self.git, self._branch, self._remote)
+        if self.is_for_labels:
+            return self.trusted_line
+        if self._branch is None:
+            with suppress(HistoryIncomplete):
+                if self.remote_named_here in (None, self.usual_line.remote):
+                    return self.usual_line
+        return find_line(self.git, self._branch, self.remote_named_here)
+
+    @cached_property
+    def usual_line(self) -> Line:
+        """The default branch if no settings say any other. Raises `HistoryIncomplete`."""
+        return find_line(self.git)
+
+    @cached_property
+    def trusted_line(self) -> Line:
+        """The default branch, whatever the work tree's settings say: that whose rules hold for labels."""
+        from promptctl.versions.committed_settings import line_named_by_itself, trusted_line
+
+        try:
+            usual = self.usual_line
+        except HistoryIncomplete:
+            named = line_named_by_itself(self.git)
+            if named is None:
+                raise
+            usual = named
+        return trusted_line(self.git, usual)
+
+    @cached_property
+    def committed(self) -> Committed | None:
+        """The settings of the default branch, as far as it was fetched; None if it has none in any folder.
+
+        Raises `HistoryIncomplete` if this clone does not have that branch, and what `committed_settings` raises.
+        """
+        from promptctl.versions.committed_settings import committed_settings
+
+        return committed_settings(self.git, self.trusted_line)
+
+    @cached_property
+    def label_trust(self) -> LabelTrust:
+        """The conditions under which a tag is an event of a label in this clone, for reading.
+
+        It is what the default branch says. If that cannot be known, labels are those of the only remote, or of origin.
+        """
+        from promptctl.labels.trust import LabelTrust
+        from promptctl.versions.committed_settings import trust_without_line
+
+        try:
+            found = self.committed
+        except GitError:
+            return trust_without_line(self.git)
+        return LabelTrust(self.remote_named_here) if found is None else found.trust
 
     @cached_property
     def numbering(self) -> Numbering:
@@ -100,7 +155,7 @@ class Moment:
         """The tags of every label."""
         from promptctl.labels.chains import LabelTags
 
-        return LabelTags.read(self.git)
+        return LabelTags.read(self.git, self.label_trust)
 
     @cached_property
     def branches(self) -> list[str]:
@@ -136,10 +191,20 @@ class Moment:
 
         is_read = "label_tags" in self.__dict__ or self._labelled not in (None, name.prompt)
         self._labelled = name.prompt
-        state = current(self.git, name, self.label_tags if is_read else None)
+        state = current(self.git, self.label_trust, name, self.label_tags if is_read else None)
         if state is not None:
             refuse_other_workspace(self.git, name, state.event)
         return state
+
+    def unknown_labels(self) -> HistoryIncomplete | None:
+        """Return the reason why this clone cannot know any label: none was ever fetched from the labels' remote."""
+        from promptctl.labels.remote import last_fetch
+
+        remote = self.label_trust.remote
+        if remote is None or last_fetch(self.git, remote) is not None:
+            return None
+        words = f"the labels here are not known to be those of {remote}: promptctl has never fetched them from there"
+        return HistoryIncomplete(words, hint="promptctl label fetch")
 
     def ask(self, question: Callable[[IndexStore], _Answer]) -> _Answer:
         """Return what `question` reads from the index of versions, which is brought up to the tip of the line before.

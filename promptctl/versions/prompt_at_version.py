@@ -12,6 +12,7 @@ from promptctl.prompts.prompt import Prompt, Rendered
 from promptctl.versions.refs import Ref
 
 if TYPE_CHECKING:
+    from promptctl.errors import GitError
     from promptctl.prompts.rendering import Renderer
 
 
@@ -117,3 +118,8 @@ class PromptAtVersion:
         if the template fails.
         """
         return RenderedPrompt(self.prompt, self.version, self._renderer.render(inputs or {}), self.model)
+
+
+def note(error: GitError) -> str:
+    """Return the reason why a number is not known, and the command that would bring it, in one line."""
+    return f"{error.message}; {error.hint}" if error.hint else error.message

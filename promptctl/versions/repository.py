@@ -9,8 +9,9 @@ from promptctl.errors import HistoryIncomplete
 from promptctl.git.trees import WorkTree
 from promptctl.prompts.loading import no_such_prompt, prompt_paths
 from promptctl.versions.moment import Moment
+from promptctl.versions.prompt_at_version import note
 from promptctl.versions.refs import Ref, parse_ref
-from promptctl.versions.resolving import Resolver, note
+from promptctl.versions.resolving import Resolver
 
 if TYPE_CHECKING:
     from pathlib import Path

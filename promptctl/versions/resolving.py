@@ -12,12 +12,13 @@ from promptctl.git.trees import blob_of
 from promptctl.prompts.loading import load_prompt, no_such_prompt, prompt_paths
 from promptctl.versions.line import unshallow_hint
 from promptctl.versions.moment import NOT_IN_GIT
-from promptctl.versions.prompt_at_version import PromptAtVersion, Version
+from promptctl.versions.prompt_at_version import PromptAtVersion, Version, note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from promptctl.git.trees import CommitTree
+    from promptctl.labels.tags import LabelName
     from promptctl.prompts.prompt import Prompt
     from promptctl.versions.index_store import IndexStore, VersionRow
     from promptctl.versions.moment import Moment
@@ -87,13 +88,26 @@ class Resolver:
         from promptctl.labels.tags import LabelName
 
         state = self._moment.label(LabelName(ref.prompt, label))
-        if state is None and (former := self._earlier_ids(ref)):
+        former = self._earlier_ids(ref) if state is None else ()
+        if former:
             state = self._moment.label(LabelName(ref.prompt, label, former))
         if state is None:
+            self._refuse_unknown(LabelName(ref.prompt, label, former))
             return None
         found = self._at_commit(ref, state.commit, label=label, folder=state.event.workspace)
         _refuse_other_digest(found, state.digest)
         return found
+
+    def _refuse_unknown(self, name: LabelName) -> None:
+        """Raise `HistoryIncomplete` if there are tags of a label that this clone cannot know to be of its remote."""
+        if self._moment.label_trust.remote is None:
+            return
+        from promptctl.labels.chains import LabelTags
+
+        if LabelTags.read(self._moment.git, self._moment.label_trust, name).strays:
+            error = self._moment.unknown_labels()
+            if error is not None:
+                raise error
 
     def _at_number(self, ref: Ref, number: int) -> PromptAtVersion:
         from promptctl.versions.numbering import shown
@@ -197,11 +211,6 @@ class Resolver:
             return meant
         here = f"its labels here: {', '.join(labels)}; " if labels else ""
         return f"{here}labels set elsewhere come with: promptctl label fetch"
-
-
-def note(error: GitError) -> str:
-    """Return the reason why a number is not known, and the command that would bring it, in one line."""
-    return f"{error.message}; {error.hint}" if error.hint else error.message
 
 
 def _version(store: IndexStore, ids: Iterable[str], number: int) -> tuple[VersionRow, str] | None:

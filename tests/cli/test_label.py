@@ -163,7 +163,8 @@ def test_an_evaluation_must_have_passed_with_all_cases_and_the_own_model(cli: Cl
     assert moved["evaluation"].endswith("passed 2 of 2 on datasets/chat.yaml")
     assert moved["evaluation"] in cli("label", "log", "chat@production").out
     cli("label", "remove", "chat@production")
-    write(inside, "promptctl.yaml", SETTINGS.replace("echo/echo", "openai/other"))
+    write(inside, "promptctl.yaml", settings.replace("echo/echo", "openai/other"))
+    commit(inside, "Ask a different model")
     assert "none is known here" in refusal()
     write(inside, "promptctl.yaml", settings)
     write(inside, "datasets/chat.yaml", cases + "  - {id: c, assert: [{type: contains, value: Bye}]}\n")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound
-from promptctl.labels.chains import current, listing, recorded_otherwise
+from promptctl.labels.chains import LabelTags, current, listing, recorded_otherwise
 from promptctl.labels.tags import LabelEvent, LabelName, one_line, parse_name
 from promptctl.labels.times import live_at
 from tests.desks import PATH, PROMPT, Desk, hand_tag
@@ -36,7 +36,7 @@ def message(**changes: str | None) -> str:
 
 def codes(desk: Desk) -> list[tuple[str, str]]:
     """The problems that verify finds, by code and severity."""
-    return [(problem.code, problem.severity) for problem in desk.labels.verify()]
+    return [(problem.code, problem.severity) for problem in desk.labels.verify().problems]
 
 
 # --- what a label names ----------------------------------------------------------------------------------------------
@@ -45,7 +45,7 @@ def codes(desk: Desk) -> list[tuple[str, str]]:
 def test_the_highest_number_is_live_whatever_the_order_of_names(alone: Desk) -> None:
     for number in range(12):
         alone.set(f"v{1 + number % 4}")
-    state = current(alone.git, LabelName(PROMPT, "production"))
+    state = current(alone.git, alone.trust, LabelName(PROMPT, "production"))
     assert state is not None
     assert (state.event.n, state.version, state.is_live, state.is_unpushed) == (12, "v4", True, True)
     assert state.commit == alone.repo.git("rev-parse", "v4")
@@ -56,9 +56,9 @@ def test_the_highest_number_is_live_whatever_the_order_of_names(alone: Desk) -> 
 @pytest.mark.parametrize("label", ["staging", "product", "Production", "--all", "production/1", "*", "v1", "a b"])
 def test_a_label_without_events_is_none(alone: Desk, label: str) -> None:
     alone.set("v1")
-    assert current(alone.git, LabelName(PROMPT, label)) is None
-    assert current(alone.git, LabelName("support", "production")) is None
-    assert current(alone.git, LabelName("../triage", "production")) is None
+    assert current(alone.git, alone.trust, LabelName(PROMPT, label)) is None
+    assert current(alone.git, alone.trust, LabelName("support", "production")) is None
+    assert current(alone.git, alone.trust, LabelName("../triage", "production")) is None
 
 
 def test_tags_are_read_packed_or_loose(alone: Desk) -> None:
@@ -192,15 +192,15 @@ def test_every_label_is_listed_with_its_state(alone: Desk) -> None:
         (PROMPT, "staging"): ("v3", False),
     }
     assert [problem.code for problem in listed.problems] == ["label-lightweight"]
-    renamed = listing(alone.git, {"support/route": (PROMPT,)}).states
+    renamed = listing(alone.git, LabelTags.read(alone.git, alone.trust), {"support/route": (PROMPT,)}).states
     assert list(renamed) == [("support/route", "production"), ("support/route", "staging")]
 
 
 def test_a_number_recorded_for_another_digest_is_found(alone: Desk) -> None:
     event = alone.set("v2", "staging").event
-    assert recorded_otherwise(alone.git, PROMPT, 2, event.digest) is None
-    assert recorded_otherwise(alone.git, PROMPT, 3, "1:" + "0" * 64) is None
-    assert recorded_otherwise(alone.git, PROMPT, 2, "1:" + "0" * 64) == event
+    assert recorded_otherwise(alone.git, alone.trust, PROMPT, 2, event.digest) is None
+    assert recorded_otherwise(alone.git, alone.trust, PROMPT, 3, "1:" + "0" * 64) is None
+    assert recorded_otherwise(alone.git, alone.trust, PROMPT, 2, "1:" + "0" * 64) == event
 
 
 def test_an_unknown_label_is_told_with_the_nearest(ada: Desk) -> None:
@@ -262,6 +262,7 @@ def test_fetching_reports_a_tag_that_differs_and_leaves_it(ada: Desk, ben: Desk,
     (conflict,) = fetched.conflicts
     assert (conflict.ref, conflict.here, conflict.there) == (f"{TAG}/1", first.oid, other)
     assert ben.tags()[f"{TAG}/1"] == first.oid
+    assert ben.live() == "v1"
     assert "1 tags differ" in (ben.labels.refresh() or "")
     assert codes(ben) == [("label-differs", "error")]
 
@@ -282,6 +283,10 @@ def test_fetching_keeps_unpushed_labels_whatever_the_configuration_prunes(ada: D
 def test_a_label_that_cannot_be_stored_here_is_an_error(ada: Desk, ben: Desk) -> None:
     ada.set("v1")
     ben.repo.git("tag", "prompt/support")
+    ben.labels.fetch()
+    assert ben.live() == "v1"
+    ada.set("v1", "staging")
+    ben.repo.git("update-ref", "refs/promptctl/known/origin/support/triage@staging", "HEAD")
     with pytest.raises(GitError, match="labels of origin could not be stored here"):
         ben.labels.fetch()
 
@@ -365,7 +370,7 @@ def test_every_bad_tag_is_found_at_once(alone: Desk) -> None:
         "label-name",
         "label-path",
     ]
-    assert all(problem.hint for problem in alone.labels.verify())
+    assert all(problem.hint for problem in alone.labels.verify().problems)
 
 
 def test_a_digest_that_is_not_the_commits_is_found(alone: Desk) -> None:
@@ -382,7 +387,7 @@ def test_history_rewritten_under_a_label_is_a_warning_and_the_label_holds(alone:
     alone.repo.git("reset", "--quiet", "--hard", "v1")
     alone.repo.git("tag", "-d", "v2", "v3", "v4")
     alone.repo.git("gc", "--quiet", "--prune=now")
-    state = current(alone.git, LabelName(PROMPT, "production"))
+    state = current(alone.git, alone.trust, LabelName(PROMPT, "production"))
     assert state is not None
     assert state.commit == old
     assert codes(alone) == [("label-off-branch", "warning")]
@@ -395,11 +400,13 @@ def test_what_the_remote_lost_replaced_or_has_besides_is_found(ada: Desk, ben: D
     ben.labels.fetch()
     remote.git("update-ref", "-d", "refs/tags/prompt/support/triage@staging/1")
     remote.git("update-ref", f"{TAG}/1", remote.git("rev-parse", "refs/heads/main"))
-    found = {problem.code: problem for problem in ben.labels.verify()}
+    found = {problem.code: problem for problem in ben.labels.verify().problems}
     assert set(found) == {"label-lost", "label-differs"}
-    assert found["label-lost"].hint == "to restore it: git push origin refs/tags/prompt/support/triage@staging/1"
-    assert found["label-differs"].hint == f"to restore it: git push --force origin {TAG}/1"
-    ben.repo.git("tag", "-d", f"{NAME}/2")
+    known = "refs/promptctl/known/origin/support/triage"
+    staging = f"{known}@staging/1:refs/tags/prompt/support/triage@staging/1"
+    assert found["label-lost"].hint == f"to restore it: git push origin {staging}"
+    assert found["label-differs"].hint == f"to restore it: git push --force origin {known}@production/1:{TAG}/1"
+    ben.repo.git("update-ref", "-d", f"{known}@production/2")
     assert "label-not-here" in [code for code, _ in codes(ben)]
 
 

@@ -12,6 +12,7 @@ from promptctl.errors import GitError, HistoryIncomplete, LabelRefused, Revision
 from promptctl.formats.settings_file import LabelSettings
 from promptctl.labels.push import push_labels
 from promptctl.labels.tags import Candidate, LabelName
+from promptctl.labels.trust import LabelTrust
 from promptctl.promotion.moves import Mover, MoveResult, candidate_of
 from promptctl.prompts.prompt import Prompt
 from promptctl.versions.prompt_at_version import Version
@@ -108,17 +109,15 @@ def test_labels_of_one_prompt_and_of_prompts_below_its_name_are_apart(alone: Des
 
 def test_configuration_that_bends_git_tag_does_not_bend_events(alone: Desk) -> None:
     for key, value in (
-        ("tag.gpgSign", "true"),
         ("trailer.separators", "="),
         ("core.commentChar", "R"),
-        ("tag.forceSignAnnotated", "true"),
         ("i18n.commitEncoding", "latin1"),
         ("core.logAllRefUpdates", "always"),
     ):
         alone.repo.git("config", key, value)
     alone.set("v1", reason="#1 Grüße 漢字")
     assert alone.labels.log(LabelName(PROMPT, "production")).events[0].reason == "#1 Grüße 漢字"
-    assert alone.labels.verify() == []
+    assert alone.labels.verify().problems == []
 
 
 def test_without_a_name_git_says_what_is_missing(alone: Desk, isolated_git: Path) -> None:
@@ -198,7 +197,7 @@ def test_a_workspace_below_the_root_records_paths_from_the_root(tmp_path: Path, 
         git = open_git(alone.repo.path / "apps" / app)
         prompt = Prompt(PROMPT, PATH, digest, "Triage", ())
         target = candidate_of(prompt, Version(digest, commit, display="v1"), git.prefix)
-        return Mover(git, LabelSettings()).set(label, target)
+        return Mover(git, LabelSettings(), LabelTrust()).set(label, target)
 
     assert move("bot", "1:" + "0" * 64).event.path == f"apps/bot/{PATH}"
     with pytest.raises(LabelRefused, match="belong to the prompt of the same id in the workspace apps/bot/"):
@@ -223,7 +222,7 @@ def test_a_label_follows_a_rename_and_its_new_chain_goes_on_from_the_old(alone: 
     assert [(e.prompt, e.n) for e in log.events] == [(PROMPT, 1), (PROMPT, 2), ("support/route", 1)]
     back = alone.mover.rollback(label).event
     assert (back.version, back.path, back.n) == ("v2", PATH, 2)
-    assert alone.labels.verify() == []
+    assert alone.labels.verify().problems == []
 
 
 def test_a_number_that_once_named_another_text_is_refused_but_its_commit_is_not(alone: Desk) -> None:
@@ -262,7 +261,7 @@ def test_labels_work_where_objects_have_longer_names(tmp_path: Path) -> None:
     desk.set("v2")
     desk.mover.rollback(LabelName(PROMPT, "production"))
     assert desk.live() == "v1"
-    assert desk.labels.verify() == []
+    assert desk.labels.verify().problems == []
 
 
 # --- two people, one remote ------------------------------------------------------------------------------------------
@@ -298,7 +297,8 @@ def test_whoever_comes_second_is_refused_keeps_no_trace_and_learns_who_won(
     ):
         ada.set("v3")
     assert ada.live() == "v2"
-    assert set(ada.everything().splitlines()) - set(before.splitlines()) == {f"{TAG}/2 {ben.tags()[f'{TAG}/2']}"}
+    won, key = ben.tags()[f"{TAG}/2"], TAG.replace("refs/tags/prompt", "refs/promptctl/known/origin")
+    assert set(ada.everything().splitlines()) - set(before.splitlines()) == {f"{TAG}/2 {won}", f"{key}/2 {won}"}
 
 
 def test_two_processes_at_once_one_wins_every_round(ada: Desk, ben: Desk, tmp_path: Path) -> None:
@@ -340,7 +340,7 @@ def test_two_processes_at_once_one_wins_every_round(ada: Desk, ben: Desk, tmp_pa
         ben.labels.fetch()
         assert ada.tags() == ben.tags()
         assert ada.live() == ben.live()
-    assert ada.labels.verify() == []
+    assert ada.labels.verify().problems == []
 
 
 def test_processes_in_one_clone_without_a_remote_make_one_chain(alone: Desk, tmp_path: Path) -> None:
@@ -370,7 +370,7 @@ def test_processes_in_one_clone_without_a_remote_make_one_chain(alone: Desk, tmp
     won = sum(int(run.communicate()[0]) for run in runs)
     events = alone.labels.log(LabelName(PROMPT, "production")).events
     assert [event.n for event in events] == list(range(1, won + 1))
-    assert alone.labels.verify() == []
+    assert alone.labels.verify().problems == []
 
 
 def test_moves_within_one_second_and_with_a_slow_clock_are_ordered_by_number(
@@ -494,6 +494,7 @@ def test_a_remote_that_lost_or_replaced_the_event_before_refuses(ada: Desk, remo
 def test_a_broken_chain_stops_moves(ada: Desk) -> None:
     ada.set("v1")
     ada.repo.git("tag", "prompt/support/triage@production/2", "v2")
+    ada.repo.git("push", "--quiet", "origin", f"{TAG}/2")
     with pytest.raises(LabelRefused, match="lightweight") as caught:
         ada.set("v3")
     assert caught.value.hint is not None
@@ -529,7 +530,7 @@ def test_a_clone_that_is_not_whole_fetches_labels_and_moves_them(
     assert part.live() == "v1"
     ada.labels.fetch()
     assert ada.live() == "v1"
-    assert ada.labels.verify() == []
+    assert ada.labels.verify().problems == []
 
 
 def test_a_shallow_clone_that_cannot_tell_says_so(ada: Desk, remote: Repo, clone: Clone) -> None:
@@ -587,7 +588,7 @@ def test_local_moves_that_lost_are_not_mixed_with_what_won(ada: Desk, ben: Desk)
     assert caught.value.hint.startswith("promptctl label push")
     assert [problem.code for problem in ada.listing().problems] == ["label-lost-race"]
     ada.remote = "origin"
-    assert "label-lost-race" in [problem.code for problem in ada.labels.verify()]
+    assert "label-lost-race" in [problem.code for problem in ada.labels.verify().problems]
     with pytest.raises(LabelRefused, match="support/triage@production has moves that origin does not have"):
         ada.set("v1")
     push_labels(ada.git, "origin")

@@ -27,7 +27,7 @@ def committed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def proof(lab: Lab, committed: Path) -> Proof:
     with lab.open() as workspace:
         version = VersionToProve(prompt=workspace.prompt("triage").prompt, model=workspace.context.settings.model)
-        return find_proof(workspace.context.log, DatasetTrees(WorkTree(committed), WorkTree(lab.root)), version, None)
+        return find_proof(workspace.context, DatasetTrees(WorkTree(committed), WorkTree(lab.root)), version, None)
 
 
 def test_a_committed_dataset_that_is_gone_here_is_brought_back_and_not_committed(lab: Lab, committed: Path) -> None:

@@ -1,0 +1,184 @@
+"""Moves of labels, checked against what the default branch asked when they were made, and against their evidence."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from promptctl.errors import GitError, InvalidFiles, LogFailure, Problem, PromptctlError
+from promptctl.files.names import SETTINGS
+from promptctl.git.commits import read_commits
+from promptctl.labels.chains import bad_move
+from promptctl.labels.tags import LabelEvent
+from promptctl.labels.trust import SIGNERS, unsigned
+from promptctl.promotion import rules
+from promptctl.versions.committed_settings import Committed, settings_at
+
+if TYPE_CHECKING:
+    from promptctl.log.results import EvaluationRow
+    from promptctl.log.store import Store
+    from promptctl.versions.moment import Moment
+
+_EVALUATION = re.compile(r"(?:\A|; )([0-9a-f-]{36}) passed ")
+# Clocks of two people may differ by as much, in seconds.
+_DRIFT = 600
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """One event and when it was made, in seconds since 1970: not before its commit, nor before the event before it."""
+
+    event: LabelEvent
+    at: float
+
+
+def check_moves(moment: Moment, events: Sequence[LabelEvent], log: Store) -> list[Problem]:
+    """Return the moves that broke the rules of their time, and those whose evidence is none.
+
+    What the default branch asked is looked up on its line, at the time of each event. An evaluation that this
+    workspace's log does not have cannot be judged. The last move of a label must also be signed as is asked today.
+    """
+    try:
+        line = _RulesInTime(moment)
+    except GitError:  # the line is not known: resolving and moving say so
+        return []
+    moves = _timed(moment, events)
+    last = {move.event.name.chain: move for move in moves}
+    problems: list[Problem] = []
+    signed: list[tuple[Committed, list[LabelEvent]]] = []
+    if line.now is not None:
+        signed.append((line.now, [move.event for move in last.values()]))
+    for move in moves:
+        asked = line.at(move)
+        if asked is not None:
+            problems += _broken(asked, move, moves)
+            if not signed or signed[-1][0] is not asked:
+                signed.append((asked, []))
+            signed[-1][1].append(move.event)
+        problems += _evidence(asked, move.event, log)
+    for committed, signers_of in signed:
+        problems += _unsigned(moment, committed, signers_of)
+    return list(dict.fromkeys(problems))
+
+
+class _RulesInTime:
+    """The settings of the workspace along the default branch, by the time since which they were there."""
+
+    def __init__(self, moment: Moment) -> None:
+        self._moment = moment
+        self._line = moment.trusted_line
+        git = moment.git
+        paths = [git.path_here(name) for name in (SETTINGS, SIGNERS)]
+        commits = git.run(["rev-list", "--first-parent", "--reverse", self._line.tip, "--", *paths]).lines()
+        made = read_commits(git.objects, commits)
+        self._commits = commits
+        self._since: list[float] = []
+        for commit in commits:
+            self._since.append(max([made[commit].committed_at, *self._since[-1:]]))
+        walked = git.run(["rev-list", "--first-parent", "--reverse", self._line.tip]).lines() if commits else []
+        self._positions = {commit: position for position, commit in enumerate(walked)}
+        self._read: dict[str, Committed | None] = {}
+        self.now = self._settings(self._line.tip)
+
+    def at(self, move: _Move) -> Committed | None:
+        """Return what held when a move was made; None if the branch had no settings yet, or none that can be read.
+
+        What the commit that it names has before it held in any case, whatever a clock says. Within one second the
+        earlier settings count.
+        """
+        index = bisect_left(self._since, move.at)
+        named = self._positions.get(move.event.commit, -1)
+        index = max(index, sum(self._positions[commit] <= named for commit in self._commits))
+        return self._settings(self._commits[index - 1]) if index else None
+
+    def _settings(self, commit: str) -> Committed | None:
+        if commit not in self._read:
+            self._read[commit] = None
+            with suppress(InvalidFiles):
+                self._read[commit] = settings_at(self._moment.git, replace(self._line, tip=commit))
+        return self._read[commit]
+
+
+def _timed(moment: Moment, events: Iterable[LabelEvent]) -> list[_Move]:
+    made = read_commits(moment.git.objects, list({event.commit for event in events}))
+    latest: dict[str, float] = {}
+    moves = []
+    for event in sorted(events, key=lambda event: (event.name.chain, event.n)):
+        commit, chain = made.get(event.commit), event.name.chain
+        said = event.date.timestamp()
+        latest[chain] = max(said, commit.committed_at if commit else said, latest.get(chain, said))
+        moves.append(_Move(event, latest[chain]))
+    return moves
+
+
+def _broken(asked: Committed, move: _Move, moves: Sequence[_Move]) -> list[Problem]:
+    """Return the rules of the time that a move broke."""
+    event, labels = move.event, asked.settings.labels
+    rule = rules.rule_of(labels, event.label)
+    words = []
+    if rule.reason == "required" and not event.reason:
+        words.append("it has no reason")
+    if event.action == "set":
+        if labels.rules and event.label not in labels.rules:
+            words.append(f"{event.label} is not among the labels that it allows")
+        if rule.evaluation == "passed" and not event.evaluation:
+            words.append("it names no evaluation")
+        if rule.after is not None and not _was_live(rule.after, move, moves):
+            words.append(f"{event.prompt}@{rule.after} did not name that content")
+    if event.action == "rollback" and not any(
+        (other.event.digest, other.event.label) == (event.digest, event.label)
+        and (other.event.prompt != event.prompt or other.event.n < event.n)
+        for other in moves
+    ):
+        words.append("it rolls back to what the label never named")
+    said = f"it broke the rules of {asked.trust.line} at {asked.commit[:7]}: {'; '.join(words)}"
+    return [bad_move(event, "label-rules", said)] if words else []
+
+
+def _was_live(label: str, move: _Move, moves: Sequence[_Move]) -> bool:
+    """Return True if another label named the content of a move when it was made, as far as clocks can tell."""
+    own = [other for other in moves if other.event.label == label]
+    for other, following in zip(own, [*own[1:], None], strict=True):
+        is_last = following is None or following.event.name.chain != other.event.name.chain
+        ends = move.at if is_last or following is None else following.at + _DRIFT
+        is_equal = other.event.is_live and other.event.digest == move.event.digest
+        if is_equal and other.at - _DRIFT <= move.at <= ends:
+            return True
+    return False
+
+
+def _evidence(asked: Committed | None, event: LabelEvent, log: Store) -> list[Problem]:
+    """Return evaluations that a move names, and that this log knows to prove nothing of the kind."""
+    problems = []
+    for id_ in _EVALUATION.findall(event.evaluation):
+        try:
+            row = log.evaluation(id_)
+        except LogFailure:
+            raise
+        except PromptctlError:  # made in a different workspace
+            continue
+        if words := _flaw(asked, event, row):
+            problems.append(bad_move(event, "label-evidence", f"its evidence {id_[-8:]} {words}"))
+    return problems
+
+
+def _flaw(asked: Committed | None, event: LabelEvent, row: EvaluationRow) -> str | None:
+    spec, default = row.spec, asked.settings.model if asked is not None else None
+    if row.digest != event.digest:
+        return "is of a different version"
+    if row.totals.verdict != "passed" or not spec.is_whole:
+        return "did not pass on the whole dataset"
+    if spec.judge is not None or spec.judge_parameters:
+        return f"was judged by {spec.judge or 'parameters'} of its own command, not as the settings say"
+    if asked is not None and spec.judge_model is not None and spec.judge_model != (default or ""):
+        return f"was judged by {spec.judge_model or 'no model of the settings'}, and the settings named {default}"
+    return None
+
+
+def _unsigned(moment: Moment, asked: Committed, events: Sequence[LabelEvent]) -> list[Problem]:
+    bad = unsigned(moment.git, asked.trust, [(event.oid, event.address) for event in events])
+    return [bad_move(event, "label-unsigned", bad[event.oid]) for event in events if event.oid in bad]

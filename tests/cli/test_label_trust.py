@@ -1,0 +1,239 @@
+"""Who decides about labels: the default branch as the remote has it, whatever a branch, a fork or a hand brings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptctl.log.results import EvaluationRow, EvaluationSpec, Totals
+from promptctl.workspace import open_workspace
+from tests.cli.conftest import Cli, commit, git, write
+from tests.cli.support import (  # noqa: F401
+    PATH,
+    SETTINGS,
+    TRIAGE,
+    add_remote,
+    clone,
+    inside_support,
+    support_workspace,
+)
+from tests.desks import hand_tag
+from tests.evaluation_lab import Lab
+from tests.repositories import Repo
+
+NAME = "support/triage@production"
+RULED = SETTINGS + "labels:\n  remote: origin\n  staging:\n  production: {after: staging, reason: required}\n"
+
+
+@pytest.fixture(name="ruled")
+def workspace_with_rules(inside: Path) -> Path:
+    """The workspace with rules at its remote, and the bare remote itself."""
+    write(inside, "promptctl.yaml", RULED)
+    commit(inside, "Rule")
+    return add_remote(inside)
+
+
+@pytest.mark.parametrize("is_head_known", [True, False])
+def test_a_branch_does_not_choose_whose_rules_hold(cli: Cli, inside: Path, ruled: Path, is_head_known: bool) -> None:
+    if is_head_known:
+        git(inside, "remote", "set-head", "origin", "main")
+    git(inside, "remote", "add", "fork", str(clone(ruled, "fork")))
+    git(inside, "checkout", "--quiet", "-b", "evil")
+    for settings in ("branch: evil\n", "branch: evil\nlabels: {remote: fork}\n", "labels: {remote: nowhere}\n", "{}\n"):
+        write(inside, "promptctl.yaml", settings + "model: echo/echo\n" if settings != "{}\n" else settings)
+        git(inside, "commit", "--quiet", "--allow-empty", "--all", "--message", "Evil")
+        git(inside, "push", "--quiet", "--force", "origin", "evil")
+        git(inside, "push", "--quiet", "--force", "fork", "evil")
+        git(inside, "fetch", "--quiet", "fork")
+        refused = cli("label", "set", NAME, "v2")
+        assert refused.exit_code == 3
+        assert "needs a reason; production comes after staging" in refused.err, settings
+        assert cli("label", "fetch", "--json").json["remote"] == "origin"
+        assert cli("label", "push", "--json").json["remote"] == "origin"
+        assert cli("label", "verify").out == "0 errors, 0 warnings\n"
+    assert cli("label", "set", "support/triage@staging", "v2", "--json").json["version_display"] == "v2"
+    assert "prompt/support/triage@staging/1" in git(ruled, "tag")
+
+
+def test_a_branch_that_moves_the_workspace_has_no_rules_of_its_own(cli: Cli, inside: Path, ruled: Path) -> None:
+    git(inside, "checkout", "--quiet", "-b", "evil")
+    write(inside, "promptctl.yaml", SETTINGS)
+    (inside / "new").mkdir()
+    git(inside, "mv", "promptctl.yaml", "prompts", "new/")
+    commit(inside, "Move")
+    git(inside, "push", "--quiet", "origin", "evil")
+    refused = cli("-C", "new", "label", "set", NAME)
+    assert refused.exit_code == 3
+    assert "whose label rules hold is not known: origin/main has no new/promptctl.yaml" in refused.err
+
+
+def test_a_default_branch_that_nobody_names_is_the_one_that_names_itself(cli: Cli, inside: Path) -> None:
+    git(inside, "branch", "--move", "main", "trunk")
+    write(inside, "promptctl.yaml", RULED + "branch: trunk\n")
+    commit(inside, "Name the branch")
+    git(inside, "checkout", "--quiet", "-b", "feature")
+    git(inside, "init", "--quiet", "--bare", "../origin.git")
+    git(inside, "remote", "add", "origin", "../origin.git")
+    git(inside, "push", "--quiet", "origin", "trunk")
+    assert "needs a reason" in cli("label", "set", NAME).err
+    write(inside, "promptctl.yaml", SETTINGS + "branch: feature\n")
+    commit(inside, "Name itself")
+    git(inside, "push", "--quiet", "origin", "feature")
+    refused = cli("label", "set", NAME)
+    assert (refused.exit_code, "this clone does not have the branch main of origin" in refused.err) == (3, True)
+    git(inside, "remote", "set-head", "origin", "trunk")
+    assert "needs a reason" in cli("label", "set", NAME).err
+
+
+@pytest.mark.usefixtures("ruled")
+def test_a_clone_that_never_fetched_labels_says_so_and_takes_no_tag_for_one(
+    cli: Cli, ruled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("label", "set", "support/triage@staging", "v2")
+    monkeypatch.chdir(clone(ruled, "fresh"))
+    for command in (("render", "support/triage@staging", "-i", "ticket=x"), ("show", "support/triage@staging")):
+        ran = cli(*command)
+        assert (ran.exit_code, ran.out) == (3, "")
+        assert "promptctl has never fetched them from there" in ran.err
+        assert "hint: promptctl label fetch" in ran.err
+    listed = cli("list", "--json")
+    assert (listed.exit_code, listed.json[0]["labels"]) == (0, {})
+    assert "never fetched" in listed.err
+    assert cli("label", "fetch").exit_code == 0
+    assert cli("render", "support/triage@staging", "-i", "ticket=x").exit_code == 0
+    assert "never fetched" not in cli("list").err
+
+
+def message(repo: Path, label: str, **changes: str) -> str:
+    """The message of a tag made by hand on the newest version."""
+    with open_workspace(repo) as workspace:
+        version = workspace.prompt("support/triage@HEAD").version
+    said = {
+        "Prompt": "support/triage",
+        "Label": label,
+        "Action": "set",
+        "Version": "v3",
+        "Digest": version.digest,
+        "Path": PATH,
+        "Previous": "none",
+        "Actor": "Eve <eve@example.org>",
+        **changes,
+    }
+    return "Set\n\n" + "".join(f"{key}: {value}\n" for key, value in said.items())
+
+
+def broken(cli: Cli, code: str) -> list[str]:
+    """What verify has against moves, by code."""
+    ran = cli("label", "verify", "--json")
+    assert ran.exit_code == 1
+    return [each["message"] for each in ran.json["problems"] if each["code"] == code]
+
+
+def test_verify_asks_of_each_move_what_the_rules_of_its_time_asked(cli: Cli, inside: Path) -> None:
+    cli("label", "set", "support/triage@old")
+    assert cli("label", "verify").exit_code == 0
+    rules = "labels:\n  staging:\n  production: {after: staging, evaluation: passed, reason: required}\n"
+    write(inside, "promptctl.yaml", SETTINGS + rules)
+    commit(inside, "Rule")
+    assert cli("label", "verify").exit_code == 0, "what was moved before is as it was asked then"
+    repo = Repo(inside)
+    for name, said in (
+        ("production/1", message(inside, "production")),
+        ("canary/1", message(inside, "canary")),
+        ("staging/1", message(inside, "staging", Action="rollback", Digest="1:" + "0" * 64)),
+    ):
+        hand_tag(repo, f"prompt/support/triage@{name}", repo.head, said)
+    found = broken(cli, "label-rules")
+    assert len(found) == 3
+    assert "it has no reason; it names no evaluation; support/triage@staging did not name that content" in found[1]
+    assert "canary is not among the labels that it allows" in found[0]
+    assert "it rolls back to what the label never named" in found[2]
+    write(inside, "promptctl.yaml", SETTINGS)
+    commit(inside, "Ask for nothing")
+    assert len(broken(cli, "label-rules")) == 3
+
+
+def test_verify_looks_at_the_judge_behind_the_evidence(cli: Cli, inside: Path) -> None:
+    with open_workspace(inside) as workspace:
+        digest, log = workspace.prompt("support/triage@HEAD").version.digest, workspace.context.log
+        asked: list[dict[str, Any]] = [{}, {"judge": "x/kind"}, {"judge_parameters": {"n": 1}}, {"judge_model": "x/y"}]
+        for n, spec in enumerate(asked, 1):
+            made = EvaluationRow(
+                id=f"01a1fcf1-32d5-7fef-8a7f-28440e63333{n}",
+                started_at="2026-05-03T00:00:00+00:00",
+                prompt="support/triage",
+                digest=digest,
+                model="echo/echo",
+                spec=EvaluationSpec.from_json({"dataset": "datasets/triage.yaml", **spec}),
+            )
+            log.begin_evaluation(made)
+            log.update_evaluation(made.id, status="finished", totals=Totals(verdict="passed"))
+    repo, previous = Repo(inside), "none"
+    for n in (1, 2, 3, 4, 5):
+        evidence = f"01a1fcf1-32d5-7fef-8a7f-28440e63333{n} passed 1 of 1 on datasets/triage.yaml"
+        said = message(inside, "production", Evaluation=evidence, Previous=previous)
+        previous = hand_tag(repo, f"prompt/support/triage@production/{n}", repo.head, said)
+    found = broken(cli, "label-evidence")
+    assert [each.partition("was judged ")[2] for each in found] == [
+        "by x/kind of its own command, not as the settings say",
+        "by parameters of its own command, not as the settings say",
+        "by x/y, and the settings named echo/echo",
+    ]
+
+
+def test_signed_moves_are_asked_for_and_verified_by_the_default_branch(cli: Cli, inside: Path, ruled: Path) -> None:
+    key = inside / ".git" / "key"
+    git(inside, "-c", f"alias.key=!ssh-keygen -q -t ed25519 -N '' -f {key}", "key")
+    write(inside, "promptctl.yaml", SETTINGS + "labels: {remote: origin, signed: required}\n")
+    write(inside, ".promptctl.signers", f"{git(inside, 'config', 'user.email')} {key.with_suffix('.pub').read_text()}")
+    commit(inside, "Sign")
+    git(inside, "push", "--quiet", "origin", "main")
+    refused = cli("label", "set", NAME, "v2")
+    assert (refused.exit_code, "could not be signed" in refused.err, git(ruled, "tag")) == (3, True, "")
+    git(inside, "config", "gpg.format", "ssh")
+    git(inside, "config", "user.signingKey", str(key.with_suffix(".pub")))
+    assert cli("label", "set", NAME, "v2").exit_code == 0
+    assert cli("render", NAME, "-i", "ticket=x").exit_code == 0
+    # What a branch brings makes nobody a signer, and takes nothing back.
+    git(inside, "checkout", "--quiet", "-b", "evil")
+    write(inside, "promptctl.yaml", SETTINGS + "labels: {remote: origin}\n")
+    write(inside, ".promptctl.signers", "")
+    commit(inside, "Sign nothing")
+    assert cli("render", NAME, "-i", "ticket=x").exit_code == 0
+    previous = git(inside, "rev-parse", "prompt/support/triage@production/1")
+    hand_tag(Repo(inside), "prompt/support/triage@production/2", git(inside, "rev-parse", "main"),
+             message(inside, "production", Previous=previous, Evaluation="made up"))  # fmt: skip
+    git(inside, "push", "--quiet", "origin", "prompt/support/triage@production/2")
+    cli("label", "fetch")
+    for command in (("render", NAME, "-i", "ticket=x"), ("label", "rollback", NAME)):
+        assert "production/2 does not hold: it has no SSH signature" in cli(*command).err or command[0] == "label"
+    assert "it has no SSH signature" in broken(cli, "label-unsigned")[0]
+
+
+def test_evidence_is_of_the_server_and_the_judge_that_the_default_branch_names(cli: Cli, lab: Lab) -> None:
+    lab.many(1)
+    settings = (lab.root / "promptctl.yaml").read_text() + "labels: {production: {evaluation: passed}}\n"
+    repo = Repo(lab.root)
+    repo.git("init", "--quiet")
+    repo.commit(
+        "Ask a server of our own", {"promptctl.yaml": settings.replace(lab.server.url, "http://127.0.0.1:9/v1")}
+    )
+    repo.git("checkout", "--quiet", "-b", "evil")
+    repo.commit("Ask one that says what we like", {"promptctl.yaml": settings})
+    assert lab.one().row.totals.verdict == "passed"
+    refused = cli("-C", str(lab.root), "label", "set", "triage@production")
+    assert "none is known here" in refused.err
+    repo.git("checkout", "--quiet", "main")
+    repo.git("merge", "--quiet", "evil")
+    assert cli("-C", str(lab.root), "label", "set", "triage@production").exit_code == 0
+
+    lab.cases({"id": "a", "inputs": {"ticket": "a"}, "assert": [{"type": "llm-rubric", "value": "kind"}]})
+    rules = []
+    for text in ("", " Be kind."):
+        inputs = "inputs: {output: {type: string}}"
+        judge = f"{inputs}\nmessages: [{{role: user, content: 'Judge {{{{ output }}}}.{text}'}}]\n"
+        lab.write("prompts/judges/llm-rubric.prompt.yaml", judge)
+        rules.append(dict(lab.plans()[0].spec.rules))
+    assert rules[0] != rules[1], "a different judge's verdict is different evidence"

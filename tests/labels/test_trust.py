@@ -1,0 +1,293 @@
+"""Which tags count: those that the labels' remote is known to have or that were made here, and who signed them."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from promptctl.errors import GitError, LabelRefused
+from promptctl.formats.settings_file import LabelSettings
+from promptctl.git.repository import Git
+from promptctl.labels.chains import LabelTags, current, recorded_otherwise
+from promptctl.labels.signing import is_signing
+from promptctl.labels.stretch import moves_between
+from promptctl.labels.tags import LabelName
+from promptctl.labels.trust import LabelTrust, known, unsigned
+from promptctl.promotion.moves import Mover, MoveResult
+from tests.desks import PROMPT, Desk, hand_tag, open_git
+from tests.labels.test_labels import NAME, TAG, message
+from tests.repositories import Repo
+
+HOSTILE_PATHS = [
+    "../prompts/support/triage.prompt.yaml",
+    "/prompts/support/triage.prompt.yaml",
+    "prompts/../../etc/x.prompt.yaml",
+    "prompts//x.prompt.yaml",
+    "prompts/./x.prompt.yaml",
+    "etc/passwd",
+    "prompts/a\rb.prompt.yaml",
+    "prompts/a\vb.prompt.yaml",
+    "prompts/\N{RIGHT-TO-LEFT OVERRIDE}x.prompt.yaml",
+    "prompts/" + "x" * 30_000 + ".prompt.yaml",
+    "prompts/" + "x/" * 600 + "x.prompt.yaml",
+    "prompts/\N{REPLACEMENT CHARACTER}.prompt.yaml",
+    "..",
+    "prompts/support/triage.prompt.yaml/",
+]
+
+
+def following(desk: Desk, **changes: str | None) -> str:
+    """The message of a tag made by hand that follows the first one."""
+    return message(Previous=desk.tags()[f"{TAG}/1"], **changes)
+
+
+def test_a_tag_that_another_fetch_brought_is_no_label(ada: Desk, ben: Desk, remote: Repo, tmp_path: Path) -> None:
+    ada.set("v1")
+    fork = Repo(tmp_path / "fork.git")
+    remote.git("clone", "--quiet", "--bare", str(remote.path), str(fork.path))
+    forged = hand_tag(fork, f"{NAME}/2", fork.head, message(Previous=ada.tags()[f"{TAG}/1"]))
+    hand_tag(fork, "prompt/support/triage@canary/1", fork.head, message(Label="canary"))
+    ben.labels.fetch()
+    ben.repo.git("fetch", "--quiet", str(fork.path), "refs/tags/*:refs/tags/*")
+    assert ben.tags()[f"{TAG}/2"] == forged
+    assert (ben.live(), ben.live("canary")) == ("v1", None)
+    assert list(ben.listing().states) == [(PROMPT, "production")]
+    assert recorded_otherwise(ben.git, ben.trust, PROMPT, 1, "1:" + "1" * 64) is not None
+    assert len(moves_between(ben.git, ben.trust, ben.repo.git("rev-parse", "v1"), None)) == 1
+    found = ben.labels.verify().problems
+    assert [(each.code, each.severity) for each in found] == [("label-stray", "warning")] * 2
+    assert not any("push" in (each.hint or "") for each in found)
+    # It stands in nobody's way either, and is published by no push.
+    assert ben.set("v2").event.n == 2
+    assert ben.live() == "v2"
+    assert ada.labels.fetch().added == (f"{TAG}/2",)
+    ben.repo.git("tag", "-d", f"{NAME}/2", "prompt/support/triage@canary/1")
+    ben.labels.fetch()
+    assert ben.labels.verify().problems == []
+    assert ben.tags()[f"{TAG}/2"] != forged
+
+
+def test_labels_of_an_earlier_version_count_after_the_first_fetch(ada: Desk) -> None:
+    ada.set("v1")
+    ada.repo.git("update-ref", "-d", known(f"{TAG}/1", "origin"))
+    assert ada.live() is None
+    assert ada.labels.fetch().added == ()
+    assert ada.live() == "v1"
+
+
+def test_moves_made_here_count_until_they_are_pushed_and_after(ada: Desk, ben: Desk) -> None:
+    ada.remote = None
+    ada.set("v1")
+    ada.remote = "origin"
+    assert ada.live() == "v1"
+    from promptctl.labels.push import push_labels
+
+    push_labels(ada.git, "origin")
+    assert ada.live() == "v1"
+    assert known(f"{TAG}/1", "origin") in ada.tags()
+    ben.labels.fetch()
+    assert ben.live() == "v1"
+
+
+def test_what_a_remote_had_stays_known_whatever_becomes_of_it(ada: Desk, remote: Repo) -> None:
+    ada.set("v1")
+    ada.set("v2")
+    remote.git("update-ref", "-d", f"{TAG}/2")
+    ada.repo.git("tag", "-d", f"{NAME}/2")
+    ada.labels.fetch()
+    assert ada.live() == "v2"
+
+
+def test_a_remote_is_no_other_whose_name_begins_alike() -> None:
+    assert known("refs/tags/prompt/b/x@l/1", "a") != known("refs/tags/prompt/x@l/1", "a/b")
+    assert known("refs/tags/prompt/x@l/1", "a/b") != known("refs/tags/prompt/x@l/1", "a%2Fb")
+
+
+def test_odd_tags_of_a_remote_keep_no_other_from_coming(ada: Desk, ben: Desk, remote: Repo) -> None:
+    ada.set("v1")
+    for name in ("prompt/x", f"{NAME}/2/3", "prompt/a b".replace(" ", "~x").replace("~", "-"), "prompt/" + "y" * 230):
+        remote.git("update-ref", f"refs/tags/{name}", remote.head)
+    ben.labels.fetch()
+    assert ben.live() == "v1"
+    assert {each.code for each in ben.labels.verify().problems} == {"label-name"}
+    remote.git("update-ref", "-d", f"refs/tags/{NAME}/2/3")
+    assert ben.set("v2").is_moved
+
+
+@pytest.mark.parametrize("path", HOSTILE_PATHS)
+def test_a_hostile_path_is_one_finding_and_the_others_are_verified(alone: Desk, path: str) -> None:
+    alone.set("v1")
+    alone.set("v2", "staging")
+    hand_tag(alone.repo, f"{NAME}/2", alone.repo.head, following(alone, Path=path))
+    hand_tag(alone.repo, "prompt/support/triage@staging/2", alone.repo.head, message(Label="staging"))
+    found = {each.code for each in alone.labels.verify().problems if f"{NAME}/2" in each.message}
+    others = {each.code for each in alone.labels.verify().problems if "staging/2" in each.message}
+    assert found == {"label-path"}
+    assert others == {"label-chain", "label-digest"}
+    assert list(alone.listing().states) == []
+    with pytest.raises(GitError):
+        alone.live()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"Set\n\nPath: a\0b\n",
+        b"Set\n\nPath: \xff\n",
+        b"\xff\xfe\n",
+        b"x" * 1_000_000,
+        b"",
+        b"Set\n\nActor: " + b"a" * 9000,
+    ],
+)
+def test_a_tag_of_odd_bytes_is_one_finding(alone: Desk, data: bytes) -> None:
+    alone.set("v1", "staging")
+    head = f"object {alone.repo.head}\ntype commit\ntag {NAME}/1\ntagger E <e@x> 1700000000 +0000\n\n".encode()
+    oid = alone.git.run(["hash-object", "-t", "tag", "-w", "--stdin", "--literally"], input=head + data).text
+    alone.repo.git("update-ref", f"{TAG}/1", oid)
+    found = alone.labels.verify().problems
+    assert len([each for each in found if f"{NAME}/1" in each.message]) == len(found) == 1
+    assert all(each.message.isprintable() for each in found)
+
+
+def test_verify_finds_an_actor_who_is_not_the_tagger(alone: Desk) -> None:
+    event = alone.set("v1").event
+    said = message(Previous=event.oid, Digest=event.digest, Actor="Ada Example <ada@example.org>")
+    hand_tag(alone.repo, f"{NAME}/2", event.commit, said)
+    (problem,) = alone.labels.verify().problems
+    assert problem.code == "label-actor"
+    assert "its tagger is Eve <eve@example.org>" in problem.message
+
+
+# --- signed ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class SignedDesk:
+    """A desk whose moves must be signed, by Ada's key or another that the signers name."""
+
+    desk: Desk
+    keys: Path
+    signers: str
+
+    @property
+    def git(self) -> Git:
+        return open_git(self.desk.repo.path)
+
+    @property
+    def trust(self) -> LabelTrust:
+        return LabelTrust(None, self.signers, "main")
+
+    def sign_as(self, key: str, address: str = "ada@example.org") -> None:
+        for name, value in (("format", "ssh"), ("ssh.allowedSignersFile", str(self.keys / "everyone"))):
+            self.desk.repo.git("config", f"gpg.{name}", value)
+        self.desk.repo.git("config", "user.signingKey", str(self.keys / f"{key}.pub"))
+        self.desk.repo.git("config", "user.email", address)
+
+    def set(self, version: str) -> MoveResult:
+        mover = Mover(self.git, LabelSettings(is_signed=True), self.trust)
+        return mover.set(LabelName(PROMPT, "production"), self.desk.candidate(version))
+
+    def live(self) -> str | None:
+        state = current(self.git, self.trust, LabelName(PROMPT, "production"))
+        return state.version if state else None
+
+
+@pytest.fixture(scope="module", name="keys")
+def made_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Keys of Ada and of Eve, and a file that names both, as a branch could bring it."""
+    if shutil.which("ssh-keygen") is None:
+        pytest.skip("ssh-keygen is not installed")
+    folder = tmp_path_factory.mktemp("keys")
+    repo = Repo(folder)
+    for name in ("ada", "eve"):
+        repo.git("-c", f"alias.key=!ssh-keygen -q -t ed25519 -N '' -f {folder / name}", "key")
+    both = [f"* {(folder / f'{name}.pub').read_text()}" for name in ("ada", "eve")]
+    (folder / "everyone").write_text("".join(both))
+    return folder
+
+
+@pytest.fixture(name="signed")
+def desk_with_signers(alone: Desk, keys: Path) -> SignedDesk:
+    signers = f"# moves\nada@example.org,b*@example.org {(keys / 'ada.pub').read_text()}"
+    made = SignedDesk(alone, keys, signers)
+    made.sign_as("ada")
+    return made
+
+
+def test_a_move_is_signed_by_gits_own_settings(alone: Desk, keys: Path) -> None:
+    desk = SignedDesk(alone, keys, "")
+    assert not is_signing(alone.git)
+    desk.sign_as("ada")
+    alone.repo.git("config", "tag.gpgSign", "true")
+    event = alone.set("v1", reason="#1 Grüße -----BEGIN 漢字").event
+    assert (event.reason, event.tagger) == ("#1 Grüße -----BEGIN 漢字", event.actor)
+    assert "-----BEGIN SSH SIGNATURE-----" in alone.repo.git("cat-file", "tag", event.oid)
+    alone.repo.git("verify-tag", event.oid)
+    assert alone.labels.verify().problems == []
+    before = alone.everything()
+    alone.repo.git("config", "user.signingKey", "/nowhere/key.pub")
+    with pytest.raises(LabelRefused, match="could not be signed"):
+        alone.set("v2")
+    alone.repo.git("config", "user.signingKey", str(keys / "ada.pub"))
+    assert alone.everything() == before
+    assert not list((alone.repo.path / ".git").glob("promptctl-sign-*"))
+
+
+def test_only_moves_signed_by_the_default_branchs_signers_count(signed: SignedDesk) -> None:
+    assert signed.set("v1").is_moved
+    assert signed.live() == "v1"
+    before = signed.desk.everything()
+    for key, address in (("eve", "ada@example.org"), ("eve", "eve@example.org"), ("ada", "eve@example.org")):
+        signed.sign_as(key, address)
+        with pytest.raises(LabelRefused, match=r"\.promptctl\.signers of main"):
+            signed.set("v2")
+    signed.sign_as("ada")
+    assert signed.desk.everything() == before
+    signed.desk.repo.git("config", "user.email", "ben@example.org")
+    assert signed.set("v2").is_moved
+    assert signed.live() == "v2"
+
+
+def test_a_tag_made_by_hand_with_invented_evidence_is_refused(signed: SignedDesk) -> None:
+    event = signed.set("v1").event
+    forged = following(signed.desk, Digest=event.digest, Evaluation="01a1 passed 9 of 9 on datasets/triage.yaml")
+    hand_tag(signed.desk.repo, f"{NAME}/2", event.commit, forged)
+    with pytest.raises(GitError, match="it has no SSH signature"):
+        signed.live()
+    # A key of the user's own keyring is no signer, nor is one whose signature is of something else.
+    signature = signed.desk.repo.git("cat-file", "tag", event.oid).partition("-----BEGIN")[2]
+    hand_tag(signed.desk.repo, f"{NAME}/2", event.commit, f"{forged}-----BEGIN{signature}\n")
+    with pytest.raises(GitError, match="does not hold"):
+        signed.live()
+    # The next move that is signed makes the label whole again.
+    assert signed.set("v1").event.n == 3
+    assert signed.live() == "v1"
+
+
+def test_an_unsigned_label_is_signed_by_setting_it_again(signed: SignedDesk) -> None:
+    signed.desk.set("v1")
+    with pytest.raises(GitError, match="the move support/triage@production/1 does not hold: it has no SSH signature"):
+        signed.live()
+    assert signed.set("v1").event.n == 2
+    assert not signed.set("v1").is_moved
+    assert signed.live() == "v1"
+
+
+def test_patterns_of_signers_are_those_of_ssh(signed: SignedDesk) -> None:
+    event = signed.set("v1").event
+    key = (signed.keys / "ada.pub").read_text()
+    for principals, counts in (
+        ("*@example.org", True),
+        ("ADA@example.org", True),
+        ("*@example.org,!ada@*", False),
+        ("ada", False),
+        ("#ada@example.org", False),
+        ('"ada@example.org"', True),
+    ):
+        trust = LabelTrust(None, f"{principals} {key}", "main")
+        assert (unsigned(signed.git, trust, [(event.oid, event.address)]) == {}) is counts, principals
+    assert LabelTags.read(signed.git, signed.trust).strays == []
