@@ -117,7 +117,7 @@ class Session:
         for model in {plan.target.model for plan in plans if plan.is_asked}:
             self._router.preload(model)
         with claimed(self._context.state_folder, [plan.spec.group or "" for plan in plans]):
-            self._runs = [self._begin(plan) for plan in plans]
+            self._runs = self._begin(plans)
             try:
                 async with BatchRecorder(self._context.log, "metadata", self._heed) as self._recorder:
                     await self._work_through()
@@ -131,12 +131,15 @@ class Session:
                 evaluations, self._runs = [self._finish(run) for run in self._runs], []
         return evaluations
 
-    def _begin(self, plan: Plan) -> _Run:
-        log, row, done = self._context.log, plan.resumes, set[tuple[str, int]]()
-        if row is None:
-            row = plan.row()
-            log.begin_evaluation(row)
-        else:
+    def _begin(self, plans: Sequence[Plan]) -> list[_Run]:
+        rows = [plan.resumes or plan.row() for plan in plans]
+        if new := [row for plan, row in zip(plans, rows, strict=True) if plan.resumes is None]:
+            self._context.log.begin_evaluation(*new)
+        return [self._run_of(plan, row) for plan, row in zip(plans, rows, strict=True)]
+
+    def _run_of(self, plan: Plan, row: EvaluationRow) -> _Run:
+        log, done = self._context.log, set[tuple[str, int]]()
+        if plan.resumes is not None:
             log.update_evaluation(row.id, status="running", totals=row.totals)
             done = {(each.case_id, each.repeat) for each in log.results(row.id, statuses=("passed", "failed"))}
         run = _Run(plan, row, done, left=plan.results - len(done))

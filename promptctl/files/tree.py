@@ -19,7 +19,7 @@ class NotRegular(OSError):
     """Something that is no file to be read: a pipe, a device, a socket."""
 
 
-def open_file(file: Path, *, follows_links: bool = False) -> io.BufferedReader:
+def open_file(file: str | Path, *, follows_links: bool = False) -> io.BufferedReader:
     """Open a file of this machine. Whatever is no regular file is refused before a byte of it is read, as `OSError`.
 
     It is what was opened that is looked at, so that nothing can take its place in between. Without O_NONBLOCK, opening

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -63,11 +64,11 @@ class WorkTree:
         return _checked(path, self._opened(path))
 
     def _opened(self, path: str) -> io.BufferedReader:
-        file, segments = self.root, _segments(path)
+        file, segments = str(self.root), _segments(path)
         try:
             for name in segments:
-                file /= name
-                if file.is_symlink():
+                file = f"{file}/{name}"
+                if stat.S_ISLNK(os.lstat(file).st_mode):
                     raise _refused(path, "is reached through a symbolic link", "put the file itself there")
             return open_file(file)
         except NotRegular:

@@ -86,8 +86,8 @@ class Store(Protocol):
         Totals by prompt, version, digest and source alone also count calls that have no row and what was pruned.
         """
 
-    def begin_evaluation(self, evaluation: EvaluationRow) -> None:
-        """Add the evaluation's row before its first result; if this raises, nothing should be spent."""
+    def begin_evaluation(self, *evaluations: EvaluationRow) -> None:
+        """Add the rows of evaluations before their first result; if this raises, none is there, and none may spend."""
 
     def update_evaluation(self, evaluation_id: str, *, status: str, totals: Totals) -> None:
         """Set an evaluation's status and totals; any status but `running` also sets when it ended."""

@@ -591,6 +591,13 @@ def test_an_evaluation_is_begun_finished_and_read_back(log: Store) -> None:
     assert log.evaluation(begun.id).finished_at is None
 
 
+def test_evaluations_that_begin_together_are_added_together_or_not_at_all(log: Store) -> None:
+    log.begin_evaluation(an_evaluation(id="id-1"), an_evaluation(id="id-2"))
+    with pytest.raises(LogError):
+        log.begin_evaluation(an_evaluation(id="id-3"), an_evaluation(id="id-1"))
+    assert {each.id for each in log.evaluations()} == {"id-1", "id-2"}
+
+
 def test_evaluations_are_listed_newest_first_and_filtered(log: Store) -> None:
     for number, (prompt, digest) in enumerate([("a", "1"), ("b/c", "2"), ("a", "2")]):
         log.begin_evaluation(an_evaluation(id=f"id-{number}", prompt=prompt, digest=digest))

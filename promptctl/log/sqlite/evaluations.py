@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any
@@ -41,12 +41,13 @@ WHERE evaluation_id = ? ORDER BY position, repeat, case_id
 """  # noqa: S608 - made of our own names
 
 
-def begin(connection: sqlite3.Connection, evaluation: EvaluationRow, redactor: Redactor) -> None:
-    """Add the evaluation's row."""
-    values = {name: getattr(evaluation, name) for name in _FIELDS}
-    values["spec"] = redactor.redact_json(to_json(evaluation.spec.as_json()))
-    values["totals"] = to_json(evaluation.totals.as_json())
-    connection.execute(_INSERT, tuple(values.values()))
+def begin(connection: sqlite3.Connection, evaluations: Iterable[EvaluationRow], redactor: Redactor) -> None:
+    """Add the evaluations' rows."""
+    for evaluation in evaluations:
+        values = {name: getattr(evaluation, name) for name in _FIELDS}
+        values["spec"] = redactor.redact_json(to_json(evaluation.spec.as_json()))
+        values["totals"] = to_json(evaluation.totals.as_json())
+        connection.execute(_INSERT, tuple(values.values()))
 
 
 def update(connection: sqlite3.Connection, evaluation_id: str, status: str, totals: Totals) -> None:

@@ -99,10 +99,10 @@ class SqliteStore:
         with self._reading() as connection:
             return totals(connection, wanted or Filter(), by)
 
-    def begin_evaluation(self, evaluation: EvaluationRow) -> None:
+    def begin_evaluation(self, *evaluations: EvaluationRow) -> None:
         from promptctl.log.sqlite.evaluations import begin
 
-        self.database.write(lambda connection: begin(connection, evaluation, self.redactor))
+        self.database.write(lambda connection: begin(connection, evaluations, self.redactor))
 
     def update_evaluation(self, evaluation_id: str, *, status: str, totals: Totals) -> None:
         from promptctl.log.sqlite.evaluations import update

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from promptctl.log.sqlite.opening import FILE_MODE, FOLDER_MODE, sync_folder
@@ -53,18 +54,23 @@ class Unsaved:
         return "" if is_anywhere else f" by a command with TMPDIR={place}"
 
     def _folders(self) -> list[Path]:
-        spares = [self._spare] if self._spare is not None else _default_spares((*self._other_paths, self._log_path))
-        return [self._log_path.parent / FOLDER, *spares]
+        return [self._log_path.parent / FOLDER, *([self._spare] if self._spare is not None else self._default_spares())]
+
+    def _default_spares(self) -> tuple[Path, ...]:
+        import tempfile
+
+        log_paths = dict.fromkeys(path.absolute() for path in (*self._other_paths, self._log_path))
+        return _spares_in(tempfile.gettempdir(), tuple(log_paths))
 
 
-def _default_spares(log_paths: Iterable[Path]) -> list[Path]:
+@lru_cache(maxsize=16)  # asked for before everything that is read
+def _spares_in(temporary: str, log_paths: tuple[Path, ...]) -> tuple[Path, ...]:
     import hashlib
-    import tempfile
 
-    names = [hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:16] for path in dict.fromkeys(log_paths)]
+    names = [hashlib.sha256(os.fsencode(path)).hexdigest()[:16] for path in log_paths]
     # Fixed places first: a later process, with a different TMPDIR or none, looks there too.
-    places = dict.fromkeys([*_TEMPORARY, tempfile.gettempdir()])
-    return [Path(place) / f"promptctl-{os.getuid()}-{name}" for name in names for place in places]
+    places = dict.fromkeys([*_TEMPORARY, temporary])
+    return tuple(Path(place) / f"promptctl-{os.getuid()}-{name}" for name in names for place in places)
 
 
 def _write(folder: Path, text: str) -> Path:
