@@ -14,7 +14,7 @@ from promptctl.assertions.outcome import shown
 from promptctl.assertions.paths import Find, InvalidPath, compile_path
 from promptctl.assertions.shapes import Shape
 from promptctl.assertions.structure import SCHEMA
-from promptctl.assertions.values import InvalidTemplate, Value, compile_value
+from promptctl.assertions.values import InvalidTemplate, Value, code_size, codes, compile_value
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.files.names import DATASETS, PathRefused, did_you_mean, resolve_path
 from promptctl.files.plain import content_digest, written_json
@@ -24,6 +24,8 @@ from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
 from promptctl.prompts.prompt import MISSING, Prompt
 
 _MOST_KEPT = 4096
+# Of all datasets of one command; each template has a share of its own. Compiling so much takes some ten seconds.
+_MOST_CODE = 500_000
 
 Locate = Callable[..., Place]
 # Code that assertions name: an error, run (importing its file already is), found and not run by who only looks, or the
@@ -68,6 +70,8 @@ class Preparer:
         self._trusted = trusted
         self.limits = limits
         self.code_use = code
+        self._templates: set[int] = set()
+        self._code_size = 0
         self._judges: dict[str, Prompt] = {}
         self._kept: dict[str, Assertion | tuple[AssertionFault, ...]] = {}
 
@@ -150,8 +154,23 @@ class Preparer:
             return (MISSING if shape.is_required else None), None, None
         if shape is SCHEMA and isinstance(written, Mapping) and isinstance(written.get("$ref"), str):
             written = self._file(written["$ref"], path)
-        value = _compiled(written) if shape.is_templated else Value(written)
+        value = self._compiled(written) if shape.is_templated else Value(written)
         return (_read(shape, written, "value"), None, written) if value.render is None else (MISSING, value, written)
+
+    def _compiled(self, written: Any) -> Value:
+        for text in codes(written):
+            if hash(text) not in self._templates:
+                self._templates.add(hash(text))
+                self._code_size += code_size(text)
+            if self._code_size > _MOST_CODE:
+                message = f"the templates of assertions hold more than {_MOST_CODE:,} characters of code"
+                hint = "write what differs from case to case as inputs or `expected`, and name it in one template"
+                raise AssertionFault(("value",), message, "too-much-code", hint)
+        try:
+            return compile_value(written)
+        except InvalidTemplate as error:
+            hint = "to write {{ or {% as text, put it between {% raw %} and {% endraw %}"
+            raise AssertionFault(("value",), f"`value` is no template: {error}", "bad-template", hint) from error
 
     def _code(self, type_: str, reference: Any, path: str) -> tuple[Callable[..., Any], str]:
         if self.code_use == "refuse":
@@ -263,14 +282,6 @@ def _unknown_type(type_: Any) -> AssertionFault:
     meant = f"did you mean `{other}`?" if other else did_you_mean(name, known_types())
     hint = meant or f"the types are {', '.join(KINDS)}"
     return AssertionFault(("type",), f"there is no assertion type {shown(name)}", "unknown-assertion", hint)
-
-
-def _compiled(written: Any) -> Value:
-    try:
-        return compile_value(written)
-    except InvalidTemplate as error:
-        hint = "to write {{ or {% as text, put it between {% raw %} and {% endraw %}"
-        raise AssertionFault(("value",), f"`value` is no template: {error}", "bad-template", hint) from error
 
 
 def _read(shape: Shape, value: Any, key: str) -> Any:

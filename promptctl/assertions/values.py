@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -17,12 +17,14 @@ from promptctl.prompts.prompt import Prompt
 from promptctl.prompts.rendering import Engine, Scope
 from promptctl.templates import BadTemplate
 from promptctl.templates.limits import Budget, RenderLimits
-from promptctl.templates.reading import has_markup, includes, variables
+from promptctl.templates.reading import has_markup, includes, plain_pieces, variables
 
 # An engine belongs to a prompt; a value's has no inputs declared and no partials.
 _NO_PROMPT = Prompt(id="value", path="value", digest="", name="value", messages=())
 _LONE = re.compile(r"\{\{[-+]?((?:(?!\{\{|\{%|\{#|\}\}).)*?)[-+]?\}\}", re.DOTALL)
 _LIMITS = RenderLimits()
+_MARKUP = re.compile(r"\{[{%]")
+_TEMPLATE_SHARE = 80
 _ROOT = re.compile(r"[A-Za-z_]\w*")
 # A template that asks whether a variable is there can do without it.
 _ASKS = re.compile(r"\bdefined\b|\bdefault\b|\|\s*d\b")
@@ -76,6 +78,22 @@ def compile_value(written: Any) -> Value:
         return values if keys is None else dict(zip(keys, values, strict=True))
 
     return Value(render=render, names=frozenset().union(*(part.names for part in parts)))
+
+
+def codes(written: Any) -> Iterator[str]:
+    """Yield each text of a value that has to be compiled."""
+    if isinstance(written, str):
+        if has_markup(written) and plain_pieces(written) is None:
+            yield written
+    elif isinstance(written, (list, Mapping)):
+        for item in written.values() if isinstance(written, Mapping) else written:
+            yield from codes(item)
+
+
+def code_size(text: str) -> int:
+    """Return how much there is to compile in a text: its characters within markup, and a share for each template."""
+    pieces = _MARKUP.split(text)[1:]
+    return _TEMPLATE_SHARE + sum(piece.find("}") + 1 or len(piece) for piece in pieces)
 
 
 def _compile_text(text: str) -> Value:

@@ -7,6 +7,7 @@ import pytest
 
 from promptctl.assertions.kinds import KINDS, known_types
 from promptctl.assertions.preparing import Preparer
+from promptctl.errors import Problem
 from promptctl.files.tree import MemoryTree
 from promptctl.formats.schemas import load_schema
 from tests.assertions.helpers import faults, locate, prepared
@@ -130,3 +131,19 @@ class TestJudgePrompts:
         problem = faults(spec, files=self.files(colour={"type": "string"}))[0]
         assert "colour" in problem.message
         assert faults(spec, files=self.files(colour={"type": "string", "default": "red"})) == []
+
+
+def test_the_code_of_templates_is_bounded_for_all_datasets_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("promptctl.assertions.preparing._MOST_CODE", 1000)
+    preparer, problems = Preparer(MemoryTree({})), list[Problem]()
+    specs = [{"type": "equals", "value": f"{{{{ a | upper }}}}{n}"} for n in range(20)]
+    for spec in [specs[0]] * 50 + [{"type": "equals", "value": f"{{{{ a }}}} {n}"} for n in range(50)]:
+        assert preparer.prepare("datasets/a.yaml", [spec], locate, problems)
+    assert problems == []
+    preparer.prepare("datasets/a.yaml", specs, locate, problems)
+    assert len(problems) > 5
+    assert {problem.code for problem in problems} == {"too-much-code"}
+    preparer = Preparer(MemoryTree({}))
+    assert not preparer.prepare(
+        "datasets/b.yaml", [{"type": "equals", "value": [["{{ a | e }}" * 200]]}], locate, problems
+    )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from promptctl.errors import InvalidFiles
@@ -139,6 +139,7 @@ _json = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_json)
 def test_json_is_read_as_json_reads_it(data: Any) -> None:
     text = json.dumps(data)
@@ -147,6 +148,7 @@ def test_json_is_read_as_json_reads_it(data: Any) -> None:
     assert json.dumps(found) == text
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     document, problems = attempt(read_yaml, data, "f.yaml")
