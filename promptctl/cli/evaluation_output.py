@@ -27,6 +27,7 @@ from promptctl.reports.wording import (
     name_some,
     percent,
 )
+from promptctl.workspace import loading
 
 if TYPE_CHECKING:
     from promptctl import CaseResults, Counts, Evaluation, Plan, Progress, Workspace
@@ -64,16 +65,22 @@ class EvaluationProgress:
     def __enter__(self) -> EvaluationProgress:
         end_waiting(self._context)
         if not sys.stderr.isatty():
-            begin_waiting(self._context, lambda: self._said)
+            begin_waiting(self._context, lambda: loading() or self._said)
         else:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-            console = Console(stderr=True)
+            class Title(TextColumn):
+                def render(self, task: Any) -> Any:
+                    if task.total is None:  # no result yet
+                        task.description = loading() or said
+                    return super().render(task)
+
+            said, console = self._said, Console(stderr=True)
             bar = 24 if console.width >= _WIDE else 8
             self._title = max(12, console.width - bar - _NUMBERS)
             self._bar = Progress(
-                TextColumn("{task.description}"),
+                Title("{task.description}"),
                 BarColumn(bar_width=bar),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[counts]}"),

@@ -32,10 +32,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="The source of replies, as `promptctl eval --replies` takes it; replay asks no model.",
     )
     group.addoption("--promptctl-allow-code", action="store_true", help="Run `python:` assertions too.")
+    group.addoption(
+        "--promptctl-leave-out-code", action="store_true", help="Check everything but `python:` assertions."
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep the workspaces that are opened while files are collected."""
+    if config.getoption("promptctl_allow_code") and config.getoption("promptctl_leave_out_code"):
+        raise pytest.UsageError("--promptctl-allow-code and --promptctl-leave-out-code cannot be given together")
     config.stash[_WORKSPACES] = {}
 
 
@@ -88,7 +93,8 @@ class _DatasetFile(pytest.File):
         from promptctl.errors import PromptctlError
 
         try:
-            found = self.workspace.datasets.cases(self.dataset)
+            leaves_out_code = self.config.getoption("promptctl_leave_out_code")
+            found = self.workspace.datasets.cases(self.dataset, leaves_out_code=leaves_out_code)
         except PromptctlError as error:
             raise self.CollectError(_in_words(error)) from None
         for prompt in found.header.prompts:
@@ -140,12 +146,15 @@ class _CaseItem(pytest.Item):
             selection=Selection(ids=frozenset(ids)),
             replies=self.config.getoption("promptctl_replies"),
             allows_code=self.config.getoption("promptctl_allow_code"),
+            leaves_out_code=self.config.getoption("promptctl_leave_out_code"),
         )
         for evaluation in self.parent.workspace.evaluate(request):
             said = ""
             for found in self.parent.workspace.results.cases(evaluation.row.id):
                 self.parent.results[self.prompt, found.outcome.case_id] = found
                 said = found.decisive.error_message or said
+            if evaluation.stopped == "interrupted":
+                raise KeyboardInterrupt  # pytest ends, and says so
             if evaluation.stopped:
                 why = STOPPED[evaluation.stopped] + (f": {said}" if said else "")
                 self.parent.ended[self.prompt] = PromptctlError(f"not run: {why}")

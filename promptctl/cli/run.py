@@ -16,6 +16,7 @@ from promptctl.cli.options import grouped
 from promptctl.cli.output import is_terminal, say, say_json, say_piece, styled, tell, warn
 from promptctl.errors import CheckFailed, InvalidOutput, PromptctlError, UsageError
 from promptctl.reports.wording import format_cost, format_latency, format_tokens
+from promptctl.workspace import loading
 
 if TYPE_CHECKING:
     from promptctl import Workspace
@@ -107,7 +108,7 @@ def run(
     )
     if stream is None:  # a reply that has to fit a schema can be asked for again only while nothing of it is printed
         stream = is_terminal() and not as_json and at_version.prompt.output.schema is None
-    options.begin_waiting(context, f"asking {asked.model or at_version.model}")
+    options.begin_waiting(context, lambda: loading() or f"asking {asked.model or at_version.model}")
     if stream:
         execution = arriving.print(workspace.stream(ref, given, **wanted))
     else:

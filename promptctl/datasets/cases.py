@@ -64,11 +64,12 @@ class Case:
 
 @dataclass(slots=True)
 class CodeLeftOut:
-    """Count of the assertions that run code and were left out, and of the cases that went with them."""
+    """Count of the assertions that run code and were left out, and of the cases that went with them, with their ids."""
 
     assertions: int = 0
     cases: int = 0
     first: Place | None = None
+    ids: set[str] = field(default_factory=set)
 
     @property
     def words(self) -> str:
@@ -94,6 +95,7 @@ class CodeLeftOut:
         self.first = self.first or case.place
         if case.threshold is not None or case.xfail is not None or not any(each.weight for each in rest):
             self.cases += 1
+            self.ids.add(case.id)
             return None
         # Results with and without code never stand for each other.
         return replace(case, assertions=rest, content_hash=content_digest([case.content_hash, "code left out"]))

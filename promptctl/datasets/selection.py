@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -81,12 +81,19 @@ class Choosing:
         self._count = 0
         self._ids_left = set(selection.ids or ())
         self._tags_left = set(selection.tags)
+        self._left_out: set[str] = set()
         self._known_ids: set[str] = set()
         self._known_tags: set[str] = set()
 
-    def of(self, cases: Callable[[], Iterable[Case]], count: int | None = None) -> Chosen:
-        """Return the choice in one dataset, which may be none; `count` is how many cases it has, if that is known."""
+    def of(
+        self, cases: Callable[[], Iterable[Case]], count: int | None = None, left_out: Collection[str] = ()
+    ) -> Chosen:
+        """Return the choice in one dataset, which may be none; `count` is how many cases it has, if that is known.
+
+        `left_out` are the ids of cases that it has and that are not checked, since they need code.
+        """
         selection = self._selection
+        self._left_out |= self._ids_left & set(left_out)
         if selection.is_everything:
             chosen = Chosen(sum(1 for _ in cases()) if count is None else count)
         else:
@@ -104,6 +111,11 @@ class Choosing:
 
         A mistyped one would silently test less.
         """
+        if self._left_out:
+            raise CaseNotFound(
+                f"`{min(self._left_out)}` is left out: an assertion that runs code decides it",
+                hint="--allow-code runs it, if you trust the workspace",
+            )
         for what, left, known in (
             ("case", self._ids_left, self._known_ids),
             ("tag", self._tags_left, self._known_tags),

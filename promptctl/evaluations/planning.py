@@ -78,7 +78,7 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
         prompt, path = at_version.prompt, dataset.header.path
         judges |= dataset.judges
         cases = partial(dataset.cases, prompt)
-        all_chosen = choosing.of(cases, dataset.count)
+        all_chosen = choosing.of(cases, dataset.count, dataset.code_left_out.ids)
         for name in request.models or (at_version.model,):
             model, selection, chosen = name, request.selection, all_chosen
             if failed is not None:
@@ -369,8 +369,12 @@ def _base_plan(context: Context, request: EvaluationRequest, head: Plan, base: s
     try:
         at_version = context.prompt(ref)
     except PromptNotFound as error:
-        by_itself = f"to evaluate {own.id} by itself: promptctl eval {own.id}"
-        hint = by_itself if base.startswith("@") else error.hint
+        hint: str | None = f"to evaluate {own.id} by itself: promptctl eval {own.id}"
+        if not base.startswith("@"):
+            hint = error.hint
+            with suppress(PromptctlError):
+                context.prompt(f"{own.id}@{base}")
+                hint = f"did you mean `@{base}`?"
         raise PromptNotFound(f"nothing to compare with: {error.message}", hint=hint) from error
     model = head.target.model if request.models else (at_version.model or head.target.model)
     target = _target(context, request, at_version, model)

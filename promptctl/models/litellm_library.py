@@ -58,6 +58,11 @@ def is_loaded() -> bool:
     return "litellm" in sys.modules and not _import_lock.locked()
 
 
+def is_loading() -> bool:
+    """True while the import goes on."""
+    return _import_lock.locked()
+
+
 def preload() -> None:
     """Begin the import on a thread of its own, so that it overlaps with other work."""
     if not is_loaded():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -121,6 +122,12 @@ def git_textconv(data: bytes, made_by: str | None = None) -> bytes:
     from promptctl.catalogue.git_driver import textconv
 
     return textconv(data, made_by)
+
+
+def loading() -> str | None:
+    """Return what a command waits for while a library is imported that takes seconds; None at any other time."""
+    library = sys.modules.get("promptctl.models.litellm_library")  # most commands never import it
+    return "loading LiteLLM" if library is not None and library.is_loading() else None
 
 
 def find_root(start: Path) -> Path:

@@ -76,16 +76,18 @@ class Datasets:
         """Return the path of each dataset in `all`, without opening any."""
         return self._index().paths()
 
-    def cases(self, name: str) -> DatasetCases:
-        """Return a dataset with all its cases."""
+    def cases(self, name: str, *, leaves_out_code: bool = False) -> DatasetCases:
+        """Return a dataset with all its cases; with `leaves_out_code` without those that need code to be decided."""
+        from promptctl.datasets.cases import CodeLeftOut
         from promptctl.prompts.loading import load_prompt
 
-        index = self._index()
+        index, rest_of = self._index(), CodeLeftOut().rest_of if leaves_out_code else None
         dataset = index.open(index.named(name, self._context.inside))
         with suppress(WorkspaceError):
             for prompt in dataset.header.prompts[:1]:
-                return DatasetCases(dataset.header, tuple(dataset.cases(load_prompt(index.tree, prompt))))
-        return DatasetCases(dataset.header, tuple(dataset.cases()))
+                cases = dataset.cases(load_prompt(index.tree, prompt))
+                return DatasetCases(dataset.header, tuple(filter(rest_of, cases)))
+        return DatasetCases(dataset.header, tuple(filter(rest_of, dataset.cases())))
 
     def check(self, name: str) -> DatasetCheck:
         """Check a dataset to its last case, with every prompt that it tests."""

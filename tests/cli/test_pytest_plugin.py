@@ -92,6 +92,35 @@ def test_what_ends_an_evaluation_fails_its_other_cases_without_asking(
         assert len(list(workspace.results.evaluations())) == 1
 
 
+def test_cases_that_need_code_are_left_out_if_asked(desk: Path) -> None:
+    write(desk, "datasets/checks.py", "def good(reply, about):\n    return True\n")
+    case = "{id: coded, inputs: {ticket: x}, assert: [{type: python, value: 'checks.py:good'}]}"
+    write(desk, "datasets/triage.yaml", f"{DATASET}  - {case}\n")
+    _, said = run(desk, "--promptctl")
+    assert "--allow-code runs it" in said
+    _, said = run(desk, "--promptctl", "--promptctl-leave-out-code")
+    assert ("coded" in said, "1 failed" in said) == (False, True), said
+    code, said = run(desk, "--promptctl", "--promptctl-leave-out-code", "--promptctl-allow-code")
+    assert (code, "cannot be given together" in said) == (4, True), said
+
+
+INTERRUPTED = """\
+from types import SimpleNamespace
+import promptctl
+from promptctl.workspace.results import Results
+
+stopped = SimpleNamespace(row=SimpleNamespace(id="1"), stopped="interrupted")
+promptctl.Workspace.evaluate = lambda *_: [stopped]
+Results.cases = lambda *_: []
+"""
+
+
+def test_ctrl_c_ends_pytest_and_fails_no_case(desk: Path) -> None:
+    write(desk, "conftest.py", INTERRUPTED)
+    code, said = run(desk, "--promptctl")
+    assert (code, "KeyboardInterrupt" in said, "failed" in said) == (2, True, False), said
+
+
 def test_a_workspace_in_another_has_cases_of_its_own(desk: Path) -> None:
     write(desk, "promptctl.yaml", "model: echo/echo\n")
     write(desk, "tools/bot/promptctl.yaml", "model: echo/echo\n")

@@ -53,6 +53,8 @@ def test_a_base_that_is_no_prompt_is_told_with_the_nearest(cli: Cli, lab: Lab) -
     ran = cli("eval", "triage", "--against", "triag")
     assert ran.exit_code == 3
     assert "nothing to compare with: there is no prompt `triag`\n  hint: did you mean `triage`?" in ran.err
+    ran = cli("eval", "triage", "--against", "HEAD")
+    assert "nothing to compare with: there is no prompt `HEAD`\n  hint: did you mean `@HEAD`?" in ran.err
 
 
 @pytest.mark.usefixtures("inside")

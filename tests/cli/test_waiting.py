@@ -15,6 +15,8 @@ import pytest
 
 from promptctl.cli import waiting
 from promptctl.cli.waiting import Waiting
+from promptctl.models import litellm_library
+from promptctl.workspace import loading
 from tests.cli.conftest import TRIAGE, Cli, write
 from tests.openai_server import Answer, Exchange, OpenAIServer, failure, reply
 
@@ -152,3 +154,11 @@ def test_a_warning_after_a_streamed_reply_is_on_a_line_of_its_own(server: OpenAI
     (workspace / ".promptctl/log.db").write_text("no database any more")
     sent = Terminal("").run("run", "triage", "-i", "ticket=x")
     assert "Two\r\nwarning: the log was damaged" in sent
+
+
+def test_it_says_so_while_litellm_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    with litellm_library._import_lock:
+        assert loading() == "loading LiteLLM"
+    assert loading() is None
+    monkeypatch.delitem(sys.modules, litellm_library.__name__)
+    assert loading() is None

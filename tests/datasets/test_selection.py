@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from promptctl.datasets.cases import Case
-from promptctl.datasets.selection import Selection, choose
+from promptctl.datasets.selection import Choosing, Selection, choose
 from promptctl.errors import CaseNotFound, Place, UsageError
 from promptctl.prompts.prompt import MISSING
 
@@ -81,3 +81,10 @@ def test_what_selects_nothing_is_an_error(selection: Selection, said: str) -> No
     with pytest.raises(UsageError, match=said) as caught:
         ids(selection)
     assert caught.value.hint
+
+
+def test_a_case_that_is_left_out_is_not_called_unknown() -> None:
+    choosing = Choosing(Selection(ids=frozenset({"coded"})))
+    choosing.of(list, left_out={"coded", "other"})
+    with pytest.raises(CaseNotFound, match="`coded` is left out: an assertion that runs code decides it"):
+        choosing.finish()
