@@ -10,7 +10,7 @@ import pytest
 
 from promptctl import open_workspace
 from promptctl.errors import WorkspaceNotFound
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, write
 from tests.cli.support import inside_support, support_workspace
 from tests.evaluation_lab import Lab
 
@@ -53,7 +53,16 @@ def test_a_base_that_is_no_prompt_is_told_with_the_nearest(cli: Cli, lab: Lab) -
     ran = cli("eval", "triage", "--against", "triag")
     assert ran.exit_code == 3
     assert "nothing to compare with: there is no prompt `triag`\n  hint: did you mean `triage`?" in ran.err
-    ran = cli("eval", "triage", "--against", "HEAD")
+
+
+@pytest.mark.usefixtures("inside")
+def test_a_base_that_is_a_revision_is_told_with_its_sign(cli: Cli, inside: Path) -> None:
+    write(
+        inside,
+        "datasets/triage.yaml",
+        "prompts: [support/triage]\ncases: [{id: a, inputs: {ticket: x}, expected: x}]\n",
+    )
+    ran = cli("eval", "support/triage", "--against", "HEAD")
     assert "nothing to compare with: there is no prompt `HEAD`\n  hint: did you mean `@HEAD`?" in ran.err
 
 
