@@ -60,7 +60,7 @@ def test_a_base_that_is_a_revision_is_told_with_its_sign(cli: Cli, inside: Path)
     write(
         inside,
         "datasets/triage.yaml",
-        "prompts: [support/triage]\ncases: [{id: a, inputs: {ticket: x}, expected: x}]\n",
+        "prompts: [support/triage]\ncases: [{id: a, inputs: {ticket: x, urgent: true}, expected: x}]\n",
     )
     ran = cli("eval", "support/triage", "--against", "HEAD")
     assert "nothing to compare with: there is no prompt `HEAD`\n  hint: did you mean `@HEAD`?" in ran.err
