@@ -179,7 +179,8 @@ async def grade(assertion: Assertion, subject: Subject, judge: Judge | None = No
     except RecursionError:
         outcome = Ungraded("the reply is nested too deeply to be compared").outcome
     model: str | None = None
-    expected, got = effort.excerpts(outcome.expected, outcome.got)
+    with effort:
+        expected, got = effort.excerpts(outcome.expected, outcome.got)
     outcome = replace(outcome, reason=effort.sentence(outcome.reason), expected=expected, got=got)
     if judge is not None and outcome.execution_ids and not kind.takes_assertions:
         model = judge.model_for(assertion.judge_prompt, assertion.options.get("model"))

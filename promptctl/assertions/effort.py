@@ -17,6 +17,7 @@ _KEPT, _LEAST = 16 * EXCERPT, 256
 # Room for the words that say how much is left out, and for what was equal before.
 _WORDS, _BEFORE = 96, 512
 _STRIDE = 64
+_TOO_DEEP = "(nested too deeply to be shown)"
 _HARD_CASES, _EACH_S = 30, 0.005
 _RAISE = "raise `limits: {grading_s: …}` in promptctl.yaml if it may"
 # At worst RE2's time is the product of the text's length and the expression's.
@@ -100,6 +101,9 @@ class Effort:
     def excerpts(self, expected: Any, got: Any) -> tuple[Any, Any]:
         """Return what is kept of two compared values: small ones whole, of others the text around a difference."""
         texts = [_text(value) if isinstance(value, str | list | tuple | dict) else None for value in (expected, got)]
+        expected, got = (
+            text if text is _TOO_DEEP else value for value, text in zip((expected, got), texts, strict=True)
+        )
         given = [text for text in texts if text is not None]
         most = self._most(sum(len(text) for text in given))
         if all(len(text) * 4 <= most or _size(text) <= most for text in given):
@@ -126,6 +130,8 @@ class Effort:
 def _text(value: Any) -> str:
     try:
         return as_text(value)
+    except RecursionError:
+        return _TOO_DEEP
     except (TypeError, ValueError):  # the value of a user's own code, or one of a shape that JSON has no word for
         return str(value)
 

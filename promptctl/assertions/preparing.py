@@ -25,7 +25,7 @@ from promptctl.prompts.prompt import MISSING, Prompt
 
 _MOST_KEPT = 4096
 # Of all datasets of one command; each template has a share of its own. Compiling so much takes some ten seconds.
-_MOST_CODE = 500_000
+_MOST_CODE = 200_000
 
 Locate = Callable[..., Place]
 # Code that assertions name: an error, run (importing its file already is), found and not run by who only looks, or the

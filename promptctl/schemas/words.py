@@ -182,6 +182,11 @@ def _choice(failure: Failure, but: str) -> str:
     return f"fits none of the {len(failure.schema[failure.keyword])} alternatives; the nearest: {told}"
 
 
+def _any_of(values: Sequence[Any]) -> str:
+    # Of many values only a few are named, again for each value that is none of them.
+    return either([*map(shown, values[:_MAX_LISTED]), *[""] * (len(values) - _MAX_LISTED)])
+
+
 _UNITS = {"Length": ("character",), "Items": ("item",), "Properties": ("property", "properties")}
 _COMPARED = {
     "minimum": "at least",
@@ -193,7 +198,7 @@ _COMPARED = {
 _WEIGHT = {"type": 0, "required": 1, "additionalProperties": 2, "const": 3, "enum": 3}
 _TEXTS: dict[str, Callable[[Failure, str], str]] = {
     "type": _type,
-    "enum": lambda failure, but: f"must be {either([shown(each) for each in failure.schema['enum']])}{but}",
+    "enum": lambda failure, but: f"must be {_any_of(failure.schema['enum'])}{but}",
     "const": lambda failure, but: f"must be {shown(failure.schema['const'])}{but}",
     "required": lambda failure, _: f"has no `{failure.detail}`",
     "dependentRequired": lambda failure, _: f"needs `{failure.detail}` beside it",

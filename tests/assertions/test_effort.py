@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from promptctl.assertions.assertion import Assertion, grade
-from promptctl.assertions.effort import EXCERPT, MAX_FOUND, Effort
+from promptctl.assertions.effort import EXCERPT, MAX_FOUND, Effort, Total
 from promptctl.assertions.outcome import Graded, Ungraded
 from promptctl.assertions.subject import Subject
 from tests.assertions.helpers import prepared
@@ -106,5 +106,30 @@ def test_an_excerpt_of_anything_can_be_made() -> None:
     _, got = Effort().excerpts(None, "\ud800" * 5000)
     assert got.endswith("characters left out)")
     assert Effort().excerpts(1, 2.5) == (1, 2.5)
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert Effort().excerpts("x", deep) == ("x", "(nested too deeply to be shown)")
     with pytest.raises(Ungraded), Effort(0.0) as effort:
+        effort.tick()
+
+
+def test_all_replies_of_an_evaluation_have_the_time_of_some_hard_ones_and_a_little_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("time.thread_time", lambda: now[0])
+    total = Total(1.0)
+    for _ in range(30):
+        with Effort(1.0, total) as effort:
+            now[0] += 0.99
+            effort.tick()
+    with Effort(1.0, total):
+        now[0] += 10
+    with Effort(1.0, total) as effort:
+        now[0] += 0.006
+        with pytest.raises(Ungraded, match=r"the evaluation's replies takes longer than 30 s .* raise `limits"):
+            effort.tick()
+    with Effort(1.0, total) as effort:
+        now[0] += 0.004
         effort.tick()
