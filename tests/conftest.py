@@ -14,8 +14,9 @@ import pytest
 
 from tests.warm_command import warm_command as warm_command
 
-# The same code passes or fails alike at each run; `--hypothesis-profile=default` looks for new examples.
-hypothesis.settings.register_profile("repeatable", derandomize=True)
+# The same code passes or fails alike at each run, however busy the machine is.
+# `--hypothesis-profile=default` looks for new examples.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("repeatable")
 
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")

@@ -38,7 +38,7 @@ def test_running_it_again_writes_nothing(cli: Cli) -> None:
 def test_the_log_stays_out_of_git(cli: Cli, tmp_path: Path) -> None:
     cli("init")
     cli("run", "welcome", "-i", "name=Ada")
-    assert (tmp_path / ".promptctl/log.db").is_file()
+    assert (tmp_path / ".git/promptctl/log.db").is_file()
     status = git(tmp_path, "status", "--porcelain", "--untracked-files=all")
     assert "log.db" not in status
     assert ".promptctl/schemas/prompt.schema.json" in status

@@ -179,8 +179,8 @@ def test_an_inactive_prompt_refuses_and_a_deprecated_one_warns(cli: Cli, workspa
 
 def test_a_broken_log_never_costs_the_answer(cli: Cli, workspace: Path) -> None:
     cli("run", "triage", "-i", "ticket=first")
-    log = workspace / ".promptctl/log.db"
-    for side in (".promptctl/log.db-wal", ".promptctl/log.db-shm"):
+    log = workspace / ".git/promptctl/log.db"
+    for side in (".git/promptctl/log.db-wal", ".git/promptctl/log.db-shm"):
         (workspace / side).unlink(missing_ok=True)
     log.write_bytes(b"this is no database, whatever its name says" * 100)
     ran = cli("run", "triage", "-i", "ticket=second")
@@ -193,11 +193,11 @@ def test_a_broken_log_never_costs_the_answer(cli: Cli, workspace: Path) -> None:
 def test_the_log_holds_no_secret_of_the_environment(cli: Cli, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_API_KEY", "canary-1234567890")
     cli("run", "triage", "-i", "ticket=my key is canary-1234567890")
-    with closing(sqlite3.connect(workspace / ".promptctl/log.db")) as connection:
+    with closing(sqlite3.connect(workspace / ".git/promptctl/log.db")) as connection:
         dump = "\n".join(connection.iterdump())
     connection.close()
     assert "canary-1234567890" not in dump
-    files = [path.read_bytes() for path in (workspace / ".promptctl").rglob("*") if path.is_file()]
+    files = [path.read_bytes() for path in (workspace / ".git/promptctl").rglob("*") if path.is_file()]
     assert not any(b"canary-1234567890" in data for data in files)
 
 

@@ -276,7 +276,7 @@ def test_the_index_is_kept_out_of_git(line: Repo) -> None:
     line.commit("no ignore", {".gitignore": "", "promptctl.yaml": ""})
     with open_workspace(line.path) as workspace:
         assert workspace.prompt("a").version.number == 3
-    assert (line.path / INDEX).is_file()
+    assert (line.path / ".git/promptctl/index/versions.db").is_file()
     assert line.git("status", "--porcelain", "--untracked-files=all") == "?? .promptctl/.gitignore"
 
 
