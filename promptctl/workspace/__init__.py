@@ -136,6 +136,13 @@ def find_root(start: Path) -> Path:
     for candidate in (folder, *folder.parents):
         if (candidate / SETTINGS).is_file():
             return candidate
+    if all((folder / name).exists() for name in ("HEAD", "objects", "refs")):
+        from shlex import quote
+
+        raise WorkspaceNotFound(
+            f"{folder} is a bare repository, and promptctl needs a work tree",
+            hint=f"make one with: git -C {quote(str(folder))} worktree add --detach FOLDER",
+        )
     raise WorkspaceNotFound(
         f"there is no {SETTINGS} in {folder} or any folder above it",
         hint="make a workspace here with: promptctl init",
