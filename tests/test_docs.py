@@ -37,6 +37,7 @@ _FOREIGN = {
     "--promptctl-model",
     "--promptctl-replies",
     "--promptctl-allow-code",
+    "--promptctl-leave-out-code",
     "--junit-xml",
     "--atomic",
     "--end-of-options",

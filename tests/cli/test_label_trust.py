@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,7 @@ def test_verify_looks_at_the_judge_behind_the_evidence(cli: Cli, inside: Path) -
     ]
 
 
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is not installed")
 def test_signed_moves_are_asked_for_and_verified_by_the_default_branch(cli: Cli, inside: Path, ruled: Path) -> None:
     key = inside / ".git" / "key"
     git(inside, "-c", f"alias.key=!ssh-keygen -q -t ed25519 -N '' -f {key}", "key")
