@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from promptctl.calls.call import make_target
 from promptctl.datasets.dataset import Dataset
@@ -155,15 +155,22 @@ def _counts(context: Context, row: EvaluationRow, dataset: Dataset, version: Ver
         and not spec.judge_parameters
         and spec.passes_needed >= spec.repeats
         and spec.min_pass >= dataset.header.min_pass
-        and _asked(spec) == _to_ask(context, spec, dataset, version)
+        and _asks_as_set(context, spec, dataset, version)
     )
 
 
-def _asked(spec: EvaluationSpec) -> object:
-    return dict(spec.parameters), spec.server, spec.judge_model, dict(spec.rules)
+def _asks_as_set(context: Context, spec: EvaluationSpec, dataset: Dataset, version: VersionToProve) -> bool:
+    """Return True if an evaluation asked what the settings say; of an earlier program's only the parameters tell."""
+    asked = dict(spec.parameters), spec.server, spec.judge_model, dict(spec.rules)
+    to_ask = _to_ask(context, spec, dataset, version)
+    if spec.is_without_server and to_ask is not None:
+        return asked[0] == to_ask[0]
+    return asked == to_ask
 
 
-def _to_ask(context: Context, spec: EvaluationSpec, dataset: Dataset, version: VersionToProve) -> object:
+def _to_ask(
+    context: Context, spec: EvaluationSpec, dataset: Dataset, version: VersionToProve
+) -> tuple[dict[str, Any], str | None, str | None, dict[str, Any]] | None:
     """Return what an evaluation with this source of replies asks by the settings; None if nothing can be asked."""
     request = EvaluationRequest(refs=None, replies=spec.replies)
     try:
