@@ -174,23 +174,29 @@ def _planned(context: Context, request: EvaluationRequest, id_: str, base: str |
     )
     if base is None:
         return alone
-    why_not = None
+    why_not: str | None
     try:
         pairs = pair(context, request, heads, base)
+    except InvalidFiles as error:  # head was planned: it is base that cannot be used, which head may mend
+        return replace(alone, notes=(*notes, f"base was not evaluated: {error.problems[0]}"))
     except ModelConfigurationError as error:
         if is_replayed:
             raise
         why_not = error.message
     else:
         bases = [each.base for each in pairs if each.base is not None]
-        if is_replayed and not (held := coverage(context, bases)).suffices(needs_all=missing is not None):
-            why_not = f"{'not every' if held.recorded else 'no'} reply is recorded"
-        elif not any(takes_any(context, each) for each in bases):
-            why_not = "it cannot take the inputs of any case"
+        why_not = _lack(context, bases, is_replayed=is_replayed, needs_all=missing is not None)
     if why_not is not None:
         why_not = f"base was not evaluated: {why_not}"
         return replace(alone, notes=(*notes, why_not), doubt=doubt or why_not)
     return replace(alone, pairs=tuple(pairs))
+
+
+def _lack(context: Context, bases: Sequence[Plan], *, is_replayed: bool, needs_all: bool) -> str | None:
+    """Return what base lacks to be compared with; None if nothing."""
+    if is_replayed and not (held := coverage(context, bases)).suffices(needs_all=needs_all):
+        return f"{'not every' if held.recorded else 'no'} reply is recorded"
+    return None if any(takes_any(context, each) for each in bases) else "it cannot take the inputs of any case"
 
 
 def _is_less(model: str, usual: str | None) -> bool:

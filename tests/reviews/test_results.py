@@ -407,3 +407,20 @@ class TestJudges:
         assert (data["exit_code"], judged.server.requests) == (MODEL, [])
         assert "echo/echo cannot judge" in str(evaluation_of(data, "triage")["why_not"])
         assert judged.data(base=base, models=("local/small",), judge="local/judge")["exit_code"] == OK
+
+
+@pytest.mark.parametrize("is_base", [True, False])
+def test_a_schema_that_is_none_on_one_side_is_told_of_that_side(pull: Pull, *, is_base: bool) -> None:
+    sound = pull.read(PATH) + "output: {schema: {type: string}}\n"
+    unsound = sound.replace("{type: string}}\n", "{type: strng}}\n")
+    pull.write(PATH, unsound if is_base else sound)
+    base = pull.commit("Before")
+    pull.write(PATH, sound if is_base else unsound)
+    pull.commit("After")
+    data = pull.data(base=base)
+    found = evaluation_of(data, "triage")
+    if is_base:
+        assert (data["exit_code"], len(found["evaluations"])) == (CHECK_FAILED, 1), "no reply is JSON"
+        assert found["notes"][0].startswith(f"base was not evaluated: {PATH}:10:18: not a JSON Schema")
+    else:
+        assert (data["exit_code"], found["evaluations"], found["problems"][0]["path"]) == (WORKSPACE, [], PATH)
