@@ -37,6 +37,8 @@ def history(parts: Context, ref: str) -> list[VersionEntry]:
     top = _top(parts, parsed, moment)
     if top is not None and top.version.number is not None:
         entries = entries[: top.version.number]
+    if top is not None and not entries and top.version.commit is None and top.version.note:
+        raise GitError(f"`{parsed.prompt}` has no history here: {top.version.note}")
     own = live_labels(moment, parts.warn).get(parsed.prompt, [])
     rows = [replace(entry, labels=_labels_of(entry, own, entries)) for entry in reversed(entries)]
     if top is not None and top.version.number is None and top.version.commit is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import re
 
+from promptctl.files.tree import LFS_POINTER, is_lfs_pointer
+
 # A data URL is a third longer, and providers take no image that is much larger.
 MAX_MEDIA_BYTES = 8 << 20
 
@@ -38,6 +40,8 @@ def as_input(data: bytes) -> str:
     >>> as_input(b"GIF89a" + bytes(3))
     'data:image/gif;base64,R0lGODlhAAAA'
     """
+    if is_lfs_pointer(data):
+        raise NotReadable(f"{LFS_POINTER}: run git lfs pull")
     kind = _media_type(data)
     if kind is not None:
         if len(data) > MAX_MEDIA_BYTES:

@@ -14,6 +14,15 @@ from promptctl.errors import GitError, WorkspaceError
 
 MAX_BYTES = 1 << 20
 
+LFS_POINTER = "is a Git LFS pointer, not the file"
+LFS_POINTER_BYTES = 1024
+_LFS_BEGINNING = b"version https://git-lfs.github.com/spec/"
+
+
+def is_lfs_pointer(data: bytes) -> bool:
+    """Return True for what Git LFS keeps in a commit instead of a file; `data` is the file's bytes, or its first."""
+    return len(data) < LFS_POINTER_BYTES and data.startswith(_LFS_BEGINNING)
+
 
 class NotRegular(OSError):
     """Something that is no file to be read: a pipe, a device, a socket."""

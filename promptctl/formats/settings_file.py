@@ -11,6 +11,7 @@ from typing import Any, Literal
 from promptctl.errors import InvalidFiles, Place, Problem, printable
 from promptctl.files.document import Document
 from promptctl.files.names import DATASETS, SETTINGS, PathRefused, did_you_mean, resolve_path
+from promptctl.files.tree import LFS_POINTER, is_lfs_pointer
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.schemas import load_schema, structure_of
 
@@ -149,6 +150,8 @@ _MERGED = (
 
 def read_settings(data: bytes, path: str = SETTINGS) -> Settings:
     """Read `promptctl.yaml`; an empty file sets nothing. Raises `InvalidFiles` with every problem."""
+    if is_lfs_pointer(data):
+        raise InvalidFiles([Problem(f"the file {LFS_POINTER}", Place(path), "run git lfs pull", "unreadable")])
     document = read_yaml(data, path)
     if document.data is None:
         return Settings()

@@ -21,12 +21,14 @@ _BELOW = tuple(f"{folder}/" for folder in _FOLDERS)
 def changed_files(base: CommitTree, head: CommitTree | WorkTree) -> list[FileChange]:
     """List every file below `prompts/` and `datasets/`, and `promptctl.yaml`, that differs; sorted by path.
 
-    A file of the work tree is compared as Git would store it. One that Git ignores is no change.
+    A file of the work tree is compared as Git would store it. One that Git ignores, or that a submodule holds, is no
+    change.
     """
     before, after = _files(base, base), _files(head, base)
     differ = [path for path in sorted({*before, *after}) if before.get(path) != after.get(path)]
-    is_new = isinstance(head, WorkTree) and any(path not in before for path in differ)
-    left_alone = ignored(base.git, _FOLDERS) if is_new else set()
+    new = [path for path in differ if path not in before] if isinstance(head, WorkTree) else []
+    left_alone = ignored(base.git, _FOLDERS) if new else set()
+    left_alone |= {path for path in new if isinstance(head, WorkTree) and head.repository_inside(path)}
     return [FileChange(path, before.get(path), after.get(path)) for path in differ if path not in left_alone]
 
 

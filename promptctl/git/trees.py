@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from promptctl.errors import GitError, Place, WorkspaceError, printable
 from promptctl.files.names import PROMPTS
-from promptctl.files.tree import MAX_BYTES, NotRegular, open_file
+from promptctl.files.tree import LFS_POINTER, LFS_POINTER_BYTES, MAX_BYTES, NotRegular, is_lfs_pointer, open_file
 from promptctl.git.commands import REFETCH
 
 if TYPE_CHECKING:
@@ -26,10 +26,9 @@ _REGULAR = ("100644", "100755", "100664")
 _FOLDER = "40000"
 _LINK = "120000"
 _SUBMODULE = "160000"
-_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
-_LFS_POINTER_BYTES = 1024
 _TREES_KEPT = 8
 CHECK_OUT = "this is a sparse checkout; git sparse-checkout add FOLDER brings more"
+IN_SUBMODULE = "versions and labels of its prompts are counted in its own repository"
 _READ_BYTES = 1 << 20
 
 
@@ -52,7 +51,7 @@ class WorkTree:
 
     def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
         """Return the file's bytes; see `promptctl.files.tree.Tree.read`."""
-        with self._opened(path) as opened:
+        with self.open_stored(path) as opened:
             size = os.fstat(opened.fileno()).st_size
             data = b"" if size > max_bytes else opened.read(max_bytes + 1)
         if max(size, len(data)) > max_bytes:  # it may have grown while it was read
@@ -61,9 +60,10 @@ class WorkTree:
 
     def open(self, path: str) -> BinaryIO:
         """Return the file as a stream; see `promptctl.files.tree.StreamedTree.open`."""
-        return _checked(path, self._opened(path))
+        return _checked(path, self.open_stored(path))
 
-    def _opened(self, path: str) -> io.BufferedReader:
+    def open_stored(self, path: str) -> io.BufferedReader:
+        """Return the file as a stream of the bytes that are there, also those of a Git LFS pointer."""
         file, segments = str(self.root), _segments(path)
         try:
             for name in segments:
@@ -88,6 +88,15 @@ class WorkTree:
         if os.path.realpath(top) != str(top):
             raise _refused(prefix, "is reached through a symbolic link", "put the folder itself there")
         return sorted(start + name for start, _, files in self._folders(top) for name in files)
+
+    def repository_inside(self, path: str) -> str | None:
+        """Return the folder of the submodule, or of any repository inside this one, that a file lies in; None if none.
+
+        Git keeps no such file: it belongs to a commit of its own repository.
+        """
+        folders = path.split("/")[:-1]
+        inside = ("/".join(folders[:depth]) for depth in range(1, len(folders) + 1))
+        return next((folder for folder in inside if os.path.lexists(self.root / folder / ".git")), None)
 
     def not_checked_out(self) -> dict[str, str]:
         """Return the blob id of each file that Git knows and a sparse checkout left out, by path."""
@@ -187,7 +196,8 @@ class CommitTree:
                 break
             if entry.mode != _FOLDER:
                 kind = f"{_kind(entry.mode)} in commit {self.commit[:7]}"
-                raise _refused(path, f"is {kind}" if parent == path else f"lies in {parent}, {kind}")
+                hint = IN_SUBMODULE if entry.mode == _SUBMODULE else None
+                raise _refused(path, f"is {kind}" if parent == path else f"lies in {parent}, {kind}", hint)
         raise FileNotFoundError(path)
 
     def _ahead(self, path: str) -> list[str]:
@@ -290,15 +300,15 @@ def _segments(path: str) -> list[str]:
 
 def check_content(path: str, data: bytes) -> bytes:
     """Return the file's bytes; a Git LFS pointer in its place is refused."""
-    if len(data) < _LFS_POINTER_BYTES and data.startswith(_LFS_POINTER):
-        raise _refused(path, "is a Git LFS pointer, not the file", "keep it in Git itself, or run git lfs pull")
+    if is_lfs_pointer(data):
+        raise _refused(path, LFS_POINTER, "keep it in Git itself, or run git lfs pull")
     return data
 
 
 def _checked(path: str, opened: io.BufferedReader) -> BinaryIO:
     """Return the stream, or close it if it begins as a Git LFS pointer does."""
     try:
-        check_content(path, opened.peek(_LFS_POINTER_BYTES))
+        check_content(path, opened.peek(LFS_POINTER_BYTES))
     except BaseException:
         opened.close()
         raise
@@ -330,7 +340,7 @@ def blob_of(tree: WorkTree, path: str, like: str) -> str | None:
     """
     new = hashlib.sha1 if len(like) == 40 else hashlib.sha256
     try:
-        with tree.open(path) as opened:
+        with tree.open_stored(path) as opened:
             made = new(b"blob %d\0" % os.fstat(opened.fileno()).st_size, usedforsecurity=False)
             while part := opened.read(_READ_BYTES):
                 made.update(part)

@@ -16,7 +16,7 @@ from pathlib import Path
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.files.merges import is_marker, merge_problem
 from promptctl.files.names import DATASETS, RECORDINGS
-from promptctl.files.tree import open_file, read_file
+from promptctl.files.tree import LFS_POINTER, LFS_POINTER_BYTES, is_lfs_pointer, open_file, read_file
 from promptctl.models.gateway import Reply, Request
 from promptctl.models.recorded_reply import (
     Entry,
@@ -103,6 +103,9 @@ class RecordedReplies:
             self._found.update((_key(entry["request"]), entry) for entry in entries)
             return problems
         problems = []
+        with open_file(file) as opened:
+            if is_lfs_pointer(opened.read(LFS_POINTER_BYTES)):
+                return [Problem(f"the file {LFS_POINTER}", Place(str(_place(file))), "run git lfs pull", "unreadable")]
         for offset, line_number, line in _lines(file):
             start = _LINE_START.match(line)
             if start is not None and line.endswith(b"}\n"):

@@ -56,7 +56,7 @@ def candidate_of(prompt: Prompt, version: Version, prefix: str = "") -> Candidat
     if version.commit is None or version.is_dirty:
         raise LabelRefused(
             f"`{prompt.id}` as it is in the work tree is in no commit: a label names committed versions",
-            hint=f"commit {prompt.path}, or name a version",
+            hint=version.note or f"commit {prompt.path}, or name a version",
         )
     # People read `v7 (3f2a9c1)` and `v9 (= v7)`; the event holds commit and digest anyway.
     return Candidate(version.commit, version.display.split(" ")[0], prompt.digest, prefix + prompt.path)

@@ -102,6 +102,7 @@ def _path_of(tree: Tree, id_: str) -> str:
     if id_problem(id_) is None:
         found = [path for path in candidate_paths(id_) if is_there(tree, path)]
         if len(found) > 1:
+            tree.read(found[0])  # in a submodule both seem to be there: it says so
             raise InvalidFiles([two_files(found[0], found[1], id_)])
         if found:
             return found[0]

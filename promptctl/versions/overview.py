@@ -11,6 +11,7 @@ from promptctl.git.tree_changes import blobs_of
 from promptctl.prompts.loading import load_prompt
 from promptctl.versions.closures import Closures
 from promptctl.versions.numbering import UNKNOWN, Content
+from promptctl.versions.resolving import in_submodule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -48,6 +49,10 @@ def number_all(moment: Moment, store: IndexStore) -> dict[str, PromptNumber]:
     closures = Closures(moment.git.objects)
     numbers: dict[str, PromptNumber] = {}
     for id_ in _ids(disk_files):
+        path = next(path for path in candidate_paths(id_) if path in disk_files)
+        if path not in head_files and (inside := moment.work_tree.repository_inside(path)):
+            numbers[id_] = PromptNumber(None, UNKNOWN, None, in_submodule(inside))
+            continue
         state, paths = states.get(id_), candidate_paths(id_)
         formerly: tuple[str, ...] = ()
         if state is not None and _is_as_indexed(state, disk_files, tip_files):

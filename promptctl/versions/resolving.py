@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, HistoryIncomplete, InvalidFiles, PromptNotFound, RevisionNotFound, WorkspaceError
 from promptctl.files.names import did_you_mean, prompt_id
-from promptctl.git.trees import blob_of
+from promptctl.git.trees import IN_SUBMODULE, blob_of
 from promptctl.prompts.loading import load_prompt, no_such_prompt, prompt_paths
 from promptctl.versions.line import unshallow_hint
 from promptctl.versions.moment import NOT_IN_GIT
@@ -54,6 +54,9 @@ class Resolver:
         version = Version(prompt.digest)
         if self._moment.is_versioned:
             committed, is_clean = self._committed(prompt)
+            if not is_clean and (inside := self._moment.work_tree.repository_inside(prompt.path)):
+                version = Version(prompt.digest, display="v?", note=in_submodule(inside))
+                return PromptAtVersion(ref, prompt, version, self._moment.work_tree)
             version = Version(prompt.digest, self._moment.head, not is_clean)
             version = self._numbered(prompt, version, committed)
         return PromptAtVersion(ref, prompt, version, self._moment.work_tree)
@@ -211,6 +214,11 @@ class Resolver:
             return meant
         here = f"its labels here: {', '.join(labels)}; " if labels else ""
         return f"{here}labels set elsewhere come with: promptctl label fetch"
+
+
+def in_submodule(folder: str) -> str:
+    """Return the reason why a prompt in a submodule has no number here."""
+    return f"{folder} is a submodule: {IN_SUBMODULE}"
 
 
 def _version(store: IndexStore, ids: Iterable[str], number: int) -> tuple[VersionRow, str] | None:

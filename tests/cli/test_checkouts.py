@@ -125,6 +125,47 @@ def test_ignored_files_are_no_part_of_a_review(cli: Cli, inside: Path) -> None:
     assert ("new" in changed, "private" in changed) == (True, False)
 
 
+def test_prompts_in_a_submodule_belong_to_its_commits(cli: Cli, inside: Path) -> None:
+    other = inside.parent / "other"
+    other.mkdir()
+    git(other, "init", "--quiet")
+    write(other, "a.prompt.yaml", "messages: [{role: user, content: Hello}]\n")
+    commit(other, "Begin")
+    git(inside, "submodule", "--quiet", "add", str(other), "prompts/shared")
+    commit(inside, "Add a submodule")
+    said = "prompts/shared is a submodule"
+
+    listed = cli("list", "--json")
+    row = next(each for each in listed.json if each["prompt"] == "shared/a")
+    assert (row["version_display"], row["dirty"], said in listed.err) == ("v?", None, True)
+    for asked in ("render shared/a", "run shared/a -m echo/echo", "show shared/a"):
+        ran = cli(*asked.split())
+        assert (ran.exit_code, said in ran.err) == (0, True), ran.err
+    for asked in ("label set shared/a@staging", "history shared/a"):
+        ran = cli(*asked.split())
+        assert (ran.exit_code != 0, said in ran.err) == (True, True), ran.err
+    for asked in ("render shared/a@HEAD", "diff shared/a"):
+        ran = cli(*asked.split())
+        assert (ran.exit_code, "lies in prompts/shared, a submodule in commit" in ran.err) == (3, True), ran.err
+    assert "no prompt or dataset changed" in cli("review", "main").out
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+
+
+def test_a_pointer_of_git_lfs_is_clean_and_never_sent(cli: Cli, inside: Path) -> None:
+    for path in ("prompts/big.prompt.yaml", "datasets/rows.jsonl", "datasets/recordings/chat.jsonl", "ticket.txt"):
+        write(inside, path, POINTER)
+    commit(inside, "Keep files in LFS")
+    assert "no prompt or dataset changed" in cli("review", "main").out
+    asked = (f"run {ONE} -I ticket=ticket.txt -m echo/echo", "run chat -m replay/openai/gpt-4o-mini")
+    for command in ("render big", "render big@HEAD", *asked):
+        ran = cli(*command.split())
+        assert (ran.exit_code in (2, 3), "a Git LFS pointer" in ran.err, ran.out) == (True, True, ""), ran.err
+    write(inside, "promptctl.yaml", POINTER)
+    assert "promptctl.yaml: the file is a Git LFS pointer" in cli("list").err
+
+
 def test_the_log_of_a_checkout_that_cannot_be_written_is_kept_elsewhere(
     cli: Cli, inside: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,7 +52,7 @@ class SqliteStore:
 
     @property
     def is_new(self) -> bool:
-        return not self.path.exists()
+        return not self.path.exists() and not self.unsaved.files()
 
     def append(self, entries: Iterable[Entry], results: Iterable[ResultRow] = ()) -> LogWarning | None:
         batch = Batch(entries, results, self.redactor)

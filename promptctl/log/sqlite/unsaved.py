@@ -21,7 +21,8 @@ class Unsaved:
     """Unsaved records of one log, in files that are written whole or not at all.
 
     `spare` is the folder to fall back to; by default ones of this user's alone in the system's temporary folders, named
-    by the log. All of them are looked through, also those of `other_paths` that this log has or had.
+    by the log. All of them are looked through, also those of the log's `other_paths`: the first is its usual one, from
+    which what is kept beside it is taken in too.
     """
 
     def __init__(self, log_path: Path, spare: Path | None = None, other_paths: Sequence[Path] = ()) -> None:
@@ -43,7 +44,8 @@ class Unsaved:
 
     def files(self) -> list[Path]:
         """Return every file of unsaved records, the oldest first in each folder; links and pipes are none."""
-        folders = [folder for folder in self._folders() if _is_own_folder(folder)]
+        elsewhere = [path.parent / FOLDER for path in self._other_paths[:1]]
+        folders = [folder for folder in dict.fromkeys((*self._folders(), *elsewhere)) if _is_own_folder(folder)]
         found = [path for folder in folders for path in sorted(folder.glob(f"*{_SUFFIX}"))]
         return [path for path in found if stat.S_ISREG(path.lstat().st_mode)]
 

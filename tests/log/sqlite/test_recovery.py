@@ -392,3 +392,39 @@ def test_what_was_kept_in_one_temporary_folder_is_found_with_a_different_one(
 
     path.parent.unlink()
     assert len(list(SqliteStore(path).executions())) == 2
+
+
+def test_a_record_is_found_again_wherever_the_log_is_kept_by_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, named = tmp_path / "usual/log.db", tmp_path / "named/log.db"
+    usual.mkdir(parents=True)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("promptctl.log.sqlite.unsaved._TEMPORARY", (str(temporary),))
+
+    def log(path: Path) -> SqliteStore:
+        return SqliteStore(path, other_paths=(usual, tmp_path / "old/log.db"))
+
+    assert log(usual).append([Entry(make())]) is not None  # beside the log
+    shutil.move(usual.parent / "unsaved", usual.parent / "kept")
+    (usual.parent / "unsaved").touch()
+    assert log(usual).append([Entry(make())]) is not None  # in a temporary folder
+    (usual.parent / "unsaved").unlink()
+    shutil.move(usual.parent / "kept", usual.parent / "unsaved")
+    os.mkfifo(usual.parent / "unsaved/pipe.jsonl")
+    assert not log(named).is_new
+    assert len(list(log(named).executions())) == 2
+
+
+def test_a_place_that_only_one_variable_leads_to_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "log.db"
+    path.mkdir()
+    (tmp_path / "unsaved").touch()
+    (tmp_path / "own").mkdir()
+    monkeypatch.setattr("promptctl.log.sqlite.unsaved._TEMPORARY", (str(tmp_path / "unsaved"),))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "own"))
+    warning = SqliteStore(path).append([Entry(make())])
+    assert f"by a command with TMPDIR={tmp_path / 'own'}" in str(warning)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "unsaved"))
+    assert "it is lost" in str(SqliteStore(path).append([Entry(make())]))
