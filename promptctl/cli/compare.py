@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.comparison_output import say_comparisons
 from promptctl.cli.options import grouped
 from promptctl.cli.output import conclude
 from promptctl.reports.files import check_report_path
@@ -42,6 +41,8 @@ def compare(
     as_json: options.Json = False,
 ) -> None:
     """Compare two evaluations case by case: is the difference real, or noise? Exit code 1 if the gate fails."""
+    from promptctl.cli.comparison_output import say_comparisons  # a shell that completes words need not wait for it
+
     for path in reports or ():
         check_report_path(path)
     workspace = options.workspace_of(context)

@@ -12,7 +12,6 @@ import typer
 from promptctl.cli import options
 from promptctl.cli.output import is_terminal, say, say_json, styled, tell
 from promptctl.cli.tables import say_table
-from promptctl.reports.trend_page import check_trend_path
 from promptctl.reports.wording import format_cost, format_latency
 
 if TYPE_CHECKING:
@@ -41,6 +40,8 @@ def trend(
 ) -> None:
     """Follow a prompt from version to version: how good, how dear, how fast. With @ up to that version."""
     if output is not None:
+        from promptctl.reports.trend_page import check_trend_path  # a shell that completes words need not wait for it
+
         check_trend_path(output)
     workspace = options.workspace_of(context)
     found = workspace.results.trend(ref, dataset, model)

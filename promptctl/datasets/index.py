@@ -8,9 +8,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from promptctl.assertions.preparing import CodeUse, Preparer
 from promptctl.datasets.affected import may_name, naming_pattern
-from promptctl.datasets.dataset import Dataset, Memory
 from promptctl.errors import DatasetNotFound, InvalidFiles, Problem, PromptNotFound, UsageError, WorkspaceError
 from promptctl.files.names import DATASET_SUFFIXES, DATASETS, ROW_SUFFIXES, did_you_mean, is_dataset, prompt_stem
 from promptctl.files.tree import Tree
@@ -19,7 +17,9 @@ from promptctl.prompts.loading import load_prompt, load_prompt_file, prompt_path
 from promptctl.prompts.prompt import Prompt
 
 if TYPE_CHECKING:
+    from promptctl.assertions.preparing import CodeUse, Preparer
     from promptctl.context import Context
+    from promptctl.datasets.dataset import Dataset, Memory
 
 # The order in which a name without a suffix is looked for: the file with a header before the one with its rows.
 _SUFFIXES = (*DATASET_SUFFIXES, *ROW_SUFFIXES)
@@ -44,8 +44,8 @@ class DatasetIndex:
     ) -> None:
         self.tree = tree
         self._trusted = trusted
-        self._preparer = Preparer(tree, code=code, trusted=trusted, limits=limits)
-        self._memory = Memory()
+        self._code: CodeUse = code
+        self._limits = limits
         self._opened: dict[str, Dataset] = {}
         self.broken: dict[str, WorkspaceError] = {}
         self._asked: dict[str, object] = {}
@@ -55,13 +55,27 @@ class DatasetIndex:
         """Every file below `datasets/`, sorted."""
         return list(self.tree.paths(DATASETS))
 
+    @cached_property
+    def _preparer(self) -> Preparer:
+        from promptctl.assertions.preparing import Preparer  # names of datasets are listed without it
+
+        return Preparer(self.tree, code=self._code, trusted=self._trusted, limits=self._limits)
+
+    @cached_property
+    def _memory(self) -> Memory:
+        from promptctl.datasets.dataset import Memory
+
+        return Memory()
+
     def open(self, path: str, prompt: Prompt | None = None) -> Dataset:
         """Return the dataset at a path, or the tests in the file of `prompt` if that is its path.
 
         Raises `InvalidFiles` as `Dataset.open` does, and `DatasetNotFound` if the prompt's file has no tests.
         """
+        from promptctl.datasets.dataset import Dataset
+
         if prompt is not None and path == prompt.path:
-            inline = Dataset.of_prompt(prompt, self.tree, self._trusted, self._preparer.limits)
+            inline = Dataset.of_prompt(prompt, self.tree, self._trusted, self._limits)
             if inline is None:
                 raise DatasetNotFound(
                     f"`{path}` holds no tests", hint=f"name a dataset that tests {prompt.id}, or none to use all"
@@ -155,7 +169,7 @@ class DatasetIndex:
 
     def changed_since(self, earlier: Tree, *, skips_broken: bool = False) -> list[str]:
         """Return the tested prompts whose digest, or one of whose datasets, is not what it was in an earlier tree."""
-        before = DatasetIndex(earlier, limits=self._preparer.limits)
+        before = DatasetIndex(earlier, limits=self._limits)
         return [
             id_
             for id_, paths in self.tested_prompts(skips_broken=skips_broken).items()

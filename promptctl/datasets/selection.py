@@ -7,10 +7,13 @@ import heapq
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import TYPE_CHECKING
 
-from promptctl.datasets.cases import Case
 from promptctl.errors import CaseNotFound, UsageError
 from promptctl.files.names import did_you_mean
+
+if TYPE_CHECKING:
+    from promptctl.datasets.cases import Case
 
 _MOST_KNOWN = 50_000
 _MOST_NAMED = 5
