@@ -16,7 +16,9 @@ from tests.warm_command import warm_command as warm_command
 
 # The same code passes or fails alike at each run, however busy the machine is.
 # `--hypothesis-profile=default` looks for new examples.
-hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.register_profile(
+    "repeatable", derandomize=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("repeatable")
 
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
