@@ -83,6 +83,41 @@ def test_state_that_a_commit_brought_is_not_taken_for_ours_when_git_lets_go_of_i
     assert cli("log", "list").err.count("warning") == 0, "it is said once"
 
 
+@pytest.mark.parametrize(
+    ("place", "variable"),
+    [(".promptctl", ""), (".Promptctl", ""), (".promptctl/unsaved", ""), ("state", "state"), ("state", "state/here")],
+)
+def test_state_of_a_submodule_is_refused_and_when_its_branch_is_left_too(
+    cli: Cli, inside: Path, monkeypatch: pytest.MonkeyPatch, place: str, variable: str
+) -> None:
+    assert cli(*RUN).exit_code == 0
+    forged = (inside / ".git/promptctl/log.db").read_bytes()
+    shutil.rmtree(inside / ".promptctl")
+    other = inside.parent / "other"
+    for each in ("log.db", "here/log.db", "a.jsonl"):
+        (other / each).parent.mkdir(parents=True, exist_ok=True)
+        (other / each).write_bytes(forged)
+    git(other, "init", "--quiet")
+    git(other, "add", ".")
+    git(other, "commit", "--quiet", "--message", "Forge")
+    git(inside, "checkout", "--quiet", "-b", "evil")
+    git(inside, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", "--force", "../other", place)
+    git(inside, "commit", "--quiet", "--message", "Bring a submodule")
+    monkeypatch.setenv("PROMPTCTL_STATE", variable)
+    if place == ".Promptctl":  # as a file system that folds case has it
+        (inside / place).rename(inside / ".promptctl")
+    for command in (("log", "list"), ("label", "set", "chat@staging")):
+        assert (cli(*command).exit_code, f"{place} is committed" in cli(*command).err) == (3, True), command
+    git(inside, "reset", "--quiet", "--hard", "main")
+    ran = cli("log", "list")
+    assert (ran.exit_code, f"{place.lower()} is a repository of its own" in ran.err) == (3, True), ran.err
+    (inside / place.lower() / ".git").unlink()
+    if not variable:
+        ran = cli("log", "list", "--json")
+        assert "are not used, as a commit had files in their place" in ran.err
+        assert len(ran.json) == 1, "only our own"
+
+
 def test_state_that_a_variable_puts_in_reach_of_git_is_refused_too(
     cli: Cli, inside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from promptctl.errors import WorkspaceError, printable
-from promptctl.files.names import LOG_FILE, STATE_FOLDER, STATE_NAMES
+from promptctl.files.names import LOG_FILE, STATE_FOLDER, STATE_NAMES, STATE_VARIABLE
 from promptctl.git.repository import Git
 from promptctl.log.sqlite.database import translated
 from promptctl.log.sqlite.opening import (
@@ -27,24 +27,38 @@ from promptctl.log.stamps import new_id
 
 _WAIT_S = 30.0
 _DATABASES = (LOG_FILE, "cache.db")
+# What a commit may bring in a state folder: nothing of it is read as state.
+_HARMLESS = (".gitignore", "schemas/")
 
 
 def refuse_tracked(root: Path, folder: Path) -> None:
-    """Raise `WorkspaceError` if Git tracks state in a folder of the workspace: a commit's log and caches are not ours.
+    """Raise `WorkspaceError` if a commit brings state in a folder of the workspace: its log and caches are not ours.
 
-    Only `.gitignore` and `schemas/` may be tracked. On some file systems `.Promptctl/` is the same folder.
+    Only `.gitignore` and `schemas/` may be tracked. On some file systems `.Promptctl/` is the same folder. A submodule
+    is tracked by its own name alone, and stays where it is when a branch without it is checked out.
     """
     if (git := Git.open(root)) is None:
         return
     with closing(git):
         listed = git.run(["ls-files", "-z"]).stdout.decode("utf-8", "surrogateescape").split("\0")
     name = os.path.relpath(folder, git.folder)
-    inside, harmless = f"{name}/".casefold(), (f"{name}/.gitignore".casefold(), f"{name}/schemas/".casefold())
+    inside = f"{name}/".casefold()
+    harmless = tuple(f"{name}/{each}".casefold() for each in _HARMLESS)
     for path in listed:
-        if path.casefold().startswith(inside) and not path.casefold().startswith(harmless):
+        folded = path.casefold()
+        if inside.startswith(f"{folded}/") or (folded.startswith(inside) and not folded.startswith(harmless)):
             raise WorkspaceError(
                 f"{printable(path)} is committed: replies, verdicts and versions that a commit brings prove nothing",
                 hint=f"git rm -r --cached {name}",
+            )
+    top = root.resolve()
+    between = [each for each in (folder, *folder.parents) if each.is_relative_to(top) and each != top]
+    for place in (*between, *(folder / each for each in sorted(STATE_NAMES))):
+        if os.path.lexists(place / ".git"):
+            raise WorkspaceError(
+                f"{printable(os.path.relpath(place, top))} is a repository of its own, as a submodule is: replies, "
+                "verdicts and versions that its commits bring prove nothing",
+                hint=f"move it out of the workspace, or keep the log elsewhere: {STATE_VARIABLE}=FOLDER",
             )
 
 
@@ -71,7 +85,7 @@ def move_state(root: Path, old: Path, new: Path, warn: Callable[[str], None]) ->
         names = sorted(name for name in STATE_NAMES if os.path.lexists(old / name))
         if not names:  # another process was quicker
             return True
-        is_foreign = _is_known(root, names)
+        is_foreign = _is_known(root)
         is_free = not any((new / name).exists() for name in _DATABASES if name in names)
         place = new if is_free and not is_foreign else new / f"earlier-{new_id()}"
         place.mkdir(mode=FOLDER_MODE, exist_ok=True)
@@ -85,13 +99,14 @@ def move_state(root: Path, old: Path, new: Path, warn: Callable[[str], None]) ->
     return True
 
 
-def _is_known(root: Path, names: list[str]) -> bool:
-    """Return True if a commit tracked such a file in `.promptctl/`: what is there may have come with it."""
+def _is_known(root: Path) -> bool:
+    """Return True if a commit tracked state in `.promptctl/`, or a submodule: what is there may have come with it."""
     if (git := Git.open(root)) is None:
         return False
-    paths = [f"{STATE_FOLDER}/{name}" for name in names]
+    paths = [f":(icase){STATE_FOLDER}", *(f":(exclude,icase){STATE_FOLDER}/{each}" for each in _HARMLESS)]
     with closing(git):
-        found = git.run(["rev-list", "--all", "--reflog", "--max-count=1", "--", *paths], check=False)
+        command = ["--no-literal-pathspecs", "rev-list", "--all", "--reflog", "--max-count=1", "--", *paths]
+        found = git.run(command, check=False)
     return found.status != 0 or bool(found.text)
 
 
