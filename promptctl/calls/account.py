@@ -25,22 +25,20 @@ class Account:
         """The amount that is neither spent nor reserved; below 0 if a request cost more than was foreseen."""
         return self.max_nano_usd - self.spent_nano_usd - self._reserved
 
-    async def reserve(self, nano_usd: int | None) -> int | None:
+    async def reserve(self, nano_usd: int) -> int | None:
         """Return the amount that is reserved for one request; None if too little is left, so that it must not be sent.
 
-        Waits while requests under way may still give back enough. A request that nobody can bound (None) takes all
-        that is left, once no other is under way. What is reserved must be settled.
+        Waits while requests under way may still give back enough. What is reserved must be settled.
         """
         while not self._has(nano_usd):
-            if not self._open or self.spent_nano_usd + (nano_usd or 1) > self.max_nano_usd:
+            if not self._open or self.spent_nano_usd + nano_usd > self.max_nano_usd:
                 return None
             change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(change)
             await change
-        taken = self.left_nano_usd if nano_usd is None else nano_usd
-        self._reserved += taken
+        self._reserved += nano_usd
         self._open += 1
-        return taken
+        return nano_usd
 
     def settle(self, reserved_nano_usd: int, cost_nano_usd: int | None) -> None:
         """Count what a request cost, and give back the rest of what was reserved for it; None if nobody can tell."""
@@ -55,8 +53,6 @@ class Account:
             if not change.done():
                 change.set_result(None)
 
-    def _has(self, nano_usd: int | None) -> bool:
+    def _has(self, nano_usd: int) -> bool:
         """Return True if so much can be reserved now. What is free needs nothing to be left."""
-        if nano_usd is None:
-            return not self._open and self.left_nano_usd > 0
         return nano_usd == 0 or nano_usd <= self.left_nano_usd

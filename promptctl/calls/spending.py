@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractContextManager, aclosing, nullcontext
 from typing import TYPE_CHECKING
 
-from promptctl.errors import ContentFiltered, CostLimitReached, ModelConfigurationError, ModelError
+from promptctl.errors import ContentFiltered, CostLimitReached, ModelConfigurationError, ModelError, printable
 from promptctl.models.gateway import Delta, Embeddings, Gateway, Reply, Request
 from promptctl.models.worst_case import WorstCase
 
@@ -63,7 +63,14 @@ class SpendingGateway:
 
     async def _reserve(self, request: Request) -> int:
         worst = WorstCase.of(request, self._models.settings_of(request.model).model, self._models.prices)
-        if worst.is_unpriced:
+        if worst.unbounded is not None:
+            raise CostLimitReached(
+                f"the limit on the cost cannot be kept: nobody can tell what a request to {request.model} costs with "
+                f"`{printable(worst.unbounded)}`",
+                hint="take it out of the prompt (a parameter that promptctl knows may stand for it), or ask without a "
+                "limit on the cost",
+            )
+        if worst.nano_usd is None:
             raise CostLimitReached(
                 f"the limit on the cost cannot be kept: it is not known what {request.model} costs",
                 hint="give its price under `prices:` in promptctl.yaml, or say with `priced_as` under `models:` which "
@@ -72,18 +79,17 @@ class SpendingGateway:
         with self._waiting():
             reserved = await self._account.reserve(worst.nano_usd)
         if reserved is None:
-            raise CostLimitReached(self._why_not(request, worst), hint=worst.hint)
+            raise CostLimitReached(self._why_not(request, worst, worst.nano_usd), hint=worst.hint)
         return reserved
 
-    def _why_not(self, request: Request, worst: WorstCase) -> str:
+    def _why_not(self, request: Request, worst: WorstCase, nano_usd: int) -> str:
         account = self._account
-        could = "nobody can tell" if worst.nano_usd is None else f"up to {_dollars(worst.nano_usd)}"
         kept = account.kept_nano_usd
         told = f", of which {_dollars(kept)} for replies whose cost nobody told" if kept else ""
         return (
             f"too little is left of the limit on the cost: {_dollars(account.spent_nano_usd)} of "
             f"{_dollars(account.max_nano_usd)} are spent{told}, and the next request to {request.model} could cost "
-            f"{could} ({worst.words})"
+            f"up to {_dollars(nano_usd)} ({worst.words})"
         )
 
 

@@ -326,8 +326,7 @@ def _check_models(context: Context, request: EvaluationRequest, models: set[str]
             context.models.settings_of(model)
     if request.limits.max_cost_nano_usd is not None:
         for model in sorted(models | judging):
-            is_bounded = cost_of_call(context, model, request.replies, Usage(1, 1)) is not None
-            if not is_bounded and not context.models.prices.tells_cost(model):
+            if cost_of_call(context, model, request.replies, Usage(1, 1)) is None:
                 raise ModelConfigurationError(
                     f"--max-cost cannot be kept: it is not known what {model} costs",
                     hint="give its price under `prices:` in promptctl.yaml, or say with `priced_as` under `models:` "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +25,13 @@ _SOUNDS = frozenset({"input_audio", "audio"})
 # Where nothing says how much a model reads or writes.
 _MOST_INPUT = 200_000
 MOST_OUTPUT = 128_000
-_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict")
+_LIMITS = ("max_tokens", "max_completion_tokens")
+_OTHER_LIMITS = ("max_output_tokens", "num_predict")
 _CHOICES = ("n", "best_of", "candidate_count")
+_COUNTS = frozenset((*_LIMITS, *_OTHER_LIMITS, *_CHOICES))
+# What a tool has that costs no more than its bytes and, of those with `search` in their type, the fees of searches.
+_TOOL = frozenset({"type", "name", "description", "parameters", "input_schema", "function", "strict", "cache_control"})
+_SEARCH = frozenset({"type", "name", "search_context_size", "user_location", "allowed_domains", "blocked_domains"})
 # Models that no provider is asked for begin with these.
 FREE = ("echo/", "replay/")
 
@@ -36,13 +41,14 @@ class WorstCase:
     """The most tokens of one request, and the most that they cost; None if nobody can tell.
 
     `is_limited` says that the request or LiteLLM's list limits the reply; if not, it is taken to be of 128,000 tokens.
+    `unbounded` names the part of the request that could cost anything.
     """
 
     input_tokens: int = 0
     output_tokens: int = 0
     nano_usd: int | None = 0
-    is_unpriced: bool = False
     is_limited: bool = True
+    unbounded: str | None = None
 
     @classmethod
     def of(cls, request: Request, model: str, prices: Prices) -> WorstCase:
@@ -53,10 +59,11 @@ class WorstCase:
         window, most = prices.limits_of(model)
         output, is_limited = 0, True
         if not _is_embedding(request):
-            asked = max((given[name] for name in _LIMITS if _is_positive(given.get(name))), default=None)
+            asked = _largest(request.parameters, _LIMITS)
             is_limited = asked is not None or most is not None
-            choices = max((given[name] for name in _CHOICES if _is_positive(given.get(name))), default=1)
-            output = (asked or most or MOST_OUTPUT) * choices
+            # A provider may not know the names of `extra_body`: they lengthen a reply here, and never shorten it.
+            longest = max(asked or most or MOST_OUTPUT, _largest(given, (*_LIMITS, *_OTHER_LIMITS)) or 0)
+            output = (longest + _thinking(given)) * (_largest(given, _CHOICES) or 1)
         tokens = _input_tokens(request, model, window or _MOST_INPUT)
         has_audio = bool(given.get("modalities")) or any(map(_has_sound, request.messages))
         tier = given.get("service_tier")
@@ -68,7 +75,8 @@ class WorstCase:
             has_audio=has_audio,
             searches=_may_search(given, request),
         )
-        return cls(tokens, output, cost, cost is None and not prices.tells_cost(model), is_limited)
+        unbounded = _unbounded(request)
+        return cls(tokens, output, cost if unbounded is None else None, is_limited, unbounded)
 
     @property
     def words(self) -> str:
@@ -95,6 +103,47 @@ def _both_numbers(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]
     return [name for name in one.keys() & other.keys() if _is_positive(one[name]) and _is_positive(other[name])]
 
 
+def _largest(given: Mapping[str, Any], names: Sequence[str]) -> int | None:
+    return max((given[name] for name in names if _is_positive(given.get(name))), default=None)
+
+
+def _thinking(given: Mapping[str, Any]) -> int:
+    """Return the tokens for thinking, which some models do not count among those of the reply."""
+    thinking = given.get("thinking")
+    return (_largest(thinking, ("budget_tokens",)) or 0) if isinstance(thinking, Mapping) else 0
+
+
+def _unbounded(request: Request) -> str | None:
+    """Return the name of what could make the request cost anything; None if nothing of it could.
+
+    A parameter that is not known could be another name for a longer reply, a dearer model or a search of the web.
+    """
+    from promptctl.models.litellm_lane import PARAMETERS
+
+    extra = request.parameters.get("extra_body")
+    extra = extra if isinstance(extra, Mapping) else {}
+    own = {name: value for name, value in request.parameters.items() if value is not None and name != "extra_body"}
+    for where, given in (("", own), ("extra_body.", extra)):
+        for name, value in given.items():
+            if name == "thinking":
+                is_known = isinstance(value, Mapping) and value.keys() <= {"type", "budget_tokens", "display"}
+                is_known = is_known and ("budget_tokens" not in value or _is_positive(value["budget_tokens"]))
+            elif name in _COUNTS:
+                is_known = _is_positive(value)
+            elif name == "modalities":
+                is_known = isinstance(value, list) and all(each in ("text", "audio") for each in value)
+            else:
+                is_known = name in PARAMETERS and name != "extra_body"
+            if not is_known:
+                return f"{where}{name}"
+    for tool in request.tools:
+        kind = tool.get("type")
+        known = _SEARCH if "search" in str(kind) else _TOOL if kind in (None, "function", "custom") else frozenset()
+        if not tool.keys() <= known:
+            return "a tool that the provider runs"
+    return None
+
+
 def _is_positive(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
@@ -109,9 +158,7 @@ def _has_sound(message: Mapping[str, Any]) -> bool:
 
 
 def _may_search(given: Mapping[str, Any], request: Request) -> bool:
-    tools = [*request.tools, *(given["tools"] if isinstance(given.get("tools"), list) else ())]
-    kinds = [str(tool.get("type")) for tool in tools if isinstance(tool, Mapping)]
-    return "web_search_options" in given or any("search" in kind for kind in kinds)
+    return "web_search_options" in given or any("search" in str(tool.get("type")) for tool in request.tools)
 
 
 def _input_tokens(request: Request, model: str, window: int) -> int:

@@ -64,17 +64,12 @@ def test_one_that_is_cancelled_while_it_waits_takes_nothing() -> None:
     asyncio.run(spend())
 
 
-def test_what_nobody_can_bound_goes_alone() -> None:
+def test_after_a_request_that_cost_more_than_was_foreseen_nothing_is_reserved() -> None:
     async def spend() -> None:
         account = Account(10)
-        await account.reserve(2)
-        unbounded = asyncio.create_task(account.reserve(None))
-        await asyncio.sleep(0)
-        assert not unbounded.done()
-        account.settle(2, 2)
-        assert await unbounded == 8
-        account.settle(8, 20)
-        assert (account.left_nano_usd, await account.reserve(None), await account.reserve(1)) == (-12, None, None)
+        await account.reserve(8)
+        account.settle(8, 22)
+        assert (account.left_nano_usd, await account.reserve(1)) == (-12, None)
 
     asyncio.run(spend())
 

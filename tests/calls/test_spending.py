@@ -71,7 +71,7 @@ def failing(error: ModelError) -> Callable[[], Reply]:
 
 def paid(bound: int, answer: Callable[[], Reply]) -> tuple[SpendingGateway, Account, Fake]:
     account, fake = Account(bound), Fake(answer)
-    models = Models(read_settings(SETTINGS.encode()), {})
+    models = Models(read_settings(SETTINGS.encode()), {"OPENROUTER_API_KEY": "x"})
     return SpendingGateway(fake, account, models), account, fake
 
 
@@ -162,10 +162,20 @@ def test_a_cancelled_request_keeps_its_worst_case() -> None:
     assert account.spent_nano_usd == WORST
 
 
+def test_what_could_cost_anything_is_not_sent() -> None:
+    gateway, account, fake = paid(10**12, costing(0))
+    extra = {"generationConfig": {"maxOutputTokens": 65536}}
+    with pytest.raises(CostLimitReached, match=r"a request to local/m costs with `extra_body.generationConfig`"):
+        asyncio.run(gateway.complete(Request("local/m", [], {"max_tokens": 1, "extra_body": extra})))
+    assert (fake.asked, account.spent_nano_usd) == (0, 0)
+
+
 def test_a_model_without_a_price_is_not_asked_and_echo_is_free() -> None:
     gateway, _, fake = paid(10**12, costing(0))
     with pytest.raises(CostLimitReached, match="not known what local/unpriced costs"):
         asyncio.run(gateway.complete(Request("local/unpriced", [])))
+    with pytest.raises(CostLimitReached, match="not known what openrouter/openai/o1-pro costs"):
+        asyncio.run(gateway.complete(Request("openrouter/openai/o1-pro", [])))
     assert fake.asked == 0
     gateway, account, _ = paid(0, costing(0))
     asyncio.run(gateway.complete(Request("echo/echo", [])))

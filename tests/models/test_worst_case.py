@@ -50,6 +50,11 @@ def test_a_token_is_a_byte_at_least() -> None:
         ({"max_tokens": 5, "extra_body": {"n": 4}}, 20),
         ({"max_tokens": 5, "extra_body": {"max_tokens": 50}}, 50),
         ({"max_tokens": 50, "extra_body": {"max_tokens": 5}}, 50),
+        ({"max_tokens": 5, "extra_body": {"num_predict": 50, "best_of": 2}}, 100),
+        ({"max_tokens": 5, "thinking": {"type": "enabled", "budget_tokens": 50}}, 55),
+        ({"max_tokens": 5, "extra_body": {"thinking": {"budget_tokens": 50}}}, 55),
+        ({"extra_body": {"max_tokens": 5}}, MOST_OUTPUT),
+        ({"num_predict": 1}, MOST_OUTPUT),
         ({"num_predict": -1}, MOST_OUTPUT),
         ({"max_tokens": True}, MOST_OUTPUT),
         ({}, MOST_OUTPUT),
@@ -118,5 +123,58 @@ def test_embeddings_have_no_reply() -> None:
 
 def test_what_has_no_price_has_no_worst_case() -> None:
     found = worst("local/other")
-    assert (found.nano_usd, found.is_unpriced) == (None, True)
+    assert (found.nano_usd, found.unbounded) == (None, None)
+    assert worst("openrouter/openai/o1-pro", max_tokens=1).nano_usd is None
     assert worst("echo/echo").nano_usd == 0
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"generationConfig": {"maxOutputTokens": 65536, "candidateCount": 8}},
+        {"maxTokens": 9},
+        {"max_gen_len": 9},
+        {"thinking_budget": 9},
+        {"thinking": {"type": "enabled", "budgetTokens": 9}},
+        {"thinking": {"budget_tokens": "9"}},
+        {"reasoning": {"max_tokens": 9}},
+        {"models": ["openai/o1-pro"], "route": "fallback"},
+        {"plugins": [{"id": "web"}]},
+        {"modalities": ["text", "image"]},
+        {"serviceTier": "priority"},
+        {"n": "8"},
+        {"n": 8.0},
+        {"max_tokens": None},
+        {"num_predict": -1},
+        {"tools": [{"google_search": {}}]},
+        {"extra_body": {"n": 8}},
+    ],
+    ids=str,
+)
+def test_nobody_can_tell_what_an_unknown_key_of_the_body_costs(extra: dict[str, Any]) -> None:
+    found = worst(max_tokens=1, extra_body=extra)
+    assert (found.nano_usd, found.unbounded) == (None, f"extra_body.{next(iter(extra))}")
+    # On top, None is left out of the request.
+    if extra != {"max_tokens": None} and extra.keys().isdisjoint(("extra_body", "tools")):
+        assert worst(**{"max_tokens": 1, **extra}).unbounded == next(iter(extra))
+
+
+def test_what_the_body_may_hold_costs_what_is_counted() -> None:
+    found = worst(max_tokens=10, extra_body={"top_k": 3, "n": 2, "guided_json": {}})
+    assert found.unbounded is None
+    assert found.nano_usd == found.input_tokens * 3_000 + 20 * 5_000
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        {"type": "code_interpreter"},
+        {"type": "custom", "googleSearch": {}},
+        {"type": "function", "function": {"name": "f"}, "urlContext": {}},
+        {"type": "web_search_20250305", "name": "web_search", "max_uses": 1000},
+    ],
+    ids=str,
+)
+def test_nobody_can_tell_what_a_tool_of_the_provider_costs(tool: dict[str, Any]) -> None:
+    assert worst(max_tokens=1, tools=(tool,)).nano_usd is None
+    assert worst(max_tokens=1, tools=({"type": "web_search", "name": "web_search"},)).nano_usd is not None
