@@ -83,19 +83,26 @@ def settings_at(git: Git, line: Line) -> Committed | None:
         settings = _read(tree.read(SETTINGS), line)
     except FileNotFoundError:
         return None
-    signers = None
-    if settings.labels.is_signed:
-        try:
-            signers = tree.read(SIGNERS).decode("utf-8", "replace")
-        except FileNotFoundError:
-            signers = ""
+    signers = (_signers(tree) or "") if settings.labels.is_signed else None
     return Committed(settings, line.tip, LabelTrust(settings.labels.remote, signers, line.name))
 
 
-def trust_without_line(git: Git) -> LabelTrust:
-    """Return the trust in labels if the default branch is not known: the remote must have them."""
+def trust_without_line(git: Git, line: Line | None = None) -> LabelTrust:
+    """Return the trust in labels if the default branch's settings are not known: the remote must have them.
+
+    `line` is that branch if its settings alone cannot be read. If it has a file of signers, they must have signed.
+    """
     names = git.run(["remote"]).lines()
-    return LabelTrust(("origin" if "origin" in names else names[0]) if names else None)
+    remote = ("origin" if "origin" in names else names[0]) if names else None
+    return LabelTrust(remote, _signers(CommitTree(git, line.tip)), line.name) if line else LabelTrust(remote)
+
+
+def _signers(tree: CommitTree) -> str | None:
+    """Return the content of the file of signers; None if there is none."""
+    try:
+        return tree.read(SIGNERS).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return None
 
 
 def _read(data: bytes, line: Line) -> Settings:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound
+from promptctl.errors import GitError, HistoryIncomplete, InvalidFiles, RevisionNotFound
 from promptctl.versions.line import find_line
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ class Moment:
     def label_trust(self) -> LabelTrust:
         """The conditions under which a tag is an event of a label in this clone, for reading.
 
-        It is what the default branch says. If that cannot be known, labels are those of the only remote, or of origin.
+        It is what the default branch says. If that cannot be known, labels are those of the only remote, or of origin;
+        settings that cannot be read are a notice of the index.
         """
         from promptctl.labels.trust import LabelTrust
         from promptctl.versions.committed_settings import trust_without_line
@@ -111,6 +112,15 @@ class Moment:
             found = self.committed
         except GitError:
             return trust_without_line(self.git)
+        except InvalidFiles as error:
+            line = None
+            with suppress(GitError):
+                line = self.usual_line
+            trust = trust_without_line(self.git, line)
+            words = f"labels are read as those of {trust.remote or 'this repository'}: {error.problems[0]}"
+            if words not in self._history.notices:
+                self._history.notices.append(words)
+            return trust
         return LabelTrust(self.remote_named_here) if found is None else found.trust
 
     @cached_property

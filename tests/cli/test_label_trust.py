@@ -247,3 +247,25 @@ def test_evidence_is_of_the_server_and_the_judge_that_the_default_branch_names(c
         lab.write("prompts/judges/llm-rubric.prompt.yaml", judge)
         rules.append(dict(lab.plans()[0].spec.rules))
     assert rules[0] != rules[1], "a different judge's verdict is different evidence"
+
+
+@pytest.mark.usefixtures("ruled")
+def test_settings_of_the_default_branch_that_cannot_be_read_stop_moves_alone(cli: Cli, inside: Path) -> None:
+    assert cli("label", "set", "support/triage@staging", "v2").exit_code == 0
+    hand_tag(Repo(inside), "prompt/support/triage@canary/1", Repo(inside).head, message(inside, "canary"))
+    write(inside, "promptctl.yaml", SETTINGS + "labels: {remote: origin}\nnewer: 1\n")
+    commit(inside, "Set what a newer program knows")
+    git(inside, "push", "--quiet", "origin", "main")
+    git(inside, "checkout", "--quiet", "-b", "mend")
+    write(inside, "promptctl.yaml", SETTINGS)
+    commit(inside, "Mend")
+    reads = [("list",), ("show", "support/triage"), ("history", "support/triage"), ("diff", "support/triage", "@main")]
+    for command in (*reads, ("render", "support/triage@staging", "-i", "ticket=x"), ("label", "list")):
+        ran = cli(*command)
+        assert ran.exit_code == 0, (command, ran.err)
+        assert "labels are read as those of origin: origin/main:promptctl.yaml:" in ran.err
+    assert "staging" in cli("list").out
+    assert cli("render", "support/triage@canary", "-i", "ticket=x").exit_code == 3, "known to no remote"
+    refused = cli("label", "set", "support/triage@staging", "v3")
+    assert (refused.exit_code, "origin/main:promptctl.yaml:" in refused.err) == (3, True)
+    assert cli("label", "verify").exit_code == 3
