@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from promptctl.calls.call import Call, check_schemas
 from promptctl.calls.prepare import RunOptions, prepare_all
 from promptctl.context import Context
-from promptctl.errors import InputError, InvalidFiles, Place, UsageError
+from promptctl.errors import InputError, InvalidFiles, UsageError
 from promptctl.files.names import candidate_paths, id_problem
-from promptctl.files.tree import MemoryTree
-from promptctl.formats.schemas import structure_of
+from promptctl.files.tree import MemoryTree, Tree
 from promptctl.prompts.loading import load_prompt_file
-from promptctl.prompts.prompt import Rendered
+from promptctl.prompts.prompt import Prompt, Rendered
+from promptctl.prompts.rendering import message_problem
 from promptctl.versions.prompt_at_version import PromptAtVersion, RenderedPrompt, Version
 from promptctl.versions.refs import Ref
 
@@ -37,19 +38,20 @@ class PlainOptions(RunOptions, total=False):
     tools: Sequence[Mapping[str, Any]] | None
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
 class _Plain(PromptAtVersion):
     """Messages as they are given, in the place of a prompt at a version."""
 
-    messages: Sequence[Mapping[str, Any]] = ()
+    given: Sequence[Mapping[str, Any]]
 
     def render(self, inputs: Mapping[str, Any] | None = None) -> RenderedPrompt:  # noqa: ARG002 - there are none
         """Return the messages, once they are known to be messages."""
-        messages = [dict(message) if isinstance(message, Mapping) else message for message in self.messages]
+        messages = [dict(message) if isinstance(message, Mapping) else message for message in self.given]
         if not messages:
             raise InputError("a call needs a message", hint='[{"role": "user", "content": "Hello"}]')
         for index, message in enumerate(messages):
-            for problem in structure_of("prompt", "message").check_data(message, Place(f"messages[{index}]")):
-                raise InputError(problem.message, place=problem.place, hint=problem.hint)
+            if problem := message_problem(message, may_instruct=True):
+                raise InputError(f"message {index + 1} cannot be sent: {problem}")
         return RenderedPrompt(self.prompt, self.version, Rendered(tuple(messages), {}), self.model)
 
 
@@ -63,12 +65,19 @@ def prepare_plain(context: Context, messages: Sequence[Mapping[str, Any]], optio
     if problem := id_problem(id_):
         raise UsageError(f"`prompt_type`: {problem}")
     declared = {name: value for name in ("output", "response_format", "tools") if (value := given.pop(name, None))}
-    plain = _declared(id_, declared, context.settings.model)
-    plain.__dict__["messages"] = messages
+    prompt, tree = _declared(id_, declared)
+    plain = _Plain(
+        ref=Ref(id_),
+        prompt=prompt,
+        version=Version(prompt.digest, display=NO_FILE),
+        tree=tree,
+        default_model=context.settings.model,
+        given=messages,
+    )
     return prepare_all(context, plain, {}, cast(RunOptions, given))
 
 
-def _declared(id_: str, declared: Mapping[str, Any], default_model: str | None) -> _Plain:
+def _declared(id_: str, declared: Mapping[str, Any]) -> tuple[Prompt, Tree]:
     """Return a prompt file of these parts as it would be loaded; its digest is of them alone, not of the messages."""
     path = candidate_paths(id_)[0]
     file = {**declared, "template": "none", "messages": [{"role": "user", "content": ""}]}
@@ -78,4 +87,4 @@ def _declared(id_: str, declared: Mapping[str, Any], default_model: str | None) 
         check_schemas(prompt)
     except InvalidFiles as error:
         raise UsageError(f"a call without a file: {error.problems[0].message}", hint=error.problems[0].hint) from None
-    return _Plain(Ref(id_), prompt, Version(prompt.digest, display=NO_FILE), tree, default_model)
+    return prompt, tree

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
@@ -186,7 +186,7 @@ class Session:
         try:
             result = await evaluate()
         except Incomplete as unsent:  # the case stays open
-            self._heed_unsent(unsent)
+            self._heed_unsent(run, unsent)
             return
         finally:
             progress.under_way -= 1
@@ -199,13 +199,16 @@ class Session:
         if not run.left:
             self._finish(run)
 
-    def _heed_unsent(self, unsent: Incomplete) -> None:
-        if isinstance(unsent, CostLimitReached):
-            if "cost" not in self._told:
-                self._told.add("cost")
-                hint = f"; {unsent.hint}" if unsent.hint else ""
-                self._context.warn(f"{unsent.message}{hint}")
-            self.stop("max-cost")
+    def _heed_unsent(self, run: _Run, unsent: Incomplete) -> None:
+        """Stop at the limit on the cost; else begin nothing more here: a model that has refused judges an assertion."""
+        if not isinstance(unsent, CostLimitReached):
+            self._refuse([run])
+            return
+        if "cost" not in self._told:
+            self._told.add("cost")
+            hint = f"; {unsent.hint}" if unsent.hint else ""
+            self._context.warn(f"{unsent.message}{hint}")
+        self.stop("max-cost")
 
     def _finish(self, run: _Run) -> Evaluation:
         if run.found is None:
@@ -220,8 +223,11 @@ class Session:
             self._context.warn(f"stopped, since no other request would fare better: {error.message}")
         self._refusing.add(model)
         asking = _RUN.get()
-        for run in self._runs:
-            run.is_refused = run.is_refused or run is asking or run.needs(model)
+        self._refuse([run for run in self._runs if run is asking or run.needs(model)])
+
+    def _refuse(self, runs: Iterable[_Run]) -> None:
+        for run in runs:
+            run.is_refused = True
         if all(run.is_refused for run in self._runs if run.found is None):
             self.stop("refused")
 

@@ -23,11 +23,13 @@ def with_log_rules(data: bytes, globs: Sequence[str], given: Mapping[str, Any]) 
     `InvalidFiles` for a file that is wrong, and `WorkspaceError` for one whose rules cannot be told apart in its text.
     """
     before = read_settings(data)
+    import yaml
+
     text = data.decode()
-    for glob in globs:
-        text = _with_rule(text, glob, given)
-    new = text.encode()
-    with suppress(InvalidFiles):
+    with suppress(InvalidFiles, yaml.YAMLError, UnicodeError):
+        for glob in globs:
+            text = _with_rule(text, glob, given)
+        new = text.encode()
         after = read_settings(new)
         if replace(after, log=()) == replace(before, log=()) and all(_holds(after, glob, given) for glob in globs):
             return new

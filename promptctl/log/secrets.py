@@ -71,7 +71,9 @@ def secrets_of(
         if is_certain or ((is_named or _SECRET_NAME.search(name)) and _can_be_secret(name, value)):
             yield _secret(name, value)
             if "," in value and name.lower().endswith("s"):  # `API_KEYS`
-                yield from (_secret(name, each) for each in value.split(",") if _can_be_secret(name, each))
+                yield from (
+                    _secret(name, each) for each in map(str.strip, value.split(",")) if _can_be_secret(name, each)
+                )
         elif (found := _WITH_PASSWORD.match(value)) is not None and _can_be_secret(name, unquote(found[1])):
             yield _secret(name, unquote(found[1]))
 

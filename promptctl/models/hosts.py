@@ -20,39 +20,39 @@ from promptctl.models.gateway import Endpoint
 
 # `provider=host`, as LiteLLM knows them. `*` is one piece of a name, `{VARIABLE}` the value of a variable.
 _OWN = """
-ai21_chat=api.ai21.com aiml=api.aimlapi.com amazon_nova=api.nova.amazon.com anthropic=api.anthropic.com
-anthropic_text=api.anthropic.com baseten=inference.baseten.co bedrock=aws-external-anthropic.*.api.aws
-bedrock=bedrock-agent-runtime.*.amazonaws.com bedrock=bedrock-agentcore.*.amazonaws.com
-bedrock=bedrock-mantle.*.api.aws bedrock=bedrock-runtime.*.amazonaws.com bedrock=bedrock-runtime.*.amazonaws.com.cn
-bedrock_mantle=bedrock-mantle.*.api.aws bytez=api.bytez.com cerebras=api.cerebras.ai chatgpt=chatgpt.com
-clarifai=api.clarifai.com clarifai=clarifai.com cloudflare=api.cloudflare.com codestral=codestral.mistral.ai
-cohere=api.cohere.ai cohere=api.cohere.com cohere_chat=api.cohere.ai cohere_chat=api.cohere.com
-cometapi=api.cometapi.com compactifai=api.compactif.ai dashscope=dashscope-intl.aliyuncs.com
-dashscope=dashscope.aliyuncs.com datarobot=app.datarobot.com deepinfra=api.deepinfra.com deepseek=api.deepseek.com
-docker_model_runner=http://localhost:22088 edenai=api.edenai.run empower=app.empower.dev
-featherless_ai=api.featherless.ai fireworks_ai=api.fireworks.ai friendliai=api.friendli.ai galadriel=api.galadriel.com
-gemini=generativelanguage.googleapis.com gigachat=gigachat.devices.sberbank.ru github=models.github.ai
-github=models.inference.ai.azure.com github_copilot=api.*.githubcopilot.com github_copilot=api.githubcopilot.com
-gradient_ai=inference.do-ai.run groq=api.groq.com huggingface=router.huggingface.co hyperbolic=api.hyperbolic.xyz
-inception=api.inceptionlabs.ai jina_ai=api.jina.ai lambda_ai=api.lambda.ai langflow=http://localhost:7860
-langgraph=http://localhost:2024 lemonade=http://localhost:8000 llamafile=http://127.0.0.1:8080
-lm_studio=http://localhost:1234 maritalk=chat.maritaca.ai meta_llama=api.llama.com minimax=api.minimax.io
-minimax=api.minimaxi.com mistral=api.mistral.ai modelscope=api-inference.modelscope.cn moonshot=api.moonshot.ai
-moonshot=api.moonshot.cn morph=api.morphllm.com nebius=api.studio.nebius.ai nebius=api.tokenfactory.nebius.com
-nlp_cloud=api.nlpcloud.io novita=api.novita.ai nscale=inference.api.nscale.com nvidia_nim=integrate.api.nvidia.com
-oci=inference.generativeai.*.oci.oraclecloud.com ollama=http://localhost:11434 ollama_chat=http://localhost:11434
-openai=api.openai.com openrouter=openrouter.ai ovhcloud=oai.endpoints.kepler.ai.cloud.ovh.net
-perplexity=api.perplexity.ai predibase=serving.app.predibase.com qwen_ai_platform=dashscope.aliyuncs.com
-qwencloud=dashscope-intl.aliyuncs.com replicate=api.replicate.com sagemaker=runtime.sagemaker.*.amazonaws.com
-sagemaker=runtime.sagemaker.*.amazonaws.com.cn sagemaker_chat=runtime.sagemaker.*.amazonaws.com
-sagemaker_chat=runtime.sagemaker.*.amazonaws.com.cn sagemaker_nova=runtime.sagemaker.*.amazonaws.com
-sambanova=api.sambanova.ai sap=api.ai.*.*.*.ml.hana.ondemand.com
+ai21=api.ai21.com ai21_chat=api.ai21.com aiml=api.aimlapi.com amazon_nova=api.nova.amazon.com
+anthropic=api.anthropic.com anthropic_text=api.anthropic.com baseten=inference.baseten.co
+bedrock=aws-external-anthropic.*.api.aws bedrock=bedrock-agent-runtime.*.amazonaws.com
+bedrock=bedrock-agentcore.*.amazonaws.com bedrock=bedrock-mantle.*.api.aws bedrock=bedrock-runtime.*.amazonaws.com
+bedrock=bedrock-runtime.*.amazonaws.com.cn bedrock_mantle=bedrock-mantle.*.api.aws bytez=api.bytez.com
+cerebras=api.cerebras.ai chatgpt=chatgpt.com clarifai=api.clarifai.com clarifai=clarifai.com
+cloudflare=api.cloudflare.com codestral=codestral.mistral.ai cohere=api.cohere.ai cohere=api.cohere.com
+cohere_chat=api.cohere.ai cohere_chat=api.cohere.com cometapi=api.cometapi.com compactifai=api.compactif.ai
+dashscope=dashscope-intl.aliyuncs.com dashscope=dashscope.aliyuncs.com datarobot=app.datarobot.com
+deepinfra=api.deepinfra.com deepseek=api.deepseek.com docker_model_runner=http://localhost:22088 edenai=api.edenai.run
+empower=app.empower.dev featherless_ai=api.featherless.ai fireworks_ai=api.fireworks.ai friendliai=api.friendli.ai
+galadriel=api.galadriel.com gemini=generativelanguage.googleapis.com gigachat=gigachat.devices.sberbank.ru
+github=models.github.ai github=models.inference.ai.azure.com github_copilot=api.*.githubcopilot.com
+github_copilot=api.githubcopilot.com gradient_ai=inference.do-ai.run groq=api.groq.com
+huggingface=router.huggingface.co hyperbolic=api.hyperbolic.xyz inception=api.inceptionlabs.ai jina_ai=api.jina.ai
+lambda_ai=api.lambda.ai langflow=http://localhost:7860 langgraph=http://localhost:2024 lemonade=http://localhost:8000
+llamafile=http://127.0.0.1:8080 lm_studio=http://localhost:1234 maritalk=chat.maritaca.ai meta_llama=api.llama.com
+minimax=api.minimax.io minimax=api.minimaxi.com mistral=api.mistral.ai modelscope=api-inference.modelscope.cn
+moonshot=api.moonshot.ai moonshot=api.moonshot.cn morph=api.morphllm.com nebius=api.studio.nebius.ai
+nebius=api.tokenfactory.nebius.com nlp_cloud=api.nlpcloud.io novita=api.novita.ai nscale=inference.api.nscale.com
+nvidia_nim=integrate.api.nvidia.com oci=inference.generativeai.*.oci.oraclecloud.com ollama=http://localhost:11434
+ollama_chat=http://localhost:11434 openai=api.openai.com openrouter=openrouter.ai
+ovhcloud=oai.endpoints.kepler.ai.cloud.ovh.net perplexity=api.perplexity.ai predibase=serving.app.predibase.com
+qwen_ai_platform=dashscope.aliyuncs.com qwencloud=dashscope-intl.aliyuncs.com replicate=api.replicate.com
+sagemaker=runtime.sagemaker.*.amazonaws.com sagemaker=runtime.sagemaker.*.amazonaws.com.cn
+sagemaker_chat=runtime.sagemaker.*.amazonaws.com sagemaker_chat=runtime.sagemaker.*.amazonaws.com.cn
+sagemaker_nova=runtime.sagemaker.*.amazonaws.com sambanova=api.sambanova.ai sap=api.ai.*.*.*.ml.hana.ondemand.com
 snowflake={SNOWFLAKE_ACCOUNT_ID}.snowflakecomputing.com tencent=tokenhub-intl.tencentcloudmaas.com
 text-completion-codestral=codestral.mistral.ai text-completion-openai=api.openai.com together_ai=api.together.ai
-together_ai=api.together.xyz v0=api.v0.dev vercel_ai_gateway=ai-gateway.vercel.sh
-vertex_ai=*-aiplatform.googleapis.com vertex_ai=aiplatform.*.rep.googleapis.com vertex_ai=aiplatform.googleapis.com
-volcengine=ark.cn-beijing.volces.com voyage=api.voyageai.com wandb=api.inference.wandb.ai watsonx=*.ml.cloud.ibm.com
-watsonx_text=*.ml.cloud.ibm.com xai=api.x.ai xinference=http://127.0.0.1:9997 zai=api.z.ai
+together_ai=api.together.xyz v0=api.v0.dev vercel_ai_gateway=ai-gateway.vercel.sh vertex_ai=*-aiplatform.googleapis.com
+vertex_ai=aiplatform.*.rep.googleapis.com vertex_ai=aiplatform.googleapis.com volcengine=ark.cn-beijing.volces.com
+voyage=api.voyageai.com wandb=api.inference.wandb.ai watsonx=*.ml.cloud.ibm.com watsonx_text=*.ml.cloud.ibm.com
+xai=api.x.ai xinference=http://127.0.0.1:9997 zai=api.z.ai
 """
 # Where LiteLLM, and what it signs in with, fetch what a request is signed with.
 _AWS = (

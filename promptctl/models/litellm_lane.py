@@ -54,8 +54,12 @@ PARAMETERS = frozenset(
     | {"mirostat", "keep_alive"}
 )
 _NO_KEY = "none"
-# Servers on this machine that LiteLLM would otherwise take for OpenAI.
-_UNKNOWN_TO_LITELLM = {"lm_studio": "http://localhost:1234/v1", "xinference": "http://127.0.0.1:9997/v1"}
+# Providers that LiteLLM would otherwise take for OpenAI, of some for the models alone that it does not list.
+_UNKNOWN_TO_LITELLM = {
+    "ai21": "https://api.ai21.com/studio/v1",
+    "lm_studio": "http://localhost:1234/v1",
+    "xinference": "http://127.0.0.1:9997/v1",
+}
 
 
 class LiteLLM:

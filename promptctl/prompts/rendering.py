@@ -239,7 +239,7 @@ def _placeholder(placeholder: Placeholder) -> Fill:
         if not isinstance(given, list):
             raise _refused(placeholder, "is a list of messages, each with `role` and `content`")
         for index, message in enumerate(given):
-            problem = _message_problem(message)
+            problem = message_problem(message)
             if problem:
                 raise _refused(placeholder, f"has a message that cannot be sent, number {index + 1}: {problem}")
         return plain(given, Measure())  # type: ignore[no-any-return]
@@ -247,16 +247,19 @@ def _placeholder(placeholder: Placeholder) -> Fill:
     return fill
 
 
-def _message_problem(message: Any) -> str | None:
+def message_problem(message: Any, *, may_instruct: bool = False) -> str | None:
+    """Return what keeps a message from being sent, as a clause; only one that `may_instruct` has the role `system`."""
     if not isinstance(message, dict):
         return "it is not a mapping with `role` and `content`"
     role, content = message.get("role"), message.get("content")
-    if role in ("system", "developer"):
+    if role in ("system", "developer") and not may_instruct:
         return f"its role is {role}, which only the prompt's own file may have"
-    if role not in ("user", "assistant", "tool"):
+    if role not in ("system", "developer", "user", "assistant", "tool"):
         return "its role is not user, assistant or tool"
     is_call = content is None and role == "assistant" and message.get("tool_calls")
     parts = content if isinstance(content, list) else []
+    if any(isinstance(part, dict) and "when" in part for part in parts):
+        return "it has a part with `when`, which only a prompt's file may have"
     are_parts = bool(parts) and all(isinstance(part, dict) and isinstance(part.get("type"), str) for part in parts)
     if isinstance(content, str) or is_call or are_parts:
         return None

@@ -18,7 +18,7 @@ from promptctl.models.router import Router
 from promptctl.reviews.request import ReviewRequest
 from tests.cli.conftest import commit, git
 from tests.evaluation_lab import PROMPT, Lab, answering, slowly
-from tests.openai_server import Exchange
+from tests.openai_server import Exchange, failure
 
 
 class Made:
@@ -65,6 +65,23 @@ def three(lab: Lab) -> Lab:
     # A flip in each of them, so that cases are asked for again.
     lab.server.default = answering({"a0": "x", "b1": "y"})
     return lab
+
+
+def test_an_assertions_own_judge_that_refuses_stops_every_evaluation_that_asks_it(lab: Lab) -> None:
+    rubric = {"type": "llm-rubric", "value": "is polite", "model": "local/judge"}
+    for name in ("a", "b"):
+        lab.write(f"prompts/{name}.prompt.yaml", PROMPT)
+        cases = ({"id": f"{name}{n}", "inputs": {"ticket": f"{name}{n}"}, "assert": [rubric]} for n in range(12))
+        lab.cases(*cases, name=name, prompts=[name])
+
+    async def answer(exchange: Exchange) -> None:
+        is_judged = exchange.request.body["model"] == "judge"
+        await (failure(401, "refused") if is_judged else answering({}))(exchange)
+
+    lab.server.default = answer
+    found = lab.evaluate("a", "b", limits=Limits(concurrency=1))
+    assert [each.stopped for each in found] == ["refused", "refused"]
+    assert len(lab.asked) <= 4, "a reply of each prompt, and one verdict or two"
 
 
 def test_recordings_behind_a_link_begin_no_evaluation(lab: Lab) -> None:

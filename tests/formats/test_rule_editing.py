@@ -61,7 +61,7 @@ def test_several_globs_and_keys_at_once() -> None:
 @pytest.mark.parametrize("text", ["{}\n", "{model: a/b}\n", "model: a/b\n...\n"])
 def test_what_cannot_be_edited_in_place_is_refused(text: str) -> None:
     with pytest.raises(WorkspaceError, match="cannot edit the rules") as caught:
-        with_log_rules(text.encode(), ["x"], {"content": "full"})
+        with_log_rules(text.encode(), ["x", "y"], {"content": "full"})
     assert caught.value.hint == "write them under `log:` by hand"
 
 

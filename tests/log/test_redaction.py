@@ -203,6 +203,11 @@ def test_a_key_of_a_model_is_a_secret_whatever_it_is_made_of(name: str) -> None:
     assert redactor.redact("postgres and postgresql, _postgres") == "[redacted] and postgresql, _postgres"
 
 
+def test_each_item_of_a_list_is_a_secret() -> None:
+    redactor = Redactor(secrets_of({"API_KEYS": "Qr7St9Uv2Wx4Yz, Wx3Yz5Ab8Cd1Ef6G"}))
+    assert redactor.redact("a=Wx3Yz5Ab8Cd1Ef6G b=Qr7St9Uv2Wx4Yz") == "a=[redacted] b=[redacted]"
+
+
 @pytest.mark.parametrize("key", ["hunter22", "sk-proj-canary+/9 0?", "key/with=odd&signs", "schl\u00fcssel-wort-9"])
 def test_a_secret_is_hidden_in_base64_and_percent_encoded_too(key: str) -> None:
     redactor = Redactor(secrets_of({"A_TOKEN": key}))

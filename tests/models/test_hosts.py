@@ -254,7 +254,7 @@ def test_ids_that_are_in_use_stay_ids(model: str) -> None:
     assert Models(read_settings(b"{}"), dict.fromkeys(keys, KEY)).settings_of(model).model == model
 
 
-NOWHERE = ["ai21", "hosted_vllm", "litellm_proxy", "azure", "databricks", "triton", "heroku", "vllm", "oobabooga"]
+NOWHERE = ["hosted_vllm", "litellm_proxy", "azure", "databricks", "triton", "heroku", "vllm", "oobabooga"]
 
 
 @pytest.mark.parametrize("provider", NOWHERE)

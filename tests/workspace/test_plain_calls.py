@@ -82,6 +82,18 @@ def test_without_a_type_calls_count_as_unnamed_under_the_rule_for_all(
     assert (row.prompt, row.reply) == ("unnamed", "hi")
 
 
+def test_the_messages_of_a_loop_of_tools_are_sent_as_they_came(workspace: Workspace, running: OpenAIServer) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    loop: list[dict[str, Any]] = [
+        *HELLO,
+        {"role": "assistant", "content": None, "tool_calls": [call], "refusal": None, "reasoning_content": "hm"},
+        {"role": "tool", "tool_call_id": "c1", "content": "42"},
+    ]
+    running.script(reply("done"))
+    assert workspace.call(loop).reply == "done"
+    assert running.requests[-1].body["messages"] == loop
+
+
 def test_equal_calls_are_one_version_whatever_their_messages(workspace: Workspace, running: OpenAIServer) -> None:
     running.script(reply("a"), reply("b"), reply('{"x": 1}'))
     workspace.call(HELLO, prompt_type="t")
@@ -122,8 +134,9 @@ def test_data_is_checked_and_asked_for_again(workspace: Workspace, running: Open
     ("messages", "options", "error", "words"),
     [
         ([], {}, InputError, "a call needs a message"),
-        (["hello"], {}, InputError, "must be a mapping"),
-        ([{"role": "usr", "content": "x"}], {}, InputError, "usr"),
+        (["hello"], {}, InputError, "message 1 cannot be sent: it is not a mapping"),
+        ([{"role": "usr", "content": "x"}], {}, InputError, "its role is not user"),
+        ([{"role": "user", "content": [{"type": "text", "text": "x", "when": "x"}]}], {}, InputError, "`when`"),
         (HELLO, {"prompt_type": "../x"}, UsageError, "prompt_type"),
         (HELLO, {"promt_type": "x"}, UsageError, "no option `promt_type`"),
         (HELLO, {"output": {"schema": {"type": "objekt"}}}, UsageError, "objekt"),
