@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, InvalidFiles, LogFailure, Problem, PromptctlError
@@ -142,7 +143,7 @@ def _broken(asked: Committed, move: _Move, moves: Sequence[_Move]) -> list[Probl
 def _was_live(label: str, move: _Move, moves: Sequence[_Move]) -> bool:
     """Return True if another label named the content of a move when it was made, as far as clocks can tell."""
     own = [other for other in moves if other.event.label == label]
-    for other, following in zip(own, [*own[1:], None], strict=True):
+    for other, following in zip_longest(own, own[1:]):
         is_last = following is None or following.event.name.chain != other.event.name.chain
         ends = move.at if is_last or following is None else following.at + _DRIFT
         is_equal = other.event.is_live and other.event.digest == move.event.digest

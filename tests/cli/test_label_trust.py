@@ -154,7 +154,7 @@ def test_verify_asks_of_each_move_what_the_rules_of_its_time_asked(cli: Cli, ins
         ("staging/1", message(inside, "staging", Action="rollback", Digest="1:" + "0" * 64)),
     ):
         hand_tag(repo, f"prompt/support/triage@{name}", repo.head, said)
-    found = broken(cli, "label-rules")
+        found = broken(cli, "label-rules")  # at first, without a move of the label that production comes after
     assert len(found) == 3
     assert "it has no reason; it names no evaluation; support/triage@staging did not name that content" in found[1]
     assert "canary is not among the labels that it allows" in found[0]
