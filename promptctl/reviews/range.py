@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound, WorkspaceError
 from promptctl.files.names import SETTINGS, STATE_FOLDER, did_you_mean
+from promptctl.files.wording import name_some
 from promptctl.formats.settings_file import read_settings
 from promptctl.git.commits import read_commits
 from promptctl.git.tree_changes import changed_files
 from promptctl.git.trees import CommitTree, WorkTree
+from promptctl.versions.committed_settings import trusted_line
 from promptctl.versions.line import find_line, unshallow_hint
 
 if TYPE_CHECKING:
-    from promptctl.context import Context
     from promptctl.formats.settings_file import Settings
     from promptctl.git.repository import Git
     from promptctl.versions.line import Line
 
 _HEX = re.compile(r"[0-9a-f]{7,64}\Z")
+_NAME_BASE = "name what HEAD is compared with: promptctl review BASE HEAD"
 _NONE = re.compile(r"0{40}(?:0{24})?\Z")
 
 
@@ -66,23 +67,23 @@ def find_range(git: Git, work_tree: WorkTree, base: str | None, head: str | None
     return ReviewRange(tip, tip, shown, "this clone is shallow, so BASE is compared as it is, wherever HEAD left it")
 
 
-def trusted_line(git: Git, context: Context) -> Line:
-    """Return the default branch, found without asking the work tree's `promptctl.yaml`, which HEAD can change.
+def default_base(git: Git) -> Line:
+    """Return the default branch, as the remote has it and as its own `promptctl.yaml` names it.
 
-    What the branch itself says of its name holds. The settings of the context, those of the work tree, are asked only
-    if nothing else says it.
+    HEAD can write the work tree's settings, and a branch that was fetched by itself, so neither says what HEAD is
+    compared with. Raises `HistoryIncomplete` if nothing else says it: BASE is then to be named.
     """
     try:
-        line = find_line(git)
-    except HistoryIncomplete:
-        own = None
-        with suppress(WorkspaceError, OSError):
-            own = context.settings
-        if own is None or own.branch is None:
-            raise
-        return find_line(git, own.branch, own.labels.remote)
-    known = settings_at(git, line.tip)
-    return find_line(git, known.branch, known.labels.remote) if known is not None and known.branch else line
+        usual = find_line(git)
+    except HistoryIncomplete as error:
+        command = (error.hint or "").partition("   ")[0]
+        fetch = f"{command}   (or " if command.startswith("git ") else ""
+        raise HistoryIncomplete(error.message, hint=f"{fetch}{_NAME_BASE}{')' if fetch else ''}") from error
+    remotes = git.run(["remote"], check=False).lines()
+    if remotes and usual.remote not in ({"origin"} & {*remotes} or remotes):
+        message = f"{usual.name} may be HEAD's own: this clone has no default branch of {name_some(remotes)}"
+        raise HistoryIncomplete(message, hint=_NAME_BASE)
+    return trusted_line(git, usual)
 
 
 def settings_at(git: Git, commit: str) -> Settings | None:

@@ -23,7 +23,7 @@ from promptctl.reviews.changes import Changes, find_changes
 from promptctl.reviews.judges import judges_of_head
 from promptctl.reviews.measuring import Task, tasks_of
 from promptctl.reviews.place import check_place
-from promptctl.reviews.range import ReviewRange, find_range, settings_at, trusted_line
+from promptctl.reviews.range import ReviewRange, default_base, find_range, settings_at
 from promptctl.reviews.request import ReviewRequest
 from promptctl.reviews.review import Measurement, Review, ReviewSide
 from promptctl.reviews.taken_away import taken_away
@@ -49,7 +49,7 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
     if git is None:
         raise GitError("a review compares commits, and the workspace is not in a Git repository", hint="git init")
     with closing(git), tempfile.TemporaryDirectory(prefix="promptctl-review-") as folder:
-        line = trusted_line(git, context) if request.base is None else None
+        line = default_base(git) if request.base is None else None
         found = find_range(git, WorkTree(context.root), request.base, request.head, line)
         base = CommitTree(git, found.base)
         head = CommitTree(git, found.head) if found.head is not None else WorkTree(context.root)

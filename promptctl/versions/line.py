@@ -61,6 +61,9 @@ def find_line(git: Git, branch: str | None = None, remote: str | None = None) ->
     fetched = git.run(["for-each-ref", "--count=1", "--format=%(refname)", f"refs/remotes/{remote or ''}"]).lines()
     if fetched:
         where = chosen if remote or remotes else fetched[0].split("/")[2]
+        configured = git.run(["remote"]).lines()
+        if configured and where not in configured:  # `refs/remotes/pull/7/merge` is of no remote
+            where = "origin" if "origin" in configured else configured[0]
         raise _no_such_branch(git, names[0], where, is_named=bool(branch))
     line = _first(found, [f"refs/heads/{name}" for name in names])
     return line or _only_branch(git, names[0])

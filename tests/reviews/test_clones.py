@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound
+from promptctl.errors import WORKSPACE, GitError, HistoryIncomplete, RevisionNotFound
 from promptctl.reviews.request import ReviewRequest
 from promptctl.workspace import open_workspace
 from tests.cli.conftest import commit, git
-from tests.reviews.conftest import Pull
+from tests.reviews.conftest import Cli, Pull
 
 PATH = "prompts/other.prompt.yaml"
 
@@ -135,6 +135,24 @@ def test_a_commit_checked_out_by_itself_says_which_branch_is_missing(pushed: Pul
     pushed.git("remote", "remove", "origin")
     with pytest.raises(HistoryIncomplete, match="has no branch"):
         pushed.review()
+
+
+@pytest.mark.parametrize("ref", ["refs/remotes/pull/7/merge", "refs/remotes/origin/pull/7/merge", "refs/heads/pr"])
+def test_head_does_not_say_what_it_is_compared_with(pushed: Pull, cli: Cli, ref: str) -> None:
+    folder = pushed.root.parent / "ci"
+    git(pushed.root.parent, "init", "--quiet", str(folder))
+    git(folder, "remote", "add", "origin", f"file://{pushed.bare}")
+    name = ref.split("/", 2)[2] if "/remotes/" not in ref else ref.split("/", 3)[3]
+    pushed.edit("promptctl.yaml", "log:", f"branch: {name}\nlabels: {{remote: {ref.split('/')[2]}}}\nlog:")
+    pushed.git("push", "--quiet", "origin", "HEAD:refs/pull/7/merge")
+    git(folder, "fetch", "--quiet", "--depth=1", "origin", f"+refs/pull/7/merge:{ref}")
+    git(folder, "checkout", "--quiet", *(["pr"] if name == "pr" else ["--detach", ref]))
+    for own in ("", "branch: main\n", f"branch: {name}\n"):
+        (folder / "promptctl.yaml").write_text(own)
+        ran = cli("-C", str(folder), "review", "--no-eval")
+        assert (ran.exit_code, "promptctl review BASE HEAD" in ran.err) == (WORKSPACE, True), ran.err
+    git(folder, "fetch", "--quiet", "--unshallow", "origin", "main")
+    assert Pull(folder, pushed.bare, pushed.server).review(is_evaluated=False).tip.name == "origin/main"
 
 
 def test_outside_git_there_is_nothing_to_compare(tmp_path: Path) -> None:
