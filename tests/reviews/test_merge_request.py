@@ -177,7 +177,8 @@ def test_the_component_reviews_and_writes_the_note(tmp_path: Path, monkeypatch: 
 echo "$1 ${{GITLAB_TOKEN:-}} ${{A_KEY:-}} $*" >> {tmp_path}/ran
 if [ "$1" = review ]; then echo review > "$CI_PROJECT_DIR/prompt-review/review.md"; exit 1; fi
 """
-    install = f"""echo "install ${{GITLAB_TOKEN:-}} ${{A_KEY:-}}" >> {tmp_path}/ran
+    had = "${GITLAB_TOKEN:-} ${A_KEY:-} ${https_proxy:-} ${PIP_INDEX_URL:-}"
+    install = f"""echo "install {had}" >> {tmp_path}/ran
 mkdir -p "$1/bin"; cp "$(dirname "$0")/program" "$1/bin/promptctl"; chmod +x "$1/bin/promptctl"
 """
     write(source, "scripts/install.sh", install)
@@ -188,13 +189,16 @@ mkdir -p "$1/bin"; cp "$(dirname "$0")/program" "$1/bin/promptctl"; chmod +x "$1
         "PATH": os.environ["PATH"], "TMPDIR": str(tmp_path), "CI_PROJECT_DIR": str(checkout), "GITLAB_TOKEN": TOKEN,
         "A_KEY": "key", "CI_MERGE_REQUEST_DIFF_BASE_SHA": HEAD, "PROMPTCTL_SOURCE": str(source),
         "PROMPTCTL_COMMIT": commit(source, "Begin"), "PROMPTCTL_FOLDER": "apps/bot",
-        "PROMPTCTL_OPTIONS": "--gate strict",
+        "PROMPTCTL_OPTIONS": "--gate strict", "https_proxy": "http://proxy:3128", "PIP_INDEX_URL": "a b",
     }  # fmt: skip
     done = subprocess.run(["sh", "-c", script], cwd=checkout, env=environ, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1, done.stderr
     installed, reviewed, noted = (tmp_path / "ran").read_text().splitlines()
-    assert installed == "install  "
+    assert installed == "install   http://proxy:3128 a b"
     assert reviewed.startswith("review  key review --gate strict -o ")
     assert reviewed.endswith(f"-- {HEAD} HEAD")
     assert noted.startswith(f"review-comment {TOKEN} key review-comment --report ")
     assert noted.endswith("--name apps/bot")
+    merged = environ | {"CI_MERGE_REQUEST_TARGET_BRANCH_SHA": "2" * 40}
+    subprocess.run(["sh", "-c", script], cwd=checkout, env=merged, capture_output=True, timeout=60)
+    assert (tmp_path / "ran").read_text().splitlines()[-2].endswith(f"-- {'2' * 40} HEAD"), "not main's changes"
