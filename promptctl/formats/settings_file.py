@@ -138,7 +138,8 @@ class Settings:
 
 
 _KEY = re.compile(
-    r"(?i)^(bearer|basic|token) |(?<![a-z0-9])((sk|rk)[-_][a-z0-9_-]{16}|gh[pousr]_[a-z0-9]{16}|github_pat_|glpat-|"
+    r"(?i)^(bearer +\S+|(basic|token) +(\S{16,}|(?=\S*[0-9=_])\S{6,}))$|"
+    r"(?<![a-z0-9])((sk|rk)[-_][a-z0-9_-]{16}|gh[pousr]_[a-z0-9]{16}|github_pat_|glpat-|"
     r"hf_[a-z0-9]{16}|gsk_|xai-[a-z0-9]{16}|AIza[a-z0-9_-]{30}|eyJ[a-z0-9_-]{8})"
 )
 _REQUEST_KEYS = ("stream_options", "response_format", "encoding_format")

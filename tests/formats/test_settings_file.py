@@ -94,6 +94,7 @@ def test_a_label_that_another_comes_after_is_a_label_as_well() -> None:
             "name the variable in `api_key_env`",
         ),
         ("models: {'a/*': {headers: {X-A: 'Bearer 1'}}}\n", "1:33", "the header `X-A` holds a key", "`api_key_env`"),
+        ("models: {'a/*': {headers: {X-A: 'Basic dTpwdw=='}}}\n", "1:33", "the header `X-A` holds a key", ""),
         ("models: {'a/*': {headers: {X-A: \"a\\nb\"}}}\n", "1:33", "does not have the form", "one line of text"),
         ("models: {'a/*': {max_attempts: 0}}\n", "1:32", "must be at least 1", ""),
         ("models: {'a/*': {parameters: {temprature: 0}}}\n", "1:31", "unknown key `temprature`", "`temperature`"),
@@ -122,6 +123,12 @@ def test_a_mistake_is_told_where_it_is(text: str, at: str, said: str, hint: str,
     assert str(problem.place) == f"file.yaml:{at}"
     assert said in problem.message
     assert hint in (problem.hint or "")
+
+
+@pytest.mark.parametrize("title", ["Basic support bot", "Token saver", "Bearer of good news, inc.", "Basic plan."])
+def test_a_title_in_a_header_is_no_key(title: str) -> None:
+    rule = read_settings(f"models: {{'a/*': {{headers: {{X-Title: '{title}'}}}}}}\n".encode()).model_rule("a/b")
+    assert rule.headers == {"X-Title": title}
 
 
 def test_labels_that_come_after_each_other_can_never_be_set(problems_of: ProblemsOf) -> None:
