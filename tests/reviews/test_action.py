@@ -87,6 +87,8 @@ def test_a_shallow_checkout_of_the_merge_is_reviewed_and_the_gate_fails(job: Job
     job.keys = {}
     code, runner = job.run(keys=f"OTHER_KEY=a=b\nLOCAL_KEY={KEY['LOCAL_KEY']}\nno line of one\n")
     assert code == CHECK_FAILED, runner.words
+    assert "::warning::keys: line 3 is not NAME=VALUE, and was left out\n" in runner.words
+    assert "no line of one" not in runner.words
     (comment,) = job.github.comments
     assert comment["body"].startswith(f"{MARKER}\n### ❌ Prompt review: failed")
     assert "triage: Worse: 0 of 8 cases pass" in comment["body"]
