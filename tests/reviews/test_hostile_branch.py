@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -54,6 +53,16 @@ ASSERTIONS = [
 ]
 
 
+# Started from a small process of its own: for Linux, a child has had at least the memory of what started it.
+MEASURE = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[2:])
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+open(sys.argv[1], "w").write(f"{used.ru_maxrss / 1024} {used.ru_utime + used.ru_stime}")
+sys.exit(code)
+"""
+
+
 @dataclass(frozen=True)
 class Reviewed:
     """How a review in a process of its own ended. `foreign` are the hosts that it wished to reach."""
@@ -87,24 +96,25 @@ def review(pull: Pull, *arguments: str) -> Reviewed:
     )
     output = home.parent / "printed.txt"
     command = [sys.executable, "-m", "promptctl", "review", "origin/main", "HEAD", *arguments]
+    measured = home.parent / "measured.txt"
+    measuring = [sys.executable, "-I", "-c", MEASURE, str(measured)]
     with output.open("wb") as file:
-        process = subprocess.Popen(command, cwd=pull.root, env=environ, stdout=file, stderr=subprocess.STDOUT)
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    return Reviewed(
-        process.returncode,
-        output.read_text(),
-        watched.read_text(),
-        used.ru_maxrss / 1024,
-        used.ru_utime + used.ru_stime,
-    )
+        done = subprocess.run(
+            [*measuring, *command], cwd=pull.root, env=environ, stdout=file, stderr=subprocess.STDOUT, check=False
+        )
+    mib, cpu_s = map(float, measured.read_text().split())
+    return Reviewed(done.returncode, output.read_text(), watched.read_text(), mib, cpu_s)
 
 
 def files_of(folder: Path) -> set[str]:
     """Every file, but for Git's own, our state, and what the test itself writes."""
     ours = (".promptctl", ".git", "remote.git", "watch")
     found = (path for path in folder.rglob("*") if not {*path.relative_to(folder).parts} & {*ours})
-    return {str(path.relative_to(folder)) for path in found if path.name not in ("printed.txt", "watched.txt")}
+    return {
+        str(path.relative_to(folder))
+        for path in found
+        if path.name not in ("measured.txt", "printed.txt", "watched.txt")
+    }
 
 
 @pytest.fixture

@@ -60,6 +60,12 @@ BY_KIND = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _only_steps_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine, the clock would stop what is allowed."""
+    monkeypatch.setattr("promptctl.schemas.compiler.MAX_TIME_S", 1000.0)
+
+
 @pytest.mark.parametrize(
     ("schema", "fitting", "other", "problem"),
     [
@@ -243,10 +249,10 @@ class TestHostility:
             deep = [deep]
         assert "nested too deeply" in Validator({"items": {"$dynamicRef": "#"}}).problems(deep)[0]
         many = list(range(30_000))
-        begun = time.monotonic()
+        begun = time.process_time()
         assert Validator({"prefixItems": [{}] * 3, "unevaluatedItems": {"type": "integer"}}).problems(many) == []
         assert Validator({"unevaluatedProperties": {"type": "integer"}}).problems({str(i): i for i in many}) == []
-        assert time.monotonic() - begun < 5
+        assert time.process_time() - begun < 4
 
     def test_a_reference_that_the_library_loses_is_reported(self) -> None:
         parts: dict[str, dict[str, Any]] = {
