@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptctl.differences.diff import PromptDiff, diff_prompts
-from promptctl.errors import GitError, PromptNotFound, RevisionNotFound
+from promptctl.errors import GitError, PromptctlError, PromptNotFound, RevisionNotFound
 from promptctl.versions.refs import parse_ref
 
 if TYPE_CHECKING:
     from promptctl.context import Context
+    from promptctl.log.results import EvaluationRow
+    from promptctl.prompts.prompt import Prompt
     from promptctl.versions.prompt_at_version import PromptAtVersion
 
 
@@ -41,6 +44,16 @@ def compare(parts: Context, old: str, new: str | None = None) -> Difference:
         before = parts.prompt(old)
         after = parts.prompt(f"{first.prompt}{new}" if new.startswith("@") else new)
     return Difference(before, after, diff_prompts(before.prompt, after.prompt))
+
+
+def evaluated_prompt(parts: Context, row: EvaluationRow) -> Prompt | None:
+    """Return the prompt that an evaluation measured; None if its commit, its ref and the work tree have it no more."""
+    for ref in (f"{row.prompt}@{row.commit}", row.spec.ref, row.prompt):
+        with suppress(PromptctlError):
+            found = parts.repository.resolve(ref, is_numbered=False, moment=parts.now()).prompt
+            if found.digest == row.digest:
+                return found
+    return None
 
 
 def _committed(parts: Context, prompt: str) -> PromptAtVersion:

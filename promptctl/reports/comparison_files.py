@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from promptctl.comparisons.compared import Compared, decision_of
 from promptctl.comparisons.gates import strictest
@@ -13,23 +14,31 @@ from promptctl.files.writing import replace_file
 from promptctl.log.store import Store
 from promptctl.reports.comparison import comparison_as_dict, comparison_markdown
 from promptctl.reports.files import writer_for
+from promptctl.reports.markdown import folded, inline, markdown
 from promptctl.reports.verdict import headline
 
+if TYPE_CHECKING:
+    from promptctl.context import Context
 
-def write_comparisons(path: Path, log: Store, compared: Sequence[Compared], alone: Sequence[Evaluation] = ()) -> None:
+_MOST_LINES = 400
+
+
+def write_comparisons(
+    path: Path, context: Context, compared: Sequence[Compared], alone: Sequence[Evaluation] = ()
+) -> None:
     """Write comparisons, and evaluations that had nothing to be compared with. The suffix chooses, as for evaluations.
 
     Tables and data have every result of both sides. Raises what `write_report` does.
     """
-    writer = writer_for(path)
+    writer, log = writer_for(path), context.log
     sides = [side for each in compared for side in (each.base, each.head)] + list(alone)
     match path.suffix.lower():
         case ".json":
             parts = _document(writer(log, sides), compared)
         case ".html":
-            parts = _page(log, compared, alone)
+            parts = _page(context, compared, alone)
         case ".md" | ".markdown":
-            parts = _markdown(compared, writer(log, alone) if alone else iter(()))
+            parts = _markdown(context, compared, alone)
         case ".xml":
             parts = _junit(log, compared, alone)
         case _:
@@ -44,22 +53,31 @@ def _document(evaluations: Iterator[str], compared: Sequence[Compared]) -> Itera
     yield from evaluations
 
 
-def _page(log: Store, compared: Sequence[Compared], alone: Sequence[Evaluation]) -> Iterator[str]:
+def _page(context: Context, compared: Sequence[Compared], alone: Sequence[Evaluation]) -> Iterator[str]:
     from promptctl.reports.comparison_page import comparison_page
+    from promptctl.reports.evaluated_diffs import evaluated_diffs
 
     decision = strictest([*(each.decision for each in compared), *map(decision_of, alone)])
     told = decision.reason
     for each in compared:
         told = told.replace(each.verdict.reason, headline(each))
-    yield from comparison_page(log, compared, alone, (decision.is_passed, told))
+    diffs = list(evaluated_diffs(context, compared, alone))
+    yield from comparison_page(context.log, compared, alone, (decision.is_passed, told), diffs)
 
 
-def _markdown(compared: Sequence[Compared], alone: Iterator[str]) -> Iterator[str]:
+def _markdown(context: Context, compared: Sequence[Compared], alone: Sequence[Evaluation]) -> Iterator[str]:
+    from promptctl.reports.evaluated_diffs import evaluated_diffs
+
     for number, each in enumerate(compared):
         yield "\n" if number else ""
         yield from comparison_markdown(each)
-    yield "\n" if compared else ""
-    yield from alone
+    if alone:
+        yield "\n" if compared else ""
+        yield from markdown(context.log, alone)
+    diffs = list(evaluated_diffs(context, compared, alone))
+    yield "\n#### What changed\n" if diffs else ""
+    for diff in diffs:
+        yield from [f"\n*{inline(diff.why_not)}*\n"] if diff.why_not else folded(diff.title, diff.lines, _MOST_LINES)
 
 
 def _junit(log: Store, compared: Sequence[Compared], alone: Sequence[Evaluation]) -> Iterator[str]:

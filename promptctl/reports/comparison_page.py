@@ -11,6 +11,7 @@ from promptctl.comparisons.comparison import PASSED
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.log.store import Store
 from promptctl.reports.comparison import MARKS, about_alone, beside_the_verdict
+from promptctl.reports.evaluated_diffs import EvaluatedDiff
 from promptctl.reports.flips import certainty_of, flipped_assertions, of_fresh_replies
 from promptctl.reports.html import cases_of, page
 from promptctl.reports.review import is_timed, readable, stable_head
@@ -18,13 +19,17 @@ from promptctl.reports.rows import evaluation_head
 from promptctl.reports.verdict import certainty, headline
 
 _NOTHING_ELSE: Mapping[str, Sequence[Any]] = {
-    name: [] for name in ("breaks", "warnings", "notes", "problems", "files", "diffs", "datasets", "moves")
+    name: [] for name in ("breaks", "warnings", "problems", "files", "datasets", "moves")
 }
 _ALONE = {"passed": "✅", "failed": "❌"}
 
 
 def comparison_page(
-    log: Store, compared: Sequence[Compared], alone: Sequence[Evaluation], decision: tuple[bool, str]
+    log: Store,
+    compared: Sequence[Compared],
+    alone: Sequence[Evaluation],
+    decision: tuple[bool, str],
+    diffs: Sequence[EvaluatedDiff],
 ) -> Iterator[str]:
     """Yield the page of comparisons, and of evaluations without a base; the decision is whether all passed, and why."""
     is_passed, reason = decision
@@ -37,6 +42,8 @@ def comparison_page(
     names = list(dict.fromkeys(each.head.row.prompt for each in compared))
     title = names[0] if len(names) == 1 and not alone else f"{len(compared) + len(alone)} comparisons"
     part = {**_NOTHING_ELSE, "passed": is_passed, "decision": reason, "rows": rows, "reproduce": ""}
+    part["diffs"] = [{"title": each.title, "lines": each.lines} for each in diffs if each.lines]
+    part["notes"] = [each.why_not for each in diffs if each.why_not]
     yield from sides_page(log, compared, alone, {"title": title, "about": "before and after", "review": part})
 
 

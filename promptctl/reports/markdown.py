@@ -14,6 +14,7 @@ from promptctl.reports.wording import as_text, assertion_name, format_spent, per
 MOST_CASES = 50
 _WIDTH = 400
 _LONGEST_MESSAGES = 4000
+_LONGEST_LINE = 500
 # What would command a terminal, as a picture of it; and what turns the direction of what is read, so that a text can
 # look like another one.
 _COMMANDING = {
@@ -120,3 +121,15 @@ def fenced(text: str, language: str = "") -> str:
     ticks = "`" * max(3, max((len(run) for run in re.findall(r"`+", text)), default=0) + 1)
     shown = text.replace("\r\n", "\n").rstrip().translate(_COMMANDING)
     return f"{ticks}{language}\n{shown}\n{ticks}"
+
+
+def folded(title: str, lines: Sequence[str], most: int) -> Iterator[str]:
+    """Yield at most so many lines of a diff, folded below their title; the title alone without any."""
+    if not lines:
+        yield f"\n- {code(title)}\n"
+        return
+    shown = [line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 1] + "…" for line in lines[:most]]
+    if len(lines) > most:
+        shown.append(f"… and {len(lines) - most} more lines")
+    text = "\n".join("".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line) for line in shown)
+    yield f"\n<details><summary>{html(title)}</summary>\n\n{fenced(text, 'diff')}\n\n</details>\n"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptctl.comparisons.compared import Compared
 from promptctl.comparisons.comparison import PASSED
@@ -24,6 +24,9 @@ from promptctl.reports.rows import evaluation_head
 from promptctl.reports.verdict import headline
 from promptctl.reports.wording import format_cost, format_latency, format_share
 from promptctl.reviews.review import DatasetReview, Measurement, PromptReview, Review, ReviewSide
+
+if TYPE_CHECKING:
+    from promptctl.prompts.prompt import Prompt
 
 _UNSTABLE = frozenset(
     ("evaluation", "started_at", "cost_nano_usd", "unpriced", "reply_sources", "stopped", "tool_version")
@@ -258,13 +261,12 @@ def told_problems(review: Review) -> list[Problem]:
     return list(dict.fromkeys(found))
 
 
-def new_lines(prompt: PromptReview) -> list[str]:
+def new_lines(prompt: Prompt) -> list[str]:
     """Return a prompt that is new, as lines of a diff."""
-    assert prompt.head is not None
-    inputs = ", ".join(prompt.head.inputs) or "none"
+    inputs = ", ".join(prompt.inputs) or "none"
     lines = [f"+ inputs: {inputs}"]
-    lines += [f"+ model: {prompt.head.model}"] if prompt.head.model else []
-    return lines + [f"+{line}" for line in prompt.head.text.splitlines()]
+    lines += [f"+ model: {prompt.model}"] if prompt.model else []
+    return lines + [f"+{line}" for line in prompt.text.splitlines()]
 
 
 def about_file(path: str, ids: Sequence[str]) -> str:

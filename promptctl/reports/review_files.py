@@ -128,7 +128,7 @@ def _diffs(review: Review) -> Iterator[dict[str, Any]]:
             was = f" (was {prompt.former_id})" if prompt.former_id else ""
             yield {"title": prompt.id + was, "lines": list(diff_lines(prompt.diff))}
         elif prompt.kind == "added" and prompt.head is not None:
-            yield {"title": f"{prompt.id} (new)", "lines": new_lines(prompt)}
+            yield {"title": f"{prompt.id} (new)", "lines": new_lines(prompt.head)}
 
 
 def _heads(review: Review) -> Iterator[Evaluation]:

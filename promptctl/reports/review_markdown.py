@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from promptctl.errors import INCOMPLETE
 from promptctl.reports.comparison import comparison_markdown
-from promptctl.reports.markdown import code, fenced, html, inline
+from promptctl.reports.markdown import code, folded, html, inline
 from promptctl.reports.prompt_diff import diff_lines, hunk_lines
 from promptctl.reports.review import (
     Pieces,
@@ -31,7 +31,6 @@ from promptctl.reviews.review import Review
 
 MARKER = "<!-- promptctl-review -->"
 LONGEST = 65_000
-_LONGEST_LINE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,19 +176,19 @@ def _results(review: Review, detail: _Detail) -> Iterator[str]:
 
 def _diffs(review: Review, detail: _Detail) -> Iterator[str]:
     changed = [prompt for prompt in review.prompts if prompt.diff is not None and not prompt.diff.is_empty]
-    new = [prompt for prompt in review.prompts if prompt.kind == "added" and prompt.head is not None]
+    new = [prompt.head for prompt in review.prompts if prompt.kind == "added" and prompt.head is not None]
     if not detail.lines or not (changed or new or review.files):
         return
     yield "\n#### What changed\n"
     several = {path for path, ids in review.files.items() if len(ids) > 1}
     for path, ids in list(review.files.items())[: detail.rows]:
-        yield from _folded(about_file(path, ids), _file_lines(review, path) if path in several else [], detail)
+        yield from folded(about_file(path, ids), _file_lines(review, path) if path in several else [], detail.lines)
     elsewhere = {path.removeprefix("prompts/") for path in several}
     for prompt in changed[: detail.rows]:
         assert prompt.diff is not None
-        yield from _folded(prompt.id, list(diff_lines(prompt.diff, leaves_out=elsewhere)), detail)
-    for prompt in new[: detail.rows]:
-        yield from _folded(f"{prompt.id} (new)", new_lines(prompt), detail)
+        yield from folded(prompt.id, list(diff_lines(prompt.diff, leaves_out=elsewhere)), detail.lines)
+    for head in new[: detail.rows]:
+        yield from folded(f"{head.id} (new)", new_lines(head), detail.lines)
 
 
 def _file_lines(review: Review, path: str) -> list[str]:
@@ -200,17 +199,6 @@ def _file_lines(review: Review, path: str) -> list[str]:
             if partial.path == name:
                 return list(hunk_lines(partial.hunks))
     return []
-
-
-def _folded(title: str, lines: Sequence[str], detail: _Detail) -> Iterator[str]:
-    if not lines:
-        yield f"\n- {code(title)}\n"
-        return
-    shown = [line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 1] + "…" for line in lines[: detail.lines]]
-    if len(lines) > detail.lines:
-        shown.append(f"… and {len(lines) - detail.lines} more lines")
-    text = "\n".join("".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line) for line in shown)
-    yield f"\n<details><summary>{html(title)}</summary>\n\n{fenced(text, 'diff')}\n\n</details>\n"
 
 
 def _datasets(review: Review, detail: _Detail) -> Iterator[str]:

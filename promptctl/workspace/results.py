@@ -103,7 +103,7 @@ class Results:
         """Write comparisons with every result of both sides, and evaluations that were compared with nothing."""
         from promptctl.reports.comparison_files import write_comparisons
 
-        write_comparisons(Path(file), self._context.log, compared, alone)
+        write_comparisons(Path(file), self._context.fresh(), compared, alone)
 
     def export_trend(self, trend: Trend, file: str | os.PathLike[str]) -> None:
         """Write a trend as a page with charts, and with every case of its evaluations."""

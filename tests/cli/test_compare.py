@@ -76,11 +76,16 @@ def against(cli: Cli, *more: str, code: int = 0) -> dict[str, Any]:
     return found
 
 
-def cases_of_page(path: str) -> list[dict[str, Any]]:
-    """The cases in the data of a page."""
+def data_of_page(path: str) -> dict[str, Any]:
     data = re.search(r'<script id="data" type="application/json">(.*?)</script>', Path(path).read_text(), re.DOTALL)
     assert data is not None
-    found: list[dict[str, Any]] = json.loads(data[1])["cases"]
+    found: dict[str, Any] = json.loads(data[1])
+    return found
+
+
+def cases_of_page(path: str) -> list[dict[str, Any]]:
+    """The cases in the data of a page."""
+    found: list[dict[str, Any]] = data_of_page(path)["cases"]
     return found
 
 
@@ -373,6 +378,45 @@ class TestSides:
         cases = cases_of_page("two.html")
         assert {(each["prompt"], len(each["results"])) for each in cases} == {("triage", 2)}
         assert [each["id"] for each in cases if each["flip"]] == ["c1"]
+
+    def test_page_and_markdown_show_what_changed(
+        self, lab: Lab, change: Change, cli: Cli, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def shown(name: str) -> tuple[dict[str, list[str]], list[str], str]:
+            review, text = data_of_page(f"{name}.html")["review"], Path(f"{name}.md").read_text()
+            return {each["title"]: each["lines"] for each in review["diffs"]}, review["notes"], text
+
+        monkeypatch.setenv("SHOP_API_KEY", "key-of-the-shop-0123")
+        cases = [{"id": "c1", "inputs": {"ticket": "c1"}, "expected": "c1"}]
+        lab.cases(*cases)
+        lab.cases(*cases, name="fresh", prompts=["fresh"])
+        change("key-of-the-shop-0123")
+        change("new", prompt="fresh")
+        models = ["-m", "local/gpt-4o-mini", "-m", "local/other"]
+        ran = cli("eval", "--all", "--against", "@main", *models, "--json", "-o", "a.html", "-o", "a.md")
+        diffs, notes, text = shown("a")
+        assert (list(diffs), notes) == (["triage", "fresh (new)"], [])
+        assert diffs["triage"][1:] == ["@@ line 1 @@", "-base | {{ ticket }}", "+[redacted] | {{ ticket }}"]
+        assert "+  - {role: user, content: 'new | {{ ticket }}'}" in diffs["fresh (new)"]
+        assert text.count("#### What changed") == text.count("<summary>triage</summary>") == 1
+        assert "\n-base | {{ ticket }}\n+[redacted] | {{ ticket }}\n" in text
+
+        compared = next(each for each in ran.json if each["head"]["prompt"] == "triage")
+        base, head = (compared[side]["evaluation"] for side in ("base", "head"))
+        change("later")
+        cli("compare", base, head, "-o", "b.html", "-o", "b.md")
+        lost = "triage: what changed is not shown, as the prompt after (v1+dirty) is no longer at hand: "
+        diffs, notes, text = shown("b")
+        assert (diffs, notes) == ({}, [f"{lost}its files were changed since"])
+        assert "is no longer at hand: its files were changed since*\n" in text
+
+        id_ = compared["base"]["commit"]
+        (lab.root / ".git/objects" / id_[:2] / id_[2:]).unlink()
+        ran = cli("compare", base, head, "-o", "c.html", "-o", "c.md")
+        diffs, notes, text = shown("c")
+        assert (ran.exit_code, diffs) == (0, {})
+        lost = f"before ({compared['base']['version_display']}) is no longer at hand: this clone does not have it"
+        assert notes == [f"triage: what changed is not shown, as the prompt {lost} at commit {id_[:7]}"]
 
     def test_a_kept_side_is_called_what_was_asked_for(self, lab: Lab, change: Change, cli: Cli) -> None:
         change("c1")
