@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 UNPUSHED = "refs/promptctl/unpushed/"
 _KNOWN = "refs/promptctl/known/"
 SIGNERS = ".promptctl.signers"
-_SSH = b"\n-----BEGIN SSH SIGNATURE-----\n"
+_BEGIN, _SSH = b"-----BEGIN ", b"-----BEGIN SSH SIGNATURE-----"
+# The signature is SSH's in any case: no other program is started, and no keyring is asked.
+_VERIFY = ("-c", "gpg.format=ssh", "-c", "gpg.program=false", "-c", "gpg.x509.program=false")
+# What has a meaning in a line of signers, and so cannot be an address there.
+_SPECIAL = frozenset(' \t",*?!#')
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,8 @@ def unsigned(git: Git, trust: LabelTrust, tags: Sequence[tuple[str, str]]) -> di
     """Return why the signature of a tag does not count, by the tag's object; empty if all do.
 
     `tags` are pairs of a tag object and the address of who made it. A signature counts if `git verify-tag` accepts it
-    with those lines of the file of signers that name this address.
+    with those lines of the file of signers that name this address, each read as if it named no other. There must be
+    one alone: Git verifies the last of several, of any kind.
     """
     if trust.signers is None:
         return {}
@@ -70,12 +75,17 @@ def unsigned(git: Git, trust: LabelTrust, tags: Sequence[tuple[str, str]]) -> di
     found: dict[str, str] = {}
     asked: dict[str, list[str]] = {}
     for (oid, address), tag in zip(tags, objects, strict=True):
-        if tag is None or _SSH not in (tag.data or b""):
+        begun = [line for line in ((tag and tag.data) or b"").split(b"\n") if line.startswith(_BEGIN)]
+        if _SSH not in begun:
             found[oid] = "it has no SSH signature"
+        elif len(begun) != 1:
+            found[oid] = "it has more than one signature"
         else:
             asked.setdefault(address, []).append(oid)
     for address, oids in asked.items():
-        lines = [line for line in trust.signers.splitlines() if _names(line, address)]
+        # A line of many stands for this one: with an authority's certificates SSH would take one made for another.
+        named = [line for line in trust.signers.splitlines() if _names(line, address)]
+        lines = [f"{address} {line.split(maxsplit=1)[-1]}" for line in named]
         if not lines:
             found |= dict.fromkeys(oids, f"{SIGNERS} of {trust.line} does not name {address}")
             continue
@@ -94,11 +104,13 @@ def _signers(lines: Sequence[str]) -> Iterator[list[str]]:
     with tempfile.TemporaryDirectory(prefix="promptctl-signers-") as folder:
         file = Path(folder, "signers")
         file.write_text("\n".join([*lines, ""]), encoding="utf-8")
-        yield ["-c", f"gpg.ssh.allowedSignersFile={file}"]
+        yield [*_VERIFY, "-c", f"gpg.ssh.allowedSignersFile={file}"]
 
 
 def _names(line: str, address: str) -> bool:
     """Return True if a line of the file of signers is for this address: its first field is a list of patterns."""
+    if not address or not _SPECIAL.isdisjoint(address):
+        return False
     first = line.split(maxsplit=1)[:1]
     patterns = first[0].strip('"').casefold().split(",") if first and not line.lstrip().startswith("#") else []
     is_named = any(fnmatchcase(address.casefold(), each) for each in patterns if not each.startswith("!"))

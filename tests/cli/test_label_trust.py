@@ -148,8 +148,9 @@ def test_verify_asks_of_each_move_what_the_rules_of_its_time_asked(cli: Cli, ins
     commit(inside, "Rule")
     assert cli("label", "verify").exit_code == 0, "what was moved before is as it was asked then"
     repo = Repo(inside)
+    hand_tag(repo, "prompt/support/triage@production/1", repo.head, message(inside, "production"))
+    assert "support/triage@staging did not name that content" in broken(cli, "label-rules")[0], "staging never was"
     for name, said in (
-        ("production/1", message(inside, "production")),
         ("canary/1", message(inside, "canary")),
         ("staging/1", message(inside, "staging", Action="rollback", Digest="1:" + "0" * 64)),
     ):

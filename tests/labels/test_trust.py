@@ -268,6 +268,52 @@ def test_a_tag_made_by_hand_with_invented_evidence_is_refused(signed: SignedDesk
     assert signed.live() == "v1"
 
 
+def test_a_tag_with_a_signature_beside_that_of_a_signer_is_refused(signed: SignedDesk) -> None:
+    event = signed.set("v1").event
+    tag = signed.desk.repo.git("cat-file", "tag", event.oid) + "\n"
+    head, begin, signature = tag.partition("-----BEGIN")
+    for kind in ("SSH SIGNATURE", "PGP SIGNATURE", "PGP MESSAGE", "SIGNED MESSAGE"):
+        other = f"-----BEGIN {kind}-----\n\niQ==\n-----END {kind}-----\n"
+        for data in (f"{head}{other}{begin}{signature}", f"{tag}{other}"):
+            oid = signed.desk.repo.git("hash-object", "-t", "tag", "-w", "--stdin", stdin=data)
+            found = unsigned(signed.git, signed.trust, [(oid, event.address)])
+            assert found == {oid: "it has more than one signature"}, data
+    assert unsigned(signed.git, signed.trust, [(event.oid, event.address)]) == {}
+
+
+def test_no_program_for_other_signatures_is_started(signed: SignedDesk, tmp_path: Path) -> None:
+    program = tmp_path / "gpg"
+    program.write_text("#!/bin/sh\necho '\n[GNUPG:] GOODSIG 1 Eve\n[GNUPG:] TRUST_FULLY' ; touch $0.asked\n")
+    program.chmod(0o700)
+    for name in ("gpg.program", "gpg.openpgp.program", "gpg.x509.program"):
+        signed.desk.repo.git("config", name, str(program))
+    event = signed.set("v1").event
+    forged = following(signed.desk, Digest=event.digest)
+    for kind in ("PGP SIGNATURE", "PGP MESSAGE", "SIGNED MESSAGE"):
+        end = "\n-----BEGIN SSH SIGNATURE-----\n" + f"-----BEGIN {kind}-----\n\niQ==\n-----END {kind}-----\n"
+        hand_tag(signed.desk.repo, f"{NAME}/2", event.commit, forged.rstrip("\n") + end)
+        with pytest.raises(GitError, match="more than one signature"):
+            signed.live()
+    assert not program.with_name("gpg.asked").exists()
+
+
+def test_a_certificate_counts_for_the_address_that_it_was_made_for(signed: SignedDesk, tmp_path: Path) -> None:
+    for name in ("eve", "eve.pub"):
+        shutil.copy(signed.keys / name, tmp_path / name)
+    sign = f"!ssh-keygen -q -s {signed.keys / 'ada'} -I eve -n eve@example.org {tmp_path / 'eve.pub'}"
+    signed.desk.repo.git("-c", f"alias.sign={sign}", "sign")
+    signed.signers = f"*@example.org cert-authority {(signed.keys / 'ada.pub').read_text()}"
+    signed.sign_as("eve")
+    signed.desk.repo.git("config", "user.signingKey", str(tmp_path / "eve-cert.pub"))
+    for address, counts in (("ada@example.org", False), ("*@example.org", False), ("eve@example.org", True)):
+        signed.desk.repo.git("config", "user.email", address)
+        if counts:
+            assert signed.set("v1").is_moved
+        else:
+            with pytest.raises(LabelRefused, match=r"\.promptctl\.signers of main"):
+                signed.set("v1")
+
+
 def test_an_unsigned_label_is_signed_by_setting_it_again(signed: SignedDesk) -> None:
     signed.desk.set("v1")
     with pytest.raises(GitError, match="the move support/triage@production/1 does not hold: it has no SSH signature"):
