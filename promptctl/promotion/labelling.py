@@ -8,11 +8,12 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from promptctl.errors import LabelRefused, UsageError
+from promptctl.files.names import SETTINGS
 from promptctl.labels.reading import Labels
 from promptctl.labels.remote import remote_meant, remote_names
 from promptctl.labels.tags import LabelName
 from promptctl.promotion.moves import Mover, candidate_of
-from promptctl.promotion.rules import check_name
+from promptctl.promotion.rules import Proof, check_name
 from promptctl.prompts.loading import prompt_paths
 from promptctl.versions.committed_settings import committed_settings
 from promptctl.versions.former_ids import check_has_labels, former_ids, labels_here
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from promptctl.labels.tags import LabelEvent
     from promptctl.labels.times import LiveAt
     from promptctl.promotion.moves import MoveResult
-    from promptctl.promotion.rules import Proof
     from promptctl.prompts.prompt import Prompt
     from promptctl.versions.committed_settings import Committed
     from promptctl.versions.moment import Moment
@@ -185,7 +185,21 @@ class Labelling:
         settings = known.settings if known is not None else self._context.settings
         trusted = moment.tree_at(known.commit) if known is not None else tree
         with closing(self._context.at(tree, settings, trusted, needs_keys=False)) as context:
-            return find_proof(context, trees, VersionToProve(prompt, prompt.model or settings.model), dataset)
+            found = find_proof(context, trees, VersionToProve(prompt, prompt.model or settings.model), dataset)
+        if found.line or found.hint:
+            return found
+        # What counts by the settings here alone would be made again in vain.
+        own = self._context.settings
+        with closing(self._context.at(here, own, here, needs_keys=False)) as context:
+            by_own = find_proof(context, trees, VersionToProve(prompt, prompt.model or own.model), dataset)
+        if not by_own.line:
+            return found
+        line, made = known.trust.line if known is not None else "HEAD", by_own.line.partition(" ")[0]
+        what = SETTINGS if own != settings else "the judges' prompts"
+        return Proof(
+            missing=f"the passing one here ({made[-8:]}) was made with other settings than {line}'s",
+            hint=f"bring {what} as here to {line} (commit and push), or undo the change: git diff {line}",
+        )
 
     def _warned(self, result: MoveResult) -> MoveResult:
         if result.note:

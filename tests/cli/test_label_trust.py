@@ -235,7 +235,7 @@ def test_evidence_is_of_the_server_and_the_judge_that_the_default_branch_names(c
     repo.commit("Ask one that says what we like", {"promptctl.yaml": settings})
     assert lab.one().row.totals.verdict == "passed"
     refused = cli("-C", str(lab.root), "label", "set", "triage@production")
-    assert "none is known here" in refused.err
+    assert "was made with other settings than main's" in refused.err
     repo.git("checkout", "--quiet", "main")
     repo.git("merge", "--quiet", "evil")
     assert cli("-C", str(lab.root), "label", "set", "triage@production").exit_code == 0

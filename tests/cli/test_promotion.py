@@ -204,3 +204,18 @@ def test_evidence_names_evaluations_of_the_same_that_did_not_pass(
     assert cli("label", "set", "triage@production").exit_code == 0
     tag = git(lab.root, "cat-file", "tag", "refs/tags/prompt/triage@production/1")
     assert re.search(r"passed 2 of 2 on \S+ \(of 2 evaluations of it 1 did not pass: \w{8} 1 of 2\)", tag)
+
+
+def test_an_evaluation_by_settings_that_nobody_else_has_is_not_asked_for_again(greet: Path, cli: Cli) -> None:
+    settings = (greet / "promptctl.yaml").read_text()
+    git(greet, "init", "--quiet", "--bare", "origin.git")
+    git(greet, "remote", "add", "origin", "origin.git")
+    git(greet, "push", "--quiet", "origin", "main")
+    write(greet, "promptctl.yaml", settings + "models: {'echo/*': {parameters: {temperature: 0.5}}}\n")
+    git(greet, "commit", "--quiet", "--all", "--message", "Change the settings")
+    assert cli(*shlex.split(refused(cli))[1:]).exit_code == 0
+    ran = cli("label", "set", "greet@production")
+    assert re.search(r"the passing one here \([0-9a-f]{8}\) was made with other settings than origin/main's", ran.err)
+    assert "hint: bring promptctl.yaml as here to origin/main (commit and push), or undo the change" in ran.err
+    git(greet, "push", "--quiet", "origin", "main")
+    assert is_moved(cli)
