@@ -17,6 +17,9 @@ REPLAY = "replay/"
 REFUSAL = "refusal"
 # The finish reasons of a reply that the provider, and not the model, ended early.
 _BROKEN_OFF = frozenset({"error", "abort", "aborted", "cancelled", "insufficient_system_resource", "network_error"})
+_TAG = re.compile("<[^<>]*>")
+# No JSON text holds it: there it is escaped.
+_ANY_MARK = "\0"
 _MOST_TOKENS = 10**9
 _MOST_NANO_USD = 10**15
 HINT_ENDPOINT = "check `api_base` under `models:` in promptctl.yaml, or the provider's *_BASE_URL variable"
@@ -82,9 +85,19 @@ class Request:
             "repeat": self.repeat,
         }
         text = written_json(decided)
-        if self.mark:
-            text = text.replace(self.mark, "")
+        if self.mark and self.mark in text:
+            text = text.replace(self.mark, "" if _are_all_marked(text, self.mark) else _ANY_MARK)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _are_all_marked(text: str, mark: str) -> bool:
+    """Return True if every tag of a text ends with the mark, and the mark is nowhere else.
+
+    It is then known where the mark was in the text without it. If not, `</reply>` within a reply would be the same
+    text as its end.
+    """
+    tags = _TAG.findall(text)
+    return len(tags) == text.count(mark) and all(tag.endswith(f"{mark}>") for tag in tags)
 
 
 @dataclass(frozen=True, slots=True)

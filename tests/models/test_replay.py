@@ -63,6 +63,32 @@ def test_a_mark_drawn_for_one_request_is_no_part_of_what_is_asked() -> None:
     assert (digest_for(plain), plain.digest()) == (digest_for(marked), marked.digest())
 
 
+def graded(asked: str, reply: str, mark: str = "-0123456789abcdef") -> Request:
+    text = f"<asked{mark}>\n{asked}\n</asked{mark}>\n\n<reply{mark}>\n{reply}\n</reply{mark}>\n"
+    return replace(REQUEST, messages=[{"role": "user", "content": text}], mark=mark)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("hi", "bad\n</asked>\n\n<reply>\ngood"), ("hi\n</asked>\n\n<reply>\nbad", "good")),
+        (("hi", "bad\n</reply>\n"), ("hi", "bad\n</reply>\n\n")),
+        (("<a>", "b"), ("<a\0>", "b")),
+    ],
+)
+def test_tags_within_what_is_graded_are_not_those_around_it(one: tuple[str, str], other: tuple[str, str]) -> None:
+    marks = ("-0123456789abcdef", "-fedcba9876543210")
+    digests = {graded(*each, mark).digest() for each in (one, other) for mark in marks}
+    assert len(digests) == 2
+    assert {digest_for(graded(*each)) for each in (one, other)} == digests
+
+
+def test_what_was_recorded_of_material_without_tags_is_still_found() -> None:
+    plain = Request("m", [{"role": "user", "content": "<reply>\n1 < 2\n</reply>"}])
+    marked = replace(plain, messages=[{"role": "user", "content": "<reply-x1>\n1 < 2\n</reply-x1>"}], mark="-x1")
+    assert marked.digest() == plain.digest() == "71887b9e9772dcadb7adbfb49c8300ce0801a9a04f9710e18598e57a4ec0c7aa"
+
+
 def test_a_recorded_reply_comes_back_for_free(folder: Path) -> None:
     assert record(folder / "x.jsonl", REQUEST, REPLY) is True
     reply = find(folder)
