@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -54,13 +54,15 @@ class RuledPrompt:
 class RuleChange:
     """An edit of the log rules: the file before and after, and the prompts of which another amount is kept now.
 
-    `overruled` are prompts that a glob means and a later rule keeps as it says.
+    `overruled` are prompts that a glob means and a later rule keeps as it says; `unmatched` are globs that mean no
+    prompt, each with a hint, which may be empty.
     """
 
     old: str
     new: str
     changed: Mapping[str, tuple[str, str]]
     overruled: Mapping[str, LogRule]
+    unmatched: Mapping[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
@@ -121,6 +123,11 @@ def set_rules(
         new=new.decode(),
         changed={prompt: sides for prompt, sides in kept.items() if sides[0] != sides[1]},
         overruled=_overruled(after, globs, prompts),
+        unmatched={
+            glob: did_you_mean(glob, prompts)
+            for glob in globs
+            if not any(fnmatchcase(prompt, glob) for prompt in prompts)
+        },
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.output import format_moment, say, say_json, styled, tell, time_heading, visible
+from promptctl.cli.output import format_moment, say, say_json, styled, tell, time_heading, visible, warn
 from promptctl.cli.tables import say_table
 from promptctl.errors import UsageError
 from promptctl.reports.rule_table import check_rules_path, rules_as_yaml, write_rules
@@ -89,6 +89,8 @@ def set_rules(
             hint='promptctl log rules set "extract/*" content=full',
         )
     change = options.workspace_of(context).log.set_rules(globs, given, is_dry_run=dry_run)
+    for glob, hint in change.unmatched.items():
+        warn(f"`{glob}` means no prompt of the files or the log", hint or None)
     if as_json:
         say_json(change.as_dict())
         return

@@ -74,6 +74,17 @@ def test_a_rule_is_set_and_what_it_changes_is_said(cli: Cli, desk: Path) -> None
 
 
 @pytest.mark.usefixtures("desk")
+def test_a_glob_that_means_no_prompt_is_said(cli: Cli) -> None:
+    ran = cli("log", "rules", "set", "traige", "gone", "later/*", "content=full", "--json")
+    assert (ran.exit_code, ran.json["edited"]) == (0, True)
+    assert ran.err.splitlines() == [
+        "warning: `traige` means no prompt of the files or the log",
+        "  hint: did you mean `triage`?",
+        "warning: `later/*` means no prompt of the files or the log",
+    ]
+
+
+@pytest.mark.usefixtures("desk")
 @pytest.mark.parametrize(
     ("words", "what"),
     [
