@@ -36,7 +36,8 @@ def taken_away(
     """
     former = {prompt.former_id: prompt.id for prompt in prompts if prompt.former_id}
     names = _Names(
-        {**former, **successors(datasets, prompts)},
+        former,
+        successors(datasets, prompts),
         {prompt.id for prompt in prompts if prompt.kind == "removed"},
     )
     told = [line for dataset in datasets if dataset.before for line in _TakenAway(dataset, datasets, names).lines()]
@@ -81,8 +82,9 @@ def _is_tested_alike(new: str, own: Sequence[DatasetReview], datasets: Sequence[
 class _Names:
     """Ids that the prompts of base have in head."""
 
-    def __init__(self, former: Mapping[str, str], removed: set[str]) -> None:
-        self._former = former
+    def __init__(self, former: Mapping[str, str], supposed: Mapping[str, str], removed: set[str]) -> None:
+        self._former = {**former, **supposed}
+        self._supposed = supposed
         self._removed = removed
 
     def now(self, ids: Iterable[str]) -> list[str]:
@@ -90,9 +92,12 @@ class _Names:
         return sorted({self._former.get(id_, id_) for id_ in ids} - self._removed)
 
     def then(self, ids: Iterable[str]) -> list[str]:
-        """The same ids, each with the one that it had."""
+        """The same ids, each with the one that it had; of one that only may have been renamed, that one first."""
         former = {new: old for old, new in self._former.items()}
-        return [f"{id_} (was {former[id_]})" if id_ in former else id_ for id_ in ids]
+        return [self._told(id_, former[id_]) if id_ in former else id_ for id_ in ids]
+
+    def _told(self, new: str, old: str) -> str:
+        return f"{old} ({new} may stand for it)" if old in self._supposed else f"{new} (was {old})"
 
 
 class _TakenAway:

@@ -166,13 +166,13 @@ def test_no_new_name_hides_what_is_taken_away(pull: Pull, put_under_a_new_id: Ev
         return found["taken_away"]
 
     put_under_a_new_id(pull)
-    assert told() == ["datasets/triage.yaml still names triage, and no longer tests sort (was triage)"]
+    assert told() == ["datasets/triage.yaml still names triage, and no longer tests triage (sort may stand for it)"]
     pull.dataset(*eight(must_pass=True), prompt="sort", min_pass=0)
     assert told() == ["datasets/triage.yaml: min_pass 0.9 → 0"]
     pull.git("mv", "datasets/triage.yaml", "datasets/sort.yaml")
     pull.dataset(*eight(must_pass=True)[:7], name="sort", prompt="sort", min_pass=0)
     assert told() == [
-        "datasets/triage.yaml was removed, which tested sort (was triage)",
+        "datasets/triage.yaml was removed, which tested triage (sort may stand for it)",
         "datasets/triage.yaml: min_pass 0.9 → 0 in datasets/sort.yaml",
     ]
     pull.git("rm", "--quiet", "datasets/triage.yaml")
@@ -180,7 +180,7 @@ def test_no_new_name_hides_what_is_taken_away(pull: Pull, put_under_a_new_id: Ev
     assert told() == ["datasets/triage.yaml: 8 cases no longer must pass (case-0, case-1, case-2 and 5 more)"]
     pull.git("rm", "--quiet", "datasets/triage.yaml")
     pull.dataset(case(20), name="sort", prompt="sort", min_pass=0)
-    assert told() == ["datasets/triage.yaml was removed, which tested sort (was triage)"]
+    assert told() == ["datasets/triage.yaml was removed, which tested triage (sort may stand for it)"]
     pull.dataset(*eight(must_pass=True), prompt="sort", min_pass=0.9)
     assert told() == []
 
