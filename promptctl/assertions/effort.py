@@ -73,7 +73,7 @@ class Effort:
     def tick(self) -> None:
         """Read the clock."""
         if self.left_s <= 0:
-            raise self._refused
+            raise self._refused("takes")
 
     def step(self) -> None:
         """Count one node that a path finds, or one item that it looks at."""
@@ -86,17 +86,16 @@ class Effort:
     def afford(self, seconds: float) -> None:
         """Refuse an operation that nothing can interrupt, and that may take so long."""
         if seconds > self.left_s:
-            raise self._refused
+            raise self._refused("may take")
 
     def afford_search(self, expression: Any, text: str) -> None:
         """Refuse a search with a compiled expression of RE2 that may take too long."""
         self.afford(len(text) * expression.programsize / _RE2_STEPS_PER_S)
 
-    @property
-    def _refused(self) -> Ungraded:
+    def _refused(self, takes: str) -> Ungraded:
         if self._given_s < self._limit_s:
-            return Ungraded(f"grading the evaluation's replies takes longer than {self._total.said}; {_RAISE}")
-        return Ungraded(f"grading the case takes longer than {self._limit_s:g} s of the processor")
+            return Ungraded(f"grading the evaluation's replies {takes} longer than {self._total.said}; {_RAISE}")
+        return Ungraded(f"grading the case {takes} longer than {self._limit_s:g} s of the processor; {_RAISE}")
 
     def excerpts(self, expected: Any, got: Any) -> tuple[Any, Any]:
         """Return what is kept of two compared values: small ones whole, of others the text around a difference."""

@@ -314,4 +314,7 @@ def _tell_verdict(found: Evaluation, stream: TextIO) -> None:
         tell(f"  go on with: promptctl eval resume {found.row.id[-8:]}")
     elif found.summary.counts.errors:
         kinds = ", ".join(f"{number} {name}" for name, number in sorted(found.summary.error_types.items()))
-        tell(f"  {kinds}; ask again with: promptctl eval resume {found.row.id[-8:]} --retry-errors")
+        # A reply that could not be graded once cannot be graded again as long as nothing else is changed.
+        is_asked = found.summary.error_types.keys() - {"Ungraded"}
+        again = "ask again with" if is_asked else "mend what each says, then"
+        tell(f"  {kinds}; {again}: promptctl eval resume {found.row.id[-8:]} --retry-errors")

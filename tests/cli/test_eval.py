@@ -55,6 +55,15 @@ class TestExitCodes:
         lab.server.default = answering({"c0": "wrong", "c1": failure(400)})
         assert cli("eval", "triage", "--replies", "ask").exit_code == 1
 
+    def test_what_cannot_be_graded_is_to_be_mended_first(self, lab: Lab, cli: Cli) -> None:
+        lab.cases({"id": "c0", "inputs": {"ticket": "c0"}, "assert": [{"type": "regex", "value": "x"}]})
+        (lab.root / "promptctl.yaml").write_text(
+            (lab.root / "promptctl.yaml").read_text() + "limits: {grading_s: 1e-9}\n"
+        )
+        ran = cli("eval", "triage")
+        assert ran.exit_code == 5
+        assert "  1 Ungraded; mend what each says, then: promptctl eval resume " in ran.err
+
     @pytest.mark.parametrize(
         "arguments",
         [
