@@ -130,7 +130,7 @@ def test_each_provider_of_the_table_is_asked_at_its_own_hosts_alone(proxy: Recor
 
 ODD = [
     EVIL,
-    "azure_ai/m", "custom_openai/m", "hosted_vllm/m", "litellm_proxy/m", "ai21/m",
+    "azure_ai/m", "custom_openai/m", "hosted_vllm/m", "litellm_proxy/m",
     "petals/evil/model", "baseten/abcd1234",
 ]  # fmt: skip
 
