@@ -22,11 +22,15 @@ _Made = TypeVar("_Made")
 
 
 class Sources:
-    """Reads the files that one prompt names. `paths`: all that were read or looked for; `problems`: what was wrong."""
+    """Reads the files that one prompt names. `paths`: all that were read or looked for; `problems`: what was wrong.
 
-    def __init__(self, tree: Tree, cache: Cache | None = None) -> None:
+    `partials` is the cache of their texts, which many prompts share; without it they are in `cache`.
+    """
+
+    def __init__(self, tree: Tree, cache: Cache | None = None, *, partials: Cache | None = None) -> None:
         self._tree = tree
         self._cache = cache
+        self._partials = cache if partials is None else partials
         self._documents: dict[str, Document | None] = {}
         self.paths: dict[str, None] = {}
         self.problems: list[Problem] = []
@@ -64,15 +68,16 @@ class Sources:
 
     def made(self, use: str, path: str, data: bytes, make: Callable[[], _Made]) -> _Made:
         """Return what `make` makes of the file's bytes, from the cache if they are still the same."""
-        if self._cache is None:
+        cache = self._partials if use == "partial" else self._cache
+        if cache is None:
             return make()
         print_ = hashlib.sha1(data, usedforsecurity=False).digest()
-        kept = self._cache.get((use, path))
+        kept = cache.get((use, path))
         if kept is not None and kept[0] == print_:
             found: _Made = kept[1]
             return found
         made = make()
-        self._cache[use, path] = (print_, made)
+        cache[use, path] = (print_, made)
         return made
 
     def document(self, path: str, place: Place, noun: str) -> Document | None:

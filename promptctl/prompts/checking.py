@@ -13,7 +13,7 @@ from promptctl.files import names
 from promptctl.files.document import Document
 from promptctl.files.merges import unresolved_merge
 from promptctl.files.names import did_you_mean, id_problem, prompt_id, prompt_stem
-from promptctl.files.sources import Sources
+from promptctl.files.sources import Cache, Sources
 from promptctl.files.tree import ListedTree, Tree, is_there
 from promptctl.files.wording import count, name_some
 from promptctl.files.yaml_reader import read_yaml
@@ -41,6 +41,7 @@ class WorkspaceCheck:
         self._paths = list(tree.paths(names.PROMPTS))
         self._prompt_paths = [path for path in self._paths if prompt_stem(path) is not None]
         self._read: dict[str, _ReadPrompt] = {}
+        self._partials: Cache = {}
         self.prompts = {id_: path for path in self._prompt_paths if (id_ := prompt_id(path)) is not None}
 
     def file(self, path: str) -> Iterable[Problem]:
@@ -123,7 +124,7 @@ class WorkspaceCheck:
         elif isinstance(text, str) and (merge := unresolved_merge(text, path)) is not None:
             yield merge
         elif isinstance(text, str):
-            sources = Sources(self._tree)
+            sources = Sources(self._tree, partials=self._partials)
             Partials(sources).include_all(text, path, lambda line: Place(path, line))
             yield from sources.problems
             yield from problems_of_partial(text, path)
@@ -132,7 +133,7 @@ class WorkspaceCheck:
 
     def _prompt_file(self, path: str) -> _ReadPrompt:
         if path not in self._read:
-            self._read[path] = _read_prompt(self._tree, path)
+            self._read[path] = _read_prompt(self._tree, path, self._partials)
         return self._read[path]
 
     def _claims(self) -> Iterator[Problem]:
@@ -195,14 +196,14 @@ class _ReadPrompt:
     bare_questions: tuple[Place, ...] | None
 
 
-def _read_prompt(tree: Tree, path: str) -> _ReadPrompt:
+def _read_prompt(tree: Tree, path: str, partials: Cache) -> _ReadPrompt:
     stem = prompt_stem(path) or path
     problems: list[Problem] = []
     unfit = id_problem(stem)
     if unfit is not None:
         message = f"`{printable(stem)}` cannot be a prompt's id: {unfit}"
         problems.append(Problem(message, Place(path), "rename the file", "bad-id"))
-    sources = Sources(tree)
+    sources = Sources(tree, partials=partials)
     resolved = resolve(path, sources)
     prompt = prompt_of(path, resolved, sources)
     problems += sources.problems

@@ -238,7 +238,7 @@ class Partials:
         data = self._sources.bytes_of(path, place, "partial")
         if data is None:
             return
-        text = decode_partial(data, path)
+        text = self._sources.made("partial", path, data, lambda: decode_partial(data, path))
         if isinstance(text, Problem):
             self._sources.problems.append(text)
             return

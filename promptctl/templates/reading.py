@@ -5,8 +5,12 @@ Jinja2 is imported by the functions that need it, so that text with no template 
 
 from __future__ import annotations
 
+import hashlib
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from copy import copy
+from functools import wraps
+from typing import TYPE_CHECKING, TypeVar
 
 from promptctl.templates import BadTemplate
 
@@ -36,6 +40,38 @@ _WORDS = frozenset(
     ("True", "False", "None", "true", "false", "none", "and", "or", "not", "is", "in", "if", "else", "self", "super",
      "caller", "loop", "range", "dict", "namespace")
 )  # fmt: skip
+
+
+_Fact = TypeVar("_Fact")
+# Facts of texts take about a hundred bytes for each name in them.
+_MOST_KEPT = 100_000
+
+
+def _kept(find: Callable[[str], _Fact]) -> Callable[[str], _Fact]:
+    """Return the function with its latest results kept, its errors too: many prompts include the same partials."""
+    kept: dict[bytes, _Fact | BadTemplate] = {}
+    size = 0
+
+    @wraps(find)
+    def found(text: str) -> _Fact:
+        nonlocal size
+        key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+        fact = kept.get(key)
+        if fact is None:
+            try:
+                fact = find(text)
+            except BadTemplate as error:
+                fact = copy(error)
+            if size > _MOST_KEPT:
+                kept.clear()
+                size = 0
+            kept[key] = fact
+            size += 4 + (sum(map(len, fact)) if isinstance(fact, tuple) else len(fact) if isinstance(fact, list) else 0)
+        if isinstance(fact, BadTemplate):
+            raise copy(fact)
+        return fact
+
+    return found
 
 
 def has_markup(text: str) -> bool:
@@ -96,6 +132,7 @@ def quick_includes(text: str) -> list[tuple[str, int]] | None:
     return found
 
 
+@_kept
 def parsed_includes(text: str) -> list[tuple[str, int]]:
     """Return what `includes` returns, always by the parser."""
     from jinja2 import nodes
@@ -124,8 +161,11 @@ def names(text: str) -> tuple[dict[str, int], set[str]]:
 
     These are what `set`, `for`, `with` and `macro` name. Raises `BadTemplate`.
     """
-    if not has_markup(text):
-        return {}, set()
+    return _names(text) if has_markup(text) else ({}, set())
+
+
+@_kept
+def _names(text: str) -> tuple[dict[str, int], set[str]]:
     if plain_pieces(text) is not None:
         found = reversed(list(_VARIABLE.finditer(text)))
         return {match[1]: text.count("\n", 0, match.start(1)) + 1 for match in found}, set()
@@ -143,13 +183,20 @@ def names(text: str) -> tuple[dict[str, int], set[str]]:
 
 def check_syntax(text: str) -> tuple[str, int, str] | None:
     """Return the fault of this template, its line and what to do; None if it can be rendered."""
-    if not has_markup(text) or plain_pieces(text) is not None:
-        return None
     try:
-        _environment().compile_text(text)
+        if has_markup(text):
+            _check(text)
     except BadTemplate as error:
         return error.message, error.line, error.hint
     return None
+
+
+@_kept
+def _check(text: str) -> bool:
+    """Return True if a template compiles. Raises `BadTemplate` if not."""
+    if plain_pieces(text) is None:
+        _environment().compile_text(text)
+    return True
 
 
 def _environment() -> PromptEnvironment:

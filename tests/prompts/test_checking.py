@@ -261,3 +261,13 @@ def test_a_github_files_tests_and_variables_should_meet() -> None:
         ("p.prompt.yaml:1:12", "missing-input", "test row 1 gives no `b`, so `{{b}}` is sent as it stands"),
         ("p.prompt.yaml:1:39", "missing-input", "test row 2 gives no `a`, so `{{a}}` is sent as it stands"),
     ]
+
+
+def test_prompts_that_include_one_partial_hold_one_text() -> None:
+    text = "messages: [{role: user, content: \"{% include 'x.j2' %}\"}]\n"
+    files = {f"prompts/{name}.prompt.yaml": text for name in "ab"}
+    found = WorkspaceCheck(MemoryTree({**files, "prompts/x.j2": "{{ 1 }}" * 2000}))
+    one, other = found.prompt("a"), found.prompt("b")
+    assert one is not None
+    assert other is not None
+    assert one.partials["x.j2"] is other.partials["x.j2"]

@@ -166,3 +166,23 @@ def test_a_template_of_plain_variables_is_known_as_the_parser_knows_it(text: str
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading, "plain_pieces", lambda _text: None)
         assert known() == quick
+
+
+def test_a_text_that_many_prompts_include_is_parsed_once_for_each_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = 0
+    make = reading._environment
+
+    def counted() -> object:
+        nonlocal made
+        made += 1
+        return make()
+
+    monkeypatch.setattr(reading, "_environment", counted)
+    for _ in range(3):
+        assert check_syntax("{{ kept | upper }}") is None
+        assert names("{{ kept | upper }}") == ({"kept": 1}, set())
+        assert check_syntax("kept\n{{ kept | lower }") == check_syntax("kept\n{{ kept | lower }")
+        with pytest.raises(BadTemplate) as raised:
+            names("kept\n{{ kept | lower }")
+        assert raised.value.line == 2
+    assert made == 4
