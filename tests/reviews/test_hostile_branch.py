@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -94,27 +95,28 @@ def review(pull: Pull, *arguments: str) -> Reviewed:
         PYTHONDONTWRITEBYTECODE="1",
         WATCHED=str(watched),
     )
-    output = home.parent / "printed.txt"
     command = [sys.executable, "-m", "promptctl", "review", "origin/main", "HEAD", *arguments]
     measured = home.parent / "measured.txt"
     measuring = [sys.executable, "-I", "-c", MEASURE, str(measured)]
-    with output.open("wb") as file:
-        done = subprocess.run(
-            [*measuring, *command], cwd=pull.root, env=environ, stdout=file, stderr=subprocess.STDOUT, check=False
-        )
+    # Through a pipe, as a runner reads it: what goes into a file is data and stays as it is.
+    done = subprocess.run(
+        [*measuring, *command],
+        cwd=pull.root,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
     mib, cpu_s = map(float, measured.read_text().split())
-    return Reviewed(done.returncode, output.read_text(), watched.read_text(), mib, cpu_s)
+    return Reviewed(done.returncode, done.stdout, watched.read_text(), mib, cpu_s)
 
 
 def files_of(folder: Path) -> set[str]:
     """Every file, but for Git's own, our state, and what the test itself writes."""
     ours = (".promptctl", ".git", "remote.git", "watch")
     found = (path for path in folder.rglob("*") if not {*path.relative_to(folder).parts} & {*ours})
-    return {
-        str(path.relative_to(folder))
-        for path in found
-        if path.name not in ("measured.txt", "printed.txt", "watched.txt")
-    }
+    return {str(path.relative_to(folder)) for path in found if path.name not in ("measured.txt", "watched.txt")}
 
 
 @pytest.fixture
@@ -173,6 +175,7 @@ def test_it_decides_nothing_leads_nowhere_and_commands_nobody(hostile: Pull, ser
     assert files_of(hostile.root.parent) - before <= {"report.md", "home", "home/tmp"}
     lines = [line.strip() for line in found.printed.splitlines()]
     assert not [line for line in lines if line.startswith("::")]
+    assert re.findall(r"##[a-z]*\[", found.printed, re.IGNORECASE) == []
     assert "\x1b" not in found.printed
     assert not any(secret in found.printed + report.read_text() for secret in ("of-amazon", KEY["LOCAL_KEY"]))
     assert found.mib <= MOST_MIB
