@@ -41,6 +41,11 @@ def say_estimate(rows: Sequence[Estimate], *, as_json: bool) -> None:
         tell(f"not priced: {', '.join(unpriced)}; give `prices:` in promptctl.yaml")
     if worst := max((row.worst_nano_usd or 0 for row in rows), default=0):
         tell(f"--max-cost: before each call its worst case is reserved, up to {format_cost(worst)} for one of these")
+        plans = [row.plan_worst_nano_usd for row in rows]
+        if None not in plans:
+            beside = "judges and retries" if any(row.judge_calls for row in rows) else "retries"
+            most = format_cost(sum(filter(None, plans)))
+            tell(f"all of these at their worst: {most}; {beside} come on top")
     _say_judges([row for row in rows if row.judge_calls])
     if any(row.is_priced and row.cost_nano_usd is None for row in rows):
         tell("a cost is unknown if neither earlier calls nor max_tokens say how long replies are")

@@ -38,7 +38,8 @@ class Estimate:
     `judge_calls` are asked besides; what they take is not in the tokens and the cost but apart, and unknown where the
     log has no earlier call of one of the judges. The cost is unknown if the model has no price (`is_priced`), or
     if nothing says how long its replies are. `worst_nano_usd` is the most that one call can cost, the dearest of the
-    first cases: as much must be left of a limit on the cost.
+    first cases: as much must be left of a limit on the cost. `plan_worst_nano_usd` is the most that all `calls` can
+    cost, each once: no judge, whose request holds a reply of unknown length, and nothing that is asked again.
     """
 
     prompt: str
@@ -55,6 +56,7 @@ class Estimate:
     judge_output_tokens: int | None = 0
     judge_cost_nano_usd: int | None = 0
     worst_nano_usd: int | None = 0
+    plan_worst_nano_usd: int | None = 0
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able, with stable keys."""
@@ -103,25 +105,29 @@ def estimate(context: Context, plan: Plan) -> Estimate:
     for case in plan.cases(context):
         calls += case.output is None
         judges.update(case.judges)
-    calls *= plan.spec.repeats
+    repeats = plan.spec.repeats
+    calls *= repeats
     of_judges = _OfJudges()
     for judge, count in judges.items():
         model = judge_model(context, judge, plan.spec.judge)
         of_one = _from_log(log, judge.prompt_id or EMBEDDER.id, model)
-        of_judges.add(
-            count * plan.spec.repeats, of_one, None if of_one is None else _cost(context, plan, model, of_one)
-        )
+        of_judges.add(count * repeats, of_one, None if of_one is None else _cost(context, plan, model, of_one))
     asker = Asker(plan)
-    asked = [asker.ask(case) for case in islice(plan.cases(context), _COUNTED_CASES)]
+    first = list(islice(plan.cases(context), _COUNTED_CASES))
+    asked = [asker.ask(case) for case in first]
     each = _from_log(log, target.prompt.id, target.model) or _from_cases(context, plan, asked)
     output = each.output_tokens
     cost = _cost(context, plan, target.model, each) if calls else 0
+    costs = _worst_costs(context, plan, asked) if calls else []
+    worst = None if costs is None else max(costs, default=0)
+    # Each case beyond the first ones counts as the dearest of them.
+    known = [most for case, most in zip(first, costs or (), strict=False) if case.output is None]
     return Estimate(
         prompt=target.prompt.id,
         model=target.model,
         dataset=plan.spec.dataset,
         calls=calls,
-        judge_calls=judges.total() * plan.spec.repeats,
+        judge_calls=judges.total() * repeats,
         input_tokens=round(each.input_tokens * calls),
         output_tokens=None if output is None else round(output * calls),
         cost_nano_usd=None if cost is None or (output is None and cost) else cost * calls,
@@ -130,7 +136,8 @@ def estimate(context: Context, plan: Plan) -> Estimate:
         judge_input_tokens=_whole(of_judges.input_tokens),
         judge_output_tokens=_whole(of_judges.output_tokens),
         judge_cost_nano_usd=of_judges.cost_nano_usd,
-        worst_nano_usd=_worst(context, plan, asked) if calls else 0,
+        worst_nano_usd=worst,
+        plan_worst_nano_usd=None if worst is None else sum(known) * repeats + (calls - len(known) * repeats) * worst,
     )
 
 
@@ -163,14 +170,14 @@ def _from_log(log: Store, prompt: str, model: str) -> _PerCall | None:
     return None
 
 
-def _worst(context: Context, plan: Plan, asked: Sequence[tuple[Rendered, Request]]) -> int | None:
-    """Return the most that one of the calls can cost; None if unknown."""
+def _worst_costs(context: Context, plan: Plan, asked: Sequence[tuple[Rendered, Request]]) -> list[int] | None:
+    """Return the most that each of the calls can cost; None if unknown."""
     if plan.spec.replies == "replay":
-        return 0
+        return [0] * len(asked)
     prices, model = context.models.prices, plan.target.model
     costs = [WorstCase.of(request, model, prices).nano_usd for _, request in asked]
     known = [cost for cost in costs if cost is not None]
-    return max(known, default=0) if len(known) == len(costs) else None
+    return known if len(known) == len(costs) else None
 
 
 def _from_cases(context: Context, plan: Plan, asked: Sequence[tuple[Rendered, Request]]) -> _PerCall:

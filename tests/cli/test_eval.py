@@ -220,6 +220,7 @@ class TestDryRun:
         cli("eval", "triage")
         told = cli("eval", "triage", "--dry-run").err
         assert "judges come on top: about 12 tokens in, 3 out, about $0.000015" in told
+        assert re.search(r"all of these at their worst: \$0\.\d+; judges and retries come on top\n", told)
         assert unknown not in told
 
     def test_nothing_is_asked(self, lab: Lab, cli: Cli) -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from promptctl.datasets.selection import Selection
 from promptctl.evaluations.estimate import Estimate
 from promptctl.evaluations.request import EvaluationRequest, Limits
@@ -46,6 +48,24 @@ def test_the_worst_case_of_a_call_is_what_a_bound_must_leave(lab: Lab) -> None:
         assert len(lab.asked) == asked
     assert estimated(lab).worst_nano_usd == worst
     assert estimated(lab, models=("local/unpriced",)).worst_nano_usd is None
+
+
+def test_the_worst_case_of_a_plan_is_that_of_all_its_calls(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.many(11)
+    lab.write("prompts/triage.prompt.yaml", PROMPT + "parameters: {max_tokens: 3}\n")
+    each, longest = 33_000, 34_000
+    assert estimated(lab).plan_worst_nano_usd == 10 * each + longest
+    assert estimated(lab, repeats=3).plan_worst_nano_usd == 3 * (10 * each + longest)
+    assert estimated(lab, models=("echo/echo",)).plan_worst_nano_usd == 0
+    assert estimated(lab, models=("local/unpriced",)).plan_worst_nano_usd is None
+    monkeypatch.setattr("promptctl.evaluations.estimate._COUNTED_CASES", 2)
+    assert estimated(lab).plan_worst_nano_usd == 11 * each, "those that were not read count as the dearest read"
+    lab.cases(*({"id": id_, "inputs": {"ticket": "c1"}, "expected": "c1"} for id_ in "ab"), {
+        "id": "c", "inputs": {"ticket": "c1"}, "expected": "c1", "output": "c1"
+    })  # fmt: skip
+    assert estimated(lab, repeats=2).plan_worst_nano_usd == 4 * each, "a recorded reply is not asked for"
+    lab.cases({"id": "a", "inputs": {"ticket": "c1"}, "expected": "c1", "output": "c1"})
+    assert estimated(lab).plan_worst_nano_usd == 0
 
 
 def test_an_image_is_no_text(lab: Lab) -> None:
