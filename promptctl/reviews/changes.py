@@ -78,6 +78,13 @@ def find_changes(
     return _Finder(git, base, head, trusted, limits).changes()
 
 
+def changed_datasets(
+    git: Git, base: CommitTree, head: CommitTree, ids: Iterable[str], limits: DatasetLimits
+) -> list[DatasetReview]:
+    """Find the datasets that differ, and the tests in the files of some prompts."""
+    return _Finder(git, base, head, head, limits).datasets_of(ids)
+
+
 class _Finder:
     def __init__(
         self, git: Git, base: CommitTree, head: CommitTree | WorkTree, trusted: CommitTree, limits: DatasetLimits
@@ -105,6 +112,15 @@ class _Finder:
         )
 
     # --- prompts ---------------------------------------------------------------------------------------------------
+
+    def datasets_of(self, ids: Iterable[str]) -> list[DatasetReview]:
+        sides = [(self._load(id_, is_head=False).prompt, self._load(id_, is_head=True).prompt) for id_ in ids]
+        own = [
+            PromptReview(id=head.id, kind="changed", path=head.path, base=base, head=head)
+            for base, head in sides
+            if head is not None
+        ]
+        return [*self._datasets(), *self._inline(own)]
 
     def _prompts(self) -> list[PromptReview]:
         own = {id_ for change in self._changed if (id_ := prompt_id(change.path)) is not None}

@@ -19,6 +19,8 @@ from promptctl.formats.settings_file import Settings
 from promptctl.git.tree_changes import blobs_of, is_changed
 from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.labels.stretch import moves_between
+from promptctl.reviews.base_bars import below_base
+from promptctl.reviews.behind import tests_behind
 from promptctl.reviews.changes import Changes, find_changes
 from promptctl.reviews.judges import judges_of_head
 from promptctl.reviews.measuring import Task, tasks_of
@@ -77,6 +79,7 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
                 notes=(*_notes(git, found, settings, differs=differs), *changes.notes),
                 taken_away=(
                     *taken_away(changes.datasets, changes.prompts, changes.stale),
+                    *tests_behind(git, base, tip, changes, other.settings.limits),
                     *judges_of_head(base, head, tip, changes, [*named], other.settings.limits),
                     *_recorded_judges(changes, tasks),
                 ),
@@ -84,14 +87,21 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
                 arguments=(found.tip, *((found.head,) if found.head else ()), *request.arguments),
                 decision=Decision(OK),
             )
-            return _concluded(request, about, tasks, measure(other, tasks))
+            measurements = measure(other, tasks)
+            is_strict = about.rule.gate == "strict"
+            below = list(below_base(other.log, about, measurements)) if is_strict and measurements else []
+            return _concluded(request, about, tasks, measurements, below)
 
 
 def _concluded(
-    request: ReviewRequest, review: Review, tasks: Sequence[Task], measurements: Sequence[Measurement]
+    request: ReviewRequest,
+    review: Review,
+    tasks: Sequence[Task],
+    measurements: Sequence[Measurement],
+    below: Sequence[Decision],
 ) -> Review:
     """Return the review with its measurements, and with what all of it comes to."""
-    decisions = [found.decision for found in measurements]
+    decisions = [*(found.decision for found in measurements), *below]
     if request.fails_on_breaking:
         broken = [f"{prompt.id} breaks its callers or consumers." for prompt in review.breaking]
         decisions += [Decision.of(CHECK_FAILED, reason) for reason in broken]

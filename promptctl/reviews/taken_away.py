@@ -67,6 +67,11 @@ def successors(datasets: Sequence[DatasetReview], prompts: Sequence[PromptReview
     return likely
 
 
+def is_weaker(before: ReviewedCase, after: ReviewedCase) -> bool:
+    """Return True if a case asks for less than another in any way that is known."""
+    return any(test(before, after) for test in _WEAKER.values())
+
+
 def _is_tested_alike(new: str, own: Sequence[DatasetReview], datasets: Sequence[DatasetReview]) -> bool:
     ids = {id_ for dataset in own for id_ in dataset.before}
     contents = {case.content for dataset in own for case in dataset.before.values()}
@@ -77,6 +82,10 @@ def _is_tested_alike(new: str, own: Sequence[DatasetReview], datasets: Sequence[
         for dataset in datasets
         if new in dataset.prompts and dataset.kind != "removed"
     )
+
+
+def _bar(dataset: DatasetReview) -> float:
+    return dataset.min_pass[1] or 0.0
 
 
 class _Names:
@@ -108,6 +117,7 @@ class _TakenAway:
         self._datasets = datasets
         self._names = names
         self._prompts = names.now(dataset.tested)
+        self._known: dict[str, set[str]] = {}
         self._cases = {prompt: self._cases_of(prompt) for prompt in self._prompts}
 
     def lines(self) -> Iterator[str]:
@@ -128,10 +138,16 @@ class _TakenAway:
                 ]
                 if ids:
                     yield f"{path}: {count(len(ids), 'case')} {what} ({name_some(ids)})"
-            for kept in self._homes(prompt):
-                old, new = self._dataset.min_pass[0], kept.min_pass[1]
-                if old is not None and new is not None and new < old:
-                    yield f"{path}: min_pass {old:g} → {new:g}" + (f" in {kept.path}" if kept.path != path else "")
+            yield from self._lower_bars(prompt, path)
+
+    def _lower_bars(self, prompt: str, path: str) -> Iterator[str]:
+        """Each lower `min_pass` that counts for a case of this dataset: that of its home which asks for most."""
+        old = self._dataset.min_pass[0]
+        homes = [self._homes(prompt, id_, case) for id_, case in self._dataset.before.items()]
+        best = {(kept.min_pass[1] or 0.0, kept.path) for found in homes if found for kept in [max(found, key=_bar)]}
+        for new, home in sorted(best):
+            if old is not None and new < old:
+                yield f"{path}: min_pass {old:g} → {new:g}" + (f" in {home}" if home != path else "")
 
     def _is_tested(self, prompt: str) -> bool:
         return self._dataset.kind != "removed" and prompt in self._dataset.prompts
@@ -161,9 +177,13 @@ class _TakenAway:
         same = self._cases[prompt].get(case.content, ())
         return bool(same) and all(is_weaker(case, after) for after in same)
 
-    def _homes(self, prompt: str) -> list[DatasetReview]:
-        """The datasets that have this one's cases now."""
-        if self._is_tested(prompt):
+    def _homes(self, prompt: str, id_: str, case: ReviewedCase) -> list[DatasetReview]:
+        """The datasets that have a case now: this one, or else those that have the same."""
+        if self._is_tested(prompt) and (id_ in self._dataset.after or case.content in self._contents(self._dataset)):
             return [self._dataset]
-        own = {case.content for case in self._dataset.before.values()}
-        return [each for each in self._testing(prompt) if any(case.content in own for case in each.after.values())]
+        return [each for each in self._testing(prompt) if case.content in self._contents(each)]
+
+    def _contents(self, dataset: DatasetReview) -> set[str]:
+        if dataset.path not in self._known:
+            self._known[dataset.path] = {case.content for case in dataset.after.values()}
+        return self._known[dataset.path]

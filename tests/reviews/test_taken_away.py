@@ -10,7 +10,7 @@ import pytest
 
 from promptctl.comparisons.rule import GateRule
 from promptctl.errors import CHECK_FAILED, OK
-from tests.reviews.conftest import Cli, Pull, case
+from tests.reviews.conftest import TRIAGE, Cli, Pull, case
 
 STRICT = GateRule(gate="strict")
 Evade = Callable[[Pull], object]
@@ -230,4 +230,89 @@ def test_tests_in_a_prompts_own_file_count_too(pull: Pull) -> None:
     pull.commit("No test")
     assert pull.data(base=base, is_evaluated=False)["taken_away"] == [
         "the tests in prompts/own.prompt.yml were removed"
+    ]
+
+
+def put_under_a_new_name(pull: Pull) -> None:
+    pull.git("rm", "--quiet", "prompts/triage.prompt.yaml")
+    pull.write("prompts/sort.prompt.yaml", TRIAGE.replace("Say one word.", "WORSE"))
+
+
+def test_no_split_and_no_added_case_lowers_the_bar_of_the_cases_that_were_there(pull: Pull) -> None:
+    pull.dataset(*eight(), min_pass=0.8)
+    pull.write(".gitignore", ".promptctl/\n")
+    base = pull.commit("A bar")
+
+    def reviewed(**request: Any) -> tuple[int, list[str], str]:
+        pull.commit("Evade")
+        found = pull.data(base=base, rule=STRICT, **request)
+        pull.git("reset", "--quiet", "--hard", base)
+        return found["exit_code"], found["taken_away"], found["decision"]
+
+    told = ["datasets/triage.yaml: min_pass 0.8 → 0 in datasets/rest.yaml"]
+    pull.dataset(*eight()[:1], min_pass=0.8)
+    pull.dataset(*eight()[1:], name="rest", min_pass=0)
+    assert reviewed(is_evaluated=False)[:2] == (CHECK_FAILED, told)
+    put_under_a_new_name(pull)
+    pull.dataset(case(20, "wrong"), prompt="sort", min_pass=0.8)
+    pull.dataset(*eight(), name="rest", prompt="sort", min_pass=0)
+    assert reviewed()[:2] == (CHECK_FAILED, told)
+    put_under_a_new_name(pull)
+    pull.dataset(*eight(), *(case(n, "wrong") for n in range(20, 70)), prompt="sort", min_pass=0.8)
+    code, taken, decision = reviewed()
+    assert (code, taken) == (CHECK_FAILED, [])
+    assert decision == (
+        "sort, by the cases that datasets/triage.yaml has in BASE alone: 0 of 8 cases passed (0%), "
+        "fewer than the 80% asked for."
+    )
+    # What asks for no less, or for more.
+    pull.dataset(*eight()[:4], min_pass=0.8)
+    pull.dataset(*eight()[4:], name="rest", min_pass=0.8)
+    assert reviewed()[:2] == (OK, [])
+    pull.dataset(*eight()[4:], name="rest", min_pass=0)
+    assert reviewed()[:2] == (OK, [])
+    pull.dataset(*eight(), case(20), min_pass=0.8)
+    assert reviewed()[:2] == (OK, [])
+    pull.git("mv", "datasets/triage.yaml", "datasets/moved.yaml")
+    assert reviewed()[:2] == (OK, [])
+
+
+def test_a_branch_from_before_a_case_is_asked_it(pull: Pull) -> None:
+    pull.edit("prompts/triage.prompt.yaml", "Say one word.", "Say one word only.")
+    pull.git("checkout", "--quiet", "main")
+
+    def reviewed(**more: Any) -> list[str]:
+        found = pull.data(base="main", head="feature", is_evaluated=False, rule=STRICT, **more)
+        assert found["exit_code"] == (CHECK_FAILED if found["taken_away"] else OK)
+        return found["taken_away"]  # type: ignore[no-any-return]
+
+    pull.edit("prompts/greet.prompt.yaml", "Hello", "Hello you")
+    pull.dataset(case(1), name="other", prompt="other")
+    pull.git("mv", "datasets/triage.yaml", "datasets/moved.yaml")
+    pull.commit("What the branch has nothing to do with")
+    assert reviewed() == []
+    pull.git("mv", "datasets/moved.yaml", "datasets/triage.yaml")
+    pull.dataset(*eight()[:7], case(7, must_pass=True), case(20), min_pass=1)
+    pull.dataset(case(30), name="new")
+    pull.commit("More to ask")
+    assert reviewed() == [
+        "HEAD lacks 1 case (case-30) that datasets/new.yaml of BASE has now: update the branch",
+        "HEAD lacks 2 cases (case-7, case-20) that datasets/triage.yaml of BASE has now: update the branch",
+    ]
+    pull.git("checkout", "--quiet", "feature")
+    pull.git("merge", "--quiet", "--no-edit", "main")
+    assert reviewed() == []
+
+
+def test_a_branch_from_before_a_higher_bar_must_reach_it(pull: Pull) -> None:
+    pull.dataset(*eight(), min_pass=0.5)
+    pull.git("checkout", "--quiet", "-B", "main")
+    pull.commit("A bar")
+    pull.git("checkout", "--quiet", "-B", "feature")
+    pull.edit("prompts/triage.prompt.yaml", "Say one word.", "Say one word only.")
+    pull.git("checkout", "--quiet", "main")
+    pull.dataset(*eight(), min_pass=0.9)
+    pull.commit("A higher bar")
+    assert pull.data(base="main", head="feature", is_evaluated=False, rule=STRICT)["taken_away"] == [
+        "datasets/triage.yaml of BASE has min_pass 0.9 now, HEAD 0.5: update the branch"
     ]
