@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def tests_behind(git: Git, base: CommitTree, tip: CommitTree, changes: Changes, limits: DatasetLimits) -> Iterator[str]:
     """Yield each dataset in which HEAD lacks what the tip of BASE asks, in a sentence without its full stop.
 
-    Only tests of prompts whose behaviour HEAD changes count. A case that HEAD has, or edited itself, is not lacking.
+    Only tests of prompts whose behaviour HEAD changes count. A case that HEAD has, or edits as well, is not lacking.
     """
     ids = {id_ for each in changes.prompts if each.is_to_be_measured for id_ in (each.id, each.former_id) if id_}
     ids |= {old for old, new in successors(changes.datasets, changes.prompts).items() if new in ids}
@@ -44,7 +44,7 @@ def _lacks(dataset: DatasetReview, own: DatasetReview | None, present: dict[str,
             continue
         kept = list(present.get(case.content, ()))
         edited = own.after.get(id_) if own is not None else None
-        if edited is not None and edited != before:
+        if before is not None and edited not in (None, before):
             kept.append(edited)
         if all(is_weaker(case, each) for each in kept):
             lacking.append(id_)
