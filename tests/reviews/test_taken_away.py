@@ -278,6 +278,7 @@ def test_no_split_and_no_added_case_lowers_the_bar_of_the_cases_that_were_there(
 
 
 def test_a_branch_from_before_a_case_is_asked_it(pull: Pull) -> None:
+    (pull.root / ".git/info/exclude").write_text(".promptctl/\n")
     pull.edit("prompts/triage.prompt.yaml", "Say one word.", "Say one word only.")
     pull.git("checkout", "--quiet", "main")
 
@@ -295,11 +296,16 @@ def test_a_branch_from_before_a_case_is_asked_it(pull: Pull) -> None:
     pull.dataset(*eight()[:7], case(7, must_pass=True), case(20), min_pass=1)
     pull.dataset(case(30), name="new")
     pull.commit("More to ask")
-    assert reviewed() == [
+    told = [
         "HEAD lacks 1 case (case-30) that datasets/new.yaml of BASE has now: update the branch",
         "HEAD lacks 2 cases (case-7, case-20) that datasets/triage.yaml of BASE has now: update the branch",
     ]
+    assert reviewed() == told
     pull.git("checkout", "--quiet", "feature")
+    pull.dataset(*eight(), case(20, "easier"), min_pass=1)
+    pull.commit("A case of its own by that id")
+    assert reviewed() == told
+    pull.git("reset", "--quiet", "--hard", "HEAD~1")
     pull.git("merge", "--quiet", "--no-edit", "main")
     assert reviewed() == []
 
