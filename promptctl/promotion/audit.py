@@ -31,10 +31,15 @@ _DRIFT = 600
 
 @dataclass(frozen=True, slots=True)
 class _Move:
-    """One event and when it was made, in seconds since 1970: not before its commit, nor before the event before it."""
+    """One event and when it was made, in seconds since 1970: not before its commit, nor before the event before it.
+
+    `knew` are the commits that it and the moves before it name: what these hold was known to who made it.
+    """
 
     event: LabelEvent
     at: float
+    knew: tuple[str, ...]
+    is_last: bool = False
 
 
 def check_moves(moment: Moment, events: Sequence[LabelEvent], log: Store) -> list[Problem]:
@@ -48,22 +53,35 @@ def check_moves(moment: Moment, events: Sequence[LabelEvent], log: Store) -> lis
     except GitError:  # the line is not known: resolving and moving say so
         return []
     moves = _timed(moment, events)
-    last = {move.event.name.chain: move for move in moves}
     problems: list[Problem] = []
-    signed: list[tuple[Committed, list[LabelEvent]]] = []
+    signed: list[tuple[Committed, list[_Move]]] = []
     if line.now is not None:
-        signed.append((line.now, [move.event for move in last.values()]))
+        signed.append((line.now, [move for move in moves if move.is_last]))
     for move in moves:
-        asked = line.at(move)
+        asked, known = line.at(move), line.known_to(move)
         if asked is not None:
-            problems += _broken(asked, move, moves)
+            words = _broken(asked, move, moves)
+            is_sure = known is not None and not set(words).isdisjoint(_broken(known, move, moves))
+            said = f"it broke the rules of {asked.trust.line} at {asked.commit[:7]}: {'; '.join(words)}"
+            problems += [_finding(move, "label-rules", said, is_sure=is_sure)] if words else []
             if not signed or signed[-1][0] is not asked:
                 signed.append((asked, []))
-            signed[-1][1].append(move.event)
-        problems += _evidence(asked, move.event, log)
+            is_asked_now = move.is_last and line.now is not None and line.now.trust.signers is not None
+            if not is_asked_now or (known is not None and known.trust.signers is not None):
+                signed[-1][1].append(move)
+        problems += _evidence([each for each in (asked, known) if each is not None], move, log)
     for committed, signers_of in signed:
-        problems += _unsigned(moment, committed, signers_of)
+        problems += _unsigned(moment, committed, signers_of, line)
     return list(dict.fromkeys(problems))
+
+
+def _finding(move: _Move, code: str, words: str, *, is_sure: bool = True) -> Problem:
+    """Return what is wrong with a move; a warning if the rule may have been pushed after it, whatever clocks say."""
+    found = bad_move(move.event, code, words)
+    if not is_sure:
+        words = f"the move {move.event.name}: {words} (or that commit was pushed after the move)"
+        found = replace(found, message=words, severity="warning")
+    return found if move.is_last else replace(found, hint=None)
 
 
 class _RulesInTime:
@@ -82,19 +100,39 @@ class _RulesInTime:
             self._since.append(max([made[commit].committed_at, *self._since[-1:]]))
         walked = git.run(["rev-list", "--first-parent", "--reverse", self._line.tip]).lines() if commits else []
         self._positions = {commit: position for position, commit in enumerate(walked)}
+        self._holding: dict[str, int] = {}
         self._read: dict[str, Committed | None] = {}
         self.now = self._settings(self._line.tip)
 
     def at(self, move: _Move) -> Committed | None:
         """Return what held when a move was made; None if the branch had no settings yet, or none that can be read.
 
-        What the commit that it names has before it held in any case, whatever a clock says. Within one second the
-        earlier settings count.
+        What was known to who made it held in any case, whatever a clock says. Within one second the earlier settings
+        count.
         """
-        index = bisect_left(self._since, move.at)
-        named = self._positions.get(move.event.commit, -1)
-        index = max(index, sum(self._positions[commit] <= named for commit in self._commits))
+        index = max(bisect_left(self._since, move.at), self._known(move))
         return self._settings(self._commits[index - 1]) if index else None
+
+    def known_to(self, move: _Move) -> Committed | None:
+        """Return what was surely known to who made a move: when a commit was made does not say when it was pushed."""
+        index = self._known(move)
+        return self._settings(self._commits[index - 1]) if index else None
+
+    def _known(self, move: _Move) -> int:
+        """Return how many of the commits with settings those that the move is built on hold."""
+        return max(self._held(commit) for commit in move.knew)
+
+    def _held(self, commit: str) -> int:
+        if commit not in self._holding:
+            position = self._positions.get(commit)
+            if position is None:  # merged, or on a branch of its own
+                asked = "\n".join([*self._commits, f"^{commit}", ""]).encode()
+                found = self._moment.git.run(["rev-list", "--stdin"], input=asked, check=False)
+                lacking = set(self._commits) if found.status else set(found.lines())
+                self._holding[commit] = sum(each not in lacking for each in self._commits)
+            else:
+                self._holding[commit] = sum(self._positions[each] <= position for each in self._commits)
+        return self._holding[commit]
 
     def _settings(self, commit: str) -> Committed | None:
         if commit not in self._read:
@@ -107,17 +145,20 @@ class _RulesInTime:
 def _timed(moment: Moment, events: Iterable[LabelEvent]) -> list[_Move]:
     made = read_commits(moment.git.objects, list({event.commit for event in events}))
     latest: dict[str, float] = {}
+    last: dict[str, _Move] = {}
     moves = []
     for event in sorted(events, key=lambda event: (event.name.chain, event.n)):
         commit, chain = made.get(event.commit), event.name.chain
         said = event.date.timestamp()
         latest[chain] = max(said, commit.committed_at if commit else said, latest.get(chain, said))
-        moves.append(_Move(event, latest[chain]))
-    return moves
+        before = last[chain].knew if chain in last else ()
+        last[chain] = _Move(event, latest[chain], tuple(dict.fromkeys((*before, event.commit))))
+        moves.append(last[chain])
+    return [replace(move, is_last=last[move.event.name.chain] is move) for move in moves]
 
 
-def _broken(asked: Committed, move: _Move, moves: Sequence[_Move]) -> list[Problem]:
-    """Return the rules of the time that a move broke."""
+def _broken(asked: Committed, move: _Move, moves: Sequence[_Move]) -> list[str]:
+    """Return the rules that a move broke."""
     event, labels = move.event, asked.settings.labels
     rule = rules.rule_of(labels, event.label)
     words = []
@@ -136,8 +177,7 @@ def _broken(asked: Committed, move: _Move, moves: Sequence[_Move]) -> list[Probl
         for other in moves
     ):
         words.append("it rolls back to what the label never named")
-    said = f"it broke the rules of {asked.trust.line} at {asked.commit[:7]}: {'; '.join(words)}"
-    return [bad_move(event, "label-rules", said)] if words else []
+    return words
 
 
 def _was_live(label: str, move: _Move, moves: Sequence[_Move]) -> bool:
@@ -152,34 +192,41 @@ def _was_live(label: str, move: _Move, moves: Sequence[_Move]) -> bool:
     return False
 
 
-def _evidence(asked: Committed | None, event: LabelEvent, log: Store) -> list[Problem]:
+def _evidence(asked: Sequence[Committed], move: _Move, log: Store) -> list[Problem]:
     """Return evaluations that a move names, and that this log knows to prove nothing of the kind."""
     problems = []
-    for id_ in _EVALUATION.findall(event.evaluation):
+    for id_ in _EVALUATION.findall(move.event.evaluation):
         try:
             row = log.evaluation(id_)
         except LogFailure:
             raise
         except PromptctlError:  # made in a different workspace
             continue
-        if words := _flaw(asked, event, row):
-            problems.append(bad_move(event, "label-evidence", f"its evidence {id_[-8:]} {words}"))
+        if words := _flaw(asked, move.event, row):
+            problems.append(_finding(move, "label-evidence", f"its evidence {id_[-8:]} {words}"))
     return problems
 
 
-def _flaw(asked: Committed | None, event: LabelEvent, row: EvaluationRow) -> str | None:
-    spec, default = row.spec, asked.settings.model if asked is not None else None
+def _flaw(asked: Sequence[Committed], event: LabelEvent, row: EvaluationRow) -> str | None:
+    spec, defaults = row.spec, [each.settings.model or "" for each in asked]
     if row.digest != event.digest:
         return "is of a different version"
     if row.totals.verdict != "passed" or not spec.is_whole:
         return "did not pass on the whole dataset"
     if spec.judge is not None or spec.judge_parameters:
         return f"was judged by {spec.judge or 'parameters'} of its own command, not as the settings say"
-    if asked is not None and spec.judge_model is not None and spec.judge_model != (default or ""):
-        return f"was judged by {spec.judge_model or 'no model of the settings'}, and the settings named {default}"
+    if asked and spec.judge_model is not None and spec.judge_model not in defaults:
+        named = defaults[0] or "none"
+        return f"was judged by {spec.judge_model or 'no model of the settings'}, and the settings named {named}"
     return None
 
 
-def _unsigned(moment: Moment, asked: Committed, events: Sequence[LabelEvent]) -> list[Problem]:
-    bad = unsigned(moment.git, asked.trust, [(event.oid, event.address) for event in events])
-    return [bad_move(event, "label-unsigned", bad[event.oid]) for event in events if event.oid in bad]
+def _unsigned(moment: Moment, asked: Committed, moves: Sequence[_Move], line: _RulesInTime) -> list[Problem]:
+    bad = unsigned(moment.git, asked.trust, [(move.event.oid, move.event.address) for move in moves])
+    problems = []
+    for move in moves:
+        if move.event.oid in bad:
+            known = line.known_to(move)
+            is_sure = asked is line.now or (known is not None and known.trust.signers is not None)
+            problems.append(_finding(move, "label-unsigned", bad[move.event.oid], is_sure=is_sure))
+    return problems

@@ -165,6 +165,36 @@ def test_verify_asks_of_each_move_what_the_rules_of_its_time_asked(cli: Cli, ins
     assert len(broken(cli, "label-rules")) == 3
 
 
+def test_a_rule_that_was_pushed_after_a_move_accuses_nobody(
+    cli: Cli, inside: Path, ruled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(inside, "promptctl.yaml", SETTINGS + "labels: {remote: origin}\n")
+    commit(inside, "Ask for nothing")
+    git(inside, "push", "--quiet", "origin", "main")
+    ben = clone(ruled, "ben")
+    write(inside, "promptctl.yaml", SETTINGS + "labels:\n  remote: origin\n  production: {reason: required}\n")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-01-01T00:00:00Z")
+    commit(inside, "Ask for a reason")
+    monkeypatch.delenv("GIT_COMMITTER_DATE")
+    assert cli("-C", str(ben), "label", "set", NAME, "v2").exit_code == 0
+    git(inside, "push", "--quiet", "origin", "main")
+    ran = cli("label", "verify", "--json")
+    (found,) = ran.json["problems"]
+    assert (ran.exit_code, found["code"], found["severity"]) == (0, "label-rules", "warning")
+    assert "it has no reason (or that commit was pushed after the move)" in found["message"]
+    # A move that is built on the commit with the rule knew it, whichever version it names.
+    for version in ("HEAD", "v1"):
+        assert cli("label", "set", NAME, version, "--reason", "x").exit_code == 0
+    previous = git(inside, "rev-parse", "prompt/support/triage@production/3")
+    said = message(inside, "production", Previous=previous, Version="v2")
+    hand_tag(Repo(inside), "prompt/support/triage@production/4", git(inside, "rev-parse", "HEAD~2"), said)
+    git(inside, "push", "--quiet", "origin", "prompt/support/triage@production/4")
+    assert cli("label", "fetch").exit_code == 0
+    ran = cli("label", "verify", "--json")
+    found = [each for each in ran.json["problems"] if each["code"] == "label-rules"]
+    assert [(each["severity"], each["hint"] is None) for each in found] == [("warning", True), ("error", False)]
+
+
 def test_verify_looks_at_the_judge_behind_the_evidence(cli: Cli, inside: Path) -> None:
     with open_workspace(inside) as workspace:
         digest, log = workspace.prompt("support/triage@HEAD").version.digest, workspace.context.log
