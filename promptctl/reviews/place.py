@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from promptctl.git.repository import Git
 
 
-def check_place(git: Git, start: Path, tip: CommitTree, head: CommitTree | WorkTree) -> None:
+def check_place(git: Git, start: Path, tip: CommitTree, base: CommitTree, head: CommitTree | WorkTree) -> None:
     """Raise `WorkspaceError` unless the workspace that was opened is the one that BASE has, found from `start`.
 
-    A repository whose BASE has no workspace at all is new to this: HEAD brings the first.
+    One that HEAD brings where BASE has none is new, unless HEAD moved or removed another since `base`.
     """
     _refuse_links(git, start)
     for name in (PROMPTS, DATASETS):
@@ -35,12 +35,17 @@ def check_place(git: Git, start: Path, tip: CommitTree, head: CommitTree | WorkT
     found = next((each for each in here if whole.blob(f"{each}/{SETTINGS}".removeprefix("./")) is not None), None)
     own = git.prefix.rstrip("/") or "."
     if found is None:
-        listed = git.run(["ls-tree", "-r", "-z", "--full-tree", "--name-only", tip.commit]).text.split("\0")
-        others = sorted(str(Path(path).parent) for path in listed if Path(path).name == SETTINGS)
-        if others:
+        listed = git.run(["ls-tree", "-r", "-z", "--full-tree", "--name-only", base.commit]).text.split("\0")
+        before = [path for path in listed if Path(path).name == SETTINGS]
+        if f"{own}/{SETTINGS}".removeprefix("./") in before:
+            raise WorkspaceError(f"BASE moved or removed the workspace in {own}", hint="bring HEAD up to date first")
+        after: CommitTree | WorkTree
+        after = CommitTree(git, head.commit, "") if isinstance(head, CommitTree) else WorkTree(Path(git.root))
+        out = after.not_checked_out() if before and isinstance(after, WorkTree) else {}
+        if gone := sorted(str(Path(path).parent) for path in before if path not in out and not _is_file(after, path)):
             raise WorkspaceError(
-                f"BASE has no workspace in {below} or above it: HEAD brings the one in {own}",
-                hint=f"give the command in a workspace that BASE has: {name_some(others)}",
+                f"BASE has no workspace in {below} or above it, and HEAD moves or removes {name_some(gone)}",
+                hint="leave them in their place, or give the command in a workspace that BASE has",
             )
         return
     if found != own:

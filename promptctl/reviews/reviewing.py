@@ -56,7 +56,7 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
         base = CommitTree(git, found.base)
         head = CommitTree(git, found.head) if found.head is not None else WorkTree(context.root)
         tip = CommitTree(git, found.tip)
-        check_place(git, context.start, tip, head)
+        check_place(git, context.start, tip, base, head)
         settings = settings_at(git, found.tip)
         changes = find_changes(git, base, head, tip, (settings or Settings()).limits)
         needs_recordings = request.is_evaluated and request.replies not in ("record", "refresh")  # to the work tree

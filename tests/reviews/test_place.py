@@ -10,13 +10,14 @@ import pytest
 
 from promptctl.errors import WorkspaceError
 from promptctl.reviews.request import ReviewRequest
+from promptctl.reviews.review import Review
 from promptctl.workspace import open_workspace
 from tests.reviews.conftest import Pull
 
 
-def review(start: Path, base: str = "origin/main", head: str | None = "HEAD") -> None:
+def review(start: Path, base: str = "origin/main", head: str | None = "HEAD") -> Review:
     with open_workspace(start, {}, on_warning=lambda _: None) as workspace:
-        workspace.review(ReviewRequest(base=base, head=head, is_evaluated=False))
+        return workspace.review(ReviewRequest(base=base, head=head, is_evaluated=False))
 
 
 def refused(pull: Pull, start: str, why: str, head: str | None = "HEAD") -> None:
@@ -90,10 +91,42 @@ def test_a_folder_on_the_way_that_is_a_link_is_refused(pull: Pull) -> None:
     pull.git("mv", "apps", "real")
     (pull.root / "apps").symlink_to("real")
     refused(pull, "apps/one", "the way to the workspace leads through the link")
-    pull.write("apps/three/promptctl.yaml", "model: echo/echo\n")
-    refused(pull, "apps/three", "BASE has no workspace in apps/three or above it: HEAD brings the one in apps/three")
+    why = "BASE has no workspace in apps/three or above it, and HEAD moves or removes apps/two"
+    for head in ("HEAD", None):
+        pull.git("mv", "apps/two", "apps/three")
+        refused(pull, "apps/three", why, head=head)
     os.symlink(pull.root, pull.root.parent / "outside")
     review(pull.root.parent / "outside/apps/one")
+
+
+def test_a_workspace_beside_those_of_base_is_new(pull: Pull) -> None:
+    for name in ("apps/one", "tests/fixtures"):
+        pull.write(f"{name}/promptctl.yaml", "")
+    pull.git("rm", "-r", "--quiet", "promptctl.yaml", "prompts", "datasets")
+    pull.commit("One workspace and a fixture")
+    pull.git("branch", "beside")
+    pull.write("apps/late/promptctl.yaml", "")
+    pull.commit("Later, beside HEAD")
+    pull.git("push", "--quiet", "origin", "feature:main")
+    pull.git("fetch", "--quiet", "origin")
+    pull.git("checkout", "--quiet", "beside")
+    for start in (".", "apps/two"):
+        pull.write(f"{start}/promptctl.yaml", "model: openai/gpt-4o-mini\n")
+        pull.write(f"{start}/prompts/a.prompt.yaml", "messages: [{role: user, content: hi}]\n")
+        for head in (None, "HEAD"):
+            found = review(pull.root / start, head=head)
+            assert [(each.id, each.kind) for each in found.prompts] == [("a", "added")]
+            assert "BASE has no promptctl.yaml: the built-in settings were used" in found.notes
+            pull.git("add", "--all")
+            pull.git("commit", "--quiet", "--allow-empty", "--message", "A new workspace")
+        pull.git("reset", "--quiet", "--hard", "HEAD~2")
+    pull.git("mv", "apps/one", "apps/moved")
+    pull.commit("BASE moves it")
+    pull.git("push", "--quiet", "--force", "origin", "beside:main")
+    pull.git("fetch", "--quiet", "origin")
+    pull.git("reset", "--quiet", "--hard", "HEAD~1")
+    with pytest.raises(WorkspaceError, match="BASE moved or removed the workspace in apps/one"):
+        review(pull.root / "apps/one")
 
 
 def test_the_first_workspace_of_a_repository_is_reviewed(pull: Pull) -> None:
