@@ -30,6 +30,8 @@ _TREES_KEPT = 8
 CHECK_OUT = "this is a sparse checkout; git sparse-checkout add FOLDER brings more"
 IN_SUBMODULE = "versions and labels of its prompts are counted in its own repository"
 _READ_BYTES = 1 << 20
+# Beyond any file that is read: a sparse one of terabytes takes no space on the disk.
+_MOST_HASHED = 1 << 30
 
 
 class _Entry(NamedTuple):
@@ -336,12 +338,15 @@ def _too_large(path: str, size: int, max_bytes: int) -> WorkspaceError:
 def blob_of(tree: WorkTree, path: str, like: str) -> str | None:
     """Return the blob id that a file's bytes have, in the hash that the id `like` is in; None if there is no file.
 
-    One that cannot be read has an id that no blob has.
+    One that cannot be read, or has over 1 GiB, has an id that no blob has.
     """
     new = hashlib.sha1 if len(like) == 40 else hashlib.sha256
     try:
         with tree.open_stored(path) as opened:
-            made = new(b"blob %d\0" % os.fstat(opened.fileno()).st_size, usedforsecurity=False)
+            size = os.fstat(opened.fileno()).st_size
+            if size > _MOST_HASHED:
+                return ""
+            made = new(b"blob %d\0" % size, usedforsecurity=False)
             while part := opened.read(_READ_BYTES):
                 made.update(part)
     except FileNotFoundError:

@@ -8,7 +8,7 @@ import pytest
 from promptctl.errors import WorkspaceError
 from promptctl.files.tree import MAX_BYTES, StreamedTree
 from promptctl.git.repository import Git
-from promptctl.git.trees import CommitTree, WorkTree, blob_id
+from promptctl.git.trees import CommitTree, WorkTree, blob_id, blob_of
 from tests.repositories import Repo
 
 if TYPE_CHECKING:
@@ -169,3 +169,9 @@ def test_the_id_of_a_file_is_the_one_git_gives_it(repo: Repo) -> None:
     blobs = commit_tree(repo).blobs("prompts")
     data = (repo.path / "prompts/support/triage.prompt.yaml").read_bytes()
     assert list(blobs.values()) == [blob_id(data, like=repo.head)]
+
+
+def test_a_file_of_gigabytes_is_not_hashed(tmp_path: Path) -> None:
+    with (tmp_path / "big").open("wb") as file:
+        file.truncate(1 << 31)
+    assert blob_of(WorkTree(tmp_path), "big", "0" * 40) == ""
