@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from promptctl.errors import GitError, InvalidFiles, LogFailure, Problem, PromptctlError
+from promptctl.errors import InvalidFiles, LogFailure, Problem, PromptctlError
 from promptctl.files.names import SETTINGS
 from promptctl.git.commits import read_commits
 from promptctl.labels.chains import bad_move
@@ -47,11 +47,11 @@ def check_moves(moment: Moment, events: Sequence[LabelEvent], log: Store) -> lis
 
     What the default branch asked is looked up on its line, at the time of each event. An evaluation that this
     workspace's log does not have cannot be judged. The last move of a label must also be signed as is asked today.
+    Raises `GitError` if there are moves and it is not known whose rules hold.
     """
-    try:
-        line = _RulesInTime(moment)
-    except GitError:  # the line is not known: resolving and moving say so
+    if not events:
         return []
+    line = _RulesInTime(moment)
     moves = _timed(moment, events)
     problems: list[Problem] = []
     signed: list[tuple[Committed, list[_Move]]] = []

@@ -11,7 +11,7 @@ from promptctl.formats.settings_file import Settings, read_settings
 from promptctl.git.objects import is_object_id
 from promptctl.git.trees import CommitTree
 from promptctl.labels.trust import SIGNERS, LabelTrust
-from promptctl.versions.line import candidate_lines, find_line
+from promptctl.versions.line import find_line
 
 if TYPE_CHECKING:
     from promptctl.git.repository import Git
@@ -37,12 +37,6 @@ def trusted_line(git: Git, usual: Line) -> Line:
         remote = None
     is_usual = branch is None and remote in (None, usual.remote)
     return usual if is_usual else find_line(git, branch, remote or usual.remote)
-
-
-def line_named_by_itself(git: Git) -> Line | None:
-    """Return the one branch whose own settings name it as the default branch; None if there is none, or several."""
-    named = [line for line in candidate_lines(git) if _named(git, line)[0] == line.branch]
-    return named[0] if len(named) == 1 else None
 
 
 def _named(git: Git, line: Line) -> tuple[str | None, str | None]:

@@ -69,15 +69,6 @@ def find_line(git: Git, branch: str | None = None, remote: str | None = None) ->
     return line or _only_branch(git, names[0])
 
 
-def candidate_lines(git: Git) -> list[Line]:
-    """Return every branch that could be the default branch: those of origin or the only remote, or else those here."""
-    remotes = git.run(["remote"]).lines()
-    if remotes and len(remotes) != 1 and "origin" not in remotes:
-        return []
-    place = f"refs/remotes/{remotes[0] if len(remotes) == 1 else 'origin'}/" if remotes else "refs/heads/"
-    return [Line(name, tip) for name, (tip, target) in _refs(git, [place]).items() if not target]
-
-
 def _refs(git: Git, patterns: Iterable[str]) -> dict[str, tuple[str, str]]:
     """Return object and, for a symbolic reference, what it points to, by name."""
     output = git.run(["for-each-ref", "--format=%(refname) %(objectname) %(symref)", *dict.fromkeys(patterns)])

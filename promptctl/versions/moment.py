@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
@@ -76,16 +77,25 @@ class Moment:
 
     @cached_property
     def trusted_line(self) -> Line:
-        """The default branch, whatever the work tree's settings say: that whose rules hold for labels."""
-        from promptctl.versions.committed_settings import line_named_by_itself, trusted_line
+        """The default branch, whatever the work tree's settings say: that whose rules hold for labels.
+
+        No branch makes itself the default branch. Raises `HistoryIncomplete` if nothing else says which it is.
+        """
+        from promptctl.versions.committed_settings import trusted_line
 
         try:
             usual = self.usual_line
-        except HistoryIncomplete:
-            named = line_named_by_itself(self.git)
-            if named is None:
+        except HistoryIncomplete as error:
+            remotes = self.git.run(["remote"]).lines()
+            if remotes:
+                remote = shlex.quote("origin" if "origin" in remotes else remotes[0])
+                hint = f"git fetch {remote} && git remote set-head {remote} --auto"
+            elif self.git.refs("refs/heads/"):
+                hint = "git branch --move BRANCH main"
+            else:
                 raise
-            usual = named
+            words = f"whose label rules hold is not known, as no branch names itself: {error.message}"
+            raise HistoryIncomplete(words, hint=hint) from error
         return trusted_line(self.git, usual)
 
     @cached_property

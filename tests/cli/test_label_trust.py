@@ -70,22 +70,33 @@ def test_a_branch_that_moves_the_workspace_has_no_rules_of_its_own(cli: Cli, ins
     assert "whose label rules hold is not known: origin/main has no new/promptctl.yaml" in refused.err
 
 
-def test_a_default_branch_that_nobody_names_is_the_one_that_names_itself(cli: Cli, inside: Path) -> None:
+def test_no_branch_makes_itself_the_default_branch(cli: Cli, inside: Path) -> None:
     git(inside, "branch", "--move", "main", "trunk")
-    write(inside, "promptctl.yaml", RULED + "branch: trunk\n")
-    commit(inside, "Name the branch")
-    git(inside, "checkout", "--quiet", "-b", "feature")
-    git(inside, "init", "--quiet", "--bare", "../origin.git")
+    write(inside, "promptctl.yaml", RULED)
+    commit(inside, "Rule")
+    git(inside, "init", "--quiet", "--bare", "--initial-branch=trunk", "../origin.git")
     git(inside, "remote", "add", "origin", "../origin.git")
     git(inside, "push", "--quiet", "origin", "trunk")
-    assert "needs a reason" in cli("label", "set", NAME).err
-    write(inside, "promptctl.yaml", SETTINGS + "branch: feature\n")
+    git(inside, "checkout", "--quiet", "-b", "evil")
+    write(inside, "promptctl.yaml", SETTINGS + "branch: evil\nlabels: {production: {}}\n")
     commit(inside, "Name itself")
-    git(inside, "push", "--quiet", "origin", "feature")
-    refused = cli("label", "set", NAME)
-    assert (refused.exit_code, "this clone does not have the branch main of origin" in refused.err) == (3, True)
-    git(inside, "remote", "set-head", "origin", "trunk")
-    assert "needs a reason" in cli("label", "set", NAME).err
+    git(inside, "push", "--quiet", "origin", "evil")
+    hand_tag(Repo(inside), f"prompt/{NAME}/1", git(inside, "rev-parse", "trunk"), message(inside, "production"))
+    git(inside, "push", "--quiet", "origin", f"prompt/{NAME}/1")
+    assert cli("label", "fetch").exit_code == 0
+    for branch in ("evil", "trunk"):
+        git(inside, "checkout", "--quiet", branch)
+        for command in (("set", NAME), ("rollback", NAME), ("remove", NAME), ("verify",)):
+            refused = cli("label", *command)
+            assert refused.exit_code == 3, command
+            assert "whose label rules hold is not known, as no branch names itself: this clone" in refused.err
+            assert "hint: git fetch origin && git remote set-head origin --auto" in refused.err
+    git(inside, "remote", "set-head", "origin", "--auto")
+    assert "needs a reason" in cli("label", "set", NAME, "v2").err
+    assert "it has no reason" in broken(cli, "label-rules")[0]
+    git(inside, "remote", "remove", "origin")
+    refused = cli("label", "verify")
+    assert (refused.exit_code, "hint: git branch --move BRANCH main" in refused.err) == (3, True)
 
 
 @pytest.mark.usefixtures("ruled")
