@@ -102,7 +102,7 @@ class Models:
 
     def _whole_id(self, model: str) -> str:
         """Return a model's id with its provider: `gpt-4o-mini`, as some write it, is looked up."""
-        if wrong := _what_is_wrong_with(model):
+        if wrong := _what_is_wrong_with(model, is_sent_as_text=self._is_at_own_server(model)):
             hint = _HOW_IDS_ARE_WRITTEN
             raise ModelConfigurationError(f"`{printable(model)}` is not a model's id: it {wrong}", hint=hint)
         provider, slash, name = model.partition("/")
@@ -116,6 +116,13 @@ class Models:
                 f"`{printable(model)}` is not a model's id", hint=f"{meant}{_HOW_IDS_ARE_WRITTEN}"
             )
         return f"{found}/{model}"
+
+    def _is_at_own_server(self, model: str) -> bool:
+        """Return True if the id is sent as text alone, to the address that `promptctl.yaml` gives."""
+        rule = self._settings.model_rule(model)
+        provider, _, name = model.partition("/")
+        is_ours = provider not in {"echo", "replay"} and _NOT_IN_IDS.search(provider) is None
+        return is_ours and bool(name) and rule.api_base is not None and rule.lane in (None, "direct")
 
     def _find(self, model: str) -> ModelSettings:
         provider = model.partition("/")[0]
@@ -243,16 +250,18 @@ class Models:
         return self._map.entry(model) is None
 
 
-def _what_is_wrong_with(model: str) -> str | None:
+def _what_is_wrong_with(model: str, *, is_sent_as_text: bool) -> str | None:
     """Return what makes a text no model's id; None if nothing does.
 
-    LiteLLM builds hosts and paths out of ids, which come from prompts: what parts an address has no place in them.
+    LiteLLM builds hosts and paths out of ids, which come from prompts: what parts an address has no place in them. Of
+    one that `is_sent_as_text` nothing is built.
     """
     if "://" in model:
         return "names an address, which is given as `api_base` under `models:` in promptctl.yaml"
     if not model.isprintable():
         return "holds a character that cannot be shown"
-    if (stray := _NOT_IN_IDS.search(model)) is not None and not (stray[0] == "#" and model.startswith("fireworks_ai/")):
+    stray = None if is_sent_as_text else _NOT_IN_IDS.search(model)
+    if stray is not None and not (stray[0] == "#" and model.startswith("fireworks_ai/")):
         return f"holds `{stray[0]}`; letters, digits and . _ : @ / + ~ - are what ids are made of"
     if not {".", ".."}.isdisjoint(model.split("/")):
         return "climbs with `.` or `..`"

@@ -240,6 +240,17 @@ def test_what_parts_an_address_has_no_place_in_an_id(model: str) -> None:
     assert "api_base" in str(caught.value) + str(caught.value.hint)
 
 
+def test_an_id_that_a_server_of_ones_own_gets_as_text_may_hold_anything_shown() -> None:
+    text = "models: {'*/*': {api_base: 'http://127.0.0.1:9/v1'}, 'openai/*': {lane: litellm}}"
+    models = Models(read_settings(text.encode()), {})
+    for model in ("local/Qwen2.5 (7B)", "local/a,b=c", "local/a[b]"):
+        assert models.settings_of(model).lane == "direct"
+    wrong = ("openai/a b", "local/a\tb", "local/../b", "local/http://x", "lo cal/a", "echo/a b", "replay/local/a b")
+    for model in wrong:
+        with pytest.raises(ModelConfigurationError, match="is not a model's id"):
+            models.settings_of(model)
+
+
 @pytest.mark.parametrize(
     "model",
     [
