@@ -102,8 +102,7 @@ class Context:
 
                 refuse_tracked(self.root, folder.resolve())
             return _with_ignore(folder)
-        link = os.path.relpath(own / LOG_FILE, os.path.realpath(near)) if own != near else None
-        left = _state_names(near, link)
+        left = _state_names(near, own if own != near else None)
         _with_ignore(near)
         if own == near:
             return near
@@ -126,7 +125,8 @@ class Context:
         if found is None:
             return self.root / STATE_FOLDER
         git, way = found
-        return git / "promptctl" / way.replace("%", "%25").replace("/", "%2F")
+        # Below a name of its own: a workspace may be called as a part of the state is, such as `index`.
+        return git / "promptctl" / "at" / way.replace("%", "%25").replace("/", "%2F") if way else git / "promptctl"
 
     @cached_property
     def recordings_folder(self) -> Path:
@@ -320,8 +320,10 @@ def _moment(context: Context) -> Moment:
     return context.repository.now()
 
 
-def _state_names(folder: Path, log_link: str | None = None) -> set[str]:
-    """Return the names in a state folder, without the log's if that is a link which leads to `log_link`.
+def _state_names(folder: Path, own: Path | None = None) -> set[str]:
+    """Return the names in a state folder, without the log's if that is the link to the log in `own`.
+
+    A link that an earlier place of the work tree or the workspace has left counts as a name.
 
     Raises `WorkspaceError` for a folder that is a link or a file, and for what is neither a file nor a folder in it.
     """
@@ -331,10 +333,12 @@ def _state_names(folder: Path, log_link: str | None = None) -> set[str]:
             raise _refused_state(folder, "is a symbolic link")
         with os.scandir(folder) as entries:
             for entry in entries:
-                is_log_link = log_link is not None and entry.name == LOG_FILE and entry.is_symlink()
-                if is_log_link and str(Path(entry.path).readlink()) == log_link:
-                    continue
-                if is_log_link and not Path(entry.path).exists():  # that of a work tree which was moved
+                if own is not None and entry.name == LOG_FILE and entry.is_symlink():
+                    target = Path(os.path.realpath(entry.path))
+                    if target == own / LOG_FILE:
+                        continue
+                    if target.exists() and not _is_state_of_ours(target, own):
+                        raise _refused_state(Path(entry.path), "is a link")
                     names.add(entry.name)
                 elif entry.is_symlink() or not (entry.is_file() or entry.is_dir()):
                     raise _refused_state(Path(entry.path), "is a link or a device")
@@ -345,6 +349,12 @@ def _state_names(folder: Path, log_link: str | None = None) -> set[str]:
     except OSError:  # one that is missing is made, and one that cannot be read is told when it is written
         return names
     return names
+
+
+def _is_state_of_ours(log: Path, own: Path) -> bool:
+    """Return True for the log of a workspace in the same Git folder."""
+    shared = own.parent.parent if own.parent.name == "at" else own
+    return log.parent == shared or log.parent.parent == shared / "at"
 
 
 def _refused_state(path: Path, why: str) -> WorkspaceError:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
-from promptctl.errors import WorkspaceError, printable
+from promptctl.errors import LogFailure, WorkspaceError, printable
 from promptctl.files.names import LOG_FILE, STATE_FOLDER, STATE_NAMES, STATE_VARIABLE
 from promptctl.git.repository import Git
 from promptctl.log.sqlite.database import translated
@@ -26,6 +26,7 @@ from promptctl.log.sqlite.opening import (
 from promptctl.log.stamps import new_id
 
 _WAIT_S = 30.0
+_WAIT_FOR_LOG_S = 5.0
 _DATABASES = (LOG_FILE, "cache.db")
 # What a commit may bring in a state folder: nothing of it is read as state.
 _HARMLESS = (".gitignore", "schemas/")
@@ -66,8 +67,8 @@ def move_state(root: Path, old: Path, new: Path, warn: Callable[[str], None]) ->
     """Move the state in `old` to `new`; False if it cannot be moved, and is to be used where it is.
 
     A process that has the log open finds after its next write that the path leads elsewhere, and writes again there.
-    A process killed in between leaves two logs, of which the old one is then set aside. Raises `WorkspaceError` for
-    state that Git tracks, and `LogFailure`.
+    A process killed in between leaves two logs, of which the old one is then set aside. A log that is locked for long
+    stays where it is for now. Raises `WorkspaceError` for state that Git tracks, and `LogFailure`.
     """
     refuse_tracked(root, old.resolve())
     if not os.access(old, os.W_OK):
@@ -76,15 +77,32 @@ def move_state(root: Path, old: Path, new: Path, warn: Callable[[str], None]) ->
         new.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     except OSError:
         return False
+    if not os.access(new, os.W_OK):
+        return False
+    try:
+        _move_all(root, old, new, warn)
+    except LogFailure as failure:
+        if failure.reason != "locked":
+            raise
+        warn(f"the log and the caches in {STATE_FOLDER}/ are not moved yet: {failure.message}")
+        return (old / LOG_FILE).is_symlink()
+    return True
+
+
+def _move_all(root: Path, old: Path, new: Path, warn: Callable[[str], None]) -> None:
     with translated(old / LOG_FILE), folder_lock(new, _WAIT_S):
         for draft in new.glob("*.db.*.new*"):  # of a process that was killed right here
             draft.unlink(missing_ok=True)
         log = old / LOG_FILE
-        if log.is_symlink():  # of a work tree that was moved
+        if log.is_symlink() and log.resolve() != new / LOG_FILE:  # of a work tree or a workspace that was moved
+            earlier = new.parent / log.readlink().parent.name
             log.unlink()
-        names = sorted(name for name in STATE_NAMES if os.path.lexists(old / name))
+            show_at(log, new / LOG_FILE)
+            if earlier != new and (earlier / LOG_FILE).exists():
+                warn(f"the log of this workspace's earlier folder stays in {earlier}: PROMPTCTL_STATE={earlier}")
+        names = sorted(name for name in STATE_NAMES if os.path.lexists(old / name) and not (old / name).is_symlink())
         if not names:  # another process was quicker
-            return True
+            return
         is_foreign = _is_known(root)
         is_free = not any((new / name).exists() for name in _DATABASES if name in names)
         place = new if is_free and not is_foreign else new / f"earlier-{new_id()}"
@@ -96,7 +114,6 @@ def move_state(root: Path, old: Path, new: Path, warn: Callable[[str], None]) ->
     else:
         why = "a commit had files in their place" if is_foreign else "there is a log already"
         warn(f"the log or caches in {STATE_FOLDER}/ are not used, as {why}; see them with PROMPTCTL_STATE={place}")
-    return True
 
 
 def _is_known(root: Path) -> bool:
@@ -130,9 +147,9 @@ def _move_database(source: Path, target: Path) -> None:
     draft = target.with_name(f"{target.name}.{new_id()}.new")
     os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
     try:
-        with closing(connect(source, _WAIT_S)) as holder:
+        with closing(connect(source, _WAIT_FOR_LOG_S)) as holder:
             holder.execute("BEGIN IMMEDIATE")  # nobody writes until the source is gone
-            with closing(connect(source, _WAIT_S)) as reader, closing(connect(draft, _WAIT_S)) as copy:
+            with closing(connect(source, _WAIT_FOR_LOG_S)) as reader, closing(connect(draft, _WAIT_S)) as copy:
                 reader.backup(copy)
             sync_file(draft)
             draft.rename(target)

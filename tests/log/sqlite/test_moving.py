@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from promptctl.errors import LogFailure
 from promptctl.log.records import Entry
 from promptctl.log.sqlite.moving import move_state
 from promptctl.log.sqlite.store import SqliteStore
@@ -77,12 +76,16 @@ def test_a_process_that_has_the_log_open_writes_on_in_the_new_place(root: Path) 
         assert log.check() == []
 
 
-def test_a_log_that_somebody_writes_to_all_the_time_is_not_torn(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_is_locked_is_moved_later(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    warnings: list[str] = []
     with closing(sqlite3.connect(root / ".promptctl/log.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        monkeypatch.setattr("promptctl.log.sqlite.moving._WAIT_S", 0.05)
-        with pytest.raises(LogFailure, match="locked"):
-            moved(root)
+        monkeypatch.setattr("promptctl.log.sqlite.moving._WAIT_FOR_LOG_S", 0.05)
+        workspace = open_workspace(root, on_warning=warnings.append)
+        assert workspace.context.state_folder == root / ".promptctl", "no call fails for that"
+        assert len(list(workspace.log.executions())) == 2
+    assert len(warnings) == 1
+    assert "not moved yet" in warnings[0]
     log, _ = moved(root)
     assert count(log) == 2
 
@@ -127,7 +130,7 @@ def test_work_trees_and_workspaces_of_one_repository(root: Path) -> None:
     git(root, "worktree", "add", "--quiet", "../second")
     second = root.parent / "second"
     shared = root / ".git/promptctl"
-    for folder, state in ((root, shared), (second, shared), (root / "apps/bot", shared / "apps%2Fbot")):
+    for folder, state in ((root, shared), (second, shared), (root / "apps/bot", shared / "at/apps%2Fbot")):
         assert open_workspace(folder, on_warning=print).context.state_folder == state
     with SqliteStore(second / ".promptctl/log.db") as log:
         assert count(log) == 0
@@ -139,6 +142,26 @@ def test_work_trees_and_workspaces_of_one_repository(root: Path) -> None:
     place = warnings[0].rpartition("PROMPTCTL_STATE=")[2]
     named = open_workspace(second, {"PROMPTCTL_STATE": place})
     assert len(list(named.log.executions())) == 1
+
+
+def test_a_workspace_that_was_moved_begins_a_log_and_names_the_one_it_had(root: Path) -> None:
+    write(root, "apps/index/promptctl.yaml", "model: echo/echo\n")
+    at = root / ".git/promptctl/at"
+    with open_workspace(root / "apps/index") as workspace:
+        workspace.context.log.append([Entry(make(), "full")])
+    (root / "apps/index").rename(root / "index")
+    warnings: list[str] = []
+    with open_workspace(root / "index", on_warning=warnings.append) as workspace:
+        assert list(workspace.log.executions()) == []
+        workspace.context.log.append([Entry(make(), "full")])
+    assert warnings == [
+        (
+            f"the log of this workspace's earlier folder stays in {at / 'apps%2Findex'}: "
+            f"PROMPTCTL_STATE={at / 'apps%2Findex'}"
+        )
+    ]
+    assert (root / "index/.promptctl/log.db").samefile(at / "index/log.db")
+    assert not (root / ".git/promptctl/index/log.db").exists(), "that is the root's own index of versions"
 
 
 def test_a_folder_that_cannot_be_written_is_used_where_it_is(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
