@@ -18,6 +18,7 @@ from promptctl.labels.tags import TAGS
 from promptctl.labels.trust import SIGNERS
 
 if TYPE_CHECKING:
+    from promptctl.git.objects import GitObject
     from promptctl.git.repository import Git
 
 HOW_TO_SIGN = (
@@ -33,6 +34,11 @@ def is_signing(git: Git) -> bool:
     ask = ["config", "--type=bool", "--get-regexp", r"^tag\.(gpgsign|forcesignannotated)$"]
     last = dict(line.split(" ", 1) for line in git.run(ask, check=False).lines())
     return "true" in last.values()
+
+
+def has_signature(tag: GitObject | None) -> bool:
+    """Return True if a tag object has a signature, of any format and by anybody."""
+    return tag is not None and f"\n{_SIGNATURE}".encode() in (tag.data or b"")
 
 
 def signed_tag(git: Git, ref: str, commit: str, data: bytes) -> str:
@@ -54,7 +60,7 @@ def signed_tag(git: Git, ref: str, commit: str, data: bytes) -> str:
         fields = found.read_text().split() if found.exists() else []
     made = git.objects.read(fields[1]) if len(fields) > 1 and is_object_id(fields[1]) else None
     # Git 2.39 makes an unsigned tag if it finds no key.
-    if made is None or f"\n{_SIGNATURE}".encode() not in (made.data or b""):
+    if made is None or not has_signature(made):
         words = refusal(output).message
         raise LabelRefused(f"no label was moved: the move could not be signed: {words}", hint=HOW_TO_SIGN)
     return made.id

@@ -93,7 +93,11 @@ def unsigned(git: Git, trust: LabelTrust, tags: Sequence[tuple[str, str]]) -> di
             if git.run([*options, "verify-tag", *oids], check=False).status == 0:
                 continue
             for oid in oids:
-                if git.run([*options, "verify-tag", oid], check=False).status != 0:
+                checked = git.run([*options, "verify-tag", oid], check=False)
+                unable = next((line for line in checked.stderr.splitlines() if "cannot run" in line), None)
+                if unable is not None:
+                    found[oid] = f"its signature cannot be checked here: {unable.partition(': ')[2]}"
+                elif checked.status != 0:
                     found[oid] = f"its signature is not by a key that {SIGNERS} of {trust.line} has for {address}"
     return found
 

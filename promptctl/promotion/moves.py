@@ -15,6 +15,7 @@ from promptctl.errors import GitError, LabelRefused, RevisionNotFound, UsageErro
 from promptctl.labels.chains import LabelState, LabelTags, history, last_state, living_workspace, recorded_otherwise
 from promptctl.labels.reading import Labels
 from promptctl.labels.remote import Remote, RemoteUnreachable, short
+from promptctl.labels.signing import has_signature, is_signing
 from promptctl.labels.tags import MAX_REF_BYTES, PREFIX, Candidate, EventName, LabelEvent, one_line
 from promptctl.labels.trust import marker, unsigned
 from promptctl.labels.writing import Draft, append
@@ -164,7 +165,12 @@ class Mover:
         return before
 
     def _is_signed(self, state: LabelState) -> bool:
-        """Return True if the event counts; one whose signature does not is followed by one whose does."""
+        """Return True if the event counts; one whose signature does not is followed by one whose does.
+
+        If Git signs, so is one without a signature: labels are signed before `signed: required` asks for it.
+        """
+        if self._trust.signers is None and is_signing(self._git):
+            return has_signature(self._git.objects.read(state.event.oid))
         return not unsigned(self._git, self._trust, [(state.event.oid, state.event.address)])
 
     def _existing(self, label: LabelName) -> LabelState:

@@ -250,6 +250,9 @@ def test_only_moves_signed_by_the_default_branchs_signers_count(signed: SignedDe
     signed.desk.repo.git("config", "user.email", "ben@example.org")
     assert signed.set("v2").is_moved
     assert signed.live() == "v2"
+    signed.desk.repo.git("config", "gpg.ssh.program", "/nowhere/ssh-keygen")
+    with pytest.raises(GitError, match="its signature cannot be checked here: cannot run /nowhere/ssh-keygen"):
+        signed.live()
 
 
 def test_a_tag_made_by_hand_with_invented_evidence_is_refused(signed: SignedDesk) -> None:
@@ -320,6 +323,15 @@ def test_an_unsigned_label_is_signed_by_setting_it_again(signed: SignedDesk) -> 
         signed.live()
     assert signed.set("v1").event.n == 2
     assert not signed.set("v1").is_moved
+    assert signed.live() == "v1"
+
+
+def test_a_label_is_signed_before_the_rule_by_setting_it_again(signed: SignedDesk) -> None:
+    signed.desk.set("v1")
+    assert not signed.desk.set("v1").is_moved
+    signed.desk.repo.git("config", "tag.gpgSign", "true")
+    assert signed.desk.set("v1").is_moved
+    assert not signed.desk.set("v1").is_moved
     assert signed.live() == "v1"
 
 
