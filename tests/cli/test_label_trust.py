@@ -186,8 +186,9 @@ def test_a_rule_that_was_pushed_after_a_move_accuses_nobody(
     write(inside, "promptctl.yaml", SETTINGS + "labels:\n  remote: origin\n  production: {reason: required}\n")
     monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-01-01T00:00:00Z")
     commit(inside, "Ask for a reason")
-    monkeypatch.delenv("GIT_COMMITTER_DATE")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2099-01-01T00:00:00Z")  # a later second than that of any commit
     assert cli("-C", str(ben), "label", "set", NAME, "v2").exit_code == 0
+    monkeypatch.delenv("GIT_COMMITTER_DATE")
     git(inside, "push", "--quiet", "origin", "main")
     ran = cli("label", "verify", "--json")
     (found,) = ran.json["problems"]
