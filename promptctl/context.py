@@ -11,12 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from promptctl.errors import UsageError, WorkspaceError
+from promptctl.errors import UsageError, WorkspaceError, WorkspaceNotFound
 from promptctl.files.names import DRAFTS, LOG_FILE, RECORDINGS, SETTINGS, STATE_FOLDER, STATE_NAMES, STATE_VARIABLE
 from promptctl.formats.settings_file import Settings, read_settings
 
 if TYPE_CHECKING:
     from promptctl.files.tree import Tree
+    from promptctl.git.trees import WorkTree
     from promptctl.log.records import LogRecorder
     from promptctl.log.redaction import Redactor
     from promptctl.log.store import Store
@@ -79,10 +80,23 @@ class Context:
         return other
 
     @part
+    def is_bare(self) -> bool:
+        """True if the workspace is that of a bare repository: files and settings are those of its default branch."""
+        from promptctl.git.repository import is_bare_folder
+
+        return is_bare_folder(self.root)
+
+    @part
     def settings(self) -> Settings:
         """The content of `promptctl.yaml`."""
         from promptctl.git.trees import WorkTree
 
+        if self.is_bare:
+            committed = self.repository.now().committed
+            if committed is None:
+                words = f"the default branch of the bare repository {self.root} has no {SETTINGS}"
+                raise WorkspaceNotFound(words, hint="make a workspace in a clone: promptctl init, commit and push")
+            return committed.settings
         return read_settings(WorkTree(self.root).read(SETTINGS), SETTINGS)
 
     @cached_property
@@ -93,7 +107,7 @@ class Context:
         `.promptctl/`. `PROMPTCTL_STATE` names a different one: no file of a branch chooses where we write. Raises
         `WorkspaceError` for a link on the way, for what is no file, and for state that Git tracks.
         """
-        near, own = self.root / STATE_FOLDER, self._own_state_folder
+        near, own = self._near_state_folder, self._own_state_folder
         if named := self.environ.get(STATE_VARIABLE, "").strip():
             folder = self.root / Path(named).expanduser()
             is_near = folder.resolve().is_relative_to(self.root.resolve())
@@ -115,6 +129,10 @@ class Context:
         with suppress(OSError):
             own.mkdir(mode=0o700, parents=True, exist_ok=True)
         return own
+
+    @property
+    def _near_state_folder(self) -> Path:
+        return self._own_state_folder if self.is_bare else self.root / STATE_FOLDER
 
     @cached_property
     def _own_state_folder(self) -> Path:
@@ -171,6 +189,7 @@ class Context:
         """
         from promptctl.models.recordings import Recording
 
+        self.work_tree_for("a recording")
         recording = Recording(self.recording_file(prompt_id), prompt_id)
         redactor = self.redactor
         told: set[str] = set()
@@ -198,7 +217,18 @@ class Context:
         """The Git repository around the workspace; it also stands for a workspace outside Git."""
         from promptctl.versions.repository import Repository
 
+        if self.is_bare:
+            return Repository(self.root, cache_dir=self.state_folder)
         return Repository(self.root, self.settings.branch, self.settings.labels.remote, self.state_folder)
+
+    def work_tree_for(self, task: str) -> WorkTree:
+        """Return the work tree for a task that writes files of it. Raises `WorkspaceError` in a bare repository."""
+        from promptctl.git.repository import refuse_bare
+
+        refuse_bare(self.root, task)
+        from promptctl.git.trees import WorkTree
+
+        return WorkTree(self.root)
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -226,7 +256,7 @@ class Context:
         """The execution log, `log.db` in the state folder."""
         from promptctl.log.sqlite.store import SqliteStore
 
-        near, own = self.root / STATE_FOLDER / LOG_FILE, self._own_state_folder / LOG_FILE
+        near, own = self._near_state_folder / LOG_FILE, self._own_state_folder / LOG_FILE
         path = self.state_folder / LOG_FILE
         link = near if path == own != near else None
         return SqliteStore(path, redactor=self.redactor, other_paths=(own, near), link=link)

@@ -23,6 +23,7 @@ from promptctl.versions.refs import check_id
 
 if TYPE_CHECKING:
     from promptctl.context import Context
+    from promptctl.git.trees import WorkTree
     from promptctl.versions.prompt_at_version import PromptAtVersion
 
 _HERE = "./"
@@ -65,9 +66,9 @@ def copy(parts: Context, ref: str, new_id: str) -> Copied:
     The copy is a prompt of its own: what the file says under `formerly` is left out. Raises `UsageError` if the new
     id is wrong or taken, and `WorkspaceError` if the copy would not name the same files.
     """
+    tree = parts.work_tree_for("a copy")
     source = parts.prompt(ref)
     path = _new_path(parts, source.prompt.path, new_id)
-    tree = parts.repository.work_tree
     draft = _Draft(source, path)
     overlay = Overlay(tree, path, draft.text.encode("utf-8", "surrogateescape"))
     named = set(source.prompt.closure[1:])
@@ -82,7 +83,7 @@ def copy(parts: Context, ref: str, new_id: str) -> Copied:
         raise _not_rewritable(source) from error
     if set(copied.closure[1:]) != named or copied.formerly:
         raise _not_rewritable(source)
-    _write(parts, path, draft.text.encode("utf-8", "surrogateescape"))
+    _write(tree, path, draft.text.encode("utf-8", "surrogateescape"))
     differing = [each for each in sorted(named) if source.tree.read(each) != tree.read(each)]
     return Copied(source=source, prompt=new_id, path=path, rewritten=tuple(draft.rewritten), differing=tuple(differing))
 
@@ -189,8 +190,8 @@ def _lacking(source: PromptAtVersion, missing: list[str]) -> WorkspaceError:
     )
 
 
-def _write(parts: Context, path: str, data: bytes) -> None:
-    file = parts.repository.work_tree.root / path
+def _write(tree: WorkTree, path: str, data: bytes) -> None:
+    file = tree.root / path
     if os.path.realpath(file.parent) != str(file.parent):
         raise WorkspaceError(f"{path} would be reached through a symbolic link", hint="choose a different id")
     replace_file(file, [data], is_new=True)

@@ -12,7 +12,6 @@ from promptctl.files.names import SETTINGS, did_you_mean
 from promptctl.files.writing import replace_file
 from promptctl.formats.rule_editing import with_log_rules
 from promptctl.formats.settings_file import LogRule, Settings, read_settings
-from promptctl.git.trees import WorkTree
 from promptctl.log.call_totals import CallTotals
 
 if TYPE_CHECKING:
@@ -111,8 +110,8 @@ def set_rules(
     read = {key: _value(key, value) for key, value in given.items()}
     if not all(globs):
         raise UsageError("an empty glob means no prompt", hint='`"*"` means all')
-    file = parts.root / SETTINGS
-    old = WorkTree(parts.root).read(SETTINGS)
+    tree = parts.work_tree_for("a change of the settings")
+    file, old = tree.root / SETTINGS, tree.read(SETTINGS)
     new = with_log_rules(old, globs, read)
     before, after = read_settings(old), read_settings(new)
     if not is_dry_run and new != old:

@@ -69,6 +69,7 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
     Raises `InvalidFiles` with all problems of a dataset, `UsageError` if nothing is selected,
     `ModelConfigurationError` if a model cannot be asked, `PromptInactive` for a single prompt that is.
     """
+    context.work_tree_for("an evaluation")
     plans: list[Plan] = []
     judges: set[AskedJudge] = set()
     group, choosing = new_id(), Choosing(request.selection)
@@ -136,6 +137,7 @@ def replan(context: Context, row: EvaluationRow, resumed: ResumeRequest) -> Plan
     Raises `WorkspaceError` if prompt, dataset, server, judge or the rules of `promptctl.yaml` are not what they were:
     its results would not belong together. Raises what `plan` does for a model that cannot be asked.
     """
+    context.work_tree_for("an evaluation")
     spec, allows_code = row.spec, resumed.allows_code
     at_version = _version_of(context, row)
     prompt = at_version.prompt

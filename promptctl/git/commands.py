@@ -56,12 +56,13 @@ _ENVIRONMENT = {
 _OPTIONS = (
     *("-c", "core.hooksPath=/dev/null"),
     *("-c", "core.fsmonitor=false"),
-    # A folder of the work tree that looks like a bare repository brings a configuration, which can name programs.
-    *("-c", "safe.bareRepository=explicit"),
     *("-c", "gc.auto=0"),
     *("-c", "maintenance.auto=false"),
     *("-c", "advice.graftFileDeprecated=false"),
 )
+
+# A folder of the work tree that looks like a bare repository brings a configuration, which can name programs.
+_NEVER_BARE = ("-c", "safe.bareRepository=explicit")
 
 FSCK = "git fsck shows what is damaged"
 REFETCH = f"{FSCK}; git fetch --refetch REMOTE brings again what a remote has"
@@ -95,10 +96,14 @@ class GitOutput:
 
 
 class Commands:
-    """Runs Git commands in one folder, in an environment that nothing around us has bent."""
+    """Runs Git commands in one folder, in an environment that nothing around us has bent.
 
-    def __init__(self, folder: Path, *, is_interactive: bool = False) -> None:
+    Where it `is_bare`, the folder may be a repository itself, if Git's configuration of the user allows that.
+    """
+
+    def __init__(self, folder: Path, *, is_interactive: bool = False, is_bare: bool = False) -> None:
         self.folder = folder
+        self.is_bare = is_bare
         self._command = _command(folder)
         self._environment = dict(_ENVIRONMENT)
         if not is_interactive:
@@ -128,7 +133,7 @@ class Commands:
 
         leaking = [name for name in _LEAKING if name in os.environ]
         unset = ["env", *(part for name in leaking for part in ("-u", name))] if leaking else []
-        command = [*unset, "git", "-C", str(self.folder), *_OPTIONS, *args]
+        command = [*unset, "git", "-C", str(self.folder), *_OPTIONS, *(() if self.is_bare else _NEVER_BARE), *args]
         try:
             process: subprocess.Popen[bytes] = self._command.execute(
                 command, istream=-1 if has_input else None, as_process=True, env=self._environment, shell=False

@@ -1,4 +1,4 @@
-"""One repository of Git, seen from one folder of its work tree."""
+"""One repository of Git, seen from one folder of its work tree, or a bare one."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
-from promptctl.errors import GitError, RevisionNotFound, printable
+from promptctl.errors import GitError, RevisionNotFound, WorkspaceError, printable
 from promptctl.git.commands import Commands, refusal
 from promptctl.git.objects import Objects, is_object_id
 
@@ -20,48 +21,55 @@ class GitRef:
     object: str
 
 
+# With the folder quoted for a shell.
+ADD_WORK_TREE = "git -C {} worktree add --detach FOLDER"
+
+
 class Git(Commands):
     """One repository, seen from one folder of its work tree.
 
     `folder` is that folder, `root` the work tree's, `prefix` the way from root to folder (`""` or `apps/bot/`), `head`
-    the full id of HEAD's commit (None if there is no commit yet). `objects` reads objects by id.
+    the full id of HEAD's commit (None if there is no commit yet). `objects` reads objects by id. Of one that `is_bare`,
+    folder and root are the repository itself.
     """
 
-    def __init__(self, folder: Path, *, is_interactive: bool = False) -> None:
-        super().__init__(folder, is_interactive=is_interactive)
+    def __init__(self, folder: Path, *, is_interactive: bool = False, is_bare: bool = False) -> None:
+        super().__init__(folder, is_interactive=is_interactive, is_bare=is_bare)
         self.root = folder
         self.prefix = ""
         self.head: str | None = None
-        self.is_bare = False
         self.is_shallow = False
         # With commands of its own: two objects that hold each other are not let go of at once.
-        self.objects = Objects(Commands(folder, is_interactive=is_interactive))
+        self.objects = Objects(Commands(folder, is_interactive=is_interactive, is_bare=is_bare))
 
     @classmethod
     def open(cls, folder: Path, *, is_interactive: bool = False) -> Git | None:
-        """Return the repository whose work tree holds `folder`; None if there is none.
+        """Return the repository whose work tree holds `folder`, or the bare one that it is; None if there is none.
 
         `is_interactive` allows Git to ask for a password on the terminal. Raises `GitError` if Git is not installed
         or refuses the repository.
         """
         folder = folder.resolve()
-        if git_folder(folder) is None:
+        is_bare = is_bare_folder(folder)
+        if not is_bare and git_folder(folder) is None:
             return None
-        git = cls(folder, is_interactive=is_interactive)
+        git = cls(folder, is_interactive=is_interactive, is_bare=is_bare)
         return git if git.look_again() else None
 
     def look_again(self) -> bool:
         """Read in one call what every command needs and others may have changed; False outside a work tree."""
-        questions = ("--is-inside-work-tree", "--is-shallow-repository", "--show-toplevel", "--show-prefix", "HEAD")
-        output = self.run(["rev-parse", *questions], check=False)
+        is_one = "--is-bare-repository" if self.is_bare else "--is-inside-work-tree"
+        places = () if self.is_bare else ("--show-toplevel", "--show-prefix")
+        output = self.run(["rev-parse", is_one, "--is-shallow-repository", *places, "HEAD"], check=False)
         answers = output.lines()
         if answers[:1] == ["false"]:
             return False
-        if len(answers) < 4:
+        if len(answers) < 2 + len(places):
             raise refusal(output)
         self.is_shallow = answers[1] == "true"
-        self.root, self.prefix = Path(answers[2]), answers[3]
-        head = answers[4] if len(answers) > 4 else ""
+        if places:
+            self.root, self.prefix = Path(answers[2]), answers[3]
+        head = answers[2 + len(places)] if len(answers) > 2 + len(places) else ""
         self.head = head if is_object_id(head) else None
         if self.head is None:  # a branch that is damaged looks like one without a commit
             self.refs("refs/heads/")
@@ -130,13 +138,31 @@ def git_folder(folder: Path) -> Path | None:
     return found[1] if found is not None else None
 
 
+def is_bare_folder(folder: Path) -> bool:
+    """Return True if a folder looks like a bare repository, and lies in no work tree, whose commits could bring it."""
+    folder = folder.resolve()
+    if not all((folder / name).exists() for name in ("HEAD", "objects", "refs")):
+        return False
+    around = git_folder(folder)
+    return around is None or around.resolve() == folder
+
+
+def refuse_bare(folder: Path, task: str) -> None:
+    """Raise `WorkspaceError` if a folder is a bare repository, for a task that needs a work tree."""
+    if is_bare_folder(folder):
+        raise WorkspaceError(
+            f"{folder} is a bare repository, and {task} needs a work tree",
+            hint=f"make one with: {ADD_WORK_TREE.format(quote(str(folder)))}",
+        )
+
+
 def shared_git_folder(folder: Path) -> tuple[Path, str] | None:
     """Return the Git folder that all work trees of a repository share, and the way from this one's root to `folder`.
 
     None outside Git. No commit, and so no checkout, has a file in it.
     """
     folder = folder.resolve()
-    found = _git_folder(folder)
+    found = (folder, folder) if is_bare_folder(folder) else _git_folder(folder)
     if found is None or not found[1].is_dir():
         return None
     root, git = found

@@ -35,7 +35,7 @@ def changed_files(base: CommitTree, head: CommitTree | WorkTree) -> list[FileCha
 class CleanTree:
     """A commit's files; those that are clean in the work tree as they are there, as Git's filters made them."""
 
-    def __init__(self, committed: CommitTree, here: WorkTree) -> None:
+    def __init__(self, committed: CommitTree, here: CommitTree | WorkTree) -> None:
         self.commit = committed.commit
         self._committed = committed
         self._here = here

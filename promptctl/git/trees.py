@@ -178,6 +178,13 @@ class CommitTree:
         """Return the blob id of each regular file below a folder, by path."""
         return {path: entry.id for path, entry in self._below(folder) if entry.mode in _REGULAR}
 
+    def repository_inside(self, path: str) -> None:
+        """Return None; see `WorkTree.repository_inside`."""
+
+    def not_checked_out(self) -> dict[str, str]:
+        """Return nothing; see `WorkTree.not_checked_out`."""
+        return {}
+
     def links(self, folder: str) -> dict[str, str]:
         """Return the object id of each link and submodule at or below a folder, by path."""
         top = self._entry(folder)
@@ -335,11 +342,13 @@ def _too_large(path: str, size: int, max_bytes: int) -> WorkspaceError:
     return _refused(path, f"has {size:,} bytes; at most {max_bytes:,} are read", "split it")
 
 
-def blob_of(tree: WorkTree, path: str, like: str) -> str | None:
+def blob_of(tree: CommitTree | WorkTree, path: str, like: str) -> str | None:
     """Return the blob id that a file's bytes have, in the hash that the id `like` is in; None if there is no file.
 
     One that cannot be read, or has over 1 GiB, has an id that no blob has.
     """
+    if isinstance(tree, CommitTree):
+        return tree.blob(path)
     new = hashlib.sha1 if len(like) == 40 else hashlib.sha256
     try:
         with tree.open_stored(path) as opened:

@@ -151,7 +151,8 @@ class Remote:
         leases = [f"--force-with-lease={ref.name}:{ref.object}" for ref in after]
         leases += [f"--force-with-lease={ref.name}:" for ref in new]
         refspecs = [f"{ref.object}:{ref.name}" for ref in (*after, *new)]
-        return self._git.run([*_PUSH, *leases, "--end-of-options", self.name, *refspecs], check=False)
+        of_mirror = ("-c", f"remote.{self.name}.mirror=false")  # which would push everything, and takes no refspec
+        return self._git.run([*of_mirror, *_PUSH, *leases, "--end-of-options", self.name, *refspecs], check=False)
 
     def event(self, ref: str, oid: str) -> LabelEvent | None:
         """Return the event that a tag of the remote records, without storing the tag here; None if it is no event."""

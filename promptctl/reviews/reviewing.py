@@ -47,14 +47,15 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
     """
     from promptctl.git.repository import Git
 
+    here = context.work_tree_for("a review")
     git = Git.open(context.root)
     if git is None:
         raise GitError("a review compares commits, and the workspace is not in a Git repository", hint="git init")
     with closing(git), tempfile.TemporaryDirectory(prefix="promptctl-review-") as folder:
         line = default_base(git) if request.base is None else None
-        found = find_range(git, WorkTree(context.root), request.base, request.head, line)
+        found = find_range(git, here, request.base, request.head, line)
         base = CommitTree(git, found.base)
-        head = CommitTree(git, found.head) if found.head is not None else WorkTree(context.root)
+        head = CommitTree(git, found.head) if found.head is not None else here
         tip = CommitTree(git, found.tip)
         check_place(git, context.start, tip, base, head)
         settings = settings_at(git, found.tip)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, InvalidFiles, Place
 from promptctl.files.names import SETTINGS
+from promptctl.files.wording import name_some
 from promptctl.formats.settings_file import Settings, read_settings
 from promptctl.git.objects import is_object_id
+from promptctl.git.repository import ADD_WORK_TREE
 from promptctl.git.trees import CommitTree
 from promptctl.labels.trust import SIGNERS, LabelTrust
 from promptctl.versions.line import find_line
@@ -62,7 +65,15 @@ def committed_settings(git: Git, line: Line, *, is_fresh: bool = False) -> Commi
     found = settings_at(git, replace(line, tip=tip))
     if found is None:
         listed = git.run(["ls-tree", "-r", "-z", "--name-only", "--full-tree", tip]).text.split("\0")
-        if other := next((path for path in listed if path.rpartition("/")[2] == SETTINGS), None):
+        others = [path for path in listed if path.rpartition("/")[2] == SETTINGS]
+        if others and git.is_bare:
+            place = f"{line.name} of the bare repository {git.folder}"
+            add = ADD_WORK_TREE.format(quote(str(git.folder)))
+            raise GitError(
+                f"{place} has no {SETTINGS} at its root, but {name_some(others)}",
+                hint=f"{add}; then promptctl -C FOLDER/{quote(others[0].removesuffix(f'/{SETTINGS}'))}",
+            )
+        if other := next(iter(others), None):
             raise GitError(
                 f"whose label rules hold is not known: {line.name} has no {git.prefix}{SETTINGS}, but {other}",
                 hint=f"labels go by the settings of {line.name}: bring the workspace there first",
@@ -77,6 +88,10 @@ def settings_at(git: Git, line: Line) -> Committed | None:
         settings = _read(tree.read(SETTINGS), line)
     except FileNotFoundError:
         return None
+    remote = settings.labels.remote
+    if git.is_bare and remote is not None and remote not in git.run(["remote"]).lines():
+        # It is that remote itself, to its clones: a tag that is here is what they fetch.
+        settings = replace(settings, labels=replace(settings.labels, remote=None))
     signers = (_signers(tree) or "") if settings.labels.is_signed else None
     return Committed(settings, line.tip, LabelTrust(settings.labels.remote, signers, line.name))
 

@@ -51,6 +51,9 @@ def find_line(git: Git, branch: str | None = None, remote: str | None = None) ->
     is the command that would bring it.
     """
     names = (branch,) if branch else _USUAL_NAMES
+    if git.is_bare and not branch:  # what its clones call the HEAD of their remote
+        head = git.run(["symbolic-ref", "--quiet", "HEAD"], check=False).text
+        names = (head.removeprefix("refs/heads/"), *names) if head else names
     wanted = [f"refs/remotes/{remote or '*'}/{name}" for name in (names if branch else ("HEAD", *names))]
     found = _refs(git, [*wanted, *(f"refs/heads/{name}" for name in names)])
     remotes = [ref.split("/", 3)[2] for ref in found if ref.startswith("refs/remotes/")]
@@ -91,7 +94,8 @@ def _only_branch(git: Git, wanted: str) -> Line:
         name, (tip, _) = next(iter(found.items()))
         return Line(name, tip)
     if not found and git.head is None:
-        raise HistoryIncomplete("the repository has no commit yet", hint="git add . && git commit")
+        hint = "git push a branch to it" if git.is_bare else "git add . && git commit"
+        raise HistoryIncomplete("the repository has no commit yet", hint=hint)
     if not found:  # a commit checked out by itself
         remotes = git.run(["remote"]).lines()
         if remotes:

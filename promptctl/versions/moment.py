@@ -35,24 +35,28 @@ class Moment:
     However many refs are resolved, HEAD, the line and each revision are read once. A process that lives on takes a new
     moment for each of its requests, so that it sees new commits and labels. `head` is the full id of HEAD's commit,
     None if there is none. A workspace outside Git has a moment too, without history. If it `is_for_labels`, the work
-    tree's settings do not say which branch versions are numbered on.
+    tree's settings do not say which branch versions are numbered on. In a bare repository the tip of the default branch
+    is HEAD and the work tree.
     """
 
     def __init__(
-        self, work_tree: WorkTree, index: Index | None = None, branch: str | None = None, remote: str | None = None
+        self, disk: WorkTree, index: Index | None = None, branch: str | None = None, remote: str | None = None
     ) -> None:
-        self.work_tree = work_tree
+        self.work_tree: CommitTree | WorkTree = disk
         self.is_versioned = index is not None
         self.head = index.git.head if index is not None else None
         self.is_shallow = index is not None and index.git.is_shallow
         self._index = index
         self._branch = branch
         self.remote_named_here = remote
-        self.is_for_labels = False
         self._commits: dict[str, str | RevisionNotFound] = {}
         self._labelled: str | None = None
         self._unknown: HistoryIncomplete | None = None
         self._is_settled = False
+        self.is_for_labels = index is not None and index.git.is_bare
+        if self.is_for_labels:
+            self.head = self.line.tip
+            self.work_tree = self.tree_at(self.head)
 
     @property
     def git(self) -> Git:
@@ -221,9 +225,14 @@ class Moment:
         from promptctl.labels.remote import last_fetch
 
         remote = self.label_trust.remote
-        if remote is None or last_fetch(self.git, remote) is not None:
+        if remote is None:
             return None
-        words = f"the labels here are not known to be those of {remote}: promptctl has never fetched them from there"
+        why = "promptctl has never fetched them from there"
+        if last_fetch(self.git, remote) is not None:
+            if not (self.git.is_bare and self.label_tags.strays) or self.label_tags.chains:
+                return None
+            why = "git fetch --prune removed what promptctl knew"  # as it does in a mirror
+        words = f"the labels here are not known to be those of {remote}: {why}"
         return HistoryIncomplete(words, hint="promptctl label fetch")
 
     def ask(self, question: Callable[[IndexStore], _Answer]) -> _Answer:

@@ -16,7 +16,7 @@ from promptctl.versions.resolving import in_submodule
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from promptctl.git.trees import WorkTree
+    from promptctl.git.trees import CommitTree, WorkTree
     from promptctl.versions.index_store import IndexStore, PromptState
     from promptctl.versions.moment import Moment
 
@@ -90,7 +90,7 @@ def _is_as_indexed(state: PromptState, files: Mapping[str, str], tip_files: Mapp
     return state.path is not None and all(files.get(path) == tip_files.get(path) for path in paths)
 
 
-def _load(work_tree: WorkTree, id_: str) -> tuple[str | None, tuple[str, ...]]:
+def _load(work_tree: CommitTree | WorkTree, id_: str) -> tuple[str | None, tuple[str, ...]]:
     try:
         prompt = load_prompt(work_tree, id_)
     except WorkspaceError:

@@ -62,7 +62,7 @@ def open_workspace(
     on_warning: Callable[[str], None] | None = None,
     is_interactive: bool = False,
 ) -> Workspace:
-    """Open the workspace that `path` (default: the current folder) is in or below.
+    """Open the workspace that `path` (default: the current folder) is in or below, or that a bare repository has.
 
     Keys and `PROMPTCTL_STATE` are read from `environ`, the process's own by default; nothing else of it is used.
     Warnings, such as a deprecated prompt or a log that cannot be written, go to `on_warning`, by default to the logger
@@ -81,14 +81,18 @@ def open_workspace(
         is_interactive=is_interactive,
     )
     context.start = start
+    if context.is_bare:
+        with closing(context):
+            _ = context.settings  # its default branch may have none, or several workspaces
     return Workspace(context)
 
 
 def init_workspace(folder: str | os.PathLike[str]) -> Scaffold:
     """Make a workspace in a folder, and a Git repository if it is in none. No file that exists is touched."""
     from promptctl.formats.scaffold import scaffold
-    from promptctl.git.repository import Git, init_repository
+    from promptctl.git.repository import Git, init_repository, refuse_bare
 
+    refuse_bare(Path(folder).absolute(), "a new workspace")
     made = scaffold(Path(folder).absolute())
     git = Git.open(made.folder)
     if git is None:
@@ -131,18 +135,22 @@ def loading() -> str | None:
 
 
 def find_root(start: Path) -> Path:
-    """Return the nearest folder, from `start` upwards, that holds a `promptctl.yaml`."""
+    """Return the nearest folder, from `start` upwards, that holds a `promptctl.yaml`, or that is a bare repository."""
     folder = start.absolute()
     for candidate in (folder, *folder.parents):
         if (candidate / SETTINGS).is_file():
             return candidate
-    if all((folder / name).exists() for name in ("HEAD", "objects", "refs")):
-        from shlex import quote
+    from promptctl.git.repository import Git, git_folder, is_bare_folder
 
-        raise WorkspaceNotFound(
-            f"{folder} is a bare repository, and promptctl needs a work tree",
-            hint=f"make one with: git -C {quote(str(folder))} worktree add --detach FOLDER",
-        )
+    around = git_folder(folder)
+    candidates = [folder, *folder.parents]
+    if around is not None and around.name != ".git":  # that a file `.git` names, beside its work trees
+        candidates.append(around.resolve())
+    for candidate in filter(is_bare_folder, candidates):
+        git = Git.open(candidate)
+        if git is not None:
+            git.close()
+            return candidate
     raise WorkspaceNotFound(
         f"there is no {SETTINGS} in {folder} or any folder above it",
         hint="make a workspace here with: promptctl init",
@@ -290,7 +298,7 @@ class Workspace:
         from promptctl.catalogue.formatting import format_files
 
         wanted = [self.context.inside(path) for path in paths]
-        return format_files(self.context.repository.work_tree, wanted, is_check=is_check)
+        return format_files(self.context.work_tree_for("formatting"), wanted, is_check=is_check)
 
     def install_git_driver(self, program: str) -> Path:
         """Let `git diff` and `git log -p` show prompts readably in this clone; return the repository's folder.

@@ -116,6 +116,7 @@ class Datasets:
         from promptctl.datasets.adding import add_case
 
         context = self._context
+        context.work_tree_for("a new case")
         path = self._index().named(name, context.inside)
         added = add_case(
             context.root,

@@ -118,14 +118,6 @@ def test_a_clone_that_never_fetched_labels_says_so_and_takes_no_tag_for_one(
     assert "never fetched" not in cli("list").err
 
 
-def test_a_bare_repository_says_that_a_work_tree_is_needed(cli: Cli, ruled: Path) -> None:
-    ran = cli("-C", str(ruled), "label", "list")
-    assert (ran.exit_code, "is a bare repository, and promptctl needs a work tree" in ran.err) == (3, True)
-    folder = ruled.parent / "linked"
-    git(ruled, "worktree", "add", "--quiet", "--detach", str(folder), "main")
-    assert cli("-C", str(folder), "list").exit_code == 0
-
-
 def message(repo: Path, label: str, **changes: str) -> str:
     """The message of a tag made by hand on the newest version."""
     with open_workspace(repo) as workspace:

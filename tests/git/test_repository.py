@@ -18,9 +18,18 @@ def open_git(folder: Path) -> Git:
     return git
 
 
-def test_outside_a_work_tree_there_is_no_repository(tmp_path: Path, remote: Repo) -> None:
+def test_outside_a_work_tree_there_is_no_repository(tmp_path: Path, repo: Repo) -> None:
     assert Git.open(tmp_path / "home") is None
-    assert Git.open(remote.path) is None
+    assert Git.open(repo.path / ".git") is None
+
+
+def test_a_bare_repository_is_its_own_root_unless_a_work_tree_holds_it(repo: Repo, remote: Repo) -> None:
+    git = open_git(remote.path)
+    assert (git.is_bare, git.root, git.prefix, git.head) == (True, remote.path, "", repo.head)
+    assert git.look_again()
+    inside = remote.path.rename(repo.path / "inside.git")
+    with pytest.raises(GitError, match="bare repository"):
+        Git.open(inside)
 
 
 def test_a_folder_below_the_root_knows_its_prefix(repo: Repo) -> None:
