@@ -226,9 +226,7 @@ class Context:
         from promptctl.git.repository import refuse_bare
 
         refuse_bare(self.root, task)
-        from promptctl.git.trees import WorkTree
-
-        return WorkTree(self.root)
+        return self.repository.disk
 
     @property
     def notices(self) -> tuple[str, ...]:
