@@ -88,13 +88,19 @@ def labels_here(moment: Moment) -> Listing:
 
 
 def live_labels(moment: Moment, warn: Callable[[str], None]) -> dict[str, list[LabelState]]:
-    """Return the labels that name a version, by prompt; none outside Git. Warns if this clone cannot know them."""
+    """Return the labels that name a version, by prompt; none outside Git. Warns of labels that cannot be known here."""
     found: dict[str, list[LabelState]] = {}
-    for state in labels_here(moment).states.values() if moment.is_versioned else ():
+    if not moment.is_versioned:
+        return found
+    listing = labels_here(moment)
+    for state in listing.states.values():
         if state.is_live:
             found.setdefault(state.prompt, []).append(state)
-    if moment.is_versioned and moment.label_tags.strays and (error := moment.unknown_labels()):
+    if moment.label_tags.strays and (error := moment.unknown_labels()):
         warn(note(error))
+    if problems := listing.problems:
+        also = f" (and {len(problems) - 1} more: promptctl label verify)" if len(problems) > 1 else ""
+        warn(f"a label does not count: {problems[0].message}{also}")
     return found
 
 

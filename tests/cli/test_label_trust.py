@@ -254,6 +254,9 @@ def test_signed_moves_are_asked_for_and_verified_by_the_default_branch(cli: Cli,
     cli("label", "fetch")
     for command in (("render", NAME, "-i", "ticket=x"), ("label", "rollback", NAME)):
         assert "production/2 does not hold: it has no SSH signature" in cli(*command).err or command[0] == "label"
+    listed = cli("list").err
+    assert "warning: a label does not count: " in listed
+    assert "production/2 does not hold" in listed
     assert "it has no SSH signature" in broken(cli, "label-unsigned")[0]
 
 
