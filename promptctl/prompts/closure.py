@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
@@ -247,7 +247,7 @@ class Partials:
 
             if (merge := unresolved_merge(text, path)) is not None:
                 self._sources.problems.append(merge)
-        self.texts[path.removeprefix(PROMPTS + "/")] = text
+        self.texts[path.removeprefix(PROMPTS + "/")] = _kept_once(text)
         self.include_all(text, path, lambda line: Place(path, line), chain)
 
     def _report(self, message: str, place: Place, hint: str, code: str) -> None:
@@ -312,6 +312,12 @@ def _input(declared: Input) -> dict[str, Any]:
     elif not declared.is_required:
         data["required"] = False
     return data
+
+
+@lru_cache(maxsize=8)
+def _kept_once(text: str) -> str:
+    """Return the equal text that is held already, so that prompts which share a large partial do not hold it each."""
+    return text
 
 
 def _output(output: Output) -> dict[str, Any]:
