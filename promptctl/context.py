@@ -226,7 +226,9 @@ class Context:
         from promptctl.git.repository import refuse_bare
 
         refuse_bare(self.root, task)
-        return self.repository.disk
+        from promptctl.git.trees import WorkTree
+
+        return WorkTree(self.root)
 
     @property
     def notices(self) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ class Repository:
     """The history around a workspace. Threads may share it; it sees what other processes do to the repository.
 
     `branch` and `remote` are what `promptctl.yaml` names. The index is kept below `cache_dir`, or in memory if that is
-    None. `disk` are the root's files, of which a bare repository has none. Nothing is asked of Git before it is needed.
+    None. Nothing is asked of Git before it is needed.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Repository:
     ) -> None:
         self.root = root
         self.is_bare = is_bare_folder(root)
-        self.disk = WorkTree(root)
+        self._disk = WorkTree(root)
         self._branch = branch
         self._remote = remote
         self._cache_dir = cache_dir
@@ -62,7 +62,7 @@ class Repository:
     @property
     def work_tree(self) -> CommitTree | WorkTree:
         """The workspace on disk; in a bare repository, as the tip of the default branch has it now."""
-        return self.now().work_tree if self.is_bare else self.disk
+        return self.now().work_tree if self.is_bare else self._disk
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ class Repository:
             if self.git is not None and not self._is_fresh:
                 self.git.look_again()
             self._is_fresh = False
-            return Moment(self.disk, self._index, self._branch, self._remote)
+            return Moment(self._disk, self._index, self._branch, self._remote)
 
     def resolve(self, ref: Ref | str, *, is_numbered: bool = True, moment: Moment | None = None) -> PromptAtVersion:
         """Return the prompt that a ref names, with its version, as of `moment`, by default now.
@@ -123,7 +123,7 @@ class Repository:
     def tree_at(self, commit: str) -> CommitTree:
         """Return the workspace at a commit, given by its full id. Raises `GitError` outside Git."""
         with self._lock:
-            return Moment(self.disk, self._index).tree_at(commit)
+            return Moment(self._disk, self._index).tree_at(commit)
 
     def close(self) -> None:
         """Close the index and end Git's process; the next use opens them again."""

@@ -298,7 +298,8 @@ class Workspace:
         from promptctl.catalogue.formatting import format_files
 
         wanted = [self.context.inside(path) for path in paths]
-        return format_files(self.context.work_tree_for("formatting"), wanted, is_check=is_check)
+        tree, _ = self.context.work_tree_for("formatting"), self.context.state_folder  # that of a branch is refused
+        return format_files(tree, wanted, is_check=is_check)
 
     def install_git_driver(self, program: str) -> Path:
         """Let `git diff` and `git log -p` show prompts readably in this clone; return the repository's folder.
