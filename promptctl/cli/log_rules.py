@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,6 @@ from promptctl.cli import options
 from promptctl.cli.output import format_moment, say, say_json, styled, tell, time_heading, visible, warn
 from promptctl.cli.tables import say_table
 from promptctl.errors import UsageError
-from promptctl.reports.rule_table import check_rules_path, rules_as_yaml, write_rules
 from promptctl.reports.wording import count, format_cost, format_count, format_spent
 
 if TYPE_CHECKING:
@@ -114,6 +112,8 @@ def export_rules(
     ] = None,
 ) -> None:
     """Write the table of rules and totals, for a spreadsheet or a script."""
+    from promptctl.reports.rule_table import check_rules_path, rules_as_yaml, write_rules
+
     if output is not None:
         check_rules_path(output)
     rows = options.workspace_of(context).log.rules()
@@ -141,6 +141,8 @@ def _cells(row: RuledPrompt) -> Sequence[Any]:
 
 
 def _say_diff(change: RuleChange) -> None:
+    import difflib
+
     sides = change.old.splitlines(), change.new.splitlines()
     for line in list(difflib.unified_diff(*sides, lineterm="", n=1))[2:]:
         colour = _COLOURS.get(line[:1])
