@@ -75,6 +75,11 @@ class Git(Commands):
             self.refs("refs/heads/")
         return True
 
+    def usual_remote(self) -> str | None:
+        """Return the remote that is meant where none is named: `origin`, or else the first one; None without any."""
+        names = self.run(["remote"]).lines()
+        return "origin" if "origin" in names else next(iter(names), None)
+
     def path_here(self, path: str) -> str:
         """Return a path of the workspace as commands of Git take it, which run in its folder, or at a bare root."""
         return f"{self.prefix}{path}" if self.is_bare else path

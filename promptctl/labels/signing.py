@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from promptctl.errors import GitError, LabelRefused
 from promptctl.git.commands import refusal
 from promptctl.git.objects import is_object_id
-from promptctl.labels.tags import TAGS
+from promptctl.labels.tags import SIGNATURE, TAGS
 from promptctl.labels.trust import SIGNERS
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ HOW_TO_SIGN = (
     "sign with an SSH key: git config gpg.format ssh && git config user.signingKey KEY.pub; "
     f"for `signed: required`, {SIGNERS} of the default branch must name your address and that key"
 )
-_SIGNATURE = "-----BEGIN "
 _HOOK = '#!/bin/sh\n[ -e "$0.refs" ] || cat >"$0.refs"\nexit 1\n'
 
 
@@ -38,7 +37,7 @@ def is_signing(git: Git) -> bool:
 
 def has_signature(tag: GitObject | None) -> bool:
     """Return True if a tag object has a signature, of any format and by anybody."""
-    return tag is not None and f"\n{_SIGNATURE}".encode() in (tag.data or b"")
+    return tag is not None and f"\n{SIGNATURE}".encode() in (tag.data or b"")
 
 
 def signed_tag(git: Git, ref: str, commit: str, data: bytes) -> str:

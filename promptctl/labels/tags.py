@@ -31,6 +31,8 @@ MAX_REF_BYTES = 200
 _NAME = re.compile(r"(?P<prompt>[^@]+)@(?P<label>[a-z][a-z0-9-]*)/(?P<n>[1-9][0-9]{0,8})\Z")
 _TAGGER = re.compile(r"(?P<actor>.* <[^<>]*>) (?P<time>\d{1,12} [+-]\d{4})\Z", re.DOTALL)
 _ODD = re.compile("[?\ufffd\\s]")
+# What a signature of any format begins with, on a line of its own.
+SIGNATURE = "-----BEGIN "
 _DIGEST = re.compile(r"[0-9]+:[0-9a-f]{64}\Z")
 # Each is a field of the event, in lower case.
 _REQUIRED = ("Prompt", "Label", "Action", "Version", "Digest", "Path", "Previous", "Actor")
@@ -259,7 +261,7 @@ def tagger_actor(tagger: str) -> str:
 
 def _trailers(message: str) -> dict[str, str]:
     """Return the trailers of a message: one `Key: value` on each line after the subject. Unknown keys are kept."""
-    body = f"\n{message}".partition("\n-----BEGIN ")[0][1:]  # a signed tag ends with its signature
+    body = f"\n{message}".partition(f"\n{SIGNATURE}")[0][1:]  # a signed tag ends with its signature
     trailers: dict[str, str] = {}
     for line in body.split("\n")[1:]:
         key, colon, value = line.partition(": ")

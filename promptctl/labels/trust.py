@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptctl.labels.tags import PREFIX
+from promptctl.labels.tags import PREFIX, SIGNATURE
 
 if TYPE_CHECKING:
     from promptctl.git.repository import Git
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 UNPUSHED = "refs/promptctl/unpushed/"
 _KNOWN = "refs/promptctl/known/"
 SIGNERS = ".promptctl.signers"
-_BEGIN, _SSH = b"-----BEGIN ", b"-----BEGIN SSH SIGNATURE-----"
+_BEGIN, _SSH = SIGNATURE.encode(), f"{SIGNATURE}SSH SIGNATURE-----".encode()
 # The signature is SSH's in any case: no other program is started, and no keyring is asked.
 _VERIFY = ("-c", "gpg.format=ssh", "-c", "gpg.program=false", "-c", "gpg.x509.program=false")
 # What has a meaning in a line of signers, and so cannot be an address there.

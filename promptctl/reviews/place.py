@@ -10,6 +10,7 @@ from promptctl.errors import Place, WorkspaceError
 from promptctl.files.names import DATASETS, PROMPTS, SETTINGS
 from promptctl.files.wording import name_some
 from promptctl.git.trees import CommitTree, WorkTree
+from promptctl.versions.committed_settings import settings_files
 
 if TYPE_CHECKING:
     from promptctl.git.repository import Git
@@ -35,8 +36,7 @@ def check_place(git: Git, start: Path, tip: CommitTree, base: CommitTree, head: 
     found = next((each for each in here if whole.blob(f"{each}/{SETTINGS}".removeprefix("./")) is not None), None)
     own = git.prefix.rstrip("/") or "."
     if found is None:
-        listed = git.run(["ls-tree", "-r", "-z", "--full-tree", "--name-only", base.commit]).text.split("\0")
-        before = [path for path in listed if Path(path).name == SETTINGS]
+        before = settings_files(git, base.commit)
         if f"{own}/{SETTINGS}".removeprefix("./") in before:
             raise WorkspaceError(f"BASE moved or removed the workspace in {own}", hint="bring HEAD up to date first")
         after: CommitTree | WorkTree

@@ -8,7 +8,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound, WorkspaceError
-from promptctl.files.names import SETTINGS, STATE_FOLDER, did_you_mean
+from promptctl.files.names import SETTINGS, STATE_COMMITTED, STATE_FOLDER, did_you_mean
 from promptctl.files.wording import name_some
 from promptctl.formats.settings_file import read_settings
 from promptctl.git.commits import read_commits
@@ -99,7 +99,7 @@ def _refuse_state(tree: CommitTree) -> None:
 
     A link there would have ours written wherever it leads.
     """
-    harmless = (f"{STATE_FOLDER}/schemas/", f"{STATE_FOLDER}/.gitignore")
+    harmless = tuple(f"{STATE_FOLDER}/{each}" for each in STATE_COMMITTED)
     found = [path for path in tree.paths(STATE_FOLDER) if not path.startswith(harmless) or tree.blob(path) is None]
     if found:
         raise WorkspaceError(
@@ -130,6 +130,6 @@ def _fetch(git: Git, revision: str) -> str:
     if first in remotes and "/" in revision:
         branch = revision.partition("/")[2]
         return f"git fetch {quote(first)} {quote(f'+refs/heads/{branch}:refs/remotes/{first}/{branch}')}"
-    remote = "origin" if "origin" in remotes or not remotes else remotes[0]
+    remote = git.usual_remote() or "origin"
     depth = "--depth=1 " if git.is_shallow and _HEX.match(revision) else ""
     return f"git fetch {depth}{quote(remote)} {quote(revision)}"

@@ -64,8 +64,7 @@ def committed_settings(git: Git, line: Line, *, is_fresh: bool = False) -> Commi
     tip = (_tip_at_remote(git, line) if is_fresh else None) or line.tip
     found = settings_at(git, replace(line, tip=tip))
     if found is None:
-        listed = git.run(["ls-tree", "-r", "-z", "--name-only", "--full-tree", tip]).text.split("\0")
-        others = [path for path in listed if path.rpartition("/")[2] == SETTINGS]
+        others = settings_files(git, tip)
         if others and git.is_bare:
             place = f"{line.name} of the bare repository {git.folder}"
             add = ADD_WORK_TREE.format(quote(str(git.folder)))
@@ -79,6 +78,12 @@ def committed_settings(git: Git, line: Line, *, is_fresh: bool = False) -> Commi
                 hint=f"labels go by the settings of {line.name}: bring the workspace there first",
             )
     return found
+
+
+def settings_files(git: Git, commit: str) -> list[str]:
+    """Return the paths, from the repository's root, of every `promptctl.yaml` of a commit."""
+    listed = git.run(["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit]).text.split("\0")
+    return [path for path in listed if path.rpartition("/")[2] == SETTINGS]
 
 
 def settings_at(git: Git, line: Line) -> Committed | None:
@@ -101,8 +106,7 @@ def trust_without_line(git: Git, line: Line | None = None) -> LabelTrust:
 
     `line` is that branch if its settings alone cannot be read. If it has a file of signers, they must have signed.
     """
-    names = git.run(["remote"]).lines()
-    remote = ("origin" if "origin" in names else names[0]) if names else None
+    remote = git.usual_remote()
     return LabelTrust(remote, _signers(CommitTree(git, line.tip)), line.name) if line else LabelTrust(remote)
 
 

@@ -66,7 +66,7 @@ def find_line(git: Git, branch: str | None = None, remote: str | None = None) ->
         where = chosen if remote or remotes else fetched[0].split("/")[2]
         configured = git.run(["remote"]).lines()
         if configured and where not in configured:  # `refs/remotes/pull/7/merge` is of no remote
-            where = "origin" if "origin" in configured else configured[0]
+            where = git.usual_remote() or where
         raise _no_such_branch(git, names[0], where, is_named=bool(branch))
     line = _first(found, [f"refs/heads/{name}" for name in names])
     return line or _only_branch(git, names[0])
@@ -97,9 +97,8 @@ def _only_branch(git: Git, wanted: str) -> Line:
         hint = "git push a branch to it" if git.is_bare else "git add . && git commit"
         raise HistoryIncomplete("the repository has no commit yet", hint=hint)
     if not found:  # a commit checked out by itself
-        remotes = git.run(["remote"]).lines()
-        if remotes:
-            raise _no_such_branch(git, wanted, "origin" if "origin" in remotes else remotes[0], is_named=False)
+        if remote := git.usual_remote():
+            raise _no_such_branch(git, wanted, remote, is_named=False)
         raise HistoryIncomplete("this repository has no branch", hint=f"git branch {shlex.quote(wanted)}")
     raise HistoryIncomplete(
         f"which branch versions are numbered on is not known: there is no branch {wanted}",

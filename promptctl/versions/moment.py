@@ -90,9 +90,8 @@ class Moment:
         try:
             usual = self.usual_line
         except HistoryIncomplete as error:
-            remotes = self.git.run(["remote"]).lines()
-            if remotes:
-                remote = shlex.quote("origin" if "origin" in remotes else remotes[0])
+            if name := self.git.usual_remote():
+                remote = shlex.quote(name)
                 hint = f"git fetch {remote} && git remote set-head {remote} --auto"
             elif self.git.refs("refs/heads/"):
                 hint = "git branch --move BRANCH main"

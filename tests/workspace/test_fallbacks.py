@@ -25,12 +25,6 @@ RULES = (
 )
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[OpenAIServer]:
-    with OpenAIServer() as server:
-        yield server
-
-
 @pytest.fixture
 def workspace(running: OpenAIServer, tmp_path: Path) -> Iterator[Workspace]:
     running.reset()

@@ -26,12 +26,6 @@ log:
 """
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[OpenAIServer]:
-    with OpenAIServer() as server:
-        yield server
-
-
 @pytest.fixture
 def workspace(running: OpenAIServer, tmp_path: Path) -> Iterator[Workspace]:
     running.reset()

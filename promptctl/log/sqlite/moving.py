@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from promptctl.errors import LogFailure, WorkspaceError, printable
-from promptctl.files.names import LOG_FILE, STATE_FOLDER, STATE_NAMES, STATE_VARIABLE
+from promptctl.files.names import LOG_FILE, STATE_COMMITTED, STATE_FOLDER, STATE_NAMES, STATE_VARIABLE
 from promptctl.git.repository import Git
 from promptctl.log.sqlite.database import translated
 from promptctl.log.sqlite.opening import (
@@ -28,8 +28,6 @@ from promptctl.log.stamps import new_id
 _WAIT_S = 30.0
 _WAIT_FOR_LOG_S = 5.0
 _DATABASES = (LOG_FILE, "cache.db")
-# What a commit may bring in a state folder: nothing of it is read as state.
-_HARMLESS = (".gitignore", "schemas/")
 
 
 def refuse_tracked(root: Path, folder: Path) -> None:
@@ -44,7 +42,7 @@ def refuse_tracked(root: Path, folder: Path) -> None:
         listed = git.run(["ls-files", "-z"]).stdout.decode("utf-8", "surrogateescape").split("\0")
     name = os.path.relpath(folder, git.folder)
     inside = f"{name}/".casefold()
-    harmless = tuple(f"{name}/{each}".casefold() for each in _HARMLESS)
+    harmless = tuple(f"{name}/{each}".casefold() for each in STATE_COMMITTED)
     for path in listed:
         folded = path.casefold()
         if inside.startswith(f"{folded}/") or (folded.startswith(inside) and not folded.startswith(harmless)):
@@ -120,7 +118,7 @@ def _is_known(root: Path) -> bool:
     """Return True if a commit tracked state in `.promptctl/`, or a submodule: what is there may have come with it."""
     if (git := Git.open(root)) is None:
         return False
-    paths = [f":(icase){STATE_FOLDER}", *(f":(exclude,icase){STATE_FOLDER}/{each}" for each in _HARMLESS)]
+    paths = [f":(icase){STATE_FOLDER}", *(f":(exclude,icase){STATE_FOLDER}/{each}" for each in STATE_COMMITTED)]
     with closing(git):
         command = ["--no-literal-pathspecs", "rev-list", "--all", "--reflog", "--max-count=1", "--", *paths]
         found = git.run(command, check=False)
