@@ -211,8 +211,11 @@ class DatasetIndex:
 
 def dataset_index(context: Context, code: CodeUse = "refuse") -> DatasetIndex:
     """Return the one index of a context's datasets with this use of `python` assertions."""
-    made = DatasetIndex(context.tree, code=code, trusted=context.trusted_judges, limits=context.settings.limits)
-    return context.shared(_indexes).setdefault(code, made)
+    made = context.shared(_indexes)
+    if code not in made:
+        limits = context.settings.limits
+        made[code] = DatasetIndex(context.tree, code=code, trusted=context.trusted_judges, limits=limits)
+    return made[code]
 
 
 def _indexes(_: Context) -> dict[CodeUse, DatasetIndex]:

@@ -162,14 +162,18 @@ class Prices:
         fees = self._search_fees(model) if found[0][0] != SETTINGS else {}
         if not (searches or _always_searches(model)):
             return max(costs)
-        most = 1 if _is_billed_once(model, self._models.entry(self._priced_as(model) or model)) else _MOST_SEARCHES
+        most = 1 if _is_billed_once(model, self._entry(model)) else _MOST_SEARCHES
         return max(costs) + most * max(fees.values(), default=0)
 
     def limits_of(self, model: str) -> tuple[int | None, int | None]:
         """Return the most tokens that the model takes in and gives out, as LiteLLM's list says; None if unknown."""
-        entry = self._models.entry(self._priced_as(model) or model) or {}
+        entry = self._entry(model) or {}
         window, most = entry.get("max_input_tokens"), entry.get("max_output_tokens") or entry.get("max_tokens")
         return window if is_count(window) else None, most if is_count(most) else None
+
+    def _entry(self, model: str) -> Mapping[str, Any] | None:
+        """Return what LiteLLM's list says of the model that this one is priced as."""
+        return self._models.entry(self._priced_as(model) or model)
 
     def _tiers_of(self, model: str, service_tier: str | None) -> tuple[str | None, list[tuple[int, Price]]]:
         key = (model, _SERVICE_TIERS.get(service_tier or ""))
@@ -185,13 +189,13 @@ class Prices:
         if not searches:
             return 0
         fees = self._search_fees(model)
-        if _is_billed_once(model, self._models.entry(self._priced_as(model) or model)):
+        if _is_billed_once(model, self._entry(model)):
             searches = min(searches, 1)
         return searches * fees.get(f"search_context_size_{size}", fees.get("search_context_size_medium", 0))
 
     def _search_fees(self, model: str) -> dict[str, int]:
         """Return the fee of one search in nano-USD, by the size of its context."""
-        entry = self._models.entry(self._priced_as(model) or model) or {}
+        entry = self._entry(model) or {}
         fees = entry.get(_SEARCH_FEES)
         if not isinstance(fees, dict):
             return {}
