@@ -48,7 +48,7 @@ Reused = TypeVar("Reused", Reply, Embeddings)
 
 
 class ReplyCache:
-    """A local store of replies, `.promptctl/cache.db`. Losing it costs money, never an answer.
+    """A local store of replies, `cache.db` in the state folder. Losing it costs money, never an answer.
 
     What holds a secret is not kept. A cache that cannot be read or written is told to `on_warning` once and then left
     alone.
