@@ -41,10 +41,7 @@ def list_rules(
         str | None, typer.Option("--search", metavar="TEXT", help="Only prompts with this in their id.")
     ] = None,
     sort: Annotated[_Order, typer.Option("--sort", help="By which column; numbers and times from the top.")] = "prompt",
-    source: Annotated[
-        Literal["app", "api", "run", "eval", "all"],
-        typer.Option("--source", help="Count calls made from there; app is every call but those of evaluations."),
-    ] = "app",
+    source: options.CallSource = "app",
     as_json: options.Json = False,
 ) -> None:
     """List every prompt that is in the files or was ever called: its rule, where that stands, and its totals."""

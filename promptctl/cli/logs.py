@@ -84,10 +84,7 @@ class FilterOptions:
         str | None,
         typer.Option("--search", metavar="TEXT", help="Only with this in an input, a message, the reply or an error."),
     ] = None
-    source: Annotated[
-        Literal["app", "api", "run", "eval", "all"],
-        typer.Option("--source", help="Only calls made from there; app is every call but those of evaluations."),
-    ] = "app"
+    source: options.CallSource = "app"
 
     @property
     def filter(self) -> Filter:

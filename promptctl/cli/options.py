@@ -86,6 +86,10 @@ PromptName = Annotated[
         "--prompt", metavar="ID", help="Only this prompt's; * and ? match any text.", autocompletion=complete_ref
     ),
 ]
+CallSource = Annotated[
+    Literal["app", "api", "run", "eval", "all"],
+    typer.Option("--source", help="Only calls made from there; app is every call but those of evaluations."),
+]
 Limit = Annotated[int, typer.Option("-n", "--limit", min=1, metavar="N", help="At most so many, the newest.")]
 Parameters = Annotated[
     list[str],
