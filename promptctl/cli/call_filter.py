@@ -1,0 +1,64 @@
+"""Options that choose among the calls of the log, shared by every command that reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import typer
+
+from promptctl import Filter, parse_moment
+from promptctl.cli import options
+from promptctl.cli.output import tell
+
+if TYPE_CHECKING:
+    from promptctl import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class FilterOptions:
+    """Options that choose among the executions of the log."""
+
+    heading: ClassVar[str] = "Which calls"
+    prompt: options.PromptName = None
+    version: Annotated[
+        str | None,
+        typer.Option(
+            "--version", metavar="VERSION", help="Only this version's: v7; of one prompt also a label or a revision."
+        ),
+    ] = None
+    label: Annotated[
+        str | None, typer.Option("--label", metavar="LABEL", help="Only calls that asked for this label.")
+    ] = None
+    model: Annotated[
+        str | None,
+        options.model_option("Only this model's; * and ? match any text."),
+    ] = None
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since", metavar="WHEN", help="Only from then on: yesterday, today, 90m, 7d, or 2026-01-31[T12:00]."
+        ),
+    ] = None
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="WHEN", help="Only before then; days begin at midnight here.")
+    ] = None
+    user: Annotated[str | None, typer.Option("--user", metavar="NAME", help="Only calls for this user.")] = None
+    session: Annotated[str | None, typer.Option("--session", metavar="NAME", help="Only calls of this session.")] = None
+    search: Annotated[
+        str | None,
+        typer.Option("--search", metavar="TEXT", help="Only with this in an input, a message, the reply or an error."),
+    ] = None
+    source: options.CallSource = "app"
+
+    @property
+    def filter(self) -> Filter:
+        """The options as the log takes them."""
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        moments = {name: given[name] and parse_moment(given[name], zone=None) for name in ("since", "until")}
+        return Filter(**{**given, **moments, "source": None if self.source == "all" else self.source})
+
+    def tell_nothing(self, workspace: Workspace, what: str) -> None:
+        """Say that nothing of the kind was found."""
+        left_out = "; those of evaluations are left out: --source all" if self.source == "app" else ""
+        tell(f"no {what}s yet" if workspace.log.is_new else f"no {what} matches{left_out}")
