@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from promptctl import CallTotals
-from promptctl.cli import log_rules, options
+from promptctl.cli import log_care, log_rules, options
 from promptctl.cli.call_filter import FilterOptions
 from promptctl.cli.commands import HelpfulCommand
 from promptctl.cli.options import grouped
@@ -222,7 +222,8 @@ def _sums(row: CallTotals) -> tuple[Any, ...]:
 
 def _show_content(found: Execution) -> None:
     if found.messages is None:
-        tell("\nonly the numbers of this call are kept; `log:` in promptctl.yaml says so")
+        why = "its contents were pruned" if found.kept_content == "pruned" else "`log:` in promptctl.yaml says so"
+        tell(f"\nonly the numbers of this call are kept; {why}")
         return
     for message in found.messages:
         _show_part(f"{message.get('role')}", as_text(message.get("content")))
@@ -238,3 +239,8 @@ def _show_part(title: str, text: str) -> None:
     say()
     say(styled(f"── {title} ──", sys.stdout, bold=True))
     say(text.rstrip("\n"))
+
+
+app.command("export", cls=HelpfulCommand)(log_care.export_calls)
+app.command("prune")(log_care.prune_log)
+app.command("backup")(log_care.back_up_log)

@@ -17,15 +17,16 @@ _NEW_FILE_MODE = 0o644
 _SUFFIX = ".promptctl-draft"
 
 
-def replace_file(file: Path, parts: Iterable[bytes], *, is_new: bool = False) -> None:
+def replace_file(file: Path, parts: Iterable[bytes], *, is_new: bool = False, new_mode: int = _NEW_FILE_MODE) -> None:
     """Put the parts, one after another, in the place of the file, which keeps its mode.
 
-    Folders on the way are made. With `is_new` a file that is there is an error. Raises `WorkspaceError` if it cannot be
-    written; then, as after whatever `parts` raises, the old file is as it was and nothing is left beside it.
+    A new file has `new_mode`. Folders on the way are made. With `is_new` a file that is there is an error. Raises
+    `WorkspaceError` if it cannot be written; then, as after whatever `parts` raises, the old file is as it was and
+    nothing is left beside it.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        mode = file.stat().st_mode & 0o777 if file.exists() else _NEW_FILE_MODE
+        mode = file.stat().st_mode & 0o777 if file.exists() else new_mode
         with _draft(file) as (opened, draft):
             opened.writelines(parts)
             opened.flush()

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
     """Limits for pruning: contents of calls that began before one moment, whole rows of calls before another.
 
-    Moments are UTC, ISO 8601 as stored; None keeps everything. `prompt`, an id or a glob, limits it to these prompts.
+    Moments are UTC, ISO 8601 as stored; None keeps everything. `prompt`, an id or a glob, limits it to these prompts;
+    `renames` maps earlier ids to the current ones, as a `Filter` does.
     Totals are never pruned. Outputs of evaluations stay, or comparing them would fail: delete those by evaluation.
     """
 
     content_before: str | None = None
     rows_before: str | None = None
     prompt: str = "*"
+    renames: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,19 @@ def format_count(number: float | None) -> str:
     return "-" if number is None else f"{number:,.0f}"
 
 
+def format_bytes(size: int) -> str:
+    """Return a size in the unit that gives it the fewest digits.
+
+    >>> format_bytes(900), format_bytes(1_250_000)
+    ('900 B', '1.2 MB')
+    """
+    shown, units = float(size), ["B", "KB", "MB", "GB"]
+    while shown >= 1000 and len(units) > 1:
+        shown /= 1000
+        del units[0]
+    return f"{shown:.0f} {units[0]}" if units[0] == "B" or shown >= 100 else f"{shown:.1f} {units[0]}"
+
+
 def format_tokens(sent: int | None, received: int | None) -> str:
     """Return the tokens of the request and of the reply; `-` if neither is known."""
     return "-" if sent is None and received is None else f"{format_count(sent)}+{format_count(received)}"

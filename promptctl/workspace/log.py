@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from promptctl.errors import LogError
+
 if TYPE_CHECKING:
     from promptctl.catalogue.log_rules import RuleChange, RuledPrompt
     from promptctl.context import Context
@@ -106,10 +108,15 @@ class Log:
     def prune(self, retention: Retention, *, is_dry_run: bool = False) -> Pruned:
         """Delete old contents and rows; totals stay. A dry run returns the exact numbers.
 
-        Its moments may be ages such as `180d`.
+        Its moments may be ages such as `180d`. Raises `PromptNotFound` for a prompt that neither the files nor the log
+        have.
         """
+        from promptctl.log.filter import Filter
+
         content, rows = retention.content_before, retention.rows_before
-        dated = replace(retention, content_before=_moment(content), rows_before=_moment(rows))
+        is_of_some = retention.prompt != "*"
+        meant = self._meant(Filter(prompt=retention.prompt if is_of_some else None), follows_renames=is_of_some)
+        dated = replace(retention, content_before=_moment(content), rows_before=_moment(rows), renames=meant.renames)
         return self._context.log.prune(dated, is_dry_run=is_dry_run)
 
     def vacuum(self) -> int:
@@ -121,8 +128,24 @@ class Log:
         return self._context.log.check()
 
     def back_up(self, target: str | os.PathLike[str]) -> None:
-        """Copy the log as of now to a new file. Raises `LogError` if the file exists or cannot be written."""
+        """Copy the log as of now to a new file, and check the copy.
+
+        Raises `LogError` if there is no log yet, or if the file exists or cannot be written.
+        """
+        if self.is_new:
+            raise LogError("there is no log to copy: no call was made yet", hint="promptctl run REF makes one")
         self._context.log.back_up(Path(target))
+
+    def export(self, file: str | os.PathLike[str], wanted: Filter | None = None, *, with_content: bool = False) -> int:
+        """Write executions, newest first, to a file: .jsonl .csv .parquet; return how many.
+
+        They are read as they are written, so that any number of them fits. Raises `UsageError` for another suffix, or
+        without pyarrow for a .parquet file, and `WorkspaceError` if it cannot be written; then the old file is as it
+        was.
+        """
+        from promptctl.reports.call_export import write_calls
+
+        return write_calls(Path(file), self.executions(wanted, with_content=with_content), with_content=with_content)
 
     def _meant(self, wanted: Filter, *, follows_renames: bool = True) -> Filter:
         """Return the filter as the store takes it: with the ids that prompts had before, versions and ages resolved."""

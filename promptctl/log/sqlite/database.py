@@ -167,7 +167,7 @@ class Database:
             try:
                 return self._write_once(work)
             except sqlite3.Error as error:
-                if _reason_of(error) != "locked" or time.monotonic() >= deadline:
+                if reason_of(error) != "locked" or time.monotonic() >= deadline:
                     raise
                 time.sleep(_POLL_S)
 
@@ -216,7 +216,7 @@ def _close_before_forks(database: Database) -> None:
     os.register_at_fork(before=before, after_in_parent=after, after_in_child=after)
 
 
-def _reason_of(error: sqlite3.Error | OSError) -> FailureReason:
+def reason_of(error: sqlite3.Error | OSError) -> FailureReason:
     """Return the kind of failure, from SQLite's primary result code or the system's errno."""
     if isinstance(error, sqlite3.Error):
         code = getattr(error, "sqlite_errorcode", None)
@@ -233,7 +233,7 @@ def _reason_of(error: sqlite3.Error | OSError) -> FailureReason:
 
 def _failure(path: Path, error: sqlite3.Error | OSError) -> LogFailure:
     """Return the error as the log's own: what happened, to which file, what to do next."""
-    reason = _reason_of(error)
+    reason = reason_of(error)
     words, hint = _WORDS[reason]
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return LogFailure(

@@ -42,7 +42,7 @@ def rows_where(wanted: Filter) -> Condition:
     status = "status = ?" if wanted.status == "ok" else "status = ? AND status <> 'ok'"
     return where(
         {
-            **_prompts(wanted),
+            **prompts(wanted),
             "version = ? AND is_dirty = 0": wanted.version,
             **matching("model", wanted.model),
             status: wanted.status,
@@ -60,7 +60,7 @@ def stats_where(wanted: Filter) -> Condition | None:
     if any(getattr(wanted, name) is not None for name in _BEYOND_STATS):
         return None
     columns = {f"{column} = ?": getattr(wanted, column) for column in ("version", "digest")}
-    return where({**_prompts(wanted), **columns, **_sources(wanted)})
+    return where({**prompts(wanted), **columns, **_sources(wanted)})
 
 
 def add_search(connection: sqlite3.Connection) -> None:
@@ -78,7 +78,7 @@ def _sources(wanted: Filter) -> dict[str, Any]:
     return {"source <> ?": "eval"} if wanted.source == "app" else {"source = ?": wanted.source}
 
 
-def _prompts(wanted: Filter) -> dict[str, Any]:
+def prompts(wanted: Filter) -> dict[str, Any]:
     """Return the condition on the prompt's id, or one of its earlier ids."""
     earlier = wanted.earlier_ids()
     if not earlier:

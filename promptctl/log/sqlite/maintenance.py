@@ -10,12 +10,13 @@ from pathlib import Path
 
 from promptctl.errors import LogError
 from promptctl.log.encoding import to_json
+from promptctl.log.filter import Filter
 from promptctl.log.records import CONTENT_FIELDS
 from promptctl.log.retention import Pruned, Retention
 from promptctl.log.sqlite import payloads
-from promptctl.log.sqlite.database import Database, translated
-from promptctl.log.sqlite.filters import Condition, matching, where
-from promptctl.log.sqlite.opening import FILE_MODE, open_for_writing
+from promptctl.log.sqlite.database import Database, reason_of, translated
+from promptctl.log.sqlite.filters import Condition, prompts, where
+from promptctl.log.sqlite.opening import FILE_MODE, connect, open_for_writing, sync_file, sync_folder
 
 _HASHES = tuple(f"{name}_hash" for name in CONTENT_FIELDS)
 _MERGE = "PRAGMA wal_checkpoint(TRUNCATE)"
@@ -42,7 +43,10 @@ def prune(database: Database, retention: Retention, *, is_dry_run: bool) -> Prun
 
 
 def vacuum(database: Database) -> int:
-    """Rewrite the file without its empty pages; return how many bytes smaller it is."""
+    """Rewrite the file without its empty pages, if it has any; return how many bytes smaller it is."""
+    with database.reading() as connection:
+        if not connection.execute("PRAGMA freelist_count").fetchone()[0]:
+            return 0
     before = database.path.stat().st_size
     database.close()
     _run(database, "VACUUM", _MERGE)
@@ -67,18 +71,44 @@ def check(database: Database) -> list[str]:
 
 
 def back_up(database: Database, target: Path) -> None:
-    """Copy the log as of this moment to a new file of mode 0600, while others go on writing."""
+    """Copy the log as of this moment to a new file of mode 0600, while others go on writing, and check the copy."""
     try:
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
     except OSError as error:
-        raise LogError(f"the backup {target} cannot be created ({error.strerror})") from error
+        hint = "name a file that is not there yet" if isinstance(error, FileExistsError) else None
+        raise LogError(f"the backup {target} cannot be created ({error.strerror})", hint=hint) from error
     try:
         with database.reading() as connection:
             connection.execute("PRAGMA query_only = OFF")  # of the copy; VACUUM INTO does not change the log
-            connection.execute("VACUUM INTO ?", (str(target),))
+            _copy_into(connection, target)
+        _check_copy(target)
     except BaseException:
         target.unlink(missing_ok=True)
         raise
+
+
+def _copy_into(connection: sqlite3.Connection, target: Path) -> None:
+    try:
+        connection.execute("VACUUM INTO ?", (str(target),))
+    except sqlite3.Error as error:
+        if reason_of(error) in ("corrupt", "locked"):  # the log itself
+            raise
+        raise LogError(
+            f"the backup {target} cannot be written ({error})", hint="free some space, or name a file elsewhere"
+        ) from error
+
+
+def _check_copy(target: Path) -> None:
+    """Read the copy back whole and make it durable. Raises `LogError` if it is not sound."""
+    try:
+        with closing(connect(target, 0, "mode=ro&immutable=1")) as copy:
+            found = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
+        sync_file(target)
+        sync_folder(target.parent)
+    except (sqlite3.Error, OSError) as error:
+        found = str(error)
+    if found != "ok":
+        raise LogError(f"the backup {target} is not sound ({found})", hint="promptctl log verify checks the log itself")
 
 
 def _prune(connection: sqlite3.Connection, retention: Retention) -> Pruned:
@@ -99,7 +129,7 @@ def _prune(connection: sqlite3.Connection, retention: Retention) -> Pruned:
 
 
 def _older(before: str, retention: Retention) -> Condition:
-    return where({"started_at < ?": before, **matching("prompt", retention.prompt)})
+    return where({"started_at < ?": before, **prompts(Filter(prompt=retention.prompt, renames=retention.renames))})
 
 
 def _empty_latest_calls(connection: sqlite3.Connection, older: Condition) -> int:

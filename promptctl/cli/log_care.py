@@ -1,0 +1,119 @@
+"""`promptctl log export`, `prune` and `backup`: what the log holds, taken out, cut back and copied."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from promptctl import Retention, parse_moment
+from promptctl.cli import options
+from promptctl.cli.call_filter import FilterOptions
+from promptctl.cli.options import grouped
+from promptctl.cli.output import format_moment, say, say_json, tell, warn
+from promptctl.errors import LogError, UsageError
+from promptctl.reports.wording import count, format_bytes
+
+_STDOUT = Path("-")
+
+Status = Annotated[
+    Literal["ok", "error", "invalid_output", "blocked", "cancelled"] | None,
+    typer.Option("--status", help="Only executions that ended so."),
+]
+
+
+@grouped
+def export_calls(
+    context: typer.Context,
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", metavar="FILE", help="A .jsonl, .csv or .parquet file; - prints JSON lines."),
+    ],
+    filters: FilterOptions,
+    status: Status = None,
+    content: Annotated[
+        bool, typer.Option("--content", help="Also inputs, messages and replies that are kept.")
+    ] = False,
+) -> None:
+    """Write executions to a file for other programs, newest first, with the keys of `log list --json`."""
+    from promptctl.reports.call_export import check_export_path, json_lines
+
+    if output != _STDOUT:
+        check_export_path(output)
+    log = options.workspace_of(context).log
+    wanted = replace(filters.filter, status=status)
+    if output == _STDOUT:
+        rows = (each.as_row(with_content=content) for each in log.executions(wanted, with_content=content))
+        for line in json_lines(rows):
+            say(line.removesuffix("\n"))
+        return
+    number = log.export(output, wanted, with_content=content)
+    tell(f"written  {output} ({count(number, 'execution')})")
+
+
+def prune_log(
+    context: typer.Context,
+    content_older: Annotated[
+        str | None,
+        typer.Option(
+            "--content-older", metavar="WHEN", help="Delete contents of calls before then: an age (7d) or a date."
+        ),
+    ] = None,
+    rows_older: Annotated[
+        str | None,
+        typer.Option("--rows-older", metavar="WHEN", help="Delete whole rows of calls before then; their totals stay."),
+    ] = None,
+    prompt: options.PromptName = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Delete nothing; say exactly what would go.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Delete old contents and rows, and give their space back. Totals stay, and so do results of evaluations."""
+    if content_older is None and rows_older is None:
+        raise UsageError(
+            "nothing to prune: give --content-older, --rows-older or both",
+            hint="promptctl log prune --content-older 7d --rows-older 180d --dry-run",
+        )
+    content_before, rows_before = (age and parse_moment(age, zone=None) for age in (content_older, rows_older))
+    retention = Retention(content_before=content_before, rows_before=rows_before, prompt=prompt or "*")
+    log = options.workspace_of(context).log
+    pruned = log.prune(retention, is_dry_run=dry_run)
+    freed = None
+    if not dry_run:
+        try:
+            freed = log.vacuum()
+        except LogError as error:
+            warn(f"the space is not given back yet: {error.message}", "the next log prune does it")
+    if as_json:
+        numbers = {name: getattr(pruned, name) for name in ("rows", "contents", "latest_calls")}
+        texts = {"texts": pruned.payloads, "text_bytes": pruned.payload_bytes, "freed_bytes": freed}
+        moments = {"content_before": content_before, "rows_before": rows_before}
+        say_json({"dry_run": dry_run, "prompt": prompt, **moments, **numbers, **texts})
+        return
+    done = "would be deleted" if dry_run else "deleted"
+    if rows_before:
+        say(f"{count(pruned.rows, 'row')} of calls before {format_moment(rows_before)} {done}; totals stay")
+    if content_before:
+        calls, latest = count(pruned.contents, "call"), count(pruned.latest_calls, "latest call")
+        say(f"contents of {calls} and of {latest} before {format_moment(content_before)} {done}")
+    say(f"{count(pruned.payloads, 'text')} that nothing else needs {done}: {format_bytes(pruned.payload_bytes)}")
+    if freed:
+        say(f"the log is {format_bytes(freed)} smaller")
+    if rows_before and not content_before:
+        tell("latest calls keep their contents: --content-older deletes those")
+
+
+def back_up_log(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A new file; one that is there is refused.")],
+    as_json: options.Json = False,
+) -> None:
+    """Copy the log as of now to a new file, also while calls are made, and check the copy."""
+    log = options.workspace_of(context).log
+    log.back_up(file)
+    size = file.stat().st_size
+    if as_json:
+        say_json({"file": str(file), "bytes": size})
+    else:
+        tell(f"written  {file} ({format_bytes(size)}, checked)")
