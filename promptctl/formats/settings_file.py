@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.errors import InvalidFiles, Place, Problem, printable
 from promptctl.files.document import Document
@@ -14,6 +14,9 @@ from promptctl.files.names import DATASETS, SETTINGS, PathRefused, did_you_mean,
 from promptctl.files.tree import LFS_POINTER, is_lfs_pointer
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.schemas import load_schema, structure_of
+
+if TYPE_CHECKING:
+    from promptctl.formats.budget_rules import BudgetRule
 
 Lane = Literal["direct", "litellm"]
 Content = Literal["full", "metadata"]
@@ -114,7 +117,8 @@ class Settings:
     log: tuple[LogRule, ...] = ()
     gate: GateSettings = field(default_factory=GateSettings)
     limits: DatasetLimits = DEFAULT_LIMITS
-    budgets: tuple[Mapping[str, Any], ...] = ()
+    budgets: tuple[BudgetRule, ...] = ()
+    budgets_without_log: Literal["refuse", "open"] = "refuse"
     prices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def model_rule(self, model: str) -> ModelRule:
@@ -160,9 +164,14 @@ def read_settings(data: bytes, path: str = SETTINGS) -> Settings:
     if not problems:
         problems = [*_label_problems(document), *_judge_problems(document), *_leave_out_problems(document)]
         problems += _header_problems(document)
+    given = document.data
+    budgets: tuple[BudgetRule, ...] = ()
+    if not problems and given.get("budgets"):
+        from promptctl.formats.budget_rules import read_budgets
+
+        budgets = read_budgets(document, problems)
     if problems:
         raise InvalidFiles(problems)
-    given = document.data
     return Settings(
         model=given.get("model"),
         models=tuple(ModelRule(pattern, **(rule or {})) for pattern, rule in given.get("models", {}).items()),
@@ -171,7 +180,8 @@ def read_settings(data: bytes, path: str = SETTINGS) -> Settings:
         log=tuple(_log_rule(rule, document.place("log", index)) for index, rule in enumerate(given.get("log", ()))),
         gate=_gate(given.get("gate", {})),
         limits=DatasetLimits(**given.get("limits", {})),
-        budgets=tuple(given.get("budgets", ())),
+        budgets=budgets,
+        budgets_without_log=given.get("budgets_without_log", "refuse"),
         prices=given.get("prices", {}),
     )
 

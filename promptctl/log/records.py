@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from promptctl.formats.settings_file import Settings
+    from promptctl.log.budgets import Settlement
 
 Status = Literal["ok", "error", "invalid_output", "blocked", "cancelled"]
 Source = Literal["run", "api", "eval"]
@@ -139,23 +140,33 @@ PLAIN_FIELDS = tuple(each.name for each in fields(Execution))[: -len((*JSON_FIEL
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An execution, and how much of it is kept by its log rule or by the call itself."""
+    """An execution, and how much of it is kept by its log rule or by the call itself.
+
+    `settlement` is what it spent of the budgets that were reserved for it, if any were.
+    """
 
     execution: Execution
     content: Content = "metadata"
+    settlement: Settlement | None = None
 
 
 class LogRecorder:
     """Writes by a log's `append`, which returns a warning or None.
 
     What a call asks for wins over the workspace's rules; `off` still keeps the totals. If the log cannot be written,
-    `on_warning` is called, and the record is kept in a file that the next open takes in.
+    `on_warning` is called, and the record is kept in a file that the next open takes in. `settlements` are what
+    executions spent of budgets, by their ids, until their records are written.
     """
 
     def __init__(
-        self, append: Callable[[list[Entry]], object], settings: Settings, on_warning: Callable[[str], None]
+        self,
+        append: Callable[[list[Entry]], object],
+        settings: Settings,
+        on_warning: Callable[[str], None],
+        settlements: dict[str, Settlement] | None = None,
     ) -> None:
         self._append = append
+        self._settlements = {} if settlements is None else settlements
         self._settings = settings
         self._on_warning = on_warning
 
@@ -167,10 +178,13 @@ class LogRecorder:
 
     def save_now(self, execution: Execution, content: Content | None) -> None:
         """Record one attempt, durably, before returning."""
-        entry = Entry(execution, content or self.content_for(execution.prompt))
+        settlement = self._settlements.pop(execution.id, None)
+        entry = Entry(execution, content or self.content_for(execution.prompt), settlement)
         warning = self._append([entry])
         if warning is not None:
             self._on_warning(str(warning))
+        if settlement is not None:
+            settlement.written()
 
     def content_for(self, prompt_id: str) -> Content:
         """Return how much of this prompt's calls the workspace's rules keep."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from promptctl.errors import FailureReason
 
 if TYPE_CHECKING:
+    from promptctl.log.budgets import Admission, BudgetAccount, BudgetEvent, Reservation, Settlement, WebhookState
     from promptctl.log.call_totals import CallTotals, Dimension
     from promptctl.log.filter import Filter
     from promptctl.log.records import Entry, Execution
@@ -118,6 +119,32 @@ class Store(Protocol):
 
     def results(self, evaluation_id: str, *, statuses: Collection[ResultStatus] = ()) -> Iterator[ResultRow]:
         """Yield the evaluation's results in the order of its dataset, with their outputs."""
+
+    def reserve(self, wanted: Reservation, *, is_dry_run: bool = False) -> Admission:
+        """Reserve what a request may spend on the accounts of all its budgets, or on none if one does not admit it.
+
+        It is settled with the row of its execution, by the `settlement` of an `Entry`. A dry run changes nothing.
+        """
+
+    def reserve_at_once(self, wanted: Reservation) -> Admission | None:
+        """Reserve if that takes no waiting, for a thread that has others to serve; None if nothing was reserved."""
+
+    def settle(self, *settlements: Settlement) -> None:
+        """Settle reservations whose executions get no row."""
+
+    def budget_accounts(self, budget: str | None = None) -> list[BudgetAccount]:
+        """Return the accounts of one budget or of all, the newest windows first."""
+
+    def budget_events(
+        self, budget: str | None = None, *, limit: int | None = None, webhook: WebhookState | None = None
+    ) -> list[BudgetEvent]:
+        """Return what happened to one budget or to all, newest first; with `webhook`, those of that state alone."""
+
+    def enable_budget(self, budget: str, reason: str, key: str | None = None) -> list[BudgetEvent]:
+        """Enable what is disabled of a budget, or of one of its keys, with its whole limit; none if nothing was."""
+
+    def mark_webhooks(self, event_ids: Sequence[int], state: WebhookState) -> None:
+        """Set what became of the webhook of events."""
 
     def prune(self, retention: Retention, *, is_dry_run: bool = False) -> Pruned:
         """Delete old contents and rows, and overwrite them; totals stay. A dry run returns the exact numbers."""

@@ -104,10 +104,15 @@ class WorkspaceCheck:
     def _names_in(self, settings: Settings) -> Iterator[Problem]:
         """Yield warnings of names that nothing has: a rule that a typo keeps from holding would be lost in silence."""
         place = Place(names.SETTINGS)
-        for rule in settings.log:
-            if self.prompts and not any(fnmatchcase(id_, rule.prompts) for id_ in self.prompts):
-                message = f"the rule of `log` for `{rule.prompts}` matches no prompt"
-                yield Problem(message, place, did_you_mean(rule.prompts, self.prompts) or None, "no-match", "warning")
+        globs = [(rule.prompts, f"the rule of `log` for `{rule.prompts}`", place) for rule in settings.log]
+        for budget in settings.budgets:
+            globs += [
+                (glob, f"`{glob}` of the budget `{budget.name}`", budget.place or place) for glob in budget.prompts
+            ]
+        for glob, what, where in globs:
+            if self.prompts and not any(fnmatchcase(id_, glob) for id_ in self.prompts):
+                hint = did_you_mean(glob, self.prompts) or None
+                yield Problem(f"{what} matches no prompt", where, hint, "no-match", "warning")
         for label, label_rule in settings.labels.rules.items():
             others = [each for each in settings.labels.rules if each not in (label_rule.after, label)]
             if label_rule.after is not None and (meant := did_you_mean(label_rule.after, others, mistakes=1)):

@@ -282,7 +282,11 @@ def test_a_csv_of_excel_is_read_with_a_note_and_evaluated() -> None:
             "`production` comes after `stagin`, which is nearly another label",
             "did you mean `staging`?",
         ),
-        ("budgets: [{limit: 5}]", "no command keeps to `budgets` yet", "give --max-cost to each command"),
+        (
+            "budgets: [{name: a, limit: {usd: 5}}]",
+            "no command keeps to `budgets` yet",
+            "give --max-cost to each command",
+        ),
     ],
 )
 def test_a_setting_that_holds_for_nothing_is_a_warning(settings: str, said: str, hint: str | None) -> None:

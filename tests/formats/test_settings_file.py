@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptctl.errors import InvalidFiles
+from promptctl.formats.budget_rules import BudgetRule
 from promptctl.formats.settings_file import LabelRule, LogRule, ModelRule, Settings, read_settings
 from tests.files.conftest import attempt
 from tests.formats.conftest import ProblemsOf
@@ -29,7 +30,7 @@ def test_everything_that_can_be_set() -> None:
         "labels:\n  remote: origin\n  staging:\n"
         "  production: {after: staging, evaluation: passed, dataset: a.yaml, reason: required}\n"
         "log: [{prompts: '*', content: full}, {prompts: 'x/*', active: false}]\n"
-        "budgets: [{daily_usd: 5}]\nprices: {'local/*': {input: 0, output: 1.5}}\n"
+        "budgets: [{name: team, limit: {usd: 5}}]\nprices: {'local/*': {input: 0, output: 1.5}}\n"
     )
     assert settings.model == "openai/gpt-4o-mini"
     assert settings.branch == "trunk"
@@ -40,7 +41,7 @@ def test_everything_that_can_be_set() -> None:
         "production": LabelRule(after="staging", evaluation="passed", reason="required", dataset="a.yaml"),
     }
     assert settings.log == (LogRule("*", "full"), LogRule("x/*", "metadata", is_active=False))
-    assert settings.budgets == ({"daily_usd": 5},)
+    assert settings.budgets == (BudgetRule("team", "usd", 5_000_000_000),)
     assert settings.prices == {"local/*": {"input": 0, "output": 1.5}}
 
 

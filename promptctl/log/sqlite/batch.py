@@ -15,6 +15,7 @@ from promptctl.log.sqlite import payloads
 from promptctl.log.sqlite.payloads import Payload
 
 if TYPE_CHECKING:
+    from promptctl.log.budgets import Settlement
     from promptctl.log.results import ResultRow
 
 _COLUMN_OF = {"commit": "commit_id", "call_metadata": "metadata"}  # COMMIT is a word of SQL
@@ -93,10 +94,14 @@ class Batch:
             from promptctl.log.sqlite.evaluations import add_results
 
             add_results(connection, self._results)
+        if settlements := [row.entry.settlement for row in self._rows if row.entry.settlement is not None]:
+            from promptctl.log.sqlite.budgets import settle
+
+            settle(connection, settlements)
 
     def lines(self) -> list[str]:
         """Return the same as JSON lines, for a file that `read_lines` reads back."""
-        kept = [f'{{"content":"{row.entry.content}","execution":{document(row.fields)}}}' for row in self._rows]
+        kept = [_line(row) for row in self._rows]
         return kept + [f'{{"result":{document(fields)}}}' for fields, _ in self._results]
 
 
@@ -113,8 +118,21 @@ def read_lines(lines: Iterable[str]) -> tuple[list[Entry], list[ResultRow]]:
             detail = fields.pop("detail", None) or fields.pop("scores", None) or {}
             results.append(ResultRow(**fields, detail=ResultDetail.from_json(detail)))
         else:
-            entries.append(Entry(from_document(record["execution"]), record["content"]))
+            execution, spent = from_document(record["execution"]), record.get("spent")
+            entries.append(Entry(execution, record["content"], _settlement(execution.id, spent) if spent else None))
     return entries, results
+
+
+def _line(row: _Row) -> str:
+    settlement = row.entry.settlement
+    spent = f',"spent":{json.dumps(settlement.spent)}' if settlement is not None else ""
+    return f'{{"content":"{row.entry.content}","execution":{document(row.fields)}{spent}}}'
+
+
+def _settlement(execution: str, spent: dict[str, int | None]) -> Settlement:
+    from promptctl.log.budgets import Settlement
+
+    return Settlement(execution, spent)
 
 
 def _is_latest_call(execution: Execution) -> bool:

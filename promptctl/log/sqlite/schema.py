@@ -14,6 +14,8 @@ Why the tables are as they are:
   uncommitted changes, which are not that version.
 - `prompt_stats` and `latency_histogram` are kept in the same transaction as the row, and also for calls whose row the
   log rules leave out. Pruning never touches them.
+- `budget_accounts` are reserved and settled in one statement each, and a reservation goes with the row of its
+  execution. What is disabled has no window: a new one does not enable it.
 - Costs are integers of nano-USD (10^-9 USD), NULL if the price is unknown.
 """
 
@@ -28,8 +30,8 @@ from promptctl.errors import LogFailure
 APPLICATION_ID = 0x50435446
 OLDEST_SQLITE = (3, 37, 0)  # the first with STRICT tables
 
-NEWEST = 2
-READABLE = 1  # what came later are views, for people alone
+NEWEST = 3
+READABLE = 1  # what came later are views, for people alone, and budgets
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 

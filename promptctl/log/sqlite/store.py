@@ -19,6 +19,7 @@ from promptctl.log.sqlite.opening import show_at
 from promptctl.log.sqlite.unsaved import Unsaved
 
 if TYPE_CHECKING:
+    from promptctl.log.budgets import Admission, BudgetAccount, BudgetEvent, Reservation, Settlement, WebhookState
     from promptctl.log.call_totals import CallTotals, Dimension
     from promptctl.log.filter import Filter
     from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus, Totals
@@ -148,6 +149,49 @@ class SqliteStore:
 
         with self._reading() as connection:
             yield from results(connection, evaluation_id, statuses)
+
+    def reserve(self, wanted: Reservation, *, is_dry_run: bool = False) -> Admission:
+        from promptctl.log.sqlite.budgets import preview, reserve
+
+        work = preview if is_dry_run else reserve
+        return self.database.write(lambda connection: work(connection, wanted))
+
+    def reserve_at_once(self, wanted: Reservation) -> Admission | None:
+        from promptctl.log.sqlite.budgets import reserve
+
+        found: list[Admission] = []
+        is_done = self.database.write_at_once(lambda connection: found.append(reserve(connection, wanted)))
+        return found[0] if is_done else None
+
+    def settle(self, *settlements: Settlement) -> None:
+        from promptctl.log.sqlite.budgets import settle
+
+        self.database.write(lambda connection: settle(connection, settlements))
+
+    def budget_accounts(self, budget: str | None = None) -> list[BudgetAccount]:
+        from promptctl.log.sqlite.budgets import accounts
+
+        with self._reading() as connection:
+            return accounts(connection, budget)
+
+    def budget_events(
+        self, budget: str | None = None, *, limit: int | None = None, webhook: WebhookState | None = None
+    ) -> list[BudgetEvent]:
+        from promptctl.log.sqlite.budgets import events
+
+        with self._reading() as connection:
+            return events(connection, budget, limit, webhook)
+
+    def enable_budget(self, budget: str, reason: str, key: str | None = None) -> list[BudgetEvent]:
+        from promptctl.log.sqlite.budgets import enable
+
+        reason = self.redactor.redact(reason)
+        return self.database.write(lambda connection: enable(connection, budget, reason, key))
+
+    def mark_webhooks(self, event_ids: Sequence[int], state: WebhookState) -> None:
+        from promptctl.log.sqlite.budgets import mark_webhooks
+
+        self.database.write(lambda connection: mark_webhooks(connection, event_ids, state))
 
     def prune(self, retention: Retention, *, is_dry_run: bool = False) -> Pruned:
         from promptctl.log.retention import Pruned

@@ -197,8 +197,14 @@ def as_first_schema(path: Path) -> None:
     with SqliteStore(path) as log:
         log.append([Entry(make(cost_nano_usd=1_500_000, reply="Hello"), "full")])
     raw = connect(path)
-    raw.execute("DROP VIEW executions_readable")
-    raw.execute("DROP VIEW results_readable")
+    first = sqlite3.connect(":memory:")
+    first.executescript(schema.migration_sql(1))
+    names = {name for (name,) in first.execute("SELECT name FROM sqlite_schema")}
+    first.close()
+    later = raw.execute("SELECT type, name FROM sqlite_schema WHERE type IN ('view', 'table')").fetchall()
+    for kind, name in later:
+        if name not in names:
+            raw.execute(f"DROP {kind} {name}")
     raw.execute("PRAGMA user_version = 1")
     raw.close()
 

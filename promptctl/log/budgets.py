@@ -1,0 +1,157 @@
+"""Accounts of budgets as the log keeps them: what is reserved before a request, settled after it, and told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from promptctl.formats.budget_rules import BudgetRule, Unit, amount_words
+
+EventKind = Literal["changed", "warned", "exceeded", "blocked", "disabled", "enabled", "expired"]
+WebhookState = Literal["due", "sent", "failed"]
+Window = tuple[str, str | None]
+"""The beginning and the end of a window, as the log stores moments; None for no end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One rule's part of a reservation: so much of its unit, on the account of `key` in a window.
+
+    `already` is what earlier attempts of the same call have spent, for a limit of one call.
+    """
+
+    rule: BudgetRule
+    key: str | None
+    window: Window
+    amount: int
+    already: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """The most that one request may spend, by all rules that hold for it; settled by the id of its execution.
+
+    `process` tells the process that will settle it; if nobody can see whether that lives, the reservation expires at
+    `deadline`. With `is_alive`, which is given both, those of processes that ended are counted as spent first; with
+    `rules`, a change of their terms is noted.
+    """
+
+    execution: str
+    at: str
+    process: str
+    deadline: str
+    charges: tuple[Charge, ...]
+    rules: tuple[BudgetRule, ...] = ()
+    is_alive: Callable[[str, str], bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetAccount:
+    """An account of a budget in one window; amounts are nano-USD, requests or tokens, by `unit`.
+
+    `kept` is the part of what is spent that nobody told: such requests count with all that was reserved.
+    """
+
+    budget: str
+    key: str | None
+    unit: Unit
+    window_start: str
+    window_end: str | None
+    limit: int
+    spent: int
+    kept: int
+    reserved: int
+    is_warned: bool = False
+    is_reached: bool = False
+    disabled_at: str | None = None
+
+    @property
+    def left(self) -> int:
+        """The amount that is neither spent nor reserved; below 0 if a request cost more than was foreseen."""
+        return self.limit - self.spent - self.reserved
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetEvent:
+    """Something that happened to a budget: `exceeded` if it only warns, `blocked` for the first refusal of a window.
+
+    `reason` says why it was enabled, what changed, or what was refused. `webhook` is None for a rule without one.
+    """
+
+    id: int
+    at: str
+    budget: str
+    key: str | None
+    kind: EventKind
+    unit: Unit | None = None
+    window_start: str | None = None
+    window_end: str | None = None
+    limit: int | None = None
+    spent: int | None = None
+    reserved: int | None = None
+    reason: str | None = None
+    execution: str | None = None
+    webhook: WebhookState | None = None
+
+    @property
+    def words(self) -> str:
+        """The event as one line for people."""
+        whose = f" of {self.key}" if self.key else ""
+        return f"budget `{self.budget}`{whose} {self._what}"
+
+    @property
+    def _what(self) -> str:
+        if self.kind == "changed":
+            return f"was changed: {self.reason}"
+        if self.kind == "enabled":
+            return f"was enabled again: {self.reason}"
+        if self.kind == "expired":
+            return f"counts {self.reason} of a process that ended before it said what its request cost"
+        unit = self.unit or "usd"
+        used = f"{amount_words(unit, self.spent or 0)} of {amount_words(unit, self.limit or 0)}"
+        if self.kind == "disabled":
+            return f"is disabled until it is enabled again: {used} spent"
+        until = f" until {self.window_end[:16].replace('T', ' ')} UTC" if self.window_end else ""
+        if self.kind == "blocked":
+            return f"lets no more through{until}: {used} spent"
+        return f"has spent {used}{' (it only warns)' if self.kind == 'exceeded' else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A charge that its budget does not admit, with the account as it stands."""
+
+    charge: Charge
+    account: BudgetAccount
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The answer to a reservation: admitted by all rules, or refused by some and then reserved by none.
+
+    `accounts` are those of the charges, in their order, as they stood before it. `has_due` says that a webhook waits.
+    """
+
+    accounts: tuple[BudgetAccount, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    events: tuple[BudgetEvent, ...] = ()
+    has_due: bool = False
+
+
+@dataclass(slots=True)
+class Settlement:
+    """The amounts that one execution spent, by unit; None if nobody can tell, and all that was reserved counts.
+
+    The log puts into `events` what happened by it, for `on_written` to tell.
+    """
+
+    execution: str
+    spent: Mapping[str, int | None]
+    on_written: Callable[[Settlement], None] | None = None
+    events: list[BudgetEvent] = field(default_factory=list)
+
+    def written(self) -> None:
+        """Report that the log has it, or keeps it in a file until it does."""
+        if self.on_written is not None:
+            self.on_written(self)

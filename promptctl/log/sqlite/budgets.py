@@ -1,0 +1,339 @@
+"""Accounts of budgets in the log's file: reserved by one conditional update each, all of them or none, and settled.
+
+An account is made on its first use in a window, with what the window's rows say was spent before.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from promptctl.formats.budget_rules import BudgetRule, Unit, amount_words
+from promptctl.log.budgets import (
+    Admission,
+    BudgetAccount,
+    BudgetEvent,
+    Charge,
+    EventKind,
+    Refusal,
+    Reservation,
+    Settlement,
+    WebhookState,
+    Window,
+)
+from promptctl.log.sqlite.filters import where
+from promptctl.log.stamps import utc_now
+
+
+class _Account(NamedTuple):
+    """An account as its table has it, with `since` when it is disabled; `id` is 0 for that of one call."""
+
+    id: int
+    budget: str
+    key: str
+    unit: Unit
+    window_start: str
+    window_end: str | None
+    most: int
+    warn_from: int | None
+    action: str
+    has_webhook: int
+    spent: int
+    kept: int
+    reserved: int
+    warned_at: str | None = None
+    reached_at: str | None = None
+    since: str | None = None
+
+
+_ACCOUNTS = f"""
+SELECT {", ".join(f"a.{name}" for name in _Account._fields[:-1])}, d.since FROM budget_accounts AS a
+LEFT JOIN budget_disabled AS d ON d.budget = a.budget AND d.key = a.key
+"""  # noqa: S608 - made of our own names
+_FIND = f"{_ACCOUNTS} WHERE a.budget = ? AND a.key = ? AND a.window_start = ? AND a.unit = ?"
+_OPEN = f"""
+INSERT INTO budget_accounts ({", ".join(_Account._fields[1:13])}) VALUES ({", ".join("?" * 12)}) RETURNING id
+"""  # noqa: S608 - made of our own names
+# A changed limit is a new threshold, of which nobody was told.
+_CHANGE = """
+UPDATE budget_accounts SET most = :most, warn_from = :warn_from, action = :action, has_webhook = :has_webhook,
+  warned_at = iif(most = :most AND warn_from IS :warn_from, warned_at, NULL),
+  reached_at = iif(most = :most AND action = :action, reached_at, NULL)
+WHERE id = :id
+"""
+_RESERVE = """
+UPDATE budget_accounts SET reserved = reserved + :amount
+WHERE id = :id AND (action = 'warn' OR spent + reserved + :amount <= most)
+"""
+_SPEND = "UPDATE budget_accounts SET reserved = reserved - ?, spent = spent + ?, kept = kept + ? WHERE id = ?"
+_RENEW = "UPDATE budget_accounts SET spent = 0, kept = 0, warned_at = NULL, reached_at = NULL WHERE id = ?"
+_ALERTS = frozenset({"warned", "exceeded", "blocked", "disabled"})
+_SPENT = {
+    "usd": "coalesce(sum(cost_nano_usd), 0)",
+    "calls": "count(*)",
+    "tokens": "coalesce(sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)), 0)",
+}
+_EVENT = (
+    "id, at, budget, key, kind, unit, window_start, window_end, most, spent, reserved, reason, execution_id, webhook"
+)
+_ADD_EVENT = f"INSERT INTO budget_events ({_EVENT}) VALUES ({', '.join('?' * 14)}) RETURNING {_EVENT}"  # noqa: S608
+
+
+def note_rules(connection: sqlite3.Connection, rules: Iterable[BudgetRule], at: str) -> list[BudgetEvent]:
+    """Keep the terms of each rule, and return an event for each whose terms are not those that were seen last."""
+    events = []
+    for rule in rules:
+        terms = f"{rule.terms}, then {rule.then}"
+        found = connection.execute("SELECT terms FROM budget_rules WHERE budget = ?", (rule.name,)).fetchone()
+        if found is None or found[0] != terms:
+            connection.execute("INSERT OR REPLACE INTO budget_rules VALUES (?, ?, ?)", (rule.name, terms, at))
+        if found is not None and found[0] != terms:
+            reason = f"{found[0]} -> {terms}"
+            events.append(_add_event(connection, "changed", at, rule.name, "", reason=reason))
+    return events
+
+
+def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Admission:
+    """Reserve every charge, or none if one of the budgets does not admit its own."""
+    events = note_rules(connection, wanted.rules, wanted.at) if wanted.rules else []
+    if wanted.is_alive is not None:
+        events += _expire(connection, wanted.is_alive, wanted.at)
+    accounts = [_account(connection, charge) for charge in wanted.charges]
+    pairs = list(zip(wanted.charges, accounts, strict=True))
+    refused = [(charge, account) for charge, account in pairs if not _admits(charge, account)]
+    for charge, account in refused:
+        events += _refuse(connection, wanted, charge, account)
+    for charge, account in pairs if not refused else ():
+        if account.id:
+            values = {"amount": charge.amount, "id": account.id}
+            if connection.execute(_RESERVE, values).rowcount != 1:
+                raise sqlite3.IntegrityError("a budget was changed within a transaction")
+            row = wanted.execution, account.id, account.unit, charge.amount, wanted.process, wanted.deadline
+            connection.execute("INSERT INTO budget_reservations VALUES (?, ?, ?, ?, ?, ?)", row)
+    due = connection.execute("SELECT 1 FROM budget_events WHERE webhook = 'due' LIMIT 1").fetchone()
+    refusals = tuple(Refusal(charge, _record(account)) for charge, account in refused)
+    return Admission(tuple(map(_record, accounts)), refusals, tuple(events), due is not None)
+
+
+def preview(connection: sqlite3.Connection, wanted: Reservation) -> Admission:
+    """Return what `reserve` would, and change nothing."""
+    connection.execute("SAVEPOINT preview")
+    found = reserve(connection, wanted)
+    connection.execute("ROLLBACK TO preview")
+    return found
+
+
+def settle(connection: sqlite3.Connection, settlements: Iterable[Settlement]) -> None:
+    """Count what executions spent and give back the rest of what was reserved for them, each once."""
+    for settlement in settlements:
+        settlement.events.clear()
+        found = "DELETE FROM budget_reservations WHERE execution_id = ? RETURNING account, amount, unit"
+        for account_id, amount, unit in connection.execute(found, (settlement.execution,)).fetchall():
+            told = settlement.spent.get(unit)
+            spent, kept = (amount, amount) if told is None else (told, 0)
+            account = _spend(connection, account_id, amount, spent, kept=kept)
+            settlement.events += _notice(connection, account, settlement.execution)
+
+
+def accounts(connection: sqlite3.Connection, budget: str | None) -> list[BudgetAccount]:
+    """Return every account, the newest windows first."""
+    if not _has_budgets(connection):
+        return []
+    return [_record(row) for row in reversed(_rows(connection, {"a.budget = ?": budget}))]
+
+
+def events(
+    connection: sqlite3.Connection, budget: str | None, limit: int | None, webhook: WebhookState | None
+) -> list[BudgetEvent]:
+    """Return what happened, newest first."""
+    if not _has_budgets(connection):
+        return []
+    condition, parameters = where({"budget = ?": budget, "webhook = ?": webhook})
+    sql = f"SELECT {_EVENT} FROM budget_events {condition} ORDER BY id DESC LIMIT ?"  # noqa: S608 - our own names
+    return [_event(row) for row in connection.execute(sql, (*parameters, -1 if limit is None else limit))]
+
+
+def enable(connection: sqlite3.Connection, budget: str, reason: str, key: str | None) -> list[BudgetEvent]:
+    """Enable what is disabled, and give it its whole limit again: what was spent before is in the event alone."""
+    condition, parameters = where({"budget = ?": budget, "key = ?": key})
+    found = connection.execute(f"DELETE FROM budget_disabled {condition} RETURNING key", parameters).fetchall()  # noqa: S608
+    events, at = [], utc_now()
+    for (disabled,) in found:
+        newest = _rows(connection, {"a.budget = ?": budget, "a.key = ?": disabled})[-1:]
+        events.append(_add_event(connection, "enabled", at, *(newest or (budget, disabled)), reason=reason))
+        for account in newest:
+            connection.execute(_RENEW, (account.id,))
+    return events
+
+
+def mark_webhooks(connection: sqlite3.Connection, event_ids: Sequence[int], state: WebhookState) -> None:
+    """Set what became of the webhook of events."""
+    rows = [(state, each) for each in event_ids]
+    connection.executemany("UPDATE budget_events SET webhook = ? WHERE id = ?", rows)
+
+
+def _expire(connection: sqlite3.Connection, is_alive: Callable[[str, str], bool], at: str) -> list[BudgetEvent]:
+    """Count what processes that ended had reserved as spent: their requests may have been answered."""
+    events = []
+    reserving = connection.execute("SELECT process, max(deadline) FROM budget_reservations GROUP BY process").fetchall()
+    for process in [process for process, deadline in reserving if not is_alive(process, deadline)]:
+        gone = "DELETE FROM budget_reservations WHERE process = ? RETURNING execution_id, account, amount"
+        for execution, account_id, amount in connection.execute(gone, (process,)).fetchall():
+            account = _spend(connection, account_id, amount, amount, kept=amount)
+            reason = amount_words(account.unit, amount)
+            events.append(_add_event(connection, "expired", at, account, reason=reason, execution=execution))
+            events += _notice(connection, account, execution)
+    return events
+
+
+def _has_budgets(connection: sqlite3.Connection) -> bool:
+    """Return False for a log of an earlier version that could only be read, and so not migrated."""
+    return connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'budget_events'").fetchone() is not None
+
+
+def _rows(connection: sqlite3.Connection, conditions: dict[str, Any]) -> list[_Account]:
+    condition, parameters = where(conditions)
+    sql = f"{_ACCOUNTS} {condition} ORDER BY a.window_start, a.id"
+    return [_Account(*row) for row in connection.execute(sql, parameters)]
+
+
+def _account(connection: sqlite3.Connection, charge: Charge) -> _Account:
+    """Return the account of a charge, opened if this is its first; that of one call has no row."""
+    rule, key, (start, _) = charge.rule, charge.key or "", charge.window
+    if rule.per == "call":
+        since = connection.execute(
+            "SELECT since FROM budget_disabled WHERE budget = ? AND key = ?", (rule.name, key)
+        ).fetchone()
+        return _fresh(rule, key, charge.window, charge.already)._replace(since=since and since[0])
+    row = connection.execute(_FIND, (rule.name, key, start, rule.unit)).fetchone()
+    if row is None:
+        fresh = _fresh(rule, key, charge.window, _spent_before(connection, charge))
+        connection.execute(_OPEN, fresh[1:13])
+    else:
+        found, terms = _Account(*row), _terms(rule)
+        if (found.most, found.warn_from, found.action, found.has_webhook) == tuple(terms.values()):
+            return found
+        connection.execute(_CHANGE, {**terms, "id": found.id})
+    return _Account(*connection.execute(_FIND, (rule.name, key, start, rule.unit)).fetchone())
+
+
+def _terms(rule: BudgetRule) -> dict[str, Any]:
+    warn_from = None if rule.warn_at is None else math.ceil(rule.limit * rule.warn_at)
+    return {
+        "most": rule.limit,
+        "warn_from": warn_from,
+        "action": rule.then,
+        "has_webhook": int(rule.webhook_env is not None),
+    }
+
+
+def _fresh(rule: BudgetRule, key: str, window: Window, spent: int) -> _Account:
+    return _Account(0, rule.name, key, rule.unit, *window, **_terms(rule), spent=spent, kept=0, reserved=0)
+
+
+def _spent_before(connection: sqlite3.Connection, charge: Charge) -> int:
+    """Return what the rows of the window say that the calls of a new account have spent."""
+    rule = charge.rule
+    condition, parameters = where(
+        {
+            "started_at >= ?": charge.window[0],
+            "status <> ?": "blocked",
+            "reply_source IN ('model', 'echo')": [],
+            **({f"{rule.each} = ?": charge.key} if rule.each and charge.key else {}),
+            **({f"{rule.each} IS NULL": []} if rule.each and not charge.key else {}),
+        }
+    )
+    names = "prompt, source, label, user, model, provider"
+    # With a bare `prompt` SQLite would take the index of prompts and read the whole table.
+    sql = f"SELECT {names}, {_SPENT[rule.unit]} FROM executions {condition} GROUP BY +{names}"  # noqa: S608
+    return sum(
+        spent
+        for prompt, source, label, user, model, provider, spent in connection.execute(sql, parameters)
+        if rule.matches(prompt, source, label, user, (model, f"{provider}/{model}"))
+    )
+
+
+def _admits(charge: Charge, account: _Account) -> bool:
+    if account.action == "warn":
+        return True
+    return account.since is None and account.spent + account.reserved + charge.amount <= account.most
+
+
+def _refuse(
+    connection: sqlite3.Connection, wanted: Reservation, charge: Charge, account: _Account
+) -> list[BudgetEvent]:
+    """Note the first refusal of a window, and disable what is to be disabled; not if others may still give back."""
+    is_final = account.spent + charge.amount > account.most
+    if account.since is not None or account.reached_at is not None or not is_final:
+        return []
+    kind: EventKind = "blocked"
+    if account.action == "disable":
+        kind = "disabled"
+        connection.execute("INSERT INTO budget_disabled VALUES (?, ?, ?)", (account.budget, account.key, wanted.at))
+    connection.execute("UPDATE budget_accounts SET reached_at = ? WHERE id = ?", (wanted.at, account.id))
+    reason = f"a request of up to {amount_words(account.unit, charge.amount)}"
+    return [_add_event(connection, kind, wanted.at, account, reason=reason, execution=wanted.execution)]
+
+
+def _spend(connection: sqlite3.Connection, account_id: int, reserved: int, spent: int, *, kept: int) -> _Account:
+    """Give back what was reserved, count what was spent, and return the account as it stands then."""
+    connection.execute(_SPEND, (reserved, spent, kept, account_id))
+    return _Account(*connection.execute(f"{_ACCOUNTS} WHERE a.id = ?", (account_id,)).fetchone())
+
+
+def _notice(connection: sqlite3.Connection, account: _Account, execution: str) -> list[BudgetEvent]:
+    """Note that an account has reached a threshold, once in its window."""
+    kinds: list[tuple[EventKind, str]] = []
+    if account.warn_from is not None and account.warned_at is None and account.spent >= account.warn_from:
+        kinds.append(("warned", "warned_at"))
+    if account.action == "warn" and account.reached_at is None and account.spent > account.most:
+        kinds.append(("exceeded", "reached_at"))
+    at = utc_now() if kinds else ""
+    for _, column in kinds:
+        connection.execute(f"UPDATE budget_accounts SET {column} = ? WHERE id = ?", (at, account.id))  # noqa: S608
+    return [_add_event(connection, kind, at, account, execution=execution) for kind, _ in kinds]
+
+
+def _add_event(
+    connection: sqlite3.Connection,
+    kind: EventKind,
+    at: str,
+    of: _Account | str,
+    key: str = "",
+    *,
+    reason: str | None = None,
+    execution: str | None = None,
+) -> BudgetEvent:
+    """Add an event of an account, or of a budget by its name."""
+    whose: tuple[object, ...] = (of, key, kind, *(None,) * 6)
+    webhook = None
+    if isinstance(of, _Account):
+        window = (of.window_start, of.window_end)
+        whose = (of.budget, of.key, kind, of.unit, *window, of.most, of.spent, of.reserved)
+        webhook = "due" if of.has_webhook and kind in _ALERTS else None
+    values = (None, at, *whose, reason, execution, webhook)
+    return _event(connection.execute(_ADD_EVENT, values).fetchone())
+
+
+def _record(row: _Account) -> BudgetAccount:
+    return BudgetAccount(
+        row.budget,
+        row.key or None,
+        row.unit,
+        row.window_start,
+        row.window_end,
+        row.most,
+        row.spent,
+        row.kept,
+        row.reserved,
+        row.warned_at is not None,
+        row.reached_at is not None,
+        row.since,
+    )
+
+
+def _event(row: tuple[Any, ...]) -> BudgetEvent:
+    id_, at, budget, key, kind, *others = row
+    return BudgetEvent(id_, at, budget, key or None, kind, *others)

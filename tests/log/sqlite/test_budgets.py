@@ -1,0 +1,244 @@
+"""Accounts of budgets in the log: reserved all or none, settled with the row, told once."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptctl.formats.budget_rules import BudgetRule
+from promptctl.log.budgets import Admission, Charge, Reservation, Settlement
+from promptctl.log.records import Entry, Execution
+from promptctl.log.sqlite.store import SqliteStore
+from promptctl.log.stamps import new_id
+
+NOON = "2026-05-03T12:00:00.000Z"
+DAY = ("2026-05-03T00:00:00.000Z", "2026-05-04T00:00:00.000Z")
+NEXT_DAY = (DAY[1], "2026-05-05T00:00:00.000Z")
+RULE = BudgetRule("team", "calls", 3, per="day")
+USD = BudgetRule("money", "usd", 1_000, per="day", warn_at=0.5)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[SqliteStore]:
+    with SqliteStore(tmp_path / "log.db") as store:
+        yield store
+
+
+def reserve(
+    log: SqliteStore, *charges: Charge, execution: str | None = None, process: str = "me", **others: Any
+) -> Admission:
+    return log.reserve(Reservation(execution or new_id(), NOON, process, "2026-05-03T13:00:00.000Z", charges, **others))
+
+
+def one(rule: BudgetRule = RULE, amount: int = 1, key: str | None = None, **others: Any) -> Charge:
+    return Charge(rule, key, others.pop("window", DAY), amount, **others)
+
+
+def made(**fields: Any) -> Execution:
+    common: dict[str, Any] = {
+        "id": new_id(), "call_id": new_id(), "started_at": NOON, "source": "api", "prompt": "p", "prompt_name": "P",
+        "digest": "d", "model": "local/m", "provider": "local", "status": "ok", "cost_nano_usd": 100,
+        "input_tokens": 5, "output_tokens": 2,
+    }  # fmt: skip
+    return Execution(**{**common, **fields})
+
+
+def spend(log: SqliteStore, execution: str, usd: int | None = 100) -> Settlement:
+    settlement = Settlement(execution, {"usd": usd, "calls": 1, "tokens": 7})
+    assert log.append([Entry(made(id=execution), settlement=settlement)]) is None
+    return settlement
+
+
+def test_no_more_is_reserved_than_the_limit(log: SqliteStore) -> None:
+    assert [bool(reserve(log, one()).refusals) for _ in range(5)] == [False, False, False, True, True]
+    (account,) = log.budget_accounts()
+    assert (account.reserved, account.spent, account.limit, account.left) == (3, 0, 3, 0)
+    assert log.budget_events() == []  # what is reserved may still be given back
+
+
+def test_all_budgets_admit_or_none_is_changed(log: SqliteStore) -> None:
+    reserve(log, one(amount=3))
+    found = reserve(log, one(USD, 10), one())
+    assert [each.charge.rule.name for each in found.refusals] == ["team"]
+    assert {each.budget: each.reserved for each in log.budget_accounts()} == {"money": 0, "team": 3}
+
+
+def test_the_row_settles_what_was_reserved_for_it_once(log: SqliteStore) -> None:
+    first, second = new_id(), new_id()
+    reserve(log, one(USD, 400), one(), execution=first)
+    reserve(log, one(USD, 400), execution=second)
+    settlement = spend(log, first)
+    assert spend(log, first).events == settlement.events == []
+    assert {each.budget: (each.spent, each.reserved) for each in log.budget_accounts()} == {
+        "money": (100, 400),
+        "team": (1, 0),
+    }
+    told = spend(log, second, None).events
+    assert [(each.kind, each.spent, each.limit, each.execution) for each in told] == [("warned", 500, 1_000, second)]
+    (account,) = log.budget_accounts("money")
+    assert (account.spent, account.kept, account.reserved, account.is_warned) == (500, 400, 0, True)
+    reserve(log, one(USD, 100), execution=(third := new_id()))
+    assert spend(log, third).events == []
+
+
+def test_a_new_window_begins_with_nothing_spent_and_what_is_disabled_stays_so(log: SqliteStore) -> None:
+    rule = replace(RULE, limit=1, then="disable")
+    reserve(log, one(rule), execution=(first := new_id()))
+    spend(log, first)
+    found = reserve(log, one(rule))
+    assert [each.kind for each in found.events] == ["disabled"]
+    assert reserve(log, one(rule)).events == ()
+    assert reserve(log, one(rule, window=NEXT_DAY)).refusals[0].account.disabled_at == NOON
+    (enabled,) = log.enable_budget("team", "looked at it")
+    assert (enabled.kind, enabled.reason) == ("enabled", "looked at it")
+    assert log.enable_budget("team", "again") == []
+    assert not reserve(log, one(rule, window=NEXT_DAY)).refusals
+    assert [each.kind for each in log.budget_events("team")] == ["enabled", "disabled"]
+
+
+def test_what_is_enabled_has_its_whole_limit_in_the_same_window(log: SqliteStore) -> None:
+    rule = replace(RULE, limit=1, then="disable", each="user")
+    for user in ("ada", "bob"):
+        reserve(log, one(rule, key=user), execution=(first := new_id()))
+        spend(log, first)
+        assert reserve(log, one(rule, key=user)).refusals
+    assert [each.key for each in log.enable_budget("team", "checked", "ada")] == ["ada"]
+    assert not reserve(log, one(rule, key="ada")).refusals
+    assert reserve(log, one(rule, key="bob")).refusals
+
+
+def test_a_budget_that_only_warns_lets_through_and_says_so_once(log: SqliteStore) -> None:
+    rule = replace(USD, then="warn", limit=150, warn_at=None)
+    told = []
+    for each in (new_id(), new_id(), new_id()):
+        assert not reserve(log, one(rule, 500), execution=each).refusals
+        told += [event.kind for event in spend(log, each).events]
+    assert told == ["exceeded"]
+
+
+def test_a_raised_limit_holds_at_once_and_is_on_record(log: SqliteStore) -> None:
+    rule = replace(RULE, limit=1)
+    reserve(log, one(rule), rules=(rule,), execution=(first := new_id()))
+    spend(log, first)
+    assert [each.kind for each in reserve(log, one(rule), rules=(rule,)).events] == ["blocked"]
+    more = replace(rule, limit=2)
+    found = reserve(log, one(more), rules=(more,))
+    assert not found.refusals
+    assert [(each.kind, each.reason) for each in found.events] == [
+        ("changed", "1 call a day, then block -> 2 calls a day, then block")
+    ]
+    assert [each.kind for each in reserve(log, one(replace(rule, limit=1)), rules=(more,)).events] == ["blocked"]
+
+
+def test_what_a_killed_process_had_reserved_counts_and_is_told_once(log: SqliteStore) -> None:
+    reserve(log, one(USD, 400), one(), process="gone")
+    reserve(log, one(USD, 10), process="here")
+    asked: list[tuple[str, str]] = []
+
+    def is_alive(process: str, deadline: str) -> bool:
+        asked.append((process, deadline))
+        return process == "here"
+
+    told = reserve(log, one(), process="here", is_alive=is_alive).events
+    assert sorted(asked) == [("gone", "2026-05-03T13:00:00.000Z"), ("here", "2026-05-03T13:00:00.000Z")]
+    assert [(each.kind, each.budget, each.reason) for each in told] == [
+        ("expired", "money", "$0.0000004"),
+        ("expired", "team", "1 call"),
+    ]
+    assert reserve(log, one(), process="here", is_alive=is_alive).events == ()
+    accounts = {each.budget: (each.spent, each.kept, each.reserved) for each in log.budget_accounts()}
+    assert accounts == {"money": (400, 400, 10), "team": (1, 1, 2)}
+
+
+def test_an_account_begins_with_what_the_rows_of_its_window_spent(log: SqliteStore) -> None:
+    rows = [
+        made(user="ada"),
+        made(user="ada", label="production"),
+        made(user="ada", prompt="other"),
+        made(user="bob"),
+        made(user="ada", started_at="2026-05-02T23:59:59.999Z"),
+        made(user="ada", status="blocked", cost_nano_usd=None),
+        made(user="ada", reply_source="cache", cost_nano_usd=0),
+    ]
+    log.append([Entry(each) for each in rows])
+    rule = BudgetRule("a", "usd", 10_000, prompts=("p",), models=("local/*",), each="user", per="day")
+    assert reserve(log, one(rule, key="ada")).accounts[0].spent == 200
+    assert reserve(log, one(replace(rule, name="b", each=None))).accounts[0].spent == 300
+    assert reserve(log, one(replace(rule, name="c", unit="tokens"), key="bob")).accounts[0].spent == 7
+    assert reserve(log, one(replace(rule, name="d", unit="calls", labels=("prod*",)), key="ada")).accounts[0].spent == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "index"),
+    [
+        (RULE, "executions_by_time (started_at>?)"),
+        (replace(RULE, each="user"), "executions_by_user (user=? AND started_at>?)"),
+        (replace(RULE, each="prompt"), "executions_by_prompt (prompt=? AND started_at>?)"),
+        (replace(RULE, each="session"), "executions_by_session (session=? AND started_at>?)"),
+    ],
+)
+def test_the_rows_of_a_window_are_found_by_an_index(log: SqliteStore, rule: BudgetRule, index: str) -> None:
+    from promptctl.log.sqlite import budgets
+
+    class Explained:
+        def __init__(self, connection: sqlite3.Connection) -> None:
+            self.connection = connection
+            self.plan = ""
+
+        def execute(self, sql: str, parameters: Any) -> list[Any]:
+            self.plan = str(self.connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall())
+            return []
+
+    log.append([Entry(made())])
+    with log.database.reading() as connection:
+        explained: Any = Explained(connection)
+        budgets._spent_before(explained, one(rule, key="x"))
+        assert f"USING INDEX {index}" in explained.plan
+
+
+def test_a_dry_run_changes_nothing(log: SqliteStore) -> None:
+    wanted = Reservation(new_id(), NOON, "me", NOON, (one(amount=2),))
+    assert log.reserve(wanted, is_dry_run=True).accounts[0].left == 3
+    assert log.reserve(replace(wanted, charges=(one(amount=4),)), is_dry_run=True).refusals
+    assert (log.budget_accounts(), log.budget_events()) == ([], [])
+
+
+def test_the_limit_of_one_call_has_no_account(log: SqliteStore) -> None:
+    rule = BudgetRule("a", "tokens", 100, per="call", then="disable")
+    window = (NOON, NOON)
+    assert not reserve(log, one(rule, 60, window=window)).refusals
+    found = reserve(log, one(rule, 60, window=window, already=60))
+    assert ([each.kind for each in found.events], log.budget_accounts()) == (["disabled"], [])
+    assert reserve(log, one(rule, 1, window=window)).refusals[0].account.disabled_at == NOON
+    assert [each.kind for each in log.enable_budget("a", "seen")] == ["enabled"]
+    assert not reserve(log, one(rule, 1, window=window)).refusals
+
+
+def test_a_row_that_waits_in_a_file_settles_when_it_is_taken_in(log: SqliteStore, tmp_path: Path) -> None:
+    execution = new_id()
+    reserve(log, one(USD, 400), execution=execution)
+    with sqlite3.connect(tmp_path / "log.db") as other:
+        other.execute("BEGIN IMMEDIATE")
+        log.database.busy_timeout_s = log.database.patience_s = 0.0
+        log.database.close()
+        warning = log.append([Entry(made(id=execution), settlement=Settlement(execution, {"usd": 30, "calls": 1}))])
+        assert warning is not None
+        assert warning.kept_in is not None
+        assert json.loads(warning.kept_in.read_text())["spent"] == {"usd": 30, "calls": 1}
+    (account,) = log.budget_accounts()
+    assert (account.spent, account.reserved) == (30, 0)
+
+
+def test_webhooks_wait_until_they_are_sent(log: SqliteStore) -> None:
+    rule = replace(RULE, limit=0, webhook_env="URL")
+    found = reserve(log, one(rule))
+    assert ([each.webhook for each in found.events], found.has_due) == (["due"], True)
+    log.mark_webhooks([each.id for each in log.budget_events(webhook="due")], "sent")
+    assert not reserve(log, one(rule)).has_due
+    assert log.budget_events(webhook="due") == []
