@@ -81,6 +81,7 @@ from promptctl.labels.tags import LabelEvent as LabelEvent
 from promptctl.labels.times import LiveAt as LiveAt
 from promptctl.log.call_totals import CallTotals as CallTotals
 from promptctl.log.filter import Filter as Filter
+from promptctl.log.records import CostCorrection as CostCorrection
 from promptctl.log.records import Execution as Execution
 from promptctl.log.results import EvaluationRow as EvaluationRow
 from promptctl.log.results import EvaluationSpec as EvaluationSpec
@@ -89,6 +90,8 @@ from promptctl.log.results import Totals as Totals
 from promptctl.log.retention import Pruned as Pruned
 from promptctl.log.retention import Retention as Retention
 from promptctl.log.stamps import parse_moment as parse_moment
+from promptctl.models.repricing import RepricedModel as RepricedModel
+from promptctl.models.repricing import Repricing as Repricing
 from promptctl.promotion.labelling import Labelling as Labelling
 from promptctl.promotion.moves import MoveResult as MoveResult
 from promptctl.prompts.prompt import Input as Input

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.models.reply_format import ReplyFormats
 
+# Tokens that have no column of their own in the log.
+_DETAILS = (
+    *("cache_write_tokens", "cache_write_hour_tokens", "input_audio_tokens", "output_audio_tokens"),
+    *("input_image_tokens", "output_image_tokens", "web_searches", "told_nano_usd"),
+)
 # Attempts of a call among many at once that is only told to come back later.
 _MANY_REFUSALS = 8
 
@@ -310,6 +315,7 @@ def _reply_fields(reply: Reply) -> dict[str, Any]:
         "output_tokens": reply.usage.output_tokens,
         "cached_tokens": reply.usage.cached_tokens,
         "reasoning_tokens": reply.usage.reasoning_tokens,
+        "usage_details": _usage_details(reply),
         "cost_nano_usd": reply.cost_nano_usd,
         "price_source": reply.price_source,
         "latency_ms": _to_microseconds(reply.latency_ms),
@@ -321,6 +327,14 @@ def _reply_fields(reply: Reply) -> dict[str, Any]:
         "tool_calls": reply.tool_calls,
         "reasoning": reply.reasoning or None,
     }
+
+
+def _usage_details(reply: Reply) -> dict[str, Any]:
+    """Return what else a price may depend on; mostly nothing."""
+    details = {name: value for name in _DETAILS if (value := getattr(reply.usage, name))}
+    if reply.service_tier is not None:
+        details["service_tier"] = reply.service_tier
+    return details
 
 
 def _to_microseconds(time_ms: float | None) -> float | None:

@@ -16,7 +16,7 @@ from promptctl.log.stamps import as_stored
 Fields = dict[str, Any]
 """The fields of an execution or a result: every text valid UTF-8, and those of `_JSONS` JSON texts."""
 
-_JSONS = ("parameters", "call_metadata", "inputs", "messages", "tool_calls", "detail")
+_JSONS = ("parameters", "call_metadata", "usage_details", "inputs", "messages", "tool_calls", "detail")
 # Texts that come from outside. The others are names by which rows are found and joined; they are stored as they are.
 _FREE_TEXTS = (
     "prompt_name", "content_type", "model_resolved", "finish_reason", "error_message", "user", "session", "reply",
@@ -38,7 +38,8 @@ def encode(execution: Execution, *, is_whole: bool) -> Fields:
     if not _is_utf8("".join([value for value in fields.values() if type(value) is str])):
         fields = {name: well_formed(value) if isinstance(value, str) else value for name, value in fields.items()}
     for name in JSON_FIELDS:
-        fields[name] = to_json(value) if (value := getattr(execution, name)) else "{}"
+        value = getattr(execution, name)
+        fields[name] = to_json(value) if value else None if value is None else "{}"
     if not is_whole:
         return fields | _NO_CONTENTS
     fields["inputs"] = None if execution.inputs is None else to_json(execution.inputs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +18,15 @@ Content = Literal["full", "metadata", "off"]
 KeptContent = Literal["full", "metadata", "pruned"]
 
 
+class CostCorrection(NamedTuple):
+    """A cost that was corrected after the call: when, from what (None: unknown) to what, and by which price."""
+
+    corrected_at: str
+    old_nano_usd: int | None
+    new_nano_usd: int
+    price_source: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
     """One attempt of one call: a row of `executions`, with its payloads beside it.
@@ -28,6 +37,9 @@ class Execution:
     `inputs`, `messages`, `reply` and `tool_calls` are the payloads; a log read back without content has None there.
     `reasoning` is the model's thinking, kept with the tool calls as a part of the reply that is not its text.
     `call_metadata` is the prompt's own metadata with the call's added: the column `metadata` of the table.
+    `usage_details` are the tokens and the service tier that a price may depend on and that have no field of their own;
+    None in records of earlier versions, which kept none. `corrections` are those of the cost, oldest first, as far as
+    they were read; `cost_nano_usd` and `price_source` of a record read back are always those of the newest.
     `output` is the parsed reply if the prompt has an output schema and the reply fits it, `full_cost_nano_usd` the
     original cost of a reused reply; neither is stored.
     `kept_content` says, of a record read back, whether its row kept the payloads, never had them, or lost them to
@@ -72,6 +84,7 @@ class Execution:
     tool_version: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     call_metadata: Mapping[str, Any] = field(default_factory=dict)
+    usage_details: Mapping[str, Any] | None = None
     inputs: Mapping[str, Any] | None = None
     messages: Sequence[Mapping[str, Any]] | None = None
     reply: str | None = None
@@ -80,6 +93,7 @@ class Execution:
     full_cost_nano_usd: int | None = None
     kept_content: KeptContent | None = None
     reasoning: str | None = None
+    corrections: Sequence[CostCorrection] = ()
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -123,6 +137,8 @@ class Execution:
             "tool_calls": list(self.tool_calls),
             "output": self.output,
             **({} if self.reasoning is None else {"reasoning": self.reasoning}),
+            **({"usage_details": dict(self.usage_details)} if self.usage_details else {}),
+            **({"corrections": [each._asdict() for each in self.corrections]} if self.corrections else {}),
         }
 
 
@@ -133,9 +149,9 @@ _JSON_NAMES = {
     "case_id": "case",
     "is_dirty": "dirty",
 }
-JSON_FIELDS = ("parameters", "call_metadata")
+JSON_FIELDS = ("parameters", "call_metadata", "usage_details")
 CONTENT_FIELDS = ("inputs", "messages", "reply", "tool_calls")
-PLAIN_FIELDS = tuple(each.name for each in fields(Execution))[: -len((*JSON_FIELDS, *CONTENT_FIELDS)) - 4]
+PLAIN_FIELDS = tuple(each.name for each in fields(Execution))[: -len((*JSON_FIELDS, *CONTENT_FIELDS)) - 5]
 
 
 @dataclass(frozen=True, slots=True)

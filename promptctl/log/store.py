@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from promptctl.log.budgets import Admission, BudgetAccount, BudgetEvent, Reservation, Settlement, WebhookState
     from promptctl.log.call_totals import CallTotals, Dimension
     from promptctl.log.filter import Filter
-    from promptctl.log.records import Entry, Execution
+    from promptctl.log.records import CostCorrection, Entry, Execution
     from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus, Totals
     from promptctl.log.retention import Pruned, Retention
 
@@ -85,6 +85,12 @@ class Store(Protocol):
         """Add up the executions that the filter means, one row for each group, in the groups' order.
 
         Totals by prompt, version, digest and source alone also count calls that have no row and what was pruned.
+        """
+
+    def correct_costs(self, corrections: Mapping[str, CostCorrection]) -> int:
+        """Append corrections of costs, by the execution's id, and take them into the totals; return how many were.
+
+        No row is changed. One whose old cost does not hold any more is left out.
         """
 
     def begin_evaluation(self, *evaluations: EvaluationRow) -> None:

@@ -246,6 +246,7 @@ def usage_of(data: Any) -> Usage:
         output_audio_tokens=_count(completion.get("audio_tokens")),
         told_nano_usd=_told_nano_usd(data),
         input_image_tokens=_count(prompt.get("image_tokens")),
+        output_image_tokens=_count(completion.get("image_tokens")),
         web_searches=_count(
             dict_of(data.get("server_tool_use")).get("web_search_requests"),
             prompt.get("web_search_requests"),
@@ -276,11 +277,13 @@ def build_reply(
     `started` is the `time.perf_counter()` at which it was asked for; the reply took from then until now.
     """
     parameters = request.parameters
+    elapsed_s = time.perf_counter() - started
     cost, source = prices.cost_nano_usd(
         request.model,
         parsed.usage,
         service_tier=parsed.service_tier or word_of(parameters.get("service_tier")),
         search_size=search_size_of(parameters) if "web_search_options" in parameters else None,
+        at=time.time() - elapsed_s,
     )
     return Reply(
         text=parsed.text,
@@ -291,9 +294,10 @@ def build_reply(
         usage=parsed.usage,
         cost_nano_usd=cost,
         price_source=source,
-        latency_ms=(time.perf_counter() - started) * 1000,
+        latency_ms=elapsed_s * 1000,
         first_token_ms=first_token_ms,
         reasoning=parsed.reasoning,
+        service_tier=parsed.service_tier,
         warning=None if parsed.warning is None else f"{request.model} {parsed.warning}",
     )
 

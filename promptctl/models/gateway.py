@@ -119,6 +119,7 @@ class Usage:
     told_nano_usd: int | None = None
     input_image_tokens: int | None = None
     web_searches: int | None = None
+    output_image_tokens: int | None = None
 
 
 def is_broken_off(finish_reason: str | None) -> bool:
@@ -147,6 +148,7 @@ class Reply:
 
     `cost_nano_usd` is None if the price is unknown, never 0 for that reason.
 
+    `service_tier` is the one that the provider says it was made in.
     `full_cost_nano_usd` is what a reused reply cost when it was paid for; None otherwise. `warning` is what the user
     should know of the answer it came in.
     """
@@ -165,6 +167,7 @@ class Reply:
     full_cost_nano_usd: int | None = None
     warning: str | None = None
     reasoning: str = ""
+    service_tier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -43,12 +44,17 @@ class ModelMap:
 
     @cached_property
     def source(self) -> str:
-        """The source of its prices: `litellm` and its version."""
+        """The source of its prices: `litellm`, its version, and the day on which its list came to this machine."""
         if self._folder is None:
             return "litellm"
         found = sorted(self._folder.parent.glob("litellm-*.dist-info"))
         names = [folder.name.removeprefix("litellm-").removesuffix(".dist-info") for folder in found]
-        return f"litellm {names[0]}" if len(names) == 1 else "litellm"
+        version = f"litellm {names[0]}" if len(names) == 1 else "litellm"
+        try:
+            since = time.gmtime((self._folder / _PRICES).stat().st_mtime)
+        except OSError:
+            return version
+        return f"{version} ({time.strftime('%Y-%m-%d', since)})"
 
     @cached_property
     def providers(self) -> frozenset[str]:

@@ -92,7 +92,10 @@ class Models:
         """Prices of models."""
         from promptctl.models.prices import Prices
 
-        return Prices(self._settings.prices, self._map, lambda model: self._settings.model_rule(model).priced_as)
+        settings = self._settings
+        return Prices(
+            settings.prices, self._map, lambda model: settings.model_rule(model).priced_as, settings.price_places
+        )
 
     def settings_of(self, model: str) -> ModelSettings:
         """Return what the model needs. Raises `ModelConfigurationError` if its provider or its key is missing."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from fnmatch import fnmatchcase
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from promptctl.files.names import SETTINGS
 from promptctl.models.gateway import Usage, is_count
 from promptctl.models.model_map import ModelMap
+
+if TYPE_CHECKING:
+    from promptctl.errors import Place
+    from promptctl.models.own_prices import OwnPrices
 
 # Prices are kept as integers of 1e-18 USD for one token, so that no rounding happens before the last step.
 _ATTO = 10**18
@@ -27,9 +31,11 @@ _MAP_KEYS = {
     "input_image": "input_cost_per_image_token",
     "reasoning": "output_cost_per_reasoning_token",
     "output_audio": "output_cost_per_audio_token",
+    "output_image": "output_cost_per_image_token",
 }
-# The map's names of service tiers, by the names that providers give them.
+# The map's suffixes of service tiers, by the names that providers give them.
 _SERVICE_TIERS = {"flex": "flex", "priority": "priority", "batch": "batches", "ultrafast": "ultrafast"}
+_OFF_PEAK = "off_peak_pricing"
 _SEARCH_FEES = "search_context_cost_per_query"
 # The most searches for one reply that a worst case counts with.
 _MOST_SEARCHES = 10
@@ -49,11 +55,12 @@ class Price:
     reasoning: int | None = None
     output_audio: int | None = None
     input_image: int | None = None
+    output_image: int | None = None
 
     def worst_nano_usd(self, input_tokens: int, output_tokens: int, *, has_audio: bool) -> int:
         """Return the cost of so many tokens if each is of the dearest kind that a request can have."""
         inputs = [self.input, self.cached_input, self.cache_write, self.cache_write_hour, self.input_image]
-        outputs = [self.output, self.reasoning]
+        outputs = [self.output, self.reasoning, self.output_image]
         if has_audio:
             inputs.append(self.input_audio)
             outputs.append(self.output_audio)
@@ -71,6 +78,7 @@ class Price:
         seen = min(usage.input_image_tokens or 0, usage.input_tokens - cached - written - heard)
         reasoned = min(usage.reasoning_tokens or 0, usage.output_tokens)
         spoken = min(usage.output_audio_tokens or 0, usage.output_tokens - reasoned)
+        drawn = min(usage.output_image_tokens or 0, usage.output_tokens - reasoned - spoken)
         cache_write = _first(self.cache_write, self.input)
         atto = (
             (usage.input_tokens - cached - written - heard - seen) * self.input
@@ -79,53 +87,64 @@ class Price:
             + hour * _first(self.cache_write_hour, cache_write)
             + heard * _first(self.input_audio, self.input)
             + seen * _first(self.input_image, self.input)
-            + (usage.output_tokens - reasoned - spoken) * self.output
+            + (usage.output_tokens - reasoned - spoken - drawn) * self.output
             + reasoned * _first(self.reasoning, self.output)
             + spoken * _first(self.output_audio, self.output)
+            + drawn * _first(self.output_image, self.output)
         )
         return (atto + _ATTO_PER_NANO // 2) // _ATTO_PER_NANO
 
 
 # The source of a model's prices, and the price of requests with more than so many input tokens, largest first.
-_Tiers = tuple[str, list[tuple[int, Price]]]
+Tiers = tuple[str, list[tuple[int, Price]]]
+# The same of LiteLLM's list, and hours with other prices, if there are any.
+_Listed = tuple[Tiers | None, tuple[Mapping[str, Any], Tiers | None] | None]
 
 
 class Prices:
     """Prices of models: the workspace's `prices` by glob (the last match wins), then LiteLLM's bundled map.
 
-    `overrides` are in USD for a million tokens, as `promptctl.yaml` gives them: with the keys `input` and `output` and,
-    if they differ from these, those of the other kinds of tokens. `priced_as` returns the model whose price another
-    one has, if the settings name one.
+    `overrides` are in USD for a million tokens, as `promptctl.yaml` gives them, and `places` says where. `priced_as`
+    returns the model whose price another one has, if the settings name one. Moments are seconds since 1970; without
+    one, it is now.
     """
 
     def __init__(
         self,
-        overrides: Mapping[str, Mapping[str, Any]] | None = None,
+        overrides: Mapping[str, Any] | None = None,
         models: ModelMap | None = None,
         priced_as: Callable[[str], str | None] = lambda _model: None,
+        places: Mapping[str, Sequence[Place]] | None = None,
     ) -> None:
         self._priced_as = priced_as
-        self._overrides = [(pattern, _override(given)) for pattern, given in (overrides or {}).items()]
+        self._overrides, self._places = overrides, places or {}
         self._models = models or ModelMap()
-        self._tiers: dict[tuple[str, str | None], _Tiers | None] = {}
+        self._listed: dict[tuple[str, str | None], _Listed] = {}
 
     def cost_nano_usd(
-        self, model: str, usage: Usage, *, service_tier: str | None = None, search_size: str | None = None
+        self,
+        model: str,
+        usage: Usage,
+        *,
+        service_tier: str | None = None,
+        search_size: str | None = None,
+        at: float | None = None,
     ) -> tuple[int | None, str | None]:
         """Return the cost and the source of its price; (None, None) if price or number of tokens is unknown.
 
         The workspace's price wins over what the provider says, and that over LiteLLM's list, if the provider is known
-        to say it. `search_size` is the size of the context that a request with a search of the web asks for.
+        to say it. `search_size` is the size of the context that a request with a search of the web asks for, `at` the
+        moment at which the call began.
         """
-        source, tiers = self._tiers_of(model, service_tier)
+        source, tiers, is_own = self._tiers_of(model, service_tier, at)
         price = next((price for threshold, price in tiers if (usage.input_tokens or 0) > threshold), None)
         cost = None if price is None else price.cost_nano_usd(usage)
-        if cost is not None and source != SETTINGS:
+        if cost is not None and not is_own:
             cost += self._search_nano_usd(model, usage, search_size)
         told = usage.told_nano_usd
         if (
             told is not None
-            and (cost is None or source != SETTINGS)
+            and (cost is None or not is_own)
             and (self.tells_cost(model) or (cost is None and told > 0))
         ):
             return told, model.partition("/")[0]
@@ -153,13 +172,13 @@ class Prices:
         found = [self._tiers_of(model, name) for name in names]
         costs = [
             price.worst_nano_usd(input_tokens, output_tokens, has_audio=has_audio)
-            for _, tiers in found
+            for _, tiers, _ in found
             for threshold, price in tiers
             if input_tokens > threshold
         ]
         if not costs:
             return None
-        fees = self._search_fees(model) if found[0][0] != SETTINGS else {}
+        fees = {} if found[0][2] else self._search_fees(model)
         if not (searches or _always_searches(model)):
             return max(costs)
         most = 1 if _is_billed_once(model, self._entry(model)) else _MOST_SEARCHES
@@ -175,11 +194,44 @@ class Prices:
         """Return what LiteLLM's list says of the model that this one is priced as."""
         return self._models.entry(self._priced_as(model) or model)
 
-    def _tiers_of(self, model: str, service_tier: str | None) -> tuple[str | None, list[tuple[int, Price]]]:
+    def _tiers_of(
+        self, model: str, service_tier: str | None, at: float | None = None
+    ) -> tuple[str | None, list[tuple[int, Price]], bool]:
+        """Return the source and the prices by length of a model, and True if they are the workspace's."""
+        if self._own is not None:
+            alias, moment = self._priced_as(model), time.time() if at is None else at
+            for name in (model,) if alias is None else (model, alias):
+                if (own := self._own.of(name, moment)) is not None:
+                    return own.source, own.for_tier(service_tier), True
         key = (model, _SERVICE_TIERS.get(service_tier or ""))
-        if key not in self._tiers:
-            self._tiers[key] = self._find(*key)
-        return self._tiers[key] or (None, [])
+        if key not in self._listed:
+            self._listed[key] = self._find(*key)
+        found, off_peak = self._listed[key]
+        if off_peak is not None:
+            from promptctl.models.listed_prices import is_off_peak
+
+            hours, cheaper = off_peak
+            found = cheaper if is_off_peak(hours, time.time() if at is None else at) else found
+        return *(found or (None, [])), False
+
+    def _find(self, model: str, service_tier: str | None) -> _Listed:
+        """Return what LiteLLM's list says of a model: its prices, and its hours with others, if it has any."""
+        entry = self._entry(model)
+        if entry is None:
+            return None, None
+        usual = _bundled(entry, self._models.source, service_tier)
+        hours = entry.get(_OFF_PEAK)
+        if not isinstance(hours, dict):
+            return usual, None
+        return usual, (hours, _bundled({**entry, **hours}, self._models.source, service_tier))
+
+    @cached_property
+    def _own(self) -> OwnPrices[Price] | None:
+        if not self._overrides:
+            return None
+        from promptctl.models.own_prices import OwnPrices
+
+        return OwnPrices(self._overrides, self._places, _of_millions)
 
     def _search_nano_usd(self, model: str, usage: Usage, size: str | None) -> int:
         """Return the fees for searches of the web: the provider counts them, or there is one if one was asked for."""
@@ -201,17 +253,13 @@ class Prices:
             return {}
         return {size: (_per_token(usd) or 0) // _ATTO_PER_NANO for size, usd in fees.items()}
 
-    def _find(self, model: str, service_tier: str | None) -> _Tiers | None:
-        alias = self._priced_as(model)
-        for name in (model,) if alias is None else (model, alias):
-            for pattern, price in reversed(self._overrides):
-                if fnmatchcase(name, pattern):
-                    return SETTINGS, [(-1, price)]
-        entry = self._models.entry(alias or model)
-        return None if entry is None else _bundled(entry, self._models.source, service_tier)
 
+def _bundled(entry: Mapping[str, Any], source: str, service_tier: str | None) -> Tiers | None:
+    if "tiered_pricing" in entry:
+        from promptctl.models.listed_prices import by_ranges
 
-def _bundled(entry: Mapping[str, Any], source: str, service_tier: str | None) -> _Tiers | None:
+        ranges = [(begins, _price(each, "", None)) for begins, each in by_ranges(entry)]
+        return source, [(begins, price) for begins, price in ranges if price is not None]
     base = _price(entry, "", None)
     if base is None:
         return None
@@ -261,8 +309,9 @@ def _per_token(usd: Any) -> int | None:
     return int(Decimal(repr(usd)) * _ATTO)
 
 
-def _override(given: Mapping[str, Any]) -> Price:
-    return Price(**{key: int(Decimal(str(usd)) * _ATTO) // _PER_MILLION for key, usd in given.items()})
+def _of_millions(given: Mapping[str, float]) -> Price:
+    """Return the price of US dollars for a million tokens of each kind."""
+    return Price(**{kind: int(Decimal(str(usd)) * _ATTO) // _PER_MILLION for kind, usd in given.items()})
 
 
 def _first(price: int | None, otherwise: int) -> int:

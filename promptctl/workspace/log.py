@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from promptctl.log.filter import Filter
     from promptctl.log.records import Execution, Source
     from promptctl.log.retention import Pruned, Retention
+    from promptctl.models.repricing import Repricing
 
 
 class Log:
@@ -104,6 +105,19 @@ class Log:
 
         prompts = [row.prompt for row in self.rules(source=None)]
         return set_rules(self._context, globs, given, prompts, is_dry_run=is_dry_run)
+
+    def reprice(self, wanted: Filter | None = None, *, is_dry_run: bool = False) -> Repricing:
+        """Price the executions that the filter means anew, each by the price that held when it began.
+
+        Each cost that differs gets a correction, which totals and lists count from then on; no row is changed. Raises
+        what `executions` raises, and `LogFailure` if the log cannot be written: then nothing was corrected.
+        """
+        from promptctl.log.filter import Filter
+        from promptctl.models.repricing import reprice
+
+        wanted = wanted or Filter()
+        meant = self._meant(wanted, follows_renames=wanted.prompt is not None)
+        return reprice(self._context.log, self._context.models.prices, meant, is_dry_run=is_dry_run)
 
     def prune(self, retention: Retention, *, is_dry_run: bool = False) -> Pruned:
         """Delete old contents and rows; totals stay. A dry run returns the exact numbers.

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from promptctl.formats.settings_file import read_settings
 from promptctl.models.gateway import Usage
 from promptctl.models.model_map import ModelMap
 from promptctl.models.prices import Prices
 
+LISTED = "litellm 1.2.3 (2026-05-28)"
 MILLION = 1_000_000
 NANO_PER_USD = 10**9
 
@@ -52,7 +56,9 @@ def models(tmp_path: Path) -> ModelMap:
     package = tmp_path / "site-packages" / "litellm"
     package.mkdir(parents=True)
     (package.parent / "litellm-1.2.3.dist-info").mkdir()
-    (package / "model_prices_and_context_window_backup.json").write_text(json.dumps(ENTRIES, indent=4))
+    prices = package / "model_prices_and_context_window_backup.json"
+    prices.write_text(json.dumps(ENTRIES, indent=4))
+    os.utime(prices, (1_780_000_000, 1_780_000_000))
     return ModelMap(package)
 
 
@@ -62,7 +68,7 @@ def prices(models: ModelMap) -> Prices:
 
 
 def test_input_and_output_have_their_prices(prices: Prices) -> None:
-    assert prices.cost_nano_usd("openai/plain", Usage(1000, 100)) == (1000 * 150 + 100 * 600, "litellm 1.2.3")
+    assert prices.cost_nano_usd("openai/plain", Usage(1000, 100)) == (1000 * 150 + 100 * 600, LISTED)
 
 
 def test_a_cost_is_exact_to_the_nano(prices: Prices) -> None:
@@ -102,7 +108,7 @@ def test_a_service_tier_has_its_own_price(prices: Prices) -> None:
 
 
 def test_free_is_zero_and_known(prices: Prices) -> None:
-    assert prices.cost_nano_usd("gemini/free", Usage(10, 10)) == (0, "litellm 1.2.3")
+    assert prices.cost_nano_usd("gemini/free", Usage(10, 10)) == (0, LISTED)
 
 
 def test_embeddings_put_nothing_out(prices: Prices) -> None:
@@ -195,3 +201,103 @@ def test_prices_are_read_without_importing_litellm(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.split() == ["150000", "False"]
+
+
+FLEX = {"flex": {"output": 3, "above": {"100": {"input": 9}}}}
+LONG = {"1000": {"input": 5}, "100": {"input": 3, "output": 6}}
+DATED = {
+    "x/*": [
+        {"from": "2026-06-01", "input": 2, "output": 4, "service_tier": FLEX},
+        {"input": 1, "output": 2, "cached_input": 0.5, "above": LONG},
+    ],
+    "x/late": {"from": "2026-07-01", "input": 100, "output": 100},
+}
+
+
+def at(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("began", "model", "usage", "tier", "micro_usd"),
+    [
+        ("2026-05-31T23:59:59+00:00", "x/m", Usage(10, 10), None, 10 * 1 + 10 * 2),
+        ("2026-06-01T01:59:59+02:00", "x/m", Usage(10, 10), None, 10 * 1 + 10 * 2),
+        ("2026-06-01T00:00:00+00:00", "x/m", Usage(10, 10), None, 10 * 2 + 10 * 4),
+        ("2026-05-01T00:00:00+00:00", "x/m", Usage(100, 10), None, 100 * 1 + 10 * 2),
+        ("2026-05-01T00:00:00+00:00", "x/m", Usage(101, 10), None, 101 * 3 + 10 * 6),
+        ("2026-05-01T00:00:00+00:00", "x/m", Usage(1001, 10), None, 1001 * 5 + 10 * 2),
+        ("2026-05-01T00:00:00+00:00", "x/m", Usage(200, 10, cached_tokens=200), None, 200 // 2 + 10 * 6),
+        ("2026-05-01T00:00:00+00:00", "x/m", Usage(10, 10), "flex", 10 * 1 + 10 * 2),
+        ("2026-06-02T00:00:00+00:00", "x/m", Usage(10, 10), "flex", 10 * 2 + 10 * 3),
+        ("2026-06-02T00:00:00+00:00", "x/m", Usage(101, 10), "flex", 101 * 9 + 10 * 3),
+        ("2026-06-02T00:00:00+00:00", "x/m", Usage(10, 10), "default", 10 * 2 + 10 * 4),
+        ("2026-06-30T00:00:00+00:00", "x/late", Usage(10, 10), None, 10 * 2 + 10 * 4),
+        ("2026-07-01T00:00:00+00:00", "x/late", Usage(10, 10), None, 10 * 100 + 10 * 100),
+    ],
+)
+def test_a_price_has_its_days_its_tiers_and_its_lengths(
+    began: str, model: str, usage: Usage, tier: str | None, micro_usd: int
+) -> None:
+    cost, _ = Prices(DATED).cost_nano_usd(model, usage, service_tier=tier, at=at(began))
+    assert cost == micro_usd * 1000
+
+
+def test_a_price_is_named_by_its_line_and_its_day() -> None:
+    dated = '"x/*":\n    - {input: 1, output: 1}\n    - {from: 2026-06-01, input: 2, output: 2}'
+    settings = read_settings(f'prices:\n  {dated}\n  "y/*": {{input: 1, output: 1}}\n'.encode())
+    prices = Prices(settings.prices, places=settings.price_places)
+    days = [("x/m", "2026-05-31T00:00Z"), ("x/m", "2026-06-01T00:00Z"), ("y/m", "2026-06-01T00:00Z")]
+    named = [prices.cost_nano_usd(model, Usage(1, 1), at=at(day))[1] for model, day in days]
+    assert named == ["promptctl.yaml:3", "promptctl.yaml:4 from 2026-06-01", "promptctl.yaml:5"]
+
+
+def test_before_its_first_day_a_glob_has_no_price(models: ModelMap) -> None:
+    prices = Prices({"openai/*": {"from": "2026-06-01", "input": 9, "output": 9}}, models)
+    assert prices.cost_nano_usd("openai/plain", Usage(10, 0), at=at("2026-05-01T00:00Z")) == (1500, LISTED)
+    assert prices.cost_nano_usd("openai/plain", Usage(10, 0))[0] == 90_000
+
+
+def test_a_tier_without_words_for_it_has_the_price_of_none(models: ModelMap) -> None:
+    assert Prices({"x/*": {"input": 1, "output": 1}}).cost_nano_usd("x/y", Usage(1, 1), service_tier="odd")[0] == 2000
+
+
+OFF_PEAK = {
+    "input_cost_per_token": 2e-06, "output_cost_per_token": 4e-06, "litellm_provider": "x",
+    "off_peak_pricing": {
+        "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06,
+        "windows": [
+            {"hours_utc": ["00:00-01:00", "22:00-00:00"], "weekdays": [1, 2, 3, 4, 5]},
+            {"hours_utc": "00:00-00:00", "weekdays": [6, 7]},
+        ],
+    },
+}  # fmt: skip
+RANGES = {
+    "litellm_provider": "x",
+    "tiered_pricing": [
+        {"input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06, "range": [0, 100.0]},
+        {"input_cost_per_token": 3e-06, "output_cost_per_token": 4e-06, "range": [100.0, 1000.0]},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "began", "usage", "micro_usd"),
+    [
+        ("x/hours", "2026-11-27T12:00Z", Usage(1, 1), 6),  # a Friday
+        ("x/hours", "2026-11-27T00:59Z", Usage(1, 1), 3),
+        ("x/hours", "2026-11-27T01:00Z", Usage(1, 1), 6),
+        ("x/hours", "2026-11-27T22:00Z", Usage(1, 1), 3),
+        ("x/hours", "2026-11-28T12:00Z", Usage(1, 1), 3),  # a Saturday
+        ("x/ranges", "2026-11-27T12:00Z", Usage(100, 1), 102),
+        ("x/ranges", "2026-11-27T12:00Z", Usage(101, 1), 307),
+        ("x/ranges", "2026-11-27T12:00Z", Usage(5000, 1), 15004),
+    ],
+)
+def test_the_list_has_cheaper_hours_and_ranges(
+    tmp_path: Path, model: str, began: str, usage: Usage, micro_usd: int
+) -> None:
+    entries = {"hours": OFF_PEAK, "ranges": RANGES}
+    (tmp_path / "model_prices_and_context_window_backup.json").write_text(json.dumps(entries, indent=4))
+    cost, _ = Prices({}, ModelMap(tmp_path)).cost_nano_usd(model, usage, at=at(began))
+    assert cost == micro_usd * 1000

@@ -117,6 +117,7 @@ def _prune(connection: sqlite3.Connection, retention: Retention) -> Pruned:
     if retention.rows_before is not None:
         condition, parameters = _older(retention.rows_before, retention)
         rows = connection.execute(f"DELETE FROM executions {condition}", parameters).rowcount  # noqa: S608
+        connection.execute("DELETE FROM cost_corrections WHERE execution_id NOT IN (SELECT id FROM executions)")
     if retention.content_before is not None:
         condition, parameters = _older(retention.content_before, retention)
         emptied = ", ".join(f"{column} = NULL" for column in _HASHES)

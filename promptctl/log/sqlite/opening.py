@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from promptctl.errors import LogFailure
-from promptctl.log.sqlite.schema import NEWEST, OLDEST_SQLITE, READABLE, migrate, schema_version
+from promptctl.log.sqlite.schema import BRIDGES, NEWEST, OLDEST_SQLITE, READABLE, migrate, schema_version
 from promptctl.log.stamps import new_id
 
 FILE_MODE = 0o600
@@ -157,7 +157,10 @@ def _connect_to_read(path: Path, timeout_s: float) -> sqlite3.Connection:
             except (sqlite3.Error, OSError):
                 if version < READABLE:
                     raise
-            connection, _ = _connect_anyhow(path, timeout_s)
+            connection, version = _connect_anyhow(path, timeout_s)
+            for number, bridge in BRIDGES.items():
+                if version < number:
+                    connection.executescript(bridge)
         connection.execute("PRAGMA query_only = ON")
     except BaseException:
         connection.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from promptctl.log.encoding import Fields, from_document, parts_of
@@ -12,25 +13,25 @@ from promptctl.log.filter import Filter
 from promptctl.log.records import CONTENT_FIELDS, JSON_FIELDS, PLAIN_FIELDS, Execution
 from promptctl.log.sqlite import payloads
 from promptctl.log.sqlite.batch import COLUMNS
+from promptctl.log.sqlite.corrections import UNCORRECTED, Rows, corrections, rows
 from promptctl.log.sqlite.filters import Condition, add_search, rows_where
 from promptctl.log.sqlite.lookup import row_by_id
 
 _FIELDS = (*PLAIN_FIELDS, *JSON_FIELDS, "kept_content", *CONTENT_FIELDS)
-_SELECT = f"SELECT {', '.join(COLUMNS)} FROM executions"  # noqa: S608 - made of our own names
 
 
 def executions(connection: sqlite3.Connection, wanted: Filter, *, with_content: bool) -> Iterator[Execution]:
     """Yield the executions that the filter means, newest first."""
     add_search(connection)
-    sql, parameters = select_executions(wanted)
+    sql, parameters = select_executions(wanted, rows(connection))
     for row in connection.execute(sql, parameters):
         yield _execution(connection, row, with_content=with_content)
 
 
-def select_executions(wanted: Filter) -> Condition:
+def select_executions(wanted: Filter, source: Rows = UNCORRECTED) -> Condition:
     """Return the SQL of `executions` and its parameters."""
     condition, parameters = rows_where(wanted)
-    sql = f"{_SELECT} {condition} ORDER BY started_at DESC, rowid DESC"
+    sql = f"{_select(source)} {condition} ORDER BY started_at DESC, executions.rowid DESC"
     if wanted.limit is not None:
         return f"{sql} LIMIT ?", [*parameters, wanted.limit]
     return sql, parameters
@@ -38,8 +39,9 @@ def select_executions(wanted: Filter) -> Condition:
 
 def execution(connection: sqlite3.Connection, wanted: str) -> Execution:
     """Return one execution with its contents, by an id as a person types it."""
-    row = row_by_id(connection, _SELECT, wanted, "execution", "promptctl log list")
-    return _execution(connection, row, with_content=True)
+    row = row_by_id(connection, _select(rows(connection)), wanted, "execution", "promptctl log list")
+    found = _execution(connection, row, with_content=True)
+    return replace(found, corrections=corrections(connection, found.id))
 
 
 def messages(connection: sqlite3.Connection, ids: Iterable[str]) -> Iterator[Sequence[Mapping[str, Any]] | None]:
@@ -58,14 +60,26 @@ def latest_call(connection: sqlite3.Connection, ids: Sequence[str]) -> Execution
         "ORDER BY started_at DESC, execution_id DESC LIMIT 1",
         ids,
     ).fetchone()
-    return from_document(json.loads(row[0])) if row else None
+    if row is None:
+        return None
+    found = from_document(json.loads(row[0]))
+    corrected = corrections(connection, found.id)
+    if not corrected:
+        return found
+    cost, source = corrected[-1].new_nano_usd, corrected[-1].price_source
+    return replace(found, cost_nano_usd=cost, price_source=source, corrections=corrected)
+
+
+def _select(source: Rows) -> str:
+    columns = [{"cost_nano_usd": source.cost, "price_source": source.price_source}.get(name, name) for name in COLUMNS]
+    return f"SELECT {', '.join(columns)} FROM {source.table}"  # noqa: S608 - made of our own names
 
 
 def _execution(connection: sqlite3.Connection, row: tuple[Any, ...], *, with_content: bool) -> Execution:
     fields = dict(zip(_FIELDS, row, strict=True))
     fields["is_dirty"] = bool(fields["is_dirty"])
     for name in JSON_FIELDS:
-        fields[name] = json.loads(fields[name])
+        fields[name] = json.loads(fields[name]) if fields[name] is not None else None
     for name in CONTENT_FIELDS:
         digest = fields.pop(name)
         text = payloads.load(connection, digest) if with_content else None

@@ -16,7 +16,9 @@ Why the tables are as they are:
   log rules leave out. Pruning never touches them.
 - `budget_accounts` are reserved and settled in one statement each, and a reservation goes with the row of its
   execution. What is disabled has no window: a new one does not enable it.
-- Costs are integers of nano-USD (10^-9 USD), NULL if the price is unknown.
+- Costs are integers of nano-USD (10^-9 USD), NULL if the price is unknown. A cost that is corrected later stays in its
+  row: `cost_corrections` has the new one, and a trigger takes the difference into `prompt_stats`, however it got there.
+- `usage_details` has what a price may depend on and no column names. It is NULL in rows of programs that kept none.
 """
 
 from __future__ import annotations
@@ -30,8 +32,15 @@ from promptctl.errors import LogFailure
 APPLICATION_ID = 0x50435446
 OLDEST_SQLITE = (3, 37, 0)  # the first with STRICT tables
 
-NEWEST = 3
-READABLE = 1  # what came later are views, for people alone, and budgets
+NEWEST = 4
+READABLE = 1  # what came later are views, budgets, and what has a bridge
+# What stands in for a migration while a log that cannot be brought up to date is read.
+BRIDGES = {
+    4: """
+CREATE TEMP VIEW executions AS SELECT rowid, *, NULL AS usage_details FROM main.executions;
+CREATE TEMP TABLE cost_corrections (execution_id, number, corrected_at, old_nano_usd, new_nano_usd, new_price_source);
+"""
+}
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 

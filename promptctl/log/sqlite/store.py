@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from promptctl.log.budgets import Admission, BudgetAccount, BudgetEvent, Reservation, Settlement, WebhookState
     from promptctl.log.call_totals import CallTotals, Dimension
     from promptctl.log.filter import Filter
+    from promptctl.log.records import CostCorrection
     from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus, Totals
     from promptctl.log.retention import Pruned, Retention
     from promptctl.log.store import LogWarning
@@ -99,6 +100,11 @@ class SqliteStore:
 
         with self._reading() as connection:
             return totals(connection, wanted or Filter(), by)
+
+    def correct_costs(self, corrections: Mapping[str, CostCorrection]) -> int:
+        from promptctl.log.sqlite.corrections import write
+
+        return self.database.write(lambda connection: write(connection, corrections)) if corrections else 0
 
     def begin_evaluation(self, *evaluations: EvaluationRow) -> None:
         from promptctl.log.sqlite.evaluations import begin

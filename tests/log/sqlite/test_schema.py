@@ -194,19 +194,21 @@ def test_a_value_of_the_wrong_type_is_refused(log: SqliteStore) -> None:
 def as_first_schema(path: Path) -> None:
     """Make a log as the first version of the program made it."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    with SqliteStore(path) as log:
+    newest = path.with_name("newest.db")
+    with SqliteStore(newest) as log:
         log.append([Entry(make(cost_nano_usd=1_500_000, reply="Hello"), "full")])
     raw = connect(path)
-    first = sqlite3.connect(":memory:")
-    first.executescript(schema.migration_sql(1))
-    names = {name for (name,) in first.execute("SELECT name FROM sqlite_schema")}
-    first.close()
-    later = raw.execute("SELECT type, name FROM sqlite_schema WHERE type IN ('view', 'table')").fetchall()
-    for kind, name in later:
-        if name not in names:
-            raw.execute(f"DROP {kind} {name}")
+    raw.executescript(schema.migration_sql(1))
+    raw.execute("ATTACH ? AS newest", (str(newest),))
+    tables = raw.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name <> 'maintenance'")
+    for (table,) in tables.fetchall():
+        columns = ", ".join(row[1] for row in raw.execute(f"PRAGMA main.table_info({table})"))
+        raw.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newest.{table}")
+    raw.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
     raw.execute("PRAGMA user_version = 1")
+    raw.execute("DETACH newest")
     raw.close()
+    newest.unlink()
 
 
 def test_an_old_log_gets_views_that_people_can_read(path: Path) -> None:
