@@ -12,7 +12,7 @@ from promptctl.assertions.judging import judge_model
 from promptctl.calls.call import make_target
 from promptctl.datasets.choosing import DatasetChoice
 from promptctl.datasets.index import dataset_index
-from promptctl.datasets.selection import Choosing, Chosen, Selection, choose
+from promptctl.datasets.selection import Choosing, Chosen
 from promptctl.errors import (
     InvalidFiles,
     ModelConfigurationError,
@@ -30,7 +30,7 @@ from promptctl.evaluations.estimate import cost_of_call
 from promptctl.evaluations.plan import Plan, comparison_key
 from promptctl.evaluations.request import EvaluationRequest
 from promptctl.evaluations.rules import judge_rules, reply_rules, server_digest
-from promptctl.files.names import RECORDINGS, SETTINGS
+from promptctl.files.names import RECORDINGS
 from promptctl.formats.settings_file import judge_parameter_problems
 from promptctl.log.results import EvaluationSpec
 from promptctl.log.stamps import new_id
@@ -39,13 +39,10 @@ from promptctl.models.recordings import RecordedReplies
 
 if TYPE_CHECKING:
     from promptctl.assertions.assertion import AskedJudge
-    from promptctl.assertions.preparing import CodeUse
     from promptctl.calls.call import Target
     from promptctl.context import Context
     from promptctl.datasets.dataset import Dataset
     from promptctl.datasets.index import DatasetIndex
-    from promptctl.evaluations.request import ResumeRequest
-    from promptctl.log.results import EvaluationRow
     from promptctl.prompts.prompt import Prompt
     from promptctl.versions.prompt_at_version import PromptAtVersion
 
@@ -107,7 +104,7 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
                 min_pass=dataset.header.min_pass if request.min_pass is None else request.min_pass,
                 parameters=target.parameters,
                 judge=request.judge,
-                judge_model=_judge_model(context, request, dataset),
+                judge_model=judging_model(context, request, dataset),
                 judge_parameters=request.judge_parameters,
                 replies=request.replies,
                 afresh=request.afresh,
@@ -126,74 +123,12 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
         failed.finish(context.warn)
     if not plans:
         raise UsageError("every case passed the last time", hint="leave --failed out to evaluate all")
-    _check_models(context, request, {each.target.model for each in plans}, judges)
+    check_models(context, request, {each.target.model for each in plans}, judges)
     _warn_of_code_left_out(context, plans)
     return plans
 
 
-def replan(context: Context, row: EvaluationRow, resumed: ResumeRequest) -> Plan:
-    """Return the plan that takes up an evaluation of the log again, with what it was begun with.
-
-    Raises `WorkspaceError` if prompt, dataset, server, judge or the rules of `promptctl.yaml` are not what they were:
-    its results would not belong together. Raises what `plan` does for a model that cannot be asked.
-    """
-    context.work_tree_for("an evaluation")
-    spec, allows_code = row.spec, resumed.allows_code
-    at_version = _version_of(context, row)
-    prompt = at_version.prompt
-    code: CodeUse = "leave-out" if spec.code_left_out else "run" if allows_code else "refuse"
-    dataset = dataset_index(context, code).checked(spec.dataset, prompt)
-    if at_version.version.digest != row.digest or dataset.digest != spec.dataset_digest:
-        changed = spec.dataset if at_version.version.digest == row.digest else row.prompt
-        raise WorkspaceError(
-            f"{changed} has changed since evaluation {row.id[-8:]} began",
-            hint=f"evaluate it anew: promptctl eval {spec.ref}",
-        )
-    request = EvaluationRequest(
-        refs=(spec.ref,),
-        judge=spec.judge,
-        judge_parameters=spec.judge_parameters,
-        replies=spec.replies,
-        limits=resumed.limits,
-    )
-    target = make_target(context, prompt, at_version.version, row.model, needs_key=request.needs_keys)
-    _check_models(context, request, {target.model}, set(dataset.judges))
-    _check_same(context, row, request, target, dataset)
-    ids = None if spec.ids is None else frozenset(spec.ids)
-    selection = Selection(ids=ids, tags=spec.tags, sample=spec.sample, seed=spec.seed, first=spec.first)
-    return Plan(
-        target=replace(target, parameters=spec.parameters),
-        spec=spec,
-        chosen=choose(partial(dataset.cases, prompt), selection),
-        tests=prompt,
-        code=code,
-        resumes=row,
-    )
-
-
-def _check_same(
-    context: Context, row: EvaluationRow, request: EvaluationRequest, target: Target, dataset: Dataset
-) -> None:
-    """Raise `WorkspaceError` if what answers or judges is not what it was when the evaluation began."""
-    spec = row.spec
-    if spec.is_without_server:
-        return
-    judge = _judge_model(context, request, dataset)
-    rules = reply_rules(context, target.model) | judge_rules(context, request, dataset.judges)
-    changed = {
-        f"the server of {row.model}": spec.server != server_digest(target.server),
-        f"the model that judges (now {judge})": spec.judge_model != judge,
-        "the server, the rule or the parameters of a judge": spec.rules.get("judges") != rules.get("judges"),
-        f"the rule of {row.model} in {SETTINGS}": {**spec.rules, "judges": None} != {**rules, "judges": None},
-    }
-    if differing := [what for what, is_changed in changed.items() if is_changed]:
-        raise WorkspaceError(
-            f"evaluation {row.id[-8:]} cannot be taken up again: since it began, {', '.join(differing)} changed",
-            hint=f"change it back, or evaluate anew: promptctl eval {spec.ref}",
-        )
-
-
-def _judge_model(context: Context, request: EvaluationRequest, dataset: Dataset) -> str | None:
+def judging_model(context: Context, request: EvaluationRequest, dataset: Dataset) -> str | None:
     """Return the model that judges without a model of their own ask; None without judges."""
     return (request.judge or context.settings.model or "") if dataset.judges else None
 
@@ -317,7 +252,7 @@ def _target(context: Context, request: EvaluationRequest, at_version: PromptAtVe
     return make_target(context, prompt, version, model, parameters=request.parameters, needs_key=request.needs_keys)
 
 
-def _check_models(context: Context, request: EvaluationRequest, models: set[str], judges: set[AskedJudge]) -> None:
+def check_models(context: Context, request: EvaluationRequest, models: set[str], judges: set[AskedJudge]) -> None:
     """Refuse, before anything is sent, a judge that cannot be asked, and a model whose cost nobody can bound."""
     if problems := judge_parameter_problems(request.judge_parameters, Place("judge parameters")):
         raise UsageError(problems[0].message, hint=problems[0].hint)
@@ -353,15 +288,6 @@ def _check_recorded(context: Context, request: EvaluationRequest, judging: set[s
                 f"{model} cannot judge: none of its replies are recorded in {RECORDINGS}/",
                 hint="record them with --replies record, or name a model that is asked: --judge MODEL",
             )
-
-
-def _version_of(context: Context, row: EvaluationRow) -> PromptAtVersion:
-    """The prompt that an evaluation was of; a label may have moved since, its commit stays."""
-    found = context.prompt(row.spec.ref)
-    if found.version.digest != row.digest and row.commit and not row.is_dirty:
-        with suppress(PromptNotFound, RevisionNotFound):
-            return context.prompt(f"{row.prompt}@{row.commit}")
-    return found
 
 
 def _base_plan(context: Context, request: EvaluationRequest, head: Plan, base: str) -> Plan:

@@ -440,8 +440,8 @@ class Workspace:
         """
         from promptctl.evaluations.claims import is_claimed
         from promptctl.evaluations.earlier import unfinished
-        from promptctl.evaluations.planning import replan
         from promptctl.evaluations.request import ResumeRequest
+        from promptctl.evaluations.resuming import replan
         from promptctl.workspace.names import check_logged_prompt
 
         context, request = self.context.fresh(), request or ResumeRequest()
