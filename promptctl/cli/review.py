@@ -15,8 +15,8 @@ from promptctl.cli.options import grouped
 from promptctl.cli.output import conclude, say_json
 from promptctl.cli.review_output import say_review
 from promptctl.errors import UsageError
-from promptctl.reports.review import review_as_dict
 from promptctl.reports.review_files import check_suffixes
+from promptctl.reports.review_json import review_as_dict
 
 EXAMPLES = """\
   promptctl review

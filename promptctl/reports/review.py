@@ -1,4 +1,4 @@
-"""A review as data and as Markdown; equal for equal reviews, to the byte.
+"""A review in words, for whoever prints it; equal for equal reviews, to the byte.
 
 What differs from one run to the next though nothing is another (ids, times, what a kept reply saved) is left out.
 """
@@ -6,24 +6,21 @@ What differs from one run to the next though nothing is another (ids, times, wha
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from promptctl.comparisons.compared import Compared
 from promptctl.comparisons.comparison import PASSED
 from promptctl.comparisons.usage import UsageChange
-from promptctl.differences.breaks import Break
 from promptctl.errors import INCOMPLETE, Problem
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.files.plain import bare_keys, utc
 from promptctl.labels.stretch import LabelMove
-from promptctl.labels.tags import version_number
-from promptctl.reports.comparison import comparison_as_dict, difference
+from promptctl.reports.comparison import difference
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.verdict import headline
 from promptctl.reports.wording import format_cost, format_latency, format_share
-from promptctl.reviews.review import DatasetReview, Measurement, PromptReview, Review, ReviewSide
+from promptctl.reviews.review import DatasetReview, Measurement, PromptReview, Review
 
 if TYPE_CHECKING:
     from promptctl.prompts.prompt import Prompt
@@ -32,32 +29,7 @@ _UNSTABLE = frozenset(
     ("evaluation", "started_at", "cost_nano_usd", "unpriced", "reply_sources", "stopped", "tool_version")
 )
 _LONGEST_VALUE = 300
-_OF_TIME = frozenset(("latency_ms", "p50_latency_ms", "p95_latency_ms"))
-
-
-def review_as_dict(review: Review) -> dict[str, Any]:
-    """JSON-able, with stable keys."""
-    return {
-        "base": _side(review.base) | {"tip": review.tip.commit, "tip_name": review.tip.name},
-        "head": _side(review.head) | {"name": review.head.name, "work_tree": review.head.commit is None},
-        "passed": review.decision.is_passed,
-        "exit_code": review.decision.exit_code,
-        "decision": review.decision.reason,
-        "gate": review.rule.gate,
-        "margin": review.rule.margin,
-        "settings_changed": review.settings_differ,
-        "recorded": review.uses_recordings,
-        "notes": list(review.notes),
-        "taken_away": list(review.taken_away),
-        "warnings": warnings(review),
-        "prompts": [_prompt(prompt) for prompt in review.prompts],
-        "datasets": [_dataset(dataset) for dataset in review.datasets],
-        "files": [{"path": path, "prompts": list(ids)} for path, ids in review.files.items()],
-        "recordings": list(review.recordings),
-        "evaluations": [_measurement(found) for found in review.measurements],
-        "label_moves": [_move(move) for move in review.moves],
-        "reproduce": reproduce(review),
-    }
+OF_TIME = frozenset(("latency_ms", "p50_latency_ms", "p95_latency_ms"))
 
 
 def reproduce(review: Review) -> str:
@@ -86,7 +58,7 @@ def readable(compared: Compared) -> Compared:
 
 def stable_head(evaluation: Evaluation) -> dict[str, Any]:
     """Return an evaluation's totals without what differs each time it is made."""
-    left_out = _UNSTABLE if is_timed(evaluation) else _UNSTABLE | _OF_TIME
+    left_out = _UNSTABLE if is_timed(evaluation) else _UNSTABLE | OF_TIME
     return {key: value for key, value in evaluation_head(evaluation).items() if key not in left_out}
 
 
@@ -321,92 +293,3 @@ def _mark(found: Measurement, compared: Compared | None = None) -> str:
     if decision.is_passed:
         return "➖" if compared is None and not found.evaluations else "✅"
     return "⚠️" if decision.exit_code == INCOMPLETE else "❌"
-
-
-def _side(side: ReviewSide) -> dict[str, Any]:
-    return {"commit": side.commit}
-
-
-def _prompt(prompt: PromptReview) -> dict[str, Any]:
-    return {
-        "prompt": prompt.id,
-        "kind": prompt.kind,
-        "former_id": prompt.former_id,
-        "path": prompt.path,
-        "through": list(prompt.through),
-        "behaviour_changed": prompt.is_other_behaviour,
-        "base_digest": prompt.base.digest if prompt.base else None,
-        "head_digest": prompt.head.digest if prompt.head else None,
-        "breaks_callers": [_break(each) for each in prompt.breaks_callers],
-        "breaks_consumers": [_break(each) for each in prompt.breaks_consumers],
-        "base_problems": [_problem(each) for each in prompt.base_problems],
-        "head_problems": [_problem(each) for each in prompt.head_problems],
-        "diff": prompt.diff.to_data() if prompt.diff else None,
-    }
-
-
-def _dataset(dataset: DatasetReview) -> dict[str, Any]:
-    return {
-        "dataset": dataset.path,
-        "kind": dataset.kind,
-        "former_path": dataset.former_path,
-        "prompts": list(dataset.prompts),
-        "added": list(dataset.added),
-        "removed": list(dataset.removed),
-        "changed": list(dataset.changed),
-        "unchanged": dataset.unchanged,
-        "header": {name: {"before": old, "after": new} for name, (old, new) in dataset.header.items()},
-        "problems": [_problem(each) for each in dataset.problems],
-    }
-
-
-def _measurement(found: Measurement) -> dict[str, Any]:
-    return {
-        "prompt": found.prompt,
-        "evaluated": bool(found.compared or found.evaluations),
-        "why_not": found.why_not,
-        "exit_code": found.decision.exit_code,
-        "decision": found.decision.reason or None,
-        "notes": list(found.notes),
-        "problems": [_problem(each) for each in found.problems],
-        "comparisons": [_compared(each) for each in found.compared],
-        "evaluations": [stable_head(each) for each in found.evaluations],
-    }
-
-
-def _compared(found: Compared) -> dict[str, Any]:
-    data = comparison_as_dict(readable(found))
-    data |= {"base": stable_head(found.base), "head": stable_head(found.head)}
-    if not is_timed_pair(found):
-        for pair in (*data["regressed"], *data["improved"]):
-            for side in ("base", "head"):
-                pair[side] = {key: value for key, value in pair[side].items() if key not in _OF_TIME}
-    return data
-
-
-def _move(move: LabelMove) -> dict[str, Any]:
-    event = move.event
-    return {
-        "prompt": event.prompt,
-        "label": event.label,
-        "event": event.n,
-        "action": event.action,
-        "from_version": version_number(move.from_version or ""),
-        "from_version_display": move.from_version,
-        "version": version_number(event.version) if event.is_live else None,
-        "version_display": event.version if event.is_live else None,
-        "commit": event.commit,
-        "actor": event.actor,
-        "date": utc(event.date),
-        "reason": event.reason or None,
-        "evaluation": event.evaluation or None,
-    }
-
-
-def _break(found: Break) -> Mapping[str, str]:
-    return asdict(found, dict_factory=bare_keys)
-
-
-def _problem(problem: Problem) -> dict[str, Any]:
-    """Return a problem as the JSON of a review has it: without its severity."""
-    return {key: value for key, value in problem.as_dict().items() if key != "severity"}

@@ -20,7 +20,6 @@ from promptctl.reports.review import (
     new_lines,
     outcomes,
     reproduce,
-    review_as_dict,
     sides,
     told_notes,
     told_problems,
@@ -49,6 +48,8 @@ def write_review(path: Path, log: Store, review: Review) -> None:
 
 def _written(suffix: str, log: Store, review: Review) -> Iterator[str]:
     if suffix == ".json":
+        from promptctl.reports.review_json import review_as_dict
+
         yield json.dumps(review_as_dict(review), ensure_ascii=False, indent=2) + "\n"
     elif suffix == ".html":
         yield from review_page(log, review)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from promptctl.reports.review import review_as_dict
+from promptctl.reports.review_json import review_as_dict
 from promptctl.reports.review_markdown import review_markdown
 from promptctl.reviews.request import ReviewRequest
 from promptctl.reviews.review import Review
