@@ -89,6 +89,7 @@ from promptctl.log.results import ResultRow as ResultRow
 from promptctl.log.results import Totals as Totals
 from promptctl.log.retention import Pruned as Pruned
 from promptctl.log.retention import Retention as Retention
+from promptctl.log.search import FoundCall as FoundCall
 from promptctl.log.stamps import parse_moment as parse_moment
 from promptctl.models.repricing import RepricedModel as RepricedModel
 from promptctl.models.repricing import Repricing as Repricing

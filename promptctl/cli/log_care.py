@@ -1,10 +1,10 @@
-"""`promptctl log export`, `prune` and `backup`: what the log holds, taken out, cut back and copied."""
+"""`promptctl log search`, `export`, `prune` and `backup`: what the log holds, found, taken out, cut back, copied."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,9 +12,13 @@ from promptctl import Retention, parse_moment
 from promptctl.cli import options
 from promptctl.cli.call_filter import FilterOptions
 from promptctl.cli.options import grouped
-from promptctl.cli.output import format_moment, say, say_json, tell, warn
+from promptctl.cli.output import format_id, format_moment, format_version, say, say_json, tell, time_heading, warn
+from promptctl.cli.tables import say_table
 from promptctl.errors import LogError, UsageError
 from promptctl.reports.wording import count, format_bytes
+
+if TYPE_CHECKING:
+    from promptctl import FoundCall
 
 _STDOUT = Path("-")
 
@@ -51,6 +55,52 @@ def export_calls(
         return
     number = log.export(output, wanted, with_content=content)
     tell(f"written  {output} ({count(number, 'execution')})")
+
+
+@grouped
+def search_calls(
+    context: typer.Context,
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TEXT...", help="Words that a call must all have; begin*; '\"a phrase\"'. Case is ignored."
+        ),
+    ],
+    filters: FilterOptions,
+    status: Status = None,
+    limit: options.Limit = 20,
+    scan: Annotated[
+        bool, typer.Option("--scan", help="Make and use no index: read every content that is kept.")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Find calls by words in their inputs, messages, replies and tool calls, as far as those are kept; newest first.
+
+    The first search makes an index beside the log, for its owner alone; the next ones add what is new.
+    """
+    workspace = options.workspace_of(context)
+    found = workspace.log.search(" ".join(words), replace(filters.filter, status=status, limit=limit), is_scan=scan)
+    if as_json:
+        say_json([each.as_dict() for each in found])
+        return
+    if not found:
+        filters.tell_nothing(workspace, "kept content")
+        return
+    time = time_heading("Time", (each.execution.started_at for each in found))
+    columns = [time, "Prompt", "Version", "Found in", "Text", "Id"]
+    say_table(columns, map(_found, found), texts=["Text"], spare=["Version", time])
+
+
+def _found(found: FoundCall) -> tuple[Any, ...]:
+    call = found.execution
+    return (
+        format_moment(call.started_at),
+        call.prompt + (f"@{call.label}" if call.label else ""),
+        format_version(call.version_display),
+        found.found_in.replace("_", " "),
+        f"{found.before}«{found.match}»{found.after}".strip(),
+        format_id(call.id),
+    )
 
 
 def prune_log(

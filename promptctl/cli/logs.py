@@ -241,6 +241,7 @@ def _show_part(title: str, text: str) -> None:
     say(text.rstrip("\n"))
 
 
+app.command("search", cls=HelpfulCommand)(log_care.search_calls)
 app.command("export", cls=HelpfulCommand)(log_care.export_calls)
 app.command("prune")(log_care.prune_log)
 app.command("backup")(log_care.back_up_log)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from promptctl.log.records import CostCorrection, Entry, Execution
     from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus, Totals
     from promptctl.log.retention import Pruned, Retention
+    from promptctl.log.search import Searched, TextQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,13 @@ class Store(Protocol):
         """Return the last call of a prompt in full, whatever the log rules keep; None if there was none.
 
         `formerly` are the prompt's earlier ids. Evaluations and replies from a cache are not calls in this sense.
+        """
+
+    def search(self, query: TextQuery, wanted: Filter | None = None, *, is_scan: bool = False) -> Searched:
+        """Return the executions with all words of the query in their kept contents, newest first, with contents.
+
+        The first search makes an index of all words, in a file of its own, and later ones add what is new. Without one,
+        by wish or as none can be made, all contents are read, which finds the same.
         """
 
     def totals(self, wanted: Filter | None = None, by: Sequence[Dimension] = ("prompt", "version")) -> list[CallTotals]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from promptctl.log.filter import Filter
     from promptctl.log.records import Execution, Source
     from promptctl.log.retention import Pruned, Retention
+    from promptctl.log.search import FoundCall
     from promptctl.models.repricing import Repricing
 
 
@@ -43,6 +44,24 @@ class Log:
         return self._context.log.executions(
             self._meant(wanted, follows_renames=wanted.prompt is not None), with_content=with_content
         )
+
+    def search(self, text: str, wanted: Filter | None = None, *, is_scan: bool = False) -> list[FoundCall]:
+        """Return the calls with all these words in their inputs, messages, reply or tool calls, newest first.
+
+        `"…"` is a phrase, `word*` a beginning; case and accents do not count. The first search makes an index, unless
+        `is_scan`. If none can be made, a warning says so, and all contents are read, which finds the same. Raises
+        `UsageError` for a text without a word, and what `executions` raises.
+        """
+        from promptctl.log.filter import Filter
+        from promptctl.log.search import find, parse_query
+
+        query = parse_query(text)
+        wanted = wanted or Filter()
+        meant = self._meant(wanted, follows_renames=wanted.prompt is not None)
+        searched = self._context.log.search(query, meant, is_scan=is_scan)
+        if searched.no_index and not is_scan:
+            self._context.warn(f"no index could be made, so every kept content was read ({searched.no_index})")
+        return [find(each, query) for each in searched.executions]
 
     def execution(self, wanted: str) -> Execution:
         """Return one execution with its contents, by its id or a unique beginning or end of at least 4 characters.

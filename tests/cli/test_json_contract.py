@@ -72,6 +72,7 @@ def desk(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
         "log list",
         "log prune --content-older 7d",
         "log stats",
+        "log search ticket",
         "log show",
         "log latest triage",
         "log rules",

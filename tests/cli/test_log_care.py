@@ -137,3 +137,25 @@ def test_a_log_that_is_not_there_is_not_copied(cli: Cli, workspace: Path, monkey
     assert not Path("copy.db").exists()
     assert cli("log", "export", "-o", "-").out == ""
     assert cli("log", "prune", "--rows-older", "1d", "--json").json["rows"] == 0
+
+
+def test_a_search_shows_where_the_words_are(cli: Cli, log: Path) -> None:
+    ran = cli("log", "search", "TODAY", "of*")
+    _, prompt, _, found_in, text, id_ = ran.out.splitlines()[1].split("\t")
+    assert (prompt, found_in, text, ran.err) == ("triage@production", "reply", "of «today»", "")
+    (row,) = cli("log", "search", "canary", "--user", "u1", "--json").json
+    assert (row["found_in"], row["before"], row["match"], row["after"]) == ("reply", "=", "canary", "()")
+    assert cli("log", "search", "today", "--scan").out.splitlines()[1].endswith(id_)
+    assert cli("log", "search", "today canary").err == (
+        "no kept content matches; those of evaluations are left out: --source all\n"
+    )
+    nothing = cli("log", "search", '"*"')
+    assert (nothing.exit_code, "log list --search TEXT finds any characters" in nothing.err) == (2, True)
+    assert cli("log", "search", "today", "--prompt", "triag").exit_code == 3
+
+
+def test_a_search_without_an_index_says_so(cli: Cli, log: Path) -> None:
+    log.with_name("search.db").mkdir()
+    ran = cli("log", "search", "today")
+    assert "«today»" in ran.out
+    assert "warning: no index could be made, so every kept content was read (unable to open" in ran.err

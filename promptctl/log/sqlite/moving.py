@@ -128,6 +128,8 @@ def _is_known(root: Path) -> bool:
 def _move(old: Path, place: Path, names: list[str]) -> None:
     if "index" in names:  # built anew
         shutil.rmtree(old / "index", ignore_errors=True)
+    if "search.db" in names:
+        (old / "search.db").unlink()
     for name in _DATABASES:
         if name in names:
             _move_database(old / name, place / name)

@@ -25,7 +25,7 @@ def executions(connection: sqlite3.Connection, wanted: Filter, *, with_content: 
     add_search(connection)
     sql, parameters = select_executions(wanted, rows(connection))
     for row in connection.execute(sql, parameters):
-        yield _execution(connection, row, with_content=with_content)
+        yield as_execution(connection, row, with_content=with_content)
 
 
 def select_executions(wanted: Filter, source: Rows = UNCORRECTED) -> Condition:
@@ -40,7 +40,7 @@ def select_executions(wanted: Filter, source: Rows = UNCORRECTED) -> Condition:
 def execution(connection: sqlite3.Connection, wanted: str) -> Execution:
     """Return one execution with its contents, by an id as a person types it."""
     row = row_by_id(connection, _select(rows(connection)), wanted, "execution", "promptctl log list")
-    found = _execution(connection, row, with_content=True)
+    found = as_execution(connection, row, with_content=True)
     return replace(found, corrections=corrections(connection, found.id))
 
 
@@ -70,12 +70,18 @@ def latest_call(connection: sqlite3.Connection, ids: Sequence[str]) -> Execution
     return replace(found, cost_nano_usd=cost, price_source=source, corrections=corrected)
 
 
-def _select(source: Rows) -> str:
+def columns_from(source: Rows) -> str:
+    """Return the columns of an execution as SQL, with the cost that holds."""
     columns = [{"cost_nano_usd": source.cost, "price_source": source.price_source}.get(name, name) for name in COLUMNS]
-    return f"SELECT {', '.join(columns)} FROM {source.table}"  # noqa: S608 - made of our own names
+    return ", ".join(columns)
 
 
-def _execution(connection: sqlite3.Connection, row: tuple[Any, ...], *, with_content: bool) -> Execution:
+def _select(source: Rows) -> str:
+    return f"SELECT {columns_from(source)} FROM {source.table}"  # noqa: S608 - made of our own names
+
+
+def as_execution(connection: sqlite3.Connection, row: tuple[Any, ...], *, with_content: bool) -> Execution:
+    """Return the execution of a row whose columns are `COLUMNS`."""
     fields = dict(zip(_FIELDS, row, strict=True))
     fields["is_dirty"] = bool(fields["is_dirty"])
     for name in JSON_FIELDS:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from promptctl.log.records import CostCorrection
     from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus, Totals
     from promptctl.log.retention import Pruned, Retention
+    from promptctl.log.search import Searched, TextQuery
     from promptctl.log.store import LogWarning
 
 
@@ -93,6 +94,13 @@ class SqliteStore:
 
         with self._reading() as connection:
             return latest_call(connection, (prompt, *formerly))
+
+    def search(self, query: TextQuery, wanted: Filter | None = None, *, is_scan: bool = False) -> Searched:
+        from promptctl.log.filter import Filter
+        from promptctl.log.sqlite.search_index import search
+
+        self._take_in_before_reading()
+        return search(self.database, query, wanted or Filter(), is_scan=is_scan or self.is_new)
 
     def totals(self, wanted: Filter | None = None, by: Sequence[Dimension] = ("prompt", "version")) -> list[CallTotals]:
         from promptctl.log.filter import Filter
@@ -202,11 +210,15 @@ class SqliteStore:
     def prune(self, retention: Retention, *, is_dry_run: bool = False) -> Pruned:
         from promptctl.log.retention import Pruned
         from promptctl.log.sqlite.maintenance import prune
+        from promptctl.log.sqlite.search_index import clear
 
         if self.is_new:
             return Pruned(0, 0, 0, 0, 0)
         self._take_in_unsaved()  # or their contents would outlive the pruning
-        return prune(self.database, retention, is_dry_run=is_dry_run)
+        pruned = prune(self.database, retention, is_dry_run=is_dry_run)
+        if not is_dry_run:
+            clear(self.path)
+        return pruned
 
     def vacuum(self) -> int:
         from promptctl.log.sqlite.maintenance import vacuum

@@ -1,0 +1,190 @@
+"""Full text over kept contents: what a query asks for, which words a text has, and where the match is."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from promptctl.errors import UsageError, printable
+
+if TYPE_CHECKING:
+    from promptctl.log.records import Execution
+
+# Scripts without spaces: each of their characters is a word, and a text of them a phrase.
+_UNSPACED = "\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_WORD = re.compile(f"[{_UNSPACED}]|(?:[^\\W_{_UNSPACED}]|[\u0300-\u036f])+")
+_ASCII_WORD = re.compile("[a-z0-9]+")
+# What SQLite's tokenizer `ascii` takes for a word, so that a scan and the index agree.
+_TOKEN = re.compile("[^\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]+")
+_LONGEST_WORD = 200
+_TERM = re.compile(r'"([^"]*)"(\*?)|(\S+)')
+_NAMES_OF_OURS = frozenset({"role", "type", "id"})
+_BEFORE, _AFTER = 30, 90
+
+
+@dataclass(frozen=True, slots=True)
+class TextQuery:
+    """Words and phrases that a content must all have, in any case and without accents; each with whether it is the
+    beginning of a word.
+    """
+
+    terms: tuple[tuple[str, bool], ...]
+
+    @property
+    def expression(self) -> str:
+        """The query as FTS5 takes it."""
+        return " AND ".join(f'"{words}" *' if is_prefix else f'"{words}"' for words, is_prefix in self.terms)
+
+    def is_in(self, texts: Sequence[str]) -> bool:
+        """Return True if every term is in one of the texts, which are as `words_of` returns them."""
+        padded = [f" {text} " for text in texts]
+        return all(
+            any((f" {words}" if is_prefix else f" {words} ") in text for text in padded)
+            for words, is_prefix in self.terms
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCall:
+    """An execution that a search found, the content that has the match, and the text around it on one line."""
+
+    execution: Execution
+    found_in: str
+    before: str
+    match: str
+    after: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys: those of `log list`, and where the match is."""
+        around = {"found_in": self.found_in, "before": self.before, "match": self.match, "after": self.after}
+        return {**self.execution.as_row(), **around}
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """The executions that a search found, newest first, and the reason if the contents were read without an index."""
+
+    executions: tuple[Execution, ...]
+    no_index: str | None = None
+
+
+def parse_query(text: str) -> TextQuery:
+    """Read words, "phrases" and prefix*; every other sign is taken as it is in a text, where it only parts words.
+
+    Raises `UsageError` for a text without a word.
+
+    >>> parse_query('refund "not charged" bill*').terms
+    (('refund', False), ('not charged', False), ('bill', True))
+    """
+    terms = []
+    for quoted, star, plain in _TERM.findall(text):
+        if words := words_of(plain or quoted):
+            terms.append((words, bool(star) or plain.endswith("*")))
+    if not terms:
+        raise UsageError(
+            f"`{printable(text)}` has no word to search for",
+            hint="promptctl log list --search TEXT finds any characters",
+        )
+    return TextQuery(tuple(dict.fromkeys(terms)))
+
+
+def words_of(text: str) -> str:
+    """Return the words of a text as they are compared, with one space between them.
+
+    >>> words_of("It's CAFÉ-au-lait, 東京")
+    'it s cafe au lait 東 京'
+    """
+    if text.isascii():
+        words = _ASCII_WORD.findall(text.lower())
+    else:
+        words = _TOKEN.findall(" ".join(map(_folded, _WORD.findall(text))))
+    return " ".join([word for word in words if len(word) <= _LONGEST_WORD])
+
+
+def texts_of(contents: Mapping[str, Any]) -> dict[str, str]:
+    """Return the text of each content, without the names that JSON and our records give its parts."""
+    return {
+        name: "\n".join(_pieces(value, has_names=name in ("reply", "tool_calls")))
+        for name, value in contents.items()
+        if value is not None
+    }
+
+
+def find(execution: Execution, query: TextQuery) -> FoundCall:
+    """Return where in an execution's contents the query's first term is."""
+    reasoning = [{"text": execution.reasoning}] if execution.reasoning else []
+    texts = texts_of(
+        {
+            "reply": execution.reply,
+            "inputs": execution.inputs,
+            "messages": execution.messages,
+            "tool_calls": [*reasoning, *execution.tool_calls],
+        }
+    )
+    for words, is_prefix in query.terms:
+        for name, text in texts.items():
+            if place := _place(text, words.split(), is_prefix=is_prefix):
+                start, end = place
+                before, after = _one_line(text[:start]), _one_line(text[end:])
+                return FoundCall(
+                    execution,
+                    name,
+                    ("…" if len(before) > _BEFORE else "") + before[-_BEFORE:],
+                    _one_line(text[start:end]),
+                    after[:_AFTER] + ("…" if len(after) > _AFTER else ""),
+                )
+    return FoundCall(execution, "reply", "", "", "")
+
+
+def _place(text: str, words: Sequence[str], *, is_prefix: bool) -> tuple[int, int] | None:
+    """Return begin and end of the first place that has these words one after another."""
+    found: list[tuple[str, int, int]] = []
+    for match in _WORD.finditer(text):
+        found += [(word, *match.span()) for word in words_of(match[0]).split()]
+        run = found[-len(words) :]
+        if [word for word, _, _ in run[:-1]] != list(words[:-1]) or len(run) < len(words):
+            continue
+        if run[-1][0] == words[-1] or (is_prefix and run[-1][0].startswith(words[-1])):
+            return run[0][1], run[-1][2]
+    return None
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
+
+
+def _folded(word: str) -> str:
+    if word.isascii():
+        return word.lower()
+    parts = unicodedata.normalize("NFKD", word.casefold())
+    return "".join([each for each in parts if not unicodedata.combining(each)]).casefold()
+
+
+def _pieces(value: Any, *, has_names: bool) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            if name in _NAMES_OF_OURS:
+                continue
+            if has_names:
+                yield str(name)
+            yield from _pieces(each, has_names=has_names)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for each in value:
+            yield from _pieces(each, has_names=has_names)
+    elif not isinstance(value, str):
+        yield json.dumps(value)
+    elif value[:1] in ("{", "[") and (read := _read_json(value)) is not None:
+        yield from _pieces(read, has_names=True)
+    elif not (value.startswith("data:") and ";base64," in value[:200]):
+        yield value
+
+
+def _read_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

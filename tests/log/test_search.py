@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+
+from promptctl.errors import UsageError
+from promptctl.log.search import find, parse_query, texts_of, words_of
+from tests.log.conftest import make
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("It's 3.5%—naïve!", "it s 3 5 naive"),
+        ("STRASSE straße ﬁne", "strasse strasse fine"),
+        ("cafe\u0301", "cafe"),
+        ("snake_case-and/path", "snake case and path"),
+        ("東京タワー", "東 京 タ ワ ー"),
+        ("⑴ №5", "1 5"),
+        ("x" * 201 + " y", "y"),
+        ("***", ""),
+    ],
+)
+def test_words_are_compared_folded(text: str, words: str) -> None:
+    assert words_of(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("Refund  ticket", (("refund", False), ("ticket", False))),
+        ('"was charged"* bill*', (("was charged", True), ("bill", True))),
+        ("a AND NOT b OR c", tuple((word, False) for word in ("a", "and", "not", "b", "or", "c"))),
+        ('unclosed "quote', (("unclosed", False), ("quote", False))),
+        ("reply:NEAR(a-b) ^c {d}", (("reply near a b", False), ("c", False), ("d", False))),
+    ],
+)
+def test_signs_of_other_languages_are_plain_text(text: str, terms: tuple[tuple[str, bool], ...]) -> None:
+    assert parse_query(text).terms == terms
+
+
+def test_a_text_without_a_word_says_what_finds_it() -> None:
+    with pytest.raises(UsageError, match="no word to search for") as caught:
+        parse_query(" ** ")
+    assert "log list --search" in str(caught.value.hint)
+
+
+def test_only_what_was_said_is_searched() -> None:
+    texts = texts_of(
+        {
+            "inputs": {"ticket": "lost\nparcel", "count": 3},
+            "messages": [{"role": "user", "content": [{"type": "text", "text": "see"}, {"url": "data:a;base64,QUJD"}]}],
+            "reply": '{"label": "billing\\nmail"}',
+            "tool_calls": [{"id": "c1", "function": {"name": "find", "arguments": '{"city": "Zürich"}'}}],
+        }
+    )
+    assert {name: words_of(text) for name, text in texts.items()} == {
+        "inputs": "lost parcel 3",
+        "messages": "see",
+        "reply": "label billing mail",
+        "tool_calls": "function name find arguments city zurich",
+    }
+
+
+def test_the_match_is_shown_with_the_text_around_it() -> None:
+    call = make(reply="x " * 40 + "I was\n charged twice, " + "y " * 60, inputs=None, messages=None)
+    found = find(call, parse_query('"WAS charg"*'))
+    assert (found.found_in, found.match) == ("reply", "was charged")
+    assert found.before == "…" + "x " * 14 + "I "
+    assert found.after == " twice, " + "y " * 41 + "…"
+    assert find(make(reply=None, inputs={"a": "Ada"}, messages=None), parse_query("ada")).found_in == "inputs"
