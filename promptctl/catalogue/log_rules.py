@@ -74,6 +74,7 @@ class RuleChange:
                 {"prompt": prompt, "rule": rule.prompts, "rule_place": str(rule.place), "kept": rule.kept}
                 for prompt, rule in self.overruled.items()
             ],
+            "unmatched": list(self.unmatched),
         }
 
 
@@ -145,5 +146,5 @@ def _value(key: str, value: str) -> str | bool:
         raise UsageError(f"`{printable(key)}` is no key of a log rule", hint=hint)
     if value not in _VALUES[key]:
         hint = did_you_mean(value, _VALUES[key]) or f"{key} is {' or '.join(_VALUES[key])}"
-        raise UsageError(f"`{printable(value)}` is nothing that {key} can be", hint=hint)
+        raise UsageError(f"`{key}` cannot be `{printable(value)}`", hint=hint)
     return _VALUES[key][value]

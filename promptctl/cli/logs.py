@@ -172,7 +172,7 @@ def _groups(by: str) -> list[str]:
         if name not in _DIMENSIONS:
             near = get_close_matches(name, _DIMENSIONS, n=1)
             hint = f"did you mean `{near[0]}`?" if near else f"the names are {', '.join(_DIMENSIONS)}"
-            raise UsageError(f"`{name}` is nothing that --by knows", hint=hint)
+            raise UsageError(f"--by cannot be `{name}`", hint=hint)
     return list(dict.fromkeys(names))
 
 

@@ -180,7 +180,7 @@ def test_totals_are_grouped_as_asked_with_their_sum(cli: Cli) -> None:
     wrong = cli("log", "stats", "--by", "usr")
     assert (wrong.exit_code, wrong.err) == (
         2,
-        "error: `usr` is nothing that --by knows\n  hint: did you mean `user`?\n",
+        "error: --by cannot be `usr`\n  hint: did you mean `user`?\n",
     )
 
 

@@ -76,7 +76,7 @@ def test_a_rule_is_set_and_what_it_changes_is_said(cli: Cli, desk: Path) -> None
 @pytest.mark.usefixtures("desk")
 def test_a_glob_that_means_no_prompt_is_said(cli: Cli) -> None:
     ran = cli("log", "rules", "set", "traige", "gone", "later/*", "content=full", "--json")
-    assert (ran.exit_code, ran.json["edited"]) == (0, True)
+    assert (ran.exit_code, ran.json["edited"], ran.json["unmatched"]) == (0, True, ["traige", "later/*"])
     assert ran.err.splitlines() == [
         "warning: `traige` means no prompt of the files or the log",
         "  hint: did you mean `triage`?",
@@ -91,8 +91,8 @@ def test_a_glob_that_means_no_prompt_is_said(cli: Cli) -> None:
         (["*"], "no KEY=VALUE is given"),
         (["content=full"], "no glob is given"),
         (["*", "contnet=full"], "`contnet` is no key of a log rule\n  hint: did you mean `content`?"),
-        (["*", "content=ful"], "`ful` is nothing that content can be\n  hint: did you mean `full`?"),
-        (["*", "active=yes"], "`yes` is nothing that active can be\n  hint: active is true or false"),
+        (["*", "content=ful"], "`content` cannot be `ful`\n  hint: did you mean `full`?"),
+        (["*", "active=yes"], "`active` cannot be `yes`\n  hint: active is true or false"),
         (["", "active=true"], "an empty glob"),
     ],
 )
