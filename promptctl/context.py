@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from promptctl.versions.repository import Repository
 
 T = TypeVar("T")
-_CHANGED = "not the reply itself: a secret in it was replaced"
+_CHANGED = "not the reply itself: a secret or a sensitive input in it was replaced"
 
 
 class part(Generic[T]):  # noqa: N801 - used like `property`
@@ -195,11 +195,12 @@ class Context:
         told: set[str] = set()
 
         def record(request: Request, reply: Reply) -> None:
+            allowed = request.to_keep(reply)
             kept = replace(
-                reply,
-                text=redactor.redact(reply.text),
-                tool_calls=redactor.redact_data(list(reply.tool_calls)),
-                finish_reason=reply.finish_reason and redactor.redact(reply.finish_reason),
+                allowed,
+                text=redactor.redact(allowed.text),
+                tool_calls=redactor.redact_data(list(allowed.tool_calls)),
+                finish_reason=allowed.finish_reason and redactor.redact(allowed.finish_reason),
             )
             is_changed = (kept.text, list(kept.tool_calls)) != (reply.text, list(reply.tool_calls))
             try:
@@ -323,7 +324,12 @@ class Context:
         Raises `PromptNotFound`, `RevisionNotFound` or `InvalidFiles`.
         """
         found = self.repository.resolve(ref, is_numbered=self.is_numbered, moment=self.now())
-        return replace(found, default_model=self.settings.model)
+        prompt = found.prompt
+        if found.ref.at is not None:
+            from promptctl.prompts.loading import with_marks_of
+
+            prompt = with_marks_of(self.repository.work_tree, found.ref.prompt, prompt)
+        return replace(found, prompt=prompt, default_model=self.settings.model)
 
     def inside(self, path: str | os.PathLike[str]) -> str:
         """Return the path relative to the workspace, with `/`; the root itself is empty."""

@@ -12,7 +12,7 @@ from promptctl.assertions.assertion import AskedJudge
 from promptctl.assertions.embedding import EMBEDDER, EMBEDDER_VERSION, Embedder
 from promptctl.assertions.judge import JudgeEmbeddings, JudgeReply
 from promptctl.assertions.judges import find_judge, inputs_for
-from promptctl.calls.call import Call, CallOptions, Target, make_target
+from promptctl.calls.call import Call, CallOptions, Target, make_target, masking
 from promptctl.calls.runner import Runner
 from promptctl.errors import ModelConfigurationError
 from promptctl.models.gateway import recorded_model
@@ -65,8 +65,10 @@ class RunnerJudge:
         target = self._target(judge.prompt, judge.version, asked)
         # No reply can end the marks around it: it was given before they were drawn.
         mark = f"-{token_hex(8)}"
-        rendered = judge.render(inputs_for(judge.prompt, {**inputs, "mark": mark})).rendered
-        call = Call(target, rendered, replace(target.request(rendered), mark=mark), self._options)
+        given = inputs_for(judge.prompt, {**inputs, "mark": mark})
+        options = masking(self._context, judge.prompt, given, self._options)
+        rendered = judge.render(given, hide=options.hide).rendered
+        call = Call(target, rendered, replace(target.request(rendered), mark=mark), options)
         execution = await self._runner.run(call)
         return JudgeReply(execution.reply or "", execution.cost_nano_usd, execution.id, fault=execution.error_message)
 

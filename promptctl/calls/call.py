@@ -27,7 +27,9 @@ from promptctl.versions.prompt_at_version import Version
 
 if TYPE_CHECKING:
     from promptctl.context import Context
+    from promptctl.log.masking import Mask
     from promptctl.models.reply_format import ReplyFormats
+    from promptctl.prompts.rendering import Hide
 
 # Tokens that have no column of their own in the log.
 _DETAILS = (
@@ -43,7 +45,8 @@ class CallOptions:
     """Details that a caller adds to a call; the model sees none of them.
 
     `log` overrides the workspace's log rules for this call: `full`, `metadata` or `off`. `on_retry` is told each time
-    that the model is asked again: which attempt that is, and why.
+    that the model is asked again: which attempt that is, and why. `mask` hides values of sensitive inputs in what is
+    stored.
     """
 
     source: Source = "api"
@@ -56,6 +59,12 @@ class CallOptions:
     case_id: str | None = None
     repeat: int | None = None
     on_retry: Callable[[str], object] | None = None
+    mask: Mask | None = field(default=None, repr=False)
+
+    @property
+    def hide(self) -> Hide | None:
+        """Return what makes the inputs that the stored messages are rendered of; None if nothing is sensitive."""
+        return None if self.mask is None else self.mask.for_rendering
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +193,15 @@ def formats_for(context: Context, prompt: Prompt, model: str) -> ReplyFormats | 
     return None if prompt.declared_response_format is None else context.models.formats_of(model)
 
 
+def masking(context: Context, prompt: Prompt, inputs: Mapping[str, Any], options: CallOptions) -> CallOptions:
+    """Return the options with the mask of what is sensitive of these inputs, if anything is."""
+    if not prompt.sensitive:
+        return options
+    from promptctl.log.masking import Mask
+
+    return replace(options, mask=Mask.of(context.state_folder, prompt, inputs, options.mask))
+
+
 def spent(execution: Execution | None, error: PromptctlError | None) -> int | None:
     """Return the cost of a call in nano-USD: 0 for one that was refused, None if it broke off and nobody can say."""
     if execution is not None and execution.cost_nano_usd is not None:
@@ -203,6 +221,10 @@ class Attempts:
     def __init__(self, call: Call) -> None:
         self.call = call
         self.request = call.request
+        if (mask := call.options.mask) is not None:
+            self.request = replace(call.request, mask=mask)
+            stored = call.rendered.stored
+            self._stored = None if stored is None else _sent(call.target, stored)
         self.number = 0
         self.waited_s = 0.0
         self._fixed = _fixed_fields(call.target, call.options) | {
@@ -253,6 +275,10 @@ class Attempts:
             self._cost = (self._cost or 0) + cost_nano_usd
 
     def _record(self, status: Status, fields: Mapping[str, Any]) -> Execution:
+        messages, mask = self.request.messages, self.call.options.mask
+        if mask is not None and self._stored is not None:
+            added = messages[len(self.call.request.messages) :]  # those that ask for a correction
+            mask = mask.storing([*self._stored, *mask.data(added)])
         return Execution(
             **self._fixed,
             **fields,
@@ -260,8 +286,13 @@ class Attempts:
             started_at=self._started_at,
             attempt=self.number,
             status=status,
-            messages=self.request.messages,
+            messages=messages,
+            mask=mask,
         )
+
+
+def _sent(target: Target, stored: tuple[dict[str, Any], ...]) -> Sequence[Mapping[str, Any]]:
+    return target.request(Rendered(stored, {})).messages
 
 
 def refused(target: Target, inputs: Mapping[str, Any] | None, error: PromptctlError, options: CallOptions) -> Execution:
@@ -274,6 +305,7 @@ def refused(target: Target, inputs: Mapping[str, Any] | None, error: PromptctlEr
         started_at=utc_now(),
         inputs=inputs,
         status="blocked",
+        mask=options.mask,
     )
 
 

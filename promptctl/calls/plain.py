@@ -44,7 +44,7 @@ class _Plain(PromptAtVersion):
 
     given: Sequence[Mapping[str, Any]]
 
-    def render(self, inputs: Mapping[str, Any] | None = None) -> RenderedPrompt:  # noqa: ARG002 - there are none
+    def render(self, inputs: Any = None, *, hide: Any = None) -> RenderedPrompt:  # noqa: ARG002 - there are none
         """Return the messages, once they are known to be messages."""
         messages = [dict(message) if isinstance(message, Mapping) else message for message in self.given]
         if not messages:

@@ -7,7 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypedDict
 
-from promptctl.calls.call import Call, CallOptions, Target, check_schemas, formats_for, merge_parameters, refused
+from promptctl.calls.call import (
+    Call,
+    CallOptions,
+    Target,
+    check_schemas,
+    formats_for,
+    masking,
+    merge_parameters,
+    refused,
+)
 from promptctl.context import Context
 from promptctl.errors import InputError, InvalidFiles, ModelConfigurationError, PromptInactive, RenderError, UsageError
 from promptctl.files.names import SETTINGS, did_you_mean
@@ -80,7 +89,7 @@ def prepare(
     prompt = at_version.prompt
     model = options.get("model") or at_version.model or ""
     target = Target(prompt, at_version.version, model, model.partition("/")[0], prompt.parameters)
-    recorded = _call_options(options)
+    recorded = masking(context, prompt, inputs, _call_options(options))
     try:
         if not model:
             raise ModelConfigurationError(
@@ -92,8 +101,10 @@ def prepare(
         settings = context.gateway.settings_of(model)
         if preloads:
             context.gateway.preload(model)
-        rendered = at_version.render(inputs).rendered
+        rendered = at_version.render(inputs, hide=recorded.hide).rendered
     except (InputError, RenderError, PromptInactive, ModelConfigurationError, InvalidFiles) as error:
+        if recorded.mask is not None:
+            error.message = recorded.mask.text(error.message)
         error.execution = refused(target, inputs, error, recorded)
         context.recorder.save_now(error.execution, recorded.log)
         raise

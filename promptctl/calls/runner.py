@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from promptctl.calls.call import Attempts, Call
-from promptctl.errors import InvalidOutput, ModelError, RateLimited
+from promptctl.errors import InvalidOutput, ModelError, PromptctlError, RateLimited
 from promptctl.log.records import Content, Execution
 from promptctl.models.gateway import Delta, Gateway, Reply, Request
 from promptctl.models.model_settings import RetryPolicy
@@ -144,6 +144,7 @@ class Runner:
                 fault.hint or f"the raw reply is kept: promptctl log show {record.id}{_in_words(attempts.call)}"
             )
             fault.execution = record
+            _hide(attempts, fault)
             raise fault
         return record
 
@@ -160,6 +161,7 @@ class Runner:
 
     async def _wait_after(self, attempts: Attempts, error: ModelError, *, is_final: bool = False) -> None:
         """Record the failed attempt and wait until the next; raise the error if there is none."""
+        _hide(attempts, error)
         delay_s, reason = decide(error, attempts.number, attempts.call.target.retry, waited_s=attempts.waited_s)
         record = attempts.failed(error)
         await self._recorder.save(record, attempts.call.options.log)
@@ -257,8 +259,19 @@ def decide(
 
 
 def _tell_retry(attempts: Attempts, words: str) -> None:
-    if attempts.call.options.on_retry is not None:
-        attempts.call.options.on_retry(words)
+    mask, tell = attempts.call.options.mask, attempts.call.options.on_retry
+    if tell is not None:
+        tell(words if mask is None else mask.text(words))
+
+
+def _hide(attempts: Attempts, error: PromptctlError) -> None:
+    """Leave what is sensitive out of an error, which may be printed anywhere."""
+    mask = attempts.call.options.mask
+    if mask is not None:
+        error.message = mask.text(error.message)
+        error.args = (error.message, *error.args[1:])
+        if isinstance(error, InvalidOutput):
+            error.problems = tuple(map(mask.text, error.problems))
 
 
 def _corrected(request: Request, reply: Reply, fault: InvalidOutput) -> Request:

@@ -21,18 +21,21 @@ from promptctl.log.records import Execution
 from promptctl.log.redaction import REDACTED
 from promptctl.log.store import Store
 from promptctl.prompts.loading import load_prompt
+from promptctl.prompts.prompt import SENSITIVE_MARKS
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
     """A case that was added: its id, and the file that it stands in.
 
-    `is_redacted` says that the log had replaced a secret in it, so that it is not the text of the call.
+    `is_redacted` says that the log had replaced a secret in it, so that it is not the text of the call, and `is_masked`
+    the same of a sensitive input.
     """
 
     case_id: str
     path: str
     is_redacted: bool = False
+    is_masked: bool = False
 
 
 def add_case(
@@ -77,7 +80,9 @@ def add_case(
         replace_file(root / path, [new])
     else:
         raise WorkspaceError(f"{cases_path}: a case is added to .yaml and .jsonl files only")
-    return Added(chosen, cases_path, is_redacted=REDACTED in json.dumps(entry))
+    written = json.dumps(entry)
+    is_masked = any(mark in written for mark in SENSITIVE_MARKS)
+    return Added(chosen, cases_path, is_redacted=REDACTED in written, is_masked=is_masked)
 
 
 def _entry(found: Execution, case_id: str, tags: tuple[str, ...], *, expects_reply: bool) -> dict[str, Any]:

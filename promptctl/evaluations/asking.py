@@ -7,7 +7,7 @@ from promptctl.errors import InputError
 from promptctl.evaluations.plan import Plan
 from promptctl.models.gateway import Request
 from promptctl.prompts.prompt import Rendered
-from promptctl.prompts.rendering import Renderer
+from promptctl.prompts.rendering import Hide, Renderer
 
 
 class Asker:
@@ -18,15 +18,17 @@ class Asker:
         self._renderer = Renderer(plan.target.prompt)
         self._known_inputs = frozenset(plan.target.prompt.inputs) if plan.spec.drops_unknown_inputs else None
 
-    def ask(self, case: Case, repeat: int = 1) -> tuple[Rendered, Request]:
+    def ask(self, case: Case, repeat: int = 1, *, hide: Hide | None = None) -> tuple[Rendered, Request]:
         """Return the messages of a case, and the request that sends them; repeats count from 1.
+
+        With `hide` they are also rendered as they are stored; see `Renderer.render`.
 
         Raises `InputError` and `RenderError`.
         """
         target, inputs = self._target, case.inputs
         if self._known_inputs is not None:
             inputs = {name: value for name, value in inputs.items() if name in self._known_inputs}
-        rendered = self._renderer.render(inputs)
+        rendered = self._renderer.render(inputs, hide=hide)
         return rendered, target.request(rendered, repeat=repeat - 1)
 
     def takes(self, case: Case) -> bool:

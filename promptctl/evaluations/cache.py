@@ -50,8 +50,8 @@ Reused = TypeVar("Reused", Reply, Embeddings)
 class ReplyCache:
     """A local store of replies, `cache.db` in the state folder. Losing it costs money, never an answer.
 
-    What holds a secret is not kept. A cache that cannot be read or written is told to `on_warning` once and then left
-    alone.
+    What holds a secret or repeats a sensitive input is not kept. A cache that cannot be read or written is told to
+    `on_warning` once and then left alone.
     """
 
     def __init__(self, path: Path, on_warning: Callable[[str], None], redactor: Redactor) -> None:
@@ -185,7 +185,7 @@ class CachedGateway:
 
     async def _asked(self, digest: str, request: Request) -> Reply:
         reply = await self._gateway.complete(request)
-        if reply.source == "model":
+        if reply.source == "model" and request.to_keep(reply) is reply:
             self._cache.put(digest, _kept_reply(reply))
         return reply
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.assertions.effort import Effort, Total
 from promptctl.assertions.embedding import Embedder
 from promptctl.assertions.judging import RunnerJudge
-from promptctl.calls.call import Call, CallOptions, spent
+from promptctl.calls.call import Call, CallOptions, masking, spent
 from promptctl.calls.runner import Recorder, Runner
 from promptctl.datasets.cases import Case
 from promptctl.errors import (
@@ -67,6 +67,7 @@ class Evaluator:
     ) -> None:
         prompt, replies = plan.target.prompt.id, plan.spec.replies
         on_reply = context.reply_recording(prompt) if replies in ("record", "refresh") else None
+        self._context = context
         self._target = plan.target
         self._asker = Asker(plan)
         self._runner = Runner(gateway, recorder, on_reply=on_reply)
@@ -90,6 +91,7 @@ class Evaluator:
         Raises only what must end the whole evaluation.
         """
         options = replace(self._options, case_id=case.id, repeat=repeat)
+        options = masking(self._context, self._target.prompt, case.inputs, options)
         execution: Execution | None = None
         error: PromptctlError | None = None
         score: Score | None = None
@@ -149,7 +151,7 @@ class Evaluator:
 
     def _call(self, case: Case, options: CallOptions) -> Call:
         target = self._target
-        rendered, request = self._asker.ask(case, options.repeat or 1)
+        rendered, request = self._asker.ask(case, options.repeat or 1, hide=options.hide)
         return Call(target, rendered, request, options)
 
     def _result(
@@ -181,7 +183,7 @@ class Evaluator:
         cost = spent(execution, error)
         if cost is not None:
             cost = None if score.cost_nano_usd is None else cost + score.cost_nano_usd
-        return ResultRow(
+        result = ResultRow(
             evaluation_id=options.evaluation_id or "",
             case_id=case.id,
             repeat=options.repeat or 1,
@@ -198,6 +200,7 @@ class Evaluator:
             error_type=type(error).__name__ if error else ("Ungraded" if score.status == "error" else None),
             error_message=(error.message if error else score.reason) if score.status == "error" else None,
         )
+        return result if options.mask is None else options.mask.result(result)
 
 
 def pending(cases: Iterator[Case], repeats: int, done: Collection[tuple[str, int]]) -> Work:

@@ -15,9 +15,10 @@ SETTINGS = "promptctl.yaml"
 STATE_FOLDER = ".promptctl"
 STATE_VARIABLE = "PROMPTCTL_STATE"
 LOG_FILE = "log.db"
+SENSITIVE_KEY = "sensitive.key"
 DRAFTS = "drafts"
-# What of a state folder is read again: the log, what could not be written to it, and three caches.
-STATE_NAMES = frozenset({LOG_FILE, "unsaved", "cache.db", "search.db", "index"})
+# What of a state folder is read again: the log, what could not be written to it, three caches, and the key of hashes.
+STATE_NAMES = frozenset({LOG_FILE, "unsaved", "cache.db", "search.db", "index", SENSITIVE_KEY})
 # What a commit may have there: nothing of it is read as state.
 STATE_COMMITTED = (".gitignore", "schemas/")
 STATE_IGNORE = "*\n!.gitignore\n!schemas/\n!schemas/*.schema.json\n"

@@ -33,6 +33,8 @@ _plain_values = attrgetter(*PLAIN_FIELDS)
 
 def encode(execution: Execution, *, is_whole: bool) -> Fields:
     """Return an execution's fields; its contents are None unless `is_whole`."""
+    if execution.mask is not None:
+        execution = execution.mask.execution(execution)
     fields: Fields = dict(zip(PLAIN_FIELDS, _plain_values(execution), strict=True))
     fields["started_at"] = as_stored(execution.started_at)
     if not _is_utf8("".join([value for value in fields.values() if type(value) is str])):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,13 @@ class CostCorrection(NamedTuple):
     price_source: str | None
 
 
+class Hides(Protocol):
+    """Keeps values of sensitive inputs out of what is stored."""
+
+    def execution(self, execution: Execution) -> Execution:
+        """Return an attempt as it is stored."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
     """One attempt of one call: a row of `executions`, with its payloads beside it.
@@ -43,7 +50,7 @@ class Execution:
     `output` is the parsed reply if the prompt has an output schema and the reply fits it, `full_cost_nano_usd` the
     original cost of a reused reply; neither is stored.
     `kept_content` says, of a record read back, whether its row kept the payloads, never had them, or lost them to
-    pruning; it is None before the record is stored.
+    pruning; it is None before the record is stored. `mask` hides values of sensitive inputs when the record is stored.
     """
 
     id: str
@@ -94,6 +101,7 @@ class Execution:
     kept_content: KeptContent | None = None
     reasoning: str | None = None
     corrections: Sequence[CostCorrection] = ()
+    mask: Hides | None = field(default=None, repr=False, compare=False)
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -151,7 +159,8 @@ _JSON_NAMES = {
 }
 JSON_FIELDS = ("parameters", "call_metadata", "usage_details")
 CONTENT_FIELDS = ("inputs", "messages", "reply", "tool_calls")
-PLAIN_FIELDS = tuple(each.name for each in fields(Execution))[: -len((*JSON_FIELDS, *CONTENT_FIELDS)) - 5]
+_NAMES = [each.name for each in fields(Execution)]
+PLAIN_FIELDS = tuple(_NAMES[: _NAMES.index(JSON_FIELDS[0])])
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class Redactor:
         for given in secrets:
             secret = given if isinstance(given, Secret) else Secret("", given.strip())
             if len(secret.value) >= SHORTEST_SECRET and _is_text(secret.value):
-                for form, is_whole in _forms(secret):
+                for form, is_whole in forms_of(secret):
                     if form not in self._known or not is_whole:
                         self._known[form] = secret._replace(is_whole=is_whole)
         self._hidden: Counter[str] = Counter()
@@ -196,7 +196,7 @@ def _as_whole(form: str, escaped: str) -> tuple[bool, str]:
     return begins, escaped + (r"\b" if ends else "")
 
 
-def _forms(secret: Secret) -> Iterator[tuple[str, bool]]:
+def forms_of(secret: Secret) -> Iterator[tuple[str, bool]]:
     """Yield a secret as it is written in plain text, in JSON, percent-encoded and in base64.
 
     The second of each pair says that the form is hidden only as a whole word; an encoded one can be part of no word.

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from promptctl.errors import ProviderFailed
 from promptctl.files.plain import written_json
+
+if TYPE_CHECKING:
+    from promptctl.log.masking import Mask
 
 ReplySource = Literal["model", "echo", "replay", "cache", "recorded"]
 REPLAY = "replay/"
@@ -61,6 +64,7 @@ class Request:
     the chat-completions protocol's shapes. `repeat` tells equal requests of one evaluation apart and is not sent.
     `declared` are messages and response format as the prompt declares them, if a model is asked in another form.
     `mark` is a text within the messages that was drawn for this request alone; it is no part of what is asked.
+    `mask` hides values of sensitive inputs in a reply that is kept.
     """
 
     model: str
@@ -73,6 +77,18 @@ class Request:
     repeat: int = 0
     declared: tuple[Sequence[Mapping[str, Any]], Mapping[str, Any] | None] | None = None
     mark: str = ""
+    mask: Mask | None = field(default=None, repr=False, compare=False)
+
+    def to_keep(self, reply: Reply) -> Reply:
+        """Return a reply to this request as it may be kept; the very same object if nothing in it is sensitive."""
+        mask = self.mask
+        if mask is None:
+            return reply
+        reasoning = reply.reasoning and mask.text(reply.reasoning)
+        text, tool_calls = mask.text(reply.text), tuple(mask.data(list(reply.tool_calls)))
+        if (text, reasoning, tool_calls) == (reply.text, reply.reasoning, tuple(reply.tool_calls)):
+            return reply
+        return replace(reply, text=text, reasoning=reasoning, tool_calls=tool_calls)
 
     def digest(self) -> str:
         """SHA-256 (hex) of what decides the reply: model, messages, parameters, tools, response format, repeat."""

@@ -115,12 +115,13 @@ class _Resolver:
         inputs: dict[str, Input] = {}
         for name, given in self._data.get("inputs", {}).items():
             # A list is JSON Schema's own `required`, for the keys of an object; ours is true or false.
-            ours = {"default", "required"} if isinstance(given.get("required"), bool) else {"default"}
+            ours = {"default", "sensitive"} | ({"required"} if isinstance(given.get("required"), bool) else set())
             inputs[name] = Input(
                 name=name,
                 schema=bundle(SchemaSource(self._document, ("inputs", name)), self._sources, ours),
                 default=given.get("default", MISSING),
                 is_required="default" not in given and given.get("required") is not False,
+                is_sensitive=given.get("sensitive") is True,
                 place=self._document.key_place("inputs", name),
             )
         return inputs

@@ -215,7 +215,7 @@ def _is_needed(each: Input) -> bool:
 
 def _is_secret(each: Input) -> bool:
     is_declared = each.schema.get("writeOnly") is True or each.schema.get("format") == "password"
-    return is_declared or bool(_SECRET.search(each.name))
+    return each.is_sensitive or is_declared or bool(_SECRET.search(each.name))
 
 
 def _cut(name: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem, PromptNotFound
@@ -11,6 +11,7 @@ from promptctl.files.document import Document
 from promptctl.files.names import PROMPTS, candidate_paths, did_you_mean, id_problem, prompt_id, prompt_stem
 from promptctl.files.sources import Cache, Sources
 from promptctl.files.tree import Tree, is_there
+from promptctl.formats.prompt_file import read_prompt_file
 from promptctl.prompts.closure import Declared, digest, part_texts, resolve
 from promptctl.prompts.prompt import Message, Placeholder, Prompt
 
@@ -95,6 +96,25 @@ def closure_of(tree: Tree, path: str, *, cache: Cache | None = None) -> Closure:
         return Closure(path, None, paths, problems=problems)
     data = resolved.file.data
     return Closure(path, digest(resolved), paths, data.get("name"), tuple(data.get("formerly", ())), problems)
+
+
+def with_marks_of(tree: Tree, id_: str, prompt: Prompt) -> Prompt:
+    """Return a version of a prompt whose inputs are also sensitive if its file in the tree marks them so today.
+
+    The mark is no part of a version: an earlier one gets it at once, with no label moved.
+    """
+    path = next((path for path in candidate_paths(id_) if is_there(tree, path)), None)
+    if path is None or b"sensitive" not in (data := tree.read(path)):
+        return prompt
+    try:
+        marked = read_prompt_file(data, path).data.get("inputs", {})
+    except InvalidFiles:
+        return prompt
+    inputs = {
+        name: replace(each, is_sensitive=each.is_sensitive or marked.get(name, {}).get("sensitive") is True)
+        for name, each in prompt.inputs.items()
+    }
+    return replace(prompt, inputs=inputs)
 
 
 def _path_of(tree: Tree, id_: str) -> str:

@@ -14,6 +14,12 @@ Engine = Literal["jinja2", "simple", "none"]
 Dialect = Literal["native", "github"]
 
 
+SENSITIVE = "[sensitive"
+HASHED = "hmac-sha256:"
+SENSITIVE_MARKS = (SENSITIVE, HASHED)
+"""The beginnings of what stands in the place of a sensitive value."""
+
+
 class Missing(Enum):
     """The mark of no value; `None` is a value."""
 
@@ -28,12 +34,16 @@ MISSING = Missing.MISSING
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One declared variable. `schema` is its JSON Schema (2020-12) without our own keys `default` and `required`."""
+    """One declared variable. `schema` is its JSON Schema (2020-12) without our own keys.
+
+    A value that `is_sensitive` is kept out of everything that is stored.
+    """
 
     name: str
     schema: Mapping[str, Any]
     default: Any = MISSING
     is_required: bool = True
+    is_sensitive: bool = False
     place: Place | None = field(default=None, compare=False)
 
     @property
@@ -139,6 +149,11 @@ class Prompt:
         return dict(self.response_format) if self.response_format is not None else None
 
     @property
+    def sensitive(self) -> tuple[str, ...]:
+        """The names of the inputs whose values are kept out of everything that is stored."""
+        return tuple([each.name for each in self.inputs.values() if each.is_sensitive])
+
+    @property
     def own_tests(self) -> Sequence[Mapping[str, Any]]:
         """The test rows in a file of GitHub's that can be graded: without evaluators, those that expect something."""
         inline = self.inline_dataset
@@ -154,7 +169,11 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The messages as they are sent, and the inputs with declared defaults filled in."""
+    """The messages as they are sent, and the inputs with declared defaults filled in.
+
+    `stored` are the messages without what is sensitive, None if they are stored as they are sent.
+    """
 
     messages: tuple[dict[str, Any], ...]
     inputs: Mapping[str, Any]
+    stored: tuple[dict[str, Any], ...] | None = None

@@ -15,7 +15,7 @@ from promptctl.errors import InputError, Place, RenderError, RenderLimitExceeded
 from promptctl.files.names import PLACEHOLDER, PROMPTS
 from promptctl.files.plain import Measure, plain
 from promptctl.prompts.inputs import InputCheck
-from promptctl.prompts.prompt import Message, Placeholder, Prompt, Rendered
+from promptctl.prompts.prompt import SENSITIVE, Message, Placeholder, Prompt, Rendered
 from promptctl.templates import BadTemplate
 from promptctl.templates.limits import TEXT, Budget, RenderLimits
 from promptctl.templates.reading import has_markup, plain_pieces
@@ -38,6 +38,8 @@ FillText = Callable[[Scope], str]
 PlaceOf = Callable[[int], Place | None]
 # A message, its content, or any value in it, ready to be filled in.
 Fill = Callable[[Scope], Any]
+# Makes the inputs that the messages to store are rendered with.
+Hide = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 class Engine:
@@ -153,13 +155,23 @@ class Renderer:
     def __init__(self, prompt: Prompt) -> None:
         self._check = InputCheck(prompt)
         engine = Engine(prompt)
+        self._declared = prompt.messages
         self._messages = [
             _placeholder(each) if isinstance(each, Placeholder) else _message(each, engine) for each in prompt.messages
         ]
         self._is_ascii = engine.is_ascii
 
-    def render(self, inputs: Mapping[str, Any], *, limits: RenderLimits = RenderLimits()) -> Rendered:  # noqa: B008 (frozen)
+    def render(
+        self,
+        inputs: Mapping[str, Any],
+        *,
+        hide: Hide | None = None,
+        limits: RenderLimits = RenderLimits(),  # noqa: B008 (frozen)
+    ) -> Rendered:
         """Return the messages for these inputs, with declared defaults filled in.
+
+        With `hide` they are rendered once more, of what it makes of the inputs, so that what is stored cannot hold what
+        it leaves out. A message that these do not fit is stored as `[sensitive]`.
 
         Raises `InputError` if inputs are missing, not declared or not of their schema, `RenderError` if a template
         fails, and `RenderLimitExceeded` if it takes too long or grows too large.
@@ -169,7 +181,22 @@ class Renderer:
         budget = Budget(limits, input_chars=measure.chars, is_ascii=self._is_ascii and measure.is_ascii)
         scope = Scope(filled.values, budget)
         messages = tuple(message for fill in self._messages for message in fill(scope))
-        return Rendered(messages=messages, inputs=filled.values)
+        stored = (
+            None
+            if hide is None
+            else self._stored(Scope(hide(filled.values), Budget(limits, input_chars=measure.chars)))
+        )
+        return Rendered(messages=messages, inputs=filled.values, stored=stored)
+
+    def _stored(self, scope: Scope) -> tuple[dict[str, Any], ...]:
+        messages: list[dict[str, Any]] = []
+        for declared, fill in zip(self._declared, self._messages, strict=True):
+            try:
+                messages += fill(scope)
+            except Exception:  # a template that counts with a number, say, finds a mark in its place
+                role = "user" if isinstance(declared, Placeholder) else declared.role
+                messages.append({"role": role, "content": f"{SENSITIVE}]"})
+        return tuple(messages)
 
 
 def _message(message: Message, engine: Engine) -> Fill:

@@ -13,7 +13,7 @@ from promptctl.versions.refs import Ref
 
 if TYPE_CHECKING:
     from promptctl.errors import GitError
-    from promptctl.prompts.rendering import Renderer
+    from promptctl.prompts.rendering import Hide, Renderer
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +111,13 @@ class PromptAtVersion:
         given = {} if document is None else read_mapping(document, name)
         return {**given, **read_inputs(self.prompt, texts)}
 
-    def render(self, inputs: Mapping[str, Any] | None = None) -> RenderedPrompt:
-        """Return the messages for these inputs.
+    def render(self, inputs: Mapping[str, Any] | None = None, *, hide: Hide | None = None) -> RenderedPrompt:
+        """Return the messages for these inputs, and with `hide` as they are stored; see `Renderer.render`.
 
         Raises `InputError` for inputs that are missing, not declared or not of their schema, and `RenderError`
         if the template fails.
         """
-        return RenderedPrompt(self.prompt, self.version, self._renderer.render(inputs or {}), self.model)
+        return RenderedPrompt(self.prompt, self.version, self._renderer.render(inputs or {}, hide=hide), self.model)
 
 
 def note(error: GitError) -> str:

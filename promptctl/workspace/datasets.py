@@ -130,6 +130,10 @@ class Datasets:
         )
         if added.is_redacted:
             context.warn(f"case {added.case_id} holds [redacted]: the log replaced a secret there; put a made-up value")
+        if added.is_masked:
+            context.warn(
+                f"case {added.case_id} holds marks for sensitive inputs, which the log never had; put made-up values"
+            )
         return added
 
     def tested_prompts(self) -> list[str]:

@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from promptctl.errors import LogFailure, WorkspaceError, printable
-from promptctl.files.names import LOG_FILE, STATE_COMMITTED, STATE_FOLDER, STATE_NAMES, STATE_VARIABLE
+from promptctl.files.names import LOG_FILE, SENSITIVE_KEY, STATE_COMMITTED, STATE_FOLDER, STATE_NAMES, STATE_VARIABLE
 from promptctl.git.repository import Git
 from promptctl.log.sqlite.database import translated
 from promptctl.log.sqlite.opening import (
@@ -133,7 +133,7 @@ def _move(old: Path, place: Path, names: list[str]) -> None:
     for name in _DATABASES:
         if name in names:
             _move_database(old / name, place / name)
-    kept = [*old.glob("unsaved/*"), *old.glob("log.damaged-*")]
+    kept = [*old.glob("unsaved/*"), *old.glob("log.damaged-*"), *old.glob(SENSITIVE_KEY)]
     for file in kept:
         target = place / file.relative_to(old)
         target.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)

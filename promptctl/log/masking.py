@@ -1,0 +1,314 @@
+"""Values of sensitive inputs, kept out of everything that is stored: a keyed hash or a mark stands in their place."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import html
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from secrets import token_bytes, token_hex
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from promptctl.files.names import SENSITIVE_KEY
+from promptctl.files.plain import canonical_json
+from promptctl.log.encoding import to_json
+from promptctl.log.redaction import SHORTEST_SECRET, forms_of
+from promptctl.log.secrets import Secret
+from promptctl.prompts.prompt import HASHED, MISSING, SENSITIVE, Prompt
+
+if TYPE_CHECKING:
+    from promptctl.log.records import Execution
+    from promptctl.log.results import ResultRow
+
+_KEY_BYTES = 32
+_SHORT = 5
+# An excerpt of a value, such as the start of one that was cut, is known by so many characters of it in a row.
+_EXCERPT = 16
+_BLANK = "\0"
+_STEP = 8
+_MOST_STEPS = 4_096
+
+
+class _Needle(NamedTuple):
+    """A form of a value to look for, in lower case; one that is short is hidden only where it is a word of its own."""
+
+    form: str
+    mark: str
+    is_whole: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """Hides the values of one call's sensitive inputs, by name in `values`, in all that is stored of the call.
+
+    `stand_ins` take their place where messages are rendered once more to be stored. `folder` holds the key.
+    `messages` are those of one attempt as they are stored, None for the attempt's own.
+    """
+
+    folder: Path
+    values: Mapping[str, Any]
+    stand_ins: Mapping[str, Any]
+    messages: Sequence[Mapping[str, Any]] | None = None
+
+    @classmethod
+    def of(cls, folder: Path, prompt: Prompt, inputs: Mapping[str, Any], outer: Mask | None = None) -> Mask:
+        """Return the mask of these inputs and of an outer one: a judge is shown what another prompt was given."""
+        values, stand_ins = (dict(outer.values), dict(outer.stand_ins)) if outer is not None else ({}, {})
+        for name in prompt.sensitive:
+            value = inputs.get(name, prompt.inputs[name].default)
+            stand_ins[name] = _stand_in(prompt.inputs[name].schema, _mark(name))
+            if value is not MISSING:
+                values[name] = value
+        return cls(folder, values, stand_ins)
+
+    def inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return inputs as they are stored: equal values of one workspace have equal hashes."""
+        return {
+            name: self._hash(value) if name in self.values else self.data(value, numbers=True)
+            for name, value in given.items()
+        }
+
+    def for_rendering(self, filled: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the inputs of which the messages to store are rendered."""
+        return {
+            name: self.stand_ins[name] if name in self.stand_ins else self.data(value, numbers=True)
+            for name, value in filled.items()
+        }
+
+    def text(self, text: str) -> str:
+        """Return the text without the values; the very same object if they are not in it."""
+        finding = _Finding(_folded(text))
+        for needle in self._needles:
+            finding.find(needle)
+        for leaf, mark in self._long:
+            finding.find_excerpts(leaf, mark)
+        return finding.hidden_in(text) if finding.spans else text
+
+    def data(self, data: Any, *, numbers: bool = False) -> Any:
+        """Return JSON-like data without the values, in keys and texts, and with `numbers` in numbers too."""
+        if isinstance(data, str):
+            return self.text(data)
+        if isinstance(data, Mapping):
+            return {
+                self.text(str(name)): (
+                    _mark(name) if numbers and name in self.values else self.data(each, numbers=numbers)
+                )
+                for name, each in data.items()
+            }
+        if isinstance(data, list | tuple):
+            return [self.data(each, numbers=numbers) for each in data]
+        is_number = numbers and isinstance(data, int | float) and not isinstance(data, bool)
+        return self._numbers.get(data, data) if is_number else data
+
+    def execution(self, execution: Execution) -> Execution:
+        """Return an attempt as it is stored."""
+        text, messages = self._text_or_none, self.messages
+        return replace(
+            execution,
+            mask=None,
+            inputs=None if execution.inputs is None else self.inputs(execution.inputs),
+            messages=messages if messages is not None or execution.messages is None else self.data(execution.messages),
+            reply=text(execution.reply),
+            reasoning=text(execution.reasoning),
+            tool_calls=self.data(list(execution.tool_calls), numbers=True),
+            error_message=text(execution.error_message),
+            finish_reason=text(execution.finish_reason),
+            user=text(execution.user),
+            session=text(execution.session),
+            content_type=text(execution.content_type),
+            parameters=self.data(execution.parameters),
+            call_metadata=self.data(execution.call_metadata, numbers=True),
+        )
+
+    def result(self, result: ResultRow) -> ResultRow:
+        """Return the result of a case as it is stored and shown."""
+        detail = result.detail
+        return replace(
+            result,
+            output=self._text_or_none(result.output),
+            error_message=self._text_or_none(result.error_message),
+            detail=replace(
+                detail,
+                reason=self.text(detail.reason),
+                assertions=self.data(detail.assertions),
+                inputs=self.inputs(detail.inputs),
+                expected=self.data(detail.expected, numbers=True),
+            ),
+        )
+
+    def storing(self, messages: Sequence[Mapping[str, Any]]) -> Mask:
+        """Return the same for an attempt whose messages are stored as these."""
+        return replace(self, messages=messages)
+
+    def _text_or_none(self, text: str | None) -> str | None:
+        return None if text is None else self.text(text)
+
+    def _hash(self, value: Any) -> str:
+        key = _key_in(self.folder)
+        if key is None:
+            return f"{SENSITIVE}]"
+        try:
+            text = canonical_json(value)
+        except (TypeError, ValueError, RecursionError):
+            text = to_json(value)
+        return HASHED + hmac.new(key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+
+    @cached_property
+    def _leaves(self) -> list[tuple[str | int | float, str]]:
+        return [(leaf, _mark(name)) for name, value in self.values.items() for leaf in _leaves_of(value)]
+
+    @cached_property
+    def _long(self) -> list[tuple[str, str]]:
+        folded = [(_folded(leaf.strip()), mark) for leaf, mark in self._leaves if isinstance(leaf, str)]
+        return [(leaf, mark) for leaf, mark in folded if len(leaf) > _EXCERPT]
+
+    @cached_property
+    def _numbers(self) -> dict[int | float, str]:
+        return {leaf: mark for leaf, mark in self._leaves if not isinstance(leaf, str)}
+
+    @cached_property
+    def _needles(self) -> list[_Needle]:
+        """The forms of all values, the longest first."""
+        found = {
+            form: _Needle(form, mark, is_whole)
+            for leaf, mark in self._leaves
+            for form, is_whole in _forms(leaf if isinstance(leaf, str) else to_json(leaf))
+        }
+        return sorted(found.values(), key=lambda needle: -len(needle.form))
+
+
+def _mark(name: str) -> str:
+    return f"{SENSITIVE}: {name}]"
+
+
+def _stand_in(schema: Any, mark: str) -> Any:
+    """Return what is rendered in the place of a value, made of its schema alone, so that nothing of it can show."""
+    schema = schema if isinstance(schema, Mapping) else {}
+    if schema.get("type") == "array":
+        return [_stand_in(schema.get("items"), mark)]
+    if schema.get("type") == "object" and isinstance(schema.get("properties"), Mapping):
+        return {name: _stand_in(each, mark) for name, each in schema["properties"].items()}
+    return mark
+
+
+def _leaves_of(value: Any) -> Iterator[str | int | float]:
+    """Yield the texts and numbers of a value; true, false and null are words of any text."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple | set | frozenset):
+        for each in value:
+            yield from _leaves_of(each)
+    elif isinstance(value, str | int | float) and not isinstance(value, bool):
+        yield value
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
+
+
+def _forms(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield the forms of a text to look for; each is hidden in any case of its letters."""
+    bare = text.strip()
+    if not bare:
+        return
+    written = {json.dumps(bare)[1:-1], json.dumps(bare, ensure_ascii=False)[1:-1], html.escape(bare)}
+    for form in {bare, bare.upper(), " ".join(bare.split()), *written}:
+        yield _folded(form), len(bare) < _SHORT
+    if len(bare) >= SHORTEST_SECRET:
+        with suppress(UnicodeEncodeError):  # half a surrogate pair, which nothing encodes
+            for form, _ in forms_of(Secret("", bare)):
+                yield _folded(form), False
+
+
+def _folded(text: str) -> str:
+    """Return the text in lower case, each character in its place."""
+    lower = text.lower()
+    if len(lower) != len(text):
+        lower = "".join(each if len(each.lower()) != 1 else each.lower() for each in text)
+    return lower.replace("ς", "σ")
+
+
+class _Finding:
+    """The places of values in one folded text. What was found is blanked out there, so that it is found once."""
+
+    def __init__(self, folded: str) -> None:
+        self._folded = folded
+        self.spans: list[tuple[int, int, str]] = []
+
+    def find(self, needle: _Needle) -> None:
+        """Find each place of a form."""
+        form, at = needle.form, self._folded.find(needle.form)
+        while at >= 0:
+            end = at + len(form)
+            is_inside = _goes_on(self._folded, at - 1, at) or _goes_on(self._folded, end - 1, end)
+            if not (needle.is_whole and is_inside):
+                self._take(at, end, needle.mark)
+            at = self._folded.find(form, end if self._folded[at] == _BLANK else at + 1)
+
+    def find_excerpts(self, value: str, mark: str) -> None:
+        """Find each part of a value that is long enough to be known; the whole of it was found before."""
+        step = max(_STEP, len(value) // _MOST_STEPS)
+        for start in range(0, len(value) - _EXCERPT + 1, step):
+            gram = value[start : start + _EXCERPT]
+            at = self._folded.find(gram)
+            while at >= 0:
+                before = _common(value[:start][::-1], self._folded[max(0, at - start) : at][::-1])
+                after = _common(value[start:], self._folded[at : at + len(value)])
+                self._take(at - before, at + after, mark)
+                at = self._folded.find(gram, at + after)
+
+    def hidden_in(self, text: str) -> str:
+        """Return the text with marks for what was found."""
+        pieces, done = [], 0
+        for begin, end, mark in sorted(self.spans):
+            pieces += [text[done:begin], mark]
+            done = max(done, end)
+        return "".join([*pieces, text[done:]])
+
+    def _take(self, begin: int, end: int, mark: str) -> None:
+        self.spans.append((begin, end, mark))
+        self._folded = f"{self._folded[:begin]}{_BLANK * (end - begin)}{self._folded[end:]}"
+
+
+def _common(one: str, other: str) -> int:
+    """Return how many characters two texts begin alike with."""
+    return len(os.path.commonprefix([one, other]))
+
+
+def _goes_on(text: str, left: int, right: int) -> bool:
+    """Return True if a word or a number goes on from one character to the next; scripts without case have no words."""
+    return (
+        left >= 0
+        and right < len(text)
+        and all(each.isdigit() or each.upper() != each for each in text[left : right + 1])
+    )
+
+
+def _key_in(folder: Path) -> bytes | None:
+    """Return the key of the hashes, made by whoever needs it first; None if it cannot be read or made."""
+    path = folder / SENSITIVE_KEY
+    with suppress(OSError):
+        if not path.exists():
+            _make_key(path)
+        if len(key := path.read_bytes()) == _KEY_BYTES:
+            return key
+    return None
+
+
+def _make_key(path: Path) -> None:
+    """Make the key, whole or not at all; if another process is quicker, its key holds."""
+    draft = path.with_name(f"{path.name}.{token_hex(8)}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(token_bytes(_KEY_BYTES))
+            opened.flush()
+            os.fsync(opened.fileno())
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)

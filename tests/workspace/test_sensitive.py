@@ -1,0 +1,214 @@
+"""Inputs marked `sensitive: true`: their values reach the model and who asked, and nothing that is stored."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptctl import Workspace, open_workspace
+from promptctl.errors import InputError, PromptctlError
+from promptctl.evaluations.request import EvaluationRequest
+from tests.openai_server import Answer, OpenAIServer, cut_stream, echo, failure, hang, reply, tool_call
+from tests.repositories import Repo
+
+NAME = "Canary McCanaryface"
+INPUTS: Mapping[str, Any] = {"patient": NAME, "age": 4711, "note": f"re {NAME.upper()}"}
+SETTINGS = """\
+model: near/a
+models:
+  "near/*": {{api_base: "{url}", max_attempts: 2, timeout_s: {timeout}}}
+log:
+  - {{prompts: "*", content: full}}
+"""
+PROMPT = """\
+inputs:
+  patient: {type: string, sensitive: true}
+  age: {type: integer, minimum: 18, sensitive: true}
+  note: {type: string}
+messages:
+  - role: system
+    content: "A letter of 42 lines.{% if age > 40 %} Of age.{% endif %}"
+  - role: user
+    content: "{{ patient | upper | replace(' ', '_') }} {{ patient[:9] }} {{ age }} {{ note }} {% for c in patient %}{{ c }}-{% endfor %}"
+output: {schema: {type: object}, retries: 1}
+"""
+
+
+@pytest.fixture
+def opened(running: OpenAIServer, tmp_path: Path) -> Iterator[Callable[..., Workspace]]:
+    running.reset()
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts/intake.prompt.yaml").write_text(PROMPT)
+    with contextlib.ExitStack() as stack:
+
+        def make(timeout: float = 5) -> Workspace:
+            (tmp_path / "promptctl.yaml").write_text(SETTINGS.format(url=running.url, timeout=timeout))
+            return stack.enter_context(open_workspace(tmp_path, {}))
+
+        yield make
+
+
+def leaks(root: Path) -> list[str]:
+    """Return the files below that hold the canary in any case, and the form that a filter of the template gives it."""
+    found = []
+    for path in root.rglob("*"):
+        if path.is_file() and path.parts[len(root.parts)] not in ("prompts", "datasets"):
+            text = path.read_bytes().lower()
+            found += [f"{path}: {word!r}" for word in (b"canary", b"c-a-n", b"4711") if word in text]
+    return found
+
+
+ENDS: Mapping[str, tuple[Answer, ...]] = {
+    "ok": (reply(json.dumps({"hello": NAME, "age": 4711}), reasoning={"reasoning_content": f"It is {NAME}"}),),
+    "tool": (tool_call("send", {"to": NAME}),),
+    "invalid": (reply(f"Dear {NAME}"), reply(f"Dear {NAME.upper()}")),
+    "error": (failure(400, f"no such patient: {NAME}, 4711"),),
+    "retried": (failure(500, f"busy with {NAME}"), reply(json.dumps({"x": NAME}))),
+    "cut": (cut_stream(f"Dear {NAME}"), cut_stream(f"Dear {NAME}")),
+}
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize("end", ENDS)
+def test_no_store_holds_the_value_however_a_call_ends(
+    opened: Callable[..., Workspace], running: OpenAIServer, tmp_path: Path, end: str, streams: bool
+) -> None:
+    workspace = opened()
+    workspace.context.gateway  # noqa: B018 - nothing waits between attempts below
+    running.script(*ENDS[end])
+    told: list[str] = []
+    options: dict[str, Any] = {"user": NAME, "metadata": {"who": NAME, "age": 4711}, "on_retry": told.append}
+    words = ""
+    try:
+        if streams:
+            *_, _last = workspace.stream("intake", INPUTS, **options)
+        else:
+            assert workspace.run("intake", INPUTS, **options).inputs == INPUTS, "who asked gets it as it is"
+    except PromptctlError as error:
+        words = f"{error} {error!r} {error.hint}"
+    assert "canary" not in "".join([words, *told]).lower()
+    sent = running.requests[0].body["messages"][-1]["content"]
+    assert NAME.upper().replace(" ", "_") in sent
+    rows = list(workspace.log.executions(with_content=True))
+    assert rows
+    for row in rows:
+        assert row.inputs is not None
+        assert row.inputs["patient"].startswith("hmac-sha256:")
+        assert row.messages is not None
+        assert row.messages[0]["content"] == "[sensitive]", "the template counts with the value"
+        assert row.messages[1]["content"].startswith("[SENSITIVE:_PATIENT] [sensitiv")
+    assert leaks(tmp_path) == []
+
+
+def test_a_call_that_is_refused_or_cancelled_leaves_no_value(
+    opened: Callable[..., Workspace], running: OpenAIServer, tmp_path: Path
+) -> None:
+    workspace = opened()
+    with pytest.raises(InputError) as refused:
+        workspace.run("intake", {**INPUTS, "age": 7})
+    assert "7" not in refused.value.message
+    with pytest.raises(InputError):
+        workspace.run("intake", {**INPUTS, "more": NAME})
+
+    async def cancelled() -> None:
+        running.script(hang())
+        task = asyncio.ensure_future(workspace.arun("intake", INPUTS))
+        while not running.requests:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await workspace.aclose()
+
+    asyncio.run(cancelled())
+    with open_workspace(tmp_path, {}) as again:
+        assert [row.status for row in again.log.executions()] == ["cancelled", "blocked", "blocked"]
+    assert leaks(tmp_path) == []
+
+
+def test_records_that_the_database_does_not_take_hold_no_value_either(
+    opened: Callable[..., Workspace], running: OpenAIServer, tmp_path: Path
+) -> None:
+    workspace = opened()
+    running.script(reply(json.dumps({"x": NAME})), reply(json.dumps({"x": NAME})))
+    workspace.run("intake", INPUTS)
+    workspace.close()
+    log = tmp_path / ".promptctl/log.db"
+    with contextlib.closing(sqlite3.connect(log, isolation_level=None)) as holder:
+        holder.execute("DROP TABLE latest_calls")
+    workspace.run("intake", INPUTS)
+    workspace.close()
+    assert list(tmp_path.glob(".promptctl/unsaved/*")) or list(tmp_path.glob(".promptctl/log.damaged-*"))
+    assert leaks(tmp_path) == []
+
+
+JUDGED = """\
+prompts: [intake]
+cases:
+  - id: one
+    inputs: {patient: Canary McCanaryface, age: 4711, note: about Canary McCanaryface}
+    expected: {name: Canary McCanaryface}
+    assert:
+      - {type: contains, value: "{{ patient }} is well"}
+      - {type: llm-rubric, value: "names {{ patient }}", model: near/judge}
+"""
+
+
+def test_an_evaluation_keeps_it_out_of_results_judges_cache_recordings_and_reports(
+    opened: Callable[..., Workspace], running: OpenAIServer, tmp_path: Path
+) -> None:
+    workspace = opened()
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets/intake.yaml").write_text(JUDGED)
+    verdict = {"pass": False, "score": 0, "reason": f"{NAME} is named, {NAME.lower()}"}
+    running.script(reply(json.dumps({"x": NAME})), reply(json.dumps(verdict)))
+    (evaluation,) = workspace.evaluate(EvaluationRequest(refs=("intake",), replies="record"))
+    (row,) = workspace.context.log.results(evaluation.row.id)
+    assert row.output == '{"x": "[sensitive: patient]"}'
+    assert row.detail.inputs["note"] == "about [sensitive: patient]"
+    assert [each["type"] for each in row.detail.assertions] == ["contains", "llm-rubric", "equals"]
+    for suffix in ("html", "csv", "json", "xml", "md"):
+        workspace.results.export([evaluation], tmp_path / f"report.{suffix}")
+    workspace.close()
+    recorded = (tmp_path / "datasets/recordings/intake.jsonl").read_text()
+    assert "[sensitive: patient]" in recorded
+    assert "canary" not in recorded.lower()
+    assert leaks(tmp_path) == []
+
+
+def test_a_mark_holds_for_earlier_versions_at_once(tmp_path: Path) -> None:
+    repo = Repo(tmp_path)
+    repo.git("init", "--quiet")
+    repo.write("promptctl.yaml", 'model: echo/echo\nlog: [{prompts: "*", content: full}]\n')
+    plain = "inputs:\n  name: {type: string}\nmessages: [{role: user, content: 'Hello {{ name }}'}]\n"
+    repo.write("prompts/greet.prompt.yaml", plain)
+    repo.commit("one")
+    repo.write("prompts/greet.prompt.yaml", plain.replace("string", "string, sensitive: true"))
+    repo.commit("two")
+    with open_workspace(repo.path, {}) as workspace:
+        new, old = workspace.prompt("greet"), workspace.prompt("greet@HEAD~1")
+        assert new.version.digest == old.version.digest, "what is logged is no part of a version"
+        for ref in ("greet", "greet@HEAD~1", "greet@v1"):
+            assert workspace.run(ref, {"name": NAME}).reply == f"Hello {NAME}"
+        rows = list(workspace.log.executions(with_content=True))
+        assert {row.reply for row in rows} == {"Hello [sensitive: name]"}
+        assert len({row.inputs["name"] for row in rows if row.inputs}) == 1, "equal values can be joined"
+
+
+def test_a_workspace_without_sensitive_inputs_never_loads_the_mask(tmp_path: Path, running: OpenAIServer) -> None:
+    running.reset()
+    running.default = echo
+    prompt = PROMPT.replace(", sensitive: true", "").replace("output: {schema: {type: object}, retries: 1}", "")
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts/intake.prompt.yaml").write_text(prompt)
+    (tmp_path / "promptctl.yaml").write_text(SETTINGS.format(url=running.url, timeout=5))
+    with open_workspace(tmp_path, {}) as workspace:
+        (call,) = [workspace.run("intake", INPUTS)]
+    assert call.mask is None
