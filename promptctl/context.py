@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from promptctl.versions.repository import Repository
 
 T = TypeVar("T")
-_CHANGED = "not the reply itself: a secret or a sensitive input in it was replaced"
+_CHANGED = "not the reply itself: a {} in it was replaced"
 
 
 class part(Generic[T]):  # noqa: N801 - used like `property`
@@ -202,9 +202,10 @@ class Context:
                 tool_calls=redactor.redact_data(list(allowed.tool_calls)),
                 finish_reason=allowed.finish_reason and redactor.redact(allowed.finish_reason),
             )
-            is_changed = (kept.text, list(kept.tool_calls)) != (reply.text, list(reply.tool_calls))
+            has_secret = (kept.text, list(kept.tool_calls)) != (allowed.text, list(allowed.tool_calls))
+            what = "secret" if has_secret else None if allowed is reply else "sensitive input"
             try:
-                recording.add(request, kept, note=_CHANGED if is_changed else None)
+                recording.add(request, kept, note=what and _CHANGED.format(what))
             except WorkspaceError as error:
                 warning = f"the reply was not recorded: {error}"
                 if warning not in told:
