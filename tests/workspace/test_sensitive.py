@@ -15,7 +15,7 @@ import pytest
 from promptctl import Workspace, open_workspace
 from promptctl.errors import InputError, PromptctlError
 from promptctl.evaluations.request import EvaluationRequest
-from tests.openai_server import Answer, OpenAIServer, cut_stream, echo, failure, hang, reply, tool_call
+from tests.openai_server import Answer, Exchange, OpenAIServer, cut_stream, echo, failure, hang, reply, tool_call
 from tests.repositories import Repo
 
 NAME = "Canary McCanaryface"
@@ -36,7 +36,8 @@ messages:
   - role: system
     content: "A letter of 42 lines.{% if age > 40 %} Of age.{% endif %}"
   - role: user
-    content: "{{ patient | upper | replace(' ', '_') }} {{ patient[:9] }} {{ age }} {{ note }} {% for c in patient %}{{ c }}-{% endfor %}"
+    content: "{{ patient | upper | replace(' ', '_') }} {{ patient[:9] }} {{ age }} {{ note }}
+      {% for c in patient %}{{ c }}-{% endfor %}"
 output: {schema: {type: object}, retries: 1}
 """
 
@@ -118,10 +119,16 @@ def test_a_call_that_is_refused_or_cancelled_leaves_no_value(
         workspace.run("intake", {**INPUTS, "more": NAME})
 
     async def cancelled() -> None:
-        running.script(hang())
+        asked, hanging = asyncio.Event(), hang()
+        loop = asyncio.get_running_loop()
+
+        async def answer(exchange: Exchange) -> None:
+            loop.call_soon_threadsafe(asked.set)
+            await hanging(exchange)
+
+        running.script(answer)
         task = asyncio.ensure_future(workspace.arun("intake", INPUTS))
-        while not running.requests:
-            await asyncio.sleep(0.001)
+        await asked.wait()
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
