@@ -276,7 +276,8 @@ class _Finding:
 
 def _common(one: str, other: str) -> int:
     """Return how many characters two texts begin alike with."""
-    return len(os.path.commonprefix([one, other]))
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((number for number, (left, right) in pairs if left != right), min(len(one), len(other)))
 
 
 def _goes_on(text: str, left: int, right: int) -> bool:

@@ -19,7 +19,7 @@ from tests.openai_server import Answer, Exchange, OpenAIServer, cut_stream, echo
 from tests.repositories import Repo
 
 NAME = "Canary McCanaryface"
-INPUTS: Mapping[str, Any] = {"patient": NAME, "age": 4711, "note": f"re {NAME.upper()}"}
+INPUTS: Mapping[str, Any] = {"patient": NAME, "age": 471108154711, "note": f"re {NAME.upper()}"}
 SETTINGS = """\
 model: near/a
 models:
@@ -62,15 +62,15 @@ def leaks(root: Path) -> list[str]:
     for path in root.rglob("*"):
         if path.is_file() and path.parts[len(root.parts)] not in ("prompts", "datasets"):
             text = path.read_bytes().lower()
-            found += [f"{path}: {word!r}" for word in (b"canary", b"c-a-n", b"4711") if word in text]
+            found += [f"{path}: {word!r}" for word in (b"canary", b"c-a-n", b"471108154711") if word in text]
     return found
 
 
 ENDS: Mapping[str, tuple[Answer, ...]] = {
-    "ok": (reply(json.dumps({"hello": NAME, "age": 4711}), reasoning={"reasoning_content": f"It is {NAME}"}),),
+    "ok": (reply(json.dumps({"hello": NAME, "age": 471108154711}), reasoning={"reasoning_content": f"It is {NAME}"}),),
     "tool": (tool_call("send", {"to": NAME}),),
     "invalid": (reply(f"Dear {NAME}"), reply(f"Dear {NAME.upper()}")),
-    "error": (failure(400, f"no such patient: {NAME}, 4711"),),
+    "error": (failure(400, f"no such patient: {NAME}, 471108154711"),),
     "retried": (failure(500, f"busy with {NAME}"), reply(json.dumps({"x": NAME}))),
     "cut": (cut_stream(f"Dear {NAME}"), cut_stream(f"Dear {NAME}")),
 }
@@ -85,7 +85,7 @@ def test_no_store_holds_the_value_however_a_call_ends(
     workspace.context.gateway  # noqa: B018 - nothing waits between attempts below
     running.script(*ENDS[end])
     told: list[str] = []
-    options: dict[str, Any] = {"user": NAME, "metadata": {"who": NAME, "age": 4711}, "on_retry": told.append}
+    options: dict[str, Any] = {"user": NAME, "metadata": {"who": NAME, "age": 471108154711}, "on_retry": told.append}
     words = ""
     try:
         if streams:
@@ -160,7 +160,7 @@ JUDGED = """\
 prompts: [intake]
 cases:
   - id: one
-    inputs: {patient: Canary McCanaryface, age: 4711, note: about Canary McCanaryface}
+    inputs: {patient: Canary McCanaryface, age: 471108154711, note: about Canary McCanaryface}
     expected: {name: Canary McCanaryface}
     assert:
       - {type: contains, value: "{{ patient }} is well"}
