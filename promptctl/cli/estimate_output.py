@@ -18,11 +18,12 @@ def say_estimate(rows: Sequence[Estimate], *, as_json: bool) -> None:
     if as_json:
         say_json([row.as_dict() for row in rows])
         return
+    has_sides = len({row.prompt for row in rows}) < len({(row.prompt, row.version_display) for row in rows})
     say_table(
         ["Prompt", "Model", "Dataset", "Calls", "Tokens in", "Tokens out", "Cost", "Estimated from"],
         [
             (
-                row.prompt,
+                f"{row.prompt} {row.version_display}" if has_sides else row.prompt,
                 row.model,
                 row.dataset.removeprefix("datasets/"),
                 f"{row.calls}" + (f" + {row.judge_calls} by judges" if row.judge_calls else ""),
@@ -36,6 +37,8 @@ def say_estimate(rows: Sequence[Estimate], *, as_json: bool) -> None:
         right=["Calls", "Tokens in", "Tokens out", "Cost"],
         texts=["Model", "Dataset", "Estimated from"],
     )
+    if has_sides:
+        tell("cases that flip are asked again on both sides: those calls come on top")
     unpriced = sorted({row.model for row in rows if not row.is_priced})
     if unpriced:
         tell(f"not priced: {', '.join(unpriced)}; give `prices:` in promptctl.yaml")

@@ -233,8 +233,8 @@ def evaluate(
         raise UsageError("--afresh asks both sides of a comparison anew: give it with --against, without recordings")
     if allow_code and leave_out_code:
         raise UsageError("--allow-code and --leave-out-code cannot be given together")
-    if dry_run and (against is not None or output.reports):
-        raise UsageError("--dry-run estimates one evaluation, without --against and -o")
+    if dry_run and output.reports:
+        raise UsageError("--dry-run evaluates nothing that -o could report")
     output.check()
     workspace = options.workspace_of(context)
     names, failed_of = split_names(workspace, subjects.names) if choice.failed else (subjects.names, None)
@@ -265,7 +265,7 @@ def evaluate(
     )
     with broken.told_once():
         if dry_run:
-            say_estimate(workspace.estimate(request), as_json=output.as_json)
+            say_estimate(workspace.estimate(request, against), as_json=output.as_json)
             raise typer.Exit(broken.worst_with(errors.OK))
         if against is not None:
             _evaluate_against(context, workspace, request, against, gate.rule, output, broken)

@@ -36,7 +36,18 @@ def init(
     if "prompts/welcome.prompt.yaml" in made.written:
         tell("  promptctl render welcome -i name=Ada")
         tell("  promptctl run welcome -i name=Ada")
-    elsewhere = [*target.glob("*.prompt.y*ml"), *target.glob(".github/**/*.prompt.y*ml")]
-    for path in sorted(path.relative_to(target).as_posix() for path in elsewhere):
-        tell(f"  git mv {shlex.quote(path)} prompts/      # a prompt where promptctl does not look")
+    for other in _elsewhere(target):
+        tell(f"  git mv {shlex.quote(other)} prompts/      # a prompt where promptctl does not look")
+        around, is_kept, _ = other.partition("/prompts/")
+        if is_kept:
+            tell(f"  promptctl -C {shlex.quote(around)} init      # or leave it where it is")
     tell("  git add . && git commit -m 'Add prompts'      # from now on every version has a name")
+
+
+def _elsewhere(target: Path) -> list[str]:
+    """List the prompts where GitHub's tools have them, those of a workspace of their own left out."""
+    found = [*target.glob("*.prompt.y*ml"), *target.glob(".github/**/*.prompt.y*ml")]
+    others = [path.parent for path in target.glob(".github/**/promptctl.yaml")]
+    return sorted(
+        path.relative_to(target).as_posix() for path in found if not any(path.is_relative_to(other) for other in others)
+    )

@@ -21,8 +21,9 @@ from promptctl.errors import (
     one_of_each_kind,
 )
 from promptctl.files.names import DATASET_SUFFIXES, RECORDINGS, SETTINGS, did_you_mean, is_dataset
-from promptctl.files.tree import Tree
+from promptctl.files.tree import Tree, is_there
 from promptctl.files.yaml_reader import read_yaml
+from promptctl.labels.trust import SIGNERS, signer_problems
 from promptctl.models.model_settings import Models
 from promptctl.prompts.checking import WorkspaceCheck, files_of
 from promptctl.prompts.prompt import Prompt
@@ -55,6 +56,9 @@ def validate_workspace(tree: Tree, paths: Sequence[str] = ()) -> ValidationRepor
         problems += _unknown_models(check, models, tree, path)
     if not paths:
         problems += _check_recordings(tree)
+    if not paths or SETTINGS in checked:
+        signers = tree.read(SIGNERS).decode("utf-8", "replace") if is_there(tree, SIGNERS) else None
+        problems += signer_problems(signers, is_asked=check.settings.labels.is_signed)
     among = check.among_files()
     problems += [each for each in among if not paths or (each.place is not None and each.place.path in checked)]
     return ValidationReport(len(files), tuple(in_reading_order(dict.fromkeys(problems))))

@@ -57,6 +57,7 @@ class Estimate:
     judge_cost_nano_usd: int | None = 0
     worst_nano_usd: int | None = 0
     plan_worst_nano_usd: int | None = 0
+    version_display: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able, with stable keys."""
@@ -138,6 +139,7 @@ def estimate(context: Context, plan: Plan) -> Estimate:
         judge_cost_nano_usd=of_judges.cost_nano_usd,
         worst_nano_usd=worst,
         plan_worst_nano_usd=None if worst is None else sum(known) * repeats + (calls - len(known) * repeats) * worst,
+        version_display=target.version.display,
     )
 
 

@@ -5,6 +5,7 @@ Nothing here asks a remote. A chain is ordered by its numbers alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _MAX_TAG_BYTES = 64 * 1024
 
+Unasked = Callable[["Sequence[LabelEvent]"], "Set[str]"]
+"""Returns the tag objects of those events that were made when no signature was asked for."""
 Chain = dict[int, "GitRef"]
 """The tags of one label by the numbers of their events."""
 
@@ -163,17 +166,25 @@ def last_state(git: Git, trust: LabelTrust, label: LabelName, tags: LabelTags | 
     return LabelState(label.prompt, label.label, event, is_unpushed=marker(event.name.ref) in tags.unpushed)
 
 
-def history(git: Git, trust: LabelTrust, label: LabelName) -> History:
-    """Return every event of a label in order; after a rename, the chain of the earlier id is its past."""
+def history(git: Git, trust: LabelTrust, label: LabelName, unasked: Unasked | None = None) -> History:
+    """Return every event of a label in order; after a rename, the chain of the earlier id is its past.
+
+    An event whose signature does not count is among them if it was `unasked` of a signature. If such an event is the
+    last one, it is a problem as well, as the label names nothing by it.
+    """
     tags = LabelTags.read(git, trust, label)
     problems = [odd_name(ref) for ref in tags.odd]
     chains = []
     for name in label.chains:
         chain = tags.chains.get(name, {})
-        found = read_events(git, [chain[n] for n in sorted(chain)], trust)
+        found = read_events(git, [chain[n] for n in sorted(chain)])
         problems += [each for each in found if isinstance(each, Problem)]
         chains.append([each for each in found if isinstance(each, LabelEvent)])
-    return History(tuple(_joined([chain for chain in chains if chain])), tuple(problems))
+    events = _joined([chain for chain in chains if chain])
+    bad = _unsigned(git, trust, events)
+    allowed = unasked(events) if bad and unasked is not None else set()
+    problems += [each for oid, each in bad.items() if oid not in allowed or oid == events[-1].oid]
+    return History(tuple(each for each in events if each.oid not in bad or each.oid in allowed), tuple(problems))
 
 
 def _joined(chains: Sequence[Sequence[LabelEvent]]) -> list[LabelEvent]:
@@ -259,17 +270,19 @@ def read_events(git: Git, refs: Sequence[GitRef], trust: LabelTrust | None = Non
             found.append(parse_event(ref.name, tag))
         except MalformedTag as error:
             found.append(bad_tag(ref.name, error.code, error.words))
-    if trust is not None and trust.signers is not None:
-        events = [event for event in found if isinstance(event, LabelEvent)]
-        bad = unsigned(git, trust, [(event.oid, event.address) for event in events])
-        bad |= {each.oid: f"its tagger is {each.tagger}, not {each.actor}" for each in events if not each.is_by_actor}
-        found = [
-            bad_move(each, "label-unsigned", bad[each.oid])
-            if isinstance(each, LabelEvent) and each.oid in bad
-            else each
-            for each in found
-        ]
+    if trust is not None:
+        bad = _unsigned(git, trust, [event for event in found if isinstance(event, LabelEvent)])
+        found = [bad.get(each.oid, each) if isinstance(each, LabelEvent) else each for each in found]
     return found
+
+
+def _unsigned(git: Git, trust: LabelTrust, events: Sequence[LabelEvent]) -> dict[str, Problem]:
+    """Return the problems of the events whose signature does not count, by their tag objects."""
+    if trust.signers is None:
+        return {}
+    bad = unsigned(git, trust, [(event.oid, event.address) for event in events])
+    bad |= {each.oid: f"its tagger is {each.tagger}, not {each.actor}" for each in events if not each.is_by_actor}
+    return {each.oid: bad_move(each, "label-unsigned", bad[each.oid]) for each in events if each.oid in bad}
 
 
 def bad_tag(ref: str, code: str, words: str) -> Problem:

@@ -2,35 +2,50 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound
 from promptctl.files.names import did_you_mean
+from promptctl.files.wording import count
 from promptctl.labels.audit import Audit, verify
 from promptctl.labels.chains import History, LabelTags, history, refuse_other_workspace
-from promptctl.labels.remote import Fetched, Remote, RemoteUnreachable, last_fetch, remote_meant, remote_names
+from promptctl.labels.remote import Fetched, Remote, RemoteUnreachable, last_fetch, remote_meant, remote_names, short
 from promptctl.labels.times import LiveAt, live_at
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from promptctl.git.repository import Git
+    from promptctl.labels.chains import Unasked
     from promptctl.labels.tags import LabelName
     from promptctl.labels.trust import LabelTrust
 
 
 class Labels:
-    """The labels of a repository; the remote of `trust` holds them for everyone, None if they are local."""
+    """The labels of a repository; the remote of `trust` holds them for everyone, None if they are local.
 
-    def __init__(self, git: Git, trust: LabelTrust) -> None:
+    The past of a label holds unsigned events too, as far as they were `unasked`.
+    """
+
+    def __init__(self, git: Git, trust: LabelTrust, unasked: Unasked | None = None) -> None:
         self._git = git
         self._trust = trust
+        self._unasked = unasked
         self._remote = trust.remote
 
     def fetch(self, remote: str | None = None) -> Fetched:
-        """Bring every label of the remote, or of a different configured one. Raises `RemoteUnreachable`."""
+        """Bring every label of the remote, or of a different configured one.
+
+        Raises `RemoteUnreachable`, and `GitError` if some could not be stored here: the others are.
+        """
         named = remote_meant(self._git, remote or self._remote, "promptctl label fetch")
-        return Remote(self._git, named).fetch(tags_count=self._remote is None)
+        found = Remote(self._git, named).fetch(tags_count=self._remote is None)
+        for ref, words in found.refused.items():
+            others = f"{count(len(found.added), 'new move')} of others came"
+            said = f"{len(found.refused)} labels of {named} could not be stored here, {short(ref)}: {words}; {others}"
+            raise GitError(said, hint=f"if it is damaged: git push {named} --delete {quote(ref)}")
+        return found
 
     def refresh(self) -> str | None:
         """Fetch if a remote is named; return a note for people if that was not possible, or tags differ.
@@ -48,13 +63,17 @@ class Labels:
                     f"labels were never fetched here, and {error.message}", hint="promptctl label fetch"
                 ) from error
             return f"{error.message}; labels are as of {last:%Y-%m-%d %H:%M} UTC"
+        for ref, words in fetched.refused.items():
+            return (
+                f"{count(len(fetched.refused), 'tag')} of {self._remote} cannot be stored here, {short(ref)}: {words}"
+            )
         if fetched.conflicts:
             return f"{len(fetched.conflicts)} tags differ between here and {self._remote}: see promptctl label verify"
         return None
 
     def log(self, label: LabelName) -> History:
         """Return every event of a label, oldest first. Raises as `unknown` says if there is none."""
-        found = history(self._git, self._trust, label)
+        found = history(self._git, self._trust, label, self._unasked)
         if not found.events and not found.problems:
             raise self.unknown(label)
         for event in found.events[-1:]:

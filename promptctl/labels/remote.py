@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +35,8 @@ _FETCH = ("fetch", "--quiet", "--no-tags", "--no-prune", "--no-prune-tags", "--n
 _PUSH = ("push", "--porcelain", "--atomic", "--no-follow-tags", "--no-signed", "--recurse-submodules=no")
 # Beside Git's own files, as it is knowledge about this clone: when labels were last fetched from each remote.
 _FETCHED = "promptctl/labels-known.json"
+# In how many pieces tags are fetched if some are damaged: enough to find a few among thousands.
+_MOST_FETCHES = 60
 
 
 class RemoteUnreachable(GitError):
@@ -52,11 +54,15 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The result of a fetch: references that are new here, and those that differ and were left alone."""
+    """The result of a fetch: references that count from now on, and those that differ and were left alone.
+
+    `refused` are those that Git did not store, with its words about the first.
+    """
 
     remote: str
     added: tuple[str, ...]
     conflicts: tuple[Conflict, ...]
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 def remote_names(git: Git) -> list[str]:
@@ -96,19 +102,17 @@ class Remote:
         """Bring every label of the remote, to be known as its own; an event that differs here is left and reported.
 
         What is known stays, whatever becomes of it at the remote. With `tags_count` every tag here is an event. Raises
-        `RemoteUnreachable`, and `GitError` if a label could not be stored here.
+        `RemoteUnreachable`.
         """
         there = self.tags()
         before = {ref.name: ref.object for ref in self._git.refs(*LabelTrust(self.name).places())}
         # Odd names count for nothing, and could stand in the way of others as files.
         new = [ref for ref in there if known(ref, self.name) not in before and parse_name(ref) is not None]
-        if new:
-            wanted = "".join(f"{ref}:{known(ref, self.name)}\n" for ref in new).encode()
-            output = self._git.run([*_FETCH[:-1], "--stdin", "--end-of-options", self.name], input=wanted, check=False)
-            after = {ref.name for ref in self._git.refs(known(PREFIX, self.name).rstrip("/"))}
-            if any(known(ref, self.name) not in after for ref in new):
-                error = refusal(output)
-                raise GitError(f"labels of {self.name} could not be stored here: {error.message}", hint=error.hint)
+        words = self._store(new)
+        stored = {ref.name for ref in self._git.refs(known(PREFIX, self.name).rstrip("/"))} if new else set()
+        refused = {ref: words for ref in new if known(ref, self.name) not in stored}
+        new = [ref for ref in new if ref not in refused]
+        there = {ref: oid for ref, oid in there.items() if ref not in refused}
         kept = {ref: before.get(known(ref, self.name), oid) for ref, oid in there.items() if ref not in before}
         show_tags(self._git, {ref: oid for ref, oid in kept.items() if parse_name(ref) is not None})
         _note_fetch(self._git, self.name)
@@ -117,8 +121,27 @@ class Remote:
             held = before.get(marker(ref)) or before.get(known(ref, self.name)) or (tags_count and before.get(ref))
             if held and held != oid:
                 conflicts.append(Conflict(ref, held, oid))
-        added = tuple(ref for ref in new if before.get(ref) != there[ref])
-        return Fetched(self.name, added, tuple(conflicts))
+        counted = {ref: before.get(marker(ref)) or (tags_count and before.get(ref)) for ref in new}
+        added = tuple(ref for ref in new if counted[ref] != there[ref])
+        return Fetched(self.name, added, tuple(conflicts), refused)
+
+    def _store(self, refs: Sequence[str]) -> str:
+        """Fetch tags, to be known as the remote's; return Git's words about the first that it does not store.
+
+        One that is damaged keeps out all that are asked for with it, so then each half is asked for alone.
+        """
+        words, asked = "", [refs] if refs else []
+        for _ in range(_MOST_FETCHES):
+            if not asked:
+                break
+            some = asked.pop()
+            wanted = "".join(f"{ref}:{known(ref, self.name)}\n" for ref in some).encode()
+            output = self._git.run([*_FETCH[:-1], "--stdin", "--end-of-options", self.name], input=wanted, check=False)
+            if output.status != 0:
+                words = words or refusal(output).message
+                half = len(some) // 2
+                asked += [some[half:], some[:half]] if half else []
+        return words
 
     def tags(self, pattern: str = f"{PREFIX}*") -> dict[str, str]:
         """Return the references below `prompt/` that the remote holds now, with the ids of their objects."""

@@ -75,6 +75,13 @@ def check_moves(moment: Moment, events: Sequence[LabelEvent], log: Store) -> lis
     return list(dict.fromkeys(problems))
 
 
+def unasked(moment: Moment, events: Sequence[LabelEvent]) -> set[str]:
+    """Return the tag objects of those moves that were made when the default branch asked for no signature."""
+    line = _RulesInTime(moment)
+    asked = {move.event.oid: line.at(move) for move in _timed(moment, events)}
+    return {oid for oid, held in asked.items() if held is None or held.trust.signers is None}
+
+
 def _finding(move: _Move, code: str, words: str, *, is_sure: bool = True) -> Problem:
     """Return what is wrong with a move; a warning if the rule may have been pushed after it, whatever clocks say."""
     found = bad_move(move.event, code, words)

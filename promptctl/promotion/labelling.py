@@ -20,12 +20,13 @@ from promptctl.versions.former_ids import check_has_labels, former_ids, labels_h
 from promptctl.versions.refs import Ref, parse_ref
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from promptctl.context import Context
     from promptctl.errors import Problem
     from promptctl.git.repository import Git
-    from promptctl.labels.chains import History, Listing
+    from promptctl.labels.chains import History, Listing, Unasked
     from promptctl.labels.push import Pushed
     from promptctl.labels.remote import Fetched
     from promptctl.labels.tags import LabelEvent
@@ -146,7 +147,7 @@ class Labelling:
         return (Git.open(root, is_interactive=True) if is_interactive else None) or self._now().git
 
     def _labels(self, moment: Moment) -> Labels:
-        return Labels(self._git, moment.label_trust)
+        return Labels(self._git, moment.label_trust, _unasked(moment))
 
     def _refreshed(self) -> Labels:
         """Return the labels after the remote was asked."""
@@ -169,7 +170,7 @@ class Labelling:
             known = committed_settings(moment.git, moment.trusted_line, is_fresh=True)
         settings = known.settings if known is not None else self._context.settings
         trust = known.trust if known is not None else moment.label_trust
-        mover = Mover(self._git, settings.labels, trust)
+        mover = Mover(self._git, settings.labels, trust, _unasked(moment))
         mover.fetch()
         return label, mover, self._now(), known
 
@@ -225,6 +226,15 @@ class Labelling:
         """Raise `PromptNotFound` if there is no such prompt and never was; a deleted one still has its labels."""
         if prompt not in prompt_paths(moment.work_tree) and not moment.label_tags.labels_of(prompt):
             self._context.repository.versions_of(prompt, moment)
+
+
+def _unasked(moment: Moment) -> Unasked:
+    def unasked_of(events: Sequence[LabelEvent]) -> set[str]:
+        from promptctl.promotion.audit import unasked
+
+        return unasked(moment, events)
+
+    return unasked_of
 
 
 def _event_of(labels: Labels, label: LabelName, wanted: str) -> LabelEvent:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from promptctl.formats.settings_file import LabelSettings
     from promptctl.git.repository import Git
+    from promptctl.labels.chains import Unasked
     from promptctl.labels.remote import Fetched
     from promptctl.labels.tags import LabelName
     from promptctl.labels.trust import LabelTrust
@@ -69,10 +70,11 @@ class Mover:
     Every method raises `LabelRefused` if a rule, a race or a broken chain stops the move; nothing has changed then.
     """
 
-    def __init__(self, git: Git, settings: LabelSettings, trust: LabelTrust) -> None:
+    def __init__(self, git: Git, settings: LabelSettings, trust: LabelTrust, unasked: Unasked | None = None) -> None:
         self._git = git
         self._settings = settings
         self._trust = trust
+        self._unasked = unasked
         self._fetched: Fetched | None = None
 
     @cached_property
@@ -124,7 +126,7 @@ class Mover:
         """
         before = self._existing(label)
         reason = self._checked_reason(label, reason)
-        goal = to or _version_before(history(self._git, self._trust, label).events)
+        goal = to or _version_before(history(self._git, self._trust, label, self._unasked).events)
         if goal is None:
             raise LabelRefused(
                 f"`{label}` has named no version before {before.version}", hint=f"promptctl label log {label}"
@@ -180,7 +182,11 @@ class Mover:
         return state
 
     def _check_conflicts(self, remote: Remote, fetched: Fetched, label: LabelName) -> None:
-        """Raise `LabelRefused` if a tag of the label differs between here and the remote."""
+        """Raise `LabelRefused` if a tag of the label differs between here and the remote, or could not be fetched."""
+        for ref, words in fetched.refused.items():
+            if ref.rpartition("/")[0] in label.chains:
+                words = f"no label was moved: the tag {short(ref)} of {remote.name} could not be stored here: {words}"
+                raise LabelRefused(words, hint="promptctl label fetch")
         for conflict in fetched.conflicts:
             chain = conflict.ref.rpartition("/")[0]
             if chain in label.chains:

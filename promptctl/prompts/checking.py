@@ -178,12 +178,17 @@ class WorkspaceCheck:
         """Yield the warning of prompt files where GitHub's tools had them, or if none is in place, anywhere."""
         paths = [*self._tree.paths(".github" if self._prompt_paths else "")]
         paths += self._tree.top_files() if self._prompt_paths and isinstance(self._tree, ListedTree) else ()
-        suffixes, own = names.PROMPT_SUFFIXES, names.PROMPTS + "/"
-        if found := sorted(path for path in paths if path.endswith(suffixes) and not path.startswith(own)):
-            noun = f"{count(len(found), 'prompt file')} outside {names.PROMPTS}/ {'is' if len(found) == 1 else 'are'}"
+        own = names.PROMPTS + "/"
+        others = tuple(path.removesuffix(names.SETTINGS) for path in paths if path.endswith("/" + names.SETTINGS))
+        named = (path for path in paths if path.endswith(names.PROMPT_SUFFIXES))
+        # A workspace inside this one reads its own.
+        if found := sorted(path for path in named if not path.startswith((own, *others))):
+            noun = f"{count(len(found), 'prompt file')} outside {own} {'is' if len(found) == 1 else 'are'}"
             import shlex
 
-            hint = f"move each: git mv {shlex.quote(found[0])} {names.PROMPTS}/"
+            hint = f"move each: git mv {shlex.quote(found[0])} {own}"
+            folder, is_kept, _ = found[0].partition("/" + own)
+            hint += f"; or leave it there: promptctl -C {shlex.quote(folder)} init" if is_kept else ""
             message = f"{noun} not read: {name_some(found)}"
             yield Problem(message, Place(found[0]), hint, "prompt-elsewhere", "warning")
 

@@ -123,18 +123,21 @@ class Moment:
 
         try:
             found = self.committed
-        except GitError:
-            return trust_without_line(self.git)
+        except GitError as error:
+            trust, why = trust_without_line(self.git), f"{error.message}; {error.hint}"
+            if not self.git.refs(*trust.places()):
+                return trust
         except InvalidFiles as error:
             line = None
             with suppress(GitError):
                 line = self.usual_line
-            trust = trust_without_line(self.git, line)
-            words = f"labels are read as those of {trust.remote or 'this repository'}: {error.problems[0]}"
-            if words not in self._history.notices:
-                self._history.notices.append(words)
-            return trust
-        return LabelTrust(self.remote_named_here) if found is None else found.trust
+            trust, why = trust_without_line(self.git, line), str(error.problems[0])
+        else:
+            return LabelTrust(self.remote_named_here) if found is None else found.trust
+        words = f"labels are read as those of {trust.remote or 'this repository'}: {why}"
+        if words not in self._history.notices:
+            self._history.notices.append(words)
+        return trust
 
     @cached_property
     def numbering(self) -> Numbering:

@@ -424,13 +424,22 @@ class Workspace:
 
         return plan(self.context.fresh(), request)
 
-    def estimate(self, request: EvaluationRequest) -> list[Estimate]:
-        """Return what `evaluate` would ask and cost, one estimate for each plan; no key is needed."""
+    def estimate(self, request: EvaluationRequest, base: str | None = None) -> list[Estimate]:
+        """Return what `evaluate` would ask and cost, one estimate for each plan; no key is needed.
+
+        With a `base`, `""` for the usual one, what `evaluate_against` would ask at first: flipped cases come on top.
+        """
         from promptctl.evaluations.estimate import estimate
         from promptctl.evaluations.planning import plan
 
-        context = self.context.fresh()
-        return [estimate(context, each) for each in plan(context, replace(request, is_estimate=True))]
+        context, request = self.context.fresh(), replace(request, is_estimate=True)
+        if base is None:
+            return [estimate(context, each) for each in plan(context, request)]
+        from promptctl.comparisons.against import plan_against
+
+        request = replace(request, judge=request.judge or context.settings.gate.judge)
+        pairs = plan_against(context, request, base or None)
+        return [estimate(context, each) for pair in pairs for each in (pair.base, pair.head) if each is not None]
 
     def resume(self, request: ResumeRequest | None = None, on_progress: OnProgress | None = None) -> list[Evaluation]:
         """Take up evaluations of the log again: only what has no result, or an error, is asked for.

@@ -207,6 +207,22 @@ class TestDryRun:
         (found,) = ran.json
         assert (ran.exit_code, found["calls"], found["priced"]) == (0, 2, True)
 
+    def test_both_sides_of_a_comparison_are_estimated(self, lab: Lab, cli: Cli) -> None:
+        lab.many(2)
+        git(lab.root, "init", "--quiet")
+        commit(lab.root, "Begin")
+        lab.write("prompts/triage.prompt.yaml", PROMPT.replace("{{ ticket }}", "Say {{ ticket }}"))
+        rows = cli("eval", "triage", "--against", "--dry-run", "--json").json
+        assert [(row["version_display"][:2], row["calls"]) for row in rows] == [("v1", 2), ("v1", 2)]
+        ran = cli("eval", "triage", "--against", "@HEAD", "--dry-run")
+        assert [row.split("\t")[0].partition(" (")[0] for row in ran.out.splitlines()[1:]] == [
+            "triage v1",
+            "triage v1+dirty",
+        ]
+        assert "come on top" in ran.err
+        refused = cli("eval", "triage", "--against", "@v9", "--dry-run")
+        assert (refused.exit_code, lab.asked) == (3, [])
+
     def test_recordings_are_free(self, lab: Lab, cli: Cli) -> None:
         lab.many(2)
         (found,) = cli("eval", "triage", "--replies", "replay", "--dry-run", "--json").json

@@ -112,3 +112,8 @@ def test_prompts_where_githubs_tools_had_them_are_offered_and_named(cli: Cli, tm
 
     (tmp_path / "prompts/welcome.prompt.yaml").unlink()
     assert said in cli("list").err
+
+    made = cli("-C", ".github", "init")
+    assert made.exit_code == 0
+    assert cli("-C", ".github", "list", "--json").json[0]["prompt"] == "label"
+    assert ".github" not in cli("init").err + cli("validate").err

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from promptctl.git.commands import Commands
 from promptctl.log.results import EvaluationRow, EvaluationSpec, Totals
 from promptctl.workspace import open_workspace
 from tests.cli.conftest import Cli, commit, git, write
@@ -91,6 +93,9 @@ def test_no_branch_makes_itself_the_default_branch(cli: Cli, inside: Path) -> No
             assert refused.exit_code == 3, command
             assert "whose label rules hold is not known, as no branch names itself: this clone" in refused.err
             assert "hint: git fetch origin && git remote set-head origin --auto" in refused.err
+    listed = cli("label", "list")
+    assert (listed.exit_code, "labels are read as those of origin: whose label rules hold" in listed.err) == (0, True)
+    assert "git remote set-head origin --auto" in listed.err
     git(inside, "remote", "set-head", "origin", "--auto")
     assert "needs a reason" in cli("label", "set", NAME, "v2").err
     assert "it has no reason" in broken(cli, "label-rules")[0]
@@ -258,6 +263,54 @@ def test_signed_moves_are_asked_for_and_verified_by_the_default_branch(cli: Cli,
     assert "warning: a label does not count: " in listed
     assert "production/2 does not hold" in listed
     assert "it has no SSH signature" in broken(cli, "label-unsigned")[0]
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is not installed")
+def test_moves_of_before_signatures_were_asked_for_are_a_labels_past(
+    cli: Cli, inside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-01-01T00:00:00Z")
+    for version in ("v1", "v2"):
+        assert cli("label", "set", NAME, version).exit_code == 0
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-02-01T00:00:00Z")
+    key = inside / ".git" / "key"
+    git(inside, "-c", f"alias.key=!ssh-keygen -q -t ed25519 -N '' -f {key}", "key")
+    write(inside, "promptctl.yaml", SETTINGS + "labels: {signed: required}\n")
+    write(inside, ".promptctl.signers", f"{git(inside, 'config', 'user.email')} {key.with_suffix('.pub').read_text()}")
+    commit(inside, "Sign")
+    ran = cli("label", "log", NAME, "--json")
+    assert ([each["event"] for each in ran.json], ran.err.count("does not hold")) == ([2, 1], 1), "the last alone"
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-03-01T00:00:00Z")
+    git(inside, "config", "gpg.format", "ssh")
+    git(inside, "config", "user.signingKey", str(key.with_suffix(".pub")))
+    assert cli("label", "set", NAME, "v3").exit_code == 0
+    previous = git(inside, "rev-parse", "prompt/support/triage@production/3")
+    repo = Repo(inside)
+    hand_tag(repo, "prompt/support/triage@production/4", repo.head, message(inside, "production", Previous=previous))
+    assert cli("label", "set", NAME, "v2").exit_code == 0
+    ran = cli("label", "log", NAME, "--json")
+    assert [each["event"] for each in ran.json] == [5, 3, 2, 1], "4 was forged when signatures were asked for"
+    assert "production/4 does not hold: it has no SSH signature" in ran.err
+    assert cli("label", "at", NAME, "2026-01-15", "--json").json["event"]["event"] == 2
+    assert cli("label", "rollback", NAME, "--to", "v1").exit_code == 0
+
+    # What was verified once is not verified again, unless the signers are others.
+    asked: list[Sequence[str]] = []
+    run = Commands.run
+
+    def watched(self: Commands, args: Sequence[str], **options: Any) -> Any:
+        asked.append(args)
+        return run(self, args, **options)
+
+    monkeypatch.setattr(Commands, "run", watched)
+    for signers, code, times in (("", 0, 0), ("# nobody\n", 0, 0), ("eve@example.org ssh-ed25519 AAAA\n", 3, 0)):
+        write(inside, ".promptctl.signers", signers + ("" if code else (inside / ".promptctl.signers").read_text()))
+        if signers:
+            commit(inside, "Sign otherwise")
+        cli("render", NAME, "-i", "ticket=x")
+        asked.clear()
+        assert cli("render", NAME, "-i", "ticket=x").exit_code == code
+        assert sum("verify-tag" in args for args in asked) == times
 
 
 def test_evidence_is_of_the_server_and_the_judge_that_the_default_branch_names(cli: Cli, lab: Lab) -> None:

@@ -310,7 +310,40 @@ def test_prompts_in_other_folders_are_found(paths: list[str], said: str) -> None
     (problem,) = check(MemoryTree(dict.fromkeys(paths, HI)))
     assert (problem.severity, problem.code) == ("warning", "prompt-elsewhere")
     assert problem.message.startswith(said)
-    assert problem.hint == f"move each: git mv {paths[0]} prompts/"
+    stay = "; or leave it there: promptctl -C .github init" if len(paths) > 1 else ""
+    assert problem.hint == f"move each: git mv {paths[0]} prompts/{stay}"
+
+
+def test_prompts_of_a_workspace_inside_this_one_are_its_own() -> None:
+    files = {".github/promptctl.yaml": "", ".github/prompts/a.prompt.yml": HI, "prompts/chat.prompt.yaml": HI}
+    assert check(MemoryTree(files)) == []
+    (problem,) = check(MemoryTree(files | {"promptctl.yaml": "prompt_paths: [.github/prompts]\n"}))
+    assert problem.message == "unknown key `prompt_paths`"
+    assert "promptctl -C .github init" in (problem.hint or "")
+
+
+UNSIGNED = "promptctl.yaml: `signed: required` lets no move of a label count, as .promptctl.signers"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGNvdW50ZXJmZWl0IGtleSBvZiBub2JvZHkgYXQgYWxs"
+
+
+@pytest.mark.parametrize(
+    ("signers", "said"),
+    [
+        (f"# Ada\n\nada@example.org {KEY} laptop\n", []),
+        (f'ada@example.org cert-authority,namespaces="git" {KEY}\n', []),
+        (None, [f"{UNSIGNED} is not there"]),
+        ("# nobody\n", [f"{UNSIGNED} has no signer"]),
+        (f"{KEY} ada@example.org\n", [".promptctl.signers:1: the line begins with no address"]),
+        (f"\nada@example.org {KEY[:-1]}\n", [".promptctl.signers:2: the line names no public key of SSH"]),
+        ("ada@example.org ssh-ed25519 AAAA\n", [".promptctl.signers:1: the line names no public key of SSH"]),
+        ("ada@example.org\n", [".promptctl.signers:1: the line names no public key of SSH"]),
+    ],
+)  # fmt: skip
+def test_signers_are_checked(signers: str | None, said: list[str]) -> None:
+    files = {"promptctl.yaml": "labels: {signed: required}\n", "prompts/chat.prompt.yaml": HI}
+    found = check(MemoryTree(files | ({".promptctl.signers": signers} if signers is not None else {})))
+    assert [f"{each.place}: {each.message}" for each in found] == said
+    assert all("ADDRESS ssh-ed25519 KEY" in (each.hint or "") for each in found)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound
+from promptctl.errors import GitError, HistoryIncomplete, LabelRefused, RevisionNotFound
 from promptctl.labels.chains import LabelTags, current, listing, recorded_otherwise
 from promptctl.labels.tags import LabelEvent, LabelName, one_line, parse_name
 from promptctl.labels.times import live_at
@@ -265,6 +265,25 @@ def test_fetching_reports_a_tag_that_differs_and_leaves_it(ada: Desk, ben: Desk,
     assert ben.live() == "v1"
     assert "1 tags differ" in (ben.labels.refresh() or "")
     assert codes(ben) == [("label-differs", "error")]
+
+
+def test_a_tag_that_git_does_not_store_keeps_no_other_out(ada: Desk, ben: Desk) -> None:
+    first = ada.set("v1").event
+    ada.set("v2", "staging")
+    made = f"object {first.commit}\ntype commit\ntag {NAME}/2\ntagger Eve <eve@example.org 1 +0000\n\nSet\n".encode()
+    oid = ada.git.run(["hash-object", "-t", "tag", "-w", "--literally", "--stdin"], input=made).text
+    ada.repo.git("push", "--quiet", "origin", f"{oid}:{TAG}/2")
+    ben.repo.git("config", "fetch.fsckObjects", "true")
+    for added in (2, 0):
+        with pytest.raises(
+            GitError, match=rf"labels of origin could not be stored here, {NAME}/2: .*badEmail.*; {added} new"
+        ):
+            ben.labels.fetch()
+    assert (ben.live(), ben.live("staging")) == ("v1", "v2")
+    assert f"1 tag of origin cannot be stored here, {NAME}/2:" in (ben.labels.refresh() or "")
+    assert ben.set("v1", "staging").event.n == 2
+    with pytest.raises(LabelRefused, match="could not be stored here"):
+        ben.set("v2")
 
 
 def test_fetching_keeps_unpushed_labels_whatever_the_configuration_prunes(ada: Desk, ben: Desk) -> None:
