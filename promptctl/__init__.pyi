@@ -13,6 +13,7 @@ from promptctl.catalogue.page import Page as Page
 from promptctl.comparisons.compared import Against as Against
 from promptctl.comparisons.compared import Compared as Compared
 from promptctl.comparisons.rule import GateRule as GateRule
+from promptctl.costs.table import CostTable as CostTable
 from promptctl.datasets.adding import Added as Added
 from promptctl.datasets.cases import Case as Case
 from promptctl.datasets.dataset import Header as Header
@@ -109,6 +110,7 @@ from promptctl.versions.prompt_at_version import Version as Version
 from promptctl.workspace import Workspace as Workspace
 from promptctl.workspace import init_workspace as init_workspace
 from promptctl.workspace import open_workspace as open_workspace
+from promptctl.workspace.costs import Costs as Costs
 from promptctl.workspace.datasets import DatasetCases as DatasetCases
 from promptctl.workspace.datasets import DatasetCheck as DatasetCheck
 from promptctl.workspace.datasets import Datasets as Datasets

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
@@ -20,7 +20,7 @@ class FilterOptions:
     """Options that choose among the executions of the log."""
 
     heading: ClassVar[str] = "Which calls"
-    prompt: options.PromptName = None
+    prompt: options.PromptNames = field(default_factory=list)
     version: Annotated[
         str | None,
         typer.Option(
@@ -56,6 +56,8 @@ class FilterOptions:
         """The options as the log takes them."""
         given = {each.name: getattr(self, each.name) for each in fields(self)}
         moments = {name: given[name] and parse_moment(given[name], zone=None) for name in ("since", "until")}
+        only = self.prompt[0] if len(self.prompt) == 1 else None
+        given |= {"prompt": only, "prompts": () if only else tuple(self.prompt)}
         return Filter(**{**given, **moments, "source": None if self.source == "all" else self.source})
 
     def tell_nothing(self, workspace: Workspace, what: str) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -15,6 +13,7 @@ from promptctl import CallTotals
 from promptctl.cli import log_care, log_rules, options
 from promptctl.cli.call_filter import FilterOptions
 from promptctl.cli.commands import HelpfulCommand
+from promptctl.cli.grouping import BY_HELP, dimensions, group_cell, heading
 from promptctl.cli.options import grouped
 from promptctl.cli.output import (
     format_id,
@@ -47,8 +46,6 @@ app = typer.Typer(help="What ran, what it answered, what it cost.", no_args_is_h
 app.add_typer(log_rules.app, name="rules")
 
 _REPLY_WIDTH = 80
-_NAMES = ("prompt", "version", "label", "model", "provider", "user", "session", "source", "status")
-_DIMENSIONS: Mapping[str, Any] = {**{name: name for name in _NAMES}, "day": "local_day"}
 
 
 @app.command("list", cls=HelpfulCommand)
@@ -129,14 +126,14 @@ def show_stats(
     filters: FilterOptions,
     by: Annotated[
         str,
-        typer.Option("--by", metavar="NAMES", help=f"One row for each of: {', '.join(_DIMENSIONS)}; joined by commas."),
+        typer.Option("--by", metavar="NAMES", help=BY_HELP),
     ] = "prompt,version",
     as_json: options.Json = False,
 ) -> None:
     """Show calls, cost, tokens and latency, by prompt and version or as --by says, with their total."""
-    groups = _groups(by)
+    groups = dimensions(by)
     workspace = options.workspace_of(context)
-    rows = workspace.log.totals(filters.filter, [_DIMENSIONS[name] for name in groups])
+    rows = workspace.log.totals(filters.filter, list(groups.values()))
     if as_json:
         say_json([row.as_dict() for row in rows])
         return
@@ -148,8 +145,8 @@ def show_stats(
         total.add(row)
     numbers = ["Calls", "Failed", "Tokens", "Cost", "Average", "p50", "p95"]
     last_call = time_heading("Last call", (row.last_at for row in rows))
-    columns = [*map(str.capitalize, groups), *numbers, last_call]
-    table = [(*(_group(row, name) for name in groups), *_sums(row)) for row in rows]
+    columns = [*map(heading, groups), *numbers, last_call]
+    table = [(*(group_cell(row, name) for name in groups), *_sums(row)) for row in rows]
     if is_terminal() and len(rows) > 1:
         table.append((Styled("total", {"bold": True}), *[""] * (len(groups) - 1), *_sums(total)))
     say_table(
@@ -163,21 +160,6 @@ def show_stats(
         tell(f"total: {count(total.calls, 'call')}, {format_count(total.failed)} failed, {tokens} tokens, {cost}")
     if filters.source == "app":
         _tell_evaluations(workspace, filters.filter)
-
-
-def _groups(by: str) -> list[str]:
-    """Return the names of `--by`. Raises `UsageError` for one that is none."""
-    names = [name.strip() for name in by.split(",")]
-    for name in names:
-        if name not in _DIMENSIONS:
-            near = get_close_matches(name, _DIMENSIONS, n=1)
-            hint = f"did you mean `{near[0]}`?" if near else f"the names are {', '.join(_DIMENSIONS)}"
-            raise UsageError(f"--by cannot be `{name}`", hint=hint)
-    return list(dict.fromkeys(names))
-
-
-def _group(row: CallTotals, name: str) -> Any:
-    return format_version(row.version_display or "-") if name == "version" else row.group[name]
 
 
 def _tell_evaluations(workspace: Workspace, wanted: Filter) -> None:

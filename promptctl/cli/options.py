@@ -86,6 +86,15 @@ PromptName = Annotated[
         "--prompt", metavar="ID", help="Only this prompt's; * and ? match any text.", autocompletion=complete_ref
     ),
 ]
+PromptNames = Annotated[
+    list[str],
+    typer.Option(
+        "--prompt",
+        metavar="ID",
+        help="Only this prompt's; * and ? match any text. Repeatable.",
+        autocompletion=complete_ref,
+    ),
+]
 CallSource = Annotated[
     Literal["app", "api", "run", "eval", "all"],
     typer.Option("--source", help="Only calls made from there; app is every call but those of evaluations."),

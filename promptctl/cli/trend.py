@@ -104,15 +104,15 @@ _LINES: Sequence[tuple[str, Callable[[TrendRow], float | None], Callable[[Any], 
 _SHARES = ("passed", "score")
 
 
-def bar(share: float) -> str:
-    """Return a share from 0 to 1 as a bar of 20 columns.
+def bar(share: float, width: int = _BAR) -> str:
+    """Return a share from 0 to 1 as a bar of so many columns.
 
     >>> bar(0.5)
     '██████████          '
     """
-    eighths = round(min(1.0, max(0.0, share)) * _BAR * 8)
+    eighths = round(min(1.0, max(0.0, share)) * width * 8)
     whole, rest = divmod(eighths, 8)
-    return ("█" * whole + (_EIGHTHS[rest] if rest else "")).ljust(_BAR)
+    return ("█" * whole + (_EIGHTHS[rest] if rest else "")).ljust(width)
 
 
 def sparkline(values: Sequence[float | None], *, is_share: bool = False) -> str:

@@ -8,14 +8,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any
 
 from promptctl.log.records import Execution
 
-Dimension = Literal[
+PERIODS = ("day", "week", "month")
+DIMENSIONS = (
     "prompt", "version", "digest", "source", "label", "model", "provider", "status", "user", "session",
-    "content_type", "evaluation_id", "day", "local_day",
-]  # fmt: skip
+    "content_type", "evaluation_id", *PERIODS, *(f"local_{name}" for name in PERIODS),
+)  # fmt: skip
+METADATA = "metadata."
+Dimension = str
+"""One of `DIMENSIONS`, or `metadata.KEY`: a value of the calls' own metadata.
+
+A week is named by its Monday. Periods are of UTC, those with `local_` of this machine's time.
+"""
 
 _GROWTH = 1.08
 _LOG_GROWTH = math.log(_GROWTH)
@@ -34,8 +41,7 @@ REUSED_SOURCES = frozenset({"cache", "recorded"})
 class CallTotals:
     """The totals of one group of executions.
 
-    `group` names it: dimension to value; a version has `version_display` beside it. A `local_day` is
-    a day of this machine's time, named `day`; a `day` is one of UTC.
+    `group` names it: dimension to value; a version has `version_display` beside it. A `local_day` is named `day`.
     `calls` counts requests of users (first attempts), `reused` the replies taken from a cache or a recording. Tokens
     and costs are sums over every attempt, so over everything that was paid. `priced` counts attempts whose cost is
     known, `unpriced` those that brought a reply (or part of one) whose cost is not. `timed`, `latency_sum_ms` and

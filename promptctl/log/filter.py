@@ -15,7 +15,8 @@ _GLOB = frozenset("*?[")
 class Filter:
     """A choice of executions; all that is given must hold.
 
-    `prompt` and `model` may be globs (`support/*`; `*` also matches `/`). `renames` maps earlier prompt ids to the
+    `prompt` and `model` may be globs (`support/*`; `*` also matches `/`), `prompts` are several, of which one must
+    match. `renames` maps earlier prompt ids to the
     current ones: rows of an earlier id count as the current prompt's. `version` is a number and never matches
     uncommitted changes. `since` and `until` are UTC, ISO 8601 (see `promptctl.parse_moment`), `until`
     excluded. The source `app` is every call but those of evaluations. `search` finds a text, in any case, in contents
@@ -24,6 +25,7 @@ class Filter:
     """
 
     prompt: str | None = None
+    prompts: tuple[str, ...] = ()
     renames: Mapping[str, str] = field(default_factory=dict)
     version: int | str | None = None
     digest: str | None = None
@@ -48,9 +50,9 @@ class Filter:
             prompt = renamed
         return prompt
 
-    def earlier_ids(self) -> list[str]:
-        """Return the earlier ids of the prompts that are meant, sorted."""
-        return sorted(old for old in self.renames if self.prompt and _matches(self.current_id(old), self.prompt))
+    def earlier_ids(self, pattern: str) -> list[str]:
+        """Return the earlier ids of the prompts that an id or a glob means, sorted."""
+        return sorted(old for old in self.renames if _matches(self.current_id(old), pattern))
 
 
 def is_glob(text: str) -> bool:

@@ -89,10 +89,19 @@ class Store(Protocol):
         by wish or as none can be made, all contents are read, which finds the same.
         """
 
-    def totals(self, wanted: Filter | None = None, by: Sequence[Dimension] = ("prompt", "version")) -> list[CallTotals]:
+    def totals(
+        self,
+        wanted: Filter | None = None,
+        by: Sequence[Dimension] = ("prompt", "version"),
+        *,
+        costs_only: bool = False,
+    ) -> list[CallTotals]:
         """Add up the executions that the filter means, one row for each group, in the groups' order.
 
         Totals by prompt, version, digest and source alone also count calls that have no row and what was pruned.
+        With `costs_only` nothing but calls, attempts, tokens, costs and the last call's time is counted: far faster by
+        time, user, label or model, and of pruned calls too where running totals hold the answer. Raises `UsageError`
+        for a dimension that there is not.
         """
 
     def correct_costs(self, corrections: Mapping[str, CostCorrection]) -> int:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from promptctl.versions.history import VersionEntry
     from promptctl.versions.prompt_at_version import PromptAtVersion
     from promptctl.workspace.completion import Word
+    from promptctl.workspace.costs import Costs
     from promptctl.workspace.datasets import Datasets
     from promptctl.workspace.log import Log
     from promptctl.workspace.results import Results
@@ -205,6 +206,13 @@ class Workspace:
         from promptctl.workspace.log import Log
 
         return Log(self.context)
+
+    @property
+    def costs(self) -> Costs:
+        """The costs of calls."""
+        from promptctl.workspace.costs import Costs
+
+        return Costs(self.context)
 
     @property
     def results(self) -> Results:

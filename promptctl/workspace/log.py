@@ -42,7 +42,7 @@ class Log:
 
         wanted = wanted or Filter()
         return self._context.log.executions(
-            self._meant(wanted, follows_renames=wanted.prompt is not None), with_content=with_content
+            self._meant(wanted, follows_renames=bool(wanted.prompt or wanted.prompts)), with_content=with_content
         )
 
     def search(self, text: str, wanted: Filter | None = None, *, is_scan: bool = False) -> list[FoundCall]:
@@ -87,14 +87,21 @@ class Log:
         check_logged_prompt(self._context, prompt)
         return self._context.log.latest_call(prompt, former_ids(self._context.fresh().now(), prompt))
 
-    def totals(self, wanted: Filter | None = None, by: Sequence[Dimension] = ("prompt", "version")) -> list[CallTotals]:
+    def totals(
+        self,
+        wanted: Filter | None = None,
+        by: Sequence[Dimension] = ("prompt", "version"),
+        *,
+        costs_only: bool = False,
+    ) -> list[CallTotals]:
         """Add up calls, tokens and cost of the executions that the filter means, one row for each group.
 
-        Raises what `executions` raises.
+        With `costs_only` nothing but calls, attempts, tokens, costs and the last call's time is counted, far faster.
+        Raises what `executions` raises, and `UsageError` for an unknown dimension.
         """
         from promptctl.log.filter import Filter
 
-        return self._context.log.totals(self._meant(wanted or Filter()), by)
+        return self._context.log.totals(self._meant(wanted or Filter()), by, costs_only=costs_only)
 
     def rules(
         self,
@@ -183,7 +190,7 @@ class Log:
     def _meant(self, wanted: Filter, *, follows_renames: bool = True) -> Filter:
         """Return the filter as the store takes it: with the ids that prompts had before, versions and ages resolved."""
         context = self._context.fresh()
-        if wanted.prompt or wanted.label or wanted.version:
+        if wanted.prompt or wanted.prompts or wanted.label or wanted.version:
             from promptctl.workspace.names import known
 
             wanted = known(context, wanted)

@@ -22,7 +22,8 @@ def known(context: Context, wanted: Filter) -> Filter:
 
     Raises `PromptNotFound`, `RevisionNotFound`, or `UsageError` for a version that is not written as one.
     """
-    check_logged_prompt(context, wanted.prompt)
+    for prompt in (wanted.prompt, *wanted.prompts):
+        check_logged_prompt(context, prompt)
     _check_logged_label(context, wanted.label)
     return _version_meant(context, wanted)
 

@@ -76,6 +76,7 @@ def desk(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
         "log show",
         "log latest triage",
         "log rules",
+        "cost --by day,metadata.customer",
         "log rules set triage active=false --dry-run",
         "dataset list",
         "dataset show triage",

@@ -7,12 +7,13 @@ import sqlite3
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from promptctl.log.call_totals import REUSED_SOURCES, SUMS, CallTotals
+from promptctl.log.call_totals import REUSED_SOURCES, CallTotals
 from promptctl.log.encoding import Fields, document, encode, from_document, redacted, texts_of
 from promptctl.log.records import CONTENT_FIELDS, JSON_FIELDS, PLAIN_FIELDS, Entry, Execution, Source
 from promptctl.log.redaction import Redactor
 from promptctl.log.sqlite import payloads
 from promptctl.log.sqlite.payloads import Payload
+from promptctl.log.sqlite.schema import SUM_COLUMNS, TOTALS_COLUMNS, TOTALS_FIELDS
 
 if TYPE_CHECKING:
     from promptctl.log.budgets import Settlement
@@ -24,6 +25,7 @@ COLUMNS = (
     "content",
     *(f"{name}_hash" for name in CONTENT_FIELDS),
 )
+_FOLD_EVERY = 1_000
 _NO_HASHES = (None,) * len(CONTENT_FIELDS)
 
 _INSERT = f"""
@@ -35,10 +37,6 @@ ON CONFLICT (prompt) DO UPDATE SET
   execution_id = excluded.execution_id, started_at = excluded.started_at, execution = excluded.execution
 WHERE (excluded.started_at, excluded.execution_id) > (latest_calls.started_at, latest_calls.execution_id)
 """
-
-SUM_COLUMNS = tuple("cost_nano_usd" if name == "known_cost_nano_usd" else name for name in SUMS)
-TOTALS_FIELDS = (*SUMS, "first_at", "last_at", "version_display")
-TOTALS_COLUMNS = (*SUM_COLUMNS, "first_at", "last_at", "version_display")
 
 _UPSERT = f"""
 INSERT INTO prompt_stats (prompt, digest, version, source, {", ".join(TOTALS_COLUMNS)})
@@ -86,7 +84,13 @@ class Batch:
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Add everything within the caller's transaction; known records are neither changed nor counted."""
-        fresh = [row for row in self._rows if row.values is None or _is_inserted(connection, row.values)]
+        fresh, numbers = [], []
+        for row in self._rows:
+            number = None if row.values is None else _insert(connection, row.values)
+            if number:
+                numbers.append(number)
+            if number or row.values is None:
+                fresh.append(row)
         payloads.store(connection, [payload for row in fresh for payload in row.payloads])
         _add_to_stats(connection, ((row.entry.execution, row.fields["started_at"]) for row in fresh))
         _keep_latest(connection, fresh)
@@ -98,6 +102,10 @@ class Batch:
             from promptctl.log.sqlite.budgets import settle
 
             settle(connection, settlements)
+        if numbers and numbers[-1] // _FOLD_EVERY > (numbers[0] - 1) // _FOLD_EVERY:
+            from promptctl.log.sqlite.rollups import fold
+
+            fold(connection)
 
     def lines(self) -> list[str]:
         """Return the same as JSON lines, for a file that `read_lines` reads back."""
@@ -155,8 +163,10 @@ def _make_row(entry: Entry, fields: Fields) -> _Row:
     return _Row(entry, fields, [each for each in stored if each], (*values, "full", *hashes))
 
 
-def _is_inserted(connection: sqlite3.Connection, values: tuple[object, ...]) -> bool:
-    return connection.execute(_INSERT, values).rowcount == 1
+def _insert(connection: sqlite3.Connection, values: tuple[object, ...]) -> int | None:
+    """Return the number of the new row; None if it was there."""
+    cursor = connection.execute(_INSERT, values)
+    return cursor.lastrowid if cursor.rowcount == 1 else None
 
 
 def _add_to_stats(connection: sqlite3.Connection, executions: Iterable[tuple[Execution, str]]) -> None:

@@ -63,6 +63,13 @@ def stats_where(wanted: Filter) -> Condition | None:
     return where({**prompts(wanted), **columns, **_sources(wanted)})
 
 
+def rollup_where(wanted: Filter, moment: str | None, first: str | None, last: str | None) -> Condition:
+    """Return the filter's condition on a table of rollups, of whole steps of the column `moment` from first to last."""
+    columns = {f"{column} = ?": getattr(wanted, column) for column in ("version", "label", "user")}
+    span = {f"{moment} >= ?": first, f"{moment} < ?": last}
+    return where({**prompts(wanted), **columns, **matching("model", wanted.model), **span, **_sources(wanted)})
+
+
 def add_search(connection: sqlite3.Connection) -> None:
     """Let the connection answer the filter's `search`."""
     connection.create_function("has_text", 2, _has_text, deterministic=True)
@@ -79,9 +86,18 @@ def _sources(wanted: Filter) -> dict[str, Any]:
 
 
 def prompts(wanted: Filter) -> dict[str, Any]:
-    """Return the condition on the prompt's id, or one of its earlier ids."""
-    earlier = wanted.earlier_ids()
+    """Return the conditions on the prompt's id, or one of its earlier ids."""
+    several = [_prompt(wanted, pattern) for pattern in wanted.prompts]
+    either = " OR ".join(sql for sql, _ in several)
+    return {
+        **dict([_prompt(wanted, wanted.prompt)] if wanted.prompt is not None else []),
+        **({f"({either})": [value for _, values in several for value in values]} if several else {}),
+    }
+
+
+def _prompt(wanted: Filter, pattern: str) -> tuple[str, list[Any]]:
+    [(current, name)] = matching("prompt", pattern).items()
+    earlier = wanted.earlier_ids(pattern)
     if not earlier:
-        return matching("prompt", wanted.prompt)
-    [(current, name)] = matching("prompt", wanted.prompt).items()
-    return {f"({current} OR prompt IN ({', '.join('?' * len(earlier))}))": [name, *earlier]}
+        return current, [name]
+    return f"({current} OR prompt IN ({', '.join('?' * len(earlier))}))", [name, *earlier]

@@ -17,6 +17,7 @@ from promptctl.log.sqlite import payloads
 from promptctl.log.sqlite.database import Database, reason_of, translated
 from promptctl.log.sqlite.filters import Condition, prompts, where
 from promptctl.log.sqlite.opening import FILE_MODE, connect, open_for_writing, sync_file, sync_folder
+from promptctl.log.sqlite.rollups import fold
 
 _HASHES = tuple(f"{name}_hash" for name in CONTENT_FIELDS)
 _MERGE = "PRAGMA wal_checkpoint(TRUNCATE)"
@@ -115,6 +116,7 @@ def _prune(connection: sqlite3.Connection, retention: Retention) -> Pruned:
     connection.execute("UPDATE maintenance SET is_open = 1")
     contents = latest_calls = rows = 0
     if retention.rows_before is not None:
+        fold(connection)
         condition, parameters = _older(retention.rows_before, retention)
         rows = connection.execute(f"DELETE FROM executions {condition}", parameters).rowcount  # noqa: S608
         connection.execute("DELETE FROM cost_corrections WHERE execution_id NOT IN (SELECT id FROM executions)")

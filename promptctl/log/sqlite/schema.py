@@ -12,6 +12,8 @@ Why the tables are as they are:
   so there is nothing to guess a short input back from, and a key (HMAC) would protect nothing.
 - `version` is NULL if the prompt had no number; numbers begin at 1. In `prompt_stats` it is also NULL for
   uncommitted changes, which are not that version.
+- `quarter_stats`, `user_stats` and `day_stats` are counted from the rows in batches, up to `rollup_mark`:
+  see `rollups.py`.
 - `prompt_stats` and `latency_histogram` are kept in the same transaction as the row, and also for calls whose row the
   log rules leave out. Pruning never touches them.
 - `budget_accounts` are reserved and settled in one statement each, and a reservation goes with the row of its
@@ -28,12 +30,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from promptctl.errors import LogFailure
+from promptctl.log.call_totals import SUMS
 
 APPLICATION_ID = 0x50435446
 OLDEST_SQLITE = (3, 37, 0)  # the first with STRICT tables
 
-NEWEST = 4
-READABLE = 1  # what came later are views, budgets, and what has a bridge
+NEWEST = 5
+READABLE = 1  # what came later are views, budgets, what readers can do without, and what has a bridge
 # What stands in for a migration while a log that cannot be brought up to date is read.
 BRIDGES = {
     4: """
@@ -41,6 +44,10 @@ CREATE TEMP VIEW executions AS SELECT rowid, *, NULL AS usage_details FROM main.
 CREATE TEMP TABLE cost_corrections (execution_id, number, corrected_at, old_nano_usd, new_nano_usd, new_price_source);
 """
 }
+SUM_COLUMNS = tuple("cost_nano_usd" if name == "known_cost_nano_usd" else name for name in SUMS)
+TOTALS_FIELDS = (*SUMS, "first_at", "last_at", "version_display")
+TOTALS_COLUMNS = (*SUM_COLUMNS, "first_at", "last_at", "version_display")
+
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 

@@ -102,12 +102,18 @@ class SqliteStore:
         self._take_in_before_reading()
         return search(self.database, query, wanted or Filter(), is_scan=is_scan or self.is_new)
 
-    def totals(self, wanted: Filter | None = None, by: Sequence[Dimension] = ("prompt", "version")) -> list[CallTotals]:
+    def totals(
+        self,
+        wanted: Filter | None = None,
+        by: Sequence[Dimension] = ("prompt", "version"),
+        *,
+        costs_only: bool = False,
+    ) -> list[CallTotals]:
         from promptctl.log.filter import Filter
         from promptctl.log.sqlite.totals import totals
 
         with self._reading() as connection:
-            return totals(connection, wanted or Filter(), by)
+            return totals(connection, wanted or Filter(), by, costs_only=costs_only)
 
     def correct_costs(self, corrections: Mapping[str, CostCorrection]) -> int:
         from promptctl.log.sqlite.corrections import write

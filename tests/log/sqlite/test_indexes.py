@@ -8,7 +8,7 @@ from promptctl.log.filter import Filter
 from promptctl.log.records import Entry
 from promptctl.log.sqlite.queries import select_executions
 from promptctl.log.sqlite.store import SqliteStore
-from promptctl.log.sqlite.totals import select_from_rows
+from promptctl.log.sqlite.sums import select_from_rows
 from tests.log.conftest import make_some
 
 DAY = "2026-05-03"

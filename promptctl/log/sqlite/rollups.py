@@ -1,0 +1,174 @@
+"""Costs by time and by user, counted from the rows a thousand at a time.
+
+Counting them with each row would change more pages in each transaction, a tenth of an append. So a mark says up to
+which row they have counted, one append in a thousand moves it on, and readers add the rows after it themselves. Like
+`prompt_stats` they outlive pruned rows.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from promptctl.log.call_totals import PERIODS, Dimension
+from promptctl.log.filter import Filter
+from promptctl.log.sqlite.corrections import Rows, rows
+from promptctl.log.sqlite.filters import Condition, rollup_where
+from promptctl.log.sqlite.sums import (
+    COST_COLUMNS,
+    NUMBER_OF_ROW,
+    key_expressions,
+    select_costs,
+    select_from_rows,
+    sums_of_rows,
+)
+
+_SUMMED = tuple(name for name in COST_COLUMNS if name not in ("last_at", "version_display"))
+_STORED = len("2026-05-03T09:30:00.000Z")
+
+
+class _Rollup(NamedTuple):
+    """A table of sums: its key columns as expressions over the rows, and which calls it counts.
+
+    `moment` is the key that has the time, in steps of so many minutes; what it cannot answer to the minute is added
+    from the rows.
+    """
+
+    table: str
+    keys: Mapping[str, str]
+    moment: str | None = None
+    minutes: int = 0
+    counts_evaluations: bool = False
+
+
+_ROLLUPS = (
+    # A quarter hour is the largest stretch of time that no time zone's day cuts.
+    _Rollup(
+        "quarter_stats",
+        {
+            "quarter": "substr(started_at, 1, 14) || CASE WHEN substr(started_at, 15, 2) < '15' THEN '00' "
+            "WHEN substr(started_at, 15, 2) < '30' THEN '15' WHEN substr(started_at, 15, 2) < '45' THEN '30' "
+            "ELSE '45' END",
+            "source": "source",
+        },
+        "quarter",
+        15,
+        counts_evaluations=True,
+    ),
+    _Rollup("user_stats", {"user": "user", "source": "source"}),
+    _Rollup(
+        "day_stats",
+        {
+            "day": "substr(started_at, 1, 10)",
+            "prompt": "prompt",
+            "version": NUMBER_OF_ROW,
+            "version_display": "version_display",
+            "label": "label",
+            "model": "model",
+            "source": "source",
+        },
+        "day",
+        24 * 60,
+    ),
+)
+
+
+def fold(connection: sqlite3.Connection) -> None:
+    """Count the rows after the mark and move it on, within the caller's transaction; also before rows are deleted.
+
+    A trigger keeps the mark where it is if its own row is deleted.
+    """
+    mark = _mark(connection)
+    columns = (*_SUMMED, "last_at")
+    source = rows(connection)
+    sums = ", ".join(sums_of_rows(columns, source).values())
+    added = ", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMMED)
+    for each in _ROLLUPS:
+        condition = "executions.rowid > ?" + ("" if each.counts_evaluations else " AND source <> 'eval'")
+        grouping = ", ".join(map(str, range(1, len(each.keys) + 1)))
+        connection.execute(
+            f"INSERT INTO {each.table} ({', '.join([*each.keys, *columns])}) "  # noqa: S608 - our own names
+            f"SELECT {', '.join(each.keys.values())}, {sums} FROM {source.table} WHERE {condition} GROUP BY {grouping} "
+            f"ON CONFLICT DO UPDATE SET {added}, last_at = max(last_at, excluded.last_at)",
+            (mark,),
+        )
+    connection.execute("UPDATE rollup_mark SET execution_id = (SELECT id FROM executions ORDER BY rowid DESC LIMIT 1)")
+
+
+def selects_from_rollups(connection: sqlite3.Connection, wanted: Filter, by: Sequence[Dimension]) -> list[Condition]:
+    """Return the queries whose rows together are the costs; none if only the rows can answer."""
+    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'rollup_mark'").fetchone() is None:
+        return []  # a log that only an earlier program could write to
+    mark, source = _mark(connection), rows(connection)
+    for each in _ROLLUPS:
+        if _can_answer(each, wanted, by) and (found := _selects(each, wanted, by, mark, source)):
+            return found
+    return []
+
+
+def _can_answer(rollup: _Rollup, wanted: Filter, by: Sequence[Dimension]) -> bool:
+    given = {name for name in Filter.__slots__ if getattr(wanted, name) not in (None, (), "")} - {"renames", "limit"}
+    asked = {"prompt" if name == "prompts" else name for name in given} | set(by)
+    periods = {name for name in asked if name.removeprefix("local_") in PERIODS}
+    if rollup.moment == "day" and (time.timezone or time.daylight):
+        periods = {name for name in periods if not name.startswith("local_")}  # days there begin in the middle of ours
+    known = {*rollup.keys, *({"since", "until", *periods} if rollup.moment else ())}
+    return asked <= known and (rollup.counts_evaluations or wanted.source not in (None, "eval"))
+
+
+def _selects(rollup: _Rollup, wanted: Filter, by: Sequence[Dimension], mark: int, source: Rows) -> list[Condition]:
+    """Return the queries of whole steps of time, of the rows at both ends, and of those not yet counted."""
+    moments = (wanted.since, wanted.until)
+    if any(each is not None and len(each) != _STORED for each in moments):
+        return []
+    first, last = (each and _step_at(each, rollup.minutes) for each in moments)
+    if wanted.since and first and wanted.since.removeprefix(first).strip("T0:.Z"):  # it began before
+        first = _step_at(wanted.since, rollup.minutes, steps=1)
+    if first and last and first >= last:
+        return []
+    found = [_from_rollup(rollup, wanted, by, first, last)]
+    for since, until in ((wanted.since, first), (last, wanted.until)):
+        if since and until:
+            edge = replace(wanted, since=since, until=until)
+            sql, parameters = select_from_rows(edge, by, source, costs_only=True, also="executions.rowid <= ?")
+            found.append((sql, [*parameters, mark]))
+    by_number = source._replace(table=source.table.replace("executions", "executions NOT INDEXED", 1))
+    sql, parameters = select_from_rows(wanted, by, by_number, costs_only=True, also="executions.rowid > ?")
+    return [*found, (sql, [*parameters, mark])]
+
+
+def _from_rollup(
+    rollup: _Rollup, wanted: Filter, by: Sequence[Dimension], first: str | None, last: str | None
+) -> Condition:
+    keys = []
+    for name in by:
+        if name == "version":
+            keys += ["version", "CASE WHEN version IS NULL THEN version_display END"]
+        else:
+            keys += [name] if name in rollup.keys else key_expressions(name, rollup.moment or "")
+    display = "version_display" if "version_display" in rollup.keys else "NULL"
+    return select_costs(rollup.table, rollup_where(wanted, rollup.moment, first, last), keys, display=display)
+
+
+def _mark(connection: sqlite3.Connection) -> int:
+    """Return the number of the last row that was counted; rows have numbers that grow."""
+    row = connection.execute(
+        "SELECT rowid FROM executions WHERE id = (SELECT execution_id FROM rollup_mark)"
+    ).fetchone()
+    return row[0] if row else 0
+
+
+def _step_at(moment: str, minutes: int, *, steps: int = 0) -> str:
+    """Return the step of time that a moment is in, or one further on: a quarter hour or a day, as the tables name it.
+
+    >>> _step_at("2026-05-03T09:31:00.000Z", 15), _step_at("2026-05-03T09:31:00.000Z", 24 * 60, steps=1)
+    ('2026-05-03T09:30', '2026-05-04')
+    """
+    minute = datetime.fromisoformat(moment[:16])
+    begun = minute - timedelta(minutes=(minute.hour * 60 + minute.minute) % minutes)
+    text = (begun + timedelta(minutes=steps * minutes)).isoformat(timespec="minutes")
+    return text if minutes < 24 * 60 else text[:10]

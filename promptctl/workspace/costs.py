@@ -1,0 +1,32 @@
+"""The costs of a workspace's calls: added up, compared, and how they would be lower."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from promptctl.workspace.log import Log
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.costs.table import CostTable
+    from promptctl.log.call_totals import Dimension
+    from promptctl.log.filter import Filter
+
+
+class Costs:
+    """Reads what calls cost from the log; changes nothing."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def table(self, wanted: Filter | None = None, by: Sequence[Dimension] = ("prompt",)) -> CostTable:
+        """Add up the costs of the calls that the filter means, by default all but those of evaluations, by group.
+
+        Raises what `Log.totals` raises.
+        """
+        from promptctl.costs.table import cost_table
+        from promptctl.log.filter import Filter
+
+        return cost_table(partial(Log(self._context).totals, costs_only=True), wanted or Filter(source="app"), by)

@@ -1,0 +1,209 @@
+"""Costs by time, user, label and model: from the rollups what the rows add up to."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptctl.log.filter import Filter
+from promptctl.log.records import CostCorrection, Entry
+from promptctl.log.retention import Retention
+from promptctl.log.sqlite import corrections, rollups
+from promptctl.log.sqlite.schema import migration_sql
+from promptctl.log.sqlite.store import SqliteStore
+from promptctl.log.sqlite.sums import COST_FIELDS, select_from_rows
+from tests.log.conftest import make, make_some
+
+HOURS = ("00:00:00.000", "09:14:59.999", "09:15:00.000", "09:31:07.500", "23:59:59.999")
+BY = [("day",), ("local_week", "source"), ("month",), ("user",), ("model", "label"), ("prompt", "day"), ("version",)]
+WANTED: list[dict[str, Any]] = [
+    {"source": "app"},
+    {"source": "api", "since": "2026-05-03T09:20:00.000Z"},
+    {"source": "app", "since": "2026-05-02T09:15:00.000Z", "until": "2026-05-08T09:31:07.500Z"},
+    {"source": "app", "until": "2026-05-03T00:00:00.000Z"},
+    {"source": "app", "since": "2026-05-03T09:14:00.000Z", "until": "2026-05-03T09:14:59.999Z"},
+    {"source": "app", "prompts": ("a", "c*"), "since": "2026-05-03T01:00:00.000Z"},
+    {"source": "app", "user": "u1"},
+]
+
+
+def fill(log: SqliteStore, count: int = 400) -> None:
+    for number, each in enumerate(make_some(count)):
+        given = {
+            "started_at": f"{each.started_at[:11]}{HOURS[number % len(HOURS)]}Z",
+            "user": (None, "u1", "u2")[number % 3],
+            "label": (None, "production")[number % 2],
+            "is_dirty": number % 7 == 0,
+        }
+        fields = {name: getattr(each, name) for name in each.__slots__}
+        log.append([Entry(make(**{**fields, **given}))])
+
+
+@pytest.fixture(scope="module")
+def half_folded(tmp_path_factory: pytest.TempPathFactory) -> SqliteStore:
+    """Some rows are counted in the rollups, the rest after the mark."""
+    log = SqliteStore(tmp_path_factory.mktemp("log") / "log.db")
+    fill(log)
+    log.database.write(rollups.fold)
+    for each in make_some(50, seed=2):
+        log.append([Entry(each)])
+    return log
+
+
+@pytest.mark.parametrize("by", BY)
+@pytest.mark.parametrize("wanted", WANTED)
+def test_costs_are_what_the_rows_add_up_to(
+    half_folded: SqliteStore, by: tuple[str, ...], wanted: dict[str, Any]
+) -> None:
+    costs = half_folded.totals(Filter(**wanted), by, costs_only=True)
+    from_rows = half_folded.totals(Filter(**wanted, status=None, search=None), by)
+    names = [name for name in COST_FIELDS if name != "version_display"]
+
+    assert [(row.group, *(getattr(row, name) for name in names)) for row in costs] == [
+        (row.group, *(getattr(row, name) for name in names)) for row in from_rows
+    ]
+
+
+def test_days_of_any_time_zone_are_exact(half_folded: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        for zone, by in product(("XYZ-5:45", "XYZ+3:30"), (("local_day",), ("local_day", "prompt"))):
+            monkeypatch.setenv("TZ", zone)
+            time.tzset()
+            wanted = Filter(source="app", since="2026-05-02T09:20:00.000Z")
+            costs = half_folded.totals(wanted, by, costs_only=True)
+            assert [(row.group, row.calls) for row in costs] == [
+                (row.group, row.calls) for row in half_folded.totals(wanted, by)
+            ]
+    finally:
+        monkeypatch.delenv("TZ")
+        time.tzset()
+
+
+def test_one_append_in_a_thousand_counts_the_rows_before_it(log: SqliteStore) -> None:
+    log.append(Entry(make()) for _ in range(998))
+    assert mark_of(log) is None
+    log.append([Entry(make())])
+    log.append([Entry(last := make())])
+
+    assert mark_of(log) == last.id
+    assert counted(log) == 1_000
+    log.append([Entry(make())])
+    assert counted(log) == 1_000
+    assert [row.calls for row in log.totals(Filter(source="app"), ("user",), costs_only=True)] == [1_001]
+
+
+def test_pruned_rows_stay_counted_and_none_is_counted_twice(log: SqliteStore) -> None:
+    log.append(Entry(make(started_at=f"2026-05-0{day}T00:00:00.000Z")) for day in range(1, 10))
+    for before in ("2026-05-04", "2027-01-01"):
+        log.prune(Retention(rows_before=before))
+        log.append([Entry(make(started_at="2026-05-01T12:00:00.000Z"))])
+
+    assert [row.calls for row in log.totals(Filter(source="app"), ("month",), costs_only=True)] == [11]
+    assert len(list(log.executions())) == 1
+
+
+def test_the_mark_stays_if_its_row_is_deleted(log: SqliteStore) -> None:
+    entries = [Entry(make()) for _ in range(4)]
+    log.append(entries)
+    log.database.write(rollups.fold)
+
+    def delete(connection: sqlite3.Connection) -> None:
+        connection.execute("UPDATE maintenance SET is_open = 1")
+        connection.execute("DELETE FROM executions WHERE id = ?", (entries[3].execution.id,))
+        connection.execute("UPDATE maintenance SET is_open = 0")
+
+    log.database.write(delete)
+    log.append([Entry(make())])
+
+    assert mark_of(log) == entries[2].execution.id
+    assert [row.calls for row in log.totals(Filter(source="app"), ("user",), costs_only=True)] == [5]
+
+
+def test_a_corrected_cost_is_counted_before_and_after_the_mark(log: SqliteStore) -> None:
+    made = [make(cost_nano_usd=cost, label=label) for cost, label in ((5, "production"), (None, None), (7, None))]
+    log.append([Entry(each) for each in made[:2]])
+    log.database.write(rollups.fold)
+    log.append([Entry(made[2])])
+    found = {each.id: CostCorrection("2026-06-01T00:00:00.000Z", each.cost_nano_usd, 100, "own") for each in made}
+    log.database.write(lambda connection: corrections.write(connection, found))
+
+    for by in (("local_day",), ("user",), ("label",)):
+        rows = log.totals(Filter(source="app"), by, costs_only=True)
+        assert sum(row.known_cost_nano_usd for row in rows) == 300
+        assert sum(row.unpriced for row in rows) == 0
+    log.database.write(rollups.fold)
+    assert [row.known_cost_nano_usd for row in log.totals(Filter(source="app"), ("user",), costs_only=True)] == [300]
+
+
+def test_an_old_log_is_counted_when_it_is_brought_up_to_date(path: Path) -> None:
+    with SqliteStore(path) as log:
+        fill(log, 60)
+        log.database.write(rollups.fold)
+    raw = sqlite3.connect(path, isolation_level=None)
+    tables = ("quarter_stats", "user_stats", "day_stats", "rollup_mark")
+    folded = [sorted(raw.execute(f"SELECT * FROM {table}").fetchall(), key=repr) for table in tables]
+    for table in tables:
+        raw.execute(f"DROP TABLE {table}")
+    for trigger in ("executions_keep_mark", "cost_corrections_reach_rollups"):
+        raw.execute(f"DROP TRIGGER IF EXISTS {trigger}")
+    raw.executescript(migration_sql(5))
+
+    assert folded == [sorted(raw.execute(f"SELECT * FROM {table}").fetchall(), key=repr) for table in tables]
+    raw.close()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "by", "index"),
+    [
+        (Filter(since="2026-05-03", source="app"), ("session",), "executions_by_time (started_at>?)"),
+        (Filter(prompt="a", source="app"), ("user",), "executions_by_prompt (prompt=?)"),
+        (Filter(user="u1"), ("day",), "executions_by_user (user=?)"),
+        (Filter(session="s-1"), ("prompt",), "executions_by_session (session=?)"),
+    ],
+)
+def test_what_rollups_do_not_know_is_read_by_an_index(
+    half_folded: SqliteStore, wanted: Filter, by: tuple[str, ...], index: str
+) -> None:
+    assert index in plan(half_folded, *select_from_rows(wanted, by, costs_only=True))
+
+
+@pytest.mark.parametrize(
+    ("by", "tables"),
+    [
+        (("local_day",), ["quarter_stats", "executions_by_time", "executions USING INTEGER PRIMARY KEY"]),
+        (("user",), ["executions_by_time"]),
+    ],
+)
+def test_a_span_of_time_reads_whole_quarter_hours_and_few_rows(
+    half_folded: SqliteStore, by: tuple[str, ...], tables: list[str]
+) -> None:
+    wanted = Filter(source="app", since="2026-05-02T09:20:00.000Z")
+    with half_folded.database.reading() as connection:
+        selects = rollups.selects_from_rollups(connection, wanted, by) or [select_from_rows(wanted, by)]
+    plans = [plan(half_folded, sql, parameters) for sql, parameters in selects]
+
+    assert len(plans) == len(tables)
+    for steps, table in zip(plans, tables, strict=True):
+        assert f"SEARCH {table}" in steps or f"USING INDEX {table}" in steps
+
+
+def plan(log: SqliteStore, sql: str, parameters: list[Any]) -> str:
+    with log.database.reading() as connection:
+        connection.create_aggregate("latency_histogram", 1, object)  # type: ignore[arg-type]
+        return " / ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters))
+
+
+def mark_of(log: SqliteStore) -> str | None:
+    with log.database.reading() as connection:
+        found: str | None = connection.execute("SELECT execution_id FROM rollup_mark").fetchone()[0]
+        return found
+
+
+def counted(log: SqliteStore) -> int:
+    with log.database.reading() as connection:
+        return int(connection.execute("SELECT sum(calls) FROM user_stats").fetchone()[0])
