@@ -213,7 +213,10 @@ def _check(text: str) -> None:
     while words and hasattr(command, "list_commands"):
         name = words.pop(0)
         if name.startswith("-"):
-            assert name in _options(command), text
+            option = name.partition("=")[0]
+            assert option in _options(command), text
+            takes_value = any(option in each.opts and not each.is_flag for each in command.params)
+            del words[: takes_value and "=" not in name]
             continue
         found = [command.get_command(None, each) for each in name.split("|")]
         assert None not in found, text
