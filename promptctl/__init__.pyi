@@ -22,6 +22,7 @@ from promptctl.datasets.validation import ValidationReport as ValidationReport
 from promptctl.differences.breaks import Break as Break
 from promptctl.differences.diff import PromptDiff as PromptDiff
 from promptctl.errors import AuthenticationFailed as AuthenticationFailed
+from promptctl.errors import BudgetReached as BudgetReached
 from promptctl.errors import Cancelled as Cancelled
 from promptctl.errors import CaseNotFound as CaseNotFound
 from promptctl.errors import CheckFailed as CheckFailed

@@ -16,8 +16,11 @@ from promptctl.files.names import DRAFTS, LOG_FILE, RECORDINGS, SETTINGS, STATE_
 from promptctl.formats.settings_file import Settings, read_settings
 
 if TYPE_CHECKING:
+    from threading import Thread
+
     from promptctl.files.tree import Tree
     from promptctl.git.trees import WorkTree
+    from promptctl.log.budgets import Settlement
     from promptctl.log.records import LogRecorder
     from promptctl.log.redaction import Redactor
     from promptctl.log.store import Store
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from promptctl.versions.repository import Repository
 
 T = TypeVar("T")
+FileStamp = tuple[int, int, int]
+_ERRAND_S = 3.0
 _CHANGED = "not the reply itself: a {} in it was replaced"
 
 
@@ -97,7 +102,15 @@ class Context:
                 words = f"the default branch of the bare repository {self.root} has no {SETTINGS}"
                 raise WorkspaceNotFound(words, hint="make a workspace in a clone: promptctl init, commit and push")
             return committed.settings
+        self._parts["settings_stamp"] = file_stamp(self.root / SETTINGS)
         return read_settings(WorkTree(self.root).read(SETTINGS), SETTINGS)
+
+    @property
+    def settings_stamp(self) -> FileStamp | None:
+        """The stamp of the file `promptctl.yaml` when the settings were read; None if they are not of that file."""
+        _ = self.settings
+        stamp: FileStamp | None = self._parts.get("settings_stamp")
+        return stamp
 
     @cached_property
     def state_folder(self) -> Path:
@@ -293,7 +306,17 @@ class Context:
         """Writes each attempt to the log by the workspace's rules."""
         from promptctl.log.records import LogRecorder
 
-        return LogRecorder(self.log.append, self.settings, self.warn)
+        return LogRecorder(self.log.append, self.settings, self.warn, self.settlements)
+
+    @part
+    def errands(self) -> list[Thread]:
+        """Threads that do something beside the calls."""
+        return []
+
+    @part
+    def settlements(self) -> dict[str, Settlement]:
+        """What executions spent of budgets, by their ids, until their records are written."""
+        return {}
 
     def prompt_ids(self) -> tuple[str, ...]:
         """Return the ids of the work tree's prompts, sorted."""
@@ -346,11 +369,23 @@ class Context:
         return part in self._parts
 
     def close(self) -> None:
-        """Close the log, and end Git's process; the next use opens them again."""
+        """Close the log, and end Git's process; the next use opens them again. Waits for errands, but not for long."""
+        if self.has_made("errands"):
+            while self.errands:
+                self.errands.pop().join(_ERRAND_S)
         if self.has_made("log"):
             self.log.close()
         if self.has_made("repository"):
             self.repository.close()
+
+
+def file_stamp(path: Path) -> FileStamp | None:
+    """Return what differs once a file was written or replaced; None if it cannot be read."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _moment(context: Context) -> Moment:

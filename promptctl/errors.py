@@ -36,6 +36,7 @@
     │   └── ModelTimeout                 4  our own deadline passed
     ├── Incomplete                       5  stopped before the end; can be resumed
     │   └── CostLimitReached             5  too little is left for one more request, which was not sent
+    │       └── BudgetReached            5  a budget of promptctl.yaml does not admit it; `.place` is the rule's
     └── Cancelled                      130  the user pressed Ctrl-C
 
 An error says what happened, where (`place`) and what to do next (`hint`). It is raised where the cause is known,
@@ -391,6 +392,26 @@ class Incomplete(PromptctlError):
 
 class CostLimitReached(Incomplete):
     """Too little is left of the limit on the cost for one more request, which was not sent."""
+
+
+class BudgetReached(CostLimitReached):
+    """A budget does not admit a request, which was not sent; `budget` is its name, `until` when its window ends (UTC).
+
+    `execution` is the reply that was paid for before, if only asking again was refused.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        budget: str = "",
+        place: Place | None = None,
+        hint: str | None = None,
+        until: str | None = None,
+    ) -> None:
+        super().__init__(message, place=place, hint=hint)
+        self.budget = budget
+        self.until = until
 
 
 class Cancelled(PromptctlError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -215,7 +216,8 @@ def spent(execution: Execution | None, error: PromptctlError | None) -> int | No
 class Attempts:
     """The attempts of one call: one `call_id`, counted from 1, with what they cost together.
 
-    `request` is the one under way: the call's own, or the one that asks to correct a reply.
+    `request` is the one under way: the call's own, or the one that asks to correct a reply, which is then `unfit`.
+    `spent` is what the call has spent so far of each budget for one call.
     """
 
     def __init__(self, call: Call) -> None:
@@ -227,12 +229,14 @@ class Attempts:
             self._stored = None if stored is None else _sent(call.target, stored)
         self.number = 0
         self.waited_s = 0.0
+        self.unfit: Execution | None = None
+        self.spent: dict[str, int] = {}
         self._fixed = _fixed_fields(call.target, call.options) | {
             "call_id": new_id(),
             "parameters": call.request.parameters,
             "inputs": call.rendered.inputs,
         }
-        self._execution_id = ""
+        self.execution_id = ""
         self._started_at = ""
         self._clock = 0.0
         self._cost: int | None = None
@@ -240,9 +244,10 @@ class Attempts:
     def begin(self) -> None:
         """Start the next attempt."""
         self.number += 1
-        self._execution_id = new_id()
+        self.execution_id = new_id()
         self._started_at = utc_now()
         self._clock = time.perf_counter()
+        ASKING.set(self)
 
     def opening(self) -> dict[str, Any]:
         """Return the metadata that a chat message carries, known before the first word of the reply."""
@@ -265,6 +270,10 @@ class Attempts:
         fields["latency_ms"] = _to_microseconds((time.perf_counter() - begun) * 1000)
         return self._record(status, fields)
 
+    def blocked(self, error: PromptctlError) -> Execution:
+        """Return the record of an attempt that was not sent."""
+        return self._record("blocked", {"error_type": type(error).__name__, "error_message": str(error)})
+
     def summed(self, last: Execution) -> Execution:
         """Return the last attempt as the whole call's answer: with the cost of every attempt of the call."""
         is_known = last.cost_nano_usd is not None or last.reply is None
@@ -282,7 +291,7 @@ class Attempts:
         return Execution(
             **self._fixed,
             **fields,
-            id=self._execution_id,
+            id=self.execution_id,
             started_at=self._started_at,
             attempt=self.number,
             status=status,
@@ -293,6 +302,10 @@ class Attempts:
 
 def _sent(target: Target, stored: tuple[dict[str, Any], ...]) -> Sequence[Mapping[str, Any]]:
     return target.request(Rendered(stored, {})).messages
+
+
+ASKING: ContextVar[Attempts] = ContextVar("asking")
+"""The call whose attempt a request is, for what stands before a gateway."""
 
 
 def refused(target: Target, inputs: Mapping[str, Any] | None, error: PromptctlError, options: CallOptions) -> Execution:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from promptctl.calls.call import Attempts, Call
-from promptctl.errors import InvalidOutput, ModelError, PromptctlError, RateLimited
+from promptctl.errors import BudgetReached, InvalidOutput, ModelError, PromptctlError, RateLimited
 from promptctl.log.records import Content, Execution
 from promptctl.models.gateway import Delta, Gateway, Reply, Request
 from promptctl.models.model_settings import RetryPolicy
@@ -69,7 +69,7 @@ class Runner:
             value, fault = self._read(call, reply)
             if fault is None or not fault.problems or repairs_left == 0:
                 return await self._finished(attempts, reply, value, fault)
-            await self._save(attempts, reply, fault)
+            attempts.unfit = await self._save(attempts, reply, fault)
             repairs_left -= 1
             why = f"the reply did not fit the schema: {fault.problems[0]}"
             _tell_retry(attempts, f"attempt {attempts.number + 1}: {why}")
@@ -103,6 +103,9 @@ class Runner:
                 break
             except ModelError as error:
                 await self._wait_after(attempts, error, is_final=is_open)
+            except BudgetReached as error:
+                await self._blocked(attempts, error)
+                raise
             except (asyncio.CancelledError, GeneratorExit) as error:
                 self._cancelled(attempts, error, "".join(received))
                 raise
@@ -126,6 +129,9 @@ class Runner:
                 except ModelError as error:
                     failed = error
                     await self._wait_after(attempts, error)
+                except BudgetReached as error:
+                    await self._blocked(attempts, error)
+                    raise
                 except asyncio.CancelledError as error:
                     self._cancelled(attempts, error)
                     raise
@@ -173,6 +179,12 @@ class Runner:
         _tell_retry(attempts, f"{reason}: {error.message}")
         attempts.waited_s += delay_s
         await self._sleep(delay_s)
+
+    async def _blocked(self, attempts: Attempts, error: BudgetReached) -> None:
+        """Record an attempt that a budget does not admit; a reply that was paid for before reaches the caller."""
+        record = attempts.blocked(error)
+        await self._recorder.save(record, attempts.call.options.log)
+        error.execution = attempts.summed(attempts.unfit or record)
 
     def _cancelled(self, attempts: Attempts, error: BaseException, received: str = "") -> None:
         record = attempts.failed(error, status="cancelled")

@@ -1,7 +1,8 @@
-"""Stands before a gateway: a request is sent only if an account has enough left for its worst case."""
+"""Stands before a gateway: a request is sent only if an account and all budgets have enough left for its worst case."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractContextManager, aclosing, nullcontext
 from typing import TYPE_CHECKING
@@ -12,57 +13,60 @@ from promptctl.models.worst_case import WorstCase
 
 if TYPE_CHECKING:
     from promptctl.calls.account import Account
+    from promptctl.calls.budgets import Budgets, Held
     from promptctl.models.model_settings import Models
 
 _NANO = 1_000_000_000
 
 
 class SpendingGateway:
-    """A gateway whose requests are paid from one account.
+    """A gateway whose requests are paid from one account, by the budgets of the workspace, or by both.
 
-    `waiting` is entered while a request waits for others to give back what they did not need.
+    `waiting` is entered while a request waits for others to give back what they did not need. Without it, only those
+    for the account wait.
     """
 
     def __init__(
         self,
         gateway: Gateway,
-        account: Account,
+        account: Account | None,
         models: Models,
-        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+        waiting: Callable[[], AbstractContextManager[None]] | None = None,
+        budgets: Budgets | None = None,
     ) -> None:
         self._gateway = gateway
         self._account = account
         self._models = models
         self._waiting = waiting
+        self._budgets = budgets
 
     async def complete(self, request: Request) -> Reply:
-        """Ask, if the account allows it; raises `CostLimitReached` if not."""
+        """Ask, if it may be paid; raises `CostLimitReached` if not."""
         async with _Paid(self, request) as paid:
             reply = await self._gateway.complete(request)
-            paid.cost = reply.cost_nano_usd
+            paid.answer = reply
             return reply
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
-        """Ask for a stream, if the account allows it; raises `CostLimitReached` if not."""
+        """Ask for a stream, if it may be paid; raises `CostLimitReached` if not."""
         async with _Paid(self, request) as paid, aclosing(self._gateway.stream(request)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Reply):
-                    paid.cost = piece.cost_nano_usd
+                    paid.answer = piece
                 yield piece
 
     async def embed(self, request: Request) -> Embeddings:
-        """Embed, if the account allows it; raises `CostLimitReached` if not."""
+        """Embed, if it may be paid; raises `CostLimitReached` if not."""
         async with _Paid(self, request) as paid:
             found = await self._gateway.embed(request)
-            paid.cost = found.cost_nano_usd
+            paid.answer = found
             return found
 
     async def close(self) -> None:
         """Close the gateway behind."""
         await self._gateway.close()
 
-    async def _reserve(self, request: Request) -> int:
-        worst = WorstCase.of(request, self._models.settings_of(request.model).model, self._models.prices)
+    async def _reserve(self, account: Account, request: Request, worst: WorstCase) -> int:
         if worst.unbounded is not None:
             raise CostLimitReached(
                 f"the limit on the cost cannot be kept: nobody can tell what a request to {request.model} costs with "
@@ -76,51 +80,83 @@ class SpendingGateway:
                 hint="give its price under `prices:` in promptctl.yaml, or say with `priced_as` under `models:` which "
                 "model it is",
             )
-        with self._waiting():
-            reserved = await self._account.reserve(worst.nano_usd)
+        with (self._waiting or nullcontext)():
+            reserved = await account.reserve(worst.nano_usd)
         if reserved is None:
-            raise CostLimitReached(self._why_not(request, worst, worst.nano_usd), hint=worst.hint)
+            raise CostLimitReached(_why_not(account, request, worst, worst.nano_usd), hint=worst.hint)
         return reserved
 
-    def _why_not(self, request: Request, worst: WorstCase, nano_usd: int) -> str:
-        account = self._account
-        kept = account.kept_nano_usd
-        told = f", of which {_dollars(kept)} for replies whose cost nobody told" if kept else ""
-        return (
-            f"too little is left of the limit on the cost: {_dollars(account.spent_nano_usd)} of "
-            f"{_dollars(account.max_nano_usd)} are spent{told}, and the next request to {request.model} could cost "
-            f"up to {_dollars(nano_usd)} ({worst.words})"
-        )
+
+def _why_not(account: Account, request: Request, worst: WorstCase, nano_usd: int) -> str:
+    kept = account.kept_nano_usd
+    told = f", of which {_dollars(kept)} for replies whose cost nobody told" if kept else ""
+    return (
+        f"too little is left of the limit on the cost: {_dollars(account.spent_nano_usd)} of "
+        f"{_dollars(account.max_nano_usd)} are spent{told}, and the next request to {request.model} could cost "
+        f"up to {_dollars(nano_usd)} ({worst.words})"
+    )
 
 
 class _Paid:
-    """A request with its reservation; `cost` is what it turned out to cost, None while nobody can tell."""
+    """A request with its reservations; `answer` is what came back, None while nothing did."""
 
-    __slots__ = ("_of", "_request", "_reserved", "cost")
+    __slots__ = ("_held", "_of", "_request", "_reserved", "answer")
 
     def __init__(self, of: SpendingGateway, request: Request) -> None:
         self._of = of
         self._request = request
         self._reserved = 0
-        self.cost: int | None = None
+        self._held: Held | None = None
+        self.answer: Reply | Embeddings | None = None
 
     async def __aenter__(self) -> _Paid:
-        self._reserved = await self._of._reserve(self._request)
+        of, request = self._of, self._request
+        worst = WorstCase.of(request, of._models.settings_of(request.model).model, of._models.prices)
+        if of._account is not None:
+            self._reserved = await of._reserve(of._account, request, worst)
+        if of._budgets is not None:
+            try:
+                self._held = await of._budgets.reserve(request, worst, of._waiting)
+            except BaseException:
+                if of._account is not None:
+                    of._account.settle(self._reserved, 0)
+                raise
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, ModelError):
-            self.cost = _cost_of_failure(error)
-        self._of._account.settle(self._reserved, self.cost)
+        failed = error if isinstance(error, ModelError) else None
+        answer = self.answer
+        if failed is not None:
+            answer = failed.partial if isinstance(failed.partial, Reply) else None
+        is_free = failed is not None and answer is None and _is_free(failed)
+        cost = 0 if is_free else None if answer is None else answer.cost_nano_usd
+        if self._of._account is not None:
+            self._of._account.settle(self._reserved, cost)
+        if self._held is not None:
+            tokens = 0 if is_free else None if answer is None else _tokens(answer)
+            has_row = error is None or isinstance(error, ModelError | asyncio.CancelledError | GeneratorExit)
+            self._held.settle(cost, tokens, int(failed is None or _was_sent(failed)), has_row=has_row)
 
 
-def _cost_of_failure(error: ModelError) -> int | None:
-    """Return the cost of a request that failed: 0 if the provider refused it or was not reached, else what it told."""
-    if isinstance(error.partial, Reply):
-        return error.partial.cost_nano_usd
-    # Some providers bill what their filter has read.
-    is_refused = error.status is not None and error.status >= 400 and not isinstance(error, ContentFiltered)
-    return 0 if is_refused or not error.was_sent or isinstance(error, ModelConfigurationError) else None
+def _was_sent(error: ModelError) -> bool:
+    return error.was_sent and not isinstance(error, ModelConfigurationError)
+
+
+def _is_free(error: ModelError) -> bool:
+    """Return True if a request that failed cost nothing: the provider refused it, or it was not sent.
+
+    A server that failed, or gave up waiting for itself (408), may have done the work. Some bill what their filter read.
+    """
+    is_refused = error.status is not None and 400 <= error.status < 500 and error.status != 408
+    is_refused = is_refused and not isinstance(error, ContentFiltered)
+    return is_refused or not _was_sent(error)
+
+
+def _tokens(answer: Reply | Embeddings) -> int | None:
+    usage = answer.usage
+    if usage.input_tokens is None or (usage.output_tokens is None and isinstance(answer, Reply)):
+        return None
+    return usage.input_tokens + (usage.output_tokens or 0)
 
 
 def _dollars(nano_usd: int) -> str:

@@ -42,6 +42,7 @@ STOPPED = {
     "interrupted": "interrupted",
     "fail-fast": "stopped at the first case that did not pass",
     "max-cost": "stopped before more than --max-cost was spent",
+    "budget": "stopped since a budget admits no more",
     "refused": "stopped when the key, the account or the model was refused",
     "log": "stopped since the log cannot be written",
 }

@@ -7,10 +7,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from promptctl.log.records import Content, Entry, Execution
 from promptctl.log.results import ResultRow
 from promptctl.log.store import LogWarning, Store
+
+if TYPE_CHECKING:
+    from promptctl.log.budgets import Settlement
 
 # How long a write may hold up the event loop; one that takes longer is followed by writes on a thread.
 _QUICK_S = 0.01
@@ -22,13 +26,20 @@ class BatchRecorder:
 
     `finish` returns only once a case's result is durable, and a worker takes its next case only then. So a killed
     evaluation has at most as many replies to ask for again as requests were under way. What the log does not take is
-    told to `on_failure`, on the thread that writes.
+    told to `on_failure`, on the thread that writes. `settlements` are what executions spent of budgets, by their ids.
 
     While the disk is quick and nobody else writes, batches are written on the event loop's own thread: handing them to
     another took a tenth longer, since the two threads then wait for each other.
     """
 
-    def __init__(self, log: Store, content: Content, on_failure: Callable[[LogWarning], None]) -> None:
+    def __init__(
+        self,
+        log: Store,
+        content: Content,
+        on_failure: Callable[[LogWarning], None],
+        settlements: dict[str, Settlement] | None = None,
+    ) -> None:
+        self._settlements = settlements
         self._log = log
         self._content = content
         self._on_failure = on_failure
@@ -43,12 +54,13 @@ class BatchRecorder:
 
     async def save(self, execution: Execution, content: Content | None) -> None:
         """Hand over one attempt; it is written with the next batch."""
-        self._entries.append(Entry(execution, content or self._content))
+        self.save_now(execution, content)
         self._start()
 
     def save_now(self, execution: Execution, content: Content | None) -> None:
         """The same, for a call that is being cancelled; `close` writes it at the latest."""
-        self._entries.append(Entry(execution, content or self._content))
+        settlement = self._settlements.pop(execution.id, None) if self._settlements else None
+        self._entries.append(Entry(execution, content or self._content, settlement))
 
     async def finish(self, result: ResultRow) -> None:
         """Record a case's result, and return once it is on disk with every attempt handed over before.
@@ -101,7 +113,8 @@ class BatchRecorder:
             is_written = False
         if not is_written:
             return False
-        _, results, waiting = self._take()
+        entries, results, waiting = self._take()
+        self._tell_written(entries)
         self._time(begun, results)
         _tell(waiting)
         return True
@@ -143,6 +156,13 @@ class BatchRecorder:
             warning = self._log.append(entries, results)
             if warning is not None:
                 self._on_failure(warning)
+            self._tell_written(entries)
+
+    def _tell_written(self, entries: list[Entry]) -> None:
+        if self._settlements is not None:
+            for entry in entries:
+                if entry.settlement is not None:
+                    entry.settlement.written()
 
 
 def _tell(waiting: list[asyncio.Future[None]], error: BaseException | None = None) -> None:

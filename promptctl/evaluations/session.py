@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from promptctl.calls.account import Account
 from promptctl.calls.spending import SpendingGateway
-from promptctl.errors import CostLimitReached, Incomplete, ModelError
+from promptctl.errors import BudgetReached, CostLimitReached, Incomplete, ModelError
 from promptctl.evaluations.cache import CachedGateway, ReplyCache
 from promptctl.evaluations.claims import claimed
 from promptctl.evaluations.evaluation import Evaluation, finish
@@ -38,7 +38,8 @@ OnProgress = Callable[["Plan", Progress], None]
 class _Run:
     """An evaluation under way: `done` has (case, repeat) of earlier results that stay, `left` counts those to come.
 
-    It `is_refused` once a model that it needs has refused what it would refuse each time.
+    It `is_refused` once a model that it needs has refused what it would refuse each time, or a budget; `refusal` is
+    which.
     """
 
     plan: Plan
@@ -46,6 +47,7 @@ class _Run:
     done: set[tuple[str, int]]
     left: int
     is_refused: bool = False
+    refusal: StopReason = "refused"
     found: Evaluation | None = None
 
     def needs(self, model: str) -> bool:
@@ -75,9 +77,16 @@ class Session:
         self._on_progress = on_progress or (lambda _plan, _progress: None)
         self._router = context.router(self._limits.concurrency)
         paying: Gateway = self._router
-        if self._limits.max_cost_nano_usd is not None:
-            account = Account(self._limits.max_cost_nano_usd)
-            paying = SpendingGateway(self._router, account, context.models, time_stands_still)
+        most, account, budgets = self._limits.max_cost_nano_usd, None, None
+        if most is not None:
+            account = Account(most)
+        if context.settings.budgets:
+            from promptctl.calls.budgets import Budgets
+
+            budgets = Budgets(context)
+        if account is not None or budgets is not None:
+            paying = SpendingGateway(self._router, account, context.models, time_stands_still, budgets)
+        self._settlements = context.settlements if budgets is not None else None
         limited = LimitedGateway(paying, self._limits.concurrency, self._give_up, self._probe_s)
         self._cache = ReplyCache(context.state_folder / "cache.db", context.warn, context.redactor)
         self._cached = CachedGateway(limited, self._cache, self._server_of)
@@ -119,7 +128,8 @@ class Session:
         with claimed(self._context.state_folder, [plan.spec.group or "" for plan in plans]):
             self._runs = self._begin(plans)
             try:
-                async with BatchRecorder(self._context.log, "metadata", self._heed) as self._recorder:
+                recorder = BatchRecorder(self._context.log, "metadata", self._heed, self._settlements)
+                async with recorder as self._recorder:
                     await self._work_through()
             except BaseException as error:
                 self.stopped = self.stopped or "interrupted"
@@ -200,20 +210,26 @@ class Session:
             self._finish(run)
 
     def _heed_unsent(self, run: _Run, unsent: Incomplete) -> None:
-        """Stop at the limit on the cost; else begin nothing more here: a model that has refused judges an assertion."""
+        """Stop at the limit on the cost; else begin nothing more here: a budget or a judge's model has refused."""
         if not isinstance(unsent, CostLimitReached):
             self._refuse([run])
             return
-        if "cost" not in self._told:
-            self._told.add("cost")
+        is_budget = isinstance(unsent, BudgetReached)
+        about = unsent.budget if isinstance(unsent, BudgetReached) else "cost"
+        if about not in self._told:
+            self._told.add(about)
             hint = f"; {unsent.hint}" if unsent.hint else ""
-            self._context.warn(f"{unsent.message}{hint}")
-        self.stop("max-cost")
+            self._context.warn(f"{unsent if is_budget else unsent.message}{hint}")
+        if is_budget:
+            run.refusal = "budget"
+            self._refuse([run])
+        else:
+            self.stop("max-cost")
 
     def _finish(self, run: _Run) -> Evaluation:
         if run.found is None:
             run.found = finish(
-                self._context.log, run.row, "refused" if run.is_refused else self.stopped, self._context.warn
+                self._context.log, run.row, run.refusal if run.is_refused else self.stopped, self._context.warn
             )
         return run.found
 

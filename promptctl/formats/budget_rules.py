@@ -63,7 +63,7 @@ class BudgetRule:
     def terms(self) -> str:
         """The limit and its window, as people read them: `$5 a day for each user`."""
         amount = amount_words(self.unit, self.limit)
-        window = "in total" if self.per == "total" else f"a {self.per}"
+        window = {"total": "in total", "call": "for one call"}.get(self.per, f"a {self.per}")
         zone = "" if self.timezone == "UTC" else f" ({self.timezone})"
         return f"{amount} {window}{zone}{f' for each {self.each}' if self.each else ''}"
 
@@ -77,6 +77,11 @@ def amount_words(unit: str, amount: int) -> str:
     if unit == "usd":
         return f"${amount / _NANO:,.9f}".rstrip("0").rstrip(".")
     return f"{amount:,} {unit if amount != 1 else unit[:-1]}"
+
+
+def used_words(unit: str, spent: int, limit: int) -> str:
+    """Return how much of a limit is spent: `3 of 5 calls`."""
+    return f"{amount_words(unit, spent) if unit == 'usd' else f'{spent:,}'} of {amount_words(unit, limit)}"
 
 
 def _is_any(globs: tuple[str, ...], names: tuple[str | None, ...]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from promptctl.formats.budget_rules import BudgetRule, Unit, amount_words
+from promptctl.formats.budget_rules import BudgetRule, Unit, used_words
 
 EventKind = Literal["changed", "warned", "exceeded", "blocked", "disabled", "enabled", "expired"]
 WebhookState = Literal["due", "sent", "failed"]
@@ -109,7 +109,7 @@ class BudgetEvent:
         if self.kind == "expired":
             return f"counts {self.reason} of a process that ended before it said what its request cost"
         unit = self.unit or "usd"
-        used = f"{amount_words(unit, self.spent or 0)} of {amount_words(unit, self.limit or 0)}"
+        used = used_words(unit, self.spent or 0, self.limit or 0)
         if self.kind == "disabled":
             return f"is disabled until it is enabled again: {used} spent"
         until = f" until {self.window_end[:16].replace('T', ' ')} UTC" if self.window_end else ""

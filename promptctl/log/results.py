@@ -10,7 +10,7 @@ ResultStatus = Literal["passed", "failed", "error"]
 Replies = Literal["ask", "cache", "record", "refresh", "replay"]
 """Source of replies: the model; the cache first; the same, and recorded; the model, and recorded; recordings alone."""
 Side = Literal["alone", "base", "head", "rerun"]
-StopReason = Literal["interrupted", "fail-fast", "max-cost", "refused", "log"]
+StopReason = Literal["interrupted", "fail-fast", "max-cost", "budget", "refused", "log"]
 """What ended an evaluation early."""
 
 

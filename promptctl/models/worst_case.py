@@ -54,7 +54,8 @@ class WorstCase:
     def of(cls, request: Request, model: str, prices: Prices) -> WorstCase:
         """Return the worst case of a request to a model, by its id with its provider."""
         if model.startswith(FREE):
-            return cls()
+            tokens = _input_tokens(request, model, _MOST_INPUT)
+            return cls(tokens, tokens)
         given = _merged(request.parameters)
         window, most = prices.limits_of(model)
         output, is_limited = 0, True

@@ -118,9 +118,6 @@ class WorkspaceCheck:
             if label_rule.after is not None and (meant := did_you_mean(label_rule.after, others, mistakes=1)):
                 message = f"`{label}` comes after `{label_rule.after}`, which is nearly another label"
                 yield Problem(message, place, meant, "near-label", "warning")
-        if settings.budgets:
-            hint = "give --max-cost to each command"
-            yield Problem("no command keeps to `budgets` yet", place, hint, "not-read", "warning")
 
     def _partial(self, path: str) -> Iterator[Problem]:
         text = _read(self._tree, path, decode_partial)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from promptctl.evaluations.session import OnProgress, Session
     from promptctl.formats.scaffold import Scaffold
     from promptctl.log.records import Execution
+    from promptctl.models.gateway import Gateway
     from promptctl.promotion.labelling import Labelling
     from promptctl.reviews.request import ReviewRequest
     from promptctl.reviews.review import Measurement, Review
@@ -172,7 +173,17 @@ class Workspace:
     def _runner(self) -> Runner:
         from promptctl.calls.runner import Runner
 
-        return Runner(self.context.gateway, self.context.recorder)
+        return Runner(self._gateway, self.context.recorder)
+
+    @cached_property
+    def _gateway(self) -> Gateway:
+        """The way to every model, past the budgets if there are any."""
+        if not self.context.settings.budgets:
+            return self.context.gateway
+        from promptctl.calls.budgets import Budgets
+        from promptctl.calls.spending import SpendingGateway
+
+        return SpendingGateway(self.context.gateway, None, self.context.models, budgets=Budgets(self.context))
 
     @cached_property
     def _loop(self) -> LoopThread:
@@ -412,7 +423,7 @@ class Workspace:
         if not options.get("record"):
             return self._runner, calls
         on_reply = context.reply_recording(calls[0].target.prompt.id)
-        return Runner(context.gateway, context.recorder, on_reply=on_reply), calls
+        return Runner(self._gateway, context.recorder, on_reply=on_reply), calls
 
     def evaluate(self, request: EvaluationRequest, on_progress: OnProgress | None = None) -> list[Evaluation]:
         """Evaluate prompts over their datasets; every result is in the log before the next case is taken.

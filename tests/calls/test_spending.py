@@ -97,7 +97,10 @@ def test_nothing_is_sent_where_too_little_is_left_and_why_is_said() -> None:
     ("error", "spent"),
     [
         (RequestRejected("x", status=400), 0),
-        (ProviderFailed("x", status=503), 0),
+        (RequestRejected("x", status=422), 0),
+        (ProviderFailed("x", status=503), WORST),
+        (ProviderFailed("x", status=504), WORST),
+        (ProviderFailed("x", status=408), WORST),
         (ProviderFailed("answered with nothing"), WORST),
         (ModelTimeout("x"), WORST),
         (ProviderUnreachable("closed"), WORST),

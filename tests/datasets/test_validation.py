@@ -283,9 +283,9 @@ def test_a_csv_of_excel_is_read_with_a_note_and_evaluated() -> None:
             "did you mean `staging`?",
         ),
         (
-            "budgets: [{name: a, limit: {usd: 5}}]",
-            "no command keeps to `budgets` yet",
-            "give --max-cost to each command",
+            "budgets: [{name: a, prompts: [chta], limit: {usd: 5}}]",
+            "`chta` of the budget `a` matches no prompt",
+            "did you mean `chat`?",
         ),
     ],
 )

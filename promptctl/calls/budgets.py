@@ -1,0 +1,300 @@
+"""Admission by budgets: what a request may cost at most is reserved in the log before it is sent, and settled after."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from promptctl.calls.call import ASKING, Attempts
+from promptctl.context import file_stamp
+from promptctl.errors import BudgetReached, InvalidFiles, LogFailure, printable
+from promptctl.files.names import SETTINGS
+from promptctl.formats.budget_rules import BudgetRule, amount_words, used_words
+from promptctl.formats.settings_file import read_settings
+from promptctl.log.budgets import Admission, BudgetEvent, Charge, Refusal, Reservation, Settlement
+from promptctl.log.processes import is_alive, this_process
+from promptctl.log.stamps import utc_now, utc_text
+from promptctl.log.windows import window_of
+from promptctl.models.gateway import REPLAY
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.models.gateway import Request
+    from promptctl.models.worst_case import WorstCase
+
+# How much longer than its request a reservation holds whose process cannot be seen.
+_GRACE_S = 3600.0
+_LOOK_FOR_DEAD_S = 60.0
+_SILENT = frozenset({"changed", "blocked", "disabled"})  # on record; the error says the last two
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The amount that one budget would reserve for a request, and its account as it stands."""
+
+    rule: BudgetRule
+    refusal: str | None
+    charge: Charge
+    spent: int
+    reserved: int
+
+
+class Budgets:
+    """Reserves for each request what it may spend by every budget that holds for its call, or refuses it.
+
+    The rules are those of the workspace's settings; a change of their file holds from the next call on. What is
+    reserved is settled with the row of the call. For use on one event loop at a time.
+    """
+
+    def __init__(self, context: Context) -> None:
+        settings = context.settings
+        self._context = context
+        self._rules = settings.budgets
+        self._is_open = settings.budgets_without_log == "open"
+        self._stamp = context.settings_stamp
+        self._are_noted = False
+        self._looked_at: float | None = None
+        self._under_way: set[str] = set()
+        self._waiting: list[asyncio.Future[None]] = []
+        self._told: set[str] = set()
+
+    async def reserve(
+        self, request: Request, worst: WorstCase, waiting: Callable[[], AbstractContextManager[None]] | None = None
+    ) -> Held | None:
+        """Reserve the worst case of a request by each budget; None if none holds for it, or it is free.
+
+        With `waiting` a request waits while others of this object may give back enough. Raises `BudgetReached`.
+        """
+        wanted = self.reservation(request, worst)
+        if not wanted.charges:
+            return None
+        attempts = ASKING.get()
+        while True:
+            try:
+                found = await self._asked(wanted)
+            except LogFailure as failure:
+                self._without_log(wanted, failure)
+                return None
+            self._tell(found.events)
+            if not found.refusals:
+                break
+            if waiting is None or not self._under_way or not all(map(_is_passing, found.refusals)):
+                raise _refused(found.refusals[0], request, worst)
+            with waiting():
+                change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                self._waiting.append(change)
+                await change
+        self._under_way.add(wanted.execution)
+        return Held(self, wanted, attempts)
+
+    def reservation(self, request: Request, worst: WorstCase) -> Reservation:
+        """Return what is to be reserved for a request. Raises `BudgetReached` if a price is needed and not known."""
+        self._reread()
+        attempts, now = ASKING.get(), utc_now()
+        charges = [] if request.model.startswith(REPLAY) else self._charges(attempts, request, worst, now)
+        until = datetime.now(UTC) + timedelta(seconds=request.timeout_s + _GRACE_S)
+        is_due = self._looked_at is None or time.monotonic() - self._looked_at > _LOOK_FOR_DEAD_S
+        return Reservation(
+            attempts.execution_id,
+            now,
+            this_process(),
+            utc_text(until),
+            tuple(charges),
+            () if self._are_noted else self._rules,
+            is_alive if is_due else None,
+        )
+
+    def forecast(self, request: Request, worst: WorstCase) -> list[Forecast]:
+        """Return what would be reserved for a request, by which rules; nothing is. Raises what `reserve` raises."""
+        wanted = replace(self.reservation(request, worst), is_alive=None, rules=())
+        found = self._context.log.reserve(wanted, is_dry_run=True)
+        refused = {each.charge.rule.name: str(_refused(each, request, worst)) for each in found.refusals}
+        return [
+            Forecast(charge.rule, refused.get(charge.rule.name), charge, account.spent, account.reserved)
+            for charge, account in zip(wanted.charges, found.accounts, strict=True)
+        ]
+
+    def keep(self, settlement: Settlement, *, has_row: bool) -> None:
+        """Hand a settlement to the recorder, which writes it with the row; without one it is written now."""
+        settlement.on_written = self._written
+        if has_row:
+            self._context.settlements[settlement.execution] = settlement
+            return
+        with suppress(LogFailure):
+            self._context.log.settle(settlement)
+        self._written(settlement)
+
+    def _charges(self, attempts: Attempts, request: Request, worst: WorstCase, now: str) -> list[Charge]:
+        call = attempts.call
+        prompt, label, options = call.target.prompt.id, call.target.version.label, call.options
+        keys = {"user": options.user, "prompt": prompt, "label": label, "session": options.session}
+        models = (request.model, self._context.models.settings_of(request.model).model)
+        amounts: Mapping[str, int | None] = {
+            "usd": worst.nano_usd,
+            "calls": 1,
+            "tokens": worst.input_tokens + worst.output_tokens,
+        }
+        charges = []
+        for rule in self._rules:
+            if not rule.matches(prompt, options.source, label, options.user, models):
+                continue
+            amount = amounts[rule.unit]
+            if amount is None and rule.unpriced == "refuse":
+                raise _unpriced(rule, request, worst)
+            if amount == 0 and rule.unit == "usd":  # free models pass always
+                continue
+            window = window_of(now, rule.per, rule.timezone)
+            key = keys[rule.each] if rule.each else None
+            charges.append(Charge(rule, key or None, window, amount or 0, attempts.spent.get(rule.name, 0)))
+        return charges
+
+    async def _asked(self, wanted: Reservation) -> Admission:
+        log = self._context.log
+        found = log.reserve_at_once(wanted)
+        if found is None:
+            thread = asyncio.get_running_loop().run_in_executor(None, log.reserve, wanted)
+            try:
+                found = await asyncio.shield(thread)
+            except asyncio.CancelledError:
+                # The thread may reserve all the same, for a request that will not be sent.
+                thread.add_done_callback(lambda _: self.keep(_nothing(wanted.execution), has_row=False))
+                raise
+        self._are_noted = True
+        if wanted.is_alive is not None:
+            self._looked_at = time.monotonic()
+        return found
+
+    def _without_log(self, wanted: Reservation, failure: LogFailure) -> None:
+        """Let a request through without a reservation; raise `BudgetReached` if one of its budgets stops calls."""
+        hard = next((charge.rule for charge in wanted.charges if charge.rule.is_hard), None)
+        if hard is not None and not self._is_open:
+            opens = f"or let calls through without it: `budgets_without_log: open` in {SETTINGS}"
+            raise BudgetReached(
+                f"budget `{hard.name}` cannot be checked, so nothing was sent: {failure.message}",
+                budget=hard.name,
+                place=hard.place,
+                hint=f"{failure.hint}; {opens}" if failure.hint else f"mend the log, {opens}",
+            )
+        if failure.reason not in self._told:
+            self._told.add(failure.reason)
+            self._context.warn(f"calls are not counted by budgets: {failure.message}")
+
+    def _reread(self) -> None:
+        """Take over the rules of a settings file that was written since. If it is wrong, those of before hold."""
+        if self._stamp is None:
+            return
+        path = self._context.root / SETTINGS
+        stamp = file_stamp(path)
+        if stamp is None or stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            settings = read_settings(path.read_bytes(), SETTINGS)
+        except (InvalidFiles, OSError) as error:
+            self._context.warn(f"the budgets hold as they were before {SETTINGS} was changed: {error}")
+            return
+        self._rules, self._are_noted = settings.budgets, False
+        self._is_open = settings.budgets_without_log == "open"
+
+    def _written(self, settlement: Settlement) -> None:
+        """Tell what a settlement brought about, and wake those who wait for it; also on the thread that writes."""
+        self._under_way.discard(settlement.execution)
+        self._tell(settlement.events)
+        waiting, self._waiting = self._waiting, []
+        for change in waiting:
+            with suppress(RuntimeError):  # its loop was closed
+                change.get_loop().call_soon_threadsafe(_wake, change)
+
+    def _tell(self, events: Sequence[BudgetEvent]) -> None:
+        for event in events:
+            if event.kind not in _SILENT:
+                self._context.warn(event.words)
+
+
+class Held:
+    """The reservation of one request, until it is known what it spent."""
+
+    __slots__ = ("_attempts", "_budgets", "_wanted")
+
+    def __init__(self, budgets: Budgets, wanted: Reservation, attempts: Attempts) -> None:
+        self._budgets = budgets
+        self._wanted = wanted
+        self._attempts = attempts
+
+    def settle(self, nano_usd: int | None, tokens: int | None, calls: int, *, has_row: bool) -> None:
+        """Count what the request spent; None if nobody can tell, so that all that was reserved counts."""
+        spent = {"usd": nano_usd, "tokens": tokens, "calls": calls}
+        for charge in self._wanted.charges:
+            if charge.rule.per == "call":
+                told = spent[charge.rule.unit]
+                self._attempts.spent[charge.rule.name] = charge.already + (charge.amount if told is None else told)
+        self._budgets.keep(Settlement(self._wanted.execution, spent), has_row=has_row)
+
+
+def _nothing(execution: str) -> Settlement:
+    return Settlement(execution, {"usd": 0, "tokens": 0, "calls": 0})
+
+
+def _wake(change: asyncio.Future[None]) -> None:
+    if not change.done():
+        change.set_result(None)
+
+
+def _is_passing(refusal: Refusal) -> bool:
+    """Return True if requests under way may give back enough for this one."""
+    account = refusal.account
+    return account.disabled_at is None and account.spent + refusal.charge.amount <= account.limit
+
+
+def _refused(refusal: Refusal, request: Request, worst: WorstCase) -> BudgetReached:
+    charge, account = refusal.charge, refusal.account
+    rule = charge.rule
+    whose = f" of {rule.each} {charge.key or '(none)'}" if rule.each else ""
+    if account.disabled_at is not None:
+        message = f"budget `{rule.name}`{whose} is disabled since {_minute(account.disabled_at)}: it reached its limit"
+        return _error(rule, message, f"enable it again: promptctl budget enable {rule.name} --reason WHY")
+    terms = rule.terms.removeprefix(amount_words(rule.unit, rule.limit))
+    state = f"{used_words(rule.unit, account.spent, rule.limit)}{terms} are spent"
+    if account.kept:
+        state += f", {amount_words(rule.unit, account.kept)} of it for requests whose cost nobody told"
+    if account.reserved:
+        state += f", {amount_words(rule.unit, account.reserved)} are reserved by requests under way"
+    hints = [f"raise `limit` of `{rule.name}` in {SETTINGS}"]
+    if rule.unit == "calls":
+        asks = "one more is too many"
+    else:
+        asks = f"the next request to {request.model} could take up to {amount_words(rule.unit, charge.amount)}"
+        asks += f" ({worst.words})"
+        hints.append("lower `max_tokens`" if worst.is_limited else "set `max_tokens`, which limits the reply")
+    until = None if rule.per == "call" else account.window_end
+    ends = f"; its window ends {_minute(until)}" if until else ""
+    hints += ["wait until the window ends"] if until else []
+    hints += ["wait for those under way"] if _is_passing(refusal) else []
+    message = f"budget `{rule.name}`{whose} admits no more: {state}, and {asks}{ends}"
+    return _error(rule, message, ", or ".join(reversed(hints)), until)
+
+
+def _unpriced(rule: BudgetRule, request: Request, worst: WorstCase) -> BudgetReached:
+    if worst.unbounded is not None:
+        what = f"nobody can tell what a request to {request.model} costs with `{printable(worst.unbounded)}`"
+        hint = "take it out of the prompt"
+    else:
+        what = f"it is not known what {request.model} costs"
+        hint = (
+            f"give its price under `prices:` in {SETTINGS}, or say with `priced_as` under `models:` which model it is"
+        )
+    message = f"budget `{rule.name}` admits no request of unknown cost: {what}"
+    return _error(rule, message, f"{hint}, or set `unpriced: allow`")
+
+
+def _error(rule: BudgetRule, message: str, hint: str, until: str | None = None) -> BudgetReached:
+    return BudgetReached(message, budget=rule.name, place=rule.place, hint=hint, until=until)
+
+
+def _minute(moment: str) -> str:
+    return f"{moment[:16].replace('T', ' ')} UTC"

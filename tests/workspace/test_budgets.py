@@ -1,0 +1,365 @@
+"""Budgets hold on every way to a model: nothing is sent that one does not admit, and what is spent is counted once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from promptctl.errors import BudgetReached, ModelError
+from promptctl.evaluations.request import EvaluationRequest
+from promptctl.workspace import Workspace, open_workspace
+from tests.openai_server import Answer, Exchange, OpenAIServer, failure, reply, usage
+
+SETTINGS = """\
+model: local/m
+models:
+  "local/*": {{api_base: "{url}", timeout_s: 5, max_attempts: {attempts}}}
+prices:
+  local/m: {{input: 1, output: 1}}
+  local/free: {{input: 0, output: 0}}
+budgets:
+{budgets}
+"""
+PROMPTS = {
+    "greet": 'inputs: {name: {type: string, default: Ada}}\nmessages: [{role: user, content: "Hi {{ name }}"}]\n'
+    "parameters: {max_tokens: 10}\n",
+    "data": "messages: [{role: user, content: Hi}]\nparameters: {max_tokens: 10}\n"
+    "output: {schema: {type: object}, retries: 2}\n",
+}
+# 12 and 3 tokens, each of a thousandth of a millionth dollar.
+COST = 15_000
+# 16 of the request, 8 and the bytes of its message, 10 of the reply.
+WORST = 44_000
+
+
+class Desk:
+    """A workspace with budgets, answered by the suite's own server."""
+
+    def __init__(self, root: Path, server: OpenAIServer) -> None:
+        self.root = root
+        self.server = server
+        self.warnings: list[str] = []
+        for name, text in PROMPTS.items():
+            self.write(f"prompts/{name}.prompt.yaml", text)
+
+    def write(self, path: str, text: str) -> None:
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def settings(self, *budgets: str, more: str = "", attempts: int = 1) -> None:
+        rules = "".join(f"  - {{{budget}}}\n" for budget in budgets)
+        text = SETTINGS.format(url=self.server.url, budgets=rules, attempts=attempts)
+        self.write("promptctl.yaml", text + more)
+
+    def open(self, *budgets: str, more: str = "", attempts: int = 1) -> Workspace:
+        self.settings(*budgets, more=more, attempts=attempts)
+        return open_workspace(self.root, {}, on_warning=self.warnings.append)
+
+    def accounts(self) -> dict[tuple[str, str], tuple[int, int]]:
+        """What is spent and reserved, by budget and key."""
+        with sqlite3.connect(self.root / ".promptctl/log.db") as log:
+            rows = log.execute("SELECT budget, key, spent, reserved FROM budget_accounts").fetchall()
+        return {(budget, key): (spent, reserved) for budget, key, spent, reserved in rows}
+
+
+@pytest.fixture
+def desk(tmp_path: Path, running: OpenAIServer) -> Iterator[Desk]:
+    running.reset()
+    yield Desk(tmp_path, running)
+    running.reset()
+
+
+def with_tokens(text: str = "Hello") -> Answer:
+    return reply(text, tokens=usage(12, 3))
+
+
+def ask(workspace: Workspace, way: str) -> None:
+    if way == "run":
+        workspace.run("greet")
+    elif way == "arun":
+        asyncio.run(awaited(workspace))
+    elif way == "stream":
+        list(workspace.stream("greet"))
+    elif way == "call":
+        workspace.call([{"role": "user", "content": "Hi Ada"}], prompt_type="greet", parameters={"max_tokens": 10})
+    elif way == "stream_call":
+        list(workspace.stream_call([{"role": "user", "content": "Hi Ada"}], parameters={"max_tokens": 10}))
+    elif way == "record":
+        workspace.run("greet", record=True)
+
+
+async def awaited(workspace: Workspace) -> None:
+    await workspace.arun("greet")
+    await workspace.context.gateway.close()
+
+
+@pytest.mark.parametrize("way", ["run", "arun", "stream", "call", "stream_call", "record"])
+def test_each_way_to_a_model_is_counted_and_blocked_before_a_request(desk: Desk, way: str) -> None:
+    desk.server.default = with_tokens()
+    with desk.open("name: money, limit: {usd: 0.00005}", "name: calls, limit: {calls: 5}") as workspace:
+        ask(workspace, way)
+        assert desk.accounts() == {("money", ""): (COST, 0), ("calls", ""): (1, 0)}
+        with pytest.raises(BudgetReached) as caught:
+            ask(workspace, way)
+        assert (len(desk.server.requests), caught.value.exit_code, caught.value.budget) == (1, 5, "money")
+        blocked, answered = list(workspace.log.executions())
+        assert (answered.status, blocked.status, blocked.error_type) == ("ok", "blocked", "BudgetReached")
+        assert blocked.id == caught.value.execution.id
+        assert "promptctl.yaml:8:6: budget `money` admits no more" in (blocked.error_message or "")
+    assert desk.accounts() == {("money", ""): (COST, 0), ("calls", ""): (1, 0)}
+
+
+def test_retries_and_repairs_are_admitted_one_by_one(desk: Desk) -> None:
+    desk.server.script(failure(500), with_tokens("no json"))
+    with desk.open("name: calls, limit: {calls: 2}", attempts=2) as workspace:
+        with pytest.raises(BudgetReached) as caught:
+            workspace.run("data")
+        assert [each.status for each in workspace.log.executions()] == ["blocked", "invalid_output", "error"]
+        assert (caught.value.execution.reply, len(desk.server.requests)) == ("no json", 2)
+
+
+def test_a_fallback_is_admitted_too(desk: Desk) -> None:
+    desk.server.default = failure(401)
+    with (
+        desk.open("name: others, models: [local/n], limit: {calls: 0}") as workspace,
+        pytest.raises(BudgetReached, match="`others`"),
+    ):
+        workspace.run("greet", fallbacks=["local/n"])
+    assert len(desk.server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "spent"),
+    [
+        (failure(400), (0, 1)),
+        (failure(429), (0, 1)),
+        (failure(504), (WORST, 1)),
+        (failure(408), (WORST, 1)),
+        (reply("x", tokens=usage(12, 3)), (COST, 1)),
+    ],
+    ids=["400", "429", "504", "408", "ok"],
+)
+def test_a_failure_counts_with_what_it_may_have_cost(desk: Desk, answer: Answer, spent: tuple[int, int]) -> None:
+    desk.server.default = answer
+    budgets = "name: money, limit: {usd: 1}", "name: calls, limit: {calls: 9}"
+    with desk.open(*budgets) as workspace, suppress(ModelError):
+        workspace.run("greet")
+    found = desk.accounts()
+    assert (found["money", ""], found["calls", ""]) == ((spent[0], 0), (spent[1], 0))
+
+
+def test_free_replayed_and_unmatched_calls_pass_always(desk: Desk) -> None:
+    with desk.open("name: money, limit: {usd: 0}", "name: mine, users: [bob], limit: {calls: 0}") as workspace:
+        assert workspace.run("greet", model="local/free", user="ada").status == "ok"
+        assert workspace.run("greet", model="echo/echo").status == "ok"
+        with pytest.raises(ModelError):
+            workspace.run("greet", model="replay/local/m", user="bob")
+        with pytest.raises(BudgetReached):
+            workspace.run("greet", model="echo/echo", user="bob")
+
+
+@pytest.mark.parametrize(
+    ("rule", "is_refused"),
+    [("", True), (", unpriced: allow", False), (", then: warn", False), (", then: warn, unpriced: refuse", True)],
+)
+def test_a_model_without_a_price_is_refused_unless_it_is_allowed(desk: Desk, rule: str, is_refused: bool) -> None:
+    with desk.open(f"name: money, limit: {{usd: 1}}{rule}") as workspace:
+        if is_refused:
+            with pytest.raises(BudgetReached, match="it is not known what local/other costs"):
+                workspace.run("greet", model="local/other")
+        else:
+            workspace.run("greet", model="local/other")
+    assert len(desk.server.requests) == (0 if is_refused else 1)
+
+
+def test_each_user_has_an_account_and_a_limit_of_one_call_counts_its_attempts(desk: Desk) -> None:
+    desk.server.script(with_tokens(), with_tokens(), failure(500), with_tokens())
+    budgets = "name: each, each: user, limit: {calls: 2}", "name: one, per: call, limit: {calls: 1}"
+    with desk.open(*budgets, attempts=2) as workspace:
+        workspace.run("greet", user="ada")
+        workspace.run("greet", user="ada")
+        with pytest.raises(BudgetReached, match="`each` of user ada admits no more"):
+            workspace.run("greet", user="ada")
+        with pytest.raises(BudgetReached, match="`one` admits no more: 1 of 1 call for one call are spent"):
+            workspace.run("greet", user="bob")
+    assert len(desk.server.requests) == 3
+
+
+def test_alerts_are_told_once_and_a_changed_limit_holds_at_the_next_call(desk: Desk) -> None:
+    rule = "name: calls, limit: {calls: %d}, warn_at: 0.5"
+    with desk.open(rule % 2) as workspace:
+        workspace.run("greet")
+        workspace.run("greet")
+        with pytest.raises(BudgetReached):
+            workspace.run("greet")
+        desk.settings(rule % 3)
+        workspace.run("greet")
+        with pytest.raises(BudgetReached):
+            workspace.run("greet")
+        desk.write("promptctl.yaml", "budgets: 3\n")
+        with pytest.raises(BudgetReached):
+            workspace.run("greet")
+        kinds = [each.kind for each in workspace.context.log.budget_events()]
+    assert kinds == ["blocked", "warned", "changed", "blocked", "warned"]
+    assert desk.warnings[:2] == [
+        "budget `calls` has spent 1 of 2 calls",
+        "budget `calls` has spent 3 of 3 calls",
+    ]
+    assert "the budgets hold as they were" in desk.warnings[2]
+
+
+def test_evaluations_judges_and_embeddings_count_and_cached_replies_do_not(desk: Desk) -> None:
+    desk.server.default = with_tokens('{"pass": true, "score": 1, "reason": "good"}')
+    desk.write(
+        "datasets/d.yaml",
+        "prompts: [greet]\ncases:\n  - {id: a, inputs: {name: A}, assert: [{type: llm-rubric, value: polite}]}\n"
+        "  - {id: b, inputs: {name: B}, assert: [{type: contains, value: good}]}\n",
+    )
+    with desk.open(
+        "name: evals, sources: [eval], limit: {calls: 3}", "name: runs, sources: [run, api], limit: {calls: 0}"
+    ) as w:
+        (first,) = w.evaluate(EvaluationRequest(refs=("greet",), judge="local/m"))
+        assert (first.summary.is_unfinished, desk.accounts()) == (False, {("evals", ""): (3, 0)})
+        (again,) = w.evaluate(EvaluationRequest(refs=("greet",), judge="local/m"))
+        assert (again.summary.is_unfinished, len(desk.server.requests)) == (False, 3)
+        (more,) = w.evaluate(EvaluationRequest(refs=("greet",), judge="local/m", parameters={"max_tokens": 11}))
+        assert (more.stopped, more.summary.is_unfinished, len(desk.server.requests)) == ("budget", True, 3)
+    assert any("budget `evals` admits no more" in warning for warning in desk.warnings)
+
+
+def test_requests_of_an_evaluation_wait_for_what_others_give_back(desk: Desk) -> None:
+    desk.server.default = with_tokens()
+    cases = "".join(f"  - {{id: c{n}, inputs: {{name: A{n}}}, expected: Hello}}\n" for n in range(6))
+    desk.write("datasets/d.yaml", f"prompts: [greet]\ncases:\n{cases}")
+    with desk.open("name: money, limit: {usd: 0.00013}") as workspace:
+        (found,) = workspace.evaluate(EvaluationRequest(refs=("greet",)))
+    assert (found.summary.is_unfinished, desk.accounts()["money", ""]) == (False, (6 * COST, 0))
+
+
+def test_a_call_that_is_cancelled_counts_with_its_worst_case(desk: Desk) -> None:
+    arrived = threading.Event()
+
+    async def hang(exchange: Exchange) -> None:
+        arrived.set()
+        await asyncio.sleep(30)
+
+    async def cancel(workspace: Workspace) -> None:
+        task = asyncio.create_task(workspace.arun("greet"))
+        await asyncio.to_thread(arrived.wait)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await workspace.context.gateway.close()
+
+    desk.server.default = hang
+    with desk.open("name: money, limit: {usd: 1}") as workspace:
+        asyncio.run(cancel(workspace))
+    assert desk.accounts() == {("money", ""): (WORST, 0)}
+
+
+def test_a_stream_that_is_left_early_counts_with_its_worst_case(desk: Desk) -> None:
+    desk.server.default = reply("one two three", tokens=usage(12, 3), pause_s=0.02)
+    with desk.open("name: money, limit: {usd: 1}") as workspace:
+        pieces = workspace.stream("greet")
+        next(pieces)
+        next(pieces)
+        pieces.close()  # type: ignore[attr-defined]
+    assert desk.accounts() == {("money", ""): (WORST, 0)}
+
+
+@pytest.mark.parametrize("kind", ["read-only", "corrupt", "locked"])
+def test_without_a_log_budgets_that_block_let_nothing_through(desk: Desk, kind: str) -> None:
+    rule = "name: calls, limit: {calls: 9}"
+    with desk.open(rule) as workspace:
+        workspace.run("greet")
+    with broken(desk.root / ".promptctl", kind), desk.open(rule) as workspace:
+        impatient(workspace)
+        with pytest.raises(BudgetReached, match="`calls` cannot be checked, so nothing was sent: the log"):
+            workspace.run("greet")
+    assert len(desk.server.requests) == 1
+
+
+@pytest.mark.parametrize("more", ["budgets_without_log: open\n", "then: warn"])
+def test_without_a_log_calls_pass_where_they_may(desk: Desk, more: str) -> None:
+    rule = f"name: calls, limit: {{calls: 9}}{', then: warn' if more == 'then: warn' else ''}"
+    with desk.open(rule) as workspace:
+        workspace.run("greet")
+    setting = more if more.startswith("budgets") else ""
+    with broken(desk.root / ".promptctl", "locked"), desk.open(rule, more=setting) as workspace:
+        impatient(workspace)
+        assert workspace.run("greet").status == "ok"
+    assert any("calls are not counted by budgets" in warning for warning in desk.warnings)
+
+
+def impatient(workspace: Workspace) -> None:
+    database = workspace.context.log.database  # type: ignore[attr-defined]
+    database.busy_timeout_s = database.patience_s = 0.0
+
+
+class broken:  # noqa: N801 - used like a function
+    """The log in a state that it cannot be written in."""
+
+    def __init__(self, folder: Path, kind: str) -> None:
+        self.log = folder / "log.db"
+        self.kind = kind
+        self.other: sqlite3.Connection | None = None
+
+    def __enter__(self) -> None:
+        if self.kind == "locked":
+            self.other = sqlite3.connect(self.log, isolation_level=None)
+            self.other.execute("BEGIN IMMEDIATE")
+        elif self.kind == "corrupt":
+            self.log.write_bytes(b"no database any more" * 1000)
+        else:
+            self.log.unlink()
+            self.log.mkdir()
+
+    def __exit__(self, *_: object) -> None:
+        if self.other is not None:
+            self.other.close()
+
+
+CALLS = """
+import os, sys
+from promptctl.errors import BudgetReached
+from promptctl.workspace import open_workspace
+with open_workspace(sys.argv[1], {}) as workspace:
+    for number in range(30):
+        try:
+            workspace.run("greet", {"name": str(os.getpid())}, log="off")
+        except BudgetReached:
+            break
+"""
+
+
+def test_processes_that_are_killed_never_pass_the_limit(desk: Desk) -> None:
+    async def answer(exchange: Exchange) -> None:
+        if len(desk.server.requests) % 10 == 0:  # whoever asks this is killed while it waits for the answer
+            os.kill(int(exchange.request.body["messages"][0]["content"].removeprefix("Hi ")), signal.SIGKILL)
+        else:
+            await with_tokens()(exchange)
+
+    desk.server.default = answer
+    desk.settings("name: calls, limit: {calls: 30}")
+    command = [sys.executable, "-c", CALLS, str(desk.root)]
+    running = [subprocess.Popen(command, cwd=Path(__file__).parents[2]) for _ in range(3)]
+    assert [each.wait() for each in running] == [-signal.SIGKILL] * 3
+    assert len(desk.server.requests) == 30
+    with desk.open("name: calls, limit: {calls: 30}") as workspace:
+        with pytest.raises(BudgetReached):
+            workspace.run("greet")
+        expired = [each for each in workspace.context.log.budget_events() if each.kind == "expired"]
+    assert (len(desk.server.requests), desk.accounts()) == (30, {("calls", ""): (30, 0)})
+    assert len(expired) == 3
+    assert any("counts 1 call of a process that ended" in warning for warning in desk.warnings)
