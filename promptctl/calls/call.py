@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl import __version__
 from promptctl.errors import (
+    InputError,
     ModelConfigurationError,
     ModelError,
     ModelTimeout,
     Place,
     PromptctlError,
     ProviderUnreachable,
+    RenderError,
     UsageError,
 )
 from promptctl.files.names import SETTINGS
@@ -350,7 +352,16 @@ def _fixed_fields(target: Target, options: CallOptions) -> dict[str, Any]:
 
 def _error_fields(error: BaseException) -> dict[str, Any]:
     message = error.message if isinstance(error, PromptctlError) else str(error)
-    return {"error_type": type(error).__name__, "error_message": message}
+    return {"error_type": type(error).__name__, "error_message": message, "bare_error": _bare(error)}
+
+
+def _bare(error: BaseException) -> str | None:
+    """Return an error's message without what it quotes of inputs or of a server's answer; None if it quotes nothing."""
+    if isinstance(error, ModelError):
+        return error.message.replace(error.detail, "…") if error.detail else None
+    if isinstance(error, InputError):
+        return f"wrong inputs: {', '.join(error.names)}" if error.names else "wrong inputs"
+    return "a template failed" if isinstance(error, RenderError) else None
 
 
 def _reply_fields(reply: Reply) -> dict[str, Any]:

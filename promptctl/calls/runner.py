@@ -161,7 +161,18 @@ class Runner:
             record = attempts.replied(reply, output=value)
         else:
             words = "; ".join(fault.problems) or fault.message
-            record = attempts.replied(reply, "invalid_output", error_type=type(fault).__name__, error_message=words)
+            bare = None
+            if fault.problems:
+                bare = "the reply does not fit the output schema"
+            elif fault.message.endswith(reply.text):
+                bare = fault.message.removesuffix(reply.text).rstrip(": ")
+            record = attempts.replied(
+                reply,
+                "invalid_output",
+                error_type=type(fault).__name__,
+                error_message=words,
+                bare_error=bare,
+            )
         await self._recorder.save(record, attempts.call.options.log)
         return record
 
@@ -282,6 +293,8 @@ def _hide(attempts: Attempts, error: PromptctlError) -> None:
     if mask is not None:
         error.message = mask.text(error.message)
         error.args = (error.message, *error.args[1:])
+        if isinstance(error, ModelError):
+            error.detail = error.detail and mask.text(error.detail)
         if isinstance(error, InvalidOutput):
             error.problems = tuple(map(mask.text, error.problems))
 

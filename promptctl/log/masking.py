@@ -118,6 +118,7 @@ class Mask:
             reasoning=text(execution.reasoning),
             tool_calls=self.data(list(execution.tool_calls), numbers=True),
             error_message=text(execution.error_message),
+            bare_error=text(execution.bare_error),
             finish_reason=text(execution.finish_reason),
             user=text(execution.user),
             session=text(execution.session),

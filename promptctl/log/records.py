@@ -50,7 +50,9 @@ class Execution:
     `output` is the parsed reply if the prompt has an output schema and the reply fits it, `full_cost_nano_usd` the
     original cost of a reused reply; neither is stored.
     `kept_content` says, of a record read back, whether its row kept the payloads, never had them, or lost them to
-    pruning; it is None before the record is stored. `mask` hides values of sensitive inputs when the record is stored.
+    pruning; it is None before the record is stored.
+    `bare_error` is the error message without what it quotes of the call, None if it quotes nothing: that of a row which
+    keeps no content. `mask` hides values of sensitive inputs when the record is stored.
     """
 
     id: str
@@ -101,6 +103,7 @@ class Execution:
     kept_content: KeptContent | None = None
     reasoning: str | None = None
     corrections: Sequence[CostCorrection] = ()
+    bare_error: str | None = None
     mask: Hides | None = field(default=None, repr=False, compare=False)
 
     @property

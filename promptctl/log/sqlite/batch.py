@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from promptctl.log.call_totals import REUSED_SOURCES, CallTotals
-from promptctl.log.encoding import Fields, document, encode, from_document, redacted, texts_of
+from promptctl.log.encoding import Fields, document, encode, from_document, redacted, texts_of, well_formed
 from promptctl.log.records import CONTENT_FIELDS, JSON_FIELDS, PLAIN_FIELDS, Entry, Execution, Source
 from promptctl.log.redaction import Redactor
 from promptctl.log.sqlite import payloads
@@ -56,12 +57,16 @@ ON CONFLICT DO UPDATE SET attempts = attempts + excluded.attempts
 
 
 class _Row(NamedTuple):
-    """An execution ready to be written; `values` is None if its row is not kept."""
+    """An execution ready to be written; `values` is None if its row is not kept.
+
+    `bare` is the error message of a row without content, None if it is that of the execution.
+    """
 
     entry: Entry
     fields: Fields
     payloads: list[Payload]
     values: tuple[object, ...] | None
+    bare: str | None = None
 
 
 class Batch:
@@ -79,7 +84,7 @@ class Batch:
         if redactor.is_suspect("\n".join(text for fields in (*executions, *graded) for text in texts_of(fields))):
             executions = [redacted(fields, redactor) for fields in executions]
             graded = [redacted(fields, redactor) for fields in graded]
-        self._rows = [_make_row(entry, fields) for entry, fields in zip(entries, executions, strict=True)]
+        self._rows = [_make_row(entry, fields, redactor) for entry, fields in zip(entries, executions, strict=True)]
         self._results = [(fields, payloads.payload(fields["output"])) for fields in graded]
 
     def write(self, connection: sqlite3.Connection) -> None:
@@ -126,7 +131,8 @@ def read_lines(lines: Iterable[str]) -> tuple[list[Entry], list[ResultRow]]:
             detail = fields.pop("detail", None) or fields.pop("scores", None) or {}
             results.append(ResultRow(**fields, detail=ResultDetail.from_json(detail)))
         else:
-            execution, spent = from_document(record["execution"]), record.get("spent")
+            execution = replace(from_document(record["execution"]), bare_error=record.get("bare_error"))
+            spent = record.get("spent")
             entries.append(Entry(execution, record["content"], _settlement(execution.id, spent) if spent else None))
     return entries, results
 
@@ -134,7 +140,8 @@ def read_lines(lines: Iterable[str]) -> tuple[list[Entry], list[ResultRow]]:
 def _line(row: _Row) -> str:
     settlement = row.entry.settlement
     spent = f',"spent":{json.dumps(settlement.spent)}' if settlement is not None else ""
-    return f'{{"content":"{row.entry.content}","execution":{document(row.fields)}{spent}}}'
+    words = f',"bare_error":{json.dumps(row.bare)}' if row.bare is not None else ""
+    return f'{{"content":"{row.entry.content}","execution":{document(row.fields)}{spent}{words}}}'
 
 
 def _settlement(execution: str, spent: dict[str, int | None]) -> Settlement:
@@ -152,9 +159,14 @@ def _is_kept_whole(entry: Entry) -> bool:
     return entry.content == "full" or _is_latest_call(entry.execution)
 
 
-def _make_row(entry: Entry, fields: Fields) -> _Row:
+def _make_row(entry: Entry, fields: Fields, redactor: Redactor) -> _Row:
     if entry.content == "off":
         return _Row(entry, fields, [], None)
+    bare = entry.execution.bare_error
+    if bare is not None and entry.content == "metadata":
+        bare = redactor.redact(well_formed(bare))
+        values = tuple({**fields, "error_message": bare}.values())[: -len(CONTENT_FIELDS)]
+        return _Row(entry, fields, [], (*values, "metadata", *_NO_HASHES), bare)
     values = tuple(fields.values())[: -len(CONTENT_FIELDS)]  # in the order of COLUMNS
     if entry.content == "metadata":
         return _Row(entry, fields, [], (*values, "metadata", *_NO_HASHES))
