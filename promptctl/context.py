@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from promptctl.errors import UsageError, WorkspaceError, WorkspaceNotFound
 from promptctl.files.names import DRAFTS, LOG_FILE, RECORDINGS, SETTINGS, STATE_FOLDER, STATE_NAMES, STATE_VARIABLE
-from promptctl.formats.settings_file import Settings, read_settings
 
 if TYPE_CHECKING:
     from threading import Thread
 
     from promptctl.files.tree import Tree
+    from promptctl.formats.settings_file import Settings
     from promptctl.git.trees import WorkTree
     from promptctl.log.budgets import Settlement
     from promptctl.log.records import LogRecorder
@@ -94,6 +94,7 @@ class Context:
     @part
     def settings(self) -> Settings:
         """The content of `promptctl.yaml`."""
+        from promptctl.formats.settings_file import read_settings
         from promptctl.git.trees import WorkTree
 
         if self.is_bare:

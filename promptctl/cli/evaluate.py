@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn
 
 import typer
 
-from promptctl import EvaluationRequest, Selection, errors
+from promptctl import errors
 from promptctl.cli import options
 from promptctl.cli.estimate_output import say_estimate
 from promptctl.cli.evaluation_output import EvaluationProgress, say_evaluations
@@ -23,7 +23,7 @@ from promptctl.errors import PromptctlError, UsageError
 from promptctl.reports.files import check_report_path
 
 if TYPE_CHECKING:
-    from promptctl import Against, Evaluation, Workspace
+    from promptctl import Against, Evaluation, EvaluationRequest, Selection, Workspace
 
 EXAMPLES = """\
   promptctl eval support/triage
@@ -89,6 +89,8 @@ class CaseOptions:
     @property
     def selection(self) -> Selection:
         """The choice that needs no earlier evaluation."""
+        from promptctl import Selection
+
         return Selection(
             ids=frozenset(self.cases) if self.cases else None,
             tags=tuple(self.tags),
@@ -242,6 +244,8 @@ def evaluate(
     refs = _refs(workspace, names, subjects, broken, failed_of, is_failed=choice.failed)
     if subjects.changed_since is not None and not refs:
         _end_unchanged(workspace, subjects, output, broken)
+    from promptctl import EvaluationRequest
+
     request = EvaluationRequest(
         refs=refs,
         datasets=subjects.datasets,

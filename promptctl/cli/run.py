@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import typer
 
-from promptctl import Execution, RunOptions
 from promptctl.cli import options
 from promptctl.cli.inputs import read_inputs, read_pairs
 from promptctl.cli.options import grouped
@@ -19,7 +18,7 @@ from promptctl.reports.wording import format_cost, format_latency, format_tokens
 from promptctl.workspace import loading
 
 if TYPE_CHECKING:
-    from promptctl import Workspace
+    from promptctl import Execution, RunOptions, Workspace
 
 EXAMPLES = """\
   promptctl run support/triage -i ticket="I was charged twice"
@@ -94,18 +93,18 @@ def run(
     options.tell_unknown(at_version.version)
     options.end_waiting(context)  # an input may come from the terminal
     given = read_inputs(at_version, inputs)
-    wanted = RunOptions(
-        model=asked.model,
-        parameters=read_pairs(asked.parameters, "--param"),
-        user=about.user,
-        session=about.session,
-        content_type=about.content_type,
-        metadata=read_pairs(about.meta, "--meta"),
-        log=about.log,
-        record=record,
-        source="run",
-        on_retry=tell,
-    )
+    wanted: RunOptions = {
+        "model": asked.model,
+        "parameters": read_pairs(asked.parameters, "--param"),
+        "user": about.user,
+        "session": about.session,
+        "content_type": about.content_type,
+        "metadata": read_pairs(about.meta, "--meta"),
+        "log": about.log,
+        "record": record,
+        "source": "run",
+        "on_retry": tell,
+    }
     if stream is None:  # a reply that has to fit a schema can be asked for again only while nothing of it is printed
         stream = is_terminal() and not as_json and at_version.prompt.output.schema is None
     options.begin_waiting(context, lambda: loading() or f"asking {asked.model or at_version.model}")
@@ -124,6 +123,8 @@ def _complete(
     try:
         execution = workspace.run(ref, given, **wanted)
     except PromptctlError as error:
+        from promptctl import Execution
+
         if isinstance(error.execution, Execution):
             if as_json:
                 say_json(error.execution.as_dict())
@@ -153,7 +154,7 @@ class _Arriving:
                     self._text = piece
                     self._is_open = not piece.endswith("\n")
                     say_piece(piece)
-                elif isinstance(piece, Execution):
+                elif not isinstance(piece, str | dict):
                     execution = piece
         finally:
             if self._is_open:

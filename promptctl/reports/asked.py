@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from promptctl.log.results import ResultRow
-from promptctl.log.store import Store
 from promptctl.reports.wording import as_text
+
+if TYPE_CHECKING:
+    from promptctl.log.results import ResultRow
+    from promptctl.log.store import Store
 
 Messages = Sequence[Mapping[str, Any]]
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from promptctl.errors import UsageError
-from promptctl.evaluations.evaluation import Evaluation
-from promptctl.files.writing import replace_file
-from promptctl.log.store import Store
 
-Writer = Callable[[Store, Sequence[Evaluation]], Iterator[str]]
+if TYPE_CHECKING:
+    from promptctl.evaluations.evaluation import Evaluation
+    from promptctl.log.store import Store
+
+    Writer = Callable[[Store, Sequence[Evaluation]], Iterator[str]]
 
 
 def write_report(path: Path, log: Store, evaluations: Sequence[Evaluation]) -> None:
@@ -20,6 +22,8 @@ def write_report(path: Path, log: Store, evaluations: Sequence[Evaluation]) -> N
     Results are read from the log as they are written, so that any number of them fits. Raises `UsageError` for
     another suffix and `WorkspaceError` if the file cannot be written; a file that was there then stays as it was.
     """
+    from promptctl.files.writing import replace_file
+
     writer = writer_for(path)
     replace_file(path, (part.encode("utf-8", "replace") for part in writer(log, evaluations)))
 

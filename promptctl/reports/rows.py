@@ -6,13 +6,15 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from promptctl.evaluations.evaluation import Evaluation
-from promptctl.log.results import ResultRow
-from promptctl.log.store import Store
 from promptctl.reports.asked import AskedMessages
 from promptctl.reports.wording import as_text
+
+if TYPE_CHECKING:
+    from promptctl.evaluations.evaluation import Evaluation
+    from promptctl.log.results import ResultRow
+    from promptctl.log.store import Store
 
 _COLUMNS = (
     "evaluation", "prompt", "version", "model", "dataset", "case", "repeat", "status", "score", "reason", "output",

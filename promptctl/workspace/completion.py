@@ -1,20 +1,25 @@
-"""Completion of words on the command line: what could be meant, read from files and the log, and nothing asked."""
+"""Completion of words on the command line: what could be meant, read from files and the log, and nothing asked.
+
+A shell waits for every answer, so files are read for the words alone, and what is wrong in them is passed over.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from promptctl.files.names import DATASETS, PROMPTS, is_dataset, prompt_id
 
 if TYPE_CHECKING:
     from promptctl.context import Context
-    from promptctl.datasets.cases import Case
+    from promptctl.files.tree import Tree
 
 Word = Literal["ref", "input", "model", "dataset", "tag", "case", "execution", "evaluation"]
 """The kinds of words that can be completed."""
 
-# A shell waits for every answer, and nobody reads more of them.
+# Nobody reads more of them.
 _MOST_FILES = 500
 _MOST_CASES = 2000
 _MOST_IDS = 50
@@ -28,62 +33,100 @@ def candidates(context: Context, kind: Word, refs: Sequence[str], start: str) ->
 
 def _refs(context: Context, _refs: Sequence[str], start: str) -> Iterator[str]:
     prompt, at, _ = start.partition("@")
+    prompts = _prompts(_tree(context))
     if not at:
-        yield from context.prompt_ids()
+        yield from prompts
     elif context.repository.git is not None:
-        from promptctl.catalogue.history import history
-        from promptctl.promotion.labelling import Labelling
+        from promptctl.versions.former_ids import labels_here
 
-        for state in Labelling(context).here().states.values():
+        moment = context.repository.now()
+        for state in labels_here(moment).states.values():
             if state.is_live:
                 yield f"{state.prompt}@{state.label}"
-        if prompt in context.prompt_ids():
-            for entry in history(context, prompt):
-                if entry.number is not None:
-                    yield f"{prompt}@v{entry.number}"
+        if prompt in prompts:
+            for entry in reversed(context.repository.versions_of(prompt, moment)):
+                yield f"{prompt}@v{entry.number}"
 
 
 def _inputs(context: Context, refs: Sequence[str], _start: str) -> Iterator[str]:
     for ref in refs[:1]:
-        for name in context.prompt(ref).prompt.inputs:
+        tree = _tree(context)
+        data = _read(tree, _prompts(tree).get(ref, ""))
+        declared = data.get("inputs")
+        for name in declared if isinstance(declared, dict) else context.prompt(ref).prompt.inputs:
             yield f"{name}="
 
 
 def _models(context: Context, _refs: Sequence[str], _start: str) -> Iterator[str]:
-    from promptctl.prompts.loading import prompt_paths
-
-    settings, tree = context.settings, context.repository.work_tree
+    settings, tree = context.settings, _tree(context)
     yield from filter(None, (settings.model, settings.gate.judge))
     yield from (rule.pattern for rule in settings.models if "*" not in rule.pattern)
-    for path in islice(prompt_paths(tree).values(), _MOST_FILES):
+    for path in islice(_prompts(tree).values(), _MOST_FILES):
         for found in _MODEL.findall(tree.read(path)):  # reading YAML takes ten times as long
             yield found.decode(errors="replace")
     yield "echo/echo"
 
 
 def _datasets(context: Context, _refs: Sequence[str], _start: str) -> Iterator[str]:
-    from promptctl.datasets.index import dataset_index
-
-    yield from dataset_index(context).paths()
+    return filter(is_dataset, _tree(context).paths(DATASETS))
 
 
 def _tags(context: Context, refs: Sequence[str], _start: str) -> Iterator[str]:
-    for case in _cases(context, refs):
-        yield from case.tags
+    for _, tags in _cases(context, refs):
+        yield from tags
 
 
 def _case_ids(context: Context, refs: Sequence[str], _start: str) -> Iterator[str]:
-    return (case.id for case in _cases(context, refs))
+    return (id_ for id_, _ in _cases(context, refs))
 
 
-def _cases(context: Context, refs: Sequence[str]) -> Iterator[Case]:
-    from promptctl.datasets.index import dataset_index
+def _cases(context: Context, refs: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield id and tags of each case of the datasets that test the prompts."""
+    tree, prompts = _tree(context), {ref.partition("@")[0] for ref in refs}
+    for path in _datasets(context, (), ""):
+        data = _read(tree, path)
+        cases, tested = data.get("cases"), data.get("prompts")
+        if prompts and not (isinstance(tested, list) and prompts.intersection(map(str, tested))):
+            continue
+        if isinstance(cases, list) and not any("matrix" in each for each in cases if isinstance(each, dict)):
+            shared = _tags_of(data.get("defaults"))
+            for case in cases[:_MOST_CASES]:
+                if isinstance(case, dict):
+                    yield str(case.get("id", "")), [*shared, *_tags_of(case)]
+        else:  # in a file of its own, or unfolded
+            from promptctl.datasets.index import dataset_index
 
-    index = dataset_index(context)
-    prompts = [ref.partition("@")[0] for ref in refs] or None
-    paths = {path for of_prompt in index.testing(prompts, skips_broken=True).values() for path in of_prompt}
-    for path in sorted(paths):
-        yield from islice(index.open(path).cases(), _MOST_CASES)
+            for made in islice(dataset_index(context).open(path).cases(), _MOST_CASES):
+                yield made.id, made.tags
+
+
+def _tags_of(data: Any) -> list[str]:
+    tags = data.get("tags") if isinstance(data, dict) else None
+    return [str(tag) for tag in tags] if isinstance(tags, list) else []
+
+
+def _tree(context: Context) -> Tree:
+    if context.is_bare:
+        return context.repository.work_tree
+    from promptctl.git.trees import WorkTree
+
+    return WorkTree(context.root)  # without the settings that a repository needs
+
+
+def _prompts(tree: Tree) -> dict[str, str]:
+    return {id_: path for path in tree.paths(PROMPTS) if (id_ := prompt_id(path)) is not None}
+
+
+def _read(tree: Tree, path: str) -> Mapping[str, Any]:
+    """Return the mapping in a YAML file; an empty one if there is none that can be read."""
+    from promptctl.errors import WorkspaceError
+    from promptctl.files.yaml_reader import read_yaml
+
+    try:
+        data = read_yaml(tree.read(path), path).data
+    except (WorkspaceError, OSError):
+        return {}
+    return data if isinstance(data, dict) else {}
 
 
 def _executions(context: Context, _refs: Sequence[str], _start: str) -> Iterator[str]:

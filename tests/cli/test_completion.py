@@ -74,6 +74,31 @@ def test_words_of_each_kind(desk: Path, kind: Word, refs: tuple[str, ...], start
         assert workspace.complete(start, kind, refs) == words
 
 
+def test_cases_of_a_file_and_of_a_matrix_are_those_that_are_evaluated(desk: Path) -> None:
+    write(desk, "datasets/rows.yaml", "prompts: [chat]\ncases: rows.jsonl\n")
+    write(desk, "datasets/rows.jsonl", '{"id": "r1", "tags": ["slow"]}\n{"id": "r2"}\n')
+    write(desk, "datasets/matrix.yaml", "prompts: [chat]\ncases: [{id: m, matrix: {model: [a, b]}}]\n")
+    write(desk, "datasets/broken.yaml", "prompts: [chat]\ncases: [{id: x\n")
+    with open_workspace(desk) as workspace:
+        offered = workspace.complete("", "case", ["chat"])
+        assert {"first", "second", "r1", "r2"} < set(offered)
+        assert sum(each.startswith("m") for each in offered) == 2
+
+
+def test_a_shell_waits_for_little(desk: Path) -> None:
+    """Reading the settings, Git's history or the assertions took most of the time of an answer."""
+    heavy = ("promptctl.calls", "promptctl.assertions", "promptctl.versions", "promptctl.log", "promptctl.evaluations")
+    for words, also in (("promptctl run sup", ("yaml", "promptctl.formats")), ("promptctl eval chat --case f", ())):
+        script = "from promptctl.cli.main import app; app(prog_name='promptctl', standalone_mode=False)"
+        environ = {"_PROMPTCTL_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        command = [sys.executable, "-X", "importtime", "-c", script]
+        done = subprocess.run(command, cwd=desk, env={**os.environ, **environ}, capture_output=True, text=True)
+        loaded = {line.rpartition("| ")[2].strip() for line in done.stderr.splitlines()}
+        assert "promptctl.workspace.completion" in loaded
+        assert done.stdout.split()
+        assert not {name for name in loaded if name.startswith((*heavy, *also))}
+
+
 def test_ids_are_those_of_the_log_newest_first(desk: Path, cli: Cli) -> None:
     made = [cli("run", "chat", "-m", "echo/echo", "--json").json["execution"] for _ in range(2)]
     evaluated = cli("eval", "chat", "-m", "echo/echo", "--json").json[0]["evaluation"]
