@@ -54,14 +54,14 @@ def _run(command: Callable[..., Any], arguments: Sequence[str] | None) -> int:
         return errors.BROKEN_PIPE
     except OSError as error:
         if error.errno not in _OUTPUT_FAILURES or error.filename is not None:
-            return _tell_bug(error)
+            return _tell_bug(error, arguments)
         _drop_output()
         tell_error(errors.WorkspaceError(f"the output cannot be written: {error.strerror}"))
         return errors.WORKSPACE
     except _CommandLineError as error:  # type: ignore[misc]
         return _tell_usage(error, sys.argv if arguments is None else arguments)
     except Exception as error:
-        return _tell_bug(error)
+        return _tell_bug(error, arguments)
     if result == errors.INTERRUPTED:  # Typer makes it of Ctrl-C, without a word
         tell("interrupted")
     return result if isinstance(result, int) else errors.OK
@@ -142,11 +142,13 @@ def _usage_words(error: Any) -> tuple[str, list[str]]:
     return _QUOTED.sub(r"`\1`", message), near
 
 
-def _tell_bug(error: Exception) -> int:
+def _tell_bug(error: Exception, arguments: Sequence[str] | None) -> int:
     from promptctl.reports.bug import save_traceback
 
+    given = sys.argv if arguments is None else arguments  # one of them may name the workspace
+    folders = [".", *(text.removeprefix("-C").removeprefix("--workspace=") for text in given)]
     try:
-        hint = f"please report it with the traceback saved in {save_traceback(error, os.environ)}"
+        hint = f"please report it with the traceback saved in {save_traceback(error, os.environ, folders)}"
     except OSError as failure:
         hint = f"its traceback could not be saved ({failure.strerror}); make room and run the command again"
     report("bug", f"{type(error).__name__} in promptctl {__version__}", hint=hint)

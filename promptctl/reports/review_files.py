@@ -10,6 +10,7 @@ from typing import Any
 from promptctl.errors import UsageError
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.files.writing import replace_file
+from promptctl.log.redaction import Redactor
 from promptctl.log.store import Store
 from promptctl.reports.prompt_diff import diff_lines
 from promptctl.reports.review import (
@@ -41,24 +42,28 @@ def check_suffixes(paths: Sequence[Path]) -> None:
             )
 
 
-def write_review(path: Path, log: Store, review: Review) -> None:
-    """Write the review. Raises `WorkspaceError` if the file cannot be written; it then stays as it was."""
-    replace_file(path, (part.encode("utf-8", "replace") for part in _written(path.suffix.lower(), log, review)))
+def write_review(path: Path, log: Store, review: Review, redactor: Redactor) -> None:
+    """Write the review, without the secrets that a prompt's text may hold.
+
+    Raises `WorkspaceError` if the file cannot be written; it then stays as it was.
+    """
+    parts = _written(path.suffix.lower(), log, review, redactor)
+    replace_file(path, (part.encode("utf-8", "replace") for part in parts))
 
 
-def _written(suffix: str, log: Store, review: Review) -> Iterator[str]:
+def _written(suffix: str, log: Store, review: Review, redactor: Redactor) -> Iterator[str]:
     if suffix == ".json":
         from promptctl.reports.review_json import review_as_dict
 
-        yield json.dumps(review_as_dict(review), ensure_ascii=False, indent=2) + "\n"
+        yield json.dumps(redactor.redact_data(review_as_dict(review)), ensure_ascii=False, indent=2) + "\n"
     elif suffix == ".html":
-        yield from review_page(log, review)
+        yield from review_page(log, review, redactor)
     elif suffix == ".xml":
         yield from review_junit(log, review)
     else:
         from promptctl.reports.review_markdown import review_markdown
 
-        yield review_markdown(review)
+        yield redactor.redact(review_markdown(review))
 
 
 def review_junit(log: Store, review: Review) -> Iterator[str]:
@@ -76,14 +81,14 @@ def review_junit(log: Store, review: Review) -> Iterator[str]:
     yield from document(suites())
 
 
-def review_page(log: Store, review: Review) -> Iterator[str]:
+def review_page(log: Store, review: Review, redactor: Redactor) -> Iterator[str]:
     """Yield one self-contained page: the review above, the cases of both sides below."""
     from promptctl.reports.comparison_page import sides_page
 
     compared = [each for found in review.measurements for each in found.compared]
     alone = [each for found in review.measurements for each in found.evaluations]
     title = "Review: " + " → ".join(sides(review))
-    about = {"title": title, "about": counts(review), "review": _page_part(review)}
+    about = {"title": title, "about": counts(review), "review": redactor.redact_data(_page_part(review))}
     yield from sides_page(log, compared, alone, about, is_stable=True)
 
 

@@ -542,7 +542,7 @@ class Workspace:
         # Like the review itself, without the work tree's settings, which may be broken.
         tree = WorkTree(self.root)
         with closing(self.context.at(tree, Settings(), tree)) as context:
-            write_review(Path(file), context.log, review)
+            write_review(Path(file), context.log, review, context.redactor)
 
     def _in_session(
         self,

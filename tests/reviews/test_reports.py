@@ -150,3 +150,14 @@ def test_on_a_narrow_terminal_lines_end_between_words(pull: Pull, cli: Cli, monk
     words = next(number for number, line in enumerate(lines) if line.startswith("failed: "))
     assert len(lines[words:]) > 1, "the reason is longer than a line"
     assert all(len(line) <= 60 for line in (lines[0], *lines[words:]))
+
+
+def test_no_report_holds_a_secret_of_a_prompt(pull: Pull, cli: Cli) -> None:
+    key = "sk-proj-0123456789abcdefghijkl"
+    pull.write("prompts/fresh.prompt.yaml", prompt_of(f"Say it with {key}"))
+    pull.edit("prompts/shared/tone.j2", "kind", f"kind, by {key}")
+    reports = [pull.root.parent / f"review{suffix}" for suffix in (".md", ".html", ".json", ".xml")]
+    cli("review", "--no-eval", *(f"-o{report}" for report in reports))
+    texts = [report.read_text() for report in reports]
+    assert not any(key in text for text in texts)
+    assert all("[redacted]" in text for text in texts[:3])

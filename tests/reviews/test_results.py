@@ -56,7 +56,7 @@ class TestAgainstBase:
         assert f"**⚠️ {inline(told.partition(' ')[2])}**" in comment
         with open_workspace(pull.root, pull.environ, on_warning=lambda _: None) as workspace:
             for suffix in (".html", ".xml"):
-                write_review(pull.root / f"review{suffix}", workspace.context.log, review)
+                write_review(pull.root / f"review{suffix}", workspace.context.log, review, workspace.context.redactor)
                 assert told in (pull.root / f"review{suffix}").read_text()
 
     def test_both_sides_are_asked_over_the_datasets_of_head(self, pull: Pull) -> None:
