@@ -109,6 +109,7 @@ from promptctl.versions.prompt_at_version import PromptAtVersion as PromptAtVers
 from promptctl.versions.prompt_at_version import RenderedPrompt as RenderedPrompt
 from promptctl.versions.prompt_at_version import Version as Version
 from promptctl.workspace import Workspace as Workspace
+from promptctl.workspace import diagnose as diagnose
 from promptctl.workspace import init_workspace as init_workspace
 from promptctl.workspace import open_workspace as open_workspace
 from promptctl.workspace.costs import Costs as Costs
@@ -116,6 +117,7 @@ from promptctl.workspace.datasets import DatasetCases as DatasetCases
 from promptctl.workspace.datasets import DatasetCheck as DatasetCheck
 from promptctl.workspace.datasets import Datasets as Datasets
 from promptctl.workspace.datasets import DatasetSummary as DatasetSummary
+from promptctl.workspace.installation import Finding as Finding
 from promptctl.workspace.log import Log as Log
 from promptctl.workspace.results import Results as Results
 

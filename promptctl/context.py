@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from promptctl.formats.settings_file import Settings
     from promptctl.git.trees import WorkTree
     from promptctl.log.budgets import Settlement
+    from promptctl.log.inspection import LogState
     from promptctl.log.records import LogRecorder
     from promptctl.log.redaction import Redactor
     from promptctl.log.store import Store
@@ -143,6 +144,23 @@ class Context:
         with suppress(OSError):
             own.mkdir(mode=0o700, parents=True, exist_ok=True)
         return own
+
+    def find_state(self) -> tuple[Path, tuple[Path, ...]]:
+        """Return the folder of the log as it is now, and the usual paths of the log; nothing is made or moved."""
+        near, own = self._near_state_folder, self._own_state_folder
+        if named := self.environ.get(STATE_VARIABLE, "").strip():
+            folder = self.root / Path(named).expanduser()
+        else:
+            is_unmoved = own != near and (near / LOG_FILE).is_file() and not (near / LOG_FILE).is_symlink()
+            folder = near if is_unmoved else own
+        return folder, (own / LOG_FILE, near / LOG_FILE)
+
+    def inspect_log(self) -> LogState:
+        """Look at the log as it is, and change nothing. Raises `OSError`."""
+        from promptctl.log.sqlite.inspection import inspect_log
+
+        folder, usual = self.find_state()
+        return inspect_log(folder / LOG_FILE, usual)
 
     @property
     def _near_state_folder(self) -> Path:

@@ -50,6 +50,7 @@ COMMANDS = (
         {"--replay": "--replies=replay"},
     ),
     Command("review-comment", "review_comment:review_comment", "Write a review to its pull or merge request.", REVIEW),
+    Command("doctor", "doctor:doctor", "Look for what is wrong here, and say what to do.", HELP),
     Command("help", "help:show_help", "Show what a command does: promptctl help eval.", HELP),
     Command("version", "help:show_version", "Print the version.", HELP),
 )

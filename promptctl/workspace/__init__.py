@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 from weakref import finalize
 
 from promptctl.context import Context
-from promptctl.errors import WorkspaceNotFound
+from promptctl.errors import WorkspaceError, WorkspaceNotFound
 from promptctl.files.names import SETTINGS
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from promptctl.workspace.completion import Word
     from promptctl.workspace.costs import Costs
     from promptctl.workspace.datasets import Datasets
+    from promptctl.workspace.installation import Finding
     from promptctl.workspace.log import Log
     from promptctl.workspace.results import Results
 
@@ -87,6 +88,21 @@ def open_workspace(
         with closing(context):
             _ = context.settings  # its default branch may have none, or several workspaces
     return Workspace(context)
+
+
+def diagnose(path: str | os.PathLike[str] | None = None, environ: Mapping[str, str] | None = None) -> list[Finding]:
+    """Look at what promptctl depends on in a folder, also outside a workspace and in a broken one.
+
+    Nothing is changed, and nothing is asked of the network.
+    """
+    from promptctl.workspace.doctor import diagnose
+
+    folder = Path(path or ".").absolute()
+    try:
+        root = find_root(folder)
+    except (WorkspaceError, OSError):  # Git may be what is wrong
+        root = None
+    return diagnose(folder, root, os.environ if environ is None else environ)
 
 
 def init_workspace(folder: str | os.PathLike[str]) -> Scaffold:

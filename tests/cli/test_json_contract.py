@@ -68,6 +68,7 @@ def desk(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
         "fmt --check",
         "label list",
         "label verify",
+        "doctor",
         "log backup copy.db",
         "log list",
         "log prune --content-older 7d",

@@ -75,12 +75,13 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     version = schema_version(connection)
     if version == NEWEST:
         return
-    _refuse_foreign(connection, path, version)
+    refuse_foreign(connection, path, version)
     for number in range(version + 1, NEWEST + 1):
         _apply(connection, number)
 
 
-def _refuse_foreign(connection: sqlite3.Connection, path: Path, version: int) -> None:
+def refuse_foreign(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    """Raise `LogFailure` for a database of a newer promptctl, or one that is no log at all."""
     if version > NEWEST:
         raise LogFailure(
             f"the log {path} was written by a newer promptctl (its schema is {version}, this program knows {NEWEST})",

@@ -1,0 +1,32 @@
+"""The state of the log, as somebody who only looks finds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from promptctl.errors import LogFailure
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """The log's file as it is found: its size with what is not yet merged into it, its schema and number of rows.
+
+    `failure` is the reason if it cannot be read; `is_checked` is False for one that is too large to be read whole for a
+    look. `unsaved` are files of records that it did not take, `damaged` earlier logs that were put aside.
+    `disabled_budgets` are names of budgets. `has_fault` is True of a `database` that can damage a log when several
+    processes write, `has_words` of one that can make the index of a search.
+    """
+
+    database: str
+    has_fault: bool
+    has_words: bool
+    size: int = 0
+    schema: int | None = None
+    is_current: bool = True
+    executions: int | None = None
+    is_checked: bool = False
+    failure: LogFailure | None = None
+    unsaved: tuple[Path, ...] = ()
+    damaged: tuple[Path, ...] = ()
+    disabled_budgets: frozenset[str] = frozenset()

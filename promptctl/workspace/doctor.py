@@ -1,0 +1,302 @@
+"""A look at everything that promptctl depends on here: what is wrong, and what to do about it. Nothing is changed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from promptctl.errors import InvalidFiles, MissingKey, ModelConfigurationError, PromptctlError
+from promptctl.files.names import SETTINGS
+from promptctl.files.wording import count
+from promptctl.workspace.installation import Finding, Status, litellm, program, sqlite
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.formats.settings_file import Settings
+    from promptctl.git.repository import Git
+    from promptctl.log.inspection import LogState
+
+_NETWORK = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "gpfs", "beegfs", "fuse.sshfs"}
+)
+_LEAST_FREE_BYTES = 200_000_000
+
+
+def diagnose(folder: Path, root: Path | None, environ: Mapping[str, str]) -> list[Finding]:
+    """Look at what promptctl depends on in a folder of the workspace `root`, or of none.
+
+    A check that fails is a finding of its own.
+    """
+    here = _Here(folder, root, environ)
+    found: list[Finding] = []
+    for name, check in _CHECKS.items():
+        try:
+            found += check(here)
+        except PromptctlError as error:
+            found.append(Finding(name, "problem", str(error), error.hint))
+        except Exception as error:  # whatever is broken here, the other checks still help
+            message = f"it could not be looked at: {type(error).__name__}: {error}"
+            found.append(Finding(name, "problem", message))
+    here.close()
+    return found
+
+
+class _Here:
+    """The folder that is looked at, and what is found there once."""
+
+    def __init__(self, folder: Path, root: Path | None, environ: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.root = root
+        self.environ = environ
+
+    @cached_property
+    def is_bare(self) -> bool:
+        from promptctl.git.repository import is_bare_folder
+
+        return self.root is not None and is_bare_folder(self.root)
+
+    @cached_property
+    def context(self) -> Context:
+        from promptctl.context import Context
+
+        return Context(self.root or self.folder, self.environ, lambda _: None)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings; the defaults if the file is broken, which is told once."""
+        from promptctl.formats.settings_file import Settings
+
+        try:
+            return Settings() if self.root is None or self.is_bare else self.context.settings
+        except PromptctlError:
+            return Settings()
+
+    @cached_property
+    def git(self) -> Git | None:
+        from promptctl.git.repository import Git
+
+        return Git.open(self.root or self.folder)
+
+    @cached_property
+    def log(self) -> LogState:
+        return self.context.inspect_log()
+
+    def close(self) -> None:
+        with suppress(PromptctlError):
+            if self.git is not None:
+                self.git.close()
+
+
+def _git(here: _Here) -> Iterator[Finding]:
+    from promptctl.git.commands import Commands
+
+    version = Commands(here.folder).run(["version"]).text.removeprefix("git version ")
+    yield Finding("git", "ok", f"Git {version}")
+    if here.root is None:
+        return
+    git = here.git
+    if git is None:
+        hint = "git init && git add . && git commit -m 'Add prompts'"
+        yield Finding("git", "warning", "the workspace is in no Git repository, so it has no versions and labels", hint)
+    elif git.head is None:
+        hint = "git add . && git commit -m 'Add prompts'"
+        yield Finding("git", "warning", "the repository has no commit yet, so it has no versions", hint)
+    elif git.is_shallow:
+        message = "the clone is shallow, so numbers of versions may not be known"
+        yield Finding("git", "warning", message, "git fetch --unshallow")
+    else:
+        yield Finding("git", "ok", f"repository {git.root}, whole history")
+
+
+def _workspace(here: _Here) -> Iterator[Finding]:
+    if here.root is None:
+        message = f"there is no {SETTINGS} in {here.folder} or any folder above it"
+        yield Finding("workspace", "warning", message, "make a workspace here with: promptctl init")
+        return
+    if here.is_bare:
+        yield Finding("workspace", "ok", f"{here.root}, a bare repository: its files are checked in a clone")
+        return
+    try:
+        _ = here.context.settings
+    except InvalidFiles as error:
+        for each in error.problems:
+            yield Finding("workspace", "problem", str(each), each.hint)
+    else:
+        yield Finding("workspace", "ok", f"{here.root}")
+
+
+def _files(here: _Here) -> Iterator[Finding]:
+    if here.root is None or here.is_bare:
+        return
+    from promptctl.datasets.validation import validate_workspace
+    from promptctl.git.trees import WorkTree
+
+    report = validate_workspace(WorkTree(here.root))
+    errors = sum(each.severity == "error" for each in report.problems)
+    words = (
+        f"{count(report.files, 'file')}, {count(errors, 'error')}, {count(len(report.problems) - errors, 'warning')}"
+    )
+    status: Status = "problem" if errors else "warning" if report.problems else "ok"
+    yield Finding("files", status, words, "promptctl validate" if report.problems else None)
+
+
+def _state(here: _Here) -> Iterator[Finding]:
+    if here.root is None:
+        return
+    folder, _ = here.context.find_state()
+    if not folder.exists():
+        yield Finding("state", "ok", f"{folder} is made by the first call")
+        return
+    yield Finding("state", "ok", f"{folder}")
+    files = [each for each in (folder, *folder.glob("*.db*")) if not each.is_symlink()]
+    for each in files:
+        found = each.stat()
+        if found.st_uid != os.geteuid():
+            yield Finding("state", "warning", f"{each} belongs to another user", f"sudo chown $USER {quote(str(each))}")
+        elif each != folder and found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            yield Finding("state", "problem", f"{each} can be read by others", f"chmod 600 {quote(str(each))}")
+    if not os.access(folder, os.W_OK):
+        yield Finding("state", "problem", f"{folder} cannot be written", "allow it, or set PROMPTCTL_STATE=FOLDER")
+    if (kind := _file_system(folder)) in _NETWORK:
+        yield Finding(
+            "state",
+            "problem",
+            f"{folder} is on a network file system ({kind}), on which SQLite's write-ahead log does not work",
+            "keep the log on a local disk: PROMPTCTL_STATE=FOLDER",
+        )
+    free = shutil.disk_usage(folder).free
+    if free < _LEAST_FREE_BYTES:
+        yield Finding(
+            "state", "warning", f"its disk has only {free // 1_000_000} MB left", "make room, or prune the log"
+        )
+
+
+def _log(here: _Here) -> Iterator[Finding]:
+    if here.root is None:
+        return
+    log = here.log
+    if log.failure is not None:
+        locked = log.failure.reason == "locked"
+        yield Finding("log", "warning" if locked else "problem", log.failure.message, log.failure.hint)
+    elif not log.size:
+        yield Finding("log", "ok", "no call yet")
+    else:
+        size = f"{log.size / 1_000_000:,.1f} MB"
+        whole = "" if log.is_checked else "; it is too large to be read whole here: promptctl log verify"
+        old = "" if log.is_current else "; its schema is older, the next call brings it up to date"
+        yield Finding("log", "ok", f"{count(log.executions or 0, 'row')}, {size}{old}{whole}")
+    if log.unsaved:
+        yield Finding(
+            "log",
+            "warning",
+            f"{count(len(log.unsaved), 'file')} of records wait to be added, the first {log.unsaved[0]}",
+            "the next command that can write the log adds them: promptctl log list",
+        )
+    for each in log.damaged:
+        yield Finding("log", "warning", f"{each} is a damaged log that was put aside", f"sqlite3 {each} .recover")
+
+
+def _rules(here: _Here) -> Iterator[Finding]:
+    if here.root is None:
+        return
+    rules = here.settings.log
+    kept = ", ".join(f"{rule.prompts}: {rule.kept}" for rule in rules[:5]) + (", …" if len(rules) > 5 else "")
+    yield Finding("log rules", "ok", kept or "none: the numbers of every call are kept, and no contents")
+
+
+def _budgets(here: _Here) -> Iterator[Finding]:
+    budgets = here.settings.budgets
+    if not budgets:
+        return
+    failure = here.log.failure
+    for rule in budgets:
+        if failure is not None and rule.is_hard:
+            is_open = here.settings.budgets_without_log == "open"
+            what = "is not kept" if is_open else "refuses every call"
+            yield Finding("budgets", "problem", f"{rule.name} {what}: the log cannot be read", failure.hint)
+        elif rule.name in here.log.disabled_budgets:
+            hint = f"promptctl budget enable {rule.name} --reason TEXT"
+            yield Finding("budgets", "warning", f"{rule.name} is disabled: its calls are refused", hint)
+        else:
+            yield Finding("budgets", "ok", f"{rule.name}: {rule.terms}, then {rule.then}")
+        if rule.webhook_env and not here.environ.get(rule.webhook_env):
+            hint = f"set {rule.webhook_env} to the webhook's address"
+            yield Finding("budgets", "warning", f"{rule.name} tells nobody: {rule.webhook_env} is not set", hint)
+
+
+def _models(here: _Here) -> Iterator[Finding]:
+    if here.root is None or here.is_bare:
+        return
+    from promptctl.git.trees import WorkTree
+    from promptctl.models.model_settings import Models
+    from promptctl.prompts.loading import load_prompt, prompt_paths
+
+    tree, models = WorkTree(here.root), Models(here.settings, here.environ)
+    used = dict.fromkeys([here.settings.model] if here.settings.model else [])
+    for prompt in prompt_paths(tree):
+        with suppress(PromptctlError):
+            if model := load_prompt(tree, prompt).model:
+                used[model] = None
+    for model in used:
+        try:
+            variable = models.settings_of(model).key_variable
+        except MissingKey as error:
+            yield Finding("models", "warning", error.message, error.hint)
+        except ModelConfigurationError as error:
+            yield Finding("models", "problem", error.message, error.hint)
+        else:
+            yield Finding("models", "ok", f"{model}: {f'{variable} is set' if variable else 'needs no key'}")
+
+
+def _labels(here: _Here) -> Iterator[Finding]:
+    remote = here.settings.labels.remote
+    if remote is None or here.git is None:
+        return
+    names = here.git.run(["remote"]).lines()
+    if remote in names:
+        yield Finding("labels", "ok", f"moves are pushed to {remote}")
+    else:
+        hint = (
+            f"git remote add {remote} URL, or name one of {', '.join(names)}"
+            if names
+            else f"git remote add {remote} URL"
+        )
+        yield Finding("labels", "problem", f"labels.remote is `{remote}`, which this clone does not have", hint)
+
+
+def _file_system(folder: Path, mounted: Path = Path("/proc/mounts")) -> str | None:
+    """Return the type of the file system that a folder is on; None where the system does not say."""
+    best, kind = "", None
+    try:
+        mounts = mounted.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return None
+    path = f"{folder.resolve()}/"
+    for _, place, type_, *_ in map(str.split, mounts):
+        place = place.encode().decode("unicode_escape", "replace").rstrip("/") + "/"
+        if path.startswith(place) and len(place) >= len(best):
+            best, kind = place, type_
+    return kind
+
+
+_CHECKS: Mapping[str, Callable[[_Here], Iterator[Finding]]] = {
+    "program": lambda _: program(),
+    "git": _git,
+    "sqlite": lambda here: sqlite(here.log),
+    "workspace": _workspace,
+    "files": _files,
+    "state": _state,
+    "log": _log,
+    "log rules": _rules,
+    "budgets": _budgets,
+    "models": _models,
+    "litellm": lambda _: litellm(),
+    "labels": _labels,
+}
