@@ -83,9 +83,17 @@ def ruled_prompts(
     totals: Sequence[CallTotals],
     *,
     kept: Literal["full", "metadata", "off"] | None = None,
+    rule: str | None = None,
     search: str | None = None,
 ) -> list[RuledPrompt]:
-    """Return the prompts of the files and of the totals, sorted by id; those that a text or a rule's word means."""
+    """Return the prompts of the files and of the totals, sorted by id; those that a text, a rule or its word means.
+
+    Raises `UsageError` for a glob that no rule has.
+    """
+    globs = [each.prompts for each in parts.settings.log]
+    if rule is not None and rule not in globs:
+        hint = did_you_mean(rule, globs) or f"its globs are {', '.join(dict.fromkeys(globs)) or 'none'}"
+        raise UsageError(f"{SETTINGS} has no log rule of `{printable(rule)}`", hint=hint)
     files = set(parts.prompt_ids())
     called = {row.group["prompt"]: row for row in totals}
     rows = [
@@ -97,8 +105,13 @@ def ruled_prompts(
         )
         for prompt in sorted(files | called.keys())
     ]
-    text = (search or "").casefold()
-    return [row for row in rows if kept in (None, row.rule.kept) and text in row.prompt.casefold()]
+    rows = [row for row in rows if kept in (None, row.rule.kept) and rule in (None, row.rule.prompts)]
+    if not search:
+        return rows
+    from promptctl.catalogue.listing import PromptFilter, list_prompts
+
+    meant = {each.id for each in list_prompts(parts, PromptFilter(search=search))}
+    return [row for row in rows if row.prompt in meant or search.casefold() in row.prompt.casefold()]
 
 
 def set_rules(

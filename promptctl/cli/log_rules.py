@@ -37,8 +37,12 @@ def list_rules(
         Literal["full", "metadata", "off"] | None,
         typer.Option("--kept", help="Only prompts of which so much is kept; off: no row."),
     ] = None,
+    rule: Annotated[
+        str | None, typer.Option("--rule", metavar="GLOB", help="Only prompts for which the rule of this glob holds.")
+    ] = None,
     search: Annotated[
-        str | None, typer.Option("--search", metavar="TEXT", help="Only prompts with this in their id.")
+        str | None,
+        typer.Option("--search", metavar="TEXT", help="Only prompts with this in id, name, description or tags."),
     ] = None,
     sort: Annotated[_Order, typer.Option("--sort", help="By which column; numbers and times from the top.")] = "prompt",
     source: options.CallSource = "app",
@@ -48,14 +52,14 @@ def list_rules(
     if context.invoked_subcommand is not None:
         return
     log = options.workspace_of(context).log
-    rows = log.rules(kept=kept, search=search, source=None if source == "all" else source)
+    rows = log.rules(kept=kept, rule=rule, search=search, source=None if source == "all" else source)
     if sort != "prompt":
         rows.sort(key=_ORDERS[sort], reverse=True)
     if as_json:
         say_json([row.as_dict() for row in rows])
         return
     if not rows:
-        tell("no prompt matches" if kept or search else "no prompt yet: promptctl init")
+        tell("no prompt matches" if kept or rule or search else "no prompt yet: promptctl init")
         return
     numbers = ["Calls", "Cost", "Average"]
     last_call = time_heading("Last call", (row.totals.last_at for row in rows if row.totals.last_at))

@@ -107,19 +107,21 @@ class Log:
         self,
         *,
         kept: Literal["full", "metadata", "off"] | None = None,
+        rule: str | None = None,
         search: str | None = None,
         source: Source | Literal["app"] | None = "app",
     ) -> list[RuledPrompt]:
         """Return every prompt of the files and of the log, sorted by id, with the log rule that holds and its totals.
 
-        `kept` chooses those of which so much is kept, `search` those with this in their id. The totals are those of
-        calls from `source`; of all with None.
+        `kept` chooses those of which so much is kept, `rule` those for which the rule of that glob holds, `search`
+        those with this in id, name, description or tags. The totals are those of calls from `source`; of all with None.
+        Raises `UsageError` for a glob that no rule has.
         """
         from promptctl.catalogue.log_rules import ruled_prompts
         from promptctl.log.filter import Filter
 
         totals = [] if self.is_new else self.totals(Filter(source=source), ("prompt",))
-        return ruled_prompts(self._context.fresh(), totals, kept=kept, search=search)
+        return ruled_prompts(self._context.fresh(), totals, kept=kept, rule=rule, search=search)
 
     def set_rules(self, globs: Sequence[str], given: Mapping[str, str], *, is_dry_run: bool = False) -> RuleChange:
         """Set `content` or `active` in the log rule of each glob, in the text of `promptctl.yaml`.
