@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from promptctl.calls.call import ASKING, Attempts
 from promptctl.context import file_stamp
@@ -16,7 +16,7 @@ from promptctl.errors import BudgetReached, InvalidFiles, LogFailure, printable
 from promptctl.files.names import SETTINGS
 from promptctl.formats.budget_rules import BudgetRule, amount_words, used_words
 from promptctl.formats.settings_file import read_settings
-from promptctl.log.budgets import Admission, BudgetEvent, Charge, Refusal, Reservation, Settlement
+from promptctl.log.budgets import Admission, BudgetAccount, BudgetEvent, Charge, Refusal, Reservation, Settlement
 from promptctl.log.processes import is_alive, this_process
 from promptctl.log.stamps import utc_now, utc_text
 from promptctl.log.windows import window_of
@@ -34,14 +34,39 @@ _SILENT = frozenset({"changed", "blocked", "disabled"})  # on record; the error 
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
-    """The amount that one budget would reserve for a request, and its account as it stands."""
+class BudgetForecast:
+    """The part of a request that one budget would reserve, and the account as it stands."""
 
-    rule: BudgetRule
-    refusal: str | None
     charge: Charge
-    spent: int
-    reserved: int
+    account: BudgetAccount
+    is_admitted: bool
+
+    @property
+    def amounts(self) -> tuple[str, str, str]:
+        """The amounts that would be reserved, are spent, and are reserved by others, as people read them."""
+        unit, account = self.charge.rule.unit, self.account
+        spent = amount_words(unit, account.spent)
+        return amount_words(unit, self.charge.amount), spent, amount_words(unit, account.reserved)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys; amounts of `usd` are whole nano-dollars."""
+        rule, account = self.charge.rule, self.account
+        return {
+            "budget": rule.name,
+            "place": str(rule.place),
+            "each": rule.each,
+            "key": account.key,
+            "per": rule.per,
+            "then": rule.then,
+            "unit": rule.unit,
+            "limit": account.limit,
+            "spent": account.spent,
+            "reserved": account.reserved,
+            "would_reserve": self.charge.amount,
+            "window_end": None if rule.per == "call" else account.window_end,
+            "disabled_at": account.disabled_at,
+            "admitted": self.is_admitted,
+        }
 
 
 class Budgets:
@@ -109,15 +134,19 @@ class Budgets:
             is_alive if is_due else None,
         )
 
-    def forecast(self, request: Request, worst: WorstCase) -> list[Forecast]:
-        """Return what would be reserved for a request, by which rules; nothing is. Raises what `reserve` raises."""
-        wanted = replace(self.reservation(request, worst), is_alive=None, rules=())
+    def forecast(self, request: Request, worst: WorstCase) -> tuple[list[BudgetForecast], str | None]:
+        """Return what would be reserved for a request, by which rules, and why it would be refused, if it would be."""
+        try:
+            wanted = replace(self.reservation(request, worst), is_alive=None, rules=())
+        except BudgetReached as refused:
+            return [], str(refused)
+        if not wanted.charges:
+            return [], None
         found = self._context.log.reserve(wanted, is_dry_run=True)
-        refused = {each.charge.rule.name: str(_refused(each, request, worst)) for each in found.refusals}
-        return [
-            Forecast(charge.rule, refused.get(charge.rule.name), charge, account.spent, account.reserved)
-            for charge, account in zip(wanted.charges, found.accounts, strict=True)
-        ]
+        refusals = {each.charge.rule.name: str(_refused(each, request, worst)) for each in found.refusals}
+        pairs = zip(wanted.charges, found.accounts, strict=True)
+        forecasts = [BudgetForecast(charge, account, charge.rule.name not in refusals) for charge, account in pairs]
+        return forecasts, next(iter(refusals.values()), None)
 
     def keep(self, settlement: Settlement, *, has_row: bool) -> None:
         """Hand a settlement to the recorder, which writes it with the row; without one it is written now."""

@@ -52,19 +52,25 @@ class RunOptions(TypedDict, total=False):
 
 
 def prepare_all(
-    context: Context, asked: str | PromptAtVersion, inputs: Mapping[str, Any], options: RunOptions
+    context: Context,
+    asked: str | PromptAtVersion,
+    inputs: Mapping[str, Any],
+    options: RunOptions,
+    *,
+    is_dry_run: bool = False,
 ) -> list[Call]:
     """Return the call and its fallbacks, as `prepare` makes them, so that a wrong one is found before any is made.
 
-    `asked` is a ref, or a prompt that was resolved before.
+    `asked` is a ref, or a prompt that was resolved before. Of a dry run nothing is recorded.
     """
     timeout, fallbacks = options.get("timeout"), options.get("fallbacks") or ()
     if timeout is not None and not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
         raise UsageError(f"`timeout` is a number of seconds above 0, not {timeout!r}")
     if isinstance(fallbacks, str):
         raise UsageError("`fallbacks` is a list of models", hint=f"write [{fallbacks!r}]")
-    first = prepare(context, asked, inputs, options, preloads=True)
-    return [first, *(prepare(context, asked, inputs, {**options, "model": model}) for model in fallbacks)]
+    first = prepare(context, asked, inputs, options, preloads=not is_dry_run, is_dry_run=is_dry_run)
+    others: list[RunOptions] = [{**options, "model": model} for model in fallbacks]
+    return [first, *(prepare(context, asked, inputs, each, is_dry_run=is_dry_run) for each in others)]
 
 
 def prepare(
@@ -74,8 +80,9 @@ def prepare(
     options: RunOptions,
     *,
     preloads: bool = False,
+    is_dry_run: bool = False,
 ) -> Call:
-    """Return the call, ready to be made. A refusal is in the log before it is raised.
+    """Return the call, ready to be made. A refusal is in the log before it is raised, but for that of a dry run.
 
     Raises `InputError`, `RenderError`, `PromptInactive`, `ModelConfigurationError`, and `InvalidFiles` if a schema is
     none, each with its `execution`.
@@ -106,7 +113,8 @@ def prepare(
         if recorded.mask is not None:
             error.message = recorded.mask.text(error.message)
         error.execution = refused(target, inputs, error, recorded)
-        context.recorder.save_now(error.execution, recorded.log)
+        if not is_dry_run:
+            context.recorder.save_now(error.execution, recorded.log)
         raise
     target = replace(
         target,

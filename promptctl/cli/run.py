@@ -18,7 +18,7 @@ from promptctl.reports.wording import format_cost, format_latency, format_tokens
 from promptctl.workspace import loading
 
 if TYPE_CHECKING:
-    from promptctl import Execution, RunOptions, Workspace
+    from promptctl import DryRun, Execution, RunOptions, Workspace
 
 EXAMPLES = """\
   promptctl run support/triage -i ticket="I was charged twice"
@@ -80,6 +80,9 @@ def run(
     record: Annotated[
         bool, typer.Option("--record", help="Also write the reply to datasets/recordings/, for replay/MODEL.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it could cost and what budgets would reserve; ask nothing.")
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """Run a prompt: render it, ask the model, validate the reply, and record every attempt."""
@@ -105,6 +108,9 @@ def run(
         "source": "run",
         "on_retry": tell,
     }
+    if dry_run:
+        _say_dry_run(workspace.dry_run(ref, given, **wanted), as_json=as_json)
+        return
     if stream is None:  # a reply that has to fit a schema can be asked for again only while nothing of it is printed
         stream = is_terminal() and not as_json and at_version.prompt.output.schema is None
     options.begin_waiting(context, lambda: loading() or f"asking {asked.model or at_version.model}")
@@ -178,6 +184,46 @@ def _say_reply(execution: Execution) -> None:
     for call in execution.tool_calls:
         function = call.get("function", {})
         say(f"{function.get('name')}({function.get('arguments')})")
+
+
+def _say_dry_run(found: DryRun, *, as_json: bool) -> None:
+    """Print the worst case of a call, and what each budget would reserve for it."""
+    if as_json:
+        say_json(found.as_dict())
+        return
+    from promptctl.cli.tables import say_table
+
+    worst = found.worst
+    cost = "unknown" if worst.nano_usd is None else format_cost(worst.nano_usd)
+    say_table(
+        ["Prompt", "Version", "Model", "Tokens in", "Tokens out", "Cost at most"],
+        [(found.prompt, found.version_display, found.model, worst.input_tokens, worst.output_tokens, cost)],
+        right=["Tokens in", "Tokens out", "Cost at most"],
+        texts=["Model"],
+    )
+    if found.budgets:
+        say()
+        say_table(
+            ["Budget", "For", "Would reserve", "Spent", "Reserved", "Limit", "Window ends (UTC)", "Rule"],
+            [
+                (
+                    each.charge.rule.name,
+                    each.account.key,
+                    *each.amounts,
+                    each.charge.rule.terms,
+                    (each.account.window_end or "-")[:16].replace("T", " "),
+                    str(each.charge.rule.place),
+                )
+                for each in found.budgets
+            ],
+            right=["Would reserve", "Spent", "Reserved"],
+            texts=["Limit", "Rule"],
+            spare=["Reserved", "For"],
+        )
+    else:
+        tell("no budget would reserve anything for it")
+    if found.refusal is not None:
+        tell(f"it would be refused: {found.refusal}")
 
 
 def _summarise(execution: Execution) -> None:

@@ -21,6 +21,7 @@ from promptctl.files.names import SETTINGS
 
 if TYPE_CHECKING:
     from promptctl.calls.call import Call
+    from promptctl.calls.dry_run import DryRun
     from promptctl.calls.loop import LoopThread
     from promptctl.calls.plain import PlainOptions
     from promptctl.calls.prepare import RunOptions
@@ -358,6 +359,17 @@ class Workspace:
         `InvalidOutput` when the reply never fitted the output schema; each carries the record as `.execution`.
         """
         return self._loop.run(self.arun(ref, inputs, **options))
+
+    def dry_run(self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]) -> DryRun:
+        """Return what such a call could cost at most, and what each budget would reserve for it; nothing is asked.
+
+        Raises what `run` raises before it asks, but records nothing.
+        """
+        from promptctl.calls.dry_run import dry_run
+        from promptctl.calls.prepare import prepare_all
+
+        context = self.context.fresh()
+        return dry_run(context, prepare_all(context, ref, inputs or {}, options, is_dry_run=True)[0])
 
     async def arun(self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]) -> Execution:
         """`run`, awaited."""

@@ -64,6 +64,7 @@ def desk(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
         "diff triage@v1 triage",
         "render triage -i ticket=x",
         "run triage -i ticket=x",
+        "run triage -i ticket=x --dry-run",
         "validate",
         "fmt --check",
         "label list",
