@@ -31,6 +31,7 @@ from promptctl.versions.prompt_at_version import Version
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.log.masking import Mask
+    from promptctl.models.model_settings import Models
     from promptctl.models.reply_format import ReplyFormats
     from promptctl.prompts.rendering import Hide
 
@@ -260,9 +261,26 @@ class Attempts:
         self._add(reply.cost_nano_usd)
         return self._record(status, _reply_fields(reply) | fields)
 
-    def failed(self, error: BaseException, status: Status = "error") -> Execution:
-        """Return the record of an attempt that failed or was cancelled, with the part of the reply that had arrived."""
+    def failed(
+        self,
+        error: BaseException,
+        status: Status = "error",
+        *,
+        received: str = "",
+        models: Models | None = None,
+    ) -> Execution:
+        """Return the record of an attempt that failed or was cancelled, with the part of the reply that had arrived.
+
+        `received` is its text, if the error does not carry that part. With `models` tokens that nobody counted are
+        estimated.
+        """
         partial = error.partial if isinstance(error, ModelError) else None
+        if partial is None and received:
+            partial = Reply(received, "", self.call.target.provider)
+        if isinstance(partial, Reply) and models is not None and partial.usage.output_tokens is None:
+            from promptctl.models.aborted import with_estimate
+
+            partial = with_estimate(models, self.request, partial, self._started_at)
         fields: dict[str, Any] = {}
         if isinstance(partial, Reply):
             fields = _reply_fields(partial)
@@ -366,7 +384,7 @@ def _bare(error: BaseException) -> str | None:
 
 def _reply_fields(reply: Reply) -> dict[str, Any]:
     return {
-        "model_resolved": reply.model,
+        "model_resolved": reply.model or None,
         "input_tokens": reply.usage.input_tokens,
         "output_tokens": reply.usage.output_tokens,
         "cached_tokens": reply.usage.cached_tokens,
@@ -390,6 +408,8 @@ def _usage_details(reply: Reply) -> dict[str, Any]:
     details = {name: value for name in _DETAILS if (value := getattr(reply.usage, name))}
     if reply.service_tier is not None:
         details["service_tier"] = reply.service_tier
+    if reply.is_estimated:
+        details["estimated"] = True
     return details
 
 

@@ -17,6 +17,7 @@ from promptctl.models.model_settings import RetryPolicy
 from promptctl.schemas.json_schema import Validator
 
 if TYPE_CHECKING:
+    from promptctl.models.model_settings import Models
     from promptctl.models.reading import AfterReasoning
 
 Sleep = Callable[[float], Any]
@@ -38,7 +39,8 @@ class Recorder(Protocol):
 class Runner:
     """Makes calls through one gateway and records them with one recorder; safe for many calls at once.
 
-    `on_reply` sees each request with its whole reply, as `--record` needs them.
+    `on_reply` sees each request with its whole reply, as `--record` needs them. By `models` a reply that broke off
+    before its tokens were counted is priced.
     """
 
     def __init__(
@@ -47,11 +49,13 @@ class Runner:
         recorder: Recorder,
         *,
         on_reply: Callable[[Request, Reply], object] | None = None,
+        models: Models | None = None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._gateway = gateway
         self._recorder = recorder
         self._on_reply = on_reply
+        self._models = models
         self._sleep = sleep
         self._validators: dict[str, Validator] = {}
 
@@ -180,7 +184,7 @@ class Runner:
         """Record the failed attempt and wait until the next; raise the error if there is none."""
         _hide(attempts, error)
         delay_s, reason = decide(error, attempts.number, attempts.call.target.retry, waited_s=attempts.waited_s)
-        record = attempts.failed(error)
+        record = attempts.failed(error, models=self._models)
         await self._recorder.save(record, attempts.call.options.log)
         if is_final or delay_s is None:
             if error.is_retryable and not is_final:
@@ -198,9 +202,7 @@ class Runner:
         error.execution = attempts.summed(attempts.unfit or record)
 
     def _cancelled(self, attempts: Attempts, error: BaseException, received: str = "") -> None:
-        record = attempts.failed(error, status="cancelled")
-        if received:
-            record = replace(record, reply=received)
+        record = attempts.failed(error, "cancelled", received=received, models=self._models)
         self._recorder.save_now(record, attempts.call.options.log)
 
     def _tell_reply(self, attempts: Attempts, reply: Reply) -> None:

@@ -164,7 +164,7 @@ class Reply:
 
     `cost_nano_usd` is None if the price is unknown, never 0 for that reason.
 
-    `service_tier` is the one that the provider says it was made in.
+    `service_tier` is the one that the provider says it was made in. With `is_estimated` nobody counted its tokens.
     `full_cost_nano_usd` is what a reused reply cost when it was paid for; None otherwise. `warning` is what the user
     should know of the answer it came in.
     """
@@ -184,6 +184,7 @@ class Reply:
     warning: str | None = None
     reasoning: str = ""
     service_tier: str | None = None
+    is_estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -283,6 +283,9 @@ def _price(entry: Mapping[str, Any], suffix: str, base: Price | None) -> Price |
     if base is not None:
         if base.reasoning == base.output and "output" in known:
             known.setdefault("reasoning", known["output"])
+        # The list has no hour's price of its own for batches; it is as much dearer there as elsewhere.
+        if base.cache_write and base.cache_write_hour is not None and "cache_write" in known:
+            known.setdefault("cache_write_hour", base.cache_write_hour * known["cache_write"] // base.cache_write)
         return replace(base, **known)
     if entry.get("mode") == "embedding":
         known.setdefault("output", 0)

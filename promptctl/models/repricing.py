@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.log.filter import Filter
 from promptctl.log.records import CostCorrection, Execution
 from promptctl.log.stamps import utc_now
+from promptctl.models.aborted import ESTIMATED
 from promptctl.models.chat_protocol import search_size_of, word_of
 from promptctl.models.gateway import Usage, usage_of_kept
 
@@ -130,13 +131,15 @@ def _usage(execution: Execution) -> Usage:
 
 def _price(prices: Prices, execution: Execution, usage: Usage) -> tuple[int | None, str | None]:
     model, provider, parameters = execution.model, execution.provider, execution.parameters
-    return prices.cost_nano_usd(
+    details = execution.usage_details or {}
+    cost, source = prices.cost_nano_usd(
         model if "/" in model or provider is None else f"{provider}/{model}",
         usage,
-        service_tier=(execution.usage_details or {}).get("service_tier") or word_of(parameters.get("service_tier")),
+        service_tier=details.get("service_tier") or word_of(parameters.get("service_tier")),
         search_size=search_size_of(parameters) if "web_search_options" in parameters else None,
         at=datetime.fromisoformat(execution.started_at).timestamp(),
     )
+    return cost, source + ESTIMATED if source is not None and details.get("estimated") else source
 
 
 def _is_sure(prices: Prices, execution: Execution, usage: Usage, cost: int) -> bool:

@@ -190,7 +190,7 @@ class Workspace:
     def _runner(self) -> Runner:
         from promptctl.calls.runner import Runner
 
-        return Runner(self._gateway, self.context.recorder)
+        return Runner(self._gateway, self.context.recorder, models=self.context.models)
 
     @cached_property
     def _gateway(self) -> Gateway:
@@ -451,7 +451,7 @@ class Workspace:
         if not options.get("record"):
             return self._runner, calls
         on_reply = context.reply_recording(calls[0].target.prompt.id)
-        return Runner(self._gateway, context.recorder, on_reply=on_reply), calls
+        return Runner(self._gateway, context.recorder, on_reply=on_reply, models=context.models), calls
 
     def evaluate(self, request: EvaluationRequest, on_progress: OnProgress | None = None) -> list[Evaluation]:
         """Evaluate prompts over their datasets; every result is in the log before the next case is taken.
