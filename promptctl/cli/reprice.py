@@ -46,7 +46,7 @@ def reprice(
         say_json(done.as_dict())
         return
     if not done.models:
-        tell("no call yet" if log.is_new else "no call matches")
+        tell("no call yet" if log.is_new else "nothing to price: no call of a model matches")
         _tell_left(done)
         return
     numbers = ["Attempts", "Corrected", "Before", "After"]
