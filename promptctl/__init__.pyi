@@ -14,6 +14,8 @@ from promptctl.catalogue.page import Page as Page
 from promptctl.comparisons.compared import Against as Against
 from promptctl.comparisons.compared import Compared as Compared
 from promptctl.comparisons.rule import GateRule as GateRule
+from promptctl.costs.compared import CostComparison as CostComparison
+from promptctl.costs.compared import CostSide as CostSide
 from promptctl.costs.table import CostTable as CostTable
 from promptctl.datasets.adding import Added as Added
 from promptctl.datasets.cases import Case as Case

@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from promptctl import Workspace
 
 
+Since = Annotated[
+    str | None,
+    typer.Option(
+        "--since", metavar="WHEN", help="Only from then on: yesterday, today, 90m, 7d, or 2026-01-31[T12:00]."
+    ),
+]
+Until = Annotated[
+    str | None, typer.Option("--until", metavar="WHEN", help="Only before then; days begin at midnight here.")
+]
+
+
 @dataclass(frozen=True, slots=True)
 class FilterOptions:
     """Options that choose among the executions of the log."""
@@ -34,15 +45,8 @@ class FilterOptions:
         str | None,
         options.model_option("Only this model's; * and ? match any text."),
     ] = None
-    since: Annotated[
-        str | None,
-        typer.Option(
-            "--since", metavar="WHEN", help="Only from then on: yesterday, today, 90m, 7d, or 2026-01-31[T12:00]."
-        ),
-    ] = None
-    until: Annotated[
-        str | None, typer.Option("--until", metavar="WHEN", help="Only before then; days begin at midnight here.")
-    ] = None
+    since: Since = None
+    until: Until = None
     user: Annotated[str | None, typer.Option("--user", metavar="NAME", help="Only calls for this user.")] = None
     session: Annotated[str | None, typer.Option("--session", metavar="NAME", help="Only calls of this session.")] = None
     search: Annotated[

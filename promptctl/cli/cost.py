@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from promptctl import parse_moment
 from promptctl.cli import options
-from promptctl.cli.call_filter import FilterOptions
+from promptctl.cli.call_filter import FilterOptions, Since, Until
+from promptctl.cli.commands import HelpfulCommand
 from promptctl.cli.grouping import BY_HELP, dimensions, group_cell, heading
 from promptctl.cli.options import grouped
-from promptctl.cli.output import is_terminal, say_json, tell
+from promptctl.cli.output import format_version, is_terminal, say, say_json, say_wrapped, tell
 from promptctl.cli.reprice import reprice
 from promptctl.cli.tables import Styled, say_table
-from promptctl.reports.wording import count, format_cost, format_count, format_share, format_spent, format_tokens
+from promptctl.reports.wording import (
+    count,
+    format_cost,
+    format_count,
+    format_latency,
+    format_share,
+    format_spent,
+    format_tokens,
+)
 
 if TYPE_CHECKING:
-    from promptctl import CallTotals, CostTable
+    from promptctl import CallTotals, CostSide, CostTable
 
 app = typer.Typer(help="What calls cost, and what would make them cheaper.", rich_markup_mode=None)
 
@@ -30,6 +40,9 @@ EXAMPLES = """\
   promptctl cost --by metadata.customer -o costs.csv"""
 
 _BAR = 12
+Output = Annotated[
+    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write the table to a file: .csv")
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -38,9 +51,7 @@ def show_costs(
     context: typer.Context,
     filters: FilterOptions,
     by: Annotated[list[str] | None, typer.Option("--by", metavar="NAMES", help=f"{BY_HELP} Default: prompt.")] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write the table to a file: .csv")
-    ] = None,
+    output: Output = None,
     as_json: options.Json = False,
 ) -> None:
     """Show what calls cost: the dearest first, each with its share and the average of a call, and their total."""
@@ -66,6 +77,74 @@ def show_costs(
     else:
         _say(table)
     _tell_not_counted(table)
+
+
+@app.command("compare", cls=HelpfulCommand)
+def compare_costs(
+    context: typer.Context,
+    base: options.Ref,
+    head: Annotated[
+        str,
+        typer.Argument(
+            metavar="REF",
+            help="A second version of the same prompt; @v8 alone is one.",
+            autocompletion=options.complete_ref,
+        ),
+    ],
+    since: Since = None,
+    until: Until = None,
+    output: Output = None,
+    as_json: options.Json = False,
+) -> None:
+    """Compare what two versions of a prompt really cost in production, per call; evaluations are left out."""
+    if output is not None:
+        from promptctl.reports.cost_table import check_costs_path
+
+        check_costs_path(output)
+    moments = {name: given and parse_moment(given, zone=None) for name, given in (("since", since), ("until", until))}
+    found = options.workspace_of(context).costs.compare(base, head, **moments)
+    if output is not None:
+        from promptctl.reports.cost_table import write_sides
+
+        write_sides(found, output)
+        tell(f"written  {output}")
+    if as_json:
+        say_json(found.as_dict())
+        return
+    say_wrapped(found.sentence, bold=True)
+    say()
+    sides = [found.base, found.head]
+    names = [format_version(side.version_display) for side in sides]
+    say_table(["Per call", *names], [(name, *map(cell, sides)) for name, cell in _MEASURES], right=names)
+    for note in found.notes:
+        tell(note)
+
+
+_MEASURES: Sequence[tuple[str, Callable[[CostSide], Any]]] = (
+    ("calls", lambda side: format_count(side.calls)),
+    ("cost", lambda side: _money(side.mean_cost_nano_usd)),
+    ("95 %", lambda side: side.interval and f"{_money(side.interval.low)}–{_money(side.interval.high)}"),
+    ("tokens", lambda side: format_tokens(_whole(side.input_tokens), _whole(side.output_tokens))),
+    ("cached tokens", lambda side: format_count(side.cached_tokens)),
+    ("cache hit rate", lambda side: format_share(side.cache_hit_rate)),
+    ("retries", lambda side: _rate(side.retries)),
+    ("repairs", lambda side: _rate(side.repairs)),
+    ("invalid", lambda side: format_share(side.invalid_share)),
+    ("p50", lambda side: format_latency(side.p50_latency_ms)),
+    ("p95", lambda side: format_latency(side.p95_latency_ms)),
+)
+
+
+def _money(nano_usd: float | None) -> str:
+    return format_cost(_whole(nano_usd))
+
+
+def _whole(number: float | None) -> int | None:
+    return None if number is None else round(number)
+
+
+def _rate(number: float | None) -> str:
+    return "-" if number is None else f"{number:.3g}"
 
 
 def _say(table: CostTable) -> None:

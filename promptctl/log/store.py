@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from promptctl.errors import FailureReason
 
 if TYPE_CHECKING:
+    from promptctl.log.attempts import Attempt
     from promptctl.log.budgets import Admission, BudgetAccount, BudgetEvent, Reservation, Settlement, WebhookState
     from promptctl.log.call_totals import CallTotals, Dimension
     from promptctl.log.filter import Filter
@@ -69,6 +70,9 @@ class Store(Protocol):
 
         Raises `UsageError` for fewer characters and `LogError` if none or several match.
         """
+
+    def attempts(self, wanted: Filter) -> list[Attempt]:
+        """Return the attempts that the filter means, newest first, in numbers alone: of many calls, and fast."""
 
     def messages(self, ids: Iterable[str]) -> Iterator[Sequence[Mapping[str, Any]] | None]:
         """Yield the messages of the execution of each id; None if they are not kept.

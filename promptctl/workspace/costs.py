@@ -10,6 +10,7 @@ from promptctl.workspace.log import Log
 
 if TYPE_CHECKING:
     from promptctl.context import Context
+    from promptctl.costs.compared import CostComparison
     from promptctl.costs.table import CostTable
     from promptctl.log.call_totals import Dimension
     from promptctl.log.filter import Filter
@@ -30,3 +31,14 @@ class Costs:
         from promptctl.log.filter import Filter
 
         return cost_table(partial(Log(self._context).totals, costs_only=True), wanted or Filter(source="app"), by)
+
+    def compare(self, base: str, head: str, *, since: str | None = None, until: str | None = None) -> CostComparison:
+        """Compare what two versions of a prompt cost in production, by refs: `support/triage@v7`, `@production`.
+
+        Raises `UsageError` for refs of different prompts or of one version, and what resolving a ref raises.
+        """
+        from promptctl.costs.compared import compare_costs
+        from promptctl.log.filter import Filter
+
+        wanted = Log(self._context).meant(Filter(source="app", since=since, until=until))
+        return compare_costs(self._context.fresh(), base, head, wanted)

@@ -42,7 +42,7 @@ class Log:
 
         wanted = wanted or Filter()
         return self._context.log.executions(
-            self._meant(wanted, follows_renames=bool(wanted.prompt or wanted.prompts)), with_content=with_content
+            self.meant(wanted, follows_renames=bool(wanted.prompt or wanted.prompts)), with_content=with_content
         )
 
     def search(self, text: str, wanted: Filter | None = None, *, is_scan: bool = False) -> list[FoundCall]:
@@ -57,7 +57,7 @@ class Log:
 
         query = parse_query(text)
         wanted = wanted or Filter()
-        meant = self._meant(wanted, follows_renames=wanted.prompt is not None)
+        meant = self.meant(wanted, follows_renames=wanted.prompt is not None)
         searched = self._context.log.search(query, meant, is_scan=is_scan)
         if searched.no_index and not is_scan:
             self._context.warn(f"no index could be made, so every kept content was read ({searched.no_index})")
@@ -101,7 +101,7 @@ class Log:
         """
         from promptctl.log.filter import Filter
 
-        return self._context.log.totals(self._meant(wanted or Filter()), by, costs_only=costs_only)
+        return self._context.log.totals(self.meant(wanted or Filter()), by, costs_only=costs_only)
 
     def rules(
         self,
@@ -144,7 +144,7 @@ class Log:
         from promptctl.models.repricing import reprice
 
         wanted = wanted or Filter()
-        meant = self._meant(wanted, follows_renames=wanted.prompt is not None)
+        meant = self.meant(wanted, follows_renames=wanted.prompt is not None)
         return reprice(self._context.log, self._context.models.prices, meant, is_dry_run=is_dry_run)
 
     def prune(self, retention: Retention, *, is_dry_run: bool = False) -> Pruned:
@@ -157,7 +157,7 @@ class Log:
 
         content, rows = retention.content_before, retention.rows_before
         is_of_some = retention.prompt != "*"
-        meant = self._meant(Filter(prompt=retention.prompt if is_of_some else None), follows_renames=is_of_some)
+        meant = self.meant(Filter(prompt=retention.prompt if is_of_some else None), follows_renames=is_of_some)
         dated = replace(retention, content_before=_moment(content), rows_before=_moment(rows), renames=meant.renames)
         return self._context.log.prune(dated, is_dry_run=is_dry_run)
 
@@ -189,7 +189,7 @@ class Log:
 
         return write_calls(Path(file), self.executions(wanted, with_content=with_content), with_content=with_content)
 
-    def _meant(self, wanted: Filter, *, follows_renames: bool = True) -> Filter:
+    def meant(self, wanted: Filter, *, follows_renames: bool = True) -> Filter:
         """Return the filter as the store takes it: with the ids that prompts had before, versions and ages resolved."""
         context = self._context.fresh()
         if wanted.prompt or wanted.prompts or wanted.label or wanted.version:

@@ -10,7 +10,8 @@ import pytest
 
 from promptctl.context import Context
 from promptctl.log.records import Entry
-from tests.cli.conftest import Cli
+from tests.cli.conftest import TRIAGE, Cli, commit, write
+from tests.cli.test_json_contract import fits
 from tests.log.conftest import make
 
 CALLS: list[dict[str, Any]] = [
@@ -136,3 +137,24 @@ def test_an_empty_log_and_wrong_names_are_told(cli: Cli) -> None:
     )
     assert "did you mean `metadata.KEY`?" in cli("log", "stats", "--by", "metadata").err
     assert cli("cost", "--since", "soon").exit_code == 2
+
+
+def test_two_versions_are_compared(workspace: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workspace)
+    write(workspace, "prompts/triage.prompt.yaml", TRIAGE.replace("content: ", "content: Briefly! ", 1))
+    commit(workspace, "Say less")
+    context = Context(workspace, {}, lambda _: None)
+    for version, cost in ((1, 1000), (2, 880)):
+        digest = context.prompt(f"triage@v{version}").version.digest
+        context.log.append(
+            Entry(make(prompt="triage", digest=digest, cost_nano_usd=cost + number % 9 * 10)) for number in range(60)
+        )
+    context.close()
+    ran = cli("cost", "compare", "triage@v1", "@v2", "-o", "sides.csv")
+
+    assert ran.out.startswith("v2 costs 11.")
+    assert "\ncalls\t60\t60\n" in ran.out
+    assert len((workspace / "sides.csv").read_text().splitlines()) == 3
+    fits("cost compare", cli("cost", "compare", "triage@v1", "@v2", "--json").json)
+    assert cli("cost", "compare", "triage@v1", "@v7").exit_code == 3
+    assert cli("cost", "compare", "triage@v1").exit_code == 2

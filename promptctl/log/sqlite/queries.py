@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from promptctl.log.attempts import Attempt
 from promptctl.log.encoding import Fields, from_document, parts_of
 from promptctl.log.filter import Filter
 from promptctl.log.records import CONTENT_FIELDS, JSON_FIELDS, PLAIN_FIELDS, Execution
@@ -42,6 +43,20 @@ def execution(connection: sqlite3.Connection, wanted: str) -> Execution:
     row = row_by_id(connection, _select(rows(connection)), wanted, "execution", "promptctl log list")
     found = as_execution(connection, row, with_content=True)
     return replace(found, corrections=corrections(connection, found.id))
+
+
+def attempts(connection: sqlite3.Connection, wanted: Filter) -> Iterator[Attempt]:
+    """Yield the attempts that the filter means, newest first, in numbers alone."""
+    add_search(connection)
+    source = rows(connection)
+    size = "(SELECT bytes FROM payloads WHERE hash = inputs_hash)"
+    read = {"cost_nano_usd": source.cost, "commit": "commit_id", "inputs_bytes": size}
+    columns = ", ".join(read.get(name, name) for name in Attempt._fields)
+    condition, parameters = rows_where(wanted)
+    sql = f"SELECT {columns} FROM {source.table} {condition} "  # noqa: S608 - made of our own names
+    sql += "ORDER BY started_at DESC, executions.rowid DESC LIMIT ?"
+    for row in connection.execute(sql, [*parameters, -1 if wanted.limit is None else wanted.limit]):
+        yield Attempt(*row)
 
 
 def messages(connection: sqlite3.Connection, ids: Iterable[str]) -> Iterator[Sequence[Mapping[str, Any]] | None]:

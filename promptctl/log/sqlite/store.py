@@ -19,6 +19,7 @@ from promptctl.log.sqlite.opening import show_at
 from promptctl.log.sqlite.unsaved import Unsaved
 
 if TYPE_CHECKING:
+    from promptctl.log.attempts import Attempt
     from promptctl.log.budgets import Admission, BudgetAccount, BudgetEvent, Reservation, Settlement, WebhookState
     from promptctl.log.call_totals import CallTotals, Dimension
     from promptctl.log.filter import Filter
@@ -82,6 +83,12 @@ class SqliteStore:
 
         with self._reading() as connection:
             return execution(connection, wanted)
+
+    def attempts(self, wanted: Filter) -> list[Attempt]:
+        from promptctl.log.sqlite.queries import attempts
+
+        with self._reading() as connection:
+            return list(attempts(connection, wanted))
 
     def messages(self, ids: Iterable[str]) -> Iterator[Sequence[Mapping[str, Any]] | None]:
         from promptctl.log.sqlite.queries import messages

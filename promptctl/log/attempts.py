@@ -1,0 +1,34 @@
+"""Attempts of calls in numbers, without contents: what was paid for, and what it was asked with."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Attempt(NamedTuple):
+    """One attempt of a call. The cost is the one that holds, None if unknown; `parameters` are JSON.
+
+    Hashes are of contents that are kept: equal contents have equal ones. `inputs_bytes` is the size of the inputs.
+    """
+
+    call_id: str
+    attempt: int
+    started_at: str
+    prompt: str
+    digest: str
+    commit: str | None
+    version_display: str | None
+    model: str
+    status: str
+    finish_reason: str | None
+    reply_source: str
+    input_tokens: int | None
+    output_tokens: int | None
+    cached_tokens: int | None
+    cost_nano_usd: int | None
+    latency_ms: float | None
+    parameters: str
+    inputs_hash: Any
+    messages_hash: Any
+    reply_hash: Any
+    inputs_bytes: int | None
