@@ -3,6 +3,7 @@
 from promptctl.calls.dry_run import DryRun as DryRun
 from promptctl.calls.plain import PlainOptions as PlainOptions
 from promptctl.calls.prepare import RunOptions as RunOptions
+from promptctl.catalogue.budgets import BudgetStatus as BudgetStatus
 from promptctl.catalogue.copying import Copied as Copied
 from promptctl.catalogue.difference import Difference as Difference
 from promptctl.catalogue.formatting import FormatReport as FormatReport
@@ -25,6 +26,7 @@ from promptctl.datasets.validation import ValidationReport as ValidationReport
 from promptctl.differences.breaks import Break as Break
 from promptctl.differences.diff import PromptDiff as PromptDiff
 from promptctl.errors import AuthenticationFailed as AuthenticationFailed
+from promptctl.errors import BudgetNotFound as BudgetNotFound
 from promptctl.errors import BudgetReached as BudgetReached
 from promptctl.errors import Cancelled as Cancelled
 from promptctl.errors import CaseNotFound as CaseNotFound
@@ -76,6 +78,7 @@ from promptctl.evaluations.request import ResumeRequest as ResumeRequest
 from promptctl.evaluations.summary import Counts as Counts
 from promptctl.evaluations.trend import Trend as Trend
 from promptctl.evaluations.trend import TrendRow as TrendRow
+from promptctl.formats.budget_rules import BudgetRule as BudgetRule
 from promptctl.formats.scaffold import Scaffold as Scaffold
 from promptctl.labels.chains import History as History
 from promptctl.labels.chains import LabelState as LabelState
@@ -84,6 +87,8 @@ from promptctl.labels.push import Pushed as Pushed
 from promptctl.labels.remote import Fetched as Fetched
 from promptctl.labels.tags import LabelEvent as LabelEvent
 from promptctl.labels.times import LiveAt as LiveAt
+from promptctl.log.budgets import BudgetAccount as BudgetAccount
+from promptctl.log.budgets import BudgetEvent as BudgetEvent
 from promptctl.log.call_totals import CallTotals as CallTotals
 from promptctl.log.filter import Filter as Filter
 from promptctl.log.records import CostCorrection as CostCorrection
@@ -115,6 +120,7 @@ from promptctl.workspace import Workspace as Workspace
 from promptctl.workspace import diagnose as diagnose
 from promptctl.workspace import init_workspace as init_workspace
 from promptctl.workspace import open_workspace as open_workspace
+from promptctl.workspace.budgets import Budgets as Budgets
 from promptctl.workspace.costs import Costs as Costs
 from promptctl.workspace.datasets import DatasetCases as DatasetCases
 from promptctl.workspace.datasets import DatasetCheck as DatasetCheck

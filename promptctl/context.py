@@ -283,6 +283,7 @@ class Context:
         from promptctl.log.secrets import secrets_of
 
         named = {rule.api_key_env for rule in self.settings.models if rule.api_key_env}
+        named |= {rule.webhook_env for rule in self.settings.budgets if rule.webhook_env}
         return Redactor(secrets_of(self.environ, named))
 
     @part
@@ -334,7 +335,7 @@ class Context:
 
     @part
     def settlements(self) -> dict[str, Settlement]:
-        """What executions spent of budgets, by their ids, until their records are written."""
+        """Amounts that executions spent of budgets, by their ids, until their records are written."""
         return {}
 
     def prompt_ids(self) -> tuple[str, ...]:

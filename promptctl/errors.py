@@ -13,6 +13,7 @@
     │   ├── PromptNotFound               3  no prompt of that id in that tree
     │   ├── DatasetNotFound              3  no dataset of that name
     │   ├── CaseNotFound                 3  no case of that id, or none with that tag
+    │   ├── BudgetNotFound               3  no budget of that name
     │   ├── PromptInactive               3  `status: inactive` refuses to run
     │   ├── RenderError                  3  a template failed
     │   │   └── RenderLimitExceeded      3  a template took too long or grew too large
@@ -247,6 +248,10 @@ class DatasetNotFound(WorkspaceError):
 
 class CaseNotFound(WorkspaceError):
     """No case of that id, or none with that tag, in the datasets of the command; `hint` names the nearest."""
+
+
+class BudgetNotFound(WorkspaceError):
+    """No budget of that name in the settings or the log; `hint` names the nearest."""
 
 
 class PromptInactive(WorkspaceError):

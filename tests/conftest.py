@@ -13,6 +13,8 @@ import hypothesis
 import pytest
 
 from tests.warm_command import warm_command as warm_command
+from tests.webhook import _webhook as _webhook
+from tests.webhook import hook as hook
 
 # The same code passes or fails alike at each run, however busy the machine is.
 # `--hypothesis-profile=default` looks for new examples.

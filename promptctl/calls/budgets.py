@@ -23,6 +23,7 @@ from promptctl.log.windows import window_of
 from promptctl.models.gateway import REPLAY
 
 if TYPE_CHECKING:
+    from promptctl.calls.alerts import AlertSender
     from promptctl.context import Context
     from promptctl.models.gateway import Request
     from promptctl.models.worst_case import WorstCase
@@ -69,7 +70,7 @@ class BudgetForecast:
         }
 
 
-class Budgets:
+class BudgetGuard:
     """Reserves for each request what it may spend by every budget that holds for its call, or refuses it.
 
     The rules are those of the workspace's settings; a change of their file holds from the next call on. What is
@@ -87,6 +88,7 @@ class Budgets:
         self._under_way: set[str] = set()
         self._waiting: list[asyncio.Future[None]] = []
         self._told: set[str] = set()
+        self._alerts: AlertSender | None = None
 
     async def reserve(
         self, request: Request, worst: WorstCase, waiting: Callable[[], AbstractContextManager[None]] | None = None
@@ -105,7 +107,7 @@ class Budgets:
             except LogFailure as failure:
                 self._without_log(wanted, failure)
                 return None
-            self._tell(found.events)
+            self._tell(found.events, has_due=found.has_due)
             if not found.refusals:
                 break
             if waiting is None or not self._under_way or not all(map(_is_passing, found.refusals)):
@@ -239,10 +241,16 @@ class Budgets:
             with suppress(RuntimeError):  # its loop was closed
                 change.get_loop().call_soon_threadsafe(_wake, change)
 
-    def _tell(self, events: Sequence[BudgetEvent]) -> None:
+    def _tell(self, events: Sequence[BudgetEvent], *, has_due: bool = False) -> None:
         for event in events:
             if event.kind not in _SILENT:
                 self._context.warn(event.words)
+        if has_due or any(event.webhook for event in events):
+            if self._alerts is None:
+                from promptctl.calls.alerts import AlertSender
+
+                self._alerts = AlertSender(self._context)
+            self._alerts.send(self._rules)
 
 
 class Held:
@@ -250,7 +258,7 @@ class Held:
 
     __slots__ = ("_attempts", "_budgets", "_wanted")
 
-    def __init__(self, budgets: Budgets, wanted: Reservation, attempts: Attempts) -> None:
+    def __init__(self, budgets: BudgetGuard, wanted: Reservation, attempts: Attempts) -> None:
         self._budgets = budgets
         self._wanted = wanted
         self._attempts = attempts

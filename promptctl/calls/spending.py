@@ -13,7 +13,7 @@ from promptctl.models.worst_case import WorstCase
 
 if TYPE_CHECKING:
     from promptctl.calls.account import Account
-    from promptctl.calls.budgets import Budgets, Held
+    from promptctl.calls.budgets import BudgetGuard, Held
     from promptctl.models.model_settings import Models
 
 _NANO = 1_000_000_000
@@ -32,7 +32,7 @@ class SpendingGateway:
         account: Account | None,
         models: Models,
         waiting: Callable[[], AbstractContextManager[None]] | None = None,
-        budgets: Budgets | None = None,
+        budgets: BudgetGuard | None = None,
     ) -> None:
         self._gateway = gateway
         self._account = account

@@ -35,6 +35,7 @@ COMMANDS = (
     Command("run", "run:run", "Ask the model, validate the reply, record every attempt.", RUN),
     Command("log", "logs:app", "What ran, what it answered, what it cost.", RUN),
     Command("cost", "cost:app", "What calls cost, and what would make them cheaper.", RUN),
+    Command("budget", "budgets:app", "What prompts may spend, and what is left.", RUN),
     Command("eval", "evaluate:evaluate", "Evaluate prompts over their datasets.", EVALUATE, REPLIES),
     Command(
         "eval resume", "resume:resume", "Go on with evaluations that were not finished.", EVALUATE, kind=ResumeCommand

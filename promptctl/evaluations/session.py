@@ -81,9 +81,9 @@ class Session:
         if most is not None:
             account = Account(most)
         if context.settings.budgets:
-            from promptctl.calls.budgets import Budgets
+            from promptctl.calls.budgets import BudgetGuard
 
-            budgets = Budgets(context)
+            budgets = BudgetGuard(context)
         if account is not None or budgets is not None:
             paying = SpendingGateway(self._router, account, context.models, time_stands_still, budgets)
         self._settlements = context.settlements if budgets is not None else None

@@ -47,6 +47,10 @@ class BudgetRule:
         """True if calls are refused at the limit."""
         return self.then != "warn"
 
+    def amount(self, amount: int) -> str:
+        """Return an amount of its unit as people read it."""
+        return amount_words(self.unit, amount)
+
     def matches(
         self, prompt: str, source: str, label: str | None, user: str | None, models: tuple[str | None, ...]
     ) -> bool:
@@ -71,11 +75,12 @@ class BudgetRule:
 def amount_words(unit: str, amount: int) -> str:
     """Return an amount of a unit as people read it.
 
-    >>> amount_words("usd", 5_250_000_000), amount_words("calls", 1)
-    ('$5.25', '1 call')
+    >>> amount_words("usd", 5_200_000_000), amount_words("usd", -70), amount_words("calls", 1)
+    ('$5.20', '-$0.00000007', '1 call')
     """
     if unit == "usd":
-        return f"${amount / _NANO:,.9f}".rstrip("0").rstrip(".")
+        whole, _, cents = f"{abs(amount) / _NANO:,.9f}".rstrip("0").partition(".")
+        return f"{'-' * (amount < 0)}${whole}" + (f".{cents:0<2}" if cents else "")
     return f"{amount:,} {unit if amount != 1 else unit[:-1]}"
 
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from promptctl.formats.budget_rules import BudgetRule, Unit, used_words
+from promptctl.formats.budget_rules import BudgetRule, Unit, amount_words, used_words
 
 EventKind = Literal["changed", "warned", "exceeded", "blocked", "disabled", "enabled", "expired"]
 WebhookState = Literal["due", "sent", "failed"]
 Window = tuple[str, str | None]
 """The beginning and the end of a window, as the log stores moments; None for no end."""
+
+
+def unit_name(unit: Unit) -> str:
+    """Return the name of what amounts of a budget count, as documents have it: money is in nano-USD."""
+    return "nano_usd" if unit == "usd" else unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,29 @@ class BudgetEvent:
     reason: str | None = None
     execution: str | None = None
     webhook: WebhookState | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        return {
+            "event": self.id,
+            "at": self.at,
+            "kind": self.kind,
+            "budget": self.budget,
+            "account": self.key,
+            "unit": self.unit and unit_name(self.unit),
+            "limit": self.limit,
+            "spent": self.spent,
+            "reserved": self.reserved,
+            "window_start": self.window_start,
+            "window_end": self.window_end,
+            "reason": self.reason,
+            "execution": self.execution,
+            "webhook": self.webhook,
+        }
+
+    def amount(self, amount: int | None) -> str | None:
+        """Return an amount of its unit as people read it; None if it has none."""
+        return None if amount is None or self.unit is None else amount_words(self.unit, amount)
 
     @property
     def words(self) -> str:

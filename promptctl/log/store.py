@@ -159,8 +159,11 @@ class Store(Protocol):
     def settle(self, *settlements: Settlement) -> None:
         """Settle reservations whose executions get no row."""
 
-    def budget_accounts(self, budget: str | None = None) -> list[BudgetAccount]:
-        """Return the accounts of one budget or of all, the newest windows first."""
+    def budget_accounts(self, budget: str | None = None, window_start: str | None = None) -> list[BudgetAccount]:
+        """Return the accounts of one budget or of all, the newest windows first.
+
+        With `window_start` those of that window alone, and what was disabled in other ones.
+        """
 
     def budget_events(
         self, budget: str | None = None, *, limit: int | None = None, webhook: WebhookState | None = None
@@ -170,8 +173,11 @@ class Store(Protocol):
     def enable_budget(self, budget: str, reason: str, key: str | None = None) -> list[BudgetEvent]:
         """Enable what is disabled of a budget, or of one of its keys, with its whole limit; none if nothing was."""
 
-    def mark_webhooks(self, event_ids: Sequence[int], state: WebhookState) -> None:
-        """Set what became of the webhook of events."""
+    def claim_webhook(self, now: str, until: str) -> BudgetEvent | None:
+        """Return an event whose webhook is due, which no other process gets before `until`; None if there is none."""
+
+    def mark_webhook(self, event_id: int, state: WebhookState, not_before: str) -> None:
+        """Set what became of an event's webhook; one that is still due is not due again before that moment."""
 
     def prune(self, retention: Retention, *, is_dry_run: bool = False) -> Pruned:
         """Delete old contents and rows, and overwrite them; totals stay. A dry run returns the exact numbers."""

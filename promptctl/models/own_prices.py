@@ -21,7 +21,7 @@ _OTHERS = frozenset({"from", "service_tier", "above"})
 
 @dataclass(frozen=True, slots=True)
 class OwnPrice(Generic[P]):
-    """What the models that match a glob cost from a moment on (seconds since 1970): by service tier, None for none."""
+    """Prices of the models that match a glob from a moment on (seconds since 1970): by service tier, None for none."""
 
     pattern: str
     begins: float

@@ -48,7 +48,7 @@ class RepricedModel:
 
 @dataclass(frozen=True, slots=True)
 class Repricing:
-    """What repricing did, or would do, by model. `without_row` attempts are in the totals alone, and stay as they are.
+    """Result of repricing, done or not, by model. `without_row` attempts are in the totals alone, and stay as they are.
 
     Rows are missing where log rules leave them out, and after pruning.
     """

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from promptctl.reviews.review import Measurement, Review
     from promptctl.versions.history import VersionEntry
     from promptctl.versions.prompt_at_version import PromptAtVersion
+    from promptctl.workspace.budgets import Budgets
     from promptctl.workspace.completion import Word
     from promptctl.workspace.costs import Costs
     from promptctl.workspace.datasets import Datasets
@@ -197,10 +198,10 @@ class Workspace:
         """The way to every model, past the budgets if there are any."""
         if not self.context.settings.budgets:
             return self.context.gateway
-        from promptctl.calls.budgets import Budgets
+        from promptctl.calls.budgets import BudgetGuard
         from promptctl.calls.spending import SpendingGateway
 
-        return SpendingGateway(self.context.gateway, None, self.context.models, budgets=Budgets(self.context))
+        return SpendingGateway(self.context.gateway, None, self.context.models, budgets=BudgetGuard(self.context))
 
     @cached_property
     def _loop(self) -> LoopThread:
@@ -241,6 +242,13 @@ class Workspace:
         from promptctl.workspace.costs import Costs
 
         return Costs(self.context)
+
+    @property
+    def budgets(self) -> Budgets:
+        """The rules of spending, with what is spent of each."""
+        from promptctl.workspace.budgets import Budgets
+
+        return Budgets(self.context)
 
     @property
     def results(self) -> Results:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.files.tree import Tree
 
-Word = Literal["ref", "input", "model", "dataset", "tag", "case", "execution", "evaluation"]
+Word = Literal["ref", "input", "model", "dataset", "tag", "case", "execution", "evaluation", "budget"]
 """The kinds of words that can be completed."""
 
 # Nobody reads more of them.
@@ -141,6 +141,10 @@ def _evaluations(context: Context, _refs: Sequence[str], _start: str) -> Iterato
         yield from (found.id[-8:], found.id)
 
 
+def _budgets(context: Context, _refs: Sequence[str], _start: str) -> Iterator[str]:
+    yield from (rule.name for rule in context.settings.budgets)
+
+
 _KINDS: Mapping[Word, Callable[[Context, Sequence[str], str], Iterator[str]]] = {
     "ref": _refs,
     "input": _inputs,
@@ -150,4 +154,5 @@ _KINDS: Mapping[Word, Callable[[Context, Sequence[str], str], Iterator[str]]] = 
     "case": _case_ids,
     "execution": _executions,
     "evaluation": _evaluations,
+    "budget": _budgets,
 }

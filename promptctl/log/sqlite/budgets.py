@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from promptctl.formats.budget_rules import BudgetRule, Unit, amount_words
@@ -52,6 +52,12 @@ _ACCOUNTS = f"""
 SELECT {", ".join(f"a.{name}" for name in _Account._fields[:-1])}, d.since FROM budget_accounts AS a
 LEFT JOIN budget_disabled AS d ON d.budget = a.budget AND d.key = a.key
 """  # noqa: S608 - made of our own names
+# A limit of one call has no account: its last event says what it was when it was disabled.
+_DISABLED_CALLS = """
+SELECT 0, e.budget, e.key, e.unit, e.window_start, e.window_end, e.most, NULL, 'disable', 0, 0, 0, 0, NULL, d.since,
+  d.since FROM budget_disabled AS d JOIN budget_events AS e ON e.budget = d.budget AND e.key = d.key
+  AND e.at = d.since AND e.kind = 'disabled' AND e.window_start = e.window_end
+"""
 _FIND = f"{_ACCOUNTS} WHERE a.budget = ? AND a.key = ? AND a.window_start = ? AND a.unit = ?"
 _OPEN = f"""
 INSERT INTO budget_accounts ({", ".join(_Account._fields[1:13])}) VALUES ({", ".join("?" * 12)}) RETURNING id
@@ -78,7 +84,11 @@ _SPENT = {
 _EVENT = (
     "id, at, budget, key, kind, unit, window_start, window_end, most, spent, reserved, reason, execution_id, webhook"
 )
-_ADD_EVENT = f"INSERT INTO budget_events ({_EVENT}) VALUES ({', '.join('?' * 14)}) RETURNING {_EVENT}"  # noqa: S608
+_ADD_EVENT = f"""
+INSERT INTO budget_events ({_EVENT}, webhook_at) VALUES ({", ".join("?" * 15)}) RETURNING {_EVENT}
+"""  # noqa: S608 - made of our own names
+_DUE = "SELECT id FROM budget_events WHERE webhook = 'due' AND webhook_at <= ? ORDER BY webhook_at, id LIMIT 1"
+_CLAIM = f"UPDATE budget_events SET webhook_at = ? WHERE id = ({_DUE}) RETURNING {_EVENT}"  # noqa: S608
 
 
 def note_rules(connection: sqlite3.Connection, rules: Iterable[BudgetRule], at: str) -> list[BudgetEvent]:
@@ -112,7 +122,7 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Admission:
                 raise sqlite3.IntegrityError("a budget was changed within a transaction")
             row = wanted.execution, account.id, account.unit, charge.amount, wanted.process, wanted.deadline
             connection.execute("INSERT INTO budget_reservations VALUES (?, ?, ?, ?, ?, ?)", row)
-    due = connection.execute("SELECT 1 FROM budget_events WHERE webhook = 'due' LIMIT 1").fetchone()
+    due = connection.execute(_DUE, (wanted.at,)).fetchone()
     refusals = tuple(Refusal(charge, _record(account)) for charge, account in refused)
     return Admission(tuple(map(_record, accounts)), refusals, tuple(events), due is not None)
 
@@ -137,11 +147,15 @@ def settle(connection: sqlite3.Connection, settlements: Iterable[Settlement]) ->
             settlement.events += _notice(connection, account, settlement.execution)
 
 
-def accounts(connection: sqlite3.Connection, budget: str | None) -> list[BudgetAccount]:
-    """Return every account, the newest windows first."""
+def accounts(connection: sqlite3.Connection, budget: str | None, window_start: str | None) -> list[BudgetAccount]:
+    """Return every account, the newest windows first; or those of one window, and what is disabled of others."""
     if not _has_budgets(connection):
         return []
-    return [_record(row) for row in reversed(_rows(connection, {"a.budget = ?": budget}))]
+    wanted = {"a.budget = ?": budget, "(a.window_start = ? OR d.since IS NOT NULL)": window_start}
+    condition, parameters = where({"e.budget = ?": budget})
+    disabled_calls = connection.execute(f"{_DISABLED_CALLS} {condition}", parameters)
+    rows = [*_rows(connection, wanted), *(_Account(*row) for row in disabled_calls)]
+    return [_record(row) for row in reversed(rows)]
 
 
 def events(
@@ -168,10 +182,16 @@ def enable(connection: sqlite3.Connection, budget: str, reason: str, key: str | 
     return events
 
 
-def mark_webhooks(connection: sqlite3.Connection, event_ids: Sequence[int], state: WebhookState) -> None:
-    """Set what became of the webhook of events."""
-    rows = [(state, each) for each in event_ids]
-    connection.executemany("UPDATE budget_events SET webhook = ? WHERE id = ?", rows)
+def claim_webhook(connection: sqlite3.Connection, now: str, until: str) -> BudgetEvent | None:
+    """Return an event whose webhook is due, for this process alone until that moment."""
+    row = connection.execute(_CLAIM, (until, now)).fetchone()
+    return row and _event(row)
+
+
+def mark_webhook(connection: sqlite3.Connection, event_id: int, state: WebhookState, not_before: str) -> None:
+    """Set what became of the webhook of an event."""
+    sql = "UPDATE budget_events SET webhook = ?, webhook_at = ? WHERE id = ?"
+    connection.execute(sql, (state, not_before, event_id))
 
 
 def _expire(connection: sqlite3.Connection, is_alive: Callable[[str, str], bool], at: str) -> list[BudgetEvent]:
@@ -313,7 +333,7 @@ def _add_event(
         window = (of.window_start, of.window_end)
         whose = (of.budget, of.key, kind, of.unit, *window, of.most, of.spent, of.reserved)
         webhook = "due" if of.has_webhook and kind in _ALERTS else None
-    values = (None, at, *whose, reason, execution, webhook)
+    values = (None, at, *whose, reason, execution, webhook, at)
     return _event(connection.execute(_ADD_EVENT, values).fetchone())
 
 

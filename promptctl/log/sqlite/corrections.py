@@ -22,7 +22,7 @@ FROM executions WHERE id = ?1 AND ?3 IS ifnull(
 
 
 class Rows(NamedTuple):
-    """What rows of executions are read from, and the SQL of the cost and the price source that hold for each."""
+    """Sources of the rows of executions, and the SQL of the cost and the price source that hold for each."""
 
     table: str
     cost: str

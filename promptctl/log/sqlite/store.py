@@ -195,11 +195,11 @@ class SqliteStore:
 
         self.database.write(lambda connection: settle(connection, settlements))
 
-    def budget_accounts(self, budget: str | None = None) -> list[BudgetAccount]:
+    def budget_accounts(self, budget: str | None = None, window_start: str | None = None) -> list[BudgetAccount]:
         from promptctl.log.sqlite.budgets import accounts
 
         with self._reading() as connection:
-            return accounts(connection, budget)
+            return accounts(connection, budget, window_start)
 
     def budget_events(
         self, budget: str | None = None, *, limit: int | None = None, webhook: WebhookState | None = None
@@ -215,10 +215,15 @@ class SqliteStore:
         reason = self.redactor.redact(reason)
         return self.database.write(lambda connection: enable(connection, budget, reason, key))
 
-    def mark_webhooks(self, event_ids: Sequence[int], state: WebhookState) -> None:
-        from promptctl.log.sqlite.budgets import mark_webhooks
+    def claim_webhook(self, now: str, until: str) -> BudgetEvent | None:
+        from promptctl.log.sqlite.budgets import claim_webhook
 
-        self.database.write(lambda connection: mark_webhooks(connection, event_ids, state))
+        return self.database.write(lambda connection: claim_webhook(connection, now, until))
+
+    def mark_webhook(self, event_id: int, state: WebhookState, not_before: str) -> None:
+        from promptctl.log.sqlite.budgets import mark_webhook
+
+        self.database.write(lambda connection: mark_webhook(connection, event_id, state, not_before))
 
     def prune(self, retention: Retention, *, is_dry_run: bool = False) -> Pruned:
         from promptctl.log.retention import Pruned

@@ -214,7 +214,8 @@ def test_the_limit_of_one_call_has_no_account(log: SqliteStore) -> None:
     window = (NOON, NOON)
     assert not reserve(log, one(rule, 60, window=window)).refusals
     found = reserve(log, one(rule, 60, window=window, already=60))
-    assert ([each.kind for each in found.events], log.budget_accounts()) == (["disabled"], [])
+    assert [each.kind for each in found.events] == ["disabled"]
+    assert [each.disabled_at for each in log.budget_accounts("a")] == [NOON]
     assert reserve(log, one(rule, 1, window=window)).refusals[0].account.disabled_at == NOON
     assert [each.kind for each in log.enable_budget("a", "seen")] == ["enabled"]
     assert not reserve(log, one(rule, 1, window=window)).refusals
@@ -235,10 +236,18 @@ def test_a_row_that_waits_in_a_file_settles_when_it_is_taken_in(log: SqliteStore
     assert (account.spent, account.reserved) == (30, 0)
 
 
-def test_webhooks_wait_until_they_are_sent(log: SqliteStore) -> None:
+def test_a_webhook_is_one_processes_at_a_time_until_it_is_sent(log: SqliteStore) -> None:
     rule = replace(RULE, limit=0, webhook_env="URL")
     found = reserve(log, one(rule))
     assert ([each.webhook for each in found.events], found.has_due) == (["due"], True)
-    log.mark_webhooks([each.id for each in log.budget_events(webhook="due")], "sent")
+    assert log.claim_webhook(DAY[0], DAY[1]) is None  # a clock that was set back
+    event = log.claim_webhook(NOON, "2026-05-03T12:00:10.000Z")
+    assert event == found.events[0]
+    assert log.claim_webhook(NOON, "2026-05-03T12:00:10.000Z") is None
     assert not reserve(log, one(rule)).has_due
-    assert log.budget_events(webhook="due") == []
+    assert log.claim_webhook("2026-05-03T12:00:10.000Z", DAY[1]) == event  # of a process that was killed
+    log.mark_webhook(event.id, "due", NOON)
+    assert reserve(log, one(rule)).has_due
+    log.mark_webhook(event.id, "sent", NOON)
+    assert not reserve(log, one(rule)).has_due
+    assert [each.webhook for each in log.budget_events()] == ["sent"]

@@ -55,9 +55,10 @@ CREATE TABLE budget_events (
   reserved INTEGER,
   reason TEXT,
   execution_id TEXT,
-  webhook TEXT CHECK (webhook IN ('due', 'sent', 'failed'))
+  webhook TEXT CHECK (webhook IN ('due', 'sent', 'failed')),
+  webhook_at TEXT
 ) STRICT;
 
 CREATE INDEX budget_events_by_budget ON budget_events (budget, id);
 
-CREATE INDEX budget_events_due ON budget_events (id) WHERE webhook = 'due';
+CREATE INDEX budget_events_due ON budget_events (webhook_at) WHERE webhook = 'due';

@@ -1,0 +1,180 @@
+"""Budgets as people look at them: what is spent of each in its window, its state and why, and what it covers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Literal
+
+from promptctl.errors import BudgetNotFound, LogFailure, printable
+from promptctl.files.names import SETTINGS, did_you_mean
+from promptctl.formats.budget_rules import BudgetRule
+from promptctl.log.budgets import BudgetAccount, Charge, Reservation, Window, unit_name
+from promptctl.log.stamps import new_id, utc_now
+from promptctl.log.windows import window_of
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+
+BudgetState = Literal["ok", "warned", "blocked", "disabled"]
+_WORST_FIRST: Sequence[BudgetState] = ("disabled", "blocked", "warned", "ok")
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetStatus:
+    """A budget as it stands: its accounts in the window of now, the highest first, and the prompts that it covers."""
+
+    rule: BudgetRule
+    window_start: str
+    window_end: str | None
+    accounts: tuple[BudgetAccount, ...]
+    prompts: tuple[str, ...]
+
+    @property
+    def state(self) -> BudgetState:
+        """The worst state of its accounts."""
+        return min(map(self.state_of, self.accounts), key=_WORST_FIRST.index, default="ok")
+
+    @property
+    def reason(self) -> str | None:
+        """Words on why it is not `ok`, for the highest account of its state."""
+        state, rule = self.state, self.rule
+        if state == "ok":
+            return None
+        inside = [each for each in self.accounts if self.state_of(each) == state]
+        top = inside[0]
+        whose = f"{printable(top.key)}: " if top.key else ""
+        words = f"{whose}{rule.amount(top.spent)} of {rule.amount(rule.limit)} spent"
+        if state == "disabled":
+            words = f"{whose}the limit of {rule.amount(rule.limit)} was reached"
+        if top.kept:
+            words += f", {rule.amount(top.kept)} of it by requests that never told their cost"
+        if top.reserved:
+            words += f", {rule.amount(top.reserved)} reserved"
+        return words + (f"; and {len(inside) - 1:,} more like it" if len(inside) > 1 else "")
+
+    def state_of(self, account: BudgetAccount) -> BudgetState:
+        """Return the state of one of its accounts, by the limit as the file has it now."""
+        rule = self.rule
+        if account.disabled_at is not None:
+            return "disabled"
+        if rule.is_hard and (account.spent >= rule.limit or (account.is_reached and account.limit == rule.limit)):
+            return "blocked"
+        warn_from = rule.limit if rule.warn_at is None else min(rule.limit, rule.limit * rule.warn_at)
+        return "warned" if account.spent > warn_from or account.spent == warn_from > 0 else "ok"
+
+    def left_of(self, account: BudgetAccount) -> int:
+        """Return what is left of one of its accounts, by the limit as the file has it now."""
+        return self.rule.limit - account.spent - account.reserved
+
+    def as_dict(self, *, is_whole: bool = False) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys; amounts are in `unit`, and those of the highest account."""
+        rule = self.rule
+        top = self.accounts[0] if self.accounts else None
+        data = {
+            "budget": rule.name,
+            "state": self.state,
+            "reason": self.reason,
+            "rule_place": str(rule.place),
+            "unit": unit_name(rule.unit),
+            "limit": rule.limit,
+            "per": rule.per,
+            "timezone": rule.timezone,
+            "each": rule.each,
+            "warn_at": rule.warn_at,
+            "then": rule.then,
+            "unpriced": rule.unpriced,
+            "webhook_env": rule.webhook_env,
+            "window_start": self.window_start,
+            "window_end": self.window_end,
+            "account_count": len(self.accounts),
+            **self._amounts(top),
+        }
+        if is_whole:
+            conditions = {name: list(getattr(rule, name)) for name in CONDITIONS}
+            accounts = [{"state": self.state_of(each), **self._amounts(each)} for each in self.accounts]
+            data |= {"covers": conditions, "prompts": list(self.prompts), "accounts": accounts}
+        return data
+
+    def _amounts(self, account: BudgetAccount | None) -> dict[str, Any]:
+        if account is None:
+            return {"account": None, "spent": 0, "kept": 0, "reserved": 0, "left": self.rule.limit, "disabled_at": None}
+        return {
+            "account": account.key,
+            "spent": account.spent,
+            "kept": account.kept,
+            "reserved": account.reserved,
+            "left": self.left_of(account),
+            "disabled_at": account.disabled_at,
+        }
+
+
+CONDITIONS = ("prompts", "labels", "models", "users", "sources")
+
+
+def budget_statuses(context: Context) -> list[BudgetStatus]:
+    """Return the budgets of the settings, in their order, as they stand now."""
+    now, ids = utc_now(), context.prompt_ids()
+    return [_status(context, rule, now, ids) for rule in context.settings.budgets]
+
+
+def budget_status(context: Context, name: str) -> BudgetStatus:
+    """Return one budget of the settings as it stands now. Raises `BudgetNotFound`."""
+    rules = {rule.name: rule for rule in context.settings.budgets}
+    if name in rules:
+        return _status(context, rules[name], utc_now(), context.prompt_ids())
+    if name in _logged(context):
+        hint = f"what happened to it: promptctl budget history {name}"
+        raise BudgetNotFound(f"the budget `{name}` is not in {SETTINGS} any more", hint=hint)
+    raise _no_such_budget(name, rules)
+
+
+def check_budget(context: Context, name: str) -> None:
+    """Raise `BudgetNotFound` for a name that neither the settings nor the log know."""
+    names = {rule.name for rule in context.settings.budgets}
+    if name not in names and name not in (names := names | _logged(context)):
+        raise _no_such_budget(name, names)
+
+
+def _no_such_budget(name: str, names: Collection[str]) -> BudgetNotFound:
+    return BudgetNotFound(
+        f"no budget `{printable(name)}`",
+        hint=did_you_mean(name, names) or ("promptctl budget list" if names else f"`budgets` of {SETTINGS} has none"),
+    )
+
+
+def _logged(context: Context) -> set[str]:
+    if context.log.is_new:
+        return set()
+    log = context.log
+    return {each.budget for each in log.budget_events()} | {each.budget for each in log.budget_accounts()}
+
+
+def _status(context: Context, rule: BudgetRule, now: str, ids: Sequence[str]) -> BudgetStatus:
+    window = window_of(now, rule.per, rule.timezone)
+    covered = tuple(id_ for id_ in ids if not rule.prompts or any(fnmatchcase(id_, glob) for glob in rule.prompts))
+    return BudgetStatus(rule, *window, _accounts(context, rule, now, window), covered)
+
+
+def _accounts(context: Context, rule: BudgetRule, now: str, window: Window) -> tuple[BudgetAccount, ...]:
+    """Return the accounts of a window, with those that were disabled in an earlier one, the highest first."""
+    if context.log.is_new:
+        return ()
+    found: dict[str | None, BudgetAccount] = {}
+    for account in context.log.budget_accounts(rule.name, window[0]):
+        is_now = account.window_start == window[0] and account.unit == rule.unit
+        if is_now or account.key not in found:
+            start, end = window
+            found[account.key] = (
+                account
+                if is_now
+                else replace(account, unit=rule.unit, window_start=start, window_end=end, spent=0, kept=0, reserved=0)
+            )
+    if not found and rule.each is None and rule.per != "call":
+        # Before the first call by a new rule there is no account, but there may be calls that it will count.
+        first = Reservation(new_id(), now, "", now, (Charge(rule, None, window, 0),))
+        with suppress(LogFailure):
+            return context.log.reserve(first, is_dry_run=True).accounts
+    return tuple(sorted(found.values(), key=lambda each: each.spent + each.reserved, reverse=True))
