@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promptctl.calls.budgets import BudgetForecast, Budgets
+from promptctl.calls.budgets import BudgetForecast, BudgetGuard
 from promptctl.calls.call import Attempts, Call
 from promptctl.context import Context
 from promptctl.models.worst_case import WorstCase
@@ -46,5 +46,5 @@ def dry_run(context: Context, call: Call) -> DryRun:
     model = context.models.settings_of(call.request.model).model
     worst = WorstCase.of(call.request, model, context.models.prices)
     Attempts(call).begin()
-    budgets, refusal = Budgets(context).forecast(call.request, worst)
+    budgets, refusal = BudgetGuard(context).forecast(call.request, worst)
     return DryRun(call.target.prompt.id, call.target.version.display, call.request.model, worst, budgets, refusal)
