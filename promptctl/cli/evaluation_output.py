@@ -20,7 +20,6 @@ from promptctl.reports.wording import (
     as_text,
     assertion_name,
     count,
-    format_cost,
     format_count,
     format_latency,
     format_spent,
@@ -117,7 +116,7 @@ class EvaluationProgress:
         counts = f"[green]{progress.passed} passed[/] [red]{progress.failed} failed[/]"
         if progress.errors:
             counts += f" [yellow]{progress.errors} errors[/]"
-        counts += f" {format_cost(progress.cost_nano_usd)}"
+        counts += f" {format_spent(progress.cost_nano_usd, progress.unpriced)}"
         self._bar.update(self._task, completed=done, counts=counts)
 
 

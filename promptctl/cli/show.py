@@ -13,7 +13,7 @@ from promptctl.cli import options
 from promptctl.cli.output import flat, local_time, say, say_json, styled, tell, visible, warn
 from promptctl.cli.page_layout import page_width, say_columns, say_fact, say_heading, say_text, template
 from promptctl.cli.render import role_heading
-from promptctl.reports.wording import as_text, format_cost, format_count, format_latency
+from promptctl.reports.wording import as_text, format_cost, format_count, format_latency, format_spent
 
 if TYPE_CHECKING:
     from promptctl import Execution, Message, Page
@@ -86,7 +86,7 @@ def _say_facts(page: Page) -> None:
     if page.totals is not None:
         row = page.totals
         failed = f", {format_count(row.failed)} failed" if row.failed else ""
-        cost = format_cost(row.cost_nano_usd) if row.cost_nano_usd is not None else "cost unknown"
+        cost = "cost unknown" if row.cost_nano_usd is None else format_spent(row.cost_nano_usd, row.unpriced)
         times = f"p50 {format_latency(row.p50_latency_ms)}, p95 {format_latency(row.p95_latency_ms)}"
         say_fact("calls", f"{format_count(row.calls)}{failed}, {cost}, {times}")
     say_fact("file", prompt.path)

@@ -35,6 +35,7 @@ _MAP_KEYS = {
 }
 # The map's suffixes of service tiers, by the names that providers give them.
 _SERVICE_TIERS = {"flex": "flex", "priority": "priority", "batch": "batches", "ultrafast": "ultrafast"}
+_DEARER = ("priority", "ultrafast", "performance", "scale", "reserved")
 _OFF_PEAK = "off_peak_pricing"
 _SEARCH_FEES = "search_context_cost_per_query"
 # The most searches for one reply that a worst case counts with.
@@ -168,7 +169,7 @@ class Prices:
     ) -> int | None:
         """Return the most that so many tokens can cost, at the dearest price that may be billed; None if unknown."""
         may_be_dearer = service_tier in {"auto", "priority", "ultrafast"}
-        names = (None, "priority", "ultrafast") if may_be_dearer else (None,)
+        names = (None, service_tier, *(_DEARER if may_be_dearer else ()))
         found = [self._tiers_of(model, name) for name in names]
         costs = [
             price.worst_nano_usd(input_tokens, output_tokens, has_audio=has_audio)
