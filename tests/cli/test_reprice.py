@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,13 @@ MAY, JUNE = "2026-05-20T10:00:00.000Z", "2026-06-20T10:00:00.000Z"
 def desk(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Calls of `triage` on local/a in May and June, without a price, and one more that has no row; one on other/b."""
     monkeypatch.chdir(workspace)
-    usual = {"prompt": "triage", "provider": "local", "model": "local/a", "cost_nano_usd": None, "price_source": None}
+    usual: dict[str, Any] = {
+        "prompt": "triage",
+        "provider": "local",
+        "model": "local/a",
+        "cost_nano_usd": None,
+        "price_source": None,
+    }
     usual |= {"usage_details": {}, "input_tokens": 100, "output_tokens": 20}
     other = {**usual, "provider": "other", "model": "other/b"}
     rows = [
