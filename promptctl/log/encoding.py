@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from operator import attrgetter
 from typing import Any
@@ -37,6 +36,7 @@ def encode(execution: Execution, *, is_whole: bool) -> Fields:
         execution = execution.mask.execution(execution)
     fields: Fields = dict(zip(PLAIN_FIELDS, _plain_values(execution), strict=True))
     fields["started_at"] = as_stored(execution.started_at)
+    fields["is_dirty"] = int(execution.is_dirty)
     if not _is_utf8("".join([value for value in fields.values() if type(value) is str])):
         fields = {name: well_formed(value) if isinstance(value, str) else value for name, value in fields.items()}
     for name in JSON_FIELDS:
@@ -95,11 +95,11 @@ def from_document(document: Mapping[str, Any]) -> Execution:
 def to_json(value: Any) -> str:
     """Return anything at all as compact JSON, in valid UTF-8: a value that JSON cannot express becomes text."""
     try:
-        text = _encoder.encode(value)
+        text = _encode(value)
     except (TypeError, ValueError, RecursionError):  # odd keys, NaN, a circle
         value = _plain(value)
-        text = _encoder.encode(value)
-    return text if _is_utf8(text) else _ascii_encoder.encode(value)
+        text = _encode(value)
+    return text if _is_utf8(text) else _encode_ascii(value)
 
 
 def well_formed(text: str) -> str:
@@ -140,6 +140,22 @@ def _plain(value: Any, depth: int = 0) -> Any:
     return [_plain(item, depth + 1) for item in plain]
 
 
-_make_encoder = partial(json.JSONEncoder, separators=(",", ":"), allow_nan=False, default=_as_json)
-_encoder = _make_encoder(ensure_ascii=False)
-_ascii_encoder = _make_encoder(ensure_ascii=True)
+def make_encoder(
+    default: Callable[[Any], Any], *, is_ascii: bool = False, allow_nan: bool = False
+) -> Callable[[Any], str]:
+    """Return a function that writes compact JSON; `default` converts the types that JSON does not know.
+
+    `JSONEncoder.encode` makes its part in C anew for each value, which for a small one is most of its time.
+    """
+    compiled = getattr(json.encoder, "c_make_encoder", None)
+    if compiled is None:
+        return json.JSONEncoder(
+            ensure_ascii=is_ascii, separators=(",", ":"), allow_nan=allow_nan, check_circular=False, default=default
+        ).encode
+    quoted = json.encoder.encode_basestring_ascii if is_ascii else json.encoder.encode_basestring
+    chunks = compiled(None, default, quoted, None, ":", ",", False, False, allow_nan)  # noqa: FBT003 - takes no names
+    return lambda value: "".join(chunks(value, 0))
+
+
+_encode = make_encoder(_as_json)
+_encode_ascii = make_encoder(_as_json, is_ascii=True)

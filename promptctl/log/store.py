@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from promptctl.log.attempts import Attempt
     from promptctl.log.budgets import Admission, BudgetAccount, BudgetEvent, Reservation, Settlement, WebhookState
     from promptctl.log.call_totals import CallTotals, Dimension
+    from promptctl.log.evidence import Event, Note, Verification
     from promptctl.log.filter import Filter
     from promptctl.log.records import CostCorrection, Entry, Execution
     from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus, Totals
@@ -179,14 +180,23 @@ class Store(Protocol):
     def mark_webhook(self, event_id: int, state: WebhookState, not_before: str) -> None:
         """Set what became of an event's webhook; one that is still due is not due again before that moment."""
 
-    def prune(self, retention: Retention, *, is_dry_run: bool = False) -> Pruned:
-        """Delete old contents and rows, and overwrite them; totals stay. A dry run returns the exact numbers."""
+    def prune(self, retention: Retention, *, is_dry_run: bool = False, note: Note | None = None) -> Pruned:
+        """Delete old contents and rows, and overwrite them; totals stay. A dry run returns the exact numbers.
+
+        The `note` says who did it, and why, in the event on record.
+        """
 
     def vacuum(self) -> int:
         """Give unused space back; return how many bytes. Other writers wait meanwhile."""
 
     def check(self) -> list[str]:
         """Return problems of the database, and contents that rows refer to but that are missing."""
+
+    def verify(self, head: str | None = None) -> Verification:
+        """Check the file, the chain, the contents and the totals; with `head` also that it is a link of the chain."""
+
+    def events(self) -> list[Event]:
+        """Return the events of the log's care, oldest first."""
 
     def back_up(self, target: Path) -> None:
         """Copy the log as of this moment to a new file of mode 0600, while others go on writing.

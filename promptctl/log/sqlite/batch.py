@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import fields as fields_of
 from dataclasses import replace
+from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from promptctl.log.call_totals import REUSED_SOURCES, CallTotals
-from promptctl.log.encoding import Fields, document, encode, from_document, redacted, texts_of, well_formed
+from promptctl.log.encoding import (
+    Fields,
+    document,
+    encode,
+    from_document,
+    make_encoder,
+    redacted,
+    texts_of,
+    well_formed,
+)
 from promptctl.log.records import CONTENT_FIELDS, JSON_FIELDS, PLAIN_FIELDS, Entry, Execution, Source
 from promptctl.log.redaction import Redactor
 from promptctl.log.sqlite import payloads
@@ -29,8 +43,36 @@ COLUMNS = (
 _FOLD_EVERY = 1_000
 _NO_HASHES = (None,) * len(CONTENT_FIELDS)
 
+# The order in which a row is hashed: that of the first schema, for ever. What was added since follows by name, if set.
+_FIRST = (
+    *("id", "call_id", "attempt", "started_at", "source", "prompt", "prompt_name", "version", "version_display"),
+    *("digest", "commit_id", "is_dirty", "label", "content_type", "provider", "model", "model_resolved", "parameters"),
+    *("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_nano_usd", "price_source"),
+    *("latency_ms", "first_token_ms", "finish_reason", "reply_source", "status", "error_type", "error_message"),
+    *("user", "session", "metadata", "evaluation_id", "case_id", "repeat", "tool_version", "content"),
+    *(f"{name}_hash" for name in CONTENT_FIELDS),
+)
+_LATER = tuple(name for name in COLUMNS if name not in _FIRST)
+HASHED = (*_FIRST, *_LATER)
+SALT_BYTES = 16
+NO_LINK = bytes(32)
+_hashed_values = itemgetter(*(COLUMNS.index(name) for name in HASHED))
+_KIND_OF = {"int": int, "bool": int, "float": float}
+_KINDS = {
+    _COLUMN_OF.get(each.name, each.name): _KIND_OF.get(str(each.type).partition(" ")[0], str)
+    for each in fields_of(Execution)
+}
+_encode_hashed = make_encoder(bytes.hex, allow_nan=True)
+_HASHES = frozenset(f"{name}_hash" for name in CONTENT_FIELDS)
+_LAST_LINK = """
+SELECT number, link FROM (SELECT number, link FROM executions ORDER BY rowid DESC LIMIT 1)
+UNION ALL SELECT number, link FROM (SELECT number, link FROM events ORDER BY number DESC LIMIT 1)
+ORDER BY number DESC LIMIT 1
+"""
+
 _INSERT = f"""
-INSERT INTO executions ({", ".join(COLUMNS)}) VALUES ({", ".join("?" * len(COLUMNS))}) ON CONFLICT (id) DO NOTHING
+INSERT INTO executions ({", ".join(COLUMNS)}, number, link, seal) VALUES ({", ".join("?" * (len(COLUMNS) + 3))})
+ON CONFLICT (id) DO NOTHING
 """  # noqa: S608 - made of our own names
 _REPLACE_LATEST = """
 INSERT INTO latest_calls (prompt, execution_id, started_at, execution) VALUES (?, ?, ?, ?)
@@ -48,18 +90,26 @@ ON CONFLICT (prompt, digest, ifnull(version, 0), source) DO UPDATE SET
     THEN ifnull(excluded.version_display, version_display) ELSE version_display END,
   first_at = min(first_at, excluded.first_at),
   last_at = max(last_at, excluded.last_at)
-RETURNING id
 """  # noqa: S608 - made of our own names
-_UPSERT_BUCKETS = """
-INSERT INTO latency_histogram (stats_id, bucket, attempts) VALUES (?, ?, ?)
+# RETURNING would cost more than looking the row up.
+_STATS_ID = "(SELECT id FROM prompt_stats WHERE prompt = ? AND digest = ? AND ifnull(version, 0) = ? AND source = ?)"
+_UPSERT_BUCKETS = f"""
+INSERT INTO latency_histogram (stats_id, bucket, attempts) VALUES ({_STATS_ID}, ?, ?)
 ON CONFLICT DO UPDATE SET attempts = attempts + excluded.attempts
-"""
+"""  # noqa: S608 - made of our own names
+
+
+_UPSERT_UNLISTED = f"""
+INSERT INTO unlisted (stats_id, {", ".join(SUM_COLUMNS)}) VALUES ({_STATS_ID}, {", ".join("?" * len(SUM_COLUMNS))})
+ON CONFLICT (stats_id) DO UPDATE SET {", ".join(f"{name} = {name} + excluded.{name}" for name in SUM_COLUMNS)}
+"""  # noqa: S608 - made of our own names
 
 
 class _Row(NamedTuple):
     """An execution ready to be written; `values` is None if its row is not kept.
 
-    `bare` is the error message of a row without content, None if it is that of the execution.
+    `bare` is the error message of a row without content, None if it is that of the execution. `record` is the hash of
+    the row with its salt.
     """
 
     entry: Entry
@@ -67,6 +117,8 @@ class _Row(NamedTuple):
     payloads: list[Payload]
     values: tuple[object, ...] | None
     bare: str | None = None
+    salt: bytes = b""
+    record: bytes = b""
 
 
 class Batch:
@@ -84,20 +136,18 @@ class Batch:
         if redactor.is_suspect("\n".join(text for fields in (*executions, *graded) for text in texts_of(fields))):
             executions = [redacted(fields, redactor) for fields in executions]
             graded = [redacted(fields, redactor) for fields in graded]
-        self._rows = [_make_row(entry, fields, redactor) for entry, fields in zip(entries, executions, strict=True)]
+        salts = os.urandom(SALT_BYTES * len(entries))
+        self._rows = [
+            _make_row(entry, fields, redactor, salts[at : at + SALT_BYTES])
+            for entry, fields, at in zip(entries, executions, range(0, len(salts), SALT_BYTES), strict=True)
+        ]
         self._results = [(fields, payloads.payload(fields["output"])) for fields in graded]
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Add everything within the caller's transaction; known records are neither changed nor counted."""
-        fresh, numbers = [], []
-        for row in self._rows:
-            number = None if row.values is None else _insert(connection, row.values)
-            if number:
-                numbers.append(number)
-            if number or row.values is None:
-                fresh.append(row)
+        fresh, first, last = _insert(connection, self._rows)
         payloads.store(connection, [payload for row in fresh for payload in row.payloads])
-        _add_to_stats(connection, ((row.entry.execution, row.fields["started_at"]) for row in fresh))
+        _add_to_stats(connection, fresh)
         _keep_latest(connection, fresh)
         if self._results:
             from promptctl.log.sqlite.evaluations import add_results
@@ -107,7 +157,7 @@ class Batch:
             from promptctl.log.sqlite.budgets import settle
 
             settle(connection, settlements)
-        if numbers and numbers[-1] // _FOLD_EVERY > (numbers[0] - 1) // _FOLD_EVERY:
+        if last // _FOLD_EVERY > first // _FOLD_EVERY:
             from promptctl.log.sqlite.rollups import fold
 
             fold(connection)
@@ -159,44 +209,106 @@ def _is_kept_whole(entry: Entry) -> bool:
     return entry.content == "full" or _is_latest_call(entry.execution)
 
 
-def _make_row(entry: Entry, fields: Fields, redactor: Redactor) -> _Row:
+def _make_row(entry: Entry, fields: Fields, redactor: Redactor, salt: bytes) -> _Row:
     if entry.content == "off":
         return _Row(entry, fields, [], None)
-    bare = entry.execution.bare_error
-    if bare is not None and entry.content == "metadata":
+    bare = entry.execution.bare_error if entry.content == "metadata" else None
+    kept = fields
+    if bare is not None:
         bare = redactor.redact(well_formed(bare))
-        values = tuple({**fields, "error_message": bare}.values())[: -len(CONTENT_FIELDS)]
-        return _Row(entry, fields, [], (*values, "metadata", *_NO_HASHES), bare)
-    values = tuple(fields.values())[: -len(CONTENT_FIELDS)]  # in the order of COLUMNS
-    if entry.content == "metadata":
-        return _Row(entry, fields, [], (*values, "metadata", *_NO_HASHES))
-    stored = [payloads.payload(fields[name]) for name in CONTENT_FIELDS]
-    hashes = [each and each[0] for each in stored]
-    return _Row(entry, fields, [each for each in stored if each], (*values, "full", *hashes))
+        kept = {**fields, "error_message": bare}
+    stored = [payloads.payload(fields[name]) for name in CONTENT_FIELDS] if entry.content == "full" else []
+    hashes = [each and each[0] for each in stored] or _NO_HASHES
+    values = (*tuple(kept.values())[: -len(CONTENT_FIELDS)], entry.content, *hashes)  # in the order of COLUMNS
+    hashed = _hashed_values(values)
+    if not _are_exact(tuple(map(type, hashed))):
+        values = tuple(_exact(name, value) for name, value in zip(COLUMNS, values, strict=True))
+        hashed = _hashed_values(values)
+    return _Row(entry, fields, [each for each in stored if each], values, bare, salt, record_hash(salt, hashed))
 
 
-def _insert(connection: sqlite3.Connection, values: tuple[object, ...]) -> int | None:
-    """Return the number of the new row; None if it was there."""
-    cursor = connection.execute(_INSERT, values)
-    return cursor.lastrowid if cursor.rowcount == 1 else None
+@lru_cache(maxsize=256)
+def _are_exact(kinds: tuple[type, ...]) -> bool:
+    """Return True if SQLite stores values of these types as they are, so that what is hashed is what is read back."""
+    given = zip(HASHED, kinds, strict=True)
+    return all(
+        kind in (_KINDS.get(name, str), type(None)) or (name in _HASHES and kind is bytes) for name, kind in given
+    )
 
 
-def _add_to_stats(connection: sqlite3.Connection, executions: Iterable[tuple[Execution, str]]) -> None:
-    """Count these attempts, each with its start as it is stored.
+def _exact(name: str, value: object) -> object:
+    """Return a value as SQLite would store it: of `user=5` it makes a text. One that it refuses stays as it is."""
+    kind = _KINDS.get(name, str)
+    if value is None or isinstance(value, bytes):
+        return value
+    if kind is str:
+        return str.__str__(value) if isinstance(value, str) else str(value)
+    try:
+        exact = kind(value)
+    except (TypeError, ValueError):
+        return value
+    return exact if exact == value else value
+
+
+def record_hash(salt: bytes, values: Sequence[object]) -> bytes:
+    """Return the SHA-256 of a row of `HASHED` columns. Its salt is deleted with what must not be guessed from it."""
+    later = values[len(_FIRST) :]
+    if later.count(None) != len(later):
+        named = [pair for pair in zip(_LATER, later, strict=True) if pair[1] is not None]
+        text = _encode_hashed([*values[: len(_FIRST)], *named])
+    else:
+        text = _encode_hashed(values[: len(_FIRST)])
+    return hashlib.sha256(salt + text.encode("utf-8", "surrogatepass")).digest()
+
+
+def last_link(connection: sqlite3.Connection) -> tuple[int, bytes]:
+    """Return number and hash of the last link of the chain."""
+    last = connection.execute(_LAST_LINK).fetchone()
+    return (0, NO_LINK) if last is None or last[0] is None else last
+
+
+def next_link(link: bytes, record: bytes) -> bytes:
+    """Return the link of a record that follows one."""
+    return hashlib.sha256(link + record).digest()
+
+
+def _insert(connection: sqlite3.Connection, rows: Sequence[_Row]) -> tuple[list[_Row], int, int]:
+    """Add the rows that the log does not have, each linked to the one before.
+
+    Returns them with those that get no row, and the number of the chain's last link before and after.
+    """
+    number, link = last_link(connection)
+    first, fresh = number, []
+    for row in rows:
+        if row.values is not None:
+            following = next_link(link, row.record)
+            if connection.execute(_INSERT, (*row.values, number + 1, following, row.salt)).rowcount != 1:
+                continue
+            number, link = number + 1, following
+        fresh.append(row)
+    return fresh, first, number
+
+
+def _add_to_stats(connection: sqlite3.Connection, rows: Iterable[_Row]) -> None:
+    """Count these attempts; those without a row also among the unlisted, or totals could not be checked.
 
     Uncommitted changes are not counted as the version that they began from.
     """
-    groups: dict[tuple[str, str, int | None, Source], CallTotals] = {}
-    for execution, started_at in executions:
+    groups: dict[tuple[bool, str, str, int | None, Source], CallTotals] = {}
+    for row in rows:
+        execution = row.entry.execution
         version = None if execution.is_dirty else execution.version
-        key = execution.prompt, execution.digest, version, execution.source
+        key = row.values is not None, execution.prompt, execution.digest, version, execution.source
         if key not in groups:
             groups[key] = CallTotals()
-        groups[key].count(execution, started_at)
-    for key, totals in groups.items():
+        groups[key].count(execution, row.fields["started_at"])
+    for (is_listed, prompt, digest, version, source), totals in groups.items():
         values = [getattr(totals, name) for name in TOTALS_FIELDS]
-        stats_id = connection.execute(_UPSERT, (*key, *values)).fetchone()[0]
-        connection.executemany(_UPSERT_BUCKETS, [(stats_id, *item) for item in totals.histogram.items()])
+        connection.execute(_UPSERT, (prompt, digest, version, source, *values))
+        stats = prompt, digest, version or 0, source
+        if not is_listed:
+            connection.execute(_UPSERT_UNLISTED, (*stats, *values[: len(SUM_COLUMNS)]))
+        connection.executemany(_UPSERT_BUCKETS, [(*stats, *item) for item in totals.histogram.items()])
 
 
 def _keep_latest(connection: sqlite3.Connection, rows: Iterable[_Row]) -> None:

@@ -6,14 +6,16 @@ import json
 import os
 import sqlite3
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
 from promptctl.errors import LogError
 from promptctl.log.encoding import to_json
+from promptctl.log.evidence import Note
 from promptctl.log.filter import Filter
 from promptctl.log.records import CONTENT_FIELDS
 from promptctl.log.retention import Pruned, Retention
-from promptctl.log.sqlite import payloads
+from promptctl.log.sqlite import chain, payloads
 from promptctl.log.sqlite.database import Database, reason_of, translated
 from promptctl.log.sqlite.filters import Condition, prompts, where
 from promptctl.log.sqlite.opening import FILE_MODE, connect, open_for_writing, sync_file, sync_folder
@@ -24,7 +26,7 @@ _MERGE = "PRAGMA wal_checkpoint(TRUNCATE)"
 _MOST_PROBLEMS = 20
 
 
-def prune(database: Database, retention: Retention, *, is_dry_run: bool) -> Pruned:
+def prune(database: Database, retention: Retention, note: Note, *, is_dry_run: bool) -> Pruned:
     """Prune in one transaction; a dry run does the same work and undoes it, so that its numbers are exact.
 
     What is deleted is overwritten with zeros in the file (`secure_delete`); call `vacuum` to give the space back.
@@ -32,7 +34,7 @@ def prune(database: Database, retention: Retention, *, is_dry_run: bool) -> Prun
 
     def work(connection: sqlite3.Connection) -> Pruned:
         connection.execute("SAVEPOINT pruning")
-        pruned = _prune(connection, retention)
+        pruned = _prune(connection, retention, None if is_dry_run else note)
         if is_dry_run:
             connection.execute("ROLLBACK TO pruning")
         return pruned
@@ -112,23 +114,32 @@ def _check_copy(target: Path) -> None:
         raise LogError(f"the backup {target} is not sound ({found})", hint="promptctl log verify checks the log itself")
 
 
-def _prune(connection: sqlite3.Connection, retention: Retention) -> Pruned:
+def _prune(connection: sqlite3.Connection, retention: Retention, note: Note | None) -> Pruned:
+    """Prune; without a `note` nothing goes on record, as everything is undone."""
     connection.execute("UPDATE maintenance SET is_open = 1")
     contents = latest_calls = rows = 0
     if retention.rows_before is not None:
         fold(connection)
-        condition, parameters = _older(retention.rows_before, retention)
-        rows = connection.execute(f"DELETE FROM executions {condition}", parameters).rowcount  # noqa: S608
+        older = _older(retention.rows_before, retention)
+        if note is not None:
+            chain.release(connection, older)
+            chain.unlist(connection, older)
+        rows = connection.execute(f"DELETE FROM executions {older[0]}", older[1]).rowcount  # noqa: S608
         connection.execute("DELETE FROM cost_corrections WHERE execution_id NOT IN (SELECT id FROM executions)")
     if retention.content_before is not None:
         condition, parameters = _older(retention.content_before, retention)
+        if note is not None:
+            chain.release(connection, (f"{condition} AND content = 'full'", parameters))
         emptied = ", ".join(f"{column} = NULL" for column in _HASHES)
         sql = f"UPDATE executions SET content = 'pruned', {emptied} {condition} AND content = 'full'"  # noqa: S608
         contents = connection.execute(sql, parameters).rowcount
         latest_calls = _empty_latest_calls(connection, (condition, parameters))
-    count, size = payloads.delete_orphans(connection)
+    pruned = Pruned(contents, latest_calls, rows, *payloads.delete_orphans(connection))
+    if note is not None and any((contents, latest_calls, rows)):
+        meant = {"content_before": retention.content_before, "rows_before": retention.rows_before}
+        chain.add_event(connection, "prune", note, {**meant, "prompt": retention.prompt, **asdict(pruned)})
     connection.execute("UPDATE maintenance SET is_open = 0")
-    return Pruned(contents, latest_calls, rows, count, size)
+    return pruned
 
 
 def _older(before: str, retention: Retention) -> Condition:

@@ -35,8 +35,8 @@ from promptctl.log.call_totals import SUMS
 APPLICATION_ID = 0x50435446
 OLDEST_SQLITE = (3, 37, 0)  # the first with STRICT tables
 
-NEWEST = 5
-READABLE = 1  # what came later are views, budgets, what readers can do without, and what has a bridge
+NEWEST = 6
+READABLE = 1  # what came later are views, budgets, the chain, what readers can do without, and what has a bridge
 # What stands in for a migration while a log that cannot be brought up to date is read.
 BRIDGES = {
     4: """

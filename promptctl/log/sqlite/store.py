@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from promptctl.log.attempts import Attempt
     from promptctl.log.budgets import Admission, BudgetAccount, BudgetEvent, Reservation, Settlement, WebhookState
     from promptctl.log.call_totals import CallTotals, Dimension
+    from promptctl.log.evidence import Event, Note, Verification
     from promptctl.log.filter import Filter
     from promptctl.log.records import CostCorrection
     from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus, Totals
@@ -225,7 +226,8 @@ class SqliteStore:
 
         self.database.write(lambda connection: mark_webhook(connection, event_id, state, not_before))
 
-    def prune(self, retention: Retention, *, is_dry_run: bool = False) -> Pruned:
+    def prune(self, retention: Retention, *, is_dry_run: bool = False, note: Note | None = None) -> Pruned:
+        from promptctl.log.evidence import Note
         from promptctl.log.retention import Pruned
         from promptctl.log.sqlite.maintenance import prune
         from promptctl.log.sqlite.search_index import clear
@@ -233,7 +235,7 @@ class SqliteStore:
         if self.is_new:
             return Pruned(0, 0, 0, 0, 0)
         self._take_in_unsaved()  # or their contents would outlive the pruning
-        pruned = prune(self.database, retention, is_dry_run=is_dry_run)
+        pruned = prune(self.database, retention, note or Note(), is_dry_run=is_dry_run)
         if not is_dry_run:
             clear(self.path)
         return pruned
@@ -248,6 +250,18 @@ class SqliteStore:
 
         self._take_in_before_reading()
         return check(self.database)
+
+    def verify(self, head: str | None = None) -> Verification:
+        from promptctl.log.sqlite.verifying import verify
+
+        self._take_in_before_reading()
+        return verify(self.database, head)
+
+    def events(self) -> list[Event]:
+        from promptctl.log.sqlite.chain import events
+
+        with self._reading() as connection:
+            return events(connection)
 
     def back_up(self, target: Path) -> None:
         from promptctl.log.sqlite.maintenance import back_up
