@@ -90,6 +90,8 @@ from promptctl.labels.times import LiveAt as LiveAt
 from promptctl.log.budgets import BudgetAccount as BudgetAccount
 from promptctl.log.budgets import BudgetEvent as BudgetEvent
 from promptctl.log.call_totals import CallTotals as CallTotals
+from promptctl.log.evidence import Event as Event
+from promptctl.log.evidence import Verification as Verification
 from promptctl.log.filter import Filter as Filter
 from promptctl.log.records import CostCorrection as CostCorrection
 from promptctl.log.records import Execution as Execution

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from promptctl import CallTotals
-from promptctl.cli import log_care, log_rules, options
+from promptctl.cli import log_care, log_evidence, log_rules, options
 from promptctl.cli.call_filter import FilterOptions
 from promptctl.cli.commands import HelpfulCommand
 from promptctl.cli.grouping import BY_HELP, dimensions, group_cell, heading
@@ -227,3 +227,4 @@ app.command("search", cls=HelpfulCommand)(log_care.search_calls)
 app.command("export", cls=HelpfulCommand)(log_care.export_calls)
 app.command("prune")(log_care.prune_log)
 app.command("backup")(log_care.back_up_log)
+app.command("verify")(log_evidence.verify_log)

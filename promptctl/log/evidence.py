@@ -73,8 +73,8 @@ class LogProblem:
 class Verification:
     """The outcome of checking a log: its head, and everything that is wrong with it.
 
-    `rows` are executions, `links` the length of the chain, `unchained` the rows from before it began. `head` is its last
-    link in hex, None if it is empty. `expected_head` is the head that was asked for, and `expected_link` its
+    `rows` are executions, `links` the length of the chain, `unchained` the rows from before it began. `head` is its
+    last link in hex, None if it is empty. `expected_head` is the head that was asked for, and `expected_link` its
     number in the chain, None if it is not in it. `left_out` is the number of problems beyond those listed.
     """
 

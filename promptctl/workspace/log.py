@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from promptctl.errors import LogError
+from promptctl.errors import LogError, UsageError, printable
 
 if TYPE_CHECKING:
     from promptctl.catalogue.log_rules import RuleChange, RuledPrompt
     from promptctl.context import Context
     from promptctl.log.call_totals import CallTotals, Dimension
+    from promptctl.log.evidence import Event, Note, Verification
     from promptctl.log.filter import Filter
     from promptctl.log.records import Execution, Source
     from promptctl.log.retention import Pruned, Retention
     from promptctl.log.search import FoundCall
     from promptctl.models.repricing import Repricing
+
+_HEAD_DIGITS = 64
+_HEX = frozenset("0123456789abcdef")
 
 
 class Log:
@@ -147,11 +152,11 @@ class Log:
         meant = self.meant(wanted, follows_renames=wanted.prompt is not None)
         return reprice(self._context.log, self._context.models.prices, meant, is_dry_run=is_dry_run)
 
-    def prune(self, retention: Retention, *, is_dry_run: bool = False) -> Pruned:
+    def prune(self, retention: Retention, *, is_dry_run: bool = False, reason: str | None = None) -> Pruned:
         """Delete old contents and rows; totals stay. A dry run returns the exact numbers.
 
-        Its moments may be ages such as `180d`. Raises `PromptNotFound` for a prompt that neither the files nor the log
-        have.
+        It is on record as an event, with the `reason`. Its moments may be ages such as `180d`. Raises `PromptNotFound`
+        for a prompt that neither the files nor the log have.
         """
         from promptctl.log.filter import Filter
 
@@ -159,7 +164,7 @@ class Log:
         is_of_some = retention.prompt != "*"
         meant = self.meant(Filter(prompt=retention.prompt if is_of_some else None), follows_renames=is_of_some)
         dated = replace(retention, content_before=_moment(content), rows_before=_moment(rows), renames=meant.renames)
-        return self._context.log.prune(dated, is_dry_run=is_dry_run)
+        return self._context.log.prune(dated, is_dry_run=is_dry_run, note=self._note(reason))
 
     def vacuum(self) -> int:
         """Give unused space back; return how many bytes."""
@@ -168,6 +173,19 @@ class Log:
     def check(self) -> list[str]:
         """Return what is wrong with the log; nothing for a sound one."""
         return self._context.log.check()
+
+    def verify(self, head: str | None = None) -> Verification:
+        """Check the file, the chain of its rows, contents and totals; with `head`, that this link is in the chain.
+
+        Raises `UsageError` for a `head` that is not 64 hexadecimal digits.
+        """
+        if head is not None and (len(head) != _HEAD_DIGITS or set(head) - _HEX):
+            raise UsageError(f"`{printable(head)}` is no head of a log", hint="promptctl log verify prints it")
+        return self._context.log.verify(head)
+
+    def events(self) -> list[Event]:
+        """Return what was pruned, redacted, merged and repriced: when, by whom and why, oldest first."""
+        return self._context.log.events()
 
     def back_up(self, target: str | os.PathLike[str]) -> None:
         """Copy the log as of now to a new file, and check the copy.
@@ -188,6 +206,18 @@ class Log:
         from promptctl.reports.call_export import write_calls
 
         return write_calls(Path(file), self.executions(wanted, with_content=with_content), with_content=with_content)
+
+    def _note(self, reason: str | None) -> Note:
+        """Return who does something to the log, by Git's name as in labels, and why."""
+        from promptctl.git.repository import Git
+        from promptctl.log.evidence import Note
+
+        git = Git.open(self._context.root)
+        if git is None:
+            return Note(reason=reason)
+        with closing(git):
+            name = git.run(["config", "user.name"], check=False).text.strip()
+        return Note(by=name, reason=reason)
 
     def meant(self, wanted: Filter, *, follows_renames: bool = True) -> Filter:
         """Return the filter as the store takes it: with the ids that prompts had before, versions and ages resolved."""

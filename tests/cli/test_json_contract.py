@@ -73,6 +73,7 @@ def desk(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
         "log backup copy.db",
         "log list",
         "log prune --content-older 7d",
+        "log verify",
         "log stats",
         "log search ticket",
         "log show",

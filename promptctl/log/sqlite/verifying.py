@@ -173,7 +173,8 @@ class _Checked:
             self._follow(found)
 
     def _follow(self, found: _Link) -> None:
-        if found.number != self._number + 1:
+        is_after_gap = found.number != self._number + 1
+        if is_after_gap:
             self._tell_gap(found)
         self._number = max(self._number, found.number)
         record = self._hash_as_written(found)
@@ -183,7 +184,7 @@ class _Checked:
             is_link_wrong = following != found.link == next_link(self._doubted[1], record)
             self._tell_doubted(is_link_wrong=is_link_wrong)
             following = found.link if is_link_wrong else following
-        self._doubted = None if following == found.link else (found, following)
+        self._doubted = None if following == found.link or is_after_gap else (found, following)
         self.last = found.link
         if found.link == self._expected:
             self.expected_link = found.number
@@ -256,7 +257,8 @@ class _Checked:
             self._problems.add("chain", found.id, f"{found.kind} {found.id} has a number of the chain that is taken")
             return
         rows = f"row {first} of the chain is" if first == last else f"rows {first} to {last} of the chain are"
-        self._problems.add("missing", None, f"{rows} gone, and no event says so: before {found.kind} {found.id}")
+        words = f"{rows} gone, and no event says so; {found.kind} {found.id}, which follows, cannot be checked"
+        self._problems.add("missing", None, words)
 
     def _tell_doubted(self, *, is_link_wrong: bool) -> None:
         if self._doubted is None:
