@@ -149,6 +149,8 @@ def _input_as_dict(declared: Input) -> dict[str, Any]:
         "description": declared.description,
         "schema": dict(declared.schema),
     }
+    if declared.is_sensitive:
+        data["sensitive"] = True
     return data if declared.default is MISSING else {**data, "default": declared.default}
 
 
@@ -158,6 +160,8 @@ def _input_row(declared: Input) -> tuple[str, str, str, str]:
         need = f"= {default if isinstance(default, str) else json.dumps(default, ensure_ascii=False, default=str)}"
     else:
         need = "required" if declared.is_required else "optional"
+    if declared.is_sensitive:
+        need += ", sensitive"
     return declared.name, type_of(declared.schema), need if len(need) <= 40 else need[:39] + "…", declared.description
 
 

@@ -89,6 +89,8 @@ def compare_inputs(
         schema = compare_schemas(before.schema, after.schema) if before and after else ()
         own = [change for change in schema if change.path == "$" and change.keyword in _INPUT_WORDS]
         words += [compare_value(f"inputs.{name}.{each.keyword}", each.before, each.after, absent=None) for each in own]
+        if before and after:
+            words.append(compare_value(f"inputs.{name}.sensitive", before.is_sensitive, after.is_sensitive))
         rest = tuple(change for change in schema if change not in own)
         found = InputChange(name, kind, _required(before, after), _default(before, after), rest)
         if kind != "changed" or found.required or found.default or found.schema:

@@ -14,7 +14,8 @@ from promptctl.schemas.references import SchemaSource, bundle
 from promptctl.schemas.words import path_text
 
 # Beside a reference, these are ours: the rest would be part of the schema.
-_REFERENCE = frozenset(("$ref", "default", "required", "description"))
+_REFERENCE = frozenset(("$ref", "default", "required", "sensitive", "description"))
+_OF_INPUTS = frozenset(("sensitive",))
 _NO_KEYWORD = "remove it, or begin its name with `x-`"
 # Keys that people write for keywords of JSON Schema, with what to do.
 _INSTEAD = {
@@ -46,9 +47,9 @@ def check_schema_file(tree: Tree, path: str) -> list[Problem]:
 def schema_problems(schema: Mapping[str, Any], source: SchemaSource, *, is_closed: bool = False) -> list[Problem]:
     """Return what is wrong with a bundled schema itself, at the place in its source if that is known.
 
-    If it `is_closed`, a key that is no keyword of JSON Schema is an error too; in a file of its own a schema may have
-    annotations of other tools. Nothing if the source is only a reference to a file: there it is reported with better
-    places.
+    If it `is_closed`, as that of an input, a key that is no keyword of JSON Schema nor ours is an error too; in a file
+    of its own a schema may have annotations of other tools. Nothing if the source is only a reference to a file: there
+    it is reported with better places.
     """
     data = source.data
     unknown = dict(_unknown_keys(source, ())) if is_closed else {}
@@ -61,8 +62,9 @@ def schema_problems(schema: Mapping[str, Any], source: SchemaSource, *, is_close
 def _unknown_keys(source: SchemaSource, path: Path) -> Iterator[tuple[Path, Problem]]:
     """Yield the problem of each key of a written schema that is no keyword, with the keys that lead to it."""
     for key in source.data:
-        if (key not in FORMS or key in _INSTEAD) and not key.startswith("x-"):
-            hint = _INSTEAD.get(key) or meant_keyword(key) or _NO_KEYWORD
+        ours = _OF_INPUTS if not path else ()
+        if (key not in FORMS or key in _INSTEAD) and key not in ours and not key.startswith("x-"):
+            hint = _INSTEAD.get(key) or meant_keyword(key, (*FORMS, *ours)) or _NO_KEYWORD
             name = path_text((*source.base, *source.keys)).lstrip(".")
             place = source.document.key_place(*source.base, *source.keys, key)
             yield (*path, key), Problem(f"unknown key `{key}` in `{name}`", place, hint, "unknown-key")

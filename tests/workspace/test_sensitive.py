@@ -219,3 +219,40 @@ def test_a_workspace_without_sensitive_inputs_never_loads_the_mask(tmp_path: Pat
     with open_workspace(tmp_path, {}) as workspace:
         (call,) = [workspace.run("intake", INPUTS)]
     assert call.mask is None
+
+
+def test_the_mark_is_checked_shown_and_compared(tmp_path: Path) -> None:
+    (tmp_path / "promptctl.yaml").write_text("model: echo/echo\n")
+    (tmp_path / "prompts").mkdir()
+    text = "inputs: {{name: {{type: string{}}}}}\nmessages: [{{role: user, content: '{{{{ name }}}}'}}]\n"
+    for id_, more in (("plain", ""), ("marked", ", sensitive: true"), ("typo", ", sensitve: true")):
+        (tmp_path / f"prompts/{id_}.prompt.yaml").write_text(text.format(more))
+    with open_workspace(tmp_path, {}) as workspace:
+        (problem,) = workspace.validate().problems
+        assert (problem.place and problem.place.path, problem.hint) == (
+            "prompts/typo.prompt.yaml",
+            "did you mean `sensitive`?",
+        )
+        assert workspace.page("marked").as_dict()["inputs"][0]["sensitive"] is True
+        difference = json.dumps(workspace.diff("marked", "plain").as_dict())
+        assert "inputs.name.sensitive" in difference
+
+
+def test_a_case_made_of_a_masked_call_is_told(tmp_path: Path) -> None:
+    (tmp_path / "promptctl.yaml").write_text('model: echo/echo\nlog: [{prompts: "*", content: full}]\n')
+    for folder in ("prompts", "datasets"):
+        (tmp_path / folder).mkdir()
+    prompt = "inputs: {name: {type: string, sensitive: true}}\nmessages: [{role: user, content: '{{ name }}'}]\n"
+    (tmp_path / "prompts/greet.prompt.yaml").write_text(prompt)
+    (tmp_path / "datasets/greet.yaml").write_text(
+        "prompts: [greet]\ncases:\n  - {id: a, inputs: {name: x}, expected: x}\n"
+    )
+    told: list[str] = []
+    with open_workspace(tmp_path, {}, on_warning=told.append) as workspace:
+        execution = workspace.run("greet", {"name": NAME})
+        added = workspace.datasets.add("greet", execution.id, expects_reply=True)
+    assert added.is_masked
+    assert told == [
+        f"case {added.case_id} holds marks for sensitive inputs, which the log never had; put made-up values"
+    ]
+    assert "anary" not in (tmp_path / "datasets/greet.yaml").read_text()
