@@ -12,9 +12,19 @@ from promptctl import Retention, parse_moment
 from promptctl.cli import options
 from promptctl.cli.call_filter import FilterOptions
 from promptctl.cli.options import grouped
-from promptctl.cli.output import format_id, format_moment, format_version, say, say_json, tell, time_heading, warn
+from promptctl.cli.output import (
+    format_id,
+    format_moment,
+    format_version,
+    say,
+    say_json,
+    tell,
+    tell_hint,
+    time_heading,
+    warn,
+)
 from promptctl.cli.tables import say_table
-from promptctl.errors import LogError, UsageError
+from promptctl.errors import LogError, UsageError, printable
 from promptctl.reports.wording import count, format_bytes
 
 if TYPE_CHECKING:
@@ -85,6 +95,9 @@ def search_calls(
         return
     if not found:
         filters.tell_nothing(workspace, "kept content")
+        last = words[-1].split()[-1]
+        if not last.endswith(("*", '"')) and not workspace.log.is_new:
+            tell_hint(f"words are whole: `{printable(last)}*` finds longer ones too")
         return
     time = time_heading("Time", (each.execution.started_at for each in found))
     columns = [time, "Prompt", "Version", "Found in", "Text", "Id"]

@@ -158,12 +158,12 @@ def _state(here: _Here) -> Iterator[Finding]:
     files = [each for each in (folder, *folder.glob("*.db*")) if not each.is_symlink()]
     for each in files:
         found = each.stat()
+        if not os.access(each, os.W_OK):
+            yield Finding("state", "problem", f"{each} cannot be written", "allow it, or set PROMPTCTL_STATE=FOLDER")
         if found.st_uid != os.geteuid():
             yield Finding("state", "warning", f"{each} belongs to another user", f"sudo chown $USER {quote(str(each))}")
         elif each != folder and found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             yield Finding("state", "problem", f"{each} can be read by others", f"chmod 600 {quote(str(each))}")
-    if not os.access(folder, os.W_OK):
-        yield Finding("state", "problem", f"{folder} cannot be written", "allow it, or set PROMPTCTL_STATE=FOLDER")
     if (kind := _file_system(folder)) in _NETWORK:
         yield Finding(
             "state",

@@ -148,6 +148,7 @@ def test_a_search_shows_where_the_words_are(cli: Cli, log: Path) -> None:
     assert cli("log", "search", "today", "--scan").out.splitlines()[1].endswith(id_)
     assert cli("log", "search", "today canary").err == (
         "no kept content matches; those of evaluations are left out: --source all\n"
+        "  hint: words are whole: `canary*` finds longer ones too\n"
     )
     nothing = cli("log", "search", '"*"')
     assert (nothing.exit_code, "log list --search TEXT finds any characters" in nothing.err) == (2, True)

@@ -45,7 +45,7 @@ def inspect_log(path: Path, other_paths: tuple[Path, ...] = ()) -> LogState:
             said = log.execute("PRAGMA quick_check(1)").fetchone()[0] if found.is_checked else "ok"
             if said != "ok":
                 hint = f"restore a backup, or move {path} aside: the next call begins a new log"
-                raise LogFailure(f"the log {path} is damaged ({said})", reason="corrupt", hint=hint)
+                raise LogFailure(f"the log {path} is damaged ({said.splitlines()[-1]})", reason="corrupt", hint=hint)
     except LogFailure as failure:
         return replace(found, failure=failure)
     return replace(

@@ -35,6 +35,7 @@ _INSERT = f"INSERT INTO texts (rowid, {', '.join(CONTENT_FIELDS)}) VALUES (?, ?,
 _NEWEST = "SELECT rowid, id FROM executions ORDER BY rowid DESC LIMIT 1"
 _TIE_BITS = 20
 _ROWS = 500
+_PATIENCE_S = 2.0  # reading everything takes no longer than waiting for the index of a small log
 
 
 def index_path(log_path: Path) -> Path:
@@ -50,7 +51,7 @@ def search(database: Database, query: TextQuery, wanted: Filter, *, is_scan: boo
         why = "as asked" if is_scan else None
         if not is_scan:
             try:
-                _grow(log, path, database.busy_timeout_s)
+                _grow(log, path, min(database.busy_timeout_s, _PATIENCE_S))
                 return Searched(tuple(_indexed(log, path, query, wanted)))
             except (sqlite3.Error, OSError) as error:
                 why = str(error)

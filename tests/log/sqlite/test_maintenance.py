@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import resource
 import shutil
 import sqlite3
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from promptctl.errors import LogError
 from promptctl.log.records import Entry
 from promptctl.log.results import ResultRow
 from promptctl.log.retention import Pruned, Retention
+from promptctl.log.sqlite import maintenance
 from promptctl.log.sqlite.store import SqliteStore
 from tests.log.conftest import make
 
@@ -115,3 +118,55 @@ def test_check_names_damage_and_contents_that_are_gone(filled: SqliteStore, path
 
     assert SqliteStore(gone).check() == ["1 executions have lost their reply"]
     assert filled.check() != []
+
+
+def test_a_backup_is_of_one_moment_while_eight_others_write(path: Path, tmp_path: Path) -> None:
+    ended = threading.Event()
+
+    def write() -> None:
+        with SqliteStore(path) as log:
+            while not ended.is_set():
+                log.append([Entry(make(prompt="a"), "full"), Entry(make(prompt="a"), "full")])
+
+    writers = [threading.Thread(target=write) for _ in range(8)]
+    for each in writers:
+        each.start()
+    try:
+        with SqliteStore(path) as log:
+            while log.is_new:
+                ended.wait(0.001)
+            for number in range(3):
+                log.back_up(tmp_path / f"{number}.db")
+    finally:
+        ended.set()
+        for each in writers:
+            each.join()
+    for number in range(3):
+        copy = SqliteStore(tmp_path / f"{number}.db")
+        rows = len(list(copy.executions()))
+        assert (copy.check(), sum(each.calls for each in copy.totals()), rows % 2) == ([], rows, 0)
+
+
+def test_a_backup_that_has_no_room_is_not_left(filled: SqliteStore, tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    try:
+        with pytest.raises(LogError, match=r"the backup .*copy\.db cannot be written") as caught:
+            filled.back_up(tmp_path / "copy.db")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.hint == "free some space, or name a file elsewhere"
+    assert not (tmp_path / "copy.db").exists()
+
+
+def test_a_backup_that_is_not_sound_is_not_left(
+    filled: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(connection: sqlite3.Connection, target: Path) -> None:
+        connection.execute("VACUUM INTO ?", (str(target),))
+        target.write_bytes(target.read_bytes()[: 4096 * 5])
+
+    monkeypatch.setattr(maintenance, "_copy_into", broken)
+    with pytest.raises(LogError, match=r"the backup .*copy\.db is not sound"):
+        filled.back_up(tmp_path / "copy.db")
+    assert not (tmp_path / "copy.db").exists()
