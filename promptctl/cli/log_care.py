@@ -160,7 +160,7 @@ def prune_log(
     if content_before:
         calls, latest = count(pruned.contents, "call"), count(pruned.latest_calls, "latest call")
         say(f"contents of {calls} and of {latest} before {format_moment(content_before)} {done}")
-    say(f"{count(pruned.payloads, 'text')} that nothing else needs {done}: {format_bytes(pruned.payload_bytes)}")
+    say(f"{count(pruned.payloads, 'stored text')} {done} with them: {format_bytes(pruned.payload_bytes)}")
     if freed:
         say(f"the log is {format_bytes(freed)} smaller")
     if rows_before and not content_before:

@@ -99,7 +99,7 @@ def test_pruning_says_exactly_what_goes_before_it_does(cli: Cli, log: Path) -> N
     assert b"canary()" not in b"".join(each.read_bytes() for each in log.parent.glob("log.db*"))
     assert cli("log", "prune", "--rows-older", "2026-03-01").out.splitlines() == [
         "2 rows of calls before 2026-03-01T00:00:00.000Z deleted; totals stay",
-        "0 texts that nothing else needs deleted: 0 B",
+        "0 stored texts deleted with them: 0 B",
     ]
     assert [row["calls"] for row in cli("log", "stats", "--json").json] == [1, 2], "totals stay"
     shown = cli("log", "prune", "--content-older", "2026-06-01", "--dry-run").out
