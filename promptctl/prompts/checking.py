@@ -42,6 +42,7 @@ class WorkspaceCheck:
         self._prompt_paths = [path for path in self._paths if prompt_stem(path) is not None]
         self._read: dict[str, _ReadPrompt] = {}
         self._partials: Cache = {}
+        self._sound: dict[str, int] = {}
         self.prompts = {id_: path for path in self._prompt_paths if (id_ := prompt_id(path)) is not None}
 
     def file(self, path: str) -> Iterable[Problem]:
@@ -127,7 +128,7 @@ class WorkspaceCheck:
             yield merge
         elif isinstance(text, str):
             sources = Sources(self._tree, partials=self._partials)
-            Partials(sources).include_all(text, path, lambda line: Place(path, line))
+            Partials(sources, self._sound).include_all(text, path, lambda line: Place(path, line))
             yield from sources.problems
             yield from problems_of_partial(text, path)
         else:

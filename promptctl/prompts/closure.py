@@ -208,14 +208,21 @@ def _line_place(document: Document, keys: tuple[Key, ...], line: int) -> Place:
 
 
 class Partials:
-    """Collector of partials: `texts` by their path below `prompts/`. Problems are added to those of the sources."""
+    """Collector of partials: `texts` by their path below `prompts/`. Problems are added to those of the sources.
 
-    def __init__(self, sources: Sources) -> None:
+    `sound` says how deep the includes of a partial go, by its path, if nothing is wrong with any of them: who checks
+    all partials need not read such a one for each that includes it. What is found is added.
+    """
+
+    def __init__(self, sources: Sources, sound: dict[str, int] | None = None) -> None:
         self._sources = sources
+        self._sound = sound
         self.texts: dict[str, str] = {}
 
-    def include_all(self, text: str, path: str, place_of: Callable[[int], Place], chain: tuple[str, ...] = ()) -> None:
-        """Read what a template's text includes.
+    def include_all(
+        self, text: str, path: str, place_of: Callable[[int], Place], chain: tuple[str, ...] = ()
+    ) -> int | None:
+        """Read what a template's text includes; return how deep that goes, None if something is wrong with it.
 
         `path` is its file; `place_of` returns the place of each of its lines; `chain` holds its includers' paths.
         """
@@ -223,33 +230,41 @@ class Partials:
             found = includes(text)
         except BadTemplate as error:
             self._report(error.message, place_of(error.line), error.hint, "bad-template")
-            return
+            return None
+        known, depths = self._sound or {}, [0]
         for reference, line in found:
             place = place_of(line)
             target = self._sources.locate(reference, path, place)
+            depth = None
             if target in chain:
                 self._report(f"{target} includes itself", place, "break the circle", "circular-include")
-            elif target is not None and target.removeprefix(PROMPTS + "/") not in self.texts:
-                self._read(target, place, (*chain, target))
+            elif target is not None and (target in known or target.removeprefix(PROMPTS + "/") not in self.texts):
+                if len(chain) + 1 + known.get(target, 0) > MAX_DEPTH:
+                    words = f"partials include each other more than {MAX_DEPTH} deep"
+                    self._report(words, place, "flatten them", "too-deep")
+                else:
+                    depth = known[target] if target in known else self._read(target, place, (*chain, target))
+            depths.append(-1 if depth is None else depth + 1)
+        return max(depths) if -1 not in depths else None
 
-    def _read(self, path: str, place: Place, chain: tuple[str, ...]) -> None:
-        if len(chain) > MAX_DEPTH:
-            self._report(f"partials include each other more than {MAX_DEPTH} deep", place, "flatten them", "too-deep")
-            return
+    def _read(self, path: str, place: Place, chain: tuple[str, ...]) -> int | None:
         data = self._sources.bytes_of(path, place, "partial")
         if data is None:
-            return
+            return None
         text = self._sources.made("partial", path, data, lambda: decode_partial(data, path))
         if isinstance(text, Problem):
             self._sources.problems.append(text)
-            return
+            return None
         if self._sources.is_for_people and "<<<<<<<" in text:
             from promptctl.files.merges import unresolved_merge
 
             if (merge := unresolved_merge(text, path)) is not None:
                 self._sources.problems.append(merge)
         self.texts[path.removeprefix(PROMPTS + "/")] = _kept_once(text)
-        self.include_all(text, path, lambda line: Place(path, line), chain)
+        depth = self.include_all(text, path, lambda line: Place(path, line), chain)
+        if self._sound is not None and depth is not None:
+            self._sound[path] = depth
+        return depth
 
     def _report(self, message: str, place: Place, hint: str, code: str) -> None:
         self._sources.problems.append(Problem(message, place, hint, code))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from promptctl.datasets.validation import validate_workspace
 from promptctl.errors import InvalidFiles, Problem
-from promptctl.files.tree import MemoryTree
+from promptctl.files.tree import MAX_BYTES, MemoryTree
 from promptctl.git.trees import WorkTree
 from promptctl.prompts.checking import files_of
 from promptctl.prompts.loading import closure_of, load_prompt, prompt_paths
@@ -371,3 +372,29 @@ def test_a_model_that_no_provider_has_is_a_warning(model: str, hint: str) -> Non
 def test_a_model_that_can_be_asked_given_a_key_is_none(model: str) -> None:
     settings = "models: {'local/*': {api_base: 'http://127.0.0.1:1/v1', api_key_env: NO_SUCH}}\n"
     assert check(MemoryTree({"promptctl.yaml": settings, "prompts/p.prompt.yaml": f"model: {model}\n{HI}"})) == []
+
+
+class CountingTree(MemoryTree):
+    """A tree that counts how often each file is read."""
+
+    def __init__(self, files: dict[str, str]) -> None:
+        super().__init__(files)
+        self.reads: Counter[str] = Counter()
+
+    def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
+        self.reads[path] += 1
+        return super().read(path, max_bytes=max_bytes)
+
+
+def test_a_sound_partial_is_not_read_again_for_each_that_includes_it() -> None:
+    files = {f"prompts/a{n}.j2": '{% include "shared.j2" %}' for n in range(20)}
+    files |= {"prompts/shared.j2": '{% include "zz.j2" %}', "prompts/zz.j2": "Hi"}
+    tree = CountingTree(files)
+    assert check(tree) == []
+    assert max(tree.reads.values()) <= 3
+    chain = {f"prompts/a{n:02}.j2": f'{{% include "a{n - 1:02}.j2" %}}' for n in range(1, 14)}
+    found = {str(each.place): each.message for each in check(MemoryTree({**chain, "prompts/a00.j2": "Hi"}))}
+    deep = "partials include each other more than"
+    assert [place for place, words in found.items() if words.startswith(deep)] == ["prompts/a10.j2:1"]
+    circle = {"prompts/a.j2": '{% include "b.j2" %}', "prompts/b.j2": '{% include "a.j2" %}'}
+    assert {each.message for each in check(MemoryTree(circle))} == {f"prompts/{n}.j2 includes itself" for n in "ab"}
