@@ -22,6 +22,7 @@ _HARD_CASES, _EACH_S = 30, 0.005
 _RAISE = "raise `limits: {grading_s: …}` in promptctl.yaml if it may"
 # At worst RE2's time is the product of the text's length and the expression's.
 _RE2_STEPS_PER_S = 150_000_000
+_LARGE_PATTERN = 1_000
 
 
 class Total:
@@ -90,7 +91,12 @@ class Effort:
 
     def afford_search(self, expression: Any, text: str) -> None:
         """Refuse a search with a compiled expression of RE2 that may take too long."""
-        self.afford(len(text) * expression.programsize / _RE2_STEPS_PER_S)
+        try:
+            self.afford(len(text) * expression.programsize / _RE2_STEPS_PER_S)
+        except Ungraded as error:
+            if expression.programsize < _LARGE_PATTERN:
+                raise
+            raise Ungraded(f"{error}, or write `+` or `*` in its pattern for a count such as `{{1,500}}`") from None
 
     def _refused(self, takes: str) -> Ungraded:
         if self._given_s < self._limit_s:

@@ -84,7 +84,8 @@ def _pattern(text: str) -> Any:
         why = error.args[0] if error.args else "not a pattern"
         said = why.decode() if isinstance(why, bytes) else str(why)
         raise ValueError(
-            f"is not a regular expression of RE2: {said} (RE2 has no look-around and no back-references)"
+            f"is not a regular expression of RE2: {said} (RE2 has no look-around and no back-references; "
+            "instead of a large count such as `{1,500}` write `+` or `*`)"
         ) from error
 
 

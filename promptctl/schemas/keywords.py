@@ -260,6 +260,7 @@ def type_of(value: Any) -> str:
 # RE2's time is at worst the product of the text's length and the pattern's: a third of a second for so many.
 MAX_MATCH_STEPS = 50_000_000
 _PATTERN_MEMORY = 1 << 20
+_SMALLER = "write `+` or `*` there, and bound the length by itself (in a schema by `maxLength`)"
 _UNICODE_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\u([0-9A-Fa-f]{4})")
 
 
@@ -280,6 +281,8 @@ def compiled(pattern: str) -> Any:
     except (re2.error, UnicodeEncodeError) as error:
         reason = error.args[0] if error.args else ""
         words = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else "it is not Unicode text"
+        if words.startswith("pattern too large"):
+            words = "it is too large, as `{1,200}` holds its part 200 times: " + _SMALLER
         raise BadPattern(words) from None
 
 
@@ -287,7 +290,7 @@ def found(pattern: str, text: str) -> bool:
     """Return whether the pattern is found anywhere in the text. Raises `BadPattern`."""
     expression = compiled(pattern)
     if len(text) * expression.programsize > MAX_MATCH_STEPS:
-        raise BadPattern("the text is too long to be searched for it")
+        raise BadPattern(f"the text is too long for the pattern {pattern[:80]}: {_SMALLER}")
     try:
         return expression.search(text) is not None
     except UnicodeEncodeError:

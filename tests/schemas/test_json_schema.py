@@ -328,6 +328,15 @@ class TestCheckSchema:
         assert Validator({"pattern": "a$"}).problems("a\n")  # the end is the end
         assert Validator({"pattern": "b"}).problems("abc") == []  # found anywhere
 
+    def test_the_way_out_of_a_pattern_that_takes_too_much_is_said(self) -> None:
+        way = "write `+` or `*` there, and bound the length by itself"
+        (problem,) = Validator({"pattern": "^.{1,1000}$"}).problems("a" * 900_000)
+        assert problem.startswith("$: cannot be checked: the text is too long for the pattern ^.{1,1000}$: ")
+        assert way in problem
+        (said,) = check_schema({"pattern": r"^\p{L}{1,200}$"})
+        assert "it is too large" in said
+        assert way in said
+
     def test_types_are_told_in_order(self) -> None:
         assert types_of({"type": ["null", "string"]}) == ["null", "string"]
         assert types_of({"anyOf": [{"type": "integer"}, {"enum": ["a", True]}]}) == ["integer", "string", "boolean"]
