@@ -31,6 +31,7 @@ from promptctl.models.litellm_errors import not_taken, translated
 from promptctl.models.litellm_library import (
     close_clients,
     is_loaded,
+    leave_mcp_out,
     load_litellm,
     our_call,
     spread_extra_bodies,
@@ -54,6 +55,8 @@ PARAMETERS = frozenset(
     | {"mirostat", "keep_alive"}
 )
 _NO_KEY = "none"
+# Providers some of whose models LiteLLM asks by the responses protocol.
+_WITH_RESPONSES = ("openai/", "azure/")
 # Providers that LiteLLM would otherwise take for OpenAI, of some for the models alone that it does not list.
 _UNKNOWN_TO_LITELLM = {
     "ai21": "https://api.ai21.com/studio/v1",
@@ -97,7 +100,9 @@ class LiteLLM:
         """Return one vector for each text."""
         litellm = await _library()
         texts = texts_of(request)
-        arguments = self._arguments(litellm, request) | embedding_options(request) | {"input": texts}
+        # Of what a provider does not take, LiteLLM sends nothing: here that can be the format alone.
+        options = {**embedding_options(request), "drop_params": True}
+        arguments = self._arguments(litellm, request) | options | {"input": texts}
         answer = await _answer_to(request, partial(litellm.aembedding, **arguments), self._wire(request))
         return build_embeddings(request, embeddings_data(answer), len(texts), self._prices)
 
@@ -151,6 +156,8 @@ class LiteLLM:
             arguments |= {"tools": [dict(tool) for tool in dialect.marked(request.tools)], **tool_arguments()}
         if "extra_body" in parameters:
             spread_extra_bodies()
+        if request.model.startswith(_WITH_RESPONSES):
+            leave_mcp_out()
         arguments["allowed_openai_params"] = _named_again(litellm, request, arguments["model"])
         if request.response_format is not None and "response_format" not in request.endpoint.leaves_out:
             arguments["response_format"] = dict(request.response_format)

@@ -97,6 +97,17 @@ def tool_arguments() -> dict[str, Any]:
 
 
 @functools.cache
+def leave_mcp_out() -> None:
+    """Let models of OpenAI's responses protocol be asked without the package `mcp`, which LiteLLM imports for each.
+
+    It would look among tools for MCP servers to call: none of ours is one.
+    """
+    found: Any = importlib.import_module("litellm.responses.main")
+    if hasattr(found, "_responses_try_dispatch_mcp_gateway") and find_spec("mcp") is None:
+        found._responses_try_dispatch_mcp_gateway = lambda *_, **__: None
+
+
+@functools.cache
 def spread_extra_bodies() -> None:
     """Let the keys of `extra_body` reach Anthropic and Bedrock as keys of the body, as they reach other providers.
 

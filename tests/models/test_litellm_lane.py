@@ -386,3 +386,47 @@ def _an_hour_ago(begin: Callable[..., None]) -> Callable[..., None]:
         wire.started -= 3600
 
     return begin_early
+
+
+def test_a_model_of_the_responses_protocol_is_asked_without_the_package_mcp(server: OpenAIServer) -> None:
+    message = {
+        "type": "message",
+        "id": "m1",
+        "role": "assistant",
+        "status": "completed",
+        "content": [{"type": "output_text", "text": "Hello there", "annotations": []}],
+    }
+    body = {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 1,
+        "status": "completed",
+        "model": "o1-pro",
+        "output": [message],
+        "usage": {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5},
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+    }
+    server.script(say.raw(json.dumps(body).encode()))
+    asked = ({"role": "user", "content": "Hi"},)
+    reply = complete(Request("openai/o1-pro", asked, timeout_s=10.0, endpoint=Endpoint(server.url, KEY)))
+    assert [request.path for request in server.requests] == ["/v1/responses"]
+    assert (reply.text, reply.usage.input_tokens, reply.usage.output_tokens) == ("Hello there", 3, 2)
+    assert reply.cost_nano_usd == 3 * 150_000 + 2 * 600_000
+
+
+@pytest.mark.parametrize(("model", "is_taken"), [("fireworks_ai/nomic-embed", False), ("mistral/mistral-embed", True)])
+def test_the_format_of_embeddings_is_asked_of_those_that_take_it(
+    server: OpenAIServer, model: str, is_taken: bool
+) -> None:
+    async def work() -> None:
+        lane = LiteLLM(Prices())
+        try:
+            request = replace(embedding_request(model, ["one"]), endpoint=Endpoint(server.url, KEY))
+            assert len((await lane.embed(request)).vectors) == 1
+        finally:
+            await lane.close()
+
+    asyncio.run(work())
+    assert ("encoding_format" in server.requests[0].body) is is_taken
