@@ -73,7 +73,10 @@ _RESERVE = """
 UPDATE budget_accounts SET reserved = reserved + :amount
 WHERE id = :id AND (action = 'warn' OR spent + reserved + :amount <= most)
 """
-_SPEND = "UPDATE budget_accounts SET reserved = reserved - ?, spent = spent + ?, kept = kept + ? WHERE id = ?"
+_SPEND = f"""
+UPDATE budget_accounts SET reserved = reserved - ?, spent = spent + ?, kept = kept + ? WHERE id = ?
+RETURNING {", ".join(_Account._fields[:-1])}
+"""  # noqa: S608 - made of our own names
 _RENEW = "UPDATE budget_accounts SET spent = 0, kept = 0, warned_at = NULL, reached_at = NULL WHERE id = ?"
 _ALERTS = frozenset({"warned", "exceeded", "blocked", "disabled"})
 _SPENT = {
@@ -299,8 +302,8 @@ def _refuse(
 
 def _spend(connection: sqlite3.Connection, account_id: int, reserved: int, spent: int, *, kept: int) -> _Account:
     """Give back what was reserved, count what was spent, and return the account as it stands then."""
-    connection.execute(_SPEND, (reserved, spent, kept, account_id))
-    return _Account(*connection.execute(f"{_ACCOUNTS} WHERE a.id = ?", (account_id,)).fetchone())
+    [row] = connection.execute(_SPEND, (reserved, spent, kept, account_id)).fetchall()
+    return _Account(*row)
 
 
 def _notice(connection: sqlite3.Connection, account: _Account, execution: str) -> list[BudgetEvent]:
