@@ -21,6 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from log import Report, an_execution
+
 from promptctl.errors import BudgetReached
 from promptctl.formats.budget_rules import BudgetRule
 from promptctl.log.budgets import Charge, Reservation, Settlement
@@ -103,7 +104,7 @@ def measure_kills(folder: Path, report: Report, _options: argparse.Namespace) ->
         [account] = log.budget_accounts()
     report.tell(
         f"{PROCESSES} processes on a budget of {LIMIT:,} calls, {killed} killed",
-        f"{len(lines):,} attempts, {sent:,} sent, {account.spent:,} counted, {account.kept} of them of killed processes",
+        f"{len(lines):,} attempts, {sent:,} sent, {account.spent:,} counted, {account.kept} of killed processes",
         is_good=len(lines) >= ATTEMPTS and sent <= account.spent <= LIMIT,
     )
 

@@ -186,7 +186,7 @@ class BudgetGuard:
 
     async def _asked(self, wanted: Reservation) -> Admission:
         log = self._context.log
-        found = log.reserve_at_once(wanted)
+        found = None if wanted.is_alive is not None else log.reserve_at_once(wanted)
         if found is None:
             thread = asyncio.get_running_loop().run_in_executor(None, log.reserve, wanted)
             try:

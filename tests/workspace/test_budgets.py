@@ -290,6 +290,67 @@ def test_without_a_log_budgets_that_block_let_nothing_through(desk: Desk, kind: 
     assert len(desk.server.requests) == 1
 
 
+def test_fifty_streams_at_once_never_pass_a_limit_in_dollars(desk: Desk) -> None:
+    async def ask(workspace: Workspace) -> list[str]:
+        found = await asyncio.gather(*(streamed(workspace) for _ in range(50)))
+        await workspace.context.gateway.close()
+        return found
+
+    desk.server.default = with_tokens()
+    most = 10 * WORST
+    with desk.open(f"name: money, limit: {{usd: {most / 1e9}}}") as workspace:
+        ends = asyncio.run(ask(workspace))
+        ((spent, reserved),) = desk.accounts().values()
+        assert (spent, reserved) == (COST * ends.count("ok"), 0)
+        assert (len(desk.server.requests), ends.count("ok")) == (ends.count("ok"), 50 - ends.count("blocked"))
+        assert 10 <= ends.count("ok") <= most // COST
+        assert spent <= most
+
+
+def test_a_server_that_counts_more_passes_a_limit_by_the_difference_alone(desk: Desk) -> None:
+    told = 3 * WORST
+    desk.server.default = reply("Hello", tokens=usage(told // 1000 - 3, 3))
+    with desk.open(f"name: money, limit: {{usd: {4 * WORST / 1e9}}}") as workspace:
+        while True:
+            try:
+                workspace.run("greet")
+            except BudgetReached:
+                break
+    assert desk.accounts() == {("money", ""): (2 * told, 0)}
+    assert 2 * told <= 4 * WORST + (told - WORST)
+
+
+async def streamed(workspace: Workspace) -> str:
+    try:
+        async for _ in workspace.astream("greet"):
+            pass
+    except BudgetReached:
+        return "blocked"
+    return "ok"
+
+
+def test_a_call_whose_row_waits_in_a_file_counts_with_its_cost(desk: Desk) -> None:
+    rule = "name: money, limit: {usd: 1}"
+    desk.server.default = with_tokens()
+    lock = broken(desk.root / ".promptctl", "locked")
+
+    async def lock_first(exchange: Exchange) -> None:
+        lock.__enter__()
+        await with_tokens()(exchange)
+
+    with desk.open(rule) as workspace:
+        workspace.run("greet")
+        desk.server.default = lock_first
+        impatient(workspace)
+        assert workspace.run("greet").reply == "Hello"
+        lock.__exit__()
+    with desk.open(rule) as workspace:
+        desk.server.default = with_tokens()
+        workspace.run("greet")
+    assert desk.accounts() == {("money", ""): (3 * COST, 0)}
+    assert not any("of a process that ended" in warning for warning in desk.warnings)
+
+
 @pytest.mark.parametrize("more", ["budgets_without_log: open\n", "then: warn"])
 def test_without_a_log_calls_pass_where_they_may(desk: Desk, more: str) -> None:
     rule = f"name: calls, limit: {{calls: 9}}{', then: warn' if more == 'then: warn' else ''}"
@@ -317,7 +378,7 @@ class broken:  # noqa: N801 - used like a function
 
     def __enter__(self) -> None:
         if self.kind == "locked":
-            self.other = sqlite3.connect(self.log, isolation_level=None)
+            self.other = sqlite3.connect(self.log, isolation_level=None, check_same_thread=False)
             self.other.execute("BEGIN IMMEDIATE")
         elif self.kind == "corrupt":
             self.log.write_bytes(b"no database any more" * 1000)

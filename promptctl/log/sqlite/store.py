@@ -181,6 +181,8 @@ class SqliteStore:
     def reserve(self, wanted: Reservation, *, is_dry_run: bool = False) -> Admission:
         from promptctl.log.sqlite.budgets import preview, reserve
 
+        if wanted.is_alive is not None:  # what waits in files is settled before it is taken for a dead process's
+            self._take_in_before_reading()
         work = preview if is_dry_run else reserve
         return self.database.write(lambda connection: work(connection, wanted))
 
