@@ -66,7 +66,7 @@ class AlertSender:
 
 
 def send_due(store: Store, rules: Sequence[BudgetRule], environ: Mapping[str, str]) -> str | None:
-    """Send the alerts that wait in the log; return why one did not arrive, in words without the address.
+    """Send the alerts that wait in the log; return why a new one did not arrive, in words without the address.
 
     For a thread of its own: no answer of a model waits for it. An address that fails is not tried again before the next
     call.
@@ -74,6 +74,7 @@ def send_due(store: Store, rules: Sequence[BudgetRule], environ: Mapping[str, st
     by_name = {rule.name: rule for rule in rules}
     failed: list[BudgetEvent] = []
     problems: dict[str | None, str] = {}
+    words = None
     try:
         until = time.monotonic() + TIMEOUT_S
         while time.monotonic() < until:
@@ -82,21 +83,23 @@ def send_due(store: Store, rules: Sequence[BudgetRule], environ: Mapping[str, st
             if event is None:
                 break
             rule = by_name.get(event.budget)
-            variable = rule.webhook_env if rule else None
+            variable = _variable(event, by_name)
             problem = problems.get(variable) or _send(event, rule, environ)
             if problem is None:
                 store.mark_webhook(event.id, "sent", event.at)
             else:
                 failed.append(event)
-                problems.setdefault(variable, f"an alert of the budget `{event.budget}` was not sent: {problem}")
+                problems[variable] = problem
         for event in failed:
             now = datetime.now(UTC)
             age = now - datetime.fromisoformat(event.at)
+            if age <= _EAGER:
+                words = f"an alert of the budget `{event.budget}` was not sent: {problems[_variable(event, by_name)]}"
             again = now + age / 10 if age > _EAGER else now
             store.mark_webhook(event.id, "failed" if age > _GIVEN_UP else "due", utc_text(again))
     except LogFailure:
         pass  # the call that found the log so has said it
-    return next(iter(problems.values()), None)
+    return words
 
 
 def alert_body(event: BudgetEvent, rule: BudgetRule) -> dict[str, Any]:
@@ -111,6 +114,11 @@ def alert_body(event: BudgetEvent, rule: BudgetRule) -> dict[str, Any]:
         "rule_place": str(rule.place),
         "tool_version": __version__,
     }
+
+
+def _variable(event: BudgetEvent, rules: Mapping[str, BudgetRule]) -> str | None:
+    rule = rules.get(event.budget)
+    return rule.webhook_env if rule else None
 
 
 def _send(event: BudgetEvent, rule: BudgetRule | None, environ: Mapping[str, str]) -> str | None:

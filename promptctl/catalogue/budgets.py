@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.errors import BudgetNotFound, LogFailure, printable
 from promptctl.files.names import SETTINGS, did_you_mean
-from promptctl.formats.budget_rules import BudgetRule
+from promptctl.formats.budget_rules import BudgetRule, used_words
 from promptctl.log.budgets import BudgetAccount, Charge, Reservation, Window, unit_name
 from promptctl.log.stamps import new_id, utc_now
 from promptctl.log.windows import window_of
@@ -46,7 +46,7 @@ class BudgetStatus:
         inside = [each for each in self.accounts if self.state_of(each) == state]
         top = inside[0]
         whose = f"{printable(top.key)}: " if top.key else ""
-        words = f"{whose}{rule.amount(top.spent)} of {rule.amount(rule.limit)} spent"
+        words = f"{whose}{used_words(rule.unit, top.spent, rule.limit)} spent"
         if state == "disabled":
             words = f"{whose}the limit of {rule.amount(rule.limit)} was reached"
         if top.kept:

@@ -21,7 +21,7 @@ budgets:
   - name: extraction
     prompts: ["tri*", "gone"]
     each: user
-    per: day
+    per: month
     timezone: Europe/Berlin
     limit: {usd: 5.00}
     warn_at: 0.8
@@ -82,7 +82,7 @@ def test_the_list_says_what_is_spent_and_why_calls_are_refused(cli: Cli) -> None
         "extraction": ("blocked", "bob: $6 of $5 spent"),
         "monthly": ("disabled", "the limit of 3 calls was reached"),
         "each-call": ("disabled", "the limit of 1,000 tokens was reached"),
-        "watch": ("warned", "2 calls of 1 call spent"),
+        "watch": ("warned", "2 of 1 call spent"),
     }
     top = rows["extraction"]
     assert (top["account"], top["spent"], top["reserved"], top["left"]) == ("bob", 6 * USD, 0, -USD)
@@ -108,7 +108,7 @@ def test_a_page_names_the_highest_accounts_and_the_prompts(cli: Cli) -> None:
     accounts = [(row["account"], row["state"], row["spent"], row["reserved"]) for row in page["accounts"]]
     assert accounts == [("bob", "blocked", 6 * USD, 0), ("alice", "warned", 4 * USD, USD // 2), (None, "ok", 0, 0)]
     out = cli("budget", "show", "extraction").out
-    assert "extraction  $5 a day (Europe/Berlin) for each user" in out
+    assert "extraction  $5 a month (Europe/Berlin) for each user" in out
     for line in ("warns at   80%", "prompts    tri*, gone: triage", "webhook    the address in SPEND_HOOK"):
         assert line in out.splitlines()
     assert [line.split()[:2] for line in out.splitlines()[-3:]] == [
