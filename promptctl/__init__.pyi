@@ -17,6 +17,8 @@ from promptctl.comparisons.compared import Compared as Compared
 from promptctl.comparisons.rule import GateRule as GateRule
 from promptctl.costs.compared import CostComparison as CostComparison
 from promptctl.costs.compared import CostSide as CostSide
+from promptctl.costs.savings import Suggestion as Suggestion
+from promptctl.costs.savings import Suggestions as Suggestions
 from promptctl.costs.table import CostTable as CostTable
 from promptctl.datasets.adding import Added as Added
 from promptctl.datasets.cases import Case as Case

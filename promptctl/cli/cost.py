@@ -120,6 +120,53 @@ def compare_costs(
         tell(note)
 
 
+@app.command("suggest", cls=HelpfulCommand)
+def suggest_savings(
+    context: typer.Context,
+    ref: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[REF]",
+            help="A prompt, with or without a version; by default the ten dearest of the last 30 days.",
+            autocompletion=options.complete_ref,
+        ),
+    ] = None,
+    output: Output = None,
+    as_json: options.Json = False,
+) -> None:
+    """Say what would make a prompt cheaper: each with the calls that show it, and money in a month."""
+    if output is not None:
+        from promptctl.reports.cost_table import check_costs_path
+
+        check_costs_path(output)
+    workspace = options.workspace_of(context)
+    found = workspace.costs.suggest(ref)
+    if output is not None:
+        from promptctl.reports.cost_table import write_suggestions
+
+        write_suggestions(found, output)
+        tell(f"written  {output}")
+    if as_json:
+        say_json(found.as_dict())
+        return
+    for number, each in enumerate(found.found):
+        if number:
+            say()
+        saved = "saves no money" if each.saving_nano_usd is None else f"{format_cost(each.saving_nano_usd)} a month"
+        say_wrapped(f"{each.prompt} · {saved}: {each.what}", bold=True)
+        say_wrapped(f"seen in {count(each.calls, 'call')}: {each.evidence}", "  ")
+        say_wrapped(f"rule: {each.rule}", "  ", dim=True)
+    if not found.looked_at:
+        tell("no calls yet" if workspace.log.is_new else "no call of the application matches")
+    elif not found.found:
+        tell("nothing to suggest")
+    for seen in found.looked_at:
+        cost = format_cost(seen["cost_nano_usd"])
+        tell(f"{seen['prompt']} {seen['version']}: {count(seen['calls'], 'call')} looked at, {cost} a month")
+    for text in found.unchecked:
+        tell(text)
+
+
 _MEASURES: Sequence[tuple[str, Callable[[CostSide], Any]]] = (
     ("calls", lambda side: format_count(side.calls)),
     ("cost", lambda side: _money(side.mean_cost_nano_usd)),

@@ -13,6 +13,7 @@ from promptctl.reports.wording import NANO, as_text
 
 if TYPE_CHECKING:
     from promptctl.costs.compared import CostComparison
+    from promptctl.costs.savings import Suggestions
     from promptctl.costs.table import CostTable
 
 _MONEY = "_nano_usd"
@@ -27,6 +28,11 @@ def check_costs_path(path: Path) -> None:
 def write_sides(compared: CostComparison, path: Path) -> None:
     """Write one line for each version that was compared, money in dollars."""
     _write([side.as_dict() for side in (compared.base, compared.head)], ["ref"], path)
+
+
+def write_suggestions(found: Suggestions, path: Path) -> None:
+    """Write one line for each suggestion, money in dollars."""
+    _write([each.as_dict() for each in found.found], ["prompt", "kind", "saving_nano_usd"], path)
 
 
 def write_costs(table: CostTable, path: Path) -> None:

@@ -11,9 +11,13 @@ from promptctl.workspace.log import Log
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.costs.compared import CostComparison
+    from promptctl.costs.savings import Suggestions
     from promptctl.costs.table import CostTable
     from promptctl.log.call_totals import Dimension
     from promptctl.log.filter import Filter
+
+
+_DEAREST = 10
 
 
 class Costs:
@@ -42,3 +46,24 @@ class Costs:
 
         wanted = Log(self._context).meant(Filter(source="app", since=since, until=until))
         return compare_costs(self._context.fresh(), base, head, wanted)
+
+    def suggest(self, ref: str | None = None) -> Suggestions:
+        """Return what would make a prompt cheaper, by its last 30 days of calls; without a ref, the dearest prompts.
+
+        Without a version after @, it is the version called last. Raises `PromptNotFound`, and what resolving a ref
+        raises.
+        """
+        from promptctl.costs.evidence import DAYS, gather
+        from promptctl.costs.savings import suggest
+        from promptctl.log.filter import Filter
+        from promptctl.workspace.names import check_logged_prompt
+
+        context = self._context.fresh()
+        if ref is not None:
+            check_logged_prompt(context, ref.partition("@")[0])
+        meant = Log(context).meant(Filter(source="app", since=f"{DAYS}d"))
+        refs = [ref] if ref is not None else [row.group["prompt"] for row in self.table(meant).rows[:_DEAREST]]
+        if ref is None and not refs:  # nothing was called of late
+            refs = [row.group["prompt"] for row in self.table().rows[:_DEAREST]]
+        found = [seen for each in refs if (seen := gather(context, each, meant.renames)) is not None]
+        return suggest(found)

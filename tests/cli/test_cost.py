@@ -158,3 +158,20 @@ def test_two_versions_are_compared(workspace: Path, cli: Cli, monkeypatch: pytes
     fits("cost compare", cli("cost", "compare", "triage@v1", "@v2", "--json").json)
     assert cli("cost", "compare", "triage@v1", "@v7").exit_code == 3
     assert cli("cost", "compare", "triage@v1").exit_code == 2
+
+
+def test_suggestions_are_printed_with_evidence(workspace: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workspace)
+    assert cli("cost", "suggest").err == "no calls yet\n"
+    context = Context(workspace, {}, lambda _: None)
+    digest = context.prompt("triage").version.digest
+    context.log.append(Entry(make(prompt="triage", digest=digest), "full") for _ in range(30))
+    context.close()
+    ran = cli("cost", "suggest", "triage", "-o", "ways.csv")
+
+    assert "triage · saves no money: lower `max_tokens` from 400 to about 50\n" in ran.out
+    assert "  seen in 29 calls: 29 calls of 30 sent what an earlier one had sent, to the same model\n" in ran.out
+    assert "triage v7: 30 calls looked at, $0.0243 a month\n" in ran.err
+    assert (workspace / "ways.csv").read_text().splitlines()[1].startswith('"triage","repeats","0.0234')
+    fits("cost suggest", cli("cost", "suggest", "--json").json)
+    assert cli("cost", "suggest", "triag").exit_code == 3
