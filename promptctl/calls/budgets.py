@@ -163,7 +163,10 @@ class BudgetGuard:
     def _charges(self, attempts: Attempts, request: Request, worst: WorstCase, now: str) -> list[Charge]:
         call = attempts.call
         prompt, label, options = call.target.prompt.id, call.target.version.label, call.options
-        keys = {"user": options.user, "prompt": prompt, "label": label, "session": options.session}
+        user, session = options.user, options.session
+        if options.mask is not None:
+            user, session = options.mask.name(user), options.mask.name(session)
+        keys = {"user": user, "prompt": prompt, "label": label, "session": session}
         models = (request.model, self._context.models.settings_of(request.model).model)
         amounts: Mapping[str, int | None] = {
             "usd": worst.nano_usd,

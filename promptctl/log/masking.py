@@ -48,12 +48,14 @@ class Mask:
     """Hides the values of one call's sensitive inputs, by name in `values`, in all that is stored of the call.
 
     `stand_ins` take their place where messages are rendered once more to be stored. `folder` holds the key.
-    `messages` are those of one attempt as they are stored, None for the attempt's own.
+    `declared` are the inputs' schemas as JSON: a key that stands in them is no part of a value. `messages` are those of
+    one attempt as they are stored, None for the attempt's own.
     """
 
     folder: Path
     values: Mapping[str, Any]
     stand_ins: Mapping[str, Any]
+    declared: str = ""
     messages: Sequence[Mapping[str, Any]] | None = None
 
     @classmethod
@@ -65,7 +67,8 @@ class Mask:
             stand_ins[name] = _stand_in(prompt.inputs[name].schema, _mark(name))
             if value is not MISSING:
                 values[name] = value
-        return cls(folder, values, stand_ins)
+        schemas = to_json([prompt.inputs[name].schema for name in prompt.sensitive])
+        return cls(folder, values, stand_ins, schemas if outer is None else outer.declared + schemas)
 
     def inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return inputs as they are stored: equal values of one workspace have equal hashes."""
@@ -89,6 +92,10 @@ class Mask:
         for leaf, mark in self._long:
             finding.find_excerpts(leaf, mark)
         return finding.hidden_in(text) if finding.spans else text
+
+    def name(self, name: str | None) -> str | None:
+        """Return a name by which calls are joined: its hash if a value is in it."""
+        return name if name is None or self.text(name) == name else self._hash(name)
 
     def data(self, data: Any, *, numbers: bool = False) -> Any:
         """Return JSON-like data without the values, in keys and texts, and with `numbers` in numbers too."""
@@ -120,8 +127,8 @@ class Mask:
             error_message=text(execution.error_message),
             bare_error=text(execution.bare_error),
             finish_reason=text(execution.finish_reason),
-            user=text(execution.user),
-            session=text(execution.session),
+            user=self.name(execution.user),
+            session=self.name(execution.session),
             content_type=text(execution.content_type),
             parameters=self.data(execution.parameters),
             call_metadata=self.data(execution.call_metadata, numbers=True),
@@ -162,7 +169,7 @@ class Mask:
 
     @cached_property
     def _leaves(self) -> list[tuple[str | int | float, str]]:
-        return [(leaf, _mark(name)) for name, value in self.values.items() for leaf in _leaves_of(value)]
+        return [(leaf, _mark(name)) for name, value in self.values.items() for leaf in _leaves_of(value, self.declared)]
 
     @cached_property
     def _long(self) -> list[tuple[str, str]]:
@@ -198,13 +205,14 @@ def _stand_in(schema: Any, mark: str) -> Any:
     return mark
 
 
-def _leaves_of(value: Any) -> Iterator[str | int | float]:
-    """Yield the texts and numbers of a value; true, false and null are words of any text."""
+def _leaves_of(value: Any, declared: str) -> Iterator[str | int | float]:
+    """Yield the texts, numbers and own keys of a value; true, false and null are words of any text."""
     if isinstance(value, Mapping):
-        value = list(value.values())
+        keys = (str(key) for key in value if to_json(str(key)) not in declared)
+        value = [*(key for key in keys if len(key) >= _SHORT), *value.values()]
     if isinstance(value, list | tuple | set | frozenset):
         for each in value:
-            yield from _leaves_of(each)
+            yield from _leaves_of(each, declared)
     elif isinstance(value, str | int | float) and not isinstance(value, bool):
         yield value
     elif value is not None and not isinstance(value, bool):

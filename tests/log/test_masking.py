@@ -63,6 +63,9 @@ def test_parts_of_nested_values_and_excerpts_of_long_ones_are_hidden(tmp_path: P
     assert hides.text("Maria Ochoas 1234567; 'My left knee hurts badly', so: “…when I climb the st…”") == (
         "[sensitive: patient]s [sensitive: patient]; '[sensitive: letter]', so: “…[sensitive: letter]…”"
     )
+    named = {"kind": {"Maria Ochoa": 1}}
+    assert mask(tmp_path, a=named).text("kind of Maria Ochoa") == "kind of [sensitive: a]", "a key of its own"
+    assert mask(tmp_path, a="u-17 Ochoa").name("of u-17 Ochoa") == mask(tmp_path, a="u-17 Ochoa").name("of u-17 Ochoa")
     long = "".join(f"{number} " for number in range(9_999))
     assert mask(tmp_path, a=long).text(f"<{long}|{long[5:5_000]}|{long[20_000:20_040]}>") == (
         "<[sensitive: a] |[sensitive: a]|[sensitive: a]>"

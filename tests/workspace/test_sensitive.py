@@ -105,6 +105,7 @@ def test_no_store_holds_the_value_however_a_call_ends(
         assert row.messages is not None
         assert row.messages[0]["content"] == "[sensitive]", "the template counts with the value"
         assert row.messages[1]["content"].startswith("[SENSITIVE:_PATIENT] [sensitiv")
+        assert (row.user or "").startswith("hmac-sha256:"), "calls for one user can still be joined"
     assert leaks(tmp_path) == []
 
 
