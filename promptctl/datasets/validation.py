@@ -19,6 +19,7 @@ from promptctl.errors import (
     WorkspaceError,
     in_reading_order,
     one_of_each_kind,
+    printable,
 )
 from promptctl.files.names import DATASET_SUFFIXES, RECORDINGS, SETTINGS, did_you_mean, is_dataset
 from promptctl.files.tree import Tree, is_there
@@ -57,6 +58,7 @@ def validate_workspace(tree: Tree, paths: Sequence[str] = ()) -> ValidationRepor
     if not paths:
         problems += _check_recordings(tree)
     if not paths or SETTINGS in checked:
+        problems += _idle_prices(check, models)
         signers = tree.read(SIGNERS).decode("utf-8", "replace") if is_there(tree, SIGNERS) else None
         problems += signer_problems(signers, is_asked=check.settings.labels.is_signed)
     among = check.among_files()
@@ -100,6 +102,18 @@ def _unknown_models(check: WorkspaceCheck, models: Models, tree: Tree, path: str
         lines = tree.read(path).decode("utf-8", "replace").splitlines()
         line = next((number for number, text in enumerate(lines, 1) if _MODEL.match(text)), None)
         yield Problem(error.message, Place(path, line), error.hint, "unknown-model", "warning")
+
+
+def _idle_prices(check: WorkspaceCheck, models: Models) -> Iterator[Problem]:
+    """Yield the warning of each price whose glob no model's id can match."""
+    if not check.settings.prices:
+        return
+    asked = {prompt.model.partition("/")[0] for prompt in map(check.prompt, check.prompts) if prompt and prompt.model}
+    for glob in check.settings.prices:
+        hint = models.hint_for_idle(glob) if glob.partition("/")[0] not in asked else None
+        if hint is not None:
+            place = next(iter(check.settings.price_places.get(glob, ())), Place(SETTINGS))
+            yield Problem(f"the price of `{printable(glob)}` is of no model", place, hint, "no-match", "warning")
 
 
 def _bare_questions(check: WorkspaceCheck, tree: Tree, path: str) -> list[Problem]:

@@ -23,6 +23,7 @@ Lane = Literal["echo", "replay", "direct", "litellm"]
 # LiteLLM drops a request for any JSON object on its way to these.
 _NO_JSON_OBJECT = re.compile(r"(?:anthropic|bedrock|sagemaker|replicate)/|(?:vertex_ai|databricks)/.*claude")
 DEFAULT_TIMEOUT_S = 60.0
+_GLOB = frozenset("*?[")
 _NOT_IN_IDS = re.compile(r"[^\w.:@/+~-]")
 _ARN = re.compile(r"(?:^|/)arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]*:[^:]")
 _HOW_IDS_ARE_WRITTEN = (
@@ -236,14 +237,30 @@ class Models:
             )
         if not self._is_unknown(provider, model):
             return
-        from promptctl.models.endpoints import known_providers
-
-        known = sorted({*known_providers(), *self._map.providers, "echo", "replay"})
-        meant = did_you_mean(provider, known, "{}/…")
+        meant = did_you_mean(provider, self._providers(), "{}/…")
         raise ModelConfigurationError(
             f"unknown provider `{printable(provider)}` in the model's id `{printable(model)}`",
             hint=f"{meant} {_HOW_IDS_ARE_WRITTEN}".strip(),
         )
+
+    def hint_for_idle(self, glob: str) -> str | None:
+        """Return what to write in the place of a glob that no model's id can match; None if some may match."""
+        provider, slash, _ = glob.partition("/")
+        if not _GLOB.isdisjoint(provider) or not (slash or self._map.providers):
+            return None
+        if not slash:
+            found = self._map.provider_of(provider)
+            return f"did you mean `{found}/{provider}`?" if found else "ids are written provider/model"
+        ours = {rule.pattern.partition("/")[0] for rule in self._settings.models}
+        if not self._is_unknown(provider, glob) or provider in {*ours, "echo", "replay"}:
+            return None
+        meant = did_you_mean(provider, self._providers(), "{}/…")
+        return meant or "ids are written provider/model; a server of your own has a rule under `models:`"
+
+    def _providers(self) -> list[str]:
+        from promptctl.models.endpoints import known_providers
+
+        return sorted({*known_providers(), *self._map.providers, "echo", "replay"})
 
     def _is_unknown(self, provider: str, model: str) -> bool:
         from promptctl.models.endpoints import known_providers

@@ -288,6 +288,16 @@ def test_a_csv_of_excel_is_read_with_a_note_and_evaluated() -> None:
             "`chta` of the budget `a` matches no prompt",
             "did you mean `chat`?",
         ),
+        (
+            "prices: {opnai/*: {input: 1, output: 1}}",
+            "the price of `opnai/*` is of no model",
+            "did you mean `openai/…`?",
+        ),
+        (
+            "prices: {gpt-4o: [{input: 1, output: 1}]}",
+            "the price of `gpt-4o` is of no model",
+            "did you mean `openai/gpt-4o`?",
+        ),
     ],
 )
 def test_a_setting_that_holds_for_nothing_is_a_warning(settings: str, said: str, hint: str | None) -> None:
@@ -297,6 +307,9 @@ def test_a_setting_that_holds_for_nothing_is_a_warning(settings: str, said: str,
 
 def test_settings_that_hold_for_something_are_sound() -> None:
     text = "log: [{prompts: '*'}, {prompts: 'cha?'}]\nlabels: {production: {after: staging}}\n"
+    text += "models: {own/*: {api_base: http://127.0.0.1:1/v1}}\n"
+    globs = ("own/*", "'*'", "o*/x", "openai/gpt-*", "echo/echo", "azure/team-4o")
+    text += f"prices: {{{', '.join(f'{glob}: {{input: 1, output: 1}}' for glob in globs)}}}\n"
     assert check(MemoryTree({"promptctl.yaml": text, "prompts/chat.prompt.yaml": HI})) == []
 
 
