@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -53,10 +53,7 @@ _REPLY_WIDTH = 80
 def list_executions(
     context: typer.Context,
     filters: FilterOptions,
-    status: Annotated[
-        Literal["ok", "error", "invalid_output", "blocked", "cancelled"] | None,
-        typer.Option("--status", help="Only executions that ended so."),
-    ] = None,
+    status: log_care.Status = None,
     limit: options.Limit = 20,
     content: Annotated[
         bool, typer.Option("--content", help="With --json: also inputs, messages and replies that are kept.")

@@ -160,6 +160,7 @@ _JSON_NAMES = {
     "case_id": "case",
     "is_dirty": "dirty",
 }
+FIELD_OF = {shown: name for name, shown in _JSON_NAMES.items()}
 JSON_FIELDS = ("parameters", "call_metadata", "usage_details")
 CONTENT_FIELDS = ("inputs", "messages", "reply", "tool_calls")
 _NAMES = [each.name for each in fields(Execution)]

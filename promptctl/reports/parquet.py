@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from itertools import islice
 from typing import Any
 
 from promptctl.errors import UsageError
+from promptctl.log.records import FIELD_OF, Execution
 
 _ROWS = 10_000
-_INTEGERS = (
-    "attempt", "version", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_nano_usd",
-    "repeat",
-)  # fmt: skip
-_NUMBERS = ("latency_ms", "first_token_ms")
 
 
 def check_parquet() -> None:
@@ -61,8 +58,9 @@ def parquet(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> Iterat
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    types = {**dict.fromkeys(_INTEGERS, pa.int64()), **dict.fromkeys(_NUMBERS, pa.float64()), "dirty": pa.bool_()}
-    schema = pa.schema([(name, types.get(name, pa.string())) for name in columns])
+    kinds = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
+    types = {each.name: kinds.get(str(each.type).removesuffix(" | None"), pa.string()) for each in fields(Execution)}
+    schema = pa.schema([(name, types.get(FIELD_OF.get(name, name), pa.string())) for name in columns])
     parts = _Parts()
     rows = iter(rows)
     with pq.ParquetWriter(pa.PythonFile(parts, mode="w"), schema) as writer:

@@ -18,7 +18,7 @@ _WAIT_S = 1.0
 _BUDGETS_FROM = 3
 _MOST_CHECKED_BYTES = 256 * 1024 * 1024
 
-# https://sqlite.org/wal.html#walresetbug: a checkpoint and a write at once may damage the file.
+# The fault of resetting the write-ahead log: a checkpoint and a write at once may damage the file.
 _FAULTY_FROM, _FAULTY_BEFORE = (3, 7, 0), (3, 51, 3)
 _MENDED_SERIES = ((3, 50, 7), (3, 44, 6))
 
