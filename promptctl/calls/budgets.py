@@ -299,7 +299,7 @@ def _refused(refusal: Refusal, request: Request, worst: WorstCase) -> BudgetReac
         message = f"budget `{rule.name}`{whose} is disabled since {_minute(account.disabled_at)}: it reached its limit"
         return _error(rule, message, f"enable it again: promptctl budget enable {rule.name} --reason WHY")
     terms = rule.terms.removeprefix(amount_words(rule.unit, rule.limit))
-    state = f"{used_words(rule.unit, account.spent, rule.limit)}{terms} are spent"
+    state = f"it has spent {used_words(rule.unit, account.spent, rule.limit)}{terms}"
     if account.kept:
         state += f", {amount_words(rule.unit, account.kept)} of it for requests whose cost nobody told"
     if account.reserved:
@@ -311,6 +311,9 @@ def _refused(refusal: Refusal, request: Request, worst: WorstCase) -> BudgetReac
         asks = f"the next request to {request.model} could take up to {amount_words(rule.unit, charge.amount)}"
         asks += f" ({worst.words})"
         hints.append("lower `max_tokens`" if worst.is_limited else "set `max_tokens`, which limits the reply")
+    if rule.then == "disable" and not _is_passing(refusal):
+        message = f"budget `{rule.name}`{whose} is disabled now: {state}, and {asks}"
+        return _error(rule, message, f"enable it again: promptctl budget enable {rule.name} --reason WHY")
     until = None if rule.per == "call" else account.window_end
     ends = f"; its window ends {_minute(until)}" if until else ""
     hints += ["wait until the window ends"] if until else []

@@ -128,6 +128,16 @@ class TestAgainstBase:
             assert review.decision.exit_code == INCOMPLETE
             assert 0 < len(asked) < 12
 
+    def test_the_budgets_of_base_hold_whatever_head_says(self, pull: Pull) -> None:
+        rule = "budgets:\n  - {{name: reviews, sources: [eval], limit: {{calls: {}}}}}\n"
+        settings = pull.read("promptctl.yaml")
+        pull.write("promptctl.yaml", settings + rule.format(3))
+        base = pull.commit("Spend little")
+        pull.write("promptctl.yaml", settings + rule.format(1_000))
+        pull.edit(PATH, "Say one word.", "Say just one word.")
+        review = pull.review(base=base, limits=Limits(concurrency=1), replies="ask")
+        assert (review.decision.exit_code, len(pull.server.requests)) == (INCOMPLETE, 3)
+
     def test_an_error_of_the_model_leaves_it_incomplete(self, pull: Pull, server: OpenAIServer) -> None:
         from tests.openai_server import failure
 

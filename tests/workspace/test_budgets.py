@@ -191,7 +191,7 @@ def test_each_user_has_an_account_and_a_limit_of_one_call_counts_its_attempts(de
         workspace.run("greet", user="ada")
         with pytest.raises(BudgetReached, match="`each` of user ada admits no more"):
             workspace.run("greet", user="ada")
-        with pytest.raises(BudgetReached, match="`one` admits no more: 1 of 1 call for one call are spent"):
+        with pytest.raises(BudgetReached, match="`one` admits no more: it has spent 1 of 1 call for one call"):
             workspace.run("greet", user="bob")
     assert len(desk.server.requests) == 3
 
