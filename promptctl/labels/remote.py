@@ -139,6 +139,7 @@ class Remote:
             output = self._git.run([*_FETCH[:-1], "--stdin", "--end-of-options", self.name], input=wanted, check=False)
             if output.status != 0:
                 words = words or refusal(output).message
+                self.tags()  # a remote that is gone now is not asked again and again
                 half = len(some) // 2
                 asked += [some[half:], some[:half]] if half else []
         return words

@@ -41,7 +41,7 @@ class _Link(NamedTuple):
 
 
 class _Problems:
-    """What is wrong, the first of each kind by name and the others as a number."""
+    """The faults, the first of each kind by name and the others as a number."""
 
     def __init__(self) -> None:
         self.found: list[LogProblem] = []
