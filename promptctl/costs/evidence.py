@@ -51,7 +51,7 @@ class Evidence:
 
     @cached_property
     def months(self) -> float:
-        """How many months the calls span."""
+        """The number of months that the calls span."""
         first, last = (datetime.fromisoformat(self.attempts[at].started_at) for at in (-1, 0))
         return max(1.0, (last - first) / timedelta(days=1)) / DAYS
 
