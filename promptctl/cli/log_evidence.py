@@ -1,18 +1,24 @@
-"""`promptctl log verify`: the log as evidence."""
+"""`promptctl log verify` and `redact`: the log as evidence, and what a person may have erased from it."""
 
 from __future__ import annotations
 
 import re
+import sys
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.output import say, say_json, tell
+from promptctl.cli.output import say, say_json, tell, warn
 from promptctl.errors import UsageError, printable
 from promptctl.reports.wording import count
 
+if TYPE_CHECKING:
+    from promptctl import Erased
+
+Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; on record with the event.")]
 _HEAD = re.compile(r"\b[0-9a-f]{64}\b")
 _HEAD_HINT = "a head is 64 characters of 0-9 and a-f, as promptctl log verify prints it"
 
@@ -51,6 +57,67 @@ def verify_log(
             tell("  hint: keep this file as it is; compare it with a copy that promptctl log backup made")
     if not found.is_sound:
         raise typer.Exit(1)
+
+
+def redact_log(
+    context: typer.Context,
+    text: Annotated[
+        str | None,
+        typer.Option("--text", metavar="TEXT", help="Contents of all calls with this text, in any case."),
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="NAME", help="All calls for this user, and the name itself.")
+    ] = None,
+    session: Annotated[
+        str | None, typer.Option("--session", metavar="NAME", help="All calls of this session, and its name.")
+    ] = None,
+    execution: Annotated[
+        str | None, typer.Option("--execution", metavar="ID", help="One execution, by its id or the end of it.")
+    ] = None,
+    reason: Reason = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Erase nothing; say exactly what would be.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Erase; without it a terminal is asked.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Erase what a person said from the log for good: contents, names, words in errors and metadata. Totals stay."""
+    if sum(value is not None for value in (text, user, session, execution)) != 1:
+        raise UsageError(
+            "say what is erased: one of --text, --user, --session and --execution",
+            hint="promptctl log redact --user u-17 --dry-run",
+        )
+    log = options.workspace_of(context).log
+    erase = partial(log.redact, text=text, user=user, session=session, execution=execution)
+    if not (dry_run or yes):
+        if sys.stdin is None or not sys.stdin.isatty():
+            raise UsageError("erasing cannot be undone", hint="see what goes with --dry-run, then give --yes")
+        _say_erased(erase(is_dry_run=True), is_dry_run=True)
+        typer.confirm("Erase this for good?", abort=True, err=True)
+    erased = erase(reason=reason, is_dry_run=dry_run)
+    if as_json:
+        say_json({"dry_run": dry_run, **erased.as_dict()})
+    else:
+        _say_erased(erased, is_dry_run=dry_run)
+
+
+def _say_erased(erased: Erased, *, is_dry_run: bool) -> None:
+    done = "would be erased" if is_dry_run else "erased"
+    if erased.is_nothing:
+        say("the log holds nothing of the kind")
+    else:
+        parts = [
+            count(erased.executions, "row"),
+            count(erased.latest_calls, "latest call"),
+            count(erased.results, "result"),
+            count(erased.contents, "content"),
+        ]
+        say(f"{', '.join(parts)} {done}; totals stay")
+        if erased.marker and not is_dry_run:
+            say(f"in the place of the name stands {erased.marker}")
+    if erased.is_cache_dropped:
+        say(f"the reply cache {'would be' if is_dry_run else 'is'} emptied: evaluations ask models again")
+    for path in erased.left:
+        warn(f"{path} is not changed, and may hold it", "look into it, and delete it if so")
+    tell("copies elsewhere are not: backups, exports, other machines' logs, files in Git")
 
 
 def _head(given: str) -> str:

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import getpass
+import json
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from promptctl.log.encoding import to_json
+
+ERASED = "[erased]"
 
 EventKind = Literal["prune", "redact", "merge", "reprice"]
 
@@ -109,3 +116,81 @@ class Verification:
             "problems_left_out": self.left_out,
             "events": [each.as_dict() for each in self.events],
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure:
+    """Calls to erase: those with a text, for a user, of a session, or one execution; one of them is given."""
+
+    text: str | None = None
+    user: str | None = None
+    session: str | None = None
+    execution: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """The one that is given."""
+        return next(name for name in ("text", "user", "session", "execution") if getattr(self, name) is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased:
+    """The amounts erased, or to be erased. `marker` stands in the log where a user or session was.
+
+    `evaluated` is the number of the executions that are an evaluation's, `others` that of rows of budgets, totals and
+    evaluations with such a name or text. `left` are files that hold it, or may do, and were not changed.
+    """
+
+    executions: int = 0
+    evaluated: int = 0
+    latest_calls: int = 0
+    results: int = 0
+    contents: int = 0
+    others: int = 0
+    is_cache_dropped: bool = False
+    marker: str | None = None
+    left: Sequence[str] = ()
+
+    @property
+    def is_nothing(self) -> bool:
+        """True if the log holds nothing of the kind."""
+        return not (self.executions or self.latest_calls or self.results or self.others)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys."""
+        names = ("executions", "evaluated", "latest_calls", "results", "contents", "others")
+        return {
+            **{name: getattr(self, name) for name in names},
+            "cache_dropped": self.is_cache_dropped,
+            "marker": self.marker,
+            "left": list(self.left),
+        }
+
+
+class Needle:
+    """A text to look for in any case, as it stands in plain text and in JSON."""
+
+    def __init__(self, text: str) -> None:
+        plain = {unicodedata.normalize(form, text) for form in ("NFC", "NFD")} | {text}
+        forms = plain | {json.dumps(each, ensure_ascii=is_ascii)[1:-1] for each in plain for is_ascii in (True, False)}
+        self._pattern = re.compile("|".join(re.escape(each) for each in sorted(forms, key=len, reverse=True)), re.I)
+
+    def is_in(self, text: object) -> bool:
+        """Return True if that is a text that holds it."""
+        return isinstance(text, str) and self._pattern.search(text) is not None
+
+    def erased_from(self, data: Any) -> Any:
+        """Return a text, or JSON-like data, with the text replaced in all its texts."""
+        if isinstance(data, str):
+            return self._pattern.sub(ERASED, data)
+        if isinstance(data, dict):
+            return {self.erased_from(key): self.erased_from(value) for key, value in data.items()}
+        return [self.erased_from(each) for each in data] if isinstance(data, list) else data
+
+    def erased_from_json(self, text: Any) -> Any:
+        """Return JSON text with the text replaced; a number that has the same digits stays."""
+        if not self.is_in(text):
+            return text
+        data = json.loads(text)
+        after = self.erased_from(data)
+        return text if after == data else to_json(after)

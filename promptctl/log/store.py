@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from promptctl.log.attempts import Attempt
     from promptctl.log.budgets import Admission, BudgetAccount, BudgetEvent, Reservation, Settlement, WebhookState
     from promptctl.log.call_totals import CallTotals, Dimension
-    from promptctl.log.evidence import Event, Note, Verification
+    from promptctl.log.evidence import Erased, Erasure, Event, Note, Verification
     from promptctl.log.filter import Filter
     from promptctl.log.records import CostCorrection, Entry, Execution
     from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus, Totals
@@ -194,6 +194,12 @@ class Store(Protocol):
 
     def verify(self, head: str | None = None) -> Verification:
         """Check the file, the chain, the contents and the totals; with `head` also that it is a link of the chain."""
+
+    def redact(self, meant: Erasure, note: Note, *, is_dry_run: bool = False) -> Erased:
+        """Erase what the calls that are meant said, and who made them; totals stay, and the chain still holds.
+
+        A dry run returns the exact numbers. Raises `LogError` for an execution that is not in the log.
+        """
 
     def events(self) -> list[Event]:
         """Return the events of the log's care, oldest first."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from promptctl.catalogue.log_rules import RuleChange, RuledPrompt
     from promptctl.context import Context
     from promptctl.log.call_totals import CallTotals, Dimension
-    from promptctl.log.evidence import Event, Note, Verification
+    from promptctl.log.evidence import Erased, Event, Note, Verification
     from promptctl.log.filter import Filter
     from promptctl.log.records import Execution, Source
     from promptctl.log.retention import Pruned, Retention
@@ -182,6 +182,27 @@ class Log:
         if head is not None and (len(head) != _HEAD_DIGITS or set(head) - _HEX):
             raise UsageError(f"`{printable(head)}` is no head of a log", hint="promptctl log verify prints it")
         return self._context.log.verify(head)
+
+    def redact(
+        self,
+        *,
+        text: str | None = None,
+        user: str | None = None,
+        session: str | None = None,
+        execution: str | None = None,
+        reason: str | None = None,
+        is_dry_run: bool = False,
+    ) -> Erased:
+        """Erase contents of calls, and the user's or session's name: of all with a text, of a user, a session, or one.
+
+        Totals stay, and the event on record never holds what was erased. A dry run returns the exact numbers. Raises
+        `UsageError` unless one thing is given, and `LogError` for an execution that is not in the log.
+        """
+        from promptctl.log.evidence import Erasure
+        from promptctl.workspace.erasing import redact
+
+        meant = Erasure(text=text, user=user, session=session, execution=execution)
+        return redact(self._context, meant, self._note(reason), is_dry_run=is_dry_run)
 
     def events(self) -> list[Event]:
         """Return what was pruned, redacted, merged and repriced: when, by whom and why, oldest first."""

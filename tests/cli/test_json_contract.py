@@ -74,6 +74,7 @@ def desk(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
         "log list",
         "log prune --content-older 7d",
         "log verify",
+        "log redact --user nobody --yes",
         "log stats",
         "log search ticket",
         "log show",

@@ -64,3 +64,43 @@ def test_a_workspace_without_calls_has_a_sound_log(cli: Cli, workspace: Path, mo
     monkeypatch.chdir(workspace)
     ran = cli("log", "verify")
     assert (ran.exit_code, ran.out) == (0, "head: none yet\n")
+
+
+def test_what_a_person_said_is_erased_for_good(cli: Cli, log: Path) -> None:
+    Path("datasets/recordings").mkdir(parents=True)
+    Path("datasets/recordings/triage.jsonl").write_text('{"reply": "ADA CANARY"}\n')
+    cache = log.with_name("cache.db")
+    cache.write_bytes(b'{"text": "Ada Canary"}')
+    would = cli("log", "redact", "--text", "Ada Canary", "--dry-run", "--json")
+    assert (would.exit_code, would.json["executions"], would.json["cache_dropped"]) == (0, 2, True)
+    assert cache.exists()
+
+    refused = cli("log", "redact", "--text", "Ada Canary")
+    assert (refused.exit_code, "--dry-run, then give --yes" in refused.err) == (2, True)
+    ran = cli("log", "redact", "--text", "Ada Canary", "--reason", "asked on 3 May", "--yes")
+    assert ran.exit_code == 0
+    assert ran.out.splitlines()[0] == "2 rows, 0 latest calls, 0 results, 4 contents erased; totals stay"
+    assert "datasets/recordings/triage.jsonl is not changed" in ran.err
+    assert b"Canary" not in b"".join(each.read_bytes() for each in log.parent.rglob("*") if each.is_file())
+    assert not cache.exists()
+
+    (event,) = cli("log", "verify", "--json").json["events"]
+    assert (event["kind"], event["reason"]) == ("redact", "asked on 3 May")
+    assert event["by"] != ""
+    assert cli("log", "redact", "--text", "ada canary", "--yes").out == "the log holds nothing of the kind\n"
+    assert len(cli("log", "list", "--json").json) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("", "one of --text, --user, --session and --execution"),
+        ("--user a --session b", "one of --text, --user, --session and --execution"),
+        ("--text ab", "too short"),
+        ("--execution zz", "too short for an id"),
+    ],
+)
+def test_an_erasure_that_is_not_clear_is_refused(cli: Cli, log: Path, arguments: str, words: str) -> None:
+    ran = cli("log", "redact", *arguments.split(), "--yes")
+    assert (ran.exit_code, words in ran.err) == (2, True)
+    assert cli("log", "redact", "--execution", "00000000", "--yes").exit_code == 3

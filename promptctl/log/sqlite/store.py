@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from promptctl.log.attempts import Attempt
     from promptctl.log.budgets import Admission, BudgetAccount, BudgetEvent, Reservation, Settlement, WebhookState
     from promptctl.log.call_totals import CallTotals, Dimension
-    from promptctl.log.evidence import Event, Note, Verification
+    from promptctl.log.evidence import Erased, Erasure, Event, Note, Verification
     from promptctl.log.filter import Filter
     from promptctl.log.records import CostCorrection
     from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus, Totals
@@ -258,6 +258,20 @@ class SqliteStore:
 
         self._take_in_before_reading()
         return verify(self.database, head)
+
+    def redact(self, meant: Erasure, note: Note, *, is_dry_run: bool = False) -> Erased:
+        from promptctl.log.evidence import Erased
+        from promptctl.log.sqlite.erasing import redact
+        from promptctl.log.sqlite.search_index import clear
+
+        if self.is_new:
+            return Erased()
+        self._take_in_unsaved()  # or it would come back with them
+        erased = redact(self.database, meant, note, is_dry_run=is_dry_run)
+        if not (is_dry_run or erased.is_nothing):
+            clear(self.path)
+            self.vacuum()
+        return erased
 
     def events(self) -> list[Event]:
         from promptctl.log.sqlite.chain import events

@@ -1,0 +1,210 @@
+"""Erases what a person said, and the person's id, wherever the log has it: rows, contents, latest calls, results."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from promptctl.log.encoding import to_json
+from promptctl.log.evidence import ERASED, Erased, Erasure, Needle, Note
+from promptctl.log.records import CONTENT_FIELDS
+from promptctl.log.sqlite import chain, payloads
+from promptctl.log.sqlite.database import Database
+from promptctl.log.sqlite.lookup import row_by_id
+
+_MARKER = "erased-"
+_HASHES = tuple(f"{name}_hash" for name in CONTENT_FIELDS)
+# Texts of a row that come from outside; the others are names by which rows are found and joined.
+_TEXTS = ("prompt_name", "content_type", "model_resolved", "finish_reason", "error_message")
+_JSONS = ("parameters", "metadata", "usage_details")
+_NAMES = ("user", "session")
+# What else holds a user's or a session's name, or words of people.
+_NAMED = {"budget_accounts": "key", "budget_disabled": "key", "budget_events": "key", "user_stats": "user"}
+
+Row = dict[str, Any]
+
+
+def redact(database: Database, meant: Erasure, note: Note, *, is_dry_run: bool) -> Erased:
+    """Erase in one transaction; a dry run does the same work and undoes it, so that its numbers are exact.
+
+    What is deleted is overwritten with zeros; `vacuum` then rewrites the file, and its side file.
+    """
+
+    def work(connection: sqlite3.Connection) -> Erased:
+        connection.execute("SAVEPOINT erasing")
+        connection.execute("UPDATE maintenance SET is_open = 1")
+        erased = _Erasing(connection, meant).all()
+        if not erased.is_nothing:
+            known = meant.text or meant.user or meant.session
+            reason = Needle(known).erased_from(note.reason) if known else note.reason
+            numbers = {name: value for name, value in asdict(erased).items() if isinstance(value, int)}
+            chain.add_event(connection, "redact", replace(note, reason=reason), {"what": meant.kind, **numbers})
+        connection.execute("UPDATE maintenance SET is_open = 0")
+        if is_dry_run:
+            connection.execute("ROLLBACK TO erasing")
+        return erased
+
+    return database.write(work)
+
+
+class _Erasing:
+    """One erasure in one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, meant: Erasure) -> None:
+        self._connection = connection
+        self._meant = meant
+        self._needle = Needle(meant.text) if meant.text is not None else None
+        self._markers: dict[str, str] = {}
+        self._id: str | None = None
+        if meant.execution is not None:
+            row = row_by_id(connection, "SELECT id FROM executions", meant.execution, "execution", "promptctl log list")
+            self._id = row[0]
+        for name in (meant.user, meant.session):
+            if name is not None:
+                self._mark(name)
+        if meant.user is not None:  # a session's name may be that of its user
+            sql = "SELECT DISTINCT session FROM executions WHERE user = ? AND session IS NOT NULL"
+            for (name,) in connection.execute(sql, (meant.user,)):
+                self._mark(name)
+
+    def all(self) -> Erased:
+        """Erase everywhere; return how much that was."""
+        holding = self._contents_holding()
+        rows = {each["id"]: each for each in self._rows(holding)}
+        self._update(rows.values())
+        latest_calls = self._erase_latest_calls(set(rows))
+        results = self._erase_results(set(rows), holding)
+        others = self._erase_elsewhere()
+        contents, _ = payloads.delete_orphans(self._connection)
+        return Erased(
+            executions=len(rows),
+            evaluated=sum(each["evaluation_id"] is not None for each in rows.values()),
+            latest_calls=latest_calls,
+            results=results,
+            contents=contents,
+            others=others,
+            marker=self._markers.get(self._meant.user or self._meant.session or ""),
+        )
+
+    def _contents_holding(self) -> set[bytes]:
+        if self._needle is None:
+            return set()
+        found = self._connection.execute("SELECT hash, content FROM payloads")
+        return {digest for digest, content in found if self._needle.is_in(payloads.text_of(content))}
+
+    def _rows(self, holding: set[bytes]) -> list[Row]:
+        """Return what becomes of the rows that change."""
+        columns = ("id", "evaluation_id", "content", *_HASHES, *_TEXTS, *_JSONS, *_NAMES)
+        found = []
+        for values in self._connection.execute(f"SELECT {', '.join(columns)} FROM executions"):  # noqa: S608
+            row = dict(zip(columns, values, strict=True))
+            is_meant = self._is_meant(row) or any(row[name] in holding for name in _HASHES)
+            after = self._erased(row, is_whole=is_meant)
+            if after != row:
+                found.append(after)
+        return found
+
+    def _is_meant(self, row: Mapping[str, Any]) -> bool:
+        """Return True for a call of the user or the session, or the execution itself."""
+        if self._id is not None:
+            return bool(row["id"] == self._id)
+        return any(
+            getattr(self._meant, name) is not None and row[name] == getattr(self._meant, name) for name in _NAMES
+        )
+
+    def _erased(self, row: Row, *, is_whole: bool) -> Row:
+        """Return a row without the text and the names meant; if `is_whole`, without contents and quotes too."""
+        after = {**row, **{name: self._renamed(row[name]) for name in _NAMES}}
+        if self._needle is not None:
+            after |= {name: self._needle.erased_from(row[name]) for name in _TEXTS}
+            after |= {name: self._needle.erased_from_json(row[name]) for name in _JSONS}
+        if is_whole and row["content"] == "full":
+            after |= {"content": "pruned", **dict.fromkeys(_HASHES)}
+        if is_whole and self._needle is None:
+            after["error_message"] = row["error_message"] and ERASED
+            after["metadata"] = to_json(_without_texts(json.loads(row["metadata"])))
+        return after
+
+    def _mark(self, name: str) -> str:
+        """Return what stands for a user's or a session's name from now on; different names stay different."""
+        return self._markers.setdefault(name, _MARKER + secrets.token_hex(4))
+
+    def _renamed(self, name: str | None) -> str | None:
+        if self._needle is not None and self._needle.is_in(name):
+            return self._mark(str(name))
+        return None if name is None else self._markers.get(name, name)
+
+    def _update(self, rows: Iterable[Row]) -> None:
+        rows = list(rows)
+        self._connection.execute("CREATE TEMP TABLE erasing (id TEXT PRIMARY KEY)")
+        self._connection.executemany("INSERT INTO temp.erasing VALUES (?)", ((each["id"],) for each in rows))
+        chain.release(self._connection, ("WHERE e.id IN (SELECT id FROM temp.erasing)", []))
+        self._connection.execute("DROP TABLE temp.erasing")
+        columns = ("content", *_HASHES, *_TEXTS, *_JSONS, *_NAMES)
+        sql = f"UPDATE executions SET {', '.join(f'{name} = :{name}' for name in columns)} WHERE id = :id"  # noqa: S608
+        self._connection.executemany(sql, rows)
+
+    def _erase_latest_calls(self, rows: set[str]) -> int:
+        erased = 0
+        found = self._connection.execute("SELECT prompt, execution_id, execution FROM latest_calls").fetchall()
+        for prompt, id_, text in found:
+            document = json.loads(text)
+            after = {**document, **{name: self._renamed(document[name]) for name in _NAMES if name in document}}
+            is_meant = self._is_meant({"id": id_, **{name: document.get(name) for name in _NAMES}})
+            if is_meant or id_ in rows or (self._needle is not None and self._needle.is_in(text)):
+                after = {name: value for name, value in after.items() if name not in CONTENT_FIELDS}
+            if is_meant:
+                after["call_metadata"] = _without_texts(after.get("call_metadata") or {})
+                after |= {"error_message": ERASED} if "error_message" in after else {}
+            if self._needle is not None:
+                after = self._needle.erased_from(after)
+            if after != document:
+                sql = "UPDATE latest_calls SET execution = ? WHERE prompt = ?"
+                self._connection.execute(sql, (to_json(after), prompt))
+                erased += 1
+        return erased
+
+    def _erase_results(self, rows: set[str], holding: set[bytes]) -> int:
+        """Take the outputs of the calls that are meant out of results, and with them the values that were compared."""
+        erased = 0
+        columns = "rowid, execution_id, output_hash, scores, error_message"
+        found = self._connection.execute(f"SELECT {columns} FROM results").fetchall()  # noqa: S608 - our own names
+        for number, id_, output, detail, message in found:
+            after = (output, detail, message)
+            if self._needle is not None:
+                kept = None if output in holding else output
+                after = (kept, self._needle.erased_from_json(detail), self._needle.erased_from(message))
+            elif id_ in rows:
+                after = (None, detail and "{}", message and ERASED)
+            if after != (output, detail, message):
+                sql = "UPDATE results SET output_hash = ?, scores = ?, error_message = ? WHERE rowid = ?"
+                self._connection.execute(sql, (*after, number))
+                erased += 1
+        return erased
+
+    def _erase_elsewhere(self) -> int:
+        erased = sum(self._change(table, column, self._renamed) for table, column in _NAMED.items())
+        if self._needle is not None:
+            erased += self._change("budget_events", "reason", self._needle.erased_from)
+            erased += self._change("evaluations", "spec", self._needle.erased_from_json)
+        return erased
+
+    def _change(self, table: str, column: str, change: Callable[[Any], Any]) -> int:
+        """Change the values of a column; return how many rows that were."""
+        found = self._connection.execute(f"SELECT DISTINCT {column} FROM {table}").fetchall()  # noqa: S608
+        changed = [(change(before), before) for (before,) in found if change(before) != before]
+        sql = f"UPDATE {table} SET {column} = ? WHERE {column} = ?"  # noqa: S608 - our own names
+        return sum(self._connection.execute(sql, each).rowcount for each in changed)
+
+
+def _without_texts(data: Any) -> Any:
+    """Return data with its texts replaced: the keys of a call's metadata, its numbers and its truth values stay."""
+    if isinstance(data, dict):
+        return {key: _without_texts(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_without_texts(value) for value in data]
+    return ERASED if isinstance(data, str) else data
