@@ -183,9 +183,13 @@ class BudgetGuard:
             if amount == 0 and rule.unit == "usd":  # free models pass always
                 continue
             window = window_of(now, rule.per, rule.timezone)
-            key = keys[rule.each] if rule.each else None
+            key = self._account_name(keys[rule.each]) if rule.each else None
             charges.append(Charge(rule, key or None, window, amount or 0, attempts.spent.get(rule.name, 0)))
         return charges
+
+    def _account_name(self, name: str | None) -> str:
+        """Return a name as the rows of calls have it: it may hold a secret, or what no text can hold."""
+        return self._context.redactor.redact(name or "").encode("utf-8", "replace").decode()
 
     async def _asked(self, wanted: Reservation) -> Admission:
         log = self._context.log

@@ -105,7 +105,9 @@ def _message(failure: Failure, hint: str | None) -> str:
     if hint and keyword == "propertyNames":
         text = " cannot be a key"
     elif hint and keyword in ("pattern", "not"):
-        text = f" does not have the form it must have: {shown(failure.value)}"
+        # A key or an address with a password is easily written where the name of its variable belongs.
+        is_secret = str(path[-1]).endswith("_env") or re.search("://.*@", str(failure.value))
+        text = " does not have the form it must have" + ("" if is_secret else f": {shown(failure.value)}")
     elif keyword == "enum" and len(failure.schema["enum"]) > _MAX_LISTED:
         text = f": {shown(failure.value)} is not known"
     return f"`{_label(path)}`{text}"

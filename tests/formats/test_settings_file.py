@@ -80,6 +80,23 @@ def test_a_label_that_another_comes_after_is_a_label_as_well() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "models: {'a/*': {api_key_env: sk-very-secret}}",
+        "models: {'a/*': {api_base: 'http://me:very-secret@host/v1'}}",
+        "budgets: [{name: a, limit: {usd: 1}, webhook_env: 'https://hooks.example/very-secret'}]",
+        "budgets: [{name: a, limit: {usd: 1}, webhook: 'https://hooks.example/very-secret'}]",
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_not_shown(text: str) -> None:
+    with pytest.raises(InvalidFiles) as caught:
+        read_settings(text.encode())
+
+    (problem,) = caught.value.problems
+    assert "very-secret" not in f"{problem} {problem.hint}"
+
+
+@pytest.mark.parametrize(
     ("text", "at", "said", "hint"),
     [
         ("- a\n", "1:1", 'must be a mapping, not `["a"]`', ""),

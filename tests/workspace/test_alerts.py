@@ -74,3 +74,15 @@ def test_the_address_is_a_secret(root: Path, hook: Hook) -> None:
     with open_workspace(root, {"HOOK": f"http://a/{SECRET}"}, on_warning=lambda _: None) as workspace:
         execution = workspace.run("greet")
         assert workspace.log.execution(execution.id).reply == "[redacted]"
+
+
+def test_the_name_of_an_account_is_as_the_rows_of_calls_have_it(root: Path, hook: Hook) -> None:
+    write(root, "promptctl.yaml", SETTINGS.replace("name: team", "name: team, each: user"))
+    key = "sk-abcdefghijklmnopqrstuvwxyz1234"
+    warnings: list[str] = []
+    with open_workspace(root, {"HOOK": hook.url}, on_warning=warnings.append) as workspace:
+        for user in (key, "\ud800x"):
+            assert workspace.run("greet", user=user).reply == "Hi"
+    assert sorted(body["account"] for _, _, body in hook.got) == ["?x", "[redacted]"]
+    assert warnings[0] == "budget `team` of [redacted] has spent 1 of 4 calls"
+    assert not any(key.encode() in file.read_bytes() for file in root.rglob("log.db*"))
