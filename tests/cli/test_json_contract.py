@@ -69,14 +69,10 @@ def desk(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
         "fmt --check",
         "label list",
         "label verify",
-        "doctor",
-        "log backup copy.db",
         "log list",
-        "log prune --content-older 7d",
         "log verify",
         "log redact --user nobody --yes",
         "log stats",
-        "log search ticket",
         "log show",
         "log latest triage",
         "log rules",
@@ -109,6 +105,14 @@ def test_a_document_fits_its_schema(desk: Lab, cli: Cli, arguments: str) -> None
     command = " ".join(words[:2]) if words[0] in groups else words[0]
     command += next((f" {option}" for option in ("set", "--dry-run", "--against") if option in words), "")
     fits(command, ran.json)
+
+
+def test_the_documents_of_the_care_of_the_log_fit(desk: Lab, cli: Cli) -> None:
+    assert cli("run", "triage", "-i", "ticket=lost").exit_code == 0
+    for arguments in ("doctor", "log backup copy.db", "log search lost", "log prune --content-older now"):
+        ran = cli(*arguments.split(), "--json")
+        assert (ran.exit_code, bool(ran.json)) == (0, True), ran.err
+        fits(" ".join(arguments.split()[:2]) if arguments.startswith("log") else arguments, ran.json)
 
 
 def test_the_documents_of_labels_fit(desk: Lab, cli: Cli) -> None:
