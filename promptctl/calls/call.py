@@ -35,11 +35,6 @@ if TYPE_CHECKING:
     from promptctl.models.reply_format import ReplyFormats
     from promptctl.prompts.rendering import Hide
 
-# Tokens that have no column of their own in the log.
-_DETAILS = (
-    *("cache_write_tokens", "cache_write_hour_tokens", "input_audio_tokens", "output_audio_tokens"),
-    *("input_image_tokens", "output_image_tokens", "web_searches", "told_nano_usd"),
-)
 # Attempts of a call among many at once that is only told to come back later.
 _MANY_REFUSALS = 8
 
@@ -389,7 +384,7 @@ def _reply_fields(reply: Reply) -> dict[str, Any]:
         "output_tokens": reply.usage.output_tokens,
         "cached_tokens": reply.usage.cached_tokens,
         "reasoning_tokens": reply.usage.reasoning_tokens,
-        "usage_details": _usage_details(reply),
+        "usage_details": reply.usage_details,
         "cost_nano_usd": reply.cost_nano_usd,
         "price_source": reply.price_source,
         "latency_ms": _to_microseconds(reply.latency_ms),
@@ -401,16 +396,6 @@ def _reply_fields(reply: Reply) -> dict[str, Any]:
         "tool_calls": reply.tool_calls,
         "reasoning": reply.reasoning or None,
     }
-
-
-def _usage_details(reply: Reply) -> dict[str, Any]:
-    """Return what else a price may depend on; mostly nothing."""
-    details = {name: value for name in _DETAILS if (value := getattr(reply.usage, name))}
-    if reply.service_tier is not None:
-        details["service_tier"] = reply.service_tier
-    if reply.is_estimated:
-        details["estimated"] = True
-    return details
 
 
 def _to_microseconds(time_ms: float | None) -> float | None:

@@ -138,6 +138,12 @@ class Usage:
     output_image_tokens: int | None = None
 
 
+_DETAILS = (
+    *("cache_write_tokens", "cache_write_hour_tokens", "input_audio_tokens", "output_audio_tokens"),
+    *("input_image_tokens", "output_image_tokens", "web_searches", "told_nano_usd"),
+)
+
+
 def is_broken_off(finish_reason: str | None) -> bool:
     """Return True if the provider gives this reason for a reply that it failed to finish."""
     return finish_reason is not None and finish_reason.lower() in _BROKEN_OFF
@@ -185,6 +191,16 @@ class Reply:
     reasoning: str = ""
     service_tier: str | None = None
     is_estimated: bool = False
+
+    @property
+    def usage_details(self) -> dict[str, Any]:
+        """What a price may depend on and the log has no column for; mostly nothing."""
+        details = {name: value for name in _DETAILS if (value := getattr(self.usage, name))}
+        if self.service_tier is not None:
+            details["service_tier"] = self.service_tier
+        if self.is_estimated:
+            details["estimated"] = True
+        return details
 
 
 @dataclass(frozen=True, slots=True)
