@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from promptctl.log.filter import Filter
 from promptctl.log.records import Content, Entry, Execution
 from promptctl.log.redaction import Redactor
 from promptctl.log.results import ResultDetail, ResultRow
@@ -233,6 +234,28 @@ def measure_million(folder: Path, report: Report, options: argparse.Namespace) -
         peak = float(subprocess.run(command, capture_output=True, text=True, check=True).stderr) / 1024
         is_good = None if limit is None else seconds <= limit
         report.tell(f"  {what}", f"{seconds:.3f} s, {peak:.0f} MiB", is_good=is_good)
+    measure_costs(path, report, since(options, 90))
+
+
+def measure_costs(path: Path, report: Report, ninety_days_ago: str) -> None:
+    """What calls cost, inside the process; best of nine, as other programs run beside."""
+    log = SqliteStore(path)
+    app = Filter(source="app")
+    questions: list[tuple[str, Filter, tuple[str, ...], float | None]] = [
+        ("by prompt and version", app, ("prompt", "version"), 0.01),
+        ("by day since 90 days ago", Filter(source="app", since=ninety_days_ago), ("local_day",), 0.15),
+        ("by user", app, ("user",), 0.15),
+        ("by month, and by model", app, ("local_month", "model"), None),
+        ("by user and prompt, from the rows", app, ("user", "prompt"), None),
+    ]
+    for what, wanted, by, limit in questions:
+        seconds = []
+        for _ in range(9 if limit else 3):
+            start = time.perf_counter()
+            log.totals(wanted, by, costs_only=True)
+            seconds.append(time.perf_counter() - start)
+        is_good = None if limit is None else min(seconds) <= limit
+        report.tell(f"  costs {what}", f"{min(seconds) * 1000:.1f} ms", is_good=is_good)
 
 
 def since(options: argparse.Namespace, days: int) -> str:

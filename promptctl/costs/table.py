@@ -11,6 +11,7 @@ from promptctl.log.filter import Filter
 
 Totals = Callable[[Filter, Sequence[Dimension]], list[CallTotals]]
 # What the running totals know; these filters are answered at once for any source.
+_COUNTS_ALL = frozenset({"prompt", "version", "digest", "source"})
 _KNOWN = frozenset({"prompt", "prompts", "renames", "version", "since", "until", "source"})
 
 
@@ -58,7 +59,7 @@ def cost_table(totals: Totals, wanted: Filter, by: Sequence[Dimension]) -> CostT
     if given <= _KNOWN:
         if wanted.source == "app":
             evaluations = _sum(totals(replace(wanted, source="eval"), ()))
-        if not given & {"since", "until"}:
+        if not given & {"since", "until"} and not set(by) <= _COUNTS_ALL:
             without_row = _difference(_sum(totals(wanted, ())), total)
     return CostTable(names, tuple(rows), total, _if_any(evaluations), _if_any(without_row))
 

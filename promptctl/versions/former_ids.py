@@ -67,7 +67,7 @@ def renames(former: Former) -> dict[str, str]:
 
 def logged_renames(log: Store, moment: Moment) -> dict[str, str]:
     """Return `renames` of every prompt; empty, and Git is not asked, if no id in the log is a former one."""
-    logged = {row.prompt for row in log.totals(by=("prompt",))}
+    logged = {row.prompt for row in log.totals(by=("prompt",), costs_only=True)}
     if logged <= prompt_paths(moment.work_tree).keys():
         return {}
     return renames(all_former_ids(moment))
