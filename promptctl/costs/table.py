@@ -12,7 +12,7 @@ from promptctl.log.filter import Filter
 Totals = Callable[[Filter, Sequence[Dimension]], list[CallTotals]]
 # What the running totals know; these filters are answered at once for any source.
 _COUNTS_ALL = frozenset({"prompt", "version", "digest", "source"})
-_KNOWN = frozenset({"prompt", "prompts", "renames", "version", "since", "until", "source"})
+_KNOWN = frozenset({"prompt", "prompts", "renames", "version", "digest", "since", "until", "source"})
 
 
 @dataclass(frozen=True, slots=True)

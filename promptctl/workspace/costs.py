@@ -34,7 +34,8 @@ class Costs:
         from promptctl.costs.table import cost_table
         from promptctl.log.filter import Filter
 
-        return cost_table(partial(Log(self._context).totals, costs_only=True), wanted or Filter(source="app"), by)
+        meant = Log(self._context).meant(wanted or Filter(source="app"))
+        return cost_table(partial(self._context.log.totals, costs_only=True), meant, by)
 
     def compare(self, base: str, head: str, *, since: str | None = None, until: str | None = None) -> CostComparison:
         """Compare what two versions of a prompt cost in production, by refs: `support/triage@v7`, `@production`.
