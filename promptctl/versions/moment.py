@@ -125,7 +125,7 @@ class Moment:
             found = self.committed
         except GitError as error:
             trust, why = trust_without_line(self.git), f"{error.message}; {error.hint}"
-            if not self.git.refs(*trust.places()):
+            if not isinstance(error, HistoryIncomplete) or not self.git.refs(*trust.places()):
                 return trust
         except InvalidFiles as error:
             line = None
