@@ -58,7 +58,7 @@ def validate_workspace(tree: Tree, paths: Sequence[str] = ()) -> ValidationRepor
     if not paths:
         problems += _check_recordings(tree)
     if not paths or SETTINGS in checked:
-        problems += _idle_prices(check, models)
+        problems += _idle_globs(check, models)
         signers = tree.read(SIGNERS).decode("utf-8", "replace") if is_there(tree, SIGNERS) else None
         problems += signer_problems(signers, is_asked=check.settings.labels.is_signed)
     among = check.among_files()
@@ -104,16 +104,26 @@ def _unknown_models(check: WorkspaceCheck, models: Models, tree: Tree, path: str
         yield Problem(error.message, Place(path, line), error.hint, "unknown-model", "warning")
 
 
-def _idle_prices(check: WorkspaceCheck, models: Models) -> Iterator[Problem]:
-    """Yield the warning of each price whose glob no model's id can match."""
-    if not check.settings.prices:
+def _idle_globs(check: WorkspaceCheck, models: Models) -> Iterator[Problem]:
+    """Yield the warning of each glob of a price or a budget that no model's id can match."""
+    settings = check.settings
+    globs = [
+        (
+            glob,
+            f"the price of `{printable(glob)}` is of no model",
+            next(iter(settings.price_places.get(glob, ())), None),
+        )
+        for glob in settings.prices
+    ]
+    for rule in settings.budgets:
+        globs += [(glob, f"`{glob}` of the budget `{rule.name}` matches no model", rule.place) for glob in rule.models]
+    if not globs:
         return
     asked = {prompt.model.partition("/")[0] for prompt in map(check.prompt, check.prompts) if prompt and prompt.model}
-    for glob in check.settings.prices:
+    for glob, message, place in globs:
         hint = models.hint_for_idle(glob) if glob.partition("/")[0] not in asked else None
         if hint is not None:
-            place = next(iter(check.settings.price_places.get(glob, ())), Place(SETTINGS))
-            yield Problem(f"the price of `{printable(glob)}` is of no model", place, hint, "no-match", "warning")
+            yield Problem(message, place or Place(SETTINGS), hint, "no-match", "warning")
 
 
 def _bare_questions(check: WorkspaceCheck, tree: Tree, path: str) -> list[Problem]:

@@ -114,11 +114,21 @@ class WorkspaceCheck:
             if self.prompts and not any(fnmatchcase(id_, glob) for id_ in self.prompts):
                 hint = did_you_mean(glob, self.prompts) or None
                 yield Problem(f"{what} matches no prompt", where, hint, "no-match", "warning")
+        yield from self._names_in_budgets(settings)
         for label, label_rule in settings.labels.rules.items():
             others = [each for each in settings.labels.rules if each not in (label_rule.after, label)]
             if label_rule.after is not None and (meant := did_you_mean(label_rule.after, others, mistakes=1)):
                 message = f"`{label}` comes after `{label_rule.after}`, which is nearly another label"
                 yield Problem(message, place, meant, "near-label", "warning")
+
+    def _names_in_budgets(self, settings: Settings) -> Iterator[Problem]:
+        """Yield warnings of labels that nothing can have, as `labels` names others."""
+        for budget in settings.budgets:
+            for label in budget.labels if settings.labels.rules else ():
+                if not any(fnmatchcase(each, label) for each in settings.labels.rules):
+                    message = f"`{label}` of the budget `{budget.name}` matches no label that `labels` names"
+                    hint = did_you_mean(label, settings.labels.rules) or None
+                    yield Problem(message, budget.place, hint, "no-match", "warning")
 
     def _partial(self, path: str) -> Iterator[Problem]:
         text = _read(self._tree, path, decode_partial)

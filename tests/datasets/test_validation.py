@@ -289,6 +289,16 @@ def test_a_csv_of_excel_is_read_with_a_note_and_evaluated() -> None:
             "did you mean `chat`?",
         ),
         (
+            "budgets: [{name: a, models: [opnai/*], limit: {usd: 5}}]",
+            "`opnai/*` of the budget `a` matches no model",
+            "did you mean `openai/…`?",
+        ),
+        (
+            "{labels: {production: {}}, budgets: [{name: a, labels: [prodution, p*], limit: {usd: 5}}]}",
+            "`prodution` of the budget `a` matches no label that `labels` names",
+            "did you mean `production`?",
+        ),
+        (
             "prices: {opnai/*: {input: 1, output: 1}}",
             "the price of `opnai/*` is of no model",
             "did you mean `openai/…`?",
