@@ -196,6 +196,16 @@ def test_each_user_has_an_account_and_a_limit_of_one_call_counts_its_attempts(de
     assert len(desk.server.requests) == 3
 
 
+def test_a_secret_in_the_name_of_a_user_does_not_reach_the_accounts(desk: Desk) -> None:
+    desk.settings("name: users, each: user, limit: {calls: 1}, warn_at: 0.5")
+    with open_workspace(desk.root, {"APP_TOKEN": "hunter2-hunter2"}, on_warning=desk.warnings.append) as workspace:
+        workspace.run("greet", user="ada hunter2-hunter2")
+        with pytest.raises(BudgetReached) as caught:
+            workspace.run("greet", user="ada hunter2-hunter2")
+    assert list(desk.accounts()) == [("users", "ada [redacted]")]
+    assert "hunter2" not in f"{desk.warnings} {caught.value}"
+
+
 def test_alerts_are_told_once_and_a_changed_limit_holds_at_the_next_call(desk: Desk) -> None:
     rule = "name: calls, limit: {calls: %d}, warn_at: 0.5"
     with desk.open(rule % 2) as workspace:
