@@ -22,7 +22,8 @@ budgets:
 
 
 @pytest.fixture
-def budgeted(workspace: Path) -> Path:
+def budgeted(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("promptctl.calls.budgets.utc_now", lambda: "2026-05-03T12:00:00.000Z")
     write(workspace, "promptctl.yaml", BUDGETS)
     return workspace
 
@@ -36,7 +37,7 @@ def test_a_call_that_a_budget_does_not_admit_ends_with_5_and_is_a_row(cli: Cli) 
         ran = cli("run", "triage", "-i", "ticket=Help!", "--user", "ada", *options)
         assert ran.exit_code == 5
         assert "error: promptctl.yaml:3:5: budget `team` admits no more: it has spent 1 of 1 call a day, and" in ran.err
-        assert "; its window ends 20" in ran.err
+        assert "; its window ends 2026-05-04 00:00 UTC" in ran.err
         assert "hint: wait until the window ends, or raise `limit` of `team` in promptctl.yaml" in ran.err
         if options == ["--json"]:
             assert (ran.json["status"], ran.json["error_type"]) == ("blocked", "BudgetReached")
