@@ -94,6 +94,7 @@ from promptctl.log.budgets import BudgetEvent as BudgetEvent
 from promptctl.log.call_totals import CallTotals as CallTotals
 from promptctl.log.evidence import Erased as Erased
 from promptctl.log.evidence import Event as Event
+from promptctl.log.evidence import Merged as Merged
 from promptctl.log.evidence import Verification as Verification
 from promptctl.log.filter import Filter as Filter
 from promptctl.log.records import CostCorrection as CostCorrection

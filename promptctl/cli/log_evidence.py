@@ -1,9 +1,10 @@
-"""`promptctl log verify` and `redact`: the log as evidence, and what a person may have erased from it."""
+"""`promptctl log verify`, `redact` and `merge`: the log as evidence, what is erased from it, and what comes in."""
 
 from __future__ import annotations
 
 import re
 import sys
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -97,6 +98,30 @@ def redact_log(
         say_json({"dry_run": dry_run, **erased.as_dict()})
     else:
         _say_erased(erased, is_dry_run=dry_run)
+
+
+def merge_logs(
+    context: typer.Context,
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Logs of other machines, or copies by log backup.")
+    ],
+    reason: Reason = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Add nothing; say what is new.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Add the calls and evaluations of other logs to this one, each once; what was deleted here stays deleted."""
+    log = options.workspace_of(context).log
+    merged = []
+    for file in files:
+        found = log.merge(file, reason=reason, is_dry_run=dry_run)
+        merged.append(asdict(found))
+        if not as_json:
+            parts = [count(found.rows, "row"), count(found.evaluations, "evaluation"), count(found.results, "result")]
+            say(f"{file}: {', '.join(parts)} {'would be ' if dry_run else ''}added; {count(found.known, 'row')} known")
+            if found.kept_out:
+                tell(f"{count(found.kept_out, 'row')} had been deleted here, and stay out")
+    if as_json:
+        say_json({"dry_run": dry_run, "merged": merged})
 
 
 def _say_erased(erased: Erased, *, is_dry_run: bool) -> None:

@@ -167,6 +167,22 @@ class Erased:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """The amounts taken in from another log, or to be taken in, whose chain had this head.
+
+    `known` rows were here before, and `kept_out` ones had been deleted here.
+    """
+
+    file: str
+    head: str | None
+    rows: int
+    known: int
+    kept_out: int
+    evaluations: int
+    results: int
+
+
 class Needle:
     """A text to look for in any case, as it stands in plain text and in JSON."""
 

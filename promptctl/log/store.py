@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from promptctl.log.attempts import Attempt
     from promptctl.log.budgets import Admission, BudgetAccount, BudgetEvent, Reservation, Settlement, WebhookState
     from promptctl.log.call_totals import CallTotals, Dimension
-    from promptctl.log.evidence import Erased, Erasure, Event, Note, Verification
+    from promptctl.log.evidence import Erased, Erasure, Event, Merged, Note, Verification
     from promptctl.log.filter import Filter
     from promptctl.log.records import CostCorrection, Entry, Execution
     from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus, Totals
@@ -199,6 +199,12 @@ class Store(Protocol):
         """Erase what the calls that are meant said, and who made them; totals stay, and the chain still holds.
 
         A dry run returns the exact numbers. Raises `LogError` for an execution that is not in the log.
+        """
+
+    def merge(self, file: Path, note: Note, *, is_dry_run: bool = False) -> Merged:
+        """Add what another log has and this one does not, by id; totals count the new rows alone.
+
+        Raises `LogError` for a file that is not a sound log of this version of the program or an older one.
         """
 
     def events(self) -> list[Event]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from promptctl.catalogue.log_rules import RuleChange, RuledPrompt
     from promptctl.context import Context
     from promptctl.log.call_totals import CallTotals, Dimension
-    from promptctl.log.evidence import Erased, Event, Note, Verification
+    from promptctl.log.evidence import Erased, Event, Merged, Note, Verification
     from promptctl.log.filter import Filter
     from promptctl.log.records import Execution, Source
     from promptctl.log.retention import Pruned, Retention
@@ -203,6 +203,14 @@ class Log:
 
         meant = Erasure(text=text, user=user, session=session, execution=execution)
         return redact(self._context, meant, self._note(reason), is_dry_run=is_dry_run)
+
+    def merge(self, file: str | os.PathLike[str], *, reason: str | None = None, is_dry_run: bool = False) -> Merged:
+        """Add what the log of another machine has and this one does not; doing it again adds nothing.
+
+        Secrets of this workspace are hidden in it. Spending of budgets is not counted again. Raises `LogError` for a
+        file that is not a sound log of this version of the program or an older one.
+        """
+        return self._context.log.merge(Path(file), self._note(reason), is_dry_run=is_dry_run)
 
     def events(self) -> list[Event]:
         """Return what was pruned, redacted, merged and repriced: when, by whom and why, oldest first."""

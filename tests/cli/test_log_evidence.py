@@ -104,3 +104,18 @@ def test_an_erasure_that_is_not_clear_is_refused(cli: Cli, log: Path, arguments:
     ran = cli("log", "redact", *arguments.split(), "--yes")
     assert (ran.exit_code, words in ran.err) == (2, True)
     assert cli("log", "redact", "--execution", "00000000", "--yes").exit_code == 3
+
+
+def test_the_log_of_another_machine_is_merged_once(cli: Cli, log: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.db"
+    with SqliteStore(other) as store:
+        store.append([Entry(make(prompt="triage", reply="from afar"), "full")])
+    assert "1 row, 0 evaluations, 0 results would be added" in cli("log", "merge", str(other), "--dry-run").out
+    ran = cli("log", "merge", str(other), "--json")
+    (merged,) = ran.json["merged"]
+    assert (ran.exit_code, merged["rows"], merged["known"]) == (0, 1, 0)
+    assert "0 rows, 0 evaluations, 0 results added; 1 row known" in cli("log", "merge", str(other)).out
+    assert len(cli("log", "list", "--json").json) == 4
+    assert cli("log", "verify").exit_code == 0
+    refused = cli("log", "merge", "promptctl.yaml")
+    assert (refused.exit_code, "nothing was merged" in refused.err) == (3, True)

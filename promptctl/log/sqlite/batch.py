@@ -162,6 +162,10 @@ class Batch:
 
             fold(connection)
 
+    def keep_latest(self, connection: sqlite3.Connection) -> None:
+        """Keep the latest calls alone: nothing is added or counted."""
+        _keep_latest(connection, self._rows)
+
     def lines(self) -> list[str]:
         """Return the same as JSON lines, for a file that `read_lines` reads back."""
         kept = [_line(row) for row in self._rows]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from promptctl.log.attempts import Attempt
     from promptctl.log.budgets import Admission, BudgetAccount, BudgetEvent, Reservation, Settlement, WebhookState
     from promptctl.log.call_totals import CallTotals, Dimension
-    from promptctl.log.evidence import Erased, Erasure, Event, Note, Verification
+    from promptctl.log.evidence import Erased, Erasure, Event, Merged, Note, Verification
     from promptctl.log.filter import Filter
     from promptctl.log.records import CostCorrection
     from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus, Totals
@@ -272,6 +272,12 @@ class SqliteStore:
             clear(self.path)
             self.vacuum()
         return erased
+
+    def merge(self, file: Path, note: Note, *, is_dry_run: bool = False) -> Merged:
+        from promptctl.log.sqlite.merging import merge
+
+        self._take_in_before_reading()
+        return merge(self.database, self.redactor, file, note, is_dry_run=is_dry_run)
 
     def events(self) -> list[Event]:
         from promptctl.log.sqlite.chain import events

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from promptctl.errors import LogError
+from promptctl.log.evidence import Erasure, Note
+from promptctl.log.records import Entry
+from promptctl.log.redaction import Redactor
+from promptctl.log.results import EvaluationRow, ResultRow
+from promptctl.log.retention import Retention
+from promptctl.log.sqlite.store import SqliteStore
+from tests.log.conftest import make
+
+OLD = "2026-01-01T00:00:00.000Z"
+CUT = "2026-03-01T00:00:00.000Z"
+NOTE = Note(by="Ada")
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Path]:
+    """The log of another machine, open there: rows of every kind, a latest call without a row, an evaluation."""
+    path = tmp_path / "other" / "log.db"
+    with SqliteStore(path) as there:
+        there.append(
+            [
+                Entry(make(prompt="a", reply="whole", started_at=OLD), "full"),
+                Entry(make(prompt="a", reply="numbers"), "metadata"),
+                Entry(make(prompt="b", reply="no row"), "off"),
+            ]
+        )
+        there.begin_evaluation(EvaluationRow(id="e-1", started_at=OLD, prompt="a", digest="1:x", model="m"))
+        there.append([], [ResultRow(evaluation_id="e-1", case_id="c", status="passed", output="graded")])
+        yield path
+
+
+def test_a_merge_adds_what_is_new_once(log: SqliteStore, other: Path) -> None:
+    log.append([Entry(make(prompt="a", started_at=OLD), "full")])
+    before = {each.name: each.read_bytes() for each in other.parent.iterdir() if each.suffix == ".db"}
+    would = log.merge(other, NOTE, is_dry_run=True)
+    assert log.events() == []
+
+    merged = log.merge(other, NOTE)
+    assert (merged.rows, merged.known, merged.evaluations, merged.results) == (2, 0, 1, 1)
+    assert would == merged
+    assert before == {name: (other.parent / name).read_bytes() for name in before}
+    kept = {each.reply for each in log.executions(with_content=True)}
+    assert kept == {"whole", None, '{"label": "billing"}'}
+    assert sum(row.calls for row in log.totals()) == 3
+    latest = log.latest_call("a"), log.latest_call("b")
+    assert [each and each.reply for each in latest] == ["numbers", "no row"]
+    assert [each.output for each in log.results("e-1")] == ["graded"]
+    (event,) = log.events()
+    assert (event.kind, event.by, event.detail["rows"]) == ("merge", "Ada", 2)
+    assert event.detail["head"] == SqliteStore(other).verify().head
+
+    again = log.merge(other, NOTE)
+    assert (again.rows, again.known, again.evaluations, again.results) == (0, 2, 0, 0)
+    assert sum(row.calls for row in log.totals()) == 3
+    assert (len(log.events()), log.verify().problems) == (1, [])
+    assert sorted(each.suffix for each in log.path.parent.iterdir() if ".new" in each.name) == []
+
+
+def test_what_was_pruned_or_erased_here_does_not_come_back(log: SqliteStore, other: Path) -> None:
+    log.merge(other, NOTE)
+    log.prune(Retention(rows_before=CUT))
+    log.redact(Erasure(user="ada"), NOTE)
+
+    merged = log.merge(other, NOTE)
+    assert (merged.rows, merged.kept_out, merged.known) == (0, 1, 1)
+    assert {each.user for each in log.executions()} != {"ada"}
+    for prompt in ("a", "b"):
+        latest = log.latest_call(prompt)
+        assert latest
+        assert (latest.reply, latest.user != "ada") == (None, True)
+    assert log.verify().problems == []
+
+
+def test_secrets_of_this_workspace_are_hidden_in_what_comes_in(path: Path, other: Path) -> None:
+    with SqliteStore(path, redactor=Redactor(["whole", "graded-secret-text", "numbers-x"])) as log:
+        with SqliteStore(other) as there:
+            there.append([Entry(make(prompt="s", reply="a graded-secret-text here"), "full")])
+        log.merge(other, NOTE)
+        latest = log.latest_call("s")
+        assert latest
+        assert latest.reply == "a [redacted] here"
+        assert log.verify().problems == []
+
+
+def test_a_file_that_cannot_be_merged_is_refused_with_words(log: SqliteStore, other: Path, tmp_path: Path) -> None:
+    log.append([Entry(make())])
+    SqliteStore(other).close()
+    newer = Path(shutil.copy(other, tmp_path / "newer.db"))
+    with closing(sqlite3.connect(newer)) as raw:
+        raw.execute("PRAGMA user_version = 999")
+    text = tmp_path / "text.db"
+    text.write_text("no database" * 100)
+    empty = tmp_path / "empty.db"
+    empty.touch()
+    foreign = tmp_path / "foreign.db"
+    with closing(sqlite3.connect(foreign)) as raw:
+        raw.execute("CREATE TABLE theirs (x)")
+    for file, words in (
+        (newer, "newer promptctl"),
+        (text, "damaged"),
+        (empty, "not a log"),
+        (foreign, "not a log"),
+        (log.path, "this log itself"),
+        (tmp_path / "none.db", "there is no log"),
+        (tmp_path, "there is no log"),
+    ):
+        with pytest.raises(LogError, match=words):
+            log.merge(file, NOTE)
+    assert (log.events(), len(list(log.executions()))) == ([], 1)
