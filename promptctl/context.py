@@ -367,12 +367,17 @@ class Context:
 
         Raises `PromptNotFound`, `RevisionNotFound` or `InvalidFiles`.
         """
-        found = self.repository.resolve(ref, is_numbered=self.is_numbered, moment=self.now())
+        moment = self.now()
+        found = self.repository.resolve(ref, is_numbered=self.is_numbered, moment=moment)
         prompt = found.prompt
         if found.ref.at is not None:
             from promptctl.prompts.loading import with_marks_of
 
-            prompt = with_marks_of(self.repository.work_tree, found.ref.prompt, prompt)
+            committed = [moment.tree_at(moment.head)] if moment.head is not None else []
+            for tree in (self.repository.work_tree, *committed):  # a sparse checkout may leave the file out
+                with suppress(WorkspaceError):
+                    prompt = with_marks_of(tree, found.ref.prompt, prompt)
+                    break
         return replace(found, prompt=prompt, default_model=self.settings.model)
 
     def inside(self, path: str | os.PathLike[str]) -> str:
