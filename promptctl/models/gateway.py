@@ -194,7 +194,7 @@ class Reply:
 
     @property
     def usage_details(self) -> dict[str, Any]:
-        """What a price may depend on and the log has no column for; mostly nothing."""
+        """Details of the usage that a price may depend on and the log has no column for; mostly none."""
         details = {name: value for name in _DETAILS if (value := getattr(self.usage, name))}
         if self.service_tier is not None:
             details["service_tier"] = self.service_tier
