@@ -1,6 +1,6 @@
 """How fast the log is, and what it loses: nothing, by many writers at once and by kill -9.
 
-    python benchmarks/log.py [--only writers kills million batch cold] [--records 1000000] [--rounds 40]
+    python benchmarks/log.py [--only writers kills million verify batch cold] [--records 1000000] [--rounds 40]
 
 Prints one line for each measurement and exits 1 where a target is missed. Everything happens in a temporary folder.
 """
@@ -8,15 +8,18 @@ Prints one line for each measurement and exits 1 where a target is missed. Every
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import random
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -258,6 +261,25 @@ def measure_costs(path: Path, report: Report, ninety_days_ago: str) -> None:
         report.tell(f"  costs {what}", f"{min(seconds) * 1000:.1f} ms", is_good=is_good)
 
 
+def measure_verify(folder: Path, report: Report, _options: argparse.Namespace) -> None:
+    with SqliteStore(folder / "log.db") as log:
+        made = entries(200_000, "metadata")
+        while some := list(itertools.islice(made, 5_000)):
+            log.append(some)
+        start = time.perf_counter()
+        found = log.verify()
+        wall = time.perf_counter() - start
+    report.tell("verify 200,000 rows", f"{wall:.2f} s", is_good=found.is_sound and wall <= 3)
+    with closing(sqlite3.connect(folder / "log.db")) as raw:
+        raw.execute("DROP TRIGGER executions_refuse_update")
+        raw.execute("UPDATE executions SET finish_reason = 'stoq' WHERE number = 123456")
+        raw.commit()
+    start = time.perf_counter()
+    named = SqliteStore(folder / "log.db").verify().problems
+    wall = time.perf_counter() - start
+    report.tell("  and name the one that was changed", f"{wall:.2f} s", is_good=len(named) == 1 and wall <= 3)
+
+
 def since(options: argparse.Namespace, days: int) -> str:
     from datetime import UTC, datetime, timedelta
 
@@ -331,6 +353,7 @@ MEASUREMENTS: dict[str, Callable[[Path, Report, argparse.Namespace], None]] = {
     "writers": measure_writers,
     "kills": measure_kills,
     "million": measure_million,
+    "verify": measure_verify,
 }
 
 
