@@ -7,9 +7,11 @@ import hmac
 import html
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher
 from functools import cached_property
 from pathlib import Path
 from secrets import token_bytes, token_hex
@@ -33,6 +35,9 @@ _EXCERPT = 16
 _BLANK = "\0"
 _STEP = 8
 _MOST_STEPS = 4_096
+# Messages of more words than this are not compared.
+_MOST_WORDS = 2_000
+_WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 
 
 class _Needle(NamedTuple):
@@ -57,6 +62,7 @@ class Mask:
     stand_ins: Mapping[str, Any]
     declared: str = ""
     messages: Sequence[Mapping[str, Any]] | None = None
+    _made: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, folder: Path, prompt: Prompt, inputs: Mapping[str, Any], outer: Mask | None = None) -> Mask:
@@ -68,7 +74,9 @@ class Mask:
             if value is not MISSING:
                 values[name] = value
         schemas = to_json([prompt.inputs[name].schema for name in prompt.sensitive])
-        return cls(folder, values, stand_ins, schemas if outer is None else outer.declared + schemas)
+        if outer is None:
+            return cls(folder, values, stand_ins, schemas)
+        return cls(folder, values, stand_ins, outer.declared + schemas, _made=dict(outer._made))
 
     def inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return inputs as they are stored: equal values of one workspace have equal hashes."""
@@ -83,6 +91,15 @@ class Mask:
             name: self.stand_ins[name] if name in self.stand_ins else self.data(value, numbers=True)
             for name, value in filled.items()
         }
+
+    def learn(self, sent: Sequence[Mapping[str, Any]], stored: Sequence[Mapping[str, Any]]) -> None:
+        """Look from now on also for what the templates made of the values: it is sent, and not stored."""
+        known = [_folded(leaf) for leaf, _ in self._leaves if isinstance(leaf, str)]
+        for before, after in zip(sent, stored, strict=True):
+            for made in _differing(_text_of(before), _text_of(after)):
+                if len(made) >= _SHORT and not any(_folded(made) in each for each in known):
+                    self._made[_folded(made)] = f"{SENSITIVE}]"
+        self.__dict__.pop("_needles", None)
 
     def text(self, text: str) -> str:
         """Return the text without the values; the very same object if they are not in it."""
@@ -188,6 +205,7 @@ class Mask:
             for leaf, mark in self._leaves
             for form, is_whole in _forms(leaf if isinstance(leaf, str) else to_json(leaf))
         }
+        found = {form: _Needle(form, mark, is_whole=False) for form, mark in self._made.items()} | found
         return sorted(found.values(), key=lambda needle: -len(needle.form))
 
 
@@ -231,6 +249,28 @@ def _forms(text: str) -> Iterator[tuple[str, bool]]:
         with suppress(UnicodeEncodeError):  # half a surrogate pair, which nothing encodes
             for form, _ in forms_of(Secret("", bare)):
                 yield _folded(form), False
+
+
+def _text_of(message: Mapping[str, Any]) -> str:
+    content = message.get("content")
+    parts = content if isinstance(content, list) else [{"text": content}]
+    texts = [part.get("text") for part in parts if isinstance(part, Mapping)]
+    return "\n".join(text for text in texts if isinstance(text, str))
+
+
+def _differing(sent: str, stored: str) -> Iterator[str]:
+    """Yield the parts of a sent message that the stored one does not have."""
+    if sent == stored:
+        return
+    words, others = _WORDS.findall(sent), _WORDS.findall(stored)
+    start = _common(words, others)
+    words, others = words[start:], others[start:]
+    end = _common(words[::-1], others[::-1])
+    words, others = words[: len(words) - end], others[: len(others) - end]
+    if max(len(words), len(others)) <= _MOST_WORDS:
+        for kind, begin, until, _, _ in SequenceMatcher(None, words, others, autojunk=False).get_opcodes():
+            if kind != "equal":
+                yield "".join(words[begin:until]).strip()
 
 
 def _folded(text: str) -> str:
@@ -283,8 +323,8 @@ class _Finding:
         self._folded = f"{self._folded[:begin]}{_BLANK * (end - begin)}{self._folded[end:]}"
 
 
-def _common(one: str, other: str) -> int:
-    """Return how many characters two texts begin alike with."""
+def _common(one: Sequence[str], other: Sequence[str]) -> int:
+    """Return how many characters or words two texts begin alike with."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((number for number, (left, right) in pairs if left != right), min(len(one), len(other)))
 

@@ -10,12 +10,13 @@ from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
 from promptctl.files.document import Document, Key
-from promptctl.files.names import PROMPTS, PathRefused, resolve_path
+from promptctl.files.names import PROMPTS, PathRefused, did_you_mean, resolve_path
 from promptctl.files.plain import canonical_json
 from promptctl.files.sources import Sources
 from promptctl.formats.prompt_file import PromptFile, read_prompt_file
 from promptctl.formats.schemas import structure_of
 from promptctl.prompts.prompt import MISSING, Input, Output
+from promptctl.schemas.keywords import FORMS
 from promptctl.schemas.references import SchemaSource, bundle, follow
 from promptctl.templates import BadTemplate
 from promptctl.templates.reading import includes
@@ -116,6 +117,10 @@ class _Resolver:
         for name, given in self._data.get("inputs", {}).items():
             # A list is JSON Schema's own `required`, for the keys of an object; ours is true or false.
             ours = {"default", "sensitive"} | ({"required"} if isinstance(given.get("required"), bool) else set())
+            for key in given.keys() - FORMS.keys() - ours:  # one that hides nothing must not look as if it did
+                if hint := did_you_mean(key, ["sensitive"]):
+                    place = self._document.key_place("inputs", name, key)
+                    self._tell(f"unknown key `{key}` in `inputs.{name}`", place, hint, "unknown-key")
             inputs[name] = Input(
                 name=name,
                 schema=bundle(SchemaSource(self._document, ("inputs", name)), self._sources, ours),

@@ -57,6 +57,21 @@ def test_a_short_value_is_hidden_as_a_word_and_never_inside_one(tmp_path: Path) 
     assert hides.data({"score": 42}) == {"score": 42}
 
 
+def test_what_a_template_made_of_a_value_is_hidden_too(tmp_path: Path) -> None:
+    hides = mask(tmp_path, number="abc-12-99", note="please call the number back")
+    sent: list[dict[str, Any]] = [
+        {"role": "system", "content": "Be brief, please."},
+        {"role": "user", "content": [{"type": "text", "text": "For ABC1299 (abc): KCAB rebmun eht llac, 9"}]},
+    ]
+    stored: list[dict[str, Any]] = [
+        {"role": "system", "content": "Be brief, please."},
+        {"role": "user", "content": [{"type": "text", "text": "For [SENSITIVE: NUMBER] ([se): ]eton :evitisnes[, 24"}]},
+    ]
+    hides.learn(sent, stored)
+    assert hides.text("ABC1299 is the number of abc1299, please") == "[sensitive] is the number of [sensitive], please"
+    assert hides.text("KCAB, brief") == "KCAB, brief"
+
+
 def test_parts_of_nested_values_and_excerpts_of_long_ones_are_hidden(tmp_path: Path) -> None:
     letter = "Dear doctor,\nmy left knee hurts badly when I climb the stairs to my flat"
     hides = mask(tmp_path, patient={"name": "Maria Ochoa", "ids": [1234567]}, letter=letter)

@@ -257,3 +257,13 @@ def test_a_case_made_of_a_masked_call_is_told(tmp_path: Path) -> None:
         f"case {added.case_id} holds marks for sensitive inputs, which the log never had; put made-up values"
     ]
     assert "anary" not in (tmp_path / "datasets/greet.yaml").read_text()
+
+
+def test_a_misspelt_mark_stops_the_call_before_anything_is_sent(
+    opened: Callable[..., Workspace], running: OpenAIServer, tmp_path: Path
+) -> None:
+    (tmp_path / "prompts/intake.prompt.yaml").write_text(PROMPT.replace("sensitive", "sensetive", 1))
+    with pytest.raises(PromptctlError, match="unknown key `sensetive`"):
+        opened().run("intake", INPUTS)
+    assert running.requests == []
+    assert leaks(tmp_path) == []
