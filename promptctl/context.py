@@ -71,13 +71,22 @@ class Context:
     ) -> None:
         self.root = root
         self.environ = environ
-        self.warn = on_warning
+        self._on_warning = on_warning
         self.is_interactive = is_interactive
         self.is_numbered = True
         self.trusted_judges: Tree | None = None
         self.start = root
         self._parts: dict[str, Any] = {}
         self._shared: dict[Any, Any] = {}
+
+    def warn(self, words: str) -> None:
+        """Tell what a user should know. Whoever raises at that loses no answer that was paid for."""
+        try:
+            self._on_warning(words)
+        except Exception:
+            import logging
+
+            logging.getLogger("promptctl").exception("this warning was not taken: %s", words)
 
     def fresh(self) -> Self:
         """Return the same parts for one more command, without what earlier ones remember of files and refs."""
@@ -113,6 +122,19 @@ class Context:
         _ = self.settings
         stamp: FileStamp | None = self._parts.get("settings_stamp")
         return stamp
+
+    @property
+    def has_budgets(self) -> bool:
+        """True if the settings have budgets, or the file `promptctl.yaml` was written since and may have some now."""
+        if self.settings.budgets or self.settings_stamp is None:
+            return bool(self.settings.budgets)
+        path = self.root / SETTINGS
+        if file_stamp(path) == self.settings_stamp:
+            return False
+        try:
+            return b"budgets" in path.read_bytes()
+        except OSError:
+            return False
 
     @cached_property
     def state_folder(self) -> Path:
@@ -199,7 +221,7 @@ class Context:
         their numbers would take the whole history, which a clone for one review seldom has at hand. Without
         `needs_keys` nothing can be asked, and no key need be set.
         """
-        other = type(self)(self.root, self.environ, self.warn)
+        other = type(self)(self.root, self.environ, self._on_warning)
         other.is_numbered = False
         other._parts["settings"], other.tree, other.trusted_judges = settings, tree, trusted
         if not needs_keys:

@@ -86,6 +86,8 @@ class BudgetGuard:
         self._are_noted = False
         self._looked_at: float | None = None
         self._under_way: set[str] = set()
+        self._last_settled = object()
+        self._unsettled: list[Settlement] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._told: set[str] = set()
         self._alerts: AlertSender | None = None
@@ -102,22 +104,31 @@ class BudgetGuard:
             return None
         attempts = ASKING.get()
         while True:
+            last_settled = self._last_settled
+            self._under_way.add(wanted.execution)  # others may wait for it, whatever comes of it
             try:
                 found = await self._asked(wanted)
-            except LogFailure as failure:
-                self._without_log(wanted, failure)
+            except BaseException as error:
+                self._leave(wanted.execution)
+                if not isinstance(error, LogFailure):
+                    raise
+                self._without_log(wanted, error)
                 return None
             self._tell(found.events, has_due=found.has_due)
             if not found.refusals:
-                break
-            if waiting is None or not self._under_way or not all(map(_is_passing, found.refusals)):
+                return Held(self, wanted, attempts)
+            self._leave(wanted.execution)
+            if waiting is None or not all(map(_is_passing, found.refusals)):
                 raise _refused(found.refusals[0], request, worst)
-            with waiting():
-                change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                self._waiting.append(change)
-                await change
-        self._under_way.add(wanted.execution)
-        return Held(self, wanted, attempts)
+            change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(change)
+            # What was settled on another thread meanwhile wakes nobody: it is asked again.
+            is_same, may_change = last_settled is self._last_settled, bool(self._under_way)
+            if is_same and not may_change and last_settled is self._last_settled:
+                raise _refused(found.refusals[0], request, worst)
+            if is_same and may_change:
+                with waiting():
+                    await change
 
     def reservation(self, request: Request, worst: WorstCase) -> Reservation:
         """Return what is to be reserved for a request. Raises `BudgetReached` if a price is needed and not known."""
@@ -156,9 +167,19 @@ class BudgetGuard:
         if has_row:
             self._context.settlements[settlement.execution] = settlement
             return
-        with suppress(LogFailure):
-            self._context.log.settle(settlement)
-        self._written(settlement)
+        self._unsettled.append(settlement)
+        self._settle_left()
+
+    def _settle_left(self) -> None:
+        """Settle what has no row. If the log cannot be written now, the next reservation tries again."""
+        left, self._unsettled = self._unsettled, []
+        try:
+            if left:
+                self._context.log.settle(*left)
+        except LogFailure:
+            self._unsettled += left
+        for settlement in left:
+            settlement.written()
 
     def _charges(self, attempts: Attempts, request: Request, worst: WorstCase, now: str) -> list[Charge]:
         call = attempts.call
@@ -171,7 +192,7 @@ class BudgetGuard:
         amounts: Mapping[str, int | None] = {
             "usd": worst.nano_usd,
             "calls": 1,
-            "tokens": worst.input_tokens + worst.output_tokens,
+            "tokens": None if worst.unbounded is not None else worst.input_tokens + worst.output_tokens,
         }
         charges = []
         for rule in self._rules:
@@ -193,9 +214,10 @@ class BudgetGuard:
 
     async def _asked(self, wanted: Reservation) -> Admission:
         log = self._context.log
-        found = None if wanted.is_alive is not None else log.reserve_at_once(wanted)
+        is_slow = wanted.is_alive is not None or bool(self._unsettled)
+        found = None if is_slow else log.reserve_at_once(wanted)
         if found is None:
-            thread = asyncio.get_running_loop().run_in_executor(None, log.reserve, wanted)
+            thread = asyncio.get_running_loop().run_in_executor(None, self._reserve, wanted)
             try:
                 found = await asyncio.shield(thread)
             except asyncio.CancelledError:
@@ -206,6 +228,10 @@ class BudgetGuard:
         if wanted.is_alive is not None:
             self._looked_at = time.monotonic()
         return found
+
+    def _reserve(self, wanted: Reservation) -> Admission:
+        self._settle_left()
+        return self._context.log.reserve(wanted)
 
     def _without_log(self, wanted: Reservation, failure: LogFailure) -> None:
         """Let a request through without a reservation; raise `BudgetReached` if one of its budgets stops calls."""
@@ -241,8 +267,19 @@ class BudgetGuard:
 
     def _written(self, settlement: Settlement) -> None:
         """Tell what a settlement brought about, and wake those who wait for it; also on the thread that writes."""
+        self._last_settled = object()
         self._under_way.discard(settlement.execution)
+        self._last_settled = object()
         self._tell(settlement.events)
+        self._wake_all()
+
+    def _leave(self, execution: str) -> None:
+        """Take back a request that got no reservation; nobody may wait for it alone."""
+        self._under_way.discard(execution)
+        if not self._under_way:
+            self._wake_all()
+
+    def _wake_all(self) -> None:
         waiting, self._waiting = self._waiting, []
         for change in waiting:
             with suppress(RuntimeError):  # its loop was closed
@@ -328,7 +365,7 @@ def _refused(refusal: Refusal, request: Request, worst: WorstCase) -> BudgetReac
 
 def _unpriced(rule: BudgetRule, request: Request, worst: WorstCase) -> BudgetReached:
     if worst.unbounded is not None:
-        what = f"nobody can tell what a request to {request.model} costs with `{printable(worst.unbounded)}`"
+        what = f"nobody can tell what a request to {request.model} takes with `{printable(worst.unbounded)}`"
         hint = "take it out of the prompt"
     else:
         what = f"it is not known what {request.model} costs"

@@ -136,7 +136,7 @@ class Runner:
                 except BudgetReached as error:
                     await self._blocked(attempts, error)
                     raise
-                except asyncio.CancelledError as error:
+                except (asyncio.CancelledError, GeneratorExit) as error:  # the latter if its loop was closed
                     self._cancelled(attempts, error)
                     raise
                 else:

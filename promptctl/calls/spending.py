@@ -23,7 +23,7 @@ class SpendingGateway:
     """A gateway whose requests are paid from one account, by the budgets of the workspace, or by both.
 
     `waiting` is entered while a request waits for others to give back what they did not need. Without it, only those
-    for the account wait.
+    for the account wait. `budgets` gives those of the workspace, once it has any.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class SpendingGateway:
         account: Account | None,
         models: Models,
         waiting: Callable[[], AbstractContextManager[None]] | None = None,
-        budgets: BudgetGuard | None = None,
+        budgets: Callable[[], BudgetGuard | None] = lambda: None,
     ) -> None:
         self._gateway = gateway
         self._account = account
@@ -111,12 +111,15 @@ class _Paid:
 
     async def __aenter__(self) -> _Paid:
         of, request = self._of, self._request
+        budgets = of._budgets()
+        if budgets is None and of._account is None:
+            return self
         worst = WorstCase.of(request, of._models.settings_of(request.model).model, of._models.prices)
         if of._account is not None:
             self._reserved = await of._reserve(of._account, request, worst)
-        if of._budgets is not None:
+        if budgets is not None:
             try:
-                self._held = await of._budgets.reserve(request, worst, of._waiting)
+                self._held = await budgets.reserve(request, worst, of._waiting)
             except BaseException:
                 if of._account is not None:
                     of._account.settle(self._reserved, 0)

@@ -25,6 +25,7 @@ from promptctl.models.recordings import check_folder
 from promptctl.models.replay import Replay
 
 if TYPE_CHECKING:
+    from promptctl.calls.budgets import BudgetGuard
     from promptctl.context import Context
     from promptctl.evaluations.plan import Plan
     from promptctl.log.results import EvaluationRow, Replies, ResultRow, StopReason
@@ -76,17 +77,10 @@ class Session:
         self._limits = limits or Limits()
         self._on_progress = on_progress or (lambda _plan, _progress: None)
         self._router = context.router(self._limits.concurrency)
-        paying: Gateway = self._router
-        most, account, budgets = self._limits.max_cost_nano_usd, None, None
-        if most is not None:
-            account = Account(most)
-        if context.settings.budgets:
-            from promptctl.calls.budgets import BudgetGuard
-
-            budgets = BudgetGuard(context)
-        if account is not None or budgets is not None:
-            paying = SpendingGateway(self._router, account, context.models, time_stands_still, budgets)
-        self._settlements = context.settlements if budgets is not None else None
+        most = self._limits.max_cost_nano_usd
+        account = None if most is None else Account(most)
+        self._guard: BudgetGuard | None = None
+        paying = SpendingGateway(self._router, account, context.models, time_stands_still, self._budgets)
         limited = LimitedGateway(paying, self._limits.concurrency, self._give_up, self._probe_s)
         self._cache = ReplyCache(context.state_folder / "cache.db", context.warn, context.redactor)
         self._cached = CachedGateway(limited, self._cache, self._server_of)
@@ -100,6 +94,14 @@ class Session:
         self._runs: list[_Run] = []
         self._told: set[str] = set()
         self._refusing: set[str] = set()
+
+    def _budgets(self) -> BudgetGuard | None:
+        """Return what stands before each request by the budgets, once the settings have any."""
+        if self._guard is None and self._context.has_budgets:
+            from promptctl.calls.budgets import BudgetGuard
+
+            self._guard = BudgetGuard(self._context)
+        return self._guard
 
     async def __aenter__(self) -> Session:
         return self
@@ -128,7 +130,7 @@ class Session:
         with claimed(self._context.state_folder, [plan.spec.group or "" for plan in plans]):
             self._runs = self._begin(plans)
             try:
-                recorder = BatchRecorder(self._context.log, "metadata", self._heed, self._settlements)
+                recorder = BatchRecorder(self._context.log, "metadata", self._heed, self._context.settlements)
                 async with recorder as self._recorder:
                     await self._work_through()
             except BaseException as error:

@@ -37,8 +37,8 @@ class Charge:
 class Reservation:
     """The most that one request may spend, by all rules that hold for it; settled by the id of its execution.
 
-    `process` tells the process that will settle it; if nobody can see whether that lives, the reservation expires at
-    `deadline`. With `is_alive`, which is given both, those of processes that ended are counted as spent first; with
+    `process` tells the process that will settle it. With `is_alive`, which is given it with the last `deadline` of its
+    reservations, those of processes that ended, and all past their deadline, are counted as spent first; with
     `rules`, a change of their terms is noted.
     """
 

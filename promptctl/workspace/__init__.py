@@ -187,21 +187,35 @@ class Workspace:
     def __init__(self, context: Context) -> None:
         self.context = context
 
-    @cached_property
+    @property
     def _runner(self) -> Runner:
+        return self._guarded_runner if self._is_guarded else self._free_runner
+
+    @cached_property
+    def _free_runner(self) -> Runner:
         from promptctl.calls.runner import Runner
 
-        return Runner(self._gateway, self.context.recorder, models=self.context.models)
+        return Runner(self.context.gateway, self.context.recorder, models=self.context.models)
 
     @cached_property
-    def _gateway(self) -> Gateway:
-        """The way to every model, past the budgets if there are any."""
-        if not self.context.settings.budgets:
-            return self.context.gateway
+    def _guarded_runner(self) -> Runner:
+        from promptctl.calls.runner import Runner
+
+        return Runner(self._guarded, self.context.recorder, models=self.context.models)
+
+    @property
+    def _is_guarded(self) -> bool:
+        """True from the first call on at which the settings have budgets."""
+        return "_guarded" in self.__dict__ or self.context.has_budgets
+
+    @cached_property
+    def _guarded(self) -> Gateway:
+        """The way to every model past the budgets."""
         from promptctl.calls.budgets import BudgetGuard
         from promptctl.calls.spending import SpendingGateway
 
-        return SpendingGateway(self.context.gateway, None, self.context.models, budgets=BudgetGuard(self.context))
+        guard = BudgetGuard(self.context)
+        return SpendingGateway(self.context.gateway, None, self.context.models, budgets=lambda: guard)
 
     @cached_property
     def _loop(self) -> LoopThread:
@@ -459,7 +473,8 @@ class Workspace:
         if not options.get("record"):
             return self._runner, calls
         on_reply = context.reply_recording(calls[0].target.prompt.id)
-        return Runner(self._gateway, context.recorder, on_reply=on_reply, models=context.models), calls
+        gateway = self._guarded if self._is_guarded else context.gateway
+        return Runner(gateway, context.recorder, on_reply=on_reply, models=context.models), calls
 
     def evaluate(self, request: EvaluationRequest, on_progress: OnProgress | None = None) -> list[Evaluation]:
         """Evaluate prompts over their datasets; every result is in the log before the next case is taken.

@@ -10,13 +10,19 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
 
+from promptctl.calls.budgets import BudgetGuard
+from promptctl.calls.call import ASKING, Attempts
+from promptctl.calls.plain import prepare_plain
 from promptctl.errors import BudgetReached, ModelError
 from promptctl.evaluations.request import EvaluationRequest
+from promptctl.log.budgets import Admission, BudgetAccount, Charge, Refusal, Reservation, Settlement
+from promptctl.models.gateway import Request
+from promptctl.models.worst_case import WorstCase
 from promptctl.workspace import Workspace, open_workspace
 from tests.openai_server import Answer, Exchange, OpenAIServer, failure, reply, usage
 
@@ -229,6 +235,59 @@ def test_alerts_are_told_once_and_a_changed_limit_holds_at_the_next_call(desk: D
     assert "the budgets hold as they were" in desk.warnings[2]
 
 
+def test_a_budget_that_the_file_gets_holds_in_a_running_process(desk: Desk) -> None:
+    desk.settings()
+    desk.write("promptctl.yaml", (desk.root / "promptctl.yaml").read_text().replace("budgets:", ""))
+    with open_workspace(desk.root, {}, on_warning=desk.warnings.append) as workspace:
+        workspace.run("greet")
+        desk.settings("name: calls, limit: {calls: 1}")
+        with pytest.raises(BudgetReached):
+            workspace.run("greet")
+        with pytest.raises(BudgetReached):
+            workspace.run("greet", record=True)
+    assert len(desk.server.requests) == 1
+
+
+def test_a_warning_that_is_not_taken_loses_no_reply(desk: Desk) -> None:
+    def refuse(words: str) -> None:
+        raise ValueError(words)
+
+    desk.settings("name: calls, limit: {calls: 1}, warn_at: 1.0")
+    with open_workspace(desk.root, {}, on_warning=refuse) as workspace:
+        assert workspace.run("greet").status == "ok"
+    assert desk.accounts() == {("calls", ""): (1, 0)}
+
+
+def test_a_limit_in_tokens_refuses_what_nobody_can_bound(desk: Desk) -> None:
+    with (
+        desk.open("name: tokens, limit: {tokens: 1000000}") as workspace,
+        pytest.raises(BudgetReached, match=r"takes with `extra_body.max_completion_len`"),
+    ):
+        workspace.run("greet", parameters={"extra_body": {"max_completion_len": 100_000}})
+    assert not desk.server.requests
+
+
+def test_a_reservation_without_a_row_is_settled_once_the_log_can_be_written(desk: Desk) -> None:
+    rule = "name: calls, limit: {calls: 5}"
+    with desk.open(rule) as workspace:
+        workspace.run("greet")
+        impatient(workspace)
+        lock = broken(desk.root / ".promptctl", "locked")
+
+        async def fail(*_: object) -> None:
+            lock.__enter__()
+            raise ZeroDivisionError
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(workspace.context.gateway, "complete", fail)
+            with pytest.raises(ZeroDivisionError):
+                workspace.run("greet")
+        lock.__exit__()
+        assert desk.accounts()["calls", ""] == (1, 1)
+        workspace.run("greet")
+    assert desk.accounts()["calls", ""] == (3, 0)
+
+
 def test_evaluations_judges_and_embeddings_count_and_cached_replies_do_not(desk: Desk) -> None:
     desk.server.default = with_tokens('{"pass": true, "score": 1, "reason": "good"}')
     desk.write(
@@ -255,6 +314,32 @@ def test_requests_of_an_evaluation_wait_for_what_others_give_back(desk: Desk) ->
     with desk.open("name: money, limit: {usd: 0.00013}") as workspace:
         (found,) = workspace.evaluate(EvaluationRequest(refs=("greet",)))
     assert (found.summary.is_unfinished, desk.accounts()["money", ""]) == (False, (6 * COST, 0))
+
+
+@pytest.mark.parametrize("is_settled", [True, False])
+def test_what_was_settled_while_the_log_was_asked_is_asked_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, is_settled: bool
+) -> None:
+    with desk.open("name: calls, limit: {calls: 1}") as workspace:
+        guard = BudgetGuard(workspace.context)
+        charge = Charge(workspace.context.settings.budgets[0], None, ("2026-05-03T00:00:00.000Z", None), 1)
+        account = BudgetAccount("calls", None, "calls", *charge.window, limit=1, spent=0, kept=0, reserved=1)
+        answers = [Admission((account,)), Admission((account,), (Refusal(charge, account),))]
+
+        async def asked(_: Reservation) -> Admission:
+            found = answers.pop()
+            if found.refusals and is_settled:
+                guard._written(Settlement("other", {"calls": 0}))
+            return found
+
+        async def reserve() -> None:
+            ASKING.set(Attempts(prepare_plain(workspace.context, [{"role": "user", "content": "x"}], {})[0]))
+            await guard.reserve(Request("local/m", []), WorstCase(), nullcontext)
+
+        monkeypatch.setattr(guard, "_asked", asked)
+        with nullcontext() if is_settled else pytest.raises(BudgetReached):
+            asyncio.run(reserve())
+        assert len(answers) == (0 if is_settled else 1)
 
 
 def test_a_call_that_is_cancelled_counts_with_its_worst_case(desk: Desk) -> None:

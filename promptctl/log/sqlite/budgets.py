@@ -198,12 +198,16 @@ def mark_webhook(connection: sqlite3.Connection, event_id: int, state: WebhookSt
 
 
 def _expire(connection: sqlite3.Connection, is_alive: Callable[[str, str], bool], at: str) -> list[BudgetEvent]:
-    """Count what processes that ended had reserved as spent: their requests may have been answered."""
+    """Count as spent what processes that ended had reserved, and what none has settled in time.
+
+    Their requests may have been answered.
+    """
     events = []
     reserving = connection.execute("SELECT process, max(deadline) FROM budget_reservations GROUP BY process").fetchall()
-    for process in [process for process, deadline in reserving if not is_alive(process, deadline)]:
-        gone = "DELETE FROM budget_reservations WHERE process = ? RETURNING execution_id, account, amount"
-        for execution, account_id, amount in connection.execute(gone, (process,)).fetchall():
+    ended = [process for process, deadline in reserving if not is_alive(process, deadline)]
+    for condition, value in [*(("process = ?", process) for process in ended), ("deadline <= ?", at)]:
+        gone = f"DELETE FROM budget_reservations WHERE {condition} RETURNING execution_id, account, amount"  # noqa: S608
+        for execution, account_id, amount in connection.execute(gone, (value,)).fetchall():
             account = _spend(connection, account_id, amount, amount, kept=amount)
             reason = amount_words(account.unit, amount)
             events.append(_add_event(connection, "expired", at, account, reason=reason, execution=execution))

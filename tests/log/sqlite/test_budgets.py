@@ -136,6 +136,14 @@ def test_a_raised_limit_holds_at_once_and_is_on_record(log: SqliteStore) -> None
     assert [each.kind for each in reserve(log, one(replace(rule, limit=1)), rules=(more,)).events] == ["blocked"]
 
 
+def test_what_a_living_process_never_settles_counts_after_its_deadline(log: SqliteStore) -> None:
+    reserve(log, one())
+    late = "2026-05-03T13:00:00.001Z"
+    (told,) = log.reserve(Reservation(new_id(), late, "me", late, (), is_alive=lambda *_: True)).events
+    (account,) = log.budget_accounts()
+    assert (told.kind, account.spent, account.kept, account.reserved) == ("expired", 1, 1, 0)
+
+
 def test_what_a_killed_process_had_reserved_counts_and_is_told_once(log: SqliteStore) -> None:
     reserve(log, one(USD, 400), one(), process="gone")
     reserve(log, one(USD, 10), process="here")
