@@ -21,6 +21,7 @@ from promptctl.errors import (
     UsageError,
 )
 from promptctl.files.names import SETTINGS
+from promptctl.files.plain import Measure, NotPlain, plain
 from promptctl.log.records import Content, Execution, Source, Status
 from promptctl.log.stamps import new_id, utc_now
 from promptctl.models.gateway import Reply, Request
@@ -133,7 +134,11 @@ def merge_parameters(model: Mapping[str, Any], prompt: Prompt, call: Mapping[str
 def _check_parameters(given: Mapping[str, Any]) -> None:
     from promptctl.formats.schemas import structure_of
 
-    for problem in structure_of("prompt", "parameters").check_data(dict(given), Place("parameters")):
+    try:
+        found = structure_of("prompt", "parameters").check_data(plain(given, Measure()), Place("parameters"))
+    except NotPlain as error:
+        raise UsageError(f"parameters cannot be sent: {error}") from None
+    for problem in found:
         raise UsageError(f"parameters: {problem.message}", hint=problem.hint)
 
 

@@ -12,7 +12,9 @@ from promptctl.calls.prepare import RunOptions, prepare_all
 from promptctl.context import Context
 from promptctl.errors import InputError, InvalidFiles, UsageError
 from promptctl.files.names import candidate_paths, id_problem
+from promptctl.files.plain import Measure, NotPlain, plain
 from promptctl.files.tree import MemoryTree, Tree
+from promptctl.files.wording import shown
 from promptctl.prompts.loading import load_prompt_file
 from promptctl.prompts.prompt import Prompt, Rendered
 from promptctl.prompts.rendering import message_problem
@@ -23,6 +25,7 @@ UNNAMED = "unnamed"
 """The id that calls without a prompt type count under."""
 NO_FILE = "no file"
 """The version of a prompt that has none."""
+_EXAMPLE = '[{"role": "user", "content": "Hello"}]'
 
 
 class PlainOptions(RunOptions, total=False):
@@ -46,9 +49,12 @@ class _Plain(PromptAtVersion):
 
     def render(self, inputs: Any = None, *, hide: Any = None) -> RenderedPrompt:  # noqa: ARG002 - there are none
         """Return the messages, once they are known to be messages."""
+        given: object = self.given
+        if isinstance(given, str) or not isinstance(given, Sequence):
+            raise InputError(f"messages are a list, not {type(given).__name__}", hint=_EXAMPLE)
         messages = [dict(message) if isinstance(message, Mapping) else message for message in self.given]
         if not messages:
-            raise InputError("a call needs a message", hint='[{"role": "user", "content": "Hello"}]')
+            raise InputError("a call needs a message", hint=_EXAMPLE)
         for index, message in enumerate(messages):
             if problem := message_problem(message, may_instruct=True):
                 raise InputError(f"message {index + 1} cannot be sent: {problem}")
@@ -62,6 +68,8 @@ def prepare_plain(context: Context, messages: Sequence[Mapping[str, Any]], optio
     """
     given: dict[str, Any] = dict(options)
     id_ = given.pop("prompt_type", None) or UNNAMED
+    if not isinstance(id_, str):
+        raise UsageError(f"`prompt_type` is the id of a prompt, not {shown(id_)}")
     if problem := id_problem(id_):
         raise UsageError(f"`prompt_type`: {problem}")
     declared = {name: value for name in ("output", "response_format", "tools") if (value := given.pop(name, None))}
@@ -81,10 +89,12 @@ def _declared(id_: str, declared: Mapping[str, Any]) -> tuple[Prompt, Tree]:
     """Return a prompt file of these parts as it would be loaded; its digest is of them alone, not of the messages."""
     path = candidate_paths(id_)[0]
     file = {**declared, "template": "none", "messages": [{"role": "user", "content": ""}]}
-    tree = MemoryTree({path: json.dumps(file)})
     try:
+        tree = MemoryTree({path: json.dumps({name: plain(value, Measure()) for name, value in file.items()})})
         prompt = load_prompt_file(tree, path)
         check_schemas(prompt)
     except InvalidFiles as error:
         raise UsageError(f"a call without a file: {error.problems[0].message}", hint=error.problems[0].hint) from None
+    except NotPlain as error:
+        raise UsageError(f"a call without a file: {', '.join(declared)} cannot be sent: {error}") from None
     return prompt, tree

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypedDict
+from typing import Any, TypedDict, get_args
 
 from promptctl.calls.call import (
     Call,
@@ -20,7 +20,9 @@ from promptctl.calls.call import (
 from promptctl.context import Context
 from promptctl.errors import InputError, InvalidFiles, ModelConfigurationError, PromptInactive, RenderError, UsageError
 from promptctl.files.names import SETTINGS, did_you_mean
+from promptctl.files.wording import shown
 from promptctl.log.records import Content, Source
+from promptctl.prompts.inputs import as_inputs
 from promptctl.prompts.prompt import Prompt
 from promptctl.versions.prompt_at_version import PromptAtVersion
 
@@ -54,7 +56,7 @@ class RunOptions(TypedDict, total=False):
 def prepare_all(
     context: Context,
     asked: str | PromptAtVersion,
-    inputs: Mapping[str, Any],
+    inputs: Mapping[str, Any] | None,
     options: RunOptions,
     *,
     is_dry_run: bool = False,
@@ -62,14 +64,12 @@ def prepare_all(
     """Return the call and its fallbacks, as `prepare` makes them, so that a wrong one is found before any is made.
 
     `asked` is a ref, or a prompt that was resolved before. Of a dry run nothing is recorded.
+    Raises `UsageError` for options that no call takes, and what `prepare` raises.
     """
-    timeout, fallbacks = options.get("timeout"), options.get("fallbacks") or ()
-    if timeout is not None and not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
-        raise UsageError(f"`timeout` is a number of seconds above 0, not {timeout!r}")
-    if isinstance(fallbacks, str):
-        raise UsageError("`fallbacks` is a list of models", hint=f"write [{fallbacks!r}]")
+    _check_options(options)
+    inputs = as_inputs(inputs)
     first = prepare(context, asked, inputs, options, preloads=not is_dry_run, is_dry_run=is_dry_run)
-    others: list[RunOptions] = [{**options, "model": model} for model in fallbacks]
+    others: list[RunOptions] = [{**options, "model": model} for model in options.get("fallbacks") or ()]
     return [first, *(prepare(context, asked, inputs, each, is_dry_run=is_dry_run) for each in others)]
 
 
@@ -87,12 +87,7 @@ def prepare(
     Raises `InputError`, `RenderError`, `PromptInactive`, `ModelConfigurationError`, and `InvalidFiles` if a schema is
     none, each with its `execution`.
     """
-    for name in options.keys() - RunOptions.__annotations__.keys():
-        hint = (
-            did_you_mean(name, RunOptions.__annotations__) or f"the options are {', '.join(RunOptions.__annotations__)}"
-        )
-        raise UsageError(f"a call has no option `{name}`", hint=hint)
-    at_version = context.prompt(asked) if isinstance(asked, str) else asked
+    at_version = asked if isinstance(asked, PromptAtVersion) else context.prompt(asked)
     prompt = at_version.prompt
     model = options.get("model") or at_version.model or ""
     target = Target(prompt, at_version.version, model, model.partition("/")[0], prompt.parameters)
@@ -138,9 +133,54 @@ def _check_status(prompt: Prompt, context: Context) -> None:
         context.warn(f"{prompt.id} is deprecated")
 
 
+# The types that each option takes, beside None, and what they are called.
+_TEXT = str, "a text"
+_TABLE = Mapping, "a mapping of names to values"
+_TAKEN: dict[str, tuple[Any, str]] = {
+    "model": _TEXT,
+    "parameters": _TABLE,
+    "user": _TEXT,
+    "session": _TEXT,
+    "content_type": _TEXT,
+    "metadata": _TABLE,
+    "log": _TEXT,
+    "record": (bool, "True or False"),
+    "source": _TEXT,
+    "on_retry": (Callable, "a function that takes a text"),
+    "timeout": (int | float, "a number of seconds above 0"),
+    "fallbacks": (Sequence, "a list of models"),
+}
+_WORDS = {"log": get_args(Content), "source": get_args(Source)}
+
+
+def _check_options(options: RunOptions) -> None:
+    """Raise `UsageError` for an option that a call does not have, or a value that the option cannot have."""
+    for name, value in options.items():
+        if name not in _TAKEN:
+            hint = did_you_mean(name, _TAKEN) or f"the options are {', '.join(_TAKEN)}"
+            raise UsageError(f"a call has no option `{name}`", hint=hint)
+        if value is None:
+            continue
+        types, called = _TAKEN[name]
+        if words := _WORDS.get(name):
+            if value not in words:
+                hint = did_you_mean(value, words) if isinstance(value, str) else ""
+                raise UsageError(f"`{name}` is one of {', '.join(words)}, not {shown(value)}", hint=hint or None)
+        elif not isinstance(value, types) or (isinstance(value, bool) and bool is not types):
+            raise UsageError(f"`{name}` is {called}, not {shown(value)}")
+    timeout, fallbacks = options.get("timeout"), options.get("fallbacks") or ()
+    if timeout is not None and not 0 < timeout < math.inf:
+        raise UsageError(f"`timeout` is a number of seconds above 0, not {timeout!r}")
+    if isinstance(fallbacks, str):
+        raise UsageError("`fallbacks` is a list of models", hint=f"write [{fallbacks!r}]")
+    for each in fallbacks:
+        if not isinstance(each, str) or not each:
+            raise UsageError(f"`fallbacks` is a list of models, and {shown(each)} is none")
+
+
 def _call_options(options: RunOptions) -> CallOptions:
     return CallOptions(
-        source=options.get("source", "api"),
+        source=options.get("source") or "api",
         user=options.get("user"),
         session=options.get("session"),
         content_type=options.get("content_type"),

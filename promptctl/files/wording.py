@@ -6,6 +6,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from promptctl.errors import printable
+
+_LONGEST_SHOWN = 40
+
 
 def percent(share: float, digits: int = 0) -> str:
     """Return a share in per cent; never rounded up to 100 or down to 0 when it is not."""
@@ -29,6 +33,18 @@ def name_some(ids: Sequence[str], most: int = 3) -> str:
 def as_text(value: Any) -> str:
     """Return a text as it is, and any other value as one line of JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def shown(value: object) -> str:
+    """Return a value as an error names it: a short plain one as it is written, any other by its type.
+
+    >>> shown("ful"), shown(17), shown([1])
+    ('`ful`', '17', 'a value of type list')
+    """
+    if isinstance(value, str) and len(value) <= _LONGEST_SHOWN:
+        return f"`{printable(value)}`"
+    is_plain = value is None or isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 10**15)
+    return repr(value) if is_plain else f"a value of type {type(value).__name__}"
 
 
 def alike_until(first: str, second: str) -> int:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields as dataclass_fields
+from functools import lru_cache
 from math import isfinite
 from operator import attrgetter
+from types import NoneType
 from typing import Any
 
 from promptctl.log.records import CONTENT_FIELDS, JSON_FIELDS, PLAIN_FIELDS, Execution
@@ -24,9 +27,13 @@ _FREE_TEXTS = (
 _SUSPECTS = (*_FREE_TEXTS, *_JSONS)
 _NO_CONTENTS = dict.fromkeys(CONTENT_FIELDS)
 _DEEPEST = 64
+# Python shows no whole number of more than 4300 digits.
+_HUGE = 10**4000
 # The type of the part that holds the reasoning, before the tool calls.
 _REASONING = "reasoning"
 
+_TYPE_OF: dict[str, Callable[..., Any]] = {"int": int, "bool": int, "float": float}
+_TYPES = {each.name: _TYPE_OF.get(str(each.type).partition(" ")[0], str) for each in dataclass_fields(Execution)}
 _plain_values = attrgetter(*PLAIN_FIELDS)
 
 
@@ -37,8 +44,10 @@ def encode(execution: Execution, *, is_whole: bool) -> Fields:
     fields: Fields = dict(zip(PLAIN_FIELDS, _plain_values(execution), strict=True))
     fields["started_at"] = as_stored(execution.started_at)
     fields["is_dirty"] = int(execution.is_dirty)
+    if not _are_exact(tuple(map(type, fields.values()))):
+        fields = {name: _exact(name, value) for name, value in fields.items()}
     if not _is_utf8("".join([value for value in fields.values() if type(value) is str])):
-        fields = {name: well_formed(value) if isinstance(value, str) else value for name, value in fields.items()}
+        fields = {name: well_formed(value) if type(value) is str else value for name, value in fields.items()}
     for name in JSON_FIELDS:
         value = getattr(execution, name)
         fields[name] = to_json(value) if value else None if value is None else "{}"
@@ -46,10 +55,38 @@ def encode(execution: Execution, *, is_whole: bool) -> Fields:
         return fields | _NO_CONTENTS
     fields["inputs"] = None if execution.inputs is None else to_json(execution.inputs)
     fields["messages"] = None if execution.messages is None else to_json(execution.messages)
-    fields["reply"] = None if execution.reply is None else well_formed(execution.reply)
+    fields["reply"] = None if execution.reply is None else well_formed(_text_of(execution.reply))
     parts = [*_reasoning_part(execution), *execution.tool_calls]
     fields["tool_calls"] = to_json(parts) if parts else None
     return fields
+
+
+@lru_cache(maxsize=256)
+def _are_exact(types: tuple[type, ...]) -> bool:
+    """Return True if SQLite stores plain fields of these types as they are: what is hashed is what is read back."""
+    return all(each in (_TYPES[name], NoneType) for name, each in zip(PLAIN_FIELDS, types, strict=True))
+
+
+def _exact(name: str, value: object) -> object:
+    """Return a value as SQLite would store it: of `user=5` a text. A number that it refuses stays as it is."""
+    type_ = _TYPES[name]
+    if value is None:
+        return None
+    if type_ is str:
+        return _text_of(value)
+    try:
+        exact = type_(value)
+    except (TypeError, ValueError, OverflowError):
+        return value
+    return exact if exact == value else value
+
+
+def _text_of(value: object) -> str:
+    """Return any value as text; one that cannot even be shown by its type."""
+    try:
+        return str.__str__(value) if isinstance(value, str) else str(value)
+    except Exception:  # a number of too many digits, or a class that fails to show itself
+        return f"({type(value).__name__})"
 
 
 def _reasoning_part(execution: Execution) -> Sequence[Mapping[str, Any]]:
@@ -123,20 +160,22 @@ def _as_json(value: Any) -> Any:
         return dict(value)
     if isinstance(value, Sequence | set | frozenset) and not isinstance(value, bytes | bytearray | memoryview):
         return list(value)
-    return str(value)
+    return _text_of(value)
 
 
 def _plain(value: Any, depth: int = 0) -> Any:
     """Return any value as plain data; a value nested too deep becomes text."""
-    if value is None or isinstance(value, str | int):
+    if value is None or isinstance(value, str | bool):
         return value
+    if isinstance(value, int):
+        return value if -_HUGE < value < _HUGE else _text_of(value)
     if isinstance(value, float):
         return value if isfinite(value) else str(value)
     plain = _as_json(value)
     if depth > _DEEPEST or isinstance(plain, str):
         return f"({type(value).__name__})" if depth > _DEEPEST else plain
     if isinstance(plain, dict):
-        return {str(key): _plain(item, depth + 1) for key, item in plain.items()}
+        return {_text_of(key): _plain(item, depth + 1) for key, item in plain.items()}
     return [_plain(item, depth + 1) for item in plain]
 
 

@@ -103,6 +103,15 @@ class InputCheck:
         return f"its inputs are {name_some(parts, _MAX_SHOWN)}"
 
 
+def as_inputs(given: object) -> Mapping[str, Any]:
+    """Return what somebody gave as inputs, none of None. Raises `InputError` for anything but a mapping."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise InputError(f"inputs are a mapping of names to values, not {type(given).__name__}")
+    return given
+
+
 def read_inputs(prompt: Prompt, texts: Mapping[str, str | bytes]) -> dict[str, Any]:
     """Return the values that texts mean, or the bytes of files, each by its input's type.
 

@@ -117,7 +117,10 @@ class PromptAtVersion:
         Raises `InputError` for inputs that are missing, not declared or not of their schema, and `RenderError`
         if the template fails.
         """
-        return RenderedPrompt(self.prompt, self.version, self._renderer.render(inputs or {}, hide=hide), self.model)
+        from promptctl.prompts.inputs import as_inputs
+
+        rendered = self._renderer.render(as_inputs(inputs), hide=hide)
+        return RenderedPrompt(self.prompt, self.version, rendered, self.model)
 
 
 def note(error: GitError) -> str:

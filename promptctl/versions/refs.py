@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from promptctl.errors import UsageError, printable
 from promptctl.files.names import LABEL, PROMPTS, id_problem, prompt_stem
+from promptctl.files.wording import shown
 
 _NUMBER = re.compile(r"v([1-9][0-9]{0,8})")
 _NUMBER_SHOWN = re.compile(r"v([0-9]+\+.*|\?.*|0)")
@@ -48,6 +49,8 @@ def parse_ref(text: str) -> Ref:
     >>> parse_ref("support/triage@main@{1}").at
     'main@{1}'
     """
+    if not isinstance(text, str):
+        raise UsageError(f"a ref is a text such as `support/triage@production`, not {shown(text)}")
     prompt, sign, at = text.partition("@")
     if not prompt:
         raise UsageError("the ref names no prompt", hint="write <prompt> or <prompt>@<label, version or revision>")

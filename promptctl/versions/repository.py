@@ -84,7 +84,7 @@ class Repository:
         `PromptNotFound`, `InvalidFiles`, `RevisionNotFound`, and `HistoryIncomplete` if this clone cannot know a
         `@v7`. A number that cannot be known of anything else is no error: `Version.note` says why.
         """
-        parsed = parse_ref(ref) if isinstance(ref, str) else ref
+        parsed = ref if isinstance(ref, Ref) else parse_ref(ref)
         return Resolver(moment or self.now(), is_numbered=is_numbered).resolve(parsed)
 
     def versions_of(self, prompt: str, moment: Moment | None = None) -> list[VersionEntry]:

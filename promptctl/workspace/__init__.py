@@ -391,13 +391,13 @@ class Workspace:
         from promptctl.calls.prepare import prepare_all
 
         context = self.context.fresh()
-        return dry_run(context, prepare_all(context, ref, inputs or {}, options, is_dry_run=True)[0])
+        return dry_run(context, prepare_all(context, ref, inputs, options, is_dry_run=True)[0])
 
     async def arun(self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]) -> Execution:
         """`run`, awaited."""
         from promptctl.calls.prepare import prepare_all
 
-        return await self._ask(options, lambda context: prepare_all(context, ref, inputs or {}, options))
+        return await self._ask(options, lambda context: prepare_all(context, ref, inputs, options))
 
     def stream(
         self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]
@@ -414,7 +414,7 @@ class Workspace:
         """`stream`, as an asynchronous generator."""
         from promptctl.calls.prepare import prepare_all
 
-        return self._stream(options, lambda context: prepare_all(context, ref, inputs or {}, options))
+        return self._stream(options, lambda context: prepare_all(context, ref, inputs, options))
 
     def call(self, messages: Sequence[Mapping[str, Any]], **options: Unpack[PlainOptions]) -> Execution:
         """Ask a model with messages of no prompt file; logged, priced and ruled as the prompt that `prompt_type` names.

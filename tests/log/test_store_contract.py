@@ -71,6 +71,22 @@ def test_messages_are_read_by_id_in_any_order(log: Store) -> None:
     assert list(log.messages(ids)) == [said[2].messages, None, None, said[0].messages]
 
 
+class _Evil:
+    def __str__(self) -> str:
+        raise RuntimeError("cannot be shown")
+
+
+def test_values_of_any_type_are_recorded(log: Store) -> None:
+    odd: Any = {"user": 17, "session": [1], "content_type": b"x", "label": _Evil(), "reply": 5}
+    metadata = {"big": 10**6000, "evil": _Evil(), 1: {2}, "nan": float("nan")}
+    assert log.append([Entry(make(**odd, call_metadata=metadata, inputs="x"), "full")]) is None
+    (row,) = log.executions(with_content=True)
+    assert (row.user, row.session, row.content_type, row.label) == ("17", "[1]", "b'x'", "(_Evil)")
+    assert (row.reply, str(row.inputs)) == ("5", "x")
+    assert row.call_metadata == {"big": "(int)", "evil": "(_Evil)", "1": [2], "nan": "nan"}
+    assert (calls_counted(log), log.check()) == (1, [])
+
+
 def test_a_closed_store_opens_again_on_the_next_use(log: Store) -> None:
     log.append([Entry(make())])
     log.close()

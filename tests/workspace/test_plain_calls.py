@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +147,59 @@ def test_what_is_wrong_is_refused_before_anything_is_sent(
     with pytest.raises(error, match=words):
         workspace.call(messages, **options)
     assert not running.requests
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"user": 17}, "`user` is a text, not 17"),
+        ({"session": ["s"]}, "`session` is a text, not a value of type list"),
+        ({"content_type": b"x"}, "`content_type` is a text"),
+        ({"metadata": "x"}, "`metadata` is a mapping of names to values, not `x`"),
+        ({"model": 17}, "`model` is a text"),
+        ({"parameters": [1]}, "`parameters` is a mapping"),
+        ({"parameters": {"stop": {1}}}, "parameters cannot be sent: set is not text"),
+        ({"log": "ful"}, "`log` is one of full, metadata, off, not `ful`"),
+        ({"log": True}, "`log` is one of full, metadata, off, not True"),
+        ({"source": "runs"}, "`source` is one of run, api, eval"),
+        ({"record": "no"}, "`record` is True or False"),
+        ({"on_retry": 5}, "`on_retry` is a function"),
+        ({"timeout": True}, "`timeout` is a number of seconds above 0, not True"),
+        ({"fallbacks": 17}, "`fallbacks` is a list of models, not 17"),
+        ({"fallbacks": [17]}, "`fallbacks` is a list of models, and 17 is none"),
+        ({"prompt_type": 17}, "`prompt_type` is the id of a prompt, not 17"),
+        ({"response_format": Execution}, "response_format cannot be sent: type is not text"),
+    ],
+)
+def test_an_option_that_is_none_is_refused_before_anything_is_sent(
+    workspace: Workspace, running: OpenAIServer, options: dict[str, Any], words: str
+) -> None:
+    for way in ("call", "stream"):
+        with pytest.raises(UsageError, match=re.escape(words)) as refused:
+            asked(workspace, way, **options)
+    if options.get("log") == "ful":
+        assert refused.value.hint == "did you mean `full`?"
+    assert (running.requests, list(workspace.log.executions())) == ([], [])
+
+
+def test_messages_inputs_and_refs_of_other_types_are_refused(workspace: Workspace, running: OpenAIServer) -> None:
+    wrong: Any
+    for wrong in (None, "Hello", {"role": "user", "content": "Hello"}, iter(HELLO), 17):
+        with pytest.raises(InputError, match=f"messages are a list, not {type(wrong).__name__}"):
+            workspace.call(wrong)
+    (workspace.root / "prompts").mkdir()
+    file = "inputs: {n: {sensitive: true}}\nmessages: [{role: user, content: 'Hello {{ n }}'}]\n"
+    (workspace.root / "prompts" / "greet.prompt.yaml").write_text(file)
+    for wrong in ("x", ["x"], 0):
+        for way in (
+            partial(workspace.run, "greet"),
+            partial(workspace.dry_run, "greet"),
+            workspace.prompt("greet").render,
+        ):
+            with pytest.raises(
+                InputError, match=f"inputs are a mapping of names to values, not {type(wrong).__name__}"
+            ):
+                way(wrong)
+        with pytest.raises(UsageError, match="a ref is a text such as"):
+            workspace.run([wrong])  # type: ignore[arg-type]
+    assert running.requests == []

@@ -7,9 +7,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import fields as fields_of
 from dataclasses import replace
-from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -57,13 +55,7 @@ HASHED = (*_FIRST, *_LATER)
 SALT_BYTES = 16
 NO_LINK = bytes(32)
 _hashed_values = itemgetter(*(COLUMNS.index(name) for name in HASHED))
-_KIND_OF = {"int": int, "bool": int, "float": float}
-_KINDS = {
-    _COLUMN_OF.get(each.name, each.name): _KIND_OF.get(str(each.type).partition(" ")[0], str)
-    for each in fields_of(Execution)
-}
 _encode_hashed = make_encoder(bytes.hex, allow_nan=True)
-_HASHES = frozenset(f"{name}_hash" for name in CONTENT_FIELDS)
 _LAST_LINK = """
 SELECT number, link FROM (SELECT number, link FROM executions ORDER BY rowid DESC LIMIT 1)
 UNION ALL SELECT number, link FROM (SELECT number, link FROM events ORDER BY number DESC LIMIT 1)
@@ -225,33 +217,7 @@ def _make_row(entry: Entry, fields: Fields, redactor: Redactor, salt: bytes) -> 
     hashes = [each and each[0] for each in stored] or _NO_HASHES
     values = (*tuple(kept.values())[: -len(CONTENT_FIELDS)], entry.content, *hashes)  # in the order of COLUMNS
     hashed = _hashed_values(values)
-    if not _are_exact(tuple(map(type, hashed))):
-        values = tuple(_exact(name, value) for name, value in zip(COLUMNS, values, strict=True))
-        hashed = _hashed_values(values)
     return _Row(entry, fields, [each for each in stored if each], values, bare, salt, record_hash(salt, hashed))
-
-
-@lru_cache(maxsize=256)
-def _are_exact(kinds: tuple[type, ...]) -> bool:
-    """Return True if SQLite stores values of these types as they are, so that what is hashed is what is read back."""
-    given = zip(HASHED, kinds, strict=True)
-    return all(
-        kind in (_KINDS.get(name, str), type(None)) or (name in _HASHES and kind is bytes) for name, kind in given
-    )
-
-
-def _exact(name: str, value: object) -> object:
-    """Return a value as SQLite would store it: of `user=5` it makes a text. One that it refuses stays as it is."""
-    kind = _KINDS.get(name, str)
-    if value is None or isinstance(value, bytes):
-        return value
-    if kind is str:
-        return str.__str__(value) if isinstance(value, str) else str(value)
-    try:
-        exact = kind(value)
-    except (TypeError, ValueError):
-        return value
-    return exact if exact == value else value
 
 
 def record_hash(salt: bytes, values: Sequence[object]) -> bytes:
