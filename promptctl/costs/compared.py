@@ -128,11 +128,11 @@ def compare_costs(context: Context, base: str, head: str, wanted: Filter) -> Cos
 
 
 def _side(log: Store, ref: str, version: Version, wanted: Filter) -> CostSide:
-    attempts = log.attempts(wanted)
+    found = log.attempts(wanted)
+    attempts = [each for each in found if each.status != "blocked"]
     calls: dict[str, list[Attempt]] = {}
     for each in reversed(attempts):
-        if each.status != "blocked":
-            calls.setdefault(each.call_id, []).append(each)
+        calls.setdefault(each.call_id, []).append(each)
     made = list(calls.values())
     priced = [costs for each in made if (costs := _cost(each)) is not None]
     numbers = [float(cost) for cost in priced]
@@ -166,15 +166,16 @@ def _side(log: Store, ref: str, version: Version, wanted: Filter) -> CostSide:
         inputs_bytes=sum(sizes) / len(sizes) if sizes else None,
         first_call_at=attempts[-1].started_at if attempts else None,
         last_call_at=attempts[0].started_at if attempts else None,
-        is_cut=len(attempts) == MOST_ATTEMPTS,
+        is_cut=len(found) == MOST_ATTEMPTS,
     )
 
 
 def _cost(call: Sequence[Attempt]) -> int | None:
-    """Return what a call cost; None if an attempt that brought something has no price, or nothing was paid."""
-    paid = [each for each in call if each.cost_nano_usd is not None or each.output_tokens is not None]
-    known = [each.cost_nano_usd for each in paid if each.cost_nano_usd is not None]
-    return sum(known) if known and len(known) == len(paid) else None
+    """Return what a call cost; None if an attempt that brought something has no price."""
+    brought = (each for each in call if each.status in ("ok", "invalid_output") or each.output_tokens is not None)
+    if any(each.cost_nano_usd is None for each in brought):
+        return None
+    return sum(each.cost_nano_usd or 0 for each in call)
 
 
 def _mean_interval(costs: Sequence[float]) -> Interval | None:
@@ -244,7 +245,7 @@ def _words(change: float, digits: int = 0) -> str:
 def _notes(names: tuple[str, str], base: CostSide, head: CostSide) -> list[str]:
     """Return in what the calls of both sides differ, beside the version."""
     notes = []
-    models = {*base.models, *head.models}
+    models = {*base.models, *head.models} if base.models and head.models else ()
     if max((abs(base.models.get(each, 0) - head.models.get(each, 0)) for each in models), default=0) > _LEAST_SHIFT:
         shares = [
             f"{name}: " + ", ".join(f"{model} {percent(share)}" for model, share in side.models.items())

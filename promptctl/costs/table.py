@@ -74,6 +74,7 @@ def _sum(rows: Sequence[CallTotals]) -> CallTotals:
 def _difference(whole: CallTotals, counted: CallTotals) -> CallTotals:
     return CallTotals(
         calls=whole.calls - counted.calls,
+        blocked=whole.blocked - counted.blocked,
         known_cost_nano_usd=whole.known_cost_nano_usd - counted.known_cost_nano_usd,
         priced=whole.priced - counted.priced,
         unpriced=whole.unpriced - counted.unpriced,

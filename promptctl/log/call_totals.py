@@ -42,7 +42,8 @@ class CallTotals:
     """The totals of one group of executions.
 
     `group` names it: dimension to value; a version has `version_display` beside it. A `local_day` is named `day`.
-    `calls` counts requests of users (first attempts), `reused` the replies taken from a cache or a recording. Tokens
+    `calls` counts requests of users (first attempts), `blocked` those of which nothing was sent: a blocked attempt after
+    others is in `attempts` alone. `reused` counts the replies taken from a cache or a recording. Tokens
     and costs are sums over every attempt, so over everything that was paid. `priced` counts attempts whose cost is
     known, `unpriced` those that brought a reply (or part of one) whose cost is not. `timed`, `latency_sum_ms` and
     `histogram` (bucket to attempts) cover the attempts that brought a whole reply from the model itself.
@@ -78,7 +79,8 @@ class CallTotals:
         self.calls += execution.attempt == 1
         self.attempts += 1
         name = FIELD_OF_STATUS[execution.status]
-        setattr(self, name, getattr(self, name) + 1)
+        if name != "blocked" or execution.attempt == 1:
+            setattr(self, name, getattr(self, name) + 1)
         self.input_tokens += execution.input_tokens or 0
         self.output_tokens += execution.output_tokens or 0
         self.cached_tokens += execution.cached_tokens or 0
@@ -127,8 +129,8 @@ class CallTotals:
 
     @property
     def average_cost_nano_usd(self) -> int | None:
-        """Cost per call whose price is known; None if there is none."""
-        priced_calls = self.calls - self.unpriced
+        """Cost per call that was asked and whose price is known; None if there is none."""
+        priced_calls = self.calls - self.blocked - self.unpriced
         return round(self.known_cost_nano_usd / priced_calls) if priced_calls > 0 else None
 
     @property

@@ -91,6 +91,25 @@ def test_a_call_is_counted_with_its_retries_and_repairs(desk: Workspace) -> None
     assert side.p95_latency_ms == pytest.approx(280)
 
 
+def test_averages_are_those_of_cost_whatever_failed_or_was_refused(desk: Workspace) -> None:
+    digest = desk.prompt("triage@v1").version.digest
+    usual: dict[str, Any] = {"prompt": "triage", "version": 1, "digest": digest, "source": "run"}
+    nothing: dict[str, Any] = {**usual, "cost_nano_usd": None, "output_tokens": None}
+    failed = make(**nothing, status="error")
+    refused = [
+        make(**nothing, status="blocked", model="a/other"),
+        make(**nothing, status="blocked", call_id=failed.call_id, attempt=2),
+    ]
+    made = [failed, *refused, make(**usual, cost_nano_usd=30), make(**usual, cost_nano_usd=60)]
+    desk.context.log.append(Entry(each) for each in made)
+    found = desk.costs.compare("triage@v1", "@v2")
+    [row] = desk.costs.table(by=("version",)).rows
+
+    assert (found.base.calls, found.base.unpriced_calls, found.base.mean_cost_nano_usd) == (3, 0, 30)
+    assert row.average_cost_nano_usd == 30
+    assert found.notes == ()
+
+
 def test_what_else_differs_is_said(desk: Workspace) -> None:
     fill(desk, 1, 20, 1_000_000, started_at="2026-05-01T00:00:00.000Z")
     fill(desk, 2, 20, 100_000, model="openai/gpt-4o-nano", started_at="2026-06-01T00:00:00.000Z")

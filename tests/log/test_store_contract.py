@@ -462,8 +462,21 @@ def test_an_unknown_price_is_said_and_never_counted_as_nothing(log: Store) -> No
         "all unknown": (None, None, 1),
         "one unknown": (30, 15.0, 1),
         "free": (0, 0.0, 0),
-        "refused": (0, 0.0, 0),
+        "refused": (0, None, 0),
     }
+
+
+def test_calls_of_which_nothing_was_sent_do_not_lower_the_average(log: Store) -> None:
+    log.append([Entry(make(cost_nano_usd=cost)) for cost in (10, 20)])
+    log.append([Entry(make(cost_nano_usd=None, status="blocked", output_tokens=None)) for _ in range(3)])
+    failed = make(status="error", cost_nano_usd=None, output_tokens=None)
+    refused = make(call_id=failed.call_id, attempt=2, status="blocked", cost_nano_usd=None, output_tokens=None)
+    log.append([Entry(failed), Entry(refused)])
+
+    for by in (("prompt",), ("day",), ("user",), ("session",)):
+        for costs_only in (False, True):
+            [row] = log.totals(Filter(source="run"), by, costs_only=costs_only)
+            assert (row.calls, row.blocked, row.attempts, row.average_cost_nano_usd) == (6, 3, 7, 10)
 
 
 def test_reused_replies_are_counted_and_leave_the_latency_alone(log: Store) -> None:

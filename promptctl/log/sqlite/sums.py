@@ -21,6 +21,7 @@ _SUMS_OF_ROWS = {  # {cost} is the cost that holds
     "calls": "sum(attempt = 1)",
     "attempts": "count(*)",
     **{name: f"sum(status = '{status}')" for status, name in FIELD_OF_STATUS.items()},
+    "blocked": "sum(status = 'blocked' AND attempt = 1)",
     "reused": f"sum({_REUSED})",
     **{
         name: f"ifnull(sum({name}), 0)"
@@ -36,7 +37,7 @@ _SUMS_OF_ROWS = {  # {cost} is the cost that holds
     "version_display": "max(version_display)",
 }
 COST_COLUMNS = (
-    "calls", "attempts", "input_tokens", "output_tokens", "cached_tokens", "cost_nano_usd", "priced", "unpriced",
+    "calls", "attempts", "blocked", "input_tokens", "output_tokens", "cached_tokens", "cost_nano_usd", "priced", "unpriced",
     "last_at", "version_display",
 )  # fmt: skip
 COST_FIELDS = tuple("known_cost_nano_usd" if name == "cost_nano_usd" else name for name in COST_COLUMNS)

@@ -3,6 +3,7 @@ CREATE TABLE quarter_stats (
   source TEXT NOT NULL,
   calls INTEGER NOT NULL,
   attempts INTEGER NOT NULL,
+  blocked INTEGER NOT NULL,
   input_tokens INTEGER NOT NULL,
   output_tokens INTEGER NOT NULL,
   cached_tokens INTEGER NOT NULL,
@@ -15,12 +16,13 @@ CREATE TABLE quarter_stats (
 CREATE UNIQUE INDEX quarter_stats_key ON quarter_stats (quarter, source);
 
 INSERT INTO quarter_stats (quarter, source,
-  calls, attempts, input_tokens, output_tokens, cached_tokens, cost_nano_usd, priced, unpriced, last_at)
+  calls, attempts, blocked, input_tokens, output_tokens, cached_tokens, cost_nano_usd, priced, unpriced, last_at)
 SELECT
   substr(started_at, 1, 14) || CASE WHEN substr(started_at, 15, 2) < '15' THEN '00'
     WHEN substr(started_at, 15, 2) < '30' THEN '15' WHEN substr(started_at, 15, 2) < '45' THEN '30' ELSE '45' END, source,
   sum(attempt = 1),
   count(*),
+  sum(status = 'blocked' AND attempt = 1),
   ifnull(sum(input_tokens), 0),
   ifnull(sum(output_tokens), 0),
   ifnull(sum(cached_tokens), 0),
@@ -35,6 +37,7 @@ CREATE TABLE user_stats (
   source TEXT NOT NULL,
   calls INTEGER NOT NULL,
   attempts INTEGER NOT NULL,
+  blocked INTEGER NOT NULL,
   input_tokens INTEGER NOT NULL,
   output_tokens INTEGER NOT NULL,
   cached_tokens INTEGER NOT NULL,
@@ -47,11 +50,12 @@ CREATE TABLE user_stats (
 CREATE UNIQUE INDEX user_stats_key ON user_stats (user IS NULL, ifnull(user, ''), source);
 
 INSERT INTO user_stats (user, source,
-  calls, attempts, input_tokens, output_tokens, cached_tokens, cost_nano_usd, priced, unpriced, last_at)
+  calls, attempts, blocked, input_tokens, output_tokens, cached_tokens, cost_nano_usd, priced, unpriced, last_at)
 SELECT
   user, source,
   sum(attempt = 1),
   count(*),
+  sum(status = 'blocked' AND attempt = 1),
   ifnull(sum(input_tokens), 0),
   ifnull(sum(output_tokens), 0),
   ifnull(sum(cached_tokens), 0),
@@ -71,6 +75,7 @@ CREATE TABLE day_stats (
   source TEXT NOT NULL,
   calls INTEGER NOT NULL,
   attempts INTEGER NOT NULL,
+  blocked INTEGER NOT NULL,
   input_tokens INTEGER NOT NULL,
   output_tokens INTEGER NOT NULL,
   cached_tokens INTEGER NOT NULL,
@@ -85,11 +90,12 @@ CREATE UNIQUE INDEX day_stats_key ON day_stats (
 );
 
 INSERT INTO day_stats (day, prompt, version, version_display, label, model, source,
-  calls, attempts, input_tokens, output_tokens, cached_tokens, cost_nano_usd, priced, unpriced, last_at)
+  calls, attempts, blocked, input_tokens, output_tokens, cached_tokens, cost_nano_usd, priced, unpriced, last_at)
 SELECT
   substr(started_at, 1, 10), prompt, CASE WHEN is_dirty = 0 THEN version END, version_display, label, model, source,
   sum(attempt = 1),
   count(*),
+  sum(status = 'blocked' AND attempt = 1),
   ifnull(sum(input_tokens), 0),
   ifnull(sum(output_tokens), 0),
   ifnull(sum(cached_tokens), 0),

@@ -70,7 +70,7 @@ FROM prompt_stats AS s LEFT JOIN (
   SELECT
     prompt, digest, CASE WHEN is_dirty = 0 THEN version END AS version, source,
     sum(attempt = 1) AS calls, count(*) AS attempts, sum(status = 'ok') AS ok, sum(status = 'error') AS errors,
-    sum(status = 'invalid_output') AS invalid_outputs, sum(status = 'blocked') AS blocked,
+    sum(status = 'invalid_output') AS invalid_outputs, sum(status = 'blocked' AND attempt = 1) AS blocked,
     sum(status = 'cancelled') AS cancelled, sum(reply_source IN ('cache', 'recorded')) AS reused,
     sum(ifnull(input_tokens, 0)) AS input_tokens, sum(ifnull(output_tokens, 0)) AS output_tokens,
     sum(ifnull(cached_tokens, 0)) AS cached_tokens, sum(ifnull(reasoning_tokens, 0)) AS reasoning_tokens,
