@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -10,9 +11,12 @@ import typer
 from promptctl import Filter, parse_moment
 from promptctl.cli import options
 from promptctl.cli.output import tell
+from promptctl.reports.wording import count, format_spent
 
 if TYPE_CHECKING:
-    from promptctl import Workspace
+    from promptctl import CallTotals, Workspace
+
+_KNOWN_WITHOUT_ROW = frozenset({"prompt", "version", "source"})
 
 
 Since = Annotated[
@@ -63,6 +67,18 @@ class FilterOptions:
         only = self.prompt[0] if len(self.prompt) == 1 else None
         given |= {"prompt": only, "prompts": () if only else tuple(self.prompt)}
         return Filter(**{**given, **moments, "source": None if self.source == "all" else self.source})
+
+    def tell_without_row(self, left: CallTotals | None, by: Iterable[str]) -> None:
+        """Say what a table by these dimensions leaves out as it has no row, if anything."""
+        if left is None:
+            return
+        names = ("label", "model", "since", "until", "user", "session", "search")
+        given = ", ".join(f"--{name}" for name in names if getattr(self, name) is not None)
+        way = "--by prompt" if set(by) - _KNOWN_WITHOUT_ROW else "the table"
+        way += f" without {given}" if given else ""
+        words = f"{count(left.calls, 'call')} that kept no row{' and may match' if given else ''}"
+        spent = format_spent(left.cost_nano_usd, left.unpriced)
+        tell(f"not counted: {words}, {spent}; {way} counts them")
 
     def tell_nothing(self, workspace: Workspace, what: str) -> None:
         """Say that nothing of the kind was found."""

@@ -76,7 +76,9 @@ def show_costs(
         filters.tell_nothing(workspace, "call")
     else:
         _say(table)
-    _tell_not_counted(table)
+    if left := table.evaluations:
+        tell(f"not counted: {count(left.calls, 'call')} of evaluations, {_spent(left)}; --source all counts them")
+    filters.tell_without_row(table.without_row, table.by)
 
 
 @app.command("compare", cls=HelpfulCommand)
@@ -219,15 +221,6 @@ def _cells(table: CostTable, row: CallTotals, highest: int) -> Sequence[Any]:
     tokens = format_tokens(row.input_tokens, row.output_tokens)
     average = format_cost(row.average_cost_nano_usd)
     return format_count(row.calls), tokens, _spent(row), average, share
-
-
-def _tell_not_counted(table: CostTable) -> None:
-    """Print what the table leaves out."""
-    if left := table.evaluations:
-        tell(f"not counted: {count(left.calls, 'call')} of evaluations, {_spent(left)}; --source all counts them")
-    if left := table.without_row:
-        words = f"{count(left.calls, 'call')} that kept no row, {_spent(left)}"
-        tell(f"not counted: {words}; --by prompt counts them")
 
 
 def _spent(row: CallTotals) -> str:

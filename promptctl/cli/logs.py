@@ -134,8 +134,10 @@ def show_stats(
     if as_json:
         say_json([row.as_dict() for row in rows])
         return
+    without_row = workspace.log.without_row(filters.filter, list(groups.values()))
     if not rows:
         filters.tell_nothing(workspace, "call")
+        filters.tell_without_row(without_row, groups)
         return
     total = CallTotals()
     for row in rows:
@@ -157,6 +159,7 @@ def show_stats(
         tell(f"total: {count(total.calls, 'call')}, {format_count(total.failed)} failed, {tokens} tokens, {cost}")
     if filters.source == "app":
         _tell_evaluations(workspace, filters.filter)
+    filters.tell_without_row(without_row, groups)
 
 
 def _tell_evaluations(workspace: Workspace, wanted: Filter) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptctl.log.call_totals import PERIODS, CallTotals, Dimension
 from promptctl.log.filter import Filter
 
-Totals = Callable[[Filter, Sequence[Dimension]], list[CallTotals]]
+if TYPE_CHECKING:
+    from promptctl.log.store import Store
+
 # What the running totals know; these filters are answered at once for any source.
-_COUNTS_ALL = frozenset({"prompt", "version", "digest", "source"})
 _KNOWN = frozenset({"prompt", "prompts", "renames", "version", "digest", "since", "until", "source"})
 
 
@@ -20,8 +21,9 @@ class CostTable:
     """The costs of calls by group, and together.
 
     `rows` are sorted by cost, the dearest first; with a day, week or month among the groups, in the order of time.
-    `evaluations` are the costs of evaluations that the filter leaves out, `without_row` those of calls whose rows were
-    never kept, or pruned, and that cannot be grouped so; None if there are none, or if that is not known.
+    `evaluations` are the costs of evaluations that the filter leaves out; None if there are none, or if that is not
+    known. `without_row` are those of calls whose rows were never kept, or pruned, and of which nothing but prompt,
+    version and source is known: the filter may mean them or not. None if there are none, or if all are counted.
     """
 
     by: tuple[str, ...]
@@ -47,21 +49,19 @@ class CostTable:
         }
 
 
-def cost_table(totals: Totals, wanted: Filter, by: Sequence[Dimension]) -> CostTable:
+def cost_table(log: Store, wanted: Filter, by: Sequence[Dimension]) -> CostTable:
     """Add up the costs of the calls that the filter means by each of the dimensions."""
     names = tuple(name.removeprefix("local_") for name in by)
-    rows = totals(wanted, by)
+    rows = log.totals(wanted, by, costs_only=True)
     total = _sum(rows)
     periods = [name for name in names if name in PERIODS]
     rows.sort(key=lambda row: (*(row.group[name] or "" for name in periods), -row.known_cost_nano_usd, -row.calls))
     given = {name for name in Filter.__slots__ if getattr(wanted, name) not in (None, (), {}, "")}
-    evaluations = without_row = None
-    if given <= _KNOWN:
-        if wanted.source == "app":
-            evaluations = _sum(totals(replace(wanted, source="eval"), ()))
-        if not given & {"since", "until"} and not set(by) <= _COUNTS_ALL:
-            without_row = _difference(_sum(totals(wanted, ())), total)
-    return CostTable(names, tuple(rows), total, _if_any(evaluations), _if_any(without_row))
+    evaluations = None
+    if given <= _KNOWN and wanted.source == "app":
+        evaluations = _sum(log.totals(replace(wanted, source="eval"), (), costs_only=True))
+    evaluations = evaluations if evaluations is not None and evaluations.calls else None
+    return CostTable(names, tuple(rows), total, evaluations, log.without_row(wanted, by, costs_only=True))
 
 
 def _sum(rows: Sequence[CallTotals]) -> CallTotals:
@@ -69,25 +69,6 @@ def _sum(rows: Sequence[CallTotals]) -> CallTotals:
     for row in rows:
         total.add(row)
     return total
-
-
-def _difference(whole: CallTotals, counted: CallTotals) -> CallTotals:
-    return CallTotals(
-        calls=whole.calls - counted.calls,
-        blocked=whole.blocked - counted.blocked,
-        known_cost_nano_usd=whole.known_cost_nano_usd - counted.known_cost_nano_usd,
-        priced=whole.priced - counted.priced,
-        unpriced=whole.unpriced - counted.unpriced,
-        input_tokens=whole.input_tokens - counted.input_tokens,
-        output_tokens=whole.output_tokens - counted.output_tokens,
-        cached_tokens=whole.cached_tokens - counted.cached_tokens,
-        attempts=whole.attempts - counted.attempts,
-        last_at=whole.last_at,
-    )
-
-
-def _if_any(totals: CallTotals | None) -> CallTotals | None:
-    return totals if totals is not None and totals.calls > 0 else None
 
 
 def _numbers(row: CallTotals) -> dict[str, Any]:

@@ -42,11 +42,11 @@ class CallTotals:
     """The totals of one group of executions.
 
     `group` names it: dimension to value; a version has `version_display` beside it. A `local_day` is named `day`.
-    `calls` counts requests of users (first attempts), `blocked` those of which nothing was sent: a blocked attempt after
-    others is in `attempts` alone. `reused` counts the replies taken from a cache or a recording. Tokens
-    and costs are sums over every attempt, so over everything that was paid. `priced` counts attempts whose cost is
-    known, `unpriced` those that brought a reply (or part of one) whose cost is not. `timed`, `latency_sum_ms` and
-    `histogram` (bucket to attempts) cover the attempts that brought a whole reply from the model itself.
+    `calls` counts requests of users (first attempts), `blocked` those of which nothing was sent; an attempt that is
+    blocked after others is in `attempts` alone. `reused` counts replies taken from a cache or a recording. Tokens and
+    costs are sums over every attempt, so over everything that was paid. `priced` counts attempts whose cost is known,
+    `unpriced` those that brought a reply (or part of one) whose cost is not. `timed`, `latency_sum_ms` and `histogram`
+    (bucket to attempts) cover the attempts that brought a whole reply from the model itself.
     `version_display` is the newest one of the group. Times are UTC, ISO 8601.
     """
 
@@ -111,6 +111,11 @@ class CallTotals:
             self.version_display = other.version_display or self.version_display
         self.first_at = min(self.first_at, other.first_at)
         self.last_at = max(self.last_at, other.last_at)
+
+    def subtract(self, other: CallTotals) -> None:
+        """Take the sums of a part away; the times stay."""
+        for name in SUMS:
+            setattr(self, name, getattr(self, name) - getattr(other, name))
 
     @property
     def prompt(self) -> str | None:

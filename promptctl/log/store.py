@@ -109,6 +109,14 @@ class Store(Protocol):
         for a dimension that there is not.
         """
 
+    def without_row(
+        self, wanted: Filter | None = None, by: Sequence[Dimension] = (), *, costs_only: bool = False
+    ) -> CallTotals | None:
+        """Return what the totals of the same arguments leave out, as it has no row: calls and costs; None if nothing.
+
+        Of such calls only prompt, version and source are known, so they may be of any time, user, label or model.
+        """
+
     def correct_costs(self, corrections: Mapping[str, CostCorrection]) -> int:
         """Append corrections of costs, by the execution's id, and take them into the totals; return how many were.
 

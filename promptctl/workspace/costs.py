@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from promptctl.workspace.log import Log
@@ -35,7 +34,7 @@ class Costs:
         from promptctl.log.filter import Filter
 
         meant = Log(self._context).meant(wanted or Filter(source="app"))
-        return cost_table(partial(self._context.log.totals, costs_only=True), meant, by)
+        return cost_table(self._context.log, meant, by)
 
     def compare(self, base: str, head: str, *, since: str | None = None, until: str | None = None) -> CostComparison:
         """Compare what two versions of a prompt cost in production, by refs: `support/triage@v7`, `@production`.

@@ -108,6 +108,15 @@ class Log:
 
         return self._context.log.totals(self.meant(wanted or Filter()), by, costs_only=costs_only)
 
+    def without_row(self, wanted: Filter | None = None, by: Sequence[Dimension] = ()) -> CallTotals | None:
+        """Return what `totals` of the same arguments leaves out, as it has no row: calls and costs; None if nothing.
+
+        Of such calls only prompt, version and source are known, so they may be of any time, user, label or model.
+        """
+        from promptctl.log.filter import Filter
+
+        return self._context.log.without_row(self.meant(wanted or Filter()), by)
+
     def rules(
         self,
         *,

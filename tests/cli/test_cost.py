@@ -79,6 +79,14 @@ def test_costs_are_added_up_by_anything(cli: Cli, by: str, rows: list[str]) -> N
 @pytest.mark.usefixtures("desk")
 def test_what_kept_no_row_is_said_where_it_is_not_counted(cli: Cli) -> None:
     assert "not counted: 1 call that kept no row, $2.00; --by prompt counts them\n" in cli("cost", "--by", "day").err
+    for command in ("cost", ("log", "stats")):
+        words = [command] if isinstance(command, str) else command
+        assert "not counted: 1 call that kept no row, $2.00; --by prompt counts them" in cli(*words, "--by", "user").err
+        some = cli(*words, "--by", "prompt", "--since", "2020-01-01").err
+        assert "not counted: 1 call that kept no row and may match, $2.00; the table without --since counts them" in some
+        assert "no row" not in cli(*words, "--by", "prompt,version").err
+        assert "no row" not in cli(*words, "--by", "day", "--prompt", "support/*").err
+        assert "no row" not in cli(*words, "--by", "day", "--until", "2020-01-01").err
     document = cli("cost", "--by", "user", "--json").json
     assert document["not_counted"]["without_row"]["cost_nano_usd"] == 2_000_000_000
     assert document["not_counted"]["evaluations"]["calls"] == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from promptctl.log.filter import Filter, is_glob
@@ -61,6 +62,19 @@ def stats_where(wanted: Filter) -> Condition | None:
         return None
     columns = {f"{column} = ?": getattr(wanted, column) for column in ("version", "digest")}
     return where({**prompts(wanted), **columns, **_sources(wanted)})
+
+
+def of_stats(wanted: Filter) -> Filter:
+    """Return the part of the filter that `prompt_stats` can answer."""
+    beyond: dict[str, Any] = dict.fromkeys(_BEYOND_STATS)
+    return replace(wanted, **beyond)
+
+
+def unlisted_where(wanted: Filter) -> Condition:
+    """Return the condition on `prompt_stats` of groups whose calls without a row the filter may mean."""
+    columns = {f"{column} = ?": getattr(wanted, column) for column in ("version", "digest")}
+    span = {"last_at >= ?": wanted.since, "first_at < ?": wanted.until}
+    return where({**prompts(wanted), **columns, **span, **_sources(wanted)})
 
 
 def rollup_where(wanted: Filter, moment: str | None, first: str | None, last: str | None) -> Condition:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -101,13 +101,27 @@ def fold(connection: sqlite3.Connection) -> None:
 
 def selects_from_rollups(connection: sqlite3.Connection, wanted: Filter, by: Sequence[Dimension]) -> list[Condition]:
     """Return the queries whose rows together are the costs; none if only the rows can answer."""
+    return next((found for _, found in _answers(connection, wanted, by)), [])
+
+
+def selects_all_from_rollup(
+    connection: sqlite3.Connection, wanted: Filter, everything: Filter, by: Sequence[Dimension]
+) -> list[Condition]:
+    """Return the queries of everything, from the table that would answer the filter; none if only the rows can."""
+    mark, source = _mark(connection), rows(connection)
+    return next((_selects(each, everything, (), mark, source) for each, _ in _answers(connection, wanted, by)), [])
+
+
+def _answers(
+    connection: sqlite3.Connection, wanted: Filter, by: Sequence[Dimension]
+) -> Iterator[tuple[_Rollup, list[Condition]]]:
+    """Yield each table that can answer, with its queries."""
     if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'rollup_mark'").fetchone() is None:
-        return []  # a log that only an earlier program could write to
+        return  # a log that only an earlier program could write to
     mark, source = _mark(connection), rows(connection)
     for each in _ROLLUPS:
         if _can_answer(each, wanted, by) and (found := _selects(each, wanted, by, mark, source)):
-            return found
-    return []
+            yield each, found
 
 
 def _can_answer(rollup: _Rollup, wanted: Filter, by: Sequence[Dimension]) -> bool:

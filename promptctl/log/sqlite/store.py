@@ -123,6 +123,15 @@ class SqliteStore:
         with self._reading() as connection:
             return totals(connection, wanted or Filter(), by, costs_only=costs_only)
 
+    def without_row(
+        self, wanted: Filter | None = None, by: Sequence[Dimension] = (), *, costs_only: bool = False
+    ) -> CallTotals | None:
+        from promptctl.log.filter import Filter
+        from promptctl.log.sqlite.totals import without_row
+
+        with self._reading() as connection:
+            return without_row(connection, wanted or Filter(), by, costs_only=costs_only)
+
     def correct_costs(self, corrections: Mapping[str, CostCorrection]) -> int:
         from promptctl.log.sqlite.corrections import write
 

@@ -37,8 +37,8 @@ _SUMS_OF_ROWS = {  # {cost} is the cost that holds
     "version_display": "max(version_display)",
 }
 COST_COLUMNS = (
-    "calls", "attempts", "blocked", "input_tokens", "output_tokens", "cached_tokens", "cost_nano_usd", "priced", "unpriced",
-    "last_at", "version_display",
+    "calls", "attempts", "blocked", "input_tokens", "output_tokens", "cached_tokens", "cost_nano_usd", "priced",
+    "unpriced", "last_at", "version_display",
 )  # fmt: skip
 COST_FIELDS = tuple("known_cost_nano_usd" if name == "cost_nano_usd" else name for name in COST_COLUMNS)
 _TIMED_LATENCY = f"CASE WHEN {_TIMED} THEN latency_ms END"

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from promptctl.errors import UsageError, printable
-from promptctl.log.call_totals import DIMENSIONS, METADATA, CallTotals, Dimension, bucket
+from promptctl.log.call_totals import DIMENSIONS, METADATA, SUMS, CallTotals, Dimension, bucket
 from promptctl.log.filter import Filter
 from promptctl.log.sqlite.corrections import rows
-from promptctl.log.sqlite.filters import Condition, add_search, stats_where
-from promptctl.log.sqlite.rollups import selects_from_rollups
-from promptctl.log.sqlite.schema import TOTALS_COLUMNS, TOTALS_FIELDS
+from promptctl.log.sqlite.filters import Condition, add_search, of_stats, stats_where, unlisted_where
+from promptctl.log.sqlite.rollups import selects_all_from_rollup, selects_from_rollups
+from promptctl.log.sqlite.schema import SUM_COLUMNS, TOTALS_COLUMNS, TOTALS_FIELDS
 from promptctl.log.sqlite.sums import COST_FIELDS, select_costs, select_from_rows
 
 _OF_ROLLUP: Mapping[str, tuple[str, ...]] = {
@@ -61,6 +61,33 @@ def totals(
                 found.group["version_display"] or found.version_display
             )
     return sorted(groups.values(), key=lambda found: [_sort_key(value) for value in found.group.values()])
+
+
+def without_row(
+    connection: sqlite3.Connection, wanted: Filter, by: Sequence[Dimension], *, costs_only: bool = False
+) -> CallTotals | None:
+    """Return the costs of the calls that the totals of the same arguments leave out, as they have no row."""
+    if stats_where(wanted) is not None and all(dimension in _OF_ROLLUP for dimension in by):
+        return None
+    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'unlisted'").fetchone() is None:
+        return None  # a log that only an earlier program could write to
+    where, parameters = unlisted_where(wanted)
+    sums = ", ".join(f"ifnull(sum({name}), 0)" for name in SUM_COLUMNS)
+    sql = f"SELECT {sums} FROM unlisted WHERE stats_id IN (SELECT id FROM prompt_stats {where})"  # noqa: S608
+    found = CallTotals(**dict(zip(SUMS, connection.execute(sql, parameters).fetchone(), strict=True)))
+    everything = of_stats(wanted)
+    if found.calls and costs_only and (counted := selects_all_from_rollup(connection, wanted, everything, by)):
+        # The rows that were pruned are among the unlisted, and the tables of sums count them.
+        [found] = totals(connection, everything, (), costs_only=True)
+        for each in counted:
+            found.subtract(_costs(connection, each))
+    return found if found.calls > 0 else None
+
+
+def _costs(connection: sqlite3.Connection, select: Condition) -> CallTotals:
+    *values, _ = connection.execute(*select).fetchone()
+    sums = dict(zip(COST_FIELDS, values, strict=True))
+    return CallTotals(**sums) if sums["attempts"] else CallTotals()
 
 
 def _selects(

@@ -207,3 +207,19 @@ def mark_of(log: SqliteStore) -> str | None:
 def counted(log: SqliteStore) -> int:
     with log.database.reading() as connection:
         return int(connection.execute("SELECT sum(calls) FROM user_stats").fetchone()[0])
+
+
+def test_what_has_no_row_is_told_apart_from_what_was_pruned(path: Path) -> None:
+    with SqliteStore(path) as log:
+        log.append([Entry(make(started_at="2026-01-01T00:00:00.000Z")), Entry(make()), Entry(make(), "off")])
+        log.prune(Retention(rows_before="2026-02-01T00:00:00.000Z"))
+        wanted = Filter(source="app")
+
+        def left_out(wanted: Filter, *by: str) -> int:
+            left = log.without_row(wanted, by, costs_only=True)
+            return left.calls if left is not None else 0
+
+        assert [left_out(wanted, each) for each in ("prompt", "day", "user", "model", "session")] == [0, 1, 1, 1, 2]
+        assert left_out(Filter(source="app", since="2026-04-01T00:00:00.000Z"), "prompt") == 1
+        assert left_out(Filter(source="app", user="ada", prompt="support/*")) == 2
+        assert left_out(Filter(source="app", prompt="other"), "day") == 0
