@@ -83,7 +83,9 @@ def test_what_kept_no_row_is_said_where_it_is_not_counted(cli: Cli) -> None:
         words = [command] if isinstance(command, str) else command
         assert "not counted: 1 call that kept no row, $2.00; --by prompt counts them" in cli(*words, "--by", "user").err
         some = cli(*words, "--by", "prompt", "--since", "2020-01-01").err
-        assert "not counted: 1 call that kept no row and may match, $2.00; the table without --since counts them" in some
+        assert (
+            "not counted: 1 call that kept no row and may match, $2.00; the table without --since counts them" in some
+        )
         assert "no row" not in cli(*words, "--by", "prompt,version").err
         assert "no row" not in cli(*words, "--by", "day", "--prompt", "support/*").err
         assert "no row" not in cli(*words, "--by", "day", "--until", "2020-01-01").err
