@@ -57,7 +57,9 @@ NO_LINK = bytes(32)
 _hashed_values = itemgetter(*(COLUMNS.index(name) for name in HASHED))
 _encode_hashed = make_encoder(bytes.hex, allow_nan=True)
 _LAST_LINK = """
-SELECT number, link FROM (SELECT number, link FROM executions ORDER BY rowid DESC LIMIT 1)
+SELECT number, link FROM (
+  SELECT number, link FROM executions WHERE number IS NOT NULL ORDER BY rowid DESC LIMIT 1
+)
 UNION ALL SELECT number, link FROM (SELECT number, link FROM events ORDER BY number DESC LIMIT 1)
 ORDER BY number DESC LIMIT 1
 """
@@ -234,7 +236,7 @@ def record_hash(salt: bytes, values: Sequence[object]) -> bytes:
 def last_link(connection: sqlite3.Connection) -> tuple[int, bytes]:
     """Return number and hash of the last link of the chain."""
     last = connection.execute(_LAST_LINK).fetchone()
-    return (0, NO_LINK) if last is None or last[0] is None else last
+    return (0, NO_LINK) if last is None else last
 
 
 def next_link(link: bytes, record: bytes) -> bytes:
@@ -247,7 +249,8 @@ def _insert(connection: sqlite3.Connection, rows: Sequence[_Row]) -> tuple[list[
 
     Returns them with those that get no row, and the number of the chain's last link before and after.
     """
-    number, link = last_link(connection)
+    # A log from before the chain that gets no rows would be searched for its last link with each batch.
+    number, link = last_link(connection) if any(row.values is not None for row in rows) else (0, NO_LINK)
     first, fresh = number, []
     for row in rows:
         if row.values is not None:

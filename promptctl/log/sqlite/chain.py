@@ -89,9 +89,15 @@ def events(connection: sqlite3.Connection) -> list[Event]:
 
 
 def unlist(connection: sqlite3.Connection, condition: Condition) -> None:
-    """Count the executions that a condition means among those without a row, before they are deleted."""
+    """Count the executions that a condition means among those without a row, before they are deleted.
+
+    Those that no link would remember are put down, so that they stay out when a log that has them is merged.
+    """
     where, parameters = condition
-    earlier = f"(SELECT count(*) FROM executions {where} AND number IS NULL)"  # noqa: S608 - our own names
+    unchained = f"FROM executions {where} AND number IS NULL"
+    connection.execute(f"INSERT OR IGNORE INTO kept_out SELECT id {unchained}", parameters)
+    first = "(SELECT rowid FROM executions WHERE number IS NOT NULL ORDER BY rowid LIMIT 1)"
+    earlier = f"(SELECT count(*) {unchained} AND ifnull(rowid < {first}, 1))"
     connection.execute(f"UPDATE maintenance SET unchained = unchained - {earlier}", parameters)  # noqa: S608
     source = rows(connection)
     names = ", ".join(SUM_COLUMNS)

@@ -59,8 +59,17 @@ def update(connection: sqlite3.Connection, evaluation_id: str, status: str, tota
     )
 
 
+def finish(connection: sqlite3.Connection, evaluations: Iterable[EvaluationRow]) -> None:
+    """Set status and totals as they are in another log that went on with these evaluations."""
+    connection.executemany(
+        "UPDATE evaluations SET status = ?, finished_at = ?, totals = ? WHERE id = ?",
+        ((each.status, each.finished_at, to_json(each.totals.as_json()), each.id) for each in evaluations),
+    )
+
+
 def delete(connection: sqlite3.Connection, evaluation_id: str) -> int:
-    """Delete an evaluation with its results and the outputs that nothing else refers to."""
+    """Delete an evaluation with its results and the outputs that nothing else refers to; no merge brings it back."""
+    connection.execute("INSERT OR IGNORE INTO kept_out VALUES (?)", (evaluation_id,))
     connection.execute("DELETE FROM evaluations WHERE id = ?", (evaluation_id,))
     deleted = connection.execute("DELETE FROM results WHERE evaluation_id = ?", (evaluation_id,)).rowcount
     payloads.delete_orphans(connection)

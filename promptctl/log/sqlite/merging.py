@@ -22,7 +22,7 @@ from promptctl.log.results import EvaluationRow, ResultRow
 from promptctl.log.sqlite import chain
 from promptctl.log.sqlite.batch import Batch, last_link
 from promptctl.log.sqlite.database import Database, translated
-from promptctl.log.sqlite.evaluations import begin, evaluations, results
+from promptctl.log.sqlite.evaluations import begin, evaluations, finish, results
 from promptctl.log.sqlite.opening import FILE_MODE, connect, identity_of
 from promptctl.log.sqlite.queries import executions
 from promptctl.log.sqlite.schema import migrate
@@ -42,10 +42,11 @@ def merge(database: Database, redactor: Redactor, file: Path, note: Note, *, is_
         gone, known = _ids(database)
         theirs = [row[0] for row in source.execute("SELECT id FROM executions")]
         new = {id_ for id_ in theirs if id_ not in known and id_ not in gone}
-        kept = _ids_of_results(database)
-        rows = evaluations(source, {}, None)
-        begun = [row for row in rows if (row.id,) not in kept]
-        graded = [each for row in rows for each in results(source, row.id, ()) if _key(each) not in kept]
+        here, kept = _evaluated(database)
+        rows = [row for row in evaluations(source, {}, None) if row.id not in gone]
+        begun = [row for row in rows if row.id not in here]
+        finished = [row for row in rows if row.id in here and (row.finished_at or "") > (here[row.id] or "")]
+        graded = [each for row in rows for each in results(source, row.id, ()) if _is_new(each, kept)]
         latest = [each for each in _latest_calls(source) if each.id not in gone and each.id not in known]
         head = last_link(source)[1].hex()
         merged = Merged(
@@ -54,18 +55,21 @@ def merge(database: Database, redactor: Redactor, file: Path, note: Note, *, is_
             rows=len(new),
             known=sum(id_ in known for id_ in theirs),
             kept_out=sum(id_ in gone for id_ in theirs),
-            evaluations=len(begun),
+            evaluations=len(begun) + len(finished),
             results=len(graded),
         )
         if is_dry_run:
             return merged
         _add(database, redactor, begun, latest)
-        entries = (_entry(each) for each in executions(source, Filter(), with_content=True) if each.id in new)
+        _leave_only(source, new)
+        entries = map(_entry, executions(source, Filter(), with_content=True))
         while some := list(islice(entries, _BATCH)):
             database.write(Batch(some, (), redactor).write)
         graded_left: Iterator[ResultRow] = iter(graded)
         while more := list(islice(graded_left, _BATCH)):
             database.write(Batch((), more, redactor).write)
+        if finished:  # after their results: a merge that is stopped leaves them running
+            database.write(lambda connection: finish(connection, finished))
         if merged.rows or merged.evaluations or merged.results:
             detail = asdict(merged) | {"file": file.name}
             database.write(lambda connection: chain.add_event(connection, "merge", note, detail))
@@ -110,20 +114,32 @@ def _opened(file: Path, timeout_s: float) -> sqlite3.Connection:
 
 
 def _ids(database: Database) -> tuple[set[str], set[str]]:
-    """Return the ids of rows that were deleted here, and of those that are here."""
+    """Return the ids of what was deleted here, and of the executions that are here."""
     with database.reading() as connection:
-        gone = {row[0] for row in connection.execute("SELECT id FROM gone")}
+        gone = {row[0] for row in connection.execute("SELECT id FROM gone UNION ALL SELECT id FROM kept_out")}
         return gone, {row[0] for row in connection.execute("SELECT id FROM executions")}
 
 
-def _ids_of_results(database: Database) -> set[tuple[Any, ...]]:
+def _leave_only(source: sqlite3.Connection, ids: Iterable[str]) -> None:
+    """Hide the other executions from those who read the copy: their contents are not worth reading."""
+    source.execute("CREATE TEMP TABLE wanted (id TEXT PRIMARY KEY)")
+    source.executemany("INSERT INTO temp.wanted VALUES (?)", ((id_,) for id_ in ids))
+    shown = "SELECT rowid, * FROM main.executions WHERE id IN (SELECT id FROM temp.wanted)"
+    source.execute(f"CREATE TEMP VIEW executions AS {shown}")
+
+
+def _evaluated(database: Database) -> tuple[dict[str, str | None], set[tuple[Any, ...]]]:
+    """Return when each evaluation here was finished, and the keys of results, with 1 for those that are errors."""
     with database.reading() as connection:
-        keys: set[tuple[Any, ...]] = set(connection.execute("SELECT id FROM evaluations"))
-        return keys | set(connection.execute("SELECT evaluation_id, case_id, repeat FROM results"))
+        here = dict(connection.execute("SELECT id, finished_at FROM evaluations"))
+        keys = connection.execute("SELECT evaluation_id, case_id, repeat, status = 'error' FROM results")
+        return here, set(keys)
 
 
-def _key(result: ResultRow) -> tuple[str, str, int]:
-    return result.evaluation_id, result.case_id, result.repeat
+def _is_new(result: ResultRow, kept: set[tuple[Any, ...]]) -> bool:
+    """Return True for a result that is not here, or only as an error."""
+    key = result.evaluation_id, result.case_id, result.repeat
+    return (*key, 0) not in kept and (result.status != "error" or (*key, 1) not in kept)
 
 
 def _latest_calls(source: sqlite3.Connection) -> list[Execution]:

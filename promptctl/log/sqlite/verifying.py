@@ -26,6 +26,8 @@ _MOST_OF_A_KIND = 20
 _HASH_COLUMNS = tuple(f"{name}_hash" for name in CONTENT_FIELDS)
 _CONTENTS = slice(HASHED.index(_HASH_COLUMNS[0]), HASHED.index(_HASH_COLUMNS[-1]) + 1)
 _CONTENT = HASHED.index("content")
+# The two look alike: what an earlier program writes while it still runs is known by nothing that nobody else can write.
+_UNLINKED = "a promptctl from before the chain added it, or somebody by hand"
 _ROW_OF_INDEX = re.compile(r"row (\d+) missing from index (\w+)")
 
 
@@ -164,7 +166,7 @@ class _Checked:
         if self._number == 0:
             self.unchained += 1
         else:
-            self._problems.add("unchained", id_, f"execution {id_} has no link: promptctl did not add it")
+            self._problems.add("unchained", id_, f"execution {id_} has no link: {_UNLINKED}")
 
     def _follow_others(self, before: int | None) -> None:
         """Follow the links of deleted executions and of events before that number; all that are left with None."""
@@ -284,6 +286,7 @@ class _Checked:
 def _check_file_and_totals(database: Database) -> list[tuple[ProblemKind, str | None, str]]:
     try:
         with database.reading() as connection:
+            connection.execute("BEGIN")  # others write meanwhile: rows and totals are those of one moment
             found = [str(row[0]) for row in connection.execute(f"PRAGMA integrity_check({_MOST_OF_A_KIND})")]
             problems: list[tuple[ProblemKind, str | None, str]] = []
             problems += [

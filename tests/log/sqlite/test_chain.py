@@ -12,7 +12,8 @@ from promptctl.log.evidence import Note, Verification
 from promptctl.log.records import Entry
 from promptctl.log.results import ResultRow
 from promptctl.log.retention import Retention
-from promptctl.log.sqlite import schema
+from promptctl.log.sqlite import schema, verifying
+from promptctl.log.sqlite.corrections import Rows, rows
 from promptctl.log.sqlite.store import SqliteStore
 from tests.log.conftest import make, make_some
 
@@ -210,6 +211,52 @@ def test_a_log_from_before_the_chain_is_chained_from_then_on(
         log.prune(Retention(rows_before=CUT))
         assert log.verify().problems == []
     assert ("unchained", None) in problems(tampered(path, "DELETE FROM executions WHERE number IS NULL").verify())
+
+
+def test_rows_of_before_the_chain_that_were_pruned_stay_out_of_a_merge(
+    path: Path, tmp_path: Path, as_of: Callable[[int], None]
+) -> None:
+    as_of(4)
+    with SqliteStore(path) as log:
+        log.append([Entry(make())])
+        log.back_up(tmp_path / "copy.db")
+        log.prune(Retention(rows_before="2027-01-01T00:00:00.000Z"))
+        merged = log.merge(tmp_path / "copy.db", Note())
+        assert (merged.rows, merged.kept_out) == (0, 3)
+        assert (sum(each.calls for each in log.totals()), log.verify().problems) == (4, [])
+
+
+def test_a_row_without_a_link_does_not_break_the_chain(log: SqliteStore, path: Path) -> None:
+    """As a program of an earlier version adds one that still runs; totals count it."""
+    log.append([Entry(make()), Entry(make(started_at=OLD))])
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("UPDATE maintenance SET is_open = 1")
+        raw.execute("UPDATE executions SET number = NULL, link = NULL, seal = NULL WHERE number = 2")
+        raw.execute("UPDATE maintenance SET is_open = 0")
+        raw.commit()
+    late = ids(log)[1]
+    log.append([Entry(make(latency_ms=1.0))])
+    log.append([Entry(make())])
+
+    found = log.verify()
+    assert (problems(found), found.links, found.unchained) == ([("unchained", late)], 3, 0)
+    assert "a promptctl from before the chain" in found.problems[0].message
+    changed = tampered(path, "UPDATE executions SET latency_ms = 2.0 WHERE number = 2").verify()
+    assert [kind for kind, _ in problems(changed)].count("changed") == 1
+    log.prune(Retention(rows_before=CUT))
+    assert ("unchained", late) not in problems(log.verify())
+
+
+def test_verify_is_as_of_one_moment_while_others_write(filled: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def write_meanwhile(connection: sqlite3.Connection) -> Rows:
+        filled.append([Entry(make()), Entry(make(), "off")])
+        seen.extend(connection.execute("SELECT count(*) FROM executions").fetchone())
+        return rows(connection)
+
+    monkeypatch.setattr(verifying, "rows", write_meanwhile)
+    assert (filled.verify().problems, seen) == ([], [20])
 
 
 @pytest.fixture

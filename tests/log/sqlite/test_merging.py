@@ -12,8 +12,9 @@ from promptctl.errors import LogError
 from promptctl.log.evidence import Erasure, Note
 from promptctl.log.records import Entry
 from promptctl.log.redaction import Redactor
-from promptctl.log.results import EvaluationRow, ResultRow
+from promptctl.log.results import EvaluationRow, ResultRow, Totals
 from promptctl.log.retention import Retention
+from promptctl.log.sqlite import payloads
 from promptctl.log.sqlite.store import SqliteStore
 from tests.log.conftest import make
 
@@ -79,6 +80,45 @@ def test_what_was_pruned_or_erased_here_does_not_come_back(log: SqliteStore, oth
         assert latest
         assert (latest.reply, latest.user != "ada") == (None, True)
     assert log.verify().problems == []
+
+
+def test_an_evaluation_that_went_on_there_is_finished_here_by_the_next_merge(log: SqliteStore, other: Path) -> None:
+    with SqliteStore(other) as there:
+        there.append([], [ResultRow(evaluation_id="e-1", case_id="d", status="error", error_type="Timeout")])
+        log.merge(other, NOTE)
+        assert (log.evaluations()[0].status, log.merge(other, NOTE).results) == ("running", 0)
+        there.append([], [ResultRow(evaluation_id="e-1", case_id="d", status="passed")])
+        there.update_evaluation("e-1", status="finished", totals=Totals(cases=2, passed=2))
+
+    merged = log.merge(other, NOTE)
+    assert (merged.evaluations, merged.results) == (1, 1)
+    assert log.evaluations() == SqliteStore(other).evaluations()
+    assert {each.status for each in log.results("e-1")} == {"passed"}
+    assert (log.merge(other, NOTE).evaluations, len(log.events())) == (0, 2)
+
+
+def test_an_evaluation_that_was_deleted_here_does_not_come_back(log: SqliteStore, other: Path) -> None:
+    log.merge(other, NOTE)
+    log.delete_evaluation("e-1")
+    merged = log.merge(other, NOTE)
+    assert (merged.evaluations, merged.results, log.evaluations()) == (0, 0, [])
+
+
+def test_a_merge_reads_the_contents_of_new_rows_alone(
+    log: SqliteStore, other: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.merge(other, NOTE)
+    with SqliteStore(other) as there:
+        there.append([Entry(make(prompt="a", reply="new"), "full")])
+    read: list[bytes] = []
+
+    def load(connection: sqlite3.Connection, digest: bytes | None) -> str | None:
+        read.extend([digest] if digest else [])
+        return None
+
+    monkeypatch.setattr(payloads, "load", load)
+    assert log.merge(other, NOTE).rows == 1
+    assert len(read) == 3  # inputs, messages, reply
 
 
 def test_secrets_of_this_workspace_are_hidden_in_what_comes_in(path: Path, other: Path) -> None:

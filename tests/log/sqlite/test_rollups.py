@@ -140,6 +140,20 @@ def test_a_corrected_cost_is_counted_before_and_after_the_mark(log: SqliteStore)
     assert [row.known_cost_nano_usd for row in log.totals(Filter(source="app"), ("user",), costs_only=True)] == [300]
 
 
+def test_a_corrected_cost_of_a_call_that_no_total_missed_leaves_the_unpriced_alone(log: SqliteStore) -> None:
+    log.append([Entry(make(cost_nano_usd=None))])
+    failed = make(status="error", cost_nano_usd=None, output_tokens=None, reply=None)
+    log.append([Entry(failed)])
+    log.database.write(rollups.fold)
+    found = {failed.id: CostCorrection("2026-06-01T00:00:00.000Z", None, 100, "own")}
+    log.database.write(lambda connection: corrections.write(connection, found))
+
+    for by in (("local_day",), ("user",), ("label",), ("prompt",)):
+        (row,) = log.totals(Filter(source="app"), by, costs_only=True)
+        assert (row.unpriced, row.priced, row.known_cost_nano_usd) == (1, 1, 100), by
+    assert log.verify().problems == []
+
+
 def test_an_old_log_is_counted_when_it_is_brought_up_to_date(path: Path) -> None:
     with SqliteStore(path) as log:
         fill(log, 60)

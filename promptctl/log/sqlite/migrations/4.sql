@@ -27,7 +27,9 @@ BEGIN
   UPDATE prompt_stats SET
     cost_nano_usd = cost_nano_usd + new.new_nano_usd - ifnull(new.old_nano_usd, 0),
     priced = priced + (new.old_nano_usd IS NULL),
-    unpriced = unpriced - (new.old_nano_usd IS NULL)
+    unpriced = unpriced - (new.old_nano_usd IS NULL AND (
+      SELECT status IN ('ok', 'invalid_output') OR output_tokens IS NOT NULL FROM executions WHERE id = new.execution_id
+    ))
   WHERE (prompt, digest, ifnull(version, 0), source) = (
     SELECT prompt, digest, ifnull(CASE WHEN is_dirty = 0 THEN version END, 0), source
     FROM executions WHERE id = new.execution_id

@@ -124,7 +124,9 @@ BEGIN
   UPDATE quarter_stats SET
     cost_nano_usd = cost_nano_usd + new.new_nano_usd - ifnull(new.old_nano_usd, 0),
     priced = priced + (new.old_nano_usd IS NULL),
-    unpriced = unpriced - (new.old_nano_usd IS NULL)
+    unpriced = unpriced - (new.old_nano_usd IS NULL AND (
+      SELECT status IN ('ok', 'invalid_output') OR output_tokens IS NOT NULL FROM executions WHERE id = new.execution_id
+    ))
   WHERE (quarter, source) = (
     SELECT substr(started_at, 1, 14) || CASE WHEN substr(started_at, 15, 2) < '15' THEN '00'
       WHEN substr(started_at, 15, 2) < '30' THEN '15' WHEN substr(started_at, 15, 2) < '45' THEN '30' ELSE '45' END, source
@@ -133,7 +135,9 @@ BEGIN
   UPDATE user_stats SET
     cost_nano_usd = cost_nano_usd + new.new_nano_usd - ifnull(new.old_nano_usd, 0),
     priced = priced + (new.old_nano_usd IS NULL),
-    unpriced = unpriced - (new.old_nano_usd IS NULL)
+    unpriced = unpriced - (new.old_nano_usd IS NULL AND (
+      SELECT status IN ('ok', 'invalid_output') OR output_tokens IS NOT NULL FROM executions WHERE id = new.execution_id
+    ))
   WHERE (user IS NULL, ifnull(user, ''), source) = (
     SELECT user IS NULL, ifnull(user, ''), source
     FROM executions WHERE id = new.execution_id
@@ -141,7 +145,9 @@ BEGIN
   UPDATE day_stats SET
     cost_nano_usd = cost_nano_usd + new.new_nano_usd - ifnull(new.old_nano_usd, 0),
     priced = priced + (new.old_nano_usd IS NULL),
-    unpriced = unpriced - (new.old_nano_usd IS NULL)
+    unpriced = unpriced - (new.old_nano_usd IS NULL AND (
+      SELECT status IN ('ok', 'invalid_output') OR output_tokens IS NOT NULL FROM executions WHERE id = new.execution_id
+    ))
   WHERE (day, prompt, ifnull(version, 0), ifnull(version_display, ''), label IS NULL, ifnull(label, ''), model, source) = (
     SELECT substr(started_at, 1, 10), prompt, ifnull(CASE WHEN is_dirty = 0 THEN version END, 0), ifnull(version_display, ''), label IS NULL, ifnull(label, ''), model, source
     FROM executions WHERE id = new.execution_id
