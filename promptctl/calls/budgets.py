@@ -16,7 +16,17 @@ from promptctl.errors import BudgetReached, InvalidFiles, LogFailure, printable
 from promptctl.files.names import SETTINGS
 from promptctl.formats.budget_rules import BudgetRule, amount_words, used_words
 from promptctl.formats.settings_file import read_settings
-from promptctl.log.budgets import Admission, BudgetAccount, BudgetEvent, Charge, Refusal, Reservation, Settlement
+from promptctl.log.budgets import (
+    TOO_LARGE,
+    Admission,
+    BudgetAccount,
+    BudgetEvent,
+    Charge,
+    Refusal,
+    Reservation,
+    Settlement,
+    unit_name,
+)
 from promptctl.log.processes import is_alive, this_process
 from promptctl.log.stamps import utc_now, utc_text
 from promptctl.log.windows import window_of
@@ -43,29 +53,36 @@ class BudgetForecast:
     is_admitted: bool
 
     @property
-    def amounts(self) -> tuple[str, str, str]:
-        """The amounts that would be reserved, are spent, and are reserved by others, as people read them."""
-        unit, account = self.charge.rule.unit, self.account
-        spent = amount_words(unit, account.spent)
-        return amount_words(unit, self.charge.amount), spent, amount_words(unit, account.reserved)
+    def amounts(self) -> tuple[str, ...]:
+        """The amounts that would be reserved, of the limit, spent, and reserved by others, as people read them."""
+        rule, account = self.charge.rule, self.account
+        return tuple(map(rule.amount, (self.charge.amount, rule.limit, account.spent, account.reserved)))
+
+    @property
+    def window_end(self) -> str | None:
+        """The moment at which its window ends; None without one."""
+        return None if self.charge.rule.per == "call" else self.account.window_end
 
     def as_dict(self) -> dict[str, Any]:
-        """Return a JSON object with stable keys; amounts of `usd` are whole nano-dollars."""
+        """Return a JSON object with stable keys, those of `BudgetStatus` for the same; amounts are in `unit`."""
         rule, account = self.charge.rule, self.account
         return {
             "budget": rule.name,
-            "place": str(rule.place),
-            "each": rule.each,
-            "key": account.key,
+            "rule_place": str(rule.place),
+            "unit": unit_name(rule.unit),
+            "limit": rule.limit,
             "per": rule.per,
+            "timezone": rule.timezone,
+            "each": rule.each,
             "then": rule.then,
-            "unit": rule.unit,
-            "limit": account.limit,
+            "account": account.key,
             "spent": account.spent,
+            "kept": account.kept,
             "reserved": account.reserved,
+            "left": account.left,
             "would_reserve": self.charge.amount,
-            "window_end": None if rule.per == "call" else account.window_end,
-            "disabled_at": account.disabled_at,
+            "window_end": self.window_end,
+            "disabled_at": account.disabled_at if rule.is_hard else None,
             "admitted": self.is_admitted,
         }
 
@@ -144,6 +161,7 @@ class BudgetGuard:
             utc_text(until),
             tuple(charges),
             () if self._are_noted else self._rules,
+            self._is_open,
             is_alive if is_due else None,
         )
 
@@ -156,7 +174,9 @@ class BudgetGuard:
         if not wanted.charges:
             return [], None
         found = self._context.log.reserve(wanted, is_dry_run=True)
-        refusals = {each.charge.rule.name: str(_refused(each, request, worst)) for each in found.refusals}
+        refusals = {
+            each.charge.rule.name: str(_refused(each, request, worst, is_dry_run=True)) for each in found.refusals
+        }
         pairs = zip(wanted.charges, found.accounts, strict=True)
         forecasts = [BudgetForecast(charge, account, charge.rule.name not in refusals) for charge, account in pairs]
         return forecasts, next(iter(refusals.values()), None)
@@ -329,16 +349,25 @@ def _wake(change: asyncio.Future[None]) -> None:
 def _is_passing(refusal: Refusal) -> bool:
     """Return True if requests under way may give back enough for this one."""
     account = refusal.account
-    return account.disabled_at is None and account.spent + refusal.charge.amount <= account.limit
+    is_open = account.disabled_at is None and account.unknown is None
+    return is_open and account.spent + refusal.charge.amount <= account.limit
 
 
-def _refused(refusal: Refusal, request: Request, worst: WorstCase) -> BudgetReached:
+def _refused(refusal: Refusal, request: Request, worst: WorstCase, *, is_dry_run: bool = False) -> BudgetReached:
     charge, account = refusal.charge, refusal.account
     rule = charge.rule
     whose = f" of {rule.each} {charge.key or '(none)'}" if rule.each else ""
+    enabling = rule.enabling(charge.key)
+    if account.unknown is not None:
+        message = (
+            f"budget `{rule.name}` cannot be checked, so nothing was sent: {account.unknown.words}, "
+            f"and what was spent before {_minute(account.unknown.since)} is not known"
+        )
+        restore = "add the calls of a backup: promptctl log merge FILE"
+        return _error(rule, message, f"{restore}; then, or without: {enabling}")
     if account.disabled_at is not None:
         message = f"budget `{rule.name}`{whose} is disabled since {_minute(account.disabled_at)}: it reached its limit"
-        return _error(rule, message, f"enable it again: promptctl budget enable {rule.name} --reason WHY")
+        return _error(rule, message, f"enable it again: {enabling}")
     terms = rule.terms.removeprefix(amount_words(rule.unit, rule.limit))
     state = f"it has spent {used_words(rule.unit, account.spent, rule.limit)}{terms}"
     if account.kept:
@@ -352,9 +381,13 @@ def _refused(refusal: Refusal, request: Request, worst: WorstCase) -> BudgetReac
         asks = f"the next request to {request.model} could take up to {amount_words(rule.unit, charge.amount)}"
         asks += f" ({worst.words})"
         hints.append("lower `max_tokens`" if worst.is_limited else "set `max_tokens`, which limits the reply")
+    if account.spent < account.limit < charge.amount:
+        message = f"budget `{rule.name}`{whose} can never admit this request: {asks}, {TOO_LARGE} of {rule.terms}"
+        return _error(rule, message, ", or ".join(reversed(hints)))
     if rule.then == "disable" and not _is_passing(refusal):
-        message = f"budget `{rule.name}`{whose} is disabled now: {state}, and {asks}"
-        return _error(rule, message, f"enable it again: promptctl budget enable {rule.name} --reason WHY")
+        now = "would be disabled" if is_dry_run else "is disabled now"
+        message = f"budget `{rule.name}`{whose} {now}: {state}, and {asks}"
+        return _error(rule, message, f"enable it again: {enabling}")
     until = None if rule.per == "call" else account.window_end
     ends = f"; its window ends {_minute(until)}" if until else ""
     hints += ["wait until the window ends"] if until else []

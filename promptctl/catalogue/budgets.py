@@ -11,36 +11,44 @@ from typing import TYPE_CHECKING, Any, Literal
 from promptctl.errors import BudgetNotFound, LogFailure, printable
 from promptctl.files.names import SETTINGS, did_you_mean
 from promptctl.formats.budget_rules import BudgetRule, used_words
-from promptctl.log.budgets import BudgetAccount, Charge, Reservation, Window, unit_name
+from promptctl.log.budgets import BudgetAccount, Charge, Reservation, Unknown, Window, unit_name
 from promptctl.log.stamps import new_id, utc_now
 from promptctl.log.windows import window_of
 
 if TYPE_CHECKING:
     from promptctl.context import Context
 
-BudgetState = Literal["ok", "warned", "blocked", "disabled"]
-_WORST_FIRST: Sequence[BudgetState] = ("disabled", "blocked", "warned", "ok")
+BudgetState = Literal["ok", "warned", "exceeded", "blocked", "disabled"]
+_WORST_FIRST: Sequence[BudgetState] = ("disabled", "blocked", "exceeded", "warned", "ok")
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetStatus:
-    """A budget as it stands: its accounts in the window of now, the highest first, and the prompts that it covers."""
+    """A budget as it stands: its accounts in the window of now, the highest first, and the prompts that it covers.
+
+    With `unknown` it refuses calls since nobody can tell what was spent before the log began.
+    """
 
     rule: BudgetRule
     window_start: str
     window_end: str | None
     accounts: tuple[BudgetAccount, ...]
     prompts: tuple[str, ...]
+    unknown: Unknown | None = None
 
     @property
     def state(self) -> BudgetState:
         """The worst state of its accounts."""
+        if self.unknown is not None:
+            return "disabled" if self.rule.then == "disable" else "blocked"
         return min(map(self.state_of, self.accounts), key=_WORST_FIRST.index, default="ok")
 
     @property
     def reason(self) -> str | None:
         """Words on why it is not `ok`, for the highest account of its state."""
         state, rule = self.state, self.rule
+        if self.unknown is not None:
+            return f"{self.unknown.words}, and what was spent before is not known"
         if state == "ok":
             return None
         inside = [each for each in self.accounts if self.state_of(each) == state]
@@ -58,7 +66,9 @@ class BudgetStatus:
     def state_of(self, account: BudgetAccount) -> BudgetState:
         """Return the state of one of its accounts, by the limit as the file has it now."""
         rule = self.rule
-        if account.disabled_at is not None:
+        if not rule.is_hard and account.spent > rule.limit:
+            return "exceeded"
+        if rule.is_hard and account.disabled_at is not None:  # one that only warns now lets calls through
             return "disabled"
         if rule.is_hard and (account.spent >= rule.limit or (account.is_reached and account.limit == rule.limit)):
             return "blocked"
@@ -107,7 +117,7 @@ class BudgetStatus:
             "kept": account.kept,
             "reserved": account.reserved,
             "left": self.left_of(account),
-            "disabled_at": account.disabled_at,
+            "disabled_at": account.disabled_at if self.rule.is_hard else None,
         }
 
 
@@ -149,13 +159,30 @@ def _logged(context: Context) -> set[str]:
     if context.log.is_new:
         return set()
     log = context.log
-    return {each.budget for each in log.budget_events()} | {each.budget for each in log.budget_accounts()}
+    return {each.budget for each in log.budget_events() if each.budget} | {
+        each.budget for each in log.budget_accounts()
+    }
 
 
 def _status(context: Context, rule: BudgetRule, now: str, ids: Sequence[str]) -> BudgetStatus:
     window = window_of(now, rule.per, rule.timezone)
     covered = tuple(id_ for id_ in ids if not rule.prompts or any(fnmatchcase(id_, glob) for glob in rule.prompts))
-    return BudgetStatus(rule, *window, _accounts(context, rule, now, window), covered)
+    end = None if rule.per == "call" else window[1]
+    unknown = _unknown(context, rule, window[0])
+    return BudgetStatus(rule, window[0], end, _accounts(context, rule, now, window), covered, unknown)
+
+
+def _unknown(context: Context, rule: BudgetRule, window_start: str) -> Unknown | None:
+    log = context.log
+    if log.is_new or context.settings.budgets_without_log == "open":
+        return None
+    for begun in log.budget_events("", limit=1):
+        unknown = Unknown(begun.at, begun.reason or "")
+        if unknown.covers(rule, window_start) and not any(
+            each.id > begun.id and each.kind == "enabled" and each.key is None for each in log.budget_events(rule.name)
+        ):
+            return unknown
+    return None
 
 
 def _accounts(context: Context, rule: BudgetRule, now: str, window: Window) -> tuple[BudgetAccount, ...]:
@@ -165,7 +192,7 @@ def _accounts(context: Context, rule: BudgetRule, now: str, window: Window) -> t
     found: dict[str | None, BudgetAccount] = {}
     for account in context.log.budget_accounts(rule.name, window[0]):
         is_now = account.window_start == window[0] and account.unit == rule.unit
-        if is_now or account.key not in found:
+        if is_now or (rule.is_hard and account.key not in found):
             start, end = window
             found[account.key] = (
                 account

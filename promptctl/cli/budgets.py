@@ -40,7 +40,7 @@ BudgetName = Annotated[
     str, typer.Argument(metavar="NAME", help="A budget's name.", autocompletion=options.completing("budget"))
 ]
 
-_COLOURS = {"warned": "yellow", "blocked": "red", "disabled": "red"}
+_COLOURS = {"warned": "yellow", "exceeded": "yellow", "blocked": "red", "disabled": "red"}
 _TOP = 10
 _PROMPTS = 8
 
@@ -63,7 +63,7 @@ def list_budgets(context: typer.Context, as_json: options.Json = False) -> None:
         columns.remove("Highest account")
         rows = [row[:1] + row[2:] for row in rows]
     say_table(
-        columns, rows, right=numbers, texts=["Budget", "Highest account"], spare=["Rule", "Reserved", ends, "Limit"]
+        columns, rows, right=numbers, texts=["Highest account"], spare=["Reserved", ends, "Highest account", "Limit"]
     )
     for each in found:
         if each.reason:
@@ -82,7 +82,7 @@ def show_budget(context: typer.Context, name: BudgetName, as_json: options.Json 
     say()
     state = f"{found.state}: {found.reason}{_way_out(found)}" if found.reason else found.state
     say_fact("state", state, fg=_COLOURS.get(found.state))
-    say_fact("at limit", _AT_LIMIT[rule.then])
+    say_fact("at limit", _AT_LIMIT.get(f"{rule.then} {rule.per}") or _AT_LIMIT[rule.then])
     if rule.warn_at is not None:
         say_fact("warns at", f"{rule.warn_at:.0%}")
     if rule.per not in ("call", "total"):
@@ -133,7 +133,7 @@ def show_history(
     rows = [
         (
             format_moment(each.at),
-            each.budget,
+            each.budget or "(all)",
             each.key,
             Styled(each.kind, {"fg": _EVENT_COLOURS.get(each.kind)}),
             each.amount(each.spent),
@@ -170,6 +170,8 @@ def enable_budget(
 _AT_LIMIT = {
     "warn": "it warns, and lets calls through",
     "block": "it refuses calls until the window ends",
+    "block total": "it refuses calls until `limit` is raised",
+    "block call": "it refuses requests that would exceed it",
     "disable": "it refuses calls until it is enabled again",
 }
 _EVENT_COLOURS = {"warned": "yellow", "exceeded": "yellow", "blocked": "red", "disabled": "red", "enabled": "green"}
@@ -185,7 +187,7 @@ def _row(found: BudgetStatus) -> tuple[Any, ...]:
         Styled(found.state, {"fg": _COLOURS.get(found.state)}),
         rule.amount(rule.limit),
         *(_amounts(found, 0) if rule.per != "call" else ("-",) * 3),
-        format_moment(found.window_end) if found.window_end and rule.per != "call" else "-",
+        format_moment(found.window_end) if found.window_end else "-",
         str(rule.place),
     )
 
@@ -214,9 +216,12 @@ def _say_accounts(found: BudgetStatus) -> None:
 
 def _way_out(found: BudgetStatus) -> str:
     """Return how a budget comes to let calls through again."""
-    if found.state == "disabled":
+    if found.unknown is not None:
         return f"; promptctl budget enable {found.rule.name} --reason TEXT"
-    if found.state == "blocked" and found.window_end and found.rule.per != "call":
+    if found.state == "disabled":
+        keys = [each.key for each in found.accounts if each.disabled_at]
+        return f"; {found.rule.enabling(keys[0])}"
+    if found.state == "blocked" and found.window_end:
         return f"; until {_local(found.window_end)}"
     return ""
 

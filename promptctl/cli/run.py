@@ -191,6 +191,7 @@ def _say_dry_run(found: DryRun, *, as_json: bool) -> None:
     if as_json:
         say_json(found.as_dict())
         return
+    from promptctl.cli.output import format_moment, time_heading
     from promptctl.cli.tables import say_table
 
     worst = found.worst
@@ -203,24 +204,25 @@ def _say_dry_run(found: DryRun, *, as_json: bool) -> None:
     )
     if found.budgets:
         say()
+        ends = time_heading("Ends", (each.window_end for each in found.budgets if each.window_end))
+        numbers = ["Would reserve", "Limit", "Spent", "Reserved"]
         say_table(
-            ["Budget", "For", "Would reserve", "Spent", "Reserved", "Limit", "Window ends (UTC)", "Rule"],
+            ["Budget", "Account", *numbers, ends, "Rule"],
             [
                 (
                     each.charge.rule.name,
                     each.account.key,
                     *each.amounts,
-                    each.charge.rule.terms,
-                    (each.account.window_end or "-")[:16].replace("T", " "),
+                    format_moment(each.window_end) if each.window_end else "-",
                     str(each.charge.rule.place),
                 )
                 for each in found.budgets
             ],
-            right=["Would reserve", "Spent", "Reserved"],
-            texts=["Limit", "Rule"],
-            spare=["Reserved", "For"],
+            right=numbers,
+            texts=["Account"],
+            spare=["Reserved", ends, "Account", "Limit"],
         )
-    else:
+    elif found.refusal is None:
         tell("no budget would reserve anything for it")
     if found.refusal is not None:
         tell(f"it would be refused: {found.refusal}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from shlex import quote
 from typing import Any, Literal
 
 from promptctl.errors import Place, Problem, UsageError
@@ -63,6 +64,11 @@ class BudgetRule:
             and _is_any(self.models, models)
         )
 
+    def enabling(self, key: str | None) -> str:
+        """Return the command that enables it again, or of a budget with accounts the one of `key`."""
+        account = f" --account {quote(key or '')}" if self.each else ""
+        return f"promptctl budget enable {quote(self.name)}{account} --reason TEXT"
+
     @property
     def terms(self) -> str:
         """The limit and its window, as people read them: `$5 a day for each user`."""
@@ -103,6 +109,9 @@ def read_budgets(document: Document, problems: list[Problem]) -> tuple[BudgetRul
         if any(rule.name == other.name for other in rules):
             place, hint = document.place("budgets", index, "name"), "give each budget a name of its own"
             problems.append(Problem(f"two budgets have the name `{rule.name}`", place, hint, "duplicate-name"))
+        if not rule.limit and given["limit"].get("usd"):
+            place = document.place("budgets", index, "limit", "usd")
+            problems.append(Problem("a limit below $0.000000001 holds no amount", place, "raise `usd`", "out-of-range"))
         if "timezone" in given:
             from promptctl.formats.time_zones import zone_named
 

@@ -8,10 +8,14 @@ from typing import Any, Literal
 
 from promptctl.formats.budget_rules import BudgetRule, Unit, amount_words, used_words
 
-EventKind = Literal["changed", "warned", "exceeded", "blocked", "disabled", "enabled", "expired"]
+EventKind = Literal["changed", "warned", "exceeded", "blocked", "disabled", "enabled", "expired", "unknown"]
 WebhookState = Literal["due", "sent", "failed"]
 Window = tuple[str, str | None]
 """The beginning and the end of a window, as the log stores moments; None for no end."""
+
+
+TOO_LARGE = "more than the whole limit"
+"""The end of the reason of a request that was refused, however little was spent."""
 
 
 def unit_name(unit: Unit) -> str:
@@ -39,7 +43,7 @@ class Reservation:
 
     `process` tells the process that will settle it. With `is_alive`, which is given it with the last `deadline` of its
     reservations, those of processes that ended, and all past their deadline, are counted as spent first; with
-    `rules`, a change of their terms is noted.
+    `rules`, a change of their terms is noted. With `is_open` it passes where what was spent before is not known.
     """
 
     execution: str
@@ -48,14 +52,28 @@ class Reservation:
     deadline: str
     charges: tuple[Charge, ...]
     rules: tuple[BudgetRule, ...] = ()
+    is_open: bool = False
     is_alive: Callable[[str, str], bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The moment at which a log began in the place of a damaged one, and in words where that is."""
+
+    since: str
+    words: str
+
+    def covers(self, rule: BudgetRule, window_start: str) -> bool:
+        """Return True if what a rule needs to know was in the damaged log: nothing of a later window was."""
+        return rule.then == "disable" or (rule.then == "block" and window_start < self.since)
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetAccount:
     """An account of a budget in one window; amounts are nano-USD, requests or tokens, by `unit`.
 
-    `kept` is the part of what is spent that nobody told: such requests count with all that was reserved.
+    `kept` is the part of what is spent that nobody told: such requests count with all that was reserved. With `unknown`
+    nobody can tell what was spent before.
     """
 
     budget: str
@@ -70,6 +88,7 @@ class BudgetAccount:
     is_warned: bool = False
     is_reached: bool = False
     disabled_at: str | None = None
+    unknown: Unknown | None = None
 
     @property
     def left(self) -> int:
@@ -82,6 +101,7 @@ class BudgetEvent:
     """Something that happened to a budget: `exceeded` if it only warns, `blocked` for the first refusal of a window.
 
     `reason` says why it was enabled, what changed, or what was refused. `webhook` is None for a rule without one.
+    `unknown` is about all budgets, and has no name: the log was damaged, and this one was begun in its place.
     """
 
     id: int
@@ -105,7 +125,7 @@ class BudgetEvent:
             "event": self.id,
             "at": self.at,
             "kind": self.kind,
-            "budget": self.budget,
+            "budget": self.budget or None,
             "account": self.key,
             "unit": self.unit and unit_name(self.unit),
             "limit": self.limit,
@@ -125,6 +145,8 @@ class BudgetEvent:
     @property
     def words(self) -> str:
         """The event as one line for people."""
+        if self.kind == "unknown":
+            return f"{self.reason}, and a new log was begun: what budgets had spent is not known"
         whose = f" of {self.key}" if self.key else ""
         return f"budget `{self.budget}`{whose} {self._what}"
 
@@ -140,7 +162,10 @@ class BudgetEvent:
         used = used_words(unit, self.spent or 0, self.limit or 0)
         if self.kind == "disabled":
             return f"is disabled until it is enabled again: {used} spent"
-        until = f" until {self.window_end[:16].replace('T', ' ')} UTC" if self.window_end else ""
+        if self.kind == "blocked" and (self.reason or "").endswith(TOO_LARGE):
+            return f"refused {self.reason}"
+        is_later = self.window_end is not None and self.window_end != self.window_start
+        until = f" until {self.window_end[:16].replace('T', ' ')} UTC" if is_later and self.window_end else ""
         if self.kind == "blocked":
             return f"lets no more through{until}: {used} spent"
         return f"has spent {used}{' (it only warns)' if self.kind == 'exceeded' else ''}"

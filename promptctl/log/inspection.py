@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from promptctl.errors import LogFailure
+from promptctl.log.budgets import Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,8 @@ class LogState:
 
     `failure` is the reason if it cannot be read; `is_checked` is False for one that is too large to be read whole for a
     look. `unsaved` are files of records that it did not take, `damaged` earlier logs that were put aside.
-    `disabled_budgets` are names of budgets. `has_fault` is True of a `database` that can damage a log when several
+    `disabled_budgets` are names of budgets; with `unknown`, what was spent before the log began is known of those of
+    `known_budgets` alone. `has_fault` is True of a `database` that can damage a log when several
     processes write, `has_words` of one that can make the index of a search.
     """
 
@@ -30,3 +32,5 @@ class LogState:
     unsaved: tuple[Path, ...] = ()
     damaged: tuple[Path, ...] = ()
     disabled_budgets: frozenset[str] = frozenset()
+    unknown: Unknown | None = None
+    known_budgets: frozenset[str] = frozenset()

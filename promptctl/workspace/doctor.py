@@ -19,6 +19,7 @@ from promptctl.workspace.installation import Finding, Status, litellm, program, 
 
 if TYPE_CHECKING:
     from promptctl.context import Context
+    from promptctl.formats.budget_rules import BudgetRule
     from promptctl.formats.settings_file import Settings
     from promptctl.git.repository import Git
     from promptctl.log.inspection import LogState
@@ -221,14 +222,28 @@ def _budgets(here: _Here) -> Iterator[Finding]:
             is_open = here.settings.budgets_without_log == "open"
             what = "is not kept" if is_open else "refuses every call"
             yield Finding("budgets", "problem", f"{rule.name} {what}: the log cannot be read", failure.hint)
-        elif rule.name in here.log.disabled_budgets:
-            hint = f"promptctl budget enable {rule.name} --reason TEXT"
+        elif _is_unknown(here, rule):
+            hint = f"promptctl budget enable {quote(rule.name)} --reason TEXT"
+            yield Finding("budgets", "problem", f"{rule.name} refuses calls: what was spent before is not known", hint)
+        elif rule.is_hard and rule.name in here.log.disabled_budgets:
+            hint = f"promptctl budget enable {quote(rule.name)} --reason TEXT"
             yield Finding("budgets", "warning", f"{rule.name} is disabled: its calls are refused", hint)
         else:
             yield Finding("budgets", "ok", f"{rule.name}: {rule.terms}, then {rule.then}")
         if rule.webhook_env and not here.environ.get(rule.webhook_env):
             hint = f"set {rule.webhook_env} to the webhook's address"
             yield Finding("budgets", "warning", f"{rule.name} tells nobody: {rule.webhook_env} is not set", hint)
+
+
+def _is_unknown(here: _Here, rule: BudgetRule) -> bool:
+    """Return True if a budget refuses calls since the log was damaged, and what it had spent is not known."""
+    unknown = here.log.unknown
+    if unknown is None or rule.name in here.log.known_budgets or here.settings.budgets_without_log == "open":
+        return False
+    from promptctl.log.stamps import utc_now
+    from promptctl.log.windows import window_of
+
+    return unknown.covers(rule, window_of(utc_now(), rule.per, rule.timezone)[0])
 
 
 def _models(here: _Here) -> Iterator[Finding]:

@@ -44,13 +44,13 @@ def desk(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return workspace
 
 
-def spend(name: str, key: str | None, reserved: int, spent: int | None) -> None:
+def spend(name: str, key: str | None, reserved: int, spent: int | None, already: int = 0) -> None:
     """Reserve so much of a budget, and let it be spent; with None it stays reserved, if it is admitted."""
     with promptctl.open_workspace() as workspace:
         log, rules = workspace.context.log, workspace.context.settings.budgets
         rule = next(rule for rule in rules if rule.name == name)
         now, execution = utc_now(), new_id()
-        charge = Charge(rule, key, window_of(now, rule.per, rule.timezone), reserved)
+        charge = Charge(rule, key, window_of(now, rule.per, rule.timezone), reserved, already)
         log.reserve(Reservation(execution, now, "me", "9999", (charge,), rules))
         if spent is not None:
             log.settle(Settlement(execution, {rule.unit: spent}))
@@ -65,7 +65,7 @@ def spent(desk: Path) -> None:
     spend("extraction", None, USD, 0)
     spend("monthly", None, 3, 3)
     spend("monthly", None, 1, None)
-    spend("each-call", None, 1001, None)
+    spend("each-call", None, 500, None, already=501)
     spend("watch", None, 2, 2)
 
 
@@ -82,7 +82,7 @@ def test_the_list_says_what_is_spent_and_why_calls_are_refused(cli: Cli) -> None
         "extraction": ("blocked", "bob: $6 of $5 spent"),
         "monthly": ("disabled", "the limit of 3 calls was reached"),
         "each-call": ("disabled", "the limit of 1,000 tokens was reached"),
-        "watch": ("warned", "2 of 1 call spent"),
+        "watch": ("exceeded", "2 of 1 call spent"),
     }
     top = rows["extraction"]
     assert (top["account"], top["spent"], top["reserved"], top["left"]) == ("bob", 6 * USD, 0, -USD)
@@ -162,7 +162,8 @@ def test_an_unknown_name_is_an_error_with_the_nearest(cli: Cli, words: list[str]
 
 
 def test_a_budget_that_left_the_file_is_known_by_its_history(desk: Path, cli: Cli) -> None:
-    spend("monthly", None, 4, None)
+    spend("monthly", None, 3, 3)
+    spend("monthly", None, 1, None)
     write(desk, "promptctl.yaml", "model: echo/echo\n")
     assert cli("budget", "history", "monthly").exit_code == 0
     ran = cli("budget", "show", "monthly")

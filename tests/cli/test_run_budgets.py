@@ -49,8 +49,9 @@ def test_a_dry_run_says_what_would_be_reserved_by_which_rules_and_does_nothing(c
     found = cli("run", "triage", "-i", "ticket=Help!", "--dry-run", "--user", "ada", "--json").json
     assert (found["prompt"], found["model"], found["admitted"]) == ("triage", "echo/echo", True)
     team, tokens = found["budgets"]
-    assert (team["budget"], team["place"], team["limit"], team["would_reserve"]) == ("team", "promptctl.yaml:3:5", 1, 1)
-    assert (tokens["key"], tokens["would_reserve"]) == ("ada", found["input_tokens"] + found["output_tokens"])
+    assert (team["budget"], team["rule_place"], team["unit"]) == ("team", "promptctl.yaml:3:5", "calls")
+    assert (team["limit"], team["left"], team["would_reserve"]) == (1, 1, 1)
+    assert (tokens["account"], tokens["would_reserve"]) == ("ada", found["input_tokens"] + found["output_tokens"])
     assert cli("log", "list", "--json").json == []
     cli("run", "triage", "-i", "ticket=Help!")
     full = cli("run", "triage", "-i", "ticket=Help!", "--dry-run")
@@ -72,3 +73,78 @@ def test_a_dry_run_without_budgets_says_the_worst_case(cli: Cli) -> None:
         "cost at most",
     ]
     assert "no budget would reserve anything for it" in found.err
+
+
+@pytest.mark.parametrize(
+    ("rule", "fact"),
+    [
+        ("limit: {usd: 0.00007}, per: call", ("nano_usd", 70_000, None)),
+        ("limit: {tokens: 9000}", ("tokens", 9000, None)),
+    ],
+)
+def test_a_dry_run_has_the_keys_of_the_list(
+    workspace: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, rule: str, fact: tuple[str, int, None]
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
+    settings = "model: openai/gpt-4o-mini\n"
+    write(workspace, "promptctl.yaml", f"{settings}budgets: [{{name: a, {rule}}}]\n")
+    (listed,) = cli("budget", "list", "--json").json
+    (would,) = cli("run", "triage", "-i", "ticket=x", "--dry-run", "--json").json["budgets"]
+    assert (would["unit"], would["limit"], would["window_end"]) == fact
+    assert set(would) - set(listed) == {"would_reserve", "admitted"}
+    assert {key: would[key] for key in set(would) & set(listed)} == {
+        key: listed[key] for key in set(would) & set(listed)
+    }
+
+
+def test_a_request_larger_than_the_whole_limit_disables_nothing(workspace: Path, cli: Cli) -> None:
+    rule = "budgets: [{name: a, limit: {tokens: 10}, then: disable, each: user}]\n"
+    write(workspace, "promptctl.yaml", f"model: echo/echo\n{rule}")
+    for _ in range(2):
+        ran = cli("run", "triage", "-i", "ticket=Help!", "--user", "o'ada")
+        assert ran.exit_code == 5
+        assert "budget `a` of user o'ada can never admit this request: " in ran.err
+        assert "more than the whole limit of 10 tokens in total for each user" in ran.err
+        assert "hint: lower `max_tokens`, or raise `limit` of `a` in promptctl.yaml" in ran.err
+    assert [each["state"] for each in cli("budget", "list", "--json").json] == ["ok"]
+    (event,) = cli("budget", "history", "--json").json
+    assert (event["kind"], event["reason"].split(", ")[1]) == ("blocked", "more than the whole limit")
+    write(workspace, "promptctl.yaml", f"model: echo/echo\n{rule.replace('10}', '180}')}")
+    dry = cli("run", "triage", "-i", "ticket=Help!", "--user", "o'ada", "--dry-run")
+    assert "is disabled now" not in dry.err
+    while (ran := cli("run", "triage", "-i", "ticket=Help!", "--user", "o'ada")).exit_code == 0:
+        dry = cli("run", "triage", "-i", "ticket=Help!", "--user", "o'ada", "--dry-run")
+    assert "budget `a` of user o'ada would be disabled: it has spent " in dry.err
+    assert """hint: enable it again: promptctl budget enable a --account 'o'"'"'ada' --reason TEXT""" in ran.err
+    assert cli("budget", "list", "--json").json[0]["state"] == "disabled"
+    write(workspace, "promptctl.yaml", f"model: echo/echo\n{rule.replace('disable', 'warn').replace('10}', '11}')}")
+    (row,) = cli("budget", "list", "--json").json
+    assert (row["state"], row["disabled_at"]) == ("exceeded", None)
+    assert "disabled" not in cli("doctor").out
+    assert cli("run", "triage", "-i", "ticket=Help!", "--user", "o'ada").exit_code == 0
+
+
+@pytest.mark.parametrize("then", ["block", "disable"])
+def test_a_log_begun_after_a_damaged_one_knows_that_it_does_not_know(workspace: Path, cli: Cli, then: str) -> None:
+    settings = f"model: echo/echo\nbudgets: [{{name: a, limit: {{calls: 1}}, then: {then}}}]\n"
+    write(workspace, "promptctl.yaml", settings)
+    assert cli("run", "triage", "-i", "ticket=x").exit_code == 0
+    (log,) = workspace.rglob("promptctl/log.db")
+    log.write_bytes(b"garbage" * 1000)
+    for _ in range(2):
+        ran = cli("run", "triage", "-i", "ticket=x")
+        (aside,) = log.parent.glob("log.damaged-*.db")
+        assert ran.exit_code == 5
+        assert f"budget `a` cannot be checked, so nothing was sent: the log was damaged and is now {aside}" in ran.err
+        assert "promptctl log merge FILE; then, or without: promptctl budget enable a --reason TEXT" in ran.err
+    assert "a refuses calls: what was spent before is not known" in cli("doctor").out
+    (row,) = cli("budget", "list", "--json").json
+    assert row["state"] == ("blocked" if then == "block" else "disabled")
+    assert [each["kind"] for each in cli("budget", "history", "--json").json] == ["unknown"]
+    write(workspace, "promptctl.yaml", f"{settings}budgets_without_log: open\n")
+    assert cli("run", "triage", "-i", "ticket=x").exit_code == 0
+    write(workspace, "promptctl.yaml", settings.replace("calls: 1", "calls: 2"))
+    assert cli("run", "triage", "-i", "ticket=x").exit_code == 5
+    assert cli("budget", "enable", "a", "--reason", "checked").exit_code == 0
+    assert cli("budget", "enable", "a", "--reason", "checked").exit_code == 3
+    assert [cli("run", "triage", "-i", "ticket=x").exit_code for _ in range(2)] == [0, 5]

@@ -64,6 +64,7 @@ def test_everything_that_a_budget_can_say() -> None:
         ("{limit: {usd: 1}}", "1:11: `budgets[0]` has no `name`", "add `name`"),
         ("{name: a, limit: {usd: five}}", "1:34: `budgets[0].limit.usd` must be a number", "without quotes"),
         ("{name: a, limit: {usd: -1}}", "1:34: `budgets[0].limit.usd` must be at least 0", ""),
+        ("{name: a, limit: {usd: 0.0000000001}}", "1:34: a limit below $0.000000001", "raise `usd`"),
         ("{name: a, limit: {calls: 1.5}}", "1:36: `budgets[0].limit.calls` must be a whole number", ""),
         ("{name: a, limit: {usd: 1, calls: 1}}", "1:28: `budgets[0].limit` has 2", "write two budgets"),
         ("{name: a, limit: {requests: 1}}", "1:29: unknown key `requests`", "use `calls`"),

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from promptctl.formats.budget_rules import BudgetRule, Unit, amount_words
 from promptctl.log.budgets import (
+    TOO_LARGE,
     Admission,
     BudgetAccount,
     BudgetEvent,
@@ -20,6 +21,7 @@ from promptctl.log.budgets import (
     Refusal,
     Reservation,
     Settlement,
+    Unknown,
     WebhookState,
     Window,
 )
@@ -46,10 +48,11 @@ class _Account(NamedTuple):
     warned_at: str | None = None
     reached_at: str | None = None
     since: str | None = None
+    unknown: Unknown | None = None
 
 
 _ACCOUNTS = f"""
-SELECT {", ".join(f"a.{name}" for name in _Account._fields[:-1])}, d.since FROM budget_accounts AS a
+SELECT {", ".join(f"a.{name}" for name in _Account._fields[:-2])}, d.since FROM budget_accounts AS a
 LEFT JOIN budget_disabled AS d ON d.budget = a.budget AND d.key = a.key
 """  # noqa: S608 - made of our own names
 # A limit of one call has no account: its last event says what it was when it was disabled.
@@ -75,9 +78,18 @@ WHERE id = :id AND (action = 'warn' OR spent + reserved + :amount <= most)
 """
 _SPEND = f"""
 UPDATE budget_accounts SET reserved = reserved - ?, spent = spent + ?, kept = kept + ? WHERE id = ?
-RETURNING {", ".join(_Account._fields[:-1])}
+RETURNING {", ".join(_Account._fields[:-2])}
 """  # noqa: S608 - made of our own names
 _RENEW = "UPDATE budget_accounts SET spent = 0, kept = 0, warned_at = NULL, reached_at = NULL WHERE id = ?"
+KNOWN = """
+SELECT budget, key FROM budget_events WHERE kind = 'enabled'
+  AND id > (SELECT max(id) FROM budget_events WHERE budget = '')
+"""
+# That a request was too large does not say that the limit was reached: it is told beside it, once in a window.
+_TOLD = f"""
+SELECT 1 FROM budget_events WHERE budget = ? AND key = ? AND window_start = ? AND kind = 'blocked'
+  AND reason LIKE '%{TOO_LARGE}' LIMIT 1
+"""  # noqa: S608 - made of our own names
 _ALERTS = frozenset({"warned", "exceeded", "blocked", "disabled"})
 _SPENT = {
     "usd": "coalesce(sum(cost_nano_usd), 0)",
@@ -113,7 +125,8 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Admission:
     events = note_rules(connection, wanted.rules, wanted.at) if wanted.rules else []
     if wanted.is_alive is not None:
         events += _expire(connection, wanted.is_alive, wanted.at)
-    accounts = [_account(connection, charge) for charge in wanted.charges]
+    unknown = None if wanted.is_open else unknown_before(connection)
+    accounts = [_account(connection, charge, unknown) for charge in wanted.charges]
     pairs = list(zip(wanted.charges, accounts, strict=True))
     refused = [(charge, account) for charge, account in pairs if not _admits(charge, account)]
     for charge, account in refused:
@@ -177,6 +190,8 @@ def enable(connection: sqlite3.Connection, budget: str, reason: str, key: str | 
     condition, parameters = where({"budget = ?": budget, "key = ?": key})
     found = connection.execute(f"DELETE FROM budget_disabled {condition} RETURNING key", parameters).fetchall()  # noqa: S608
     events, at = [], utc_now()
+    if not (found or {None, key} & _known(connection, budget)) and unknown_before(connection) is not None:
+        return [_add_event(connection, "enabled", at, budget, key or "", reason=reason)]
     for (disabled,) in found:
         newest = _rows(connection, {"a.budget = ?": budget, "a.key = ?": disabled})[-1:]
         events.append(_add_event(connection, "enabled", at, *(newest or (budget, disabled)), reason=reason))
@@ -226,9 +241,32 @@ def _rows(connection: sqlite3.Connection, conditions: dict[str, Any]) -> list[_A
     return [_Account(*row) for row in connection.execute(sql, parameters)]
 
 
-def _account(connection: sqlite3.Connection, charge: Charge) -> _Account:
-    """Return the account of a charge, opened if this is its first; that of one call has no row."""
+def note_unknown(connection: sqlite3.Connection, words: str) -> None:
+    """Note that nobody can tell what was spent before this log began."""
+    _add_event(connection, "unknown", utc_now(), "", reason=words)
+
+
+def unknown_before(connection: sqlite3.Connection) -> Unknown | None:
+    """Return when and why a log began of which nobody can tell what was spent before; None of any other."""
+    row = connection.execute(
+        "SELECT at, reason FROM budget_events WHERE budget = '' ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    return row and Unknown(*row)
+
+
+def _known(connection: sqlite3.Connection, budget: str) -> set[str | None]:
+    """Return the accounts of a budget that were enabled since what it had spent is not known; None for all."""
+    return {key or None for _, key in connection.execute(f"{KNOWN} AND budget = ?", (budget,))}
+
+
+def _account(connection: sqlite3.Connection, charge: Charge, unknown: Unknown | None) -> _Account:
+    """Return the account of a charge, opened if this is its first; that of one call has no row.
+
+    Nor is it opened as long as nobody can tell what it has spent: rows may be merged until then.
+    """
     rule, key, (start, _) = charge.rule, charge.key or "", charge.window
+    if unknown is not None and unknown.covers(rule, start) and not _known(connection, rule.name) & {None, charge.key}:
+        return _fresh(rule, key, charge.window, charge.already)._replace(unknown=unknown)
     if rule.per == "call":
         since = connection.execute(
             "SELECT since FROM budget_disabled WHERE budget = ? AND key = ?", (rule.name, key)
@@ -285,7 +323,11 @@ def _spent_before(connection: sqlite3.Connection, charge: Charge) -> int:
 def _admits(charge: Charge, account: _Account) -> bool:
     if account.action == "warn":
         return True
-    return account.since is None and account.spent + account.reserved + charge.amount <= account.most
+    return (
+        account.since is None
+        and account.unknown is None
+        and account.spent + account.reserved + charge.amount <= account.most
+    )
 
 
 def _refuse(
@@ -293,14 +335,22 @@ def _refuse(
 ) -> list[BudgetEvent]:
     """Note the first refusal of a window, and disable what is to be disabled; not if others may still give back."""
     is_final = account.spent + charge.amount > account.most
-    if account.since is not None or account.reached_at is not None or not is_final:
+    if account.since is not None or account.unknown is not None or not is_final:
         return []
     kind: EventKind = "blocked"
+    reason = f"a request of up to {amount_words(account.unit, charge.amount)}"
+    if account.spent < account.most < charge.amount:
+        # The limit is not reached: a smaller request would be admitted.
+        if account.id and connection.execute(_TOLD, (account.budget, account.key, account.window_start)).fetchone():
+            return []
+        reason += f", {TOO_LARGE}"
+        return [_add_event(connection, kind, wanted.at, account, reason=reason, execution=wanted.execution)]
+    if account.reached_at is not None:
+        return []
     if account.action == "disable":
         kind = "disabled"
         connection.execute("INSERT INTO budget_disabled VALUES (?, ?, ?)", (account.budget, account.key, wanted.at))
     connection.execute("UPDATE budget_accounts SET reached_at = ? WHERE id = ?", (wanted.at, account.id))
-    reason = f"a request of up to {amount_words(account.unit, charge.amount)}"
     return [_add_event(connection, kind, wanted.at, account, reason=reason, execution=wanted.execution)]
 
 
@@ -358,6 +408,7 @@ def _record(row: _Account) -> BudgetAccount:
         row.warned_at is not None,
         row.reached_at is not None,
         row.since,
+        row.unknown,
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from promptctl.errors import LogFailure
 from promptctl.log.inspection import LogState
+from promptctl.log.sqlite.budgets import KNOWN, unknown_before
 from promptctl.log.sqlite.database import translated
 from promptctl.log.sqlite.opening import SIDE_FILES, connect
 from promptctl.log.sqlite.schema import NEWEST, refuse_foreign, schema_version
@@ -41,7 +42,10 @@ def inspect_log(path: Path, other_paths: tuple[Path, ...] = ()) -> LogState:
             schema = schema_version(log)
             refuse_foreign(log, path, schema)
             executions = log.execute("SELECT count(*) FROM executions").fetchone()[0] if schema else 0
-            disabled = log.execute("SELECT budget FROM budget_disabled").fetchall() if schema >= _BUDGETS_FROM else ()
+            disabled, unknown, known = [], None, []
+            if schema >= _BUDGETS_FROM:
+                disabled = log.execute("SELECT budget FROM budget_disabled").fetchall()
+                unknown, known = unknown_before(log), log.execute(KNOWN).fetchall()
             said = log.execute("PRAGMA quick_check(1)").fetchone()[0] if found.is_checked else "ok"
             if said != "ok":
                 hint = f"restore a backup, or move {path} aside: the next call begins a new log"
@@ -54,6 +58,8 @@ def inspect_log(path: Path, other_paths: tuple[Path, ...] = ()) -> LogState:
         is_current=schema == NEWEST,
         executions=executions,
         disabled_budgets=frozenset(each for (each,) in disabled),
+        unknown=unknown,
+        known_budgets=frozenset(budget for budget, key in known if not key),
     )
 
 

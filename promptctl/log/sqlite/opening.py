@@ -11,7 +11,7 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -195,23 +195,31 @@ def _create(path: Path, timeout_s: float) -> None:
             draft.unlink(missing_ok=True)
         draft = path.with_name(f"{path.name}.{new_id()}{_DRAFT}")
         try:
-            _build(draft)
+            _build(draft, sorted(path.parent.glob(f"{path.stem}.damaged-*{path.suffix}"))[-1:])
             _put_in_place(draft, path)
         finally:
             draft.unlink(missing_ok=True)
         sync_folder(path.parent)
 
 
-def _build(draft: Path) -> None:
+def _build(draft: Path, damaged: Sequence[Path]) -> None:
     os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
     connection = sqlite3.connect(draft, isolation_level=None)
     try:
         connection.execute("PRAGMA synchronous = OFF")  # synced once, whole, before anybody can see it
         migrate(connection, draft)
+        for aside in damaged:
+            _note_unknown(connection, f"the log was damaged and is now {aside}")
         connection.execute("PRAGMA journal_mode = WAL")
     finally:
         connection.close()
     sync_file(draft)
+
+
+def _note_unknown(connection: sqlite3.Connection, words: str) -> None:
+    from promptctl.log.sqlite.budgets import note_unknown
+
+    note_unknown(connection, words)
 
 
 def _put_in_place(draft: Path, path: Path) -> None:
@@ -248,7 +256,10 @@ def _prepare(connection: sqlite3.Connection, path: Path, timeout_s: float) -> No
     connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
     connection.execute("PRAGMA secure_delete = ON")  # what latest_calls or pruning replaces must not stay on disk
+    is_empty = schema_version(connection) == 0
     migrate(connection, path)
+    if is_empty:  # a new log is never seen without its tables: this one lost them
+        _note_unknown(connection, f"the log {path} was empty")
     if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         _switch_to_wal(connection, timeout_s)
 

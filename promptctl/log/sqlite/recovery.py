@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from promptctl.errors import LogFailure
 from promptctl.log.redaction import Redactor
@@ -14,6 +16,8 @@ from promptctl.log.sqlite.opening import SIDE_FILES, Identity, folder_lock, iden
 from promptctl.log.sqlite.unsaved import Unsaved
 from promptctl.log.stamps import utc_now
 from promptctl.log.store import LogWarning
+
+T = TypeVar("T")
 
 
 def recover(database: Database, unsaved: Unsaved, batch: Batch, failure: LogFailure) -> LogWarning | None:
@@ -25,7 +29,7 @@ def recover(database: Database, unsaved: Unsaved, batch: Batch, failure: LogFail
         database.grow_impatient()
     if failure.reason == "corrupt":
         try:
-            return _begin_anew(database, batch)
+            return begin_anew(database, batch.write)[1]
         except LogFailure as second:
             failure = second
         except (sqlite3.Error, OSError):
@@ -64,22 +68,21 @@ def take_in(database: Database, unsaved: Unsaved, redactor: Redactor) -> None:
             return
 
 
-def _begin_anew(database: Database, batch: Batch) -> LogWarning | None:
+def begin_anew(database: Database, work: Callable[[sqlite3.Connection], T]) -> tuple[T, LogWarning | None]:
+    """Do `work` on a new log in the place of a damaged one; without a warning if the log took it after all."""
     damaged = identity_of(database.path)
     database.close()
     try:  # only damage that is still there on a fresh connection is a reason to move the file
-        database.write(batch.write)
+        return database.write(work), None
     except LogFailure as failure:
         if failure.reason != "corrupt":
             raise
-    else:
-        return None
     database.close()
     aside = _quarantine(database, damaged) if damaged else None
-    database.write(batch.write)
+    result = database.write(work)
     if aside is None:
-        return None
-    return LogWarning(
+        return result, None
+    return result, LogWarning(
         f"the log was damaged; it is now {aside}, and a new log was begun",
         "corrupt",
         hint=f"earlier records may be saved from it with: sqlite3 {aside} .recover",

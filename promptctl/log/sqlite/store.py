@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -193,7 +194,16 @@ class SqliteStore:
         if wanted.is_alive is not None:  # what waits in files is settled before it is taken for a dead process's
             self._take_in_before_reading()
         work = preview if is_dry_run else reserve
-        return self.database.write(lambda connection: work(connection, wanted))
+        try:
+            return self.database.write(lambda connection: work(connection, wanted))
+        except LogFailure as failure:
+            if is_dry_run or failure.reason != "corrupt":
+                raise
+            from promptctl.log.sqlite.recovery import begin_anew
+
+            found, warning = begin_anew(self.database, lambda connection: work(connection, wanted))
+            begun = self.budget_events("", limit=1) if warning else []
+            return replace(found, events=(*begun, *found.events))
 
     def reserve_at_once(self, wanted: Reservation) -> Admission | None:
         from promptctl.log.sqlite.budgets import reserve

@@ -259,3 +259,29 @@ def test_a_webhook_is_one_processes_at_a_time_until_it_is_sent(log: SqliteStore)
     log.mark_webhook(event.id, "sent", NOON)
     assert not reserve(log, one(rule)).has_due
     assert [each.webhook for each in log.budget_events()] == ["sent"]
+
+
+def test_what_a_new_log_cannot_know_is_open_by_account_and_by_window(tmp_path: Path) -> None:
+    (tmp_path / "log.damaged-1.db").write_text("?")
+    with SqliteStore(tmp_path / "log.db") as log:
+        log.settle()
+        assert [each.kind for each in log.budget_events("")] == ["unknown"]
+        later = ("9999-05-03T00:00:00.000Z", None)
+        hard = replace(RULE, each="user")
+        assert reserve(log, one(hard, key="ada"), one(replace(RULE, name="w", then="warn"))).refusals[0].account.unknown
+        assert log.budget_accounts("team") == [], "rows may be merged before it is opened"
+        assert not reserve(log, one(hard, window=later)).refusals
+        assert reserve(log, one(replace(hard, then="disable"), window=later)).refusals
+        assert reserve(log, one(hard), is_open=True).refusals == ()
+        assert [each.key for each in log.enable_budget("team", "seen", "ada")] == ["ada"]
+        assert not reserve(log, one(hard, key="ada")).refusals
+        assert reserve(log, one(hard, key="bob")).refusals
+        assert log.enable_budget("team", "seen", "ada") == []
+        assert len(log.enable_budget("team", "seen")) == 1
+        assert not reserve(log, one(hard, key="bob")).refusals
+
+
+def test_a_log_that_lost_its_tables_does_not_know_either(tmp_path: Path) -> None:
+    (tmp_path / "log.db").touch()
+    with SqliteStore(tmp_path / "log.db") as log:
+        assert reserve(log, one()).refusals[0].account.unknown
