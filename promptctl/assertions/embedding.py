@@ -38,7 +38,8 @@ class Embedder:
         execution = await Runner(lane, self.recorder).run(call)
         assert lane.found is not None, "the runner returns once the lane has answered"
         if self.on_reply is not None:
-            self.on_reply(request, embedding_reply(lane.found))
+            kept = request if options.mask is None else replace(request, messages=options.mask.data(request.messages))
+            self.on_reply(kept, embedding_reply(lane.found))
         return JudgeEmbeddings(lane.found.vectors, execution.cost_nano_usd, execution.id)
 
 

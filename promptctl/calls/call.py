@@ -227,11 +227,11 @@ class Attempts:
         self.call = call
         self.request = call.request
         if (mask := call.options.mask) is not None:
-            self.request = replace(call.request, mask=mask)
             stored = call.rendered.stored
             self._stored = None if stored is None else _sent(call.target, stored)
             if stored is not None:
                 mask.learn(call.rendered.messages, stored)
+            self.request = replace(call.request, mask=mask.storing(stored))
         self.number = 0
         self.waited_s = 0.0
         self.unfit: Execution | None = None

@@ -304,10 +304,12 @@ def _hide(attempts: Attempts, error: PromptctlError) -> None:
 def _corrected(request: Request, reply: Reply, fault: InvalidOutput) -> Request:
     from promptctl.calls.output import correction
 
-    added, declared = correction(reply, fault.problems), request.declared
+    added, declared, mask = correction(reply, fault.problems), request.declared, request.mask
     if declared is not None:
         declared = [*declared[0], *added], declared[1]
-    return replace(request, messages=[*request.messages, *added], declared=declared)
+    if mask is not None and mask.messages is not None:
+        mask = mask.storing([*mask.messages, *mask.data(added)])
+    return replace(request, messages=[*request.messages, *added], declared=declared, mask=mask)
 
 
 def _in_words(call: Call) -> str:

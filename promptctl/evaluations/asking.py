@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from promptctl.datasets.cases import Case
 from promptctl.errors import InputError
 from promptctl.evaluations.plan import Plan
@@ -25,11 +28,14 @@ class Asker:
 
         Raises `InputError` and `RenderError`.
         """
-        target, inputs = self._target, case.inputs
-        if self._known_inputs is not None:
-            inputs = {name: value for name, value in inputs.items() if name in self._known_inputs}
-        rendered = self._renderer.render(inputs, hide=hide)
-        return rendered, target.request(rendered, repeat=repeat - 1)
+        rendered = self._renderer.render(self.inputs_of(case), hide=hide)
+        return rendered, self._target.request(rendered, repeat=repeat - 1)
+
+    def inputs_of(self, case: Case) -> Mapping[str, Any]:
+        """Return the inputs of a case that the prompt is given."""
+        if self._known_inputs is None:
+            return case.inputs
+        return {name: value for name, value in case.inputs.items() if name in self._known_inputs}
 
     def takes(self, case: Case) -> bool:
         """Return True if the prompt can take the case's inputs."""

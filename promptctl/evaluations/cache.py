@@ -50,7 +50,8 @@ Reused = TypeVar("Reused", Reply, Embeddings)
 class ReplyCache:
     """A local store of replies, `cache.db` in the state folder. Losing it costs money, never an answer.
 
-    What holds a secret or repeats a sensitive input is not kept. A cache that cannot be read or written is told to
+    What holds a secret or repeats a sensitive input is not kept; that of a request with a sensitive input is kept by a
+    keyed digest. A cache that cannot be read or written is told to
     `on_warning` once and then left alone.
     """
 
@@ -177,6 +178,8 @@ class CachedGateway:
         await self._gateway.close()
 
     def _key(self, request: Request, digest: str) -> str:
+        if request.mask is not None:
+            digest = request.mask.keyed(digest)
         return self._cache.key(digest, request.model, self._server_of(request.model))
 
     def _kept(self, digest: str, read: Callable[[str], T | None]) -> T | None:

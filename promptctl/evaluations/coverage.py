@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from promptctl.calls.call import CallOptions, masking
 from promptctl.errors import InputError, RenderError
 from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.plan import Plan
@@ -46,5 +47,8 @@ def coverage(context: Context, plans: Sequence[Plan]) -> Coverage:
             if case.output is None:
                 cases += 1
                 with suppress(InputError, RenderError):
-                    recorded += replies.find_for(asker.ask(case)[1]) is not None
+                    options = masking(context, plan.target.prompt, asker.inputs_of(case), CallOptions())
+                    rendered, request = asker.ask(case, hide=options.hide)
+                    mask = options.mask and options.mask.storing(rendered.stored)
+                    recorded += replies.find_for(replace(request, mask=mask)) is not None
     return Coverage(cases, recorded)

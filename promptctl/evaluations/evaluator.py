@@ -91,7 +91,7 @@ class Evaluator:
         Raises only what must end the whole evaluation.
         """
         options = replace(self._options, case_id=case.id, repeat=repeat)
-        options = masking(self._context, self._target.prompt, case.inputs, options)
+        options = masking(self._context, self._target.prompt, self._asker.inputs_of(case), options)
         execution: Execution | None = None
         error: PromptctlError | None = None
         score: Score | None = None
@@ -177,7 +177,7 @@ class Evaluator:
             full_cost_nano_usd=_full_cost(execution) if execution is not None else None,
             has_call=execution is not None,
             judge_cost_nano_usd=score.cost_nano_usd,
-            inputs=kept.part(execution.inputs if execution and execution.inputs else case.inputs),
+            inputs=kept.part(execution.inputs if execution and execution.inputs else self._asker.inputs_of(case)),
             expected=None if case.expected is MISSING else kept.part(case.expected),
         )
         cost = spent(execution, error)

@@ -10,7 +10,8 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field, fields, replace
 from difflib import SequenceMatcher
 from functools import cached_property
 from pathlib import Path
@@ -34,9 +35,18 @@ _SHORT = 5
 _EXCERPT = 16
 _BLANK = "\0"
 _STEP = 8
-_MOST_STEPS = 4_096
+_MOST_LINES = 200
+_MOST_GRAMS = 65_536
 # Messages of more words than this are not compared.
 _MOST_WORDS = 2_000
+# Fields of an execution that no model, provider or caller writes freely: names by which rows are found and joined.
+_FIXED = frozenset((
+    "id", "call_id", "started_at", "source", "prompt", "prompt_name", "version_display", "digest", "commit", "label",
+    "provider", "model", "price_source", "reply_source", "status", "error_type", "evaluation_id", "case_id",
+    "tool_version", "kept_content", "corrections", "user", "session", "output", "mask",
+))  # fmt: skip
+# Those whose numbers a model or a caller may have taken from a value.
+_WITH_NUMBERS = frozenset(("tool_calls", "call_metadata"))
 _WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 
 
@@ -68,6 +78,8 @@ class Mask:
     def of(cls, folder: Path, prompt: Prompt, inputs: Mapping[str, Any], outer: Mask | None = None) -> Mask:
         """Return the mask of these inputs and of an outer one: a judge is shown what another prompt was given."""
         values, stand_ins = (dict(outer.values), dict(outer.stand_ins)) if outer is not None else ({}, {})
+        # An input that the prompt does not declare may be a sensitive one whose name was mistyped.
+        values |= {str(name): value for name, value in inputs.items() if name not in prompt.inputs}
         for name in prompt.sensitive:
             value = inputs.get(name, prompt.inputs[name].default)
             stand_ins[name] = _stand_in(prompt.inputs[name].schema, _mark(name))
@@ -81,7 +93,9 @@ class Mask:
     def inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return inputs as they are stored: equal values of one workspace have equal hashes."""
         return {
-            name: self._hash(value) if name in self.values else self.data(value, numbers=True)
+            name if str(name).isidentifier() else self.text(str(name)): (
+                self._hash(value) if name in self.values else self.data(value, numbers=True)
+            )
             for name, value in given.items()
         }
 
@@ -100,14 +114,14 @@ class Mask:
                 if len(made) >= _SHORT and not any(_folded(made) in each for each in known):
                     self._made[_folded(made)] = f"{SENSITIVE}]"
         self.__dict__.pop("_needles", None)
+        self.__dict__.pop("_grams", None)
 
     def text(self, text: str) -> str:
         """Return the text without the values; the very same object if they are not in it."""
         finding = _Finding(_folded(text))
+        finding.find_excerpts(self._grams)
         for needle in self._needles:
             finding.find(needle)
-        for leaf, mark in self._long:
-            finding.find_excerpts(leaf, mark)
         return finding.hidden_in(text) if finding.spans else text
 
     def name(self, name: str | None) -> str | None:
@@ -132,24 +146,14 @@ class Mask:
 
     def execution(self, execution: Execution) -> Execution:
         """Return an attempt as it is stored."""
-        text, messages = self._text_or_none, self.messages
-        return replace(
-            execution,
-            mask=None,
-            inputs=None if execution.inputs is None else self.inputs(execution.inputs),
-            messages=messages if messages is not None or execution.messages is None else self.data(execution.messages),
-            reply=text(execution.reply),
-            reasoning=text(execution.reasoning),
-            tool_calls=self.data(list(execution.tool_calls), numbers=True),
-            error_message=text(execution.error_message),
-            bare_error=text(execution.bare_error),
-            finish_reason=text(execution.finish_reason),
-            user=self.name(execution.user),
-            session=self.name(execution.session),
-            content_type=text(execution.content_type),
-            parameters=self.data(execution.parameters),
-            call_metadata=self.data(execution.call_metadata, numbers=True),
-        )
+        free = {each.name: getattr(execution, each.name) for each in fields(execution) if each.name not in _FIXED}
+        masked = {name: self.data(value, numbers=name in _WITH_NUMBERS) for name, value in free.items()}
+        if execution.inputs is not None:
+            masked["inputs"] = self.inputs(execution.inputs)
+        if self.messages is not None:
+            masked["messages"] = self.messages
+        user, session = self.name(execution.user), self.name(execution.session)
+        return replace(execution, **masked, user=user, session=session, mask=None)
 
     def result(self, result: ResultRow) -> ResultRow:
         """Return the result of a case as it is stored and shown."""
@@ -167,9 +171,19 @@ class Mask:
             ),
         )
 
-    def storing(self, messages: Sequence[Mapping[str, Any]]) -> Mask:
+    def storing(self, messages: Sequence[Mapping[str, Any]] | None) -> Mask:
         """Return the same for an attempt whose messages are stored as these."""
-        return replace(self, messages=messages)
+        other = copy(self)  # with what was found of the values
+        other.__dict__["messages"] = messages
+        return other
+
+    def keyed(self, digest: str) -> str:
+        """Return a digest that nobody can compute from a guess at the values without the key; one of its own if none.
+
+        That of equal digests is equal, so that what is kept under it is found again.
+        """
+        key = _key_in(self.folder)
+        return token_hex(32) if key is None else hmac.new(key, digest.encode(), hashlib.sha256).hexdigest()
 
     def _text_or_none(self, text: str | None) -> str | None:
         return None if text is None else self.text(text)
@@ -189,9 +203,18 @@ class Mask:
         return [(leaf, _mark(name)) for name, value in self.values.items() for leaf in _leaves_of(value, self.declared)]
 
     @cached_property
-    def _long(self) -> list[tuple[str, str]]:
-        folded = [(_folded(leaf.strip()), mark) for leaf, mark in self._leaves if isinstance(leaf, str)]
-        return [(leaf, mark) for leaf, mark in folded if len(leaf) > _EXCERPT]
+    def _grams(self) -> dict[str, dict[str, tuple[int, str]]]:
+        """The beginnings of excerpts: for so many characters, each form that has them, with their place and its mark.
+
+        Long values together have so many, whatever their size.
+        """
+        forms = {needle.form: needle.mark for needle in self._needles if len(needle.form) > _EXCERPT}
+        step = max(_STEP, sum(map(len, forms)) // _MOST_GRAMS)
+        found: dict[str, dict[str, tuple[int, str]]] = {}
+        for form, mark in forms.items():
+            for start in range(0, len(form) - _EXCERPT + 1, step):
+                found.setdefault(form[start : start + _EXCERPT], {}).setdefault(form, (start, mark))
+        return found
 
     @cached_property
     def _numbers(self) -> dict[int | float, str]:
@@ -224,7 +247,10 @@ def _stand_in(schema: Any, mark: str) -> Any:
 
 
 def _leaves_of(value: Any, declared: str) -> Iterator[str | int | float]:
-    """Yield the texts, numbers and own keys of a value; true, false and null are words of any text."""
+    """Yield the texts, their lines, numbers and own keys of a value; true, false and null are words of any text.
+
+    A text of very many lines is known by its excerpts.
+    """
     if isinstance(value, Mapping):
         keys = (str(key) for key in value if to_json(str(key)) not in declared)
         value = [*(key for key in keys if len(key) >= _SHORT), *value.values()]
@@ -233,6 +259,9 @@ def _leaves_of(value: Any, declared: str) -> Iterator[str | int | float]:
             yield from _leaves_of(each, declared)
     elif isinstance(value, str | int | float) and not isinstance(value, bool):
         yield value
+        lines = value.splitlines() if isinstance(value, str) else []
+        if 1 < len(lines) <= _MOST_LINES:
+            yield from (line for line in map(str.strip, lines) if len(line) >= _SHORT)
     elif value is not None and not isinstance(value, bool):
         yield str(value)
 
@@ -242,13 +271,21 @@ def _forms(text: str) -> Iterator[tuple[str, bool]]:
     bare = text.strip()
     if not bare:
         return
-    written = {json.dumps(bare)[1:-1], json.dumps(bare, ensure_ascii=False)[1:-1], html.escape(bare)}
-    for form in {bare, bare.upper(), " ".join(bare.split()), *written}:
+    lines = bare.replace("\r\n", "\n")
+    spaced = {bare, lines, lines.replace("\n", "\r\n"), " ".join(bare.split())}
+    once = {escaped for form in spaced for escaped in _as_json(form)}
+    twice = {escaped for form in once for escaped in _as_json(form)}  # JSON in JSON, such as a quoted request
+    for form in {bare.upper(), *spaced, *once, *twice, *map(html.escape, spaced)}:
         yield _folded(form), len(bare) < _SHORT
     if len(bare) >= SHORTEST_SECRET:
         with suppress(UnicodeEncodeError):  # half a surrogate pair, which nothing encodes
-            for form, _ in forms_of(Secret("", bare)):
-                yield _folded(form), False
+            for plain in {bare, lines.replace("\n", "\r\n")}:
+                for form, _ in forms_of(Secret("", plain)):
+                    yield _folded(form), False
+
+
+def _as_json(text: str) -> tuple[str, str]:
+    return json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def _text_of(message: Mapping[str, Any]) -> str:
@@ -298,17 +335,22 @@ class _Finding:
                 self._take(at, end, needle.mark)
             at = self._folded.find(form, end if self._folded[at] == _BLANK else at + 1)
 
-    def find_excerpts(self, value: str, mark: str) -> None:
-        """Find each part of a value that is long enough to be known; the whole of it was found before."""
-        step = max(_STEP, len(value) // _MOST_STEPS)
-        for start in range(0, len(value) - _EXCERPT + 1, step):
-            gram = value[start : start + _EXCERPT]
-            at = self._folded.find(gram)
-            while at >= 0:
-                before = _common(value[:start][::-1], self._folded[max(0, at - start) : at][::-1])
-                after = _common(value[start:], self._folded[at : at + len(value)])
-                self._take(at - before, at + after, mark)
-                at = self._folded.find(gram, at + after)
+    def find_excerpts(self, grams: Mapping[str, Mapping[str, tuple[int, str]]]) -> None:
+        """Find each part of a form that is long enough to be known, before any line within it is taken."""
+        folded, covered = self._folded, dict[str, int]()
+        found: list[tuple[int, int, str]] = []
+        for at in range(len(folded) - _EXCERPT + 1) if grams else ():
+            for form, (start, mark) in grams.get(folded[at : at + _EXCERPT], {}).items():
+                if at + _EXCERPT > covered.get(form, 0):
+                    before = _common(form[:start][::-1], folded[max(0, at - start) : at][::-1])
+                    covered[form] = at + _common(form[start:], folded[at : at + len(form)])
+                    found.append((at - before, covered[form], mark))
+        found.sort(reverse=True)
+        while found:  # those that overlap are one
+            begin, end, mark = found.pop()
+            while found and found[-1][0] < end:
+                end = max(end, found.pop()[1])
+            self._take(begin, end, mark)
 
     def hidden_in(self, text: str) -> str:
         """Return the text with marks for what was found."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -24,6 +24,8 @@ _WITH_PASSWORD = re.compile(r"[a-zA-Z][\w+.-]*://[^/@:\s]*:([^/@\s]+)@")
 # The keys of data: PARTITION_KEY is the name of a column.
 _KEY_OF_DATA = re.compile(r"(?i)(_|^)(PARTITION|SORT|PRIMARY|FOREIGN|JOIN|SHARD|INDEX|ROUTING|CACHE)_KEY(_?[0-9]+)?$")
 
+# Where a shell is: `_PWD` is the end of the name of a password.
+_FOLDERS = frozenset(("PWD", "OLDPWD"))
 _PATHS = ("/", "./", "../", "~/")
 _SEPARATORS = re.compile(r"[-_./:~\\ ]+")
 _HUMPS = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -61,7 +63,8 @@ def secrets_of(
 
     A key of a model, and a variable named in `certain`, is a secret whatever its value. Any other variable with the
     name of a secret (`…_PASSWORD`, `…_KEY`) is one unless its value is a word or an identifier of two: `postgres`,
-    `customer_id`. For a file's path, and for a key of data such as `SORT_KEY`, the name of anything is enough. So is
+    `customer_id`. For a key of data such as `SORT_KEY` the name of anything is enough, and for most
+    parts of a file's path. So is
     the password in an address. Of a list, each item is one. With `whatever_the_name` any variable may hold a secret.
     """
     for name, given in environ.items():
@@ -84,8 +87,10 @@ def _secret(name: str, value: str) -> Secret:
 
 def _can_be_secret(name: str, value: str) -> bool:
     pieces = _pieces(value)
-    if value.startswith(_PATHS) or _KEY_OF_DATA.search(name):
-        return not all(_NAME.fullmatch(piece) or _is_like_words(piece) for piece in pieces)
+    if value.startswith(_PATHS):
+        return name not in _FOLDERS and not _is_path(value)
+    if _KEY_OF_DATA.search(name):
+        return not _are_names(pieces)
     if _is_made_of_words(value) or value.lower() in name.lower():
         return len(pieces) >= _PASSPHRASE_WORDS
     return True
@@ -95,6 +100,16 @@ def _is_made_of_words(value: str) -> bool:
     """Return True for words of English, of which one is longer than four letters."""
     pieces = _pieces(value)
     return any(len(piece) > _SHORT for piece in pieces) and all(map(_is_like_words, pieces))
+
+
+def _is_path(value: str) -> bool:
+    """Return True if most parts of a path are names, whatever the others are: a build's folder has random ones."""
+    parts = [part for part in value.strip("~./").split("/") if part]
+    return sum(_are_names(_pieces(part)) for part in parts) * 2 > len(parts)
+
+
+def _are_names(pieces: Iterable[str]) -> bool:
+    return all(_NAME.fullmatch(piece) or _is_like_words(piece) for piece in pieces)
 
 
 def _pieces(value: str) -> list[str]:

@@ -23,6 +23,8 @@ _BROKEN_OFF = frozenset({"error", "abort", "aborted", "cancelled", "insufficient
 _TAG = re.compile("<[^<>]*>")
 # No JSON text holds it: there it is escaped.
 _ANY_MARK = "\0"
+# Texts of a reply that a model or a provider writes.
+_WRITTEN = ("text", "reasoning", "finish_reason", "model", "service_tier")
 _MOST_TOKENS = 10**9
 _MOST_NANO_USD = 10**15
 HINT_ENDPOINT = "check `api_base` under `models:` in promptctl.yaml, or the provider's *_BASE_URL variable"
@@ -64,7 +66,7 @@ class Request:
     the chat-completions protocol's shapes. `repeat` tells equal requests of one evaluation apart and is not sent.
     `declared` are messages and response format as the prompt declares them, if a model is asked in another form.
     `mark` is a text within the messages that was drawn for this request alone; it is no part of what is asked.
-    `mask` hides values of sensitive inputs in a reply that is kept.
+    `mask` hides values of sensitive inputs in a reply that is kept, and in the digest of its recording.
     """
 
     model: str
@@ -84,11 +86,9 @@ class Request:
         mask = self.mask
         if mask is None:
             return reply
-        reasoning = reply.reasoning and mask.text(reply.reasoning)
-        text, tool_calls = mask.text(reply.text), tuple(mask.data(list(reply.tool_calls)))
-        if (text, reasoning, tool_calls) == (reply.text, reply.reasoning, tuple(reply.tool_calls)):
-            return reply
-        return replace(reply, text=text, reasoning=reasoning, tool_calls=tool_calls)
+        kept = {name: mask.data(getattr(reply, name)) for name in _WRITTEN}
+        kept["tool_calls"] = tuple(mask.data(list(reply.tool_calls), numbers=True))
+        return reply if all(getattr(reply, name) == value for name, value in kept.items()) else replace(reply, **kept)
 
     def digest(self) -> str:
         """SHA-256 (hex) of what decides the reply: model, messages, parameters, tools, response format, repeat."""

@@ -12,7 +12,7 @@ and if the request has them `parameters`, `tools`, `response_format` and `repeat
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -29,16 +29,26 @@ _REQUEST_KEYS = ("messages", "parameters", "tools", "response_format", "repeat")
 def digest_for(request: Request) -> str:
     """Return the digest under which the reply to a request is recorded: of the whole request to the recorded model.
 
-    It is that of the request as the prompt declares it, so that another form of asking finds the same recording.
+    It is that of the request as the prompt declares it, so that another form of asking finds the same recording. Marks
+    stand in it for sensitive values, which could be guessed from a digest of them.
     """
     messages, response_format = request.declared or (request.messages, request.response_format)
+    parameters, mask = request.parameters, request.mask
+    if mask is not None:
+        messages = mask.data(messages) if mask.messages is None else mask.messages
+        parameters = mask.data(parameters, numbers=True)
     model = recorded_model(request.model)
-    return replace(request, model=model, messages=messages, response_format=response_format).digest()
+    return replace(
+        request, model=model, messages=messages, response_format=response_format, parameters=parameters
+    ).digest()
 
 
-def sent_digest_for(request: Request) -> str:
-    """Return the digest of the request as it is sent; recordings were once kept under it."""
-    return replace(request, model=recorded_model(request.model)).digest()
+def earlier_digests_for(request: Request) -> Iterator[str]:
+    """Yield the digests that recordings were once kept under: with sensitive values, and of the request as sent."""
+    if request.mask is not None:
+        yield digest_for(replace(request, mask=None))
+    if request.declared is not None:
+        yield replace(request, model=recorded_model(request.model)).digest()
 
 
 def entry_of(request: Request, reply: Reply, recorded_at: str, prompt: str | None, note: str | None) -> Entry:

@@ -11,6 +11,7 @@ import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
@@ -21,11 +22,11 @@ from promptctl.models.gateway import Reply, Request
 from promptctl.models.recorded_reply import (
     Entry,
     digest_for,
+    earlier_digests_for,
     entry_of,
     read_handwritten,
     read_line,
     said,
-    sent_digest_for,
 )
 
 # How our own lines begin: enough to know where a reply is without parsing all of them.
@@ -57,8 +58,8 @@ class RecordedReplies:
 
     def find_for(self, request: Request) -> Entry | None:
         """Return the recording of a request, however it is asked. Raises `InvalidFiles` as `find` does."""
-        entry = self.find(digest_for(request))
-        return self.find(sent_digest_for(request)) if entry is None and request.declared is not None else entry
+        digests = chain([digest_for(request)], earlier_digests_for(request))
+        return next((entry for digest in digests if (entry := self.find(digest)) is not None), None)
 
     def find(self, digest: str) -> Entry | None:
         """Return the recording of the request with this digest. Raises `InvalidFiles` for files that cannot be read."""

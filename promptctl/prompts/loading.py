@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem, PromptNotFound
 from promptctl.files.document import Document
-from promptctl.files.names import PROMPTS, candidate_paths, did_you_mean, id_problem, prompt_id, prompt_stem
+from promptctl.files.names import PROMPTS, candidate_paths, did_you_mean, id_problem, nearest, prompt_id, prompt_stem
 from promptctl.files.sources import Cache, Sources
 from promptctl.files.tree import Tree, is_there
-from promptctl.formats.prompt_file import read_prompt_file
+from promptctl.files.yaml_reader import read_yaml
 from promptctl.prompts.closure import Declared, digest, part_texts, resolve
 from promptctl.prompts.prompt import Message, Placeholder, Prompt
 
+# A mark, as it may also be misspelt: most files have none, and are not parsed for it.
+_LIKE_A_MARK = re.compile(rb"(?i)sens|itiv")
 _MESSAGE_KEYS = ("role", "content")
 
 
@@ -98,23 +101,47 @@ def closure_of(tree: Tree, path: str, *, cache: Cache | None = None) -> Closure:
     return Closure(path, digest(resolved), paths, data.get("name"), tuple(data.get("formerly", ())), problems)
 
 
+def path_in(tree: Tree, id_: str) -> str | None:
+    """Return the path of the prompt's file in the tree; None if it has none."""
+    return next((path for path in candidate_paths(id_) if is_there(tree, path)), None)
+
+
 def with_marks_of(tree: Tree, id_: str, prompt: Prompt) -> Prompt:
     """Return a version of a prompt whose inputs are also sensitive if its file in the tree marks them so today.
 
-    The mark is no part of a version: an earlier one gets it at once, with no label moved.
+    The mark is no part of a version: an earlier one gets it at once, with no label moved. Beside a mark, inputs that
+    the file does not declare are sensitive too, for they may be marked ones renamed; so is every input while the marks
+    cannot be read.
     """
-    path = next((path for path in candidate_paths(id_) if is_there(tree, path)), None)
-    if path is None or b"sensitive" not in (data := tree.read(path)):
+    path = path_in(tree, id_)
+    if path is None or _LIKE_A_MARK.search(data := tree.read(path)) is None:
         return prompt
-    try:
-        marked = read_prompt_file(data, path).data.get("inputs", {})
-    except InvalidFiles:
-        return prompt
+    marks = _marks_in(data, path)
+    others = marks is None or any(marks.values())
     inputs = {
-        name: replace(each, is_sensitive=each.is_sensitive or marked.get(name, {}).get("sensitive") is True)
+        name: replace(each, is_sensitive=each.is_sensitive or (marks or {}).get(name, others))
         for name, each in prompt.inputs.items()
     }
     return replace(prompt, inputs=inputs)
+
+
+def _marks_in(data: bytes, path: str) -> Mapping[str, bool] | None:
+    """Return the names of a file's inputs with True for each that is marked, whatever else is wrong with the file.
+
+    A misspelt mark counts. None if the file cannot be read so far.
+    """
+    try:
+        whole = read_yaml(data, path).data
+    except InvalidFiles:
+        return None
+    given = whole.get("inputs", {}) if isinstance(whole, Mapping) else None
+    if not isinstance(given, Mapping):
+        return None
+    return {
+        name: not isinstance(each, Mapping)
+        or any(value is not False and nearest(str(key), ["sensitive"]) for key, value in each.items())
+        for name, each in given.items()
+    }
 
 
 def _path_of(tree: Tree, id_: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from promptctl.log.masking import Mask
+from promptctl.log.records import Execution
 from promptctl.prompts.prompt import Input, Prompt
 
 NAME = 'Maria "Q" Ochoa-Ñ'
@@ -85,6 +87,70 @@ def test_parts_of_nested_values_and_excerpts_of_long_ones_are_hidden(tmp_path: P
     assert mask(tmp_path, a=long).text(f"<{long}|{long[5:5_000]}|{long[20_000:20_040]}>") == (
         "<[sensitive: a] |[sensitive: a]|[sensitive: a]>"
     )
+
+
+ADDRESS = 'Zeta Str. 12\nQuito "4471"\nOmega Lane 9\n'
+ONCE = json.dumps(ADDRESS)[1:-1]
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        ADDRESS.replace("\n", "\r\n"),
+        ADDRESS.split("\n")[0],
+        ADDRESS.split("\n")[2].upper(),
+        " ".join(ADDRESS.split()),
+        *(cut for whole in (ADDRESS, ONCE, " ".join(ADDRESS.split())) for cut in (whole[:-5], whole[3:], whole[6:-8])),
+        ADDRESS.replace("\n", "\r\n")[5:-7],
+        json.dumps(ADDRESS.replace("\n", "\r\n"))[:-9],
+        json.dumps(ONCE)[1:-1],
+        json.dumps(json.dumps({"address": ADDRESS}))[20:-12],
+        quote(ADDRESS)[:-9],
+        base64.b64encode(ADDRESS.encode()).decode()[:40],
+    ],
+)
+def test_a_value_of_several_lines_is_hidden_in_every_form_whole_or_cut(tmp_path: Path, quoted: str) -> None:
+    hidden = mask(tmp_path, address=ADDRESS).text(f"bad: <{quoted}> end")
+    assert hidden.startswith("bad: ")
+    assert hidden.endswith("> end")
+    assert not [word for word in ("Str", "str", "Quito", "uito", "4471", "mega", "Lan", "LAN") if word in hidden]
+    assert "".join(quoted.split())[:6] not in "".join(hidden.split())
+
+
+def test_a_text_of_one_letter_costs_no_more_than_any_other(tmp_path: Path) -> None:
+    assert mask(tmp_path, a="a" * 9_000).text("a" * 20_000) == "[sensitive: a]"
+
+
+# Fields of an execution that no model, provider or caller writes freely.
+NAMES = (
+    *("id", "call_id", "started_at", "source", "prompt", "prompt_name", "version_display", "digest", "commit"),
+    *("label", "provider", "model", "price_source", "reply_source", "status", "error_type", "evaluation_id"),
+    *("case_id", "tool_version", "kept_content", "corrections", "output", "mask"),
+)
+
+
+def test_every_field_of_an_execution_that_is_written_freely_is_masked(tmp_path: Path) -> None:
+    given: dict[str, Any] = {each.name: "x" for each in fields(Execution) if each.name in NAMES}
+    for each in fields(Execution):
+        kind = str(each.type)
+        if each.name in NAMES or kind.split(" ")[0] in ("int", "float", "bool"):
+            continue
+        text = f"to {NAME}"
+        given[each.name] = {text: [text]} if "Mapping" in kind else [text] if "Sequence" in kind else text
+    stored = mask(tmp_path, name=NAME).execution(Execution(**given))
+    assert {name: getattr(stored, name) for name in given if "maria" in repr(getattr(stored, name)).lower()} == {}
+    assert (stored.model_resolved, stored.usage_details) == (
+        "to [sensitive: name]",
+        {"to [sensitive: name]": ["to [sensitive: name]"]},
+    )
+
+
+def test_a_keyed_digest_is_the_same_for_who_has_the_key_alone(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    one = mask(tmp_path, pin="4711").keyed("ab")
+    assert one == mask(tmp_path, pin="4711").keyed("ab")
+    assert one not in (mask(tmp_path / "other", pin="4711").keyed("ab"), mask(tmp_path, pin="4711").keyed("ac"))
+    assert len(mask(tmp_path / "missing", pin="4711").keyed("ab")) == 64
 
 
 def test_equal_values_have_equal_hashes_in_one_workspace_alone(tmp_path: Path) -> None:

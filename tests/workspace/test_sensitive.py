@@ -15,6 +15,8 @@ import pytest
 from promptctl import Workspace, open_workspace
 from promptctl.errors import InputError, PromptctlError
 from promptctl.evaluations.request import EvaluationRequest
+from promptctl.log.records import Content
+from promptctl.models.gateway import Request
 from tests.openai_server import Answer, Exchange, OpenAIServer, cut_stream, echo, failure, hang, reply, tool_call
 from tests.repositories import Repo
 
@@ -188,6 +190,94 @@ def test_an_evaluation_keeps_it_out_of_results_judges_cache_recordings_and_repor
     recorded = (tmp_path / "datasets/recordings/intake.jsonl").read_text()
     assert "[sensitive: patient]" in recorded
     assert "canary" not in recorded.lower()
+    assert leaks(tmp_path) == []
+
+
+@pytest.mark.parametrize("log", ["full", "metadata"])
+def test_a_value_under_a_mistyped_name_is_stored_nowhere(
+    opened: Callable[..., Workspace], tmp_path: Path, log: Content
+) -> None:
+    workspace = opened()
+    given = {"patent": NAME, "age": 471108154711, "note": f"re {NAME}"}
+    with pytest.raises(InputError) as refused:
+        workspace.run("intake", given, log=log, metadata={"who": NAME})
+    assert "canary" not in f"{refused.value!r} {refused.value}".lower()
+    latest = workspace.log.latest_call("intake")
+    assert latest is not None
+    assert latest.inputs is not None
+    assert latest.inputs["patent"].startswith("hmac-sha256:")
+    assert latest.inputs["note"] == "re [sensitive: patent]"
+    assert (
+        latest.error_message
+        == "inputs of intake: `patient` is missing; `patent` is not an input (did you mean `patient`?)"
+    )
+    workspace.close()
+    assert leaks(tmp_path) == []
+
+
+PIN = """\
+inputs: {pin: {type: string, sensitive: true}}
+messages: [{role: user, content: "{{ pin }} {{ pin | first }}"}]
+"""
+
+
+def test_neither_a_recording_nor_the_cache_has_a_digest_that_a_short_value_can_be_guessed_from(
+    opened: Callable[..., Workspace], running: OpenAIServer, tmp_path: Path
+) -> None:
+    (tmp_path / "prompts/pin.prompt.yaml").write_text(PIN)
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets/pin.yaml").write_text(
+        "prompts: [pin]\ncases:\n  - {id: one, inputs: {pin: '4711'}, expected: fine}\n"
+    )
+    workspace = opened()
+    running.script(reply("fine"))
+    guess = Request("near/a", [{"role": "user", "content": "4711 4"}])
+    for _ in range(2):
+        (evaluation,) = workspace.evaluate(EvaluationRequest(refs=("pin",), replies="record"))
+        assert evaluation.verdict == "passed"
+    assert len(running.requests) == 1, "the second was answered by the cache"
+    (replayed,) = workspace.evaluate(EvaluationRequest(refs=("pin",), replies="replay"))
+    assert replayed.verdict == "passed"
+    assert workspace.run("pin", {"pin": "0815"}, model="replay/near/a").reply == "fine", "the same recording"
+    state = tmp_path / ".promptctl"
+    workspace.close()
+    kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.suffix in (".jsonl", ".db"))
+    assert guess.digest().encode() not in kept
+    (state / "sensitive.key").unlink()
+    with open_workspace(tmp_path, {}) as elsewhere:
+        assert elsewhere.run("pin", {"pin": "4711"}, model="replay/near/a").reply == "fine", "no key is needed"
+
+
+MARKED = "inputs:\n  name: {type: string, sensitive: true}\nmessages: [{role: user, content: 'Hello {{ name }}'}]\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("greet", MARKED + "tgs: [a]\n"),
+        ("greet", MARKED.replace("sensitive", "sensetive")),
+        ("greet", MARKED.replace("sensitive: true", "sensitive: 'yes'")),
+        ("greet", MARKED.replace("{type", "{{type")),
+        ("greet", MARKED.replace("  name", "  person").replace("{{ name", "{{ person")),
+        ("hello", MARKED + "formerly: [greet]\n"),
+        ("hello", MARKED),
+    ],
+)
+def test_a_mark_fails_closed_for_earlier_versions(tmp_path: Path, path: str, text: str) -> None:
+    repo = Repo(tmp_path)
+    repo.git("init", "--quiet")
+    repo.write("promptctl.yaml", 'model: echo/echo\nlog: [{prompts: "*", content: full}]\n')
+    repo.write("prompts/greet.prompt.yaml", MARKED.replace(", sensitive: true", ""))
+    repo.commit("one")
+    (tmp_path / "prompts/greet.prompt.yaml").unlink()
+    repo.write(f"prompts/{path}.prompt.yaml", text)
+    if path == "hello":
+        repo.commit("two")
+    with open_workspace(repo.path, {}) as workspace:
+        for ref in ("greet@v1", "greet@HEAD~1" if path == "hello" else "greet@HEAD"):
+            assert workspace.run(ref, {"name": NAME}).reply == f"Hello {NAME}"
+        rows = list(workspace.log.executions(with_content=True))
+        assert [row.reply for row in rows] == ["Hello [sensitive: name]"] * 2
     assert leaks(tmp_path) == []
 
 
