@@ -161,7 +161,7 @@ WORDS = {
     "APP_CREDENTIALS": "/srv/gcp/key.json",
     "VAULT_SECRET": "./prod/db/password",
     "DB_PASSWORD": "short",
-    "PWD": "/home/runner/work/app-4f9c2d71e8a3/src",
+    "PWD": "/srv/work/app-4f9c2d71e8a3/src",
     "OLDPWD": "/4f9c2d71e8a3",
     "TLS_KEY": "/var/build/app-4f9c2d71e8a3/tls.pem",
     "PATH": "/usr/bin-0123456789",
