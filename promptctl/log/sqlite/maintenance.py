@@ -83,6 +83,8 @@ def back_up(database: Database, target: Path) -> None:
     try:
         with database.reading() as connection:
             connection.execute("PRAGMA query_only = OFF")  # of the copy; VACUUM INTO does not change the log
+            for (name,) in connection.execute("SELECT name FROM sqlite_temp_schema WHERE type = 'view'").fetchall():
+                connection.execute(f"DROP VIEW temp.{name}")  # it stands for a table, and would be copied in its place
             _copy_into(connection, target)
         _check_copy(target)
     except BaseException:

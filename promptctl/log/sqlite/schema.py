@@ -40,9 +40,17 @@ READABLE = 1  # what came later are views, budgets, the chain, what readers can 
 # What stands in for a migration while a log that cannot be brought up to date is read.
 BRIDGES = {
     4: """
-CREATE TEMP VIEW executions AS SELECT rowid, *, NULL AS usage_details FROM main.executions;
+CREATE TEMP VIEW executions AS
+SELECT rowid, *, NULL AS usage_details, NULL AS number, NULL AS link, NULL AS seal FROM main.executions;
 CREATE TEMP TABLE cost_corrections (execution_id, number, corrected_at, old_nano_usd, new_nano_usd, new_price_source);
-"""
+""",
+    6: """
+CREATE TEMP VIEW maintenance AS
+SELECT is_open, (SELECT count(*) FROM main.executions) AS unchained FROM main.maintenance;
+CREATE TEMP TABLE events (number, id, at, kind, by, reason, detail, changes_hash, link, seal);
+CREATE TEMP TABLE gone (number, id, link, hash);
+CREATE TEMP TABLE changes (number, event, hash, salt);
+""",
 }
 SUM_COLUMNS = tuple("cost_nano_usd" if name == "known_cost_nano_usd" else name for name in SUMS)
 TOTALS_FIELDS = (*SUMS, "first_at", "last_at", "version_display")

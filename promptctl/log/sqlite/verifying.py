@@ -309,7 +309,12 @@ def _execution_in(connection: sqlite3.Connection, words: str) -> str | None:
 
 
 def _wrong_totals(connection: sqlite3.Connection) -> Iterator[tuple[ProblemKind, str | None, str]]:
-    """Compare the running totals with the sums of the rows and of the calls that have none."""
+    """Compare the running totals with the sums of the rows and of the calls that have none.
+
+    A log of an earlier program that cannot be brought up to date does not say what the latter are.
+    """
+    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'unlisted'").fetchone() is None:
+        return
     names = ", ".join(SUM_COLUMNS)
     source = rows(connection)
     added = ", ".join(sums_of_rows(SUM_COLUMNS, source).values())

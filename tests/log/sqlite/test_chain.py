@@ -12,7 +12,7 @@ from promptctl.log.evidence import Note, Verification
 from promptctl.log.records import Entry
 from promptctl.log.results import ResultRow
 from promptctl.log.retention import Retention
-from promptctl.log.sqlite import schema, verifying
+from promptctl.log.sqlite import opening, schema, verifying
 from promptctl.log.sqlite.corrections import Rows, rows
 from promptctl.log.sqlite.store import SqliteStore
 from tests.log.conftest import make, make_some
@@ -211,6 +211,28 @@ def test_a_log_from_before_the_chain_is_chained_from_then_on(
         log.prune(Retention(rows_before=CUT))
         assert log.verify().problems == []
     assert ("unchained", None) in problems(tampered(path, "DELETE FROM executions WHERE number IS NULL").verify())
+
+
+def test_an_old_log_that_cannot_be_written_is_verified_and_backed_up_as_it_is(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_of: Callable[[int], None]
+) -> None:
+    def refuse(path: Path, timeout_s: float) -> None:
+        raise PermissionError(path)
+
+    as_of(2)
+    monkeypatch.setattr(opening, "open_for_writing", refuse)
+    log = SqliteStore(path)
+    found = log.verify()
+    assert (found.problems, found.rows, found.unchained, found.contents, found.events) == ([], 2, 2, 3, [])
+    log.back_up(tmp_path / "copy.db")
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        assert copy.execute("SELECT count(*) FROM executions").fetchone() == (2,)
+        assert copy.execute("PRAGMA user_version").fetchone() == (2,)
+
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("UPDATE payloads SET content = content || '!'")
+        raw.commit()
+    assert {kind for kind, _ in problems(log.verify())} == {"content"}
 
 
 def test_rows_of_before_the_chain_that_were_pruned_stay_out_of_a_merge(
