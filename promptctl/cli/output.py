@@ -196,9 +196,9 @@ def format_moment(moment: str) -> str:
 
 
 def time_heading(name: str, moments: Iterable[str]) -> str:
-    """Return the heading of such times, on a terminal with the zone that they are in."""
+    """Return the heading of such times, if there are any on a terminal with the zone that they are in."""
     zones = dict.fromkeys(local_time(moment).tzname() or "" for moment in moments)  # summer time is one of its own
-    return f"{name} ({'/'.join(zones)})" if is_terminal() else name
+    return f"{name} ({'/'.join(zones)})" if zones and is_terminal() else name
 
 
 def local_time(moment: str) -> datetime:

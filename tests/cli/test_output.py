@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from promptctl.cli import output
 from promptctl.cli.output import say, say_json, say_piece, streams_for_runner, tell
 from promptctl.reports.wording import format_cost
 from tests.cli.conftest import Cli, write
@@ -113,3 +114,9 @@ def test_commands_print_no_command_of_a_strangers(workspace: Path, cli: Cli, mon
             json.loads(ran.out)
         warned.append("owned" in ran.out + ran.err)
     assert any(warned)
+
+
+def test_times_that_there_are_none_of_have_no_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "is_terminal", lambda: True)
+    assert output.time_heading("Ends", ()) == "Ends"
+    assert output.time_heading("Ends", ("2026-05-03T12:00:00.000Z",)).startswith("Ends (")

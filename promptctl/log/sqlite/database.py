@@ -43,7 +43,7 @@ _WORDS: dict[FailureReason, tuple[str, str | None]] = {
     "full": ("cannot grow: the disk is full", "free some space, or prune the log"),
     "corrupt": (
         "is damaged",
-        "restore a backup, or move {path} aside: the next call begins a new log",
+        "restore a backup; without one the next call puts {path} aside and begins a new log",
     ),
     "refused": ("does not take this record", None),
     "unusable": ("cannot be used", None),

@@ -48,7 +48,7 @@ def inspect_log(path: Path, other_paths: tuple[Path, ...] = ()) -> LogState:
                 unknown, known = unknown_before(log), log.execute(KNOWN).fetchall()
             said = log.execute("PRAGMA quick_check(1)").fetchone()[0] if found.is_checked else "ok"
             if said != "ok":
-                hint = f"restore a backup, or move {path} aside: the next call begins a new log"
+                hint = f"restore a backup; without one the next call puts {path} aside and begins a new log"
                 raise LogFailure(f"the log {path} is damaged ({said.splitlines()[-1]})", reason="corrupt", hint=hint)
     except LogFailure as failure:
         return replace(found, failure=failure)
