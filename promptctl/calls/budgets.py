@@ -20,6 +20,7 @@ from promptctl.log.budgets import (
     TOO_LARGE,
     Admission,
     BudgetAccount,
+    BudgetedCall,
     BudgetEvent,
     Charge,
     Refusal,
@@ -151,7 +152,10 @@ class BudgetGuard:
         """Return what is to be reserved for a request. Raises `BudgetReached` if a price is needed and not known."""
         self._reread()
         attempts, now = ASKING.get(), utc_now()
-        charges = [] if request.model.startswith(REPLAY) else self._charges(attempts, request, worst, now)
+        if request.model.startswith(REPLAY):
+            charges, asked = list[Charge](), None
+        else:
+            charges, asked = self._charges(attempts, request, worst, now)
         until = datetime.now(UTC) + timedelta(seconds=request.timeout_s + _GRACE_S)
         is_due = self._looked_at is None or time.monotonic() - self._looked_at > _LOOK_FOR_DEAD_S
         return Reservation(
@@ -163,6 +167,7 @@ class BudgetGuard:
             () if self._are_noted else self._rules,
             self._is_open,
             is_alive if is_due else None,
+            asked if charges else None,
         )
 
     def forecast(self, request: Request, worst: WorstCase) -> tuple[list[BudgetForecast], str | None]:
@@ -201,13 +206,19 @@ class BudgetGuard:
         for settlement in left:
             settlement.written()
 
-    def _charges(self, attempts: Attempts, request: Request, worst: WorstCase, now: str) -> list[Charge]:
+    def _charges(
+        self, attempts: Attempts, request: Request, worst: WorstCase, now: str
+    ) -> tuple[list[Charge], BudgetedCall]:
         call = attempts.call
-        prompt, label, options = call.target.prompt.id, call.target.version.label, call.options
+        prompt, label, options = call.target.prompt, call.target.version.label, call.options
+        prompts = (prompt.id, *prompt.formerly)
         user, session = options.user, options.session
         if options.mask is not None:
             user, session = options.mask.name(user), options.mask.name(session)
-        keys = {"user": user, "prompt": prompt, "label": label, "session": session}
+        keys = {
+            each: (name and self._account_name(name)) or None
+            for each, name in (("user", user), ("prompt", prompt.id), ("label", label), ("session", session))
+        }
         models = (request.model, self._context.models.settings_of(request.model).model)
         amounts: Mapping[str, int | None] = {
             "usd": worst.nano_usd,
@@ -216,7 +227,7 @@ class BudgetGuard:
         }
         charges = []
         for rule in self._rules:
-            if not rule.matches(prompt, options.source, label, options.user, models):
+            if not rule.matches(prompts, options.source, label, options.user, models):
                 continue
             amount = amounts[rule.unit]
             if amount is None and rule.unpriced == "refuse":
@@ -224,13 +235,13 @@ class BudgetGuard:
             if amount == 0 and rule.unit == "usd":  # free models pass always
                 continue
             window = window_of(now, rule.per, rule.timezone)
-            key = self._account_name(keys[rule.each]) if rule.each else None
-            charges.append(Charge(rule, key or None, window, amount or 0, attempts.spent.get(rule.name, 0)))
-        return charges
+            key = keys[rule.each] if rule.each else None
+            charges.append(Charge(rule, key, window, amount or 0, attempts.spent.get(rule.name, 0)))
+        return charges, BudgetedCall(now, prompts, options.source, models, keys, amounts)
 
-    def _account_name(self, name: str | None) -> str:
+    def _account_name(self, name: str) -> str:
         """Return a name as the rows of calls have it: it may hold a secret, or what no text can hold."""
-        return self._context.redactor.redact(name or "").encode("utf-8", "replace").decode()
+        return self._context.redactor.redact(name).encode("utf-8", "replace").decode()
 
     async def _asked(self, wanted: Reservation) -> Admission:
         log = self._context.log

@@ -92,6 +92,8 @@ def prepare(
     model = options.get("model") or at_version.model or ""
     target = Target(prompt, at_version.version, model, model.partition("/")[0], prompt.parameters)
     recorded = masking(context, prompt, inputs, _call_options(options))
+    if prompt.formerly and recorded.log is None:
+        recorded = replace(recorded, log=context.settings.log_rule(prompt.id, *prompt.formerly).kept)
     try:
         if not model:
             raise ModelConfigurationError(

@@ -14,6 +14,7 @@ from promptctl.formats.budget_rules import BudgetRule, used_words
 from promptctl.log.budgets import BudgetAccount, Charge, Reservation, Unknown, Window, unit_name
 from promptctl.log.stamps import new_id, utc_now
 from promptctl.log.windows import window_of
+from promptctl.versions.former_ids import declared_ids
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -166,7 +167,13 @@ def _logged(context: Context) -> set[str]:
 
 def _status(context: Context, rule: BudgetRule, now: str, ids: Sequence[str]) -> BudgetStatus:
     window = window_of(now, rule.per, rule.timezone)
-    covered = tuple(id_ for id_ in ids if not rule.prompts or any(fnmatchcase(id_, glob) for glob in rule.prompts))
+    tree = context.repository.work_tree
+
+    def is_covered(id_: str) -> bool:
+        own = (id_, *declared_ids(tree, id_)) if rule.prompts else (id_,)
+        return not rule.prompts or any(fnmatchcase(each, glob) for glob in rule.prompts for each in own)
+
+    covered = tuple(filter(is_covered, ids))
     end = None if rule.per == "call" else window[1]
     unknown = _unknown(context, rule, window[0])
     return BudgetStatus(rule, window[0], end, _accounts(context, rule, now, window), covered, unknown)

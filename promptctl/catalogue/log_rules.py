@@ -13,6 +13,7 @@ from promptctl.files.writing import replace_file
 from promptctl.formats.rule_editing import with_log_rules
 from promptctl.formats.settings_file import LogRule, Settings, read_settings
 from promptctl.log.call_totals import CallTotals
+from promptctl.versions.former_ids import declared_ids
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -100,7 +101,7 @@ def ruled_prompts(
         RuledPrompt(
             prompt=prompt,
             has_file=prompt in files,
-            rule=parts.settings.log_rule(prompt),
+            rule=parts.settings.log_rule(*_ids(parts, prompt)),
             totals=called.get(prompt) or CallTotals(),
         )
         for prompt in sorted(files | called.keys())
@@ -130,25 +131,31 @@ def set_rules(
     before, after = read_settings(old), read_settings(new)
     if not is_dry_run and new != old:
         replace_file(file, [new])
-    kept = {prompt: (before.log_rule(prompt).kept, after.log_rule(prompt).kept) for prompt in prompts}
+    ids = {prompt: _ids(parts, prompt) for prompt in prompts}
+    kept = {prompt: (before.log_rule(*ids[prompt]).kept, after.log_rule(*ids[prompt]).kept) for prompt in prompts}
     return RuleChange(
         old=old.decode(),
         new=new.decode(),
         changed={prompt: sides for prompt, sides in kept.items() if sides[0] != sides[1]},
-        overruled=_overruled(after, globs, prompts),
+        overruled=_overruled(after, globs, ids),
         unmatched={
             glob: did_you_mean(glob, prompts)
             for glob in globs
-            if not any(fnmatchcase(prompt, glob) for prompt in prompts)
+            if not any(fnmatchcase(each, glob) for all_ids in ids.values() for each in all_ids)
         },
     )
 
 
-def _overruled(settings: Settings, globs: Sequence[str], prompts: Sequence[str]) -> dict[str, LogRule]:
+def _ids(parts: Context, prompt: str) -> tuple[str, ...]:
+    """Return the ids that a prompt has and had: rules follow a rename."""
+    return (prompt, *declared_ids(parts.repository.work_tree, prompt))
+
+
+def _overruled(settings: Settings, globs: Sequence[str], ids: Mapping[str, tuple[str, ...]]) -> dict[str, LogRule]:
     found = {}
-    for prompt in prompts:
-        rule = settings.log_rule(prompt)
-        if rule.prompts not in globs and any(fnmatchcase(prompt, glob) for glob in globs):
+    for prompt, own in ids.items():
+        rule = settings.log_rule(*own)
+        if rule.prompts not in globs and any(fnmatchcase(each, glob) for glob in globs for each in own):
             found[prompt] = rule
     return found
 

@@ -53,11 +53,19 @@ class BudgetRule:
         return amount_words(self.unit, amount)
 
     def matches(
-        self, prompt: str, source: str, label: str | None, user: str | None, models: tuple[str | None, ...]
+        self,
+        prompts: tuple[str, ...],
+        source: str,
+        label: str | None,
+        user: str | None,
+        models: tuple[str | None, ...],
     ) -> bool:
-        """Return True if the rule holds for a call; `models` are the ids that its model goes by."""
+        """Return True if the rule holds for a call.
+
+        `prompts` are the ids that its prompt has and had, `models` those that its model goes by.
+        """
         return (
-            _is_any(self.prompts, (prompt,))
+            _is_any(self.prompts, prompts)
             and _is_any(self.sources, (source,))
             and _is_any(self.labels, (label,))
             and _is_any(self.users, (user,))

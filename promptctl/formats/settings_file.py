@@ -138,9 +138,10 @@ class Settings:
             merged["parameters"] = {**merged["parameters"], **dict.fromkeys(left_out)}
         return ModelRule(model, **merged)
 
-    def log_rule(self, prompt_id: str) -> LogRule:
-        """Return the last rule whose glob matches the prompt's id; the built-in default if none does."""
-        return next((rule for rule in reversed(self.log) if fnmatchcase(prompt_id, rule.prompts)), LogRule())
+    def log_rule(self, *prompt_ids: str) -> LogRule:
+        """Return the last rule whose glob matches an id that a prompt has or had; the built-in default if none does."""
+        rules = (rule for rule in reversed(self.log) if any(fnmatchcase(each, rule.prompts) for each in prompt_ids))
+        return next(rules, LogRule())
 
 
 _KEY = (  # compiled where there are headers: few files have any

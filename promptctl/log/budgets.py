@@ -24,6 +24,30 @@ def unit_name(unit: Unit) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetedCall:
+    """The part of a call that rules look at, as its row will have it, and the most that it may spend, by unit.
+
+    `prompts` are the ids that its prompt has and had, `keys` the names of its accounts by `each`.
+    """
+
+    at: str
+    prompts: tuple[str, ...]
+    source: str
+    models: tuple[str, ...]
+    keys: Mapping[str, str | None]
+    amounts: Mapping[str, int | None]
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> BudgetedCall:
+        """Return it as it was before it was written as JSON."""
+        return cls(**{**data, "prompts": tuple(data["prompts"]), "models": tuple(data["models"])})
+
+    def is_for(self, rule: BudgetRule) -> bool:
+        """Return True if a rule holds for it."""
+        return rule.matches(self.prompts, self.source, self.keys["label"], self.keys["user"], self.models)
+
+
+@dataclass(frozen=True, slots=True)
 class Charge:
     """One rule's part of a reservation: so much of its unit, on the account of `key` in a window.
 
@@ -44,6 +68,7 @@ class Reservation:
     `process` tells the process that will settle it. With `is_alive`, which is given it with the last `deadline` of its
     reservations, those of processes that ended, and all past their deadline, are counted as spent first; with
     `rules`, a change of their terms is noted. With `is_open` it passes where what was spent before is not known.
+    By `call` accounts by changed rules know of it while it is under way.
     """
 
     execution: str
@@ -54,6 +79,7 @@ class Reservation:
     rules: tuple[BudgetRule, ...] = ()
     is_open: bool = False
     is_alive: Callable[[str, str], bool] | None = None
+    call: BudgetedCall | None = None
 
 
 @dataclass(frozen=True, slots=True)

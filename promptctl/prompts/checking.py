@@ -111,7 +111,7 @@ class WorkspaceCheck:
                 (glob, f"`{glob}` of the budget `{budget.name}`", budget.place or place) for glob in budget.prompts
             ]
         for glob, what, where in globs:
-            if self.prompts and not any(fnmatchcase(id_, glob) for id_ in self.prompts):
+            if self.prompts and not any(fnmatchcase(id_, glob) for id_ in self._ids()):
                 hint = did_you_mean(glob, self.prompts) or None
                 yield Problem(f"{what} matches no prompt", where, hint, "no-match", "warning")
         yield from self._names_in_budgets(settings)
@@ -120,6 +120,12 @@ class WorkspaceCheck:
             if label_rule.after is not None and (meant := did_you_mean(label_rule.after, others, mistakes=1)):
                 message = f"`{label}` comes after `{label_rule.after}`, which is nearly another label"
                 yield Problem(message, place, meant, "near-label", "warning")
+
+    def _ids(self) -> Iterator[str]:
+        """Yield the ids that prompts have, and then those that they had."""
+        yield from self.prompts
+        for prompt in map(self.prompt, self.prompts):
+            yield from prompt.formerly if prompt is not None else ()
 
     def _names_in_budgets(self, settings: Settings) -> Iterator[Problem]:
         """Yield warnings of labels that nothing can have, as `labels` names others."""

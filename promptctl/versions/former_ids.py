@@ -125,10 +125,12 @@ def check_has_labels(moment: Moment) -> None:
 
 def _earlier(tree: Tree, prompt: str, rows: Iterable[VersionRow]) -> tuple[str, ...]:
     then = [prompt_id(row.path) or "" for row in rows]
-    return tuple(id_ for id_ in dict.fromkeys([*_declared(tree, prompt)[::-1], *then[::-1]]) if id_ not in ("", prompt))
+    return tuple(
+        id_ for id_ in dict.fromkeys([*declared_ids(tree, prompt)[::-1], *then[::-1]]) if id_ not in ("", prompt)
+    )
 
 
-def _declared(tree: Tree, prompt: str) -> tuple[str, ...]:
+def declared_ids(tree: Tree, prompt: str) -> tuple[str, ...]:
     """Return what the file has under `formerly`. Most files do not have the word, and are not parsed for it."""
     for path in candidate_paths(prompt):
         with suppress(WorkspaceError, OSError):

@@ -98,10 +98,10 @@ def test_a_name_is_given_once() -> None:
 
 def test_globs_mean_only_calls_that_name_something() -> None:
     rule = BudgetRule("a", "calls", 1, labels=("prod*",), models=("openai/*",))
-    assert rule.matches("p", "run", "production", None, ("gpt-4o", "openai/gpt-4o"))
-    assert not rule.matches("p", "run", None, None, ("openai/gpt-4o",))
-    assert not rule.matches("p", "run", "production", None, ("local/m",))
-    assert BudgetRule("a", "calls", 1).matches("p", "run", None, None, ("m",))
+    assert rule.matches(("p",), "run", "production", None, ("gpt-4o", "openai/gpt-4o"))
+    assert not rule.matches(("p",), "run", None, None, ("openai/gpt-4o",))
+    assert not rule.matches(("p",), "run", "production", None, ("local/m",))
+    assert BudgetRule("a", "calls", 1).matches(("p",), "run", None, None, ("m",))
 
 
 @pytest.mark.parametrize(

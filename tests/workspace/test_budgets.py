@@ -248,6 +248,21 @@ def test_a_budget_that_the_file_gets_holds_in_a_running_process(desk: Desk) -> N
     assert len(desk.server.requests) == 1
 
 
+def test_rules_follow_a_prompt_that_is_renamed(desk: Desk) -> None:
+    log = "log: [{prompts: '*', content: full}, {prompts: greet, content: metadata}]\n"
+    with desk.open("name: calls, prompts: [greet], limit: {calls: 2}", more=log) as workspace:
+        workspace.run("greet")
+        (desk.root / "prompts/greet.prompt.yaml").rename(desk.root / "prompts/hail.prompt.yaml")
+        desk.write("prompts/hail.prompt.yaml", PROMPTS["greet"] + "formerly: [greet]\n")
+        assert workspace.log.execution(workspace.run("hail").id).messages is None
+        with pytest.raises(BudgetReached):
+            workspace.run("hail")
+        assert workspace.budgets.all()[0].prompts == ("hail",)
+        rules = {each.prompt: each.rule.prompts for each in workspace.log.rules()}
+        assert (rules["hail"], rules["data"]) == ("greet", "*")
+        assert not workspace.validate().problems
+
+
 def test_a_warning_that_is_not_taken_loses_no_reply(desk: Desk) -> None:
     def refuse(words: str) -> None:
         raise ValueError(words)

@@ -25,6 +25,7 @@ from promptctl.log.budgets import (
     WebhookState,
     Window,
 )
+from promptctl.log.sqlite.account_openings import Terms, as_text, known_before, spent_before, take_over
 from promptctl.log.sqlite.filters import where
 from promptctl.log.stamps import utc_now
 
@@ -61,13 +62,17 @@ SELECT 0, e.budget, e.key, e.unit, e.window_start, e.window_end, e.most, NULL, '
   d.since FROM budget_disabled AS d JOIN budget_events AS e ON e.budget = d.budget AND e.key = d.key
   AND e.at = d.since AND e.kind = 'disabled' AND e.window_start = e.window_end
 """
-_FIND = f"{_ACCOUNTS} WHERE a.budget = ? AND a.key = ? AND a.window_start = ? AND a.unit = ?"
+_TERMED = _ACCOUNTS.replace("d.since FROM", "d.since, a.scope, a.each, a.per FROM")
+_FIND = f"{_TERMED} WHERE a.budget = ? AND a.key = ? AND a.window_start = ? AND a.unit = ?"
+_RENAME_DISABLED = "UPDATE OR REPLACE budget_disabled SET key = ? WHERE budget = ? AND key = ?"
 _OPEN = f"""
-INSERT INTO budget_accounts ({", ".join(_Account._fields[1:13])}) VALUES ({", ".join("?" * 12)}) RETURNING id
+INSERT INTO budget_accounts ({", ".join(_Account._fields[1:13])}, scope, each, per) VALUES ({", ".join("?" * 15)})
+RETURNING id
 """  # noqa: S608 - made of our own names
 # A changed limit is a new threshold, of which nobody was told.
 _CHANGE = """
 UPDATE budget_accounts SET most = :most, warn_from = :warn_from, action = :action, has_webhook = :has_webhook,
+  scope = :scope, each = :each, per = :per, window_end = :window_end, spent = :spent, kept = :kept,
   warned_at = iif(most = :most AND warn_from IS :warn_from, warned_at, NULL),
   reached_at = iif(most = :most AND action = :action, reached_at, NULL)
 WHERE id = :id
@@ -91,11 +96,6 @@ SELECT 1 FROM budget_events WHERE budget = ? AND key = ? AND window_start = ? AN
   AND reason LIKE '%{TOO_LARGE}' LIMIT 1
 """  # noqa: S608 - made of our own names
 _ALERTS = frozenset({"warned", "exceeded", "blocked", "disabled"})
-_SPENT = {
-    "usd": "coalesce(sum(cost_nano_usd), 0)",
-    "calls": "count(*)",
-    "tokens": "coalesce(sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)), 0)",
-}
 _EVENT = (
     "id, at, budget, key, kind, unit, window_start, window_end, most, spent, reserved, reason, execution_id, webhook"
 )
@@ -125,8 +125,10 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Admission:
     events = note_rules(connection, wanted.rules, wanted.at) if wanted.rules else []
     if wanted.is_alive is not None:
         events += _expire(connection, wanted.is_alive, wanted.at)
+    prompts = () if wanted.call is None else wanted.call.prompts
     unknown = None if wanted.is_open else unknown_before(connection)
-    accounts = [_account(connection, charge, unknown) for charge in wanted.charges]
+    accounts = [_account(connection, charge, unknown, prompts) for charge in wanted.charges]
+    call = as_text(wanted.call)
     pairs = list(zip(wanted.charges, accounts, strict=True))
     refused = [(charge, account) for charge, account in pairs if not _admits(charge, account)]
     for charge, account in refused:
@@ -136,8 +138,8 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Admission:
             values = {"amount": charge.amount, "id": account.id}
             if connection.execute(_RESERVE, values).rowcount != 1:
                 raise sqlite3.IntegrityError("a budget was changed within a transaction")
-            row = wanted.execution, account.id, account.unit, charge.amount, wanted.process, wanted.deadline
-            connection.execute("INSERT INTO budget_reservations VALUES (?, ?, ?, ?, ?, ?)", row)
+            row = wanted.execution, account.id, account.unit, charge.amount, wanted.process, wanted.deadline, call
+            connection.execute("INSERT INTO budget_reservations VALUES (?, ?, ?, ?, ?, ?, ?)", row)
     due = connection.execute(_DUE, (wanted.at,)).fetchone()
     refusals = tuple(Refusal(charge, _record(account)) for charge, account in refused)
     return Admission(tuple(map(_record, accounts)), refusals, tuple(events), due is not None)
@@ -259,7 +261,9 @@ def _known(connection: sqlite3.Connection, budget: str) -> set[str | None]:
     return {key or None for _, key in connection.execute(f"{KNOWN} AND budget = ?", (budget,))}
 
 
-def _account(connection: sqlite3.Connection, charge: Charge, unknown: Unknown | None) -> _Account:
+def _account(
+    connection: sqlite3.Connection, charge: Charge, unknown: Unknown | None, prompts: tuple[str, ...]
+) -> _Account:
     """Return the account of a charge, opened if this is its first; that of one call has no row.
 
     Nor is it opened as long as nobody can tell what it has spent: rows may be merged until then.
@@ -274,14 +278,34 @@ def _account(connection: sqlite3.Connection, charge: Charge, unknown: Unknown | 
         return _fresh(rule, key, charge.window, charge.already)._replace(since=since and since[0])
     row = connection.execute(_FIND, (rule.name, key, start, rule.unit)).fetchone()
     if row is None:
-        fresh = _fresh(rule, key, charge.window, _spent_before(connection, charge))
-        connection.execute(_OPEN, fresh[1:13])
+        if rule.each == "prompt":
+            for earlier in prompts[1:]:  # what is disabled stays so under a new id
+                connection.execute(_RENAME_DISABLED, (key, rule.name, earlier))
+        fresh = _fresh(rule, key, charge.window, 0)
+        spent, kept = _begins(connection, charge, prompts)
+        fresh = fresh._replace(spent=spent, kept=kept)
+        [id_] = connection.execute(_OPEN, (*fresh[1:13], *Terms.of(rule))).fetchone()
+        take_over(connection, id_, charge)
     else:
-        found, terms = _Account(*row), _terms(rule)
-        if (found.most, found.warn_from, found.action, found.has_webhook) == tuple(terms.values()):
+        *columns, scope, each, per = row
+        found, terms, counted = _Account(*columns), _terms(rule), Terms.of(rule)
+        is_same = (found.most, found.warn_from, found.action, found.has_webhook) == tuple(terms.values())
+        if is_same and (scope, each, per) == counted:
             return found
-        connection.execute(_CHANGE, {**terms, "id": found.id})
-    return _Account(*connection.execute(_FIND, (rule.name, key, start, rule.unit)).fetchone())
+        is_other = (each, per) != counted[1:]  # its window only begins where the one of before began
+        spent, kept = _begins(connection, charge, prompts) if is_other else (found.spent, found.kept)
+        begins = {"spent": spent, "kept": kept, "window_end": charge.window[1]}
+        values = {**terms, **counted._asdict(), **begins, "id": found.id}
+        connection.execute(_CHANGE, values)
+        if is_other:
+            take_over(connection, found.id, charge)
+    return _Account(*connection.execute(_FIND, (rule.name, key, start, rule.unit)).fetchone()[:-3])
+
+
+def _begins(connection: sqlite3.Connection, charge: Charge, prompts: tuple[str, ...]) -> tuple[int, int]:
+    """Return what a new account, or one by new terms, begins with as spent, and as kept."""
+    spent, kept = known_before(connection, charge, prompts)
+    return max(spent, spent_before(connection, charge, prompts)), kept
 
 
 def _terms(rule: BudgetRule) -> dict[str, Any]:
@@ -296,28 +320,6 @@ def _terms(rule: BudgetRule) -> dict[str, Any]:
 
 def _fresh(rule: BudgetRule, key: str, window: Window, spent: int) -> _Account:
     return _Account(0, rule.name, key, rule.unit, *window, **_terms(rule), spent=spent, kept=0, reserved=0)
-
-
-def _spent_before(connection: sqlite3.Connection, charge: Charge) -> int:
-    """Return what the rows of the window say that the calls of a new account have spent."""
-    rule = charge.rule
-    condition, parameters = where(
-        {
-            "started_at >= ?": charge.window[0],
-            "status <> ?": "blocked",
-            "reply_source IN ('model', 'echo')": [],
-            **({f"{rule.each} = ?": charge.key} if rule.each and charge.key else {}),
-            **({f"{rule.each} IS NULL": []} if rule.each and not charge.key else {}),
-        }
-    )
-    names = "prompt, source, label, user, model, provider"
-    # With a bare `prompt` SQLite would take the index of prompts and read the whole table.
-    sql = f"SELECT {names}, {_SPENT[rule.unit]} FROM executions {condition} GROUP BY +{names}"  # noqa: S608
-    return sum(
-        spent
-        for prompt, source, label, user, model, provider, spent in connection.execute(sql, parameters)
-        if rule.matches(prompt, source, label, user, (model, f"{provider}/{model}"))
-    )
 
 
 def _admits(charge: Charge, account: _Account) -> bool:

@@ -17,7 +17,8 @@ Why the tables are as they are:
 - `prompt_stats` and `latency_histogram` are kept in the same transaction as the row, and also for calls whose row the
   log rules leave out. Pruning never touches them.
 - `budget_accounts` are reserved and settled in one statement each, and a reservation goes with the row of its
-  execution. What is disabled has no window: a new one does not enable it.
+  execution. What is disabled has no window: a new one does not enable it. An account has the terms of its rule, and a
+  reservation what rules look at of its call, so that an account by changed terms begins with what is known.
 - Costs are integers of nano-USD (10^-9 USD), NULL if the price is unknown. A cost that is corrected later stays in its
   row: `cost_corrections` has the new one, and a trigger takes the difference into `prompt_stats`, however it got there.
 - `usage_details` has what a price may depend on and no column names. It is NULL in rows of programs that kept none.
@@ -35,7 +36,7 @@ from promptctl.log.call_totals import SUMS
 APPLICATION_ID = 0x50435446
 OLDEST_SQLITE = (3, 37, 0)  # the first with STRICT tables
 
-NEWEST = 6
+NEWEST = 7
 READABLE = 1  # what came later are views, budgets, the chain, what readers can do without, and what has a bridge
 # What stands in for a migration while a log that cannot be brought up to date is read.
 BRIDGES = {

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from promptctl.formats.budget_rules import BudgetRule
-from promptctl.log.budgets import Admission, Charge, Reservation, Settlement
+from promptctl.log.budgets import Admission, BudgetedCall, Charge, Reservation, Settlement
 from promptctl.log.records import Entry, Execution
 from promptctl.log.sqlite.store import SqliteStore
 from promptctl.log.stamps import new_id
+from promptctl.log.windows import window_of
 
 NOON = "2026-05-03T12:00:00.000Z"
 DAY = ("2026-05-03T00:00:00.000Z", "2026-05-04T00:00:00.000Z")
@@ -182,6 +183,75 @@ def test_an_account_begins_with_what_the_rows_of_its_window_spent(log: SqliteSto
     assert reserve(log, one(replace(rule, name="d", unit="calls", labels=("prod*",)), key="ada")).accounts[0].spent == 1
 
 
+def asked(prompts: tuple[str, ...] = ("p",), user: str | None = None, at: str = NOON) -> BudgetedCall:
+    keys = {"user": user, "prompt": prompts[0], "label": None, "session": None}
+    return BudgetedCall(at, prompts, "api", ("local/m",), keys, {"usd": 400, "calls": 1, "tokens": None})
+
+
+@pytest.mark.parametrize(
+    ("changed", "spent", "reserved"),
+    [
+        ({"name": "other"}, 500, 400),
+        ({"timezone": "Europe/Berlin"}, 500, 400),
+        ({"per": "month"}, 500, 400),
+        ({"each": "user"}, 0, 400),
+        ({"prompts": ("q",)}, 500, 400),  # the account stays
+        ({"prompts": ("q",), "name": "other"}, 0, 0),
+        ({"prompts": ("p",), "name": "other"}, 0, 400),
+        ({"unit": "calls"}, 0, 1),
+    ],
+)
+def test_an_account_by_a_changed_rule_begins_with_what_is_known(
+    log: SqliteStore, changed: dict[str, Any], spent: int, reserved: int
+) -> None:
+    reserve(log, one(USD, 500), execution=(first := new_id()), call=asked(user="ada"))
+    reserve(log, one(USD, 400), execution=(open_ := new_id()), call=asked(user="ada"))
+    log.settle(Settlement(first, {"usd": None, "calls": 1, "tokens": None}))  # without a row
+    rule: BudgetRule = replace(USD, **changed)
+    window = window_of(NOON, rule.per, rule.timezone)
+    key = "ada" if rule.each else None
+    (account,) = reserve(log, one(rule, 0, key, window=window), call=asked(user="ada")).accounts
+    assert (account.spent, account.reserved) == (spent, reserved)
+    log.settle(Settlement(open_, {"usd": 30, "calls": 1, "tokens": None}))
+    accounts = log.budget_accounts(rule.name, window[0])
+    (settled,) = [each for each in accounts if (each.unit, each.key) == (rule.unit, key)]
+    told = {400: 30, 1: 1, 0: 0}[reserved]
+    assert (settled.spent, settled.reserved) == (spent + told, 0)
+
+
+def test_an_account_that_was_for_each_user_knows_all_of_them_once_it_is_for_all(log: SqliteStore) -> None:
+    each = replace(USD, each="user")
+    for user in ("ada", "bob", None):
+        reserve(log, one(each, 100, user), execution=(one_of := new_id()), call=asked(user=user))
+        log.settle(Settlement(one_of, {"usd": None}))
+    assert [account.spent for account in reserve(log, one(USD, 0), call=asked()).accounts] == [300]
+
+
+def test_a_renamed_prompt_keeps_its_account_and_what_is_disabled(log: SqliteStore) -> None:
+    rule = replace(RULE, each="prompt", limit=1, then="disable", prompts=("p",))
+    reserve(log, one(rule, key="p"), execution=(first := new_id()), call=asked())
+    spend(log, first)
+    assert reserve(log, one(rule, key="p"), call=asked()).refusals
+    renamed = asked(("q", "p"))
+    for window in (DAY, NEXT_DAY):
+        (refusal,) = reserve(log, one(rule, key="q", window=window), call=renamed).refusals
+        assert refusal.account.disabled_at == NOON
+
+
+def test_rows_of_what_was_not_sent_are_no_calls(log: SqliteStore) -> None:
+    lost = {"status": "error", "cost_nano_usd": None, "error_type": "ProviderUnreachable"}
+    rows = [
+        made(model="replay/local/m", status="error", error_type="RecordingMissing"),
+        made(**lost, error_message="local/m was not reached: nothing listens at it"),
+        made(**lost, error_message="the connection broke off"),
+        made(prompt="q"),
+    ]
+    log.append([Entry(each) for each in rows])
+    rule = replace(RULE, prompts=("q",))
+    assert [each.spent for each in reserve(log, one(), call=asked()).accounts] == [2]
+    assert [each.spent for each in reserve(log, one(replace(rule, name="b")), call=asked(("r", "q"))).accounts] == [1]
+
+
 @pytest.mark.parametrize(
     ("rule", "index"),
     [
@@ -192,7 +262,7 @@ def test_an_account_begins_with_what_the_rows_of_its_window_spent(log: SqliteSto
     ],
 )
 def test_the_rows_of_a_window_are_found_by_an_index(log: SqliteStore, rule: BudgetRule, index: str) -> None:
-    from promptctl.log.sqlite import budgets
+    from promptctl.log.sqlite.account_openings import spent_before
 
     class Explained:
         def __init__(self, connection: sqlite3.Connection) -> None:
@@ -206,7 +276,7 @@ def test_the_rows_of_a_window_are_found_by_an_index(log: SqliteStore, rule: Budg
     log.append([Entry(made())])
     with log.database.reading() as connection:
         explained: Any = Explained(connection)
-        budgets._spent_before(explained, one(rule, key="x"))
+        spent_before(explained, one(rule, key="x"))
         assert f"USING INDEX {index}" in explained.plan
 
 
