@@ -129,6 +129,7 @@ def prune_log(
         typer.Option("--rows-older", metavar="WHEN", help="Delete whole rows of calls before then; their totals stay."),
     ] = None,
     prompt: options.PromptName = None,
+    reason: options.EventReason = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Delete nothing; say exactly what would go.")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -141,7 +142,7 @@ def prune_log(
     content_before, rows_before = (age and parse_moment(age, zone=None) for age in (content_older, rows_older))
     retention = Retention(content_before=content_before, rows_before=rows_before, prompt=prompt or "*")
     log = options.workspace_of(context).log
-    pruned = log.prune(retention, is_dry_run=dry_run)
+    pruned = log.prune(retention, is_dry_run=dry_run, reason=reason)
     freed = None
     if not dry_run:
         try:
@@ -170,11 +171,12 @@ def prune_log(
 def back_up_log(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A new file; one that is there is refused.")],
+    reason: options.EventReason = None,
     as_json: options.Json = False,
 ) -> None:
     """Copy the log as of now to a new file, also while calls are made, and check the copy."""
     log = options.workspace_of(context).log
-    log.back_up(file)
+    log.back_up(file, reason=reason)
     size = file.stat().st_size
     if as_json:
         say_json({"file": str(file), "bytes": size})

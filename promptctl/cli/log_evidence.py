@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -12,14 +14,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.output import say, say_json, tell, warn
+from promptctl.cli.output import flat, format_moment, say, say_json, tell, warn
 from promptctl.errors import UsageError, printable
 from promptctl.reports.wording import count
 
 if TYPE_CHECKING:
-    from promptctl import Erased
+    from promptctl import Erased, Event
 
-Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; on record with the event.")]
+_MOST_EVENTS = 5
 _HEAD = re.compile(r"\b[0-9a-f]{64}\b")
 _HEAD_HINT = "a head is 64 characters of 0-9 and a-f, as promptctl log verify prints it"
 
@@ -50,6 +52,7 @@ def verify_log(
         say(f"head: {found.head or 'none yet'}")
         parts = [count(found.rows, "row"), count(found.contents, "content"), count(len(found.events), "event")]
         tell(f"{', '.join(parts)}: {'nothing is wrong' if found.is_sound else 'not sound'}")
+        _tell_events(found.events)
         if found.unchained:
             tell(f"{count(found.unchained, 'row')} from before the chain began: it does not cover them")
         if found.expected_link is not None:
@@ -75,7 +78,7 @@ def redact_log(
     execution: Annotated[
         str | None, typer.Option("--execution", metavar="ID", help="One execution, by its id or the end of it.")
     ] = None,
-    reason: Reason = None,
+    reason: options.EventReason = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Erase nothing; say exactly what would be.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Erase; without it a terminal is asked.")] = False,
     as_json: options.Json = False,
@@ -105,7 +108,7 @@ def merge_logs(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Logs of other machines, or copies by log backup.")
     ],
-    reason: Reason = None,
+    reason: options.EventReason = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Add nothing; say what is new.")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -124,6 +127,18 @@ def merge_logs(
         say_json({"dry_run": dry_run, "merged": merged})
 
 
+def _tell_events(events: Sequence[Event]) -> None:
+    """Tell how many events of each kind there are, if more than are listed, and the newest."""
+    newest = events[-_MOST_EVENTS:]
+    if len(newest) < len(events):
+        kinds = Counter(each.kind for each in events)
+        numbers = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())
+        tell(f"events: {numbers}; the newest are")
+    for each in newest:
+        reason = f": {flat(each.reason)}" if each.reason else ""
+        tell(f"  {each.kind} at {format_moment(each.at)} by {flat(each.by)}{reason}")
+
+
 def _say_erased(erased: Erased, *, is_dry_run: bool) -> None:
     done = "would be erased" if is_dry_run else "erased"
     if erased.is_nothing:
@@ -138,6 +153,9 @@ def _say_erased(erased: Erased, *, is_dry_run: bool) -> None:
         say(f"{', '.join(parts)} {done}; totals stay")
         if erased.marker and not is_dry_run:
             say(f"in the place of the name stands {erased.marker}")
+        if erased.shared_sessions:
+            sessions = count(erased.shared_sessions, "session")
+            tell(f"{sessions} with calls of others: those keep the session's name; log redact --session erases it")
     if erased.is_cache_dropped:
         say(f"the reply cache {'would be' if is_dry_run else 'is'} emptied: evaluations ask models again")
     for path in erased.left:

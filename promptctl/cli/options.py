@@ -78,6 +78,7 @@ Label = Annotated[
     ),
 ]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; recorded with the move.")]
+EventReason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; on record with the event.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document with stable keys.")]
 
 PromptName = Annotated[

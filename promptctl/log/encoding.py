@@ -19,6 +19,7 @@ Fields = dict[str, Any]
 """The fields of an execution or a result: every text valid UTF-8, and those of `_JSONS` JSON texts."""
 
 _JSONS = ("parameters", "call_metadata", "usage_details", "inputs", "messages", "tool_calls", "detail")
+_JSON_NAMES = frozenset(_JSONS)
 # Texts that come from outside. The others are names by which rows are found and joined; they are stored as they are.
 _FREE_TEXTS = (
     "prompt_name", "content_type", "model_resolved", "finish_reason", "error_message", "user", "session", "reply",
@@ -116,7 +117,7 @@ def redacted(fields: Fields, redactor: Redactor) -> Fields:
 
 def document(fields: Fields) -> str:
     """Return all fields that are not None as one JSON object."""
-    plain = {name: value for name, value in fields.items() if value is not None and name not in _JSONS}
+    plain = {name: value for name, value in fields.items() if value is not None and name not in _JSON_NAMES}
     jsons = [f'"{name}":{fields[name]}' for name in _JSONS if fields.get(name) is not None]
     return ",".join([to_json(plain)[:-1], *jsons]) + "}"
 

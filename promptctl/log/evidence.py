@@ -14,7 +14,7 @@ from promptctl.log.encoding import to_json
 
 ERASED = "[erased]"
 
-EventKind = Literal["prune", "redact", "merge", "reprice"]
+EventKind = Literal["prune", "redact", "merge", "reprice", "backup"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +139,7 @@ class Erased:
 
     `evaluated` is the number of the executions that are an evaluation's, `others` that of rows of budgets, totals and
     evaluations with such a name or text. `left` are files that hold it, or may do, and were not changed.
+    `shared_sessions` is the number of the user's sessions with calls of others, which keep its name.
     """
 
     executions: int = 0
@@ -149,6 +150,7 @@ class Erased:
     others: int = 0
     is_cache_dropped: bool = False
     marker: str | None = None
+    shared_sessions: int = 0
     left: Sequence[str] = ()
 
     @property
@@ -163,6 +165,7 @@ class Erased:
             **{name: getattr(self, name) for name in names},
             "cache_dropped": self.is_cache_dropped,
             "marker": self.marker,
+            "shared_sessions": self.shared_sessions,
             "left": list(self.left),
         }
 

@@ -16,8 +16,9 @@ class LogState:
     `failure` is the reason if it cannot be read; `is_checked` is False for one that is too large to be read whole for a
     look. `unsaved` are files of records that it did not take, `damaged` earlier logs that were put aside.
     `disabled_budgets` are names of budgets; with `unknown`, what was spent before the log began is known of those of
-    `known_budgets` alone. `has_fault` is True of a `database` that can damage a log when several
-    processes write, `has_words` of one that can make the index of a search.
+    `known_budgets` alone. `last_backup` is the time of the newest copy that `log backup` made.
+    `has_fault` is True of a `database` that can damage a log when several processes write, `has_words` of one that can
+    make the index of a search.
     """
 
     database: str
@@ -34,3 +35,4 @@ class LogState:
     disabled_budgets: frozenset[str] = frozenset()
     unknown: Unknown | None = None
     known_budgets: frozenset[str] = frozenset()
+    last_backup: str | None = None

@@ -218,10 +218,11 @@ class Store(Protocol):
     def events(self) -> list[Event]:
         """Return the events of the log's care, oldest first."""
 
-    def back_up(self, target: Path) -> None:
+    def back_up(self, target: Path, note: Note | None = None) -> None:
         """Copy the log as of this moment to a new file of mode 0600, while others go on writing.
 
-        Raises `LogError` if the target exists or cannot be written.
+        A log that can be written then has an event of it, with the `note`. Raises `LogError` if the target exists or
+        cannot be written.
         """
 
     def close(self) -> None:

@@ -191,8 +191,9 @@ def _log(here: _Here) -> Iterator[Finding]:
     else:
         size = f"{log.size / 1_000_000:,.1f} MB"
         whole = "" if log.is_checked else "; it is too large to be read whole here: promptctl log verify"
+        copied = f", last backup {log.last_backup[:10]}" if log.last_backup else ", no backup yet"
         old = "" if log.is_current else "; its schema is older, the next call brings it up to date"
-        yield Finding("log", "ok", f"{count(log.executions or 0, 'row')}, {size}{old}{whole}")
+        yield Finding("log", "ok", f"{count(log.executions or 0, 'row')}, {size}{copied}{old}{whole}")
     if log.unsaved:
         yield Finding(
             "log",

@@ -222,17 +222,17 @@ class Log:
         return self._context.log.merge(Path(file), self._note(reason), is_dry_run=is_dry_run)
 
     def events(self) -> list[Event]:
-        """Return what was pruned, redacted, merged and repriced: when, by whom and why, oldest first."""
+        """Return what was pruned, redacted, merged, repriced and copied: when, by whom and why, oldest first."""
         return self._context.log.events()
 
-    def back_up(self, target: str | os.PathLike[str]) -> None:
-        """Copy the log as of now to a new file, and check the copy.
+    def back_up(self, target: str | os.PathLike[str], *, reason: str | None = None) -> None:
+        """Copy the log as of now to a new file, and check the copy; it is on record as an event, with the `reason`.
 
         Raises `LogError` if there is no log yet, or if the file exists or cannot be written.
         """
         if self.is_new:
             raise LogError("there is no log to copy: no call was made yet", hint="promptctl run REF makes one")
-        self._context.log.back_up(Path(target))
+        self._context.log.back_up(Path(target), self._note(reason))
 
     def export(self, file: str | os.PathLike[str], wanted: Filter | None = None, *, with_content: bool = False) -> int:
         """Write executions, newest first, to a file: .jsonl .csv .parquet; return how many.

@@ -160,3 +160,10 @@ def test_a_search_without_an_index_says_so(cli: Cli, log: Path) -> None:
     ran = cli("log", "search", "today")
     assert "«today»" in ran.out
     assert "warning: no index could be made, so every kept content was read (unable to open" in ran.err
+
+
+def test_a_search_before_the_first_call_warns_of_nothing(
+    cli: Cli, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(workspace)
+    assert "index" not in cli("log", "search", "today").err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -119,3 +120,17 @@ def test_the_log_of_another_machine_is_merged_once(cli: Cli, log: Path, tmp_path
     assert cli("log", "verify").exit_code == 0
     refused = cli("log", "merge", "promptctl.yaml")
     assert (refused.exit_code, "nothing was merged" in refused.err) == (3, True)
+
+
+def test_events_are_listed(cli: Cli, log: Path) -> None:
+    assert cli("log", "backup", "copy.db", "--reason", "nightly").exit_code == 0
+    told = cli("log", "verify").err.splitlines()
+    assert told[0].startswith("3 rows, 4 contents, 1 event: ")
+    assert re.fullmatch(r"  backup at \d{4}-.* by .*: nightly", told[1])
+    for _ in range(5):
+        cli("log", "backup", "copy.db")
+        Path("copy.db").unlink()
+    assert cli("log", "prune", "--rows-older", "0s", "--reason", "a\nletter").exit_code == 0
+    told = cli("log", "verify").err.splitlines()
+    assert told[1] == "events: 5 backup, 1 prune; the newest are"
+    assert told[-1].endswith(": a⏎letter")

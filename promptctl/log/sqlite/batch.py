@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from operator import itemgetter
+from hashlib import sha256
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from promptctl.log.call_totals import REUSED_SOURCES, CallTotals
@@ -51,9 +51,12 @@ _FIRST = (
     *(f"{name}_hash" for name in CONTENT_FIELDS),
 )
 _LATER = tuple(name for name in COLUMNS if name not in _FIRST)
+_FIRST_COUNT = len(_FIRST)
+_NONE_LATER = (None,) * len(_LATER)
 HASHED = (*_FIRST, *_LATER)
 SALT_BYTES = 16
 NO_LINK = bytes(32)
+_totals_values = attrgetter(*TOTALS_FIELDS)
 _hashed_values = itemgetter(*(COLUMNS.index(name) for name in HASHED))
 _encode_hashed = make_encoder(bytes.hex, allow_nan=True)
 _LAST_LINK = """
@@ -224,13 +227,13 @@ def _make_row(entry: Entry, fields: Fields, redactor: Redactor, salt: bytes) -> 
 
 def record_hash(salt: bytes, values: Sequence[object]) -> bytes:
     """Return the SHA-256 of a row of `HASHED` columns. Its salt is deleted with what must not be guessed from it."""
-    later = values[len(_FIRST) :]
-    if later.count(None) != len(later):
-        named = [pair for pair in zip(_LATER, later, strict=True) if pair[1] is not None]
-        text = _encode_hashed([*values[: len(_FIRST)], *named])
+    later = values[_FIRST_COUNT:]
+    if later == _NONE_LATER:
+        text = _encode_hashed(values[:_FIRST_COUNT])
     else:
-        text = _encode_hashed(values[: len(_FIRST)])
-    return hashlib.sha256(salt + text.encode("utf-8", "surrogatepass")).digest()
+        named = [pair for pair in zip(_LATER, later, strict=True) if pair[1] is not None]
+        text = _encode_hashed([*values[:_FIRST_COUNT], *named])
+    return sha256(salt + text.encode("utf-8", "surrogatepass")).digest()
 
 
 def last_link(connection: sqlite3.Connection) -> tuple[int, bytes]:
@@ -241,7 +244,7 @@ def last_link(connection: sqlite3.Connection) -> tuple[int, bytes]:
 
 def next_link(link: bytes, record: bytes) -> bytes:
     """Return the link of a record that follows one."""
-    return hashlib.sha256(link + record).digest()
+    return sha256(link + record).digest()
 
 
 def _insert(connection: sqlite3.Connection, rows: Sequence[_Row]) -> tuple[list[_Row], int, int]:
@@ -276,7 +279,7 @@ def _add_to_stats(connection: sqlite3.Connection, rows: Iterable[_Row]) -> None:
             groups[key] = CallTotals()
         groups[key].count(execution, row.fields["started_at"])
     for (is_listed, prompt, digest, version, source), totals in groups.items():
-        values = [getattr(totals, name) for name in TOTALS_FIELDS]
+        values = _totals_values(totals)
         connection.execute(_UPSERT, (prompt, digest, version, source, *values))
         stats = prompt, digest, version or 0, source
         if not is_listed:

@@ -48,6 +48,10 @@ _WORDS: dict[FailureReason, tuple[str, str | None]] = {
     "refused": ("does not take this record", None),
     "unusable": ("cannot be used", None),
 }
+_HINTS_BY_CODE = {
+    sqlite3.SQLITE_IOERR: "see with df and dmesg if the disk of {folder} is full or fails; promptctl doctor looks too",
+    sqlite3.SQLITE_NOMEM: "the machine has no memory left: end other programs",
+}
 
 
 class Database:
@@ -235,6 +239,7 @@ def _failure(path: Path, error: sqlite3.Error | OSError) -> LogFailure:
     """Return the error as the log's own: what happened, to which file, what to do next."""
     reason = reason_of(error)
     words, hint = _WORDS[reason]
+    hint = hint or _HINTS_BY_CODE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return LogFailure(
         f"the log {path} {words} ({said})",

@@ -66,10 +66,7 @@ class _Erasing:
         for name in (meant.user, meant.session):
             if name is not None:
                 self._mark(name)
-        if meant.user is not None:  # a session's name may be that of its user
-            sql = "SELECT DISTINCT session FROM executions WHERE user = ? AND session IS NOT NULL"
-            for (name,) in connection.execute(sql, (meant.user,)):
-                self._mark(name)
+        self._shared = self._mark_sessions(meant.user)
 
     def all(self) -> Erased:
         """Erase everywhere; return how much that was."""
@@ -88,7 +85,34 @@ class _Erasing:
             contents=contents,
             others=others,
             marker=self._markers.get(self._meant.user or self._meant.session or ""),
+            shared_sessions=len(self._shared),
         )
+
+    def _mark_sessions(self, user: str | None) -> Mapping[str, str]:
+        """Mark the sessions of a user, whose names may be the user's; return what stands for those shared with others.
+
+        Calls of others keep a session that they share: it is theirs too.
+        """
+        mine = "SELECT DISTINCT session FROM executions WHERE user = ?1 AND session IS NOT NULL"
+        theirs = (
+            f"SELECT session FROM executions WHERE user IS NOT ?1 AND session IN ({mine}) "  # noqa: S608
+            "UNION SELECT user FROM executions WHERE user IS NOT ?1"
+        )
+        others = {name for (name,) in self._connection.execute(theirs, (user,))}
+        shared = {}
+        for (name,) in self._connection.execute(mine, (user,)).fetchall():
+            if name not in others:
+                self._mark(name)
+            elif name not in self._markers:
+                shared[name] = _new_marker()
+        return shared
+
+    def _names_of(self, row: Mapping[str, Any]) -> Row:
+        """Return the names of a call as they are from now on."""
+        after = {name: self._renamed(row[name]) for name in _NAMES if name in row}
+        if self._shared and row.get("user") == self._meant.user and row.get("session") in self._shared:
+            after["session"] = self._shared[row["session"]]
+        return after
 
     def _contents_holding(self) -> set[bytes]:
         if self._needle is None:
@@ -118,7 +142,7 @@ class _Erasing:
 
     def _erased(self, row: Row, *, is_whole: bool) -> Row:
         """Return a row without the text and the names meant; if `is_whole`, without contents and quotes too."""
-        after = {**row, **{name: self._renamed(row[name]) for name in _NAMES}}
+        after = {**row, **self._names_of(row)}
         if self._needle is not None:
             after |= {name: self._needle.erased_from(row[name]) for name in _TEXTS}
             after |= {name: self._needle.erased_from_json(row[name]) for name in _JSONS}
@@ -131,7 +155,7 @@ class _Erasing:
 
     def _mark(self, name: str) -> str:
         """Return what stands for a user's or a session's name from now on; different names stay different."""
-        return self._markers.setdefault(name, _MARKER + secrets.token_hex(4))
+        return self._markers.setdefault(name, _new_marker())
 
     def _renamed(self, name: str | None) -> str | None:
         if self._needle is not None and self._needle.is_in(name):
@@ -153,7 +177,7 @@ class _Erasing:
         found = self._connection.execute("SELECT prompt, execution_id, execution FROM latest_calls").fetchall()
         for prompt, id_, text in found:
             document = json.loads(text)
-            after = {**document, **{name: self._renamed(document[name]) for name in _NAMES if name in document}}
+            after = {**document, **self._names_of(document)}
             is_meant = self._is_meant({"id": id_, **{name: document.get(name) for name in _NAMES}})
             if is_meant or id_ in rows or (self._needle is not None and self._needle.is_in(text)):
                 after = {name: value for name, value in after.items() if name not in CONTENT_FIELDS}
@@ -199,6 +223,10 @@ class _Erasing:
         changed = [(change(before), before) for (before,) in found if change(before) != before]
         sql = f"UPDATE {table} SET {column} = ? WHERE {column} = ?"  # noqa: S608 - our own names
         return sum(self._connection.execute(sql, each).rowcount for each in changed)
+
+
+def _new_marker() -> str:
+    return _MARKER + secrets.token_hex(4)
 
 
 def _without_texts(data: Any) -> Any:

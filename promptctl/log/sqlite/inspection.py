@@ -17,6 +17,8 @@ from promptctl.log.sqlite.unsaved import Unsaved
 
 _WAIT_S = 1.0
 _BUDGETS_FROM = 3
+_EVENTS_FROM = 6
+_LAST_BACKUP = "SELECT at FROM events WHERE kind = 'backup' ORDER BY number DESC LIMIT 1"
 _MOST_CHECKED_BYTES = 256 * 1024 * 1024
 
 # The fault of resetting the write-ahead log: a checkpoint and a write at once may damage the file.
@@ -46,6 +48,7 @@ def inspect_log(path: Path, other_paths: tuple[Path, ...] = ()) -> LogState:
             if schema >= _BUDGETS_FROM:
                 disabled = log.execute("SELECT budget FROM budget_disabled").fetchall()
                 unknown, known = unknown_before(log), log.execute(KNOWN).fetchall()
+            copied = log.execute(_LAST_BACKUP).fetchone() if schema >= _EVENTS_FROM else None
             said = log.execute("PRAGMA quick_check(1)").fetchone()[0] if found.is_checked else "ok"
             if said != "ok":
                 hint = f"restore a backup; without one the next call puts {path} aside and begins a new log"
@@ -60,6 +63,7 @@ def inspect_log(path: Path, other_paths: tuple[Path, ...] = ()) -> LogState:
         disabled_budgets=frozenset(each for (each,) in disabled),
         unknown=unknown,
         known_budgets=frozenset(budget for budget, key in known if not key),
+        last_backup=copied and copied[0],
     )
 
 

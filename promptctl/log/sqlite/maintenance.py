@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -73,8 +73,11 @@ def check(database: Database) -> list[str]:
     return problems
 
 
-def back_up(database: Database, target: Path) -> None:
-    """Copy the log as of this moment to a new file of mode 0600, while others go on writing, and check the copy."""
+def back_up(database: Database, target: Path, note: Note) -> None:
+    """Copy the log as of this moment to a new file of mode 0600, while others go on writing, and check the copy.
+
+    A log that can be written then has an event of it; one that can only be read is copied all the same.
+    """
     try:
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
     except OSError as error:
@@ -90,6 +93,10 @@ def back_up(database: Database, target: Path) -> None:
     except BaseException:
         target.unlink(missing_ok=True)
         raise
+    detail = {"file": target.name, "bytes": target.stat().st_size}
+    database.grow_impatient()
+    with suppress(LogError):
+        database.write(lambda connection: chain.add_event(connection, "backup", note, detail))
 
 
 def _copy_into(connection: sqlite3.Connection, target: Path) -> None:

@@ -106,10 +106,13 @@ class SqliteStore:
 
     def search(self, query: TextQuery, wanted: Filter | None = None, *, is_scan: bool = False) -> Searched:
         from promptctl.log.filter import Filter
+        from promptctl.log.search import Searched
         from promptctl.log.sqlite.search_index import search
 
         self._take_in_before_reading()
-        return search(self.database, query, wanted or Filter(), is_scan=is_scan or self.is_new)
+        if self.is_new:
+            return Searched(())
+        return search(self.database, query, wanted or Filter(), is_scan=is_scan)
 
     def totals(
         self,
@@ -304,11 +307,12 @@ class SqliteStore:
         with self._reading() as connection:
             return events(connection)
 
-    def back_up(self, target: Path) -> None:
+    def back_up(self, target: Path, note: Note | None = None) -> None:
+        from promptctl.log.evidence import Note
         from promptctl.log.sqlite.maintenance import back_up
 
         self._take_in_before_reading()
-        back_up(self.database, target)
+        back_up(self.database, target, note or Note())
 
     def close(self) -> None:
         """Close the connection. The last process to do so merges SQLite's side file, so that one file holds it all."""

@@ -114,7 +114,9 @@ class _Checked:
 
     def check_chain(self) -> None:
         """Follow the chain, and compare each record with what its link or its last change says."""
-        for _, number, link, seal, *values in self._rows():
+        for row in self._rows():
+            _, number, link, seal = row[:4]
+            values = row[4:]
             self.rows += 1
             if values[_CONTENT] == "full":
                 self._referred.update([digest for digest in values[_CONTENTS] if digest is not None])
@@ -198,17 +200,21 @@ class _Checked:
         at = -(1 << 63)
         while True:
             try:
-                row = rows.fetchone()
+                for row in rows:
+                    at = row[0]
+                    yield row
             except sqlite3.OperationalError:  # this one row is read leniently
                 self._connection.text_factory = _lenient
                 following = f"{select} WHERE e.rowid > ? ORDER BY e.rowid"
                 row = self._connection.execute(f"{following} LIMIT 1", (at,)).fetchone()
                 self._connection.text_factory = str
+                if row is None:
+                    raise
+                at = row[0]
+                yield row
                 rows = self._connection.execute(following, row[:1])
-            if row is None:
+            else:
                 return
-            at = row[0]
-            yield row
 
     def _gone(self) -> Iterator[_Link]:
         for number, id_, link, digest in self._connection.execute("SELECT * FROM gone ORDER BY number"):

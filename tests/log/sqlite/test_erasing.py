@@ -126,3 +126,29 @@ def test_an_erased_row_cannot_be_changed_back_unseen(filled: SqliteStore, path: 
     filled.close()
     found = problems(tampered(path, "UPDATE executions SET user = 'ada' WHERE user LIKE 'erased-%'").verify())
     assert [kind for kind, _ in found] == ["changed"]
+
+
+def test_a_session_that_others_share_is_theirs_too(log: SqliteStore) -> None:
+    log.append(
+        [
+            Entry(make(user="ada", session="team", prompt="a"), "full"),
+            Entry(make(user="ada", session="of-ada", prompt="b"), "full"),
+            Entry(make(user="ada", session="bob", prompt="c"), "full"),
+            Entry(make(user="bob", session="team", prompt="d"), "full"),
+            Entry(make(user=None, session="team", prompt="e"), "full"),
+        ]
+    )
+    would = log.redact(Erasure(user="ada"), Note(), is_dry_run=True)
+    erased = log.redact(Erasure(user="ada"), Note())
+
+    assert (would.executions, would.shared_sessions) == (erased.executions, erased.shared_sessions) == (3, 2)
+    kept = {each.prompt: each for each in log.executions(with_content=True)}
+    assert [(kept[each].user, kept[each].session) for each in "de"] == [("bob", "team"), (None, "team")]
+    assert kept["d"].reply is not None
+    assert {kept[each].user for each in "abc"} == {erased.marker}
+    sessions = [kept[each].session or "" for each in "abc"]
+    assert len(set(sessions)) == 3
+    assert all(each.startswith("erased-") for each in sessions)
+    latest = [log.latest_call(each) for each in "abcde"]
+    assert [each.session for each in latest if each] == [*sessions, "team", "team"]
+    assert log.verify().problems == []

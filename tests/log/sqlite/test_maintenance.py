@@ -5,15 +5,18 @@ import shutil
 import sqlite3
 import stat
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from promptctl.errors import LogError
+from promptctl.log.evidence import Note
 from promptctl.log.records import Entry
 from promptctl.log.results import ResultRow
 from promptctl.log.retention import Pruned, Retention
 from promptctl.log.sqlite import maintenance
+from promptctl.log.sqlite.inspection import inspect_log
 from promptctl.log.sqlite.store import SqliteStore
 from tests.log.conftest import make
 
@@ -170,3 +173,20 @@ def test_a_backup_that_is_not_sound_is_not_left(
     with pytest.raises(LogError, match=r"the backup .*copy\.db is not sound"):
         filled.back_up(tmp_path / "copy.db")
     assert not (tmp_path / "copy.db").exists()
+
+
+def test_a_backup_is_on_record(filled: SqliteStore, tmp_path: Path) -> None:
+    filled.back_up(tmp_path / "copy.db", Note(by="Ada", reason="nightly"))
+    (event,) = filled.events()
+    assert (event.kind, event.by, event.reason, event.detail["file"]) == ("backup", "Ada", "nightly", "copy.db")
+    assert inspect_log(filled.path).last_backup == event.at
+    assert filled.verify().problems == []
+
+
+def test_a_log_that_is_locked_is_copied_without_an_event(filled: SqliteStore, path: Path, tmp_path: Path) -> None:
+    filled.database.busy_timeout_s = 0.0
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        filled.back_up(tmp_path / "copy.db")
+    assert (tmp_path / "copy.db").exists()
+    assert filled.events() == []

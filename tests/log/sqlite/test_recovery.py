@@ -428,3 +428,15 @@ def test_a_place_that_only_one_variable_leads_to_is_said(tmp_path: Path, monkeyp
     assert f"by a command with TMPDIR={tmp_path / 'own'}" in str(warning)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "unsaved"))
     assert "it is lost" in str(SqliteStore(path).append([Entry(make())]))
+
+
+def test_a_disk_that_fails_is_told_with_what_to_look_at(log: SqliteStore, path: Path) -> None:
+    def fail(_: sqlite3.Connection) -> None:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
+        raise error
+
+    with pytest.raises(LogFailure, match="disk I/O error") as caught:
+        log.database.write(fail)
+    assert caught.value.reason == "unusable"
+    assert f"df and dmesg if the disk of {path.parent}" in str(caught.value.hint)

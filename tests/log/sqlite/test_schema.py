@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -236,3 +237,38 @@ def test_an_old_log_that_cannot_be_brought_up_to_date_is_read_as_it_is(
 
     monkeypatch.setattr("promptctl.log.sqlite.opening.open_for_writing", refuse)
     assert [each.cost_nano_usd for each in SqliteStore(path).executions()] == [1_500_000]
+
+
+KILLED_MIGRATION = """
+import os, signal, sys
+from pathlib import Path
+from promptctl.log.sqlite import schema
+from promptctl.log.sqlite.store import SqliteStore
+path, number, last = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+statements = schema._statements
+def until_killed(script):
+    for place, statement in enumerate(statements(script)):
+        if script == schema.migration_sql(number) and place == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield statement
+schema._statements = until_killed
+list(SqliteStore(path).executions())
+"""
+
+
+@pytest.mark.parametrize("number", range(2, schema.NEWEST + 1))
+def test_a_log_whose_migration_was_killed_is_whole(path: Path, number: int) -> None:
+    as_first_schema(path)
+    middle = (1 + len(list(schema._statements(schema.migration_sql(number))))) // 2
+    command = [sys.executable, "-c", KILLED_MIGRATION, str(path), str(number), str(middle)]
+    killed = subprocess.run(command, cwd=Path(__file__).parents[3], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    raw = connect(path)
+    assert raw.execute("PRAGMA user_version").fetchone() == (number - 1,)
+    raw.close()
+
+    with SqliteStore(path) as log:
+        assert log.append([Entry(make())]) is None
+        found = log.verify()
+        assert (found.problems, found.unchained, found.links) == ([], 1, 1)
+        assert sum(row.calls for row in log.totals(by=("local_day",))) == 2
