@@ -12,7 +12,7 @@ from promptctl import __version__
 from promptctl.cli.boundary import leave, run_program
 from promptctl.cli.commands import REPLIES, Command, LazyGroup, ResumeCommand
 from promptctl.cli.output import say
-from promptctl.errors import WorkspaceError, printable
+from promptctl.errors import UsageError, WorkspaceError, printable
 
 ABOUT = "Prompts in Git: rendered, run, evaluated and compared, with every model call on record."
 
@@ -90,10 +90,13 @@ def start(
 ) -> None:
     """Prompts in Git: rendered, run, evaluated and compared, with every model call on record."""
     context.obj = workspace
-    if workspace is not None and os.path.isdir(workspace):  # noqa: PTH112 - else `init` makes it, or none is found
+    if workspace is not None and (context.invoked_subcommand != "init" or os.path.isdir(workspace)):  # noqa: PTH112
         before = _current_folder()
         try:
             os.chdir(workspace)
+        except (FileNotFoundError, NotADirectoryError):
+            hint = "-C names a folder that is there; `init` alone makes one"
+            raise UsageError(f"there is no folder `{printable(workspace)}`", hint=hint) from None
         except OSError as error:
             raise WorkspaceError(f"cannot enter {printable(workspace)}: {error.strerror}") from error
         context.obj = None

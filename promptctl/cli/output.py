@@ -241,7 +241,7 @@ def streams_for_runner() -> Iterator[None]:
     before = sys.stdout, sys.stderr
     if is_in_runner():
         sys.stderr = cast("TextIO", _InRunner(sys.stderr))
-        if not _is_file(sys.stdout):
+        if not is_file(sys.stdout):
             sys.stdout = cast("TextIO", _InRunner(sys.stdout))
     try:
         yield
@@ -269,7 +269,8 @@ class _InRunner:
         return getattr(self.stream, name)
 
 
-def _is_file(stream: TextIO) -> bool:
+def is_file(stream: TextIO) -> bool:
+    """Return True if the stream is written into a file, and so to nothing that somebody looks at now."""
     try:
         return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
     except (OSError, ValueError):

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from promptctl.cli.output import styled, tell
+from promptctl.cli.output import is_file, styled, tell
 from promptctl.errors import printable
 
 _FIRST_S = 0.2
@@ -43,7 +43,7 @@ class Waiting:
         if is_terminal:
             self._streams = sys.stdout, sys.stderr
             sys.stderr = _Beside(sys.stderr, self.clear)
-            if sys.stdout.isatty():
+            if not is_file(sys.stdout):  # a pipe's reader may print on the same terminal: `promptctl list | cat`
                 sys.stdout = _Beside(sys.stdout, self._stop)
         show = self._draw if self._streams else self._say_now_and_then
         self._thread = threading.Thread(target=show, daemon=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 from weakref import finalize
 
 from promptctl.context import Context
-from promptctl.errors import WorkspaceError, WorkspaceNotFound
+from promptctl.errors import WorkspaceError, WorkspaceNotFound, printable
 from promptctl.files.names import SETTINGS
 
 if TYPE_CHECKING:
@@ -73,12 +73,10 @@ def open_workspace(
     Warnings, such as a deprecated prompt or a log that cannot be written, go to `on_warning`, by default to the logger
     `promptctl`. With `is_interactive`, Git may ask for a password on the terminal if labels need the remote.
 
-    Raises `WorkspaceNotFound` if there is no `promptctl.yaml` here or above, and `InvalidFiles` if it is wrong.
+    Raises `WorkspaceNotFound` if that is not there or there is no `promptctl.yaml` here or above, and `InvalidFiles`
+    if it is wrong.
     """
-    try:
-        start = Path(path or ".").absolute()
-    except FileNotFoundError as error:
-        raise WorkspaceNotFound("the current folder was deleted", hint="change to a folder that is there") from error
+    start = _start(path)
     context = Context(
         find_root(start),
         os.environ if environ is None else environ,
@@ -95,16 +93,27 @@ def open_workspace(
 def diagnose(path: str | os.PathLike[str] | None = None, environ: Mapping[str, str] | None = None) -> list[Finding]:
     """Look at what promptctl depends on in a folder, also outside a workspace and in a broken one.
 
-    Nothing is changed, and nothing is asked of the network.
+    Nothing is changed, and nothing is asked of the network. Raises `WorkspaceNotFound` if the folder is not there.
     """
     from promptctl.workspace.doctor import diagnose
 
-    folder = Path(path or ".").absolute()
+    folder = _start(path)
     try:
         root = find_root(folder)
     except (WorkspaceError, OSError):  # Git may be what is wrong
         root = None
     return diagnose(folder, root, os.environ if environ is None else environ)
+
+
+def _start(path: str | os.PathLike[str] | None) -> Path:
+    """Return the place that a workspace is looked for from. Raises `WorkspaceNotFound` if it is not there."""
+    try:
+        start = Path("." if path is None else path).absolute()
+    except FileNotFoundError as error:
+        raise WorkspaceNotFound("the current folder was deleted", hint="change to a folder that is there") from error
+    if not start.exists():
+        raise WorkspaceNotFound(f"there is no folder {printable(str(start))}")
+    return start
 
 
 def init_workspace(folder: str | os.PathLike[str]) -> Scaffold:

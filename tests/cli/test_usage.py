@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from promptctl import open_workspace
+from promptctl import diagnose, open_workspace
 from promptctl.errors import WorkspaceNotFound
 from tests.cli.conftest import Cli, write
 from tests.cli.support import inside_support, support_workspace
@@ -129,6 +129,16 @@ def test_a_folder_that_may_not_be_entered_is_said(cli: Cli, workspace: Path, mon
     monkeypatch.setattr(os, "chdir", refuse)
     ran = cli("-C", str(workspace), "list")
     assert (ran.exit_code, ran.err) == (3, f"error: cannot enter {workspace}: Permission denied\n")
+
+
+@pytest.mark.parametrize("command", ["cost", "list", "doctor"])
+def test_a_folder_that_is_not_there_is_said(cli: Cli, workspace: Path, command: str) -> None:
+    for missing in ("nope", str(workspace / "promptctl.yaml"), str(workspace / "nope/deep"), ""):
+        ran = cli("-C", missing, command)
+        assert (ran.exit_code, ran.err.splitlines()[0]) == (2, f"error: there is no folder `{missing}`")
+    for look in (open_workspace, diagnose):
+        with pytest.raises(WorkspaceNotFound, match="there is no folder "):
+            look(workspace / "nope")
 
 
 def test_a_current_folder_that_was_deleted_is_said(

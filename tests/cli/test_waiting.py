@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import pty
 import subprocess
@@ -144,6 +145,44 @@ def test_without_a_terminal_a_line_comes_now_and_then(
         line.end()
     out, err = capsys.readouterr()
     assert (out, err.splitlines()[0]) == ("", "triage: 40 of 200 cases (0 s)")
+
+
+class _Screen(io.StringIO):
+    """A stream that leads to the screen that everybody writes on."""
+
+    def __init__(self, screen: list[str], *, is_terminal: bool) -> None:
+        super().__init__()
+        self.screen, self.is_terminal = screen, is_terminal
+        self.is_drawn = threading.Event()
+
+    def isatty(self) -> bool:
+        return self.is_terminal
+
+    def write(self, text: str) -> int:
+        self.screen.append(text)
+        if "reading" in text:
+            self.is_drawn.set()
+        return len(text)
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_nothing_of_it_is_left_where_a_pipe_s_reader_prints(
+    monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool
+) -> None:
+    screen: list[str] = []
+    out, err = _Screen(screen, is_terminal=is_terminal), _Screen(screen, is_terminal=True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(waiting, "_FIRST_S", 0.001)
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    line = Waiting("reading")
+    line.begin()
+    try:
+        assert err.is_drawn.wait(60)
+        sys.stdout.write("prompt calls\n")
+    finally:
+        line.end()
+    assert screen[-2:] == ["\r\x1b[2K", "prompt calls\n"]
 
 
 def test_a_warning_after_a_streamed_reply_is_on_a_line_of_its_own(server: OpenAIServer, workspace: Path) -> None:
