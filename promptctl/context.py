@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from promptctl.errors import UsageError, WorkspaceError, WorkspaceNotFound
+from promptctl.errors import UsageError, WorkspaceError
 from promptctl.files.names import DRAFTS, LOG_FILE, RECORDINGS, SETTINGS, STATE_FOLDER, STATE_NAMES, STATE_VARIABLE
 
 if TYPE_CHECKING:
@@ -108,11 +108,7 @@ class Context:
         from promptctl.git.trees import WorkTree
 
         if self.is_bare:
-            committed = self.repository.now().committed
-            if committed is None:
-                words = f"the default branch of the bare repository {self.root} has no {SETTINGS}"
-                raise WorkspaceNotFound(words, hint="make a workspace in a clone: promptctl init, commit and push")
-            return committed.settings
+            return self.repository.settings_of_bare()
         self._parts["settings_stamp"] = file_stamp(self.root / SETTINGS)
         return read_settings(WorkTree(self.root).read(SETTINGS), SETTINGS)
 

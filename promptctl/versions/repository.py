@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from promptctl.errors import HistoryIncomplete
+from promptctl.errors import HistoryIncomplete, WorkspaceNotFound
+from promptctl.files.names import SETTINGS
 from promptctl.git.repository import is_bare_folder
 from promptctl.git.trees import WorkTree
 from promptctl.prompts.loading import no_such_prompt, prompt_paths
@@ -17,6 +18,7 @@ from promptctl.versions.resolving import Resolver
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from promptctl.formats.settings_file import Settings
     from promptctl.git.repository import Git
     from promptctl.git.trees import CommitTree
     from promptctl.versions.history import VersionEntry
@@ -63,6 +65,14 @@ class Repository:
     def work_tree(self) -> CommitTree | WorkTree:
         """The workspace on disk; in a bare repository, as the tip of the default branch has it now."""
         return self.now().work_tree if self.is_bare else self._disk
+
+    def settings_of_bare(self) -> Settings:
+        """Return the settings of a bare repository: those of its default branch. Raises `WorkspaceNotFound`."""
+        committed = self.now().committed
+        if committed is None:
+            words = f"the default branch of the bare repository {self.root} has no {SETTINGS}"
+            raise WorkspaceNotFound(words, hint="make a workspace in a clone: promptctl init, commit and push")
+        return committed.settings
 
     @property
     def notices(self) -> tuple[str, ...]:

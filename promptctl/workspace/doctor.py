@@ -19,10 +19,12 @@ from promptctl.workspace.installation import Finding, Status, litellm, program, 
 
 if TYPE_CHECKING:
     from promptctl.context import Context
+    from promptctl.files.tree import Tree
     from promptctl.formats.budget_rules import BudgetRule
     from promptctl.formats.settings_file import Settings
     from promptctl.git.repository import Git
     from promptctl.log.inspection import LogState
+    from promptctl.versions.repository import Repository
 
 _NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "gpfs", "beegfs", "fuse.sshfs"}
@@ -70,14 +72,31 @@ class _Here:
         return Context(self.root or self.folder, self.environ, lambda _: None)
 
     @cached_property
-    def settings(self) -> Settings:
-        """The settings; the defaults if the file is broken, which is told once."""
-        from promptctl.formats.settings_file import Settings
+    def bare(self) -> Repository:
+        """The bare repository, with nothing kept of it on disk."""
+        from promptctl.versions.repository import Repository
 
+        assert self.root is not None
+        return Repository(self.root)
+
+    def read_settings(self) -> Settings:
+        """Return the settings that hold here, in a bare repository those of its default branch."""
+        return self.bare.settings_of_bare() if self.is_bare else self.context.settings
+
+    @cached_property
+    def settings(self) -> Settings | None:
+        """The settings; None if there are none or they cannot be read, which is told once, of the workspace."""
         try:
-            return Settings() if self.root is None or self.is_bare else self.context.settings
+            return None if self.root is None else self.read_settings()
         except PromptctlError:
-            return Settings()
+            return None
+
+    @property
+    def tree(self) -> Tree:
+        """The workspace's files, in a bare repository those of its default branch."""
+        from promptctl.git.trees import WorkTree
+
+        return self.bare.work_tree if self.is_bare else WorkTree(self.root or self.folder)
 
     @cached_property
     def git(self) -> Git | None:
@@ -93,6 +112,8 @@ class _Here:
         with suppress(PromptctlError):
             if self.git is not None:
                 self.git.close()
+        if "bare" in self.__dict__:
+            self.bare.close()
 
 
 def _git(here: _Here) -> Iterator[Finding]:
@@ -121,16 +142,14 @@ def _workspace(here: _Here) -> Iterator[Finding]:
         message = f"there is no {SETTINGS} in {here.folder} or any folder above it"
         yield Finding("workspace", "warning", message, "make a workspace here with: promptctl init")
         return
-    if here.is_bare:
-        yield Finding("workspace", "ok", f"{here.root}, a bare repository: its files are checked in a clone")
-        return
     try:
-        _ = here.context.settings
+        here.read_settings()
     except InvalidFiles as error:
         for each in error.problems:
             yield Finding("workspace", "problem", str(each), each.hint)
     else:
-        yield Finding("workspace", "ok", f"{here.root}")
+        where = f"{here.root}, a bare repository: its files are checked in a clone" if here.is_bare else f"{here.root}"
+        yield Finding("workspace", "ok", where)
 
 
 def _files(here: _Here) -> Iterator[Finding]:
@@ -201,29 +220,45 @@ def _log(here: _Here) -> Iterator[Finding]:
             f"{count(len(log.unsaved), 'file')} of records wait to be added, the first {log.unsaved[0]}",
             "the next command that can write the log adds them: promptctl log list",
         )
+    if log.rejected:
+        yield Finding(
+            "log",
+            "warning",
+            f"{count(len(log.rejected), 'file')} of records the log did not take, and no total counts them: "
+            f"{log.rejected[0]}",
+            "mend its lines, one JSON object each, and rename it to .jsonl: the next command tries again",
+        )
     for each in log.damaged:
         yield Finding("log", "warning", f"{each} is a damaged log that was put aside", f"sqlite3 {each} .recover")
 
 
 def _rules(here: _Here) -> Iterator[Finding]:
-    if here.root is None:
+    if here.settings is None:
+        yield from _unknown(here, "log rules")
         return
     rules = here.settings.log
     kept = ", ".join(f"{rule.prompts}: {rule.kept}" for rule in rules[:5]) + (", …" if len(rules) > 5 else "")
     yield Finding("log rules", "ok", kept or "none: the numbers of every call are kept, and no contents")
 
 
+def _unknown(here: _Here, check: str) -> Iterator[Finding]:
+    if here.root is not None:
+        yield Finding(check, "warning", f"not known, since {SETTINGS} cannot be read: every call is refused")
+
+
 def _budgets(here: _Here) -> Iterator[Finding]:
+    if here.settings is None:
+        yield from _unknown(here, "budgets")
+        return
     budgets = here.settings.budgets
     if not budgets:
         return
-    failure = here.log.failure
+    failure, is_open = here.log.failure, here.settings.budgets_without_log == "open"
     for rule in budgets:
         if failure is not None and rule.is_hard:
-            is_open = here.settings.budgets_without_log == "open"
             what = "is not kept" if is_open else "refuses every call"
             yield Finding("budgets", "problem", f"{rule.name} {what}: the log cannot be read", failure.hint)
-        elif _is_unknown(here, rule):
+        elif not is_open and _is_unknown(here, rule):
             hint = f"promptctl budget enable {quote(rule.name)} --reason TEXT"
             yield Finding("budgets", "problem", f"{rule.name} refuses calls: what was spent before is not known", hint)
         elif rule.is_hard and rule.name in here.log.disabled_budgets:
@@ -239,7 +274,7 @@ def _budgets(here: _Here) -> Iterator[Finding]:
 def _is_unknown(here: _Here, rule: BudgetRule) -> bool:
     """Return True if a budget refuses calls since the log was damaged, and what it had spent is not known."""
     unknown = here.log.unknown
-    if unknown is None or rule.name in here.log.known_budgets or here.settings.budgets_without_log == "open":
+    if unknown is None or rule.name in here.log.known_budgets:
         return False
     from promptctl.log.stamps import utc_now
     from promptctl.log.windows import window_of
@@ -248,13 +283,13 @@ def _is_unknown(here: _Here, rule: BudgetRule) -> bool:
 
 
 def _models(here: _Here) -> Iterator[Finding]:
-    if here.root is None or here.is_bare:
+    if here.settings is None:
+        yield from _unknown(here, "models")
         return
-    from promptctl.git.trees import WorkTree
     from promptctl.models.model_settings import Models
     from promptctl.prompts.loading import load_prompt, prompt_paths
 
-    tree, models = WorkTree(here.root), Models(here.settings, here.environ)
+    tree, models = here.tree, Models(here.settings, here.environ)
     used = dict.fromkeys([here.settings.model] if here.settings.model else [])
     for prompt in prompt_paths(tree):
         with suppress(PromptctlError):
@@ -272,7 +307,7 @@ def _models(here: _Here) -> Iterator[Finding]:
 
 
 def _labels(here: _Here) -> Iterator[Finding]:
-    remote = here.settings.labels.remote
+    remote = here.settings.labels.remote if here.settings is not None else None
     if remote is None or here.git is None:
         return
     names = here.git.run(["remote"]).lines()

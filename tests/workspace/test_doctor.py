@@ -85,6 +85,28 @@ def test_broken_settings_are_told_and_the_rest_is_looked_at(
     findings = diagnose(root, {})
     assert [each.message for each in findings if each.check == "workspace"] == [message]
     assert [each.status for each in findings if each.check == "log"] == ["ok"]
+    unknown = "not known, since promptctl.yaml cannot be read: every call is refused"
+    for check in ("log rules", "budgets", "models"):
+        assert [(each.status, each.message) for each in findings if each.check == check] == [("warning", unknown)]
+
+
+def test_a_bare_repository_goes_by_the_settings_of_its_default_branch(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    write(root, "promptctl.yaml", SETTINGS + "budgets: [{name: all, limit: {usd: 5}, per: day}]\n")
+    commit(root, "Add a budget")
+    bare = tmp_path_factory.mktemp("bare") / "desk.git"
+    git(root, "clone", "--quiet", "--bare", str(root), str(bare))
+    before = files(bare)
+    assert [each.message for each in found(bare, "log rules")] == ["*: full"]
+    assert [each.message for each in found(bare, "budgets")] == ["all: $5 a day, then block"]
+    assert [each.message for each in found(bare, "models")] == ["echo/echo: needs no key"]
+    assert files(bare) == before
+    write(root, "promptctl.yaml", "modle: a/b\n")
+    commit(root, "Break it")
+    git(root, "push", "--quiet", str(bare), "HEAD")
+    assert [each.status for each in found(bare, "workspace")] == ["problem"]
+    assert found(bare, "log rules")[0].message.startswith("not known")
 
 
 @pytest.mark.parametrize(
@@ -110,10 +132,13 @@ def test_a_log_that_is_none_is_a_problem(root: Path, log: SqliteStore, damage: s
 
 def test_what_waits_and_what_was_put_aside_is_told(root: Path, log: SqliteStore) -> None:
     write(root, ".git/promptctl/unsaved/a.jsonl", "{}\n")
+    write(root, ".git/promptctl/unsaved/b.rejected", "{}\n")
     write(root, ".git/promptctl/log.damaged-1.db", "")
     messages = [each.message for each in found(root, "log")]
     assert "1 file of records wait to be added" in messages[1]
-    assert "log.damaged-1.db is a damaged log" in messages[2]
+    assert "1 file of records the log did not take, and no total counts them: " in messages[2]
+    assert messages[2].endswith("unsaved/b.rejected")
+    assert "log.damaged-1.db is a damaged log" in messages[3]
 
 
 def test_a_log_that_others_can_read_or_nobody_can_share_is_a_problem(

@@ -29,14 +29,19 @@ _MENDED_SERIES = ((3, 50, 7), (3, 44, 6))
 def inspect_log(path: Path, other_paths: tuple[Path, ...] = ()) -> LogState:
     """Return the state of the log at that path; a log that is not there has size 0. Raises `OSError`."""
     database = f"SQLite {sqlite3.sqlite_version}", has_wal_fault(), has_fts5()
-    unsaved = tuple(Unsaved(path, None, other_paths).files())
-    damaged = tuple(sorted(path.parent.glob(f"{path.stem}.damaged-*{path.suffix}")))
+    aside = Unsaved(path, None, other_paths)
+    found = LogState(
+        *database,
+        unsaved=tuple(aside.files()),
+        rejected=tuple(aside.rejected()),
+        damaged=tuple(sorted(path.parent.glob(f"{path.stem}.damaged-*{path.suffix}"))),
+    )
     if not path.exists():
-        return LogState(*database, unsaved=unsaved, damaged=damaged)
+        return found
     wal = Path(f"{path}{SIDE_FILES[0]}")
     has_wal = wal.exists() and wal.stat().st_size > 0
     size = path.stat().st_size + (wal.stat().st_size if has_wal else 0)
-    found = LogState(*database, size=size, unsaved=unsaved, damaged=damaged, is_checked=size <= _MOST_CHECKED_BYTES)
+    found = replace(found, size=size, is_checked=size <= _MOST_CHECKED_BYTES)
     # Without a side file nobody is writing, and SQLite need not make one to read.
     query = "mode=ro" if has_wal else "mode=ro&immutable=1"
     try:

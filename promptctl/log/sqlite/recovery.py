@@ -13,7 +13,7 @@ from promptctl.log.redaction import Redactor
 from promptctl.log.sqlite.batch import Batch, read_lines
 from promptctl.log.sqlite.database import Database, translated
 from promptctl.log.sqlite.opening import SIDE_FILES, Identity, folder_lock, identity_of, sync_folder
-from promptctl.log.sqlite.unsaved import Unsaved
+from promptctl.log.sqlite.unsaved import REJECTED, Unsaved
 from promptctl.log.stamps import utc_now
 from promptctl.log.store import LogWarning
 
@@ -112,7 +112,7 @@ def _quarantine(database: Database, damaged: Identity) -> Path | None:
 
 def _reject(path: Path) -> None:
     with suppress(OSError):
-        path.rename(path.with_suffix(".rejected"))
+        path.rename(path.with_suffix(REJECTED))
 
 
 def _take_in_file(database: Database, path: Path, batch: Batch) -> None:

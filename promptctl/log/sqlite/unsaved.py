@@ -14,6 +14,7 @@ from promptctl.log.stamps import new_id
 
 FOLDER = "unsaved"
 _SUFFIX = ".jsonl"
+REJECTED = ".rejected"
 _TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - only a folder of this user's in them is used
 
 
@@ -44,9 +45,16 @@ class Unsaved:
 
     def files(self) -> list[Path]:
         """Return every file of unsaved records, the oldest first in each folder; links and pipes are none."""
+        return self._found(_SUFFIX)
+
+    def rejected(self) -> list[Path]:
+        """Return every file that the log refused for good."""
+        return self._found(REJECTED)
+
+    def _found(self, suffix: str) -> list[Path]:
         elsewhere = [path.parent / FOLDER for path in self._other_paths[:1]]
         folders = [folder for folder in dict.fromkeys((*self._folders(), *elsewhere)) if _is_own_folder(folder)]
-        found = [path for folder in folders for path in sorted(folder.glob(f"*{_SUFFIX}"))]
+        found = [path for folder in folders for path in sorted(folder.glob(f"*{suffix}"))]
         return [path for path in found if stat.S_ISREG(path.lstat().st_mode)]
 
     def condition(self, path: Path) -> str:
