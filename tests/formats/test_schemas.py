@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Iterator
 from typing import Any
 
@@ -142,7 +144,7 @@ def test_each_schema_is_a_schema_of_its_draft_complete_in_itself(kind: Kind) -> 
     schema = load_schema(kind)
     Draft202012Validator.check_schema(schema)
     references = [each["$ref"] for _, each in _schemas(schema) if "$ref" in each]
-    assert all(reference.removeprefix("#/$defs/") in schema["$defs"] for reference in references)
+    assert all(isinstance(_referred(reference, schema), dict) for reference in references)
     assert schema_text(kind).endswith("}\n")
 
 
@@ -172,8 +174,16 @@ _PLAIN = frozenset((
 
 def _is_described(value: Any, schema: Any) -> bool:
     if "$ref" in value and "description" not in value:
-        value = schema["$defs"][value["$ref"].rpartition("/")[2]]
+        value = _referred(value["$ref"], schema)
     return bool(value.get("description"))
+
+
+def _referred(reference: str, schema: Any) -> Any:
+    """Return what a reference within a schema means. Raises `KeyError` if that is nothing, or outside of it."""
+    start, *keys = reference.split("/")
+    if start != "#":
+        raise KeyError(reference)
+    return functools.reduce(operator.getitem, keys, schema)
 
 
 def _schemas(schema: Any, way: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
