@@ -14,6 +14,7 @@ import pytest
 
 from promptctl import Workspace, open_workspace
 from promptctl.errors import InputError, PromptctlError
+from promptctl.evaluations.coverage import coverage
 from promptctl.evaluations.request import EvaluationRequest
 from promptctl.log.records import Content
 from promptctl.models.gateway import Request
@@ -236,6 +237,7 @@ def test_neither_a_recording_nor_the_cache_has_a_digest_that_a_short_value_can_b
         (evaluation,) = workspace.evaluate(EvaluationRequest(refs=("pin",), replies="record"))
         assert evaluation.verdict == "passed"
     assert len(running.requests) == 1, "the second was answered by the cache"
+    assert coverage(workspace.context, workspace.plan(EvaluationRequest(refs=("pin",)))).recorded == 1
     (replayed,) = workspace.evaluate(EvaluationRequest(refs=("pin",), replies="replay"))
     assert replayed.verdict == "passed"
     assert workspace.run("pin", {"pin": "0815"}, model="replay/near/a").reply == "fine", "the same recording"
@@ -246,6 +248,18 @@ def test_neither_a_recording_nor_the_cache_has_a_digest_that_a_short_value_can_b
     (state / "sensitive.key").unlink()
     with open_workspace(tmp_path, {}) as elsewhere:
         assert elsewhere.run("pin", {"pin": "4711"}, model="replay/near/a").reply == "fine", "no key is needed"
+
+
+def test_a_reply_that_was_corrected_replays_with_its_correction(
+    opened: Callable[..., Workspace], running: OpenAIServer, tmp_path: Path
+) -> None:
+    workspace = opened()
+    running.script(reply(f"Dear {NAME}"), reply(json.dumps({"x": NAME})))
+    assert workspace.run("intake", INPUTS, record=True).attempt == 2
+    again = workspace.run("intake", {**INPUTS, "age": 40}, model="replay/near/a")
+    assert (again.attempt, again.output) == (2, {"x": "[sensitive: patient]"})
+    workspace.close()
+    assert leaks(tmp_path) == []
 
 
 MARKED = "inputs:\n  name: {type: string, sensitive: true}\nmessages: [{role: user, content: 'Hello {{ name }}'}]\n"
