@@ -99,6 +99,31 @@ def fold(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE rollup_mark SET execution_id = (SELECT id FROM executions ORDER BY rowid DESC LIMIT 1)")
 
 
+def wrong_sums(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+    """Yield the table and the key of sums that are not those of the rows; only if no rows were ever deleted."""
+    pruned = "SELECT 1 FROM events WHERE kind = 'prune' AND json_extract(detail, '$.rows') > 0"
+    if connection.execute(pruned).fetchone() is not None:
+        return
+    mark, source = _mark(connection), rows(connection)
+    sums = ", ".join(sums_of_rows(_SUMMED, source).values())
+    for each in _ROLLUPS:
+        condition = "executions.rowid <= ?" + ("" if each.counts_evaluations else " AND source <> 'eval'")
+        grouping = ", ".join(map(str, range(1, len(each.keys) + 1)))
+        counted = f"SELECT {_as_unique(each.keys)}, {sums} FROM {source.table} WHERE {condition} "  # noqa: S608
+        counted += f"GROUP BY {grouping}"
+        kept = f"SELECT {_as_unique({name: name for name in each.keys})}, {', '.join(_SUMMED)} FROM {each.table}"  # noqa: S608
+        found = [*connection.execute(f"{kept} EXCEPT {counted}", (mark,))]
+        found += connection.execute(f"{counted} EXCEPT {kept}", (mark,))
+        for key in {row[: len(each.keys)] for row in found}:
+            yield each.table, ", ".join(str(value) for value in key if value)
+
+
+def _as_unique(keys: Mapping[str, str]) -> str:
+    """Return the SQL of key columns in the form in which the table's index tells them apart."""
+    absent = {"version": "0", "version_display": "''"}
+    return ", ".join(f"ifnull({sql}, {absent[name]})" if name in absent else sql for name, sql in keys.items())
+
+
 def selects_from_rollups(connection: sqlite3.Connection, wanted: Filter, by: Sequence[Dimension]) -> list[Condition]:
     """Return the queries whose rows together are the costs; none if only the rows can answer."""
     return next((found for _, found in _answers(connection, wanted, by)), [])

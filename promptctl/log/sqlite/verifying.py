@@ -19,6 +19,7 @@ from promptctl.log.sqlite import chain
 from promptctl.log.sqlite.batch import HASHED, NO_LINK, SALT_BYTES, next_link, record_hash
 from promptctl.log.sqlite.corrections import rows
 from promptctl.log.sqlite.database import Database
+from promptctl.log.sqlite.rollups import wrong_sums
 from promptctl.log.sqlite.schema import SUM_COLUMNS
 from promptctl.log.sqlite.sums import sums_of_rows
 
@@ -337,6 +338,8 @@ def _wrong_totals(connection: sqlite3.Connection) -> Iterator[tuple[ProblemKind,
                 yield "totals", group[0], f"the {name} of {_words(group)} are {total}, but its rows add up to {count}"
     for group in sums:
         yield "totals", group[0], f"{_words(group)} has rows, but no totals"
+    for table, key in wrong_sums(connection):
+        yield "totals", None, f"the sums of {table} for {key} are not those of its rows"
 
 
 def _words(group: tuple[Any, ...]) -> str:

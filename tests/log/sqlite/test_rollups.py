@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from contextlib import closing
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -237,3 +238,27 @@ def test_what_has_no_row_is_told_apart_from_what_was_pruned(path: Path) -> None:
         assert left_out(Filter(source="app", since="2026-04-01T00:00:00.000Z"), "prompt") == 1
         assert left_out(Filter(source="app", user="ada", prompt="support/*")) == 2
         assert left_out(Filter(source="app", prompt="other"), "day") == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE quarter_stats SET cost_nano_usd = 7",
+        "UPDATE user_stats SET calls = calls + 1",
+        "DELETE FROM day_stats",
+        "INSERT INTO user_stats SELECT 'nobody', source, 1, 1, 0, 0, 0, 0, 5, 1, 0, last_at FROM user_stats LIMIT 1",
+    ],
+)
+def test_verify_names_sums_that_are_not_those_of_the_rows(log: SqliteStore, path: Path, change: str) -> None:
+    made = make_some(60)
+    log.append([Entry(each) for each in made])
+    log.database.write(rollups.fold)
+    log.append([Entry(make())])
+    found = {made[0].id: CostCorrection("2026-06-01T00:00:00.000Z", made[0].cost_nano_usd, 100, "own")}
+    log.correct_costs(found)
+    assert log.verify().problems == []
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute(change)
+        raw.commit()
+
+    assert {each.kind for each in log.verify().problems} == {"totals"}
