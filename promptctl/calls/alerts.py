@@ -76,7 +76,7 @@ def send_due(store: Store, rules: Sequence[BudgetRule], environ: Mapping[str, st
     problems: dict[str | None, str] = {}
     words = None
     try:
-        until = time.monotonic() + TIMEOUT_S
+        until = time.monotonic() + 3 * TIMEOUT_S  # within the lease
         while time.monotonic() < until:
             now = datetime.now(UTC)
             event = store.claim_webhook(utc_text(now), utc_text(now + _LEASE))
@@ -84,7 +84,7 @@ def send_due(store: Store, rules: Sequence[BudgetRule], environ: Mapping[str, st
                 break
             rule = by_name.get(event.budget)
             variable = _variable(event, by_name)
-            problem = problems.get(variable) or _send(event, rule, environ)
+            problem = problems.get(variable) or _send_in_time(event, rule, environ)
             if problem is None:
                 store.mark_webhook(event.id, "sent", event.at)
             else:
@@ -119,6 +119,17 @@ def alert_body(event: BudgetEvent, rule: BudgetRule) -> dict[str, Any]:
 def _variable(event: BudgetEvent, rules: Mapping[str, BudgetRule]) -> str | None:
     rule = rules.get(event.budget)
     return rule.webhook_env if rule else None
+
+
+def _send_in_time(event: BudgetEvent, rule: BudgetRule | None, environ: Mapping[str, str]) -> str | None:
+    """Send one alert, as `_send`, and wait no longer than `TIMEOUT_S` in all: an answer may come byte by byte."""
+    found: list[str | None] = []
+    sending = Thread(target=lambda: found.append(_send(event, rule, environ)), name="promptctl alert", daemon=True)
+    sending.start()
+    sending.join(TIMEOUT_S)
+    if found:
+        return found[0]
+    return f"the address in {rule.webhook_env if rule else None} did not answer within {TIMEOUT_S:.0f} s"
 
 
 def _send(event: BudgetEvent, rule: BudgetRule | None, environ: Mapping[str, str]) -> str | None:

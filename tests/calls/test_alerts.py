@@ -9,6 +9,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from threading import Event, Thread
 
 import jsonschema
 import pytest
@@ -120,6 +122,23 @@ def test_a_silent_webhook_is_given_up_on(log: SqliteStore, monkeypatch: pytest.M
         words = send_due(log, [RULE], {"HOOK": f"http://127.0.0.1:{silent.getsockname()[1]}/"})
     assert words is not None
     assert words.endswith("the address in HOOK did not answer within 0 s")
+
+
+def test_an_answer_that_comes_byte_by_byte_is_given_up_on(log: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Dripping(BaseRequestHandler):
+        def handle(self) -> None:
+            while not is_over.wait(0.01):
+                self.request.sendall(b"H")
+
+    monkeypatch.setattr(alerts, "TIMEOUT_S", 0.2)
+    is_over = Event()
+    refused(log)
+    with ThreadingTCPServer(("127.0.0.1", 0), Dripping) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        words = send_due(log, [RULE], {"HOOK": f"http://127.0.0.1:{server.server_address[1]}/"})
+        is_over.set()
+        server.shutdown()
+    assert "the address in HOOK did not answer within" in str(words)
 
 
 def test_an_address_that_fails_is_tried_once_and_holds_up_no_other(log: SqliteStore, hook: Hook) -> None:

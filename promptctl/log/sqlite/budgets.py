@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from promptctl.formats.budget_rules import BudgetRule, Unit, amount_words
@@ -27,7 +28,7 @@ from promptctl.log.budgets import (
 )
 from promptctl.log.sqlite.account_openings import Terms, as_text, known_before, spent_before, take_over
 from promptctl.log.sqlite.filters import where
-from promptctl.log.stamps import utc_now
+from promptctl.log.stamps import utc_now, utc_text
 
 
 class _Account(NamedTuple):
@@ -95,6 +96,12 @@ _TOLD = f"""
 SELECT 1 FROM budget_events WHERE budget = ? AND key = ? AND window_start = ? AND kind = 'blocked'
   AND reason LIKE '%{TOO_LARGE}' LIMIT 1
 """  # noqa: S608 - made of our own names
+# The terms of one window may change to and fro, as those of two work trees do: each threshold is told once.
+_IS_TOLD = """
+SELECT 1 FROM budget_events WHERE budget = ? AND key = ? AND window_start = ? AND kind = ? AND unit = ? AND most = ?
+  AND spent >= ? AND id > coalesce((SELECT max(id) FROM budget_events WHERE budget = ? AND kind = 'enabled'), 0) LIMIT 1
+"""
+_IS_NOTED = "SELECT 1 FROM budget_events WHERE budget = ? AND kind = 'changed' AND reason = ? AND at > ? LIMIT 1"
 _ALERTS = frozenset({"warned", "exceeded", "blocked", "disabled"})
 _EVENT = (
     "id, at, budget, key, kind, unit, window_start, window_end, most, spent, reserved, reason, execution_id, webhook"
@@ -116,6 +123,9 @@ def note_rules(connection: sqlite3.Connection, rules: Iterable[BudgetRule], at: 
             connection.execute("INSERT OR REPLACE INTO budget_rules VALUES (?, ?, ?)", (rule.name, terms, at))
         if found is not None and found[0] != terms:
             reason = f"{found[0]} -> {terms}"
+            day_before = utc_text(datetime.fromisoformat(at) - timedelta(days=1))
+            if connection.execute(_IS_NOTED, (rule.name, reason, day_before)).fetchone():
+                continue  # work trees with different limits take turns
             events.append(_add_event(connection, "changed", at, rule.name, "", reason=reason))
     return events
 
@@ -353,6 +363,8 @@ def _refuse(
         kind = "disabled"
         connection.execute("INSERT INTO budget_disabled VALUES (?, ?, ?)", (account.budget, account.key, wanted.at))
     connection.execute("UPDATE budget_accounts SET reached_at = ? WHERE id = ?", (wanted.at, account.id))
+    if kind == "blocked" and _is_told(connection, account, kind, 0):
+        return []
     return [_add_event(connection, kind, wanted.at, account, reason=reason, execution=wanted.execution)]
 
 
@@ -372,7 +384,17 @@ def _notice(connection: sqlite3.Connection, account: _Account, execution: str) -
     at = utc_now() if kinds else ""
     for _, column in kinds:
         connection.execute(f"UPDATE budget_accounts SET {column} = ? WHERE id = ?", (at, account.id))  # noqa: S608
-    return [_add_event(connection, kind, at, account, execution=execution) for kind, _ in kinds]
+    new = [kind for kind, _ in kinds if not _is_told(connection, account, kind, account.warn_from or 0)]
+    return [_add_event(connection, kind, at, account, execution=execution) for kind in new]
+
+
+def _is_told(connection: sqlite3.Connection, account: _Account, kind: EventKind, least: int) -> bool:
+    """Return True if it was told in this window, since it was last enabled, that a limit was reached like this."""
+    if not account.id:
+        return False
+    least = least if kind == "warned" else 0
+    whose = account.budget, account.key, account.window_start, kind, account.unit, account.most, least
+    return connection.execute(_IS_TOLD, (*whose, account.budget)).fetchone() is not None
 
 
 def _add_event(

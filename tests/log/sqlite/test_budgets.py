@@ -134,7 +134,20 @@ def test_a_raised_limit_holds_at_once_and_is_on_record(log: SqliteStore) -> None
     assert [(each.kind, each.reason) for each in found.events] == [
         ("changed", "1 call a day, then block -> 2 calls a day, then block")
     ]
-    assert [each.kind for each in reserve(log, one(replace(rule, limit=1)), rules=(more,)).events] == ["blocked"]
+    assert reserve(log, one(replace(rule, limit=1)), rules=(more,)).events == ()  # it was told in this window
+
+
+def test_work_trees_with_different_limits_are_told_each_threshold_once(log: SqliteStore) -> None:
+    low, high = replace(USD, limit=200), replace(USD, limit=400)
+    kinds = []
+    for rule in (low, high) * 4:
+        found = reserve(log, one(rule, 100), rules=(rule,), execution=(each := new_id()))
+        kinds += [(event.kind, event.limit) for event in found.events]
+        if not found.refusals:
+            kinds += [(event.kind, event.limit) for event in spend(log, each).events]
+    assert kinds == [
+        ("warned", 200), ("changed", None), ("warned", 400), ("changed", None), ("blocked", 200), ("blocked", 400),
+    ]  # fmt: skip
 
 
 def test_what_a_living_process_never_settles_counts_after_its_deadline(log: SqliteStore) -> None:
