@@ -8,6 +8,7 @@ import typer
 
 from promptctl import Filter, parse_moment
 from promptctl.cli import options
+from promptctl.cli.log_evidence import Reason
 from promptctl.cli.output import say_json, tell
 from promptctl.cli.tables import Styled, say_table
 from promptctl.reports.wording import count, format_count, format_spent
@@ -27,6 +28,7 @@ def reprice(
     until: Annotated[
         str | None, typer.Option("--until", metavar="WHEN", help="Only before then; days begin at midnight here.")
     ] = None,
+    reason: Reason = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; show what would change.")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -41,7 +43,7 @@ def reprice(
         until=until and parse_moment(until, zone=None),
     )
     log = options.workspace_of(context).log
-    done = log.reprice(wanted, is_dry_run=dry_run)
+    done = log.reprice(wanted, is_dry_run=dry_run, reason=reason)
     if as_json:
         say_json(done.as_dict())
         return

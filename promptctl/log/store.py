@@ -117,10 +117,11 @@ class Store(Protocol):
         Of such calls only prompt, version and source are known, so they may be of any time, user, label or model.
         """
 
-    def correct_costs(self, corrections: Mapping[str, CostCorrection]) -> int:
+    def correct_costs(self, corrections: Mapping[str, CostCorrection], note: Note | None = None) -> int:
         """Append corrections of costs, by the execution's id, and take them into the totals; return how many were.
 
-        No row is changed. One whose old cost does not hold any more is left out.
+        No row is changed. One whose old cost does not hold any more is left out. Many are written in several
+        transactions, between which others write; an event has them on record.
         """
 
     def begin_evaluation(self, *evaluations: EvaluationRow) -> None:

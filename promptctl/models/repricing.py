@@ -15,6 +15,7 @@ from promptctl.models.chat_protocol import search_size_of, word_of
 from promptctl.models.gateway import Usage, usage_of_kept
 
 if TYPE_CHECKING:
+    from promptctl.log.evidence import Note
     from promptctl.log.store import Store
     from promptctl.models.prices import Prices
 
@@ -79,10 +80,13 @@ class Repricing:
         }
 
 
-def reprice(log: Store, prices: Prices, wanted: Filter, *, is_dry_run: bool = False) -> Repricing:
-    """Price every attempt that the filter means anew; append a correction for each cost that differs, all or none.
+def reprice(
+    log: Store, prices: Prices, wanted: Filter, *, is_dry_run: bool = False, note: Note | None = None
+) -> Repricing:
+    """Price every attempt that the filter means anew; append a correction for each cost that differs.
 
-    What did not come from a model (echo, the cache, recordings) is left alone. Raises `LogFailure`.
+    If it is cut off, some are corrected, and the next time the others are. What did not come from a model (echo, the
+    cache, recordings) is left alone. Raises `LogFailure`.
     """
     models: dict[str, RepricedModel] = {}
     found: dict[str, CostCorrection] = {}
@@ -112,7 +116,7 @@ def reprice(log: Store, prices: Prices, wanted: Filter, *, is_dry_run: bool = Fa
         row.after_nano_usd += after or 0
         row.after_unpriced += after is None
     if not is_dry_run:
-        log.correct_costs(found)
+        log.correct_costs(found, note)
     ordered = tuple(models[name] for name in sorted(models))
     return Repricing(ordered, _without_row(log, wanted), is_dry_run, found)
 

@@ -148,18 +148,22 @@ class Log:
         prompts = [row.prompt for row in self.rules(source=None)]
         return set_rules(self._context, globs, given, prompts, is_dry_run=is_dry_run)
 
-    def reprice(self, wanted: Filter | None = None, *, is_dry_run: bool = False) -> Repricing:
+    def reprice(
+        self, wanted: Filter | None = None, *, is_dry_run: bool = False, reason: str | None = None
+    ) -> Repricing:
         """Price the executions that the filter means anew, each by the price that held when it began.
 
-        Each cost that differs gets a correction, which totals and lists count from then on; no row is changed. Raises
-        what `executions` raises, and `LogFailure` if the log cannot be written: then nothing was corrected.
+        Each cost that differs gets a correction, which totals and lists count from then on; no row is changed. It is on
+        record as an event, with the `reason`. Raises what `executions` raises, and `LogFailure` if the log cannot be
+        written: then some costs may be corrected, and the next time the others are.
         """
         from promptctl.log.filter import Filter
         from promptctl.models.repricing import reprice
 
         wanted = wanted or Filter()
         meant = self.meant(wanted, follows_renames=wanted.prompt is not None)
-        return reprice(self._context.log, self._context.models.prices, meant, is_dry_run=is_dry_run)
+        note = None if is_dry_run else self._note(reason)
+        return reprice(self._context.log, self._context.models.prices, meant, is_dry_run=is_dry_run, note=note)
 
     def prune(self, retention: Retention, *, is_dry_run: bool = False, reason: str | None = None) -> Pruned:
         """Delete old contents and rows; totals stay. A dry run returns the exact numbers.

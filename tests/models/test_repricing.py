@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from promptctl.log.evidence import Note
 from promptctl.log.filter import Filter
 from promptctl.log.records import Entry
 from promptctl.log.retention import Retention
+from promptctl.log.sqlite import correcting
 from promptctl.log.sqlite.store import SqliteStore
 from promptctl.models.model_map import ModelMap
 from promptctl.models.prices import Prices
@@ -165,6 +167,37 @@ def test_pruned_rows_take_their_corrections_along_and_leave_the_totals(log: Sqli
         assert raw.execute("SELECT count(*) FROM cost_corrections").fetchone() == (1,)
     [total] = log.totals(Filter(source=None), ())
     assert total.cost_nano_usd == 600_000
+
+
+def test_many_corrections_take_several_transactions_and_one_event(
+    log: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(correcting, "_BATCH", 2)
+    monkeypatch.setattr(correcting, "_PAUSE_S", 0)
+    log.append([Entry(attempt()) for _ in range(5)])
+    write, seen = log.database.write, []
+
+    def watched(work: Any) -> Any:
+        seen.append(work)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return write(work)
+
+    monkeypatch.setattr(log.database, "write", watched)
+    with pytest.raises(KeyboardInterrupt):
+        reprice(log, note=Note(by="Ada", reason="a new price"))
+    assert sorted(costs_of_all(log)) == [200_000] * 4
+    assert reprice(log, note=Note(by="Ada")).total.corrected == 1
+    assert reprice(log).total.corrected == 0
+    assert [(each.kind, each.by, each.reason, each.detail) for each in log.events()] == [
+        ("reprice", "Ada", "a new price", {"costs": 5, "change_nano_usd": 1_000_000}),
+        ("reprice", "Ada", None, {"costs": 1, "change_nano_usd": 200_000}),
+    ]
+    assert log.verify().problems == []
+
+
+def costs_of_all(log: SqliteStore) -> list[int]:
+    return [each.cost_nano_usd for each in log.executions() if each.cost_nano_usd is not None]
 
 
 def test_a_correction_of_a_cost_that_no_longer_holds_is_left_out(log: SqliteStore) -> None:

@@ -136,10 +136,11 @@ class SqliteStore:
         with self._reading() as connection:
             return without_row(connection, wanted or Filter(), by, costs_only=costs_only)
 
-    def correct_costs(self, corrections: Mapping[str, CostCorrection]) -> int:
-        from promptctl.log.sqlite.corrections import write
+    def correct_costs(self, corrections: Mapping[str, CostCorrection], note: Note | None = None) -> int:
+        from promptctl.log.evidence import Note
+        from promptctl.log.sqlite.correcting import correct
 
-        return self.database.write(lambda connection: write(connection, corrections)) if corrections else 0
+        return correct(self.database, corrections, note or Note())
 
     def begin_evaluation(self, *evaluations: EvaluationRow) -> None:
         from promptctl.log.sqlite.evaluations import begin
