@@ -138,11 +138,9 @@ def _send(event: BudgetEvent, rule: BudgetRule | None, environ: Mapping[str, str
         return "its rule names no webhook"
     name = rule.webhook_env
     url = environ.get(name, "").strip()
-    if not url:
-        return f"the variable {name} is not set"
     parts = _address(url)
     if parts is None:
-        return f"the variable {name} holds no plain address that begins with https:// or http://"
+        return webhook_fault(name, environ)
     from http.client import HTTPException
     from urllib.error import HTTPError
     from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
@@ -174,6 +172,16 @@ def _send(event: BudgetEvent, rule: BudgetRule | None, environ: Mapping[str, str
     except (OSError, HTTPException, ValueError) as error:
         is_silent = isinstance(getattr(error, "reason", None), TimeoutError)
         return silent if is_silent else f"the address in {name} could not be reached"
+
+
+def webhook_fault(name: str, environ: Mapping[str, str]) -> str | None:
+    """Return what keeps alerts from being sent to the address in a variable, without a word of it; None if nothing."""
+    url = environ.get(name, "").strip()
+    if not url:
+        return f"the variable {name} is not set"
+    if _address(url) is None:
+        return f"the variable {name} holds no plain address that begins with https:// or http://"
+    return None
 
 
 def _address(url: str) -> SplitResult | None:

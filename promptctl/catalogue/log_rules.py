@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.errors import UsageError, printable
-from promptctl.files.names import SETTINGS, did_you_mean
+from promptctl.files.names import SETTINGS, did_you_mean, did_you_mean_glob
 from promptctl.files.writing import replace_file
 from promptctl.formats.rule_editing import with_log_rules
 from promptctl.formats.settings_file import LogRule, Settings, read_settings
@@ -139,7 +139,7 @@ def set_rules(
         changed={prompt: sides for prompt, sides in kept.items() if sides[0] != sides[1]},
         overruled=_overruled(after, globs, ids),
         unmatched={
-            glob: did_you_mean(glob, prompts)
+            glob: did_you_mean_glob(glob, prompts)
             for glob in globs
             if not any(fnmatchcase(each, glob) for all_ids in ids.values() for each in all_ids)
         },

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
 from promptctl import Filter, parse_moment
 from promptctl.cli import options
-from promptctl.cli.output import tell
+from promptctl.cli.output import tell, tell_hint
 from promptctl.reports.wording import count, format_spent
 
 if TYPE_CHECKING:
@@ -82,5 +82,12 @@ class FilterOptions:
 
     def tell_nothing(self, workspace: Workspace, what: str) -> None:
         """Say that nothing of the kind was found."""
-        left_out = "; those of evaluations are left out: --source all" if self.source == "app" else ""
-        tell(f"no {what}s yet" if workspace.log.is_new else f"no {what} matches{left_out}")
+        if workspace.log.is_new:
+            tell("no call yet")
+            return
+        left_out = ""
+        if self.source == "app" and workspace.log.totals(replace(self.filter, source="eval"), ()):
+            left_out = "; those of evaluations are left out: --source all"
+        tell(f"no {what} matches{left_out}")
+        if self.model is not None and (hint := workspace.log.hint_for_model(self.model)):
+            tell_hint(hint)

@@ -159,7 +159,7 @@ def suggest_savings(
         say_wrapped(f"seen in {count(each.calls, 'call')}: {each.evidence}", "  ")
         say_wrapped(f"rule: {each.rule}", "  ", dim=True)
     if not found.looked_at:
-        tell("no calls yet" if workspace.log.is_new else "no call of the application matches")
+        tell("no call yet" if workspace.log.is_new else "no call of the application matches")
     elif not found.found:
         tell("nothing to suggest")
     for seen in found.looked_at:

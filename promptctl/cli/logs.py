@@ -98,11 +98,15 @@ def show_execution(
 @app.command("latest")
 def show_latest(context: typer.Context, ref: options.Ref, as_json: options.Json = False) -> None:
     """Show a prompt's last call whole, whatever the log rules keep; after @ that of a version, as far as it is kept."""
-    found = options.workspace_of(context).log.latest_call(ref)
+    log = options.workspace_of(context).log
+    found = log.latest_call(ref)
     if found is None:
-        raise LogError(
-            f"no call of {printable(ref)} yet", hint=f"promptctl log list --prompt {printable(ref.partition('@')[0])}"
+        prompt, _, version = ref.partition("@")
+        has_others = version and log.latest_call(prompt) is not None
+        hint = (
+            f"promptctl log latest {printable(prompt)}" if has_others else f"promptctl run {printable(ref)} makes one"
         )
+        raise LogError(f"no call of {printable(ref)} yet", hint=hint)
     _say_execution(found, as_json=as_json)
 
 

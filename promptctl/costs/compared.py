@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from promptctl.errors import UsageError
+from promptctl.errors import PromptctlError, PromptNotFound, UsageError, printable
 from promptctl.files.wording import count, percent
 from promptctl.log.attempts import Attempt
 from promptctl.statistics.bootstrap import quantile
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.log.filter import Filter
     from promptctl.log.store import Store
-    from promptctl.versions.prompt_at_version import Version
+    from promptctl.versions.prompt_at_version import PromptAtVersion, Version
 
 MOST_ATTEMPTS = 100_000
 # A difference of the calls' mix below this is not worth a word.
@@ -108,7 +109,7 @@ def compare_costs(context: Context, base: str, head: str, wanted: Filter) -> Cos
     """
     if head.startswith("@"):
         head = base.partition("@")[0] + head
-    before, after = (context.prompt(ref) for ref in (base, head))
+    before, after = context.prompt(base), _head(context, base, head)
     prompt = before.prompt.id
     if after.prompt.id != prompt:
         raise UsageError(
@@ -125,6 +126,18 @@ def compare_costs(context: Context, base: str, head: str, wanted: Filter) -> Cos
         for ref, at in ((base, before), (head, after))
     ]
     return _compared(prompt, *sides)
+
+
+def _head(context: Context, base: str, head: str) -> PromptAtVersion:
+    """Return the prompt of the second ref. For a version without its `@` the error says what to write."""
+    try:
+        return context.prompt(head)
+    except PromptNotFound as error:
+        ref = f"{base.partition('@')[0]}@{head}"
+        with suppress(PromptctlError):
+            if context.prompt(ref):
+                error.hint = f"did you mean `{printable(ref)}`?"
+        raise
 
 
 def _side(log: Store, ref: str, version: Version, wanted: Filter) -> CostSide:

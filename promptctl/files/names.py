@@ -113,6 +113,18 @@ def did_you_mean(name: str, names: Iterable[str], form: str = "{}", *, mistakes:
     return f"did you mean {' or '.join(near)}?" if near else ""
 
 
+def did_you_mean_glob(glob: str, names: Iterable[str]) -> str:
+    """Return the question that names the nearest of the names and of the globs of their folders; empty if none is near.
+
+    >>> did_you_mean_glob("extrct/*", ["extract/invoice"])
+    'did you mean `extract/*`?'
+    """
+    known = dict.fromkeys(names)
+    if "/" in glob:
+        known |= dict.fromkeys(f"{name.rpartition('/')[0]}/*" for name in known if "/" in name)
+    return did_you_mean(glob, known)
+
+
 def _unseen(name: str, meant: str) -> str:
     """Return what differs between two names that look alike, in brackets; empty for any others."""
     if name.isascii() and meant.isascii():

@@ -260,7 +260,8 @@ class Models:
     def _providers(self) -> list[str]:
         from promptctl.models.endpoints import known_providers
 
-        return sorted({*known_providers(), *self._map.providers, "echo", "replay"})
+        ours = {rule.pattern.partition("/")[0] for rule in self._settings.models}
+        return sorted({*known_providers(), *self._map.providers, *ours, "echo", "replay"})
 
     def _is_unknown(self, provider: str, model: str) -> bool:
         from promptctl.models.endpoints import known_providers

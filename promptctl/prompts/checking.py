@@ -12,7 +12,7 @@ from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, print
 from promptctl.files import names
 from promptctl.files.document import Document
 from promptctl.files.merges import unresolved_merge
-from promptctl.files.names import did_you_mean, id_problem, prompt_id, prompt_stem
+from promptctl.files.names import did_you_mean, did_you_mean_glob, id_problem, prompt_id, prompt_stem
 from promptctl.files.sources import Cache, Sources
 from promptctl.files.tree import ListedTree, Tree, is_there
 from promptctl.files.wording import count, name_some
@@ -105,15 +105,17 @@ class WorkspaceCheck:
     def _names_in(self, settings: Settings) -> Iterator[Problem]:
         """Yield warnings of names that nothing has: a rule that a typo keeps from holding would be lost in silence."""
         place = Place(names.SETTINGS)
-        globs = [(rule.prompts, f"the rule of `log` for `{rule.prompts}`", place) for rule in settings.log]
+        globs = [
+            (rule.prompts, f"the rule of `log` for `{rule.prompts}`", rule.place or place) for rule in settings.log
+        ]
         for budget in settings.budgets:
             globs += [
                 (glob, f"`{glob}` of the budget `{budget.name}`", budget.place or place) for glob in budget.prompts
             ]
         for glob, what, where in globs:
             if self.prompts and not any(fnmatchcase(id_, glob) for id_ in self._ids()):
-                hint = did_you_mean(glob, self.prompts) or None
-                yield Problem(f"{what} matches no prompt", where, hint, "no-match", "warning")
+                hint = did_you_mean_glob(glob, self.prompts) or None
+                yield Problem(f"{what} matches no prompt of the files", where, hint, "no-match", "warning")
         yield from self._names_in_budgets(settings)
         for label, label_rule in settings.labels.rules.items():
             others = [each for each in settings.labels.rules if each not in (label_rule.after, label)]

@@ -253,6 +253,8 @@ def _budgets(here: _Here) -> Iterator[Finding]:
     budgets = here.settings.budgets
     if not budgets:
         return
+    from promptctl.calls.alerts import webhook_fault
+
     failure, is_open = here.log.failure, here.settings.budgets_without_log == "open"
     for rule in budgets:
         if failure is not None and rule.is_hard:
@@ -266,9 +268,10 @@ def _budgets(here: _Here) -> Iterator[Finding]:
             yield Finding("budgets", "warning", f"{rule.name} is disabled: its calls are refused", hint)
         else:
             yield Finding("budgets", "ok", f"{rule.name}: {rule.terms}, then {rule.then}")
-        if rule.webhook_env and not here.environ.get(rule.webhook_env):
+        fault = webhook_fault(rule.webhook_env, here.environ) if rule.webhook_env else None
+        if fault is not None:
             hint = f"set {rule.webhook_env} to the webhook's address"
-            yield Finding("budgets", "warning", f"{rule.name} tells nobody: {rule.webhook_env} is not set", hint)
+            yield Finding("budgets", "warning", f"{rule.name} tells nobody: {fault}", hint)
 
 
 def _is_unknown(here: _Here, rule: BudgetRule) -> bool:

@@ -79,13 +79,16 @@ class Log:
         """Return the last call of a prompt in full, whatever the log rules keep; None if there was none.
 
         After @ a version or a label may be named: then it is the last one of the rows, with what the rules kept.
-        Raises `PromptNotFound` for a prompt that is neither in the files nor in the log.
+        Raises `PromptNotFound` for a prompt that is neither in the files nor in the log, and `UsageError` for a glob.
         """
-        from promptctl.log.filter import Filter
+        from promptctl.log.filter import Filter, is_glob
         from promptctl.versions.former_ids import former_ids
         from promptctl.workspace.names import check_logged_prompt
 
         prompt, _, version = ref.partition("@")
+        if is_glob(prompt):
+            hint = f"promptctl log list --prompt '{printable(prompt)}'"
+            raise UsageError(f"`{printable(prompt)}` is a glob, where one prompt is meant", hint=hint)
         if version:
             wanted = Filter(prompt=prompt, version=version, source="app", limit=1)
             return next(self.executions(wanted, with_content=True), None)
@@ -107,6 +110,14 @@ class Log:
         from promptctl.log.filter import Filter
 
         return self._context.log.totals(self.meant(wanted or Filter()), by, costs_only=costs_only)
+
+    def hint_for_model(self, model: str) -> str:
+        """Return the question that names the models of calls that are nearest to an id or a glob; empty if none is."""
+        from promptctl.files.names import did_you_mean_glob
+        from promptctl.log.filter import Filter
+
+        asked = self._context.log.totals(Filter(source="app"), ("model",), costs_only=True)
+        return did_you_mean_glob(model, {row.group["model"] for row in asked} - {model})
 
     def without_row(self, wanted: Filter | None = None, by: Sequence[Dimension] = ()) -> CallTotals | None:
         """Return what `totals` of the same arguments leaves out, as it has no row: calls and costs; None if nothing.
@@ -273,7 +284,12 @@ class Log:
             from promptctl.versions.former_ids import logged_renames
 
             renames = logged_renames(context.log, context.now())
-        return replace(wanted, renames=renames, since=_moment(wanted.since), until=_moment(wanted.until))
+        since, until = _moment(wanted.since), _moment(wanted.until)
+        if since is not None and until is not None and since >= until:
+            raise UsageError(
+                f"the time from {printable(since)} is not before {printable(until)}", hint="`until` is excluded"
+            )
+        return replace(wanted, renames=renames, since=since, until=until)
 
 
 def _moment(text: str | None) -> str | None:

@@ -139,7 +139,7 @@ def test_the_table_is_written_as_csv(cli: Cli, desk: Path) -> None:
 
 @pytest.mark.usefixtures("inside")
 def test_an_empty_log_and_wrong_names_are_told(cli: Cli) -> None:
-    assert cli("cost").err == "no calls yet\n"
+    assert cli("cost").err == "no call yet\n"
     near = cli("cost", "--by", "weeks")
     assert (near.exit_code, near.err) == (
         2,
@@ -172,7 +172,7 @@ def test_two_versions_are_compared(workspace: Path, cli: Cli, monkeypatch: pytes
 
 def test_suggestions_are_printed_with_evidence(workspace: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(workspace)
-    assert cli("cost", "suggest").err == "no calls yet\n"
+    assert cli("cost", "suggest").err == "no call yet\n"
     context = Context(workspace, {}, lambda _: None)
     digest = context.prompt("triage").version.digest
     context.log.append(Entry(make(prompt="triage", digest=digest), "full") for _ in range(30))
@@ -185,3 +185,16 @@ def test_suggestions_are_printed_with_evidence(workspace: Path, cli: Cli, monkey
     assert (workspace / "ways.csv").read_text().splitlines()[1].startswith('"triage","repeats","0.0234')
     fits("cost suggest", cli("cost", "suggest", "--json").json)
     assert cli("cost", "suggest", "triag").exit_code == 3
+
+
+@pytest.mark.usefixtures("desk")
+def test_why_nothing_matches_is_said(cli: Cli) -> None:
+    assert cli("cost", "-m", "openai/gpt-4o-mni").err == (
+        "no call matches\n  hint: did you mean `openai/gpt-4o-mini`?\n"
+        "not counted: 1 call that kept no row and may match, $2.00; the table without --model counts them\n"
+    )
+    assert cli("log", "list", "--prompt", "none*").err == "no execution matches\n"
+    assert "evaluations are left out" in cli("log", "list", "--until", "2026-05-05", "--user", "ada").err
+    for command in (("cost",), ("log", "list"), ("cost", "compare", "support/triage", "@main"), ("cost", "reprice")):
+        ran = cli(*command, "--since", "2026-05-02", "--until", "2026-05-01")
+        assert (ran.exit_code, "is not before" in ran.err) == (2, True)

@@ -123,6 +123,9 @@ def test_the_last_call_is_shown_whole_whatever_the_rules_keep(cli: Cli) -> None:
     assert cli("log", "latest", "gone", "--json").json["reply"] == "Hello gone"
     never = cli("log", "latest", "hr/new")
     assert (never.exit_code, never.err.splitlines()[0]) == (3, "error: no call of hr/new yet")
+    assert "promptctl run hr/new makes one" in never.err
+    glob = cli("log", "latest", "hr/*")
+    assert (glob.exit_code, "`hr/*` is a glob" in glob.err) == (2, True)
     unknown = cli("log", "latest", "triag")
     assert unknown.exit_code == 3
     assert "did you mean `triage`?" in unknown.err

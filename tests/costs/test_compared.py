@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from promptctl import Workspace, open_workspace
-from promptctl.errors import UsageError
+from promptctl.errors import PromptNotFound, UsageError
 from promptctl.log.records import Entry
 from promptctl.statistics.ratios import ratio_of_unpaired_means
 from tests.cli.conftest import TRIAGE, commit, git, write
@@ -122,6 +122,14 @@ def test_what_else_differs_is_said(desk: Workspace) -> None:
 def test_refs_that_are_not_two_versions_of_a_prompt_are_refused(desk: Workspace) -> None:
     with pytest.raises(UsageError, match="the same version, v2"):
         desk.costs.compare("triage@v2", "triage")
+    with pytest.raises(PromptNotFound) as caught:
+        desk.costs.compare("triage@v1", "v2")
+    assert caught.value.hint == "did you mean `triage@v2`?"
+
+
+def test_nothing_is_said_of_the_models_of_a_side_without_calls(desk: Workspace) -> None:
+    fill(desk, 2, 20, 100_000)
+    assert desk.costs.compare("triage@v1", "@v2").notes == ()
 
 
 def test_the_ratio_of_unpaired_means_is_welchs() -> None:

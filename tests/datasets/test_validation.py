@@ -276,8 +276,17 @@ def test_a_csv_of_excel_is_read_with_a_note_and_evaluated() -> None:
 @pytest.mark.parametrize(
     ("settings", "said", "hint"),
     [
-        ("log: [{prompts: suport/*}]", "the rule of `log` for `suport/*` matches no prompt", None),
-        ("log: [{prompts: chatt}]", "the rule of `log` for `chatt` matches no prompt", "did you mean `chat`?"),
+        ("log: [{prompts: suport/*}]", "the rule of `log` for `suport/*` matches no prompt of the files", None),
+        (
+            "{models: {local/*: {api_base: 'http://127.0.0.1:1/v1'}}, prices: {locl/*: {input: 1, output: 1}}}",
+            "the price of `locl/*` is of no model",
+            "did you mean `local/…`?",
+        ),
+        (
+            "log: [{prompts: chatt}]",
+            "the rule of `log` for `chatt` matches no prompt of the files",
+            "did you mean `chat`?",
+        ),
         (
             "labels: {staging: {reason: required}, production: {after: stagin}}",
             "`production` comes after `stagin`, which is nearly another label",
@@ -285,7 +294,7 @@ def test_a_csv_of_excel_is_read_with_a_note_and_evaluated() -> None:
         ),
         (
             "budgets: [{name: a, prompts: [chta], limit: {usd: 5}}]",
-            "`chta` of the budget `a` matches no prompt",
+            "`chta` of the budget `a` matches no prompt of the files",
             "did you mean `chat`?",
         ),
         (
@@ -312,6 +321,8 @@ def test_a_csv_of_excel_is_read_with_a_note_and_evaluated() -> None:
 )
 def test_a_setting_that_holds_for_nothing_is_a_warning(settings: str, said: str, hint: str | None) -> None:
     (problem,) = check(MemoryTree({"promptctl.yaml": settings + "\n", "prompts/chat.prompt.yaml": HI}))
+    assert problem.place is not None
+    assert problem.place.line == 1 or settings.startswith("labels")
     assert (problem.severity, problem.message, problem.hint) == ("warning", said, hint)
 
 

@@ -175,6 +175,10 @@ def test_budgets_that_cannot_hold_are_told(root: Path, log: SqliteStore) -> None
     write(root, "promptctl.yaml", "budgets:\n  - {name: day, limit: {usd: 5}, per: day, webhook_env: HOOK}\n")
     holds, tells = found(root, "budgets")
     assert (holds.status, tells.status, "HOOK is not set" in tells.message) == ("ok", "warning", True)
+    fault = "holds no plain address that begins with https:// or http://"
+    (wrong,) = [each for each in diagnose(root, {"HOOK": "ftp://canary"}) if each.check == "budgets" and each.hint]
+    assert (fault in wrong.message, "canary" in wrong.message) == (True, False)
+    assert not any("HOOK" in each.message for each in diagnose(root, {"HOOK": "https://chat.example/hook"}))
     log.database.write(
         lambda each: each.execute("INSERT INTO budget_disabled (budget, key, since) VALUES ('day', '', '')")
     )
