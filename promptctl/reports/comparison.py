@@ -226,6 +226,9 @@ def _counts(comparison: Comparison) -> list[str]:
         parts.append(f"{len(expected)} expected to fail{told}")
     if comparison.never_run:
         parts.append(f"{comparison.never_run} not run")
+    # Where no cost is known, the table says so.
+    if unpriced := sum(each.unknown for each in comparison.usage if each.name == "cost_nano_usd" and each.known):
+        parts.append(f"{unpriced} unpriced, and not in the cost")
     return parts
 
 
