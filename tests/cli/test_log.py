@@ -129,7 +129,7 @@ def test_which_version_answered_a_user_and_what_did_it_cost(cli: Cli) -> None:
     ] * 2
     earlier = cli("log", "list", "--user", "u17", "--since", "2020-01-31", "--until", "2 days ago")
     assert (earlier.exit_code, earlier.out) == (0, "")
-    assert "no execution matches; those of evaluations are left out: --source all" in earlier.err
+    assert earlier.err == "no execution matches\n"
     assert cli("log", "list", "--since", "yesteday").exit_code == 2
 
 
