@@ -209,7 +209,9 @@ def _say(table: CostTable) -> None:
     if not is_terminal() and len(rows) > 1:  # beside the rows, which may be added up
         tell(f"total: {count(total.calls, 'call')}, {_spent(total)}")
     if total.unpriced:
-        tell(f"{count(total.unpriced, 'call')} unpriced: no price is known for the model; `prices:` can say it")
+        tell(
+            f"{count(total.unpriced, 'call')} unpriced: no price is known for the model at that time; `prices:` can say it"
+        )
 
 
 def _cells(table: CostTable, row: CallTotals, highest: int) -> Sequence[Any]:

@@ -78,7 +78,9 @@ def _tell_left(done: Repricing) -> None:
     """Say what keeps the cost that it has, and why."""
     total = done.total
     if total.unlisted:
-        tell(f"{count(total.unlisted, 'attempt')} of models without a price: give `prices:` in promptctl.yaml")
+        tell(
+            f"{count(total.unlisted, 'attempt')} of models without a price at that time: give `prices:` in promptctl.yaml"
+        )
     if total.uncounted:
         tell(f"{count(total.uncounted, 'attempt')} without the numbers of tokens that the price depends on")
     if done.without_row:

@@ -119,6 +119,8 @@ def run(
     else:
         execution = _complete(workspace, ref, given, wanted, as_json=as_json)
     _summarise(execution)
+    if execution.cost_nano_usd is None and (later := workspace.costs.later_price(execution)):
+        tell(f"no price holds yet: {later} begins after this call")
     if execution.status == "invalid_output":
         raise CheckFailed(execution.error_message or "the reply is not whole")
 

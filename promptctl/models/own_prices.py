@@ -46,9 +46,16 @@ class OwnPrices(Generic[P]):
 
     def of(self, model: str, at: float) -> OwnPrice[P] | None:
         """Return the price of a call to the model that began at this moment; None if no glob has one."""
+        return next((each for each in self._of(model) if each.begins <= at), None)
+
+    def after(self, model: str, at: float) -> OwnPrice[P] | None:
+        """Return the price of the model that begins next after a moment; None if none does."""
+        return min((each for each in self._of(model) if each.begins > at), key=lambda each: each.begins, default=None)
+
+    def _of(self, model: str) -> list[OwnPrice[P]]:
         if model not in self._matching:
             self._matching[model] = [each for each in self._prices if fnmatchcase(model, each.pattern)]
-        return next((each for each in self._matching[model] if each.begins <= at), None)
+        return self._matching[model]
 
 
 def _of_glob(pattern: str, given: Any, places: Mapping[str, Sequence[Place]], make: Make[P]) -> Iterator[OwnPrice[P]]:

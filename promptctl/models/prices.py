@@ -151,6 +151,11 @@ class Prices:
             return told, model.partition("/")[0]
         return (None, None) if cost is None else (cost, source)
 
+    def later_price(self, model: str, at: float) -> str | None:
+        """Return where the workspace gives a price of the model that begins after a moment; None if it gives none."""
+        found = self._own.after(model, at) if self._own is not None else None
+        return None if found is None else found.source
+
     def tells_cost(self, model: str) -> bool:
         """Return True if the model's provider says with each reply what it cost."""
         from promptctl.models.dialects import dialect_of

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from promptctl.costs.table import CostTable
     from promptctl.log.call_totals import Dimension
     from promptctl.log.filter import Filter
+    from promptctl.log.records import Execution
 
 
 _DEAREST = 10
@@ -46,6 +47,16 @@ class Costs:
 
         wanted = Log(self._context).meant(Filter(source="app", since=since, until=until))
         return compare_costs(self._context.fresh(), base, head, wanted)
+
+    def later_price(self, execution: Execution) -> str | None:
+        """Return where the settings give a price of its model that begins after an execution; None if they give none.
+
+        It says `promptctl.yaml:4 from 2027-01-01`.
+        """
+        from datetime import datetime
+
+        began = datetime.fromisoformat(execution.started_at).timestamp()
+        return self._context.models.prices.later_price(execution.model, began)
 
     def suggest(self, ref: str | None = None) -> Suggestions:
         """Return what would make a prompt cheaper, by its last 30 days of calls; without a ref, the dearest prompts.

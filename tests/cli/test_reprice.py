@@ -57,7 +57,7 @@ def test_costs_are_told_by_model_before_and_after_and_each_view_counts_them(cli:
         "total\t3\t2\tunpriced\t$0.0006 + 1 unpriced",
     ]
     assert dry.err.splitlines() == [
-        "1 attempt of models without a price: give `prices:` in promptctl.yaml",
+        "1 attempt of models without a price at that time: give `prices:` in promptctl.yaml",
         "1 attempt without a row (rule `off`, or pruned): only their totals are kept",
         "2 costs would be corrected",
     ]

@@ -243,6 +243,15 @@ def test_a_reply_that_is_not_whole_is_said(cli: Cli, workspace: Path, option: tu
     assert {each["error_type"] for each in rows} == {"ReplyCut", "ReplyWithheld"}
 
 
+def test_a_price_that_begins_later_is_said(cli: Cli, workspace: Path) -> None:
+    with OpenAIServer() as server:
+        prices = 'prices:\n  "local/*":\n    - {from: 2999-01-01, input: 1, output: 2}\n'
+        write(workspace, "promptctl.yaml", f'models:\n  "local/*": {{api_base: "{server.url}"}}\n{prices}')
+        ran = cli("run", "triage", "-i", "ticket=Help!", "-m", "local/m")
+    assert "cost unknown" in ran.err
+    assert "no price holds yet: promptctl.yaml:5 from 2999-01-01 begins after this call\n" in ran.err
+
+
 def test_impossible_numbers_of_tokens_are_said_once_and_cost_no_reply(cli: Cli, workspace: Path) -> None:
     with OpenAIServer() as server:
         write(workspace, "promptctl.yaml", f'models:\n  "local/*": {{api_base: "{server.url}"}}\n')
