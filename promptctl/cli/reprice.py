@@ -8,7 +8,6 @@ import typer
 
 from promptctl import Filter, parse_moment
 from promptctl.cli import options
-from promptctl.cli.log_evidence import Reason
 from promptctl.cli.output import say_json, tell
 from promptctl.cli.tables import Styled, say_table
 from promptctl.reports.wording import count, format_count, format_spent
@@ -28,7 +27,7 @@ def reprice(
     until: Annotated[
         str | None, typer.Option("--until", metavar="WHEN", help="Only before then; days begin at midnight here.")
     ] = None,
-    reason: Reason = None,
+    reason: options.EventReason = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; show what would change.")] = False,
     as_json: options.Json = False,
 ) -> None:
