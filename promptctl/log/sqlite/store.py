@@ -329,8 +329,10 @@ class SqliteStore:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
+        """Read everything as of one moment, however many queries that takes."""
         self._take_in_before_reading()
         with self.database.reading() as connection:
+            connection.execute("BEGIN")
             yield connection
 
     def _after_opening(self) -> None:

@@ -262,3 +262,21 @@ def test_verify_names_sums_that_are_not_those_of_the_rows(log: SqliteStore, path
         raw.commit()
 
     assert {each.kind for each in log.verify().problems} == {"totals"}
+
+
+def test_what_is_appended_while_costs_are_read_is_not_in_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process appends, and counts into the rollups, between two queries of one table."""
+    log, other = SqliteStore(tmp_path / "log.db"), SqliteStore(tmp_path / "log.db")
+    log.append([Entry(make(source="api"))])
+    mark = rollups._mark
+
+    def append_after(connection: sqlite3.Connection) -> int:
+        found = mark(connection)
+        monkeypatch.setattr(rollups, "_mark", mark)
+        other.append([Entry(make(source="api"))])
+        other.database.write(rollups.fold)
+        return found
+
+    monkeypatch.setattr(rollups, "_mark", append_after)
+    counted = [log.totals(Filter(source="app"), ("day",), costs_only=True)[0].calls for _ in range(2)]
+    assert counted == [1, 2]
