@@ -2,8 +2,9 @@
 
     python benchmarks/interval_coverage.py [trials]
 
-Prints four tables: paired pass rates (Tango and Newcombe, 95 %), paired scores of mean zero (the share called worse or
-better at a one-sided 5 %), ratios of cost and latency of heavy tails (95 %), pass rates of clustered cases (95 %).
+Prints five tables: paired pass rates (Tango and Newcombe, 95 %), paired scores of mean zero (the share called worse or
+better at a one-sided 5 %), ratios of cost and latency of heavy tails (95 %), wrong and right verdicts on unpaired costs
+(95 %), pass rates of clustered cases (95 %).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 from collections.abc import Callable
 
 from promptctl.statistics.intervals import Interval, clustered_rate, newcombe, tango, wilson
-from promptctl.statistics.ratios import ratio_of_means, ratio_of_medians
+from promptctl.statistics.ratios import ratio_of_means, ratio_of_medians, ratio_of_unpaired_means
 from promptctl.statistics.scores import score_test
 
 SIZES = (5, 10, 20, 50, 200)
@@ -25,6 +26,7 @@ def main(trials: int) -> None:
     pass_rates(trials)
     scores(trials)
     ratios(trials)
+    unpaired(trials)
     clusters(trials)
 
 
@@ -94,6 +96,33 @@ def ratios(trials: int) -> None:
                 means = f"{hits[0] / printed[0]:.3f}" if printed[0] else "-"
                 share, medians = printed[0] / trials, hits[1] / trials
                 print(f"| {n} | {deviation}, {common} | {share:.3f} | {means} | {medians:.3f} |")
+
+
+COSTS: dict[str, Callable[[random.Random], float]] = {
+    "1 in 100 at 100 times": lambda rng: rng.uniform(0.8, 1.2) * (100 if rng.random() < 0.01 else 1),
+    "1 in 50 at 50 times": lambda rng: rng.uniform(0.8, 1.2) * (50 if rng.random() < 0.02 else 1),
+    "1 in 20 at 20 times": lambda rng: rng.uniform(0.8, 1.2) * (20 if rng.random() < 0.05 else 1),
+    "lognormal, 0.5": lambda rng: rng.lognormvariate(0, 0.5),
+    "lognormal, 1": lambda rng: rng.lognormvariate(0, 1),
+    "lognormal, 2": lambda rng: rng.lognormvariate(0, 2),
+}
+
+
+def unpaired(trials: int) -> None:
+    """Share of verdicts on costs of one distribution, of those with an interval, and where head's are 20 % less."""
+    print("\n| calls | costs | intervals | verdicts on equal costs | on 20 % less |\n|---|---|---|---|---|")
+    for sizes in ((10, 10), (20, 20), (50, 50), (500, 500), (20, 500), (500, 20), (50, 1000)):
+        for name, draw in COSTS.items():
+            rng = random.Random(f"{sizes} {name}")
+            printed = wrong = right = 0
+            for _ in range(trials):
+                base, head = ([draw(rng) for _ in range(n)] for n in sizes)
+                interval = ratio_of_unpaired_means(base, head)
+                printed += interval is not None
+                wrong += interval is not None and not holds(interval, 1.0)
+                right += interval is not None and 0.8 * interval.high < 1
+            shares = f"{wrong / printed:.3f} | {right / printed:.3f}" if printed else "- | -"
+            print(f"| {sizes[0]}, {sizes[1]} | {name} | {printed / trials:.3f} | {shares} |")
 
 
 def clusters(trials: int) -> None:

@@ -210,19 +210,25 @@ def _compared(prompt: str, base: CostSide, head: CostSide) -> CostComparison:
         if interval.high < 0 or interval.low > 0:
             verdict = "cheaper" if change < 0 else "dearer"
         else:
-            needed = _more_calls(ratio, 1 + change, max(len(base.costs), len(head.costs)))
+            needed = _more_calls(ratio, 1 + change, len(base.costs), len(head.costs))
     sentence = _sentence(names, base, head, verdict, change, interval, needed)
     return CostComparison(
         prompt, base, head, verdict, change, interval, needed, sentence, tuple(_notes(names, base, head))
     )
 
 
-def _more_calls(ratio: Interval, seen: float, calls: int) -> int | None:
-    """Return how many more calls would narrow the interval to one that leaves out no change; None if none would."""
-    distance, half = abs(math.log(seen)), (math.log(ratio.high) - math.log(ratio.low)) / 2
+def _more_calls(ratio: Interval, seen: float, base: int, head: int) -> int | None:
+    """Return how many more calls of each would narrow the interval to leave out no change; None if none would.
+
+    So many, k, that the error falls as far as the interval reaches beyond no change: 1/(n₁+k) + 1/(n₂+k) = `wanted`.
+    """
+    distance = abs(math.log(seen))
     if distance < 0.001:
         return None
-    return max(1, math.ceil(calls * ((half / distance) ** 2 - 1)))
+    half = math.log(ratio.high / seen) if seen < 1 else math.log(seen / ratio.low)
+    wanted = (1 / base + 1 / head) * (distance / half) ** 2
+    more = (2 - wanted * (base + head) + math.hypot(2, wanted * (base - head))) / (2 * wanted)
+    return max(1, math.ceil(more))
 
 
 def _sentence(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from typing import TYPE_CHECKING
 
 from promptctl.statistics.bootstrap import quantile
@@ -10,13 +11,20 @@ from promptctl.statistics.distributions import normal_quantile, t_quantile
 from promptctl.statistics.intervals import Interval, cluster_totals, skewed_interval, skewness_of, standard_error
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
 FEWEST_UNITS = 10
 # Expected skewness over √n, above which a mean is too much a matter of its largest values to say how sure it is.
 _MOST_SKEWED = 2.0
 # e to the power of a larger variance of logarithms would be no number.
 _LARGEST_VARIANCE = 50.0
+_PERMUTATIONS = 1999
+# Values of each side that are dealt out one by one.
+_LARGEST = 50
+# An interval that reaches further, as a logarithm, says nothing.
+_FARTHEST = 10.0
+_HALVINGS = 10
+_LEAST_STEP = 1e-6
 
 
 def ratio_of_means(
@@ -54,22 +62,34 @@ def ratio_of_means(
 def ratio_of_unpaired_means(base: Sequence[float], head: Sequence[float], confidence: float = 0.95) -> Interval | None:
     """The interval of head's mean over base's, of values that are not paired; None where `ratio_of_means` has none.
 
-    Formula: of the logarithm of the ratio, Student's t with the error √(s₁²/(n₁x̄₁²) + s₂²/(n₂x̄₂²)) and Welch's degrees
-    of freedom. The tail is too heavy as for `ratio_of_means`.
+    Formula: the hull of two. Of the logarithm of the ratio, Student's t with the error √(s₁²/(n₁x̄₁²) + s₂²/(n₂x̄₂²))
+    and Welch's degrees of freedom; and all ratios by which base's values can be multiplied without a permutation test
+    of the two sums refusing that they are head's: a side that has not met its tail yet learns of it from the other.
+    The tail is too heavy as for `ratio_of_means`, judged by the spread within both sides and the size of the smaller.
     Source: Hedges, Gurevitch and Curtis 1999, Ecology 80:1150, for the error; Welch 1947, Biometrika 34:28, for the
-    degrees of freedom.
+    degrees of freedom; Pitman 1937, Supplement to the Journal of the Royal Statistical Society 4:119, for permutations.
     """
     parts = []
     for values in (base, head):
         n = len(values)
-        if n < FEWEST_UNITS or math.fsum(values) <= 0 or _lognormal_skewness(values) > _MOST_SKEWED * math.sqrt(n):
+        if n < FEWEST_UNITS or math.fsum(values) <= 0:
             return None
         parts.append((math.fsum(values) / n, (standard_error(values) or 0.0) * n / math.fsum(values), n))
+    if _lognormal_skewness(base, head) > _MOST_SKEWED * math.sqrt(min(len(base), len(head))):
+        return None
     (before, e1, n1), (after, e2, n2) = parts
     variance, log_ratio = e1 * e1 + e2 * e2, math.log(after / before)
     degrees = variance**2 / (e1**4 / (n1 - 1) + e2**4 / (n2 - 1)) if variance else n1 + n2 - 2
     half = t_quantile((1 + confidence) / 2, degrees) * math.sqrt(variance)
-    return Interval(math.exp(log_ratio - half), math.exp(log_ratio + half), confidence, "welch")
+    shares = _permutations(base, head)
+    ends = [
+        _refused_from(lambda at, side=side: shares(math.exp(at))[side], log_ratio, step, (1 - confidence) / 2)
+        for side, step in ((1, -half), (0, half))
+    ]
+    if None in ends:
+        return None
+    low, high = (math.exp(end) for end in ends if end is not None)
+    return Interval(low, high, confidence, "welch-permutation")
 
 
 def ratio_of_medians(
@@ -102,15 +122,74 @@ def ratio_of_medians(
     return Interval(math.exp(log_ratio - half), math.exp(log_ratio + half), confidence, "price-bonett")
 
 
+def _permutations(base: Sequence[float], head: Sequence[float]) -> Callable[[float], tuple[float, float]]:
+    """Return the shares of permutations in which head's sum is at most, and at least, what it is, at a ratio.
+
+    The largest values of each side are dealt out one by one; the sum of the others that fall to head is normal, with
+    the mean and variance of a draw without replacement.
+    """
+    rng, n, seen = random.Random(0), len(base) + len(head), math.fsum(head)  # noqa: S311 - no secret
+    (large_base, few_base), (large_head, few_head) = (_split(values) for values in (base, head))
+    small = few_base[0] + few_head[0]
+    deals = []
+    for _ in range(_PERMUTATIONS):
+        free, of_side = len(head), [0.0, 0.0]
+        left = n
+        for side, values in enumerate((large_base, large_head)):
+            for value in values:
+                if rng.random() * left < free:
+                    of_side[side] += value
+                    free -= 1
+                left -= 1
+        spread = math.sqrt(free * (small - free) / (small - 1)) * rng.gauss(0, 1) if small > 1 else 0.0
+        deals.append((*of_side, free, spread))
+
+    def shares(ratio: float) -> tuple[float, float]:
+        mean = (ratio * few_base[1] + few_head[1]) / small if small else 0.0
+        square = (ratio * ratio * few_base[2] + few_head[2]) / small if small else 0.0
+        deviation, slack = math.sqrt(max(0.0, square - mean * mean)), 1e-9 * seen
+        away = [ratio * b + h + free * mean + spread * deviation - seen for b, h, free, spread in deals]
+        return tuple((1 + sum(sign * each <= slack for each in away)) / (1 + len(away)) for sign in (1, -1))  # type: ignore[return-value]
+
+    return shares
+
+
+def _split(values: Sequence[float]) -> tuple[list[float], tuple[int, float, float]]:
+    """Return the largest values, and of the others the number, the sum and the sum of squares."""
+    ordered = sorted(values, reverse=True)
+    others = ordered[_LARGEST:]
+    return ordered[:_LARGEST], (len(others), math.fsum(others), math.fsum(value * value for value in others))
+
+
+def _refused_from(share: Callable[[float], float], seen: float, step: float, least: float) -> float | None:
+    """Return the point, a step from what was seen or further, beyond which the share is below the least; or None."""
+    near, far = seen, seen + step
+    step = step or math.copysign(_LEAST_STEP, step)
+    while share(far) >= least:
+        near, far = far, far + step
+        step *= 2
+        if abs(far - seen) > _FARTHEST:
+            return None
+    if near == seen:
+        return far
+    for _ in range(_HALVINGS):
+        middle = (near + far) / 2
+        near, far = (middle, far) if share(middle) >= least else (near, middle)
+    return far
+
+
 def _totals(values: Sequence[float], clusters: Sequence[Hashable] | None) -> list[float]:
     return [total for total, _size in cluster_totals(values, clusters)]
 
 
-def _lognormal_skewness(values: Sequence[float]) -> float:
-    """The skewness of a lognormal whose logarithm varies as much as that of the values above zero."""
-    logs = [math.log(value) for value in values if value > 0]
-    error = standard_error(logs) or 0.0
-    omega = math.exp(min(_LARGEST_VARIANCE, error * error * len(logs)))
+def _lognormal_skewness(*sides: Sequence[float]) -> float:
+    """The skewness of a lognormal whose logarithm varies as much as that of the values above zero, within sides."""
+    squares, degrees = 0.0, 0
+    for values in sides:
+        logs = [math.log(value) for value in values if value > 0]
+        squares += ((standard_error(logs) or 0.0) * len(logs)) ** 2 * (1 - 1 / len(logs)) if logs else 0.0
+        degrees += max(0, len(logs) - 1)
+    omega = math.exp(min(_LARGEST_VARIANCE, squares / degrees if degrees else 0.0))
     return (omega + 2) * math.sqrt(omega - 1)
 
 

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from promptctl import Workspace, open_workspace
+from promptctl.costs.compared import _more_calls
 from promptctl.errors import PromptNotFound, UsageError
 from promptctl.log.records import Entry
+from promptctl.statistics.intervals import Interval
 from promptctl.statistics.ratios import ratio_of_unpaired_means
 from tests.cli.conftest import TRIAGE, commit, git, write
 from tests.log.conftest import make
@@ -132,13 +134,52 @@ def test_nothing_is_said_of_the_models_of_a_side_without_calls(desk: Workspace) 
     assert desk.costs.compare("triage@v1", "@v2").notes == ()
 
 
-def test_the_ratio_of_unpaired_means_is_welchs() -> None:
+@pytest.mark.parametrize(
+    ("base", "head", "is_decided"),
+    [
+        ((475, 25, 20), (20, 0, 20), False),  # 20 of 520 calls miss all 25 dear ones in 36 of 100 draws
+        ((46, 4, 50), (50, 0, 50), False),  # all four on one side: in 6 of 100
+        ((985, 15, 100), (50, 0, 100), False),  # in 47 of 100
+        ((475, 25, 20), (500, 0, 20), True),  # in one of 30 million
+    ],
+)
+def test_a_side_that_has_not_met_its_tail_yet_is_not_called_cheaper(
+    base: tuple[int, int, float], head: tuple[int, int, float], is_decided: bool
+) -> None:
+    """Each side has calls at the usual cost, and a few at many times it; Welch's t decides all of these."""
+    sides = [[0.9, 1.1] * (usual // 2) + [1.0] * (usual % 2) + [times] * dear for usual, dear, times in (base, head)]
+    found = ratio_of_unpaired_means(*sides)
+    assert found is not None
+    assert (found.high < 1) == is_decided
+
+
+def test_a_true_difference_is_found_however_small_its_interval() -> None:
+    chance = random.Random(3)
+    base, head = ([mean * chance.lognormvariate(0, 0.5) for _ in range(500)] for mean in (1.0, 0.8))
+    found = ratio_of_unpaired_means(base, head)
+    assert found is not None
+    assert 0.7 < found.low < 0.8 < found.high < 0.9
+    same = ratio_of_unpaired_means([100.0] * 60, [120.0] * 60)
+    assert same is not None
+    assert (same.low, same.high) == (pytest.approx(1.2, rel=1e-5), pytest.approx(1.2, rel=1e-5))
+
+
+def test_the_fewer_calls_a_side_has_the_more_it_takes_of_each() -> None:
+    """Half the error of 20 and 500 calls takes 69 more of each: 1/89 + 1/569 is a quarter of 1/20 + 1/500."""
+    ratio = Interval(1.1 / 1.21, 1.1 * 1.21, 0.95, "by hand")
+    assert _more_calls(ratio, 1.1, 20, 500) == 69
+    assert _more_calls(ratio, 1.1, 40, 40) == 120
+
+
+def test_the_ratio_of_unpaired_means_is_welchs_or_wider() -> None:
     """By hand: means 10 and 12, standard errors 0.5 and 0.6, so an error of the logarithm of √(0.05² + 0.05²)."""
     base = [10 + (-1) ** n * 1.5 for n in range(10)]
     head = [12 + (-1) ** n * 1.8 for n in range(10)]
     found = ratio_of_unpaired_means(base, head)
 
     assert found is not None
-    assert found.low * found.high == pytest.approx(1.2**2)
-    assert found.high / 1.2 == pytest.approx(1.16014, abs=1e-4)  # e^(2.10092·0.0707107)
+    assert found.low == pytest.approx(1.2 / 1.16014, abs=0.005)  # e^(2.10092·0.0707107)
+    assert found.high == pytest.approx(1.2 * 1.16014, abs=0.005)
+    assert found.low <= 1.2 / 1.1601  # permutations can only widen it
+    assert found.high >= 1.2 * 1.1601
     assert ratio_of_unpaired_means(base[:9], head) is None
