@@ -81,15 +81,12 @@ def ratio_of_unpaired_means(base: Sequence[float], head: Sequence[float], confid
     variance, log_ratio = e1 * e1 + e2 * e2, math.log(after / before)
     degrees = variance**2 / (e1**4 / (n1 - 1) + e2**4 / (n2 - 1)) if variance else n1 + n2 - 2
     half = t_quantile((1 + confidence) / 2, degrees) * math.sqrt(variance)
-    shares = _permutations(base, head)
-    ends = [
-        _refused_from(lambda at, side=side: shares(math.exp(at))[side], log_ratio, step, (1 - confidence) / 2)
-        for side, step in ((1, -half), (0, half))
-    ]
-    if None in ends:
+    shares, least = _permutations(base, head), (1 - confidence) / 2
+    low = _refused_from(lambda at: shares(math.exp(at))[1], log_ratio, -half, least)
+    high = _refused_from(lambda at: shares(math.exp(at))[0], log_ratio, half, least)
+    if low is None or high is None:
         return None
-    low, high = (math.exp(end) for end in ends if end is not None)
-    return Interval(low, high, confidence, "welch-permutation")
+    return Interval(math.exp(low), math.exp(high), confidence, "welch-permutation")
 
 
 def ratio_of_medians(
