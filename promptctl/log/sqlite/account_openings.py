@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 from promptctl.formats.budget_rules import BudgetRule
 from promptctl.log.budgets import BudgetedCall, Charge
+from promptctl.log.sqlite.corrections import rows
 from promptctl.log.sqlite.filters import where
 
 _SPENT = {
-    "usd": "coalesce(sum(cost_nano_usd), 0)",
+    "usd": "coalesce(sum({cost}), 0)",
     "calls": "count(*)",
     "tokens": "coalesce(sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)), 0)",
 }
@@ -64,7 +65,9 @@ def spent_before(connection: sqlite3.Connection, charge: Charge, prompts: tuple[
     )
     names = "prompt, source, label, user, model, provider"
     # With a bare `prompt` SQLite would take the index of prompts and read the whole table.
-    sql = f"SELECT {names}, {_SPENT[rule.unit]} FROM executions {condition} GROUP BY +{names}"  # noqa: S608
+    holding = rows(connection)
+    total = _SPENT[rule.unit].format(cost=holding.cost)
+    sql = f"SELECT {names}, {total} FROM {holding.table} {condition} GROUP BY +{names}"  # noqa: S608
     return sum(
         spent
         for prompt, source, label, user, model, provider, spent in connection.execute(sql, parameters)

@@ -13,7 +13,7 @@ import pytest
 
 from promptctl.formats.budget_rules import BudgetRule
 from promptctl.log.budgets import Admission, BudgetedCall, Charge, Reservation, Settlement
-from promptctl.log.records import Entry, Execution
+from promptctl.log.records import CostCorrection, Entry, Execution
 from promptctl.log.sqlite.store import SqliteStore
 from promptctl.log.stamps import new_id
 from promptctl.log.windows import window_of
@@ -196,6 +196,18 @@ def test_an_account_begins_with_what_the_rows_of_its_window_spent(log: SqliteSto
     assert reserve(log, one(replace(rule, name="d", unit="calls", labels=("prod*",)), key="ada")).accounts[0].spent == 1
 
 
+def test_an_account_begins_with_the_costs_that_hold(log: SqliteStore) -> None:
+    dear, unpriced = made(cost_nano_usd=300), made(cost_nano_usd=None)
+    log.append([Entry(dear), Entry(unpriced), Entry(made())])
+    log.correct_costs(
+        {
+            dear.id: CostCorrection(NOON, 300, 200, "own"),
+            unpriced.id: CostCorrection(NOON, None, 50, "own"),
+        }
+    )
+    assert reserve(log, one(BudgetRule("a", "usd", 10_000, per="day"))).accounts[0].spent == 350
+
+
 def asked(prompts: tuple[str, ...] = ("p",), user: str | None = None, at: str = NOON) -> BudgetedCall:
     keys = {"user": user, "prompt": prompts[0], "label": None, "session": None}
     return BudgetedCall(at, prompts, "api", ("local/m",), keys, {"usd": 400, "calls": 1, "tokens": None})
@@ -282,7 +294,9 @@ def test_the_rows_of_a_window_are_found_by_an_index(log: SqliteStore, rule: Budg
             self.connection = connection
             self.plan = ""
 
-        def execute(self, sql: str, parameters: Any) -> list[Any]:
+        def execute(self, sql: str, parameters: Any = ()) -> Any:
+            if not parameters:  # whether any cost was corrected
+                return self.connection.execute(sql)
             self.plan = str(self.connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall())
             return []
 
