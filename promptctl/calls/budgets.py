@@ -6,28 +6,16 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from promptctl.calls.budget_refusals import is_passing, reached, unchecked, unpriced
 from promptctl.calls.call import ASKING, Attempts
 from promptctl.context import file_stamp
-from promptctl.errors import BudgetReached, InvalidFiles, LogFailure, printable
+from promptctl.errors import InvalidFiles, LogFailure
 from promptctl.files.names import SETTINGS
-from promptctl.formats.budget_rules import BudgetRule, amount_words, used_words
 from promptctl.formats.settings_file import read_settings
-from promptctl.log.budgets import (
-    TOO_LARGE,
-    Admission,
-    BudgetAccount,
-    BudgetedCall,
-    BudgetEvent,
-    Charge,
-    Refusal,
-    Reservation,
-    Settlement,
-    unit_name,
-)
+from promptctl.log.budgets import Admission, BudgetedCall, BudgetEvent, Charge, Reservation, Settlement
 from promptctl.log.processes import is_alive, this_process
 from promptctl.log.stamps import utc_now, utc_text
 from promptctl.log.windows import window_of
@@ -43,49 +31,6 @@ if TYPE_CHECKING:
 _GRACE_S = 3600.0
 _LOOK_FOR_DEAD_S = 60.0
 _SILENT = frozenset({"changed", "blocked", "disabled"})  # on record; the error says the last two
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetForecast:
-    """The part of a request that one budget would reserve, and the account as it stands."""
-
-    charge: Charge
-    account: BudgetAccount
-    is_admitted: bool
-
-    @property
-    def amounts(self) -> tuple[str, ...]:
-        """The amounts that would be reserved, of the limit, spent, and reserved by others, as people read them."""
-        rule, account = self.charge.rule, self.account
-        return tuple(map(rule.amount, (self.charge.amount, rule.limit, account.spent, account.reserved)))
-
-    @property
-    def window_end(self) -> str | None:
-        """The moment at which its window ends; None without one."""
-        return None if self.charge.rule.per == "call" else self.account.window_end
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return a JSON object with stable keys, those of `BudgetStatus` for the same; amounts are in `unit`."""
-        rule, account = self.charge.rule, self.account
-        return {
-            "budget": rule.name,
-            "rule_place": str(rule.place),
-            "unit": unit_name(rule.unit),
-            "limit": rule.limit,
-            "per": rule.per,
-            "timezone": rule.timezone,
-            "each": rule.each,
-            "then": rule.then,
-            "account": account.key,
-            "spent": account.spent,
-            "kept": account.kept,
-            "reserved": account.reserved,
-            "left": account.left,
-            "would_reserve": self.charge.amount,
-            "window_end": self.window_end,
-            "disabled_at": account.disabled_at if rule.is_hard else None,
-            "admitted": self.is_admitted,
-        }
 
 
 class BudgetGuard:
@@ -117,10 +62,10 @@ class BudgetGuard:
 
         With `waiting` a request waits while others of this object may give back enough. Raises `BudgetReached`.
         """
-        wanted = self.reservation(request, worst)
+        attempts = ASKING.get()
+        wanted = self.reservation(attempts, request, worst)
         if not wanted.charges:
             return None
-        attempts = ASKING.get()
         while True:
             last_settled = self._last_settled
             self._under_way.add(wanted.execution)  # others may wait for it, whatever comes of it
@@ -136,22 +81,25 @@ class BudgetGuard:
             if not found.refusals:
                 return Held(self, wanted, attempts)
             self._leave(wanted.execution)
-            if waiting is None or not all(map(_is_passing, found.refusals)):
-                raise _refused(found.refusals[0], request, worst)
+            if waiting is None or not all(map(is_passing, found.refusals)):
+                raise reached(found.refusals[0], request, worst)
             change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(change)
             # What was settled on another thread meanwhile wakes nobody: it is asked again.
             is_same, may_change = last_settled is self._last_settled, bool(self._under_way)
             if is_same and not may_change and last_settled is self._last_settled:
-                raise _refused(found.refusals[0], request, worst)
+                raise reached(found.refusals[0], request, worst)
             if is_same and may_change:
                 with waiting():
                     await change
 
-    def reservation(self, request: Request, worst: WorstCase) -> Reservation:
-        """Return what is to be reserved for a request. Raises `BudgetReached` if a price is needed and not known."""
+    def reservation(self, attempts: Attempts, request: Request, worst: WorstCase) -> Reservation:
+        """Return what is to be reserved for the request of an attempt that has begun.
+
+        Raises `BudgetReached` if a price is needed and not known.
+        """
         self._reread()
-        attempts, now = ASKING.get(), utc_now()
+        now = utc_now()
         if request.model.startswith(REPLAY):
             charges, asked = list[Charge](), None
         else:
@@ -169,22 +117,6 @@ class BudgetGuard:
             is_alive if is_due else None,
             asked if charges else None,
         )
-
-    def forecast(self, request: Request, worst: WorstCase) -> tuple[list[BudgetForecast], str | None]:
-        """Return what would be reserved for a request, by which rules, and why it would be refused, if it would be."""
-        try:
-            wanted = replace(self.reservation(request, worst), is_alive=None, rules=())
-        except BudgetReached as refused:
-            return [], str(refused)
-        if not wanted.charges:
-            return [], None
-        found = self._context.log.reserve(wanted, is_dry_run=True)
-        refusals = {
-            each.charge.rule.name: str(_refused(each, request, worst, is_dry_run=True)) for each in found.refusals
-        }
-        pairs = zip(wanted.charges, found.accounts, strict=True)
-        forecasts = [BudgetForecast(charge, account, charge.rule.name not in refusals) for charge, account in pairs]
-        return forecasts, next(iter(refusals.values()), None)
 
     def keep(self, settlement: Settlement, *, has_row: bool) -> None:
         """Hand a settlement to the recorder, which writes it with the row; without one it is written now."""
@@ -231,7 +163,7 @@ class BudgetGuard:
                 continue
             amount = amounts[rule.unit]
             if amount is None and rule.unpriced == "refuse":
-                raise _unpriced(rule, request, worst)
+                raise unpriced(rule, request, worst)
             if amount == 0 and rule.unit == "usd":  # free models pass always
                 continue
             window = window_of(now, rule.per, rule.timezone)
@@ -268,13 +200,7 @@ class BudgetGuard:
         """Let a request through without a reservation; raise `BudgetReached` if one of its budgets stops calls."""
         hard = next((charge.rule for charge in wanted.charges if charge.rule.is_hard), None)
         if hard is not None and not self._is_open:
-            opens = f"or let calls through without it: `budgets_without_log: open` in {SETTINGS}"
-            raise BudgetReached(
-                f"budget `{hard.name}` cannot be checked, so nothing was sent: {failure.message}",
-                budget=hard.name,
-                place=hard.place,
-                hint=f"{failure.hint}; {opens}" if failure.hint else f"mend the log, {opens}",
-            )
+            raise unchecked(hard, failure)
         if failure.reason not in self._told:
             self._told.add(failure.reason)
             self._context.warn(f"calls are not counted by budgets: {failure.message}")
@@ -355,74 +281,3 @@ def _nothing(execution: str) -> Settlement:
 def _wake(change: asyncio.Future[None]) -> None:
     if not change.done():
         change.set_result(None)
-
-
-def _is_passing(refusal: Refusal) -> bool:
-    """Return True if requests under way may give back enough for this one."""
-    account = refusal.account
-    is_open = account.disabled_at is None and account.unknown is None
-    return is_open and account.spent + refusal.charge.amount <= account.limit
-
-
-def _refused(refusal: Refusal, request: Request, worst: WorstCase, *, is_dry_run: bool = False) -> BudgetReached:
-    charge, account = refusal.charge, refusal.account
-    rule = charge.rule
-    whose = f" of {rule.each} {charge.key or '(none)'}" if rule.each else ""
-    enabling = rule.enabling(charge.key)
-    if account.unknown is not None:
-        message = (
-            f"budget `{rule.name}` cannot be checked, so nothing was sent: {account.unknown.words}, "
-            f"and what was spent before {_minute(account.unknown.since)} is not known"
-        )
-        restore = "add the calls of a backup: promptctl log merge FILE"
-        return _error(rule, message, f"{restore}; then, or without: {enabling}")
-    if account.disabled_at is not None:
-        message = f"budget `{rule.name}`{whose} is disabled since {_minute(account.disabled_at)}: it reached its limit"
-        return _error(rule, message, f"enable it again: {enabling}")
-    terms = rule.terms.removeprefix(amount_words(rule.unit, rule.limit))
-    state = f"it has spent {used_words(rule.unit, account.spent, rule.limit)}{terms}"
-    if account.kept:
-        state += f", {amount_words(rule.unit, account.kept)} of it for requests whose cost nobody told"
-    if account.reserved:
-        state += f", {amount_words(rule.unit, account.reserved)} are reserved by requests under way"
-    hints = [f"raise `limit` of `{rule.name}` in {SETTINGS}"]
-    if rule.unit == "calls":
-        asks = "one more is too many"
-    else:
-        asks = f"the next request to {request.model} could take up to {amount_words(rule.unit, charge.amount)}"
-        asks += f" ({worst.words})"
-        hints.append("lower `max_tokens`" if worst.is_limited else "set `max_tokens`, which limits the reply")
-    if account.spent < account.limit < charge.amount:
-        message = f"budget `{rule.name}`{whose} can never admit this request: {asks}, {TOO_LARGE} of {rule.terms}"
-        return _error(rule, message, ", or ".join(reversed(hints)))
-    if rule.then == "disable" and not _is_passing(refusal):
-        now = "would be disabled" if is_dry_run else "is disabled now"
-        message = f"budget `{rule.name}`{whose} {now}: {state}, and {asks}"
-        return _error(rule, message, f"enable it again: {enabling}")
-    until = None if rule.per == "call" else account.window_end
-    ends = f"; its window ends {_minute(until)}" if until else ""
-    hints += ["wait until the window ends"] if until else []
-    hints += ["wait for those under way"] if _is_passing(refusal) else []
-    message = f"budget `{rule.name}`{whose} admits no more: {state}, and {asks}{ends}"
-    return _error(rule, message, ", or ".join(reversed(hints)), until)
-
-
-def _unpriced(rule: BudgetRule, request: Request, worst: WorstCase) -> BudgetReached:
-    if worst.unbounded is not None:
-        what = f"nobody can tell what a request to {request.model} takes with `{printable(worst.unbounded)}`"
-        hint = "take it out of the prompt"
-    else:
-        what = f"it is not known what {request.model} costs"
-        hint = (
-            f"give its price under `prices:` in {SETTINGS}, or say with `priced_as` under `models:` which model it is"
-        )
-    message = f"budget `{rule.name}` admits no request of unknown cost: {what}"
-    return _error(rule, message, f"{hint}, or set `unpriced: allow`")
-
-
-def _error(rule: BudgetRule, message: str, hint: str, until: str | None = None) -> BudgetReached:
-    return BudgetReached(message, budget=rule.name, place=rule.place, hint=hint, until=until)
-
-
-def _minute(moment: str) -> str:
-    return f"{moment[:16].replace('T', ' ')} UTC"

@@ -3,13 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from promptctl.calls.budgets import BudgetForecast, BudgetGuard
+from promptctl.calls.budget_refusals import reached
+from promptctl.calls.budgets import BudgetGuard
 from promptctl.calls.call import Attempts, Call
 from promptctl.context import Context
+from promptctl.errors import BudgetReached
+from promptctl.log.budgets import BudgetAccount, Charge, unit_name
 from promptctl.models.worst_case import WorstCase
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetForecast:
+    """The part of a request that one budget would reserve, and the account as it stands."""
+
+    charge: Charge
+    account: BudgetAccount
+    is_admitted: bool
+
+    @property
+    def amounts(self) -> tuple[str, ...]:
+        """The amounts that would be reserved, of the limit, spent, and reserved by others, as people read them."""
+        rule, account = self.charge.rule, self.account
+        return tuple(map(rule.amount, (self.charge.amount, rule.limit, account.spent, account.reserved)))
+
+    @property
+    def window_end(self) -> str | None:
+        """The moment at which its window ends; None without one."""
+        return None if self.charge.rule.per == "call" else self.account.window_end
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys, those of `BudgetStatus` for the same; amounts are in `unit`."""
+        rule, account = self.charge.rule, self.account
+        return {
+            "budget": rule.name,
+            "rule_place": str(rule.place),
+            "unit": unit_name(rule.unit),
+            "limit": rule.limit,
+            "per": rule.per,
+            "timezone": rule.timezone,
+            "each": rule.each,
+            "then": rule.then,
+            "account": account.key,
+            "spent": account.spent,
+            "kept": account.kept,
+            "reserved": account.reserved,
+            "left": account.left,
+            "would_reserve": self.charge.amount,
+            "window_end": self.window_end,
+            "disabled_at": account.disabled_at if rule.is_hard else None,
+            "admitted": self.is_admitted,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +91,22 @@ def dry_run(context: Context, call: Call) -> DryRun:
     """Return what a call would reserve. Nothing is asked, reserved or recorded."""
     model = context.models.settings_of(call.request.model).model
     worst = WorstCase.of(call.request, model, context.models.prices)
-    Attempts(call).begin()
-    budgets, refusal = BudgetGuard(context).forecast(call.request, worst)
+    budgets, refusal = _forecasts(context, call, worst)
     return DryRun(call.target.prompt.id, call.target.version.display, call.request.model, worst, budgets, refusal)
+
+
+def _forecasts(context: Context, call: Call, worst: WorstCase) -> tuple[list[BudgetForecast], str | None]:
+    """Return what would be reserved for a call, by which rules, and why it would be refused, if it would be."""
+    attempts, request = Attempts(call), call.request
+    attempts.begin()
+    try:
+        wanted = replace(BudgetGuard(context).reservation(attempts, request, worst), is_alive=None, rules=())
+    except BudgetReached as error:
+        return [], str(error)
+    if not wanted.charges:
+        return [], None
+    found = context.log.reserve(wanted, is_dry_run=True)
+    refusals = {each.charge.rule.name: str(reached(each, request, worst, is_dry_run=True)) for each in found.refusals}
+    pairs = zip(wanted.charges, found.accounts, strict=True)
+    forecasts = [BudgetForecast(charge, account, charge.rule.name not in refusals) for charge, account in pairs]
+    return forecasts, next(iter(refusals.values()), None)
