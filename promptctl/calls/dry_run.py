@@ -36,7 +36,7 @@ class BudgetForecast:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys, those of `BudgetStatus` for the same; amounts are in `unit`."""
-        rule, account = self.charge.rule, self.account
+        rule = self.charge.rule
         return {
             "budget": rule.name,
             "rule_place": str(rule.place),
@@ -46,14 +46,9 @@ class BudgetForecast:
             "timezone": rule.timezone,
             "each": rule.each,
             "then": rule.then,
-            "account": account.key,
-            "spent": account.spent,
-            "kept": account.kept,
-            "reserved": account.reserved,
-            "left": account.left,
+            **self.account.as_dict(rule),
             "would_reserve": self.charge.amount,
             "window_end": self.window_end,
-            "disabled_at": account.disabled_at if rule.is_hard else None,
             "admitted": self.is_admitted,
         }
 

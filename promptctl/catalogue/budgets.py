@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.errors import BudgetNotFound, LogFailure, printable
 from promptctl.files.names import SETTINGS, did_you_mean
-from promptctl.formats.budget_rules import BudgetRule, used_words
+from promptctl.formats.budget_rules import CONDITIONS, BudgetRule, used_words
 from promptctl.log.budgets import BudgetAccount, Charge, Reservation, Unknown, Window, unit_name
 from promptctl.log.stamps import new_id, utc_now
 from promptctl.log.windows import window_of
@@ -76,10 +76,6 @@ class BudgetStatus:
         warn_from = rule.limit if rule.warn_at is None else min(rule.limit, rule.limit * rule.warn_at)
         return "warned" if account.spent > warn_from or account.spent == warn_from > 0 else "ok"
 
-    def left_of(self, account: BudgetAccount) -> int:
-        """Return what is left of one of its accounts, by the limit as the file has it now."""
-        return self.rule.limit - account.spent - account.reserved
-
     def as_dict(self, *, is_whole: bool = False) -> dict[str, Any]:
         """Return it JSON-able, with stable keys; amounts are in `unit`, and those of the highest account."""
         rule = self.rule
@@ -112,17 +108,7 @@ class BudgetStatus:
     def _amounts(self, account: BudgetAccount | None) -> dict[str, Any]:
         if account is None:
             return {"account": None, "spent": 0, "kept": 0, "reserved": 0, "left": self.rule.limit, "disabled_at": None}
-        return {
-            "account": account.key,
-            "spent": account.spent,
-            "kept": account.kept,
-            "reserved": account.reserved,
-            "left": self.left_of(account),
-            "disabled_at": account.disabled_at if self.rule.is_hard else None,
-        }
-
-
-CONDITIONS = ("prompts", "labels", "models", "users", "sources")
+        return account.as_dict(self.rule)
 
 
 def budget_statuses(context: Context) -> list[BudgetStatus]:

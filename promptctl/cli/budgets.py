@@ -197,7 +197,7 @@ def _amounts(found: BudgetStatus, index: int) -> tuple[str, str, str]:
     spent, reserved, left = 0, 0, found.rule.limit
     if found.accounts:
         account = found.accounts[index]
-        spent, reserved, left = account.spent, account.reserved, found.left_of(account)
+        spent, reserved, left = account.spent, account.reserved, account.left_of(left)
     return found.rule.amount(spent), found.rule.amount(reserved), found.rule.amount(left)
 
 

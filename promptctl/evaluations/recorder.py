@@ -39,7 +39,7 @@ class BatchRecorder:
         on_failure: Callable[[LogWarning], None],
         settlements: dict[str, Settlement] | None = None,
     ) -> None:
-        self._settlements = settlements
+        self._settlements = {} if settlements is None else settlements
         self._log = log
         self._content = content
         self._on_failure = on_failure
@@ -59,7 +59,7 @@ class BatchRecorder:
 
     def save_now(self, execution: Execution, content: Content | None) -> None:
         """The same, for a call that is being cancelled; `close` writes it at the latest."""
-        settlement = self._settlements.pop(execution.id, None) if self._settlements else None
+        settlement = self._settlements.pop(execution.id, None)
         self._entries.append(Entry(execution, content or self._content, settlement))
 
     async def finish(self, result: ResultRow) -> None:
@@ -114,7 +114,7 @@ class BatchRecorder:
         if not is_written:
             return False
         entries, results, waiting = self._take()
-        self._tell_written(entries)
+        _tell_written(entries)
         self._time(begun, results)
         _tell(waiting)
         return True
@@ -156,13 +156,13 @@ class BatchRecorder:
             warning = self._log.append(entries, results)
             if warning is not None:
                 self._on_failure(warning)
-            self._tell_written(entries)
+            _tell_written(entries)
 
-    def _tell_written(self, entries: list[Entry]) -> None:
-        if self._settlements is not None:
-            for entry in entries:
-                if entry.settlement is not None:
-                    entry.settlement.written()
+
+def _tell_written(entries: list[Entry]) -> None:
+    for entry in entries:
+        if entry.settlement is not None:
+            entry.settlement.written()
 
 
 def _tell(waiting: list[asyncio.Future[None]], error: BaseException | None = None) -> None:

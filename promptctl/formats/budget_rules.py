@@ -15,7 +15,8 @@ Unit = Literal["usd", "calls", "tokens"]
 Each = Literal["user", "prompt", "label", "session"]
 
 _NANO = 1_000_000_000
-_GLOBS = ("prompts", "labels", "models", "users", "sources")
+CONDITIONS = ("prompts", "labels", "models", "users", "sources")
+"""The keys of a rule that say for which calls it holds, each a list of globs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ def read_budgets(document: Document, problems: list[Problem]) -> tuple[BudgetRul
 
 
 def _rule(given: Mapping[str, Any]) -> BudgetRule:
-    fields = {**given, **{name: tuple(given[name]) for name in _GLOBS if name in given}}
+    fields = {**given, **{name: tuple(given[name]) for name in CONDITIONS if name in given}}
     [(unit, limit)] = fields.pop("limit").items()
     if isinstance(share := fields.get("warn_at"), str):
         fields["warn_at"] = float(share.removesuffix("%")) / 100

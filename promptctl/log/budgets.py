@@ -119,7 +119,22 @@ class BudgetAccount:
     @property
     def left(self) -> int:
         """The amount that is neither spent nor reserved; below 0 if a request cost more than was foreseen."""
-        return self.limit - self.spent - self.reserved
+        return self.left_of(self.limit)
+
+    def left_of(self, limit: int) -> int:
+        """Return what is left of a limit, such as the one that the file has now."""
+        return limit - self.spent - self.reserved
+
+    def as_dict(self, rule: BudgetRule) -> dict[str, Any]:
+        """Return its amounts by the rule as the file has it now, JSON-able, with stable keys."""
+        return {
+            "account": self.key,
+            "spent": self.spent,
+            "kept": self.kept,
+            "reserved": self.reserved,
+            "left": self.left_of(rule.limit),
+            "disabled_at": self.disabled_at if rule.is_hard else None,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -282,7 +282,7 @@ def build_reply(
         request.model,
         parsed.usage,
         service_tier=parsed.service_tier or word_of(parameters.get("service_tier")),
-        search_size=search_size_of(parameters) if "web_search_options" in parameters else None,
+        search_size=search_size_of(parameters),
         at=time.time() - elapsed_s,
     )
     return Reply(
@@ -302,8 +302,10 @@ def build_reply(
     )
 
 
-def search_size_of(parameters: Mapping[str, Any]) -> str:
-    """Return the size of the context of the search that the parameters ask for."""
+def search_size_of(parameters: Mapping[str, Any]) -> str | None:
+    """Return the size of the context of the search that the parameters ask for; None if they ask for none."""
+    if "web_search_options" not in parameters:
+        return None
     return word_of(dict_of(parameters["web_search_options"]).get("search_context_size")) or "medium"
 
 

@@ -138,10 +138,12 @@ class Usage:
     output_image_tokens: int | None = None
 
 
-_DETAILS = (
+UNLISTED_KINDS = (
     *("cache_write_tokens", "cache_write_hour_tokens", "input_audio_tokens", "output_audio_tokens"),
-    *("input_image_tokens", "output_image_tokens", "web_searches", "told_nano_usd"),
+    *("input_image_tokens", "output_image_tokens"),
 )
+"""Kinds of tokens that the log has no column for, and rows of earlier versions do not count."""
+_DETAILS = (*UNLISTED_KINDS, "web_searches", "told_nano_usd")
 
 
 def is_broken_off(finish_reason: str | None) -> bool:

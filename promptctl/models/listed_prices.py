@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from typing import Any
+
+from promptctl.formats.time_zones import zone_named
 
 _DAY_MINUTES = 24 * 60
 
@@ -24,7 +26,7 @@ def is_off_peak(off_peak: Mapping[str, Any], at: float) -> bool:
     """Return True if a call that began at this moment (seconds since 1970) has the prices of `off_peak_pricing`."""
     moment = datetime.fromtimestamp(at, UTC)
     minute = moment.hour * 60 + moment.minute
-    weekday = moment.astimezone(_zone(off_peak.get("weekday_timezone"))).isoweekday()
+    weekday = moment.astimezone(zone_named(off_peak.get("weekday_timezone") or "UTC")).isoweekday()
     for window in [off_peak, *(off_peak.get("windows") or ())]:
         hours = window.get("hours_utc") or ()
         is_day = weekday in window.get("weekdays", (weekday,))
@@ -37,9 +39,3 @@ def _holds(hours: str, minute: int) -> bool:
     """Return True for a minute of the day within `10:00-00:00`, which may go past midnight or last all day."""
     begins, ends = (int(text[:2]) * 60 + int(text[3:5]) for text in hours.split("-"))
     return (minute - begins) % _DAY_MINUTES < ((ends - begins) % _DAY_MINUTES or _DAY_MINUTES)
-
-
-def _zone(name: str | None) -> tzinfo:
-    from zoneinfo import ZoneInfo
-
-    return UTC if name is None else ZoneInfo(name)

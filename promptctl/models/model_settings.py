@@ -23,7 +23,6 @@ Lane = Literal["echo", "replay", "direct", "litellm"]
 # LiteLLM drops a request for any JSON object on its way to these.
 _NO_JSON_OBJECT = re.compile(r"(?:anthropic|bedrock|sagemaker|replicate)/|(?:vertex_ai|databricks)/.*claude")
 DEFAULT_TIMEOUT_S = 60.0
-_GLOB = frozenset("*?[")
 _NOT_IN_IDS = re.compile(r"[^\w.:@/+~-]")
 _ARN = re.compile(r"(?:^|/)arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]*:[^:]")
 _HOW_IDS_ARE_WRITTEN = (
@@ -245,8 +244,10 @@ class Models:
 
     def hint_for_idle(self, glob: str) -> str | None:
         """Return what to write in the place of a glob that no model's id can match; None if some may match."""
+        from promptctl.log.filter import is_glob
+
         provider, slash, _ = glob.partition("/")
-        if not _GLOB.isdisjoint(provider) or not (slash or self._map.providers):
+        if is_glob(provider) or not (slash or self._map.providers):
             return None
         if not slash:
             found = self._map.provider_of(provider)

@@ -12,7 +12,7 @@ from promptctl.log.records import CostCorrection, Execution
 from promptctl.log.stamps import utc_now
 from promptctl.models.aborted import ESTIMATED
 from promptctl.models.chat_protocol import search_size_of, word_of
-from promptctl.models.gateway import Usage, usage_of_kept
+from promptctl.models.gateway import UNLISTED_KINDS, Usage, usage_of_kept
 
 if TYPE_CHECKING:
     from promptctl.log.evidence import Note
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from promptctl.models.prices import Prices
 
 _COUNTS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
-# Kinds of tokens that rows of earlier versions do not count apart.
-_HIDDEN = (
-    *("cache_write_tokens", "cache_write_hour_tokens", "input_audio_tokens", "output_audio_tokens"),
-    *("input_image_tokens", "output_image_tokens"),
-)
 _ALL = 10**9
 
 
@@ -140,7 +135,7 @@ def _price(prices: Prices, execution: Execution, usage: Usage) -> tuple[int | No
         model if "/" in model or provider is None else f"{provider}/{model}",
         usage,
         service_tier=details.get("service_tier") or word_of(parameters.get("service_tier")),
-        search_size=search_size_of(parameters) if "web_search_options" in parameters else None,
+        search_size=search_size_of(parameters),
         at=datetime.fromisoformat(execution.started_at).timestamp(),
     )
     return cost, source + ESTIMATED if source is not None and details.get("estimated") else source
@@ -148,7 +143,7 @@ def _price(prices: Prices, execution: Execution, usage: Usage) -> tuple[int | No
 
 def _is_sure(prices: Prices, execution: Execution, usage: Usage, cost: int) -> bool:
     """Return True if the cost is the same whatever the tokens were that the row does not count apart."""
-    others = (_price(prices, execution, replace(usage, **{kind: _ALL})) for kind in _HIDDEN)
+    others = (_price(prices, execution, replace(usage, **{kind: _ALL})) for kind in UNLISTED_KINDS)
     return all(other == cost for other, _ in others)
 
 
