@@ -72,8 +72,8 @@ def send_due(store: Store, rules: Sequence[BudgetRule], environ: Mapping[str, st
     call.
     """
     by_name = {rule.name: rule for rule in rules}
-    failed: list[BudgetEvent] = []
-    problems: dict[str | None, str] = {}
+    failed: list[tuple[BudgetEvent, str]] = []
+    problems: dict[str, str] = {}  # of addresses that failed
     words = None
     try:
         until = time.monotonic() + 3 * TIMEOUT_S  # within the lease
@@ -83,18 +83,20 @@ def send_due(store: Store, rules: Sequence[BudgetRule], environ: Mapping[str, st
             if event is None:
                 break
             rule = by_name.get(event.budget)
-            variable = _variable(event, by_name)
-            problem = problems.get(variable) or _send_in_time(event, rule, environ)
+            if rule is None or rule.webhook_env is None:
+                failed.append((event, "its rule names no webhook"))
+                continue
+            problem = problems.get(rule.webhook_env) or _send_in_time(event, rule, rule.webhook_env, environ)
             if problem is None:
                 store.mark_webhook(event.id, "sent", event.at)
             else:
-                failed.append(event)
-                problems[variable] = problem
-        for event in failed:
+                failed.append((event, problem))
+                problems[rule.webhook_env] = problem
+        for event, problem in failed:
             now = datetime.now(UTC)
             age = now - datetime.fromisoformat(event.at)
             if age <= _EAGER:
-                words = f"an alert of the budget `{event.budget}` was not sent: {problems[_variable(event, by_name)]}"
+                words = f"an alert of the budget `{event.budget}` was not sent: {problem}"
             again = now + age / 10 if age > _EAGER else now
             store.mark_webhook(event.id, "failed" if age > _GIVEN_UP else "due", utc_text(again))
     except LogFailure:
@@ -116,27 +118,26 @@ def alert_body(event: BudgetEvent, rule: BudgetRule) -> dict[str, Any]:
     }
 
 
-def _variable(event: BudgetEvent, rules: Mapping[str, BudgetRule]) -> str | None:
-    rule = rules.get(event.budget)
-    return rule.webhook_env if rule else None
-
-
-def _send_in_time(event: BudgetEvent, rule: BudgetRule | None, environ: Mapping[str, str]) -> str | None:
+def _send_in_time(event: BudgetEvent, rule: BudgetRule, name: str, environ: Mapping[str, str]) -> str | None:
     """Send one alert, as `_send`, and wait no longer than `TIMEOUT_S` in all: an answer may come byte by byte."""
     found: list[str | None] = []
-    sending = Thread(target=lambda: found.append(_send(event, rule, environ)), name="promptctl alert", daemon=True)
+    sending = Thread(
+        target=lambda: found.append(_send(event, rule, name, environ)), name="promptctl alert", daemon=True
+    )
     sending.start()
     sending.join(TIMEOUT_S)
-    if found:
-        return found[0]
-    return f"the address in {rule.webhook_env if rule else None} did not answer within {TIMEOUT_S:.0f} s"
+    return found[0] if found else _silent(name)
 
 
-def _send(event: BudgetEvent, rule: BudgetRule | None, environ: Mapping[str, str]) -> str | None:
-    """Send one alert; return why it did not arrive. No word of the address is in that: it may hold a secret."""
-    if rule is None or rule.webhook_env is None:
-        return "its rule names no webhook"
-    name = rule.webhook_env
+def _silent(name: str) -> str:
+    return f"the address in {name} did not answer within {TIMEOUT_S:.0f} s"
+
+
+def _send(event: BudgetEvent, rule: BudgetRule, name: str, environ: Mapping[str, str]) -> str | None:
+    """Send one alert to the address in a variable; return why it did not arrive.
+
+    No word of the address is in that: it may hold a secret.
+    """
     url = environ.get(name, "").strip()
     parts = _address(url)
     if parts is None:
@@ -151,7 +152,6 @@ def _send(event: BudgetEvent, rule: BudgetRule | None, environ: Mapping[str, str
         def redirect_request(self, *_: Any) -> None:
             return None
 
-    silent = f"the address in {name} did not answer within {TIMEOUT_S:.0f} s"
     try:
         proxy = proxy_for("webhooks", parts, environ)
         request = Request(  # noqa: S310 - the scheme was checked
@@ -168,10 +168,10 @@ def _send(event: BudgetEvent, rule: BudgetRule | None, environ: Mapping[str, str
     except ModelConfigurationError as error:
         return error.message
     except TimeoutError:
-        return silent
+        return _silent(name)
     except (OSError, HTTPException, ValueError) as error:
         is_silent = isinstance(getattr(error, "reason", None), TimeoutError)
-        return silent if is_silent else f"the address in {name} could not be reached"
+        return _silent(name) if is_silent else f"the address in {name} could not be reached"
 
 
 def webhook_fault(name: str, environ: Mapping[str, str]) -> str | None:
