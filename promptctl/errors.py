@@ -47,7 +47,7 @@ translated at the seam of the library that raised it, and printed in one place (
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -169,6 +169,11 @@ class PromptctlError(Exception):
         # A copy is made without __init__, which may ask for more than the message.
         return type(self).__new__, (type(self), *self.args), self.__dict__
 
+    def hide(self, hidden: Callable[[str], str]) -> None:
+        """Put what `hidden` makes of each text that may quote inputs in its place."""
+        self.message = hidden(self.message)
+        self.args = (self.message, *self.args[1:])
+
     def __str__(self) -> str:
         where = f"{self.place}: " if self.place else ""
         return f"{where}{self.message}"
@@ -207,6 +212,11 @@ class InvalidOutput(CheckFailed):
     ) -> None:
         super().__init__(message, place=place, hint=hint)
         self.problems = tuple(problems)
+
+    def hide(self, hidden: Callable[[str], str]) -> None:
+        """The same, also of the problems."""
+        super().hide(hidden)
+        self.problems = tuple(map(hidden, self.problems))
 
 
 class ReplyCut(InvalidOutput):
@@ -326,6 +336,11 @@ class ModelError(PromptctlError):
         self.detail: str | None = None
         self.asked_at: float | None = None
         self.was_sent = True
+
+    def hide(self, hidden: Callable[[str], str]) -> None:
+        """The same, also of the provider's words."""
+        super().hide(hidden)
+        self.detail = self.detail and hidden(self.detail)
 
     @property
     def is_lasting(self) -> bool:

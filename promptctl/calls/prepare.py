@@ -108,8 +108,7 @@ def prepare(
         rendered = at_version.render(inputs, hide=recorded.hide).rendered
     except (InputError, RenderError, PromptInactive, ModelConfigurationError, InvalidFiles) as error:
         if recorded.mask is not None:
-            error.message = recorded.mask.text(error.message)
-            error.args = (error.message, *error.args[1:])
+            error.hide(recorded.mask.text)
         error.execution = refused(target, inputs, error, recorded)
         if not is_dry_run:
             context.recorder.save_now(error.execution, recorded.log)

@@ -293,12 +293,7 @@ def _hide(attempts: Attempts, error: PromptctlError) -> None:
     """Leave what is sensitive out of an error, which may be printed anywhere."""
     mask = attempts.call.options.mask
     if mask is not None:
-        error.message = mask.text(error.message)
-        error.args = (error.message, *error.args[1:])
-        if isinstance(error, ModelError):
-            error.detail = error.detail and mask.text(error.detail)
-        if isinstance(error, InvalidOutput):
-            error.problems = tuple(map(mask.text, error.problems))
+        error.hide(mask.text)
 
 
 def _corrected(request: Request, reply: Reply, fault: InvalidOutput) -> Request:

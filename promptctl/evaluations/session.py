@@ -216,17 +216,17 @@ class Session:
         if not isinstance(unsent, CostLimitReached):
             self._refuse([run])
             return
-        is_budget = isinstance(unsent, BudgetReached)
-        about = unsent.budget if isinstance(unsent, BudgetReached) else "cost"
-        if about not in self._told:
-            self._told.add(about)
-            hint = f"; {unsent.hint}" if unsent.hint else ""
-            self._context.warn(f"{unsent if is_budget else unsent.message}{hint}")
-        if is_budget:
+        if isinstance(unsent, BudgetReached):
+            about, words = unsent.budget, str(unsent)
             run.refusal = "budget"
             self._refuse([run])
         else:
+            about, words = "cost", unsent.message
             self.stop("max-cost")
+        if about not in self._told:
+            self._told.add(about)
+            hint = f"; {unsent.hint}" if unsent.hint else ""
+            self._context.warn(f"{words}{hint}")
 
     def _finish(self, run: _Run) -> Evaluation:
         if run.found is None:
