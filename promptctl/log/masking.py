@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import html
-import json
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from difflib import SequenceMatcher
 from functools import cached_property
 from pathlib import Path
-from secrets import token_bytes, token_hex
-from typing import TYPE_CHECKING, Any, NamedTuple
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
 
-from promptctl.files.names import SENSITIVE_KEY
 from promptctl.files.plain import canonical_json
 from promptctl.log.encoding import to_json
-from promptctl.log.redaction import SHORTEST_SECRET, forms_of
-from promptctl.log.secrets import Secret
+from promptctl.log.sensitive_key import keyed_hash
+from promptctl.log.sensitive_values import SHORT, Leaf, ValueFinder, common_start, folded, leaves_of
 from promptctl.prompts.prompt import HASHED, MISSING, SENSITIVE, Prompt
 
 if TYPE_CHECKING:
     from promptctl.log.records import Execution
     from promptctl.log.results import ResultRow
 
-_KEY_BYTES = 32
-_SHORT = 5
-# An excerpt of a value, such as the start of one that was cut, is known by so many characters of it in a row.
-_EXCERPT = 16
-_BLANK = "\0"
-_STEP = 8
-_MOST_LINES = 200
-_MOST_GRAMS = 65_536
 # Messages of more words than this are not compared.
 _MOST_WORDS = 2_000
 # Fields of an execution that no model, provider or caller writes freely: names by which rows are found and joined.
@@ -48,14 +33,6 @@ _FIXED = frozenset((
 # Those whose numbers a model or a caller may have taken from a value.
 _WITH_NUMBERS = frozenset(("tool_calls", "call_metadata"))
 _WORDS = re.compile(r"\w+|\s+|[^\w\s]")
-
-
-class _Needle(NamedTuple):
-    """A form of a value to look for, in lower case; one that is short is hidden only where it is a word of its own."""
-
-    form: str
-    mark: str
-    is_whole: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,21 +85,16 @@ class Mask:
 
     def learn(self, sent: Sequence[Mapping[str, Any]], stored: Sequence[Mapping[str, Any]]) -> None:
         """Look from now on also for what the templates made of the values: it is sent, and not stored."""
-        known = [_folded(leaf) for leaf, _ in self._leaves if isinstance(leaf, str)]
+        known = [folded(leaf) for leaf, _ in self._leaves if isinstance(leaf, str)]
         for before, after in zip(sent, stored, strict=True):
             for made in _differing(_text_of(before), _text_of(after)):
-                if len(made) >= _SHORT and not any(_folded(made) in each for each in known):
-                    self._made[_folded(made)] = f"{SENSITIVE}]"
-        self.__dict__.pop("_needles", None)
-        self.__dict__.pop("_grams", None)
+                if len(made) >= SHORT and not any(folded(made) in each for each in known):
+                    self._made[folded(made)] = f"{SENSITIVE}]"
+        self.__dict__.pop("_finder", None)
 
     def text(self, text: str) -> str:
         """Return the text without the values; the very same object if they are not in it."""
-        finding = _Finding(_folded(text))
-        finding.find_excerpts(self._grams)
-        for needle in self._needles:
-            finding.find(needle)
-        return finding.hidden_in(text) if finding.spans else text
+        return self._finder.hidden_in(text)
 
     def name(self, name: str | None) -> str | None:
         """Return a name by which calls are joined: its hash if a value is in it."""
@@ -182,54 +154,30 @@ class Mask:
 
         That of equal digests is equal, so that what is kept under it is found again.
         """
-        key = _key_in(self.folder)
-        return token_hex(32) if key is None else hmac.new(key, digest.encode(), hashlib.sha256).hexdigest()
+        return keyed_hash(self.folder, digest.encode()) or token_hex(32)
 
     def _text_or_none(self, text: str | None) -> str | None:
         return None if text is None else self.text(text)
 
     def _hash(self, value: Any) -> str:
-        key = _key_in(self.folder)
-        if key is None:
-            return f"{SENSITIVE}]"
         try:
             text = canonical_json(value)
         except (TypeError, ValueError, RecursionError):
             text = to_json(value)
-        return HASHED + hmac.new(key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+        found = keyed_hash(self.folder, text.encode("utf-8", "surrogatepass"))
+        return f"{SENSITIVE}]" if found is None else HASHED + found
 
     @cached_property
-    def _leaves(self) -> list[tuple[str | int | float, str]]:
-        return [(leaf, _mark(name)) for name, value in self.values.items() for leaf in _leaves_of(value, self.declared)]
+    def _leaves(self) -> list[tuple[Leaf, str]]:
+        return [(leaf, _mark(name)) for name, value in self.values.items() for leaf in leaves_of(value, self.declared)]
 
     @cached_property
-    def _grams(self) -> dict[str, dict[str, tuple[int, str]]]:
-        """The beginnings of excerpts: for so many characters, each form that has them, with their place and its mark.
-
-        Long values together have so many, whatever their size.
-        """
-        forms = {needle.form: needle.mark for needle in self._needles if len(needle.form) > _EXCERPT}
-        step = max(_STEP, sum(map(len, forms)) // _MOST_GRAMS)
-        found: dict[str, dict[str, tuple[int, str]]] = {}
-        for form, mark in forms.items():
-            for start in range(0, len(form) - _EXCERPT + 1, step):
-                found.setdefault(form[start : start + _EXCERPT], {}).setdefault(form, (start, mark))
-        return found
+    def _finder(self) -> ValueFinder:
+        return ValueFinder(self._leaves, self._made)
 
     @cached_property
     def _numbers(self) -> dict[int | float, str]:
         return {leaf: mark for leaf, mark in self._leaves if not isinstance(leaf, str)}
-
-    @cached_property
-    def _needles(self) -> list[_Needle]:
-        """The forms of all values, the longest first."""
-        found = {
-            form: _Needle(form, mark, is_whole)
-            for leaf, mark in self._leaves
-            for form, is_whole in _forms(leaf if isinstance(leaf, str) else to_json(leaf))
-        }
-        found = {form: _Needle(form, mark, is_whole=False) for form, mark in self._made.items()} | found
-        return sorted(found.values(), key=lambda needle: -len(needle.form))
 
 
 def _mark(name: str) -> str:
@@ -246,48 +194,6 @@ def _stand_in(schema: Any, mark: str) -> Any:
     return mark
 
 
-def _leaves_of(value: Any, declared: str) -> Iterator[str | int | float]:
-    """Yield the texts, their lines, numbers and own keys of a value; true, false and null are words of any text.
-
-    A text of very many lines is known by its excerpts.
-    """
-    if isinstance(value, Mapping):
-        keys = (str(key) for key in value if to_json(str(key)) not in declared)
-        value = [*(key for key in keys if len(key) >= _SHORT), *value.values()]
-    if isinstance(value, list | tuple | set | frozenset):
-        for each in value:
-            yield from _leaves_of(each, declared)
-    elif isinstance(value, str | int | float) and not isinstance(value, bool):
-        yield value
-        lines = value.splitlines() if isinstance(value, str) else []
-        if 1 < len(lines) <= _MOST_LINES:
-            yield from (line for line in map(str.strip, lines) if len(line) >= _SHORT)
-    elif value is not None and not isinstance(value, bool):
-        yield str(value)
-
-
-def _forms(text: str) -> Iterator[tuple[str, bool]]:
-    """Yield the forms of a text to look for; each is hidden in any case of its letters."""
-    bare = text.strip()
-    if not bare:
-        return
-    lines = bare.replace("\r\n", "\n")
-    spaced = {bare, lines, lines.replace("\n", "\r\n"), " ".join(bare.split())}
-    once = {escaped for form in spaced for escaped in _as_json(form)}
-    twice = {escaped for form in once for escaped in _as_json(form)}  # JSON in JSON, such as a quoted request
-    for form in {bare.upper(), *spaced, *once, *twice, *map(html.escape, spaced)}:
-        yield _folded(form), len(bare) < _SHORT
-    if len(bare) >= SHORTEST_SECRET:
-        with suppress(UnicodeEncodeError):  # half a surrogate pair, which nothing encodes
-            for plain in {bare, lines.replace("\n", "\r\n")}:
-                for form, _ in forms_of(Secret("", plain)):
-                    yield _folded(form), False
-
-
-def _as_json(text: str) -> tuple[str, str]:
-    return json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]
-
-
 def _text_of(message: Mapping[str, Any]) -> str:
     content = message.get("content")
     parts = content if isinstance(content, list) else [{"text": content}]
@@ -300,107 +206,11 @@ def _differing(sent: str, stored: str) -> Iterator[str]:
     if sent == stored:
         return
     words, others = _WORDS.findall(sent), _WORDS.findall(stored)
-    start = _common(words, others)
+    start = common_start(words, others)
     words, others = words[start:], others[start:]
-    end = _common(words[::-1], others[::-1])
+    end = common_start(words[::-1], others[::-1])
     words, others = words[: len(words) - end], others[: len(others) - end]
     if max(len(words), len(others)) <= _MOST_WORDS:
         for kind, begin, until, _, _ in SequenceMatcher(None, words, others, autojunk=False).get_opcodes():
             if kind != "equal":
                 yield "".join(words[begin:until]).strip()
-
-
-def _folded(text: str) -> str:
-    """Return the text in lower case, each character in its place."""
-    lower = text.lower()
-    if len(lower) != len(text):
-        lower = "".join(each if len(each.lower()) != 1 else each.lower() for each in text)
-    return lower.replace("ς", "σ")
-
-
-class _Finding:
-    """The places of values in one folded text. What was found is blanked out there, so that it is found once."""
-
-    def __init__(self, folded: str) -> None:
-        self._folded = folded
-        self.spans: list[tuple[int, int, str]] = []
-
-    def find(self, needle: _Needle) -> None:
-        """Find each place of a form."""
-        form, at = needle.form, self._folded.find(needle.form)
-        while at >= 0:
-            end = at + len(form)
-            is_inside = _goes_on(self._folded, at - 1, at) or _goes_on(self._folded, end - 1, end)
-            if not (needle.is_whole and is_inside):
-                self._take(at, end, needle.mark)
-            at = self._folded.find(form, end if self._folded[at] == _BLANK else at + 1)
-
-    def find_excerpts(self, grams: Mapping[str, Mapping[str, tuple[int, str]]]) -> None:
-        """Find each part of a form that is long enough to be known, before any line within it is taken."""
-        folded, covered = self._folded, dict[str, int]()
-        found: list[tuple[int, int, str]] = []
-        for at in range(len(folded) - _EXCERPT + 1) if grams else ():
-            for form, (start, mark) in grams.get(folded[at : at + _EXCERPT], {}).items():
-                if at + _EXCERPT > covered.get(form, 0):
-                    before = _common(form[:start][::-1], folded[max(0, at - start) : at][::-1])
-                    covered[form] = at + _common(form[start:], folded[at : at + len(form)])
-                    found.append((at - before, covered[form], mark))
-        found.sort(reverse=True)
-        while found:  # those that overlap are one
-            begin, end, mark = found.pop()
-            while found and found[-1][0] < end:
-                end = max(end, found.pop()[1])
-            self._take(begin, end, mark)
-
-    def hidden_in(self, text: str) -> str:
-        """Return the text with marks for what was found."""
-        pieces, done = [], 0
-        for begin, end, mark in sorted(self.spans):
-            pieces += [text[done:begin], mark]
-            done = max(done, end)
-        return "".join([*pieces, text[done:]])
-
-    def _take(self, begin: int, end: int, mark: str) -> None:
-        self.spans.append((begin, end, mark))
-        self._folded = f"{self._folded[:begin]}{_BLANK * (end - begin)}{self._folded[end:]}"
-
-
-def _common(one: Sequence[str], other: Sequence[str]) -> int:
-    """Return how many characters or words two texts begin alike with."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((number for number, (left, right) in pairs if left != right), min(len(one), len(other)))
-
-
-def _goes_on(text: str, left: int, right: int) -> bool:
-    """Return True if a word or a number goes on from one character to the next; scripts without case have no words."""
-    return (
-        left >= 0
-        and right < len(text)
-        and all(each.isdigit() or each.upper() != each for each in text[left : right + 1])
-    )
-
-
-def _key_in(folder: Path) -> bytes | None:
-    """Return the key of the hashes, made by whoever needs it first; None if it cannot be read or made."""
-    path = folder / SENSITIVE_KEY
-    with suppress(OSError):
-        if not path.exists():
-            _make_key(path)
-        if len(key := path.read_bytes()) == _KEY_BYTES:
-            return key
-    return None
-
-
-def _make_key(path: Path) -> None:
-    """Make the key, whole or not at all; if another process is quicker, its key holds."""
-    draft = path.with_name(f"{path.name}.{token_hex(8)}")
-    try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as opened:
-            opened.write(token_bytes(_KEY_BYTES))
-            opened.flush()
-            os.fsync(opened.fileno())
-        with suppress(FileExistsError):
-            os.link(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
