@@ -16,15 +16,27 @@ from promptctl.log.sqlite import schema
 from promptctl.log.sqlite.store import SqliteStore
 from tests.log.conftest import make
 
-FIRST_WRITE = """
-import sys
+# Sixteen processes that have imported what they need, and wait for each other.
+FIRST_WRITES = """
+import os, sys, traceback
 from pathlib import Path
 from promptctl.log.records import Entry
 from promptctl.log.sqlite.store import SqliteStore
 from tests.log.conftest import make
-sys.stdin.read()
-with SqliteStore(Path(sys.argv[1])) as log:
-    log.append([Entry(make(), "full")])
+waiting, start = os.pipe()
+for _ in range(16):
+    if os.fork() == 0:
+        os.close(start)
+        os.read(waiting, 1)
+        try:
+            with SqliteStore(Path(sys.argv[1])) as log:
+                log.append([Entry(make(), "full")])
+        except BaseException:
+            traceback.print_exc()
+        os._exit(0)
+os.close(start)
+for _ in range(16):
+    os.wait()
 """
 
 
@@ -33,22 +45,10 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def test_sixteen_first_writers_at_once_make_one_log_and_lose_nothing(path: Path) -> None:
-    command = [sys.executable, "-c", FIRST_WRITE, str(path)]
-    root = Path(__file__).parents[3]
-    writers = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, cwd=root, text=True) for _ in range(16)
-    ]
-    for writer in writers:
-        assert writer.stdin
-        writer.stdin.close()  # they start together
-    errors = []
-    for writer in writers:
-        assert writer.stderr
-        errors.append(writer.stderr.read())
-        writer.stderr.close()
-        writer.wait()
+    command = [sys.executable, "-c", FIRST_WRITES, str(path)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=True)
 
-    assert "".join(errors) == ""
+    assert done.stderr == ""
     assert len(list(SqliteStore(path).executions())) == 16
     assert sorted(each.name for each in path.parent.iterdir()) == ["log.db", "log.lock"]
 
