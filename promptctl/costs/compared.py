@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.errors import PromptctlError, PromptNotFound, UsageError, printable
 from promptctl.files.wording import count, percent
-from promptctl.log.attempts import Attempt
+from promptctl.log.attempts import Attempt, calls_of
 from promptctl.statistics.bootstrap import quantile
 from promptctl.statistics.intervals import Interval, skewed_interval, skewness_of, standard_error
 from promptctl.statistics.ratios import FEWEST_UNITS, ratio_of_unpaired_means
@@ -143,10 +143,7 @@ def _head(context: Context, base: str, head: str) -> PromptAtVersion:
 def _side(log: Store, ref: str, version: Version, wanted: Filter) -> CostSide:
     found = log.attempts(wanted)
     attempts = [each for each in found if each.status != "blocked"]
-    calls: dict[str, list[Attempt]] = {}
-    for each in reversed(attempts):
-        calls.setdefault(each.call_id, []).append(each)
-    made = list(calls.values())
+    made = calls_of(attempts)
     priced = [costs for each in made if (costs := _cost(each)) is not None]
     numbers = [float(cost) for cost in priced]
     mean = math.fsum(numbers) / len(numbers) if numbers else None

@@ -12,7 +12,7 @@ from typing import Any
 
 from promptctl.comparisons.rule import GateRule
 from promptctl.comparisons.sides import compare
-from promptctl.costs.evidence import DAYS, Evidence
+from promptctl.costs.recent_calls import DAYS, RecentCalls
 from promptctl.files.wording import count, percent
 from promptctl.prompts.prompt import Message
 
@@ -75,9 +75,9 @@ class Suggestions:
         }
 
 
-def suggest(evidence: Sequence[Evidence]) -> Suggestions:
+def suggest(recent: Sequence[RecentCalls]) -> Suggestions:
     """Return the suggestions for these prompts."""
-    found = [each for seen in evidence if len(seen.calls) >= FEWEST_CALLS for rule in _RULES for each in rule(seen)]
+    found = [each for seen in recent if len(seen.calls) >= FEWEST_CALLS for rule in _RULES for each in rule(seen)]
     found.sort(key=lambda each: -(each.saving_nano_usd or 0))
     looked_at = [
         {
@@ -87,12 +87,12 @@ def suggest(evidence: Sequence[Evidence]) -> Suggestions:
             "calls": len(seen.calls),
             "cost_nano_usd": seen.a_month(sum(each.cost_nano_usd or 0 for each in seen.attempts)),
         }
-        for seen in evidence
+        for seen in recent
     ]
-    return Suggestions(tuple(looked_at), tuple(found), tuple(text for seen in evidence for text in _unchecked(seen)))
+    return Suggestions(tuple(looked_at), tuple(found), tuple(text for seen in recent for text in _unchecked(seen)))
 
 
-def _unchecked(seen: Evidence) -> Iterator[str]:
+def _unchecked(seen: RecentCalls) -> Iterator[str]:
     of = f"{seen.prompt_id} {seen.version}"
     if len(seen.calls) < FEWEST_CALLS:
         yield f"{of} has {count(len(seen.calls), 'call')} in {DAYS} days; suggestions take {FEWEST_CALLS}"
@@ -105,7 +105,7 @@ def _unchecked(seen: Evidence) -> Iterator[str]:
         yield f"no price is known for {seen.model}: estimates have no money"
 
 
-def _prefix(seen: Evidence) -> Iterator[Suggestion]:
+def _prefix(seen: RecentCalls) -> Iterator[Suggestion]:
     texts = _texts(seen)
     whole = "\n".join(texts)
     first = _VARIABLE.search(whole)
@@ -136,7 +136,7 @@ def _prefix(seen: Evidence) -> Iterator[Suggestion]:
     )
 
 
-def _model(seen: Evidence) -> Iterator[Suggestion]:
+def _model(seen: RecentCalls) -> Iterator[Suggestion]:
     log = seen.context.log
     made = [
         each
@@ -167,7 +167,7 @@ def _model(seen: Evidence) -> Iterator[Suggestion]:
             )
 
 
-def _max_tokens(seen: Evidence) -> Iterator[Suggestion]:
+def _max_tokens(seen: RecentCalls) -> Iterator[Suggestion]:
     given = json.loads(seen.attempts[0].parameters)
     name = next((each for each in _LIMITS if isinstance(given.get(each), int)), None)
     received = sorted(each.output_tokens for each in seen.attempts if each.output_tokens is not None)
@@ -198,7 +198,7 @@ def _max_tokens(seen: Evidence) -> Iterator[Suggestion]:
         )
 
 
-def _inputs(seen: Evidence) -> Iterator[Suggestion]:
+def _inputs(seen: RecentCalls) -> Iterator[Suggestion]:
     if seen.prompt is None or len(seen.prompt.inputs) < 2:
         return
     answered = [each for each in seen.contents if each.status == "ok"]
@@ -215,11 +215,10 @@ def _inputs(seen: Evidence) -> Iterator[Suggestion]:
             continue
         values = [value for group in varied for value, _ in group]
         tokens = round(sum(map(seen.count_tokens, values)) / len(values))
-        less = seen.sent_less(tokens)
         yield Suggestion(
             seen.prompt_id,
             "input",
-            None if less is None else seen.a_month(less * len(seen.attempts)),
+            seen.sent_less(tokens),
             len(values),
             f"leave out the input `{name}`, if nothing else needs it",
             f"{count(len(varied), 'group')} of calls with equal other inputs had different values of `{name}`, about "
@@ -229,7 +228,7 @@ def _inputs(seen: Evidence) -> Iterator[Suggestion]:
         )
 
 
-def _text(seen: Evidence) -> Iterator[Suggestion]:
+def _text(seen: RecentCalls) -> Iterator[Suggestion]:
     sent = seen.usage[0]
     if seen.prompt is None or not sent:
         return
@@ -239,12 +238,11 @@ def _text(seen: Evidence) -> Iterator[Suggestion]:
     sized = [(seen.count_tokens(_VARIABLE.sub("", text)), kind, text) for kind, text in pieces]
     large = [each for each in sized if each[0] >= max(_LEAST_TOKENS, _LEAST_SHARE * sent)]
     for tokens, kind, text in sorted(large, reverse=True)[:_MOST_PARAGRAPHS]:
-        less = seen.sent_less(tokens)
         named = "the few-shot examples" if kind == "examples" else f"the paragraph “{_shown(text)}”"
         yield Suggestion(
             seen.prompt_id,
             kind,
-            None if less is None else seen.a_month(less * len(seen.attempts)),
+            seen.sent_less(tokens),
             len(seen.calls),
             f"evaluate without {named}",
             f"about {tokens:,} tokens, {percent(tokens / sent)} of those sent with each call",
@@ -253,7 +251,7 @@ def _text(seen: Evidence) -> Iterator[Suggestion]:
         )
 
 
-def _paid_again(seen: Evidence) -> Iterator[Suggestion]:
+def _paid_again(seen: RecentCalls) -> Iterator[Suggestion]:
     for kind, status, words, what in (
         ("retries", "error", "failed", "see why attempts fail: promptctl log list --status error"),
         ("invalid", "invalid_output", "did not fit the schema", "make the schema or its instructions easier to meet"),
@@ -271,7 +269,7 @@ def _paid_again(seen: Evidence) -> Iterator[Suggestion]:
             )
 
 
-def _repeats(seen: Evidence) -> Iterator[Suggestion]:
+def _repeats(seen: RecentCalls) -> Iterator[Suggestion]:
     met: set[tuple[str, Any, str]] = set()
     again = []
     for call in seen.calls:
@@ -294,12 +292,12 @@ def _repeats(seen: Evidence) -> Iterator[Suggestion]:
         )
 
 
-_RULES: tuple[Callable[[Evidence], Iterator[Suggestion]], ...] = (
+_RULES: tuple[Callable[[RecentCalls], Iterator[Suggestion]], ...] = (
     _prefix, _model, _max_tokens, _inputs, _text, _paid_again, _repeats,
 )  # fmt: skip
 
 
-def _texts(seen: Evidence, *, examples: bool | None = None) -> list[str]:
+def _texts(seen: RecentCalls, *, examples: bool | None = None) -> list[str]:
     """Return the texts of the prompt's messages, partials included; of few-shot examples alone, or of all others.
 
     An example is a message of the assistant with the one of the user before it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 
@@ -32,3 +33,11 @@ class Attempt(NamedTuple):
     messages_hash: Any
     reply_hash: Any
     inputs_bytes: int | None
+
+
+def calls_of(attempts: Sequence[Attempt]) -> list[list[Attempt]]:
+    """Return the calls that some attempts, the newest first, are of: the oldest first, and each one's attempts too."""
+    calls: dict[str, list[Attempt]] = {}
+    for each in reversed(attempts):
+        calls.setdefault(each.call_id, []).append(each)
+    return list(calls.values())

@@ -64,7 +64,7 @@ class Costs:
         Without a version after @, it is the version called last. Raises `PromptNotFound`, and what resolving a ref
         raises.
         """
-        from promptctl.costs.evidence import DAYS, gather
+        from promptctl.costs.recent_calls import DAYS, recent_calls
         from promptctl.costs.savings import suggest
         from promptctl.log.filter import Filter
         from promptctl.workspace.names import check_logged_prompt
@@ -76,5 +76,5 @@ class Costs:
         refs = [ref] if ref is not None else [row.group["prompt"] for row in self.table(meant).rows[:_DEAREST]]
         if ref is None and not refs:  # nothing was called of late
             refs = [row.group["prompt"] for row in self.table().rows[:_DEAREST]]
-        found = [seen for each in refs if (seen := gather(context, each, meant.renames)) is not None]
+        found = [seen for each in refs if (seen := recent_calls(context, each, meant.renames)) is not None]
         return suggest(found)

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from promptctl.errors import PromptctlError
-from promptctl.log.attempts import Attempt
+from promptctl.log.attempts import Attempt, calls_of
 from promptctl.log.filter import Filter
 from promptctl.log.stamps import utc_text
 from promptctl.models.gateway import Usage
@@ -28,7 +28,7 @@ _MOST_CONTENTS = 500
 
 
 @dataclass(frozen=True)
-class Evidence:
+class RecentCalls:
     """The attempts of one version of a prompt over its last 30 days, newest first, and the prompt at that version.
 
     `prompt` is None if neither the files nor Git have the version. A month is 30 days at the rate of these calls, from
@@ -44,10 +44,7 @@ class Evidence:
     @cached_property
     def calls(self) -> list[list[Attempt]]:
         """The attempts of each call, in their order."""
-        calls: dict[str, list[Attempt]] = {}
-        for each in reversed(self.attempts):
-            calls.setdefault(each.call_id, []).append(each)
-        return list(calls.values())
+        return calls_of(self.attempts)
 
     @cached_property
     def months(self) -> float:
@@ -100,18 +97,18 @@ class Evidence:
         return self.context.models.prices.cost_nano_usd(model or self.model, usage)[0]
 
     def sent_less(self, tokens: int) -> int | None:
-        """Return what an attempt would cost less if its request had so many tokens fewer; None without a price."""
+        """Return what a month would cost less if each request had so many tokens fewer; None without a price."""
         sent, received, cached = self.usage
         now, then = self.price(sent, received, cached), self.price(sent - tokens, received, cached)
-        return None if now is None or then is None else now - then
+        return None if now is None or then is None else self.a_month((now - then) * len(self.attempts))
 
-    def a_month(self, nano_usd: float | None) -> int | None:
+    def a_month(self, nano_usd: float) -> int:
         """Return what an amount over these calls is in a month."""
-        return None if nano_usd is None else round(nano_usd / self.months)
+        return round(nano_usd / self.months)
 
 
-def gather(context: Context, ref: str, renames: Mapping[str, str]) -> Evidence | None:
-    """Return the evidence on a prompt: of the version that a ref names after @, else of the one called last.
+def recent_calls(context: Context, ref: str, renames: Mapping[str, str]) -> RecentCalls | None:
+    """Return the recent calls of a prompt: of the version that a ref names after @, else of the one called last.
 
     None if it has no call. Raises what resolving a ref raises.
     """
@@ -129,7 +126,7 @@ def gather(context: Context, ref: str, renames: Mapping[str, str]) -> Evidence |
     begin = datetime.fromisoformat(newest.started_at) - timedelta(days=DAYS)
     wanted = replace(wanted, digest=newest.digest, since=utc_text(begin), limit=MOST_ATTEMPTS)
     attempts = [each for each in context.log.attempts(wanted) if each.status != "blocked"]
-    return Evidence(context, wanted, prompt_id, attempts, prompt) if attempts else None
+    return RecentCalls(context, wanted, prompt_id, attempts, prompt) if attempts else None
 
 
 def _prompt_of(context: Context, prompt_id: str, newest: Attempt) -> Prompt | None:
