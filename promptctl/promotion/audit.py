@@ -151,15 +151,15 @@ class _RulesInTime:
 
 def _timed(moment: Moment, events: Iterable[LabelEvent]) -> list[_Move]:
     made = read_commits(moment.git.objects, list({event.commit for event in events}))
-    latest: dict[str, float] = {}
     last: dict[str, _Move] = {}
     moves = []
     for event in sorted(events, key=lambda event: (event.name.chain, event.n)):
         commit, chain = made.get(event.commit), event.name.chain
         said = event.date.timestamp()
-        latest[chain] = max(said, commit.committed_at if commit else said, latest.get(chain, said))
-        before = last[chain].knew if chain in last else ()
-        last[chain] = _Move(event, latest[chain], tuple(dict.fromkeys((*before, event.commit))))
+        before = last.get(chain)
+        at = max(said, commit.committed_at if commit else said, before.at if before else said)
+        knew = dict.fromkeys((*(before.knew if before else ()), event.commit))
+        last[chain] = _Move(event, at, tuple(knew))
         moves.append(last[chain])
     return [replace(move, is_last=last[move.event.name.chain] is move) for move in moves]
 
