@@ -14,13 +14,11 @@ import random
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from log import Report, an_execution
+from log import Measurement, Report, an_execution, measure
 
 from promptctl.errors import BudgetReached
 from promptctl.formats.budget_rules import BudgetRule
@@ -178,7 +176,7 @@ def cpu_of_calls(folder: Path, port: int, *, has_budgets: bool) -> float:
     return asyncio.run(ask())
 
 
-MEASUREMENTS: dict[str, Callable[[Path, Report, argparse.Namespace], None]] = {
+MEASUREMENTS: dict[str, Measurement] = {
     "kills": measure_kills,
     "million": measure_million,
     "calls": measure_calls,
@@ -189,15 +187,7 @@ def main() -> int:
     if sys.argv[1:2] == ["--caller"]:
         run_caller(Path(sys.argv[2]), int(sys.argv[3]))
         return 0
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=list(MEASUREMENTS))
-    parser.add_argument("--records", type=int, default=1_000_000)
-    options = parser.parse_args()
-    report = Report()
-    for name in options.only:
-        with tempfile.TemporaryDirectory(prefix="promptctl-budgets-") as folder:
-            MEASUREMENTS[name](Path(folder), report, options)
-    return int(report.has_failed)
+    return measure(MEASUREMENTS, __doc__, records=1_000_000)
 
 
 if __name__ == "__main__":

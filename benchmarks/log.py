@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -347,7 +347,8 @@ def whole_process(command: list[str], runs: int = 9) -> float:
     return statistics.median(walls[1:])
 
 
-MEASUREMENTS: dict[str, Callable[[Path, Report, argparse.Namespace], None]] = {
+Measurement = Callable[[Path, Report, argparse.Namespace], None]
+MEASUREMENTS: dict[str, Measurement] = {
     "cold": measure_cold,
     "batch": measure_batch,
     "writers": measure_writers,
@@ -357,20 +358,28 @@ MEASUREMENTS: dict[str, Callable[[Path, Report, argparse.Namespace], None]] = {
 }
 
 
-def main() -> int:
-    if sys.argv[1:2] == ["--writer"]:
-        run_writer(Path(sys.argv[2]), int(sys.argv[3]))
-        return 0
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=list(MEASUREMENTS))
-    parser.add_argument("--records", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=40)
+def measure(measurements: Mapping[str, Measurement], description: str | None, **sizes: int) -> int:
+    """Measure what the command line names, each in a folder of its own; return 1 if a target is missed.
+
+    `sizes` are the numbers that it may give, with their defaults.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=measurements, default=list(measurements))
+    for name, size in sizes.items():
+        parser.add_argument(f"--{name}", type=int, default=size)
     options = parser.parse_args()
     report = Report()
     for name in options.only:
         with tempfile.TemporaryDirectory(prefix="promptctl-log-") as folder:
-            MEASUREMENTS[name](Path(folder), report, options)
+            measurements[name](Path(folder), report, options)
     return int(report.has_failed)
+
+
+def main() -> int:
+    if sys.argv[1:2] == ["--writer"]:
+        run_writer(Path(sys.argv[2]), int(sys.argv[3]))
+        return 0
+    return measure(MEASUREMENTS, __doc__, records=1_000_000, rounds=40)
 
 
 if __name__ == "__main__":
