@@ -184,7 +184,7 @@ def _lognormal_skewness(*sides: Sequence[float]) -> float:
     squares, degrees = 0.0, 0
     for values in sides:
         logs = [math.log(value) for value in values if value > 0]
-        squares += ((standard_error(logs) or 0.0) * len(logs)) ** 2 * (1 - 1 / len(logs)) if logs else 0.0
+        squares += (standard_error(logs) or 0.0) ** 2 * len(logs) * (len(logs) - 1)
         degrees += max(0, len(logs) - 1)
     omega = math.exp(min(_LARGEST_VARIANCE, squares / degrees if degrees else 0.0))
     return (omega + 2) * math.sqrt(omega - 1)
