@@ -155,14 +155,6 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Admission:
     return Admission(tuple(map(_record, accounts)), refusals, tuple(events), due is not None)
 
 
-def preview(connection: sqlite3.Connection, wanted: Reservation) -> Admission:
-    """Return what `reserve` would, and change nothing."""
-    connection.execute("SAVEPOINT preview")
-    found = reserve(connection, wanted)
-    connection.execute("ROLLBACK TO preview")
-    return found
-
-
 def settle(connection: sqlite3.Connection, settlements: Iterable[Settlement]) -> None:
     """Count what executions spent and give back the rest of what was reserved for them, each once."""
     for settlement in settlements:

@@ -125,6 +125,17 @@ class Database:
         finally:
             self._lock.release()
 
+    def dry_run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do `work` as `write` does, undo it, and return its result: its numbers are exact."""
+
+        def undone(connection: sqlite3.Connection) -> T:
+            connection.execute("SAVEPOINT dry_run")
+            result = work(connection)
+            connection.execute("ROLLBACK TO dry_run")
+            return result
+
+        return self.write(undone)
+
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Open a separate connection that can only read, for one query or one consistent stream of rows.

@@ -29,13 +29,12 @@ Row = dict[str, Any]
 
 
 def redact(database: Database, meant: Erasure, note: Note, *, is_dry_run: bool) -> Erased:
-    """Erase in one transaction; a dry run does the same work and undoes it, so that its numbers are exact.
+    """Erase in one transaction.
 
     What is deleted is overwritten with zeros; `vacuum` then rewrites the file, and its side file.
     """
 
     def work(connection: sqlite3.Connection) -> Erased:
-        connection.execute("SAVEPOINT erasing")
         connection.execute("UPDATE maintenance SET is_open = 1")
         erased = _Erasing(connection, meant).all()
         if not erased.is_nothing:
@@ -44,11 +43,9 @@ def redact(database: Database, meant: Erasure, note: Note, *, is_dry_run: bool) 
             numbers = {name: value for name, value in asdict(erased).items() if isinstance(value, int)}
             chain.add_event(connection, "redact", replace(note, reason=reason), {"what": meant.kind, **numbers})
         connection.execute("UPDATE maintenance SET is_open = 0")
-        if is_dry_run:
-            connection.execute("ROLLBACK TO erasing")
         return erased
 
-    return database.write(work)
+    return database.dry_run(work) if is_dry_run else database.write(work)
 
 
 class _Erasing:

@@ -27,21 +27,14 @@ _MOST_PROBLEMS = 20
 
 
 def prune(database: Database, retention: Retention, note: Note, *, is_dry_run: bool) -> Pruned:
-    """Prune in one transaction; a dry run does the same work and undoes it, so that its numbers are exact.
+    """Prune in one transaction.
 
     What is deleted is overwritten with zeros in the file (`secure_delete`); call `vacuum` to give the space back.
     """
-
-    def work(connection: sqlite3.Connection) -> Pruned:
-        connection.execute("SAVEPOINT pruning")
-        pruned = _prune(connection, retention, None if is_dry_run else note)
-        if is_dry_run:
-            connection.execute("ROLLBACK TO pruning")
-        return pruned
-
-    pruned = database.write(work)
-    if not is_dry_run:
-        _run(database, _MERGE)  # SQLite's side file still holds the pages as they were before
+    if is_dry_run:
+        return database.dry_run(lambda connection: _prune(connection, retention, None))
+    pruned = database.write(lambda connection: _prune(connection, retention, note))
+    _run(database, _MERGE)  # SQLite's side file still holds the pages as they were before
     return pruned
 
 

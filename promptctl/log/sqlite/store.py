@@ -193,19 +193,23 @@ class SqliteStore:
             yield from results(connection, evaluation_id, statuses)
 
     def reserve(self, wanted: Reservation, *, is_dry_run: bool = False) -> Admission:
-        from promptctl.log.sqlite.budgets import preview, reserve
+        from promptctl.log.sqlite.budgets import reserve
+
+        def work(connection: sqlite3.Connection) -> Admission:
+            return reserve(connection, wanted)
 
         if wanted.is_alive is not None:  # what waits in files is settled before it is taken for a dead process's
             self._take_in_before_reading()
-        work = preview if is_dry_run else reserve
+        if is_dry_run:
+            return self.database.dry_run(work)
         try:
-            return self.database.write(lambda connection: work(connection, wanted))
+            return self.database.write(work)
         except LogFailure as failure:
-            if is_dry_run or failure.reason != "corrupt":
+            if failure.reason != "corrupt":
                 raise
             from promptctl.log.sqlite.recovery import begin_anew
 
-            found, warning = begin_anew(self.database, lambda connection: work(connection, wanted))
+            found, warning = begin_anew(self.database, work)
             begun = self.budget_events("", limit=1) if warning else []
             return replace(found, events=(*begun, *found.events))
 
