@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from contextlib import closing, suppress
 from dataclasses import asdict
@@ -18,7 +17,7 @@ from promptctl.log.retention import Pruned, Retention
 from promptctl.log.sqlite import chain, payloads
 from promptctl.log.sqlite.database import Database, reason_of, translated
 from promptctl.log.sqlite.filters import Condition, prompts, where
-from promptctl.log.sqlite.opening import FILE_MODE, connect, open_for_writing, sync_file, sync_folder
+from promptctl.log.sqlite.opening import connect, create_file, open_for_writing, sync_file, sync_folder
 from promptctl.log.sqlite.rollups import fold
 
 _HASHES = tuple(f"{name}_hash" for name in CONTENT_FIELDS)
@@ -72,7 +71,7 @@ def back_up(database: Database, target: Path, note: Note) -> None:
     A log that can be written then has an event of it; one that can only be read is copied all the same.
     """
     try:
-        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
+        create_file(target)
     except OSError as error:
         hint = "name a file that is not there yet" if isinstance(error, FileExistsError) else None
         raise LogError(f"the backup {target} cannot be created ({error.strerror})", hint=hint) from error

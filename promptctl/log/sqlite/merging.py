@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -23,10 +22,9 @@ from promptctl.log.sqlite import chain
 from promptctl.log.sqlite.batch import Batch, last_link
 from promptctl.log.sqlite.database import Database, translated
 from promptctl.log.sqlite.evaluations import begin, evaluations, finish, results
-from promptctl.log.sqlite.opening import FILE_MODE, connect, identity_of
+from promptctl.log.sqlite.opening import connect, create_draft, identity_of
 from promptctl.log.sqlite.queries import executions
-from promptctl.log.sqlite.schema import migrate
-from promptctl.log.stamps import new_id
+from promptctl.log.sqlite.schema import migrate, schema_version
 
 _BATCH = 2_000
 
@@ -85,8 +83,7 @@ def _copy(database: Database, file: Path) -> Iterator[sqlite3.Connection]:
     if identity == identity_of(database.path):
         raise LogError(f"{file} is this log itself", hint="name the log of another machine or workspace")
     database.path.parent.mkdir(parents=True, exist_ok=True)
-    draft = database.path.with_name(f"{database.path.name}.{new_id()}.new")
-    os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
+    draft = create_draft(database.path)
     try:
         with closing(connect(draft, database.busy_timeout_s)) as copy:
             try:
@@ -95,7 +92,7 @@ def _copy(database: Database, file: Path) -> Iterator[sqlite3.Connection]:
                 with translated(file):
                     if copy.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
                         raise LogFailure(f"the log {file} is damaged", reason="corrupt")
-                    if copy.execute("PRAGMA user_version").fetchone()[0] == 0:
+                    if schema_version(copy) == 0:
                         raise LogError(f"{file} is not a log", hint="name a log.db, or a copy by promptctl log backup")
                     migrate(copy, file)
             except LogFailure as failure:

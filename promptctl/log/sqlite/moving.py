@@ -14,10 +14,10 @@ from promptctl.files.names import LOG_FILE, SENSITIVE_KEY, STATE_COMMITTED, STAT
 from promptctl.git.repository import Git
 from promptctl.log.sqlite.database import translated
 from promptctl.log.sqlite.opening import (
-    FILE_MODE,
     FOLDER_MODE,
     SIDE_FILES,
     connect,
+    create_draft,
     folder_lock,
     show_at,
     sync_file,
@@ -144,8 +144,7 @@ def _move(old: Path, place: Path, names: list[str]) -> None:
 
 def _move_database(source: Path, target: Path) -> None:
     """Copy a database with all that is written to it, put the copy in place, and remove the source."""
-    draft = target.with_name(f"{target.name}.{new_id()}.new")
-    os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
+    draft = create_draft(target)
     try:
         with closing(connect(source, _WAIT_FOR_LOG_S)) as holder:
             holder.execute("BEGIN IMMEDIATE")  # nobody writes until the source is gone

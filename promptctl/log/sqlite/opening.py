@@ -117,6 +117,21 @@ def folder_lock(folder: Path, timeout_s: float) -> Iterator[None]:
         os.close(descriptor)
 
 
+def create_file(path: Path) -> None:
+    """Create an empty file for its owner alone. Raises `FileExistsError` if there is one."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
+
+
+def create_draft(path: Path) -> Path:
+    """Create an empty file beside a database that is to be made, and return its path.
+
+    One that a killed process left is removed when a log is next created or moved there.
+    """
+    draft = path.with_name(f"{path.name}.{new_id()}{_DRAFT}")
+    create_file(draft)
+    return draft
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable."""
     sync_file(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -193,7 +208,7 @@ def _create(path: Path, timeout_s: float) -> None:
             Path(f"{path}{suffix}").unlink(missing_ok=True)
         for draft in path.parent.glob(f"{path.name}.*{_DRAFT}*"):  # of a process that was killed right here
             draft.unlink(missing_ok=True)
-        draft = path.with_name(f"{path.name}.{new_id()}{_DRAFT}")
+        draft = create_draft(path)
         try:
             _build(draft, sorted(path.parent.glob(f"{path.stem}.damaged-*{path.suffix}"))[-1:])
             _put_in_place(draft, path)
@@ -203,7 +218,6 @@ def _create(path: Path, timeout_s: float) -> None:
 
 
 def _build(draft: Path, damaged: Sequence[Path]) -> None:
-    os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
     connection = sqlite3.connect(draft, isolation_level=None)
     try:
         connection.execute("PRAGMA synchronous = OFF")  # synced once, whole, before anybody can see it
@@ -233,10 +247,15 @@ def _put_in_place(draft: Path, path: Path) -> None:
 
 def connect(path: Path, timeout_s: float, query: str = "mode=rw") -> sqlite3.Connection:
     """Connect to a database that is there."""
-    name = str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     return sqlite3.connect(
-        f"file:{name}?{query}", uri=True, timeout=timeout_s, isolation_level=None, check_same_thread=False
+        uri_of(path, query), uri=True, timeout=timeout_s, isolation_level=None, check_same_thread=False
     )
+
+
+def uri_of(path: Path, query: str) -> str:
+    """Return the URI by which SQLite opens a file that is there."""
+    name = str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return f"file:{name}?{query}"
 
 
 def _connect_unchanging(path: Path) -> sqlite3.Connection:

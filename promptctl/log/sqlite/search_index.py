@@ -8,7 +8,6 @@ gone. FTS5 gets words that are already folded, so that a scan of the contents fi
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -22,7 +21,7 @@ from promptctl.log.search import Searched, TextQuery, texts_of, words_of
 from promptctl.log.sqlite.corrections import rows
 from promptctl.log.sqlite.database import Database
 from promptctl.log.sqlite.filters import add_search, rows_where
-from promptctl.log.sqlite.opening import FILE_MODE, connect
+from promptctl.log.sqlite.opening import connect, create_file, uri_of
 from promptctl.log.sqlite.payloads import load
 from promptctl.log.sqlite.queries import as_execution, columns_from, select_executions
 
@@ -74,7 +73,7 @@ def clear(log_path: Path) -> None:
 
 def _open(path: Path, timeout_s: float) -> sqlite3.Connection:
     with suppress(FileExistsError):
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
+        create_file(path)
     index = connect(path, timeout_s)
     index.execute("PRAGMA secure_delete = ON")
     index.execute("PRAGMA synchronous = OFF")  # what a power failure damages is made anew
@@ -178,8 +177,7 @@ def _words(log: sqlite3.Connection, hashes: Sequence[bytes | None]) -> list[str]
 
 
 def _indexed(log: sqlite3.Connection, path: Path, query: TextQuery, wanted: Filter) -> Iterator[Execution]:
-    name = str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    log.execute("ATTACH ? AS search", (f"file:{name}?mode=ro",))
+    log.execute("ATTACH ? AS search", (uri_of(path, "mode=ro"),))
     condition, parameters = rows_where(replace(wanted, limit=None))
     source = rows(log)
     sql = f"""
