@@ -26,7 +26,7 @@ from promptctl.log.records import CONTENT_FIELDS, JSON_FIELDS, PLAIN_FIELDS, Ent
 from promptctl.log.redaction import Redactor
 from promptctl.log.sqlite import payloads
 from promptctl.log.sqlite.payloads import Payload
-from promptctl.log.sqlite.schema import SUM_COLUMNS, TOTALS_COLUMNS, TOTALS_FIELDS
+from promptctl.log.sqlite.schema import SUM_COLUMNS, TOTALS_COLUMNS, TOTALS_FIELDS, adding
 
 if TYPE_CHECKING:
     from promptctl.log.budgets import Settlement
@@ -36,7 +36,7 @@ _COLUMN_OF = {"commit": "commit_id", "call_metadata": "metadata"}  # COMMIT is a
 COLUMNS = (
     *(_COLUMN_OF.get(name, name) for name in (*PLAIN_FIELDS, *JSON_FIELDS)),
     "content",
-    *(f"{name}_hash" for name in CONTENT_FIELDS),
+    *payloads.HASH_COLUMNS,
 )
 _FOLD_EVERY = 1_000
 _NO_HASHES = (None,) * len(CONTENT_FIELDS)
@@ -48,7 +48,7 @@ _FIRST = (
     *("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_nano_usd", "price_source"),
     *("latency_ms", "first_token_ms", "finish_reason", "reply_source", "status", "error_type", "error_message"),
     *("user", "session", "metadata", "evaluation_id", "case_id", "repeat", "tool_version", "content"),
-    *(f"{name}_hash" for name in CONTENT_FIELDS),
+    *payloads.HASH_COLUMNS,
 )
 _LATER = tuple(name for name in COLUMNS if name not in _FIRST)
 _FIRST_COUNT = len(_FIRST)
@@ -80,7 +80,7 @@ _UPSERT = f"""
 INSERT INTO prompt_stats (prompt, digest, version, source, {", ".join(TOTALS_COLUMNS)})
 VALUES (?, ?, ?, ?, {", ".join("?" * len(TOTALS_COLUMNS))})
 ON CONFLICT (prompt, digest, ifnull(version, 0), source) DO UPDATE SET
-  {", ".join(f"{name} = {name} + excluded.{name}" for name in SUM_COLUMNS)},
+  {adding(SUM_COLUMNS)},
   version_display = CASE WHEN excluded.last_at >= last_at
     THEN ifnull(excluded.version_display, version_display) ELSE version_display END,
   first_at = min(first_at, excluded.first_at),
@@ -96,7 +96,7 @@ ON CONFLICT DO UPDATE SET attempts = attempts + excluded.attempts
 
 _UPSERT_UNLISTED = f"""
 INSERT INTO unlisted (stats_id, {", ".join(SUM_COLUMNS)}) VALUES ({_STATS_ID}, {", ".join("?" * len(SUM_COLUMNS))})
-ON CONFLICT (stats_id) DO UPDATE SET {", ".join(f"{name} = {name} + excluded.{name}" for name in SUM_COLUMNS)}
+ON CONFLICT (stats_id) DO UPDATE SET {adding(SUM_COLUMNS)}
 """  # noqa: S608 - made of our own names
 
 

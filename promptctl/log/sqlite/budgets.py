@@ -28,6 +28,7 @@ from promptctl.log.budgets import (
 )
 from promptctl.log.sqlite.account_openings import Terms, as_text, known_before, spent_before, take_over
 from promptctl.log.sqlite.filters import where
+from promptctl.log.sqlite.schema import has_table
 from promptctl.log.stamps import utc_now, utc_text
 
 
@@ -169,7 +170,7 @@ def settle(connection: sqlite3.Connection, settlements: Iterable[Settlement]) ->
 
 def accounts(connection: sqlite3.Connection, budget: str | None, window_start: str | None) -> list[BudgetAccount]:
     """Return every account, the newest windows first; or those of one window, and what is disabled of others."""
-    if not _has_budgets(connection):
+    if not has_table(connection, "budget_events"):
         return []
     wanted = {"a.budget = ?": budget, "(a.window_start = ? OR d.since IS NOT NULL)": window_start}
     condition, parameters = where({"e.budget = ?": budget})
@@ -182,7 +183,7 @@ def events(
     connection: sqlite3.Connection, budget: str | None, limit: int | None, webhook: WebhookState | None
 ) -> list[BudgetEvent]:
     """Return what happened, newest first."""
-    if not _has_budgets(connection):
+    if not has_table(connection, "budget_events"):
         return []
     condition, parameters = where({"budget = ?": budget, "webhook = ?": webhook})
     sql = f"SELECT {_EVENT} FROM budget_events {condition} ORDER BY id DESC LIMIT ?"  # noqa: S608 - our own names
@@ -232,11 +233,6 @@ def _expire(connection: sqlite3.Connection, is_alive: Callable[[str, str], bool]
             events.append(_add_event(connection, "expired", at, account, reason=reason, execution=execution))
             events += _notice(connection, account, execution)
     return events
-
-
-def _has_budgets(connection: sqlite3.Connection) -> bool:
-    """Return False for a log of an earlier version that could only be read, and so not migrated."""
-    return connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'budget_events'").fetchone() is not None
 
 
 def _rows(connection: sqlite3.Connection, conditions: dict[str, Any]) -> list[_Account]:

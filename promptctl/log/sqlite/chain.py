@@ -21,8 +21,8 @@ from promptctl.log.evidence import Event, EventKind, Note
 from promptctl.log.sqlite.batch import HASHED, NO_LINK, SALT_BYTES, last_link, next_link, record_hash
 from promptctl.log.sqlite.corrections import rows
 from promptctl.log.sqlite.filters import Condition
-from promptctl.log.sqlite.schema import SUM_COLUMNS
-from promptctl.log.sqlite.sums import sums_of_rows
+from promptctl.log.sqlite.schema import SUM_COLUMNS, adding
+from promptctl.log.sqlite.sums import STATS_KEY_OF_ROW, sums_of_rows
 from promptctl.log.stamps import new_id, utc_now
 
 COLUMNS = ", ".join(f"e.{name}" for name in HASHED)
@@ -31,7 +31,6 @@ _INSERT_EVENT = f"""
 INSERT INTO events ({", ".join(EVENT_COLUMNS)}, number, link, seal)
 VALUES ({", ".join("?" * (len(EVENT_COLUMNS) + 3))})
 """  # noqa: S608 - made of our own names
-GROUP = "prompt, digest, ifnull(CASE WHEN is_dirty = 0 THEN version END, 0) AS version_or_0, source"
 _RELEASED = "CREATE TEMP TABLE IF NOT EXISTS released (number INTEGER PRIMARY KEY, id TEXT, link BLOB, hash BLOB)"
 
 
@@ -102,12 +101,12 @@ def unlist(connection: sqlite3.Connection, condition: Condition) -> None:
     source = rows(connection)
     names = ", ".join(SUM_COLUMNS)
     sums = ", ".join(f"{sql} AS {name}" for name, sql in sums_of_rows(SUM_COLUMNS, source).items())
-    added = ", ".join(f"{name} = {name} + excluded.{name}" for name in SUM_COLUMNS)
     connection.execute(
         f"INSERT INTO unlisted (stats_id, {names}) SELECT s.id, {', '.join(f'r.{name}' for name in SUM_COLUMNS)} "  # noqa: S608
-        f"FROM (SELECT {GROUP}, {sums} FROM {source.table} {where} GROUP BY 1, 2, 3, 4) AS r JOIN prompt_stats AS s ON "
+        f"FROM (SELECT {STATS_KEY_OF_ROW}, {sums} FROM {source.table} {where} GROUP BY 1, 2, 3, 4) AS r "
+        "JOIN prompt_stats AS s ON "
         "(s.prompt, s.digest, ifnull(s.version, 0), s.source) = (r.prompt, r.digest, r.version_or_0, r.source) "
-        f"WHERE true ON CONFLICT (stats_id) DO UPDATE SET {added}",
+        f"WHERE true ON CONFLICT (stats_id) DO UPDATE SET {adding(SUM_COLUMNS)}",
         parameters,
     )
 

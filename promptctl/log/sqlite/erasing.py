@@ -17,7 +17,6 @@ from promptctl.log.sqlite.database import Database
 from promptctl.log.sqlite.lookup import row_by_id
 
 _MARKER = "erased-"
-_HASHES = tuple(f"{name}_hash" for name in CONTENT_FIELDS)
 # Texts of a row that come from outside; the others are names by which rows are found and joined.
 _TEXTS = ("prompt_name", "content_type", "model_resolved", "finish_reason", "error_message")
 _JSONS = ("parameters", "metadata", "usage_details")
@@ -119,11 +118,11 @@ class _Erasing:
 
     def _rows(self, holding: set[bytes]) -> list[Row]:
         """Return what becomes of the rows that change."""
-        columns = ("id", "evaluation_id", "content", *_HASHES, *_TEXTS, *_JSONS, *_NAMES)
+        columns = ("id", "evaluation_id", "content", *payloads.HASH_COLUMNS, *_TEXTS, *_JSONS, *_NAMES)
         found = []
         for values in self._connection.execute(f"SELECT {', '.join(columns)} FROM executions"):  # noqa: S608
             row = dict(zip(columns, values, strict=True))
-            is_meant = self._is_meant(row) or any(row[name] in holding for name in _HASHES)
+            is_meant = self._is_meant(row) or any(row[name] in holding for name in payloads.HASH_COLUMNS)
             after = self._erased(row, is_whole=is_meant)
             if after != row:
                 found.append(after)
@@ -144,7 +143,7 @@ class _Erasing:
             after |= {name: self._needle.erased_from(row[name]) for name in _TEXTS}
             after |= {name: self._needle.erased_from_json(row[name]) for name in _JSONS}
         if is_whole and row["content"] == "full":
-            after |= {"content": "pruned", **dict.fromkeys(_HASHES)}
+            after |= {"content": "pruned", **dict.fromkeys(payloads.HASH_COLUMNS)}
         if is_whole and self._needle is None:
             after["error_message"] = row["error_message"] and ERASED
             after["metadata"] = to_json(_without_texts(json.loads(row["metadata"])))
@@ -165,7 +164,7 @@ class _Erasing:
         self._connection.executemany("INSERT INTO temp.erasing VALUES (?)", ((each["id"],) for each in rows))
         chain.release(self._connection, ("WHERE e.id IN (SELECT id FROM temp.erasing)", []))
         self._connection.execute("DROP TABLE temp.erasing")
-        columns = ("content", *_HASHES, *_TEXTS, *_JSONS, *_NAMES)
+        columns = ("content", *payloads.HASH_COLUMNS, *_TEXTS, *_JSONS, *_NAMES)
         sql = f"UPDATE executions SET {', '.join(f'{name} = :{name}' for name in columns)} WHERE id = :id"  # noqa: S608
         self._connection.executemany(sql, rows)
 

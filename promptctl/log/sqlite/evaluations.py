@@ -22,6 +22,7 @@ _FIELDS = tuple(each.name for each in fields(EvaluationRow))
 _COLUMNS = tuple("commit_id" if name == "commit" else name for name in _FIELDS)
 _INSERT = f"INSERT INTO evaluations ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM evaluations"  # noqa: S608 - made of our own names
+_UPDATE = "UPDATE evaluations SET status = ?, finished_at = ?, totals = ? WHERE id = ?"
 
 _RESULT_FIELDS = tuple(each.name for each in fields(ResultRow))
 _values_of = attrgetter(*_RESULT_FIELDS)
@@ -53,16 +54,13 @@ def begin(connection: sqlite3.Connection, evaluations: Iterable[EvaluationRow], 
 def update(connection: sqlite3.Connection, evaluation_id: str, status: str, totals: Totals) -> None:
     """Set an evaluation's status and totals; `running` again if it is resumed."""
     finished_at = None if status == "running" else utc_now()
-    connection.execute(
-        "UPDATE evaluations SET status = ?, finished_at = ?, totals = ? WHERE id = ?",
-        (status, finished_at, to_json(totals.as_json()), evaluation_id),
-    )
+    connection.execute(_UPDATE, (status, finished_at, to_json(totals.as_json()), evaluation_id))
 
 
 def finish(connection: sqlite3.Connection, evaluations: Iterable[EvaluationRow]) -> None:
     """Set status and totals as they are in another log that went on with these evaluations."""
     connection.executemany(
-        "UPDATE evaluations SET status = ?, finished_at = ?, totals = ? WHERE id = ?",
+        _UPDATE,
         ((each.status, each.finished_at, to_json(each.totals.as_json()), each.id) for each in evaluations),
     )
 

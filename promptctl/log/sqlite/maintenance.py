@@ -20,7 +20,6 @@ from promptctl.log.sqlite.filters import Condition, prompts, where
 from promptctl.log.sqlite.opening import connect, create_file, open_for_writing, sync_file, sync_folder
 from promptctl.log.sqlite.rollups import fold
 
-_HASHES = tuple(f"{name}_hash" for name in CONTENT_FIELDS)
 _MERGE = "PRAGMA wal_checkpoint(TRUNCATE)"
 _MOST_PROBLEMS = 20
 
@@ -54,7 +53,7 @@ def check(database: Database) -> list[str]:
         with database.reading() as connection:
             found = connection.execute(f"PRAGMA integrity_check({_MOST_PROBLEMS})").fetchall()
             problems = [str(row[0]) for row in found if row[0] != "ok"]
-            for column in _HASHES:
+            for column in payloads.HASH_COLUMNS:
                 missing = connection.execute(
                     f"SELECT count(*) FROM executions WHERE {column} NOT IN (SELECT hash FROM payloads)"  # noqa: S608
                 ).fetchone()[0]
@@ -131,7 +130,7 @@ def _prune(connection: sqlite3.Connection, retention: Retention, note: Note | No
         condition, parameters = _older(retention.content_before, retention)
         if note is not None:
             chain.release(connection, (f"{condition} AND content = 'full'", parameters))
-        emptied = ", ".join(f"{column} = NULL" for column in _HASHES)
+        emptied = ", ".join(f"{column} = NULL" for column in payloads.HASH_COLUMNS)
         sql = f"UPDATE executions SET content = 'pruned', {emptied} {condition} AND content = 'full'"  # noqa: S608
         contents = connection.execute(sql, parameters).rowcount
         latest_calls = _empty_latest_calls(connection, (condition, parameters))

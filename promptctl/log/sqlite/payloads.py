@@ -11,6 +11,10 @@ import sqlite3
 import zlib
 from collections.abc import Iterable
 
+from promptctl.log.records import CONTENT_FIELDS
+
+HASH_COLUMNS = tuple(f"{name}_hash" for name in CONTENT_FIELDS)
+
 _COMPRESS_FROM = 16 * 1024
 _WORTH_IT = 0.8
 

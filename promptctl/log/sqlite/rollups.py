@@ -18,16 +18,17 @@ from promptctl.log.call_totals import PERIODS, Dimension
 from promptctl.log.filter import Filter
 from promptctl.log.sqlite.corrections import Rows, rows
 from promptctl.log.sqlite.filters import Condition, rollup_where
+from promptctl.log.sqlite.schema import adding, has_table
 from promptctl.log.sqlite.sums import (
-    COST_COLUMNS,
+    COST_SUMS,
     NUMBER_OF_ROW,
+    VERSION_OF_SUMS,
     key_expressions,
     select_costs,
     select_from_rows,
     sums_of_rows,
 )
 
-_SUMMED = tuple(name for name in COST_COLUMNS if name not in ("last_at", "version_display"))
 _STORED = len("2026-05-03T09:30:00.000Z")
 
 
@@ -43,6 +44,13 @@ class _Rollup(NamedTuple):
     moment: str | None = None
     minutes: int = 0
     counts_evaluations: bool = False
+
+    def select(self, compared: str, keys: str, columns: Sequence[str], source: Rows) -> str:
+        """Return the SQL that counts the rows whose number compares like that with the mark."""
+        condition = f"executions.rowid {compared} ?" + ("" if self.counts_evaluations else " AND source <> 'eval'")
+        grouping = ", ".join(map(str, range(1, len(self.keys) + 1)))
+        sums = ", ".join(sums_of_rows(columns, source).values())
+        return f"SELECT {keys}, {sums} FROM {source.table} WHERE {condition} GROUP BY {grouping}"  # noqa: S608
 
 
 _ROLLUPS = (
@@ -83,17 +91,13 @@ def fold(connection: sqlite3.Connection) -> None:
     A trigger keeps the mark where it is if its own row is deleted.
     """
     mark = _mark(connection)
-    columns = (*_SUMMED, "last_at")
+    columns = (*COST_SUMS, "last_at")
     source = rows(connection)
-    sums = ", ".join(sums_of_rows(columns, source).values())
-    added = ", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMMED)
     for each in _ROLLUPS:
-        condition = "executions.rowid > ?" + ("" if each.counts_evaluations else " AND source <> 'eval'")
-        grouping = ", ".join(map(str, range(1, len(each.keys) + 1)))
+        counted = each.select(">", ", ".join(each.keys.values()), columns, source)
         connection.execute(
-            f"INSERT INTO {each.table} ({', '.join([*each.keys, *columns])}) "  # noqa: S608 - our own names
-            f"SELECT {', '.join(each.keys.values())}, {sums} FROM {source.table} WHERE {condition} GROUP BY {grouping} "
-            f"ON CONFLICT DO UPDATE SET {added}, last_at = max(last_at, excluded.last_at)",
+            f"INSERT INTO {each.table} ({', '.join([*each.keys, *columns])}) {counted} "
+            f"ON CONFLICT DO UPDATE SET {adding(COST_SUMS)}, last_at = max(last_at, excluded.last_at)",
             (mark,),
         )
     connection.execute("UPDATE rollup_mark SET execution_id = (SELECT id FROM executions ORDER BY rowid DESC LIMIT 1)")
@@ -105,13 +109,9 @@ def wrong_sums(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
     if connection.execute(pruned).fetchone() is not None:
         return
     mark, source = _mark(connection), rows(connection)
-    sums = ", ".join(sums_of_rows(_SUMMED, source).values())
     for each in _ROLLUPS:
-        condition = "executions.rowid <= ?" + ("" if each.counts_evaluations else " AND source <> 'eval'")
-        grouping = ", ".join(map(str, range(1, len(each.keys) + 1)))
-        counted = f"SELECT {_as_unique(each.keys)}, {sums} FROM {source.table} WHERE {condition} "  # noqa: S608
-        counted += f"GROUP BY {grouping}"
-        kept = f"SELECT {_as_unique({name: name for name in each.keys})}, {', '.join(_SUMMED)} FROM {each.table}"  # noqa: S608
+        counted = each.select("<=", _as_unique(each.keys), COST_SUMS, source)
+        kept = f"SELECT {_as_unique({name: name for name in each.keys})}, {', '.join(COST_SUMS)} FROM {each.table}"  # noqa: S608
         found = [*connection.execute(f"{kept} EXCEPT {counted}", (mark,))]
         found += connection.execute(f"{counted} EXCEPT {kept}", (mark,))
         for key in {row[: len(each.keys)] for row in found}:
@@ -141,8 +141,8 @@ def _answers(
     connection: sqlite3.Connection, wanted: Filter, by: Sequence[Dimension]
 ) -> Iterator[tuple[_Rollup, list[Condition]]]:
     """Yield each table that can answer, with its queries."""
-    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'rollup_mark'").fetchone() is None:
-        return  # a log that only an earlier program could write to
+    if not has_table(connection, "rollup_mark"):
+        return
     mark, source = _mark(connection), rows(connection)
     for each in _ROLLUPS:
         if _can_answer(each, wanted, by) and (found := _selects(each, wanted, by, mark, source)):
@@ -183,10 +183,10 @@ def _selects(rollup: _Rollup, wanted: Filter, by: Sequence[Dimension], mark: int
 def _from_rollup(
     rollup: _Rollup, wanted: Filter, by: Sequence[Dimension], first: str | None, last: str | None
 ) -> Condition:
-    keys = []
+    keys: list[str] = []
     for name in by:
         if name == "version":
-            keys += ["version", "CASE WHEN version IS NULL THEN version_display END"]
+            keys += VERSION_OF_SUMS
         else:
             keys += [name] if name in rollup.keys else key_expressions(name, rollup.moment or "")
     display = "version_display" if "version_display" in rollup.keys else "NULL"

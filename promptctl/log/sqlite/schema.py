@@ -27,7 +27,7 @@ Why the tables are as they are:
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from promptctl.errors import LogFailure
@@ -73,6 +73,16 @@ def schema_sql() -> str:
 def schema_version(connection: sqlite3.Connection) -> int:
     """Return the number of the last migration this database has had; 0 for an empty one."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def has_table(connection: sqlite3.Connection, name: str) -> bool:
+    """Return True if the log has a table: one of an earlier program that can only be read lacks some."""
+    return connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (name,)).fetchone() is not None
+
+
+def adding(columns: Iterable[str]) -> str:
+    """Return the SQL that adds what an upsert brings to these columns of the row that is there."""
+    return ", ".join(f"{name} = {name} + excluded.{name}" for name in columns)
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:

@@ -22,7 +22,7 @@ from promptctl.log.sqlite.corrections import rows
 from promptctl.log.sqlite.database import Database
 from promptctl.log.sqlite.filters import add_search, rows_where
 from promptctl.log.sqlite.opening import connect, create_file, uri_of
-from promptctl.log.sqlite.payloads import load
+from promptctl.log.sqlite.payloads import HASH_COLUMNS, load
 from promptctl.log.sqlite.queries import as_execution, columns_from, select_executions
 
 _TABLES = (
@@ -126,9 +126,8 @@ def _add_some(log: sqlite3.Connection, index: sqlite3.Connection) -> bool:
         for statement in _TABLES:
             index.execute(statement)
         state = (0,)
-    hashes = ", ".join(f"{name}_hash" for name in CONTENT_FIELDS)
     added = log.execute(
-        f"SELECT rowid, id, started_at, {hashes} FROM executions "  # noqa: S608 - made of our own names
+        f"SELECT rowid, id, started_at, {', '.join(HASH_COLUMNS)} FROM executions "  # noqa: S608 - made of our own names
         "WHERE rowid > ? AND content = 'full' ORDER BY rowid LIMIT ?",
         (state[0], _ROWS),
     ).fetchall()

@@ -12,7 +12,9 @@ from promptctl.log.sqlite.schema import TOTALS_COLUMNS
 
 # Versions without a number differ by how they are shown: `v7+dirty`, `v?`, `unversioned`.
 NUMBER_OF_ROW = "CASE WHEN is_dirty = 0 THEN version END"
+STATS_KEY_OF_ROW = f"prompt, digest, ifnull({NUMBER_OF_ROW}, 0) AS version_or_0, source"
 _VERSION_OF_ROW = (NUMBER_OF_ROW, f"CASE WHEN ({NUMBER_OF_ROW}) IS NULL THEN version_display END")
+VERSION_OF_SUMS = ("version", "CASE WHEN version IS NULL THEN version_display END")
 # What `CallTotals.count` adds up, over rows of `executions`. A test holds that both agree.
 _HAS_REPLY = "status IN ('ok', 'invalid_output')"
 _REUSED = "reply_source IN ('cache', 'recorded')"
@@ -40,6 +42,7 @@ COST_COLUMNS = (
     "calls", "attempts", "blocked", "input_tokens", "output_tokens", "cached_tokens", "cost_nano_usd", "priced",
     "unpriced", "last_at", "version_display",
 )  # fmt: skip
+COST_SUMS = COST_COLUMNS[:-2]
 COST_FIELDS = tuple("known_cost_nano_usd" if name == "cost_nano_usd" else name for name in COST_COLUMNS)
 _TIMED_LATENCY = f"CASE WHEN {_TIMED} THEN latency_ms END"
 
@@ -73,7 +76,7 @@ def select_costs(
 ) -> Condition:
     """Return the SQL that adds up the costs in a table of totals; SQLite takes `display` from the last call's row."""
     where, parameters = condition
-    sums = [f"ifnull(sum({name}), 0)" for name in COST_COLUMNS[:-2]]
+    sums = [f"ifnull(sum({name}), 0)" for name in COST_SUMS]
     columns = ", ".join([*keys, *sums, "max(last_at)", display, "NULL"])
     grouping = f"GROUP BY {', '.join(keys)}" if keys else ""
     return f"SELECT {columns} FROM {table} {where} {grouping}", parameters  # noqa: S608 - our own names

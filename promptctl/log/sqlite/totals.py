@@ -13,12 +13,12 @@ from promptctl.log.filter import Filter
 from promptctl.log.sqlite.corrections import rows
 from promptctl.log.sqlite.filters import Condition, add_search, of_stats, stats_where, unlisted_where
 from promptctl.log.sqlite.rollups import selects_all_from_rollup, selects_from_rollups
-from promptctl.log.sqlite.schema import SUM_COLUMNS, TOTALS_COLUMNS, TOTALS_FIELDS
-from promptctl.log.sqlite.sums import COST_FIELDS, select_costs, select_from_rows
+from promptctl.log.sqlite.schema import SUM_COLUMNS, TOTALS_COLUMNS, TOTALS_FIELDS, has_table
+from promptctl.log.sqlite.sums import COST_FIELDS, VERSION_OF_SUMS, select_costs, select_from_rows
 
 _OF_ROLLUP: Mapping[str, tuple[str, ...]] = {
     "prompt": ("prompt",),
-    "version": ("version", "CASE WHEN version IS NULL THEN version_display END"),
+    "version": VERSION_OF_SUMS,
     "digest": ("digest",),
     "source": ("source",),
 }
@@ -69,8 +69,8 @@ def without_row(
     """Return the costs of the calls that the totals of the same arguments leave out, as they have no row."""
     if stats_where(wanted) is not None and all(dimension in _OF_ROLLUP for dimension in by):
         return None
-    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'unlisted'").fetchone() is None:
-        return None  # a log that only an earlier program could write to
+    if not has_table(connection, "unlisted"):
+        return None
     where, parameters = unlisted_where(wanted)
     sums = ", ".join(f"ifnull(sum({name}), 0)" for name in SUM_COLUMNS)
     sql = f"SELECT {sums} FROM unlisted WHERE stats_id IN (SELECT id FROM prompt_stats {where})"  # noqa: S608

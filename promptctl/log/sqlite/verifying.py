@@ -14,18 +14,17 @@ from typing import Any, NamedTuple
 
 from promptctl.errors import LogError
 from promptctl.log.evidence import LogProblem, ProblemKind, Verification
-from promptctl.log.records import CONTENT_FIELDS
 from promptctl.log.sqlite import chain
 from promptctl.log.sqlite.batch import HASHED, NO_LINK, SALT_BYTES, next_link, record_hash
 from promptctl.log.sqlite.corrections import rows
 from promptctl.log.sqlite.database import Database
+from promptctl.log.sqlite.payloads import HASH_COLUMNS
 from promptctl.log.sqlite.rollups import wrong_sums
-from promptctl.log.sqlite.schema import SUM_COLUMNS
-from promptctl.log.sqlite.sums import sums_of_rows
+from promptctl.log.sqlite.schema import SUM_COLUMNS, has_table
+from promptctl.log.sqlite.sums import STATS_KEY_OF_ROW, sums_of_rows
 
 _MOST_OF_A_KIND = 20
-_HASH_COLUMNS = tuple(f"{name}_hash" for name in CONTENT_FIELDS)
-_CONTENTS = slice(HASHED.index(_HASH_COLUMNS[0]), HASHED.index(_HASH_COLUMNS[-1]) + 1)
+_CONTENTS = slice(HASHED.index(HASH_COLUMNS[0]), HASHED.index(HASH_COLUMNS[-1]) + 1)
 _CONTENT = HASHED.index("content")
 # The two look alike: what an earlier program writes while it still runs is known by nothing that nobody else can write.
 _UNLINKED = "a promptctl from before the chain added it, or somebody by hand"
@@ -281,7 +280,7 @@ class _Checked:
 
     def _place_of(self, digest: bytes) -> str:
         """Return which content of which row a hash belongs to, as words."""
-        for column in _HASH_COLUMNS:
+        for column in HASH_COLUMNS:
             sql = f"SELECT id FROM executions WHERE {column} = ? LIMIT 1"  # noqa: S608 - our own names
             if row := self._connection.execute(sql, (digest,)).fetchone():
                 return f"{column.removesuffix('_hash')} of execution {row[0]}"
@@ -320,12 +319,12 @@ def _wrong_totals(connection: sqlite3.Connection) -> Iterator[tuple[ProblemKind,
 
     A log of an earlier program that cannot be brought up to date does not say what the latter are.
     """
-    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'unlisted'").fetchone() is None:
+    if not has_table(connection, "unlisted"):
         return
     names = ", ".join(SUM_COLUMNS)
     source = rows(connection)
     added = ", ".join(sums_of_rows(SUM_COLUMNS, source).values())
-    grouped = f"SELECT {chain.GROUP}, {added} FROM {source.table} GROUP BY 1, 2, 3, 4"  # noqa: S608 - our own names
+    grouped = f"SELECT {STATS_KEY_OF_ROW}, {added} FROM {source.table} GROUP BY 1, 2, 3, 4"  # noqa: S608 - our own names
     sums = {tuple(row[:4]): row[4:] for row in connection.execute(grouped)}
     unlisted = {row[0]: row[1:] for row in connection.execute(f"SELECT stats_id, {names} FROM unlisted")}  # noqa: S608
     nothing = (0,) * len(SUM_COLUMNS)
