@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from promptctl.calls.call import CallOptions, masking
+from promptctl.calls.call import Attempts, Call, CallOptions, masking
 from promptctl.errors import InputError, RenderError
 from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.plan import Plan
@@ -49,6 +49,6 @@ def coverage(context: Context, plans: Sequence[Plan]) -> Coverage:
                 with suppress(InputError, RenderError):
                     options = masking(context, plan.target.prompt, asker.inputs_of(case), CallOptions())
                     rendered, request = asker.ask(case, hide=options.hide)
-                    mask = options.mask and options.mask.storing(rendered.stored)
-                    recorded += replies.find_for(replace(request, mask=mask)) is not None
+                    request = Attempts(Call(plan.target, rendered, request, options)).request
+                    recorded += replies.find_for(request) is not None
     return Coverage(cases, recorded)

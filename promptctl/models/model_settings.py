@@ -252,8 +252,7 @@ class Models:
         if not slash:
             found = self._map.provider_of(provider)
             return f"did you mean `{found}/{provider}`?" if found else "ids are written provider/model"
-        ours = {rule.pattern.partition("/")[0] for rule in self._settings.models}
-        if not self._is_unknown(provider, glob) or provider in {*ours, "echo", "replay"}:
+        if not self._is_unknown(provider, glob) or provider in {*self._own_providers(), "echo", "replay"}:
             return None
         meant = did_you_mean(provider, self._providers(), "{}/…")
         return meant or "ids are written provider/model; a server of your own has a rule under `models:`"
@@ -261,8 +260,11 @@ class Models:
     def _providers(self) -> list[str]:
         from promptctl.models.endpoints import known_providers
 
-        ours = {rule.pattern.partition("/")[0] for rule in self._settings.models}
-        return sorted({*known_providers(), *self._map.providers, *ours, "echo", "replay"})
+        return sorted({*known_providers(), *self._map.providers, *self._own_providers(), "echo", "replay"})
+
+    def _own_providers(self) -> set[str]:
+        """Return the providers that the workspace's rules name."""
+        return {rule.pattern.partition("/")[0] for rule in self._settings.models}
 
     def _is_unknown(self, provider: str, model: str) -> bool:
         from promptctl.models.endpoints import known_providers
