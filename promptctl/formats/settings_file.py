@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -163,13 +162,16 @@ def read_settings(data: bytes, path: str = SETTINGS) -> Settings:
     document = read_yaml(data, path)
     if document.data is None:
         return Settings()
+    given = document.data
+    price_places: Mapping[str, Sequence[Place]] = {}
     problems = structure_of("promptctl").check(document)
     if not problems:
         problems = [*_label_problems(document), *_judge_problems(document), *_leave_out_problems(document)]
         problems += _header_problems(document)
-        if "prices" in document.data:
-            problems += _price_problems(document)
-    given = document.data
+        if "prices" in given:
+            from promptctl.formats.price_rules import read_price_places
+
+            price_places = read_price_places(document, problems)
     budgets: tuple[BudgetRule, ...] = ()
     if not problems and given.get("budgets"):
         from promptctl.formats.budget_rules import read_budgets
@@ -188,7 +190,7 @@ def read_settings(data: bytes, path: str = SETTINGS) -> Settings:
         budgets=budgets,
         budgets_without_log=given.get("budgets_without_log", "refuse"),
         prices=given.get("prices", {}),
-        price_places=_price_places(document) if "prices" in given else {},
+        price_places=price_places,
     )
 
 
@@ -217,38 +219,6 @@ def _gate(given: Mapping[str, Any]) -> GateSettings:
 
 def _log_rule(given: Mapping[str, Any], place: Place) -> LogRule:
     return LogRule(given["prompts"], given.get("content", "metadata"), given.get("active", True), place)
-
-
-def _prices_of(document: Document) -> Iterator[tuple[str, Mapping[str, Any], tuple[str | int, ...]]]:
-    """Yield each price with its glob, and its keys in the file."""
-    for pattern, given in document.data["prices"].items():
-        for index, price in enumerate(given if isinstance(given, list) else [given]):
-            yield pattern, price, ("prices", pattern, index) if isinstance(given, list) else ("prices", pattern)
-
-
-def _price_places(document: Document) -> dict[str, list[Place]]:
-    places: dict[str, list[Place]] = {}
-    for pattern, _, keys in _prices_of(document):
-        places.setdefault(pattern, []).append(document.key_place(*keys))
-    return places
-
-
-def _price_problems(document: Document) -> Iterator[Problem]:
-    """Yield days that no calendar has, and prices of a glob that begin on the same day."""
-    seen: set[tuple[str, str | None]] = set()
-    for pattern, price, keys in _prices_of(document):
-        day = price.get("from")
-        if day is not None:
-            try:
-                date.fromisoformat(day)
-            except ValueError:
-                message = f"`{printable(day)}` is no day of the calendar"
-                yield Problem(message, document.place(*keys, "from"), "write YYYY-MM-DD, such as 2026-06-01", "date")
-        if (pattern, day) in seen:
-            when = "have no `from`" if day is None else f"begin on {printable(day)}"
-            message = f"two prices of `{printable(pattern)}` {when}"
-            yield Problem(message, document.place(*keys), "give each a day of its own in `from`", "contradiction")
-        seen.add((pattern, day))
 
 
 def _judge_problems(document: Document) -> Iterator[Problem]:
