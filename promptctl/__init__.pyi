@@ -123,8 +123,6 @@ from promptctl.versions.prompt_at_version import PromptAtVersion as PromptAtVers
 from promptctl.versions.prompt_at_version import RenderedPrompt as RenderedPrompt
 from promptctl.versions.prompt_at_version import Version as Version
 from promptctl.workspace import Workspace as Workspace
-from promptctl.workspace import diagnose as diagnose
-from promptctl.workspace import init_workspace as init_workspace
 from promptctl.workspace import open_workspace as open_workspace
 from promptctl.workspace.budgets import Budgets as Budgets
 from promptctl.workspace.costs import Costs as Costs
@@ -132,6 +130,8 @@ from promptctl.workspace.datasets import DatasetCases as DatasetCases
 from promptctl.workspace.datasets import DatasetCheck as DatasetCheck
 from promptctl.workspace.datasets import Datasets as Datasets
 from promptctl.workspace.datasets import DatasetSummary as DatasetSummary
+from promptctl.workspace.doctor import diagnose as diagnose
+from promptctl.workspace.init import init_workspace as init_workspace
 from promptctl.workspace.installation import Finding as Finding
 from promptctl.workspace.log import Log as Log
 from promptctl.workspace.results import Results as Results

@@ -11,7 +11,7 @@ import typer
 from promptctl.cli import options
 from promptctl.cli.output import say, tell
 from promptctl.errors import UsageError
-from promptctl.workspace import git_textconv, read_given
+from promptctl.workspace.given_files import git_textconv, read_given
 
 app = typer.Typer(help="Let Git show prompts readably.", no_args_is_help=True, rich_markup_mode=None)
 

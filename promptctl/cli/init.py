@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from promptctl import init_workspace
 from promptctl.cli.output import say, tell
 from promptctl.errors import UsageError
-from promptctl.workspace import init_workspace
 
 
 def init(

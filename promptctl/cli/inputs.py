@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.cli.output import tell
 from promptctl.errors import UsageError, printable
-from promptctl.workspace import read_given
 
 if TYPE_CHECKING:
     from promptctl import PromptAtVersion
@@ -81,6 +80,8 @@ def _read_file(path: str, stdin_used_by: list[str], option: str) -> bytes:
         stdin_used_by.append(option)
         data = sys.stdin.buffer.read(MAX_BYTES + 1)
     else:
+        from promptctl.workspace.given_files import read_given  # few commands are given a file
+
         try:
             return read_given(Path(path), MAX_BYTES)
         except OSError as error:

@@ -17,7 +17,8 @@ from promptctl.reports.comments import CommentHost
 from promptctl.reports.merge_request import LONGEST_NOTE, MergeRequestNotes, as_note, merge_request_of
 from promptctl.reports.pull_request import LONGEST, PullRequestComments, pull_request_of
 from promptctl.reports.review_markdown import MARKER
-from promptctl.workspace import find_root, read_given
+from promptctl.workspace import find_root
+from promptctl.workspace.given_files import read_given
 
 GITHUB = "https://api.github.com"
 

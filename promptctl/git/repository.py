@@ -152,6 +152,20 @@ def is_bare_folder(folder: Path) -> bool:
     return around is None or around.resolve() == folder
 
 
+def bare_repository_around(folder: Path) -> Path | None:
+    """Return the nearest bare repository that an absolute folder is or lies in, or whose work tree it lies in."""
+    around = git_folder(folder)
+    candidates = [folder, *folder.parents]
+    if around is not None and around.name != ".git":  # that a file `.git` names, beside its work trees
+        candidates.append(around.resolve())
+    for candidate in filter(is_bare_folder, candidates):
+        git = Git.open(candidate)
+        if git is not None:
+            git.close()
+            return candidate
+    return None
+
+
 def refuse_bare(folder: Path, task: str) -> None:
     """Raise `WorkspaceError` if a folder is a bare repository, for a task that needs a work tree."""
     if is_bare_folder(folder):

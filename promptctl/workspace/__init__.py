@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import sys
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import replace
-from functools import cached_property, partial
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, closing
+from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Unpack
 from weakref import finalize
 
 from promptctl.context import Context
-from promptctl.errors import WorkspaceError, WorkspaceNotFound, printable
+from promptctl.errors import WorkspaceNotFound, printable
 from promptctl.files.names import SETTINGS
 
 if TYPE_CHECKING:
@@ -37,27 +35,23 @@ if TYPE_CHECKING:
     from promptctl.evaluations.estimate import Estimate
     from promptctl.evaluations.evaluation import Evaluation
     from promptctl.evaluations.plan import Plan
-    from promptctl.evaluations.request import EvaluationRequest, Limits, ResumeRequest
-    from promptctl.evaluations.session import OnProgress, Session
-    from promptctl.formats.scaffold import Scaffold
+    from promptctl.evaluations.request import EvaluationRequest, ResumeRequest
+    from promptctl.evaluations.session import OnProgress
     from promptctl.log.records import Execution
-    from promptctl.models.gateway import Gateway
+    from promptctl.models.gateway import Gateway, Reply, Request
     from promptctl.promotion.labelling import Labelling
     from promptctl.reviews.request import ReviewRequest
-    from promptctl.reviews.review import Measurement, Review
+    from promptctl.reviews.review import Review
     from promptctl.versions.history import VersionEntry
     from promptctl.versions.prompt_at_version import PromptAtVersion
     from promptctl.workspace.budgets import Budgets
     from promptctl.workspace.completion import Word
     from promptctl.workspace.costs import Costs
     from promptctl.workspace.datasets import Datasets
-    from promptctl.workspace.installation import Finding
     from promptctl.workspace.log import Log
     from promptctl.workspace.results import Results
 
     Piece = dict[str, Any] | str | Execution
-
-T = TypeVar("T")
 
 
 def open_workspace(
@@ -76,13 +70,9 @@ def open_workspace(
     Raises `WorkspaceNotFound` if that is not there or there is no `promptctl.yaml` here or above, and `InvalidFiles`
     if it is wrong.
     """
-    start = _start(path)
-    context = Context(
-        find_root(start),
-        os.environ if environ is None else environ,
-        on_warning or logging.getLogger("promptctl").warning,
-        is_interactive=is_interactive,
-    )
+    start, environ = starting_point(path, environ)
+    on_warning = on_warning or logging.getLogger("promptctl").warning
+    context = Context(find_root(start), environ, on_warning, is_interactive=is_interactive)
     context.start = start
     if context.is_bare:
         with closing(context):
@@ -90,71 +80,20 @@ def open_workspace(
     return Workspace(context)
 
 
-def diagnose(path: str | os.PathLike[str] | None = None, environ: Mapping[str, str] | None = None) -> list[Finding]:
-    """Look at what promptctl depends on in a folder, also outside a workspace and in a broken one.
+def starting_point(
+    path: str | os.PathLike[str] | None, environ: Mapping[str, str] | None
+) -> tuple[Path, Mapping[str, str]]:
+    """Return the place that a workspace is looked for from, and its environment: the process's own by default.
 
-    Nothing is changed, and nothing is asked of the network. Raises `WorkspaceNotFound` if the folder is not there.
+    Raises `WorkspaceNotFound` if the place is not there.
     """
-    from promptctl.workspace.doctor import diagnose
-
-    folder = _start(path)
-    try:
-        root = find_root(folder)
-    except (WorkspaceError, OSError):  # Git may be what is wrong
-        root = None
-    return diagnose(folder, root, os.environ if environ is None else environ)
-
-
-def _start(path: str | os.PathLike[str] | None) -> Path:
-    """Return the place that a workspace is looked for from. Raises `WorkspaceNotFound` if it is not there."""
     try:
         start = Path("." if path is None else path).absolute()
     except FileNotFoundError as error:
         raise WorkspaceNotFound("the current folder was deleted", hint="change to a folder that is there") from error
     if not start.exists():
         raise WorkspaceNotFound(f"there is no folder {printable(str(start))}")
-    return start
-
-
-def init_workspace(folder: str | os.PathLike[str]) -> Scaffold:
-    """Make a workspace in a folder, and a Git repository if it is in none. No file that exists is touched."""
-    from promptctl.formats.scaffold import scaffold
-    from promptctl.git.repository import Git, init_repository, refuse_bare
-
-    refuse_bare(Path(folder).absolute(), "a new workspace")
-    made = scaffold(Path(folder).absolute())
-    git = Git.open(made.folder)
-    if git is None:
-        init_repository(made.folder)
-    else:
-        git.close()
-    return replace(made, is_new_repository=git is None)
-
-
-_STREAMS = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
-
-
-def read_given(file: Path, max_bytes: int) -> bytes:
-    """Return the bytes of a file that somebody names; a stream (`/dev/stdin`, a pipe) only if it is named itself.
-
-    Kind and size are known before a regular file is read. Raises `OSError`.
-    """
-    from promptctl.files.tree import read_file
-
-    if not str(file).startswith(_STREAMS) and (file.is_symlink() or not file.is_fifo()):
-        return read_file(file, max_bytes, follows_links=True)
-    with file.open("rb") as stream:
-        data = stream.read(max_bytes + 1)
-    if len(data) > max_bytes:
-        raise OSError(errno.EFBIG, f"it has more than {max_bytes:,} bytes")
-    return data
-
-
-def git_textconv(data: bytes, made_by: str | None = None) -> bytes:
-    """Return a prompt file as `git diff` is to show it; `made_by` is the version that installed the driver."""
-    from promptctl.catalogue.git_driver import textconv
-
-    return textconv(data, made_by)
+    return start, os.environ if environ is None else environ
 
 
 def loading() -> str | None:
@@ -169,17 +108,10 @@ def find_root(start: Path) -> Path:
     for candidate in (folder, *folder.parents):
         if (candidate / SETTINGS).is_file():
             return candidate
-    from promptctl.git.repository import Git, git_folder, is_bare_folder
+    from promptctl.git.repository import bare_repository_around
 
-    around = git_folder(folder)
-    candidates = [folder, *folder.parents]
-    if around is not None and around.name != ".git":  # that a file `.git` names, beside its work trees
-        candidates.append(around.resolve())
-    for candidate in filter(is_bare_folder, candidates):
-        git = Git.open(candidate)
-        if git is not None:
-            git.close()
-            return candidate
+    if (bare := bare_repository_around(folder)) is not None:
+        return bare
     raise WorkspaceNotFound(
         f"there is no {SETTINGS} in {folder} or any folder above it",
         hint="make a workspace here with: promptctl init",
@@ -202,15 +134,16 @@ class Workspace:
 
     @cached_property
     def _free_runner(self) -> Runner:
-        from promptctl.calls.runner import Runner
-
-        return Runner(self.context.gateway, self.context.recorder, models=self.context.models)
+        return self._new_runner(self.context.gateway)
 
     @cached_property
     def _guarded_runner(self) -> Runner:
+        return self._new_runner(self._guarded)
+
+    def _new_runner(self, gateway: Gateway, on_reply: Callable[[Request, Reply], None] | None = None) -> Runner:
         from promptctl.calls.runner import Runner
 
-        return Runner(self._guarded, self.context.recorder, models=self.context.models)
+        return Runner(gateway, self.context.recorder, on_reply=on_reply, models=self.context.models)
 
     @property
     def _is_guarded(self) -> bool:
@@ -397,10 +330,8 @@ class Workspace:
         Raises what `run` raises before it asks, but records nothing.
         """
         from promptctl.calls.dry_run import dry_run
-        from promptctl.calls.prepare import prepare_all
 
-        context = self.context.fresh()
-        return dry_run(context, prepare_all(context, ref, inputs, options, is_dry_run=True)[0])
+        return dry_run(self.context.fresh(), ref, inputs, options)
 
     async def arun(self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]) -> Execution:
         """`run`, awaited."""
@@ -468,22 +399,18 @@ class Workspace:
             from promptctl.calls.fallbacks import stream_first
 
             stream = stream_first(runner, calls)
-        try:
-            async for item in stream:
+        async with aclosing(stream) as items:
+            async for item in items:
                 yield item
-        finally:
-            await stream.aclose()
 
     def _prepared(self, options: RunOptions, prepare: Callable[[Context], list[Call]]) -> tuple[Runner, list[Call]]:
-        from promptctl.calls.runner import Runner
-
         context = self.context.fresh()
         calls = prepare(context)
         if not options.get("record"):
             return self._runner, calls
         on_reply = context.reply_recording(calls[0].target.prompt.id)
         gateway = self._guarded if self._is_guarded else context.gateway
-        return Runner(gateway, context.recorder, on_reply=on_reply, models=context.models), calls
+        return self._new_runner(gateway, on_reply), calls
 
     def evaluate(self, request: EvaluationRequest, on_progress: OnProgress | None = None) -> list[Evaluation]:
         """Evaluate prompts over their datasets; every result is in the log before the next case is taken.
@@ -491,11 +418,9 @@ class Workspace:
         Everything is read and checked before anything is sent. Ctrl-C finishes what is under way and saves it; a
         second one stops at once. Raises what `promptctl.evaluations.planning.plan` raises.
         """
-        from promptctl.evaluations.planning import plan
+        from promptctl.workspace.evaluating import evaluate
 
-        context = self.context.fresh()
-        plans = plan(context, request)
-        return self._in_session(context, request.limits, on_progress, lambda session: session.run(plans))
+        return evaluate(self.context.fresh(), self._loop, request, on_progress)
 
     def plan(self, request: EvaluationRequest) -> list[Plan]:
         """Return what `evaluate` would do, as data; everything is read and checked, nothing is asked."""
@@ -508,17 +433,9 @@ class Workspace:
 
         With a `base`, `""` for the usual one, what `evaluate_against` would ask at first: flipped cases come on top.
         """
-        from promptctl.evaluations.estimate import estimate
-        from promptctl.evaluations.planning import plan
+        from promptctl.workspace.evaluating import estimate
 
-        context, request = self.context.fresh(), replace(request, is_estimate=True)
-        if base is None:
-            return [estimate(context, each) for each in plan(context, request)]
-        from promptctl.comparisons.against import plan_against
-
-        request = replace(request, judge=request.judge or context.settings.gate.judge)
-        pairs = plan_against(context, request, base or None)
-        return [estimate(context, each) for pair in pairs for each in (pair.base, pair.head) if each is not None]
+        return estimate(self.context.fresh(), request, base)
 
     def resume(self, request: ResumeRequest | None = None, on_progress: OnProgress | None = None) -> list[Evaluation]:
         """Take up evaluations of the log again: only what has no result, or an error, is asked for.
@@ -526,18 +443,9 @@ class Workspace:
         Without a request, all that the last command left unfinished. Raises `UsageError` if there is nothing to resume,
         and `PromptNotFound` for a prompt that neither the files nor the log know.
         """
-        from promptctl.evaluations.claims import is_claimed
-        from promptctl.evaluations.earlier import unfinished
-        from promptctl.evaluations.request import ResumeRequest
-        from promptctl.evaluations.resuming import replan
-        from promptctl.workspace.names import check_logged_prompt
+        from promptctl.workspace.evaluating import resume
 
-        context, request = self.context.fresh(), request or ResumeRequest()
-        for prompt in request.prompts:
-            check_logged_prompt(context, prompt)
-        rows = unfinished(context.log, request, partial(is_claimed, context.state_folder))
-        plans = [replan(context, row, request) for row in rows]
-        return self._in_session(context, request.limits, on_progress, lambda session: session.run(plans))
+        return resume(self.context.fresh(), self._loop, request, on_progress)
 
     def evaluate_against(
         self,
@@ -552,75 +460,29 @@ class Workspace:
         `gate.base` of the settings, else the label production if each prompt has it, else the default branch. `rule` is
         a rule, or those of its fields that are not as `gate:` in the settings says.
         """
-        from promptctl.comparisons.against import evaluate_against, plan_against
-        from promptctl.comparisons.rule import rule_of
+        from promptctl.workspace.evaluating import evaluate_against
 
-        context = self.context.fresh()
-        gate = context.settings.gate
-        request = replace(request, judge=request.judge or gate.judge)
-        pairs = plan_against(context, request, base)
-        judged_by = replace(rule_of(gate.rule, rule), min_pass=request.min_pass)
-        return self._in_session(
-            context,
-            request.limits,
-            on_progress,
-            lambda session: evaluate_against(context.log, session, pairs, judged_by),
-        )
+        return evaluate_against(self.context.fresh(), self._loop, request, base, rule, on_progress)
 
     def compare(
         self, base_id: str, head_id: str, rule: GateRule | Mapping[str, Any] = MappingProxyType({})
     ) -> Compared:
         """Compare two evaluations of the log; nothing is asked of a model. See `evaluate_against` for `rule`."""
-        from promptctl.comparisons.rule import rule_of
-        from promptctl.comparisons.sides import compare
+        from promptctl.workspace.evaluating import compare
 
-        context = self.context.fresh()
-        return compare(context.log, base_id, head_id, rule_of(context.settings.gate.rule, rule))
+        return compare(self.context.fresh(), base_id, head_id, rule)
 
     def review(self, request: ReviewRequest, on_progress: OnProgress | None = None) -> Review:
         """Review what HEAD changed against BASE, and what that did to the results."""
-        from promptctl.comparisons.rule import rule_of
-        from promptctl.reviews.measuring import Task, measure
-        from promptctl.reviews.reviewing import review
+        from promptctl.workspace.evaluating import review
 
-        def measured(context: Context, tasks: Sequence[Task]) -> list[Measurement]:
-            return self._in_session(
-                context,
-                request.limits,
-                on_progress,
-                lambda session: measure(context.log, session, tasks, rule_of(context.settings.gate.rule, request.rule)),
-            )
-
-        return review(self.context.fresh(), request, measured)
+        return review(self.context.fresh(), self._loop, request, on_progress)
 
     def export_review(self, review: Review, file: str | os.PathLike[str]) -> None:
         """Write a review: .md .json .html .xml (JUnit), by the file's suffix."""
-        from promptctl.formats.settings_file import Settings
-        from promptctl.git.trees import WorkTree
-        from promptctl.reports.review_files import write_review
+        from promptctl.workspace.evaluating import export_review
 
-        # Like the review itself, without the work tree's settings, which may be broken.
-        tree = WorkTree(self.root)
-        with closing(self.context.at(tree, Settings(), tree)) as context:
-            write_review(Path(file), context.log, review, context.redactor)
-
-    def _in_session(
-        self,
-        context: Context,
-        limits: Limits,
-        on_progress: OnProgress | None,
-        work: Callable[[Session], Coroutine[Any, Any, T]],
-    ) -> T:
-        """Do the work in a session of its own, the only one of a command; the first Ctrl-C stops it gently."""
-        from promptctl.evaluations.session import Session
-
-        session = Session(context, limits, on_progress)
-
-        async def run() -> T:
-            async with session:
-                return await work(session)
-
-        return self._loop.run(run(), on_interrupt=session.stop)
+        export_review(self.context, review, Path(file))
 
     def close(self) -> None:
         """Close connections and the log. The workspace can be used again afterwards."""
@@ -639,17 +501,13 @@ class Workspace:
     def __enter__(self) -> Workspace:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     async def __aenter__(self) -> Workspace:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from promptctl.errors import InvalidFiles, MissingKey, ModelConfigurationError, PromptctlError
+from promptctl.errors import InvalidFiles, MissingKey, ModelConfigurationError, PromptctlError, WorkspaceError
 from promptctl.files.names import SETTINGS
 from promptctl.files.wording import count
+from promptctl.workspace import find_root, starting_point
 from promptctl.workspace.installation import Finding, Status, litellm, program, sqlite
 
 if TYPE_CHECKING:
@@ -32,11 +33,17 @@ _NETWORK = frozenset(
 _LEAST_FREE_BYTES = 200_000_000
 
 
-def diagnose(folder: Path, root: Path | None, environ: Mapping[str, str]) -> list[Finding]:
-    """Look at what promptctl depends on in a folder of the workspace `root`, or of none.
+def diagnose(path: str | os.PathLike[str] | None = None, environ: Mapping[str, str] | None = None) -> list[Finding]:
+    """Look at what promptctl depends on in a folder, also outside a workspace and in a broken one.
 
-    A check that fails is a finding of its own.
+    Nothing is changed, and nothing is asked of the network. A check that fails is a finding of its own. Raises
+    `WorkspaceNotFound` if the folder is not there.
     """
+    folder, environ = starting_point(path, environ)
+    try:
+        root = find_root(folder)
+    except (WorkspaceError, OSError):  # Git may be what is wrong
+        root = None
     here = _Here(folder, root, environ)
     found: list[Finding] = []
     for name, check in _CHECKS.items():

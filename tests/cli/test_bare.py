@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from promptctl.errors import WorkspaceError
-from promptctl.workspace import init_workspace, open_workspace
+from promptctl.workspace import open_workspace
+from promptctl.workspace.init import init_workspace
 from tests.cli.conftest import Cli, commit, git, write
 from tests.cli.support import PATH, SETTINGS, add_remote, inside_support, support_workspace  # noqa: F401
 
