@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from promptctl.errors import UsageError, WorkspaceError
 from promptctl.files.names import DRAFTS, LOG_FILE, RECORDINGS, SETTINGS, STATE_FOLDER, STATE_NAMES, STATE_VARIABLE
+from promptctl.files.tree import FileStamp, file_stamp
 
 if TYPE_CHECKING:
     from threading import Thread
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from promptctl.log.records import LogRecorder
     from promptctl.log.redaction import Redactor
     from promptctl.log.store import Store
-    from promptctl.models.gateway import Reply, Request
     from promptctl.models.model_settings import Models
     from promptctl.models.router import Router
     from promptctl.versions.moment import Moment
@@ -33,9 +33,7 @@ if TYPE_CHECKING:
     from promptctl.versions.repository import Repository
 
 T = TypeVar("T")
-FileStamp = tuple[int, int, int]
 _ERRAND_S = 3.0
-_CHANGED = "not the reply itself: a {} in it was replaced"
 
 
 class part(Generic[T]):  # noqa: N801 - used like `property`
@@ -232,38 +230,6 @@ class Context:
         """Return the file that a prompt's replies are recorded in."""
         return self.recordings_folder / (prompt_id.replace("/", "--") + ".jsonl")
 
-    def reply_recording(self, prompt_id: str) -> Callable[[Request, Reply], None]:
-        """Return a function that writes a prompt's replies to its file of recordings, without secrets.
-
-        A reply that is paid for reaches who asked, whatever becomes of its recording: a failure is told, and told once.
-        """
-        from promptctl.models.recordings import Recording
-
-        self.work_tree_for("a recording")
-        recording = Recording(self.recording_file(prompt_id), prompt_id)
-        redactor = self.redactor
-        told: set[str] = set()
-
-        def record(request: Request, reply: Reply) -> None:
-            allowed = request.to_keep(reply)
-            kept = replace(
-                allowed,
-                text=redactor.redact(allowed.text),
-                tool_calls=redactor.redact_data(list(allowed.tool_calls)),
-                finish_reason=allowed.finish_reason and redactor.redact(allowed.finish_reason),
-            )
-            has_secret = (kept.text, list(kept.tool_calls)) != (allowed.text, list(allowed.tool_calls))
-            what = "secret" if has_secret else None if allowed is reply else "sensitive input"
-            try:
-                recording.add(request, kept, note=what and _CHANGED.format(what))
-            except WorkspaceError as error:
-                warning = f"the reply was not recorded: {error}"
-                if warning not in told:
-                    told.add(warning)
-                    self.warn(warning)
-
-        return record
-
     @part
     def repository(self) -> Repository:
         """The Git repository around the workspace; it also stands for a workspace outside Git."""
@@ -425,15 +391,6 @@ class Context:
             self.log.close()
         if self.has_made("repository"):
             self.repository.close()
-
-
-def file_stamp(path: Path) -> FileStamp | None:
-    """Return what differs once a file was written or replaced; None if it cannot be read."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _moment(context: Context) -> Moment:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from promptctl.calls.budget_refusals import is_passing, reached, unchecked, unpriced
 from promptctl.calls.call import ASKING, Attempts
-from promptctl.context import file_stamp
 from promptctl.errors import InvalidFiles, LogFailure
 from promptctl.files.names import SETTINGS
+from promptctl.files.tree import file_stamp
 from promptctl.formats.settings_file import read_settings
 from promptctl.log.budgets import Admission, BudgetedCall, BudgetEvent, Charge, Reservation, Settlement
 from promptctl.log.processes import is_alive, this_process

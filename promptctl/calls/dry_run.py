@@ -8,7 +8,7 @@ from typing import Any
 
 from promptctl.calls.budget_refusals import reached
 from promptctl.calls.budgets import BudgetGuard
-from promptctl.calls.call import Attempts
+from promptctl.calls.call import Attempts, Call
 from promptctl.calls.prepare import RunOptions, prepare_all
 from promptctl.context import Context
 from promptctl.errors import BudgetReached

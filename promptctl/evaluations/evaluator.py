@@ -12,6 +12,7 @@ from promptctl.assertions.effort import Effort, Total
 from promptctl.assertions.embedding import Embedder
 from promptctl.assertions.judging import RunnerJudge
 from promptctl.calls.call import Call, CallOptions, masking, spent
+from promptctl.calls.recording import reply_recording
 from promptctl.calls.runner import Recorder, Runner
 from promptctl.datasets.cases import Case
 from promptctl.errors import (
@@ -66,7 +67,7 @@ class Evaluator:
         case_timeout_s: float,
     ) -> None:
         prompt, replies = plan.target.prompt.id, plan.spec.replies
-        on_reply = context.reply_recording(prompt) if replies in ("record", "refresh") else None
+        on_reply = reply_recording(context, prompt) if replies in ("record", "refresh") else None
         self._context = context
         self._target = plan.target
         self._asker = Asker(plan)

@@ -55,6 +55,18 @@ def read_file(file: Path, max_bytes: int = MAX_BYTES, *, follows_links: bool = F
     return data
 
 
+FileStamp = tuple[int, int, int]
+
+
+def file_stamp(path: Path) -> FileStamp | None:
+    """Return what differs once a file was written or replaced; None if it cannot be read."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
 class Tree(Protocol):
     """A read-only set of files, all of one moment. Paths are relative to the workspace's root, with `/`.
 

@@ -408,7 +408,9 @@ class Workspace:
         calls = prepare(context)
         if not options.get("record"):
             return self._runner, calls
-        on_reply = context.reply_recording(calls[0].target.prompt.id)
+        from promptctl.calls.recording import reply_recording
+
+        on_reply = reply_recording(context, calls[0].target.prompt.id)
         gateway = self._guarded if self._is_guarded else context.gateway
         return self._new_runner(gateway, on_reply), calls
 
