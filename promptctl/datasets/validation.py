@@ -24,7 +24,7 @@ from promptctl.errors import (
 from promptctl.files.names import DATASET_SUFFIXES, RECORDINGS, SETTINGS, did_you_mean, is_dataset
 from promptctl.files.tree import Tree, is_there
 from promptctl.files.yaml_reader import read_yaml
-from promptctl.labels.trust import SIGNERS, signer_problems
+from promptctl.labels.signers import SIGNERS, signer_problems
 from promptctl.models.model_settings import Models
 from promptctl.prompts.checking import WorkspaceCheck, files_of
 from promptctl.prompts.prompt import Prompt

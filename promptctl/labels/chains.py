@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from promptctl.errors import GitError, HistoryIncomplete, Problem, RevisionNotFound
 from promptctl.files.names import SETTINGS, id_problem
 from promptctl.git.repository import GitRef
+from promptctl.labels.signers import unsigned
 from promptctl.labels.tags import PREFIX, TAGS, LabelEvent, LabelName, MalformedTag, parse_event, parse_name
-from promptctl.labels.trust import UNPUSHED, LabelTrust, known, marker, unsigned
+from promptctl.labels.trust import UNPUSHED, LabelTrust, known, marker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence, Set

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from promptctl.errors import GitError, LabelRefused
 from promptctl.git.commands import refusal
 from promptctl.git.objects import is_object_id
+from promptctl.labels.signers import SIGNERS
 from promptctl.labels.tags import SIGNATURE, TAGS
-from promptctl.labels.trust import SIGNERS
 
 if TYPE_CHECKING:
     from promptctl.git.objects import GitObject

@@ -14,8 +14,8 @@ from promptctl.errors import InvalidFiles, LogFailure, Problem, PromptctlError
 from promptctl.files.names import SETTINGS
 from promptctl.git.commits import read_commits
 from promptctl.labels.chains import bad_move
+from promptctl.labels.signers import SIGNERS, unsigned
 from promptctl.labels.tags import LabelEvent
-from promptctl.labels.trust import SIGNERS, unsigned
 from promptctl.promotion import rules
 from promptctl.versions.committed_settings import Committed, settings_at
 

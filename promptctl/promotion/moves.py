@@ -15,9 +15,10 @@ from promptctl.errors import GitError, LabelRefused, RevisionNotFound, UsageErro
 from promptctl.labels.chains import LabelState, LabelTags, history, last_state, living_workspace, recorded_otherwise
 from promptctl.labels.reading import Labels
 from promptctl.labels.remote import Remote, RemoteUnreachable, short
+from promptctl.labels.signers import unsigned
 from promptctl.labels.signing import has_signature, is_signing
 from promptctl.labels.tags import MAX_REF_BYTES, PREFIX, Candidate, EventName, LabelEvent, one_line
-from promptctl.labels.trust import marker, unsigned
+from promptctl.labels.trust import marker
 from promptctl.labels.writing import Draft, append
 from promptctl.promotion import rules
 

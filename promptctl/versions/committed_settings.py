@@ -13,7 +13,8 @@ from promptctl.formats.settings_file import Settings, read_settings
 from promptctl.git.objects import is_object_id
 from promptctl.git.repository import ADD_WORK_TREE
 from promptctl.git.trees import CommitTree
-from promptctl.labels.trust import SIGNERS, LabelTrust
+from promptctl.labels.signers import SIGNERS
+from promptctl.labels.trust import LabelTrust
 from promptctl.versions.line import find_line
 
 if TYPE_CHECKING:
