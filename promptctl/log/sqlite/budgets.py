@@ -5,17 +5,13 @@ An account is made on its first use in a window, with what the window's rows say
 
 from __future__ import annotations
 
-import math
 import sqlite3
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
 
-from promptctl.formats.budget_rules import BudgetRule, Unit, amount_words
+from promptctl.formats.budget_rules import amount_words
 from promptctl.log.budgets import (
     TOO_LARGE,
     Admission,
-    BudgetAccount,
     BudgetEvent,
     Charge,
     EventKind,
@@ -23,52 +19,31 @@ from promptctl.log.budgets import (
     Reservation,
     Settlement,
     Unknown,
-    WebhookState,
-    Window,
 )
 from promptctl.log.sqlite.account_openings import Terms, as_text, known_before, spent_before, take_over
+from promptctl.log.sqlite.budget_accounts import (
+    FIND_ACCOUNT,
+    AccountRow,
+    account_rows,
+    as_account,
+    new_account,
+    terms_of,
+)
+from promptctl.log.sqlite.budget_events import (
+    add_event,
+    has_due,
+    is_refusal_told,
+    is_told,
+    known,
+    note_rules,
+    unknown_before,
+)
 from promptctl.log.sqlite.filters import where
-from promptctl.log.sqlite.schema import has_table
-from promptctl.log.stamps import utc_now, utc_text
+from promptctl.log.stamps import utc_now
 
-
-class _Account(NamedTuple):
-    """An account as its table has it, with `since` when it is disabled; `id` is 0 for that of one call."""
-
-    id: int
-    budget: str
-    key: str
-    unit: Unit
-    window_start: str
-    window_end: str | None
-    most: int
-    warn_from: int | None
-    action: str
-    has_webhook: int
-    spent: int
-    kept: int
-    reserved: int
-    warned_at: str | None = None
-    reached_at: str | None = None
-    since: str | None = None
-    unknown: Unknown | None = None
-
-
-_ACCOUNTS = f"""
-SELECT {", ".join(f"a.{name}" for name in _Account._fields[:-2])}, d.since FROM budget_accounts AS a
-LEFT JOIN budget_disabled AS d ON d.budget = a.budget AND d.key = a.key
-"""  # noqa: S608 - made of our own names
-# A limit of one call has no account: its last event says what it was when it was disabled.
-_DISABLED_CALLS = """
-SELECT 0, e.budget, e.key, e.unit, e.window_start, e.window_end, e.most, NULL, 'disable', 0, 0, 0, 0, NULL, d.since,
-  d.since FROM budget_disabled AS d JOIN budget_events AS e ON e.budget = d.budget AND e.key = d.key
-  AND e.at = d.since AND e.kind = 'disabled' AND e.window_start = e.window_end
-"""
-_TERMED = _ACCOUNTS.replace("d.since FROM", "d.since, a.scope, a.each, a.per FROM")
-_FIND = f"{_TERMED} WHERE a.budget = ? AND a.key = ? AND a.window_start = ? AND a.unit = ?"
 _RENAME_DISABLED = "UPDATE OR REPLACE budget_disabled SET key = ? WHERE budget = ? AND key = ?"
 _OPEN = f"""
-INSERT INTO budget_accounts ({", ".join(_Account._fields[1:13])}, scope, each, per) VALUES ({", ".join("?" * 15)})
+INSERT INTO budget_accounts ({", ".join(AccountRow._fields[1:13])}, scope, each, per) VALUES ({", ".join("?" * 15)})
 RETURNING id
 """  # noqa: S608 - made of our own names
 # A changed limit is a new threshold, of which nobody was told.
@@ -85,50 +60,9 @@ WHERE id = :id AND (action = 'warn' OR spent + reserved + :amount <= most)
 """
 _SPEND = f"""
 UPDATE budget_accounts SET reserved = reserved - ?, spent = spent + ?, kept = kept + ? WHERE id = ?
-RETURNING {", ".join(_Account._fields[:-2])}
+RETURNING {", ".join(AccountRow._fields[:-2])}
 """  # noqa: S608 - made of our own names
 _RENEW = "UPDATE budget_accounts SET spent = 0, kept = 0, warned_at = NULL, reached_at = NULL WHERE id = ?"
-KNOWN = """
-SELECT budget, key FROM budget_events WHERE kind = 'enabled'
-  AND id > (SELECT max(id) FROM budget_events WHERE budget = '')
-"""
-# That a request was too large does not say that the limit was reached: it is told beside it, once in a window.
-_TOLD = f"""
-SELECT 1 FROM budget_events WHERE budget = ? AND key = ? AND window_start = ? AND kind = 'blocked'
-  AND reason LIKE '%{TOO_LARGE}' LIMIT 1
-"""  # noqa: S608 - made of our own names
-# The terms of one window may change to and fro, as those of two work trees do: each threshold is told once.
-_IS_TOLD = """
-SELECT 1 FROM budget_events WHERE budget = ? AND key = ? AND window_start = ? AND kind = ? AND unit = ? AND most = ?
-  AND spent >= ? AND id > coalesce((SELECT max(id) FROM budget_events WHERE budget = ? AND kind = 'enabled'), 0) LIMIT 1
-"""
-_IS_NOTED = "SELECT 1 FROM budget_events WHERE budget = ? AND kind = 'changed' AND reason = ? AND at > ? LIMIT 1"
-_ALERTS = frozenset({"warned", "exceeded", "blocked", "disabled"})
-_EVENT = (
-    "id, at, budget, key, kind, unit, window_start, window_end, most, spent, reserved, reason, execution_id, webhook"
-)
-_ADD_EVENT = f"""
-INSERT INTO budget_events ({_EVENT}, webhook_at) VALUES ({", ".join("?" * 15)}) RETURNING {_EVENT}
-"""  # noqa: S608 - made of our own names
-_DUE = "SELECT id FROM budget_events WHERE webhook = 'due' AND webhook_at <= ? ORDER BY webhook_at, id LIMIT 1"
-_CLAIM = f"UPDATE budget_events SET webhook_at = ? WHERE id = ({_DUE}) RETURNING {_EVENT}"  # noqa: S608
-
-
-def note_rules(connection: sqlite3.Connection, rules: Iterable[BudgetRule], at: str) -> list[BudgetEvent]:
-    """Keep the terms of each rule, and return an event for each whose terms are not those that were seen last."""
-    events = []
-    for rule in rules:
-        terms = f"{rule.terms}, then {rule.then}"
-        found = connection.execute("SELECT terms FROM budget_rules WHERE budget = ?", (rule.name,)).fetchone()
-        if found is None or found[0] != terms:
-            connection.execute("INSERT OR REPLACE INTO budget_rules VALUES (?, ?, ?)", (rule.name, terms, at))
-        if found is not None and found[0] != terms:
-            reason = f"{found[0]} -> {terms}"
-            day_before = utc_text(datetime.fromisoformat(at) - timedelta(days=1))
-            if connection.execute(_IS_NOTED, (rule.name, reason, day_before)).fetchone():
-                continue  # work trees with different limits take turns
-            events.append(_add_event(connection, "changed", at, rule.name, "", reason=reason))
-    return events
 
 
 def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Admission:
@@ -151,9 +85,8 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Admission:
                 raise sqlite3.IntegrityError("a budget was changed within a transaction")
             row = wanted.execution, account.id, account.unit, charge.amount, wanted.process, wanted.deadline, call
             connection.execute("INSERT INTO budget_reservations VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-    due = connection.execute(_DUE, (wanted.at,)).fetchone()
-    refusals = tuple(Refusal(charge, _record(account)) for charge, account in refused)
-    return Admission(tuple(map(_record, accounts)), refusals, tuple(events), due is not None)
+    refusals = tuple(Refusal(charge, as_account(account)) for charge, account in refused)
+    return Admission(tuple(map(as_account, accounts)), refusals, tuple(events), has_due(connection, wanted.at))
 
 
 def settle(connection: sqlite3.Connection, settlements: Iterable[Settlement]) -> None:
@@ -168,53 +101,19 @@ def settle(connection: sqlite3.Connection, settlements: Iterable[Settlement]) ->
             settlement.events += _notice(connection, account, settlement.execution)
 
 
-def accounts(connection: sqlite3.Connection, budget: str | None, window_start: str | None) -> list[BudgetAccount]:
-    """Return every account, the newest windows first; or those of one window, and what is disabled of others."""
-    if not has_table(connection, "budget_events"):
-        return []
-    wanted = {"a.budget = ?": budget, "(a.window_start = ? OR d.since IS NOT NULL)": window_start}
-    condition, parameters = where({"e.budget = ?": budget})
-    disabled_calls = connection.execute(f"{_DISABLED_CALLS} {condition}", parameters)
-    rows = [*_rows(connection, wanted), *(_Account(*row) for row in disabled_calls)]
-    return [_record(row) for row in reversed(rows)]
-
-
-def events(
-    connection: sqlite3.Connection, budget: str | None, limit: int | None, webhook: WebhookState | None
-) -> list[BudgetEvent]:
-    """Return what happened, newest first."""
-    if not has_table(connection, "budget_events"):
-        return []
-    condition, parameters = where({"budget = ?": budget, "webhook = ?": webhook})
-    sql = f"SELECT {_EVENT} FROM budget_events {condition} ORDER BY id DESC LIMIT ?"  # noqa: S608 - our own names
-    return [_event(row) for row in connection.execute(sql, (*parameters, -1 if limit is None else limit))]
-
-
 def enable(connection: sqlite3.Connection, budget: str, reason: str, key: str | None) -> list[BudgetEvent]:
     """Enable what is disabled, and give it its whole limit again: what was spent before is in the event alone."""
     condition, parameters = where({"budget = ?": budget, "key = ?": key})
     found = connection.execute(f"DELETE FROM budget_disabled {condition} RETURNING key", parameters).fetchall()  # noqa: S608
     events, at = [], utc_now()
-    if not (found or {None, key} & _known(connection, budget)) and unknown_before(connection) is not None:
-        return [_add_event(connection, "enabled", at, budget, key or "", reason=reason)]
+    if not (found or {None, key} & known(connection, budget)) and unknown_before(connection) is not None:
+        return [add_event(connection, "enabled", at, budget, key or "", reason=reason)]
     for (disabled,) in found:
-        newest = _rows(connection, {"a.budget = ?": budget, "a.key = ?": disabled})[-1:]
-        events.append(_add_event(connection, "enabled", at, *(newest or (budget, disabled)), reason=reason))
+        newest = account_rows(connection, {"a.budget = ?": budget, "a.key = ?": disabled})[-1:]
+        events.append(add_event(connection, "enabled", at, *(newest or (budget, disabled)), reason=reason))
         for account in newest:
             connection.execute(_RENEW, (account.id,))
     return events
-
-
-def claim_webhook(connection: sqlite3.Connection, now: str, until: str) -> BudgetEvent | None:
-    """Return an event whose webhook is due, for this process alone until that moment."""
-    row = connection.execute(_CLAIM, (until, now)).fetchone()
-    return row and _event(row)
-
-
-def mark_webhook(connection: sqlite3.Connection, event_id: int, state: WebhookState, not_before: str) -> None:
-    """Set what became of the webhook of an event."""
-    sql = "UPDATE budget_events SET webhook = ?, webhook_at = ? WHERE id = ?"
-    connection.execute(sql, (state, not_before, event_id))
 
 
 def _expire(connection: sqlite3.Connection, is_alive: Callable[[str, str], bool], at: str) -> list[BudgetEvent]:
@@ -230,63 +129,38 @@ def _expire(connection: sqlite3.Connection, is_alive: Callable[[str, str], bool]
         for execution, account_id, amount in connection.execute(gone, (value,)).fetchall():
             account = _spend(connection, account_id, amount, amount, kept=amount)
             reason = amount_words(account.unit, amount)
-            events.append(_add_event(connection, "expired", at, account, reason=reason, execution=execution))
+            events.append(add_event(connection, "expired", at, account, reason=reason, execution=execution))
             events += _notice(connection, account, execution)
     return events
 
 
-def _rows(connection: sqlite3.Connection, conditions: dict[str, Any]) -> list[_Account]:
-    condition, parameters = where(conditions)
-    sql = f"{_ACCOUNTS} {condition} ORDER BY a.window_start, a.id"
-    return [_Account(*row) for row in connection.execute(sql, parameters)]
-
-
-def note_unknown(connection: sqlite3.Connection, words: str) -> None:
-    """Note that nobody can tell what was spent before this log began."""
-    _add_event(connection, "unknown", utc_now(), "", reason=words)
-
-
-def unknown_before(connection: sqlite3.Connection) -> Unknown | None:
-    """Return when and why a log began of which nobody can tell what was spent before; None of any other."""
-    row = connection.execute(
-        "SELECT at, reason FROM budget_events WHERE budget = '' ORDER BY id DESC LIMIT 1"
-    ).fetchone()
-    return row and Unknown(*row)
-
-
-def _known(connection: sqlite3.Connection, budget: str) -> set[str | None]:
-    """Return the accounts of a budget that were enabled since what it had spent is not known; None for all."""
-    return {key or None for _, key in connection.execute(f"{KNOWN} AND budget = ?", (budget,))}
-
-
 def _account(
     connection: sqlite3.Connection, charge: Charge, unknown: Unknown | None, prompts: tuple[str, ...]
-) -> _Account:
+) -> AccountRow:
     """Return the account of a charge, opened if this is its first; that of one call has no row.
 
     Nor is it opened as long as nobody can tell what it has spent: rows may be merged until then.
     """
     rule, key, (start, _) = charge.rule, charge.key or "", charge.window
-    if unknown is not None and unknown.covers(rule, start) and not _known(connection, rule.name) & {None, charge.key}:
-        return _fresh(rule, key, charge.window, charge.already)._replace(unknown=unknown)
+    if unknown is not None and unknown.covers(rule, start) and not known(connection, rule.name) & {None, charge.key}:
+        return new_account(rule, key, charge.window, charge.already)._replace(unknown=unknown)
     if rule.per == "call":
         since = connection.execute(
             "SELECT since FROM budget_disabled WHERE budget = ? AND key = ?", (rule.name, key)
         ).fetchone()
-        return _fresh(rule, key, charge.window, charge.already)._replace(since=since and since[0])
-    row = connection.execute(_FIND, (rule.name, key, start, rule.unit)).fetchone()
+        return new_account(rule, key, charge.window, charge.already)._replace(since=since and since[0])
+    row = connection.execute(FIND_ACCOUNT, (rule.name, key, start, rule.unit)).fetchone()
     if row is None:
         if rule.each == "prompt":
             for earlier in prompts[1:]:  # what is disabled stays so under a new id
                 connection.execute(_RENAME_DISABLED, (key, rule.name, earlier))
-        fresh = _fresh(rule, key, charge.window, 0)
         spent, kept = _begins(connection, charge, prompts)
-        fresh = fresh._replace(spent=spent, kept=kept)
-        [id_] = connection.execute(_OPEN, (*fresh[1:13], *Terms.of(rule))).fetchone()
+        new = new_account(rule, key, charge.window, spent)._replace(kept=kept)
+        [id_] = connection.execute(_OPEN, (*new[1:13], *Terms.of(rule))).fetchone()
         take_over(connection, id_, charge)
     else:
         *columns, scope, each, per = row
-        found, terms, counted = _Account(*columns), _terms(rule), Terms.of(rule)
+        found, terms, counted = AccountRow(*columns), terms_of(rule), Terms.of(rule)
         is_same = (found.most, found.warn_from, found.action, found.has_webhook) == tuple(terms.values())
         if is_same and (scope, each, per) == counted:
             return found
@@ -297,7 +171,7 @@ def _account(
         connection.execute(_CHANGE, values)
         if is_other:
             take_over(connection, found.id, charge)
-    return _Account(*connection.execute(_FIND, (rule.name, key, start, rule.unit)).fetchone()[:-3])
+    return AccountRow(*connection.execute(FIND_ACCOUNT, (rule.name, key, start, rule.unit)).fetchone()[:-3])
 
 
 def _begins(connection: sqlite3.Connection, charge: Charge, prompts: tuple[str, ...]) -> tuple[int, int]:
@@ -306,21 +180,7 @@ def _begins(connection: sqlite3.Connection, charge: Charge, prompts: tuple[str, 
     return max(spent, spent_before(connection, charge, prompts)), kept
 
 
-def _terms(rule: BudgetRule) -> dict[str, Any]:
-    warn_from = None if rule.warn_at is None else math.ceil(rule.limit * rule.warn_at)
-    return {
-        "most": rule.limit,
-        "warn_from": warn_from,
-        "action": rule.then,
-        "has_webhook": int(rule.webhook_env is not None),
-    }
-
-
-def _fresh(rule: BudgetRule, key: str, window: Window, spent: int) -> _Account:
-    return _Account(0, rule.name, key, rule.unit, *window, **_terms(rule), spent=spent, kept=0, reserved=0)
-
-
-def _admits(charge: Charge, account: _Account) -> bool:
+def _admits(charge: Charge, account: AccountRow) -> bool:
     if account.action == "warn":
         return True
     return (
@@ -331,7 +191,7 @@ def _admits(charge: Charge, account: _Account) -> bool:
 
 
 def _refuse(
-    connection: sqlite3.Connection, wanted: Reservation, charge: Charge, account: _Account
+    connection: sqlite3.Connection, wanted: Reservation, charge: Charge, account: AccountRow
 ) -> list[BudgetEvent]:
     """Note the first refusal of a window, and disable what is to be disabled; not if others may still give back."""
     is_final = account.spent + charge.amount > account.most
@@ -341,28 +201,28 @@ def _refuse(
     reason = f"a request of up to {amount_words(account.unit, charge.amount)}"
     if account.spent < account.most < charge.amount:
         # The limit is not reached: a smaller request would be admitted.
-        if account.id and connection.execute(_TOLD, (account.budget, account.key, account.window_start)).fetchone():
+        if is_refusal_told(connection, account):
             return []
         reason += f", {TOO_LARGE}"
-        return [_add_event(connection, kind, wanted.at, account, reason=reason, execution=wanted.execution)]
+        return [add_event(connection, kind, wanted.at, account, reason=reason, execution=wanted.execution)]
     if account.reached_at is not None:
         return []
     if account.action == "disable":
         kind = "disabled"
         connection.execute("INSERT INTO budget_disabled VALUES (?, ?, ?)", (account.budget, account.key, wanted.at))
     connection.execute("UPDATE budget_accounts SET reached_at = ? WHERE id = ?", (wanted.at, account.id))
-    if kind == "blocked" and _is_told(connection, account, kind, 0):
+    if kind == "blocked" and is_told(connection, account, kind, 0):
         return []
-    return [_add_event(connection, kind, wanted.at, account, reason=reason, execution=wanted.execution)]
+    return [add_event(connection, kind, wanted.at, account, reason=reason, execution=wanted.execution)]
 
 
-def _spend(connection: sqlite3.Connection, account_id: int, reserved: int, spent: int, *, kept: int) -> _Account:
+def _spend(connection: sqlite3.Connection, account_id: int, reserved: int, spent: int, *, kept: int) -> AccountRow:
     """Give back what was reserved, count what was spent, and return the account as it stands then."""
     [row] = connection.execute(_SPEND, (reserved, spent, kept, account_id)).fetchall()
-    return _Account(*row)
+    return AccountRow(*row)
 
 
-def _notice(connection: sqlite3.Connection, account: _Account, execution: str) -> list[BudgetEvent]:
+def _notice(connection: sqlite3.Connection, account: AccountRow, execution: str) -> list[BudgetEvent]:
     """Note that an account has reached a threshold, once in its window."""
     kinds: list[tuple[EventKind, str]] = []
     if account.warn_from is not None and account.warned_at is None and account.spent >= account.warn_from:
@@ -372,58 +232,5 @@ def _notice(connection: sqlite3.Connection, account: _Account, execution: str) -
     at = utc_now() if kinds else ""
     for _, column in kinds:
         connection.execute(f"UPDATE budget_accounts SET {column} = ? WHERE id = ?", (at, account.id))  # noqa: S608
-    new = [kind for kind, _ in kinds if not _is_told(connection, account, kind, account.warn_from or 0)]
-    return [_add_event(connection, kind, at, account, execution=execution) for kind in new]
-
-
-def _is_told(connection: sqlite3.Connection, account: _Account, kind: EventKind, least: int) -> bool:
-    """Return True if it was told in this window, since it was last enabled, that a limit was reached like this."""
-    if not account.id:
-        return False
-    least = least if kind == "warned" else 0
-    whose = account.budget, account.key, account.window_start, kind, account.unit, account.most, least
-    return connection.execute(_IS_TOLD, (*whose, account.budget)).fetchone() is not None
-
-
-def _add_event(
-    connection: sqlite3.Connection,
-    kind: EventKind,
-    at: str,
-    of: _Account | str,
-    key: str = "",
-    *,
-    reason: str | None = None,
-    execution: str | None = None,
-) -> BudgetEvent:
-    """Add an event of an account, or of a budget by its name."""
-    whose: tuple[object, ...] = (of, key, kind, *(None,) * 6)
-    webhook = None
-    if isinstance(of, _Account):
-        window = (of.window_start, of.window_end)
-        whose = (of.budget, of.key, kind, of.unit, *window, of.most, of.spent, of.reserved)
-        webhook = "due" if of.has_webhook and kind in _ALERTS else None
-    values = (None, at, *whose, reason, execution, webhook, at)
-    return _event(connection.execute(_ADD_EVENT, values).fetchone())
-
-
-def _record(row: _Account) -> BudgetAccount:
-    return BudgetAccount(
-        row.budget,
-        row.key or None,
-        row.unit,
-        row.window_start,
-        row.window_end,
-        row.most,
-        row.spent,
-        row.kept,
-        row.reserved,
-        row.warned_at is not None,
-        row.reached_at is not None,
-        row.since,
-        row.unknown,
-    )
-
-
-def _event(row: tuple[Any, ...]) -> BudgetEvent:
-    id_, at, budget, key, kind, *others = row
-    return BudgetEvent(id_, at, budget, key or None, kind, *others)
+    new = [kind for kind, _ in kinds if not is_told(connection, account, kind, account.warn_from or 0)]
+    return [add_event(connection, kind, at, account, execution=execution) for kind in new]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from promptctl.errors import LogFailure
 from promptctl.log.inspection import LogState
-from promptctl.log.sqlite.budgets import KNOWN, unknown_before
+from promptctl.log.sqlite.budget_events import KNOWN, unknown_before
 from promptctl.log.sqlite.database import translated
 from promptctl.log.sqlite.opening import SIDE_FILES, connect
 from promptctl.log.sqlite.schema import NEWEST, refuse_foreign, schema_version

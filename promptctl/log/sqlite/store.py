@@ -226,7 +226,7 @@ class SqliteStore:
         self.database.write(lambda connection: settle(connection, settlements))
 
     def budget_accounts(self, budget: str | None = None, window_start: str | None = None) -> list[BudgetAccount]:
-        from promptctl.log.sqlite.budgets import accounts
+        from promptctl.log.sqlite.budget_accounts import accounts
 
         with self._reading() as connection:
             return accounts(connection, budget, window_start)
@@ -234,7 +234,7 @@ class SqliteStore:
     def budget_events(
         self, budget: str | None = None, *, limit: int | None = None, webhook: WebhookState | None = None
     ) -> list[BudgetEvent]:
-        from promptctl.log.sqlite.budgets import events
+        from promptctl.log.sqlite.budget_events import events
 
         with self._reading() as connection:
             return events(connection, budget, limit, webhook)
@@ -246,12 +246,12 @@ class SqliteStore:
         return self.database.write(lambda connection: enable(connection, budget, reason, key))
 
     def claim_webhook(self, now: str, until: str) -> BudgetEvent | None:
-        from promptctl.log.sqlite.budgets import claim_webhook
+        from promptctl.log.sqlite.budget_events import claim_webhook
 
         return self.database.write(lambda connection: claim_webhook(connection, now, until))
 
     def mark_webhook(self, event_id: int, state: WebhookState, not_before: str) -> None:
-        from promptctl.log.sqlite.budgets import mark_webhook
+        from promptctl.log.sqlite.budget_events import mark_webhook
 
         self.database.write(lambda connection: mark_webhook(connection, event_id, state, not_before))
 
