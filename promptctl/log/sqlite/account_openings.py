@@ -58,8 +58,7 @@ def spent_before(connection: sqlite3.Connection, charge: Charge, prompts: tuple[
             "reply_source IN ('model', 'echo')": [],
             "model NOT GLOB 'replay/*'": [],
             f"({_NOT_SENT})": [],
-            **({f"{rule.each} = ?": key} if rule.each and key and len(keys) == 1 else {}),
-            **({f"{rule.each} IN ({', '.join('?' * len(keys))})": [*keys]} if rule.each and len(keys) > 1 else {}),
+            **({f"{rule.each} IN ({', '.join('?' * len(keys))})": [*keys]} if rule.each and key else {}),
             **({f"{rule.each} IS NULL": []} if rule.each and not key else {}),
         }
     )
