@@ -47,24 +47,31 @@ def desk(tmp_path: Path) -> Workspace:
     return open_workspace(tmp_path, {})
 
 
-def call(desk: Workspace, number: int, content: Any = "full", **fields: Any) -> None:
-    begun = datetime(2026, 5, 4, tzinfo=UTC) + timedelta(minutes=5 * number)
+def call(desk: Workspace, *numbers: int, content: Any = "full", **fields: Any) -> None:
+    """Log calls that begin five minutes after each other, in one transaction."""
+    digest = fields.pop("digest", None) or desk.prompt("triage").version.digest
     usual: dict[str, Any] = {
         "prompt": "triage",
-        "digest": desk.prompt("triage").version.digest,
+        "digest": digest,
         "source": "api",
         "model": "dear",
-        "started_at": utc_text(begun),
         "input_tokens": 2000,
         "output_tokens": 10,
         "cached_tokens": 0,
         "cost_nano_usd": 2_020_000,
         "parameters": {},
-        "inputs": {"date": str(number), "ticket": f"t{number}"},
-        "messages": [{"role": "user", "content": str(number)}],
-        "reply": f"r{number}",
     }
-    desk.context.log.append([Entry(make(**{**usual, **fields}), content)])
+
+    def made(number: int) -> Entry:
+        own = {
+            "started_at": utc_text(datetime(2026, 5, 4, tzinfo=UTC) + timedelta(minutes=5 * number)),
+            "inputs": {"date": str(number), "ticket": f"t{number}"},
+            "messages": [{"role": "user", "content": str(number)}],
+            "reply": f"r{number}",
+        }
+        return Entry(make(**{**usual, **own, **fields}), content)
+
+    desk.context.log.append(map(made, numbers))
 
 
 def kinds(desk: Workspace) -> dict[str, Suggestion]:
@@ -72,8 +79,7 @@ def kinds(desk: Workspace) -> dict[str, Suggestion]:
 
 
 def test_a_prefix_that_an_early_variable_cuts_short(desk: Workspace) -> None:
-    for number in range(20):
-        call(desk, number)
+    call(desk, *range(20))
     found = kinds(desk)["prefix"]
 
     assert found.what == "move `date` behind the constant text, so that the provider can cache it"
@@ -82,22 +88,19 @@ def test_a_prefix_that_an_early_variable_cuts_short(desk: Workspace) -> None:
     assert constant > 1_024
     # 19 warm calls in a day at least: 30 times as many in a month, each token half a dollar a million cheaper.
     assert found.saving_nano_usd == pytest.approx(constant * 500 * 19 * 30, rel=0.01)
-    for number in range(20, 60):
-        call(desk, number, cached_tokens=1_500)
+    call(desk, *range(20, 60), cached_tokens=1_500)
     assert "prefix" not in kinds(desk)
 
 
 def test_a_prompt_whose_constant_text_is_short_has_no_prefix_to_cache(desk: Workspace) -> None:
     write(desk.context.root, "prompts/triage.prompt.yaml", PROMPT.format(long="Be brief."))
-    for number in range(20):
-        call(desk, number)
+    call(desk, *range(20))
 
     assert desk.costs.suggest("triage").found == ()
 
 
 def test_a_cheaper_model_that_an_evaluation_shows_to_be_no_worse(desk: Workspace) -> None:
-    for number in range(20):
-        call(desk, number)
+    call(desk, *range(20))
     log, digest = desk.context.log, desk.prompt("triage").version.digest
     spec = EvaluationSpec(dataset="datasets/t.yaml", dataset_digest="d")
     begun = "2026-05-04T00:00:00.000Z"
@@ -125,8 +128,7 @@ def test_a_cheaper_model_that_an_evaluation_shows_to_be_no_worse(desk: Workspace
     ],
 )
 def test_what_was_paid_for_in_vain(desk: Workspace, fields: dict[str, Any], kind: str, saving: int | None) -> None:
-    for number in range(20):
-        call(desk, number, **fields)
+    call(desk, *range(20), **fields)
     found = kinds(desk)[kind]
 
     assert found.saving_nano_usd == saving
@@ -146,8 +148,7 @@ def test_an_input_that_never_changed_a_reply(desk: Workspace) -> None:
 
 
 def test_the_dearest_paragraphs_are_named(desk: Workspace) -> None:
-    for number in range(20):
-        call(desk, number)
+    call(desk, *range(20))
 
     assert "“Every ticket has exactly one label" in kinds(desk)["paragraph"].what
 
@@ -156,8 +157,7 @@ def test_what_cannot_be_checked_is_said(desk: Workspace) -> None:
     assert desk.costs.suggest("triage").looked_at == ()
     call(desk, 0)
     assert desk.costs.suggest().unchecked == ("triage v7 has 1 call in 30 days; suggestions take 20",)
-    for number in range(1, 21):
-        call(desk, number, content="metadata", digest="1:" + "0" * 64, commit=None, model="nobody/knows")
+    call(desk, *range(1, 21), content="metadata", digest="1:" + "0" * 64, commit=None, model="nobody/knows")
     found = desk.costs.suggest("triage")
 
     assert found.found == ()
