@@ -132,13 +132,15 @@ class _Finding:
 
     def find(self, needle: _Needle) -> None:
         """Find each place of a form."""
-        form, at = needle.form, self._folded.find(needle.form)
+        form, folded, found = needle.form, self._folded, []
+        at = folded.find(form)
         while at >= 0:
             end = at + len(form)
-            is_inside = _goes_on(self._folded, at - 1, at) or _goes_on(self._folded, end - 1, end)
-            if not (needle.is_whole and is_inside):
-                self._take(at, end, needle.mark)
-            at = self._folded.find(form, end if self._folded[at] == _BLANK else at + 1)
+            is_part = needle.is_whole and (_goes_on(folded, at - 1, at) or _goes_on(folded, end - 1, end))
+            if not is_part:
+                found.append((at, end, needle.mark))
+            at = folded.find(form, at + 1 if is_part else end)
+        self._take(found)
 
     def find_excerpts(self, grams: Mapping[str, Mapping[str, tuple[int, str]]]) -> None:
         """Find each part of a form that is long enough to be known, before any line within it is taken."""
@@ -151,11 +153,13 @@ class _Finding:
                     covered[form] = at + common_start(form[start:], folded[at : at + len(form)])
                     found.append((at - before, covered[form], mark))
         found.sort(reverse=True)
+        apart = []
         while found:  # those that overlap are one
             begin, end, mark = found.pop()
             while found and found[-1][0] < end:
                 end = max(end, found.pop()[1])
-            self._take(begin, end, mark)
+            apart.append((begin, end, mark))
+        self._take(apart)
 
     def hidden_in(self, text: str) -> str:
         """Return the text with marks for what was found."""
@@ -165,9 +169,14 @@ class _Finding:
             done = max(done, end)
         return "".join([*pieces, text[done:]])
 
-    def _take(self, begin: int, end: int, mark: str) -> None:
-        self.spans.append((begin, end, mark))
-        self._folded = f"{self._folded[:begin]}{_BLANK * (end - begin)}{self._folded[end:]}"
+    def _take(self, spans: Sequence[tuple[int, int, str]]) -> None:
+        """Add spans that do not overlap, in their order, and blank them out."""
+        self.spans += spans
+        pieces, done = [], 0
+        for begin, end, _ in spans:
+            pieces += [self._folded[done:begin], _BLANK * (end - begin)]
+            done = end
+        self._folded = "".join([*pieces, self._folded[done:]])
 
 
 def _goes_on(text: str, left: int, right: int) -> bool:
