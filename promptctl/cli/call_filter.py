@@ -30,6 +30,11 @@ Until = Annotated[
 ]
 
 
+def moments(since: str | None, until: str | None) -> tuple[str | None, str | None]:
+    """Return the moments that `--since` and `--until` mean; days begin at midnight of this machine's zone."""
+    return since and parse_moment(since, zone=None), until and parse_moment(until, zone=None)
+
+
 @dataclass(frozen=True, slots=True)
 class FilterOptions:
     """Options that choose among the executions of the log."""
@@ -63,10 +68,10 @@ class FilterOptions:
     def filter(self) -> Filter:
         """The options as the log takes them."""
         given = {each.name: getattr(self, each.name) for each in fields(self)}
-        moments = {name: given[name] and parse_moment(given[name], zone=None) for name in ("since", "until")}
         only = self.prompt[0] if len(self.prompt) == 1 else None
         given |= {"prompt": only, "prompts": () if only else tuple(self.prompt)}
-        return Filter(**{**given, **moments, "source": None if self.source == "all" else self.source})
+        given["since"], given["until"] = moments(self.since, self.until)
+        return Filter(**{**given, "source": None if self.source == "all" else self.source})
 
     def tell_without_row(self, left: CallTotals | None, by: Iterable[str]) -> None:
         """Say what a table by these dimensions leaves out as it has no row, if anything."""

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptctl import parse_moment
 from promptctl.cli import options
-from promptctl.cli.call_filter import FilterOptions, Since, Until
+from promptctl.cli.call_filter import FilterOptions, Since, Until, moments
 from promptctl.cli.commands import HelpfulCommand
 from promptctl.cli.grouping import BY_HELP, dimensions, group_cell, heading
 from promptctl.cli.options import grouped
@@ -58,10 +57,7 @@ def show_costs(
     if context.invoked_subcommand is not None:
         return
     groups = dimensions(by or ["prompt"])
-    if output is not None:
-        from promptctl.reports.cost_table import check_costs_path
-
-        check_costs_path(output)
+    _check(output)
     workspace = options.workspace_of(context)
     table = workspace.costs.table(filters.filter, list(groups.values()))
     if output is not None:
@@ -85,26 +81,16 @@ def show_costs(
 def compare_costs(
     context: typer.Context,
     base: options.Ref,
-    head: Annotated[
-        str,
-        typer.Argument(
-            metavar="REF",
-            help="A second version of the same prompt; @v8 alone is one.",
-            autocompletion=options.complete_ref,
-        ),
-    ],
+    head: Annotated[str, options.ref_argument("A second version of the same prompt; @v8 alone is one.")],
     since: Since = None,
     until: Until = None,
     output: Output = None,
     as_json: options.Json = False,
 ) -> None:
     """Compare what two versions of a prompt really cost in production, per call; evaluations are left out."""
-    if output is not None:
-        from promptctl.reports.cost_table import check_costs_path
-
-        check_costs_path(output)
-    moments = {name: given and parse_moment(given, zone=None) for name, given in (("since", since), ("until", until))}
-    found = options.workspace_of(context).costs.compare(base, head, **moments)
+    _check(output)
+    since, until = moments(since, until)
+    found = options.workspace_of(context).costs.compare(base, head, since=since, until=until)
     if output is not None:
         from promptctl.reports.cost_table import write_sides
 
@@ -127,20 +113,15 @@ def suggest_savings(
     context: typer.Context,
     ref: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[REF]",
-            help="A prompt, with or without a version; by default the ten dearest of the last 30 days.",
-            autocompletion=options.complete_ref,
+        options.ref_argument(
+            "A prompt, with or without a version; by default the ten dearest of the last 30 days.", "[REF]"
         ),
     ] = None,
     output: Output = None,
     as_json: options.Json = False,
 ) -> None:
     """Say what would make a prompt cheaper: each with the calls that show it, and money in a month."""
-    if output is not None:
-        from promptctl.reports.cost_table import check_costs_path
-
-        check_costs_path(output)
+    _check(output)
     workspace = options.workspace_of(context)
     found = workspace.costs.suggest(ref)
     if output is not None:
@@ -167,6 +148,13 @@ def suggest_savings(
         tell(f"{seen['prompt']} {seen['version']}: {count(seen['calls'], 'call')} looked at, {cost} a month")
     for text in found.unchecked:
         tell(text)
+
+
+def _check(output: Path | None) -> None:
+    if output is not None:
+        from promptctl.reports.cost_table import check_costs_path
+
+        check_costs_path(output)
 
 
 _MEASURES: Sequence[tuple[str, Callable[[CostSide], Any]]] = (

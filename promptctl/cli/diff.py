@@ -14,21 +14,10 @@ from promptctl.cli.output import say_json
 
 def diff(
     context: typer.Context,
-    old: Annotated[
-        str,
-        typer.Argument(
-            metavar="REF",
-            help="The old version; a bare prompt means the committed one.",
-            autocompletion=options.complete_ref,
-        ),
-    ],
+    old: Annotated[str, options.ref_argument("The old version; a bare prompt means the committed one.")],
     new: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[REF2]",
-            help="The new version, the work tree by default; @v7 is one of the same prompt.",
-            autocompletion=options.complete_ref,
-        ),
+        options.ref_argument("The new version, the work tree by default; @v7 is one of the same prompt.", "[REF2]"),
     ] = None,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="End with 1 if anything differs.")] = False,
     as_json: options.Json = False,

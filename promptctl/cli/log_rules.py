@@ -76,7 +76,7 @@ def set_rules(
         list[str],
         typer.Argument(metavar="GLOB... KEY=VALUE...", help='Which prompts, and what: "extract/*" content=full'),
     ],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; show what would change.")] = False,
+    dry_run: options.WriteNothing = False,
     as_json: options.Json = False,
 ) -> None:
     """Set the rule of each glob in promptctl.yaml: content=full|metadata, active=true|false. Comments stay."""

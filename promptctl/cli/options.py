@@ -46,6 +46,11 @@ def completing(kind: Word) -> Callable[[typer.Context, str], list[str]]:
 complete_ref = completing("ref")
 
 
+def ref_argument(text: str, metavar: str = "REF") -> Any:
+    """Return the argument that is a ref, explained by this text."""
+    return typer.Argument(metavar=metavar, help=text, autocompletion=complete_ref)
+
+
 def model_option(text: str) -> Any:
     """Return the option that names models, explained by this text."""
     return typer.Option("-m", "--model", metavar="MODEL", help=text, autocompletion=completing("model"))
@@ -65,11 +70,7 @@ def a_number(given: float | None) -> float | None:
 
 Ref = Annotated[
     str,
-    typer.Argument(
-        metavar="REF",
-        help="A prompt's id; after it, if wanted, @ and a label, a version (v7) or any Git revision.",
-        autocompletion=complete_ref,
-    ),
+    ref_argument("A prompt's id; after it, if wanted, @ and a label, a version (v7) or any Git revision."),
 ]
 Label = Annotated[
     str,
@@ -79,6 +80,7 @@ Label = Annotated[
 ]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; recorded with the move.")]
 EventReason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; on record with the event.")]
+WriteNothing = Annotated[bool, typer.Option("--dry-run", help="Write nothing; show what would change.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document with stable keys.")]
 
 PromptName = Annotated[

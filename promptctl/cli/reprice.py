@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptctl import Filter, parse_moment
+from promptctl import Filter
 from promptctl.cli import options
+from promptctl.cli.call_filter import Until, moments
 from promptctl.cli.output import say_json, tell
 from promptctl.cli.tables import Styled, say_table
 from promptctl.reports.wording import count, format_count, format_spent
@@ -24,23 +25,17 @@ def reprice(
         str | None,
         typer.Option("--since", metavar="WHEN", help="Only calls from then on: yesterday, 7d, or 2026-01-31[T12:00]."),
     ] = None,
-    until: Annotated[
-        str | None, typer.Option("--until", metavar="WHEN", help="Only before then; days begin at midnight here.")
-    ] = None,
+    until: Until = None,
     reason: options.EventReason = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; show what would change.")] = False,
+    dry_run: options.WriteNothing = False,
     as_json: options.Json = False,
 ) -> None:
     """Price the calls of the log anew, each by the price that held when it began, and append corrections.
 
     No row is changed. Totals and lists then count the corrected costs. Evaluations keep what they cost when they ran.
     """
-    wanted = Filter(
-        prompt=prompt,
-        model=model,
-        since=since and parse_moment(since, zone=None),
-        until=until and parse_moment(until, zone=None),
-    )
+    since, until = moments(since, until)
+    wanted = Filter(prompt=prompt, model=model, since=since, until=until)
     log = options.workspace_of(context).log
     done = log.reprice(wanted, is_dry_run=dry_run, reason=reason)
     if as_json:
