@@ -353,21 +353,11 @@ class Context:
         """
         moment = self.now()
         found = self.repository.resolve(ref, is_numbered=self.is_numbered, moment=moment)
-        prompt = found.prompt
         if found.ref.at is not None:
-            from promptctl.prompts.loading import path_in, with_marks_of
+            from promptctl.versions.marks import with_todays_marks
 
-            id_ = found.ref.prompt
-            if path_in(self.repository.work_tree, id_) is None:
-                from promptctl.versions.former_ids import all_former_ids, renames
-
-                id_ = renames(all_former_ids(moment)).get(id_, id_)
-            committed = [moment.tree_at(moment.head)] if moment.head is not None else []
-            for tree in (self.repository.work_tree, *committed):  # a sparse checkout may leave the file out
-                with suppress(WorkspaceError):
-                    prompt = with_marks_of(tree, id_, prompt)
-                    break
-        return replace(found, prompt=prompt, default_model=self.settings.model)
+            found = with_todays_marks(found, moment)
+        return replace(found, default_model=self.settings.model)
 
     def inside(self, path: str | os.PathLike[str]) -> str:
         """Return the path relative to the workspace, with `/`; the root itself is empty."""
