@@ -8,7 +8,8 @@ from pathlib import Path
 
 from promptctl.context import Context
 from promptctl.errors import UsageError
-from promptctl.log.evidence import Erased, Erasure, Needle, Note
+from promptctl.log.evidence import Erased, Erasure, Note
+from promptctl.log.needle import Needle
 
 _SHORTEST = 3
 _CACHE = ("cache.db", "cache.db-wal", "cache.db-shm")

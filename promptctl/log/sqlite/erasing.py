@@ -10,7 +10,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from promptctl.log.encoding import to_json
-from promptctl.log.evidence import ERASED, Erased, Erasure, Needle, Note
+from promptctl.log.evidence import Erased, Erasure, Note
+from promptctl.log.needle import ERASED, Needle
 from promptctl.log.records import CONTENT_FIELDS
 from promptctl.log.sqlite import chain, payloads
 from promptctl.log.sqlite.database import Database

@@ -76,7 +76,7 @@ def schema_version(connection: sqlite3.Connection) -> int:
 
 
 def has_table(connection: sqlite3.Connection, name: str) -> bool:
-    """Return True if the log has a table: one of an earlier program that can only be read lacks some."""
+    """Return True if a database has a table: a log of an earlier program that can only be read lacks some."""
     return connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (name,)).fetchone() is not None
 
 

@@ -24,6 +24,7 @@ from promptctl.log.sqlite.filters import add_search, rows_where
 from promptctl.log.sqlite.opening import connect, create_file, uri_of
 from promptctl.log.sqlite.payloads import HASH_COLUMNS, load
 from promptctl.log.sqlite.queries import as_execution, columns_from, select_executions
+from promptctl.log.sqlite.schema import has_table
 
 _TABLES = (
     f"CREATE VIRTUAL TABLE texts USING fts5({', '.join(CONTENT_FIELDS)}, content='', columnsize=0, tokenize='ascii')",
@@ -119,8 +120,7 @@ def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
 
 def _add_some(log: sqlite3.Connection, index: sqlite3.Connection) -> bool:
     """Add up to 500 executions; False if there are no more."""
-    is_there = index.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'state'").fetchone()[0]
-    state = index.execute("SELECT * FROM state").fetchone() if is_there else None
+    state = index.execute("SELECT * FROM state").fetchone() if has_table(index, "state") else None
     if state is None or not _is_sound(log, *state):
         _drop(index)
         for statement in _TABLES:
