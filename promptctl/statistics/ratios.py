@@ -81,9 +81,9 @@ def ratio_of_unpaired_means(base: Sequence[float], head: Sequence[float], confid
     variance, log_ratio = e1 * e1 + e2 * e2, math.log(after / before)
     degrees = variance**2 / (e1**4 / (n1 - 1) + e2**4 / (n2 - 1)) if variance else n1 + n2 - 2
     half = t_quantile((1 + confidence) / 2, degrees) * math.sqrt(variance)
-    shares, least = _permutations(base, head), (1 - confidence) / 2
-    low = _refused_from(lambda at: shares(math.exp(at))[1], log_ratio, -half, least)
-    high = _refused_from(lambda at: shares(math.exp(at))[0], log_ratio, half, least)
+    share, least = _permutations(base, head), (1 - confidence) / 2
+    low = _refused_from(lambda at: share(math.exp(at), -1), log_ratio, -half, least)
+    high = _refused_from(lambda at: share(math.exp(at), 1), log_ratio, half, least)
     if low is None or high is None:
         return None
     return Interval(math.exp(low), math.exp(high), confidence, "welch-permutation")
@@ -119,11 +119,11 @@ def ratio_of_medians(
     return Interval(math.exp(log_ratio - half), math.exp(log_ratio + half), confidence, "price-bonett")
 
 
-def _permutations(base: Sequence[float], head: Sequence[float]) -> Callable[[float], tuple[float, float]]:
-    """Return the shares of permutations in which head's sum is at most, and at least, what it is, at a ratio.
+def _permutations(base: Sequence[float], head: Sequence[float]) -> Callable[[float, int], float]:
+    """Return a function of a ratio and a sign: the share of permutations in which head's sum is at most what it is.
 
-    The largest values of each side are dealt out one by one; the sum of the others that fall to head is normal, with
-    the mean and variance of a draw without replacement.
+    With the sign -1, at least that. The largest values of each side are dealt out one by one; the sum of the others
+    that fall to head is normal, with the mean and variance of a draw without replacement.
     """
     rng, n, seen = random.Random(0), len(base) + len(head), math.fsum(head)  # noqa: S311 - no secret
     (large_base, few_base), (large_head, few_head) = (_split(values) for values in (base, head))
@@ -141,14 +141,14 @@ def _permutations(base: Sequence[float], head: Sequence[float]) -> Callable[[flo
         spread = math.sqrt(free * (small - free) / (small - 1)) * rng.gauss(0, 1) if small > 1 else 0.0
         deals.append((*of_side, free, spread))
 
-    def shares(ratio: float) -> tuple[float, float]:
+    def share(ratio: float, sign: int) -> float:
         mean = (ratio * few_base[1] + few_head[1]) / small if small else 0.0
         square = (ratio * ratio * few_base[2] + few_head[2]) / small if small else 0.0
         deviation, slack = math.sqrt(max(0.0, square - mean * mean)), 1e-9 * seen
         away = [ratio * b + h + free * mean + spread * deviation - seen for b, h, free, spread in deals]
-        return tuple((1 + sum(sign * each <= slack for each in away)) / (1 + len(away)) for sign in (1, -1))  # type: ignore[return-value]
+        return (1 + sum(sign * each <= slack for each in away)) / (1 + len(away))
 
-    return shares
+    return share
 
 
 def _split(values: Sequence[float]) -> tuple[list[float], tuple[int, float, float]]:
