@@ -60,10 +60,10 @@ def check_moves(moment: Moment, events: Sequence[LabelEvent], log: Store) -> lis
     for move in moves:
         asked, known = line.at(move), line.known_to(move)
         if asked is not None:
-            words = _broken(asked, move, moves)
-            is_sure = known is not None and not set(words).isdisjoint(_broken(known, move, moves))
-            said = f"it broke the rules of {asked.trust.line} at {asked.commit[:7]}: {'; '.join(words)}"
-            problems += [_finding(move, "label-rules", said, is_sure=is_sure)] if words else []
+            if words := _broken(asked, move, moves):
+                is_sure = known is not None and not set(words).isdisjoint(_broken(known, move, moves))
+                said = f"it broke the rules of {asked.trust.line} at {asked.commit[:7]}: {'; '.join(words)}"
+                problems.append(_finding(move, "label-rules", said, is_sure=is_sure))
             if not signed or signed[-1][0] is not asked:
                 signed.append((asked, []))
             is_asked_now = move.is_last and line.now is not None and line.now.trust.signers is not None
