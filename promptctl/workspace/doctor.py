@@ -264,15 +264,16 @@ def _budgets(here: _Here) -> Iterator[Finding]:
 
     failure, is_open = here.log.failure, here.settings.budgets_without_log == "open"
     for rule in budgets:
+        enable = f"promptctl budget enable {quote(rule.name)} --reason TEXT"
         if failure is not None and rule.is_hard:
             what = "is not kept" if is_open else "refuses every call"
             yield Finding("budgets", "problem", f"{rule.name} {what}: the log cannot be read", failure.hint)
         elif not is_open and _is_unknown(here, rule):
-            hint = f"promptctl budget enable {quote(rule.name)} --reason TEXT"
-            yield Finding("budgets", "problem", f"{rule.name} refuses calls: what was spent before is not known", hint)
+            yield Finding(
+                "budgets", "problem", f"{rule.name} refuses calls: what was spent before is not known", enable
+            )
         elif rule.is_hard and rule.name in here.log.disabled_budgets:
-            hint = f"promptctl budget enable {quote(rule.name)} --reason TEXT"
-            yield Finding("budgets", "warning", f"{rule.name} is disabled: its calls are refused", hint)
+            yield Finding("budgets", "warning", f"{rule.name} is disabled: its calls are refused", enable)
         else:
             yield Finding("budgets", "ok", f"{rule.name}: {rule.terms}, then {rule.then}")
         fault = webhook_fault(rule.webhook_env, here.environ) if rule.webhook_env else None
