@@ -11,7 +11,7 @@ import yaml
 
 FOLDER = Path(__file__).parent.parent / "promptctl/reports/json"
 MAYBE = "maybe "
-_WEBHOOK = "budget alert"  # no command prints it: a webhook is sent it
+_NO_COMMANDS = {"budget alert", "message metadata"}  # a webhook is sent the one, an application stores the other
 PLAIN = {
     "string": {"type": "string"},
     "integer": {"type": "integer"},
@@ -32,7 +32,7 @@ def schemas(shapes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         body = schema.of(shape)
         made[f"{command.replace(' --', '-').replace(' ', '-')}.schema.json"] = {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "title": f"promptctl {command}{'' if command == _WEBHOOK else ' --json'}",
+            "title": f"promptctl {command}{'' if command in _NO_COMMANDS else ' --json'}",
             **body,
             "$defs": {name: schema.used[name] for name in sorted(schema.used)},
         }

@@ -245,6 +245,7 @@ class Attempts:
         self._started_at = ""
         self._clock = 0.0
         self._cost: int | None = None
+        self._opened: dict[str, Any] | None = None
 
     def begin(self) -> None:
         """Start the next attempt."""
@@ -255,13 +256,14 @@ class Attempts:
         ASKING.set(self)
 
     def opening(self) -> dict[str, Any]:
-        """Return the metadata that a chat message carries, known before the first word of the reply."""
-        return self._record("ok", {}).metadata
+        """Return the metadata that a chat message carries: whole but for time, tokens and cost, which the end adds."""
+        self._opened = self._record("ok", {}).metadata
+        return self._opened
 
     def replied(self, reply: Reply, status: Status = "ok", **fields: Any) -> Execution:
         """Return the record of an attempt that brought a whole reply."""
         self._add(reply.cost_nano_usd)
-        return self._record(status, _reply_fields(reply) | fields)
+        return self._complete(self._record(status, _reply_fields(reply) | fields))
 
     def failed(
         self,
@@ -290,7 +292,7 @@ class Attempts:
         fields |= _error_fields(error)
         begun = (error.asked_at if isinstance(error, ModelError) else None) or self._clock
         fields["latency_ms"] = _to_microseconds((time.perf_counter() - begun) * 1000)
-        return self._record(status, fields)
+        return self._complete(self._record(status, fields))
 
     def blocked(self, error: PromptctlError) -> Execution:
         """Return the record of an attempt that was not sent."""
@@ -304,6 +306,12 @@ class Attempts:
     def _add(self, cost_nano_usd: int | None) -> None:
         if cost_nano_usd is not None:
             self._cost = (self._cost or 0) + cost_nano_usd
+
+    def _complete(self, record: Execution) -> Execution:
+        """Complete the metadata that a stream handed out, before anything else may be cancelled."""
+        if self._opened is not None:
+            self._opened.update(self.summed(record).metadata)
+        return record
 
     def _record(self, status: Status, fields: Mapping[str, Any]) -> Execution:
         messages, mask = self.request.messages, self.call.options.mask

@@ -104,6 +104,9 @@ class Runner:
                                 yield text
                         else:
                             reply = piece
+                self._tell_reply(attempts, reply)
+                if show is not None and (text := show.finish()):
+                    yield text
                 break
             except ModelError as error:
                 await self._wait_after(attempts, error, is_final=is_open)
@@ -113,9 +116,6 @@ class Runner:
             except (asyncio.CancelledError, GeneratorExit) as error:
                 self._cancelled(attempts, error, "".join(received))
                 raise
-        self._tell_reply(attempts, reply)
-        if show is not None and (text := show.finish()):
-            yield text
         reply = _shown(call, reply)
         yield await self._finished(attempts, reply, *self._read(call, reply))
 

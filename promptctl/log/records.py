@@ -111,7 +111,8 @@ class Execution:
         """Return a JSON object for a chat message that names the prompt that made it, with exactly these keys.
 
         `prompt_id` is the digest (it names the version exactly); `prompt_version` is the number or None;
-        `model` is the model's name without its provider, which is in `provider`.
+        `model` is the model's name without its provider, which is in `provider`. Time, tokens and cost are those of
+        this record, None if unknown. Its JSON Schema is `promptctl/reports/json/message-metadata.schema.json`.
         """
         provider = self.provider or self.model.partition("/")[0]
         return {
@@ -126,6 +127,10 @@ class Execution:
             "commit": self.commit,
             "parameters": dict(self.parameters),
             "execution_id": self.id,
+            "latency_ms": self.latency_ms,
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "cost_nano_usd": self.cost_nano_usd,
         }
 
     def as_row(self, *, with_content: bool = False) -> dict[str, Any]:

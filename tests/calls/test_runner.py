@@ -237,6 +237,10 @@ def test_the_chat_metadata_has_exactly_the_documented_keys(make_runner: Any) -> 
         "commit": "c" * 40,
         "parameters": {"temperature": 0},
         "execution_id": execution.id,
+        "latency_ms": execution.latency_ms,
+        "input_tokens": execution.input_tokens,
+        "output_tokens": execution.output_tokens,
+        "cost_nano_usd": execution.cost_nano_usd,
     }
 
 
