@@ -29,7 +29,7 @@ def t_cdf(t: float, degrees: float) -> float:
     """
     if degrees <= 0:
         raise ValueError(f"degrees of freedom must be above zero, not {degrees}")
-    upper = 0.5 * _incomplete_beta(degrees / 2, 0.5, degrees / (degrees + t * t), t * t / (degrees + t * t))
+    upper = 0.5 * incomplete_beta(degrees / 2, 0.5, degrees / (degrees + t * t), t * t / (degrees + t * t))
     return 1 - upper if t > 0 else upper
 
 
@@ -77,7 +77,7 @@ def _lowest_terms(last: int, trials: int) -> int:
     return total
 
 
-def _incomplete_beta(a: float, b: float, x: float, y: float) -> float:
+def incomplete_beta(a: float, b: float, x: float, y: float) -> float:
     """The regularised incomplete beta function I_x(a,b), with y = 1 − x given so that no digit is lost near x = 1."""
     if x <= 0:
         return 0.0
