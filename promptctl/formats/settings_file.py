@@ -17,6 +17,7 @@ from promptctl.formats.schemas import load_schema, structure_of
 
 if TYPE_CHECKING:
     from promptctl.formats.budget_rules import BudgetRule
+    from promptctl.formats.experiment_rules import Experiment
 
 Lane = Literal["direct", "litellm"]
 Content = Literal["full", "metadata"]
@@ -119,6 +120,7 @@ class Settings:
     limits: DatasetLimits = DEFAULT_LIMITS
     budgets: tuple[BudgetRule, ...] = ()
     budgets_without_log: Literal["refuse", "open"] = "refuse"
+    experiments: tuple[Experiment, ...] = ()
     prices: Mapping[str, Any] = field(default_factory=dict)
     price_places: Mapping[str, Sequence[Place]] = field(default_factory=dict, compare=False)
 
@@ -177,6 +179,11 @@ def read_settings(data: bytes, path: str = SETTINGS) -> Settings:
         from promptctl.formats.budget_rules import read_budgets
 
         budgets = read_budgets(document, problems)
+    experiments: tuple[Experiment, ...] = ()
+    if not problems and given.get("experiments"):
+        from promptctl.formats.experiment_rules import read_experiments
+
+        experiments = read_experiments(document, problems)
     if problems:
         raise InvalidFiles(problems)
     return Settings(
@@ -189,6 +196,7 @@ def read_settings(data: bytes, path: str = SETTINGS) -> Settings:
         limits=DatasetLimits(**given.get("limits", {})),
         budgets=budgets,
         budgets_without_log=given.get("budgets_without_log", "refuse"),
+        experiments=experiments,
         prices=given.get("prices", {}),
         price_places=price_places,
     )

@@ -28,7 +28,7 @@ _MOST_WORDS = 2_000
 _FIXED = frozenset((
     "id", "call_id", "started_at", "source", "prompt", "prompt_name", "version_display", "digest", "commit", "label",
     "provider", "model", "price_source", "reply_source", "status", "error_type", "evaluation_id", "case_id",
-    "tool_version", "kept_content", "corrections", "user", "session", "output", "mask",
+    "tool_version", "experiment", "arm", "arm_key", "kept_content", "corrections", "user", "session", "output", "mask",
 ))  # fmt: skip
 # Those whose numbers a model or a caller may have taken from a value.
 _WITH_NUMBERS = frozenset(("tool_calls", "call_metadata"))

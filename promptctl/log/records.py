@@ -51,6 +51,8 @@ class Execution:
     original cost of a reused reply; neither is stored.
     `kept_content` says, of a record read back, whether its row kept the payloads, never had them, or lost them to
     pruning; it is None before the record is stored.
+    `experiment` and `arm` name the arm that the call got. `arm_key` is the hash of what it was drawn by, the same on
+    every machine. A call that fell back to the control arm has no `arm`: it is not compared.
     `bare_error` is the error message without what it quotes of the call, None if it quotes nothing: that of a row which
     keeps no content. `mask` hides values of sensitive inputs when the record is stored.
     """
@@ -91,6 +93,9 @@ class Execution:
     case_id: str | None = None
     repeat: int | None = None
     tool_version: str = ""
+    experiment: str | None = None
+    arm: str | None = None
+    arm_key: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     call_metadata: Mapping[str, Any] = field(default_factory=dict)
     usage_details: Mapping[str, Any] | None = None
@@ -112,7 +117,8 @@ class Execution:
 
         `prompt_id` is the digest (it names the version exactly); `prompt_version` is the number or None;
         `model` is the model's name without its provider, which is in `provider`. Time, tokens and cost are those of
-        this record, None if unknown. Its JSON Schema is `promptctl/reports/json/message-metadata.schema.json`.
+        this record, None if unknown. A call of an experiment also has `experiment` and `arm`. Its JSON Schema is
+        `promptctl/reports/json/message-metadata.schema.json`.
         """
         provider = self.provider or self.model.partition("/")[0]
         return {
@@ -131,6 +137,7 @@ class Execution:
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
             "cost_nano_usd": self.cost_nano_usd,
+            **({} if self.experiment is None else {"experiment": self.experiment, "arm": self.arm}),
         }
 
     def as_row(self, *, with_content: bool = False) -> dict[str, Any]:

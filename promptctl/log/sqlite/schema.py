@@ -22,6 +22,7 @@ Why the tables are as they are:
 - Costs are integers of nano-USD (10^-9 USD), NULL if the price is unknown. A cost that is corrected later stays in its
   row: `cost_corrections` has the new one, and a trigger takes the difference into `prompt_stats`, however it got there.
 - `usage_details` has what a price may depend on and no column names. It is NULL in rows of programs that kept none.
+- `arm` is NULL in the row of an `experiment` that the call took no part in after all: see `docs/experiments.md`.
 """
 
 from __future__ import annotations
@@ -36,13 +37,15 @@ from promptctl.log.call_totals import SUMS
 APPLICATION_ID = 0x50435446
 OLDEST_SQLITE = (3, 37, 0)  # the first with STRICT tables
 
-NEWEST = 7
+NEWEST = 8
 READABLE = 1  # what came later are views, budgets, the chain, what readers can do without, and what has a bridge
 # What stands in for a migration while a log that cannot be brought up to date is read.
 BRIDGES = {
     4: """
 CREATE TEMP VIEW executions AS
-SELECT rowid, *, NULL AS usage_details, NULL AS number, NULL AS link, NULL AS seal FROM main.executions;
+SELECT rowid, *, NULL AS usage_details, NULL AS number, NULL AS link, NULL AS seal,
+  NULL AS experiment, NULL AS arm, NULL AS arm_key
+FROM main.executions;
 CREATE TEMP TABLE cost_corrections (execution_id, number, corrected_at, old_nano_usd, new_nano_usd, new_price_source);
 """,
     6: """
@@ -51,6 +54,10 @@ SELECT is_open, (SELECT count(*) FROM main.executions) AS unchained FROM main.ma
 CREATE TEMP TABLE events (number, id, at, kind, by, reason, detail, changes_hash, link, seal);
 CREATE TEMP TABLE gone (number, id, link, hash);
 CREATE TEMP TABLE changes (number, event, hash, salt);
+""",
+    8: """
+CREATE TEMP VIEW IF NOT EXISTS executions AS
+SELECT rowid, *, NULL AS experiment, NULL AS arm, NULL AS arm_key FROM main.executions;
 """,
 }
 SUM_COLUMNS = tuple("cost_nano_usd" if name == "known_cost_nano_usd" else name for name in SUMS)
