@@ -133,7 +133,7 @@ def add_versions(repo: Repo, count: int = 4) -> list[str]:
     commits = []
     for number in range(1, count + 1):
         commits.append(repo.commit(f"Version {number}", {PATH: f"messages: [{{role: user, content: say {number}}}]\n"}))
-        repo.git("tag", f"v{number}")
+        (repo.path / f".git/refs/tags/v{number}").write_text(commits[-1] + "\n")
     return commits
 
 

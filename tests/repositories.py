@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -81,7 +82,24 @@ class Repo:
     @property
     def head(self) -> str:
         """HEAD's full commit id."""
-        return self.git("rev-parse", "HEAD")
+        return head_of(self.path)
+
+
+def head_of(folder: Path) -> str:
+    """Read HEAD's full commit id, without a process if it is a branch that was committed to since refs were packed."""
+    try:
+        head = (folder / ".git/HEAD").read_text().strip()
+        return (folder / ".git" / head.removeprefix("ref: ")).read_text().strip()
+    except OSError:
+        words = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def copied(made: Path, folder: Path) -> None:
+    """Copy repositories that were made once, to where nothing is: they name each other's new places."""
+    shutil.copytree(made, folder, symlinks=True, dirs_exist_ok=True)
+    for config in (*folder.glob("*/config"), *folder.glob("*/.git/config")):
+        config.write_text(config.read_text().replace(str(made), str(folder)))
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +113,7 @@ def isolated_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     configuration = home / ".gitconfig"
     configuration.write_text(
         "[user]\n name = Ada Example\n email = ada@example.org\n[init]\n defaultBranch = main\n"
-        '[protocol "file"]\n allow = always\n[commit]\n gpgSign = false\n'
+        '[protocol "file"]\n allow = always\n[commit]\n gpgSign = false\n[maintenance]\n auto = false\n'
     )
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import typer
 from promptctl.cli.boundary import run_guarded
 from promptctl.cli.main import app
 from tests.evaluation_lab import lab, running_model_server
+from tests.repositories import copied, head_of
 
 __all__ = ["lab", "running_model_server"]
 
@@ -68,13 +70,19 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Path:
+def workspace(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace in a Git repository with one commit: the prompt `triage`, answered by echo/echo, logged in full."""
-    write(tmp_path, "promptctl.yaml", "model: echo/echo\nlog:\n  - {prompts: '*', content: full}\n")
-    write(tmp_path, "prompts/triage.prompt.yaml", TRIAGE)
-    git(tmp_path, "init", "--quiet")
-    commit(tmp_path, "Add triage")
+    copied(_made(tmp_path_factory.getbasetemp() / "workspace"), tmp_path)
     return tmp_path
+
+
+@cache
+def _made(folder: Path) -> Path:
+    write(folder, "promptctl.yaml", "model: echo/echo\nlog:\n  - {prompts: '*', content: full}\n")
+    write(folder, "prompts/triage.prompt.yaml", TRIAGE)
+    git(folder, "init", "--quiet")
+    commit(folder, "Add triage")
+    return folder
 
 
 def write(folder: Path, path: str, text: str) -> Path:
@@ -95,4 +103,4 @@ def commit(folder: Path, message: str) -> str:
     """Commit everything and give the commit's id."""
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", message)
-    return git(folder, "rev-parse", "HEAD")
+    return head_of(folder)

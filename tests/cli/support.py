@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import commit, git, write
+from tests.repositories import copied
 
 SETTINGS = "model: echo/echo\nlog:\n  - {prompts: '*', content: full}\n"
 TRIAGE = """\
@@ -50,10 +52,16 @@ PATH = "prompts/support/triage.prompt.yaml"
 
 
 @pytest.fixture(name="support")
-def support_workspace(tmp_path: Path) -> Path:
+def support_workspace(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The repository, clean, with v1 to v3 of `support/triage` on main."""
-    folder = tmp_path / "work"
-    folder.mkdir()
+    copied(_made(tmp_path_factory.getbasetemp() / "support"), tmp_path)
+    return tmp_path / "work"
+
+
+@cache
+def _made(base: Path) -> Path:
+    folder = base / "work"
+    folder.mkdir(parents=True)
     git(folder, "init", "--quiet")
     write(folder, "promptctl.yaml", SETTINGS)
     write(folder, "prompts/chat.prompt.yaml", CHAT)
@@ -66,7 +74,7 @@ def support_workspace(tmp_path: Path) -> Path:
     commit(folder, "Be honest")
     write(folder, PATH, TRIAGE.replace("  tone:", "  urgent: {type: boolean}\n  tone:"))
     commit(folder, "Ask for urgency")
-    return folder
+    return base
 
 
 @pytest.fixture(name="inside")

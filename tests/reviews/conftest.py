@@ -17,6 +17,7 @@ from promptctl.reviews.review import Review
 from promptctl.workspace import open_workspace
 from tests.cli.conftest import Cli, Ran, cli, commit, git, write
 from tests.openai_server import Exchange, OpenAIServer, reply, usage
+from tests.repositories import copied
 
 __all__ = ["cli"]
 
@@ -49,6 +50,7 @@ messages:
 OTHER = "name: Other\nmessages:\n  - {role: user, content: Something else}\n"
 TONE = "Be kind.\n"
 KEY = {"LOCAL_KEY": "sk-local-0123456789"}
+DATES = dict.fromkeys(("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"), "2026-03-02T10:00:00+00:00")
 
 
 async def obedient(exchange: Exchange) -> None:
@@ -123,31 +125,42 @@ def server(_server: OpenAIServer) -> OpenAIServer:
 
 
 @pytest.fixture
-def pull(tmp_path: Path, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> Pull:
+def pull(_made: Path, tmp_path: Path, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> Pull:
     """A branch without a change of its own; `main` has two prompts that share a partial, and one that does not."""
-    for name in ("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"):
-        monkeypatch.setenv(name, "2026-03-02T10:00:00+00:00")
-    root, bare = tmp_path / "work", tmp_path / "remote.git"
+    for name in DATES:
+        monkeypatch.setenv(name, DATES[name])
+    for name in KEY:
+        monkeypatch.delenv(name, raising=False)
+    copied(_made, tmp_path)
+    root = tmp_path / "work"
+    monkeypatch.chdir(root)
+    return Pull(root, tmp_path / "remote.git", server)
+
+
+@pytest.fixture(scope="session")
+def _made(tmp_path_factory: pytest.TempPathFactory, _server: OpenAIServer) -> Path:
+    folder = tmp_path_factory.mktemp("pull")
+    root, bare = folder / "work", folder / "remote.git"
     root.mkdir()
     git(root, "init", "--quiet")
     git(root, "init", "--quiet", "--bare", str(bare))
     git(bare, "config", "uploadpack.allowAnySHA1InWant", "true")
-    found = Pull(root, bare, server)
-    found.write("promptctl.yaml", SETTINGS.format(url=server.url))
+    found = Pull(root, bare, _server)
+    found.write("promptctl.yaml", SETTINGS.format(url=_server.url))
     found.write("prompts/triage.prompt.yaml", TRIAGE)
     found.write("prompts/greet.prompt.yaml", GREET)
     found.write("prompts/other.prompt.yaml", OTHER)
     found.write("prompts/shared/tone.j2", TONE)
     found.dataset(*(case(n) for n in range(8)))
-    found.commit("Begin")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in DATES:
+            patch.setenv(name, DATES[name])
+        found.commit("Begin")
     git(root, "remote", "add", "origin", str(bare))
     git(root, "push", "--quiet", "--set-upstream", "origin", "main")
     git(root, "remote", "set-head", "origin", "main")
     git(root, "checkout", "--quiet", "-b", "feature")
-    for name in KEY:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(root)
-    return found
+    return folder
 
 
 def evaluation_of(data: Mapping[str, Any], prompt: str) -> dict[str, Any]:
