@@ -138,7 +138,7 @@ class Context:
         `.promptctl/`. `PROMPTCTL_STATE` names a different one: no file of a branch chooses where we write. Raises
         `WorkspaceError` for a link on the way, for what is no file, and for state that Git tracks.
         """
-        near, own = self._near_state_folder, self._own_state_folder
+        near, own = self.near_state_folder, self.own_state_folder
         if named := self.environ.get(STATE_VARIABLE, "").strip():
             folder = self.root / Path(named).expanduser()
             is_near = folder.resolve().is_relative_to(self.root.resolve())
@@ -161,29 +161,19 @@ class Context:
             own.mkdir(mode=0o700, parents=True, exist_ok=True)
         return own
 
-    def find_state(self) -> tuple[Path, tuple[Path, ...]]:
-        """Return the folder of the log as it is now, and the usual paths of the log; nothing is made or moved."""
-        near, own = self._near_state_folder, self._own_state_folder
-        if named := self.environ.get(STATE_VARIABLE, "").strip():
-            folder = self.root / Path(named).expanduser()
-        else:
-            is_unmoved = own != near and (near / LOG_FILE).is_file() and not (near / LOG_FILE).is_symlink()
-            folder = near if is_unmoved else own
-        return folder, (own / LOG_FILE, near / LOG_FILE)
-
-    def inspect_log(self) -> LogState:
-        """Look at the log as it is, and change nothing. Raises `OSError`."""
+    def inspect_log(self, folder: Path) -> LogState:
+        """Look at the log in a folder of the state as it is, and change nothing. Raises `OSError`."""
         from promptctl.log.sqlite.inspection import inspect_log
 
-        folder, usual = self.find_state()
-        return inspect_log(folder / LOG_FILE, usual)
+        return inspect_log(folder / LOG_FILE, (self.own_state_folder / LOG_FILE, self.near_state_folder / LOG_FILE))
 
     @property
-    def _near_state_folder(self) -> Path:
-        return self._own_state_folder if self.is_bare else self.root / STATE_FOLDER
+    def near_state_folder(self) -> Path:
+        """The folder of the state in the workspace itself, in a bare repository `own_state_folder`."""
+        return self.own_state_folder if self.is_bare else self.root / STATE_FOLDER
 
     @cached_property
-    def _own_state_folder(self) -> Path:
+    def own_state_folder(self) -> Path:
         """The folder of the state where `PROMPTCTL_STATE` names none."""
         from promptctl.git.repository import shared_git_folder
 
@@ -275,7 +265,7 @@ class Context:
         """The execution log, `log.db` in the state folder."""
         from promptctl.log.sqlite.store import SqliteStore
 
-        near, own = self._near_state_folder / LOG_FILE, self._own_state_folder / LOG_FILE
+        near, own = self.near_state_folder / LOG_FILE, self.own_state_folder / LOG_FILE
         path = self.state_folder / LOG_FILE
         link = near if path == own != near else None
         return SqliteStore(path, redactor=self.redactor, other_paths=(own, near), link=link)
@@ -333,14 +323,6 @@ class Context:
         from promptctl.prompts.loading import prompts_not_checked_out
 
         return prompts_not_checked_out(self.repository.work_tree)
-
-    def warn_of_sparse_checkout(self) -> None:
-        """Warn of prompts that are not checked out: what looks at all prompts does not see them."""
-        from promptctl.files.wording import count
-        from promptctl.git.trees import CHECK_OUT
-
-        if number := len(self.prompts_not_checked_out()):
-            self.warn(f"{count(number, 'prompt')} {'is' if number == 1 else 'are'} not checked out: {CHECK_OUT}")
 
     def now(self) -> Moment:
         """Return the moment that this context sees the repository at: a command's refs are all resolved at one."""

@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from promptctl.calls.call import Attempts, Call
@@ -17,6 +18,7 @@ from promptctl.models.model_settings import RetryPolicy
 from promptctl.schemas.json_schema import Validator
 
 if TYPE_CHECKING:
+    from promptctl.context import Context
     from promptctl.models.model_settings import Models
     from promptctl.models.reading import AfterReasoning
 
@@ -232,6 +234,36 @@ class Runner:
             return value, None
         misfit = f"the reply of {call.request.model} does not fit the output schema of {prompt.id}: "
         return None, InvalidOutput(misfit + "; ".join(problems[:3]), problems=problems)
+
+
+class Runners:
+    """The runners of an open workspace, guarded by budgets from the first call on at which the settings have any.
+
+    All calls share one, but for those whose replies are recorded.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._kept: dict[bool, Runner] = {}
+
+    def runner(self, on_reply: Callable[[Request, Reply], object] | None = None) -> Runner:
+        """Return the runner of the next call, with `on_reply` a new one."""
+        context = self._context
+        is_guarded = "_guarded" in self.__dict__ or context.has_budgets
+        if on_reply is None and is_guarded in self._kept:
+            return self._kept[is_guarded]
+        gateway = self._guarded if is_guarded else context.gateway
+        made = Runner(gateway, context.recorder, on_reply=on_reply, models=context.models)
+        return made if on_reply is not None else self._kept.setdefault(is_guarded, made)
+
+    @cached_property
+    def _guarded(self) -> Gateway:
+        """The way to every model past the budgets."""
+        from promptctl.calls.budgets import BudgetGuard
+        from promptctl.calls.spending import SpendingGateway
+
+        guard = BudgetGuard(self._context)
+        return SpendingGateway(self._context.gateway, None, self._context.models, budgets=lambda: guard)
 
 
 def _shown(call: Call, reply: Reply) -> Reply:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from promptctl.calls.loop import LoopThread
     from promptctl.calls.plain import PlainOptions
     from promptctl.calls.prepare import RunOptions
-    from promptctl.calls.runner import Runner
+    from promptctl.calls.runner import Runner, Runners
     from promptctl.catalogue.copying import Copied
     from promptctl.catalogue.difference import Difference
     from promptctl.catalogue.formatting import FormatReport
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from promptctl.evaluations.request import EvaluationRequest, ResumeRequest
     from promptctl.evaluations.session import OnProgress
     from promptctl.log.records import Execution
-    from promptctl.models.gateway import Gateway, Reply, Request
     from promptctl.promotion.labelling import Labelling
     from promptctl.reviews.request import ReviewRequest
     from promptctl.reviews.review import Review
@@ -128,36 +127,11 @@ class Workspace:
     def __init__(self, context: Context) -> None:
         self.context = context
 
-    @property
-    def _runner(self) -> Runner:
-        return self._guarded_runner if self._is_guarded else self._free_runner
-
     @cached_property
-    def _free_runner(self) -> Runner:
-        return self._new_runner(self.context.gateway)
+    def _runners(self) -> Runners:
+        from promptctl.calls.runner import Runners
 
-    @cached_property
-    def _guarded_runner(self) -> Runner:
-        return self._new_runner(self._guarded)
-
-    def _new_runner(self, gateway: Gateway, on_reply: Callable[[Request, Reply], None] | None = None) -> Runner:
-        from promptctl.calls.runner import Runner
-
-        return Runner(gateway, self.context.recorder, on_reply=on_reply, models=self.context.models)
-
-    @property
-    def _is_guarded(self) -> bool:
-        """True from the first call on at which the settings have budgets."""
-        return "_guarded" in self.__dict__ or self.context.has_budgets
-
-    @cached_property
-    def _guarded(self) -> Gateway:
-        """The way to every model past the budgets."""
-        from promptctl.calls.budgets import BudgetGuard
-        from promptctl.calls.spending import SpendingGateway
-
-        guard = BudgetGuard(self.context)
-        return SpendingGateway(self.context.gateway, None, self.context.models, budgets=lambda: guard)
+        return Runners(self.context)
 
     @cached_property
     def _loop(self) -> LoopThread:
@@ -225,9 +199,9 @@ class Workspace:
 
         One whose file is wrong is there with its problem.
         """
-        from promptctl.catalogue.listing import list_prompts
+        from promptctl.catalogue.listing import list_prompts, warn_of_sparse_checkout
 
-        self.context.warn_of_sparse_checkout()
+        warn_of_sparse_checkout(self.context)
         return list_prompts(self.context.fresh(), wanted)
 
     def suggest(self, wanted: PromptFilter) -> list[tuple[str, str]]:
@@ -284,9 +258,10 @@ class Workspace:
 
         Raises `UsageError` for a path that names no file of the workspace.
         """
+        from promptctl.catalogue.listing import warn_of_sparse_checkout
         from promptctl.datasets.validation import validate_workspace
 
-        self.context.warn_of_sparse_checkout()
+        warn_of_sparse_checkout(self.context)
         wanted = [self.context.inside(path) for path in paths]
         return validate_workspace(self.context.repository.work_tree, wanted)
 
@@ -406,13 +381,12 @@ class Workspace:
     def _prepared(self, options: RunOptions, prepare: Callable[[Context], list[Call]]) -> tuple[Runner, list[Call]]:
         context = self.context.fresh()
         calls = prepare(context)
-        if not options.get("record"):
-            return self._runner, calls
-        from promptctl.calls.recording import reply_recording
+        on_reply = None
+        if options.get("record"):
+            from promptctl.calls.recording import reply_recording
 
-        on_reply = reply_recording(context, calls[0].target.prompt.id)
-        gateway = self._guarded if self._is_guarded else context.gateway
-        return self._new_runner(gateway, on_reply), calls
+            on_reply = reply_recording(context, calls[0].target.prompt.id)
+        return self._runners.runner(on_reply), calls
 
     def evaluate(self, request: EvaluationRequest, on_progress: OnProgress | None = None) -> list[Evaluation]:
         """Evaluate prompts over their datasets; every result is in the log before the next case is taken.

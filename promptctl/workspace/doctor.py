@@ -16,7 +16,7 @@ from promptctl.errors import InvalidFiles, MissingKey, ModelConfigurationError, 
 from promptctl.files.names import SETTINGS
 from promptctl.files.wording import count
 from promptctl.workspace import find_root, starting_point
-from promptctl.workspace.installation import Finding, Status, litellm, program, sqlite
+from promptctl.workspace.installation import Finding, Status, litellm, program, sqlite, state_folder
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -113,7 +113,7 @@ class _Here:
 
     @cached_property
     def log(self) -> LogState:
-        return self.context.inspect_log()
+        return self.context.inspect_log(state_folder(self.context))
 
     def close(self) -> None:
         with suppress(PromptctlError):
@@ -177,7 +177,7 @@ def _files(here: _Here) -> Iterator[Finding]:
 def _state(here: _Here) -> Iterator[Finding]:
     if here.root is None:
         return
-    folder, _ = here.context.find_state()
+    folder = state_folder(here.context)
     if not folder.exists():
         yield Finding("state", "ok", f"{folder} is made by the first call")
         return

@@ -1,4 +1,4 @@
-"""The installation that promptctl runs in: Python, SQLite and LiteLLM, as `doctor` looks at them."""
+"""Python, SQLite, LiteLLM and the log, as `doctor` looks at them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from promptctl.files.names import LOG_FILE, STATE_VARIABLE
+
 if TYPE_CHECKING:
+    from promptctl.context import Context
     from promptctl.log.inspection import LogState
 
 Status = Literal["ok", "warning", "problem"]
@@ -92,3 +95,12 @@ def _startup_files() -> Iterator[Path]:
             lines = file.read_text("utf-8", "replace").splitlines()
             if file.name == _STOLEN_PTH or any(line.startswith(("import ", "import\t")) for line in lines):
                 yield file
+
+
+def state_folder(context: Context) -> Path:
+    """Return the folder of a workspace's log as it is now; nothing is made or moved."""
+    near, own = context.near_state_folder, context.own_state_folder
+    if named := context.environ.get(STATE_VARIABLE, "").strip():
+        return context.root / Path(named).expanduser()
+    is_unmoved = own != near and (near / LOG_FILE).is_file() and not (near / LOG_FILE).is_symlink()
+    return near if is_unmoved else own
