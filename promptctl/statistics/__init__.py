@@ -12,6 +12,13 @@
     planning        the smallest difference that could be seen, and the cases it would take
     metric          one metric on both sides of a comparison, with all of the above
 
+True at every look, so that they may be looked at after every observation:
+
+    discordant        evidence of pairs lost and won
+    rate_differences  the difference of two arms' rates or scores, exact
+    sequences         intervals of a rate, a quantile, a mean, and of a ratio of two means
+    split             the split of observations between arms
+
 Everywhere `improved` counts pairs that failed on base and pass on head (the table's b), `regressed` the reverse (c),
 and a difference is head minus base, so that below zero is worse. `n` is the number of cases, never of repeats.
 """
