@@ -16,12 +16,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import jsonschema
 import pytest
 
 from promptctl import open_workspace
+from tests.docs_session import blocks
 from tests.openai_server import Exchange, OpenAIServer, cut_stream, error_in_stream, failure, reply, usage
 
 EXAMPLE = Path(__file__).parents[2] / "examples/fastapi-chat"
@@ -237,6 +239,28 @@ def test_the_queries_of_the_document_find_their_rows(chat: Chat) -> None:
         assert lengths["Quiz Tutor", str(number)] == (len(wanted), pytest.approx(average))
         rows = chat.query("debugging", prompt_id=digests[number - 1])
         assert [(row["session_id"], row["content"]) for row in rows] == [(session, m["content"]) for m in wanted]
+
+
+def test_the_check_of_the_document_prints_the_metadata(chat: Chat) -> None:
+    """As the page of the move shows it, on the database of the service."""
+    page = (EXAMPLE.parents[1] / "docs/from-chat-metadata.md").read_text()
+    check = next(block.text for block in blocks(page) if "from app.models.chat import" in block.text)
+    chat.ask(chat.begin(), "Was it stored?")
+    printed: list[str] = []
+
+    async def run() -> None:
+        from app.database import make_engine, make_sessions
+
+        names: dict[str, Any] = {"print": printed.append}
+        exec("async def check(db):\n" + indent(check, "    "), names)
+        engine = make_engine(chat.url)
+        async with make_sessions(engine)() as db:
+            await names["check"](db)
+        await engine.dispose()
+
+    asyncio.run(run())
+    assert printed[0].startswith("Message ")
+    assert "'prompt_name': 'Video Tutor'" in printed[0]
 
 
 def test_messages_from_before_prompts_were_tracked_keep_working(chat: Chat) -> None:
