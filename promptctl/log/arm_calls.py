@@ -1,0 +1,30 @@
+"""Calls of an experiment, as its report counts them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from promptctl.log.records import Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmCall:
+    """One call of an experiment, with all its attempts.
+
+    `arm` is None for a call that fell back to the control arm, `arm_key` None for one without a key. Times are UTC, ISO
+    8601 with milliseconds and `Z`. `status` is that of the last attempt, `cost_nano_usd` the sum, None if one is
+    unknown. `scores` has the mean over people for each name of feedback that there is; `scored_at` the time of the
+    first score under that name, which a later correction leaves in its place.
+    """
+
+    arm: str | None
+    arm_key: str | None
+    digest: str
+    version: int | None
+    started_at: str
+    status: Status
+    cost_nano_usd: int | None
+    latency_ms: int | None
+    scores: Mapping[str, float] = field(default_factory=dict)
+    scored_at: Mapping[str, str] = field(default_factory=dict)
