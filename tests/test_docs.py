@@ -8,6 +8,7 @@ import subprocess
 import tomllib
 from collections.abc import Iterator
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -101,10 +102,15 @@ def test_commands_and_options_exist(page: Path) -> None:
     text = text_of(page)
     for command in _commands(text):
         _check(command)
-    every = {option for command in _tree(root_command()) for option in _options(command)}
+    every = _every_option()
     for inline in _INLINE.findall(_prose(text)):
         for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", inline):
             assert option in every | _FOREIGN or not inline.startswith(("--", "promptctl")), inline
+
+
+@cache
+def _every_option() -> set[str]:
+    return {option for command in _tree(root_command()) for option in _options(command)}
 
 
 def test_the_house_is_described_whole() -> None:

@@ -107,7 +107,16 @@ def place(module: str, node: ast.AST) -> str:
 
 def definitions(kind: type[Node]) -> Iterator[tuple[str, Node]]:
     """Every node of that kind in the package, with its module."""
-    return ((name, node) for name, tree in modules().items() for node in ast.walk(tree) if isinstance(node, kind))
+    return ((module, node) for module, node in _nodes().get(kind, []) if isinstance(node, kind))
+
+
+@cache
+def _nodes() -> dict[type[ast.AST], list[tuple[str, ast.AST]]]:
+    found: dict[type[ast.AST], list[tuple[str, ast.AST]]] = {}
+    for name, tree in modules().items():
+        for node in ast.walk(tree):
+            found.setdefault(type(node), []).append((name, node))
+    return found
 
 
 @pytest.mark.parametrize("library", OWNERS)
