@@ -62,7 +62,7 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     def run(*arguments: str, stdin: str = "") -> Ran:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8"))
         capsys.readouterr()
-        exit_code = run_guarded(typer.main.get_command(app), arguments)
+        exit_code = run_guarded(_command(), arguments)
         written = capsys.readouterr()
         return Ran(exit_code, written.out, written.err)
 
@@ -83,6 +83,11 @@ def _made(folder: Path) -> Path:
     git(folder, "init", "--quiet")
     commit(folder, "Add triage")
     return folder
+
+
+@cache
+def _command() -> Any:
+    return typer.main.get_command(app)
 
 
 def write(folder: Path, path: str, text: str) -> Path:

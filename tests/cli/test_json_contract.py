@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,14 @@ cases:
 
 
 def fits(command: str, document: Any) -> None:
-    name = command.replace(" --", "-").replace(" ", "-")
+    _validator(command.replace(" --", "-").replace(" ", "-")).validate(document)
+
+
+@cache
+def _validator(name: str) -> jsonschema.Draft202012Validator:
     schema = json.loads((FOLDER / f"{name}.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.validate(document, schema)
+    return jsonschema.Draft202012Validator(schema)
 
 
 def test_the_schemas_are_made_from_the_shapes() -> None:
