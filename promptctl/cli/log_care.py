@@ -150,7 +150,7 @@ def prune_log(
         except LogError as error:
             warn(f"the space is not given back yet: {error.message}", "the next log prune does it")
     if as_json:
-        numbers = {name: getattr(pruned, name) for name in ("rows", "contents", "latest_calls")}
+        numbers = {name: getattr(pruned, name) for name in ("rows", "contents", "latest_calls", "feedback")}
         texts = {"texts": pruned.payloads, "text_bytes": pruned.payload_bytes, "freed_bytes": freed}
         moments = {"content_before": content_before, "rows_before": rows_before}
         say_json({"dry_run": dry_run, "prompt": prompt, **moments, **numbers, **texts})
@@ -162,6 +162,8 @@ def prune_log(
         calls, latest = count(pruned.contents, "call"), count(pruned.latest_calls, "latest call")
         say(f"contents of {calls} and of {latest} before {format_moment(content_before)} {done}")
     say(f"{count(pruned.payloads, 'stored text')} {done} with them: {format_bytes(pruned.payload_bytes)}")
+    if pruned.feedback:
+        say(f"{count(pruned.feedback, 'piece')} of feedback {done} with them")
     if freed:
         say(f"the log is {format_bytes(freed)} smaller")
     if rows_before and not content_before:

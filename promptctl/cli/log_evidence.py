@@ -120,6 +120,7 @@ def merge_logs(
         merged.append(asdict(found))
         if not as_json:
             parts = [count(found.rows, "row"), count(found.evaluations, "evaluation"), count(found.results, "result")]
+            parts += [f"{count(found.feedback, 'piece')} of feedback"] if found.feedback else []
             say(f"{file}: {', '.join(parts)} {'would be ' if dry_run else ''}added; {count(found.known, 'row')} known")
             if found.kept_out:
                 tell(f"{count(found.kept_out, 'row')} had been deleted here, and stay out")
@@ -149,6 +150,7 @@ def _say_erased(erased: Erased, *, is_dry_run: bool) -> None:
             count(erased.latest_calls, "latest call"),
             count(erased.results, "result"),
             count(erased.contents, "content"),
+            *([f"{count(erased.feedback, 'piece')} of feedback"] if erased.feedback else []),
         ]
         say(f"{', '.join(parts)} {done}; totals stay")
         if erased.marker and not is_dry_run:

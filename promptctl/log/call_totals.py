@@ -8,9 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptctl.log.records import Execution
+
+if TYPE_CHECKING:
+    from promptctl.log.feedback import Scores
 
 PERIODS = ("day", "week", "month")
 DIMENSIONS = (
@@ -47,6 +50,7 @@ class CallTotals:
     costs are sums over every attempt, so over everything that was paid. `priced` counts attempts whose cost is known,
     `unpriced` those that brought a reply (or part of one) whose cost is not. `timed`, `latency_sum_ms` and `histogram`
     (bucket to attempts) cover the attempts that brought a whole reply from the model itself.
+    `feedback` are the scores of each name of feedback, over calls that have a row.
     `version_display` is the newest one of the group. Times are UTC, ISO 8601.
     """
 
@@ -72,6 +76,7 @@ class CallTotals:
     version_display: str | None = None
     histogram: dict[int, int] = field(default_factory=dict)
     group: dict[str, Any] = field(default_factory=dict)
+    feedback: dict[str, Scores] = field(default_factory=dict)
 
     def count(self, execution: Execution, started_at: str) -> None:
         """Add one attempt."""
@@ -107,6 +112,8 @@ class CallTotals:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for number, attempts in other.histogram.items():
             self.histogram[number] = self.histogram.get(number, 0) + attempts
+        for name, scores in other.feedback.items():
+            self.feedback[name] = self.feedback[name].plus(scores) if name in self.feedback else scores
         if other.last_at >= self.last_at:
             self.version_display = other.version_display or self.version_display
         self.first_at = min(self.first_at, other.first_at)
@@ -164,7 +171,12 @@ class CallTotals:
             **{name: getattr(self, name) for name in ("calls", "failed", *attempts, *tokens, *costs, *latencies)},
             "first_call_at": self.first_at,
             "last_call_at": self.last_at,
+            **({"feedback": self._feedback_as_dict()} if self.feedback else {}),
         }
+
+    def _feedback_as_dict(self) -> dict[str, Any]:
+        scores = sorted(self.feedback.items())
+        return {name: {"score": round(found.mean, 6), "calls": found.calls} for name, found in scores}
 
 
 SUMS = tuple(each.name for each in fields(CallTotals) if each.type in ("int", "float"))

@@ -52,7 +52,7 @@ class Event:
 
 
 ProblemKind = Literal[
-    "file", "changed", "missing", "unchained", "chain", "event", "content", "orphan", "totals", "head"
+    "file", "changed", "missing", "unchained", "chain", "event", "content", "orphan", "totals", "head", "feedback"
 ]
 
 
@@ -130,6 +130,7 @@ class Erasure:
 class Erased:
     """The amounts erased, or to be erased. `marker` stands in the log where a user or session was.
 
+    `feedback` is the number of comments, corrections and names of people.
     `evaluated` is the number of the executions that are an evaluation's, `others` that of rows of budgets, totals and
     evaluations with such a name or text. `left` are files that hold it, or may do, and were not changed.
     `shared_sessions` is the number of the user's sessions with calls of others, which keep its name.
@@ -141,6 +142,7 @@ class Erased:
     results: int = 0
     contents: int = 0
     others: int = 0
+    feedback: int = 0
     is_cache_dropped: bool = False
     marker: str | None = None
     shared_sessions: int = 0
@@ -149,11 +151,11 @@ class Erased:
     @property
     def is_nothing(self) -> bool:
         """True if the log holds nothing of the kind."""
-        return not (self.executions or self.latest_calls or self.results or self.others)
+        return not (self.executions or self.latest_calls or self.results or self.others or self.feedback)
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        names = ("executions", "evaluated", "latest_calls", "results", "contents", "others")
+        names = ("executions", "evaluated", "latest_calls", "results", "contents", "others", "feedback")
         return {
             **{name: getattr(self, name) for name in names},
             "cache_dropped": self.is_cache_dropped,
@@ -177,3 +179,4 @@ class Merged:
     kept_out: int
     evaluations: int
     results: int
+    feedback: int = 0

@@ -20,7 +20,9 @@ class Filter:
     current ones: rows of an earlier id count as the current prompt's. `version` is a number and never matches
     uncommitted changes. `since` and `until` are UTC, ISO 8601 (see `promptctl.parse_moment`), `until`
     excluded. The source `app` is every call but those of evaluations. `search` finds a text, in any case, in contents
-    that are kept and in messages of errors. `limit` keeps the newest executions; totals know no limit. `Workspace.log`
+    that are kept and in messages of errors. `feedback` is a condition on a call's scores: `<0.5` on those of any name,
+    `helpful<0.5` on those of one, `helpful` that there is feedback of that name.
+    `limit` keeps the newest executions; totals know no limit. `Workspace.log`
     also takes what follows `@` in a ref for `version`, and ages such as `7d` for the moments.
     """
 
@@ -40,6 +42,7 @@ class Filter:
     evaluation_id: str | None = None
     call_id: str | None = None
     search: str | None = None
+    feedback: str | None = None
     limit: int | None = None
 
     def current_id(self, prompt: str) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from promptctl.formats.settings_file import Settings
     from promptctl.log.budgets import Settlement
+    from promptctl.log.feedback import Feedback
 
 Status = Literal["ok", "error", "invalid_output", "blocked", "cancelled"]
 Source = Literal["run", "api", "eval"]
@@ -47,6 +48,7 @@ class Execution:
     `usage_details` are the tokens and the service tier that a price may depend on and that have no field of their own;
     None in records of earlier versions, which kept none. `corrections` are those of the cost, oldest first, as far as
     they were read; `cost_nano_usd` and `price_source` of a record read back are always those of the newest.
+    `feedback` is all that was given on its call, oldest first, in a record read back.
     `output` is the parsed reply if the prompt has an output schema and the reply fits it, `full_cost_nano_usd` the
     original cost of a reused reply; neither is stored.
     `kept_content` says, of a record read back, whether its row kept the payloads, never had them, or lost them to
@@ -108,6 +110,7 @@ class Execution:
     kept_content: KeptContent | None = None
     reasoning: str | None = None
     corrections: Sequence[CostCorrection] = ()
+    feedback: Sequence[Feedback] = ()
     bare_error: str | None = None
     mask: Hides | None = field(default=None, repr=False, compare=False)
 
@@ -140,11 +143,23 @@ class Execution:
             **({} if self.experiment is None else {"experiment": self.experiment, "arm": self.arm}),
         }
 
+    @property
+    def scores(self) -> dict[str, float]:
+        """The call's score under each name of feedback: the mean over people."""
+        if not self.feedback:
+            return {}
+        from promptctl.log.feedback import scores_of
+
+        return scores_of(self.feedback)
+
     def as_row(self, *, with_content: bool = False) -> dict[str, Any]:
         """Return the same without contents, or with those that are kept."""
         is_kept = with_content and self.kept_content == "full"
         dropped = {"output"} if is_kept else {"output", "reasoning", *CONTENT_FIELDS}
-        return {name: value for name, value in self.as_dict().items() if name not in dropped}
+        row = {name: value for name, value in self.as_dict().items() if name not in dropped}
+        if not is_kept and self.feedback:
+            row["feedback"] = [{**each, "comment": None, "expected": None} for each in row["feedback"]]
+        return row
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys: the fields, and `metadata`, which a chat message carries."""
@@ -162,6 +177,9 @@ class Execution:
             **({} if self.reasoning is None else {"reasoning": self.reasoning}),
             **({"usage_details": dict(self.usage_details)} if self.usage_details else {}),
             **({"corrections": [each._asdict() for each in self.corrections]} if self.corrections else {}),
+            **(
+                {"scores": self.scores, "feedback": [each.as_dict() for each in self.feedback]} if self.feedback else {}
+            ),
         }
 
 

@@ -12,6 +12,7 @@ class Retention:
 
     Moments are UTC, ISO 8601 as stored; None keeps everything. `prompt`, an id or a glob, limits it to these prompts;
     `renames` maps earlier ids to the current ones, as a `Filter` does.
+    Feedback goes with its row, and its words with the contents of the row.
     Totals are never pruned. Outputs of evaluations stay, or comparing them would fail: delete those by evaluation.
     """
 
@@ -23,10 +24,14 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """The amounts pruned, or to be pruned: contents of rows and of latest calls, whole rows, and stored texts."""
+    """The amounts pruned, or to be pruned: contents of rows and of latest calls, whole rows, and stored texts.
+
+    `feedback` is the number of scores, comments and corrections that went with them.
+    """
 
     contents: int
     latest_calls: int
     rows: int
     payloads: int
     payload_bytes: int
+    feedback: int = 0

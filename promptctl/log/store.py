@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from promptctl.log.budgets import Admission, BudgetAccount, BudgetEvent, Reservation, Settlement, WebhookState
     from promptctl.log.call_totals import CallTotals, Dimension
     from promptctl.log.evidence import Erased, Erasure, Event, Merged, Note, Verification
+    from promptctl.log.feedback import Feedback
     from promptctl.log.filter import Filter
     from promptctl.log.records import CostCorrection, Entry, Execution
     from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus, Totals
@@ -122,6 +123,12 @@ class Store(Protocol):
 
         No row is changed. One whose old cost does not hold any more is left out. Many are written in several
         transactions, between which others write; an event has them on record.
+        """
+
+    def add_feedback(self, given: Feedback) -> None:
+        """Append feedback on the execution that has its `execution_id`, whose `call_id` it is given.
+
+        Words are kept if the row keeps its contents, without secrets. Raises `LogError` if there is no such execution.
         """
 
     def begin_evaluation(self, *evaluations: EvaluationRow) -> None:

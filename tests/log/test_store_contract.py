@@ -15,8 +15,10 @@ import pytest
 
 from promptctl.errors import LogError, UsageError
 from promptctl.log.call_totals import SUMS, Dimension
+from promptctl.log.evidence import Erasure, Note
+from promptctl.log.feedback import Feedback
 from promptctl.log.filter import Filter
-from promptctl.log.records import Content, Entry
+from promptctl.log.records import Content, Entry, Execution
 from promptctl.log.redaction import Redactor
 from promptctl.log.results import EvaluationRow, EvaluationSpec, ResultDetail, ResultRow, Totals
 from promptctl.log.retention import Pruned, Retention
@@ -805,3 +807,173 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(aged: Store) -> None:
 
     assert list(aged.executions(with_content=True)) == before
     assert aged.prune(retention) == would
+
+
+def a_score(execution: Execution, score: float | None = None, **fields: Any) -> Feedback:
+    return Feedback(id=new_id(), execution_id=execution.id, call_id="", score=score, created_at=utc_now(), **fields)
+
+
+def scores(log: Store, **wanted: Any) -> dict[str, dict[str, float]]:
+    return {each.id: each.scores for each in log.executions(Filter(**wanted))}
+
+
+def test_the_newest_score_of_each_person_counts_and_a_call_has_their_mean(log: Store) -> None:
+    first, second = make(), make(attempt=2)
+    second = replace(second, call_id=first.call_id)
+    log.append([Entry(first, "full"), Entry(second, "full")])
+    for given in (
+        a_score(first, 1, by="ada"),
+        a_score(second, 0, by="grace", comment="no"),
+        a_score(first, 0.5, by="ada"),
+        a_score(first, None, by="ada", comment="half of it", expected="all of it"),
+        a_score(second, 1, name="polite"),
+    ):
+        log.add_feedback(given)
+
+    assert scores(log) == {key: {"feedback": 0.25, "polite": 1.0} for key in (first.id, second.id)}
+    kept = log.execution(first.id).feedback
+    assert [each.call_id for each in kept] == [first.call_id] * 5
+    assert [(each.score, each.comment, each.expected) for each in kept][2:4] == [
+        (0.5, None, None), (None, "half of it", "all of it")
+    ]  # fmt: skip
+    assert log.verify().is_sound
+
+
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        ("<0.5", "ac"), ("<=.5", "abc"), (">0.5", "c"), (">=0.5", "bc"), ("= 0.5", "b"), ("==0", "ac"), ("!=0", "bc"),
+        ("feedback<0.5", "a"), ("polite > 0.9", "c"), ("polite", "cd"), ("nothing", ""), ("nothing<1", ""),
+    ],
+)  # fmt: skip
+def test_calls_are_found_by_their_scores(log: Store, condition: str, found: str) -> None:
+    calls = {letter: make() for letter in "abcde"}
+    log.append([Entry(each) for each in calls.values()])
+    log.add_feedback(a_score(calls["a"], 0))
+    log.add_feedback(a_score(calls["b"], 0.5))
+    log.add_feedback(a_score(calls["c"], 1, name="polite"))
+    log.add_feedback(a_score(calls["c"], 0, name="rude"))
+    log.add_feedback(a_score(calls["d"], name="polite", by="ada"))
+    ids = {each.id: letter for letter, each in calls.items()}
+
+    assert sorted(ids[id_] for id_ in scores(log, feedback=condition)) == sorted(found)
+    assert sum(row.calls for row in log.totals(Filter(feedback=condition))) == len(found)
+
+
+@pytest.mark.parametrize("condition", ["", "<", "0.5", "<1.5", "<-1", "<nan", "Helpful<0.5", "a b<1", "<0.5x", "a<>1"])
+def test_a_condition_on_scores_that_makes_no_sense_is_refused(log: Store, condition: str) -> None:
+    log.append([Entry(make())])
+    with pytest.raises(UsageError) as refused:
+        list(log.executions(Filter(feedback=condition)))
+    assert refused.value.hint
+
+
+def test_totals_have_the_scores_of_their_calls(log: Store) -> None:
+    calls = [make(version=1 + number // 2, user=f"u{number}", prompt="old") for number in range(4)]
+    retried = replace(make(attempt=2, version=1, prompt="old", user="u0"), call_id=calls[0].call_id)
+    log.append([Entry(each) for each in (*calls, retried)])
+    for each, score in zip(calls, (0, 0.5, 1, 1), strict=True):
+        log.add_feedback(a_score(each, score))
+    log.add_feedback(a_score(calls[3], 0, name="polite"))
+
+    renamed = Filter(renames={"old": "new"})
+    by_version = log.totals(renamed)
+    assert [row.group["prompt"] for row in by_version] == ["new", "new"]
+    assert [row.as_dict().get("feedback") for row in by_version] == [
+        {"feedback": {"score": 0.25, "calls": 2}},
+        {"feedback": {"score": 1.0, "calls": 2}, "polite": {"score": 0.0, "calls": 1}},
+    ]
+    assert [row.feedback["feedback"].mean for row in log.totals(Filter(), ("user",))] == [0, 0.5, 1, 1]
+    assert log.totals(Filter(user="u0"), ())[0].feedback["feedback"].calls == 1
+    assert log.totals(Filter(), (), costs_only=True)[0].feedback == {}
+
+
+def test_words_are_kept_as_long_as_the_contents_of_their_row_and_never_a_secret(log: Store) -> None:
+    whole, bare = make(started_at=OLD), make(started_at=OLD)
+    log.append([Entry(whole, "full"), Entry(bare, "metadata")])
+    for each in (whole, bare):
+        log.add_feedback(a_score(each, 0.5, comment=f"{SECRET}\ud800", expected=f'"{SECRET}"', by=SECRET))
+    log.add_feedback(a_score(whole, comment="only words"))
+    assert [(each.comment, each.expected, each.by) for each in log.execution(whole.id).feedback] == [
+        ("[redacted]?", '"[redacted]"', "[redacted]"), ("only words", None, None)
+    ]  # fmt: skip
+    assert [(each.comment, each.expected) for each in log.execution(bare.id).feedback] == [(None, None)]
+
+    retention = Retention(content_before=CUT)
+    assert log.prune(retention, is_dry_run=True).feedback == log.prune(retention).feedback == 2
+    assert [(each.score, each.comment) for each in log.execution(whole.id).feedback] == [(0.5, None)]
+    log.add_feedback(a_score(whole, 1, comment="too late for words"))
+    assert [each.comment for each in log.execution(whole.id).feedback] == [None, None]
+    assert log.prune(Retention(rows_before=CUT)).feedback == 3
+    assert log.verify().is_sound
+
+
+def test_feedback_on_what_the_log_does_not_have_is_refused(log: Store) -> None:
+    with pytest.raises(LogError, match="no execution"):
+        log.add_feedback(a_score(make(), 1))
+    assert log.is_new
+    log.append([Entry(make())])
+    with pytest.raises(LogError, match="no execution") as refused:
+        log.add_feedback(a_score(make(), 1))
+    assert refused.value.hint
+
+
+def test_feedback_is_erased_with_the_words_and_the_names_of_people(log: Store) -> None:
+    calls = [make(user="ada"), make(user="grace", session="s-2"), make(user=None, session="s-3")]
+    log.append([Entry(each, "full") for each in calls])
+    log.add_feedback(a_score(calls[0], 0, comment="on hers"))
+    log.add_feedback(a_score(calls[1], 0, comment="by her", by="ada"))
+    log.add_feedback(a_score(calls[2], 0, comment="Mr Turing said so", expected="no", by="alan"))
+
+    def erase(**meant: Any) -> None:
+        expected = log.redact(Erasure(**meant), Note(by="me"), is_dry_run=True).feedback
+        assert log.redact(Erasure(**meant), Note(by="me")).feedback == expected > 0
+
+    erase(user="ada")
+    words = [(each.comment, each.by) for call in calls for each in log.execution(call.id).feedback]
+    assert words[0] == (None, None)
+    assert words[1][0] is None
+    assert str(words[1][1]).startswith("erased-")
+    assert words[2] == ("Mr Turing said so", "alan")
+    erase(text="turing")
+    (left,) = log.execution(calls[2].id).feedback
+    assert (left.score, left.comment, left.expected, left.by) == (0, None, "no", "alan")
+    erase(user="alan")
+    assert log.verify().is_sound
+
+
+def test_feedback_of_a_merged_log_comes_along_once_and_what_was_erased_stays_so(log: Store, tmp_path: Path) -> None:
+    shared, theirs, gone = make(started_at=NEW), make(started_at=NEW), make(started_at=OLD)
+    log.append([Entry(shared, "full"), Entry(gone, "full")])
+    with STORES["sqlite"](tmp_path / "other") as other:
+        other.append([Entry(each, "full") for each in (shared, theirs, gone)])
+        for each in (shared, theirs, gone):
+            other.add_feedback(a_score(each, 0, comment=SECRET, by="ada"))
+        file = tmp_path / "other.db"
+        other.back_up(file)
+    log.prune(Retention(rows_before=CUT))
+    log.redact(Erasure(execution=shared.id), Note())
+
+    dry = log.merge(file, Note(), is_dry_run=True)
+    assert (dry.rows, dry.feedback) == (1, 2)
+    assert log.merge(file, Note()) == dry
+    assert log.merge(file, Note()).feedback == 0
+    assert [each.comment for each in log.execution(shared.id).feedback] == [None]
+    assert [(each.comment, each.by) for each in log.execution(theirs.id).feedback] == [("[redacted]", "ada")]
+    assert log.verify().is_sound
+
+
+def test_many_people_score_at_once(log: Store) -> None:
+    call = make()
+    log.append([Entry(call)])
+
+    def give(number: int) -> None:
+        for score in (0, 1):
+            log.add_feedback(a_score(call, score, by=f"p{number}"))
+
+    threads = [threading.Thread(target=give, args=(number,)) for number in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert (len(log.execution(call.id).feedback), scores(log)[call.id]) == (16, {"feedback": 1.0})

@@ -73,6 +73,7 @@ class _Erasing:
         latest_calls = self._erase_latest_calls(set(rows))
         results = self._erase_results(set(rows), holding)
         others = self._erase_elsewhere()
+        feedback = self._erase_feedback()
         contents, _ = payloads.delete_orphans(self._connection)
         return Erased(
             executions=len(rows),
@@ -81,6 +82,7 @@ class _Erasing:
             results=results,
             contents=contents,
             others=others,
+            feedback=feedback,
             marker=self._markers.get(self._meant.user or self._meant.session or ""),
             shared_sessions=len(self._shared),
         )
@@ -213,6 +215,24 @@ class _Erasing:
             erased += self._change("budget_events", "reason", self._needle.erased_from)
             erased += self._change("evaluations", "spec", self._needle.erased_from_json)
         return erased
+
+    def _erase_feedback(self) -> int:
+        """Erase comments and corrections on calls that lost their contents, by the user, and those with the text."""
+        erased = 0
+        kept = "(SELECT content FROM executions WHERE id = execution_id) IS 'full'"
+        found = self._connection.execute(f"SELECT id, by, comment, expected, {kept} FROM feedback")  # noqa: S608
+        for id_, *before, is_kept in found.fetchall():
+            is_meant = not is_kept or (self._meant.user is not None and before[0] == self._meant.user)
+            words = [None if is_meant or self._is_held(text) else text for text in before[1:]]
+            after = [self._renamed(before[0]), *words]
+            if after != before:
+                sql = "UPDATE feedback SET by = ?, comment = ?, expected = ? WHERE id = ?"
+                self._connection.execute(sql, (*after, id_))
+                erased += 1
+        return erased
+
+    def _is_held(self, text: str | None) -> bool:
+        return self._needle is not None and self._needle.is_in(text)
 
     def _change(self, table: str, column: str, change: Callable[[Any], Any]) -> int:
         """Change the values of a column; return how many rows that were."""

@@ -15,7 +15,19 @@ Condition = tuple[str, list[Any]]
 """SQL that begins with WHERE, or is empty, and its parameters."""
 
 _COLUMNS = ("digest", "label", "user", "session", "evaluation_id", "call_id")
-_BEYOND_STATS = ("label", "status", "since", "until", "user", "session", "model", "evaluation_id", "call_id", "search")
+_BEYOND_STATS = (
+    "label",
+    "status",
+    "since",
+    "until",
+    "user",
+    "session",
+    "model",
+    "evaluation_id",
+    "call_id",
+    "search",
+    "feedback",
+)
 _SEARCH = (
     "(has_text(error_message, ?) OR EXISTS (SELECT 1 FROM payloads "
     "WHERE hash IN (inputs_hash, messages_hash, reply_hash, tool_calls_hash) AND has_text(content, ?)))"
@@ -50,6 +62,7 @@ def rows_where(wanted: Filter) -> Condition:
             "started_at >= ?": wanted.since,
             "started_at < ?": wanted.until,
             **_sources(wanted),
+            **_feedback(wanted.feedback),
             _SEARCH: None if wanted.search is None else [wanted.search] * 2,
             **{f"{column} = ?": getattr(wanted, column) for column in _COLUMNS},
         }
@@ -93,6 +106,15 @@ def _has_text(content: str | bytes | None, wanted: str) -> bool:
     """Return True if a content has the text, in any case; within JSON it may be written with escapes."""
     text = (text_of(content) or "").casefold()
     return wanted.casefold() in text or json.dumps(wanted, ensure_ascii=False)[1:-1].casefold() in text
+
+
+def _feedback(condition: str | None) -> dict[str, Any]:
+    if condition is None:
+        return {}
+    from promptctl.log.sqlite.feedback import calls_with
+
+    calls, parameters = calls_with(condition)
+    return {f"call_id IN ({calls})": parameters}
 
 
 def _sources(wanted: Filter) -> dict[str, Any]:

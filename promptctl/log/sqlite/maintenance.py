@@ -16,6 +16,7 @@ from promptctl.log.records import CONTENT_FIELDS
 from promptctl.log.retention import Pruned, Retention
 from promptctl.log.sqlite import chain, payloads
 from promptctl.log.sqlite.database import Database, reason_of, translated
+from promptctl.log.sqlite.feedback import follow_rows
 from promptctl.log.sqlite.filters import Condition, prompts, where
 from promptctl.log.sqlite.opening import connect, create_file, open_for_writing, sync_file, sync_folder
 from promptctl.log.sqlite.rollups import fold
@@ -134,7 +135,7 @@ def _prune(connection: sqlite3.Connection, retention: Retention, note: Note | No
         sql = f"UPDATE executions SET content = 'pruned', {emptied} {condition} AND content = 'full'"  # noqa: S608
         contents = connection.execute(sql, parameters).rowcount
         latest_calls = _empty_latest_calls(connection, (condition, parameters))
-    pruned = Pruned(contents, latest_calls, rows, *payloads.delete_orphans(connection))
+    pruned = Pruned(contents, latest_calls, rows, *payloads.delete_orphans(connection), follow_rows(connection))
     if note is not None and any((contents, latest_calls, rows)):
         meant = {"content_before": retention.content_before, "rows_before": retention.rows_before}
         chain.add_event(connection, "prune", note, {**meant, "prompt": retention.prompt, **asdict(pruned)})

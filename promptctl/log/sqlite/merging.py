@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +23,7 @@ from promptctl.log.sqlite import chain
 from promptctl.log.sqlite.batch import Batch, last_link
 from promptctl.log.sqlite.database import Database, translated
 from promptctl.log.sqlite.evaluations import begin, evaluations, finish, results
+from promptctl.log.sqlite.feedback import add, new_in, redacted
 from promptctl.log.sqlite.opening import connect, create_draft, identity_of
 from promptctl.log.sqlite.queries import executions
 from promptctl.log.sqlite.schema import migrate, schema_version
@@ -46,6 +48,8 @@ def merge(database: Database, redactor: Redactor, file: Path, note: Note, *, is_
         finished = [row for row in rows if row.id in here and (row.finished_at or "") > (here[row.id] or "")]
         graded = [each for row in rows for each in results(source, row.id, ()) if _is_new(each, kept)]
         latest = [each for each in _latest_calls(source) if each.id not in gone and each.id not in known]
+        with database.reading() as ours:
+            feedback = new_in(source, ours, new)
         head = last_link(source)[1].hex()
         merged = Merged(
             file=str(file),
@@ -55,6 +59,7 @@ def merge(database: Database, redactor: Redactor, file: Path, note: Note, *, is_
             kept_out=sum(id_ in gone for id_ in theirs),
             evaluations=len(begun) + len(finished),
             results=len(graded),
+            feedback=len(feedback),
         )
         if is_dry_run:
             return merged
@@ -66,9 +71,12 @@ def merge(database: Database, redactor: Redactor, file: Path, note: Note, *, is_
         graded_left: Iterator[ResultRow] = iter(graded)
         while more := list(islice(graded_left, _BATCH)):
             database.write(Batch((), more, redactor).write)
+        feedback_left = iter(feedback)
+        while said := [redacted(each, redactor) for each in islice(feedback_left, _BATCH)]:
+            database.write(partial(add, given=said))
         if finished:  # after their results: a merge that is stopped leaves them running
             database.write(lambda connection: finish(connection, finished))
-        if merged.rows or merged.evaluations or merged.results:
+        if merged.rows or merged.evaluations or merged.results or merged.feedback:
             detail = asdict(merged) | {"file": file.name}
             database.write(lambda connection: chain.add_event(connection, "merge", note, detail))
     return merged

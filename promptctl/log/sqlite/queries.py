@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,8 +25,9 @@ def executions(connection: sqlite3.Connection, wanted: Filter, *, with_content: 
     """Yield the executions that the filter means, newest first."""
     add_search(connection)
     sql, parameters = select_executions(wanted, rows(connection))
+    feedback = feedback_reader(connection)
     for row in connection.execute(sql, parameters):
-        yield as_execution(connection, row, with_content=with_content)
+        yield feedback(as_execution(connection, row, with_content=with_content))
 
 
 def select_executions(wanted: Filter, source: Rows = UNCORRECTED) -> Condition:
@@ -41,7 +42,7 @@ def select_executions(wanted: Filter, source: Rows = UNCORRECTED) -> Condition:
 def execution(connection: sqlite3.Connection, wanted: str) -> Execution:
     """Return one execution with its contents, by an id as a person types it."""
     row = row_by_id(connection, _select(rows(connection)), wanted, "execution", "promptctl log list")
-    found = as_execution(connection, row, with_content=True)
+    found = feedback_reader(connection)(as_execution(connection, row, with_content=True))
     return replace(found, corrections=corrections(connection, found.id))
 
 
@@ -89,6 +90,19 @@ def columns_from(source: Rows) -> str:
     """Return the columns of an execution as SQL, with the cost that holds."""
     columns = [{"cost_nano_usd": source.cost, "price_source": source.price_source}.get(name, name) for name in COLUMNS]
     return ", ".join(columns)
+
+
+def feedback_reader(connection: sqlite3.Connection) -> Callable[[Execution], Execution]:
+    """Return a function that adds the feedback on its call to an execution."""
+    if connection.execute("SELECT 1 FROM feedback LIMIT 1").fetchone() is None:
+        return lambda execution: execution
+    from promptctl.log.sqlite.feedback import on_call
+
+    def add(execution: Execution) -> Execution:
+        found = on_call(connection, execution.call_id)
+        return replace(execution, feedback=found) if found else execution
+
+    return add
 
 
 def _select(source: Rows) -> str:

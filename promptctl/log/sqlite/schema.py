@@ -21,6 +21,9 @@ Why the tables are as they are:
   reservation what rules look at of its call, so that an account by changed terms begins with what is known.
 - Costs are integers of nano-USD (10^-9 USD), NULL if the price is unknown. A cost that is corrected later stays in its
   row: `cost_corrections` has the new one, and a trigger takes the difference into `prompt_stats`, however it got there.
+- `feedback` is no link of the chain. A score comes from outside, any time after its call, and whoever may send scores
+  may send any; the chain would prove nothing of them, and each thumb would move the head that calls extend. It follows
+  its row: pruned and erased contents take its words with them. One index answers everything that is asked of it.
 - `usage_details` has what a price may depend on and no column names. It is NULL in rows of programs that kept none.
 - `arm` is NULL in the row of an `experiment` that the call took no part in after all: see `docs/experiments.md`.
 """
@@ -37,7 +40,7 @@ from promptctl.log.call_totals import SUMS
 APPLICATION_ID = 0x50435446
 OLDEST_SQLITE = (3, 37, 0)  # the first with STRICT tables
 
-NEWEST = 8
+NEWEST = 9
 READABLE = 1  # what came later are views, budgets, the chain, what readers can do without, and what has a bridge
 # What stands in for a migration while a log that cannot be brought up to date is read.
 BRIDGES = {
@@ -58,6 +61,10 @@ CREATE TEMP TABLE changes (number, event, hash, salt);
     8: """
 CREATE TEMP VIEW IF NOT EXISTS executions AS
 SELECT rowid, *, NULL AS experiment, NULL AS arm, NULL AS arm_key FROM main.executions;
+""",
+    9: """
+CREATE TEMP TABLE feedback (id, execution_id, call_id, name, score, comment, expected, by, created_at);
+CREATE TEMP TABLE feedback_scores (call_id, name, score, people);
 """,
 }
 SUM_COLUMNS = tuple("cost_nano_usd" if name == "known_cost_nano_usd" else name for name in SUMS)

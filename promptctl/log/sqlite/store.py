@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import LogFailure
+from promptctl.errors import LogError, LogFailure
 from promptctl.log.records import Entry, Execution
 from promptctl.log.redaction import Redactor
 from promptctl.log.sqlite.batch import Batch
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from promptctl.log.budgets import Admission, BudgetAccount, BudgetEvent, Reservation, Settlement, WebhookState
     from promptctl.log.call_totals import CallTotals, Dimension
     from promptctl.log.evidence import Erased, Erasure, Event, Merged, Note, Verification
+    from promptctl.log.feedback import Feedback
     from promptctl.log.filter import Filter
     from promptctl.log.records import CostCorrection
     from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus, Totals
@@ -141,6 +142,16 @@ class SqliteStore:
         from promptctl.log.sqlite.correcting import correct
 
         return correct(self.database, corrections, note or Note())
+
+    def add_feedback(self, given: Feedback) -> None:
+        from promptctl.log.sqlite.feedback import add, redacted
+
+        safe = redacted(given, self.redactor)
+        self._take_in_before_reading()
+        if self.is_new or not self.database.write(lambda connection: add(connection, [safe])):
+            raise LogError(
+                f"no execution `{given.execution_id}` in the log", hint="see the ids with: promptctl log list"
+            )
 
     def begin_evaluation(self, *evaluations: EvaluationRow) -> None:
         from promptctl.log.sqlite.evaluations import begin

@@ -55,12 +55,32 @@ def totals(
                 groups[key].add(found)
             else:
                 groups[key] = found
+    if not costs_only and connection.execute("SELECT 1 FROM feedback LIMIT 1").fetchone():
+        _add_feedback(connection, wanted, by, groups)
     for found in groups.values():
         if "version" in found.group:
             found.version_display = found.group["version_display"] = (
                 found.group["version_display"] or found.version_display
             )
     return sorted(groups.values(), key=lambda found: [_sort_key(value) for value in found.group.values()])
+
+
+def _add_feedback(
+    connection: sqlite3.Connection,
+    wanted: Filter,
+    by: Sequence[Dimension],
+    groups: Mapping[tuple[Any, ...], CallTotals],
+) -> None:
+    from promptctl.log.feedback import Scores
+    from promptctl.log.sqlite.feedback import select_scores
+
+    place = [name for dimension in by for name in _names(dimension)].index("prompt") if "prompt" in by else None
+    for *group, name, calls, total in connection.execute(*select_scores(wanted, by)):
+        if place is not None:
+            group[place] = wanted.current_id(group[place])
+        if (found := groups.get(tuple(group))) is not None:
+            scores = Scores(calls, total)
+            found.feedback[name] = found.feedback[name].plus(scores) if name in found.feedback else scores
 
 
 def without_row(
