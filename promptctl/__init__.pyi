@@ -96,6 +96,7 @@ from promptctl.log.evidence import Erased as Erased
 from promptctl.log.evidence import Event as Event
 from promptctl.log.evidence import Merged as Merged
 from promptctl.log.evidence import Verification as Verification
+from promptctl.log.feedback import Feedback as Feedback
 from promptctl.log.filter import Filter as Filter
 from promptctl.log.records import CostCorrection as CostCorrection
 from promptctl.log.records import Execution as Execution
@@ -131,6 +132,7 @@ from promptctl.workspace.datasets import DatasetCheck as DatasetCheck
 from promptctl.workspace.datasets import Datasets as Datasets
 from promptctl.workspace.datasets import DatasetSummary as DatasetSummary
 from promptctl.workspace.doctor import diagnose as diagnose
+from promptctl.workspace.feedback import FeedbackOptions as FeedbackOptions
 from promptctl.workspace.init import init_workspace as init_workspace
 from promptctl.workspace.installation import Finding as Finding
 from promptctl.workspace.log import Log as Log

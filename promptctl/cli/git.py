@@ -11,7 +11,7 @@ import typer
 from promptctl.cli import options
 from promptctl.cli.output import say, tell
 from promptctl.errors import UsageError
-from promptctl.workspace.given_files import git_textconv, read_given
+from promptctl.workspace.given_files import git_textconv, install_git_driver, read_given, remove_git_driver
 
 app = typer.Typer(help="Let Git show prompts readably.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -19,7 +19,7 @@ app = typer.Typer(help="Let Git show prompts readably.", no_args_is_help=True, r
 @app.command("install")
 def install(context: typer.Context) -> None:
     """Set up the diff driver in this clone: its configuration and .git/info/attributes, nothing that is committed."""
-    root = options.workspace_of(context).install_git_driver(_program())
+    root = install_git_driver(options.workspace_of(context), _program())
     say(f"git diff and git log -p now show prompts readably in {root}")
     tell("  undo it with: promptctl git uninstall")
 
@@ -27,7 +27,7 @@ def install(context: typer.Context) -> None:
 @app.command("uninstall")
 def uninstall(context: typer.Context) -> None:
     """Take the diff driver out of this clone."""
-    options.workspace_of(context).remove_git_driver()
+    remove_git_driver(options.workspace_of(context))
     say("git shows prompts as plain files again")
 
 

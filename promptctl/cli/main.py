@@ -34,6 +34,7 @@ COMMANDS = (
     Command("git", "git:app", "Let Git show prompts readably.", HISTORY),
     Command("run", "run:run", "Ask the model, validate the reply, record every attempt.", RUN),
     Command("log", "logs:app", "What ran, what it answered, what it cost.", RUN),
+    Command("feedback", "feedback:give_feedback", "Score a logged call: was it good?", RUN),
     Command("cost", "cost:app", "What calls cost, and what would make them cheaper.", RUN),
     Command("budget", "budgets:app", "What prompts may spend, and what is left.", RUN),
     Command("eval", "evaluate:evaluate", "Evaluate prompts over their datasets.", EVALUATE, REPLIES),

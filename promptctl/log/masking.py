@@ -16,9 +16,10 @@ from promptctl.files.plain import canonical_json
 from promptctl.log.encoding import to_json
 from promptctl.log.sensitive_key import keyed_hash
 from promptctl.log.sensitive_values import SHORT, Leaf, ValueFinder, common_start, folded, leaves_of
-from promptctl.prompts.prompt import HASHED, MISSING, SENSITIVE, Prompt
+from promptctl.prompts.prompt import HASHED, MISSING, SENSITIVE, SENSITIVE_MARKS, Prompt
 
 if TYPE_CHECKING:
+    from promptctl.log.feedback import Feedback
     from promptctl.log.records import Execution
     from promptctl.log.results import ResultRow
 
@@ -160,12 +161,7 @@ class Mask:
         return None if text is None else self.text(text)
 
     def _hash(self, value: Any) -> str:
-        try:
-            text = canonical_json(value)
-        except (TypeError, ValueError, RecursionError):
-            text = to_json(value)
-        found = keyed_hash(self.folder, text.encode("utf-8", "surrogatepass"))
-        return f"{SENSITIVE}]" if found is None else HASHED + found
+        return _hash(self.folder, value)
 
     @cached_property
     def _leaves(self) -> list[tuple[Leaf, str]]:
@@ -214,3 +210,34 @@ def _differing(sent: str, stored: str) -> Iterator[str]:
         for kind, begin, until, _, _ in SequenceMatcher(None, words, others, autojunk=False).get_opcodes():
             if kind != "equal":
                 yield "".join(words[begin:until]).strip()
+
+
+def allowed(given: Feedback, found: Execution, folder: Path) -> tuple[Feedback, str | None]:
+    """Return what may be kept of feedback on an execution, and why its words may not, if so.
+
+    The key of the workspace is in `folder`. The log never had the values of sensitive inputs, so it cannot look for
+    them in what people write of such a call: nothing of that is kept, and of a person's name its hash, as calls for
+    that person have it.
+    """
+    written = to_json([found.inputs, found.messages])
+    is_sensitive = any(mark in written for mark in SENSITIVE_MARKS)
+    if given.by is not None and (is_sensitive or (found.user or "").startswith(HASHED)):
+        hashed = _hash(folder, given.by)
+        given = replace(given, by=hashed if is_sensitive or hashed == found.user else given.by)
+    if (given.comment is None and given.expected is None) or (found.kept_content == "full" and not is_sensitive):
+        return given, None
+    why = "the log rule of the call keeps no contents"
+    if is_sensitive:
+        why = "the call has sensitive inputs, which a comment or a correction may repeat"
+    elif found.kept_content == "pruned":
+        why = "the contents of the call were pruned or erased"
+    return replace(given, comment=None, expected=None), why
+
+
+def _hash(folder: Path, value: Any) -> str:
+    try:
+        text = canonical_json(value)
+    except (TypeError, ValueError, RecursionError):
+        text = to_json(value)
+    found = keyed_hash(folder, text.encode("utf-8", "surrogatepass"))
+    return f"{SENSITIVE}]" if found is None else HASHED + found

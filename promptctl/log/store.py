@@ -125,10 +125,11 @@ class Store(Protocol):
         transactions, between which others write; an event has them on record.
         """
 
-    def add_feedback(self, given: Feedback) -> None:
-        """Append feedback on the execution that has its `execution_id`, whose `call_id` it is given.
+    def add_feedback(self, given: Feedback) -> Feedback:
+        """Append feedback on the execution that has its `execution_id`; return it without secrets.
 
-        Words are kept if the row keeps its contents, without secrets. Raises `LogError` if there is no such execution.
+        It is of that execution's call. Words are kept if the row keeps its contents. Raises `LogError` if there is no
+        such execution.
         """
 
     def begin_evaluation(self, *evaluations: EvaluationRow) -> None:

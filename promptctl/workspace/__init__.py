@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from promptctl.evaluations.plan import Plan
     from promptctl.evaluations.request import EvaluationRequest, ResumeRequest
     from promptctl.evaluations.session import OnProgress
+    from promptctl.log.feedback import Feedback
     from promptctl.log.records import Execution
     from promptctl.promotion.labelling import Labelling
     from promptctl.reviews.request import ReviewRequest
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from promptctl.workspace.completion import Word
     from promptctl.workspace.costs import Costs
     from promptctl.workspace.datasets import Datasets
+    from promptctl.workspace.feedback import FeedbackOptions
     from promptctl.workspace.log import Log
     from promptctl.workspace.results import Results
 
@@ -276,21 +278,6 @@ class Workspace:
         tree, _ = self.context.work_tree_for("formatting"), self.context.state_folder  # that of a branch is refused
         return format_files(tree, wanted, is_check=is_check)
 
-    def install_git_driver(self, program: str) -> Path:
-        """Let `git diff` and `git log -p` show prompts readably in this clone; return the repository's folder.
-
-        `program` is the shell command that starts promptctl. Nothing that is committed changes.
-        """
-        from promptctl.catalogue.git_driver import install
-
-        return install(self.context.repository.git, program)
-
-    def remove_git_driver(self) -> None:
-        """Let Git show prompts as plain files again in this clone."""
-        from promptctl.catalogue.git_driver import uninstall
-
-        uninstall(self.context.repository.git)
-
     def run(self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]) -> Execution:
         """Render the prompt, ask its model, validate the reply, record every attempt; give the last one.
 
@@ -387,6 +374,21 @@ class Workspace:
 
             on_reply = reply_recording(context, calls[0].target.prompt.id)
         return self._runners.runner(on_reply), calls
+
+    def feedback(self, execution: str, **given: Unpack[FeedbackOptions]) -> Feedback:
+        """Append one person's feedback on a call to the log, by the id of an execution, and return what it kept.
+
+        Raises `UsageError` for a score outside 0 to 1 or none, and `LogError` for a call that is not in the log.
+        """
+        from promptctl.workspace.feedback import give_feedback
+
+        return give_feedback(self.context, execution, **given)
+
+    async def afeedback(self, execution: str, **given: Unpack[FeedbackOptions]) -> Feedback:
+        """`feedback`, awaited: the log is written by a thread."""
+        import asyncio
+
+        return await asyncio.to_thread(self.feedback, execution, **given)
 
     def evaluate(self, request: EvaluationRequest, on_progress: OnProgress | None = None) -> list[Evaluation]:
         """Evaluate prompts over their datasets; every result is in the log before the next case is taken.

@@ -1,11 +1,15 @@
-"""Files that somebody names on the command line, or that Git hands over; also outside a workspace."""
+"""Files that somebody names on the command line, or that Git hands over; and the driver by which Git does so."""
 
 from __future__ import annotations
 
 import errno
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from promptctl.files.tree import read_file
+
+if TYPE_CHECKING:
+    from promptctl.workspace import Workspace
 
 _STREAMS = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 
@@ -29,3 +33,20 @@ def git_textconv(data: bytes, made_by: str | None = None) -> bytes:
     from promptctl.catalogue.git_driver import textconv
 
     return textconv(data, made_by)
+
+
+def install_git_driver(workspace: Workspace, program: str) -> Path:
+    """Let `git diff` and `git log -p` show prompts readably in this clone; return the repository's folder.
+
+    `program` is the shell command that starts promptctl. Nothing that is committed changes.
+    """
+    from promptctl.catalogue.git_driver import install
+
+    return install(workspace.context.repository.git, program)
+
+
+def remove_git_driver(workspace: Workspace) -> None:
+    """Let Git show prompts as plain files again in this clone."""
+    from promptctl.catalogue.git_driver import uninstall
+
+    uninstall(workspace.context.repository.git)

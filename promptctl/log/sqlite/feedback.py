@@ -10,7 +10,7 @@ from operator import attrgetter
 from promptctl.log.call_totals import Dimension
 from promptctl.log.encoding import well_formed
 from promptctl.log.evidence import ProblemKind
-from promptctl.log.feedback import Feedback, parse_condition
+from promptctl.log.feedback import Feedback
 from promptctl.log.filter import Filter
 from promptctl.log.redaction import Redactor
 from promptctl.log.sqlite.filters import Condition, rows_where
@@ -50,15 +50,6 @@ def on_call(connection: sqlite3.Connection, call_id: str) -> tuple[Feedback, ...
     """Return all feedback on a call, oldest first."""
     found = connection.execute(f"{_SELECT} WHERE call_id = ? ORDER BY id", (call_id,))
     return tuple(_feedback(row) for row in found)
-
-
-def calls_with(text: str) -> Condition:
-    """Return the SQL of the ids of calls whose scores a condition such as `helpful<0.5` means. Raises `UsageError`."""
-    name, comparison, score = parse_condition(text)
-    if comparison is None:
-        return "SELECT call_id FROM feedback WHERE name = ?", [name]
-    condition = f"SELECT call_id FROM feedback_scores WHERE score {comparison} ?"  # noqa: S608 - one of ours
-    return (f"{condition} AND name = ?", [score, name]) if name else (condition, [score])
 
 
 def select_scores(wanted: Filter, by: Sequence[Dimension]) -> Condition:

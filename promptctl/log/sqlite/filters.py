@@ -111,10 +111,13 @@ def _has_text(content: str | bytes | None, wanted: str) -> bool:
 def _feedback(condition: str | None) -> dict[str, Any]:
     if condition is None:
         return {}
-    from promptctl.log.sqlite.feedback import calls_with
+    from promptctl.log.feedback import parse_condition
 
-    calls, parameters = calls_with(condition)
-    return {f"call_id IN ({calls})": parameters}
+    name, comparison, score = parse_condition(condition)
+    if comparison is None:
+        return {"call_id IN (SELECT call_id FROM feedback WHERE name = ?)": name}
+    scores = f"SELECT call_id FROM feedback_scores WHERE score {comparison} ?"  # noqa: S608 - one of ours
+    return {f"call_id IN ({scores} AND name = ?)": [score, name]} if name else {f"call_id IN ({scores})": score}
 
 
 def _sources(wanted: Filter) -> dict[str, Any]:

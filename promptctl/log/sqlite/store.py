@@ -143,15 +143,15 @@ class SqliteStore:
 
         return correct(self.database, corrections, note or Note())
 
-    def add_feedback(self, given: Feedback) -> None:
+    def add_feedback(self, given: Feedback) -> Feedback:
         from promptctl.log.sqlite.feedback import add, redacted
 
         safe = redacted(given, self.redactor)
         self._take_in_before_reading()
         if self.is_new or not self.database.write(lambda connection: add(connection, [safe])):
-            raise LogError(
-                f"no execution `{given.execution_id}` in the log", hint="see the ids with: promptctl log list"
-            )
+            hint = "see the ids with: promptctl log list"
+            raise LogError(f"no execution `{given.execution_id}` in the log", hint=hint)
+        return safe
 
     def begin_evaluation(self, *evaluations: EvaluationRow) -> None:
         from promptctl.log.sqlite.evaluations import begin

@@ -1,0 +1,50 @@
+"""`promptctl feedback`: scores a logged call."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from promptctl.cli import options
+from promptctl.cli.output import say, say_json
+
+
+def give_feedback(
+    context: typer.Context,
+    execution: Annotated[
+        str,
+        typer.Argument(
+            metavar="EXECUTION",
+            help="An execution's id, its beginning or its end: `execution_id` in a chat message's metadata.",
+            autocompletion=options.completing("execution"),
+        ),
+    ],
+    score: Annotated[
+        float | None, typer.Option("--score", metavar="0..1", help="How good it was, from 0 to 1.")
+    ] = None,
+    thumb: Annotated[
+        Literal["up", "down"] | None, typer.Option("--thumb", help="The score 1 or 0.", show_choices=True)
+    ] = None,
+    name: Annotated[
+        str, typer.Option("--name", metavar="NAME", help="What is scored: helpful, resolved.")
+    ] = "feedback",
+    comment: Annotated[str | None, typer.Option("--comment", metavar="TEXT", help="What the person says.")] = None,
+    expected: Annotated[
+        str | None, typer.Option("--expected", metavar="TEXT", help="A correction: the reply that should have come.")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="NAME", help="The person; the newest score of each one counts.")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Score a logged call, with a comment or a correction; a later score of the same name and person replaces it."""
+    kept = options.workspace_of(context).feedback(
+        execution, score=score, thumb=thumb, name=name, comment=comment, expected=expected, by=by
+    )
+    if as_json:
+        say_json(kept.as_dict())
+        return
+    scored = "" if kept.score is None else f" {kept.score:g}"
+    words = [word for word in ("comment", "expected") if getattr(kept, word) is not None]
+    say(f"{kept.name}{scored}{''.join(f' +{word}' for word in words)} on {kept.execution_id}")
