@@ -36,6 +36,8 @@ from promptctl.errors import CheckFailed as CheckFailed
 from promptctl.errors import ContentFiltered as ContentFiltered
 from promptctl.errors import CostLimitReached as CostLimitReached
 from promptctl.errors import DatasetNotFound as DatasetNotFound
+from promptctl.errors import ExperimentKeyMissing as ExperimentKeyMissing
+from promptctl.errors import ExperimentNotFound as ExperimentNotFound
 from promptctl.errors import GitError as GitError
 from promptctl.errors import HistoryIncomplete as HistoryIncomplete
 from promptctl.errors import Incomplete as Incomplete
@@ -80,6 +82,7 @@ from promptctl.evaluations.request import ResumeRequest as ResumeRequest
 from promptctl.evaluations.summary import Counts as Counts
 from promptctl.evaluations.trend import Trend as Trend
 from promptctl.evaluations.trend import TrendRow as TrendRow
+from promptctl.experiments.drawing import Assignment as Assignment
 from promptctl.formats.budget_rules import BudgetRule as BudgetRule
 from promptctl.formats.scaffold import Scaffold as Scaffold
 from promptctl.labels.chains import History as History

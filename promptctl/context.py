@@ -295,6 +295,13 @@ class Context:
         found: T = self._shared[make]
         return found
 
+    def kept(self, make: Callable[[], T]) -> T:
+        """Return what `make` makes, once for this context and all that are `fresh` from it."""
+        if make.__qualname__ not in self._parts:
+            self._parts.setdefault(make.__qualname__, make())
+        found: T = self._parts[make.__qualname__]
+        return found
+
     @part
     def recorder(self) -> LogRecorder:
         """Writes each attempt to the log by the workspace's rules."""

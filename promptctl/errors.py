@@ -2,7 +2,8 @@
 
     PromptctlError                      70  a bug when nothing more exact is raised
     ├── UsageError                       2  a wrong argument or option
-    │   └── InputError                   2  inputs missing, extra, or not of their schema
+    │   ├── InputError                   2  inputs missing, extra, or not of their schema
+    │   └── ExperimentKeyMissing         2  a call of an experiment without what it is drawn by
     ├── CheckFailed                      1  something was checked and is not good
     │   └── InvalidOutput                1  the reply does not fit the prompt's output schema
     │       ├── ReplyCut                 1  it ended before it was whole, as at `max_tokens`
@@ -14,6 +15,7 @@
     │   ├── DatasetNotFound              3  no dataset of that name
     │   ├── CaseNotFound                 3  no case of that id, or none with that tag
     │   ├── BudgetNotFound               3  no budget of that name
+    │   ├── ExperimentNotFound           3  no experiment of that name
     │   ├── PromptInactive               3  `status: inactive` refuses to run
     │   ├── RenderError                  3  a template failed
     │   │   └── RenderLimitExceeded      3  a template took too long or grew too large
@@ -195,6 +197,10 @@ class InputError(UsageError):
         self.names = tuple(names)
 
 
+class ExperimentKeyMissing(UsageError):
+    """A call of an experiment without a key, or the user or session that its arm is drawn by."""
+
+
 class CheckFailed(PromptctlError):
     """Something was checked and is not good."""
 
@@ -262,6 +268,10 @@ class CaseNotFound(WorkspaceError):
 
 class BudgetNotFound(WorkspaceError):
     """No budget of that name in the settings or the log; `hint` names the nearest."""
+
+
+class ExperimentNotFound(WorkspaceError):
+    """No experiment of that name in the settings; `hint` names the nearest."""
 
 
 class PromptInactive(WorkspaceError):

@@ -22,7 +22,7 @@ from promptctl.errors import (
 )
 from promptctl.files.names import SETTINGS
 from promptctl.files.plain import Measure, NotPlain, plain
-from promptctl.log.records import Content, Execution, Source, Status
+from promptctl.log.records import Content, Drawn, Execution, Source, Status
 from promptctl.log.stamps import new_id, utc_now
 from promptctl.models.gateway import Reply, Request
 from promptctl.models.model_settings import RetryPolicy
@@ -46,7 +46,7 @@ class CallOptions:
 
     `log` overrides the workspace's log rules for this call: `full`, `metadata` or `off`. `on_retry` is told each time
     that the model is asked again: which attempt that is, and why. `mask` hides values of sensitive inputs in what is
-    stored.
+    stored. `drawn` is the arm of an experiment that the call got.
     """
 
     source: Source = "api"
@@ -60,6 +60,7 @@ class CallOptions:
     repeat: int | None = None
     on_retry: Callable[[str], object] | None = None
     mask: Mask | None = field(default=None, repr=False)
+    drawn: Drawn | None = None
 
     @property
     def hide(self) -> Hide | None:
@@ -375,6 +376,7 @@ def _fixed_fields(target: Target, options: CallOptions) -> dict[str, Any]:
         "case_id": options.case_id,
         "repeat": options.repeat,
         "tool_version": __version__,
+        **(options.drawn._asdict() if options.drawn is not None else {}),
     }
 
 

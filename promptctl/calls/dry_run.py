@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from promptctl.calls.budget_refusals import reached
 from promptctl.calls.budgets import BudgetGuard
 from promptctl.calls.call import Attempts, Call
-from promptctl.calls.prepare import RunOptions, prepare_all
 from promptctl.context import Context
 from promptctl.errors import BudgetReached
 from promptctl.log.budgets import BudgetAccount, Charge, unit_name
@@ -83,9 +82,8 @@ class DryRun:
         }
 
 
-def dry_run(context: Context, ref: str, inputs: Mapping[str, Any] | None, options: RunOptions) -> DryRun:
+def dry_run(context: Context, call: Call) -> DryRun:
     """Return what a call would reserve. Nothing is asked, reserved or recorded."""
-    call = prepare_all(context, ref, inputs, options, is_dry_run=True)[0]
     model = context.models.settings_of(call.request.model).model
     worst = WorstCase.of(call.request, model, context.models.prices)
     budgets, refusal = _forecasts(context, call, worst)

@@ -72,6 +72,9 @@ def prepare_plain(context: Context, messages: Sequence[Mapping[str, Any]], optio
         raise UsageError(f"`prompt_type` is the id of a prompt, not {shown(id_)}")
     if problem := id_problem(id_):
         raise UsageError(f"`prompt_type`: {problem}")
+    if given.get("experiment") is not None or given.get("key") is not None:
+        hint = "put the messages into a prompt file: an experiment compares versions of it"
+        raise UsageError("a call without a prompt file takes part in no experiment", hint=hint)
     declared = {name: value for name in ("output", "response_format", "tools") if (value := given.pop(name, None))}
     prompt, tree = _declared(id_, declared)
     plain = _Plain(

@@ -21,7 +21,7 @@ from promptctl.context import Context
 from promptctl.errors import InputError, InvalidFiles, ModelConfigurationError, PromptInactive, RenderError, UsageError
 from promptctl.files.names import SETTINGS, did_you_mean
 from promptctl.files.wording import shown
-from promptctl.log.records import Content, Source
+from promptctl.log.records import Content, Drawn, Source
 from promptctl.prompts.inputs import as_inputs
 from promptctl.prompts.prompt import Prompt
 from promptctl.versions.prompt_at_version import PromptAtVersion
@@ -37,6 +37,8 @@ class RunOptions(TypedDict, total=False):
 
     `timeout` is how long one attempt may take, in seconds, whatever the model's rule says. `fallbacks` are models to
     ask in turn if the provider of the one before failed for good; each is a call of its own in the log.
+
+    With `experiment` the version is that of the arm that `key` is drawn into, by default the user or the session.
     """
 
     model: str | None
@@ -51,6 +53,8 @@ class RunOptions(TypedDict, total=False):
     on_retry: Callable[[str], object]
     timeout: float | None
     fallbacks: Sequence[str]
+    experiment: str | None
+    key: str | int | None
 
 
 def prepare_all(
@@ -59,18 +63,19 @@ def prepare_all(
     inputs: Mapping[str, Any] | None,
     options: RunOptions,
     *,
+    drawn: Drawn | None = None,
     is_dry_run: bool = False,
 ) -> list[Call]:
     """Return the call and its fallbacks, as `prepare` makes them, so that a wrong one is found before any is made.
 
-    `asked` is a ref, or a prompt that was resolved before. Of a dry run nothing is recorded.
-    Raises `UsageError` for options that no call takes, and what `prepare` raises.
+    `asked` is a ref, or a prompt that was resolved before; `drawn` is the arm that it is. Of a dry run nothing is
+    recorded. Raises `UsageError` for options that no call takes, and what `prepare` raises.
     """
-    _check_options(options)
+    check_options(options)
     inputs = as_inputs(inputs)
-    first = prepare(context, asked, inputs, options, preloads=not is_dry_run, is_dry_run=is_dry_run)
+    first = prepare(context, asked, inputs, options, drawn, preloads=not is_dry_run, is_dry_run=is_dry_run)
     others: list[RunOptions] = [{**options, "model": model} for model in options.get("fallbacks") or ()]
-    return [first, *(prepare(context, asked, inputs, each, is_dry_run=is_dry_run) for each in others)]
+    return [first, *(prepare(context, asked, inputs, each, drawn, is_dry_run=is_dry_run) for each in others)]
 
 
 def prepare(
@@ -78,6 +83,7 @@ def prepare(
     asked: str | PromptAtVersion,
     inputs: Mapping[str, Any],
     options: RunOptions,
+    drawn: Drawn | None = None,
     *,
     preloads: bool = False,
     is_dry_run: bool = False,
@@ -91,7 +97,7 @@ def prepare(
     prompt = at_version.prompt
     model = options.get("model") or at_version.model or ""
     target = Target(prompt, at_version.version, model, model.partition("/")[0], prompt.parameters)
-    recorded = masking(context, prompt, inputs, _call_options(options))
+    recorded = masking(context, prompt, inputs, _call_options(options, drawn))
     if prompt.formerly and recorded.log is None:
         recorded = replace(recorded, log=context.settings.log_rule(prompt.id, *prompt.formerly).kept)
     try:
@@ -151,11 +157,13 @@ _TAKEN: dict[str, tuple[Any, str]] = {
     "on_retry": (Callable, "a function that takes a text"),
     "timeout": (int | float, "a number of seconds above 0"),
     "fallbacks": (Sequence, "a list of models"),
+    "experiment": _TEXT,
+    "key": (str | int, "a text or a whole number"),
 }
 _WORDS = {"log": get_args(Content), "source": get_args(Source)}
 
 
-def _check_options(options: RunOptions) -> None:
+def check_options(options: RunOptions) -> None:
     """Raise `UsageError` for an option that a call does not have, or a value that the option cannot have."""
     for name, value in options.items():
         if name not in _TAKEN:
@@ -170,6 +178,8 @@ def _check_options(options: RunOptions) -> None:
                 raise UsageError(f"`{name}` is one of {', '.join(words)}, not {shown(value)}", hint=hint or None)
         elif not isinstance(value, types) or (isinstance(value, bool) and bool is not types):
             raise UsageError(f"`{name}` is {called}, not {shown(value)}")
+    if options.get("key") is not None and options.get("experiment") is None:
+        raise UsageError("a `key` is drawn by in an experiment, and the call names none", hint="give `experiment` too")
     timeout, fallbacks = options.get("timeout"), options.get("fallbacks") or ()
     if timeout is not None and not 0 < timeout < math.inf:
         raise UsageError(f"`timeout` is a number of seconds above 0, not {timeout!r}")
@@ -180,7 +190,7 @@ def _check_options(options: RunOptions) -> None:
             raise UsageError(f"`fallbacks` is a list of models, and {shown(each)} is none")
 
 
-def _call_options(options: RunOptions) -> CallOptions:
+def _call_options(options: RunOptions, drawn: Drawn | None) -> CallOptions:
     return CallOptions(
         source=options.get("source") or "api",
         user=options.get("user"),
@@ -189,4 +199,5 @@ def _call_options(options: RunOptions) -> CallOptions:
         metadata=options.get("metadata") or {},
         log=options.get("log"),
         on_retry=options.get("on_retry"),
+        drawn=drawn,
     )

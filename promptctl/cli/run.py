@@ -18,7 +18,7 @@ from promptctl.reports.wording import format_cost, format_latency, format_tokens
 from promptctl.workspace import loading
 
 if TYPE_CHECKING:
-    from promptctl import DryRun, Execution, RunOptions, Workspace
+    from promptctl import DryRun, Execution, PromptAtVersion, RunOptions, Workspace
 
 EXAMPLES = """\
   promptctl run support/triage -i ticket="I was charged twice"
@@ -52,6 +52,25 @@ class RecordOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class ExperimentOptions:
+    """Options of a call that takes part in an experiment."""
+
+    heading: ClassVar[str] = "Experiment"
+    experiment: Annotated[
+        str | None,
+        typer.Option(
+            "--experiment",
+            metavar="NAME",
+            help="Ask the version that this experiment gives the key.",
+            autocompletion=options.completing("experiment"),
+        ),
+    ] = None
+    key: Annotated[
+        str | None, typer.Option("--key", metavar="KEY", help="What it draws by. Default: the user or the session.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelOptions:
     """Options that say which model answers."""
 
@@ -70,6 +89,7 @@ def run(
     inputs: options.InputOptions,
     asked: ModelOptions,
     about: RecordOptions,
+    part: ExperimentOptions,
     stream: Annotated[
         bool | None,
         typer.Option(
@@ -92,10 +112,6 @@ def run(
         )
     arriving = _Arriving()
     workspace = options.workspace_of(context, on_warning=arriving.warn)
-    at_version = workspace.prompt(ref)
-    options.tell_unknown(at_version.version)
-    options.end_waiting(context)  # an input may come from the terminal
-    given = read_inputs(at_version, inputs)
     wanted: RunOptions = {
         "model": asked.model,
         "parameters": read_pairs(asked.parameters, "--param"),
@@ -107,7 +123,13 @@ def run(
         "record": record,
         "source": "run",
         "on_retry": tell,
+        "experiment": part.experiment,
+        "key": part.key,
     }
+    at_version = _drawn(workspace, ref, wanted) if part.experiment is not None else workspace.prompt(ref)
+    options.tell_unknown(at_version.version)
+    options.end_waiting(context)  # an input may come from the terminal
+    given = read_inputs(at_version, inputs)
     if dry_run:
         _say_dry_run(workspace.dry_run(ref, given, **wanted), as_json=as_json)
         return
@@ -123,6 +145,13 @@ def run(
         tell(f"no price holds yet: {later} begins after this call")
     if execution.status == "invalid_output":
         raise CheckFailed(execution.error_message or "the reply is not whole")
+
+
+def _drawn(workspace: Workspace, ref: str, wanted: RunOptions) -> PromptAtVersion:
+    """Return the version of the arm that the call is drawn into, and let the call be drawn by the same key."""
+    found = workspace.experiments.draw(ref, **wanted)
+    wanted["key"] = found.key if found.key is not None else wanted.get("key")
+    return found.prompt
 
 
 def _complete(
@@ -236,6 +265,7 @@ def _summarise(execution: Execution) -> None:
         execution.prompt,
         execution.version_display or "unversioned",
         execution.model,
+        *([f"{execution.experiment}: {execution.arm or 'no arm'}"] if execution.experiment else []),
         "tokens unknown" if tokens == "-" else f"{tokens} tokens",
         format_cost(execution.cost_nano_usd) if execution.cost_nano_usd is not None else "cost unknown",
         format_latency(execution.latency_ms),

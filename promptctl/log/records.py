@@ -28,6 +28,17 @@ class CostCorrection(NamedTuple):
     price_source: str | None
 
 
+class Drawn(NamedTuple):
+    """Fields of a call that takes part in an experiment; `arm` is None if control took the place of its arm.
+
+    `arm_key` is None for a call that had no key.
+    """
+
+    experiment: str
+    arm: str | None
+    arm_key: str | None
+
+
 class Hides(Protocol):
     """Keeps values of sensitive inputs out of what is stored."""
 

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from promptctl.workspace.completion import Word
     from promptctl.workspace.costs import Costs
     from promptctl.workspace.datasets import Datasets
+    from promptctl.workspace.experiments import Experiments
     from promptctl.workspace.feedback import FeedbackOptions
     from promptctl.workspace.log import Log
     from promptctl.workspace.results import Results
@@ -183,6 +184,13 @@ class Workspace:
         return Budgets(self.context)
 
     @property
+    def experiments(self) -> Experiments:
+        """The experiments: versions of a prompt compared on live calls."""
+        from promptctl.workspace.experiments import Experiments
+
+        return Experiments(self.context)
+
+    @property
     def results(self) -> Results:
         """Evaluations of the past."""
         from promptctl.workspace.results import Results
@@ -293,13 +301,12 @@ class Workspace:
         """
         from promptctl.calls.dry_run import dry_run
 
-        return dry_run(self.context.fresh(), ref, inputs, options)
+        context = self.context.fresh()
+        return dry_run(context, _calls(context, ref, inputs, options, is_dry_run=True)[0])
 
     async def arun(self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]) -> Execution:
         """`run`, awaited."""
-        from promptctl.calls.prepare import prepare_all
-
-        return await self._ask(options, lambda context: prepare_all(context, ref, inputs, options))
+        return await self._ask(options, lambda context: _calls(context, ref, inputs, options))
 
     def stream(
         self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]
@@ -314,9 +321,7 @@ class Workspace:
         self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]
     ) -> AsyncGenerator[Piece, None]:
         """`stream`, as an asynchronous generator."""
-        from promptctl.calls.prepare import prepare_all
-
-        return self._stream(options, lambda context: prepare_all(context, ref, inputs, options))
+        return self._stream(options, lambda context: _calls(context, ref, inputs, options))
 
     def call(self, messages: Sequence[Mapping[str, Any]], **options: Unpack[PlainOptions]) -> Execution:
         """Ask a model with messages of no prompt file; logged, priced and ruled as the prompt that `prompt_type` names.
@@ -487,6 +492,24 @@ class Workspace:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+
+def _calls(
+    context: Context,
+    ref: str,
+    inputs: Mapping[str, Any] | None,
+    options: RunOptions,
+    *,
+    is_dry_run: bool = False,
+) -> list[Call]:
+    """Return the call that a ref or an experiment means, with its fallbacks."""
+    if options.get("experiment") is not None:
+        from promptctl.experiments.drawing import prepare_drawn
+
+        return prepare_drawn(context, ref, inputs, options, is_dry_run=is_dry_run)
+    from promptctl.calls.prepare import prepare_all
+
+    return prepare_all(context, ref, inputs, options, is_dry_run=is_dry_run)
 
 
 def _let_go(context: Context, loop: LoopThread) -> None:

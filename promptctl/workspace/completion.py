@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.files.tree import Tree
 
-Word = Literal["ref", "input", "model", "dataset", "tag", "case", "execution", "evaluation", "budget"]
+Word = Literal["ref", "input", "model", "dataset", "tag", "case", "execution", "evaluation", "budget", "experiment"]
 """The kinds of words that can be completed."""
 
 # Nobody reads more of them.
@@ -145,6 +145,10 @@ def _budgets(context: Context, _refs: Sequence[str], _start: str) -> Iterator[st
     yield from (rule.name for rule in context.settings.budgets)
 
 
+def _experiments(context: Context, _refs: Sequence[str], _start: str) -> Iterator[str]:
+    yield from (each.name for each in context.settings.experiments)
+
+
 _KINDS: Mapping[Word, Callable[[Context, Sequence[str], str], Iterator[str]]] = {
     "ref": _refs,
     "input": _inputs,
@@ -155,4 +159,5 @@ _KINDS: Mapping[Word, Callable[[Context, Sequence[str], str], Iterator[str]]] = 
     "execution": _executions,
     "evaluation": _evaluations,
     "budget": _budgets,
+    "experiment": _experiments,
 }

@@ -1,0 +1,184 @@
+"""A call of an experiment: whether it takes part, which arm its key gets, and the call of that arm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from promptctl.calls.prepare import RunOptions, check_options, prepare_all
+from promptctl.errors import (
+    ExperimentKeyMissing,
+    ExperimentNotFound,
+    InvalidFiles,
+    UsageError,
+    WorkspaceError,
+    printable,
+)
+from promptctl.experiments.buckets import arm_key, arm_of
+from promptctl.files.names import SETTINGS, did_you_mean
+from promptctl.files.tree import FileStamp, file_stamp
+from promptctl.formats.experiment_rules import Experiment, text_of
+from promptctl.log.records import Drawn
+from promptctl.log.stamps import new_id
+from promptctl.versions.former_ids import declared_ids
+from promptctl.versions.refs import Ref, parse_ref
+
+if TYPE_CHECKING:
+    from promptctl.calls.call import Call
+    from promptctl.context import Context
+    from promptctl.versions.prompt_at_version import PromptAtVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """The version that a call of an experiment gets, and the part of its record that names the arm.
+
+    `drawn` is None for a call that takes no part. `key` is what it was drawn by, None if it was not.
+    """
+
+    prompt: PromptAtVersion
+    drawn: Drawn | None = None
+    key: str | None = None
+
+
+@dataclass(slots=True)
+class _Seen:
+    """Kept of a workspace from call to call: the experiments as they were read again, and the warnings given."""
+
+    read: tuple[FileStamp | None, Sequence[Experiment]] | None = None
+    said: set[str] = field(default_factory=set)
+
+
+def prepare_drawn(
+    context: Context, ref: str, inputs: Mapping[str, Any] | None, options: RunOptions, *, is_dry_run: bool = False
+) -> list[Call]:
+    """Return the call of the arm that a call is drawn into, and its fallbacks, ready to be made."""
+    found = assign(context, ref, options, is_dry_run=is_dry_run)
+    return prepare_all(context, found.prompt, inputs, options, drawn=found.drawn, is_dry_run=is_dry_run)
+
+
+def assign(context: Context, ref: str, options: RunOptions, *, is_dry_run: bool = False) -> Assignment:
+    """Return what a call gets that names an experiment.
+
+    Raises `ExperimentNotFound`, `ExperimentKeyMissing`, `UsageError` for a ref that is not of the experiment, and what
+    resolving the control arm raises. Another arm that cannot be resolved is replaced by the control arm, with a
+    warning: the record then has no arm, so that it is not compared.
+    """
+    check_options(options)
+    experiment = find_experiment(context, options.get("experiment") or "")
+    asked = parse_ref(ref)
+    control = experiment.control.ref[1:]
+    _check_prompt(context, experiment, asked)
+    if asked.at not in (None, control) and experiment.label is None:
+        raise UsageError(
+            f"the call names the version @{asked.at}, and the arms of the experiment `{experiment.name}` name theirs",
+            hint=f"call {asked.prompt} alone, or say in `only:` of which label the experiment is",
+        )
+    served = f"{asked.prompt}@{asked.at or control}"
+    if experiment.stopped is not None or not _takes_part(
+        experiment, asked.at or control, options.get("metadata") or {}
+    ):
+        return Assignment(context.prompt(served))
+    key = _key(experiment, options)
+    if key is None:
+        return Assignment(context.prompt(served), Drawn(experiment.name, None, None))
+    arm = arm_of(experiment, key)
+    if arm is None:
+        return Assignment(context.prompt(served), key=key)
+    hashed = arm_key(experiment.name, key)
+    try:
+        prompt = context.prompt(f"{asked.prompt}{arm.ref}")
+    except WorkspaceError as error:
+        if arm is experiment.control:
+            raise
+        words = f"the arm `{arm.name}` of the experiment `{experiment.name}` was replaced by control: {error.message}"
+        _say_once(context, words)
+        return Assignment(context.prompt(served), Drawn(experiment.name, None, hashed), key)
+    if not is_dry_run and _kept(context, prompt, options) == "off":
+        words = f"calls of the experiment `{experiment.name}` leave no row in the log, so it learns nothing of them"
+        _say_once(context, f"{words}: the log keeps nothing of {prompt.prompt.id}")
+    return Assignment(prompt, Drawn(experiment.name, arm.name, hashed), key)
+
+
+def find_experiment(context: Context, name: str) -> Experiment:
+    """Return the experiment of a name. Raises `ExperimentNotFound`."""
+    found = {each.name: each for each in experiments_now(context)}
+    if name not in found:
+        hint = did_you_mean(name, found) or (
+            "promptctl experiment list" if found else f"{SETTINGS} has no `experiments`"
+        )
+        raise ExperimentNotFound(f"no experiment `{printable(name)}`", hint=hint)
+    return found[name]
+
+
+def experiments_now(context: Context) -> Sequence[Experiment]:
+    """Return the experiments as `promptctl.yaml` has them now: a running process sees that one was stopped.
+
+    A file that was written since and is wrong changes nothing, and a warning says so.
+    """
+    begun = context.settings_stamp
+    stamp = begun and file_stamp(context.root / SETTINGS)
+    if stamp == begun:
+        return context.settings.experiments
+    kept = context.kept(_Seen)
+    if kept.read is None or kept.read[0] != stamp:
+        from promptctl.formats.settings_file import read_settings
+
+        now = kept.read[1] if kept.read is not None else context.settings.experiments
+        try:
+            now = read_settings((context.root / SETTINGS).read_bytes()).experiments
+        except (InvalidFiles, OSError) as error:
+            context.warn(f"the experiments stay as they were, since {SETTINGS} cannot be read: {error}")
+        kept.read = stamp, now
+    return kept.read[1]
+
+
+def _check_prompt(context: Context, experiment: Experiment, asked: Ref) -> None:
+    """Raise `UsageError` for a ref of a different prompt; a prompt that was renamed since is the same."""
+    if asked.prompt == experiment.prompt:
+        return
+    formerly: Sequence[str] = ()
+    with suppress(WorkspaceError):
+        formerly = declared_ids(context.tree, asked.prompt)  # a version from before the rename does not say so
+    if experiment.prompt not in formerly:
+        raise UsageError(
+            f"the experiment `{experiment.name}` is of {experiment.prompt}, not of {printable(asked.prompt)}",
+            hint=f"call {experiment.prompt}, or leave `experiment` out",
+        )
+
+
+def _takes_part(experiment: Experiment, at: str, metadata: Mapping[str, Any]) -> bool:
+    return experiment.label in (None, at) and all(
+        name in metadata and text_of(metadata[name]) in values for name, values in experiment.metadata.items()
+    )
+
+
+def _key(experiment: Experiment, options: RunOptions) -> str | None:
+    """Return what a call is drawn by; None without it, if the experiment lets such calls pass."""
+    key = options.get("key")
+    if key is None and experiment.key == "call":
+        return new_id()
+    if key is None and experiment.key != "call":
+        key = options.get(experiment.key)
+    if key not in (None, ""):
+        return str(key)
+    if experiment.key_missing == "control":
+        return None
+    raise ExperimentKeyMissing(
+        f"the experiment `{experiment.name}` needs a key: a {experiment.key} who always gets the same arm",
+        hint=f"give `key` or `{experiment.key}`, or set `key_missing: control` in {SETTINGS}",
+    )
+
+
+def _kept(context: Context, found: PromptAtVersion, options: RunOptions) -> str:
+    rule = context.settings.log_rule(found.prompt.id, *found.prompt.formerly)
+    return options.get("log") or rule.kept
+
+
+def _say_once(context: Context, words: str) -> None:
+    said = context.kept(_Seen).said
+    if words not in said:
+        said.add(words)
+        context.warn(words)

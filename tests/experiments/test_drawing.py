@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptctl import Execution, Workspace, open_workspace
+from promptctl.errors import (
+    ExperimentKeyMissing,
+    ExperimentNotFound,
+    InputError,
+    RevisionNotFound,
+    UsageError,
+)
+from promptctl.experiments.buckets import arm_key, bucket
+from promptctl.log.filter import Filter
+from tests.cli.conftest import commit, write
+from tests.experiments.conftest import EXPERIMENT, HEAD, PROMPT, Setting
+
+PLAIN, KIND = "u2", "u1"  # bucket by bucket: control has 0 to 4999, kind 5000 to 9999
+
+
+def drawn(execution: Execution) -> tuple[str | None, ...]:
+    return execution.experiment, execution.arm, execution.arm_key
+
+
+def run(workspace: Workspace, ref: str = "triage", **options: Any) -> Execution:
+    return workspace.run(ref, experiment="tone", **options)
+
+
+def test_the_keys_of_these_tests() -> None:
+    assert bucket("tone", PLAIN) < 5000 <= bucket("tone", KIND)
+
+
+def test_each_kind_of_call_gets_the_arm_of_its_key(workspace: Workspace) -> None:
+    async def both(key: str) -> tuple[Execution, Execution]:
+        *_, last = [each async for each in workspace.astream("triage", experiment="tone", key=key)]
+        assert isinstance(last, Execution)
+        return await workspace.arun("triage", experiment="tone", key=key), last
+
+    for key, arm, words, label in (
+        (PLAIN, "control", "plain none", "production"),
+        (KIND, "kind", "kind none", "kinder"),
+    ):
+        first, *_, last = workspace.stream("triage", experiment="tone", key=key)
+        assert isinstance(first, dict)
+        assert isinstance(last, Execution)
+        for each in (run(workspace, key=key), *asyncio.run(both(key)), last):
+            assert drawn(each) == ("tone", arm, arm_key("tone", key))
+            assert (each.reply, each.label, each.status) == (words, label, "ok")
+        assert list(first)[-2:] == ["experiment", "arm"]
+        assert (first["experiment"], first["arm"]) == ("tone", arm)
+        assert first == last.metadata
+        kept = workspace.log.execution(last.id)
+        assert drawn(kept) == drawn(last)
+        assert kept.metadata == last.metadata
+
+
+def test_the_key_is_the_user_or_the_session_unless_one_is_given(workspace: Workspace, settings: Setting) -> None:
+    assert run(workspace, user=KIND).arm_key == arm_key("tone", KIND)
+    assert run(workspace, user=KIND, key=PLAIN).arm_key == arm_key("tone", PLAIN)
+    assert run(workspace, key=17).arm_key == arm_key("tone", "17")
+    settings(HEAD + EXPERIMENT + "    key: session\n")
+    assert run(workspace, user=KIND, session=PLAIN).arm_key == arm_key("tone", PLAIN)
+    settings(HEAD + EXPERIMENT + "    key: call\n")
+    keys = {run(workspace, user=KIND).arm_key for _ in range(3)}
+    assert len(keys) == 3
+    assert run(workspace, key="m1").arm_key == arm_key("tone", "m1")
+
+
+def test_without_a_key_a_call_is_refused_or_gets_control_uncompared(workspace: Workspace, settings: Setting) -> None:
+    for options in ({}, {"user": ""}, {"session": KIND}, {"key": ""}):
+        with pytest.raises(ExperimentKeyMissing, match="`tone` needs a key") as raised:
+            run(workspace, **options)
+        assert (raised.value.exit_code, "key_missing: control" in (raised.value.hint or "")) == (2, True)
+    settings(HEAD + EXPERIMENT + "    key_missing: control\n")
+    found = run(workspace)
+    assert (found.reply, *drawn(found)) == ("plain none", "tone", None, None)
+    assert found.metadata["arm"] is None
+
+
+def test_a_call_without_an_experiment_has_no_arm(workspace: Workspace) -> None:
+    found = workspace.run("triage@production")
+    assert drawn(found) == (None, None, None)
+    assert "experiment" not in found.metadata
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "hint"),
+    [
+        ({"experiment": "tune"}, "no experiment `tune`", "did you mean `tone`?"),
+        ({"experiment": ""}, "no experiment ``", "promptctl experiment list"),
+    ],
+)
+def test_an_unknown_experiment(workspace: Workspace, options: dict[str, Any], message: str, hint: str) -> None:
+    with pytest.raises(ExperimentNotFound, match=message) as raised:
+        workspace.run("triage", key="a", **options)
+    assert (raised.value.hint, raised.value.exit_code) == (hint, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"key": "a"}, "the call names none"),
+        ({"experiment": 5, "key": "a"}, "`experiment` is a text"),
+        ({"experiment": "tone", "key": 1.5}, "`key` is a text or a whole number"),
+        ({"experiment": "tone", "key": True}, "`key` is a text or a whole number"),
+        ({"experiment": "tone", "kee": "a"}, "no option `kee`"),
+    ],
+)
+def test_options_that_make_no_sense(workspace: Workspace, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        workspace.run("triage", **options)
+
+
+def test_the_ref_beside_an_experiment(workspace: Workspace, settings: Setting) -> None:
+    assert run(workspace, "triage@production", key=KIND).arm == "kind"
+    with pytest.raises(UsageError, match="names the version @v1, and the arms of the experiment `tone`"):
+        run(workspace, "triage@v1", key=KIND)
+    with pytest.raises(UsageError, match="is of triage, not of triag"):
+        run(workspace, "triag", key=KIND)
+    settings(HEAD + EXPERIMENT + "    only: {label: production}\n")
+    assert run(workspace, key=KIND).arm == "kind"
+    found = run(workspace, "triage@kinder")
+    assert (found.reply, *drawn(found)) == ("kind none", None, None, None)
+
+
+def test_only_calls_with_the_metadata_take_part(workspace: Workspace, settings: Setting) -> None:
+    settings(HEAD + EXPERIMENT + "    only: {metadata: {plan: [pro, team], beta: true, n: 3}}\n")
+    assert run(workspace, key=KIND, metadata={"plan": "pro", "beta": True, "n": "3"}).arm == "kind"
+    for metadata in ({}, {"plan": "free", "beta": True, "n": 3}, {"plan": "pro", "beta": False, "n": 3}):
+        found = run(workspace, metadata=metadata)
+        assert (found.reply, *drawn(found)) == ("plain none", None, None, None)
+
+
+def test_keys_outside_the_shares_take_no_part(workspace: Workspace, settings: Setting) -> None:
+    settings(HEAD + EXPERIMENT.replace("share: 50}}", "share: 0.01}}").replace("share: 50", "share: 1"))
+    found = run(workspace, key=KIND)
+    assert (found.reply, *drawn(found)) == ("plain none", None, None, None)
+
+
+def test_a_running_process_sees_that_the_experiment_was_stopped(workspace: Workspace, settings: Setting) -> None:
+    assert run(workspace, key=KIND).arm == "kind"
+    settings(HEAD + EXPERIMENT + "    stopped: The kind one is too long\n")
+    found = run(workspace)
+    assert (found.reply, *drawn(found)) == ("plain none", None, None, None)
+
+
+def test_a_file_that_is_wrong_now_changes_nothing_and_is_reported_once(
+    workspace: Workspace, settings: Setting, said: list[str]
+) -> None:
+    assert run(workspace, key=KIND).arm == "kind"
+    settings("experimnets: {}\n")
+    assert [run(workspace, key=KIND).arm for _ in range(2)] == ["kind", "kind"]
+    assert [words.partition(":")[0] for words in said] == [
+        "the experiments stay as they were, since promptctl.yaml cannot be read"
+    ]
+
+
+def test_an_arm_that_cannot_be_resolved_is_replaced_by_control_and_not_compared(
+    workspace: Workspace, settings: Setting, said: list[str]
+) -> None:
+    settings(HEAD + EXPERIMENT.replace("@kinder", "@kindest"))
+    found = run(workspace, key=KIND)
+    assert drawn(run(workspace, key=KIND)) == drawn(found)
+    assert (found.reply, *drawn(found)) == ("plain none", "tone", None, arm_key("tone", KIND))
+    assert run(workspace, key=PLAIN).arm == "control"
+    [words] = said
+    assert words.startswith("the arm `kind` of the experiment `tone` was replaced by control: ")
+    settings(HEAD + EXPERIMENT.replace("@production", "@productoin"))
+    with pytest.raises(RevisionNotFound):
+        run(workspace, key=PLAIN)
+
+
+def test_a_refused_call_has_its_arm(workspace: Workspace) -> None:
+    with pytest.raises(InputError) as raised:
+        workspace.run("triage", {"tickt": "x"}, experiment="tone", key=KIND)
+    assert raised.value.execution is not None
+    assert drawn(raised.value.execution) == ("tone", "kind", arm_key("tone", KIND))
+
+
+def test_each_fallback_has_the_arm(workspace: Workspace) -> None:
+    found = run(workspace, key=KIND, model="replay/echo/none", fallbacks=["echo/echo"])
+    assert (found.reply, found.arm) == ("kind none", "kind")
+    last, failed = workspace.log.executions(Filter(limit=2))
+    assert (drawn(failed), failed.status, last.status) == (drawn(last), "error", "ok")
+
+
+def test_a_dry_run_is_of_the_arm(workspace: Workspace) -> None:
+    found = workspace.dry_run("triage", experiment="tone", key=KIND)
+    assert (found.prompt, found.version_display is not None) == ("triage", True)
+    assert found.version_display == run(workspace, key=KIND).version_display
+    with pytest.raises(ExperimentKeyMissing):
+        workspace.dry_run("triage", experiment="tone")
+
+
+def test_a_log_rule_that_blinds_an_experiment_is_reported(
+    workspace: Workspace, settings: Setting, said: list[str], root: Path
+) -> None:
+    run(workspace, key=KIND, log="off")
+    [words] = said
+    assert words.startswith("calls of the experiment `tone` leave no row in the log, so it learns nothing of them: ")
+    settings(HEAD.replace("content: full", "active: false") + EXPERIMENT)
+    with open_workspace(root, {}, on_warning=said.append) as other:
+        assert other.run("triage", experiment="tone", key=KIND).arm == "kind"
+    assert len(said) == 2
+
+
+def test_a_prompt_that_was_renamed_is_the_same(root: Path, settings: Setting, tmp_path: Path) -> None:
+    new = tmp_path / "desk"
+    shutil.copytree(root, new, ignore=shutil.ignore_patterns(".promptctl"))
+    write(new, "prompts/other.prompt.yaml", "messages: [{role: user, content: hi}]\n")
+    (new / "prompts/triage.prompt.yaml").rename(new / "prompts/sorting.prompt.yaml")
+    write(new, "prompts/sorting.prompt.yaml", "formerly: [triage]\n" + PROMPT % "kind {{ ticket }}")
+    commit(new, "renamed")
+    with open_workspace(new, {}) as workspace:
+        assert [run(workspace, "sorting", key=key).arm for key in (PLAIN, KIND)] == ["control", "kind"]
+        with pytest.raises(UsageError, match="`tone` is of triage, not of other"):
+            run(workspace, "other", key=KIND)
+
+
+@pytest.mark.parametrize("name", ["experiment", "key"])
+def test_plain_calls_take_part_in_no_experiment(workspace: Workspace, name: str) -> None:
+    options: dict[str, Any] = {name: "tone"}
+    with pytest.raises(UsageError, match="takes part in no experiment"):
+        workspace.call([{"role": "user", "content": "hi"}], **options)
