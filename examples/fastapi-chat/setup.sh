@@ -3,7 +3,8 @@
 set -eu
 cd "$(dirname "$0")"
 python=${PYTHON:-python3}
-if ! "$python" -c 'import aiosqlite, fastapi, promptctl, psycopg, sqlalchemy, uvicorn' 2>/dev/null; then
+wanted='aiosqlite fastapi promptctl psycopg sqlalchemy uvicorn'
+if ! "$python" -c "import sys; from importlib.util import find_spec; sys.exit(not all(map(find_spec, '$wanted'.split())))"; then
     python=.venv/bin/python
     [ -x "$python" ] || "${PYTHON:-python3}" -m venv .venv
     echo "Installing the packages of requirements.txt into .venv (once) …"

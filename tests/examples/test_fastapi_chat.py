@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.resources
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -38,7 +39,7 @@ class Chat:
     port: int
     url: str
     prompts: Path
-    model: OpenAIServer
+    model: Any
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any, dict[str, str]]:
         """Return status, parsed JSON and headers."""
@@ -144,17 +145,18 @@ def chat(
         "OPENAI_API_KEY": "sk-test",
         "OPENAI_BASE_URL": model.url,
     }
-    with served(environ) as port:
+    from app.main import create_app
+
+    with served(create_app(environ)) as port:
         yield Chat(port, url, prompts, model)
 
 
 @contextmanager
-def served(environ: dict[str, str]) -> Iterator[int]:
-    """The service behind a real uvicorn on a thread; its port."""
+def served(app: Any) -> Iterator[int]:
+    """An application behind a real uvicorn on a thread; its port."""
     import uvicorn
-    from app.main import create_app
 
-    server = uvicorn.Server(uvicorn.Config(create_app(environ), port=0, log_config=None, ws="none", lifespan="on"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none"))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -359,3 +361,49 @@ def test_a_reply_that_no_database_takes_is_stored(chat: Chat) -> None:
     chat.model.script(answer("", pieces=["nul \0, half \ud83d", "\ude00 and \ud83d alone"]))
     chat.ask(session, "Strange signs?")
     assert chat.messages(session)[1]["content"] == "nul \ufffd, half \U0001f600 and \ufffd alone"
+
+
+def test_the_stand_in_answers_from_the_material(prompts: Path, model: OpenAIServer, monkeypatch: Any) -> None:
+    from app.services.lessons import LESSONS
+    from demo import model as stand_in
+
+    monkeypatch.setattr(stand_in, "PAUSE_S", 0)
+    material = LESSONS["hash-tables"].material
+    with served(stand_in.app) as port:
+        environ = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1"}
+        with open_workspace(prompts, environ) as workspace:
+
+            def ask(ref: str, question: str) -> str:
+                inputs = {"title": "Hash tables", "material": material, "question": question}
+                *_, execution = workspace.stream(ref, inputs, model="openai/demo-tutor")
+                assert not isinstance(execution, str | dict)
+                assert execution.cost_nano_usd
+                return execution.reply or ""
+
+            assert "[01:30] Two keys in one bucket are a collision" in ask("tutor/video@production", "A collision?")
+            assert ask("tutor/video@kinder", "Collisions?").startswith("Good question! The lesson says: [01:30]")
+            assert "does not say" in ask("tutor/video@production", "Wie spät ist es?")
+
+
+def test_one_command_starts_the_chat_and_ends_it(tmp_path: Path) -> None:
+    folder = tmp_path / "fastapi-chat"
+    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("data", ".venv", "__pycache__"))
+    environ = {**os.environ, "PYTHON": sys.executable, "PORT": "0", "CHAT_MODEL": "echo/echo"}
+    start = ["sh", str(folder / "start.sh")]
+    with subprocess.Popen(start, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+        assert running.stdout is not None
+        try:
+            lines = iter(running.stdout.readline, "")
+            address = next(line for line in lines if "Uvicorn running on" in line)
+            chat = Chat(int(address.split("127.0.0.1:")[1].split()[0]), "", folder, None)
+            events = chat.ask(chat.begin(), "Is anybody there?")
+            assert "".join(data for name, data in events if name == "text") == "Is anybody there?"
+            page = HTTPConnection("127.0.0.1", chat.port, timeout=20)
+            page.request("GET", "/")
+            assert b"<title>Tutor</title>" in page.getresponse().read()
+            page.close()
+        finally:
+            running.terminate()
+        running.wait()
+    with pytest.raises(ConnectionRefusedError):
+        chat.call("GET", "/lessons")
