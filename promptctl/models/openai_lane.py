@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import sys
 import threading
 import time
 from collections.abc import AsyncGenerator, Mapping
@@ -168,7 +169,8 @@ class OpenAILane:
 
 def preload() -> None:
     """Begin to import what the lane needs (0.1 s) on a thread of its own, so that it overlaps with other work."""
-    threading.Thread(target=lambda: importlib.import_module("aiohttp"), name="import-aiohttp", daemon=True).start()
+    if "aiohttp" not in sys.modules:
+        threading.Thread(target=lambda: importlib.import_module("aiohttp"), name="import-aiohttp", daemon=True).start()
 
 
 def _forget_ended(
