@@ -52,8 +52,8 @@ def serve(kind: str) -> None:
     config = uvicorn.Config(create_app(), log_level="warning")
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        print(listening.getsockname()[1], flush=True)  # connections wait until it accepts them
         listening.listen(4096)
+        print(listening.getsockname()[1], flush=True)  # connections wait until it accepts them
         uvicorn.Server(config).run([listening])
 
 
