@@ -305,6 +305,24 @@ def test_a_reader_who_leaves_half_way_leaves_what_had_arrived(chat: Chat) -> Non
     assert {**execution.metadata, "status": "cancelled"} == said["meta"]
 
 
+def test_a_thumb_is_kept_with_the_call_of_the_answer(chat: Chat) -> None:
+    session = chat.begin(user="grace")
+    _, (said, *_) = chat.ask(session, "Is it helpful?"), chat.messages(session)[1:]
+
+    def rate(message: int, **body: Any) -> tuple[int, Any]:
+        return chat.call("POST", f"/messages/{message}/feedback", body)[:2]
+
+    assert rate(said["id"], thumb="up") == (201, {"score": 1.0})
+    assert rate(said["id"], thumb="down", comment="It was not.") == (201, {"score": 0.0})
+    with open_workspace(chat.prompts) as workspace:
+        execution = workspace.log.execution(said["meta"]["execution_id"])
+    assert execution.scores == {"helpful": 0.0}
+    assert [(row.by, row.score) for row in execution.feedback] == [("grace", 1.0), ("grace", 0.0)]
+    assert rate(said["id"] - 1, thumb="up")[0] == 409  # the reader's own message
+    assert rate(999999, thumb="up")[0] == 404
+    assert rate(said["id"], thumb="sideways")[0] == 422
+
+
 @pytest.mark.parametrize(
     ("broken", "status", "words"),
     [

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Request
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from app.crud.chat import create_chat_message, create_chat_session, get_chat_messages
 from app.database import Sessions
-from app.models.chat import ChatSession, MessageRole
+from app.models.chat import ChatMessage, ChatSession, MessageRole
 from app.services.lessons import LESSONS
 from app.services.llm_service import stream_response
 from app.services.reply import EventStream, Reply
-from promptctl import Workspace
+from promptctl import LogError, Workspace
 
 REMEMBERED = 20  # messages of a conversation that the model is shown again
 
@@ -54,6 +54,13 @@ class Question(BaseModel):
     """A message to the tutor."""
 
     content: Words
+
+
+class Thumb(BaseModel):
+    """What a reader thinks of an answer."""
+
+    thumb: Literal["up", "down"]
+    comment: Words | None = None
 
 
 class Message(BaseModel):
@@ -112,6 +119,26 @@ async def send_message(session_id: Id, question: Question, services: Used) -> Ev
         await stream.aclose()
         raise
     return EventStream(Reply(stream, meta, services.sessions, session_id))
+
+
+@router.post("/messages/{message_id}/feedback", status_code=201)
+async def rate_message(message_id: Id, given: Thumb, services: Used) -> dict[str, Any]:
+    """Keep what a reader thinks of an answer, beside its call in promptctl's log; a newer thumb replaces an older."""
+    async with services.sessions() as db:
+        message = await db.get(ChatMessage, message_id)
+        session = None if message is None else await db.get(ChatSession, message.session_id)
+    if message is None or session is None:
+        raise HTTPException(404, f"There is no message {message_id}.")
+    execution_id = message.meta.get("execution_id")
+    if execution_id is None:
+        raise HTTPException(409, "Only answers whose prompt is known can be rated.")
+    try:
+        kept = await services.workspace.afeedback(
+            execution_id, name="helpful", thumb=given.thumb, comment=given.comment, by=session.user_id
+        )
+    except LogError as error:  # the log was pruned meanwhile
+        raise HTTPException(409, "This answer can no longer be rated.") from error
+    return {"score": kept.score}
 
 
 async def _session(services: Services, session_id: int) -> ChatSession:
