@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from promptctl.errors import FailureReason
 
 if TYPE_CHECKING:
+    from promptctl.log.arm_calls import ArmCall
     from promptctl.log.attempts import Attempt
     from promptctl.log.budgets import Admission, BudgetAccount, BudgetEvent, Reservation, Settlement, WebhookState
     from promptctl.log.call_totals import CallTotals, Dimension
@@ -130,6 +131,12 @@ class Store(Protocol):
 
         It is of that execution's call. Words are kept if the row keeps its contents. Raises `LogError` if there is no
         such execution.
+        """
+
+    def outcomes(self, experiment: str, names: Sequence[str] = ()) -> Iterator[ArmCall]:
+        """Yield the calls of an experiment, oldest first, with their scores under these names of feedback.
+
+        Replies from a cache or a recording are left out.
         """
 
     def begin_evaluation(self, *evaluations: EvaluationRow) -> None:

@@ -977,3 +977,37 @@ def test_many_people_score_at_once(log: Store) -> None:
     for each in threads:
         each.join()
     assert (len(log.execution(call.id).feedback), scores(log)[call.id]) == (16, {"feedback": 1.0})
+
+
+def test_the_calls_of_an_experiment_come_whole_and_in_order_with_their_scores(log: Store) -> None:
+    def call(minute: int, **fields: Any) -> Execution:
+        return make(started_at=f"2026-05-01T10:{minute:02d}:00.000Z", experiment="tone", arm_key="k", **fields)
+
+    late = call(9, arm="kind", cost_nano_usd=None, version=8)
+    first = call(1, arm="control", status="error", cost_nano_usd=None, output_tokens=None, latency_ms=10.4)
+    second = call(2, arm="control", status="invalid_output", cost_nano_usd=5, latency_ms=20.4)
+    third = call(3, arm="control", cost_nano_usd=7, latency_ms=None)
+    fallen = call(4, arm=None, is_dirty=True)
+    reused = call(5, arm="kind", reply_source="cache")
+    retried = [replace(each, call_id=first.id, attempt=n) for n, each in ((2, second), (3, third))]
+    log.append([Entry(each) for each in (late, retried[1], first, make(), fallen, retried[0], reused)])
+    assert [each.scores for each in log.outcomes("tone", ["resolved"])] == [{}, {}, {}]
+    for given in (
+        a_score(third, 0, name="resolved", by="ada"),
+        a_score(first, 1, name="resolved", by="ada"),
+        a_score(first, 0.5, name="resolved"),
+        a_score(late, 1, name="polite"),
+    ):
+        log.add_feedback(given)
+
+    found = list(log.outcomes("tone", ["resolved", "resolved", "unknown"]))
+    assert [(each.arm, each.arm_key, each.version, each.status) for each in found] == [
+        ("control", "k", 7, "ok"), (None, "k", None, "ok"), ("kind", "k", 8, "ok")
+    ]  # fmt: skip
+    assert [(each.started_at, each.cost_nano_usd, each.latency_ms) for each in found] == [
+        (first.started_at, 12, 31), (fallen.started_at, 27_000, 420), (late.started_at, None, 420)
+    ]  # fmt: skip
+    assert [each.scores for each in found] == [{"resolved": 0.75}, {}, {}]
+    kept = log.execution(first.id).feedback
+    assert found[0].scored_at == {"resolved": kept[0].created_at}
+    assert list(log.outcomes("other")) == []

@@ -20,6 +20,7 @@ from promptctl.log.sqlite.opening import show_at
 from promptctl.log.sqlite.unsaved import Unsaved
 
 if TYPE_CHECKING:
+    from promptctl.log.arm_calls import ArmCall
     from promptctl.log.attempts import Attempt
     from promptctl.log.budgets import Admission, BudgetAccount, BudgetEvent, Reservation, Settlement, WebhookState
     from promptctl.log.call_totals import CallTotals, Dimension
@@ -152,6 +153,12 @@ class SqliteStore:
             hint = "see the ids with: promptctl log list"
             raise LogError(f"no execution `{given.execution_id}` in the log", hint=hint)
         return safe
+
+    def outcomes(self, experiment: str, names: Sequence[str] = ()) -> Iterator[ArmCall]:
+        from promptctl.log.sqlite.arm_calls import arm_calls
+
+        with self._reading() as connection:
+            yield from arm_calls(connection, experiment, names)
 
     def begin_evaluation(self, *evaluations: EvaluationRow) -> None:
         from promptctl.log.sqlite.evaluations import begin

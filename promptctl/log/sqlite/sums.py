@@ -18,6 +18,7 @@ VERSION_OF_SUMS = ("version", "CASE WHEN version IS NULL THEN version_display EN
 # What `CallTotals.count` adds up, over rows of `executions`. A test holds that both agree.
 _HAS_REPLY = "status IN ('ok', 'invalid_output')"
 _REUSED = "reply_source IN ('cache', 'recorded')"
+UNPRICED = f"{{cost}} IS NULL AND ({_HAS_REPLY} OR output_tokens IS NOT NULL)"
 _TIMED = f"{_HAS_REPLY} AND NOT {_REUSED} AND latency_ms IS NOT NULL"
 _SUMS_OF_ROWS = {  # {cost} is the cost that holds
     "calls": "sum(attempt = 1)",
@@ -31,7 +32,7 @@ _SUMS_OF_ROWS = {  # {cost} is the cost that holds
     },
     "cost_nano_usd": "ifnull(sum({cost}), 0)",
     "priced": "count({cost})",
-    "unpriced": f"sum({{cost}} IS NULL AND ({_HAS_REPLY} OR output_tokens IS NOT NULL))",
+    "unpriced": f"sum({UNPRICED})",
     "timed": f"sum({_TIMED})",
     "latency_sum_ms": f"total(CASE WHEN {_TIMED} THEN latency_ms END)",
     "first_at": "min(started_at)",
