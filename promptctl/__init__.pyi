@@ -12,6 +12,9 @@ from promptctl.catalogue.listing import PromptSummary as PromptSummary
 from promptctl.catalogue.log_rules import RuleChange as RuleChange
 from promptctl.catalogue.log_rules import RuledPrompt as RuledPrompt
 from promptctl.catalogue.page import Page as Page
+from promptctl.catalogue.snapshots import SnapshotChange as SnapshotChange
+from promptctl.catalogue.snapshots import SnapshotDifference as SnapshotDifference
+from promptctl.catalogue.snapshots import compare_snapshots as compare_snapshots
 from promptctl.comparisons.compared import Against as Against
 from promptctl.comparisons.compared import Compared as Compared
 from promptctl.comparisons.rule import GateRule as GateRule
@@ -126,6 +129,8 @@ from promptctl.versions.history import VersionEntry as VersionEntry
 from promptctl.versions.prompt_at_version import PromptAtVersion as PromptAtVersion
 from promptctl.versions.prompt_at_version import RenderedPrompt as RenderedPrompt
 from promptctl.versions.prompt_at_version import Version as Version
+from promptctl.versions.snapshot import Snapshot as Snapshot
+from promptctl.versions.snapshot import SnapshotEntry as SnapshotEntry
 from promptctl.workspace import Workspace as Workspace
 from promptctl.workspace import open_workspace as open_workspace
 from promptctl.workspace.budgets import Budgets as Budgets
@@ -140,6 +145,9 @@ from promptctl.workspace.init import init_workspace as init_workspace
 from promptctl.workspace.installation import Finding as Finding
 from promptctl.workspace.log import Log as Log
 from promptctl.workspace.results import Results as Results
+from promptctl.workspace.snapshots import Snapshots as Snapshots
+from promptctl.workspace.snapshots import WrittenSnapshot as WrittenSnapshot
+from promptctl.workspace.snapshots import check_snapshot as check_snapshot
 
 __all__: list[str]
 __version__: str

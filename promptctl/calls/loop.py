@@ -8,9 +8,12 @@ import sys
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import CancelledError
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from promptctl.errors import Cancelled
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
 
 T = TypeVar("T")
 _GRACE_S = 10.0
@@ -31,6 +34,13 @@ class LoopThread:
         """True while the loop can be waited for: it was started in this process, and this is not its own thread."""
         is_ours = self._loop is not None and self._process_id == os.getpid()
         return is_ours and self._thread is not threading.current_thread()
+
+    def let_go(self, context: Context) -> None:
+        """Close what the loop's thread has opened, and the thread; nothing if it does not run."""
+        if self.is_running:
+            if context.has_made("gateway"):
+                self.run(context.gateway.close())
+            self.close()
 
     def run(self, coroutine: Awaitable[T], *, on_interrupt: Callable[[], None] | None = None) -> T:
         """Return the coroutine's result. Ctrl-C cancels it, waits until it has recorded that, and is raised again.

@@ -15,6 +15,7 @@ from promptctl.cli.options import begin_waiting, end_waiting
 from promptctl.cli.output import flat, format_id, format_version, is_terminal, say, say_json, styled, tell, wrapped
 from promptctl.cli.tables import say_table
 from promptctl.cli.text_difference import difference_lines, shortened
+from promptctl.cli.waiting import loading
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.wording import (
     as_text,
@@ -26,7 +27,6 @@ from promptctl.reports.wording import (
     name_some,
     percent,
 )
-from promptctl.workspace import loading
 
 if TYPE_CHECKING:
     from promptctl import CaseResults, Counts, Evaluation, Plan, Progress, Workspace

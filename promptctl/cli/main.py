@@ -31,6 +31,7 @@ COMMANDS = (
     Command("history", "history:history", "List a prompt's versions: who made each, when and why.", HISTORY),
     Command("diff", "diff:diff", "Say what differs between two versions, and who breaks.", HISTORY),
     Command("label", "labels:app", "Names that move: production, staging.", HISTORY),
+    Command("snapshot", "snapshots:app", "The prompts of labels in one file, for a process without Git.", HISTORY),
     Command("git", "git:app", "Let Git show prompts readably.", HISTORY),
     Command("run", "run:run", "Ask the model, validate the reply, record every attempt.", RUN),
     Command("log", "logs:app", "What ran, what it answered, what it cost.", RUN),
@@ -56,6 +57,8 @@ COMMANDS = (
     Command("help", "help:show_help", "Show what a command does: promptctl help eval.", HELP),
     Command("version", "help:show_version", "Print the version.", HELP),
 )
+
+_WITHOUT_SNAPSHOT = ("init", "snapshot", "review-comment", "doctor", "help", "version")
 
 
 class _Commands(LazyGroup):
@@ -85,11 +88,18 @@ def start(
     workspace: Annotated[
         str | None, typer.Option("-C", "--workspace", metavar="DIR", help="Work as if started in this folder.")
     ] = None,
+    snapshot: Annotated[
+        str | None,
+        typer.Option("--snapshot", metavar="FILE", help="Use this snapshot as the workspace: no Git is needed."),
+    ] = None,
     version: Annotated[  # noqa: ARG001 - its callback acts
         bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     """Prompts in Git: rendered, run, evaluated and compared, with every model call on record."""
+    if snapshot is not None and context.invoked_subcommand in _WITHOUT_SNAPSHOT:
+        words = f"`promptctl {context.invoked_subcommand}` takes no --snapshot"
+        raise UsageError(words, hint="with one, run and render prompts, and read the log")
     context.obj = workspace
     if workspace is not None and (context.invoked_subcommand != "init" or os.path.isdir(workspace)):  # noqa: PTH112
         before = _current_folder()

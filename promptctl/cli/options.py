@@ -304,7 +304,10 @@ def workspace_of(context: typer.Context, *, asks: bool = False, on_warning: Call
     """
     begin_waiting(context, "asking Git" if asks else "reading the workspace", is_still=asks)
     workspace = open_workspace(
-        context.obj, on_warning=on_warning, is_interactive=sys.stdin is not None and sys.stdin.isatty()
+        context.obj,
+        snapshot=context.find_root().params.get("snapshot"),
+        on_warning=on_warning,
+        is_interactive=sys.stdin is not None and sys.stdin.isatty(),
     )
 
     def finish() -> None:

@@ -13,9 +13,9 @@ from promptctl.cli import options
 from promptctl.cli.inputs import read_inputs, read_pairs
 from promptctl.cli.options import grouped
 from promptctl.cli.output import is_terminal, say, say_json, say_piece, styled, tell, warn
+from promptctl.cli.waiting import loading
 from promptctl.errors import CheckFailed, InvalidOutput, PromptctlError, UsageError
 from promptctl.reports.wording import format_cost, format_latency, format_tokens
-from promptctl.workspace import loading
 
 if TYPE_CHECKING:
     from promptctl import DryRun, Execution, PromptAtVersion, RunOptions, Workspace

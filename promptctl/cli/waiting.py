@@ -130,3 +130,9 @@ class _Beside:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+def loading() -> str | None:
+    """Return what a command waits for while a library is imported that takes seconds; None at any other time."""
+    library = sys.modules.get("promptctl.models.litellm_library")  # most commands never import it
+    return "loading LiteLLM" if library is not None and library.is_loading() else None

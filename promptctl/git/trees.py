@@ -144,16 +144,21 @@ class CommitTree:
         self.git = git
         self._prefix = git.prefix if prefix is None else prefix
         self._folders: dict[str, dict[str, _Entry]] = {}
+        self._last: tuple[str, bytes] = ("", b"")  # a file is looked for, and then read
 
     def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
         """Return the file's bytes; see `promptctl.files.tree.Tree.read`."""
         id_ = self._file(path)
+        read_id, data = self._last
+        if read_id == id_ and len(data) <= max_bytes:
+            return data
         found = self.git.objects.read(id_, max_bytes=max_bytes, ahead=lambda: self._ahead(path))
         if found is None:
             raise _refused(path, f"is damaged: object {id_} is not in the repository", REFETCH)
         if found.data is None:
             raise _too_large(path, found.size, max_bytes)
-        return check_content(path, found.data)
+        self._last = id_, check_content(path, found.data)
+        return found.data
 
     def open(self, path: str) -> BinaryIO:
         """Open the file as a stream; see `promptctl.files.tree.StreamedTree.open`."""

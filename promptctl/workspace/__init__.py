@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
 from functools import cached_property
@@ -52,6 +51,7 @@ if TYPE_CHECKING:
     from promptctl.workspace.feedback import FeedbackOptions
     from promptctl.workspace.log import Log
     from promptctl.workspace.results import Results
+    from promptctl.workspace.snapshots import Snapshots
 
     Piece = dict[str, Any] | str | Execution
 
@@ -60,20 +60,28 @@ def open_workspace(
     path: str | os.PathLike[str] | None = None,
     environ: Mapping[str, str] | None = None,
     *,
+    snapshot: str | os.PathLike[str] | None = None,
     on_warning: Callable[[str], None] | None = None,
     is_interactive: bool = False,
 ) -> Workspace:
     """Open the workspace that `path` (default: the current folder) is in or below, or that a bare repository has.
 
+    With `snapshot`, a file that `promptctl snapshot write` wrote, that file is the workspace: neither `path` nor Git is
+    looked at, and what needs files or history is refused.
+
     Keys and `PROMPTCTL_STATE` are read from `environ`, the process's own by default; nothing else of it is used.
     Warnings, such as a deprecated prompt or a log that cannot be written, go to `on_warning`, by default to the logger
     `promptctl`. With `is_interactive`, Git may ask for a password on the terminal if labels need the remote.
 
-    Raises `WorkspaceNotFound` if that is not there or there is no `promptctl.yaml` here or above, and `InvalidFiles`
-    if it is wrong.
+    Raises `WorkspaceNotFound` if that is not there or there is no `promptctl.yaml` here or above, `InvalidFiles` if it
+    is wrong, and `WorkspaceError` for a snapshot that was changed after it was written.
     """
-    start, environ = starting_point(path, environ)
     on_warning = on_warning or logging.getLogger("promptctl").warning
+    if snapshot is not None:
+        from promptctl.workspace.snapshots import SnapshotContext, refusing
+
+        return refusing(Workspace)(SnapshotContext(snapshot, os.environ if environ is None else environ, on_warning))
+    start, environ = starting_point(path, environ)
     context = Context(find_root(start), environ, on_warning, is_interactive=is_interactive)
     context.start = start
     if context.is_bare:
@@ -96,12 +104,6 @@ def starting_point(
     if not start.exists():
         raise WorkspaceNotFound(f"there is no folder {printable(str(start))}")
     return start, os.environ if environ is None else environ
-
-
-def loading() -> str | None:
-    """Return what a command waits for while a library is imported that takes seconds; None at any other time."""
-    library = sys.modules.get("promptctl.models.litellm_library")  # most commands never import it
-    return "loading LiteLLM" if library is not None and library.is_loading() else None
 
 
 def find_root(start: Path) -> Path:
@@ -142,7 +144,7 @@ class Workspace:
 
         loop = LoopThread()
         # A workspace that is dropped without being closed leaves no connection and no thread behind.
-        finalize(self, _let_go, self.context, loop).atexit = False
+        finalize(self, loop.let_go, self.context).atexit = False
         return loop
 
     @property
@@ -161,6 +163,13 @@ class Workspace:
         from promptctl.promotion.labelling import Labelling
 
         return Labelling(self.context)
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """Files with the prompts of labels, for a process without Git."""
+        from promptctl.workspace.snapshots import Snapshots
+
+        return Snapshots(self.context, self.labels)
 
     @property
     def log(self) -> Log:
@@ -470,7 +479,7 @@ class Workspace:
     def close(self) -> None:
         """Close connections and the log. The workspace can be used again afterwards."""
         if "_loop" in self.__dict__:
-            _let_go(self.context, self._loop)
+            self._loop.let_go(self.context)
         if "labels" in self.__dict__:
             self.labels.close()
         self.context.close()
@@ -510,11 +519,3 @@ def _calls(
     from promptctl.calls.prepare import prepare_all
 
     return prepare_all(context, ref, inputs, options, is_dry_run=is_dry_run)
-
-
-def _let_go(context: Context, loop: LoopThread) -> None:
-    """Close what the loop's thread has opened, and the thread; nothing if it does not run."""
-    if loop.is_running:
-        if context.has_made("gateway"):
-            loop.run(context.gateway.close())
-        loop.close()

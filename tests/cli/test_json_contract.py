@@ -130,6 +130,8 @@ def test_the_documents_of_labels_fit(desk: Lab, cli: Cli) -> None:
         fits(f"label {command.split()[0]}", cli("label", *command.split(), "--json").json)
     fits("label push", cli("label", "push", "--remote", "origin", "--json").json)
     fits("label fetch", cli("label", "fetch", "--remote", "origin", "--json").json)
+    for command in ("write a.json", "show a.json", "verify a.json", "diff a.json"):
+        fits(f"snapshot {command.split()[0]}", cli("snapshot", *command.split(), "--json").json)
     fits("label rollback", cli("label", "rollback", "triage@production", "--json").json)
     fits("label remove", cli("label", "remove", "triage@production", "--json").json)
 

@@ -15,9 +15,8 @@ from pathlib import Path
 import pytest
 
 from promptctl.cli import waiting
-from promptctl.cli.waiting import Waiting
+from promptctl.cli.waiting import Waiting, loading
 from promptctl.models import litellm_library
-from promptctl.workspace import loading
 from tests.cli.conftest import TRIAGE, Cli, write
 from tests.openai_server import Answer, Exchange, OpenAIServer, failure, reply
 
