@@ -25,6 +25,6 @@ class ArmCall:
     started_at: str
     status: Status
     cost_nano_usd: int | None
-    latency_ms: int | None
+    latency_ms: float | None
     scores: Mapping[str, float] = field(default_factory=dict)
     scored_at: Mapping[str, str] = field(default_factory=dict)

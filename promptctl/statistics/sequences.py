@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from promptctl.statistics.distributions import normal_quantile
 from promptctl.statistics.intervals import Interval
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _CONCENTRATION = 100.0
 _FARTHEST = 1e6
 _HALVINGS = 40
 _EVEN = 1e-6
+_MOST_NEEDED = 1 << 40
 
 
 def rate_sequence(total: float, n: int, alpha: float = 0.05) -> Interval:
@@ -108,6 +110,30 @@ def ratio_sequence(values: Sequence[tuple[bool, float]], share: float, alpha: fl
     estimate, reach = math.log(arm.mean / control.mean), math.log(_FARTHEST)
     low, high = (edge(is_refused, estimate + side * reach, estimate) for side in (-1, 1))
     return Interval(math.exp(low), math.exp(high), 1 - alpha, "asymptotic")
+
+
+def ratio_keys_needed(
+    values: Sequence[tuple[bool, float]], share: float, change: float, alpha: float = 0.05, power: float = 0.8
+) -> int | None:
+    """Return how many observations in all it takes until `ratio_sequence` leaves out one, if the ratio is 1 + change.
+
+    None without enough of both sides. Formula: the smallest n with (`widening`(n) + z_power)·√(V/n) ≤ log(1 + change),
+    V the larger of c₁²/π + c₀²/(1−π) and k·c², c the coefficients of variation.
+    """
+    arm, control = (_moments([value for is_on_arm, value in values if is_on_arm is side]) for side in (True, False))
+    if min(arm.n, control.n) < FEWEST or arm.mean <= 0 or control.mean <= 0:
+        return None
+    of_arm, of_control = (side.variance / side.mean**2 for side in (arm, control))
+    pooled = share * of_arm + (1 - share) * of_control
+    variance = max(of_arm / share + of_control / (1 - share), _spread(share) * pooled)
+
+    def is_enough(n: int) -> bool:
+        return (widening(n, alpha) + normal_quantile(power)) * math.sqrt(variance / n) <= math.log1p(change)
+
+    most = 2 * FEWEST
+    while not is_enough(most) and most < _MOST_NEEDED:
+        most *= 2
+    return _first(is_enough, 2 * FEWEST, most) if is_enough(most) else None
 
 
 def widening(n: float, alpha: float = 0.05) -> float:
