@@ -7,13 +7,13 @@ the order in which values became known. Each is of one unit, drawn to the arm wi
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import TYPE_CHECKING
 
 from promptctl.statistics.intervals import Interval
-from promptctl.statistics.sequences import edge
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     Observations = Sequence[tuple[bool, float]]
 
@@ -25,9 +25,10 @@ _MOST_LOST = 0.9
 _GUESSES = 4.0
 # Factors between 0.1 and 1.9 multiplied before the logarithm is taken, so that none overflows.
 _AT_ONCE = 250
-# An interval is seldom wider than so many times 1/√(n·π(1−π)) on a side; its ends are found to 2^-10 of that.
+# An interval is seldom wider than so many times 1/√(n·π(1−π)) on a side. Its ends are refused by next to nothing.
 _REACH = 4.0
-_HALVINGS = 10
+_NEAR = 0.003
+_NEAREST = 1e-6
 
 
 def difference_interval(values: Observations, share: float, minimum: float, alpha: float = 0.05) -> Interval:
@@ -42,15 +43,17 @@ def difference_interval(values: Observations, share: float, minimum: float, alph
     near = _REACH / math.sqrt(len(values) * share * (1 - share))
 
     def end(side: int) -> float:
-        def is_refused(difference: float) -> bool:
-            return log_evidence(values, share, minimum, difference, side) >= threshold
+        @cache
+        def excess(difference: float) -> float:
+            # The logarithm rises with the square of the distance, its root with the distance.
+            return math.sqrt(max(0.0, log_evidence(values, share, minimum, difference, side))) - math.sqrt(threshold)
 
         inner, outer = estimate, -float(side)
         # Zero first, so that the interval leaves it out exactly if the test does; then not far from the estimate.
         for between in (0.0, estimate - side * near):
             if side * outer < side * between < side * inner:
-                inner, outer = (inner, between) if is_refused(between) else (between, outer)
-        return edge(is_refused, outer, inner, _HALVINGS)
+                inner, outer = (inner, between) if excess(between) >= 0 else (between, outer)
+        return _crossing(excess, outer, inner)
 
     return Interval(end(1), end(-1), 1 - alpha, "e-process")
 
@@ -77,8 +80,9 @@ def log_evidence(values: Observations, share: float, minimum: float, difference:
     fair for any value from 0 to 1: Waudby-Smith and Ramdas 2024, Journal of the Royal Statistical Society B 86:1.
     """
     odds = _standardized(values, share, difference)
+    least = min((largest for _away, largest in odds), default=math.inf)
     effects = [(minimum * 2.0**power, 1 / (1 + abs(power)) ** 3) for power in _POWERS]
-    logs = [_log_capital(odds, side * effect) for effect, _weight in effects]
+    logs = [_log_capital(odds, side * effect, is_capped=effect > least) for effect, _weight in effects]
     largest, whole = max(logs), math.fsum(weight for _effect, weight in effects)
     terms = (weight * math.exp(log - largest) for log, (_effect, weight) in zip(logs, effects, strict=True))
     return largest + math.log(math.fsum(terms) / whole)
@@ -99,13 +103,32 @@ def _standardized(values: Observations, share: float, difference: float) -> list
     return odds
 
 
-def _log_capital(odds: Sequence[tuple[float, float]], effect: float) -> float:
+def _log_capital(odds: Sequence[tuple[float, float]], effect: float, *, is_capped: bool) -> float:
     """The logarithm of what betting on one effect has made of 1."""
-    size = abs(effect)
-    if all(size <= largest for _away, largest in odds):
-        factors = [1 + effect * away for away, _largest in odds]
+    if is_capped:
+        size, sign = abs(effect), math.copysign(1, effect)
+        factors = [1 + (effect if size <= largest else sign * largest) * away for away, largest in odds]
     else:
-        sign = math.copysign(1, effect)
-        factors = [1 + sign * min(size, largest) * away for away, largest in odds]
+        factors = [1 + effect * away for away, _largest in odds]
     chunks = (factors[start : start + _AT_ONCE] for start in range(0, len(factors), _AT_ONCE))
     return math.fsum([math.log(math.prod(chunk)) for chunk in chunks])
+
+
+def _crossing(excess: Callable[[float], float], outer: float, inner: float) -> float:
+    """Return the point towards `outer` at which the excess begins, by false position; `outer` if it does nowhere.
+
+    Source: the Illinois rule, Dowell and Jarratt 1971, BIT 11:168.
+    """
+    beyond = lead = excess(outer)
+    trail, last = excess(inner), 0
+    while beyond > _NEAR and abs(outer - inner) > _NEAREST:
+        point = (outer * trail - inner * lead) / (trail - lead) if trail < 0 else (outer + inner) / 2
+        here = excess(point)
+        # An end that stays where it is a second time counts half, so that both move.
+        if here >= 0:
+            trail = trail / 2 if last > 0 else trail
+            outer, beyond, lead, last = point, here, here, 1
+        else:
+            lead = lead / 2 if last < 0 else lead
+            inner, trail, last = point, here, -1
+    return outer
