@@ -28,7 +28,7 @@ _USUAL_MINIMUM = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class Measured:
     """A number with its interval; None where nothing is known or an end has no bound."""
 
     value: float | None = None
@@ -36,10 +36,10 @@ class Estimate:
     high: float | None = None
 
 
-def measure(kind: str, of: str, values: Sequence[float]) -> Estimate:
+def measure(kind: str, of: str, values: Sequence[float]) -> Measured:
     """Return what one arm amounts to, with an interval of 95 %."""
     if not values:
-        return Estimate()
+        return Measured()
     mean = math.fsum(values) / len(values)
     if kind in ("feedback", "errors"):
         return _estimate(mean, rate_sequence(math.fsum(values), len(values)))
@@ -51,7 +51,7 @@ def measure(kind: str, of: str, values: Sequence[float]) -> Estimate:
 
 def compare(
     kind: str, of: str, values: Sequence[tuple[bool, float]], share: float, minimum: float | None, alpha: float
-) -> Estimate:
+) -> Measured:
     """Return the arm's difference to control: of a rate or score itself, else as a share of control's.
 
     `values` are (is on the arm, value), in the order in which they were fixed; a key is on the arm with chance `share`.
@@ -62,9 +62,9 @@ def compare(
     if of == "p95":
         return _compare_p95(arm, control, alpha)
     if not any(arm) and not any(control) and min(len(arm), len(control)) >= FEWEST:
-        return Estimate(0.0, 0.0, 0.0)  # what never costs anything is not a matter of chance
+        return Measured(0.0, 0.0, 0.0)  # what never costs anything is not a matter of chance
     if not arm or not control or not sum(control):
-        return Estimate()
+        return Measured()
     change = math.fsum(arm) / len(arm) / (math.fsum(control) / len(control)) - 1
     return _estimate(change, ratio_sequence(values, share, alpha), less=1.0)
 
@@ -88,14 +88,14 @@ def keys_needed(
     return math.ceil(_AT_ANY_TIME * z * z * variance / (share * (1 - share)) / minimum**2)
 
 
-def _compare_p95(arm: Sequence[float], control: Sequence[float], alpha: float) -> Estimate:
+def _compare_p95(arm: Sequence[float], control: Sequence[float], alpha: float) -> Measured:
     """The change of a p95, from one interval of each side, at half of α each."""
     if not arm or not control:
-        return Estimate()
+        return Measured()
     sides = sorted(arm), sorted(control)
     values = [quantile(side, _P95) for side in sides]
     head, base = (quantile_sequence(side, _P95, alpha / 2) for side in sides)
-    return Estimate(
+    return Measured(
         values[0] / values[1] - 1 if values[1] > 0 else None,
         max(0.0, head.low) / base.high - 1 if base.high > 0 else None,
         head.high / base.low - 1 if base.low > 0 and head.high < math.inf else None,
@@ -107,8 +107,8 @@ def _effect(minimum: float | None) -> float:
     return max(0.001, _USUAL_MINIMUM if minimum is None else minimum)
 
 
-def _estimate(value: float | None, interval: Interval | None, less: float = 0.0) -> Estimate:
+def _estimate(value: float | None, interval: Interval | None, less: float = 0.0) -> Measured:
     if interval is None:
-        return Estimate(value)
+        return Measured(value)
     low, high = (each - less if math.isfinite(each) else None for each in (interval.low, interval.high))
-    return Estimate(value, low, high)
+    return Measured(value, low, high)

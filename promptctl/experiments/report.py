@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from promptctl.experiments.judging import Estimate, compare, keys_needed, measure
+from promptctl.experiments.judging import Measured, compare, keys_needed, measure
 from promptctl.experiments.key_values import KeyedCalls, by_key, values_of
 from promptctl.files.wording import count, percent
 from promptctl.formats.experiment_rules import Arm, Experiment, Guard
@@ -33,9 +33,9 @@ class GuardReport:
     outcome: str
     limit: float
     is_relative: bool
-    arm: Estimate
-    control: Estimate
-    difference: Estimate
+    arm: Measured
+    control: Measured
+    difference: Measured
     verdict: GuardVerdict
 
 
@@ -55,8 +55,8 @@ class ArmReport:
     calls: int
     keys: int
     values: int
-    primary: Estimate
-    difference: Estimate | None = None
+    primary: Measured
+    difference: Measured | None = None
     verdict: Verdict | None = None
     is_minimum_excluded: bool = False
     more_keys: int | None = None
@@ -177,7 +177,7 @@ def report(experiment: Experiment, calls: Iterable[ArmCall], now: str) -> Experi
     )
 
 
-def difference_text(difference: Estimate, *, is_relative: bool) -> str:
+def difference_text(difference: Measured, *, is_relative: bool) -> str:
     """Return a difference with its interval: `+7.1 pp [+2.0, +12.3]`, or `+12.0% [+3.1%, +21.7%]` of a share."""
     unit, each = ("", "%") if is_relative else (" pp", "")
 

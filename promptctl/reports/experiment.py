@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from promptctl.experiments.judging import Estimate
+from promptctl.experiments.judging import Measured
 from promptctl.experiments.report import ArmReport, ExperimentReport, difference_text, outcome_name
 from promptctl.files.wording import count
 from promptctl.reports.wording import format_cost, format_latency
@@ -111,7 +111,7 @@ def _share(value: float | None) -> str:
 _FORMS: Mapping[str, Callable[[float | None], str]] = {"cost": format_cost, "latency": format_latency}
 
 
-def _measured(estimate: Estimate, kind: str) -> str:
+def _measured(estimate: Measured, kind: str) -> str:
     """Return a number with its interval; the interval alone is `-` as long as too little is known."""
     form = _FORMS.get(kind, _share)
     if estimate.value is None:
