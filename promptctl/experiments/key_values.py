@@ -1,4 +1,4 @@
-"""What each key of an experiment amounts to: one value, and the moment at which it is fixed.
+"""The value of each key of an experiment, and the moment at which it is fixed.
 
 A report that is looked at every day stays true only if a value, once counted, stays what it is, and comes once. So a
 user with forty calls is one value. Without a window it is that of the first call that has one; with a window it is the

@@ -1,4 +1,4 @@
-"""The report of an experiment: what its calls say of each arm, true however often it is read.
+"""The report of an experiment: its arms judged by their calls, and true however often it is read.
 
 Of a hundred experiments without any difference, at most five ever call an arm better or worse, though somebody looks
 after every call: α = 5 % for the primary outcome, shared among the arms. The guards share another 5 %. Each reason for
@@ -65,7 +65,7 @@ class ArmReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentReport:
-    """What the calls of an experiment say. `voided` has the reasons, in words, for which nothing follows from them.
+    """All that is known of an experiment. `voided` has the reasons, in words, for which nothing follows from its calls.
 
     Costs are nano-USD, latencies milliseconds, rates and scores 0 to 1; differences of costs and latencies are shares
     of control's. The first of `arms` is control.
@@ -110,7 +110,7 @@ class ExperimentReport:
 
     @property
     def decision(self) -> tuple[Literal["promote", "control"], str | None] | None:
-        """What to do: promote an arm, stay with control, or wait (None)."""
+        """The next step: promote an arm, stay with control, or wait (None)."""
         if not self.is_decided:
             return None
         return ("promote", self.promoted.arm) if self.promoted else ("control", None)

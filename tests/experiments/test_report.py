@@ -185,7 +185,7 @@ def test_arms_share_the_error_and_the_best_is_promoted() -> None:
     found = [
         call(arm, f"k{n}", n, float(rng.random() < {"control": 0.5, "kind": 0.6, "brief": 0.7}[arm]))
         for n in range(4_000)
-        for arm in rng.choices(list(shares), shares.values())
+        for arm in rng.choices(list(shares), list(shares.values()))
     ]
     three = report(experiment(shares), found, at(0))
     assert [arm.verdict for arm in three.arms] == [None, "better", "better"]
