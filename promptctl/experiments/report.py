@@ -94,7 +94,7 @@ class ExperimentReport:
 
     @property
     def verdict(self) -> Verdict | Literal["void"]:
-        """That of the best arm; `void` if there is a reason."""
+        """The verdict on the best arm; `void` if there is a reason."""
         return "void" if self.voided else self.best.verdict or "undecided"
 
     @property
