@@ -11,7 +11,7 @@ from promptctl.calls.call import Call, check_schemas
 from promptctl.calls.prepare import RunOptions, prepare_all
 from promptctl.context import Context
 from promptctl.errors import InputError, InvalidFiles, UsageError
-from promptctl.files.names import candidate_paths, id_problem
+from promptctl.files.names import DEFAULT_PLACES, id_problem
 from promptctl.files.plain import Measure, NotPlain, plain
 from promptctl.files.tree import MemoryTree, Tree
 from promptctl.files.wording import shown
@@ -90,7 +90,7 @@ def prepare_plain(context: Context, messages: Sequence[Mapping[str, Any]], optio
 
 def _declared(id_: str, declared: Mapping[str, Any]) -> tuple[Prompt, Tree]:
     """Return a prompt file of these parts as it would be loaded; its digest is of them alone, not of the messages."""
-    path = candidate_paths(id_)[0]
+    path = DEFAULT_PLACES.paths_of(id_)[0]
     file = {**declared, "template": "none", "messages": [{"role": "user", "content": ""}]}
     try:
         tree = MemoryTree({path: json.dumps({name: plain(value, Measure()) for name, value in file.items()})})

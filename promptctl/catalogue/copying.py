@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InvalidFiles, Place, UsageError, WorkspaceError
 from promptctl.files.document import Document, Key
-from promptctl.files.names import PROMPT_SUFFIXES, PROMPTS, STATE_FOLDER, PathRefused, resolve_path
+from promptctl.files.names import DEFAULT_PLACES, PROMPT_SUFFIXES, STATE_FOLDER, PathRefused, resolve_path
 from promptctl.files.tree import Overlay, Tree
 from promptctl.files.writing import replace_file
 from promptctl.formats.prompt_file import read_prompt_file
@@ -24,6 +24,7 @@ from promptctl.versions.refs import check_id
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.git.trees import WorkTree
+    from promptctl.prompts.prompt import Prompt
     from promptctl.versions.prompt_at_version import PromptAtVersion
 
 _HERE = "./"
@@ -68,7 +69,7 @@ def copy(parts: Context, ref: str, new_id: str) -> Copied:
     """
     tree = parts.work_tree_for("a copy")
     source = parts.prompt(ref)
-    path = _new_path(parts, source.prompt.path, new_id)
+    path = _new_path(tree, source.prompt, new_id)
     draft = _Draft(source, path)
     overlay = Overlay(tree, path, draft.text.encode("utf-8", "surrogateescape"))
     named = set(source.prompt.closure[1:])
@@ -88,25 +89,27 @@ def copy(parts: Context, ref: str, new_id: str) -> Copied:
     return Copied(source=source, prompt=new_id, path=path, rewritten=tuple(draft.rewritten), differing=tuple(differing))
 
 
-def _new_path(parts: Context, old_path: str, new_id: str) -> str:
-    """Return the path of the copy: the new id with the suffix that the file has."""
-    is_file = new_id.endswith(PROMPT_SUFFIXES)
-    check_id(f"{PROMPTS}/{new_id.removeprefix(f'{PROMPTS}/')}" if is_file else new_id)
-    for suffix in PROMPT_SUFFIXES:
-        taken = f"{PROMPTS}/{new_id}{suffix}"
-        if os.path.lexists(parts.root / taken):
+def _new_path(tree: WorkTree, old: Prompt, new_id: str) -> str:
+    """Return the path of the copy: the new id in the folder that the prompt's partials are in, with its suffix."""
+    places = tree.places
+    folder = old.base if old.base in places.folders else places.first
+    if (stem := places.stem(new_id) or places.stem(f"{folder}/{new_id}")) is not None:  # the name of a file
+        check_id(DEFAULT_PLACES.paths_of(stem)[0])
+    check_id(new_id)
+    for taken in places.paths_of(new_id):
+        if os.path.lexists(tree.root / taken):
             raise UsageError(
                 f"there is a prompt `{new_id}` already: {taken}", hint="choose a different id, or remove it"
             )
-    suffix = next(suffix for suffix in PROMPT_SUFFIXES if old_path.endswith(suffix))
-    return f"{PROMPTS}/{new_id}{suffix}"
+    suffix = next(suffix for suffix in PROMPT_SUFFIXES if old.path.endswith(suffix))
+    return f"{folder}/{new_id}{suffix}"
 
 
 class _Draft:
     """The text of a copy: `rewritten` are its references as they were and as they are."""
 
     def __init__(self, source: PromptAtVersion, path: str) -> None:
-        self._old, self._new = source.prompt.path, path
+        self._old, self._new, self._base = source.prompt.path, path, source.prompt.base
         data = source.tree.read(self._old)
         self._lines = re.split(r"(?<=\n)", data.decode("utf-8", "surrogateescape"))
         self.rewritten: list[str] = []
@@ -129,7 +132,7 @@ class _Draft:
 
     def _rewrite(self, reference: str, place: Place) -> None:
         try:
-            wanted = resolve_path(reference.partition("#")[0], self._old, PROMPTS).removeprefix(f"{PROMPTS}/")
+            wanted = resolve_path(reference.partition("#")[0], self._old, self._base).removeprefix(f"{self._base}/")
         except PathRefused:
             return  # loading has reported it
         wanted += reference[len(reference.partition("#")[0]) :]
@@ -178,7 +181,8 @@ def _is_there(tree: Tree, path: str) -> bool:
 def _not_rewritable(source: PromptAtVersion) -> WorkspaceError:
     return WorkspaceError(
         f"{source.ref} cannot be copied: what it names relative to its folder, or formerly, cannot be rewritten",
-        hint=f"write its references relative to {PROMPTS}/, without the leading ./, and each key on a line of its own",
+        hint=f"write its references relative to {source.prompt.base}/, without the leading ./, "
+        "and each key on a line of its own",
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptctl.errors import InvalidFiles, Place, Problem, UsageError, WorkspaceError
-from promptctl.files.names import SETTINGS, did_you_mean, is_dataset, prompt_stem
+from promptctl.files.names import SETTINGS, did_you_mean, is_dataset, is_prompt_file
 from promptctl.files.writing import replace_file
 from promptctl.formats.formatting import format_file
 from promptctl.prompts.checking import files_of
@@ -62,7 +62,7 @@ def _kind_of(path: str) -> Kind | None:
     """Return the kind of file that this is by its place; None for one that is not formatted."""
     if path == SETTINGS:
         return "promptctl"
-    if prompt_stem(path) is not None:
+    if is_prompt_file(path):
         return "prompt"
     return "dataset" if is_dataset(path) else None
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InvalidFiles, UsageError
-from promptctl.files.names import PROMPTS, candidate_paths, did_you_mean, nearest
+from promptctl.files.names import did_you_mean, nearest
 from promptctl.files.sources import Cache
+from promptctl.files.tree import prompt_files
 from promptctl.labels.tags import version_number
 from promptctl.prompts.loading import closure_of, load_prompt_file, prompt_paths, two_files
 from promptctl.versions.former_ids import check_label, live_labels
@@ -109,7 +110,7 @@ def list_prompts(parts: Context, wanted: PromptFilter | None = None) -> list[Pro
     moment = parts.now()
     numbers = parts.repository.numbers(moment) if paths else {}
     live = live_labels(moment, parts.warn) if paths else {}
-    files = set(tree.paths(PROMPTS))
+    files = set(prompt_files(tree))
     summaries = []
     for id_, path in paths.items():
         prompt, error = _load(tree, id_, path, files)
@@ -145,9 +146,9 @@ def suggestions(parts: Context, wanted: PromptFilter) -> Iterator[tuple[str, str
 
 
 def _load(tree: Tree, id_: str, path: str, files: Collection[str]) -> tuple[Prompt | None, InvalidFiles | None]:
-    other = next((each for each in candidate_paths(id_) if each != path), path)
+    other = next((each for each in tree.places.paths_of(id_) if each != path and each in files), None)
     try:
-        if other in files:
+        if other is not None:
             raise InvalidFiles([two_files(path, other, id_)])
         return load_prompt_file(tree, path), None
     except InvalidFiles as error:
@@ -182,20 +183,25 @@ def _users(parts: Context, uses: str, paths: Collection[str]) -> set[str]:
     cache: Cache = {}
     read = {path: closure_of(tree, path, cache=cache) for path in paths}
     closures = {path: closure.paths[1:] for path, closure in read.items()}
-    known = {path for path in tree.paths(PROMPTS) if path not in closures}
+    known = {path for path in prompt_files(tree) if path not in closures}
     known.update(path for closure in closures.values() for path in closure)
-    candidates = [f"{PROMPTS}/{uses}", uses.removeprefix("./")]
+    folders = [f"{folder}/" for folder in tree.places.folders]
+    candidates = [*(folder + uses for folder in folders), uses.removeprefix("./")]
     with suppress(UsageError):  # a path relative to prompts/ need not lie in the current folder
         candidates.insert(0, parts.inside(uses))
     file = next((path for path in candidates if path in known), None)
     if file is None:
-        below = sorted(path.removeprefix(f"{PROMPTS}/") for path in known)
+        below = sorted(_below(path, folders) for path in known)
         raise UsageError(
-            f"--uses {uses}: there is no such file below {PROMPTS}/, and no prompt looks for one",
-            hint=did_you_mean(uses.removeprefix(f"{PROMPTS}/"), below) or "name a partial, a schema or a file of tools",
+            f"--uses {uses}: there is no such file in {tree.places.words}, and no prompt looks for one",
+            hint=did_you_mean(_below(uses, folders), below) or "name a partial, a schema or a file of tools",
         )
     users = {path for path, closure in closures.items() if file in closure}
     for path, closure in read.items():
         if closure.digest is None and path not in users:
             parts.warn(f"{path} has errors: whether it uses {file} is not known for sure")
     return users
+
+
+def _below(path: str, folders: Iterable[str]) -> str:
+    return next((path.removeprefix(folder) for folder in folders if path.startswith(folder)), path)

@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
-from promptctl import init_workspace
+from promptctl import Scaffold, init_workspace
 from promptctl.cli.output import say, tell
 from promptctl.errors import UsageError
+from promptctl.files.names import SETTINGS
+from promptctl.files.wording import count
 
 
 def init(
@@ -36,18 +38,16 @@ def init(
     if "prompts/welcome.prompt.yaml" in made.written:
         tell("  promptctl render welcome -i name=Ada")
         tell("  promptctl run welcome -i name=Ada")
-    for other in _elsewhere(target):
-        tell(f"  git mv {shlex.quote(other)} prompts/      # a prompt where promptctl does not look")
-        around, is_kept, _ = other.partition("/prompts/")
-        if is_kept:
-            tell(f"  promptctl -C {shlex.quote(around)} init      # or leave it where it is")
+    if made.elsewhere:
+        tell(f"  {_about(made)}")
     tell("  git add . && git commit -m 'Add prompts'      # from now on every version has a name")
 
 
-def _elsewhere(target: Path) -> list[str]:
-    """List the prompts where GitHub's tools have them, those of a workspace of their own left out."""
-    found = [*target.glob("*.prompt.y*ml"), *target.glob(".github/**/*.prompt.y*ml")]
-    others = [path.parent for path in target.glob(".github/**/promptctl.yaml")]
-    return sorted(
-        path.relative_to(target).as_posix() for path in found if not any(path.is_relative_to(other) for other in others)
-    )
+def _about(made: Scaffold) -> str:
+    """Return the line about prompts outside prompts/."""
+    which = f"{count(len(made.elsewhere), 'prompt')} outside prompts/"
+    if made.line is None:
+        return f"git mv {shlex.quote(made.elsewhere[0])} prompts/      # not read where it is"
+    if SETTINGS in made.written:
+        return f"promptctl list      # {which}: `prompt_paths` in {SETTINGS} names their places"
+    return f"write in {SETTINGS}: {made.line}      # reads {which}"

@@ -67,7 +67,7 @@ def list_prompts(
         _say(found)
     elif wanted == PromptFilter():
         if not workspace.context.prompts_not_checked_out():
-            tell("no prompts yet: write one to prompts/<id>.prompt.yaml")
+            tell(f"no prompts yet: write one to {workspace.context.tree.places.first}/<id>.prompt.yaml")
         tell_problems(each for each in workspace.validate(()).problems if each.code == "prompt-elsewhere")
     else:
         tell("no prompt matches")

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from promptctl.errors import WorkspaceError
-from promptctl.files.names import DATASETS, PROMPTS, ROW_SUFFIXES, is_dataset, is_recording, prompt_stem
-from promptctl.files.tree import Tree
+from promptctl.files.names import DATASETS, ROW_SUFFIXES, is_dataset, is_prompt_file, is_recording
+from promptctl.files.tree import Tree, prompt_files
 
 # A text in which a path may be written so that its letters do not stand in it: an escape, a name made of several.
 _ESCAPE = re.compile(rb"\\[xuUN0-7\r\n]")
@@ -24,15 +24,15 @@ def prompts_reached(tree: Tree, changed: Iterable[str]) -> set[str]:
     shared = set(changed)
     if not shared:
         return set()
-    texts = _texts(tree, PROMPTS)
+    texts = _texts(tree, prompt_files(tree))
     reached: set[str] = set()
     names = set(shared)
     while names:
         pattern = naming_pattern(names)
         found = {path for path, text in texts.items() if path not in reached and may_name(text, pattern)}
         reached |= found
-        names = {path for path in found if prompt_stem(path) is None and path not in shared}
-    return {path for path in reached if prompt_stem(path) is not None}
+        names = {path for path in found if not is_prompt_file(path) and path not in shared}
+    return {path for path in reached if is_prompt_file(path)}
 
 
 def datasets_reached(tree: Tree, changed: Iterable[str]) -> set[str]:
@@ -40,7 +40,7 @@ def datasets_reached(tree: Tree, changed: Iterable[str]) -> set[str]:
     names = set(changed)
     if not names:
         return set()
-    texts = _texts(tree, DATASETS, ROW_SUFFIXES)
+    texts = _texts(tree, tree.paths(DATASETS), ROW_SUFFIXES)
     # A file of rows may name an image or another file that changed.
     pattern = naming_pattern(names)
     names |= {path for path, text in texts.items() if path.endswith(ROW_SUFFIXES) and may_name(text, pattern)}
@@ -48,10 +48,10 @@ def datasets_reached(tree: Tree, changed: Iterable[str]) -> set[str]:
     return {path for path, text in texts.items() if is_dataset(path) and may_name(text, pattern)}
 
 
-def _texts(tree: Tree, folder: str, more: tuple[str, ...] = ()) -> dict[str, bytes]:
-    """Return the files of ours below a folder that can be read, sorted by path."""
+def _texts(tree: Tree, paths: Iterable[str], more: tuple[str, ...] = ()) -> dict[str, bytes]:
+    """Return those of the files that are ours and can be read."""
     texts: dict[str, bytes] = {}
-    for path in tree.paths(folder):
+    for path in paths:
         if path.endswith((".yaml", ".yml", ".json", ".j2", *more)) and not is_recording(path):
             with suppress(WorkspaceError, OSError):
                 texts[path] = tree.read(path)

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import UsageError, WorkspaceError
-from promptctl.files.names import DATASETS, prompt_id, prompt_stem
+from promptctl.files.names import DATASETS, is_prompt_file
 from promptctl.prompts.prompt import Prompt
 
 
@@ -43,9 +43,8 @@ class DatasetChoice:
         return paths
 
     def _named_for(self, prompt: Prompt) -> list[str]:
-        paths = [
-            name if prompt_id(name) in self.prompts else self.index.named(name, self.inside) for name in self.names
-        ]
+        id_of = self.index.tree.places.id
+        paths = [name if id_of(name) in self.prompts else self.index.named(name, self.inside) for name in self.names]
         if self.is_of_own:
             testing = self._own_of(prompt)
             return [path for path in paths if path in testing]
@@ -61,7 +60,7 @@ class DatasetChoice:
 
     def _is_meant_for(self, path: str, prompt: Prompt) -> bool:
         """Return True if the dataset names the prompt or none, or is the prompt's own file."""
-        if prompt_stem(path) is not None:
+        if is_prompt_file(path):
             return path == prompt.path
         prompts = self.index.open(path).header.prompts
         return not prompts or prompt.id in prompts

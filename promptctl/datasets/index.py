@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from promptctl.datasets.affected import may_name, naming_pattern
 from promptctl.errors import DatasetNotFound, InvalidFiles, Problem, PromptNotFound, UsageError, WorkspaceError
-from promptctl.files.names import DATASET_SUFFIXES, DATASETS, ROW_SUFFIXES, did_you_mean, is_dataset, prompt_stem
+from promptctl.files.names import DATASET_SUFFIXES, DATASETS, ROW_SUFFIXES, did_you_mean, is_dataset, is_prompt_file
 from promptctl.files.tree import Tree
 from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
 from promptctl.prompts.loading import load_prompt, load_prompt_file, prompt_paths, prompts_not_checked_out
@@ -163,7 +163,7 @@ class DatasetIndex:
 
     def tested_by(self, prompts: Iterable[str], names: Iterable[str], inside: Callable[[str], str]) -> list[str]:
         """Return the prompts that one of the datasets tests; these are named as for `named`, or by prompt files."""
-        paths = {name if prompt_stem(name) is not None else self.named(name, inside) for name in names}
+        paths = {name if is_prompt_file(name) else self.named(name, inside) for name in names}
         tested = self.tested_prompts(skips_broken=True)
         return [prompt for prompt in prompts if paths.intersection(tested.get(prompt, ()))]
 

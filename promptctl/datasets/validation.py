@@ -47,7 +47,7 @@ def validate_workspace(tree: Tree, paths: Sequence[str] = ()) -> ValidationRepor
     """
     check = WorkspaceCheck(tree)
     preparer, models = Preparer(tree, code="skip", limits=check.settings.limits), Models(check.settings, {})
-    files = _chosen(files_of(tree), paths) if paths else files_of(tree)
+    files = _chosen(files_of(tree), paths, tree.places.words) if paths else files_of(tree)
     named = [each for path in files for each in check.named_by(path)] if paths else []
     checked = dict.fromkeys([*files, *named])
     problems: list[Problem] = []
@@ -66,12 +66,12 @@ def validate_workspace(tree: Tree, paths: Sequence[str] = ()) -> ValidationRepor
     return ValidationReport(len(files), tuple(in_reading_order(dict.fromkeys(problems))))
 
 
-def _chosen(files: Collection[str], paths: Sequence[str]) -> list[str]:
+def _chosen(files: Collection[str], paths: Sequence[str], places: str) -> list[str]:
     chosen: list[str] = []
     for path in paths:
         found = [file for file in files if file == path or not path or file.startswith(path.rstrip("/") + "/")]
         if not found:
-            kinds = "those are promptctl.yaml, prompts, schemas and partials below prompts/, and datasets/**/*.yaml"
+            kinds = f"those are promptctl.yaml, prompts, schemas and partials in {places}, and datasets/**/*.yaml"
             raise UsageError(
                 f"`{path}` is no file of the workspace that can be checked", hint=did_you_mean(path, files) or kinds
             )

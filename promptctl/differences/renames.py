@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError
-from promptctl.files.names import PROMPTS, prompt_id
 from promptctl.git.walk import list_commits, walk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from promptctl.git.repository import Git
+    from promptctl.files.names import PromptPlaces
+    from promptctl.git.trees import CommitTree
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,30 +53,32 @@ def sources_of(new: Sequence[Named], gone: Sequence[Named]) -> dict[str, str]:
     return found
 
 
-def renames_between(git: Git, base: str, head: str) -> dict[str, str]:
+def renames_between(base: CommitTree, head: CommitTree) -> dict[str, str]:
     """Return the ids that prompts had at `base` by the ids at `head`, of files that a commit in between only moved.
 
     A file that was moved twice is followed. If the commits are not here (a shallow clone), nothing is found.
     """
     former: dict[str, str] = {}
     with suppress(GitError):
-        commits = list_commits(git, "--topo-order", "--reverse", "--no-merges", head, f"^{base}")
-        for step in walk(git, commits, PROMPTS):
+        limits = ("--topo-order", "--reverse", "--no-merges", head.commit, f"^{base.commit}")
+        for step in walk(head.git, list_commits(head.git, *limits), *(base.places | head.places).pathspecs):
             before = {change.path: change.before for change in step.changes if change.before}
             after = {change.path: change.after for change in step.changes if change.after}
-            for id_, was in moved_files(before, after).items():
+            for id_, was in moved_files(before, after, base.places, head.places).items():
                 former[id_] = former.pop(was, was)
     return former
 
 
-def moved_files(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
+def moved_files(
+    before: Mapping[str, str], after: Mapping[str, str], was: PromptPlaces, now: PromptPlaces
+) -> dict[str, str]:
     """Return the ids that prompts had, by those they have, of files that only moved: given as path to blob id."""
     gone, new = (
         [
             Named(id_, frozenset([blob]))
             for path, blob in files.items()
-            if path not in others and (id_ := prompt_id(path)) is not None
+            if path not in others and (id_ := places.id(path)) is not None
         ]
-        for files, others in ((before, after), (after, before))
+        for files, others, places in ((before, after, was), (after, before, now))
     )
     return sources_of(new, gone)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import astuple, dataclass
 from itertools import islice
 
 from promptctl.errors import printable
@@ -54,43 +55,78 @@ def id_problem(prompt_id: str) -> str | None:
     return None
 
 
-def prompt_stem(path: str) -> str | None:
-    """Return the path below `prompts/` without its suffix, for a file named as a prompt; None for any other file.
+@dataclass(frozen=True, slots=True)
+class PromptPlaces:
+    """The places of a tree's prompts: folders, none inside another, and the suffixes of those at the top.
 
-    >>> prompt_stem("prompts/support/My triage.prompt.yml")
-    'support/My triage'
+    A tree's own `promptctl.yaml` says which they are; see `promptctl.files.prompt_places`. An id is the path below its
+    folder without the suffix.
     """
-    if not path.startswith(PROMPTS + "/"):
-        return None
-    for suffix in PROMPT_SUFFIXES:
-        if path.endswith(suffix):
-            return path[len(PROMPTS) + 1 : -len(suffix)]
-    return None
+
+    folders: tuple[str, ...] = (PROMPTS,)
+    top: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> str:
+        """The folder in which new prompts are written."""
+        return self.folders[0] if self.folders else PROMPTS
+
+    def folder_of(self, path: str) -> str | None:
+        """Return the folder that a file lies in, empty for a prompt at the top; None for a file elsewhere."""
+        for folder in self.folders:
+            if path.startswith(folder) and path[len(folder) : len(folder) + 1] == "/":
+                return folder
+        return "" if "/" not in path and path.endswith(self.top) else None
+
+    def base(self, path: str) -> str:
+        """Return the folder that references in a file are relative to, and never leave."""
+        return self.folder_of(path) or self.first
+
+    def stem(self, path: str) -> str | None:
+        """Return the path below its folder without its suffix, for a file named as a prompt; None for any other file.
+
+        >>> PromptPlaces().stem("prompts/support/My triage.prompt.yml")
+        'support/My triage'
+        """
+        folder = self.folder_of(path) if path.endswith(PROMPT_SUFFIXES) else None
+        return path[len(folder) + 1 if folder else 0 : path.rindex(".prompt.")] if folder is not None else None
+
+    def id(self, path: str) -> str | None:
+        """Return the id of the prompt at this path; None if it is no prompt, or its name can be no id.
+
+        >>> PromptPlaces(("prompts", ".github/prompts")).id(".github/prompts/triage.prompt.yml")
+        'triage'
+        """
+        stem = self.stem(path)
+        return stem if stem is not None and id_problem(stem) is None else None
+
+    def paths_of(self, prompt_id: str) -> list[str]:
+        """Return the paths at which the prompt of this id can be."""
+        found = [f"{folder}/{prompt_id}{suffix}" for folder in self.folders for suffix in PROMPT_SUFFIXES]
+        return found + [f"{prompt_id}{suffix}" for suffix in self.top] if "/" not in prompt_id else found
+
+    @property
+    def pathspecs(self) -> list[str]:
+        """The places as Git takes them."""
+        return [*self.folders, *(f":(glob)*{suffix}" for suffix in self.top)]
+
+    @property
+    def words(self) -> str:
+        """The places as people read them: `prompts/`."""
+        return ", ".join([*(f"{folder}/" for folder in self.folders), *(f"*{suffix}" for suffix in self.top)])
+
+    def __or__(self, other: PromptPlaces) -> PromptPlaces:
+        """Return the places of both, to list the files of, not to name prompts by."""
+        together = (dict.fromkeys((*mine, *theirs)) for mine, theirs in zip(astuple(self), astuple(other), strict=True))
+        return PromptPlaces(*map(tuple, together))
 
 
-def prompt_id(path: str) -> str | None:
-    """Return the id of the prompt at this path of a workspace; None if it is no prompt, or its name can be no id.
-
-    >>> prompt_id("prompts/support/triage.prompt.yaml")
-    'support/triage'
-    """
-    stem = prompt_stem(path)
-    return stem if stem is not None and id_problem(stem) is None else None
+DEFAULT_PLACES = PromptPlaces()
 
 
-def candidate_paths(prompt_id: str) -> list[str]:
-    """Return the paths at which the prompt of this id can be."""
-    return [f"{PROMPTS}/{prompt_id}{suffix}" for suffix in PROMPT_SUFFIXES]
-
-
-def is_schema(path: str) -> bool:
-    """Return True for the path of a JSON Schema below `prompts/`."""
-    return path.startswith(PROMPTS + "/") and path.endswith(SCHEMA_SUFFIXES)
-
-
-def is_partial(path: str) -> bool:
-    """Return True for the path of a partial below `prompts/`."""
-    return path.startswith(PROMPTS + "/") and path.endswith(PARTIAL_SUFFIX)
+def is_prompt_file(path: str) -> bool:
+    """Return True for the path of a prompt, among those of prompts, schemas, partials, datasets and settings."""
+    return path.endswith(PROMPT_SUFFIXES) and not path.startswith(DATASETS + "/")
 
 
 def is_dataset(path: str) -> bool:

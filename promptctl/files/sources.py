@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.files.document import Document
-from promptctl.files.names import PROMPTS, PathRefused, did_you_mean, resolve_path
-from promptctl.files.tree import Tree
+from promptctl.files.names import PathRefused, did_you_mean, resolve_path
+from promptctl.files.tree import Tree, prompt_files
 from promptctl.files.yaml_reader import read_yaml
 
 # The files that one prompt may pull in. Far beyond any real one; a bound for hostile ones.
@@ -41,12 +41,16 @@ class Sources:
         return self._cache is None
 
     def locate(self, reference: str, relative_to: str, place: Place) -> str | None:
-        """Return the path that a reference names; None, and a problem, if it leads out of `prompts/`."""
+        """Return the path that a reference names; None, and a problem, if it leads out of its folder of prompts."""
         try:
-            return resolve_path(reference, relative_to, PROMPTS)
+            return resolve_path(reference, relative_to, self.base_of(relative_to))
         except PathRefused as refused:
             self.problems.append(Problem(refused.message, place, refused.hint, "path-refused"))
             return None
+
+    def base_of(self, path: str) -> str:
+        """Return the folder that references in a file are relative to."""
+        return self._tree.places.base(path)
 
     def bytes_of(self, path: str, place: Place, noun: str) -> bytes | None:
         """Return the file's bytes; None, and a problem at `place`, if it cannot be read."""
@@ -97,12 +101,13 @@ class Sources:
         return None
 
     def _hint(self, path: str, noun: str) -> str:
+        base = self.base_of(path)
         if self.is_for_people:
             ending = path[path.rfind(".") :]
-            known = [other.removeprefix(PROMPTS + "/") for other in self._tree.paths(PROMPTS) if other.endswith(ending)]
-            if meant := did_you_mean(path.removeprefix(PROMPTS + "/"), known):
+            known = [other.removeprefix(base + "/") for other in prompt_files(self._tree) if other.endswith(ending)]
+            if meant := did_you_mean(path.removeprefix(base + "/"), known):
                 return meant
-        return f"paths are relative to {PROMPTS}/, or with a leading ./ to the file; write the {noun}, or mend the path"
+        return f"paths are relative to {base}/, or with a leading ./ to the file; write the {noun}, or mend the path"
 
 
 def _document_or_problems(data: bytes, path: str) -> Document | tuple[Problem, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
 
 from promptctl.errors import GitError, WorkspaceError
+from promptctl.files.names import DEFAULT_PLACES, SETTINGS, PromptPlaces
 
 MAX_BYTES = 1 << 20
 
@@ -77,6 +78,10 @@ class Tree(Protocol):
     def commit(self) -> str | None:
         """The full commit id read from; None for the work tree."""
 
+    @property
+    def places(self) -> PromptPlaces:
+        """The places of its prompts, as its own `promptctl.yaml` says; see `places_of`."""
+
     def read(self, path: str, *, max_bytes: int = ...) -> bytes:
         """Return the file's bytes, as stored; at most `max_bytes`, 1 MiB if nothing else is asked for.
 
@@ -104,6 +109,38 @@ class ListedTree(Tree, Protocol):
         """Return the files at the top, sorted."""
 
 
+def places_of(tree: Tree) -> PromptPlaces:
+    """Return the places of prompts that a tree's own `promptctl.yaml` names; `prompts/` if it names none."""
+    try:
+        data = tree.read(SETTINGS)
+    except (FileNotFoundError, WorkspaceError) as error:
+        if isinstance(error, GitError):
+            raise
+        return DEFAULT_PLACES
+    return places_in(data)
+
+
+def places_in(data: bytes) -> PromptPlaces:
+    """Return the places of prompts that the bytes of a `promptctl.yaml` name."""
+    if b"prompt_paths" not in data:  # most have none, and are not parsed for it
+        return DEFAULT_PLACES
+    from promptctl.files.prompt_places import read_places
+
+    return read_places(data)
+
+
+def prompt_files(tree: Tree, places: PromptPlaces | None = None) -> list[str]:
+    """Return every file in the tree's places of prompts, or in other ones, sorted: prompts, schemas, partials, others.
+
+    Raises `WorkspaceError` if one of the folders is reached through a link.
+    """
+    places = places or tree.places
+    found = [path for folder in places.folders for path in tree.paths(folder)]
+    if places.top and isinstance(tree, ListedTree):
+        found += [path for path in tree.top_files() if path.endswith(places.top)]
+    return sorted(found) if places is not DEFAULT_PLACES else found
+
+
 def is_there(tree: Tree, path: str) -> bool:
     """Return True if the tree has something at the path, be it readable or not.
 
@@ -126,6 +163,7 @@ class MemoryTree:
     def __init__(self, files: Mapping[str, str | bytes], commit: str | None = None) -> None:
         self._files = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}
         self.commit = commit
+        self.places = places_in(self._files.get(SETTINGS, b""))
 
     def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:  # noqa: ARG002 (what is held was read whole)
         """Return the file's bytes; `FileNotFoundError` if there is none."""
@@ -143,6 +181,10 @@ class MemoryTree:
         below = prefix.rstrip("/") + "/" if prefix else ""
         return sorted(path for path in self._files if path.startswith(below))
 
+    def top_files(self) -> list[str]:
+        """Return the files at the top, sorted."""
+        return sorted(path for path in self._files if "/" not in path)
+
 
 class Overlay:
     """A tree with one file more, or with other content."""
@@ -153,6 +195,7 @@ class Overlay:
         self._tree = tree
         self._path = path
         self._data = data
+        self.places = tree.places
 
     def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
         """Return the file's bytes; see `Tree.read`."""
@@ -161,3 +204,8 @@ class Overlay:
     def paths(self, prefix: str) -> list[str]:
         """Return every file below `prefix`, sorted."""
         return sorted({*self._tree.paths(prefix), *([self._path] if self._path.startswith(prefix) else [])})
+
+    def top_files(self) -> list[str]:
+        """Return the files at the top, sorted."""
+        found = self._tree.top_files() if isinstance(self._tree, ListedTree) else ()
+        return sorted({*found, *([self._path] if "/" not in self._path else [])})

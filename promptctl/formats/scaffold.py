@@ -6,33 +6,45 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from promptctl.errors import WorkspaceError
-from promptctl.files.names import SETTINGS, STATE_FOLDER, STATE_IGNORE
+from promptctl.files.names import DEFAULT_PLACES, SETTINGS, STATE_FOLDER, STATE_IGNORE, PromptPlaces, is_prompt_file
+from promptctl.files.prompt_places import line_for
+from promptctl.files.tree import places_in, read_file
 from promptctl.files.writing import replace_file
 from promptctl.formats.schemas import KINDS, schema_text
 
 _FIRST = Path(__file__).parent / "first"
+_PLACES = "# The places of prompts. An id is the path below its folder without the suffix."
 
 
 @dataclass(frozen=True, slots=True)
 class Scaffold:
     """A new workspace: the files written, relative to the folder, and those that were there already.
 
-    `is_new_repository` is True if a Git repository was made for it.
+    `elsewhere` are prompts outside its places of prompts, and `line` is what `promptctl.yaml` would say to have them
+    read; a new one says it. `is_new_repository` is True if a Git repository was made for it.
     """
 
     folder: Path
     written: tuple[str, ...]
     kept: tuple[str, ...]
+    elsewhere: tuple[str, ...] = ()
+    line: str | None = None
     is_new_repository: bool = False
 
 
 def scaffold(folder: Path) -> Scaffold:
     """Make a workspace in `folder`, creating it if needed. A file that exists is never touched, but for our schemas.
 
-    An example prompt and its dataset are written only if the folder has no prompts yet.
+    An example prompt and its dataset are written only if the folder has no prompts yet. Prompts where GitHub's tools
+    have them stay there: a new `promptctl.yaml` names their places.
     """
-    files = {SETTINGS: _first("promptctl.yaml"), f"{STATE_FOLDER}/.gitignore": STATE_IGNORE}
-    if not any((folder / "prompts").rglob("*.prompt.y*ml")):
+    elsewhere = _elsewhere(folder)
+    line = line_for(elsewhere, _places_of(folder)) if elsewhere else None
+    settings = _first("promptctl.yaml")
+    if line is not None:
+        settings = settings.replace("\n\n", f"\n\n{_PLACES}\n{line}\n\n", 1)
+    files = {SETTINGS: settings, f"{STATE_FOLDER}/.gitignore": STATE_IGNORE}
+    if not elsewhere and not any((folder / "prompts").rglob("*.prompt.y*ml")):
         # The prompt last: if this is ended in between, the next time finds no prompt, and writes what is missing.
         files["datasets/welcome.yaml"] = _first("welcome.yaml")
         files["prompts/welcome.prompt.yaml"] = _first("welcome.prompt.yaml")
@@ -42,7 +54,27 @@ def scaffold(folder: Path) -> Scaffold:
     for path, text in {**files, **schemas}.items():
         is_written = _write(folder, path, text, is_ours=path in schemas)
         (written if is_written else kept).append(path)
-    return Scaffold(folder, tuple(written), tuple(kept))
+    return Scaffold(folder, tuple(written), tuple(kept), elsewhere, line)
+
+
+def _places_of(folder: Path) -> PromptPlaces:
+    """Return the places of prompts that the settings name already."""
+    try:
+        return places_in(read_file(folder / SETTINGS))
+    except OSError:
+        return DEFAULT_PLACES
+
+
+def _elsewhere(folder: Path) -> tuple[str, ...]:
+    """List the prompts where GitHub's tools have them and no settings name; those of a workspace of their own are not.
+
+    The folder may be large: it is not searched further.
+    """
+    places = _places_of(folder)
+    found = [*folder.glob("*.prompt.y*ml"), *folder.glob(".github/**/*.prompt.y*ml")]
+    others = [path.parent for path in folder.glob(".github/**/promptctl.yaml")]
+    own = [path.relative_to(folder).as_posix() for path in found if not any(map(path.is_relative_to, others))]
+    return tuple(sorted(path for path in own if is_prompt_file(path) and places.folder_of(path) is None))
 
 
 def _first(name: str) -> str:

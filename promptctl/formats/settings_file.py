@@ -170,6 +170,7 @@ def read_settings(data: bytes, path: str = SETTINGS) -> Settings:
     if not problems:
         problems = [*_label_problems(document), *_judge_problems(document), *_leave_out_problems(document)]
         problems += _header_problems(document)
+        problems += _place_problems(document) if "prompt_paths" in given else ()
         if "prices" in given:
             from promptctl.formats.price_rules import read_price_places
 
@@ -260,6 +261,14 @@ def judge_parameter_problems(given: Mapping[str, Any], place: Place) -> list[Pro
     known = load_schema("prompt")["$defs"]["parameters"]["properties"]
     checked = {name: value for name, value in given.items() if value is not None or name not in known}
     return structure_of("prompt", "parameters").check_data(checked, place)
+
+
+def _place_problems(document: Document) -> Iterator[Problem]:
+    """Yield what is wrong with the places of prompts, which each tree reads for itself."""
+    from promptctl.files.prompt_places import problems_in
+
+    for index, message, hint in problems_in(document.data["prompt_paths"]):
+        yield Problem(message, document.place("prompt_paths", index), hint, "bad-place")
 
 
 def _label_problems(document: Document) -> list[Problem]:

@@ -109,13 +109,20 @@ class Commands:
         if not is_interactive:
             self._environment["GIT_TERMINAL_PROMPT"] = "0"
 
-    def run(self, args: Sequence[str], *, input: bytes | None = None, check: bool = True) -> GitOutput:  # noqa: A002
-        """Run `git ARGS` in the folder and wait for its end; `input` is what it reads.
+    def run(
+        self,
+        args: Sequence[str],
+        *,
+        input: bytes | None = None,  # noqa: A002
+        check: bool = True,
+        has_globs: bool = False,
+    ) -> GitOutput:
+        """Run `git ARGS` in the folder and wait for its end; `input` is what it reads. Paths may be patterns of ours.
 
         Whatever a user typed must follow `--end-of-options`, come after a fixed beginning (`refs/…`), or be input.
         Raises `GitError` with Git's own words on a status other than 0, unless `check` is False.
         """
-        process = self.start(args, has_input=input is not None)
+        process = self.start(args, has_input=input is not None, has_globs=has_globs)
         stdout, stderr = process.communicate(input)
         output = GitOutput(stdout, stderr.decode("utf-8", "replace"), process.returncode)
         if check and output.status != 0:
@@ -125,7 +132,9 @@ class Commands:
                 raise GitError(f"the reference {name} is damaged", hint=f"{FSCK}; then remove it and fetch it again")
         return output
 
-    def start(self, args: Sequence[str], *, has_input: bool = False) -> subprocess.Popen[bytes]:
+    def start(
+        self, args: Sequence[str], *, has_input: bool = False, has_globs: bool = False
+    ) -> subprocess.Popen[bytes]:
         """Start `git ARGS` and return the process, its streams as pipes; it is ended when nothing holds it."""
         if any("\0" in argument for argument in args):
             raise GitError("a NUL character cannot be part of a Git name")
@@ -133,10 +142,11 @@ class Commands:
 
         leaking = [name for name in _LEAKING if name in os.environ]
         unset = ["env", *(part for name in leaking for part in ("-u", name))] if leaking else []
+        environment = self._environment | ({"GIT_LITERAL_PATHSPECS": "0"} if has_globs else {})
         command = [*unset, "git", "-C", str(self.folder), *_OPTIONS, *(() if self.is_bare else _NEVER_BARE), *args]
         try:
             process: subprocess.Popen[bytes] = self._command.execute(
-                command, istream=-1 if has_input else None, as_process=True, env=self._environment, shell=False
+                command, istream=-1 if has_input else None, as_process=True, env=environment, shell=False
             )
         except GitCommandNotFound as error:
             raise GitError(_NO_GIT, hint=_INSTALL_GIT) from error

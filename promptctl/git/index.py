@@ -58,9 +58,10 @@ def as_stored(git: Git, plain: Mapping[str, str]) -> dict[str, str]:
     return stored
 
 
-def ignored(git: Git, folders: Iterable[str]) -> set[str]:
-    """Return the files below folders of Git's own folder that Git ignores, and that are not in its index."""
-    found = git.run(["ls-files", "--others", "--ignored", "--exclude-standard", "-z", "--", *folders]).stdout
+def ignored(git: Git, pathspecs: Iterable[str]) -> set[str]:
+    """Return the files at `pathspecs` of Git's own folder that Git ignores, and that are not in its index."""
+    args = ["ls-files", "--others", "--ignored", "--exclude-standard", "-z", "--", *pathspecs]
+    found = git.run(args, has_globs=any(each.startswith(":") for each in args)).stdout
     return {path for path in found.decode("utf-8", "surrogateescape").split("\0") if path}
 
 

@@ -8,18 +8,30 @@ import os
 import stat
 import threading
 from collections import OrderedDict
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from promptctl.errors import GitError, Place, WorkspaceError, printable
-from promptctl.files.names import PROMPTS
-from promptctl.files.tree import LFS_POINTER, LFS_POINTER_BYTES, MAX_BYTES, NotRegular, is_lfs_pointer, open_file
+from promptctl.files.names import DEFAULT_PLACES, SETTINGS
+from promptctl.files.tree import (
+    LFS_POINTER,
+    LFS_POINTER_BYTES,
+    MAX_BYTES,
+    NotRegular,
+    file_stamp,
+    is_lfs_pointer,
+    open_file,
+    places_of,
+)
 from promptctl.git.commands import REFETCH
 
 if TYPE_CHECKING:
     import io
     from collections.abc import Iterator, Sequence
 
+    from promptctl.files.names import PromptPlaces
+    from promptctl.files.tree import FileStamp
     from promptctl.git.repository import Git
 
 _REGULAR = ("100644", "100755", "100664")
@@ -50,6 +62,15 @@ class WorkTree:
     def __init__(self, root: Path) -> None:
         self.root = Path(os.path.realpath(root))
         self._left_out: tuple[int, dict[str, str]] | None = None
+        self._places: tuple[FileStamp | None, PromptPlaces] | None = None
+
+    @property
+    def places(self) -> PromptPlaces:
+        """The places of its prompts, as `promptctl.yaml` says now."""
+        stamp = file_stamp(self.root / SETTINGS)
+        if self._places is None or self._places[0] != stamp:
+            self._places = stamp, places_of(self)
+        return self._places[1]
 
     def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
         """Return the file's bytes; see `promptctl.files.tree.Tree.read`."""
@@ -146,6 +167,11 @@ class CommitTree:
         self._folders: dict[str, dict[str, _Entry]] = {}
         self._last: tuple[str, bytes] = ("", b"")  # a file is looked for, and then read
 
+    @cached_property
+    def places(self) -> PromptPlaces:
+        """The places of its prompts, as its `promptctl.yaml` says."""
+        return places_of(self)
+
     def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
         """Return the file's bytes; see `promptctl.files.tree.Tree.read`."""
         id_ = self._file(path)
@@ -183,6 +209,22 @@ class CommitTree:
         """Return the blob id of each regular file below a folder, by path."""
         return {path: entry.id for path, entry in self._below(folder) if entry.mode in _REGULAR}
 
+    def prompt_blobs(self, places: PromptPlaces | None = None) -> dict[str, str]:
+        """Return the blob id of each regular file in its places of prompts, or in other ones, by path."""
+        places = places or self.places
+        found = {path: id_ for folder in places.folders for path, id_ in self.blobs(folder).items()}
+        if places.top:
+            found |= {path: id_ for path, id_ in self._top().items() if path.endswith(places.top)}
+        return found
+
+    def top_files(self) -> list[str]:
+        """Return the files at the top; see `promptctl.files.tree.ListedTree.top_files`."""
+        return sorted(self._top())
+
+    def _top(self) -> dict[str, str]:
+        content = self._contents([self._prefix.rstrip("/")])[0]
+        return {name: entry.id for name, entry in content.items() if entry.mode in _REGULAR}
+
     def repository_inside(self, path: str) -> None:
         """Return None; see `WorkTree.repository_inside`."""
 
@@ -216,7 +258,9 @@ class CommitTree:
 
     def _ahead(self, path: str) -> list[str]:
         """Return what a partial clone that has to fetch a file fetches with it: files named next are there too."""
-        return list(self.blobs(PROMPTS).values()) if path.startswith(f"{PROMPTS}/") else []
+        if path == SETTINGS:  # it is read to know where prompts are
+            return list(self.prompt_blobs(DEFAULT_PLACES).values())
+        return list(self.prompt_blobs().values()) if self.places.folder_of(path) is not None else []
 
     def _below(self, folder: str) -> list[tuple[str, _Entry]]:
         """Return everything below a folder that is no folder itself, with its path; unsorted."""

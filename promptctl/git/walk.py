@@ -1,4 +1,4 @@
-"""The commits of a branch in order, and the files of one folder that each of them changed."""
+"""The commits of a branch in order, and the files that each of them changed."""
 
 from __future__ import annotations
 
@@ -45,14 +45,15 @@ def first_parents(git: Git, *args: str) -> list[ParentedCommit]:
     return list_commits(git, "--first-parent", *args)
 
 
-def walk(git: Git, commits: Iterable[ParentedCommit], folder: str) -> Iterator[Step]:
-    """Yield the commits that changed something below `folder` of Git's own folder, in the order given.
+def walk(git: Git, commits: Iterable[ParentedCommit], *pathspecs: str) -> Iterator[Step]:
+    """Yield the commits that changed something at `pathspecs` of Git's own folder, in the order given.
 
     Raises `HistoryIncomplete` if a partial clone lacks the trees.
     """
     lines = "".join(f"{commit} {parent}\n" if parent else f"{commit}\n" for commit, parent in commits)
-    args = ("diff-tree", "--stdin", "-r", "--raw", "-z", "--no-renames", "--root", "--no-abbrev", "--", folder)
-    output = git.run(args, input=lines.encode(), check=False)
+    args = ("diff-tree", "--stdin", "-r", "--raw", "-z", "--no-renames", "--root", "--no-abbrev", "--", *pathspecs)
+    has_globs = any(each.startswith(":") for each in pathspecs)
+    output = git.run(args, input=lines.encode(), check=False, has_globs=has_globs)
     if output.status != 0:
         words = output.stderr.strip().splitlines()
         raise HistoryIncomplete(

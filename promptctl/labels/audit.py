@@ -128,8 +128,8 @@ def _digest(git: Git, event: LabelEvent, cache: Cache) -> str | None:
     """Return the digest of an event's file, in whichever workspace of the repository; None if it is unsound."""
     from promptctl.prompts.loading import closure_of
 
-    prefix = git.prefix
-    if not event.path.startswith(f"{prefix}{PROMPTS}/"):
+    prefix = event.workspace or "" if event.within else git.prefix
+    if not event.within and not event.path.startswith(f"{prefix}{PROMPTS}/"):
         found = _PROMPTS_FOLDER.search(event.path)
         prefix = event.path[: found.start(1)] if found else ""
     return closure_of(CommitTree(git, event.commit, prefix), event.path.removeprefix(prefix), cache=cache).digest

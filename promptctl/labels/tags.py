@@ -38,6 +38,7 @@ _DIGEST = re.compile(r"[0-9]+:[0-9a-f]{64}\Z")
 _REQUIRED = ("Prompt", "Label", "Action", "Version", "Digest", "Path", "Previous", "Actor")
 _TRAILERS = (*_REQUIRED, "Reason", "Evaluation")
 _VERBS: dict[Action, str] = {"set": "Set", "rollback": "Roll back", "remove": "Remove"}
+_WITHIN = "Workspace"
 _MAX_LINE = 1000
 
 
@@ -88,12 +89,16 @@ class EventName:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A version that a label is about to name. `path` is the prompt's file, relative to the repository's root."""
+    """A version that a label is about to name. `path` is the prompt's file, relative to the repository's root.
+
+    `within` is as in `LabelEvent`.
+    """
 
     commit: str
     version: str
     digest: str
     path: str
+    within: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,8 @@ class LabelEvent:
     `n` counts the events of the label and alone orders them; `date` is what the actor's clock said. `path` is the
     prompt's file relative to the repository's root. `version` is what the commit was called at that time. A `remove`
     names the version that was live until then. `previous` is the tag object of the event before, `oid` of this one.
-    `tagger` is the person in the tag's own header, who is to be the `actor`.
+    `tagger` is the person in the tag's own header, who is to be the `actor`. `within` is the workspace's folder (`.`
+    for the repository's root) where the prompt is not below its `prompts/`; empty where it is.
     """
 
     prompt: str
@@ -121,6 +127,7 @@ class LabelEvent:
     previous: str | None
     oid: str
     tagger: str = ""
+    within: str = ""
 
     @property
     def name(self) -> EventName:
@@ -140,6 +147,8 @@ class LabelEvent:
     @property
     def workspace(self) -> str | None:
         """The folder of the prompt's workspace, from the repository's root and with its slash; None if odd."""
+        if self.within:
+            return "" if self.within == "." else f"{self.within}/"
         below = self.path.rfind(f"{PROMPTS}/{self.prompt}.prompt.")
         return self.path[:below] if below >= 0 else None
 
@@ -204,6 +213,7 @@ def tag_bytes(event: LabelEvent, tagger: str) -> bytes:
     subject = f"{_VERBS[event.action]} {event.prompt}@{event.label}" + (f" to {event.version}" if event.is_live else "")
     trailers = {key: getattr(event, key.lower()) or ("none" if key == "Previous" else "") for key in _TRAILERS}
     lines = [f"{key}: {one_line(value)}" for key, value in trailers.items() if value or key in _REQUIRED]
+    lines += [f"{_WITHIN}: {event.within}"] if event.within else []
     head = [f"object {event.commit}", "type commit", f"tag {event.name.ref.removeprefix(TAGS)}", f"tagger {tagger}"]
     return "\n".join([*head, "", one_line(subject), "", *lines, ""]).encode("utf-8", "replace")
 
@@ -230,7 +240,8 @@ def parse_event(ref: str, found: GitObject | None) -> LabelEvent:
     trailers = _trailers(message)
     if (trailers["Prompt"], trailers["Label"]) != (name.prompt, name.label):
         raise MalformedTag("label-trailers", f"it says that it is of {trailers['Prompt']}@{trailers['Label']}")
-    if not _is_prompts(trailers["Path"]):
+    within = trailers.get(_WITHIN, "")
+    if not _is_prompts(trailers["Path"], within):
         path = printable(trailers["Path"][:_MAX_LINE])
         raise MalformedTag("label-path", f"its path `{path}` can be no file of a prompt")
     made = _TAGGER.match(headers.get("tagger", ""))
@@ -242,13 +253,14 @@ def parse_event(ref: str, found: GitObject | None) -> LabelEvent:
     said: dict[str, Any] = {key.lower(): trailers.get(key, "") for key in _TRAILERS}
     said["previous"] = None if trailers["Previous"] == "none" else trailers["Previous"]
     tagger = one_line(made["actor"])
-    return LabelEvent(**said, n=name.n, commit=headers["object"], date=date, oid=found.id, tagger=tagger)
+    return LabelEvent(**said, n=name.n, commit=headers["object"], date=date, oid=found.id, tagger=tagger, within=within)
 
 
-def _is_prompts(path: str) -> bool:
+def _is_prompts(path: str, within: str) -> bool:
     """Return True if a path from the repository's root can be that of a prompt: whoever wrote it, it will be read."""
     *folders, name = path.split("/")
-    is_below = all(part not in ("", ".", "..") for part in folders) and PROMPTS in folders
+    is_below = all(part not in ("", ".", "..") for part in folders)
+    is_below &= within == "." or path.startswith(f"{within}/") if within else PROMPTS in folders
     is_plain = len(path) <= _MAX_LINE and path.isprintable() and "\N{REPLACEMENT CHARACTER}" not in path
     return is_below and is_plain and name.endswith(PROMPT_SUFFIXES)
 

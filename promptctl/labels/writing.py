@@ -95,6 +95,7 @@ def _write_tag(git: Git, before: LabelState | None, draft: Draft, *, must_sign: 
         digest=target.digest,
         commit=target.commit,
         path=target.path,
+        within=target.within,
         actor=tagger_actor(tagger),
         date=_NO_DATE,
         reason=draft.reason,

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, LabelRefused, RevisionNotFound, UsageError
+from promptctl.files.names import PROMPTS
 from promptctl.labels.chains import LabelState, LabelTags, history, last_state, living_workspace, recorded_otherwise
 from promptctl.labels.reading import Labels
 from promptctl.labels.remote import Remote, RemoteUnreachable, short
@@ -62,7 +63,8 @@ def candidate_of(prompt: Prompt, version: Version, prefix: str = "") -> Candidat
             hint=version.note or f"commit {prompt.path}, or name a version",
         )
     # People read `v7 (3f2a9c1)` and `v9 (= v7)`; the event holds commit and digest anyway.
-    return Candidate(version.commit, version.display.split(" ")[0], prompt.digest, prefix + prompt.path)
+    within = "" if prompt.path.startswith(f"{PROMPTS}/") else prefix.rstrip("/") or "."
+    return Candidate(version.commit, version.display.split(" ")[0], prompt.digest, prefix + prompt.path, within)
 
 
 class Mover:
@@ -268,7 +270,7 @@ class Mover:
 
 
 def _candidate(event: LabelEvent) -> Candidate:
-    return Candidate(event.commit, event.version, event.digest, event.path)
+    return Candidate(event.commit, event.version, event.digest, event.path, event.within)
 
 
 def _names(state: LabelState, target: Candidate) -> bool:

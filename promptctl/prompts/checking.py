@@ -12,9 +12,9 @@ from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, print
 from promptctl.files import names
 from promptctl.files.document import Document
 from promptctl.files.merges import unresolved_merge
-from promptctl.files.names import did_you_mean, did_you_mean_glob, id_problem, prompt_id, prompt_stem
+from promptctl.files.names import PromptPlaces, did_you_mean, did_you_mean_glob, id_problem, is_prompt_file
 from promptctl.files.sources import Cache, Sources
-from promptctl.files.tree import ListedTree, Tree, is_there
+from promptctl.files.tree import ListedTree, Tree, is_there, prompt_files
 from promptctl.files.wording import count, name_some
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.foreign import foreign_file, foreign_shape
@@ -29,7 +29,7 @@ from promptctl.schemas.checks import check_schema_file
 def files_of(tree: Tree) -> list[str]:
     """Return the files of the workspace that are checked: settings, prompts, schemas, partials, datasets."""
     settings = [names.SETTINGS] if is_there(tree, names.SETTINGS) else []
-    ours = (path for path in tree.paths(names.PROMPTS) if _is_ours(path))
+    ours = (path for path in prompt_files(tree) if _is_ours(path))
     return [*settings, *ours, *(path for path in tree.paths(names.DATASETS) if names.is_dataset(path))]
 
 
@@ -38,24 +38,24 @@ class WorkspaceCheck:
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        self._paths = list(tree.paths(names.PROMPTS))
-        self._prompt_paths = [path for path in self._paths if prompt_stem(path) is not None]
+        self._paths = prompt_files(tree)
+        self._prompt_paths = [path for path in self._paths if is_prompt_file(path)]
         self._read: dict[str, _ReadPrompt] = {}
         self._partials: Cache = {}
         self._sound: dict[str, int] = {}
-        self.prompts = {id_: path for path in self._prompt_paths if (id_ := prompt_id(path)) is not None}
+        self.prompts = {id_: path for path in self._prompt_paths if (id_ := tree.places.id(path)) is not None}
 
     def file(self, path: str) -> Iterable[Problem]:
         """Return every problem of one file that is not a dataset."""
         if path == names.SETTINGS:
             return self._settings()
-        if prompt_stem(path) is not None:
+        if is_prompt_file(path):
             return self._prompt_file(path).problems
-        return check_schema_file(self._tree, path) if names.is_schema(path) else self._partial(path)
+        return check_schema_file(self._tree, path) if path.endswith(names.SCHEMA_SUFFIXES) else self._partial(path)
 
     def named_by(self, path: str) -> list[str]:
         """Return the schemas and partials that a prompt names; none for any other file."""
-        if prompt_stem(path) is None:
+        if not is_prompt_file(path):
             return []
         closure = self._prompt_file(path).closure
         return [named for named in closure if _is_ours(named) and named != path and is_there(self._tree, named)]
@@ -66,11 +66,11 @@ class WorkspaceCheck:
 
     def prompt_at(self, path: str) -> Prompt | None:
         """Return the prompt in the file at `path`; None if it holds none, or one that cannot be loaded."""
-        return self._prompt_file(path).prompt if prompt_stem(path) is not None else None
+        return self._prompt_file(path).prompt if is_prompt_file(path) else None
 
     def bare_questions(self, path: str) -> tuple[Place, ...] | None:
         """Return the places of unquoted texts with `?` in a prompt's file; None for any other, or one not read."""
-        return self._prompt_file(path).bare_questions if prompt_stem(path) is not None else None
+        return self._prompt_file(path).bare_questions if is_prompt_file(path) else None
 
     @cached_property
     def known(self) -> frozenset[str]:
@@ -85,7 +85,7 @@ class WorkspaceCheck:
 
     def among_files(self) -> Iterator[Problem]:
         """Yield the problems between files: ids that collide, names that two prompts claim."""
-        yield from _colliding(self._prompt_paths)
+        yield from _colliding(self._prompt_paths, self._tree.places)
         yield from self._claims()
         yield from self._stray()
         yield from self._elsewhere()
@@ -96,11 +96,21 @@ class WorkspaceCheck:
             yield from settings
             return
         yield from self._names_in(settings)
+        yield from self._missing_folders()
         for label, rule in settings.labels.rules.items():
             known = [path.removeprefix(names.DATASETS + "/") for path in self._tree.paths(names.DATASETS)]
             if rule.dataset is not None and rule.dataset.removeprefix("./") not in known:
                 message = f"the label `{label}` asks for the dataset {rule.dataset}, and there is none"
                 yield Problem(message, Place(names.SETTINGS), _near_hint(rule.dataset, known), "missing-dataset")
+
+    def _missing_folders(self) -> Iterator[Problem]:
+        """Yield the warning of each place of prompts that holds nothing: a typo would hide them all."""
+        for folder in self._tree.places.folders:
+            if folder != names.PROMPTS and not any(path.startswith(folder + "/") for path in self._paths):
+                known = {path.rpartition("/")[0] for path in self._tree.paths("") if is_prompt_file(path)}
+                hint = did_you_mean(folder, sorted(known - {""})) or "write a prompt there, or leave the folder out"
+                message = f"`prompt_paths` names {folder}/, and there is no file below it"
+                yield Problem(message, Place(names.SETTINGS), hint, "no-match", "warning")
 
     def _names_in(self, settings: Settings) -> Iterator[Problem]:
         """Yield warnings of names that nothing has: a rule that a typo keeps from holding would be lost in silence."""
@@ -146,7 +156,8 @@ class WorkspaceCheck:
             yield merge
         elif isinstance(text, str):
             sources = Sources(self._tree, partials=self._partials)
-            Partials(sources, self._sound).include_all(text, path, lambda line: Place(path, line))
+            partials = Partials(sources, sources.base_of(path), self._sound)
+            partials.include_all(text, path, lambda line: Place(path, line))
             yield from sources.problems
             yield from problems_of_partial(text, path)
         else:
@@ -194,17 +205,19 @@ class WorkspaceCheck:
         """Yield the warning of prompt files where GitHub's tools had them, or if none is in place, anywhere."""
         paths = [*self._tree.paths(".github" if self._prompt_paths else "")]
         paths += self._tree.top_files() if self._prompt_paths and isinstance(self._tree, ListedTree) else ()
-        own = names.PROMPTS + "/"
         others = tuple(path.removesuffix(names.SETTINGS) for path in paths if path.endswith("/" + names.SETTINGS))
-        named = (path for path in paths if path.endswith(names.PROMPT_SUFFIXES))
+        named = (path for path in paths if is_prompt_file(path) and self._tree.places.folder_of(path) is None)
         # A workspace inside this one reads its own.
-        if found := sorted(path for path in named if not path.startswith((own, *others))):
-            noun = f"{count(len(found), 'prompt file')} outside {own} {'is' if len(found) == 1 else 'are'}"
+        if found := sorted({path for path in named if not path.startswith(others)}):
             import shlex
 
-            hint = f"move each: git mv {shlex.quote(found[0])} {own}"
-            folder, is_kept, _ = found[0].partition("/" + own)
-            hint += f"; or leave it there: promptctl -C {shlex.quote(folder)} init" if is_kept else ""
+            from promptctl.files.prompt_places import line_for
+
+            places = self._tree.places
+            noun = f"{count(len(found), 'prompt file')} outside {places.words} {'is' if len(found) == 1 else 'are'}"
+            line = line_for(found, places)
+            hint = f"move each: git mv {shlex.quote(found[0])} {places.first}/"
+            hint = f"write in promptctl.yaml: {line}; or {hint}" if line else hint
             message = f"{noun} not read: {name_some(found)}"
             yield Problem(message, Place(found[0]), hint, "prompt-elsewhere", "warning")
 
@@ -223,7 +236,7 @@ class _ReadPrompt:
 
 
 def _read_prompt(tree: Tree, path: str, partials: Cache) -> _ReadPrompt:
-    stem = prompt_stem(path) or path
+    stem = tree.places.stem(path) or path
     problems: list[Problem] = []
     unfit = id_problem(stem)
     if unfit is not None:
@@ -231,7 +244,7 @@ def _read_prompt(tree: Tree, path: str, partials: Cache) -> _ReadPrompt:
         problems.append(Problem(message, Place(path), "rename the file", "bad-id"))
     sources = Sources(tree, partials=partials)
     resolved = resolve(path, sources)
-    prompt = prompt_of(path, resolved, sources)
+    prompt = prompt_of(tree, path, resolved, sources)
     problems += sources.problems
     questions = None
     if resolved is not None:
@@ -254,18 +267,18 @@ def _foreign_content(tree: Tree, path: str) -> Problem | None:
     return replace(found, message=f"the file is not read: {found.message}", severity="warning")
 
 
-def _colliding(paths: Sequence[str]) -> Iterator[Problem]:
+def _colliding(paths: Sequence[str], places: PromptPlaces) -> Iterator[Problem]:
     """Files of one id, and ids that only differ in case: on many file systems they are one file."""
     seen: dict[str, str] = {}
     for path in paths:
-        stem = prompt_stem(path) or path
+        stem = places.stem(path) or path
         other = seen.setdefault(stem.casefold(), path)
         if other == path:
             continue
-        if prompt_stem(other) == stem:
+        if places.stem(other) == stem:
             yield two_files(other, path, stem)
         else:
-            message = f"`{stem}` and `{prompt_stem(other)}` differ only in case: on some file systems they are one file"
+            message = f"`{stem}` and `{places.stem(other)}` differ only in case: on some file systems they are one file"
             yield Problem(message, Place(path), "rename one of them", "colliding-ids")
 
 
@@ -283,7 +296,7 @@ def _read(tree: Tree, path: str, make: Callable[[bytes, str], _Made]) -> _Made |
 
 
 def _is_ours(path: str) -> bool:
-    return prompt_stem(path) is not None or names.is_schema(path) or names.is_partial(path)
+    return path.endswith((*names.PROMPT_SUFFIXES, *names.SCHEMA_SUFFIXES, names.PARTIAL_SUFFIX))
 
 
 def _near_hint(name: str, known: Iterable[str]) -> str:

@@ -35,7 +35,10 @@ _OF_NO_EFFECT = ("title", "description", "examples", "$comment")
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A prompt file with the files it names read and bundled in. `source` is the file as it was read."""
+    """A prompt file with the files it names read and bundled in. `source` is the file as it was read.
+
+    `partials` are by their paths below the folder `base`.
+    """
 
     source: bytes
     file: PromptFile
@@ -43,6 +46,7 @@ class Declared:
     output: Output
     tools: tuple[Mapping[str, Any], ...]
     partials: Mapping[str, str]
+    base: str = PROMPTS
 
 
 def resolve(path: str, sources: Sources) -> Declared | None:
@@ -97,6 +101,7 @@ class _Resolver:
         self._data = file.data
         self._document = file.document.over(file.data)
         self._sources = sources
+        self._base = sources.base_of(file.path)
 
     def resolved(self) -> Declared:
         inputs = self._inputs()
@@ -104,13 +109,13 @@ class _Resolver:
         if is_jinja:
             self._check_names(inputs)
         self._check_uses(inputs)
-        partials = Partials(self._sources)
+        partials = Partials(self._sources, self._base)
         if is_jinja:
             for text, keys in message_texts(self._data["messages"]):
                 place_of = partial(_line_place, self._document, keys)
                 partials.include_all(text, self._file.path, place_of)
         texts = dict(sorted(partials.texts.items()))
-        return Declared(self._source, self._file, inputs, self._output(), self._tools(), texts)
+        return Declared(self._source, self._file, inputs, self._output(), self._tools(), texts, partials.base)
 
     def _inputs(self) -> dict[str, Input]:
         inputs: dict[str, Input] = {}
@@ -167,7 +172,7 @@ class _Resolver:
         """Return the file that the schema is nothing but a reference to."""
         path = str(schema.get("$ref", "")).partition("#")[0] if len(schema) == 1 else ""
         try:
-            return resolve_path(path, self._file.path, PROMPTS)
+            return resolve_path(path, self._file.path, self._base)
         except PathRefused:
             return None
 
@@ -213,14 +218,15 @@ def _line_place(document: Document, keys: tuple[Key, ...], line: int) -> Place:
 
 
 class Partials:
-    """Collector of partials: `texts` by their path below `prompts/`. Problems are added to those of the sources.
+    """Collector of partials: `texts` by their path below `base`. Problems are added to those of the sources.
 
     `sound` says how deep the includes of a partial go, by its path, if nothing is wrong with any of them: who checks
     all partials need not read such a one for each that includes it. What is found is added.
     """
 
-    def __init__(self, sources: Sources, sound: dict[str, int] | None = None) -> None:
+    def __init__(self, sources: Sources, base: str, sound: dict[str, int] | None = None) -> None:
         self._sources = sources
+        self.base = base
         self._sound = sound
         self.texts: dict[str, str] = {}
 
@@ -243,7 +249,7 @@ class Partials:
             depth = None
             if target in chain:
                 self._report(f"{target} includes itself", place, "break the circle", "circular-include")
-            elif target is not None and (target in known or target.removeprefix(PROMPTS + "/") not in self.texts):
+            elif target is not None and (target in known or target.removeprefix(self.base + "/") not in self.texts):
                 if len(chain) + 1 + known.get(target, 0) > MAX_DEPTH:
                     words = f"partials include each other more than {MAX_DEPTH} deep"
                     self._report(words, place, "flatten them", "too-deep")
@@ -265,7 +271,7 @@ class Partials:
 
             if (merge := unresolved_merge(text, path)) is not None:
                 self._sources.problems.append(merge)
-        self.texts[path.removeprefix(PROMPTS + "/")] = _kept_once(text)
+        self.texts[path.removeprefix(self.base + "/")] = _kept_once(text)
         depth = self.include_all(text, path, lambda line: Place(path, line), chain)
         if self._sound is not None and depth is not None:
             self._sound[path] = depth

@@ -9,9 +9,9 @@ from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem, PromptNotFound
 from promptctl.files.document import Document
-from promptctl.files.names import PROMPTS, candidate_paths, did_you_mean, id_problem, nearest, prompt_id, prompt_stem
+from promptctl.files.names import DEFAULT_PLACES, PROMPTS, PromptPlaces, did_you_mean, id_problem, nearest
 from promptctl.files.sources import Cache, Sources
-from promptctl.files.tree import Tree, is_there
+from promptctl.files.tree import Tree, is_there, prompt_files
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.prompts.closure import Declared, digest, part_texts, resolve
 from promptctl.prompts.prompt import Message, Placeholder, Prompt
@@ -40,11 +40,12 @@ class Closure:
 def prompt_paths(tree: Tree) -> dict[str, str]:
     """Prompt id to path, for each prompt file of the tree whose name can be an id, sorted by id.
 
-    If two files have one id, `.prompt.yaml` is the one listed; loading it tells of the other.
+    If two files have one id, the first by their paths is the one listed; loading it tells of the other.
     """
     found: dict[str, str] = {}
-    for path in tree.paths(PROMPTS):
-        id_ = prompt_id(path)
+    id_of = tree.places.id
+    for path in prompt_files(tree):
+        id_ = id_of(path)
         if id_ is not None:
             found.setdefault(id_, path)
     return dict(sorted(found.items()))
@@ -55,7 +56,7 @@ def prompts_not_checked_out(tree: Tree) -> tuple[str, ...]:
     from promptctl.git.trees import WorkTree
 
     paths = tree.not_checked_out() if isinstance(tree, WorkTree) else ()
-    return tuple(sorted({id_ for path in paths if (id_ := prompt_id(path)) is not None}))
+    return tuple(sorted({id_ for path in paths if (id_ := tree.places.id(path)) is not None}))
 
 
 def load_prompt(tree: Tree, prompt_id: str) -> Prompt:
@@ -70,18 +71,18 @@ def load_prompt(tree: Tree, prompt_id: str) -> Prompt:
 def load_prompt_file(tree: Tree, path: str) -> Prompt:
     """Return the prompt at that path of the tree. Raises `InvalidFiles`, as `load_prompt` does."""
     sources = Sources(tree)
-    prompt = prompt_of(path, resolve(path, sources), sources)
+    prompt = prompt_of(tree, path, resolve(path, sources), sources)
     if prompt is None:
         raise InvalidFiles(sources.problems)
     return prompt
 
 
-def prompt_of(path: str, resolved: Declared | None, sources: Sources) -> Prompt | None:
+def prompt_of(tree: Tree, path: str, resolved: Declared | None, sources: Sources) -> Prompt | None:
     """Return the prompt that was resolved from the file at `path`; None if `sources` holds an error."""
     problems = tuple(sources.problems)
     if resolved is None or any(problem.severity == "error" for problem in problems):
         return None
-    id_ = prompt_id(path) or prompt_stem(path) or path
+    id_ = tree.places.stem(path) or path
     return _prompt(id_, resolved, tuple(sources.paths), problems)
 
 
@@ -103,7 +104,7 @@ def closure_of(tree: Tree, path: str, *, cache: Cache | None = None) -> Closure:
 
 def path_in(tree: Tree, id_: str) -> str | None:
     """Return the path of the prompt's file in the tree; None if it has none."""
-    return next((path for path in candidate_paths(id_) if is_there(tree, path)), None)
+    return next((path for path in tree.places.paths_of(id_) if is_there(tree, path)), None)
 
 
 def with_marks_of(tree: Tree, id_: str, prompt: Prompt) -> Prompt:
@@ -147,13 +148,13 @@ def _marks_in(data: bytes, path: str) -> Mapping[str, bool] | None:
 def _path_of(tree: Tree, id_: str) -> str:
     """Return the path of the prompt's file. Raises `PromptNotFound`."""
     if id_problem(id_) is None:
-        found = [path for path in candidate_paths(id_) if is_there(tree, path)]
+        found = [path for path in tree.places.paths_of(id_) if is_there(tree, path)]
         if len(found) > 1:
             tree.read(found[0])  # in a submodule both seem to be there: it says so
             raise InvalidFiles([two_files(found[0], found[1], id_)])
         if found:
             return found[0]
-    raise no_such_prompt(id_, prompt_paths(tree))
+    raise no_such_prompt(id_, prompt_paths(tree), tree.places)
 
 
 def two_files(first: str, second: str, id_: str) -> Problem:
@@ -161,18 +162,18 @@ def two_files(first: str, second: str, id_: str) -> Problem:
     return Problem(f"{first} and {second} are both the prompt `{id_}`", Place(second), "remove one", "duplicate-id")
 
 
-def no_such_prompt(id_: str, known: Iterable[str]) -> PromptNotFound:
+def no_such_prompt(id_: str, known: Iterable[str], places: PromptPlaces = DEFAULT_PLACES) -> PromptNotFound:
     """Return the error for a prompt that is not among those known, with the nearest names."""
-    return PromptNotFound(f"there is no prompt `{id_}`", hint=_not_found_hint(id_, sorted(known)))
+    return PromptNotFound(f"there is no prompt `{id_}`", hint=_not_found_hint(id_, sorted(known), places))
 
 
-def _not_found_hint(id_: str, ids: list[str]) -> str:
-    stem = prompt_stem(id_ if id_.startswith(PROMPTS + "/") else f"{PROMPTS}/{id_}")
+def _not_found_hint(id_: str, ids: list[str], places: PromptPlaces) -> str:
+    stem = places.stem(id_) or DEFAULT_PLACES.stem(f"{PROMPTS}/{id_}")
     if stem in ids:
         return f"a prompt is named by its id: {stem}"
     if meant := did_you_mean(id_, ids):
         return meant
-    return "promptctl list shows all prompts" if ids else f"write one to {PROMPTS}/<id>.prompt.yaml"
+    return "promptctl list shows all prompts" if ids else f"write one to {places.first}/<id>.prompt.yaml"
 
 
 def _prompt(id_: str, resolved: Declared, closure: tuple[str, ...], problems: tuple[Problem, ...]) -> Prompt:
@@ -201,6 +202,7 @@ def _prompt(id_: str, resolved: Declared, closure: tuple[str, ...], problems: tu
         inline_dataset=file.inline_dataset,
         problems=problems,
         text=resolved.source.decode("utf-8", "replace"),
+        base=resolved.base,
     )
 
 

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any, Literal
 
 from promptctl.errors import Place, Problem
+from promptctl.files.names import PROMPTS
 
 Status = Literal["active", "deprecated", "inactive"]
 Engine = Literal["jinja2", "simple", "none"]
@@ -103,7 +104,7 @@ class Output:
 class Prompt:
     """A prompt with its whole closure, all read from one tree.
 
-    `partials` maps each included path (relative to `prompts/`) to its text. `closure` lists every file that was
+    `partials` maps each included path, relative to the folder `base`, to its text. `closure` lists every file that was
     read, relative to the workspace. `digest` names the version exactly (see `promptctl.prompts.closure.digest`).
     `model` is None if the file names none: the workspace's default then runs, and is not part of the digest.
     `problems` holds warnings only; errors have been raised.
@@ -132,6 +133,7 @@ class Prompt:
     inline_dataset: Mapping[str, Any] | None = None
     problems: tuple[Problem, ...] = ()
     text: str = ""
+    base: str = PROMPTS
 
     @property
     def declared_response_format(self) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from promptctl.errors import Place, Problem, one_of_each_kind
 from promptctl.files.merges import indented_merge
-from promptctl.files.names import MAX_SUGGESTIONS, PROMPTS, did_you_mean
+from promptctl.files.names import MAX_SUGGESTIONS, did_you_mean
 from promptctl.formats.github_dialect import placeholders
 from promptctl.prompts.closure import Declared, message_texts
 from promptctl.prompts.prompt import MISSING
@@ -55,7 +55,7 @@ def _problems_of_templates(resolved: Declared) -> Iterator[Problem]:
             place = resolved.file.document.line_place(fault[1], *keys)
             yield Problem(fault[0], place, fault[2], "bad-template")
     for path, text in resolved.partials.items():
-        yield from problems_of_partial(text, f"{PROMPTS}/{path}")
+        yield from problems_of_partial(text, f"{resolved.base}/{path}")
 
 
 def _problems_of_variables(resolved: Declared) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from promptctl.errors import InputError, Place, RenderError, RenderLimitExceeded
-from promptctl.files.names import PLACEHOLDER, PROMPTS
+from promptctl.files.names import PLACEHOLDER
 from promptctl.files.plain import Measure, plain
 from promptctl.prompts.inputs import InputCheck
 from promptctl.prompts.prompt import SENSITIVE, Message, Placeholder, Prompt, Rendered
@@ -78,14 +78,15 @@ class Engine:
         return fill
 
     def _compiled(self, text: str, place_of: PlaceOf) -> FillText:
-        own = self._prompt.path.removeprefix(PROMPTS + "/")
+        base = f"{self._prompt.base}/"
+        own = self._prompt.path.removeprefix(base)
         try:
             environment = self._opened()
             template = environment.compile_text(text, own)
         except BadTemplate as error:
-            place = place_of(error.line) if error.name == own else Place(f"{PROMPTS}/{error.name}", error.line)
+            place = place_of(error.line) if error.name == own else Place(base + (error.name or ""), error.line)
             raise RenderError(error.message, place=place, hint=error.hint) from None
-        return _filling(partial(environment.chunks, template), place_of, template)
+        return _filling(partial(environment.chunks, template), place_of, template, base)
 
     def _opened(self) -> PromptEnvironment:
         """Return the environment with the partials compiled. Only now: a prompt without templates needs no Jinja."""
@@ -104,12 +105,14 @@ def _is_ascii(text: str) -> bool:
     return text.isascii() and "\\" not in text  # an escape in a literal may print any character
 
 
-def _filling(pieces: Callable[..., Iterator[str]], place_of: PlaceOf, template: Template | None = None) -> FillText:
+def _filling(
+    pieces: Callable[..., Iterator[str]], place_of: PlaceOf, template: Template | None = None, base: str = ""
+) -> FillText:
     def fill(scope: Scope) -> str:
         try:
             return scope.budget.emit(pieces(*scope))
         except Exception as error:
-            raise _failed(error, template, place_of) from None
+            raise _failed(error, template, place_of, base) from None
 
     return fill
 
@@ -136,11 +139,11 @@ def _simple(pieces: Sequence[str], inputs: Mapping[str, Any], _: Budget) -> Iter
             yield value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _failed(error: Exception, template: Template | None, place_of: PlaceOf) -> RenderError:
+def _failed(error: Exception, template: Template | None, place_of: PlaceOf, base: str) -> RenderError:
     from promptctl.templates.faults import in_words, line_of
 
     where, line = line_of(error)
-    place = place_of(line) if where is None or where is template else Place(f"{PROMPTS}/{where.name}", line)
+    place = place_of(line) if where is None or where is template else Place(base + (where.name or ""), line)
     if isinstance(error, RenderLimitExceeded | RecursionError | MemoryError):
         return RenderLimitExceeded(in_words(error), place=place, hint="make the template or its inputs smaller")
     return RenderError(in_words(error), place=place)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from functools import partial
 
 from promptctl.errors import Place, Problem
-from promptctl.files.names import PLACEHOLDER, PROMPTS
+from promptctl.files.names import PLACEHOLDER
 from promptctl.prompts.closure import Declared, message_texts
 from promptctl.prompts.variable_use import PlaceOf
 
@@ -53,7 +53,7 @@ def _texts(resolved: Declared) -> Iterator[tuple[str, PlaceOf]]:
 
         yield text, place_of
     for path, text in resolved.partials.items():
-        yield text, partial(Place, f"{PROMPTS}/{path}")
+        yield text, partial(Place, f"{resolved.base}/{path}")
 
 
 _Found = Iterator[tuple[int, str, str, str]]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from promptctl.errors import Place
-from promptctl.files.names import PLACEHOLDER, PROMPTS, PathRefused, resolve_path
+from promptctl.files.names import PLACEHOLDER, PathRefused, resolve_path
 from promptctl.prompts.closure import Declared, message_texts
 from promptctl.templates import BadTemplate
 from promptctl.templates.reading import includes, names
@@ -21,7 +21,7 @@ def used_variables(resolved: Declared) -> dict[str, Place]:
     """
     file = resolved.file
     engine = file.data.get("template", "jinja2")
-    use = _Use(resolved.partials)
+    use = _Use(resolved.partials, resolved.base)
     for text, keys in message_texts(file.data["messages"]):
 
         def place_of(line: int, keys: tuple[str | int, ...] = keys) -> Place:
@@ -36,7 +36,8 @@ def used_variables(resolved: Declared) -> dict[str, Place]:
 
 
 class _Use:
-    def __init__(self, partials: Mapping[str, str]) -> None:
+    def __init__(self, partials: Mapping[str, str], base: str) -> None:
+        self._base = base
         self.found: dict[str, Place] = {}
         self._partials = partials
         self._walked: set[tuple[str, frozenset[str]]] = set()
@@ -51,10 +52,10 @@ class _Use:
             self.found[name] = place_of(used[name])
         for reference, _ in included:
             with suppress(PathRefused):
-                self._walk_partial(resolve_path(reference, path, PROMPTS), set_above | set_here)
+                self._walk_partial(resolve_path(reference, path, self._base), set_above | set_here)
 
     def _walk_partial(self, path: str, set_above: frozenset[str]) -> None:
-        text = self._partials.get(path.removeprefix(PROMPTS + "/"))
+        text = self._partials.get(path.removeprefix(self._base + "/"))
         if text is not None and (path, set_above) not in self._walked:
             self._walked.add((path, set_above))
             self.walk(text, path, lambda line: Place(path, line), set_above)

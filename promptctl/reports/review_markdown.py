@@ -183,7 +183,8 @@ def _diffs(review: Review, detail: _Detail) -> Iterator[str]:
     several = {path for path, ids in review.files.items() if len(ids) > 1}
     for path, ids in list(review.files.items())[: detail.rows]:
         yield from folded(about_file(path, ids), _file_lines(review, path) if path in several else [], detail.lines)
-    elsewhere = {path.removeprefix("prompts/") for path in several}
+    bases = {side.base for prompt in review.prompts for side in (prompt.base, prompt.head) if side is not None}
+    elsewhere = {path.removeprefix(f"{base}/") for path in several for base in bases}
     for prompt in changed[: detail.rows]:
         assert prompt.diff is not None
         yield from folded(prompt.id, list(diff_lines(prompt.diff, leaves_out=elsewhere)), detail.lines)
@@ -193,10 +194,9 @@ def _diffs(review: Review, detail: _Detail) -> Iterator[str]:
 
 def _file_lines(review: Review, path: str) -> list[str]:
     """Return the lines of a partial that several prompts include, shown once."""
-    name = path.removeprefix("prompts/")
     for prompt in review.prompts:
         for partial in prompt.diff.partials if prompt.diff is not None else ():
-            if partial.path == name:
+            if prompt.head is not None and path == f"{prompt.head.base}/{partial.path}":
                 return list(hunk_lines(partial.hunks))
     return []
 

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from promptctl.errors import printable
-from promptctl.files.names import id_problem, prompt_id, prompt_stem
+from promptctl.files.names import PromptPlaces, id_problem
 from promptctl.files.wording import name_some
 from promptctl.git.walk import FileChange
 from promptctl.reviews.review import PromptReview
@@ -18,21 +18,19 @@ _MOST_PROMPTS = 20
 _LIKELIEST = 2
 
 
-def change_notes(changes: Iterable[FileChange], links: Sequence[str], prompts: Sequence[PromptReview]) -> Iterator[str]:
+def change_notes(
+    changes: Iterable[FileChange], places: PromptPlaces, links: Sequence[str], prompts: Sequence[PromptReview]
+) -> Iterator[str]:
     """Files that nothing reads, for their name or as they are links; and renames that nothing says are any."""
-    unnamed = [change.path for change in changes if change.after is not None and _breaks_the_rules(change.path)]
-    for path in unnamed[:_MOST]:
-        why = id_problem(prompt_stem(path) or "")
+    stems = {change.path: places.stem(change.path) for change in changes if change.after is not None}
+    unnamed = {path: why for path, stem in stems.items() if stem is not None and (why := id_problem(stem))}
+    for path, why in list(unnamed.items())[:_MOST]:
         yield f"`{printable(path)}` is not reviewed, as no prompt can be called so: {why}"
     if len(unnamed) > _MOST:
         yield f"{len(unnamed) - _MOST} more files are not reviewed for their names"
     if links:
         yield f"not reviewed, as no link is ever followed: {name_some([repr(link) for link in links], _MOST)}"
     yield from _renames(prompts)
-
-
-def _breaks_the_rules(path: str) -> bool:
-    return prompt_stem(path) is not None and prompt_id(path) is None
 
 
 def likely_renames(prompts: Sequence[PromptReview]) -> dict[str, PromptReview]:

@@ -10,16 +10,8 @@ from promptctl.datasets.index import DatasetIndex
 from promptctl.differences.diff import diff_prompts
 from promptctl.differences.renames import Named, renames_between, sources_of
 from promptctl.errors import Problem, PromptNotFound, WorkspaceError
-from promptctl.files.names import (
-    DATASETS,
-    PROMPTS,
-    SETTINGS,
-    candidate_paths,
-    is_dataset,
-    is_recording,
-    prompt_id,
-    prompt_stem,
-)
+from promptctl.files.names import DATASETS, SETTINGS, is_dataset, is_prompt_file, is_recording
+from promptctl.files.tree import prompt_files
 from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
 from promptctl.git.repository import Git
 from promptctl.git.tree_changes import changed_files, new_links
@@ -108,7 +100,7 @@ class _Finder:
             recordings=tuple(change.path for change in self._changed if is_recording(change.path)),
             tests=self._tests(prompts, datasets),
             stale=self._stale(prompts),
-            notes=tuple(change_notes(self._changed, new_links(self._base, self._head), prompts)),
+            notes=tuple(change_notes(self._changed, self._head.places, new_links(self._base, self._head), prompts)),
         )
 
     # --- prompts ---------------------------------------------------------------------------------------------------
@@ -123,10 +115,11 @@ class _Finder:
         return [*self._datasets(), *self._inline(own)]
 
     def _prompts(self) -> list[PromptReview]:
-        own = {id_ for change in self._changed if (id_ := prompt_id(change.path)) is not None}
+        own = self._own_ids()
         shared = [change.path for change in self._changed if _is_shared(change.path)]
         self._shared = {path: [] for path in shared}
-        reached = {id_ for path in prompts_reached(self._head, shared) if (id_ := prompt_id(path)) is not None}
+        id_of = self._head.places.id
+        reached = {id_ for path in prompts_reached(self._head, shared) if (id_ := id_of(path)) is not None}
         ids = own | reached
         before = {id_: self._load(id_, is_head=False) for id_ in ids}
         after = {id_: self._load(id_, is_head=True) for id_ in ids}
@@ -152,7 +145,7 @@ class _Finder:
         return PromptReview(
             id=id_,
             kind="renamed" if former_id else kind,  # type: ignore[arg-type]
-            path=next((side.path for side in reversed(sides) if side is not None), candidate_paths(id_)[0]),
+            path=next((side.path for side in reversed(sides) if side is not None), self._path_of(id_)),
             former_id=former_id,
             base=before.prompt,
             head=after.prompt,
@@ -172,12 +165,13 @@ class _Finder:
         left = gone - set(former.values())
         end = self._head.commit or self._git.head
         if left and len(former) < len(new) and end:
-            moved = renames_between(self._git, self._base.commit, end)
+            head = self._head if isinstance(self._head, CommitTree) else CommitTree(self._git, end)
+            moved = renames_between(self._base, head)
             former |= {id_: moved[id_] for id_ in new if id_ not in former and moved.get(id_) in left}
         return former
 
     def _named(self, id_: str, *, is_head: bool) -> Named:
-        prompt, paths = self._load(id_, is_head=is_head).prompt, candidate_paths(id_)
+        prompt, paths = self._load(id_, is_head=is_head).prompt, self._tree(is_head=is_head).places.paths_of(id_)
         changes = [change for change in self._changed if change.path in paths]
         blobs = [change.after if is_head else change.before for change in changes]
         return Named(
@@ -187,14 +181,31 @@ class _Finder:
     def _load(self, id_: str, *, is_head: bool) -> _Loaded:
         key = (is_head, id_)
         if key not in self._loaded:
-            tree = self._head if is_head else self._base
             try:
-                self._loaded[key] = _Loaded(load_prompt(tree, id_))
+                self._loaded[key] = _Loaded(load_prompt(self._tree(is_head=is_head), id_))
             except PromptNotFound:
                 self._loaded[key] = _Loaded()
             except WorkspaceError as error:
-                self._loaded[key] = _Loaded(problems=problems_of(error, candidate_paths(id_)[0]))
+                self._loaded[key] = _Loaded(problems=problems_of(error, self._path_of(id_)))
         return self._loaded[key]
+
+    def _own_ids(self) -> set[str]:
+        """Return the ids of prompts whose own files changed, or came and went with the places of prompts."""
+        was, now = self._base.places, self._head.places
+        changed = {change.path for change in self._changed}
+        if was == now:
+            return {id_ for path in changed if (id_ := now.id(path)) is not None}
+        paths = {*changed, *prompt_files(self._base), *prompt_files(self._head)}
+        ids = {path: (was.id(path), now.id(path)) for path in paths}
+        return {id_ for path, both in ids.items() if path in changed or both[0] != both[1] for id_ in both if id_}
+
+    def _tree(self, *, is_head: bool) -> CommitTree | WorkTree:
+        return self._head if is_head else self._base
+
+    def _path_of(self, id_: str) -> str:
+        """Return the path of a prompt that cannot be loaded: the one that changed, or the first where it can be."""
+        paths = [*self._head.places.paths_of(id_), *self._base.places.paths_of(id_)]
+        return next((change.path for change in self._changed if change.path in paths), paths[0])
 
     # --- datasets --------------------------------------------------------------------------------------------------
 
@@ -256,7 +267,7 @@ class _Finder:
 def _is_shared(path: str) -> bool:
     """Return True if prompts may include the file: a partial, a schema, tools."""
     is_ours = path.endswith((".j2", ".yaml", ".yml", ".json"))
-    return path.startswith(PROMPTS + "/") and prompt_stem(path) is None and is_ours
+    return is_ours and not path.startswith(DATASETS + "/") and not is_prompt_file(path)
 
 
 def _is_the_same(review: PromptReview) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptctl.errors import Place, WorkspaceError
-from promptctl.files.names import DATASETS, PROMPTS, SETTINGS
+from promptctl.files.names import DATASETS, SETTINGS
 from promptctl.files.wording import name_some
 from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.versions.committed_settings import settings_files
@@ -22,7 +22,7 @@ def check_place(git: Git, start: Path, tip: CommitTree, base: CommitTree, head: 
     One that HEAD brings where BASE has none is new, unless HEAD moved or removed another since `base`.
     """
     _refuse_links(git, start)
-    for name in (PROMPTS, DATASETS):
+    for name in dict.fromkeys((*base.places.folders, *head.places.folders, DATASETS)):
         if _is_no_folder(head, name):
             raise WorkspaceError(
                 "HEAD puts a link, a submodule or a file where a folder belongs",

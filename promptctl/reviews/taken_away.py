@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from promptctl.files.names import prompt_stem
+from promptctl.files.names import is_prompt_file
 from promptctl.files.wording import count, name_some
 from promptctl.reviews.change_notes import likely_renames
 from promptctl.reviews.review import DatasetReview, PromptReview, ReviewedCase
@@ -44,7 +44,7 @@ def taken_away(
     for old, paths in stale.items():
         now = name_some(names.then(names.now([old])))
         for path in paths if now else ():
-            is_own = prompt_stem(path) is not None
+            is_own = is_prompt_file(path)
             left = f"{path} still names {old}, and no longer tests {now}"
             told.append(f"the tests in {path} were removed" if is_own else left)
     told = list(dict.fromkeys(told))
@@ -123,7 +123,7 @@ class _TakenAway:
     def lines(self) -> Iterator[str]:
         path = self._dataset.former_path or self._dataset.path
         gone = [prompt for prompt in self._prompts if not self._is_tested(prompt) and self._lost(prompt)]
-        if gone and prompt_stem(path) is not None:
+        if gone and is_prompt_file(path):
             yield f"the tests in {path} were removed"
         elif gone:
             was = "was removed, which tested" if self._dataset.kind == "removed" else "no longer tests"

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
 from promptctl.errors import WorkspaceError
-from promptctl.files.names import candidate_paths
-from promptctl.files.tree import MAX_BYTES
+from promptctl.files.names import DEFAULT_PLACES, SETTINGS, PromptPlaces
+from promptctl.files.tree import MAX_BYTES, places_in
 from promptctl.git.trees import check_content
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from promptctl.files.sources import Cache
     from promptctl.git.objects import Objects
+    from promptctl.git.repository import Git
+    from promptctl.git.walk import ParentedCommit, Step
 
 _TEXT_SUFFIXES = (".yaml", ".yml", ".json", ".j2")
 
@@ -32,6 +36,28 @@ class Digested:
     formerly: tuple[str, ...] = ()
 
 
+def walk_prompts(
+    git: Git, commits: Sequence[ParentedCommit], places: PromptPlaces = DEFAULT_PLACES
+) -> tuple[list[Step], dict[str, PromptPlaces]]:
+    """Return the commits that changed something where prompts are, or the settings, in the order given.
+
+    The mapping holds the places of each commit that changed its settings; `places` are those before the first. A
+    commit's files are those of all places that any of them has.
+    """
+    from promptctl.git.walk import walk
+
+    steps = list(walk(git, commits, *places.pathspecs, SETTINGS))
+    settings = {step.commit: change.after for step in steps for change in step.changes if change.path == SETTINGS}
+    blobs = {blob for blob in settings.values() if blob is not None}
+    found = zip(blobs, git.objects.read_all(blobs, max_bytes=MAX_BYTES), strict=True)
+    known = {blob: places_in(item.data) for blob, item in found if item is not None and item.data is not None}
+    then = {commit: known.get(blob or "", DEFAULT_PLACES) for commit, blob in settings.items()}
+    together = reduce(or_, then.values(), places)
+    if together != places:
+        steps = list(walk(git, commits, *together.pathspecs, SETTINGS))
+    return steps, then
+
+
 class Closures:
     """Loads prompts from sets of files given as path to blob id, and remembers what it loaded."""
 
@@ -39,16 +65,16 @@ class Closures:
         self._objects = objects
         self._contents: dict[str, bytes | None] = {}
         self._parsed: Cache = {}
-        self._known: dict[tuple[str, ...], list[tuple[dict[str, str | None], Digested]]] = {}
+        self._known: dict[tuple[PromptPlaces, str, *tuple[str, ...]], list[tuple[dict[str, str | None], Digested]]] = {}
 
-    def digested(self, prompt_id: str, files: Mapping[str, str]) -> Digested:
-        """Load this prompt from these files; one of its paths is among them."""
-        paths = [path for path in candidate_paths(prompt_id) if path in files]
-        known = self._known.setdefault((prompt_id, *(files[path] for path in paths)), [])
+    def digested(self, prompt_id: str, files: Mapping[str, str], places: PromptPlaces) -> Digested:
+        """Load this prompt from these files, of a tree with these places; one of its paths is among them."""
+        paths = [path for path in places.paths_of(prompt_id) if path in files]
+        known = self._known.setdefault((places, prompt_id, *(files[path] for path in paths)), [])
         for blobs, digested in known:
             if all(files.get(path) == blob for path, blob in blobs.items()):
                 return digested
-        digested = self._load(_Files(files, paths, self), paths)
+        digested = self._load(_Files(files, paths, self, places), paths)
         known.append(({path: files.get(path) for path in digested.asked}, digested))
         return digested
 
@@ -91,10 +117,13 @@ class _Files:
 
     commit = None
 
-    def __init__(self, files: Mapping[str, str], prompt_paths: list[str], closures: Closures) -> None:
+    def __init__(
+        self, files: Mapping[str, str], prompt_paths: list[str], closures: Closures, places: PromptPlaces
+    ) -> None:
         self._files = files
         self._prompt_paths = prompt_paths
         self._closures = closures
+        self.places = places
         self.asked: set[str] = set(prompt_paths)
 
     def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound, WorkspaceError
-from promptctl.files.names import candidate_paths, did_you_mean, prompt_id
+from promptctl.files.names import DEFAULT_PLACES, did_you_mean
 from promptctl.labels.chains import listing, other_workspace
 from promptctl.prompts.loading import load_prompt, prompt_paths
 from promptctl.versions.prompt_at_version import note
@@ -124,7 +124,7 @@ def check_has_labels(moment: Moment) -> None:
 
 
 def _earlier(tree: Tree, prompt: str, rows: Iterable[VersionRow]) -> tuple[str, ...]:
-    then = [prompt_id(row.path) or "" for row in rows]
+    then = [tree.places.id(row.path) or DEFAULT_PLACES.id(row.path) or "" for row in rows]
     return tuple(
         id_ for id_ in dict.fromkeys([*declared_ids(tree, prompt)[::-1], *then[::-1]]) if id_ not in ("", prompt)
     )
@@ -132,7 +132,7 @@ def _earlier(tree: Tree, prompt: str, rows: Iterable[VersionRow]) -> tuple[str, 
 
 def declared_ids(tree: Tree, prompt: str) -> tuple[str, ...]:
     """Return what the file has under `formerly`. Most files do not have the word, and are not parsed for it."""
-    for path in candidate_paths(prompt):
+    for path in tree.places.paths_of(prompt):
         with suppress(WorkspaceError, OSError):
             if b"formerly" in tree.read(path):
                 return load_prompt(tree, prompt).formerly

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+from functools import reduce
 from itertools import islice
+from operator import or_
 from typing import TYPE_CHECKING, TypeVar
 
 from promptctl import __version__
 from promptctl.errors import GitError, HistoryIncomplete
-from promptctl.files.names import PROMPTS
+from promptctl.files.names import DEFAULT_PLACES
 from promptctl.git.objects import is_object_id
 from promptctl.versions.index_store import IndexStore
 from promptctl.versions.line import cut_at, unshallow_hint
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from promptctl.git.repository import Git
-    from promptctl.git.trees import CommitTrees
+    from promptctl.git.trees import CommitTree, CommitTrees
     from promptctl.git.walk import ParentedCommit
     from promptctl.versions.index_store import VersionRow
     from promptctl.versions.line import Line
@@ -149,9 +151,9 @@ class Index:
             return False
         if not commits or commits[0][1] != tip:
             return False
-        files = self.trees.at(tip).blobs(PROMPTS)
-        lineages = Lineages(files, store.states(), store.versions)
-        self._walk(store, lineages, commits, after=(store.position_of(tip) or 0))
+        tree = self.trees.at(tip)
+        lineages = Lineages(tree.places, store.states(), store.versions)
+        self._walk(store, lineages, commits, tree, after=(store.position_of(tip) or 0))
         return True
 
     def _build(self, store: IndexStore, line: Line, meta: dict[str, str]) -> None:
@@ -169,20 +171,31 @@ class Index:
         fork = store.highest_of([commit for commit, _ in commits]) if before else None
         last_common = store.commits_at([fork]).get(fork) if fork else None
         store.clear()
-        self._walk(store, Lineages({}, [], lambda _: []), commits, after=0)
+        self._walk(store, Lineages(DEFAULT_PLACES, [], lambda _: []), commits, None, after=0)
         self._tell_changes(line, last_common, before, store.all_versions() if before else [])
 
-    def _walk(self, store: IndexStore, lineages: Lineages, commits: list[ParentedCommit], *, after: int) -> None:
-        from promptctl.git.walk import walk
-        from promptctl.versions.closures import Closures
+    def _walk(
+        self,
+        store: IndexStore,
+        lineages: Lineages,
+        commits: list[ParentedCommit],
+        start: CommitTree | None,
+        *,
+        after: int,
+    ) -> None:
+        """Take in the commits, the first of which has `start` as its parent."""
+        from promptctl.versions.closures import Closures, walk_prompts
 
         positions = {commit: after + place for place, (commit, _) in enumerate(commits, start=1)}
         closures = Closures(self.git.objects)
-        steps = iter(walk(self.git, commits, PROMPTS))
+        walked, places = walk_prompts(self.git, commits, lineages.places)
+        if start is not None:
+            lineages.files = start.prompt_blobs(reduce(or_, places.values(), lineages.places))
+        steps = iter(walked)
         while some := list(islice(steps, _COMMITS_AT_ONCE)):
             closures.read_ahead((change.path, change.after) for step in some for change in step.changes if change.after)
             for step in some:
-                lineages.advance(positions[step.commit], step, closures)
+                lineages.advance(positions[step.commit], step, closures, places.get(step.commit))
             closures.forget_contents(but=lineages.files.values())
         store.write(positions, lineages.rows, (lineages.states[id_] for id_ in sorted(lineages.touched)))
 

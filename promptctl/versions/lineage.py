@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from promptctl.differences.renames import Named, source_of
-from promptctl.files.names import candidate_paths, prompt_id
 from promptctl.git.walk import apply
 from promptctl.versions.index_store import PromptState, VersionRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from promptctl.files.names import PromptPlaces
     from promptctl.git.walk import Step
     from promptctl.versions.closures import Closures, Digested
 
@@ -20,17 +20,19 @@ if TYPE_CHECKING:
 class Lineages:
     """The state of every prompt along a line, advanced commit by commit.
 
-    `files` is path to blob id of all files below `prompts/` where the walk begins. `earlier` returns the versions that
-    an id already has, in order. `rows` and `touched` are what is new.
+    `places` are those of prompts where the walk has come to, and `files` is path to blob id of all files there and in
+    every place that a commit of the walk names. `earlier` returns the versions that an id already has, in order. `rows`
+    and `touched` are what is new.
     """
 
     def __init__(
         self,
-        files: dict[str, str],
+        places: PromptPlaces,
         states: Iterable[PromptState],
         earlier: Callable[[str], Sequence[VersionRow]],
     ) -> None:
-        self.files = files
+        self.places = places
+        self.files: dict[str, str] = {}
         self.states = {state.id: state for state in states}
         self.rows: list[VersionRow] = []
         self.touched: set[str] = set()
@@ -40,16 +42,22 @@ class Lineages:
         for state in self.states.values():
             self._note_asked(state, state.asked)
 
-    def advance(self, position: int, step: Step, closures: Closures) -> None:
-        """Take in what one commit changed."""
+    def advance(self, position: int, step: Step, closures: Closures, places: PromptPlaces | None = None) -> None:
+        """Take in what one commit changed; `places` are those of its settings if it changed them."""
         affected: set[str] = set()
         removed: dict[str, str] = {}
+        before, self.places = self.places, places or self.places
+        if self.places != before:
+            for path, blob in self.files.items():
+                was, now = before.id(path), self.places.id(path)
+                affected.update(id_ for id_ in (was, now) if id_ is not None)
+                if was is not None and was != now:
+                    removed[was] = blob
         for change in step.changes:
-            own = prompt_id(change.path)
-            if own is not None:
-                affected.add(own)
-                if change.before is not None and change.after is None:
-                    removed[own] = change.before
+            was, own = before.id(change.path), self.places.id(change.path)
+            affected.update(id_ for id_ in (was, own) if id_ is not None)
+            if was is not None and change.before is not None and change.after is None:
+                removed[was] = change.before
             affected |= self._users.get(change.path, set())
         apply(step.changes, self.files)
         if affected:
@@ -58,7 +66,7 @@ class Lineages:
 
     def _settle(self, position: int, affected: list[str], removed: dict[str, str], closures: Closures) -> None:
         paths = {id_: path for id_ in affected if (path := self._path(id_)) is not None}
-        found = {id_: closures.digested(id_, self.files) for id_ in paths}
+        found = {id_: closures.digested(id_, self.files, self.places) for id_ in paths}
         states = [self.states.setdefault(id_, PromptState(id_)) for id_ in affected]
         gone = [state for state in states if state.path is not None and state.id not in paths]
         new = [state for state in states if state.path is None and state.id in paths]
@@ -113,7 +121,7 @@ class Lineages:
         )
 
     def _path(self, id_: str) -> str | None:
-        return next((path for path in candidate_paths(id_) if path in self.files), None)
+        return next((path for path in self.places.paths_of(id_) if path in self.files), None)
 
     def _rows_of(self, id_: str) -> list[VersionRow]:
         if id_ not in self._versions:

@@ -153,24 +153,23 @@ class Moment:
         Empty if the line is not known.
         """
         from promptctl.differences.renames import moved_files, renames_between
-        from promptctl.files.names import PROMPTS
 
         if self.head is None:
             return {}
         try:
-            found = renames_between(self.git, self.line.tip, self.head)
+            found = renames_between(self.tree_at(self.line.tip), self.tree_at(self.head))
         except HistoryIncomplete:
             return {}
-        committed = self.tree_at(self.head).blobs(PROMPTS)
-        return found | {id_: found.get(was, was) for id_, was in moved_files(committed, self.blobs_here).items()}
+        head = self.tree_at(self.head)
+        moved = moved_files(head.prompt_blobs(), self.blobs_here, head.places, self.work_tree.places)
+        return found | {id_: found.get(was, was) for id_, was in moved.items()}
 
     @cached_property
     def blobs_here(self) -> Mapping[str, str]:
-        """The blob id of each file of the work tree below `prompts/` as Git would store it; empty without a commit."""
-        from promptctl.files.names import PROMPTS
-        from promptctl.git.tree_changes import blobs_of
+        """The blob id of each file where the work tree has prompts, as Git would store it; empty without a commit."""
+        from promptctl.git.tree_changes import prompt_blobs_of
 
-        return blobs_of(self.work_tree, PROMPTS, self.tree_at(self.head)) if self.head is not None else {}
+        return prompt_blobs_of(self.work_tree, self.tree_at(self.head)) if self.head is not None else {}
 
     def id_on_line(self, store: IndexStore, prompt: str) -> str:
         """Return the id that a prompt's versions are numbered under: it may have been renamed beside the line."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
-from promptctl.files.names import PROMPTS, candidate_paths
+from promptctl.files.names import DEFAULT_PLACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from promptctl.files.names import PromptPlaces
     from promptctl.git.repository import Git
     from promptctl.git.trees import CommitTrees
     from promptctl.git.walk import ParentedCommit, Step
@@ -64,7 +66,7 @@ class Numbering:
         self._git = git
         self._trees = trees
         self._standings: dict[str, _Standing] = {}
-        self._walks: dict[str, tuple[Step, ...]] = {}
+        self._walks: dict[str, tuple[list[Step], dict[str, PromptPlaces]]] = {}
 
     @cached_property
     def _closures(self) -> Closures:
@@ -126,28 +128,35 @@ class Numbering:
 
     def _changes_beyond(self, ids: Sequence[str], commit: str, place: _Standing) -> int:
         """Count the commits beyond the line in which the prompt's digest changed."""
-        from promptctl.git.walk import apply, walk
+        from promptctl.git.walk import apply
+        from promptctl.versions.closures import walk_prompts
 
+        start = self._trees.at(place.beyond[0][1]) if place.beyond[0][1] else None
+        places = start.places if start is not None else DEFAULT_PLACES
         if commit not in self._walks:
-            self._walks[commit] = tuple(walk(self._git, place.beyond, PROMPTS))
-        start = place.beyond[0][1]
-        files = dict(self._trees.at(start).blobs(PROMPTS)) if start else {}
-        digest, asked = self._load(ids, files)
+            self._walks[commit] = walk_prompts(self._git, place.beyond, places)
+        steps, later = self._walks[commit]
+        files = start.prompt_blobs(reduce(or_, later.values(), places)) if start is not None else {}
+        digest, asked = self._load(ids, files, places)
         count = 0
-        for step in self._walks[commit]:
+        for step in steps:
             apply(step.changes, files)
-            if any(change.path in asked for change in step.changes):
-                now, asked = self._load(ids, files)
+            is_moved = later.get(step.commit, places) != places
+            places = later.get(step.commit, places)
+            if is_moved or any(change.path in asked for change in step.changes):
+                now, asked = self._load(ids, files, places)
                 if now is not None and now != digest:
                     count += 1
                     digest = now
         return count
 
-    def _load(self, ids: Sequence[str], files: dict[str, str]) -> tuple[str | None, Iterable[str]]:
+    def _load(
+        self, ids: Sequence[str], files: dict[str, str], places: PromptPlaces
+    ) -> tuple[str | None, Iterable[str]]:
         """Return the digest among these files of the prompt under its first id there, and the paths it depends on."""
-        paths = [path for id_ in ids for path in candidate_paths(id_)]
-        there = next((id_ for id_ in ids if files.keys() & candidate_paths(id_)), None)
+        paths = [path for id_ in ids for path in places.paths_of(id_)]
+        there = next((id_ for id_ in ids if files.keys() & places.paths_of(id_)), None)
         if there is None:
             return None, paths
-        found = self._closures.digested(there, files)
+        found = self._closures.digested(there, files, places)
         return found.digest, found.asked | set(paths)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptctl.errors import WorkspaceError
-from promptctl.files.names import PROMPTS, candidate_paths, prompt_id
-from promptctl.git.tree_changes import blobs_of
+from promptctl.files.tree import prompt_files
+from promptctl.git.tree_changes import prompt_blobs_of
 from promptctl.prompts.loading import load_prompt
 from promptctl.versions.closures import Closures
 from promptctl.versions.numbering import UNKNOWN, Content
@@ -16,6 +16,7 @@ from promptctl.versions.resolving import in_submodule
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from promptctl.files.names import PromptPlaces
     from promptctl.git.trees import CommitTree, WorkTree
     from promptctl.versions.index_store import IndexStore, PromptState
     from promptctl.versions.moment import Moment
@@ -42,31 +43,35 @@ def number_all(moment: Moment, store: IndexStore) -> dict[str, PromptNumber]:
     only the others are loaded.
     """
     head, tip = moment.head, store.meta()["tip"]
-    tip_files = moment.tree_at(tip).blobs(PROMPTS)
-    head_files = tip_files if head == tip else moment.tree_at(head).blobs(PROMPTS) if head else {}
-    disk_files = moment.blobs_here if head else blobs_of(moment.work_tree, PROMPTS, moment.tree_at(tip))
+    tip_tree, head_tree = moment.tree_at(tip), moment.tree_at(head) if head else None
+    tip_files, head_files = tip_tree.prompt_blobs(), head_tree.prompt_blobs() if head_tree else {}
+    disk_files = moment.blobs_here if head else prompt_blobs_of(moment.work_tree, tip_tree)
+    places, committed_places = moment.work_tree.places, head_tree.places if head_tree else tip_tree.places
     states = {state.id: state for state in store.states()}
     closures = Closures(moment.git.objects)
     numbers: dict[str, PromptNumber] = {}
-    for id_ in _ids(disk_files):
-        path = next(path for path in candidate_paths(id_) if path in disk_files)
+    for id_ in _ids(disk_files, places):
+        paths = places.paths_of(id_)
+        path = next(path for path in paths if path in disk_files)
         if path not in head_files and (inside := moment.work_tree.repository_inside(path)):
             numbers[id_] = PromptNumber(None, UNKNOWN, None, in_submodule(inside))
             continue
-        state, paths = states.get(id_), candidate_paths(id_)
+        state = states.get(id_)
         formerly: tuple[str, ...] = ()
-        if state is not None and _is_as_indexed(state, disk_files, tip_files):
+        if state is not None and places == tip_tree.places and _is_as_indexed(state, paths, disk_files, tip_files):
             digest = state.digest if state.is_sound else None
         else:
             digest, formerly = _load(moment.work_tree, id_)
         committed = None
-        if state is not None and _is_as_indexed(state, head_files, tip_files):
+        there = committed_places.paths_of(id_)
+        is_of_tip = committed_places == tip_tree.places
+        if state is not None and is_of_tip and _is_as_indexed(state, there, head_files, tip_files):
             committed = state.digest if state.is_sound else None
-        elif any(path in head_files for path in paths):
-            committed = closures.digested(id_, head_files).digest
+        elif any(path in head_files for path in there):
+            committed = closures.digested(id_, head_files, committed_places).digest
         # Unsound is no digest: two unsound files are the same if no byte of the prompt's own file differs.
         is_dirty = digest != committed or (
-            digest is None and any(disk_files.get(path) != head_files.get(path) for path in paths)
+            digest is None and any(disk_files.get(path) != head_files.get(path) for path in {*paths, *there})
         )
         ids = dict.fromkeys((id_, *formerly, moment.id_on_line(store, id_)))
         content = Content(tuple(ids), head, committed, is_dirty or head is None)
@@ -78,16 +83,19 @@ def number_all(moment: Moment, store: IndexStore) -> dict[str, PromptNumber]:
 def unknown(moment: Moment, note: str) -> dict[str, PromptNumber]:
     """Return the same if numbers cannot be known."""
     named = (UNKNOWN, None) if moment.head is not None else ("v0+dirty", True)
-    return {id_: PromptNumber(None, named[0], named[1], note) for id_ in _ids(moment.work_tree.paths(PROMPTS))}
+    ids = _ids(prompt_files(moment.work_tree), moment.work_tree.places)
+    return {id_: PromptNumber(None, named[0], named[1], note) for id_ in ids}
 
 
-def _ids(paths: Iterable[str]) -> list[str]:
-    return sorted({id_ for path in paths if (id_ := prompt_id(path)) is not None})
+def _ids(paths: Iterable[str], places: PromptPlaces) -> list[str]:
+    return sorted({id_ for path in paths if (id_ := places.id(path)) is not None})
 
 
-def _is_as_indexed(state: PromptState, files: Mapping[str, str], tip_files: Mapping[str, str]) -> bool:
-    paths = (*candidate_paths(state.id), *state.asked)
-    return state.path is not None and all(files.get(path) == tip_files.get(path) for path in paths)
+def _is_as_indexed(
+    state: PromptState, paths: Iterable[str], files: Mapping[str, str], tip_files: Mapping[str, str]
+) -> bool:
+    asked = (*paths, *state.asked)
+    return state.path is not None and all(files.get(path) == tip_files.get(path) for path in asked)
 
 
 def _load(work_tree: CommitTree | WorkTree, id_: str) -> tuple[str | None, tuple[str, ...]]:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from promptctl.errors import UsageError, printable
-from promptctl.files.names import LABEL, PROMPTS, id_problem, prompt_stem
+from promptctl.files.names import DEFAULT_PLACES, LABEL, PROMPT_SUFFIXES, PROMPTS, id_problem
 from promptctl.files.wording import shown
 
 _NUMBER = re.compile(r"v([1-9][0-9]{0,8})")
@@ -71,12 +71,11 @@ def parse_ref(text: str) -> Ref:
 
 def check_id(prompt: str, rest: str = "") -> None:
     """Raise `UsageError` if this cannot be a prompt's id. `rest` is what follows it in a ref: `@v7`."""
-    stem = prompt_stem(prompt.removeprefix("./"))
-    if stem is not None:
-        raise UsageError(
-            f"`{printable(prompt)}` is a file; a prompt is named by its id", hint=f"its id is {stem}{rest}"
-        )
+    stem = DEFAULT_PLACES.stem(prompt.removeprefix("./"))
     problem = id_problem(prompt)
+    if stem is not None or (problem is not None and prompt.endswith(PROMPT_SUFFIXES)):
+        hint = f"its id is {stem}{rest}" if stem else "promptctl list --json shows each prompt's id and path"
+        raise UsageError(f"`{printable(prompt)}` is a file; a prompt is named by its id", hint=hint)
     if problem is not None:
         hint = f"a prompt's id is its path below {PROMPTS}/"
         raise UsageError(f"`{printable(prompt)}` cannot be a prompt: {problem}", hint=hint)

@@ -115,7 +115,7 @@ class Repository:
         if not versions and prompt not in ids:
             here = prompt_paths(self.work_tree)
             if prompt not in here:
-                raise no_such_prompt(prompt, {*here, *ids})
+                raise no_such_prompt(prompt, {*here, *ids}, self.work_tree.places)
         return versions
 
     def numbers(self, moment: Moment | None = None) -> dict[str, PromptNumber]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, HistoryIncomplete, InvalidFiles, PromptNotFound, RevisionNotFound, WorkspaceError
-from promptctl.files.names import did_you_mean, prompt_id
+from promptctl.files.names import did_you_mean
 from promptctl.git.trees import IN_SUBMODULE, blob_of
 from promptctl.prompts.loading import load_prompt, no_such_prompt, prompt_paths
 from promptctl.versions.line import unshallow_hint
@@ -42,7 +42,7 @@ class Resolver:
         if not self._moment.is_versioned:
             known = prompt_paths(self._moment.work_tree)
             if ref.prompt not in known:
-                raise no_such_prompt(ref.prompt, known)
+                raise no_such_prompt(ref.prompt, known, self._moment.work_tree.places)
             hint = f"write {ref.prompt} for the files as they are, or put the workspace under Git: git init"
             raise GitError(f"`{ref}` names a version, and {NOT_IN_GIT}", hint=hint)
         if ref.number is not None:
@@ -124,7 +124,7 @@ class Resolver:
             raise self._moment.ask(lambda store: self._no_such_number(ref, ids, store))
         row, commit = found
         tree = self._moment.tree_at(commit)
-        prompt = self._load_at(replace(ref, prompt=prompt_id(row.path) or ref.prompt), tree)
+        prompt = self._load_at(replace(ref, prompt=tree.places.id(row.path) or ref.prompt), tree)
         version = Version(prompt.digest, commit, number=number, display=shown(row, commit))
         return PromptAtVersion(ref, replace(prompt, id=ref.prompt), version, tree)
 
@@ -132,7 +132,7 @@ class Resolver:
         numbers = [row.number for id_ in ids for row in store.versions(id_)]
         known = {*store.ids(), *prompt_paths(self._moment.work_tree)}
         if ref.prompt not in known:
-            return no_such_prompt(ref.prompt, known)
+            return no_such_prompt(ref.prompt, known, self._moment.work_tree.places)
         has = "it has no numbered version yet"
         if numbers:
             has = f"its versions are v1 to v{max(numbers)}" if max(numbers) > 1 else "its only version is v1"

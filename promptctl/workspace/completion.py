@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
-from promptctl.files.names import DATASETS, PROMPTS, is_dataset, prompt_id
+from promptctl.files.names import DATASETS, is_dataset
+from promptctl.files.tree import prompt_files
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -114,7 +115,7 @@ def _tree(context: Context) -> Tree:
 
 
 def _prompts(tree: Tree) -> dict[str, str]:
-    return {id_: path for path in tree.paths(PROMPTS) if (id_ := prompt_id(path)) is not None}
+    return {id_: path for path in prompt_files(tree) if (id_ := tree.places.id(path)) is not None}
 
 
 def _read(tree: Tree, path: str) -> Mapping[str, Any]:

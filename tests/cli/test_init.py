@@ -105,12 +105,16 @@ def test_prompts_where_githubs_tools_had_them_are_offered_and_named(cli: Cli, tm
         (tmp_path / path).write_text(text)
 
     made = cli("init")
-    assert "  git mv .github/prompts/label.prompt.yml prompts/ " in made.err
-    assert "  git mv 'a summary.prompt.yml' prompts/ " in made.err
-    said = "2 prompt files outside prompts/ are not read: .github/prompts/label.prompt.yml, a summary.prompt.yml"
-    assert said in cli("validate").err
+    assert (
+        "promptctl list      # 2 prompts outside prompts/: `prompt_paths` in promptctl.yaml names their places"
+        in made.err
+    )
+    assert "prompts/welcome.prompt.yaml" not in made.out
+    assert "1 prompt file outside prompts/, .github/prompts/ is not read: a summary.prompt.yml" in cli("validate").err
+    assert "  git mv 'a summary.prompt.yml' prompts/ " in cli("init").err
 
-    (tmp_path / "prompts/welcome.prompt.yaml").unlink()
+    (tmp_path / "promptctl.yaml").write_text("{}\n")
+    said = "2 prompt files outside prompts/ are not read: .github/prompts/label.prompt.yml, a summary.prompt.yml"
     assert said in cli("list").err
 
     made = cli("-C", ".github", "init")

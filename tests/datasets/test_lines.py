@@ -7,6 +7,7 @@ import pytest
 
 from promptctl.datasets.lines import MAX_LINE_BYTES, read_lines
 from promptctl.errors import InvalidFiles, Problem
+from promptctl.files.names import DEFAULT_PLACES
 from promptctl.files.tree import MemoryTree
 
 PATH = "datasets/x.jsonl"
@@ -39,6 +40,7 @@ class EndlessTree:
     """A file of one line that never ends, of which only a little may be read."""
 
     commit = None
+    places = DEFAULT_PLACES
 
     def __init__(self) -> None:
         self.given = 0
@@ -75,6 +77,7 @@ def test_a_line_without_end_is_left_at_the_cap() -> None:
 def test_a_tree_that_cannot_stream_is_read_whole() -> None:
     class WholeTree:
         commit = None
+        places = DEFAULT_PLACES
 
         def read(self, path: str, *, max_bytes: int = 0) -> bytes:
             assert max_bytes > MAX_LINE_BYTES

@@ -338,23 +338,22 @@ def test_settings_that_hold_for_something_are_sound() -> None:
     ("paths", "said"),
     [
         (["summary.prompt.yml"], "1 prompt file outside prompts/ is not read: summary.prompt.yml"),
-        ([".github/prompts/a.prompt.yml", "b.prompt.yaml"], "2 prompt files outside prompts/ are not read"),
+        ([".github/prompts/a.prompt.yml", "summary.prompt.yml"], "2 prompt files outside prompts/ are not read"),
     ],
 )
 def test_prompts_in_other_folders_are_found(paths: list[str], said: str) -> None:
     (problem,) = check(MemoryTree(dict.fromkeys(paths, HI)))
     assert (problem.severity, problem.code) == ("warning", "prompt-elsewhere")
     assert problem.message.startswith(said)
-    stay = "; or leave it there: promptctl -C .github init" if len(paths) > 1 else ""
-    assert problem.hint == f"move each: git mv {paths[0]} prompts/{stay}"
+    line = f'prompt_paths: [prompts, {".github/prompts, " if len(paths) > 1 else ""}"*.prompt.yml"]'
+    assert problem.hint == f"write in promptctl.yaml: {line}; or move each: git mv {paths[0]} prompts/"
 
 
 def test_prompts_of_a_workspace_inside_this_one_are_its_own() -> None:
     files = {".github/promptctl.yaml": "", ".github/prompts/a.prompt.yml": HI, "prompts/chat.prompt.yaml": HI}
     assert check(MemoryTree(files)) == []
-    (problem,) = check(MemoryTree(files | {"promptctl.yaml": "prompt_paths: [.github/prompts]\n"}))
-    assert problem.message == "unknown key `prompt_paths`"
-    assert "promptctl -C .github init" in (problem.hint or "")
+    (problem,) = check(MemoryTree(files | {"promptctl.yaml": "prompts: [.github/prompts]\n"}))
+    assert (problem.message, problem.hint) == ("unknown key `prompts`", "use `prompt_paths`")
 
 
 UNSIGNED = "promptctl.yaml: `signed: required` lets no move of a label count, as .promptctl.signers"

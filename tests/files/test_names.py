@@ -3,13 +3,12 @@ from __future__ import annotations
 import pytest
 
 from promptctl.files.names import (
+    DEFAULT_PLACES,
     PathRefused,
+    PromptPlaces,
     id_problem,
     is_dataset,
-    is_partial,
-    is_schema,
     nearest,
-    prompt_id,
     resolve_path,
 )
 
@@ -30,7 +29,7 @@ from promptctl.files.names import (
     ],
 )
 def test_id_is_the_path_below_prompts(path: str, id_: str | None) -> None:
-    assert prompt_id(path) == id_
+    assert DEFAULT_PLACES.id(path) == id_
 
 
 @pytest.mark.parametrize("id_", ["a/b.lock", "a.lock/b", "ä", "a//b", "/a", "a/", "a\n", "x" * 141, "a/.b", ""])
@@ -50,12 +49,22 @@ def test_recordings_are_never_datasets() -> None:
     assert not is_dataset("datasets/cases.jsonl")
 
 
-def test_schemas_and_partials_are_told_by_their_suffix() -> None:
-    assert is_schema("prompts/a/b.schema.yaml")
-    assert is_schema("prompts/b.schema.json")
-    assert not is_schema("prompts/b.prompt.yaml")
-    assert is_partial("prompts/tone.j2")
-    assert not is_partial("datasets/tone.j2")
+@pytest.mark.parametrize(
+    ("path", "id_", "base"),
+    [
+        ("prompts/a/b.prompt.yaml", "a/b", "prompts"),
+        (".github/prompts/a.prompt.yml", "a", ".github/prompts"),
+        ("hello.prompt.yml", "hello", "prompts"),
+        ("hello.prompt.yaml", None, "prompts"),
+        ("src/hello.prompt.yml", None, "prompts"),
+        (".github/prompts.prompt.yml", None, "prompts"),
+        (".github/prompts2/a.prompt.yml", None, "prompts"),
+    ],
+)
+def test_each_place_of_prompts_gives_ids_and_keeps_references_inside(path: str, id_: str | None, base: str) -> None:
+    places = PromptPlaces(("prompts", ".github/prompts"), (".prompt.yml",))
+    assert (places.id(path), places.base(path)) == (id_, base)
+    assert id_ is None or path in places.paths_of(id_)
 
 
 @pytest.mark.parametrize(

@@ -72,9 +72,9 @@ def no_walk(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Counts the commits that are walked."""
     walked: list[int] = []
 
-    def counted(git: object, commits: list[object], folder: str) -> object:
+    def counted(git: object, commits: list[object], *pathspecs: str) -> object:
         walked.append(len(commits))
-        return walk(git, commits, folder)  # type: ignore[arg-type]
+        return walk(git, commits, *pathspecs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(git_walk, "walk", counted)
     return walked  # type: ignore[return-value]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptctl.files.names import PROMPT_SUFFIXES, PROMPTS
+from promptctl.files.names import DEFAULT_PLACES, PROMPT_SUFFIXES, PROMPTS
 from promptctl.files.tree import Tree
 from promptctl.prompts.loading import load_prompt, prompt_paths
 from promptctl.prompts.prompt import Prompt
@@ -28,6 +28,7 @@ class ShippedJudges:
     """The judges' prompts of this package, as a tree with the paths that they would have in a workspace."""
 
     commit: str | None = None
+    places = DEFAULT_PLACES
 
     def read(self, path: str, *, max_bytes: int = 1 << 20) -> bytes:
         """The file's bytes; `FileNotFoundError` if there is none."""
