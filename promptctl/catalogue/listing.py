@@ -110,10 +110,10 @@ def list_prompts(parts: Context, wanted: PromptFilter | None = None) -> list[Pro
     moment = parts.now()
     numbers = parts.repository.numbers(moment) if paths else {}
     live = live_labels(moment, parts.warn) if paths else {}
-    files = set(prompt_files(tree))
+    files, places = set(prompt_files(tree)), tree.places
     summaries = []
     for id_, path in paths.items():
-        prompt, error = _load(tree, id_, path, files)
+        prompt, error = _load(tree, id_, path, files.intersection(places.paths_of(id_)))
         summary = PromptSummary(
             id=id_,
             path=path,
@@ -145,8 +145,10 @@ def suggestions(parts: Context, wanted: PromptFilter) -> Iterator[tuple[str, str
                 yield from ((name, meant) for meant in nearest(value, sorted(known[name]))[:1])
 
 
-def _load(tree: Tree, id_: str, path: str, files: Collection[str]) -> tuple[Prompt | None, InvalidFiles | None]:
-    other = next((each for each in tree.places.paths_of(id_) if each != path and each in files), None)
+def _load(
+    tree: Tree, places: PromptPlaces, id_: str, path: str, files: Collection[str]
+) -> tuple[Prompt | None, InvalidFiles | None]:
+    other = next((each for each in places.paths_of(id_) if each != path and each in files), None)
     try:
         if other is not None:
             raise InvalidFiles([two_files(path, other, id_)])

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.files.document import Document
-from promptctl.files.names import PathRefused, did_you_mean, resolve_path
+from promptctl.files.names import PathRefused, PromptPlaces, did_you_mean, resolve_path
 from promptctl.files.tree import Tree, prompt_files
 from promptctl.files.yaml_reader import read_yaml
 
@@ -31,6 +31,7 @@ class Sources:
         self._tree = tree
         self._cache = cache
         self._partials = cache if partials is None else partials
+        self._places: PromptPlaces | None = None
         self._documents: dict[str, Document | None] = {}
         self.paths: dict[str, None] = {}
         self.problems: list[Problem] = []
@@ -50,7 +51,9 @@ class Sources:
 
     def base_of(self, path: str) -> str:
         """Return the folder that references in a file are relative to."""
-        return self._tree.places.base(path)
+        if self._places is None:
+            self._places = self._tree.places
+        return self._places.base(path)
 
     def bytes_of(self, path: str, place: Place, noun: str) -> bytes | None:
         """Return the file's bytes; None, and a problem at `place`, if it cannot be read."""

@@ -59,10 +59,10 @@ def read_file(file: Path, max_bytes: int = MAX_BYTES, *, follows_links: bool = F
 FileStamp = tuple[int, int, int]
 
 
-def file_stamp(path: Path) -> FileStamp | None:
+def file_stamp(path: str | Path) -> FileStamp | None:
     """Return what differs once a file was written or replaced; None if it cannot be read."""
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116 (asked often; a path as text is enough)
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino

@@ -62,12 +62,13 @@ class WorkTree:
     def __init__(self, root: Path) -> None:
         self.root = Path(os.path.realpath(root))
         self._left_out: tuple[int, dict[str, str]] | None = None
+        self._settings = f"{self.root}/{SETTINGS}"
         self._places: tuple[FileStamp | None, PromptPlaces] | None = None
 
     @property
     def places(self) -> PromptPlaces:
         """The places of its prompts, as `promptctl.yaml` says now."""
-        stamp = file_stamp(self.root / SETTINGS)
+        stamp = file_stamp(self._settings)
         if self._places is None or self._places[0] != stamp:
             self._places = stamp, places_of(self)
         return self._places[1]

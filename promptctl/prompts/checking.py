@@ -244,7 +244,7 @@ def _read_prompt(tree: Tree, path: str, partials: Cache) -> _ReadPrompt:
         problems.append(Problem(message, Place(path), "rename the file", "bad-id"))
     sources = Sources(tree, partials=partials)
     resolved = resolve(path, sources)
-    prompt = prompt_of(tree, path, resolved, sources)
+    prompt = prompt_of(path, resolved, sources)
     problems += sources.problems
     questions = None
     if resolved is not None:

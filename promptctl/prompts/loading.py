@@ -9,7 +9,15 @@ from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem, PromptNotFound
 from promptctl.files.document import Document
-from promptctl.files.names import DEFAULT_PLACES, PROMPTS, PromptPlaces, did_you_mean, id_problem, nearest
+from promptctl.files.names import (
+    DEFAULT_PLACES,
+    PROMPT_SUFFIXES,
+    PROMPTS,
+    PromptPlaces,
+    did_you_mean,
+    id_problem,
+    nearest,
+)
 from promptctl.files.sources import Cache, Sources
 from promptctl.files.tree import Tree, is_there, prompt_files
 from promptctl.files.yaml_reader import read_yaml
@@ -71,18 +79,19 @@ def load_prompt(tree: Tree, prompt_id: str) -> Prompt:
 def load_prompt_file(tree: Tree, path: str) -> Prompt:
     """Return the prompt at that path of the tree. Raises `InvalidFiles`, as `load_prompt` does."""
     sources = Sources(tree)
-    prompt = prompt_of(tree, path, resolve(path, sources), sources)
+    prompt = prompt_of(path, resolve(path, sources), sources)
     if prompt is None:
         raise InvalidFiles(sources.problems)
     return prompt
 
 
-def prompt_of(tree: Tree, path: str, resolved: Declared | None, sources: Sources) -> Prompt | None:
+def prompt_of(path: str, resolved: Declared | None, sources: Sources) -> Prompt | None:
     """Return the prompt that was resolved from the file at `path`; None if `sources` holds an error."""
     problems = tuple(sources.problems)
     if resolved is None or any(problem.severity == "error" for problem in problems):
         return None
-    id_ = tree.places.stem(path) or path
+    stem = path.removeprefix(f"{resolved.base}/")
+    id_ = stem[: stem.rindex(".prompt.")] if stem.endswith(PROMPT_SUFFIXES) else stem
     return _prompt(id_, resolved, tuple(sources.paths), problems)
 
 
