@@ -145,10 +145,8 @@ def suggestions(parts: Context, wanted: PromptFilter) -> Iterator[tuple[str, str
                 yield from ((name, meant) for meant in nearest(value, sorted(known[name]))[:1])
 
 
-def _load(
-    tree: Tree, places: PromptPlaces, id_: str, path: str, files: Collection[str]
-) -> tuple[Prompt | None, InvalidFiles | None]:
-    other = next((each for each in places.paths_of(id_) if each != path and each in files), None)
+def _load(tree: Tree, id_: str, path: str, others: Iterable[str]) -> tuple[Prompt | None, InvalidFiles | None]:
+    other = next((each for each in others if each != path), None)
     try:
         if other is not None:
             raise InvalidFiles([two_files(path, other, id_)])

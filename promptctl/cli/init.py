@@ -11,8 +11,7 @@ import typer
 from promptctl import Scaffold, init_workspace
 from promptctl.cli.output import say, tell
 from promptctl.errors import UsageError
-from promptctl.files.names import SETTINGS
-from promptctl.files.wording import count
+from promptctl.reports.wording import count
 
 
 def init(
@@ -48,6 +47,6 @@ def _about(made: Scaffold) -> str:
     which = f"{count(len(made.elsewhere), 'prompt')} outside prompts/"
     if made.line is None:
         return f"git mv {shlex.quote(made.elsewhere[0])} prompts/      # not read where it is"
-    if SETTINGS in made.written:
-        return f"promptctl list      # {which}: `prompt_paths` in {SETTINGS} names their places"
-    return f"write in {SETTINGS}: {made.line}      # reads {which}"
+    if "promptctl.yaml" in made.written:
+        return f"promptctl list      # {which}: `prompt_paths` in promptctl.yaml names their places"
+    return f"write in promptctl.yaml: {made.line}      # reads {which}"
