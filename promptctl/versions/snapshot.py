@@ -11,13 +11,14 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from promptctl.errors import PromptNotFound, RevisionNotFound, WorkspaceError, WorkspaceNotFound, printable
-from promptctl.files.names import LABEL, did_you_mean, id_problem
-from promptctl.files.tree import MAX_BYTES, read_file
+from promptctl.files.names import LABEL, PromptPlaces, did_you_mean, id_problem
+from promptctl.files.tree import MAX_BYTES, places_of, read_file
 from promptctl.prompts.loading import load_prompt_file
 from promptctl.versions.prompt_at_version import PromptAtVersion, Version
 from promptctl.versions.refs import Ref, parse_ref
@@ -266,6 +267,11 @@ class SnapshotTree:
         self._snapshot = snapshot
         self._files = files
         self.commit = commit
+
+    @cached_property
+    def places(self) -> PromptPlaces:
+        """The places of its prompts, as the `promptctl.yaml` of its commit says."""
+        return places_of(self)
 
     def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:  # noqa: ARG002 - a text is bounded already
         """Return the file's bytes; `FileNotFoundError` if there is none."""

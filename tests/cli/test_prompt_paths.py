@@ -63,6 +63,9 @@ def test_each_command_finds_them(github: Path, cli: Cli) -> None:
     assert "All notes" in cli("diff", "notes@production", "notes").out
     assert cli("run", "notes@production", "-i", "version=2", "-m", "echo/echo").out == "Notes of 2\n"
     assert cli("label", "verify").exit_code == 0
+    assert cli("snapshot", "write", "one.snapshot.json").exit_code == 0
+    ran = cli("--snapshot", "one.snapshot.json", "run", "notes@production", "-i", "version=3", "-m", "echo/echo")
+    assert ran.out == "Notes of 3\n"
     assert cli("copy", "notes", "short").exit_code == 0
     assert (github / "prompts/short.prompt.yml").exists()
 
