@@ -35,7 +35,7 @@ import promptctl
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parent / "examples/fastapi-chat"
 sys.path.insert(0, str(EXAMPLE))
-LATENCY_MS, PAUSE_MS, WORDS = 500, 100, 20
+LATENCY_MS, PAUSE_MS, WORDS = 500, 200, 20
 MOST_MS = 10.0
 META = {"prompt_version": 1, "prompt_label": "production", "prompt": "tutor/video", "output_tokens": 20}.items()
 QUESTION = " ".join(f"word{number}" for number in range(WORDS - 1))
@@ -90,21 +90,23 @@ async def _plain_stream(
 
 
 @contextlib.contextmanager
-def running(arguments: list[str], **environ: str) -> Iterator[str]:
-    """A program that prints its port; its address."""
+def running(arguments: list[str], **environ: str) -> Iterator[tuple[str, int]]:
+    """A program that prints its port; its address, and its process."""
     command = [sys.executable, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environ}) as process:
         assert process.stdout is not None
         try:
-            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+            yield f"http://127.0.0.1:{process.stdout.readline().strip()}", process.pid
         finally:
             process.terminate()
 
 
 class Readers:
-    """So many readers of one service: the seconds to the first and to the last byte of each answer."""
+    """So many readers of one service: seconds to the first and last byte of each answer, and the service's CPU."""
 
-    def __init__(self, address: str, streams: int, questions: int) -> None:
+    def __init__(self, address: str, process: int, streams: int, questions: int) -> None:
+        self.process = process
+        self.cpu_s = 0.0
         self.api = f"{address}/api/v1"
         self.streams, self.questions = streams, questions
         self.first: list[float] = []
@@ -112,8 +114,10 @@ class Readers:
         self.answers: dict[int, list[str]] = {}
 
     async def read(self) -> None:
+        begun = _cpu_s(self.process)
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as client:
             await asyncio.gather(*(self._reader(client, number) for number in range(self.streams)))
+        self.cpu_s = _cpu_s(self.process) - begun
 
     async def _reader(self, client: aiohttp.ClientSession, number: int) -> None:
         async with client.post(f"{self.api}/sessions", json={"user_id": f"u{number}", "lesson": "hash-tables"}) as made:
@@ -171,18 +175,18 @@ def main() -> int:
         folder = Path(temporary)
         make_workspace(folder / "prompts")
         arguments = [str(HERE / "model_server.py"), "--latency-ms", str(LATENCY_MS), "--pause-ms", str(PAUSE_MS)]
-        model = stack.enter_context(running(arguments))
+        model, _ = stack.enter_context(running(arguments))
         environ = {"OPENAI_BASE_URL": f"{model}/v1", "OPENAI_API_KEY": "none", "CHAT_MODEL": "openai/demo-tutor"}
         environ["PROMPTS"] = str(folder / "prompts")
         services = {}
         for kind in ("promptctl", "plain"):
             environ["DATABASE_URL"] = given.database or f"sqlite+aiosqlite:///{folder}/{kind}.db"
             services[kind] = stack.enter_context(running([__file__, "--serve", kind], **environ))
-            asyncio.run(Readers(services[kind], 1, 1).read())  # warm
+            asyncio.run(Readers(*services[kind], 1, 1).read())  # warm
         runs: dict[str, list[Readers]] = {kind: [] for kind in services}
         for _ in range(given.rounds):
-            for kind, address in services.items():
-                runs[kind].append(Readers(address, given.streams, given.questions))
+            for kind, service in services.items():
+                runs[kind].append(Readers(*service, given.streams, given.questions))
                 asyncio.run(runs[kind][-1].read())
         with promptctl.open_workspace(folder / "prompts") as workspace:
             executions = {row.id for row in workspace.log.executions() if row.status == "ok"}
@@ -200,8 +204,17 @@ def report(runs: dict[str, list[Readers]], wrong: int) -> int:
         words = ", ".join(f"{kind} {statistics.median(values):.1f} ms" for kind, values in p95.items())
         print(f"p95 to the {what} byte: {words}; promptctl adds {added:.1f} ms (at most {MOST_MS:g})")
     answers = sum(len(readers.last) for readers in runs["promptctl"])
+    for kind, done in runs.items():
+        print(
+            f"{kind}: {1000 * sum(each.cpu_s for each in done) / answers:.1f} ms of CPU for an answer of {WORDS} words"
+        )
     print(f"{answers} answers, {wrong} messages lost or with wrong metadata")
     return int(missed)
+
+
+def _cpu_s(process: int) -> float:
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _p95_ms(seconds: list[float]) -> float:

@@ -13,9 +13,10 @@ Sessions = async_sessionmaker[AsyncSession]
 
 def make_engine(url: str) -> AsyncEngine:
     """Return an engine for `sqlite+aiosqlite:///…` or `postgresql+psycopg://…`."""
+    is_sqlite = url.startswith("sqlite")
     # Without hide_parameters an error would carry what people wrote into the log.
-    engine = create_async_engine(url, pool_pre_ping=True, hide_parameters=True)
-    if engine.dialect.name == "sqlite":
+    engine = create_async_engine(url, pool_pre_ping=not is_sqlite, hide_parameters=True)
+    if is_sqlite:
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     return engine
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Request
 from pydantic import BaseModel, ConfigDict, StringConstraints
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.crud.chat import create_chat_message, create_chat_session, get_chat_messages
 from app.database import Sessions
@@ -95,7 +96,7 @@ async def create_session(new: NewSession, services: Used) -> dict[str, Any]:
 async def list_messages(session_id: Id, services: Used) -> list[Message]:
     """Return a conversation; messages from before prompts were tracked have an empty `meta`."""
     async with services.sessions() as db:
-        await _session(services, session_id)
+        await _session(db, session_id)
         return [Message.model_validate(message) for message in await get_chat_messages(db, session_id)]
 
 
@@ -106,8 +107,8 @@ async def send_message(session_id: Id, question: Question, services: Used) -> Ev
     Whatever fails before the answer begins has a status of its own, and nothing is stored; so it can be sent again.
     """
     # No connection to the database is held while the model answers: a pool of ten serves hundreds of streams.
-    session = await _session(services, session_id)
     async with services.sessions() as db:
+        session = await _session(db, session_id)
         past = await get_chat_messages(db, session_id, last=REMEMBERED)
     stream = stream_response(services.workspace, session, past, question.content, model=services.model)
     try:
@@ -141,9 +142,8 @@ async def rate_message(message_id: Id, given: Thumb, services: Used) -> dict[str
     return {"score": kept.score}
 
 
-async def _session(services: Services, session_id: int) -> ChatSession:
-    async with services.sessions() as db:
-        session = await db.get(ChatSession, session_id)
+async def _session(db: AsyncSession, session_id: int) -> ChatSession:
+    session = await db.get(ChatSession, session_id)
     if session is None:
         raise HTTPException(404, f"There is no conversation {session_id}.")
     return session
