@@ -3,6 +3,13 @@
 # With OPENAI_API_KEY the prompts' own model answers; without a key a small program that stands in for it.
 set -eu
 cd "$(dirname "$0")"
+case ${1:-} in
+'' | --postgres) ;;
+*)
+    echo "start.sh [--postgres]" >&2
+    exit 2
+    ;;
+esac
 port=${PORT:-8000}
 python=${PYTHON:-python3}
 [ ! -x .venv/bin/python ] || python=.venv/bin/python

@@ -2,6 +2,7 @@
 # A PostgreSQL server for the chat alone, in a folder of its own: postgres.sh start | stop | url
 # It listens on a socket in that folder, which only its own user and root may enter: no network, no password.
 set -eu
+cd "$(dirname "$0")/.."
 port=${POSTGRES_PORT:-5433}
 folder=${POSTGRES_FOLDER:-}
 
@@ -14,16 +15,17 @@ fi
 
 if [ "$(id -u)" = 0 ]; then # the server refuses to run as root
     folder=${folder:-/var/lib/postgresql/fastapi-chat}
-    install -d -m 700 -o postgres "$folder"
+    make_folder() { install -d -m 700 -o postgres "$folder"; }
     as() { (cd / && exec setpriv --reuid=postgres --regid=postgres --clear-groups "$@"); }
 else
     folder=${folder:-$PWD/data/postgres}
-    mkdir -p -m 700 "$folder"
+    make_folder() { mkdir -p -m 700 "$folder"; }
     as() { "$@"; }
 fi
 
 case ${1:-} in
 start)
+    make_folder
     is_new=
     if [ ! -f "$folder/PG_VERSION" ]; then
         as "$bin/initdb" --pgdata="$folder" --username=chat --auth=trust --encoding=UTF8 --locale=C --no-sync >/dev/null
