@@ -59,7 +59,7 @@ function describe(article, meta, id, problem) {
     if (meta.cost_nano_usd) facts.push(`$${(meta.cost_nano_usd / 1e9).toPrecision(2)}`);
   }
   const line = article.querySelector(".meta");
-  line.textContent = facts.join(" · ");
+  line.textContent = facts.map((fact) => fact.replaceAll(" ", "\u00a0")).join(" · ");
   const note = problem ?? (meta.status === "cancelled" ? "Stopped before the end." : meta.status ? "Broken off." : "");
   if (note) {
     const shown = document.createElement("span");
@@ -68,13 +68,17 @@ function describe(article, meta, id, problem) {
     line.prepend(shown, facts.length ? " · " : "");
   }
   article.classList.toggle("rated", id !== null && Boolean(meta.execution_id));
-  if (id !== null) article.dataset.id = id;
+  if (id === null) return;
+  article.dataset.id = id;
+  article.dataset.call = meta.execution_id;
+  article.querySelector(`[data-thumb=${localStorage[meta.execution_id] ?? "none"}]`)?.setAttribute("aria-pressed", "true");
 }
 
 async function rate(article, pressed) {
   for (const button of article.querySelectorAll("[data-thumb]")) button.ariaPressed = String(button === pressed);
   try {
     await call(`/messages/${article.dataset.id}/feedback`, { thumb: pressed.dataset.thumb });
+    localStorage[article.dataset.call] = pressed.dataset.thumb;
   } catch (error) {
     pressed.ariaPressed = "false";
     pressed.title = error.message;
