@@ -37,7 +37,8 @@ EXAMPLE = HERE.parent / "examples/fastapi-chat"
 sys.path.insert(0, str(EXAMPLE))
 LATENCY_MS, PAUSE_MS, WORDS = 500, 200, 20
 MOST_MS = 10.0
-META = {"prompt_version": 1, "prompt_label": "production", "prompt": "tutor/video", "output_tokens": 20}.items()
+META = {"prompt": "tutor/video", "experiment": "tone", "output_tokens": 20}.items()
+ARMS = {"control": ("production", 1), "kind": ("kinder", 2)}
 QUESTION = " ".join(f"word{number}" for number in range(WORDS - 1))
 
 
@@ -153,6 +154,7 @@ async def lost(readers: Readers, executions: set[str]) -> int:
                 meta = said["meta"]
                 texts = {answer, asked["content"], said["content"]}
                 is_right = len(texts) == 1 and asked["meta"] == {} and meta.items() >= META and "status" not in meta
+                is_right &= ARMS.get(meta["arm"]) == (meta["prompt_label"], meta["prompt_version"])
                 wrong += not (is_right and meta["execution_id"] in executions)
                 executions.discard(meta["execution_id"])
     return wrong

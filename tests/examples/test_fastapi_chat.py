@@ -323,6 +323,17 @@ def test_a_thumb_is_kept_with_the_call_of_the_answer(chat: Chat) -> None:
     assert rate(said["id"], thumb="sideways")[0] == 422
 
 
+def test_a_reader_sees_the_same_arm_of_the_experiment_in_every_conversation(chat: Chat) -> None:
+    wanted = {"ada": ("control", "production", 1), "u1": ("kind", "kinder", 2)}
+    for user, (arm, label, version) in wanted.items():
+        for session in (chat.begin(user=user), chat.begin(user=user)):
+            meta = chat.ask(session, "Which arm?")[-1][1]["meta"]
+            assert meta == chat.messages(session)[1]["meta"]
+            found = [meta[key] for key in ("experiment", "arm", "prompt_label", "prompt_version")]
+            assert found == ["tone", arm, label, version]
+    assert "experiment" not in chat.ask(chat.begin(lesson="big-o"), "And here?")[-1][1]["meta"]
+
+
 @pytest.mark.parametrize(
     ("broken", "status", "words"),
     [

@@ -9,6 +9,9 @@ from app.models.chat import ChatMessage, ChatSession
 from app.services.lessons import LESSONS
 from promptctl import Execution, Workspace
 
+# The experiment of `promptctl.yaml` that the prompt of a content type takes part in; the user decides the arm.
+EXPERIMENTS = {"video": "tone"}
+
 
 def stream_response(
     workspace: Workspace, session: ChatSession, past: Iterable[ChatMessage], question: str, *, model: str | None
@@ -29,5 +32,6 @@ def stream_response(
         user=session.user_id,
         session=str(session.id),
         content_type=lesson.content_type,
+        experiment=EXPERIMENTS.get(lesson.content_type),
         metadata={"lesson": session.lesson},
     )
