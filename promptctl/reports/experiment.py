@@ -9,8 +9,8 @@ from promptctl.experiments.report import ArmReport, ExperimentReport, difference
 from promptctl.files.wording import count
 from promptctl.reports.wording import format_cost, format_latency
 
-ARM_COLUMNS = ("ARM", "VERSION", "SHARE", "KEYS", "KNOWN", "OUTCOME", "DIFFERENCE", "VERDICT")
-GUARD_COLUMNS = ("ARM", "GUARD", "AT MOST", "ON ARM", "ON CONTROL", "DIFFERENCE", "VERDICT")
+ARM_COLUMNS = ("Arm", "Version", "Share", "Keys", "Known", "Outcome", "Difference", "Verdict")
+GUARD_COLUMNS = ("Arm", "Guard", "At most", "On arm", "On control", "Difference", "Verdict")
 
 
 def title(report: ExperimentReport) -> str:

@@ -6,6 +6,7 @@ import json
 import random
 from dataclasses import replace
 
+import jsonschema
 import pytest
 
 from promptctl.experiments.report import ExperimentReport, report
@@ -13,6 +14,7 @@ from promptctl.formats.experiment_rules import Guard, Primary
 from promptctl.log.arm_calls import ArmCall
 from promptctl.reports.experiment import ARM_COLUMNS, GUARD_COLUMNS, arm_rows, guard_rows, sentences, title
 from tests.experiments.experiment_calls import GUARDS, RESOLVED, at, call, calls, experiment, judged
+from tests.json_schemas import FOLDER
 
 
 def words(found: ExperimentReport) -> str:
@@ -207,6 +209,9 @@ def test_rows_have_all_columns_and_the_document_is_json() -> None:
     assert {len(row) for row in guard_rows(found)} == {len(GUARD_COLUMNS)}
     assert "tone: Kinder resolves more (" in title(found)
     document = json.loads(json.dumps(found.as_dict(), allow_nan=False))
+    schema = json.loads((FOLDER / "experiment-report.schema.json").read_text(encoding="utf-8"))
+    for each in (found, judged([]), judged(calls({"control": 0.5, "kind": 0.9}, 400))):
+        jsonschema.validate(json.loads(json.dumps(each.as_dict())), schema)
     assert document["arms"][0]["difference"] is None
     assert document["primary"] == {"outcome": "resolved", "direction": "higher", "minimum": 0.1, "is_relative": False}
 
