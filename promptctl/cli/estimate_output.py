@@ -39,6 +39,8 @@ def say_estimate(rows: Sequence[Estimate], *, as_json: bool) -> None:
     )
     if has_sides:
         tell("cases that flip are asked again on both sides: those calls come on top")
+    if any(row.is_at_most for row in rows):
+        tell("at most: it ends as soon as it is decided")
     unpriced = sorted({row.model for row in rows if not row.is_priced})
     if unpriced:
         tell(f"not priced: {', '.join(unpriced)}; give `prices:` in promptctl.yaml")

@@ -209,6 +209,8 @@ def evaluate(
     passing: PassOptions,
     bounds: options.BoundOptions,
     fail_fast: options.FailFast = False,
+    until_decided: options.UntilDecided = False,
+    sequential: options.Sequential = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would ask and cost; ask nothing.")] = False,
     allow_code: options.AllowCode = False,
     leave_out_code: options.LeaveOutCode = False,
@@ -265,6 +267,7 @@ def evaluate(
         allows_code=allow_code,
         leaves_out_code=leave_out_code,
         afresh=afresh,
+        until="sequential" if sequential else "decided" if until_decided else None,
         on_broken=broken.tell,
     )
     with broken.told_once():
@@ -318,7 +321,7 @@ def _exit_code(found: Sequence[Evaluation]) -> int:
     verdicts = {each.verdict for each in found}
     if "failed" in verdicts:
         return errors.CHECK_FAILED
-    if "incomplete" in verdicts or not found or any(each.stopped for each in found):
+    if "incomplete" in verdicts or not found or any(each.stopped not in (None, "decided") for each in found):
         return errors.INCOMPLETE
     return errors.OK
 

@@ -44,6 +44,7 @@ STOPPED = {
     "budget": "stopped since a budget admits no more",
     "refused": "stopped when the key, the account or the model was refused",
     "log": "stopped since the log cannot be written",
+    "decided": "stopped as soon as it was decided",
 }
 _TOTALS = (
     "Prompt", "Version", "Model", "Dataset", "Cases", "Passed", "Failed", "Errors", "Rate", "95 %", "Cost", "p50", "Id",
@@ -139,7 +140,7 @@ def say_evaluations(
     stream = sys.stdout if is_data else sys.stderr
     passed = 0
     for each in found:
-        has_passed = each.verdict == "passed" and not each.stopped
+        has_passed = each.verdict == "passed" and each.stopped in (None, "decided")
         passed += has_passed
         is_one_of_many = len(found) > 1 and has_passed
         if len(found) > 1 and (not is_one_of_many or _wrong(each)):
@@ -296,6 +297,13 @@ def failure_lines(case: CaseResults, stream: TextIO) -> Iterator[str]:
         yield f"    call      promptctl log show {row.execution_id[-8:]}"
 
 
+def saved(found: Evaluation) -> str:
+    """Say after how many cases it was decided, and what that saved."""
+    summary = found.summary
+    asked = f"{summary.expected_cases - summary.never_run} of {count(summary.expected_cases, 'case')}"
+    return f"decided after {asked}: {count(summary.requests_saved, 'request')} saved"
+
+
 def _tell_verdict(found: Evaluation, stream: TextIO) -> None:
     tell = partial(_write, stream=stream)
     word = styled(found.verdict, stream, fg=_COLOURS[found.verdict], bold=True)
@@ -308,7 +316,9 @@ def _tell_verdict(found: Evaluation, stream: TextIO) -> None:
         )
     if xpassed := found.totals.xpassed:
         tell(f"  expected to fail, and passed: {name_some(xpassed)}; remove `xfail`")
-    if found.stopped:
+    if found.stopped == "decided":
+        tell(f"  {saved(found)}; to ask the rest: promptctl eval resume {found.row.id[-8:]}")
+    elif found.stopped:
         tell(f"  {STOPPED[found.stopped]}; go on with: promptctl eval resume {found.row.id[-8:]}")
     elif found.summary.is_unfinished:
         tell(f"  go on with: promptctl eval resume {found.row.id[-8:]}")

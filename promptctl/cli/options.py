@@ -108,6 +108,13 @@ Parameters = Annotated[
     typer.Option("-p", "--param", metavar="NAME=VALUE", help="A parameter of the model, as JSON or text. Repeatable."),
 ]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first case that does not pass.")]
+UntilDecided = Annotated[
+    bool, typer.Option("--until-decided", help="Ask no more once no answer still to come could change the verdict.")
+]
+Sequential = Annotated[
+    bool,
+    typer.Option("--sequential", help="Compare case by case as answers come, and stop when that decides; sooner."),
+]
 AllowCode = Annotated[
     bool, typer.Option("--allow-code", help="Run `python:` assertions. Only if you trust whoever wrote them.")
 ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import TYPE_CHECKING
 
 from promptctl.comparisons.compared import Against, Compared
+from promptctl.comparisons.comparison import PASSED
 from promptctl.comparisons.confirmation import FlippedCases
+from promptctl.comparisons.deciding import decided_note, until_of
 from promptctl.comparisons.flips import MOST_ASKED, MOST_TIMES
 from promptctl.comparisons.rule import GateRule
 from promptctl.comparisons.sides import Sides
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from promptctl.evaluations.plan import Plan
     from promptctl.evaluations.request import EvaluationRequest
     from promptctl.evaluations.session import Session
+    from promptctl.evaluations.until import Until
     from promptctl.log.store import Store
 
 
@@ -67,12 +70,13 @@ async def compare_pairs(
 
     Flipped cases are asked for again on both sides, as `flips` says; all comparisons share one level.
     """
-    kept = [same_evaluation(log, each.base) if each.base else None for each in pairs]
-    made = await _run(session, [Pair(each.head) if row else each for each, row in zip(pairs, kept, strict=True)])
-    first = [
-        Sides(log, load(log, row) if row else bases[0], head, comparisons=len(pairs)) if row or bases else None
-        for row, (*bases, head) in zip(kept, made, strict=True)
-    ]
+    if any(each.head.spec.until for each in pairs) and PASSED not in rule.judged:
+        raise UsageError(
+            "what is decided early is the cases that pass, and they are not judged here",
+            hint="judge them too, with --metric passed, or ask every case",
+        )
+    made = await _first_answers(log, session, pairs, rule)
+    first = [Sides(log, base, head, comparisons=len(pairs)) if base else None for base, head in made]
     flipped = [side.flipped(log, rule, each) if side else None for side, each in zip(first, pairs, strict=True)]
     for time in range(MOST_TIMES):
         asked = [(cases, again) for cases in flipped if cases for again in cases.wanted(time)]
@@ -81,19 +85,41 @@ async def compare_pairs(
                 cases.take(base.row, head.row)
     return [
         side.compared(rule, cases, note="; ".join(_notes(side, cases)) or None) if side and cases else head
-        for side, cases, (*_, head) in zip(first, flipped, made, strict=True)
+        for side, cases, (_, head) in zip(first, flipped, made, strict=True)
     ]
 
 
-async def _run(session: Session, pairs: Sequence[Pair]) -> list[tuple[Evaluation, ...]]:
+async def _first_answers(
+    log: Store, session: Session, pairs: Sequence[Pair], rule: GateRule
+) -> list[tuple[Evaluation | None, Evaluation]]:
+    """Evaluate both sides of all pairs; a base whose evaluation the log has is not asked, nor what is decided."""
+    kept = [same_evaluation(log, each.base) if each.base else None for each in pairs]
+    bases = [load(log, row) if row else None for row in kept]
+    if any(each.head.spec.until == "decided" for each in pairs):
+        missing = iter(
+            await session.run([each.base for each, base in zip(pairs, bases, strict=True) if each.base and not base])
+        )
+        bases = [next(missing) if each.base and not base else base for each, base in zip(pairs, bases, strict=True)]
+    todo = [Pair(each.head) if base else each for each, base in zip(pairs, bases, strict=True)]
+    untils = [until_of(log, each, base, rule, len(pairs)) for each, base in zip(pairs, bases, strict=True)]
+    made = await _run(session, todo, untils)
+    return [(base or (first[0] if first else None), head) for base, (*first, head) in zip(bases, made, strict=True)]
+
+
+async def _run(
+    session: Session, pairs: Sequence[Pair], untils: Sequence[Until | None] = ()
+) -> list[tuple[Evaluation, ...]]:
     """Do the plans of all pairs in one run of the session; return the evaluations of each, base first."""
-    made = iter(await session.run([side for each in pairs for side in each.sides]))
+    todo = [(side, until) for each, until in zip_longest(pairs, untils) for side in each.sides]
+    made = iter(await session.run([side for side, _ in todo], [until for _, until in todo]))
     return [tuple(islice(made, len(each.sides))) for each in pairs]
 
 
 def _notes(sides: Sides, flipped: FlippedCases) -> list[str]:
-    notes = []
-    if stopped := [side for side, made in (("before", sides.base), ("after", sides.head)) if made.stopped]:
+    notes, both = [], (("before", sides.base), ("after", sides.head))
+    if sides.comparison.is_decided:
+        notes.append(decided_note(sides.comparison, [made for _, made in both]))
+    if stopped := [side for side, made in both if made.stopped not in (None, "decided")]:
         named = " and ".join(stopped)
         notes.append(f"{named} stopped early; the same command goes on, and asks for nothing that was answered")
     if left_out := sides.base.row.spec.left_out:

@@ -27,7 +27,8 @@ class Comparison:
     disagreed on either side, besides. `errors` are pairs with no grade on one side or both. `changed` (same id, other
     content), `added` and `removed` cases are not comparable and count nowhere else; nor do `expected_failures`, cases
     that have an `xfail` in head. `never_run` cases were planned on
-    both sides and came to nothing on either; which ones is not known. `lost_metrics` are those that cases have, and
+    both sides and came to nothing on either; which ones is not known. If it `is_decided`, these and `not_asked`, which
+    one side answered, were left out as they could change nothing. `lost_metrics` are those that cases have, and
     none on both sides.
     """
 
@@ -41,7 +42,9 @@ class Comparison:
     expected_failures: tuple[CasePair, ...] = ()
     added: tuple[CaseOutcome, ...] = ()
     removed: tuple[CaseOutcome, ...] = ()
+    not_asked: tuple[CasePair, ...] = ()
     never_run: int = 0
+    is_decided: bool = False
     metrics: tuple[MetricComparison, ...] = ()
     lost_metrics: tuple[str, ...] = ()
     usage: tuple[UsageChange, ...] = ()
@@ -57,9 +60,14 @@ class Comparison:
         return self.n + self.ungraded
 
     @property
+    def left_out(self) -> int:
+        """Number of cases that nobody asked, on one side or both, as they could change nothing."""
+        return len(self.not_asked) + self.never_run if self.is_decided else 0
+
+    @property
     def ungraded(self) -> int:
         """Number of cases that are the same on both sides and lack a grade on one or both."""
-        return len(self.errors) + self.never_run
+        return len(self.errors) + len(self.not_asked) + self.never_run
 
     def metric(self, name: str) -> MetricComparison | None:
         """The metric of that name, if any case has it on both sides."""
@@ -73,11 +81,13 @@ def compare_outcomes(
     procedure: Procedure | None = None,
     planned: Collection[str] = (),
     never_run: int = 0,
+    is_decided: bool = False,
 ) -> Comparison:
     """Pair two runs by case id and content hash, and compare every metric that both have.
 
     `planned` names cases that both runs set out to do: one of them that a side lacks is an error there, as in a run
-    that was interrupted, rather than added or removed. `never_run` more that neither side came to have no names.
+    that was interrupted, rather than added or removed; in one that `is_decided` it was not asked. `never_run` more that
+    neither side came to have no names.
     Raises UsageError if a run has two outcomes of one case.
     """
     procedure = procedure or Procedure()
@@ -90,24 +100,26 @@ def compare_outcomes(
     added = [outcome for case_id, outcome in after.items() if case_id not in before]
     removed = [outcome for case_id, outcome in before.items() if case_id not in after]
     errors = [pair for pair in same if not pair.is_graded]
-    errors += [CasePair(_never_run(outcome), outcome) for outcome in added if outcome.case_id in ids]
-    errors += [CasePair(outcome, _never_run(outcome)) for outcome in removed if outcome.case_id in ids]
+    missing = [CasePair(_never_run(outcome), outcome) for outcome in added if outcome.case_id in ids]
+    missing += [CasePair(outcome, _never_run(outcome)) for outcome in removed if outcome.case_id in ids]
     nowhere = [CaseOutcome(case_id=case_id, content_hash="", status="error") for case_id in sorted(ids)]
-    errors += [CasePair(lost, lost) for lost in nowhere if lost.case_id not in before and lost.case_id not in after]
+    missing += [CasePair(lost, lost) for lost in nowhere if lost.case_id not in before and lost.case_id not in after]
     graded = [pair for pair in same if pair.is_graded]
     metrics, lost_metrics = _compare_metrics(graded, procedure)
     return Comparison(
         procedure=procedure,
-        improved=tuple(pair for pair in graded if pair.base.status == "failed" and pair.head.status == "passed"),
-        regressed=tuple(pair for pair in graded if pair.base.status == "passed" and pair.head.status == "failed"),
-        unchanged=tuple(pair for pair in graded if pair.base.status == pair.head.status),
+        improved=tuple(pair for pair in graded if pair.way > 0),
+        regressed=tuple(pair for pair in graded if pair.way < 0),
+        unchanged=tuple(pair for pair in graded if not pair.way),
         flaky=tuple(pair for pair in graded if pair.base.is_flaky or pair.head.is_flaky),
-        errors=tuple(errors),
+        errors=tuple(errors if is_decided else [*errors, *missing]),
         changed=tuple(pair for pair in pairs if pair.base.content_hash != pair.head.content_hash),
         expected_failures=tuple(expected_failures),
         added=tuple(outcome for outcome in added if outcome.case_id not in ids),
         removed=tuple(outcome for outcome in removed if outcome.case_id not in ids),
+        not_asked=tuple(pair for pair in missing if is_decided and not (pair.base.is_xfail or pair.head.is_xfail)),
         never_run=never_run,
+        is_decided=is_decided,
         metrics=metrics,
         lost_metrics=lost_metrics,
         usage=compare_usage(same, _clusters(same)),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from promptctl.comparisons.comparison import Comparison
 from promptctl.comparisons.flips import MOST_TIMES, Findings, Flips, to_ask, weigh
+from promptctl.comparisons.sequence import CaseSequence, sequence_of
 from promptctl.comparisons.verdicts import flips_of, steps_of
-from promptctl.evaluations.case_outcomes import CaseOutcome, CaseStatus, reduce_repeats
+from promptctl.evaluations.case_outcomes import CaseOutcome, CasePair, CaseStatus, reduce_repeats
 from promptctl.evaluations.evaluation import cases_of
 from promptctl.evaluations.outcomes import outcome_of
 from promptctl.evaluations.plan import comparison_key
@@ -96,8 +97,12 @@ class FlippedCases:
             pair.case_id: pair.head.content_hash
             for pair in (*comparison.improved, *comparison.regressed, *comparison.unchanged)
         }
-        self.steps = steps_of(comparison, rule, can_differ=_can_differ(base) or _can_differ(head))
-        self.flips = self._with_earlier(flips_of(comparison))
+        self.steps = steps_of(comparison, rule, can_differ=can_differ(base) or can_differ(head))
+        flips = flips_of(comparison)
+        if head.spec.until == "sequential":
+            pairs = (*comparison.improved, *comparison.regressed, *comparison.unchanged, *comparison.errors)
+            flips = replace(flips, sequence=self._in_sequence(pairs))
+        self.flips = self._with_earlier(flips)
         self._rounds: dict[str, Rerun] = {}
         for each in self.earlier.reruns:
             self.take(*each)
@@ -147,22 +152,26 @@ class FlippedCases:
     def _with_earlier(self, flips: Flips) -> Flips:
         """Add the cases that flipped in earlier comparisons; the first of them is the one that the first step tests."""
         flipped = dict.fromkeys(flips.lost, -1) | dict.fromkeys(flips.gained, 1)
-        first: tuple[int, int] | None = None
+        first, sequence = None, flips.sequence
         for base, head in reversed(self.earlier.comparisons):
             before, after = (
-                {
-                    (each.outcome.case_id, each.outcome.content_hash): each.outcome.status
-                    for each in cases_of(self._log, row)
-                }
+                {(each.outcome.case_id, each.outcome.content_hash): each.outcome for each in cases_of(self._log, row)}
                 for row in (base, head)
             )
-            both = {id_: (status, after.get((id_, hash_))) for (id_, hash_), status in before.items()}
-            then = {id_: _WAY[statuses] for id_, statuses in both.items() if statuses in _WAY}
+            both = [CasePair(before[key], after[key]) for key in before.keys() & after.keys()]
+            then = {pair.case_id: pair.way for pair in both if pair.way}
             flipped |= then
             first = sum(way < 0 for way in then.values()), sum(way > 0 for way in then.values())
+            is_sequential = head.spec.until == "sequential"
+            sequence = (
+                self._in_sequence(pair for pair in both if pair.case_id in self._hashes) if is_sequential else None
+            )
         known = [id_ for id_ in flipped if id_ in self._hashes]
         lost, gained = (tuple(id_ for id_ in known if flipped[id_] == way) for way in (-1, 1))
-        return Flips(flips.n, lost, gained, first)
+        return Flips(flips.n, lost, gained, first, sequence)
+
+    def _in_sequence(self, pairs: Iterable[CasePair]) -> CaseSequence:
+        return sequence_of(pairs, self._spec.seed, self.steps.first_level, self.steps.min_effect)
 
     def _statuses(self, row: EvaluationRow) -> Mapping[str, Mapping[int, CaseStatus]]:
         """Return the case's status each time that it was asked anew, by number; of repeats, what they reduce to."""
@@ -182,10 +191,7 @@ class FlippedCases:
         }
 
 
-_WAY = {("passed", "failed"): -1, ("failed", "passed"): 1}
-
-
-def _can_differ(row: EvaluationRow) -> bool:
+def can_differ(row: EvaluationRow) -> bool:
     """Return True if the replies to one request, or what a judge says of them, may differ from each other."""
     models = (row.model, *([row.spec.judge_model] if row.spec.judge_model else []))
     return row.spec.replies != "replay" and not all(each.startswith(("echo/", "replay/")) for each in models)

@@ -24,7 +24,8 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Literal
 
-from promptctl.statistics.paired import mcnemar
+from promptctl.comparisons.sequence import CaseSequence
+from promptctl.statistics.paired import PairedTest, mcnemar
 
 ROUNDS = 5
 """Fresh pairs of a flipped case. Of falls from 70 to 60 % in 200 cases three find 74 %, five 88 %, eight 97 %."""
@@ -49,13 +50,14 @@ class Flips:
     """The cases that flipped, of `n` compared: `lost` passed on base alone, `gained` on head alone; by id.
 
     If the same was compared before, they are all that ever flipped, and `first` are the numbers (lost, gained) of the
-    first comparison, which the first step tests.
+    first comparison, which the first step tests. If its cases were looked at one after another, it tests `sequence`.
     """
 
     n: int
     lost: tuple[str, ...] = ()
     gained: tuple[str, ...] = ()
     first: tuple[int, int] | None = None
+    sequence: CaseSequence | None = None
 
     @property
     def count(self) -> int:
@@ -146,8 +148,7 @@ def weigh(flips: Flips, pairs: Pairs, steps: Steps) -> Findings:
         share = (head_alone - base_alone) / (len(asked) * steps.rounds) * flips.count / flips.n
         direction = _decided(base_alone, head_alone, FRESH_SHARE * steps.level) if _is_enough(share, steps) else 0
         step = "fresh pairs" if direction else None
-    lost_first, gained_first = flips.tested
-    tests = (mcnemar(gained_first, lost_first), mcnemar(head_alone, base_alone))
+    tests = (_first_test(flips), mcnemar(head_alone, base_alone))
     shares = (FIRST_SHARE if steps.rounds else 1.0, FRESH_SHARE)
     p_worse = min(1.0, *(test.p_worse / share for test, share in zip(tests, shares, strict=True)))
     p_better = min(1.0, *(test.p_better / share for test, share in zip(tests, shares, strict=True)))
@@ -193,6 +194,35 @@ def to_ask(flips: Flips, pairs: Pairs, steps: Steps, target: int) -> dict[str, i
     asks_all = is_open and target <= steps.rounds
     asked = (*lost, *gained) if asks_all else (*_held(lost, -1, pairs, 0), *_held(gained, 1, pairs, 0))
     return {id_: target - seen for id_ in asked if (seen := len(pairs.get(id_, ()))) < target}
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The fewest and the most of `n` cases that are lost, and gained, whatever those without a grade come to."""
+
+    n: int
+    lost: tuple[int, int]
+    gained: tuple[int, int]
+
+
+def foregone(bounds: Bounds, steps: Steps) -> int:
+    """Return the direction that all steps come to, whatever the cases without a grade answer; 0 if that is open.
+
+    Worse if it is so with as many gained as can be. Better if it is so with as many lost, and by so much that no number
+    of confirmed regressions outweighs it.
+    """
+    (lost, most_lost), (gained, most_gained) = bounds.lost, bounds.gained
+    if lost > most_gained and _whole(bounds.n, lost, most_gained, steps, steps.first_level) < 0:
+        return -1
+    level = steps.first_level * (OUTWEIGHING if steps.rounds and steps.can_differ else 1.0)
+    return int(gained > most_lost and _whole(bounds.n, most_lost, gained, steps, level) > 0)
+
+
+def _whole(n: int, lost: int, gained: int, steps: Steps, level: float) -> int:
+    """Return the direction of a whole comparison with so many flips: of replies that never differ by their majority."""
+    if not _is_enough((gained - lost) / max(1, n), steps):
+        return 0
+    return _decided(lost, gained, level) if steps.can_differ else (gained > lost) - (gained < lost)
 
 
 def smallest_loss(flips: Flips, steps: Steps, most: int, power: float = 0.8) -> int | None:
@@ -263,8 +293,15 @@ def _decided(lost: int, gained: int, level: float) -> int:
 
 def _first(flips: Flips, steps: Steps) -> int:
     """Return the direction that first answers decide, 0 for none."""
+    if flips.sequence is not None:
+        return flips.sequence.direction
     lost, gained = flips.tested
     return _decided(lost, gained, steps.first_level) if _is_enough((gained - lost) / max(1, flips.n), steps) else 0
+
+
+def _first_test(flips: Flips) -> CaseSequence | PairedTest:
+    lost, gained = flips.tested
+    return flips.sequence or mcnemar(gained, lost)
 
 
 def _is_enough(share: float, steps: Steps) -> bool:
@@ -273,8 +310,12 @@ def _is_enough(share: float, steps: Steps) -> bool:
 
 
 def _to_be_asked(flips: Flips, steps: Steps, direction: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the lost and gained cases that fresh pairs are of; if head is better the lost ones, to name them."""
-    lost, gained = flips.lost, flips.gained if direction <= 0 else ()
+    """Return the lost and gained cases that fresh pairs are of.
+
+    If head is better by so much that nothing outweighs it, only the lost ones, to name them.
+    """
+    is_sure = direction > 0 and _first_test(flips).p_better < OUTWEIGHING * steps.first_level
+    lost, gained = flips.lost, () if is_sure else flips.gained
     if len(lost) + len(gained) <= MOST_ASKED or not steps.can_differ:
         return lost, gained
     # The smallest of a hash, not a shuffle: one flip more leaves the rest of the sample as it was.

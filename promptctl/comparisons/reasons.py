@@ -11,8 +11,9 @@ from promptctl.files.wording import count, name_some, percent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from promptctl.comparisons.flips import Findings
+    from promptctl.comparisons.flips import Bounds, Findings
     from promptctl.comparisons.rule import GateRule
+    from promptctl.comparisons.sequence import CaseSequence
     from promptctl.statistics.intervals import Interval
     from promptctl.statistics.metric import MetricComparison
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 def flipped(kind: Literal["worse", "better"], metric: MetricComparison, findings: Findings, p: float) -> str:
     """Worse, or better, of the cases: by first answers, by fresh pairs, or case by case."""
     lost, gained = findings.flips.tested
+    if findings.step == "first answers" and findings.flips.sequence is not None:
+        told = in_sequence(kind, findings.flips.sequence).removesuffix(".")
+        return f"{told}{_but(kind, findings)}. Now {describe(metric)}."
     if findings.step == "first answers" and (lost, gained) != (metric.regressed, metric.improved):
         then = f"{count(lost, 'case')} regressed and {gained} improved of {findings.flips.n}"
         return f"{kind.capitalize()}: when this was first compared {then}, p {p_value(p)}. Now {describe(metric)}."
@@ -50,6 +54,26 @@ def _but(kind: str, findings: Findings) -> str:
         return ""
     return f"; but {count(len(ids), 'case')} that passed {'fails' if len(ids) == 1 else 'fail'} now every time: " + (
         name_some(ids)
+    )
+
+
+def foregone(kind: Literal["worse", "better"], bounds: Bounds, p: float) -> str:
+    """Worse, or better, whatever the cases that were not asked would have answered."""
+    (lost, most_lost), (gained, most_gained) = bounds.lost, bounds.gained
+    if kind == "worse":
+        sure, can = f"{count(lost, 'case')} of {bounds.n} regressed", f"{most_gained} at most can have improved"
+    else:
+        sure, can = f"{count(gained, 'case')} of {bounds.n} improved", f"{most_lost} at most can have regressed"
+    return f"{kind.capitalize()}: {sure}, and {can} whatever the others answer, p {p_value(p)} at most."
+
+
+def in_sequence(kind: Literal["worse", "better"], sequence: CaseSequence) -> str:
+    """Worse, or better, by cases looked at one after another."""
+    seen, lost, gained = sequence.decided_at
+    p = sequence.p_worse if kind == "worse" else sequence.p_better
+    return (
+        f"{kind.capitalize()}: looked at one after another, {count(lost, 'case')} regressed and {gained} improved of "
+        f"the first {seen}, p {p_value(p)} whenever one looks."
     )
 
 

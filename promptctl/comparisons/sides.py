@@ -14,6 +14,7 @@ from promptctl.comparisons.verdicts import judge
 from promptctl.errors import CHECK_FAILED, INCOMPLETE
 from promptctl.evaluations.evaluation import Evaluation, cases_of, load
 from promptctl.evaluations.outcomes import CaseResults
+from promptctl.evaluations.plan import comparison_key
 from promptctl.files.wording import count, name_some
 from promptctl.statistics.metric import Procedure
 
@@ -57,7 +58,7 @@ class Sides:
         # Cases that base cannot take are in no comparison, and a few may lack a result in one: the verdict alone does
         # not tell that a side stopped.
         for side, made in (("After", self.head), ("Before", self.base)):
-            if made.summary.is_unfinished:
+            if made.summary.is_unfinished and not self.comparison.is_decided:
                 unrun = made.summary.never_run
                 were = "was" if unrun == 1 else "were"
                 decisions.append(Decision.of(INCOMPLETE, f"{side}: {count(unrun, 'case')} {were} not run."))
@@ -87,7 +88,13 @@ def _comparison(
         missing -= {*made.row.spec.left_out}
         planned |= missing
         left.append(max(0, made.summary.never_run - len(missing)))
-    return compare_outcomes(*outcomes, procedure=procedure, planned=planned, never_run=min(left))
+    never_run, is_decided = min(left), _is_decided(base, head)
+    return compare_outcomes(*outcomes, procedure=procedure, planned=planned, never_run=never_run, is_decided=is_decided)
+
+
+def _is_decided(base: Evaluation, head: Evaluation) -> bool:
+    """Return True if head ended early as its comparison with this base was decided."""
+    return head.stopped == "decided" and head.row.spec.comparison == comparison_key(head.row, base.row)
 
 
 def _difference_of(base: EvaluationRow, head: EvaluationRow) -> str | None:

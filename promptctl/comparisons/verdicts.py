@@ -18,8 +18,9 @@ from typing import Literal
 
 from promptctl.comparisons import reasons
 from promptctl.comparisons.comparison import PASSED, Comparison
-from promptctl.comparisons.flips import Confirmed, Findings, Flips, Steps, smallest_loss, weigh
+from promptctl.comparisons.flips import Bounds, Confirmed, Findings, Flips, Steps, foregone, smallest_loss, weigh
 from promptctl.comparisons.rule import GateRule
+from promptctl.evaluations.case_outcomes import can_gain, can_lose
 from promptctl.statistics.intervals import Interval
 from promptctl.statistics.metric import MetricComparison
 from promptctl.statistics.multiplicity import holm
@@ -94,7 +95,8 @@ def steps_of(comparison: Comparison, rule: GateRule, *, can_differ: bool = True)
 def judge(comparison: Comparison, rule: GateRule | None = None, findings: Findings | None = None) -> Verdict:
     """The verdict on a comparison; without `findings` of first answers alone."""
     evidence = _gather(comparison, rule or GateRule(), findings)
-    answers = (answer(evidence) for answer in (_too_incomplete, _worse, _lacks_metric, _better, _not_worse))
+    in_order = (_foregone, _too_incomplete, _worse, _lacks_metric, _better, _not_worse)
+    answers = (answer(evidence) for answer in in_order)
     verdict = next((found for found in answers if found is not None), None) or _undecided(evidence)
     lost = [name for name in comparison.lost_metrics if name not in evidence.rule.judged]
     return replace(verdict, reason=f"{verdict.reason} {reasons.not_compared(lost)}") if lost else verdict
@@ -169,6 +171,40 @@ def _p(metric: MetricComparison, findings: Findings, way: int) -> float:
     if metric.name == PASSED:
         return findings.p_worse if way < 0 else findings.p_better
     return metric.test.p_worse if way < 0 else metric.test.p_better
+
+
+def bounds_of(comparison: Comparison) -> Bounds:
+    """Return how many cases are lost and gained, at least and at most."""
+    open_ = [(pair.base.status, pair.head.status) for pair in (*comparison.errors, *comparison.not_asked)]
+    lost, gained = len(comparison.regressed), len(comparison.improved)
+    most_lost = lost + sum(can_lose(*each) for each in open_) + comparison.never_run
+    most_gained = gained + sum(can_gain(*each) for each in open_) + comparison.never_run
+    return Bounds(comparison.comparable, (lost, most_lost), (gained, most_gained))
+
+
+def _foregone(evidence: _Evidence) -> Verdict | None:
+    """Return the verdict of a comparison that was decided before every case was asked.
+
+    Its numbers are of the cases asked alone, and those that base failed came first: they have no interval.
+    """
+    comparison, passes, sequence = evidence.comparison, evidence.passes, evidence.findings.flips.sequence
+    if not comparison.is_decided or passes is None:
+        return None
+    bounds = bounds_of(comparison)
+    way = sequence.direction if sequence is not None else foregone(bounds, evidence.findings.steps)
+    if not way:
+        return None
+    kind: Literal["worse", "better"] = "worse" if way < 0 else "better"
+    if sequence is not None:
+        p, reason = sequence.p_worse if way < 0 else sequence.p_better, reasons.in_sequence(kind, sequence)
+    elif way < 0:
+        p = mcnemar(bounds.gained[1], bounds.lost[0]).p_worse
+        reason = reasons.foregone(kind, bounds, p)
+    else:
+        p = mcnemar(bounds.gained[0], bounds.lost[1]).p_better
+        reason = reasons.foregone(kind, bounds, p)
+    found = evidence.verdict(kind, reason, passes)
+    return replace(found, difference=None, interval=None, p=p, worst_case=None)
 
 
 def _too_incomplete(evidence: _Evidence) -> Verdict | None:
@@ -268,9 +304,8 @@ def _worse_at_best(evidence: _Evidence) -> Verdict | None:
     comparison, passes = evidence.comparison, evidence.passes
     if passes is None:
         return None
-    gained = sum(pair.base.status != "passed" and pair.head.status != "failed" for pair in comparison.errors)
-    gained += comparison.never_run
-    improved, regressed = len(comparison.improved) + gained, len(comparison.regressed)
+    bounds = bounds_of(comparison)
+    improved, regressed = bounds.gained[1], bounds.lost[0]
     p = mcnemar(improved, regressed).p_worse
     difference = (improved - regressed) / comparison.comparable
     if p >= evidence.findings.steps.first_level or difference > -evidence.rule.min_effect:
@@ -282,7 +317,6 @@ def _worst_case(comparison: Comparison) -> str | None:
     """Say what the result would be if every error counted against head; None without errors."""
     if not comparison.ungraded:
         return None
-    lost = sum(pair.base.status != "failed" and pair.head.status != "passed" for pair in comparison.errors)
-    lost += comparison.never_run
-    improved, regressed = len(comparison.improved), len(comparison.regressed) + lost
+    bounds = bounds_of(comparison)
+    improved, regressed = bounds.gained[0], bounds.lost[1]
     return reasons.worst_case(improved, regressed, comparison.comparable, mcnemar(improved, regressed).p_worse)

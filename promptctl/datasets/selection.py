@@ -6,6 +6,7 @@ import hashlib
 import heapq
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -102,7 +103,7 @@ class Choosing:
         else:
             ids = [case.id for case in cases() if self._takes(case)]
             if selection.sample is not None:
-                drawn = set(heapq.nsmallest(selection.sample, ids, key=self._rank))
+                drawn = set(heapq.nsmallest(selection.sample, ids, key=partial(drawn_rank, selection.seed)))
                 ids = [id_ for id_ in ids if id_ in drawn]
             ids = ids[: selection.first]
             chosen = Chosen(len(ids), frozenset(ids))
@@ -146,6 +147,7 @@ class Choosing:
                 return False
         return not tags or any(tag in tags for tag in case.tags)
 
-    def _rank(self, id_: str) -> bytes:
-        text = f"{self._selection.seed}\0{id_}".encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(text, digest_size=8).digest()
+
+def drawn_rank(seed: int, id_: str) -> bytes:
+    """Return the place of a case in the random order of that seed, which the other cases do not change."""
+    return hashlib.blake2b(f"{seed}\0{id_}".encode("utf-8", "surrogatepass"), digest_size=8).digest()

@@ -69,6 +69,21 @@ class CasePair:
         """True if both sides passed or failed, so that the pair counts in the tests."""
         return "error" not in (self.base.status, self.head.status)
 
+    @property
+    def way(self) -> int:
+        """-1 if the case passed on base and failed on head, 1 the other way round, 0 if it did not flip."""
+        return {("passed", "failed"): -1, ("failed", "passed"): 1}.get((self.base.status, self.head.status), 0)
+
+
+def can_lose(base: CaseStatus, head: CaseStatus) -> bool:
+    """Return True if the case was lost from base to head, or may have been where an `error` hides what it came to."""
+    return base != "failed" and head != "passed"
+
+
+def can_gain(base: CaseStatus, head: CaseStatus) -> bool:
+    """Return True if the case was gained from base to head, or may have been."""
+    return base != "passed" and head != "failed"
+
 
 def reduce_repeats(repeats: Sequence[CaseOutcome], at_least: int | None = None) -> CaseOutcome:
     """One outcome of one case's repeats: passed when at least `at_least` of them passed (all, if not given).

@@ -64,13 +64,14 @@ def unfinished(log: Store, request: ResumeRequest, is_running: Callable[[str], b
     """
     if request.evaluation is not None:
         named = log.evaluation(request.evaluation)
-        if named.spec.is_part_of_comparison:
+        if named.spec.needs_its_comparison:
             raise WorkspaceError(
                 f"evaluation {named.id[-8:]} is one side of a comparison",
                 hint="give the command again, with --against: what was answered comes from the cache",
             )
         return [named]
-    recent = [row for row in log.evaluations(has_gaps=True) if not row.spec.is_part_of_comparison]
+    gaps = log.evaluations(has_gaps=True)
+    recent = [row for row in gaps if not row.spec.needs_its_comparison and row.totals.stopped != "decided"]
     if request.prompts:
         recent = [row for row in recent if row.prompt in request.prompts]
     with_errors = [row for row in recent if row.totals.errors]

@@ -39,7 +39,8 @@ class Estimate:
     log has no earlier call of one of the judges. The cost is unknown if the model has no price (`is_priced`), or
     if nothing says how long its replies are. `worst_nano_usd` is the most that one call can cost, the dearest of the
     first cases: as much must be left of a limit on the cost. `plan_worst_nano_usd` is the most that all `calls` can
-    cost, each once: no judge, whose request holds a reply of unknown length, and nothing that is asked again.
+    cost, each once: no judge, whose request holds a reply of unknown length, and nothing that is asked again. All of it
+    `is_at_most` asked, if it is to end once it is decided.
     """
 
     prompt: str
@@ -58,6 +59,7 @@ class Estimate:
     worst_nano_usd: int | None = 0
     plan_worst_nano_usd: int | None = 0
     version_display: str = ""
+    is_at_most: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able, with stable keys."""
@@ -140,6 +142,7 @@ def estimate(context: Context, plan: Plan) -> Estimate:
         worst_nano_usd=worst,
         plan_worst_nano_usd=None if worst is None else sum(known) * repeats + (calls - len(known) * repeats) * worst,
         version_display=target.version.display,
+        is_at_most=plan.spec.until is not None,
     )
 
 

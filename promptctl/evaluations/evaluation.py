@@ -35,7 +35,7 @@ def finish(log: Store, row: EvaluationRow, stopped: StopReason | None, on_warnin
     A log that cannot be read or written leaves it incomplete: what it did not take waits in files beside it.
     """
     try:
-        summary = _summary(log, row)
+        summary = _summary(log, row, stopped)
         found = _judged(row, summary, stopped if summary.is_unfinished else None)
         status = "incomplete" if summary.is_unfinished else "finished"
         log.update_evaluation(row.id, status=status, totals=found.totals)
@@ -48,7 +48,8 @@ def finish(log: Store, row: EvaluationRow, stopped: StopReason | None, on_warnin
 
 def load(log: Store, row: EvaluationRow) -> Evaluation:
     """Return the evaluation of a row of the log, counted anew from its results."""
-    return _judged(row, _summary(log, row), row.totals.stopped)
+    stopped = row.totals.stopped
+    return _judged(row, _summary(log, row, stopped), stopped)
 
 
 def cases_of(log: Store, row: EvaluationRow) -> list[CaseResults]:
@@ -57,13 +58,14 @@ def cases_of(log: Store, row: EvaluationRow) -> list[CaseResults]:
     return [case for case in cases if len(case.rows) >= row.spec.repeats]
 
 
-def _summary(log: Store, row: EvaluationRow) -> Summary:
+def _summary(log: Store, row: EvaluationRow, stopped: StopReason | None) -> Summary:
     spec = row.spec
     return summarise(
         case_results(log.results(row.id), spec.at_least),
         expected_cases=spec.cases,
         repeats=spec.repeats,
         at_least=spec.at_least,
+        is_decided=stopped == "decided" and spec.side == "alone",
     )
 
 

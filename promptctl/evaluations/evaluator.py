@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -204,9 +204,9 @@ class Evaluator:
         return result if options.mask is None else options.mask.result(result)
 
 
-def pending(cases: Iterator[Case], repeats: int, done: Collection[tuple[str, int]]) -> Work:
-    """The work of an evaluation in the order of its dataset: position, case, repeat from 1; without what is done."""
-    for position, case in enumerate(cases):
+def pending(cases: Iterable[tuple[int, Case]], repeats: int, done: Collection[tuple[str, int]]) -> Work:
+    """The work of an evaluation in the order of its cases: position, case, repeat from 1; without what is done."""
+    for position, case in cases:
         for repeat in range(1, repeats + 1):
             if (case.id, repeat) not in done:
                 yield position, case, repeat

@@ -108,6 +108,7 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
                 judge_parameters=request.judge_parameters,
                 replies=request.replies,
                 afresh=request.afresh,
+                until=request.until,
                 server=server_digest(target.server),
                 rules=reply_rules(context, target.model) | judge_rules(context, request, dataset.judges),
                 code_left_out=dataset.code_left_out.words,

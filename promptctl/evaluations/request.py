@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.datasets.selection import Selection
 from promptctl.errors import PromptctlError
-from promptctl.log.results import Replies
+from promptctl.log.results import Replies, UntilKind
 
 if TYPE_CHECKING:
     from promptctl.assertions.preparing import CodeUse
@@ -40,9 +40,9 @@ class EvaluationRequest:
     the evaluation of id `failed_of`. `parameters` are the prompt's alone; judges get `judge_parameters`. `replies` is
     the source of replies. `only_own_datasets` leaves out for each prompt what does not test it. `is_estimate` asks
     nothing, so that no key is needed. A comparison begun `afresh` sets the answers of earlier ones of the same content
-    aside. Assertions that run code are an error, unless it `allows_code` or `leaves_out_code`. `on_broken` is given
-    what keeps a prompt that nobody named, or one of its datasets, from being evaluated; the others go on. Without it
-    the first such error is raised.
+    aside. With `until` it ends once it is decided, see `promptctl.evaluations.until`. Assertions that run code are an
+    error, unless it `allows_code` or `leaves_out_code`. `on_broken` is given what keeps a prompt that nobody named, or
+    one of its datasets, from being evaluated; the others go on. Without it the first such error is raised.
     """
 
     refs: Sequence[str] | None
@@ -62,6 +62,7 @@ class EvaluationRequest:
     replies: Replies = "cache"
     is_estimate: bool = False
     afresh: bool = False
+    until: UntilKind | None = None
     allows_code: bool = False
     leaves_out_code: bool = False
     on_broken: Callable[[PromptctlError], None] | None = field(default=None, repr=False, compare=False)

@@ -21,6 +21,7 @@ from promptctl.evaluations.limiter import LimitedGateway, time_stands_still
 from promptctl.evaluations.progress import Progress
 from promptctl.evaluations.recorder import BatchRecorder
 from promptctl.evaluations.request import Limits
+from promptctl.evaluations.until import until_of
 from promptctl.models.recordings import check_folder
 from promptctl.models.replay import Replay
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from promptctl.calls.budgets import BudgetGuard
     from promptctl.context import Context
     from promptctl.evaluations.plan import Plan
+    from promptctl.evaluations.until import Until
     from promptctl.log.results import EvaluationRow, Replies, ResultRow, StopReason
     from promptctl.log.store import LogWarning
     from promptctl.models.gateway import Gateway
@@ -39,16 +41,15 @@ OnProgress = Callable[["Plan", Progress], None]
 class _Run:
     """An evaluation under way: `done` has (case, repeat) of earlier results that stay, `left` counts those to come.
 
-    It `is_refused` once a model that it needs has refused what it would refuse each time, or a budget; `refusal` is
-    which.
+    It has `ended` once it is decided, or a model that it needs has refused what it would refuse each time, or a budget.
     """
 
     plan: Plan
     row: EvaluationRow
     done: set[tuple[str, int]]
     left: int
-    is_refused: bool = False
-    refusal: StopReason = "refused"
+    until: Until | None = None
+    ended: StopReason | None = None
     found: Evaluation | None = None
 
     def needs(self, model: str) -> bool:
@@ -115,20 +116,20 @@ class Session:
             self._context.warn("finishing and saving what is under way; interrupt again to stop at once")
         self.stopped = self.stopped or reason
 
-    async def run(self, plans: Sequence[Plan]) -> list[Evaluation]:
+    async def run(self, plans: Sequence[Plan], untils: Iterable[Until | None] = ()) -> list[Evaluation]:
         """Do the plans; return an evaluation for each, in their order, whole or not.
 
-        All are in the log before the first request, so that a killed process leaves nothing that cannot be resumed.
-        What stops one stops all, except for a model that refuses: it stops those that need it. Cancelling ends at once
-        and keeps what is finished. Raises `InvalidFiles`, and begins nothing, if recordings are needed and their folder
-        is a link.
+        `untils` say of each side of a comparison when it is decided. All are in the log before the first request, so
+        that a killed process leaves nothing that cannot be resumed. What stops one stops all, except for a model that
+        refuses: it stops those that need it. Cancelling ends at once and keeps what is finished. Raises `InvalidFiles`,
+        and begins nothing, if recordings are needed and their folder is a link.
         """
         if any(plan.spec.replies in ("record", "replay") for plan in plans):
             check_folder(self._context.recordings_folder)
         for model in {plan.target.model for plan in plans if plan.is_asked}:
             self._router.preload(model)
         with claimed(self._context.state_folder, [plan.spec.group or "" for plan in plans]):
-            self._runs = self._begin(plans)
+            self._runs = self._begin(plans, untils)
             try:
                 recorder = BatchRecorder(self._context.log, "metadata", self._heed, self._context.settlements)
                 async with recorder as self._recorder:
@@ -143,19 +144,22 @@ class Session:
                 evaluations, self._runs = [self._finish(run) for run in self._runs], []
         return evaluations
 
-    def _begin(self, plans: Sequence[Plan]) -> list[_Run]:
+    def _begin(self, plans: Sequence[Plan], untils: Iterable[Until | None]) -> list[_Run]:
         rows = [plan.resumes or plan.row() for plan in plans]
         if new := [row for plan, row in zip(plans, rows, strict=True) if plan.resumes is None]:
             self._context.log.begin_evaluation(*new)
-        return [self._run_of(plan, row) for plan, row in zip(plans, rows, strict=True)]
+        return [self._run_of(*each) for each in zip_longest(plans, rows, untils)]
 
-    def _run_of(self, plan: Plan, row: EvaluationRow) -> _Run:
-        log, done = self._context.log, set[tuple[str, int]]()
+    def _run_of(self, plan: Plan, row: EvaluationRow, until: Until | None) -> _Run:
+        log, run = self._context.log, _Run(plan, row, set(), plan.results, until or until_of(plan))
         if plan.resumes is not None:
             log.update_evaluation(row.id, status="running", totals=row.totals)
-            done = {(each.case_id, each.repeat) for each in log.results(row.id, statuses=("passed", "failed"))}
-        run = _Run(plan, row, done, left=plan.results - len(done))
-        run.is_refused = any(map(run.needs, self._refusing))
+            for result in log.results(row.id, statuses=("passed", "failed")):
+                run.done.add((result.case_id, result.repeat))
+                self._heed_result(run, result)
+        run.left -= len(run.done)
+        if any(map(run.needs, self._refusing)):
+            run.ended = "refused"
         return run
 
     async def _work_through(self) -> None:
@@ -181,8 +185,10 @@ class Session:
         plan, timeout_s = run.plan, self._limits.case_timeout_s
         gateway = self._gateways[plan.spec.replies]
         evaluator = Evaluator(self._context, plan, gateway, self._recorder, run.row.id, timeout_s)
-        for item in pending(plan.cases(self._context), plan.spec.repeats, run.done):
-            if run.is_refused:
+        cases = plan.cases(self._context)
+        ordered = enumerate(cases) if run.until is None else run.until.order(plan, cases)
+        for item in pending(ordered, plan.spec.repeats, run.done):
+            if run.ended:
                 return
             yield run, partial(evaluator.evaluate, *item)
 
@@ -191,7 +197,7 @@ class Session:
             await self._do(*taken, progress)
 
     async def _do(self, run: _Run, evaluate: Callable[[], Awaitable[ResultRow]], progress: Progress) -> None:
-        if self.stopped is not None or run.is_refused:
+        if self.stopped is not None or run.ended:
             return
         progress.under_way += 1
         _RUN.set(run)
@@ -208,8 +214,16 @@ class Session:
         if self._limits.fails_fast and result.status != "passed":
             self.stop("fail-fast")
         run.left -= 1
+        self._heed_result(run, result)
         if not run.left:
             self._finish(run)
+
+    def _heed_result(self, run: _Run, result: ResultRow) -> None:
+        """Begin nothing more of what the result decides; what is under way is finished and kept."""
+        if run.until is not None and run.until.heed(run.plan, result):
+            for each in [run, *self._runs]:
+                if each.until is run.until:
+                    each.ended = each.ended or "decided"
 
     def _heed_unsent(self, run: _Run, unsent: Incomplete) -> None:
         """Stop at the limit on the cost; else begin nothing more here: a budget or a judge's model has refused."""
@@ -218,8 +232,7 @@ class Session:
             return
         if isinstance(unsent, BudgetReached):
             about, words = unsent.budget, str(unsent)
-            run.refusal = "budget"
-            self._refuse([run])
+            self._refuse([run], "budget")
         else:
             about, words = "cost", unsent.message
             self.stop("max-cost")
@@ -230,9 +243,7 @@ class Session:
 
     def _finish(self, run: _Run) -> Evaluation:
         if run.found is None:
-            run.found = finish(
-                self._context.log, run.row, run.refusal if run.is_refused else self.stopped, self._context.warn
-            )
+            run.found = finish(self._context.log, run.row, run.ended or self.stopped, self._context.warn)
         return run.found
 
     def _give_up(self, model: str, error: ModelError) -> None:
@@ -243,10 +254,10 @@ class Session:
         asking = _RUN.get()
         self._refuse([run for run in self._runs if run is asking or run.needs(model)])
 
-    def _refuse(self, runs: Iterable[_Run]) -> None:
+    def _refuse(self, runs: Iterable[_Run], reason: StopReason = "refused") -> None:
         for run in runs:
-            run.is_refused = True
-        if all(run.is_refused for run in self._runs if run.found is None):
+            run.ended = run.ended or reason
+        if all(run.ended for run in self._runs if run.found is None):
             self.stop("refused")
 
     def _probe_s(self, model: str) -> float | None:

@@ -98,7 +98,8 @@ class Mean:
 class Summary:
     """The totals of one evaluation, over cases; repeats are reduced first.
 
-    `expected_cases` is how many were to be evaluated; a case counts once it has all its repeats. Costs are nano-USD:
+    `expected_cases` is how many were to be evaluated; a case counts once it has all its repeats. If it `is_decided`,
+    the cases never run were left out as they could change nothing. Costs are nano-USD:
     `cost` what was spent, `full_cost` what the replies cost when they were paid for, `unknown_costs` how many of them
     nobody knows that of. Of K repeats of a case at least one passed in `any_passed` cases, all in `all_passed`; `flaky`
     cases have the number of repeats that passed. Cases that are expected to fail are counted by themselves. Lists of
@@ -108,6 +109,7 @@ class Summary:
     expected_cases: int
     repeats: int = 1
     at_least: int | None = None
+    is_decided: bool = False
     counts: Counts = field(default_factory=Counts)
     by_tag: dict[str, Counts] = field(default_factory=dict)
     by_assertion: dict[str, Counts] = field(default_factory=dict)
@@ -205,6 +207,16 @@ class Summary:
         """True if a case was not run."""
         return self.never_run > 0
 
+    @property
+    def requests_saved(self) -> int:
+        """Results that were never asked for."""
+        return self.expected_cases * self.repeats - sum(self.reply_sources.values())
+
+    def is_enough(self, min_pass: float) -> bool:
+        """Return True if enough cases passed, whatever those never run come to, and none ended in an error."""
+        total = self.counts.cases + self.never_run
+        return bool(total) and not self.counts.errors and self.counts.passed / total >= min_pass
+
     def verdict(self, min_pass: float) -> tuple[EvaluationVerdict, str]:
         """Return the verdict, and the reason in a sentence.
 
@@ -225,7 +237,13 @@ class Summary:
             return "failed", f"{_cases(self.must_pass_failures)} that must pass failed: {named}"
         best = (self.counts.passed + unknown) / total
         if self.counts.failed and best < min_pass:
-            return "failed", f"{_share(self.counts.passed, total)} passed, below the {100 * min_pass:g}% asked for"
+            passed = f"{_share(self.counts.passed, total)} passed"
+            if self.is_decided:
+                passed = f"{_share(self.counts.passed + unknown, total)} at most could pass"
+            return "failed", f"{passed}, below the {100 * min_pass:g}% asked for"
+        if self.is_decided and self.is_enough(min_pass):
+            enough = f"enough for the {100 * min_pass:g}% asked for"
+            return "passed", f"{_share(self.counts.passed, total)} passed, {enough}; {self.never_run} were not asked"
         if unknown:
             parts = []
             if self.counts.errors:
@@ -271,15 +289,21 @@ class Summary:
             xpassed=tuple(self.xpassed),
             verdict=verdict,
             reason=reason,
+            requests_saved=self.requests_saved if stopped == "decided" else 0,
             stopped=stopped,
         )
 
 
 def summarise(
-    cases: Iterable[CaseResults], *, expected_cases: int, repeats: int = 1, at_least: int | None = None
+    cases: Iterable[CaseResults],
+    *,
+    expected_cases: int,
+    repeats: int = 1,
+    at_least: int | None = None,
+    is_decided: bool = False,
 ) -> Summary:
     """Count an evaluation's cases."""
-    summary = Summary(expected_cases, repeats, at_least)
+    summary = Summary(expected_cases, repeats, at_least, is_decided)
     for case in cases:
         summary.add(case)
     return summary

@@ -10,8 +10,9 @@ ResultStatus = Literal["passed", "failed", "error"]
 Replies = Literal["ask", "cache", "record", "refresh", "replay"]
 """Source of replies: the model; the cache first; the same, and recorded; the model, and recorded; recordings alone."""
 Side = Literal["alone", "base", "head", "rerun"]
-StopReason = Literal["interrupted", "fail-fast", "max-cost", "budget", "refused", "log"]
-"""What ended an evaluation early."""
+StopReason = Literal["interrupted", "fail-fast", "max-cost", "budget", "refused", "log", "decided"]
+"""What ended an evaluation early; `decided` is what was asked for with `until`."""
+UntilKind = Literal["decided", "sequential"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +26,9 @@ class EvaluationSpec:
     `judge_parameters` are those of `--judge-param`. `side` is the part it plays in a comparison; a `rerun` asks flipped
     cases again. `left_out` are cases whose inputs a base cannot take. With `drops_unknown_inputs`, inputs that the
     prompt does not declare are left out of a case. `shard` is (i, n): the i-th of n parts of the cases. `comparison` is
-    equal for comparisons of the same content; one begun `afresh` sets the answers of earlier ones aside. `server` is a
-    digest that tells apart servers that answer to the same model's id, None for the provider's own. `rules` are those
+    equal for comparisons of the same content; one begun `afresh` sets the answers of earlier ones aside. With `until`
+    it ends once it is decided: by no answer still to come, or as its cases are looked at one after another. `server` is
+    a digest that tells apart servers that answer to the same model's id, None for the provider's own. `rules` are those
     of `promptctl.yaml` that change what is graded, by name, with a digest for those of its judges; only what is set.
     `code_left_out` says how many assertions were left out as they run code, and where; empty for none. Of a spec that
     an earlier version of the program wrote, `is_without_server` says that server, rules and judging model are unknown.
@@ -56,6 +58,7 @@ class EvaluationSpec:
     shard: tuple[int, int] | None = None
     comparison: str | None = None
     afresh: bool = False
+    until: UntilKind | None = None
     server: str | None = None
     rules: Mapping[str, Any] = field(default_factory=dict)
     code_left_out: str = ""
@@ -71,6 +74,11 @@ class EvaluationSpec:
     def is_part_of_comparison(self) -> bool:
         """True for the base of a comparison and for reruns, which are no evaluations by themselves."""
         return self.side in ("base", "rerun")
+
+    @property
+    def needs_its_comparison(self) -> bool:
+        """True if it can go on only beside the other side."""
+        return self.is_part_of_comparison or (self.side == "head" and self.until is not None)
 
     @property
     def passes_needed(self) -> int:
@@ -119,10 +127,10 @@ class Totals:
 
     `low` and `high` are the 95 % Wilson interval of `pass_rate`, a share of all cases. Costs are nano-USD: `cost` is
     what was spent, `full_cost` what the replies cost when they were paid for (None if unknown of one), `unpriced` the
-    number of replies without a price. `xfailed` and `xpassed` cases are expected to fail, and did or did not: they
-    count nowhere else. `pass_at_k` and `pass_hat_k` are the shares of cases of which at least one and all of K repeats
-    passed. `by_tag` and `by_assertion` have counts by name; `judges` are the models that judged. Lists of case ids are
-    cut after 1,000.
+    number of replies without a price. `requests_saved` were never asked since it was decided. `xfailed` and `xpassed`
+    cases are expected to fail, and did or did not: they count nowhere else. `pass_at_k` and `pass_hat_k` are the shares
+    of cases of which at least one and all of K repeats passed. `by_tag` and `by_assertion` have counts by name;
+    `judges` are the models that judged. Lists of case ids are cut after 1,000.
     """
 
     cases: int = 0
@@ -160,6 +168,7 @@ class Totals:
     xpassed: Sequence[str] = ()
     verdict: str | None = None
     reason: str | None = None
+    requests_saved: int = 0
     stopped: StopReason | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -241,6 +250,11 @@ class EvaluationRow:
     def group(self) -> str:
         """The id that the evaluations of one command share."""
         return self.spec.group or self.id
+
+    @property
+    def is_conclusive(self) -> bool:
+        """True if its verdict is that of all its cases: each was run, or those left could change nothing."""
+        return self.status == "finished" or (self.totals.stopped == "decided" and self.totals.verdict != "incomplete")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,7 +136,12 @@ def _counting(
 
 
 def _asked_all(log: Store, row: EvaluationRow, case_ids: frozenset[str]) -> bool:
-    """Return True if the evaluation asked of all these cases that they must pass; no digest covers that."""
+    """Return True if the evaluation asked of all these cases that they must pass; no digest covers that.
+
+    One that failed, and ended there, counts whatever it left out.
+    """
+    if row.status != "finished" and row.totals.verdict == "failed":
+        return True
     asked = (
         {case.outcome.case_id for case in case_results(log.results(row.id)) if case.must_pass} if case_ids else set()
     )
@@ -146,7 +151,7 @@ def _asked_all(log: Store, row: EvaluationRow, case_ids: frozenset[str]) -> bool
 def _counts(context: Context, row: EvaluationRow, dataset: Dataset, version: VersionToProve) -> bool:
     spec = row.spec
     return (
-        row.status == "finished"
+        row.is_conclusive
         and row.model == version.model
         and spec.dataset == dataset.header.path
         and spec.dataset_digest == dataset.digest
@@ -188,6 +193,8 @@ def _line(row: EvaluationRow, earlier: list[EvaluationRow]) -> str:
     """Return the evidence in a line; evaluations of the same that did not pass before are part of it."""
     totals = row.totals
     line = f"{row.id} passed {totals.passed} of {totals.cases} on {row.spec.dataset}"
+    if totals.never_run:
+        line += f" ({totals.never_run} more were not asked: they could change nothing)"
     if _is_recorded(row):
         line += " (recorded replies)"
     if refused := [each for each in earlier if each.totals.verdict != "passed"]:

@@ -85,7 +85,7 @@ def comparison_as_dict(found: Compared) -> dict[str, Any]:
         else None,
         "confirmed_regressions": list(verdict.confirmed.regressions),
         "confirmed_improvements": list(verdict.confirmed.improvements),
-        "metrics": [_metric(metric) for metric in comparison.metrics],
+        "metrics": [_metric(metric, has_interval=not comparison.is_decided) for metric in comparison.metrics],
         "usage": [
             {
                 "name": usage.name,
@@ -112,7 +112,9 @@ def comparison_as_dict(found: Compared) -> dict[str, Any]:
         "changed": [pair.case_id for pair in comparison.changed],
         "expected_failures": [pair.case_id for pair in comparison.expected_failures],
         "added": [outcome.case_id for outcome in comparison.added],
-        "never_run": comparison.never_run,
+        "never_run": 0 if comparison.is_decided else comparison.never_run,
+        "decided_early": comparison.is_decided,
+        "not_asked": comparison.left_out,
         "removed": [outcome.case_id for outcome in comparison.removed],
         "reruns": [{"case": run.case_id, "base": list(run.base), "head": list(run.head)} for run in found.reruns],
     }
@@ -142,6 +144,8 @@ def alone_as_dict(found: Evaluation, rule: GateRule) -> dict[str, Any]:
         "expected_failures": [],
         "added": [],
         "never_run": None,
+        "decided_early": found.stopped == "decided",
+        "not_asked": found.summary.never_run if found.stopped == "decided" else 0,
         "removed": [],
         "reruns": [],
     }
@@ -224,7 +228,9 @@ def _counts(comparison: Comparison) -> list[str]:
         passing = [pair.case_id for pair in expected if pair.head.status == "passed"]
         told = f" ({name_some(passing)} {'passes' if len(passing) == 1 else 'pass'})" if passing else ""
         parts.append(f"{len(expected)} expected to fail{told}")
-    if comparison.never_run:
+    if comparison.left_out:
+        parts.append(f"{comparison.left_out} not asked, as they could change nothing")
+    elif comparison.never_run:
         parts.append(f"{comparison.never_run} not run")
     # Where no cost is known, the table says so.
     if unpriced := sum(each.unknown for each in comparison.usage if each.name == "cost_nano_usd" and each.known):
@@ -249,7 +255,7 @@ def number_rows(comparison: Comparison) -> Iterator[tuple[str, str, str, str]]:
         if metric.same_as is None:
             means = format_share(metric.base_mean), format_share(metric.head_mean)
             of = f" of the {metric.n} with a result" if metric.name == PASSED and comparison.ungraded else ""
-            yield f"{metric.name}{of}", *means, difference(metric)
+            yield f"{metric.name}{of}", *means, "-" if comparison.is_decided else difference(metric)
     for usage in comparison.usage:
         before, after = usage.sides
         form = _FORMS[usage.name]
@@ -310,14 +316,14 @@ def _outcome(outcome: CaseOutcome) -> dict[str, Any]:
     }
 
 
-def _metric(metric: MetricComparison) -> dict[str, Any]:
+def _metric(metric: MetricComparison, *, has_interval: bool) -> dict[str, Any]:
     return {
         "name": metric.name,
         "n": metric.n,
         "base": _rounded(metric.base_mean),
         "head": _rounded(metric.head_mean),
-        "difference": _rounded(metric.difference),
-        "interval": _interval(metric.interval),
+        "difference": _rounded(metric.difference) if has_interval else None,
+        "interval": _interval(metric.interval) if has_interval else None,
         "same_as": metric.same_as,
     }
 

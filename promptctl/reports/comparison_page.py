@@ -86,7 +86,7 @@ def row_of(found: Compared) -> dict[str, Any]:
     """Return a comparison as a row: its sentence, how sure it is, and the difference with its interval for a bar."""
     shown, passed, head = readable(found), found.comparison.metric(PASSED), found.head.row
     bar = None
-    if passed is not None:
+    if passed is not None and not found.comparison.is_decided:
         bar = {"difference": passed.difference, "low": passed.interval.low, "high": passed.interval.high}
     return {
         "prompt": head.prompt,

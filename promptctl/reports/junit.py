@@ -58,11 +58,13 @@ def suite(log: Store, evaluation: Evaluation, *, is_stable: bool = False) -> Ite
     seconds = sum(evaluation.summary.latencies_ms) / 1000
     is_unfinished = evaluation.summary.is_unfinished
     summary = evaluation.summary
-    tests, errors = counts.cases + summary.expected_failures + is_unfinished, counts.errors + is_unfinished
+    is_decided = evaluation.stopped == "decided"
+    tests = counts.cases + summary.expected_failures + is_unfinished
+    errors, skipped = counts.errors + (is_unfinished and not is_decided), len(summary.xfailed) + is_decided
     failures = counts.failed + len(summary.xpassed_strictly)
     yield (
         f"  <testsuite name={_attribute(name)} tests={_attribute(tests)} failures={_attribute(failures)}"
-        f" errors={_attribute(errors)} skipped={_attribute(len(summary.xfailed))}"
+        f" errors={_attribute(errors)} skipped={_attribute(skipped)}"
         + ("" if is_stable else f" time={_attribute(f'{seconds:.3f}')} timestamp={_attribute(row.started_at)}")
         + ">\n"
     )
@@ -94,10 +96,13 @@ def suite(log: Store, evaluation: Evaluation, *, is_stable: bool = False) -> Ite
 
 
 def _not_run(evaluation: Evaluation, classname: str) -> Iterator[str]:
-    """Yield a test that stands for the cases that were not run, so that their absence is not green."""
-    reason = f"{evaluation.summary.never_run} of {evaluation.summary.expected_cases} cases were not run"
+    """Yield a test that stands for the cases that were not run: their absence is not green, unless it was decided."""
+    reason = f"{evaluation.summary.never_run} of {evaluation.summary.expected_cases} cases were not "
+    kind = f"error message={_attribute(reason + 'run')} type={_attribute('incomplete')}"
+    if evaluation.stopped == "decided":
+        kind = f"skipped message={_attribute(reason + 'asked: it was decided without them')}"
     yield f"    <testcase classname={_attribute(classname)} name={_attribute('every case is run')}>"
-    yield f"<error message={_attribute(reason)} type={_attribute('incomplete')}/></testcase>\n"
+    yield f"<{kind}/></testcase>\n"
 
 
 def _test(case: CaseResults, classname: str, messages: AskedMessages, *, is_stable: bool) -> Iterator[str]:

@@ -113,7 +113,7 @@ def numbers(row: ReviewRow) -> tuple[str, str, str, str]:
     taken = usage.get("latency_ms") if is_timed_pair(row.compared) else None
     return (
         shares,
-        "-" if passed is None else difference(passed),
+        "-" if passed is None or comparison.is_decided else difference(passed),
         _sides(format_cost, usage.get("cost_nano_usd")),
         _sides(format_latency, taken),
     )

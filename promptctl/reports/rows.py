@@ -106,6 +106,7 @@ def evaluation_head(evaluation: Evaluation) -> dict[str, Any]:
         "started_at": row.started_at,
         "tool_version": row.tool_version,
         "min_pass": evaluation.min_pass,
+        "until": row.spec.until,
         **evaluation.totals.as_json(),
     }
 

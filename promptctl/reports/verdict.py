@@ -24,7 +24,11 @@ def headline(found: Compared) -> str:
         told.append(verdict.reason.partition(": ")[2].rstrip("."))
     elif decisive is not None and decisive.name != PASSED:
         told.append(f"{decisive.name} is {decisive.head_mean:.3f}, it was {decisive.base_mean:.3f}")
-    if passed is not None:
+    if comparison.is_decided and verdict.kind in ("worse", "better"):
+        asked = f"{comparison.comparable - comparison.left_out} of {count(comparison.comparable, 'case')}"
+        flips = f"{len(comparison.regressed)} regressed and {len(comparison.improved)} improved"
+        told = [f"decided after {asked}, {flips}"]
+    elif passed is not None:
         told.append(_passes(passed))
     sentence = f"{word}: {'; '.join(told)}."
     return " ".join([sentence, *_flipped(found)])

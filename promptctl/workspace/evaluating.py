@@ -8,6 +8,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from promptctl.errors import UsageError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.evaluations.estimate import Estimate
     from promptctl.evaluations.evaluation import Evaluation
+    from promptctl.evaluations.plan import Plan
     from promptctl.evaluations.request import EvaluationRequest, Limits, ResumeRequest
     from promptctl.evaluations.session import OnProgress, Session
     from promptctl.reviews.measuring import Task
@@ -30,20 +33,17 @@ def evaluate(
     context: Context, loop: LoopThread, request: EvaluationRequest, on_progress: OnProgress | None
 ) -> list[Evaluation]:
     """Evaluate prompts over their datasets."""
-    from promptctl.evaluations.planning import plan
-
-    plans = plan(context, request)
+    plans = _plan_alone(context, request)
     return _in_session(context, loop, request.limits, on_progress, lambda session: session.run(plans))
 
 
 def estimate(context: Context, request: EvaluationRequest, base: str | None) -> list[Estimate]:
     """Return what an evaluation would ask and cost; with a `base`, `""` for the usual one, that beside it."""
     from promptctl.evaluations.estimate import estimate
-    from promptctl.evaluations.planning import plan
 
     request = replace(request, is_estimate=True)
     if base is None:
-        return [estimate(context, each) for each in plan(context, request)]
+        return [estimate(context, each) for each in _plan_alone(context, request)]
     from promptctl.comparisons.against import plan_against
 
     request = replace(request, judge=request.judge or context.settings.gate.judge)
@@ -130,6 +130,15 @@ def export_review(context: Context, review: Review, file: Path) -> None:
     tree = WorkTree(context.root)
     with closing(context.at(tree, Settings(), tree)) as reviewed:
         write_review(file, reviewed.log, review, reviewed.redactor)
+
+
+def _plan_alone(context: Context, request: EvaluationRequest) -> list[Plan]:
+    from promptctl.evaluations.planning import plan
+
+    if request.until == "sequential":
+        hint = "--until-decided ends an evaluation by itself"
+        raise UsageError("--sequential compares two versions: give it with --against", hint=hint)
+    return plan(context, request)
 
 
 def _in_session(

@@ -36,6 +36,16 @@ def test_first_answers_decide_where_flips_are_lopsided() -> None:
     assert found.p_worse < 1e-9
 
 
+@pytest.mark.parametrize("can_differ", [True, False])
+def test_twelve_gained_outweigh_one_lost_however_sure_first_answers_are(can_differ: bool) -> None:
+    steps = Steps(can_differ=can_differ)
+    for gained in range(2, 16):
+        given_flips = flips(100, lost=1, gained=gained)
+        asked = to_ask(given_flips, {}, steps, 2) if can_differ else {}
+        pairs = {id_: each for id_, each in held(given_flips).items() if id_ in asked}
+        assert weigh(given_flips, pairs, steps).direction == 1, gained
+
+
 def test_fifty_lost_and_two_hundred_gained_are_better_and_the_lost_are_asked_again_to_be_named() -> None:
     given_flips, steps = flips(400, lost=50, gained=200), Steps()
     asked = to_ask(given_flips, {}, steps, 2)

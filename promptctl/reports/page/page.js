@@ -25,7 +25,7 @@ function ofCases(evaluation) {
 }
 
 function tiles(evaluation) {
-  const left = evaluation.never_run ? [tile("not run", count(evaluation.never_run))] : [];
+  const left = evaluation.never_run ? [tile(notRun(evaluation), count(evaluation.never_run))] : [];
   const repeats = evaluation.repeats > 1 ? [tile(`pass@${evaluation.repeats}`, percent(evaluation.pass_at_k)), tile(`pass^${evaluation.repeats}`, percent(evaluation.pass_hat_k)),
     tile("flaky", count(evaluation.flaky.length))] : [];
   const metrics = Object.entries(evaluation.metrics || {}).map(([name, value]) => tile(name, score(value)));
@@ -43,8 +43,13 @@ function only(evaluation) {
     tiles(evaluation));
 }
 
+// Cases without a result: once it was decided, nobody asked for them.
+function notRun(evaluation) {
+  return evaluation.stopped === "decided" ? "not asked" : "not run";
+}
+
 function oneOfMany(evaluation) {
-  const numbers = [[evaluation.failed, "failed"], [evaluation.errors, "errors"], [evaluation.never_run, "not run"]].filter(([number]) => number);
+  const numbers = [[evaluation.failed, "failed"], [evaluation.errors, "errors"], [evaluation.never_run, notRun(evaluation)]].filter(([number]) => number);
   const spent = [cost(evaluation), isKnown(evaluation.p50_latency_ms) ? time(evaluation.p50_latency_ms) : null].filter(Boolean);
   return el("article", { class: `run ${evaluation.verdict}` },
     el("div", { class: "name" }, el("h3", {}, evaluation.prompt), el("p", { class: "meta parts" }, about(evaluation))),

@@ -1,0 +1,200 @@
+"""Ends a comparison as soon as it is decided: by no answer still to come, or as cases are looked at one by one.
+
+Of the three steps of `flips` only the first can be decided early. The fresh pairs of the second and third are asked of
+flipped cases, and any case not yet asked may flip: one that then fails every time makes head worse, which is why `not
+worse`, `inconclusive` and `powerless` need every case. So a comparison ends early
+
+    worse     once first answers say so: nothing that comes after can take it back
+    better    once they say so by so much that no confirmed regression outweighs it, if the gate asks for nothing that
+              a case not yet asked could still fail
+
+`decided`: base is asked whole, then head, those cases first that base failed, since each of them could still gain. It
+ends once the rest could all go the other way; so the verdict is that of the whole run, in whatever order it is asked.
+`sequential`: both sides case by case, in an order drawn beforehand, by an e-value that may be looked at at any time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from promptctl.comparisons.comparison import PASSED, Comparison
+from promptctl.comparisons.confirmation import can_differ, find_earlier
+from promptctl.comparisons.flips import OUTWEIGHING, Bounds, Steps, foregone
+from promptctl.comparisons.sequence import CaseSequence
+from promptctl.comparisons.verdicts import steps_of
+from promptctl.evaluations.case_outcomes import can_gain, can_lose
+from promptctl.evaluations.evaluation import cases_of
+from promptctl.evaluations.until import Gathering, in_random_order, is_hard
+from promptctl.files.wording import count
+from promptctl.statistics.metric import Procedure
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from promptctl.comparisons.rule import GateRule
+    from promptctl.datasets.cases import Case
+    from promptctl.evaluations.case_outcomes import CaseStatus
+    from promptctl.evaluations.evaluation import Evaluation
+    from promptctl.evaluations.plan import Plan
+    from promptctl.evaluations.planning import Pair
+    from promptctl.evaluations.until import Until
+    from promptctl.log.results import ResultRow, Side
+    from promptctl.log.store import Store
+
+
+def until_of(log: Store, pair: Pair, base: Evaluation | None, rule: GateRule, comparisons: int) -> Until | None:
+    """Return what ends a comparison early; None if nothing is to.
+
+    `base` is its evaluation, if that was made before. What was compared before is not decided anew: the first step
+    then tests what was answered first, and the answers are in the cache.
+    """
+    if pair.base is None or pair.head.spec.until is None or PASSED not in rule.judged:
+        return None
+    head, before = pair.head.row(), base.row if base else pair.base.row()
+    if not head.spec.afresh and find_earlier(log, before, head).comparisons:
+        return None
+    of_comparison = Comparison(Procedure(comparisons=comparisons))
+    steps = steps_of(of_comparison, rule, can_differ=can_differ(before) or can_differ(head))
+    known = {case.outcome.case_id: case.outcome.status for case in cases_of(log, base.row)} if base else {}
+    return UntilCompared(
+        InSequence(steps) if head.spec.until == "sequential" else Foregone(steps),
+        known,
+        left_out=frozenset(before.spec.left_out),
+        can_end_better=_asks_for_no_more(rule),
+    )
+
+
+def decided_note(comparison: Comparison, sides: Sequence[Evaluation]) -> str:
+    """Say when a comparison was decided, what that saved, and what its numbers are of."""
+    saved, planned = (sum(counts) for counts in zip(*map(_requests, sides), strict=True))
+    cases = f"{comparison.comparable - comparison.left_out} of {count(comparison.comparable, 'case')}"
+    note = f"decided after {cases}: {saved} of {count(planned, 'request')} saved"
+    if sides[-1].row.spec.until == "decided":
+        note += "; cases that failed before were asked first, so that shares are of these cases alone"
+    return note
+
+
+def _requests(made: Evaluation) -> tuple[int, int]:
+    summary = made.summary
+    return summary.requests_saved, summary.expected_cases * summary.repeats
+
+
+def _asks_for_no_more(rule: GateRule) -> bool:
+    """Return True if a version that does better passes the rule, whatever the rest of its cases answer."""
+    limits = (rule.min_pass, rule.max_cost_increase, rule.max_token_increase)
+    return rule.gate == "worse" and rule.judged == (PASSED,) and all(limit is None for limit in limits)
+
+
+class UntilCompared:
+    """Ends the two sides of a comparison once `decided` says so. `known` are the statuses of a base made before.
+
+    `left_out` cases are not compared. Better ends it only if it `can_end_better`, and no case that could fail head by
+    itself is left.
+    """
+
+    def __init__(
+        self,
+        decided: Foregone | InSequence,
+        known: Mapping[str, CaseStatus],
+        *,
+        left_out: Collection[str] = (),
+        can_end_better: bool = True,
+    ) -> None:
+        self._decided = decided
+        self._left_out = left_out
+        self._can_end_better = can_end_better
+        self._statuses: dict[Side, dict[str, CaseStatus]] = {"base": dict(known), "head": {}}
+        self._gathering: dict[Side, Gathering] = {}
+        self._hard: set[str] = set()
+
+    def order(self, plan: Plan, cases: Iterable[Case]) -> Iterator[tuple[int, Case]]:
+        """Yield the cases in the order in which they are asked, each with its place in the dataset."""
+        bases = self._statuses["base"]
+        ordered = list(
+            in_random_order(cases, plan.spec.seed, lambda case: self._decided.group(case, bases.get(case.id)))
+        )
+        if plan.spec.side == "head":
+            self._hard = {case.id for _, case in ordered if is_hard(case)}
+            compared = [case.id for _, case in ordered if case.xfail is None and case.id not in self._left_out]
+            self._decided.begin(compared, bases)
+        return iter(ordered)
+
+    def heed(self, plan: Plan, result: ResultRow) -> bool:
+        """Take in a result; return True once the comparison is decided."""
+        side, case_id = plan.spec.side, result.case_id
+        case = self._gathering.setdefault(side, Gathering(plan.spec)).add(result)
+        if case is None:
+            return False
+        self._statuses[side][case_id] = case.outcome.status
+        if side == "head":
+            self._hard.discard(case_id)
+        way = self._decided.after(case_id, self._statuses["base"], self._statuses["head"])
+        return way < 0 or (way > 0 and self._can_end_better and not self._hard)
+
+
+class Foregone:
+    """Decides once no answer of head still to come can change what all steps come to; base is known whole."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+        self._compared: set[str] = set()
+        # Lost cases, those that may be; gained ones, those that may be.
+        self._counts = [0, 0, 0, 0]
+
+    def group(self, case: Case, base: CaseStatus | None) -> tuple[bool, bool]:
+        """Return the place of a case's group: those that base did not pass first, as each could still gain."""
+        return base == "passed", not is_hard(case)
+
+    def begin(self, compared: Sequence[str], bases: Mapping[str, CaseStatus]) -> None:
+        """Take the cases that are compared."""
+        self._compared = set(compared)
+        for case_id in compared:
+            self._count(bases.get(case_id, "error"), "error", 1)
+
+    def after(self, case_id: str, bases: Mapping[str, CaseStatus], heads: Mapping[str, CaseStatus]) -> int:
+        """Return the direction that is decided with this case of head, 0 for none."""
+        if case_id not in self._compared:
+            return 0
+        base = bases.get(case_id, "error")
+        self._count(base, "error", -1)
+        self._count(base, heads[case_id], 1)
+        lost, most_lost, gained, most_gained = self._counts
+        return foregone(Bounds(len(self._compared), (lost, most_lost), (gained, most_gained)), self._steps)
+
+    def _count(self, base: CaseStatus, head: CaseStatus, number: int) -> None:
+        is_lost, is_gained = (base, head) == ("passed", "failed"), (base, head) == ("failed", "passed")
+        each = (is_lost, can_lose(base, head), is_gained, can_gain(base, head))
+        self._counts = [count + number * is_so for count, is_so in zip(self._counts, each, strict=True)]
+
+
+class InSequence:
+    """Decides by the cases in the order drawn beforehand, as far as both sides have answered without a gap.
+
+    Not in the order of the answers: where replies that fail come sooner, that would alarm.
+    """
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+        self._sequence = CaseSequence(steps.first_level, steps.min_effect)
+        self._compared: Sequence[str] = ()
+
+    def group(self, _case: Case, _base: CaseStatus | None) -> int:
+        """Return the place of a case's group: there is but one."""
+        return 0
+
+    def begin(self, compared: Sequence[str], _bases: Mapping[str, CaseStatus]) -> None:
+        """Take the cases that are compared, in their order."""
+        self._compared = compared
+
+    def after(self, _case_id: str, bases: Mapping[str, CaseStatus], heads: Mapping[str, CaseStatus]) -> int:
+        """Return the direction that is decided with this case, 0 for none."""
+        sequence, steps = self._sequence, self._steps
+        while sequence.seen < len(self._compared):
+            base, head = (side.get(self._compared[sequence.seen]) for side in (bases, heads))
+            if base is None or head is None:
+                break
+            sequence.add(base, head)
+        can_be_outweighed = sequence.direction > 0 and steps.rounds and steps.can_differ
+        if can_be_outweighed and sequence.p_better >= OUTWEIGHING * steps.first_level:
+            return 0
+        return sequence.direction
