@@ -414,6 +414,21 @@ def test_the_stand_in_answers_from_the_material(prompts: Path, model: OpenAIServ
             assert "does not say" in ask("tutor/video@production", "Wie spät ist es?")
 
 
+def test_the_service_answers_from_a_snapshot(prompts: Path, tmp_path: Path) -> None:
+    from app.main import create_app
+
+    file, url = tmp_path / "prompts.json", f"sqlite+aiosqlite:///{tmp_path}/chat.db"
+    with open_workspace(prompts) as workspace:
+        workspace.snapshots.write(file, ["production"])
+        digest = workspace.prompt("tutor/video@production").version.digest
+    environ = {"DATABASE_URL": url, "PROMPTS_SNAPSHOT": str(file), "CHAT_MODEL": "echo/echo"}
+    with served(create_app(environ)) as port:
+        chat = Chat(port, url, prompts, None)
+        ids = {chat.ask(chat.begin(user=user), "Hello")[-1][1]["meta"]["prompt_id"] for user in ("ada", "u1")}
+    assert len(ids) == 2
+    assert digest in ids
+
+
 def test_one_command_starts_the_chat_and_ends_it(tmp_path: Path) -> None:
     folder = tmp_path / "fastapi-chat"
     shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("data", ".venv", "__pycache__"))

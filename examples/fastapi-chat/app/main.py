@@ -24,7 +24,11 @@ logger = logging.getLogger(__name__)
 
 
 def create_app(environ: Mapping[str, str] | None = None) -> FastAPI:
-    """Return the application. Of the environment it reads DATABASE_URL, PROMPTS and CHAT_MODEL, promptctl the keys."""
+    """Return the application. Of the environment promptctl reads the keys, and the application these.
+
+    DATABASE_URL; PROMPTS, the folder of the prompts' repository; PROMPTS_SNAPSHOT, a snapshot to use instead of it;
+    CHAT_MODEL, which overrides the model of the prompts.
+    """
     environ = os.environ if environ is None else environ
 
     @asynccontextmanager
@@ -33,7 +37,8 @@ def create_app(environ: Mapping[str, str] | None = None) -> FastAPI:
         try:
             await create_tables(engine)  # a service that is moved over has its tables, and its migrations
             # One workspace for each process: it keeps connections, compiled templates and the labels it has read.
-            async with promptctl.open_workspace(environ.get("PROMPTS", "data/prompts"), environ) as workspace:
+            prompts, snapshot = environ.get("PROMPTS", "data/prompts"), environ.get("PROMPTS_SNAPSHOT")
+            async with promptctl.open_workspace(prompts, environ, snapshot=snapshot) as workspace:
                 app.state.services = chat.Services(workspace, make_sessions(engine), environ.get("CHAT_MODEL"))
                 yield
         finally:
