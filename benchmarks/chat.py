@@ -1,6 +1,6 @@
 """What promptctl adds to a chat service that streams: examples/fastapi-chat under many streams at once.
 
-    python benchmarks/chat.py [--streams 200] [--questions 4] [--rounds 3] [--database URL]
+    python benchmarks/chat.py [--streams 200] [--questions 2] [--rounds 3] [--database URL]
 
 Two services run beside a local model server: the example as it is, and the same one whose function `stream_response`
 asks the model server over aiohttp itself. So many readers ask each of them in turns, every reader one question after
@@ -35,7 +35,7 @@ import promptctl
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parent / "examples/fastapi-chat"
 sys.path.insert(0, str(EXAMPLE))
-LATENCY_MS, PAUSE_MS, WORDS = 500, 200, 20
+LATENCY_MS, PAUSE_MS, WORDS = 500, 400, 20
 MOST_MS = 10.0
 META = {"prompt": "tutor/video", "experiment": "tone", "output_tokens": 20}.items()
 ARMS = {"control": ("production", 1), "kind": ("kinder", 2)}
@@ -163,7 +163,7 @@ async def lost(readers: Readers, executions: set[str]) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--streams", type=int, default=200)
-    parser.add_argument("--questions", type=int, default=4)
+    parser.add_argument("--questions", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--database", help="such as that of examples/fastapi-chat/demo/postgres.sh; by default SQLite")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
