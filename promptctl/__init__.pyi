@@ -91,6 +91,7 @@ from promptctl.formats.scaffold import Scaffold as Scaffold
 from promptctl.labels.chains import History as History
 from promptctl.labels.chains import LabelState as LabelState
 from promptctl.labels.chains import Listing as Listing
+from promptctl.labels.lock import LockedLabel as LockedLabel
 from promptctl.labels.push import Pushed as Pushed
 from promptctl.labels.remote import Fetched as Fetched
 from promptctl.labels.tags import LabelEvent as LabelEvent
@@ -117,6 +118,7 @@ from promptctl.log.stamps import parse_moment as parse_moment
 from promptctl.models.repricing import RepricedModel as RepricedModel
 from promptctl.models.repricing import Repricing as Repricing
 from promptctl.promotion.labelling import Labelling as Labelling
+from promptctl.promotion.labelling import Locked as Locked
 from promptctl.promotion.moves import MoveResult as MoveResult
 from promptctl.prompts.prompt import Input as Input
 from promptctl.prompts.prompt import Message as Message

@@ -92,7 +92,7 @@ def take(context: Context, states: Iterable[LabelState], labels: Sequence[str], 
 def _chosen(live: Mapping[str, LabelState], labels: Sequence[str], globs: Sequence[str]) -> list[str]:
     """Return the refs of those live labels that are meant."""
     if not live:
-        hint = "promptctl label set PROMPT@production"
+        hint = "promptctl label fetch, or promptctl label set PROMPT@production"
         raise RevisionNotFound("no label names a version, so a snapshot would hold nothing", hint=hint)
     known = {state.label for state in live.values()}
     for label in labels:

@@ -224,6 +224,27 @@ def verify(context: typer.Context, as_json: options.Json = False) -> None:
     say_check(options.workspace_of(context, asks=True).labels.verify(), as_json=as_json)
 
 
+@app.command("lock")
+def lock(
+    context: typer.Context,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit code 1 if the file is not as it would be written.")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Write what the labels name to promptctl.lock.yaml. A pull request shows it, and a clone without tags reads it."""
+    labels = options.workspace_of(context, asks=True).labels
+    if check:
+        say_check(labels.check_lock(), as_json=as_json)
+        return
+    done = labels.lock()
+    if as_json:
+        say_json({"file": done.file.name, "written": done.is_new, "labels": [each.as_dict() for each in done.labels]})
+        return
+    say(done.file.name)
+    tell(f"{count(len(done.labels), 'label')}{'' if done.is_new else '; it said the same already'}")
+
+
 def _say_move(labels: Labelling, result: MoveResult, *, as_json: bool) -> None:
     event, before = result.event, result.before
     if as_json:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from promptctl.errors import LabelRefused, UsageError
+from promptctl.errors import HistoryIncomplete, InvalidFiles, LabelRefused, Place, Problem, UsageError
 from promptctl.files.names import SETTINGS
+from promptctl.labels.lock import LOCK
 from promptctl.labels.reading import Labels
 from promptctl.labels.remote import remote_meant, remote_names
 from promptctl.labels.tags import LabelName
@@ -22,11 +23,12 @@ from promptctl.versions.refs import Ref, parse_ref
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from promptctl.context import Context
-    from promptctl.errors import Problem
     from promptctl.git.repository import Git
     from promptctl.labels.chains import History, Listing, Unasked
+    from promptctl.labels.lock import LockedLabel
     from promptctl.labels.push import Pushed
     from promptctl.labels.remote import Fetched
     from promptctl.labels.tags import LabelEvent
@@ -37,6 +39,15 @@ if TYPE_CHECKING:
     from promptctl.versions.moment import Moment
 
 _LEAST_OF_A_COMMIT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """The labels that were written to the lock; if not `is_new`, it said the same before."""
+
+    file: Path
+    labels: tuple[LockedLabel, ...]
+    is_new: bool
 
 
 class Labelling:
@@ -113,7 +124,50 @@ class Labelling:
         from promptctl.promotion.audit import check_moves
 
         found = self._refreshed().verify()
-        return found.problems + check_moves(self._now(), found.events, self._context.log)
+        problems = found.problems + check_moves(self._now(), found.events, self._context.log)
+        return problems + self._lock_problems()
+
+    def lock(self) -> Locked:
+        """Write `promptctl.lock.yaml`: what each label names now, for pull requests and for clones without tags.
+
+        Raises `WorkspaceError` in a bare repository, or if it cannot be written.
+        """
+        from promptctl.files.writing import replace_file
+        from promptctl.labels.lock import lock_text, locked
+
+        self._context.work_tree_for("a lock of the labels")
+        found = self.all()
+        if not found.states:
+            hint = "promptctl label fetch, or promptctl label set PROMPT@production"
+            raise HistoryIncomplete(f"this clone knows no label: {LOCK} was not written", hint=hint)
+        for problem in found.problems:
+            self._context.warn(f"a label does not count: {problem.message}")
+        labels = locked(found.states.values())
+        file, data = self._context.root / LOCK, lock_text(labels).encode()
+        is_new = not (file.is_file() and file.read_bytes() == data)
+        if is_new:
+            replace_file(file, [data])
+        return Locked(file, tuple(labels.values()), is_new)
+
+    def check_lock(self) -> list[Problem]:
+        """Return where `promptctl.lock.yaml` differs from the labels; a missing one is a problem too."""
+        self._refreshed()
+        return self._lock_problems(is_required=True)
+
+    def _lock_problems(self, *, is_required: bool = False) -> list[Problem]:
+        from promptctl.labels.lock import MAX_LOCK, compare_lock, locked, read_lock
+
+        try:
+            lock = read_lock(self._context.repository.work_tree.read(LOCK, max_bytes=MAX_LOCK))
+        except FileNotFoundError:
+            missing = Problem(f"there is no {LOCK}", Place(LOCK), "promptctl label lock", "lock-missing")
+            return [missing] if is_required else []
+        except InvalidFiles as error:
+            return list(error.problems)
+        if self._now().locked_labels:
+            words = f"this clone has no tags of labels to compare {LOCK} with"
+            raise HistoryIncomplete(words, hint="promptctl label fetch")
+        return compare_lock(lock, locked(self.here().states.values()))
 
     def here(self) -> Listing:
         """Return the state of every label as far as this clone knows; nothing is asked of a remote."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from promptctl.git.repository import Git
     from promptctl.git.trees import CommitTree, WorkTree
     from promptctl.labels.chains import LabelState, LabelTags
+    from promptctl.labels.lock import LockedLabel
     from promptctl.labels.tags import LabelName
     from promptctl.labels.trust import LabelTrust
     from promptctl.versions.committed_settings import Committed
@@ -135,8 +136,7 @@ class Moment:
         else:
             return LabelTrust(self.remote_named_here) if found is None else found.trust
         words = f"labels are read as those of {trust.remote or 'this repository'}: {why}"
-        if words not in self._history.notices:
-            self._history.notices.append(words)
+        self.notify(words)
         return trust
 
     @cached_property
@@ -181,6 +181,35 @@ class Moment:
         from promptctl.labels.chains import LabelTags
 
         return LabelTags.read(self.git, self.label_trust)
+
+    @cached_property
+    def locked_labels(self) -> Mapping[str, LockedLabel]:
+        """The labels by `promptctl.lock.yaml`, by their names; none if this clone has tags of labels to go by.
+
+        The lock is that of the default branch, as far as this clone knows it, else HEAD's. Where labels have to be
+        signed there is none: nobody signed it. Raises `InvalidFiles` if it is wrong.
+        """
+        from promptctl.labels.lock import LOCK, MAX_LOCK, read_lock
+        from promptctl.labels.remote import last_fetch, remote_names
+
+        tags, commit = self.label_tags, self.head
+        if tags.chains or tags.strays or tags.odd or tags.trust.signers is not None:
+            return {}
+        if commit is None or any(last_fetch(self.git, remote) is not None for remote in remote_names(self.git)):
+            return {}
+        with suppress(GitError):
+            commit = self.trusted_line.tip
+        try:
+            found = read_lock(self.tree_at(commit).read(LOCK, max_bytes=MAX_LOCK))
+        except FileNotFoundError:
+            return {}
+        self.notify(f"labels are read from {LOCK} of commit {commit[:7]}: this clone has no tags of labels")
+        return found
+
+    def notify(self, words: str) -> None:
+        """Let people know something of this clone, once."""
+        if words not in self._history.notices:
+            self._history.notices.append(words)
 
     @cached_property
     def branches(self) -> list[str]:

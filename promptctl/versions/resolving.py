@@ -95,6 +95,10 @@ class Resolver:
         if former:
             state = self._moment.label(LabelName(ref.prompt, label, former))
         if state is None:
+            if (locked := self._moment.locked_labels.get(str(ref))) is not None:
+                from promptctl.versions.locked import at_lock
+
+                return at_lock(self._moment, ref, locked)
             self._refuse_unknown(LabelName(ref.prompt, label, former))
             return None
         found = self._at_commit(ref, state.commit, label=label, folder=state.event.workspace)

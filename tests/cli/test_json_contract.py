@@ -128,6 +128,8 @@ def test_the_documents_of_labels_fit(desk: Lab, cli: Cli) -> None:
     fits("label set", cli("label", "set", "triage@production", "--reason", "better", "--json").json)
     for command in ("log triage@production", "at triage@production 2020-01-01", "at triage@production 2099-01-01"):
         fits(f"label {command.split()[0]}", cli("label", *command.split(), "--json").json)
+    fits("label lock", cli("label", "lock", "--json").json)
+    fits("label lock --check", cli("label", "lock", "--check", "--json").json)
     fits("label push", cli("label", "push", "--remote", "origin", "--json").json)
     fits("label fetch", cli("label", "fetch", "--remote", "origin", "--json").json)
     for command in ("write a.json", "show a.json", "verify a.json", "diff a.json"):

@@ -1,0 +1,129 @@
+"""`promptctl.lock.yaml`: the labels as a committed file, which a pull request shows and a clone without tags reads."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from promptctl.errors import InvalidFiles, Place, Problem
+from promptctl.files.names import LABEL, id_problem
+from promptctl.files.yaml_reader import read_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from promptctl.labels.chains import LabelState
+
+LOCK = "promptctl.lock.yaml"
+MAX_LOCK = 16 << 20
+AGAIN = "write it again: promptctl label lock"
+
+_SCHEME = 1
+_TOP = """\
+# Written by `promptctl label lock`. The tags of the labels are the truth: `promptctl label verify` compares.
+scheme: 1
+labels:
+"""
+_FORMS: Mapping[str, str] = {
+    "version": r"v[0-9?][0-9a-f v+=()]{0,60}",
+    "commit": r"[0-9a-f]{40}(?:[0-9a-f]{24})?",
+    "digest": r"[0-9]{1,9}:[0-9a-f]{64}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LockedLabel:
+    """A label as the lock has it: the version it named, and the number of the event that moved it there."""
+
+    name: str
+    version: str
+    commit: str
+    digest: str
+    event: int
+    place: Place | None = field(default=None, compare=False)
+
+    @property
+    def shown(self) -> str:
+        """The version as people read it."""
+        return self.version if " " in self.version else f"{self.version} ({self.commit[:7]})"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the label JSON-able, with stable keys."""
+        return {name: getattr(self, name) for name in ("name", "version", "commit", "digest", "event")}
+
+
+def locked(states: Iterable[LabelState]) -> dict[str, LockedLabel]:
+    """Return what a lock of these labels holds, by `support/triage@production`, sorted: those that name a version."""
+    found = [
+        LockedLabel(f"{each.prompt}@{each.label}", _plain(each.version), each.commit, each.digest, each.event.n)
+        for each in states
+        if each.is_live
+    ]
+    return {each.name: each for each in sorted(found, key=lambda each: each.name)}
+
+
+def lock_text(labels: Mapping[str, LockedLabel]) -> str:
+    """Return the text of a lock: the same for the same labels, one line for each thing that can change."""
+    rows = "".join(
+        f"  {each.name}:\n    version: {each.version}\n    commit: {each.commit}\n    digest: {each.digest}\n"
+        f"    event: {each.event}\n"
+        for each in labels.values()
+    )
+    return _TOP + (rows or "  {}\n")
+
+
+def read_lock(data: bytes, path: str = LOCK) -> dict[str, LockedLabel]:
+    """Return the labels of a lock by their names. Raises `InvalidFiles` if it is not as `label lock` writes one."""
+    document = read_yaml(data, path)
+    given = document.data if isinstance(document.data, dict) else {}
+    if given.get("scheme") != _SCHEME:
+        words = f"this promptctl reads locks of scheme {_SCHEME}"
+        raise InvalidFiles([Problem(words, document.place("scheme"), AGAIN, "lock-scheme")])
+    labels = given.get("labels")
+    found: dict[str, LockedLabel] = {}
+    problems = []
+    for name, label in (labels if isinstance(labels, dict) else {}).items():
+        prompt, _, at = str(name).partition("@")
+        place = document.key_place("labels", name)
+        if not _is_whole(label) or id_problem(prompt) is not None or not LABEL.match(at):
+            problems.append(Problem(f"`{name}` is not as `label lock` writes it", place, AGAIN, "lock-label"))
+        else:
+            found[name] = LockedLabel(name, **label, place=place)
+    if problems:
+        raise InvalidFiles(problems)
+    return found
+
+
+def compare_lock(lock: Mapping[str, LockedLabel], now: Mapping[str, LockedLabel]) -> list[Problem]:
+    """Return where a lock says something else than the tags do now."""
+    problems = []
+    for name in sorted({*lock, *now}):
+        was, tag = lock.get(name), now.get(name)
+        if was is None and tag is not None:
+            words, place = f"{name} is {tag.shown} by its tag, and missing here", Place(LOCK)
+        elif was is not None and was != tag:
+            by_tag = "names nothing" if tag is None else f"is {tag.shown}, event {tag.event},"
+            words, place = (
+                f"{name} {by_tag} by its tag, and {was.shown}, event {was.event}, here",
+                was.place or Place(LOCK),
+            )
+        else:
+            continue
+        problems.append(Problem(words, place, "promptctl label lock", "lock-differs"))
+    return problems
+
+
+def _plain(version: str) -> str:
+    """Return a version as it is written; what promptctl would not call one is unknown."""
+    return version if re.fullmatch(_FORMS["version"], version) else "v?"
+
+
+def _is_whole(label: Any) -> bool:
+    return (
+        isinstance(label, dict)
+        and label.keys() == {*_FORMS, "event"}
+        and all(isinstance(label[key], str) and re.fullmatch(form, label[key]) for key, form in _FORMS.items())
+        and type(label["event"]) is int
+        and label["event"] > 0
+    )
