@@ -1005,7 +1005,7 @@ def test_the_calls_of_an_experiment_come_whole_and_in_order_with_their_scores(lo
         ("control", "k", 7, "ok"), (None, "k", None, "ok"), ("kind", "k", 8, "ok")
     ]  # fmt: skip
     assert [(each.started_at, each.cost_nano_usd, each.latency_ms) for each in found] == [
-        (first.started_at, 12, 31), (fallen.started_at, 27_000, 420), (late.started_at, None, 420)
+        (first.started_at, 12, 30.8), (fallen.started_at, 27_000, 420.5), (late.started_at, None, 420.5)
     ]  # fmt: skip
     assert [each.scores for each in found] == [{"resolved": 0.75}, {}, {}]
     kept = log.execution(first.id).feedback

@@ -58,7 +58,7 @@ def arm_calls(connection: sqlite3.Connection, experiment: str, names: Sequence[s
             started_at=started_at,
             status=last[0],
             cost_nano_usd=last[2],
-            latency_ms=last[3],
+            latency_ms=None if last[3] is None else round(last[3], 3),
             scores={name: scores[at] for name, at in kept.items()},
             scored_at={name: scores[at + 1] for name, at in kept.items()},
         )
