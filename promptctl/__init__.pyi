@@ -86,7 +86,13 @@ from promptctl.evaluations.summary import Counts as Counts
 from promptctl.evaluations.trend import Trend as Trend
 from promptctl.evaluations.trend import TrendRow as TrendRow
 from promptctl.experiments.drawing import Assignment as Assignment
+from promptctl.experiments.ending import Ending as Ending
+from promptctl.experiments.report import ArmReport as ArmReport
+from promptctl.experiments.report import ExperimentReport as ExperimentReport
+from promptctl.experiments.status import ArmStatus as ArmStatus
+from promptctl.experiments.status import ExperimentStatus as ExperimentStatus
 from promptctl.formats.budget_rules import BudgetRule as BudgetRule
+from promptctl.formats.experiment_rules import Experiment as Experiment
 from promptctl.formats.scaffold import Scaffold as Scaffold
 from promptctl.labels.chains import History as History
 from promptctl.labels.chains import LabelState as LabelState

@@ -38,6 +38,7 @@ COMMANDS = (
     Command("feedback", "feedback:give_feedback", "Score a logged call: was it good?", RUN),
     Command("cost", "cost:app", "What calls cost, and what would make them cheaper.", RUN),
     Command("budget", "budgets:app", "What prompts may spend, and what is left.", RUN),
+    Command("experiment", "experiments:app", "Versions compared on live calls.", RUN),
     Command("eval", "evaluate:evaluate", "Evaluate prompts over their datasets.", EVALUATE, REPLIES),
     Command(
         "eval resume", "resume:resume", "Go on with evaluations that were not finished.", EVALUATE, kind=ResumeCommand

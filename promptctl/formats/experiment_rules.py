@@ -37,7 +37,6 @@ class Arm:
     share: float
     start: int
     end: int
-    place: Place | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,6 @@ class Guard:
     kind: OutcomeKind
     of: str
     limit: float
-    place: Place | None = field(default=None, compare=False)
 
     @property
     def is_relative(self) -> bool:
@@ -134,7 +132,7 @@ def _experiment(document: Document, name: str, given: Mapping[str, Any]) -> Expe
     return Experiment(
         name=name,
         prompt=given["prompt"],
-        arms=tuple(_arms(document, name, given["arms"])),
+        arms=tuple(_arms(given["arms"])),
         primary=Primary(
             outcome,
             of,
@@ -146,10 +144,7 @@ def _experiment(document: Document, name: str, given: Mapping[str, Any]) -> Expe
         window_s=_seconds(given["window"]) if "window" in given else None,
         label=only.get("label"),
         metadata=metadata,
-        guards=tuple(
-            Guard(*_outcome(guard), _share(guard["at_most"]), document.place("experiments", name, "guards", index))
-            for index, guard in enumerate(given.get("guards", ()))
-        ),
+        guards=tuple(Guard(*_outcome(guard), _share(guard["at_most"])) for guard in given.get("guards", ())),
         ends=Ends(given["ends"]["then"]) if "ends" in given else None,
         hypothesis=given.get("hypothesis"),
         stopped=(stopped if isinstance(stopped, str) else "stopped") if stopped is not False else None,
@@ -157,7 +152,7 @@ def _experiment(document: Document, name: str, given: Mapping[str, Any]) -> Expe
     )
 
 
-def _arms(document: Document, name: str, given: Mapping[str, Any]) -> Iterator[Arm]:
+def _arms(given: Mapping[str, Any]) -> Iterator[Arm]:
     """Yield the arms with their ranges: the first begins at the first bucket, and the last ends at the last.
 
     So nobody moves who need not when the shares of two arms change, and one who left returns to the same arm. Those
@@ -168,9 +163,7 @@ def _arms(document: Document, name: str, given: Mapping[str, Any]) -> Iterator[A
     for number, (arm, each) in enumerate(given.items(), start=1):
         size = sizes[arm]
         start = BUCKETS - size if number == len(given) else before * BUCKETS // total
-        yield Arm(
-            arm, each["ref"], each["share"], start, start + size, document.key_place("experiments", name, "arms", arm)
-        )
+        yield Arm(arm, each["ref"], each["share"], start, start + size)
         before += size
 
 
@@ -205,7 +198,7 @@ def _arm_problems(document: Document, name: str, arms: Mapping[str, Any]) -> Ite
         yield Problem(f"the shares add up to {total:g}", place, hint, "out-of-range")
     elif total <= 1:
         percents = ", ".join(format(each["share"] * 100, "g") for each in arms.values())
-        hint = f"they are percent: write {percents}" if total else "give some keys to each arm"
+        hint = f"they are percent: write {percents}"
         yield Problem(f"the shares add up to {total:g} percent of the keys", place, hint, "out-of-range")
 
 

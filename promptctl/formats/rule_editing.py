@@ -1,4 +1,4 @@
-"""Edits the log rules of a `promptctl.yaml` in its text, so that comments and everything else stay as written."""
+"""Edits log rules and experiments in the text of a `promptctl.yaml`: comments and all else stay as written."""
 
 from __future__ import annotations
 
@@ -34,6 +34,31 @@ def with_log_rules(data: bytes, globs: Sequence[str], given: Mapping[str, Any]) 
         if replace(after, log=()) == replace(before, log=()) and all(_holds(after, glob, given) for glob in globs):
             return new
     raise WorkspaceError(f"cannot edit the rules of {SETTINGS} in place", hint="write them under `log:` by hand")
+
+
+def with_stopped(data: bytes, name: str, reason: str) -> bytes:
+    """Return the file with an experiment of it stopped for a reason, of one line.
+
+    Raises `InvalidFiles` for a file that is wrong, and `WorkspaceError` for one that cannot be edited in its text.
+    """
+    before = read_settings(data)
+    import yaml
+
+    text = data.decode()
+    with suppress(InvalidFiles, yaml.YAMLError, UnicodeError, KeyError):
+        experiment = _mapping(_mapping(_root(text))["experiments"])[name]
+        word, at = json.dumps(reason, ensure_ascii=False), experiment.start_mark
+        if (old := _mapping(experiment).get("stopped")) is not None:
+            text = text[: old.start_mark.index] + word + text[old.end_mark.index :]
+        elif experiment.flow_style:
+            text = f"{text[: at.index + 1]}stopped: {word}, {text[at.index + 1 :]}"
+        else:
+            text = f"{text[: at.index]}stopped: {word}{_line_end(text)}{' ' * at.column}{text[at.index :]}"
+        new = text.encode()
+        wanted = tuple(replace(each, stopped=reason) if each.name == name else each for each in before.experiments)
+        if read_settings(new) == replace(before, experiments=wanted):
+            return new
+    raise WorkspaceError(f"cannot edit {SETTINGS} in place", hint=f"write `stopped:` under `{name}` by hand")
 
 
 def _holds(settings: Settings, glob: str, given: Mapping[str, Any]) -> bool:

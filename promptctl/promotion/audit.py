@@ -174,7 +174,7 @@ def _broken(asked: Committed, move: _Move, moves: Sequence[_Move]) -> list[str]:
     if event.action == "set":
         if labels.rules and event.label not in labels.rules:
             words.append(f"{event.label} is not among the labels that it allows")
-        if rule.evaluation == "passed" and not event.evaluation:
+        if rule.evaluation == "passed" and not _EVALUATION.search(event.evaluation):
             words.append("it names no evaluation")
         if rule.after is not None and not _was_live(rule.after, move, moves):
             words.append(f"{event.prompt}@{rule.after} did not name that content")

@@ -99,12 +99,13 @@ class Mover:
         find_proof: FindProof | None = None,
         *,
         reason: str = "",
+        evidence: str = "",
         is_by_number: bool = False,
     ) -> MoveResult:
         """Let a label name a version. No event is made if it names that version already.
 
-        `find_proof` looks up what `evaluation: passed` wants. `is_by_number` says that the person named the version by
-        its number, and so could mean what once had it.
+        `find_proof` looks up what `evaluation: passed` wants; `evidence` is put before that. `is_by_number` says that
+        the person named the version by its number, and so could mean what once had it.
         """
         rules.check_name(label.label)
         rules.check_is_allowed(self._settings, label.label)
@@ -117,7 +118,7 @@ class Mover:
         if is_by_number:
             self._check_number(label, target)
         reason = one_line(reason)
-        evaluation = self._check_rules(label, target, reason, find_proof)
+        evaluation = "; ".join(filter(None, (evidence, self._check_rules(label, target, reason, find_proof))))
         self._check_target(label, target)
         return self._append(before, Draft("set", label, target, reason, one_line(evaluation)))
 

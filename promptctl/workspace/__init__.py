@@ -278,11 +278,10 @@ class Workspace:
         Raises `UsageError` for a path that names no file of the workspace.
         """
         from promptctl.catalogue.listing import warn_of_sparse_checkout
-        from promptctl.datasets.validation import validate_workspace
+        from promptctl.experiments.checking import validate
 
         warn_of_sparse_checkout(self.context)
-        wanted = [self.context.inside(path) for path in paths]
-        return validate_workspace(self.context.repository.work_tree, wanted)
+        return validate(self.context.fresh(), [self.context.inside(path) for path in paths])
 
     def format(self, paths: Sequence[str | os.PathLike[str]] = (), *, is_check: bool = False) -> FormatReport:
         """Format prompts, datasets and settings, all or those at or below `paths`; with `is_check` nothing is written.

@@ -1,0 +1,70 @@
+"""All files of a workspace checked, with the prompts and versions that its experiments name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from promptctl.datasets.validation import ValidationReport, validate_workspace
+from promptctl.errors import HistoryIncomplete, InvalidFiles, Place, Problem, WorkspaceError, in_reading_order
+from promptctl.files.names import SETTINGS, did_you_mean
+from promptctl.files.yaml_reader import read_yaml
+from promptctl.versions.refs import is_label
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.files.document import Document
+    from promptctl.formats.experiment_rules import Experiment
+
+
+def validate(context: Context, paths: Sequence[str] = ()) -> ValidationReport:
+    """Return what `validate_workspace` finds, and what is wrong with the experiments if the settings are checked."""
+    tree = context.repository.work_tree
+    report = validate_workspace(tree, paths)
+    experiments: Sequence[Experiment] = ()
+    if not paths or not {"", SETTINGS}.isdisjoint(paths):
+        with suppress(InvalidFiles):  # the report has it
+            experiments = context.settings.experiments
+    if not experiments:
+        return report
+    document = read_yaml(tree.read(SETTINGS), SETTINGS)
+    found = [problem for each in experiments for problem in _problems(context, document, each)]
+    return ValidationReport(report.files, tuple(in_reading_order([*report.problems, *found])))
+
+
+def _problems(context: Context, document: Document, experiment: Experiment) -> Iterator[Problem]:
+    def place(*keys: str) -> Place:
+        return document.place("experiments", experiment.name, *keys)
+
+    prompts = context.prompt_ids()
+    if experiment.prompt not in prompts:
+        hint = did_you_mean(experiment.prompt, prompts) or "promptctl list shows all"
+        yield Problem(f"there is no prompt `{experiment.prompt}`", place("prompt"), hint, "unknown-prompt")
+        return
+    digests: dict[str, str] = {}
+    for arm in experiment.arms if experiment.stopped is None else (experiment.control,):
+        try:
+            found = context.prompt(f"{experiment.prompt}{arm.ref}")
+        except WorkspaceError as error:
+            unknown = isinstance(error, HistoryIncomplete)
+            at = place("arms", arm.name, "ref")
+            severity = "warning" if unknown else "error"
+            yield Problem(error.message, at, error.hint, "unknown-version", severity)  # type: ignore[arg-type]
+            continue
+        if (same := digests.setdefault(found.version.digest, arm.name)) != arm.name:
+            message = f"`{same}` and `{arm.name}` are the same version, {found.version.display}"
+            yield Problem(message, place("arms", arm.name, "ref"), "no difference can be found", "no-effect", "warning")
+    if experiment.ends is not None and experiment.ends.then == "promote" and not is_label(experiment.control.ref[1:]):
+        message = f"`{experiment.control.ref}` is no label that could be moved"
+        yield Problem(message, place("ends", "then"), "write `control`, or let control name a label", "contradiction")
+    rule = context.settings.log_rule(experiment.prompt)
+    if not rule.is_active and experiment.stopped is None:
+        message = f"the log rule at {rule.place} keeps no row of {experiment.prompt}: the experiment learns nothing"
+        yield Problem(
+            message,
+            place("prompt"),
+            f"promptctl log rules set {experiment.prompt} content=metadata active=true",
+            "no-effect",
+            "warning",
+        )

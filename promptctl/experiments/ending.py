@@ -1,0 +1,179 @@
+"""The end of an experiment: its report, the label moved on it, everybody back at control."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from promptctl.errors import ExperimentNotFound, LabelRefused, UsageError, printable
+from promptctl.experiments.drawing import experiments_now, find_experiment
+from promptctl.experiments.report import ExperimentReport, report
+from promptctl.experiments.status import evidence_of, promotion_of
+from promptctl.files.names import SETTINGS, did_you_mean
+from promptctl.files.writing import replace_file
+from promptctl.formats.experiment_rules import CONTROL, Experiment
+from promptctl.formats.rule_editing import with_stopped
+from promptctl.labels.tags import one_line
+from promptctl.log.stamps import utc_now, utc_text
+from promptctl.promotion.labelling import Labelling
+from promptctl.versions.refs import is_label
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.experiments.report import ArmReport
+    from promptctl.labels.tags import LabelEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """The end of an experiment: its label moved, the experiment stopped in `promptctl.yaml`, or nothing done.
+
+    `refused` is the move that a rule of the label stopped, or a report that is void.
+    `words` say why. `verdict` is that of the report, None if none was needed.
+    """
+
+    experiment: str
+    action: Literal["promoted", "stopped", "refused", "none"]
+    words: str
+    verdict: str | None = None
+    arm: str | None = None
+    event: LabelEvent | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        return {
+            "experiment": self.experiment,
+            "action": self.action,
+            "reason": self.words,
+            "verdict": self.verdict,
+            "arm": self.arm,
+            "event": self.event and self.event.as_dict(),
+        }
+
+
+def report_of(context: Context, name: str) -> ExperimentReport:
+    """Return the report of an experiment; of one whose arm was promoted, as it was until then."""
+    experiment = find_experiment(context, name)
+    return _report(context, experiment, promotion_of(context, experiment))
+
+
+def stop(context: Context, name: str, reason: str) -> Ending:
+    """Stop an experiment in `promptctl.yaml`: everybody gets control. One that is stopped keeps its reason.
+
+    Raises `UsageError` without a reason, `ExperimentNotFound`, and what editing raises.
+    """
+    reason = one_line(reason)
+    if not reason:
+        raise UsageError("a reason is needed", hint="say why it is stopped: --reason TEXT")
+    experiment = find_experiment(context, name)
+    if experiment.stopped is not None:
+        return Ending(experiment=name, action="none", words=f"it is stopped already: {experiment.stopped}")
+    tree = context.work_tree_for("a change of the settings")
+    replace_file(tree.root / SETTINGS, [with_stopped(tree.read(SETTINGS), name, reason)])
+    return Ending(experiment=name, action="stopped", words=reason)
+
+
+def promote(
+    context: Context, name: str, arm: str | None = None, *, reason: str = "", is_forced: bool = False
+) -> Ending:
+    """Move the label of the control arm to the version of a better one, with the report as evidence.
+
+    Raises `LabelRefused` if the report does not say so, unless that `is_forced` for a reason, and if a rule of the
+    label stops the move; `UsageError` if the control arm is no label, and `ExperimentNotFound` for an unknown arm.
+    """
+    experiment = find_experiment(context, name)
+    label = experiment.control.ref[1:]
+    if not is_label(label):
+        raise UsageError(f"control is {experiment.control.ref}, which is no label that could be moved")
+    if is_forced and not one_line(reason):
+        raise UsageError("a reason is needed", hint="say why the report does not decide: --reason TEXT")
+    found = _report(context, experiment, promotion_of(context, experiment))
+    chosen = _chosen(experiment, found, arm)
+    target = context.prompt(f"{experiment.prompt}{chosen.ref}")
+    objections = list(_objections(found, chosen, target.version.digest))
+    if objections and not is_forced:
+        raise LabelRefused(
+            f"{experiment.prompt}@{label} was not moved: {'; '.join(objections)}",
+            hint=f"promptctl experiment report {name}\nto move it all the same: --force --reason TEXT",
+        )
+    evidence = evidence_of(experiment) + ("forced, " if objections else "") + _evidence(found, chosen)
+    move = Labelling(context).set(
+        f"{experiment.prompt}@{label}",
+        target.version.commit,
+        reason=reason or f"the experiment {name} found {chosen.arm} better",
+        evidence=evidence,
+    )
+    return Ending(
+        experiment=name,
+        action="promoted" if move.is_moved else "none",
+        words=f"{experiment.prompt}@{label} names {move.event.version}{'' if move.is_moved else ' already'}",
+        verdict=found.verdict if objections else "better",
+        arm=chosen.arm,
+        event=move.event,
+    )
+
+
+def step(context: Context, names: Sequence[str] = ()) -> list[Ending]:
+    """Do what `ends` says of each experiment that is decided; what was done before is not done again."""
+    chosen = [find_experiment(context, name) for name in names] or experiments_now(context)
+    return [_step(context, experiment) for experiment in chosen]
+
+
+def _step(context: Context, experiment: Experiment) -> Ending:
+    name, promotion = experiment.name, promotion_of(context, experiment)
+    if promotion is not None:
+        return Ending(experiment=name, action="none", words=f"{promotion.version} was promoted already")
+    if experiment.stopped is not None:
+        return Ending(experiment=name, action="none", words=f"it is stopped already: {experiment.stopped}")
+    if experiment.ends is None:
+        return Ending(experiment=name, action="none", words="it has no `ends`: a person decides")
+    found = _report(context, experiment, None)
+    if found.decision is None:
+        words = "; ".join(found.voided) or "it is not decided"
+        action: Literal["refused", "none"] = "refused" if found.voided else "none"
+        return Ending(experiment=name, action=action, words=words, verdict=found.verdict)
+    if experiment.ends.then == "promote" and found.promoted is not None:
+        try:
+            return promote(context, name, found.promoted.arm)
+        except LabelRefused as error:
+            return Ending(experiment=name, action="refused", words=error.message, verdict=found.verdict)
+    ended = stop(context, name, found.evidence)
+    return Ending(experiment=name, action=ended.action, words=ended.words, verdict=found.verdict)
+
+
+def _report(context: Context, experiment: Experiment, promotion: LabelEvent | None) -> ExperimentReport:
+    primary = experiment.primary
+    names = [primary.of] if primary.kind == "feedback" else []
+    calls = () if context.log.is_new else context.log.outcomes(experiment.name, names)
+    end = utc_text(promotion.date) if promotion is not None else utc_now()
+    return report(experiment, (call for call in calls if call.started_at < end), utc_now())
+
+
+def _chosen(experiment: Experiment, found: ExperimentReport, arm: str | None) -> ArmReport:
+    """Return the arm that is asked for, or the one that the report prefers."""
+    if arm is None:
+        return found.best
+    arms = {each.arm: each for each in found.arms}
+    if arm == CONTROL:
+        hint = f"to end the experiment: promptctl experiment stop {experiment.name} --reason TEXT"
+        raise UsageError(f"`{CONTROL}` is what {experiment.control.ref} names already", hint=hint)
+    if arm not in arms:
+        hint = did_you_mean(arm, arms) or f"its arms are {', '.join(arms)}"
+        raise ExperimentNotFound(f"the experiment `{experiment.name}` has no arm `{printable(arm)}`", hint=hint)
+    return arms[arm]
+
+
+def _objections(found: ExperimentReport, chosen: ArmReport, digest: str) -> list[str]:
+    """Return in words what the report has against promoting an arm."""
+    if found.voided:
+        return [f"the report is void: {'; '.join(found.voided)}"]
+    objections = [] if chosen.verdict == "better" else [f"the report says `{chosen.verdict}` of {chosen.arm}"]
+    objections += [f"the guard {each.outcome} is {each.verdict}" for each in chosen.guards if each.verdict != "kept"]
+    if chosen.digest not in (None, digest):
+        objections.append(f"{chosen.ref} does not name the version any more that the report is of")
+    return objections
+
+
+def _evidence(found: ExperimentReport, chosen: ArmReport) -> str:
+    return found.evidence if chosen is found.best else f"{chosen.arm} {chosen.verdict}, compared with control"

@@ -1,0 +1,171 @@
+"""Experiments as people look at them: their arms with what each names now, and how many calls each had."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from promptctl.errors import WorkspaceError
+from promptctl.experiments.drawing import experiments_now, find_experiment
+from promptctl.formats.experiment_rules import BUCKETS, Arm, Experiment
+from promptctl.labels.chains import history
+from promptctl.labels.tags import LabelName
+from promptctl.versions.former_ids import former_ids
+from promptctl.versions.refs import parse_ref
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.labels.tags import LabelEvent
+    from promptctl.log.arm_calls import ArmCall
+
+ExperimentState = Literal["running", "broken", "stopped", "promoted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmStatus:
+    """One arm as it stands: the version that it names now, or the problem why it names none; its calls and keys."""
+
+    arm: Arm
+    version_display: str | None
+    problem: str | None
+    calls: int
+    keys: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        arm = self.arm
+        return {
+            "arm": arm.name,
+            "ref": arm.ref,
+            "share": arm.share,
+            "range": [arm.start / BUCKETS, arm.end / BUCKETS],
+            "version_display": self.version_display,
+            "problem": self.problem,
+            "calls": self.calls,
+            "keys": self.keys,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentStatus:
+    """An experiment as it stands. `fell_back` counts the calls that got control in the place of their arm.
+
+    `promotion` is the last move of control's label that was made on its report.
+    """
+
+    experiment: Experiment
+    arms: tuple[ArmStatus, ...]
+    fell_back: int
+    first_at: str | None
+    last_at: str | None
+    promotion: LabelEvent | None
+
+    @property
+    def state(self) -> ExperimentState:
+        """A word for what it does now."""
+        if self.promotion is not None:
+            return "promoted"
+        if self.experiment.stopped is not None:
+            return "stopped"
+        return "broken" if any(arm.problem for arm in self.arms) else "running"
+
+    @property
+    def reason(self) -> str | None:
+        """Words on why nobody is drawn, or an arm is replaced by control; None while it runs."""
+        if self.promotion is not None:
+            return f"{self.promotion.name} moved to {self.promotion.version}"
+        return self.experiment.stopped or next((arm.problem for arm in self.arms if arm.problem), None)
+
+    @property
+    def calls(self) -> int:
+        """The number of calls that an arm had."""
+        return sum(arm.calls for arm in self.arms)
+
+    @property
+    def keys(self) -> int:
+        """The number of keys that an arm had."""
+        return sum(arm.keys for arm in self.arms)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        experiment, ends = self.experiment, self.experiment.ends
+        return {
+            "experiment": experiment.name,
+            "state": self.state,
+            "reason": self.reason,
+            "hypothesis": experiment.hypothesis,
+            "prompt": experiment.prompt,
+            "rule_place": str(experiment.place),
+            "key": experiment.key,
+            "key_missing": experiment.key_missing,
+            "window_s": experiment.window_s,
+            "only": {"label": experiment.label, "metadata": {k: list(v) for k, v in experiment.metadata.items()}},
+            "primary": {
+                "outcome": experiment.primary.kind,
+                "of": experiment.primary.of,
+                "direction": experiment.primary.direction,
+                "minimum": experiment.primary.minimum,
+            },
+            "guards": [{"outcome": each.kind, "of": each.of, "at_most": each.limit} for each in experiment.guards],
+            "ends": ends and {"when": ends.when, "then": ends.then},
+            "arms": [arm.as_dict() for arm in self.arms],
+            "calls": self.calls,
+            "keys": self.keys,
+            "fell_back": self.fell_back,
+            "first_at": self.first_at,
+            "last_at": self.last_at,
+            "promotion": self.promotion and self.promotion.as_dict(),
+        }
+
+
+def experiment_statuses(context: Context) -> list[ExperimentStatus]:
+    """Return the experiments of the settings, in their order, as they stand now."""
+    return [_status(context, each) for each in experiments_now(context)]
+
+
+def experiment_status(context: Context, name: str) -> ExperimentStatus:
+    """Return one experiment as it stands now. Raises `ExperimentNotFound`."""
+    return _status(context, find_experiment(context, name))
+
+
+def promotion_of(context: Context, experiment: Experiment) -> LabelEvent | None:
+    """Return the last move of control's label that was made on the report of the experiment, as this clone knows it."""
+    ref = parse_ref(f"{experiment.prompt}{experiment.control.ref}")
+    with suppress(WorkspaceError):
+        moment = context.now()
+        if ref.label is not None and moment.is_versioned:
+            name = LabelName(ref.prompt, ref.label, former_ids(moment, ref.prompt))
+            for event in reversed(history(moment.git, moment.label_trust, name).events):
+                if event.action == "set" and event.evaluation.startswith(evidence_of(experiment)):
+                    return event
+    return None
+
+
+def evidence_of(experiment: Experiment) -> str:
+    """Return the beginning of the evidence with which a label is moved on the report of an experiment."""
+    return f"Experiment: {experiment.name} "
+
+
+def _status(context: Context, experiment: Experiment) -> ExperimentStatus:
+    calls: Sequence[ArmCall] = () if context.log.is_new else list(context.log.outcomes(experiment.name))
+    return ExperimentStatus(
+        experiment=experiment,
+        arms=tuple(_arm(context, experiment, arm, calls) for arm in experiment.arms),
+        fell_back=sum(call.arm is None for call in calls),
+        first_at=calls[0].started_at if calls else None,
+        last_at=calls[-1].started_at if calls else None,
+        promotion=promotion_of(context, experiment),
+    )
+
+
+def _arm(context: Context, experiment: Experiment, arm: Arm, calls: Sequence[ArmCall]) -> ArmStatus:
+    display = problem = None
+    try:
+        display = context.prompt(f"{experiment.prompt}{arm.ref}").version.display
+    except WorkspaceError as error:
+        problem = error.message
+    own = [call for call in calls if call.arm == arm.name]
+    keys = len({call.arm_key for call in own})
+    return ArmStatus(arm=arm, version_display=display, problem=problem, calls=len(own), keys=keys)
