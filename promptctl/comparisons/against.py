@@ -116,9 +116,10 @@ async def _run(
 
 
 def _notes(sides: Sides, flipped: FlippedCases) -> list[str]:
-    notes, both = [], (("before", sides.base), ("after", sides.head))
+    notes = []
     if sides.comparison.is_decided:
-        notes.append(decided_note(sides.comparison, [made for _, made in both]))
+        notes.append(decided_note(sides.comparison, sides.base, sides.head))
+    both = (("before", sides.base), ("after", sides.head))
     if stopped := [side for side, made in both if made.stopped not in (None, "decided")]:
         named = " and ".join(stopped)
         notes.append(f"{named} stopped early; the same command goes on, and asks for nothing that was answered")

@@ -64,19 +64,15 @@ def until_of(log: Store, pair: Pair, base: Evaluation | None, rule: GateRule, co
     )
 
 
-def decided_note(comparison: Comparison, sides: Sequence[Evaluation]) -> str:
+def decided_note(comparison: Comparison, base: Evaluation, head: Evaluation) -> str:
     """Say when a comparison was decided, what that saved, and what its numbers are of."""
-    saved, planned = (sum(counts) for counts in zip(*map(_requests, sides), strict=True))
+    made = [each.summary for each in (base, head) if each.row.group == head.row.group]
+    saved, planned = sum(each.requests_saved for each in made), sum(each.expected_cases * each.repeats for each in made)
     cases = f"{comparison.comparable - comparison.left_out} of {count(comparison.comparable, 'case')}"
     note = f"decided after {cases}: {saved} of {count(planned, 'request')} saved"
-    if sides[-1].row.spec.until == "decided":
+    if head.row.spec.until == "decided":
         note += "; cases that failed before were asked first, so that shares are of these cases alone"
     return note
-
-
-def _requests(made: Evaluation) -> tuple[int, int]:
-    summary = made.summary
-    return summary.requests_saved, summary.expected_cases * summary.repeats
 
 
 def _asks_for_no_more(rule: GateRule) -> bool:

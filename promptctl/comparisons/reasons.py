@@ -64,7 +64,8 @@ def foregone(kind: Literal["worse", "better"], bounds: Bounds, p: float) -> str:
         sure, can = f"{count(lost, 'case')} of {bounds.n} regressed", f"{most_gained} at most can have improved"
     else:
         sure, can = f"{count(gained, 'case')} of {bounds.n} improved", f"{most_lost} at most can have regressed"
-    return f"{kind.capitalize()}: {sure}, and {can} whatever the others answer, p {p_value(p)} at most."
+    chance = f", p {p_value(p)} at most" if p else ""
+    return f"{kind.capitalize()}: {sure}, and {can} whatever the others answer{chance}."
 
 
 def in_sequence(kind: Literal["worse", "better"], sequence: CaseSequence) -> str:

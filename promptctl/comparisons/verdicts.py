@@ -197,11 +197,9 @@ def _foregone(evidence: _Evidence) -> Verdict | None:
     kind: Literal["worse", "better"] = "worse" if way < 0 else "better"
     if sequence is not None:
         p, reason = sequence.p_worse if way < 0 else sequence.p_better, reasons.in_sequence(kind, sequence)
-    elif way < 0:
-        p = mcnemar(bounds.gained[1], bounds.lost[0]).p_worse
-        reason = reasons.foregone(kind, bounds, p)
     else:
-        p = mcnemar(bounds.gained[0], bounds.lost[1]).p_better
+        worst = mcnemar(bounds.gained[1], bounds.lost[0]) if way < 0 else mcnemar(bounds.gained[0], bounds.lost[1])
+        p = (worst.p_worse if way < 0 else worst.p_better) if evidence.findings.steps.can_differ else 0.0
         reason = reasons.foregone(kind, bounds, p)
     found = evidence.verdict(kind, reason, passes)
     return replace(found, difference=None, interval=None, p=p, worst_case=None)
