@@ -59,7 +59,7 @@ COMMANDS = (
     Command("version", "help:show_version", "Print the version.", HELP),
 )
 
-_WITHOUT_SNAPSHOT = ("init", "snapshot", "review-comment", "doctor", "help", "version")
+_WITHOUT_SNAPSHOT = ("init", "snapshot", "git", "review-comment", "doctor", "help", "version")
 
 
 class _Commands(LazyGroup):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import os
 
     from promptctl.prompts.prompt import Prompt
+    from promptctl.versions.history import VersionEntry
     from promptctl.versions.moment import Moment
 
 SCHEME = 1
@@ -159,6 +160,10 @@ class Snapshot:
         from promptctl.versions.moment import Moment
 
         return Moment(cast("Any", self.work_tree))
+
+    def versions_of(self, *_: object) -> list[VersionEntry]:
+        """Return nothing: a snapshot has no history."""
+        return []
 
     def close(self) -> None:
         """Do nothing: no file is open."""

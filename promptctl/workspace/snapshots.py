@@ -33,7 +33,6 @@ _TASKS = {
     "copy": ("a copy",),
     "validate": ("a check of files",),
     "format": ("formatting",),
-    **dict.fromkeys(("install_git_driver", "remove_git_driver"), ("a driver for Git",)),
     **dict.fromkeys(("evaluate", "plan", "estimate", "resume", "evaluate_against"), ("an evaluation",)),
     "compare": ("a comparison",),
     **dict.fromkeys(("review", "export_review"), ("a review",)),

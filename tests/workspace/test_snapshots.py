@@ -16,6 +16,7 @@ import pytest
 import promptctl
 from promptctl import PromptctlError, PromptNotFound, RevisionNotFound, Snapshot, WorkspaceError, WorkspaceNotFound
 from promptctl.versions.snapshot import SnapshotEntry, snapshot_bytes
+from promptctl.workspace.snapshots import _TASKS
 from tests.cli.conftest import commit, git, write
 
 SETTINGS = """\
@@ -179,6 +180,25 @@ def test_what_needs_the_repository_says_so(
 ) -> None:
     with pytest.raises(WorkspaceError, match=f"is a snapshot, and {words} needs the repository"):
         ask(opened)
+
+
+def test_all_that_is_refused_is_there_to_be_refused() -> None:
+    assert all(hasattr(promptctl.Workspace, name) for name in _TASKS)
+
+
+def test_the_log_and_what_is_counted_from_it_can_be_read(opened: promptctl.Workspace) -> None:
+    execution = opened.run("hello@production", {"name": "Ada"})
+    assert opened.log.execution(execution.id).id == execution.id
+    latest = opened.log.latest_call("hello")
+    assert latest is not None
+    assert (latest.id, opened.log.latest_call("support/triage")) == (execution.id, None)
+    assert [row.calls for row in opened.log.totals(promptctl.Filter(prompt="hello", label="production"))] == [1]
+    assert len(opened.log.rules()) == 3
+    assert opened.results.evaluations() == []
+    with pytest.raises(PromptctlError):
+        opened.results.trend("hello")
+    with pytest.raises(PromptNotFound):
+        opened.log.latest_call("helo")
 
 
 def test_a_file_with_any_bit_changed_is_refused(file: Path) -> None:
