@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -28,12 +29,15 @@ if TYPE_CHECKING:
     from promptctl.log.store import Store
     from promptctl.models.model_settings import Models
     from promptctl.models.router import Router
+    from promptctl.versions.kept import KeptRefs
     from promptctl.versions.moment import Moment
     from promptctl.versions.prompt_at_version import PromptAtVersion
     from promptctl.versions.repository import Repository
 
 T = TypeVar("T")
 _ERRAND_S = 3.0
+# What forked children have of their parents: it is never closed there.
+_INHERITED: list[Any] = []
 
 
 class part(Generic[T]):  # noqa: N801 - used like `property`
@@ -56,7 +60,8 @@ class Context:
     """The parts of one workspace: what everything that is done with it is built from.
 
     Threads and tasks of one event loop may share it. `warn` gets what a user should know. What a command remembers of
-    files and refs stays with its context, so each command takes a `fresh` one.
+    files and refs stays with its context, so each command takes a `fresh` one. Calls take one `for_call`, whose refs
+    are kept; within `refresh_s` what was changed is seen, and with 0 nothing is kept.
     """
 
     def __init__(
@@ -74,6 +79,8 @@ class Context:
         self.is_numbered = True
         self.trusted_judges: Tree | None = None
         self.start = root
+        self.refresh_s, self._is_for_call = 0.0, False
+        self._base = weakref.ref(self)
         self._parts: dict[str, Any] = {}
         self._shared: dict[Any, Any] = {}
 
@@ -90,6 +97,12 @@ class Context:
         """Return the same parts for one more command, without what earlier ones remember of files and refs."""
         other = copy.copy(self)
         other._shared = {}
+        return other
+
+    def for_call(self) -> Self:
+        """Return the same parts for one more call, which takes refs as they are kept."""
+        other = self.fresh()
+        other._is_for_call = self.refresh_s > 0
         return other
 
     @part
@@ -335,11 +348,22 @@ class Context:
         """Return the moment that this context sees the repository at: a command's refs are all resolved at one."""
         return self.shared(_moment)
 
+    @part
+    def kept_refs(self) -> KeptRefs:
+        """Refs that are kept from call to call."""
+        from promptctl.versions.kept import KeptRefs
+
+        return KeptRefs(self._base, self.root, self.refresh_s)
+
     def prompt(self, ref: str) -> PromptAtVersion:
         """Return the prompt that a ref names: `support/triage`, or with `@label`, `@v7` or `@<revision>` after it.
 
         Raises `PromptNotFound`, `RevisionNotFound` or `InvalidFiles`.
         """
+        return self.kept_refs.get(ref, self) if self._is_for_call else self.resolve(ref)
+
+    def resolve(self, ref: str) -> PromptAtVersion:
+        """Return the prompt that a ref names as of this context's moment, and keep nothing."""
         moment = self.now()
         found = self.repository.resolve(ref, is_numbered=self.is_numbered, moment=moment)
         if found.ref.at is not None:
@@ -350,8 +374,7 @@ class Context:
 
     def inside(self, path: str | os.PathLike[str]) -> str:
         """Return the path relative to the workspace, with `/`; the root itself is empty."""
-        absolute = Path(os.path.normpath(Path.cwd() / path))
-        root = Path(os.path.normpath(self.root))
+        absolute, root = (Path(os.path.normpath(each)) for each in (Path.cwd() / path, self.root))
         if not absolute.is_relative_to(root):
             raise UsageError(f"`{path}` is not in the workspace {self.root}")
         inside = absolute.relative_to(root).as_posix()
@@ -361,15 +384,17 @@ class Context:
         """Return True if a part has been used, so that it may have to be closed."""
         return part in self._parts
 
+    def leave_repository(self) -> None:
+        """Leave the repository that was opened to a parent process; the next use opens it again."""
+        _INHERITED.append(self._parts.pop("repository", None))
+
     def close(self) -> None:
         """Close the log, and end Git's process; the next use opens them again. Waits for errands, but not for long."""
-        if self.has_made("errands"):
-            while self.errands:
-                self.errands.pop().join(_ERRAND_S)
-        if self.has_made("log"):
-            self.log.close()
-        if self.has_made("repository"):
-            self.repository.close()
+        while self._parts.get("errands"):
+            self.errands.pop().join(_ERRAND_S)
+        for name in ("kept_refs", "log", "repository"):
+            if self.has_made(name):
+                self._parts[name].close()
 
 
 def _moment(context: Context) -> Moment:

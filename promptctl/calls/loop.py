@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, TypeVar
 
-from promptctl.errors import Cancelled
+from promptctl.errors import Cancelled, UsageError
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -118,6 +118,16 @@ class LoopThread:
         if self._loop is not None and self._process_id != os.getpid():
             self._inherited.append(self._loop)
             self._loop = self._thread = None
+
+
+def refuse_running_loop(instead: str) -> None:
+    """Raise `UsageError` if an event loop runs in this thread: to wait for a reply here would stop all its tasks."""
+    if asyncio._get_running_loop() is not None:
+        name = instead.removeprefix("a")
+        hint = f"async for item in workspace.{instead}(…)" if "stream" in name else f"await workspace.{instead}(…)"
+        raise UsageError(
+            f"`{name}` would stop the event loop that runs here, as in a notebook; use `{instead}`", hint=hint
+        )
 
 
 async def _cancel_all() -> None:

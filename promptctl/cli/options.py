@@ -315,6 +315,7 @@ def workspace_of(context: typer.Context, *, asks: bool = False, on_warning: Call
         snapshot=context.find_root().params.get("snapshot"),
         on_warning=on_warning,
         is_interactive=sys.stdin is not None and sys.stdin.isatty(),
+        refresh_s=0,  # a command sees what is there
     )
 
     def finish() -> None:

@@ -77,7 +77,7 @@ def _workspace_of(config: pytest.Config, file: Path) -> Workspace:
 
     opened, root = config.stash[_WORKSPACES], find_root(file.parent)
     if root not in opened:
-        opened[root] = open_workspace(root)
+        opened[root] = open_workspace(root, refresh_s=0)  # a test may change anything
     return opened[root]
 
 

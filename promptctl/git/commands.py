@@ -95,6 +95,11 @@ class GitOutput:
         return self.text.split("\n") if self.stdout else []
 
 
+# How often this process has changed references, in any repository.
+changes_made = 0
+_CHANGING = frozenset({"update-ref", "fetch"})
+
+
 class Commands:
     """Runs Git commands in one folder, in an environment that nothing around us has bent.
 
@@ -125,6 +130,9 @@ class Commands:
         process = self.start(args, has_input=input is not None, has_globs=has_globs)
         stdout, stderr = process.communicate(input)
         output = GitOutput(stdout, stderr.decode("utf-8", "replace"), process.returncode)
+        if not _CHANGING.isdisjoint(args):
+            global changes_made
+            changes_made += 1
         if check and output.status != 0:
             raise refusal(output)
         for name in _BROKEN_REF.findall(output.stderr):  # Git goes on without it: a label would be an older one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable
@@ -61,6 +62,8 @@ class Objects:
     def __init__(self, commands: Commands) -> None:
         self._commands = commands
         self._process: Any = None
+        self._process_id = 0
+        self._inherited: list[Any] = []
         self._end: weakref.finalize[..., Objects] | None = None
         self._lock = threading.RLock()  # what is read ahead may have to be looked up first
 
@@ -102,7 +105,11 @@ class Objects:
     def _answers(self, names: Sequence[str], max_bytes: int | None) -> Iterator[GitObject | None]:
         if any("\n" in name for name in names):
             raise GitError("a line break cannot be part of a Git name")
+        if self._process is not None and self._process_id != os.getpid():  # in a forked child it is the parent's
+            self._inherited.append(self._process)
+            self._process = self._end = None
         if self._process is None or self._process.poll() is not None:
+            self._process_id = os.getpid()
             self._process = self._commands.start(["-c", _STREAMED, "cat-file", "--batch"], has_input=True)
             # Held by the process alone, this ends it in order even if the object is collected in a reference cycle.
             self._end = weakref.finalize(self, _end, self._process)

@@ -167,10 +167,15 @@ class OpenAILane:
         return address
 
 
+def load() -> None:
+    """Import what the lane needs: 0.1 s."""
+    importlib.import_module("aiohttp")
+
+
 def preload() -> None:
-    """Begin to import what the lane needs (0.1 s) on a thread of its own, so that it overlaps with other work."""
+    """Begin to import what the lane needs on a thread of its own, so that it overlaps with other work."""
     if "aiohttp" not in sys.modules:
-        threading.Thread(target=lambda: importlib.import_module("aiohttp"), name="import-aiohttp", daemon=True).start()
+        threading.Thread(target=load, name="import-aiohttp", daemon=True).start()
 
 
 def _forget_ended(

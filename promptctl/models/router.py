@@ -57,6 +57,21 @@ class Router:
 
                 preload()
 
+    def load(self, model: str | None = None) -> None:
+        """Import what the model's lane needs, without a model LiteLLM, and return when that is done.
+
+        Raises `ModelConfigurationError` if its provider or its key is missing.
+        """
+        lane = "litellm" if model is None else self.settings_of(model).lane
+        if lane == "litellm":
+            from promptctl.models.litellm_library import load_litellm
+
+            load_litellm()
+        elif lane == "direct":
+            from promptctl.models.openai_lane import load
+
+            load()
+
     async def complete(self, request: Request) -> Reply:
         """Return the whole reply, from the model's lane."""
         settings = self.settings_of(request.model)

@@ -97,6 +97,10 @@ class PromptAtVersion:
 
         return Renderer(self.prompt)
 
+    def make_ready(self) -> None:
+        """Compile the templates now, and not at the first render. Raises `RenderError`."""
+        _ = self._renderer
+
     def read_inputs(
         self, texts: Mapping[str, str | bytes], document: str | bytes | None = None, name: str = ""
     ) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 from weakref import finalize
 
 from promptctl.context import Context
-from promptctl.errors import WorkspaceNotFound, printable
+from promptctl.errors import UsageError, WorkspaceNotFound, printable
 from promptctl.files.names import SETTINGS
+from promptctl.files.wording import shown
 
 if TYPE_CHECKING:
     from promptctl.calls.call import Call
@@ -56,6 +57,9 @@ if TYPE_CHECKING:
     Piece = dict[str, Any] | str | Execution
 
 
+_MOST_S = 1_000_000
+
+
 def open_workspace(
     path: str | os.PathLike[str] | None = None,
     environ: Mapping[str, str] | None = None,
@@ -63,6 +67,7 @@ def open_workspace(
     snapshot: str | os.PathLike[str] | None = None,
     on_warning: Callable[[str], None] | None = None,
     is_interactive: bool = False,
+    refresh_s: float = 30.0,
 ) -> Workspace:
     """Open the workspace that `path` (default: the current folder) is in or below, or that a bare repository has.
 
@@ -73,9 +78,14 @@ def open_workspace(
     Warnings, such as a deprecated prompt or a log that cannot be written, go to `on_warning`, by default to the logger
     `promptctl`. With `is_interactive`, Git may ask for a password on the terminal if labels need the remote.
 
+    Calls and `prompt` keep the refs that they have resolved: a label that was moved elsewhere is seen within
+    `refresh_s` seconds, while files of the work tree are looked at each time. With 0 nothing is kept.
+
     Raises `WorkspaceNotFound` if that is not there or there is no `promptctl.yaml` here or above, `InvalidFiles` if it
     is wrong, and `WorkspaceError` for a snapshot that was changed after it was written.
     """
+    if not isinstance(refresh_s, int | float) or not 0 <= refresh_s <= _MOST_S:
+        raise UsageError(f"`refresh_s` is a number of seconds from 0 to {_MOST_S:,}, not {shown(refresh_s)}")
     on_warning = on_warning or logging.getLogger("promptctl").warning
     if snapshot is not None:
         from promptctl.workspace.snapshots import SnapshotContext, refusing
@@ -83,7 +93,7 @@ def open_workspace(
         return refusing(Workspace)(SnapshotContext(snapshot, os.environ if environ is None else environ, on_warning))
     start, environ = starting_point(path, environ)
     context = Context(find_root(start), environ, on_warning, is_interactive=is_interactive)
-    context.start = start
+    context.start, context.refresh_s = start, refresh_s
     if context.is_bare:
         with closing(context):
             _ = context.settings  # its default branch may have none, or several workspaces
@@ -125,8 +135,9 @@ def find_root(start: Path) -> Path:
 class Workspace:
     """A folder with a `promptctl.yaml`: its prompts, their versions, the models, and the log of every call.
 
-    Threads and tasks of one event loop may share it. Each method sees files, labels and history as they are when it is
-    called; the log, the settings and connections are kept. Close it, or use it as a context manager.
+    Threads, event loops and forked children may share it. Each method sees files, labels and history as they are when
+    it is called, but for calls and `prompt` (see `open_workspace`); the log, the settings and connections are kept.
+    Close it, or use it as a context manager.
     """
 
     def __init__(self, context: Context) -> None:
@@ -146,6 +157,22 @@ class Workspace:
         # A workspace that is dropped without being closed leaves no connection and no thread behind.
         finalize(self, loop.let_go, self.context).atexit = False
         return loop
+
+    def _waiting(self, instead: str) -> LoopThread:
+        """Return the loop's thread, to wait for. Raises `UsageError` in a running loop, which that would stop."""
+        from promptctl.calls.loop import refuse_running_loop
+
+        refuse_running_loop(instead)
+        return self._loop
+
+    def preload(self, *refs: str) -> None:
+        """Make ready for calls of these refs: resolve and compile them, import what asks their models.
+
+        Without a ref, import LiteLLM, which takes 2 s. Raises what resolving a ref raises.
+        """
+        from promptctl.calls.preloading import preload
+
+        preload(self.context.for_call(), refs)
 
     @property
     def root(self) -> Path:
@@ -234,7 +261,7 @@ class Workspace:
 
         Raises `PromptNotFound`, `RevisionNotFound` or `InvalidFiles`.
         """
-        return self.context.fresh().prompt(ref)
+        return self.context.for_call().prompt(ref)
 
     def page(self, ref: str) -> Page:
         """Return everything about the prompt that a ref names: version, labels, datasets, totals and latest call."""
@@ -300,7 +327,7 @@ class Workspace:
         Raises `InputError` or `RenderError` before anything is sent, `ModelError` when the provider failed for good,
         `InvalidOutput` when the reply never fitted the output schema; each carries the record as `.execution`.
         """
-        return self._loop.run(self.arun(ref, inputs, **options))
+        return self._waiting("arun").run(self.arun(ref, inputs, **options))
 
     def dry_run(self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]) -> DryRun:
         """Return what such a call could cost at most, and what each budget would reserve for it; nothing is asked.
@@ -309,7 +336,7 @@ class Workspace:
         """
         from promptctl.calls.dry_run import dry_run
 
-        context = self.context.fresh()
+        context = self.context.for_call()
         return dry_run(context, _calls(context, ref, inputs, options, is_dry_run=True)[0])
 
     async def arun(self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]) -> Execution:
@@ -323,7 +350,7 @@ class Workspace:
 
         Raises what `run` raises. Closing the iterator early cancels the call.
         """
-        return self._loop.iterate(self.astream(ref, inputs, **options))
+        return self._waiting("astream").iterate(self.astream(ref, inputs, **options))
 
     def astream(
         self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]
@@ -336,7 +363,7 @@ class Workspace:
 
         Raises what `run` raises.
         """
-        return self._loop.run(self.acall(messages, **options))
+        return self._waiting("acall").run(self.acall(messages, **options))
 
     async def acall(self, messages: Sequence[Mapping[str, Any]], **options: Unpack[PlainOptions]) -> Execution:
         """`call`, awaited."""
@@ -346,7 +373,7 @@ class Workspace:
 
     def stream_call(self, messages: Sequence[Mapping[str, Any]], **options: Unpack[PlainOptions]) -> Iterator[Piece]:
         """Yield such a call as it arrives, as `stream` does."""
-        return self._loop.iterate(self.astream_call(messages, **options))
+        return self._waiting("astream_call").iterate(self.astream_call(messages, **options))
 
     def astream_call(
         self, messages: Sequence[Mapping[str, Any]], **options: Unpack[PlainOptions]
@@ -379,7 +406,7 @@ class Workspace:
                 yield item
 
     def _prepared(self, options: RunOptions, prepare: Callable[[Context], list[Call]]) -> tuple[Runner, list[Call]]:
-        context = self.context.fresh()
+        context = self.context.for_call()
         calls = prepare(context)
         on_reply = None
         if options.get("record"):

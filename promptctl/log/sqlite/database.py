@@ -69,7 +69,7 @@ class Database:
         self._on_opened = on_opened
         self._lock = threading.RLock()
         self._opened: Opened | None = None
-        self._is_fresh = False
+        self._is_fresh = self._was_opened = False
         _close_before_forks(self)
 
     def __del__(self) -> None:
@@ -188,8 +188,8 @@ class Database:
 
     def _write_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if self._opened is None:
-            self._opened = open_for_writing(self.path, self.patience_s)
-            self._is_fresh = True
+            self._opened = open_for_writing(self.path, self.patience_s, is_again=self._was_opened)
+            self._is_fresh = self._was_opened = True
         connection = self._opened.connection
         connection.execute("BEGIN IMMEDIATE")
         try:

@@ -49,9 +49,10 @@ def identity_of(path: Path) -> Identity | None:
     return found.st_dev, found.st_ino
 
 
-def open_for_writing(path: Path, timeout_s: float) -> Opened:
+def open_for_writing(path: Path, timeout_s: float, *, is_again: bool = False) -> Opened:
     """Open the log, creating or migrating it if necessary.
 
+    If it was open before, no folder is made around the log's own: a repository that is gone does not come back in part.
     Raises `LogFailure` for a newer or a foreign database, and `sqlite3.Error` or `OSError` for everything else.
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
@@ -63,7 +64,7 @@ def open_for_writing(path: Path, timeout_s: float) -> Opened:
     for _ in range(_MOST_TRIES):
         before = identity_of(path)
         if before is None:
-            _create(path, timeout_s)
+            _create(path, timeout_s, is_again=is_again)
             continue
         with _replaced_meanwhile(path, before), ExitStack() as stack:
             connection = stack.enter_context(closing(connect(path, timeout_s)))
@@ -199,8 +200,8 @@ def _connect_anyhow(path: Path, timeout_s: float) -> tuple[sqlite3.Connection, i
     return connection, schema_version(connection)
 
 
-def _create(path: Path, timeout_s: float) -> None:
-    path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+def _create(path: Path, timeout_s: float, *, is_again: bool) -> None:
+    path.parent.mkdir(mode=FOLDER_MODE, parents=not is_again, exist_ok=True)
     with folder_lock(path.parent, timeout_s):
         if identity_of(path) is not None:
             return

@@ -84,7 +84,7 @@ def _spares_in(temporary: str, log_paths: tuple[Path, ...]) -> tuple[Path, ...]:
 
 
 def _write(folder: Path, text: str) -> Path:
-    folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
     if not _is_own_folder(folder):
         raise PermissionError(f"{folder} belongs to somebody else")
     path = folder / f"{new_id()}{_SUFFIX}"

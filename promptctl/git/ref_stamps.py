@@ -1,0 +1,82 @@
+"""Stamps of files and of a repository's references: they differ once something was changed, and cost no process."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from promptctl.git.repository import git_folder, shared_git_folder
+
+Stamp = tuple[int, int, int] | None
+# A file that is written twice within one tick of the file system's clock has one stamp for both.
+_SETTLED_NS = 100_000_000
+_FILES = ("packed-refs", "config", "shallow", "reftable/tables.list")
+_BRANCHES = ("refs/heads", "refs/remotes")
+
+
+def stamp(path: str) -> Stamp:
+    """Return what differs once a file or folder was changed, whatever its times are set to; None if it is not there."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - a Path takes as long again to make
+    except OSError:
+        return None
+    return found.st_ctime_ns, found.st_size, found.st_ino
+
+
+def are_settled(stamps: Iterable[Stamp], now_ns: int | None = None) -> bool:
+    """Return True if no change before `now_ns`, by default now, can be missing in the stamps."""
+    latest_ns = (time.time_ns() if now_ns is None else now_ns) - _SETTLED_NS
+    return all(each is None or each[0] < latest_ns for each in stamps)
+
+
+class RefStamps:
+    """The references around a folder, as stamps of Git's files: Git renames a file into place for every change."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+        self._entries = [f"{place}/.git" for place in (self._folder, *self._folder.parents)]
+        self._repository: tuple[list[Stamp], str | None, list[str]] | None = None
+
+    def now(self, *, with_tags: bool) -> tuple[Stamp, ...]:
+        """Return the stamps; without tags those of what numbers a version and names a branch."""
+        found = [_identity(path) for path in self._entries]
+        if self._repository is None or self._repository[0] != found:
+            self._repository = (list(found), *self._look())
+        _, shared, files = self._repository
+        if shared is not None:
+            found += map(stamp, files)
+            for name in (*_BRANCHES, *(("refs/tags",) if with_tags else ())):
+                found += map(stamp, _folders(f"{shared}/{name}"))
+        return tuple(found)
+
+    def _look(self) -> tuple[str | None, list[str]]:
+        """Return the folder that all work trees share and the files to look at; None and none outside Git."""
+        try:
+            shared, own = shared_git_folder(self._folder), git_folder(self._folder)
+        except OSError:
+            shared = None
+        if shared is None:
+            return None, []
+        return str(shared[0]), [f"{own or self._folder}/HEAD", *(f"{shared[0]}/{name}" for name in _FILES)]
+
+
+def _identity(path: str) -> Stamp:
+    """Return what differs once a different file or folder is at a path, whatever becomes of what is in it."""
+    try:
+        return 0, 0, os.lstat(path).st_ino
+    except OSError:
+        return None
+
+
+def _folders(top: str) -> Iterator[str]:
+    """Yield a folder and every folder below it."""
+    yield top
+    try:
+        with os.scandir(top) as entries:
+            below = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return
+    for path in below:
+        yield from _folders(path)

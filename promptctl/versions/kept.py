@@ -1,0 +1,239 @@
+"""Refs that a process which lives on has resolved, kept until what they were resolved from was changed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import threading
+import time
+import weakref
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Self
+
+from promptctl.errors import GitError, RevisionNotFound, WorkspaceError
+from promptctl.files.names import SETTINGS
+from promptctl.git import commands
+from promptctl.git.ref_stamps import RefStamps, Stamp, are_settled, stamp
+from promptctl.labels.tags import LabelName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from promptctl.versions.moment import Moment
+    from promptctl.versions.prompt_at_version import PromptAtVersion
+
+# A workspace whose refs come from outside shall not fill the memory.
+_MOST = 1000
+_SHORTEST_S = 0.02
+_RETRY_S = 1.0
+# A ref that nobody asks for any more does not recover.
+_FORGOTTEN_S = 60.0
+# Revisions that depend on references alone: none by a date, a log of a reference or words of a message.
+_PLAIN = re.compile(r"[\w./-]+(?:[~^]\d*)*")
+
+
+class Resolves(Protocol):
+    """The parts of a workspace, as they resolve refs."""
+
+    root: Path
+
+    def fresh(self) -> Self:
+        """Return the same parts, which see files and references as they are now."""
+
+    def resolve(self, ref: str) -> PromptAtVersion:
+        """Return the prompt that a ref names now."""
+
+    def now(self) -> Moment:
+        """Return the moment that these parts see the repository at."""
+
+    def warn(self, words: str) -> None:
+        """Tell what a user should know."""
+
+    def leave_repository(self) -> None:
+        """Leave the repository that was opened to a parent process; the next use opens it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A ref as it was resolved: by which files and references, and how often this process had changed any.
+
+    One that is `watched` is taken as it is, for a thread looks after it. `stamps` are None if a change may be missing
+    in them.
+    """
+
+    found: PromptAtVersion
+    is_watched: bool
+    paths: tuple[str, ...]
+    stamps: tuple[Stamp, ...] | None
+    changes: int
+
+
+class KeptRefs:
+    """Refs of one workspace, each resolved once; threads, tasks and forked children may share them.
+
+    A label and a number are looked after by a thread, which sees within `refresh_s` what was changed; whoever asks for
+    one waits for no file and no process. For a ref to the work tree, and for other revisions, the stamps of the files
+    that it was resolved from are compared each time. What cannot be resolved any more, for the repository is gone,
+    stays as it was last.
+    """
+
+    def __init__(self, context: Callable[[], Resolves | None], root: Path, refresh_s: float) -> None:
+        self._context = context
+        self._root = root
+        self._period_s = max(refresh_s / 2, _SHORTEST_S)
+        self._refs = RefStamps(root)
+        self._kept: dict[str, _Kept] = {}
+        self._failed: dict[str, float] = {}
+        self._told: set[str] = set()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.RLock()
+        this = weakref.ref(self)
+        os.register_at_fork(after_in_child=lambda: _after_fork(this))
+
+    def get(self, ref: str, context: Resolves) -> PromptAtVersion:
+        """Return the prompt that a ref names. Raises what `context.resolve` raises for one that was never resolved."""
+        kept = self._current(ref)
+        if kept is not None:
+            return kept.found
+        with self._lock:
+            kept = self._current(ref)
+            return self._resolved(ref, context) if kept is None else kept.found
+
+    def check(self) -> None:
+        """Resolve again what is watched and was changed, and compile its templates."""
+        context = self._context()
+        if context is None:
+            return
+        refs = self._refs.now(with_tags=True)
+        kept = [(ref, each) for ref, each in list(self._kept.items()) if each.is_watched]
+        fresh = context.fresh()
+        for ref, each in kept:
+            if each.stamps != (*refs, *map(stamp, each.paths)):
+                with suppress(WorkspaceError, OSError):  # raised again where it is asked for
+                    self._resolved(ref, fresh).make_ready()
+
+    def close(self) -> None:
+        """End the thread; the next use starts a new one."""
+        with self._lock:
+            self._ended.set()
+            self._thread = None
+
+    def _current(self, ref: str) -> _Kept | None:
+        kept = self._kept.get(ref) if isinstance(ref, str) else None
+        if kept is None:
+            return None
+        if self._failed and time.monotonic() < self._failed.get(ref, 0.0):
+            return kept
+        if kept.is_watched:
+            return kept if kept.changes == commands.changes_made and self._thread is not None else None
+        return kept if kept.stamps is not None and kept.stamps == self._stamps(kept) else None
+
+    def _stamps(self, kept: _Kept) -> tuple[Stamp, ...]:
+        return (*self._refs.now(with_tags=kept.found.ref.at is not None), *map(stamp, kept.paths))
+
+    def _resolved(self, ref: str, context: Resolves) -> PromptAtVersion:
+        """Resolve a ref now and keep it; if the repository is gone, return what was kept."""
+        began_ns, changes = time.time_ns(), commands.changes_made
+        old = self._kept.get(ref) if isinstance(ref, str) else None
+        try:
+            found = context.resolve(ref)
+        except (WorkspaceError, OSError) as error:
+            if old is None or not self._is_gone(error, old, context):
+                self._kept.pop(ref, None)
+                raise
+            self._tell(error, ref, old, context)
+            return old.found
+        self._recovered(ref)
+        if old is not None and (old.found.version, old.found.prompt) == (found.version, found.prompt):
+            found = old.found  # which has its templates compiled
+        self._keep(ref, found, began_ns, changes)
+        return found
+
+    def _keep(self, ref: str, found: PromptAtVersion, began_ns: int, changes: int) -> None:
+        at = found.ref
+        is_watched = found.version.label is not None or at.number is not None
+        if not is_watched and at.at is not None and _PLAIN.fullmatch(at.at) is None:
+            return
+        paths = tuple(self._paths((found.prompt.path,) if at.at is not None else found.prompt.closure))
+        kept = _Kept(found, is_watched, paths, None, changes)
+        stamps = self._stamps(kept)
+        if len(self._kept) >= _MOST:
+            self._kept.clear()
+        self._kept[ref] = replace(kept, stamps=stamps) if are_settled(stamps, began_ns) else kept
+        if is_watched and self._thread is None:
+            self._start()
+
+    def _paths(self, files: Iterable[str]) -> Iterable[str]:
+        """Return the files of the work tree and the folders on the way: what is added beside a file may count too."""
+        ways = dict.fromkeys(parent for file in files for parent in (Path(file), *Path(file).parents))
+        return [str(self._root / way) for way in ways]
+
+    def _is_gone(self, error: Exception, old: _Kept, context: Resolves) -> bool:
+        """Return True if it is the repository that fails, and not the ref that names something else or nothing now."""
+        if not (self._root / SETTINGS).exists() and not (self._root / "HEAD").exists():
+            return True
+        if isinstance(error, RevisionNotFound):
+            return old.is_watched and not _was_removed(old.found, context)
+        return old.is_watched or isinstance(error, (GitError, OSError))
+
+    def _tell(self, error: Exception, ref: str, old: _Kept, context: Resolves) -> None:
+        """Warn of a failure once, until what failed can be resolved again."""
+        self._failed[ref] = time.monotonic() + min(self._period_s, _RETRY_S)
+        why = error.message if isinstance(error, WorkspaceError) else str(error)
+        if not self._root.is_dir():
+            why = f"the folder {self._root} is gone"
+        if why not in self._told:
+            self._told.add(why)
+            was = f"{ref} at {old.found.version.display}"
+            context.warn(f"{why}; calls go on with what was resolved before, such as {was}")
+
+    def _recovered(self, ref: str) -> None:
+        self._failed.pop(ref, None)
+        latest = time.monotonic() - _FORGOTTEN_S
+        if all(failed < latest for failed in self._failed.values()):
+            self._told.clear()
+
+    def _start(self) -> None:
+        self._ended = threading.Event()
+        weakref.finalize(self, self._ended.set).atexit = False
+        waits = weakref.ref(self), self._ended, self._period_s
+        self._thread = threading.Thread(target=_watch, args=waits, name="promptctl-refs", daemon=True)
+        self._thread.start()
+
+
+def _after_fork(kept: weakref.ref[KeptRefs]) -> None:
+    """In a forked child, let go of the thread, the lock, and Git's processes and locks, which are the parent's."""
+    if (found := kept()) is not None:
+        found._thread, found._lock = None, threading.RLock()
+        if (context := found._context()) is not None:
+            context.leave_repository()
+
+
+def _watch(kept: weakref.ref[KeptRefs], ended: threading.Event, period_s: float) -> None:
+    while not ended.wait(period_s):
+        found = kept()
+        if found is None:
+            return
+        try:
+            found.check()
+        except Exception:
+            logging.getLogger("promptctl").exception("the refs that are kept could not be looked after")
+        del found
+
+
+def _was_removed(old: PromptAtVersion, context: Resolves) -> bool:
+    """Return True if the label's last event says so; tags that are not there any more say nothing."""
+    label = old.ref.label
+    try:
+        if label is not None:
+            context.now().label(LabelName(old.ref.prompt, label, old.prompt.formerly))
+    except RevisionNotFound:
+        return True
+    except (WorkspaceError, OSError):
+        return False
+    return False
