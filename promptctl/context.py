@@ -12,9 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from promptctl.errors import UsageError, WorkspaceError
+from promptctl.errors import WorkspaceError
 from promptctl.files.names import DRAFTS, LOG_FILE, RECORDINGS, SETTINGS, STATE_FOLDER, STATE_NAMES, STATE_VARIABLE
-from promptctl.files.tree import FileStamp, file_stamp
+from promptctl.files.tree import FileStamp, file_stamp, path_inside
 
 if TYPE_CHECKING:
     from threading import Thread
@@ -78,8 +78,7 @@ class Context:
         self.is_interactive = is_interactive
         self.is_numbered = True
         self.trusted_judges: Tree | None = None
-        self.start = root
-        self.refresh_s, self._is_for_call = 0.0, False
+        self.start, self.refresh_s, self._is_for_call = root, 0.0, False
         self._base = weakref.ref(self)
         self._parts: dict[str, Any] = {}
         self._shared: dict[Any, Any] = {}
@@ -373,12 +372,8 @@ class Context:
         return replace(found, default_model=self.settings.model)
 
     def inside(self, path: str | os.PathLike[str]) -> str:
-        """Return the path relative to the workspace, with `/`; the root itself is empty."""
-        absolute, root = (Path(os.path.normpath(each)) for each in (Path.cwd() / path, self.root))
-        if not absolute.is_relative_to(root):
-            raise UsageError(f"`{path}` is not in the workspace {self.root}")
-        inside = absolute.relative_to(root).as_posix()
-        return "" if inside == "." else inside
+        """Return the path relative to the workspace, with `/`; the root itself is empty. Raises `UsageError`."""
+        return path_inside(self.root, path)
 
     def has_made(self, part: str) -> bool:
         """Return True if a part has been used, so that it may have to be closed."""

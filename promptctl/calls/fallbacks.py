@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from itertools import pairwise
 from typing import Any
 
 from promptctl.calls.call import Call
-from promptctl.calls.runner import Runner
 from promptctl.errors import ModelConfigurationError, ModelError
 from promptctl.log.records import Execution
 
+Piece = dict[str, Any] | str | Execution
 
-async def run_first(runner: Runner, calls: Sequence[Call]) -> Execution:
+
+async def run_first(run: Callable[[Call], Awaitable[Execution]], calls: Sequence[Call]) -> Execution:
     """Return the last attempt of the first call whose provider did not fail; raises what the last one raises."""
     for call, following in pairwise(calls):
         try:
-            return await runner.run(call)
+            return await run(call)
         except ModelError as error:
             _go_on(call, following, error)
-    return await runner.run(calls[-1])
+    return await run(calls[-1])
 
 
-async def stream_first(runner: Runner, calls: Sequence[Call]) -> AsyncGenerator[dict[str, Any] | str | Execution, None]:
+async def stream_first(
+    stream: Callable[[Call], AsyncGenerator[Piece, None]], calls: Sequence[Call]
+) -> AsyncGenerator[Piece, None]:
     """Yield the first call whose provider did not fail before anything had arrived."""
     for call, following in zip(calls, [*calls[1:], None], strict=True):
         is_open = False
         try:
-            async with aclosing(runner.stream(call)) as items:
+            async with aclosing(stream(call)) as items:
                 async for item in items:
                     is_open = True
                     yield item

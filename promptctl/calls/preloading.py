@@ -1,4 +1,4 @@
-"""What the first call would wait for, done before it: refs resolved and compiled, libraries imported."""
+"""Work done before the first call, which would wait for it: refs resolved and compiled, libraries imported."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from promptctl.models.reading import AfterReasoning
 
 Sleep = Callable[[float], Any]
+OnReply = Callable[[Request, Reply], object]
+Piece = dict[str, Any] | str | Execution
 _KEPT_VALIDATORS = 256
 # What nearly all replies end with, so that nothing more need be loaded to read them.
 _WHOLE = frozenset({None, "stop", "tool_calls"})
@@ -50,7 +52,7 @@ class Runner:
         gateway: Gateway,
         recorder: Recorder,
         *,
-        on_reply: Callable[[Request, Reply], object] | None = None,
+        on_reply: OnReply | None = None,
         models: Models | None = None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
@@ -81,7 +83,7 @@ class Runner:
             _tell_retry(attempts, f"attempt {attempts.number + 1}: {why}")
             attempts.request = _corrected(attempts.request, reply, fault)
 
-    async def stream(self, call: Call) -> AsyncGenerator[dict[str, Any] | str | Execution, None]:
+    async def stream(self, call: Call) -> AsyncGenerator[Piece, None]:
         """Yield the call as it arrives: first the chat message's metadata, then pieces of text, last the `Execution`.
 
         Asked again only while nothing was yielded. A reply that does not fit the output schema raises `InvalidOutput`
@@ -246,7 +248,25 @@ class Runners:
         self._context = context
         self._kept: dict[bool, Runner] = {}
 
-    def runner(self, on_reply: Callable[[Request, Reply], object] | None = None) -> Runner:
+    async def run(self, calls: Sequence[Call], on_reply: OnReply | None = None) -> Execution:
+        """Make the first call, and each further one if the provider of the one before failed for good."""
+        runner = self._runner(on_reply)
+        if len(calls) == 1:
+            return await runner.run(calls[0])
+        from promptctl.calls.fallbacks import run_first
+
+        return await run_first(runner.run, calls)
+
+    def stream(self, calls: Sequence[Call], on_reply: OnReply | None = None) -> AsyncGenerator[Piece, None]:
+        """Yield what `run` would return as it arrives."""
+        runner = self._runner(on_reply)
+        if len(calls) == 1:
+            return runner.stream(calls[0])
+        from promptctl.calls.fallbacks import stream_first
+
+        return stream_first(runner.stream, calls)
+
+    def _runner(self, on_reply: OnReply | None) -> Runner:
         """Return the runner of the next call, with `on_reply` a new one."""
         context = self._context
         is_guarded = "_guarded" in self.__dict__ or context.has_budgets

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
 
-from promptctl.errors import GitError, WorkspaceError
+from promptctl.errors import GitError, UsageError, WorkspaceError
 from promptctl.files.names import DEFAULT_PLACES, SETTINGS, PromptPlaces
 
 MAX_BYTES = 1 << 20
@@ -66,6 +66,15 @@ def file_stamp(path: str | Path) -> FileStamp | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def path_inside(root: Path, path: str | os.PathLike[str]) -> str:
+    """Return a path of this machine relative to the workspace at `root`, with `/`; the root itself is empty."""
+    absolute, top = (Path(os.path.normpath(each)) for each in (Path.cwd() / path, root))
+    if not absolute.is_relative_to(top):
+        raise UsageError(f"`{path}` is not in the workspace {root}")
+    found = absolute.relative_to(top).as_posix()
+    return "" if found == "." else found
 
 
 class Tree(Protocol):

@@ -58,7 +58,7 @@ class Resolves(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class KeptRef:
     """A ref as it was resolved: by which files and references, and how often this process had changed any.
 
     One that is `watched` is taken as it is, for a thread looks after it. `stamps` are None if a change may be missing
@@ -86,7 +86,7 @@ class KeptRefs:
         self._root = root
         self._period_s = max(refresh_s / 2, _SHORTEST_S)
         self._refs = RefStamps(root)
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, KeptRef] = {}
         self._failed: dict[str, float] = {}
         self._told: set[str] = set()
         self._ended = threading.Event()
@@ -123,7 +123,7 @@ class KeptRefs:
             self._ended.set()
             self._thread = None
 
-    def _current(self, ref: str) -> _Kept | None:
+    def _current(self, ref: str) -> KeptRef | None:
         kept = self._kept.get(ref) if isinstance(ref, str) else None
         if kept is None:
             return None
@@ -133,7 +133,7 @@ class KeptRefs:
             return kept if kept.changes == commands.changes_made and self._thread is not None else None
         return kept if kept.stamps is not None and kept.stamps == self._stamps(kept) else None
 
-    def _stamps(self, kept: _Kept) -> tuple[Stamp, ...]:
+    def _stamps(self, kept: KeptRef) -> tuple[Stamp, ...]:
         return (*self._refs.now(with_tags=kept.found.ref.at is not None), *map(stamp, kept.paths))
 
     def _resolved(self, ref: str, context: Resolves) -> PromptAtVersion:
@@ -160,7 +160,7 @@ class KeptRefs:
         if not is_watched and at.at is not None and _PLAIN.fullmatch(at.at) is None:
             return
         paths = tuple(self._paths((found.prompt.path,) if at.at is not None else found.prompt.closure))
-        kept = _Kept(found, is_watched, paths, None, changes)
+        kept = KeptRef(found, is_watched, paths, None, changes)
         stamps = self._stamps(kept)
         if len(self._kept) >= _MOST:
             self._kept.clear()
@@ -173,7 +173,7 @@ class KeptRefs:
         ways = dict.fromkeys(parent for file in files for parent in (Path(file), *Path(file).parents))
         return [str(self._root / way) for way in ways]
 
-    def _is_gone(self, error: Exception, old: _Kept, context: Resolves) -> bool:
+    def _is_gone(self, error: Exception, old: KeptRef, context: Resolves) -> bool:
         """Return True if it is the repository that fails, and not the ref that names something else or nothing now."""
         if not (self._root / SETTINGS).exists() and not (self._root / "HEAD").exists():
             return True
@@ -181,7 +181,7 @@ class KeptRefs:
             return old.is_watched and not _was_removed(old.found, context)
         return old.is_watched or isinstance(error, (GitError, OSError))
 
-    def _tell(self, error: Exception, ref: str, old: _Kept, context: Resolves) -> None:
+    def _tell(self, error: Exception, ref: str, old: KeptRef, context: Resolves) -> None:
         """Warn of a failure once, until what failed can be resolved again."""
         self._failed[ref] = time.monotonic() + min(self._period_s, _RETRY_S)
         why = error.message if isinstance(error, WorkspaceError) else str(error)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from promptctl.calls.loop import LoopThread
     from promptctl.calls.plain import PlainOptions
     from promptctl.calls.prepare import RunOptions
-    from promptctl.calls.runner import Runner, Runners
+    from promptctl.calls.runner import OnReply, Piece, Runners
     from promptctl.catalogue.copying import Copied
     from promptctl.catalogue.difference import Difference
     from promptctl.catalogue.formatting import FormatReport
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from promptctl.workspace.results import Results
     from promptctl.workspace.snapshots import Snapshots
 
-    Piece = dict[str, Any] | str | Execution
+    Prepare = Callable[[Context], list[Call]]
 
 
 _MOST_S = 1_000_000
@@ -383,37 +383,22 @@ class Workspace:
 
         return self._stream(options, lambda context: prepare_plain(context, messages, options))
 
-    async def _ask(self, options: RunOptions, prepare: Callable[[Context], list[Call]]) -> Execution:
-        runner, calls = self._prepared(options, prepare)
-        if len(calls) == 1:
-            return await runner.run(calls[0])
-        from promptctl.calls.fallbacks import run_first
+    async def _ask(self, options: RunOptions, prepare: Prepare) -> Execution:
+        return await self._runners.run(*self._prepared(options, prepare))
 
-        return await run_first(runner, calls)
-
-    async def _stream(
-        self, options: RunOptions, prepare: Callable[[Context], list[Call]]
-    ) -> AsyncGenerator[Piece, None]:
-        runner, calls = self._prepared(options, prepare)
-        if len(calls) == 1:
-            stream = runner.stream(calls[0])
-        else:
-            from promptctl.calls.fallbacks import stream_first
-
-            stream = stream_first(runner, calls)
-        async with aclosing(stream) as items:
+    async def _stream(self, options: RunOptions, prepare: Prepare) -> AsyncGenerator[Piece, None]:
+        async with aclosing(self._runners.stream(*self._prepared(options, prepare))) as items:
             async for item in items:
                 yield item
 
-    def _prepared(self, options: RunOptions, prepare: Callable[[Context], list[Call]]) -> tuple[Runner, list[Call]]:
+    def _prepared(self, options: RunOptions, prepare: Prepare) -> tuple[list[Call], OnReply | None]:
         context = self.context.for_call()
         calls = prepare(context)
-        on_reply = None
-        if options.get("record"):
-            from promptctl.calls.recording import reply_recording
+        if not options.get("record"):
+            return calls, None
+        from promptctl.calls.recording import reply_recording
 
-            on_reply = reply_recording(context, calls[0].target.prompt.id)
-        return self._runners.runner(on_reply), calls
+        return calls, reply_recording(context, calls[0].target.prompt.id)
 
     def feedback(self, execution: str, **given: Unpack[FeedbackOptions]) -> Feedback:
         """Append one person's feedback on a call to the log, by the id of an execution, and return what it kept.
