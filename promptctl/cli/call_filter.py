@@ -62,6 +62,14 @@ class FilterOptions:
         str | None,
         typer.Option("--search", metavar="TEXT", help="Only with this in an input, a message, the reply or an error."),
     ] = None
+    feedback: Annotated[
+        str | None,
+        typer.Option(
+            "--feedback",
+            metavar="CONDITION",
+            help='Only calls scored so: "<0.5" by any name, "helpful>=0.8", "helpful".',
+        ),
+    ] = None
     source: options.CallSource = "app"
 
     @property
@@ -77,7 +85,7 @@ class FilterOptions:
         """Say what a table by these dimensions leaves out as it has no row, if anything."""
         if left is None:
             return
-        names = ("label", "model", "since", "until", "user", "session", "search")
+        names = ("label", "model", "since", "until", "user", "session", "search", "feedback")
         given = ", ".join(f"--{name}" for name in names if getattr(self, name) is not None)
         way = "--by prompt" if set(by) - _KNOWN_WITHOUT_ROW else "the table"
         way += f" without {given}" if given else ""
@@ -95,4 +103,6 @@ class FilterOptions:
             left_out = "; those of evaluations are left out: --source all"
         tell(f"no {what} matches{left_out}")
         if self.model is not None and (hint := workspace.log.hint_for_model(self.model)):
+            tell_hint(hint)
+        if self.feedback is not None and (hint := workspace.log.hint_for_feedback(self.feedback)):
             tell_hint(hint)

@@ -40,6 +40,8 @@ from promptctl.reports.wording import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from promptctl import Execution, Filter, Workspace
 
 app = typer.Typer(help="What ran, what it answered, what it cost.", no_args_is_help=True, rich_markup_mode=None)
@@ -75,7 +77,12 @@ def list_executions(
     numbers = ["Tokens", "Cost", "Latency"]
     time = time_heading("Time", (each.started_at for each in found))
     columns = [time, "Prompt", "Version", "Model", "Status", *numbers, "Id", "Reply"]
-    say_table(columns, map(_row, found), right=numbers, texts=["Model", "Status", "Reply"], spare=["Latency", "Tokens"])
+    rows = [_row(each) for each in found]
+    if any(each.feedback for each in found):
+        columns.append("Feedback")
+        rows = [(*row, _scores(each.scores)) for row, each in zip(rows, found, strict=True)]
+    texts = ["Model", "Status", "Reply", "Feedback"]
+    say_table(columns, rows, right=numbers, texts=texts, spare=["Latency", "Tokens"])
 
 
 @app.command("show")
@@ -115,9 +122,14 @@ def _say_execution(found: Execution, *, as_json: bool) -> None:
         say_json(found.as_dict())
         return
     for key, value in found.as_dict().items():
-        if key not in ("inputs", "messages", "reply", "tool_calls", "reasoning") and value not in (None, {}, []):
+        if key not in ("inputs", "messages", "reply", "tool_calls", "reasoning", "feedback") and value not in (
+            None,
+            {},
+            [],
+        ):
             say(f"{styled(key.ljust(18), sys.stdout, dim=True)} {as_text(value)}")
     _show_content(found)
+    _show_feedback(found)
 
 
 @app.command("stats", cls=HelpfulCommand)
@@ -146,16 +158,18 @@ def show_stats(
     total = CallTotals()
     for row in rows:
         total.add(row)
+    scores = ["Feedback"] if total.feedback else []
     numbers = ["Calls", "Failed", "Tokens", "Cost", "Average", "p50", "p95"]
     last_call = time_heading("Last call", (row.last_at for row in rows))
-    columns = [*map(heading, groups), *numbers, last_call]
-    table = [(*(group_cell(row, name) for name in groups), *_sums(row)) for row in rows]
+    columns = [*map(heading, groups), *numbers, last_call, *scores]
+    table = [(*(group_cell(row, name) for name in groups), *_sums(row, scores)) for row in rows]
     if is_terminal() and len(rows) > 1:
-        table.append((Styled("total", {"bold": True}), *[""] * (len(groups) - 1), *_sums(total)))
+        table.append((Styled("total", {"bold": True}), *[""] * (len(groups) - 1), *_sums(total, scores)))
     say_table(
         columns,
         table,
         right=numbers,
+        texts=scores,
         spare=["p95", "Average", last_call, "p50", "Failed"],
     )
     if not is_terminal() and len(rows) > 1:  # beside the rows, which may be added up
@@ -192,7 +206,7 @@ def _row(found: Execution) -> tuple[Any, ...]:
     )
 
 
-def _sums(row: CallTotals) -> tuple[Any, ...]:
+def _sums(row: CallTotals, scores: Sequence[str]) -> tuple[Any, ...]:
     average = row.average_cost_nano_usd
     return (
         format_count(row.calls),
@@ -203,7 +217,17 @@ def _sums(row: CallTotals) -> tuple[Any, ...]:
         format_latency(row.p50_latency_ms),
         format_latency(row.p95_latency_ms),
         format_moment(row.last_at),
+        *(_means(row) for _ in scores),
     )
+
+
+def _scores(scores: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {score:.3g}" for name, score in scores.items())
+
+
+def _means(row: CallTotals) -> str:
+    """Return the mean score under each name, with the number of calls that have one."""
+    return ", ".join(f"{name} {found.mean:.2f} ({found.calls})" for name, found in sorted(row.feedback.items()))
 
 
 def _show_content(found: Execution) -> None:
@@ -219,6 +243,21 @@ def _show_content(found: Execution) -> None:
         _show_part("reply", found.reply)
     for call in found.tool_calls:
         _show_part("tool call", json.dumps(call, ensure_ascii=False))
+
+
+def _show_feedback(found: Execution) -> None:
+    if not found.feedback:
+        return
+    say()
+    say(styled("── feedback ──", sys.stdout, bold=True))
+    time = time_heading("Time", (each.created_at for each in found.feedback))
+    rows = [
+        (format_moment(each.created_at), each.name, as_text(each.score), each.by, each.comment, each.expected)
+        for each in found.feedback
+    ]
+    say_table(
+        [time, "Name", "Score", "By", "Comment", "Expected"], rows, right=["Score"], texts=["Comment", "Expected"]
+    )
 
 
 def _show_part(title: str, text: str) -> None:

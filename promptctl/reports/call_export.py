@@ -71,7 +71,7 @@ def csv_lines(rows: Iterable[Mapping[str, Any]], *, with_content: bool) -> Itera
 
 def columns(*, with_content: bool) -> tuple[str, ...]:
     """Return the keys that a call has, last those of the contents that are kept of some."""
-    return (*_BLANK.as_row(), *(_CONTENTS if with_content else ()))
+    return (*_BLANK.as_row(), "scores", "feedback", *(_CONTENTS if with_content else ()))
 
 
 def as_cell(value: Any) -> Any:

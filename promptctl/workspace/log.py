@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -118,6 +118,18 @@ class Log:
 
         asked = self._context.log.totals(Filter(source="app"), ("model",), costs_only=True)
         return did_you_mean_glob(model, {row.group["model"] for row in asked} - {model})
+
+    def hint_for_feedback(self, condition: str) -> str:
+        """Return what helps with a condition on a name of feedback that no call has; empty if one has it."""
+        from promptctl.files.names import did_you_mean
+        from promptctl.log.feedback import parse_condition
+        from promptctl.log.filter import Filter
+
+        name = parse_condition(condition).name
+        known = {each for row in self._context.log.totals(Filter(), ()) for each in row.feedback}
+        if name in known or (name is None and known):
+            return ""
+        return did_you_mean(name or "", known) or f"the log has {_listed(known)}"
 
     def without_row(self, wanted: Filter | None = None, by: Sequence[Dimension] = ()) -> CallTotals | None:
         """Return what `totals` of the same arguments leaves out, as it has no row: calls and costs; None if nothing.
@@ -290,6 +302,13 @@ class Log:
                 f"the time from {printable(since)} is not before {printable(until)}", hint="`until` is excluded"
             )
         return replace(wanted, renames=renames, since=since, until=until)
+
+
+def _listed(names: Iterable[str]) -> str:
+    found = ", ".join(sorted(names))
+    return (
+        f"feedback by these names: {found}" if found else "no feedback yet: promptctl feedback EXECUTION --score 0..1"
+    )
 
 
 def _moment(text: str | None) -> str | None:

@@ -78,7 +78,7 @@ def latest_call(connection: sqlite3.Connection, ids: Sequence[str]) -> Execution
     ).fetchone()
     if row is None:
         return None
-    found = from_document(json.loads(row[0]))
+    found = feedback_reader(connection)(from_document(json.loads(row[0])))
     corrected = corrections(connection, found.id)
     if not corrected:
         return found
